@@ -1,0 +1,125 @@
+//! What is read from the store: scopes, metrics and their points. Exporters see nothing else.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use opentelemetry::InstrumentationScope;
+
+use crate::attributes::Attributes;
+use crate::number::Value;
+
+/// The metrics of one scope, ordered by name.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
+pub struct ScopeMetrics {
+    /// Name, version, schema URL and attributes of the scope.
+    pub scope: Arc<InstrumentationScope>,
+    /// Its metrics. None of them is without points.
+    pub metrics: Vec<Metric>,
+}
+
+/// One metric: what it is, and the points that its series have now.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
+pub struct Metric {
+    /// Name, unit and description.
+    pub descriptor: Arc<Descriptor>,
+    /// Its points, by kind.
+    pub data: Data,
+}
+
+/// Name, unit and description of a metric, as exporters show them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
+pub struct Descriptor {
+    /// The full name, `backstage.plugin.catalog.queue.length`.
+    pub name: String,
+    /// The unit by UCUM, empty for none.
+    pub unit: String,
+    /// What it counts or measures, empty for none.
+    pub description: String,
+}
+
+/// The points of one metric, by kind. Points are ordered by their attributes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Data {
+    /// Values that stand for themselves: the last one counts.
+    Gauge(Vec<NumberPoint>),
+    /// Values that add up.
+    Sum {
+        /// Whether the value can only rise.
+        monotonic: bool,
+        /// Since when the values count.
+        temporality: Temporality,
+        /// One point per series.
+        points: Vec<NumberPoint>,
+    },
+    /// Distributions over fixed buckets.
+    Histogram {
+        /// Since when the counts count.
+        temporality: Temporality,
+        /// Upper bounds of all buckets but the last, which is open. A value on a bound belongs below it.
+        bounds: Arc<[f64]>,
+        /// One point per series.
+        points: Vec<HistogramPoint>,
+    },
+}
+
+impl Data {
+    /// How many points there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Gauge(points) | Self::Sum { points, .. } => points.len(),
+            Self::Histogram { points, .. } => points.len(),
+        }
+    }
+
+    /// Whether there is no point.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Since when the values of a sum or histogram count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_enums, reason = "OpenTelemetry has these two")]
+pub enum Temporality {
+    /// Since the series began.
+    #[default]
+    Cumulative,
+    /// Since the last batch that the target acknowledged.
+    Delta,
+}
+
+/// The value of one series of a gauge or sum.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
+pub struct NumberPoint {
+    /// The labels of the series.
+    pub attributes: Attributes,
+    /// Since when the value counts.
+    pub start: SystemTime,
+    /// The value.
+    pub value: Value,
+}
+
+/// The distribution of one series of a histogram.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
+pub struct HistogramPoint {
+    /// The labels of the series.
+    pub attributes: Attributes,
+    /// Since when the counts count.
+    pub start: SystemTime,
+    /// How many values were recorded: the sum of `buckets`.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// The smallest; unknown in deltas.
+    pub min: Option<f64>,
+    /// The largest; unknown in deltas.
+    pub max: Option<f64>,
+    /// How many fell into each bucket, one more than there are bounds. Not cumulative.
+    pub buckets: Box<[u64]>,
+}

@@ -1,0 +1,154 @@
+//! Errors of creating instruments and of naming them.
+
+use std::fmt;
+
+use crate::name::Problem;
+
+/// Why an instrument could not be made. Nothing is registered then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InstrumentError {
+    /// The scope of the meter has a bad kind or name.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
+
+    /// The name breaks OpenTelemetry's grammar or the house style.
+    #[error("instrument name `{name}` {rule}{}", Write(suggestion))]
+    Name {
+        /// The name at fault, as given.
+        name: String,
+        /// What is wrong with it.
+        rule: &'static str,
+        /// A name that would do.
+        suggestion: Option<String>,
+    },
+
+    /// The name is too long once the scope stands before it.
+    #[error(
+        "instrument name `{full_name}` has {} characters with its prefix, 255 are allowed; \
+         shorten `{name}` by {}",
+        full_name.len(),
+        full_name.len() - 255
+    )]
+    TooLong {
+        /// The name as given.
+        name: String,
+        /// The name with namespace and scope.
+        full_name: String,
+    },
+
+    /// The unit is not one.
+    #[error("unit `{unit}` of instrument `{name}` {problem}")]
+    Unit {
+        /// The instrument.
+        name: String,
+        /// The unit as given.
+        unit: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+
+    /// The bucket boundaries cannot be used.
+    #[error("bucket list of histogram `{name}` {problem}")]
+    Buckets {
+        /// The histogram.
+        name: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+
+    /// A label key cannot be used.
+    #[error("label key `{key}` of instrument `{name}` {problem}")]
+    LabelKey {
+        /// The instrument.
+        name: String,
+        /// The key at fault.
+        key: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
+    /// A cardinality limit of zero would send every recording to the overflow series.
+    #[error("cardinality limit of instrument `{name}` is 0; allow at least 1 series")]
+    CardinalityLimit {
+        /// The instrument.
+        name: String,
+    },
+
+    /// The name is taken by an instrument that differs.
+    #[error(
+        "instrument `{name}` exists with {aspect} {existing} and is asked for with {aspect} {requested}; \
+         use the same in both places, or another name"
+    )]
+    Clash {
+        /// The full name of both.
+        name: String,
+        /// In what they differ.
+        aspect: &'static str,
+        /// That of the instrument that was first.
+        existing: String,
+        /// That of the one that was refused.
+        requested: String,
+    },
+}
+
+/// Why `Meter::scoped` gave a meter that cannot make instruments.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("scope {part} `{text}` {rule}{}", Write(suggestion))]
+pub struct ScopeError {
+    part: &'static str,
+    text: String,
+    rule: &'static str,
+    suggestion: Option<String>,
+}
+
+impl ScopeError {
+    pub(crate) fn new(part: &'static str, text: &str, problem: Problem) -> Self {
+        Self { part, text: text.to_owned(), rule: problem.rule, suggestion: problem.suggestion }
+    }
+}
+
+/// Why a namespace or naming policy cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NamingError {
+    /// The namespace breaks the house style.
+    #[error("namespace `{namespace}` {rule}{}", Write(suggestion))]
+    Namespace {
+        /// The namespace as given.
+        namespace: String,
+        /// What is wrong with it.
+        rule: &'static str,
+        /// A namespace that would do.
+        suggestion: Option<String>,
+    },
+
+    /// The policy is unknown.
+    #[error("naming policy `{0}` is unknown; write `prefixed` or `scope`")]
+    Policy(String),
+
+    /// With the namespace before it, the name of an instrument that exists is too long.
+    #[error(
+        "with namespace `{namespace}`, instrument `{full_name}` has {} characters, 255 are allowed; \
+         shorten the namespace",
+        full_name.len()
+    )]
+    TooLong {
+        /// The namespace that was to be set.
+        namespace: String,
+        /// The instrument's name with it.
+        full_name: String,
+    },
+}
+
+/// The tail of a message that says what to write instead.
+struct Write<'a>(&'a Option<String>);
+
+impl fmt::Display for Write<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(suggestion) => write!(f, "; write `{suggestion}`"),
+            None => f.write_str("; write for example `queue.length`"),
+        }
+    }
+}

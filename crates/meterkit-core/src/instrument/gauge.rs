@@ -1,0 +1,129 @@
+//! Gauges: values that are set.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::Kind;
+use super::group::Group;
+use super::sealed::Handle;
+use crate::attributes::Attributes;
+use crate::data::{Data, NumberPoint};
+use crate::number::{GaugeNumber, NumberType};
+use crate::store::cell::GaugeCell;
+use crate::store::instrument::{DropReason, Identity, Shared};
+use crate::store::series::Series;
+
+/// Holds a value that stands for itself: a temperature, the length of a queue, a configured limit.
+///
+/// Cheap to clone; setting is one atomic store and never fails. A gauge is not exported until it has a value. NaN and
+/// infinities are dropped and counted in `meterkit.dropped`. Made by [`Meter::gauge`](crate::Meter::gauge).
+///
+/// Follows OpenTelemetry's Metrics API, section Gauge.
+///
+/// ```
+/// # let meter = meterkit_core::Registry::new().scoped("plugin", "catalog");
+/// let queue = meter.gauge::<i64>("queue.length").build()?;
+/// queue.set(12);
+/// queue.sub(2);
+/// queue.set_max(7);
+/// assert_eq!(queue.value(), 10);
+/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// ```
+#[must_use = "a gauge does nothing until it is used"]
+pub struct Gauge<T: GaugeNumber = i64> {
+    series: Arc<Series<GaugeCell>>,
+    number: PhantomData<T>,
+}
+
+/// A gauge per label set.
+pub type GaugeGroup<L, T = i64> = Group<L, Gauge<T>>;
+
+impl<T: GaugeNumber> Gauge<T> {
+    /// Sets the value.
+    #[inline]
+    pub fn set(&self, value: T) {
+        if self.may_record(value) {
+            self.series.cell.set(value);
+        }
+    }
+
+    /// Raises the value by `value`; integers stop at their largest.
+    pub fn add(&self, value: T) {
+        if self.may_record(value) {
+            self.series.cell.change(|now: T| now.saturating_add(value));
+        }
+    }
+
+    /// Lowers the value by `value`; integers stop at their smallest, which is zero for `u64`.
+    pub fn sub(&self, value: T) {
+        if self.may_record(value) {
+            self.series.cell.change(|now: T| now.saturating_sub(value));
+        }
+    }
+
+    /// Sets the value unless it is larger already: a high-water mark.
+    pub fn set_max(&self, value: T) {
+        if self.may_record(value) {
+            self.series.cell.set_max(value);
+        }
+    }
+
+    /// The value; zero when none was set.
+    pub fn value(&self) -> T {
+        self.series.cell.get().unwrap_or(T::ZERO)
+    }
+
+    #[inline]
+    fn may_record(&self, value: T) -> bool {
+        let recordable = value.is_recordable();
+        if !recordable {
+            self.series.shared.dropped(DropReason::NotFinite);
+        }
+        recordable
+    }
+}
+
+impl<T: GaugeNumber> Clone for Gauge<T> {
+    fn clone(&self) -> Self {
+        Self { series: self.series.clone(), number: PhantomData }
+    }
+}
+
+impl<T: GaugeNumber> fmt::Debug for Gauge<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.series.debug(f, "Gauge", &self.series.cell.get::<T>())
+    }
+}
+
+impl<T: GaugeNumber> Handle for Gauge<T> {
+    type Cell = GaugeCell;
+    type Sdk = ();
+
+    const KIND: Kind = Kind::Gauge;
+    const NUMBER: NumberType = T::TYPE;
+
+    fn new(series: Arc<Series<GaugeCell>>) -> Self {
+        Self { series, number: PhantomData }
+    }
+
+    #[inline]
+    fn series(&self) -> &Series<GaugeCell> {
+        &self.series
+    }
+
+    fn cell(_: &Shared, (): &(), _: &Attributes) -> GaugeCell {
+        GaugeCell::new::<T>()
+    }
+
+    fn data(_: &Identity, series: &mut dyn Iterator<Item = &Self>) -> Data {
+        let points = series.filter_map(|Self { series, .. }| {
+            Some(NumberPoint {
+                attributes: series.attributes.clone(),
+                start: series.start,
+                value: series.cell.get::<T>()?.value(),
+            })
+        });
+        Data::Gauge(points.collect())
+    }
+}

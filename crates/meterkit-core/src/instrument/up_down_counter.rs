@@ -1,0 +1,131 @@
+//! Up-down counters: sums that rise and fall.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::Kind;
+use super::counter::sum_points;
+use super::group::Group;
+use super::sealed::Handle;
+use crate::attributes::Attributes;
+use crate::data::{Data, Temporality};
+use crate::number::{NumberType, UpDownNumber};
+use crate::store::cell::SumCell;
+use crate::store::instrument::{DropReason, Identity, Shared};
+use crate::store::series::Series;
+
+/// Counts what comes and goes: open connections, tasks in flight, items in a queue.
+///
+/// Cheap to clone; recording is one atomic addition and never fails. Made by
+/// [`Meter::up_down_counter`](crate::Meter::up_down_counter).
+///
+/// Follows OpenTelemetry's Metrics API, section UpDownCounter.
+///
+/// ```
+/// # let meter = meterkit_core::Registry::new().scoped("core", "http");
+/// let in_flight = meter.up_down_counter::<i64>("requests.in_flight").build()?;
+/// {
+///     let _request = in_flight.guard();
+///     assert_eq!(in_flight.value(), 1);
+/// }
+/// assert_eq!(in_flight.value(), 0);
+/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// ```
+#[must_use = "an up-down counter does nothing until it is used"]
+pub struct UpDownCounter<T: UpDownNumber = i64> {
+    series: Arc<Series<SumCell>>,
+    number: PhantomData<T>,
+}
+
+/// An up-down counter per label set.
+pub type UpDownCounterGroup<L, T = i64> = Group<L, UpDownCounter<T>>;
+
+impl<T: UpDownNumber> UpDownCounter<T> {
+    /// Adds one.
+    #[inline]
+    pub fn increment(&self) {
+        self.series.cell.add(T::ONE);
+    }
+
+    /// Takes one away.
+    #[inline]
+    pub fn decrement(&self) {
+        self.series.cell.add(T::ZERO.saturating_sub(T::ONE));
+    }
+
+    /// Adds `value`, which may be negative. NaN and infinities are dropped and counted in `meterkit.dropped`.
+    #[inline]
+    pub fn add(&self, value: T) {
+        if value.is_recordable() {
+            self.series.cell.add(value);
+        } else {
+            self.series.shared.dropped(DropReason::NotFinite);
+        }
+    }
+
+    /// Adds one now and takes it away when the guard is dropped.
+    pub fn guard(&self) -> InFlight<T> {
+        self.increment();
+        InFlight { counter: self.clone() }
+    }
+
+    /// The sum so far.
+    pub fn value(&self) -> T {
+        self.series.cell.get()
+    }
+}
+
+impl<T: UpDownNumber> Clone for UpDownCounter<T> {
+    fn clone(&self) -> Self {
+        Self { series: self.series.clone(), number: PhantomData }
+    }
+}
+
+impl<T: UpDownNumber> fmt::Debug for UpDownCounter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.series.debug(f, "UpDownCounter", &self.value())
+    }
+}
+
+impl<T: UpDownNumber> Handle for UpDownCounter<T> {
+    type Cell = SumCell;
+    type Sdk = ();
+
+    const KIND: Kind = Kind::UpDownCounter;
+    const NUMBER: NumberType = T::TYPE;
+
+    fn new(series: Arc<Series<SumCell>>) -> Self {
+        Self { series, number: PhantomData }
+    }
+
+    #[inline]
+    fn series(&self) -> &Series<SumCell> {
+        &self.series
+    }
+
+    fn cell(_: &Shared, (): &(), _: &Attributes) -> SumCell {
+        SumCell::new()
+    }
+
+    fn data(_: &Identity, series: &mut dyn Iterator<Item = &Self>) -> Data {
+        Data::Sum {
+            monotonic: false,
+            temporality: Temporality::Cumulative,
+            points: sum_points::<T>(series.map(|handle| &*handle.series)),
+        }
+    }
+}
+
+/// Something that is in flight: counted until this is dropped. From [`UpDownCounter::guard`].
+#[derive(Debug)]
+#[must_use = "dropped at once, it counts nothing"]
+pub struct InFlight<T: UpDownNumber = i64> {
+    counter: UpDownCounter<T>,
+}
+
+impl<T: UpDownNumber> Drop for InFlight<T> {
+    fn drop(&mut self) {
+        self.counter.decrement();
+    }
+}

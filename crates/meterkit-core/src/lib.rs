@@ -1,0 +1,43 @@
+//! Scopes, names, labels, instruments and the store of `meterkit`.
+//!
+//! Users depend on the `meterkit` crate, which re-exports what they need from here. This crate knows nothing of
+//! collection, delivery or exporters, and of OpenTelemetry only its API.
+//!
+//! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], [`ObservableGauge`], and a
+//!   [`Group`] of each for [`Labels`].
+//! - [`Registry`] holds them and what they counted, and is [read](Registry::read) as [`ScopeMetrics`].
+//!
+//! Recording never fails, never blocks on other threads' look-ups, and never panics. Creation returns an error that
+//! says what to write instead.
+
+mod attributes;
+mod buckets;
+mod data;
+mod error;
+mod instrument;
+mod labels;
+mod meter;
+mod name;
+mod number;
+mod otel;
+mod scope;
+mod store;
+mod unit;
+
+pub use self::attributes::{AttributeValue, Attributes};
+pub use self::data::{
+    Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
+};
+pub use self::error::{InstrumentError, NamingError, ScopeError};
+pub use self::instrument::{
+    CallbackGuard, Counter, CounterGroup, Gauge, GaugeGroup, Group, Histogram, HistogramGroup,
+    InFlight, InstrumentBuilder, Kind, ObservableGauge, Timer, UpDownCounter, UpDownCounterGroup,
+};
+pub use self::labels::{LabelRef, LabelValue, LabelVisitor, Labels};
+pub use self::meter::Meter;
+pub use self::number::{
+    CounterNumber, GaugeNumber, HistogramNumber, Number, NumberType, UpDownNumber, Value,
+};
+pub use self::otel::silently;
+pub use self::scope::{Naming, NamingPolicy};
+pub use self::store::registry::{Hooks, Registry};

@@ -1,0 +1,158 @@
+//! Meters: where instruments come from.
+
+use std::borrow::Cow;
+
+use crate::error::ScopeError;
+use crate::instrument::{
+    Counter, CounterGroup, Gauge, GaugeGroup, Histogram, HistogramGroup, InstrumentBuilder,
+    ObservableGauge, UpDownCounter, UpDownCounterGroup,
+};
+use crate::number::{CounterNumber, GaugeNumber, HistogramNumber, UpDownNumber};
+use crate::scope::ScopeKey;
+use crate::store::registry::Registry;
+
+/// Makes the instruments of one part of the program.
+///
+/// The part shows in two places: as OpenTelemetry's instrumentation scope, and, unless the naming policy says
+/// otherwise, before the name of each metric. Cheap to clone.
+///
+/// ```
+/// use meterkit_core::Meter;
+///
+/// let meter = Meter::scoped("plugin", "catalog"); // backstage.plugin.catalog
+/// let queue = meter.gauge::<i64>("queue.length").build()?; // backstage.plugin.catalog.queue.length
+/// queue.set(12);
+/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Meter {
+    pub(crate) registry: Registry,
+    pub(crate) key: Result<ScopeKey, ScopeError>,
+}
+
+impl Meter {
+    /// The meter of a part of the program, in the global registry.
+    ///
+    /// `kind` says what sort of part: `plugin` and `core` are the documented ones, others are allowed. Both are
+    /// lower-case; kebab-case becomes snake_case. A bad kind or name shows as the error of each instrument.
+    /// Instruments made before `install()` work; what they counted is there afterwards.
+    pub fn scoped(kind: &str, name: &str) -> Self {
+        Registry::global().scoped(kind, name)
+    }
+
+    /// A meter of the global registry whose metric names are left alone, for names that OpenTelemetry's semantic
+    /// conventions fix, such as `http.server.request.duration`.
+    pub fn semconv(scope: &str) -> Self {
+        Registry::global().semconv(scope)
+    }
+
+    pub(crate) fn new(registry: Registry, key: Result<ScopeKey, ScopeError>) -> Self {
+        Self { registry, key }
+    }
+
+    /// The version of what is measured. Meters of different versions are different scopes.
+    #[must_use]
+    pub fn version(self, version: impl Into<Cow<'static, str>>) -> Self {
+        self.change(|key| key.version = Some(version.into()))
+    }
+
+    /// Where the schema of the metrics is written down.
+    #[must_use]
+    pub fn schema_url(self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.change(|key| key.schema_url = Some(url.into()))
+    }
+
+    /// An attribute of the scope. A key that is set twice has its last value.
+    #[must_use]
+    pub fn attribute(
+        self,
+        key: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let (name, value) = (key.into(), value.into());
+        self.change(|key| {
+            key.attributes.retain(|(known, _)| *known != name);
+            key.attributes.push((name, value));
+            key.attributes.sort();
+        })
+    }
+
+    /// A counter: `u64` or `f64`.
+    pub fn counter<T: CounterNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<Counter<T>> {
+        InstrumentBuilder::new(self.clone(), name.into())
+    }
+
+    /// A counter per label set.
+    pub fn counter_group<L, T: CounterNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<CounterGroup<L, T>> {
+        InstrumentBuilder::new(self.clone(), name.into())
+    }
+
+    /// An up-down counter: `i64` or `f64`.
+    pub fn up_down_counter<T: UpDownNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<UpDownCounter<T>> {
+        InstrumentBuilder::new(self.clone(), name.into())
+    }
+
+    /// An up-down counter per label set.
+    pub fn up_down_counter_group<L, T: UpDownNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<UpDownCounterGroup<L, T>> {
+        InstrumentBuilder::new(self.clone(), name.into())
+    }
+
+    /// A gauge: `i64`, `u64` or `f64`.
+    pub fn gauge<T: GaugeNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<Gauge<T>> {
+        InstrumentBuilder::new(self.clone(), name.into())
+    }
+
+    /// A gauge per label set.
+    pub fn gauge_group<L, T: GaugeNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<GaugeGroup<L, T>> {
+        InstrumentBuilder::new(self.clone(), name.into())
+    }
+
+    /// A histogram: `f64` or `u64`.
+    pub fn histogram<T: HistogramNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<Histogram<T>> {
+        InstrumentBuilder::new(self.clone(), name.into())
+    }
+
+    /// A histogram per label set.
+    pub fn histogram_group<L, T: HistogramNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<HistogramGroup<L, T>> {
+        InstrumentBuilder::new(self.clone(), name.into())
+    }
+
+    /// A gauge whose value a callback returns: `i64`, `u64` or `f64`.
+    pub fn observable_gauge<T: GaugeNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<ObservableGauge<T>> {
+        InstrumentBuilder::new(self.clone(), name.into())
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut ScopeKey)) -> Self {
+        if let Ok(key) = &mut self.key {
+            change(key);
+        }
+        self
+    }
+}

@@ -1,0 +1,144 @@
+//! Names of metrics and scopes: OpenTelemetry's grammar, then the house style.
+
+/// Longest instrument name in OpenTelemetry, prefix included.
+pub(crate) const MAX_LENGTH: usize = 255;
+
+/// What is wrong with a name, and what would be right.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) rule: &'static str,
+    pub(crate) suggestion: Option<String>,
+}
+
+impl Problem {
+    fn new(name: &str, rule: &'static str) -> Self {
+        Self { rule, suggestion: suggest(name) }
+    }
+}
+
+/// Checks a name of ours: lower-case words in snake_case, dots between levels.
+pub(crate) fn check(name: &str) -> Result<(), Problem> {
+    check_grammar(name)?;
+    let rule = if name.contains(|c: char| c.is_ascii_uppercase()) {
+        "holds an upper-case letter"
+    } else if name.contains(['-', '/']) {
+        "holds `-` or `/`; words are joined by `_`, levels by `.`"
+    } else if name.split('.').any(str::is_empty) {
+        "has an empty level"
+    } else if name.split(['.', '_']).any(str::is_empty) {
+        "has a `_` that joins nothing"
+    } else {
+        return Ok(());
+    };
+    Err(Problem::new(name, rule))
+}
+
+/// Checks what OpenTelemetry demands of every instrument, and nothing more.
+pub(crate) fn check_grammar(name: &str) -> Result<(), Problem> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
+    let rule = if name.is_empty() {
+        "is empty"
+    } else if name.len() > MAX_LENGTH {
+        "is longer than 255 characters"
+    } else if !name.is_ascii() {
+        "holds a character outside ASCII"
+    } else if name.contains(|c: char| c.is_ascii_whitespace()) {
+        "holds white space"
+    } else if !name.chars().all(legal) {
+        "may only hold letters, digits, `_` and `.`"
+    } else if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        "must begin with a letter"
+    } else {
+        return Ok(());
+    };
+    Err(Problem::new(name, rule))
+}
+
+/// The name that the house style makes of `name`, if anything of it can be kept.
+fn suggest(name: &str) -> Option<String> {
+    let mut words = String::new();
+    let mut after_lower = false;
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && after_lower {
+            words.push('_');
+        }
+        after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+        words.push(match c {
+            '.' => '.',
+            c if c.is_ascii_alphanumeric() => c.to_ascii_lowercase(),
+            _ => '_',
+        });
+    }
+    let levels: Vec<String> = words
+        .split('.')
+        .map(|level| {
+            let parts: Vec<&str> = level.split('_').filter(|part| !part.is_empty()).collect();
+            parts.join("_")
+        })
+        .filter(|level| !level.is_empty())
+        .collect();
+    let mut suggestion = levels.join(".");
+    if suggestion.starts_with(|c: char| c.is_ascii_digit()) {
+        suggestion.insert_str(0, "n_");
+    }
+    let usable = !suggestion.is_empty() && suggestion.len() <= MAX_LENGTH && suggestion != name;
+    usable.then_some(suggestion)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dotted_snake_case_is_fine() {
+        for name in [
+            "a",
+            "queue.length",
+            "entities.operations.total",
+            "http_router.responses_2xx",
+            "x9",
+            "responses.5xx",
+        ] {
+            assert_eq!(check(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_bad_name_names_the_rule_and_a_remedy() {
+        for (name, rule, suggestion) in [
+            ("", "empty", None),
+            ("Queue.Length", "upper-case", Some("queue.length")),
+            ("httpRouter.middleware", "upper-case", Some("http_router.middleware")),
+            ("2xx.responses", "begin with a letter", Some("n_2xx.responses")),
+            ("_count", "begin with a letter", Some("count")),
+            ("count_", "joins nothing", Some("count")),
+            ("a__b", "joins nothing", Some("a_b")),
+            ("a..b", "empty level", Some("a.b")),
+            (".a", "begin with a letter", Some("a")),
+            ("my-metric", "`-`", Some("my_metric")),
+            ("open files", "white space", Some("open_files")),
+            ("größe", "ASCII", Some("gr_e")),
+            ("a{b}", "may only hold", Some("a_b")),
+            ("!!", "may only hold", None),
+        ] {
+            let problem = check(name).expect_err(name);
+            assert!(problem.rule.contains(rule), "{name}: {problem:?}");
+            assert_eq!(problem.suggestion.as_deref(), suggestion, "{name}");
+        }
+    }
+
+    #[test]
+    fn two_hundred_fifty_five_characters_are_the_limit() {
+        assert_eq!(check(&"a".repeat(255)), Ok(()));
+        assert!(check(&"a".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn every_suggestion_passes_the_check_itself() {
+        for name in ["Ünïcode Näme", "9", "A--B..C__D", "x/y z", "-a-", "ID2Name"] {
+            if let Some(suggestion) = suggest(name) {
+                assert_eq!(check(&suggestion), Ok(()), "{name} -> {suggestion}");
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The number types that instruments record.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use self::sealed::CellNumber;
+
+/// A number that an instrument records: `u64`, `i64` or `f64`.
+///
+/// Sealed: OpenTelemetry knows these three and no others.
+pub trait Number: CellNumber {
+    /// Which of the three this is.
+    const TYPE: NumberType;
+
+    /// The value, with its type as data.
+    fn value(self) -> Value;
+}
+
+/// Number types of a counter: `u64` and `f64`.
+pub trait CounterNumber: Number {}
+impl CounterNumber for u64 {}
+impl CounterNumber for f64 {}
+
+/// Number types of an up-down counter: `i64` and `f64`.
+pub trait UpDownNumber: Number {}
+impl UpDownNumber for i64 {}
+impl UpDownNumber for f64 {}
+
+/// Number types of a gauge: `i64`, `u64` and `f64`.
+pub trait GaugeNumber: Number {}
+impl GaugeNumber for i64 {}
+impl GaugeNumber for u64 {}
+impl GaugeNumber for f64 {}
+
+/// Number types of a histogram: `f64` and `u64`.
+pub trait HistogramNumber: Number + sealed::SdkNumber {}
+impl HistogramNumber for f64 {}
+impl HistogramNumber for u64 {}
+
+/// Which number type an instrument records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "OpenTelemetry has these three")]
+pub enum NumberType {
+    /// Unsigned 64-bit integer.
+    U64,
+    /// Signed 64-bit integer.
+    I64,
+    /// 64-bit floating point.
+    F64,
+}
+
+impl NumberType {
+    /// The type's name in Rust, `u64` for example.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::U64 => "u64",
+            Self::I64 => "i64",
+            Self::F64 => "f64",
+        }
+    }
+}
+
+/// A recorded number with its type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "OpenTelemetry has these three")]
+pub enum Value {
+    /// Unsigned 64-bit integer.
+    U64(u64),
+    /// Signed 64-bit integer.
+    I64(i64),
+    /// 64-bit floating point.
+    F64(f64),
+}
+
+impl Value {
+    /// The value as a float; integers beyond 2^53 lose their lowest digits.
+    pub const fn as_f64(self) -> f64 {
+        match self {
+            Self::U64(v) => v as f64,
+            Self::I64(v) => v as f64,
+            Self::F64(v) => v,
+        }
+    }
+
+    /// `self - earlier`, or `None` when the value fell, which a sum never does by itself.
+    /// Values of different types count as fallen: the instrument was made anew.
+    pub fn increase_since(self, earlier: Self) -> Option<Self> {
+        match (self, earlier) {
+            (Self::U64(now), Self::U64(then)) => now.checked_sub(then).map(Self::U64),
+            (Self::I64(now), Self::I64(then)) if now >= then => {
+                now.checked_sub(then).map(Self::I64)
+            }
+            (Self::F64(now), Self::F64(then)) if now >= then => Some(Self::F64(now - then)),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! integer {
+    ($type:ty, $variant:ident, $negative:expr) => {
+        impl Number for $type {
+            const TYPE: NumberType = NumberType::$variant;
+
+            fn value(self) -> Value {
+                Value::$variant(self)
+            }
+        }
+
+        impl CellNumber for $type {
+            const LOWEST: Self = <$type>::MIN;
+            const ZERO: Self = 0;
+            const ONE: Self = 1;
+
+            fn to_bits(self) -> u64 {
+                self as u64
+            }
+
+            fn from_bits(bits: u64) -> Self {
+                bits as Self
+            }
+
+            #[inline]
+            fn add_to(self, cell: &AtomicU64) {
+                cell.fetch_add(self as u64, Relaxed);
+            }
+
+            fn saturating_add(self, other: Self) -> Self {
+                <$type>::saturating_add(self, other)
+            }
+
+            fn saturating_sub(self, other: Self) -> Self {
+                <$type>::saturating_sub(self, other)
+            }
+
+            #[inline]
+            fn is_recordable(self) -> bool {
+                true
+            }
+
+            #[inline]
+            fn is_negative(self) -> bool {
+                let negative: fn(Self) -> bool = $negative;
+                negative(self)
+            }
+
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+
+            fn from_duration(units: f64) -> Self {
+                units as Self
+            }
+        }
+    };
+}
+
+integer!(u64, U64, |_| false);
+integer!(i64, I64, |value| value < 0);
+
+impl Number for f64 {
+    const TYPE: NumberType = NumberType::F64;
+
+    fn value(self) -> Value {
+        Value::F64(self)
+    }
+}
+
+impl CellNumber for f64 {
+    const LOWEST: Self = Self::NEG_INFINITY;
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+
+    fn to_bits(self) -> u64 {
+        self.to_bits()
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        Self::from_bits(bits)
+    }
+
+    #[inline]
+    fn add_to(self, cell: &AtomicU64) {
+        let mut bits = cell.load(Relaxed);
+        loop {
+            let sum = (Self::from_bits(bits) + self).to_bits();
+            match cell.compare_exchange_weak(bits, sum, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(now) => bits = now,
+            }
+        }
+    }
+
+    fn saturating_add(self, other: Self) -> Self {
+        (self + other).clamp(Self::MIN, Self::MAX)
+    }
+
+    fn saturating_sub(self, other: Self) -> Self {
+        (self - other).clamp(Self::MIN, Self::MAX)
+    }
+
+    #[inline]
+    fn is_recordable(self) -> bool {
+        self.is_finite()
+    }
+
+    #[inline]
+    fn is_negative(self) -> bool {
+        self < 0.0
+    }
+
+    fn to_f64(self) -> f64 {
+        self
+    }
+
+    fn from_duration(units: f64) -> Self {
+        units
+    }
+}
+
+pub(crate) mod sealed {
+    use std::borrow::Cow;
+    use std::fmt::Debug;
+    use std::sync::atomic::AtomicU64;
+
+    use opentelemetry::metrics::{Histogram, Meter};
+
+    /// What the store needs of a number. Kept apart from [`Number`](super::Number) so that cells can change shape.
+    pub trait CellNumber: Copy + PartialOrd + Debug + Send + Sync + 'static {
+        /// The value below every other: a gauge's bits before it was set, so that `set_max` needs no special case.
+        const LOWEST: Self;
+        const ZERO: Self;
+        const ONE: Self;
+
+        fn to_bits(self) -> u64;
+        fn from_bits(bits: u64) -> Self;
+        /// Adds to a cell that holds this type's bits.
+        fn add_to(self, cell: &AtomicU64);
+        fn saturating_add(self, other: Self) -> Self;
+        fn saturating_sub(self, other: Self) -> Self;
+        fn is_recordable(self) -> bool;
+        fn is_negative(self) -> bool;
+        fn to_f64(self) -> f64;
+        /// A duration given in the instrument's unit, cut to whole units for integers.
+        fn from_duration(units: f64) -> Self;
+    }
+
+    /// How OpenTelemetry makes a histogram of this number type.
+    pub trait SdkNumber: Sized {
+        fn sdk_histogram(
+            meter: &Meter,
+            name: Cow<'static, str>,
+            unit: &str,
+            description: &str,
+            bounds: Vec<f64>,
+        ) -> Histogram<Self>;
+    }
+
+    macro_rules! sdk_number {
+        ($type:ty, $build:ident) => {
+            impl SdkNumber for $type {
+                fn sdk_histogram(
+                    meter: &Meter,
+                    name: Cow<'static, str>,
+                    unit: &str,
+                    description: &str,
+                    bounds: Vec<f64>,
+                ) -> Histogram<Self> {
+                    meter
+                        .$build(name)
+                        .with_unit(unit.to_owned())
+                        .with_description(description.to_owned())
+                        .with_boundaries(bounds)
+                        .build()
+                }
+            }
+        };
+    }
+
+    sdk_number!(f64, f64_histogram);
+    sdk_number!(u64, u64_histogram);
+}

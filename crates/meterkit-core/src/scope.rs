@@ -1,0 +1,253 @@
+//! Scopes: which part of the program a metric belongs to, and how that shows in its name.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use opentelemetry::{InstrumentationScope, KeyValue};
+
+use crate::error::{NamingError, ScopeError};
+use crate::name;
+
+/// The root namespace when nothing else is said.
+const DEFAULT_NAMESPACE: &str = "backstage";
+
+/// How scopes and metrics of one registry are named.
+///
+/// Applies to every instrument of the registry, also to those that exist already: names are composed
+/// when metrics are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    namespace: Cow<'static, str>,
+    policy: NamingPolicy,
+}
+
+impl Naming {
+    /// Names below `namespace`, by `policy`.
+    ///
+    /// # Errors
+    ///
+    /// A namespace that is not in lower-case snake_case with dots between levels.
+    pub fn new(namespace: &str, policy: NamingPolicy) -> Result<Self, NamingError> {
+        name::check(namespace).map_err(|problem| NamingError::Namespace {
+            namespace: namespace.to_owned(),
+            rule: problem.rule,
+            suggestion: problem.suggestion,
+        })?;
+        Ok(Self { namespace: Cow::Owned(namespace.to_owned()), policy })
+    }
+
+    /// The root namespace: `backstage` by default, `METERKIT_NAMESPACE` overrides.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Whether metric names carry their scope: [`NamingPolicy::Prefixed`] by default, `METERKIT_NAMING` overrides.
+    pub fn policy(&self) -> NamingPolicy {
+        self.policy
+    }
+}
+
+impl Default for Naming {
+    fn default() -> Self {
+        Self { namespace: Cow::Borrowed(DEFAULT_NAMESPACE), policy: NamingPolicy::Prefixed }
+    }
+}
+
+/// Whether metric names carry the name of their scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum NamingPolicy {
+    /// `backstage.plugin.catalog.queue.length`. `METERKIT_NAMING=prefixed`.
+    #[default]
+    Prefixed,
+    /// `queue.length`; only the instrumentation scope says where it comes from. `METERKIT_NAMING=scope`.
+    ScopeOnly,
+}
+
+impl FromStr for NamingPolicy {
+    type Err = NamingError;
+
+    fn from_str(text: &str) -> Result<Self, NamingError> {
+        match text.to_ascii_lowercase().as_str() {
+            "prefixed" => Ok(Self::Prefixed),
+            "scope" => Ok(Self::ScopeOnly),
+            _ => Err(NamingError::Policy(text.to_owned())),
+        }
+    }
+}
+
+/// What identifies a scope: two meters with equal keys are the same meter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ScopeKey {
+    pub(crate) id: ScopeId,
+    pub(crate) version: Option<Cow<'static, str>>,
+    pub(crate) schema_url: Option<Cow<'static, str>>,
+    /// Ordered by key, each key once.
+    pub(crate) attributes: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ScopeId {
+    /// `plugin` and `catalog`, below the namespace.
+    Scoped { kind: String, name: String },
+    /// A scope whose metric names are fixed by a convention: nothing is put before them.
+    Semconv(String),
+}
+
+impl ScopeKey {
+    pub(crate) fn scoped(kind: &str, name: &str) -> Result<Self, ScopeError> {
+        let kind = checked("kind", kind)?;
+        let name = checked("name", name)?;
+        Ok(Self::from(ScopeId::Scoped { kind, name }))
+    }
+
+    pub(crate) fn semconv(scope: &str) -> Result<Self, ScopeError> {
+        name::check_grammar(scope).map_err(|problem| ScopeError::new("name", scope, problem))?;
+        Ok(Self::from(ScopeId::Semconv(scope.to_owned())))
+    }
+
+    /// `backstage.plugin.catalog`. A name that carries the prefix already is not prefixed twice.
+    pub(crate) fn full_name(&self, naming: &Naming) -> String {
+        match &self.id {
+            ScopeId::Semconv(name) => name.clone(),
+            ScopeId::Scoped { kind, name } => {
+                let prefix = format!("{}.{kind}.", naming.namespace);
+                prefix_once(&prefix, name)
+            }
+        }
+    }
+
+    /// The full name of `metric` in this scope.
+    pub(crate) fn metric_name(&self, naming: &Naming, metric: &str) -> String {
+        match (&self.id, naming.policy) {
+            (ScopeId::Scoped { .. }, NamingPolicy::Prefixed) => {
+                prefix_once(&format!("{}.", self.full_name(naming)), metric)
+            }
+            _ => metric.to_owned(),
+        }
+    }
+
+    /// Whether names in this scope follow the house style, or a convention's own.
+    pub(crate) fn has_house_style(&self) -> bool {
+        matches!(self.id, ScopeId::Scoped { .. })
+    }
+
+    pub(crate) fn to_instrumentation_scope(&self, naming: &Naming) -> InstrumentationScope {
+        let mut scope = InstrumentationScope::builder(self.full_name(naming));
+        if let Some(version) = &self.version {
+            scope = scope.with_version(version.clone());
+        }
+        if let Some(schema_url) = &self.schema_url {
+            scope = scope.with_schema_url(schema_url.clone());
+        }
+        if !self.attributes.is_empty() {
+            scope = scope.with_attributes(
+                self.attributes
+                    .iter()
+                    .map(|(key, value)| KeyValue::new(key.clone(), value.clone())),
+            );
+        }
+        scope.build()
+    }
+}
+
+impl From<ScopeId> for ScopeKey {
+    fn from(id: ScopeId) -> Self {
+        Self { id, version: None, schema_url: None, attributes: Vec::new() }
+    }
+}
+
+fn prefix_once(prefix: &str, name: &str) -> String {
+    if name.starts_with(prefix) { name.to_owned() } else { format!("{prefix}{name}") }
+}
+
+/// A part of a scope, kebab-case turned into snake_case.
+fn checked(part: &'static str, text: &str) -> Result<String, ScopeError> {
+    let snake = text.replace('-', "_");
+    name::check(&snake).map_err(|problem| ScopeError::new(part, text, problem))?;
+    Ok(snake)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full(kind: &str, name: &str, metric: &str, naming: &Naming) -> (String, String) {
+        let key = ScopeKey::scoped(kind, name).unwrap();
+        (key.full_name(naming), key.metric_name(naming, metric))
+    }
+
+    #[test]
+    fn a_scope_and_its_metrics_are_prefixed_exactly_once() {
+        let naming = Naming::default();
+        for (kind, name, metric, scope, full_name) in [
+            (
+                "plugin",
+                "catalog",
+                "entities.operations.total",
+                "backstage.plugin.catalog",
+                "backstage.plugin.catalog.entities.operations.total",
+            ),
+            (
+                "core",
+                "database",
+                "connections.active",
+                "backstage.core.database",
+                "backstage.core.database.connections.active",
+            ),
+            (
+                "plugin",
+                "mcp-actions",
+                "actions.duration",
+                "backstage.plugin.mcp_actions",
+                "backstage.plugin.mcp_actions.actions.duration",
+            ),
+            (
+                "plugin",
+                "backstage.plugin.x",
+                "backstage.plugin.x.y",
+                "backstage.plugin.x",
+                "backstage.plugin.x.y",
+            ),
+        ] {
+            let expected = (scope.to_owned(), full_name.to_owned());
+            assert_eq!(full(kind, name, metric, &naming), expected);
+        }
+    }
+
+    #[test]
+    fn the_scope_only_policy_leaves_metric_names_alone() {
+        let naming = Naming::new("acme", NamingPolicy::ScopeOnly).unwrap();
+        let expected = ("acme.plugin.catalog".to_owned(), "queue.length".to_owned());
+        assert_eq!(full("plugin", "catalog", "queue.length", &naming), expected);
+    }
+
+    #[test]
+    fn semconv_scopes_and_metrics_are_left_alone() {
+        let key = ScopeKey::semconv("http-server").unwrap();
+        let naming = Naming::default();
+        assert_eq!(key.full_name(&naming), "http-server");
+        let name = "http.server.request.duration";
+        assert_eq!(key.metric_name(&naming, name), name);
+    }
+
+    #[test]
+    fn bad_scopes_name_the_part_and_a_remedy() {
+        for (kind, name, words) in [
+            ("plugin", "", "scope name ``"),
+            ("", "catalog", "scope kind ``"),
+            ("plugin", "Catalog", "`catalog`"),
+            ("plugin", "my plugin", "`my_plugin`"),
+        ] {
+            let text = ScopeKey::scoped(kind, name).unwrap_err().to_string();
+            assert!(text.contains(words), "{text}");
+        }
+    }
+
+    #[test]
+    fn policies_parse_in_any_case_and_name_what_is_accepted() {
+        assert_eq!("SCOPE".parse(), Ok(NamingPolicy::ScopeOnly));
+        let text = "flat".parse::<NamingPolicy>().unwrap_err().to_string();
+        assert!(text.contains("`flat`") && text.contains("`prefixed`"), "{text}");
+    }
+}

@@ -1,0 +1,122 @@
+//! The cell of a histogram series: bucket counts, sum, count, smallest and largest value.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use opentelemetry::metrics::BoundHistogram;
+
+use super::replay::ReplayBudget;
+use crate::number::Number;
+
+/// A distribution over fixed buckets. All of it changes together, under a lock that is never held while
+/// anything else runs, so that what is read fits together.
+pub struct DistributionCell<T> {
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    distribution: Distribution,
+    feed: Feed<T>,
+}
+
+/// What has been recorded so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Distribution {
+    /// One more than there are bounds.
+    pub(crate) buckets: Box<[u64]>,
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+}
+
+/// The way to OpenTelemetry's copy of one series.
+pub(crate) enum Feed<T> {
+    /// Nobody has said yet whether something will read that copy: values wait.
+    Waiting(Vec<T>),
+    /// Nothing reads it.
+    Off,
+    /// Something does, but there is no value yet. The SDK exports a bound series without values,
+    /// with senseless extremes, so the series is bound by its first value.
+    Ready(BindSeries<T>),
+    /// Something does.
+    On(BoundHistogram<T>),
+}
+
+/// Binds the series in OpenTelemetry's copy.
+pub(crate) type BindSeries<T> = Box<dyn FnOnce() -> BoundHistogram<T> + Send>;
+
+impl<T: Number> DistributionCell<T> {
+    pub(crate) fn new(bounds: &[f64], feed: Feed<T>) -> Self {
+        let distribution = Distribution {
+            buckets: vec![0; bounds.len() + 1].into(),
+            count: 0,
+            sum: 0.0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+        };
+        Self { state: Mutex::new(State { distribution, feed }) }
+    }
+
+    #[inline]
+    pub(crate) fn record(&self, value: T, bounds: &[f64], budget: &ReplayBudget) {
+        let number = value.to_f64();
+        let bucket = bounds.partition_point(|bound| *bound < number);
+        let mut state = self.lock();
+        let distribution = &mut state.distribution;
+        distribution.buckets[bucket] += 1;
+        distribution.count += 1;
+        distribution.sum += number;
+        distribution.min = distribution.min.min(number);
+        distribution.max = distribution.max.max(number);
+        state.feed.send(value, budget);
+    }
+
+    pub(crate) fn read(&self) -> Distribution {
+        self.lock().distribution.clone()
+    }
+
+    /// Sends what waits to OpenTelemetry's copy, and all later values. Under the lock: no value is missed, none goes twice.
+    pub(crate) fn feed_on(&self, bind: BindSeries<T>, budget: &ReplayBudget) {
+        let mut state = self.lock();
+        let waiting = match std::mem::replace(&mut state.feed, Feed::Ready(bind)) {
+            Feed::Waiting(values) => values,
+            _ => Vec::new(),
+        };
+        budget.give_back(waiting.len());
+        for value in waiting {
+            state.feed.send(value, budget);
+        }
+    }
+
+    pub(crate) fn feed_off(&self, budget: &ReplayBudget) {
+        let mut state = self.lock();
+        if let Feed::Waiting(values) = std::mem::replace(&mut state.feed, Feed::Off) {
+            budget.give_back(values.len());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Number> Feed<T> {
+    fn send(&mut self, value: T, budget: &ReplayBudget) {
+        match self {
+            Self::Off => {}
+            Self::On(bound) => bound.record(value),
+            Self::Waiting(values) => {
+                if budget.take() {
+                    values.push(value);
+                }
+            }
+            Self::Ready(_) => {
+                if let Self::Ready(bind) = std::mem::replace(self, Self::Off) {
+                    let bound = bind();
+                    bound.record(value);
+                    *self = Self::On(bound);
+                }
+            }
+        }
+    }
+}

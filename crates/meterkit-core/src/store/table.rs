@@ -1,0 +1,218 @@
+//! Series by hash: look-ups take no lock and touch no shared counter, so they cost the same on any number of threads.
+//!
+//! Entries only ever come: a slot of the arena is written once, then the index points at it. When the index is half
+//! full a larger one takes over; readers of the old one still find everything that was in it, and whoever misses there
+//! looks again under the writers' lock.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Slots of the first index; each further one has four times as many.
+const FIRST_INDEX: usize = 16;
+const INDEXES: usize = 14;
+
+/// Entries of the first arena chunk; each further one has four times as many.
+const FIRST_CHUNK: usize = 4;
+const CHUNKS: usize = 14;
+
+pub(crate) struct SeriesTable<V> {
+    /// An entry of an index: the upper half of the hash, and the slot in the arena plus one. Zero is empty.
+    indexes: [OnceLock<Box<[AtomicU64]>>; INDEXES],
+    current: AtomicUsize,
+    chunks: [OnceLock<Box<[OnceLock<V>]>>; CHUNKS],
+    len: AtomicUsize,
+    writer: Mutex<()>,
+}
+
+impl<V> SeriesTable<V> {
+    pub(crate) fn new() -> Self {
+        let table = Self {
+            indexes: [const { OnceLock::new() }; INDEXES],
+            current: AtomicUsize::new(0),
+            chunks: [const { OnceLock::new() }; CHUNKS],
+            len: AtomicUsize::new(0),
+            writer: Mutex::new(()),
+        };
+        let _ = table.indexes[0].set(empty_index(FIRST_INDEX));
+        table
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Acquire)
+    }
+
+    /// The entry with this hash that `is_it` accepts.
+    #[inline]
+    pub(crate) fn get(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<&V> {
+        let index = self.indexes[self.current.load(Acquire)].get()?;
+        let tag = hash >> 32;
+        let mask = index.len() - 1;
+        let mut at = tag as usize & mask;
+        loop {
+            let entry = index[at].load(Acquire);
+            if entry == 0 {
+                return None;
+            }
+            if entry >> 32 == tag {
+                let value = self.entry((entry as u32 - 1) as usize)?;
+                if is_it(value) {
+                    return Some(value);
+                }
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// The entry that `is_it` accepts, made by `make` when there is none yet.
+    /// `None` when it would be one more than `limit`.
+    pub(crate) fn get_or_insert(
+        &self,
+        hash: u64,
+        limit: usize,
+        is_it: impl Fn(&V) -> bool,
+        make: impl FnOnce() -> V,
+    ) -> Option<&V> {
+        let _writer = self.lock();
+        if let Some(known) = self.get(hash, is_it) {
+            return Some(known);
+        }
+        let slot = self.len.load(Relaxed);
+        if slot >= limit {
+            return None;
+        }
+        let (chunk, offset) = place(slot);
+        let chunk = self
+            .chunks
+            .get(chunk)?
+            .get_or_init(|| (0..FIRST_CHUNK << (2 * chunk)).map(|_| OnceLock::new()).collect());
+        let value = chunk[offset].get_or_init(make);
+        self.publish(hash >> 32, slot)?;
+        self.len.store(slot + 1, Release);
+        Some(value)
+    }
+
+    /// Keeps new entries out while `work` runs, so that it sees each entry, or the entry sees what `work` did.
+    pub(crate) fn with_writers_excluded<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _writer = self.lock();
+        work()
+    }
+
+    /// Entries in the order in which they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &V> {
+        (0..self.len()).filter_map(|slot| self.entry(slot))
+    }
+
+    pub(crate) fn entry(&self, slot: usize) -> Option<&V> {
+        let (chunk, offset) = place(slot);
+        self.chunks[chunk].get()?[offset].get()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        // Entries are complete before they are published: a panic while making one leaves nothing half done.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes an entry into the index, into a larger one when this one is half full.
+    fn publish(&self, tag: u64, slot: usize) -> Option<()> {
+        let current = self.current.load(Relaxed);
+        let index = self.indexes[current].get()?;
+        if (slot + 1) * 2 <= index.len() {
+            insert(index, tag << 32 | (slot as u64 + 1));
+            return Some(());
+        }
+        let larger = empty_index(index.len() * 4);
+        for entry in index {
+            let entry = entry.load(Relaxed);
+            if entry != 0 {
+                insert(&larger, entry);
+            }
+        }
+        insert(&larger, tag << 32 | (slot as u64 + 1));
+        self.indexes.get(current + 1)?.set(larger).ok()?;
+        self.current.store(current + 1, Release);
+        Some(())
+    }
+}
+
+fn empty_index(len: usize) -> Box<[AtomicU64]> {
+    (0..len).map(|_| AtomicU64::new(0)).collect()
+}
+
+/// Only under the writers' lock, or before the index is shared.
+fn insert(index: &[AtomicU64], entry: u64) {
+    let mask = index.len() - 1;
+    let mut at = (entry >> 32) as usize & mask;
+    while index[at].load(Relaxed) != 0 {
+        at = (at + 1) & mask;
+    }
+    index[at].store(entry, Release);
+}
+
+/// Chunk and offset of a slot: chunk `k` holds `FIRST_CHUNK * 4^k` entries.
+fn place(slot: usize) -> (usize, usize) {
+    let rank = 3 * (slot / FIRST_CHUNK) + 1;
+    let chunk = (rank.ilog2() / 2) as usize;
+    let before = FIRST_CHUNK * ((1 << (2 * chunk)) - 1) / 3;
+    (chunk, slot - before)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn every_slot_has_a_place_of_its_own() {
+        let mut expected = (0, 0);
+        for slot in 0..100_000 {
+            assert_eq!(place(slot), expected, "slot {slot}");
+            expected.1 += 1;
+            if expected.1 == FIRST_CHUNK << (2 * expected.0) {
+                expected = (expected.0 + 1, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn entries_whose_hashes_collide_are_told_apart() {
+        let table = SeriesTable::new();
+        for value in 0..50 {
+            table.get_or_insert(7 << 32, 50, |v| *v == value, || value);
+        }
+        for value in 0..50 {
+            assert_eq!(table.get(7 << 32, |v| *v == value), Some(&value));
+        }
+        assert_eq!(table.get(7 << 32, |v| *v == 50), None);
+    }
+
+    #[test]
+    fn threads_that_race_for_the_same_entries_all_get_the_same_ones() {
+        let table = SeriesTable::new();
+        let hash = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let seen: Vec<Vec<usize>> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        (0..5_000)
+                            .map(|n| {
+                                let is_it = |v: &u64| *v == n;
+                                let found = table.get(hash(n), is_it);
+                                let entry = found
+                                    .or_else(|| table.get_or_insert(hash(n), 5_000, is_it, || n));
+                                std::ptr::from_ref(entry.unwrap()) as usize
+                            })
+                            .collect()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(seen.windows(2).all(|pair| pair[0] == pair[1]));
+        assert_eq!(table.len(), 5_000);
+        let mut all: Vec<u64> = table.iter().copied().collect();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..5_000));
+    }
+}
