@@ -1,0 +1,156 @@
+//! Collections: one at a time, shared by everyone who asks meanwhile.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use meterkit_core::{Attributes, Registry};
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+
+use crate::foreign;
+use crate::reader::SharedReader;
+use crate::snapshot::Snapshot;
+
+/// Takes snapshots of a registry and of what other libraries recorded in the SDK.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    registry: Registry,
+    resource: Attributes,
+    reader: SharedReader,
+    max_age: Duration,
+    flight: Mutex<Flight>,
+    landed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Flight {
+    is_running: bool,
+    last: Option<Taken>,
+}
+
+#[derive(Clone, Debug)]
+struct Taken {
+    snapshot: Arc<Snapshot>,
+    started: Instant,
+    ended: Instant,
+}
+
+/// How old a snapshot may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Freshness {
+    /// As old as `METERKIT_SNAPSHOT_MAX_AGE`; a collection that is running already will do.
+    Recent,
+    /// Begun after this moment: holds everything recorded before it.
+    Since(Instant),
+}
+
+impl Collector {
+    pub(crate) fn new(
+        registry: Registry,
+        resource: Attributes,
+        reader: SharedReader,
+        max_age: Duration,
+    ) -> Self {
+        Self {
+            registry,
+            resource,
+            reader,
+            max_age,
+            flight: Mutex::default(),
+            landed: Condvar::new(),
+        }
+    }
+
+    /// The last snapshot, if it is fresh enough for who asked at `asked`.
+    pub(crate) fn cached(&self, freshness: Freshness, asked: Instant) -> Option<Arc<Snapshot>> {
+        self.lock().cached(freshness, asked, self.max_age)
+    }
+
+    /// A snapshot: the last one, the one being taken, or a new one. Runs callbacks, so it may take long.
+    pub(crate) fn collect(&self, freshness: Freshness) -> Arc<Snapshot> {
+        let asked = Instant::now();
+        let mut flight = self.lock();
+        loop {
+            if let Some(snapshot) = flight.cached(freshness, asked, self.max_age) {
+                return snapshot;
+            }
+            if !flight.is_running {
+                break;
+            }
+            flight = self.landed.wait(flight).unwrap_or_else(PoisonError::into_inner);
+        }
+        flight.is_running = true;
+        drop(flight);
+
+        let landing = Landing(self);
+        let started = Instant::now();
+        let snapshot = Arc::new(self.take());
+        let taken = Taken { snapshot: snapshot.clone(), started, ended: Instant::now() };
+        self.lock().last = Some(taken);
+        drop(landing);
+        snapshot
+    }
+
+    fn take(&self) -> Snapshot {
+        self.registry.refresh();
+        let time = SystemTime::now();
+        let foreign = self.read_sdk();
+        let mut scopes = self.registry.read();
+        foreign::join(&mut scopes, &foreign, &self.registry);
+        Snapshot { resource: self.resource.clone(), time, scopes }
+    }
+
+    /// What was recorded through OpenTelemetry's own API. Its callbacks are not ours: one that panics must not
+    /// take everything else with it.
+    fn read_sdk(&self) -> ResourceMetrics {
+        let mut collected = ResourceMetrics::default();
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            meterkit_core::silently(|| self.reader.collect(&mut collected))
+        }));
+        match outcome {
+            Ok(Ok(())) => collected,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "instruments of other libraries could not be read");
+                ResourceMetrics::default()
+            }
+            Err(_) => {
+                tracing::error!(
+                    "a callback that another library registered with OpenTelemetry panicked: \
+                     the SDK gives no metrics of other libraries from now on"
+                );
+                ResourceMetrics::default()
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Flight> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    fn cached(
+        &self,
+        freshness: Freshness,
+        asked: Instant,
+        max_age: Duration,
+    ) -> Option<Arc<Snapshot>> {
+        let last = self.last.as_ref()?;
+        let is_fresh = match freshness {
+            Freshness::Since(moment) => last.started >= moment,
+            Freshness::Recent => last.ended >= asked || last.ended.elapsed() < max_age,
+        };
+        is_fresh.then(|| last.snapshot.clone())
+    }
+}
+
+/// Lets the next collection begin, also when this one panicked.
+struct Landing<'a>(&'a Collector);
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        self.0.lock().is_running = false;
+        self.0.landed.notify_all();
+    }
+}

@@ -1,0 +1,162 @@
+//! The console target: metrics as lines of text, for people.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use meterkit_core::{Attributes, Data, HistogramPoint, Metric, NumberPoint, Temporality, Value};
+use tokio::task::spawn_blocking;
+
+use crate::snapshot::Snapshot;
+use crate::target::{ExportError, ExportFuture, Target};
+
+/// Writes each snapshot as text, one line per point: `OTEL_METRICS_EXPORTER=console`.
+///
+/// ```text
+/// # 2026-03-01T12:00:00Z, 2 points
+/// backstage.plugin.catalog.queue.length 12 {item}
+/// backstage.plugin.catalog.requests{route="/entities"} 3
+/// ```
+pub struct ConsoleTarget {
+    out: Arc<Mutex<dyn Write + Send>>,
+    temporality: Temporality,
+}
+
+impl ConsoleTarget {
+    /// Writes to standard output.
+    pub fn stdout() -> Self {
+        Self::new(io::stdout())
+    }
+
+    /// Writes to `out`.
+    pub fn new(out: impl Write + Send + 'static) -> Self {
+        Self { out: Arc::new(Mutex::new(out)), temporality: Temporality::Cumulative }
+    }
+
+    /// Whether sums and histograms are written in full, the default, or as the difference to what was written before.
+    #[must_use]
+    pub fn with_temporality(mut self, temporality: Temporality) -> Self {
+        self.temporality = temporality;
+        self
+    }
+}
+
+impl fmt::Debug for ConsoleTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsoleTarget")
+            .field("temporality", &self.temporality)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Target for ConsoleTarget {
+    fn name(&self) -> &str {
+        "console"
+    }
+
+    fn endpoint(&self) -> String {
+        "standard output".to_owned()
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.temporality
+    }
+
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        let text = Page(snapshot).to_string();
+        let out = self.out.clone();
+        Box::pin(async move {
+            // A full pipe blocks: not on the thread that the other targets share.
+            let written = spawn_blocking(move || {
+                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+                out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            });
+            match written.await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(ExportError::retryable(error.to_string())),
+                Err(error) => Err(ExportError::retryable(error.to_string())),
+            }
+        })
+    }
+}
+
+struct Page<'a>(&'a Snapshot);
+
+impl fmt::Display for Page<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = humantime::format_rfc3339_seconds(self.0.time);
+        writeln!(f, "# {time}, {} points", self.0.len())?;
+        for metric in self.0.scopes.iter().flat_map(|scope| &scope.metrics) {
+            match &metric.data {
+                Data::Gauge(points) | Data::Sum { points, .. } => {
+                    for point in points {
+                        writeln!(f, "{}", NumberLine(metric, point))?;
+                    }
+                }
+                Data::Histogram { points, bounds, .. } => {
+                    for point in points {
+                        writeln!(f, "{}", HistogramLine(metric, bounds, point))?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+struct NumberLine<'a>(&'a Metric, &'a NumberPoint);
+
+impl fmt::Display for NumberLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(metric, point) = self;
+        write!(f, "{}{} ", metric.descriptor.name, Labels(&point.attributes))?;
+        match point.value {
+            Value::U64(value) => write!(f, "{value}")?,
+            Value::I64(value) => write!(f, "{value}")?,
+            Value::F64(value) => write!(f, "{value}")?,
+        }
+        write_unit(f, metric)
+    }
+}
+
+struct HistogramLine<'a>(&'a Metric, &'a [f64], &'a HistogramPoint);
+
+impl fmt::Display for HistogramLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(metric, bounds, point) = self;
+        write!(f, "{}{}", metric.descriptor.name, Labels(&point.attributes))?;
+        write!(f, " count={} sum={}", point.count, point.sum)?;
+        if let (Some(min), Some(max)) = (point.min, point.max) {
+            write!(f, " min={min} max={max}")?;
+        }
+        write_unit(f, metric)?;
+        let open = [f64::INFINITY];
+        for (bound, count) in bounds.iter().chain(&open).zip(&point.buckets) {
+            if *count > 0 {
+                write!(f, " ≤{bound}:{count}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_unit(f: &mut fmt::Formatter<'_>, metric: &Metric) -> fmt::Result {
+    match &*metric.descriptor.unit {
+        "" => Ok(()),
+        unit => write!(f, " {unit}"),
+    }
+}
+
+struct Labels<'a>(&'a Attributes);
+
+impl fmt::Display for Labels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = '{';
+        for (key, value) in self.0.iter() {
+            write!(f, "{before}{key}={:?}", value.to_string())?;
+            before = ',';
+        }
+        if before == ',' { f.write_char('}') } else { Ok(()) }
+    }
+}

@@ -1,0 +1,145 @@
+//! Delivery to one push target: its schedule, its retries, its deltas.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use meterkit_core::Temporality;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout, timeout_at};
+
+use crate::backoff::Backoff;
+use crate::collector::Freshness;
+use crate::snapshot::Snapshot;
+use crate::source::{Closed, Source};
+use crate::target::{ExportError, Schedule, Target};
+
+/// Serves one target until it is told to stop. Runs as a task of its own.
+pub(crate) struct Delivery {
+    target: Box<dyn Target>,
+    schedule: Schedule,
+    source: Source,
+    stop: watch::Receiver<Option<Instant>>,
+    /// What the target has for sure; deltas begin there.
+    acknowledged: Option<Arc<Snapshot>>,
+    is_failing: bool,
+}
+
+/// Asks for an export now, and for its outcome.
+pub(crate) type Flush = oneshot::Sender<Result<(), ExportError>>;
+
+impl Delivery {
+    pub(crate) fn new(
+        target: Box<dyn Target>,
+        schedule: Schedule,
+        source: Source,
+        stop: watch::Receiver<Option<Instant>>,
+    ) -> Self {
+        Self { target, schedule, source, stop, acknowledged: None, is_failing: false }
+    }
+
+    /// Exports once per interval and whenever asked; at the end once more.
+    pub(crate) async fn run(
+        mut self,
+        mut flushes: mpsc::Receiver<Flush>,
+    ) -> Result<(), ExportError> {
+        let first = tokio::time::Instant::now() + self.schedule.interval;
+        let mut ticks = interval_at(first, self.schedule.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stop = self.stop.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = told_to(&mut stop) => break,
+                Some(reply) = flushes.recv() => {
+                    // Whoever asked may have stopped waiting.
+                    let _ = reply.send(self.export(Freshness::Since(Instant::now())).await);
+                }
+                _ = ticks.tick() => {
+                    // Logged where it happened; the next interval tries again.
+                    let _ = self.export(Freshness::Recent).await;
+                }
+            }
+        }
+        let outcome = self.export(Freshness::Since(Instant::now())).await;
+        self.target.shutdown().await;
+        outcome
+    }
+
+    /// Sends one snapshot, with retries until the next interval has something fresher.
+    async fn export(&mut self, freshness: Freshness) -> Result<(), ExportError> {
+        let Ok(snapshot) = self.source.take(freshness).await else {
+            return Err(ExportError::permanent(Closed.to_string()));
+        };
+        let derived = match self.target.temporality() {
+            Temporality::Cumulative => None,
+            Temporality::Delta => Some(snapshot.delta_since(self.acknowledged.as_deref())),
+        };
+        let outcome = self.send(derived.as_ref().unwrap_or(&snapshot)).await;
+        self.log(&outcome);
+        if outcome.is_ok() && derived.is_some() {
+            self.acknowledged = Some(snapshot);
+        }
+        outcome
+    }
+
+    async fn send(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        let give_up = Instant::now() + self.schedule.interval;
+        let mut stop = self.stop.clone();
+        let mut backoff = Backoff::new();
+        loop {
+            let limit = self.schedule.timeout;
+            let attempt = timeout(limit, self.target.export(snapshot));
+            let error = match attempt.await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error,
+                Err(_) => ExportError::Timeout(limit),
+            };
+            let wait = match &error {
+                ExportError::Permanent { .. } => return Err(error),
+                ExportError::Retryable { retry_after, .. } => backoff.next(*retry_after),
+                ExportError::Timeout(_) => backoff.next(None),
+            };
+            let end = stop.borrow().unwrap_or(give_up).min(give_up);
+            if Instant::now() + wait >= end {
+                return Err(error);
+            }
+            tokio::select! {
+                () = sleep(wait) => {}
+                // Told to stop: one last attempt is made, with a fresh snapshot.
+                _ = stop.changed() => return Err(error),
+            }
+        }
+    }
+
+    /// Says when trouble begins and when it ends; what is between goes to debug.
+    fn log(&mut self, outcome: &Result<(), ExportError>) {
+        let target = self.target.name();
+        match (outcome, self.is_failing) {
+            (Ok(()), true) => tracing::info!(target, "export works again"),
+            (Ok(()), false) => {}
+            (Err(error), false) => {
+                tracing::warn!(target, endpoint = self.target.endpoint(), %error, "export failed");
+            }
+            (Err(error), true) => tracing::debug!(target, %error, "export still fails"),
+        }
+        self.is_failing = outcome.is_err();
+    }
+}
+
+async fn told_to(stop: &mut watch::Receiver<Option<Instant>>) {
+    // The pipeline being gone is as good as being told.
+    let _ = stop.wait_for(Option::is_some).await;
+}
+
+/// Asks `delivery` for an export and waits for it until `deadline`.
+pub(crate) async fn flush(delivery: &mpsc::Sender<Flush>, deadline: Instant) -> Result<(), String> {
+    let (reply, answer) = oneshot::channel();
+    let flushed = async {
+        delivery.send(reply).await.map_err(|_| Closed.to_string())?;
+        answer.await.map_err(|_| Closed.to_string())?.map_err(|error| error.to_string())
+    };
+    match timeout_at(deadline.into(), flushed).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err("not finished by the deadline".to_owned()),
+    }
+}

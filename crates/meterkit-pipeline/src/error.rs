@@ -1,0 +1,49 @@
+//! Errors of starting, flushing and stopping a pipeline.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// Why a pipeline could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The system gave no thread, or no event queue for its runtime.
+    #[error("the metrics thread could not be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// Some targets did not take the last snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// These targets failed. With delta temporality they get what they missed with their next success.
+    #[error("{}", Listed(.0))]
+    Targets(Vec<TargetFailure>),
+
+    /// Nothing was heard of the pipeline in this time.
+    #[error("the metrics pipeline did not finish within {} ms", .0.as_millis())]
+    Deadline(Duration),
+}
+
+/// One target's failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TargetFailure {
+    /// The target's name.
+    pub target: String,
+    /// What happened.
+    pub reason: String,
+}
+
+struct Listed<'a>(&'a [TargetFailure]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, failure) in self.0.iter().enumerate() {
+            let separator = if at == 0 { "" } else { "; " };
+            write!(f, "{separator}target `{}`: {}", failure.target, failure.reason)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! Collection, snapshots, scheduling and delivery of `meterkit`.
+//!
+//! ```text
+//!  Registry ──refresh, read──┐
+//!                            ├─> Collector ──> Arc<Snapshot> ──> Delivery ──> Target   (push, one task each)
+//!  SDK reader ───────────────┘                              └──> Source  ──> a server   (pull)
+//! ```
+//!
+//! Users depend on the `meterkit` crate. This one is for those who write an exporter: implement [`Target`] to push,
+//! or take snapshots from a [`Source`] to be pulled from.
+
+mod backoff;
+mod collector;
+mod console;
+mod delivery;
+mod delta;
+mod error;
+mod foreign;
+mod pipeline;
+mod reader;
+mod snapshot;
+mod source;
+mod target;
+mod work;
+
+pub use self::console::ConsoleTarget;
+pub use self::error::{FlushError, StartError, TargetFailure};
+pub use self::pipeline::{Pipeline, PipelineBuilder};
+pub use self::snapshot::Snapshot;
+pub use self::source::{Closed, Source};
+pub use self::target::{ExportError, ExportFuture, Schedule, Target};
+pub use self::work::Stop;

@@ -1,0 +1,311 @@
+//! The pipeline: one thread, one runtime, all targets.
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::AcqRel;
+use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use meterkit_core::{Attributes, Hooks, Registry};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, mpsc};
+
+use crate::collector::{Collector, Freshness};
+use crate::error::{FlushError, StartError};
+use crate::reader::SharedReader;
+use crate::source::Source;
+use crate::target::{Schedule, Target};
+use crate::work::{Command, Service, Stop, Work};
+
+/// How long a reader of the SDK's copies waits for callbacks to bring observed values up to date.
+const REFRESH_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a dropped pipeline takes to say good-bye.
+const DROP_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A running pipeline: collects from a registry and serves its targets.
+///
+/// Owns one thread with a current-thread runtime. Callbacks and everything else that may block run on that runtime's
+/// blocking threads, so that no target waits for them.
+pub struct Pipeline {
+    registry: Registry,
+    source: Source,
+    provider: SdkMeterProvider,
+    commands: mpsc::UnboundedSender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    is_shut_down: AtomicBool,
+}
+
+/// What a pipeline is started from.
+#[must_use = "the pipeline is started by `start`"]
+pub struct PipelineBuilder {
+    registry: Registry,
+    resource: Attributes,
+    max_age: Duration,
+    targets: Vec<(Box<dyn Target>, Schedule)>,
+    services: Vec<Service>,
+    provider: MeterProviderBuilder,
+    has_readers: bool,
+}
+
+impl Pipeline {
+    /// A pipeline that collects from `registry`.
+    pub fn builder(registry: Registry) -> PipelineBuilder {
+        PipelineBuilder {
+            registry,
+            resource: Attributes::empty(),
+            max_age: Duration::from_secs(1),
+            targets: Vec::new(),
+            services: Vec::new(),
+            provider: SdkMeterProvider::builder(),
+            has_readers: false,
+        }
+    }
+
+    /// Where pull targets get their snapshots.
+    pub fn source(&self) -> Source {
+        self.source.clone()
+    }
+
+    /// The SDK's provider, for libraries that use OpenTelemetry's own API.
+    pub fn provider(&self) -> &SdkMeterProvider {
+        &self.provider
+    }
+
+    /// Exports everything recorded so far to all push targets, within `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// Which targets failed and why, or that the deadline passed.
+    pub async fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
+        wait(self.send_flush(deadline), deadline).await
+    }
+
+    /// Like [`flush`](Self::flush), for programs without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// Which targets failed and why, or that the deadline passed.
+    pub fn flush_blocking(&self, deadline: Duration) -> Result<(), FlushError> {
+        answer(&self.send_flush(deadline), deadline)
+    }
+
+    /// Exports once more and stops, within `deadline`. Recording stays safe and cheap afterwards.
+    ///
+    /// The second call does nothing.
+    ///
+    /// # Errors
+    ///
+    /// Which targets failed and why, or that the deadline passed. The pipeline has stopped all the same.
+    pub async fn shutdown(&self, deadline: Duration) -> Result<(), FlushError> {
+        match self.send_shutdown(deadline) {
+            Some(reply) => wait(reply, deadline).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Like [`shutdown`](Self::shutdown), for programs without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// Which targets failed and why, or that the deadline passed. The pipeline has stopped all the same.
+    pub fn shutdown_blocking(&self, deadline: Duration) -> Result<(), FlushError> {
+        match self.send_shutdown(deadline) {
+            Some(reply) => answer(&reply, deadline),
+            None => Ok(()),
+        }
+    }
+
+    fn send_flush(&self, deadline: Duration) -> Reply {
+        let (reply, outcome) = std_mpsc::channel();
+        // A pipeline that is gone drops the reply, which the caller sees.
+        let _ = self.commands.send(Command::Flush { deadline: Instant::now() + deadline, reply });
+        outcome
+    }
+
+    fn send_shutdown(&self, deadline: Duration) -> Option<Reply> {
+        if self.is_shut_down.swap(true, AcqRel) {
+            return None;
+        }
+        self.registry.set_hooks(Hooks::default());
+        let (reply, outcome) = std_mpsc::channel();
+        let deadline = Instant::now() + deadline;
+        let _ = self.commands.send(Command::Shutdown { deadline, reply });
+        // Not joined: a target that blocks must not hold up whoever shuts down.
+        drop(self.thread.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Some(outcome)
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if let Err(error) = self.shutdown_blocking(DROP_DEADLINE) {
+            tracing::warn!(
+                %error,
+                "metrics pipeline dropped without shutdown(), which would have waited longer"
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("registry", &self.registry)
+            .field("is_shut_down", &self.is_shut_down)
+            .finish_non_exhaustive()
+    }
+}
+
+type Reply = std_mpsc::Receiver<Result<(), FlushError>>;
+
+/// Waits on a thread of its own: the deadline holds whatever the pipeline's thread and the caller's runtime do.
+async fn wait(reply: Reply, deadline: Duration) -> Result<(), FlushError> {
+    let (waited, outcome) = tokio::sync::oneshot::channel();
+    let waiter = thread::Builder::new().name("meterkit-deadline".to_owned());
+    let started = waiter.spawn(move || {
+        let _ = waited.send(answer(&reply, deadline));
+    });
+    match started {
+        Ok(_) => outcome.await.unwrap_or(Err(FlushError::Deadline(deadline))),
+        Err(_) => Err(FlushError::Deadline(deadline)),
+    }
+}
+
+fn answer(reply: &Reply, deadline: Duration) -> Result<(), FlushError> {
+    // The pipeline keeps the deadline itself and says which target missed it: give it a moment to do so.
+    let grace = Duration::from_millis(200);
+    match reply.recv_timeout(deadline + grace) {
+        Ok(outcome) => outcome,
+        Err(_) => Err(FlushError::Deadline(deadline)),
+    }
+}
+
+impl PipelineBuilder {
+    /// What is being measured: service name, version, host. Empty by default.
+    pub fn resource(mut self, resource: Attributes) -> Self {
+        self.resource = resource;
+        self
+    }
+
+    /// How old a snapshot may be for a scrape or an export. 1 s by default; `METERKIT_SNAPSHOT_MAX_AGE` overrides.
+    pub fn snapshot_max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
+        self
+    }
+
+    /// Adds a push target.
+    pub fn target(mut self, target: impl Target, schedule: Schedule) -> Self {
+        self.targets.push((Box::new(target), schedule));
+        self
+    }
+
+    /// Adds a pull target: `serve` is called on the pipeline's runtime and runs until it is told to stop.
+    pub fn service<F>(mut self, serve: impl FnOnce(Source, Stop) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.services.push(Box::new(move |source, stop| Box::pin(serve(source, stop))));
+        self
+    }
+
+    /// Adds a reader of OpenTelemetry's ecosystem. It sees every instrument; histograms then record twice.
+    pub fn reader(mut self, reader: impl MetricReader) -> Self {
+        self.provider = self.provider.with_reader(reader);
+        self.has_readers = true;
+        self
+    }
+
+    /// Starts the pipeline's thread and everything on it.
+    ///
+    /// # Errors
+    ///
+    /// The system gave no thread or no event queue.
+    pub fn start(self) -> Result<Pipeline, StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("meterkit-blocking")
+            .build()
+            .map_err(StartError::Thread)?;
+        let reader = SharedReader::new();
+        let provider = self
+            .provider
+            .with_reader(reader.clone())
+            .with_resource(sdk_resource(&self.resource))
+            .build();
+        let registry = self.registry;
+        let collector =
+            Arc::new(Collector::new(registry.clone(), self.resource, reader, self.max_age));
+        let source = Source::new(collector.clone(), runtime.handle().clone());
+        let made = Arc::new(Notify::new());
+        if self.has_readers {
+            registry.set_hooks(hooks(&collector, &runtime, &made));
+            registry.map_to(Arc::new(provider.clone()));
+        } else {
+            registry.unmap();
+        }
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let work = Work {
+            registry: registry.clone(),
+            source: source.clone(),
+            provider: provider.clone(),
+            targets: self.targets,
+            services: self.services,
+            instrument_made: made,
+        };
+        let thread = thread::Builder::new()
+            .name("meterkit".to_owned())
+            .spawn(move || work.run(runtime, inbox))
+            .map_err(StartError::Thread)?;
+        Ok(Pipeline {
+            registry,
+            source,
+            provider,
+            commands,
+            thread: Mutex::new(Some(thread)),
+            is_shut_down: AtomicBool::new(false),
+        })
+    }
+}
+
+impl fmt::Debug for PipelineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets: Vec<_> = self.targets.iter().map(|(target, _)| target.name()).collect();
+        f.debug_struct("PipelineBuilder")
+            .field("targets", &targets)
+            .field("services", &self.services.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn sdk_resource(resource: &Attributes) -> Resource {
+    Resource::builder_empty().with_attributes(resource.to_key_values()).build()
+}
+
+/// What the registry calls while something reads the SDK's copies.
+fn hooks(collector: &Arc<Collector>, runtime: &Runtime, made: &Arc<Notify>) -> Hooks {
+    let made = made.clone();
+    let runtime = runtime.handle().clone();
+    let collector = collector.clone();
+    let mut hooks = Hooks::default();
+    hooks.instrument_made = Some(Arc::new(move || made.notify_one()));
+    hooks.before_sdk_read = Some(Arc::new(move || {
+        if collector.cached(Freshness::Recent, Instant::now()).is_some() {
+            return;
+        }
+        // On another thread: this one holds a lock of the SDK, and a callback may make instruments.
+        let (done, wait) = std_mpsc::channel();
+        let collector = collector.clone();
+        runtime.spawn_blocking(move || {
+            collector.collect(Freshness::Recent);
+            let _ = done.send(());
+        });
+        let _ = wait.recv_timeout(REFRESH_WAIT);
+    }));
+    hooks
+}

@@ -1,0 +1,95 @@
+//! Push targets: where snapshots are sent.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use meterkit_core::Temporality;
+
+use crate::snapshot::Snapshot;
+
+/// A destination that snapshots are sent to.
+///
+/// The pipeline calls [`export`](Self::export) once per interval, on its own runtime, bounded by the timeout. It
+/// retries what is worth retrying and derives deltas, so that an implementation only encodes and sends. One call at a
+/// time; another target's trouble never shows here.
+pub trait Target: Debug + Send + 'static {
+    /// The target's name, as in `OTEL_METRICS_EXPORTER`.
+    fn name(&self) -> &str;
+
+    /// Where it sends to, for people. Must not hold secrets.
+    fn endpoint(&self) -> String;
+
+    /// Whether snapshots come as they are, or as the difference to the last one that was acknowledged.
+    fn temporality(&self) -> Temporality {
+        Temporality::Cumulative
+    }
+
+    /// Sends one snapshot. `Ok` acknowledges it: what it holds will not come again as a delta.
+    ///
+    /// Must not block the thread: the other targets share it.
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a>;
+
+    /// Called once, after the last export.
+    fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// What [`Target::export`] returns.
+pub type ExportFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + 'a>>;
+
+/// Why an export failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// It may succeed later: the receiver is down, or busy.
+    #[error("{reason}")]
+    Retryable {
+        /// What happened. Must not hold secrets.
+        reason: String,
+        /// How long the receiver asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+
+    /// It will not succeed, however often it is tried: bad credentials, a malformed request.
+    #[error("{reason}")]
+    Permanent {
+        /// What happened. Must not hold secrets.
+        reason: String,
+    },
+
+    /// It took longer than the export timeout.
+    #[error("no answer within {} ms (OTEL_METRIC_EXPORT_TIMEOUT)", .0.as_millis())]
+    Timeout(Duration),
+}
+
+impl ExportError {
+    /// A failure that may pass.
+    pub fn retryable(reason: impl Into<String>) -> Self {
+        Self::Retryable { reason: reason.into(), retry_after: None }
+    }
+
+    /// A failure that stays.
+    pub fn permanent(reason: impl Into<String>) -> Self {
+        Self::Permanent { reason: reason.into() }
+    }
+}
+
+/// When a push target is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "two settings of OpenTelemetry's periodic reader")]
+pub struct Schedule {
+    /// Time between two exports. 60 s by default; `OTEL_METRIC_EXPORT_INTERVAL` and
+    /// `METERKIT_<TARGET>_INTERVAL` override.
+    pub interval: Duration,
+    /// Time that one attempt may take. 30 s by default; `OTEL_METRIC_EXPORT_TIMEOUT` overrides.
+    pub timeout: Duration,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(60), timeout: Duration::from_secs(30) }
+    }
+}

@@ -1,0 +1,187 @@
+//! What runs on the pipeline's thread.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+use std::time::Instant;
+
+use meterkit_core::Registry;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout_at;
+
+use crate::delivery::{self, Delivery, Flush};
+use crate::error::{FlushError, TargetFailure};
+use crate::source::Source;
+use crate::target::{ExportError, Schedule, Target};
+
+/// Everything that the thread needs.
+pub(crate) struct Work {
+    pub(crate) registry: Registry,
+    pub(crate) source: Source,
+    pub(crate) provider: SdkMeterProvider,
+    pub(crate) targets: Vec<(Box<dyn Target>, Schedule)>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) instrument_made: Arc<Notify>,
+}
+
+/// A pull target, about to be started.
+pub(crate) type Service =
+    Box<dyn FnOnce(Source, Stop) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// What the pipeline is asked to do.
+pub(crate) enum Command {
+    Flush { deadline: Instant, reply: Outcome },
+    Shutdown { deadline: Instant, reply: Outcome },
+}
+
+type Outcome = std_mpsc::Sender<Result<(), FlushError>>;
+
+/// Tells a pull target when to stop, and by when to be done.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<Option<Instant>>);
+
+impl Stop {
+    /// Waits until the pipeline shuts down; gives the moment by which to be done.
+    pub async fn requested(&mut self) -> Instant {
+        match self.0.wait_for(Option::is_some).await {
+            Ok(deadline) => deadline.unwrap_or_else(Instant::now),
+            Err(_) => Instant::now(),
+        }
+    }
+}
+
+/// A push target that is being served.
+struct Served {
+    name: String,
+    flushes: mpsc::Sender<Flush>,
+    task: JoinHandle<Result<(), ExportError>>,
+}
+
+impl Work {
+    pub(crate) fn run(self, runtime: Runtime, inbox: mpsc::UnboundedReceiver<Command>) {
+        let end = runtime.block_on(self.serve(inbox));
+        // Callbacks that hang must not keep the thread: what is left of the deadline, then they are left behind.
+        runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
+    }
+
+    async fn serve(self, mut inbox: mpsc::UnboundedReceiver<Command>) -> Instant {
+        let (stop, stopped) = watch::channel(None);
+        let served: Vec<Served> = self
+            .targets
+            .into_iter()
+            .map(|(target, schedule)| {
+                let (flushes, asked) = mpsc::channel(1);
+                let name = target.name().to_owned();
+                let source = self.source.clone();
+                let delivery = Delivery::new(target, schedule, source, stopped.clone());
+                Served { name, flushes, task: tokio::spawn(delivery.run(asked)) }
+            })
+            .collect();
+        let services: Vec<JoinHandle<()>> = self
+            .services
+            .into_iter()
+            .map(|serve| tokio::spawn(serve(self.source.clone(), Stop(stopped.clone()))))
+            .collect();
+        tokio::spawn(map_new_instruments(self.registry.clone(), self.instrument_made));
+
+        while let Some(command) = inbox.recv().await {
+            match command {
+                Command::Flush { deadline, reply } => {
+                    let senders = served.iter().map(|it| (it.name.clone(), it.flushes.clone()));
+                    let flush = flush(senders.collect(), self.provider.clone(), deadline);
+                    tokio::spawn(async move { reply.send(flush.await) });
+                }
+                Command::Shutdown { deadline, reply } => {
+                    stop.send_replace(Some(deadline));
+                    let outcome = finish(served, services, &self.provider, deadline).await;
+                    self.registry.unmap();
+                    let _ = reply.send(outcome);
+                    return deadline;
+                }
+            }
+        }
+        Instant::now()
+    }
+}
+
+/// Gives the SDK its copies of instruments that were made after the start.
+async fn map_new_instruments(registry: Registry, made: Arc<Notify>) {
+    loop {
+        made.notified().await;
+        let registry = registry.clone();
+        // Waits for locks of the SDK.
+        if spawn_blocking(move || registry.map_new()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn flush(
+    targets: Vec<(String, mpsc::Sender<Flush>)>,
+    provider: SdkMeterProvider,
+    deadline: Instant,
+) -> Result<(), FlushError> {
+    let flushing: Vec<_> = targets
+        .into_iter()
+        .map(|(name, flushes)| {
+            (name, tokio::spawn(async move { delivery::flush(&flushes, deadline).await }))
+        })
+        .collect();
+    let mut failures = Vec::new();
+    for (target, flushed) in flushing {
+        if let Err(reason) = flushed.await.unwrap_or_else(|error| Err(error.to_string())) {
+            failures.push(TargetFailure { target, reason });
+        }
+    }
+    let sdk = spawn_blocking(move || provider.force_flush().map_err(|error| error.to_string()));
+    failures.extend(sdk_failure(timeout_at(deadline.into(), sdk).await.ok()));
+    outcome(failures)
+}
+
+async fn finish(
+    served: Vec<Served>,
+    services: Vec<JoinHandle<()>>,
+    provider: &SdkMeterProvider,
+    deadline: Instant,
+) -> Result<(), FlushError> {
+    let mut failures = Vec::new();
+    for Served { name, task, .. } in served {
+        let reason = match timeout_at(deadline.into(), task).await {
+            Ok(Ok(Ok(()))) => continue,
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(panicked)) => panicked.to_string(),
+            Err(_) => "not finished by the deadline".to_owned(),
+        };
+        failures.push(TargetFailure { target: name, reason });
+    }
+    for service in services {
+        // What a service has not finished by then is cut off; it has answered what it could.
+        let _ = timeout_at(deadline.into(), service).await;
+    }
+    let provider = provider.clone();
+    let left = deadline.saturating_duration_since(Instant::now());
+    let sdk = spawn_blocking(move || {
+        provider.shutdown_with_timeout(left).map_err(|error| error.to_string())
+    });
+    failures.extend(sdk_failure(timeout_at(deadline.into(), sdk).await.ok()));
+    outcome(failures)
+}
+
+/// The failure of the readers that the user added, if they failed.
+fn sdk_failure<E>(done: Option<Result<Result<(), String>, E>>) -> Option<TargetFailure> {
+    let reason = match done {
+        Some(Ok(Ok(()))) => return None,
+        Some(Ok(Err(error))) => error,
+        Some(Err(_)) => "panicked".to_owned(),
+        None => "not finished by the deadline".to_owned(),
+    };
+    Some(TargetFailure { target: "OpenTelemetry readers".to_owned(), reason })
+}
+
+fn outcome(failures: Vec<TargetFailure>) -> Result<(), FlushError> {
+    if failures.is_empty() { Ok(()) } else { Err(FlushError::Targets(failures)) }
+}
