@@ -40,4 +40,4 @@ pub use self::number::{
 };
 pub use self::otel::silently;
 pub use self::scope::{Naming, NamingPolicy};
-pub use self::store::registry::{Hooks, Registry};
+pub use self::store::registry::{Claim, Hooks, Registry};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use meterkit_core::{Attributes, Hooks, Registry};
+use meterkit_core::{Attributes, Claim, Hooks, Registry};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
@@ -45,6 +45,7 @@ pub struct Pipeline {
 #[must_use = "the pipeline is started by `start`"]
 pub struct PipelineBuilder {
     registry: Registry,
+    claim: Claim,
     resource: Attributes,
     max_age: Duration,
     targets: Vec<(Box<dyn Target>, Schedule)>,
@@ -54,9 +55,10 @@ pub struct PipelineBuilder {
 }
 
 impl Pipeline {
-    /// A pipeline that collects from `registry`.
-    pub fn builder(registry: Registry) -> PipelineBuilder {
-        PipelineBuilder {
+    /// A pipeline that collects from `registry`. `None` while another one does.
+    pub fn builder(registry: Registry) -> Option<PipelineBuilder> {
+        Some(PipelineBuilder {
+            claim: registry.claim()?,
             registry,
             resource: Attributes::empty(),
             max_age: Duration::from_secs(1),
@@ -64,7 +66,7 @@ impl Pipeline {
             services: Vec::new(),
             provider: SdkMeterProvider::builder(),
             has_readers: false,
-        }
+        })
     }
 
     /// Where pull targets get their snapshots.
@@ -252,6 +254,7 @@ impl PipelineBuilder {
         let (commands, inbox) = mpsc::unbounded_channel();
         let work = Work {
             registry: registry.clone(),
+            claim: self.claim,
             source: source.clone(),
             provider: provider.clone(),
             targets: self.targets,
@@ -292,9 +295,7 @@ fn hooks(collector: &Arc<Collector>, runtime: &Runtime, made: &Arc<Notify>) -> H
     let made = made.clone();
     let runtime = runtime.handle().clone();
     let collector = collector.clone();
-    let mut hooks = Hooks::default();
-    hooks.instrument_made = Some(Arc::new(move || made.notify_one()));
-    hooks.before_sdk_read = Some(Arc::new(move || {
+    let before_sdk_read = move || {
         if collector.cached(Freshness::Recent, Instant::now()).is_some() {
             return;
         }
@@ -306,6 +307,9 @@ fn hooks(collector: &Arc<Collector>, runtime: &Runtime, made: &Arc<Notify>) -> H
             let _ = done.send(());
         });
         let _ = wait.recv_timeout(REFRESH_WAIT);
-    }));
-    hooks
+    };
+    Hooks {
+        instrument_made: Some(Arc::new(move || made.notify_one())),
+        before_sdk_read: Some(Arc::new(before_sdk_read)),
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::Instant;
 
-use meterkit_core::Registry;
+use meterkit_core::{Claim, Registry};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc, watch};
@@ -21,6 +21,7 @@ use crate::target::{ExportError, Schedule, Target};
 /// Everything that the thread needs.
 pub(crate) struct Work {
     pub(crate) registry: Registry,
+    pub(crate) claim: Claim,
     pub(crate) source: Source,
     pub(crate) provider: SdkMeterProvider,
     pub(crate) targets: Vec<(Box<dyn Target>, Schedule)>,
@@ -99,6 +100,8 @@ impl Work {
                     stop.send_replace(Some(deadline));
                     let outcome = finish(served, services, &self.provider, deadline).await;
                     self.registry.unmap();
+                    // Before the answer: whoever has it may start another pipeline.
+                    drop(self.claim);
                     let _ = reply.send(outcome);
                     return deadline;
                 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
 
 use opentelemetry::InstrumentationScope;
@@ -53,6 +53,7 @@ pub struct Inner {
     naming: RwLock<Naming>,
     scopes: RwLock<BTreeMap<ScopeKey, Arc<Scope>>>,
     hooks: RwLock<Hooks>,
+    is_claimed: AtomicBool,
     /// `meterkit.dropped`; none when the program made a different instrument of that name first.
     dropped: OnceLock<Option<Group<Dropped, Counter<u64>>>>,
 }
@@ -65,6 +66,7 @@ pub(crate) struct Settings {
 
 /// Calls into whatever collects from this registry.
 #[derive(Clone, Default)]
+#[expect(clippy::exhaustive_structs, reason = "made by the pipeline alone")]
 pub struct Hooks {
     /// Called after an instrument was made, on the thread that made it: must return at once.
     pub instrument_made: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -87,6 +89,7 @@ impl Registry {
                 naming: RwLock::default(),
                 scopes: RwLock::default(),
                 hooks: RwLock::default(),
+                is_claimed: AtomicBool::new(false),
                 dropped: OnceLock::new(),
             }),
         }
@@ -234,6 +237,12 @@ impl Registry {
         }
     }
 
+    /// Claims the registry for one pipeline. `None` while another one has it.
+    pub fn claim(&self) -> Option<Claim> {
+        let is_free = !self.inner.is_claimed.swap(true, AcqRel);
+        is_free.then(|| Claim { registry: self.clone() })
+    }
+
     /// Replaces the calls into whatever collects from this registry.
     pub fn set_hooks(&self, hooks: Hooks) {
         *self.inner.hooks.write().unwrap_or_else(PoisonError::into_inner) = hooks;
@@ -357,6 +366,18 @@ impl Inner {
             })
         });
         scope.clone()
+    }
+}
+
+/// The right to collect from a registry. Dropping it frees the registry.
+#[derive(Debug)]
+pub struct Claim {
+    registry: Registry,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.registry.inner.is_claimed.store(false, Release);
     }
 }
 
