@@ -1,0 +1,150 @@
+//! A snapshot as Prometheus text, version 0.0.4.
+
+use std::collections::HashSet;
+
+use meterkit_core::{Data, HistogramPoint, NumberPoint};
+use meterkit_pipeline::Snapshot;
+
+use crate::family::{self, Family, Member};
+use crate::labels::series_labels;
+use crate::text;
+
+/// Writes `snapshot` in Prometheus' text format 0.0.4.
+///
+/// Families are ordered by name, their series by scope and labels: the same metrics give the same text. Names follow
+/// OpenTelemetry's "Prometheus and OpenMetrics Compatibility": unit suffixes, `_total` once, `otel_scope_*` labels,
+/// and `target_info` for the resource.
+///
+/// ```
+/// # use meterkit_core::{Attributes, Registry};
+/// # use meterkit_pipeline::Snapshot;
+/// # use std::time::SystemTime;
+/// let registry = Registry::new();
+/// let meter = registry.scoped("plugin", "catalog");
+/// meter.counter::<u64>("requests").description("Requests.").build()?.add(3);
+///
+/// let (resource, time) = (Attributes::empty(), SystemTime::now());
+/// let snapshot = Snapshot { resource, time, scopes: registry.read() };
+/// assert_eq!(
+///     meterkit_prometheus::render(&snapshot),
+///     "# HELP backstage_plugin_catalog_requests_total Requests.\n\
+///      # TYPE backstage_plugin_catalog_requests_total counter\n\
+///      backstage_plugin_catalog_requests_total{otel_scope_name=\"backstage.plugin.catalog\"} 3\n",
+/// );
+/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// ```
+pub fn render(snapshot: &Snapshot) -> String {
+    let mut out = String::with_capacity(snapshot.len() * 128);
+    target_info(&mut out, snapshot);
+    let mut page = Page { out, labels: String::new() };
+    for family in family::group(&snapshot.scopes) {
+        page.family(&family);
+    }
+    page.out
+}
+
+fn target_info(out: &mut String, snapshot: &Snapshot) {
+    if !snapshot.resource.is_empty() {
+        text::head(out, "target_info", "gauge", "Target metadata");
+        out.push_str("target_info{");
+        series_labels(out, &snapshot.resource);
+        out.push_str("} 1\n");
+    }
+}
+
+struct Page {
+    out: String,
+    /// The labels of the series at hand, used again for each.
+    labels: String,
+}
+
+impl Page {
+    fn family(&mut self, family: &Family<'_>) {
+        text::head(&mut self.out, &family.name, family.family_type.as_str(), family.help);
+        let mut written = family.may_repeat_series().then(HashSet::new);
+        for member in &family.members {
+            match &member.metric.data {
+                Data::Gauge(points) | Data::Sum { points, .. } => {
+                    for point in points {
+                        self.series(member, &point.attributes);
+                        if self.is_first(family, member, &mut written) {
+                            self.number(&family.name, point);
+                        }
+                    }
+                }
+                Data::Histogram { points, bounds, .. } => {
+                    for point in points {
+                        self.series(member, &point.attributes);
+                        if self.is_first(family, member, &mut written) {
+                            self.histogram(&family.name, bounds, point);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Makes the labels of a series ready.
+    fn series(&mut self, member: &Member<'_>, attributes: &meterkit_core::Attributes) {
+        self.labels.clear();
+        series_labels(&mut self.labels, attributes);
+        text::labels(&mut self.labels, &member.scope);
+    }
+
+    /// Whether no other metric of the family has written this series already.
+    fn is_first(
+        &self,
+        family: &Family<'_>,
+        member: &Member<'_>,
+        written: &mut Option<HashSet<String>>,
+    ) -> bool {
+        let is_first = written.as_mut().is_none_or(|written| written.insert(self.labels.clone()));
+        if !is_first {
+            let metric = &member.metric.descriptor.name;
+            let clash = "has a series that another metric of that name has too: left out";
+            family::warn_once(&family.name, metric, clash);
+        }
+        is_first
+    }
+
+    fn number(&mut self, name: &str, point: &NumberPoint) {
+        self.sample(name, "", None);
+        text::value(&mut self.out, point.value);
+    }
+
+    fn histogram(&mut self, name: &str, bounds: &[f64], point: &HistogramPoint) {
+        let open = [f64::INFINITY];
+        let mut below = 0;
+        for (bound, count) in bounds.iter().chain(&open).zip(&point.buckets) {
+            below += count;
+            self.sample(name, "_bucket", Some(*bound));
+            text::integer(&mut self.out, below);
+            self.out.push('\n');
+        }
+        self.sample(name, "_sum", None);
+        text::float(&mut self.out, point.sum);
+        self.out.push('\n');
+        self.sample(name, "_count", None);
+        text::integer(&mut self.out, point.count);
+        self.out.push('\n');
+    }
+
+    /// Name and labels of one sample, up to its value.
+    fn sample(&mut self, name: &str, suffix: &str, bound: Option<f64>) {
+        let out = &mut self.out;
+        out.push_str(name);
+        out.push_str(suffix);
+        if !self.labels.is_empty() || bound.is_some() {
+            out.push('{');
+            out.push_str(&self.labels);
+            if let Some(bound) = bound {
+                out.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
+                text::float(out, bound);
+                out.push('"');
+            }
+            out.push('}');
+        }
+        out.push(' ');
+    }
+}

@@ -1,0 +1,127 @@
+//! Writing the text format: names, label values, numbers.
+
+use meterkit_core::Value;
+
+/// `# HELP` and `# TYPE` of a family.
+pub(crate) fn head(out: &mut String, name: &str, family_type: &str, help: &str) {
+    if !help.is_empty() {
+        out.push_str("# HELP ");
+        out.push_str(name);
+        out.push(' ');
+        escape(out, help, |c| matches!(c, '\\' | '\n'));
+        out.push('\n');
+    }
+    out.push_str("# TYPE ");
+    out.push_str(name);
+    out.push(' ');
+    out.push_str(family_type);
+    out.push('\n');
+}
+
+/// `name="value"`, behind a comma unless it is the first.
+pub(crate) fn label(out: &mut String, name: &str, value: &str) {
+    separate(out);
+    out.push_str(name);
+    out.push_str("=\"");
+    escape(out, value, |c| matches!(c, '\\' | '\n' | '"'));
+    out.push('"');
+}
+
+/// Labels that are written already.
+pub(crate) fn labels(out: &mut String, written: &str) {
+    if !written.is_empty() {
+        separate(out);
+        out.push_str(written);
+    }
+}
+
+/// The value of a sample, and the end of its line.
+pub(crate) fn value(out: &mut String, value: Value) {
+    match value {
+        Value::U64(value) => integer(out, value),
+        Value::I64(value) => out.push_str(itoa::Buffer::new().format(value)),
+        Value::F64(value) => float(out, value),
+    }
+    out.push('\n');
+}
+
+pub(crate) fn integer(out: &mut String, value: u64) {
+    out.push_str(itoa::Buffer::new().format(value));
+}
+
+/// Whole numbers without a point, as `le="10"` is written in this format; infinities as Prometheus reads them.
+pub(crate) fn float(out: &mut String, value: f64) {
+    /// Below this every whole `f64` is exact as an `i64`, and the digits stay readable.
+    const READABLE: f64 = 1e15;
+    if value.is_nan() {
+        out.push_str("NaN");
+    } else if value.is_infinite() {
+        out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    } else if value.fract() == 0.0
+        && value.abs() < READABLE
+        && !(value == 0.0 && value.is_sign_negative())
+    {
+        out.push_str(itoa::Buffer::new().format(value as i64));
+    } else {
+        out.push_str(ryu::Buffer::new().format_finite(value));
+    }
+}
+
+fn separate(out: &mut String) {
+    if !out.ends_with('{') && !out.is_empty() {
+        out.push(',');
+    }
+}
+
+fn escape(out: &mut String, text: &str, must: impl Fn(char) -> bool) {
+    let mut rest = text;
+    while let Some(at) = rest.find(&must) {
+        out.push_str(&rest[..at]);
+        out.push_str(match rest.as_bytes()[at] {
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            _ => "\\\"",
+        });
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_prometheus_reads_them() {
+        for (number, expected) in [
+            (0.0, "0"),
+            (-0.0, "-0.0"),
+            (1.0, "1"),
+            (0.005, "0.005"),
+            (-2.5, "-2.5"),
+            (1e16, "1e16"),
+            (f64::MAX, "1.7976931348623157e308"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            let mut out = String::new();
+            float(&mut out, number);
+            assert_eq!(out, expected);
+            let back: f64 = out.replace("Inf", "inf").parse().unwrap();
+            assert!(back == number || number.is_nan());
+        }
+    }
+
+    #[test]
+    fn backslashes_quotes_and_line_ends_are_escaped() {
+        let mut out = String::from("{");
+        label(&mut out, "a", "C:\\dir\n\"x\" ü");
+        label(&mut out, "b", "");
+        assert_eq!(out, "{a=\"C:\\\\dir\\n\\\"x\\\" ü\",b=\"\"");
+
+        let mut out = String::new();
+        head(&mut out, "x", "gauge", "say \"hi\"\\\nbye");
+        assert_eq!(out, "# HELP x say \"hi\"\\\\\\nbye\n# TYPE x gauge\n");
+    }
+}
