@@ -1,0 +1,338 @@
+//! How metrics are installed.
+
+use std::fmt;
+use std::time::Duration;
+
+use meterkit_core::{AttributeValue, Naming, Registry, Temporality};
+use meterkit_pipeline::{ConsoleTarget, Pipeline, PipelineBuilder, Schedule, Target};
+#[cfg(feature = "prometheus")]
+use meterkit_prometheus::PrometheusServer;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+
+use crate::env::{self, EnvError, Settings, TargetName};
+use crate::error::InstallError;
+use crate::telemetry::Telemetry;
+
+/// Where metrics go, and how: from [`Telemetry::from_env`] or [`Telemetry::builder`].
+///
+/// What is set in code wins over the environment. Targets add up.
+#[must_use = "nothing runs until `install`"]
+pub struct TelemetryBuilder {
+    registry: Registry,
+    naming: Option<Naming>,
+    cardinality_limit: Option<usize>,
+    snapshot_max_age: Option<Duration>,
+    resource: Vec<(String, AttributeValue)>,
+    schedule: Schedule,
+    console_interval: Option<Duration>,
+    console: Option<ConsoleTarget>,
+    #[cfg(feature = "prometheus")]
+    prometheus: Option<PrometheusServer>,
+    targets: Vec<AddTarget>,
+    readers: Vec<Box<dyn FnOnce(PipelineBuilder) -> PipelineBuilder + Send>>,
+    unserved: Vec<(&'static str, &'static str)>,
+    is_global: bool,
+    is_disabled: bool,
+}
+
+/// A push target that waits for the pipeline: what it says of itself, and how it is added.
+struct AddTarget {
+    name: String,
+    endpoint: String,
+    temporality: Temporality,
+    schedule: Option<Schedule>,
+    add: Box<dyn FnOnce(PipelineBuilder, Schedule) -> PipelineBuilder + Send>,
+}
+
+impl TelemetryBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            registry: Registry::global().clone(),
+            naming: None,
+            cardinality_limit: None,
+            snapshot_max_age: None,
+            resource: Vec::new(),
+            schedule: Schedule::default(),
+            console_interval: None,
+            console: None,
+            #[cfg(feature = "prometheus")]
+            prometheus: None,
+            targets: Vec::new(),
+            readers: Vec::new(),
+            unserved: Vec::new(),
+            is_global: true,
+            is_disabled: false,
+        }
+    }
+
+    pub(crate) fn from_env() -> Result<Self, EnvError> {
+        let settings = Settings::read(|name| std::env::var_os(name))?;
+        let mut builder = Self::new();
+        builder.is_disabled = settings.is_disabled;
+        builder.naming = settings.naming;
+        builder.cardinality_limit = settings.cardinality_limit;
+        builder.snapshot_max_age = settings.snapshot_max_age;
+        builder.resource = settings.resource;
+        builder.schedule = settings.schedule;
+        builder.console_interval = settings.console_interval;
+        builder.unserved = settings.selection.unserved;
+        for target in settings.selection.targets {
+            match target {
+                TargetName::Console => builder.console = Some(ConsoleTarget::stdout()),
+                #[cfg(feature = "prometheus")]
+                TargetName::Prometheus => {
+                    let mut server = PrometheusServer::new();
+                    if let Some(host) = &settings.prometheus_host {
+                        server = server.host(host.clone());
+                    }
+                    if let Some(port) = settings.prometheus_port {
+                        server = server.port(port);
+                    }
+                    builder.prometheus = Some(server);
+                }
+                #[cfg(not(feature = "prometheus"))]
+                TargetName::Prometheus => {}
+            }
+        }
+        Ok(builder)
+    }
+
+    /// Collects from `registry` instead of the global one, and leaves OpenTelemetry's global provider alone.
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self.is_global = false;
+        self
+    }
+
+    /// The service's name. `OTEL_SERVICE_NAME` sets it too; by default `unknown_service:<program>`.
+    pub fn service_name(self, name: impl Into<String>) -> Self {
+        self.resource_attribute("service.name", AttributeValue::from(name.into()))
+    }
+
+    /// An attribute of the resource. `OTEL_RESOURCE_ATTRIBUTES` sets them too.
+    pub fn resource_attribute(
+        mut self,
+        key: impl Into<String>,
+        value: impl Into<AttributeValue>,
+    ) -> Self {
+        self.resource.push((key.into(), value.into()));
+        self
+    }
+
+    /// The root namespace and whether it stands before metric names. By default `backstage`, and it does;
+    /// `METERKIT_NAMESPACE` and `METERKIT_NAMING` set it too.
+    pub fn naming(mut self, naming: Naming) -> Self {
+        self.naming = Some(naming);
+        self
+    }
+
+    /// Series per instrument that names no limit of its own. 2000 by default; `METERKIT_CARDINALITY_LIMIT` sets it too.
+    pub fn cardinality_limit(mut self, series: usize) -> Self {
+        self.cardinality_limit = Some(series);
+        self
+    }
+
+    /// How old the values of a scrape or an export may be. 1 s by default; `METERKIT_SNAPSHOT_MAX_AGE`, in
+    /// milliseconds, sets it too.
+    pub fn snapshot_max_age(mut self, age: Duration) -> Self {
+        self.snapshot_max_age = Some(age);
+        self
+    }
+
+    /// When push targets are served that name no schedule of their own. Every 60 s, each attempt at most 30 s, by
+    /// default; `OTEL_METRIC_EXPORT_INTERVAL` and `OTEL_METRIC_EXPORT_TIMEOUT` set it too.
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// Serves `/metrics` for Prometheus. `OTEL_METRICS_EXPORTER=prometheus` does it too.
+    #[cfg(feature = "prometheus")]
+    pub fn prometheus(mut self, server: PrometheusServer) -> Self {
+        self.prometheus = Some(server);
+        self
+    }
+
+    /// Writes metrics to standard output, or wherever `console` says. `OTEL_METRICS_EXPORTER=console` does it too;
+    /// `METERKIT_CONSOLE_INTERVAL` sets an interval for it alone.
+    pub fn console(mut self, console: ConsoleTarget) -> Self {
+        self.console = Some(console);
+        self
+    }
+
+    /// Adds a push target of your own, served by the common schedule.
+    pub fn target(self, target: impl Target) -> Self {
+        self.add(target, None)
+    }
+
+    /// Adds a push target of your own with a schedule of its own.
+    pub fn target_with(self, target: impl Target, schedule: Schedule) -> Self {
+        self.add(target, Some(schedule))
+    }
+
+    /// Adds a reader of OpenTelemetry's ecosystem. It sees every instrument, those of other libraries included.
+    pub fn reader(mut self, reader: impl MetricReader) -> Self {
+        self.readers.push(Box::new(|pipeline| pipeline.reader(reader)));
+        self
+    }
+
+    /// Starts everything, and makes the provider OpenTelemetry's global one, so that metrics of other libraries
+    /// arrive at the same targets. Logs one line per target.
+    ///
+    /// With `OTEL_SDK_DISABLED=true` nothing is collected and nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// A port in use, a namespace that makes a name too long, a registry that is installed already. Nothing runs then.
+    pub fn install(mut self) -> Result<Telemetry, InstallError> {
+        if self.is_disabled {
+            return self.install_disabled();
+        }
+        for (variable, target) in std::mem::take(&mut self.unserved) {
+            tracing::warn!(
+                variable,
+                "set, but target `{target}` is not part of this version of meterkit"
+            );
+        }
+        let is_global = self.is_global;
+        let telemetry = self.start()?;
+        if is_global {
+            opentelemetry::global::set_meter_provider(telemetry.provider().clone());
+        }
+        Ok(telemetry)
+    }
+
+    fn start(self) -> Result<Telemetry, InstallError> {
+        let pipeline = Pipeline::builder(self.registry.clone());
+        let mut pipeline =
+            pipeline.ok_or(InstallError::AlreadyInstalled)?.resource(env::resource(self.resource));
+        if let Some(naming) = self.naming {
+            self.registry.set_naming(naming)?;
+        }
+        if let Some(limit) = self.cardinality_limit {
+            self.registry.set_cardinality_limit(limit);
+        }
+        if let Some(age) = self.snapshot_max_age {
+            pipeline = pipeline.snapshot_max_age(age);
+        }
+        for reader in self.readers {
+            pipeline = reader(pipeline);
+        }
+        let mut targets = self.targets;
+        if let Some(console) = self.console {
+            let interval = self.console_interval.unwrap_or(self.schedule.interval);
+            targets.push(AddTarget::new(console, Some(Schedule { interval, ..self.schedule })));
+        }
+        let mut lines = Vec::new();
+        for target in targets {
+            let schedule = target.schedule.unwrap_or(self.schedule);
+            lines.push(target.line(schedule));
+            pipeline = (target.add)(pipeline, schedule);
+        }
+        #[cfg(feature = "prometheus")]
+        let prometheus_address = match self.prometheus {
+            None => None,
+            Some(server) => {
+                let bound = server.bind()?;
+                let address = bound.address();
+                lines.push(StartLine::scraped(format!("http://{address}/metrics")));
+                pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
+                Some(address)
+            }
+        };
+        let pipeline = pipeline.start()?;
+        StartLine::log(&lines);
+        Ok(Telemetry {
+            pipeline,
+            #[cfg(feature = "prometheus")]
+            prometheus_address,
+        })
+    }
+
+    /// The registry is told that nothing will read it; what is handed out collects from an empty one.
+    fn install_disabled(self) -> Result<Telemetry, InstallError> {
+        self.registry.unmap();
+        tracing::info!("metrics are disabled by OTEL_SDK_DISABLED");
+        let pipeline = Pipeline::builder(Registry::new()).ok_or(InstallError::AlreadyInstalled)?;
+        Ok(Telemetry {
+            pipeline: pipeline.start()?,
+            #[cfg(feature = "prometheus")]
+            prometheus_address: None,
+        })
+    }
+
+    fn add(mut self, target: impl Target, schedule: Option<Schedule>) -> Self {
+        self.targets.push(AddTarget::new(target, schedule));
+        self
+    }
+}
+
+impl fmt::Debug for TelemetryBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets: Vec<_> = self.targets.iter().map(|target| &target.name).collect();
+        f.debug_struct("TelemetryBuilder")
+            .field("targets", &targets)
+            .field("console", &self.console)
+            .field("schedule", &self.schedule)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AddTarget {
+    fn new(target: impl Target, schedule: Option<Schedule>) -> Self {
+        Self {
+            name: target.name().to_owned(),
+            endpoint: target.endpoint(),
+            temporality: target.temporality(),
+            schedule,
+            add: Box::new(|pipeline, schedule| pipeline.target(target, schedule)),
+        }
+    }
+
+    fn line(&self, schedule: Schedule) -> StartLine {
+        StartLine {
+            name: self.name.clone(),
+            endpoint: self.endpoint.clone(),
+            interval: format!("{} ms", schedule.interval.as_millis()),
+            temporality: match self.temporality {
+                Temporality::Cumulative => "cumulative",
+                Temporality::Delta => "delta",
+            },
+        }
+    }
+}
+
+/// What is logged of a live target.
+struct StartLine {
+    name: String,
+    endpoint: String,
+    interval: String,
+    temporality: &'static str,
+}
+
+impl StartLine {
+    #[cfg(feature = "prometheus")]
+    fn scraped(endpoint: String) -> Self {
+        Self {
+            name: "prometheus".to_owned(),
+            endpoint,
+            interval: "on scrape".to_owned(),
+            temporality: "cumulative",
+        }
+    }
+
+    fn log(lines: &[Self]) {
+        for Self { name, endpoint, interval, temporality } in lines {
+            tracing::info!(
+                target = name,
+                endpoint,
+                interval,
+                temporality,
+                "metrics target is live"
+            );
+        }
+        if lines.is_empty() {
+            tracing::info!("metrics are collected, but no target is selected");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The one error type for programs that use `?` everywhere.
+
+use std::fmt;
+
+use meterkit_core::{InstrumentError, NamingError};
+use meterkit_pipeline::{FlushError, StartError};
+
+use crate::env::EnvError;
+
+/// Whatever went wrong in this library, for `fn main() -> Result<(), meterkit::Error>`.
+///
+/// Shows its text also through `Debug`, which is what a failing `main` prints.
+#[derive(Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The environment has variables that cannot be used.
+    #[error(transparent)]
+    Environment(#[from] EnvError),
+    /// The pipeline could not be installed.
+    #[error(transparent)]
+    Install(#[from] std::sync::Arc<InstallError>),
+    /// An instrument could not be made.
+    #[error(transparent)]
+    Instrument(#[from] InstrumentError),
+    /// The last snapshot did not reach every target.
+    #[error(transparent)]
+    Flush(#[from] FlushError),
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<InstallError> for Error {
+    fn from(error: InstallError) -> Self {
+        Self::Install(error.into())
+    }
+}
+
+/// Why [`TelemetryBuilder::install`](crate::TelemetryBuilder::install) failed. Nothing runs then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InstallError {
+    /// Another pipeline collects from this registry.
+    #[error(
+        "metrics are installed already: install once per registry, and shut down before installing again"
+    )]
+    AlreadyInstalled,
+    /// The namespace cannot be used with the instruments that exist.
+    #[error(transparent)]
+    Naming(#[from] NamingError),
+    /// The pipeline's thread could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The scrape endpoint could not be opened.
+    #[cfg(feature = "prometheus")]
+    #[error(transparent)]
+    Prometheus(#[from] meterkit_prometheus::BindError),
+}
