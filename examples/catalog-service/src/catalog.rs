@@ -1,0 +1,135 @@
+//! The plugin `catalog`: entities can be created, listed, read, updated and deleted.
+
+mod metrics;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{
+        Path, Query, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
+    routing::get,
+};
+use http::StatusCode;
+use meterkit::{InstrumentError, Registry};
+use serde::Deserialize;
+
+use self::metrics::{Attempt, CatalogMetrics};
+use crate::{
+    database::{self, Database},
+    entity::{Change, Entity, Kind},
+    http::ErrorAnswer,
+};
+
+/// Route of all entities.
+pub const ENTITIES: &str = "/catalog/entities";
+/// Route of one entity.
+pub const ENTITY: &str = "/catalog/entities/{name}";
+
+/// A list holds at most this many entities, so that its cost does not grow with the catalogue.
+pub const LIST_LIMIT: u32 = 100;
+
+/// The plugin.
+#[derive(Debug)]
+pub struct Catalog {
+    database: Database,
+    metrics: CatalogMetrics,
+}
+
+impl Catalog {
+    /// A catalogue that keeps its entities in `database` and its metrics in `registry`.
+    pub fn new(database: Database, registry: &Registry) -> Result<Self, InstrumentError> {
+        Ok(Self { database, metrics: CatalogMetrics::new(registry)? })
+    }
+
+    /// The routes of the plugin.
+    pub fn routes(self) -> Router {
+        Router::new()
+            .route(ENTITIES, get(list).post(create))
+            .route(ENTITY, get(read).put(update).delete(delete))
+            .with_state(Arc::new(self))
+    }
+
+    /// The one place that hears of every attempt to change an entity, before the client has the answer.
+    ///
+    /// Requests that cannot be understood (a bad name, an unknown kind) are no attempts: they end before it.
+    fn finished<T>(&self, action: Action, result: &Result<T, database::Error>) {
+        let success = result.is_ok();
+        self.metrics.operations.with(Attempt { action, success }).increment();
+        tracing::debug!(action = action.as_str(), success, "entity");
+    }
+}
+
+/// What a request does to an entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Action {
+    Create,
+    Update,
+    Delete,
+}
+
+impl Action {
+    /// The action as a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Filter {
+    kind: Option<Kind>,
+}
+
+async fn create(
+    State(catalog): State<Arc<Catalog>>,
+    entity: Result<Json<Entity>, JsonRejection>,
+) -> Result<(StatusCode, Json<Entity>), ErrorAnswer> {
+    let Json(entity) = entity?;
+    let result = catalog.database.insert(entity.clone()).await;
+    catalog.finished(Action::Create, &result);
+    result?;
+    Ok((StatusCode::CREATED, Json(entity)))
+}
+
+async fn list(
+    State(catalog): State<Arc<Catalog>>,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Result<Json<Vec<Entity>>, ErrorAnswer> {
+    let Query(filter) = filter?;
+    Ok(Json(catalog.database.list(filter.kind, LIST_LIMIT).await?))
+}
+
+async fn read(
+    State(catalog): State<Arc<Catalog>>,
+    Path(name): Path<String>,
+) -> Result<Json<Entity>, ErrorAnswer> {
+    Ok(Json(catalog.database.get(name).await?))
+}
+
+async fn update(
+    State(catalog): State<Arc<Catalog>>,
+    Path(name): Path<String>,
+    change: Result<Json<Change>, JsonRejection>,
+) -> Result<Json<Entity>, ErrorAnswer> {
+    let Json(change) = change?;
+    let result = catalog.database.update(name, change).await;
+    catalog.finished(Action::Update, &result);
+    Ok(Json(result?))
+}
+
+async fn delete(
+    State(catalog): State<Arc<Catalog>>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ErrorAnswer> {
+    let result = catalog.database.delete(name).await;
+    catalog.finished(Action::Delete, &result);
+    result?;
+    Ok(StatusCode::NO_CONTENT)
+}

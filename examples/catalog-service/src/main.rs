@@ -1,0 +1,150 @@
+//! Runs the catalogue service, on request with a load on it.
+
+use std::{error::Error, io, num::NonZeroU32, path::PathBuf, process::ExitCode, time::Duration};
+
+use catalog_service::{Config, Running, Service, load};
+use clap::Parser;
+use meterkit::{Registry, Telemetry};
+use tokio::{sync::oneshot, task::JoinHandle};
+use tracing::Level;
+
+/// A small catalogue of software: entities over HTTP, background tasks, and a SQLite file.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+
+    /// Send this many requests per second to the service itself, over HTTP
+    #[arg(long, value_name = "N")]
+    load: Option<NonZeroU32>,
+
+    /// Stop after this many seconds
+    #[arg(long = "for", value_name = "SECONDS")]
+    seconds: Option<u64>,
+
+    /// Keep the data in this SQLite file instead of a temporary one
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
+
+    /// Log each request, statement and task
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let level = if arguments.verbose { Level::DEBUG } else { Level::INFO };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("catalog-service: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let stop = stop_signal()?;
+    let telemetry = Telemetry::from_env()?.install()?;
+    let config = Config {
+        port: arguments.port,
+        database: arguments.database,
+        registry: Registry::global().clone(),
+    };
+    let running = Service::start(config).await?;
+    greet(&running, &telemetry);
+    let load = arguments.load.map(|per_second| Load::start(running.url(), per_second));
+
+    match arguments.seconds {
+        Some(seconds) => drop(tokio::time::timeout(Duration::from_secs(seconds), stop).await),
+        None => stop.await,
+    }
+
+    // The load ends first: it still asks the service for the tasks that it started.
+    let tally = match load {
+        Some(load) => Some(load.stop().await),
+        None => None,
+    };
+    // Before the service goes: its callbacks are still there for the last export.
+    let exported = telemetry.shutdown().await;
+    let stopped = running.stop().await;
+    if let Some(tally) = tally {
+        println!("\nWhat the load did:\n\n{}", tally?);
+    }
+    exported?;
+    Ok(stopped?)
+}
+
+fn greet(running: &Running, telemetry: &Telemetry) {
+    let url = running.url();
+    println!("catalog-service listens on {url}");
+    if let Some(address) = telemetry.prometheus_address() {
+        println!("metrics: http://{address}/metrics");
+    }
+    println!("  curl {url}/catalog/entities");
+    println!(
+        "  curl {url}/catalog/entities --json '{{\"name\": \"shop\", \"kind\": \"component\"}}'"
+    );
+    println!(
+        "  curl {url}/scaffolder/tasks --json '{{\"template\": \"website\", \"name\": \"blog\"}}'"
+    );
+    println!("Ctrl-C stops it.");
+}
+
+/// The load that runs in the background.
+struct Load {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<load::Tally, load::Error>>,
+}
+
+impl Load {
+    fn start(url: String, per_second: NonZeroU32) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let stopped = async { drop(stopped.await) };
+            let result = load::run_paced(&url, per_second, stopped).await;
+            if let Err(error) = &result {
+                // Said now: the service goes on, and its result may be asked for hours later.
+                tracing::error!(%error, "the load ended");
+            }
+            result
+        });
+        Self { stop, task }
+    }
+
+    async fn stop(self) -> Result<load::Tally, Box<dyn Error>> {
+        // A load that failed no longer listens; its result says why.
+        let _ = self.stop.send(());
+        Ok(self.task.await??)
+    }
+}
+
+/// Catches Ctrl-C and SIGTERM from now on; the future ends with the first of them.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Ends with Ctrl-C.
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::error!(%error, "Ctrl-C cannot be caught");
+            std::future::pending().await
+        }
+    })
+}
