@@ -22,6 +22,7 @@ use crate::attributes::AttributeValue;
 /// }
 ///
 /// impl Labels for Operation {
+///     type Set = Self;
 ///     const KEYS: &'static [&'static str] = &["kind", "success"];
 ///
 ///     fn visit(&self, visitor: &mut impl LabelVisitor) {
@@ -31,6 +32,10 @@ use crate::attributes::AttributeValue;
 /// }
 /// ```
 pub trait Labels {
+    /// The set that groups are indexed by: the type itself, with `'static` in place of a lifetime. A group of
+    /// `Route<'static>` so takes a `Route<'_>` that borrows its strings.
+    type Set: Labels;
+
     /// The keys, in the order in which [`visit`](Self::visit) hands out their values.
     const KEYS: &'static [&'static str];
 
@@ -40,6 +45,7 @@ pub trait Labels {
 }
 
 impl<L: Labels> Labels for &L {
+    type Set = L::Set;
     const KEYS: &'static [&'static str] = L::KEYS;
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
@@ -75,6 +81,24 @@ pub enum LabelRef<'a> {
     Bool(bool),
     /// Integer.
     I64(i64),
+}
+
+impl<'a> From<&'a str> for LabelRef<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Str(text)
+    }
+}
+
+impl From<bool> for LabelRef<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for LabelRef<'_> {
+    fn from(value: i64) -> Self {
+        Self::I64(value)
+    }
 }
 
 impl LabelRef<'_> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use meterkit_core::{InstrumentError, NamingError};
-use meterkit_pipeline::{FlushError, StartError};
+use meterkit_pipeline::{Closed, FlushError, StartError};
 
 use crate::env::EnvError;
 
@@ -25,6 +25,9 @@ pub enum Error {
     /// The last snapshot did not reach every target.
     #[error(transparent)]
     Flush(#[from] FlushError),
+    /// The pipeline has shut down already.
+    #[error(transparent)]
+    Closed(#[from] Closed),
 }
 
 impl fmt::Debug for Error {

@@ -175,6 +175,7 @@ impl<T: GaugeNumber> InstrumentBuilder<ObservableGauge<T>> {
 struct NoLabels;
 
 impl Labels for NoLabels {
+    type Set = Self;
     const KEYS: &'static [&'static str] = &[];
 
     fn visit(&self, _: &mut impl crate::labels::LabelVisitor) {}

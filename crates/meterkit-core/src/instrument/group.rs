@@ -1,6 +1,5 @@
 //! Groups: an instrument with one series per label set.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use crate::store::instrument::Core;
 /// struct Operation { kind: &'static str, success: bool }
 ///
 /// impl Labels for Operation {
+///     type Set = Self;
 ///     const KEYS: &'static [&'static str] = &["kind", "success"];
 ///
 ///     fn visit(&self, visitor: &mut impl LabelVisitor) {
@@ -48,13 +48,13 @@ impl<L: Labels, H: Handle> Group<L, H> {
         Self { core, labels: PhantomData }
     }
 
-    /// The series with these labels, given by value or by reference.
+    /// The series with these labels, given by value or by reference, with strings owned or borrowed.
     ///
     /// Takes no lock and allocates nothing when the series exists. Clone what it returns to keep it:
     /// a kept handle skips the look-up.
     #[inline]
-    pub fn with(&self, labels: impl Borrow<L>) -> &H {
-        self.core.with(labels.borrow())
+    pub fn with(&self, labels: impl Labels<Set = L::Set>) -> &H {
+        self.core.with(&labels)
     }
 }
 

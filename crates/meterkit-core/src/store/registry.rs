@@ -414,6 +414,7 @@ fn scope_order(scope: &InstrumentationScope) -> (&str, Option<&str>, Option<&str
 struct Dropped(DropReason);
 
 impl Labels for Dropped {
+    type Set = Self;
     const KEYS: &'static [&'static str] = &["reason"];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
