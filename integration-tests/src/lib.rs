@@ -1,0 +1,10 @@
+//! What the whole-system tests share: real servers and programs as child processes, and questions to them over HTTP.
+//!
+//! A server that is not installed makes its tests say so and pass, unless `METERKIT_PEERS=require`: then they fail.
+//! `integration-tests/peers` installs the servers.
+
+pub mod client;
+pub mod peer;
+pub mod process;
+pub mod program;
+pub mod prometheus;

@@ -1,0 +1,27 @@
+//! Servers of others, where they are installed.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The executable of the server `name`, or `None` when the test is to be skipped because it is missing.
+///
+/// # Panics
+///
+/// The server is missing and `METERKIT_PEERS=require`.
+pub fn find(name: &str) -> Option<PathBuf> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
+    let output = Command::new(script).args(["path", name]).output();
+    let reason = match output {
+        Ok(output) if output.status.success() => {
+            let path = String::from_utf8_lossy(&output.stdout);
+            return Some(PathBuf::from(path.trim()));
+        }
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let is_required = env::var("METERKIT_PEERS").is_ok_and(|value| value == "require");
+    assert!(!is_required, "METERKIT_PEERS=require, but {name} is missing: {reason}");
+    eprintln!("skipped: {name} is not installed; `integration-tests/peers {name}` installs it");
+    None
+}

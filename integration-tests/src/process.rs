@@ -1,0 +1,61 @@
+//! Child processes that end with the test.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// How long a process may take for what is asked of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running process. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    /// Starts `program`; its standard error goes where the test's goes.
+    pub fn start(program: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
+        let stdout = child.stdout.take().expect("standard output is piped");
+        Self { child, lines: BufReader::new(stdout).lines() }
+    }
+
+    /// The rest of the next line of output that begins with `prefix`.
+    pub async fn line(&mut self, prefix: &str) -> String {
+        let search = async {
+            while let Ok(Some(line)) = self.lines.next_line().await {
+                if let Some(rest) = line.strip_prefix(prefix) {
+                    return rest.to_owned();
+                }
+            }
+            panic!("the process ended without a line that begins with `{prefix}`");
+        };
+        timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("no line `{prefix}` in time"))
+    }
+
+    /// Asks the process to end, as an operator does, and waits for it.
+    pub async fn terminate(mut self) -> ExitStatus {
+        let id = self.child.id().expect("the process runs").to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status().await;
+        assert!(asked.is_ok_and(|status| status.success()), "process {id} cannot be signalled");
+        // Read to the end: a full pipe would keep the process from ending.
+        let end = async {
+            while let Ok(Some(_)) = self.lines.next_line().await {}
+            self.child.wait().await.expect("the process can be waited for")
+        };
+        timeout(PATIENCE, end).await.expect("the process ends when asked to")
+    }
+}
