@@ -79,9 +79,12 @@ impl<H: Handle> SeriesGroup<H> {
 
     #[inline]
     fn hash(&self, labels: &impl Labels) -> u64 {
-        let mut visitor = Hashing(self.hasher.build_hasher());
+        let mut visitor = Hashing { hasher: self.hasher.build_hasher(), room: self.key_count };
         labels.visit(&mut visitor);
-        visitor.0.finish()
+        for _ in 0..visitor.room {
+            LabelRef::Absent.hash_into(&mut visitor.hasher);
+        }
+        visitor.hasher.finish()
     }
 
     #[cold]
@@ -155,15 +158,22 @@ fn matches<H: Handle>(labels: &impl Labels, handle: &H) -> bool {
     let mut visitor =
         Matching { stored: handle.series().attributes.declared().iter(), equal: true };
     labels.visit(&mut visitor);
-    visitor.equal
+    visitor.equal && visitor.stored.all(Option::is_none)
 }
 
-struct Hashing<S>(S);
+/// Hashes as many values as there are keys: what is one series in the end has one hash.
+struct Hashing<S> {
+    hasher: S,
+    room: usize,
+}
 
 impl<S: Hasher> LabelVisitor for Hashing<S> {
     #[inline]
     fn visit(&mut self, value: LabelRef<'_>) {
-        value.hash_into(&mut self.0);
+        if self.room > 0 {
+            self.room -= 1;
+            value.hash_into(&mut self.hasher);
+        }
     }
 }
 
