@@ -72,7 +72,7 @@ impl<T: GaugeNumber, F: Fn() -> T + Send + Sync> GaugeCallback<T, F> {
         let cell = &self.gauge.series().cell;
         match value {
             Some(value) if *is_registered => cell.set(value),
-            _ => cell.unset::<T>(),
+            _ => cell.unset(),
         }
     }
 

@@ -63,10 +63,10 @@ impl GaugeCell {
         self.mark();
     }
 
-    /// Back to having no value.
-    pub(crate) fn unset<T: Number>(&self) {
+    /// Back to having no value, for cells that are only ever `set`: the bits stay, so that who reads meanwhile sees
+    /// the last value or none.
+    pub(crate) fn unset(&self) {
         self.is_set.store(false, Release);
-        self.bits.store(T::LOWEST.to_bits(), Release);
     }
 
     pub(crate) fn get<T: Number>(&self) -> Option<T> {
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(cell.get::<f64>(), None);
         cell.change(|v: f64| v - 2.5);
         assert_eq!(cell.get::<f64>(), Some(-2.5));
-        cell.unset::<f64>();
+        cell.unset();
         assert_eq!(cell.get::<f64>(), None);
     }
 }
