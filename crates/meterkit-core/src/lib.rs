@@ -15,11 +15,13 @@ mod buckets;
 mod data;
 mod error;
 mod instrument;
+mod kind;
 mod labels;
 mod meter;
 mod name;
 mod number;
 mod otel;
+mod registry;
 mod scope;
 mod store;
 mod unit;
@@ -31,13 +33,14 @@ pub use self::data::{
 pub use self::error::{InstrumentError, NamingError, ScopeError};
 pub use self::instrument::{
     CallbackGuard, Counter, CounterGroup, Gauge, GaugeGroup, Group, Histogram, HistogramGroup,
-    InFlight, InstrumentBuilder, Kind, ObservableGauge, Timer, UpDownCounter, UpDownCounterGroup,
+    InFlight, InstrumentBuilder, ObservableGauge, Timer, UpDownCounter, UpDownCounterGroup,
 };
+pub use self::kind::Kind;
 pub use self::labels::{LabelRef, LabelValue, LabelVisitor, Labels};
 pub use self::meter::Meter;
 pub use self::number::{
     CounterNumber, GaugeNumber, HistogramNumber, Number, NumberType, UpDownNumber, Value,
 };
 pub use self::otel::silently;
+pub use self::registry::{Claim, Hooks, Registry};
 pub use self::scope::{Naming, NamingPolicy};
-pub use self::store::registry::{Claim, Hooks, Registry};

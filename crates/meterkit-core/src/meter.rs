@@ -8,8 +8,8 @@ use crate::instrument::{
     ObservableGauge, UpDownCounter, UpDownCounterGroup,
 };
 use crate::number::{CounterNumber, GaugeNumber, HistogramNumber, UpDownNumber};
+use crate::registry::Registry;
 use crate::scope::ScopeKey;
-use crate::store::registry::Registry;
 
 /// Makes the instruments of one part of the program.
 ///
@@ -26,8 +26,8 @@ use crate::store::registry::Registry;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Meter {
-    pub(crate) registry: Registry,
-    pub(crate) key: Result<ScopeKey, ScopeError>,
+    registry: Registry,
+    key: Result<ScopeKey, ScopeError>,
 }
 
 impl Meter {
@@ -44,10 +44,6 @@ impl Meter {
     /// conventions fix, such as `http.server.request.duration`.
     pub fn semconv(scope: &str) -> Self {
         Registry::global().semconv(scope)
-    }
-
-    pub(crate) fn new(registry: Registry, key: Result<ScopeKey, ScopeError>) -> Self {
-        Self { registry, key }
     }
 
     /// The version of what is measured. Meters of different versions are different scopes.
@@ -82,7 +78,7 @@ impl Meter {
         &self,
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<Counter<T>> {
-        InstrumentBuilder::new(self.clone(), name.into())
+        self.builder(name.into())
     }
 
     /// A counter per label set.
@@ -90,7 +86,7 @@ impl Meter {
         &self,
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<CounterGroup<L, T>> {
-        InstrumentBuilder::new(self.clone(), name.into())
+        self.builder(name.into())
     }
 
     /// An up-down counter: `i64` or `f64`.
@@ -98,7 +94,7 @@ impl Meter {
         &self,
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<UpDownCounter<T>> {
-        InstrumentBuilder::new(self.clone(), name.into())
+        self.builder(name.into())
     }
 
     /// An up-down counter per label set.
@@ -106,7 +102,7 @@ impl Meter {
         &self,
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<UpDownCounterGroup<L, T>> {
-        InstrumentBuilder::new(self.clone(), name.into())
+        self.builder(name.into())
     }
 
     /// A gauge: `i64`, `u64` or `f64`.
@@ -114,7 +110,7 @@ impl Meter {
         &self,
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<Gauge<T>> {
-        InstrumentBuilder::new(self.clone(), name.into())
+        self.builder(name.into())
     }
 
     /// A gauge per label set.
@@ -122,7 +118,7 @@ impl Meter {
         &self,
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<GaugeGroup<L, T>> {
-        InstrumentBuilder::new(self.clone(), name.into())
+        self.builder(name.into())
     }
 
     /// A histogram: `f64` or `u64`.
@@ -130,7 +126,7 @@ impl Meter {
         &self,
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<Histogram<T>> {
-        InstrumentBuilder::new(self.clone(), name.into())
+        self.builder(name.into())
     }
 
     /// A histogram per label set.
@@ -138,7 +134,7 @@ impl Meter {
         &self,
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<HistogramGroup<L, T>> {
-        InstrumentBuilder::new(self.clone(), name.into())
+        self.builder(name.into())
     }
 
     /// A gauge whose value a callback returns: `i64`, `u64` or `f64`.
@@ -146,7 +142,11 @@ impl Meter {
         &self,
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<ObservableGauge<T>> {
-        InstrumentBuilder::new(self.clone(), name.into())
+        self.builder(name.into())
+    }
+
+    fn builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {
+        InstrumentBuilder::new(self.registry.clone(), self.key.clone(), name)
     }
 
     fn change(mut self, change: impl FnOnce(&mut ScopeKey)) -> Self {
@@ -154,5 +154,17 @@ impl Meter {
             change(key);
         }
         self
+    }
+}
+
+impl Registry {
+    /// The meter of a part of the program; see [`Meter::scoped`].
+    pub fn scoped(&self, kind: &str, name: &str) -> Meter {
+        Meter { registry: self.clone(), key: ScopeKey::scoped(kind, name) }
+    }
+
+    /// A meter whose metric names are left alone; see [`Meter::semconv`].
+    pub fn semconv(&self, scope: &str) -> Meter {
+        Meter { registry: self.clone(), key: ScopeKey::semconv(scope) }
     }
 }

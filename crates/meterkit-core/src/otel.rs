@@ -16,10 +16,10 @@ use opentelemetry::metrics::{Meter as SdkMeter, MeterProvider};
 use opentelemetry::{InstrumentationScope, KeyValue};
 
 use crate::data::Data;
-use crate::instrument::Kind;
+use crate::kind::Kind;
 use crate::number::{NumberType, Value};
+use crate::store::handle::BeforeRead;
 use crate::store::instrument::{Shared, Stored};
-use crate::store::registry::{Inner, Registry};
 
 thread_local! {
     static SILENT: Cell<bool> = const { Cell::new(false) };
@@ -27,7 +27,7 @@ thread_local! {
 
 /// Runs `collect` with the observable twins of this thread silent.
 ///
-/// For a collection of the SDK that is joined with what [`Registry::read`] gives: nothing is read twice.
+/// For a collection of the SDK that is joined with what [`Registry::read`](crate::Registry::read) gives: nothing is read twice.
 pub fn silently<R>(collect: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {
@@ -74,13 +74,13 @@ impl Twins {
         &self,
         scope: &InstrumentationScope,
         instrument: Arc<dyn Stored>,
-        registry: &Registry,
+        before_read: &BeforeRead,
     ) {
         if instrument.shared().mapped_to.swap(self.id, AcqRel) == self.id {
             return;
         }
         let meter = self.meter(scope);
-        instrument.map(&meter, &Arc::downgrade(&registry.inner));
+        instrument.map(&meter, before_read);
     }
 
     fn meter(&self, scope: &InstrumentationScope) -> SdkMeter {
@@ -90,13 +90,12 @@ impl Twins {
     }
 }
 
-/// Makes an observable twin that reports what `instrument` holds.
-pub(crate) fn map_numbers(meter: &SdkMeter, instrument: Weak<dyn Stored>, registry: &Weak<Inner>) {
-    let Some(stored) = instrument.upgrade() else {
-        return;
-    };
+/// Makes an observable twin that reports what `stored` holds.
+pub(crate) fn map_numbers(stored: Arc<dyn Stored>, meter: &SdkMeter, before_read: &BeforeRead) {
     let shared = stored.shared();
-    let registry = registry.clone();
+    // Weak: the SDK keeps callbacks for ever.
+    let instrument = Arc::downgrade(&stored);
+    let before_read = before_read.clone();
 
     macro_rules! observe {
         ($build:ident, $variant:ident) => {{
@@ -105,7 +104,7 @@ pub(crate) fn map_numbers(meter: &SdkMeter, instrument: Weak<dyn Stored>, regist
                 .with_unit(shared.identity.unit.clone())
                 .with_description(shared.identity.description.clone())
                 .with_callback(move |observer| {
-                    report(&registry, &instrument, |value, attributes| {
+                    report(&before_read, &instrument, |value, attributes| {
                         if let Value::$variant(value) = value {
                             observer.observe(value, attributes);
                         }
@@ -134,17 +133,14 @@ pub(crate) fn name(shared: &Shared) -> Cow<'static, str> {
 }
 
 fn report(
-    registry: &Weak<Inner>,
+    before_read: &BeforeRead,
     instrument: &Weak<dyn Stored>,
     mut observe: impl FnMut(Value, &[KeyValue]),
 ) {
     if SILENT.get() {
         return;
     }
-    let hook = registry.upgrade().and_then(|inner| Registry::from(inner).hooks().before_sdk_read);
-    if let Some(before_read) = hook {
-        before_read();
-    }
+    before_read();
     let Some(instrument) = instrument.upgrade() else {
         return;
     };

@@ -4,27 +4,30 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Kind;
 use super::gauge::Gauge;
 use super::group::Group;
 use super::histogram::Histogram;
 use super::observable::{CallbackGuard, ObservableGauge};
-use super::sealed::Handle;
-use crate::error::InstrumentError;
+use super::self_metrics;
+use crate::error::{InstrumentError, ScopeError};
+use crate::kind::Kind;
 use crate::labels::{Labels, key_problem};
-use crate::meter::Meter;
 use crate::number::{GaugeNumber, HistogramNumber};
+use crate::registry::Registry;
+use crate::scope::ScopeKey;
+use crate::store::handle::Handle;
 use crate::store::instrument::{Core, Identity};
 use crate::{buckets, name, unit};
 
-/// An instrument about to be made. From the methods of [`Meter`].
+/// An instrument about to be made. From the methods of [`Meter`](crate::Meter).
 ///
 /// Asking twice for the same instrument gives the same one; asking for one that differs from what exists under its
 /// name is an error that names both sides.
 #[derive(Debug)]
 #[must_use = "the instrument is made by `build`"]
 pub struct InstrumentBuilder<I> {
-    meter: Meter,
+    registry: Registry,
+    scope: Result<ScopeKey, ScopeError>,
     name: Cow<'static, str>,
     unit: Cow<'static, str>,
     description: Cow<'static, str>,
@@ -34,9 +37,14 @@ pub struct InstrumentBuilder<I> {
 }
 
 impl<I> InstrumentBuilder<I> {
-    pub(crate) fn new(meter: Meter, name: Cow<'static, str>) -> Self {
+    pub(crate) fn new(
+        registry: Registry,
+        scope: Result<ScopeKey, ScopeError>,
+        name: Cow<'static, str>,
+    ) -> Self {
         Self {
-            meter,
+            registry,
+            scope,
             name,
             unit: Cow::Borrowed(""),
             description: Cow::Borrowed(""),
@@ -64,7 +72,7 @@ impl<I> InstrumentBuilder<I> {
         kind: Kind,
         label_keys: &'static [&'static str],
     ) -> Result<Arc<Core<H>>, InstrumentError> {
-        let scope = self.meter.key?;
+        let scope = self.scope?;
         let name = self.name.into_owned();
         let checked = match scope.has_house_style() {
             true => name::check(&name),
@@ -102,7 +110,8 @@ impl<I> InstrumentBuilder<I> {
             label_keys,
             bounds,
         };
-        self.meter.registry.instrument(&scope, identity, self.limit)
+        self_metrics::count_drops(&self.registry);
+        self.registry.instrument(&scope, identity, self.limit)
     }
 }
 
@@ -166,7 +175,7 @@ impl<T: GaugeNumber> InstrumentBuilder<ObservableGauge<T>> {
         self,
         callback: impl Fn() -> T + Send + Sync + 'static,
     ) -> Result<CallbackGuard, InstrumentError> {
-        let registry = self.meter.registry.clone();
+        let registry = self.registry.clone();
         let core = self.core::<Gauge<T>>(Kind::ObservableGauge, &[])?;
         Ok(CallbackGuard::register(&registry, &core, callback))
     }

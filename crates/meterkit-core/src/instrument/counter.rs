@@ -4,15 +4,19 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Kind;
+use opentelemetry::metrics::Meter as SdkMeter;
+
 use super::group::Group;
-use super::sealed::Handle;
 use crate::attributes::Attributes;
 use crate::data::{Data, NumberPoint, Temporality};
+use crate::kind::Kind;
 use crate::number::{CounterNumber, Number, NumberType};
+use crate::otel;
 use crate::store::cell::SumCell;
-use crate::store::instrument::{DropReason, Identity, Shared};
+use crate::store::handle::{BeforeRead, Handle};
+use crate::store::instrument::{Core, Identity, Shared};
 use crate::store::series::Series;
+use crate::store::settings::DropReason;
 
 /// Counts what happens: requests, bytes, errors. Starts at zero and only rises.
 ///
@@ -101,6 +105,10 @@ impl<T: CounterNumber> Handle for Counter<T> {
             temporality: Temporality::Cumulative,
             points: sum_points::<T>(series.map(|handle| &*handle.series)),
         }
+    }
+
+    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: &BeforeRead) {
+        otel::map_numbers(core.clone(), meter, before_read);
     }
 }
 

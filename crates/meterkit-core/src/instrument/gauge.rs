@@ -4,15 +4,19 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Kind;
+use opentelemetry::metrics::Meter as SdkMeter;
+
 use super::group::Group;
-use super::sealed::Handle;
 use crate::attributes::Attributes;
 use crate::data::{Data, NumberPoint};
+use crate::kind::Kind;
 use crate::number::{GaugeNumber, NumberType};
+use crate::otel;
 use crate::store::cell::GaugeCell;
-use crate::store::instrument::{DropReason, Identity, Shared};
+use crate::store::handle::{BeforeRead, Handle};
+use crate::store::instrument::{Core, Identity, Shared};
 use crate::store::series::Series;
+use crate::store::settings::DropReason;
 
 /// Holds a value that stands for itself: a temperature, the length of a queue, a configured limit.
 ///
@@ -74,6 +78,11 @@ impl<T: GaugeNumber> Gauge<T> {
         self.series.cell.get().unwrap_or(T::ZERO)
     }
 
+    /// The series, for a callback that sets it.
+    pub(super) fn shared_series(&self) -> Arc<Series<GaugeCell>> {
+        self.series.clone()
+    }
+
     #[inline]
     fn may_record(&self, value: T) -> bool {
         let recordable = value.is_recordable();
@@ -125,5 +134,9 @@ impl<T: GaugeNumber> Handle for Gauge<T> {
             })
         });
         Data::Gauge(points.collect())
+    }
+
+    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: &BeforeRead) {
+        otel::map_numbers(core.clone(), meter, before_read);
     }
 }

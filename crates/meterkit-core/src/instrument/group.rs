@@ -4,8 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::sealed::Handle;
 use crate::labels::Labels;
+use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 
 /// An instrument with labels: one series per label set, made when first asked for.

@@ -1,22 +1,22 @@
 //! Histograms: distributions of values.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use opentelemetry::metrics::{Histogram as SdkHistogram, Meter as SdkMeter};
 
-use super::Kind;
 use super::group::Group;
-use super::sealed::Handle;
 use crate::attributes::Attributes;
 use crate::data::{Data, HistogramPoint, Temporality};
+use crate::kind::Kind;
 use crate::number::{HistogramNumber, NumberType};
 use crate::otel;
 use crate::store::distribution::{BindSeries, DistributionCell, Feed};
-use crate::store::instrument::{Core, DropReason, Identity, Shared};
-use crate::store::registry::Inner;
+use crate::store::handle::{BeforeRead, Handle};
+use crate::store::instrument::{Core, Identity, Shared};
 use crate::store::series::Series;
+use crate::store::settings::DropReason;
 use crate::unit;
 
 /// Records how values are distributed: durations, sizes.
@@ -130,7 +130,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         }
     }
 
-    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, _: &Weak<Inner>) {
+    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, _: &BeforeRead) {
         let identity = &core.shared.identity;
         let twin = T::sdk_histogram(
             meter,

@@ -6,9 +6,9 @@ use std::sync::{Arc, Weak};
 
 use super::gauge::Gauge;
 use crate::number::GaugeNumber;
+use crate::registry::{Inner, Registry};
 use crate::store::callbacks::{GaugeCallback, Observe};
 use crate::store::instrument::Core;
-use crate::store::registry::{Inner, Registry};
 
 /// A gauge whose value comes from a callback that runs once per collection, however many targets read it.
 ///
@@ -36,7 +36,8 @@ impl CallbackGuard {
         callback: impl Fn() -> T + Send + Sync + 'static,
     ) -> Self {
         let callback = core.plain().map(|gauge| {
-            let callback: Arc<dyn Observe> = Arc::new(GaugeCallback::new(gauge.clone(), callback));
+            let callback: Arc<dyn Observe> =
+                Arc::new(GaugeCallback::new(gauge.shared_series(), callback));
             registry.inner.callbacks.register(callback.clone());
             callback
         });

@@ -4,16 +4,20 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Kind;
+use opentelemetry::metrics::Meter as SdkMeter;
+
 use super::counter::sum_points;
 use super::group::Group;
-use super::sealed::Handle;
 use crate::attributes::Attributes;
 use crate::data::{Data, Temporality};
+use crate::kind::Kind;
 use crate::number::{NumberType, UpDownNumber};
+use crate::otel;
 use crate::store::cell::SumCell;
-use crate::store::instrument::{DropReason, Identity, Shared};
+use crate::store::handle::{BeforeRead, Handle};
+use crate::store::instrument::{Core, Identity, Shared};
 use crate::store::series::Series;
+use crate::store::settings::DropReason;
 
 /// Counts what comes and goes: open connections, tasks in flight, items in a queue.
 ///
@@ -114,6 +118,10 @@ impl<T: UpDownNumber> Handle for UpDownCounter<T> {
             temporality: Temporality::Cumulative,
             points: sum_points::<T>(series.map(|handle| &*handle.series)),
         }
+    }
+
+    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: &BeforeRead) {
+        otel::map_numbers(core.clone(), meter, before_read);
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::instrument::DropReason;
-use crate::instrument::Gauge;
-use crate::instrument::sealed::Handle;
+use super::cell::GaugeCell;
+use super::series::Series;
+use super::settings::DropReason;
 use crate::number::GaugeNumber;
 
 /// All registered callbacks, in the order of registration.
@@ -48,18 +48,18 @@ impl Callbacks {
 }
 
 /// A callback whose value goes to one gauge.
-pub(crate) struct GaugeCallback<T: GaugeNumber, F> {
-    gauge: Gauge<T>,
+pub(crate) struct GaugeCallback<F> {
+    series: Arc<Series<GaugeCell>>,
     callback: F,
     /// Held while a value is stored, never while the callback runs.
     is_registered: Mutex<bool>,
     has_logged: AtomicBool,
 }
 
-impl<T: GaugeNumber, F: Fn() -> T + Send + Sync> GaugeCallback<T, F> {
-    pub(crate) fn new(gauge: Gauge<T>, callback: F) -> Self {
+impl<T: GaugeNumber, F: Fn() -> T + Send + Sync> GaugeCallback<F> {
+    pub(crate) fn new(series: Arc<Series<GaugeCell>>, callback: F) -> Self {
         Self {
-            gauge,
+            series,
             callback,
             is_registered: Mutex::new(true),
             has_logged: AtomicBool::new(false),
@@ -69,7 +69,7 @@ impl<T: GaugeNumber, F: Fn() -> T + Send + Sync> GaugeCallback<T, F> {
     /// Stores `value` unless the callback was unregistered while it ran.
     fn store(&self, value: Option<T>) {
         let is_registered = self.is_registered.lock().unwrap_or_else(PoisonError::into_inner);
-        let cell = &self.gauge.series().cell;
+        let cell = &self.series.cell;
         match value {
             Some(value) if *is_registered => cell.set(value),
             _ => cell.unset(),
@@ -79,19 +79,19 @@ impl<T: GaugeNumber, F: Fn() -> T + Send + Sync> GaugeCallback<T, F> {
     fn log_panic(&self) {
         if !self.has_logged.swap(true, Relaxed) {
             tracing::error!(
-                instrument = %self.gauge.series().shared.descriptor().name,
+                instrument = %self.series.shared.descriptor().name,
                 "callback panicked: its value is missing from this collection; later panics are not logged"
             );
         }
     }
 }
 
-impl<T: GaugeNumber, F: Fn() -> T + Send + Sync> Observe for GaugeCallback<T, F> {
+impl<T: GaugeNumber, F: Fn() -> T + Send + Sync> Observe for GaugeCallback<F> {
     fn run(&self) {
         match catch_unwind(AssertUnwindSafe(&self.callback)) {
             Ok(value) if value.is_recordable() => self.store(Some(value)),
             Ok(_) => {
-                self.gauge.series().shared.dropped(DropReason::NotFinite);
+                self.series.shared.dropped(DropReason::NotFinite);
                 self.store(None);
             }
             Err(_) => {

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use foldhash::fast::RandomState;
 
+use super::handle::Handle;
 use super::instrument::Shared;
 use super::series::Series;
 use super::table::SeriesTable;
 use crate::attributes::{AttributeValue, Attributes, Keys};
-use crate::instrument::sealed::Handle;
 use crate::labels::{LabelRef, LabelVisitor, Labels};
 
 /// The attribute that marks the series to which recordings go once the limit is reached.

@@ -3,18 +3,18 @@
 use std::any::Any;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use opentelemetry::metrics::Meter as SdkMeter;
 
 use super::group::SeriesGroup;
-use super::registry::{Inner, Settings};
+use super::handle::{BeforeRead, Handle};
 use super::series::Series;
+use super::settings::{DropReason, Settings};
 use crate::attributes::Attributes;
 use crate::data::{Data, Descriptor};
 use crate::error::InstrumentError;
-use crate::instrument::Kind;
-use crate::instrument::sealed::Handle;
+use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::number::NumberType;
 
@@ -76,7 +76,7 @@ pub(crate) trait Stored: Send + Sync {
     fn shared(&self) -> &Shared;
     fn data(&self) -> Data;
     /// Makes the instrument's twin on `meter`.
-    fn map(self: Arc<Self>, meter: &SdkMeter, registry: &Weak<Inner>);
+    fn map(self: Arc<Self>, meter: &SdkMeter, before_read: &BeforeRead);
     /// Nothing reads the twin (any more).
     fn unmap(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
@@ -98,8 +98,8 @@ impl<H: Handle> Stored for Core<H> {
         }
     }
 
-    fn map(self: Arc<Self>, meter: &SdkMeter, registry: &Weak<Inner>) {
-        H::map(&self, meter, registry);
+    fn map(self: Arc<Self>, meter: &SdkMeter, before_read: &BeforeRead) {
+        H::map(&self, meter, before_read);
     }
 
     fn unmap(&self) {
@@ -115,7 +115,6 @@ impl<H: Handle> Stored for Core<H> {
 pub struct Shared {
     pub(crate) identity: Identity,
     pub(crate) settings: Arc<Settings>,
-    registry: Weak<Inner>,
     descriptor: RwLock<Arc<Descriptor>>,
     /// Which set of twins in the SDK has this instrument's; 0 for none.
     pub(crate) mapped_to: AtomicU64,
@@ -123,7 +122,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(identity: Identity, full_name: String, inner: &Arc<Inner>) -> Self {
+    pub(crate) fn new(identity: Identity, full_name: String, settings: Arc<Settings>) -> Self {
         let descriptor = Descriptor {
             name: full_name,
             unit: identity.unit.clone(),
@@ -131,8 +130,7 @@ impl Shared {
         };
         Self {
             identity,
-            settings: inner.settings.clone(),
-            registry: Arc::downgrade(inner),
+            settings,
             descriptor: RwLock::new(Arc::new(descriptor)),
             mapped_to: AtomicU64::new(0),
             has_warned: AtomicBool::new(false),
@@ -163,9 +161,7 @@ impl Shared {
                 reason.explanation()
             );
         }
-        if let Some(registry) = self.registry.upgrade() {
-            super::registry::Registry::from(registry).count_dropped(reason, 1);
-        }
+        self.settings.count_dropped(reason, 1);
     }
 }
 
@@ -208,35 +204,6 @@ impl Identity {
             clash("buckets", bounds(self), bounds(requested))
         } else {
             Ok(())
-        }
-    }
-}
-
-/// Why a value was not recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DropReason {
-    /// A counter only rises.
-    Negative,
-    /// NaN or an infinity.
-    NotFinite,
-    /// A histogram value from before `install()` that found no room to wait.
-    ReplayFull,
-}
-
-impl DropReason {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Negative => "negative",
-            Self::NotFinite => "not_finite",
-            Self::ReplayFull => "replay_full",
-        }
-    }
-
-    const fn explanation(self) -> &'static str {
-        match self {
-            Self::Negative => "a counter cannot fall; use an up-down counter for what can",
-            Self::NotFinite => "NaN and infinities would spoil every later sum",
-            Self::ReplayFull => "too many values were recorded before install()",
         }
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::handle::Handle;
 use super::instrument::Shared;
 use crate::attributes::Attributes;
-use crate::instrument::sealed::Handle;
 
 /// One series. Handles point at it; the store keeps one handle of its own.
 pub struct Series<C> {

@@ -1,0 +1,30 @@
+//! The kinds of instruments.
+
+/// What an instrument is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A sum that only rises.
+    Counter,
+    /// A sum that rises and falls.
+    UpDownCounter,
+    /// A value that is set.
+    Gauge,
+    /// A distribution of values.
+    Histogram,
+    /// A value that a callback returns.
+    ObservableGauge,
+}
+
+impl Kind {
+    /// The kind in words, `up-down counter` for example.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::UpDownCounter => "up-down counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::ObservableGauge => "observable gauge",
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! All scopes and instruments of a program, or of a test.
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::MeterProvider;
+
+use crate::data::ScopeMetrics;
+use crate::error::{InstrumentError, NamingError};
+use crate::otel::Mapping;
+use crate::scope::{Naming, ScopeKey};
+use crate::store::callbacks::Callbacks;
+use crate::store::handle::{BeforeRead, Handle};
+use crate::store::instrument::{Core, Identity, Stored};
+use crate::store::scopes::{Found, Scopes};
+use crate::store::settings::{DropReason, Settings};
+
+/// All instruments of a program and what they have counted.
+///
+/// A program has one, behind [`Meter::scoped`](crate::Meter::scoped); a test makes its own and needs no global:
+///
+/// ```
+/// use meterkit_core::Registry;
+///
+/// let registry = Registry::new();
+/// let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build()?;
+/// requests.increment();
+/// assert_eq!(registry.read()[0].metrics[0].descriptor.name, "backstage.plugin.catalog.requests");
+/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// ```
+///
+/// Cloning gives another handle on the same registry.
+#[derive(Clone)]
+pub struct Registry {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) callbacks: Callbacks,
+    scopes: Scopes,
+    mapping: RwLock<Mapping>,
+    hooks: RwLock<Hooks>,
+    is_claimed: AtomicBool,
+}
+
+/// Calls into whatever collects from this registry.
+#[derive(Clone, Default)]
+#[expect(clippy::exhaustive_structs, reason = "made by the pipeline alone")]
+pub struct Hooks {
+    /// Called after an instrument was made, on the thread that made it: must return at once.
+    pub instrument_made: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Called when a reader of OpenTelemetry's copies begins to read: brings observed values up to date.
+    pub before_sdk_read: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                settings: Arc::new(Settings::new()),
+                callbacks: Callbacks::default(),
+                scopes: Scopes::default(),
+                mapping: RwLock::new(Mapping::Undecided),
+                hooks: RwLock::default(),
+                is_claimed: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// The registry of the program, behind [`Meter::scoped`](crate::Meter::scoped).
+    pub fn global() -> &'static Self {
+        static GLOBAL: LazyLock<Registry> = LazyLock::new(Registry::new);
+        &GLOBAL
+    }
+
+    /// How scopes and metrics are named.
+    pub fn naming(&self) -> Naming {
+        self.inner.scopes.naming()
+    }
+
+    /// Changes how scopes and metrics are named, those that exist included.
+    ///
+    /// # Errors
+    ///
+    /// An existing instrument's name would get too long. Nothing is changed then.
+    pub fn set_naming(&self, naming: Naming) -> Result<(), NamingError> {
+        self.inner.scopes.set_naming(naming)
+    }
+
+    /// How many series an instrument may have that names no limit of its own. 2000 by default;
+    /// `METERKIT_CARDINALITY_LIMIT` overrides. Series that exist stay.
+    pub fn set_cardinality_limit(&self, limit: usize) {
+        self.inner.settings.cardinality_limit.store(limit.max(1), Relaxed);
+    }
+
+    /// Runs all callbacks of observable instruments once and puts what they return into the store.
+    ///
+    /// A callback that panics costs its own value only. No lock is held while one runs.
+    pub fn refresh(&self) {
+        self.inner.callbacks.run();
+    }
+
+    /// What all instruments hold now: scopes by name, metrics by name, points by attributes.
+    ///
+    /// Values are cumulative. Does not run callbacks: [`refresh`](Self::refresh) does.
+    pub fn read(&self) -> Vec<ScopeMetrics> {
+        self.inner.scopes.read()
+    }
+
+    /// Whether `scope` has an instrument of the facade with this full name.
+    ///
+    /// OpenTelemetry's copy of it shows up in what the SDK collects; whoever joins both must leave one out.
+    pub fn has_metric(&self, scope: &InstrumentationScope, full_name: &str) -> bool {
+        let scopes = self.inner.scopes.all();
+        scopes
+            .iter()
+            .any(|known| *known.instrumentation_scope() == *scope && known.has_metric(full_name))
+    }
+
+    /// Makes each instrument, those to come included, an instrument of `provider` too.
+    ///
+    /// Instruments that are made later follow with the next [`map_new`](Self::map_new). What histograms recorded
+    /// before is replayed, up to 65,536 values; how many did not fit is counted in `meterkit.dropped`.
+    ///
+    /// Takes locks of the SDK: call it from a thread that may wait.
+    pub fn map_to(&self, provider: Arc<dyn MeterProvider + Send + Sync>) {
+        self.set_mapping(Mapping::to(provider));
+        self.map_new();
+    }
+
+    /// Maps the instruments that were made since the last call, if [`map_to`](Self::map_to) was called.
+    pub fn map_new(&self) {
+        let Mapping::To(twins) = self.mapping() else {
+            return;
+        };
+        let before_read = self.before_sdk_read();
+        for scope in self.inner.scopes.all() {
+            for instrument in scope.instruments() {
+                twins.map(&scope.instrumentation_scope(), instrument, &before_read);
+            }
+        }
+        let settings = &self.inner.settings;
+        let unreplayed = settings.replay.take_dropped();
+        if unreplayed > 0 {
+            settings.count_dropped(DropReason::ReplayFull, unreplayed);
+        }
+    }
+
+    /// Nothing reads OpenTelemetry's copies (any more): histograms stop feeding theirs.
+    pub fn unmap(&self) {
+        self.set_mapping(Mapping::Unwanted);
+        for scope in self.inner.scopes.all() {
+            for instrument in scope.instruments() {
+                instrument.unmap();
+            }
+        }
+    }
+
+    /// Claims the registry for one pipeline. `None` while another one has it.
+    pub fn claim(&self) -> Option<Claim> {
+        let is_free = !self.inner.is_claimed.swap(true, AcqRel);
+        is_free.then(|| Claim { registry: self.clone() })
+    }
+
+    /// Replaces the calls into whatever collects from this registry.
+    pub fn set_hooks(&self, hooks: Hooks) {
+        *self.inner.hooks.write().unwrap_or_else(PoisonError::into_inner) = hooks;
+    }
+
+    /// The instrument with this name in the scope, made when there is none yet.
+    pub(crate) fn instrument<H: Handle>(
+        &self,
+        key: &ScopeKey,
+        identity: Identity,
+        limit: Option<usize>,
+    ) -> Result<Arc<Core<H>>, InstrumentError> {
+        let found = self.inner.scopes.instrument(key, identity, limit, &self.inner.settings)?;
+        let core = match found {
+            Found::Known(core) => return Ok(core),
+            Found::Made(core) => core,
+        };
+        if matches!(self.mapping(), Mapping::Unwanted) {
+            core.unmap();
+        }
+        if let Some(hook) = self.inner.hooks().instrument_made {
+            hook();
+        }
+        Ok(core)
+    }
+
+    /// Calls the hook that is set when something begins to read.
+    fn before_sdk_read(&self) -> BeforeRead {
+        // Weak: the SDK keeps what it is given, and must not keep the registry.
+        let inner = Arc::downgrade(&self.inner);
+        Arc::new(move || {
+            if let Some(hook) = inner.upgrade().and_then(|inner| inner.hooks().before_sdk_read) {
+                hook();
+            }
+        })
+    }
+
+    /// A copy, so that no lock is held while the SDK, which has locks of its own, is asked for anything.
+    fn mapping(&self) -> Mapping {
+        self.inner.mapping.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_mapping(&self, mapping: Mapping) {
+        *self.inner.mapping.write().unwrap_or_else(PoisonError::into_inner) = mapping;
+    }
+}
+
+impl Inner {
+    fn hooks(&self) -> Hooks {
+        self.hooks.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scopes = self.inner.scopes.all();
+        let names = scopes.iter().map(|scope| scope.instrumentation_scope().name().to_owned());
+        f.debug_struct("Registry").field("scopes", &names.collect::<Vec<_>>()).finish()
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks")
+            .field("instrument_made", &self.instrument_made.is_some())
+            .field("before_sdk_read", &self.before_sdk_read.is_some())
+            .finish()
+    }
+}
+
+/// The right to collect from a registry. Dropping it frees the registry.
+#[derive(Debug)]
+pub struct Claim {
+    registry: Registry,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.registry.inner.is_claimed.store(false, Release);
+    }
+}

@@ -1,0 +1,172 @@
+//! All scopes and their instruments.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use opentelemetry::InstrumentationScope;
+
+use super::handle::Handle;
+use super::instrument::{Core, Identity, Shared, Stored};
+use super::settings::Settings;
+use crate::data::{Metric, ScopeMetrics};
+use crate::error::{InstrumentError, NamingError};
+use crate::name;
+use crate::scope::{Naming, ScopeKey};
+
+/// All scopes, and how they are named.
+#[derive(Default)]
+pub(crate) struct Scopes {
+    naming: RwLock<Naming>,
+    scopes: RwLock<BTreeMap<ScopeKey, Arc<Scope>>>,
+}
+
+impl Scopes {
+    pub(crate) fn naming(&self) -> Naming {
+        self.naming.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Renames everything, or nothing when a name would get too long.
+    pub(crate) fn set_naming(&self, naming: Naming) -> Result<(), NamingError> {
+        let mut current = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        let scopes = self.all();
+        let mut renamed = Vec::new();
+        for scope in &scopes {
+            for instrument in scope.instruments() {
+                let name = &instrument.shared().identity.name;
+                let full_name = scope.key.metric_name(&naming, name);
+                if full_name.len() > name::MAX_LENGTH {
+                    return Err(NamingError::TooLong {
+                        namespace: naming.namespace().to_owned(),
+                        full_name,
+                    });
+                }
+                renamed.push((instrument, full_name));
+            }
+        }
+        for (instrument, full_name) in renamed {
+            instrument.shared().rename(full_name);
+        }
+        for scope in &scopes {
+            scope.rename(&naming);
+        }
+        *current = naming;
+        Ok(())
+    }
+
+    /// What all instruments hold now: scopes by name, metrics by name, points by attributes.
+    pub(crate) fn read(&self) -> Vec<ScopeMetrics> {
+        let mut scopes: Vec<ScopeMetrics> =
+            self.all().iter().filter_map(|scope| scope.read()).collect();
+        scopes.sort_by(|a, b| order(&a.scope).cmp(&order(&b.scope)));
+        scopes
+    }
+
+    /// The instrument with this name in the scope, made when there is none yet.
+    pub(crate) fn instrument<H: Handle>(
+        &self,
+        key: &ScopeKey,
+        identity: Identity,
+        limit: Option<usize>,
+        settings: &Arc<Settings>,
+    ) -> Result<Found<H>, InstrumentError> {
+        let naming = self.naming.read().unwrap_or_else(PoisonError::into_inner);
+        let full_name = key.metric_name(&naming, &identity.name);
+        if full_name.len() > name::MAX_LENGTH {
+            return Err(InstrumentError::TooLong { name: identity.name, full_name });
+        }
+        let scope = self.scope(key, &naming);
+        let mut instruments = scope.instruments.write().unwrap_or_else(PoisonError::into_inner);
+        // OpenTelemetry takes names that differ in case only for one.
+        match instruments.entry(identity.name.to_ascii_lowercase()) {
+            Entry::Occupied(known) => {
+                let known = known.get().clone();
+                known.shared().identity.check_same(&full_name, &identity)?;
+                let typed = known.into_any().downcast::<Core<H>>();
+                typed.map(Found::Known).map_err(|_| InstrumentError::Clash {
+                    name: full_name,
+                    aspect: "type",
+                    existing: "another type".to_owned(),
+                    requested: std::any::type_name::<H>().to_owned(),
+                })
+            }
+            Entry::Vacant(vacant) => {
+                let shared = Shared::new(identity, full_name, settings.clone());
+                let core = Arc::new(Core::new(shared, H::Sdk::default(), limit));
+                vacant.insert(core.clone());
+                Ok(Found::Made(core))
+            }
+        }
+    }
+
+    /// Every scope, as they are now.
+    pub(crate) fn all(&self) -> Vec<Arc<Scope>> {
+        let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
+        scopes.values().cloned().collect()
+    }
+
+    fn scope(&self, key: &ScopeKey, naming: &Naming) -> Arc<Scope> {
+        let mut scopes = self.scopes.write().unwrap_or_else(PoisonError::into_inner);
+        let scope = scopes.entry(key.clone()).or_insert_with(|| {
+            Arc::new(Scope {
+                key: key.clone(),
+                named: RwLock::new(Arc::new(key.to_instrumentation_scope(naming))),
+                instruments: RwLock::default(),
+            })
+        });
+        scope.clone()
+    }
+}
+
+/// An instrument that was asked for.
+pub(crate) enum Found<H: Handle> {
+    /// It was there.
+    Known(Arc<Core<H>>),
+    /// It is new.
+    Made(Arc<Core<H>>),
+}
+
+/// One scope and its instruments.
+pub(crate) struct Scope {
+    key: ScopeKey,
+    named: RwLock<Arc<InstrumentationScope>>,
+    /// By name in lower case.
+    instruments: RwLock<BTreeMap<String, Arc<dyn Stored>>>,
+}
+
+impl Scope {
+    pub(crate) fn instruments(&self) -> Vec<Arc<dyn Stored>> {
+        let instruments = self.instruments.read().unwrap_or_else(PoisonError::into_inner);
+        instruments.values().cloned().collect()
+    }
+
+    pub(crate) fn instrumentation_scope(&self) -> Arc<InstrumentationScope> {
+        self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn has_metric(&self, full_name: &str) -> bool {
+        let instruments = self.instruments.read().unwrap_or_else(PoisonError::into_inner);
+        instruments.values().any(|instrument| instrument.shared().descriptor().name == full_name)
+    }
+
+    /// The metrics that have points, or `None` when none has.
+    fn read(&self) -> Option<ScopeMetrics> {
+        let metrics = self.instruments().into_iter().map(|instrument| Metric {
+            descriptor: instrument.shared().descriptor(),
+            data: instrument.data(),
+        });
+        let metrics: Vec<Metric> = metrics.filter(|metric| !metric.data.is_empty()).collect();
+        let scope = self.instrumentation_scope();
+        (!metrics.is_empty()).then_some(ScopeMetrics { scope, metrics })
+    }
+
+    fn rename(&self, naming: &Naming) {
+        *self.named.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(self.key.to_instrumentation_scope(naming));
+    }
+}
+
+/// Scopes are read in this order. Attributes, which rarely tell two scopes apart, leave the order as it was.
+fn order(scope: &InstrumentationScope) -> (&str, Option<&str>, Option<&str>) {
+    (scope.name(), scope.version(), scope.schema_url())
+}
