@@ -4,9 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use meterkit_core::{Claim, Registry};
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc, watch};
@@ -17,6 +18,9 @@ use crate::delivery::{self, Delivery, Flush};
 use crate::error::{FlushError, TargetFailure};
 use crate::source::Source;
 use crate::target::{ExportError, Schedule, Target};
+
+/// What readers of OpenTelemetry's ecosystem get when push targets have used up the deadline.
+const READERS_MOMENT: Duration = Duration::from_millis(100);
 
 /// Everything that the thread needs.
 pub(crate) struct Work {
@@ -140,8 +144,7 @@ async fn flush(
             failures.push(TargetFailure { target, reason });
         }
     }
-    let sdk = spawn_blocking(move || provider.force_flush().map_err(|error| error.to_string()));
-    failures.extend(sdk_failure(timeout_at(deadline.into(), sdk).await.ok()));
+    failures.extend(ask_readers(deadline, move |_| provider.force_flush()).await);
     outcome(failures)
 }
 
@@ -166,21 +169,23 @@ async fn finish(
         let _ = timeout_at(deadline.into(), service).await;
     }
     let provider = provider.clone();
-    let left = deadline.saturating_duration_since(Instant::now());
-    let sdk = spawn_blocking(move || {
-        provider.shutdown_with_timeout(left).map_err(|error| error.to_string())
-    });
-    failures.extend(sdk_failure(timeout_at(deadline.into(), sdk).await.ok()));
+    failures.extend(ask_readers(deadline, move |left| provider.shutdown_with_timeout(left)).await);
     outcome(failures)
 }
 
-/// The failure of the readers that the user added, if they failed.
-fn sdk_failure<E>(done: Option<Result<Result<(), String>, E>>) -> Option<TargetFailure> {
-    let reason = match done {
-        Some(Ok(Ok(()))) => return None,
-        Some(Ok(Err(error))) => error,
-        Some(Err(_)) => "panicked".to_owned(),
-        None => "not finished by the deadline".to_owned(),
+/// Asks the readers that the user added for something that blocks; gives their failure, if they failed.
+async fn ask_readers(
+    deadline: Instant,
+    ask: impl FnOnce(Duration) -> OTelSdkResult + Send + 'static,
+) -> Option<TargetFailure> {
+    // Targets may have used the time up: that is no failure of the readers, who get a moment in any case.
+    let end = deadline.max(Instant::now() + READERS_MOMENT);
+    let asked = spawn_blocking(move || ask(end.saturating_duration_since(Instant::now())));
+    let reason = match timeout_at(end.into(), asked).await {
+        Ok(Ok(Ok(()))) => return None,
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(panicked)) => panicked.to_string(),
+        Err(_) => "not finished by the deadline".to_owned(),
     };
     Some(TargetFailure { target: "OpenTelemetry readers".to_owned(), reason })
 }
