@@ -3,18 +3,16 @@
 //! hyper has one timeout for a request's head, which also ends idle connections. Scrapers keep theirs open between
 //! scrapes, so the two are told apart here, and a receiver that stops reading is given up.
 
-use std::future::Future;
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, ready};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, sleep};
 
 /// How long each part of a conversation may take.
 #[derive(Clone, Copy, Debug)]
@@ -24,112 +22,143 @@ pub(crate) struct Patience {
     pub(crate) write: Duration,
 }
 
-/// What a connection waits for. Shared by the stream and whoever answers its requests.
+/// What a connection waits for, and since when. Shared by the stream and whoever answers its requests.
 #[derive(Clone, Debug)]
-pub(crate) struct Phase(Arc<AtomicU8>);
+pub(crate) struct Progress(Arc<Mutex<State>>);
 
-const HEADER: u8 = 0;
-const ANSWER: u8 = 1;
-const NEXT: u8 = 2;
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// When the phase began, or the other side last took a part of an answer.
+    since: Instant,
+    /// Since when the other side takes nothing of an answer.
+    stuck: Option<Instant>,
+}
 
-impl Phase {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// For the head of a request.
+    Head,
+    /// For our answer.
+    Answer,
+    /// For our answer, while the next request has begun to come.
+    AnswerAhead,
+    /// For the next request, if any. The answer may still be on its way.
+    Idle,
+}
+
+impl Progress {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicU8::new(HEADER)))
+        let state = State { phase: Phase::Head, since: Instant::now(), stuck: None };
+        Self(Arc::new(Mutex::new(state)))
     }
 
     /// A request is complete; the next move is ours.
     pub(crate) fn request_came(&self) {
-        self.0.store(ANSWER, Relaxed);
+        self.lock().begin(Phase::Answer);
     }
 
     /// The answer is ready; another request may follow.
     pub(crate) fn answer_made(&self) {
-        self.0.store(NEXT, Relaxed);
+        let mut state = self.lock();
+        let is_ahead = state.phase == Phase::AnswerAhead;
+        state.begin(if is_ahead { Phase::Head } else { Phase::Idle });
+    }
+
+    /// Returns when the other side has taken too long.
+    ///
+    /// Must be polled after the connection and in the same task: it is then woken by all that changes the progress.
+    pub(crate) async fn ends(self, patience: Patience) {
+        let mut timer = pin!(sleep(patience.header));
+        poll_fn(|cx| {
+            let Some(deadline) = self.lock().deadline(patience) else {
+                return Poll::Pending;
+            };
+            if timer.deadline() != deadline {
+                timer.as_mut().reset(deadline);
+            }
+            timer.as_mut().poll(cx)
+        })
+        .await;
+    }
+
+    fn read(&self) {
+        let mut state = self.lock();
+        match state.phase {
+            Phase::Answer => state.phase = Phase::AnswerAhead,
+            // The next request begins: its head has as long as the first one's.
+            Phase::Idle => state.begin(Phase::Head),
+            Phase::Head | Phase::AnswerAhead => {}
+        }
+    }
+
+    fn written(&self, is_taken: bool) {
+        let mut state = self.lock();
+        if is_taken {
+            state.stuck = None;
+            state.since = Instant::now();
+        } else {
+            state.stuck.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A stream that fails when the other side takes too long.
-pub(crate) struct PatientStream {
+impl State {
+    fn begin(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.since = Instant::now();
+    }
+
+    fn deadline(&self, patience: Patience) -> Option<Instant> {
+        match (self.stuck, self.phase) {
+            (Some(stuck), _) => stuck.checked_add(patience.write),
+            (None, Phase::Head) => self.since.checked_add(patience.header),
+            (None, Phase::Idle) => self.since.checked_add(patience.idle),
+            (None, Phase::Answer | Phase::AnswerAhead) => None,
+        }
+    }
+}
+
+/// A stream that keeps track of what its connection waits for.
+pub(crate) struct TrackedStream {
     stream: TcpStream,
-    patience: Patience,
-    phase: Phase,
-    /// The phase for which the read timer runs.
-    timed: u8,
-    read_timer: Pin<Box<Sleep>>,
-    /// Runs while the other side takes nothing.
-    write_timer: Option<Pin<Box<Sleep>>>,
+    progress: Progress,
 }
 
-impl PatientStream {
-    pub(crate) fn new(stream: TcpStream, phase: Phase, patience: Patience) -> Self {
-        Self {
-            stream,
-            patience,
-            phase,
-            timed: HEADER,
-            read_timer: Box::pin(sleep(patience.header)),
-            write_timer: None,
-        }
-    }
-
-    /// Lets the read timer run for `phase`, from now.
-    fn time(&mut self, phase: u8) {
-        let patience = if phase == NEXT { self.patience.idle } else { self.patience.header };
-        self.read_timer.as_mut().reset(Instant::now() + patience);
-        self.timed = phase;
-    }
-
-    fn written(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.write_timer = None;
-            return written;
-        }
-        let patience = self.patience.write;
-        let timer = self.write_timer.get_or_insert_with(|| Box::pin(sleep(patience)));
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+impl TrackedStream {
+    pub(crate) fn new(stream: TcpStream, progress: Progress) -> Self {
+        Self { stream, progress }
     }
 }
 
-impl AsyncRead for PatientStream {
+impl AsyncRead for TrackedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let phase = self.phase.0.load(Relaxed);
-        if phase != self.timed {
-            self.time(phase);
-        }
         let before = buf.filled().len();
-        if Pin::new(&mut self.stream).poll_read(cx, buf)?.is_ready() {
-            if phase == NEXT && buf.filled().len() > before {
-                // The next request begins: its head has as long as the first one's.
-                self.phase.0.store(HEADER, Relaxed);
-                self.time(HEADER);
-            }
-            return Poll::Ready(Ok(()));
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.progress.read();
         }
-        if phase != ANSWER {
-            ready!(self.read_timer.as_mut().poll(cx));
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        Poll::Pending
+        read
     }
 }
 
-impl AsyncWrite for PatientStream {
+impl AsyncWrite for TrackedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, data);
-        self.written(cx, written)
+        self.progress.written(written.is_ready());
+        written
     }
 
     fn poll_write_vectored(
@@ -138,7 +167,8 @@ impl AsyncWrite for PatientStream {
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, data);
-        self.written(cx, written)
+        self.progress.written(written.is_ready());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use meterkit_core::{Metric, ScopeMetrics};
+use meterkit_core::{Data, Metric, ScopeMetrics};
 
-use crate::labels::scope_labels;
+use crate::labels::{may_become_equal, scope_labels};
 use crate::name::{self, FamilyType};
 
 /// All metrics of one name. They come from different scopes, or their names became the same in translation.
@@ -23,14 +23,31 @@ pub(crate) struct Member<'a> {
     pub(crate) scope: std::rc::Rc<str>,
 }
 
-impl Family<'_> {
-    /// Whether two members could hold the same series: they come from one scope.
-    pub(crate) fn may_repeat_series(&self) -> bool {
-        self.members.windows(2).any(|pair| pair[0].scope == pair[1].scope)
+impl<'a> Member<'a> {
+    /// The metric's own name.
+    pub(crate) fn name(&self) -> &'a str {
+        &self.metric.descriptor.name
     }
 }
 
-/// The families of all scopes, by name.
+impl Family<'_> {
+    /// Whether two members could hold the same series, or one member hold it twice.
+    pub(crate) fn may_repeat_series(&self) -> bool {
+        // Members are ordered by scope.
+        self.members.windows(2).any(|pair| pair[0].scope == pair[1].scope)
+            || self.members.iter().any(|member| match &member.metric.data {
+                Data::Gauge(points) | Data::Sum { points, .. } => {
+                    may_become_equal(points.iter().map(|point| &point.attributes))
+                }
+                Data::Histogram { points, .. } => {
+                    may_become_equal(points.iter().map(|point| &point.attributes))
+                }
+                _ => false,
+            })
+    }
+}
+
+/// The families of all scopes, by name; their members by scope, then by their own name, however they came.
 ///
 /// Of metrics that clash in type, the first one stays and the later ones are left out; of different descriptions,
 /// the first one counts. Each clash is logged once.
@@ -45,8 +62,9 @@ pub(crate) fn group(scopes: &[ScopeMetrics]) -> Vec<Family<'_>> {
             }
         }
     }
-    // Stable: within a name, scopes stay in their order.
-    named.sort_by(|a, b| a.0.cmp(&b.0));
+    named.sort_by(|(a, _, one), (b, _, other)| {
+        (a, &one.scope, one.name()).cmp(&(b, &other.scope, other.name()))
+    });
 
     let mut families: Vec<Family<'_>> = Vec::new();
     for (name, family_type, member) in named {
@@ -56,12 +74,30 @@ pub(crate) fn group(scopes: &[ScopeMetrics]) -> Vec<Family<'_>> {
             _ => families.push(Family { name, family_type, help, members: vec![member] }),
         }
     }
+    leave_out_parts_of_histograms(&mut families);
     families
+}
+
+/// A histogram has three more names for itself: a family that is called so would be taken for a part of it.
+fn leave_out_parts_of_histograms(families: &mut Vec<Family<'_>>) {
+    let mut histograms = HashSet::new();
+    // By name, a histogram comes before its parts.
+    families.retain(|family| {
+        let is_part = ["_bucket", "_sum", "_count"].iter().any(|part| {
+            family.name.strip_suffix(part).is_some_and(|name| histograms.contains(name))
+        });
+        if is_part {
+            family.warn_of("has the name of a part of a histogram: left out");
+        } else if family.family_type == FamilyType::Histogram {
+            histograms.insert(family.name.clone());
+        }
+        !is_part
+    });
 }
 
 impl<'a> Family<'a> {
     fn add(&mut self, family_type: FamilyType, help: &'a str, member: Member<'a>) {
-        let metric = &member.metric.descriptor.name;
+        let metric = member.name();
         if family_type != self.family_type {
             warn_once(
                 &self.name,
@@ -80,6 +116,13 @@ impl<'a> Family<'a> {
             );
         }
         self.members.push(member);
+    }
+
+    /// Logs, once, what is wrong with the whole family.
+    pub(crate) fn warn_of(&self, clash: &str) {
+        if let Some(member) = self.members.first() {
+            warn_once(&self.name, member.name(), clash);
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Labels of series and scopes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
 
 use meterkit_core::{AttributeValue, Attributes};
 use opentelemetry::InstrumentationScope;
@@ -35,35 +37,62 @@ pub(crate) fn scope_labels(scope: &InstrumentationScope) -> String {
     written
 }
 
-/// Writes the labels of a series. Keys that become the same label have their values joined by `;`, in the order of
-/// the keys.
+/// Writes the labels of a series, without the empty ones. Keys that become the same label have their values joined by
+/// `;`, in the order of the keys.
 pub(crate) fn series_labels(out: &mut String, attributes: &Attributes) {
-    if attributes.iter().all(|(key, _)| is_plain(key)) {
-        for (key, value) in attributes.iter() {
+    let attributes = || attributes.iter().filter(|(_, value)| !is_empty(value));
+    // A key that is a label as it is: no other key can become it.
+    if attributes().all(|(key, _)| matches!(series_label(key), Cow::Borrowed(_))) {
+        for (key, value) in attributes() {
             write(out, key, value);
         }
         return;
     }
     let mut labels = BTreeMap::new();
-    for (key, value) in attributes.iter() {
-        let label = match name::label(key) {
-            // Taken by the buckets, and by the scope.
-            label if label == "le" || label == "quantile" || label.starts_with("otel_scope_") => {
-                format!("exported_{label}")
-            }
-            label => label.into_owned(),
-        };
-        join(&mut labels, label, &value.to_string());
+    for (key, value) in attributes() {
+        join(&mut labels, series_label(key).into_owned(), &value.to_string());
     }
     for (label, value) in &labels {
         text::label(out, label, value);
     }
 }
 
-/// Whether the key is a label as it is, and no other key can become it.
-fn is_plain(key: &str) -> bool {
-    let reserved = key == "le" || key == "quantile" || key.starts_with("otel_scope_");
-    !reserved && matches!(name::label(key), std::borrow::Cow::Borrowed(_))
+/// Whether two of these different sets could become the same labels: keys that become equal, values that differ in
+/// type alone, or an empty value where another set has none.
+pub(crate) fn may_become_equal<'a>(series: impl Iterator<Item = &'a Attributes>) -> bool {
+    let mut known: Vec<(&str, Cow<'_, str>, Discriminant<AttributeValue>)> = Vec::new();
+    for (key, value) in series.flat_map(Attributes::iter) {
+        let value_type = discriminant(value);
+        match known.iter().find(|(known, ..)| *known == key) {
+            _ if is_empty(value) => return true,
+            Some((.., known)) if *known != value_type => return true,
+            Some(_) => {}
+            None => {
+                let label = series_label(key);
+                if known.iter().any(|(_, known, _)| *known == label) {
+                    return true;
+                }
+                known.push((key, label, value_type));
+            }
+        }
+    }
+    false
+}
+
+/// The label's name for an attribute key of a series. Names that are taken, by buckets, by the scope or by Prometheus
+/// itself, get a prefix.
+fn series_label(key: &str) -> Cow<'_, str> {
+    let label = name::label(key);
+    let taken = ["otel_scope_", "__"].iter().any(|prefix| label.starts_with(prefix));
+    if taken || label == "le" || label == "quantile" {
+        return Cow::Owned(format!("exported_{label}"));
+    }
+    label
+}
+
+/// To Prometheus an empty label is none.
+fn is_empty(value: &AttributeValue) -> bool {
+    matches!(value, AttributeValue::Str(text) if text.is_empty())
 }
 
 fn write(out: &mut String, label: &str, value: &AttributeValue) {

@@ -9,6 +9,9 @@ use crate::family::{self, Family, Member};
 use crate::labels::series_labels;
 use crate::text;
 
+/// The metric that carries the resource.
+const TARGET_INFO: &str = "target_info";
+
 /// Writes `snapshot` in Prometheus' text format 0.0.4.
 ///
 /// Families are ordered by name, their series by scope and labels: the same metrics give the same text. Names follow
@@ -28,7 +31,7 @@ use crate::text;
 /// assert_eq!(
 ///     meterkit_prometheus::render(&snapshot),
 ///     "# HELP backstage_plugin_catalog_requests_total Requests.\n\
-///      # TYPE backstage_plugin_catalog_requests_total counter\n\
+///      ## TYPE backstage_plugin_catalog_requests_total counter\n\
 ///      backstage_plugin_catalog_requests_total{otel_scope_name=\"backstage.plugin.catalog\"} 3\n",
 /// );
 /// # Ok::<(), meterkit_core::InstrumentError>(())
@@ -38,15 +41,20 @@ pub fn render(snapshot: &Snapshot) -> String {
     target_info(&mut out, snapshot);
     let mut page = Page { out, labels: String::new() };
     for family in family::group(&snapshot.scopes) {
-        page.family(&family);
+        if family.name == TARGET_INFO && !snapshot.resource.is_empty() {
+            family.warn_of("has the name of the resource's metric: left out");
+        } else {
+            page.family(&family);
+        }
     }
     page.out
 }
 
 fn target_info(out: &mut String, snapshot: &Snapshot) {
     if !snapshot.resource.is_empty() {
-        text::head(out, "target_info", "gauge", "Target metadata");
-        out.push_str("target_info{");
+        text::head(out, TARGET_INFO, "gauge", "Target metadata");
+        out.push_str(TARGET_INFO);
+        out.push('{');
         series_labels(out, &snapshot.resource);
         out.push_str("} 1\n");
     }
@@ -92,7 +100,7 @@ impl Page {
         text::labels(&mut self.labels, &member.scope);
     }
 
-    /// Whether no other metric of the family has written this series already.
+    /// Whether the family has not written this series already.
     fn is_first(
         &self,
         family: &Family<'_>,
@@ -101,9 +109,8 @@ impl Page {
     ) -> bool {
         let is_first = written.as_mut().is_none_or(|written| written.insert(self.labels.clone()));
         if !is_first {
-            let metric = &member.metric.descriptor.name;
-            let clash = "has a series that another metric of that name has too: left out";
-            family::warn_once(&family.name, metric, clash);
+            let clash = "has a series that becomes the same as another one of that name: left out";
+            family::warn_once(&family.name, member.name(), clash);
         }
         is_first
     }
@@ -114,14 +121,17 @@ impl Page {
     }
 
     fn histogram(&mut self, name: &str, bounds: &[f64], point: &HistogramPoint) {
-        let open = [f64::INFINITY];
         let mut below = 0;
-        for (bound, count) in bounds.iter().chain(&open).zip(&point.buckets) {
+        for (bound, count) in bounds.iter().zip(&point.buckets) {
             below += count;
             self.sample(name, "_bucket", Some(*bound));
             text::integer(&mut self.out, below);
             self.out.push('\n');
         }
+        // Not from the last bucket: a histogram of another library may have none at all.
+        self.sample(name, "_bucket", Some(f64::INFINITY));
+        text::integer(&mut self.out, point.count);
+        self.out.push('\n');
         self.sample(name, "_sum", None);
         text::float(&mut self.out, point.sum);
         self.out.push('\n');

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::connection::{Patience, PatientStream, Phase};
+use crate::connection::{Patience, Progress, TrackedStream};
 use crate::scrape::{Scrape, plain};
 
 /// Where metrics are served.
@@ -94,6 +94,13 @@ impl PrometheusServer {
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.patience.idle = timeout;
+        self
+    }
+
+    /// How long a client may take nothing of an answer. 10 s by default, after which it is cut off.
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.patience.write = timeout;
         self
     }
 
@@ -217,15 +224,16 @@ fn serve_connection(
     patience: Patience,
     graceful: &GracefulShutdown,
 ) {
-    let phase = Phase::new();
-    let io = TokioIo::new(PatientStream::new(stream, phase.clone(), patience));
+    let progress = Progress::new();
+    let io = TokioIo::new(TrackedStream::new(stream, progress.clone()));
     let scrape = scrape.clone();
+    let track = progress.clone();
     let service = service_fn(move |request| {
-        let (scrape, phase) = (scrape.clone(), phase.clone());
+        let (scrape, track) = (scrape.clone(), track.clone());
         async move {
-            phase.request_came();
+            track.request_came();
             let response = answer(&scrape, &request).await;
-            phase.answer_made();
+            track.answer_made();
             Ok::<_, Infallible>(response)
         }
     });
@@ -235,8 +243,15 @@ fn serve_connection(
         .serve_connection(io, service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::trace!(%error, "scrape connection ended");
+        tokio::select! {
+            // The connection first: then the other branch sees what it did.
+            biased;
+            ended = connection => if let Err(error) = ended {
+                tracing::trace!(%error, "scrape connection ended");
+            },
+            () = progress.ends(patience) => {
+                tracing::trace!("scrape connection cut off: the client takes too long");
+            }
         }
         drop(permit);
     });

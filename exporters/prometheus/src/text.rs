@@ -52,7 +52,7 @@ pub(crate) fn integer(out: &mut String, value: u64) {
 /// Whole numbers without a point, as `le="10"` is written in this format; infinities as Prometheus reads them.
 pub(crate) fn float(out: &mut String, value: f64) {
     /// Below this every whole `f64` is exact as an `i64`, and the digits stay readable.
-    const READABLE: f64 = 1e15;
+    const READABLE: f64 = 1e16;
     if value.is_nan() {
         out.push_str("NaN");
     } else if value.is_infinite() {
