@@ -1,0 +1,124 @@
+//! A client that sends the very bytes it is given, and takes answers apart.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use crate::checker::{Exposition, checked};
+
+/// More than any answer takes, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
+    received: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The text of a successful scrape, which must be right.
+    #[track_caller]
+    pub(crate) fn exposition(&self) -> Exposition {
+        assert_eq!(self.status, 200, "{self:?}");
+        checked(self.text())
+    }
+
+    #[track_caller]
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        Self::new(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Takes little until it is read from.
+    pub(crate) async fn open_narrow(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self::new(socket.connect(address).await.unwrap())
+    }
+
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream, received: Vec::new() }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref()).await
+    }
+
+    /// Sends a request without a body and reads its answer.
+    pub(crate) async fn request(&mut self, method: &str, path: &str) -> io::Result<Answer> {
+        self.send(format!("{method} {path} HTTP/1.1\r\nHost: test\r\n\r\n")).await?;
+        self.answer(method).await
+    }
+
+    /// The next answer. An error of kind `UnexpectedEof` if the connection ends before the answer does; one without
+    /// anything received says so with `ConnectionAborted`.
+    pub(crate) async fn answer(&mut self, method: &str) -> io::Result<Answer> {
+        let head = loop {
+            match self.received.windows(4).position(|end| end == b"\r\n\r\n") {
+                Some(end) => break self.received.drain(..end + 4).collect::<Vec<_>>(),
+                None => self.receive().await?,
+            }
+        };
+        let head = String::from_utf8(head).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
+        let first = lines.next().unwrap();
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let headers: BTreeMap<_, _> = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let length = if method == "HEAD" { 0 } else { length };
+        while self.received.len() < length {
+            self.receive().await.map_err(|_| ErrorKind::UnexpectedEof)?;
+        }
+        let body = self.received.drain(..length).collect();
+        Ok(Answer { status: status.unwrap_or_else(|| panic!("{first}")), headers, body })
+    }
+
+    /// Takes a little of what has come.
+    pub(crate) async fn receive_some(&mut self) {
+        self.receive().await.unwrap();
+    }
+
+    async fn receive(&mut self) -> io::Result<()> {
+        let read = self.stream.read_buf(&mut self.received);
+        match timeout(PATIENCE, read).await.expect("an answer in time") {
+            Ok(0) if self.received.is_empty() => Err(ErrorKind::ConnectionAborted.into()),
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads until the other side ends the connection; gives what else came.
+    pub(crate) async fn until_closed(&mut self) -> Vec<u8> {
+        // Reset is an end too.
+        while self.receive().await.is_ok() {}
+        std::mem::take(&mut self.received)
+    }
+}
+
+/// A scrape on a connection of its own.
+pub(crate) async fn scrape(address: SocketAddr) -> io::Result<Answer> {
+    let mut connection = Connection::new(TcpStream::connect(address).await?);
+    connection.request("GET", "/metrics").await
+}

@@ -1,0 +1,253 @@
+//! Metrics and labels that mean different things in OpenTelemetry and the same in Prometheus: the text stays legal.
+
+mod checker;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use checker::checked;
+use meterkit_core::{
+    AttributeValue, Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, Registry,
+    ScopeMetrics, Temporality, Value,
+};
+use meterkit_pipeline::{Pipeline, Snapshot};
+use meterkit_prometheus::render;
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::{InstrumentationScope, KeyValue};
+
+fn text_of(scopes: Vec<ScopeMetrics>) -> String {
+    let resource = Attributes::empty();
+    let text = render(&Snapshot { resource, time: SystemTime::UNIX_EPOCH, scopes });
+    checked(&text);
+    text
+}
+
+fn scope(name: &'static str, metrics: Vec<Metric>) -> ScopeMetrics {
+    ScopeMetrics { scope: Arc::new(InstrumentationScope::builder(name).build()), metrics }
+}
+
+fn metric(name: &str, description: &str, data: Data) -> Metric {
+    let (name, description) = (name.to_owned(), description.to_owned());
+    Metric { descriptor: Arc::new(Descriptor { name, unit: String::new(), description }), data }
+}
+
+fn points(points: &[(u64, &[(&'static str, &'static str)])]) -> Vec<NumberPoint> {
+    let point = |(value, pairs): &(u64, &[(&'static str, &'static str)])| NumberPoint {
+        attributes: pairs_of(pairs.iter().map(|(key, value)| (*key, (*value).into()))),
+        start: SystemTime::UNIX_EPOCH,
+        value: Value::U64(*value),
+    };
+    let mut points: Vec<_> = points.iter().map(point).collect();
+    points.sort_by(|a, b| a.attributes.cmp(&b.attributes));
+    points
+}
+
+fn pairs_of(pairs: impl Iterator<Item = (&'static str, AttributeValue)>) -> Attributes {
+    Attributes::from_pairs(pairs.map(|(key, value)| (Cow::Borrowed(key), value)))
+}
+
+fn counter(value: u64) -> Data {
+    counters(&[(value, &[])])
+}
+
+fn counters(of: &[(u64, &[(&'static str, &'static str)])]) -> Data {
+    Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points: points(of) }
+}
+
+fn gauge(value: u64) -> Data {
+    Data::Gauge(points(&[(value, &[])]))
+}
+
+fn histogram(value: f64) -> Data {
+    let point = HistogramPoint {
+        attributes: Attributes::empty(),
+        start: SystemTime::UNIX_EPOCH,
+        count: 1,
+        sum: value,
+        min: None,
+        max: None,
+        buckets: [1].into(),
+    };
+    let (temporality, bounds) = (Temporality::Cumulative, Arc::default());
+    Data::Histogram { temporality, bounds, points: vec![point] }
+}
+
+#[test]
+fn of_two_types_under_one_name_the_later_is_left_out() {
+    let text = text_of(vec![
+        scope("a", vec![metric("x.total", "First.", counter(1))]),
+        scope("b", vec![metric("x_total", "Second.", gauge(2))]),
+        scope("c", vec![metric("x", "", counter(3))]),
+    ]);
+    let expected = "# HELP x_total First.\n# TYPE x_total counter\n\
+                    x_total{otel_scope_name=\"a\"} 1\nx_total{otel_scope_name=\"c\"} 3\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn of_two_descriptions_the_first_counts_and_all_points_stay() {
+    let text = text_of(vec![
+        scope("a", vec![metric("x", "", gauge(1))]),
+        scope("b", vec![metric("x", "First.", gauge(2))]),
+        scope("c", vec![metric("x", "Second.", gauge(3))]),
+    ]);
+    let expected = "# HELP x First.\n# TYPE x gauge\nx{otel_scope_name=\"a\"} 1\n\
+                    x{otel_scope_name=\"b\"} 2\nx{otel_scope_name=\"c\"} 3\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn names_of_one_scope_that_become_equal_give_each_series_once() {
+    let shared = [("k", "shared")];
+    let text = text_of(vec![scope(
+        "a",
+        vec![
+            metric("x.y", "", counters(&[(1, &shared), (2, &[("k", "one")])])),
+            metric("x_y", "", counters(&[(3, &shared), (4, &[("k", "two")])])),
+        ],
+    )]);
+    let expected = "# TYPE x_y_total counter\n\
+                    x_y_total{k=\"one\",otel_scope_name=\"a\"} 2\n\
+                    x_y_total{k=\"shared\",otel_scope_name=\"a\"} 1\n\
+                    x_y_total{k=\"two\",otel_scope_name=\"a\"} 4\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn scopes_that_prometheus_cannot_tell_apart_give_each_series_once() {
+    let with = |key: &'static str, value: u64| {
+        let scope = InstrumentationScope::builder("a");
+        let scope = scope.with_attributes([KeyValue::new(key, "1")]).build();
+        ScopeMetrics { scope: Arc::new(scope), metrics: vec![metric("x", "", gauge(value))] }
+    };
+    let text = text_of(vec![with("k.1", 1), with("k.2", 2), with("k_1", 3)]);
+    let expected = "# TYPE x gauge\nx{otel_scope_name=\"a\",otel_scope_k_1=\"1\"} 1\n\
+                    x{otel_scope_name=\"a\",otel_scope_k_2=\"1\"} 2\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn the_order_in_which_scopes_and_metrics_come_does_not_show() {
+    let versioned = |version: &'static str| {
+        let scope = Arc::new(InstrumentationScope::builder("a").with_version(version).build());
+        ScopeMetrics { scope, metrics: vec![metric("x", version, gauge(1))] }
+    };
+    let clash = || vec![metric("y.z", "One.", gauge(1)), metric("y_z", "Two.", counter(2))];
+    let mut clash_reversed = clash();
+    clash_reversed.reverse();
+    let one = text_of(vec![versioned("1"), versioned("2"), scope("b", clash())]);
+    let other = text_of(vec![scope("b", clash_reversed), versioned("2"), versioned("1")]);
+    assert_eq!(one, other);
+}
+
+#[test]
+fn labels_that_become_equal_are_joined_in_the_order_of_their_keys() {
+    let pairs = [("a_b", "3"), ("a.b", "2"), ("a-b", "1"), ("z", "z")];
+    let text = text_of(vec![scope("a", vec![metric("x", "", counters(&[(1, &pairs)]))])]);
+    let expected =
+        "# TYPE x_total counter\nx_total{a_b=\"1;2;3\",z=\"z\",otel_scope_name=\"a\"} 1\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn series_of_one_metric_that_become_equal_are_written_once() {
+    for (one, other) in [
+        (("a.b", "1"), ("a_b", "1")),
+        (("a_b", "1"), ("a-b", "1")),
+        (("le", "1"), ("exported_le", "1")),
+    ] {
+        let data = counters(&[(1, &[one]), (2, &[other]), (3, &[("c", "")]), (4, &[])]);
+        let text = text_of(vec![scope("a", vec![metric("x", "", data)])]);
+        assert_eq!(text.lines().count(), 3, "{text}");
+    }
+}
+
+#[test]
+fn values_of_different_types_with_the_same_text_are_written_once() {
+    let values: [AttributeValue; 3] = ["1".into(), 1_i64.into(), 1.0.into()];
+    let values = values.into_iter().map(|value| NumberPoint {
+        attributes: pairs_of([("k", value)].into_iter()),
+        start: SystemTime::UNIX_EPOCH,
+        value: Value::U64(7),
+    });
+    let text = text_of(vec![scope("a", vec![metric("x", "", Data::Gauge(values.collect()))])]);
+    assert_eq!(text, "# TYPE x gauge\nx{k=\"1\",otel_scope_name=\"a\"} 7\n");
+}
+
+#[test]
+fn labels_that_prometheus_keeps_for_itself_are_renamed() {
+    let pairs = [
+        ("le", "0.5"),
+        ("quantile", "0.9"),
+        ("otel_scope_name", "mine"),
+        ("otel.scope.version", "mine"),
+        ("__name__", "mine"),
+        ("1st", "mine"),
+    ];
+    let text = text_of(vec![scope("a", vec![metric("x", "", counters(&[(1, &pairs)]))])]);
+    let expected = "# TYPE x_total counter\nx_total{exported___name__=\"mine\",exported_le=\"0.5\",\
+                    exported_otel_scope_name=\"mine\",exported_otel_scope_version=\"mine\",\
+                    exported_quantile=\"0.9\",key_1st=\"mine\",otel_scope_name=\"a\"} 1\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_metric_called_target_info_does_not_stand_beside_the_resource() {
+    let resource = Attributes::from_pairs([("service.name".into(), "shop".into())]);
+    let scopes = vec![scope("a", vec![metric("target.info", "Mine.", gauge(5))])];
+    let snapshot = Snapshot { resource, time: SystemTime::UNIX_EPOCH, scopes: scopes.clone() };
+    let text = render(&snapshot);
+    checked(&text);
+    let expected = "# HELP target_info Target metadata\n# TYPE target_info gauge\n\
+                    target_info{service_name=\"shop\"} 1\n";
+    assert_eq!(text, expected);
+
+    let expected = "# HELP target_info Mine.\n# TYPE target_info gauge\n\
+                    target_info{otel_scope_name=\"a\"} 5\n";
+    assert_eq!(text_of(scopes), expected);
+}
+
+#[test]
+fn a_metric_named_like_a_part_of_a_histogram_is_left_out() {
+    let text = text_of(vec![
+        scope(
+            "a",
+            vec![
+                metric("tasks", "", histogram(2.0)),
+                metric("tasks.active", "", gauge(1)),
+                metric("tasks.bucket", "", histogram(3.0)),
+                metric("tasks.count", "", gauge(5)),
+                metric("tasks.sum", "", gauge(6)),
+            ],
+        ),
+        scope("b", vec![metric("tasks.count", "", gauge(7))]),
+    ]);
+    let expected = "# TYPE tasks histogram\n\
+                    tasks_bucket{otel_scope_name=\"a\",le=\"+Inf\"} 1\n\
+                    tasks_sum{otel_scope_name=\"a\"} 2\ntasks_count{otel_scope_name=\"a\"} 1\n\
+                    # TYPE tasks_active gauge\ntasks_active{otel_scope_name=\"a\"} 1\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn instruments_of_other_libraries_pass_through_whatever_their_labels() {
+    let registry = Registry::new();
+    let pipeline = Pipeline::builder(registry).unwrap().start().unwrap();
+    let foreign = pipeline.provider().meter("other.library");
+    let requests = foreign.u64_counter("http.requests").with_description("Theirs.").build();
+    requests.add(2, &[KeyValue::new("le", "1"), KeyValue::new("otel_scope_name", "x")]);
+    requests.add(3, &[KeyValue::new("a.b", "1"), KeyValue::new("a_b", 2)]);
+    requests.add(4, &[KeyValue::new("a.b", "1;2")]);
+    let empty = foreign.f64_histogram("h").with_boundaries(Vec::new()).build();
+    empty.record(2.5, &[]);
+    let text = render(&pipeline.source().snapshot_blocking());
+    let read = checked(&text);
+    let expected = "# TYPE h histogram\nh_bucket{otel_scope_name=\"other.library\",le=\"+Inf\"} 1\n\
+                    h_sum{otel_scope_name=\"other.library\"} 2.5\n\
+                    h_count{otel_scope_name=\"other.library\"} 1\n";
+    assert!(text.starts_with(expected), "{text}");
+    let labels = [("exported_le", "1"), ("exported_otel_scope_name", "x")];
+    assert_eq!(read.value("http_requests_total", &labels), 2.0);
+    assert!([3.0, 4.0].contains(&read.value("http_requests_total", &[("a_b", "1;2")])));
+}

@@ -1,0 +1,200 @@
+//! The endpoint waits for clients as long as it says, no longer, and not for too many at a time.
+
+mod checker;
+mod client;
+mod served;
+
+use std::time::{Duration, Instant};
+
+use client::{Connection, scrape};
+use meterkit_core::Registry;
+use meterkit_prometheus::PrometheusServer;
+use served::{LONG, Served, large_registry};
+use tokio::time::{sleep, timeout};
+
+const SHORT: Duration = Duration::from_millis(200);
+
+/// Each timeout but the one under test is too long to matter.
+fn patient(server: PrometheusServer) -> PrometheusServer {
+    server.header_timeout(LONG).idle_timeout(LONG).write_timeout(LONG)
+}
+
+fn start(configure: impl FnOnce(PrometheusServer) -> PrometheusServer) -> Served {
+    let registry = Registry::new();
+    registry.semconv("s").counter::<u64>("hits").build().unwrap().add(7);
+    Served::start(&registry, |server| configure(patient(server)))
+}
+
+#[tokio::test]
+async fn who_sends_nothing_is_cut_off() {
+    let served = start(|server| server.header_timeout(SHORT));
+    let begin = Instant::now();
+    let mut connection = Connection::open(served.address).await;
+    assert_eq!(connection.until_closed().await, b"");
+    assert!(begin.elapsed() >= SHORT);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn who_sends_byte_by_byte_without_an_end_is_cut_off() {
+    let served = start(|server| server.header_timeout(SHORT));
+    let begin = Instant::now();
+    let mut connection = Connection::open(served.address).await;
+    connection.send("GET /metrics HTTP/1.1\r\nX-Slow: ").await.unwrap();
+    // Each byte comes well within the timeout: it is the whole head that takes too long.
+    while connection.send("z").await.is_ok() {
+        assert!(begin.elapsed() < LONG);
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(begin.elapsed() >= SHORT);
+    assert_eq!(connection.until_closed().await, b"");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn the_next_request_has_as_long_as_the_first_one() {
+    let header = Duration::from_secs(2);
+    let served = start(|server| server.header_timeout(header));
+    let mut connection = Connection::open(served.address).await;
+    connection.request("GET", "/metrics").await.unwrap().exposition();
+    // Idle for longer than a head may take: allowed.
+    sleep(header + SHORT).await;
+    connection.request("GET", "/metrics").await.unwrap().exposition();
+
+    let begin = Instant::now();
+    connection.send("GET /met").await.unwrap();
+    assert_eq!(connection.until_closed().await, b"");
+    assert!(begin.elapsed() >= header);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_when_its_time_has_come_and_not_before() {
+    let idle = Duration::from_secs(3);
+    let served = start(|server| server.idle_timeout(idle));
+    let mut connection = Connection::open(served.address).await;
+    for _ in 0..2 {
+        connection.request("GET", "/metrics").await.unwrap().exposition();
+        sleep(idle / 6).await;
+    }
+    let begin = Instant::now();
+    connection.request("HEAD", "/metrics").await.unwrap();
+    assert_eq!(connection.until_closed().await, b"");
+    assert!(begin.elapsed() >= idle);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_never_reads_is_cut_off() {
+    let served = Served::start(&large_registry(), |server| {
+        patient(server).write_timeout(SHORT).max_connections(1)
+    });
+    let mut stuck = Connection::open_narrow(served.address).await;
+    stuck.send("GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
+    // There is room for one: this one is served once the other is gone.
+    let mut next = Connection::open(served.address).await;
+    assert_eq!(next.request("GET", "/").await.unwrap().status, 404);
+    let error = stuck.answer("GET").await.unwrap_err();
+    assert!(stuck.until_closed().await.len() < 10_000_000, "{error}");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_reads_slowly_gets_everything() {
+    let idle = Duration::from_millis(100);
+    let served = Served::start(&large_registry(), |server| patient(server).idle_timeout(idle));
+    let mut connection = Connection::open_narrow(served.address).await;
+    connection.send("GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
+    // What may be idle is the connection between two requests, not the client within an answer.
+    for _ in 0..5 {
+        sleep(idle).await;
+        connection.receive_some().await;
+    }
+    let answer = connection.answer("GET").await.unwrap();
+    assert_eq!(answer.exposition().samples.len(), 20_000);
+    assert_eq!(connection.until_closed().await, b"");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_ahead_and_reads_slowly_gets_everything() {
+    let header = Duration::from_secs(3);
+    let served = Served::start(&large_registry(), |server| patient(server).header_timeout(header));
+    let mut connection = Connection::open_narrow(served.address).await;
+    connection.send("GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
+    connection.receive_some().await;
+    // The next request begins while the answer is on its way: its time does not run yet.
+    connection.send("GET /metrics HTTP/1.1\r\nHost: ").await.unwrap();
+    sleep(header + SHORT).await;
+    let one = connection.answer("GET").await.unwrap();
+    connection.send("t\r\n\r\n").await.unwrap();
+    let other = connection.answer("GET").await.unwrap();
+    assert_eq!(one.exposition().samples.len(), 20_000);
+    assert!(one.body == other.body);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn patience_may_be_endless() {
+    let served = start(|server| {
+        server
+            .header_timeout(Duration::MAX)
+            .idle_timeout(Duration::MAX)
+            .write_timeout(Duration::MAX)
+    });
+    let mut connection = Connection::open(served.address).await;
+    for _ in 0..2 {
+        connection.request("GET", "/metrics").await.unwrap().exposition();
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_callback_may_take_longer_than_clients_may() {
+    let registry = Registry::new();
+    let gauge = registry.semconv("s").observable_gauge::<i64>("slow");
+    let guard = gauge.observe(|| {
+        std::thread::sleep(Duration::from_secs(2));
+        1
+    });
+    let served = Served::start(&registry, |server| {
+        server.header_timeout(LONG / 60).idle_timeout(LONG / 60).write_timeout(LONG / 60)
+    });
+    let answer = scrape(served.address).await.unwrap();
+    assert_eq!(answer.exposition().value("slow", &[]), 1.0);
+    drop(guard.unwrap());
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn beyond_the_limit_a_connection_waits_until_another_one_closes() {
+    let served = start(|server| server.max_connections(2));
+    let mut first = Connection::open(served.address).await;
+    let mut second = Connection::open(served.address).await;
+    for connection in [&mut first, &mut second] {
+        connection.request("GET", "/metrics").await.unwrap().exposition();
+    }
+    let mut third = Connection::open(served.address).await;
+    let waiting = third.request("GET", "/metrics");
+    tokio::pin!(waiting);
+    assert!(timeout(SHORT, &mut waiting).await.is_err(), "served beyond the limit");
+    // Those inside are served meanwhile.
+    second.request("GET", "/metrics").await.unwrap().exposition();
+    drop(first);
+    waiting.await.unwrap().exposition();
+    second.request("GET", "/metrics").await.unwrap().exposition();
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn idle_connections_make_room_when_their_time_has_come() {
+    let served = start(|server| server.max_connections(2).idle_timeout(SHORT));
+    let mut idle = Vec::new();
+    for _ in 0..5 {
+        // Never closed by this side.
+        let mut connection = Connection::open(served.address).await;
+        connection.request("GET", "/metrics").await.unwrap().exposition();
+        idle.push(connection);
+    }
+    served.stop().await;
+}
