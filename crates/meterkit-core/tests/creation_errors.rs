@@ -1,0 +1,180 @@
+//! Bad input is an error whose text names the offender, the rule and what to write instead.
+
+use meterkit_core::{
+    InstrumentError, LabelRef, LabelVisitor, Labels, Meter, Naming, NamingError, NamingPolicy,
+    Registry,
+};
+
+/// `error` says all of `words`.
+#[track_caller]
+fn says(error: &impl ToString, words: &[&str]) {
+    let text = error.to_string();
+    for word in words {
+        assert!(text.contains(word), "`{word}` is missing from: {text}");
+    }
+}
+
+fn counter_error(meter: &Meter, name: &str) -> InstrumentError {
+    meter.counter::<u64>(name.to_owned()).build().expect_err(name)
+}
+
+#[test]
+fn each_bad_name_is_named_with_the_rule_and_a_better_one() {
+    let too_long = "a".repeat(256);
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    for (name, rule, suggestion) in [
+        ("", "is empty", "write for example `queue.length`"),
+        (&*too_long, "is longer than 255 characters", "write for example `queue.length`"),
+        ("2xx.responses", "must begin with a letter", "write `n_2xx.responses`"),
+        ("größe", "outside ASCII", "write `gr_e`"),
+        ("Queue.Length", "upper-case letter", "write `queue.length`"),
+        ("httpRequests", "upper-case letter", "write `http_requests`"),
+        ("open files", "white space", "write `open_files`"),
+        ("open-files", "holds `-` or `/`", "write `open_files`"),
+        ("a..b", "empty level", "write `a.b`"),
+        ("a__b", "joins nothing", "write `a_b`"),
+        ("a{b}", "may only hold letters", "write `a_b`"),
+    ] {
+        says(&counter_error(&meter, name), &[&format!("`{name}`"), rule, suggestion]);
+    }
+    assert!(registry.read().is_empty(), "nothing is registered by what failed");
+}
+
+#[test]
+fn a_name_that_is_too_long_with_its_prefix_says_by_how_much() {
+    let meter = Registry::new().scoped("plugin", "catalog");
+    let prefix = "backstage.plugin.catalog.".len();
+    let longest = "a".repeat(255 - prefix);
+    assert!(meter.counter::<u64>(longest.clone()).build().is_ok());
+
+    let name = longest + "bcd";
+    let full_name = format!("`backstage.plugin.catalog.{name}`");
+    let shorten = format!("shorten `{name}` by 3");
+    says(&counter_error(&meter, &name), &[&full_name, "255 are allowed", &shorten]);
+}
+
+#[test]
+fn names_of_a_convention_are_held_to_the_grammar_alone() {
+    let meter = Registry::new().semconv("http-server");
+    assert!(meter.counter::<u64>("Http.Server-requests/2xx").build().is_ok());
+    says(&counter_error(&meter, "2xx"), &["`2xx`", "begin with a letter", "write `n_2xx`"]);
+}
+
+#[test]
+fn each_bad_unit_is_named_with_the_rule_and_a_better_one() {
+    let long = "x".repeat(64);
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    for (unit, rule, suggestion) in [
+        ("seconds", "is a word", "write the UCUM symbol `s`"),
+        ("bytes", "is a word", "write the UCUM symbol `By`"),
+        ("open files", "must not hold white space", "write an annotation such as `{open_files}`"),
+        ("{request", "braces that do not match", "write for example `{request}`"),
+        ("{{request}}", "braces that do not match", "write for example `{request}`"),
+        ("µs", "must be ASCII", "such as `us`"),
+        (&*long, "64 characters, 63 are allowed", "use a UCUM symbol"),
+    ] {
+        let error = meter.gauge::<i64>("size").unit(unit.to_owned()).build().expect_err(unit);
+        says(&error, &["`size`", &format!("`{unit}`"), rule, suggestion]);
+    }
+    assert!(registry.read().is_empty());
+}
+
+#[test]
+fn each_bad_bucket_list_is_named_with_the_rule_and_a_better_one() {
+    let meter = Registry::new().scoped("plugin", "catalog");
+    for (bounds, rule, suggestion) in [
+        (&[][..], "is empty", "at least one boundary"),
+        (&[5.0, 1.0, 10.0], "has 5 before 1", "[1.0, 5.0, 10.0]"),
+        (&[1.0, 1.0], "has 1 before 1", "[1.0]"),
+        (&[1.0, f64::NAN], "holds NaN", "boundaries are numbers"),
+        (&[1.0, f64::INFINITY], "holds an infinity", "leave it out"),
+    ] {
+        let plain = meter.histogram::<f64>("size").buckets(bounds).build().unwrap_err();
+        says(&plain, &["histogram `size`", rule, suggestion]);
+        let group = meter.histogram_group::<Key<0>, u64>("size").buckets(bounds).build();
+        assert_eq!(group.unwrap_err(), plain);
+    }
+}
+
+/// Label keys: good ones, then one bad key in each.
+const KEYS: [&[&str]; 9] = [
+    &["kind"],
+    &["kind", "le"],
+    &["kind", "quantile"],
+    &["kind", "__name__"],
+    &["kind", "otel_scope_name"],
+    &["kind", ""],
+    &["kind", "1st"],
+    &["kind", "is-new"],
+    &["kind", "kind"],
+];
+
+/// Labels with the keys of that number.
+struct Key<const N: usize>;
+
+impl<const N: usize> Labels for Key<N> {
+    type Set = Self;
+    const KEYS: &'static [&'static str] = KEYS[N];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(LabelRef::Absent);
+        visitor.visit(LabelRef::Absent);
+    }
+}
+
+#[test]
+fn each_bad_label_key_is_named_with_the_rule() {
+    #[track_caller]
+    fn refuses<const N: usize>(key: &str, rule: &str) {
+        let meter = Registry::new().scoped("plugin", "catalog");
+        let error = meter.counter_group::<Key<N>, u64>("requests").build().unwrap_err();
+        says(&error, &["`requests`", &format!("label key `{key}`"), rule]);
+    }
+    refuses::<1>("le", "reserved");
+    refuses::<2>("quantile", "reserved");
+    refuses::<3>("__name__", "begins with `__`");
+    refuses::<4>("otel_scope_name", "reserved");
+    refuses::<5>("", "is empty");
+    refuses::<6>("1st", "begin with a letter");
+    refuses::<7>("is-new", "may only hold");
+    refuses::<8>("kind", "twice");
+}
+
+#[test]
+fn a_cardinality_limit_of_zero_is_refused() {
+    let meter = Registry::new().scoped("plugin", "catalog");
+    let group = meter.counter_group::<Key<0>, u64>("requests").cardinality_limit(0).build();
+    says(&group.unwrap_err(), &["`requests`", "is 0", "at least 1"]);
+}
+
+#[test]
+fn a_bad_scope_shows_at_each_of_its_instruments() {
+    let registry = Registry::new();
+    for (kind, name, part, rule, suggestion) in [
+        ("plugin", "", "scope name ``", "is empty", "write for example"),
+        ("", "catalog", "scope kind ``", "is empty", "write for example"),
+        ("plugin", "Catalog", "scope name `Catalog`", "upper-case", "write `catalog`"),
+        ("plugin", "my plugin", "scope name `my plugin`", "white space", "write `my_plugin`"),
+    ] {
+        let meter = registry.scoped(kind, name).version("1").attribute("team", "a");
+        let words = [part, rule, suggestion];
+        says(&counter_error(&meter, "requests"), &words);
+        says(&meter.gauge::<f64>("load").build().unwrap_err(), &words);
+        says(&meter.histogram::<f64>("size").build().unwrap_err(), &words);
+        says(&meter.observable_gauge::<u64>("rows").observe(|| 1).unwrap_err(), &words);
+    }
+    let semconv = registry.semconv("2xx");
+    says(&counter_error(&semconv, "requests"), &["scope name `2xx`", "begin with a letter"]);
+    registry.refresh();
+    assert!(registry.read().is_empty());
+}
+
+#[test]
+fn a_bad_namespace_or_policy_is_named_with_what_is_accepted() {
+    let namespace = Naming::new("AcmeCorp", NamingPolicy::Prefixed).unwrap_err();
+    says(&namespace, &["namespace `AcmeCorp`", "upper-case", "write `acme_corp`"]);
+    let policy: Result<NamingPolicy, NamingError> = "flat".parse();
+    says(&policy.unwrap_err(), &["`flat`", "unknown", "`prefixed` or `scope`"]);
+}

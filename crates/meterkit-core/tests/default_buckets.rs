@@ -1,0 +1,54 @@
+//! Buckets follow the unit unless the histogram names its own.
+
+mod readings;
+
+use meterkit_core::{InstrumentError, Registry};
+
+use self::readings::histogram;
+
+fn bounds(unit: &'static str, own: Option<&[f64]>) -> Result<Vec<f64>, InstrumentError> {
+    let registry = Registry::new();
+    let mut builder = registry.scoped("plugin", "catalog").histogram::<f64>("size").unit(unit);
+    if let Some(own) = own {
+        builder = builder.buckets(own);
+    }
+    builder.build()?.record(1.0);
+    Ok(histogram(&registry, "backstage.plugin.catalog.size").0)
+}
+
+#[test]
+fn seconds_get_the_scale_of_requests() -> Result<(), InstrumentError> {
+    let expected =
+        [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+    assert_eq!(bounds("s", None)?, expected);
+    Ok(())
+}
+
+#[test]
+fn bytes_get_powers_of_four_from_one_kibibyte() -> Result<(), InstrumentError> {
+    let bounds = bounds("By", None)?;
+    assert_eq!(bounds[0], 1024.0);
+    assert!(bounds.windows(2).all(|pair| pair[1] == pair[0] * 4.0), "{bounds:?}");
+    Ok(())
+}
+
+#[test]
+fn every_other_unit_gets_the_default_of_opentelemetry() -> Result<(), InstrumentError> {
+    let expected = [
+        0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0,
+        7500.0, 10000.0,
+    ];
+    for unit in ["", "ms", "1", "{item}", "By/s"] {
+        assert_eq!(bounds(unit, None)?, expected, "{unit}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_instrument_can_have_its_own() -> Result<(), InstrumentError> {
+    let own = [-1.0, 0.0, 0.5];
+    for unit in ["s", "By", "ms"] {
+        assert_eq!(bounds(unit, Some(&own))?, own, "{unit}");
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Names are composed when metrics are read: a naming that is set later renames what exists.
+
+mod readings;
+
+use meterkit_core::{InstrumentError, Naming, NamingError, NamingPolicy, Registry, Value};
+
+use self::readings::{metric, value};
+
+fn naming(namespace: &str, policy: NamingPolicy) -> Naming {
+    Naming::new(namespace, policy).expect("a good namespace")
+}
+
+#[test]
+fn a_namespace_that_is_set_later_renames_scopes_and_metrics() -> Result<(), InstrumentError> {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog").version("1.2.3");
+    let requests = meter.counter::<u64>("requests").unit("{request}").build()?;
+    requests.add(2);
+    assert!(value(&registry, "backstage.plugin.catalog.requests").is_some());
+
+    registry.set_naming(naming("acme", NamingPolicy::Prefixed)).expect("it fits");
+    requests.increment();
+
+    let read = registry.read();
+    assert_eq!(read.len(), 1);
+    assert_eq!(read[0].scope.name(), "acme.plugin.catalog");
+    assert_eq!(read[0].scope.version(), Some("1.2.3"));
+    assert!(value(&registry, "backstage.plugin.catalog.requests").is_none());
+    assert_eq!(value(&registry, "acme.plugin.catalog.requests"), Some(Value::U64(3)));
+    let renamed = metric(&registry, "acme.plugin.catalog.requests").expect("just read");
+    assert_eq!(renamed.descriptor.unit, "{request}");
+    let again = meter.counter::<u64>("requests").unit("{request}").build()?;
+    assert_eq!(again.value(), 3, "it is the same instrument still");
+    Ok(())
+}
+
+#[test]
+fn the_policy_can_take_the_scope_out_of_names_and_put_it_back() -> Result<(), InstrumentError> {
+    let registry = Registry::new();
+    registry.scoped("plugin", "catalog").counter::<u64>("requests").build()?.increment();
+    registry.set_naming(naming("backstage", NamingPolicy::ScopeOnly)).expect("it fits");
+    assert_eq!(value(&registry, "requests"), Some(Value::U64(1)));
+    assert_eq!(registry.read()[0].scope.name(), "backstage.plugin.catalog");
+
+    registry.set_naming(Naming::default()).expect("it fits");
+    assert_eq!(value(&registry, "backstage.plugin.catalog.requests"), Some(Value::U64(1)));
+    assert_eq!(registry.naming(), Naming::default());
+    Ok(())
+}
+
+#[test]
+fn names_of_a_convention_are_never_renamed() -> Result<(), InstrumentError> {
+    let registry = Registry::new();
+    let meter = registry.semconv("http.server");
+    meter.histogram::<f64>("http.server.request.duration").unit("s").build()?.record(0.1);
+    registry.set_naming(naming("acme", NamingPolicy::Prefixed)).expect("it fits");
+    assert_eq!(registry.read()[0].scope.name(), "http.server");
+    assert!(metric(&registry, "http.server.request.duration").is_some());
+    Ok(())
+}
+
+#[test]
+fn a_name_that_has_its_prefix_already_is_not_prefixed_twice() -> Result<(), InstrumentError> {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "backstage.plugin.catalog");
+    meter.counter::<u64>("backstage.plugin.catalog.requests").build()?.increment();
+    assert_eq!(registry.read()[0].scope.name(), "backstage.plugin.catalog");
+    assert_eq!(value(&registry, "backstage.plugin.catalog.requests"), Some(Value::U64(1)));
+    Ok(())
+}
+
+#[test]
+fn a_namespace_that_makes_a_name_too_long_changes_nothing() -> Result<(), InstrumentError> {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let long = "a".repeat(255 - "backstage.plugin.catalog.".len());
+    meter.counter::<u64>("a_first").build()?.increment();
+    meter.counter::<u64>(long.clone()).build()?.increment();
+
+    let error = registry.set_naming(naming("backstages", NamingPolicy::Prefixed)).unwrap_err();
+    assert!(matches!(error, NamingError::TooLong { .. }));
+    let text = error.to_string();
+    for part in ["namespace `backstages`", &long, "256 characters", "shorten the namespace"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(registry.naming(), Naming::default());
+    assert_eq!(value(&registry, "backstage.plugin.catalog.a_first"), Some(Value::U64(1)));
+    Ok(())
+}
+
+#[test]
+fn instruments_that_are_made_later_have_the_new_name() -> Result<(), InstrumentError> {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    registry.set_naming(naming("acme.shop", NamingPolicy::Prefixed)).expect("it fits");
+    meter.counter::<u64>("requests").build()?.increment();
+    assert_eq!(value(&registry, "acme.shop.plugin.catalog.requests"), Some(Value::U64(1)));
+    Ok(())
+}
