@@ -18,6 +18,23 @@ pub struct ScopeMetrics {
     pub metrics: Vec<Metric>,
 }
 
+impl ScopeMetrics {
+    /// Puts scopes into the order in which snapshots have them: by name, version, schema URL and attributes.
+    pub fn sort(scopes: &mut [Self]) {
+        scopes.sort_by(|a, b| {
+            let (a, b) = (&a.scope, &b.scope);
+            a.name()
+                .cmp(b.name())
+                .then_with(|| a.version().cmp(&b.version()))
+                .then_with(|| a.schema_url().cmp(&b.schema_url()))
+                .then_with(|| {
+                    let attributes = Attributes::from_key_values(a.attributes());
+                    attributes.cmp(&Attributes::from_key_values(b.attributes()))
+                })
+        });
+    }
+}
+
 /// One metric: what it is, and the points that its series have now.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]

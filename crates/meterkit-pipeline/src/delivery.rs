@@ -1,7 +1,7 @@
 //! Delivery to one push target: its schedule, its retries, its deltas.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use meterkit_core::Temporality;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout, timeout_at};
 
 use crate::backoff::Backoff;
 use crate::collector::Freshness;
+use crate::moment::after;
 use crate::snapshot::Snapshot;
 use crate::source::{Closed, Source};
 use crate::target::{ExportError, Schedule, Target};
@@ -42,8 +43,9 @@ impl Delivery {
         mut self,
         mut flushes: mpsc::Receiver<Flush>,
     ) -> Result<(), ExportError> {
-        let first = tokio::time::Instant::now() + self.schedule.interval;
-        let mut ticks = interval_at(first, self.schedule.interval);
+        // A timer needs an interval that is not zero.
+        let interval = self.schedule.interval.max(Duration::from_millis(1));
+        let mut ticks = interval_at(after(interval).into(), interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = self.stop.clone();
         loop {
@@ -60,6 +62,8 @@ impl Delivery {
                 }
             }
         }
+        // This one has seen the stop: the last export is not cut short by it, but may be retried until the deadline.
+        self.stop = stop;
         let outcome = self.export(Freshness::Since(Instant::now())).await;
         self.target.shutdown().await;
         outcome
@@ -83,7 +87,7 @@ impl Delivery {
     }
 
     async fn send(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
-        let give_up = Instant::now() + self.schedule.interval;
+        let give_up = after(self.schedule.interval);
         let mut stop = self.stop.clone();
         let mut backoff = Backoff::new();
         loop {
@@ -100,7 +104,7 @@ impl Delivery {
                 ExportError::Timeout(_) => backoff.next(None),
             };
             let end = stop.borrow().unwrap_or(give_up).min(give_up);
-            if Instant::now() + wait >= end {
+            if after(wait) >= end {
                 return Err(error);
             }
             tokio::select! {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::source::Closed;
+
 /// Why a pipeline could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -24,6 +26,10 @@ pub enum FlushError {
     /// Nothing was heard of the pipeline in this time.
     #[error("the metrics pipeline did not finish within {} ms", .0.as_millis())]
     Deadline(Duration),
+
+    /// There is nothing to flush any more.
+    #[error(transparent)]
+    Closed(#[from] Closed),
 }
 
 /// One target's failure.

@@ -29,18 +29,19 @@ pub(crate) fn join(
         if metrics.is_empty() {
             continue;
         }
-        match scopes.iter_mut().find(|ours| *ours.scope == *foreign.scope()) {
-            Some(ours) => {
-                ours.metrics.extend(metrics);
-                ours.metrics.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
-            }
-            None => {
-                let at = scopes.partition_point(|ours| ours.scope.name() < foreign.scope().name());
-                let scope = Arc::new(foreign.scope().clone());
-                scopes.insert(at, ScopeMetrics { scope, metrics });
-            }
-        }
+        let known = scopes.iter().position(|ours| *ours.scope == *foreign.scope());
+        let at = known.unwrap_or_else(|| {
+            let scope = Arc::new(foreign.scope().clone());
+            scopes.push(ScopeMetrics { scope, metrics: Vec::new() });
+            scopes.len() - 1
+        });
+        let joined = &mut scopes[at].metrics;
+        joined.extend(metrics);
+        // The SDK gives them in the order in which they were made.
+        joined.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
     }
+    // And scopes in the order of a hash map.
+    ScopeMetrics::sort(scopes);
 }
 
 fn convert(scope: &InstrumentationScope, metric: &SdkMetric) -> Option<Metric> {

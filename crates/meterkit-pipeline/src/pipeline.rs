@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::AcqRel;
-use std::sync::mpsc as std_mpsc;
+use std::sync::mpsc::{self as std_mpsc, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -17,8 +17,9 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::collector::{Collector, Freshness};
 use crate::error::{FlushError, StartError};
+use crate::moment::after;
 use crate::reader::SharedReader;
-use crate::source::Source;
+use crate::source::{Closed, Source};
 use crate::target::{Schedule, Target};
 use crate::work::{Command, Service, Stop, Work};
 
@@ -126,7 +127,7 @@ impl Pipeline {
     fn send_flush(&self, deadline: Duration) -> Reply {
         let (reply, outcome) = std_mpsc::channel();
         // A pipeline that is gone drops the reply, which the caller sees.
-        let _ = self.commands.send(Command::Flush { deadline: Instant::now() + deadline, reply });
+        let _ = self.commands.send(Command::Flush { deadline: after(deadline), reply });
         outcome
     }
 
@@ -136,7 +137,7 @@ impl Pipeline {
         }
         self.registry.set_hooks(Hooks::default());
         let (reply, outcome) = std_mpsc::channel();
-        let deadline = Instant::now() + deadline;
+        let deadline = after(deadline);
         let _ = self.commands.send(Command::Shutdown { deadline, reply });
         // Not joined: a target that blocks must not hold up whoever shuts down.
         drop(self.thread.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -182,9 +183,10 @@ async fn wait(reply: Reply, deadline: Duration) -> Result<(), FlushError> {
 fn answer(reply: &Reply, deadline: Duration) -> Result<(), FlushError> {
     // The pipeline keeps the deadline itself and says which target missed it: give it a moment to do so.
     let grace = Duration::from_millis(200);
-    match reply.recv_timeout(deadline + grace) {
+    match reply.recv_timeout(deadline.saturating_add(grace)) {
         Ok(outcome) => outcome,
-        Err(_) => Err(FlushError::Deadline(deadline)),
+        Err(RecvTimeoutError::Timeout) => Err(FlushError::Deadline(deadline)),
+        Err(RecvTimeoutError::Disconnected) => Err(FlushError::Closed(Closed)),
     }
 }
 

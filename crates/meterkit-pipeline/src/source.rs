@@ -53,14 +53,15 @@ impl Source {
         if let Some(snapshot) = self.collector.cached(freshness, asked) {
             return Ok(snapshot);
         }
-        let _turn = self.turn.lock().await;
+        let turn = self.turn.clone().lock_owned().await;
         if let Some(snapshot) = self.collector.cached(freshness, asked) {
             return Ok(snapshot);
         }
         let (reply, answer) = oneshot::channel();
         let collector = self.collector.clone();
         self.runtime.spawn_blocking(move || {
-            // Whoever asked may have gone: the snapshot then serves the next one.
+            // Whoever asked may have gone: the snapshot then serves the next one, who waits as long as this runs.
+            let _turn = turn;
             let _ = reply.send(collector.collect(freshness));
         });
         answer.await.map_err(|_| Closed)

@@ -58,7 +58,7 @@ impl Scopes {
     pub(crate) fn read(&self) -> Vec<ScopeMetrics> {
         let mut scopes: Vec<ScopeMetrics> =
             self.all().iter().filter_map(|scope| scope.read()).collect();
-        scopes.sort_by(|a, b| order(&a.scope).cmp(&order(&b.scope)));
+        ScopeMetrics::sort(&mut scopes);
         scopes
     }
 
@@ -164,9 +164,4 @@ impl Scope {
         *self.named.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(self.key.to_instrumentation_scope(naming));
     }
-}
-
-/// Scopes are read in this order. Attributes, which rarely tell two scopes apart, leave the order as it was.
-fn order(scope: &InstrumentationScope) -> (&str, Option<&str>, Option<&str>) {
-    (scope.name(), scope.version(), scope.schema_url())
 }
