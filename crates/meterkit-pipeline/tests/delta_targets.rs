@@ -1,0 +1,195 @@
+//! Targets with delta temporality are given what came since they last acknowledged something.
+
+mod readings;
+mod scripted_target;
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use meterkit_core::{Meter, Registry, Temporality};
+use meterkit_pipeline::{ConsoleTarget, Pipeline, PipelineBuilder};
+
+use self::readings::{histogram, value};
+use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
+
+const REQUESTS: &str = "backstage.plugin.catalog.requests";
+
+fn catalog() -> (Meter, PipelineBuilder) {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    (meter, Pipeline::builder(registry).expect("a registry of its own"))
+}
+
+#[test]
+fn the_success_after_a_failure_carries_the_whole_difference() {
+    let (meter, builder) = catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let sizes = meter.histogram::<u64>("sizes").build().unwrap();
+    let queue = meter.gauge::<i64>("queue").build().unwrap();
+    let steps = [Step::Succeed, Step::Refuse, Step::Refuse, Step::Succeed, Step::Succeed];
+    let (target, seen) = ScriptedTarget::new("scripted", steps);
+    let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
+
+    for (round, succeeds) in [true, false, false, true, true].into_iter().enumerate() {
+        requests.add(10_u64.pow(round as u32));
+        sizes.record(1);
+        queue.set(round as i64);
+        assert_eq!(pipeline.flush_blocking(PATIENCE).is_ok(), succeeds, "round {round}");
+    }
+
+    let exports = seen.exports();
+    let rises: Vec<_> = exports.iter().map(|export| value(export, REQUESTS)).collect();
+    assert_eq!(rises, [1.0, 10.0, 110.0, 1110.0, 10_000.0].map(Some));
+    let counts: Vec<_> = exports
+        .iter()
+        .map(|export| histogram(export, "backstage.plugin.catalog.sizes").count)
+        .collect();
+    assert_eq!(counts, [1, 1, 2, 3, 1]);
+    let queue = exports.iter().map(|export| value(export, "backstage.plugin.catalog.queue"));
+    assert!(queue.eq([0.0, 1.0, 2.0, 3.0, 4.0].map(Some)), "gauges are given as they are");
+}
+
+#[test]
+fn two_targets_are_behind_by_what_each_of_them_missed() {
+    let (meter, builder) = catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let (good, seen_by_good) = ScriptedTarget::new("good", []);
+    let (bad, seen_by_bad) = ScriptedTarget::new("bad", [Step::Refuse]);
+    let (full, seen_by_full) = ScriptedTarget::new("full", []);
+    let pipeline = builder
+        .target(good.delta(), ONLY_WHEN_ASKED)
+        .target(bad.delta(), ONLY_WHEN_ASKED)
+        .target(full, ONLY_WHEN_ASKED)
+        .start()
+        .unwrap();
+    requests.add(1);
+    assert!(pipeline.flush_blocking(PATIENCE).is_err());
+    requests.add(2);
+    pipeline.shutdown_blocking(PATIENCE).unwrap();
+
+    let values = |seen: &scripted_target::Seen| -> Vec<_> {
+        seen.exports().iter().map(|export| value(export, REQUESTS)).collect()
+    };
+    assert_eq!(values(&seen_by_good), [Some(1.0), Some(2.0)]);
+    assert_eq!(values(&seen_by_bad), [Some(1.0), Some(3.0)]);
+    assert_eq!(values(&seen_by_full), [Some(1.0), Some(3.0)]);
+}
+
+#[test]
+fn an_attempt_that_timed_out_is_not_acknowledged() {
+    let (meter, builder) = catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let (target, seen) = ScriptedTarget::new("scripted", [Step::Hang]);
+    let mut schedule = ONLY_WHEN_ASKED;
+    schedule.timeout = Duration::from_millis(20);
+    let pipeline = builder.target(target.delta(), schedule).start().unwrap();
+    requests.add(5);
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    requests.add(2);
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let values: Vec<_> = seen.exports().iter().map(|export| value(export, REQUESTS)).collect();
+    assert_eq!(values, [Some(5.0), Some(5.0), Some(2.0)]);
+}
+
+/// A page of text that the console target writes to, and that can fail.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<(Vec<u8>, bool)>>);
+
+impl Page {
+    /// The lines written since this was last asked, without the headings.
+    fn take(&self) -> Vec<String> {
+        let bytes = std::mem::take(&mut self.0.lock().unwrap().0);
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    }
+
+    fn fail(&self, fails: bool) {
+        self.0.lock().unwrap().1 = fails;
+    }
+}
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut page = self.0.lock().unwrap();
+        if page.1 {
+            return Err(io::Error::other("the pipe is broken"));
+        }
+        page.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_console_with_delta_temporality_writes_only_differences() {
+    let (meter, builder) = catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let sizes = meter.histogram::<u64>("sizes").unit("By").buckets([10.0]).build().unwrap();
+    let open = meter.up_down_counter::<i64>("open").build().unwrap();
+    let page = Page::default();
+    let console = ConsoleTarget::new(page.clone()).with_temporality(Temporality::Delta);
+    let pipeline = builder.target(console, ONLY_WHEN_ASKED).start().unwrap();
+    let line = |metric: &str| format!("backstage.plugin.catalog.{metric}");
+
+    requests.add(3);
+    sizes.record(7);
+    open.add(2);
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let expected =
+        [line("open 2"), line("requests 3"), line("sizes count=1 sum=7 min=7 max=7 By ≤10:1")];
+    assert_eq!(page.take(), expected);
+
+    requests.add(1);
+    sizes.record(20);
+    open.add(-1);
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let expected = [line("open 1"), line("requests 1"), line("sizes count=1 sum=20 By ≤inf:1")];
+    assert_eq!(page.take(), expected);
+
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let expected = [line("open 1"), line("requests 0"), line("sizes count=0 sum=0 By")];
+    assert_eq!(page.take(), expected);
+}
+
+#[test]
+fn what_the_console_could_not_write_comes_with_its_next_page() {
+    let (meter, builder) = catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let page = Page::default();
+    let console = ConsoleTarget::new(page.clone()).with_temporality(Temporality::Delta);
+    let pipeline = builder.target(console, ONLY_WHEN_ASKED).start().unwrap();
+
+    requests.add(3);
+    page.fail(true);
+    let error = pipeline.flush_blocking(Duration::from_millis(50)).unwrap_err().to_string();
+    assert!(error.contains("target `console`"), "{error}");
+    requests.add(4);
+    page.fail(false);
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let written: u64 = page
+        .take()
+        .iter()
+        .filter_map(|line| line.strip_prefix("backstage.plugin.catalog.requests "))
+        .map(|value| value.parse::<u64>().unwrap())
+        .sum();
+    assert_eq!(written, 7, "nothing is lost, nothing is written twice");
+}
+
+#[test]
+fn the_console_writes_full_values_unless_told_otherwise() {
+    let (meter, builder) = catalog();
+    let requests = meter.counter::<u64>("requests").unit("{request}").build().unwrap();
+    let page = Page::default();
+    let target = ConsoleTarget::new(page.clone());
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    for total in 1..=2 {
+        requests.increment();
+        pipeline.flush_blocking(PATIENCE).unwrap();
+        assert_eq!(page.take(), [format!("{REQUESTS} {total} {{request}}")]);
+    }
+}

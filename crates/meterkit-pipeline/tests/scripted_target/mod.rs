@@ -1,0 +1,165 @@
+//! A target that does what a test says, and tells what it was given.
+#![allow(dead_code, reason = "each test file needs a part of it")]
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use meterkit_core::Temporality;
+use meterkit_pipeline::{ExportError, ExportFuture, Schedule, Snapshot, Target};
+
+/// More than any test needs; a wait this long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A schedule whose interval never comes: only a flush or a shutdown exports.
+pub(crate) const ONLY_WHEN_ASKED: Schedule =
+    Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
+
+/// What an export does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    Succeed,
+    /// Fails, and may work later.
+    Fail,
+    /// Fails, and asks to be left alone for a while.
+    FailFor(Duration),
+    /// Fails for good.
+    Refuse,
+    /// Never gets ready.
+    Hang,
+    /// Keeps its thread until the test is over.
+    Block,
+    Panic,
+}
+
+/// A target that takes one step per export, and succeeds when there are no more.
+#[derive(Debug)]
+pub(crate) struct ScriptedTarget {
+    name: &'static str,
+    temporality: Temporality,
+    steps: VecDeque<Step>,
+    last: Step,
+    seen: Seen,
+}
+
+/// What a target was given, for the test to look at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen(Arc<(Mutex<State>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct State {
+    exports: Vec<(Instant, Snapshot)>,
+    shutdowns: usize,
+    is_released: bool,
+}
+
+impl ScriptedTarget {
+    pub(crate) fn new(name: &'static str, steps: impl Into<VecDeque<Step>>) -> (Self, Seen) {
+        let seen = Seen::default();
+        let target = Self {
+            name,
+            temporality: Temporality::Cumulative,
+            steps: steps.into(),
+            last: Step::Succeed,
+            seen: seen.clone(),
+        };
+        (target, seen)
+    }
+
+    /// Goes on with `step` for ever.
+    pub(crate) fn always(name: &'static str, step: Step) -> (Self, Seen) {
+        let (target, seen) = Self::new(name, []);
+        (Self { last: step, ..target }, seen)
+    }
+
+    pub(crate) fn delta(self) -> Self {
+        Self { temporality: Temporality::Delta, ..self }
+    }
+}
+
+impl Target for ScriptedTarget {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn endpoint(&self) -> String {
+        "a test".to_owned()
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.temporality
+    }
+
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        let step = self.steps.pop_front().unwrap_or(self.last);
+        let seen = self.seen.clone();
+        Box::pin(async move {
+            seen.change(|state| state.exports.push((Instant::now(), snapshot.clone())));
+            match step {
+                Step::Succeed => Ok(()),
+                Step::Fail => Err(ExportError::retryable("the receiver is busy")),
+                Step::FailFor(asked) => Err(ExportError::Retryable {
+                    reason: "the receiver asks for patience".to_owned(),
+                    retry_after: Some(asked),
+                }),
+                Step::Refuse => Err(ExportError::permanent("the receiver refuses")),
+                Step::Hang => std::future::pending().await,
+                Step::Block => {
+                    seen.wait_until(|state| state.is_released);
+                    Ok(())
+                }
+                Step::Panic => panic!("the target has a bug"),
+            }
+        })
+    }
+
+    fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.seen.change(|state| state.shutdowns += 1);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl Seen {
+    /// How many exports were tried.
+    pub(crate) fn attempts(&self) -> usize {
+        self.exports().len()
+    }
+
+    /// What was tried to export.
+    pub(crate) fn exports(&self) -> Vec<Snapshot> {
+        let exports = &self.0.0.lock().unwrap().exports;
+        exports.iter().map(|(_, snapshot)| snapshot.clone()).collect()
+    }
+
+    /// When each export was tried.
+    pub(crate) fn times(&self) -> Vec<Instant> {
+        self.0.0.lock().unwrap().exports.iter().map(|(time, _)| *time).collect()
+    }
+
+    /// How often the target was told to shut down.
+    pub(crate) fn shutdowns(&self) -> usize {
+        self.0.0.lock().unwrap().shutdowns
+    }
+
+    /// Waits until that many exports were tried.
+    pub(crate) fn wait_for(&self, attempts: usize) {
+        self.wait_until(|state| state.exports.len() >= attempts);
+    }
+
+    /// Lets go of the threads that the target blocks.
+    pub(crate) fn release(&self) {
+        self.change(|state| state.is_released = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
+
+    fn wait_until(&self, is_so: impl Fn(&State) -> bool) {
+        let state = self.0.0.lock().unwrap();
+        let waited = self.0.1.wait_timeout_while(state, PATIENCE, |state| !is_so(state)).unwrap();
+        assert!(!waited.1.timed_out(), "waited too long: {:?}", waited.0);
+    }
+}

@@ -1,0 +1,219 @@
+//! Who asks at the same time shares one collection; who asks soon after gets the last one again.
+
+mod readings;
+mod scripted_target;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use meterkit_core::{CallbackGuard, Meter, Registry};
+use meterkit_pipeline::{Pipeline, PipelineBuilder, Schedule};
+
+use self::readings::{metrics, value};
+use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
+
+const LONG: Duration = Duration::from_secs(24 * 3600);
+const RUNS: &str = "backstage.plugin.catalog.runs";
+
+fn catalog(max_age: Duration) -> (Meter, PipelineBuilder) {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    (meter, builder.snapshot_max_age(max_age))
+}
+
+/// A callback that counts how often it ran.
+fn count_runs(meter: &Meter) -> (Arc<AtomicU64>, CallbackGuard) {
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = runs.clone();
+    let guard =
+        meter.observable_gauge::<u64>("runs").observe(move || counted.fetch_add(1, SeqCst) + 1);
+    (runs, guard.expect("a good name"))
+}
+
+/// A callback that says when it runs, and waits until it may go on.
+struct Gate {
+    entered: Receiver<()>,
+    leave: Sender<()>,
+    runs: Arc<AtomicU64>,
+    _guard: CallbackGuard,
+}
+
+impl Gate {
+    fn new(meter: &Meter) -> Self {
+        let (enter, entered) = channel();
+        let (leave, may_leave) = channel();
+        let may_leave = Mutex::new(may_leave);
+        let runs = Arc::new(AtomicU64::new(0));
+        let counted = runs.clone();
+        let guard = meter.observable_gauge::<u64>("runs").observe(move || {
+            let run = counted.fetch_add(1, SeqCst) + 1;
+            let _ = enter.send(());
+            let _ = may_leave.lock().unwrap().recv();
+            run
+        });
+        Self { entered, leave, runs, _guard: guard.expect("a good name") }
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn concurrent_snapshots_share_one_collection() {
+    let (meter, builder) = catalog(Duration::ZERO);
+    let gate = Gate::new(&meter);
+    let pipeline = builder.start().unwrap();
+    let source = pipeline.source();
+    // All of them have asked before the last line lets the collection end.
+    let (a, b, c, d, ()) = tokio::join!(
+        source.snapshot(),
+        source.snapshot(),
+        source.snapshot(),
+        source.snapshot(),
+        async {
+            gate.entered.recv_timeout(PATIENCE).unwrap();
+            gate.leave.send(()).unwrap();
+        }
+    );
+    let first = a.unwrap();
+    assert_eq!(value(&first, RUNS), Some(1.0));
+    for other in [b, c, d] {
+        assert!(Arc::ptr_eq(&first, &other.unwrap()));
+    }
+    assert_eq!(gate.runs.load(SeqCst), 1);
+    drop(gate.leave);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn who_asks_after_a_collection_ended_gets_a_new_one_when_none_may_be_old() {
+    let (meter, builder) = catalog(Duration::ZERO);
+    let (runs, _guard) = count_runs(&meter);
+    let pipeline = builder.start().unwrap();
+    let source = pipeline.source();
+    for run in 1..=3 {
+        let snapshot = source.snapshot().await.unwrap();
+        assert_eq!(value(&snapshot, RUNS), Some(f64::from(run)));
+    }
+    assert_eq!(value(&source.snapshot_blocking(), RUNS), Some(4.0));
+    assert_eq!(runs.load(SeqCst), 4);
+}
+
+#[test]
+fn threads_that_ask_at_once_share_one_collection() {
+    let (meter, builder) = catalog(LONG);
+    let (runs, _guard) = count_runs(&meter);
+    let pipeline = builder.start().unwrap();
+    let start = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                start.wait();
+                pipeline.source().snapshot_blocking()
+            });
+        }
+    });
+    assert_eq!(runs.load(SeqCst), 1);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_snapshot_that_is_young_enough_is_used_again() {
+    let (meter, builder) = catalog(LONG);
+    let (runs, _guard) = count_runs(&meter);
+    let pipeline = builder.start().unwrap();
+    let first = pipeline.source().snapshot().await.unwrap();
+    meter.counter::<u64>("requests").build().unwrap().increment();
+    let second = pipeline.source().snapshot().await.unwrap();
+    let third = pipeline.source().snapshot_blocking();
+    assert!(Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&first, &third));
+    assert_eq!(runs.load(SeqCst), 1);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_flush_always_takes_a_new_one_which_others_then_use() {
+    let (meter, builder) = catalog(LONG);
+    let (runs, _guard) = count_runs(&meter);
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let (target, seen) = ScriptedTarget::new("scripted", []);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    for round in 1..=3 {
+        let before = pipeline.source().snapshot().await.unwrap();
+        assert_eq!(value(&before, RUNS), Some(f64::from(round)), "the one of the last flush");
+        requests.increment();
+        pipeline.flush(PATIENCE).await.unwrap();
+        let export = seen.exports().pop().unwrap();
+        assert_eq!(value(&export, "backstage.plugin.catalog.requests"), Some(f64::from(round)));
+    }
+    let after = pipeline.source().snapshot().await.unwrap();
+    assert_eq!(value(&after, "backstage.plugin.catalog.requests"), Some(3.0));
+    assert_eq!(runs.load(SeqCst), 4);
+}
+
+#[test]
+fn a_flush_does_not_make_do_with_a_collection_that_began_before_it() {
+    let (meter, builder) = catalog(LONG);
+    let gate = Gate::new(&meter);
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let (target, seen) = ScriptedTarget::new("scripted", []);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    std::thread::scope(|scope| {
+        let scrape = scope.spawn(|| pipeline.source().snapshot_blocking());
+        gate.entered.recv_timeout(PATIENCE).unwrap();
+        requests.add(5);
+        let flush = scope.spawn(|| pipeline.flush_blocking(PATIENCE));
+        gate.leave.send(()).unwrap();
+        scrape.join().unwrap();
+        gate.entered.recv_timeout(PATIENCE).unwrap();
+        gate.leave.send(()).unwrap();
+        flush.join().unwrap().unwrap();
+    });
+    let export = seen.exports().pop().unwrap();
+    assert_eq!(value(&export, "backstage.plugin.catalog.requests"), Some(5.0));
+    assert_eq!(value(&export, RUNS), Some(2.0));
+    drop(gate.leave);
+}
+
+#[test]
+fn targets_that_are_due_together_share_one_collection() {
+    let (meter, builder) = catalog(LONG);
+    let (runs, _guard) = count_runs(&meter);
+    let schedule = Schedule { interval: Duration::from_millis(10), ..Schedule::default() };
+    let (one, seen_by_one) = ScriptedTarget::new("one", []);
+    let (other, seen_by_other) = ScriptedTarget::new("other", []);
+    let pipeline = builder.target(one, schedule).target(other, schedule).start().unwrap();
+    seen_by_one.wait_for(3);
+    seen_by_other.wait_for(3);
+    assert_eq!(runs.load(SeqCst), 1);
+    drop(pipeline);
+}
+
+#[test]
+fn a_callback_that_panics_leaves_the_rest_of_the_snapshot() {
+    let (meter, builder) = catalog(Duration::ZERO);
+    let (_, _guard) = count_runs(&meter);
+    let _bad = meter.observable_gauge::<u64>("bad").observe(|| panic!("no database")).unwrap();
+    let pipeline = builder.start().unwrap();
+    for run in 1..=2 {
+        let snapshot = pipeline.source().snapshot_blocking();
+        assert_eq!(value(&snapshot, RUNS), Some(f64::from(run)));
+        assert!(metrics(&snapshot, "backstage.plugin.catalog.bad").is_empty());
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn who_stops_waiting_leaves_the_collection_to_the_next_one() {
+    let (meter, builder) = catalog(LONG);
+    let gate = Gate::new(&meter);
+    let pipeline = builder.start().unwrap();
+    let source = pipeline.source();
+    tokio::select! {
+        biased;
+        _ = source.snapshot() => unreachable!("its callback waits"),
+        () = std::future::ready(()) => {}
+    }
+    gate.entered.recv_timeout(PATIENCE).unwrap();
+    gate.leave.send(()).unwrap();
+    let snapshot = source.snapshot().await.unwrap();
+    assert_eq!(value(&snapshot, RUNS), Some(1.0));
+    drop(gate.leave);
+}
