@@ -39,6 +39,8 @@ pub use meterkit_core::{
     LabelVisitor, Labels, Meter, Naming, NamingError, NamingPolicy, ObservableGauge, Registry,
     Timer, UpDownCounter, UpDownCounterGroup,
 };
+#[doc(inline)]
+pub use meterkit_macros::LabelValue;
 pub use meterkit_pipeline::{
     Closed, ConsoleTarget, ExportError, ExportFuture, FlushError, Schedule, Snapshot, Source,
     StartError, Target,

@@ -1,0 +1,117 @@
+//! What is generated, and what each mistake is told. That the result compiles and runs is tested in `tests/`.
+
+use super::*;
+
+fn expansion(code: &str) -> String {
+    let input = syn::parse_str(code).unwrap_or_else(|error| panic!("{code}: {error}"));
+    let tokens = expand(&input).unwrap_or_else(|error| panic!("{code}: {error}"));
+    syn::parse2::<syn::ItemImpl>(tokens.clone())
+        .unwrap_or_else(|error| panic!("{tokens}: {error}"));
+    tokens.to_string().replace(' ', "")
+}
+
+/// The text of each error, and the code that it points at.
+fn errors(code: &str) -> Vec<(String, String)> {
+    let input = syn::parse_str(code).unwrap_or_else(|error| panic!("{code}: {error}"));
+    let error = expand(&input).expect_err(code);
+    let place = |error: &Error| error.span().source_text().unwrap_or_default();
+    error.into_iter().map(|error| (error.to_string(), place(&error))).collect()
+}
+
+#[test]
+fn names_become_snake_case_by_words() {
+    for (variant, label) in [
+        ("Hello", "hello"),
+        ("HelloWorld", "hello_world"),
+        ("getVersion2", "get_version2"),
+        ("GetAPIDocs", "get_api_docs"),
+        ("EncoreResource_123abc", "encore_resource_123abc"),
+        ("ID", "id"),
+        ("RenderHTML", "render_html"),
+        ("jobType", "job_type"),
+        ("_Hello___World__", "hello_world"),
+        ("r#type", "type"),
+        ("Größe", "größe"),
+    ] {
+        let code = format!("enum E {{ {variant} }}");
+        let arm = format!("Self::{variant}=>\"{label}\"");
+        let expansion = expansion(&code);
+        assert!(expansion.contains(&arm), "{arm} in {expansion}");
+    }
+}
+
+#[test]
+fn the_path_is_that_of_meterkit_unless_given() {
+    let default = expansion("enum E { A }");
+    assert!(default.contains("impl::meterkit::LabelValueforE"), "{default}");
+    assert!(default.contains("::meterkit::LabelRef::Static"), "{default}");
+
+    let given = expansion("#[label(crate = \"crate::metrics\")] enum E { A }");
+    assert!(given.contains("implcrate::metrics::LabelValueforE"), "{given}");
+    assert!(!given.contains("::meterkit"), "{given}");
+}
+
+#[test]
+fn attributes_of_others_are_left_alone() {
+    let expansion = expansion("#[serde(tag = \"t\")] enum E { #[serde(rename = \"b\")] A }");
+    assert!(expansion.contains("Self::A=>\"a\""), "{expansion}");
+}
+
+#[test]
+fn generics_are_kept() {
+    let expansion = expansion("enum E<const N: usize> where [(); N]: Sized { A }");
+    assert!(expansion.contains("forE<N>where"), "{expansion}");
+}
+
+#[test]
+fn each_mistake_is_shown_where_it_is_with_what_to_write() {
+    for (code, place, rule, remedy) in [
+        ("struct S { a: u8 }", "S", "`S` is a struct", "`enum S { .. }`"),
+        ("union U { a: u8 }", "U", "`U` is a union", "`impl LabelValue for U`"),
+        ("enum E {}", "E", "has no variants", "`enum E { Other }`"),
+        ("enum E { A, B(u32) }", "B(u32)", "variant `B` has fields", "write `B` without"),
+        ("enum E { C { d: u8 } }", "C { d: u8 }", "variant `C` has fields", "write `C`"),
+        ("enum E { F() }", "F()", "variant `F` has fields", "write `F`"),
+        ("enum E { FooBar, foo_bar }", "foo_bar", "`FooBar` and `foo_bar`", "rename = \"...\""),
+        ("enum E { __ }", "__", "nothing of `__` is left", "rename = \"...\""),
+        ("enum E { #[label(rename = \" \")] A }", "\" \"", "is empty", "write a text"),
+        ("enum E { #[label(rename = 5)] A }", "5", "string in quotes", "rename = \"...\""),
+        ("enum E { #[label(rename)] A }", "rename", "value is missing", "rename = \"...\""),
+        ("enum E { #[label(name = \"b\")] A }", "name", "unknown setting", "rename = \"...\""),
+        ("enum E { #[label(crate = \"b\")] A }", "crate", "on the enum", "all variants"),
+        ("enum E { #[label] A }", "#[label]", "in parentheses", "rename = \"...\""),
+        ("enum E { #[label()] A }", "#[label()]", "in parentheses", "rename = \"...\""),
+        ("enum E { #[label = \"b\"] A }", "#[label = \"b\"]", "in parentheses", "rename"),
+        (
+            "enum E { #[label(rename = \"b\", rename = \"c\")] A }",
+            "rename = \"c\"",
+            "second time",
+            "keep one",
+        ),
+        ("#[label(rename = \"b\")] enum E { A }", "rename", "on a variant", "no label of its own"),
+        ("#[label(krate = \"b\")] enum E { A }", "krate", "unknown setting", "crate = \"path"),
+        ("#[label(crate = \"a b\")] enum E { A }", "\"a b\"", "`a b` is not a path", "crate = \"p"),
+        ("#[label(crate = a)] enum E { A }", "a", "string in quotes", "crate = \"path"),
+    ] {
+        let errors = errors(code);
+        let [(text, at)] = &*errors else { panic!("{code}: {errors:?}") };
+        assert!(text.contains(rule) && text.contains(remedy), "{code}: {text}");
+        assert_eq!(at, place, "{code}: {text}");
+    }
+}
+
+#[test]
+fn two_variants_that_share_a_renamed_label_are_an_error_at_the_second() {
+    let code = "enum E { A, #[label(rename = \"a\")] B }";
+    let errors = errors(code);
+    let [(text, at)] = &*errors else { panic!("{errors:?}") };
+    assert!(text.contains("`A` and `B` both have the label `a`"), "{text}");
+    assert_eq!(at, "#[label(rename = \"a\")] B");
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let code = "#[label(x)] enum E { A(u8), #[label(rename = \"\")] B, C, c }";
+    let places: Vec<String> = errors(code).into_iter().map(|(_, place)| place).collect();
+    assert_eq!(places, ["A(u8)", "\"\"", "c", "x"]);
+}

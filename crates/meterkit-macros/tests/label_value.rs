@@ -1,0 +1,61 @@
+//! The derive as users have it: through `meterkit`.
+#![deny(warnings)]
+
+use meterkit::{LabelRef, LabelValue};
+
+#[derive(LabelValue)]
+enum Kind {
+    Create,
+    DryRun,
+    #[label(rename = "http.GET")]
+    Get,
+    r#Type,
+    #[deprecated]
+    GetAPIDocs,
+}
+
+#[test]
+fn each_variant_gives_its_label() {
+    let label = |kind: Kind| match kind.label() {
+        LabelRef::Static(text) => text,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(label(Kind::Create), "create");
+    assert_eq!(label(Kind::DryRun), "dry_run");
+    assert_eq!(label(Kind::Get), "http.GET");
+    assert_eq!(label(Kind::Type), "type");
+    #[allow(deprecated)]
+    let old = Kind::GetAPIDocs;
+    assert_eq!(label(old), "get_api_docs");
+}
+
+#[test]
+fn an_absent_value_has_no_label() {
+    assert_eq!(Some(Kind::Create).label(), LabelRef::Static("create"));
+    assert_eq!(None::<Kind>.label(), LabelRef::Absent);
+}
+
+mod facade {
+    pub(crate) use meterkit::{LabelRef, LabelValue};
+}
+
+#[test]
+fn the_path_of_meterkit_can_be_given() {
+    #[derive(LabelValue)]
+    #[label(crate = "crate::facade")]
+    enum Outcome {
+        Done,
+    }
+    assert_eq!(Outcome::Done.label(), LabelRef::Static("done"));
+}
+
+#[test]
+fn names_in_scope_do_not_disturb_the_generated_code() {
+    #[derive(LabelValue)]
+    enum Level<const N: usize> {
+        Static,
+        LabelRef,
+    }
+    assert_eq!(Level::<1>::Static.label(), LabelRef::Static("static"));
+    assert_eq!(Level::<1>::LabelRef.label(), LabelRef::Static("label_ref"));
+}
