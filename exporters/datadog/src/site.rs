@@ -1,0 +1,245 @@
+//! Sites: the Datadog installation that an account lives in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::VariableError;
+
+const SITE: &str = "DD_SITE";
+
+/// A Datadog installation, named by its domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Site {
+    /// `datadoghq.com`, the default.
+    #[default]
+    Us1,
+    /// `us3.datadoghq.com`
+    Us3,
+    /// `us5.datadoghq.com`
+    Us5,
+    /// `datadoghq.eu`
+    Eu1,
+    /// `ap1.datadoghq.com`
+    Ap1,
+    /// `ap2.datadoghq.com`
+    Ap2,
+    /// `uk1.datadoghq.com`
+    Uk1,
+    /// `ddog-gov.com`
+    Us1Gov,
+    /// `us2.ddog-gov.com`
+    Us2Gov,
+}
+
+impl Site {
+    /// All that are known to this version.
+    pub const ALL: [Self; 9] = [
+        Self::Us1,
+        Self::Us3,
+        Self::Us5,
+        Self::Eu1,
+        Self::Ap1,
+        Self::Ap2,
+        Self::Uk1,
+        Self::Us1Gov,
+        Self::Us2Gov,
+    ];
+
+    /// What `DD_SITE` says, else the default.
+    ///
+    /// # Errors
+    ///
+    /// When the variable names no known site.
+    pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, VariableError> {
+        let Some(value) = lookup(SITE).filter(|value| !value.trim().is_empty()) else {
+            return Ok(Self::default());
+        };
+        value.trim().parse().map_err(|error: SiteError| VariableError {
+            variable: SITE,
+            value,
+            reason: error.to_string(),
+        })
+    }
+
+    /// The domain, which is also the value of `DD_SITE`.
+    pub fn domain(self) -> &'static str {
+        match self {
+            Self::Us1 => "datadoghq.com",
+            Self::Us3 => "us3.datadoghq.com",
+            Self::Us5 => "us5.datadoghq.com",
+            Self::Eu1 => "datadoghq.eu",
+            Self::Ap1 => "ap1.datadoghq.com",
+            Self::Ap2 => "ap2.datadoghq.com",
+            Self::Uk1 => "uk1.datadoghq.com",
+            Self::Us1Gov => "ddog-gov.com",
+            Self::Us2Gov => "us2.ddog-gov.com",
+        }
+    }
+
+    /// Where counts and gauges go to: version 2 of the series intake.
+    pub fn series_url(self) -> String {
+        format!("https://api.{}/api/v2/series", self.domain())
+    }
+
+    /// Where distributions go to.
+    pub fn sketches_url(self) -> String {
+        format!("https://api.{}/api/beta/sketches", self.domain())
+    }
+
+    /// Where metrics in OTLP go to, for the sites that Datadog documents such an intake for.
+    pub fn otlp_url(self) -> Option<String> {
+        match self {
+            Self::Us1 | Self::Us3 | Self::Us5 | Self::Eu1 | Self::Ap1 | Self::Ap2 => {
+                Some(format!("https://otlp.{}/v1/metrics", self.domain()))
+            }
+            Self::Uk1 | Self::Us1Gov | Self::Us2Gov => None,
+        }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.domain())
+    }
+}
+
+/// In upper or lower case.
+impl FromStr for Site {
+    type Err = SiteError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_meant = |site: &Self| site.domain().eq_ignore_ascii_case(text);
+        Self::ALL
+            .into_iter()
+            .find(is_meant)
+            .ok_or_else(|| SiteError { meant: Self::meant_by(text) })
+    }
+}
+
+impl Site {
+    /// The site of a host or URL, such as that of a dashboard.
+    fn meant_by(text: &str) -> Option<Self> {
+        let host = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let host = host.split(['/', ':', '?', '#']).next()?.to_ascii_lowercase();
+        let of_site = |site: &Self| {
+            host.strip_suffix(site.domain())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        // `us5.datadoghq.com` ends with `datadoghq.com` too.
+        Self::ALL.into_iter().filter(of_site).max_by_key(|site| site.domain().len())
+    }
+}
+
+/// The text names no site that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteError {
+    meant: Option<Site>,
+}
+
+impl std::error::Error for SiteError {}
+
+impl fmt::Display for SiteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this is no Datadog site; write ")?;
+        if let Some(site) = self.meant {
+            return write!(f, "`{site}`");
+        }
+        f.write_str("one of")?;
+        for (i, site) in Site::ALL.into_iter().enumerate() {
+            let separator = if i == 0 { "" } else { "," };
+            write!(f, "{separator} `{site}`")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_site_is_read_by_its_domain_in_any_case() {
+        for site in Site::ALL {
+            assert_eq!(site.to_string().parse(), Ok(site));
+            assert_eq!(site.domain().to_ascii_uppercase().parse(), Ok(site));
+        }
+    }
+
+    #[test]
+    fn each_intake_has_its_url() {
+        for (site, series, sketches, otlp) in [
+            (
+                Site::Us1,
+                "https://api.datadoghq.com/api/v2/series",
+                "https://api.datadoghq.com/api/beta/sketches",
+                Some("https://otlp.datadoghq.com/v1/metrics"),
+            ),
+            (
+                Site::Eu1,
+                "https://api.datadoghq.eu/api/v2/series",
+                "https://api.datadoghq.eu/api/beta/sketches",
+                Some("https://otlp.datadoghq.eu/v1/metrics"),
+            ),
+            (
+                Site::Ap2,
+                "https://api.ap2.datadoghq.com/api/v2/series",
+                "https://api.ap2.datadoghq.com/api/beta/sketches",
+                Some("https://otlp.ap2.datadoghq.com/v1/metrics"),
+            ),
+            (
+                Site::Us2Gov,
+                "https://api.us2.ddog-gov.com/api/v2/series",
+                "https://api.us2.ddog-gov.com/api/beta/sketches",
+                None,
+            ),
+        ] {
+            assert_eq!(site.series_url(), series);
+            assert_eq!(site.sketches_url(), sketches);
+            assert_eq!(site.otlp_url().as_deref(), otlp);
+        }
+    }
+
+    #[test]
+    fn the_otlp_intake_is_given_only_where_it_is_documented() {
+        let without: Vec<Site> =
+            Site::ALL.into_iter().filter(|site| site.otlp_url().is_none()).collect();
+        assert_eq!(without, [Site::Uk1, Site::Us1Gov, Site::Us2Gov]);
+    }
+
+    #[test]
+    fn an_unknown_site_is_told_which_are_known() {
+        let text = "example.com".parse::<Site>().expect_err("no site").to_string();
+        for site in Site::ALL {
+            assert!(text.contains(&format!("`{site}`")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_or_url_of_a_site_is_told_the_site() {
+        for (text, site) in [
+            ("https://app.datadoghq.eu/dashboard/1", Site::Eu1),
+            ("us5.datadoghq.com:443", Site::Us5),
+            ("api.us5.datadoghq.com", Site::Us5),
+            ("https://datadoghq.com", Site::Us1),
+            ("API.DDOG-GOV.COM", Site::Us1Gov),
+        ] {
+            let error = text.parse::<Site>().expect_err(text);
+            assert_eq!(error.to_string(), format!("this is no Datadog site; write `{site}`"));
+        }
+        let error = "notdatadoghq.com".parse::<Site>().expect_err("another domain");
+        assert_eq!(error.meant, None);
+    }
+
+    #[test]
+    fn the_variable_is_optional_and_named_when_it_is_wrong() {
+        let read = |value: Option<&'static str>| {
+            Site::from_variables(move |name| value.filter(|_| name == "DD_SITE").map(str::to_owned))
+        };
+        assert_eq!(read(None), Ok(Site::Us1));
+        assert_eq!(read(Some(" ")), Ok(Site::Us1));
+        assert_eq!(read(Some(" datadoghq.eu ")), Ok(Site::Eu1));
+        let text = read(Some("eu")).expect_err("eu is no domain").to_string();
+        assert!(text.starts_with("DD_SITE=`eu`: this is no Datadog site; write one of "), "{text}");
+    }
+}

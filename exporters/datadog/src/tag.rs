@@ -1,0 +1,95 @@
+//! Tags: what Datadog has for labels.
+
+/// Longest tag that Datadog takes, key and value together.
+const MAX_LENGTH: usize = 200;
+
+/// The tag `key:value` as Datadog stores it, or `None` when no letter is in the key.
+///
+/// A tag begins with a letter, and holds letters in lower case, digits, `_`, `-`, `.`, `/` and `:`; what else is in
+/// it becomes `_`. The first `:` ends the key, and a tag does not end with one: an empty value becomes `n/a`, as in
+/// Datadog's own translation of OpenTelemetry. Beyond 200 characters a tag is cut.
+///
+/// Different labels can so become the same tag. Their points have to be added up before they are sent: of two points
+/// with one name, one time and the same tags, Datadog keeps the last.
+///
+/// ```
+/// use meterkit_datadog::tag;
+///
+/// assert_eq!(tag("http.method", "GET").as_deref(), Some("http.method:get"));
+/// assert_eq!(tag("route", "/entities/{id}").as_deref(), Some("route:/entities/_id_"));
+/// ```
+pub fn tag(key: &str, value: &str) -> Option<String> {
+    let key = normal(&key.replace(':', "_"))?;
+    match value.trim_end_matches(':') {
+        "" => normal(&format!("{key}:n/a")),
+        value => normal(&format!("{key}:{value}")),
+    }
+}
+
+/// A whole tag, with or without a value, as Datadog stores it.
+pub(crate) fn normal(tag: &str) -> Option<String> {
+    let stored: String = tag
+        .chars()
+        .skip_while(|c| !c.is_alphabetic())
+        .flat_map(char::to_lowercase)
+        .map(|c| if is_legal(c) { c } else { '_' })
+        .take(MAX_LENGTH)
+        .collect();
+    let stored = stored.trim_end_matches(':');
+    (!stored.is_empty()).then(|| stored.to_owned())
+}
+
+fn is_legal(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_values_become_what_the_back_end_would_make_of_them() {
+        for (key, value, stored) in [
+            ("kind", "create", "kind:create"),
+            ("http.method", "GET", "http.method:get"),
+            ("status", "200", "status:200"),
+            ("url", "https://a.b/c?d=1", "url:https://a.b/c_d_1"),
+            ("city", "Köln, Nord|1", "city:köln__nord_1"),
+            ("has space", "a b", "has_space:a_b"),
+            ("a:b", "c", "a_b:c"),
+            ("_9lives", "x", "lives:x"),
+            ("empty", "", "empty:n/a"),
+            ("colon", ":", "colon:n/a"),
+            ("ends", "a:", "ends:a"),
+        ] {
+            assert_eq!(tag(key, value).as_deref(), Some(stored), "{key} {value}");
+        }
+    }
+
+    #[test]
+    fn a_key_without_letters_is_none() {
+        for key in ["", "_", "42", ":"] {
+            assert_eq!(tag(key, "x"), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn two_hundred_characters_are_the_limit() {
+        let long = "ä".repeat(300);
+        let stored = tag("k", &long).unwrap_or_default();
+        assert_eq!(stored.chars().count(), 200);
+        assert!(stored.starts_with("k:ä"));
+
+        let key = "k".repeat(199);
+        assert_eq!(tag(&key, "value"), Some(key), "no `:` is left at the end");
+    }
+
+    #[test]
+    fn a_stored_tag_is_stored_as_itself() {
+        for (key, value) in [("Kind", "DryRun"), ("İ", "İ"), ("a b", "c:d:"), ("x", "½ + 日本")]
+        {
+            let stored = tag(key, value);
+            assert_eq!(stored.as_deref().and_then(normal), stored, "{key} {value}");
+        }
+    }
+}
