@@ -1,0 +1,216 @@
+//! The OTLP gateway of Grafana Cloud.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::variable::{Variables, token_problem};
+use crate::{Secret, VariableError};
+
+const ZONE: &str = "GRAFANA_CLOUD_ZONE";
+const INSTANCE_ID: &str = "GRAFANA_CLOUD_INSTANCE_ID";
+const API_KEY: &str = "GRAFANA_CLOUD_API_KEY";
+
+/// A stack of Grafana Cloud, and the key to write metrics to it. All three are on the page "OpenTelemetry" of the
+/// stack.
+#[derive(Clone, Debug)]
+pub struct CloudOtlp {
+    zone: String,
+    instance_id: String,
+    api_key: Secret,
+}
+
+impl CloudOtlp {
+    /// What `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY` say; `None` when all are
+    /// unset.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once: each variable that is missing beside the others, a zone that cannot be part of a host
+    /// name, an instance id that is no number, a key that cannot stand in a header.
+    pub fn from_variables(
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, Vec<VariableError>> {
+        let mut variables = Variables::new(&lookup);
+        let Some(present) = variables.first_set(&[ZONE, INSTANCE_ID, API_KEY]) else {
+            return Ok(None);
+        };
+        for (variable, remedy) in [
+            (ZONE, "write the zone of the stack, such as `prod-eu-west-2`"),
+            (INSTANCE_ID, "write the number of the instance"),
+            (API_KEY, "write a token that has the scope `metrics:write`"),
+        ] {
+            if variables.text(variable).is_none() {
+                variables.problem(VariableError::Missing { variable, present, remedy });
+            }
+        }
+        let zone = read(&mut variables, ZONE, zone_problem);
+        let instance_id = read(&mut variables, INSTANCE_ID, instance_id_problem);
+        let api_key = variables.secret(API_KEY, token_problem);
+        let cloud = zone.zip(instance_id).zip(api_key);
+        variables.finish(cloud.map(|((zone, instance_id), api_key)| Self {
+            zone,
+            instance_id,
+            api_key,
+        }))
+    }
+
+    /// Where metrics go to, over HTTP: the gateway speaks no gRPC.
+    pub fn metrics_url(&self) -> String {
+        format!("https://otlp-gateway-{}.grafana.net/otlp/v1/metrics", self.zone)
+    }
+
+    /// The value of the header `Authorization`.
+    pub fn authorization(&self) -> Secret {
+        basic(&self.instance_id, &self.api_key)
+    }
+}
+
+/// Basic authentication, as the value of the header `Authorization`.
+pub(crate) fn basic(user: &str, password: &Secret) -> Secret {
+    let pair = format!("{user}:{}", password.expose());
+    Secret::new(format!("Basic {}", STANDARD.encode(pair)))
+}
+
+fn read(
+    variables: &mut Variables<'_>,
+    variable: &'static str,
+    problem: impl FnOnce(&str) -> Option<String>,
+) -> Option<String> {
+    let value = variables.text(variable)?;
+    match problem(&value) {
+        None => Some(value),
+        Some(reason) => {
+            variables.problem(VariableError::Value { variable, value, reason });
+            None
+        }
+    }
+}
+
+fn zone_problem(zone: &str) -> Option<String> {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if zone.chars().all(legal) && !zone.starts_with('-') && !zone.ends_with('-') {
+        return None;
+    }
+    // People copy the whole URL of the gateway.
+    let lower = zone.to_ascii_lowercase();
+    let meant = lower.split_once("otlp-gateway-").and_then(|(_, rest)| rest.split('.').next());
+    let meant = meant.filter(|zone| !zone.is_empty() && zone.chars().all(legal));
+    let example = meant.unwrap_or("prod-eu-west-2");
+    Some(format!("a zone holds lower-case letters, digits and `-`; write `{example}`"))
+}
+
+fn instance_id_problem(id: &str) -> Option<String> {
+    let is_number = id.chars().all(|c| c.is_ascii_digit());
+    (!is_number).then(|| "an instance id is a number; write for example `123456`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(
+        zone: &str,
+        instance_id: &str,
+        api_key: &str,
+    ) -> Result<Option<CloudOtlp>, Vec<VariableError>> {
+        CloudOtlp::from_variables(|name| match name {
+            "GRAFANA_CLOUD_ZONE" => Some(zone.to_owned()),
+            "GRAFANA_CLOUD_INSTANCE_ID" => Some(instance_id.to_owned()),
+            "GRAFANA_CLOUD_API_KEY" => Some(api_key.to_owned()),
+            other => panic!("{other} was read"),
+        })
+    }
+
+    fn cloud(zone: &str, instance_id: &str, api_key: &str) -> CloudOtlp {
+        let cloud = read(zone, instance_id, api_key).unwrap_or_else(|error| panic!("{error:?}"));
+        cloud.unwrap_or_else(|| panic!("nothing is set"))
+    }
+
+    #[test]
+    fn nothing_set_is_no_destination() {
+        assert!(matches!(CloudOtlp::from_variables(|_| None), Ok(None)));
+        assert!(matches!(read("", " ", "\n"), Ok(None)));
+    }
+
+    #[test]
+    fn three_variables_give_the_url_and_the_header() {
+        for (zone, id, key, url, authorization) in [
+            (
+                "prod-eu-west-2",
+                "123456",
+                "glc_abc",
+                "https://otlp-gateway-prod-eu-west-2.grafana.net/otlp/v1/metrics",
+                "Basic MTIzNDU2OmdsY19hYmM=",
+            ),
+            (
+                " prod-us-central-0\n",
+                " 1 ",
+                "a+/=\r\n",
+                "https://otlp-gateway-prod-us-central-0.grafana.net/otlp/v1/metrics",
+                "Basic MTphKy89",
+            ),
+        ] {
+            let cloud = cloud(zone, id, key);
+            assert_eq!(cloud.metrics_url(), url);
+            assert_eq!(cloud.authorization().expose(), authorization);
+        }
+    }
+
+    #[test]
+    fn each_missing_variable_is_named() {
+        for (zone, id, key, missing) in [
+            ("", "1", "k", &["GRAFANA_CLOUD_ZONE"][..]),
+            ("z", "", "k", &["GRAFANA_CLOUD_INSTANCE_ID"]),
+            ("z", "1", "", &["GRAFANA_CLOUD_API_KEY"]),
+            ("", "", "k", &["GRAFANA_CLOUD_ZONE", "GRAFANA_CLOUD_INSTANCE_ID"]),
+        ] {
+            let errors = read(zone, id, key).expect_err("incomplete");
+            assert_eq!(errors.len(), missing.len(), "{errors:?}");
+            for (error, missing) in errors.iter().zip(missing) {
+                let text = error.to_string();
+                assert!(text.starts_with(&format!("{missing} is not set, but GRAFANA_")), "{text}");
+                assert!(text.contains("; write "), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_bad_value_is_told_what_to_write() {
+        for (zone, id, key, start, remedy) in [
+            ("EU", "1", "k", "GRAFANA_CLOUD_ZONE=`EU`: ", "`prod-eu-west-2`"),
+            ("evil.example/", "1", "k", "GRAFANA_CLOUD_ZONE=`evil.example/`: ", "letters, digits"),
+            ("-", "1", "k", "GRAFANA_CLOUD_ZONE=`-`: ", "letters, digits"),
+            (
+                "https://otlp-gateway-prod-us-east-0.grafana.net/otlp",
+                "1",
+                "k",
+                "GRAFANA_CLOUD_ZONE=`https://otlp-gateway-prod-us-east-0.grafana.net/otlp`: ",
+                "write `prod-us-east-0`",
+            ),
+            ("z", "me", "k", "GRAFANA_CLOUD_INSTANCE_ID=`me`: ", "is a number"),
+            ("z", "1:2", "k", "GRAFANA_CLOUD_INSTANCE_ID=`1:2`: ", "is a number"),
+            ("z", "1", "Basic hunter2", "GRAFANA_CLOUD_API_KEY: ", "token alone"),
+            ("z", "1", "hunter2\u{7}", "GRAFANA_CLOUD_API_KEY: ", "copy it again"),
+        ] {
+            let errors = read(zone, id, key).expect_err(start);
+            let [error] = &*errors else { panic!("{errors:?}") };
+            let text = error.to_string();
+            assert!(text.starts_with(start) && text.contains(remedy), "{text}");
+            assert!(!format!("{text} {error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let errors = read("A", "b", "c d").expect_err("all wrong");
+        assert_eq!(errors.len(), 3, "{errors:?}");
+    }
+
+    #[test]
+    fn the_key_is_not_in_debug() {
+        let cloud = cloud("z", "1", "hunter2");
+        let text = format!("{cloud:?} {:?}", cloud.authorization());
+        assert!(text.contains("zone: \"z\"") && !text.contains("hunter2"), "{text}");
+        assert!(!text.contains("Basic"), "{text}");
+    }
+}

@@ -1,0 +1,20 @@
+//! The Grafana target of `meterkit`. The target itself is not here yet: this is how it will find out where to send
+//! to, and as whom.
+//!
+//! - [`CloudOtlp`]: the OTLP gateway of Grafana Cloud, from `GRAFANA_CLOUD_*`.
+//! - [`RemoteWrite`]: Prometheus remote write to Grafana Cloud, Mimir or Prometheus, from `GRAFANA_REMOTE_WRITE_*`.
+//! - [`Secret`]: a credential that no log shows.
+//!
+//! Nothing here reads the process environment or opens a connection: variables come through a function.
+
+mod cloud;
+mod error;
+mod remote_write;
+mod secret;
+mod url;
+mod variable;
+
+pub use self::cloud::CloudOtlp;
+pub use self::error::VariableError;
+pub use self::remote_write::{Authentication, RemoteWrite};
+pub use self::secret::Secret;

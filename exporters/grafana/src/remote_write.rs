@@ -1,0 +1,174 @@
+//! Where Prometheus remote write goes to, and as whom.
+
+use std::fmt;
+
+use http::Uri;
+
+use crate::cloud::basic;
+use crate::variable::{Variables, token_problem};
+use crate::{Secret, VariableError, url};
+
+const URL: &str = "GRAFANA_REMOTE_WRITE_URL";
+const USERNAME: &str = "GRAFANA_REMOTE_WRITE_USERNAME";
+const PASSWORD: &str = "GRAFANA_REMOTE_WRITE_PASSWORD";
+const BEARER_TOKEN: &str = "GRAFANA_REMOTE_WRITE_BEARER_TOKEN";
+const TENANT: &str = "GRAFANA_REMOTE_WRITE_TENANT";
+
+/// A receiver of remote write: Grafana Cloud, Mimir, Prometheus, or one that speaks the same.
+#[derive(Clone)]
+pub struct RemoteWrite {
+    url: Uri,
+    authentication: Authentication,
+    tenant: Option<String>,
+}
+
+/// How a receiver knows who writes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Authentication {
+    /// It does not ask.
+    None,
+    /// By name and password; in Grafana Cloud, the id of the metrics instance and a token.
+    Basic {
+        /// The name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// By a token.
+    Bearer {
+        /// The token.
+        token: Secret,
+    },
+}
+
+impl Authentication {
+    /// The value of the header `Authorization`, if there is to be one.
+    pub fn authorization(&self) -> Option<Secret> {
+        match self {
+            Self::None => None,
+            Self::Basic { username, password } => Some(basic(username, password)),
+            Self::Bearer { token } => Some(Secret::new(format!("Bearer {}", token.expose()))),
+        }
+    }
+}
+
+impl RemoteWrite {
+    /// What `GRAFANA_REMOTE_WRITE_URL` says, with the credentials of `GRAFANA_REMOTE_WRITE_USERNAME` and `_PASSWORD`,
+    /// or of `_BEARER_TOKEN`, and the tenant of `_TENANT`; `None` when all are unset.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once: a URL that cannot be sent to or is missing, half of a name and password, both kinds of
+    /// credentials, values that cannot stand in a header.
+    pub fn from_variables(
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, Vec<VariableError>> {
+        let mut variables = Variables::new(&lookup);
+        let all = [URL, USERNAME, PASSWORD, BEARER_TOKEN, TENANT];
+        let Some(present) = variables.first_set(&all) else {
+            return Ok(None);
+        };
+        let url = read_url(&mut variables, present);
+        let authentication = read_authentication(&mut variables);
+        let tenant = read_tenant(&mut variables);
+        variables.finish(url.map(|url| Self { url, authentication, tenant }))
+    }
+
+    /// The URL, with its query.
+    pub fn url(&self) -> &Uri {
+        &self.url
+    }
+
+    /// How the receiver knows who writes.
+    pub fn authentication(&self) -> &Authentication {
+        &self.authentication
+    }
+
+    /// The value of the header `X-Scope-OrgID`, by which Mimir tells tenants apart.
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+}
+
+/// Without the query of the URL, which may hold a token.
+impl fmt::Debug for RemoteWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteWrite")
+            .field("url", &format_args!("{}", url::shown(&self.url.to_string())))
+            .field("authentication", &self.authentication)
+            .field("tenant", &self.tenant)
+            .finish()
+    }
+}
+
+fn read_url(variables: &mut Variables<'_>, present: &'static str) -> Option<Uri> {
+    let Some(text) = variables.text(URL) else {
+        let remedy = "write the URL that takes remote write, or unset the other";
+        variables.problem(VariableError::Missing { variable: URL, present, remedy });
+        return None;
+    };
+    let credentials = format!("write them into {USERNAME} and {PASSWORD}");
+    match url::parse(&text, &credentials) {
+        Ok(url) => Some(url),
+        Err(reason) => {
+            let value = url::shown(&text);
+            variables.problem(VariableError::Value { variable: URL, value, reason });
+            None
+        }
+    }
+}
+
+fn read_authentication(variables: &mut Variables<'_>) -> Authentication {
+    let by_name = variables.first_set(&[USERNAME, PASSWORD]);
+    let by_token = variables.first_set(&[BEARER_TOKEN]);
+    if let (Some(variable), Some(other)) = (by_name, by_token) {
+        variables.problem(VariableError::Conflict { variable, other });
+        return Authentication::None;
+    }
+    let username = variables.text(USERNAME);
+    let password = variables.secret(PASSWORD, password_problem);
+    if by_name.is_some() {
+        for (variable, present, remedy) in [
+            (USERNAME, PASSWORD, "write the name that the password is for"),
+            (PASSWORD, USERNAME, "write the password, or for a token alone, the bearer token"),
+        ] {
+            if variables.text(variable).is_none() {
+                variables.problem(VariableError::Missing { variable, present, remedy });
+            }
+        }
+    }
+    if let Some(value) = username.clone().filter(|name| !is_username(name)) {
+        let reason = "holds `:` or a control character, which no user name can".to_owned();
+        variables.problem(VariableError::Value { variable: USERNAME, value, reason });
+    }
+    match (username, password, variables.secret(BEARER_TOKEN, token_problem)) {
+        (Some(username), Some(password), _) => Authentication::Basic { username, password },
+        (_, _, Some(token)) => Authentication::Bearer { token },
+        _ => Authentication::None,
+    }
+}
+
+fn read_tenant(variables: &mut Variables<'_>) -> Option<String> {
+    let tenant = variables.text(TENANT)?;
+    if tenant.chars().all(|c| c.is_ascii_graphic()) {
+        return Some(tenant);
+    }
+    let reason = "a tenant is ASCII without white space; write for example `team-a`".to_owned();
+    variables.problem(VariableError::Value { variable: TENANT, value: tenant, reason });
+    None
+}
+
+/// A `:` would end it too early, by RFC 7617.
+fn is_username(name: &str) -> bool {
+    !name.contains(|c: char| c == ':' || c.is_control())
+}
+
+fn password_problem(password: &str) -> Option<&'static str> {
+    password
+        .contains(char::is_control)
+        .then_some("holds a control character, which no password can; copy it again")
+}
+
+#[cfg(test)]
+mod tests;

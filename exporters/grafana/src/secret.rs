@@ -1,0 +1,61 @@
+//! Credentials that no log shows.
+
+use std::fmt;
+
+/// A credential. `Debug` and `Display` hide it; [`expose`](Self::expose) is the one way to its text, and easy to
+/// search for.
+///
+/// The memory is not wiped when the secret is dropped: the environment, or a request on its way, holds the same text.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the request that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+const HIDDEN: &str = "[hidden]";
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(HIDDEN)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Secret").field(&format_args!("{HIDDEN}")).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+
+    #[test]
+    fn no_format_shows_the_text_or_its_length() {
+        let (short, long) = (Secret::new("hunter2"), Secret::new("hunter2".repeat(10)));
+        for (short, long) in [
+            (format!("{short}"), format!("{long}")),
+            (format!("{short:?}"), format!("{long:?}")),
+            (format!("{short:#?}"), format!("{long:#?}")),
+            (format!("{short:>20}"), format!("{long:>20}")),
+            (format!("{:?}", Some(&short)), format!("{:?}", Some(&long))),
+        ] {
+            assert!(!short.contains("hunter2"), "{short}");
+            assert_eq!(short, long);
+        }
+    }
+
+    #[test]
+    fn the_text_is_there_for_who_asks() {
+        assert_eq!(Secret::new("hunter2").expose(), "hunter2");
+    }
+}
