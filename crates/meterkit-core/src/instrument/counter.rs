@@ -7,10 +7,11 @@ use std::sync::Arc;
 use opentelemetry::metrics::Meter as SdkMeter;
 
 use super::group::Group;
+use super::sum::sum_handle;
 use crate::attributes::Attributes;
 use crate::data::{Data, NumberPoint, Temporality};
 use crate::kind::Kind;
-use crate::number::{CounterNumber, Number, NumberType};
+use crate::number::{CounterNumber, NumberType};
 use crate::otel;
 use crate::store::cell::SumCell;
 use crate::store::handle::{BeforeRead, Handle};
@@ -67,60 +68,4 @@ impl<T: CounterNumber> Counter<T> {
     }
 }
 
-impl<T: CounterNumber> Clone for Counter<T> {
-    fn clone(&self) -> Self {
-        Self { series: self.series.clone(), number: PhantomData }
-    }
-}
-
-impl<T: CounterNumber> fmt::Debug for Counter<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.series.debug(f, "Counter", &self.value())
-    }
-}
-
-impl<T: CounterNumber> Handle for Counter<T> {
-    type Cell = SumCell;
-    type Sdk = ();
-
-    const KIND: Kind = Kind::Counter;
-    const NUMBER: NumberType = T::TYPE;
-
-    fn new(series: Arc<Series<SumCell>>) -> Self {
-        Self { series, number: PhantomData }
-    }
-
-    #[inline]
-    fn series(&self) -> &Series<SumCell> {
-        &self.series
-    }
-
-    fn cell(_: &Shared, (): &(), _: &Attributes) -> SumCell {
-        SumCell::new()
-    }
-
-    fn data(_: &Identity, series: &mut dyn Iterator<Item = &Self>) -> Data {
-        Data::Sum {
-            monotonic: true,
-            temporality: Temporality::Cumulative,
-            points: sum_points::<T>(series.map(|handle| &*handle.series)),
-        }
-    }
-
-    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: &BeforeRead) {
-        otel::map_numbers(core.clone(), meter, before_read);
-    }
-}
-
-/// The points of sums, which every series has from its beginning.
-pub(super) fn sum_points<'a, T: Number>(
-    series: impl Iterator<Item = &'a Series<SumCell>>,
-) -> Vec<NumberPoint> {
-    series
-        .map(|series| NumberPoint {
-            attributes: series.attributes.clone(),
-            start: series.start,
-            value: series.cell.get::<T>().value(),
-        })
-        .collect()
-}
+sum_handle!(Counter, CounterNumber, Kind::Counter);

@@ -7,6 +7,7 @@ mod group;
 mod histogram;
 mod observable;
 mod self_metrics;
+mod sum;
 mod up_down_counter;
 
 pub use self::builder::InstrumentBuilder;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use opentelemetry::metrics::Meter as SdkMeter;
 
-use super::counter::sum_points;
 use super::group::Group;
+use super::sum::sum_handle;
 use crate::attributes::Attributes;
-use crate::data::{Data, Temporality};
+use crate::data::{Data, NumberPoint, Temporality};
 use crate::kind::Kind;
 use crate::number::{NumberType, UpDownNumber};
 use crate::otel;
@@ -80,50 +80,7 @@ impl<T: UpDownNumber> UpDownCounter<T> {
     }
 }
 
-impl<T: UpDownNumber> Clone for UpDownCounter<T> {
-    fn clone(&self) -> Self {
-        Self { series: self.series.clone(), number: PhantomData }
-    }
-}
-
-impl<T: UpDownNumber> fmt::Debug for UpDownCounter<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.series.debug(f, "UpDownCounter", &self.value())
-    }
-}
-
-impl<T: UpDownNumber> Handle for UpDownCounter<T> {
-    type Cell = SumCell;
-    type Sdk = ();
-
-    const KIND: Kind = Kind::UpDownCounter;
-    const NUMBER: NumberType = T::TYPE;
-
-    fn new(series: Arc<Series<SumCell>>) -> Self {
-        Self { series, number: PhantomData }
-    }
-
-    #[inline]
-    fn series(&self) -> &Series<SumCell> {
-        &self.series
-    }
-
-    fn cell(_: &Shared, (): &(), _: &Attributes) -> SumCell {
-        SumCell::new()
-    }
-
-    fn data(_: &Identity, series: &mut dyn Iterator<Item = &Self>) -> Data {
-        Data::Sum {
-            monotonic: false,
-            temporality: Temporality::Cumulative,
-            points: sum_points::<T>(series.map(|handle| &*handle.series)),
-        }
-    }
-
-    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: &BeforeRead) {
-        otel::map_numbers(core.clone(), meter, before_read);
-    }
-}
+sum_handle!(UpDownCounter, UpDownNumber, Kind::UpDownCounter);
 
 /// Something that is in flight: counted until this is dropped. From [`UpDownCounter::guard`].
 #[derive(Debug)]
