@@ -20,6 +20,7 @@ use crate::telemetry::Telemetry;
 pub struct TelemetryBuilder {
     registry: Registry,
     naming: Option<Naming>,
+    namespace: Option<String>,
     cardinality_limit: Option<usize>,
     snapshot_max_age: Option<Duration>,
     resource: Vec<(String, AttributeValue)>,
@@ -49,6 +50,7 @@ impl TelemetryBuilder {
         Self {
             registry: Registry::global().clone(),
             naming: None,
+            namespace: None,
             cardinality_limit: None,
             snapshot_max_age: None,
             resource: Vec::new(),
@@ -119,7 +121,13 @@ impl TelemetryBuilder {
         self
     }
 
-    /// The root namespace and whether it stands before metric names. By default `backstage`, and it does;
+    /// The root namespace. `backstage` by default; `METERKIT_NAMESPACE` sets it too. Checked by [`install`](Self::install).
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// The root namespace and whether metric names carry it and their scope. By default `backstage`, and they do;
     /// `METERKIT_NAMESPACE` and `METERKIT_NAMING` set it too.
     pub fn naming(mut self, naming: Naming) -> Self {
         self.naming = Some(naming);
@@ -206,7 +214,14 @@ impl TelemetryBuilder {
         let pipeline = Pipeline::builder(self.registry.clone());
         let mut pipeline =
             pipeline.ok_or(InstallError::AlreadyInstalled)?.resource(env::resource(self.resource));
-        if let Some(naming) = self.naming {
+        let naming = match self.namespace {
+            Some(namespace) => {
+                let policy = self.naming.unwrap_or_default().policy();
+                Some(Naming::new(&namespace, policy)?)
+            }
+            None => self.naming,
+        };
+        if let Some(naming) = naming {
             self.registry.set_naming(naming)?;
         }
         if let Some(limit) = self.cardinality_limit {
