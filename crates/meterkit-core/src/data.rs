@@ -57,7 +57,7 @@ pub struct Descriptor {
     pub description: String,
 }
 
-/// The points of one metric, by kind. Points are ordered by their attributes.
+/// The points of one metric, by kind. Points are ordered by their attributes; the overflow series comes last.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Data {

@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use opentelemetry::metrics::{Meter as SdkMeter, MeterProvider};
@@ -57,6 +57,7 @@ impl Mapping {
             id: NEXT.fetch_add(1, Relaxed),
             provider,
             meters: Mutex::default(),
+            is_announced: AtomicBool::new(false),
         }))
     }
 }
@@ -66,6 +67,8 @@ pub(crate) struct Twins {
     id: u64,
     provider: Arc<dyn MeterProvider + Send + Sync>,
     meters: Mutex<HashMap<InstrumentationScope, SdkMeter>>,
+    /// Whether there is a twin that announces readings.
+    is_announced: AtomicBool,
 }
 
 impl Twins {
@@ -79,8 +82,11 @@ impl Twins {
         if instrument.shared().mapped_to.swap(self.id, AcqRel) == self.id {
             return;
         }
+        // The SDK calls in the order in which twins were made: the first one knows when a reading begins.
+        let observable = instrument.shared().identity.kind != Kind::Histogram;
+        let is_first = observable && !self.is_announced.swap(true, AcqRel);
         let meter = self.meter(scope);
-        instrument.map(&meter, before_read);
+        instrument.map(&meter, is_first.then_some(before_read));
     }
 
     fn meter(&self, scope: &InstrumentationScope) -> SdkMeter {
@@ -91,11 +97,15 @@ impl Twins {
 }
 
 /// Makes an observable twin that reports what `stored` holds.
-pub(crate) fn map_numbers(stored: Arc<dyn Stored>, meter: &SdkMeter, before_read: &BeforeRead) {
+pub(crate) fn map_numbers(
+    stored: Arc<dyn Stored>,
+    meter: &SdkMeter,
+    before_read: Option<&BeforeRead>,
+) {
     let shared = stored.shared();
     // Weak: the SDK keeps callbacks for ever.
     let instrument = Arc::downgrade(&stored);
-    let before_read = before_read.clone();
+    let before_read = before_read.cloned();
 
     macro_rules! observe {
         ($build:ident, $variant:ident) => {{
@@ -104,7 +114,7 @@ pub(crate) fn map_numbers(stored: Arc<dyn Stored>, meter: &SdkMeter, before_read
                 .with_unit(shared.identity.unit.clone())
                 .with_description(shared.identity.description.clone())
                 .with_callback(move |observer| {
-                    report(&before_read, &instrument, |value, attributes| {
+                    report(before_read.as_ref(), &instrument, |value, attributes| {
                         if let Value::$variant(value) = value {
                             observer.observe(value, attributes);
                         }
@@ -133,14 +143,16 @@ pub(crate) fn name(shared: &Shared) -> Cow<'static, str> {
 }
 
 fn report(
-    before_read: &BeforeRead,
+    before_read: Option<&BeforeRead>,
     instrument: &Weak<dyn Stored>,
     mut observe: impl FnMut(Value, &[KeyValue]),
 ) {
     if SILENT.get() {
         return;
     }
-    before_read();
+    if let Some(before_read) = before_read {
+        before_read();
+    }
     let Some(instrument) = instrument.upgrade() else {
         return;
     };

@@ -135,12 +135,15 @@ async fn told_to(stop: &mut watch::Receiver<Option<Instant>>) {
     let _ = stop.wait_for(Option::is_some).await;
 }
 
+/// Why a target does not answer: it panicked, or the pipeline was shut down meanwhile.
+const ENDED: &str = "the target has ended";
+
 /// Asks `delivery` for an export and waits for it until `deadline`.
 pub(crate) async fn flush(delivery: &mpsc::Sender<Flush>, deadline: Instant) -> Result<(), String> {
     let (reply, answer) = oneshot::channel();
     let flushed = async {
-        delivery.send(reply).await.map_err(|_| Closed.to_string())?;
-        answer.await.map_err(|_| Closed.to_string())?.map_err(|error| error.to_string())
+        delivery.send(reply).await.map_err(|_| ENDED)?;
+        answer.await.map_err(|_| ENDED)?.map_err(|error| error.to_string())
     };
     match timeout_at(deadline.into(), flushed).await {
         Ok(outcome) => outcome,

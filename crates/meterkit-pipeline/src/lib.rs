@@ -16,6 +16,7 @@ mod delivery;
 mod delta;
 mod error;
 mod foreign;
+mod hooks;
 mod moment;
 mod pipeline;
 mod reader;

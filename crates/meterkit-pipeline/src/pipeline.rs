@@ -6,25 +6,22 @@ use std::sync::atomic::Ordering::AcqRel;
 use std::sync::mpsc::{self as std_mpsc, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use meterkit_core::{Attributes, Claim, Hooks, Registry};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
-use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 
-use crate::collector::{Collector, Freshness};
+use crate::collector::Collector;
 use crate::error::{FlushError, StartError};
+use crate::hooks::hooks;
 use crate::moment::after;
 use crate::reader::SharedReader;
 use crate::source::{Closed, Source};
 use crate::target::{Schedule, Target};
 use crate::work::{Command, Service, Stop, Work};
-
-/// How long a reader of the SDK's copies waits for callbacks to bring observed values up to date.
-const REFRESH_WAIT: Duration = Duration::from_secs(1);
 
 /// How long a dropped pipeline takes to say good-bye.
 const DROP_DEADLINE: Duration = Duration::from_secs(1);
@@ -248,7 +245,8 @@ impl PipelineBuilder {
         let source = Source::new(collector.clone(), runtime.handle().clone());
         let made = Arc::new(Notify::new());
         if self.has_readers {
-            registry.set_hooks(hooks(&collector, &runtime, &made));
+            let runtime = runtime.handle().clone();
+            registry.set_hooks(hooks(collector, runtime, made.clone()));
             registry.map_to(Arc::new(provider.clone()));
         } else {
             registry.unmap();
@@ -290,28 +288,4 @@ impl fmt::Debug for PipelineBuilder {
 
 fn sdk_resource(resource: &Attributes) -> Resource {
     Resource::builder_empty().with_attributes(resource.to_key_values()).build()
-}
-
-/// What the registry calls while something reads the SDK's copies.
-fn hooks(collector: &Arc<Collector>, runtime: &Runtime, made: &Arc<Notify>) -> Hooks {
-    let made = made.clone();
-    let runtime = runtime.handle().clone();
-    let collector = collector.clone();
-    let before_sdk_read = move || {
-        if collector.cached(Freshness::Recent, Instant::now()).is_some() {
-            return;
-        }
-        // On another thread: this one holds a lock of the SDK, and a callback may make instruments.
-        let (done, wait) = std_mpsc::channel();
-        let collector = collector.clone();
-        runtime.spawn_blocking(move || {
-            collector.collect(Freshness::Recent);
-            let _ = done.send(());
-        });
-        let _ = wait.recv_timeout(REFRESH_WAIT);
-    };
-    Hooks {
-        instrument_made: Some(Arc::new(move || made.notify_one())),
-        before_sdk_read: Some(Arc::new(before_sdk_read)),
-    }
 }

@@ -36,7 +36,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`Closed`] after `shutdown()`.
+    /// [`Closed`] after `shutdown()`, once the last snapshot is too old.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Closed> {
         self.take(Freshness::Recent).await
     }

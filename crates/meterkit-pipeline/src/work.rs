@@ -121,8 +121,9 @@ async fn map_new_instruments(registry: Registry, made: Arc<Notify>) {
         made.notified().await;
         let registry = registry.clone();
         // Waits for locks of the SDK.
-        if spawn_blocking(move || registry.map_new()).await.is_err() {
-            return;
+        if let Err(error) = spawn_blocking(move || registry.map_new()).await {
+            // A callback of another library has panicked before and left the SDK's lock behind.
+            tracing::error!(%error, "new instruments cannot be shown to OpenTelemetry's readers");
         }
     }
 }

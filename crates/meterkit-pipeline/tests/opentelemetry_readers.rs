@@ -329,3 +329,27 @@ fn a_reader_that_collects_all_the_time_never_gets_stuck_with_callbacks_that_make
     });
     is_done.recv_timeout(PATIENCE).expect("it got stuck, or failed");
 }
+
+#[test]
+fn a_callback_runs_once_per_reading_however_many_instruments_are_read() {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    for number in 0..5 {
+        meter
+            .counter::<u64>(format!("count.no_{number}"))
+            .build()
+            .expect("a good name")
+            .increment();
+    }
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = runs.clone();
+    let rows = meter.observable_gauge::<u64>("rows");
+    let _guard = rows.observe(move || counted.fetch_add(1, SeqCst)).expect("a good name");
+    let reader = UserReader::new(Temporality::Cumulative);
+    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    let builder = builder.snapshot_max_age(Duration::ZERO).reader(reader.clone());
+    let _pipeline = builder.start().expect("a thread");
+
+    reader.read();
+    assert_eq!(runs.load(SeqCst), 1);
+}

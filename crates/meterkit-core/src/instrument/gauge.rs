@@ -136,7 +136,7 @@ impl<T: GaugeNumber> Handle for Gauge<T> {
         Data::Gauge(points.collect())
     }
 
-    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: &BeforeRead) {
+    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: Option<&BeforeRead>) {
         otel::map_numbers(core.clone(), meter, before_read);
     }
 }

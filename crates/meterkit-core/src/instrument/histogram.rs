@@ -130,7 +130,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         }
     }
 
-    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, _: &BeforeRead) {
+    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, _: Option<&BeforeRead>) {
         let identity = &core.shared.identity;
         let twin = T::sdk_histogram(
             meter,

@@ -48,7 +48,7 @@ macro_rules! sum_handle {
                 }
             }
 
-            fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: &BeforeRead) {
+            fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: Option<&BeforeRead>) {
                 otel::map_numbers(core.clone(), meter, before_read);
             }
         }

@@ -29,7 +29,7 @@ pub trait Handle: Clone + Send + Sync + Sized + 'static {
     fn data(identity: &Identity, series: &mut dyn Iterator<Item = &Self>) -> Data;
 
     /// Makes the instrument's twin. `before_read` is to be called when something begins to read it.
-    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: &BeforeRead);
+    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: Option<&BeforeRead>);
 
     /// The twin is not read (any more).
     fn unmap(_core: &Core<Self>) {}

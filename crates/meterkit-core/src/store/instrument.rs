@@ -76,7 +76,7 @@ pub(crate) trait Stored: Send + Sync {
     fn shared(&self) -> &Shared;
     fn data(&self) -> Data;
     /// Makes the instrument's twin on `meter`.
-    fn map(self: Arc<Self>, meter: &SdkMeter, before_read: &BeforeRead);
+    fn map(self: Arc<Self>, meter: &SdkMeter, before_read: Option<&BeforeRead>);
     /// Nothing reads the twin (any more).
     fn unmap(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
@@ -98,7 +98,7 @@ impl<H: Handle> Stored for Core<H> {
         }
     }
 
-    fn map(self: Arc<Self>, meter: &SdkMeter, before_read: &BeforeRead) {
+    fn map(self: Arc<Self>, meter: &SdkMeter, before_read: Option<&BeforeRead>) {
         H::map(&self, meter, before_read);
     }
 
