@@ -34,10 +34,11 @@ mod error;
 mod telemetry;
 
 pub use meterkit_core::{
-    AttributeValue, Attributes, CallbackGuard, Counter, CounterGroup, Gauge, GaugeGroup, Group,
-    Histogram, HistogramGroup, InFlight, InstrumentBuilder, InstrumentError, LabelRef, LabelValue,
-    LabelVisitor, Labels, Meter, Naming, NamingError, NamingPolicy, ObservableGauge, Registry,
-    Timer, UpDownCounter, UpDownCounterGroup,
+    AttributeValue, Attributes, CallbackGuard, Counter, CounterGroup, Data, Descriptor, Gauge,
+    GaugeGroup, Group, Histogram, HistogramGroup, HistogramPoint, InFlight, InstrumentBuilder,
+    InstrumentError, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Metric, Naming,
+    NamingError, NamingPolicy, NumberPoint, ObservableGauge, Registry, ScopeMetrics, Temporality,
+    Timer, UpDownCounter, UpDownCounterGroup, Value,
 };
 #[doc(inline)]
 pub use meterkit_macros::LabelValue;

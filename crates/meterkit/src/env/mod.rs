@@ -27,9 +27,9 @@ pub(crate) struct Settings {
     pub(crate) snapshot_max_age: Option<Duration>,
     pub(crate) schedule: Schedule,
     pub(crate) console_interval: Option<Duration>,
-    #[cfg_attr(not(feature = "prometheus"), expect(dead_code, reason = "checked in any case"))]
+    #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "checked in any case"))]
     pub(crate) prometheus_host: Option<String>,
-    #[cfg_attr(not(feature = "prometheus"), expect(dead_code, reason = "checked in any case"))]
+    #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "checked in any case"))]
     pub(crate) prometheus_port: Option<u16>,
 }
 

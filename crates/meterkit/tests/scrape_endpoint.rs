@@ -1,0 +1,119 @@
+//! The scrape endpoint of an installed program.
+#![cfg(feature = "prometheus")]
+
+mod http_get;
+
+use std::net::{SocketAddr, TcpListener};
+
+use meterkit::{InstallError, PrometheusServer, Registry, Telemetry};
+
+use self::http_get::scrape;
+
+fn server() -> PrometheusServer {
+    PrometheusServer::new().host("127.0.0.1").port(0)
+}
+
+fn install(registry: &Registry) -> (Telemetry, SocketAddr) {
+    let builder = Telemetry::builder().registry(registry.clone()).prometheus(server());
+    let telemetry = builder.install().expect("port 0 is always free");
+    let address = telemetry.prometheus_address().expect("it has an endpoint");
+    (telemetry, address)
+}
+
+#[test]
+fn port_0_gives_an_address_that_can_be_read_and_scraped() {
+    let (telemetry, address) = install(&Registry::new());
+    assert_ne!(address.port(), 0);
+    assert!(scrape(address).unwrap().contains("target_info{"));
+    telemetry.shutdown_blocking().unwrap();
+    assert!(scrape(address).is_err(), "nobody listens after the shutdown");
+}
+
+#[test]
+fn without_an_endpoint_there_is_no_address() {
+    let telemetry = Telemetry::builder().registry(Registry::new()).install().unwrap();
+    assert_eq!(telemetry.prometheus_address(), None);
+}
+
+#[test]
+fn a_port_in_use_is_an_error_that_names_address_and_variable_and_nothing_runs() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let registry = Registry::new();
+    let refused = Telemetry::builder()
+        .registry(registry.clone())
+        .prometheus(PrometheusServer::new().host("127.0.0.1").port(port))
+        .install();
+    let error = refused.unwrap_err();
+    assert!(matches!(error, InstallError::Prometheus(_)));
+    let text = error.to_string();
+    for part in [&*format!("127.0.0.1:{port}"), "OTEL_EXPORTER_PROMETHEUS_PORT", "0 for any"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let (telemetry, _) = install(&registry);
+    telemetry.shutdown_blocking().expect("the registry was left free");
+}
+
+#[test]
+fn a_host_of_another_machine_is_an_error_that_names_its_variable() {
+    let server = PrometheusServer::new().host("192.0.2.1").port(0);
+    let refused = Telemetry::builder().registry(Registry::new()).prometheus(server).install();
+    let text = refused.unwrap_err().to_string();
+    for part in ["192.0.2.1:0", "OTEL_EXPORTER_PROMETHEUS_HOST"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn what_was_counted_before_the_install_is_scraped() {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let requests = meter.counter::<u64>("requests").unit("{request}").build().unwrap();
+    let duration =
+        meter.histogram::<f64>("duration").unit("s").buckets([0.1, 1.0]).build().unwrap();
+    let queue = meter.gauge::<i64>("queue.length").build().unwrap();
+    requests.add(41);
+    duration.record(0.5);
+    queue.set(12);
+    let (_telemetry, address) = install(&registry);
+    requests.increment();
+
+    let text = scrape(address).unwrap();
+    for line in [
+        "# TYPE backstage_plugin_catalog_requests_total counter\n",
+        "backstage_plugin_catalog_requests_total{otel_scope_name=\"backstage.plugin.catalog\"} 42\n",
+        "backstage_plugin_catalog_queue_length{otel_scope_name=\"backstage.plugin.catalog\"} 12\n",
+        "backstage_plugin_catalog_duration_seconds_count{otel_scope_name=\"backstage.plugin.catalog\"} 1\n",
+        "backstage_plugin_catalog_duration_seconds_sum{otel_scope_name=\"backstage.plugin.catalog\"} 0.5\n",
+    ] {
+        assert!(text.contains(line), "{line} is missing from:\n{text}");
+    }
+}
+
+#[test]
+fn an_endpoint_can_be_opened_again_on_the_same_port_after_a_shutdown() {
+    let registry = Registry::new();
+    let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build().unwrap();
+    let (first, address) = install(&registry);
+    requests.add(2);
+    assert!(scrape(address).unwrap().contains("} 2\n"));
+    first.shutdown_blocking().unwrap();
+
+    requests.add(3);
+    let server = PrometheusServer::new().host("127.0.0.1").port(address.port());
+    let second = Telemetry::builder().registry(registry).prometheus(server).install().unwrap();
+    assert_eq!(second.prometheus_address(), Some(address));
+    assert!(scrape(address).unwrap().contains("} 5\n"));
+}
+
+#[tokio::test]
+async fn an_application_with_a_server_of_its_own_gets_the_same_text() {
+    let registry = Registry::new();
+    registry.scoped("plugin", "catalog").counter::<u64>("requests").build().unwrap().add(2);
+    let (telemetry, address) = install(&registry);
+    let text = telemetry.scrape().text().await.unwrap();
+    assert_eq!(text, telemetry.scrape().text_blocking());
+    let scraped = tokio::task::spawn_blocking(move || scrape(address)).await.unwrap().unwrap();
+    assert_eq!(scraped, text);
+    telemetry.shutdown().await.unwrap();
+}

@@ -1,0 +1,120 @@
+//! One line per live target says at the start where metrics go; secrets are in none of them.
+
+mod log_lines;
+
+use std::time::Duration;
+
+use meterkit::{ConsoleTarget, ExportFuture, Registry, Schedule, Snapshot, Target, Telemetry};
+use meterkit_core::Temporality;
+
+/// A target of the program's own, with a secret.
+#[derive(Debug)]
+struct Warehouse {
+    #[expect(dead_code, reason = "what counts is where it shows")]
+    api_key: &'static str,
+}
+
+impl Target for Warehouse {
+    fn name(&self) -> &str {
+        "warehouse"
+    }
+
+    fn endpoint(&self) -> String {
+        "https://warehouse.example.com/ingest".to_owned()
+    }
+
+    fn temporality(&self) -> Temporality {
+        Temporality::Delta
+    }
+
+    fn export<'a>(&'a mut self, _: &'a Snapshot) -> ExportFuture<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+const SECRET: &str = "5ecre7-value";
+
+#[test]
+fn each_target_is_named_with_endpoint_interval_and_temporality() {
+    let hourly = Schedule { interval: Duration::from_secs(3600), ..Schedule::default() };
+    let builder = Telemetry::builder()
+        .registry(Registry::new())
+        .schedule(Schedule { interval: Duration::from_millis(2500), ..Schedule::default() })
+        .console(ConsoleTarget::new(std::io::sink()))
+        .target(Warehouse { api_key: SECRET })
+        .target_with(Warehouse { api_key: SECRET }, hourly);
+    let (telemetry, lines) = log_lines::of(|| builder.install().unwrap());
+    let warehouse = "INFO metrics target is live target=warehouse endpoint=https://warehouse.example.com/ingest";
+    let expected = [
+        format!("{warehouse} interval=2500 ms temporality=delta"),
+        format!("{warehouse} interval=3600000 ms temporality=delta"),
+        "INFO metrics target is live target=console endpoint=standard output \
+         interval=2500 ms temporality=cumulative"
+            .to_owned(),
+    ];
+    assert_eq!(lines, expected);
+    telemetry.shutdown_blocking().unwrap();
+}
+
+#[test]
+#[cfg(feature = "prometheus")]
+fn the_scrape_endpoint_is_named_with_the_port_that_the_system_chose() {
+    let server = meterkit::PrometheusServer::new().host("127.0.0.1").port(0);
+    let builder = Telemetry::builder().registry(Registry::new()).prometheus(server);
+    let (telemetry, lines) = log_lines::of(|| builder.install().unwrap());
+    let address = telemetry.prometheus_address().unwrap();
+    let expected = format!(
+        "INFO metrics target is live target=prometheus endpoint=http://{address}/metrics \
+         interval=on scrape temporality=cumulative"
+    );
+    assert_eq!(lines, [expected]);
+}
+
+#[test]
+fn a_program_without_targets_is_told_so() {
+    let builder = Telemetry::builder().registry(Registry::new());
+    let (_telemetry, lines) = log_lines::of(|| builder.install().unwrap());
+    assert_eq!(lines, ["INFO metrics are collected, but no target is selected"]);
+}
+
+#[test]
+fn an_install_that_is_refused_names_no_live_target() {
+    let registry = Registry::new();
+    let _first = Telemetry::builder().registry(registry.clone()).install().unwrap();
+    let second = Telemetry::builder().registry(registry).target(Warehouse { api_key: SECRET });
+    let (refused, lines) = log_lines::of(|| second.install());
+    assert!(refused.is_err());
+    assert!(lines.is_empty(), "{lines:?}");
+}
+
+#[test]
+fn secrets_of_a_target_show_neither_in_debug_nor_in_a_line() {
+    let registry = Registry::new();
+    let builder = Telemetry::builder().registry(registry).target(Warehouse { api_key: SECRET });
+    let before = format!("{builder:?} {builder:#?}");
+    assert!(before.contains("warehouse"), "{before}");
+    let (telemetry, lines) = log_lines::of(|| builder.install().unwrap());
+    let after = format!("{telemetry:?} {telemetry:#?}");
+    for shown in lines.iter().chain([&before, &after]) {
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+    telemetry.shutdown_blocking().unwrap();
+}
+
+#[test]
+fn a_dropped_value_is_logged_once_per_instrument() {
+    let meter = Registry::new().scoped("plugin", "catalog");
+    let (first, second) =
+        (meter.counter::<f64>("first").build().unwrap(), meter.gauge::<f64>("second").build());
+    let second = second.unwrap();
+    let ((), lines) = log_lines::of(|| {
+        for _ in 0..3 {
+            first.add(-1.0);
+            second.set(f64::NAN);
+        }
+    });
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("WARN value dropped: a counter cannot fall"), "{lines:?}");
+    assert!(lines[0].contains("instrument=backstage.plugin.catalog.first reason=negative"));
+    assert!(lines[1].contains("instrument=backstage.plugin.catalog.second reason=not_finite"));
+}
