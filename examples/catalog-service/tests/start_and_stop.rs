@@ -61,10 +61,8 @@ async fn a_temporary_database_goes_when_the_service_stops() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_data_of_a_given_file_is_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let config = Config {
-        database: Some(directory.path().join("catalog.sqlite")),
-        ..Config::default()
-    };
+    let config =
+        Config { database: Some(directory.path().join("catalog.sqlite")), ..Config::default() };
 
     let first = Service::start(config.clone()).await.unwrap();
     load::run(&first.url(), 60, 2).await.unwrap();
