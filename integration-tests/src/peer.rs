@@ -1,6 +1,7 @@
 //! Servers of others, where they are installed.
 
 use std::env;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -22,6 +23,10 @@ pub fn find(name: &str) -> Option<PathBuf> {
     };
     let is_required = env::var("METERKIT_PEERS").is_ok_and(|value| value == "require");
     assert!(!is_required, "METERKIT_PEERS=require, but {name} is missing: {reason}");
-    eprintln!("skipped: {name} is not installed; `integration-tests/peers {name}` installs it");
+    // Not `eprintln!`, which the test runner swallows when the test passes.
+    let _ = writeln!(
+        io::stderr(),
+        "skipped: {name} is not installed; `integration-tests/peers {name}` installs it"
+    );
     None
 }
