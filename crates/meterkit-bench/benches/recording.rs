@@ -1,0 +1,136 @@
+//! What recording costs: `cargo bench -p meterkit-bench --bench recording`.
+
+use std::process::ExitCode;
+
+use meterkit_bench::comparison::Comparison;
+use meterkit_bench::labels::{REQUEST, durations, requests};
+use meterkit_bench::suite::Suite;
+use meterkit_bench::targets::{Collected, Scraper};
+use meterkit_bench::{floor, ours, theirs};
+
+fn main() -> ExitCode {
+    let mut suite = Suite::from_args();
+    suite.section("one thread, ours against the floor and OpenTelemetry's API");
+    bounded(&mut suite);
+    for_information(&mut suite);
+    suite.section("two threads on one series, per call and thread");
+    two_threads(&mut suite);
+    suite.section("three targets (ours) against one target (theirs)");
+    targets(&mut suite);
+    suite.finish()
+}
+
+fn bounded(suite: &mut Suite) {
+    suite.run(
+        Comparison::new("counter / AtomicU64::fetch_add", 1.2)
+            .ours(ours::counter())
+            .theirs(floor::atomic_add()),
+    );
+    suite.run(
+        Comparison::new("counter, 3 texts / Counter::add", 0.5)
+            .ours(ours::counter_of_three())
+            .theirs(theirs::counter_of_three()),
+    );
+    suite.run(
+        Comparison::new("counter, 3 texts, 1 run-time string / Counter::add", 0.5)
+            .ours(ours::counter_of_run_time_string())
+            .theirs(theirs::counter_of_run_time_string()),
+    );
+    suite.run(
+        Comparison::new("counter, 3 texts, 16 sets in turns / Counter::add", 0.5)
+            .ours(ours::counter_of_sixteen_sets())
+            .theirs(theirs::counter_of_sixteen_sets()),
+    );
+}
+
+fn for_information(suite: &mut Suite) {
+    suite.run(
+        Comparison::new("counter, 3 texts / prometheus with_label_values", None)
+            .ours(ours::counter_of_three())
+            .theirs(theirs::prometheus_counter_of_three()),
+    );
+    suite.run(
+        Comparison::new("counter, enum and bool / Counter::add", None)
+            .ours(ours::counter_of_closed_set())
+            .theirs(theirs::counter_of_closed_set()),
+    );
+    suite.run(
+        Comparison::new("counter / Counter::add", None)
+            .ours(ours::counter())
+            .theirs(theirs::counter()),
+    );
+    suite.run(
+        Comparison::new("up-down counter / UpDownCounter::add", None)
+            .ours(ours::up_down_counter())
+            .theirs(theirs::up_down_counter()),
+    );
+    suite.run(
+        Comparison::new("gauge / Gauge::record", None).ours(ours::gauge()).theirs(theirs::gauge()),
+    );
+    suite.run(
+        Comparison::new("histogram / Histogram::record", None)
+            .ours(ours::histogram())
+            .theirs(theirs::histogram()),
+    );
+    suite.run(
+        Comparison::new("histogram, 3 texts / Histogram::record", None)
+            .ours(ours::histogram_of_three())
+            .theirs(theirs::histogram_of_three()),
+    );
+}
+
+fn two_threads(suite: &mut Suite) {
+    suite.run(
+        Comparison::new("counter / AtomicU64::fetch_add", None)
+            .ours_on(2, ours::counter())
+            .theirs_on(2, floor::atomic_add()),
+    );
+    suite.run(
+        Comparison::new("counter / Counter::add", None)
+            .ours_on(2, ours::counter())
+            .theirs_on(2, theirs::counter()),
+    );
+    suite.run(
+        Comparison::new("counter, 3 texts / Counter::add", None)
+            .ours_on(2, ours::counter_of_three())
+            .theirs_on(2, theirs::counter_of_three()),
+    );
+    suite.run(
+        Comparison::new("histogram / Histogram::record", None)
+            .ours_on(2, ours::histogram_of_one_value())
+            .theirs_on(2, theirs::histogram_of_one_value()),
+    );
+}
+
+fn targets(suite: &mut Suite) {
+    let (one, three) = (Collected::by_one(), Collected::by_three());
+    let _scraper = Scraper::of(&[&one, &three]);
+
+    let counter = |collected: &Collected| {
+        let counter = collected.meter().counter::<u64>("plain").build().expect("a counter");
+        move || std::hint::black_box(&counter).increment()
+    };
+    suite.run(Comparison::new("counter", 1.05).ours(counter(&three)).theirs(counter(&one)));
+
+    let group = |collected: &Collected| {
+        let group = ours::counter_group(&collected.meter());
+        move || group.with(*std::hint::black_box(&REQUEST)).increment()
+    };
+    suite.run(Comparison::new("counter, 3 texts", 1.05).ours(group(&three)).theirs(group(&one)));
+
+    // Several series: now and then a single one is slow for the whole life of a process.
+    let histogram = |collected: &Collected| {
+        let group = ours::histogram_group(&collected.meter());
+        let histograms = requests().map(|labels| group.with(labels).clone());
+        let (mut at, mut next) = (0, durations());
+        move || {
+            at = (at + 1) % histograms.len();
+            histograms[at].record(next());
+        }
+    };
+    suite.run(
+        Comparison::new("histogram, 16 series in turns", 1.05)
+            .ours(histogram(&three))
+            .theirs(histogram(&one)),
+    );
+}

@@ -1,0 +1,78 @@
+//! Makes a number of calls of one case, for the script `instructions` to count what they take.
+//!
+//! `instructions <case> <calls>`; without arguments it lists the cases.
+
+use std::env;
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use meterkit_bench::scrape::{Holding, Ours, Theirs};
+use meterkit_bench::{floor, ours, theirs};
+
+/// Series that each scrape collects.
+const SERIES: usize = 10_000;
+
+/// Name, how many units of work one call is, and what makes so many calls.
+type Case = (&'static str, usize, fn(u64));
+
+const CASES: &[Case] = &[
+    ("atomic", 1, |n| repeat(n, floor::atomic_add())),
+    ("counter", 1, |n| repeat(n, ours::counter())),
+    ("counter-otel", 1, |n| repeat(n, theirs::counter())),
+    ("texts", 1, |n| repeat(n, ours::counter_of_three())),
+    ("texts-otel", 1, |n| repeat(n, theirs::counter_of_three())),
+    ("texts-prometheus", 1, |n| repeat(n, theirs::prometheus_counter_of_three())),
+    ("run-time-string", 1, |n| repeat(n, ours::counter_of_run_time_string())),
+    ("run-time-string-otel", 1, |n| repeat(n, theirs::counter_of_run_time_string())),
+    ("closed", 1, |n| repeat(n, ours::counter_of_closed_set())),
+    ("closed-otel", 1, |n| repeat(n, theirs::counter_of_closed_set())),
+    ("up-down", 1, |n| repeat(n, ours::up_down_counter())),
+    ("up-down-otel", 1, |n| repeat(n, theirs::up_down_counter())),
+    ("gauge", 1, |n| repeat(n, ours::gauge())),
+    ("gauge-otel", 1, |n| repeat(n, theirs::gauge())),
+    ("histogram", 1, |n| repeat(n, ours::histogram())),
+    ("histogram-otel", 1, |n| repeat(n, theirs::histogram())),
+    ("scrape-series", SERIES, |n| repeat(n, our_scrape(Holding::Counters))),
+    ("scrape-series-otel", SERIES, |n| repeat(n, their_scrape(Holding::Counters))),
+    ("scrape-histogram", SERIES, |n| repeat(n, our_scrape(Holding::Histograms))),
+    ("scrape-histogram-otel", SERIES, |n| repeat(n, their_scrape(Holding::Histograms))),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [] => {
+            CASES.iter().for_each(|(name, divisor, _)| println!("{name} {divisor}"));
+            ExitCode::SUCCESS
+        }
+        [name, calls] => {
+            let case = CASES.iter().find(|(known, _, _)| known == name);
+            let (Some((_, _, run)), Ok(calls)) = (case, calls.parse()) else {
+                eprintln!("no case `{name}`, or `{calls}` is no number");
+                return ExitCode::FAILURE;
+            };
+            run(calls);
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("instructions <case> <calls>");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn repeat(calls: u64, mut call: impl FnMut()) {
+    for _ in 0..calls {
+        call();
+    }
+}
+
+fn our_scrape(holding: Holding) -> impl FnMut() {
+    let ours = Ours::new(holding, SERIES);
+    move || drop(black_box(ours.scrape()))
+}
+
+fn their_scrape(holding: Holding) -> impl FnMut() {
+    let theirs = Theirs::new(holding, SERIES);
+    move || drop(black_box(theirs.scrape()))
+}

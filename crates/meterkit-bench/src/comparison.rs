@@ -1,0 +1,242 @@
+//! Two sides of one question, measured in turns.
+//!
+//! Times on a shared machine drift by far more than the differences that matter here. So both sides run in short batches,
+//! A B A B, and what counts is the ratio of neighbours.
+
+use std::fmt;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long and how often batches run.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "two settings")]
+pub struct Pace {
+    /// Batches of each side.
+    pub rounds: usize,
+    /// How long one batch takes, about. A call that takes longer is a batch of its own.
+    pub batch: Duration,
+}
+
+impl Pace {
+    /// For figures.
+    pub const FULL: Self = Self { rounds: 41, batch: Duration::from_millis(10) };
+
+    /// To see that everything runs.
+    pub const QUICK: Self = Self { rounds: 3, batch: Duration::from_micros(200) };
+}
+
+/// Ours against theirs.
+#[must_use = "nothing is measured until `run`"]
+pub struct Comparison<'a> {
+    name: String,
+    bound: Option<f64>,
+    ours: Option<Batch<'a>>,
+    theirs: Option<Batch<'a>>,
+}
+
+/// Runs so many calls and tells how long they took.
+type Batch<'a> = Box<dyn FnMut(u64) -> Duration + 'a>;
+
+impl<'a> Comparison<'a> {
+    /// A comparison in which ours may cost at most `bound` times theirs; `None` asks for information only.
+    pub fn new(name: impl Into<String>, bound: impl Into<Option<f64>>) -> Self {
+        Self { name: name.into(), bound: bound.into(), ours: None, theirs: None }
+    }
+
+    /// One call of ours.
+    pub fn ours(mut self, call: impl FnMut() + 'a) -> Self {
+        self.ours = Some(alone(call));
+        self
+    }
+
+    /// One call of theirs.
+    pub fn theirs(mut self, call: impl FnMut() + 'a) -> Self {
+        self.theirs = Some(alone(call));
+        self
+    }
+
+    /// One call of ours, made by `threads` threads at once.
+    pub fn ours_on(mut self, threads: usize, call: impl Fn() + Sync + 'a) -> Self {
+        self.ours = Some(together(threads, call));
+        self
+    }
+
+    /// One call of theirs, made by `threads` threads at once.
+    pub fn theirs_on(mut self, threads: usize, call: impl Fn() + Sync + 'a) -> Self {
+        self.theirs = Some(together(threads, call));
+        self
+    }
+
+    /// What is compared.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Measures both sides in turns.
+    ///
+    /// # Panics
+    ///
+    /// A side is missing.
+    pub fn run(self, pace: Pace) -> Outcome {
+        let mut ours = self.ours.expect("a comparison has `ours`");
+        let mut theirs = self.theirs.expect("a comparison has `theirs`");
+        let our_calls = calibrate(&mut ours, pace.batch);
+        let their_calls = calibrate(&mut theirs, pace.batch);
+        let rounds: Vec<(f64, f64)> = (0..pace.rounds)
+            .map(|_| (nanos(&mut ours, our_calls), nanos(&mut theirs, their_calls)))
+            .collect();
+        Outcome::new(self.name, self.bound, &rounds)
+    }
+}
+
+impl fmt::Debug for Comparison<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Comparison")
+            .field("name", &self.name)
+            .field("bound", &self.bound)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came out: nanoseconds per call, and ratios of ours to theirs.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "figures")]
+pub struct Outcome {
+    /// What was compared.
+    pub name: String,
+    /// What the ratio may be at most.
+    pub bound: Option<f64>,
+    /// Median of ours.
+    pub ours: f64,
+    /// Median of theirs.
+    pub theirs: f64,
+    /// First quartile, median and third quartile of the ratios of neighbouring batches.
+    pub pairs: [f64; 3],
+}
+
+impl Outcome {
+    fn new(name: String, bound: Option<f64>, rounds: &[(f64, f64)]) -> Self {
+        let side = |of: fn(&(f64, f64)) -> f64| quantile(rounds.iter().map(of).collect(), 0.5);
+        let ratios: Vec<f64> = rounds.iter().map(|(ours, theirs)| ours / theirs).collect();
+        Self {
+            name,
+            bound,
+            ours: side(|round| round.0),
+            theirs: side(|round| round.1),
+            pairs: [0.25, 0.5, 0.75].map(|at| quantile(ratios.clone(), at)),
+        }
+    }
+
+    /// Ratio of the medians.
+    pub fn ratio(&self) -> f64 {
+        self.ours / self.theirs
+    }
+
+    /// Median of the ratios of neighbours: the one that drift spoils least, and that is held against the bound.
+    pub fn paired(&self) -> f64 {
+        self.pairs[1]
+    }
+
+    /// Whether the bound is missed by more than `margin`, a share of the bound.
+    pub fn misses(&self, margin: f64) -> bool {
+        self.bound.is_some_and(|bound| self.paired() > bound * (1.0 + margin))
+    }
+}
+
+fn alone<'a>(mut call: impl FnMut() + 'a) -> Batch<'a> {
+    Box::new(move |calls| {
+        let start = Instant::now();
+        for _ in 0..calls {
+            call();
+        }
+        start.elapsed()
+    })
+}
+
+/// Each thread makes all `calls`; the time is the mean of the threads'.
+fn together<'a>(threads: usize, call: impl Fn() + Sync + 'a) -> Batch<'a> {
+    Box::new(move |calls| {
+        let start = Barrier::new(threads);
+        let work = || {
+            start.wait();
+            let start = Instant::now();
+            for _ in 0..calls {
+                call();
+            }
+            start.elapsed()
+        };
+        let total: Duration = thread::scope(|scope| {
+            let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            running.into_iter().map(|it| it.join().expect("a call panicked")).sum()
+        });
+        total / threads as u32
+    })
+}
+
+/// How many calls fill a batch.
+fn calibrate(batch: &mut Batch<'_>, length: Duration) -> u64 {
+    let mut calls = 1;
+    loop {
+        let took = batch(calls);
+        if took * 2 >= length {
+            let fitting = calls as f64 * length.as_secs_f64() / took.as_secs_f64();
+            return (fitting as u64).max(1);
+        }
+        calls *= 2;
+    }
+}
+
+fn nanos(batch: &mut Batch<'_>, calls: u64) -> f64 {
+    batch(calls).as_nanos() as f64 / calls as f64
+}
+
+fn quantile(mut values: Vec<f64>, at: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * at).round() as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pair_ratio_is_not_moved_by_a_drift_that_both_sides_share() {
+        let round = |n| (f64::from(10 + n * n), f64::from(20 + 2 * n * n));
+        let rounds: Vec<_> = (0..9).map(round).collect();
+        let outcome = Outcome::new("drift".to_owned(), Some(0.5), &rounds);
+        assert_eq!(outcome.pairs, [0.5; 3]);
+        assert!(!outcome.misses(0.0));
+    }
+
+    #[test]
+    fn a_bound_is_missed_beyond_the_margin_only() {
+        let outcome = Outcome::new("over".to_owned(), Some(1.0), &[(1.05, 1.0)]);
+        assert!(outcome.misses(0.0));
+        assert!(!outcome.misses(0.1));
+        let unbound = Outcome::new("unbound".to_owned(), None, &[(9.0, 1.0)]);
+        assert!(!unbound.misses(0.0));
+    }
+
+    #[test]
+    fn quartiles_of_an_odd_number_are_values_of_it() {
+        let values = vec![5.0, 1.0, 4.0, 2.0, 3.0];
+        assert_eq!([0.25, 0.5, 0.75].map(|at| quantile(values.clone(), at)), [2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn both_sides_run_alone_and_together() {
+        use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+        let (ours, theirs) = (AtomicU64::new(0), AtomicU64::new(0));
+        let add = |cell: &AtomicU64| {
+            cell.fetch_add(1, Relaxed);
+        };
+        let outcome = Comparison::new("both", None)
+            .ours(|| add(&ours))
+            .theirs_on(2, || add(&theirs))
+            .run(Pace::QUICK);
+        assert!(outcome.ratio() > 0.0);
+        assert!(ours.into_inner() > 0);
+        assert_eq!(theirs.into_inner() % 2, 0);
+    }
+}

@@ -1,0 +1,103 @@
+//! The label sets that are measured, written by hand, and the values that fill them.
+
+use meterkit_core::{LabelRef, LabelValue, LabelVisitor, Labels};
+
+/// The keys of [`Request`].
+pub const REQUEST_KEYS: [&str; 3] = ["method", "route", "tenant"];
+
+/// Three text labels, two of which may come from anywhere.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
+pub struct Request<'a> {
+    /// `POST`
+    pub method: &'static str,
+    /// `/catalog/entities`
+    pub route: &'a str,
+    /// A name that is known at run time only.
+    pub tenant: &'a str,
+}
+
+impl Labels for Request<'_> {
+    type Set = Request<'static>;
+    const KEYS: &'static [&'static str] = &REQUEST_KEYS;
+
+    #[inline]
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(LabelRef::Static(self.method));
+        visitor.visit(self.route.label());
+        visitor.visit(self.tenant.label());
+    }
+}
+
+/// The values that most comparisons record with.
+pub const REQUEST: Request<'static> =
+    Request { method: "POST", route: "/catalog/entities", tenant: "north-europe" };
+
+/// Sixteen label sets, for comparisons that take them in turns.
+pub fn requests() -> [Request<'static>; 16] {
+    const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
+    const TENANTS: [&str; 4] = ["north-europe", "west-us", "asia", "internal"];
+    std::array::from_fn(|n| Request { method: METHODS[n % 4], tenant: TENANTS[n / 4], ..REQUEST })
+}
+
+/// A closed label set: two types that have few values.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
+pub struct Operation {
+    /// What was done.
+    pub kind: Kind,
+    /// Whether it worked.
+    pub success: bool,
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a closed label")]
+pub enum Kind {
+    /// `create`
+    Create,
+    /// `update`
+    Update,
+    /// `delete`
+    Delete,
+}
+
+impl Kind {
+    /// The label's value.
+    #[inline]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl Labels for Operation {
+    type Set = Self;
+    const KEYS: &'static [&'static str] = &["kind", "success"];
+
+    #[inline]
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(LabelRef::Static(self.kind.as_str()));
+        visitor.visit(self.success.label());
+    }
+}
+
+/// Values for histograms, spread over their buckets so that no branch is always the same.
+pub fn durations() -> impl FnMut() -> f64 {
+    let mut state = 0x9E37_79B9_u32;
+    let values: [f64; 64] = std::array::from_fn(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        0.001 * 1.2_f64.powi((state >> 26) as i32)
+    });
+    let mut at = 0;
+    move || {
+        at = (at + 1) % values.len();
+        values[at]
+    }
+}
+
+/// Bucket bounds in seconds, the same for every library.
+pub const BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];

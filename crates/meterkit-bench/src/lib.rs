@@ -1,0 +1,16 @@
+//! Benchmarks of `meterkit` against other libraries.
+//!
+//! Each figure compares two sides in one run, round by round: [`comparison`]. What is measured lives in [`floor`] (plain
+//! Rust), [`ours`], [`theirs`], [`targets`] and [`scrape`], so that the benchmarks, which measure time, and the program
+//! `instructions`, which counts instructions, run the same code.
+//!
+//! How to run them, and what their figures were: `README.md`.
+
+pub mod comparison;
+pub mod floor;
+pub mod labels;
+pub mod ours;
+pub mod scrape;
+pub mod suite;
+pub mod targets;
+pub mod theirs;

@@ -1,0 +1,184 @@
+//! Scrapes of many series: ours, and those of `opentelemetry-prometheus`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use meterkit_core::{Meter, Registry};
+use meterkit_pipeline::{Pipeline, Snapshot};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Meter as SdkMeter, MeterProvider};
+use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
+use prometheus::proto::MetricFamily;
+use prometheus::{Encoder, TextEncoder};
+
+use crate::labels::{BOUNDS, Request, durations};
+
+/// What the series hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "chosen by the benchmarks alone")]
+pub enum Holding {
+    /// One number each.
+    Counters,
+    /// Twelve buckets each.
+    Histograms,
+}
+
+/// The label values of the series: four methods, ten tenants, and as many routes as it takes.
+fn label_values(series: usize) -> impl Iterator<Item = (&'static str, String, String)> {
+    const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
+    (0..series).map(|n| {
+        (METHODS[n % 4], format!("/catalog/entities/{}", n / 40), format!("tenant-{}", n / 4 % 10))
+    })
+}
+
+/// A registry of ours with many series in one instrument.
+#[derive(Debug)]
+pub struct Ours {
+    pipeline: Pipeline,
+}
+
+impl Ours {
+    /// With `series` series.
+    pub fn new(holding: Holding, series: usize) -> Self {
+        let registry = Registry::new();
+        let builder = Pipeline::builder(registry.clone()).expect("the registry is new");
+        let pipeline = builder.snapshot_max_age(Duration::ZERO).start().expect("a thread");
+        let meter = registry.scoped("core", "bench");
+        match holding {
+            Holding::Counters => fill_counters(&meter, series),
+            Holding::Histograms => fill_histograms(&meter, series),
+        }
+        Self { pipeline }
+    }
+
+    /// Collects: runs callbacks, reads the SDK and the store.
+    pub fn read(&self) -> Arc<Snapshot> {
+        self.pipeline.source().snapshot_blocking()
+    }
+
+    /// Writes what was collected.
+    pub fn write(&self, snapshot: &Snapshot) -> String {
+        meterkit_prometheus::render(snapshot)
+    }
+
+    /// A whole scrape.
+    pub fn scrape(&self) -> String {
+        self.write(&self.read())
+    }
+}
+
+fn fill_counters(meter: &Meter, series: usize) {
+    let group = meter.counter_group::<Request<'static>, u64>("requests").cardinality_limit(series);
+    let group = group.build().expect("a counter group");
+    for (n, (method, route, tenant)) in (1..).zip(label_values(series)) {
+        group.with(Request { method, route: &route, tenant: &tenant }).add(n);
+    }
+}
+
+fn fill_histograms(meter: &Meter, series: usize) {
+    let group = meter.histogram_group::<Request<'static>, f64>("requests.duration").unit("s");
+    let group = group.buckets(BOUNDS).cardinality_limit(series).build().expect("a histogram group");
+    let mut next = durations();
+    for (method, route, tenant) in label_values(series) {
+        let histogram = group.with(Request { method, route: &route, tenant: &tenant });
+        (0..10).for_each(|_| histogram.record(next()));
+    }
+}
+
+/// A provider with `opentelemetry-prometheus` as its reader and many series in one instrument.
+pub struct Theirs {
+    _provider: SdkMeterProvider,
+    registry: prometheus::Registry,
+}
+
+impl Theirs {
+    /// With `series` series.
+    pub fn new(holding: Holding, series: usize) -> Self {
+        let registry = prometheus::Registry::new();
+        let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone());
+        let limit = series + 1;
+        let provider = SdkMeterProvider::builder()
+            .with_reader(exporter.build().expect("an exporter"))
+            .with_view(move |_: &Instrument| {
+                Stream::builder().with_cardinality_limit(limit).build().ok()
+            })
+            .build();
+        let meter = provider.meter("bench");
+        match holding {
+            Holding::Counters => fill_their_counters(&meter, series),
+            Holding::Histograms => fill_their_histograms(&meter, series),
+        }
+        Self { _provider: provider, registry }
+    }
+
+    /// Collects from the SDK and makes metric families.
+    pub fn read(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+
+    /// Writes what was collected.
+    pub fn write(&self, families: &[MetricFamily]) -> Vec<u8> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(families, &mut text).expect("text");
+        text
+    }
+
+    /// A whole scrape.
+    pub fn scrape(&self) -> Vec<u8> {
+        self.write(&self.read())
+    }
+}
+
+impl fmt::Debug for Theirs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Theirs").finish_non_exhaustive()
+    }
+}
+
+fn fill_their_counters(meter: &SdkMeter, series: usize) {
+    let counter = meter.u64_counter("requests").build();
+    for (n, labels) in (1..).zip(label_values(series)) {
+        counter.add(n, &attributes(labels));
+    }
+}
+
+fn fill_their_histograms(meter: &SdkMeter, series: usize) {
+    let histogram = meter.f64_histogram("requests.duration").with_unit("s");
+    let histogram = histogram.with_boundaries(BOUNDS.to_vec()).build();
+    let mut next = durations();
+    for labels in label_values(series) {
+        let attributes = attributes(labels);
+        (0..10).for_each(|_| histogram.record(next(), &attributes));
+    }
+}
+
+fn attributes((method, route, tenant): (&'static str, String, String)) -> [KeyValue; 3] {
+    [
+        KeyValue::new("method", method),
+        KeyValue::new("route", route),
+        KeyValue::new("tenant", tenant),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(text: &str, name: &str) -> usize {
+        text.lines().filter(|line| !line.starts_with('#') && line.contains(name)).count()
+    }
+
+    #[test]
+    fn both_sides_write_the_same_number_of_samples() {
+        for (holding, name, each) in
+            [(Holding::Counters, "requests_total", 1), (Holding::Histograms, "duration", 14)]
+        {
+            let ours = Ours::new(holding, 3000).scrape();
+            let theirs = String::from_utf8(Theirs::new(holding, 3000).scrape()).unwrap();
+            assert_eq!(samples(&ours, name), 3000 * each);
+            assert_eq!(samples(&theirs, name), 3000 * each);
+            assert!(!ours.contains("overflow") && !theirs.contains("overflow"));
+        }
+    }
+}
