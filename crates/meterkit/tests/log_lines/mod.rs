@@ -1,4 +1,4 @@
-//! What is logged through `tracing` on one thread.
+//! What this library logs through `tracing` on one thread.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
@@ -40,8 +40,9 @@ impl Visit for Line {
 }
 
 impl Subscriber for Lines {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    /// Other crates may log too, depending on features that someone else switches on.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("meterkit")
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
