@@ -87,11 +87,6 @@ impl Attributes {
             })
             .collect()
     }
-
-    /// Values in the order in which the labels were declared, absent ones included.
-    pub(crate) fn declared(&self) -> &[Option<AttributeValue>] {
-        &self.values
-    }
 }
 
 impl Debug for Attributes {

@@ -21,12 +21,19 @@ pub(crate) struct SeriesGroup<H: Handle> {
     keys: Arc<Keys>,
     key_count: usize,
     hasher: RandomState,
-    table: SeriesTable<H>,
+    table: SeriesTable<Member<H>>,
     overflow: OnceLock<H>,
     /// The instrument's own limit; the registry's counts when it has none.
     limit: Option<usize>,
     /// Slots in the order of their attributes, as far as they were there at the last read.
     order: Mutex<Vec<u32>>,
+}
+
+/// A series and its labels. These stand here too so that a look-up does not touch the series itself, whose line
+/// other threads are writing to.
+struct Member<H> {
+    labels: Arc<[Option<AttributeValue>]>,
+    handle: H,
 }
 
 impl<H: Handle> SeriesGroup<H> {
@@ -46,15 +53,15 @@ impl<H: Handle> SeriesGroup<H> {
     #[inline]
     pub(crate) fn with(&self, labels: &impl Labels, shared: &Arc<Shared>, sdk: &H::Sdk) -> &H {
         let hash = self.hash(labels);
-        match self.table.get(hash, |handle| matches(labels, handle)) {
-            Some(handle) => handle,
+        match self.table.get(hash, |member| matches(labels, &member.labels)) {
+            Some(member) => &member.handle,
             None => self.make(hash, labels, shared, sdk),
         }
     }
 
     /// Each series, the overflow series last.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &H> {
-        self.table.iter().chain(self.overflow.get())
+        self.table.iter().map(|member| &member.handle).chain(self.overflow.get())
     }
 
     /// Calls `read` with all series, ordered by their attributes.
@@ -64,11 +71,13 @@ impl<H: Handle> SeriesGroup<H> {
         let len = self.table.len();
         if known < len {
             order.extend(known as u32..len as u32);
-            let attributes =
-                |slot: &u32| self.table.entry(*slot as usize).map(|h| &h.series().attributes);
+            let attributes = |slot: &u32| {
+                self.table.entry(*slot as usize).map(|it| &it.handle.series().attributes)
+            };
             order.sort_by(|a, b| attributes(a).cmp(&attributes(b)));
         }
-        let series = order.iter().filter_map(|slot| self.table.entry(*slot as usize));
+        let series =
+            order.iter().filter_map(|slot| Some(&self.table.entry(*slot as usize)?.handle));
         read(&mut series.chain(self.overflow.get()))
     }
 
@@ -98,10 +107,16 @@ impl<H: Handle> SeriesGroup<H> {
         let made = self.table.get_or_insert(
             hash,
             limit,
-            |handle| handle.series().attributes.declared() == &*values,
-            || Series::make(Attributes::new(self.keys.clone(), values.clone()), shared, sdk),
+            |member| member.labels == values,
+            || {
+                let attributes = Attributes::new(self.keys.clone(), values.clone());
+                Member { labels: values.clone(), handle: Series::make(attributes, shared, sdk) }
+            },
         );
-        made.unwrap_or_else(|| self.overflow(limit, shared, sdk))
+        match made {
+            Some(member) => &member.handle,
+            None => self.overflow(limit, shared, sdk),
+        }
     }
 
     fn values(&self, labels: &impl Labels) -> Arc<[Option<AttributeValue>]> {
@@ -133,8 +148,8 @@ impl<H: Handle> SeriesGroup<H> {
 
     fn warn_of_overflow(&self, limit: usize, shared: &Shared) {
         let mut values = vec![HashSet::new(); self.key_count];
-        for handle in self.table.iter() {
-            for (seen, value) in values.iter_mut().zip(handle.series().attributes.declared()) {
+        for member in self.table.iter() {
+            for (seen, value) in values.iter_mut().zip(&*member.labels) {
                 seen.insert(value);
             }
         }
@@ -154,9 +169,8 @@ impl<H: Handle> SeriesGroup<H> {
 }
 
 #[inline]
-fn matches<H: Handle>(labels: &impl Labels, handle: &H) -> bool {
-    let mut visitor =
-        Matching { stored: handle.series().attributes.declared().iter(), equal: true };
+fn matches(labels: &impl Labels, stored: &[Option<AttributeValue>]) -> bool {
+    let mut visitor = Matching { stored: stored.iter(), equal: true };
     labels.visit(&mut visitor);
     visitor.equal && visitor.stored.all(Option::is_none)
 }
@@ -168,7 +182,7 @@ struct Hashing<S> {
 }
 
 impl<S: Hasher> LabelVisitor for Hashing<S> {
-    #[inline]
+    #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
         if self.room > 0 {
             self.room -= 1;
@@ -183,7 +197,7 @@ struct Matching<'a> {
 }
 
 impl LabelVisitor for Matching<'_> {
-    #[inline]
+    #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
         if let Some(stored) = self.stored.next() {
             self.equal &= value.is(stored);

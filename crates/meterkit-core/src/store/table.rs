@@ -17,7 +17,7 @@ const FIRST_CHUNK: usize = 4;
 const CHUNKS: usize = 14;
 
 pub(crate) struct SeriesTable<V> {
-    /// An entry of an index: the upper half of the hash, and the slot in the arena plus one. Zero is empty.
+    /// An entry of an index: the upper half of the hash, and the place in the arena. Zero is empty.
     indexes: [OnceLock<Box<[AtomicU64]>>; INDEXES],
     current: AtomicUsize,
     chunks: [OnceLock<Box<[OnceLock<V>]>>; CHUNKS],
@@ -55,7 +55,7 @@ impl<V> SeriesTable<V> {
                 return None;
             }
             if entry >> 32 == tag {
-                let value = self.entry((entry as u32 - 1) as usize)?;
+                let value = self.at(Place::from_entry(entry))?;
                 if is_it(value) {
                     return Some(value);
                 }
@@ -81,13 +81,14 @@ impl<V> SeriesTable<V> {
         if slot >= limit {
             return None;
         }
-        let (chunk, offset) = place(slot);
+        let place = Place::of(slot);
+        let len = FIRST_CHUNK << (2 * place.chunk);
         let chunk = self
             .chunks
-            .get(chunk)?
-            .get_or_init(|| (0..FIRST_CHUNK << (2 * chunk)).map(|_| OnceLock::new()).collect());
-        let value = chunk[offset].get_or_init(make);
-        self.publish(hash >> 32, slot)?;
+            .get(place.chunk)?
+            .get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
+        let value = chunk[place.offset].get_or_init(make);
+        self.publish(place.to_entry(hash), slot)?;
         self.len.store(slot + 1, Release);
         Some(value)
     }
@@ -104,8 +105,12 @@ impl<V> SeriesTable<V> {
     }
 
     pub(crate) fn entry(&self, slot: usize) -> Option<&V> {
-        let (chunk, offset) = place(slot);
-        self.chunks[chunk].get()?[offset].get()
+        self.at(Place::of(slot))
+    }
+
+    #[inline]
+    fn at(&self, place: Place) -> Option<&V> {
+        self.chunks.get(place.chunk)?.get()?.get(place.offset)?.get()
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
@@ -114,11 +119,11 @@ impl<V> SeriesTable<V> {
     }
 
     /// Writes an entry into the index, into a larger one when this one is half full.
-    fn publish(&self, tag: u64, slot: usize) -> Option<()> {
+    fn publish(&self, new: u64, slot: usize) -> Option<()> {
         let current = self.current.load(Relaxed);
         let index = self.indexes[current].get()?;
         if (slot + 1) * 2 <= index.len() {
-            insert(index, tag << 32 | (slot as u64 + 1));
+            insert(index, new);
             return Some(());
         }
         let larger = empty_index(index.len() * 4);
@@ -128,7 +133,7 @@ impl<V> SeriesTable<V> {
                 insert(&larger, entry);
             }
         }
-        insert(&larger, tag << 32 | (slot as u64 + 1));
+        insert(&larger, new);
         self.indexes.get(current + 1)?.set(larger).ok()?;
         self.current.store(current + 1, Release);
         Some(())
@@ -149,12 +154,37 @@ fn insert(index: &[AtomicU64], entry: u64) {
     index[at].store(entry, Release);
 }
 
-/// Chunk and offset of a slot: chunk `k` holds `FIRST_CHUNK * 4^k` entries.
-fn place(slot: usize) -> (usize, usize) {
-    let rank = 3 * (slot / FIRST_CHUNK) + 1;
-    let chunk = (rank.ilog2() / 2) as usize;
-    let before = FIRST_CHUNK * ((1 << (2 * chunk)) - 1) / 3;
-    (chunk, slot - before)
+/// Where a slot is: chunk `k` holds `FIRST_CHUNK * 4^k` entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    chunk: usize,
+    offset: usize,
+}
+
+impl Place {
+    /// In an index entry, the chunk plus one stands above the offset, so that no entry is zero.
+    const OFFSET_BITS: u32 = 28;
+
+    fn of(slot: usize) -> Self {
+        let rank = 3 * (slot / FIRST_CHUNK) + 1;
+        let chunk = (rank.ilog2() / 2) as usize;
+        let before = FIRST_CHUNK * ((1 << (2 * chunk)) - 1) / 3;
+        Self { chunk, offset: slot - before }
+    }
+
+    fn to_entry(self, hash: u64) -> u64 {
+        let place = (self.chunk as u64 + 1) << Self::OFFSET_BITS | self.offset as u64;
+        hash >> 32 << 32 | place
+    }
+
+    #[inline]
+    fn from_entry(entry: u64) -> Self {
+        let place = entry as u32;
+        Self {
+            chunk: (place >> Self::OFFSET_BITS) as usize - 1,
+            offset: (place & ((1 << Self::OFFSET_BITS) - 1)) as usize,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +197,9 @@ mod tests {
     fn every_slot_has_a_place_of_its_own() {
         let mut expected = (0, 0);
         for slot in 0..100_000 {
-            assert_eq!(place(slot), expected, "slot {slot}");
+            let place = Place::of(slot);
+            assert_eq!((place.chunk, place.offset), expected, "slot {slot}");
+            assert_eq!(Place::from_entry(place.to_entry(u64::MAX)), place);
             expected.1 += 1;
             if expected.1 == FIRST_CHUNK << (2 * expected.0) {
                 expected = (expected.0 + 1, 0);
