@@ -81,10 +81,11 @@ impl Page {
                     }
                 }
                 Data::Histogram { points, bounds, .. } => {
+                    let bounds = written_bounds(bounds);
                     for point in points {
                         self.series(member, &point.attributes);
                         if self.is_first(family, member, &mut written) {
-                            self.histogram(&family.name, bounds, point);
+                            self.histogram(&family.name, &bounds, point);
                         }
                     }
                 }
@@ -120,16 +121,16 @@ impl Page {
         text::value(&mut self.out, point.value);
     }
 
-    fn histogram(&mut self, name: &str, bounds: &[f64], point: &HistogramPoint) {
+    fn histogram(&mut self, name: &str, bounds: &[String], point: &HistogramPoint) {
         let mut below = 0;
         for (bound, count) in bounds.iter().zip(&point.buckets) {
             below += count;
-            self.sample(name, "_bucket", Some(*bound));
+            self.sample(name, "_bucket", Some(bound));
             text::integer(&mut self.out, below);
             self.out.push('\n');
         }
         // Not from the last bucket: a histogram of another library may have none at all.
-        self.sample(name, "_bucket", Some(f64::INFINITY));
+        self.sample(name, "_bucket", Some("+Inf"));
         text::integer(&mut self.out, point.count);
         self.out.push('\n');
         self.sample(name, "_sum", None);
@@ -141,7 +142,7 @@ impl Page {
     }
 
     /// Name and labels of one sample, up to its value.
-    fn sample(&mut self, name: &str, suffix: &str, bound: Option<f64>) {
+    fn sample(&mut self, name: &str, suffix: &str, bound: Option<&str>) {
         let out = &mut self.out;
         out.push_str(name);
         out.push_str(suffix);
@@ -150,11 +151,21 @@ impl Page {
             out.push_str(&self.labels);
             if let Some(bound) = bound {
                 out.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
-                text::float(out, bound);
+                out.push_str(bound);
                 out.push('"');
             }
             out.push('}');
         }
         out.push(' ');
     }
+}
+
+/// The bounds of all series of a histogram, written once.
+fn written_bounds(bounds: &[f64]) -> Vec<String> {
+    let written = |bound: &f64| {
+        let mut out = String::new();
+        text::float(&mut out, *bound);
+        out
+    };
+    bounds.iter().map(written).collect()
 }

@@ -8,7 +8,7 @@ pub(crate) fn head(out: &mut String, name: &str, family_type: &str, help: &str) 
         out.push_str("# HELP ");
         out.push_str(name);
         out.push(' ');
-        escape(out, help, |c| matches!(c, '\\' | '\n'));
+        escape(out, help, |byte| matches!(byte, b'\\' | b'\n'));
         out.push('\n');
     }
     out.push_str("# TYPE ");
@@ -23,7 +23,7 @@ pub(crate) fn label(out: &mut String, name: &str, value: &str) {
     separate(out);
     out.push_str(name);
     out.push_str("=\"");
-    escape(out, value, |c| matches!(c, '\\' | '\n' | '"'));
+    escape(out, value, |byte| matches!(byte, b'\\' | b'\n' | b'"'));
     out.push('"');
 }
 
@@ -73,9 +73,10 @@ fn separate(out: &mut String) {
     }
 }
 
-fn escape(out: &mut String, text: &str, must: impl Fn(char) -> bool) {
+/// `must` is asked for single bytes: what has to be escaped is ASCII, which no other character contains.
+fn escape(out: &mut String, text: &str, must: impl Fn(u8) -> bool) {
     let mut rest = text;
-    while let Some(at) = rest.find(&must) {
+    while let Some(at) = rest.bytes().position(&must) {
         out.push_str(&rest[..at]);
         out.push_str(match rest.as_bytes()[at] {
             b'\\' => "\\\\",
