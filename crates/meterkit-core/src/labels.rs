@@ -112,6 +112,17 @@ impl LabelRef<'_> {
         }
     }
 
+    /// The label that was stored as `value`.
+    pub(crate) fn of(value: &Option<AttributeValue>) -> LabelRef<'_> {
+        match value {
+            Some(AttributeValue::Str(text)) => LabelRef::Str(text),
+            Some(AttributeValue::Bool(value)) => LabelRef::Bool(*value),
+            Some(AttributeValue::I64(value)) => LabelRef::I64(*value),
+            // No label is a float.
+            Some(AttributeValue::F64(_)) | None => LabelRef::Absent,
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn is(self, stored: &Option<AttributeValue>) -> bool {
         match (self, stored) {

@@ -127,6 +127,27 @@ impl ScopeKey {
         }
     }
 
+    /// The same scope, its name without the prefix that it may carry already: one scope has one key.
+    pub(crate) fn canonical(&self, naming: &Naming) -> Self {
+        let mut key = self.clone();
+        if let ScopeId::Scoped { kind, name } = &mut key.id {
+            let prefix = format!("{}.{kind}.", naming.namespace);
+            if let Some(bare) = name.strip_prefix(&prefix) {
+                *name = bare.to_owned();
+            }
+        }
+        key
+    }
+
+    /// The name of `metric` without the prefix that it may carry already: one metric has one name.
+    pub(crate) fn bare_metric_name(&self, naming: &Naming, metric: &str) -> String {
+        let prefix = format!("{}.", self.full_name(naming));
+        match (&self.id, naming.policy, metric.strip_prefix(&prefix)) {
+            (ScopeId::Scoped { .. }, NamingPolicy::Prefixed, Some(bare)) => bare.to_owned(),
+            _ => metric.to_owned(),
+        }
+    }
+
     /// Whether names in this scope follow the house style, or a convention's own.
     pub(crate) fn has_house_style(&self) -> bool {
         matches!(self.id, ScopeId::Scoped { .. })

@@ -97,3 +97,20 @@ fn instruments_that_are_made_later_have_the_new_name() -> Result<(), InstrumentE
     assert_eq!(value(&registry, "acme.shop.plugin.catalog.requests"), Some(Value::U64(1)));
     Ok(())
 }
+
+#[test]
+fn a_metric_is_one_however_much_of_its_prefix_is_written() {
+    let registry = Registry::new();
+    let count = |scope: &str, name: &str| {
+        let meter = registry.scoped("plugin", scope);
+        meter.counter::<u64>(name.to_owned()).build().unwrap().increment();
+    };
+    count("x", "y");
+    count("backstage.plugin.x", "y");
+    count("x", "backstage.plugin.x.y");
+    let scopes = registry.read();
+    assert_eq!(scopes.len(), 1, "{scopes:?}");
+    assert_eq!(scopes[0].metrics.len(), 1, "{scopes:?}");
+    let text = format!("{:?}", scopes[0].metrics[0].data);
+    assert!(text.contains("U64(3)"), "{text}");
+}

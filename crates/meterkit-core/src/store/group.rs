@@ -55,7 +55,7 @@ impl<H: Handle> SeriesGroup<H> {
         let hash = self.hash(labels);
         match self.table.get(hash, |member| matches(labels, &member.labels)) {
             Some(member) => &member.handle,
-            None => self.make(hash, labels, shared, sdk),
+            None => self.make(labels, shared, sdk),
         }
     }
 
@@ -96,14 +96,25 @@ impl<H: Handle> SeriesGroup<H> {
         visitor.hasher.finish()
     }
 
+    /// The same hash, of values that were collected.
+    fn hash_stored(&self, values: &[Option<AttributeValue>]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        for value in values {
+            LabelRef::of(value).hash_into(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     #[cold]
-    fn make(&self, hash: u64, labels: &impl Labels, shared: &Arc<Shared>, sdk: &H::Sdk) -> &H {
+    fn make(&self, labels: &impl Labels, shared: &Arc<Shared>, sdk: &H::Sdk) -> &H {
         let limit = self.limit.unwrap_or_else(|| shared.settings.cardinality_limit.load(Relaxed));
         if self.table.len() >= limit {
             return self.overflow(limit, shared, sdk);
         }
         // The caller's code hands out the labels: it must not run under the table's lock.
         let values = self.values(labels);
+        // Of these values: a second visit may hand out others than the first.
+        let hash = self.hash_stored(&values);
         let made = self.table.get_or_insert(
             hash,
             limit,

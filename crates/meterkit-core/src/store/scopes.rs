@@ -66,15 +66,17 @@ impl Scopes {
     pub(crate) fn instrument<H: Handle>(
         &self,
         key: &ScopeKey,
-        identity: Identity,
+        mut identity: Identity,
         limit: Option<usize>,
         settings: &Arc<Settings>,
     ) -> Result<Found<H>, InstrumentError> {
         let naming = self.naming.read().unwrap_or_else(PoisonError::into_inner);
+        let key = &key.canonical(&naming);
         let full_name = key.metric_name(&naming, &identity.name);
         if full_name.len() > name::MAX_LENGTH {
             return Err(InstrumentError::TooLong { name: identity.name, full_name });
         }
+        identity.name = key.bare_metric_name(&naming, &identity.name);
         let scope = self.scope(key, &naming);
         let mut instruments = scope.instruments.write().unwrap_or_else(PoisonError::into_inner);
         // OpenTelemetry takes names that differ in case only for one.
