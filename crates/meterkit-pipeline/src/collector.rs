@@ -1,5 +1,6 @@
 //! Collections: one at a time, shared by everyone who asks meanwhile.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -11,6 +12,11 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use crate::foreign;
 use crate::reader::SharedReader;
 use crate::snapshot::Snapshot;
+
+thread_local! {
+    /// Whether this thread is taking a snapshot: a callback that asks for one must not wait for itself.
+    static IS_TAKING: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Takes snapshots of a registry and of what other libraries recorded in the SDK.
 #[derive(Debug)]
@@ -69,6 +75,9 @@ impl Collector {
 
     /// A snapshot: the last one, the one being taken, or a new one. Runs callbacks, so it may take long.
     pub(crate) fn collect(&self, freshness: Freshness) -> Arc<Snapshot> {
+        if IS_TAKING.get() {
+            return self.without_callbacks();
+        }
         let asked = Instant::now();
         let mut flight = self.lock();
         loop {
@@ -84,12 +93,22 @@ impl Collector {
         drop(flight);
 
         let landing = Landing(self);
+        IS_TAKING.set(true);
         let started = Instant::now();
         let snapshot = Arc::new(self.take());
         let taken = Taken { snapshot: snapshot.clone(), started, ended: Instant::now() };
         self.lock().last = Some(taken);
         drop(landing);
         snapshot
+    }
+
+    /// For a callback: the last snapshot, or what the store holds.
+    fn without_callbacks(&self) -> Arc<Snapshot> {
+        let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
+        last.unwrap_or_else(|| {
+            let scopes = self.registry.read();
+            Arc::new(Snapshot { resource: self.resource.clone(), time: SystemTime::now(), scopes })
+        })
     }
 
     fn take(&self) -> Snapshot {
@@ -150,6 +169,7 @@ struct Landing<'a>(&'a Collector);
 
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
+        IS_TAKING.set(false);
         self.0.lock().is_running = false;
         self.0.landed.notify_all();
     }

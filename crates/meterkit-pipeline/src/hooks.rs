@@ -1,7 +1,10 @@
 //! What the registry calls while a reader of OpenTelemetry's ecosystem reads.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use meterkit_core::Hooks;
@@ -13,16 +16,29 @@ use crate::collector::{Collector, Freshness};
 /// How long a reader waits for callbacks to bring observed values up to date.
 const REFRESH_WAIT: Duration = Duration::from_secs(1);
 
+/// How often a reader looks whether the refresh that another one asked for has ended.
+const POLL: Duration = Duration::from_millis(1);
+
 pub(crate) fn hooks(collector: Arc<Collector>, runtime: Handle, made: Arc<Notify>) -> Hooks {
+    let is_refreshing = Arc::new(AtomicBool::new(false));
     let before_sdk_read = move || {
         if collector.cached(Freshness::Recent, Instant::now()).is_some() {
             return;
         }
+        // One thread at most waits for a callback that hangs, however often readers come by.
+        if is_refreshing.swap(true, AcqRel) {
+            let end = Instant::now() + REFRESH_WAIT;
+            while is_refreshing.load(Acquire) && Instant::now() < end {
+                thread::sleep(POLL);
+            }
+            return;
+        }
         // On another thread: this one holds a lock of the SDK, and a callback may make instruments.
         let (done, wait) = mpsc::channel();
-        let collector = collector.clone();
+        let (collector, is_refreshing) = (collector.clone(), is_refreshing.clone());
         runtime.spawn_blocking(move || {
             collector.collect(Freshness::Recent);
+            is_refreshing.store(false, Release);
             let _ = done.send(());
         });
         let _ = wait.recv_timeout(REFRESH_WAIT);

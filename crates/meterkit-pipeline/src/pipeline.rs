@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use meterkit_core::{Attributes, Claim, Hooks, Registry};
+use meterkit_core::{Attributes, Claim, Registry};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
@@ -132,7 +132,6 @@ impl Pipeline {
         if self.is_shut_down.swap(true, AcqRel) {
             return None;
         }
-        self.registry.set_hooks(Hooks::default());
         let (reply, outcome) = std_mpsc::channel();
         let deadline = after(deadline);
         let _ = self.commands.send(Command::Shutdown { deadline, reply });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
-use meterkit_core::{Claim, Registry};
+use meterkit_core::{Claim, Hooks, Registry};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use tokio::runtime::Runtime;
@@ -97,12 +97,15 @@ impl Work {
             match command {
                 Command::Flush { deadline, reply } => {
                     let senders = served.iter().map(|it| (it.name.clone(), it.flushes.clone()));
-                    let flush = flush(senders.collect(), self.provider.clone(), deadline);
+                    let (registry, provider) = (self.registry.clone(), self.provider.clone());
+                    let flush = flush(senders.collect(), registry, provider, deadline);
                     tokio::spawn(async move { reply.send(flush.await) });
                 }
                 Command::Shutdown { deadline, reply } => {
                     stop.send_replace(Some(deadline));
-                    let outcome = finish(served, services, &self.provider, deadline).await;
+                    let (registry, provider) = (self.registry.clone(), self.provider.clone());
+                    let outcome = finish(served, services, registry, provider, deadline).await;
+                    self.registry.set_hooks(Hooks::default());
                     self.registry.unmap();
                     // Before the answer: whoever has it may start another pipeline.
                     drop(self.claim);
@@ -130,6 +133,7 @@ async fn map_new_instruments(registry: Registry, made: Arc<Notify>) {
 
 async fn flush(
     targets: Vec<(String, mpsc::Sender<Flush>)>,
+    registry: Registry,
     provider: SdkMeterProvider,
     deadline: Instant,
 ) -> Result<(), FlushError> {
@@ -145,14 +149,20 @@ async fn flush(
             failures.push(TargetFailure { target, reason });
         }
     }
-    failures.extend(ask_readers(deadline, move |_| provider.force_flush()).await);
+    let flush = move |_| {
+        // What was made a moment ago may have no twin yet.
+        registry.map_new();
+        provider.force_flush()
+    };
+    failures.extend(ask_readers(deadline, flush).await);
     outcome(failures)
 }
 
 async fn finish(
     served: Vec<Served>,
     services: Vec<JoinHandle<()>>,
-    provider: &SdkMeterProvider,
+    registry: Registry,
+    provider: SdkMeterProvider,
     deadline: Instant,
 ) -> Result<(), FlushError> {
     let mut failures = Vec::new();
@@ -169,8 +179,11 @@ async fn finish(
         // What a service has not finished by then is cut off; it has answered what it could.
         let _ = timeout_at(deadline.into(), service).await;
     }
-    let provider = provider.clone();
-    failures.extend(ask_readers(deadline, move |left| provider.shutdown_with_timeout(left)).await);
+    let shutdown = move |left| {
+        registry.map_new();
+        provider.shutdown_with_timeout(left)
+    };
+    failures.extend(ask_readers(deadline, shutdown).await);
     outcome(failures)
 }
 

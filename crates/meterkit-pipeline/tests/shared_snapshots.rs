@@ -217,3 +217,21 @@ async fn who_stops_waiting_leaves_the_collection_to_the_next_one() {
     assert_eq!(value(&snapshot, RUNS), Some(1.0));
     drop(gate.leave);
 }
+
+#[test]
+fn a_callback_that_asks_for_a_snapshot_does_not_wait_for_itself() {
+    let (meter, builder) = catalog(Duration::ZERO);
+    let source = Arc::new(Mutex::new(None::<meterkit_pipeline::Source>));
+    let asked = source.clone();
+    let _guard = meter
+        .observable_gauge::<u64>("points")
+        .observe(move || {
+            let source = asked.lock().unwrap().clone();
+            source.map_or(0, |source| source.snapshot_blocking().len() as u64)
+        })
+        .unwrap();
+    meter.counter::<u64>("requests").build().unwrap().increment();
+    let pipeline = builder.start().unwrap();
+    *source.lock().unwrap() = Some(pipeline.source());
+    assert!(pipeline.source().snapshot_blocking().len() >= 2);
+}
