@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use meterkit_core::{Attributes, Data, HistogramPoint, Metric, NumberPoint, Temporality, Value};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::snapshot::Snapshot;
 use crate::target::{ExportError, ExportFuture, Target};
 
 /// Writes each snapshot as text, one line per point: `OTEL_METRICS_EXPORTER=console`.
+///
+/// A page that took longer than the timeout is written all the same; the next delta then repeats what it held.
 ///
 /// ```text
 /// # 2026-03-01T12:00:00Z, 2 points
@@ -19,6 +21,8 @@ use crate::target::{ExportError, ExportFuture, Target};
 /// ```
 pub struct ConsoleTarget {
     out: Arc<Mutex<dyn Write + Send>>,
+    /// The page that is being written, also when its export has timed out: a stuck pipe holds one thread, not many.
+    writing: Option<JoinHandle<io::Result<()>>>,
     temporality: Temporality,
 }
 
@@ -30,7 +34,7 @@ impl ConsoleTarget {
 
     /// Writes to `out`.
     pub fn new(out: impl Write + Send + 'static) -> Self {
-        Self { out: Arc::new(Mutex::new(out)), temporality: Temporality::Cumulative }
+        Self { out: Arc::new(Mutex::new(out)), writing: None, temporality: Temporality::Cumulative }
     }
 
     /// Whether sums and histograms are written in full, the default, or as the difference to what was written before.
@@ -64,14 +68,21 @@ impl Target for ConsoleTarget {
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
         let text = Page(snapshot).to_string();
-        let out = self.out.clone();
+        let Self { out, writing, .. } = self;
+        let out = out.clone();
         Box::pin(async move {
+            if let Some(earlier) = writing {
+                // How that ended was of interest to an export that has given up.
+                let _ = earlier.await;
+            }
             // A full pipe blocks: not on the thread that the other targets share.
-            let written = spawn_blocking(move || {
+            let page = writing.insert(spawn_blocking(move || {
                 let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
                 out.write_all(text.as_bytes()).and_then(|()| out.flush())
-            });
-            match written.await {
+            }));
+            let written = page.await;
+            *writing = None;
+            match written {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(ExportError::retryable(error.to_string())),
                 Err(error) => Err(ExportError::retryable(error.to_string())),
