@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::name::Problem;
+use meterkit_rules::name::Problem;
 
 /// Why an instrument could not be made. Nothing is registered then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

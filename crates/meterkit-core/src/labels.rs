@@ -196,23 +196,3 @@ macro_rules! integer_labels {
 }
 
 integer_labels!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-
-/// Why `key` cannot be a label key, or `None` when it can.
-pub(crate) fn key_problem(key: &str) -> Option<&'static str> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-    if key.is_empty() {
-        Some("is empty")
-    } else if key == "le" || key == "quantile" {
-        Some("is reserved for the buckets and quantiles of Prometheus")
-    } else if key.starts_with("__") {
-        Some("begins with `__`, which Prometheus keeps for itself")
-    } else if key.starts_with("otel_scope_") || key.starts_with("otel.scope.") {
-        Some("is reserved for the labels that name the instrumentation scope")
-    } else if !key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-        Some("must begin with a letter")
-    } else if !key.chars().all(legal) {
-        Some("may only hold ASCII letters, digits, `_` and `.`")
-    } else {
-        None
-    }
-}

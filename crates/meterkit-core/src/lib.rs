@@ -18,13 +18,11 @@ mod instrument;
 mod kind;
 mod labels;
 mod meter;
-mod name;
 mod number;
 mod otel;
 mod registry;
 mod scope;
 mod store;
-mod unit;
 
 pub use self::attributes::{AttributeValue, Attributes};
 pub use self::data::{

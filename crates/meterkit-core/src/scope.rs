@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
+use meterkit_rules::name;
 use opentelemetry::{InstrumentationScope, KeyValue};
 
 use crate::error::{NamingError, ScopeError};
-use crate::name;
 
 /// The root namespace when nothing else is said.
 const DEFAULT_NAMESPACE: &str = "backstage";

@@ -4,20 +4,22 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use meterkit_rules::{label_key, name, unit};
+
 use super::gauge::Gauge;
 use super::group::Group;
 use super::histogram::Histogram;
 use super::observable::{CallbackGuard, ObservableGauge};
 use super::self_metrics;
+use crate::buckets;
 use crate::error::{InstrumentError, ScopeError};
 use crate::kind::Kind;
-use crate::labels::{Labels, key_problem};
+use crate::labels::Labels;
 use crate::number::{GaugeNumber, HistogramNumber};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
 use crate::store::handle::Handle;
 use crate::store::instrument::{Core, Identity};
-use crate::{buckets, name, unit};
 
 /// An instrument about to be made. From the methods of [`Meter`](crate::Meter).
 ///
@@ -89,7 +91,7 @@ impl<I> InstrumentBuilder<I> {
             let unit = self.unit.into_owned();
             return Err(InstrumentError::Unit { name, unit, problem });
         }
-        if let Some(problem) = self.bounds.as_deref().and_then(buckets::problem) {
+        if let Some(problem) = self.bounds.as_deref().and_then(meterkit_rules::buckets::problem) {
             return Err(InstrumentError::Buckets { name, problem });
         }
         if self.limit == Some(0) {
@@ -193,7 +195,7 @@ impl Labels for NoLabels {
 fn check_keys(name: &str, keys: &[&str]) -> Result<(), InstrumentError> {
     for (at, key) in keys.iter().enumerate() {
         let twice = keys[..at].contains(key).then_some("stands twice");
-        if let Some(problem) = key_problem(key).or(twice) {
+        if let Some(problem) = label_key::problem(key).or(twice) {
             return Err(InstrumentError::LabelKey {
                 name: name.to_owned(),
                 key: (*key).to_owned(),

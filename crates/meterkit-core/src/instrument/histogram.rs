@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
+use meterkit_rules::unit;
 use opentelemetry::metrics::{Histogram as SdkHistogram, Meter as SdkMeter};
 
 use super::group::Group;
@@ -17,7 +18,6 @@ use crate::store::handle::{BeforeRead, Handle};
 use crate::store::instrument::{Core, Identity, Shared};
 use crate::store::series::Series;
 use crate::store::settings::DropReason;
-use crate::unit;
 
 /// Records how values are distributed: durations, sizes.
 ///

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use meterkit_rules::name;
 use opentelemetry::InstrumentationScope;
 
 use super::handle::Handle;
@@ -11,7 +12,6 @@ use super::instrument::{Core, Identity, Shared, Stored};
 use super::settings::Settings;
 use crate::data::{Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError};
-use crate::name;
 use crate::scope::{Naming, ScopeKey};
 
 /// All scopes, and how they are named.

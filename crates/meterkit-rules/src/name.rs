@@ -1,13 +1,15 @@
 //! Names of metrics and scopes: OpenTelemetry's grammar, then the house style.
 
 /// Longest instrument name in OpenTelemetry, prefix included.
-pub(crate) const MAX_LENGTH: usize = 255;
+pub const MAX_LENGTH: usize = 255;
 
 /// What is wrong with a name, and what would be right.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub(crate) rule: &'static str,
-    pub(crate) suggestion: Option<String>,
+pub struct Problem {
+    /// The rule that it breaks, as the end of a sentence.
+    pub rule: &'static str,
+    /// A name that would do.
+    pub suggestion: Option<String>,
 }
 
 impl Problem {
@@ -17,7 +19,7 @@ impl Problem {
 }
 
 /// Checks a name of ours: lower-case words in snake_case, dots between levels.
-pub(crate) fn check(name: &str) -> Result<(), Problem> {
+pub fn check(name: &str) -> Result<(), Problem> {
     check_grammar(name)?;
     let rule = if name.contains(|c: char| c.is_ascii_uppercase()) {
         "holds an upper-case letter"
@@ -34,7 +36,7 @@ pub(crate) fn check(name: &str) -> Result<(), Problem> {
 }
 
 /// Checks what OpenTelemetry demands of every instrument, and nothing more.
-pub(crate) fn check_grammar(name: &str) -> Result<(), Problem> {
+pub fn check_grammar(name: &str) -> Result<(), Problem> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
     let rule = if name.is_empty() {
         "is empty"

@@ -24,7 +24,7 @@ const WORDS: [(&str, &str); 16] = [
 ];
 
 /// What is wrong with `unit`, and what to write, or `None` when it is fine. No unit is fine.
-pub(crate) fn problem(unit: &str) -> Option<String> {
+pub fn problem(unit: &str) -> Option<String> {
     if unit.len() > MAX_LENGTH {
         return Some(format!(
             "has {} characters, {MAX_LENGTH} are allowed; use a UCUM symbol such as `s` or `By`",
@@ -50,7 +50,7 @@ pub(crate) fn problem(unit: &str) -> Option<String> {
 }
 
 /// How many of `unit` a second has, when it is a unit of time.
-pub(crate) fn per_second(unit: &str) -> Option<f64> {
+pub fn per_second(unit: &str) -> Option<f64> {
     match unit {
         "ns" => Some(1e9),
         "us" => Some(1e6),

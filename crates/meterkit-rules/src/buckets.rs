@@ -1,0 +1,42 @@
+//! Bucket boundaries of histograms.
+
+/// What is wrong with `bounds`, and what would be right, or `None` when they are fine.
+pub fn problem(bounds: &[f64]) -> Option<String> {
+    if bounds.is_empty() {
+        return Some("is empty; give at least one boundary, or none to get the default".to_owned());
+    }
+    if let Some(bound) = bounds.iter().find(|bound| bound.is_nan()) {
+        return Some(format!("holds {bound}; boundaries are numbers"));
+    }
+    if bounds.iter().any(|bound| bound.is_infinite()) {
+        return Some(
+            "holds an infinity; the last bucket is open by itself, leave it out".to_owned(),
+        );
+    }
+    bounds.windows(2).find(|pair| pair[0] >= pair[1]).map(|pair| {
+        let mut sorted = bounds.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        sorted.dedup();
+        format!("has {} before {}; boundaries must rise: {sorted:?}", pair[0], pair[1])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::problem;
+
+    #[test]
+    fn each_bad_list_is_told_what_is_wrong() {
+        for (bounds, words) in [
+            (&[][..], "empty"),
+            (&[1.0, f64::NAN], "NaN"),
+            (&[1.0, f64::INFINITY], "leave it out"),
+            (&[5.0, 1.0], "[1.0, 5.0]"),
+            (&[1.0, 1.0, 2.0], "[1.0, 2.0]"),
+        ] {
+            let text = problem(bounds).unwrap_or_else(|| panic!("{bounds:?} passed"));
+            assert!(text.contains(words), "{bounds:?}: {text}");
+        }
+        assert_eq!(problem(&[0.1, 1.0]), None);
+    }
+}
