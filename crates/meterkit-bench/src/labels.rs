@@ -1,6 +1,6 @@
 //! The label sets that are measured, written by hand, and the values that fill them.
 
-use meterkit_core::{LabelRef, LabelValue, LabelVisitor, Labels};
+use meterkit_core::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 
 /// The keys of [`Request`].
 pub const REQUEST_KEYS: [&str; 3] = ["method", "route", "tenant"];
@@ -19,7 +19,11 @@ pub struct Request<'a> {
 
 impl Labels for Request<'_> {
     type Set = Request<'static>;
-    const KEYS: &'static [&'static str] = &REQUEST_KEYS;
+    const KEYS: &'static [LabelKey] = &[
+        LabelKey::new(REQUEST_KEYS[0]),
+        LabelKey::new(REQUEST_KEYS[1]),
+        LabelKey::new(REQUEST_KEYS[2]),
+    ];
 
     #[inline]
     fn visit(&self, visitor: &mut impl LabelVisitor) {
@@ -76,7 +80,7 @@ impl Kind {
 
 impl Labels for Operation {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["kind", "success"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("kind"), LabelKey::new("success")];
 
     #[inline]
     fn visit(&self, visitor: &mut impl LabelVisitor) {

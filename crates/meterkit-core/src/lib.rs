@@ -34,7 +34,7 @@ pub use self::instrument::{
     InFlight, InstrumentBuilder, ObservableGauge, Timer, UpDownCounter, UpDownCounterGroup,
 };
 pub use self::kind::Kind;
-pub use self::labels::{LabelRef, LabelValue, LabelVisitor, Labels};
+pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 pub use self::meter::Meter;
 pub use self::number::{
     CounterNumber, GaugeNumber, HistogramNumber, Number, NumberType, UpDownNumber, Value,

@@ -3,7 +3,7 @@
 mod readings;
 
 use meterkit_core::{
-    Counter, InstrumentError, LabelValue, LabelVisitor, Labels, Meter, Registry, Value,
+    Counter, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Meter, Registry, Value,
 };
 
 use self::readings::{points, value};
@@ -12,7 +12,7 @@ struct Kind(&'static str);
 
 impl Labels for Kind {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["kind"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("kind")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.0.label());
@@ -23,7 +23,7 @@ struct Method(&'static str);
 
 impl Labels for Method {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["method"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("method")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.0.label());

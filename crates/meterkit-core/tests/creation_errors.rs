@@ -1,8 +1,8 @@
 //! Bad input is an error whose text names the offender, the rule and what to write instead.
 
 use meterkit_core::{
-    InstrumentError, LabelRef, LabelVisitor, Labels, Meter, Naming, NamingError, NamingPolicy,
-    Registry,
+    InstrumentError, LabelKey, LabelRef, LabelVisitor, Labels, Meter, Naming, NamingError,
+    NamingPolicy, Registry,
 };
 
 /// `error` says all of `words`.
@@ -99,16 +99,16 @@ fn each_bad_bucket_list_is_named_with_the_rule_and_a_better_one() {
 }
 
 /// Label keys: good ones, then one bad key in each.
-const KEYS: [&[&str]; 9] = [
-    &["kind"],
-    &["kind", "le"],
-    &["kind", "quantile"],
-    &["kind", "__name__"],
-    &["kind", "otel_scope_name"],
-    &["kind", ""],
-    &["kind", "1st"],
-    &["kind", "is-new"],
-    &["kind", "kind"],
+const KEYS: [&[LabelKey]; 9] = [
+    &[LabelKey::new("kind")],
+    &[LabelKey::new("kind"), LabelKey::new("le")],
+    &[LabelKey::new("kind"), LabelKey::new("quantile")],
+    &[LabelKey::new("kind"), LabelKey::new("__name__")],
+    &[LabelKey::new("kind"), LabelKey::new("otel_scope_name")],
+    &[LabelKey::new("kind"), LabelKey::new("")],
+    &[LabelKey::new("kind"), LabelKey::new("1st")],
+    &[LabelKey::new("kind"), LabelKey::new("is-new")],
+    &[LabelKey::new("kind"), LabelKey::new("kind")],
 ];
 
 /// Labels with the keys of that number.
@@ -116,7 +116,7 @@ struct Key<const N: usize>;
 
 impl<const N: usize> Labels for Key<N> {
     type Set = Self;
-    const KEYS: &'static [&'static str] = KEYS[N];
+    const KEYS: &'static [LabelKey] = KEYS[N];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Absent);

@@ -5,8 +5,8 @@ mod readings;
 use std::borrow::Cow;
 
 use meterkit_core::{
-    AttributeValue, InstrumentError, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Registry,
-    Value,
+    AttributeValue, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter,
+    Registry, Value,
 };
 
 use self::readings::{histogram, labels, points};
@@ -22,7 +22,12 @@ struct Request<'a> {
 
 impl Labels for Request<'_> {
     type Set = Request<'static>;
-    const KEYS: &'static [&'static str] = &["http.route", "method", "status", "is_cached"];
+    const KEYS: &'static [LabelKey] = &[
+        LabelKey::new("http.route"),
+        LabelKey::new("method"),
+        LabelKey::new("status"),
+        LabelKey::new("is_cached"),
+    ];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.route.label());
@@ -36,7 +41,7 @@ struct Id(u32);
 
 impl Labels for Id {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["id"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("id")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.0.label());
@@ -231,7 +236,7 @@ struct Careless(&'static [&'static str]);
 
 impl Labels for Careless {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["a", "b"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("a"), LabelKey::new("b")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         for value in self.0 {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 
 use meterkit_core::{
-    Data, InstrumentError, LabelValue, LabelVisitor, Labels, Meter, Registry, Value,
+    Data, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Meter, Registry, Value,
 };
 
 use self::readings::{histogram, points, value};
@@ -23,7 +23,7 @@ struct Shard(u64);
 
 impl Labels for Shard {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["shard"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("shard")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.0.label());

@@ -10,7 +10,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use meterkit_core::{
-    CallbackGuard, LabelValue, LabelVisitor, Labels, Meter, Naming, NamingPolicy, Registry,
+    CallbackGuard, LabelKey, LabelValue, LabelVisitor, Labels, Meter, Naming, NamingPolicy,
+    Registry,
 };
 use meterkit_pipeline::{Pipeline, PipelineBuilder};
 use opentelemetry_sdk::metrics::Temporality;
@@ -23,7 +24,7 @@ struct Route(&'static str, Option<u16>);
 
 impl Labels for Route {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["http.route", "code"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("http.route"), LabelKey::new("code")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.0.label());

@@ -36,7 +36,7 @@ mod telemetry;
 pub use meterkit_core::{
     AttributeValue, Attributes, CallbackGuard, Counter, CounterGroup, Data, Descriptor, Gauge,
     GaugeGroup, Group, Histogram, HistogramGroup, HistogramPoint, InFlight, InstrumentBuilder,
-    InstrumentError, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Metric, Naming,
+    InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Metric, Naming,
     NamingError, NamingPolicy, NumberPoint, ObservableGauge, Registry, ScopeMetrics, Temporality,
     Timer, UpDownCounter, UpDownCounterGroup, Value,
 };

@@ -1,6 +1,6 @@
 //! The whole of meterkit in one file: `cargo run -p quickstart`.
 
-use meterkit::{LabelVisitor, Labels, Meter, Telemetry};
+use meterkit::{LabelKey, LabelVisitor, Labels, Meter, Telemetry};
 
 struct Operation {
     kind: &'static str,
@@ -9,7 +9,7 @@ struct Operation {
 
 impl Labels for Operation {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["kind", "success"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("kind"), LabelKey::new("success")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.kind.into());

@@ -13,8 +13,8 @@ use std::thread;
 use checker::{Exposition, Labels as LabelMap};
 use client::{Connection, scrape};
 use meterkit_core::{
-    Counter, CounterGroup, Data, Histogram, HistogramGroup, LabelRef, LabelVisitor, Labels,
-    Registry, UpDownCounter, UpDownCounterGroup, Value,
+    Counter, CounterGroup, Data, Histogram, HistogramGroup, LabelKey, LabelRef, LabelVisitor,
+    Labels, Registry, UpDownCounter, UpDownCounterGroup, Value,
 };
 use served::Served;
 
@@ -32,7 +32,7 @@ const KINDS: [&str; 3] = ["create", "update", "delete"];
 
 impl Labels for Kind {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["kind", "slot"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("kind"), LabelKey::new("slot")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Static(self.kind));

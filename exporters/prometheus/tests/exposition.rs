@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use checker::checked;
 use meterkit_core::{
-    Attributes, CallbackGuard, InstrumentError, LabelRef, LabelVisitor, Labels, Naming,
+    Attributes, CallbackGuard, InstrumentError, LabelKey, LabelRef, LabelVisitor, Labels, Naming,
     NamingPolicy, Registry,
 };
 use meterkit_pipeline::Snapshot;
@@ -19,7 +19,7 @@ struct Route {
 
 impl Labels for Route {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["http.route", "cached"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("http.route"), LabelKey::new("cached")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Str(self.route));

@@ -14,7 +14,7 @@ use super::self_metrics;
 use crate::buckets;
 use crate::error::{InstrumentError, ScopeError};
 use crate::kind::Kind;
-use crate::labels::Labels;
+use crate::labels::{LabelKey, Labels};
 use crate::number::{GaugeNumber, HistogramNumber};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
@@ -72,7 +72,7 @@ impl<I> InstrumentBuilder<I> {
     fn core<H: Handle>(
         self,
         kind: Kind,
-        label_keys: &'static [&'static str],
+        label_keys: &'static [LabelKey],
     ) -> Result<Arc<Core<H>>, InstrumentError> {
         let scope = self.scope?;
         let name = self.name.into_owned();
@@ -187,18 +187,18 @@ struct NoLabels;
 
 impl Labels for NoLabels {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &[];
+    const KEYS: &'static [LabelKey] = &[];
 
     fn visit(&self, _: &mut impl crate::labels::LabelVisitor) {}
 }
 
-fn check_keys(name: &str, keys: &[&str]) -> Result<(), InstrumentError> {
-    for (at, key) in keys.iter().enumerate() {
-        let twice = keys[..at].contains(key).then_some("stands twice");
+fn check_keys(name: &str, keys: &[LabelKey]) -> Result<(), InstrumentError> {
+    for (at, key) in keys.iter().map(LabelKey::name).enumerate() {
+        let twice = keys[..at].iter().any(|known| known.name() == key).then_some("stands twice");
         if let Some(problem) = label_key::problem(key).or(twice) {
             return Err(InstrumentError::LabelKey {
                 name: name.to_owned(),
-                key: (*key).to_owned(),
+                key: key.to_owned(),
                 problem,
             });
         }

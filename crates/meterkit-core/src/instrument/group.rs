@@ -18,13 +18,13 @@ use crate::store::instrument::Core;
 /// totals stay right.
 ///
 /// ```
-/// use meterkit_core::{LabelValue, LabelVisitor, Labels, Registry};
+/// use meterkit_core::{LabelKey, LabelValue, LabelVisitor, Labels, Registry};
 ///
 /// struct Operation { kind: &'static str, success: bool }
 ///
 /// impl Labels for Operation {
 ///     type Set = Self;
-///     const KEYS: &'static [&'static str] = &["kind", "success"];
+///     const KEYS: &'static [LabelKey] = &[LabelKey::new("kind"), LabelKey::new("success")];
 ///
 ///     fn visit(&self, visitor: &mut impl LabelVisitor) {
 ///         visitor.visit(self.kind.label());

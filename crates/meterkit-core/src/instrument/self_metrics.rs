@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::builder::InstrumentBuilder;
 use super::counter::CounterGroup;
-use crate::labels::{LabelRef, LabelVisitor, Labels};
+use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
 use crate::store::settings::DropReason;
@@ -39,7 +39,7 @@ struct Dropped(DropReason);
 
 impl Labels for Dropped {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["reason"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("reason")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Static(self.0.as_str()));

@@ -12,7 +12,7 @@ use super::instrument::Shared;
 use super::series::Series;
 use super::table::SeriesTable;
 use crate::attributes::{AttributeValue, Attributes, Keys};
-use crate::labels::{LabelRef, LabelVisitor, Labels};
+use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 
 /// The attribute that marks the series to which recordings go once the limit is reached.
 const OVERFLOW: &str = "otel.metric.overflow";
@@ -37,9 +37,9 @@ struct Member<H> {
 }
 
 impl<H: Handle> SeriesGroup<H> {
-    pub(crate) fn new(keys: &'static [&'static str], limit: Option<usize>) -> Self {
+    pub(crate) fn new(keys: &'static [LabelKey], limit: Option<usize>) -> Self {
         Self {
-            keys: Arc::new(Keys::new(keys.iter().map(|key| (*key).into()).collect())),
+            keys: Arc::new(Keys::new(keys.iter().map(|key| key.name().into()).collect())),
             key_count: keys.len(),
             hasher: RandomState::default(),
             table: SeriesTable::new(),
@@ -166,7 +166,7 @@ impl<H: Handle> SeriesGroup<H> {
         }
         let most = values.iter().enumerate().max_by_key(|(_, seen)| seen.len());
         let (key, count) = most.map_or(("", 0), |(at, seen)| {
-            (shared.identity.label_keys.get(at).copied().unwrap_or_default(), seen.len())
+            (shared.identity.label_keys.get(at).map_or("", LabelKey::name), seen.len())
         });
         tracing::warn!(
             instrument = %shared.descriptor().name,

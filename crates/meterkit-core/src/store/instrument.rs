@@ -15,7 +15,7 @@ use crate::attributes::Attributes;
 use crate::data::{Data, Descriptor};
 use crate::error::InstrumentError;
 use crate::kind::Kind;
-use crate::labels::Labels;
+use crate::labels::{LabelKey, Labels};
 use crate::number::NumberType;
 
 /// An instrument with all its series. `H` is the handle that users hold.
@@ -173,7 +173,7 @@ pub struct Identity {
     pub(crate) number: NumberType,
     pub(crate) unit: String,
     pub(crate) description: String,
-    pub(crate) label_keys: &'static [&'static str],
+    pub(crate) label_keys: &'static [LabelKey],
     /// Bucket bounds; empty but for histograms.
     pub(crate) bounds: Arc<[f64]>,
 }

@@ -1,7 +1,7 @@
 //! What the plugin `catalog` counts.
 
 use meterkit::{
-    CounterGroup, InstrumentError, LabelRef, LabelValue, LabelVisitor, Labels, Registry,
+    CounterGroup, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Registry,
 };
 
 use super::Action;
@@ -33,7 +33,7 @@ pub(super) struct Attempt {
 
 impl Labels for Attempt {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["action", "success"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("action"), LabelKey::new("success")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.action.label());

@@ -1,8 +1,8 @@
 //! What the core scope `database` counts and measures.
 
 use meterkit::{
-    CallbackGuard, CounterGroup, HistogramGroup, InstrumentError, LabelRef, LabelVisitor, Labels,
-    Registry,
+    CallbackGuard, CounterGroup, HistogramGroup, InstrumentError, LabelKey, LabelRef, LabelVisitor,
+    Labels, Registry,
 };
 
 use super::{Operation, Statement};
@@ -49,7 +49,7 @@ pub(super) fn observe_rows(
 
 impl Labels for Statement {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["operation", "outcome"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("operation"), LabelKey::new("outcome")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Static(self.operation.as_str()));
@@ -59,7 +59,7 @@ impl Labels for Statement {
 
 impl Labels for Operation {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["operation"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("operation")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Static(self.as_str()));

@@ -1,8 +1,8 @@
 //! What is measured of requests, by OpenTelemetry's semantic conventions for HTTP servers.
 
 use meterkit::{
-    HistogramGroup, InstrumentError, LabelRef, LabelValue, LabelVisitor, Labels, Registry,
-    UpDownCounter,
+    HistogramGroup, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels,
+    Registry, UpDownCounter,
 };
 
 use super::{Exchange, Method};
@@ -37,8 +37,11 @@ impl HttpMetrics {
 
 impl Labels for Exchange<'_> {
     type Set = Exchange<'static>;
-    const KEYS: &'static [&'static str] =
-        &["http.request.method", "http.response.status_code", "http.route"];
+    const KEYS: &'static [LabelKey] = &[
+        LabelKey::new("http.request.method"),
+        LabelKey::new("http.response.status_code"),
+        LabelKey::new("http.route"),
+    ];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.method.label());

@@ -1,8 +1,8 @@
 //! What the plugin `scaffolder` counts and measures.
 
 use meterkit::{
-    CallbackGuard, CounterGroup, Gauge, HistogramGroup, InstrumentError, LabelRef, LabelVisitor,
-    Labels, Registry,
+    CallbackGuard, CounterGroup, Gauge, HistogramGroup, InstrumentError, LabelKey, LabelRef,
+    LabelVisitor, Labels, Registry,
 };
 
 use super::{Outcome, Template};
@@ -60,7 +60,7 @@ pub(super) struct Ended {
 
 impl Labels for Ended {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["outcome", "template"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("outcome"), LabelKey::new("template")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Static(self.outcome.as_str()));
@@ -70,7 +70,7 @@ impl Labels for Ended {
 
 impl Labels for Template {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["template"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("template")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Static(self.as_str()));

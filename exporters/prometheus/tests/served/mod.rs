@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use meterkit_core::{LabelRef, LabelVisitor, Labels, Registry};
+use meterkit_core::{LabelKey, LabelRef, LabelVisitor, Labels, Registry};
 use meterkit_pipeline::Pipeline;
 use meterkit_prometheus::PrometheusServer;
 
@@ -43,7 +43,7 @@ pub(crate) struct Number(pub(crate) u64);
 
 impl Labels for Number {
     type Set = Self;
-    const KEYS: &'static [&'static str] = &["number"];
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("number")];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Str(&format!("{:0500}", self.0)));

@@ -1,70 +1,38 @@
-//! Typed labels: what a group of series is indexed by.
+//! Values of labels.
 
 use std::borrow::Cow;
 use std::hash::Hasher;
 
 use crate::attributes::AttributeValue;
 
-/// A set of labels: the type that a group such as `CounterGroup<Operation>` is indexed by.
-///
-/// Keys are fixed by the type, so the compiler checks every call site. A value that is absent
-/// ([`LabelRef::Absent`], from `None`) leaves its key out of the series.
-///
-/// Keys follow OpenTelemetry's attribute names: a letter, then letters, digits, `_` and `.`. `le`, `quantile`,
-/// and keys that begin with `__` or `otel_scope_` are reserved; building the group reports them.
-///
-/// ```
-/// use meterkit_core::{LabelValue, LabelVisitor, Labels};
-///
-/// struct Operation {
-///     kind: &'static str,
-///     success: bool,
-/// }
-///
-/// impl Labels for Operation {
-///     type Set = Self;
-///     const KEYS: &'static [&'static str] = &["kind", "success"];
-///
-///     fn visit(&self, visitor: &mut impl LabelVisitor) {
-///         visitor.visit(self.kind.label());
-///         visitor.visit(self.success.label());
-///     }
-/// }
-/// ```
-pub trait Labels {
-    /// The set that groups are indexed by: the type itself, with `'static` in place of a lifetime. A group of
-    /// `Route<'static>` so takes a `Route<'_>` that borrows its strings.
-    type Set: Labels;
-
-    /// The keys, in the order in which [`visit`](Self::visit) hands out their values.
-    const KEYS: &'static [&'static str];
-
-    /// Hands each value to `visitor`, once and in the order of [`KEYS`](Self::KEYS).
-    /// Values beyond the last key are ignored; missing ones are absent.
-    fn visit(&self, visitor: &mut impl LabelVisitor);
-}
-
-impl<L: Labels> Labels for &L {
-    type Set = L::Set;
-    const KEYS: &'static [&'static str] = L::KEYS;
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        (*self).visit(visitor);
-    }
-}
-
-/// Receives the values of a label set. Implemented by the store, not by users.
-pub trait LabelVisitor {
-    /// Takes the next value.
-    fn visit(&mut self, value: LabelRef<'_>);
-}
-
 /// A type whose values can be the value of a label.
 ///
 /// Keep the number of different values small: each is a series of its own, in every back end.
+///
+/// A type with few values, known at compile time, says so with [`CARDINALITY`](Self::CARDINALITY), and then implements
+/// [`index`](Self::index) and [`nth`](Self::nth): a set of such labels is found without hashing. `derive(LabelValue)`
+/// does all of it for an enum.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a label",
+    note = "labels are `bool`, integers, strings, enums that derive `LabelValue`, and `Option` of those"
+)]
 pub trait LabelValue {
+    /// How many values there are, when all are known at compile time.
+    const CARDINALITY: Option<usize> = None;
+
     /// The value, borrowed.
     fn label(&self) -> LabelRef<'_>;
+
+    /// The value's place among all, below [`CARDINALITY`](Self::CARDINALITY).
+    #[inline]
+    fn index(&self) -> usize {
+        0
+    }
+
+    /// The value at a place.
+    fn nth(_index: usize) -> LabelRef<'static> {
+        LabelRef::Absent
+    }
 }
 
 /// The value of one label, borrowed from the caller.
@@ -149,38 +117,63 @@ impl LabelRef<'_> {
 }
 
 impl LabelValue for str {
-    fn label(&self) -> LabelRef<'_> {
-        LabelRef::Str(self)
-    }
-}
-
-impl LabelValue for &str {
+    #[inline]
     fn label(&self) -> LabelRef<'_> {
         LabelRef::Str(self)
     }
 }
 
 impl LabelValue for String {
+    #[inline]
     fn label(&self) -> LabelRef<'_> {
         LabelRef::Str(self)
     }
 }
 
 impl LabelValue for Cow<'_, str> {
+    #[inline]
     fn label(&self) -> LabelRef<'_> {
         LabelRef::Str(self)
     }
 }
 
 impl LabelValue for bool {
+    const CARDINALITY: Option<usize> = Some(2);
+
+    #[inline]
     fn label(&self) -> LabelRef<'_> {
         LabelRef::Bool(*self)
     }
+
+    #[inline]
+    fn index(&self) -> usize {
+        usize::from(*self)
+    }
+
+    fn nth(index: usize) -> LabelRef<'static> {
+        LabelRef::Bool(index == 1)
+    }
 }
 
+/// `None` is no label: its key is left out of the series.
 impl<V: LabelValue> LabelValue for Option<V> {
+    const CARDINALITY: Option<usize> = match V::CARDINALITY {
+        Some(values) => Some(values + 1),
+        None => None,
+    };
+
+    #[inline]
     fn label(&self) -> LabelRef<'_> {
         self.as_ref().map_or(LabelRef::Absent, LabelValue::label)
+    }
+
+    #[inline]
+    fn index(&self) -> usize {
+        self.as_ref().map_or(0, |value| value.index() + 1)
+    }
+
+    fn nth(index: usize) -> LabelRef<'static> {
+        index.checked_sub(1).map_or(LabelRef::Absent, V::nth)
     }
 }
 
@@ -188,6 +181,7 @@ macro_rules! integer_labels {
     ($($type:ty),*) => {$(
         impl LabelValue for $type {
             /// Integers beyond `i64::MAX` become `i64::MAX`: OpenTelemetry has no larger ones.
+            #[inline]
             fn label(&self) -> LabelRef<'_> {
                 LabelRef::I64(i64::try_from(*self).unwrap_or(i64::MAX))
             }
@@ -196,3 +190,21 @@ macro_rules! integer_labels {
 }
 
 integer_labels!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+
+impl<V: LabelValue + ?Sized> LabelValue for &V {
+    const CARDINALITY: Option<usize> = V::CARDINALITY;
+
+    #[inline]
+    fn label(&self) -> LabelRef<'_> {
+        (**self).label()
+    }
+
+    #[inline]
+    fn index(&self) -> usize {
+        (**self).index()
+    }
+
+    fn nth(index: usize) -> LabelRef<'static> {
+        V::nth(index)
+    }
+}

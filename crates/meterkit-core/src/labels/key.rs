@@ -1,0 +1,134 @@
+//! Keys of labels, and what is known of their values.
+
+use std::fmt;
+
+use super::value::{LabelRef, LabelValue};
+use crate::attributes::AttributeValue;
+
+/// A label's key: its name, its values when they are closed, and how many different ones are let through.
+#[derive(Clone, Copy)]
+pub struct LabelKey {
+    name: &'static str,
+    cardinality: Option<usize>,
+    nth: fn(usize) -> LabelRef<'static>,
+    max_values: Option<usize>,
+}
+
+impl LabelKey {
+    /// A key whose values are not known at compile time.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, cardinality: None, nth: <str as LabelValue>::nth, max_values: None }
+    }
+
+    /// A key with values of type `V`: closed when there are few of them.
+    pub const fn of<V: LabelValue + ?Sized>(name: &'static str) -> Self {
+        Self { name, cardinality: V::CARDINALITY, nth: V::nth, max_values: None }
+    }
+
+    /// Lets this many different values through; every further one becomes `other`. No limit by default.
+    #[must_use]
+    pub const fn max_values(self, values: usize) -> Self {
+        Self { max_values: Some(values), ..self }
+    }
+
+    /// The key itself.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// All values there can be, `None` for an absent one; or `None` when they are not known at compile time.
+    pub fn closed_values(&self) -> Option<Vec<Option<AttributeValue>>> {
+        let values = 0..self.cardinality?;
+        Some(values.map(|index| (self.nth)(index).to_value()).collect())
+    }
+
+    /// How many different values are let through.
+    pub const fn value_limit(&self) -> Option<usize> {
+        self.max_values
+    }
+
+    /// How many label sets there can be, when that is known.
+    pub(crate) fn closed_sets(keys: &[Self]) -> Option<usize> {
+        let mut sets: usize = 1;
+        for key in keys {
+            // A capped key has a value more than its type: `other`.
+            let closed = key.cardinality.filter(|_| key.max_values.is_none());
+            sets = sets.checked_mul(closed?)?;
+        }
+        Some(sets)
+    }
+
+    /// The values of the label set at `index`, in the order of `keys`.
+    pub(crate) fn nth_set(keys: &[Self], mut index: usize) -> Vec<Option<AttributeValue>> {
+        let mut values = vec![None; keys.len()];
+        for (key, value) in keys.iter().zip(&mut values).rev() {
+            let base = key.cardinality.unwrap_or(1).max(1);
+            *value = (key.nth)(index % base).to_value();
+            index /= base;
+        }
+        values
+    }
+}
+
+impl PartialEq for LabelKey {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, self.cardinality, self.max_values)
+            == (other.name, other.cardinality, other.max_values)
+            && self.closed_values() == other.closed_values()
+    }
+}
+
+impl Eq for LabelKey {}
+
+/// The name, then what is known of the values: `"success" of [false, true]`.
+impl fmt::Debug for LabelKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.name, f)?;
+        if let Some(values) = self.closed_values() {
+            let shown = values.iter().map(|value| match value {
+                Some(value) => value.to_string(),
+                None => "none".to_owned(),
+            });
+            write!(f, " of [{}]", shown.collect::<Vec<_>>().join(", "))?;
+        }
+        match self.max_values {
+            Some(values) => write!(f, " with {values} values at most"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: [LabelKey; 3] = [
+        LabelKey::of::<bool>("success"),
+        LabelKey::of::<Option<bool>>("cached"),
+        LabelKey::of::<bool>("dry_run"),
+    ];
+
+    #[test]
+    fn closed_keys_multiply_and_one_open_key_opens_the_set() {
+        assert_eq!(LabelKey::closed_sets(&KEYS), Some(12));
+        assert_eq!(LabelKey::closed_sets(&[KEYS[0], LabelKey::new("tenant")]), None);
+        assert_eq!(LabelKey::closed_sets(&[KEYS[0].max_values(1)]), None);
+    }
+
+    #[test]
+    fn debug_tells_what_is_known_of_the_values() {
+        assert_eq!(format!("{:?}", KEYS[1]), "\"cached\" of [none, false, true]");
+        let tenant = LabelKey::new("tenant").max_values(50);
+        assert_eq!(format!("{tenant:?}"), "\"tenant\" with 50 values at most");
+    }
+
+    #[test]
+    fn the_last_key_is_the_lowest_digit() {
+        let sets: Vec<_> = (0..12).map(|index| LabelKey::nth_set(&KEYS, index)).collect();
+        let of = |value| Some(AttributeValue::Bool(value));
+        assert_eq!(sets[0], [of(false), None, of(false)]);
+        assert_eq!(sets[1], [of(false), None, of(true)]);
+        assert_eq!(sets[2], [of(false), of(false), of(false)]);
+        assert_eq!(sets[11], [of(true), of(true), of(true)]);
+    }
+}
