@@ -10,7 +10,8 @@ use opentelemetry::{KeyValue, Value};
 
 /// The attributes of one series, ordered by key, each key once. Cloning copies two pointers.
 ///
-/// All series of an instrument share their keys; an optional label that is `None` is not among the attributes.
+/// All series of an instrument share their keys, and the attributes that are the same for all; an optional label that is
+/// `None` is not among the attributes.
 #[derive(Clone)]
 pub struct Attributes {
     keys: Arc<Keys>,
@@ -39,7 +40,7 @@ impl Attributes {
                 }
             }
         }
-        Self { keys: Arc::new(Keys::new(names)), values: values.into() }
+        Self { keys: Arc::new(Keys::new(names, &[])), values: values.into() }
     }
 
     /// Attributes of OpenTelemetry. A list becomes its JSON text, as exporters write it.
@@ -56,10 +57,7 @@ impl Attributes {
 
     /// Key and value of each attribute, ordered by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &AttributeValue)> {
-        self.keys.order.iter().filter_map(|&at| {
-            let value = self.values[at as usize].as_ref()?;
-            Some((&*self.keys.names[at as usize], value))
-        })
+        self.keys.values(&self.values).map(|(name, value)| (&**name, value))
     }
 
     /// The value under `key`.
@@ -74,16 +72,14 @@ impl Attributes {
 
     /// The same as OpenTelemetry's key-value pairs.
     pub fn to_key_values(&self) -> Vec<KeyValue> {
-        self.keys
-            .order
-            .iter()
-            .filter_map(|&at| {
-                let value = self.values[at as usize].as_ref()?;
-                let key = match &self.keys.names[at as usize] {
+        let pairs = self.keys.values(&self.values);
+        pairs
+            .map(|(name, value)| {
+                let key = match name {
                     Cow::Borrowed(name) => opentelemetry::Key::from_static_str(name),
                     Cow::Owned(name) => opentelemetry::Key::new(name.clone()),
                 };
-                Some(KeyValue::new(key, Value::from(value)))
+                KeyValue::new(key, Value::from(value))
             })
             .collect()
     }
@@ -252,18 +248,54 @@ impl From<&AttributeValue> for Value {
     }
 }
 
-/// The keys that all series of one instrument share, as declared, and their order when sorted.
+/// The keys that all series of one instrument share, ordered, and the attributes that are the same for all of them.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    names: Box<[Cow<'static, str>]>,
-    order: Box<[u16]>,
+    entries: Box<[KeyEntry]>,
+}
+
+#[derive(Debug)]
+struct KeyEntry {
+    name: Cow<'static, str>,
+    /// The place of the label among a series' values.
+    label: Option<u16>,
+    /// What counts where the series has no such label, or no value for it.
+    fixed: Option<AttributeValue>,
 }
 
 impl Keys {
-    pub(crate) fn new(names: Vec<Cow<'static, str>>) -> Self {
-        let mut order: Vec<u16> = (0..names.len() as u16).collect();
-        order.sort_by(|&a, &b| names[a as usize].cmp(&names[b as usize]));
-        Self { names: names.into(), order: order.into() }
+    /// Label keys as declared, and fixed attributes, of which the last one with a key counts.
+    pub(crate) fn new<'a>(
+        labels: impl IntoIterator<Item = Cow<'static, str>>,
+        fixed: impl IntoIterator<Item = &'a (Cow<'static, str>, AttributeValue)>,
+    ) -> Self {
+        let labels = labels.into_iter().enumerate();
+        let mut entries: Vec<KeyEntry> = labels
+            .map(|(at, name)| KeyEntry { name, label: Some(at as u16), fixed: None })
+            .collect();
+        for (name, value) in fixed {
+            match entries.iter_mut().find(|entry| entry.name == *name) {
+                Some(entry) => entry.fixed = Some(value.clone()),
+                None => entries.push(KeyEntry {
+                    name: name.clone(),
+                    label: None,
+                    fixed: Some(value.clone()),
+                }),
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { entries: entries.into() }
+    }
+
+    /// Name and value of each attribute that a series with these labels has.
+    fn values<'a>(
+        &'a self,
+        labels: &'a [Option<AttributeValue>],
+    ) -> impl Iterator<Item = (&'a Cow<'static, str>, &'a AttributeValue)> {
+        self.entries.iter().filter_map(|entry| {
+            let label = entry.label.and_then(|at| labels.get(at as usize)?.as_ref());
+            Some((&entry.name, label.or(entry.fixed.as_ref())?))
+        })
     }
 }
 

@@ -68,6 +68,31 @@ pub enum InstrumentError {
         problem: &'static str,
     },
 
+    /// A constant attribute has a key that cannot be used.
+    #[error("attribute key `{key}` of instrument `{name}` {problem}")]
+    AttributeKey {
+        /// The instrument.
+        name: String,
+        /// The key at fault.
+        key: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
+    /// All series of a group are to exist from the start, but there may not be so many.
+    #[error(
+        "group `{name}` has {sets} label sets to begin with, its cardinality limit is {limit}; \
+         raise `cardinality_limit`, or leave out `zero_initialised`"
+    )]
+    TooManySets {
+        /// The group.
+        name: String,
+        /// How many label sets there are.
+        sets: usize,
+        /// How many series there may be.
+        limit: usize,
+    },
+
     /// A cardinality limit of zero would send every recording to the overflow series.
     #[error("cardinality limit of instrument `{name}` is 0; allow at least 1 series")]
     CardinalityLimit {
@@ -106,6 +131,24 @@ impl ScopeError {
     pub(crate) fn new(part: &'static str, text: &str, problem: Problem) -> Self {
         Self { part, text: text.to_owned(), rule: problem.rule, suggestion: problem.suggestion }
     }
+}
+
+/// Why attributes cannot be put on every series.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("attribute key `{key}` {problem}; write for example `deployment.environment.name`")]
+pub struct AttributeError {
+    pub(crate) key: String,
+    pub(crate) problem: &'static str,
+}
+
+/// Why a list of scopes cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "scope `{pattern}` {problem}; write `plugin.techdocs`, or `core.*` for all scopes of a kind, separated by commas"
+)]
+pub struct ScopePatternError {
+    pub(crate) pattern: String,
+    pub(crate) problem: &'static str,
 }
 
 /// Why a namespace or naming policy cannot be used.

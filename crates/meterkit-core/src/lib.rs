@@ -18,27 +18,36 @@ mod instrument;
 mod kind;
 mod labels;
 mod meter;
+mod metrics;
 mod number;
 mod otel;
 mod registry;
 mod scope;
+mod scope_patterns;
 mod store;
 
 pub use self::attributes::{AttributeValue, Attributes};
 pub use self::data::{
     Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
 };
-pub use self::error::{InstrumentError, NamingError, ScopeError};
+pub use self::error::{
+    AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,
+};
 pub use self::instrument::{
-    CallbackGuard, Counter, CounterGroup, Gauge, GaugeGroup, Group, Histogram, HistogramGroup,
-    InFlight, InstrumentBuilder, ObservableGauge, Timer, UpDownCounter, UpDownCounterGroup,
+    CallbackGuard, Called, Counter, CounterGroup, Gauge, GaugeGroup, Group, GroupTimer, Histogram,
+    HistogramGroup, InFlight, InstrumentBuilder, ObservableGauge, Outcome, Polled, TimedFuture,
+    Timer, UpDownCounter, UpDownCounterGroup, Work,
 };
 pub use self::kind::Kind;
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 pub use self::meter::Meter;
+pub use self::metrics::Metrics;
 pub use self::number::{
     CounterNumber, GaugeNumber, HistogramNumber, Number, NumberType, UpDownNumber, Value,
 };
 pub use self::otel::silently;
 pub use self::registry::{Claim, Hooks, Registry};
 pub use self::scope::{Naming, NamingPolicy};
+pub use self::scope_patterns::ScopePatterns;
+pub use self::store::clock::ManualClock;
+pub use self::store::entry::Entry;

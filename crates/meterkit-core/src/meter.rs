@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+use meterkit_rules::label_key;
+use meterkit_rules::name::Problem;
+
+use crate::attributes::AttributeValue;
 use crate::error::ScopeError;
 use crate::instrument::{
     Counter, CounterGroup, Gauge, GaugeGroup, Histogram, HistogramGroup, InstrumentBuilder,
@@ -28,6 +32,8 @@ use crate::scope::ScopeKey;
 pub struct Meter {
     registry: Registry,
     key: Result<ScopeKey, ScopeError>,
+    /// Before the name of each instrument; empty for nothing.
+    prefix: String,
 }
 
 impl Meter {
@@ -58,19 +64,49 @@ impl Meter {
         self.change(|key| key.schema_url = Some(url.into()))
     }
 
-    /// An attribute of the scope. A key that is set twice has its last value.
+    /// An attribute of the scope, and of every series in it. A key that is set twice has its last value. It wins over an
+    /// attribute of all metrics that has the same key; those of an instrument and labels win over it.
     #[must_use]
     pub fn attribute(
         self,
         key: impl Into<Cow<'static, str>>,
-        value: impl Into<Cow<'static, str>>,
+        value: impl Into<AttributeValue>,
     ) -> Self {
         let (name, value) = (key.into(), value.into());
+        if let Some(rule) = label_key::problem(&name) {
+            let problem = Problem { rule, suggestion: None };
+            let key = self.key.and_then(|_| Err(ScopeError::new("attribute key", &name, problem)));
+            return Self { key, ..self };
+        }
         self.change(|key| {
             key.attributes.retain(|(known, _)| *known != name);
             key.attributes.push((name, value));
             key.attributes.sort();
         })
+    }
+
+    /// The same meter, with `prefix` and a dot before the name of each instrument: a level of names within the scope.
+    #[must_use]
+    pub fn prefixed(&self, prefix: &str) -> Self {
+        let prefix = match self.prefix.as_str() {
+            "" => prefix.to_owned(),
+            outer => format!("{outer}.{prefix}"),
+        };
+        Self { prefix, ..self.clone() }
+    }
+
+    /// Takes everything of this scope away: its instruments, their series and callbacks, and its part of the catalogue
+    /// are in no later export. Tells whether there was such a scope.
+    ///
+    /// For a plugin that is unloaded. What is recorded with handles that were kept is dropped and counted in
+    /// `meterkit.dropped`. Instruments that are made in the scope afterwards are new and start from nothing.
+    pub fn unload(self) -> bool {
+        self.key.is_ok_and(|key| self.registry.unload(&key))
+    }
+
+    /// An instrument of the type that the caller names: what the other methods give, for code that is generic.
+    pub fn instrument<I>(&self, name: impl Into<Cow<'static, str>>) -> InstrumentBuilder<I> {
+        self.builder(name.into())
     }
 
     /// A counter: `u64` or `f64`.
@@ -146,6 +182,10 @@ impl Meter {
     }
 
     fn builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {
+        let name = match self.prefix.as_str() {
+            "" => name,
+            prefix => Cow::Owned(format!("{prefix}.{name}")),
+        };
         InstrumentBuilder::new(self.registry.clone(), self.key.clone(), name)
     }
 
@@ -160,11 +200,11 @@ impl Meter {
 impl Registry {
     /// The meter of a part of the program; see [`Meter::scoped`].
     pub fn scoped(&self, kind: &str, name: &str) -> Meter {
-        Meter { registry: self.clone(), key: ScopeKey::scoped(kind, name) }
+        Meter { registry: self.clone(), key: ScopeKey::scoped(kind, name), prefix: String::new() }
     }
 
     /// A meter whose metric names are left alone; see [`Meter::semconv`].
     pub fn semconv(&self, scope: &str) -> Meter {
-        Meter { registry: self.clone(), key: ScopeKey::semconv(scope) }
+        Meter { registry: self.clone(), key: ScopeKey::semconv(scope), prefix: String::new() }
     }
 }

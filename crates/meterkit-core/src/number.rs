@@ -120,7 +120,10 @@ macro_rules! integer {
 
             #[inline]
             fn add_to(self, cell: &AtomicU64) {
-                cell.fetch_add(self as u64, Relaxed);
+                let before = cell.fetch_add(self as u64, Relaxed) as Self;
+                if before.checked_add(self).is_none() {
+                    saturate(cell, before.saturating_add(self) as u64);
+                }
             }
 
             fn saturating_add(self, other: Self) -> Self {
@@ -181,7 +184,7 @@ impl CellNumber for f64 {
     fn add_to(self, cell: &AtomicU64) {
         let mut bits = cell.load(Relaxed);
         loop {
-            let sum = (Self::from_bits(bits) + self).to_bits();
+            let sum = Self::from_bits(bits).saturating_add(self).to_bits();
             match cell.compare_exchange_weak(bits, sum, Relaxed, Relaxed) {
                 Ok(_) => return,
                 Err(now) => bits = now,
@@ -189,6 +192,7 @@ impl CellNumber for f64 {
         }
     }
 
+    #[inline]
     fn saturating_add(self, other: Self) -> Self {
         (self + other).clamp(Self::MIN, Self::MAX)
     }
@@ -216,6 +220,13 @@ impl CellNumber for f64 {
     }
 }
 
+/// Puts a sum that ran over its end back to that end. Where the processor adds, it wraps: checking first would have each
+/// recording fetch the cell twice when threads compete for it.
+#[cold]
+fn saturate(cell: &AtomicU64, end: u64) {
+    cell.store(end, Relaxed);
+}
+
 pub(crate) mod sealed {
     use std::borrow::Cow;
     use std::fmt::Debug;
@@ -225,14 +236,14 @@ pub(crate) mod sealed {
 
     /// What the store needs of a number. Kept apart from [`Number`](super::Number) so that cells can change shape.
     pub trait CellNumber: Copy + PartialOrd + Debug + Send + Sync + 'static {
-        /// The value below every other: a gauge's bits before it was set, so that `set_max` needs no special case.
+        /// The value below every other: a gauge's bits before it was set.
         const LOWEST: Self;
         const ZERO: Self;
         const ONE: Self;
 
         fn to_bits(self) -> u64;
         fn from_bits(bits: u64) -> Self;
-        /// Adds to a cell that holds this type's bits.
+        /// Adds to a cell that holds this type's bits; stops at the largest and the smallest value.
         fn add_to(self, cell: &AtomicU64);
         fn saturating_add(self, other: Self) -> Self;
         fn saturating_sub(self, other: Self) -> Self;

@@ -19,7 +19,8 @@ use crate::data::Data;
 use crate::kind::Kind;
 use crate::number::{NumberType, Value};
 use crate::store::handle::BeforeRead;
-use crate::store::instrument::{Shared, Stored};
+use crate::store::instrument::Stored;
+use crate::store::shared::Shared;
 
 thread_local! {
     static SILENT: Cell<bool> = const { Cell::new(false) };

@@ -1,22 +1,31 @@
 //! All scopes and instruments of a program, or of a test.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
+use meterkit_rules::label_key;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider;
 
-use crate::data::ScopeMetrics;
-use crate::error::{InstrumentError, NamingError};
+use crate::attributes::AttributeValue;
+use crate::data::{Descriptor, ScopeMetrics};
+use crate::error::{AttributeError, InstrumentError, NamingError};
+use crate::instrument::SelfMetrics;
 use crate::otel::Mapping;
 use crate::scope::{Naming, ScopeKey};
+use crate::scope_patterns::ScopePatterns;
 use crate::store::callbacks::Callbacks;
+use crate::store::clock::{Clock, ManualClock};
+use crate::store::group::{GroupOptions, Usage};
 use crate::store::handle::{BeforeRead, Handle};
-use crate::store::instrument::{Core, Identity, Stored};
+use crate::store::identity::Identity;
+use crate::store::instrument::{Core, Stored};
 use crate::store::scopes::{Found, Scopes};
 use crate::store::settings::{DropReason, Settings};
+use crate::store::shared::{Shared, Switch};
 
 /// All instruments of a program and what they have counted.
 ///
@@ -41,6 +50,7 @@ pub struct Registry {
 pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) callbacks: Callbacks,
+    pub(crate) self_metrics: SelfMetrics,
     scopes: Scopes,
     mapping: RwLock<Mapping>,
     hooks: RwLock<Hooks>,
@@ -60,10 +70,20 @@ pub struct Hooks {
 impl Registry {
     /// An empty registry.
     pub fn new() -> Self {
+        Self::with(Clock::system())
+    }
+
+    /// An empty registry whose timers, start times and idle timeouts go by `clock`: for tests.
+    pub fn with_clock(clock: &ManualClock) -> Self {
+        Self::with(Clock::Manual(clock.clone()))
+    }
+
+    fn with(clock: Clock) -> Self {
         Self {
             inner: Arc::new(Inner {
-                settings: Arc::new(Settings::new()),
+                settings: Arc::new(Settings::new(clock)),
                 callbacks: Callbacks::default(),
+                self_metrics: SelfMetrics::default(),
                 scopes: Scopes::default(),
                 mapping: RwLock::new(Mapping::Undecided),
                 hooks: RwLock::default(),
@@ -98,11 +118,67 @@ impl Registry {
         self.inner.settings.cardinality_limit.store(limit.max(1), Relaxed);
     }
 
+    pub(crate) fn cardinality_limit(&self) -> usize {
+        self.inner.settings.cardinality_limit.load(Relaxed)
+    }
+
+    /// How many series all groups may have together; further label sets go to the overflow series of their groups.
+    /// 1,000,000 by default; `METERKIT_SERIES_LIMIT` overrides. Series that exist stay.
+    pub fn set_series_limit(&self, limit: usize) {
+        self.inner.settings.series.set_limit(limit.max(1));
+    }
+
+    /// Puts attributes on every series of every instrument, those that exist included, in place of those that were set
+    /// before. Attributes of scopes and of instruments, and labels, win over one that has the same key.
+    ///
+    /// # Errors
+    ///
+    /// A key that no label may have. Nothing is changed then.
+    pub fn set_attributes(
+        &self,
+        attributes: impl IntoIterator<Item = (Cow<'static, str>, AttributeValue)>,
+    ) -> Result<(), AttributeError> {
+        let attributes: Vec<_> = attributes.into_iter().collect();
+        for (key, _) in &attributes {
+            if let Some(problem) = label_key::problem(key) {
+                return Err(AttributeError { key: key.clone().into_owned(), problem });
+            }
+        }
+        self.inner.scopes.set_attributes(attributes.into(), &self.inner.settings);
+        Ok(())
+    }
+
+    /// Disables scopes, and enables all others: instruments of a disabled scope record nothing, run no callbacks and are
+    /// in no export. `METERKIT_DISABLED_SCOPES` sets it too.
+    pub fn set_disabled_scopes(&self, scopes: ScopePatterns) {
+        self.inner.scopes.set_disabled(scopes);
+    }
+
+    /// Takes a scope and all that is in it away.
+    pub(crate) fn unload(&self, key: &ScopeKey) -> bool {
+        let Some(metrics) = self.inner.scopes.unload(key) else {
+            return false;
+        };
+        self.inner.callbacks.unregister_unloaded();
+        self.inner.self_metrics.forget(&metrics);
+        true
+    }
+
     /// Runs all callbacks of observable instruments once and puts what they return into the store.
     ///
     /// A callback that panics costs its own value only. No lock is held while one runs.
     pub fn refresh(&self) {
         self.inner.callbacks.run();
+        SelfMetrics::update(self);
+    }
+
+    /// How many series each group has, and how often recordings went to its overflow series: by full name.
+    pub(crate) fn usage(&self) -> Vec<(Arc<Descriptor>, Usage)> {
+        let scopes = self.inner.scopes.all().into_iter();
+        let instruments = scopes
+            .filter(|scope| !SelfMetrics::has_scope(&scope.key))
+            .flat_map(|scope| scope.instruments());
+        instruments.filter_map(|it| Some((it.shared().descriptor(), it.usage()?))).collect()
     }
 
     /// What all instruments hold now: scopes by name, metrics by name, points by attributes.
@@ -112,14 +188,11 @@ impl Registry {
         self.inner.scopes.read()
     }
 
-    /// Whether `scope` has an instrument of the facade with this full name.
+    /// Whether `scope` has, or had before it was unloaded, an instrument of the facade with this full name.
     ///
     /// OpenTelemetry's copy of it shows up in what the SDK collects; whoever joins both must leave one out.
     pub fn has_metric(&self, scope: &InstrumentationScope, full_name: &str) -> bool {
-        let scopes = self.inner.scopes.all();
-        scopes
-            .iter()
-            .any(|known| *known.instrumentation_scope() == *scope && known.has_metric(full_name))
+        self.inner.scopes.has_metric(scope, full_name)
     }
 
     /// Makes each instrument, those to come included, an instrument of `provider` too.
@@ -177,9 +250,9 @@ impl Registry {
         &self,
         key: &ScopeKey,
         identity: Identity,
-        limit: Option<usize>,
+        options: GroupOptions,
     ) -> Result<Arc<Core<H>>, InstrumentError> {
-        let found = self.inner.scopes.instrument(key, identity, limit, &self.inner.settings)?;
+        let found = self.inner.scopes.instrument(key, identity, options, &self.inner.settings)?;
         let core = match found {
             Found::Known(core) => return Ok(core),
             Found::Made(core) => core,
@@ -191,6 +264,14 @@ impl Registry {
             hook();
         }
         Ok(core)
+    }
+
+    /// An instrument that is in no registry and records nothing.
+    pub(crate) fn not_made<H: Handle>(&self, identity: Identity) -> Arc<Core<H>> {
+        let name = identity.name.clone();
+        let shared = Shared::new(identity, name, Arc::default(), self.inner.settings.clone());
+        shared.switch(Switch::NotMade);
+        Arc::new(Core::new(shared, H::Sdk::default(), GroupOptions::default()))
     }
 
     /// Calls the hook that is set when something begins to read.

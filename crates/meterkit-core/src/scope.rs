@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use meterkit_rules::name;
-use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry::{InstrumentationScope, KeyValue, Value};
 
+use crate::attributes::AttributeValue;
 use crate::error::{NamingError, ScopeError};
 
 /// The root namespace when nothing else is said.
@@ -83,7 +84,7 @@ pub(crate) struct ScopeKey {
     pub(crate) version: Option<Cow<'static, str>>,
     pub(crate) schema_url: Option<Cow<'static, str>>,
     /// Ordered by key, each key once.
-    pub(crate) attributes: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    pub(crate) attributes: Vec<(Cow<'static, str>, AttributeValue)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,7 +166,7 @@ impl ScopeKey {
             scope = scope.with_attributes(
                 self.attributes
                     .iter()
-                    .map(|(key, value)| KeyValue::new(key.clone(), value.clone())),
+                    .map(|(key, value)| KeyValue::new(key.clone(), Value::from(value))),
             );
         }
         scope.build()

@@ -34,11 +34,12 @@ mod error;
 mod telemetry;
 
 pub use meterkit_core::{
-    AttributeValue, Attributes, CallbackGuard, Counter, CounterGroup, Data, Descriptor, Gauge,
-    GaugeGroup, Group, Histogram, HistogramGroup, HistogramPoint, InFlight, InstrumentBuilder,
-    InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Metric, Naming,
-    NamingError, NamingPolicy, NumberPoint, ObservableGauge, Registry, ScopeMetrics, Temporality,
-    Timer, UpDownCounter, UpDownCounterGroup, Value,
+    AttributeError, AttributeValue, Attributes, CallbackGuard, Called, Counter, CounterGroup, Data,
+    Descriptor, Entry, Gauge, GaugeGroup, Group, GroupTimer, Histogram, HistogramGroup,
+    HistogramPoint, InFlight, InstrumentBuilder, InstrumentError, LabelKey, LabelRef, LabelValue,
+    LabelVisitor, Labels, ManualClock, Meter, Metric, Metrics, Naming, NamingError, NamingPolicy,
+    NumberPoint, ObservableGauge, Outcome, Polled, Registry, ScopeMetrics, ScopePatternError,
+    ScopePatterns, Temporality, TimedFuture, Timer, UpDownCounter, UpDownCounterGroup, Value, Work,
 };
 #[doc(inline)]
 pub use meterkit_macros::LabelValue;

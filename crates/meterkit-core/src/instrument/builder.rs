@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use meterkit_rules::{label_key, name, unit};
 
@@ -11,6 +12,7 @@ use super::group::Group;
 use super::histogram::Histogram;
 use super::observable::{CallbackGuard, ObservableGauge};
 use super::self_metrics;
+use crate::attributes::AttributeValue;
 use crate::buckets;
 use crate::error::{InstrumentError, ScopeError};
 use crate::kind::Kind;
@@ -18,8 +20,10 @@ use crate::labels::{LabelKey, Labels};
 use crate::number::{GaugeNumber, HistogramNumber};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
+use crate::store::group::GroupOptions;
 use crate::store::handle::Handle;
-use crate::store::instrument::{Core, Identity};
+use crate::store::identity::Identity;
+use crate::store::instrument::Core;
 
 /// An instrument about to be made. From the methods of [`Meter`](crate::Meter).
 ///
@@ -34,8 +38,28 @@ pub struct InstrumentBuilder<I> {
     unit: Cow<'static, str>,
     description: Cow<'static, str>,
     bounds: Option<Vec<f64>>,
-    limit: Option<usize>,
+    attributes: Vec<(Cow<'static, str>, AttributeValue)>,
+    options: GroupOptions,
+    is_zero_initialised: bool,
     instrument: PhantomData<fn() -> I>,
+}
+
+// Written by hand: an instrument need not be `Clone` for its builder to be.
+impl<I> Clone for InstrumentBuilder<I> {
+    fn clone(&self) -> Self {
+        Self {
+            registry: self.registry.clone(),
+            scope: self.scope.clone(),
+            name: self.name.clone(),
+            unit: self.unit.clone(),
+            description: self.description.clone(),
+            bounds: self.bounds.clone(),
+            attributes: self.attributes.clone(),
+            options: self.options,
+            is_zero_initialised: self.is_zero_initialised,
+            instrument: PhantomData,
+        }
+    }
 }
 
 impl<I> InstrumentBuilder<I> {
@@ -51,7 +75,9 @@ impl<I> InstrumentBuilder<I> {
             unit: Cow::Borrowed(""),
             description: Cow::Borrowed(""),
             bounds: None,
-            limit: None,
+            attributes: Vec::new(),
+            options: GroupOptions::default(),
+            is_zero_initialised: false,
             instrument: PhantomData,
         }
     }
@@ -68,9 +94,22 @@ impl<I> InstrumentBuilder<I> {
         self
     }
 
+    /// An attribute that every series of the instrument has. It wins over one of the scope or of all metrics that has
+    /// the same key; a label wins over it.
+    pub fn attribute(
+        mut self,
+        key: impl Into<Cow<'static, str>>,
+        value: impl Into<AttributeValue>,
+    ) -> Self {
+        let key = key.into();
+        self.attributes.retain(|(known, _)| *known != key);
+        self.attributes.push((key, value.into()));
+        self
+    }
+
     /// Checks everything and finds or makes the instrument.
     fn core<H: Handle>(
-        self,
+        mut self,
         kind: Kind,
         label_keys: &'static [LabelKey],
     ) -> Result<Arc<Core<H>>, InstrumentError> {
@@ -94,10 +133,16 @@ impl<I> InstrumentBuilder<I> {
         if let Some(problem) = self.bounds.as_deref().and_then(meterkit_rules::buckets::problem) {
             return Err(InstrumentError::Buckets { name, problem });
         }
-        if self.limit == Some(0) {
+        if self.options.limit == Some(0) {
             return Err(InstrumentError::CardinalityLimit { name });
         }
         check_keys(&name, label_keys)?;
+        let problem =
+            |(key, _): &(Cow<'static, str>, _)| Some((key.clone(), label_key::problem(key)?));
+        if let Some((key, problem)) = self.attributes.iter().find_map(problem) {
+            return Err(InstrumentError::AttributeKey { name, key: key.into_owned(), problem });
+        }
+        self.attributes.sort();
         let bounds = match (kind, self.bounds) {
             (Kind::Histogram, Some(bounds)) => bounds.into(),
             (Kind::Histogram, None) => buckets::default_for(&self.unit),
@@ -110,11 +155,32 @@ impl<I> InstrumentBuilder<I> {
             unit: self.unit.into_owned(),
             description: self.description.into_owned(),
             label_keys,
+            attributes: self.attributes,
             bounds,
         };
         self_metrics::count_drops(&self.registry);
-        self.registry.instrument(&scope, identity, self.limit)
+        self.registry.instrument(&scope, identity, self.options)
     }
+
+    /// An instrument that records nowhere, for one that cannot be made.
+    fn not_made<H: Handle>(&self, kind: Kind, label_keys: &'static [LabelKey]) -> Arc<Core<H>> {
+        self_metrics::count_drops(&self.registry);
+        let identity = Identity {
+            name: self.name.clone().into_owned(),
+            kind,
+            number: H::NUMBER,
+            unit: String::new(),
+            description: String::new(),
+            label_keys,
+            attributes: Vec::new(),
+            bounds: Arc::default(),
+        };
+        self.registry.not_made(identity)
+    }
+}
+
+fn log_not_made(error: &InstrumentError) {
+    tracing::error!(%error, "instrument not made: what is recorded with it is dropped");
 }
 
 impl<H: Handle> InstrumentBuilder<H> {
@@ -128,23 +194,99 @@ impl<H: Handle> InstrumentBuilder<H> {
         // Without label keys there is exactly one series.
         Ok(core.with(&NoLabels).clone())
     }
+
+    /// Makes the instrument, or gives the one that exists. When it cannot be made, that is logged as an error, and what
+    /// is recorded with the instrument is dropped and counted in `meterkit.dropped`: for statics, which have nobody to
+    /// give an error to.
+    ///
+    /// ```
+    /// use std::sync::LazyLock;
+    ///
+    /// use meterkit_core::{Counter, Meter};
+    ///
+    /// static REQUESTS: LazyLock<Counter> =
+    ///     LazyLock::new(|| Meter::scoped("core", "http").counter("requests").register());
+    ///
+    /// REQUESTS.increment();
+    /// ```
+    pub fn register(self) -> H {
+        let not_made = self.clone();
+        self.build().unwrap_or_else(|error| {
+            log_not_made(&error);
+            not_made.not_made::<H>(H::KIND, &[]).with(&NoLabels).clone()
+        })
+    }
 }
 
 impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// How many series the group may have; further label sets share the overflow series. 2000 by default;
     /// `METERKIT_CARDINALITY_LIMIT` changes the default, not what is set here.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
-        self.limit = Some(series);
+        self.options.limit = Some(series);
         self
     }
 
-    /// Makes the group, or gives the one that exists.
+    /// Removes a series when nothing was recorded in it for this long, as far as collections see it. By default series
+    /// stay. One that was removed returns, from nothing, when something is recorded in it again.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.options.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Has every series of a closed label set exported from the start: counters and gauges as zero, histograms without
+    /// values. By default a series is exported once it is used. Does not compile unless all labels are closed: enums,
+    /// `bool`s and `Option`s of those.
+    pub fn zero_initialised(mut self) -> Self {
+        const {
+            assert!(
+                LabelKey::closed_sets(L::KEYS).is_some(),
+                "`zero_initialised` needs labels whose values are all known: enums, `bool`s, and `Option`s of those"
+            );
+        }
+        self.is_zero_initialised = true;
+        self
+    }
+
+    /// Makes the group, or gives the one that exists, with the limit and timeout that it has.
     ///
     /// # Errors
     ///
-    /// A bad scope, name, unit, bucket list or label key, and a clash with an instrument that differs.
+    /// A bad scope, name, unit, bucket list, attribute or label key, more label sets to begin with than there may be
+    /// series, and a clash with an instrument that differs.
     pub fn build(self) -> Result<Group<L, H>, InstrumentError> {
-        self.core::<H>(H::KIND, L::KEYS).map(Group::new)
+        let is_zero_initialised = self.is_zero_initialised;
+        if is_zero_initialised {
+            self.check_sets()?;
+        }
+        let core = self.core::<H>(H::KIND, L::KEYS)?;
+        if is_zero_initialised {
+            core.zero_initialise();
+        }
+        Ok(Group::new(core))
+    }
+
+    /// Makes the group, or gives the one that exists. When it cannot be made, that is logged as an error, and what is
+    /// recorded with the group is dropped and counted in `meterkit.dropped`: for statics, which have nobody to give an
+    /// error to.
+    pub fn register(self) -> Group<L, H> {
+        let not_made = self.clone();
+        self.build().unwrap_or_else(|error| {
+            log_not_made(&error);
+            Group::new(not_made.not_made::<H>(H::KIND, L::KEYS))
+        })
+    }
+
+    fn check_sets(&self) -> Result<(), InstrumentError> {
+        let sets = LabelKey::closed_sets(L::KEYS).unwrap_or(usize::MAX);
+        let limit = self.options.limit.unwrap_or_else(|| self.registry.cardinality_limit());
+        if sets > limit {
+            return Err(InstrumentError::TooManySets {
+                name: self.name.clone().into_owned(),
+                sets,
+                limit,
+            });
+        }
+        Ok(())
     }
 }
 

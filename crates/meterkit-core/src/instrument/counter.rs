@@ -15,9 +15,10 @@ use crate::number::{CounterNumber, NumberType};
 use crate::otel;
 use crate::store::cell::SumCell;
 use crate::store::handle::{BeforeRead, Handle};
-use crate::store::instrument::{Core, Identity, Shared};
-use crate::store::series::Series;
+use crate::store::instrument::Core;
+use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
+use crate::store::shared::Shared;
 
 /// Counts what happens: requests, bytes, errors. Starts at zero and only rises.
 ///
@@ -36,7 +37,7 @@ use crate::store::settings::DropReason;
 /// ```
 #[must_use = "a counter does nothing until it is used"]
 pub struct Counter<T: CounterNumber = u64> {
-    series: Arc<Series<SumCell>>,
+    series: SeriesRef<SumCell>,
     number: PhantomData<T>,
 }
 
@@ -47,24 +48,29 @@ impl<T: CounterNumber> Counter<T> {
     /// Adds one.
     #[inline]
     pub fn increment(&self) {
-        self.series.cell.add(T::ONE);
+        if !self.series.is_off() {
+            self.series.cell().add(T::ONE);
+        }
     }
 
     /// Adds `value`. A negative value, NaN or an infinity is dropped and counted in `meterkit.dropped`.
     #[inline]
     pub fn add(&self, value: T) {
+        if self.series.is_off() {
+            return;
+        }
         if value.is_negative() {
             self.series.shared.dropped(DropReason::Negative);
         } else if !value.is_recordable() {
             self.series.shared.dropped(DropReason::NotFinite);
         } else {
-            self.series.cell.add(value);
+            self.series.cell().add(value);
         }
     }
 
     /// The sum so far.
     pub fn value(&self) -> T {
-        self.series.cell.get()
+        self.series.cell().get()
     }
 }
 

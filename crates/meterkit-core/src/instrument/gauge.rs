@@ -14,9 +14,10 @@ use crate::number::{GaugeNumber, NumberType};
 use crate::otel;
 use crate::store::cell::GaugeCell;
 use crate::store::handle::{BeforeRead, Handle};
-use crate::store::instrument::{Core, Identity, Shared};
-use crate::store::series::Series;
+use crate::store::instrument::Core;
+use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
+use crate::store::shared::Shared;
 
 /// Holds a value that stands for itself: a temperature, the length of a queue, a configured limit.
 ///
@@ -36,7 +37,7 @@ use crate::store::settings::DropReason;
 /// ```
 #[must_use = "a gauge does nothing until it is used"]
 pub struct Gauge<T: GaugeNumber = i64> {
-    series: Arc<Series<GaugeCell>>,
+    series: SeriesRef<GaugeCell>,
     number: PhantomData<T>,
 }
 
@@ -48,43 +49,46 @@ impl<T: GaugeNumber> Gauge<T> {
     #[inline]
     pub fn set(&self, value: T) {
         if self.may_record(value) {
-            self.series.cell.set(value);
+            self.series.cell().set(value);
         }
     }
 
     /// Raises the value by `value`; integers stop at their largest.
     pub fn add(&self, value: T) {
         if self.may_record(value) {
-            self.series.cell.change(|now: T| now.saturating_add(value));
+            self.series.cell().change(|now: T| now.saturating_add(value));
         }
     }
 
     /// Lowers the value by `value`; integers stop at their smallest, which is zero for `u64`.
     pub fn sub(&self, value: T) {
         if self.may_record(value) {
-            self.series.cell.change(|now: T| now.saturating_sub(value));
+            self.series.cell().change(|now: T| now.saturating_sub(value));
         }
     }
 
     /// Sets the value unless it is larger already: a high-water mark.
     pub fn set_max(&self, value: T) {
         if self.may_record(value) {
-            self.series.cell.set_max(value);
+            self.series.cell().set_max(value);
         }
     }
 
     /// The value; zero when none was set.
     pub fn value(&self) -> T {
-        self.series.cell.get().unwrap_or(T::ZERO)
+        self.series.cell().get().unwrap_or(T::ZERO)
     }
 
     /// The series, for a callback that sets it.
-    pub(super) fn shared_series(&self) -> Arc<Series<GaugeCell>> {
+    pub(super) fn series_ref(&self) -> SeriesRef<GaugeCell> {
         self.series.clone()
     }
 
     #[inline]
     fn may_record(&self, value: T) -> bool {
+        if self.series.is_off() {
+            return false;
+        }
         let recordable = value.is_recordable();
         if !recordable {
             self.series.shared.dropped(DropReason::NotFinite);
@@ -101,7 +105,7 @@ impl<T: GaugeNumber> Clone for Gauge<T> {
 
 impl<T: GaugeNumber> fmt::Debug for Gauge<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.series.debug(f, "Gauge", &self.series.cell.get::<T>())
+        self.series.debug(f, "Gauge", &self.series.cell().get::<T>())
     }
 }
 
@@ -112,12 +116,12 @@ impl<T: GaugeNumber> Handle for Gauge<T> {
     const KIND: Kind = Kind::Gauge;
     const NUMBER: NumberType = T::TYPE;
 
-    fn new(series: Arc<Series<GaugeCell>>) -> Self {
+    fn new(series: SeriesRef<GaugeCell>) -> Self {
         Self { series, number: PhantomData }
     }
 
     #[inline]
-    fn series(&self) -> &Series<GaugeCell> {
+    fn series(&self) -> &SeriesRef<GaugeCell> {
         &self.series
     }
 
@@ -125,15 +129,20 @@ impl<T: GaugeNumber> Handle for Gauge<T> {
         GaugeCell::new::<T>()
     }
 
-    fn data(_: &Identity, series: &mut dyn Iterator<Item = &Self>) -> Data {
+    fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
+        let keys = shared.keys();
         let points = series.filter_map(|Self { series, .. }| {
             Some(NumberPoint {
-                attributes: series.attributes.clone(),
-                start: series.start,
-                value: series.cell.get::<T>()?.value(),
+                attributes: series.attributes(&keys),
+                start: series.start(),
+                value: series.cell().get::<T>()?.value(),
             })
         });
         Data::Gauge(points.collect())
+    }
+
+    fn zero(&self) {
+        self.series.cell().set(T::ZERO);
     }
 
     fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: Option<&BeforeRead>) {

@@ -4,7 +4,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::histogram::Histogram;
+use super::timer::GroupTimer;
 use crate::labels::Labels;
+use crate::number::HistogramNumber;
+use crate::store::clock::Clock;
+use crate::store::entry::Entry;
 use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 
@@ -12,6 +17,8 @@ use crate::store::instrument::Core;
 ///
 /// `L` is the set of labels, `H` the handle of one series. Written as `CounterGroup<Operation>`,
 /// `HistogramGroup<Operation>` and so on. Cheap to clone.
+///
+/// A set of closed labels, which are enums, `bool`s and `Option`s of those, is found by its place, without hashing.
 ///
 /// At most 2000 series by default ([`cardinality_limit`](crate::InstrumentBuilder::cardinality_limit),
 /// `METERKIT_CARDINALITY_LIMIT`); further label sets share one series marked `otel.metric.overflow=true`, so that
@@ -50,11 +57,35 @@ impl<L: Labels, H: Handle> Group<L, H> {
 
     /// The series with these labels, given by value or by reference, with strings owned or borrowed.
     ///
-    /// Takes no lock and allocates nothing when the series exists. Clone what it returns to keep it:
-    /// a kept handle skips the look-up.
+    /// Takes no lock and allocates nothing when the series exists. `group.with(labels).clone()` is a handle to keep,
+    /// which skips the look-up.
     #[inline]
-    pub fn with(&self, labels: impl Labels<Set = L::Set>) -> &H {
+    pub fn with(&self, labels: impl Labels<Set = L::Set>) -> Entry<'_, H> {
         self.core.with(&labels)
+    }
+
+    /// Takes the series with these labels out of every later export, with what it counted. Tells whether there was one.
+    ///
+    /// It returns, from nothing, when it is looked up again, or when something is recorded with a handle that was kept:
+    /// no recording is lost.
+    pub fn remove(&self, labels: impl Labels<Set = L::Set>) -> bool {
+        self.core.remove(&labels)
+    }
+
+    /// Takes all series out of every later export; see [`remove`](Self::remove).
+    pub fn clear(&self) {
+        self.core.clear();
+    }
+}
+
+impl<L: Labels, T: HistogramNumber> Group<L, Histogram<T>> {
+    /// Starts a timer that is given its labels when it ends, so that they can tell how it ended.
+    pub fn start_timer(&self) -> GroupTimer<L, T> {
+        GroupTimer::start(self.clone())
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.core.shared.settings.clock
     }
 }
 

@@ -2,22 +2,24 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
 
 use meterkit_rules::unit;
 use opentelemetry::metrics::{Histogram as SdkHistogram, Meter as SdkMeter};
 
 use super::group::Group;
+use super::timer::{Timer, Work};
 use crate::attributes::Attributes;
 use crate::data::{Data, HistogramPoint, Temporality};
 use crate::kind::Kind;
 use crate::number::{HistogramNumber, NumberType};
 use crate::otel;
+use crate::store::clock::Clock;
 use crate::store::distribution::{BindSeries, DistributionCell, Feed};
 use crate::store::handle::{BeforeRead, Handle};
-use crate::store::instrument::{Core, Identity, Shared};
-use crate::store::series::Series;
+use crate::store::instrument::Core;
+use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
+use crate::store::shared::Shared;
 
 /// Records how values are distributed: durations, sizes.
 ///
@@ -40,7 +42,7 @@ use crate::store::settings::DropReason;
 /// ```
 #[must_use = "a histogram does nothing until it is used"]
 pub struct Histogram<T: HistogramNumber = f64> {
-    series: Arc<Series<DistributionCell<T>>>,
+    series: SeriesRef<DistributionCell<T>>,
 }
 
 /// A histogram per label set.
@@ -50,25 +52,47 @@ impl<T: HistogramNumber> Histogram<T> {
     /// Records one value.
     #[inline]
     pub fn record(&self, value: T) {
-        let series = &*self.series;
+        let shared = &self.series.shared;
+        if self.series.is_off() {
+            return;
+        }
         if value.is_recordable() {
-            let shared = &series.shared;
-            series.cell.record(value, &shared.identity.bounds, &shared.settings.replay);
+            let cell = self.series.cell();
+            cell.record(value, &shared.identity.bounds, &shared.settings.replay);
         } else {
-            series.shared.dropped(DropReason::NotFinite);
+            shared.dropped(DropReason::NotFinite);
         }
     }
 
     /// Starts a timer that records, when dropped, how long it lived: in the histogram's unit of time, or in seconds
     /// when its unit is none. Integers hold whole units.
     pub fn start_timer(&self) -> Timer<T> {
-        Timer { histogram: self.clone(), start: Instant::now() }
+        Timer::start(self.clone())
     }
 
-    /// Runs `work` and records how long it took, also when it panics; see [`start_timer`](Self::start_timer).
-    pub fn time<R>(&self, work: impl FnOnce() -> R) -> R {
-        let _timer = self.start_timer();
-        work()
+    /// Runs `work`, a closure or a future, and records how long it took; see [`start_timer`](Self::start_timer).
+    ///
+    /// A future's time runs from its first poll to its end. What is left early, by a panic or because the future is
+    /// dropped, is recorded too.
+    ///
+    /// ```
+    /// # let meter = meterkit_core::Registry::new().scoped("plugin", "catalog");
+    /// # async fn fetch() -> u32 { 7 }
+    /// # async fn example(meter: meterkit_core::Meter) -> Result<(), meterkit_core::InstrumentError> {
+    /// let duration = meter.histogram::<f64>("processing.duration").unit("s").build()?;
+    /// let answer = duration.time(|| 6 * 7);
+    /// let fetched = duration.time(fetch()).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn time<M, W: Work<M, T>>(&self, work: W) -> W::Timed {
+        work.time(self.clone())
+    }
+
+    /// The clock of the registry, and how many of the histogram's unit a second has.
+    pub(super) fn clock(&self) -> (&Clock, f64) {
+        let shared = &self.series.shared;
+        (&shared.settings.clock, unit::per_second(&shared.identity.unit).unwrap_or(1.0))
     }
 }
 
@@ -80,7 +104,7 @@ impl<T: HistogramNumber> Clone for Histogram<T> {
 
 impl<T: HistogramNumber> fmt::Debug for Histogram<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let read = self.series.cell.read();
+        let read = self.series.cell().read();
         self.series.debug(f, "Histogram", &(read.count, read.sum))
     }
 }
@@ -92,12 +116,12 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
     const KIND: Kind = Kind::Histogram;
     const NUMBER: NumberType = T::TYPE;
 
-    fn new(series: Arc<Series<DistributionCell<T>>>) -> Self {
+    fn new(series: SeriesRef<DistributionCell<T>>) -> Self {
         Self { series }
     }
 
     #[inline]
-    fn series(&self) -> &Series<DistributionCell<T>> {
+    fn series(&self) -> &SeriesRef<DistributionCell<T>> {
         &self.series
     }
 
@@ -110,24 +134,31 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         DistributionCell::new(&shared.identity.bounds, feed)
     }
 
-    fn data(identity: &Identity, series: &mut dyn Iterator<Item = &Self>) -> Data {
+    fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
+        let keys = shared.keys();
+        let exports_empty = shared.exports_empty();
         let points = series.filter_map(|Self { series }| {
-            let read = series.cell.read();
-            (read.count > 0).then(|| HistogramPoint {
-                attributes: series.attributes.clone(),
-                start: series.start,
+            let read = series.cell().read();
+            let has_values = read.count > 0;
+            (has_values || exports_empty).then(|| HistogramPoint {
+                attributes: series.attributes(&keys),
+                start: series.start(),
                 count: read.count,
                 sum: read.sum,
-                min: Some(read.min),
-                max: Some(read.max),
+                min: has_values.then_some(read.min),
+                max: has_values.then_some(read.max),
                 buckets: read.buckets,
             })
         });
         Data::Histogram {
             temporality: Temporality::Cumulative,
             points: points.collect(),
-            bounds: identity.bounds.clone(),
+            bounds: shared.identity.bounds.clone(),
         }
+    }
+
+    fn zero(&self) {
+        self.series.shared.export_empty();
     }
 
     fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, _: Option<&BeforeRead>) {
@@ -142,8 +173,8 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         core.for_all(
             || core.sdk.set(Copy::At(twin.clone())),
             |Self { series }| {
-                let bind = binder(&twin, &series.attributes);
-                series.cell.feed_on(bind, &series.shared.settings.replay);
+                let bind = binder(&twin, &series.attributes(&series.shared.keys()));
+                series.cell().feed_on(bind, &series.shared.settings.replay);
             },
         );
     }
@@ -151,7 +182,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
     fn unmap(core: &Core<Self>) {
         core.for_all(
             || core.sdk.set(Copy::Unwanted),
-            |Self { series }| series.cell.feed_off(&series.shared.settings.replay),
+            |Self { series }| series.cell().feed_off(&series.shared.settings.replay),
         );
     }
 }
@@ -185,22 +216,5 @@ impl<T> SdkCopy<T> {
 impl<T> Default for SdkCopy<T> {
     fn default() -> Self {
         Self(RwLock::new(Copy::Undecided))
-    }
-}
-
-/// A running timer. Records when dropped. From [`Histogram::start_timer`].
-#[derive(Debug)]
-#[must_use = "dropped at once, it records next to nothing"]
-pub struct Timer<T: HistogramNumber = f64> {
-    histogram: Histogram<T>,
-    start: Instant,
-}
-
-impl<T: HistogramNumber> Drop for Timer<T> {
-    fn drop(&mut self) {
-        let unit = &self.histogram.series.shared.identity.unit;
-        let scale = unit::per_second(unit).unwrap_or(1.0);
-        let elapsed = self.start.elapsed().as_secs_f64() * scale;
-        self.histogram.record(T::from_duration(elapsed));
     }
 }

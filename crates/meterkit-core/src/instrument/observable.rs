@@ -37,7 +37,7 @@ impl CallbackGuard {
     ) -> Self {
         let callback = core.plain().map(|gauge| {
             let callback: Arc<dyn Observe> =
-                Arc::new(GaugeCallback::new(gauge.shared_series(), callback));
+                Arc::new(GaugeCallback::new(gauge.series_ref(), callback));
             registry.inner.callbacks.register(callback.clone());
             callback
         });

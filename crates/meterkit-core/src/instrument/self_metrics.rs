@@ -1,23 +1,76 @@
-//! Metrics that the store keeps about itself.
+//! Metrics that the store keeps about itself, in the scope `meterkit`.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use super::builder::InstrumentBuilder;
 use super::counter::CounterGroup;
+use super::gauge::GaugeGroup;
+use crate::error::InstrumentError;
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 use crate::registry::Registry;
-use crate::scope::ScopeKey;
+use crate::scope::{ScopeId, ScopeKey};
 use crate::store::settings::DropReason;
 
-/// Has values that are not recorded counted in `meterkit.dropped`. The metric is made with the first of them.
+const SCOPE: &str = "meterkit";
+
+/// One series per labelled instrument: more of them than a program has.
+const INSTRUMENTS: usize = 100_000;
+
+/// What the store tells of itself. Each metric is made with its first value; it stays away when the program has made a
+/// different one of its name.
+#[derive(Default)]
+pub(crate) struct SelfMetrics {
+    dropped: OnceLock<Option<CounterGroup<Dropped>>>,
+    series: OnceLock<Option<GaugeGroup<ByInstrument<'static>, u64>>>,
+    overflow: OnceLock<Option<CounterGroup<ByInstrument<'static>>>>,
+}
+
+impl SelfMetrics {
+    /// Whether a scope is that of these metrics.
+    pub(crate) fn has_scope(key: &ScopeKey) -> bool {
+        matches!(&key.id, ScopeId::Semconv(name) if name == SCOPE)
+    }
+
+    /// Brings the numbers of series up to date.
+    pub(crate) fn update(registry: &Registry) {
+        let own = &registry.inner.self_metrics;
+        for (descriptor, usage) in registry.usage() {
+            let instrument = ByInstrument(&descriptor.name);
+            if let Some(series) = own.series.get_or_init(|| series(registry).ok()) {
+                series.with(&instrument).set(usage.series as u64);
+            }
+            if usage.overflowed == 0 {
+                continue;
+            }
+            if let Some(overflow) = own.overflow.get_or_init(|| overflow(registry).ok()) {
+                let overflow = overflow.with(&instrument);
+                overflow.add(usage.overflowed.saturating_sub(overflow.value()));
+            }
+        }
+    }
+
+    /// Instruments have gone.
+    pub(crate) fn forget(&self, instruments: &[String]) {
+        for instrument in instruments {
+            if let Some(Some(series)) = self.series.get() {
+                series.remove(ByInstrument(instrument));
+            }
+            if let Some(Some(overflow)) = self.overflow.get() {
+                overflow.remove(ByInstrument(instrument));
+            }
+        }
+    }
+}
+
+/// Has values that are not recorded counted in `meterkit.dropped`.
 pub(super) fn count_drops(registry: &Registry) {
     registry.inner.settings.on_drop.get_or_init(|| {
-        let inner = Arc::downgrade(&registry.inner);
-        let dropped = OnceLock::new();
+        let inner = std::sync::Arc::downgrade(&registry.inner);
         Box::new(move |reason, values| {
             if let Some(inner) = inner.upgrade() {
-                let group = dropped.get_or_init(|| group(Registry { inner }));
-                if let Some(group) = group {
+                let registry = Registry { inner };
+                let own = &registry.inner.self_metrics;
+                if let Some(group) = own.dropped.get_or_init(|| dropped(&registry).ok()) {
                     group.with(Dropped(reason)).add(values);
                 }
             }
@@ -25,14 +78,31 @@ pub(super) fn count_drops(registry: &Registry) {
     });
 }
 
-/// None when the program has made a different instrument of that name.
-fn group(registry: Registry) -> Option<CounterGroup<Dropped>> {
-    let scope = ScopeKey::semconv("meterkit");
-    InstrumentBuilder::<CounterGroup<Dropped>>::new(registry, scope, "meterkit.dropped".into())
+fn dropped(registry: &Registry) -> Result<CounterGroup<Dropped>, InstrumentError> {
+    builder::<CounterGroup<_>>(registry, "meterkit.dropped")
         .unit("{value}")
         .description("Values that could not be recorded, by reason.")
         .build()
-        .ok()
+}
+
+fn series(registry: &Registry) -> Result<GaugeGroup<ByInstrument<'static>, u64>, InstrumentError> {
+    builder::<GaugeGroup<_, u64>>(registry, "meterkit.series")
+        .unit("{series}")
+        .description("Series that an instrument with labels has.")
+        .cardinality_limit(INSTRUMENTS)
+        .build()
+}
+
+fn overflow(registry: &Registry) -> Result<CounterGroup<ByInstrument<'static>>, InstrumentError> {
+    builder::<CounterGroup<_>>(registry, "meterkit.overflow")
+        .unit("{recording}")
+        .description("Recordings that went to the overflow series, because a limit was reached.")
+        .cardinality_limit(INSTRUMENTS)
+        .build()
+}
+
+fn builder<I>(registry: &Registry, name: &'static str) -> InstrumentBuilder<I> {
+    InstrumentBuilder::new(registry.clone(), ScopeKey::semconv(SCOPE), name.into())
 }
 
 struct Dropped(DropReason);
@@ -43,5 +113,16 @@ impl Labels for Dropped {
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Static(self.0.as_str()));
+    }
+}
+
+struct ByInstrument<'a>(&'a str);
+
+impl Labels for ByInstrument<'_> {
+    type Set = ByInstrument<'static>;
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("instrument")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(LabelRef::Str(self.0));
     }
 }

@@ -22,12 +22,12 @@ macro_rules! sum_handle {
             const KIND: Kind = $kind;
             const NUMBER: NumberType = T::TYPE;
 
-            fn new(series: Arc<Series<SumCell>>) -> Self {
+            fn new(series: SeriesRef<SumCell>) -> Self {
                 Self { series, number: PhantomData }
             }
 
             #[inline]
-            fn series(&self) -> &Series<SumCell> {
+            fn series(&self) -> &SeriesRef<SumCell> {
                 &self.series
             }
 
@@ -35,11 +35,12 @@ macro_rules! sum_handle {
                 SumCell::new()
             }
 
-            fn data(_: &Identity, series: &mut dyn Iterator<Item = &Self>) -> Data {
+            fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
+                let keys = shared.keys();
                 let points = series.map(|Self { series, .. }| NumberPoint {
-                    attributes: series.attributes.clone(),
-                    start: series.start,
-                    value: series.cell.get::<T>().value(),
+                    attributes: series.attributes(&keys),
+                    start: series.start(),
+                    value: series.cell().get::<T>().value(),
                 });
                 Data::Sum {
                     monotonic: matches!($kind, Kind::Counter),

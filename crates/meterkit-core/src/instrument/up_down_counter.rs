@@ -15,9 +15,10 @@ use crate::number::{NumberType, UpDownNumber};
 use crate::otel;
 use crate::store::cell::SumCell;
 use crate::store::handle::{BeforeRead, Handle};
-use crate::store::instrument::{Core, Identity, Shared};
-use crate::store::series::Series;
+use crate::store::instrument::Core;
+use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
+use crate::store::shared::Shared;
 
 /// Counts what comes and goes: open connections, tasks in flight, items in a queue.
 ///
@@ -38,7 +39,7 @@ use crate::store::settings::DropReason;
 /// ```
 #[must_use = "an up-down counter does nothing until it is used"]
 pub struct UpDownCounter<T: UpDownNumber = i64> {
-    series: Arc<Series<SumCell>>,
+    series: SeriesRef<SumCell>,
     number: PhantomData<T>,
 }
 
@@ -49,20 +50,23 @@ impl<T: UpDownNumber> UpDownCounter<T> {
     /// Adds one.
     #[inline]
     pub fn increment(&self) {
-        self.series.cell.add(T::ONE);
+        self.add(T::ONE);
     }
 
     /// Takes one away.
     #[inline]
     pub fn decrement(&self) {
-        self.series.cell.add(T::ZERO.saturating_sub(T::ONE));
+        self.add(T::ZERO.saturating_sub(T::ONE));
     }
 
     /// Adds `value`, which may be negative. NaN and infinities are dropped and counted in `meterkit.dropped`.
     #[inline]
     pub fn add(&self, value: T) {
+        if self.series.is_off() {
+            return;
+        }
         if value.is_recordable() {
-            self.series.cell.add(value);
+            self.series.cell().add(value);
         } else {
             self.series.shared.dropped(DropReason::NotFinite);
         }
@@ -76,7 +80,7 @@ impl<T: UpDownNumber> UpDownCounter<T> {
 
     /// The sum so far.
     pub fn value(&self) -> T {
-        self.series.cell.get()
+        self.series.cell().get()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::value::{LabelRef, LabelValue};
+use super::{LabelVisitor, Labels};
 use crate::attributes::AttributeValue;
 
 /// A label's key: its name, its values when they are closed, and how many different ones are let through.
@@ -48,14 +49,34 @@ impl LabelKey {
     }
 
     /// How many label sets there can be, when that is known.
-    pub(crate) fn closed_sets(keys: &[Self]) -> Option<usize> {
+    pub(crate) const fn closed_sets(keys: &[Self]) -> Option<usize> {
         let mut sets: usize = 1;
-        for key in keys {
+        let mut at = 0;
+        while at < keys.len() {
             // A capped key has a value more than its type: `other`.
-            let closed = key.cardinality.filter(|_| key.max_values.is_none());
-            sets = sets.checked_mul(closed?)?;
+            sets = match (keys[at].cardinality, keys[at].max_values) {
+                (Some(values), None) => match sets.checked_mul(values) {
+                    Some(sets) => sets,
+                    None => return None,
+                },
+                _ => return None,
+            };
+            at += 1;
         }
         Some(sets)
+    }
+
+    /// The place of a label set among all that there can be. `None` when one of its values is none of its key's.
+    pub(crate) fn place_of(keys: &[Self], labels: &impl Labels) -> Option<usize> {
+        labels.index().or_else(|| {
+            let mut placing = Placing { keys: keys.iter(), place: Some(0) };
+            labels.visit(&mut placing);
+            // Labels that hand out fewer values than they have keys lack the rest.
+            while placing.keys.len() > 0 {
+                placing.visit(LabelRef::Absent);
+            }
+            placing.place
+        })
     }
 
     /// The values of the label set at `index`, in the order of `keys`.
@@ -67,6 +88,23 @@ impl LabelKey {
             index /= base;
         }
         values
+    }
+}
+
+/// Finds a place by values, for labels that do not know it themselves.
+struct Placing<'a> {
+    keys: std::slice::Iter<'a, LabelKey>,
+    place: Option<usize>,
+}
+
+impl LabelVisitor for Placing<'_> {
+    fn visit(&mut self, value: LabelRef<'_>) {
+        let Some(key) = self.keys.next() else {
+            return;
+        };
+        let values = key.cardinality.unwrap_or(0);
+        let at = (0..values).find(|index| value.is(&(key.nth)(*index).to_value()));
+        self.place = self.place.zip(at).map(|(place, at)| place * values + at);
     }
 }
 

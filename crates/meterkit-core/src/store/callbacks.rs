@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cell::GaugeCell;
-use super::series::Series;
+use super::series::SeriesRef;
 use super::settings::DropReason;
+use super::shared::Shared;
 use crate::number::GaugeNumber;
 
 /// All registered callbacks, in the order of registration.
@@ -20,6 +21,8 @@ pub(crate) struct Callbacks {
 pub(crate) trait Observe: Send + Sync {
     /// Calls the user's code and stores what it returns.
     fn run(&self);
+    /// What it observes.
+    fn shared(&self) -> &Shared;
     /// From now on nothing is stored any more, and what was stored is taken back.
     fn retire(&self);
 }
@@ -37,9 +40,23 @@ impl Callbacks {
     /// Runs each callback once. They may register and unregister others: no lock is held meanwhile.
     pub(crate) fn run(&self) {
         let registered = self.lock().clone();
-        for callback in registered {
+        for callback in registered.iter().filter(|callback| !callback.shared().is_off()) {
             callback.run();
         }
+    }
+
+    /// Unregisters all whose scope was unloaded.
+    pub(crate) fn unregister_unloaded(&self) {
+        let mut unloaded = Vec::new();
+        self.lock().retain(|callback| {
+            let is_unloaded = callback.shared().is_unloaded();
+            if is_unloaded {
+                unloaded.push(callback.clone());
+            }
+            !is_unloaded
+        });
+        // Dropped without the lock: a callback's captures are the user's code.
+        drop(unloaded);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<dyn Observe>>> {
@@ -49,7 +66,7 @@ impl Callbacks {
 
 /// A callback whose value goes to one gauge.
 pub(crate) struct GaugeCallback<F> {
-    series: Arc<Series<GaugeCell>>,
+    series: SeriesRef<GaugeCell>,
     callback: F,
     /// Held while a value is stored, never while the callback runs.
     is_registered: Mutex<bool>,
@@ -57,7 +74,7 @@ pub(crate) struct GaugeCallback<F> {
 }
 
 impl<T: GaugeNumber, F: Fn() -> T + Send + Sync> GaugeCallback<F> {
-    pub(crate) fn new(series: Arc<Series<GaugeCell>>, callback: F) -> Self {
+    pub(crate) fn new(series: SeriesRef<GaugeCell>, callback: F) -> Self {
         Self {
             series,
             callback,
@@ -69,7 +86,7 @@ impl<T: GaugeNumber, F: Fn() -> T + Send + Sync> GaugeCallback<F> {
     /// Stores `value` unless the callback was unregistered while it ran.
     fn store(&self, value: Option<T>) {
         let is_registered = self.is_registered.lock().unwrap_or_else(PoisonError::into_inner);
-        let cell = &self.series.cell;
+        let cell = self.series.cell();
         match value {
             Some(value) if *is_registered => cell.set(value),
             _ => cell.unset(),
@@ -99,6 +116,10 @@ impl<T: GaugeNumber, F: Fn() -> T + Send + Sync> Observe for GaugeCallback<F> {
                 self.store(None);
             }
         }
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.series.shared
     }
 
     fn retire(&self) {

@@ -1,9 +1,25 @@
 //! Cells: where the value of one series lives.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU64};
 
 use crate::number::Number;
+
+/// What removal needs to know of a cell, whatever it holds.
+pub trait Cell: Send + Sync + 'static {
+    /// Whether nothing was recorded since the cell was made or reset.
+    fn is_empty(&self) -> bool;
+
+    /// Forgets what was recorded.
+    fn reset(&self);
+
+    /// Whether something was recorded since the last time this was asked with the same `mark`. What leaves the value as
+    /// it was, such as adding zero, does not count.
+    fn was_touched(&self, mark: &mut u64) -> bool;
+
+    /// Forgets what was recorded, unless something was since `mark` was taken.
+    fn reset_unless_touched(&self, mark: u64) -> bool;
+}
 
 /// A sum. It is there, as zero, from the moment its series exists.
 #[derive(Debug)]
@@ -27,16 +43,43 @@ impl SumCell {
     }
 }
 
+impl Cell for SumCell {
+    fn is_empty(&self) -> bool {
+        self.bits.load(Relaxed) == 0
+    }
+
+    fn reset(&self) {
+        self.bits.store(0, Relaxed);
+    }
+
+    fn was_touched(&self, mark: &mut u64) -> bool {
+        let bits = self.bits.load(Relaxed);
+        std::mem::replace(mark, bits) != bits
+    }
+
+    fn reset_unless_touched(&self, mark: u64) -> bool {
+        self.bits.compare_exchange(mark, 0, Relaxed, Relaxed).is_ok()
+    }
+}
+
 /// A value that is set. Until then it has none and is not exported.
 #[derive(Debug)]
 pub struct GaugeCell {
     bits: AtomicU64,
-    is_set: AtomicBool,
+    state: AtomicU8,
 }
+
+/// The cell has no value; its bits mean nothing.
+const UNSET: u8 = 0;
+/// The cell has a value.
+const SET: u8 = 1;
+/// The cell has a value, and nothing was recorded since someone asked.
+const SEEN: u8 = 2;
 
 impl GaugeCell {
     pub(crate) fn new<T: Number>() -> Self {
-        Self { bits: AtomicU64::new(T::LOWEST.to_bits()), is_set: AtomicBool::new(false) }
+        // Below every value: of threads that set the first maximum at once, the largest wins.
+        Self { bits: AtomicU64::new(T::LOWEST.to_bits()), state: AtomicU8::new(UNSET) }
     }
 
     #[inline]
@@ -47,38 +90,62 @@ impl GaugeCell {
 
     /// Replaces the value by what `change` makes of it; of zero when none was set.
     pub(crate) fn change<T: Number>(&self, change: impl Fn(T) -> T) {
+        let unset = self.unset_bits();
         let _ = self.bits.fetch_update(AcqRel, Acquire, |bits| {
-            let unset = bits == T::LOWEST.to_bits() && !self.is_set.load(Acquire);
-            let base = if unset { T::ZERO } else { T::from_bits(bits) };
+            let base = if unset == Some(bits) { T::ZERO } else { T::from_bits(bits) };
             Some(change(base).to_bits())
         });
         self.mark();
     }
 
-    /// Raises the value to `value`. No case for an unset cell: its bits lie below every value.
+    /// Sets the value unless it is larger already.
     pub(crate) fn set_max<T: Number>(&self, value: T) {
+        let unset = self.unset_bits();
         let _ = self.bits.fetch_update(AcqRel, Acquire, |bits| {
-            (T::from_bits(bits) < value).then(|| value.to_bits())
+            let is_larger = unset == Some(bits) || T::from_bits(bits) < value;
+            is_larger.then(|| value.to_bits())
         });
         self.mark();
     }
 
-    /// Back to having no value, for cells that are only ever `set`: the bits stay, so that who reads meanwhile sees
-    /// the last value or none.
+    /// Back to having no value. The bits stay, so that who reads meanwhile sees the last value or none.
     pub(crate) fn unset(&self) {
-        self.is_set.store(false, Release);
+        self.state.store(UNSET, Release);
     }
 
     pub(crate) fn get<T: Number>(&self) -> Option<T> {
-        self.is_set.load(Acquire).then(|| T::from_bits(self.bits.load(Acquire)))
+        (self.state.load(Acquire) != UNSET).then(|| T::from_bits(self.bits.load(Acquire)))
+    }
+
+    /// The bits that mean nothing, while there is no value.
+    fn unset_bits(&self) -> Option<u64> {
+        (self.state.load(Acquire) == UNSET).then(|| self.bits.load(Acquire))
     }
 
     #[inline]
     fn mark(&self) {
         // A store only the first time keeps the line clean for the other threads.
-        if !self.is_set.load(Relaxed) {
-            self.is_set.store(true, Release);
+        if self.state.load(Relaxed) != SET {
+            self.state.store(SET, Release);
         }
+    }
+}
+
+impl Cell for GaugeCell {
+    fn is_empty(&self) -> bool {
+        self.state.load(Acquire) == UNSET
+    }
+
+    fn reset(&self) {
+        self.unset();
+    }
+
+    fn was_touched(&self, _: &mut u64) -> bool {
+        self.state.compare_exchange(SET, SEEN, AcqRel, Relaxed).is_ok()
+    }
+
+    fn reset_unless_touched(&self, _: u64) -> bool {
+        self.state.compare_exchange(SEEN, UNSET, AcqRel, Relaxed) != Err(SET)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::metrics::BoundHistogram;
 
+use super::cell::Cell;
 use super::replay::ReplayBudget;
 use crate::number::Number;
 
@@ -47,13 +48,7 @@ pub(crate) type BindSeries<T> = Box<dyn FnOnce() -> BoundHistogram<T> + Send>;
 
 impl<T: Number> DistributionCell<T> {
     pub(crate) fn new(bounds: &[f64], feed: Feed<T>) -> Self {
-        let distribution = Distribution {
-            buckets: vec![0; bounds.len() + 1].into(),
-            count: 0,
-            sum: 0.0,
-            min: f64::INFINITY,
-            max: f64::NEG_INFINITY,
-        };
+        let distribution = Distribution::of_buckets(bounds.len() + 1);
         Self { state: Mutex::new(State { distribution, feed }) }
     }
 
@@ -65,7 +60,8 @@ impl<T: Number> DistributionCell<T> {
         let distribution = &mut state.distribution;
         distribution.buckets[bucket] += 1;
         distribution.count += 1;
-        distribution.sum += number;
+        // Finite values can add up to more than a float holds.
+        distribution.sum = (distribution.sum + number).clamp(f64::MIN, f64::MAX);
         distribution.min = distribution.min.min(number);
         distribution.max = distribution.max.max(number);
         state.feed.send(value, budget);
@@ -97,6 +93,46 @@ impl<T: Number> DistributionCell<T> {
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Number + Send> Cell for DistributionCell<T> {
+    fn is_empty(&self) -> bool {
+        self.lock().distribution.count == 0
+    }
+
+    fn reset(&self) {
+        self.lock().distribution.clear();
+    }
+
+    fn was_touched(&self, mark: &mut u64) -> bool {
+        let count = self.lock().distribution.count;
+        std::mem::replace(mark, count) != count
+    }
+
+    fn reset_unless_touched(&self, mark: u64) -> bool {
+        let distribution = &mut self.lock().distribution;
+        let is_untouched = distribution.count == mark;
+        if is_untouched {
+            distribution.clear();
+        }
+        is_untouched
+    }
+}
+
+impl Distribution {
+    fn of_buckets(buckets: usize) -> Self {
+        Self {
+            buckets: vec![0; buckets].into(),
+            count: 0,
+            sum: 0.0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Self::of_buckets(self.buckets.len());
     }
 }
 

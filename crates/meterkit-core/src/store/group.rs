@@ -1,176 +1,370 @@
-//! The series of one labelled instrument: found by label set, made when first asked for, limited in number.
+//! The series of one labelled instrument: found by label set, made when first asked for, limited in number, and taken
+//! out again.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use foldhash::fast::RandomState;
-
+use super::closed::ClosedSeries;
+use super::entry::Entry;
 use super::handle::Handle;
-use super::instrument::Shared;
-use super::series::Series;
-use super::table::SeriesTable;
-use crate::attributes::{AttributeValue, Attributes, Keys};
-use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
-
-/// The attribute that marks the series to which recordings go once the limit is reached.
-const OVERFLOW: &str = "otel.metric.overflow";
+use super::member::Member;
+use super::open::{OpenSeries, Place};
+use super::overflow::Overflow;
+use super::reading::Reading;
+use super::series::SeriesRef;
+use super::settings::Settings;
+use super::shared::{LabelSet, OVERFLOW, Shared};
+use super::value_cap::{Capped, ValueCap};
+use crate::labels::{LabelKey, Labels};
 
 pub(crate) struct SeriesGroup<H: Handle> {
-    keys: Arc<Keys>,
-    key_count: usize,
-    hasher: RandomState,
-    table: SeriesTable<Member<H>>,
-    overflow: OnceLock<H>,
-    /// The instrument's own limit; the registry's counts when it has none.
-    limit: Option<usize>,
-    /// Slots in the order of their attributes, as far as they were there at the last read.
-    order: Mutex<Vec<u32>>,
+    keys: &'static [LabelKey],
+    members: Members<H>,
+    caps: Box<[Option<ValueCap>]>,
+    overflow: Overflow<H>,
+    options: GroupOptions,
+    /// How many of the members were removed.
+    hidden: AtomicUsize,
+    reading: Mutex<Reading>,
+    settings: Arc<Settings>,
 }
 
-/// A series and its labels. These stand here too so that a look-up does not touch the series itself, whose line
-/// other threads are writing to.
-struct Member<H> {
-    labels: Arc<[Option<AttributeValue>]>,
-    handle: H,
+/// What a group may have that is not part of its identity.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GroupOptions {
+    /// The instrument's own limit; the registry's counts when it has none.
+    pub(crate) limit: Option<usize>,
+    /// After how long without recordings a series is removed.
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+/// How many series a group has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    pub(crate) series: usize,
+    /// How often recordings went to the overflow series.
+    pub(crate) overflowed: u64,
+}
+
+#[expect(clippy::large_enum_variant, reason = "a further pointer would cost each look-up")]
+pub(super) enum Members<H> {
+    Closed(ClosedSeries<H>),
+    Open(OpenSeries<H>),
 }
 
 impl<H: Handle> SeriesGroup<H> {
-    pub(crate) fn new(keys: &'static [LabelKey], limit: Option<usize>) -> Self {
+    pub(crate) fn new(
+        keys: &'static [LabelKey],
+        settings: &Arc<Settings>,
+        options: GroupOptions,
+    ) -> Self {
+        let limit = options.limit.unwrap_or_else(|| settings.cardinality_limit.load(Relaxed));
+        let members = match LabelKey::closed_sets(keys).filter(|sets| *sets <= limit) {
+            Some(sets) => Members::Closed(ClosedSeries::new(keys, sets)),
+            None => Members::Open(OpenSeries::new(keys.len())),
+        };
         Self {
-            keys: Arc::new(Keys::new(keys.iter().map(|key| key.name().into()).collect())),
-            key_count: keys.len(),
-            hasher: RandomState::default(),
-            table: SeriesTable::new(),
-            overflow: OnceLock::new(),
-            limit,
-            order: Mutex::new(Vec::new()),
+            keys,
+            members,
+            caps: ValueCap::of(keys),
+            overflow: Overflow::new(),
+            options,
+            hidden: AtomicUsize::new(0),
+            reading: Mutex::default(),
+            settings: settings.clone(),
         }
     }
 
     /// The series with these labels. Takes no lock and allocates nothing when it exists.
     #[inline]
-    pub(crate) fn with(&self, labels: &impl Labels, shared: &Arc<Shared>, sdk: &H::Sdk) -> &H {
-        let hash = self.hash(labels);
-        match self.table.get(hash, |member| matches(labels, &member.labels)) {
-            Some(member) => &member.handle,
-            None => self.make(labels, shared, sdk),
+    pub(crate) fn with(
+        &self,
+        labels: &impl Labels,
+        shared: &Arc<Shared>,
+        sdk: &H::Sdk,
+    ) -> Entry<'_, H> {
+        match &self.members {
+            Members::Closed(closed) => match labels.index().and_then(|place| closed.get(place)) {
+                Some(member) if !member.is_hidden() => Entry::kept(&member.handle),
+                _ => self.make_closed(closed, labels, shared, sdk),
+            },
+            Members::Open(open) if self.caps.is_empty() => {
+                self.with_open(open, labels, shared, sdk)
+            }
+            Members::Open(open) => {
+                self.with_open(open, &Capped { labels, caps: &self.caps }, shared, sdk)
+            }
         }
     }
 
-    /// Each series, the overflow series last.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &H> {
-        self.table.iter().map(|member| &member.handle).chain(self.overflow.get())
+    /// Takes the series with these labels out of every later export. Whether there was one.
+    pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
+        match &self.members {
+            Members::Closed(closed) => {
+                let place = LabelKey::place_of(self.keys, labels);
+                place.and_then(|place| closed.get(place)).is_some_and(|member| self.hide(member))
+            }
+            Members::Open(open) => {
+                let labels = Capped { labels, caps: &self.caps };
+                let hash = open.hash(&labels);
+                match open.get(hash, &labels) {
+                    Some(member) => self.hide(member),
+                    None => open.get_later(hash, &labels).is_some_and(|member| self.hide(&member)),
+                }
+            }
+        }
     }
 
-    /// Calls `read` with all series, ordered by their attributes.
-    pub(crate) fn in_order<R>(&self, read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R) -> R {
-        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = order.len();
-        let len = self.table.len();
-        if known < len {
-            order.extend(known as u32..len as u32);
-            let attributes = |slot: &u32| {
-                self.table.entry(*slot as usize).map(|it| &it.handle.series().attributes)
-            };
-            order.sort_by(|a, b| attributes(a).cmp(&attributes(b)));
+    /// Takes all series out of every later export.
+    pub(crate) fn clear(&self) {
+        self.for_each_member(|member| {
+            self.hide(member);
+        });
+        if let Some(member) = self.overflow.get() {
+            member.set_hidden(true);
+            member.handle.series().reset();
         }
-        let series =
-            order.iter().filter_map(|slot| Some(&self.table.entry(*slot as usize)?.handle));
-        read(&mut series.chain(self.overflow.get()))
+    }
+
+    /// Makes all series of a closed set, with a value to be exported from now on.
+    pub(crate) fn make_all(&self, shared: &Arc<Shared>, sdk: &H::Sdk) {
+        if let Members::Closed(closed) = &self.members {
+            for place in 0..closed.places() {
+                if let Some(member) = self.closed_member(closed, place, shared, sdk) {
+                    if member.is_empty() {
+                        member.handle.zero();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls `each` with every series, removed ones included.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&H)) {
+        self.for_each_member(|member| each(&member.handle));
+        if let Some(member) = self.overflow.get() {
+            each(&member.handle);
+        }
+    }
+
+    /// Calls `read` with all series, ordered by their attributes, the overflow series last.
+    pub(crate) fn in_order<R>(
+        &self,
+        shared: &Shared,
+        read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
+    ) -> R {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.settings.clock.elapsed();
+        let idle_timeout = self.options.idle_timeout;
+        reading.read(
+            &self.members,
+            &shared.keys(),
+            self.overflow.get(),
+            read,
+            |member, activity| {
+                if member.is_hidden() {
+                    // Someone kept a handle and has recorded with it.
+                    return member.is_empty() || !self.show(member);
+                }
+                let Some(timeout) = idle_timeout else { return false };
+                let is_over = activity.resets(&member.handle, timeout, now);
+                if is_over && member.set_hidden(true) {
+                    self.count_hidden();
+                }
+                is_over
+            },
+        )
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        Usage { series: self.live(), overflowed: self.overflow.uses() }
     }
 
     /// Keeps new series out while `work` runs.
     pub(crate) fn with_creation_paused<R>(&self, work: impl FnOnce() -> R) -> R {
-        self.table.with_writers_excluded(work)
+        match &self.members {
+            Members::Closed(closed) => closed.with_creation_paused(work),
+            Members::Open(open) => open.with_creation_paused(work),
+        }
     }
 
     #[inline]
-    fn hash(&self, labels: &impl Labels) -> u64 {
-        let mut visitor = Hashing { hasher: self.hasher.build_hasher(), room: self.key_count };
-        labels.visit(&mut visitor);
-        for _ in 0..visitor.room {
-            LabelRef::Absent.hash_into(&mut visitor.hasher);
+    fn with_open<'a>(
+        &'a self,
+        open: &'a OpenSeries<H>,
+        labels: &impl Labels,
+        shared: &Arc<Shared>,
+        sdk: &H::Sdk,
+    ) -> Entry<'a, H> {
+        let hash = open.hash(labels);
+        match open.get(hash, labels) {
+            Some(member) if !member.is_hidden() => Entry::kept(&member.handle),
+            _ => self.make_open(open, hash, labels, shared, sdk),
         }
-        visitor.hasher.finish()
-    }
-
-    /// The same hash, of values that were collected.
-    fn hash_stored(&self, values: &[Option<AttributeValue>]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        for value in values {
-            LabelRef::of(value).hash_into(&mut hasher);
-        }
-        hasher.finish()
     }
 
     #[cold]
-    fn make(&self, labels: &impl Labels, shared: &Arc<Shared>, sdk: &H::Sdk) -> &H {
-        let limit = self.limit.unwrap_or_else(|| shared.settings.cardinality_limit.load(Relaxed));
-        if self.table.len() >= limit {
-            return self.overflow(limit, shared, sdk);
+    fn make_open<'a>(
+        &'a self,
+        open: &'a OpenSeries<H>,
+        hash: u64,
+        labels: &impl Labels,
+        shared: &Arc<Shared>,
+        sdk: &H::Sdk,
+    ) -> Entry<'a, H> {
+        if let Some(member) = open.get(hash, labels) {
+            self.show(member);
+            return Entry::kept(&member.handle);
         }
-        // The caller's code hands out the labels: it must not run under the table's lock.
-        let values = self.values(labels);
-        // Of these values: a second visit may hand out others than the first.
-        let hash = self.hash_stored(&values);
-        let made = self.table.get_or_insert(
-            hash,
-            limit,
-            |member| member.labels == values,
-            || {
-                let attributes = Attributes::new(self.keys.clone(), values.clone());
-                Member { labels: values.clone(), handle: Series::make(attributes, shared, sdk) }
-            },
-        );
-        match made {
-            Some(member) => &member.handle,
-            None => self.overflow(limit, shared, sdk),
+        if let Some(member) = open.get_later(hash, labels) {
+            self.show(&member);
+            return Entry::shared(member);
         }
-    }
-
-    fn values(&self, labels: &impl Labels) -> Arc<[Option<AttributeValue>]> {
-        let mut collecting =
-            Collecting { values: Vec::with_capacity(self.key_count), room: self.key_count };
-        labels.visit(&mut collecting);
-        collecting.values.resize(self.key_count, None);
-        collecting.values.into()
-    }
-
-    fn overflow(&self, limit: usize, shared: &Arc<Shared>, sdk: &H::Sdk) -> &H {
-        if let Some(handle) = self.overflow.get() {
-            return handle;
+        if !self.has_room() {
+            return self.overflow(shared, sdk);
         }
-        let mut is_new = false;
-        // Under the same lock as other new series, for whoever looks at all of them at once.
-        let handle = self.with_creation_paused(|| {
-            self.overflow.get_or_init(|| {
-                is_new = true;
-                let mark = (OVERFLOW.into(), AttributeValue::Bool(true));
-                Series::make(Attributes::from_pairs([mark]), shared, sdk)
-            })
+        let values = open.values(labels);
+        let made = open.get_or_make(&values, self.limit(), || {
+            self.has_room().then(|| self.make(values.clone(), shared, sdk))
         });
-        if is_new {
-            self.warn_of_overflow(limit, shared);
+        match made {
+            Some(Place::Table(member)) => {
+                self.show(member);
+                Entry::kept(&member.handle)
+            }
+            Some(Place::Later(member)) => {
+                self.show(&member);
+                Entry::shared(member)
+            }
+            None => self.overflow(shared, sdk),
         }
-        handle
     }
 
-    fn warn_of_overflow(&self, limit: usize, shared: &Shared) {
-        let mut values = vec![HashSet::new(); self.key_count];
-        for member in self.table.iter() {
-            for (seen, value) in values.iter_mut().zip(&*member.labels) {
-                seen.insert(value);
+    #[cold]
+    fn make_closed<'a>(
+        &'a self,
+        closed: &'a ClosedSeries<H>,
+        labels: &impl Labels,
+        shared: &Arc<Shared>,
+        sdk: &H::Sdk,
+    ) -> Entry<'a, H> {
+        let place = LabelKey::place_of(self.keys, labels);
+        match place.and_then(|place| self.closed_member(closed, place, shared, sdk)) {
+            Some(member) => Entry::kept(&member.handle),
+            None => self.overflow(shared, sdk),
+        }
+    }
+
+    /// The series at that place, shown again or made, unless there is no room for it.
+    fn closed_member<'a>(
+        &'a self,
+        closed: &'a ClosedSeries<H>,
+        place: usize,
+        shared: &Arc<Shared>,
+        sdk: &H::Sdk,
+    ) -> Option<&'a Member<H>> {
+        if closed.get(place).is_none() && !self.has_room() {
+            return None;
+        }
+        let member = closed.get_or_make(place, |values| {
+            self.has_room().then(|| self.make(values.into(), shared, sdk))
+        })?;
+        self.show(member);
+        Some(member)
+    }
+
+    /// A new series. Its place in the budget is taken.
+    fn make(&self, values: LabelSet, shared: &Arc<Shared>, sdk: &H::Sdk) -> Member<H> {
+        self.settings.series.take();
+        Member::new(SeriesRef::make(values, false, shared, sdk))
+    }
+
+    #[inline]
+    fn overflow(&self, shared: &Arc<Shared>, sdk: &H::Sdk) -> Entry<'_, H> {
+        loop {
+            if let Some(handle) = self.overflow.use_it() {
+                return Entry::kept(handle);
+            }
+            // Under the same lock as other new series, for whoever looks at all of them at once.
+            if self.with_creation_paused(|| self.overflow.make(shared, sdk)) {
+                self.warn_of_overflow(shared);
             }
         }
-        let most = values.iter().enumerate().max_by_key(|(_, seen)| seen.len());
-        let (key, count) = most.map_or(("", 0), |(at, seen)| {
-            (shared.identity.label_keys.get(at).map_or("", LabelKey::name), seen.len())
+    }
+
+    /// Takes a series out of every later export, until it is asked for or recorded in again. Whether it was in.
+    fn hide(&self, member: &Member<H>) -> bool {
+        let is_change = member.set_hidden(true);
+        if is_change {
+            self.count_hidden();
+        }
+        member.handle.series().reset();
+        is_change
+    }
+
+    fn count_hidden(&self) {
+        self.hidden.fetch_add(1, Release);
+        self.settings.series.give_back(1);
+    }
+
+    /// Whether the series is in exports (again).
+    fn show(&self, member: &Member<H>) -> bool {
+        if member.is_hidden() && member.set_hidden(false) {
+            self.hidden.fetch_sub(1, Release);
+            self.settings.series.take();
+        }
+        true
+    }
+
+    fn has_room(&self) -> bool {
+        self.live() < self.limit() && self.settings.series.has_room()
+    }
+
+    fn limit(&self) -> usize {
+        let default = || self.settings.cardinality_limit.load(Relaxed);
+        self.options.limit.unwrap_or_else(default)
+    }
+
+    /// How many series are in exports.
+    fn live(&self) -> usize {
+        let made = match &self.members {
+            Members::Closed(closed) => closed.len(),
+            Members::Open(open) => open.len(),
+        };
+        made.saturating_sub(self.hidden.load(Acquire))
+    }
+
+    fn for_each_member(&self, each: impl FnMut(&Member<H>)) {
+        match &self.members {
+            Members::Closed(closed) => closed.iter().for_each(each),
+            Members::Open(open) => open.for_each(each),
+        }
+    }
+
+    fn warn_of_overflow(&self, shared: &Shared) {
+        let instrument = &shared.descriptor().name;
+        if self.live() < self.limit() {
+            return tracing::warn!(
+                instrument,
+                limit = self.settings.series.limit(),
+                "series limit of the process reached: label sets that are new, of this instrument and others, are \
+                 recorded together as {OVERFLOW}=true; remove series, or raise METERKIT_SERIES_LIMIT"
+            );
+        }
+        let mut values = vec![HashSet::new(); self.keys.len()];
+        self.for_each_member(|member| {
+            for (seen, value) in values.iter_mut().zip(&*member.labels) {
+                seen.insert(value.clone());
+            }
         });
+        let most = values.iter().zip(self.keys).max_by_key(|(seen, _)| seen.len());
+        let (key, count) = most.map_or(("", 0), |(seen, key)| (key.name(), seen.len()));
         tracing::warn!(
-            instrument = %shared.descriptor().name,
-            limit,
+            instrument,
+            limit = self.limit(),
             label = key,
             values = count,
             "cardinality limit reached: further label sets are recorded together as \
@@ -179,52 +373,8 @@ impl<H: Handle> SeriesGroup<H> {
     }
 }
 
-#[inline]
-fn matches(labels: &impl Labels, stored: &[Option<AttributeValue>]) -> bool {
-    let mut visitor = Matching { stored: stored.iter(), equal: true };
-    labels.visit(&mut visitor);
-    visitor.equal && visitor.stored.all(Option::is_none)
-}
-
-/// Hashes as many values as there are keys: what is one series in the end has one hash.
-struct Hashing<S> {
-    hasher: S,
-    room: usize,
-}
-
-impl<S: Hasher> LabelVisitor for Hashing<S> {
-    #[inline(always)]
-    fn visit(&mut self, value: LabelRef<'_>) {
-        if self.room > 0 {
-            self.room -= 1;
-            value.hash_into(&mut self.hasher);
-        }
-    }
-}
-
-struct Matching<'a> {
-    stored: std::slice::Iter<'a, Option<AttributeValue>>,
-    equal: bool,
-}
-
-impl LabelVisitor for Matching<'_> {
-    #[inline(always)]
-    fn visit(&mut self, value: LabelRef<'_>) {
-        if let Some(stored) = self.stored.next() {
-            self.equal &= value.is(stored);
-        }
-    }
-}
-
-struct Collecting {
-    values: Vec<Option<AttributeValue>>,
-    room: usize,
-}
-
-impl LabelVisitor for Collecting {
-    fn visit(&mut self, value: LabelRef<'_>) {
-        if self.values.len() < self.room {
-            self.values.push(value.to_value());
-        }
+impl<H: Handle> Drop for SeriesGroup<H> {
+    fn drop(&mut self) {
+        self.settings.series.give_back(self.live());
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use opentelemetry::metrics::Meter as SdkMeter;
 
-use super::instrument::{Core, Identity, Shared};
-use super::series::Series;
+use super::cell::Cell;
+use super::instrument::Core;
+use super::series::SeriesRef;
+use super::shared::Shared;
 use crate::attributes::Attributes;
 use crate::data::Data;
 use crate::kind::Kind;
@@ -14,19 +16,22 @@ use crate::number::NumberType;
 /// A handle on one series: what users record through. Implemented by each instrument.
 pub trait Handle: Clone + Send + Sync + Sized + 'static {
     /// Where the value of a series lives.
-    type Cell: Send + Sync + 'static;
+    type Cell: Cell;
     /// What the instrument keeps about its twin in the SDK.
     type Sdk: Default + Send + Sync + 'static;
 
     const KIND: Kind;
     const NUMBER: NumberType;
 
-    fn new(series: Arc<Series<Self::Cell>>) -> Self;
-    fn series(&self) -> &Series<Self::Cell>;
+    fn new(series: SeriesRef<Self::Cell>) -> Self;
+    fn series(&self) -> &SeriesRef<Self::Cell>;
     fn cell(shared: &Shared, sdk: &Self::Sdk, attributes: &Attributes) -> Self::Cell;
 
     /// The points of these series.
-    fn data(identity: &Identity, series: &mut dyn Iterator<Item = &Self>) -> Data;
+    fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data;
+
+    /// Gives the series a value to be exported with before anything is recorded, where it needs one.
+    fn zero(&self) {}
 
     /// Makes the instrument's twin. `before_read` is to be called when something begins to read it.
     fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: Option<&BeforeRead>);

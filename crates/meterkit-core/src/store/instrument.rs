@@ -1,28 +1,25 @@
 //! One instrument in the store: what it is, and its series.
 
 use std::any::Any;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::metrics::Meter as SdkMeter;
 
-use super::group::SeriesGroup;
+use super::entry::Entry;
+use super::group::{GroupOptions, SeriesGroup, Usage};
 use super::handle::{BeforeRead, Handle};
-use super::series::Series;
-use super::settings::{DropReason, Settings};
-use crate::attributes::Attributes;
-use crate::data::{Data, Descriptor};
-use crate::error::InstrumentError;
-use crate::kind::Kind;
-use crate::labels::{LabelKey, Labels};
-use crate::number::NumberType;
+use super::series::SeriesRef;
+use super::shared::{LabelSet, Shared, Switch};
+use crate::data::Data;
+use crate::labels::Labels;
 
 /// An instrument with all its series. `H` is the handle that users hold.
 pub struct Core<H: Handle> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sdk: H::Sdk,
     series: SeriesSet<H>,
+    /// What look-ups give while the instrument is off.
+    nowhere: OnceLock<H>,
 }
 
 enum SeriesSet<H: Handle> {
@@ -31,19 +28,22 @@ enum SeriesSet<H: Handle> {
 }
 
 impl<H: Handle> Core<H> {
-    pub(crate) fn new(shared: Shared, sdk: H::Sdk, limit: Option<usize>) -> Self {
+    pub(crate) fn new(shared: Shared, sdk: H::Sdk, options: GroupOptions) -> Self {
         let shared = Arc::new(shared);
         let series = match shared.identity.label_keys {
-            [] => SeriesSet::Plain(Series::make(Attributes::empty(), &shared, &sdk)),
-            keys => SeriesSet::Group(Box::new(SeriesGroup::new(keys, limit))),
+            [] => SeriesSet::Plain(SeriesRef::make(no_labels(), false, &shared, &sdk)),
+            keys => SeriesSet::Group(Box::new(SeriesGroup::new(keys, &shared.settings, options))),
         };
-        Self { shared, sdk, series }
+        Self { shared, sdk, series, nowhere: OnceLock::new() }
     }
 
     #[inline]
-    pub(crate) fn with(&self, labels: &impl Labels) -> &H {
+    pub(crate) fn with(&self, labels: &impl Labels) -> Entry<'_, H> {
+        if self.shared.is_off() {
+            return Entry::kept(self.nowhere());
+        }
         match &self.series {
-            SeriesSet::Plain(handle) => handle,
+            SeriesSet::Plain(handle) => Entry::kept(handle),
             SeriesSet::Group(group) => group.with(labels, &self.shared, &self.sdk),
         }
     }
@@ -56,6 +56,28 @@ impl<H: Handle> Core<H> {
         }
     }
 
+    /// Takes the series with these labels out of every later export. Whether there was one.
+    pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
+        match &self.series {
+            SeriesSet::Plain(_) => false,
+            SeriesSet::Group(group) => group.remove(labels),
+        }
+    }
+
+    /// Takes all series of a group out of every later export.
+    pub(crate) fn clear(&self) {
+        if let SeriesSet::Group(group) = &self.series {
+            group.clear();
+        }
+    }
+
+    /// Makes all series of a closed set, exported as zero from now on.
+    pub(crate) fn zero_initialise(&self) {
+        if let SeriesSet::Group(group) = &self.series {
+            group.make_all(&self.shared, &self.sdk);
+        }
+    }
+
     /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
     pub(crate) fn for_all(&self, change: impl FnOnce(), mut each: impl FnMut(&H)) {
         match &self.series {
@@ -65,9 +87,14 @@ impl<H: Handle> Core<H> {
             }
             SeriesSet::Group(group) => group.with_creation_paused(|| {
                 change();
-                group.iter().for_each(each);
+                group.for_each(each);
             }),
         }
+    }
+
+    #[cold]
+    fn nowhere(&self) -> &H {
+        self.nowhere.get_or_init(|| SeriesRef::make(no_labels(), false, &self.shared, &self.sdk))
     }
 }
 
@@ -75,6 +102,10 @@ impl<H: Handle> Core<H> {
 pub(crate) trait Stored: Send + Sync {
     fn shared(&self) -> &Shared;
     fn data(&self) -> Data;
+    /// How many series there are; `None` without labels.
+    fn usage(&self) -> Option<Usage>;
+    /// Whether values are recorded and exported.
+    fn switch(&self, to: Switch);
     /// Makes the instrument's twin on `meter`.
     fn map(self: Arc<Self>, meter: &SdkMeter, before_read: Option<&BeforeRead>);
     /// Nothing reads the twin (any more).
@@ -88,13 +119,28 @@ impl<H: Handle> Stored for Core<H> {
     }
 
     fn data(&self) -> Data {
+        if self.shared.is_off() {
+            return H::data(&self.shared, &mut std::iter::empty());
+        }
         match &self.series {
-            SeriesSet::Plain(handle) => {
-                H::data(&self.shared.identity, &mut std::iter::once(handle))
-            }
+            SeriesSet::Plain(handle) => H::data(&self.shared, &mut std::iter::once(handle)),
             SeriesSet::Group(group) => {
-                group.in_order(|series| H::data(&self.shared.identity, series))
+                group.in_order(&self.shared, |series| H::data(&self.shared, series))
             }
+        }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        match &self.series {
+            SeriesSet::Plain(_) => None,
+            SeriesSet::Group(group) => Some(group.usage()),
+        }
+    }
+
+    fn switch(&self, to: Switch) {
+        self.shared.switch(to);
+        if to == Switch::Unloaded {
+            self.clear();
         }
     }
 
@@ -111,99 +157,7 @@ impl<H: Handle> Stored for Core<H> {
     }
 }
 
-/// What all series of an instrument share.
-pub struct Shared {
-    pub(crate) identity: Identity,
-    pub(crate) settings: Arc<Settings>,
-    descriptor: RwLock<Arc<Descriptor>>,
-    /// Which set of twins in the SDK has this instrument's; 0 for none.
-    pub(crate) mapped_to: AtomicU64,
-    has_warned: AtomicBool,
-}
-
-impl Shared {
-    pub(crate) fn new(identity: Identity, full_name: String, settings: Arc<Settings>) -> Self {
-        let descriptor = Descriptor {
-            name: full_name,
-            unit: identity.unit.clone(),
-            description: identity.description.clone(),
-        };
-        Self {
-            identity,
-            settings,
-            descriptor: RwLock::new(Arc::new(descriptor)),
-            mapped_to: AtomicU64::new(0),
-            has_warned: AtomicBool::new(false),
-        }
-    }
-
-    pub(crate) fn descriptor(&self) -> Arc<Descriptor> {
-        self.descriptor.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn rename(&self, full_name: String) {
-        let mut descriptor = self.descriptor.write().unwrap_or_else(PoisonError::into_inner);
-        if descriptor.name != full_name {
-            let mut renamed = Descriptor::clone(&descriptor);
-            renamed.name = full_name;
-            *descriptor = Arc::new(renamed);
-        }
-    }
-
-    /// Counts a value that could not be recorded, and says so once per instrument.
-    #[cold]
-    pub(crate) fn dropped(&self, reason: DropReason) {
-        if !self.has_warned.swap(true, Relaxed) {
-            tracing::warn!(
-                instrument = %self.descriptor().name,
-                reason = reason.as_str(),
-                "value dropped: {}; further ones are counted in `meterkit.dropped`",
-                reason.explanation()
-            );
-        }
-        self.settings.count_dropped(reason, 1);
-    }
-}
-
-/// Everything in which two requests for one name must agree.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
-    pub(crate) number: NumberType,
-    pub(crate) unit: String,
-    pub(crate) description: String,
-    pub(crate) label_keys: &'static [LabelKey],
-    /// Bucket bounds; empty but for histograms.
-    pub(crate) bounds: Arc<[f64]>,
-}
-
-impl Identity {
-    /// That of `self`, which was first, must be that of `requested`.
-    pub(crate) fn check_same(
-        &self,
-        full_name: &str,
-        requested: &Self,
-    ) -> Result<(), InstrumentError> {
-        let clash = |aspect, existing: String, requested: String| {
-            Err(InstrumentError::Clash { name: full_name.to_owned(), aspect, existing, requested })
-        };
-        let quoted = |text: &str| format!("`{text}`");
-        let typed = |it: &Self| format!("`{} of {}`", it.kind.as_str(), it.number.as_str());
-        if (self.kind, self.number) != (requested.kind, requested.number) {
-            clash("type", typed(self), typed(requested))
-        } else if self.unit != requested.unit {
-            clash("unit", quoted(&self.unit), quoted(&requested.unit))
-        } else if self.description != requested.description {
-            clash("description", quoted(&self.description), quoted(&requested.description))
-        } else if self.label_keys != requested.label_keys {
-            let keys = |it: &Self| format!("{:?}", it.label_keys);
-            clash("label keys", keys(self), keys(requested))
-        } else if self.bounds != requested.bounds {
-            let bounds = |it: &Self| format!("{:?}", it.bounds);
-            clash("buckets", bounds(self), bounds(requested))
-        } else {
-            Ok(())
-        }
-    }
+fn no_labels() -> LabelSet {
+    static NONE: std::sync::LazyLock<LabelSet> = std::sync::LazyLock::new(|| Arc::new([]));
+    NONE.clone()
 }

@@ -1,23 +1,31 @@
 //! All scopes and their instruments.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use meterkit_rules::name;
 use opentelemetry::InstrumentationScope;
 
+use super::group::GroupOptions;
 use super::handle::Handle;
-use super::instrument::{Core, Identity, Shared, Stored};
-use super::settings::Settings;
+use super::identity::Identity;
+use super::instrument::{Core, Stored};
+use super::settings::{FixedAttributes, Settings};
+use super::shared::{Shared, Switch};
 use crate::data::{Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError};
 use crate::scope::{Naming, ScopeKey};
+use crate::scope_patterns::ScopePatterns;
 
 /// All scopes, and how they are named.
 #[derive(Default)]
 pub(crate) struct Scopes {
+    /// Held while an instrument is made, so that whoever changes all of them misses none.
     naming: RwLock<Naming>,
+    disabled: RwLock<ScopePatterns>,
+    /// Metrics of unloaded scopes, whose copies the SDK may go on to show.
+    unloaded: RwLock<HashSet<(InstrumentationScope, String)>>,
     scopes: RwLock<BTreeMap<ScopeKey, Arc<Scope>>>,
 }
 
@@ -54,6 +62,55 @@ impl Scopes {
         Ok(())
     }
 
+    /// Disables the scopes in `patterns`, and no others.
+    pub(crate) fn set_disabled(&self, patterns: ScopePatterns) {
+        let naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        for scope in self.all() {
+            let switch = switch_of(&patterns, &scope.key, &naming);
+            scope.instruments().iter().for_each(|instrument| instrument.switch(switch));
+        }
+        *self.disabled.write().unwrap_or_else(PoisonError::into_inner) = patterns;
+    }
+
+    /// Puts attributes on every series.
+    pub(crate) fn set_attributes(&self, attributes: FixedAttributes, settings: &Settings) {
+        let _naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        settings.set_attributes(attributes);
+        for scope in self.all() {
+            scope.instruments().iter().for_each(|instrument| instrument.shared().renew_keys());
+        }
+    }
+
+    /// Takes a scope away. Gives the full names of its metrics, `None` when there is no such scope.
+    pub(crate) fn unload(&self, key: &ScopeKey) -> Option<Vec<String>> {
+        let naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        let removed = {
+            let mut scopes = self.scopes.write().unwrap_or_else(PoisonError::into_inner);
+            scopes.remove(&key.canonical(&naming))
+        };
+        let scope = removed?;
+        let name = scope.instrumentation_scope();
+        let mut unloaded = self.unloaded.write().unwrap_or_else(PoisonError::into_inner);
+        let metrics = scope.instruments().into_iter().map(|instrument| {
+            instrument.switch(Switch::Unloaded);
+            let full_name = instrument.shared().descriptor().name.clone();
+            unloaded.insert((InstrumentationScope::clone(&name), full_name.clone()));
+            full_name
+        });
+        Some(metrics.collect())
+    }
+
+    /// Whether `scope` has or had a metric of this name.
+    pub(crate) fn has_metric(&self, scope: &InstrumentationScope, full_name: &str) -> bool {
+        let is_here = |known: &Arc<Scope>| {
+            *known.instrumentation_scope() == *scope && known.has_metric(full_name)
+        };
+        self.all().iter().any(is_here) || {
+            let unloaded = self.unloaded.read().unwrap_or_else(PoisonError::into_inner);
+            !unloaded.is_empty() && unloaded.contains(&(scope.clone(), full_name.to_owned()))
+        }
+    }
+
     /// What all instruments hold now: scopes by name, metrics by name, points by attributes.
     pub(crate) fn read(&self) -> Vec<ScopeMetrics> {
         let mut scopes: Vec<ScopeMetrics> =
@@ -67,7 +124,7 @@ impl Scopes {
         &self,
         key: &ScopeKey,
         mut identity: Identity,
-        limit: Option<usize>,
+        options: GroupOptions,
         settings: &Arc<Settings>,
     ) -> Result<Found<H>, InstrumentError> {
         let naming = self.naming.read().unwrap_or_else(PoisonError::into_inner);
@@ -93,8 +150,11 @@ impl Scopes {
                 })
             }
             Entry::Vacant(vacant) => {
-                let shared = Shared::new(identity, full_name, settings.clone());
-                let core = Arc::new(Core::new(shared, H::Sdk::default(), limit));
+                let attributes = scope.attributes.clone();
+                let shared = Shared::new(identity, full_name, attributes, settings.clone());
+                let disabled = self.disabled.read().unwrap_or_else(PoisonError::into_inner);
+                shared.switch(switch_of(&disabled, key, &naming));
+                let core = Arc::new(Core::new(shared, H::Sdk::default(), options));
                 vacant.insert(core.clone());
                 Ok(Found::Made(core))
             }
@@ -112,12 +172,17 @@ impl Scopes {
         let scope = scopes.entry(key.clone()).or_insert_with(|| {
             Arc::new(Scope {
                 key: key.clone(),
+                attributes: key.attributes.clone().into(),
                 named: RwLock::new(Arc::new(key.to_instrumentation_scope(naming))),
                 instruments: RwLock::default(),
             })
         });
         scope.clone()
     }
+}
+
+fn switch_of(disabled: &ScopePatterns, key: &ScopeKey, naming: &Naming) -> Switch {
+    if disabled.matches(key, naming) { Switch::Disabled } else { Switch::On }
 }
 
 /// An instrument that was asked for.
@@ -130,7 +195,8 @@ pub(crate) enum Found<H: Handle> {
 
 /// One scope and its instruments.
 pub(crate) struct Scope {
-    key: ScopeKey,
+    pub(crate) key: ScopeKey,
+    attributes: FixedAttributes,
     named: RwLock<Arc<InstrumentationScope>>,
     /// By name in lower case.
     instruments: RwLock<BTreeMap<String, Arc<dyn Stored>>>,
@@ -146,7 +212,7 @@ impl Scope {
         self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn has_metric(&self, full_name: &str) -> bool {
+    fn has_metric(&self, full_name: &str) -> bool {
         let instruments = self.instruments.read().unwrap_or_else(PoisonError::into_inner);
         instruments.values().any(|instrument| instrument.shared().descriptor().name == full_name)
     }

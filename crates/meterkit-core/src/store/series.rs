@@ -2,33 +2,102 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::cell::Cell;
 use super::handle::Handle;
-use super::instrument::Shared;
+use super::shared::{LabelSet, PointKeys, Shared};
 use crate::attributes::Attributes;
 
-/// One series. Handles point at it; the store keeps one handle of its own.
-pub struct Series<C> {
+/// One series. The store keeps a handle of its own, so that what was counted stays when users drop theirs.
+pub(crate) struct Series<C> {
     pub(crate) cell: C,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) attributes: Attributes,
-    pub(crate) start: SystemTime,
+    /// Nanoseconds since 1970.
+    start: AtomicU64,
+    pub(crate) labels: LabelSet,
+    is_overflow: bool,
 }
 
-impl<C> Series<C> {
-    /// A new series that begins now, and the handle on it.
+/// The way to one series: what each handle holds. What it shares with others stands apart from the cell, whose
+/// line of memory recording threads take from each other.
+pub struct SeriesRef<C> {
+    series: Arc<Series<C>>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl<C: Cell> SeriesRef<C> {
+    /// A new series that begins now.
     pub(crate) fn make<H: Handle<Cell = C>>(
-        attributes: Attributes,
+        labels: LabelSet,
+        is_overflow: bool,
         shared: &Arc<Shared>,
         sdk: &H::Sdk,
     ) -> H {
-        H::new(Arc::new(Self {
+        let keys = shared.keys();
+        let attributes = match is_overflow {
+            true => keys.overflow_attributes(&labels),
+            false => keys.attributes(&labels),
+        };
+        let series = Series {
             cell: H::cell(shared, sdk, &attributes),
-            shared: shared.clone(),
-            attributes,
-            start: SystemTime::now(),
-        }))
+            start: AtomicU64::new(nanos(shared.settings.clock.now())),
+            labels,
+            is_overflow,
+        };
+        H::new(Self { series: Arc::new(series), shared: shared.clone() })
+    }
+
+    #[inline]
+    pub(crate) fn cell(&self) -> &C {
+        &self.series.cell
+    }
+
+    /// Whether nothing may be recorded. Says so where that could surprise someone.
+    #[inline]
+    pub(crate) fn is_off(&self) -> bool {
+        let is_off = self.shared.is_off();
+        if is_off {
+            self.shared.refused();
+        }
+        is_off
+    }
+
+    pub(crate) fn labels(&self) -> &LabelSet {
+        &self.series.labels
+    }
+
+    pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {
+        match self.series.is_overflow {
+            true => keys.overflow_attributes(&self.series.labels),
+            false => keys.attributes(&self.series.labels),
+        }
+    }
+
+    /// Since when the values count.
+    pub(crate) fn start(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.series.start.load(Relaxed))
+    }
+
+    /// Forgets what was recorded; the series begins anew.
+    pub(crate) fn reset(&self) {
+        self.series.cell.reset();
+        self.begin();
+    }
+
+    /// Forgets what was recorded, unless something was since `mark` was taken.
+    pub(crate) fn reset_unless_touched(&self, mark: u64) -> bool {
+        let is_reset = self.series.cell.reset_unless_touched(mark);
+        if is_reset {
+            self.begin();
+        }
+        is_reset
+    }
+
+    /// Whether only the store holds this series: nobody can record in it.
+    pub(crate) fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.series) == 1
     }
 
     /// What a handle shows of itself.
@@ -40,8 +109,23 @@ impl<C> Series<C> {
     ) -> fmt::Result {
         f.debug_struct(handle)
             .field("name", &self.shared.descriptor().name)
-            .field("attributes", &self.attributes)
+            .field("attributes", &self.attributes(&self.shared.keys()))
             .field("value", value)
             .finish()
     }
+
+    fn begin(&self) {
+        self.series.start.store(nanos(self.shared.settings.clock.now()), Relaxed);
+    }
+}
+
+impl<C> Clone for SeriesRef<C> {
+    fn clone(&self) -> Self {
+        Self { series: self.series.clone(), shared: self.shared.clone() }
+    }
+}
+
+fn nanos(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,34 +1,92 @@
 //! What instruments ask about on rare paths.
 
-use std::sync::OnceLock;
+use std::borrow::Cow;
 use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use super::clock::Clock;
 use super::replay::ReplayBudget;
+use crate::attributes::AttributeValue;
 
 /// Series per instrument, unless the instrument or `METERKIT_CARDINALITY_LIMIT` says otherwise.
 const CARDINALITY_LIMIT: usize = 2000;
 
+/// Series of all groups together, unless `METERKIT_SERIES_LIMIT` says otherwise.
+const SERIES_LIMIT: usize = 1_000_000;
+
+/// Attributes that are the same for many series.
+pub(crate) type FixedAttributes = Arc<[(Cow<'static, str>, AttributeValue)]>;
+
 /// Settings and limits that all instruments of a registry share.
 pub(crate) struct Settings {
+    pub(crate) clock: Clock,
     pub(crate) cardinality_limit: AtomicUsize,
+    pub(crate) series: SeriesBudget,
     pub(crate) replay: ReplayBudget,
+    /// Attributes of every series.
+    attributes: RwLock<FixedAttributes>,
     /// Told of values that were not recorded, and of how many.
     pub(crate) on_drop: OnceLock<Box<dyn Fn(DropReason, u64) + Send + Sync>>,
 }
 
 impl Settings {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self {
+            clock,
             cardinality_limit: AtomicUsize::new(CARDINALITY_LIMIT),
+            series: SeriesBudget::new(),
             replay: ReplayBudget::new(),
+            attributes: RwLock::default(),
             on_drop: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn attributes(&self) -> FixedAttributes {
+        self.attributes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_attributes(&self, attributes: FixedAttributes) {
+        *self.attributes.write().unwrap_or_else(PoisonError::into_inner) = attributes;
     }
 
     pub(crate) fn count_dropped(&self, reason: DropReason, values: u64) {
         if let Some(on_drop) = self.on_drop.get() {
             on_drop(reason, values);
         }
+    }
+}
+
+/// How many series all groups of a registry have, and may have.
+pub(crate) struct SeriesBudget {
+    taken: AtomicUsize,
+    limit: AtomicUsize,
+}
+
+impl SeriesBudget {
+    fn new() -> Self {
+        Self { taken: AtomicUsize::new(0), limit: AtomicUsize::new(SERIES_LIMIT) }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Relaxed)
+    }
+
+    pub(crate) fn set_limit(&self, series: usize) {
+        self.limit.store(series, Relaxed);
+    }
+
+    /// Whether there may be one more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.taken.load(Relaxed) < self.limit()
+    }
+
+    pub(crate) fn take(&self) {
+        self.taken.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn give_back(&self, series: usize) {
+        self.taken.fetch_sub(series, Relaxed);
     }
 }
 
@@ -41,6 +99,10 @@ pub(crate) enum DropReason {
     NotFinite,
     /// A histogram value from before `install()` that found no room to wait.
     ReplayFull,
+    /// The scope was unloaded.
+    Unloaded,
+    /// The instrument could not be made, and the program went on without it.
+    NotMade,
 }
 
 impl DropReason {
@@ -49,6 +111,8 @@ impl DropReason {
             Self::Negative => "negative",
             Self::NotFinite => "not_finite",
             Self::ReplayFull => "replay_full",
+            Self::Unloaded => "unloaded",
+            Self::NotMade => "not_made",
         }
     }
 
@@ -57,6 +121,8 @@ impl DropReason {
             Self::Negative => "a counter cannot fall; use an up-down counter for what can",
             Self::NotFinite => "NaN and infinities would spoil every later sum",
             Self::ReplayFull => "too many values were recorded before install()",
+            Self::Unloaded => "the instrument's scope was unloaded; make the instrument again",
+            Self::NotMade => "the instrument could not be made; an earlier line says why",
         }
     }
 }

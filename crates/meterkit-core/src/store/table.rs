@@ -64,39 +64,34 @@ impl<V> SeriesTable<V> {
         }
     }
 
-    /// The entry that `is_it` accepts, made by `make` when there is none yet.
-    /// `None` when it would be one more than `limit`.
-    pub(crate) fn get_or_insert(
+    /// Adds an entry. Gives it back when it would be one more than `limit`.
+    pub(crate) fn insert(
         &self,
+        _writer: &Writer<'_>,
         hash: u64,
         limit: usize,
-        is_it: impl Fn(&V) -> bool,
-        make: impl FnOnce() -> V,
-    ) -> Option<&V> {
-        let _writer = self.lock();
-        if let Some(known) = self.get(hash, is_it) {
-            return Some(known);
-        }
+        value: V,
+    ) -> Result<&V, V> {
         let slot = self.len.load(Relaxed);
-        if slot >= limit {
-            return None;
-        }
         let place = Place::of(slot);
+        if slot >= limit || place.chunk >= CHUNKS {
+            return Err(value);
+        }
         let len = FIRST_CHUNK << (2 * place.chunk);
-        let chunk = self
-            .chunks
-            .get(place.chunk)?
-            .get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
-        let value = chunk[place.offset].get_or_init(make);
-        self.publish(place.to_entry(hash), slot)?;
+        let chunk =
+            self.chunks[place.chunk].get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
+        // Slots beyond the length are empty: nobody else writes to them meanwhile.
+        let value = chunk[place.offset].get_or_init(|| value);
+        self.publish(place.to_entry(hash), slot);
         self.len.store(slot + 1, Release);
-        Some(value)
+        Ok(value)
     }
 
-    /// Keeps new entries out while `work` runs, so that it sees each entry, or the entry sees what `work` did.
-    pub(crate) fn with_writers_excluded<R>(&self, work: impl FnOnce() -> R) -> R {
-        let _writer = self.lock();
-        work()
+    /// Keeps new entries out while `work` runs, which may add some itself.
+    pub(crate) fn with_writers_excluded<R>(&self, work: impl FnOnce(&Writer<'_>) -> R) -> R {
+        // Entries are complete before they are published: a panic while making one leaves nothing half done.
+        let writer = Writer(self.writer.lock().unwrap_or_else(PoisonError::into_inner));
+        work(&writer)
     }
 
     /// Entries in the order in which they came.
@@ -113,18 +108,15 @@ impl<V> SeriesTable<V> {
         self.chunks.get(place.chunk)?.get()?.get(place.offset)?.get()
     }
 
-    fn lock(&self) -> MutexGuard<'_, ()> {
-        // Entries are complete before they are published: a panic while making one leaves nothing half done.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Writes an entry into the index, into a larger one when this one is half full.
-    fn publish(&self, new: u64, slot: usize) -> Option<()> {
+    fn publish(&self, new: u64, slot: usize) {
         let current = self.current.load(Relaxed);
-        let index = self.indexes[current].get()?;
-        if (slot + 1) * 2 <= index.len() {
-            insert(index, new);
-            return Some(());
+        // The first index is made with the table, and each further one before it becomes the current one.
+        let Some(index) = self.indexes[current].get() else {
+            return;
+        };
+        if (slot + 1) * 2 <= index.len() || current + 1 == INDEXES {
+            return insert(index, new);
         }
         let larger = empty_index(index.len() * 4);
         for entry in index {
@@ -134,11 +126,14 @@ impl<V> SeriesTable<V> {
             }
         }
         insert(&larger, new);
-        self.indexes.get(current + 1)?.set(larger).ok()?;
-        self.current.store(current + 1, Release);
-        Some(())
+        if self.indexes[current + 1].set(larger).is_ok() {
+            self.current.store(current + 1, Release);
+        }
     }
 }
+
+/// The right to add entries.
+pub(crate) struct Writer<'a>(#[expect(dead_code, reason = "held")] MutexGuard<'a, ()>);
 
 fn empty_index(len: usize) -> Box<[AtomicU64]> {
     (0..len).map(|_| AtomicU64::new(0)).collect()
@@ -193,6 +188,14 @@ mod tests {
 
     use super::*;
 
+    /// The entry with this value, made unless it is there.
+    fn find_or_add(table: &SeriesTable<u64>, hash: u64, value: u64) -> Option<&u64> {
+        table.with_writers_excluded(|writer| {
+            let known = table.get(hash, |known| *known == value);
+            known.or_else(|| table.insert(writer, hash, 5_000, value).ok())
+        })
+    }
+
     #[test]
     fn every_slot_has_a_place_of_its_own() {
         let mut expected = (0, 0);
@@ -211,7 +214,7 @@ mod tests {
     fn entries_whose_hashes_collide_are_told_apart() {
         let table = SeriesTable::new();
         for value in 0..50 {
-            table.get_or_insert(7 << 32, 50, |v| *v == value, || value);
+            find_or_add(&table, 7 << 32, value);
         }
         for value in 0..50 {
             assert_eq!(table.get(7 << 32, |v| *v == value), Some(&value));
@@ -231,8 +234,7 @@ mod tests {
                             .map(|n| {
                                 let is_it = |v: &u64| *v == n;
                                 let found = table.get(hash(n), is_it);
-                                let entry = found
-                                    .or_else(|| table.get_or_insert(hash(n), 5_000, is_it, || n));
+                                let entry = found.or_else(|| find_or_add(&table, hash(n), n));
                                 std::ptr::from_ref(entry.unwrap()) as usize
                             })
                             .collect()

@@ -1,0 +1,63 @@
+//! How something ended, as a label.
+
+use crate::labels::{LabelRef, LabelValue};
+
+/// How something ended: `ok` or `error`. A label that is made from a `Result`.
+///
+/// ```
+/// use meterkit_core::{LabelKey, LabelValue, LabelVisitor, Labels, Outcome, Registry};
+///
+/// struct Build { outcome: Outcome }
+///
+/// impl Labels for Build {
+///     type Set = Self;
+///     const KEYS: &'static [LabelKey] = &[LabelKey::of::<Outcome>("outcome")];
+///
+///     fn visit(&self, visitor: &mut impl LabelVisitor) {
+///         visitor.visit(self.outcome.label());
+///     }
+/// }
+///
+/// # let meter = Registry::new().scoped("plugin", "techdocs");
+/// let builds = meter.counter_group::<Build, u64>("builds").build()?;
+/// let result: Result<(), std::fmt::Error> = Ok(());
+/// builds.with(Build { outcome: (&result).into() }).increment();
+/// # assert_eq!(builds.with(Build { outcome: Outcome::Ok }).value(), 1);
+/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_enums, reason = "a result has these two")]
+pub enum Outcome {
+    /// It worked.
+    Ok,
+    /// It did not.
+    Error,
+}
+
+impl<T, E> From<&Result<T, E>> for Outcome {
+    fn from(result: &Result<T, E>) -> Self {
+        match result {
+            Ok(_) => Self::Ok,
+            Err(_) => Self::Error,
+        }
+    }
+}
+
+impl LabelValue for Outcome {
+    const CARDINALITY: Option<usize> = Some(2);
+
+    #[inline]
+    fn label(&self) -> LabelRef<'_> {
+        Self::nth(*self as usize)
+    }
+
+    #[inline]
+    fn index(&self) -> usize {
+        *self as usize
+    }
+
+    #[inline]
+    fn nth(index: usize) -> LabelRef<'static> {
+        LabelRef::Static(if index == Self::Ok as usize { "ok" } else { "error" })
+    }
+}

@@ -1,0 +1,162 @@
+//! Timers: how long something took, into a histogram.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+
+use super::group::Group;
+use super::histogram::Histogram;
+use crate::labels::Labels;
+use crate::number::HistogramNumber;
+
+/// A running timer. Records when dropped. From [`Histogram::start_timer`].
+#[derive(Debug)]
+#[must_use = "dropped at once, it records next to nothing"]
+pub struct Timer<T: HistogramNumber = f64> {
+    /// None when nothing is to be recorded any more.
+    histogram: Option<Histogram<T>>,
+    start: Duration,
+}
+
+impl<T: HistogramNumber> Timer<T> {
+    pub(super) fn start(histogram: Histogram<T>) -> Self {
+        let start = histogram.clock().0.elapsed();
+        Self { histogram: Some(histogram), start }
+    }
+
+    /// Records now, and tells how long it was.
+    pub fn observe_duration(mut self) -> Duration {
+        self.finish().unwrap_or_default()
+    }
+
+    /// Records nothing.
+    pub fn discard(mut self) {
+        self.histogram = None;
+    }
+
+    fn finish(&mut self) -> Option<Duration> {
+        Some(record_since(self.start, &self.histogram.take()?))
+    }
+}
+
+impl<T: HistogramNumber> Drop for Timer<T> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// A running timer whose labels are known when it ends. Dropped without, it records nothing. From
+/// [`Group::start_timer`].
+///
+/// ```
+/// use meterkit_core::{LabelKey, LabelValue, LabelVisitor, Labels, Outcome, Registry};
+///
+/// struct Build { outcome: Outcome }
+///
+/// impl Labels for Build {
+///     type Set = Self;
+///     const KEYS: &'static [LabelKey] = &[LabelKey::of::<Outcome>("outcome")];
+///
+///     fn visit(&self, visitor: &mut impl LabelVisitor) {
+///         visitor.visit(self.outcome.label());
+///     }
+/// }
+///
+/// # let meter = Registry::new().scoped("plugin", "techdocs");
+/// let durations = meter.histogram_group::<Build, f64>("builds.duration").unit("s").build()?;
+/// let timer = durations.start_timer();
+/// let result: Result<(), std::fmt::Error> = Ok(());
+/// timer.observe(Build { outcome: (&result).into() });
+/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "it records only when it is given its labels"]
+pub struct GroupTimer<L, T: HistogramNumber = f64> {
+    group: Group<L, Histogram<T>>,
+    start: Duration,
+}
+
+impl<L: Labels, T: HistogramNumber> GroupTimer<L, T> {
+    pub(super) fn start(group: Group<L, Histogram<T>>) -> Self {
+        let start = group.clock().elapsed();
+        Self { group, start }
+    }
+
+    /// Records in the series with these labels, and tells how long it was.
+    pub fn observe(self, labels: impl Labels<Set = L::Set>) -> Duration {
+        record_since(self.start, &self.group.with(labels))
+    }
+}
+
+fn record_since<T: HistogramNumber>(start: Duration, histogram: &Histogram<T>) -> Duration {
+    let (clock, scale) = histogram.clock();
+    let elapsed = clock.elapsed().saturating_sub(start);
+    histogram.record(T::from_duration(elapsed.as_secs_f64() * scale));
+    elapsed
+}
+
+/// What [`Histogram::time`] can time: a closure or a future. `M` tells the compiler which of the two it is.
+pub trait Work<M, T: HistogramNumber> {
+    /// What timing it gives: the closure's result, or a future of the future's.
+    type Timed;
+
+    /// Times it.
+    fn time(self, histogram: Histogram<T>) -> Self::Timed;
+}
+
+/// Marks [`Work`] that is a closure.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Called;
+
+/// Marks [`Work`] that is a future.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Polled;
+
+impl<F: FnOnce() -> R, R, T: HistogramNumber> Work<Called, T> for F {
+    type Timed = R;
+
+    fn time(self, histogram: Histogram<T>) -> R {
+        let _timer = Timer::start(histogram);
+        self()
+    }
+}
+
+impl<F: Future, T: HistogramNumber> Work<Polled, T> for F {
+    type Timed = TimedFuture<F, T>;
+
+    fn time(self, histogram: Histogram<T>) -> TimedFuture<F, T> {
+        TimedFuture { future: self, histogram: Some(histogram), timer: None }
+    }
+}
+
+pin_project! {
+    /// A future whose duration is recorded. From [`Histogram::time`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct TimedFuture<F, T: HistogramNumber> {
+        // Dropped before the timer: the time of dropping it counts.
+        #[pin]
+        future: F,
+        histogram: Option<Histogram<T>>,
+        timer: Option<Timer<T>>,
+    }
+}
+
+impl<F: Future, T: HistogramNumber> Future for TimedFuture<F, T> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if let Some(histogram) = this.histogram.take() {
+            *this.timer = Some(Timer::start(histogram));
+        }
+        let output = ready!(this.future.poll(cx));
+        *this.timer = None;
+        Poll::Ready(output)
+    }
+}

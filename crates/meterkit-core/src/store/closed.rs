@@ -1,0 +1,81 @@
+//! Series of a closed label set: each has its place, so that finding one is indexing.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::member::Member;
+use super::shared::PointKeys;
+use crate::attributes::AttributeValue;
+use crate::labels::LabelKey;
+
+pub(crate) struct ClosedSeries<H> {
+    keys: &'static [LabelKey],
+    places: Box<[OnceLock<Member<H>>]>,
+    creation: Mutex<()>,
+    len: AtomicUsize,
+}
+
+impl<H> ClosedSeries<H> {
+    pub(crate) fn new(keys: &'static [LabelKey], sets: usize) -> Self {
+        let places = (0..sets).map(|_| OnceLock::new()).collect();
+        Self { keys, places, creation: Mutex::new(()), len: AtomicUsize::new(0) }
+    }
+
+    /// How many series there are, those included that were removed and may return.
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Acquire)
+    }
+
+    /// How many places there are.
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, place: usize) -> Option<&Member<H>> {
+        self.places.get(place)?.get()
+    }
+
+    /// The series at a place, made by `make` from its labels unless it is there or `make` gives none.
+    pub(crate) fn get_or_make(
+        &self,
+        place: usize,
+        make: impl FnOnce(Vec<Option<AttributeValue>>) -> Option<Member<H>>,
+    ) -> Option<&Member<H>> {
+        let _creation = self.lock();
+        let slot = self.places.get(place)?;
+        if slot.get().is_none() {
+            let made = make(LabelKey::nth_set(self.keys, place))?;
+            if slot.set(made).is_ok() {
+                self.len.fetch_add(1, Release);
+            }
+        }
+        slot.get()
+    }
+
+    pub(crate) fn with_creation_paused<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _creation = self.lock();
+        work()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member<H>> {
+        self.places.iter().filter_map(OnceLock::get)
+    }
+
+    /// All places, ordered by the attributes of their series.
+    pub(crate) fn order(&self, keys: &PointKeys) -> Vec<u32> {
+        let mut places: Vec<_> = (0..self.places.len())
+            .map(|place| {
+                (keys.attributes(&LabelKey::nth_set(self.keys, place).into()), place as u32)
+            })
+            .collect();
+        places.sort();
+        places.into_iter().map(|(_, place)| place).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        // A series is complete before it gets its place: a panic while making one leaves nothing half done.
+        self.creation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,49 @@
+//! What looking up a series gives.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::handle::Handle;
+use super::member::Member;
+
+/// A series of a group, found by its labels: use it as the instrument that it is. Clone what it derefs to, with
+/// `group.with(labels).clone()`, to keep a handle.
+#[must_use = "a series does nothing until it is used"]
+pub struct Entry<'a, H: Handle>(Found<'a, H>);
+
+enum Found<'a, H> {
+    /// In a place that stays as long as the group.
+    Kept(&'a H),
+    /// One of those that can go again while this is held.
+    Shared(Arc<Member<H>>),
+}
+
+impl<'a, H: Handle> Entry<'a, H> {
+    #[inline]
+    pub(crate) fn kept(handle: &'a H) -> Self {
+        Self(Found::Kept(handle))
+    }
+
+    pub(crate) fn shared(member: Arc<Member<H>>) -> Self {
+        Self(Found::Shared(member))
+    }
+}
+
+impl<H: Handle> Deref for Entry<'_, H> {
+    type Target = H;
+
+    #[inline]
+    fn deref(&self) -> &H {
+        match &self.0 {
+            Found::Kept(handle) => handle,
+            Found::Shared(member) => &member.handle,
+        }
+    }
+}
+
+impl<H: Handle + fmt::Debug> fmt::Debug for Entry<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}

@@ -1,0 +1,253 @@
+//! Series of an open label set: found by the hash of their labels.
+//!
+//! The first ones come into a table that is read without locks, and keep their places there: when one is removed, its
+//! place waits for the same labels to return. Once such places have used up the table's room, further series go into a
+//! map behind a lock, from which they can go again: memory stays bounded however many label sets come and go.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use foldhash::fast::RandomState;
+
+use super::handle::Handle;
+use super::member::{Activity, Member};
+use super::shared::LabelSet;
+use super::table::SeriesTable;
+use crate::attributes::AttributeValue;
+use crate::labels::{LabelRef, LabelVisitor, Labels};
+
+pub(crate) struct OpenSeries<H> {
+    key_count: usize,
+    hasher: RandomState,
+    table: SeriesTable<Member<H>>,
+    later: RwLock<HashMap<u64, Vec<Later<H>>>>,
+    /// How many there are in `later`.
+    later_len: AtomicUsize,
+}
+
+/// A series that can go again.
+struct Later<H> {
+    member: Arc<Member<H>>,
+    activity: Activity,
+}
+
+/// Where a series is.
+pub(crate) enum Place<'a, H> {
+    Table(&'a Member<H>),
+    Later(Arc<Member<H>>),
+}
+
+impl<H: Handle> OpenSeries<H> {
+    pub(crate) fn new(key_count: usize) -> Self {
+        Self {
+            key_count,
+            hasher: RandomState::default(),
+            table: SeriesTable::new(),
+            later: RwLock::default(),
+            later_len: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many series there are, those included that were removed and may return.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len() + self.later_len()
+    }
+
+    /// How many of them have a place in the table.
+    pub(crate) fn places(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The series with that place in the table.
+    pub(crate) fn at(&self, place: usize) -> Option<&Member<H>> {
+        self.table.entry(place)
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, labels: &impl Labels) -> u64 {
+        let mut visitor = Hashing { hasher: self.hasher.build_hasher(), room: self.key_count };
+        labels.visit(&mut visitor);
+        for _ in 0..visitor.room {
+            LabelRef::Absent.hash_into(&mut visitor.hasher);
+        }
+        visitor.hasher.finish()
+    }
+
+    /// The series with these labels, if it has a place in the table. Takes no lock.
+    #[inline]
+    pub(crate) fn get(&self, hash: u64, labels: &impl Labels) -> Option<&Member<H>> {
+        self.table.get(hash, |member| matches(labels, &member.labels))
+    }
+
+    /// The series with these labels, if it is one of those that can go again.
+    pub(crate) fn get_later(&self, hash: u64, labels: &impl Labels) -> Option<Arc<Member<H>>> {
+        if self.later_len() == 0 {
+            return None;
+        }
+        // The caller's code hands out the labels: they are compared when the lock is free again.
+        let candidates: Vec<Arc<Member<H>>> = {
+            let later = self.later.read().unwrap_or_else(PoisonError::into_inner);
+            later.get(&hash)?.iter().map(|it| it.member.clone()).collect()
+        };
+        candidates.into_iter().find(|member| matches(labels, &member.labels))
+    }
+
+    /// The labels as they are stored.
+    pub(crate) fn values(&self, labels: &impl Labels) -> LabelSet {
+        let mut collecting =
+            Collecting { values: Vec::with_capacity(self.key_count), room: self.key_count };
+        labels.visit(&mut collecting);
+        collecting.values.resize(self.key_count, None);
+        collecting.values.into()
+    }
+
+    /// The series with these labels, made by `make` unless it is there or `make` gives none. Up to `places` series have
+    /// a place in the table.
+    pub(crate) fn get_or_make(
+        &self,
+        values: &LabelSet,
+        places: usize,
+        make: impl FnOnce() -> Option<Member<H>>,
+    ) -> Option<Place<'_, H>> {
+        // Of these values: a second visit of the caller's labels may hand out others than the first.
+        let hash = self.hash_stored(values);
+        let is_it = |member: &Member<H>| member.labels == *values;
+        self.table.with_writers_excluded(|writer| {
+            if let Some(member) = self.table.get(hash, is_it) {
+                return Some(Place::Table(member));
+            }
+            let mut later = self.later.write().unwrap_or_else(PoisonError::into_inner);
+            let bucket = later.get(&hash).into_iter().flatten();
+            if let Some(known) = bucket.map(|it| &it.member).find(|member| is_it(member)) {
+                return Some(Place::Later(known.clone()));
+            }
+            let made = make()?;
+            match self.table.insert(writer, hash, places, made) {
+                Ok(member) => Some(Place::Table(member)),
+                Err(made) => {
+                    let member = Arc::new(made);
+                    let kept = Later { member: member.clone(), activity: Activity::default() };
+                    later.entry(hash).or_default().push(kept);
+                    self.later_len.fetch_add(1, Release);
+                    Some(Place::Later(member))
+                }
+            }
+        })
+    }
+
+    pub(crate) fn with_creation_paused<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.table.with_writers_excluded(|_| work())
+    }
+
+    /// Calls `each` with every series.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&Member<H>)) {
+        self.table.iter().for_each(&mut each);
+        self.all_later().iter().for_each(|member| each(member));
+    }
+
+    /// Those that can go again, after `is_over` said of each whether it is: one that nobody else holds goes.
+    pub(crate) fn sweep(
+        &self,
+        mut is_over: impl FnMut(&Member<H>, &mut Activity) -> bool,
+    ) -> Vec<Arc<Member<H>>> {
+        if self.later_len() == 0 {
+            return Vec::new();
+        }
+        let mut gone = Vec::new();
+        let mut later = self.later.write().unwrap_or_else(PoisonError::into_inner);
+        for bucket in later.values_mut() {
+            // Under the lock nobody can come to hold what nobody holds, so nothing can be recorded in it either.
+            let mut goes = |it: &mut Later<H>| {
+                is_over(&it.member, &mut it.activity)
+                    && Arc::strong_count(&it.member) == 1
+                    && it.member.handle.series().is_alone()
+                    && it.member.is_empty()
+            };
+            let mut at = 0;
+            while at < bucket.len() {
+                if goes(&mut bucket[at]) {
+                    gone.push(bucket.swap_remove(at));
+                } else {
+                    at += 1;
+                }
+            }
+        }
+        later.retain(|_, bucket| !bucket.is_empty());
+        self.later_len.fetch_sub(gone.len(), Release);
+        let left = later.values().flatten().map(|it| it.member.clone()).collect();
+        drop(later);
+        drop(gone);
+        left
+    }
+
+    fn all_later(&self) -> Vec<Arc<Member<H>>> {
+        let later = self.later.read().unwrap_or_else(PoisonError::into_inner);
+        later.values().flatten().map(|it| it.member.clone()).collect()
+    }
+
+    fn later_len(&self) -> usize {
+        self.later_len.load(Acquire)
+    }
+
+    /// The hash of values that were collected.
+    fn hash_stored(&self, values: &[Option<AttributeValue>]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        for value in values {
+            LabelRef::of(value).hash_into(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+#[inline]
+fn matches(labels: &impl Labels, stored: &[Option<AttributeValue>]) -> bool {
+    let mut visitor = Matching { stored: stored.iter(), equal: true };
+    labels.visit(&mut visitor);
+    visitor.equal && visitor.stored.all(Option::is_none)
+}
+
+/// Hashes as many values as there are keys: what is one series in the end has one hash.
+struct Hashing<S> {
+    hasher: S,
+    room: usize,
+}
+
+impl<S: Hasher> LabelVisitor for Hashing<S> {
+    #[inline(always)]
+    fn visit(&mut self, value: LabelRef<'_>) {
+        if self.room > 0 {
+            self.room -= 1;
+            value.hash_into(&mut self.hasher);
+        }
+    }
+}
+
+struct Matching<'a> {
+    stored: std::slice::Iter<'a, Option<AttributeValue>>,
+    equal: bool,
+}
+
+impl LabelVisitor for Matching<'_> {
+    #[inline(always)]
+    fn visit(&mut self, value: LabelRef<'_>) {
+        if let Some(stored) = self.stored.next() {
+            self.equal &= value.is(stored);
+        }
+    }
+}
+
+struct Collecting {
+    values: Vec<Option<AttributeValue>>,
+    room: usize,
+}
+
+impl LabelVisitor for Collecting {
+    fn visit(&mut self, value: LabelRef<'_>) {
+        if self.values.len() < self.room {
+            self.values.push(value.to_value());
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Labels that let only so many different values through.
+
+use foldhash::fast::RandomState;
+use std::hash::{BuildHasher, Hasher};
+
+use super::table::SeriesTable;
+use crate::attributes::AttributeValue;
+use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
+
+/// What values beyond the cap become.
+const OTHER: LabelRef<'static> = LabelRef::Static("other");
+
+/// The values that one label has had, as many as it may have.
+pub(crate) struct ValueCap {
+    values: SeriesTable<Option<AttributeValue>>,
+    limit: usize,
+    hasher: RandomState,
+}
+
+impl ValueCap {
+    /// A cap for each key that has one; empty when none has.
+    pub(crate) fn of(keys: &[LabelKey]) -> Box<[Option<Self>]> {
+        if keys.iter().all(|key| key.value_limit().is_none()) {
+            return Box::default();
+        }
+        let cap =
+            |limit| Self { values: SeriesTable::new(), limit, hasher: RandomState::default() };
+        keys.iter().map(|key| key.value_limit().map(cap)).collect()
+    }
+
+    /// The value, or `other` when it is one too many. Takes no lock once as many values are known as there may be.
+    #[inline]
+    fn admit<'a>(&self, value: LabelRef<'a>) -> LabelRef<'a> {
+        if value == LabelRef::Absent || self.knows(value) || self.learns(value) {
+            value
+        } else {
+            OTHER
+        }
+    }
+
+    fn knows(&self, value: LabelRef<'_>) -> bool {
+        self.values.get(self.hash(value), |known| value.is(known)).is_some()
+    }
+
+    fn learns(&self, value: LabelRef<'_>) -> bool {
+        if self.values.len() >= self.limit {
+            return false;
+        }
+        let hash = self.hash(value);
+        self.values.with_writers_excluded(|writer| {
+            let known = self.values.get(hash, |known| value.is(known)).is_some();
+            known || self.values.insert(writer, hash, self.limit, value.to_value()).is_ok()
+        })
+    }
+
+    fn hash(&self, value: LabelRef<'_>) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        value.hash_into(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Labels with the values that their caps let through.
+pub(crate) struct Capped<'a, L> {
+    pub(crate) labels: &'a L,
+    pub(crate) caps: &'a [Option<ValueCap>],
+}
+
+impl<L: Labels> Labels for Capped<'_, L> {
+    type Set = L::Set;
+    const KEYS: &'static [LabelKey] = L::KEYS;
+
+    #[inline]
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        self.labels.visit(&mut Capping { visitor, caps: self.caps.iter() });
+    }
+}
+
+struct Capping<'a, V> {
+    visitor: &'a mut V,
+    caps: std::slice::Iter<'a, Option<ValueCap>>,
+}
+
+impl<V: LabelVisitor> LabelVisitor for Capping<'_, V> {
+    #[inline]
+    fn visit(&mut self, value: LabelRef<'_>) {
+        self.visitor.visit(match self.caps.next() {
+            Some(Some(cap)) => cap.admit(value),
+            _ => value,
+        });
+    }
+}
