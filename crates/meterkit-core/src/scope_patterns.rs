@@ -1,5 +1,6 @@
 //! Lists of scopes, as an operator writes them.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::error::ScopePatternError;
@@ -29,6 +30,12 @@ impl ScopePatterns {
         self.patterns
             .iter()
             .any(|pattern| is_like(&short_name, pattern) || is_like(&full_name, pattern))
+    }
+}
+
+impl fmt::Display for ScopePatterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.patterns.join(","))
     }
 }
 

@@ -1,9 +1,10 @@
 //! How metrics are installed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use meterkit_core::{AttributeValue, Naming, Registry, Temporality};
+use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns, Temporality};
 use meterkit_pipeline::{ConsoleTarget, Pipeline, PipelineBuilder, Schedule, Target};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::PrometheusServer;
@@ -22,6 +23,9 @@ pub struct TelemetryBuilder {
     naming: Option<Naming>,
     namespace: Option<String>,
     cardinality_limit: Option<usize>,
+    series_limit: Option<usize>,
+    disabled_scopes: Option<ScopePatterns>,
+    attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     snapshot_max_age: Option<Duration>,
     resource: Vec<(String, AttributeValue)>,
     schedule: Schedule,
@@ -52,6 +56,9 @@ impl TelemetryBuilder {
             naming: None,
             namespace: None,
             cardinality_limit: None,
+            series_limit: None,
+            disabled_scopes: None,
+            attributes: Vec::new(),
             snapshot_max_age: None,
             resource: Vec::new(),
             schedule: Schedule::default(),
@@ -73,6 +80,8 @@ impl TelemetryBuilder {
         builder.is_disabled = settings.is_disabled;
         builder.naming = settings.naming;
         builder.cardinality_limit = settings.cardinality_limit;
+        builder.series_limit = settings.series_limit;
+        builder.disabled_scopes = settings.disabled_scopes;
         builder.snapshot_max_age = settings.snapshot_max_age;
         builder.resource = settings.resource;
         builder.schedule = settings.schedule;
@@ -137,6 +146,33 @@ impl TelemetryBuilder {
     /// Series per instrument that names no limit of its own. 2000 by default; `METERKIT_CARDINALITY_LIMIT` sets it too.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
         self.cardinality_limit = Some(series);
+        self
+    }
+
+    /// Series of all labelled instruments together; further label sets go to the overflow series of their instruments.
+    /// 1,000,000 by default; `METERKIT_SERIES_LIMIT` sets it too.
+    pub fn series_limit(mut self, series: usize) -> Self {
+        self.series_limit = Some(series);
+        self
+    }
+
+    /// Scopes whose instruments record and export nothing. None by default; `METERKIT_DISABLED_SCOPES` sets it too.
+    pub fn disabled_scopes(mut self, scopes: ScopePatterns) -> Self {
+        self.disabled_scopes = Some(scopes);
+        self
+    }
+
+    /// An attribute that every series has, of every instrument that is made with this library.
+    ///
+    /// Of attributes with one key, the later in this order wins: resource, these, those of a
+    /// [scope](meterkit_core::Meter::attribute), those of an [instrument](meterkit_core::InstrumentBuilder::attribute),
+    /// labels. Checked by [`install`](Self::install).
+    pub fn attribute(
+        mut self,
+        key: impl Into<Cow<'static, str>>,
+        value: impl Into<AttributeValue>,
+    ) -> Self {
+        self.attributes.push((key.into(), value.into()));
         self
     }
 
@@ -226,6 +262,16 @@ impl TelemetryBuilder {
         }
         if let Some(limit) = self.cardinality_limit {
             self.registry.set_cardinality_limit(limit);
+        }
+        if let Some(limit) = self.series_limit {
+            self.registry.set_series_limit(limit);
+        }
+        if let Some(scopes) = self.disabled_scopes {
+            tracing::info!(scopes = %scopes, "scopes disabled");
+            self.registry.set_disabled_scopes(scopes);
+        }
+        if !self.attributes.is_empty() {
+            self.registry.set_attributes(self.attributes)?;
         }
         if let Some(age) = self.snapshot_max_age {
             pipeline = pipeline.snapshot_max_age(age);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use meterkit_core::{InstrumentError, NamingError};
+use meterkit_core::{AttributeError, InstrumentError, NamingError};
 use meterkit_pipeline::{Closed, FlushError, StartError};
 
 use crate::env::EnvError;
@@ -54,6 +54,9 @@ pub enum InstallError {
     /// The namespace cannot be used with the instruments that exist.
     #[error(transparent)]
     Naming(#[from] NamingError),
+    /// An attribute of every series has a key that cannot be used.
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
     /// The pipeline's thread could not be started.
     #[error(transparent)]
     Start(#[from] StartError),

@@ -50,6 +50,8 @@ impl Telemetry {
     /// | `METERKIT_NAMESPACE` | `backstage` | what all scopes begin with |
     /// | `METERKIT_NAMING` | `prefixed` | `scope` leaves metric names without their scope |
     /// | `METERKIT_CARDINALITY_LIMIT` | `2000` | series per instrument that names no limit of its own |
+    /// | `METERKIT_SERIES_LIMIT` | `1000000` | series of all labelled instruments together |
+    /// | `METERKIT_DISABLED_SCOPES` | | comma list of scopes that record and export nothing: `plugin.techdocs,core.*` |
     /// | `METERKIT_SNAPSHOT_MAX_AGE` | `1000` | milliseconds that the values of a scrape or export may be old |
     ///
     /// By OpenTelemetry's Environment Variable Specification, but for two things: a value that cannot be used is an

@@ -56,6 +56,30 @@ fn the_console_writes_to_standard_output_at_the_latest_when_the_program_ends() {
 }
 
 #[test]
+fn disabled_scopes_and_limits_come_from_the_environment() {
+    let name = "disabled_scopes_and_limits_come_from_the_environment";
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "console"),
+        ("METERKIT_DISABLED_SCOPES", "plugin.catalog,backstage.core.*"),
+        ("METERKIT_SERIES_LIMIT", "3"),
+    ];
+    if let Some(output) = rerun(name, &variables) {
+        let out = text(&output.stdout);
+        assert!(out.contains("backstage.plugin.techdocs.builds 1\n"), "{out}");
+        assert!(!out.contains("catalog") && !out.contains("backstage.core"), "{out}");
+        return;
+    }
+    count(2);
+    let (telemetry, lines) = log_lines::of(|| Telemetry::from_env().unwrap().install().unwrap());
+    assert_eq!(lines[0], "INFO scopes disabled scopes=plugin.catalog,backstage.core.*");
+    count(3);
+    let builds = Meter::scoped("plugin", "techdocs").counter::<u64>("builds").build().unwrap();
+    builds.increment();
+    Meter::scoped("core", "http").counter::<u64>("requests").build().unwrap().increment();
+    telemetry.shutdown_blocking().unwrap();
+}
+
+#[test]
 fn an_installed_program_is_the_provider_of_other_libraries() {
     let name = "an_installed_program_is_the_provider_of_other_libraries";
     if rerun(name, &[("OTEL_METRICS_EXPORTER", "none")]).is_some() {

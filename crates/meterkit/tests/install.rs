@@ -45,6 +45,33 @@ fn a_second_install_is_refused_until_the_first_is_shut_down() {
 }
 
 #[test]
+fn an_attribute_is_on_every_series_unless_a_nearer_one_has_its_key() {
+    let (registry, page) = (Registry::new(), Page::default());
+    let meter = registry.scoped("plugin", "catalog");
+    let early = meter.counter::<u64>("early").build().unwrap();
+    let telemetry = Telemetry::builder()
+        .registry(registry)
+        .attribute("region", "north")
+        .attribute("tier", "gold")
+        .console(ConsoleTarget::new(page.clone()))
+        .install()
+        .unwrap();
+    early.increment();
+    meter.counter::<u64>("late").attribute("tier", "silver").build().unwrap().increment();
+    telemetry.shutdown_blocking().unwrap();
+    let text = page.text();
+    assert!(text.contains("catalog.early{region=\"north\",tier=\"gold\"} 1\n"), "{text}");
+    assert!(text.contains("catalog.late{region=\"north\",tier=\"silver\"} 1\n"), "{text}");
+}
+
+#[test]
+fn an_attribute_that_no_label_may_be_is_refused_by_name() {
+    let builder = Telemetry::builder().registry(Registry::new());
+    let text = builder.attribute("le", "1").install().unwrap_err().to_string();
+    assert!(text.contains("`le`") && text.contains("reserved"), "{text}");
+}
+
+#[test]
 fn two_registries_are_installed_side_by_side() {
     let registries = [Registry::new(), Registry::new()];
     let pages = [Page::default(), Page::default()];

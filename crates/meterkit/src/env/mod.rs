@@ -10,7 +10,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-use meterkit_core::{AttributeValue, Naming, NamingError, NamingPolicy};
+use meterkit_core::{
+    AttributeValue, Naming, NamingError, NamingPolicy, ScopePatternError, ScopePatterns,
+};
 use meterkit_pipeline::Schedule;
 
 pub(crate) use self::resource::resource;
@@ -24,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) resource: Vec<(String, AttributeValue)>,
     pub(crate) naming: Option<Naming>,
     pub(crate) cardinality_limit: Option<usize>,
+    pub(crate) series_limit: Option<usize>,
+    pub(crate) disabled_scopes: Option<ScopePatterns>,
     pub(crate) snapshot_max_age: Option<Duration>,
     pub(crate) schedule: Schedule,
     pub(crate) console_interval: Option<Duration>,
@@ -44,6 +48,10 @@ impl Settings {
             resource: resource::from_env(&mut env),
             naming: naming(&mut env),
             cardinality_limit: env.get("METERKIT_CARDINALITY_LIMIT", parse::count),
+            series_limit: env.get("METERKIT_SERIES_LIMIT", parse::count),
+            disabled_scopes: env.get("METERKIT_DISABLED_SCOPES", |text| {
+                text.parse().map_err(|error: ScopePatternError| error.to_string())
+            }),
             snapshot_max_age: env.get("METERKIT_SNAPSHOT_MAX_AGE", parse::milliseconds),
             schedule: Schedule {
                 interval: env

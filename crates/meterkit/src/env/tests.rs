@@ -32,6 +32,7 @@ fn nothing_set_gives_the_documented_defaults() {
         assert_eq!(settings.selection.targets, default.into_iter().collect::<Vec<_>>());
         assert_eq!(settings.schedule, Schedule::default());
         assert_eq!(settings.naming, None);
+        assert_eq!((settings.series_limit, &settings.disabled_scopes), (None, &None));
         assert!(settings.resource.is_empty());
         assert!(settings.prometheus_host.is_none() && settings.prometheus_port.is_none());
     }
@@ -150,10 +151,14 @@ fn names_and_limits_are_checked() {
         ("METERKIT_NAMESPACE", "acme"),
         ("METERKIT_NAMING", "Scope"),
         ("METERKIT_CARDINALITY_LIMIT", "10"),
+        ("METERKIT_SERIES_LIMIT", "5000"),
+        ("METERKIT_DISABLED_SCOPES", "plugin.techdocs, core.*"),
         ("OTEL_SDK_DISABLED", "TRUE"),
     ]);
     assert_eq!(settings.naming, Naming::new("acme", NamingPolicy::ScopeOnly).ok());
     assert_eq!(settings.cardinality_limit, Some(10));
+    assert_eq!(settings.series_limit, Some(5000));
+    assert_eq!(settings.disabled_scopes, "plugin.techdocs,core.*".parse().ok());
     assert!(settings.is_disabled);
     refuses("METERKIT_NAMESPACE", &[("Acme", "`acme`"), ("my co", "`my_co`")]);
     refuses("METERKIT_NAMING", &[("flat", "`prefixed` or `scope`")]);
@@ -161,6 +166,8 @@ fn names_and_limits_are_checked() {
         "METERKIT_CARDINALITY_LIMIT",
         &[("0", "1 or more"), ("-1", "1 or more"), ("many", "1 or more")],
     );
+    refuses("METERKIT_SERIES_LIMIT", &[("0", "1 or more"), ("all", "1 or more")]);
+    refuses("METERKIT_DISABLED_SCOPES", &[("plugin:x", "`core.*`"), ("core.*,a b", "`a b`")]);
     refuses("OTEL_SDK_DISABLED", &[("yes", "`true` or `false`")]);
 }
 
