@@ -150,17 +150,22 @@ impl Registry {
 
     /// Disables scopes, and enables all others: instruments of a disabled scope record nothing, run no callbacks and are
     /// in no export. `METERKIT_DISABLED_SCOPES` sets it too.
+    ///
+    /// A series that was looked up by label while its scope was disabled stays without effect when the scope is enabled
+    /// again: look it up again.
     pub fn set_disabled_scopes(&self, scopes: ScopePatterns) {
         self.inner.scopes.set_disabled(scopes);
     }
 
     /// Takes a scope and all that is in it away.
     pub(crate) fn unload(&self, key: &ScopeKey) -> bool {
-        let Some(metrics) = self.inner.scopes.unload(key) else {
+        let Some(scope) = self.inner.scopes.unload(key) else {
             return false;
         };
         self.inner.callbacks.unregister_unloaded();
-        self.inner.self_metrics.forget(&metrics);
+        for instrument in scope.instruments() {
+            self.inner.self_metrics.forget(&instrument.shared().descriptor().name);
+        }
         true
     }
 

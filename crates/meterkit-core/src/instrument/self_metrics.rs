@@ -49,15 +49,13 @@ impl SelfMetrics {
         }
     }
 
-    /// Instruments have gone.
-    pub(crate) fn forget(&self, instruments: &[String]) {
-        for instrument in instruments {
-            if let Some(Some(series)) = self.series.get() {
-                series.remove(ByInstrument(instrument));
-            }
-            if let Some(Some(overflow)) = self.overflow.get() {
-                overflow.remove(ByInstrument(instrument));
-            }
+    /// An instrument has gone.
+    pub(crate) fn forget(&self, instrument: &str) {
+        if let Some(Some(series)) = self.series.get() {
+            series.remove(ByInstrument(instrument));
+        }
+        if let Some(Some(overflow)) = self.overflow.get() {
+            overflow.remove(ByInstrument(instrument));
         }
     }
 }

@@ -74,8 +74,9 @@ impl<T: UpDownNumber> UpDownCounter<T> {
 
     /// Adds one now and takes it away when the guard is dropped.
     pub fn guard(&self) -> InFlight<T> {
+        let generation = (!self.series.is_off()).then(|| self.series.generation());
         self.increment();
-        InFlight { counter: self.clone() }
+        InFlight { counter: self.clone(), generation }
     }
 
     /// The sum so far.
@@ -91,10 +92,15 @@ sum_handle!(UpDownCounter, UpDownNumber, Kind::UpDownCounter);
 #[must_use = "dropped at once, it counts nothing"]
 pub struct InFlight<T: UpDownNumber = i64> {
     counter: UpDownCounter<T>,
+    /// What was counted: nothing while the instrument is off.
+    generation: Option<u64>,
 }
 
 impl<T: UpDownNumber> Drop for InFlight<T> {
     fn drop(&mut self) {
-        self.counter.decrement();
+        // A series that was removed meanwhile has forgotten the one that came.
+        if self.generation == Some(self.counter.series.generation()) {
+            self.counter.decrement();
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! out again.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicIsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) struct SeriesGroup<H: Handle> {
     overflow: Overflow<H>,
     options: GroupOptions,
     /// How many of the members were removed.
-    hidden: AtomicUsize,
+    hidden: AtomicIsize,
     reading: Mutex<Reading>,
     settings: Arc<Settings>,
 }
@@ -72,7 +72,7 @@ impl<H: Handle> SeriesGroup<H> {
             caps: ValueCap::of(keys),
             overflow: Overflow::new(),
             options,
-            hidden: AtomicUsize::new(0),
+            hidden: AtomicIsize::new(0),
             reading: Mutex::default(),
             settings: settings.clone(),
         }
@@ -94,9 +94,12 @@ impl<H: Handle> SeriesGroup<H> {
             Members::Open(open) if self.caps.is_empty() => {
                 self.with_open(open, labels, shared, sdk)
             }
-            Members::Open(open) => {
-                self.with_open(open, &Capped { labels, caps: &self.caps }, shared, sdk)
-            }
+            Members::Open(open) => self.with_open(
+                open,
+                &Capped { labels, caps: &self.caps, learns: true },
+                shared,
+                sdk,
+            ),
         }
     }
 
@@ -108,7 +111,7 @@ impl<H: Handle> SeriesGroup<H> {
                 place.and_then(|place| closed.get(place)).is_some_and(|member| self.hide(member))
             }
             Members::Open(open) => {
-                let labels = Capped { labels, caps: &self.caps };
+                let labels = Capped { labels, caps: &self.caps, learns: false };
                 let hash = open.hash(&labels);
                 match open.get(hash, &labels) {
                     Some(member) => self.hide(member),
@@ -165,10 +168,11 @@ impl<H: Handle> SeriesGroup<H> {
             self.overflow.get(),
             read,
             |member, activity| {
-                if member.is_hidden() {
-                    // Someone kept a handle and has recorded with it.
-                    return member.is_empty() || !self.show(member);
+                if member.is_hidden() && member.is_empty() {
+                    return true;
                 }
+                // Someone may have kept a handle and recorded with it.
+                self.show(member);
                 let Some(timeout) = idle_timeout else { return false };
                 let is_over = activity.resets(&member.handle, timeout, now);
                 if is_over && member.set_hidden(true) {
@@ -228,7 +232,7 @@ impl<H: Handle> SeriesGroup<H> {
         }
         let values = open.values(labels);
         let made = open.get_or_make(&values, self.limit(), || {
-            self.has_room().then(|| self.make(values.clone(), shared, sdk))
+            self.take_room().then(|| make(values.clone(), shared, sdk))
         });
         match made {
             Some(Place::Table(member)) => {
@@ -270,16 +274,10 @@ impl<H: Handle> SeriesGroup<H> {
             return None;
         }
         let member = closed.get_or_make(place, |values| {
-            self.has_room().then(|| self.make(values.into(), shared, sdk))
+            self.take_room().then(|| make(values.into(), shared, sdk))
         })?;
         self.show(member);
         Some(member)
-    }
-
-    /// A new series. Its place in the budget is taken.
-    fn make(&self, values: LabelSet, shared: &Arc<Shared>, sdk: &H::Sdk) -> Member<H> {
-        self.settings.series.take();
-        Member::new(SeriesRef::make(values, false, shared, sdk))
     }
 
     #[inline]
@@ -310,17 +308,21 @@ impl<H: Handle> SeriesGroup<H> {
         self.settings.series.give_back(1);
     }
 
-    /// Whether the series is in exports (again).
-    fn show(&self, member: &Member<H>) -> bool {
+    /// Has the series in exports, if it was removed.
+    fn show(&self, member: &Member<H>) {
         if member.is_hidden() && member.set_hidden(false) {
             self.hidden.fetch_sub(1, Release);
             self.settings.series.take();
         }
-        true
     }
 
     fn has_room(&self) -> bool {
         self.live() < self.limit() && self.settings.series.has_room()
+    }
+
+    /// Takes the place of one more series, if there is room for it. While no other is made.
+    fn take_room(&self) -> bool {
+        self.live() < self.limit() && self.settings.series.try_take()
     }
 
     fn limit(&self) -> usize {
@@ -334,7 +336,8 @@ impl<H: Handle> SeriesGroup<H> {
             Members::Closed(closed) => closed.len(),
             Members::Open(open) => open.len(),
         };
-        made.saturating_sub(self.hidden.load(Acquire))
+        // Who hides and who shows a series at once may count in either order.
+        made.saturating_sub(usize::try_from(self.hidden.load(Acquire)).unwrap_or(0))
     }
 
     fn for_each_member(&self, each: impl FnMut(&Member<H>)) {
@@ -371,6 +374,10 @@ impl<H: Handle> SeriesGroup<H> {
              {OVERFLOW}=true; give label `{key}` fewer values, or raise METERKIT_CARDINALITY_LIMIT"
         );
     }
+}
+
+fn make<H: Handle>(values: LabelSet, shared: &Arc<Shared>, sdk: &H::Sdk) -> Member<H> {
+    Member::new(SeriesRef::make(values, false, shared, sdk))
 }
 
 impl<H: Handle> Drop for SeriesGroup<H> {

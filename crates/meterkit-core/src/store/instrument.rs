@@ -18,7 +18,7 @@ pub struct Core<H: Handle> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sdk: H::Sdk,
     series: SeriesSet<H>,
-    /// What look-ups give while the instrument is off.
+    /// What look-ups by label give while the instrument is off.
     nowhere: OnceLock<H>,
 }
 
@@ -39,11 +39,9 @@ impl<H: Handle> Core<H> {
 
     #[inline]
     pub(crate) fn with(&self, labels: &impl Labels) -> Entry<'_, H> {
-        if self.shared.is_off() {
-            return Entry::kept(self.nowhere());
-        }
         match &self.series {
             SeriesSet::Plain(handle) => Entry::kept(handle),
+            SeriesSet::Group(_) if self.shared.is_off() => Entry::kept(self.nowhere()),
             SeriesSet::Group(group) => group.with(labels, &self.shared, &self.sdk),
         }
     }

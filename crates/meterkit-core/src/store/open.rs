@@ -87,12 +87,12 @@ impl<H: Handle> OpenSeries<H> {
         if self.later_len() == 0 {
             return None;
         }
-        // The caller's code hands out the labels: they are compared when the lock is free again.
-        let candidates: Vec<Arc<Member<H>>> = {
+        let candidate = |at: usize| {
             let later = self.later.read().unwrap_or_else(PoisonError::into_inner);
-            later.get(&hash)?.iter().map(|it| it.member.clone()).collect()
+            Some(later.get(&hash)?.get(at)?.member.clone())
         };
-        candidates.into_iter().find(|member| matches(labels, &member.labels))
+        // The caller's code hands out the labels: they are compared when the lock is free again.
+        (0..).map_while(candidate).find(|member| matches(labels, &member.labels))
     }
 
     /// The labels as they are stored.

@@ -81,8 +81,8 @@ impl Scopes {
         }
     }
 
-    /// Takes a scope away. Gives the full names of its metrics, `None` when there is no such scope.
-    pub(crate) fn unload(&self, key: &ScopeKey) -> Option<Vec<String>> {
+    /// Takes a scope away, and gives it to the caller, who holds no lock when it goes.
+    pub(crate) fn unload(&self, key: &ScopeKey) -> Option<Arc<Scope>> {
         let naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
         let removed = {
             let mut scopes = self.scopes.write().unwrap_or_else(PoisonError::into_inner);
@@ -91,13 +91,12 @@ impl Scopes {
         let scope = removed?;
         let name = scope.instrumentation_scope();
         let mut unloaded = self.unloaded.write().unwrap_or_else(PoisonError::into_inner);
-        let metrics = scope.instruments().into_iter().map(|instrument| {
+        for instrument in scope.instruments() {
             instrument.switch(Switch::Unloaded);
             let full_name = instrument.shared().descriptor().name.clone();
-            unloaded.insert((InstrumentationScope::clone(&name), full_name.clone()));
-            full_name
-        });
-        Some(metrics.collect())
+            unloaded.insert((InstrumentationScope::clone(&name), full_name));
+        }
+        Some(scope)
     }
 
     /// Whether `scope` has or had a metric of this name.

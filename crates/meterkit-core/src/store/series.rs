@@ -114,8 +114,16 @@ impl<C: Cell> SeriesRef<C> {
             .finish()
     }
 
+    /// Which of the series that have been here this is: changes with each reset.
+    pub(crate) fn generation(&self) -> u64 {
+        self.series.start.load(Relaxed)
+    }
+
     fn begin(&self) {
-        self.series.start.store(nanos(self.shared.settings.clock.now()), Relaxed);
+        let now = nanos(self.shared.settings.clock.now());
+        // Later than before in any case: whoever sees another start knows that the values begin anew.
+        let later = |before: u64| Some(now.max(before.saturating_add(1)));
+        let _ = self.series.start.fetch_update(Relaxed, Relaxed, later);
     }
 }
 

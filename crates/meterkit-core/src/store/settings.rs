@@ -81,6 +81,14 @@ impl SeriesBudget {
         self.taken.load(Relaxed) < self.limit()
     }
 
+    /// Takes one, if there is room for it.
+    pub(crate) fn try_take(&self) -> bool {
+        let limit = self.limit();
+        let one_more = |taken| (taken < limit).then_some(taken + 1);
+        self.taken.fetch_update(Relaxed, Relaxed, one_more).is_ok()
+    }
+
+    /// Takes one in any case.
     pub(crate) fn take(&self) {
         self.taken.fetch_add(1, Relaxed);
     }

@@ -30,8 +30,8 @@ impl ValueCap {
 
     /// The value, or `other` when it is one too many. Takes no lock once as many values are known as there may be.
     #[inline]
-    fn admit<'a>(&self, value: LabelRef<'a>) -> LabelRef<'a> {
-        if value == LabelRef::Absent || self.knows(value) || self.learns(value) {
+    fn admit<'a>(&self, value: LabelRef<'a>, learns: bool) -> LabelRef<'a> {
+        if value == LabelRef::Absent || self.knows(value) || (learns && self.learn(value)) {
             value
         } else {
             OTHER
@@ -42,7 +42,7 @@ impl ValueCap {
         self.values.get(self.hash(value), |known| value.is(known)).is_some()
     }
 
-    fn learns(&self, value: LabelRef<'_>) -> bool {
+    fn learn(&self, value: LabelRef<'_>) -> bool {
         if self.values.len() >= self.limit {
             return false;
         }
@@ -64,6 +64,8 @@ impl ValueCap {
 pub(crate) struct Capped<'a, L> {
     pub(crate) labels: &'a L,
     pub(crate) caps: &'a [Option<ValueCap>],
+    /// Whether a value that is not known yet is let in.
+    pub(crate) learns: bool,
 }
 
 impl<L: Labels> Labels for Capped<'_, L> {
@@ -72,20 +74,22 @@ impl<L: Labels> Labels for Capped<'_, L> {
 
     #[inline]
     fn visit(&self, visitor: &mut impl LabelVisitor) {
-        self.labels.visit(&mut Capping { visitor, caps: self.caps.iter() });
+        let caps = self.caps.iter();
+        self.labels.visit(&mut Capping { visitor, caps, learns: self.learns });
     }
 }
 
 struct Capping<'a, V> {
     visitor: &'a mut V,
     caps: std::slice::Iter<'a, Option<ValueCap>>,
+    learns: bool,
 }
 
 impl<V: LabelVisitor> LabelVisitor for Capping<'_, V> {
     #[inline]
     fn visit(&mut self, value: LabelRef<'_>) {
         self.visitor.visit(match self.caps.next() {
-            Some(Some(cap)) => cap.admit(value),
+            Some(Some(cap)) => cap.admit(value, self.learns),
             _ => value,
         });
     }
