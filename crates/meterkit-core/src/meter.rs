@@ -99,7 +99,8 @@ impl Meter {
     /// are in no later export. Tells whether there was such a scope.
     ///
     /// For a plugin that is unloaded. What is recorded with handles that were kept is dropped and counted in
-    /// `meterkit.dropped`. Instruments that are made in the scope afterwards are new and start from nothing.
+    /// `meterkit.dropped`. Instruments that are made in the scope afterwards are new and start from nothing. The scope
+    /// `meterkit`, where the library tells of itself, stays.
     pub fn unload(self) -> bool {
         self.key.is_ok_and(|key| self.registry.unload(&key))
     }

@@ -106,7 +106,6 @@ macro_rules! integer {
         }
 
         impl CellNumber for $type {
-            const LOWEST: Self = <$type>::MIN;
             const ZERO: Self = 0;
             const ONE: Self = 1;
 
@@ -150,7 +149,9 @@ macro_rules! integer {
             }
 
             fn from_duration(units: f64) -> Self {
-                units as Self
+                // What is a whole number but for the dust of floating point is that number.
+                let whole = units.round();
+                if (units - whole).abs() <= whole * 1e-12 { whole as Self } else { units as Self }
             }
         }
     };
@@ -168,7 +169,6 @@ impl Number for f64 {
 }
 
 impl CellNumber for f64 {
-    const LOWEST: Self = Self::NEG_INFINITY;
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
 
@@ -236,8 +236,6 @@ pub(crate) mod sealed {
 
     /// What the store needs of a number. Kept apart from [`Number`](super::Number) so that cells can change shape.
     pub trait CellNumber: Copy + PartialOrd + Debug + Send + Sync + 'static {
-        /// The value below every other: a gauge's bits before it was set.
-        const LOWEST: Self;
         const ZERO: Self;
         const ONE: Self;
 

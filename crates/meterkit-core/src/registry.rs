@@ -159,6 +159,9 @@ impl Registry {
 
     /// Takes a scope and all that is in it away.
     pub(crate) fn unload(&self, key: &ScopeKey) -> bool {
+        if SelfMetrics::has_scope(key) {
+            return false;
+        }
         let Some(scope) = self.inner.scopes.unload(key) else {
             return false;
         };

@@ -107,6 +107,13 @@ impl<I> InstrumentBuilder<I> {
         self
     }
 
+    /// For an instrument that tells of the store itself: no limit stops it.
+    pub(super) fn self_metric(mut self) -> Self {
+        self.options =
+            GroupOptions { limit: Some(usize::MAX), is_self_metric: true, ..self.options };
+        self
+    }
+
     /// Checks everything and finds or makes the instrument.
     fn core<H: Handle>(
         mut self,

@@ -126,7 +126,7 @@ impl<T: GaugeNumber> Handle for Gauge<T> {
     }
 
     fn cell(_: &Shared, (): &(), _: &Attributes) -> GaugeCell {
-        GaugeCell::new::<T>()
+        GaugeCell::new()
     }
 
     fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {

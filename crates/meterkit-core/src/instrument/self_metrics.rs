@@ -13,9 +13,6 @@ use crate::store::settings::DropReason;
 
 const SCOPE: &str = "meterkit";
 
-/// One series per labelled instrument: more of them than a program has.
-const INSTRUMENTS: usize = 100_000;
-
 /// What the store tells of itself. Each metric is made with its first value; it stays away when the program has made a
 /// different one of its name.
 #[derive(Default)]
@@ -87,7 +84,6 @@ fn series(registry: &Registry) -> Result<GaugeGroup<ByInstrument<'static>, u64>,
     builder::<GaugeGroup<_, u64>>(registry, "meterkit.series")
         .unit("{series}")
         .description("Series that an instrument with labels has.")
-        .cardinality_limit(INSTRUMENTS)
         .build()
 }
 
@@ -95,12 +91,11 @@ fn overflow(registry: &Registry) -> Result<CounterGroup<ByInstrument<'static>>, 
     builder::<CounterGroup<_>>(registry, "meterkit.overflow")
         .unit("{recording}")
         .description("Recordings that went to the overflow series, because a limit was reached.")
-        .cardinality_limit(INSTRUMENTS)
         .build()
 }
 
 fn builder<I>(registry: &Registry, name: &'static str) -> InstrumentBuilder<I> {
-    InstrumentBuilder::new(registry.clone(), ScopeKey::semconv(SCOPE), name.into())
+    InstrumentBuilder::new(registry.clone(), ScopeKey::semconv(SCOPE), name.into()).self_metric()
 }
 
 struct Dropped(DropReason);

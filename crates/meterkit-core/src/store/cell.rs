@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::number::Number;
 
@@ -67,6 +68,8 @@ impl Cell for SumCell {
 pub struct GaugeCell {
     bits: AtomicU64,
     state: AtomicU8,
+    /// Held while a cell without a value gets one, or loses its value.
+    turn: Mutex<()>,
 }
 
 /// The cell has no value; its bits mean nothing.
@@ -77,39 +80,43 @@ const SET: u8 = 1;
 const SEEN: u8 = 2;
 
 impl GaugeCell {
-    pub(crate) fn new<T: Number>() -> Self {
-        // Below every value: of threads that set the first maximum at once, the largest wins.
-        Self { bits: AtomicU64::new(T::LOWEST.to_bits()), state: AtomicU8::new(UNSET) }
+    pub(crate) fn new() -> Self {
+        Self { bits: AtomicU64::new(0), state: AtomicU8::new(UNSET), turn: Mutex::new(()) }
     }
 
     #[inline]
     pub(crate) fn set<T: Number>(&self, value: T) {
         self.bits.store(value.to_bits(), Relaxed);
-        self.mark();
+        // A store only the first time keeps the line clean for the other threads.
+        if self.state.load(Relaxed) != SET {
+            let _turn = self.lock();
+            // Once more: the cell may have lost its value meanwhile.
+            self.bits.store(value.to_bits(), Relaxed);
+            self.state.store(SET, Release);
+        }
     }
 
     /// Replaces the value by what `change` makes of it; of zero when none was set.
     pub(crate) fn change<T: Number>(&self, change: impl Fn(T) -> T) {
-        let unset = self.unset_bits();
-        let _ = self.bits.fetch_update(AcqRel, Acquire, |bits| {
-            let base = if unset == Some(bits) { T::ZERO } else { T::from_bits(bits) };
-            Some(change(base).to_bits())
-        });
-        self.mark();
+        if !self.set_first(|| change(T::ZERO)) {
+            let changed = |bits| Some(change(T::from_bits(bits)).to_bits());
+            let _ = self.bits.fetch_update(AcqRel, Acquire, changed);
+            self.touch();
+        }
     }
 
     /// Sets the value unless it is larger already.
     pub(crate) fn set_max<T: Number>(&self, value: T) {
-        let unset = self.unset_bits();
-        let _ = self.bits.fetch_update(AcqRel, Acquire, |bits| {
-            let is_larger = unset == Some(bits) || T::from_bits(bits) < value;
-            is_larger.then(|| value.to_bits())
-        });
-        self.mark();
+        if !self.set_first(|| value) {
+            let larger = |bits| (T::from_bits(bits) < value).then(|| value.to_bits());
+            let _ = self.bits.fetch_update(AcqRel, Acquire, larger);
+            self.touch();
+        }
     }
 
     /// Back to having no value. The bits stay, so that who reads meanwhile sees the last value or none.
     pub(crate) fn unset(&self) {
+        let _turn = self.lock();
         self.state.store(UNSET, Release);
     }
 
@@ -117,17 +124,29 @@ impl GaugeCell {
         (self.state.load(Acquire) != UNSET).then(|| T::from_bits(self.bits.load(Acquire)))
     }
 
-    /// The bits that mean nothing, while there is no value.
-    fn unset_bits(&self) -> Option<u64> {
-        (self.state.load(Acquire) == UNSET).then(|| self.bits.load(Acquire))
+    /// Sets the value of a cell that has none. Whether it had none.
+    fn set_first<T: Number>(&self, value: impl FnOnce() -> T) -> bool {
+        if self.state.load(Acquire) != UNSET {
+            return false;
+        }
+        let _turn = self.lock();
+        let is_first = self.state.load(Acquire) == UNSET;
+        if is_first {
+            self.bits.store(value().to_bits(), Release);
+            self.state.store(SET, Release);
+        }
+        is_first
     }
 
-    #[inline]
-    fn mark(&self) {
-        // A store only the first time keeps the line clean for the other threads.
+    /// Something was recorded in a cell that has a value.
+    fn touch(&self) {
         if self.state.load(Relaxed) != SET {
             self.state.store(SET, Release);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,6 +164,7 @@ impl Cell for GaugeCell {
     }
 
     fn reset_unless_touched(&self, _: u64) -> bool {
+        let _turn = self.lock();
         self.state.compare_exchange(SEEN, UNSET, AcqRel, Relaxed) != Err(SET)
     }
 }
@@ -155,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_first_maximum_counts_however_low_it_is() {
-        let cell = GaugeCell::new::<i64>();
+        let cell = GaugeCell::new();
         cell.set_max(-5_i64);
         assert_eq!(cell.get::<i64>(), Some(-5));
         cell.set_max(-9_i64);
@@ -166,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_gauge_without_a_value_changes_from_zero() {
-        let cell = GaugeCell::new::<f64>();
+        let cell = GaugeCell::new();
         assert_eq!(cell.get::<f64>(), None);
         cell.change(|v: f64| v - 2.5);
         assert_eq!(cell.get::<f64>(), Some(-2.5));

@@ -1,7 +1,5 @@
 //! Series of a closed label set: each has its place, so that finding one is indexing.
 
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::member::Member;
@@ -13,18 +11,12 @@ pub(crate) struct ClosedSeries<H> {
     keys: &'static [LabelKey],
     places: Box<[OnceLock<Member<H>>]>,
     creation: Mutex<()>,
-    len: AtomicUsize,
 }
 
 impl<H> ClosedSeries<H> {
     pub(crate) fn new(keys: &'static [LabelKey], sets: usize) -> Self {
         let places = (0..sets).map(|_| OnceLock::new()).collect();
-        Self { keys, places, creation: Mutex::new(()), len: AtomicUsize::new(0) }
-    }
-
-    /// How many series there are, those included that were removed and may return.
-    pub(crate) fn len(&self) -> usize {
-        self.len.load(Acquire)
+        Self { keys, places, creation: Mutex::new(()) }
     }
 
     /// How many places there are.
@@ -47,9 +39,7 @@ impl<H> ClosedSeries<H> {
         let slot = self.places.get(place)?;
         if slot.get().is_none() {
             let made = make(LabelKey::nth_set(self.keys, place))?;
-            if slot.set(made).is_ok() {
-                self.len.fetch_add(1, Release);
-            }
+            let _ = slot.set(made);
         }
         slot.get()
     }

@@ -2,8 +2,7 @@
 //! out again.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicIsize;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use super::member::Member;
 use super::open::{OpenSeries, Place};
 use super::overflow::Overflow;
 use super::reading::Reading;
+use super::room::Room;
 use super::series::SeriesRef;
 use super::settings::Settings;
 use super::shared::{LabelSet, OVERFLOW, Shared};
@@ -25,11 +25,9 @@ pub(crate) struct SeriesGroup<H: Handle> {
     members: Members<H>,
     caps: Box<[Option<ValueCap>]>,
     overflow: Overflow<H>,
-    options: GroupOptions,
-    /// How many of the members were removed.
-    hidden: AtomicIsize,
+    room: Room,
+    idle_timeout: Option<Duration>,
     reading: Mutex<Reading>,
-    settings: Arc<Settings>,
 }
 
 /// What a group may have that is not part of its identity.
@@ -39,6 +37,8 @@ pub(crate) struct GroupOptions {
     pub(crate) limit: Option<usize>,
     /// After how long without recordings a series is removed.
     pub(crate) idle_timeout: Option<Duration>,
+    /// Whether the instrument tells of the store itself.
+    pub(crate) is_self_metric: bool,
 }
 
 /// How many series a group has.
@@ -71,10 +71,9 @@ impl<H: Handle> SeriesGroup<H> {
             members,
             caps: ValueCap::of(keys),
             overflow: Overflow::new(),
-            options,
-            hidden: AtomicIsize::new(0),
+            room: Room::new(options, settings.clone()),
+            idle_timeout: options.idle_timeout,
             reading: Mutex::default(),
-            settings: settings.clone(),
         }
     }
 
@@ -160,8 +159,7 @@ impl<H: Handle> SeriesGroup<H> {
         read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
     ) -> R {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.settings.clock.elapsed();
-        let idle_timeout = self.options.idle_timeout;
+        let now = shared.settings.clock.elapsed();
         reading.read(
             &self.members,
             &shared.keys(),
@@ -173,10 +171,10 @@ impl<H: Handle> SeriesGroup<H> {
                 }
                 // Someone may have kept a handle and recorded with it.
                 self.show(member);
-                let Some(timeout) = idle_timeout else { return false };
+                let Some(timeout) = self.idle_timeout else { return false };
                 let is_over = activity.resets(&member.handle, timeout, now);
                 if is_over && member.set_hidden(true) {
-                    self.count_hidden();
+                    self.room.give_back();
                 }
                 is_over
             },
@@ -184,7 +182,7 @@ impl<H: Handle> SeriesGroup<H> {
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        Usage { series: self.live(), overflowed: self.overflow.uses() }
+        Usage { series: self.room.taken(), overflowed: self.overflow.uses() }
     }
 
     /// Keeps new series out while `work` runs.
@@ -219,31 +217,21 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         sdk: &H::Sdk,
     ) -> Entry<'a, H> {
-        if let Some(member) = open.get(hash, labels) {
-            self.show(member);
-            return Entry::kept(&member.handle);
-        }
-        if let Some(member) = open.get_later(hash, labels) {
-            self.show(&member);
-            return Entry::shared(member);
-        }
-        if !self.has_room() {
-            return self.overflow(shared, sdk);
-        }
-        let values = open.values(labels);
-        let made = open.get_or_make(&values, self.limit(), || {
-            self.take_room().then(|| make(values.clone(), shared, sdk))
+        let place = match open.get(hash, labels) {
+            Some(member) => Some(Place::Table(member)),
+            None => open.get_later(hash, labels).map(Place::Later),
+        };
+        let place = place.or_else(|| {
+            // Past the limit, nothing is collected that would not be stored.
+            let values = self.room.is_free().then(|| open.values(labels))?;
+            open.get_or_make(&values, self.room.limit(), || {
+                self.room.try_take().then(|| make(values.clone(), shared, sdk))
+            })
         });
-        match made {
-            Some(Place::Table(member)) => {
-                self.show(member);
-                Entry::kept(&member.handle)
-            }
-            Some(Place::Later(member)) => {
-                self.show(&member);
-                Entry::shared(member)
-            }
-            None => self.overflow(shared, sdk),
+        match place {
+            Some(Place::Table(member)) if self.readmit(member) => Entry::kept(&member.handle),
+            Some(Place::Later(member)) if self.readmit(&member) => Entry::shared(member),
+            _ => self.overflow(shared, sdk),
         }
     }
 
@@ -270,14 +258,13 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         sdk: &H::Sdk,
     ) -> Option<&'a Member<H>> {
-        if closed.get(place).is_none() && !self.has_room() {
+        if closed.get(place).is_none() && !self.room.is_free() {
             return None;
         }
         let member = closed.get_or_make(place, |values| {
-            self.take_room().then(|| make(values.into(), shared, sdk))
+            self.room.try_take().then(|| make(values.into(), shared, sdk))
         })?;
-        self.show(member);
-        Some(member)
+        self.readmit(member).then_some(member)
     }
 
     #[inline]
@@ -297,47 +284,26 @@ impl<H: Handle> SeriesGroup<H> {
     fn hide(&self, member: &Member<H>) -> bool {
         let is_change = member.set_hidden(true);
         if is_change {
-            self.count_hidden();
+            self.room.give_back();
         }
         member.handle.series().reset();
         is_change
     }
 
-    fn count_hidden(&self) {
-        self.hidden.fetch_add(1, Release);
-        self.settings.series.give_back(1);
-    }
-
-    /// Has the series in exports, if it was removed.
+    /// Has the series in exports, if it was removed. What was recorded in it must get there, whatever the limit.
     fn show(&self, member: &Member<H>) {
         if member.is_hidden() && member.set_hidden(false) {
-            self.hidden.fetch_sub(1, Release);
-            self.settings.series.take();
+            self.room.take();
         }
     }
 
-    fn has_room(&self) -> bool {
-        self.live() < self.limit() && self.settings.series.has_room()
-    }
-
-    /// Takes the place of one more series, if there is room for it. While no other is made.
-    fn take_room(&self) -> bool {
-        self.live() < self.limit() && self.settings.series.try_take()
-    }
-
-    fn limit(&self) -> usize {
-        let default = || self.settings.cardinality_limit.load(Relaxed);
-        self.options.limit.unwrap_or_else(default)
-    }
-
-    /// How many series are in exports.
-    fn live(&self) -> usize {
-        let made = match &self.members {
-            Members::Closed(closed) => closed.len(),
-            Members::Open(open) => open.len(),
-        };
-        // Who hides and who shows a series at once may count in either order.
-        made.saturating_sub(usize::try_from(self.hidden.load(Acquire)).unwrap_or(0))
+    /// Has the series in exports, if it was removed and there is room for it. Whether it is.
+    fn readmit(&self, member: &Member<H>) -> bool {
+        if member.is_hidden() && self.room.try_take() && !member.set_hidden(false) {
+            // Someone else was faster.
+            self.room.give_back();
+        }
+        !member.is_hidden()
     }
 
     fn for_each_member(&self, each: impl FnMut(&Member<H>)) {
@@ -349,10 +315,10 @@ impl<H: Handle> SeriesGroup<H> {
 
     fn warn_of_overflow(&self, shared: &Shared) {
         let instrument = &shared.descriptor().name;
-        if self.live() < self.limit() {
+        if self.room.taken() < self.room.limit() {
             return tracing::warn!(
                 instrument,
-                limit = self.settings.series.limit(),
+                limit = shared.settings.series.limit(),
                 "series limit of the process reached: label sets that are new, of this instrument and others, are \
                  recorded together as {OVERFLOW}=true; remove series, or raise METERKIT_SERIES_LIMIT"
             );
@@ -367,7 +333,7 @@ impl<H: Handle> SeriesGroup<H> {
         let (key, count) = most.map_or(("", 0), |(seen, key)| (key.name(), seen.len()));
         tracing::warn!(
             instrument,
-            limit = self.limit(),
+            limit = self.room.limit(),
             label = key,
             values = count,
             "cardinality limit reached: further label sets are recorded together as \
@@ -378,10 +344,4 @@ impl<H: Handle> SeriesGroup<H> {
 
 fn make<H: Handle>(values: LabelSet, shared: &Arc<Shared>, sdk: &H::Sdk) -> Member<H> {
     Member::new(SeriesRef::make(values, false, shared, sdk))
-}
-
-impl<H: Handle> Drop for SeriesGroup<H> {
-    fn drop(&mut self) {
-        self.settings.series.give_back(self.live());
-    }
 }

@@ -44,6 +44,7 @@ pub(crate) struct Activity(Option<Seen>);
 
 #[derive(Clone, Copy)]
 struct Seen {
+    generation: u64,
     mark: u64,
     since: Duration,
 }
@@ -59,7 +60,9 @@ impl Activity {
         now: Duration,
     ) -> bool {
         let series = handle.series();
-        let mut seen = self.0.unwrap_or(Seen { mark: 0, since: now });
+        let generation = series.generation();
+        let known = self.0.filter(|seen| seen.generation == generation);
+        let mut seen = known.unwrap_or(Seen { generation, mark: 0, since: now });
         if series.cell().was_touched(&mut seen.mark) {
             seen.since = now;
         }

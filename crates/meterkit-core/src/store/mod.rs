@@ -24,6 +24,7 @@ mod open;
 mod overflow;
 mod reading;
 pub(crate) mod replay;
+mod room;
 pub(crate) mod scopes;
 pub(crate) mod series;
 pub(crate) mod settings;

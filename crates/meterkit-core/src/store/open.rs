@@ -51,12 +51,7 @@ impl<H: Handle> OpenSeries<H> {
         }
     }
 
-    /// How many series there are, those included that were removed and may return.
-    pub(crate) fn len(&self) -> usize {
-        self.table.len() + self.later_len()
-    }
-
-    /// How many of them have a place in the table.
+    /// How many series have a place in the table.
     pub(crate) fn places(&self) -> usize {
         self.table.len()
     }

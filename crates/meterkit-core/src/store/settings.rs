@@ -1,6 +1,7 @@
 //! What instruments ask about on rare paths.
 
 use std::borrow::Cow;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -18,6 +19,9 @@ const SERIES_LIMIT: usize = 1_000_000;
 /// Attributes that are the same for many series.
 pub(crate) type FixedAttributes = Arc<[(Cow<'static, str>, AttributeValue)]>;
 
+/// Unwind safe, so that all handles are: a panic elsewhere leaves what they hold whole.
+type OnDrop = dyn Fn(DropReason, u64) + Send + Sync + UnwindSafe + RefUnwindSafe;
+
 /// Settings and limits that all instruments of a registry share.
 pub(crate) struct Settings {
     pub(crate) clock: Clock,
@@ -27,7 +31,7 @@ pub(crate) struct Settings {
     /// Attributes of every series.
     attributes: RwLock<FixedAttributes>,
     /// Told of values that were not recorded, and of how many.
-    pub(crate) on_drop: OnceLock<Box<dyn Fn(DropReason, u64) + Send + Sync>>,
+    pub(crate) on_drop: OnceLock<Box<OnDrop>>,
 }
 
 impl Settings {

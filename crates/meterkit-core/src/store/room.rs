@@ -1,0 +1,77 @@
+//! How many series a group has, and may have.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::group::GroupOptions;
+use super::settings::Settings;
+
+/// The room that a group has for series: below its own limit, and below that of all groups together.
+pub(crate) struct Room {
+    taken: AtomicUsize,
+    options: GroupOptions,
+    settings: Arc<Settings>,
+}
+
+impl Room {
+    pub(crate) fn new(options: GroupOptions, settings: Arc<Settings>) -> Self {
+        Self { taken: AtomicUsize::new(0), options, settings }
+    }
+
+    /// How many series there are.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Relaxed)
+    }
+
+    /// How many there may be in this group.
+    pub(crate) fn limit(&self) -> usize {
+        let default = || self.settings.cardinality_limit.load(Relaxed);
+        self.options.limit.unwrap_or_else(default)
+    }
+
+    /// Whether there is room for one more.
+    pub(crate) fn is_free(&self) -> bool {
+        self.taken() < self.limit() && (self.is_self_metric() || self.settings.series.has_room())
+    }
+
+    /// Takes the room of one more, if there is any.
+    pub(crate) fn try_take(&self) -> bool {
+        let limit = self.limit();
+        let one_more = |taken| (taken < limit).then_some(taken + 1);
+        let has_room = self.taken.fetch_update(Relaxed, Relaxed, one_more).is_ok();
+        if has_room && !self.is_self_metric() && !self.settings.series.try_take() {
+            self.taken.fetch_sub(1, Relaxed);
+            return false;
+        }
+        has_room
+    }
+
+    /// Takes the room of one more in any case.
+    pub(crate) fn take(&self) {
+        self.taken.fetch_add(1, Relaxed);
+        if !self.is_self_metric() {
+            self.settings.series.take();
+        }
+    }
+
+    pub(crate) fn give_back(&self) {
+        self.taken.fetch_sub(1, Relaxed);
+        if !self.is_self_metric() {
+            self.settings.series.give_back(1);
+        }
+    }
+
+    /// What tells of a limit must not be stopped by it.
+    fn is_self_metric(&self) -> bool {
+        self.options.is_self_metric
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if !self.is_self_metric() {
+            self.settings.series.give_back(self.taken());
+        }
+    }
+}
