@@ -35,8 +35,8 @@ pub use self::error::{
 };
 pub use self::instrument::{
     CallbackGuard, Called, Counter, CounterGroup, Gauge, GaugeGroup, Group, GroupTimer, Histogram,
-    HistogramGroup, InFlight, InstrumentBuilder, ObservableGauge, Outcome, Polled, TimedFuture,
-    Timer, UpDownCounter, UpDownCounterGroup, Work,
+    HistogramGroup, InFlight, Instrument, InstrumentBuilder, ObservableGauge, Outcome, Polled,
+    TimedFuture, Timer, UpDownCounter, UpDownCounterGroup, Work,
 };
 pub use self::kind::Kind;
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};

@@ -8,8 +8,8 @@ use meterkit_rules::name::Problem;
 use crate::attributes::AttributeValue;
 use crate::error::ScopeError;
 use crate::instrument::{
-    Counter, CounterGroup, Gauge, GaugeGroup, Histogram, HistogramGroup, InstrumentBuilder,
-    ObservableGauge, UpDownCounter, UpDownCounterGroup,
+    Counter, CounterGroup, Gauge, GaugeGroup, Histogram, HistogramGroup, Instrument,
+    InstrumentBuilder, ObservableGauge, UpDownCounter, UpDownCounterGroup,
 };
 use crate::number::{CounterNumber, GaugeNumber, HistogramNumber, UpDownNumber};
 use crate::registry::Registry;
@@ -106,7 +106,10 @@ impl Meter {
     }
 
     /// An instrument of the type that the caller names: what the other methods give, for code that is generic.
-    pub fn instrument<I>(&self, name: impl Into<Cow<'static, str>>) -> InstrumentBuilder<I> {
+    pub fn instrument<I: Instrument>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<I> {
         self.builder(name.into())
     }
 

@@ -5,84 +5,135 @@
 use std::collections::HashMap;
 
 use heck::ToSnakeCase;
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::quote;
-use syn::ext::IdentExt;
-use syn::{Data, DataEnum, DeriveInput, Error, Fields, Path, Variant, parse_quote};
+use syn::{Data, DataEnum, DeriveInput, Error, Fields, Variant};
 
-use crate::attribute;
+use crate::problems::Problems;
+use crate::setting::{Place, default_crate, plain_name};
+
+const ON_ENUM: Place = Place {
+    attribute: "label",
+    on: "an enum",
+    known: &["crate = \"path::to::meterkit\""],
+    elsewhere: &[("rename", "`rename` belongs on a variant, an enum has no label of its own")],
+};
+
+const ON_VARIANT: Place = Place {
+    attribute: "label",
+    on: "a variant",
+    known: &["rename = \"...\""],
+    elsewhere: &[("crate", "`crate` belongs on the enum, it holds for all variants")],
+};
 
 /// The implementation, or all that is wrong with the enum at once.
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
-    let variants = match &input.data {
-        Data::Enum(data) => labels(input, data),
-        Data::Struct(_) => Err(not_an_enum(input, "struct")),
-        Data::Union(_) => Err(not_an_enum(input, "union")),
+    let mut problems = Problems::default();
+    let labels = match &input.data {
+        Data::Enum(data) => labels(input, data, &mut problems),
+        Data::Struct(_) => {
+            problems.add(not_an_enum(input, "struct"));
+            Vec::new()
+        }
+        Data::Union(_) => {
+            problems.add(not_an_enum(input, "union"));
+            Vec::new()
+        }
     };
-    let (variants, crate_path) = both(variants, attribute::crate_path(&input.attrs))?;
+    let meterkit = crate_path(input, &mut problems);
+    problems.finish()?;
 
-    let meterkit: Path = crate_path.unwrap_or_else(|| parse_quote!(::meterkit));
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
-    let arms = variants.iter().map(|(variant, label)| {
-        let variant = &variant.ident;
-        quote!(Self::#variant => #label)
-    });
+    let count = Literal::usize_unsuffixed(labels.len());
+    let variants: Vec<_> = labels.iter().map(|(variant, _)| &variant.ident).collect();
+    let texts: Vec<_> = labels.iter().map(|(_, label)| label).collect();
+    let places: Vec<_> = (0..labels.len()).map(Literal::usize_unsuffixed).collect();
     Ok(quote! {
         #[automatically_derived]
         #[allow(deprecated)]
         impl #generics #meterkit::LabelValue for #name #arguments #bounds {
+            const CARDINALITY: ::core::option::Option<::core::primitive::usize> =
+                ::core::option::Option::Some(#count);
+
             #[inline]
             fn label(&self) -> #meterkit::LabelRef<'_> {
-                #meterkit::LabelRef::Static(match self { #(#arms),* })
+                #meterkit::LabelRef::Static(match self { #(Self::#variants => #texts),* })
+            }
+
+            #[inline]
+            fn index(&self) -> ::core::primitive::usize {
+                match self { #(Self::#variants => #places),* }
+            }
+
+            fn nth(index: ::core::primitive::usize) -> #meterkit::LabelRef<'static> {
+                match index {
+                    #(#places => #meterkit::LabelRef::Static(#texts),)*
+                    _ => #meterkit::LabelRef::Absent,
+                }
             }
         }
     })
 }
 
+fn crate_path(input: &DeriveInput, problems: &mut Problems) -> TokenStream {
+    let settings = ON_ENUM.read(&input.attrs, problems);
+    let path = settings.first().and_then(|setting| problems.take(setting.path()));
+    path.unwrap_or_else(default_crate)
+}
+
 /// Each variant with its label.
-fn labels<'a>(input: &DeriveInput, data: &'a DataEnum) -> syn::Result<Vec<(&'a Variant, String)>> {
+fn labels<'a>(
+    input: &DeriveInput,
+    data: &'a DataEnum,
+    problems: &mut Problems,
+) -> Vec<(&'a Variant, String)> {
     if data.variants.is_empty() {
         let text =
             format!("`{0}` has no variants; write for example `enum {0} {{ Other }}`", input.ident);
-        return Err(Error::new_spanned(&input.ident, text));
+        problems.add(Error::new_spanned(&input.ident, text));
     }
     let mut labels: Vec<(&Variant, String)> = Vec::with_capacity(data.variants.len());
     let mut owners: HashMap<String, &Variant> = HashMap::new();
-    let mut problem = None;
     for variant in &data.variants {
-        match label(variant) {
-            Err(error) => add(&mut problem, error),
-            Ok(label) => match owners.get(&label) {
-                Some(owner) => add(&mut problem, same_label(owner, variant, &label)),
-                None => {
-                    owners.insert(label.clone(), variant);
-                    labels.push((variant, label));
-                }
-            },
+        let Some(label) = label(variant, problems) else { continue };
+        if let Some(owner) = owners.get(&label) {
+            problems.add(same_label(owner, variant, &label));
+        } else {
+            owners.insert(label.clone(), variant);
+            labels.push((variant, label));
         }
     }
-    problem.map_or(Ok(labels), Err)
+    labels
 }
 
-fn label(variant: &Variant) -> syn::Result<String> {
-    let name = variant.ident.unraw();
+fn label(variant: &Variant, problems: &mut Problems) -> Option<String> {
+    let name = plain_name(&variant.ident);
     if !matches!(variant.fields, Fields::Unit) {
         let text = format!(
             "variant `{name}` has fields, so its labels are no fixed set; write `{name}` without them"
         );
-        return Err(Error::new_spanned(variant, text));
+        problems.add(Error::new_spanned(variant, text));
+        return None;
     }
-    if let Some(label) = attribute::rename(&variant.attrs)? {
-        return Ok(label.value());
+    let mut own = Problems::default();
+    let settings = ON_VARIANT.read(&variant.attrs, &mut own);
+    let renamed = settings.first().and_then(|setting| own.take(setting.filled_text("the label")));
+    if let Some(error) = own.finish().err() {
+        problems.add(error);
+        return None;
     }
-    let label = name.to_string().to_snake_case();
+    if let Some(text) = renamed {
+        return Some(text.value());
+    }
+    let label = name.to_snake_case();
     if label.is_empty() {
         let text =
             format!("nothing of `{name}` is left as a label; add `#[label(rename = \"...\")]`");
-        return Err(Error::new_spanned(&variant.ident, text));
+        problems.add(Error::new_spanned(&variant.ident, text));
+        return None;
     }
-    Ok(label)
+    Some(label)
 }
 
 fn not_an_enum(input: &DeriveInput, kind: &str) -> Error {
@@ -98,29 +149,10 @@ fn same_label(owner: &Variant, variant: &Variant, label: &str) -> Error {
     let text = format!(
         "variants `{}` and `{}` both have the label `{label}`; \
          give this one another with `#[label(rename = \"...\")]`",
-        owner.ident.unraw(),
-        variant.ident.unraw(),
+        plain_name(&owner.ident),
+        plain_name(&variant.ident),
     );
     Error::new_spanned(variant, text)
-}
-
-/// Both values, or the errors of both.
-fn both<A, B>(a: syn::Result<A>, b: syn::Result<B>) -> syn::Result<(A, B)> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok((a, b)),
-        (Err(mut a), Err(b)) => {
-            a.combine(b);
-            Err(a)
-        }
-        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
-    }
-}
-
-fn add(problem: &mut Option<Error>, error: Error) {
-    match problem {
-        None => *problem = Some(error),
-        Some(problem) => problem.combine(error),
-    }
 }
 
 #[cfg(test)]

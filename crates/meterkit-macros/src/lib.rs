@@ -1,11 +1,17 @@
 //! The derive macros of `meterkit`, which re-exports them next to the traits that they implement.
 //!
 //! - [`LabelValue`](derive@LabelValue): an enum whose variants are the values of a label.
+//! - [`Labels`](derive@Labels): a struct with one field per label, which groups of instruments are indexed by.
+//! - [`Metrics`](derive@Metrics): a struct of instruments, which are made together.
 //!
-//! Not here yet: `derive(Labels)` for a struct of labels, and `derive(Metrics)` for a struct of instruments.
+//! What is declared is checked by the rules that instruments are checked by when they are made, with the same texts:
+//! what compiles is not refused at run time.
 
-mod attribute;
 mod label_value;
+mod labels;
+mod metrics;
+mod problems;
+mod setting;
 
 use proc_macro::TokenStream;
 
@@ -32,6 +38,16 @@ use proc_macro::TokenStream;
 /// Variants with fields have no fixed set of labels, and two variants with one label could not be told apart: neither
 /// compiles.
 ///
+/// All values are known at compile time, so a set of such labels is found by its place, without hashing, and a group of
+/// them can show all its series from the start.
+///
+/// # Settings
+///
+/// | Setting | On | Default | What it does |
+/// |---|---|---|---|
+/// | `rename = "..."` | a variant | the name in snake_case | the label's text |
+/// | `crate = "path"` | the enum | `::meterkit` | where the generated code finds `meterkit` |
+///
 /// # Where `meterkit` has another path
 ///
 /// The generated code names `::meterkit`. In a crate that reaches it only through a re-export, or renames it, give the
@@ -57,4 +73,173 @@ use proc_macro::TokenStream;
 pub fn label_value(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     label_value::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct a set of labels: each field is one.
+///
+/// A label's key is the field's name in snake_case, without leading underscores and `r#`. A field's type is `bool`, an
+/// integer, a string (owned or borrowed), an enum that derives [`LabelValue`](derive@LabelValue), or an `Option` of
+/// those: `None` leaves the key out of the series.
+///
+/// ```
+/// use meterkit::{LabelValue, Labels, Registry};
+///
+/// #[derive(LabelValue)]
+/// enum Outcome {
+///     Done,
+///     Failed,
+/// }
+///
+/// #[derive(Labels)]
+/// struct Request<'a> {
+///     #[label(rename = "http.route", max_values = 50)]
+///     route: &'a str,
+///     outcome: Outcome,
+///     cached: Option<bool>,
+/// }
+///
+/// let meter = Registry::new().scoped("plugin", "catalog");
+/// let requests = meter.counter_group::<Request, u64>("requests").build()?;
+/// let route = String::from("/entities/{id}"); // borrowed: recording allocates nothing
+/// requests.with(Request { route: &route, outcome: Outcome::Done, cached: None }).increment();
+/// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
+///
+/// # Settings
+///
+/// | Setting | On | Default | What it does |
+/// |---|---|---|---|
+/// | `rename = "..."` | a field | the name in snake_case | the label's key |
+/// | `max_values = 50` | a field | no limit | lets so many values through, further ones become `other` |
+/// | `crate = "path"` | the struct | `::meterkit` | where the generated code finds `meterkit` |
+///
+/// # What does not compile
+///
+/// Keys that are reserved (`le`, `quantile`, those that begin with `__` or `otel_scope_`), ill-formed or given twice;
+/// floats, which make a series per value; `max_values` that is 0 or stands on a `bool`; more than 64 labels.
+///
+/// # Lifetimes and type parameters
+///
+/// `Labels::Set` is the same type with `'static` in place of its lifetimes, so that one group takes labels of any
+/// lifetime. A type parameter that a field is made of has to be a `LabelValue`; next to a lifetime it has to be
+/// `'static`, too.
+#[proc_macro_derive(Labels, attributes(label))]
+pub fn labels(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    labels::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct of instruments a place where metrics are declared, and made together.
+///
+/// Each field is an instrument or a group of them, `#[metric(..)]` says more about it, its doc comment becomes the
+/// description. `#[metrics(..)]` on the struct names the scope.
+///
+/// ```
+/// use meterkit::{CounterGroup, Histogram, LabelValue, Labels, Metrics, Registry};
+///
+/// #[derive(LabelValue)]
+/// enum Outcome {
+///     Done,
+///     Failed,
+/// }
+///
+/// #[derive(Labels)]
+/// struct Task {
+///     template: &'static str,
+///     outcome: Outcome,
+/// }
+///
+/// #[derive(Metrics)]
+/// #[metrics(scope = "plugin", name = "scaffolder")]
+/// struct ScaffolderMetrics {
+///     /// Tasks that ended, by template and outcome.
+///     #[metric(unit = "{task}")]
+///     tasks: CounterGroup<Task>,
+///     /// Time from start to end of a task.
+///     #[metric(name = "tasks.duration", unit = "s", buckets = [0.1, 1.0, 10.0, 60.0])]
+///     duration: Histogram,
+/// }
+///
+/// let registry = Registry::new();
+/// let metrics = ScaffolderMetrics::register_in(&registry)?; // a program: ScaffolderMetrics::register()
+/// metrics.tasks.with(Task { template: "service", outcome: Outcome::Done }).increment();
+/// metrics.duration.record(2.5);
+/// assert_eq!(registry.read()[0].metrics[0].descriptor.name, "backstage.plugin.scaffolder.tasks");
+/// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
+///
+/// # What is generated
+///
+/// An implementation of `Metrics`, which makes the instruments with a `Meter`. When the struct names a scope, two
+/// functions that need no meter, as visible as the struct:
+///
+/// - `register() -> Self` makes the instruments in the global registry. It never fails: an instrument that cannot be
+///   made is logged, and records nowhere.
+/// - `register_in(&Registry) -> Result<Self, InstrumentError>` makes them in the registry given, as tests want it.
+///
+/// # Settings of the struct
+///
+/// | Setting | Default | What it does |
+/// |---|---|---|
+/// | `scope = "plugin", name = "catalog"` | no meter of its own | the scope: `backstage.plugin.catalog` |
+/// | `semconv = "http_server"` | no meter of its own | a scope whose names a convention fixes: nothing is put before them |
+/// | `version = "1.2"` | none | the version of what is measured |
+/// | `schema_url = "https://..."` | none | where the schema of the metrics is written down |
+/// | `attributes(key = "value", "other.key" = "value")` | none | attributes of the scope |
+/// | `crate = "path"` | `::meterkit` | where the generated code finds `meterkit` |
+///
+/// Without a scope, the struct is flattened into others, or made with the functions of `Metrics`.
+///
+/// # Settings of a field
+///
+/// | Setting | Default | What it does |
+/// |---|---|---|
+/// | `name = "queue.length"` | the field's name in snake_case | the metric's name below its scope |
+/// | `unit = "s"` | none | the unit, by UCUM: `s`, `By`, `1`, or what is counted: `{task}` |
+/// | `buckets = [0.1, 1.0]` | by the unit | the boundaries of a histogram's buckets, rising |
+/// | `attributes(tier = "gold", "db.system" = "sqlite")` | none | attributes of every series: texts, whole numbers, truth values |
+/// | `cardinality_limit = 100` | 2000, `METERKIT_CARDINALITY_LIMIT` | how many series a group may have |
+/// | `idle_timeout = "10m"` | never | how long a series of a group stays that nobody records to: `ms`, `s`, `m`, `h` |
+/// | `zero_initialised` | no | a group with closed labels shows all its series from the start |
+/// | `flatten` | no | the field is a struct that derives `Metrics`, made with the same meter |
+/// | `prefix = "cache"` | none | with `flatten`: what is put before its names |
+///
+/// A setting that the field's instrument does not have, such as `buckets` on a counter, does not compile.
+///
+/// ```
+/// use meterkit::{Counter, Gauge, Metrics, Registry};
+///
+/// #[derive(Metrics)]
+/// struct CacheMetrics {
+///     /// Look-ups that found something.
+///     hits: Counter,
+///     /// Look-ups that did not.
+///     misses: Counter,
+/// }
+///
+/// #[derive(Metrics)]
+/// #[metrics(scope = "plugin", name = "catalog", version = "1.2")]
+/// struct CatalogMetrics {
+///     #[metric(name = "queue.length", attributes(tier = "gold"))]
+///     queue: Gauge,
+///     #[metric(flatten, prefix = "entities.cache")]
+///     entities: CacheMetrics,
+/// }
+///
+/// let registry = Registry::new();
+/// let metrics = CatalogMetrics::register_in(&registry)?;
+/// metrics.entities.hits.increment(); // backstage.plugin.catalog.entities.cache.hits
+/// metrics.queue.set(3);
+/// # metrics.entities.misses.increment();
+/// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
+///
+/// # What does not compile
+///
+/// What the registry would refuse: names, prefixes, scopes and attribute keys that are ill-formed, units that are none,
+/// boundaries that do not rise, names that are given twice or get too long, and limits of 0.
+#[proc_macro_derive(Metrics, attributes(metric, metrics))]
+pub fn metrics(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    metrics::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

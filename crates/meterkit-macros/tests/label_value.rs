@@ -30,6 +30,17 @@ fn each_variant_gives_its_label() {
 }
 
 #[test]
+fn each_variant_is_found_by_its_place() {
+    assert_eq!(Kind::CARDINALITY, Some(5));
+    for (place, kind) in [Kind::Create, Kind::DryRun, Kind::Get, Kind::Type].into_iter().enumerate()
+    {
+        assert_eq!(kind.index(), place);
+        assert_eq!(Kind::nth(place), kind.label());
+    }
+    assert_eq!(Kind::nth(5), LabelRef::Absent);
+}
+
+#[test]
 fn an_absent_value_has_no_label() {
     assert_eq!(Some(Kind::Create).label(), LabelRef::Static("create"));
     assert_eq!(None::<Kind>.label(), LabelRef::Absent);

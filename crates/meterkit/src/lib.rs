@@ -36,13 +36,14 @@ mod telemetry;
 pub use meterkit_core::{
     AttributeError, AttributeValue, Attributes, CallbackGuard, Called, Counter, CounterGroup, Data,
     Descriptor, Entry, Gauge, GaugeGroup, Group, GroupTimer, Histogram, HistogramGroup,
-    HistogramPoint, InFlight, InstrumentBuilder, InstrumentError, LabelKey, LabelRef, LabelValue,
-    LabelVisitor, Labels, ManualClock, Meter, Metric, Metrics, Naming, NamingError, NamingPolicy,
-    NumberPoint, ObservableGauge, Outcome, Polled, Registry, ScopeMetrics, ScopePatternError,
-    ScopePatterns, Temporality, TimedFuture, Timer, UpDownCounter, UpDownCounterGroup, Value, Work,
+    HistogramPoint, InFlight, Instrument, InstrumentBuilder, InstrumentError, LabelKey, LabelRef,
+    LabelValue, LabelVisitor, Labels, ManualClock, Meter, Metric, Metrics, Naming, NamingError,
+    NamingPolicy, NumberPoint, ObservableGauge, Outcome, Polled, Registry, ScopeMetrics,
+    ScopePatternError, ScopePatterns, Temporality, TimedFuture, Timer, UpDownCounter,
+    UpDownCounterGroup, Value, Work,
 };
 #[doc(inline)]
-pub use meterkit_macros::LabelValue;
+pub use meterkit_macros::{LabelValue, Labels, Metrics};
 pub use meterkit_pipeline::{
     Closed, ConsoleTarget, ExportError, ExportFuture, FlushError, Schedule, Snapshot, Source,
     StartError, Target,

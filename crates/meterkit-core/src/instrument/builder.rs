@@ -332,6 +332,25 @@ impl<T: GaugeNumber> InstrumentBuilder<ObservableGauge<T>> {
     }
 }
 
+/// What a builder makes: an instrument that is recorded in, or a group of such.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no instrument",
+    note = "instruments are `Counter`, `UpDownCounter`, `Gauge`, `Histogram`, and groups of those; a struct of declared \
+            metrics goes in with `#[metric(flatten)]`"
+)]
+pub trait Instrument: sealed::Sealed {}
+
+impl<H: Handle> Instrument for H {}
+impl<L: Labels, H: Handle> Instrument for Group<L, H> {}
+
+mod sealed {
+    use super::{Group, Handle, Labels};
+
+    pub trait Sealed {}
+    impl<H: Handle> Sealed for H {}
+    impl<L: Labels, H: Handle> Sealed for Group<L, H> {}
+}
+
 struct NoLabels;
 
 impl Labels for NoLabels {

@@ -12,7 +12,7 @@ mod sum;
 mod timer;
 mod up_down_counter;
 
-pub use self::builder::InstrumentBuilder;
+pub use self::builder::{Instrument, InstrumentBuilder};
 pub use self::counter::{Counter, CounterGroup};
 pub use self::gauge::{Gauge, GaugeGroup};
 pub use self::group::Group;

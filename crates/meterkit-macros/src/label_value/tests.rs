@@ -52,6 +52,19 @@ fn the_path_is_that_of_meterkit_unless_given() {
 }
 
 #[test]
+fn each_variant_has_its_place_and_each_place_its_label() {
+    let expansion = expansion("enum E { A, BeeGees }");
+    for part in [
+        "CARDINALITY:::core::option::Option<::core::primitive::usize>=::core::option::Option::Some(2)",
+        "Self::A=>0,Self::BeeGees=>1",
+        "0=>::meterkit::LabelRef::Static(\"a\"),1=>::meterkit::LabelRef::Static(\"bee_gees\"),",
+        "_=>::meterkit::LabelRef::Absent,",
+    ] {
+        assert!(expansion.contains(part), "{part} in {expansion}");
+    }
+}
+
+#[test]
 fn attributes_of_others_are_left_alone() {
     let expansion = expansion("#[serde(tag = \"t\")] enum E { #[serde(rename = \"b\")] A }");
     assert!(expansion.contains("Self::A=>\"a\""), "{expansion}");
@@ -77,6 +90,11 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
         ("enum E { #[label(rename = \" \")] A }", "\" \"", "is empty", "write a text"),
         ("enum E { #[label(rename = 5)] A }", "5", "string in quotes", "rename = \"...\""),
         ("enum E { #[label(rename)] A }", "rename", "value is missing", "rename = \"...\""),
+        ("enum E { #[label(rename = )] A }", "rename", "value is missing", "rename = \"...\""),
+        ("enum E { #[label(rename(\"b\"))] A }", "(\"b\")", "after `=`", "rename = \"...\""),
+        ("enum E { #[label(rename \"b\")] A }", "rename \"b\"", "is no value", "rename = \"...\""),
+        ("enum E { #[label(\"b\")] A }", "\"b\"", "begins with its name", "rename = \"...\""),
+        ("enum E { #[label(rename = \"b\",,)] A }", ",", "begins with its name", "rename"),
         ("enum E { #[label(name = \"b\")] A }", "name", "unknown setting", "rename = \"...\""),
         ("enum E { #[label(crate = \"b\")] A }", "crate", "on the enum", "all variants"),
         ("enum E { #[label] A }", "#[label]", "in parentheses", "rename = \"...\""),
@@ -111,7 +129,7 @@ fn two_variants_that_share_a_renamed_label_are_an_error_at_the_second() {
 
 #[test]
 fn all_mistakes_are_reported_at_once() {
-    let code = "#[label(x)] enum E { A(u8), #[label(rename = \"\")] B, C, c }";
+    let code = "#[label(x, y)] enum E { A(u8), #[label(rename = \"\")] B, C, c }";
     let places: Vec<String> = errors(code).into_iter().map(|(_, place)| place).collect();
-    assert_eq!(places, ["A(u8)", "\"\"", "c", "x"]);
+    assert_eq!(places, ["A(u8)", "\"\"", "c", "x", "y"]);
 }

@@ -1,0 +1,170 @@
+//! What is generated, and what each mistake is told. That the result compiles and runs is tested in `tests/`.
+
+use super::*;
+
+fn expansion(code: &str) -> String {
+    let input = syn::parse_str(code).unwrap_or_else(|error| panic!("{code}: {error}"));
+    let tokens = expand(&input).unwrap_or_else(|error| panic!("{code}: {error}"));
+    syn::parse2::<syn::ItemImpl>(tokens.clone())
+        .unwrap_or_else(|error| panic!("{tokens}: {error}"));
+    tokens.to_string().replace(' ', "")
+}
+
+/// The text of each error, and the code that it points at.
+fn errors(code: &str) -> Vec<(String, String)> {
+    let input = syn::parse_str(code).unwrap_or_else(|error| panic!("{code}: {error}"));
+    let error = expand(&input).expect_err(code);
+    let place = |error: &Error| error.span().source_text().unwrap_or_default();
+    error.into_iter().map(|error| (error.to_string(), place(&error))).collect()
+}
+
+fn assert_holds(code: &str, parts: &[&str]) {
+    let expansion = expansion(code);
+    for part in parts {
+        let part = part.replace(' ', "");
+        assert!(expansion.contains(&part), "{part} in {expansion}");
+    }
+}
+
+#[test]
+fn keys_are_names_in_snake_case_unless_renamed() {
+    for (field, key) in [
+        ("success", "success"),
+        ("r#type", "type"),
+        ("_task", "task"),
+        ("taskId", "task_id"),
+        ("#[label(rename = \"http.route\")] route", "http.route"),
+        ("#[serde(rename = \"x\")] route", "route"),
+    ] {
+        let key = format!("::meterkit::LabelKey::of::<bool>(\"{key}\")");
+        assert_holds(&format!("struct S {{ {field}: bool }}"), &[&key]);
+    }
+}
+
+#[test]
+fn lifetimes_are_static_in_the_set_and_in_the_keys() {
+    assert_holds(
+        "struct S<'a, T, const N: usize> { a: Cow<'a, str>, b: Option<&'a T>, c: [u8; N] }",
+        &[
+            "impl<'a, T, const N: usize> ::meterkit::Labels for S<'a, T, N>",
+            "where T: ::meterkit::LabelValue, T: 'static",
+            "type Set = S<'static, T, N>;",
+            "of::<Cow<'static, str> >(\"a\")",
+            "of::<Option<&'static T> >(\"b\")",
+            "<Option<&'a T> as ::meterkit::LabelValue>::CARDINALITY",
+        ],
+    );
+}
+
+#[test]
+fn a_lifetime_that_is_no_parameter_stays() {
+    assert_holds(
+        "struct S<'a> { a: W<'a, for<'b> fn(&'b str)> }",
+        &["W<'static, for<'b> fn(&'b str)>"],
+    );
+}
+
+#[test]
+fn bounds_name_what_fields_are_made_of() {
+    let where_clause = "S<T, U> where U: Copy, T::Kind: ::meterkit::LabelValue {";
+    assert_holds("struct S<T: Tr, U> where U: Copy { a: T::Kind, b: bool }", &[where_clause]);
+}
+
+#[test]
+fn static_text_is_handed_out_as_such() {
+    assert_holds(
+        "struct S<'a> { a: &'static str, b: &'a str }",
+        &[
+            "visit(visitor, ::meterkit::LabelRef::Static(self.a));",
+            "visit(visitor, <&'a str as ::meterkit::LabelValue>::label(&self.b));",
+        ],
+    );
+}
+
+#[test]
+fn a_capped_key_leaves_the_set_without_a_place() {
+    let code = "struct S { #[label(max_values = 5)] a: Kind }";
+    assert_holds(code, &["of::<Kind>(\"a\").max_values(5usize)"]);
+    assert!(!expansion(code).contains("fnindex"));
+    assert!(expansion("struct S { a: Kind }").contains("fnindex"));
+}
+
+#[test]
+fn the_path_is_that_of_meterkit_unless_given() {
+    let given = expansion("#[label(crate = \"crate::metrics\")] struct S { a: bool }");
+    assert!(given.contains("implcrate::metrics::LabelsforS"), "{given}");
+    assert!(!given.contains("::meterkit"), "{given}");
+}
+
+#[test]
+fn each_mistake_is_shown_where_it_is_with_what_to_write() {
+    for (code, place, rule, remedy) in [
+        ("struct S;", "S", "without named fields", "`struct S { key: Type }`"),
+        ("struct S(bool);", "S", "without named fields", "`struct S { key: Type }`"),
+        ("enum E { A }", "E", "`E` is an enum", "`struct E { key: Type }`"),
+        ("union U { a: u8 }", "U", "`U` is a union", "`struct U { key: Type }`"),
+        ("struct S {}", "S", "has no fields", "`struct S { success: bool }`"),
+        ("struct S { le: bool }", "le", "`le` is reserved", "rename = \"...\""),
+        ("struct S { größe: bool }", "größe", "may only hold ASCII", "rename = \"...\""),
+        ("struct S { __: bool }", "__", "nothing of `__` is left", "rename = \"...\""),
+        ("struct S { #[label(rename = \"__a\")] a: u8 }", "\"__a\"", "`__a` begins", "another"),
+        ("struct S { #[label(rename = \"a b\")] a: u8 }", "\"a b\"", "may only hold", "another"),
+        ("struct S { #[label(rename = \"\")] a: u8 }", "\"\"", "the key is empty", "write a text"),
+        ("struct S { a: f64 }", "f64", "`f64`: a float makes a series per value", "an integer"),
+        ("struct S { a: Option<&'static f32> }", "Option<&'static f32>", "a float", "an integer"),
+        ("struct S { #[label(max_values = 0)] a: u8 }", "0", "lets nothing through", "1 or more"),
+        ("struct S { #[label(max_values = -1)] a: u8 }", "-1", "whole number", "max_values = 50"),
+        ("struct S { #[label(max_values)] a: u8 }", "max_values", "value is missing", "= 50"),
+        (
+            "struct S { #[label(max_values = 5)] a: Option<bool> }",
+            "max_values = 5",
+            "two values",
+            "leave out",
+        ),
+        ("struct S { #[label(key = \"b\")] a: u8 }", "key", "unknown setting", "`max_values = 50`"),
+        ("struct S { #[label(crate = \"b\")] a: u8 }", "crate", "on the struct", "all fields"),
+        ("struct S { #[label] a: u8 }", "#[label]", "in parentheses", "`rename = \"...\"`"),
+        ("#[label(rename = \"b\")] struct S { a: u8 }", "rename", "on a field", "no key"),
+        ("#[label(max_values = 5)] struct S { a: u8 }", "max_values", "on a field", "its own"),
+        ("#[label(name = \"b\")] struct S { a: u8 }", "name", "unknown setting", "crate = \"p"),
+        (
+            "struct S { #[label(rename = \"b\", rename = \"c\")] a: u8 }",
+            "rename = \"c\"",
+            "second time",
+            "keep one",
+        ),
+        (
+            "struct S { b: u8, #[label(rename = \"b\")] a: u8 }",
+            "\"b\"",
+            "`b` and `a` both have the key `b`",
+            "rename = \"...\"",
+        ),
+        ("struct S { a: u8, _a: u8 }", "_a", "`a` and `_a` both have", "rename = \"...\""),
+    ] {
+        let errors = errors(code);
+        let [(text, at)] = &*errors else { panic!("{code}: {errors:?}") };
+        assert!(text.contains(rule) && text.contains(remedy), "{code}: {text}");
+        assert_eq!(at, place, "{code}: {text}");
+    }
+}
+
+#[test]
+fn sixty_four_labels_are_the_most() {
+    let code = |count: usize| {
+        let fields: Vec<String> = (0..count).map(|at| format!("f{at}: bool")).collect();
+        format!("struct S {{ {} }}", fields.join(", "))
+    };
+    expansion(&code(64));
+    let errors = errors(&code(66));
+    let [(text, at)] = &*errors else { panic!("{errors:?}") };
+    assert!(text.contains("has 66 labels, 64 are allowed"), "{text}");
+    assert_eq!(at, "f64");
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let code =
+        "#[label(x)] struct S { a: f64, le: u8, #[label(y, max_values = 0)] b: u8, c: u8, _c: u8 }";
+    let places: Vec<String> = errors(code).into_iter().map(|(_, place)| place).collect();
+    assert_eq!(places, ["f64", "le", "y", "0", "_c", "x"]);
+}

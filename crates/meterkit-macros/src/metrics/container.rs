@@ -1,0 +1,166 @@
+//! `#[metrics(..)]` on the struct: which meter its instruments belong to.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{DeriveInput, Error, LitStr};
+
+use super::attributes;
+use super::names::{Naming, check_scope, check_semconv};
+use crate::problems::{Problems, shown_at};
+use crate::setting::{Place, Setting, default_crate};
+
+const ON_STRUCT: Place = Place {
+    attribute: "metrics",
+    on: "a struct",
+    known: &[
+        "scope = \"plugin\"",
+        "name = \"catalog\"",
+        "semconv = \"http_server\"",
+        "version = \"1.2\"",
+        "schema_url = \"https://...\"",
+        "attributes(key = \"value\")",
+        "crate = \"path::to::meterkit\"",
+    ],
+    elsewhere: &[
+        ("unit", "`unit` belongs on a field: `#[metric(unit = \"s\")]`"),
+        ("buckets", "`buckets` belongs on a field: `#[metric(buckets = [0.1, 1.0])]`"),
+        ("cardinality_limit", "`cardinality_limit` belongs on a field, it holds for one group"),
+        ("idle_timeout", "`idle_timeout` belongs on a field, it holds for one group"),
+        ("zero_initialised", "`zero_initialised` belongs on a field, it holds for one group"),
+        ("prefix", "`prefix` belongs on the field that the struct is flattened into"),
+        ("flatten", "`flatten` belongs on the field that holds the struct"),
+    ],
+};
+
+/// What holds for all instruments of a struct.
+pub(super) struct Container {
+    pub(super) meterkit: TokenStream,
+    pub(super) naming: Naming,
+    /// The call that gives the registry's meter: `.scoped(..)` or `.semconv(..)`.
+    meter: Option<TokenStream>,
+    /// What is said of the meter: `.version(..)` and so on.
+    details: TokenStream,
+}
+
+/// The settings that say which meter it is, as far as they are given.
+#[derive(Default)]
+struct Scope {
+    kind: Option<(Ident, LitStr)>,
+    name: Option<(Ident, LitStr)>,
+    semconv: Option<(Ident, LitStr)>,
+    is_broken: bool,
+}
+
+impl Container {
+    pub(super) fn read(input: &DeriveInput, problems: &mut Problems) -> Self {
+        refuse_metric_on_struct(input, problems);
+        let mut scope = Scope::default();
+        let mut meterkit = None;
+        let mut details = TokenStream::new();
+        let mut detail_names = Vec::new();
+        for setting in ON_STRUCT.read(&input.attrs, problems) {
+            match setting.name.to_string().as_str() {
+                "scope" => scope.kind = scope.text(&setting, problems),
+                "name" => scope.name = scope.text(&setting, problems),
+                "semconv" => scope.semconv = scope.text(&setting, problems),
+                "crate" => meterkit = problems.take(setting.path()),
+                other => {
+                    let detail = match other {
+                        "attributes" => Some(attributes::calls(&setting, problems)),
+                        _ => detail(&setting, problems),
+                    };
+                    details.extend(detail);
+                    detail_names.push(setting.name);
+                }
+            }
+        }
+        let (meter, naming) = scope.check(problems);
+        if meter.is_none() && !scope.is_given() {
+            for name in detail_names {
+                let text = format!(
+                    "`{name}` says something of a scope, and there is none; \
+                     add `scope = \"plugin\", name = \"...\"`, or leave it out"
+                );
+                problems.add(Error::new_spanned(name, text));
+            }
+        }
+        Self { meterkit: meterkit.unwrap_or_else(default_crate), naming, meter, details }
+    }
+
+    /// The meter of `registry`, when the struct says which one.
+    pub(super) fn meter(&self, registry: &TokenStream) -> Option<TokenStream> {
+        let (meter, details) = (self.meter.as_ref()?, &self.details);
+        Some(quote!(#registry #meter #details))
+    }
+}
+
+impl Scope {
+    fn text(&mut self, setting: &Setting, problems: &mut Problems) -> Option<(Ident, LitStr)> {
+        let text = problems.take(setting.text());
+        self.is_broken |= text.is_none();
+        Some((setting.name.clone(), text?))
+    }
+
+    fn is_given(&self) -> bool {
+        self.is_broken || self.kind.is_some() || self.name.is_some() || self.semconv.is_some()
+    }
+
+    fn check(&self, problems: &mut Problems) -> (Option<TokenStream>, Naming) {
+        let mut naming = Naming { is_semconv: self.semconv.is_some(), scope_length: 0 };
+        let meter = match (&self.semconv, &self.kind, &self.name) {
+            (Some((_, text)), None, None) => {
+                problems.take(check_semconv(text));
+                Some(quote!(.semconv(#text)))
+            }
+            (Some(_), kind, name) => {
+                for (setting, _) in [kind, name].into_iter().flatten() {
+                    let text = format!(
+                        "`{setting}` and `semconv` exclude each other; keep `semconv` for names \
+                         that a convention fixes, or `scope` and `name` for names of your own"
+                    );
+                    problems.add(Error::new_spanned(setting, text));
+                }
+                None
+            }
+            (None, Some((_, kind)), Some((_, name))) => {
+                let kind_length = problems.take(check_scope("kind", kind, "plugin"));
+                let name_length = problems.take(check_scope("name", name, "catalog"));
+                if let (Some(kind_length), Some(name_length)) = (kind_length, name_length) {
+                    naming.scope_length = kind_length + name_length + "..".len();
+                }
+                Some(quote!(.scoped(#kind, #name)))
+            }
+            (None, Some((setting, _)), None) if !self.is_broken => {
+                problems.add(half_a_scope(setting, "name = \"catalog\""));
+                None
+            }
+            (None, None, Some((setting, _))) if !self.is_broken => {
+                problems.add(half_a_scope(setting, "scope = \"plugin\""));
+                None
+            }
+            _ => None,
+        };
+        (meter, naming)
+    }
+}
+
+fn half_a_scope(setting: &Ident, missing: &str) -> Error {
+    let text = format!("`{setting}` alone names no scope; add `{missing}`");
+    Error::new_spanned(setting, text)
+}
+
+/// `.version("..")` or `.schema_url("..")`.
+fn detail(setting: &Setting, problems: &mut Problems) -> Option<TokenStream> {
+    let name = &setting.name;
+    let text = problems.take(setting.filled_text(&format!("`{name}`")))?;
+    let method = Ident::new(&name.to_string(), shown_at(name.span()));
+    Some(quote!(.#method(#text)))
+}
+
+/// Without this, the setting would be without effect.
+fn refuse_metric_on_struct(input: &DeriveInput, problems: &mut Problems) {
+    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("metric")) {
+        let text = "`metric` belongs on a field; on the struct, write `#[metrics(..)]`";
+        problems.add(Error::new_spanned(attribute.path().to_token_stream(), text));
+    }
+}

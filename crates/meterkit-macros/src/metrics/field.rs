@@ -1,0 +1,179 @@
+//! A field of a struct of instruments: an instrument, or a struct of them.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Error, Field, Ident, LitStr, Type};
+
+use super::container::Container;
+use super::instrument::Instrument;
+use crate::problems::{Problems, shown_at};
+use crate::setting::{Place, Setting, plain_name};
+
+const ON_FIELD: Place = Place {
+    attribute: "metric",
+    on: "a field",
+    known: &[
+        "name = \"queue.length\"",
+        "unit = \"s\"",
+        "buckets = [0.1, 1.0]",
+        "attributes(key = \"value\")",
+        "cardinality_limit = 100",
+        "idle_timeout = \"10m\"",
+        "zero_initialised",
+        "flatten",
+        "prefix = \"cache\"",
+    ],
+    elsewhere: &[
+        ("description", "the field's doc comment is the description; write `/// ...` above it"),
+        (
+            "scope",
+            "`scope` belongs on the struct: `#[metrics(scope = \"plugin\", name = \"...\")]`",
+        ),
+        ("semconv", "`semconv` belongs on the struct: `#[metrics(semconv = \"http_server\")]`"),
+        ("version", "`version` belongs on the struct, it holds for all fields"),
+        ("schema_url", "`schema_url` belongs on the struct, it holds for all fields"),
+        ("crate", "`crate` belongs on the struct, it holds for all fields"),
+    ],
+};
+
+/// One field.
+pub(super) struct MetricsField<'a> {
+    pub(super) ident: &'a Ident,
+    ty: &'a Type,
+    source: Source,
+}
+
+/// What a field's value comes from.
+enum Source {
+    Instrument(Instrument),
+    /// A nested struct, with what is put before its names.
+    Flattened(Option<LitStr>),
+}
+
+/// How an instrument that cannot be made is dealt with.
+#[derive(Clone, Copy)]
+pub(super) enum Made {
+    Always,
+    OrError,
+}
+
+impl<'a> MetricsField<'a> {
+    /// The field, or `None` once it is noted what is wrong with it.
+    pub(super) fn read(
+        field: &'a Field,
+        container: &Container,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let ident = field.ident.as_ref()?;
+        let mut own = Problems::default();
+        refuse_metrics_on_field(field, &mut own);
+        let settings = ON_FIELD.read(&field.attrs, &mut own);
+        let source = match settings.iter().find(|setting| setting.name == "flatten") {
+            Some(flatten) => {
+                own.take(flatten.flag());
+                Source::Flattened(prefix(&settings, container, &mut own))
+            }
+            None => {
+                Source::Instrument(Instrument::read(field, ident, &settings, container, &mut own))
+            }
+        };
+        if let Err(error) = own.finish() {
+            problems.add(error);
+            return None;
+        }
+        Some(Self { ident, ty: &field.ty, source })
+    }
+
+    /// The value, from a `meter` in scope.
+    pub(super) fn made(&self, made: Made, meterkit: &TokenStream) -> TokenStream {
+        let ty = self.ty;
+        let place = shown_at(ty.span());
+        match &self.source {
+            Source::Instrument(instrument) => {
+                let builder = instrument.builder(ty);
+                match made {
+                    Made::Always => quote_spanned!(place=> #builder.register()),
+                    Made::OrError => quote_spanned!(place=> #builder.build()?),
+                }
+            }
+            Source::Flattened(prefix) => {
+                let meter = match prefix {
+                    Some(prefix) => quote!(&meter.prefixed(#prefix)),
+                    None => quote!(meter),
+                };
+                match made {
+                    Made::Always => {
+                        quote_spanned!(place=> <#ty as #meterkit::Metrics>::register_on(#meter))
+                    }
+                    Made::OrError => {
+                        quote_spanned!(place=> <#ty as #meterkit::Metrics>::try_register_on(#meter)?)
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is wrong with having this field after `first`, as far as one can tell here: what a nested struct holds is
+    /// known only when it is the same one.
+    pub(super) fn clash_with(&self, first: &Self) -> Option<Error> {
+        let fields = format!("`{}` and `{}`", plain_name(first.ident), plain_name(self.ident));
+        match (&first.source, &self.source) {
+            (Source::Instrument(known), Source::Instrument(own)) if known.name == own.name => {
+                let text = format!(
+                    "fields {fields} both have the name `{}`; \
+                     give this one another with `#[metric(name = \"...\")]`",
+                    own.name
+                );
+                Some(Error::new_spanned(&own.name_place, text))
+            }
+            (Source::Flattened(known), Source::Flattened(own))
+                if self.is_of_type(first.ty)
+                    && known.as_ref().map(LitStr::value) == own.as_ref().map(LitStr::value) =>
+            {
+                let text = format!(
+                    "fields {fields} make the same instruments; \
+                     give this one another prefix with `#[metric(flatten, prefix = \"...\")]`"
+                );
+                let place = own
+                    .as_ref()
+                    .map_or_else(|| self.ident.to_token_stream(), LitStr::to_token_stream);
+                Some(Error::new_spanned(place, text))
+            }
+            _ => None,
+        }
+    }
+
+    fn is_of_type(&self, other: &Type) -> bool {
+        self.ty.to_token_stream().to_string() == other.to_token_stream().to_string()
+    }
+}
+
+/// The prefix of a flattened struct; all other settings are those of an instrument.
+fn prefix(settings: &[Setting], container: &Container, problems: &mut Problems) -> Option<LitStr> {
+    let mut prefix = None;
+    for setting in settings.iter().filter(|setting| setting.name != "flatten") {
+        if setting.name == "prefix" {
+            prefix = problems.take(setting.text());
+            if let Some(text) = &prefix {
+                problems.take(container.naming.check_prefix(text));
+            }
+        } else {
+            let text = format!(
+                "`{}` is for an instrument, and this field is flattened into several; \
+                 write `#[metric(flatten, prefix = \"cache\")]`, or leave out `flatten`",
+                setting.name
+            );
+            problems.add(Error::new_spanned(&setting.name, text));
+        }
+    }
+    prefix
+}
+
+/// Without this, the setting would be without effect.
+fn refuse_metrics_on_field(field: &Field, problems: &mut Problems) {
+    for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("metrics")) {
+        let text = "`metrics` belongs on the struct; on a field, write `#[metric(..)]`";
+        problems.add(Error::new_spanned(attribute.path(), text));
+    }
+}

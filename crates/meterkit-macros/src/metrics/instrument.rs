@@ -1,0 +1,154 @@
+//! An instrument as it is declared: its name, its description, and the calls that its settings become.
+
+use heck::ToSnakeCase;
+use meterkit_rules::{buckets, unit};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, Field, Lit, LitStr, Meta, Type};
+
+use super::attributes;
+use super::container::Container;
+use crate::problems::{Problems, shown_at};
+use crate::setting::{Setting, plain_name};
+
+/// One instrument, or one group of them.
+pub(super) struct Instrument {
+    pub(super) name: String,
+    /// What gave the name, to point at.
+    pub(super) name_place: TokenStream,
+    /// The calls on the builder.
+    calls: TokenStream,
+}
+
+impl Instrument {
+    pub(super) fn read(
+        field: &Field,
+        ident: &Ident,
+        settings: &[Setting],
+        container: &Container,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut instrument = Self {
+            name: plain_name(ident).to_snake_case(),
+            name_place: ident.to_token_stream(),
+            calls: TokenStream::new(),
+        };
+        if let Some(name) = settings.iter().find(|setting| setting.name == "name") {
+            if let Some(text) = problems.take(name.text()) {
+                instrument.name = text.value();
+                instrument.name_place = text.to_token_stream();
+            }
+        }
+        problems.take(container.naming.check_name(&instrument.name, &instrument.name_place));
+
+        let description = description(&field.attrs);
+        if !description.is_empty() {
+            instrument.calls.extend(quote!(.description(#description)));
+        }
+        for setting in settings {
+            instrument.calls.extend(instrument.call(setting, problems));
+        }
+        instrument
+    }
+
+    /// The builder with all its settings, from a `meter` in scope.
+    pub(super) fn builder(&self, ty: &Type) -> TokenStream {
+        let (name, calls) = (&self.name, &self.calls);
+        let made = quote_spanned!(shown_at(ty.span())=> meter.instrument::<#ty>(#name));
+        quote!(#made #calls)
+    }
+
+    /// What a setting becomes. Where an instrument does not have it, the compiler says so at the setting.
+    fn call(&self, setting: &Setting, problems: &mut Problems) -> Option<TokenStream> {
+        let name = &setting.name;
+        let place = shown_at(name.span());
+        match name.to_string().as_str() {
+            "unit" => {
+                let text = problems.take(setting.text())?;
+                if let Some(problem) = unit::problem(&text.value()) {
+                    let rule = format!("unit `{}` {problem}", text.value());
+                    problems.add(Error::new_spanned(&text, rule));
+                }
+                Some(quote_spanned!(place=> .unit(#text)))
+            }
+            "buckets" => {
+                let (bounds, list) = problems.take(setting.numbers())?;
+                if let Some(problem) = buckets::problem(&bounds) {
+                    let text = format!("bucket list of histogram `{}` {problem}", self.name);
+                    problems.add(Error::new_spanned(list, text));
+                    return None;
+                }
+                Some(quote_spanned!(place=> .buckets([#(#bounds),*])))
+            }
+            "cardinality_limit" => {
+                let limit = problems.take(setting.count())?;
+                Some(quote_spanned!(place=> .cardinality_limit(#limit)))
+            }
+            "idle_timeout" => {
+                let text = problems.take(setting.text())?;
+                let milliseconds = problems.take(milliseconds(&text))?;
+                let timeout = quote!(::core::time::Duration::from_millis(#milliseconds));
+                Some(quote_spanned!(place=> .idle_timeout(#timeout)))
+            }
+            "zero_initialised" => {
+                problems.take(setting.flag())?;
+                Some(quote_spanned!(place=> .zero_initialised()))
+            }
+            "attributes" => Some(attributes::calls(setting, problems)),
+            "prefix" => {
+                let text = "`prefix` is for a struct that is flattened; \
+                            write `#[metric(flatten, prefix = \"cache\")]`, or put it into `name`";
+                problems.add(Error::new_spanned(name, text));
+                None
+            }
+            // `name`, which is read first: messages need it.
+            _ => None,
+        }
+    }
+}
+
+/// `500ms`, `30s`, `10m` or `1h`.
+fn milliseconds(text: &LitStr) -> syn::Result<u64> {
+    let given = text.value();
+    let (number, unit) =
+        given.split_at(given.find(|c: char| !c.is_ascii_digit()).unwrap_or(given.len()));
+    let scale = match unit {
+        "ms" => Some(1),
+        "s" => Some(1000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let product = scale.and_then(|scale: u64| number.parse::<u64>().ok()?.checked_mul(scale));
+    product.filter(|milliseconds| *milliseconds > 0).ok_or_else(|| {
+        let rule = format!("`{given}` is no span of time");
+        let remedy = "write a whole number from 1 on with `ms`, `s`, `m` or `h`: `10m`";
+        Error::new_spanned(text, format!("{rule}; {remedy}"))
+    })
+}
+
+/// The doc comment in one line.
+fn description(attributes: &[Attribute]) -> String {
+    let docs = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(doc) if doc.path.is_ident("doc") => match &doc.value {
+            Expr::Lit(literal) => match &literal.lit {
+                Lit::Str(text) => Some(text.value()),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    });
+    let mut words: Vec<String> = Vec::new();
+    for doc in docs {
+        // Lines of a block comment may begin with a star.
+        let is_block = doc.contains('\n');
+        for line in doc.lines() {
+            let line = line.trim();
+            let line = if is_block { line.trim_start_matches('*') } else { line };
+            words.extend(line.split_whitespace().map(str::to_owned));
+        }
+    }
+    words.join(" ")
+}

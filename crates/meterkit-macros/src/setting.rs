@@ -1,0 +1,152 @@
+//! The settings in `#[label(..)]`, `#[metric(..)]` and `#[metrics(..)]`.
+//!
+//! Read entry by entry, so that a mistake in one hides none in the next.
+
+mod lists;
+mod value;
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::{Attribute, Error, Meta};
+
+use crate::problems::Problems;
+
+pub(crate) use self::lists::Pair;
+
+/// Which settings an attribute takes at one place.
+pub(crate) struct Place {
+    /// The attribute's name.
+    pub(crate) attribute: &'static str,
+    /// Where it stands, for messages: `a field`.
+    pub(crate) on: &'static str,
+    /// Each setting as one would write it: its name first.
+    pub(crate) known: &'static [&'static str],
+    /// Settings that belong somewhere else, with the text that says where.
+    pub(crate) elsewhere: &'static [(&'static str, &'static str)],
+}
+
+/// One entry of an attribute.
+pub(crate) struct Setting {
+    pub(crate) name: Ident,
+    /// All of it, to point at.
+    pub(crate) entry: TokenStream,
+    value: Value,
+    /// What to write instead, for messages.
+    remedy: String,
+}
+
+enum Value {
+    /// `name`
+    Missing,
+    /// `name = ..`
+    Assigned(TokenStream),
+    /// `name(..)`
+    List(Group),
+}
+
+impl Place {
+    /// The settings of all attributes with this place's name; others belong to someone else.
+    /// Each is known here, and given once.
+    pub(crate) fn read(&self, attributes: &[Attribute], problems: &mut Problems) -> Vec<Setting> {
+        let mut settings: Vec<Setting> = Vec::new();
+        for attribute in attributes.iter().filter(|it| it.path().is_ident(self.attribute)) {
+            let entries = match &attribute.meta {
+                Meta::List(list) if !list.tokens.is_empty() => split_at_commas(&list.tokens),
+                _ => {
+                    let rule = format!("`{}` needs a setting in parentheses", self.attribute);
+                    let text = format!("{rule}; {}", self.remedy());
+                    problems.add(Error::new_spanned(attribute, text));
+                    continue;
+                }
+            };
+            for entry in entries {
+                let Some(setting) = problems.take(self.setting(entry)) else { continue };
+                if settings.iter().any(|known| known.name == setting.name) {
+                    let text = format!("`{}` is given a second time; keep one", setting.name);
+                    problems.add(Error::new_spanned(&setting.entry, text));
+                } else {
+                    settings.push(setting);
+                }
+            }
+        }
+        settings
+    }
+
+    fn setting(&self, entry: TokenStream) -> syn::Result<Setting> {
+        let mut tokens = entry.clone().into_iter();
+        let Some(TokenTree::Ident(name)) = tokens.next() else {
+            let text = format!("a setting begins with its name; {}", self.remedy());
+            return Err(Error::new_spanned(entry, text));
+        };
+        let remedy = self.remedy_of(&name)?;
+        let value = match (tokens.next(), tokens.next()) {
+            (None, _) => Value::Missing,
+            (Some(TokenTree::Punct(mark)), first) if mark.as_char() == '=' => {
+                Value::Assigned(first.into_iter().chain(tokens).collect())
+            }
+            (Some(TokenTree::Group(list)), None) if list.delimiter() == Delimiter::Parenthesis => {
+                Value::List(list)
+            }
+            _ => {
+                let text = format!("what follows `{name}` is no value; {remedy}");
+                return Err(Error::new_spanned(entry, text));
+            }
+        };
+        Ok(Setting { name, entry, value, remedy })
+    }
+
+    /// What to write for the setting `name`, or that it is none of this place.
+    fn remedy_of(&self, name: &Ident) -> syn::Result<String> {
+        if let Some(example) = self.known.iter().find(|example| *name == named(example)) {
+            return Ok(format!("write `#[{}({example})]`", self.attribute));
+        }
+        let text = match self.elsewhere.iter().find(|(known, _)| *name == known) {
+            Some((_, text)) => (*text).to_owned(),
+            None => format!("unknown setting `{name}` on {}; {}", self.on, self.remedy()),
+        };
+        Err(Error::new_spanned(name, text))
+    }
+
+    fn remedy(&self) -> String {
+        match self.known {
+            [only] => format!("write `#[{}({only})]`", self.attribute),
+            all => format!("known are `{}`", all.join("`, `")),
+        }
+    }
+}
+
+/// The name in an example such as `attributes(key = "value")`.
+fn named(example: &str) -> &str {
+    example.split([' ', '(']).next().unwrap_or(example)
+}
+
+/// The entries between the commas. The last one may be followed by a comma too; where another one is empty, its comma
+/// stands for it, to point at.
+fn split_at_commas(tokens: &TokenStream) -> Vec<TokenStream> {
+    let mut entries = Vec::new();
+    let mut entry = TokenStream::new();
+    for token in tokens.clone() {
+        let is_comma = matches!(&token, TokenTree::Punct(mark) if mark.as_char() == ',');
+        if !is_comma || entry.is_empty() {
+            entry.extend([token]);
+        }
+        if is_comma {
+            entries.push(std::mem::take(&mut entry));
+        }
+    }
+    if !entry.is_empty() {
+        entries.push(entry);
+    }
+    entries
+}
+
+/// The name of a field or variant without `r#`.
+pub(crate) fn plain_name(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
+
+/// The path of meterkit, unless the settings give another one.
+pub(crate) fn default_crate() -> TokenStream {
+    quote!(::meterkit)
+}

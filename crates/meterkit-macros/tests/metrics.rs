@@ -1,0 +1,360 @@
+//! The derive as users have it: through `meterkit`.
+#![deny(warnings, missing_docs)]
+
+use meterkit::{
+    Counter, CounterGroup, Data, Gauge, Histogram, HistogramGroup, InstrumentError, LabelValue,
+    Labels, Meter, Metric, Metrics, Registry, UpDownCounter,
+};
+
+#[derive(LabelValue)]
+enum Outcome {
+    Done,
+    Failed,
+}
+
+#[derive(Labels)]
+struct Task<'a> {
+    template: &'a str,
+    outcome: Outcome,
+}
+
+#[derive(Labels)]
+struct Hit {
+    hit: bool,
+}
+
+#[derive(Metrics)]
+struct CacheMetrics {
+    /// Look-ups by whether they found something.
+    lookups: CounterGroup<Hit>,
+    #[metric(unit = "By")]
+    size: Gauge,
+}
+
+/// Visible everywhere, so that its functions have to be documented.
+#[derive(Debug, Metrics)]
+#[metrics(
+    scope = "plugin",
+    name = "scaffolder",
+    version = "1.2",
+    schema_url = "https://example.org/1",
+    attributes(team = "core", "team.lead" = "ada")
+)]
+pub struct ScaffolderMetrics {
+    /// Tasks started,
+    /// by template and outcome.
+    ///
+    /// Counted once each.
+    #[metric(name = "tasks", unit = "{task}")]
+    #[metric(cardinality_limit = 2)]
+    tasks: CounterGroup<Task<'static>>,
+    #[metric(name = "tasks.duration", unit = "s", buckets = [0.1, 1, 10.0, 60.0])]
+    duration: Histogram,
+    #[metric(buckets = [-5, 0, 5])]
+    drift: HistogramGroup<Hit, f64>,
+    jobs_running: UpDownCounter,
+    #[metric(flatten, prefix = "cache")]
+    cache: CacheMetrics,
+}
+
+impl std::fmt::Debug for CacheMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CacheMetrics")
+    }
+}
+
+const PREFIX: &str = "backstage.plugin.scaffolder";
+
+/// The metric with this name, in the scope that came first.
+fn metric(registry: &Registry, name: &str) -> Metric {
+    let metrics = registry.read().swap_remove(0).metrics;
+    let found = metrics.into_iter().find(|metric| metric.descriptor.name == name);
+    found.unwrap_or_else(|| panic!("no {name}"))
+}
+
+#[test]
+fn the_scope_is_as_declared() {
+    let registry = Registry::new();
+    let metrics = ScaffolderMetrics::register_in(&registry).unwrap();
+    metrics.jobs_running.add(1);
+    let scope = registry.read().swap_remove(0).scope;
+    assert_eq!(scope.name(), PREFIX);
+    assert_eq!(scope.version(), Some("1.2"));
+    assert_eq!(scope.schema_url(), Some("https://example.org/1"));
+    let attributes = scope.attributes().map(|it| format!("{}={}", it.key, it.value));
+    assert_eq!(attributes.collect::<Vec<_>>(), ["team=core", "team.lead=ada"]);
+}
+
+#[test]
+fn instruments_have_their_names_units_and_descriptions() {
+    let registry = Registry::new();
+    let metrics = ScaffolderMetrics::register_in(&registry).unwrap();
+    let template = String::from("service");
+    metrics.tasks.with(Task { template: &template, outcome: Outcome::Done }).increment();
+    metrics.jobs_running.add(1);
+
+    let tasks = metric(&registry, &format!("{PREFIX}.tasks")).descriptor;
+    assert_eq!(tasks.unit, "{task}");
+    assert_eq!(tasks.description, "Tasks started, by template and outcome. Counted once each.");
+    let jobs = metric(&registry, &format!("{PREFIX}.jobs_running")).descriptor;
+    assert_eq!((&*jobs.unit, &*jobs.description), ("", ""));
+}
+
+#[test]
+fn buckets_are_as_declared() {
+    let registry = Registry::new();
+    let metrics = ScaffolderMetrics::register_in(&registry).unwrap();
+    metrics.duration.record(2.0);
+    metrics.drift.with(Hit { hit: true }).record(-7.0);
+    for (name, expected) in
+        [("tasks.duration", &[0.1, 1.0, 10.0, 60.0][..]), ("drift", &[-5.0, 0.0, 5.0])]
+    {
+        let Data::Histogram { bounds, .. } = metric(&registry, &format!("{PREFIX}.{name}")).data
+        else {
+            panic!("{name} is no histogram")
+        };
+        assert_eq!(*bounds, *expected);
+    }
+}
+
+#[test]
+fn a_group_keeps_its_limit() {
+    let registry = Registry::new();
+    let metrics = ScaffolderMetrics::register_in(&registry).unwrap();
+    for template in ["a", "b", "c", "d"] {
+        metrics.tasks.with(Task { template, outcome: Outcome::Failed }).increment();
+    }
+    let Data::Sum { points, .. } = metric(&registry, &format!("{PREFIX}.tasks")).data else {
+        panic!("tasks is no sum")
+    };
+    assert_eq!(points.len(), 3, "two and the overflow: {points:?}");
+}
+
+#[test]
+fn a_flattened_struct_has_its_names_below_the_prefix() {
+    let registry = Registry::new();
+    let metrics = ScaffolderMetrics::register_in(&registry).unwrap();
+    metrics.cache.lookups.with(Hit { hit: true }).increment();
+    metrics.cache.size.set(5);
+    let lookups = metric(&registry, &format!("{PREFIX}.cache.lookups"));
+    assert_eq!(lookups.descriptor.description, "Look-ups by whether they found something.");
+    assert_eq!(metric(&registry, &format!("{PREFIX}.cache.size")).descriptor.unit, "By");
+}
+
+#[test]
+fn a_struct_without_a_scope_takes_any_meter() {
+    let registry = Registry::new();
+    let meter = registry.scoped("core", "cache");
+    let first = CacheMetrics::register_on(&meter);
+    let second = CacheMetrics::try_register_on(&meter).unwrap();
+    first.size.set(3);
+    assert_eq!(second.size.value(), 3);
+    first.lookups.with(Hit { hit: false }).increment();
+    assert_eq!(metric(&registry, "backstage.core.cache.size").descriptor.unit, "By");
+}
+
+#[test]
+fn the_global_registry_is_the_default() {
+    let metrics = ScaffolderMetrics::register();
+    metrics.jobs_running.add(1);
+    let again = ScaffolderMetrics::register_in(Registry::global()).unwrap();
+    assert_eq!(again.jobs_running.value(), 1);
+}
+
+#[test]
+fn a_clash_is_an_error_of_register_in() {
+    let registry = Registry::new();
+    let meter = registry
+        .scoped("plugin", "scaffolder")
+        .version("1.2")
+        .schema_url("https://example.org/1")
+        .attribute("team", "core")
+        .attribute("team.lead", "ada");
+    let _other = meter.counter::<u64>("tasks.duration").build().unwrap();
+    let error = ScaffolderMetrics::register_in(&registry).unwrap_err();
+    assert!(matches!(error, InstrumentError::Clash { .. }), "{error}");
+}
+
+#[test]
+fn register_never_fails_and_makes_what_can_be_made() {
+    #[derive(Metrics)]
+    #[metrics(scope = "core", name = "clashing")]
+    struct Clashing {
+        requests: Counter,
+        errors: Counter,
+        by_hit: CounterGroup<Hit>,
+    }
+    let _other = Meter::scoped("core", "clashing").gauge::<i64>("requests").build().unwrap();
+    let metrics = Clashing::register();
+    metrics.requests.increment();
+    metrics.errors.increment();
+    metrics.by_hit.with(Hit { hit: true }).increment();
+    let again = Meter::scoped("core", "clashing").counter::<u64>("errors").build().unwrap();
+    assert_eq!(again.value(), 1);
+    assert!(Clashing::register_in(Registry::global()).is_err());
+}
+
+/// Each series of a sum: its attributes and its value.
+fn series(metric: &Metric) -> Vec<String> {
+    let Data::Sum { points, .. } = &metric.data else { panic!("no sum: {metric:?}") };
+    points
+        .iter()
+        .map(|point| {
+            let attributes = point.attributes.iter().map(|(key, value)| format!("{key}={value}"));
+            format!("{} {:?}", attributes.collect::<Vec<_>>().join(","), point.value)
+        })
+        .collect()
+}
+
+#[test]
+fn attributes_stand_on_every_series() {
+    #[derive(Metrics)]
+    #[metrics(semconv = "db", attributes(shard = 3))]
+    struct Queries {
+        #[metric(attributes("db.system" = "sqlite", pooled = true))]
+        queries: CounterGroup<Hit>,
+    }
+    let registry = Registry::new();
+    let metrics = Queries::register_in(&registry).unwrap();
+    metrics.queries.with(Hit { hit: true }).increment();
+    let shown = series(&metric(&registry, "queries"));
+    assert_eq!(shown, ["db.system=sqlite,hit=true,pooled=true,shard=3 U64(1)"]);
+}
+
+#[test]
+fn a_zero_initialised_group_shows_all_its_series_from_the_start() {
+    #[derive(Metrics)]
+    #[metrics(semconv = "cache")]
+    struct Lookups {
+        #[metric(zero_initialised, idle_timeout = "10m")]
+        lookups: CounterGroup<Hit>,
+    }
+    let registry = Registry::new();
+    let metrics = Lookups::register_in(&registry).unwrap();
+    let _group = &metrics.lookups;
+    assert_eq!(series(&metric(&registry, "lookups")), ["hit=false U64(0)", "hit=true U64(0)"]);
+}
+
+#[test]
+fn a_convention_keeps_its_names() {
+    #[derive(Metrics)]
+    #[metrics(semconv = "http_server")]
+    struct HttpMetrics {
+        #[metric(name = "http.server.request.duration", unit = "s")]
+        duration: Histogram,
+        #[metric(flatten, prefix = "http.server")]
+        cache: CacheMetrics,
+    }
+    let registry = Registry::new();
+    let metrics = HttpMetrics::register_in(&registry).unwrap();
+    metrics.duration.record(1.0);
+    metrics.cache.size.set(1);
+    metric(&registry, "http.server.request.duration");
+    metric(&registry, "http.server.size");
+}
+
+#[test]
+fn labels_can_be_a_type_parameter() {
+    #[derive(Metrics)]
+    struct Requests<L: Labels> {
+        requests: CounterGroup<L>,
+    }
+    let registry = Registry::new();
+    let metrics = Requests::<Hit>::register_on(&registry.scoped("core", "rpc"));
+    metrics.requests.with(Hit { hit: true }).increment();
+    metric(&registry, "backstage.core.rpc.requests");
+}
+
+#[test]
+fn a_field_can_be_deprecated_and_raw() {
+    #[derive(Metrics)]
+    #[metrics(scope = "core", name = "jobs")]
+    struct Jobs {
+        #[deprecated]
+        r#type: Counter,
+        _started: Counter,
+    }
+    let registry = Registry::new();
+    let jobs = Jobs::register_in(&registry).unwrap();
+    #[allow(deprecated)]
+    jobs.r#type.increment();
+    jobs._started.increment();
+    metric(&registry, "backstage.core.jobs.type");
+    metric(&registry, "backstage.core.jobs.started");
+}
+
+#[test]
+fn a_macro_can_declare_metrics() {
+    macro_rules! metrics {
+        ($name:ident, $scope:literal, $($doc:literal $metric:literal $field:ident: $ty:ty = $bound:expr),*) => {
+            #[derive(Metrics)]
+            #[metrics(scope = "core", name = $scope)]
+            struct $name {
+                $(
+                    #[doc = $doc]
+                    #[metric(name = $metric, buckets = [$bound, 10], attributes(doc = $doc))]
+                    $field: $ty,
+                )*
+            }
+        };
+    }
+    metrics!(Declared, "declared", "Sizes." "request.size" size: HistogramGroup<Hit> = -1.5);
+    let registry = Registry::new();
+    let metrics = Declared::register_in(&registry).unwrap();
+    metrics.size.with(Hit { hit: true }).record(1.0);
+    let size = metric(&registry, "backstage.core.declared.request.size");
+    assert_eq!(size.descriptor.description, "Sizes.");
+    let Data::Histogram { bounds, .. } = size.data else { panic!("no histogram") };
+    assert_eq!(*bounds, [-1.5, 10.0]);
+}
+
+mod facade {
+    pub(crate) use meterkit::{InstrumentError, Meter, Metrics, Registry};
+}
+
+#[test]
+fn the_path_of_meterkit_can_be_given() {
+    #[derive(Metrics)]
+    #[metrics(crate = "crate::facade", scope = "core", name = "jobs")]
+    struct Jobs {
+        started: Counter,
+    }
+    let jobs = Jobs::register_in(&Registry::new()).unwrap();
+    jobs.started.increment();
+}
+
+#[test]
+fn names_in_scope_do_not_disturb_the_generated_code() {
+    #[allow(dead_code)]
+    mod hidden {
+        struct Result;
+        struct Registry;
+        struct Meter;
+        struct Duration;
+
+        #[derive(meterkit::Metrics)]
+        #[metrics(scope = "core", name = "hidden")]
+        pub(super) struct Hidden {
+            pub(super) meter: meterkit::Counter,
+            #[metric(
+                idle_timeout = "10m",
+                zero_initialised,
+                attributes(tier = "gold", hot = true)
+            )]
+            pub(super) registry: meterkit::CounterGroup<super::Hit>,
+        }
+    }
+    let hidden = hidden::Hidden::register_in(&Registry::new()).unwrap();
+    hidden.meter.increment();
+    hidden.registry.with(Hit { hit: true }).increment();
+}
+
+#[test]
+fn generic_code_can_make_any_struct_of_metrics() {
+    fn make<M: Metrics>(meter: &Meter) -> M {
+        M::register_on(meter)
+    }
+    let registry = Registry::new();
+    let metrics: CacheMetrics = make(&registry.scoped("core", "cache"));
+    metrics.size.set(1);
+}

@@ -1,0 +1,9 @@
+use meterkit::LabelValue;
+
+#[derive(LabelValue)]
+#[label(crate = "elsewhere")]
+enum Outcome {
+    Done,
+}
+
+fn main() {}

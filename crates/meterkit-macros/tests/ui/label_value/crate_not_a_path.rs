@@ -1,0 +1,9 @@
+use meterkit::LabelValue;
+
+#[derive(LabelValue)]
+#[label(crate = "my crate")]
+enum Outcome {
+    Done,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use meterkit::LabelValue;
+
+#[derive(LabelValue)]
+enum Outcome {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use meterkit::LabelValue;
+
+#[derive(LabelValue)]
+enum Outcome {
+    __,
+}
+
+fn main() {}

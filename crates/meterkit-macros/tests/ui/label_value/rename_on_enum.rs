@@ -1,0 +1,9 @@
+use meterkit::LabelValue;
+
+#[derive(LabelValue)]
+#[label(rename = "done")]
+enum Outcome {
+    Done,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use meterkit::LabelValue;
+
+#[derive(LabelValue)]
+enum Outcome {
+    #[label(name = "a")]
+    Done,
+    Status(u16),
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use meterkit::LabelValue;
+
+#[derive(LabelValue)]
+struct Outcome {
+    done: bool,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use meterkit::LabelValue;
+
+#[derive(LabelValue)]
+union Outcome {
+    done: bool,
+}
+
+fn main() {}

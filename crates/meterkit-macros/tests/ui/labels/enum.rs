@@ -1,0 +1,8 @@
+use meterkit::Labels;
+
+#[derive(Labels)]
+enum Request {
+    Get,
+}
+
+fn main() {}

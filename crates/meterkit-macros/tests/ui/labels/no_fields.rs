@@ -1,0 +1,6 @@
+use meterkit::Labels;
+
+#[derive(Labels)]
+struct Request {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use meterkit::Labels;
+
+#[derive(Labels)]
+struct Request {
+    __: u16,
+}
+
+fn main() {}

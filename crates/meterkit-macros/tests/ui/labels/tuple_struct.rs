@@ -1,0 +1,6 @@
+use meterkit::Labels;
+
+#[derive(Labels)]
+struct Request(u16);
+
+fn main() {}

@@ -1,0 +1,9 @@
+use meterkit::{Counter, Metrics};
+
+#[derive(Metrics)]
+struct CatalogMetrics {
+    #[metric(attributes(db.system = "sqlite"))]
+    requests: Counter,
+}
+
+fn main() {}

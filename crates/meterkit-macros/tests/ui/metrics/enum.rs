@@ -1,0 +1,8 @@
+use meterkit::Metrics;
+
+#[derive(Metrics)]
+enum CatalogMetrics {
+    Requests,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use meterkit::{Counter, Metrics};
+
+#[derive(Metrics)]
+struct CatalogMetrics {
+    #[metrics(unit = "{request}")]
+    requests: Counter,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use meterkit::Metrics;
+
+#[derive(Metrics)]
+struct CatalogMetrics {
+    requests: u64,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use meterkit::{Counter, Metrics};
+
+#[derive(Metrics)]
+#[metrics(schema_url = "https://example.org/1")]
+struct CatalogMetrics {
+    requests: Counter,
+}
+
+fn main() {}

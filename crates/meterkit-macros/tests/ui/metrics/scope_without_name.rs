@@ -1,0 +1,9 @@
+use meterkit::{Counter, Metrics};
+
+#[derive(Metrics)]
+#[metrics(scope = "plugin")]
+struct CatalogMetrics {
+    requests: Counter,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use meterkit::{Counter, Metrics};
+
+#[derive(Metrics)]
+struct CatalogMetrics(Counter);
+
+fn main() {}

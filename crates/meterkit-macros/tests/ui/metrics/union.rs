@@ -1,0 +1,8 @@
+use meterkit::Metrics;
+
+#[derive(Metrics)]
+union CatalogMetrics {
+    requests: u64,
+}
+
+fn main() {}

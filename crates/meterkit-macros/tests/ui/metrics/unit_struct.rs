@@ -1,0 +1,6 @@
+use meterkit::Metrics;
+
+#[derive(Metrics)]
+struct CatalogMetrics;
+
+fn main() {}
