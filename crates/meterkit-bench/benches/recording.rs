@@ -6,7 +6,8 @@ use meterkit_bench::comparison::Comparison;
 use meterkit_bench::labels::{REQUEST, durations, requests};
 use meterkit_bench::suite::Suite;
 use meterkit_bench::targets::{Collected, Scraper};
-use meterkit_bench::{floor, ours, theirs};
+use meterkit_bench::theirs::opentelemetry;
+use meterkit_bench::{floor, ours};
 
 fn main() -> ExitCode {
     let mut suite = Suite::from_args();
@@ -29,53 +30,45 @@ fn bounded(suite: &mut Suite) {
     suite.run(
         Comparison::new("counter, 3 texts / Counter::add", 0.5)
             .ours(ours::counter_of_three())
-            .theirs(theirs::counter_of_three()),
+            .theirs(opentelemetry::counter_of_three()),
     );
     suite.run(
         Comparison::new("counter, 3 texts, 1 run-time string / Counter::add", 0.5)
             .ours(ours::counter_of_run_time_string())
-            .theirs(theirs::counter_of_run_time_string()),
+            .theirs(opentelemetry::counter_of_run_time_string()),
     );
     suite.run(
         Comparison::new("counter, 3 texts, 16 sets in turns / Counter::add", 0.5)
             .ours(ours::counter_of_sixteen_sets())
-            .theirs(theirs::counter_of_sixteen_sets()),
+            .theirs(opentelemetry::counter_of_sixteen_sets()),
     );
 }
 
 fn for_information(suite: &mut Suite) {
     suite.run(
-        Comparison::new("counter, 3 texts / prometheus with_label_values", None)
-            .ours(ours::counter_of_three())
-            .theirs(theirs::prometheus_counter_of_three()),
-    );
-    suite.run(
-        Comparison::new("counter, enum and bool / Counter::add", None)
-            .ours(ours::counter_of_closed_set())
-            .theirs(theirs::counter_of_closed_set()),
-    );
-    suite.run(
         Comparison::new("counter / Counter::add", None)
             .ours(ours::counter())
-            .theirs(theirs::counter()),
+            .theirs(opentelemetry::counter()),
     );
     suite.run(
         Comparison::new("up-down counter / UpDownCounter::add", None)
             .ours(ours::up_down_counter())
-            .theirs(theirs::up_down_counter()),
+            .theirs(opentelemetry::up_down_counter()),
     );
     suite.run(
-        Comparison::new("gauge / Gauge::record", None).ours(ours::gauge()).theirs(theirs::gauge()),
+        Comparison::new("gauge / Gauge::record", None)
+            .ours(ours::gauge())
+            .theirs(opentelemetry::gauge()),
     );
     suite.run(
         Comparison::new("histogram / Histogram::record", None)
             .ours(ours::histogram())
-            .theirs(theirs::histogram()),
+            .theirs(opentelemetry::histogram()),
     );
     suite.run(
         Comparison::new("histogram, 3 texts / Histogram::record", None)
             .ours(ours::histogram_of_three())
-            .theirs(theirs::histogram_of_three()),
+            .theirs(opentelemetry::histogram_of_three()),
     );
 }
 
@@ -88,17 +81,17 @@ fn two_threads(suite: &mut Suite) {
     suite.run(
         Comparison::new("counter / Counter::add", None)
             .ours_on(2, ours::counter())
-            .theirs_on(2, theirs::counter()),
+            .theirs_on(2, opentelemetry::counter()),
     );
     suite.run(
         Comparison::new("counter, 3 texts / Counter::add", None)
             .ours_on(2, ours::counter_of_three())
-            .theirs_on(2, theirs::counter_of_three()),
+            .theirs_on(2, opentelemetry::counter_of_three()),
     );
     suite.run(
         Comparison::new("histogram / Histogram::record", None)
             .ours_on(2, ours::histogram_of_one_value())
-            .theirs_on(2, theirs::histogram_of_one_value()),
+            .theirs_on(2, opentelemetry::histogram_of_one_value()),
     );
 }
 

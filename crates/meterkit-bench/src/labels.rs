@@ -5,14 +5,14 @@ use meterkit_core::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 /// The keys of [`Request`].
 pub const REQUEST_KEYS: [&str; 3] = ["method", "route", "tenant"];
 
-/// Three text labels, two of which may come from anywhere.
+/// Three text labels, one of which may come from anywhere.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
 pub struct Request<'a> {
-    /// `POST`
+    /// One of [`METHODS`].
     pub method: &'static str,
-    /// `/catalog/entities`
-    pub route: &'a str,
+    /// One of [`ROUTES`].
+    pub route: &'static str,
     /// A name that is known at run time only.
     pub tenant: &'a str,
 }
@@ -28,65 +28,43 @@ impl Labels for Request<'_> {
     #[inline]
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Static(self.method));
-        visitor.visit(self.route.label());
+        visitor.visit(LabelRef::Static(self.route));
         visitor.visit(self.tenant.label());
     }
 }
 
+/// Every [`Request::method`] there is, for libraries that want to know them at the start.
+pub const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
+
+/// Every [`Request::route`] there is.
+pub const ROUTES: [&str; 8] = [
+    "/catalog/entities",
+    "/catalog/entities/by-name",
+    "/catalog/entity-facets",
+    "/catalog/locations",
+    "/catalog/refresh",
+    "/search/query",
+    "/techdocs/sync",
+    "/techdocs/static/docs",
+];
+
 /// The values that most comparisons record with.
 pub const REQUEST: Request<'static> =
-    Request { method: "POST", route: "/catalog/entities", tenant: "north-europe" };
+    Request { method: METHODS[1], route: ROUTES[0], tenant: "north-europe" };
+
+/// Hands out so many label sets, no two with the same tenant. Each tenant is gone after its turn.
+pub fn for_each_series(series: usize, mut record: impl FnMut(Request<'_>)) {
+    for n in 0..series {
+        let (method, route) =
+            (METHODS[n % METHODS.len()], ROUTES[n / METHODS.len() % ROUTES.len()]);
+        record(Request { method, route, tenant: &format!("tenant-{n}") });
+    }
+}
 
 /// Sixteen label sets, for comparisons that take them in turns.
 pub fn requests() -> [Request<'static>; 16] {
-    const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
     const TENANTS: [&str; 4] = ["north-europe", "west-us", "asia", "internal"];
     std::array::from_fn(|n| Request { method: METHODS[n % 4], tenant: TENANTS[n / 4], ..REQUEST })
-}
-
-/// A closed label set: two types that have few values.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
-pub struct Operation {
-    /// What was done.
-    pub kind: Kind,
-    /// Whether it worked.
-    pub success: bool,
-}
-
-/// What an operation does.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_enums, reason = "a closed label")]
-pub enum Kind {
-    /// `create`
-    Create,
-    /// `update`
-    Update,
-    /// `delete`
-    Delete,
-}
-
-impl Kind {
-    /// The label's value.
-    #[inline]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
-
-impl Labels for Operation {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("kind"), LabelKey::new("success")];
-
-    #[inline]
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(LabelRef::Static(self.kind.as_str()));
-        visitor.visit(self.success.label());
-    }
 }
 
 /// Values for histograms, spread over their buckets so that no branch is always the same.

@@ -6,9 +6,11 @@
 //!
 //! How to run them, and what their figures were: `README.md`.
 
+pub mod arguments;
 pub mod comparison;
 pub mod floor;
 pub mod labels;
+pub mod operation;
 pub mod ours;
 pub mod scrape;
 pub mod suite;

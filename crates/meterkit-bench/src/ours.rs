@@ -1,19 +1,23 @@
 //! What is measured of `meterkit`: each function gives one call.
 
+use std::any::Any;
 use std::hint::black_box;
 use std::sync::LazyLock;
 
 use meterkit_core::{CounterGroup, Histogram, HistogramGroup, Meter, Registry};
 use meterkit_pipeline::Pipeline;
 
-use crate::labels::{BOUNDS, Kind, Operation, REQUEST, Request, durations, requests};
+use crate::labels::{BOUNDS, REQUEST, Request, durations, for_each_series, requests};
+use crate::operation::{OPERATION, Operation};
 
 /// A registry with a running pipeline that has no target.
-static RUNNING: LazyLock<(Registry, Pipeline)> = LazyLock::new(|| {
+static RUNNING: LazyLock<(Registry, Pipeline)> = LazyLock::new(running);
+
+fn running() -> (Registry, Pipeline) {
     let registry = Registry::new();
     let builder = Pipeline::builder(registry.clone()).expect("the registry is new");
     (registry, builder.start().expect("a thread"))
-});
+}
 
 fn meter() -> Meter {
     RUNNING.0.scoped("core", "bench")
@@ -55,14 +59,26 @@ pub fn counter_of_sixteen_sets() -> impl FnMut() + 'static {
     }
 }
 
-/// A counter with a closed label set: an enum and a bool.
+/// A counter with a closed label set: two enums and a bool.
 pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
     let group: CounterGroup<Operation> =
         meter().counter_group("closed").build().expect("a counter group");
     move || {
-        let labels = Operation { kind: black_box(Kind::Update), success: black_box(true) };
-        group.with(labels).increment();
+        let Operation { kind, outcome, cached } = *black_box(&OPERATION);
+        group.with(Operation { kind, outcome, cached }).increment();
     }
+}
+
+/// A counter that has as many series as it may have, found by a label set that is one of them.
+pub fn counter_within_limit() -> impl Fn() + Send + Sync + 'static {
+    let group = full_group(&meter());
+    move || group.with(*black_box(&REQUEST)).increment()
+}
+
+/// The same, with a label set that is none of them.
+pub fn counter_past_limit() -> impl Fn() + Send + Sync + 'static {
+    let group = full_group(&meter());
+    move || group.with(*black_box(&BEYOND)).increment()
 }
 
 /// An up-down counter without labels.
@@ -100,6 +116,39 @@ pub fn histogram_of_three() -> impl FnMut() + 'static {
     }
 }
 
+/// A counter of so many series.
+pub fn counter_series(series: usize) -> Box<dyn Any> {
+    let (registry, pipeline) = running();
+    let group = registry.scoped("core", "bench").counter_group::<Request<'static>, u64>("requests");
+    let group = group.cardinality_limit(LIMIT).build().expect("a counter group");
+    for_each_series(series, |request| group.with(request).increment());
+    Box::new((registry, pipeline, group))
+}
+
+/// A histogram of so many series.
+pub fn histogram_series(series: usize) -> Box<dyn Any> {
+    let (registry, pipeline) = running();
+    let group = registry.scoped("core", "bench").histogram_group::<Request<'static>, f64>("took");
+    let group = group.buckets(BOUNDS).cardinality_limit(LIMIT);
+    let group = group.build().expect("a histogram group");
+    for_each_series(series, |request| group.with(request).record(0.07));
+    Box::new((registry, pipeline, group))
+}
+
+/// Room for more series than any program here makes.
+const LIMIT: usize = 200_000;
+
+/// A label set for which [`full_group`] has no room.
+const BEYOND: Request<'static> = Request { tenant: "south-europe", ..REQUEST };
+
+/// A group of four series, [`REQUEST`] among them, that may have no more.
+fn full_group(meter: &Meter) -> CounterGroup<Request<'static>> {
+    let group = meter.counter_group("limited").cardinality_limit(4);
+    let group = group.build().expect("a counter group");
+    requests().iter().take(4).for_each(|labels| group.with(*labels).increment());
+    group
+}
+
 fn plain_histogram() -> Histogram<f64> {
     let builder = meter().histogram("plain_duration").unit("s");
     builder.buckets(BOUNDS).build().expect("a histogram")
@@ -114,4 +163,38 @@ pub fn counter_group(meter: &Meter) -> CounterGroup<Request<'static>> {
 pub fn histogram_group(meter: &Meter) -> HistogramGroup<Request<'static>> {
     let builder = meter.histogram_group("requests.duration").unit("s");
     builder.buckets(BOUNDS).build().expect("a histogram group")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(pipeline: &Pipeline) -> String {
+        meterkit_prometheus::render(&pipeline.source().snapshot_blocking())
+    }
+
+    #[test]
+    fn each_series_is_one() {
+        type Held<G> = (Registry, Pipeline, G);
+        let counter = counter_series(100).downcast::<Held<CounterGroup<Request<'static>>>>();
+        let page_of_counter = page(&counter.unwrap().1);
+        assert_eq!(page_of_counter.matches("_requests_total{").count(), 100);
+        let histogram = histogram_series(100).downcast::<Held<HistogramGroup<Request<'static>>>>();
+        let page_of_histogram = page(&histogram.unwrap().1);
+        assert_eq!(page_of_histogram.matches("_took_bucket{").count(), 1200);
+    }
+
+    #[test]
+    fn a_full_group_has_the_usual_label_set_and_lets_no_other_in() {
+        let running = running();
+        let group = full_group(&running.0.scoped("core", "bench"));
+        (0..3).for_each(|_| group.with(REQUEST).increment());
+        (0..7).for_each(|_| group.with(BEYOND).increment());
+        let page = page(&running.1);
+        let samples = page.lines().filter(|line| line.starts_with("backstage_core_bench_limited"));
+        let samples: Vec<&str> = samples.collect();
+        assert_eq!(samples.len(), 5, "{page}");
+        let ends = |end: &str| samples.iter().filter(|sample| sample.ends_with(end)).count();
+        assert_eq!((ends(" 1"), ends(" 4"), ends(" 7")), (3, 1, 1), "{page}");
+    }
 }

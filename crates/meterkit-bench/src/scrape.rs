@@ -12,7 +12,7 @@ use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, TextEncoder};
 
-use crate::labels::{BOUNDS, Request, durations};
+use crate::labels::{BOUNDS, Request, durations, for_each_series};
 
 /// What the series hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +22,6 @@ pub enum Holding {
     Counters,
     /// Twelve buckets each.
     Histograms,
-}
-
-/// The label values of the series: four methods, ten tenants, and as many routes as it takes.
-fn label_values(series: usize) -> impl Iterator<Item = (&'static str, String, String)> {
-    const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
-    (0..series).map(|n| {
-        (METHODS[n % 4], format!("/catalog/entities/{}", n / 40), format!("tenant-{}", n / 4 % 10))
-    })
 }
 
 /// A registry of ours with many series in one instrument.
@@ -71,19 +63,21 @@ impl Ours {
 fn fill_counters(meter: &Meter, series: usize) {
     let group = meter.counter_group::<Request<'static>, u64>("requests").cardinality_limit(series);
     let group = group.build().expect("a counter group");
-    for (n, (method, route, tenant)) in (1..).zip(label_values(series)) {
-        group.with(Request { method, route: &route, tenant: &tenant }).add(n);
-    }
+    let mut n = 0;
+    for_each_series(series, |request| {
+        n += 1;
+        group.with(request).add(n);
+    });
 }
 
 fn fill_histograms(meter: &Meter, series: usize) {
     let group = meter.histogram_group::<Request<'static>, f64>("requests.duration").unit("s");
     let group = group.buckets(BOUNDS).cardinality_limit(series).build().expect("a histogram group");
     let mut next = durations();
-    for (method, route, tenant) in label_values(series) {
-        let histogram = group.with(Request { method, route: &route, tenant: &tenant });
+    for_each_series(series, |request| {
+        let histogram = group.with(request);
         (0..10).for_each(|_| histogram.record(next()));
-    }
+    });
 }
 
 /// A provider with `opentelemetry-prometheus` as its reader and many series in one instrument.
@@ -138,26 +132,28 @@ impl fmt::Debug for Theirs {
 
 fn fill_their_counters(meter: &SdkMeter, series: usize) {
     let counter = meter.u64_counter("requests").build();
-    for (n, labels) in (1..).zip(label_values(series)) {
-        counter.add(n, &attributes(labels));
-    }
+    let mut n = 0;
+    for_each_series(series, |request| {
+        n += 1;
+        counter.add(n, &attributes(request));
+    });
 }
 
 fn fill_their_histograms(meter: &SdkMeter, series: usize) {
     let histogram = meter.f64_histogram("requests.duration").with_unit("s");
     let histogram = histogram.with_boundaries(BOUNDS.to_vec()).build();
     let mut next = durations();
-    for labels in label_values(series) {
-        let attributes = attributes(labels);
+    for_each_series(series, |request| {
+        let attributes = attributes(request);
         (0..10).for_each(|_| histogram.record(next(), &attributes));
-    }
+    });
 }
 
-fn attributes((method, route, tenant): (&'static str, String, String)) -> [KeyValue; 3] {
+fn attributes(Request { method, route, tenant }: Request<'_>) -> [KeyValue; 3] {
     [
         KeyValue::new("method", method),
         KeyValue::new("route", route),
-        KeyValue::new("tenant", tenant),
+        KeyValue::new("tenant", tenant.to_owned()),
     ]
 }
 

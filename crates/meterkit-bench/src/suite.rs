@@ -1,42 +1,27 @@
-//! One run: its arguments, its header, and a row for each comparison.
+//! One run: its header, and a row for each comparison.
 
-use std::env;
-use std::fs;
-use std::process::{Command, ExitCode};
-use std::thread;
+use std::process::ExitCode;
 
+use crate::arguments::Arguments;
 use crate::comparison::{Comparison, Outcome, Pace};
 
 /// By how much a bound must be missed before `--check` fails: shared machines are noisy.
 const MARGIN: f64 = 0.1;
 
-/// A run of comparisons.
-///
-/// Arguments: `--quick` does few short rounds, `--check` fails when a bound is missed by more than a tenth, which a quick
-/// run never does, and anything else is a part of the names of the comparisons to run. Without `--bench`, which
-/// `cargo bench` passes and `cargo test` does not, a run is quick.
+/// A run of comparisons. With `--check` it fails when a bound is missed by more than a tenth.
 #[derive(Debug)]
 #[must_use = "`finish` gives the exit code"]
 pub struct Suite {
-    pace: Pace,
-    must_check: bool,
-    filter: Option<String>,
+    arguments: Arguments,
     missed: Vec<String>,
 }
 
 impl Suite {
     /// A run with the arguments of the program. Prints the header.
     pub fn from_args() -> Self {
-        let arguments: Vec<String> = env::args().skip(1).collect();
-        let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-        let is_quick = has("--quick") || !has("--bench");
-        println!("{}", header(is_quick));
-        Self {
-            pace: if is_quick { Pace::QUICK } else { Pace::FULL },
-            must_check: has("--check") && !is_quick,
-            filter: arguments.iter().find(|argument| !argument.starts_with('-')).cloned(),
-            missed: Vec::new(),
-        }
+        let arguments = Arguments::from_env();
+        println!("{}", arguments.header());
+        Self { arguments, missed: Vec::new() }
     }
 
     /// Begins a table.
@@ -48,10 +33,11 @@ impl Suite {
 
     /// Runs a comparison, unless the arguments left it out, and prints its row.
     pub fn run(&mut self, comparison: Comparison<'_>) {
-        if self.filter.as_ref().is_some_and(|part| !comparison.name().contains(part)) {
+        if !self.arguments.select(comparison.name()) {
             return;
         }
-        let outcome = comparison.run(self.pace);
+        let pace = if self.arguments.is_quick { Pace::QUICK } else { Pace::FULL };
+        let outcome = comparison.run(pace);
         println!("{}", row(cells(&outcome)));
         if outcome.misses(MARGIN) {
             self.missed.push(outcome.name);
@@ -60,32 +46,12 @@ impl Suite {
 
     /// Success, but with `--check` when a bound was missed.
     pub fn finish(self) -> ExitCode {
-        if !self.must_check || self.missed.is_empty() {
+        if !self.arguments.must_check || self.missed.is_empty() {
             return ExitCode::SUCCESS;
         }
         println!("\nmissed by more than {:.0} %: {}", MARGIN * 100.0, self.missed.join("; "));
         ExitCode::FAILURE
     }
-}
-
-/// Where and how the figures were taken.
-fn header(is_quick: bool) -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").ok().and_then(|info| {
-        let model = info.lines().find(|line| line.starts_with("model name"))?;
-        Some(model.split_once(':')?.1.trim().to_owned())
-    });
-    let cores = thread::available_parallelism().map_or(0, usize::from);
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let compiler = Command::new("rustc").arg("--version").output().ok();
-    let compiler = compiler.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let unknown = || "unknown".to_owned();
-    format!(
-        "{}, {cores} cores, load {}, {}{}",
-        cpu.unwrap_or_else(unknown),
-        load.split(' ').next().unwrap_or_default(),
-        compiler.unwrap_or_else(unknown).trim(),
-        if is_quick { "\nquick run: the figures mean nothing" } else { "" },
-    )
 }
 
 fn cells(outcome: &Outcome) -> [String; 7] {

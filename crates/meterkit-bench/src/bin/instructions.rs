@@ -7,7 +7,10 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use meterkit_bench::scrape::{Holding, Ours, Theirs};
-use meterkit_bench::{floor, ours, theirs};
+use meterkit_bench::theirs::{
+    fastmetrics, measured, metrics, opentelemetry, prometheus, prometheus_client,
+};
+use meterkit_bench::{floor, ours};
 
 /// Series that each scrape collects.
 const SERIES: usize = 10_000;
@@ -18,20 +21,38 @@ type Case = (&'static str, usize, fn(u64));
 const CASES: &[Case] = &[
     ("atomic", 1, |n| repeat(n, floor::atomic_add())),
     ("counter", 1, |n| repeat(n, ours::counter())),
-    ("counter-otel", 1, |n| repeat(n, theirs::counter())),
+    ("counter-otel", 1, |n| repeat(n, opentelemetry::counter())),
+    ("counter-prometheus", 1, |n| repeat(n, prometheus::counter())),
+    ("counter-prometheus-client", 1, |n| repeat(n, prometheus_client::counter())),
+    ("counter-metrics", 1, |n| repeat(n, metrics::counter())),
+    ("counter-measured", 1, |n| repeat(n, measured::counter())),
+    ("counter-fastmetrics", 1, |n| repeat(n, fastmetrics::counter())),
     ("texts", 1, |n| repeat(n, ours::counter_of_three())),
-    ("texts-otel", 1, |n| repeat(n, theirs::counter_of_three())),
-    ("texts-prometheus", 1, |n| repeat(n, theirs::prometheus_counter_of_three())),
+    ("texts-otel", 1, |n| repeat(n, opentelemetry::counter_of_three())),
     ("run-time-string", 1, |n| repeat(n, ours::counter_of_run_time_string())),
-    ("run-time-string-otel", 1, |n| repeat(n, theirs::counter_of_run_time_string())),
+    ("run-time-string-otel", 1, |n| repeat(n, opentelemetry::counter_of_run_time_string())),
+    ("run-time-string-prometheus", 1, |n| repeat(n, prometheus::counter_of_run_time_string())),
+    ("run-time-string-prometheus-client", 1, |n| {
+        repeat(n, prometheus_client::counter_of_run_time_string())
+    }),
+    ("run-time-string-metrics", 1, |n| repeat(n, metrics::counter_of_run_time_string())),
+    ("run-time-string-measured", 1, |n| repeat(n, measured::counter_of_run_time_string())),
+    ("run-time-string-fastmetrics", 1, |n| repeat(n, fastmetrics::counter_of_run_time_string())),
     ("closed", 1, |n| repeat(n, ours::counter_of_closed_set())),
-    ("closed-otel", 1, |n| repeat(n, theirs::counter_of_closed_set())),
+    ("closed-otel", 1, |n| repeat(n, opentelemetry::counter_of_closed_set())),
+    ("closed-prometheus", 1, |n| repeat(n, prometheus::counter_of_closed_set())),
+    ("closed-prometheus-client", 1, |n| repeat(n, prometheus_client::counter_of_closed_set())),
+    ("closed-metrics", 1, |n| repeat(n, metrics::counter_of_closed_set())),
+    ("closed-measured", 1, |n| repeat(n, measured::counter_of_closed_set())),
+    ("closed-fastmetrics", 1, |n| repeat(n, fastmetrics::counter_of_closed_set())),
+    ("within-limit", 1, |n| repeat(n, ours::counter_within_limit())),
+    ("past-limit", 1, |n| repeat(n, ours::counter_past_limit())),
     ("up-down", 1, |n| repeat(n, ours::up_down_counter())),
-    ("up-down-otel", 1, |n| repeat(n, theirs::up_down_counter())),
+    ("up-down-otel", 1, |n| repeat(n, opentelemetry::up_down_counter())),
     ("gauge", 1, |n| repeat(n, ours::gauge())),
-    ("gauge-otel", 1, |n| repeat(n, theirs::gauge())),
+    ("gauge-otel", 1, |n| repeat(n, opentelemetry::gauge())),
     ("histogram", 1, |n| repeat(n, ours::histogram())),
-    ("histogram-otel", 1, |n| repeat(n, theirs::histogram())),
+    ("histogram-otel", 1, |n| repeat(n, opentelemetry::histogram())),
     ("scrape-series", SERIES, |n| repeat(n, our_scrape(Holding::Counters))),
     ("scrape-series-otel", SERIES, |n| repeat(n, their_scrape(Holding::Counters))),
     ("scrape-histogram", SERIES, |n| repeat(n, our_scrape(Holding::Histograms))),

@@ -1,0 +1,183 @@
+//! A closed label set: every value of every label is known at compile time.
+//!
+//! The enums derive what other libraries want of a label's value, so that all of them record the same types.
+
+use fastmetrics::derive::EncodeLabelValue as FastmetricsValue;
+use measured::FixedCardinalityLabel;
+use meterkit_core::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
+use prometheus_client::encoding::EncodeLabelValue;
+
+/// The keys of [`Operation`].
+pub const OPERATION_KEYS: [&str; 3] = ["kind", "outcome", "cached"];
+
+/// Three labels that have few values each: 18 sets in all.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
+pub struct Operation {
+    /// What was done.
+    pub kind: Kind,
+    /// How it went.
+    pub outcome: Outcome,
+    /// Whether it was answered from a cache.
+    pub cached: bool,
+}
+
+/// The values that the comparisons record with.
+pub const OPERATION: Operation =
+    Operation { kind: Kind::Update, outcome: Outcome::Rejected, cached: true };
+
+impl Labels for Operation {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = &[
+        LabelKey::of::<Kind>(OPERATION_KEYS[0]),
+        LabelKey::of::<Outcome>(OPERATION_KEYS[1]),
+        LabelKey::of::<bool>(OPERATION_KEYS[2]),
+    ];
+
+    #[inline]
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(self.kind.label());
+        visitor.visit(self.outcome.label());
+        visitor.visit(self.cached.label());
+    }
+
+    #[inline]
+    fn index(&self) -> Option<usize> {
+        let kind_and_outcome = self.kind.index() * Outcome::NAMES.len() + self.outcome.index();
+        Some(kind_and_outcome * 2 + self.cached.index())
+    }
+}
+
+/// What an operation does.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    FixedCardinalityLabel,
+    EncodeLabelValue,
+    FastmetricsValue,
+)]
+#[expect(clippy::exhaustive_enums, reason = "a closed label")]
+pub enum Kind {
+    /// `create`
+    Create,
+    /// `update`
+    Update,
+    /// `delete`
+    Delete,
+}
+
+/// How an operation went.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    FixedCardinalityLabel,
+    EncodeLabelValue,
+    FastmetricsValue,
+)]
+#[expect(clippy::exhaustive_enums, reason = "a closed label")]
+pub enum Outcome {
+    /// `done`
+    Done,
+    /// `rejected`
+    Rejected,
+    /// `failed`
+    Failed,
+}
+
+impl Kind {
+    const NAMES: [&str; 3] = ["create", "update", "delete"];
+
+    /// The label's value.
+    #[inline]
+    pub const fn as_str(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
+impl Outcome {
+    const NAMES: [&str; 3] = ["done", "rejected", "failed"];
+
+    /// The label's value.
+    #[inline]
+    pub const fn as_str(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
+impl LabelValue for Kind {
+    const CARDINALITY: Option<usize> = Some(Self::NAMES.len());
+
+    #[inline]
+    fn label(&self) -> LabelRef<'_> {
+        LabelRef::Static(self.as_str())
+    }
+
+    #[inline]
+    fn index(&self) -> usize {
+        *self as usize
+    }
+
+    fn nth(index: usize) -> LabelRef<'static> {
+        Self::NAMES.get(index).map_or(LabelRef::Absent, |name| LabelRef::Static(name))
+    }
+}
+
+impl LabelValue for Outcome {
+    const CARDINALITY: Option<usize> = Some(Self::NAMES.len());
+
+    #[inline]
+    fn label(&self) -> LabelRef<'_> {
+        LabelRef::Static(self.as_str())
+    }
+
+    #[inline]
+    fn index(&self) -> usize {
+        *self as usize
+    }
+
+    fn nth(index: usize) -> LabelRef<'static> {
+        Self::NAMES.get(index).map_or(LabelRef::Absent, |name| LabelRef::Static(name))
+    }
+}
+
+/// A truth value as a label's text.
+#[inline]
+pub const fn text(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_set_has_an_index_of_its_own_below_their_number() {
+        let mut indexes = Vec::new();
+        for kind in [Kind::Create, Kind::Update, Kind::Delete] {
+            for outcome in [Outcome::Done, Outcome::Rejected, Outcome::Failed] {
+                for cached in [false, true] {
+                    indexes.push(Operation { kind, outcome, cached }.index());
+                }
+            }
+        }
+        assert_eq!(indexes, (0..18).map(Some).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_value_at_an_index_is_the_one_that_has_it() {
+        for kind in [Kind::Create, Kind::Update, Kind::Delete] {
+            assert_eq!(Kind::nth(kind.index()), kind.label());
+        }
+        for outcome in [Outcome::Done, Outcome::Rejected, Outcome::Failed] {
+            assert_eq!(Outcome::nth(outcome.index()), outcome.label());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `fastmetrics`: families of typed label sets. A family is looked up by a label set that owns its texts.
+
+use std::any::Any;
+use std::hint::black_box;
+
+use fastmetrics::derive::LabelSet;
+use fastmetrics::metrics::counter::Counter;
+use fastmetrics::metrics::family::Family;
+use fastmetrics::metrics::histogram::Histogram;
+
+use crate::labels::{self, BOUNDS, REQUEST, for_each_series};
+use crate::operation::{self, Kind, OPERATION, Outcome};
+
+#[derive(Clone, PartialEq, Eq, Hash, LabelSet)]
+struct Operation {
+    kind: Kind,
+    outcome: Outcome,
+    cached: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, LabelSet)]
+struct Request {
+    method: &'static str,
+    route: &'static str,
+    tenant: String,
+}
+
+/// A counter without labels.
+pub fn counter() -> impl Fn() + Send + Sync + 'static {
+    let counter = <Counter>::default();
+    move || black_box(&counter).inc()
+}
+
+/// A counter with a closed label set.
+pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
+    let counters = Family::default();
+    move || count_operation(&counters, *black_box(&OPERATION))
+}
+
+/// A counter with three text labels.
+pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
+    let counters = Family::default();
+    let tenant = REQUEST.tenant.to_owned();
+    move || {
+        let request = labels::Request { tenant: black_box(&tenant), ..*black_box(&REQUEST) };
+        count_request(&counters, request);
+    }
+}
+
+/// A counter of so many series.
+pub fn counter_series(series: usize) -> Box<dyn Any> {
+    let counters = Family::default();
+    for_each_series(series, |request| count_request(&counters, request));
+    Box::new(counters)
+}
+
+/// A histogram of so many series.
+pub fn histogram_series(series: usize) -> Box<dyn Any> {
+    let histograms = histograms();
+    for_each_series(series, |request| observe(&histograms, request));
+    Box::new(histograms)
+}
+
+fn histograms() -> Family<Request, Histogram> {
+    Family::new(|| Histogram::new(BOUNDS))
+}
+
+fn count_operation(counters: &Family<Operation, Counter>, labels: operation::Operation) {
+    let operation::Operation { kind, outcome, cached } = labels;
+    counters.with_or_new(&Operation { kind, outcome, cached }, |counter| counter.inc());
+}
+
+fn count_request(counters: &Family<Request, Counter>, request: labels::Request<'_>) {
+    counters.with_or_new(&owned(request), |counter| counter.inc());
+}
+
+fn observe(histograms: &Family<Request, Histogram>, request: labels::Request<'_>) {
+    histograms.with_or_new(&owned(request), |histogram| histogram.observe(0.07));
+}
+
+fn owned(labels::Request { method, route, tenant }: labels::Request<'_>) -> Request {
+    Request { method, route, tenant: tenant.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use fastmetrics::format::text::{self, TextProfile};
+    use fastmetrics::registry::Registry;
+
+    use super::*;
+
+    /// The type of what is registered has many bounds: a macro needs to name none.
+    macro_rules! page {
+        ($of:expr) => {{
+            let mut registry = Registry::default();
+            registry.register("of", "Of", $of).unwrap();
+            let mut page = String::new();
+            text::encode(&mut page, &registry, TextProfile::default()).unwrap();
+            page
+        }};
+    }
+
+    #[test]
+    fn records_what_was_asked_for() {
+        let counters = Family::default();
+        count_operation(&counters, OPERATION);
+        let page = page!(counters);
+        let sample = r#"of_total{kind="Update",outcome="Rejected",cached="true"} 1"#;
+        assert!(page.contains(sample), "{page}");
+    }
+
+    #[test]
+    fn each_series_is_one() {
+        let (counters, histograms) = (Family::default(), histograms());
+        for_each_series(100, |request| {
+            count_request(&counters, request);
+            observe(&histograms, request);
+        });
+        assert_eq!(page!(counters).matches("of_total{").count(), 100);
+        assert_eq!(page!(histograms).matches("of_bucket{").count(), 1200);
+    }
+}

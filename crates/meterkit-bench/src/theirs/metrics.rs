@@ -1,0 +1,101 @@
+//! `metrics` with the recorder of `metrics-exporter-prometheus`: macros look a series up in the recorder of the program.
+
+use std::any::Any;
+use std::hint::black_box;
+use std::sync::LazyLock;
+
+use metrics::with_local_recorder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::labels::{BOUNDS, REQUEST, Request, for_each_series};
+use crate::operation::{OPERATION, Operation, text};
+
+/// The recorder of the program, as most users install one.
+static INSTALLED: LazyLock<PrometheusHandle> =
+    LazyLock::new(|| PrometheusBuilder::new().install_recorder().expect("the only recorder"));
+
+/// A counter without labels, bound to a handle.
+pub fn counter() -> impl Fn() + Send + Sync + 'static {
+    LazyLock::force(&INSTALLED);
+    let counter = metrics::counter!("plain");
+    move || black_box(&counter).increment(1)
+}
+
+/// A counter with a closed label set.
+pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
+    LazyLock::force(&INSTALLED);
+    || count_operation(*black_box(&OPERATION))
+}
+
+/// A counter with three text labels.
+pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
+    LazyLock::force(&INSTALLED);
+    let tenant = REQUEST.tenant.to_owned();
+    move || count_request(Request { tenant: black_box(&tenant), ..*black_box(&REQUEST) })
+}
+
+/// A counter of so many series.
+pub fn counter_series(series: usize) -> Box<dyn Any> {
+    let recorder = recorder();
+    with_local_recorder(&recorder, || for_each_series(series, count_request));
+    Box::new(recorder)
+}
+
+/// A histogram of so many series, after the upkeep that sorts its values into buckets.
+pub fn histogram_series(series: usize) -> Box<dyn Any> {
+    let recorder = recorder();
+    with_local_recorder(&recorder, || for_each_series(series, observe));
+    recorder.handle().run_upkeep();
+    Box::new(recorder)
+}
+
+fn recorder() -> PrometheusRecorder {
+    PrometheusBuilder::new().set_buckets(&BOUNDS).expect("some bounds").build_recorder()
+}
+
+fn count_operation(Operation { kind, outcome, cached }: Operation) {
+    let (kind, outcome, cached) = (kind.as_str(), outcome.as_str(), text(cached));
+    metrics::counter!("closed", "kind" => kind, "outcome" => outcome, "cached" => cached)
+        .increment(1);
+}
+
+/// The library wants to own a text that does not live as long as the program.
+fn count_request(Request { method, route, tenant }: Request<'_>) {
+    let tenant = tenant.to_owned();
+    metrics::counter!("requests", "method" => method, "route" => route, "tenant" => tenant)
+        .increment(1);
+}
+
+fn observe(Request { method, route, tenant }: Request<'_>) {
+    let tenant = tenant.to_owned();
+    metrics::histogram!("took", "method" => method, "route" => route, "tenant" => tenant)
+        .record(0.07);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_what_was_asked_for() {
+        let recorder = recorder();
+        with_local_recorder(&recorder, || count_operation(OPERATION));
+        let page = recorder.handle().render();
+        let sample = r#"closed{kind="update",outcome="rejected",cached="true"} 1"#;
+        assert!(page.contains(sample), "{page}");
+    }
+
+    #[test]
+    fn each_series_is_one() {
+        let recorder = recorder();
+        with_local_recorder(&recorder, || {
+            for_each_series(100, |request| {
+                count_request(request);
+                observe(request);
+            });
+        });
+        let page = recorder.handle().render();
+        assert_eq!(page.matches("requests{").count(), 100);
+        assert_eq!(page.matches("took_bucket{").count(), 1200);
+    }
+}

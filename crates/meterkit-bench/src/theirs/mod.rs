@@ -1,0 +1,17 @@
+//! The same calls with other libraries, written as the documentation of each recommends: with typed label sets where a
+//! library has them, and with its fastest way to look a series up.
+//!
+//! Each of these modules gives
+//!
+//! - `counter`: without labels;
+//! - `counter_of_closed_set`: an [`Operation`](crate::operation::Operation), looked up at each call;
+//! - `counter_of_run_time_string`: a [`Request`](crate::labels::Request) whose tenant is a string of the caller's, looked
+//!   up at each call;
+//! - `counter_series` and `histogram_series`: something that holds so many series of a counter, or of a histogram.
+
+pub mod fastmetrics;
+pub mod measured;
+pub mod metrics;
+pub mod opentelemetry;
+pub mod prometheus;
+pub mod prometheus_client;

@@ -1,0 +1,94 @@
+//! `prometheus`: label values are texts, in the order of the keys.
+
+use std::any::Any;
+use std::hint::black_box;
+
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts};
+
+use crate::labels::{BOUNDS, REQUEST, REQUEST_KEYS, Request, for_each_series};
+use crate::operation::{OPERATION, OPERATION_KEYS, Operation, text};
+
+/// A counter without labels.
+pub fn counter() -> impl Fn() + Send + Sync + 'static {
+    let counter = IntCounter::new("plain", "Plain.").expect("a counter");
+    move || black_box(&counter).inc()
+}
+
+/// A counter with a closed label set.
+pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
+    let counters = counters(&OPERATION_KEYS);
+    move || count_operation(&counters, *black_box(&OPERATION))
+}
+
+/// A counter with three text labels.
+pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
+    let counters = counters(&REQUEST_KEYS);
+    let tenant = REQUEST.tenant.to_owned();
+    move || count_request(&counters, Request { tenant: black_box(&tenant), ..*black_box(&REQUEST) })
+}
+
+/// A counter of so many series.
+pub fn counter_series(series: usize) -> Box<dyn Any> {
+    let counters = counters(&REQUEST_KEYS);
+    for_each_series(series, |request| count_request(&counters, request));
+    Box::new(counters)
+}
+
+/// A histogram of so many series.
+pub fn histogram_series(series: usize) -> Box<dyn Any> {
+    let histograms = histograms();
+    for_each_series(series, |request| observe(&histograms, request));
+    Box::new(histograms)
+}
+
+fn counters(keys: &[&str]) -> IntCounterVec {
+    IntCounterVec::new(Opts::new("counted", "Counted."), keys).expect("a counter vector")
+}
+
+fn histograms() -> HistogramVec {
+    let options = HistogramOpts::new("took", "Took.").buckets(BOUNDS.to_vec());
+    HistogramVec::new(options, &REQUEST_KEYS).expect("a histogram vector")
+}
+
+fn count_operation(counters: &IntCounterVec, Operation { kind, outcome, cached }: Operation) {
+    counters.with_label_values(&[kind.as_str(), outcome.as_str(), text(cached)]).inc();
+}
+
+fn count_request(counters: &IntCounterVec, Request { method, route, tenant }: Request<'_>) {
+    counters.with_label_values(&[method, route, tenant]).inc();
+}
+
+fn observe(histograms: &HistogramVec, Request { method, route, tenant }: Request<'_>) {
+    histograms.with_label_values(&[method, route, tenant]).observe(0.07);
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::TextEncoder;
+    use prometheus::core::Collector;
+
+    use super::*;
+
+    fn page(of: &impl Collector) -> String {
+        TextEncoder::new().encode_to_string(&of.collect()).unwrap()
+    }
+
+    #[test]
+    fn records_what_was_asked_for() {
+        let counters = counters(&OPERATION_KEYS);
+        count_operation(&counters, OPERATION);
+        let sample = r#"counted{cached="true",kind="update",outcome="rejected"} 1"#;
+        assert!(page(&counters).contains(sample), "{}", page(&counters));
+    }
+
+    #[test]
+    fn each_series_is_one() {
+        let (counters, histograms) = (counters(&REQUEST_KEYS), histograms());
+        for_each_series(100, |request| {
+            count_request(&counters, request);
+            observe(&histograms, request);
+        });
+        assert_eq!(page(&counters).matches("counted{").count(), 100);
+        assert_eq!(page(&histograms).matches("took_bucket{").count(), 1200);
+    }
+}
