@@ -1,20 +1,17 @@
 //! The whole of meterkit in one file: `cargo run -p quickstart`.
 
-use meterkit::{LabelKey, LabelVisitor, Labels, Meter, Telemetry};
+use meterkit::{LabelValue, Labels, Meter, Telemetry};
 
+#[derive(Labels)]
 struct Operation {
-    kind: &'static str,
+    kind: Kind,
     success: bool,
 }
 
-impl Labels for Operation {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("kind"), LabelKey::new("success")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(self.kind.into());
-        visitor.visit(self.success.into());
-    }
+#[derive(LabelValue)]
+enum Kind {
+    Create,
+    Delete,
 }
 
 #[tokio::main]
@@ -27,7 +24,8 @@ async fn main() -> Result<(), meterkit::Error> {
     let duration = meter.histogram::<f64>("processing.duration").unit("s").build()?;
     let _guard = meter.observable_gauge::<u64>("cache.entries").observe(|| 42)?;
 
-    operations.with(Operation { kind: "create", success: true }).increment();
+    operations.with(Operation { kind: Kind::Create, success: true }).increment();
+    operations.with(Operation { kind: Kind::Delete, success: false }).increment();
     queue.set(12);
     let timer = duration.start_timer(); // records seconds when dropped
     drop(timer);
