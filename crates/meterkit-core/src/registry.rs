@@ -1,6 +1,7 @@
 //! All scopes and instruments of a program, or of a test.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
@@ -11,7 +12,7 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider;
 
 use crate::attributes::AttributeValue;
-use crate::data::{Descriptor, ScopeMetrics};
+use crate::data::ScopeMetrics;
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::otel::Mapping;
@@ -180,13 +181,22 @@ impl Registry {
         SelfMetrics::update(self);
     }
 
-    /// How many series each group has, and how often recordings went to its overflow series: by full name.
-    pub(crate) fn usage(&self) -> Vec<(Arc<Descriptor>, Usage)> {
+    /// How many series groups have, and how often recordings went to overflow series, by full name: groups of several
+    /// scopes may have one name.
+    pub(crate) fn usage(&self) -> BTreeMap<String, Usage> {
+        let mut usages: BTreeMap<String, Usage> = BTreeMap::new();
         let scopes = self.inner.scopes.all().into_iter();
-        let instruments = scopes
-            .filter(|scope| !SelfMetrics::has_scope(&scope.key))
-            .flat_map(|scope| scope.instruments());
-        instruments.filter_map(|it| Some((it.shared().descriptor(), it.usage()?))).collect()
+        for scope in scopes.filter(|scope| !SelfMetrics::has_scope(&scope.key)) {
+            for instrument in scope.instruments() {
+                if let Some(usage) = instrument.usage() {
+                    let name = instrument.shared().descriptor().name.clone();
+                    let total = usages.entry(name).or_default();
+                    total.series += usage.series;
+                    total.overflowed += usage.overflowed;
+                }
+            }
+        }
+        usages
     }
 
     /// What all instruments hold now: scopes by name, metrics by name, points by attributes.

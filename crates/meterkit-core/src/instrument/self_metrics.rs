@@ -31,8 +31,8 @@ impl SelfMetrics {
     /// Brings the numbers of series up to date.
     pub(crate) fn update(registry: &Registry) {
         let own = &registry.inner.self_metrics;
-        for (descriptor, usage) in registry.usage() {
-            let instrument = ByInstrument(&descriptor.name);
+        for (name, usage) in registry.usage() {
+            let instrument = ByInstrument(&name);
             if let Some(series) = own.series.get_or_init(|| series(registry).ok()) {
                 series.with(&instrument).set(usage.series as u64);
             }

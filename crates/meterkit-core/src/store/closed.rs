@@ -1,15 +1,18 @@
 //! Series of a closed label set: each has its place, so that finding one is indexing.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::member::Member;
 use super::shared::PointKeys;
 use crate::attributes::AttributeValue;
 use crate::labels::LabelKey;
 
+/// The series of each label set that there can be, once it is made.
+pub(crate) type Places<H> = Arc<[OnceLock<Member<H>>]>;
+
 pub(crate) struct ClosedSeries<H> {
     keys: &'static [LabelKey],
-    places: Box<[OnceLock<Member<H>>]>,
+    places: Places<H>,
     creation: Mutex<()>,
 }
 
@@ -19,12 +22,10 @@ impl<H> ClosedSeries<H> {
         Self { keys, places, creation: Mutex::new(()) }
     }
 
-    /// How many places there are.
-    pub(crate) fn places(&self) -> usize {
-        self.places.len()
+    pub(crate) fn places(&self) -> &Places<H> {
+        &self.places
     }
 
-    #[inline]
     pub(crate) fn get(&self, place: usize) -> Option<&Member<H>> {
         self.places.get(place)?.get()
     }

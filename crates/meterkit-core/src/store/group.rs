@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::closed::ClosedSeries;
+use super::closed::{ClosedSeries, Places};
 use super::entry::Entry;
 use super::handle::Handle;
 use super::member::Member;
@@ -42,7 +42,7 @@ pub(crate) struct GroupOptions {
 }
 
 /// How many series a group has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     pub(crate) series: usize,
     /// How often recordings went to the overflow series.
@@ -77,6 +77,14 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
+    /// The series of each closed label set; none for an open one.
+    pub(crate) fn places(&self) -> Places<H> {
+        match &self.members {
+            Members::Closed(closed) => closed.places().clone(),
+            Members::Open(_) => Arc::new([]),
+        }
+    }
+
     /// The series with these labels. Takes no lock and allocates nothing when it exists.
     #[inline]
     pub(crate) fn with(
@@ -86,10 +94,8 @@ impl<H: Handle> SeriesGroup<H> {
         sdk: &H::Sdk,
     ) -> Entry<'_, H> {
         match &self.members {
-            Members::Closed(closed) => match labels.index().and_then(|place| closed.get(place)) {
-                Some(member) if !member.is_hidden() => Entry::kept(&member.handle),
-                _ => self.make_closed(closed, labels, shared, sdk),
-            },
+            // Those that exist have been found by their places before.
+            Members::Closed(closed) => self.make_closed(closed, labels, shared, sdk),
             Members::Open(open) if self.caps.is_empty() => {
                 self.with_open(open, labels, shared, sdk)
             }
@@ -134,7 +140,7 @@ impl<H: Handle> SeriesGroup<H> {
     /// Makes all series of a closed set, with a value to be exported from now on.
     pub(crate) fn make_all(&self, shared: &Arc<Shared>, sdk: &H::Sdk) {
         if let Members::Closed(closed) = &self.members {
-            for place in 0..closed.places() {
+            for place in 0..closed.places().len() {
                 if let Some(member) = self.closed_member(closed, place, shared, sdk) {
                     if member.is_empty() {
                         member.handle.zero();

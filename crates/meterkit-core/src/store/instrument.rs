@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use opentelemetry::metrics::Meter as SdkMeter;
 
+use super::closed::Places;
 use super::entry::Entry;
 use super::group::{GroupOptions, SeriesGroup, Usage};
 use super::handle::{BeforeRead, Handle};
@@ -17,6 +18,8 @@ use crate::labels::Labels;
 pub struct Core<H: Handle> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sdk: H::Sdk,
+    /// Those of a closed label set once more: nothing stands between a caller and its series but its place.
+    places: Places<H>,
     series: SeriesSet<H>,
     /// What look-ups by label give while the instrument is off.
     nowhere: OnceLock<H>,
@@ -34,11 +37,24 @@ impl<H: Handle> Core<H> {
             [] => SeriesSet::Plain(SeriesRef::make(no_labels(), false, &shared, &sdk)),
             keys => SeriesSet::Group(Box::new(SeriesGroup::new(keys, &shared.settings, options))),
         };
-        Self { shared, sdk, series, nowhere: OnceLock::new() }
+        let places = match &series {
+            SeriesSet::Plain(_) => Arc::new([]),
+            SeriesSet::Group(group) => group.places(),
+        };
+        Self { shared, sdk, places, series, nowhere: OnceLock::new() }
     }
 
     #[inline]
     pub(crate) fn with(&self, labels: &impl Labels) -> Entry<'_, H> {
+        let placed = labels.index().and_then(|place| self.places.get(place)?.get());
+        match placed.filter(|member| !member.is_hidden()) {
+            Some(member) => Entry::kept(&member.handle),
+            None => self.find(labels),
+        }
+    }
+
+    #[inline]
+    fn find(&self, labels: &impl Labels) -> Entry<'_, H> {
         match &self.series {
             SeriesSet::Plain(handle) => Entry::kept(handle),
             SeriesSet::Group(_) if self.shared.is_off() => Entry::kept(self.nowhere()),

@@ -63,10 +63,12 @@ impl Activity {
         let generation = series.generation();
         let known = self.0.filter(|seen| seen.generation == generation);
         let mut seen = known.unwrap_or(Seen { generation, mark: 0, since: now });
-        if series.cell().was_touched(&mut seen.mark) {
+        let is_touched = series.cell().was_touched(&mut seen.mark);
+        if is_touched {
             seen.since = now;
         }
-        let is_idle = now.saturating_sub(seen.since) >= timeout;
+        // What was just recorded is exported first, however short the timeout.
+        let is_idle = !is_touched && now.saturating_sub(seen.since) >= timeout;
         if is_idle && series.reset_unless_touched(seen.mark) {
             self.0 = None;
             return true;
