@@ -19,21 +19,33 @@ pub(crate) struct Delivery {
     target: Box<dyn Target>,
     schedule: Schedule,
     source: Source,
-    stop: watch::Receiver<Option<Instant>>,
+    stop: watch::Receiver<Option<Ending>>,
     /// What the target has for sure; deltas begin there.
     acknowledged: Option<Arc<Snapshot>>,
     is_failing: bool,
 }
 
-/// Asks for an export now, and for its outcome.
-pub(crate) type Flush = oneshot::Sender<Result<(), ExportError>>;
+/// Asks for an export of what was recorded by `asked`, and for its outcome.
+pub(crate) struct Flush {
+    asked: Instant,
+    reply: oneshot::Sender<Result<(), ExportError>>,
+}
+
+/// The end of the pipeline.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending {
+    /// When it was asked for: all targets share a collection that began later.
+    pub(crate) asked: Instant,
+    /// When everything has to be over.
+    pub(crate) deadline: Instant,
+}
 
 impl Delivery {
     pub(crate) fn new(
         target: Box<dyn Target>,
         schedule: Schedule,
         source: Source,
-        stop: watch::Receiver<Option<Instant>>,
+        stop: watch::Receiver<Option<Ending>>,
     ) -> Self {
         Self { target, schedule, source, stop, acknowledged: None, is_failing: false }
     }
@@ -52,9 +64,9 @@ impl Delivery {
             tokio::select! {
                 biased;
                 () = told_to(&mut stop) => break,
-                Some(reply) = flushes.recv() => {
+                Some(Flush { asked, reply }) = flushes.recv() => {
                     // Whoever asked may have stopped waiting.
-                    let _ = reply.send(self.export(Freshness::Since(Instant::now())).await);
+                    let _ = reply.send(self.export(Freshness::Since(asked)).await);
                 }
                 _ = ticks.tick() => {
                     // Logged where it happened; the next interval tries again.
@@ -63,8 +75,9 @@ impl Delivery {
             }
         }
         // This one has seen the stop: the last export is not cut short by it, but may be retried until the deadline.
+        let asked = stop.borrow().map_or_else(Instant::now, |ending| ending.asked);
         self.stop = stop;
-        let outcome = self.export(Freshness::Since(Instant::now())).await;
+        let outcome = self.export(Freshness::Since(asked)).await;
         self.target.shutdown().await;
         outcome
     }
@@ -103,7 +116,7 @@ impl Delivery {
                 ExportError::Retryable { retry_after, .. } => backoff.next(*retry_after),
                 ExportError::Timeout(_) => backoff.next(None),
             };
-            let end = stop.borrow().unwrap_or(give_up).min(give_up);
+            let end = stop.borrow().map_or(give_up, |ending| ending.deadline.min(give_up));
             if after(wait) >= end {
                 return Err(error);
             }
@@ -130,7 +143,7 @@ impl Delivery {
     }
 }
 
-async fn told_to(stop: &mut watch::Receiver<Option<Instant>>) {
+async fn told_to(stop: &mut watch::Receiver<Option<Ending>>) {
     // The pipeline being gone is as good as being told.
     let _ = stop.wait_for(Option::is_some).await;
 }
@@ -138,11 +151,15 @@ async fn told_to(stop: &mut watch::Receiver<Option<Instant>>) {
 /// Why a target does not answer: it panicked, or the pipeline was shut down meanwhile.
 const ENDED: &str = "the target has ended";
 
-/// Asks `delivery` for an export and waits for it until `deadline`.
-pub(crate) async fn flush(delivery: &mpsc::Sender<Flush>, deadline: Instant) -> Result<(), String> {
+/// Asks `delivery` for an export of what was recorded by `asked`, and waits for it until `deadline`.
+pub(crate) async fn flush(
+    delivery: &mpsc::Sender<Flush>,
+    asked: Instant,
+    deadline: Instant,
+) -> Result<(), String> {
     let (reply, answer) = oneshot::channel();
     let flushed = async {
-        delivery.send(reply).await.map_err(|_| ENDED)?;
+        delivery.send(Flush { asked, reply }).await.map_err(|_| ENDED)?;
         answer.await.map_err(|_| ENDED)?.map_err(|error| error.to_string())
     };
     match timeout_at(deadline.into(), flushed).await {

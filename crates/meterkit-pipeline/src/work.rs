@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout_at;
 
-use crate::delivery::{self, Delivery, Flush};
+use crate::delivery::{self, Delivery, Ending, Flush};
 use crate::error::{FlushError, TargetFailure};
 use crate::source::Source;
 use crate::target::{ExportError, Schedule, Target};
@@ -47,13 +47,13 @@ type Outcome = std_mpsc::Sender<Result<(), FlushError>>;
 
 /// Tells a pull target when to stop, and by when to be done.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<Option<Instant>>);
+pub struct Stop(watch::Receiver<Option<Ending>>);
 
 impl Stop {
     /// Waits until the pipeline shuts down; gives the moment by which to be done.
     pub async fn requested(&mut self) -> Instant {
         match self.0.wait_for(Option::is_some).await {
-            Ok(deadline) => deadline.unwrap_or_else(Instant::now),
+            Ok(ending) => ending.map_or_else(Instant::now, |ending| ending.deadline),
             Err(_) => Instant::now(),
         }
     }
@@ -102,7 +102,7 @@ impl Work {
                     tokio::spawn(async move { reply.send(flush.await) });
                 }
                 Command::Shutdown { deadline, reply } => {
-                    stop.send_replace(Some(deadline));
+                    stop.send_replace(Some(Ending { asked: Instant::now(), deadline }));
                     let (registry, provider) = (self.registry.clone(), self.provider.clone());
                     let outcome = finish(served, services, registry, provider, deadline).await;
                     self.registry.set_hooks(Hooks::default());
@@ -137,10 +137,13 @@ async fn flush(
     provider: SdkMeterProvider,
     deadline: Instant,
 ) -> Result<(), FlushError> {
+    // One moment for all targets: they share one collection.
+    let asked = Instant::now();
     let flushing: Vec<_> = targets
         .into_iter()
         .map(|(name, flushes)| {
-            (name, tokio::spawn(async move { delivery::flush(&flushes, deadline).await }))
+            let flushed = async move { delivery::flush(&flushes, asked, deadline).await };
+            (name, tokio::spawn(flushed))
         })
         .collect();
     let mut failures = Vec::new();

@@ -235,3 +235,20 @@ fn a_callback_that_asks_for_a_snapshot_does_not_wait_for_itself() {
     *source.lock().unwrap() = Some(pipeline.source());
     assert!(pipeline.source().snapshot_blocking().len() >= 2);
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn all_targets_of_a_flush_and_of_the_shutdown_share_one_collection() {
+    let (meter, mut builder) = catalog(LONG);
+    let (runs, _guard) = count_runs(&meter);
+    for _ in 0..8 {
+        builder = builder.target(ScriptedTarget::new("scripted", []).0, ONLY_WHEN_ASKED);
+    }
+    let pipeline = builder.start().unwrap();
+    // Each could take one of its own: it takes some rounds for two of them to ask apart.
+    for round in 1..=50 {
+        pipeline.flush(PATIENCE).await.unwrap();
+        assert_eq!(runs.load(SeqCst), round);
+    }
+    pipeline.shutdown(PATIENCE).await.unwrap();
+    assert_eq!(runs.load(SeqCst), 51);
+}
