@@ -13,7 +13,7 @@ use axum::{
     routing::get,
 };
 use http::StatusCode;
-use meterkit::{InstrumentError, Registry};
+use meterkit::{InstrumentError, LabelValue, Registry};
 use serde::Deserialize;
 
 use self::metrics::{Attempt, CatalogMetrics};
@@ -41,7 +41,7 @@ pub struct Catalog {
 impl Catalog {
     /// A catalogue that keeps its entities in `database` and its metrics in `registry`.
     pub fn new(database: Database, registry: &Registry) -> Result<Self, InstrumentError> {
-        Ok(Self { database, metrics: CatalogMetrics::new(registry)? })
+        Ok(Self { database, metrics: CatalogMetrics::register_in(registry)? })
     }
 
     /// The routes of the plugin.
@@ -63,7 +63,7 @@ impl Catalog {
 }
 
 /// What a request does to an entity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Action {
     Create,

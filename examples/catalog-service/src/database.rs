@@ -16,6 +16,7 @@ use rusqlite::{
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 
+use self::metrics::ByOperation;
 pub use self::metrics::DatabaseMetrics;
 pub use self::statement::{Operation, Outcome, Statement};
 use crate::entity::{Change, Entity, Kind, Name};
@@ -210,7 +211,10 @@ impl Shared {
     fn finished(&self, statement: Statement, elapsed: Duration) {
         tracing::debug!(%statement, ?elapsed, "statement");
         self.metrics.statements.with(statement).increment();
-        self.metrics.duration.with(statement.operation).record(elapsed.as_secs_f64());
+        self.metrics
+            .duration
+            .with(ByOperation { operation: statement.operation })
+            .record(elapsed.as_secs_f64());
         *lock(&self.statements).entry(statement).or_default() += 1;
     }
 }

@@ -17,8 +17,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
+use meterkit::LabelValue;
 use serde_json::json;
 
+use self::metrics::Answered;
 pub use self::metrics::HttpMetrics;
 use crate::database;
 
@@ -32,55 +34,44 @@ pub async fn observe(State(metrics): State<HttpMetrics>, request: Request, next:
     let method = Method::of(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
-    let exchange = Exchange {
-        method,
-        route: route.as_ref().map_or(UNMATCHED, MatchedPath::as_str),
-        status: response.status(),
-        elapsed: started.elapsed(),
-    };
-    finished(&metrics, &exchange);
+    let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+    let status = response.status().as_u16();
+    // From the first header to the answer; the sending of the answer is not part of it.
+    finished(&metrics, &Answered { method, status, route }, started.elapsed());
     response
 }
 
-/// A request and its answer, in terms that a client cannot make up.
-///
-/// The path is not among them: there are as many paths as clients care to send, but only as many routes as the service has.
-#[derive(Debug)]
-pub struct Exchange<'a> {
-    /// The method of the request.
-    pub method: Method,
-    /// The template of the route that matched, or [`UNMATCHED`].
-    pub route: &'a str,
-    /// The status of the answer.
-    pub status: StatusCode,
-    /// From the first header to the answer; the sending of the answer is not part of it.
-    pub elapsed: Duration,
-}
-
 /// The one place that hears of every request, before the client has the answer: who holds an answer finds it counted.
-fn finished(metrics: &HttpMetrics, exchange: &Exchange<'_>) {
-    metrics.request_duration.with(exchange).record(exchange.elapsed.as_secs_f64());
-    tracing::debug!(
-        method = exchange.method.as_str(),
-        route = exchange.route,
-        status = exchange.status.as_u16(),
-        elapsed = ?exchange.elapsed,
-        "request"
-    );
+///
+/// What it is told is in terms that a client cannot make up: there are as many paths as clients care to send, but only as
+/// many routes as the service has.
+fn finished(metrics: &HttpMetrics, answered: &Answered<'_>, elapsed: Duration) {
+    metrics.request_duration.with(answered).record(elapsed.as_secs_f64());
+    let Answered { method, status, route } = answered;
+    tracing::debug!(%method, status, route, ?elapsed, "request");
 }
 
 /// The methods that HTTP itself defines; whatever else a client sends is [`Method::Other`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 #[expect(missing_docs, reason = "the methods of HTTP")]
 pub enum Method {
+    #[label(rename = "GET")]
     Get,
+    #[label(rename = "HEAD")]
     Head,
+    #[label(rename = "POST")]
     Post,
+    #[label(rename = "PUT")]
     Put,
+    #[label(rename = "PATCH")]
     Patch,
+    #[label(rename = "DELETE")]
     Delete,
+    #[label(rename = "OPTIONS")]
     Options,
+    #[label(rename = "CONNECT")]
     Connect,
+    #[label(rename = "TRACE")]
     Trace,
     Other,
 }

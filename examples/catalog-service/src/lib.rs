@@ -73,8 +73,8 @@ impl Service {
             }
         };
         let registry = &config.registry;
-        let http = HttpMetrics::new(registry)?;
-        let database = match Database::open(&file, DatabaseMetrics::new(registry)?).await {
+        let http = HttpMetrics::register_in(registry)?;
+        let database = match Database::open(&file, DatabaseMetrics::register_in(registry)?).await {
             Ok(database) => database,
             Err(source) => return Err(Error::Database { file, source }),
         };

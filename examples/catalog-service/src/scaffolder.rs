@@ -16,11 +16,11 @@ use axum::{
     routing::{get, post},
 };
 use http::StatusCode;
-use meterkit::{CallbackGuard, InstrumentError, Registry};
+use meterkit::{CallbackGuard, InstrumentError, LabelValue, Registry};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
-use self::metrics::{Ended, ScaffolderMetrics};
+use self::metrics::{ByTemplate, Ended, ScaffolderMetrics};
 use self::template::NoValue;
 pub use self::template::Template;
 use crate::{
@@ -59,7 +59,7 @@ impl Scaffolder {
             permits: Semaphore::new(RUN_LIMIT),
             tasks: Mutex::default(),
             in_flight: watch::Sender::new(0),
-            metrics: ScaffolderMetrics::new(registry)?,
+            metrics: ScaffolderMetrics::register_in(registry)?,
         })
     }
 
@@ -111,7 +111,7 @@ impl Scaffolder {
     /// The one place that hears of every task that ended, before anyone can see that it ended.
     fn finished(&self, template: Template, outcome: Outcome, elapsed: Duration) {
         self.metrics.tasks.with(Ended { template, outcome }).increment();
-        self.metrics.duration.with(template).record(elapsed.as_secs_f64());
+        self.metrics.duration.with(ByTemplate { template }).record(elapsed.as_secs_f64());
         tracing::debug!(%template, %outcome, ?elapsed, "task");
     }
 
@@ -159,7 +159,7 @@ pub enum TaskState {
 }
 
 /// How a task ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 pub enum Outcome {
     /// Its entity is in the catalogue.
     Done,

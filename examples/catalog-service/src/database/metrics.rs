@@ -1,37 +1,31 @@
 //! What the core scope `database` counts and measures.
 
 use meterkit::{
-    CallbackGuard, CounterGroup, HistogramGroup, InstrumentError, LabelKey, LabelRef, LabelVisitor,
-    Labels, Registry,
+    CallbackGuard, CounterGroup, HistogramGroup, InstrumentError, Labels, Metrics, Registry,
 };
 
 use super::{Operation, Statement};
 
 /// The metrics of the database: `backstage.core.database`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Metrics)]
+#[metrics(scope = "core", name = "database")]
 pub struct DatabaseMetrics {
+    /// Statements that ran, by operation and outcome.
+    #[metric(unit = "{statement}")]
     pub(super) statements: CounterGroup<Statement>,
-    pub(super) duration: HistogramGroup<Operation>,
+    /// Time that a statement took, without the wait for the connection.
+    #[metric(
+        name = "statements.duration",
+        unit = "s",
+        buckets = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 0.025, 0.1],
+    )]
+    pub(super) duration: HistogramGroup<ByOperation>,
 }
 
-impl DatabaseMetrics {
-    /// Makes them in `registry`.
-    pub fn new(registry: &Registry) -> Result<Self, InstrumentError> {
-        let meter = registry.scoped("core", "database");
-        Ok(Self {
-            statements: meter
-                .counter_group("statements")
-                .unit("{statement}")
-                .description("Statements that ran, by operation and outcome.")
-                .build()?,
-            duration: meter
-                .histogram_group("statements.duration")
-                .unit("s")
-                .description("Time that a statement took, without the wait for the connection.")
-                .buckets([1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 0.025, 0.1])
-                .build()?,
-        })
-    }
+/// Statements that do the same.
+#[derive(Labels)]
+pub(super) struct ByOperation {
+    pub(super) operation: Operation,
 }
 
 /// Has the rows counted at each collection.
@@ -45,23 +39,4 @@ pub(super) fn observe_rows(
         .unit("{row}")
         .description("Entities in the database.")
         .observe(rows)
-}
-
-impl Labels for Statement {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("operation"), LabelKey::new("outcome")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(LabelRef::Static(self.operation.as_str()));
-        visitor.visit(LabelRef::Static(self.outcome.as_str()));
-    }
-}
-
-impl Labels for Operation {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("operation")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(LabelRef::Static(self.as_str()));
-    }
 }

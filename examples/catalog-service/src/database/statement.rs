@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use meterkit::{LabelValue, Labels};
+
 use super::Error;
 
 /// What a statement was and how it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Labels)]
 pub struct Statement {
     /// What it did.
     pub operation: Operation,
@@ -20,7 +22,7 @@ impl fmt::Display for Statement {
 }
 
 /// What a statement does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 #[expect(missing_docs, reason = "each is named after the method of `Database` that runs it")]
 pub enum Operation {
     Insert,
@@ -46,7 +48,7 @@ impl Operation {
 }
 
 /// How a statement ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 pub enum Outcome {
     /// It did what it was asked for.
     Ok,

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use meterkit::LabelValue;
 use serde::{Deserialize, Serialize};
 
 use crate::entity::{Kind, Name};
 
 /// The templates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, LabelValue,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Template {
     /// Makes a component that serves requests.
