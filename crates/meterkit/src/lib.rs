@@ -18,6 +18,8 @@
 //! # }
 //! ```
 //!
+//! Tests of code that records metrics need none of this: see [`testing`].
+//!
 //! # Feature flags
 //!
 //! - `prometheus` (default): the scrape endpoint, and the scrape as a function and as a `tower::Service`.
@@ -32,6 +34,7 @@ mod builder;
 mod env;
 mod error;
 mod telemetry;
+pub mod testing;
 
 pub use meterkit_core::{
     AttributeError, AttributeValue, Attributes, CallbackGuard, Called, Counter, CounterGroup, Data,

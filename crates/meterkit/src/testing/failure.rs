@@ -1,0 +1,207 @@
+//! What a failed assertion says: what was expected, what there is instead, and what may have been meant.
+
+use std::fmt;
+
+use super::check::Check;
+use super::seen::Seen;
+use super::series::{Series, Wanted};
+
+/// How many series or names are shown.
+const SHOWN: usize = 20;
+
+/// How many names that come near are shown.
+const NEAREST: usize = 5;
+
+/// Why an assertion about `name` with the labels `wanted` failed.
+pub(super) struct Failure<'a> {
+    pub(super) seen: &'a Seen,
+    pub(super) name: &'a str,
+    pub(super) wanted: &'a Wanted,
+    pub(super) found: Found<'a>,
+}
+
+pub(super) enum Found<'a> {
+    /// The series, and each check that it does not meet, with what there is instead.
+    Unmet(&'a Series<'a>, Vec<(&'a Check, String)>),
+    /// None, which the checks could have been made on.
+    Nothing(&'a [Check]),
+    /// Too many.
+    Several(Vec<&'a Series<'a>>),
+    /// What should not be there.
+    Unwanted(Vec<&'a Series<'a>>),
+}
+
+impl fmt::Display for Failure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seen, name, wanted, found } = self;
+        let all = seen.series(name);
+        match found {
+            Found::Unmet(series, unmet) => {
+                writeln!(f, "metric `{name}{}` is not as expected", series.braced())?;
+                for (check, actual) in unmet {
+                    write!(f, "  expected: {check}\n    actual: {actual}\n")?;
+                }
+                f.write_str("its series:")?;
+                list(f, all.iter().map(|it| (*it.labels() == *series.labels(), it)))
+            }
+            Found::Nothing(checks) if all.is_empty() => {
+                writeln!(f, "there is no metric `{name}`")?;
+                self.expectations(f, checks)?;
+                self.nearest(f)
+            }
+            Found::Nothing(checks) => {
+                writeln!(f, "metric `{name}` has no series {}", OrWithout(wanted))?;
+                self.expectations(f, checks)?;
+                f.write_str("its series:")?;
+                list(f, all.iter().map(|it| (false, it)))?;
+                match all.iter().any(|it| wanted.is_among(it.labels())) {
+                    true => f.write_str("\na series with more labels is meant by `..` after them"),
+                    false => Ok(()),
+                }
+            }
+            Found::Several(several) => {
+                write!(f, "metric `{name}` has {} series {}", several.len(), OrWithout(wanted))?;
+                if several.windows(2).any(|two| two[0].labels() != two[1].labels()) {
+                    list(f, several.iter().map(|it| (false, *it)))?;
+                    return f.write_str("\nname more of the labels");
+                }
+                list(f, several.iter().map(|it| (false, WithScope(it))))?;
+                f.write_str("\nlook at one of their scopes with `Seen::scope`")
+            }
+            Found::Unwanted(unwanted) => {
+                let wanted = OrWithout(wanted);
+                write!(f, "metric `{name}` should have no series {wanted}, but has")?;
+                list(f, unwanted.iter().map(|it| (false, *it)))
+            }
+        }
+    }
+}
+
+impl Failure<'_> {
+    fn expectations(&self, f: &mut fmt::Formatter<'_>, checks: &[Check]) -> fmt::Result {
+        if checks.is_empty() {
+            writeln!(f, "  expected: {}{}", self.name, self.wanted)?;
+        }
+        for check in checks {
+            writeln!(f, "  expected: {}{} {check}", self.name, self.wanted)?;
+        }
+        Ok(())
+    }
+
+    /// Names that may have been meant; all, when none comes near.
+    fn nearest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_own = self.name.starts_with("meterkit.");
+        let seen = if is_own { self.seen.clone() } else { self.seen.without_self_metrics() };
+        let names = seen.names();
+        if names.is_empty() {
+            return f.write_str("nothing has a value yet");
+        }
+        let mut near: Vec<_> =
+            names.iter().filter_map(|name| Some((distance(self.name, name)?, *name))).collect();
+        near.sort_unstable();
+        near.truncate(NEAREST);
+        let (head, shown) = match near.is_empty() {
+            true => ("there are:", names),
+            false => ("did you mean:", near.into_iter().map(|(_, name)| name).collect()),
+        };
+        f.write_str(head)?;
+        list(f, shown.iter().map(|it| (false, it)))
+    }
+}
+
+/// One line each, the chosen ones marked.
+fn list(
+    f: &mut fmt::Formatter<'_>,
+    lines: impl Iterator<Item = (bool, impl fmt::Display)>,
+) -> fmt::Result {
+    let mut beyond = 0;
+    for (at, (is_chosen, line)) in lines.enumerate() {
+        // The chosen ones are shown, however far down they are.
+        if at < SHOWN || is_chosen {
+            write!(f, "\n  {} {line}", if is_chosen { '>' } else { ' ' })?;
+        } else {
+            beyond += 1;
+        }
+    }
+    if beyond > 0 { write!(f, "\n    and {beyond} more") } else { Ok(()) }
+}
+
+/// The labels, or that there are none.
+struct OrWithout<'a>(&'a Wanted);
+
+impl fmt::Display for OrWithout<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.to_string().as_str() {
+            "" => f.write_str("without labels"),
+            labels => f.write_str(labels),
+        }
+    }
+}
+
+/// A series and what tells it apart from one with the same labels.
+struct WithScope<'a>(&'a Series<'a>);
+
+impl fmt::Display for WithScope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scope = self.0.scope();
+        write!(f, "{} in scope {}", self.0, scope.name())?;
+        scope.version().map_or(Ok(()), |version| write!(f, " {version}"))
+    }
+}
+
+/// How far `known` is from what was asked for; `None` when it is something else.
+fn distance(asked: &str, known: &str) -> Option<usize> {
+    // The scope left out.
+    if known.strip_suffix(asked).is_some_and(|scope| scope.ends_with('.')) {
+        return Some(0);
+    }
+    // Names of one scope are alike to begin with: what is behind it counts.
+    let levels = asked.split('.').zip(known.split('.'));
+    let common: usize = levels.take_while(|(a, b)| a == b).map(|(level, _)| level.len() + 1).sum();
+    let rest = |name: &str| name.get(common..).unwrap_or_default().len();
+    let edits = edits(asked, known);
+    let is_near = edits <= rest(asked).max(rest(known)) / 3;
+    // Another scope.
+    let last_level = |name: &str| name.rsplit('.').next().map(str::to_owned);
+    (is_near || last_level(asked) == last_level(known)).then_some(edits)
+}
+
+/// How many characters have to be put in, taken out or replaced to make one text of the other.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (at, a) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+        for (column, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{distance, edits};
+
+    #[test]
+    fn edits_count_single_characters() {
+        for (from, to, expected) in
+            [("", "abc", 3), ("requets", "requests", 1), ("kitten", "sitting", 3), ("a", "a", 0)]
+        {
+            assert_eq!(edits(from, to), expected, "{from} to {to}");
+            assert_eq!(edits(to, from), expected, "{to} to {from}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_its_scope_is_nearest_of_all() {
+        let known = "backstage.plugin.catalog.requests";
+        assert_eq!(distance("requests", known), Some(0));
+        assert_eq!(distance("backstage.plugin.catalog.requets", known), Some(1));
+        assert!(distance("backstage.core.http.requests", known).is_some());
+        assert_eq!(distance("backstage.plugin.catalog.duration", known), None);
+        assert_eq!(distance("backstage.plugin.techdocs.builds", known), None);
+    }
+}

@@ -1,0 +1,269 @@
+//! What a target would see.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use meterkit_core::{Attributes, HistogramPoint, Metric, Registry, ScopeMetrics, Value};
+use meterkit_pipeline::Snapshot;
+use opentelemetry::InstrumentationScope;
+
+use super::kit::TestKit;
+use super::series::{Series, Wanted};
+
+/// The scope of what meterkit tells of itself.
+const OWN_SCOPE: &str = "meterkit";
+
+/// Everything that a target would see of one collection: scopes, metrics, series.
+///
+/// From [`TestKit::collect`], or made from any [`Snapshot`], so that what a running pipeline collected can be looked at
+/// too.
+///
+/// As text it is one line per series, below a line per scope. The same metrics give the same text, which a test can
+/// compare with one that is checked in:
+///
+/// ```
+/// use meterkit::testing::TestKit;
+///
+/// let kit = TestKit::new();
+/// let meter = kit.scoped("plugin", "catalog");
+/// meter.counter::<u64>("requests").build()?.add(3);
+/// let sizes = meter.histogram::<u64>("sizes").buckets([10.0, 100.0]).build()?;
+/// sizes.record(7);
+/// sizes.record(70);
+///
+/// assert_eq!(
+///     kit.collect().to_string(),
+///     "# backstage.plugin.catalog\n\
+///      backstage.plugin.catalog.requests 3\n\
+///      backstage.plugin.catalog.sizes count=2 sum=77 min=7 max=70 ≤10:1 ≤100:1 ≤inf:0\n",
+/// );
+/// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "it is there to be looked at"]
+pub struct Seen {
+    snapshot: Snapshot,
+}
+
+impl Seen {
+    /// The full names of all metrics, ordered, each once.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.metrics().map(|(_, it)| &*it.descriptor.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The series of a metric, by its full name; none when there is no such metric.
+    ///
+    /// ```
+    /// # let kit = meterkit::testing::TestKit::new();
+    /// let meter = kit.semconv("http").version("1.1");
+    /// meter.counter::<u64>("http.requests").attribute("tier", "gold").build()?.increment();
+    ///
+    /// let seen = kit.collect();
+    /// let series = &seen.series("http.requests")[0];
+    /// assert_eq!(series.scope().version(), Some("1.1"));
+    /// assert_eq!(series.label("tier"), Some(&"gold".into()));
+    /// assert_eq!(series.start(), kit.clock().now());
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    pub fn series(&self, name: &str) -> Vec<Series<'_>> {
+        let metrics = self.metrics().filter(|(_, metric)| metric.descriptor.name == name);
+        metrics.flat_map(|(scope, metric)| Series::all(scope, metric)).collect()
+    }
+
+    /// The series of a metric with exactly these labels, their values as text.
+    ///
+    /// # Panics
+    ///
+    /// Several scopes have such a series; look at one [`scope`](Self::scope) then.
+    #[track_caller]
+    pub fn get<const N: usize>(&self, name: &str, labels: [(&str, &str); N]) -> Option<Series<'_>> {
+        let wanted = Wanted::exactly(labels);
+        let mut found: Vec<_> =
+            self.series(name).into_iter().filter(|it| wanted.is_met_by(it.labels())).collect();
+        assert!(
+            found.len() < 2,
+            "{} scopes have `{name}{wanted}`; look at one of them with `scope`",
+            found.len(),
+        );
+        found.pop()
+    }
+
+    /// The value of a counter or gauge: of the series with exactly these labels, their values as text.
+    ///
+    /// ```
+    /// # let kit = meterkit::testing::TestKit::new();
+    /// use meterkit::Value;
+    ///
+    /// kit.scoped("plugin", "catalog").counter::<u64>("requests").build()?.add(3);
+    /// assert_eq!(
+    ///     kit.collect().value("backstage.plugin.catalog.requests", []),
+    ///     Some(Value::U64(3)),
+    /// );
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// The metric is a histogram, or several scopes have such a series.
+    #[track_caller]
+    pub fn value<const N: usize>(&self, name: &str, labels: [(&str, &str); N]) -> Option<Value> {
+        let series = self.get(name, labels)?;
+        assert!(series.histogram().is_none(), "`{name}` is a histogram: ask for `histogram`");
+        series.value()
+    }
+
+    /// Count, sum, smallest, largest and buckets of a histogram: of the series with exactly these labels, their values
+    /// as text.
+    ///
+    /// # Panics
+    ///
+    /// The metric is no histogram, or several scopes have such a series.
+    #[track_caller]
+    pub fn histogram<const N: usize>(
+        &self,
+        name: &str,
+        labels: [(&str, &str); N],
+    ) -> Option<&HistogramPoint> {
+        let series = self.get(name, labels)?;
+        assert!(series.value().is_none(), "`{name}` is no histogram: ask for `value`");
+        series.histogram()
+    }
+
+    /// Only what the scope with this full name holds, in all its versions.
+    pub fn scope(&self, name: &str) -> Self {
+        self.only(|scope| scope.name() == name)
+    }
+
+    /// Everything but what meterkit tells of itself, such as `meterkit.series` and `meterkit.dropped`.
+    pub fn without_self_metrics(&self) -> Self {
+        self.only(|scope| scope.name() != OWN_SCOPE)
+    }
+
+    /// What a target that takes deltas would see, had `earlier` been delivered to it: rising sums and histograms as
+    /// what came since, everything else as it is.
+    ///
+    /// ```
+    /// use meterkit::testing::{TestKit, assert_metric};
+    ///
+    /// let kit = TestKit::new();
+    /// let requests = kit.scoped("plugin", "catalog").counter::<u64>("requests").build()?;
+    /// requests.add(10);
+    /// let first = kit.collect();
+    /// requests.add(15);
+    /// assert_metric!(kit.collect().since(&first), "backstage.plugin.catalog.requests" == 15);
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self::from(self.snapshot.delta_since(Some(&earlier.snapshot)))
+    }
+
+    /// The text that a scrape of Prometheus would return.
+    ///
+    /// ```
+    /// # let kit = meterkit::testing::TestKit::new();
+    /// kit.semconv("http").counter::<u64>("http.requests").build()?.add(3);
+    /// assert_eq!(
+    ///     kit.collect().prometheus_text(),
+    ///     "# TYPE http_requests_total counter\n\
+    ///      http_requests_total{otel_scope_name=\"http\"} 3\n",
+    /// );
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    #[cfg(feature = "prometheus")]
+    pub fn prometheus_text(&self) -> String {
+        meterkit_prometheus::render(&self.snapshot)
+    }
+
+    /// What exporters are given: all of it, as data.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    fn metrics(&self) -> impl Iterator<Item = (&InstrumentationScope, &Metric)> {
+        let scopes = self.snapshot.scopes.iter();
+        scopes.flat_map(|scope| scope.metrics.iter().map(|metric| (&*scope.scope, metric)))
+    }
+
+    fn only(&self, keep: impl Fn(&InstrumentationScope) -> bool) -> Self {
+        let Snapshot { resource, time, scopes } = &self.snapshot;
+        let scopes = scopes.iter().filter(|scope| keep(&scope.scope)).cloned().collect();
+        Self::from(Snapshot { resource: resource.clone(), time: *time, scopes })
+    }
+}
+
+impl From<Snapshot> for Seen {
+    fn from(snapshot: Snapshot) -> Self {
+        Self { snapshot }
+    }
+}
+
+impl From<Arc<Snapshot>> for Seen {
+    fn from(snapshot: Arc<Snapshot>) -> Self {
+        Self::from(Arc::unwrap_or_clone(snapshot))
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for ScopeMetrics { scope, metrics } in &self.snapshot.scopes {
+            write!(f, "# {}", scope.name())?;
+            for part in [scope.version(), scope.schema_url()].into_iter().flatten() {
+                write!(f, " {part}")?;
+            }
+            let attributes = Attributes::from_key_values(scope.attributes());
+            if !attributes.is_empty() {
+                write!(f, " {}", super::series::Braced(&attributes))?;
+            }
+            writeln!(f)?;
+            for series in metrics.iter().flat_map(|metric| Series::all(scope, metric)) {
+                writeln!(f, "{series}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What [`assert_metric!`](crate::testing::assert_metric) can look at: what was seen already, or what collects now.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` shows no metrics",
+    note = "give a `TestKit`, a `Registry`, or what was `Seen`"
+)]
+pub trait Visible {
+    /// What is there.
+    fn seen(&self) -> Cow<'_, Seen>;
+}
+
+impl Visible for Seen {
+    fn seen(&self) -> Cow<'_, Seen> {
+        Cow::Borrowed(self)
+    }
+}
+
+/// Collects.
+impl Visible for TestKit {
+    fn seen(&self) -> Cow<'_, Seen> {
+        Cow::Owned(self.collect())
+    }
+}
+
+/// Collects.
+impl Visible for Registry {
+    fn seen(&self) -> Cow<'_, Seen> {
+        self.refresh();
+        Cow::Owned(Seen::from(Snapshot {
+            resource: Attributes::empty(),
+            time: std::time::SystemTime::now(),
+            scopes: self.read(),
+        }))
+    }
+}
+
+impl<V: Visible + ?Sized> Visible for &V {
+    fn seen(&self) -> Cow<'_, Seen> {
+        (**self).seen()
+    }
+}

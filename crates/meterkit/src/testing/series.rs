@@ -1,0 +1,207 @@
+//! One series: its labels and its value, and how they are written and looked for.
+
+use std::fmt::{self, Write};
+use std::time::SystemTime;
+
+use meterkit_core::{
+    AttributeValue, Attributes, Data, Descriptor, HistogramPoint, LabelRef, LabelValue, Metric,
+    NumberPoint, Value,
+};
+use opentelemetry::InstrumentationScope;
+
+use super::number::number;
+
+/// One series of a metric, as a target sees it.
+///
+/// As text it is one line: `backstage.plugin.catalog.requests{kind="create",success="true"} 3`.
+#[derive(Clone, Copy, Debug)]
+pub struct Series<'a> {
+    scope: &'a InstrumentationScope,
+    descriptor: &'a Descriptor,
+    point: Point<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Point<'a> {
+    Number(&'a NumberPoint),
+    Histogram(&'a HistogramPoint, &'a [f64]),
+}
+
+impl<'a> Series<'a> {
+    /// All series of `metric`.
+    pub(super) fn all(scope: &'a InstrumentationScope, metric: &'a Metric) -> Vec<Self> {
+        let descriptor = &*metric.descriptor;
+        let series = |point| Self { scope, descriptor, point };
+        match &metric.data {
+            Data::Gauge(points) | Data::Sum { points, .. } => {
+                points.iter().map(|point| series(Point::Number(point))).collect()
+            }
+            Data::Histogram { points, bounds, .. } => {
+                points.iter().map(|point| series(Point::Histogram(point, bounds))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The scope that the metric is in.
+    pub fn scope(&self) -> &'a InstrumentationScope {
+        self.scope
+    }
+
+    /// Name, unit and description of the metric.
+    pub fn descriptor(&self) -> &'a Descriptor {
+        self.descriptor
+    }
+
+    /// All attributes of the series: its labels, and those of the instrument, of the scope and of all metrics.
+    pub fn labels(&self) -> &'a Attributes {
+        match self.point {
+            Point::Number(point) => &point.attributes,
+            Point::Histogram(point, _) => &point.attributes,
+        }
+    }
+
+    /// The value under `key`, with its type.
+    pub fn label(&self, key: &str) -> Option<&'a AttributeValue> {
+        self.labels().get(key)
+    }
+
+    pub(super) fn braced(&self) -> Braced<'a> {
+        Braced(self.labels())
+    }
+
+    /// Since when the value counts, by the kit's clock.
+    pub fn start(&self) -> SystemTime {
+        match self.point {
+            Point::Number(point) => point.start,
+            Point::Histogram(point, _) => point.start,
+        }
+    }
+
+    /// The value of a counter or gauge.
+    pub fn value(&self) -> Option<Value> {
+        match self.point {
+            Point::Number(point) => Some(point.value),
+            Point::Histogram(..) => None,
+        }
+    }
+
+    /// Count, sum, smallest, largest and buckets of a histogram.
+    pub fn histogram(&self) -> Option<&'a HistogramPoint> {
+        match self.point {
+            Point::Number(_) => None,
+            Point::Histogram(point, _) => Some(point),
+        }
+    }
+
+    /// The upper bounds of a histogram's buckets, all but that of the last one, which is open.
+    pub fn bounds(&self) -> Option<&'a [f64]> {
+        match self.point {
+            Point::Number(_) => None,
+            Point::Histogram(_, bounds) => Some(bounds),
+        }
+    }
+}
+
+impl fmt::Display for Series<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.descriptor.name, Braced(self.labels()))?;
+        match self.point {
+            Point::Number(point) => write!(f, " {}", number(point.value)),
+            Point::Histogram(point, bounds) => {
+                write!(f, " count={} sum={}", point.count, number(Value::F64(point.sum)))?;
+                for (name, end) in [("min", point.min), ("max", point.max)] {
+                    if let Some(end) = end {
+                        write!(f, " {name}={}", number(Value::F64(end)))?;
+                    }
+                }
+                let open = [f64::INFINITY];
+                for (bound, count) in bounds.iter().chain(&open).zip(&point.buckets) {
+                    write!(f, " ≤{}:{count}", number(Value::F64(*bound)))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// `{kind="create",success="true"}`; nothing when there are none.
+pub(super) struct Braced<'a>(pub(super) &'a Attributes);
+
+impl fmt::Display for Braced<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs = self.0.iter().map(|(key, value)| (key, value.to_string()));
+        braced(f, pairs, false)
+    }
+}
+
+fn braced<K: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    pairs: impl Iterator<Item = (K, String)>,
+    is_open: bool,
+) -> fmt::Result {
+    let mut before = '{';
+    for (key, value) in pairs {
+        write!(f, "{before}{key}={value:?}")?;
+        before = ',';
+    }
+    match (before, is_open) {
+        ('{', false) => Ok(()),
+        ('{', true) => f.write_str("{..}"),
+        (_, false) => f.write_char('}'),
+        (_, true) => f.write_str(",..}"),
+    }
+}
+
+/// The labels that a series is looked for by, their values as text.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Ordered by key.
+    labels: Vec<(String, String)>,
+    /// Whether the series may have others, too.
+    is_open: bool,
+}
+
+impl Wanted {
+    pub(super) fn exactly<const N: usize>(labels: [(&str, &str); N]) -> Self {
+        let labels = labels.map(|(key, value)| (key, Some(value.to_owned())));
+        Self::new(labels.into(), false)
+    }
+
+    /// What a macro was given; a label without a value is one that the series does not have.
+    pub fn new(labels: Vec<(&str, Option<String>)>, is_open: bool) -> Self {
+        let labels = labels.into_iter();
+        let mut labels: Vec<_> =
+            labels.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+        labels.sort();
+        Self { labels, is_open }
+    }
+
+    pub(super) fn is_met_by(&self, attributes: &Attributes) -> bool {
+        self.is_among(attributes)
+            && (self.is_open || attributes.iter().count() == self.labels.len())
+    }
+
+    /// Whether a series has these labels, and perhaps others.
+    pub(super) fn is_among(&self, attributes: &Attributes) -> bool {
+        let mut labels = self.labels.iter();
+        labels.all(|(key, value)| attributes.get(key).is_some_and(|has| has.to_string() == *value))
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs = self.labels.iter().map(|(key, value)| (key, value.clone()));
+        braced(f, pairs, self.is_open)
+    }
+}
+
+/// The text of a label's value; `None` when it is absent.
+pub fn label(value: &(impl LabelValue + ?Sized)) -> Option<String> {
+    match value.label() {
+        LabelRef::Static(text) | LabelRef::Str(text) => Some(text.to_owned()),
+        LabelRef::Bool(value) => Some(value.to_string()),
+        LabelRef::I64(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
