@@ -1,0 +1,43 @@
+//! A push target that keeps what it is sent, and is sent something only when asked.
+#![allow(dead_code, reason = "each test file needs a part of it")]
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use meterkit::testing::Seen;
+use meterkit::{ExportFuture, Schedule, Snapshot, Target};
+
+/// An interval that never comes: only a flush or a shutdown exports.
+pub(crate) const ONLY_WHEN_ASKED: Schedule =
+    Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
+
+/// The batches that a target was sent. Cloning gives another handle on the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Batches(Arc<Mutex<Vec<Snapshot>>>);
+
+impl Batches {
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The last batch.
+    pub(crate) fn last(&self) -> Seen {
+        let batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Seen::from(batches.last().expect("nothing was sent").clone())
+    }
+}
+
+impl Target for Batches {
+    fn name(&self) -> &str {
+        "batches"
+    }
+
+    fn endpoint(&self) -> String {
+        "a test".to_owned()
+    }
+
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(snapshot.clone());
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
