@@ -5,13 +5,15 @@
 //!
 //! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], [`ObservableGauge`], and a
 //!   [`Group`] of each for [`Labels`].
-//! - [`Registry`] holds them and what they counted, and is [read](Registry::read) as [`ScopeMetrics`].
+//! - [`Registry`] holds them and what they counted, and is [read](Registry::read) as [`ScopeMetrics`]. Its
+//!   [`Catalogue`] lists them.
 //!
 //! Recording never fails, never blocks on other threads' look-ups, and never panics. Creation returns an error that
 //! says what to write instead.
 
 mod attributes;
 mod buckets;
+mod catalogue;
 mod data;
 mod error;
 mod instrument;
@@ -21,12 +23,16 @@ mod meter;
 mod metrics;
 mod number;
 mod otel;
+pub mod prometheus_name;
 mod registry;
 mod scope;
 mod scope_patterns;
 mod store;
 
 pub use self::attributes::{AttributeValue, Attributes};
+pub use self::catalogue::{
+    Catalogue, CatalogueEntry, CatalogueError, CatalogueLabel, CatalogueScope,
+};
 pub use self::data::{
     Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
 };

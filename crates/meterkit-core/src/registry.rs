@@ -52,7 +52,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) callbacks: Callbacks,
     pub(crate) self_metrics: SelfMetrics,
-    scopes: Scopes,
+    pub(crate) scopes: Scopes,
     mapping: RwLock<Mapping>,
     hooks: RwLock<Hooks>,
     is_claimed: AtomicBool,

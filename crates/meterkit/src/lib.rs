@@ -37,13 +37,13 @@ mod telemetry;
 pub mod testing;
 
 pub use meterkit_core::{
-    AttributeError, AttributeValue, Attributes, CallbackGuard, Called, Counter, CounterGroup, Data,
-    Descriptor, Entry, Gauge, GaugeGroup, Group, GroupTimer, Histogram, HistogramGroup,
-    HistogramPoint, InFlight, Instrument, InstrumentBuilder, InstrumentError, LabelKey, LabelRef,
-    LabelValue, LabelVisitor, Labels, ManualClock, Meter, Metric, Metrics, Naming, NamingError,
-    NamingPolicy, NumberPoint, ObservableGauge, Outcome, Polled, Registry, ScopeMetrics,
-    ScopePatternError, ScopePatterns, Temporality, TimedFuture, Timer, UpDownCounter,
-    UpDownCounterGroup, Value, Work,
+    AttributeError, AttributeValue, Attributes, CallbackGuard, Called, Catalogue, CatalogueEntry,
+    CatalogueError, CatalogueLabel, CatalogueScope, Counter, CounterGroup, Data, Descriptor, Entry,
+    Gauge, GaugeGroup, Group, GroupTimer, Histogram, HistogramGroup, HistogramPoint, InFlight,
+    Instrument, InstrumentBuilder, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor,
+    Labels, ManualClock, Meter, Metric, Metrics, Naming, NamingError, NamingPolicy, NumberPoint,
+    ObservableGauge, Outcome, Polled, Registry, ScopeMetrics, ScopePatternError, ScopePatterns,
+    Temporality, TimedFuture, Timer, UpDownCounter, UpDownCounterGroup, Value, Work,
 };
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};

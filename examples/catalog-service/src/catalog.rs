@@ -44,6 +44,11 @@ impl Catalog {
         Ok(Self { database, metrics: CatalogMetrics::register_in(registry)? })
     }
 
+    /// Makes the metrics of the plugin, for a list of them.
+    pub(crate) fn declare(registry: &Registry) -> Result<(), InstrumentError> {
+        CatalogMetrics::register_in(registry).map(drop)
+    }
+
     /// The routes of the plugin.
     pub fn routes(self) -> Router {
         Router::new()

@@ -124,6 +124,12 @@ impl Database {
         self.shared.run(Operation::Count, count)
     }
 
+    /// Makes the metrics of the database, for a list of them.
+    pub(crate) fn declare(registry: &Registry) -> Result<(), InstrumentError> {
+        DatabaseMetrics::register_in(registry)?;
+        metrics::observe_rows(registry, || 0).map(drop)
+    }
+
     /// Has the rows counted at each collection, until the guard is dropped.
     pub fn observe(&self, registry: &Registry) -> Result<CallbackGuard, InstrumentError> {
         // Weak: a callback must not keep the file open.

@@ -4,7 +4,7 @@
 //! - plugin [`scaffolder`]: background tasks that render a template into an entity
 //! - core scope [`database`]: the SQLite file under both
 //!
-//! [`Service::start`] runs all of it, [`load`] sends it requests.
+//! [`Service::start`] runs all of it, [`load`] sends it requests, [`catalogue`] lists its metrics.
 
 pub mod catalog;
 pub mod database;
@@ -22,7 +22,7 @@ use std::{
 };
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt};
-use meterkit::{CallbackGuard, InstrumentError, Registry};
+use meterkit::{CallbackGuard, Catalogue, InstrumentError, Registry};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
@@ -101,6 +101,20 @@ impl Service {
             _temporary: temporary,
         })
     }
+}
+
+/// What the service counts and measures, by the default names; nothing is started for it.
+///
+/// # Errors
+///
+/// A metric could not be made.
+pub fn catalogue() -> Result<Catalogue, InstrumentError> {
+    let registry = Registry::new();
+    HttpMetrics::register_in(&registry)?;
+    Database::declare(&registry)?;
+    Catalog::declare(&registry)?;
+    Scaffolder::declare(&registry)?;
+    Ok(registry.catalogue())
 }
 
 /// A service that runs; it stops when this is dropped, and gracefully with [`Running::stop`].

@@ -1,9 +1,16 @@
 //! Runs the catalogue service, on request with a load on it.
 
-use std::{error::Error, io, num::NonZeroU32, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    error::Error,
+    io::{self, Write},
+    num::NonZeroU32,
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use catalog_service::{Config, Running, Service, load};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use meterkit::{Registry, Telemetry};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::Level;
@@ -28,9 +35,19 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
 
+    /// Print the metrics of the service, and do not start it
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "markdown")]
+    catalogue: Option<CatalogueFormat>,
+
     /// Log each request, statement and task
     #[arg(long, short)]
     verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CatalogueFormat {
+    Json,
+    Markdown,
 }
 
 #[tokio::main]
@@ -48,6 +65,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    if let Some(format) = arguments.catalogue {
+        return print_catalogue(format);
+    }
     let stop = stop_signal()?;
     let telemetry = Telemetry::from_env()?.install()?;
     let config = Config {
@@ -77,6 +97,15 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     exported?;
     Ok(stopped?)
+}
+
+fn print_catalogue(format: CatalogueFormat) -> Result<(), Box<dyn Error>> {
+    let catalogue = catalog_service::catalogue()?;
+    let text = match format {
+        CatalogueFormat::Json => catalogue.to_json(),
+        CatalogueFormat::Markdown => catalogue.to_markdown(),
+    };
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
 fn greet(running: &Running, telemetry: &Telemetry) {

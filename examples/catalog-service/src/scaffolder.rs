@@ -63,6 +63,12 @@ impl Scaffolder {
         })
     }
 
+    /// Makes the metrics of the plugin, for a list of them.
+    pub(crate) fn declare(registry: &Registry) -> Result<(), InstrumentError> {
+        ScaffolderMetrics::register_in(registry)?;
+        metrics::observe_in_flight(registry, || 0).map(drop)
+    }
+
     /// Has the tasks in flight counted at each collection, until the guard is dropped.
     pub fn observe(
         self: &Arc<Self>,

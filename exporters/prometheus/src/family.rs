@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use meterkit_core::prometheus_name::{self, FamilyType};
 use meterkit_core::{Data, Metric, ScopeMetrics};
 
 use crate::labels::{may_become_equal, scope_labels};
-use crate::name::{self, FamilyType};
 
 /// All metrics of one name. They come from different scopes, or their names became the same in translation.
 pub(crate) struct Family<'a> {
@@ -56,10 +56,9 @@ pub(crate) fn group(scopes: &[ScopeMetrics]) -> Vec<Family<'_>> {
     for scope in scopes {
         let labels: std::rc::Rc<str> = scope_labels(&scope.scope).into();
         for metric in &scope.metrics {
-            if let Some(family_type) = FamilyType::of(&metric.data) {
-                let name = name::family(&metric.descriptor, family_type);
-                named.push((name, family_type, Member { metric, scope: labels.clone() }));
-            }
+            let family_type = FamilyType::of(&metric.data);
+            let name = prometheus_name::family(&metric.descriptor, family_type);
+            named.push((name, family_type, Member { metric, scope: labels.clone() }));
         }
     }
     named.sort_by(|(a, _, one), (b, _, other)| {

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 
-use meterkit_core::{AttributeValue, Attributes};
+use meterkit_core::{AttributeValue, Attributes, prometheus_name};
 use opentelemetry::InstrumentationScope;
 
-use crate::name;
 use crate::text;
 
 /// `otel_scope_name`, version, schema URL and attributes of a scope, written. Empty ones are left out: to Prometheus an
@@ -24,7 +23,7 @@ pub(crate) fn scope_labels(scope: &InstrumentationScope) -> String {
     }
     let mut attributes = BTreeMap::new();
     for attribute in scope.attributes() {
-        let label = format!("otel_scope_{}", name::label(attribute.key.as_str()));
+        let label = format!("otel_scope_{}", prometheus_name::label(attribute.key.as_str()));
         let value = AttributeValue::from(&attribute.value).to_string();
         // An attribute called `name`, `version` or `schema_url` would stand for another thing.
         if fixed.iter().all(|(taken, _)| *taken != label) {
@@ -82,7 +81,7 @@ pub(crate) fn may_become_equal<'a>(series: impl Iterator<Item = &'a Attributes>)
 /// The label's name for an attribute key of a series. Names that are taken, by buckets, by the scope or by Prometheus
 /// itself, get a prefix.
 fn series_label(key: &str) -> Cow<'_, str> {
-    let label = name::label(key);
+    let label = prometheus_name::label(key);
     let taken = ["otel_scope_", "__"].iter().any(|prefix| label.starts_with(prefix));
     if taken || label == "le" || label == "quantile" {
         return Cow::Owned(format!("exported_{label}"));

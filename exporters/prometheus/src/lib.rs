@@ -9,12 +9,10 @@
 mod connection;
 mod family;
 mod labels;
-mod name;
 mod render;
 mod scrape;
 mod server;
 mod text;
-mod unit;
 
 pub use self::render::render;
 pub use self::scrape::{Scrape, TEXT_FORMAT};

@@ -1,33 +1,48 @@
-//! Names of metrics and labels, by OpenTelemetry's "Prometheus and OpenMetrics Compatibility".
+//! Names of metrics and labels in Prometheus, by OpenTelemetry's "Prometheus and OpenMetrics Compatibility".
 //!
 //! Translation strategy `UnderscoreEscapingWithSuffixes`: illegal characters become `_`, the unit and `_total` are
 //! added unless they are there.
 
+mod unit;
+
 use std::borrow::Cow;
 
-use meterkit_core::{Data, Descriptor};
-
-use crate::unit;
+use crate::data::{Data, Descriptor};
+use crate::kind::Kind;
 
 /// What a family is to Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FamilyType {
+#[non_exhaustive]
+pub enum FamilyType {
+    /// A sum that only rises.
     Counter,
+    /// A value that rises and falls.
     Gauge,
+    /// A distribution over buckets.
     Histogram,
 }
 
 impl FamilyType {
-    pub(crate) fn of(data: &Data) -> Option<Self> {
+    /// The type of a metric with this data.
+    pub const fn of(data: &Data) -> Self {
         match data {
-            Data::Gauge(_) | Data::Sum { monotonic: false, .. } => Some(Self::Gauge),
-            Data::Sum { monotonic: true, .. } => Some(Self::Counter),
-            Data::Histogram { .. } => Some(Self::Histogram),
-            _ => None,
+            Data::Gauge(_) | Data::Sum { monotonic: false, .. } => Self::Gauge,
+            Data::Sum { monotonic: true, .. } => Self::Counter,
+            Data::Histogram { .. } => Self::Histogram,
         }
     }
 
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The type of what an instrument of `kind` records.
+    pub(crate) const fn of_kind(kind: Kind) -> Self {
+        match kind {
+            Kind::Counter => Self::Counter,
+            Kind::UpDownCounter | Kind::Gauge | Kind::ObservableGauge => Self::Gauge,
+            Kind::Histogram => Self::Histogram,
+        }
+    }
+
+    /// The type as it stands in `# TYPE`.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
@@ -36,8 +51,22 @@ impl FamilyType {
     }
 }
 
-/// The family's name for a metric.
-pub(crate) fn family(descriptor: &Descriptor, family: FamilyType) -> String {
+/// The family's name for a metric, as it stands in `# TYPE`: a counter's with `_total`, a histogram's without
+/// `_bucket`, `_sum` or `_count`.
+///
+/// ```
+/// use meterkit_core::Descriptor;
+/// use meterkit_core::prometheus_name::{FamilyType, family};
+///
+/// let descriptor = Descriptor {
+///     name: "backstage.core.http.sent".to_owned(),
+///     unit: "By".to_owned(),
+///     description: String::new(),
+/// };
+/// let name = family(&descriptor, FamilyType::Counter);
+/// assert_eq!(name, "backstage_core_http_sent_bytes_total");
+/// ```
+pub fn family(descriptor: &Descriptor, family: FamilyType) -> String {
     let mut name = legal(&descriptor.name);
     if family == FamilyType::Counter && name.len() > "_total".len() && name.ends_with("_total") {
         name.truncate(name.len() - "_total".len());
@@ -54,7 +83,7 @@ pub(crate) fn family(descriptor: &Descriptor, family: FamilyType) -> String {
 }
 
 /// The label's name for an attribute key.
-pub(crate) fn label(key: &str) -> Cow<'_, str> {
+pub fn label(key: &str) -> Cow<'_, str> {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let starts_well = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if starts_well && key.chars().all(is_legal) {

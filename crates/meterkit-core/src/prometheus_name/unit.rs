@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// The words for `unit` that end a metric's name, empty for none. `is_gauge` because only gauges are ratios.
-pub(crate) fn suffix(unit: &str, is_gauge: bool) -> String {
+pub(super) fn suffix(unit: &str, is_gauge: bool) -> String {
     if unit == "1" {
         return if is_gauge { "ratio".to_owned() } else { String::new() };
     }

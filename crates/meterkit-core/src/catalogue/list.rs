@@ -1,0 +1,93 @@
+//! The catalogue of a registry.
+
+use std::collections::BTreeMap;
+
+use opentelemetry::InstrumentationScope;
+
+use super::{Catalogue, CatalogueEntry, CatalogueLabel, CatalogueScope};
+use crate::attributes::{AttributeValue, Attributes};
+use crate::instrument::SelfMetrics;
+use crate::labels::LabelKey;
+use crate::prometheus_name::{self, FamilyType};
+use crate::registry::Registry;
+use crate::store::shared::Shared;
+
+impl Registry {
+    /// Lists every instrument, whether it has recorded or not, and whether its scope is disabled or not.
+    ///
+    /// An unloaded scope is not in it. Nor is the scope `meterkit`, in which the store counts what happens to itself:
+    /// those metrics come with their first value. Attributes of all metrics are left out too, an operator sets them.
+    ///
+    /// ```
+    /// use meterkit_core::Registry;
+    ///
+    /// let registry = Registry::new();
+    /// let meter = registry.scoped("plugin", "catalog");
+    /// let _requests = meter.counter::<u64>("requests").description("Requests.").build()?;
+    ///
+    /// let catalogue = registry.catalogue();
+    /// assert_eq!(catalogue.entries[0].name, "backstage.plugin.catalog.requests");
+    /// assert_eq!(catalogue.entries[0].prometheus_name, "backstage_plugin_catalog_requests_total");
+    /// assert!(catalogue.to_markdown().contains("| counter of u64 |"));
+    /// # Ok::<(), meterkit_core::InstrumentError>(())
+    /// ```
+    pub fn catalogue(&self) -> Catalogue {
+        let mut entries = Vec::new();
+        for scope in self.inner.scopes.all() {
+            if SelfMetrics::has_scope(&scope.key) {
+                continue;
+            }
+            let described = CatalogueScope::of(&scope.instrumentation_scope());
+            let instruments = scope.instruments();
+            entries.extend(instruments.iter().map(|it| entry(it.shared(), described.clone())));
+        }
+        entries.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
+        Catalogue { entries }
+    }
+}
+
+fn entry(instrument: &Shared, scope: CatalogueScope) -> CatalogueEntry {
+    let (identity, descriptor) = (&instrument.identity, instrument.descriptor());
+    let family_type = FamilyType::of_kind(identity.kind);
+    CatalogueEntry {
+        name: descriptor.name.clone(),
+        prometheus_name: prometheus_name::family(&descriptor, family_type),
+        kind: identity.kind.as_str().to_owned(),
+        number_type: identity.number.as_str().to_owned(),
+        unit: descriptor.unit.clone(),
+        description: descriptor.description.clone(),
+        scope,
+        labels: identity.label_keys.iter().map(CatalogueLabel::of).collect(),
+        attributes: texts(identity.attributes.iter().map(|(key, value)| (&**key, value))),
+        buckets: identity.bounds.to_vec(),
+    }
+}
+
+impl CatalogueScope {
+    fn of(scope: &InstrumentationScope) -> Self {
+        Self {
+            name: scope.name().to_owned(),
+            version: scope.version().map(str::to_owned),
+            schema_url: scope.schema_url().map(str::to_owned),
+            attributes: texts(Attributes::from_key_values(scope.attributes()).iter()),
+        }
+    }
+}
+
+impl CatalogueLabel {
+    fn of(key: &LabelKey) -> Self {
+        let closed = key.closed_values();
+        Self {
+            key: key.name().to_owned(),
+            optional: closed.as_ref().is_some_and(|values| values.contains(&None)),
+            values: closed.map(|values| values.iter().flatten().map(ToString::to_string).collect()),
+            max_values: key.value_limit(),
+        }
+    }
+}
+
+fn texts<'a>(
+    attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)>,
+) -> BTreeMap<String, String> {
+    attributes.map(|(key, value)| (key.to_owned(), value.to_string())).collect()
+}

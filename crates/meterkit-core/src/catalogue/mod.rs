@@ -1,0 +1,114 @@
+//! The catalogue: what a program can be asked about, before it has counted anything.
+
+mod list;
+mod markdown;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Every instrument of a registry: what operators find in their back ends, and what a rename breaks for them.
+///
+/// From [`Registry::catalogue`](crate::Registry::catalogue). Check its [JSON](Self::to_json) or
+/// [Markdown](Self::to_markdown) in: the same instruments give the same text, in whichever order they were made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Catalogue {
+    /// The instruments, by scope, then by name.
+    pub entries: Vec<CatalogueEntry>,
+}
+
+/// One instrument.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CatalogueEntry {
+    /// The full name, `backstage.plugin.catalog.queue.length`.
+    pub name: String,
+    /// The name in Prometheus, as its scrapes have it: a counter's with `_total`, a histogram's without `_bucket`,
+    /// `_sum` or `_count`.
+    pub prometheus_name: String,
+    /// `counter`, `up-down counter`, `gauge`, `histogram` or `observable gauge`.
+    pub kind: String,
+    /// What it records: `u64`, `i64` or `f64`.
+    pub number_type: String,
+    /// The unit by UCUM, empty for none.
+    pub unit: String,
+    /// What it counts or measures, empty for none.
+    pub description: String,
+    /// Which part of the program it belongs to.
+    pub scope: CatalogueScope,
+    /// The keys of its labels, in the order in which they were declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<CatalogueLabel>,
+    /// What all of its series have, as text: attributes of the instrument, not those of the scope or of all metrics.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+    /// Upper bounds of a histogram's buckets, without the last one, which is open. Empty for other kinds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buckets: Vec<f64>,
+}
+
+/// The scope of an instrument.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CatalogueScope {
+    /// The full name, `backstage.plugin.catalog`.
+    pub name: String,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The schema that its names follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_url: Option<String>,
+    /// Its attributes, as text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A label of an instrument.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CatalogueLabel {
+    /// The key.
+    pub key: String,
+    /// All values that it can have, as text, when they are known at compile time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<String>>,
+    /// Whether a series can lack the label. Known only where the values are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// How many different values are let through, if there is a limit: every further one becomes `other`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_values: Option<usize>,
+}
+
+impl Catalogue {
+    /// The catalogue as JSON, indented, with a line feed at its end.
+    ///
+    /// Fields that say nothing are left out: `null`s, empty lists of labels, attributes and buckets.
+    pub fn to_json(&self) -> String {
+        // Cannot fail: all keys are text, and nothing here has an encoding of its own.
+        let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
+        json.push('\n');
+        json
+    }
+
+    /// The catalogue that [`to_json`](Self::to_json) wrote.
+    ///
+    /// # Errors
+    ///
+    /// Text that is no JSON, and JSON that is no catalogue.
+    pub fn from_json(json: &str) -> Result<Self, CatalogueError> {
+        serde_json::from_str(json).map_err(CatalogueError)
+    }
+
+    /// The catalogue as Markdown: a table per scope, with a row per instrument.
+    pub fn to_markdown(&self) -> String {
+        markdown::write(&self.entries)
+    }
+}
+
+/// Why a text is no catalogue.
+#[derive(Debug, thiserror::Error)]
+#[error("not a catalogue of metrics as JSON: {0}")]
+pub struct CatalogueError(#[source] serde_json::Error);

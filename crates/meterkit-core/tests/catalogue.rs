@@ -1,0 +1,302 @@
+//! The catalogue lists what a program declares, and reads the same however it came to be.
+
+use meterkit_core::{
+    CallbackGuard, Catalogue, CatalogueEntry, InstrumentError, LabelKey, LabelRef, LabelVisitor,
+    Labels, Naming, NamingPolicy, Registry, ScopePatterns,
+};
+
+struct Request {
+    route: &'static str,
+    cached: Option<bool>,
+    success: bool,
+}
+
+impl Labels for Request {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = &[
+        LabelKey::new("http.route").max_values(50),
+        LabelKey::of::<Option<bool>>("cached"),
+        LabelKey::of::<bool>("success"),
+    ];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(LabelRef::Static(self.route));
+        visitor.visit(self.cached.map_or(LabelRef::Absent, LabelRef::Bool));
+        visitor.visit(LabelRef::Bool(self.success));
+    }
+}
+
+type Step = fn(&Registry) -> Result<Option<CallbackGuard>, InstrumentError>;
+
+/// Each makes one instrument.
+const ONE_OF_EACH: [Step; 6] = [
+    |registry| {
+        let meter = registry.scoped("plugin", "catalog");
+        let counter = meter.counter_group::<Request, u64>("requests").unit("{request}");
+        let _ = counter
+            .description("Requests | tries,\nby route.")
+            .attribute("tier", "gold")
+            .build()?;
+        Ok(None)
+    },
+    |registry| {
+        let _ =
+            registry.scoped("plugin", "catalog").up_down_counter::<i64>("tasks.active").build()?;
+        Ok(None)
+    },
+    |registry| {
+        let _ =
+            registry.scoped("plugin", "catalog").gauge::<f64>("cache.usage").unit("1").build()?;
+        Ok(None)
+    },
+    |registry| {
+        let meter = registry.scoped("plugin", "catalog");
+        let _ = meter.histogram::<f64>("duration").unit("s").buckets([2.5e-5, 0.1, 1.0]).build()?;
+        Ok(None)
+    },
+    |registry| {
+        let meter = registry.scoped("core", "database");
+        let meter = meter.version("1.2.0").schema_url("https://example.org/v1");
+        let gauge = meter.attribute("db.system", "sqlite").observable_gauge::<u64>("rows");
+        gauge.unit("{row}").description("Rows.").observe(|| 7).map(Some)
+    },
+    |registry| {
+        let _ = registry.semconv("http-server").counter::<f64>("http.cost").unit("J").build()?;
+        Ok(None)
+    },
+];
+
+fn one_of_each() -> Registry {
+    let registry = Registry::new();
+    for step in ONE_OF_EACH {
+        // What a callback measured stays declared when its guard goes.
+        drop(step(&registry).unwrap());
+    }
+    registry
+}
+
+fn names(catalogue: &Catalogue) -> Vec<&str> {
+    catalogue.entries.iter().map(|entry| &*entry.name).collect()
+}
+
+const JSON: &str = r#"{
+  "entries": [
+    {
+      "name": "backstage.core.database.rows",
+      "prometheus_name": "backstage_core_database_rows",
+      "kind": "observable gauge",
+      "number_type": "u64",
+      "unit": "{row}",
+      "description": "Rows.",
+      "scope": {
+        "name": "backstage.core.database",
+        "version": "1.2.0",
+        "schema_url": "https://example.org/v1",
+        "attributes": {
+          "db.system": "sqlite"
+        }
+      }
+    },
+    {
+      "name": "backstage.plugin.catalog.cache.usage",
+      "prometheus_name": "backstage_plugin_catalog_cache_usage_ratio",
+      "kind": "gauge",
+      "number_type": "f64",
+      "unit": "1",
+      "description": "",
+      "scope": {
+        "name": "backstage.plugin.catalog"
+      }
+    },
+    {
+      "name": "backstage.plugin.catalog.duration",
+      "prometheus_name": "backstage_plugin_catalog_duration_seconds",
+      "kind": "histogram",
+      "number_type": "f64",
+      "unit": "s",
+      "description": "",
+      "scope": {
+        "name": "backstage.plugin.catalog"
+      },
+      "buckets": [
+        0.000025,
+        0.1,
+        1.0
+      ]
+    },
+    {
+      "name": "backstage.plugin.catalog.requests",
+      "prometheus_name": "backstage_plugin_catalog_requests_total",
+      "kind": "counter",
+      "number_type": "u64",
+      "unit": "{request}",
+      "description": "Requests | tries,\nby route.",
+      "scope": {
+        "name": "backstage.plugin.catalog"
+      },
+      "labels": [
+        {
+          "key": "http.route",
+          "max_values": 50
+        },
+        {
+          "key": "cached",
+          "values": [
+            "false",
+            "true"
+          ],
+          "optional": true
+        },
+        {
+          "key": "success",
+          "values": [
+            "false",
+            "true"
+          ]
+        }
+      ],
+      "attributes": {
+        "tier": "gold"
+      }
+    },
+    {
+      "name": "backstage.plugin.catalog.tasks.active",
+      "prometheus_name": "backstage_plugin_catalog_tasks_active",
+      "kind": "up-down counter",
+      "number_type": "i64",
+      "unit": "",
+      "description": "",
+      "scope": {
+        "name": "backstage.plugin.catalog"
+      }
+    },
+    {
+      "name": "http.cost",
+      "prometheus_name": "http_cost_joules_total",
+      "kind": "counter",
+      "number_type": "f64",
+      "unit": "J",
+      "description": "",
+      "scope": {
+        "name": "http-server"
+      }
+    }
+  ]
+}
+"#;
+
+const MARKDOWN: &str = r#"# Metrics
+
+## `backstage.core.database`
+
+version 1.2.0, schema https://example.org/v1, `db.system`: sqlite
+
+| Metric | Prometheus | Kind | Unit | Labels | Description |
+| --- | --- | --- | --- | --- | --- |
+| `backstage.core.database.rows` | `backstage_core_database_rows` | observable gauge of u64 | `{row}` | | Rows. |
+
+## `backstage.plugin.catalog`
+
+| Metric | Prometheus | Kind | Unit | Labels | Description |
+| --- | --- | --- | --- | --- | --- |
+| `backstage.plugin.catalog.cache.usage` | `backstage_plugin_catalog_cache_usage_ratio` | gauge of f64 | `1` | | |
+| `backstage.plugin.catalog.duration` | `backstage_plugin_catalog_duration_seconds` | histogram of f64 | `s` | | |
+| `backstage.plugin.catalog.requests` | `backstage_plugin_catalog_requests_total` | counter of u64 | `{request}` | `http.route` (50 values at most)<br>`cached` (optional): `false`, `true`<br>`success`: `false`, `true`<br>`tier`: always `gold` | Requests \| tries,<br>by route. |
+| `backstage.plugin.catalog.tasks.active` | `backstage_plugin_catalog_tasks_active` | up-down counter of i64 | | | |
+
+Upper bounds of the buckets; one more is open:
+
+- `backstage.plugin.catalog.duration`: 0.000025, 0.1, 1
+
+## `http-server`
+
+| Metric | Prometheus | Kind | Unit | Labels | Description |
+| --- | --- | --- | --- | --- | --- |
+| `http.cost` | `http_cost_joules_total` | counter of f64 | `J` | | |
+"#;
+
+#[test]
+fn one_of_each_kind_is_listed_with_all_there_is_to_say_of_it() {
+    let catalogue = one_of_each().catalogue();
+    assert_eq!(catalogue.to_json(), JSON);
+    assert_eq!(catalogue.to_markdown(), MARKDOWN);
+}
+
+#[test]
+fn the_order_of_creation_and_what_was_recorded_do_not_show() {
+    for turn in 0..ONE_OF_EACH.len() {
+        let mut steps = ONE_OF_EACH;
+        steps.rotate_left(turn);
+        steps.reverse();
+        let registry = Registry::new();
+        let guards: Vec<_> = steps.iter().map(|step| step(&registry).unwrap()).collect();
+        let counter = registry.semconv("http-server").counter::<f64>("http.cost").unit("J");
+        counter.build().unwrap().add(-1.0); // refused, and counted in the scope `meterkit`
+        registry.refresh();
+        assert!(registry.read().iter().any(|scope| scope.scope.name() == "meterkit"));
+        assert_eq!(registry.catalogue().to_json(), JSON);
+        drop(guards);
+    }
+}
+
+#[test]
+fn json_is_read_back_as_the_catalogue_that_it_was() {
+    let registry = one_of_each();
+    // Numbers that a reader who rounds would get wrong.
+    let bounds: Vec<f64> = (1..200).map(|n| f64::from(n) * 0.1 + 1e-17 * f64::from(n)).collect();
+    let histogram = registry.scoped("core", "odd").histogram::<f64>("sizes");
+    let _ = histogram.buckets(bounds.clone()).build().unwrap();
+
+    let catalogue = registry.catalogue();
+    let read = Catalogue::from_json(&catalogue.to_json()).unwrap();
+    assert_eq!(read, catalogue);
+    let is_odd = |entry: &&CatalogueEntry| entry.name == "backstage.core.odd.sizes";
+    assert_eq!(read.entries.iter().find(is_odd).unwrap().buckets, bounds);
+}
+
+#[test]
+fn text_that_is_no_catalogue_is_an_error_that_says_where() {
+    for (text, place) in [("", "line 1"), ("{\n]", "line 2"), (r#"{"entries": 7}"#, "invalid type")]
+    {
+        let error = Catalogue::from_json(text).unwrap_err().to_string();
+        assert!(error.starts_with("not a catalogue of metrics as JSON: "), "{error}");
+        assert!(error.contains(place), "{error}");
+    }
+}
+
+#[test]
+fn disabled_scopes_are_listed_and_unloaded_ones_are_not() {
+    let registry = one_of_each();
+    registry.set_disabled_scopes("*".parse::<ScopePatterns>().unwrap());
+    assert_eq!(registry.catalogue().to_json(), JSON);
+
+    let meter = registry.scoped("plugin", "catalog");
+    assert!(meter.unload());
+    assert_eq!(names(&registry.catalogue()), ["backstage.core.database.rows", "http.cost"]);
+}
+
+#[test]
+fn a_naming_that_is_set_later_shows_in_all_names() {
+    let registry = one_of_each();
+    registry.set_naming(Naming::new("acme", NamingPolicy::ScopeOnly).unwrap()).unwrap();
+    let catalogue = registry.catalogue();
+    assert_eq!(
+        names(&catalogue),
+        ["rows", "cache.usage", "duration", "requests", "tasks.active", "http.cost"]
+    );
+    let rows = &catalogue.entries[0];
+    assert_eq!((&*rows.prometheus_name, &*rows.scope.name), ("rows", "acme.core.database"));
+}
+
+#[test]
+fn scopes_that_differ_in_their_version_alone_have_sections_of_their_own() {
+    let registry = Registry::new();
+    for version in ["2", "1"] {
+        let meter = registry.scoped("plugin", "catalog").version(version);
+        let _ = meter.counter::<u64>("requests").build().unwrap();
+    }
+    let markdown = registry.catalogue().to_markdown();
+    let about: Vec<_> = markdown.lines().filter(|line| line.starts_with("version")).collect();
+    assert_eq!(about, ["version 1", "version 2"]);
+    assert_eq!(Registry::new().catalogue().to_markdown(), "# Metrics\n");
+}

@@ -1,0 +1,83 @@
+//! The metrics that a program declares, next to those in a file that is checked in.
+
+mod entries;
+mod lines;
+
+use std::path::Path;
+use std::{env, fs};
+
+use crate::Catalogue;
+
+/// Has the file written instead of compared, unless it is empty or `0`.
+const UPDATE: &str = "METERKIT_UPDATE_CATALOGUE";
+
+/// Compares a catalogue with the one in `file`, so that nobody renames a metric by accident: dashboards and alerts that
+/// use it would show nothing, and say nothing.
+///
+/// A `file` that ends in `.json` holds [`Catalogue::to_json`], any other one [`Catalogue::to_markdown`]. A relative path
+/// begins at the package, where `cargo test` runs. With `METERKIT_UPDATE_CATALOGUE=1` in the environment the file is
+/// written instead: to begin with, and to accept a change.
+///
+/// ```no_run
+/// use meterkit::Registry;
+/// use meterkit::testing::assert_catalogue;
+///
+/// // In a test. The program's own function makes the metrics, with a registry of the test's.
+/// let registry = Registry::new();
+/// let _requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build()?;
+///
+/// assert_catalogue(&registry.catalogue(), "metrics.md");
+/// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
+///
+/// # Panics
+///
+/// When they differ. The message names each metric that is gone, new or changed, and how to accept it. Also when the file
+/// cannot be read, or written.
+#[track_caller]
+pub fn assert_catalogue(catalogue: &Catalogue, file: impl AsRef<Path>) {
+    let file = file.as_ref();
+    let is_update = env::var_os(UPDATE).is_some_and(|value| !value.is_empty() && value != "0");
+    let outcome = if is_update { write(catalogue, file) } else { compare(catalogue, file) };
+    if let Err(problem) = outcome {
+        panic!("{problem}");
+    }
+}
+
+fn write(catalogue: &Catalogue, file: &Path) -> Result<(), String> {
+    let text = if is_json(file) { catalogue.to_json() } else { catalogue.to_markdown() };
+    // A file that is right already keeps its time: nothing is built again for it.
+    if fs::read_to_string(file).is_ok_and(|known| known == text) {
+        return Ok(());
+    }
+    fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    eprintln!("{UPDATE}: wrote {}", file.display());
+    Ok(())
+}
+
+fn compare(catalogue: &Catalogue, file: &Path) -> Result<(), String> {
+    let shown = file.display();
+    let known = fs::read_to_string(file).map_err(|error| {
+        format!("cannot read {shown}: {error}\nTo write it:\n  {UPDATE}=1 cargo test")
+    })?;
+    let differences = if is_json(file) {
+        let known = Catalogue::from_json(&known).map_err(|error| {
+            format!("{shown} is {error}\nTo write it anew:\n  {UPDATE}=1 cargo test")
+        })?;
+        entries::differences(&known.entries, &catalogue.entries)
+    } else {
+        lines::differences(&known, &catalogue.to_markdown())
+    };
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "the metrics are not those in {shown}:\n{differences}\
+         If this is meant, mind the dashboards and alerts that use them, and accept it:\n  \
+         {UPDATE}=1 cargo test"
+    ))
+}
+
+fn is_json(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+}

@@ -1,0 +1,36 @@
+//! The metrics of the service are those in `metrics.md`: whoever renames one changes that file too, and a reviewer sees it.
+
+use std::process::Command;
+
+use catalog_service::{Config, Service, catalogue};
+use meterkit::{Registry, testing::assert_catalogue};
+
+#[test]
+fn the_metrics_are_those_that_are_checked_in() {
+    assert_catalogue(&catalogue().unwrap(), "metrics.md");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_runs_has_these_metrics_and_no_others() {
+    let registry = Registry::new();
+    let config = Config { registry: registry.clone(), ..Config::default() };
+    let service = Service::start(config).await.unwrap();
+    assert_eq!(registry.catalogue(), catalogue().unwrap());
+    service.stop().await.unwrap();
+}
+
+#[test]
+fn the_flag_prints_them_and_starts_nothing() {
+    let expected = catalogue().unwrap();
+    for (flags, text) in [
+        (&["--catalogue"][..], expected.to_markdown()),
+        (&["--catalogue", "markdown"], expected.to_markdown()),
+        (&["--catalogue=json"], expected.to_json()),
+    ] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_catalog-service"));
+        let output = program.args(flags).output().unwrap();
+        assert!(output.status.success(), "{flags:?}: {output:?}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), text, "{flags:?}");
+        assert_eq!(output.stderr, b"", "{flags:?}");
+    }
+}
