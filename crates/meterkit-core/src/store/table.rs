@@ -12,9 +12,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 const FIRST_INDEX: usize = 16;
 const INDEXES: usize = 14;
 
-/// Entries of the first arena chunk; each further one has four times as many.
+/// Entries of the first arena chunk; each further one has twice as many, so that at most half of the arena is empty.
 const FIRST_CHUNK: usize = 4;
-const CHUNKS: usize = 14;
+const CHUNKS: usize = 26;
 
 pub(crate) struct SeriesTable<V> {
     /// An entry of an index: the upper half of the hash, and the place in the arena. Zero is empty.
@@ -77,7 +77,7 @@ impl<V> SeriesTable<V> {
         if slot >= limit || place.chunk >= CHUNKS {
             return Err(value);
         }
-        let len = FIRST_CHUNK << (2 * place.chunk);
+        let len = FIRST_CHUNK << place.chunk;
         let chunk =
             self.chunks[place.chunk].get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
         // Slots beyond the length are empty: nobody else writes to them meanwhile.
@@ -149,7 +149,7 @@ fn insert(index: &[AtomicU64], entry: u64) {
     index[at].store(entry, Release);
 }
 
-/// Where a slot is: chunk `k` holds `FIRST_CHUNK * 4^k` entries.
+/// Where a slot is: chunk `k` holds `FIRST_CHUNK * 2^k` entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     chunk: usize,
@@ -158,12 +158,11 @@ struct Place {
 
 impl Place {
     /// In an index entry, the chunk plus one stands above the offset, so that no entry is zero.
-    const OFFSET_BITS: u32 = 28;
+    const OFFSET_BITS: u32 = 27;
 
     fn of(slot: usize) -> Self {
-        let rank = 3 * (slot / FIRST_CHUNK) + 1;
-        let chunk = (rank.ilog2() / 2) as usize;
-        let before = FIRST_CHUNK * ((1 << (2 * chunk)) - 1) / 3;
+        let chunk = (slot / FIRST_CHUNK + 1).ilog2() as usize;
+        let before = FIRST_CHUNK * ((1 << chunk) - 1);
         Self { chunk, offset: slot - before }
     }
 
@@ -204,7 +203,7 @@ mod tests {
             assert_eq!((place.chunk, place.offset), expected, "slot {slot}");
             assert_eq!(Place::from_entry(place.to_entry(u64::MAX)), place);
             expected.1 += 1;
-            if expected.1 == FIRST_CHUNK << (2 * expected.0) {
+            if expected.1 == FIRST_CHUNK << expected.0 {
                 expected = (expected.0 + 1, 0);
             }
         }
