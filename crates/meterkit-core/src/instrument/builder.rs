@@ -261,14 +261,19 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// A bad scope, name, unit, bucket list, attribute or label key, more label sets to begin with than there may be
     /// series, and a clash with an instrument that differs.
     pub fn build(self) -> Result<Group<L, H>, InstrumentError> {
-        let is_zero_initialised = self.is_zero_initialised;
-        if is_zero_initialised {
-            self.check_sets()?;
+        if !self.is_zero_initialised {
+            return Ok(Group::new(self.core::<H>(H::KIND, L::KEYS)?));
+        }
+        let name = self.name.clone().into_owned();
+        let sets = LabelKey::closed_sets(L::KEYS).unwrap_or(usize::MAX);
+        let limit = self.options.limit.unwrap_or_else(|| self.registry.cardinality_limit());
+        if sets > limit {
+            return Err(InstrumentError::TooManySets { name, sets, limit });
         }
         let core = self.core::<H>(H::KIND, L::KEYS)?;
-        if is_zero_initialised {
-            core.zero_initialise();
-        }
+        // One that existed has its own limit.
+        let made = core.zero_initialise();
+        made.map_err(|limit| InstrumentError::TooManySets { name, sets, limit })?;
         Ok(Group::new(core))
     }
 
@@ -281,19 +286,6 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
             log_not_made(&error);
             Group::new(not_made.not_made::<H>(H::KIND, L::KEYS))
         })
-    }
-
-    fn check_sets(&self) -> Result<(), InstrumentError> {
-        let sets = LabelKey::closed_sets(L::KEYS).unwrap_or(usize::MAX);
-        let limit = self.options.limit.unwrap_or_else(|| self.registry.cardinality_limit());
-        if sets > limit {
-            return Err(InstrumentError::TooManySets {
-                name: self.name.clone().into_owned(),
-                sets,
-                limit,
-            });
-        }
-        Ok(())
     }
 }
 

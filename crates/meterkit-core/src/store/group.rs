@@ -120,7 +120,11 @@ impl<H: Handle> SeriesGroup<H> {
                 let hash = open.hash(&labels);
                 match open.get(hash, &labels) {
                     Some(member) => self.hide(member),
-                    None => open.get_later(hash, &labels).is_some_and(|member| self.hide(&member)),
+                    None => open.get_later(hash, &labels).is_some_and(|member| {
+                        let is_change = self.hide(&member);
+                        open.let_go(hash, member);
+                        is_change
+                    }),
                 }
             }
         }
@@ -131,23 +135,46 @@ impl<H: Handle> SeriesGroup<H> {
         self.for_each_member(|member| {
             self.hide(member);
         });
+        if let Members::Open(open) = &self.members {
+            open.sweep(|member, _| member.is_hidden() && member.is_empty());
+        }
         if let Some(member) = self.overflow.get() {
             member.set_hidden(true);
             member.handle.series().reset();
         }
     }
 
-    /// Makes all series of a closed set, with a value to be exported from now on.
-    pub(crate) fn make_all(&self, shared: &Arc<Shared>, sdk: &H::Sdk) {
-        if let Members::Closed(closed) = &self.members {
-            for place in 0..closed.places().len() {
-                if let Some(member) = self.closed_member(closed, place, shared, sdk) {
-                    if member.is_empty() {
-                        member.handle.zero();
+    /// Makes all series of a closed set, with a value to be exported from now on. Gives the limit when it allows fewer.
+    pub(crate) fn make_all(&self, shared: &Arc<Shared>, sdk: &H::Sdk) -> Result<(), usize> {
+        let sets = LabelKey::closed_sets(self.keys).unwrap_or(0);
+        if sets > self.room.limit() {
+            return Err(self.room.limit());
+        }
+        let zero = |member: &Member<H>| {
+            if self.readmit(member) && member.is_empty() {
+                member.handle.zero();
+            }
+        };
+        for place in 0..sets {
+            match &self.members {
+                Members::Closed(closed) => {
+                    self.closed_member(closed, place, shared, sdk).into_iter().for_each(zero);
+                }
+                // The limit was lower when the group was made.
+                Members::Open(open) => {
+                    let values: LabelSet = LabelKey::nth_set(self.keys, place).into();
+                    let made = open.get_or_make(&values, self.room.limit(), || {
+                        self.room.try_take().then(|| make(values.clone(), shared, sdk))
+                    });
+                    match made {
+                        Some(Place::Table(member)) => zero(member),
+                        Some(Place::Later(member)) => zero(&member),
+                        None => {}
                     }
                 }
             }
         }
+        Ok(())
     }
 
     /// Calls `each` with every series, removed ones included.
@@ -298,18 +325,27 @@ impl<H: Handle> SeriesGroup<H> {
 
     /// Has the series in exports, if it was removed. What was recorded in it must get there, whatever the limit.
     fn show(&self, member: &Member<H>) {
-        if member.is_hidden() && member.set_hidden(false) {
+        if member.is_hidden() {
+            // First of all: whoever hides it again gives back what was taken here.
             self.room.take();
+            if !member.set_hidden(false) {
+                self.room.give_back();
+            }
         }
     }
 
     /// Has the series in exports, if it was removed and there is room for it. Whether it is.
     fn readmit(&self, member: &Member<H>) -> bool {
-        if member.is_hidden() && self.room.try_take() && !member.set_hidden(false) {
+        if !member.is_hidden() {
+            return true;
+        }
+        let has_room = self.room.try_take();
+        if has_room && !member.set_hidden(false) {
             // Someone else was faster.
             self.room.give_back();
         }
-        !member.is_hidden()
+        // One that is removed again by now was in: what is recorded in it brings it back.
+        has_room || !member.is_hidden()
     }
 
     fn for_each_member(&self, each: impl FnMut(&Member<H>)) {
@@ -350,4 +386,64 @@ impl<H: Handle> SeriesGroup<H> {
 
 fn make<H: Handle>(values: LabelSet, shared: &Arc<Shared>, sdk: &H::Sdk) -> Member<H> {
     Member::new(SeriesRef::make(values, false, shared, sdk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::Counter;
+    use crate::kind::Kind;
+    use crate::labels::{LabelValue, LabelVisitor};
+    use crate::number::NumberType;
+    use crate::store::clock::Clock;
+    use crate::store::identity::Identity;
+
+    struct Id(u64);
+
+    impl Labels for Id {
+        type Set = Self;
+        const KEYS: &'static [LabelKey] = &[LabelKey::new("id")];
+
+        fn visit(&self, visitor: &mut impl LabelVisitor) {
+            visitor.visit(self.0.label());
+        }
+    }
+
+    #[test]
+    fn series_that_are_removed_take_no_memory() {
+        let settings = Arc::new(Settings::new(Clock::system()));
+        let identity = Identity {
+            name: "requests".to_owned(),
+            kind: Kind::Counter,
+            number: NumberType::U64,
+            unit: String::new(),
+            description: String::new(),
+            label_keys: Id::KEYS,
+            attributes: Vec::new(),
+            bounds: Arc::default(),
+        };
+        let shared =
+            Arc::new(Shared::new(identity, "requests".into(), Arc::default(), settings.clone()));
+        let options = GroupOptions { limit: Some(10), ..GroupOptions::default() };
+        let group = SeriesGroup::<Counter>::new(Id::KEYS, &settings, options);
+        let Members::Open(open) = &group.members else { panic!("an open label set") };
+        let kept = || open.places() + open.later_len();
+        for id in 0..1000 {
+            group.with(&Id(id), &shared, &()).increment();
+            assert!(group.remove(&Id(id)));
+            assert!(kept() <= 10, "nobody reads, and {} series are kept", kept());
+        }
+        for id in 1000..2000 {
+            group.with(&Id(id), &shared, &()).increment();
+            if id % 5 == 4 {
+                group.clear();
+                assert!(kept() <= 10, "nobody reads, and {} series are kept", kept());
+            }
+        }
+        let held = group.with(&Id(5000), &shared, &());
+        assert!(group.remove(&Id(5000)));
+        assert_eq!(kept(), 11, "what someone may record in stays");
+        held.increment();
+        assert_eq!(group.with(&Id(5000), &shared, &()).value(), 1);
+    }
 }

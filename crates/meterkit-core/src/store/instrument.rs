@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use opentelemetry::metrics::Meter as SdkMeter;
 
+use super::cell::Cell;
 use super::closed::Places;
 use super::entry::Entry;
 use super::group::{GroupOptions, SeriesGroup, Usage};
@@ -85,10 +86,16 @@ impl<H: Handle> Core<H> {
         }
     }
 
-    /// Makes all series of a closed set, exported as zero from now on.
-    pub(crate) fn zero_initialise(&self) {
-        if let SeriesSet::Group(group) = &self.series {
-            group.make_all(&self.shared, &self.sdk);
+    /// Makes all series of a closed set, exported as zero from now on. Gives the limit when it allows fewer.
+    pub(crate) fn zero_initialise(&self) -> Result<(), usize> {
+        match &self.series {
+            SeriesSet::Plain(handle) => {
+                if handle.series().cell().is_empty() {
+                    handle.zero();
+                }
+                Ok(())
+            }
+            SeriesSet::Group(group) => group.make_all(&self.shared, &self.sdk),
         }
     }
 

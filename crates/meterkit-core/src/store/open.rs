@@ -5,9 +5,10 @@
 //! map behind a lock, from which they can go again: memory stays bounded however many label sets come and go.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicUsize, fence};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
@@ -32,6 +33,16 @@ pub(crate) struct OpenSeries<H> {
 struct Later<H> {
     member: Arc<Member<H>>,
     activity: Activity,
+}
+
+impl<H: Handle> Later<H> {
+    /// Whether the series was removed, and nobody holds it. While nobody can come to hold it.
+    fn may_go(&self) -> bool {
+        // After each fence: what those did who let go of it. They may have recorded in it, or shown it again.
+        Arc::strong_count(&self.member) == 1
+            && after_fence(|| self.member.handle.series().is_alone())
+            && after_fence(|| self.member.is_empty() && self.member.is_hidden())
+    }
 }
 
 /// Where a series is.
@@ -155,12 +166,7 @@ impl<H: Handle> OpenSeries<H> {
         let mut later = self.later.write().unwrap_or_else(PoisonError::into_inner);
         for bucket in later.values_mut() {
             // Under the lock nobody can come to hold what nobody holds, so nothing can be recorded in it either.
-            let mut goes = |it: &mut Later<H>| {
-                is_over(&it.member, &mut it.activity)
-                    && Arc::strong_count(&it.member) == 1
-                    && it.member.handle.series().is_alone()
-                    && it.member.is_empty()
-            };
+            let mut goes = |it: &mut Later<H>| is_over(&it.member, &mut it.activity) && it.may_go();
             let mut at = 0;
             while at < bucket.len() {
                 if goes(&mut bucket[at]) {
@@ -178,12 +184,28 @@ impl<H: Handle> OpenSeries<H> {
         left
     }
 
+    /// Lets a series go that was removed, unless someone else holds it: then the next reading does.
+    pub(crate) fn let_go(&self, hash: u64, member: Arc<Member<H>>) {
+        let mut later = self.later.write().unwrap_or_else(PoisonError::into_inner);
+        let Entry::Occupied(mut bucket) = later.entry(hash) else { return };
+        let at = bucket.get().iter().position(|it| Arc::ptr_eq(&it.member, &member));
+        drop(member);
+        let Some(at) = at.filter(|at| bucket.get()[*at].may_go()) else { return };
+        let gone = bucket.get_mut().swap_remove(at);
+        if bucket.get().is_empty() {
+            bucket.remove();
+        }
+        self.later_len.fetch_sub(1, Release);
+        drop(later);
+        drop(gone);
+    }
+
     fn all_later(&self) -> Vec<Arc<Member<H>>> {
         let later = self.later.read().unwrap_or_else(PoisonError::into_inner);
         later.values().flatten().map(|it| it.member.clone()).collect()
     }
 
-    fn later_len(&self) -> usize {
+    pub(crate) fn later_len(&self) -> usize {
         self.later_len.load(Acquire)
     }
 
@@ -195,6 +217,11 @@ impl<H: Handle> OpenSeries<H> {
         }
         hasher.finish()
     }
+}
+
+fn after_fence<R>(look: impl FnOnce() -> R) -> R {
+    fence(Acquire);
+    look()
 }
 
 #[inline]
