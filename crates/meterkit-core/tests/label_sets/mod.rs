@@ -1,0 +1,121 @@
+//! Label sets, open and closed, for tests of groups.
+#![allow(dead_code, reason = "each test file uses others of them")]
+
+use meterkit_core::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
+
+/// Open: any text.
+#[derive(Clone, Copy)]
+pub(crate) struct Tenant<'a>(pub(crate) &'a str);
+
+impl Labels for Tenant<'_> {
+    type Set = Tenant<'static>;
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("tenant")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(self.0.label());
+    }
+}
+
+/// Open: any number.
+#[derive(Clone, Copy)]
+pub(crate) struct Id(pub(crate) u64);
+
+impl Labels for Id {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("id")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(self.0.label());
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Color {
+    Red,
+    Green,
+    Blue,
+}
+
+impl LabelValue for Color {
+    const CARDINALITY: Option<usize> = Some(3);
+
+    fn label(&self) -> LabelRef<'_> {
+        Self::nth(*self as usize)
+    }
+
+    fn index(&self) -> usize {
+        *self as usize
+    }
+
+    fn nth(index: usize) -> LabelRef<'static> {
+        LabelRef::Static(["red", "green", "blue"][index])
+    }
+}
+
+/// Closed, and found by its place: what `derive(Labels)` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Light {
+    pub(crate) color: Color,
+    pub(crate) is_on: bool,
+    pub(crate) is_dimmed: Option<bool>,
+}
+
+impl Light {
+    /// How many different ones there are.
+    pub(crate) const SETS: usize = 18;
+
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for color in [Color::Red, Color::Green, Color::Blue] {
+            for is_on in [false, true] {
+                for is_dimmed in [None, Some(false), Some(true)] {
+                    all.push(Self { color, is_on, is_dimmed });
+                }
+            }
+        }
+        all
+    }
+
+    /// As `readings::labels` writes it.
+    pub(crate) fn text(&self) -> String {
+        let LabelRef::Static(color) = self.color.label() else { panic!("a static text") };
+        let dimmed = self.is_dimmed.map_or(String::new(), |it| format!(",is_dimmed={it}"));
+        format!("color={color}{dimmed},is_on={}", self.is_on)
+    }
+}
+
+impl Labels for Light {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = &[
+        LabelKey::of::<Color>("color"),
+        LabelKey::of::<bool>("is_on"),
+        LabelKey::of::<Option<bool>>("is_dimmed"),
+    ];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(self.color.label());
+        visitor.visit(self.is_on.label());
+        visitor.visit(self.is_dimmed.label());
+    }
+
+    fn index(&self) -> Option<usize> {
+        Some((self.color.index() * 2 + self.is_on.index()) * 3 + self.is_dimmed.index())
+    }
+}
+
+/// Closed, with two sets.
+#[derive(Clone, Copy)]
+pub(crate) struct Success(pub(crate) bool);
+
+impl Labels for Success {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = &[LabelKey::of::<bool>("success")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(self.0.label());
+    }
+
+    fn index(&self) -> Option<usize> {
+        Some(self.0.index())
+    }
+}
