@@ -257,10 +257,15 @@ pub(crate) struct Keys {
 #[derive(Debug)]
 struct KeyEntry {
     name: Cow<'static, str>,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
     /// The place of the label among a series' values.
-    label: Option<u16>,
-    /// What counts where the series has no such label, or no value for it.
-    fixed: Option<AttributeValue>,
+    Label(u16),
+    /// What all series have.
+    Fixed(AttributeValue),
 }
 
 impl Keys {
@@ -270,17 +275,15 @@ impl Keys {
         fixed: impl IntoIterator<Item = &'a (Cow<'static, str>, AttributeValue)>,
     ) -> Self {
         let labels = labels.into_iter().enumerate();
-        let mut entries: Vec<KeyEntry> = labels
-            .map(|(at, name)| KeyEntry { name, label: Some(at as u16), fixed: None })
-            .collect();
+        let mut entries: Vec<KeyEntry> =
+            labels.map(|(at, name)| KeyEntry { name, source: Source::Label(at as u16) }).collect();
         for (name, value) in fixed {
+            let source = Source::Fixed(value.clone());
             match entries.iter_mut().find(|entry| entry.name == *name) {
-                Some(entry) => entry.fixed = Some(value.clone()),
-                None => entries.push(KeyEntry {
-                    name: name.clone(),
-                    label: None,
-                    fixed: Some(value.clone()),
-                }),
+                // Even where its value is absent: two series could have the same attributes otherwise.
+                Some(KeyEntry { source: Source::Label(_), .. }) => {}
+                Some(entry) => entry.source = source,
+                None => entries.push(KeyEntry { name: name.clone(), source }),
             }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -292,9 +295,9 @@ impl Keys {
         &'a self,
         labels: &'a [Option<AttributeValue>],
     ) -> impl Iterator<Item = (&'a Cow<'static, str>, &'a AttributeValue)> {
-        self.entries.iter().filter_map(|entry| {
-            let label = entry.label.and_then(|at| labels.get(at as usize)?.as_ref());
-            Some((&entry.name, label.or(entry.fixed.as_ref())?))
+        self.entries.iter().filter_map(|KeyEntry { name, source }| match source {
+            Source::Label(at) => Some((name, labels.get(*at as usize)?.as_ref()?)),
+            Source::Fixed(value) => Some((name, value)),
         })
     }
 }

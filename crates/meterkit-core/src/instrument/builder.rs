@@ -95,7 +95,7 @@ impl<I> InstrumentBuilder<I> {
     }
 
     /// An attribute that every series of the instrument has. It wins over one of the scope or of all metrics that has
-    /// the same key; a label wins over it.
+    /// the same key; a label with that key wins over it, also where its value is absent.
     pub fn attribute(
         mut self,
         key: impl Into<Cow<'static, str>>,
@@ -235,6 +235,9 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
 
     /// Removes a series when nothing was recorded in it for this long, as far as collections see it. By default series
     /// stay. One that was removed returns, from nothing, when something is recorded in it again.
+    ///
+    /// Give it more time than the longest interval of a push target, and than an outage of one: what a target has not
+    /// been sent by then goes with the series.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.options.idle_timeout = Some(timeout);
         self

@@ -89,8 +89,8 @@ fn series(registry: &Registry) -> Result<GaugeGroup<ByInstrument<'static>, u64>,
 
 fn overflow(registry: &Registry) -> Result<CounterGroup<ByInstrument<'static>>, InstrumentError> {
     builder::<CounterGroup<_>>(registry, "meterkit.overflow")
-        .unit("{recording}")
-        .description("Recordings that went to the overflow series, because a limit was reached.")
+        .unit("{lookup}")
+        .description("Look-ups that found no room for a series and got the overflow series.")
         .build()
 }
 

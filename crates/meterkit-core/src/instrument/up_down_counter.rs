@@ -99,8 +99,10 @@ pub struct InFlight<T: UpDownNumber = i64> {
 impl<T: UpDownNumber> Drop for InFlight<T> {
     fn drop(&mut self) {
         // A series that was removed meanwhile has forgotten the one that came.
-        if self.generation == Some(self.counter.series.generation()) {
-            self.counter.decrement();
+        let series = &self.counter.series;
+        if self.generation == Some(series.generation()) {
+            // Also while the instrument is off: what was counted is taken away.
+            series.cell().add(T::ZERO.saturating_sub(T::ONE));
         }
     }
 }

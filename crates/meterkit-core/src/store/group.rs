@@ -11,12 +11,12 @@ use super::entry::Entry;
 use super::handle::Handle;
 use super::member::Member;
 use super::open::{OpenSeries, Place};
-use super::overflow::Overflow;
+use super::overflow::{self, Overflow};
 use super::reading::Reading;
 use super::room::Room;
 use super::series::SeriesRef;
 use super::settings::Settings;
-use super::shared::{LabelSet, OVERFLOW, Shared};
+use super::shared::{LabelSet, Shared};
 use super::value_cap::{Capped, ValueCap};
 use crate::labels::{LabelKey, Labels};
 
@@ -291,12 +291,13 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         sdk: &H::Sdk,
     ) -> Option<&'a Member<H>> {
-        if closed.get(place).is_none() && !self.room.is_free() {
-            return None;
-        }
-        let member = closed.get_or_make(place, |values| {
-            self.room.try_take().then(|| make(values.into(), shared, sdk))
-        })?;
+        let member = match closed.get(place) {
+            Some(member) => member,
+            None if !self.room.is_free() => return None,
+            None => closed.get_or_make(place, |values| {
+                self.room.try_take().then(|| make(values.into(), shared, sdk))
+            })?,
+        };
         self.readmit(member).then_some(member)
     }
 
@@ -313,14 +314,16 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    /// Takes a series out of every later export, until it is asked for or recorded in again. Whether it was in.
+    /// Takes a series out of every later export, until it is asked for or recorded in again. Whether it was in, or would
+    /// have been in the next.
     fn hide(&self, member: &Member<H>) -> bool {
         let is_change = member.set_hidden(true);
         if is_change {
             self.room.give_back();
         }
+        let is_recorded = !member.is_empty();
         member.handle.series().reset();
-        is_change
+        is_change || is_recorded
     }
 
     /// Has the series in exports, if it was removed. What was recorded in it must get there, whatever the limit.
@@ -348,39 +351,22 @@ impl<H: Handle> SeriesGroup<H> {
         has_room || !member.is_hidden()
     }
 
-    fn for_each_member(&self, each: impl FnMut(&Member<H>)) {
-        match &self.members {
-            Members::Closed(closed) => closed.iter().for_each(each),
-            Members::Open(open) => open.for_each(each),
-        }
-    }
-
     fn warn_of_overflow(&self, shared: &Shared) {
-        let instrument = &shared.descriptor().name;
-        if self.room.taken() < self.room.limit() {
-            return tracing::warn!(
-                instrument,
-                limit = shared.settings.series.limit(),
-                "series limit of the process reached: label sets that are new, of this instrument and others, are \
-                 recorded together as {OVERFLOW}=true; remove series, or raise METERKIT_SERIES_LIMIT"
-            );
-        }
         let mut values = vec![HashSet::new(); self.keys.len()];
         self.for_each_member(|member| {
             for (seen, value) in values.iter_mut().zip(&*member.labels) {
                 seen.insert(value.clone());
             }
         });
-        let most = values.iter().zip(self.keys).max_by_key(|(seen, _)| seen.len());
-        let (key, count) = most.map_or(("", 0), |(seen, key)| (key.name(), seen.len()));
-        tracing::warn!(
-            instrument,
-            limit = self.room.limit(),
-            label = key,
-            values = count,
-            "cardinality limit reached: further label sets are recorded together as \
-             {OVERFLOW}=true; give label `{key}` fewer values, or raise METERKIT_CARDINALITY_LIMIT"
-        );
+        let values = values.iter().zip(self.keys).map(|(seen, key)| (key.name(), seen.len()));
+        overflow::warn(shared, &self.room, values);
+    }
+
+    fn for_each_member(&self, each: impl FnMut(&Member<H>)) {
+        match &self.members {
+            Members::Closed(closed) => closed.iter().for_each(each),
+            Members::Open(open) => open.for_each(each),
+        }
     }
 }
 
@@ -389,61 +375,4 @@ fn make<H: Handle>(values: LabelSet, shared: &Arc<Shared>, sdk: &H::Sdk) -> Memb
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::instrument::Counter;
-    use crate::kind::Kind;
-    use crate::labels::{LabelValue, LabelVisitor};
-    use crate::number::NumberType;
-    use crate::store::clock::Clock;
-    use crate::store::identity::Identity;
-
-    struct Id(u64);
-
-    impl Labels for Id {
-        type Set = Self;
-        const KEYS: &'static [LabelKey] = &[LabelKey::new("id")];
-
-        fn visit(&self, visitor: &mut impl LabelVisitor) {
-            visitor.visit(self.0.label());
-        }
-    }
-
-    #[test]
-    fn series_that_are_removed_take_no_memory() {
-        let settings = Arc::new(Settings::new(Clock::system()));
-        let identity = Identity {
-            name: "requests".to_owned(),
-            kind: Kind::Counter,
-            number: NumberType::U64,
-            unit: String::new(),
-            description: String::new(),
-            label_keys: Id::KEYS,
-            attributes: Vec::new(),
-            bounds: Arc::default(),
-        };
-        let shared =
-            Arc::new(Shared::new(identity, "requests".into(), Arc::default(), settings.clone()));
-        let options = GroupOptions { limit: Some(10), ..GroupOptions::default() };
-        let group = SeriesGroup::<Counter>::new(Id::KEYS, &settings, options);
-        let Members::Open(open) = &group.members else { panic!("an open label set") };
-        let kept = || open.places() + open.later_len();
-        for id in 0..1000 {
-            group.with(&Id(id), &shared, &()).increment();
-            assert!(group.remove(&Id(id)));
-            assert!(kept() <= 10, "nobody reads, and {} series are kept", kept());
-        }
-        for id in 1000..2000 {
-            group.with(&Id(id), &shared, &()).increment();
-            if id % 5 == 4 {
-                group.clear();
-                assert!(kept() <= 10, "nobody reads, and {} series are kept", kept());
-            }
-        }
-        let held = group.with(&Id(5000), &shared, &());
-        assert!(group.remove(&Id(5000)));
-        assert_eq!(kept(), 11, "what someone may record in stays");
-        held.increment();
-        assert_eq!(group.with(&Id(5000), &shared, &()).value(), 1);
-    }
-}
+mod tests;

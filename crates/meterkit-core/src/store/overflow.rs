@@ -6,9 +6,43 @@ use std::sync::{Arc, OnceLock};
 
 use super::handle::Handle;
 use super::member::Member;
+use super::room::Room;
 use super::series::SeriesRef;
-use super::shared::Shared;
+use super::shared::{OVERFLOW, Shared};
 use crate::attributes::AttributeValue;
+
+/// Says once why recordings go to the overflow series. `values` tells how many different ones each label has.
+pub(crate) fn warn<'a>(
+    shared: &Shared,
+    room: &Room,
+    values: impl Iterator<Item = (&'a str, usize)>,
+) {
+    let instrument = &shared.descriptor().name;
+    if room.taken() >= room.limit() {
+        let (label, values) = values.max_by_key(|(_, values)| *values).unwrap_or(("", 0));
+        tracing::warn!(
+            instrument,
+            limit = room.limit(),
+            label,
+            values,
+            "cardinality limit reached: further label sets are recorded together as {OVERFLOW}=true; give label \
+             `{label}` fewer values, or raise METERKIT_CARDINALITY_LIMIT"
+        );
+    } else if !room.is_free() {
+        tracing::warn!(
+            instrument,
+            limit = shared.settings.series.limit(),
+            "series limit of the process reached: label sets that are new, of this instrument and others, are \
+             recorded together as {OVERFLOW}=true; remove series, or raise METERKIT_SERIES_LIMIT"
+        );
+    } else {
+        tracing::warn!(
+            instrument,
+            "labels have a value that is none of those that their type lists: they are recorded as {OVERFLOW}=true; \
+             mend the `LabelValue` of the type"
+        );
+    }
+}
 
 /// The overflow series, and how often it was used.
 pub(crate) struct Overflow<H> {

@@ -55,8 +55,12 @@ impl Scopes {
         for (instrument, full_name) in renamed {
             instrument.shared().rename(full_name);
         }
+        let disabled = self.disabled.read().unwrap_or_else(PoisonError::into_inner);
         for scope in &scopes {
             scope.rename(&naming);
+            // Patterns may name the namespace.
+            let switch = switch_of(&disabled, &scope.key, &naming);
+            scope.instruments().iter().for_each(|instrument| instrument.switch(switch));
         }
         *current = naming;
         Ok(())
