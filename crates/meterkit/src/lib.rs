@@ -20,6 +20,54 @@
 //!
 //! Tests of code that records metrics need none of this: see [`testing`].
 //!
+//! Labels are types, so that the compiler checks each call, and a set of enums and `bool`s is found without hashing:
+//!
+//! ```
+//! use meterkit::{LabelValue, Labels, Registry};
+//!
+//! #[derive(Labels)]
+//! struct Operation {
+//!     kind: Kind,
+//!     success: bool,
+//! }
+//!
+//! #[derive(LabelValue)]
+//! enum Kind {
+//!     Create,
+//!     Delete,
+//! }
+//!
+//! # let meter = Registry::new().scoped("plugin", "catalog");
+//! let operations = meter.counter_group::<Operation, u64>("entities.operations").build()?;
+//! operations.with(Operation { kind: Kind::Create, success: true }).increment();
+//! # let _ = Kind::Delete;
+//! # Ok::<(), meterkit::InstrumentError>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], [`ObservableGauge`], and a
+//!   [`Group`] of each for [`Labels`]. [`derive(Metrics)`](derive@Metrics) declares many of them as one struct.
+//! - [`Telemetry`] delivers what they record; [`Telemetry::from_env`] lists the variables.
+//! - [`Registry::catalogue`] lists what there is; [`testing`] is for tests of code that records.
+//!
+//! # Attributes
+//!
+//! Of attributes with one key, the later in this order wins: the resource; those of all metrics
+//! ([`TelemetryBuilder::attribute`]); those of a scope ([`Meter::attribute`]); those of an instrument
+//! ([`InstrumentBuilder::attribute`]); labels. A label has its key for itself, also where it is absent.
+//!
+//! # Numbers
+//!
+//! | recorded | what happens |
+//! |---|---|
+//! | a negative value, in a counter | dropped, counted in `meterkit.dropped`, logged once per instrument |
+//! | NaN or an infinity | the same |
+//! | more than an integer holds | the sum stops at the largest or smallest value |
+//! | more than a float holds | the sum stops at the largest or smallest finite value |
+//! | a `u64` above `i64::MAX` | kept and exported in full; targets without such numbers get `i64::MAX` |
+//! | a `u64` above 2^53, in a histogram | counted in the right bucket; the sum is a float and rounds |
+//!
 //! # Feature flags
 //!
 //! - `prometheus` (default): the scrape endpoint, and the scrape as a function and as a `tower::Service`.
