@@ -65,7 +65,7 @@
 //! | NaN or an infinity | the same |
 //! | more than an integer holds | the sum stops at the largest or smallest value |
 //! | more than a float holds | the sum stops at the largest or smallest finite value |
-//! | a `u64` above `i64::MAX` | kept and exported in full; targets without such numbers get `i64::MAX` |
+//! | a `u64` above `i64::MAX` | kept and exported in full |
 //! | a `u64` above 2^53, in a histogram | counted in the right bucket; the sum is a float and rounds |
 //!
 //! # Feature flags
