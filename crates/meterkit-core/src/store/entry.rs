@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::group::Member;
 use super::handle::Handle;
-use super::member::Member;
 
 /// A series of a group, found by its labels: use it as the instrument that it is. Clone what it derefs to, with
 /// `group.with(labels).clone()`, to keep a handle.

@@ -7,7 +7,7 @@ use opentelemetry::metrics::Meter as SdkMeter;
 use super::cell::Cell;
 use super::instrument::Core;
 use super::series::SeriesRef;
-use super::shared::Shared;
+use super::shared::{LabelSet, Shared};
 use crate::attributes::Attributes;
 use crate::data::Data;
 use crate::kind::Kind;
@@ -42,3 +42,19 @@ pub trait Handle: Clone + Send + Sync + Sized + 'static {
 
 /// Brings observed values up to date before a reader of the SDK reads them.
 pub(crate) type BeforeRead = Arc<dyn Fn() + Send + Sync>;
+
+/// A new series that begins now, and the handle on it.
+pub(crate) fn make<H: Handle>(
+    labels: LabelSet,
+    is_overflow: bool,
+    shared: &Arc<Shared>,
+    sdk: &H::Sdk,
+) -> H {
+    let keys = shared.keys();
+    let attributes = match is_overflow {
+        true => keys.overflow_attributes(&labels),
+        false => keys.attributes(&labels),
+    };
+    let cell = H::cell(shared, sdk, &attributes);
+    H::new(SeriesRef::new(cell, labels, is_overflow, shared))
+}

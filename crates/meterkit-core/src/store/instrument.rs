@@ -6,11 +6,10 @@ use std::sync::{Arc, OnceLock};
 use opentelemetry::metrics::Meter as SdkMeter;
 
 use super::cell::Cell;
-use super::closed::Places;
 use super::entry::Entry;
+use super::group::Places;
 use super::group::{GroupOptions, SeriesGroup, Usage};
-use super::handle::{BeforeRead, Handle};
-use super::series::SeriesRef;
+use super::handle::{self, BeforeRead, Handle};
 use super::shared::{LabelSet, Shared, Switch};
 use crate::data::Data;
 use crate::labels::Labels;
@@ -35,7 +34,7 @@ impl<H: Handle> Core<H> {
     pub(crate) fn new(shared: Shared, sdk: H::Sdk, options: GroupOptions) -> Self {
         let shared = Arc::new(shared);
         let series = match shared.identity.label_keys {
-            [] => SeriesSet::Plain(SeriesRef::make(no_labels(), false, &shared, &sdk)),
+            [] => SeriesSet::Plain(handle::make(no_labels(), false, &shared, &sdk)),
             keys => SeriesSet::Group(Box::new(SeriesGroup::new(keys, &shared.settings, options))),
         };
         let places = match &series {
@@ -115,7 +114,7 @@ impl<H: Handle> Core<H> {
 
     #[cold]
     fn nowhere(&self) -> &H {
-        self.nowhere.get_or_init(|| SeriesRef::make(no_labels(), false, &self.shared, &self.sdk))
+        self.nowhere.get_or_init(|| handle::make(no_labels(), false, &self.shared, &self.sdk))
     }
 }
 

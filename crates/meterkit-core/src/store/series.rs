@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cell::Cell;
-use super::handle::Handle;
 use super::shared::{LabelSet, PointKeys, Shared};
 use crate::attributes::Attributes;
 
@@ -28,25 +27,11 @@ pub struct SeriesRef<C> {
 }
 
 impl<C: Cell> SeriesRef<C> {
-    /// A new series that begins now.
-    pub(crate) fn make<H: Handle<Cell = C>>(
-        labels: LabelSet,
-        is_overflow: bool,
-        shared: &Arc<Shared>,
-        sdk: &H::Sdk,
-    ) -> H {
-        let keys = shared.keys();
-        let attributes = match is_overflow {
-            true => keys.overflow_attributes(&labels),
-            false => keys.attributes(&labels),
-        };
-        let series = Series {
-            cell: H::cell(shared, sdk, &attributes),
-            start: AtomicU64::new(nanos(shared.settings.clock.now())),
-            labels,
-            is_overflow,
-        };
-        H::new(Self { series: Arc::new(series), shared: shared.clone() })
+    /// A series that begins now.
+    pub(crate) fn new(cell: C, labels: LabelSet, is_overflow: bool, shared: &Arc<Shared>) -> Self {
+        let start = AtomicU64::new(nanos(shared.settings.clock.now()));
+        let series = Series { cell, start, labels, is_overflow };
+        Self { series: Arc::new(series), shared: shared.clone() }
     }
 
     #[inline]

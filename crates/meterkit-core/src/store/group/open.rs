@@ -13,12 +13,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
 
-use super::handle::Handle;
 use super::member::{Activity, Member};
-use super::shared::LabelSet;
 use super::table::SeriesTable;
 use crate::attributes::AttributeValue;
 use crate::labels::{LabelRef, LabelVisitor, Labels};
+use crate::store::handle::Handle;
+use crate::store::shared::LabelSet;
 
 pub(crate) struct OpenSeries<H> {
     key_count: usize,

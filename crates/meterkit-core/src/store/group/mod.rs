@@ -1,23 +1,35 @@
 //! The series of one labelled instrument: found by label set, made when first asked for, limited in number, and taken
 //! out again.
 
+mod closed;
+mod member;
+mod members;
+mod open;
+mod overflow;
+mod reading;
+mod room;
+mod table;
+mod value_cap;
+
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::closed::{ClosedSeries, Places};
+use self::closed::ClosedSeries;
+pub(crate) use self::closed::Places;
+pub(crate) use self::member::Member;
+use self::members::Members;
+use self::open::{OpenSeries, Place};
+use self::overflow::Overflow;
+use self::reading::Reading;
+pub(crate) use self::room::GroupOptions;
+use self::room::Room;
+use self::value_cap::{Capped, ValueCap};
 use super::entry::Entry;
-use super::handle::Handle;
-use super::member::Member;
-use super::open::{OpenSeries, Place};
-use super::overflow::{self, Overflow};
-use super::reading::Reading;
-use super::room::Room;
-use super::series::SeriesRef;
+use super::handle::{self, Handle};
 use super::settings::Settings;
 use super::shared::{LabelSet, Shared};
-use super::value_cap::{Capped, ValueCap};
 use crate::labels::{LabelKey, Labels};
 
 pub(crate) struct SeriesGroup<H: Handle> {
@@ -30,29 +42,12 @@ pub(crate) struct SeriesGroup<H: Handle> {
     reading: Mutex<Reading>,
 }
 
-/// What a group may have that is not part of its identity.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct GroupOptions {
-    /// The instrument's own limit; the registry's counts when it has none.
-    pub(crate) limit: Option<usize>,
-    /// After how long without recordings a series is removed.
-    pub(crate) idle_timeout: Option<Duration>,
-    /// Whether the instrument tells of the store itself.
-    pub(crate) is_self_metric: bool,
-}
-
 /// How many series a group has.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     pub(crate) series: usize,
     /// How often recordings went to the overflow series.
     pub(crate) overflowed: u64,
-}
-
-#[expect(clippy::large_enum_variant, reason = "a further pointer would cost each look-up")]
-pub(super) enum Members<H> {
-    Closed(ClosedSeries<H>),
-    Open(OpenSeries<H>),
 }
 
 impl<H: Handle> SeriesGroup<H> {
@@ -132,7 +127,7 @@ impl<H: Handle> SeriesGroup<H> {
 
     /// Takes all series out of every later export.
     pub(crate) fn clear(&self) {
-        self.for_each_member(|member| {
+        self.members.for_each(|member| {
             self.hide(member);
         });
         if let Members::Open(open) = &self.members {
@@ -179,7 +174,7 @@ impl<H: Handle> SeriesGroup<H> {
 
     /// Calls `each` with every series, removed ones included.
     pub(crate) fn for_each(&self, mut each: impl FnMut(&H)) {
-        self.for_each_member(|member| each(&member.handle));
+        self.members.for_each(|member| each(&member.handle));
         if let Some(member) = self.overflow.get() {
             each(&member.handle);
         }
@@ -220,10 +215,7 @@ impl<H: Handle> SeriesGroup<H> {
 
     /// Keeps new series out while `work` runs.
     pub(crate) fn with_creation_paused<R>(&self, work: impl FnOnce() -> R) -> R {
-        match &self.members {
-            Members::Closed(closed) => closed.with_creation_paused(work),
-            Members::Open(open) => open.with_creation_paused(work),
-        }
+        self.members.with_creation_paused(work)
     }
 
     #[inline]
@@ -353,7 +345,7 @@ impl<H: Handle> SeriesGroup<H> {
 
     fn warn_of_overflow(&self, shared: &Shared) {
         let mut values = vec![HashSet::new(); self.keys.len()];
-        self.for_each_member(|member| {
+        self.members.for_each(|member| {
             for (seen, value) in values.iter_mut().zip(&*member.labels) {
                 seen.insert(value.clone());
             }
@@ -361,17 +353,10 @@ impl<H: Handle> SeriesGroup<H> {
         let values = values.iter().zip(self.keys).map(|(seen, key)| (key.name(), seen.len()));
         overflow::warn(shared, &self.room, values);
     }
-
-    fn for_each_member(&self, each: impl FnMut(&Member<H>)) {
-        match &self.members {
-            Members::Closed(closed) => closed.iter().for_each(each),
-            Members::Open(open) => open.for_each(each),
-        }
-    }
 }
 
 fn make<H: Handle>(values: LabelSet, shared: &Arc<Shared>, sdk: &H::Sdk) -> Member<H> {
-    Member::new(SeriesRef::make(values, false, shared, sdk))
+    Member::new(handle::make(values, false, shared, sdk))
 }
 
 #[cfg(test)]

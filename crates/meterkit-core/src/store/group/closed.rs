@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::member::Member;
-use super::shared::PointKeys;
 use crate::attributes::AttributeValue;
 use crate::labels::LabelKey;
+use crate::store::shared::PointKeys;
 
 /// The series of each label set that there can be, once it is made.
 pub(crate) type Places<H> = Arc<[OnceLock<Member<H>>]>;

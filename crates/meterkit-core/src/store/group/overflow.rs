@@ -4,12 +4,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
-use super::handle::Handle;
 use super::member::Member;
 use super::room::Room;
-use super::series::SeriesRef;
-use super::shared::{OVERFLOW, Shared};
 use crate::attributes::AttributeValue;
+use crate::store::handle::{self, Handle};
+use crate::store::shared::{OVERFLOW, Shared};
 
 /// Says once why recordings go to the overflow series. `values` tells how many different ones each label has.
 pub(crate) fn warn<'a>(
@@ -74,7 +73,7 @@ impl<H: Handle> Overflow<H> {
     /// Makes the series. Whether it was not there before.
     pub(crate) fn make(&self, shared: &Arc<Shared>, sdk: &H::Sdk) -> bool {
         let mark = [Some(AttributeValue::Bool(true))];
-        let member = Member::new(SeriesRef::make(Arc::new(mark), true, shared, sdk));
+        let member = Member::new(handle::make(Arc::new(mark), true, shared, sdk));
         self.series.set(member).is_ok()
     }
 

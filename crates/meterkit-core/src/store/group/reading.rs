@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::group::Members;
-use super::handle::Handle;
 use super::member::{Activity, Member};
-use super::shared::PointKeys;
+use super::members::Members;
+use crate::store::handle::Handle;
+use crate::store::shared::PointKeys;
 
 /// What one reading of a group leaves for the next.
 #[derive(Default)]

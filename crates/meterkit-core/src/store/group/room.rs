@@ -3,9 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use super::group::GroupOptions;
-use super::settings::Settings;
+use crate::store::settings::Settings;
+
+/// What a group may have that is not part of its identity.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GroupOptions {
+    /// The instrument's own limit; the registry's counts when it has none.
+    pub(crate) limit: Option<usize>,
+    /// After how long without recordings a series is removed.
+    pub(crate) idle_timeout: Option<Duration>,
+    /// Whether the instrument tells of the store itself.
+    pub(crate) is_self_metric: bool,
+}
 
 /// The room that a group has for series: below its own limit, and below that of all groups together.
 pub(crate) struct Room {

@@ -4,9 +4,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::time::Duration;
 
-use super::cell::Cell;
-use super::handle::Handle;
-use super::shared::LabelSet;
+use crate::store::cell::Cell;
+use crate::store::handle::Handle;
+use crate::store::shared::LabelSet;
 
 /// A series of a group. Its labels stand here too, so that a look-up does not touch the series itself, whose line of
 /// memory other threads are writing to.
