@@ -119,7 +119,7 @@ pub enum InstrumentError {
 
 /// Why `Meter::scoped` gave a meter that cannot make instruments.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("scope {part} `{text}` {rule}{}", Write(suggestion))]
+#[error("scope {part} `{text}` {rule}; write {}", self.remedy())]
 pub struct ScopeError {
     part: &'static str,
     text: String,
@@ -130,6 +130,15 @@ pub struct ScopeError {
 impl ScopeError {
     pub(crate) fn new(part: &'static str, text: &str, problem: Problem) -> Self {
         Self { part, text: text.to_owned(), rule: problem.rule, suggestion: problem.suggestion }
+    }
+
+    fn remedy(&self) -> String {
+        match (&self.suggestion, self.part) {
+            (Some(suggestion), _) => format!("`{suggestion}`"),
+            (None, "kind") => "for example `plugin`".to_owned(),
+            (None, "name") => "for example `catalog`".to_owned(),
+            (None, _) => "for example `team`".to_owned(),
+        }
     }
 }
 

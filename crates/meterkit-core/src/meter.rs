@@ -21,12 +21,12 @@ use crate::scope::ScopeKey;
 /// otherwise, before the name of each metric. Cheap to clone.
 ///
 /// ```
-/// use meterkit_core::Meter;
+/// use meterkit::Meter;
 ///
 /// let meter = Meter::scoped("plugin", "catalog"); // backstage.plugin.catalog
 /// let queue = meter.gauge::<i64>("queue.length").build()?; // backstage.plugin.catalog.queue.length
 /// queue.set(12);
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Meter {
@@ -97,6 +97,8 @@ impl Meter {
 
     /// Takes everything of this scope away: its instruments, their series and callbacks, and its part of the catalogue
     /// are in no later export. Tells whether there was such a scope.
+    ///
+    /// A meter that names no version unloads all versions of the scope; so it is with schema URLs and attributes.
     ///
     /// For a plugin that is unloaded. What is recorded with handles that were kept is dropped and counted in
     /// `meterkit.dropped`. Instruments that are made in the scope afterwards are new and start from nothing. The scope

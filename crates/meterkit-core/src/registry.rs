@@ -33,13 +33,13 @@ use crate::store::shared::{Shared, Switch};
 /// A program has one, behind [`Meter::scoped`](crate::Meter::scoped); a test makes its own and needs no global:
 ///
 /// ```
-/// use meterkit_core::Registry;
+/// use meterkit::Registry;
 ///
 /// let registry = Registry::new();
 /// let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build()?;
 /// requests.increment();
 /// assert_eq!(registry.read()[0].metrics[0].descriptor.name, "backstage.plugin.catalog.requests");
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 ///
 /// Cloning gives another handle on the same registry.
@@ -119,10 +119,6 @@ impl Registry {
         self.inner.settings.cardinality_limit.store(limit.max(1), Relaxed);
     }
 
-    pub(crate) fn cardinality_limit(&self) -> usize {
-        self.inner.settings.cardinality_limit.load(Relaxed)
-    }
-
     /// How many series all groups may have together; further label sets go to the overflow series of their groups.
     /// 1,000,000 by default; `METERKIT_SERIES_LIMIT` overrides. Series that exist stay.
     pub fn set_series_limit(&self, limit: usize) {
@@ -163,14 +159,12 @@ impl Registry {
         if SelfMetrics::has_scope(key) {
             return false;
         }
-        let Some(scope) = self.inner.scopes.unload(key) else {
-            return false;
-        };
+        let scopes = self.inner.scopes.unload(key);
         self.inner.callbacks.unregister_unloaded();
-        for instrument in scope.instruments() {
+        for instrument in scopes.iter().flat_map(|scope| scope.instruments()) {
             self.inner.self_metrics.forget(&instrument.shared().descriptor().name);
         }
-        true
+        !scopes.is_empty()
     }
 
     /// Runs all callbacks of observable instruments once and puts what they return into the store.

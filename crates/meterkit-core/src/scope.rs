@@ -107,6 +107,14 @@ impl ScopeKey {
         Ok(Self::from(ScopeId::Semconv(scope.to_owned())))
     }
 
+    /// Whether this is a scope of which `wanted` says no more than is so: what it leaves out may be anything.
+    pub(crate) fn is_a(&self, wanted: &Self) -> bool {
+        self.id == wanted.id
+            && (wanted.version.is_none() || wanted.version == self.version)
+            && (wanted.schema_url.is_none() || wanted.schema_url == self.schema_url)
+            && wanted.attributes.iter().all(|attribute| self.attributes.contains(attribute))
+    }
+
     /// `backstage.plugin.catalog`. A name that carries the prefix already is not prefixed twice.
     pub(crate) fn full_name(&self, naming: &Naming) -> String {
         match &self.id {

@@ -27,6 +27,7 @@ fn catalog() -> (ManualClock, Registry, Meter) {
 #[test]
 fn everything_of_the_scope_is_gone_and_the_others_are_untouched() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog();
+    let meter = meter.version("1");
     let mut guards = Vec::new();
     let other = registry.scoped("plugin", "other");
     let newer = meter.clone().version("2");
@@ -55,6 +56,33 @@ fn everything_of_the_scope_is_gone_and_the_others_are_untouched() -> Result<(), 
     assert!(registry.read().iter().filter(|scope| scope.metrics.len() == 4).count() == 2);
     assert!(!meter.unload(), "it is unloaded already");
     drop(guards);
+    Ok(())
+}
+
+#[test]
+fn a_meter_that_says_less_unloads_all_that_it_could_mean() -> Result<(), InstrumentError> {
+    let (_, registry, meter) = catalog();
+    let made = || {
+        for meter in [
+            meter.clone(),
+            meter.clone().version("1"),
+            meter.clone().version("1").attribute("team", "ingest"),
+            meter.clone().schema_url("https://example.org/1").attribute("team", "search"),
+        ] {
+            meter.counter::<u64>("requests").build().expect("a good name").increment();
+        }
+        registry.read().len()
+    };
+    assert_eq!(made(), 4);
+    assert!(meter.clone().attribute("team", "ingest").unload());
+    assert_eq!(registry.read().len(), 3);
+    assert!(meter.clone().version("1").unload());
+    assert_eq!(registry.read().len(), 2);
+    assert!(!meter.clone().version("1").unload());
+    assert!(meter.clone().unload());
+    assert!(registry.read().is_empty());
+    assert_eq!(made(), 4);
+    assert_eq!(total(&registry, REQUESTS), 1.0, "each starts afresh");
     Ok(())
 }
 

@@ -68,7 +68,7 @@ impl PrometheusServer {
         self
     }
 
-    /// The port. 9464 by default; 0 lets the system choose, and [`BoundServer::address`] tells.
+    /// The port. 9464 by default; 0 lets the system choose, and the line that is logged at start tells which.
     /// `OTEL_EXPORTER_PROMETHEUS_PORT` overrides.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {

@@ -19,7 +19,7 @@ impl Registry {
     /// those metrics come with their first value. Attributes of all metrics are left out too, an operator sets them.
     ///
     /// ```
-    /// use meterkit_core::Registry;
+    /// use meterkit::Registry;
     ///
     /// let registry = Registry::new();
     /// let meter = registry.scoped("plugin", "catalog");
@@ -29,7 +29,7 @@ impl Registry {
     /// assert_eq!(catalogue.entries[0].name, "backstage.plugin.catalog.requests");
     /// assert_eq!(catalogue.entries[0].prometheus_name, "backstage_plugin_catalog_requests_total");
     /// assert!(catalogue.to_markdown().contains("| counter of u64 |"));
-    /// # Ok::<(), meterkit_core::InstrumentError>(())
+    /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```
     pub fn catalogue(&self) -> Catalogue {
         let mut entries = Vec::new();

@@ -209,7 +209,7 @@ impl<H: Handle> InstrumentBuilder<H> {
     /// ```
     /// use std::sync::LazyLock;
     ///
-    /// use meterkit_core::{Counter, Meter};
+    /// use meterkit::{Counter, Meter};
     ///
     /// static REQUESTS: LazyLock<Counter> =
     ///     LazyLock::new(|| Meter::scoped("core", "http").counter("requests").register());
@@ -246,6 +246,9 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// Has every series of a closed label set exported from the start: counters and gauges as zero, histograms without
     /// values. By default a series is exported once it is used. Does not compile unless all labels are closed: enums,
     /// `bool`s and `Option`s of those.
+    ///
+    /// Where an operator's limit (`METERKIT_CARDINALITY_LIMIT`) allows fewer series, as many are made as may be, and a
+    /// warning says so.
     pub fn zero_initialised(mut self) -> Self {
         const {
             assert!(
@@ -269,8 +272,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
         }
         let name = self.name.clone().into_owned();
         let sets = LabelKey::closed_sets(L::KEYS).unwrap_or(usize::MAX);
-        let limit = self.options.limit.unwrap_or_else(|| self.registry.cardinality_limit());
-        if sets > limit {
+        if let Some(limit) = self.options.limit.filter(|limit| sets > *limit) {
             return Err(InstrumentError::TooManySets { name, sets, limit });
         }
         let core = self.core::<H>(H::KIND, L::KEYS)?;

@@ -28,12 +28,12 @@ use crate::store::shared::Shared;
 /// Follows OpenTelemetry's Metrics API, section Counter.
 ///
 /// ```
-/// # let meter = meterkit_core::Registry::new().scoped("plugin", "catalog");
+/// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
 /// let requests = meter.counter::<u64>("requests").unit("{request}").build()?;
 /// requests.increment();
 /// requests.add(2);
 /// assert_eq!(requests.value(), 3);
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[must_use = "a counter does nothing until it is used"]
 pub struct Counter<T: CounterNumber = u64> {

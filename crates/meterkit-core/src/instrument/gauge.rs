@@ -27,13 +27,13 @@ use crate::store::shared::Shared;
 /// Follows OpenTelemetry's Metrics API, section Gauge.
 ///
 /// ```
-/// # let meter = meterkit_core::Registry::new().scoped("plugin", "catalog");
+/// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
 /// let queue = meter.gauge::<i64>("queue.length").build()?;
 /// queue.set(12);
 /// queue.sub(2);
 /// queue.set_max(7);
 /// assert_eq!(queue.value(), 10);
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[must_use = "a gauge does nothing until it is used"]
 pub struct Gauge<T: GaugeNumber = i64> {

@@ -25,7 +25,7 @@ use crate::store::instrument::Core;
 /// totals stay right.
 ///
 /// ```
-/// use meterkit_core::{LabelKey, LabelValue, LabelVisitor, Labels, Registry};
+/// use meterkit::{LabelKey, LabelValue, LabelVisitor, Labels, Registry};
 ///
 /// struct Operation { kind: &'static str, success: bool }
 ///
@@ -42,7 +42,7 @@ use crate::store::instrument::Core;
 /// let meter = Registry::new().scoped("plugin", "catalog");
 /// let operations = meter.counter_group::<Operation, u64>("entities.operations").build()?;
 /// operations.with(Operation { kind: "create", success: true }).increment();
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[must_use = "a group does nothing until one of its series is used"]
 pub struct Group<L, H: Handle> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use meterkit_rules::unit;
 use opentelemetry::metrics::{Histogram as SdkHistogram, Meter as SdkMeter};
@@ -31,14 +32,14 @@ use crate::store::shared::Shared;
 /// Follows OpenTelemetry's Metrics API, section Histogram.
 ///
 /// ```
-/// # let meter = meterkit_core::Registry::new().scoped("plugin", "catalog");
+/// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
 /// let duration = meter.histogram::<f64>("processing.duration").unit("s").build()?;
 /// duration.record(0.25);
 /// let timer = duration.start_timer(); // records seconds when dropped
 /// drop(timer);
 /// let answer = duration.time(|| 6 * 7);
 /// # assert_eq!(answer, 42);
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[must_use = "a histogram does nothing until it is used"]
 pub struct Histogram<T: HistogramNumber = f64> {
@@ -65,7 +66,7 @@ impl<T: HistogramNumber> Histogram<T> {
     }
 
     /// Starts a timer that records, when dropped, how long it lived: in the histogram's unit of time, or in seconds
-    /// when its unit is none. Integers hold whole units.
+    /// when its unit is none, with a warning unless it has no unit at all. Integers hold whole units.
     pub fn start_timer(&self) -> Timer<T> {
         Timer::start(self.clone())
     }
@@ -76,9 +77,9 @@ impl<T: HistogramNumber> Histogram<T> {
     /// dropped, is recorded too.
     ///
     /// ```
-    /// # let meter = meterkit_core::Registry::new().scoped("plugin", "catalog");
+    /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
     /// # async fn fetch() -> u32 { 7 }
-    /// # async fn example(meter: meterkit_core::Meter) -> Result<(), meterkit_core::InstrumentError> {
+    /// # async fn example(meter: meterkit::Meter) -> Result<(), meterkit::InstrumentError> {
     /// let duration = meter.histogram::<f64>("processing.duration").unit("s").build()?;
     /// let answer = duration.time(|| 6 * 7);
     /// let fetched = duration.time(fetch()).await;
@@ -89,10 +90,21 @@ impl<T: HistogramNumber> Histogram<T> {
         work.time(self.clone())
     }
 
-    /// The clock of the registry, and how many of the histogram's unit a second has.
-    pub(super) fn clock(&self) -> (&Clock, f64) {
+    /// Records the time since `start`, and tells how long it was.
+    pub(super) fn record_since(&self, start: Duration) -> Duration {
         let shared = &self.series.shared;
-        (&shared.settings.clock, unit::per_second(&shared.identity.unit).unwrap_or(1.0))
+        let unit = &shared.identity.unit;
+        let per_second = unit::per_second(unit);
+        if per_second.is_none() && !unit.is_empty() {
+            shared.warn_of_unit();
+        }
+        let elapsed = shared.settings.clock.elapsed().saturating_sub(start);
+        self.record(T::from_duration(elapsed.as_secs_f64() * per_second.unwrap_or(1.0)));
+        elapsed
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.series.shared.settings.clock
     }
 }
 

@@ -5,7 +5,7 @@ use crate::labels::{LabelRef, LabelValue};
 /// How something ended: `ok` or `error`. A label that is made from a `Result`.
 ///
 /// ```
-/// use meterkit_core::{LabelKey, LabelValue, LabelVisitor, Labels, Outcome, Registry};
+/// use meterkit::{LabelKey, LabelValue, LabelVisitor, Labels, Outcome, Registry};
 ///
 /// struct Build { outcome: Outcome }
 ///
@@ -23,7 +23,7 @@ use crate::labels::{LabelRef, LabelValue};
 /// let result: Result<(), std::fmt::Error> = Ok(());
 /// builds.with(Build { outcome: (&result).into() }).increment();
 /// # assert_eq!(builds.with(Build { outcome: Outcome::Ok }).value(), 1);
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "a result has these two")]

@@ -23,7 +23,7 @@ pub struct Timer<T: HistogramNumber = f64> {
 
 impl<T: HistogramNumber> Timer<T> {
     pub(super) fn start(histogram: Histogram<T>) -> Self {
-        let start = histogram.clock().0.elapsed();
+        let start = histogram.clock().elapsed();
         Self { histogram: Some(histogram), start }
     }
 
@@ -38,7 +38,7 @@ impl<T: HistogramNumber> Timer<T> {
     }
 
     fn finish(&mut self) -> Option<Duration> {
-        Some(record_since(self.start, &self.histogram.take()?))
+        Some(self.histogram.take()?.record_since(self.start))
     }
 }
 
@@ -52,7 +52,7 @@ impl<T: HistogramNumber> Drop for Timer<T> {
 /// [`Group::start_timer`].
 ///
 /// ```
-/// use meterkit_core::{LabelKey, LabelValue, LabelVisitor, Labels, Outcome, Registry};
+/// use meterkit::{LabelKey, LabelValue, LabelVisitor, Labels, Outcome, Registry};
 ///
 /// struct Build { outcome: Outcome }
 ///
@@ -70,7 +70,7 @@ impl<T: HistogramNumber> Drop for Timer<T> {
 /// let timer = durations.start_timer();
 /// let result: Result<(), std::fmt::Error> = Ok(());
 /// timer.observe(Build { outcome: (&result).into() });
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "it records only when it is given its labels"]
@@ -87,15 +87,8 @@ impl<L: Labels, T: HistogramNumber> GroupTimer<L, T> {
 
     /// Records in the series with these labels, and tells how long it was.
     pub fn observe(self, labels: impl Labels<Set = L::Set>) -> Duration {
-        record_since(self.start, &self.group.with(labels))
+        self.group.with(labels).record_since(self.start)
     }
-}
-
-fn record_since<T: HistogramNumber>(start: Duration, histogram: &Histogram<T>) -> Duration {
-    let (clock, scale) = histogram.clock();
-    let elapsed = clock.elapsed().saturating_sub(start);
-    histogram.record(T::from_duration(elapsed.as_secs_f64() * scale));
-    elapsed
 }
 
 /// What [`Histogram::time`] can time: a closure or a future. `M` tells the compiler which of the two it is.

@@ -28,14 +28,14 @@ use crate::store::shared::Shared;
 /// Follows OpenTelemetry's Metrics API, section UpDownCounter.
 ///
 /// ```
-/// # let meter = meterkit_core::Registry::new().scoped("core", "http");
+/// # let meter = meterkit::Registry::new().scoped("core", "http");
 /// let in_flight = meter.up_down_counter::<i64>("requests.in_flight").build()?;
 /// {
 ///     let _request = in_flight.guard();
 ///     assert_eq!(in_flight.value(), 1);
 /// }
 /// assert_eq!(in_flight.value(), 0);
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[must_use = "an up-down counter does nothing until it is used"]
 pub struct UpDownCounter<T: UpDownNumber = i64> {

@@ -18,7 +18,7 @@ pub use self::value::{LabelRef, LabelValue};
 /// and keys that begin with `__` or `otel_scope_` are reserved; building the group reports them.
 ///
 /// ```
-/// use meterkit_core::{LabelKey, LabelValue, LabelVisitor, Labels};
+/// use meterkit::{LabelKey, LabelValue, LabelVisitor, Labels};
 ///
 /// struct Operation {
 ///     kind: &'static str,

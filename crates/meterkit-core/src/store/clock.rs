@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// ```
 /// use std::time::Duration;
 ///
-/// use meterkit_core::{ManualClock, Registry};
+/// use meterkit::{ManualClock, Registry};
 ///
 /// let clock = ManualClock::new();
 /// let registry = Registry::with_clock(&clock);
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// let timer = duration.start_timer();
 /// clock.advance(Duration::from_millis(250));
 /// assert_eq!(timer.observe_duration(), Duration::from_millis(250));
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 ///
 /// Cloning gives another handle on the same clock.

@@ -85,22 +85,28 @@ impl Scopes {
         }
     }
 
-    /// Takes a scope away, and gives it to the caller, who holds no lock when it goes.
-    pub(crate) fn unload(&self, key: &ScopeKey) -> Option<Arc<Scope>> {
+    /// Takes the scopes away that are what `key` says, and gives them to the caller, who holds no lock when they go.
+    pub(crate) fn unload(&self, key: &ScopeKey) -> Vec<Arc<Scope>> {
         let naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
-        let removed = {
-            let mut scopes = self.scopes.write().unwrap_or_else(PoisonError::into_inner);
-            scopes.remove(&key.canonical(&naming))
-        };
-        let scope = removed?;
-        let name = scope.instrumentation_scope();
+        let key = key.canonical(&naming);
+        let mut removed = Vec::new();
+        self.scopes.write().unwrap_or_else(PoisonError::into_inner).retain(|known, scope| {
+            let stays = !known.is_a(&key);
+            if !stays {
+                removed.push(scope.clone());
+            }
+            stays
+        });
         let mut unloaded = self.unloaded.write().unwrap_or_else(PoisonError::into_inner);
-        for instrument in scope.instruments() {
-            instrument.switch(Switch::Unloaded);
-            let full_name = instrument.shared().descriptor().name.clone();
-            unloaded.insert((InstrumentationScope::clone(&name), full_name));
+        for scope in &removed {
+            let name = scope.instrumentation_scope();
+            for instrument in scope.instruments() {
+                instrument.switch(Switch::Unloaded);
+                let full_name = instrument.shared().descriptor().name.clone();
+                unloaded.insert((InstrumentationScope::clone(&name), full_name));
+            }
         }
-        Some(scope)
+        removed
     }
 
     /// Whether `scope` has or had a metric of this name.

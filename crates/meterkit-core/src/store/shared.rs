@@ -18,6 +18,7 @@ pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 pub struct Shared {
     switch: AtomicU8,
     has_warned: AtomicBool,
+    has_warned_of_unit: AtomicBool,
     exports_empty: AtomicBool,
     /// Which set of twins in the SDK has this instrument's; 0 for none.
     pub(crate) mapped_to: AtomicU64,
@@ -44,6 +45,7 @@ impl Shared {
         Self {
             switch: AtomicU8::new(Switch::On as u8),
             has_warned: AtomicBool::new(false),
+            has_warned_of_unit: AtomicBool::new(false),
             exports_empty: AtomicBool::new(false),
             mapped_to: AtomicU64::new(0),
             identity,
@@ -102,6 +104,17 @@ impl Shared {
 
     pub(crate) fn export_empty(&self) {
         self.exports_empty.store(true, Relaxed);
+    }
+
+    /// Says once that a timer records seconds in a histogram of something else.
+    pub(crate) fn warn_of_unit(&self) {
+        if !self.has_warned_of_unit.swap(true, Relaxed) {
+            tracing::warn!(
+                instrument = %self.descriptor().name,
+                unit = self.identity.unit,
+                "a timer records seconds, the histogram's unit is no unit of time; give it the unit `s`"
+            );
+        }
     }
 
     pub(crate) fn descriptor(&self) -> Arc<Descriptor> {

@@ -139,11 +139,15 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    /// Makes all series of a closed set, with a value to be exported from now on. Gives the limit when it allows fewer.
+    /// Makes all series of a closed set, with a value to be exported from now on. Gives the instrument's own limit when
+    /// it allows fewer; below another limit, there are as many as may be.
     pub(crate) fn make_all(&self, shared: &Arc<Shared>, sdk: &H::Sdk) -> Result<(), usize> {
         let sets = LabelKey::closed_sets(self.keys).unwrap_or(0);
+        if let Some(limit) = self.room.own_limit().filter(|limit| sets > *limit) {
+            return Err(limit);
+        }
         if sets > self.room.limit() {
-            return Err(self.room.limit());
+            self.warn_of_overflow(shared);
         }
         let zero = |member: &Member<H>| {
             if self.readmit(member) && member.is_empty() {

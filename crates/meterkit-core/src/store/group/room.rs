@@ -35,6 +35,11 @@ impl Room {
         self.taken.load(Relaxed)
     }
 
+    /// How many the instrument itself allows, if it says so.
+    pub(crate) fn own_limit(&self) -> Option<usize> {
+        self.options.limit
+    }
+
     /// How many there may be in this group.
     pub(crate) fn limit(&self) -> usize {
         let default = || self.settings.cardinality_limit.load(Relaxed);
