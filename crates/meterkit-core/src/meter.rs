@@ -98,10 +98,11 @@ impl Meter {
     /// Takes everything of this scope away: its instruments, their series and callbacks, and its part of the catalogue
     /// are in no later export. Tells whether there was such a scope.
     ///
-    /// A meter that names no version unloads all versions of the scope; so it is with schema URLs and attributes.
+    /// A meter that names no version unloads all versions of the scope; so it is with schema URLs and attributes. It makes
+    /// no difference whether the meter is [`prefixed`](Self::prefixed): the scope is the same.
     ///
     /// For a plugin that is unloaded. What is recorded with handles that were kept is dropped and counted in
-    /// `meterkit.dropped`. Instruments that are made in the scope afterwards are new and start from nothing. The scope
+    /// `meterkit.dropped`, so a plugin that is loaded again makes its instruments again, and keeps them in no static. Instruments that are made in the scope afterwards are new and start from nothing. The scope
     /// `meterkit`, where the library tells of itself, stays.
     pub fn unload(self) -> bool {
         self.key.is_ok_and(|key| self.registry.unload(&key))

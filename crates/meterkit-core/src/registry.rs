@@ -182,7 +182,8 @@ impl Registry {
         let scopes = self.inner.scopes.all().into_iter();
         for scope in scopes.filter(|scope| !SelfMetrics::has_scope(&scope.key)) {
             for instrument in scope.instruments() {
-                if let Some(usage) = instrument.usage() {
+                let is_on = !instrument.shared().is_off();
+                if let Some(usage) = instrument.usage().filter(|_| is_on) {
                     let name = instrument.shared().descriptor().name.clone();
                     let total = usages.entry(name).or_default();
                     total.series += usage.series;

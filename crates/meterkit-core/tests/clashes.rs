@@ -87,7 +87,7 @@ fn another_unit_or_description_is_refused() -> Result<(), InstrumentError> {
         meter.counter::<u64>("traffic").unit(unit).description(description).build()
     };
     let _first = build("By", "Bytes sent.")?;
-    refused(build("", "Bytes sent."), name, "unit", "`By`", "``");
+    refused(build("", "Bytes sent."), name, "unit", "`By`", "(none)");
     refused(build("By", "Bytes."), name, "description", "`Bytes sent.`", "`Bytes.`");
     Ok(())
 }

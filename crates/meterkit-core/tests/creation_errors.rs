@@ -67,8 +67,9 @@ fn each_bad_unit_is_named_with_the_rule_and_a_better_one() {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     for (unit, rule, suggestion) in [
-        ("seconds", "is a word", "write the UCUM symbol `s`"),
-        ("bytes", "is a word", "write the UCUM symbol `By`"),
+        ("seconds", "is no UCUM symbol", "write `s`"),
+        ("bytes", "is no UCUM symbol", "write `By`"),
+        ("requests", "is a word", "write an annotation such as `{request}`"),
         ("open files", "must not hold white space", "write an annotation such as `{open_files}`"),
         ("{request", "braces that do not match", "write for example `{request}`"),
         ("{{request}}", "braces that do not match", "write for example `{request}`"),

@@ -110,7 +110,7 @@ pub fn label_value(input: TokenStream) -> TokenStream {
 /// | Setting | On | Default | What it does |
 /// |---|---|---|---|
 /// | `rename = "..."` | a field | the name in snake_case | the label's key |
-/// | `max_values = 50` | a field | no limit | lets so many values through, further ones become `other` |
+/// | `max_values = 50` | a field | no limit | lets the first so many values through, all further ones become `other` |
 /// | `crate = "path"` | the struct | `::meterkit` | where the generated code finds `meterkit` |
 ///
 /// # What does not compile
@@ -170,12 +170,17 @@ pub fn labels(input: TokenStream) -> TokenStream {
 ///
 /// # What is generated
 ///
-/// An implementation of `Metrics`, which makes the instruments with a `Meter`. When the struct names a scope, two
+/// An implementation of `Metrics`, which makes the instruments with a `Meter`. When the struct names a scope, three
 /// functions that need no meter, as visible as the struct:
 ///
 /// - `register() -> Self` makes the instruments in the global registry. It never fails: an instrument that cannot be
 ///   made is logged, and records nowhere.
 /// - `register_in(&Registry) -> Result<Self, InstrumentError>` makes them in the registry given, as tests want it.
+/// - `meter_in(&Registry) -> Meter` is the meter that they are made with: for callbacks in the same scope, and for
+///   `unload()`.
+///
+/// A plugin that can be unloaded keeps its metrics in a value of its own, not in a static: a static would go on to hold the
+/// instruments of the scope that is gone.
 ///
 /// # Settings of the struct
 ///

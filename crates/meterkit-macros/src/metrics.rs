@@ -72,15 +72,15 @@ fn constructors(input: &DeriveInput, container: &Container) -> TokenStream {
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     quote! {
         #[automatically_derived]
-        // A program uses one of the two.
+        // No program uses all of them.
         #[allow(dead_code)]
         impl #generics #name #arguments #bounds {
             /// Makes the instruments in the global registry.
             ///
             /// Never fails: an instrument that cannot be made is logged, and records nowhere.
             #visibility fn register() -> Self {
-                let registry = #meterkit::Registry::global();
-                <Self as #meterkit::Metrics>::register_on(&#meter)
+                let meter = Self::meter_in(#meterkit::Registry::global());
+                <Self as #meterkit::Metrics>::register_on(&meter)
             }
 
             /// Makes the instruments in `registry`.
@@ -91,7 +91,12 @@ fn constructors(input: &DeriveInput, container: &Container) -> TokenStream {
             #visibility fn register_in(
                 registry: &#meterkit::Registry,
             ) -> ::core::result::Result<Self, #meterkit::InstrumentError> {
-                <Self as #meterkit::Metrics>::try_register_on(&#meter)
+                <Self as #meterkit::Metrics>::try_register_on(&Self::meter_in(registry))
+            }
+
+            /// The meter that the instruments are made with: for callbacks in the same scope, and to unload it.
+            #visibility fn meter_in(registry: &#meterkit::Registry) -> #meterkit::Meter {
+                #meter
             }
         }
     }

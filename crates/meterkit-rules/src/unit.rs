@@ -3,25 +3,35 @@
 /// Longest unit that OpenTelemetry's specification asks back ends to take.
 const MAX_LENGTH: usize = 63;
 
-/// Words that people write where UCUM has a symbol.
-const WORDS: [(&str, &str); 16] = [
-    ("second", "s"),
-    ("seconds", "s"),
-    ("sec", "s"),
-    ("millisecond", "ms"),
-    ("milliseconds", "ms"),
-    ("microseconds", "us"),
-    ("nanoseconds", "ns"),
-    ("minutes", "min"),
-    ("hours", "h"),
-    ("days", "d"),
-    ("byte", "By"),
-    ("bytes", "By"),
-    ("B", "By"),
-    ("percent", "%"),
-    ("celsius", "Cel"),
-    ("ratio", "1"),
+/// Words and symbols that people write where UCUM has another symbol, in lower case.
+const WORDS: [(&str, &[&str]); 13] = [
+    ("s", &["second", "seconds", "sec", "secs"]),
+    ("ms", &["millisecond", "milliseconds", "millis", "msec", "msecs"]),
+    ("us", &["microsecond", "microseconds", "micros", "usec", "usecs"]),
+    ("ns", &["nanosecond", "nanoseconds", "nanos", "nsec", "nsecs"]),
+    ("min", &["minute", "minutes", "mins"]),
+    ("h", &["hour", "hours", "hr", "hrs"]),
+    ("d", &["day", "days"]),
+    ("By", &["byte", "bytes", "b"]),
+    ("kBy", &["kb", "kilobyte", "kilobytes"]),
+    ("MBy", &["megabyte", "megabytes"]),
+    ("%", &["percent", "pct"]),
+    ("Cel", &["celsius"]),
+    ("1", &["ratio", "fraction"]),
 ];
+
+/// Multiples of bytes as people write them; in UCUM, `B` is the bel.
+const BYTES: [(&str, &str); 6] = [
+    ("MB", "MBy"),
+    ("GB", "GBy"),
+    ("TB", "TBy"),
+    ("KiB", "KiBy"),
+    ("MiB", "MiBy"),
+    ("GiB", "GiBy"),
+];
+
+/// Symbols of UCUM with prefixes have four letters at most, but for multiples of `bit`: what is longer is a word.
+const LONGEST_SYMBOL: usize = 4;
 
 /// What is wrong with `unit`, and what to write, or `None` when it is fine. No unit is fine.
 pub fn problem(unit: &str) -> Option<String> {
@@ -40,8 +50,15 @@ pub fn problem(unit: &str) -> Option<String> {
             unit.split_ascii_whitespace().collect::<Vec<_>>().join("_")
         ));
     }
-    if let Some((_, symbol)) = WORDS.iter().find(|(word, _)| *word == unit) {
-        return Some(format!("is a word; write the UCUM symbol `{symbol}`"));
+    if let Some(symbol) = symbol_for(unit) {
+        return Some(format!("is no UCUM symbol; write `{symbol}`"));
+    }
+    let is_word = unit.len() > LONGEST_SYMBOL && unit.chars().all(|c| c.is_ascii_alphabetic());
+    if is_word && !unit.ends_with("bit") {
+        let one = unit.strip_suffix('s').unwrap_or(unit).to_ascii_lowercase();
+        return Some(format!(
+            "is a word; for what is counted write an annotation such as `{{{one}}}`"
+        ));
     }
     if !braces_match(unit) {
         return Some("has braces that do not match; write for example `{request}`".to_owned());
@@ -61,6 +78,15 @@ pub fn per_second(unit: &str) -> Option<f64> {
         "d" => Some(1.0 / 86400.0),
         _ => None,
     }
+}
+
+/// The symbol that is meant by `unit`, when that is something else.
+fn symbol_for(unit: &str) -> Option<&'static str> {
+    let lower = unit.to_ascii_lowercase();
+    let words = WORDS.iter().map(|(symbol, words)| (*symbol, words.contains(&&*lower)));
+    let bytes = BYTES.iter().map(|(written, symbol)| (*symbol, *written == unit));
+    // `b` is the barn: only the capital is meant as bytes.
+    words.chain(bytes).find(|(_, is_meant)| *is_meant && unit != "b").map(|(symbol, _)| symbol)
 }
 
 fn braces_match(unit: &str) -> bool {
@@ -83,7 +109,24 @@ mod tests {
 
     #[test]
     fn symbols_and_annotations_are_units() {
-        for unit in ["", "s", "ms", "By", "1", "%", "{operation}", "By/s", "{request}/min"] {
+        for unit in [
+            "",
+            "s",
+            "ms",
+            "By",
+            "MiBy",
+            "1",
+            "%",
+            "{operation}",
+            "By/s",
+            "{request}/min",
+            "Cel",
+            "mmol",
+            "kHz",
+            "Mibit",
+            "m/s2",
+            "b",
+        ] {
             assert_eq!(problem(unit), None, "{unit}");
         }
     }
@@ -93,6 +136,13 @@ mod tests {
         for (unit, remedy) in [
             ("seconds", "`s`"),
             ("bytes", "`By`"),
+            ("B", "`By`"),
+            ("KB", "`kBy`"),
+            ("MiB", "`MiBy`"),
+            ("Second", "`s`"),
+            ("msec", "`ms`"),
+            ("requests", "`{request}`"),
+            ("Items", "`{item}`"),
             ("open files", "`{open_files}`"),
             ("{request", "`{request}`"),
             ("request}", "`{request}`"),

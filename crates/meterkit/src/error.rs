@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use meterkit_core::{AttributeError, InstrumentError, NamingError};
+use meterkit_core::{AttributeError, InstrumentError, NamingError, ScopePatternError};
 use meterkit_pipeline::{Closed, FlushError, StartError};
 
 use crate::env::EnvError;
@@ -22,6 +22,12 @@ pub enum Error {
     /// An instrument could not be made.
     #[error(transparent)]
     Instrument(#[from] InstrumentError),
+    /// An attribute of every series has a key that cannot be used.
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
+    /// A list of scopes cannot be read.
+    #[error(transparent)]
+    Scopes(#[from] ScopePatternError),
     /// The last snapshot did not reach every target.
     #[error(transparent)]
     Flush(#[from] FlushError),

@@ -169,6 +169,16 @@ impl<I> InstrumentBuilder<I> {
         self.registry.instrument(&scope, identity, self.options)
     }
 
+    /// Says why the instrument cannot be made.
+    fn log(&self, error: &InstrumentError) {
+        let scope = self.scope.as_ref().map(|key| key.full_name(&self.registry.naming()));
+        tracing::error!(
+            %error,
+            scope = scope.unwrap_or_default(),
+            "instrument not made: what is recorded with it is dropped"
+        );
+    }
+
     /// An instrument that records nowhere, for one that cannot be made.
     fn not_made<H: Handle>(&self, kind: Kind, label_keys: &'static [LabelKey]) -> Arc<Core<H>> {
         self_metrics::count_drops(&self.registry);
@@ -186,10 +196,6 @@ impl<I> InstrumentBuilder<I> {
     }
 }
 
-fn log_not_made(error: &InstrumentError) {
-    tracing::error!(%error, "instrument not made: what is recorded with it is dropped");
-}
-
 impl<H: Handle> InstrumentBuilder<H> {
     /// Makes the instrument, or gives the one that exists.
     ///
@@ -204,7 +210,7 @@ impl<H: Handle> InstrumentBuilder<H> {
 
     /// Makes the instrument, or gives the one that exists. When it cannot be made, that is logged as an error, and what
     /// is recorded with the instrument is dropped and counted in `meterkit.dropped`: for statics, which have nobody to
-    /// give an error to.
+    /// give an error to. Not for a plugin that is unloaded and loaded again: a static keeps the first instrument.
     ///
     /// ```
     /// use std::sync::LazyLock;
@@ -219,7 +225,7 @@ impl<H: Handle> InstrumentBuilder<H> {
     pub fn register(self) -> H {
         let not_made = self.clone();
         self.build().unwrap_or_else(|error| {
-            log_not_made(&error);
+            not_made.log(&error);
             not_made.not_made::<H>(H::KIND, &[]).with(&NoLabels).clone()
         })
     }
@@ -288,7 +294,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     pub fn register(self) -> Group<L, H> {
         let not_made = self.clone();
         self.build().unwrap_or_else(|error| {
-            log_not_made(&error);
+            not_made.log(&error);
             Group::new(not_made.not_made::<H>(H::KIND, L::KEYS))
         })
     }

@@ -25,18 +25,12 @@ use crate::store::instrument::Core;
 /// totals stay right.
 ///
 /// ```
-/// use meterkit::{LabelKey, LabelValue, LabelVisitor, Labels, Registry};
+/// use meterkit::{Labels, Registry};
 ///
-/// struct Operation { kind: &'static str, success: bool }
-///
-/// impl Labels for Operation {
-///     type Set = Self;
-///     const KEYS: &'static [LabelKey] = &[LabelKey::new("kind"), LabelKey::new("success")];
-///
-///     fn visit(&self, visitor: &mut impl LabelVisitor) {
-///         visitor.visit(self.kind.label());
-///         visitor.visit(self.success.label());
-///     }
+/// #[derive(Labels)]
+/// struct Operation<'a> {
+///     kind: &'a str,
+///     success: bool,
 /// }
 ///
 /// let meter = Registry::new().scoped("plugin", "catalog");

@@ -5,23 +5,17 @@ use crate::labels::{LabelRef, LabelValue};
 /// How something ended: `ok` or `error`. A label that is made from a `Result`.
 ///
 /// ```
-/// use meterkit::{LabelKey, LabelValue, LabelVisitor, Labels, Outcome, Registry};
+/// use meterkit::{Labels, Outcome, Registry};
 ///
-/// struct Build { outcome: Outcome }
-///
-/// impl Labels for Build {
-///     type Set = Self;
-///     const KEYS: &'static [LabelKey] = &[LabelKey::of::<Outcome>("outcome")];
-///
-///     fn visit(&self, visitor: &mut impl LabelVisitor) {
-///         visitor.visit(self.outcome.label());
-///     }
+/// #[derive(Labels)]
+/// struct Build {
+///     outcome: Outcome,
 /// }
 ///
 /// # let meter = Registry::new().scoped("plugin", "techdocs");
 /// let builds = meter.counter_group::<Build, u64>("builds").build()?;
 /// let result: Result<(), std::fmt::Error> = Ok(());
-/// builds.with(Build { outcome: (&result).into() }).increment();
+/// builds.with(Build { outcome: Outcome::of(&result) }).increment();
 /// # assert_eq!(builds.with(Build { outcome: Outcome::Ok }).value(), 1);
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
@@ -34,12 +28,19 @@ pub enum Outcome {
     Error,
 }
 
-impl<T, E> From<&Result<T, E>> for Outcome {
-    fn from(result: &Result<T, E>) -> Self {
+impl Outcome {
+    /// How `result` ended.
+    pub fn of<T, E>(result: &Result<T, E>) -> Self {
         match result {
             Ok(_) => Self::Ok,
             Err(_) => Self::Error,
         }
+    }
+}
+
+impl<T, E> From<&Result<T, E>> for Outcome {
+    fn from(result: &Result<T, E>) -> Self {
+        Self::of(result)
     }
 }
 

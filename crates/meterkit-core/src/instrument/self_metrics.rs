@@ -1,6 +1,7 @@
 //! Metrics that the store keeps about itself, in the scope `meterkit`.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::builder::InstrumentBuilder;
 use super::counter::CounterGroup;
@@ -20,6 +21,8 @@ pub(crate) struct SelfMetrics {
     dropped: OnceLock<Option<CounterGroup<Dropped>>>,
     series: OnceLock<Option<GaugeGroup<ByInstrument<'static>, u64>>>,
     overflow: OnceLock<Option<CounterGroup<ByInstrument<'static>>>>,
+    /// The instruments that were told of at the last update.
+    known: Mutex<BTreeSet<String>>,
 }
 
 impl SelfMetrics {
@@ -31,7 +34,14 @@ impl SelfMetrics {
     /// Brings the numbers of series up to date.
     pub(crate) fn update(registry: &Registry) {
         let own = &registry.inner.self_metrics;
-        for (name, usage) in registry.usage() {
+        let usages = registry.usage();
+        let known = {
+            let mut known = own.known.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *known, usages.keys().cloned().collect())
+        };
+        // Unloaded, disabled or renamed meanwhile.
+        known.iter().filter(|name| !usages.contains_key(*name)).for_each(|name| own.forget(name));
+        for (name, usage) in usages {
             let instrument = ByInstrument(&name);
             if let Some(series) = own.series.get_or_init(|| series(registry).ok()) {
                 series.with(&instrument).set(usage.series as u64);

@@ -52,24 +52,18 @@ impl<T: HistogramNumber> Drop for Timer<T> {
 /// [`Group::start_timer`].
 ///
 /// ```
-/// use meterkit::{LabelKey, LabelValue, LabelVisitor, Labels, Outcome, Registry};
+/// use meterkit::{Labels, Outcome, Registry};
 ///
-/// struct Build { outcome: Outcome }
-///
-/// impl Labels for Build {
-///     type Set = Self;
-///     const KEYS: &'static [LabelKey] = &[LabelKey::of::<Outcome>("outcome")];
-///
-///     fn visit(&self, visitor: &mut impl LabelVisitor) {
-///         visitor.visit(self.outcome.label());
-///     }
+/// #[derive(Labels)]
+/// struct Build {
+///     outcome: Outcome,
 /// }
 ///
 /// # let meter = Registry::new().scoped("plugin", "techdocs");
 /// let durations = meter.histogram_group::<Build, f64>("builds.duration").unit("s").build()?;
 /// let timer = durations.start_timer();
 /// let result: Result<(), std::fmt::Error> = Ok(());
-/// timer.observe(Build { outcome: (&result).into() });
+/// timer.observe(Build { outcome: Outcome::of(&result) });
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[derive(Debug)]

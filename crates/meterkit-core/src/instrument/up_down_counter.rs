@@ -74,8 +74,10 @@ impl<T: UpDownNumber> UpDownCounter<T> {
 
     /// Adds one now and takes it away when the guard is dropped.
     pub fn guard(&self) -> InFlight<T> {
-        let generation = (!self.series.is_off()).then(|| self.series.generation());
-        self.increment();
+        let generation = (!self.series.is_off()).then(|| {
+            self.series.cell().add(T::ONE);
+            self.series.generation()
+        });
         InFlight { counter: self.clone(), generation }
     }
 

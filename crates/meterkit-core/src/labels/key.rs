@@ -27,6 +27,8 @@ impl LabelKey {
     }
 
     /// Lets this many different values through; every further one becomes `other`. No limit by default.
+    ///
+    /// The first values count: one whose series were removed keeps its place.
     #[must_use]
     pub const fn max_values(self, values: usize) -> Self {
         Self { max_values: Some(values), ..self }

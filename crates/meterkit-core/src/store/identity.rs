@@ -35,7 +35,10 @@ impl Identity {
         let clash = |aspect, existing: String, requested: String| {
             Err(InstrumentError::Clash { name: full_name.to_owned(), aspect, existing, requested })
         };
-        let quoted = |text: &str| format!("`{text}`");
+        let quoted = |text: &str| match text {
+            "" => "(none)".to_owned(),
+            text => format!("`{text}`"),
+        };
         let typed = |it: &Self| format!("`{} of {}`", it.kind.as_str(), it.number.as_str());
         if (self.kind, self.number) != (requested.kind, requested.number) {
             clash("type", typed(self), typed(requested))

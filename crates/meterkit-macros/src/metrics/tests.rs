@@ -102,14 +102,15 @@ fn a_struct_with_a_scope_makes_its_own_meter() {
     assert_holds(
         scoped,
         &[
-            "pub(crate) fn register() -> Self { let registry = ::meterkit::Registry::global();",
-            "register_on(&registry.scoped(\"plugin\", \"mcp-actions\").version(\"1.2\")\
-             .schema_url(\"https://a.b\").attribute(\"a.b\", \"c\").attribute(\"d\", \"e\"))",
+            "pub(crate) fn register() -> Self { let meter = Self::meter_in(::meterkit::Registry::global());",
+            "pub(crate) fn meter_in(registry: &::meterkit::Registry) -> ::meterkit::Meter {",
+            "{ registry.scoped(\"plugin\", \"mcp-actions\").version(\"1.2\")\
+             .schema_url(\"https://a.b\").attribute(\"a.b\", \"c\").attribute(\"d\", \"e\") }",
             "pub(crate) fn register_in(registry: &::meterkit::Registry,)",
         ],
     );
     let semconv = "#[metrics(semconv = \"http-server\")] struct M { a: Counter }";
-    assert_holds(semconv, &["register_on(&registry.semconv(\"http-server\"))"]);
+    assert_holds(semconv, &["{ registry.semconv(\"http-server\") }"]);
     assert!(!expansion("struct M { a: Counter }").contains("fnregister()"));
 }
 
@@ -199,7 +200,7 @@ fn each_mistake_on_a_field_is_shown_where_it_is_with_what_to_write() {
         ("name = \"Tasks\"", "\"Tasks\"", "instrument name `Tasks` holds an upper", "`tasks`"),
         ("name = \"\"", "\"\"", "is empty", "`queue.length`"),
         ("name = 5", "5", "string in quotes", "name = \"queue.length\""),
-        ("unit = \"seconds\"", "\"seconds\"", "unit `seconds` is a word", "`s`"),
+        ("unit = \"seconds\"", "\"seconds\"", "unit `seconds` is no UCUM symbol", "`s`"),
         ("buckets = [5, 1.5]", "[5, 1.5]", "has 5 before 1.5", "[1.5, 5.0]"),
         ("buckets = [-1, -2]", "[-1, -2]", "has -1 before -2", "[-2.0, -1.0]"),
         ("buckets = []", "[]", "of histogram `a` is empty", "at least one"),

@@ -48,6 +48,13 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
 pub(super) fn host(text: &str) -> Result<String, String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
     // An IPv6 address may come in brackets, as in a URL.
+    if let Some((host, port)) = text.split_once(':') {
+        if !host.is_empty() && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()) {
+            return Err(format!(
+                "write `{host}` alone; the port goes into OTEL_EXPORTER_PROMETHEUS_PORT"
+            ));
+        }
+    }
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if bare.chars().all(is_name) {
         Ok(bare.to_owned())

@@ -137,7 +137,7 @@ fn host_and_port_of_the_scrape_endpoint_are_checked() {
     assert_eq!(settings.prometheus_port, Some(0));
     refuses(
         "OTEL_EXPORTER_PROMETHEUS_HOST",
-        &[("http://x", "without scheme"), ("a b", "host name")],
+        &[("http://x", "without scheme"), ("a b", "host name"), ("localhost:9464", "_PORT")],
     );
     refuses(
         "OTEL_EXPORTER_PROMETHEUS_PORT",

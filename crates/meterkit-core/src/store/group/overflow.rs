@@ -19,13 +19,17 @@ pub(crate) fn warn<'a>(
     let instrument = &shared.descriptor().name;
     if room.taken() >= room.limit() {
         let (label, values) = values.max_by_key(|(_, values)| *values).unwrap_or(("", 0));
+        let limit = match room.own_limit() {
+            Some(_) => "the instrument's `cardinality_limit`",
+            None => "METERKIT_CARDINALITY_LIMIT",
+        };
         tracing::warn!(
             instrument,
             limit = room.limit(),
             label,
             values,
             "cardinality limit reached: further label sets are recorded together as {OVERFLOW}=true; give label \
-             `{label}` fewer values, or raise METERKIT_CARDINALITY_LIMIT"
+             `{label}` fewer values, or raise {limit}"
         );
     } else if !room.is_free() {
         tracing::warn!(
