@@ -104,6 +104,9 @@ impl Meter {
     /// For a plugin that is unloaded. What is recorded with handles that were kept is dropped and counted in
     /// `meterkit.dropped`, so a plugin that is loaded again makes its instruments again, and keeps them in no static. Instruments that are made in the scope afterwards are new and start from nothing. The scope
     /// `meterkit`, where the library tells of itself, stays.
+    ///
+    /// Readers of OpenTelemetry's SDK that the program has added go on to see what they have seen, unchanged: counters and
+    /// gauges for a while, histograms for good. The SDK cannot forget a series.
     pub fn unload(self) -> bool {
         self.key.is_ok_and(|key| self.registry.unload(&key))
     }

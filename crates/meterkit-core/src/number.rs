@@ -81,6 +81,25 @@ impl Value {
         }
     }
 
+    /// Zero of the same type.
+    pub(crate) const fn zero(self) -> Self {
+        match self {
+            Self::U64(_) => Self::U64(0),
+            Self::I64(_) => Self::I64(0),
+            Self::F64(_) => Self::F64(0.0),
+        }
+    }
+
+    /// The sum of two values of one type, which stops at the ends; of different types, the second.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::U64(a), Self::U64(b)) => Self::U64(a.saturating_add(b)),
+            (Self::I64(a), Self::I64(b)) => Self::I64(a.saturating_add(b)),
+            (Self::F64(a), Self::F64(b)) => Self::F64(CellNumber::saturating_add(a, b)),
+            _ => other,
+        }
+    }
+
     /// `self - earlier`, or `None` when the value fell, which a sum never does by itself.
     /// Values of different types count as fallen: the instrument was made anew.
     pub fn increase_since(self, earlier: Self) -> Option<Self> {
@@ -146,6 +165,10 @@ macro_rules! integer {
 
             fn to_f64(self) -> f64 {
                 self as f64
+            }
+
+            fn from_count(count: i64) -> Self {
+                count as Self
             }
 
             fn from_duration(units: f64) -> Self {
@@ -215,6 +238,10 @@ impl CellNumber for f64 {
         self
     }
 
+    fn from_count(count: i64) -> Self {
+        count as Self
+    }
+
     fn from_duration(units: f64) -> Self {
         units
     }
@@ -248,6 +275,8 @@ pub(crate) mod sealed {
         fn is_recordable(self) -> bool;
         fn is_negative(self) -> bool;
         fn to_f64(self) -> f64;
+        /// How many there are of something.
+        fn from_count(count: i64) -> Self;
         /// A duration given in the instrument's unit, cut to whole units for integers.
         fn from_duration(units: f64) -> Self;
     }

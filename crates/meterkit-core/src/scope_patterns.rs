@@ -56,12 +56,13 @@ fn checked(pattern: &str) -> Result<String, ScopePatternError> {
         let problem = "holds a character that no scope has";
         return Err(ScopePatternError { pattern: pattern.to_owned(), problem });
     }
-    Ok(pattern.replace('-', "_"))
+    // A scope of semantic conventions may have capitals: those are not distinguished.
+    Ok(pattern.replace('-', "_").to_ascii_lowercase())
 }
 
-/// Whether `text` is what `pattern` says, in which `*` is any text. Dashes count as `_`.
+/// Whether `text` is what `pattern` says, in which `*` is any text. Dashes count as `_`, capitals as small letters.
 fn is_like(text: &str, pattern: &str) -> bool {
-    let text = text.replace('-', "_");
+    let text = text.replace('-', "_").to_ascii_lowercase();
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {
@@ -117,6 +118,7 @@ mod tests {
     fn kebab_case_is_snake_case() {
         assert!(are_in("plugin.mcp-actions", "plugin", "mcp-actions"));
         assert!(are_in("plugin.mcp_actions", "plugin", "mcp-actions"));
+        assert!(are_in("Plugin.MCP-Actions", "plugin", "mcp-actions"));
     }
 
     #[test]

@@ -197,18 +197,50 @@ fn a_removed_series_that_comes_back_to_the_value_it_had_is_not_idle() -> Result<
 }
 
 #[test]
-fn a_guard_of_a_series_that_went_takes_nothing_away() -> Result<(), InstrumentError> {
+fn what_has_come_and_not_gone_is_not_idle() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog();
     let open = meter.up_down_counter_group::<Success, i64>("requests").idle_timeout(MINUTE);
     let open = open.build()?;
     let guard = open.with(Success(true)).guard();
-    assert_eq!(total(&registry, REQUESTS), 1.0);
+    open.with(Success(false)).increment();
+    for _ in 0..3 {
+        assert_eq!(total(&registry, REQUESTS), 2.0);
+        clock.advance(MINUTE);
+    }
+    drop(guard);
+    open.with(Success(false)).decrement();
+    assert_eq!(total(&registry, REQUESTS), 0.0);
     clock.advance(MINUTE);
     assert!(metric(&registry, REQUESTS).is_none());
-    let other = open.with(Success(true)).guard();
-    drop(guard);
-    assert_eq!(total(&registry, REQUESTS), 1.0, "the other one is still there");
+    Ok(())
+}
+
+#[test]
+fn a_guard_outlives_the_removal_of_its_series() -> Result<(), InstrumentError> {
+    let (_, registry, meter) = catalog();
+    let open = meter.up_down_counter_group::<Success, i64>("requests").build()?;
+    let (one, other) = (open.with(Success(true)).guard(), open.with(Success(true)).guard());
+    assert!(open.remove(Success(true)));
+    assert_eq!(total(&registry, REQUESTS), 2.0, "they are in flight whatever was removed");
+    drop(one);
+    open.clear();
+    assert_eq!(total(&registry, REQUESTS), 1.0);
     drop(other);
+    assert_eq!(total(&registry, REQUESTS), 0.0);
+    Ok(())
+}
+
+#[test]
+fn guards_that_race_with_removal_leave_nothing_behind() -> Result<(), InstrumentError> {
+    let (_, registry, meter) = catalog();
+    let open = meter.up_down_counter_group::<Success, i64>("requests").build()?;
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| (0..20_000).for_each(|_| drop(open.with(Success(true)).guard())));
+        }
+        scope.spawn(|| (0..5_000).filter(|_| open.remove(Success(true))).count());
+    });
+    assert_eq!(open.with(Success(true)).value(), 0);
     assert_eq!(total(&registry, REQUESTS), 0.0);
     Ok(())
 }

@@ -212,17 +212,14 @@ fn an_old_guard_leaves_a_new_callback_alone() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn the_name_of_an_unloaded_metric_is_known_for_ever() -> Result<(), InstrumentError> {
+fn a_metric_is_known_as_long_as_it_is_there() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog();
     meter.counter::<u64>("requests").build()?.increment();
     let scope = registry.read()[0].scope.clone();
     assert!(registry.has_metric(&scope, REQUESTS));
-    assert!(meter.clone().unload());
-    assert!(registry.has_metric(&scope, REQUESTS));
     assert!(!registry.has_metric(&scope, "backstage.plugin.catalog.other"));
-    meter.counter::<u64>("requests").build()?.increment();
     assert!(meter.unload());
-    assert!(registry.has_metric(&scope, REQUESTS));
+    assert!(!registry.has_metric(&scope, REQUESTS), "nothing else shows it");
     Ok(())
 }
 

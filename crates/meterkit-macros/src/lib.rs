@@ -4,8 +4,9 @@
 //! - [`Labels`](derive@Labels): a struct with one field per label, which groups of instruments are indexed by.
 //! - [`Metrics`](derive@Metrics): a struct of instruments, which are made together.
 //!
-//! What is declared is checked by the rules that instruments are checked by when they are made, with the same texts:
-//! what compiles is not refused at run time.
+//! What is declared is checked by the rules that instruments are checked by when they are made, with the same texts. What
+//! can still be refused at run time is what other parts of the program have a say in: a clash with an instrument that
+//! exists, also with one of a flattened struct, and a name that gets too long with its namespace.
 
 mod label_value;
 mod labels;
@@ -206,7 +207,7 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// | `cardinality_limit = 100` | 2000, `METERKIT_CARDINALITY_LIMIT` | how many series a group may have |
 /// | `idle_timeout = "10m"` | never | how long a series of a group stays that nobody records to: `ms`, `s`, `m`, `h` |
 /// | `zero_initialised` | no | a group with closed labels shows all its series from the start |
-/// | `flatten` | no | the field is a struct that derives `Metrics`, made with the same meter |
+/// | `flatten` | no | the field is a struct that derives `Metrics`, made with this meter, whatever scope it names itself |
 /// | `prefix = "cache"` | none | with `flatten`: what is put before its names |
 ///
 /// A setting that the field's instrument does not have, such as `buckets` on a counter, does not compile.

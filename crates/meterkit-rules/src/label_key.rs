@@ -7,6 +7,8 @@ pub fn problem(key: &str) -> Option<&'static str> {
         Some("is empty")
     } else if key == "le" || key == "quantile" {
         Some("is reserved for the buckets and quantiles of Prometheus")
+    } else if key == "otel.metric.overflow" || key == "otel_metric_overflow" {
+        Some("is reserved for the series of what is beyond a limit")
     } else if key.starts_with("__") {
         Some("begins with `__`, which Prometheus keeps for itself")
     } else if key.starts_with("otel_scope_") || key.starts_with("otel.scope.") {
@@ -39,6 +41,7 @@ mod tests {
             ("quantile", "quantiles"),
             ("__name__", "Prometheus"),
             ("otel_scope_name", "scope"),
+            ("otel.metric.overflow", "limit"),
             ("otel.scope.name", "scope"),
             ("1st", "begin with a letter"),
             ("a-b", "may only hold"),

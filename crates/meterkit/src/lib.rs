@@ -86,12 +86,14 @@ pub mod testing;
 
 pub use meterkit_core::{
     AttributeError, AttributeValue, Attributes, CallbackGuard, Called, Catalogue, CatalogueEntry,
-    CatalogueError, CatalogueLabel, CatalogueScope, Counter, CounterGroup, Data, Descriptor, Entry,
-    Gauge, GaugeGroup, Group, GroupTimer, Histogram, HistogramGroup, HistogramPoint, InFlight,
-    Instrument, InstrumentBuilder, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor,
-    Labels, ManualClock, Meter, Metric, Metrics, Naming, NamingError, NamingPolicy, NumberPoint,
-    ObservableGauge, Outcome, Polled, Registry, ScopeMetrics, ScopePatternError, ScopePatterns,
-    Temporality, TimedFuture, Timer, UpDownCounter, UpDownCounterGroup, Value, Work,
+    CatalogueError, CatalogueLabel, CatalogueScope, Counter, CounterGroup, CounterNumber, Data,
+    Descriptor, Entry, Gauge, GaugeGroup, GaugeNumber, Group, GroupTimer, Histogram,
+    HistogramGroup, HistogramNumber, HistogramPoint, InFlight, Instrument, InstrumentBuilder,
+    InstrumentError, Kind, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, ManualClock,
+    Meter, Metric, Metrics, Naming, NamingError, NamingPolicy, Number, NumberPoint, NumberType,
+    ObservableGauge, Outcome, Polled, Registry, ScopeError, ScopeMetrics, ScopePatternError,
+    ScopePatterns, Temporality, TimedFuture, Timer, UpDownCounter, UpDownCounterGroup,
+    UpDownNumber, Value, Work,
 };
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};

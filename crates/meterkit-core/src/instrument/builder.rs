@@ -20,7 +20,7 @@ use crate::labels::{LabelKey, Labels};
 use crate::number::{GaugeNumber, HistogramNumber};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
-use crate::store::group::GroupOptions;
+use crate::store::group::{GroupOptions, MOST_PLACES};
 use crate::store::handle::Handle;
 use crate::store::identity::Identity;
 use crate::store::instrument::Core;
@@ -239,8 +239,8 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
         self
     }
 
-    /// Removes a series when nothing was recorded in it for this long, as far as collections see it. By default series
-    /// stay. One that was removed returns, from nothing, when something is recorded in it again.
+    /// Removes a series when nothing was recorded in it for this long, as far as collections see it; also one that was
+    /// [zero-initialised](Self::zero_initialised), but no up-down counter that is not at zero. By default series stay. One that was removed returns, from nothing, when something is recorded in it again.
     ///
     /// Give it more time than the longest interval of a push target, and than an outage of one: what a target has not
     /// been sent by then goes with the series.
@@ -254,7 +254,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// `bool`s and `Option`s of those.
     ///
     /// Where an operator's limit (`METERKIT_CARDINALITY_LIMIT`) allows fewer series, as many are made as may be, and a
-    /// warning says so.
+    /// warning says so. More than 4096 sets are an error.
     pub fn zero_initialised(mut self) -> Self {
         const {
             assert!(
@@ -278,7 +278,8 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
         }
         let name = self.name.clone().into_owned();
         let sets = LabelKey::closed_sets(L::KEYS).unwrap_or(usize::MAX);
-        if let Some(limit) = self.options.limit.filter(|limit| sets > *limit) {
+        let limit = self.options.limit.unwrap_or(MOST_PLACES).min(MOST_PLACES);
+        if sets > limit {
             return Err(InstrumentError::TooManySets { name, sets, limit });
         }
         let core = self.core::<H>(H::KIND, L::KEYS)?;

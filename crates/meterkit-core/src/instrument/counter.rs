@@ -4,17 +4,15 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use opentelemetry::metrics::Meter as SdkMeter;
-
 use super::group::Group;
 use super::sum::sum_handle;
 use crate::attributes::Attributes;
 use crate::data::{Data, NumberPoint, Temporality};
 use crate::kind::Kind;
 use crate::number::{CounterNumber, NumberType};
-use crate::otel;
+use crate::otel::{self, Twin};
 use crate::store::cell::SumCell;
-use crate::store::handle::{BeforeRead, Handle};
+use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
@@ -74,4 +72,4 @@ impl<T: CounterNumber> Counter<T> {
     }
 }
 
-sum_handle!(Counter, CounterNumber, Kind::Counter);
+sum_handle!(Counter, CounterNumber, SumCell, Kind::Counter);

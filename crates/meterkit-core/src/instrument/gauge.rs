@@ -4,16 +4,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use opentelemetry::metrics::Meter as SdkMeter;
-
 use super::group::Group;
 use crate::attributes::Attributes;
 use crate::data::{Data, NumberPoint};
 use crate::kind::Kind;
 use crate::number::{GaugeNumber, NumberType};
-use crate::otel;
+use crate::otel::{self, Twin};
 use crate::store::cell::GaugeCell;
-use crate::store::handle::{BeforeRead, Handle};
+use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
@@ -145,7 +143,7 @@ impl<T: GaugeNumber> Handle for Gauge<T> {
         self.series.cell().set(T::ZERO);
     }
 
-    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: Option<&BeforeRead>) {
-        otel::map_numbers(core.clone(), meter, before_read);
+    fn map(core: &Arc<Core<Self>>, twin: &Twin) {
+        otel::map_numbers(core.clone(), twin);
     }
 }

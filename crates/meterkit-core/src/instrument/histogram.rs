@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use meterkit_rules::unit;
-use opentelemetry::metrics::{Histogram as SdkHistogram, Meter as SdkMeter};
+use opentelemetry::metrics::Histogram as SdkHistogram;
 
 use super::group::Group;
 use super::timer::{Timer, Work};
@@ -13,10 +13,10 @@ use crate::attributes::Attributes;
 use crate::data::{Data, HistogramPoint, Temporality};
 use crate::kind::Kind;
 use crate::number::{HistogramNumber, NumberType};
-use crate::otel;
+use crate::otel::{self, Twin};
 use crate::store::clock::Clock;
 use crate::store::distribution::{BindSeries, DistributionCell, Feed};
-use crate::store::handle::{BeforeRead, Handle};
+use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
@@ -173,10 +173,10 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         self.series.shared.export_empty();
     }
 
-    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, _: Option<&BeforeRead>) {
+    fn map(core: &Arc<Core<Self>>, twin: &Twin) {
         let identity = &core.shared.identity;
         let twin = T::sdk_histogram(
-            meter,
+            &twin.meter,
             otel::name(&core.shared),
             &identity.unit,
             &identity.description,

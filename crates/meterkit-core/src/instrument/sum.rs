@@ -2,7 +2,7 @@
 
 /// Makes `$handle` a handle on the sums of the store.
 macro_rules! sum_handle {
-    ($handle:ident, $number:ident, $kind:expr) => {
+    ($handle:ident, $number:ident, $cell:ident, $kind:expr) => {
         impl<T: $number> Clone for $handle<T> {
             fn clone(&self) -> Self {
                 Self { series: self.series.clone(), number: PhantomData }
@@ -16,23 +16,23 @@ macro_rules! sum_handle {
         }
 
         impl<T: $number> Handle for $handle<T> {
-            type Cell = SumCell;
+            type Cell = $cell;
             type Sdk = ();
 
             const KIND: Kind = $kind;
             const NUMBER: NumberType = T::TYPE;
 
-            fn new(series: SeriesRef<SumCell>) -> Self {
+            fn new(series: SeriesRef<$cell>) -> Self {
                 Self { series, number: PhantomData }
             }
 
             #[inline]
-            fn series(&self) -> &SeriesRef<SumCell> {
+            fn series(&self) -> &SeriesRef<$cell> {
                 &self.series
             }
 
-            fn cell(_: &Shared, (): &(), _: &Attributes) -> SumCell {
-                SumCell::new()
+            fn cell(_: &Shared, (): &(), _: &Attributes) -> $cell {
+                $cell::new()
             }
 
             fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
@@ -49,8 +49,8 @@ macro_rules! sum_handle {
                 }
             }
 
-            fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: Option<&BeforeRead>) {
-                otel::map_numbers(core.clone(), meter, before_read);
+            fn map(core: &Arc<Core<Self>>, twin: &Twin) {
+                otel::map_numbers(core.clone(), twin);
             }
         }
     };

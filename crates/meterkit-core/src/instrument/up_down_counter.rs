@@ -4,17 +4,15 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use opentelemetry::metrics::Meter as SdkMeter;
-
 use super::group::Group;
 use super::sum::sum_handle;
 use crate::attributes::Attributes;
 use crate::data::{Data, NumberPoint, Temporality};
 use crate::kind::Kind;
 use crate::number::{NumberType, UpDownNumber};
-use crate::otel;
-use crate::store::cell::SumCell;
-use crate::store::handle::{BeforeRead, Handle};
+use crate::otel::{self, Twin};
+use crate::store::cell::UpDownCell;
+use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
@@ -39,7 +37,7 @@ use crate::store::shared::Shared;
 /// ```
 #[must_use = "an up-down counter does nothing until it is used"]
 pub struct UpDownCounter<T: UpDownNumber = i64> {
-    series: SeriesRef<SumCell>,
+    series: SeriesRef<UpDownCell>,
     number: PhantomData<T>,
 }
 
@@ -73,12 +71,14 @@ impl<T: UpDownNumber> UpDownCounter<T> {
     }
 
     /// Adds one now and takes it away when the guard is dropped.
+    ///
+    /// What is in flight stays so when the series is removed: the series returns, with as many as there are guards.
     pub fn guard(&self) -> InFlight<T> {
-        let generation = (!self.series.is_off()).then(|| {
-            self.series.cell().add(T::ONE);
-            self.series.generation()
-        });
-        InFlight { counter: self.clone(), generation }
+        let is_counted = !self.series.is_off();
+        if is_counted {
+            self.series.cell().count_guard(1);
+        }
+        InFlight { counter: self.clone(), is_counted }
     }
 
     /// The sum so far.
@@ -87,24 +87,21 @@ impl<T: UpDownNumber> UpDownCounter<T> {
     }
 }
 
-sum_handle!(UpDownCounter, UpDownNumber, Kind::UpDownCounter);
+sum_handle!(UpDownCounter, UpDownNumber, UpDownCell, Kind::UpDownCounter);
 
 /// Something that is in flight: counted until this is dropped. From [`UpDownCounter::guard`].
 #[derive(Debug)]
 #[must_use = "dropped at once, it counts nothing"]
 pub struct InFlight<T: UpDownNumber = i64> {
     counter: UpDownCounter<T>,
-    /// What was counted: nothing while the instrument is off.
-    generation: Option<u64>,
+    /// Not while the instrument is off.
+    is_counted: bool,
 }
 
 impl<T: UpDownNumber> Drop for InFlight<T> {
     fn drop(&mut self) {
-        // A series that was removed meanwhile has forgotten the one that came.
-        let series = &self.counter.series;
-        if self.generation == Some(series.generation()) {
-            // Also while the instrument is off: what was counted is taken away.
-            series.cell().add(T::ZERO.saturating_sub(T::ONE));
+        if self.is_counted {
+            self.counter.series.cell().count_guard(-1);
         }
     }
 }

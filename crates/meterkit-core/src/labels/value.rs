@@ -20,6 +20,9 @@ pub trait LabelValue {
     /// How many values there are, when all are known at compile time.
     const CARDINALITY: Option<usize> = None;
 
+    /// Whether there is a value that is [absent](LabelRef::Absent).
+    const IS_OPTIONAL: bool = false;
+
     /// The value, borrowed.
     fn label(&self) -> LabelRef<'_>;
 
@@ -157,10 +160,12 @@ impl LabelValue for bool {
 
 /// `None` is no label: its key is left out of the series.
 impl<V: LabelValue> LabelValue for Option<V> {
+    // An absent value that may be absent: the same label in two places. Its sets are looked up by their values.
     const CARDINALITY: Option<usize> = match V::CARDINALITY {
-        Some(values) => Some(values + 1),
-        None => None,
+        Some(values) if !V::IS_OPTIONAL => Some(values + 1),
+        _ => None,
     };
+    const IS_OPTIONAL: bool = true;
 
     #[inline]
     fn label(&self) -> LabelRef<'_> {
@@ -193,6 +198,7 @@ integer_labels!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
 impl<V: LabelValue + ?Sized> LabelValue for &V {
     const CARDINALITY: Option<usize> = V::CARDINALITY;
+    const IS_OPTIONAL: bool = V::IS_OPTIONAL;
 
     #[inline]
     fn label(&self) -> LabelRef<'_> {

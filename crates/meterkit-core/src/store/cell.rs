@@ -1,7 +1,7 @@
 //! Cells: where the value of one series lives.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::number::Number;
@@ -63,6 +63,53 @@ impl Cell for SumCell {
     }
 }
 
+/// A sum that rises and falls: what was added, and how many guards are held. A guard outlives a reset of the sum: what is
+/// in flight stays so, and is taken away exactly when it ends.
+#[derive(Debug)]
+pub struct UpDownCell {
+    sum: SumCell,
+    in_flight: AtomicI64,
+}
+
+impl UpDownCell {
+    pub(crate) fn new() -> Self {
+        Self { sum: SumCell::new(), in_flight: AtomicI64::new(0) }
+    }
+
+    #[inline]
+    pub(crate) fn add<T: Number>(&self, value: T) {
+        self.sum.add(value);
+    }
+
+    /// One more guard is held, or one fewer.
+    pub(crate) fn count_guard(&self, change: i64) {
+        self.in_flight.fetch_add(change, Relaxed);
+    }
+
+    pub(crate) fn get<T: Number>(&self) -> T {
+        self.sum.get::<T>().saturating_add(T::from_count(self.in_flight.load(Relaxed)))
+    }
+}
+
+impl Cell for UpDownCell {
+    fn is_empty(&self) -> bool {
+        self.sum.is_empty() && self.in_flight.load(Relaxed) == 0
+    }
+
+    fn reset(&self) {
+        self.sum.reset();
+    }
+
+    fn was_touched(&self, mark: &mut u64) -> bool {
+        self.sum.was_touched(mark) || self.in_flight.load(Relaxed) != 0
+    }
+
+    /// Only a sum of zero is ever idle: what has come and not gone is still there.
+    fn reset_unless_touched(&self, mark: u64) -> bool {
+        mark == 0 && self.is_empty()
+    }
+}
+
 /// A value that is set. Until then it has none and is not exported.
 #[derive(Debug)]
 pub struct GaugeCell {
@@ -98,19 +145,24 @@ impl GaugeCell {
 
     /// Replaces the value by what `change` makes of it; of zero when none was set.
     pub(crate) fn change<T: Number>(&self, change: impl Fn(T) -> T) {
-        if !self.set_first(|| change(T::ZERO)) {
+        // Once more when the cell lost its value meanwhile: then it changes from zero.
+        while !self.set_first(|| change(T::ZERO)) {
             let changed = |bits| Some(change(T::from_bits(bits)).to_bits());
             let _ = self.bits.fetch_update(AcqRel, Acquire, changed);
-            self.touch();
+            if self.touch() {
+                return;
+            }
         }
     }
 
     /// Sets the value unless it is larger already.
     pub(crate) fn set_max<T: Number>(&self, value: T) {
-        if !self.set_first(|| value) {
+        while !self.set_first(|| value) {
             let larger = |bits| (T::from_bits(bits) < value).then(|| value.to_bits());
             let _ = self.bits.fetch_update(AcqRel, Acquire, larger);
-            self.touch();
+            if self.touch() {
+                return;
+            }
         }
     }
 
@@ -138,11 +190,10 @@ impl GaugeCell {
         is_first
     }
 
-    /// Something was recorded in a cell that has a value.
-    fn touch(&self) {
-        if self.state.load(Relaxed) != SET {
-            self.state.store(SET, Release);
-        }
+    /// Something was recorded in a cell that has a value. Whether it still has one.
+    fn touch(&self) -> bool {
+        let seen = self.state.compare_exchange(SEEN, SET, AcqRel, Acquire);
+        seen != Err(UNSET)
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
@@ -192,5 +243,32 @@ mod tests {
         assert_eq!(cell.get::<f64>(), Some(-2.5));
         cell.unset();
         assert_eq!(cell.get::<f64>(), None);
+    }
+
+    #[test]
+    fn a_gauge_that_was_set_since_someone_asked_keeps_its_value() {
+        let cell = GaugeCell::new();
+        cell.set(3_i64);
+        assert!(cell.was_touched(&mut 0));
+        assert!(!cell.was_touched(&mut 0));
+        cell.set(3_i64);
+        assert!(!cell.reset_unless_touched(0));
+        assert_eq!(cell.get::<i64>(), Some(3));
+        assert!(cell.was_touched(&mut 0));
+        assert!(cell.reset_unless_touched(0));
+        assert_eq!(cell.get::<i64>(), None);
+    }
+
+    #[test]
+    fn a_change_that_races_with_a_reset_never_brings_the_old_value_back() {
+        for _ in 0..2_000 {
+            let cell = GaugeCell::new();
+            cell.set(1_000_i64);
+            std::thread::scope(|scope| {
+                scope.spawn(|| cell.unset());
+                scope.spawn(|| cell.change(|now: i64| now + 1));
+            });
+            assert!(matches!(cell.get::<i64>(), None | Some(1)), "{:?}", cell.get::<i64>());
+        }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use opentelemetry::metrics::Meter as SdkMeter;
-
 use super::cell::Cell;
 use super::instrument::Core;
 use super::series::SeriesRef;
@@ -12,6 +10,7 @@ use crate::attributes::Attributes;
 use crate::data::Data;
 use crate::kind::Kind;
 use crate::number::NumberType;
+use crate::otel::Twin;
 
 /// A handle on one series: what users record through. Implemented by each instrument.
 pub trait Handle: Clone + Send + Sync + Sized + 'static {
@@ -33,8 +32,8 @@ pub trait Handle: Clone + Send + Sync + Sized + 'static {
     /// Gives the series a value to be exported with before anything is recorded, where it needs one.
     fn zero(&self) {}
 
-    /// Makes the instrument's twin. `before_read` is to be called when something begins to read it.
-    fn map(core: &Arc<Core<Self>>, meter: &SdkMeter, before_read: Option<&BeforeRead>);
+    /// Makes the instrument's twin.
+    fn map(core: &Arc<Core<Self>>, twin: &Twin);
 
     /// The twin is not read (any more).
     fn unmap(_core: &Core<Self>) {}

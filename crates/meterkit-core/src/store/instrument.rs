@@ -3,16 +3,15 @@
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
-use opentelemetry::metrics::Meter as SdkMeter;
-
 use super::cell::Cell;
 use super::entry::Entry;
 use super::group::Places;
 use super::group::{GroupOptions, SeriesGroup, Usage};
-use super::handle::{self, BeforeRead, Handle};
+use super::handle::{self, Handle};
 use super::shared::{LabelSet, Shared, Switch};
 use crate::data::Data;
 use crate::labels::Labels;
+use crate::otel::Twin;
 
 /// An instrument with all its series. `H` is the handle that users hold.
 pub struct Core<H: Handle> {
@@ -114,7 +113,11 @@ impl<H: Handle> Core<H> {
 
     #[cold]
     fn nowhere(&self) -> &H {
-        self.nowhere.get_or_init(|| handle::make(no_labels(), false, &self.shared, &self.sdk))
+        self.nowhere.get_or_init(|| {
+            // Nothing waits in it, and it feeds no twin: the instrument may be on again while someone still holds it.
+            let off = Arc::new(self.shared.off_for_good());
+            handle::make(no_labels(), false, &off, &H::Sdk::default())
+        })
     }
 }
 
@@ -126,8 +129,8 @@ pub(crate) trait Stored: Send + Sync {
     fn usage(&self) -> Option<Usage>;
     /// Whether values are recorded and exported.
     fn switch(&self, to: Switch);
-    /// Makes the instrument's twin on `meter`.
-    fn map(self: Arc<Self>, meter: &SdkMeter, before_read: Option<&BeforeRead>);
+    /// Makes the instrument's twin.
+    fn map(self: Arc<Self>, twin: &Twin);
     /// Nothing reads the twin (any more).
     fn unmap(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
@@ -158,14 +161,24 @@ impl<H: Handle> Stored for Core<H> {
     }
 
     fn switch(&self, to: Switch) {
+        let is_back = to == Switch::On && self.shared.is_off();
         self.shared.switch(to);
         if to == Switch::Unloaded {
             self.clear();
+            if let Some(nowhere) = self.nowhere.get() {
+                nowhere.series().shared.switch(to);
+            }
+        } else if is_back {
+            // Targets that take deltas have seen these series go: they begin anew.
+            match &self.series {
+                SeriesSet::Plain(handle) => handle.series().reset(),
+                SeriesSet::Group(group) => group.restart(),
+            }
         }
     }
 
-    fn map(self: Arc<Self>, meter: &SdkMeter, before_read: Option<&BeforeRead>) {
-        H::map(&self, meter, before_read);
+    fn map(self: Arc<Self>, twin: &Twin) {
+        H::map(&self, twin);
     }
 
     fn unmap(&self) {

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering::Acquire;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use meterkit_rules::name;
@@ -24,8 +25,8 @@ pub(crate) struct Scopes {
     /// Held while an instrument is made, so that whoever changes all of them misses none.
     naming: RwLock<Naming>,
     disabled: RwLock<ScopePatterns>,
-    /// Metrics of unloaded scopes, whose copies the SDK may go on to show.
-    unloaded: RwLock<HashSet<(InstrumentationScope, String)>>,
+    /// Metrics of unloaded scopes, and old names of others, whose copies the SDK may go on to show.
+    gone: RwLock<HashSet<(InstrumentationScope, String)>>,
     scopes: RwLock<BTreeMap<ScopeKey, Arc<Scope>>>,
 }
 
@@ -51,6 +52,9 @@ impl Scopes {
                 }
                 renamed.push((instrument, full_name));
             }
+        }
+        if *current != naming {
+            scopes.iter().for_each(|scope| self.remember(scope));
         }
         for (instrument, full_name) in renamed {
             instrument.shared().rename(full_name);
@@ -97,16 +101,22 @@ impl Scopes {
             }
             stays
         });
-        let mut unloaded = self.unloaded.write().unwrap_or_else(PoisonError::into_inner);
         for scope in &removed {
-            let name = scope.instrumentation_scope();
-            for instrument in scope.instruments() {
-                instrument.switch(Switch::Unloaded);
-                let full_name = instrument.shared().descriptor().name.clone();
-                unloaded.insert((InstrumentationScope::clone(&name), full_name));
-            }
+            self.remember(scope);
+            scope.instruments().iter().for_each(|instrument| instrument.switch(Switch::Unloaded));
         }
         removed
+    }
+
+    /// Remembers the names under which the SDK has copies.
+    fn remember(&self, scope: &Scope) {
+        let mut gone = self.gone.write().unwrap_or_else(PoisonError::into_inner);
+        let name = scope.instrumentation_scope();
+        let instruments = scope.instruments().into_iter();
+        for instrument in instruments.filter(|it| it.shared().mapped_to.load(Acquire) != 0) {
+            let full_name = instrument.shared().descriptor().name.clone();
+            gone.insert((InstrumentationScope::clone(&name), full_name));
+        }
     }
 
     /// Whether `scope` has or had a metric of this name.
@@ -115,8 +125,8 @@ impl Scopes {
             *known.instrumentation_scope() == *scope && known.has_metric(full_name)
         };
         self.all().iter().any(is_here) || {
-            let unloaded = self.unloaded.read().unwrap_or_else(PoisonError::into_inner);
-            !unloaded.is_empty() && unloaded.contains(&(scope.clone(), full_name.to_owned()))
+            let gone = self.gone.read().unwrap_or_else(PoisonError::into_inner);
+            !gone.is_empty() && gone.contains(&(scope.clone(), full_name.to_owned()))
         }
     }
 

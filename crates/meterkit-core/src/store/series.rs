@@ -29,7 +29,7 @@ pub struct SeriesRef<C> {
 impl<C: Cell> SeriesRef<C> {
     /// A series that begins now.
     pub(crate) fn new(cell: C, labels: LabelSet, is_overflow: bool, shared: &Arc<Shared>) -> Self {
-        let start = AtomicU64::new(nanos(shared.settings.clock.now()));
+        let start = AtomicU64::new(shared.settings.next_start());
         let series = Series { cell, start, labels, is_overflow };
         Self { series: Arc::new(series), shared: shared.clone() }
     }
@@ -105,10 +105,7 @@ impl<C: Cell> SeriesRef<C> {
     }
 
     fn begin(&self) {
-        let now = nanos(self.shared.settings.clock.now());
-        // Later than before in any case: whoever sees another start knows that the values begin anew.
-        let later = |before: u64| Some(now.max(before.saturating_add(1)));
-        let _ = self.series.start.fetch_update(Relaxed, Relaxed, later);
+        self.series.start.store(self.shared.settings.next_start(), Relaxed);
     }
 }
 
@@ -116,9 +113,4 @@ impl<C> Clone for SeriesRef<C> {
     fn clone(&self) -> Self {
         Self { series: self.series.clone(), shared: self.shared.clone() }
     }
-}
-
-fn nanos(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

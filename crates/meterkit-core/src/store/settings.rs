@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::UNIX_EPOCH;
 
 use super::clock::Clock;
 use super::replay::ReplayBudget;
@@ -28,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) cardinality_limit: AtomicUsize,
     pub(crate) series: SeriesBudget,
     pub(crate) replay: ReplayBudget,
+    last_start: AtomicU64,
     /// Attributes of every series.
     attributes: RwLock<FixedAttributes>,
     /// Told of values that were not recorded, and of how many.
@@ -41,6 +43,7 @@ impl Settings {
             cardinality_limit: AtomicUsize::new(CARDINALITY_LIMIT),
             series: SeriesBudget::new(),
             replay: ReplayBudget::new(),
+            last_start: AtomicU64::new(0),
             attributes: RwLock::default(),
             on_drop: OnceLock::new(),
         }
@@ -52,6 +55,16 @@ impl Settings {
 
     pub(crate) fn set_attributes(&self, attributes: FixedAttributes) {
         *self.attributes.write().unwrap_or_else(PoisonError::into_inner) = attributes;
+    }
+
+    /// When a series begins that is made now, in nanoseconds since 1970. No two begin at once: another start tells that
+    /// values begin anew.
+    pub(crate) fn next_start(&self) -> u64 {
+        let since = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+        let next = |last: u64| now.max(last.saturating_add(1));
+        let last = self.last_start.fetch_update(Relaxed, Relaxed, |last| Some(next(last)));
+        next(last.unwrap_or_else(|last| last))
     }
 
     pub(crate) fn count_dropped(&self, reason: DropReason, values: u64) {

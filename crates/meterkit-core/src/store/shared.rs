@@ -62,11 +62,18 @@ impl Shared {
         self.switch.load(Relaxed) != Switch::On as u8
     }
 
-    /// An instrument whose scope was unloaded stays as it is.
     pub(crate) fn switch(&self, to: Switch) {
-        if !self.is_unloaded() {
-            self.switch.store(to as u8, Release);
-        }
+        self.switch.store(to as u8, Release);
+    }
+
+    /// What `with` gives while this instrument is off: one that stays off, for the same reason.
+    pub(crate) fn off_for_good(&self) -> Self {
+        let (identity, settings) = (self.identity.clone(), self.settings.clone());
+        let name = self.descriptor().name.clone();
+        let off = Self::new(identity, name, self.scope_attributes.clone(), settings);
+        let reason = self.switch.load(Relaxed).max(Switch::Disabled as u8);
+        off.switch.store(reason, Release);
+        off
     }
 
     pub(crate) fn is_unloaded(&self) -> bool {

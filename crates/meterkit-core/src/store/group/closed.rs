@@ -36,10 +36,12 @@ impl<H> ClosedSeries<H> {
         place: usize,
         make: impl FnOnce(Vec<Option<AttributeValue>>) -> Option<Member<H>>,
     ) -> Option<&Member<H>> {
+        // The user's types list their values: not under the lock.
+        let values = LabelKey::nth_set(self.keys, place);
         let _creation = self.lock();
         let slot = self.places.get(place)?;
         if slot.get().is_none() {
-            let made = make(LabelKey::nth_set(self.keys, place))?;
+            let made = make(values)?;
             let _ = slot.set(made);
         }
         slot.get()

@@ -12,8 +12,9 @@ mod table;
 mod value_cap;
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::closed::ClosedSeries;
@@ -32,6 +33,10 @@ use super::settings::Settings;
 use super::shared::{LabelSet, Shared};
 use crate::labels::{LabelKey, Labels};
 
+/// Closed label sets of up to this many have a place each from the start: some hundred kilobytes. Larger ones are found as
+/// open ones are.
+pub(crate) const MOST_PLACES: usize = 4096;
+
 pub(crate) struct SeriesGroup<H: Handle> {
     keys: &'static [LabelKey],
     members: Members<H>,
@@ -39,6 +44,7 @@ pub(crate) struct SeriesGroup<H: Handle> {
     overflow: Overflow<H>,
     room: Room,
     idle_timeout: Option<Duration>,
+    is_zero_initialised: AtomicBool,
     reading: Mutex<Reading>,
 }
 
@@ -57,7 +63,8 @@ impl<H: Handle> SeriesGroup<H> {
         options: GroupOptions,
     ) -> Self {
         let limit = options.limit.unwrap_or_else(|| settings.cardinality_limit.load(Relaxed));
-        let members = match LabelKey::closed_sets(keys).filter(|sets| *sets <= limit) {
+        let most = limit.min(MOST_PLACES);
+        let members = match LabelKey::closed_sets(keys).filter(|sets| *sets <= most) {
             Some(sets) => Members::Closed(ClosedSeries::new(keys, sets)),
             None => Members::Open(OpenSeries::new(keys.len())),
         };
@@ -68,6 +75,7 @@ impl<H: Handle> SeriesGroup<H> {
             overflow: Overflow::new(),
             room: Room::new(options, settings.clone()),
             idle_timeout: options.idle_timeout,
+            is_zero_initialised: AtomicBool::new(false),
             reading: Mutex::default(),
         }
     }
@@ -105,6 +113,9 @@ impl<H: Handle> SeriesGroup<H> {
 
     /// Takes the series with these labels out of every later export. Whether there was one.
     pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
+        if !ValueCap::let_through(&self.caps, labels) {
+            return false;
+        }
         match &self.members {
             Members::Closed(closed) => {
                 let place = LabelKey::place_of(self.keys, labels);
@@ -134,9 +145,21 @@ impl<H: Handle> SeriesGroup<H> {
             open.sweep(|member, _| member.is_hidden() && member.is_empty());
         }
         if let Some(member) = self.overflow.get() {
+            let _reading = self.lock_reading();
             member.set_hidden(true);
             member.handle.series().reset();
         }
+    }
+
+    /// Has all series begin anew, without taking them out.
+    pub(crate) fn restart(&self) {
+        let _reading = self.lock_reading();
+        self.for_each(|handle| {
+            handle.series().reset();
+            if self.is_zero_initialised.load(Relaxed) {
+                handle.zero();
+            }
+        });
     }
 
     /// Makes all series of a closed set, with a value to be exported from now on. Gives the instrument's own limit when
@@ -149,6 +172,7 @@ impl<H: Handle> SeriesGroup<H> {
         if sets > self.room.limit() {
             self.warn_of_overflow(shared);
         }
+        self.is_zero_initialised.store(true, Relaxed);
         let zero = |member: &Member<H>| {
             if self.readmit(member) && member.is_empty() {
                 member.handle.zero();
@@ -190,7 +214,7 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Shared,
         read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
     ) -> R {
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = self.lock_reading();
         let now = shared.settings.clock.elapsed();
         reading.read(
             &self.members,
@@ -313,6 +337,8 @@ impl<H: Handle> SeriesGroup<H> {
     /// Takes a series out of every later export, until it is asked for or recorded in again. Whether it was in, or would
     /// have been in the next.
     fn hide(&self, member: &Member<H>) -> bool {
+        // No reading sees a new value with an old start.
+        let _reading = self.lock_reading();
         let is_change = member.set_hidden(true);
         if is_change {
             self.room.give_back();
@@ -345,6 +371,10 @@ impl<H: Handle> SeriesGroup<H> {
         }
         // One that is removed again by now was in: what is recorded in it brings it back.
         has_room || !member.is_hidden()
+    }
+
+    fn lock_reading(&self) -> MutexGuard<'_, Reading> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn warn_of_overflow(&self, shared: &Shared) {

@@ -28,6 +28,13 @@ impl ValueCap {
         keys.iter().map(|key| key.value_limit().map(cap)).collect()
     }
 
+    /// Whether these labels name a series of their own: all their values are known, or are `other` themselves.
+    pub(crate) fn let_through(caps: &[Option<Self>], labels: &impl Labels) -> bool {
+        let mut checking = Checking { caps: caps.iter(), are_let_through: true };
+        labels.visit(&mut checking);
+        checking.are_let_through
+    }
+
     /// The value, or `other` when it is one too many. Takes no lock once as many values are known as there may be.
     #[inline]
     fn admit<'a>(&self, value: LabelRef<'a>, learns: bool) -> LabelRef<'a> {
@@ -57,6 +64,20 @@ impl ValueCap {
         let mut hasher = self.hasher.build_hasher();
         value.hash_into(&mut hasher);
         hasher.finish()
+    }
+}
+
+struct Checking<'a> {
+    caps: std::slice::Iter<'a, Option<ValueCap>>,
+    are_let_through: bool,
+}
+
+impl LabelVisitor for Checking<'_> {
+    fn visit(&mut self, value: LabelRef<'_>) {
+        if let Some(Some(cap)) = self.caps.next() {
+            let is_other = matches!(value, LabelRef::Static("other") | LabelRef::Str("other"));
+            self.are_let_through &= is_other || cap.admit(value, false) == value;
+        }
     }
 }
 

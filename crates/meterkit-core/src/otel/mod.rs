@@ -5,6 +5,8 @@
 //! a thread that merely makes an instrument: the SDK holds a lock while callbacks run, and waiting for it there
 //! could be for ever.
 
+mod reported;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -12,10 +14,12 @@ use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::{Meter as SdkMeter, MeterProvider};
-use opentelemetry::{InstrumentationScope, KeyValue};
 
-use crate::data::Data;
+use self::reported::Reported;
+use crate::attributes::Attributes;
+use crate::data::{Data, NumberPoint};
 use crate::kind::Kind;
 use crate::number::{NumberType, Value};
 use crate::store::handle::BeforeRead;
@@ -58,6 +62,7 @@ impl Mapping {
             id: NEXT.fetch_add(1, Relaxed),
             provider,
             meters: Mutex::default(),
+            reported: Mutex::default(),
             is_announced: AtomicBool::new(false),
         }))
     }
@@ -68,6 +73,8 @@ pub(crate) struct Twins {
     id: u64,
     provider: Arc<dyn MeterProvider + Send + Sync>,
     meters: Mutex<HashMap<InstrumentationScope, SdkMeter>>,
+    /// By scope and name of a counter: of one that is made again after its scope was unloaded, readers know the old one.
+    reported: Mutex<HashMap<(InstrumentationScope, String), Arc<Reported>>>,
     /// Whether there is a twin that announces readings.
     is_announced: AtomicBool,
 }
@@ -86,8 +93,21 @@ impl Twins {
         // The SDK calls in the order in which twins were made: the first one knows when a reading begins.
         let observable = instrument.shared().identity.kind != Kind::Histogram;
         let is_first = observable && !self.is_announced.swap(true, AcqRel);
-        let meter = self.meter(scope);
-        instrument.map(&meter, is_first.then_some(before_read));
+        let twin = Twin {
+            meter: self.meter(scope),
+            before_read: is_first.then(|| before_read.clone()),
+            reported: self.reported(scope, instrument.shared()),
+        };
+        instrument.map(&twin);
+    }
+
+    fn reported(&self, scope: &InstrumentationScope, shared: &Shared) -> Option<Arc<Reported>> {
+        let is_counter = shared.identity.kind == Kind::Counter;
+        is_counter.then(|| {
+            let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+            let key = (scope.clone(), shared.descriptor().name.clone());
+            reported.entry(key).or_default().clone()
+        })
     }
 
     fn meter(&self, scope: &InstrumentationScope) -> SdkMeter {
@@ -97,16 +117,24 @@ impl Twins {
     }
 }
 
+/// What an instrument's twin is made with.
+#[allow(missing_debug_implementations, reason = "public for the sealed trait only")]
+pub struct Twin {
+    pub(crate) meter: SdkMeter,
+    /// To be called when something begins to read the twin.
+    before_read: Option<BeforeRead>,
+    /// Of a counter, which must not fall.
+    reported: Option<Arc<Reported>>,
+}
+
 /// Makes an observable twin that reports what `stored` holds.
-pub(crate) fn map_numbers(
-    stored: Arc<dyn Stored>,
-    meter: &SdkMeter,
-    before_read: Option<&BeforeRead>,
-) {
+pub(crate) fn map_numbers(stored: Arc<dyn Stored>, twin: &Twin) {
     let shared = stored.shared();
+    let settings = shared.settings.clone();
     // Weak: the SDK keeps callbacks for ever.
     let instrument = Arc::downgrade(&stored);
-    let before_read = before_read.cloned();
+    let Twin { meter, before_read, reported } = twin;
+    let (before_read, reported) = (before_read.clone(), reported.clone());
 
     macro_rules! observe {
         ($build:ident, $variant:ident) => {{
@@ -115,11 +143,16 @@ pub(crate) fn map_numbers(
                 .with_unit(shared.identity.unit.clone())
                 .with_description(shared.identity.description.clone())
                 .with_callback(move |observer| {
-                    report(before_read.as_ref(), &instrument, |value, attributes| {
+                    let observe = |value, attributes: &Attributes| {
                         if let Value::$variant(value) = value {
-                            observer.observe(value, attributes);
+                            observer.observe(value, &attributes.to_key_values());
                         }
-                    });
+                    };
+                    let Some(points) = points(before_read.as_ref(), &instrument) else { return };
+                    match &reported {
+                        Some(reported) => reported.tell(points, settings.clock.elapsed(), observe),
+                        None => points.iter().for_each(|it| observe(it.value, &it.attributes)),
+                    }
                 })
                 .build();
         }};
@@ -143,23 +176,20 @@ pub(crate) fn name(shared: &Shared) -> Cow<'static, str> {
     Cow::Owned(shared.descriptor().name.clone())
 }
 
-fn report(
+/// What the instrument holds; nothing while the twins of this thread are silent.
+fn points(
     before_read: Option<&BeforeRead>,
     instrument: &Weak<dyn Stored>,
-    mut observe: impl FnMut(Value, &[KeyValue]),
-) {
+) -> Option<Vec<NumberPoint>> {
     if SILENT.get() {
-        return;
+        return None;
     }
     if let Some(before_read) = before_read {
         before_read();
     }
-    let Some(instrument) = instrument.upgrade() else {
-        return;
-    };
-    if let Data::Gauge(points) | Data::Sum { points, .. } = instrument.data() {
-        for point in points {
-            observe(point.value, &point.attributes.to_key_values());
-        }
+    let data = instrument.upgrade().map(|instrument| instrument.data());
+    match data {
+        Some(Data::Gauge(points) | Data::Sum { points, .. }) => Some(points),
+        _ => Some(Vec::new()),
     }
 }
