@@ -344,6 +344,7 @@ impl<T: GaugeNumber> InstrumentBuilder<ObservableGauge<T>> {
 )]
 pub trait Instrument: sealed::Sealed {}
 
+#[diagnostic::do_not_recommend]
 impl<H: Handle> Instrument for H {}
 impl<L: Labels, H: Handle> Instrument for Group<L, H> {}
 

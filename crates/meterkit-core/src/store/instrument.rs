@@ -164,6 +164,9 @@ impl<H: Handle> Stored for Core<H> {
         let is_back = to == Switch::On && self.shared.is_off();
         self.shared.switch(to);
         if to == Switch::Unloaded {
+            // One that is made again under this name begins later, even if the clock stands still.
+            let settings = &self.shared.settings;
+            settings.start_after(settings.start());
             self.clear();
             if let Some(nowhere) = self.nowhere.get() {
                 nowhere.series().shared.switch(to);

@@ -29,7 +29,7 @@ pub struct SeriesRef<C> {
 impl<C: Cell> SeriesRef<C> {
     /// A series that begins now.
     pub(crate) fn new(cell: C, labels: LabelSet, is_overflow: bool, shared: &Arc<Shared>) -> Self {
-        let start = AtomicU64::new(shared.settings.next_start());
+        let start = AtomicU64::new(shared.settings.start());
         let series = Series { cell, start, labels, is_overflow };
         Self { series: Arc::new(series), shared: shared.clone() }
     }
@@ -105,7 +105,8 @@ impl<C: Cell> SeriesRef<C> {
     }
 
     fn begin(&self) {
-        self.series.start.store(self.shared.settings.next_start(), Relaxed);
+        let start = self.shared.settings.start_after(self.generation());
+        self.series.start.store(start, Relaxed);
     }
 }
 

@@ -29,7 +29,8 @@ pub(crate) struct Settings {
     pub(crate) cardinality_limit: AtomicUsize,
     pub(crate) series: SeriesBudget,
     pub(crate) replay: ReplayBudget,
-    last_start: AtomicU64,
+    /// Nothing begins before this: series with the same labels may have been there.
+    first_start: AtomicU64,
     /// Attributes of every series.
     attributes: RwLock<FixedAttributes>,
     /// Told of values that were not recorded, and of how many.
@@ -43,7 +44,7 @@ impl Settings {
             cardinality_limit: AtomicUsize::new(CARDINALITY_LIMIT),
             series: SeriesBudget::new(),
             replay: ReplayBudget::new(),
-            last_start: AtomicU64::new(0),
+            first_start: AtomicU64::new(0),
             attributes: RwLock::default(),
             on_drop: OnceLock::new(),
         }
@@ -57,14 +58,18 @@ impl Settings {
         *self.attributes.write().unwrap_or_else(PoisonError::into_inner) = attributes;
     }
 
-    /// When a series begins that is made now, in nanoseconds since 1970. No two begin at once: another start tells that
-    /// values begin anew.
-    pub(crate) fn next_start(&self) -> u64 {
+    /// When a series begins that is made now, in nanoseconds since 1970: not before any that went.
+    pub(crate) fn start(&self) -> u64 {
         let since = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-        let next = |last: u64| now.max(last.saturating_add(1));
-        let last = self.last_start.fetch_update(Relaxed, Relaxed, |last| Some(next(last)));
-        next(last.unwrap_or_else(|last| last))
+        now.max(self.first_start.load(Relaxed))
+    }
+
+    /// When a series begins anew that began at `before`: later in any case, as another start is what tells that it did.
+    pub(crate) fn start_after(&self, before: u64) -> u64 {
+        let start = self.start().max(before.saturating_add(1));
+        self.first_start.fetch_max(start, Relaxed);
+        start
     }
 
     pub(crate) fn count_dropped(&self, reason: DropReason, values: u64) {
