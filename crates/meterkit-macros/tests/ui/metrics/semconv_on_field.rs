@@ -1,0 +1,9 @@
+use meterkit::{Counter, Metrics};
+
+#[derive(Metrics)]
+struct CatalogMetrics {
+    #[metric(semconv = "http")]
+    requests: Counter,
+}
+
+fn main() {}
