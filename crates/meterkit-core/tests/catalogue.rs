@@ -300,3 +300,27 @@ fn scopes_that_differ_in_their_version_alone_have_sections_of_their_own() {
     assert_eq!(about, ["version 1", "version 2"]);
     assert_eq!(Registry::new().catalogue().to_markdown(), "# Metrics\n");
 }
+
+/// A label that may be absent and have any value.
+struct Tenant;
+
+impl Labels for Tenant {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] =
+        &[LabelKey::of::<Option<String>>("tenant"), LabelKey::of::<String>("region")];
+
+    fn visit(&self, _: &mut impl LabelVisitor) {}
+}
+
+#[test]
+fn a_label_that_may_be_absent_says_so_also_when_its_values_are_not_known()
+-> Result<(), InstrumentError> {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let _ = meter.counter_group::<Tenant, u64>("requests").build()?;
+    let catalogue = registry.catalogue();
+    let labels = catalogue.entries[0].labels.iter();
+    let labels: Vec<_> = labels.map(|label| (&*label.key, label.optional, &label.values)).collect();
+    assert_eq!(labels, [("tenant", true, &None), ("region", false, &None)]);
+    Ok(())
+}

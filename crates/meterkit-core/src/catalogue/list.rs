@@ -79,7 +79,7 @@ impl CatalogueLabel {
         let closed = key.closed_values();
         Self {
             key: key.name().to_owned(),
-            optional: closed.as_ref().is_some_and(|values| values.contains(&None)),
+            optional: key.is_optional(),
             values: closed.map(|values| values.iter().flatten().map(ToString::to_string).collect()),
             max_values: key.value_limit(),
         }

@@ -74,7 +74,7 @@ pub struct CatalogueLabel {
     /// All values that it can have, as text, when they are known at compile time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<String>>,
-    /// Whether a series can lack the label. Known only where the values are.
+    /// Whether a series can lack the label.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
     /// How many different values are let through, if there is a limit: every further one becomes `other`.

@@ -13,17 +13,30 @@ pub struct LabelKey {
     cardinality: Option<usize>,
     nth: fn(usize) -> LabelRef<'static>,
     max_values: Option<usize>,
+    is_optional: bool,
 }
 
 impl LabelKey {
     /// A key whose values are not known at compile time.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, cardinality: None, nth: <str as LabelValue>::nth, max_values: None }
+        Self {
+            name,
+            cardinality: None,
+            nth: <str as LabelValue>::nth,
+            max_values: None,
+            is_optional: false,
+        }
     }
 
     /// A key with values of type `V`: closed when there are few of them.
     pub const fn of<V: LabelValue + ?Sized>(name: &'static str) -> Self {
-        Self { name, cardinality: V::CARDINALITY, nth: V::nth, max_values: None }
+        Self {
+            name,
+            cardinality: V::CARDINALITY,
+            nth: V::nth,
+            max_values: None,
+            is_optional: V::IS_OPTIONAL,
+        }
     }
 
     /// Lets this many different values through; every further one becomes `other`. No limit by default.
@@ -48,6 +61,11 @@ impl LabelKey {
     /// How many different values are let through.
     pub const fn value_limit(&self) -> Option<usize> {
         self.max_values
+    }
+
+    /// Whether a series can lack the label.
+    pub const fn is_optional(&self) -> bool {
+        self.is_optional
     }
 
     /// How many label sets there can be, when that is known.
