@@ -81,6 +81,25 @@ pub fn counter_past_limit() -> impl Fn() + Send + Sync + 'static {
     move || group.with(*black_box(&BEYOND)).increment()
 }
 
+/// A counter without labels in a scope that is disabled.
+pub fn disabled_counter() -> impl Fn() + Send + Sync + 'static {
+    let counter = disabled().counter::<u64>("plain").build().expect("a counter");
+    move || black_box(&counter).increment()
+}
+
+/// A counter with three text labels, found at each call, in a scope that is disabled.
+pub fn disabled_counter_of_three() -> impl Fn() + Send + Sync + 'static {
+    let group = counter_group(&disabled());
+    move || group.with(*black_box(&REQUEST)).increment()
+}
+
+/// The meter of a disabled scope, in a registry of its own.
+fn disabled() -> Meter {
+    let registry = Registry::new();
+    registry.set_disabled_scopes("core.*".parse().expect("a pattern"));
+    registry.scoped("core", "bench")
+}
+
 /// An up-down counter without labels.
 pub fn up_down_counter() -> impl Fn() + Send + Sync + 'static {
     let up_down = meter().up_down_counter::<i64>("up_down").build().expect("an up-down counter");

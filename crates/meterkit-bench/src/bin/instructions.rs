@@ -47,6 +47,8 @@ const CASES: &[Case] = &[
     ("closed-fastmetrics", 1, |n| repeat(n, fastmetrics::counter_of_closed_set())),
     ("within-limit", 1, |n| repeat(n, ours::counter_within_limit())),
     ("past-limit", 1, |n| repeat(n, ours::counter_past_limit())),
+    ("disabled", 1, |n| repeat(n, ours::disabled_counter())),
+    ("disabled-texts", 1, |n| repeat(n, ours::disabled_counter_of_three())),
     ("up-down", 1, |n| repeat(n, ours::up_down_counter())),
     ("up-down-otel", 1, |n| repeat(n, opentelemetry::up_down_counter())),
     ("gauge", 1, |n| repeat(n, ours::gauge())),
