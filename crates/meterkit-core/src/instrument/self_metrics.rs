@@ -100,7 +100,7 @@ fn series(registry: &Registry) -> Result<GaugeGroup<ByInstrument<'static>, u64>,
 fn overflow(registry: &Registry) -> Result<CounterGroup<ByInstrument<'static>>, InstrumentError> {
     builder::<CounterGroup<_>>(registry, "meterkit.overflow")
         .unit("{lookup}")
-        .description("Look-ups that found no room for a series and got the overflow series.")
+        .description("Look-ups that got the overflow series; those of threads that come at once may count as one.")
         .build()
 }
 

@@ -52,7 +52,8 @@ impl<H: Handle> Core<H> {
         }
     }
 
-    #[inline]
+    // Apart, so that finding a place is small enough to stand where the caller is.
+    #[inline(never)]
     fn find(&self, labels: &impl Labels) -> Entry<'_, H> {
         match &self.series {
             SeriesSet::Plain(handle) => Entry::kept(handle),

@@ -16,8 +16,12 @@ pub(crate) struct Series<C> {
     /// Nanoseconds since 1970.
     start: AtomicU64,
     pub(crate) labels: LabelSet,
-    is_overflow: bool,
+    /// How often the overflow series was looked up; [`NO_OVERFLOW`] for others. Here, in the line of memory that whoever
+    /// looks it up is about to write to, it costs next to nothing.
+    uses: AtomicU64,
 }
+
+const NO_OVERFLOW: u64 = u64::MAX;
 
 /// The way to one series: what each handle holds. What it shares with others stands apart from the cell, whose
 /// line of memory recording threads take from each other.
@@ -30,7 +34,8 @@ impl<C: Cell> SeriesRef<C> {
     /// A series that begins now.
     pub(crate) fn new(cell: C, labels: LabelSet, is_overflow: bool, shared: &Arc<Shared>) -> Self {
         let start = AtomicU64::new(shared.settings.start());
-        let series = Series { cell, start, labels, is_overflow };
+        let uses = AtomicU64::new(if is_overflow { 0 } else { NO_OVERFLOW });
+        let series = Series { cell, start, labels, uses };
         Self { series: Arc::new(series), shared: shared.clone() }
     }
 
@@ -54,10 +59,20 @@ impl<C: Cell> SeriesRef<C> {
     }
 
     pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {
-        match self.series.is_overflow {
+        match self.uses() != NO_OVERFLOW {
             true => keys.overflow_attributes(&self.series.labels),
             false => keys.attributes(&self.series.labels),
         }
+    }
+
+    pub(crate) fn uses(&self) -> u64 {
+        self.series.uses.load(Relaxed)
+    }
+
+    /// Counts a look-up. Not as one step: losing some costs less than the truth would.
+    #[inline]
+    pub(crate) fn count_use(&self) {
+        self.series.uses.store(self.uses().wrapping_add(1), Relaxed);
     }
 
     /// Since when the values count.

@@ -1,7 +1,5 @@
 //! The series to which recordings go once a limit is reached.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
 use super::member::Member;
@@ -47,15 +45,14 @@ pub(crate) fn warn<'a>(
     }
 }
 
-/// The overflow series, and how often it was used.
+/// The overflow series.
 pub(crate) struct Overflow<H> {
     series: OnceLock<Member<H>>,
-    uses: AtomicU64,
 }
 
 impl<H: Handle> Overflow<H> {
     pub(crate) fn new() -> Self {
-        Self { series: OnceLock::new(), uses: AtomicU64::new(0) }
+        Self { series: OnceLock::new() }
     }
 
     /// The series, if there is one.
@@ -70,7 +67,7 @@ impl<H: Handle> Overflow<H> {
         if member.is_hidden() {
             member.set_hidden(false);
         }
-        self.uses.fetch_add(1, Relaxed);
+        member.handle.series().count_use();
         Some(&member.handle)
     }
 
@@ -81,8 +78,8 @@ impl<H: Handle> Overflow<H> {
         self.series.set(member).is_ok()
     }
 
-    /// How often recordings went here.
+    /// How often recordings went here, or somewhat less: threads that come at once may be counted as one.
     pub(crate) fn uses(&self) -> u64 {
-        self.uses.load(Relaxed)
+        self.series.get().map_or(0, |member| member.handle.series().uses())
     }
 }
