@@ -148,7 +148,7 @@ impl Registry {
     /// Disables scopes, and enables all others: instruments of a disabled scope record nothing, run no callbacks and are
     /// in no export. `METERKIT_DISABLED_SCOPES` sets it too.
     ///
-    /// A series that was looked up by label while its scope was disabled stays without effect when the scope is enabled
+    /// Instruments of a scope that is enabled again begin anew. A series that was looked up by label while its scope was disabled stays without effect when the scope is enabled
     /// again: look it up again.
     pub fn set_disabled_scopes(&self, scopes: ScopePatterns) {
         self.inner.scopes.set_disabled(scopes);
@@ -201,7 +201,8 @@ impl Registry {
         self.inner.scopes.read()
     }
 
-    /// Whether `scope` has, or had before it was unloaded, an instrument of the facade with this full name.
+    /// Whether `scope` has an instrument of the facade with this full name, or had one of which OpenTelemetry's SDK may
+    /// still have a copy.
     ///
     /// OpenTelemetry's copy of it shows up in what the SDK collects; whoever joins both must leave one out.
     pub fn has_metric(&self, scope: &InstrumentationScope, full_name: &str) -> bool {
