@@ -386,3 +386,18 @@ fn a_limit_of_zero_is_an_error() {
     group.with(Id(1)).increment();
     assert_eq!(total(&registry, &name("requests")), 1.0);
 }
+
+#[test]
+fn a_group_that_begins_with_fewer_series_than_sets_says_so() {
+    let registry = Registry::new();
+    registry.set_cardinality_limit(3);
+    let meter = registry.scoped("plugin", "catalog");
+    let (built, lines) = log_lines::of(|| {
+        meter.counter_group::<Light, u64>("lights").zero_initialised().build().map(drop)
+    });
+    assert_eq!(built, Ok(()));
+    let [line] = &*lines else { panic!("{lines:?}") };
+    for part in ["WARN", "fewer series", "lights", "limit=3", "sets=18", "METERKIT_CARDINALITY"] {
+        assert!(line.contains(part), "{line}");
+    }
+}

@@ -170,7 +170,7 @@ impl<H: Handle> SeriesGroup<H> {
             return Err(limit);
         }
         if sets > self.room.limit() {
-            self.warn_of_overflow(shared);
+            overflow::warn_of_fewer(shared, &self.room, sets);
         }
         self.is_zero_initialised.store(true, Relaxed);
         let zero = |member: &Member<H>| {

@@ -45,6 +45,17 @@ pub(crate) fn warn<'a>(
     }
 }
 
+/// Says that a group has fewer series to begin with than there are label sets.
+pub(crate) fn warn_of_fewer(shared: &Shared, room: &Room, sets: usize) {
+    tracing::warn!(
+        instrument = %shared.descriptor().name,
+        limit = room.limit(),
+        sets,
+        "the cardinality limit allows fewer series than there are label sets to begin with: further ones are recorded \
+         together as {OVERFLOW}=true; raise METERKIT_CARDINALITY_LIMIT"
+    );
+}
+
 /// The overflow series.
 pub(crate) struct Overflow<H> {
     series: OnceLock<Member<H>>,
