@@ -11,6 +11,8 @@
 mod label_value;
 mod labels;
 mod metrics;
+#[cfg(test)]
+mod mistakes;
 mod problems;
 mod setting;
 

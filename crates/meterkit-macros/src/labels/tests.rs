@@ -10,12 +10,8 @@ fn expansion(code: &str) -> String {
     tokens.to_string().replace(' ', "")
 }
 
-/// The text of each error, and the code that it points at.
 fn errors(code: &str) -> Vec<(String, String)> {
-    let input = syn::parse_str(code).unwrap_or_else(|error| panic!("{code}: {error}"));
-    let error = expand(&input).expect_err(code);
-    let place = |error: &Error| error.span().source_text().unwrap_or_default();
-    error.into_iter().map(|error| (error.to_string(), place(&error))).collect()
+    crate::mistakes::errors(code, expand)
 }
 
 fn assert_holds(code: &str, parts: &[&str]) {
