@@ -2,7 +2,8 @@
 //!
 //! [`scopes`] knows all scopes and instruments, [`instrument`] the series of one and what they [share](shared), a
 //! [`group`] finds series by label set. [`series`] is one of them, with a number in a [`cell`] or a [`distribution`]; a
-//! [`handle`] points at it, an [`entry`] is what a look-up gives. [`callbacks`] are what a refresh runs.
+//! [`handle`] points at it, an [`entry`] is what a look-up gives, found by its [label set](label_set). [`callbacks`] are
+//! what a refresh runs.
 #![allow(
     missing_debug_implementations,
     reason = "public for the sealed trait only, nobody can name them"
@@ -17,6 +18,7 @@ pub(crate) mod group;
 pub(crate) mod handle;
 pub(crate) mod identity;
 pub(crate) mod instrument;
+pub(crate) mod label_set;
 pub(crate) mod replay;
 pub(crate) mod scopes;
 pub(crate) mod series;

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicUsize, fence};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,9 +14,9 @@ use foldhash::fast::RandomState;
 
 use super::member::{Activity, Member};
 use super::table::SeriesTable;
-use crate::attributes::AttributeValue;
-use crate::labels::{LabelRef, LabelVisitor, Labels};
+use crate::labels::Labels;
 use crate::store::handle::Handle;
+use crate::store::label_set::{self, matches};
 use crate::store::shared::LabelSet;
 
 pub(crate) struct OpenSeries<H> {
@@ -74,12 +73,7 @@ impl<H: Handle> OpenSeries<H> {
 
     #[inline]
     pub(crate) fn hash(&self, labels: &impl Labels) -> u64 {
-        let mut visitor = Hashing { hasher: self.hasher.build_hasher(), room: self.key_count };
-        labels.visit(&mut visitor);
-        for _ in 0..visitor.room {
-            LabelRef::Absent.hash_into(&mut visitor.hasher);
-        }
-        visitor.hasher.finish()
+        label_set::hash(&self.hasher, labels, self.key_count)
     }
 
     /// The series with these labels, if it has a place in the table. Takes no lock.
@@ -103,11 +97,7 @@ impl<H: Handle> OpenSeries<H> {
 
     /// The labels as they are stored.
     pub(crate) fn values(&self, labels: &impl Labels) -> LabelSet {
-        let mut collecting =
-            Collecting { values: Vec::with_capacity(self.key_count), room: self.key_count };
-        labels.visit(&mut collecting);
-        collecting.values.resize(self.key_count, None);
-        collecting.values.into()
+        label_set::collect(labels, self.key_count)
     }
 
     /// The series with these labels, made by `make` unless it is there or `make` gives none. Up to `places` series have
@@ -119,7 +109,7 @@ impl<H: Handle> OpenSeries<H> {
         make: impl FnOnce() -> Option<Member<H>>,
     ) -> Option<Place<'_, H>> {
         // Of these values: a second visit of the caller's labels may hand out others than the first.
-        let hash = self.hash_stored(values);
+        let hash = label_set::hash_stored(&self.hasher, values);
         let is_it = |member: &Member<H>| member.labels == *values;
         self.table.with_writers_excluded(|writer| {
             if let Some(member) = self.table.get(hash, is_it) {
@@ -208,68 +198,9 @@ impl<H: Handle> OpenSeries<H> {
     pub(crate) fn later_len(&self) -> usize {
         self.later_len.load(Acquire)
     }
-
-    /// The hash of values that were collected.
-    fn hash_stored(&self, values: &[Option<AttributeValue>]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        for value in values {
-            LabelRef::of(value).hash_into(&mut hasher);
-        }
-        hasher.finish()
-    }
 }
 
 fn after_fence<R>(look: impl FnOnce() -> R) -> R {
     fence(Acquire);
     look()
-}
-
-#[inline]
-fn matches(labels: &impl Labels, stored: &[Option<AttributeValue>]) -> bool {
-    let mut visitor = Matching { stored: stored.iter(), equal: true };
-    labels.visit(&mut visitor);
-    visitor.equal && visitor.stored.all(Option::is_none)
-}
-
-/// Hashes as many values as there are keys: what is one series in the end has one hash.
-struct Hashing<S> {
-    hasher: S,
-    room: usize,
-}
-
-impl<S: Hasher> LabelVisitor for Hashing<S> {
-    #[inline(always)]
-    fn visit(&mut self, value: LabelRef<'_>) {
-        if self.room > 0 {
-            self.room -= 1;
-            value.hash_into(&mut self.hasher);
-        }
-    }
-}
-
-struct Matching<'a> {
-    stored: std::slice::Iter<'a, Option<AttributeValue>>,
-    equal: bool,
-}
-
-impl LabelVisitor for Matching<'_> {
-    #[inline(always)]
-    fn visit(&mut self, value: LabelRef<'_>) {
-        if let Some(stored) = self.stored.next() {
-            self.equal &= value.is(stored);
-        }
-    }
-}
-
-struct Collecting {
-    values: Vec<Option<AttributeValue>>,
-    room: usize,
-}
-
-impl LabelVisitor for Collecting {
-    fn visit(&mut self, value: LabelRef<'_>) {
-        if self.values.len() < self.room {
-            self.values.push(value.to_value());
-        }
-    }
 }
