@@ -100,6 +100,25 @@ pub enum InstrumentError {
         name: String,
     },
 
+    /// A callback for several instruments was to be registered with a meter that has not all of them.
+    #[error(
+        "instrument `{name}` is not one of scope `{scope}`; register a callback with the meter that made its instruments, \
+         one callback per scope"
+    )]
+    OtherScope {
+        /// The instrument of another scope, or of one that was unloaded.
+        name: String,
+        /// The scope of the meter.
+        scope: String,
+    },
+
+    /// A callback was to be registered for no instrument.
+    #[error("callback in scope `{scope}` has no instrument; name those that it reports")]
+    NoInstrument {
+        /// The scope of the meter.
+        scope: String,
+    },
+
     /// The name is taken by an instrument that differs.
     #[error(
         "instrument `{name}` exists with {aspect} {existing} and is asked for with {aspect} {requested}; \

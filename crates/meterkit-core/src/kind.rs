@@ -12,7 +12,11 @@ pub enum Kind {
     Gauge,
     /// A distribution of values.
     Histogram,
-    /// A value that a callback returns.
+    /// A total that only rises, which callbacks report.
+    ObservableCounter,
+    /// A total that rises and falls, which callbacks report.
+    ObservableUpDownCounter,
+    /// A value that callbacks report.
     ObservableGauge,
 }
 
@@ -24,6 +28,8 @@ impl Kind {
             Self::UpDownCounter => "up-down counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
+            Self::ObservableCounter => "observable counter",
+            Self::ObservableUpDownCounter => "observable up-down counter",
             Self::ObservableGauge => "observable gauge",
         }
     }

@@ -3,8 +3,8 @@
 //! Users depend on the `meterkit` crate, which re-exports what they need from here. This crate knows nothing of
 //! collection, delivery or exporters, and of OpenTelemetry only its API.
 //!
-//! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], [`ObservableGauge`], and a
-//!   [`Group`] of each for [`Labels`].
+//! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], and a [`Group`] of each for
+//!   [`Labels`]; and [`Observable`] ones, whose values [callbacks](CallbackBuilder) report.
 //! - [`Registry`] holds them and what they counted, and is [read](Registry::read) as [`ScopeMetrics`]. Its
 //!   [`Catalogue`] lists them.
 //!
@@ -40,9 +40,12 @@ pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,
 };
 pub use self::instrument::{
-    CallbackGuard, Called, Counter, CounterGroup, Gauge, GaugeGroup, Group, GroupTimer, Histogram,
-    HistogramGroup, InFlight, Instrument, InstrumentBuilder, ObservableGauge, Outcome, Polled,
-    TimedFuture, Timer, UpDownCounter, UpDownCounterGroup, Work,
+    AnyObservable, CallbackBuilder, CallbackGuard, CallbackOutput, Called, Counter, CounterGroup,
+    CounterKind, Gauge, GaugeGroup, GaugeKind, Group, GroupTimer, Histogram, HistogramGroup,
+    InFlight, Instrument, InstrumentBuilder, Observable, ObservableCounter, ObservableCounterGroup,
+    ObservableGauge, ObservableGaugeGroup, ObservableKind, ObservableUpDownCounter,
+    ObservableUpDownCounterGroup, Observer, Outcome, Polled, SeriesObserver, Several, TimedFuture,
+    Timer, Unlabelled, UpDownCounter, UpDownCounterGroup, UpDownCounterKind, Work,
 };
 pub use self::kind::Kind;
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
@@ -55,5 +58,6 @@ pub use self::otel::silently;
 pub use self::registry::{Claim, Hooks, Registry};
 pub use self::scope::{Naming, NamingPolicy};
 pub use self::scope_patterns::ScopePatterns;
+pub use self::store::callbacks::{BackgroundTask, in_callback};
 pub use self::store::clock::ManualClock;
 pub use self::store::entry::Entry;

@@ -6,10 +6,12 @@ use meterkit_rules::label_key;
 use meterkit_rules::name::Problem;
 
 use crate::attributes::AttributeValue;
-use crate::error::ScopeError;
+use crate::error::{InstrumentError, ScopeError};
 use crate::instrument::{
-    Counter, CounterGroup, Gauge, GaugeGroup, Histogram, HistogramGroup, Instrument,
-    InstrumentBuilder, ObservableGauge, UpDownCounter, UpDownCounterGroup,
+    AnyObservable, CallbackBuilder, CallbackGuard, CallbackOutput, Counter, CounterGroup, Gauge,
+    GaugeGroup, Histogram, HistogramGroup, Instrument, InstrumentBuilder, ObservableCounter,
+    ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup, ObservableUpDownCounter,
+    ObservableUpDownCounterGroup, Observer, Several, UpDownCounter, UpDownCounterGroup,
 };
 use crate::number::{CounterNumber, GaugeNumber, HistogramNumber, UpDownNumber};
 use crate::registry::Registry;
@@ -183,12 +185,103 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// A gauge whose value a callback returns: `i64`, `u64` or `f64`.
+    /// An observable counter: a total that callbacks report. `T` is `u64` or `f64`.
+    pub fn observable_counter<T: CounterNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<ObservableCounter<T>> {
+        self.builder(name.into())
+    }
+
+    /// An observable counter with labels `L`.
+    pub fn observable_counter_group<L, T: CounterNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<ObservableCounterGroup<L, T>> {
+        self.builder(name.into())
+    }
+
+    /// An observable up-down counter: a total that rises and falls, which callbacks report. `T` is `i64` or `f64`.
+    pub fn observable_up_down_counter<T: UpDownNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<ObservableUpDownCounter<T>> {
+        self.builder(name.into())
+    }
+
+    /// An observable up-down counter with labels `L`.
+    pub fn observable_up_down_counter_group<L, T: UpDownNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<ObservableUpDownCounterGroup<L, T>> {
+        self.builder(name.into())
+    }
+
+    /// An observable gauge: a value that callbacks report. `T` is `i64`, `u64` or `f64`.
+    ///
+    /// ```
+    /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
+    /// # fn cache_len() -> u64 { 7 }
+    /// let _guard = meter.observable_gauge::<u64>("cache.entries").observe(|| cache_len())?;
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
     pub fn observable_gauge<T: GaugeNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<ObservableGauge<T>> {
         self.builder(name.into())
+    }
+
+    /// An observable gauge with labels `L`.
+    pub fn observable_gauge_group<L, T: GaugeNumber>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<ObservableGaugeGroup<L, T>> {
+        self.builder(name.into())
+    }
+
+    /// Registers one callback for several observable instruments of this scope, to report them all from one reading of
+    /// their source. It runs once per collection until the guard is dropped, and returns nothing or a `Result`:
+    /// [`CallbackBuilder::observe_with`].
+    ///
+    /// ```
+    /// # fn pool() -> (u64, u64) { (3, 7) }
+    /// # let meter = meterkit::Registry::new().scoped("core", "database");
+    /// let idle = meter.observable_gauge::<u64>("connections.idle").build()?;
+    /// let used = meter.observable_gauge::<u64>("connections.used").build()?;
+    /// let _guard = meter.register_callback([&idle, &used], {
+    ///     let (idle, used) = (idle.clone(), used.clone());
+    ///     move |observer| {
+    ///         let pool = pool();
+    ///         observer.observe(&idle, pool.0);
+    ///         observer.observe(&used, pool.1);
+    ///     }
+    /// })?;
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A bad scope, an instrument that is not one of this scope, and no instrument at all.
+    pub fn register_callback<const N: usize, R: CallbackOutput>(
+        &self,
+        instruments: [&dyn AnyObservable; N],
+        callback: impl Fn(&mut Observer<'_>) -> R + Send + Sync + 'static,
+    ) -> Result<CallbackGuard, InstrumentError> {
+        Ok(self.callback(instruments)?.observe_with(callback))
+    }
+
+    /// A callback for several observable instruments of this scope, about to be registered: for one that is
+    /// [cached](CallbackBuilder::cached) or has a [budget](CallbackBuilder::budget) of its own.
+    ///
+    /// # Errors
+    ///
+    /// A bad scope, an instrument that is not one of this scope, and no instrument at all.
+    pub fn callback<const N: usize>(
+        &self,
+        instruments: [&dyn AnyObservable; N],
+    ) -> Result<CallbackBuilder<Several>, InstrumentError> {
+        CallbackBuilder::for_several(&self.registry, self.key.as_ref(), &instruments)
     }
 
     fn builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use meterkit_rules::label_key;
 use opentelemetry::InstrumentationScope;
@@ -18,12 +19,13 @@ use crate::instrument::SelfMetrics;
 use crate::otel::Mapping;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
-use crate::store::callbacks::Callbacks;
+use crate::store::callbacks::{BackgroundTask, Callback, CallbackOptions, Callbacks, Work};
 use crate::store::clock::{Clock, ManualClock};
 use crate::store::group::{GroupOptions, Usage};
 use crate::store::handle::{BeforeRead, Handle};
 use crate::store::identity::Identity;
 use crate::store::instrument::{Core, Stored};
+use crate::store::observed::{Draft, Observed};
 use crate::store::scopes::{Found, Scopes};
 use crate::store::settings::{DropReason, Settings};
 use crate::store::shared::{Shared, Switch};
@@ -64,6 +66,9 @@ pub(crate) struct Inner {
 pub struct Hooks {
     /// Called after an instrument was made, on the thread that made it: must return at once.
     pub instrument_made: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Called after a callback was registered that is refreshed in the background, on the thread that registered it: must
+    /// return at once.
+    pub refresh_made: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Called when a reader of OpenTelemetry's copies begins to read: brings observed values up to date.
     pub before_sdk_read: Option<Arc<dyn Fn() + Send + Sync>>,
 }
@@ -167,12 +172,27 @@ impl Registry {
         !scopes.is_empty()
     }
 
-    /// Runs all callbacks of observable instruments once and puts what they return into the store.
+    /// Runs all callbacks of observable instruments once, on threads that are here for them, and waits for what they report:
+    /// for each as long as its budget allows, and for all together no longer than for the one with the largest budget.
     ///
-    /// A callback that panics costs its own value only. No lock is held while one runs.
+    /// Callbacks that are refreshed in the background do not run here: [`due_refreshes`](Self::due_refreshes). From within a
+    /// callback this runs none.
     pub fn refresh(&self) {
-        self.inner.callbacks.run();
+        self.inner.callbacks.refresh(self.inner.settings.clock.elapsed());
         SelfMetrics::update(self);
+    }
+
+    /// The async callbacks whose period is over, as tasks to be run to their ends, each on a thread of its own: they are the
+    /// user's code and may block. Those that have a place of their own to run at are started there. Also how long it is until
+    /// the next one is due, if there is one.
+    pub fn due_refreshes(&self) -> (Vec<BackgroundTask>, Option<Duration>) {
+        self.inner.callbacks.due_refreshes(self.inner.settings.clock.elapsed())
+    }
+
+    /// How long a collection waits for a callback that has no budget of its own. 1 s by default;
+    /// `METERKIT_CALLBACK_BUDGET` overrides.
+    pub fn set_callback_budget(&self, budget: Duration) {
+        self.inner.settings.set_callback_budget(budget);
     }
 
     /// How many series groups have, and how often recordings went to overflow series, by full name: groups of several
@@ -266,26 +286,64 @@ impl Registry {
         identity: Identity,
         options: GroupOptions,
     ) -> Result<Arc<Core<H>>, InstrumentError> {
-        let found = self.inner.scopes.instrument(key, identity, options, &self.inner.settings)?;
-        let core = match found {
-            Found::Known(core) => return Ok(core),
-            Found::Made(core) => core,
+        self.find_or_make(key, identity, |shared| Core::new(shared, H::Sdk::default(), options))
+    }
+
+    /// The same for an observable instrument.
+    pub(crate) fn observed(
+        &self,
+        key: &ScopeKey,
+        identity: Identity,
+        options: GroupOptions,
+    ) -> Result<Arc<Observed>, InstrumentError> {
+        self.find_or_make(key, identity, |shared| Observed::new(shared, options))
+    }
+
+    fn find_or_make<S: Stored + 'static>(
+        &self,
+        key: &ScopeKey,
+        identity: Identity,
+        make: impl FnOnce(Shared) -> S,
+    ) -> Result<Arc<S>, InstrumentError> {
+        let found = self.inner.scopes.instrument(key, identity, &self.inner.settings, make)?;
+        let made = match found {
+            Found::Known(known) => return Ok(known),
+            Found::Made(made) => made,
         };
         if matches!(self.mapping(), Mapping::Unwanted) {
-            core.unmap();
+            made.unmap();
         }
         if let Some(hook) = self.inner.hooks().instrument_made {
             hook();
         }
-        Ok(core)
+        Ok(made)
     }
 
-    /// An instrument that is in no registry and records nothing.
-    pub(crate) fn not_made<H: Handle>(&self, identity: Identity) -> Arc<Core<H>> {
+    /// What an instrument has that is in no registry and records nothing.
+    pub(crate) fn not_made(&self, identity: Identity) -> Shared {
         let name = identity.name.clone();
         let shared = Shared::new(identity, name, Arc::default(), self.inner.settings.clone());
         shared.switch(Switch::NotMade);
-        Arc::new(Core::new(shared, H::Sdk::default(), GroupOptions::default()))
+        shared
+    }
+
+    /// A callback that reports `drafts`, about to be registered.
+    pub(crate) fn callback(
+        &self,
+        drafts: Vec<Draft>,
+        work: Work,
+        options: CallbackOptions,
+    ) -> Callback {
+        let metrics = SelfMetrics::of_callbacks(self);
+        Callback::new(drafts, work, options, self.inner.settings.clone(), metrics)
+    }
+
+    pub(crate) fn register_callback(&self, callback: Arc<Callback>) {
+        let is_refresh = matches!(callback.work(), Work::Refresh(_));
+        self.inner.callbacks.register(callback);
+        if let Some(hook) = self.inner.hooks().refresh_made.filter(|_| is_refresh) {
+            hook();
+        }
     }
 
     /// Calls the hook that is set when something begins to read.
@@ -333,6 +391,7 @@ impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks")
             .field("instrument_made", &self.instrument_made.is_some())
+            .field("refresh_made", &self.refresh_made.is_some())
             .field("before_sdk_read", &self.before_sdk_read.is_some())
             .finish()
     }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use meterkit_core::{Attributes, Registry};
+use meterkit_core::{Attributes, Registry, in_callback};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 
@@ -75,7 +75,7 @@ impl Collector {
 
     /// A snapshot: the last one, the one being taken, or a new one. Runs callbacks, so it may take long.
     pub(crate) fn collect(&self, freshness: Freshness) -> Arc<Snapshot> {
-        if IS_TAKING.get() {
+        if IS_TAKING.get() || in_callback() {
             return self.without_callbacks();
         }
         let asked = Instant::now();

@@ -1,4 +1,4 @@
-//! What the registry calls while a reader of OpenTelemetry's ecosystem reads.
+//! What the registry calls: when there is something new, and while a reader of OpenTelemetry's ecosystem reads.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,7 +19,23 @@ const REFRESH_WAIT: Duration = Duration::from_secs(1);
 /// How often a reader looks whether the refresh that another one asked for has ended.
 const POLL: Duration = Duration::from_millis(1);
 
-pub(crate) fn hooks(collector: Arc<Collector>, runtime: Handle, made: Arc<Notify>) -> Hooks {
+/// What happened in the registry that the pipeline has something to do for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct News {
+    /// An instrument was made.
+    pub(crate) instrument: Arc<Notify>,
+    /// A callback was registered that is refreshed in the background.
+    pub(crate) refresh: Arc<Notify>,
+}
+
+/// What the registry calls while nothing reads OpenTelemetry's copies.
+pub(crate) fn without_readers(news: &News) -> Hooks {
+    let refresh = news.refresh.clone();
+    Hooks { refresh_made: Some(Arc::new(move || refresh.notify_one())), ..Hooks::default() }
+}
+
+/// What the registry calls while something may read them.
+pub(crate) fn with_readers(collector: Arc<Collector>, runtime: Handle, news: &News) -> Hooks {
     let is_refreshing = Arc::new(AtomicBool::new(false));
     let before_sdk_read = move || {
         if collector.cached(Freshness::Recent, Instant::now()).is_some() {
@@ -43,8 +59,10 @@ pub(crate) fn hooks(collector: Arc<Collector>, runtime: Handle, made: Arc<Notify
         });
         let _ = wait.recv_timeout(REFRESH_WAIT);
     };
+    let instrument = news.instrument.clone();
     Hooks {
-        instrument_made: Some(Arc::new(move || made.notify_one())),
+        instrument_made: Some(Arc::new(move || instrument.notify_one())),
         before_sdk_read: Some(Arc::new(before_sdk_read)),
+        ..without_readers(news)
     }
 }

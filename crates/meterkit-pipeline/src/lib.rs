@@ -20,6 +20,7 @@ mod hooks;
 mod moment;
 mod pipeline;
 mod reader;
+mod refreshes;
 mod snapshot;
 mod source;
 mod target;

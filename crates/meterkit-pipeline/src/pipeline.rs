@@ -12,11 +12,11 @@ use meterkit_core::{Attributes, Claim, Registry};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::collector::Collector;
 use crate::error::{FlushError, StartError};
-use crate::hooks::hooks;
+use crate::hooks::{self, News};
 use crate::moment::after;
 use crate::reader::SharedReader;
 use crate::source::{Closed, Source};
@@ -242,12 +242,13 @@ impl PipelineBuilder {
         let collector =
             Arc::new(Collector::new(registry.clone(), self.resource, reader, self.max_age));
         let source = Source::new(collector.clone(), runtime.handle().clone());
-        let made = Arc::new(Notify::new());
+        let news = News::default();
         if self.has_readers {
             let runtime = runtime.handle().clone();
-            registry.set_hooks(hooks(collector, runtime, made.clone()));
+            registry.set_hooks(hooks::with_readers(collector, runtime, &news));
             registry.map_to(Arc::new(provider.clone()));
         } else {
+            registry.set_hooks(hooks::without_readers(&news));
             registry.unmap();
         }
         let (commands, inbox) = mpsc::unbounded_channel();
@@ -258,7 +259,7 @@ impl PipelineBuilder {
             provider: provider.clone(),
             targets: self.targets,
             services: self.services,
-            instrument_made: made,
+            news,
         };
         let thread = thread::Builder::new()
             .name("meterkit".to_owned())

@@ -16,6 +16,8 @@ use tokio::time::timeout_at;
 
 use crate::delivery::{self, Delivery, Ending, Flush};
 use crate::error::{FlushError, TargetFailure};
+use crate::hooks::News;
+use crate::refreshes;
 use crate::source::Source;
 use crate::target::{ExportError, Schedule, Target};
 
@@ -30,7 +32,7 @@ pub(crate) struct Work {
     pub(crate) provider: SdkMeterProvider,
     pub(crate) targets: Vec<(Box<dyn Target>, Schedule)>,
     pub(crate) services: Vec<Service>,
-    pub(crate) instrument_made: Arc<Notify>,
+    pub(crate) news: News,
 }
 
 /// A pull target, about to be started.
@@ -91,7 +93,8 @@ impl Work {
             .into_iter()
             .map(|serve| tokio::spawn(serve(self.source.clone(), Stop(stopped.clone()))))
             .collect();
-        tokio::spawn(map_new_instruments(self.registry.clone(), self.instrument_made));
+        tokio::spawn(map_new_instruments(self.registry.clone(), self.news.instrument));
+        tokio::spawn(refreshes::run(self.registry.clone(), self.news.refresh));
 
         while let Some(command) = inbox.recv().await {
             match command {

@@ -46,8 +46,8 @@
 //!
 //! # Where to look
 //!
-//! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], [`ObservableGauge`], and a
-//!   [`Group`] of each for [`Labels`]. [`derive(Metrics)`](derive@Metrics) declares many of them as one struct.
+//! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], and a [`Group`] of each for
+//!   [`Labels`]; and [`Observable`] ones, whose values [callbacks](CallbackBuilder) report. [`derive(Metrics)`](derive@Metrics) declares many of them as one struct.
 //! - [`Telemetry`] delivers what they record; [`Telemetry::from_env`] lists the variables.
 //! - [`Registry::catalogue`] lists what there is; [`testing`] is for tests of code that records.
 //!
@@ -85,15 +85,18 @@ mod telemetry;
 pub mod testing;
 
 pub use meterkit_core::{
-    AttributeError, AttributeValue, Attributes, CallbackGuard, Called, Catalogue, CatalogueEntry,
-    CatalogueError, CatalogueLabel, CatalogueScope, Counter, CounterGroup, CounterNumber, Data,
-    Descriptor, Entry, Gauge, GaugeGroup, GaugeNumber, Group, GroupTimer, Histogram,
+    AnyObservable, AttributeError, AttributeValue, Attributes, BackgroundTask, CallbackBuilder,
+    CallbackGuard, CallbackOutput, Called, Catalogue, CatalogueEntry, CatalogueError,
+    CatalogueLabel, CatalogueScope, Counter, CounterGroup, CounterKind, CounterNumber, Data,
+    Descriptor, Entry, Gauge, GaugeGroup, GaugeKind, GaugeNumber, Group, GroupTimer, Histogram,
     HistogramGroup, HistogramNumber, HistogramPoint, InFlight, Instrument, InstrumentBuilder,
     InstrumentError, Kind, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, ManualClock,
     Meter, Metric, Metrics, Naming, NamingError, NamingPolicy, Number, NumberPoint, NumberType,
-    ObservableGauge, Outcome, Polled, Registry, ScopeError, ScopeMetrics, ScopePatternError,
-    ScopePatterns, Temporality, TimedFuture, Timer, UpDownCounter, UpDownCounterGroup,
-    UpDownNumber, Value, Work,
+    Observable, ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
+    ObservableKind, ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome,
+    Polled, Registry, ScopeError, ScopeMetrics, ScopePatternError, ScopePatterns, SeriesObserver,
+    Several, Temporality, TimedFuture, Timer, Unlabelled, UpDownCounter, UpDownCounterGroup,
+    UpDownCounterKind, UpDownNumber, Value, Work,
 };
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};

@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use meterkit_rules::{label_key, name, unit};
 
-use super::gauge::Gauge;
 use super::group::Group;
 use super::histogram::Histogram;
-use super::observable::{CallbackGuard, ObservableGauge};
+use super::observable::{CallbackSettings, Observable, ObservableKind, Unlabelled};
 use super::self_metrics;
 use crate::attributes::AttributeValue;
 use crate::buckets;
 use crate::error::{InstrumentError, ScopeError};
 use crate::kind::Kind;
 use crate::labels::{LabelKey, Labels};
-use crate::number::{GaugeNumber, HistogramNumber};
+use crate::number::{HistogramNumber, Number, NumberType};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
 use crate::store::group::{GroupOptions, MOST_PLACES};
 use crate::store::handle::Handle;
 use crate::store::identity::Identity;
 use crate::store::instrument::Core;
+use crate::store::shared::Shared;
 
 /// An instrument about to be made. From the methods of [`Meter`](crate::Meter).
 ///
@@ -32,15 +32,17 @@ use crate::store::instrument::Core;
 #[derive(Debug)]
 #[must_use = "the instrument is made by `build`"]
 pub struct InstrumentBuilder<I> {
-    registry: Registry,
+    pub(super) registry: Registry,
     scope: Result<ScopeKey, ScopeError>,
     name: Cow<'static, str>,
     unit: Cow<'static, str>,
     description: Cow<'static, str>,
     bounds: Option<Vec<f64>>,
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
-    options: GroupOptions,
+    pub(super) options: GroupOptions,
     is_zero_initialised: bool,
+    /// Of the callback that an observable instrument is made with.
+    pub(super) callback: CallbackSettings,
     instrument: PhantomData<fn() -> I>,
 }
 
@@ -57,6 +59,7 @@ impl<I> Clone for InstrumentBuilder<I> {
             attributes: self.attributes.clone(),
             options: self.options,
             is_zero_initialised: self.is_zero_initialised,
+            callback: self.callback.clone(),
             instrument: PhantomData,
         }
     }
@@ -78,6 +81,7 @@ impl<I> InstrumentBuilder<I> {
             attributes: Vec::new(),
             options: GroupOptions::default(),
             is_zero_initialised: false,
+            callback: CallbackSettings::default(),
             instrument: PhantomData,
         }
     }
@@ -114,12 +118,23 @@ impl<I> InstrumentBuilder<I> {
         self
     }
 
-    /// Checks everything and finds or makes the instrument.
+    /// Finds or makes the instrument.
     fn core<H: Handle>(
-        mut self,
-        kind: Kind,
+        self,
         label_keys: &'static [LabelKey],
     ) -> Result<Arc<Core<H>>, InstrumentError> {
+        let registry = self.registry.clone();
+        let (scope, identity, options) = self.checked(H::KIND, H::NUMBER, label_keys)?;
+        registry.instrument(&scope, identity, options)
+    }
+
+    /// Checks everything.
+    pub(super) fn checked(
+        mut self,
+        kind: Kind,
+        number: NumberType,
+        label_keys: &'static [LabelKey],
+    ) -> Result<(ScopeKey, Identity, GroupOptions), InstrumentError> {
         let scope = self.scope?;
         let name = self.name.into_owned();
         let checked = match scope.has_house_style() {
@@ -158,7 +173,7 @@ impl<I> InstrumentBuilder<I> {
         let identity = Identity {
             name,
             kind,
-            number: H::NUMBER,
+            number,
             unit: self.unit.into_owned(),
             description: self.description.into_owned(),
             label_keys,
@@ -166,11 +181,11 @@ impl<I> InstrumentBuilder<I> {
             bounds,
         };
         self_metrics::count_drops(&self.registry);
-        self.registry.instrument(&scope, identity, self.options)
+        Ok((scope, identity, self.options))
     }
 
     /// Says why the instrument cannot be made.
-    fn log(&self, error: &InstrumentError) {
+    pub(super) fn log(&self, error: &InstrumentError) {
         let scope = self.scope.as_ref().map(|key| key.full_name(&self.registry.naming()));
         tracing::error!(
             %error,
@@ -179,20 +194,30 @@ impl<I> InstrumentBuilder<I> {
         );
     }
 
-    /// An instrument that records nowhere, for one that cannot be made.
-    fn not_made<H: Handle>(&self, kind: Kind, label_keys: &'static [LabelKey]) -> Arc<Core<H>> {
+    /// What is known of an instrument that cannot be made.
+    pub(super) fn not_made(
+        &self,
+        kind: Kind,
+        number: NumberType,
+        label_keys: &'static [LabelKey],
+    ) -> Shared {
         self_metrics::count_drops(&self.registry);
-        let identity = Identity {
+        self.registry.not_made(Identity {
             name: self.name.clone().into_owned(),
             kind,
-            number: H::NUMBER,
+            number,
             unit: String::new(),
             description: String::new(),
             label_keys,
             attributes: Vec::new(),
             bounds: Arc::default(),
-        };
-        self.registry.not_made(identity)
+        })
+    }
+
+    /// An instrument that records nowhere, for one that cannot be made.
+    fn not_made_core<H: Handle>(&self, label_keys: &'static [LabelKey]) -> Arc<Core<H>> {
+        let shared = self.not_made(H::KIND, H::NUMBER, label_keys);
+        Arc::new(Core::new(shared, H::Sdk::default(), GroupOptions::default()))
     }
 }
 
@@ -203,7 +228,7 @@ impl<H: Handle> InstrumentBuilder<H> {
     ///
     /// A bad scope, name, unit or bucket list, and a clash with an instrument that differs.
     pub fn build(self) -> Result<H, InstrumentError> {
-        let core = self.core::<H>(H::KIND, &[])?;
+        let core = self.core::<H>(&[])?;
         // Without label keys there is exactly one series.
         Ok(core.with(&NoLabels).clone())
     }
@@ -226,7 +251,7 @@ impl<H: Handle> InstrumentBuilder<H> {
         let not_made = self.clone();
         self.build().unwrap_or_else(|error| {
             not_made.log(&error);
-            not_made.not_made::<H>(H::KIND, &[]).with(&NoLabels).clone()
+            not_made.not_made_core::<H>(&[]).with(&NoLabels).clone()
         })
     }
 }
@@ -274,7 +299,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// series, and a clash with an instrument that differs.
     pub fn build(self) -> Result<Group<L, H>, InstrumentError> {
         if !self.is_zero_initialised {
-            return Ok(Group::new(self.core::<H>(H::KIND, L::KEYS)?));
+            return Ok(Group::new(self.core::<H>(L::KEYS)?));
         }
         let name = self.name.clone().into_owned();
         let sets = LabelKey::closed_sets(L::KEYS).unwrap_or(usize::MAX);
@@ -282,7 +307,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
         if sets > limit {
             return Err(InstrumentError::TooManySets { name, sets, limit });
         }
-        let core = self.core::<H>(H::KIND, L::KEYS)?;
+        let core = self.core::<H>(L::KEYS)?;
         // One that existed has its own limit.
         let made = core.zero_initialise();
         made.map_err(|limit| InstrumentError::TooManySets { name, sets, limit })?;
@@ -296,7 +321,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
         let not_made = self.clone();
         self.build().unwrap_or_else(|error| {
             not_made.log(&error);
-            Group::new(not_made.not_made::<H>(H::KIND, L::KEYS))
+            Group::new(not_made.not_made_core::<H>(L::KEYS))
         })
     }
 }
@@ -317,46 +342,33 @@ impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
     }
 }
 
-impl<T: GaugeNumber> InstrumentBuilder<ObservableGauge<T>> {
-    /// Makes the instrument, or takes the one that exists, and registers `callback` for it.
-    ///
-    /// The callback runs once per collection, on a thread of the pipeline. It may record, and make instruments; when
-    /// it panics, its value is missing from that collection, and nothing else happens.
-    ///
-    /// # Errors
-    ///
-    /// A bad scope, name or unit, and a clash with an instrument that differs.
-    pub fn observe(
-        self,
-        callback: impl Fn() -> T + Send + Sync + 'static,
-    ) -> Result<CallbackGuard, InstrumentError> {
-        let registry = self.registry.clone();
-        let core = self.core::<Gauge<T>>(Kind::ObservableGauge, &[])?;
-        Ok(CallbackGuard::register(&registry, &core, callback))
-    }
-}
-
-/// What a builder makes: an instrument that is recorded in, or a group of such.
+/// What a builder makes: an instrument that is recorded in, one that callbacks report, or a group of such.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no instrument",
-    note = "instruments are `Counter`, `UpDownCounter`, `Gauge`, `Histogram`, and groups of those; a struct of declared \
-            metrics goes in with `#[metric(flatten)]`"
+    note = "instruments are `Counter`, `UpDownCounter`, `Gauge`, `Histogram`, `ObservableCounter`, \
+            `ObservableUpDownCounter`, `ObservableGauge`, and groups of those; a struct of declared metrics goes in with \
+            `#[metric(flatten)]`"
 )]
 pub trait Instrument: sealed::Sealed {}
 
 #[diagnostic::do_not_recommend]
 impl<H: Handle> Instrument for H {}
 impl<L: Labels, H: Handle> Instrument for Group<L, H> {}
+impl<K: ObservableKind<T>, T: Number> Instrument for Observable<K, T, Unlabelled> {}
+impl<K: ObservableKind<T>, T: Number, L: Labels> Instrument for Observable<K, T, L> {}
 
 mod sealed {
-    use super::{Group, Handle, Labels};
+    use super::{Group, Handle, Labels, Number, Observable, ObservableKind, Unlabelled};
 
     pub trait Sealed {}
     impl<H: Handle> Sealed for H {}
     impl<L: Labels, H: Handle> Sealed for Group<L, H> {}
+    impl<K: ObservableKind<T>, T: Number> Sealed for Observable<K, T, Unlabelled> {}
+    impl<K: ObservableKind<T>, T: Number, L: Labels> Sealed for Observable<K, T, L> {}
 }
 
-struct NoLabels;
+/// The labels of an instrument that has none.
+pub(super) struct NoLabels;
 
 impl Labels for NoLabels {
     type Set = Self;

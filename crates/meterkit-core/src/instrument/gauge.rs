@@ -77,11 +77,6 @@ impl<T: GaugeNumber> Gauge<T> {
         self.series.cell().get().unwrap_or(T::ZERO)
     }
 
-    /// The series, for a callback that sets it.
-    pub(super) fn series_ref(&self) -> SeriesRef<GaugeCell> {
-        self.series.clone()
-    }
-
     #[inline]
     fn may_record(&self, value: T) -> bool {
         if self.series.is_off() {

@@ -1,6 +1,7 @@
 //! Instruments: the handles that users record through.
 
 mod builder;
+mod callback_metrics;
 mod counter;
 mod gauge;
 mod group;
@@ -13,11 +14,17 @@ mod timer;
 mod up_down_counter;
 
 pub use self::builder::{Instrument, InstrumentBuilder};
+pub(crate) use self::callback_metrics::CallbackMetrics;
 pub use self::counter::{Counter, CounterGroup};
 pub use self::gauge::{Gauge, GaugeGroup};
 pub use self::group::Group;
 pub use self::histogram::{Histogram, HistogramGroup};
-pub use self::observable::{CallbackGuard, ObservableGauge};
+pub use self::observable::{
+    AnyObservable, CallbackBuilder, CallbackGuard, CallbackOutput, CounterKind, GaugeKind,
+    Observable, ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
+    ObservableKind, ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer,
+    SeriesObserver, Several, Unlabelled, UpDownCounterKind,
+};
 pub use self::outcome::Outcome;
 pub(crate) use self::self_metrics::SelfMetrics;
 pub use self::timer::{Called, GroupTimer, Polled, TimedFuture, Timer, Work};

@@ -1,9 +1,10 @@
 //! Metrics that the store keeps about itself, in the scope `meterkit`.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::builder::InstrumentBuilder;
+use super::callback_metrics::CallbackMetrics;
 use super::counter::CounterGroup;
 use super::gauge::GaugeGroup;
 use crate::error::InstrumentError;
@@ -22,6 +23,7 @@ pub(crate) struct SelfMetrics {
     series: OnceLock<Option<GaugeGroup<ByInstrument<'static>, u64>>>,
     overflow: OnceLock<Option<CounterGroup<ByInstrument<'static>>>>,
     /// The instruments that were told of at the last update.
+    callbacks: OnceLock<Arc<CallbackMetrics>>,
     known: Mutex<BTreeSet<String>>,
 }
 
@@ -29,6 +31,12 @@ impl SelfMetrics {
     /// Whether a scope is that of these metrics.
     pub(crate) fn has_scope(key: &ScopeKey) -> bool {
         matches!(&key.id, ScopeId::Semconv(name) if name == SCOPE)
+    }
+
+    /// Metrics about callbacks: from the first callback on.
+    pub(crate) fn of_callbacks(registry: &Registry) -> Arc<CallbackMetrics> {
+        let own = &registry.inner.self_metrics;
+        own.callbacks.get_or_init(|| Arc::new(CallbackMetrics::new(registry))).clone()
     }
 
     /// Brings the numbers of series up to date.
@@ -70,7 +78,7 @@ impl SelfMetrics {
 /// Has values that are not recorded counted in `meterkit.dropped`.
 pub(super) fn count_drops(registry: &Registry) {
     registry.inner.settings.on_drop.get_or_init(|| {
-        let inner = std::sync::Arc::downgrade(&registry.inner);
+        let inner = Arc::downgrade(&registry.inner);
         Box::new(move |reason, values| {
             if let Some(inner) = inner.upgrade() {
                 let registry = Registry { inner };
@@ -104,7 +112,7 @@ fn overflow(registry: &Registry) -> Result<CounterGroup<ByInstrument<'static>>, 
         .build()
 }
 
-fn builder<I>(registry: &Registry, name: &'static str) -> InstrumentBuilder<I> {
+pub(super) fn builder<I>(registry: &Registry, name: &'static str) -> InstrumentBuilder<I> {
     InstrumentBuilder::new(registry.clone(), ScopeKey::semconv(SCOPE), name.into()).self_metric()
 }
 
@@ -119,7 +127,7 @@ impl Labels for Dropped {
     }
 }
 
-struct ByInstrument<'a>(&'a str);
+pub(super) struct ByInstrument<'a>(pub(super) &'a str);
 
 impl Labels for ByInstrument<'_> {
     type Set = ByInstrument<'static>;

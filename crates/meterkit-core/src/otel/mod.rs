@@ -102,7 +102,7 @@ impl Twins {
     }
 
     fn reported(&self, scope: &InstrumentationScope, shared: &Shared) -> Option<Arc<Reported>> {
-        let is_counter = shared.identity.kind == Kind::Counter;
+        let is_counter = matches!(shared.identity.kind, Kind::Counter | Kind::ObservableCounter);
         is_counter.then(|| {
             let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
             let key = (scope.clone(), shared.descriptor().name.clone());
@@ -158,10 +158,14 @@ pub(crate) fn map_numbers(stored: Arc<dyn Stored>, twin: &Twin) {
         }};
     }
     match (shared.identity.kind, shared.identity.number) {
-        (Kind::Counter, NumberType::F64) => observe!(f64_observable_counter, F64),
-        (Kind::Counter, _) => observe!(u64_observable_counter, U64),
-        (Kind::UpDownCounter, NumberType::F64) => observe!(f64_observable_up_down_counter, F64),
-        (Kind::UpDownCounter, _) => observe!(i64_observable_up_down_counter, I64),
+        (Kind::Counter | Kind::ObservableCounter, number) => match number {
+            NumberType::F64 => observe!(f64_observable_counter, F64),
+            _ => observe!(u64_observable_counter, U64),
+        },
+        (Kind::UpDownCounter | Kind::ObservableUpDownCounter, number) => match number {
+            NumberType::F64 => observe!(f64_observable_up_down_counter, F64),
+            _ => observe!(i64_observable_up_down_counter, I64),
+        },
         (Kind::Gauge | Kind::ObservableGauge, number) => match number {
             NumberType::U64 => observe!(u64_observable_gauge, U64),
             NumberType::I64 => observe!(i64_observable_gauge, I64),

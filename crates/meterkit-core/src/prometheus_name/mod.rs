@@ -35,8 +35,11 @@ impl FamilyType {
     /// The type of what an instrument of `kind` records.
     pub(crate) const fn of_kind(kind: Kind) -> Self {
         match kind {
-            Kind::Counter => Self::Counter,
-            Kind::UpDownCounter | Kind::Gauge | Kind::ObservableGauge => Self::Gauge,
+            Kind::Counter | Kind::ObservableCounter => Self::Counter,
+            Kind::UpDownCounter
+            | Kind::Gauge
+            | Kind::ObservableUpDownCounter
+            | Kind::ObservableGauge => Self::Gauge,
             Kind::Histogram => Self::Histogram,
         }
     }

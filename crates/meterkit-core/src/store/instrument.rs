@@ -62,14 +62,6 @@ impl<H: Handle> Core<H> {
         }
     }
 
-    /// The only series of an instrument without labels.
-    pub(crate) fn plain(&self) -> Option<&H> {
-        match &self.series {
-            SeriesSet::Plain(handle) => Some(handle),
-            SeriesSet::Group(_) => None,
-        }
-    }
-
     /// Takes the series with these labels out of every later export. Whether there was one.
     pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
         match &self.series {

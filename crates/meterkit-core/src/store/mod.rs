@@ -19,6 +19,7 @@ pub(crate) mod handle;
 pub(crate) mod identity;
 pub(crate) mod instrument;
 pub(crate) mod label_set;
+pub(crate) mod observed;
 pub(crate) mod replay;
 pub(crate) mod scopes;
 pub(crate) mod series;

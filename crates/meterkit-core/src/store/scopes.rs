@@ -8,10 +8,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use meterkit_rules::name;
 use opentelemetry::InstrumentationScope;
 
-use super::group::GroupOptions;
-use super::handle::Handle;
 use super::identity::Identity;
-use super::instrument::{Core, Stored};
+use super::instrument::Stored;
 use super::settings::{FixedAttributes, Settings};
 use super::shared::{Shared, Switch};
 use crate::data::{Metric, ScopeMetrics};
@@ -139,13 +137,13 @@ impl Scopes {
     }
 
     /// The instrument with this name in the scope, made when there is none yet.
-    pub(crate) fn instrument<H: Handle>(
+    pub(crate) fn instrument<S: Stored + 'static>(
         &self,
         key: &ScopeKey,
         mut identity: Identity,
-        options: GroupOptions,
         settings: &Arc<Settings>,
-    ) -> Result<Found<H>, InstrumentError> {
+        make: impl FnOnce(Shared) -> S,
+    ) -> Result<Found<S>, InstrumentError> {
         let naming = self.naming.read().unwrap_or_else(PoisonError::into_inner);
         let key = &key.canonical(&naming);
         let full_name = key.metric_name(&naming, &identity.name);
@@ -160,12 +158,12 @@ impl Scopes {
             Entry::Occupied(known) => {
                 let known = known.get().clone();
                 known.shared().identity.check_same(&full_name, &identity)?;
-                let typed = known.into_any().downcast::<Core<H>>();
+                let typed = known.into_any().downcast::<S>();
                 typed.map(Found::Known).map_err(|_| InstrumentError::Clash {
                     name: full_name,
                     aspect: "type",
                     existing: "another type".to_owned(),
-                    requested: std::any::type_name::<H>().to_owned(),
+                    requested: std::any::type_name::<S>().to_owned(),
                 })
             }
             Entry::Vacant(vacant) => {
@@ -173,11 +171,19 @@ impl Scopes {
                 let shared = Shared::new(identity, full_name, attributes, settings.clone());
                 let disabled = self.disabled.read().unwrap_or_else(PoisonError::into_inner);
                 shared.switch(switch_of(&disabled, key, &naming));
-                let core = Arc::new(Core::new(shared, H::Sdk::default(), options));
-                vacant.insert(core.clone());
-                Ok(Found::Made(core))
+                let made = Arc::new(make(shared));
+                vacant.insert(made.clone());
+                Ok(Found::Made(made))
             }
         }
+    }
+
+    /// Whether the scope has this very instrument.
+    pub(crate) fn has_instrument(&self, key: &ScopeKey, shared: &Shared) -> bool {
+        let key = key.canonical(&self.naming());
+        let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
+        let instruments = scopes.get(&key).map(|scope| scope.instruments()).unwrap_or_default();
+        instruments.iter().any(|instrument| std::ptr::eq(instrument.shared(), shared))
     }
 
     /// Every scope, as they are now.
@@ -205,11 +211,11 @@ fn switch_of(disabled: &ScopePatterns, key: &ScopeKey, naming: &Naming) -> Switc
 }
 
 /// An instrument that was asked for.
-pub(crate) enum Found<H: Handle> {
+pub(crate) enum Found<S> {
     /// It was there.
-    Known(Arc<Core<H>>),
+    Known(Arc<S>),
     /// It is new.
-    Made(Arc<Core<H>>),
+    Made(Arc<S>),
 }
 
 /// One scope and its instruments.

@@ -5,7 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::clock::Clock;
 use super::replay::ReplayBudget;
@@ -16,6 +16,9 @@ const CARDINALITY_LIMIT: usize = 2000;
 
 /// Series of all groups together, unless `METERKIT_SERIES_LIMIT` says otherwise.
 const SERIES_LIMIT: usize = 1_000_000;
+
+/// How long a collection waits for a callback, unless `METERKIT_CALLBACK_BUDGET` says otherwise.
+const CALLBACK_BUDGET: Duration = Duration::from_secs(1);
 
 /// Attributes that are the same for many series.
 pub(crate) type FixedAttributes = Arc<[(Cow<'static, str>, AttributeValue)]>;
@@ -29,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) cardinality_limit: AtomicUsize,
     pub(crate) series: SeriesBudget,
     pub(crate) replay: ReplayBudget,
+    /// In nanoseconds.
+    callback_budget: AtomicU64,
     /// Nothing begins before this: series with the same labels may have been there.
     first_start: AtomicU64,
     /// Attributes of every series.
@@ -39,15 +44,28 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self {
+        let settings = Self {
             clock,
             cardinality_limit: AtomicUsize::new(CARDINALITY_LIMIT),
             series: SeriesBudget::new(),
             replay: ReplayBudget::new(),
+            callback_budget: AtomicU64::new(0),
             first_start: AtomicU64::new(0),
             attributes: RwLock::default(),
             on_drop: OnceLock::new(),
-        }
+        };
+        settings.set_callback_budget(CALLBACK_BUDGET);
+        settings
+    }
+
+    /// How long a collection waits for a callback that has no budget of its own.
+    pub(crate) fn callback_budget(&self) -> Duration {
+        Duration::from_nanos(self.callback_budget.load(Relaxed))
+    }
+
+    pub(crate) fn set_callback_budget(&self, budget: Duration) {
+        let nanos = u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX);
+        self.callback_budget.store(nanos, Relaxed);
     }
 
     pub(crate) fn attributes(&self) -> FixedAttributes {
@@ -133,6 +151,8 @@ pub(crate) enum DropReason {
     Unloaded,
     /// The instrument could not be made, and the program went on without it.
     NotMade,
+    /// A callback observed an instrument that it was not registered for.
+    NotRegistered,
 }
 
 impl DropReason {
@@ -143,6 +163,7 @@ impl DropReason {
             Self::ReplayFull => "replay_full",
             Self::Unloaded => "unloaded",
             Self::NotMade => "not_made",
+            Self::NotRegistered => "not_registered",
         }
     }
 
@@ -153,6 +174,9 @@ impl DropReason {
             Self::ReplayFull => "too many values were recorded before install()",
             Self::Unloaded => "the instrument's scope was unloaded; make the instrument again",
             Self::NotMade => "the instrument could not be made; an earlier line says why",
+            Self::NotRegistered => {
+                "a callback observed it that was not registered for it; name it where the callback is registered"
+            }
         }
     }
 }

@@ -80,6 +80,10 @@ impl Shared {
         self.switch.load(Relaxed) == Switch::Unloaded as u8
     }
 
+    pub(crate) fn is_not_made(&self) -> bool {
+        self.switch.load(Relaxed) == Switch::NotMade as u8
+    }
+
     /// Someone records while the instrument is off: what an operator switched off may be silent, nothing else may.
     #[cold]
     pub(crate) fn refused(&self) {

@@ -1,0 +1,105 @@
+//! Metrics about callbacks, in the scope `meterkit`.
+
+use std::time::Duration;
+
+use super::counter::CounterGroup;
+use super::gauge::GaugeGroup;
+use super::histogram::HistogramGroup;
+use super::self_metrics::{ByInstrument, builder};
+use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
+use crate::registry::Registry;
+
+/// Metrics about callbacks. Each is `None` when the program has made something else of its name.
+pub(crate) struct CallbackMetrics {
+    duration: Option<HistogramGroup<ByInstrument<'static>>>,
+    overruns: Option<CounterGroup<ByInstrument<'static>>>,
+    failures: Option<CounterGroup<Failed<'static>>>,
+    background: Option<GaugeGroup<ByInstrument<'static>, u64>>,
+}
+
+impl CallbackMetrics {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let duration = builder::<HistogramGroup<_>>(registry, "meterkit.callback.duration")
+            .unit("s")
+            .description("How long callbacks of observable instruments took.");
+        let overruns = builder::<CounterGroup<_>>(registry, "meterkit.callback.overruns")
+            .unit("{run}")
+            .description("Collections that went on without a callback because it took longer than its budget.");
+        let failures = builder::<CounterGroup<_>>(registry, "meterkit.callback.failures")
+            .unit("{run}")
+            .description("Runs of callbacks that ended with an error or a panic.");
+        let background = builder::<GaugeGroup<_, u64>>(registry, "meterkit.callback.background")
+            .unit("1")
+            .description(
+                "1 while collections serve the last values of a callback because it is too slow.",
+            );
+        Self {
+            duration: duration.build().ok(),
+            overruns: overruns.build().ok(),
+            failures: failures.build().ok(),
+            background: background.build().ok(),
+        }
+    }
+
+    pub(crate) fn ran(&self, instrument: &str, took: Duration) {
+        if let Some(duration) = &self.duration {
+            duration.with(ByInstrument(instrument)).record(took.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn overran(&self, instrument: &str) {
+        if let Some(overruns) = &self.overruns {
+            overruns.with(ByInstrument(instrument)).increment();
+        }
+    }
+
+    pub(crate) fn failed(&self, instrument: &str, has_panicked: bool) {
+        if let Some(failures) = &self.failures {
+            failures.with(Failed { instrument, has_panicked }).increment();
+        }
+    }
+
+    pub(crate) fn in_background(&self, instrument: &str, is_in: bool) {
+        if let Some(background) = &self.background {
+            background.with(ByInstrument(instrument)).set(is_in.into());
+        }
+    }
+
+    /// The callback has gone.
+    pub(crate) fn forget_background(&self, instrument: &str) {
+        if let Some(background) = &self.background {
+            background.remove(ByInstrument(instrument));
+        }
+    }
+
+    /// The instrument has gone.
+    pub(crate) fn forget(&self, instrument: &str) {
+        self.forget_background(instrument);
+        if let Some(duration) = &self.duration {
+            duration.remove(ByInstrument(instrument));
+        }
+        if let Some(overruns) = &self.overruns {
+            overruns.remove(ByInstrument(instrument));
+        }
+        if let Some(failures) = &self.failures {
+            failures.remove(Failed { instrument, has_panicked: false });
+            failures.remove(Failed { instrument, has_panicked: true });
+        }
+    }
+}
+
+/// A callback's runs that failed, by its instrument and how.
+struct Failed<'a> {
+    instrument: &'a str,
+    has_panicked: bool,
+}
+
+impl Labels for Failed<'_> {
+    type Set = Failed<'static>;
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("instrument"), LabelKey::new("reason")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(LabelRef::Str(self.instrument));
+        visitor.visit(LabelRef::Static(if self.has_panicked { "panic" } else { "error" }));
+    }
+}

@@ -1,0 +1,45 @@
+//! What an observable instrument's values mean.
+
+use crate::kind::Kind;
+use crate::number::{CounterNumber, GaugeNumber, Number, UpDownNumber};
+
+/// What the values of an observable instrument mean, where `T` is the number type: [`CounterKind`],
+/// [`UpDownCounterKind`] or [`GaugeKind`]. Sealed.
+pub trait ObservableKind<T: Number>: sealed::Sealed + 'static {
+    /// The instrument's kind.
+    const KIND: Kind;
+}
+
+/// The values are totals that only rise.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "has no values")]
+pub enum CounterKind {}
+
+/// The values are totals that rise and fall.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "has no values")]
+pub enum UpDownCounterKind {}
+
+/// The values stand each for itself.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "has no values")]
+pub enum GaugeKind {}
+
+impl<T: CounterNumber> ObservableKind<T> for CounterKind {
+    const KIND: Kind = Kind::ObservableCounter;
+}
+
+impl<T: UpDownNumber> ObservableKind<T> for UpDownCounterKind {
+    const KIND: Kind = Kind::ObservableUpDownCounter;
+}
+
+impl<T: GaugeNumber> ObservableKind<T> for GaugeKind {
+    const KIND: Kind = Kind::ObservableGauge;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::CounterKind {}
+    impl Sealed for super::UpDownCounterKind {}
+    impl Sealed for super::GaugeKind {}
+}

@@ -1,0 +1,156 @@
+//! Observable instruments: values that callbacks report.
+
+mod builder;
+mod callback;
+mod guard;
+mod kind;
+mod observer;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+pub(super) use self::callback::CallbackSettings;
+pub use self::callback::{CallbackBuilder, CallbackOutput, Several};
+pub use self::guard::CallbackGuard;
+pub use self::kind::{CounterKind, GaugeKind, ObservableKind, UpDownCounterKind};
+pub use self::observer::{Observer, SeriesObserver};
+use crate::labels::Labels;
+use crate::number::Number;
+use crate::registry::Registry;
+use crate::store::observed::Observed;
+
+/// An instrument whose values callbacks report: an [`ObservableCounter`], [`ObservableUpDownCounter`] or
+/// [`ObservableGauge`], or a group of one of them.
+///
+/// A callback runs once per collection, however many targets read what it reports. What it reported is there until it runs
+/// again; a series that it no longer reports is gone. Several callbacks may be registered for one instrument: each reports
+/// its own series, and of a series that several report, the last registered callback's value counts.
+///
+/// ```
+/// use meterkit::Registry;
+///
+/// # let meter = Registry::new().scoped("plugin", "catalog");
+/// # fn queue() -> (u64, u64) { (3, 40) }
+/// let waiting = meter.observable_gauge::<u64>("queue.length").build()?;
+/// let finished = meter.observable_counter::<u64>("queue.finished").build()?;
+/// let _guard = meter.register_callback([&waiting, &finished], {
+///     let (waiting, finished) = (waiting.clone(), finished.clone());
+///     move |observer| {
+///         let (length, total) = queue();
+///         observer.observe(&waiting, length);
+///         observer.observe(&finished, total);
+///     }
+/// })?;
+/// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
+///
+/// Cheap to clone: a clone is the same instrument.
+#[must_use = "an observable instrument reports nothing until a callback is registered"]
+pub struct Observable<K, T, L = Unlabelled> {
+    observed: Arc<Observed>,
+    registry: Registry,
+    types: Types<K, T, L>,
+}
+
+/// What an instrument reports, and for which labels; it holds none of it.
+type Types<K, T, L> = PhantomData<fn() -> (K, T, L)>;
+
+/// An observable instrument has no labels.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "has no values")]
+pub enum Unlabelled {}
+
+/// A total that only rises, which callbacks report: always the whole total, never what was added since. One that falls
+/// has begun anew.
+///
+/// Made by [`Meter::observable_counter`](crate::Meter::observable_counter). Follows OpenTelemetry's Metrics API, section
+/// Asynchronous Counter.
+pub type ObservableCounter<T = u64> = Observable<CounterKind, T>;
+
+/// A total that rises and falls, which callbacks report: always the whole total, never the change.
+///
+/// Made by [`Meter::observable_up_down_counter`](crate::Meter::observable_up_down_counter). Follows OpenTelemetry's Metrics
+/// API, section Asynchronous UpDownCounter.
+pub type ObservableUpDownCounter<T = i64> = Observable<UpDownCounterKind, T>;
+
+/// A value that callbacks report.
+///
+/// Made by [`Meter::observable_gauge`](crate::Meter::observable_gauge). Follows OpenTelemetry's Metrics API, section
+/// Asynchronous Gauge.
+pub type ObservableGauge<T = i64> = Observable<GaugeKind, T>;
+
+/// An [`ObservableCounter`] with labels `L`.
+pub type ObservableCounterGroup<L, T = u64> = Observable<CounterKind, T, L>;
+
+/// An [`ObservableUpDownCounter`] with labels `L`.
+pub type ObservableUpDownCounterGroup<L, T = i64> = Observable<UpDownCounterKind, T, L>;
+
+/// An [`ObservableGauge`] with labels `L`.
+pub type ObservableGaugeGroup<L, T = i64> = Observable<GaugeKind, T, L>;
+
+impl<K, T, L> Observable<K, T, L> {
+    fn new(observed: Arc<Observed>, registry: Registry) -> Self {
+        Self { observed, registry, types: PhantomData }
+    }
+
+    /// A callback for this instrument, about to be registered: for one that is
+    /// [cached](CallbackBuilder::cached), [refreshed in the background](CallbackBuilder::refresh_every), or can fail.
+    pub fn callback(&self) -> CallbackBuilder<Self> {
+        CallbackBuilder::new(self.registry.clone(), self.clone())
+    }
+}
+
+impl<K: ObservableKind<T>, T: Number> Observable<K, T> {
+    /// Registers `callback`, whose value is reported by each collection until the guard is dropped.
+    pub fn observe(&self, callback: impl Fn() -> T + Send + Sync + 'static) -> CallbackGuard {
+        self.callback().observe(callback)
+    }
+}
+
+impl<K: ObservableKind<T>, T: Number, L: Labels + 'static> Observable<K, T, L> {
+    /// Registers `callback`, which reports any number of series to each collection until the guard is dropped.
+    pub fn observe_with<R: CallbackOutput>(
+        &self,
+        callback: impl Fn(&mut SeriesObserver<'_, K, T, L>) -> R + Send + Sync + 'static,
+    ) -> CallbackGuard {
+        self.callback().observe_with(callback)
+    }
+}
+
+impl<K, T, L> Clone for Observable<K, T, L> {
+    fn clone(&self) -> Self {
+        Self::new(self.observed.clone(), self.registry.clone())
+    }
+}
+
+impl<K, T, L> fmt::Debug for Observable<K, T, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observable")
+            .field("name", &self.observed.shared.descriptor().name)
+            .field("kind", &self.observed.shared.identity.kind)
+            .field("labels", &self.observed.shared.identity.label_keys)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An observable instrument, whatever its type: for [`Meter::register_callback`](crate::Meter::register_callback).
+pub trait AnyObservable: sealed::Sealed {}
+
+impl<K, T, L> AnyObservable for Observable<K, T, L> {}
+
+pub(super) mod sealed {
+    use std::sync::Arc;
+
+    use super::{Observable, Observed};
+
+    pub trait Sealed {
+        fn observed(&self) -> &Arc<Observed>;
+    }
+
+    impl<K, T, L> Sealed for Observable<K, T, L> {
+        fn observed(&self) -> &Arc<Observed> {
+            &self.observed
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Callbacks of observable instruments: what a refresh runs.
+//!
+//! They run on [`workers`], threads of their own: whoever collects waits for each as long as its budget allows and then
+//! goes on without it. Those that are async run in the [background](refreshing) instead, once per period.
+
+mod callback;
+mod refresh;
+mod refreshing;
+mod run;
+mod workers;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub(crate) use self::callback::{Callback, CallbackOptions, Work};
+pub use self::refreshing::BackgroundTask;
+pub(crate) use self::refreshing::{Found, Refreshing, Report, Spawn};
+use self::workers::Workers;
+pub use self::workers::in_callback;
+
+/// All registered callbacks, in the order of registration.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    registered: Mutex<Vec<Arc<Callback>>>,
+    workers: Workers,
+}
+
+impl Callbacks {
+    pub(crate) fn register(&self, callback: Arc<Callback>) {
+        self.lock().push(callback);
+    }
+
+    pub(crate) fn unregister(&self, callback: &Arc<Callback>) {
+        self.lock().retain(|known| !Arc::ptr_eq(known, callback));
+        callback.retire();
+    }
+
+    /// Unregisters all whose scope was unloaded.
+    pub(crate) fn unregister_unloaded(&self) {
+        let mut unloaded = Vec::new();
+        self.lock().retain(|callback| {
+            let is_unloaded = callback.is_unloaded();
+            if is_unloaded {
+                unloaded.push(callback.clone());
+            }
+            !is_unloaded
+        });
+        // Without the lock: what a callback holds is the user's code.
+        unloaded.iter().for_each(|callback| callback.retire());
+    }
+
+    fn registered(&self) -> Vec<Arc<Callback>> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Callback>>> {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,166 @@
+//! How the runs of a callback follow each other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::callback::Failure;
+
+/// After so many overruns in a row, collections no longer wait for a callback.
+const OVERRUNS: u32 = 3;
+
+/// What became of a callback's runs so far.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) run: Run,
+    /// When the last run was asked for, by the registry's clock.
+    pub(super) last_asked: Option<Duration>,
+    /// How many runs in a row took too long.
+    overruns: u32,
+    /// Whether collections do not wait for it.
+    is_background: bool,
+    /// How many runs in a row failed.
+    failures: u32,
+    pub(super) is_retired: bool,
+    /// Whether no collection waits for it in any case.
+    is_refresh: bool,
+}
+
+/// What a callback is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Run {
+    #[default]
+    Nothing,
+    /// Waits for a thread.
+    Waiting,
+    Running {
+        since: Instant,
+        /// Whether it has been told of that it takes too long.
+        is_late: bool,
+    },
+}
+
+/// What a collection does with a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It has nothing to do, or does it in the background.
+    Skip,
+    /// It is still running, and too long.
+    Overrun,
+    /// It is being run already.
+    Await,
+    /// To be run now, and waited for.
+    Run,
+    /// To be run now.
+    RunInBackground,
+}
+
+/// What is to be said of the time that a run took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    InTime,
+    InTimeAgain,
+    Late { is_first: bool },
+    ToBackground,
+}
+
+impl State {
+    /// That of a callback that runs once per period.
+    pub(super) fn of_refresh() -> Self {
+        Self { is_refresh: true, ..Self::default() }
+    }
+
+    /// What a collection does that begins `now`.
+    pub(super) fn prepare(&mut self, now: Duration, ttl: Option<Duration>) -> Next {
+        let is_fresh = |ttl| self.last_asked.is_some_and(|asked| now.saturating_sub(asked) < ttl);
+        match self.run {
+            _ if self.is_retired => Next::Skip,
+            Run::Waiting | Run::Running { .. } if self.is_background => Next::Skip,
+            Run::Running { is_late: true, .. } => Next::Overrun,
+            Run::Waiting | Run::Running { .. } => Next::Await,
+            Run::Nothing if ttl.is_some_and(is_fresh) => Next::Skip,
+            Run::Nothing => {
+                self.run = Run::Waiting;
+                self.last_asked = Some(now);
+                if self.is_background { Next::RunInBackground } else { Next::Run }
+            }
+        }
+    }
+
+    /// A run begins, unless the callback has gone.
+    pub(super) fn begin(&mut self) -> Option<Instant> {
+        if self.is_retired {
+            self.run = Run::Nothing;
+            return None;
+        }
+        let since = Instant::now();
+        self.run = Run::Running { since, is_late: false };
+        Some(since)
+    }
+
+    /// The run that goes on takes too long.
+    pub(super) fn overran(&mut self) -> Verdict {
+        let Run::Running { is_late, .. } = &mut self.run else {
+            // It ended in this moment, and has been judged.
+            return Verdict::InTime;
+        };
+        *is_late = true;
+        self.count_overrun()
+    }
+
+    /// Whether a run that ended like this leaves values to be seen.
+    pub(super) fn outcome(&mut self, failure: Option<&Failure>) -> bool {
+        match failure {
+            None => {
+                self.failures = 0;
+                true
+            }
+            Some(failure) => {
+                self.failures = self.failures.saturating_add(1);
+                matches!(failure, Failure::Error(_)) && self.failures == 1
+            }
+        }
+    }
+
+    /// Whether the run before the last one was fine.
+    pub(super) fn is_failure_new(&self) -> bool {
+        self.failures == 1
+    }
+
+    /// A run ended.
+    pub(super) fn end(&mut self, took: Duration, budget: Duration) -> Verdict {
+        let was_late = matches!(self.run, Run::Running { is_late: true, .. });
+        self.run = Run::Nothing;
+        if was_late {
+            return Verdict::InTime;
+        }
+        if took > budget {
+            return self.count_overrun();
+        }
+        self.overruns = 0;
+        match std::mem::take(&mut self.is_background) {
+            true => Verdict::InTimeAgain,
+            false => Verdict::InTime,
+        }
+    }
+
+    fn count_overrun(&mut self) -> Verdict {
+        self.overruns = self.overruns.saturating_add(1);
+        if self.overruns >= OVERRUNS && !self.is_background && !self.is_refresh {
+            self.is_background = true;
+            return Verdict::ToBackground;
+        }
+        Verdict::Late { is_first: self.overruns == 1 }
+    }
+}
+
+/// Runs the user's code, whatever it does.
+pub(super) fn caught(run: impl FnOnce() -> Result<(), String>) -> Result<(), Failure> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(outcome) => outcome.map_err(Failure::Error),
+        Err(payload) => {
+            // What was thrown is the user's too.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+            Err(Failure::Panic)
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What a callback reports of one instrument while it runs: nobody sees it before it went well.
+
+use std::sync::Arc;
+
+use super::Observed;
+use super::index::Index;
+use super::sheet::{Row, Sheet, Shown};
+use crate::labels::Labels;
+use crate::number::Value;
+use crate::store::group::Capped;
+use crate::store::label_set::{self, matches};
+
+/// The values of a run that has not ended.
+///
+/// Begins with the rows that are seen, in the same places. A callback tends to report the same series in the same order
+/// each time: then each is found by looking at the next row, without hashing, and [`commit`](Self::commit) only swaps.
+pub(crate) struct Draft {
+    sheet: Arc<Sheet>,
+    rows: Vec<Row>,
+    /// How many of them are seen; further ones are new in this run.
+    known: usize,
+    run: u64,
+    /// How many rows this run has reported.
+    reported: usize,
+    /// The row that comes next if everything is as it was.
+    next: usize,
+    overflow: Option<Value>,
+    /// Of the rows; made when one is not where it was.
+    index: Option<Index>,
+}
+
+impl Draft {
+    pub(super) fn new(sheet: Arc<Sheet>) -> Self {
+        Self {
+            sheet,
+            rows: Vec::new(),
+            known: 0,
+            run: 0,
+            reported: 0,
+            next: 0,
+            overflow: None,
+            index: None,
+        }
+    }
+
+    pub(crate) fn sheet(&self) -> &Arc<Sheet> {
+        &self.sheet
+    }
+
+    #[inline]
+    pub(crate) fn instrument(&self) -> &Arc<Observed> {
+        &self.sheet.instrument
+    }
+
+    /// A run begins.
+    pub(crate) fn begin(&mut self) {
+        self.run += 1;
+        self.reported = 0;
+        self.next = 0;
+        self.overflow = None;
+    }
+
+    /// Reports the value of a series. Of several values of one series, the last one counts.
+    #[inline]
+    pub(crate) fn report(&mut self, labels: &impl Labels, value: Value) {
+        if self.sheet.instrument.caps.is_empty() {
+            self.set(labels, value);
+        } else {
+            let sheet = self.sheet.clone();
+            self.set(&Capped { labels, caps: &sheet.instrument.caps, learns: true }, value);
+        }
+    }
+
+    /// What this run reported is seen from now on, and nothing else. A total that fell begins anew.
+    pub(crate) fn commit(&mut self) {
+        let sheet = self.sheet.clone();
+        let mut shown = sheet.lock();
+        if shown.is_retired() {
+            drop(shown);
+            self.roll_back();
+            return;
+        }
+        let instrument = &sheet.instrument;
+        for (row, before) in self.rows.iter_mut().zip(&shown.rows) {
+            row.start = instrument.start_of(row.value, (before.start, before.value));
+        }
+        let overflow = self.overflow.map(|value| {
+            let start = match shown.overflow {
+                Some(before) => instrument.start_of(value, before),
+                None => instrument.start_of_new(&shown),
+            };
+            (start, value)
+        });
+        shown.overflow = overflow;
+        if self.reported == self.rows.len() && self.known == self.rows.len() {
+            std::mem::swap(&mut self.rows, &mut shown.rows);
+        } else {
+            self.replace(&mut shown);
+        }
+        shown.last_run = instrument.now();
+        shown.show();
+    }
+
+    /// What this run reported counts for nothing.
+    pub(crate) fn roll_back(&mut self) {
+        let new = self.rows.len() - self.known;
+        if new > 0 {
+            self.rows.truncate(self.known);
+            self.index = None;
+            self.sheet.instrument.give_back(new);
+        }
+    }
+
+    /// Other series were reported than before.
+    fn replace(&mut self, shown: &mut Shown) {
+        let instrument = &self.sheet.instrument;
+        let start = instrument.start_of_new(shown);
+        self.rows[self.known..].iter_mut().for_each(|row| row.start = start);
+        let before = self.rows.len();
+        let run = self.run;
+        self.rows.retain(|row| {
+            let stays = row.run == run;
+            if !stays {
+                // One with these labels that comes later begins later.
+                instrument.shared.settings.start_after(row.start);
+            }
+            stays
+        });
+        instrument.give_back(before - self.rows.len());
+        self.known = self.rows.len();
+        self.index = None;
+        shown.replace(self.rows.clone());
+    }
+
+    #[inline]
+    fn set(&mut self, labels: &impl Labels, value: Value) {
+        let at = self.next;
+        match self.rows.get(at).filter(|row| matches(labels, &row.labels)) {
+            Some(_) => self.set_row(at, value),
+            None => self.find_and_set(labels, value),
+        }
+    }
+
+    #[inline]
+    fn set_row(&mut self, at: usize, value: Value) {
+        let row = &mut self.rows[at];
+        row.value = value;
+        if row.run != self.run {
+            row.run = self.run;
+            self.reported += 1;
+        }
+        self.next = at + 1;
+    }
+
+    #[cold]
+    fn find_and_set(&mut self, labels: &impl Labels, value: Value) {
+        let instrument = self.sheet.instrument.clone();
+        let hasher = &instrument.hasher;
+        let rows = &self.rows;
+        let stored = |row: &Row| label_set::hash_stored(hasher, &row.labels);
+        let index = self.index.get_or_insert_with(|| Index::of(rows.iter().map(stored)));
+        let hash = label_set::hash(hasher, labels, instrument.keys().len());
+        if let Some(at) = index.find(hash, |at| matches(labels, &rows[at].labels)) {
+            return self.set_row(at, value);
+        }
+        if !instrument.try_take() {
+            self.overflow = Some(instrument.overflow(self.overflow, value));
+            if instrument.is_first_overflow() {
+                instrument.warn_of_overflow(self.rows.iter().map(|row| &row.labels));
+            }
+            return;
+        }
+        let labels = label_set::collect(labels, instrument.keys().len());
+        // Once more: a second visit of the caller's labels may hand out others than the first.
+        let hash = label_set::hash_stored(hasher, &labels);
+        let at = match index.find(hash, |at| rows[at].labels == labels) {
+            Some(at) => {
+                instrument.give_back(1);
+                at
+            }
+            None => {
+                let at = rows.len();
+                index.insert(hash, at);
+                self.rows.push(Row { labels, start: 0, value, run: 0 });
+                at
+            }
+        };
+        self.set_row(at, value);
+    }
+}

@@ -1,0 +1,134 @@
+//! What a callback reported of one instrument, as readers see it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Observed;
+use crate::attributes::Attributes;
+use crate::data::NumberPoint;
+use crate::number::Value;
+use crate::store::shared::{LabelSet, PointKeys};
+
+/// What one callback reports of one instrument.
+pub(crate) struct Sheet {
+    pub(super) instrument: Arc<Observed>,
+    shown: Mutex<Shown>,
+}
+
+/// What readers see: the rows of the last run that went well.
+#[derive(Default)]
+pub(super) struct Shown {
+    pub(super) rows: Vec<Row>,
+    /// What had no row of its own, and since when it counts.
+    pub(super) overflow: Option<(u64, Value)>,
+    /// When the last run that went well ended; 0 before the first.
+    pub(super) last_run: u64,
+    is_visible: bool,
+    is_outdated: bool,
+    is_retired: bool,
+    /// Rows by their attributes, as long as there are the same rows with the same keys.
+    order: Vec<u32>,
+    ordered_by: Option<Arc<PointKeys>>,
+}
+
+/// One series as a callback reported it.
+#[derive(Clone)]
+pub(super) struct Row {
+    pub(super) labels: LabelSet,
+    /// Nanoseconds since 1970.
+    pub(super) start: u64,
+    pub(super) value: Value,
+    /// The run that reported it last.
+    pub(super) run: u64,
+}
+
+impl Sheet {
+    pub(super) fn new(instrument: Arc<Observed>) -> Self {
+        Self { instrument, shown: Mutex::default() }
+    }
+
+    pub(crate) fn instrument(&self) -> &Arc<Observed> {
+        &self.instrument
+    }
+
+    /// What was reported is in no export until something is reported again.
+    pub(crate) fn hide(&self) {
+        self.lock().is_visible = false;
+    }
+
+    /// Like [`hide`](Self::hide), because nobody asks meanwhile.
+    pub(super) fn outdate(&self) {
+        let mut shown = self.lock();
+        shown.is_visible = false;
+        shown.is_outdated = true;
+    }
+
+    /// Whether nobody has asked since the instrument was switched off.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.lock().is_outdated
+    }
+
+    /// The callback is gone: takes what it reported away, for good.
+    pub(crate) fn retire(self: &Arc<Self>) {
+        let rows = {
+            let mut shown = self.lock();
+            shown.is_visible = false;
+            shown.is_retired = true;
+            std::mem::take(&mut shown.rows)
+        };
+        self.instrument.give_back(rows.len());
+        self.instrument.detach(self);
+    }
+
+    /// Adds a point per series, ordered by attributes, the overflow series last.
+    pub(super) fn read(&self, keys: &Arc<PointKeys>, points: &mut Vec<NumberPoint>) {
+        let mut shown = self.lock();
+        if !shown.is_visible {
+            return;
+        }
+        shown.sort(keys);
+        let Shown { rows, order, overflow, .. } = &*shown;
+        let rows = order.iter().filter_map(|row| rows.get(*row as usize));
+        points.extend(
+            rows.map(|row| super::point(keys.attributes(&row.labels), row.start, row.value)),
+        );
+        if let Some((start, value)) = overflow {
+            points.push(super::point(super::overflow_attributes(keys), *start, *value));
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shown {
+    pub(super) fn is_retired(&self) -> bool {
+        self.is_retired
+    }
+
+    /// From now on these rows are seen, which are others than before.
+    pub(super) fn replace(&mut self, rows: Vec<Row>) {
+        self.rows = rows;
+        self.ordered_by = None;
+    }
+
+    pub(super) fn show(&mut self) {
+        self.is_visible = true;
+        self.is_outdated = false;
+    }
+
+    /// Brings `order` up to date.
+    fn sort(&mut self, keys: &Arc<PointKeys>) {
+        let is_known = self.ordered_by.as_ref().is_some_and(|known| Arc::ptr_eq(known, keys));
+        if is_known {
+            return;
+        }
+        let attributes = |row: &u32| -> Option<Attributes> {
+            Some(keys.attributes(&self.rows.get(*row as usize)?.labels))
+        };
+        let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
+        order.sort_by_cached_key(attributes);
+        self.order = order;
+        self.ordered_by = Some(keys.clone());
+    }
+}
