@@ -1,6 +1,5 @@
 //! Delivery to one push target: its schedule, its retries, its deltas.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use meterkit_core::Temporality;
@@ -8,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout, timeout_at};
 
 use crate::backoff::Backoff;
+use crate::baseline::Baseline;
 use crate::collector::Freshness;
 use crate::moment::after;
 use crate::snapshot::Snapshot;
@@ -20,8 +20,8 @@ pub(crate) struct Delivery {
     schedule: Schedule,
     source: Source,
     stop: watch::Receiver<Option<Ending>>,
-    /// What the target has for sure; deltas begin there.
-    acknowledged: Option<Arc<Snapshot>>,
+    /// Where deltas begin.
+    baseline: Baseline,
     is_failing: bool,
 }
 
@@ -47,7 +47,7 @@ impl Delivery {
         source: Source,
         stop: watch::Receiver<Option<Ending>>,
     ) -> Self {
-        Self { target, schedule, source, stop, acknowledged: None, is_failing: false }
+        Self { target, schedule, source, stop, baseline: Baseline::default(), is_failing: false }
     }
 
     /// Exports once per interval and whenever asked; at the end once more.
@@ -89,12 +89,12 @@ impl Delivery {
         };
         let derived = match self.target.temporality() {
             Temporality::Cumulative => None,
-            Temporality::Delta => Some(snapshot.delta_since(self.acknowledged.as_deref())),
+            Temporality::Delta => Some(self.baseline.delta_of(&snapshot)),
         };
         let outcome = self.send(derived.as_ref().unwrap_or(&snapshot)).await;
         self.log(&outcome);
         if outcome.is_ok() && derived.is_some() {
-            self.acknowledged = Some(snapshot);
+            self.baseline.acknowledge(snapshot);
         }
         outcome
     }

@@ -1,7 +1,7 @@
-//! Deltas: what came since the last snapshot that a target acknowledged.
+//! Deltas: what came since a target acknowledged something.
 //!
-//! Each target has its own. An export that failed leaves the acknowledged snapshot where it was, so the next one
-//! carries the whole difference: nothing is lost, nothing counts twice.
+//! Each target has its own [`Baseline`](crate::baseline::Baseline). An export that failed leaves it where it was, so
+//! the next one carries the whole difference: nothing is lost, nothing counts twice.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -9,29 +9,34 @@ use std::time::SystemTime;
 use meterkit_core::{
     Attributes, Data, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
 };
-use opentelemetry::InstrumentationScope;
 
+use crate::absent::{Absent, Missing, Total};
 use crate::snapshot::Snapshot;
+use crate::stream::Stream;
 
 impl Snapshot {
     /// This snapshot with its rising sums and its histograms as the difference to `acknowledged`, or in full when
     /// nothing was acknowledged yet.
     ///
-    /// A series that began anew, or whose value fell, is given in full from its new start. Gauges and sums that also
-    /// fall stay as they are: their last value counts.
+    /// A series that `acknowledged` lacks, that began anew, or whose value fell, is given in full. Gauges and sums that
+    /// also fall stay as they are: their last value counts.
+    ///
+    /// The pipeline knows more of a [`Target`](crate::Target) than one snapshot: there, a series that was missing in
+    /// between goes on where its last delta ended.
     pub fn delta_since(&self, acknowledged: Option<&Self>) -> Self {
-        let Some(earlier) = acknowledged else {
-            return self.map_metrics(|_, metric| delta_of(metric, None));
-        };
-        let mut known: HashMap<(&InstrumentationScope, &str), &Metric> = HashMap::new();
-        for scope in &earlier.scopes {
-            for metric in &scope.metrics {
-                known.insert((&scope.scope, &metric.descriptor.name), metric);
-            }
-        }
+        self.delta_beyond(acknowledged, &Absent::default())
+    }
+
+    /// The difference to `last`, and for series that it lacks to what is known of them from before.
+    pub(crate) fn delta_beyond(&self, last: Option<&Self>, absent: &Absent) -> Self {
+        let known = last.map(|last| (last.streams(), last.time));
         self.map_metrics(|scope, metric| {
-            let before = known.get(&(&*scope.scope, &*metric.descriptor.name));
-            delta_of(metric, before.map(|before| (*before, earlier.time)))
+            let Some(stream) = Stream::of(scope, metric) else {
+                return metric.data.clone();
+            };
+            let last = known.as_ref();
+            let last = last.and_then(|(known, time)| Some((*known.get(&stream)?, *time)));
+            delta_of(&metric.data, last, absent.of(&stream))
         })
     }
 
@@ -51,33 +56,21 @@ impl Snapshot {
     }
 }
 
-/// The metric's data as a delta to `earlier`, which was taken at the time beside it.
-fn delta_of(metric: &Metric, earlier: Option<(&Metric, SystemTime)>) -> Data {
+/// The data of a stream as a delta: to what the last snapshot has of it, which was taken at the time beside it, and to
+/// what is known of series that this lacks.
+fn delta_of(
+    data: &Data,
+    last: Option<(&Data, SystemTime)>,
+    absent: Option<&HashMap<Attributes, Missing>>,
+) -> Data {
     let temporality = Temporality::Delta;
-    match &metric.data {
-        Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points } => {
-            let before = earlier.and_then(|(metric, time)| match &metric.data {
-                Data::Sum { monotonic: true, points, .. } => Some(Earlier::new(points, time)),
-                _ => None,
-            });
-            Data::Sum {
-                monotonic: true,
-                temporality,
-                points: each(points, before, NumberPoint::since),
-            }
+    match data {
+        Data::Sum { monotonic, points, .. } => {
+            Data::Sum { monotonic: *monotonic, temporality, points: each(points, last, absent) }
         }
-        Data::Histogram { temporality: Temporality::Cumulative, bounds, points } => {
-            let before = earlier.and_then(|(metric, time)| match &metric.data {
-                Data::Histogram { bounds: known, points, .. } if known == bounds => {
-                    Some(Earlier::new(points, time))
-                }
-                _ => None,
-            });
-            Data::Histogram {
-                temporality,
-                bounds: bounds.clone(),
-                points: each(points, before, HistogramPoint::since),
-            }
+        Data::Histogram { bounds, points, .. } => {
+            let (bounds, points) = (bounds.clone(), each(points, last, absent));
+            Data::Histogram { temporality, bounds, points }
         }
         other => other.clone(),
     }
@@ -85,15 +78,21 @@ fn delta_of(metric: &Metric, earlier: Option<(&Metric, SystemTime)>) -> Data {
 
 fn each<P: Point>(
     points: &[P],
-    earlier: Option<Earlier<'_, P>>,
-    since: impl Fn(&P, &P, SystemTime) -> P,
+    last: Option<(&Data, SystemTime)>,
+    absent: Option<&HashMap<Attributes, Missing>>,
 ) -> Vec<P> {
-    let Some(mut earlier) = earlier else {
-        return points.to_vec();
-    };
-    let deltas = points.iter().enumerate().map(|(at, point)| match earlier.find(at, point) {
-        Some(before) => since(point, before, earlier.time),
-        None => point.clone(),
+    let mut last = last.map(|(data, time)| (Earlier::new(P::all(data)), time));
+    let deltas = points.iter().enumerate().map(|(at, point)| {
+        let there = last.as_mut().and_then(|(last, time)| Some((last.find(at, point)?, *time)));
+        let known = there.or_else(|| {
+            let missing = absent?.get(point.attributes())?;
+            Some((P::of(&missing.total)?, missing.delivered))
+        });
+        match known {
+            // Series that were removed and made anew in between are different ones.
+            Some((earlier, time)) if earlier.start() == point.start() => point.since(earlier, time),
+            _ => point.clone(),
+        }
     });
     deltas.collect()
 }
@@ -101,33 +100,34 @@ fn each<P: Point>(
 /// The points of an earlier snapshot, to be found again.
 struct Earlier<'a, P> {
     points: &'a [P],
-    time: SystemTime,
     /// Made when a point is not where it was.
     by_attributes: Option<HashMap<&'a Attributes, &'a P>>,
 }
 
 impl<'a, P: Point> Earlier<'a, P> {
-    fn new(points: &'a [P], time: SystemTime) -> Self {
-        Self { points, time, by_attributes: None }
+    fn new(points: &'a [P]) -> Self {
+        Self { points, by_attributes: None }
     }
 
-    /// The point of the same series. Series that were removed and made anew in between are different ones.
+    /// The point with the same attributes.
     fn find(&mut self, at: usize, point: &P) -> Option<&'a P> {
-        let found = match self.points.get(at) {
-            Some(same) if same.attributes() == point.attributes() => same,
+        match self.points.get(at) {
+            Some(same) if same.attributes() == point.attributes() => Some(same),
             _ => {
                 let points = self.points.iter();
                 let map = self
                     .by_attributes
                     .get_or_insert_with(|| points.map(|p| (p.attributes(), p)).collect());
-                *map.get(point.attributes())?
+                map.get(point.attributes()).copied()
             }
-        };
-        (found.start() == point.start()).then_some(found)
+        }
     }
 }
 
 trait Point: Clone {
+    /// The points that `data` has of this kind.
+    fn all(data: &Data) -> &[Self];
+    fn of(total: &Total) -> Option<&Self>;
     fn attributes(&self) -> &Attributes;
     fn start(&self) -> SystemTime;
     /// What came since `earlier`, which was taken at `time`; everything, if the value fell.
@@ -135,6 +135,20 @@ trait Point: Clone {
 }
 
 impl Point for NumberPoint {
+    fn all(data: &Data) -> &[Self] {
+        match data {
+            Data::Sum { points, .. } => points,
+            _ => &[],
+        }
+    }
+
+    fn of(total: &Total) -> Option<&Self> {
+        match total {
+            Total::Number(point) => Some(point),
+            Total::Histogram(_) => None,
+        }
+    }
+
     fn attributes(&self) -> &Attributes {
         &self.attributes
     }
@@ -153,6 +167,20 @@ impl Point for NumberPoint {
 }
 
 impl Point for HistogramPoint {
+    fn all(data: &Data) -> &[Self] {
+        match data {
+            Data::Histogram { points, .. } => points,
+            _ => &[],
+        }
+    }
+
+    fn of(total: &Total) -> Option<&Self> {
+        match total {
+            Total::Histogram(point) => Some(point),
+            Total::Number(_) => None,
+        }
+    }
+
     fn attributes(&self) -> &Attributes {
         &self.attributes
     }

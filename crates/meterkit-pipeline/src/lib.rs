@@ -9,7 +9,9 @@
 //! Users depend on the `meterkit` crate. This one is for those who write an exporter: implement [`Target`] to push,
 //! or take snapshots from a [`Source`] to be pulled from.
 
+mod absent;
 mod backoff;
+mod baseline;
 mod collector;
 mod console;
 mod delivery;
@@ -23,6 +25,7 @@ mod reader;
 mod refreshes;
 mod snapshot;
 mod source;
+mod stream;
 mod target;
 mod work;
 

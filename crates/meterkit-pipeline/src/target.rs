@@ -21,7 +21,10 @@ pub trait Target: Debug + Send + 'static {
     /// Where it sends to, for people. Must not hold secrets.
     fn endpoint(&self) -> String;
 
-    /// Whether snapshots come as they are, or as the difference to the last one that was acknowledged.
+    /// Whether snapshots come as they are, or as the difference to what was acknowledged.
+    ///
+    /// A series that is missing in some of them and comes back goes on where its last delta ended. One that was missing
+    /// for an hour is forgotten, and given in full should it come back.
     fn temporality(&self) -> Temporality {
         Temporality::Cumulative
     }

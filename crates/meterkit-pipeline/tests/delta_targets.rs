@@ -7,10 +7,11 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meterkit_core::{Meter, Registry, Temporality};
+use meterkit_core::{Data, Meter, Registry, Temporality, Value};
 use meterkit_pipeline::{ConsoleTarget, Pipeline, PipelineBuilder};
+use opentelemetry::metrics::MeterProvider;
 
-use self::readings::{histogram, value};
+use self::readings::{histogram, metrics, points, value};
 use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
@@ -90,6 +91,57 @@ fn an_attempt_that_timed_out_is_not_acknowledged() {
     pipeline.flush_blocking(PATIENCE).unwrap();
     let values: Vec<_> = seen.exports().iter().map(|export| value(export, REQUESTS)).collect();
     assert_eq!(values, [Some(5.0), Some(5.0), Some(2.0)]);
+}
+
+#[test]
+fn an_observable_counter_that_skips_collections_is_counted_once() {
+    let (_, builder) = catalog();
+    let steps = [Step::Succeed, Step::Succeed, Step::Refuse, Step::Succeed, Step::Refuse];
+    let (target, seen) = ScriptedTarget::new("scripted", steps);
+    let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
+    let observed = Arc::new(Mutex::new(None));
+    let ticks = observed.clone();
+    let _ticks = pipeline
+        .provider()
+        .meter("library")
+        .u64_observable_counter("ticks")
+        .with_callback(move |observer| {
+            if let Some(ticks) = *ticks.lock().unwrap() {
+                observer.observe(ticks, &[]);
+            }
+        })
+        .build();
+    for total in [Some(5), None, None, None, Some(8), Some(9)] {
+        *observed.lock().unwrap() = total;
+        let _ = pipeline.flush_blocking(PATIENCE);
+    }
+    let exports = seen.exports();
+    let rises: Vec<_> = exports.iter().map(|export| value(export, "ticks")).collect();
+    assert_eq!(rises, [Some(5.0), None, None, None, Some(3.0), Some(4.0)]);
+    let back = points(&exports[5], "ticks");
+    assert_eq!(back[0].start, exports[0].time, "where its last delta ended");
+}
+
+#[test]
+fn instruments_that_differ_in_their_description_alone_have_deltas_of_their_own() {
+    let (_, builder) = catalog();
+    let (target, seen) = ScriptedTarget::new("scripted", []);
+    let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
+    let meter = pipeline.provider().meter("library");
+    let calls = |description| meter.u64_counter("calls").with_description(description).build();
+    let (to_disk, to_peers) = (calls("Calls to the disk."), calls("Calls to peers."));
+    for _ in 0..2 {
+        to_disk.add(1, &[]);
+        to_peers.add(10, &[]);
+        pipeline.flush_blocking(PATIENCE).unwrap();
+    }
+    for export in seen.exports() {
+        let values = metrics(&export, "calls").into_iter().map(|metric| match &metric.data {
+            Data::Sum { points, .. } => points[0].value,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(values.collect::<Vec<_>>(), [Value::U64(1), Value::U64(10)]);
+    }
 }
 
 /// A page of text that the console target writes to, and that can fail.
