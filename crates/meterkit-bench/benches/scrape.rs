@@ -13,7 +13,31 @@ fn main() -> ExitCode {
     scrape(&mut suite, "1,000 counters", None, Holding::Counters, 1_000);
     scrape(&mut suite, "10,000 counters", Some(0.5), Holding::Counters, 10_000);
     scrape(&mut suite, "10,000 histograms of 12 buckets", None, Holding::Histograms, 10_000);
+    suite.section("collect, one callback that reports all series (ours) against others (theirs)");
+    observed(&mut suite, 10_000);
     suite.finish()
+}
+
+fn observed(suite: &mut Suite, series: usize) {
+    let [gauges, observed, to_and_fro] =
+        [Holding::Gauges, Holding::Observed, Holding::ObservedToAndFro]
+            .map(|holding| Ours::new(holding, series));
+    let theirs = Theirs::new(Holding::Observed, series);
+    suite.run(
+        Comparison::new("10,000 series / 10,000 gauges that are set", Some(1.5))
+            .ours(|| drop(black_box(observed.read())))
+            .theirs(|| drop(black_box(gauges.read()))),
+    );
+    suite.run(
+        Comparison::new("10,000 series in turns in either order / gauges", None)
+            .ours(|| drop(black_box(to_and_fro.read())))
+            .theirs(|| drop(black_box(gauges.read()))),
+    );
+    suite.run(
+        Comparison::new("10,000 series / opentelemetry-prometheus", None)
+            .ours(|| drop(black_box(observed.read())))
+            .theirs(|| drop(black_box(theirs.read()))),
+    );
 }
 
 fn scrape(suite: &mut Suite, what: &str, bound: Option<f64>, holding: Holding, series: usize) {

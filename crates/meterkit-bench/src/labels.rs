@@ -55,10 +55,23 @@ pub const REQUEST: Request<'static> =
 /// Hands out so many label sets, no two with the same tenant. Each tenant is gone after its turn.
 pub fn for_each_series(series: usize, mut record: impl FnMut(Request<'_>)) {
     for n in 0..series {
-        let (method, route) =
-            (METHODS[n % METHODS.len()], ROUTES[n / METHODS.len() % ROUTES.len()]);
-        record(Request { method, route, tenant: &format!("tenant-{n}") });
+        record(request(n, &tenant(n)));
     }
+}
+
+/// The tenants of so many label sets, kept: what a callback has that reads them from somewhere.
+pub fn tenants(series: usize) -> Vec<String> {
+    (0..series).map(tenant).collect()
+}
+
+/// The label set with this number.
+pub fn request(n: usize, tenant: &str) -> Request<'_> {
+    let (method, route) = (METHODS[n % METHODS.len()], ROUTES[n / METHODS.len() % ROUTES.len()]);
+    Request { method, route, tenant }
+}
+
+fn tenant(n: usize) -> String {
+    format!("tenant-{n}")
 }
 
 /// Sixteen label sets, for comparisons that take them in turns.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use meterkit_core::{Meter, Registry};
@@ -12,7 +14,7 @@ use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, TextEncoder};
 
-use crate::labels::{BOUNDS, Request, durations, for_each_series};
+use crate::labels::{BOUNDS, Request, durations, for_each_series, request, tenants};
 
 /// What the series hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,12 @@ pub enum Holding {
     Counters,
     /// Twelve buckets each.
     Histograms,
+    /// One number each, which is set.
+    Gauges,
+    /// One number each, all of which one callback reports.
+    Observed,
+    /// The same, by a callback that reports them in the other order each time.
+    ObservedToAndFro,
 }
 
 /// A registry of ours with many series in one instrument.
@@ -40,6 +48,9 @@ impl Ours {
         match holding {
             Holding::Counters => fill_counters(&meter, series),
             Holding::Histograms => fill_histograms(&meter, series),
+            Holding::Gauges => fill_gauges(&meter, series),
+            Holding::Observed => observe(&meter, series, false),
+            Holding::ObservedToAndFro => observe(&meter, series, true),
         }
         Self { pipeline }
     }
@@ -80,6 +91,35 @@ fn fill_histograms(meter: &Meter, series: usize) {
     });
 }
 
+fn fill_gauges(meter: &Meter, series: usize) {
+    let group = meter.gauge_group::<Request<'static>, u64>("requests").cardinality_limit(series);
+    let group = group.build().expect("a gauge group");
+    let mut n = 0;
+    for_each_series(series, |request| {
+        n += 1;
+        group.with(request).set(n);
+    });
+}
+
+fn observe(meter: &Meter, series: usize, turns: bool) {
+    let tenants = tenants(series);
+    let runs = AtomicU64::new(0);
+    let gauge = meter.observable_gauge_group::<Request<'static>, u64>("requests");
+    let guard = gauge.cardinality_limit(series).observe_with(move |observer| {
+        let run = runs.fetch_add(1, Relaxed);
+        let mut report = |(n, tenant): (usize, &String)| {
+            observer.observe(request(n, tenant), run + n as u64);
+        };
+        let tenants = tenants.iter().enumerate();
+        if turns && run % 2 == 1 {
+            tenants.rev().for_each(&mut report);
+        } else {
+            tenants.for_each(&mut report);
+        }
+    });
+    guard.expect("an observable gauge").forget();
+}
+
 /// A provider with `opentelemetry-prometheus` as its reader and many series in one instrument.
 pub struct Theirs {
     _provider: SdkMeterProvider,
@@ -102,6 +142,8 @@ impl Theirs {
         match holding {
             Holding::Counters => fill_their_counters(&meter, series),
             Holding::Histograms => fill_their_histograms(&meter, series),
+            Holding::Gauges => fill_their_gauges(&meter, series),
+            Holding::Observed | Holding::ObservedToAndFro => observe_theirs(&meter, series),
         }
         Self { _provider: provider, registry }
     }
@@ -149,6 +191,27 @@ fn fill_their_histograms(meter: &SdkMeter, series: usize) {
     });
 }
 
+fn fill_their_gauges(meter: &SdkMeter, series: usize) {
+    let gauge = meter.u64_gauge("requests").build();
+    let mut n = 0;
+    for_each_series(series, |request| {
+        n += 1;
+        gauge.record(n, &attributes(request));
+    });
+}
+
+fn observe_theirs(meter: &SdkMeter, series: usize) {
+    let tenants = tenants(series);
+    let runs = AtomicU64::new(0);
+    let gauge = meter.u64_observable_gauge("requests").with_callback(move |observer| {
+        let run = runs.fetch_add(1, Relaxed);
+        for (n, tenant) in tenants.iter().enumerate() {
+            observer.observe(run + n as u64, &attributes(request(n, tenant)));
+        }
+    });
+    gauge.build();
+}
+
 fn attributes(Request { method, route, tenant }: Request<'_>) -> [KeyValue; 3] {
     [
         KeyValue::new("method", method),
@@ -168,9 +231,13 @@ mod tests {
 
     #[test]
     fn both_sides_write_the_same_number_of_samples() {
-        for (holding, name, each) in
-            [(Holding::Counters, "requests_total", 1), (Holding::Histograms, "duration", 14)]
-        {
+        for (holding, name, each) in [
+            (Holding::Counters, "requests_total", 1),
+            (Holding::Histograms, "duration", 14),
+            (Holding::Gauges, "requests", 1),
+            (Holding::Observed, "requests", 1),
+            (Holding::ObservedToAndFro, "requests", 1),
+        ] {
             let ours = Ours::new(holding, 3000).scrape();
             let theirs = String::from_utf8(Theirs::new(holding, 3000).scrape()).unwrap();
             assert_eq!(samples(&ours, name), 3000 * each);

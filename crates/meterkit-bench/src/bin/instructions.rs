@@ -59,6 +59,9 @@ const CASES: &[Case] = &[
     ("scrape-series-otel", SERIES, |n| repeat(n, their_scrape(Holding::Counters))),
     ("scrape-histogram", SERIES, |n| repeat(n, our_scrape(Holding::Histograms))),
     ("scrape-histogram-otel", SERIES, |n| repeat(n, their_scrape(Holding::Histograms))),
+    ("collect-gauge", SERIES, |n| repeat(n, our_collection(Holding::Gauges))),
+    ("collect-observed", SERIES, |n| repeat(n, our_collection(Holding::Observed))),
+    ("collect-to-and-fro", SERIES, |n| repeat(n, our_collection(Holding::ObservedToAndFro))),
 ];
 
 fn main() -> ExitCode {
@@ -93,6 +96,11 @@ fn repeat(calls: u64, mut call: impl FnMut()) {
 fn our_scrape(holding: Holding) -> impl FnMut() {
     let ours = Ours::new(holding, SERIES);
     move || drop(black_box(ours.scrape()))
+}
+
+fn our_collection(holding: Holding) -> impl FnMut() {
+    let ours = Ours::new(holding, SERIES);
+    move || drop(black_box(ours.read()))
 }
 
 fn their_scrape(holding: Holding) -> impl FnMut() {
