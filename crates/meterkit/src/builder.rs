@@ -12,6 +12,7 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 
 use crate::env::{self, EnvError, Settings, TargetName};
 use crate::error::InstallError;
+use crate::runtime_metrics::{Observations, RuntimeMetrics};
 use crate::telemetry::Telemetry;
 
 /// Where metrics go, and how: from [`Telemetry::from_env`] or [`Telemetry::builder`].
@@ -36,6 +37,7 @@ pub struct TelemetryBuilder {
     targets: Vec<AddTarget>,
     readers: Vec<Box<dyn FnOnce(PipelineBuilder) -> PipelineBuilder + Send>>,
     unserved: Vec<(&'static str, &'static str)>,
+    pub(crate) runtime_metrics: RuntimeMetrics,
     is_global: bool,
     is_disabled: bool,
 }
@@ -69,6 +71,7 @@ impl TelemetryBuilder {
             targets: Vec::new(),
             readers: Vec::new(),
             unserved: Vec::new(),
+            runtime_metrics: RuntimeMetrics::default(),
             is_global: true,
             is_disabled: false,
         }
@@ -105,7 +108,7 @@ impl TelemetryBuilder {
                 TargetName::Prometheus => {}
             }
         }
-        Ok(builder)
+        Ok(builder.with_runtime_metrics(&settings.runtime_metrics))
     }
 
     /// Collects from `registry` instead of the global one, and leaves OpenTelemetry's global provider alone.
@@ -227,7 +230,8 @@ impl TelemetryBuilder {
     ///
     /// # Errors
     ///
-    /// A port in use, a namespace that makes a name too long, a registry that is installed already. Nothing runs then.
+    /// A port in use, a namespace that makes a name too long, a registry that is installed already, metrics of a tokio
+    /// runtime outside of one. Nothing runs then.
     pub fn install(mut self) -> Result<Telemetry, InstallError> {
         if self.is_disabled {
             return self.install_disabled();
@@ -273,6 +277,7 @@ impl TelemetryBuilder {
         if !self.attributes.is_empty() {
             self.registry.set_attributes(self.attributes)?;
         }
+        let observations = self.runtime_metrics.observe(&self.registry)?;
         if let Some(age) = self.snapshot_max_age {
             pipeline = pipeline.snapshot_max_age(age);
         }
@@ -305,6 +310,7 @@ impl TelemetryBuilder {
         StartLine::log(&lines);
         Ok(Telemetry {
             pipeline,
+            observations,
             #[cfg(feature = "prometheus")]
             prometheus_address,
         })
@@ -317,6 +323,7 @@ impl TelemetryBuilder {
         let pipeline = Pipeline::builder(Registry::new()).ok_or(InstallError::AlreadyInstalled)?;
         Ok(Telemetry {
             pipeline: pipeline.start()?,
+            observations: Observations::default(),
             #[cfg(feature = "prometheus")]
             prometheus_address: None,
         })

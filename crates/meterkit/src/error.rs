@@ -63,6 +63,19 @@ pub enum InstallError {
     /// An attribute of every series has a key that cannot be used.
     #[error(transparent)]
     Attribute(#[from] AttributeError),
+    /// Metrics of the process or of the runtime clash with ones that the program has made.
+    #[error(transparent)]
+    Instrument(#[from] InstrumentError),
+    /// Metrics of a tokio runtime were asked for, but not of which one.
+    #[cfg(feature = "tokio")]
+    #[error(
+        "{asked_by} observes the tokio runtime in which `install` is called, and it is called outside of one: \
+         call it in an async function, or name the runtime with `with_tokio_metrics_of`"
+    )]
+    NoTokioRuntime {
+        /// The variable or the method that asked for them.
+        asked_by: &'static str,
+    },
     /// The pipeline's thread could not be started.
     #[error(transparent)]
     Start(#[from] StartError),

@@ -70,9 +70,13 @@
 //!
 //! # Feature flags
 //!
+//! - `process` (default): metrics of the process, switched on with
+//!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
 //! - `prometheus` (default): the scrape endpoint, and the scrape as a function and as a `tower::Service`.
+//! - `tokio` (default): metrics of a tokio runtime, switched on with
+//!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
 //!
-//! A feature adds a target and changes nothing else. The console target is always there.
+//! A feature adds something and changes nothing else. The console target is always there.
 //!
 //! # Minimum supported Rust version
 //!
@@ -81,6 +85,7 @@
 mod builder;
 mod env;
 mod error;
+mod runtime_metrics;
 mod telemetry;
 pub mod testing;
 

@@ -7,6 +7,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 
 use crate::builder::TelemetryBuilder;
 use crate::env::EnvError;
+use crate::runtime_metrics::Observations;
 
 /// How long [`Telemetry::flush`] and [`Telemetry::shutdown`] take at most.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -28,7 +29,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 #[must_use = "dropped at once, it stops delivering"]
 pub struct Telemetry {
+    /// Before the observations: dropped first, so that its last export has them.
     pub(crate) pipeline: Pipeline,
+    pub(crate) observations: Observations,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus_address: Option<std::net::SocketAddr>,
 }
@@ -53,6 +56,7 @@ impl Telemetry {
     /// | `METERKIT_SERIES_LIMIT` | `1000000` | series of all labelled instruments together |
     /// | `METERKIT_DISABLED_SCOPES` | | comma list of scopes that record and export nothing: `plugin.techdocs,core.*` |
     /// | `METERKIT_SNAPSHOT_MAX_AGE` | `1000` | milliseconds that the values of a scrape or export may be old |
+    /// | `METERKIT_RUNTIME_METRICS` | | comma list of what is observed of the program itself: `process`, `tokio` |
     ///
     /// By OpenTelemetry's Environment Variable Specification, but for two things: a value that cannot be used is an
     /// error rather than ignored, and the default target is `prometheus`, which bothers nobody.
@@ -111,7 +115,9 @@ impl Telemetry {
     ///
     /// Which targets failed and why, or that the deadline passed. Delivery has stopped all the same.
     pub async fn shutdown_within(&self, deadline: Duration) -> Result<(), FlushError> {
-        self.pipeline.shutdown(deadline).await
+        let result = self.pipeline.shutdown(deadline).await;
+        self.observations.end();
+        result
     }
 
     /// Like [`shutdown`](Self::shutdown), for programs without a runtime.
@@ -120,7 +126,9 @@ impl Telemetry {
     ///
     /// Which targets failed and why, or that the time passed. Delivery has stopped all the same.
     pub fn shutdown_blocking(&self) -> Result<(), FlushError> {
-        self.pipeline.shutdown_blocking(DEADLINE)
+        let result = self.pipeline.shutdown_blocking(DEADLINE);
+        self.observations.end();
+        result
     }
 
     /// The address of the scrape endpoint, with the port that the system chose for port 0. `None` without one.

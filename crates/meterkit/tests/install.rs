@@ -1,32 +1,12 @@
 //! Installing, shutting down, and installing again.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+mod page;
 
 use meterkit::{
     ConsoleTarget, Error, FlushError, InstallError, Naming, NamingPolicy, Registry, Telemetry,
 };
 
-/// Text that the console target writes to.
-#[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl Page {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use self::page::Page;
 
 #[test]
 fn a_second_install_is_refused_until_the_first_is_shut_down() {

@@ -4,6 +4,7 @@
 
 mod parse;
 mod resource;
+mod runtime_metrics;
 mod select;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use meterkit_core::{
 use meterkit_pipeline::Schedule;
 
 pub(crate) use self::resource::resource;
+pub(crate) use self::runtime_metrics::RuntimeMetrics;
 pub(crate) use self::select::{Selection, TargetName};
 
 /// The settings of one process.
@@ -23,6 +25,7 @@ pub(crate) use self::select::{Selection, TargetName};
 pub(crate) struct Settings {
     pub(crate) is_disabled: bool,
     pub(crate) selection: Selection,
+    pub(crate) runtime_metrics: Vec<RuntimeMetrics>,
     pub(crate) resource: Vec<(String, AttributeValue)>,
     pub(crate) naming: Option<Naming>,
     pub(crate) cardinality_limit: Option<usize>,
@@ -45,6 +48,7 @@ impl Settings {
         let settings = Self {
             is_disabled: env.get("OTEL_SDK_DISABLED", parse::boolean).unwrap_or(false),
             selection: select::selection(&mut env),
+            runtime_metrics: runtime_metrics::selection(&mut env),
             resource: resource::from_env(&mut env),
             naming: naming(&mut env),
             cardinality_limit: env.get("METERKIT_CARDINALITY_LIMIT", parse::count),
@@ -144,6 +148,36 @@ impl<'a> Environment<'a> {
                 None
             }
         }
+    }
+
+    /// The names in a comma list as `parse` reads them in lower case; blanks and duplicates fall away. `None` when the
+    /// variable is unset or empty; a list that says `none` is an empty one.
+    fn list<T: PartialEq>(
+        &mut self,
+        variable: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let list = self.text(variable)?;
+        let mut items = Vec::new();
+        let mut is_none = false;
+        let mut others = 0;
+        for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            if name.eq_ignore_ascii_case("none") {
+                is_none = true;
+                continue;
+            }
+            others += 1;
+            match parse(&name.to_ascii_lowercase()) {
+                Ok(item) if items.contains(&item) => {}
+                Ok(item) => items.push(item),
+                Err(reason) => self.problem(variable, list.clone(), reason),
+            }
+        }
+        if is_none && others > 0 {
+            let reason = "`none` stands alone: remove it, or the others".to_owned();
+            self.problem(variable, list, reason);
+        }
+        Some(items)
     }
 
     /// The variable's text, unless it is unset or empty.

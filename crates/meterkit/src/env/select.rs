@@ -27,29 +27,10 @@ pub(crate) struct Selection {
 }
 
 pub(super) fn selection(env: &mut Environment<'_>) -> Selection {
-    let Some(list) = env.text(VARIABLE) else {
-        return by_default(env);
-    };
-    let mut targets = Vec::new();
-    let mut is_none = false;
-    let mut others = 0;
-    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        if name.eq_ignore_ascii_case("none") {
-            is_none = true;
-            continue;
-        }
-        others += 1;
-        match target(&name.to_ascii_lowercase()) {
-            Ok(target) if targets.contains(&target) => {}
-            Ok(target) => targets.push(target),
-            Err(reason) => env.problem(VARIABLE, list.clone(), reason),
-        }
+    match env.list(VARIABLE, target) {
+        Some(targets) => Selection { targets, unserved: Vec::new() },
+        None => by_default(env),
     }
-    if is_none && others > 0 {
-        let reason = "`none` stands alone: remove it, or the others".to_owned();
-        env.problem(VARIABLE, list, reason);
-    }
-    Selection { targets, unserved: Vec::new() }
 }
 
 fn target(name: &str) -> Result<TargetName, String> {

@@ -72,6 +72,50 @@ fn a_target_that_is_not_compiled_in_names_its_feature() {
 }
 
 #[test]
+#[cfg(all(feature = "process", feature = "tokio"))]
+fn the_list_of_runtime_metrics_drops_blanks_and_duplicates_in_any_case() {
+    use RuntimeMetrics::{Process, Tokio};
+    for (list, expected) in [
+        ("", &[][..]),
+        (" , ", &[]),
+        ("process", &[Process]),
+        ("tokio,Process", &[Tokio, Process]),
+        (" PROCESS , ,tokio,process,", &[Process, Tokio]),
+        ("none", &[]),
+        ("None,NONE", &[]),
+    ] {
+        assert_eq!(settings(&[("METERKIT_RUNTIME_METRICS", list)]).runtime_metrics, expected);
+    }
+    assert!(settings(&[]).runtime_metrics.is_empty());
+    refuses("METERKIT_RUNTIME_METRICS", &[("process,none", "`none` stands alone")]);
+}
+
+#[test]
+fn runtime_metrics_that_there_are_not_are_an_error() {
+    refuses(
+        "METERKIT_RUNTIME_METRICS",
+        &[
+            ("jvm", "`jvm` is unknown; accepted: a comma list of `process` and `tokio`, or `none`"),
+            ("all", "`all` is unknown"),
+            ("smol", "`smol` is unknown"),
+        ],
+    );
+}
+
+#[test]
+#[cfg(not(all(feature = "process", feature = "tokio")))]
+fn runtime_metrics_that_are_not_compiled_in_name_their_feature() {
+    for (name, is_in) in
+        [("process", cfg!(feature = "process")), ("tokio", cfg!(feature = "tokio"))]
+    {
+        if !is_in {
+            let remedy = format!("switch on the feature `{name}` of meterkit");
+            refuses("METERKIT_RUNTIME_METRICS", &[(name, &remedy)]);
+        }
+    }
+}
+
+#[test]
 fn a_variable_of_a_target_that_is_not_here_does_not_go_unnoticed() {
     let settings =
         settings(&[("DD_API_KEY", "secret"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c")]);

@@ -1,0 +1,46 @@
+//! Labels of process metrics: the attributes that the semantic conventions name.
+
+use meterkit_macros::{LabelValue, Labels};
+
+/// Where CPU time was spent. Without a mode, in both.
+#[derive(Clone, Copy, Labels)]
+#[label(crate = "meterkit_core")]
+pub(super) struct Cpu {
+    #[label(rename = "cpu.mode")]
+    pub(super) mode: Option<CpuMode>,
+}
+
+#[derive(Clone, Copy, LabelValue)]
+#[label(crate = "meterkit_core")]
+pub(super) enum CpuMode {
+    User,
+    System,
+}
+
+#[derive(Clone, Copy, Labels)]
+#[label(crate = "meterkit_core")]
+pub(super) struct Paging {
+    #[label(rename = "system.paging.fault.type")]
+    pub(super) fault: FaultType,
+}
+
+#[derive(Clone, Copy, LabelValue)]
+#[label(crate = "meterkit_core")]
+pub(super) enum FaultType {
+    Minor,
+    Major,
+}
+
+#[derive(Clone, Copy, Labels)]
+#[label(crate = "meterkit_core")]
+pub(super) struct Disk {
+    #[label(rename = "disk.io.direction")]
+    pub(super) direction: Direction,
+}
+
+#[derive(Clone, Copy, LabelValue)]
+#[label(crate = "meterkit_core")]
+pub(super) enum Direction {
+    Read,
+    Write,
+}

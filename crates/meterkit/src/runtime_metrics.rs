@@ -1,0 +1,107 @@
+//! Metrics of the program itself: how they are switched on, and until when they are observed.
+
+use std::sync::{Mutex, PoisonError};
+
+use meterkit_core::{CallbackGuard, Registry};
+#[cfg(feature = "tokio")]
+use tokio::runtime::Handle;
+
+use crate::builder::TelemetryBuilder;
+use crate::env;
+use crate::error::InstallError;
+
+impl TelemetryBuilder {
+    /// Observes the process: CPU time, memory, threads, open files, page faults, disk bytes and uptime, by OpenTelemetry's
+    /// semantic conventions. Off by default; `METERKIT_RUNTIME_METRICS=process` does it too.
+    ///
+    /// [`meterkit_runtime::process`] lists the metrics.
+    ///
+    /// ```no_run
+    /// use meterkit::Telemetry;
+    ///
+    /// # fn main() -> Result<(), meterkit::Error> {
+    /// let telemetry = Telemetry::from_env()?.with_process_metrics().install()?;
+    /// # telemetry.shutdown_blocking()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "process")]
+    pub fn with_process_metrics(mut self) -> Self {
+        let observe = |registry: &Registry| Ok(meterkit_runtime::process::observe(registry)?);
+        self.runtime_metrics.process = Some(Box::new(observe));
+        self
+    }
+
+    /// Observes the tokio runtime in which [`install`](Self::install) is called: workers, their load, tasks and the queue.
+    /// Off by default; `METERKIT_RUNTIME_METRICS=tokio` does it too.
+    ///
+    /// [`meterkit_runtime::tokio`] lists the metrics. Outside of a runtime, `install` fails.
+    #[cfg(feature = "tokio")]
+    pub fn with_tokio_metrics(self) -> Self {
+        self.with_metrics_of_current("`with_tokio_metrics()`")
+    }
+
+    /// Observes the runtime that `handle` is of. The last of this and [`with_tokio_metrics`](Self::with_tokio_metrics)
+    /// counts: one runtime is observed.
+    #[cfg(feature = "tokio")]
+    pub fn with_tokio_metrics_of(mut self, handle: Handle) -> Self {
+        let observe =
+            move |registry: &Registry| Ok(meterkit_runtime::tokio::observe(registry, &handle)?);
+        self.runtime_metrics.tokio = Some(Box::new(observe));
+        self
+    }
+
+    #[cfg(feature = "tokio")]
+    fn with_metrics_of_current(mut self, asked_by: &'static str) -> Self {
+        let observe = move |registry: &Registry| {
+            let current = Handle::try_current();
+            let handle = current.map_err(|_| InstallError::NoTokioRuntime { asked_by })?;
+            Ok(meterkit_runtime::tokio::observe(registry, &handle)?)
+        };
+        self.runtime_metrics.tokio = Some(Box::new(observe));
+        self
+    }
+
+    /// What the environment names, which is compiled in.
+    pub(crate) fn with_runtime_metrics(self, names: &[env::RuntimeMetrics]) -> Self {
+        names.iter().fold(self, |builder, name| match name {
+            #[cfg(feature = "process")]
+            env::RuntimeMetrics::Process => builder.with_process_metrics(),
+            #[cfg(feature = "tokio")]
+            env::RuntimeMetrics::Tokio => {
+                builder.with_metrics_of_current("METERKIT_RUNTIME_METRICS=tokio")
+            }
+            #[cfg(not(all(feature = "process", feature = "tokio")))]
+            _ => builder,
+        })
+    }
+}
+
+/// What is to be observed of the program itself.
+#[derive(Default)]
+pub(crate) struct RuntimeMetrics {
+    process: Option<Observe>,
+    tokio: Option<Observe>,
+}
+
+/// Has a registry tell of it from now on.
+type Observe = Box<dyn FnOnce(&Registry) -> Result<CallbackGuard, InstallError> + Send>;
+
+impl RuntimeMetrics {
+    pub(crate) fn observe(self, registry: &Registry) -> Result<Observations, InstallError> {
+        let observers = [self.process, self.tokio].into_iter().flatten();
+        let guards: Result<_, _> = observers.map(|observe| observe(registry)).collect();
+        Ok(Observations(Mutex::new(guards?)))
+    }
+}
+
+/// Callbacks that go with the pipeline.
+#[derive(Debug, Default)]
+pub(crate) struct Observations(Mutex<Vec<CallbackGuard>>);
+
+impl Observations {
+    /// From now on nothing is observed.
+    pub(crate) fn end(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
