@@ -28,6 +28,7 @@ pub struct TelemetryBuilder {
     disabled_scopes: Option<ScopePatterns>,
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     snapshot_max_age: Option<Duration>,
+    callback_budget: Option<Duration>,
     resource: Vec<(String, AttributeValue)>,
     schedule: Schedule,
     console_interval: Option<Duration>,
@@ -62,6 +63,7 @@ impl TelemetryBuilder {
             disabled_scopes: None,
             attributes: Vec::new(),
             snapshot_max_age: None,
+            callback_budget: None,
             resource: Vec::new(),
             schedule: Schedule::default(),
             console_interval: None,
@@ -86,6 +88,7 @@ impl TelemetryBuilder {
         builder.series_limit = settings.series_limit;
         builder.disabled_scopes = settings.disabled_scopes;
         builder.snapshot_max_age = settings.snapshot_max_age;
+        builder.callback_budget = settings.callback_budget;
         builder.resource = settings.resource;
         builder.schedule = settings.schedule;
         builder.console_interval = settings.console_interval;
@@ -186,6 +189,13 @@ impl TelemetryBuilder {
         self
     }
 
+    /// How long a scrape or an export waits for a callback that has no [budget](meterkit_core::CallbackBuilder::budget) of
+    /// its own. 1 s by default; `METERKIT_CALLBACK_BUDGET`, in milliseconds, sets it too.
+    pub fn callback_budget(mut self, budget: Duration) -> Self {
+        self.callback_budget = Some(budget);
+        self
+    }
+
     /// When push targets are served that name no schedule of their own. Every 60 s, each attempt at most 30 s, by
     /// default; `OTEL_METRIC_EXPORT_INTERVAL` and `OTEL_METRIC_EXPORT_TIMEOUT` set it too.
     pub fn schedule(mut self, schedule: Schedule) -> Self {
@@ -278,6 +288,9 @@ impl TelemetryBuilder {
             self.registry.set_attributes(self.attributes)?;
         }
         let observations = self.runtime_metrics.observe(&self.registry)?;
+        if let Some(budget) = self.callback_budget {
+            self.registry.set_callback_budget(budget);
+        }
         if let Some(age) = self.snapshot_max_age {
             pipeline = pipeline.snapshot_max_age(age);
         }

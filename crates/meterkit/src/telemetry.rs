@@ -56,6 +56,7 @@ impl Telemetry {
     /// | `METERKIT_SERIES_LIMIT` | `1000000` | series of all labelled instruments together |
     /// | `METERKIT_DISABLED_SCOPES` | | comma list of scopes that record and export nothing: `plugin.techdocs,core.*` |
     /// | `METERKIT_SNAPSHOT_MAX_AGE` | `1000` | milliseconds that the values of a scrape or export may be old |
+    /// | `METERKIT_CALLBACK_BUDGET` | `1000` | milliseconds that a scrape or export waits for a callback that has no budget of its own |
     /// | `METERKIT_RUNTIME_METRICS` | | comma list of what is observed of the program itself: `process`, `tokio` |
     ///
     /// By OpenTelemetry's Environment Variable Specification, but for two things: a value that cannot be used is an

@@ -32,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) series_limit: Option<usize>,
     pub(crate) disabled_scopes: Option<ScopePatterns>,
     pub(crate) snapshot_max_age: Option<Duration>,
+    pub(crate) callback_budget: Option<Duration>,
     pub(crate) schedule: Schedule,
     pub(crate) console_interval: Option<Duration>,
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "checked in any case"))]
@@ -57,6 +58,7 @@ impl Settings {
                 text.parse().map_err(|error: ScopePatternError| error.to_string())
             }),
             snapshot_max_age: env.get("METERKIT_SNAPSHOT_MAX_AGE", parse::milliseconds),
+            callback_budget: env.get("METERKIT_CALLBACK_BUDGET", parse::budget),
             schedule: Schedule {
                 interval: env
                     .get("OTEL_METRIC_EXPORT_INTERVAL", parse::interval)

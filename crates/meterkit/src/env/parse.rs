@@ -26,6 +26,14 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How long a callback is waited for.
+pub(super) fn budget(text: &str) -> Result<Duration, String> {
+    match milliseconds(text)? {
+        Duration::ZERO => Err("a budget is at least 1 millisecond".to_owned()),
+        budget => Ok(budget),
+    }
+}
+
 /// The time that something may take; by OpenTelemetry's definition, 0 is no limit.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     match milliseconds(text)? {

@@ -131,11 +131,13 @@ fn intervals_and_timeouts_are_milliseconds() {
         ("OTEL_METRIC_EXPORT_TIMEOUT", "0"),
         ("METERKIT_CONSOLE_INTERVAL", "20"),
         ("METERKIT_SNAPSHOT_MAX_AGE", "0"),
+        ("METERKIT_CALLBACK_BUDGET", "250"),
     ]);
     assert_eq!(settings.schedule.interval, Duration::from_millis(1500));
     assert_eq!(settings.schedule.timeout, Duration::MAX);
     assert_eq!(settings.console_interval, Some(Duration::from_millis(20)));
     assert_eq!(settings.snapshot_max_age, Some(Duration::ZERO));
+    assert_eq!(settings.callback_budget, Some(Duration::from_millis(250)));
 
     let bad =
         [("-5", "whole number"), ("1s", "milliseconds"), ("0", "at least 1"), ("1.5", "whole")];
@@ -143,6 +145,7 @@ fn intervals_and_timeouts_are_milliseconds() {
     refuses("METERKIT_CONSOLE_INTERVAL", &bad);
     refuses("OTEL_METRIC_EXPORT_TIMEOUT", &[("-1", "whole number")]);
     refuses("METERKIT_SNAPSHOT_MAX_AGE", &[("soon", "milliseconds")]);
+    refuses("METERKIT_CALLBACK_BUDGET", &[("long", "milliseconds"), ("0", "at least 1")]);
 }
 
 #[test]

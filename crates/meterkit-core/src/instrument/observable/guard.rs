@@ -13,7 +13,7 @@ use crate::store::callbacks::Callback;
 /// callback still reports is in no export.
 #[must_use = "dropped at once, the callback never runs; keep it, or call `forget`"]
 pub struct CallbackGuard {
-    name: String,
+    names: String,
     callback: Option<Arc<Callback>>,
     registry: Weak<Inner>,
 }
@@ -23,15 +23,15 @@ impl CallbackGuard {
         let callback = Arc::new(callback);
         registry.register_callback(callback.clone());
         Self {
-            name: callback.name(),
+            names: callback.names(),
             callback: Some(callback),
             registry: Arc::downgrade(&registry.inner),
         }
     }
 
     /// The guard of a callback that never runs: its instrument could not be made, or its scope was unloaded.
-    pub(super) fn of_none(name: String) -> Self {
-        Self { name, callback: None, registry: Weak::new() }
+    pub(super) fn of_none(names: String) -> Self {
+        Self { names, callback: None, registry: Weak::new() }
     }
 
     /// Keeps the callback registered as long as the program runs, or until its scope is unloaded.
@@ -50,6 +50,6 @@ impl Drop for CallbackGuard {
 
 impl fmt::Debug for CallbackGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallbackGuard").field("instrument", &self.name).finish_non_exhaustive()
+        f.debug_struct("CallbackGuard").field("instruments", &self.names).finish_non_exhaustive()
     }
 }

@@ -77,9 +77,15 @@ impl Callback {
     }
 
     /// The full names of the instruments that it reports.
-    pub(crate) fn name(&self) -> String {
+    pub(crate) fn names(&self) -> String {
         let names = self.sheets.iter().map(|it| it.instrument().shared.descriptor().name.clone());
-        names.collect::<Vec<_>>().join(",")
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The full name of the first of them, by which metrics tell it from others.
+    fn name(&self) -> String {
+        let first = self.sheets.first().map(|it| it.instrument().shared.descriptor().name.clone());
+        first.unwrap_or_default()
     }
 
     /// Whether its scope records nothing.
@@ -197,13 +203,14 @@ impl Callback {
         if !self.state().is_failure_new() {
             return;
         }
+        let instruments = self.names();
         match failure {
             Failure::Panic => tracing::error!(
-                instrument = name,
+                instruments,
                 "callback panicked: its values are missing until it works again"
             ),
             Failure::Error(error) => tracing::warn!(
-                instrument = name,
+                instruments,
                 error,
                 "callback failed: its last values are served once more, then none until it works again"
             ),
@@ -214,21 +221,18 @@ impl Callback {
         if verdict == Verdict::InTime {
             return;
         }
-        let (name, budget) = (self.name(), self.budget());
+        let (name, instruments, budget) = (self.name(), self.names(), self.budget());
         match verdict {
             Verdict::InTime => {}
             Verdict::InTimeAgain => {
                 self.metrics.in_background(&name, false);
-                tracing::info!(
-                    instrument = name,
-                    "callback is fast again: collections wait for it"
-                );
+                tracing::info!(instruments, "callback is fast again: collections wait for it");
             }
             Verdict::Late { is_first } => {
                 self.metrics.overran(&name);
                 if is_first {
                     tracing::warn!(
-                        instrument = name,
+                        instruments,
                         ?budget,
                         "callback {what}: collections go on without it, with its last values"
                     );
@@ -238,7 +242,7 @@ impl Callback {
                 self.metrics.overran(&name);
                 self.metrics.in_background(&name, true);
                 tracing::warn!(
-                    instrument = name,
+                    instruments,
                     ?budget,
                     "callback was too slow three times in a row: it runs in the background, and its last values are \
                      served, until it is fast again; make it faster, or use `cached` or `refresh_every`"
