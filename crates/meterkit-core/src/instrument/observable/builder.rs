@@ -40,10 +40,11 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         keys: &'static [LabelKey],
     ) -> Result<CallbackBuilder<Observable<K, T, L>>, InstrumentError> {
         let (registry, callback) = (self.registry.clone(), self.callback.clone());
+        let home = Arc::downgrade(&registry.inner);
         let (scope, identity, options) = self.checked(K::KIND, T::TYPE, keys)?;
         let observed = registry.observed(&scope, identity, options)?;
-        let instrument = Observable::new(observed, registry.clone());
-        Ok(CallbackBuilder::new(registry, instrument).with(callback))
+        let instrument = Observable::new(observed, home.clone());
+        Ok(CallbackBuilder::new(home, instrument).with(callback))
     }
 
     /// An instrument that is in no registry, for one that cannot be made.
@@ -55,7 +56,7 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         self.log(error);
         let shared = self.not_made(K::KIND, T::TYPE, keys);
         let observed = Arc::new(Observed::new(shared, self.options));
-        Observable::new(observed, self.registry.clone())
+        Observable::new(observed, Arc::downgrade(&self.registry.inner))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::guard::CallbackGuard;
@@ -12,7 +12,7 @@ use crate::error::{InstrumentError, ScopeError};
 use crate::instrument::builder::NoLabels;
 use crate::labels::Labels;
 use crate::number::Number;
-use crate::registry::Registry;
+use crate::registry::{Inner, Registry};
 use crate::scope::ScopeKey;
 use crate::store::callbacks::{
     BackgroundTask, CallbackOptions, Found, Refreshing, Report, Spawn, Work,
@@ -49,7 +49,7 @@ use crate::store::observed::{Draft, Observed};
 /// ```
 #[must_use = "a callback runs once it is registered: by `observe`, `observe_with` or `refresh_every`"]
 pub struct CallbackBuilder<I> {
-    registry: Registry,
+    registry: Weak<Inner>,
     instruments: I,
     settings: CallbackSettings,
 }
@@ -82,7 +82,7 @@ impl CallbackSettings {
 }
 
 impl<I> CallbackBuilder<I> {
-    pub(super) fn new(registry: Registry, instruments: I) -> Self {
+    pub(super) fn new(registry: Weak<Inner>, instruments: I) -> Self {
         Self { registry, instruments, settings: CallbackSettings::default() }
     }
 
@@ -148,14 +148,16 @@ impl<I> CallbackBuilder<I> {
             }
             !is_gone
         };
-        let drafts: Vec<Draft> =
-            instruments.iter().filter(may_report).map(Observed::attach).collect();
-        if drafts.is_empty() {
+        let there: Vec<_> = instruments.iter().filter(may_report).collect();
+        let registry = self.registry.upgrade().filter(|_| !there.is_empty());
+        let Some(inner) = registry else {
             let name = instruments.first().map(|it| it.shared.descriptor().name.clone());
             return CallbackGuard::of_none(name.unwrap_or_default());
-        }
-        let callback = self.registry.callback(drafts, work(spawn), options);
-        CallbackGuard::register(&self.registry, callback)
+        };
+        let drafts = there.into_iter().map(Observed::attach).collect();
+        let registry = Registry { inner };
+        let callback = registry.callback(drafts, work(spawn), options);
+        CallbackGuard::register(&registry, callback)
     }
 }
 
@@ -291,7 +293,7 @@ impl CallbackBuilder<Several> {
                 several.push(observed.clone());
             }
         }
-        Ok(Self::new(registry.clone(), Several(several)))
+        Ok(Self::new(Arc::downgrade(&registry.inner), Several(several)))
     }
 
     /// Registers `callback`, which reports to all the instruments at once until the guard is dropped. It returns nothing, or

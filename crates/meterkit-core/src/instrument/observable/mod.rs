@@ -8,7 +8,7 @@ mod observer;
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 pub(super) use self::callback::CallbackSettings;
 pub use self::callback::{CallbackBuilder, CallbackOutput, Several};
@@ -17,7 +17,7 @@ pub use self::kind::{CounterKind, GaugeKind, ObservableKind, UpDownCounterKind};
 pub use self::observer::{Observer, SeriesObserver};
 use crate::labels::Labels;
 use crate::number::Number;
-use crate::registry::Registry;
+use crate::registry::Inner;
 use crate::store::observed::Observed;
 
 /// An instrument whose values callbacks report: an [`ObservableCounter`], [`ObservableUpDownCounter`] or
@@ -49,7 +49,8 @@ use crate::store::observed::Observed;
 #[must_use = "an observable instrument reports nothing until a callback is registered"]
 pub struct Observable<K, T, L = Unlabelled> {
     observed: Arc<Observed>,
-    registry: Registry,
+    /// Weak: callbacks hold instruments, and the registry holds callbacks.
+    registry: Weak<Inner>,
     types: Types<K, T, L>,
 }
 
@@ -90,7 +91,7 @@ pub type ObservableUpDownCounterGroup<L, T = i64> = Observable<UpDownCounterKind
 pub type ObservableGaugeGroup<L, T = i64> = Observable<GaugeKind, T, L>;
 
 impl<K, T, L> Observable<K, T, L> {
-    fn new(observed: Arc<Observed>, registry: Registry) -> Self {
+    fn new(observed: Arc<Observed>, registry: Weak<Inner>) -> Self {
         Self { observed, registry, types: PhantomData }
     }
 

@@ -182,9 +182,10 @@ impl Callback {
             // It may have unloaded its scope itself.
             self.metrics.forget(&name);
         }
-        // Last of all: who waits for the run goes on from here.
         let verdict = self.state().end(took, self.budget());
         self.tell(verdict, "took too long");
+        // Last of all: who waits for the run goes on from here.
+        self.state().ended();
     }
 
     /// Nothing is seen of it any more, whatever it is doing.

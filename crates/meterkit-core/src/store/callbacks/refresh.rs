@@ -47,8 +47,9 @@ impl Callbacks {
         let unawaited = Batch::of(0);
         let due = due.into_iter().map(|callback| job(callback, &batch));
         let in_background = in_background.into_iter().map(|callback| job(callback, &unawaited));
-        self.workers.run(due.chain(in_background).collect());
-        self.wait_for(awaited, &batch);
+        if self.workers.run(due.chain(in_background).collect()) {
+            self.wait_for(awaited, &batch);
+        }
     }
 
     fn wait_for(&self, mut awaited: Vec<Arc<Callback>>, batch: &Batch) {
@@ -81,7 +82,7 @@ impl Callbacks {
 fn is_awaited(callback: &Callback, now: Instant, end: Instant) -> bool {
     match callback.doing() {
         Run::Nothing => false,
-        Run::Waiting => now < end,
+        Run::Waiting | Run::Ending => now < end,
         Run::Running { since, .. } if now < since + callback.budget() => true,
         Run::Running { .. } => {
             callback.overran();

@@ -37,6 +37,8 @@ pub(super) enum Run {
         /// Whether it has been told of that it takes too long.
         is_late: bool,
     },
+    /// It has run, and that is being told of.
+    Ending,
 }
 
 /// What a collection does with a callback.
@@ -74,9 +76,9 @@ impl State {
         let is_fresh = |ttl| self.last_asked.is_some_and(|asked| now.saturating_sub(asked) < ttl);
         match self.run {
             _ if self.is_retired => Next::Skip,
-            Run::Waiting | Run::Running { .. } if self.is_background => Next::Skip,
+            Run::Waiting | Run::Running { .. } | Run::Ending if self.is_background => Next::Skip,
             Run::Running { is_late: true, .. } => Next::Overrun,
-            Run::Waiting | Run::Running { .. } => Next::Await,
+            Run::Waiting | Run::Running { .. } | Run::Ending => Next::Await,
             Run::Nothing if ttl.is_some_and(is_fresh) => Next::Skip,
             Run::Nothing => {
                 self.run = Run::Waiting;
@@ -126,10 +128,10 @@ impl State {
         self.failures == 1
     }
 
-    /// A run ended.
+    /// A run has ended, and is to be told of before [`ended`](Self::ended).
     pub(super) fn end(&mut self, took: Duration, budget: Duration) -> Verdict {
         let was_late = matches!(self.run, Run::Running { is_late: true, .. });
-        self.run = Run::Nothing;
+        self.run = Run::Ending;
         if was_late {
             return Verdict::InTime;
         }
@@ -141,6 +143,11 @@ impl State {
             true => Verdict::InTimeAgain,
             false => Verdict::InTime,
         }
+    }
+
+    /// It has been told of how the last run went: the next one may begin.
+    pub(super) fn ended(&mut self) {
+        self.run = Run::Nothing;
     }
 
     fn count_overrun(&mut self) -> Verdict {

@@ -6,6 +6,8 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -31,6 +33,8 @@ pub fn in_callback() -> bool {
 #[derive(Default)]
 pub(super) struct Workers {
     queue: Arc<Queue>,
+    /// Whether the system had no thread when it was last asked for one.
+    is_short: AtomicBool,
 }
 
 /// A callback to be run.
@@ -65,19 +69,20 @@ struct Waiting {
 }
 
 impl Workers {
-    /// Has `jobs` run, one after the other as long as none takes long.
-    pub(super) fn run(&self, jobs: Vec<Job>) {
-        if jobs.is_empty() {
-            return;
-        }
+    /// Has `jobs` run, one after the other as long as none takes long. Whether there is a thread for them.
+    pub(super) fn run(&self, jobs: Vec<Job>) -> bool {
         let mut work = self.queue.lock();
+        // Some may be left of earlier collections, behind one that hangs.
         work.jobs.extend(jobs);
+        if work.jobs.is_empty() {
+            return true;
+        }
         if work.idle > 0 {
             self.queue.changed.notify_one();
-        } else {
-            drop(work);
-            self.add();
+            return true;
         }
+        drop(work);
+        self.add()
     }
 
     /// How many jobs were begun so far, and whether there are more.
@@ -86,13 +91,16 @@ impl Workers {
         (work.begun, !work.jobs.is_empty())
     }
 
-    /// One more thread, for jobs that wait while others are held up.
-    pub(super) fn add(&self) {
+    /// One more thread, for jobs that wait while others are held up. Whether the system had one.
+    pub(super) fn add(&self) -> bool {
         let queue = self.queue.clone();
         let thread = thread::Builder::new().name("meterkit-callback".to_owned());
-        if let Err(error) = thread.spawn(move || queue.serve()) {
+        let started = thread.spawn(move || queue.serve());
+        let was_short = self.is_short.swap(started.is_err(), Relaxed);
+        if let (Err(error), false) = (&started, was_short) {
             tracing::error!(%error, "no thread to run callbacks on: their last values are served");
         }
+        started.is_ok()
     }
 }
 
