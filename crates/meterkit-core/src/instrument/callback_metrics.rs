@@ -9,6 +9,9 @@ use super::self_metrics::{ByInstrument, builder};
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 use crate::registry::Registry;
 
+/// Bounds in seconds: few, as every callback has a series. What matters is whether it is quick, slow or very slow.
+const DURATIONS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
+
 /// Metrics about callbacks. Each is `None` when the program has made something else of its name.
 pub(crate) struct CallbackMetrics {
     duration: Option<HistogramGroup<ByInstrument<'static>>>,
@@ -21,6 +24,7 @@ impl CallbackMetrics {
     pub(crate) fn new(registry: &Registry) -> Self {
         let duration = builder::<HistogramGroup<_>>(registry, "meterkit.callback.duration")
             .unit("s")
+            .buckets(DURATIONS)
             .description("How long callbacks of observable instruments took.");
         let overruns = builder::<CounterGroup<_>>(registry, "meterkit.callback.overruns")
             .unit("{run}")
