@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Callbacks;
-use super::callback::Callback;
+use super::callback::{Callback, Work};
 use super::run::{Next, Run};
 use super::workers::{Batch, Job, in_callback};
 
@@ -26,7 +26,9 @@ impl Callbacks {
         }
         let mut awaited = Vec::new();
         let (mut due, mut in_background) = (Vec::new(), Vec::new());
-        for callback in self.registered().into_iter().filter(|callback| !callback.is_off()) {
+        let is_collected =
+            |it: &Arc<Callback>| matches!(it.work(), Work::Collect(_)) && !it.is_off();
+        for callback in self.registered().into_iter().filter(is_collected) {
             match callback.prepare(now) {
                 Next::Skip | Next::Overrun => {}
                 Next::Await => awaited.push(callback),
