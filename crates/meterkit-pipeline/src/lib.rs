@@ -32,6 +32,7 @@ mod work;
 pub use self::console::ConsoleTarget;
 pub use self::error::{FlushError, StartError, TargetFailure};
 pub use self::pipeline::{Pipeline, PipelineBuilder};
+pub use self::refreshes::run_due_refreshes;
 pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
 pub use self::target::{ExportError, ExportFuture, Schedule, Target};

@@ -94,7 +94,9 @@ impl Work {
             .map(|serve| tokio::spawn(serve(self.source.clone(), Stop(stopped.clone()))))
             .collect();
         tokio::spawn(map_new_instruments(self.registry.clone(), self.news.instrument));
-        tokio::spawn(refreshes::run(self.registry.clone(), self.news.refresh));
+        // Goes with this function: refreshes end before the runtime does, and after the last export.
+        let (_running, ended) = watch::channel(());
+        tokio::spawn(refreshes::run(self.registry.clone(), self.news.refresh, ended));
 
         while let Some(command) = inbox.recv().await {
             match command {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use meterkit_core::{Attributes, ManualClock, Meter, Registry};
-use meterkit_pipeline::Snapshot;
+use meterkit_core::{ManualClock, Meter, Registry};
 
+use super::collect::collect;
 use super::seen::Seen;
 
 /// A registry of its own with a clock that is moved by hand, for one test.
@@ -59,14 +59,33 @@ impl TestKit {
 
     /// Does what a collection does, callbacks included, and gives what every target would see.
     ///
+    /// Callbacks of [`refresh_every`](crate::CallbackBuilder::refresh_every) whose period is over by the kit's clock run
+    /// before, to their ends, with a runtime of their own; those with
+    /// [`spawn_with`](crate::CallbackBuilder::spawn_with) are started, and not waited for. So the first collection runs
+    /// them, and those after an [`advance`](Self::advance) by their period:
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// # use meterkit::testing::{TestKit, assert_metric};
+    /// # static ROWS: AtomicU64 = AtomicU64::new(3);
+    /// # async fn count_rows() -> u64 { ROWS.load(Relaxed) }
+    /// let kit = TestKit::new();
+    /// let minute = Duration::from_secs(60);
+    /// let rows = kit.semconv("database").observable_gauge::<u64>("rows");
+    /// let _guard = rows.refresh_every(minute, count_rows)?;
+    /// assert_metric!(kit, "rows" == 3);
+    ///
+    /// ROWS.store(4, Relaxed);
+    /// assert_metric!(kit, "rows" == 3);
+    /// kit.advance(minute);
+    /// assert_metric!(kit, "rows" == 4);
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    ///
     /// Without a resource, which belongs to the process and not to the kit.
     pub fn collect(&self) -> Seen {
-        self.registry.refresh();
-        Seen::from(Snapshot {
-            resource: Attributes::empty(),
-            time: self.clock.now(),
-            scopes: self.registry.read(),
-        })
+        collect(&self.registry, || self.clock.now())
     }
 }
 

@@ -50,6 +50,7 @@
 mod assert;
 mod catalogue;
 mod check;
+mod collect;
 mod failure;
 mod kit;
 mod number;

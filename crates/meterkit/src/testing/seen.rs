@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use meterkit_core::{Attributes, HistogramPoint, Metric, Registry, ScopeMetrics, Value};
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
 
+use super::collect::collect;
 use super::kit::TestKit;
 use super::series::{Series, Wanted};
 
@@ -250,15 +252,10 @@ impl Visible for TestKit {
     }
 }
 
-/// Collects.
+/// Collects, as [`TestKit::collect`] does.
 impl Visible for Registry {
     fn seen(&self) -> Cow<'_, Seen> {
-        self.refresh();
-        Cow::Owned(Seen::from(Snapshot {
-            resource: Attributes::empty(),
-            time: std::time::SystemTime::now(),
-            scopes: self.read(),
-        }))
+        Cow::Owned(collect(self, SystemTime::now))
     }
 }
 
