@@ -16,10 +16,14 @@ use rusqlite::{
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 
-use self::metrics::ByOperation;
 pub use self::metrics::DatabaseMetrics;
+use self::metrics::{ByKind, ByOperation};
 pub use self::statement::{Operation, Outcome, Statement};
 use crate::entity::{Change, Entity, Kind, Name};
+
+/// Counted rows are served for this long before they are counted again: a scrape must not cost a statement, however many
+/// servers scrape and however large the table is.
+pub const ROWS_TTL: Duration = Duration::from_secs(5);
 
 /// A handle on the database, cheap to clone.
 ///
@@ -126,17 +130,19 @@ impl Database {
 
     /// Makes the metrics of the database, for a list of them.
     pub(crate) fn declare(registry: &Registry) -> Result<(), InstrumentError> {
-        DatabaseMetrics::register_in(registry)?;
-        metrics::observe_rows(registry, || 0).map(drop)
+        DatabaseMetrics::register_in(registry).map(drop)
     }
 
-    /// Has the rows counted at each collection, until the guard is dropped.
-    pub fn observe(&self, registry: &Registry) -> Result<CallbackGuard, InstrumentError> {
+    /// Has the rows counted for collections, until the guard is dropped: with one statement, [`ROWS_TTL`] apart at least.
+    pub fn observe(&self) -> CallbackGuard {
         // Weak: a callback must not keep the file open.
         let database = self.downgrade();
-        metrics::observe_rows(registry, move || {
-            let counts = database.upgrade().and_then(|it| it.count_by_kind_blocking().ok());
-            counts.map_or(0, |counts| counts.values().sum())
+        self.shared.metrics.rows.callback().cached(ROWS_TTL).observe_with(move |observer| {
+            let Some(database) = database.upgrade() else { return Ok(()) };
+            for (kind, rows) in database.count_by_kind_blocking()? {
+                observer.observe(ByKind { kind }, rows);
+            }
+            Ok::<_, Error>(())
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use meterkit::LabelValue;
 use serde::{Deserialize, Serialize};
 
 /// An entry of the catalogue.
@@ -26,7 +27,9 @@ pub struct Change {
 }
 
 /// The kinds of entities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, LabelValue,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A piece of software.

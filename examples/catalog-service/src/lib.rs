@@ -80,7 +80,7 @@ impl Service {
         };
         let catalog = Catalog::new(database.clone(), registry)?;
         let scaffolder = Arc::new(Scaffolder::new(database.clone(), registry)?);
-        let callbacks = [database.observe(registry)?, scaffolder.observe(registry)?];
+        let callbacks = [database.observe(), scaffolder.observe()];
 
         let app = Router::new()
             .merge(catalog.routes())

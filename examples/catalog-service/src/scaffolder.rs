@@ -65,19 +65,15 @@ impl Scaffolder {
 
     /// Makes the metrics of the plugin, for a list of them.
     pub(crate) fn declare(registry: &Registry) -> Result<(), InstrumentError> {
-        ScaffolderMetrics::register_in(registry)?;
-        metrics::observe_in_flight(registry, || 0).map(drop)
+        ScaffolderMetrics::register_in(registry).map(drop)
     }
 
     /// Has the tasks in flight counted at each collection, until the guard is dropped.
-    pub fn observe(
-        self: &Arc<Self>,
-        registry: &Registry,
-    ) -> Result<CallbackGuard, InstrumentError> {
+    pub fn observe(self: &Arc<Self>) -> CallbackGuard {
         // Weak: a callback must not keep the plugin alive.
         let scaffolder = Arc::downgrade(self);
-        metrics::observe_in_flight(registry, move || {
-            scaffolder.upgrade().map_or(0, |scaffolder| scaffolder.in_flight() as u64)
+        self.metrics.in_flight.observe(move || {
+            scaffolder.upgrade().map_or(0, |scaffolder| scaffolder.in_flight() as i64)
         })
     }
 

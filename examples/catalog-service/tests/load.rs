@@ -129,7 +129,7 @@ async fn a_load_without_answers_is_an_error_that_names_the_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gauge_can_count_rows_without_async_and_without_keeping_the_database_open() {
+async fn rows_can_be_counted_without_async_and_without_keeping_the_database_open() {
     let service = service().await;
     let tally = load::run(&service.url(), 100, 1).await.unwrap();
     let database = service.database().downgrade();

@@ -1,10 +1,9 @@
 //! What the core scope `database` counts and measures.
 
-use meterkit::{
-    CallbackGuard, CounterGroup, HistogramGroup, InstrumentError, Labels, Metrics, Registry,
-};
+use meterkit::{CounterGroup, HistogramGroup, Labels, Metrics, ObservableGaugeGroup};
 
 use super::{Operation, Statement};
+use crate::entity::Kind;
 
 /// The metrics of the database: `backstage.core.database`.
 #[derive(Debug, Clone, Metrics)]
@@ -20,6 +19,9 @@ pub struct DatabaseMetrics {
         buckets = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 0.025, 0.1],
     )]
     pub(super) duration: HistogramGroup<ByOperation>,
+    /// Entities in the database, by kind.
+    #[metric(unit = "{row}")]
+    pub(super) rows: ObservableGaugeGroup<ByKind, u64>,
 }
 
 /// Statements that do the same.
@@ -28,15 +30,8 @@ pub(super) struct ByOperation {
     pub(super) operation: Operation,
 }
 
-/// Has the rows counted at each collection.
-pub(super) fn observe_rows(
-    registry: &Registry,
-    rows: impl Fn() -> u64 + Send + Sync + 'static,
-) -> Result<CallbackGuard, InstrumentError> {
-    registry
-        .scoped("core", "database")
-        .observable_gauge("rows")
-        .unit("{row}")
-        .description("Entities in the database.")
-        .observe(rows)
+/// Entities of one kind.
+#[derive(Labels)]
+pub(super) struct ByKind {
+    pub(super) kind: Kind,
 }

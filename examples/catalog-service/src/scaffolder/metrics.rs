@@ -1,8 +1,6 @@
 //! What the plugin `scaffolder` counts and measures.
 
-use meterkit::{
-    CallbackGuard, CounterGroup, Gauge, HistogramGroup, InstrumentError, Labels, Metrics, Registry,
-};
+use meterkit::{CounterGroup, Gauge, HistogramGroup, Labels, Metrics, ObservableUpDownCounter};
 
 use super::{Outcome, Template};
 
@@ -20,6 +18,10 @@ pub(super) struct ScaffolderMetrics {
         buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0],
     )]
     pub(super) duration: HistogramGroup<ByTemplate>,
+    /// Tasks that are queued or running.
+    // A total: those of several instances add up, which values of gauges do not.
+    #[metric(name = "tasks.in_flight", unit = "{task}")]
+    pub(super) in_flight: ObservableUpDownCounter,
     /// The most tasks that were queued or running at the same time.
     #[metric(name = "tasks.in_flight.peak", unit = "{task}")]
     pub(super) peak: Gauge<u64>,
@@ -36,17 +38,4 @@ pub(super) struct Ended {
 #[derive(Labels)]
 pub(super) struct ByTemplate {
     pub(super) template: Template,
-}
-
-/// Has `in_flight` asked at each collection.
-pub(super) fn observe_in_flight(
-    registry: &Registry,
-    in_flight: impl Fn() -> u64 + Send + Sync + 'static,
-) -> Result<CallbackGuard, InstrumentError> {
-    registry
-        .scoped("plugin", "scaffolder")
-        .observable_gauge("tasks.in_flight")
-        .unit("{task}")
-        .description("Tasks that are queued or running.")
-        .observe(in_flight)
 }
