@@ -1,4 +1,4 @@
-//! What the compiler says to each mistake: one file per derive and mistake, the text next to it.
+//! What the compiler says to each mistake, with a derive or with callbacks: one file per mistake, the text next to it.
 //!
 //! A compiler may word its own errors in another way than the one that wrote the texts; `TRYBUILD=overwrite` with the
 //! test writes them anew.

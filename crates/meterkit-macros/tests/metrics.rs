@@ -3,7 +3,8 @@
 
 use meterkit::{
     Counter, CounterGroup, Data, Gauge, Histogram, HistogramGroup, InstrumentError, LabelValue,
-    Labels, Meter, Metric, Metrics, Registry, UpDownCounter,
+    Labels, Meter, Metric, Metrics, NumberPoint, ObservableCounter, ObservableGauge,
+    ObservableGaugeGroup, ObservableUpDownCounterGroup, Registry, UpDownCounter, Value,
 };
 
 #[derive(LabelValue)]
@@ -310,6 +311,100 @@ fn a_macro_can_declare_metrics() {
 
 mod facade {
     pub(crate) use meterkit::{InstrumentError, Meter, Metrics, Registry};
+}
+
+#[derive(Labels)]
+struct Table {
+    table: &'static str,
+}
+
+#[derive(Metrics)]
+#[metrics(scope = "core", name = "database")]
+struct ObservedMetrics {
+    /// Statements that wait.
+    queue: ObservableGauge<u64>,
+    /// Rows by table.
+    #[metric(unit = "{row}", cardinality_limit = 2)]
+    rows: ObservableGaugeGroup<Table, u64>,
+    #[metric(name = "bytes.read", unit = "By", attributes(disk = "a"))]
+    bytes: ObservableCounter,
+    locks: ObservableUpDownCounterGroup<Hit>,
+}
+
+/// The points of a gauge or a sum.
+fn points(metric: Metric) -> Vec<NumberPoint> {
+    match metric.data {
+        Data::Gauge(points) | Data::Sum { points, .. } => points,
+        other => panic!("no numbers: {other:?}"),
+    }
+}
+
+#[test]
+fn an_observable_field_reports_what_its_callbacks_do() {
+    let registry = Registry::new();
+    let metrics = ObservedMetrics::register_in(&registry).unwrap();
+    let _queue = metrics.queue.observe(|| 3);
+    let _rows = metrics.rows.callback().observe_with(|observer| {
+        for (table, rows) in [("entity", 5), ("task", 7), ("user", 9)] {
+            observer.observe(Table { table }, rows);
+        }
+    });
+    let _bytes = metrics.bytes.observe(|| 512);
+    let _locks = metrics.locks.observe_with(|observer| observer.observe(Hit { hit: true }, -1));
+    registry.refresh();
+
+    let queue = metric(&registry, "backstage.core.database.queue");
+    assert_eq!(queue.descriptor.description, "Statements that wait.");
+    assert_eq!(points(queue)[0].value, Value::U64(3));
+    let rows = metric(&registry, "backstage.core.database.rows");
+    assert_eq!(rows.descriptor.unit, "{row}");
+    assert_eq!(points(rows).len(), 3, "two and the overflow");
+    let bytes = metric(&registry, "backstage.core.database.bytes.read");
+    assert!(matches!(bytes.data, Data::Sum { monotonic: true, .. }), "{bytes:?}");
+    assert_eq!(series(&bytes), ["disk=a U64(512)"]);
+    let locks = metric(&registry, "backstage.core.database.locks");
+    assert!(matches!(locks.data, Data::Sum { monotonic: false, .. }), "{locks:?}");
+    assert_eq!(series(&locks), ["hit=true I64(-1)"]);
+}
+
+#[test]
+fn one_callback_reports_several_observable_fields() {
+    let registry = Registry::new();
+    let metrics = ObservedMetrics::register_in(&registry).unwrap();
+    let (queue, rows) = (metrics.queue.clone(), metrics.rows.clone());
+    let meter = registry.scoped("core", "database");
+    let _guard = meter.register_callback([&metrics.queue, &metrics.rows], move |observer| {
+        observer.observe(&queue, 3);
+        observer.observe_with(&rows, Table { table: "entity" }, 5);
+    });
+    registry.refresh();
+    let queue = points(metric(&registry, "backstage.core.database.queue"));
+    assert_eq!(queue[0].value, Value::U64(3));
+    let rows = points(metric(&registry, "backstage.core.database.rows"));
+    assert_eq!(rows[0].value, Value::U64(5));
+}
+
+#[test]
+fn an_observable_field_that_cannot_be_made_reports_nothing() {
+    #[derive(Metrics)]
+    #[metrics(scope = "core", name = "observed_clash")]
+    struct Clashing {
+        rows: ObservableGaugeGroup<Table, u64>,
+        queue: ObservableGauge<u64>,
+    }
+    let _other = Meter::scoped("core", "observed_clash").counter::<u64>("rows").build().unwrap();
+    assert!(Clashing::register_in(Registry::global()).is_err());
+    let metrics = Clashing::register();
+    let _rows = metrics.rows.observe_with(|observer| observer.observe(Table { table: "a" }, 1));
+    let _queue = metrics.queue.observe(|| 3);
+    Registry::global().refresh();
+    let shown = Registry::global().read();
+    let scope = shown.iter().find(|it| it.scope.name() == "backstage.core.observed_clash").unwrap();
+    let names: Vec<_> = scope.metrics.iter().map(|it| &*it.descriptor.name).collect();
+    let prefix = "backstage.core.observed_clash";
+    assert_eq!(names, [format!("{prefix}.queue"), format!("{prefix}.rows")]);
+    assert_eq!(points(scope.metrics[0].clone())[0].value, Value::U64(3));
+    assert_eq!(points(scope.metrics[1].clone())[0].value, Value::U64(0), "the counter's own");
 }
 
 #[test]

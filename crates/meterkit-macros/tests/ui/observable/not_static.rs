@@ -1,0 +1,8 @@
+use meterkit::Registry;
+
+fn main() {
+    let meter = Registry::new().scoped("core", "database");
+    let rows = meter.observable_gauge::<u64>("rows").build().unwrap();
+    let count = 7;
+    let _guard = rows.observe(|| count);
+}

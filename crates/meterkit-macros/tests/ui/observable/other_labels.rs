@@ -1,0 +1,17 @@
+use meterkit::{Labels, Registry};
+
+#[derive(Labels)]
+struct Table {
+    table: &'static str,
+}
+
+#[derive(Labels)]
+struct Disk {
+    disk: &'static str,
+}
+
+fn main() {
+    let meter = Registry::new().scoped("core", "database");
+    let rows = meter.observable_gauge_group::<Table, u64>("rows").build().unwrap();
+    let _guard = rows.observe_with(|observer| observer.observe(Disk { disk: "a" }, 7));
+}

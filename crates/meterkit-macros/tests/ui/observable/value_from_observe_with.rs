@@ -1,0 +1,12 @@
+use meterkit::{Labels, Registry};
+
+#[derive(Labels)]
+struct Table {
+    table: &'static str,
+}
+
+fn main() {
+    let meter = Registry::new().scoped("core", "database");
+    let rows = meter.observable_gauge_group::<Table, u64>("rows").build().unwrap();
+    let _guard = rows.observe_with(|_| 7);
+}
