@@ -82,7 +82,6 @@ fn count(seen: &Seen, name: &str, key: Option<&str>) -> usize {
     series.len()
 }
 
-/// Missing: observable counters and up-down counters, which are not here yet; of the observables there is the gauge.
 #[test]
 fn case_48_each_version_of_a_scope_has_attributes_of_its_own() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -94,15 +93,17 @@ fn case_48_each_version_of_a_scope_has_attributes_of_its_own() -> Result<(), Ins
     scope("v1.2").histogram::<f64>("histogram").build()?.record(1.0);
     let observed = scope("v1.3").attribute("g2", "2");
     let _observed = [
-        observed.observable_gauge::<i64>("observable.a").observe(|| 10)?,
-        observed.observable_gauge::<i64>("observable.b").observe(|| 20)?,
+        observed.observable_counter::<u64>("observable.counter").observe(|| 10)?,
+        observed.observable_up_down_counter::<i64>("observable.up_down").observe(|| 20)?,
+        observed.observable_gauge::<i64>("observable.gauge").observe(|| 30)?,
     ];
 
     let seen = kit.collect().without_self_metrics();
     assert_eq!(count(&seen, "counter", Some("g1")), 2);
     assert_eq!(count(&seen, "histogram", None), 1);
-    assert_eq!(count(&seen, "observable.a", Some("g2")), 1);
-    assert_eq!(count(&seen, "observable.b", Some("g2")), 1);
+    assert_eq!(count(&seen, "observable.counter", Some("g2")), 1);
+    assert_eq!(count(&seen, "observable.up_down", Some("g2")), 1);
+    assert_eq!(count(&seen, "observable.gauge", Some("g2")), 1);
     assert_eq!(seen.snapshot().scopes.len(), 3);
     Ok(())
 }

@@ -371,8 +371,7 @@ fn case_29_what_is_set_wins_over_the_default() -> Result {
     Ok(())
 }
 
-/// Five of the seven: observable counters and observable up-down counters are not here yet. A callback is added by
-/// `observe`, and removed by dropping what that gives.
+/// A callback is added by `observe`, and removed by dropping what that gives.
 #[test]
 fn case_30_each_kind_of_instrument_can_be_made_and_used() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -381,15 +380,23 @@ fn case_30_each_kind_of_instrument_can_be_made_and_used() -> Result<(), Instrume
     meter.up_down_counter::<i64>("up_down_counter").build()?.decrement();
     meter.gauge::<f64>("gauge").build()?.set(0.5);
     meter.histogram::<u64>("histogram").build()?.record(7);
-    let callback = meter.observable_gauge::<u64>("observable_gauge").observe(|| 5)?;
+    let counter = meter.observable_counter::<u64>("observable_counter").build()?;
+    let up_down = meter.observable_up_down_counter::<i64>("observable_up_down").build()?;
+    let gauge = meter.observable_gauge::<u64>("observable_gauge").build()?;
+    let callbacks = [counter.observe(|| 3), up_down.observe(|| -4), gauge.observe(|| 5)];
 
     let seen = kit.collect();
     assert_metric!(seen, "counter" == 1);
     assert_metric!(seen, "up_down_counter" == -1);
     assert_metric!(seen, "gauge" == 0.5);
     assert_metric!(seen, "histogram" count == 1, sum == 7);
+    assert_metric!(seen, "observable_counter" == 3);
+    assert_metric!(seen, "observable_up_down" == -4);
     assert_metric!(seen, "observable_gauge" == 5);
-    drop(callback);
-    assert_no_metric!(kit, "observable_gauge");
+    drop(callbacks);
+    let seen = kit.collect();
+    assert_no_metric!(seen, "observable_counter");
+    assert_no_metric!(seen, "observable_up_down");
+    assert_no_metric!(seen, "observable_gauge");
     Ok(())
 }

@@ -152,7 +152,7 @@ async fn patience_may_be_endless() {
 #[tokio::test]
 async fn a_callback_may_take_longer_than_clients_may() {
     let registry = Registry::new();
-    let gauge = registry.semconv("s").observable_gauge::<i64>("slow");
+    let gauge = registry.semconv("s").observable_gauge::<i64>("slow").budget(LONG);
     let guard = gauge.observe(|| {
         std::thread::sleep(Duration::from_secs(2));
         1

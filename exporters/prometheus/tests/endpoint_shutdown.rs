@@ -108,7 +108,8 @@ async fn a_callback_that_hangs_does_not_hold_it_up() {
     let (release, hold) = channel::<()>();
     let hold = std::sync::Mutex::new(hold);
     let (begins, begun) = channel();
-    let gauge = registry.semconv("s").observable_gauge::<i64>("slow").observe(move || {
+    let gauge = registry.semconv("s").observable_gauge::<i64>("slow").budget(LONG * 2);
+    let gauge = gauge.observe(move || {
         let _ = begins.send(());
         let _ = hold.lock().unwrap().recv_timeout(LONG * 2);
         1

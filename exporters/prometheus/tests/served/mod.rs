@@ -23,11 +23,20 @@ impl Served {
         registry: &Registry,
         configure: impl FnOnce(PrometheusServer) -> PrometheusServer,
     ) -> Self {
+        Self::start_sharing(registry, Duration::ZERO, configure)
+    }
+
+    /// Serves `registry`; scrapes share snapshots that are no older than this.
+    pub(crate) fn start_sharing(
+        registry: &Registry,
+        max_age: Duration,
+        configure: impl FnOnce(PrometheusServer) -> PrometheusServer,
+    ) -> Self {
         let server = PrometheusServer::new().host("127.0.0.1").port(0);
         let bound = configure(server).bind().unwrap();
         let address = bound.address();
         let pipeline = Pipeline::builder(registry.clone()).unwrap();
-        let pipeline = pipeline.snapshot_max_age(Duration::ZERO);
+        let pipeline = pipeline.snapshot_max_age(max_age);
         let pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
         Self { pipeline: pipeline.start().unwrap(), address }
     }
