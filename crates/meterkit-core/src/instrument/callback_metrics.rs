@@ -33,9 +33,9 @@ impl CallbackMetrics {
             .unit("{run}")
             .description("Runs of callbacks that ended with an error or a panic.");
         let background = builder::<GaugeGroup<_, u64>>(registry, "meterkit.callback.background")
-            .unit("1")
+            .unit("{callback}")
             .description(
-                "1 while collections serve the last values of a callback because it is too slow.",
+                "Callbacks whose last values collections serve because they are too slow.",
             );
         Self {
             duration: duration.build().ok(),
@@ -65,20 +65,16 @@ impl CallbackMetrics {
 
     pub(crate) fn in_background(&self, instrument: &str, is_in: bool) {
         if let Some(background) = &self.background {
-            background.with(ByInstrument(instrument)).set(is_in.into());
-        }
-    }
-
-    /// The callback has gone.
-    pub(crate) fn forget_background(&self, instrument: &str) {
-        if let Some(background) = &self.background {
-            background.remove(ByInstrument(instrument));
+            let background = background.with(ByInstrument(instrument));
+            if is_in { background.add(1) } else { background.sub(1) }
         }
     }
 
     /// The instrument has gone.
     pub(crate) fn forget(&self, instrument: &str) {
-        self.forget_background(instrument);
+        if let Some(background) = &self.background {
+            background.remove(ByInstrument(instrument));
+        }
         if let Some(duration) = &self.duration {
             duration.remove(ByInstrument(instrument));
         }

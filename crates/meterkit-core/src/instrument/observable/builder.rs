@@ -138,7 +138,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
     }
 }
 
-impl<K: ObservableKind<T>, T: Number, L: Labels + 'static> InstrumentBuilder<Observable<K, T, L>> {
+impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K, T, L>> {
     /// How many series the instrument may have; further label sets share the overflow series, which has the sum of totals,
     /// and the last of other values. 2000 by default; `METERKIT_CARDINALITY_LIMIT` changes the default, not what is set here.
     pub fn cardinality_limit(mut self, series: usize) -> Self {

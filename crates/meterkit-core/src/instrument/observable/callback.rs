@@ -219,7 +219,7 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
     }
 }
 
-impl<K: ObservableKind<T>, T: Number, L: Labels + 'static> CallbackBuilder<Observable<K, T, L>> {
+impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T, L>> {
     /// Registers `callback`, which reports any number of series to each collection until the guard is dropped. It returns
     /// nothing, or a `Result`: the first failure in a row leaves the last values for one more period, a further one takes
     /// them away. All are counted in `meterkit.callback.failures`, the first in a row is logged.
@@ -283,7 +283,7 @@ impl CallbackBuilder<Several> {
             return Err(InstrumentError::NoInstrument { scope: scope() });
         }
         let mut several: Vec<Arc<Observed>> = Vec::new();
-        for observed in instruments.iter().map(|instrument| instrument.observed()) {
+        for observed in instruments.iter().map(|instrument| instrument.in_store()) {
             let shared = &observed.shared;
             if !shared.is_not_made() && !registry.inner.scopes.has_instrument(key, shared) {
                 let name = shared.descriptor().name.clone();
@@ -334,6 +334,10 @@ impl<K, T, L> CallbackBuilder<Observable<K, T, L>> {
 }
 
 /// What a callback for several series or instruments may return: nothing, or a `Result` without a value. Sealed.
+#[diagnostic::on_unimplemented(
+    message = "a callback that has an observer cannot return `{Self}`",
+    note = "values go to the observer; the callback returns nothing, or `Result<(), E>` with an error that can be shown"
+)]
 pub trait CallbackOutput: sealed::Sealed {}
 
 impl CallbackOutput for () {}

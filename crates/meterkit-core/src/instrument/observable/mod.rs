@@ -24,7 +24,8 @@ use crate::store::observed::Observed;
 /// [`ObservableGauge`], or a group of one of them.
 ///
 /// A callback runs once per collection, however many targets read what it reports. What it reported is there until it runs
-/// again; a series that it no longer reports is gone. Several callbacks may be registered for one instrument: each reports
+/// again; a series that it no longer reports is gone, and begins anew should it return. What could not be read for once is
+/// an `Err`, not a series left out: its totals go on where they were. Several callbacks may be registered for one instrument: each reports
 /// its own series, and of a series that several report, the last registered callback's value counts.
 ///
 /// ```
@@ -109,7 +110,7 @@ impl<K: ObservableKind<T>, T: Number> Observable<K, T> {
     }
 }
 
-impl<K: ObservableKind<T>, T: Number, L: Labels + 'static> Observable<K, T, L> {
+impl<K: ObservableKind<T>, T: Number, L: Labels> Observable<K, T, L> {
     /// Registers `callback`, which reports any number of series to each collection until the guard is dropped.
     pub fn observe_with<R: CallbackOutput>(
         &self,
@@ -136,6 +137,11 @@ impl<K, T, L> fmt::Debug for Observable<K, T, L> {
 }
 
 /// An observable instrument, whatever its type: for [`Meter::register_callback`](crate::Meter::register_callback).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an observable instrument",
+    note = "callbacks report `ObservableCounter`, `ObservableUpDownCounter`, `ObservableGauge`, and groups of those; in other \
+            instruments code records by itself"
+)]
 pub trait AnyObservable: sealed::Sealed {}
 
 impl<K, T, L> AnyObservable for Observable<K, T, L> {}
@@ -146,11 +152,11 @@ pub(super) mod sealed {
     use super::{Observable, Observed};
 
     pub trait Sealed {
-        fn observed(&self) -> &Arc<Observed>;
+        fn in_store(&self) -> &Arc<Observed>;
     }
 
     impl<K, T, L> Sealed for Observable<K, T, L> {
-        fn observed(&self) -> &Arc<Observed> {
+        fn in_store(&self) -> &Arc<Observed> {
             &self.observed
         }
     }
