@@ -66,8 +66,8 @@ pub(crate) struct Inner {
 pub struct Hooks {
     /// Called after an instrument was made, on the thread that made it: must return at once.
     pub instrument_made: Option<Arc<dyn Fn() + Send + Sync>>,
-    /// Called after a callback was registered that is refreshed in the background, on the thread that registered it: must
-    /// return at once.
+    /// Called after a callback was registered that is refreshed in the background, or a scope enabled that may have some, on
+    /// the thread that did so: must return at once.
     pub refresh_made: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Called when a reader of OpenTelemetry's copies begins to read: brings observed values up to date.
     pub before_sdk_read: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -115,7 +115,7 @@ impl Registry {
     ///
     /// An existing instrument's name would get too long. Nothing is changed then.
     pub fn set_naming(&self, naming: Naming) -> Result<(), NamingError> {
-        self.inner.scopes.set_naming(naming)
+        self.inner.callbacks.rename(|| self.inner.scopes.set_naming(naming))
     }
 
     /// How many series an instrument may have that names no limit of its own. 2000 by default;
@@ -157,6 +157,9 @@ impl Registry {
     /// again: look it up again.
     pub fn set_disabled_scopes(&self, scopes: ScopePatterns) {
         self.inner.scopes.set_disabled(scopes);
+        if let Some(hook) = self.inner.hooks().refresh_made {
+            hook();
+        }
     }
 
     /// Takes a scope and all that is in it away.
@@ -167,7 +170,7 @@ impl Registry {
         let scopes = self.inner.scopes.unload(key);
         self.inner.callbacks.unregister_unloaded();
         for instrument in scopes.iter().flat_map(|scope| scope.instruments()) {
-            self.inner.self_metrics.forget(&instrument.shared().descriptor().name);
+            self.inner.self_metrics.forget_unloaded(&instrument.shared().descriptor().name);
         }
         !scopes.is_empty()
     }

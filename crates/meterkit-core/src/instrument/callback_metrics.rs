@@ -70,6 +70,15 @@ impl CallbackMetrics {
         }
     }
 
+    /// A callback has gone: nothing is told of none.
+    pub(crate) fn forget_mark(&self, instrument: &str) {
+        if let Some(background) = &self.background {
+            if background.with(ByInstrument(instrument)).value() == 0 {
+                background.remove(ByInstrument(instrument));
+            }
+        }
+    }
+
     /// The instrument has gone.
     pub(crate) fn forget(&self, instrument: &str) {
         if let Some(background) = &self.background {

@@ -64,6 +64,14 @@ impl SelfMetrics {
         }
     }
 
+    /// An instrument was unloaded; its callbacks may have gone before it.
+    pub(crate) fn forget_unloaded(&self, instrument: &str) {
+        self.forget(instrument);
+        if let Some(callbacks) = self.callbacks.get() {
+            callbacks.forget(instrument);
+        }
+    }
+
     /// An instrument has gone.
     pub(crate) fn forget(&self, instrument: &str) {
         if let Some(Some(series)) = self.series.get() {

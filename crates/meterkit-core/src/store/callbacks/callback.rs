@@ -83,7 +83,7 @@ impl Callback {
     }
 
     /// The full name of the first of them, by which metrics tell it from others.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let first = self.sheets.first().map(|it| it.instrument().shared.descriptor().name.clone());
         first.unwrap_or_default()
     }
@@ -108,14 +108,24 @@ impl Callback {
 
     /// What a collection that begins `now`, by the registry's clock, does with it.
     pub(super) fn prepare(&self, now: Duration) -> Next {
-        // One that was switched off has nothing to serve, however fresh.
-        let is_served = !self.sheets.iter().any(|sheet| sheet.is_outdated());
-        let ttl = self.options.ttl.filter(|_| is_served);
+        let ttl = self.options.ttl.filter(|_| self.is_served());
         let next = self.state().prepare(now, ttl);
-        if let Next::Overrun = next {
-            self.overran();
+        match next {
+            Next::Overrun => self.overran(),
+            Next::Run | Next::RunInBackground => self.ask(),
+            Next::Skip | Next::Await => {}
         }
         next
+    }
+
+    /// Whether it was asked since it was last switched off: otherwise it has nothing to serve, however fresh.
+    pub(super) fn is_served(&self) -> bool {
+        !self.sheets.iter().any(|sheet| sheet.is_outdated())
+    }
+
+    /// It is asked.
+    pub(super) fn ask(&self) {
+        self.sheets.iter().for_each(|sheet| sheet.ask());
     }
 
     /// What it is doing.
@@ -127,6 +137,7 @@ impl Callback {
     pub(super) fn overran(&self) {
         let verdict = self.state().overran();
         self.tell(verdict, "is still running");
+        self.forget_what_is_gone();
     }
 
     /// Runs it, on the thread that is here for it.
@@ -174,28 +185,60 @@ impl Callback {
         if !is_kept {
             self.sheets.iter().for_each(|sheet| sheet.hide());
         }
-        self.metrics.ran(&name, took);
-        if let Some(failure) = failure {
-            self.tell_failure(&name, &failure);
-        }
-        if self.is_unloaded() {
-            // It may have unloaded its scope itself.
-            self.metrics.forget(&name);
-        }
         let verdict = self.state().end(took, self.budget());
-        self.tell(verdict, "took too long");
+        // What is logged comes to code of the user, which must not keep the run from ending.
+        let _ = super::run::caught(|| {
+            self.metrics.ran(&name, took);
+            if let Some(failure) = failure {
+                self.tell_failure(&name, &failure);
+            }
+            self.tell(verdict, "took too long");
+            Ok(())
+        });
+        // It may have unloaded its scope itself.
+        self.forget_what_is_gone();
         // Last of all: who waits for the run goes on from here.
         self.state().ended();
     }
 
     /// Nothing is seen of it any more, whatever it is doing.
     pub(super) fn retire(&self) {
-        self.state().is_retired = true;
+        let was_retired = std::mem::replace(&mut self.state().is_retired, true);
+        // The metrics may be those of another instrument by now, which has the name of this one.
+        if was_retired {
+            return;
+        }
         self.sheets.iter().for_each(Sheet::retire);
-        let name = self.name();
-        match self.is_unloaded() {
-            true => self.metrics.forget(&name),
-            false => self.metrics.forget_background(&name),
+        self.forget_what_is_gone();
+    }
+
+    /// Has metrics tell nothing of what is not there any more. Called after they were told of it, too: it may have gone in
+    /// between.
+    fn forget_what_is_gone(&self) {
+        let is_retired = self.state().is_retired;
+        if is_retired {
+            self.mark();
+            self.metrics.forget_mark(&self.name());
+        }
+        if self.is_unloaded() {
+            self.metrics.forget(&self.name());
+        }
+    }
+
+    /// Has metrics count it while it is in the background.
+    fn mark(&self) {
+        let change = self.state().mark();
+        if let Some(is_in) = change {
+            self.metrics.in_background(&self.name(), is_in);
+        }
+    }
+
+    /// Its instrument may have another name than before.
+    pub(super) fn renamed(&self, before: &str) {
+        if self.name() != before {
+            self.metrics.forget(before);
+            self.state().unmark();
+            self.mark();
         }
     }
 
@@ -222,11 +265,11 @@ impl Callback {
         if verdict == Verdict::InTime {
             return;
         }
+        self.mark();
         let (name, instruments, budget) = (self.name(), self.names(), self.budget());
         match verdict {
             Verdict::InTime => {}
             Verdict::InTimeAgain => {
-                self.metrics.in_background(&name, false);
                 tracing::info!(instruments, "callback is fast again: collections wait for it");
             }
             Verdict::Late { is_first } => {
@@ -241,7 +284,6 @@ impl Callback {
             }
             Verdict::ToBackground => {
                 self.metrics.overran(&name);
-                self.metrics.in_background(&name, true);
                 tracing::warn!(
                     instruments,
                     ?budget,
@@ -258,5 +300,40 @@ impl Callback {
 
     fn drafts(&self) -> MutexGuard<'_, Vec<Draft>> {
         self.drafts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Callback {
+    /// The registry has gone, maybe: instruments and sheets hold each other.
+    fn drop(&mut self) {
+        self.sheets.iter().for_each(Sheet::retire);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::registry::Registry;
+
+    #[test]
+    fn an_instrument_goes_with_its_registry_also_when_a_callback_was_forgotten() {
+        let registry = Registry::new();
+        let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
+        rows.observe(|| 1).expect("a good name").forget();
+        let callback = registry.inner.callbacks.registered().remove(0);
+        let instrument = std::sync::Arc::downgrade(callback.sheets[0].instrument());
+        drop((registry, callback));
+        assert!(instrument.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_callback_that_comes_too_late_for_the_unloading_of_its_scope_is_not_kept() {
+        let registry = Registry::new();
+        let meter = registry.scoped("plugin", "catalog");
+        let rows = meter.observable_gauge::<u64>("rows");
+        rows.observe(|| 1).expect("a good name").forget();
+        let callback = registry.inner.callbacks.registered().remove(0);
+        meter.unload();
+        registry.inner.callbacks.register(callback);
+        assert!(registry.inner.callbacks.registered().is_empty());
     }
 }

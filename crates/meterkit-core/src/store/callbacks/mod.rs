@@ -26,7 +26,11 @@ pub(crate) struct Callbacks {
 
 impl Callbacks {
     pub(crate) fn register(&self, callback: Arc<Callback>) {
-        self.lock().push(callback);
+        self.lock().push(callback.clone());
+        if callback.is_unloaded() {
+            // Since it was begun: those that are registered have been gone through, maybe.
+            self.unregister(&callback);
+        }
     }
 
     pub(crate) fn unregister(&self, callback: &Arc<Callback>) {
@@ -46,6 +50,14 @@ impl Callbacks {
         });
         // Without the lock: what a callback holds is the user's code.
         unloaded.iter().for_each(|callback| callback.retire());
+    }
+
+    /// Calls `rename`, and tells the callbacks that have other names then.
+    pub(crate) fn rename<E>(&self, rename: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        let before: Vec<_> = self.registered().into_iter().map(|it| (it.name(), it)).collect();
+        rename()?;
+        before.iter().for_each(|(name, callback)| callback.renamed(name));
+        Ok(())
     }
 
     fn registered(&self) -> Vec<Arc<Callback>> {

@@ -5,12 +5,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Callbacks;
-use super::callback::{Callback, Work};
+use super::callback::Callback;
 use super::run::{Next, Run};
 use super::workers::{Batch, Job, in_callback};
 
-/// When nothing was begun for this part of the time that there is, another thread helps.
+/// When nothing was begun for this part of the time that there is, another thread helps, then two, then four.
 const PATIENCE: u32 = 20;
+
+/// However much time there is, the others do not wait longer than this behind one that hangs.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(50);
 
 /// The longest time without looking at what became of those who are waited for.
 const STEP: Duration = Duration::from_millis(10);
@@ -26,9 +29,7 @@ impl Callbacks {
         }
         let mut awaited = Vec::new();
         let (mut due, mut in_background) = (Vec::new(), Vec::new());
-        let is_collected =
-            |it: &Arc<Callback>| matches!(it.work(), Work::Collect(_)) && !it.is_off();
-        for callback in self.registered().into_iter().filter(is_collected) {
+        for callback in self.registered().into_iter().filter(|callback| !callback.is_off()) {
             match callback.prepare(now) {
                 Next::Skip | Next::Overrun => {}
                 Next::Await => awaited.push(callback),
@@ -57,24 +58,28 @@ impl Callbacks {
     fn wait_for(&self, mut awaited: Vec<Arc<Callback>>, batch: &Batch) {
         let began = Instant::now();
         let longest = awaited.iter().map(|callback| callback.budget()).max().unwrap_or_default();
-        let end = began + longest;
+        let patience = (longest / PATIENCE).min(LONGEST_PATIENCE);
+        // A little later, so that one that begins at once has its whole budget.
+        let end = began + longest + patience.max(STEP).min(longest);
+        let step = patience.min(STEP);
         let (mut begun, _) = self.workers.progress();
         let mut last_progress = began;
+        let mut helpers = 1;
         while !awaited.is_empty() {
-            let is_done = batch.wait(pause(&awaited, end));
+            let is_done = batch.wait(pause(&awaited, step, end));
             let now = Instant::now();
             awaited.retain(|callback| is_awaited(callback, now, end));
-            let (now_begun, is_more) = self.workers.progress();
+            let (now_begun, waiting) = self.workers.progress();
             if now_begun != begun {
                 (begun, last_progress) = (now_begun, now);
-            } else if is_more && now >= last_progress + longest / PATIENCE {
-                // Those who run are held up: others shall not be, whoever waits for them.
-                self.workers.add();
-                last_progress = now;
+            } else if waiting > 0 && now >= last_progress + patience {
+                // Those who run are held up: others shall not be, whoever waits for them, and however many hang.
+                self.workers.help(waiting.min(helpers));
+                (helpers, last_progress) = (helpers.saturating_mul(2), now);
             }
             if is_done && !awaited.is_empty() {
                 // Only such are left as another collection has run.
-                thread::sleep(pause(&awaited, end));
+                thread::sleep(pause(&awaited, step, end));
             }
         }
     }
@@ -84,21 +89,43 @@ impl Callbacks {
 fn is_awaited(callback: &Callback, now: Instant, end: Instant) -> bool {
     match callback.doing() {
         Run::Nothing => false,
-        Run::Waiting | Run::Ending => now < end,
-        Run::Running { since, .. } if now < since + callback.budget() => true,
-        Run::Running { .. } => {
+        Run::Running { since, .. } if now >= since + callback.budget() => {
             callback.overran();
             false
         }
+        // One that began late, behind others, is not too slow yet: the next collection sees to it.
+        Run::Waiting | Run::Running { .. } | Run::Ending => now < end,
     }
 }
 
 /// How long to wait before looking again: until the next of these moments, at most a step.
-fn pause(awaited: &[Arc<Callback>], end: Instant) -> Duration {
+fn pause(awaited: &[Arc<Callback>], step: Duration, end: Instant) -> Duration {
     let ends = awaited.iter().map(|callback| match callback.doing() {
         Run::Running { since, .. } => since + callback.budget(),
         _ => end,
     });
-    let next = ends.min().unwrap_or(end).saturating_duration_since(Instant::now());
-    next.clamp(Duration::from_micros(100), STEP)
+    let next = ends.min().unwrap_or(end).min(end).saturating_duration_since(Instant::now());
+    next.min(step).max(Duration::from_micros(100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+
+    #[test]
+    fn one_that_began_late_is_given_up_with_the_others_and_not_told_of() {
+        let registry = Registry::new();
+        let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
+        rows.observe(|| 1).expect("a good name").forget();
+        let callback = registry.inner.callbacks.registered().remove(0);
+        let (budget, since) = (callback.budget(), Instant::now());
+        callback.state().run = Run::Running { since, is_late: false };
+        let half = since + budget / 2;
+        assert!(is_awaited(&callback, half, half + budget / 20));
+        assert!(!is_awaited(&callback, half, half));
+        assert_eq!(callback.doing(), Run::Running { since, is_late: false });
+        assert!(!is_awaited(&callback, since + budget, since + 2 * budget));
+        assert_eq!(callback.doing(), Run::Running { since, is_late: true });
+    }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Callbacks;
 use super::callback::{Callback, Failure, Work};
-use super::run::Run;
+use super::run::{Run, discard};
 use crate::store::observed::Draft;
 
 /// The shortest period.
@@ -82,16 +82,19 @@ impl Callback {
         if self.is_off() {
             return (false, period);
         }
-        let budget = self.budget();
+        let (budget, is_served) = (self.budget(), self.is_served());
         let mut state = self.state();
         match state.run {
             Run::Nothing => {
-                let due = state.last_asked.map_or(now, |asked| asked + period);
+                let asked = state.last_asked.filter(|_| is_served);
+                let due = asked.map_or(now, |asked| asked.saturating_add(period));
                 if due > now {
                     return (false, due - now);
                 }
                 state.run = Run::Waiting;
                 state.last_asked = Some(now);
+                drop(state);
+                self.ask();
                 (true, period.min(budget))
             }
             Run::Running { since, is_late: false } if since.elapsed() >= budget => {
@@ -172,7 +175,7 @@ impl Future for Caught<'_> {
         match polled {
             Ok(polled) => polled.map(Ok),
             Err(payload) => {
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+                discard(payload);
                 Poll::Ready(Err(Panicked))
             }
         }

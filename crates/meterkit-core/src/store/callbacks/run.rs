@@ -1,5 +1,6 @@
 //! How the runs of a callback follow each other.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ pub(super) struct State {
     overruns: u32,
     /// Whether collections do not wait for it.
     is_background: bool,
+    /// Whether metrics count it as such.
+    is_marked: bool,
     /// How many runs in a row failed.
     failures: u32,
     pub(super) is_retired: bool,
@@ -75,7 +78,7 @@ impl State {
     pub(super) fn prepare(&mut self, now: Duration, ttl: Option<Duration>) -> Next {
         let is_fresh = |ttl| self.last_asked.is_some_and(|asked| now.saturating_sub(asked) < ttl);
         match self.run {
-            _ if self.is_retired => Next::Skip,
+            _ if self.is_retired || self.is_refresh => Next::Skip,
             Run::Waiting | Run::Running { .. } | Run::Ending if self.is_background => Next::Skip,
             Run::Running { is_late: true, .. } => Next::Overrun,
             Run::Waiting | Run::Running { .. } | Run::Ending => Next::Await,
@@ -106,7 +109,7 @@ impl State {
             return Verdict::InTime;
         };
         *is_late = true;
-        self.count_overrun()
+        if self.is_retired { Verdict::InTime } else { self.count_overrun() }
     }
 
     /// Whether a run that ended like this leaves values to be seen.
@@ -132,7 +135,7 @@ impl State {
     pub(super) fn end(&mut self, took: Duration, budget: Duration) -> Verdict {
         let was_late = matches!(self.run, Run::Running { is_late: true, .. });
         self.run = Run::Ending;
-        if was_late {
+        if was_late || self.is_retired {
             return Verdict::InTime;
         }
         if took > budget {
@@ -150,6 +153,18 @@ impl State {
         self.run = Run::Nothing;
     }
 
+    /// Whether metrics are to count it as in the background from now on, if that has changed.
+    pub(super) fn mark(&mut self) -> Option<bool> {
+        let is_marked = self.is_background && !self.is_retired;
+        let was_marked = std::mem::replace(&mut self.is_marked, is_marked);
+        (was_marked != is_marked).then_some(is_marked)
+    }
+
+    /// Metrics have forgotten it.
+    pub(super) fn unmark(&mut self) {
+        self.is_marked = false;
+    }
+
     fn count_overrun(&mut self) -> Verdict {
         self.overruns = self.overruns.saturating_add(1);
         if self.overruns >= OVERRUNS && !self.is_background && !self.is_refresh {
@@ -165,9 +180,75 @@ pub(super) fn caught(run: impl FnOnce() -> Result<(), String>) -> Result<(), Fai
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => outcome.map_err(Failure::Error),
         Err(payload) => {
-            // What was thrown is the user's too.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+            discard(payload);
             Err(Failure::Panic)
         }
+    }
+}
+
+/// Drops what was thrown. It is the user's too, and may throw again.
+pub(super) fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Duration = Duration::from_secs(1);
+
+    fn run(state: &mut State, took: Duration) -> Verdict {
+        assert_eq!(state.prepare(Duration::ZERO, None), Next::Run);
+        assert!(state.begin().is_some());
+        let verdict = state.end(took, BUDGET);
+        state.ended();
+        verdict
+    }
+
+    #[test]
+    fn a_run_that_ends_in_time_ends_a_row_of_late_ones() {
+        let mut state = State::default();
+        for _ in 0..3 {
+            assert_eq!(run(&mut state, 2 * BUDGET), Verdict::Late { is_first: true });
+            assert_eq!(run(&mut state, 2 * BUDGET), Verdict::Late { is_first: false });
+            assert_eq!(run(&mut state, BUDGET), Verdict::InTime);
+        }
+        run(&mut state, 2 * BUDGET);
+        run(&mut state, 2 * BUDGET);
+        assert_eq!(run(&mut state, 2 * BUDGET), Verdict::ToBackground);
+        assert_eq!(state.prepare(Duration::ZERO, None), Next::RunInBackground);
+        assert_eq!(state.prepare(Duration::ZERO, None), Next::Skip);
+        state.begin();
+        assert_eq!(state.end(BUDGET, BUDGET), Verdict::InTimeAgain);
+    }
+
+    #[test]
+    fn a_run_is_late_once_whoever_finds_out() {
+        let mut state = State::default();
+        assert_eq!(state.prepare(Duration::ZERO, None), Next::Run);
+        assert_eq!(state.overran(), Verdict::InTime, "it waits for a thread");
+        state.begin();
+        assert_eq!(state.overran(), Verdict::Late { is_first: true });
+        assert_eq!(state.prepare(Duration::ZERO, None), Next::Overrun);
+        assert_eq!(state.end(2 * BUDGET, BUDGET), Verdict::InTime, "it was told of before");
+        assert_eq!(state.overran(), Verdict::InTime);
+    }
+
+    #[test]
+    fn of_one_that_has_gone_nothing_is_told() {
+        let mut state = State::default();
+        assert_eq!(state.prepare(Duration::ZERO, None), Next::Run);
+        state.begin();
+        state.is_retired = true;
+        assert_eq!(state.overran(), Verdict::InTime);
+        assert_eq!(state.end(2 * BUDGET, BUDGET), Verdict::InTime);
+        assert_eq!(state.prepare(Duration::ZERO, None), Next::Skip);
+    }
+
+    #[test]
+    fn no_collection_runs_one_that_is_refreshed() {
+        assert_eq!(State::of_refresh().prepare(Duration::ZERO, None), Next::Skip);
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tracing::Dispatch;
 
 use super::callback::Callback;
+use super::run::discard;
 
 /// A thread without work leaves after this time: later than most collections come.
 const IDLE: Duration = Duration::from_secs(90);
@@ -85,14 +86,23 @@ impl Workers {
         self.add()
     }
 
-    /// How many jobs were begun so far, and whether there are more.
-    pub(super) fn progress(&self) -> (u64, bool) {
+    /// How many jobs were begun so far, and how many wait.
+    pub(super) fn progress(&self) -> (u64, usize) {
         let work = self.queue.lock();
-        (work.begun, !work.jobs.is_empty())
+        (work.begun, work.jobs.len())
     }
 
-    /// One more thread, for jobs that wait while others are held up. Whether the system had one.
-    pub(super) fn add(&self) -> bool {
+    /// So many more threads, for jobs that wait while others are held up: first those that have nothing to do.
+    pub(super) fn help(&self, threads: usize) {
+        let idle = self.queue.lock().idle.min(threads);
+        (0..idle).for_each(|_| self.queue.changed.notify_one());
+        (idle..threads).for_each(|_| {
+            self.add();
+        });
+    }
+
+    /// One more thread. Whether the system had one.
+    fn add(&self) -> bool {
         let queue = self.queue.clone();
         let thread = thread::Builder::new().name("meterkit-callback".to_owned());
         let started = thread.spawn(move || queue.serve());
@@ -122,7 +132,9 @@ impl Queue {
         while let Some(job) = self.next(finished.take()) {
             finished = Some(job.batch.clone());
             // A callback that panics is caught before; what it held may panic when it goes.
-            let _ = catch_unwind(AssertUnwindSafe(|| job.run()));
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.run())) {
+                discard(payload);
+            }
         }
     }
 

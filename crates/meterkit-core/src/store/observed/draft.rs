@@ -7,7 +7,7 @@ use super::index::Index;
 use super::sheet::{Row, Sheet, Shown};
 use crate::labels::Labels;
 use crate::number::Value;
-use crate::store::group::Capped;
+use crate::store::group::{Capped, ValueCap};
 use crate::store::label_set::{self, matches};
 
 /// The values of a run that has not ended.
@@ -25,6 +25,8 @@ pub(crate) struct Draft {
     /// The row that comes next if everything is as it was.
     next: usize,
     overflow: Option<Value>,
+    /// Whether what is being reported has labels that became `other`, and adds to what is there.
+    joins: bool,
     /// Of the rows; made when one is not where it was.
     index: Option<Index>,
 }
@@ -39,6 +41,7 @@ impl Draft {
             reported: 0,
             next: 0,
             overflow: None,
+            joins: false,
             index: None,
         }
     }
@@ -66,9 +69,21 @@ impl Draft {
         if self.sheet.instrument.caps.is_empty() {
             self.set(labels, value);
         } else {
-            let sheet = self.sheet.clone();
-            self.set(&Capped { labels, caps: &sheet.instrument.caps, learns: true }, value);
+            self.report_capped(labels, value);
         }
+    }
+
+    /// Reports the value of a series some of whose labels may become `other`. As in the overflow series, totals of several
+    /// such add up.
+    fn report_capped(&mut self, labels: &impl Labels, value: Value) {
+        let sheet = self.sheet.clone();
+        let caps = &sheet.instrument.caps;
+        let capped = Capped { labels, caps, learns: true };
+        // First of all, so that what may still be learnt is let through.
+        drop(label_set::collect(&capped, caps.len()));
+        self.joins = !ValueCap::let_through(caps, labels);
+        self.set(&capped, value);
+        self.joins = false;
     }
 
     /// What this run reported is seen from now on, and nothing else. A total that fell begins anew.
@@ -91,6 +106,9 @@ impl Draft {
             };
             (start, value)
         });
+        if let (Some((start, _)), None) = (shown.overflow, overflow) {
+            instrument.let_go(start);
+        }
         shown.overflow = overflow;
         if self.reported == self.rows.len() && self.known == self.rows.len() {
             std::mem::swap(&mut self.rows, &mut shown.rows);
@@ -98,7 +116,11 @@ impl Draft {
             self.replace(&mut shown);
         }
         shown.last_run = instrument.now();
-        shown.show();
+        // Switched off meanwhile, it is old when the instrument is on again.
+        match instrument.shared.is_off() {
+            true => shown.outdate(),
+            false => shown.show(),
+        }
     }
 
     /// What this run reported counts for nothing.
@@ -122,7 +144,7 @@ impl Draft {
             let stays = row.run == run;
             if !stays {
                 // One with these labels that comes later begins later.
-                instrument.shared.settings.start_after(row.start);
+                instrument.let_go(row.start);
             }
             stays
         });
@@ -144,10 +166,14 @@ impl Draft {
     #[inline]
     fn set_row(&mut self, at: usize, value: Value) {
         let row = &mut self.rows[at];
-        row.value = value;
         if row.run != self.run {
             row.run = self.run;
             self.reported += 1;
+            row.value = value;
+        } else if self.joins {
+            row.value = self.sheet.instrument.overflow(Some(row.value), value);
+        } else {
+            row.value = value;
         }
         self.next = at + 1;
     }
@@ -163,28 +189,30 @@ impl Draft {
         if let Some(at) = index.find(hash, |at| matches(labels, &rows[at].labels)) {
             return self.set_row(at, value);
         }
-        if !instrument.try_take() {
-            self.overflow = Some(instrument.overflow(self.overflow, value));
-            if instrument.is_first_overflow() {
-                instrument.warn_of_overflow(self.rows.iter().map(|row| &row.labels));
-            }
-            return;
+        if !instrument.has_room() {
+            return self.set_overflow(value);
         }
         let labels = label_set::collect(labels, instrument.keys().len());
         // Once more: a second visit of the caller's labels may hand out others than the first.
         let hash = label_set::hash_stored(hasher, &labels);
-        let at = match index.find(hash, |at| rows[at].labels == labels) {
-            Some(at) => {
-                instrument.give_back(1);
-                at
-            }
-            None => {
-                let at = rows.len();
-                index.insert(hash, at);
-                self.rows.push(Row { labels, start: 0, value, run: 0 });
-                at
-            }
-        };
+        if let Some(at) = index.find(hash, |at| rows[at].labels == labels) {
+            return self.set_row(at, value);
+        }
+        // Last: the caller's labels may panic, which must not cost room.
+        if !instrument.try_take() {
+            return self.set_overflow(value);
+        }
+        let at = rows.len();
+        index.insert(hash, at);
+        self.rows.push(Row { labels, start: 0, value, run: 0 });
         self.set_row(at, value);
+    }
+
+    fn set_overflow(&mut self, value: Value) {
+        let instrument = &self.sheet.instrument;
+        self.overflow = Some(instrument.overflow(self.overflow, value));
+        if instrument.is_first_overflow() {
+            instrument.warn_of_overflow(self.rows.iter().map(|row| &row.labels));
+        }
     }
 }

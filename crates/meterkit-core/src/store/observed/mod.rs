@@ -33,8 +33,8 @@ use crate::otel::{self, Twin};
 /// An observable instrument.
 pub struct Observed {
     pub(crate) shared: Arc<Shared>,
-    /// When the instrument was made, in nanoseconds since 1970.
-    start: u64,
+    /// When the instrument was made, or when a series last went, in nanoseconds since 1970: a new one may be one that went.
+    start: AtomicU64,
     room: Room,
     caps: Box<[Option<ValueCap>]>,
     hasher: RandomState,
@@ -48,7 +48,7 @@ impl Observed {
     pub(crate) fn new(shared: Shared, options: GroupOptions) -> Self {
         let settings = shared.settings.clone();
         Self {
-            start: settings.start(),
+            start: AtomicU64::new(settings.start()),
             room: Room::new(options, settings),
             caps: ValueCap::of(shared.identity.label_keys),
             hasher: RandomState::default(),
@@ -86,12 +86,22 @@ impl Observed {
     }
 
     /// Since when a series counts that was not there before: since the instrument was made, if the callback has not said
-    /// before that there is none.
+    /// before that there is none, and no series has gone.
     fn start_of_new(&self, shown: &Shown) -> u64 {
-        if shown.last_run == 0 { self.start } else { shown.last_run }
+        shown.last_run.max(self.start.load(Relaxed))
     }
 
-    /// Takes room for one more series. An instrument without labels needs none.
+    /// A series that began at `start` has gone: one with its labels that comes later begins later, whoever reports it.
+    fn let_go(&self, start: u64) {
+        self.start.fetch_max(self.shared.settings.start_after(start), Relaxed);
+    }
+
+    /// Whether there is room for one more series. An instrument without labels needs none.
+    fn has_room(&self) -> bool {
+        self.keys().is_empty() || self.room.is_free()
+    }
+
+    /// Takes room for one more series.
     fn try_take(&self) -> bool {
         self.keys().is_empty() || self.room.try_take()
     }

@@ -57,9 +57,12 @@ impl Sheet {
 
     /// Like [`hide`](Self::hide), because nobody asks meanwhile.
     pub(super) fn outdate(&self) {
-        let mut shown = self.lock();
-        shown.is_visible = false;
-        shown.is_outdated = true;
+        self.lock().outdate();
+    }
+
+    /// The callback is asked again.
+    pub(crate) fn ask(&self) {
+        self.lock().is_outdated = false;
     }
 
     /// Whether nobody has asked since the instrument was switched off.
@@ -69,12 +72,16 @@ impl Sheet {
 
     /// The callback is gone: takes what it reported away, for good.
     pub(crate) fn retire(self: &Arc<Self>) {
-        let rows = {
+        let (rows, overflow) = {
             let mut shown = self.lock();
             shown.is_visible = false;
             shown.is_retired = true;
-            std::mem::take(&mut shown.rows)
+            (std::mem::take(&mut shown.rows), shown.overflow.take())
         };
+        let overflow = overflow.map(|(start, _)| start);
+        if let Some(last) = rows.iter().map(|row| row.start).chain(overflow).max() {
+            self.instrument.let_go(last);
+        }
         self.instrument.give_back(rows.len());
         self.instrument.detach(self);
     }
@@ -115,6 +122,11 @@ impl Shown {
     pub(super) fn show(&mut self) {
         self.is_visible = true;
         self.is_outdated = false;
+    }
+
+    pub(super) fn outdate(&mut self) {
+        self.is_visible = false;
+        self.is_outdated = true;
     }
 
     /// Brings `order` up to date.

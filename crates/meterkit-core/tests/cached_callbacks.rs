@@ -1,0 +1,165 @@
+//! Callbacks that are asked at most once in some time.
+
+mod gate;
+mod readings;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use meterkit_core::{InstrumentError, ManualClock, Meter, Registry, Value};
+
+use self::gate::{Gate, failures, until};
+use self::readings::value;
+
+const ROWS: &str = "backstage.plugin.catalog.rows";
+const TTL: Duration = Duration::from_secs(30);
+
+fn catalog() -> (ManualClock, Registry, Meter) {
+    let clock = ManualClock::new();
+    let registry = Registry::with_clock(&clock);
+    let meter = registry.scoped("plugin", "catalog");
+    (clock, registry, meter)
+}
+
+fn disable(registry: &Registry, scopes: &str) {
+    registry.set_disabled_scopes(scopes.parse().expect("good patterns"));
+}
+
+/// Reports how often it has run; fails while `fails` says so.
+fn counting(
+    meter: &Meter,
+    runs: &Arc<AtomicU64>,
+    fails: &Arc<Mutex<bool>>,
+) -> Result<(), InstrumentError> {
+    let (runs, fails) = (runs.clone(), fails.clone());
+    let rows = meter.observable_gauge::<u64>("rows").cached(TTL);
+    let guard = rows.observe_result(move || {
+        let run = runs.fetch_add(1, SeqCst) + 1;
+        if *fails.lock().unwrap() { Err("no") } else { Ok(run) }
+    })?;
+    guard.forget();
+    Ok(())
+}
+
+#[test]
+fn a_cached_callback_runs_once_in_its_time_and_serves_what_it_reported()
+-> Result<(), InstrumentError> {
+    let (clock, registry, meter) = catalog();
+    let (runs, fails) = (Arc::default(), Arc::default());
+    counting(&meter, &runs, &fails)?;
+    for (seconds, run) in [(0, 1), (0, 1), (29, 1), (1, 2), (29, 2), (1, 3), (300, 4)] {
+        clock.advance(Duration::from_secs(seconds));
+        registry.refresh();
+        assert_eq!(value(&registry, ROWS), Some(Value::U64(run)));
+    }
+    assert_eq!(runs.load(SeqCst), 4);
+    Ok(())
+}
+
+#[test]
+fn one_that_fails_is_not_asked_more_often() -> Result<(), InstrumentError> {
+    let (clock, registry, meter) = catalog();
+    let (runs, fails) = (Arc::<AtomicU64>::default(), Arc::default());
+    counting(&meter, &runs, &fails)?;
+    registry.refresh();
+    *fails.lock().unwrap() = true;
+    for (period, expected) in [Some(1.0), None, None].into_iter().enumerate() {
+        clock.advance(TTL);
+        for _ in 0..3 {
+            registry.refresh();
+            assert_eq!(value(&registry, ROWS).map(Value::as_f64), expected);
+        }
+        assert_eq!(runs.load(SeqCst), period as u64 + 2);
+        clock.advance(TTL / 2);
+        registry.refresh();
+        clock.advance(TTL / 2);
+    }
+    assert_eq!(failures(&registry, ROWS, "error"), 3.0);
+    Ok(())
+}
+
+#[test]
+fn one_whose_scope_was_off_is_asked_at_once_and_not_more_often() -> Result<(), InstrumentError> {
+    let (_, registry, meter) = catalog();
+    let (runs, fails) = (Arc::<AtomicU64>::default(), Arc::default());
+    counting(&meter, &runs, &fails)?;
+    registry.refresh();
+    disable(&registry, "plugin.catalog");
+    registry.refresh();
+    assert_eq!(runs.load(SeqCst), 1);
+    disable(&registry, "");
+    assert_eq!(value(&registry, ROWS), None, "what it reported is old");
+    registry.refresh();
+    registry.refresh();
+    assert_eq!(value(&registry, ROWS), Some(Value::U64(2)));
+
+    disable(&registry, "plugin.catalog");
+    disable(&registry, "");
+    *fails.lock().unwrap() = true;
+    for _ in 0..5 {
+        registry.refresh();
+    }
+    assert_eq!(runs.load(SeqCst), 3, "a failure is no reason to ask again at once");
+    Ok(())
+}
+
+#[test]
+fn what_was_measured_before_its_scope_was_off_is_not_served_after() -> Result<(), InstrumentError> {
+    let (_, registry, meter) = catalog();
+    let gate = Gate::closed();
+    let (inside, runs) = (gate.clone(), AtomicU64::new(0));
+    let _rows = meter.observable_gauge::<u64>("rows").cached(TTL).observe(move || {
+        let run = runs.fetch_add(1, SeqCst) + 1;
+        inside.pass();
+        run
+    })?;
+    std::thread::scope(|scope| {
+        let refresh = scope.spawn(|| registry.refresh());
+        gate.await_arrivals(1);
+        disable(&registry, "plugin.catalog");
+        gate.set_closed(false);
+        refresh.join().unwrap();
+        // The collection may have given it up; its end is told of in any case.
+        until("its end", || {
+            let name = "meterkit.callback.duration";
+            readings::metric(&registry, name).is_some()
+        });
+    });
+    disable(&registry, "");
+    assert_eq!(value(&registry, ROWS), None);
+    until("a value of a run after that", || {
+        registry.refresh();
+        value(&registry, ROWS) == Some(Value::U64(2))
+    });
+    Ok(())
+}
+
+#[test]
+fn callbacks_of_one_instrument_have_their_times_each() -> Result<(), InstrumentError> {
+    let (clock, registry, meter) = catalog();
+    let rows = meter.observable_gauge::<u64>("rows").build()?;
+    let runs: [Arc<AtomicU64>; 3] = Default::default();
+    let ttls = [None, Some(10), Some(25)];
+    let guards: Vec<_> = ttls
+        .iter()
+        .zip(&runs)
+        .map(|(ttl, runs)| {
+            let runs = runs.clone();
+            let builder = rows.callback();
+            let builder = match ttl {
+                Some(seconds) => builder.cached(Duration::from_secs(*seconds)),
+                None => builder,
+            };
+            builder.observe(move || runs.fetch_add(1, SeqCst))
+        })
+        .collect();
+    for _ in 0..10 {
+        registry.refresh();
+        clock.advance(Duration::from_secs(5));
+    }
+    assert_eq!(runs.map(|it| it.load(SeqCst)), [10, 5, 2]);
+    drop(guards);
+    Ok(())
+}

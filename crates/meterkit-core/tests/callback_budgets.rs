@@ -1,0 +1,306 @@
+//! Callbacks that are slow: what a collection waits for, what it serves meanwhile, and what is told of it.
+
+mod gate;
+mod readings;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use meterkit_core::{CallbackGuard, InstrumentError, Meter, Registry, Value};
+
+use self::gate::{Gate, in_time, told, until};
+use self::readings::value;
+
+const SLOW: &str = "backstage.plugin.catalog.slow";
+const GOOD: &str = "backstage.plugin.catalog.good";
+
+/// So short that a callback that is held surely overruns it.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// So long that no callback overruns it that is not held.
+const LONG: Duration = Duration::from_secs(50);
+
+fn catalog(budget: Duration) -> (Registry, Meter) {
+    let registry = Registry::new();
+    registry.set_callback_budget(budget);
+    let meter = registry.scoped("plugin", "catalog");
+    (registry, meter)
+}
+
+/// A callback that reports how often it has run, when it comes through the gate.
+fn held(meter: &Meter, gate: &Arc<Gate>) -> Result<CallbackGuard, InstrumentError> {
+    let (gate, runs) = (gate.clone(), AtomicU64::new(0));
+    meter.observable_gauge::<u64>("slow").observe(move || {
+        let run = runs.fetch_add(1, SeqCst) + 1;
+        gate.pass();
+        run
+    })
+}
+
+/// Collects until the store tells this of the slow callback.
+fn refresh_until(registry: &Registry, metric: &str, is_so: impl Fn(f64) -> bool) {
+    until(metric, || {
+        registry.refresh();
+        told(registry, metric, SLOW).is_some_and(&is_so)
+    });
+}
+
+#[test]
+fn a_collection_goes_on_without_a_callback_that_hangs_and_serves_its_last_value()
+-> Result<(), InstrumentError> {
+    let (registry, meter) = catalog(SHORT);
+    let gate = Gate::open();
+    let _slow = held(&meter, &gate)?;
+    until("a first value", || {
+        registry.refresh();
+        value(&registry, SLOW).is_some()
+    });
+    let last = value(&registry, SLOW);
+    gate.set_closed(true);
+    let arrived = gate.arrived();
+    in_time({
+        let registry = registry.clone();
+        move || refresh_until(&registry, "overruns", |overruns| overruns >= 1.0)
+    });
+    assert_eq!(value(&registry, SLOW), last);
+    assert!(gate.arrived() <= arrived + 1, "one that hangs is not begun once more");
+    gate.set_closed(false);
+    until("a value of the run that was late", || value(&registry, SLOW) != last);
+    Ok(())
+}
+
+#[test]
+fn after_three_overruns_a_callback_runs_in_the_background_until_it_is_fast_again()
+-> Result<(), InstrumentError> {
+    let (registry, meter) = catalog(SHORT);
+    let gate = Gate::closed();
+    let _slow = held(&meter, &gate)?;
+    refresh_until(&registry, "overruns", |overruns| overruns >= 2.0);
+    assert_eq!(told(&registry, "background", SLOW), None, "not after two");
+    refresh_until(&registry, "background", |mark| mark == 1.0);
+    assert_eq!(told(&registry, "overruns", SLOW), Some(3.0));
+
+    for _ in 0..5 {
+        registry.refresh();
+    }
+    assert_eq!(gate.arrived(), 1, "it is still in its first run");
+    assert_eq!(told(&registry, "overruns", SLOW), Some(3.0), "nobody waits for it any more");
+    assert_eq!(value(&registry, SLOW), None);
+
+    gate.set_closed(false);
+    until("a value of the run that was late", || value(&registry, SLOW) == Some(Value::U64(1)));
+    assert_eq!(told(&registry, "background", SLOW), Some(1.0), "that run was not fast");
+    registry.set_callback_budget(LONG);
+    until("the mark to go", || {
+        registry.refresh();
+        told(&registry, "background", SLOW) == Some(0.0)
+    });
+    until("the end of the last run", || {
+        value(&registry, SLOW) == Some(Value::U64(gate.arrived() as u64))
+    });
+    let runs = gate.arrived() as u64;
+    registry.refresh();
+    assert_eq!(value(&registry, SLOW), Some(Value::U64(runs + 1)), "it is waited for again");
+    Ok(())
+}
+
+#[test]
+fn overruns_that_are_not_in_a_row_leave_a_callback_where_it_is() -> Result<(), InstrumentError> {
+    let (registry, meter) = catalog(LONG);
+    let gate = Gate::open();
+    let _slow = held(&meter, &gate)?;
+    for round in 1..=4 {
+        registry.set_callback_budget(SHORT);
+        gate.set_closed(true);
+        let before = told(&registry, "overruns", SLOW).unwrap_or_default();
+        refresh_until(&registry, "overruns", |overruns| overruns > before);
+        let arrived = gate.arrived();
+        registry.set_callback_budget(LONG);
+        gate.set_closed(false);
+        until("the end of the run that was late", || {
+            value(&registry, SLOW) == Some(Value::U64(arrived as u64))
+        });
+        until("a run in time", || {
+            registry.refresh();
+            gate.arrived() > arrived
+        });
+        assert_eq!(told(&registry, "background", SLOW), None, "round {round}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_good_callback_behind_ten_that_hang_reports_in_the_same_collection()
+-> Result<(), InstrumentError> {
+    let (registry, meter) = catalog(Duration::from_secs(1));
+    let gate = Gate::closed();
+    let mut guards = Vec::new();
+    for at in 0..10 {
+        let gate = gate.clone();
+        let hangs = meter.observable_gauge::<u64>(format!("hangs.n{at}"));
+        guards.push(hangs.observe(move || {
+            gate.pass();
+            1
+        })?);
+    }
+    guards.push(meter.observable_gauge::<u64>("good").observe(|| 7)?);
+    in_time({
+        let registry = registry.clone();
+        move || registry.refresh()
+    });
+    assert_eq!(value(&registry, GOOD), Some(Value::U64(7)));
+    gate.set_closed(false);
+    Ok(())
+}
+
+#[test]
+fn callbacks_that_hang_leave_in_the_end_a_collection_that_waits_for_none()
+-> Result<(), InstrumentError> {
+    let (registry, meter) = catalog(SHORT);
+    let gate = Gate::closed();
+    let mut guards = Vec::new();
+    let names: Vec<_> = (0..5).map(|at| format!("hangs.n{at}")).collect();
+    for name in &names {
+        let gate = gate.clone();
+        guards.push(meter.observable_gauge::<u64>(name.clone()).observe(move || {
+            gate.pass();
+            1
+        })?);
+    }
+    in_time({
+        move || {
+            for name in names {
+                let full = format!("backstage.plugin.catalog.{name}");
+                until("all in the background", || {
+                    registry.refresh();
+                    told(&registry, "background", &full) == Some(1.0)
+                });
+            }
+            registry.set_callback_budget(LONG);
+            // Would take till the end of the gate's patience if any of them were waited for.
+            registry.refresh();
+        }
+    });
+    assert_eq!(gate.arrived(), 5);
+    gate.set_closed(false);
+    Ok(())
+}
+
+#[test]
+fn a_budget_of_its_own_counts_for_a_callback() -> Result<(), InstrumentError> {
+    let (registry, meter) = catalog(LONG);
+    let gate = Gate::closed();
+    let (inside, runs) = (gate.clone(), AtomicU64::new(0));
+    let slow = meter.observable_gauge::<u64>("slow").budget(SHORT);
+    let _slow = slow.observe(move || {
+        inside.pass();
+        runs.fetch_add(1, SeqCst)
+    })?;
+    let _good = meter.observable_gauge::<u64>("good").observe(|| 7)?;
+    in_time({
+        let registry = registry.clone();
+        move || refresh_until(&registry, "background", |mark| mark == 1.0)
+    });
+    assert_eq!(value(&registry, GOOD), Some(Value::U64(7)));
+    assert_eq!(told(&registry, "overruns", GOOD), None);
+    gate.set_closed(false);
+    Ok(())
+}
+
+#[test]
+fn a_background_callback_behind_one_that_hangs_is_begun_all_the_same() -> Result<(), InstrumentError>
+{
+    let (registry, meter) = catalog(SHORT);
+    let (first, second) = (Gate::closed(), Gate::closed());
+    let mut guards = Vec::new();
+    for (name, gate) in [("slow", &first), ("good", &second)] {
+        let gate = gate.clone();
+        guards.push(meter.observable_gauge::<u64>(name).observe(move || {
+            gate.pass();
+            gate.arrived() as u64
+        })?);
+    }
+    until("both in the background", || {
+        registry.refresh();
+        [SLOW, GOOD].iter().all(|name| told(&registry, "background", name) == Some(1.0))
+    });
+    // The second one comes to an end, and is queued again behind the first, which then hangs for good.
+    second.set_closed(false);
+    until("a value", || value(&registry, GOOD).is_some());
+    first.set_closed(false);
+    until("a value of the first", || value(&registry, SLOW).is_some());
+    first.set_closed(true);
+    let arrived = first.arrived();
+    until("the first to hang", || {
+        registry.refresh();
+        first.arrived() > arrived
+    });
+    let arrived = second.arrived();
+    until("the second to run", || {
+        registry.refresh();
+        second.arrived() > arrived + 2
+    });
+    first.set_closed(false);
+    Ok(())
+}
+
+#[test]
+fn the_mark_of_a_background_callback_goes_with_it() -> Result<(), InstrumentError> {
+    for unloads in [false, true] {
+        let (registry, meter) = catalog(SHORT);
+        let gate = Gate::closed();
+        let slow = held(&meter, &gate)?;
+        refresh_until(&registry, "background", |mark| mark == 1.0);
+        if unloads {
+            meter.clone().unload();
+        } else {
+            drop(slow);
+        }
+        assert_eq!(told(&registry, "background", SLOW), None);
+        assert_eq!(told(&registry, "overruns", SLOW).is_none(), unloads);
+        gate.set_closed(false);
+    }
+    Ok(())
+}
+
+#[test]
+fn two_collections_at_once_run_a_callback_once() -> Result<(), InstrumentError> {
+    let (registry, meter) = catalog(LONG);
+    let gate = Gate::closed();
+    let _slow = held(&meter, &gate)?;
+    in_time({
+        let (registry, gate) = (registry, gate.clone());
+        move || {
+            std::thread::scope(|scope| {
+                scope.spawn(|| registry.refresh());
+                gate.await_arrivals(1);
+                let second = scope.spawn(|| {
+                    registry.refresh();
+                    value(&registry, SLOW)
+                });
+                gate.set_closed(false);
+                let seen = second.join().unwrap();
+                assert!(seen.is_some(), "the second waits for the run of the first");
+            });
+        }
+    });
+    assert!(gate.arrived() <= 2);
+    Ok(())
+}
+
+#[test]
+fn extreme_budgets_are_budgets() -> Result<(), InstrumentError> {
+    let (registry, meter) = catalog(Duration::MAX);
+    let _good = meter.observable_gauge::<u64>("good").observe(|| 7)?;
+    registry.refresh();
+    assert_eq!(value(&registry, GOOD), Some(Value::U64(7)));
+    registry.set_callback_budget(Duration::ZERO);
+    until("its value, which nobody waits for", || {
+        registry.refresh();
+        told(&registry, "background", GOOD) == Some(1.0)
+    });
+    assert_eq!(value(&registry, GOOD), Some(Value::U64(7)));
+    Ok(())
+}
