@@ -136,8 +136,7 @@ impl Draft {
     /// Other series were reported than before.
     fn replace(&mut self, shown: &mut Shown) {
         let instrument = &self.sheet.instrument;
-        let start = instrument.start_of_new(shown);
-        self.rows[self.known..].iter_mut().for_each(|row| row.start = start);
+        instrument.begin(&mut self.rows[self.known..], shown);
         let before = self.rows.len();
         let run = self.run;
         self.rows.retain(|row| {

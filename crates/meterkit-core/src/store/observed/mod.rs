@@ -9,7 +9,7 @@ mod index;
 mod sheet;
 
 use std::any::Any;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use foldhash::fast::RandomState;
 
 pub(crate) use self::draft::Draft;
 pub(crate) use self::sheet::Sheet;
-use self::sheet::Shown;
+use self::sheet::{Row, Shown};
 use super::group::{self, GroupOptions, Room, Usage, ValueCap};
 use super::instrument::Stored;
 use super::shared::{LabelSet, PointKeys, Shared, Switch};
@@ -40,6 +40,8 @@ pub struct Observed {
     hasher: RandomState,
     /// One for each registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
+    /// Totals of the callback that went last, and since when they counted: another one may take its place.
+    left: Mutex<HashMap<LabelSet, (u64, Value)>>,
     /// How often something was reported of the overflow series.
     overflowed: AtomicU64,
 }
@@ -53,6 +55,7 @@ impl Observed {
             caps: ValueCap::of(shared.identity.label_keys),
             hasher: RandomState::default(),
             sheets: Mutex::default(),
+            left: Mutex::default(),
             overflowed: AtomicU64::new(0),
             shared: Arc::new(shared),
         }
@@ -89,6 +92,27 @@ impl Observed {
     /// before that there is none, and no series has gone.
     fn start_of_new(&self, shown: &Shown) -> u64 {
         shown.last_run.max(self.start.load(Relaxed))
+    }
+
+    /// A callback has gone that reported `rows`. What takes its place goes on with its totals.
+    fn leave(&self, rows: Vec<Row>) {
+        if self.shared.identity.kind == Kind::ObservableCounter && !rows.is_empty() {
+            let totals = rows.into_iter().map(|row| (row.labels, (row.start, row.value)));
+            let totals = totals.collect();
+            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = totals;
+        }
+    }
+
+    /// Gives series their starts that were not there before.
+    fn begin(&self, rows: &mut [Row], shown: &Shown) {
+        let start = self.start_of_new(shown);
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            row.start = match left.remove(&row.labels) {
+                Some(before) => self.start_of(row.value, before),
+                None => start,
+            };
+        }
     }
 
     /// A series that began at `start` has gone: one with its labels that comes later begins later, whoever reports it.

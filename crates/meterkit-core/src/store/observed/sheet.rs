@@ -78,12 +78,12 @@ impl Sheet {
             shown.is_retired = true;
             (std::mem::take(&mut shown.rows), shown.overflow.take())
         };
-        let overflow = overflow.map(|(start, _)| start);
-        if let Some(last) = rows.iter().map(|row| row.start).chain(overflow).max() {
-            self.instrument.let_go(last);
+        if let Some((start, _)) = overflow {
+            self.instrument.let_go(start);
         }
         self.instrument.give_back(rows.len());
         self.instrument.detach(self);
+        self.instrument.leave(rows);
     }
 
     /// Adds a point per series, ordered by attributes, the overflow series last.
