@@ -162,6 +162,22 @@ impl Registry {
         }
     }
 
+    /// What [`set_disabled_scopes`](Self::set_disabled_scopes) named, and no scope has been like since then: a spelling
+    /// mistake, perhaps. A scope is there with its first instrument.
+    ///
+    /// ```
+    /// use meterkit_core::Registry;
+    ///
+    /// let registry = Registry::new();
+    /// registry.set_disabled_scopes("plugin.techdoc,core.*".parse()?);
+    /// let _requests = registry.scoped("core", "http").counter::<u64>("requests").build()?;
+    /// assert_eq!(registry.unmatched_disabled_scopes(), ["plugin.techdoc"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn unmatched_disabled_scopes(&self) -> Vec<String> {
+        self.inner.scopes.unmatched_patterns()
+    }
+
     /// Takes a scope and all that is in it away.
     pub(crate) fn unload(&self, key: &ScopeKey) -> bool {
         if SelfMetrics::has_scope(key) {

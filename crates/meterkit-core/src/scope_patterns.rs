@@ -12,8 +12,12 @@ use crate::scope::{Naming, ScopeId, ScopeKey};
 /// semantic conventions as its name. `*` stands for any text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScopePatterns {
-    patterns: Vec<String>,
+    patterns: Vec<ScopePattern>,
 }
+
+/// One of them, as names are written: kebab-case is snake_case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ScopePattern(String);
 
 impl ScopePatterns {
     /// Whether there is none.
@@ -21,21 +25,35 @@ impl ScopePatterns {
         self.patterns.is_empty()
     }
 
+    pub(crate) fn into_iter(self) -> impl Iterator<Item = ScopePattern> {
+        self.patterns.into_iter()
+    }
+}
+
+impl ScopePattern {
     pub(crate) fn matches(&self, key: &ScopeKey, naming: &Naming) -> bool {
         let full_name = key.full_name(naming);
         let short_name = match &key.id {
             ScopeId::Scoped { kind, name } => format!("{kind}.{name}"),
             ScopeId::Semconv(name) => name.clone(),
         };
-        self.patterns
-            .iter()
-            .any(|pattern| is_like(&short_name, pattern) || is_like(&full_name, pattern))
+        is_like(&short_name, &self.0) || is_like(&full_name, &self.0)
     }
 }
 
 impl fmt::Display for ScopePatterns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.patterns.join(","))
+        for (at, pattern) in self.patterns.iter().enumerate() {
+            let separator = if at == 0 { "" } else { "," };
+            write!(f, "{separator}{pattern}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ScopePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -49,15 +67,14 @@ impl FromStr for ScopePatterns {
     }
 }
 
-/// The pattern as names are written: kebab-case is snake_case.
-fn checked(pattern: &str) -> Result<String, ScopePatternError> {
+fn checked(pattern: &str) -> Result<ScopePattern, ScopePatternError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | '*');
     if !pattern.chars().all(legal) {
         let problem = "holds a character that no scope has";
         return Err(ScopePatternError { pattern: pattern.to_owned(), problem });
     }
     // A scope of semantic conventions may have capitals: those are not distinguished.
-    Ok(pattern.replace('-', "_").to_ascii_lowercase())
+    Ok(ScopePattern(pattern.replace('-', "_").to_ascii_lowercase()))
 }
 
 /// Whether `text` is what `pattern` says, in which `*` is any text. Dashes count as `_`, capitals as small letters.
@@ -90,7 +107,8 @@ mod tests {
 
     fn are_in(patterns: &str, kind: &str, name: &str) -> bool {
         let patterns: ScopePatterns = patterns.parse().unwrap();
-        patterns.matches(&ScopeKey::scoped(kind, name).unwrap(), &Naming::default())
+        let key = ScopeKey::scoped(kind, name).unwrap();
+        patterns.into_iter().any(|pattern| pattern.matches(&key, &Naming::default()))
     }
 
     #[test]
@@ -125,7 +143,7 @@ mod tests {
     fn semconv_scopes_are_meant_by_their_name() {
         let patterns: ScopePatterns = "http-server".parse().unwrap();
         let key = ScopeKey::semconv("http-server").unwrap();
-        assert!(patterns.matches(&key, &Naming::default()));
+        assert!(patterns.into_iter().all(|pattern| pattern.matches(&key, &Naming::default())));
     }
 
     #[test]

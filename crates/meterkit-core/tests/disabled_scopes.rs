@@ -209,3 +209,22 @@ fn timers_and_guards_of_a_disabled_scope_are_silent() -> Result<(), InstrumentEr
     assert!(metric(&registry, "backstage.plugin.catalog.duration").is_none());
     Ok(())
 }
+
+#[test]
+fn patterns_that_no_scope_has_been_like_are_told() -> Result<(), InstrumentError> {
+    let (registry, meter) = catalog();
+    let _requests = meter.counter::<u64>("requests").build()?;
+    disable(&registry, "plugin.catalog,Plugin.Mcp-Actions,core.*,techdocs");
+    assert_eq!(registry.unmatched_disabled_scopes(), ["plugin.mcp_actions", "core.*", "techdocs"]);
+
+    let _later = registry.scoped("plugin", "mcp-actions").counter::<u64>("calls").build()?;
+    let core = registry.scoped("core", "http");
+    let _queue = core.gauge::<i64>("queue").build()?;
+    assert_eq!(registry.unmatched_disabled_scopes(), ["techdocs"]);
+    core.unload();
+    assert_eq!(registry.unmatched_disabled_scopes(), ["techdocs"], "`core.*` has been of use");
+
+    disable(&registry, "core.*");
+    assert_eq!(registry.unmatched_disabled_scopes(), ["core.*"], "patterns begin anew");
+    Ok(())
+}

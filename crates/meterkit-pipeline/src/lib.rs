@@ -27,6 +27,7 @@ mod snapshot;
 mod source;
 mod stream;
 mod target;
+mod variable;
 mod work;
 
 pub use self::console::ConsoleTarget;
@@ -36,4 +37,5 @@ pub use self::refreshes::run_due_refreshes;
 pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
 pub use self::target::{ExportError, ExportFuture, Schedule, Target};
+pub use self::variable::VariableError;
 pub use self::work::Stop;

@@ -12,7 +12,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use crate::delivery::{self, Delivery, Ending, Flush};
 use crate::error::{FlushError, TargetFailure};
@@ -58,6 +58,11 @@ impl Stop {
             Ok(ending) => ending.map_or_else(Instant::now, |ending| ending.deadline),
             Err(_) => Instant::now(),
         }
+    }
+
+    /// Waits until the pipeline shuts down, but no longer than `time`; gives whether it does.
+    pub async fn requested_within(&mut self, time: Duration) -> bool {
+        timeout(time, self.requested()).await.is_ok()
     }
 }
 
@@ -214,4 +219,22 @@ async fn ask_readers(
 
 fn outcome(failures: Vec<TargetFailure>) -> Result<(), FlushError> {
     if failures.is_empty() { Ok(()) } else { Err(FlushError::Targets(failures)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_the_end_need_not_wait_for_long() {
+        let (stop, stopped) = watch::channel(None);
+        let mut stopped = Stop(stopped);
+        let minute = Duration::from_secs(60);
+        assert!(!stopped.requested_within(minute).await, "nobody has asked");
+
+        let ending = Ending { asked: Instant::now(), deadline: Instant::now() };
+        let waiting = tokio::spawn(async move { stopped.requested_within(minute).await });
+        stop.send_replace(Some(ending));
+        assert!(waiting.await.unwrap());
+    }
 }

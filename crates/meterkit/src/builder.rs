@@ -1,6 +1,7 @@
 //! How metrics are installed.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use meterkit_pipeline::{ConsoleTarget, Pipeline, PipelineBuilder, Schedule, Targ
 use meterkit_prometheus::PrometheusServer;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 
-use crate::env::{self, EnvError, Settings, TargetName};
+use crate::disabled_scopes;
+use crate::env::{self, EnvError, Ignored, Settings, TargetName};
 use crate::error::InstallError;
 use crate::runtime_metrics::{Observations, RuntimeMetrics};
 use crate::telemetry::Telemetry;
@@ -31,13 +33,14 @@ pub struct TelemetryBuilder {
     callback_budget: Option<Duration>,
     resource: Vec<(String, AttributeValue)>,
     schedule: Schedule,
-    console_interval: Option<Duration>,
+    /// Of targets that have one of their own, by name.
+    intervals: BTreeMap<&'static str, Duration>,
     console: Option<ConsoleTarget>,
     #[cfg(feature = "prometheus")]
     prometheus: Option<PrometheusServer>,
     targets: Vec<AddTarget>,
     readers: Vec<Box<dyn FnOnce(PipelineBuilder) -> PipelineBuilder + Send>>,
-    unserved: Vec<(&'static str, &'static str)>,
+    ignored: Vec<Ignored>,
     pub(crate) runtime_metrics: RuntimeMetrics,
     is_global: bool,
     is_disabled: bool,
@@ -66,13 +69,13 @@ impl TelemetryBuilder {
             callback_budget: None,
             resource: Vec::new(),
             schedule: Schedule::default(),
-            console_interval: None,
+            intervals: BTreeMap::new(),
             console: None,
             #[cfg(feature = "prometheus")]
             prometheus: None,
             targets: Vec::new(),
             readers: Vec::new(),
-            unserved: Vec::new(),
+            ignored: Vec::new(),
             runtime_metrics: RuntimeMetrics::default(),
             is_global: true,
             is_disabled: false,
@@ -80,7 +83,7 @@ impl TelemetryBuilder {
     }
 
     pub(crate) fn from_env() -> Result<Self, EnvError> {
-        let settings = Settings::read(|name| std::env::var_os(name))?;
+        let settings = Settings::read(std::env::vars_os())?;
         let mut builder = Self::new();
         builder.is_disabled = settings.is_disabled;
         builder.naming = settings.naming;
@@ -91,8 +94,9 @@ impl TelemetryBuilder {
         builder.callback_budget = settings.callback_budget;
         builder.resource = settings.resource;
         builder.schedule = settings.schedule;
-        builder.console_interval = settings.console_interval;
-        builder.unserved = settings.selection.unserved;
+        builder.intervals = settings.intervals;
+        builder.ignored = settings.selection.unserved;
+        builder.ignored.extend(settings.ignored);
         for target in settings.selection.targets {
             match target {
                 TargetName::Console => builder.console = Some(ConsoleTarget::stdout()),
@@ -246,11 +250,8 @@ impl TelemetryBuilder {
         if self.is_disabled {
             return self.install_disabled();
         }
-        for (variable, target) in std::mem::take(&mut self.unserved) {
-            tracing::warn!(
-                variable,
-                "set, but target `{target}` is not part of this version of meterkit"
-            );
+        for Ignored { variable, reason } in std::mem::take(&mut self.ignored) {
+            tracing::warn!(variable = &*variable, "set, but {reason}");
         }
         let is_global = self.is_global;
         let telemetry = self.start()?;
@@ -283,6 +284,7 @@ impl TelemetryBuilder {
         if let Some(scopes) = self.disabled_scopes {
             tracing::info!(scopes = %scopes, "scopes disabled");
             self.registry.set_disabled_scopes(scopes);
+            pipeline = pipeline.service(disabled_scopes::watch(self.registry.clone()));
         }
         if !self.attributes.is_empty() {
             self.registry.set_attributes(self.attributes)?;
@@ -297,10 +299,13 @@ impl TelemetryBuilder {
         for reader in self.readers {
             pipeline = reader(pipeline);
         }
+        let schedule_of = |target: &str| {
+            let interval = self.intervals.get(target).copied().unwrap_or(self.schedule.interval);
+            Schedule { interval, ..self.schedule }
+        };
         let mut targets = self.targets;
         if let Some(console) = self.console {
-            let interval = self.console_interval.unwrap_or(self.schedule.interval);
-            targets.push(AddTarget::new(console, Some(Schedule { interval, ..self.schedule })));
+            targets.push(AddTarget::new(console, Some(schedule_of("console"))));
         }
         let mut lines = Vec::new();
         for target in targets {

@@ -83,7 +83,8 @@
 //! 1.85.
 
 mod builder;
-mod env;
+mod disabled_scopes;
+pub mod env;
 mod error;
 mod runtime_metrics;
 mod telemetry;
@@ -117,6 +118,6 @@ pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape};
 pub use {opentelemetry, opentelemetry_sdk};
 
 pub use self::builder::TelemetryBuilder;
-pub use self::env::{EnvError, EnvProblem};
+pub use self::env::{EnvError, VariableError};
 pub use self::error::{Error, InstallError};
 pub use self::telemetry::Telemetry;

@@ -39,25 +39,10 @@ pub struct Telemetry {
 impl Telemetry {
     /// What the environment says. Nothing set: a scrape endpoint on `http://localhost:9464/metrics`. Empty means unset.
     ///
-    /// | variable | default | meaning |
-    /// |---|---|---|
-    /// | `OTEL_METRICS_EXPORTER` | `prometheus` | comma list of targets, in any case |
-    /// | `OTEL_SDK_DISABLED` | `false` | nothing is collected, nothing is sent |
-    /// | `OTEL_SERVICE_NAME` | `unknown_service:<program>` | `service.name`; wins over the next one |
-    /// | `OTEL_RESOURCE_ATTRIBUTES` | | `key=value` pairs, values percent-decoded |
-    /// | `OTEL_METRIC_EXPORT_INTERVAL` | `60000` | milliseconds between two exports of a push target |
-    /// | `OTEL_METRIC_EXPORT_TIMEOUT` | `30000` | milliseconds that one attempt may take; 0 for no limit |
-    /// | `METERKIT_CONSOLE_INTERVAL` | as above | the interval of the console target alone |
-    /// | `OTEL_EXPORTER_PROMETHEUS_HOST` | `localhost` | host name or address to listen on |
-    /// | `OTEL_EXPORTER_PROMETHEUS_PORT` | `9464` | port to listen on; 0 lets the system choose |
-    /// | `METERKIT_NAMESPACE` | `backstage` | what all scopes begin with |
-    /// | `METERKIT_NAMING` | `prefixed` | `scope` leaves metric names without their scope |
-    /// | `METERKIT_CARDINALITY_LIMIT` | `2000` | series per instrument that names no limit of its own |
-    /// | `METERKIT_SERIES_LIMIT` | `1000000` | series of all labelled instruments together |
-    /// | `METERKIT_DISABLED_SCOPES` | | comma list of scopes that record and export nothing: `plugin.techdocs,core.*` |
-    /// | `METERKIT_SNAPSHOT_MAX_AGE` | `1000` | milliseconds that the values of a scrape or export may be old |
-    /// | `METERKIT_CALLBACK_BUDGET` | `1000` | milliseconds that a scrape or export waits for a callback that has no budget of its own |
-    /// | `METERKIT_RUNTIME_METRICS` | | comma list of what is observed of the program itself: `process`, `tokio` |
+    #[doc = include_str!("env/variables.md")]
+    ///
+    /// A variable that begins with `METERKIT_` and is none of these is reported when the metrics are installed.
+    /// [`env::variables`](crate::env::variables) gives the same as values.
     ///
     /// By OpenTelemetry's Environment Variable Specification, but for two things: a value that cannot be used is an
     /// error rather than ignored, and the default target is `prometheus`, which bothers nobody.

@@ -7,13 +7,13 @@
 //!
 //! Nothing here reads the process environment or opens a connection: variables come through a function.
 
-mod error;
 mod name;
 mod service;
 mod site;
 mod tag;
 
-pub use self::error::VariableError;
+pub use meterkit_pipeline::VariableError;
+
 pub use self::name::metric_name;
 pub use self::service::service_tags;
 pub use self::site::{Site, SiteError};

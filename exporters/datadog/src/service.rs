@@ -39,9 +39,7 @@ pub fn service_tags(
     let set = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let given = match set(variable(TAGS)) {
         None => Vec::new(),
-        Some(value) => {
-            parse(&value).map_err(|reason| VariableError { variable: TAGS, value, reason })?
-        }
+        Some(value) => parse(&value).map_err(|reason| VariableError::new(TAGS, value, reason))?,
     };
 
     let mut tags: Vec<String> = Vec::new();

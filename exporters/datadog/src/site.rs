@@ -55,11 +55,8 @@ impl Site {
         let Some(value) = lookup(SITE).filter(|value| !value.trim().is_empty()) else {
             return Ok(Self::default());
         };
-        value.trim().parse().map_err(|error: SiteError| VariableError {
-            variable: SITE,
-            value,
-            reason: error.to_string(),
-        })
+        let error = |error: SiteError| VariableError::new(SITE, &*value, error.to_string());
+        value.trim().parse().map_err(error)
     }
 
     /// The domain, which is also the value of `DD_SITE`.

@@ -40,7 +40,7 @@ impl CloudOtlp {
             (API_KEY, "write a token that has the scope `metrics:write`"),
         ] {
             if variables.text(variable).is_none() {
-                variables.problem(VariableError::Missing { variable, present, remedy });
+                variables.problem(VariableError::missing(variable, present, remedy));
             }
         }
         let zone = read(&mut variables, ZONE, zone_problem);
@@ -80,7 +80,7 @@ fn read(
     match problem(&value) {
         None => Some(value),
         Some(reason) => {
-            variables.problem(VariableError::Value { variable, value, reason });
+            variables.problem(VariableError::new(variable, value, reason));
             None
         }
     }
@@ -168,7 +168,10 @@ mod tests {
             assert_eq!(errors.len(), missing.len(), "{errors:?}");
             for (error, missing) in errors.iter().zip(missing) {
                 let text = error.to_string();
-                assert!(text.starts_with(&format!("{missing} is not set, but GRAFANA_")), "{text}");
+                assert!(
+                    text.starts_with(&format!("{missing}: is not set, but GRAFANA_")),
+                    "{text}"
+                );
                 assert!(text.contains("; write "), "{text}");
             }
         }

@@ -8,13 +8,13 @@
 //! Nothing here reads the process environment or opens a connection: variables come through a function.
 
 mod cloud;
-mod error;
 mod remote_write;
 mod secret;
 mod url;
 mod variable;
 
+pub use meterkit_pipeline::VariableError;
+
 pub use self::cloud::CloudOtlp;
-pub use self::error::VariableError;
 pub use self::remote_write::{Authentication, RemoteWrite};
 pub use self::secret::Secret;

@@ -105,15 +105,14 @@ impl fmt::Debug for RemoteWrite {
 fn read_url(variables: &mut Variables<'_>, present: &'static str) -> Option<Uri> {
     let Some(text) = variables.text(URL) else {
         let remedy = "write the URL that takes remote write, or unset the other";
-        variables.problem(VariableError::Missing { variable: URL, present, remedy });
+        variables.problem(VariableError::missing(URL, present, remedy));
         return None;
     };
     let credentials = format!("write them into {USERNAME} and {PASSWORD}");
     match url::parse(&text, &credentials) {
         Ok(url) => Some(url),
         Err(reason) => {
-            let value = url::shown(&text);
-            variables.problem(VariableError::Value { variable: URL, value, reason });
+            variables.problem(VariableError::new(URL, url::shown(&text), reason));
             None
         }
     }
@@ -123,7 +122,8 @@ fn read_authentication(variables: &mut Variables<'_>) -> Authentication {
     let by_name = variables.first_set(&[USERNAME, PASSWORD]);
     let by_token = variables.first_set(&[BEARER_TOKEN]);
     if let (Some(variable), Some(other)) = (by_name, by_token) {
-        variables.problem(VariableError::Conflict { variable, other });
+        let remedy = "keep the one that the receiver asks for";
+        variables.problem(VariableError::conflict(variable, other, remedy));
         return Authentication::None;
     }
     let username = variables.text(USERNAME);
@@ -134,13 +134,13 @@ fn read_authentication(variables: &mut Variables<'_>) -> Authentication {
             (PASSWORD, USERNAME, "write the password, or for a token alone, the bearer token"),
         ] {
             if variables.text(variable).is_none() {
-                variables.problem(VariableError::Missing { variable, present, remedy });
+                variables.problem(VariableError::missing(variable, present, remedy));
             }
         }
     }
     if let Some(value) = username.clone().filter(|name| !is_username(name)) {
-        let reason = "holds `:` or a control character, which no user name can".to_owned();
-        variables.problem(VariableError::Value { variable: USERNAME, value, reason });
+        let reason = "holds `:` or a control character, which no user name can";
+        variables.problem(VariableError::new(USERNAME, value, reason));
     }
     match (username, password, variables.secret(BEARER_TOKEN, token_problem)) {
         (Some(username), Some(password), _) => Authentication::Basic { username, password },
@@ -154,8 +154,8 @@ fn read_tenant(variables: &mut Variables<'_>) -> Option<String> {
     if tenant.chars().all(|c| c.is_ascii_graphic()) {
         return Some(tenant);
     }
-    let reason = "a tenant is ASCII without white space; write for example `team-a`".to_owned();
-    variables.problem(VariableError::Value { variable: TENANT, value: tenant, reason });
+    let reason = "a tenant is ASCII without white space; write for example `team-a`";
+    variables.problem(VariableError::new(TENANT, tenant, reason));
     None
 }
 

@@ -34,7 +34,7 @@ impl<'a> Variables<'a> {
         match check(value) {
             None => Some(Secret::new(value)),
             Some(reason) => {
-                self.problem(VariableError::Secret { variable, reason });
+                self.problem(VariableError::secret(variable, reason));
                 None
             }
         }

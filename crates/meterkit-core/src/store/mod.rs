@@ -25,3 +25,4 @@ pub(crate) mod scopes;
 pub(crate) mod series;
 pub(crate) mod settings;
 pub(crate) mod shared;
+pub(crate) mod switches;

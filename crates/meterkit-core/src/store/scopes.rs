@@ -12,6 +12,7 @@ use super::identity::Identity;
 use super::instrument::Stored;
 use super::settings::{FixedAttributes, Settings};
 use super::shared::{Shared, Switch};
+use super::switches::Switches;
 use crate::data::{Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError};
 use crate::scope::{Naming, ScopeKey};
@@ -22,7 +23,7 @@ use crate::scope_patterns::ScopePatterns;
 pub(crate) struct Scopes {
     /// Held while an instrument is made, so that whoever changes all of them misses none.
     naming: RwLock<Naming>,
-    disabled: RwLock<ScopePatterns>,
+    switches: RwLock<Switches>,
     /// Metrics of unloaded scopes, and old names of others, whose copies the SDK may go on to show.
     gone: RwLock<HashSet<(InstrumentationScope, String)>>,
     scopes: RwLock<BTreeMap<ScopeKey, Arc<Scope>>>,
@@ -57,11 +58,11 @@ impl Scopes {
         for (instrument, full_name) in renamed {
             instrument.shared().rename(full_name);
         }
-        let disabled = self.disabled.read().unwrap_or_else(PoisonError::into_inner);
+        let switches = self.switches.read().unwrap_or_else(PoisonError::into_inner);
         for scope in &scopes {
             scope.rename(&naming);
             // Patterns may name the namespace.
-            let switch = switch_of(&disabled, &scope.key, &naming);
+            let switch = switches.of(&scope.key, &naming);
             scope.instruments().iter().for_each(|instrument| instrument.switch(switch));
         }
         *current = naming;
@@ -71,11 +72,17 @@ impl Scopes {
     /// Disables the scopes in `patterns`, and no others.
     pub(crate) fn set_disabled(&self, patterns: ScopePatterns) {
         let naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        let switches = Switches::new(patterns);
         for scope in self.all() {
-            let switch = switch_of(&patterns, &scope.key, &naming);
+            let switch = switches.of(&scope.key, &naming);
             scope.instruments().iter().for_each(|instrument| instrument.switch(switch));
         }
-        *self.disabled.write().unwrap_or_else(PoisonError::into_inner) = patterns;
+        *self.switches.write().unwrap_or_else(PoisonError::into_inner) = switches;
+    }
+
+    /// The patterns of disabled scopes that no scope has been like, as written.
+    pub(crate) fn unmatched_patterns(&self) -> Vec<String> {
+        self.switches.read().unwrap_or_else(PoisonError::into_inner).unmatched()
     }
 
     /// Puts attributes on every series.
@@ -169,8 +176,8 @@ impl Scopes {
             Entry::Vacant(vacant) => {
                 let attributes = scope.attributes.clone();
                 let shared = Shared::new(identity, full_name, attributes, settings.clone());
-                let disabled = self.disabled.read().unwrap_or_else(PoisonError::into_inner);
-                shared.switch(switch_of(&disabled, key, &naming));
+                let switches = self.switches.read().unwrap_or_else(PoisonError::into_inner);
+                shared.switch(switches.of(key, &naming));
                 let made = Arc::new(make(shared));
                 vacant.insert(made.clone());
                 Ok(Found::Made(made))
@@ -204,10 +211,6 @@ impl Scopes {
         });
         scope.clone()
     }
-}
-
-fn switch_of(disabled: &ScopePatterns, key: &ScopeKey, naming: &Naming) -> Switch {
-    if disabled.matches(key, naming) { Switch::Disabled } else { Switch::On }
 }
 
 /// An instrument that was asked for.

@@ -1,21 +1,40 @@
-//! What the environment says.
+//! Variables of the environment, by which an operator decides where metrics go.
+//!
+//! [`Telemetry::from_env`](crate::Telemetry::from_env) reads them. They are declared once: [`variables`] gives the
+//! declarations as values, [`documentation`] as Markdown.
 //!
 //! Empty means unset. Everything is read before anything is reported, so that one start shows all problems.
 
+mod declared;
+mod documentation;
+mod environment;
+mod ignored;
+mod names;
 mod parse;
 mod resource;
 mod runtime_metrics;
+mod secret_file;
 mod select;
+mod setting;
+mod spelling;
+mod variable;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-use meterkit_core::{
-    AttributeValue, Naming, NamingError, NamingPolicy, ScopePatternError, ScopePatterns,
-};
+use meterkit_core::{AttributeValue, Naming, ScopePatterns};
 use meterkit_pipeline::Schedule;
+pub use meterkit_pipeline::VariableError;
 
+pub use self::declared::variables;
+pub use self::documentation::documentation;
+pub use self::variable::{ValueType, Variable};
+
+use self::declared::{INTERVALS, PLANNED, any_target, prometheus};
+use self::environment::Environment;
+pub(crate) use self::ignored::Ignored;
 pub(crate) use self::resource::resource;
 pub(crate) use self::runtime_metrics::RuntimeMetrics;
 pub(crate) use self::select::{Selection, TargetName};
@@ -34,60 +53,63 @@ pub(crate) struct Settings {
     pub(crate) snapshot_max_age: Option<Duration>,
     pub(crate) callback_budget: Option<Duration>,
     pub(crate) schedule: Schedule,
-    pub(crate) console_interval: Option<Duration>,
+    /// Of push targets that have one of their own, by the target's name.
+    pub(crate) intervals: BTreeMap<&'static str, Duration>,
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "checked in any case"))]
     pub(crate) prometheus_host: Option<String>,
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "checked in any case"))]
     pub(crate) prometheus_port: Option<u16>,
+    /// Variables that are set in vain; reported when the process starts.
+    pub(crate) ignored: Vec<Ignored>,
 }
 
 impl Settings {
-    /// Reads everything through `lookup`.
-    pub(crate) fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, EnvError> {
-        let mut env = Environment::new(&lookup);
+    /// Reads everything from `variables`.
+    pub(crate) fn read(
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, EnvError> {
+        let env = Environment::new(variables);
         let default = Schedule::default();
         let settings = Self {
-            is_disabled: env.get("OTEL_SDK_DISABLED", parse::boolean).unwrap_or(false),
-            selection: select::selection(&mut env),
-            runtime_metrics: runtime_metrics::selection(&mut env),
-            resource: resource::from_env(&mut env),
-            naming: naming(&mut env),
-            cardinality_limit: env.get("METERKIT_CARDINALITY_LIMIT", parse::count),
-            series_limit: env.get("METERKIT_SERIES_LIMIT", parse::count),
-            disabled_scopes: env.get("METERKIT_DISABLED_SCOPES", |text| {
-                text.parse().map_err(|error: ScopePatternError| error.to_string())
-            }),
-            snapshot_max_age: env.get("METERKIT_SNAPSHOT_MAX_AGE", parse::milliseconds),
-            callback_budget: env.get("METERKIT_CALLBACK_BUDGET", parse::budget),
+            is_disabled: env.get(&any_target::SDK_DISABLED).unwrap_or(false),
+            selection: select::selection(&env),
+            runtime_metrics: env.list(&any_target::RUNTIME_METRICS).unwrap_or_default(),
+            resource: resource::from_env(&env),
+            naming: names::naming(&env),
+            cardinality_limit: env.get(&any_target::CARDINALITY_LIMIT),
+            series_limit: env.get(&any_target::SERIES_LIMIT),
+            disabled_scopes: env.get(&any_target::DISABLED_SCOPES),
+            snapshot_max_age: env.get(&any_target::SNAPSHOT_MAX_AGE),
+            callback_budget: env.get(&any_target::CALLBACK_BUDGET),
             schedule: Schedule {
-                interval: env
-                    .get("OTEL_METRIC_EXPORT_INTERVAL", parse::interval)
-                    .unwrap_or(default.interval),
-                timeout: env
-                    .get("OTEL_METRIC_EXPORT_TIMEOUT", parse::timeout)
-                    .unwrap_or(default.timeout),
+                interval: env.get(&any_target::EXPORT_INTERVAL).unwrap_or(default.interval),
+                timeout: env.get(&any_target::EXPORT_TIMEOUT).unwrap_or(default.timeout),
             },
-            console_interval: env.get("METERKIT_CONSOLE_INTERVAL", parse::interval),
-            prometheus_host: env.get("OTEL_EXPORTER_PROMETHEUS_HOST", parse::host),
-            prometheus_port: env.get("OTEL_EXPORTER_PROMETHEUS_PORT", parse::port),
+            intervals: intervals(&env),
+            prometheus_host: env.get(&prometheus::HOST),
+            prometheus_port: env.get(&prometheus::PORT),
+            ignored: ignored::ignored(&env),
         };
-        if env.problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(EnvError { problems: env.problems })
-        }
+        let problems = env.into_problems();
+        if problems.is_empty() { Ok(settings) } else { Err(EnvError { problems }) }
     }
+}
+
+/// Of the targets that there are, whether they are selected or not: a bad value is a problem in any case.
+fn intervals(env: &Environment) -> BTreeMap<&'static str, Duration> {
+    let served = INTERVALS.iter().filter(|(target, _)| !PLANNED.contains(target));
+    served.filter_map(|(target, setting)| Some((*target, env.get(setting)?))).collect()
 }
 
 /// All that is wrong with the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvError {
-    problems: Vec<EnvProblem>,
+    problems: Vec<VariableError>,
 }
 
 impl EnvError {
     /// Each problem by itself.
-    pub fn problems(&self) -> &[EnvProblem] {
+    pub fn problems(&self) -> &[VariableError] {
         &self.problems
     }
 }
@@ -105,114 +127,6 @@ impl fmt::Display for EnvError {
         }
         Ok(())
     }
-}
-
-/// One variable that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct EnvProblem {
-    /// The variable.
-    pub variable: &'static str,
-    /// Its value.
-    pub value: String,
-    /// What is wrong, and what is accepted.
-    pub reason: String,
-}
-
-impl fmt::Display for EnvProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}=`{}`: {}", self.variable, self.value, self.reason)
-    }
-}
-
-/// Variables, and the problems found so far.
-struct Environment<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<OsString>,
-    problems: Vec<EnvProblem>,
-}
-
-impl<'a> Environment<'a> {
-    fn new(lookup: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
-        Self { lookup, problems: Vec::new() }
-    }
-
-    /// The variable's value as `parse` reads it. `None` when it is unset, empty, or a problem.
-    fn get<T>(
-        &mut self,
-        variable: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let value = self.text(variable)?;
-        match parse(value.trim()) {
-            Ok(parsed) => Some(parsed),
-            Err(reason) => {
-                self.problem(variable, value, reason);
-                None
-            }
-        }
-    }
-
-    /// The names in a comma list as `parse` reads them in lower case; blanks and duplicates fall away. `None` when the
-    /// variable is unset or empty; a list that says `none` is an empty one.
-    fn list<T: PartialEq>(
-        &mut self,
-        variable: &'static str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<Vec<T>> {
-        let list = self.text(variable)?;
-        let mut items = Vec::new();
-        let mut is_none = false;
-        let mut others = 0;
-        for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            if name.eq_ignore_ascii_case("none") {
-                is_none = true;
-                continue;
-            }
-            others += 1;
-            match parse(&name.to_ascii_lowercase()) {
-                Ok(item) if items.contains(&item) => {}
-                Ok(item) => items.push(item),
-                Err(reason) => self.problem(variable, list.clone(), reason),
-            }
-        }
-        if is_none && others > 0 {
-            let reason = "`none` stands alone: remove it, or the others".to_owned();
-            self.problem(variable, list, reason);
-        }
-        Some(items)
-    }
-
-    /// The variable's text, unless it is unset or empty.
-    fn text(&mut self, variable: &'static str) -> Option<String> {
-        match (self.lookup)(variable)?.into_string() {
-            Ok(text) if text.trim().is_empty() => None,
-            Ok(text) => Some(text),
-            Err(bytes) => {
-                let shown = bytes.to_string_lossy().into_owned();
-                self.problem(variable, shown, "is not UTF-8".to_owned());
-                None
-            }
-        }
-    }
-
-    fn problem(&mut self, variable: &'static str, value: String, reason: String) {
-        self.problems.push(EnvProblem { variable, value, reason });
-    }
-}
-
-fn naming(env: &mut Environment<'_>) -> Option<Naming> {
-    let words = |error: NamingError| error.to_string();
-    let policy = env.get("METERKIT_NAMING", |text| text.parse::<NamingPolicy>().map_err(words));
-    let default = Naming::default();
-    let namespace = env.get("METERKIT_NAMESPACE", |text| {
-        Naming::new(text, NamingPolicy::default()).map_err(words)
-    });
-    if policy.is_none() && namespace.is_none() {
-        return None;
-    }
-    let namespace = namespace.as_ref().unwrap_or(&default).namespace();
-    // The namespace has been checked above: it cannot fail here.
-    Naming::new(namespace, policy.unwrap_or_default()).ok()
 }
 
 #[cfg(test)]

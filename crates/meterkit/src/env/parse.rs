@@ -1,56 +1,48 @@
-//! Values of variables. Each error says what is accepted.
+//! Values of variables. Each error says what is accepted, in the words of the variable's type.
 
 use std::time::Duration;
+
+use super::variable::ValueType;
 
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err("write `true` or `false`".to_owned()),
+        _ => Err(write(ValueType::Boolean)),
     }
 }
 
 /// A duration that may be nothing.
 pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {
-    let milliseconds: Result<u64, _> = text.parse();
-    milliseconds
-        .map(Duration::from_millis)
-        .map_err(|_| "write a whole number of milliseconds, `1000` for a second".to_owned())
+    text.parse().map(Duration::from_millis).map_err(|_| write(ValueType::Milliseconds))
 }
 
-/// The time between two exports.
+/// The time between two exports, or that something may take.
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
-    match milliseconds(text)? {
-        Duration::ZERO => Err("an interval is at least 1 millisecond".to_owned()),
-        interval => Ok(interval),
-    }
-}
-
-/// How long a callback is waited for.
-pub(super) fn budget(text: &str) -> Result<Duration, String> {
-    match milliseconds(text)? {
-        Duration::ZERO => Err("a budget is at least 1 millisecond".to_owned()),
-        budget => Ok(budget),
+    match milliseconds(text) {
+        Ok(Duration::ZERO) | Err(_) => Err(write(ValueType::Interval)),
+        Ok(interval) => Ok(interval),
     }
 }
 
 /// The time that something may take; by OpenTelemetry's definition, 0 is no limit.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
-    match milliseconds(text)? {
-        Duration::ZERO => Ok(Duration::MAX),
-        timeout => Ok(timeout),
+    match milliseconds(text) {
+        Ok(Duration::ZERO) => Ok(Duration::MAX),
+        Ok(timeout) => Ok(timeout),
+        Err(_) => Err(write(ValueType::Timeout)),
     }
 }
 
 pub(super) fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("write a whole number, 1 or more".to_owned()),
+        Ok(0) | Err(_) => Err(write(ValueType::Count)),
         Ok(count) => Ok(count),
     }
 }
 
 pub(super) fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| "write a port from 0 to 65535; 0 lets the system choose".to_owned())
+    text.parse().map_err(|_| write(ValueType::Port))
 }
 
 pub(super) fn host(text: &str) -> Result<String, String> {
@@ -64,9 +56,13 @@ pub(super) fn host(text: &str) -> Result<String, String> {
         }
     }
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    if bare.chars().all(is_name) {
-        Ok(bare.to_owned())
-    } else {
-        Err("write a host name or an address, without scheme, port or path".to_owned())
-    }
+    if bare.chars().all(is_name) { Ok(bare.to_owned()) } else { Err(write(ValueType::Host)) }
+}
+
+pub(super) fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn write(accepted: ValueType) -> String {
+    format!("write {accepted}")
 }

@@ -9,15 +9,16 @@ use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use percent_encoding::percent_decode_str;
 
 use super::Environment;
+use super::declared::any_target;
 
 const SERVICE_NAME: &str = "service.name";
 
 /// Attributes that the environment names. `OTEL_SERVICE_NAME` wins over `service.name` in `OTEL_RESOURCE_ATTRIBUTES`.
 ///
 /// By OpenTelemetry's Resource SDK, section Specifying resource information via an environment variable.
-pub(super) fn from_env(env: &mut Environment<'_>) -> Vec<(String, AttributeValue)> {
-    let mut attributes = env.get("OTEL_RESOURCE_ATTRIBUTES", pairs).unwrap_or_default();
-    if let Some(name) = env.get("OTEL_SERVICE_NAME", |text| Ok(text.to_owned())) {
+pub(super) fn from_env(env: &Environment) -> Vec<(String, AttributeValue)> {
+    let mut attributes = env.get(&any_target::RESOURCE_ATTRIBUTES).unwrap_or_default();
+    if let Some(name) = env.get(&any_target::SERVICE_NAME) {
         attributes.retain(|(key, _)| key != SERVICE_NAME);
         attributes.push((SERVICE_NAME.to_owned(), name.into()));
     }
@@ -49,7 +50,7 @@ fn unknown_service() -> String {
 }
 
 /// `key=value` pairs between commas, values percent-encoded where they must be.
-fn pairs(text: &str) -> Result<Vec<(String, AttributeValue)>, String> {
+pub(super) fn pairs(text: &str) -> Result<Vec<(String, AttributeValue)>, String> {
     let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {

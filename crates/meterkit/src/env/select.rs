@@ -1,8 +1,9 @@
 //! Which targets run: `OTEL_METRICS_EXPORTER`.
 
 use super::Environment;
-
-const VARIABLE: &str = "OTEL_METRICS_EXPORTER";
+use super::declared::any_target::EXPORTER;
+use super::declared::{PLANNED, WANTED_BY};
+use super::ignored::{Ignored, not_here};
 
 /// A target of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,52 +12,62 @@ pub(crate) enum TargetName {
     Console,
 }
 
-/// Targets that meterkit is going to have, and a variable that says someone wants them.
-const PLANNED: [(&str, &[&str]); 3] = [
-    ("otlp", &["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]),
-    ("datadog", &["DD_API_KEY"]),
-    ("grafana", &["GRAFANA_CLOUD_API_KEY", "GRAFANA_REMOTE_WRITE_URL"]),
-];
-
 /// What the environment selects.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Selection {
     pub(crate) targets: Vec<TargetName>,
-    /// Variables that ask for a target which is not here; reported when the process starts.
-    pub(crate) unserved: Vec<(&'static str, &'static str)>,
+    /// Variables that ask for a target which cannot run; reported when the process starts.
+    pub(crate) unserved: Vec<Ignored>,
 }
 
-pub(super) fn selection(env: &mut Environment<'_>) -> Selection {
-    match env.list(VARIABLE, target) {
+pub(super) fn selection(env: &Environment) -> Selection {
+    match env.list(&EXPORTER) {
         Some(targets) => Selection { targets, unserved: Vec::new() },
         None => by_default(env),
     }
 }
 
-fn target(name: &str) -> Result<TargetName, String> {
-    match name {
-        "prometheus" if cfg!(feature = "prometheus") => Ok(TargetName::Prometheus),
-        "prometheus" => {
-            Err("`prometheus` is not compiled in: switch on the feature `prometheus` of meterkit"
-                .to_owned())
-        }
-        "console" => Ok(TargetName::Console),
-        planned if PLANNED.iter().any(|(name, _)| *name == planned) => Err(format!(
-            "`{planned}` is not part of this version of meterkit; accepted: {ACCEPTED}"
-        )),
-        unknown => Err(format!("`{unknown}` is unknown; accepted: {ACCEPTED}")),
-    }
+/// One word of the list, in lower case.
+pub(super) fn target(name: &str) -> Result<TargetName, String> {
+    find(name).map_err(|absent| match absent {
+        Absent::NotCompiledIn(reason) => reason,
+        Absent::Other(reason) => format!("{reason}; accepted: {}", EXPORTER.variable.value_type),
+    })
 }
 
-const ACCEPTED: &str = "a comma list of `prometheus` and `console`, or `none`";
+/// Nothing is said: the scrape endpoint, which bothers nobody, and each target that is told where to send to.
+fn by_default(env: &Environment) -> Selection {
+    let mut targets: Vec<_> = find("prometheus").ok().into_iter().collect();
+    let mut unserved = Vec::new();
+    for (target, variables) in WANTED_BY {
+        let Some(variable) = variables.iter().find_map(|variable| env.set_as(variable)) else {
+            continue;
+        };
+        match find(target) {
+            Ok(target) => targets.push(target),
+            Err(Absent::NotCompiledIn(reason) | Absent::Other(reason)) => {
+                unserved.push(Ignored { variable, reason });
+            }
+        }
+    }
+    Selection { targets, unserved }
+}
 
-/// Nothing is said: the scrape endpoint, which bothers nobody.
-fn by_default(env: &mut Environment<'_>) -> Selection {
-    let wanted = PLANNED.iter().filter_map(|(target, variables)| {
-        let variable = variables.iter().find(|variable| env.text(variable).is_some())?;
-        Some((*variable, *target))
-    });
-    let unserved = wanted.collect();
-    let prometheus = cfg!(feature = "prometheus").then_some(TargetName::Prometheus);
-    Selection { targets: prometheus.into_iter().collect(), unserved }
+/// Why there is no target of a name.
+enum Absent {
+    NotCompiledIn(String),
+    /// Unknown, or not in this version.
+    Other(String),
+}
+
+fn find(name: &str) -> Result<TargetName, Absent> {
+    match name {
+        "console" => Ok(TargetName::Console),
+        "prometheus" if cfg!(feature = "prometheus") => Ok(TargetName::Prometheus),
+        "prometheus" => Err(Absent::NotCompiledIn(format!(
+            "target `{name}` is not compiled in: switch on the feature `{name}` of meterkit"
+        ))),
+        planned if PLANNED.contains(&planned) => Err(Absent::Other(not_here(planned))),
+        unknown => Err(Absent::Other(format!("`{unknown}` is unknown"))),
+    }
 }

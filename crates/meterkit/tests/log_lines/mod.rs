@@ -1,4 +1,5 @@
-//! What this library logs through `tracing` on one thread.
+//! What this library logs through `tracing`.
+#![allow(dead_code, reason = "each test file needs a part of it")]
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
@@ -7,10 +8,19 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Runs `work` and gives each event as `LEVEL message field=value …`.
+/// Runs `work` and gives each event of this thread as `LEVEL message field=value …`.
 pub(crate) fn of<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
     let lines = Lines::default();
     let outcome = tracing::subscriber::with_default(lines.clone(), work);
+    let lines = lines.0.lock().unwrap().clone();
+    (outcome, lines)
+}
+
+/// Like [`of`], with the events of all threads. For a process that does nothing else.
+pub(crate) fn of_all_threads<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
+    let lines = Lines::default();
+    tracing::subscriber::set_global_default(lines.clone()).expect("it is the first");
+    let outcome = work();
     let lines = lines.0.lock().unwrap().clone();
     (outcome, lines)
 }

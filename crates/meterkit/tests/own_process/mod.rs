@@ -5,7 +5,7 @@ use std::env;
 use std::process::{Command, Output};
 
 /// Set for the process that a test runs itself in.
-const MARK: &str = "METERKIT_TEST_RUNS_ALONE";
+const MARK: &str = "TEST_OF_METERKIT_RUNS_ALONE";
 
 /// What the environment of such a process holds none of, whatever ours does.
 const OURS: [&str; 4] = ["OTEL_", "METERKIT_", "DD_", "GRAFANA_"];

@@ -82,17 +82,17 @@ fn each_mistake_names_its_variable_and_what_to_do() {
         ),
         (
             &[(TENANT, "a")],
-            "GRAFANA_REMOTE_WRITE_URL is not set, but GRAFANA_REMOTE_WRITE_TENANT is; ",
+            "GRAFANA_REMOTE_WRITE_URL: is not set, but GRAFANA_REMOTE_WRITE_TENANT is; ",
             "write the URL",
         ),
         (
             &[RECEIVER, (USERNAME, "me")],
-            "GRAFANA_REMOTE_WRITE_PASSWORD is not set, but GRAFANA_REMOTE_WRITE_USERNAME is; ",
+            "GRAFANA_REMOTE_WRITE_PASSWORD: is not set, but GRAFANA_REMOTE_WRITE_USERNAME is; ",
             "write the password",
         ),
         (
             &[RECEIVER, (PASSWORD, "hunter2")],
-            "GRAFANA_REMOTE_WRITE_USERNAME is not set, but GRAFANA_REMOTE_WRITE_PASSWORD is; ",
+            "GRAFANA_REMOTE_WRITE_USERNAME: is not set, but GRAFANA_REMOTE_WRITE_PASSWORD is; ",
             "write the name",
         ),
         (
@@ -112,7 +112,7 @@ fn each_mistake_names_its_variable_and_what_to_do() {
         ),
         (
             &[RECEIVER, (BEARER_TOKEN, "hunter2"), (USERNAME, "a"), (PASSWORD, "hunter2")],
-            "GRAFANA_REMOTE_WRITE_USERNAME and GRAFANA_REMOTE_WRITE_BEARER_TOKEN are both set; ",
+            "GRAFANA_REMOTE_WRITE_USERNAME: is set, and GRAFANA_REMOTE_WRITE_BEARER_TOKEN too; ",
             "keep the one",
         ),
         (&[RECEIVER, (TENANT, "a b")], "GRAFANA_REMOTE_WRITE_TENANT=`a b`: ", "`team-a`"),

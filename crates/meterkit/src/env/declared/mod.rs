@@ -1,0 +1,62 @@
+//! All variables, declared once: what reads them, what documents them and what tests them goes by these lists.
+
+/// Declares settings as constants, and all of them as `VARIABLES`, so that none can be left out of the list.
+macro_rules! settings {
+    ($($name:ident: $of:ty = $setting:expr;)*) => {
+        $(pub(in crate::env) const $name: Setting<$of> = $setting;)*
+        pub(super) const VARIABLES: &[Variable] = &[$($name.variable),*];
+    };
+}
+
+pub(super) mod any_target;
+pub(super) mod console;
+pub(super) mod datadog;
+pub(super) mod grafana;
+pub(super) mod otlp;
+pub(super) mod prometheus;
+
+use std::time::Duration;
+
+use super::setting::Setting;
+use super::variable::Variable;
+
+/// Targets that `meterkit` is going to have. Their variables are known, and in no documentation.
+pub(super) const PLANNED: [&str; 3] = ["otlp", "datadog", "grafana"];
+
+/// Targets that run without being selected when one of these variables is set.
+pub(super) const WANTED_BY: [(&str, &[&Variable]); 3] = [
+    ("otlp", &[&otlp::METRICS_ENDPOINT.variable, &otlp::ENDPOINT.variable]),
+    ("datadog", &[&datadog::API_KEY.variable]),
+    ("grafana", &[&grafana::CLOUD_API_KEY.variable, &grafana::REMOTE_WRITE_URL.variable]),
+];
+
+/// Intervals of one push target each.
+pub(super) const INTERVALS: [(&str, Setting<Duration>); 4] = [
+    ("console", console::INTERVAL),
+    ("otlp", otlp::INTERVAL),
+    ("datadog", datadog::INTERVAL),
+    ("grafana", grafana::INTERVAL),
+];
+
+/// Every variable that this library reads, or is going to: those about all targets first.
+///
+/// ```
+/// let limit = meterkit::env::variables().find(|it| it.name == "METERKIT_SERIES_LIMIT");
+/// assert_eq!(limit.map(|it| it.value_type.to_string()).as_deref(), Some("a whole number, 1 or more"));
+/// ```
+pub fn variables() -> impl Iterator<Item = &'static Variable> {
+    let lists = [
+        any_target::VARIABLES,
+        prometheus::VARIABLES,
+        console::VARIABLES,
+        otlp::VARIABLES,
+        datadog::VARIABLES,
+        grafana::VARIABLES,
+    ];
+    lists.into_iter().flatten()
+}
+
+/// The variable of this name.
+pub(super) fn variable(name: &str) -> Option<&'static Variable> {
+    variables().find(|variable| variable.name == name)
+}

@@ -1,0 +1,52 @@
+//! Variables that are set and have no effect: someone who set them would else wait in vain.
+
+use std::borrow::Cow;
+
+use super::Environment;
+use super::declared;
+use super::spelling::nearest;
+use super::variable::Variable;
+
+/// What all our own variables begin with. Others may be meant for another library.
+const PREFIX: &str = "METERKIT_";
+
+/// Ours, and read elsewhere: by `meterkit::testing`.
+const ELSEWHERE: [&str; 1] = ["METERKIT_UPDATE_CATALOGUE"];
+
+/// A variable that is set in vain.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ignored {
+    pub(crate) variable: Cow<'static, str>,
+    pub(crate) reason: String,
+}
+
+/// Our own variables that this version does not know, or not yet serve.
+pub(super) fn ignored(env: &Environment) -> Vec<Ignored> {
+    let ours = env.names().filter(|name| name.starts_with(PREFIX) && !ELSEWHERE.contains(name));
+    let reasons = ours.filter_map(|name| Some((name, reason(name)?)));
+    reasons.map(|(name, reason)| Ignored { variable: name.to_owned().into(), reason }).collect()
+}
+
+/// Why a variable of ours has no effect, if it has none.
+fn reason(name: &str) -> Option<String> {
+    let is_it = |it: &&Variable| it.name == name || it.file_name().as_deref() == Some(name);
+    match declared::variables().find(is_it) {
+        Some(known) if known.is_served() => None,
+        Some(known) => known.target.map(not_here),
+        None => Some(unknown(name)),
+    }
+}
+
+/// Why a target does not run that is going to be here.
+pub(super) fn not_here(target: &str) -> String {
+    format!("target `{target}` is not part of this version of meterkit")
+}
+
+fn unknown(name: &str) -> String {
+    let known = declared::variables().filter(|variable| variable.is_served());
+    let suffixes = known.filter_map(|variable| variable.name.strip_prefix(PREFIX));
+    match nearest(name.trim_start_matches(PREFIX), suffixes) {
+        Some(suffix) => format!("it is unknown; did you mean `{PREFIX}{suffix}`?"),
+        None => "it is unknown, and like none that there is".to_owned(),
+    }
+}

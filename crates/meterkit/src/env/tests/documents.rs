@@ -1,0 +1,62 @@
+//! The tables of variables: in the README, in the documentation of `Telemetry::from_env`, and as a text.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use super::*;
+
+/// Has the tables written instead of compared.
+const UPDATE: &str = "METERKIT_UPDATE_VARIABLES";
+
+const BEGIN: &str = "<!-- variables -->\n";
+const END: &str = "<!-- end of variables -->\n";
+
+fn at(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[track_caller]
+fn compare(path: &str, actual: &str, expected: &str) {
+    if env::var_os(UPDATE).is_some() && actual != expected {
+        fs::write(at(path), expected).expect(path);
+        return;
+    }
+    assert_eq!(
+        actual, expected,
+        "{path} tells of other variables: {UPDATE}=1 cargo test -p meterkit --lib"
+    );
+}
+
+#[test]
+fn the_documentation_of_from_env_has_the_table() {
+    let path = "src/env/variables.md";
+    compare(path, &fs::read_to_string(at(path)).expect(path), &documentation());
+}
+
+#[test]
+fn the_readme_has_the_table() {
+    let path = "../../README.md";
+    let text = fs::read_to_string(at(path)).expect(path);
+    let (before, rest) = text.split_once(BEGIN).expect("the README has a place for variables");
+    let (_, after) = rest.split_once(END).expect("variables in the README have an end");
+    compare(path, &text, &format!("{before}{BEGIN}\n{}\n{END}{after}", documentation()));
+}
+
+#[test]
+fn each_variable_that_is_served_has_a_row_and_no_other_has() {
+    let text = documentation();
+    for variable in variables() {
+        let file = variable.file_name().map(|name| format!(", or a file: `{name}`"));
+        let row = format!(
+            "| `{}`{} | {} |{}{} | {} |\n",
+            variable.name,
+            file.unwrap_or_default(),
+            variable.value_type,
+            if variable.default.is_empty() { "" } else { " " },
+            variable.default,
+            variable.meaning
+        );
+        assert_eq!(text.contains(&row), variable.is_served(), "{row}");
+        assert_eq!(text.contains(variable.name), variable.is_served(), "{}", variable.name);
+    }
+}

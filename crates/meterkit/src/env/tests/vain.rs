@@ -1,0 +1,74 @@
+//! Variables without effect, and whether someone is told.
+
+use super::*;
+
+fn told(ignored: &[Ignored]) -> Vec<(&str, &str)> {
+    ignored.iter().map(|it| (&*it.variable, &*it.reason)).collect()
+}
+
+#[test]
+fn a_variable_of_a_target_that_is_not_here_does_not_go_unnoticed() {
+    let settings = settings(&[
+        ("DD_API_KEY", "hunter2"),
+        ("GRAFANA_CLOUD_API_KEY_FILE", "/nowhere"),
+        ("DD_SITE", "datadoghq.eu"),
+    ]);
+    let expected = [
+        ("DD_API_KEY", "target `datadog` is not part of this version of meterkit"),
+        ("GRAFANA_CLOUD_API_KEY_FILE", "target `grafana` is not part of this version of meterkit"),
+    ];
+    assert_eq!(told(&settings.selection.unserved), expected);
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn whoever_selects_targets_is_not_told_of_others() {
+    let variables = [("OTEL_METRICS_EXPORTER", "console"), ("DD_API_KEY", "hunter2")];
+    assert!(settings(&variables).selection.unserved.is_empty());
+}
+
+#[test]
+fn a_misspelt_variable_of_ours_is_told_with_the_nearest_one() {
+    for (variable, reason) in [
+        ("METERKIT_NAMESPACES", "it is unknown; did you mean `METERKIT_NAMESPACE`?"),
+        ("METERKIT_NAMMING", "it is unknown; did you mean `METERKIT_NAMING`?"),
+        ("METERKIT_CARDINALITY", "it is unknown; did you mean `METERKIT_CARDINALITY_LIMIT`?"),
+        ("METERKIT_CONSOL_INTERVALL", "it is unknown; did you mean `METERKIT_CONSOLE_INTERVAL`?"),
+        ("METERKIT_NAMESPACE_FILE", "it is unknown; did you mean `METERKIT_NAMESPACE`?"),
+        ("METERKIT_ZZZ", "it is unknown, and like none that there is"),
+        ("METERKIT_", "it is unknown, and like none that there is"),
+        ("METERKIT_DATADOG_MODE", "target `datadog` is not part of this version of meterkit"),
+    ] {
+        assert_eq!(told(&settings(&[(variable, "x")]).ignored), [(variable, reason)]);
+    }
+}
+
+#[test]
+fn what_is_empty_or_someone_elses_or_known_is_not_told() {
+    let settings = settings(&[
+        ("METERKIT_NAMESPACES", ""),
+        ("METERKIT_NAMESPACE", "acme"),
+        ("METERKIT_UPDATE_CATALOGUE", "1"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "1"),
+        ("METERKITTEN", "x"),
+        ("DD_TRACE_ENABLED", "x"),
+        ("PATH", "/bin"),
+    ]);
+    assert_eq!(told(&settings.ignored), []);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_variable_that_nobody_reads_is_no_problem_whatever_it_holds() {
+    use std::os::unix::ffi::OsStringExt;
+    for variable in variables().filter(|variable| !variable.is_served()) {
+        for bytes in [&b""[..], b"\xff", b"!? :"] {
+            let value = OsString::from_vec(bytes.to_vec());
+            let names = [Some(variable.name.to_owned()), variable.file_name()];
+            for name in names.into_iter().flatten() {
+                let read = Settings::read([(name.into(), value.clone())]);
+                read.unwrap_or_else(|error| panic!("{error}"));
+            }
+        }
+    }
+}

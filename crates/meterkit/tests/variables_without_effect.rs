@@ -1,0 +1,81 @@
+//! What is set in vain is warned of: by the one who waits for its effect it would go unnoticed.
+
+mod log_lines;
+mod own_process;
+
+use meterkit::{Meter, Telemetry};
+
+use self::own_process::rerun;
+
+#[test]
+fn a_misspelt_variable_is_warned_of_when_the_program_starts() {
+    let name = "a_misspelt_variable_is_warned_of_when_the_program_starts";
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("METERKIT_NAMESPACES", "acme"),
+        ("METERKIT_GRAFANA_INTERVAL", "10"),
+    ];
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    let (builder, lines) = log_lines::of(|| Telemetry::from_env().unwrap());
+    assert!(lines.is_empty(), "logs may not be set up yet: {lines:?}");
+    let (_telemetry, lines) = log_lines::of(|| builder.install().unwrap());
+    assert_eq!(
+        lines[..2],
+        [
+            "WARN set, but target `grafana` is not part of this version of meterkit \
+             variable=METERKIT_GRAFANA_INTERVAL",
+            "WARN set, but it is unknown; did you mean `METERKIT_NAMESPACE`? \
+             variable=METERKIT_NAMESPACES",
+        ]
+    );
+}
+
+#[test]
+fn a_disabled_scope_that_there_is_not_is_warned_of_at_the_latest_when_the_program_ends() {
+    let name =
+        "a_disabled_scope_that_there_is_not_is_warned_of_at_the_latest_when_the_program_ends";
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("METERKIT_DISABLED_SCOPES", "plugin.catalog,plugin.techdoc,core.*"),
+    ];
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    let ((), lines) = log_lines::of_all_threads(|| {
+        let telemetry = Telemetry::from_env().unwrap().install().unwrap();
+        for name in ["catalog", "techdocs"] {
+            let builds = Meter::scoped("plugin", name).counter::<u64>("builds").build().unwrap();
+            builds.increment();
+        }
+        telemetry.flush_blocking().unwrap();
+        telemetry.shutdown_blocking().unwrap();
+    });
+    let warnings: Vec<_> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
+    let warning = "WARN disabled, but there is no such scope: it may be misspelt, \
+                   in `METERKIT_DISABLED_SCOPES` or in the program scopes=";
+    assert_eq!(warnings, [&format!("{warning}plugin.techdoc"), &format!("{warning}core.*")]);
+}
+
+#[test]
+fn nothing_is_warned_of_where_all_is_well() {
+    let name = "nothing_is_warned_of_where_all_is_well";
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("METERKIT_DISABLED_SCOPES", "plugin.catalog"),
+        ("METERKIT_NAMESPACE", "acme"),
+        ("METERKIT_CONSOLE_INTERVAL", "10"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+        ("DD_API_KEY_FILE", "/nowhere"),
+    ];
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    let ((), lines) = log_lines::of_all_threads(|| {
+        let telemetry = Telemetry::from_env().unwrap().install().unwrap();
+        Meter::scoped("plugin", "catalog").counter::<u64>("builds").build().unwrap().increment();
+        telemetry.shutdown_blocking().unwrap();
+    });
+    assert!(lines.iter().all(|line| line.starts_with("INFO")), "{lines:?}");
+}
