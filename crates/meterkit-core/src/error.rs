@@ -100,16 +100,23 @@ pub enum InstrumentError {
         name: String,
     },
 
-    /// A callback for several instruments was to be registered with a meter that has not all of them.
+    /// A callback for several instruments was to be registered with a meter that has not made all of them.
     #[error(
-        "instrument `{name}` is not one of scope `{scope}`; register a callback with the meter that made its instruments, \
-         one callback per scope"
+        "instrument `{name}` was not made by this meter of scope `{scope}`, but for another scope, version or registry; \
+         register a callback with the meter that made its instruments, one callback per scope"
     )]
     OtherScope {
-        /// The instrument of another scope, or of one that was unloaded.
+        /// The instrument of another meter.
         name: String,
         /// The scope of the meter.
         scope: String,
+    },
+
+    /// A callback was to be registered for an instrument that has gone.
+    #[error("the scope of instrument `{name}` was unloaded; make the instrument again")]
+    Unloaded {
+        /// The instrument.
+        name: String,
     },
 
     /// A callback was to be registered for no instrument.

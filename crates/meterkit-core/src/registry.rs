@@ -201,6 +201,11 @@ impl Registry {
         SelfMetrics::update(self);
     }
 
+    /// How long [`refresh`](Self::refresh) takes at most.
+    pub fn longest_refresh(&self) -> Duration {
+        self.inner.callbacks.longest_refresh()
+    }
+
     /// The async callbacks whose period is over, as tasks to be run to their ends, each on a thread of its own: they are the
     /// user's code and may block. Those that have a place of their own to run at are started there. Also how long it is until
     /// the next one is due, if there is one.
@@ -358,7 +363,7 @@ impl Registry {
     }
 
     pub(crate) fn register_callback(&self, callback: Arc<Callback>) {
-        let is_refresh = matches!(callback.work(), Work::Refresh(_));
+        let is_refresh = callback.is_refresh();
         self.inner.callbacks.register(callback);
         if let Some(hook) = self.inner.hooks().refresh_made.filter(|_| is_refresh) {
             hook();

@@ -138,15 +138,15 @@ impl World {
                 // The scope may have been unloaded since.
                 let Ok(builder) = meter.callback([&counters, &gauges]) else { return Ok(()) };
                 builder.observe_with(move |it| {
-                    it.observe_with(&named.1, Id(id), 1);
-                    run().map(|total| it.observe_with(&named.0, Id(id), total))
+                    it.observe_series(&named.1, Id(id), 1);
+                    run().map(|total| it.observe_series(&named.0, Id(id), total))
                 })
             }
             _ => {
                 let run = Arc::new(run);
                 counters.callback().refresh_every_result(ttl, move || {
                     let run = run.clone();
-                    async move { run().map(|total| [(Id(id), total)]) }
+                    async move { run().map(|total| vec![(Id(id), total)]) }
                 })
             }
         };

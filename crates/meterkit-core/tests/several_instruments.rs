@@ -43,8 +43,8 @@ fn one_reading_of_the_source_is_in_all_instruments() -> Result<(), InstrumentErr
             let run = runs.fetch_add(1, SeqCst) + 1;
             observer.observe(&idle, run);
             let tenant = run.to_string();
-            observer.observe_with(&total, Tenant(&tenant), run as f64);
-            observer.observe_with(&total, Tenant("all"), run as f64);
+            observer.observe_series(&total, Tenant(&tenant), run as f64);
+            observer.observe_series(&total, Tenant("all"), run as f64);
             observer.observe(&change, -(run as i64));
         }
     })?;
@@ -107,7 +107,7 @@ fn instruments_of_another_scope_are_an_error_that_names_both() -> Result<(), Ins
 
     meter.clone().unload();
     let refused = meter.register_callback([&own], |_| {});
-    assert!(matches!(refused, Err(InstrumentError::OtherScope { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(InstrumentError::Unloaded { .. })), "{refused:?}");
     let again = gauge(&meter, "own")?;
     assert!(meter.register_callback([&own, &again], |_| {}).is_err(), "the old one is gone");
     assert!(meter.register_callback([&again], |_| {}).is_ok());
@@ -209,7 +209,7 @@ fn a_failure_costs_all_instruments_of_the_callback_and_no_others() -> Result<(),
         let (a, b, groups) = (a.clone(), b.clone(), groups.clone());
         move |observer| {
             observer.observe(&a, 2);
-            observer.observe_with(&groups, Id(runs.load(SeqCst)), 3);
+            observer.observe_series(&groups, Id(runs.load(SeqCst)), 3);
             let run = runs.fetch_add(1, SeqCst);
             assert!(run != 1, "halfway");
             observer.observe(&b, 2);

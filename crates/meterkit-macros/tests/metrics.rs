@@ -375,7 +375,7 @@ fn one_callback_reports_several_observable_fields() {
     let meter = registry.scoped("core", "database");
     let _guard = meter.register_callback([&metrics.queue, &metrics.rows], move |observer| {
         observer.observe(&queue, 3);
-        observer.observe_with(&rows, Table { table: "entity" }, 5);
+        observer.observe_series(&rows, Table { table: "entity" }, 5);
     });
     registry.refresh();
     let queue = points(metric(&registry, "backstage.core.database.queue"));

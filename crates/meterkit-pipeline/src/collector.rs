@@ -68,6 +68,11 @@ impl Collector {
         }
     }
 
+    /// How long callbacks keep a collection waiting at most.
+    pub(crate) fn longest_refresh(&self) -> Duration {
+        self.registry.longest_refresh()
+    }
+
     /// The last snapshot, if it is fresh enough for who asked at `asked`.
     pub(crate) fn cached(&self, freshness: Freshness, asked: Instant) -> Option<Arc<Snapshot>> {
         self.lock().cached(freshness, asked, self.max_age)

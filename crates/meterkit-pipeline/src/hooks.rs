@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 
 use crate::collector::{Collector, Freshness};
 
-/// How long a reader waits for callbacks to bring observed values up to date.
-const REFRESH_WAIT: Duration = Duration::from_secs(1);
+/// How much longer a reader waits than callbacks may take to bring observed values up to date.
+const SLACK: Duration = Duration::from_millis(200);
 
 /// How often a reader looks whether the refresh that another one asked for has ended.
 const POLL: Duration = Duration::from_millis(1);
@@ -42,8 +42,9 @@ pub(crate) fn with_readers(collector: Arc<Collector>, runtime: Handle, news: &Ne
             return;
         }
         // One thread at most waits for a callback that hangs, however often readers come by.
+        let wait_at_most = collector.longest_refresh() + SLACK;
         if is_refreshing.swap(true, AcqRel) {
-            let end = Instant::now() + REFRESH_WAIT;
+            let end = Instant::now() + wait_at_most;
             while is_refreshing.load(Acquire) && Instant::now() < end {
                 thread::sleep(POLL);
             }
@@ -51,18 +52,27 @@ pub(crate) fn with_readers(collector: Arc<Collector>, runtime: Handle, news: &Ne
         }
         // On another thread: this one holds a lock of the SDK, and a callback may make instruments.
         let (done, wait) = mpsc::channel();
-        let (collector, is_refreshing) = (collector.clone(), is_refreshing.clone());
+        let (collector, refreshing) = (collector.clone(), Refreshing(is_refreshing.clone()));
         runtime.spawn_blocking(move || {
             collector.collect(Freshness::Recent);
-            is_refreshing.store(false, Release);
+            drop(refreshing);
             let _ = done.send(());
         });
-        let _ = wait.recv_timeout(REFRESH_WAIT);
+        let _ = wait.recv_timeout(wait_at_most);
     };
     let instrument = news.instrument.clone();
     Hooks {
         instrument_made: Some(Arc::new(move || instrument.notify_one())),
         before_sdk_read: Some(Arc::new(before_sdk_read)),
         ..without_readers(news)
+    }
+}
+
+/// A reader's refresh, until it ends, however it does.
+struct Refreshing(Arc<AtomicBool>);
+
+impl Drop for Refreshing {
+    fn drop(&mut self) {
+        self.0.store(false, Release);
     }
 }

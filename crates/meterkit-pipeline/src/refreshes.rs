@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use meterkit_core::{BackgroundTask, Registry};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 
 use crate::moment::after;
@@ -16,9 +16,13 @@ use crate::moment::after;
 /// cut off.
 pub(crate) async fn run(registry: Registry, made: Arc<Notify>, ended: watch::Receiver<()>) {
     loop {
-        let (tasks, next) = registry.due_refreshes();
+        // Not here: it begins those that have a place of their own to run at, which is the user's code.
+        let asked = registry.clone();
+        let Ok((tasks, next)) = spawn_blocking(move || asked.due_refreshes()).await else {
+            return;
+        };
         for task in tasks {
-            start(until(ended.clone(), task), Handle::current());
+            drop(start(until(ended.clone(), task), Handle::current()));
         }
         let next: Option<Instant> = next.map(after);
         tokio::select! {
@@ -43,11 +47,11 @@ pub fn run_due_refreshes(registry: &Registry) {
     let run_to_end = || {
         let runtime = Builder::new_current_thread().enable_all().build().expect("an event queue");
         let start = |task| start(task, runtime.handle().clone());
-        let running: Vec<_> = tasks.into_iter().map(start).collect();
+        let running: Vec<_> = tasks.into_iter().filter_map(start).collect();
         runtime.block_on(async {
-            for task in running {
+            for ended in running {
                 // Panics of callbacks are caught and counted before.
-                let _ = task.await;
+                let _ = ended.await;
             }
         });
     };
@@ -63,8 +67,17 @@ async fn until(mut ended: watch::Receiver<()>, task: BackgroundTask) {
     }
 }
 
-/// Callbacks have the runtime, but not its only thread: the user's code may block.
-fn start(task: impl Future<Output = ()> + Send + 'static, runtime: Handle) -> JoinHandle<()> {
-    let its_own = runtime.clone();
-    runtime.spawn_blocking(move || its_own.block_on(task))
+/// Callbacks have the runtime, but a thread each: the user's code may block, and collections need the runtime's own threads.
+/// `None` when the system has no thread; the task then counts as failed.
+fn start(
+    task: impl Future<Output = ()> + Send + 'static,
+    runtime: Handle,
+) -> Option<oneshot::Receiver<()>> {
+    let (done, ended) = oneshot::channel();
+    let thread = thread::Builder::new().name("meterkit-refresh".to_owned());
+    let run = move || {
+        runtime.block_on(task);
+        let _ = done.send(());
+    };
+    thread.spawn(run).ok().map(|_| ended)
 }

@@ -73,7 +73,10 @@ fn tasks_live_until_they_end_and_workers_are_those_of_the_runtime() {
     for task in tasks {
         assert!(observed.runtime.block_on(task).unwrap_err().is_cancelled());
     }
-    assert_eq!(observed.now("tokio.task.count"), 0.0);
+    // The runtime lets go of a task a moment after it has ended.
+    while observed.now("tokio.task.count") > 0.0 {
+        std::thread::yield_now();
+    }
 }
 
 #[test]

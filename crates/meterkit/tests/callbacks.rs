@@ -58,8 +58,8 @@ fn each_callback_runs_once_per_collection_whatever_number_of_targets_and_instrum
         move |observer| {
             let run = count_groups();
             for table in ["entity", "task"] {
-                observer.observe_with(&rows, Table { table }, run);
-                observer.observe_with(&bytes, Table { table }, run as i64);
+                observer.observe_series(&rows, Table { table }, run);
+                observer.observe_series(&bytes, Table { table }, run as i64);
             }
         }
     })?;

@@ -110,9 +110,9 @@ fn case_35_what_callbacks_observe_does_not_add_up() -> Result<(), InstrumentErro
     let _guard = meter.register_callback([&counter, &up_down, &gauge], {
         let (counter, up_down, gauge) = (counter.clone(), up_down.clone(), gauge.clone());
         move |observer| {
-            observer.observe_with(&counter, Label4 { dynamic_label_4: Some("4") }, 10);
-            observer.observe_with(&up_down, Label5 { dynamic_label_5: Some("5") }, 20);
-            observer.observe_with(&gauge, Label6 { dynamic_label_6: Some("6") }, 30);
+            observer.observe_series(&counter, Label4 { dynamic_label_4: Some("4") }, 10);
+            observer.observe_series(&up_down, Label5 { dynamic_label_5: Some("5") }, 20);
+            observer.observe_series(&gauge, Label6 { dynamic_label_6: Some("6") }, 30);
         }
     })?;
     for _ in 0..3 {
@@ -140,9 +140,9 @@ fn case_35_of_two_observations_of_one_series_the_last_one_counts() -> Result<(),
             for more in [0, 1] {
                 observer.observe(&counter, 10 + more);
                 let label = Label5 { dynamic_label_5: None };
-                observer.observe_with(&up_down, label, 20 + more as i64);
+                observer.observe_series(&up_down, label, 20 + more as i64);
                 let label = Label6 { dynamic_label_6: Some("6") };
-                observer.observe_with(&gauge, label, 30 - more as i64);
+                observer.observe_series(&gauge, label, 30 - more as i64);
             }
         }
     })?;

@@ -55,7 +55,7 @@ async fn an_async_test_can_collect_too() -> Result<(), InstrumentError> {
     let rows = kit.semconv("database").observable_gauge_group::<Table, u64>("rows").build()?;
     let _guard = rows.callback().refresh_every(PERIOD, async || {
         tokio::task::yield_now().await;
-        [(Table { table: "entity" }, 3), (Table { table: "task" }, 4)]
+        vec![(Table { table: "entity" }, 3), (Table { table: "task" }, 4)]
     });
     assert_metric!(kit, "rows" { table = "entity" } == 3);
     assert_metric!(kit.registry(), "rows" { table = "task" } == 4);

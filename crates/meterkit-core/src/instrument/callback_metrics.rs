@@ -27,8 +27,8 @@ impl CallbackMetrics {
             .buckets(DURATIONS)
             .description("How long callbacks of observable instruments took.");
         let overruns = builder::<CounterGroup<_>>(registry, "meterkit.callback.overruns")
-            .unit("{run}")
-            .description("Collections that went on without a callback because it took longer than its budget.");
+            .unit("{collection}")
+            .description("Collections that went on without a callback because it, or others before it, took too long.");
         let failures = builder::<CounterGroup<_>>(registry, "meterkit.callback.failures")
             .unit("{run}")
             .description("Runs of callbacks that ended with an error or a panic.");

@@ -37,7 +37,8 @@ pub use self::value::{LabelRef, LabelValue};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of labels",
-    note = "write `#[derive(Labels)]` on a struct with one field per label"
+    note = "write `#[derive(Labels)]` on a struct with one field per label",
+    note = "an instrument without labels is observed with `observe`, one with labels with `observe_with`"
 )]
 pub trait Labels {
     /// The set that groups are indexed by: the type itself, with `'static` in place of a lifetime. A group of

@@ -71,12 +71,12 @@ impl ProcessMetrics {
             }
         }
         if let Some(faults) = reading.faults {
-            observer.observe_with(&self.faults, Paging { fault: FaultType::Minor }, faults.minor);
-            observer.observe_with(&self.faults, Paging { fault: FaultType::Major }, faults.major);
+            observer.observe_series(&self.faults, Paging { fault: FaultType::Minor }, faults.minor);
+            observer.observe_series(&self.faults, Paging { fault: FaultType::Major }, faults.major);
         }
         if let Some(disk) = reading.disk {
-            observer.observe_with(&self.disk, Disk { direction: Direction::Read }, disk.read);
-            observer.observe_with(&self.disk, Disk { direction: Direction::Write }, disk.written);
+            observer.observe_series(&self.disk, Disk { direction: Direction::Read }, disk.read);
+            observer.observe_series(&self.disk, Disk { direction: Direction::Write }, disk.written);
         }
         if let Some(seconds) = reading.uptime {
             observer.observe(&self.uptime, seconds);
@@ -85,7 +85,7 @@ impl ProcessMetrics {
 
     fn report_cpu_time(&self, reading: &Reading, observer: &mut Observer<'_>) {
         let mut report =
-            |mode, seconds| observer.observe_with(&self.cpu_time, Cpu { mode }, seconds);
+            |mode, seconds| observer.observe_series(&self.cpu_time, Cpu { mode }, seconds);
         match reading.cpu {
             Some(CpuTime::ByMode { user, system }) => {
                 report(Some(CpuMode::User), user);

@@ -43,8 +43,8 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         let home = Arc::downgrade(&registry.inner);
         let (scope, identity, options) = self.checked(K::KIND, T::TYPE, keys)?;
         let observed = registry.observed(&scope, identity, options)?;
-        let instrument = Observable::new(observed, home.clone());
-        Ok(CallbackBuilder::new(home, instrument).with(callback))
+        let instrument = Observable::new(observed, home, callback);
+        Ok(instrument.callback())
     }
 
     /// An instrument that is in no registry, for one that cannot be made.
@@ -56,13 +56,14 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         self.log(error);
         let shared = self.not_made(K::KIND, T::TYPE, keys);
         let observed = Arc::new(Observed::new(shared, self.options));
-        Observable::new(observed, Arc::downgrade(&self.registry.inner))
+        Observable::new(observed, Arc::downgrade(&self.registry.inner), self.callback.clone())
     }
 }
 
 impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabelled>> {
     /// Makes the instrument, or gives the one that exists: to register callbacks for it later, or one for several
-    /// instruments at once. What this builder was told of a callback is left out.
+    /// instruments at once. What this builder was told of callbacks holds for those that are registered for this instrument
+    /// alone.
     ///
     /// # Errors
     ///
@@ -147,7 +148,8 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
     }
 
     /// Makes the instrument, or gives the one that exists: to register callbacks for it later, or one for several
-    /// instruments at once. What this builder was told of a callback is left out.
+    /// instruments at once. What this builder was told of callbacks holds for those that are registered for this instrument
+    /// alone.
     ///
     /// # Errors
     ///
@@ -182,15 +184,14 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
     /// # Errors
     ///
     /// Those of [`build`](Self::build).
-    pub fn refresh_every<F, S, V>(
+    pub fn refresh_every<F, S>(
         self,
         period: Duration,
         callback: impl Fn() -> F + Send + Sync + 'static,
     ) -> Result<CallbackGuard, InstrumentError>
     where
-        F: Future<Output = V> + Send + 'static,
-        V: IntoIterator<Item = (S, T)> + Send + 'static,
-        S: Labels<Set = L::Set>,
+        F: Future<Output = Vec<(S, T)>> + Send + 'static,
+        S: Labels<Set = L::Set> + Send + 'static,
     {
         Ok(self.made(L::KEYS)?.refresh_every(period, callback))
     }
@@ -201,15 +202,14 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
     /// # Errors
     ///
     /// Those of [`build`](Self::build).
-    pub fn refresh_every_result<F, S, V, E: fmt::Display>(
+    pub fn refresh_every_result<F, S, E: fmt::Display>(
         self,
         period: Duration,
         callback: impl Fn() -> F + Send + Sync + 'static,
     ) -> Result<CallbackGuard, InstrumentError>
     where
-        F: Future<Output = Result<V, E>> + Send + 'static,
-        V: IntoIterator<Item = (S, T)> + Send + 'static,
-        S: Labels<Set = L::Set>,
+        F: Future<Output = Result<Vec<(S, T)>, E>> + Send + 'static,
+        S: Labels<Set = L::Set> + Send + 'static,
     {
         Ok(self.made(L::KEYS)?.refresh_every_result(period, callback))
     }

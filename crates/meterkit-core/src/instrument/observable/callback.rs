@@ -23,8 +23,10 @@ use crate::store::observed::{Draft, Observed};
 /// [`Meter::callback`](crate::Meter::callback) for several.
 ///
 /// A callback runs on a thread of its own kind, never on one that serves requests or delivers metrics. It may record, make
-/// instruments, and register and unregister callbacks. When it panics, what it reports is missing from that collection,
-/// and nothing else happens.
+/// instruments, and register and unregister callbacks; it should not wait for a collection, which waits for it. When it
+/// panics, what it reports is missing from that collection; that is logged, and counted in `meterkit.callback.failures`.
+///
+/// Callbacks run one after the other as long as they are quick, and beside each other where one takes long.
 ///
 /// ```
 /// use std::time::Duration;
@@ -184,10 +186,29 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
     }
 
     /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not: no
-    /// collection ever waits for it, each serves its last value. At least 10 ms.
+    /// collection ever waits for it, each serves its last value. A shorter period than
+    /// 10 ms counts as 10 ms.
     ///
     /// It begins to run when the pipeline does, on a thread of its own that has the pipeline's runtime, or where
-    /// [`spawn_with`](Self::spawn_with) says. One that takes longer than its period runs less often.
+    /// [`spawn_with`](Self::spawn_with) says. One that takes longer than its period runs less often. What
+    /// [`cached`](Self::cached) says has no meaning for it.
+    ///
+    /// The callback is called again and again: what it needs goes into the future as a clone.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use std::time::Duration;
+    /// # struct Client;
+    /// # impl Client { async fn count(&self) -> u64 { 7 } }
+    /// # let meter = meterkit::Registry::new().scoped("core", "database");
+    /// let client = Arc::new(Client);
+    /// let rows = meter.observable_gauge::<u64>("rows").refresh_every(Duration::from_secs(30), move || {
+    ///     let client = Arc::clone(&client);
+    ///     async move { client.count().await }
+    /// })?;
+    /// # drop(rows);
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
     pub fn refresh_every<F>(
         self,
         period: Duration,
@@ -231,19 +252,19 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T
     }
 
     /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not, and gives
-    /// the values of all series: no collection ever waits for it, each serves its last values. At least 10 ms.
+    /// the values of all series: no collection ever waits for it, each serves its last values. A shorter period
+    /// than 10 ms counts as 10 ms.
     ///
     /// It begins to run when the pipeline does, on a thread of its own that has the pipeline's runtime, or where
     /// [`spawn_with`](Self::spawn_with) says. One that takes longer than its period runs less often.
-    pub fn refresh_every<F, S, V>(
+    pub fn refresh_every<F, S>(
         self,
         period: Duration,
         callback: impl Fn() -> F + Send + Sync + 'static,
     ) -> CallbackGuard
     where
-        F: Future<Output = V> + Send + 'static,
-        V: IntoIterator<Item = (S, T)> + Send + 'static,
-        S: Labels<Set = L::Set>,
+        F: Future<Output = Vec<(S, T)>> + Send + 'static,
+        S: Labels<Set = L::Set> + Send + 'static,
     {
         self.refresh(period, move || {
             let values = callback();
@@ -253,15 +274,14 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T
 
     /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail, as in
     /// [`observe_with`](Self::observe_with).
-    pub fn refresh_every_result<F, S, V, E: fmt::Display>(
+    pub fn refresh_every_result<F, S, E: fmt::Display>(
         self,
         period: Duration,
         callback: impl Fn() -> F + Send + Sync + 'static,
     ) -> CallbackGuard
     where
-        F: Future<Output = Result<V, E>> + Send + 'static,
-        V: IntoIterator<Item = (S, T)> + Send + 'static,
-        S: Labels<Set = L::Set>,
+        F: Future<Output = Result<Vec<(S, T)>, E>> + Send + 'static,
+        S: Labels<Set = L::Set> + Send + 'static,
     {
         self.refresh(period, move || {
             let values = callback();
@@ -285,6 +305,9 @@ impl CallbackBuilder<Several> {
         let mut several: Vec<Arc<Observed>> = Vec::new();
         for observed in instruments.iter().map(|instrument| instrument.in_store()) {
             let shared = &observed.shared;
+            if shared.is_unloaded() {
+                return Err(InstrumentError::Unloaded { name: shared.descriptor().name.clone() });
+            }
             if !shared.is_not_made() && !registry.inner.scopes.has_instrument(key, shared) {
                 let name = shared.descriptor().name.clone();
                 return Err(InstrumentError::OtherScope { name, scope: scope() });
@@ -372,8 +395,8 @@ fn found<K: ObservableKind<T>, T: Number>(value: T) -> Report {
     Box::new(move |drafts| drafts.iter_mut().for_each(|it| report::<K, T>(it, &NoLabels, value)))
 }
 
-fn found_series<K: ObservableKind<T>, T: Number, S: Labels>(
-    values: impl IntoIterator<Item = (S, T)> + Send + 'static,
+fn found_series<K: ObservableKind<T>, T: Number, S: Labels + Send + 'static>(
+    values: Vec<(S, T)>,
 ) -> Report {
     Box::new(move |drafts| {
         // One instrument has one draft.

@@ -7,11 +7,11 @@ use crate::registry::{Inner, Registry};
 use crate::store::callbacks::Callback;
 
 /// Keeps a callback registered. Dropping it unregisters the callback, and takes what it reported out of every later
-/// export.
+/// export. (Readers of OpenTelemetry's SDK see a counter for another hour: theirs must not fall.)
 ///
 /// It may be dropped anywhere, also in the callback and while a collection runs it: nothing waits then, and what the
 /// callback still reports is in no export.
-#[must_use = "dropped at once, the callback never runs; keep it, or call `forget`"]
+#[must_use = "dropped at once, the callback never runs: keep it with `let _guard = …` (`let _ = …` drops it too), or call `forget`"]
 pub struct CallbackGuard {
     names: String,
     callback: Option<Arc<Callback>>,

@@ -52,6 +52,8 @@ pub struct Observable<K, T, L = Unlabelled> {
     observed: Arc<Observed>,
     /// Weak: callbacks hold instruments, and the registry holds callbacks.
     registry: Weak<Inner>,
+    /// Of callbacks that are registered for it alone.
+    settings: CallbackSettings,
     types: Types<K, T, L>,
 }
 
@@ -92,14 +94,14 @@ pub type ObservableUpDownCounterGroup<L, T = i64> = Observable<UpDownCounterKind
 pub type ObservableGaugeGroup<L, T = i64> = Observable<GaugeKind, T, L>;
 
 impl<K, T, L> Observable<K, T, L> {
-    fn new(observed: Arc<Observed>, registry: Weak<Inner>) -> Self {
-        Self { observed, registry, types: PhantomData }
+    fn new(observed: Arc<Observed>, registry: Weak<Inner>, settings: CallbackSettings) -> Self {
+        Self { observed, registry, settings, types: PhantomData }
     }
 
     /// A callback for this instrument, about to be registered: for one that is
     /// [cached](CallbackBuilder::cached), [refreshed in the background](CallbackBuilder::refresh_every), or can fail.
     pub fn callback(&self) -> CallbackBuilder<Self> {
-        CallbackBuilder::new(self.registry.clone(), self.clone())
+        CallbackBuilder::new(self.registry.clone(), self.clone()).with(self.settings.clone())
     }
 }
 
@@ -122,7 +124,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> Observable<K, T, L> {
 
 impl<K, T, L> Clone for Observable<K, T, L> {
     fn clone(&self) -> Self {
-        Self::new(self.observed.clone(), self.registry.clone())
+        Self::new(self.observed.clone(), self.registry.clone(), self.settings.clone())
     }
 }
 

@@ -48,7 +48,7 @@ impl<'a> Observer<'a> {
     /// One for which the callback was not registered takes none: the value is dropped, counted in `meterkit.dropped`, and
     /// logged once.
     #[inline]
-    pub fn observe_with<K: ObservableKind<T>, T: Number, L: Labels>(
+    pub fn observe_series<K: ObservableKind<T>, T: Number, L: Labels>(
         &mut self,
         instrument: &Observable<K, T, L>,
         labels: impl Labels<Set = L::Set>,

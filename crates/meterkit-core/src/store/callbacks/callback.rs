@@ -1,6 +1,7 @@
 //! One registered callback: what it reports, and how its runs went.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::refreshing::Refreshing;
@@ -17,11 +18,16 @@ pub(crate) struct Callback {
     sheets: Box<[Arc<Sheet>]>,
     /// Taken out while the callback runs, so that no lock is held meanwhile.
     drafts: Mutex<Vec<Draft>>,
-    work: Work,
+    /// Until it is unregistered: what the user's code holds goes then.
+    work: Mutex<Option<Arc<Work>>>,
+    /// Of one that is refreshed in the background.
+    period: Option<Duration>,
     options: CallbackOptions,
     settings: Arc<Settings>,
     metrics: Arc<CallbackMetrics>,
     state: Mutex<State>,
+    /// Of a refresh that waits for something: to be woken when the callback goes.
+    waker: Mutex<Option<Waker>>,
 }
 
 type Collect = Box<dyn Fn(&mut [Draft]) -> Result<(), String> + Send + Sync>;
@@ -46,7 +52,8 @@ pub(crate) struct CallbackOptions {
 /// How a run ended that did not end well.
 pub(super) enum Failure {
     Error(String),
-    Panic,
+    /// With what it said, if that was text.
+    Panic(String),
 }
 
 impl Callback {
@@ -57,23 +64,30 @@ impl Callback {
         settings: Arc<Settings>,
         metrics: Arc<CallbackMetrics>,
     ) -> Self {
-        let state = match work {
-            Work::Collect(_) => State::default(),
-            Work::Refresh(_) => State::of_refresh(),
+        let (state, period) = match &work {
+            Work::Collect(_) => (State::default(), None),
+            Work::Refresh(refreshing) => (State::of_refresh(), Some(refreshing.period)),
         };
         Self {
             sheets: drafts.iter().map(|draft| draft.sheet().clone()).collect(),
             drafts: Mutex::new(drafts),
-            work,
+            work: Mutex::new(Some(Arc::new(work))),
+            period,
             options,
             settings,
             metrics,
             state: Mutex::new(state),
+            waker: Mutex::default(),
         }
     }
 
-    pub(crate) fn work(&self) -> &Work {
-        &self.work
+    /// The user's code, unless it has gone.
+    pub(super) fn work(&self) -> Option<Arc<Work>> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn is_refresh(&self) -> bool {
+        self.period.is_some()
     }
 
     /// The full names of the instruments that it reports.
@@ -99,10 +113,7 @@ impl Callback {
 
     /// How long a collection waits for it, or how long a refresh in the background should take.
     pub(super) fn budget(&self) -> Duration {
-        let default = || match &self.work {
-            Work::Collect(_) => self.settings.callback_budget(),
-            Work::Refresh(refreshing) => refreshing.period,
-        };
+        let default = || self.period.unwrap_or_else(|| self.settings.callback_budget());
         self.options.budget.unwrap_or_else(default).min(LONGEST)
     }
 
@@ -142,10 +153,10 @@ impl Callback {
 
     /// Runs it, on the thread that is here for it.
     pub(super) fn run(&self) {
-        let Work::Collect(collect) = &self.work else { return };
+        let work = self.work();
         // By itself: the lock must be free while the user's code runs.
         let since = self.state().begin();
-        if let Some(since) = since {
+        if let (Some(since), Some(Work::Collect(collect))) = (since, work.as_deref()) {
             self.report(since, |drafts| collect(drafts));
         }
     }
@@ -167,6 +178,13 @@ impl Callback {
         self.end(drafts, since, outcome);
     }
 
+    /// Whether a refresh that waits may go on waiting: otherwise it ends here. Wakes it when it may not any more.
+    pub(super) fn may_wait(&self, waker: &Waker) -> bool {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        // Afterwards: whoever retires it now finds the waker.
+        !self.state().is_retired
+    }
+
     /// A run ended without anything to report.
     pub(super) fn fail(&self, since: Instant, failure: Failure) {
         let drafts = std::mem::take(&mut *self.drafts());
@@ -186,17 +204,19 @@ impl Callback {
             self.sheets.iter().for_each(|sheet| sheet.hide());
         }
         let verdict = self.state().end(took, self.budget());
-        // What is logged comes to code of the user, which must not keep the run from ending.
-        let _ = super::run::caught(|| {
-            self.metrics.ran(&name, took);
-            if let Some(failure) = failure {
-                self.tell_failure(&name, &failure);
-            }
-            self.tell(verdict, "took too long");
-            Ok(())
-        });
-        // It may have unloaded its scope itself.
-        self.forget_what_is_gone();
+        let is_retired = self.state().is_retired;
+        // Metrics of its name may be those of another one, made after it was unregistered.
+        if !is_retired {
+            // What is logged comes to code of the user, which must not keep the run from ending.
+            let _ = super::run::caught(|| {
+                self.metrics.ran(&name, took);
+                self.tell_outcome(&name, failure.as_ref());
+                self.tell(verdict, "took too long");
+                Ok(())
+            });
+            // It may have gone meanwhile, or have unloaded its scope itself.
+            self.forget_what_is_gone();
+        }
         // Last of all: who waits for the run goes on from here.
         self.state().ended();
     }
@@ -210,6 +230,13 @@ impl Callback {
         }
         self.sheets.iter().for_each(Sheet::retire);
         self.forget_what_is_gone();
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // With no lock held, as what goes is the user's.
+        drop(work);
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Has metrics tell nothing of what is not there any more. Called after they were told of it, too: it may have gone in
@@ -242,18 +269,36 @@ impl Callback {
         }
     }
 
-    fn tell_failure(&self, name: &str, failure: &Failure) {
-        self.metrics.failed(name, matches!(failure, Failure::Panic));
-        if !self.state().is_failure_new() {
+    /// A collection goes on without it, before it was begun or while it had time left: others took too long.
+    pub(super) fn left_out(&self) {
+        self.metrics.overran(&self.name());
+        let is_first = self.state().is_first_unbegun();
+        if is_first {
+            tracing::warn!(
+                instruments = self.names(),
+                "callback was not run in time, as others took too long: its last values are served; give those others \
+                 `cached` or `refresh_every`"
+            );
+        }
+    }
+
+    fn tell_outcome(&self, name: &str, failure: Option<&Failure>) {
+        if let Some(failure) = failure {
+            self.metrics.failed(name, matches!(failure, Failure::Panic(_)));
+        }
+        let is_news = self.state().is_news(failure);
+        if !is_news {
             return;
         }
         let instruments = self.names();
         match failure {
-            Failure::Panic => tracing::error!(
+            None => tracing::info!(instruments, "callback works again"),
+            Some(Failure::Panic(panic)) => tracing::error!(
                 instruments,
+                panic,
                 "callback panicked: its values are missing until it works again"
             ),
-            Failure::Error(error) => tracing::warn!(
+            Some(Failure::Error(error)) => tracing::warn!(
                 instruments,
                 error,
                 "callback failed: its last values are served once more, then none until it works again"
@@ -262,10 +307,10 @@ impl Callback {
     }
 
     fn tell(&self, verdict: Verdict, what: &str) {
+        self.mark();
         if verdict == Verdict::InTime {
             return;
         }
-        self.mark();
         let (name, instruments, budget) = (self.name(), self.names(), self.budget());
         match verdict {
             Verdict::InTime => {}

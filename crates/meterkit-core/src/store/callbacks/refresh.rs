@@ -50,9 +50,17 @@ impl Callbacks {
         let unawaited = Batch::of(0);
         let due = due.into_iter().map(|callback| job(callback, &batch));
         let in_background = in_background.into_iter().map(|callback| job(callback, &unawaited));
-        if self.workers.run(due.chain(in_background).collect()) {
+        if self.workers.run(due, in_background) {
             self.wait_for(awaited, &batch);
         }
+    }
+
+    /// How long a refresh waits for callbacks at most.
+    pub(crate) fn longest_refresh(&self) -> Duration {
+        let registered = self.registered();
+        let collected = registered.iter().filter(|callback| !callback.is_refresh());
+        let longest = collected.map(|callback| callback.budget()).max().unwrap_or_default();
+        longest + LONGEST_PATIENCE
     }
 
     fn wait_for(&self, mut awaited: Vec<Arc<Callback>>, batch: &Batch) {
@@ -89,12 +97,20 @@ impl Callbacks {
 fn is_awaited(callback: &Callback, now: Instant, end: Instant) -> bool {
     match callback.doing() {
         Run::Nothing => false,
-        Run::Running { since, .. } if now >= since + callback.budget() => {
-            callback.overran();
+        Run::Running { since, is_late } if now >= since + callback.budget() => {
+            // Another collection may have told of it.
+            if !is_late {
+                callback.overran();
+            }
             false
         }
+        _ if now < end => true,
         // One that began late, behind others, is not too slow yet: the next collection sees to it.
-        Run::Waiting | Run::Running { .. } | Run::Ending => now < end,
+        Run::Waiting | Run::Running { .. } => {
+            callback.left_out();
+            false
+        }
+        Run::Ending => false,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Callbacks;
 use super::callback::{Callback, Failure, Work};
-use super::run::{Run, discard};
+use super::run::{Run, said};
 use crate::store::observed::Draft;
 
 /// The shortest period.
@@ -57,7 +57,8 @@ impl Callbacks {
         let mut tasks = Vec::new();
         let mut next: Option<Duration> = None;
         for callback in self.registered() {
-            let Work::Refresh(refreshing) = callback.work() else { continue };
+            let work = callback.work();
+            let Some(Work::Refresh(refreshing)) = work.as_deref() else { continue };
             let (is_due, wait) = callback.prepare_refresh(now, refreshing.period);
             next = Some(next.map_or(wait, |next| next.min(wait)));
             if !is_due {
@@ -109,11 +110,12 @@ impl Callback {
 
 /// Runs one refresh and reports what it found.
 async fn refresh(mut running: Running) {
-    let (Some(since), Work::Refresh(refreshing)) = (running.begin(), running.callback.work())
-    else {
+    let (work, since) = (running.callback.work(), running.begin());
+    let (Some(since), Some(Work::Refresh(refreshing))) = (since, work.as_deref()) else {
         return;
     };
-    let found = Caught { make: &refreshing.start, future: None }.await;
+    let callback = running.callback.clone();
+    let found = Caught { callback: &callback, make: &refreshing.start, future: None }.await;
     running.is_over = true;
     match found {
         Ok(Ok(report)) => running.callback.report(since, |drafts| {
@@ -121,7 +123,7 @@ async fn refresh(mut running: Running) {
             Ok(())
         }),
         Ok(Err(error)) => running.callback.fail(since, Failure::Error(error)),
-        Err(Panicked) => running.callback.fail(since, Failure::Panic),
+        Err(Panicked(said)) => running.callback.fail(since, Failure::Panic(said)),
     }
 }
 
@@ -150,34 +152,38 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.is_over {
-            let failure = Failure::Error("it was stopped before its end".to_owned());
+            let failure = Failure::Error(
+                "it was stopped before its end: has its runtime shut down?".to_owned(),
+            );
             self.callback.fail(self.since, failure);
         }
     }
 }
 
-/// A future that is made and polled with panics caught.
+/// A future that is made and polled with panics caught, as long as its callback is registered.
 struct Caught<'a> {
+    callback: &'a Callback,
     make: &'a Start,
     future: Option<Pin<Box<dyn Future<Output = Found> + Send>>>,
 }
 
-struct Panicked;
+/// With what was said.
+struct Panicked(String);
 
 impl Future for Caught<'_> {
     type Output = Result<Found, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { make, future } = &mut *self;
+        let Self { callback, make, future } = &mut *self;
+        if !callback.may_wait(context.waker()) {
+            return Poll::Ready(Ok(Err("its callback was unregistered".to_owned())));
+        }
         let polled = catch_unwind(AssertUnwindSafe(|| {
             future.get_or_insert_with(*make).as_mut().poll(context)
         }));
         match polled {
             Ok(polled) => polled.map(Ok),
-            Err(payload) => {
-                discard(payload);
-                Poll::Ready(Err(Panicked))
-            }
+            Err(payload) => Poll::Ready(Err(Panicked(said(payload)))),
         }
     }
 }

@@ -23,6 +23,10 @@ pub(super) struct State {
     is_marked: bool,
     /// How many runs in a row failed.
     failures: u32,
+    /// Whether the last run panicked, if it failed.
+    has_panicked: Option<bool>,
+    /// Whether it was told of that others took its time.
+    was_unbegun: bool,
     pub(super) is_retired: bool,
     /// Whether no collection waits for it in any case.
     is_refresh: bool,
@@ -126,9 +130,15 @@ impl State {
         }
     }
 
-    /// Whether the run before the last one was fine.
-    pub(super) fn is_failure_new(&self) -> bool {
-        self.failures == 1
+    /// Whether a run that ended like this is to be told of: the one before ended in another way.
+    pub(super) fn is_news(&mut self, failure: Option<&Failure>) -> bool {
+        let has_panicked = failure.map(|failure| matches!(failure, Failure::Panic(_)));
+        std::mem::replace(&mut self.has_panicked, has_panicked) != has_panicked
+    }
+
+    /// Whether it is the first time that a collection went on without one that it had not begun in time.
+    pub(super) fn is_first_unbegun(&mut self) -> bool {
+        !std::mem::replace(&mut self.was_unbegun, true)
     }
 
     /// A run has ended, and is to be told of before [`ended`](Self::ended).
@@ -155,7 +165,9 @@ impl State {
 
     /// Whether metrics are to count it as in the background from now on, if that has changed.
     pub(super) fn mark(&mut self) -> Option<bool> {
-        let is_marked = self.is_background && !self.is_retired;
+        // A refresh that takes too long has collections serve its last values too.
+        let is_late = self.is_refresh && matches!(self.run, Run::Running { is_late: true, .. });
+        let is_marked = (self.is_background || is_late) && !self.is_retired;
         let was_marked = std::mem::replace(&mut self.is_marked, is_marked);
         (was_marked != is_marked).then_some(is_marked)
     }
@@ -179,11 +191,16 @@ impl State {
 pub(super) fn caught(run: impl FnOnce() -> Result<(), String>) -> Result<(), Failure> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => outcome.map_err(Failure::Error),
-        Err(payload) => {
-            discard(payload);
-            Err(Failure::Panic)
-        }
+        Err(payload) => Err(Failure::Panic(said(payload))),
     }
+}
+
+/// What was thrown, where it is text. The rest goes.
+pub(super) fn said(payload: Box<dyn Any + Send>) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    discard(payload);
+    text.unwrap_or_default()
 }
 
 /// Drops what was thrown. It is the user's too, and may throw again.

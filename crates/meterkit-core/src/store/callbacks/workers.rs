@@ -20,6 +20,9 @@ use super::run::discard;
 /// A thread without work leaves after this time: later than most collections come.
 const IDLE: Duration = Duration::from_secs(90);
 
+/// One of several without work leaves after this time.
+const SPARE: Duration = Duration::from_secs(1);
+
 thread_local! {
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
@@ -62,6 +65,8 @@ struct Queue {
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
+    /// Those that nobody waits for: they come after all others.
+    background: VecDeque<Job>,
     /// How many threads wait for a job.
     idle: usize,
     /// How many jobs were begun.
@@ -70,12 +75,18 @@ struct Waiting {
 }
 
 impl Workers {
-    /// Has `jobs` run, one after the other as long as none takes long. Whether there is a thread for them.
-    pub(super) fn run(&self, jobs: Vec<Job>) -> bool {
+    /// Has `jobs` run, one after the other as long as none takes long, and then those of the background. Whether there is a
+    /// thread for them.
+    pub(super) fn run(
+        &self,
+        jobs: impl Iterator<Item = Job>,
+        background: impl Iterator<Item = Job>,
+    ) -> bool {
         let mut work = self.queue.lock();
         // Some may be left of earlier collections, behind one that hangs.
         work.jobs.extend(jobs);
-        if work.jobs.is_empty() {
+        work.background.extend(background);
+        if work.jobs.is_empty() && work.background.is_empty() {
             return true;
         }
         if work.idle > 0 {
@@ -119,7 +130,7 @@ impl Drop for Workers {
         let jobs = {
             let mut work = self.queue.lock();
             work.is_closed = true;
-            std::mem::take(&mut work.jobs)
+            (std::mem::take(&mut work.jobs), std::mem::take(&mut work.background))
         };
         self.queue.changed.notify_all();
         drop(jobs);
@@ -144,7 +155,7 @@ impl Queue {
         let mut finished = finished;
         let mut may_stay = true;
         loop {
-            let job = work.jobs.pop_front();
+            let job = work.jobs.pop_front().or_else(|| work.background.pop_front());
             let is_over = job.is_none() && (work.is_closed || !may_stay);
             if job.is_some() {
                 work.begun += 1;
@@ -158,8 +169,10 @@ impl Queue {
             if job.is_some() || is_over {
                 return job;
             }
+            // One is enough as long as callbacks are quick.
+            let idle = if work.idle > 1 { SPARE } else { IDLE };
             let (woken, timeout) =
-                self.changed.wait_timeout(work, IDLE).unwrap_or_else(PoisonError::into_inner);
+                self.changed.wait_timeout(work, idle).unwrap_or_else(PoisonError::into_inner);
             work = woken;
             work.idle -= 1;
             may_stay = !timeout.timed_out();

@@ -2,7 +2,7 @@
 //!
 //! Each callback has a [`Sheet`] per instrument: what readers see of its last run that went well. While it runs, it writes
 //! a [`Draft`], which becomes what is seen when the run ends. So a callback that fails, hangs or goes takes nothing from
-//! others, and nobody sees half a run.
+//! others, and nobody sees half of what a run reported of an instrument.
 
 mod draft;
 mod index;

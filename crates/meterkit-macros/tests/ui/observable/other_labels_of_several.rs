@@ -15,6 +15,6 @@ fn main() {
     let rows = meter.observable_gauge_group::<Table, u64>("rows").build().unwrap();
     let reported = rows.clone();
     let _guard = meter.register_callback([&rows], move |observer| {
-        observer.observe_with(&reported, Disk { disk: "a" }, 7);
+        observer.observe_series(&reported, Disk { disk: "a" }, 7);
     });
 }
