@@ -1,6 +1,95 @@
-//! Bucket boundaries of histograms.
+//! Buckets of histograms.
 
+use std::fmt;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::exponential::MAX_SCALE;
+
+/// The lowest scale that can be asked for: at this one, two buckets hold all normal numbers of a sign.
+const MIN_SCALE: i32 = -10;
+
+/// How many buckets a sign may have at most: 128 KiB of them.
+const MOST_BUCKETS: u32 = 16_384;
+
+/// How fine an exponential histogram may be, and how large. 160 buckets and scale 20 by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these two")]
+pub struct ExponentialLimits {
+    /// How many buckets positive values may have, and how many negative ones: 2 to 16,384.
+    pub max_size: u32,
+    /// The scale to begin with: -10 to 20. It falls when values lie too far apart for so many buckets.
+    pub max_scale: i32,
+}
+
+impl ExponentialLimits {
+    /// What is wrong with them, and what would be right.
+    pub(crate) fn problem(self) -> Option<String> {
+        let Self { max_size, max_scale } = self;
+        if !(2..=MOST_BUCKETS).contains(&max_size) {
+            return Some(format!(
+                "may be {max_size} at most; allow 2 to {MOST_BUCKETS}, 160 is usual"
+            ));
+        }
+        (!(MIN_SCALE..=MAX_SCALE).contains(&max_scale)).then(|| {
+            format!("have scale {max_scale}; begin with {MIN_SCALE} to {MAX_SCALE}, 20 is usual")
+        })
+    }
+}
+
+impl Default for ExponentialLimits {
+    fn default() -> Self {
+        Self { max_size: 160, max_scale: MAX_SCALE }
+    }
+}
+
+/// As the catalogue has them.
+impl fmt::Display for ExponentialLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exponential, up to {} buckets and scale {}", self.max_size, self.max_scale)
+    }
+}
+
+/// How an instrument sorts its values into buckets.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Buckets {
+    /// By upper bounds; none for instruments that are no histograms.
+    Explicit(Arc<[f64]>),
+    /// By their size alone.
+    Exponential(ExponentialLimits),
+}
+
+impl Buckets {
+    /// Of an instrument that has none.
+    pub(crate) fn none() -> Self {
+        Self::Explicit(Arc::default())
+    }
+
+    pub(crate) fn bounds(&self) -> &[f64] {
+        match self {
+            Self::Explicit(bounds) => bounds,
+            Self::Exponential(_) => &[],
+        }
+    }
+
+    pub(crate) fn exponential(&self) -> Option<ExponentialLimits> {
+        match self {
+            Self::Explicit(_) => None,
+            Self::Exponential(limits) => Some(*limits),
+        }
+    }
+}
+
+/// As clashes show them.
+impl fmt::Debug for Buckets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Explicit(bounds) => fmt::Debug::fmt(bounds, f),
+            Self::Exponential(limits) => write!(f, "({limits})"),
+        }
+    }
+}
 
 /// Seconds, as the semantic conventions advise for the duration of requests.
 const SECONDS: [f64; 14] =
@@ -43,5 +132,22 @@ mod tests {
         assert_eq!(default_for("By")[..3], [1024.0, 4096.0, 16384.0]);
         assert_eq!(default_for("By")[10], (1_u64 << 30) as f64);
         assert_eq!(default_for("ms").len(), 15);
+    }
+
+    #[test]
+    fn limits_that_cannot_be_used_are_told_what_would_be_right() {
+        for (max_size, max_scale, words) in [
+            (0, 20, "may be 0 at most; allow 2 to 16384"),
+            (1, 20, "may be 1 at most"),
+            (16_385, 20, "may be 16385 at most"),
+            (160, 21, "have scale 21; begin with -10 to 20"),
+            (160, -11, "have scale -11"),
+        ] {
+            let text = ExponentialLimits { max_size, max_scale }.problem().expect(words);
+            assert!(text.contains(words), "{text}");
+        }
+        for (max_size, max_scale) in [(2, -10), (160, 20), (16_384, 0)] {
+            assert_eq!(ExponentialLimits { max_size, max_scale }.problem(), None);
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! What is read from the store: scopes, metrics and their points. Exporters see nothing else.
 
+mod exponential;
+
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use opentelemetry::InstrumentationScope;
 
+pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
 use crate::attributes::Attributes;
 use crate::number::Value;
 
@@ -81,6 +84,13 @@ pub enum Data {
         /// One point per series.
         points: Vec<HistogramPoint>,
     },
+    /// Distributions over buckets whose bounds are powers of a base, which each series has for itself.
+    ExponentialHistogram {
+        /// Since when the counts count.
+        temporality: Temporality,
+        /// One point per series.
+        points: Vec<ExponentialHistogramPoint>,
+    },
 }
 
 impl Data {
@@ -89,6 +99,7 @@ impl Data {
         match self {
             Self::Gauge(points) | Self::Sum { points, .. } => points.len(),
             Self::Histogram { points, .. } => points.len(),
+            Self::ExponentialHistogram { points, .. } => points.len(),
         }
     }
 

@@ -57,6 +57,15 @@ pub enum InstrumentError {
         problem: String,
     },
 
+    /// The limits of exponential buckets cannot be used.
+    #[error("exponential buckets of histogram `{name}` {problem}")]
+    ExponentialBuckets {
+        /// The histogram.
+        name: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+
     /// A label key cannot be used.
     #[error("label key `{key}` of instrument `{name}` {problem}")]
     LabelKey {

@@ -30,11 +30,13 @@ mod scope_patterns;
 mod store;
 
 pub use self::attributes::{AttributeValue, Attributes};
+pub use self::buckets::ExponentialLimits;
 pub use self::catalogue::{
     Catalogue, CatalogueEntry, CatalogueError, CatalogueLabel, CatalogueScope,
 };
 pub use self::data::{
-    Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
+    Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Metric,
+    NumberPoint, ScopeMetrics, Temporality,
 };
 pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,
@@ -54,7 +56,7 @@ pub use self::metrics::Metrics;
 pub use self::number::{
     CounterNumber, GaugeNumber, HistogramNumber, Number, NumberType, UpDownNumber, Value,
 };
-pub use self::otel::silently;
+pub use self::otel::{exponential_twin, silently};
 pub use self::registry::{Claim, Hooks, Registry};
 pub use self::scope::{Naming, NamingPolicy};
 pub use self::scope_patterns::ScopePatterns;

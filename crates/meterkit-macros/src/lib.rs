@@ -205,6 +205,7 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// | `name = "queue.length"` | the field's name in snake_case | the metric's name below its scope |
 /// | `unit = "s"` | none | the unit, by UCUM: `s`, `By`, `1`, or what is counted: `{task}` |
 /// | `buckets = [0.1, 1.0]` | by the unit | the boundaries of a histogram's buckets, rising |
+/// | `exponential` | no | buckets of a histogram that follow its values, instead of boundaries |
 /// | `attributes(tier = "gold", "db.system" = "sqlite")` | none | attributes of every series: texts, whole numbers, truth values |
 /// | `cardinality_limit = 100` | 2000, `METERKIT_CARDINALITY_LIMIT` | how many series a group may have |
 /// | `idle_timeout = "10m"` | never | how long a series of a group stays that nobody records to: `ms`, `s`, `m`, `h` |

@@ -53,6 +53,9 @@ pub struct ScaffolderMetrics {
     duration: Histogram,
     #[metric(buckets = [-5, 0, 5])]
     drift: HistogramGroup<Hit, f64>,
+    /// How large results are.
+    #[metric(unit = "By", exponential)]
+    sizes: HistogramGroup<Hit, u64>,
     jobs_running: UpDownCounter,
     #[metric(flatten, prefix = "cache")]
     cache: CacheMetrics,
@@ -116,6 +119,20 @@ fn buckets_are_as_declared() {
         };
         assert_eq!(*bounds, *expected);
     }
+}
+
+#[test]
+fn an_exponential_histogram_is_one_as_declared() {
+    let registry = Registry::new();
+    let metrics = ScaffolderMetrics::register_in(&registry).unwrap();
+    metrics.sizes.with(Hit { hit: true }).record(1000);
+    let sizes = metric(&registry, &format!("{PREFIX}.sizes"));
+    assert_eq!(
+        (&*sizes.descriptor.unit, &*sizes.descriptor.description),
+        ("By", "How large results are.")
+    );
+    let Data::ExponentialHistogram { points, .. } = sizes.data else { panic!("{sizes:?}") };
+    assert_eq!((points.len(), points[0].count, points[0].scale), (1, 1, 20));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
-use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint};
+use meterkit_core::{Attributes, Data, ExponentialHistogramPoint, HistogramPoint, NumberPoint};
 
 use crate::snapshot::Snapshot;
 use crate::stream::Stream;
@@ -39,6 +39,7 @@ pub(crate) struct Missing {
 pub(crate) enum Total {
     Number(NumberPoint),
     Histogram(HistogramPoint),
+    Exponential(ExponentialHistogramPoint),
 }
 
 impl Absent {
@@ -87,15 +88,12 @@ impl Absent {
         (delivered, since): (SystemTime, SystemTime),
     ) {
         let left: HashSet<_> = left.into_iter().flat_map(series_of).collect();
-        let (numbers, histograms) = points(data);
-        let numbers = numbers.iter().filter(|point| !left.contains(&point.attributes));
-        let histograms = histograms.iter().filter(|point| !left.contains(&point.attributes));
-        let numbers = numbers.map(|point| (&point.attributes, Total::Number(point.clone())));
-        let histograms =
-            histograms.map(|point| (&point.attributes, Total::Histogram(point.clone())));
-        let missing = numbers
-            .chain(histograms)
-            .map(|(attributes, total)| (attributes.clone(), Missing { total, delivered, since }));
+        let points = Points::of(data);
+        let missing = series_of(data).enumerate().filter(|(_, series)| !left.contains(series));
+        let missing = missing.filter_map(|(at, series)| {
+            let total = points.total(at)?;
+            Some((series.clone(), Missing { total, delivered, since }))
+        });
         self.streams.entry(stream).or_default().extend(missing);
     }
 
@@ -143,17 +141,38 @@ fn has_series_of(data: Option<&&Data>, other: &Data) -> bool {
 }
 
 fn series_of(data: &Data) -> impl Iterator<Item = &Attributes> {
-    let (numbers, histograms) = points(data);
+    let Points { numbers, histograms, exponential } = Points::of(data);
     let numbers = numbers.iter().map(|point| &point.attributes);
-    numbers.chain(histograms.iter().map(|point| &point.attributes))
+    let histograms = histograms.iter().map(|point| &point.attributes);
+    numbers.chain(histograms).chain(exponential.iter().map(|point| &point.attributes))
 }
 
 /// The points of a sum or of a histogram; the other ones are none.
-fn points(data: &Data) -> (&[NumberPoint], &[HistogramPoint]) {
-    match data {
-        Data::Sum { points, .. } => (points, &[]),
-        Data::Histogram { points, .. } => (&[], points),
-        _ => (&[], &[]),
+#[derive(Default)]
+struct Points<'a> {
+    numbers: &'a [NumberPoint],
+    histograms: &'a [HistogramPoint],
+    exponential: &'a [ExponentialHistogramPoint],
+}
+
+impl<'a> Points<'a> {
+    fn of(data: &'a Data) -> Self {
+        match data {
+            Data::Sum { points, .. } => Self { numbers: points, ..Self::default() },
+            Data::Histogram { points, .. } => Self { histograms: points, ..Self::default() },
+            Data::ExponentialHistogram { points, .. } => {
+                Self { exponential: points, ..Self::default() }
+            }
+            _ => Self::default(),
+        }
+    }
+
+    /// The point at this place of whichever there are.
+    fn total(&self, at: usize) -> Option<Total> {
+        let number = || self.numbers.get(at).cloned().map(Total::Number);
+        let histogram = || self.histograms.get(at).cloned().map(Total::Histogram);
+        let exponential = || self.exponential.get(at).cloned().map(Total::Exponential);
+        number().or_else(histogram).or_else(exponential)
     }
 }
 

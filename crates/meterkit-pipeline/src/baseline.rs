@@ -36,8 +36,8 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use meterkit_core::{
-        Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics,
-        Temporality, Value,
+        Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
+        HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality, Value,
     };
     use opentelemetry::InstrumentationScope;
 
@@ -323,5 +323,40 @@ mod tests {
             }
             assert!(returns > 0, "nothing came back in seed {seed}");
         }
+    }
+
+    #[test]
+    fn an_exponential_series_that_was_missing_goes_on_at_the_scale_that_it_has_now() {
+        let exponential = |seconds, scale, counts: &[u64]| {
+            let point = ExponentialHistogramPoint {
+                attributes: label(1),
+                start: at(0),
+                count: counts.iter().sum(),
+                sum: 0.0,
+                min: None,
+                max: None,
+                scale,
+                zero_count: 0,
+                zero_threshold: 0.0,
+                positive: ExponentialBuckets { offset: 0, counts: counts.to_vec() },
+                negative: ExponentialBuckets::default(),
+            };
+            let mut snapshot = Snapshot::clone(&snapshot(seconds, &[(A, (at(0), 1))]));
+            let temporality = Temporality::Cumulative;
+            snapshot.scopes[0].metrics[0].data =
+                Data::ExponentialHistogram { temporality, points: vec![point] };
+            snapshot
+        };
+        let mut baseline = Baseline::default();
+        baseline.acknowledge(Arc::new(exponential(10, 3, &[1, 2, 3])));
+        baseline.acknowledge(snapshot(20, &[]));
+        let delta = baseline.delta_of(&exponential(30, 2, &[3, 5, 0, 1]));
+        let Data::ExponentialHistogram { temporality: Temporality::Delta, points } =
+            &delta.scopes[0].metrics[0].data
+        else {
+            panic!("{delta:?}")
+        };
+        let expected = ExponentialBuckets { offset: 1, counts: vec![2, 0, 1] };
+        assert_eq!((points[0].start, points[0].count, &points[0].positive), (at(10), 3, &expected));
     }
 }

@@ -4,7 +4,10 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use meterkit_core::{Attributes, Data, HistogramPoint, Metric, NumberPoint, Temporality, Value};
+use meterkit_core::{
+    Attributes, Data, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, Temporality,
+    Value,
+};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::snapshot::Snapshot;
@@ -109,6 +112,11 @@ impl fmt::Display for Page<'_> {
                         writeln!(f, "{}", HistogramLine(metric, bounds, point))?;
                     }
                 }
+                Data::ExponentialHistogram { points, .. } => {
+                    for point in points {
+                        writeln!(f, "{}", ExponentialLine(metric, point))?;
+                    }
+                }
                 _ => {}
             }
         }
@@ -137,10 +145,7 @@ impl fmt::Display for HistogramLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(metric, bounds, point) = self;
         write!(f, "{}{}", metric.descriptor.name, Labels(&point.attributes))?;
-        write!(f, " count={} sum={}", point.count, point.sum)?;
-        if let (Some(min), Some(max)) = (point.min, point.max) {
-            write!(f, " min={min} max={max}")?;
-        }
+        write_numbers(f, (point.count, point.sum), point.min.zip(point.max))?;
         write_unit(f, metric)?;
         let open = [f64::INFINITY];
         for (bound, count) in bounds.iter().chain(&open).zip(&point.buckets) {
@@ -149,6 +154,42 @@ impl fmt::Display for HistogramLine<'_> {
             }
         }
         Ok(())
+    }
+}
+
+struct ExponentialLine<'a>(&'a Metric, &'a ExponentialHistogramPoint);
+
+impl fmt::Display for ExponentialLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(metric, point) = self;
+        write!(f, "{}{}", metric.descriptor.name, Labels(&point.attributes))?;
+        write_numbers(f, (point.count, point.sum), point.min.zip(point.max))?;
+        write!(f, " scale={}", point.scale)?;
+        write_unit(f, metric)?;
+        let has_values = |bucket: &(f64, f64, u64)| bucket.2 > 0;
+        for (_, upper, count) in point.negative.bounded(point.scale).rev().filter(has_values) {
+            write!(f, " ≥-{upper}:{count}")?;
+        }
+        if point.zero_count > 0 {
+            write!(f, " 0:{}", point.zero_count)?;
+        }
+        for (_, upper, count) in point.positive.bounded(point.scale).filter(has_values) {
+            write!(f, " ≤{upper}:{count}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What both kinds of histograms have.
+fn write_numbers(
+    f: &mut fmt::Formatter<'_>,
+    (count, sum): (u64, f64),
+    ends: Option<(f64, f64)>,
+) -> fmt::Result {
+    write!(f, " count={count} sum={sum}")?;
+    match ends {
+        Some((min, max)) => write!(f, " min={min} max={max}"),
+        None => Ok(()),
     }
 }
 

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use meterkit_core::{
-    Attributes, Data, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
+    Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Metric,
+    NumberPoint, ScopeMetrics, Temporality,
 };
 
 use crate::absent::{Absent, Missing, Total};
@@ -71,6 +72,9 @@ fn delta_of(
         Data::Histogram { bounds, points, .. } => {
             let (bounds, points) = (bounds.clone(), each(points, last, absent));
             Data::Histogram { temporality, bounds, points }
+        }
+        Data::ExponentialHistogram { points, .. } => {
+            Data::ExponentialHistogram { temporality, points: each(points, last, absent) }
         }
         other => other.clone(),
     }
@@ -145,7 +149,7 @@ impl Point for NumberPoint {
     fn of(total: &Total) -> Option<&Self> {
         match total {
             Total::Number(point) => Some(point),
-            Total::Histogram(_) => None,
+            _ => None,
         }
     }
 
@@ -177,7 +181,7 @@ impl Point for HistogramPoint {
     fn of(total: &Total) -> Option<&Self> {
         match total {
             Total::Histogram(point) => Some(point),
-            Total::Number(_) => None,
+            _ => None,
         }
     }
 
@@ -206,4 +210,69 @@ impl Point for HistogramPoint {
             _ => Self { start: time, ..self.clone() },
         }
     }
+}
+
+impl Point for ExponentialHistogramPoint {
+    fn all(data: &Data) -> &[Self] {
+        match data {
+            Data::ExponentialHistogram { points, .. } => points,
+            _ => &[],
+        }
+    }
+
+    fn of(total: &Total) -> Option<&Self> {
+        match total {
+            Total::Exponential(point) => Some(point),
+            _ => None,
+        }
+    }
+
+    fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    fn start(&self) -> SystemTime {
+        self.start
+    }
+
+    fn since(&self, earlier: &Self, time: SystemTime) -> Self {
+        // A scale never rises while a series lives, nor does a threshold of ours change.
+        let is_same = self.scale <= earlier.scale
+            && self.zero_threshold.to_bits() == earlier.zero_threshold.to_bits();
+        let increase =
+            is_same.then(|| earlier.clone().downscaled(self.scale)).and_then(|earlier| {
+                Some(Self {
+                    attributes: self.attributes.clone(),
+                    start: time,
+                    count: self.count.checked_sub(earlier.count)?,
+                    sum: self.sum - earlier.sum,
+                    min: None,
+                    max: None,
+                    scale: self.scale,
+                    zero_count: self.zero_count.checked_sub(earlier.zero_count)?,
+                    zero_threshold: self.zero_threshold,
+                    positive: increase(&self.positive, &earlier.positive)?,
+                    negative: increase(&self.negative, &earlier.negative)?,
+                })
+            });
+        increase.unwrap_or_else(|| Self { start: time, ..self.clone() })
+    }
+}
+
+/// What came since `earlier`, from the first bucket that got something to the last one; `None` if a count fell.
+fn increase(now: &ExponentialBuckets, earlier: &ExponentialBuckets) -> Option<ExponentialBuckets> {
+    let mut of_earlier = (earlier.offset..=i32::MAX).zip(&earlier.counts);
+    if of_earlier.any(|(index, count)| *count > now.count(index)) {
+        return None;
+    }
+    let of_now = (now.offset..=i32::MAX).zip(&now.counts);
+    let counts: Vec<u64> =
+        of_now.map(|(index, count)| count.saturating_sub(earlier.count(index))).collect();
+    let is_more = |count: &u64| *count > 0;
+    let Some(first) = counts.iter().position(is_more) else {
+        return Some(ExponentialBuckets::default());
+    };
+    let end = counts.iter().rposition(is_more).map_or(first, |last| last + 1);
+    let offset = now.offset.saturating_add(i32::try_from(first).unwrap_or(i32::MAX));
+    Some(ExponentialBuckets { offset, counts: counts[first..end].to_vec() })
 }

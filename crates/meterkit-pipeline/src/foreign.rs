@@ -1,17 +1,15 @@
 //! Metrics of other libraries, recorded through OpenTelemetry's own API, in our model.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
 
 use meterkit_core::{
-    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, Registry, ScopeMetrics,
-    Temporality, Value,
+    Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
+    Metric, NumberPoint, Registry, ScopeMetrics, Temporality, Value,
 };
-use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::metrics::data::{
-    AggregatedMetrics, Gauge, Histogram, Metric as SdkMetric, MetricData, ResourceMetrics, Sum,
+    AggregatedMetrics, ExponentialBucket, ExponentialHistogram, Gauge, Histogram,
+    Metric as SdkMetric, MetricData, ResourceMetrics, Sum,
 };
 
 /// Adds what the SDK collected to what the store holds. Twins of the store's instruments are left out.
@@ -24,7 +22,7 @@ pub(crate) fn join(
         let metrics: Vec<Metric> = foreign
             .metrics()
             .filter(|metric| !registry.has_metric(foreign.scope(), metric.name()))
-            .filter_map(|metric| convert(foreign.scope(), metric))
+            .filter_map(convert)
             .collect();
         if metrics.is_empty() {
             continue;
@@ -44,15 +42,11 @@ pub(crate) fn join(
     ScopeMetrics::sort(scopes);
 }
 
-fn convert(scope: &InstrumentationScope, metric: &SdkMetric) -> Option<Metric> {
+fn convert(metric: &SdkMetric) -> Option<Metric> {
     let data = match metric.data() {
         AggregatedMetrics::U64(data) => convert_data(data, Value::U64, |v| v as f64),
         AggregatedMetrics::I64(data) => convert_data(data, Value::I64, |v| v as f64),
         AggregatedMetrics::F64(data) => convert_data(data, Value::F64, |v| v),
-    };
-    let Some(data) = data else {
-        warn_once_of_exponential(scope, metric);
-        return None;
     };
     let descriptor = Descriptor {
         name: metric.name().to_owned(),
@@ -66,12 +60,12 @@ fn convert_data<T: Copy>(
     data: &MetricData<T>,
     value: impl Fn(T) -> Value + Copy,
     float: impl Fn(T) -> f64 + Copy,
-) -> Option<Data> {
+) -> Data {
     match data {
-        MetricData::Gauge(gauge) => Some(convert_gauge(gauge, value)),
-        MetricData::Sum(sum) => Some(convert_sum(sum, value)),
-        MetricData::Histogram(histogram) => Some(convert_histogram(histogram, float)),
-        MetricData::ExponentialHistogram(_) => None,
+        MetricData::Gauge(gauge) => convert_gauge(gauge, value),
+        MetricData::Sum(sum) => convert_sum(sum, value),
+        MetricData::Histogram(histogram) => convert_histogram(histogram, float),
+        MetricData::ExponentialHistogram(histogram) => convert_exponential(histogram, float),
     }
 }
 
@@ -116,6 +110,33 @@ fn convert_histogram<T: Copy>(histogram: &Histogram<T>, float: impl Fn(T) -> f64
     }
 }
 
+fn convert_exponential<T: Copy>(
+    histogram: &ExponentialHistogram<T>,
+    float: impl Fn(T) -> f64,
+) -> Data {
+    let points = histogram.data_points().map(|point| ExponentialHistogramPoint {
+        attributes: Attributes::from_key_values(point.attributes()),
+        start: histogram.start_time(),
+        count: point.count() as u64,
+        sum: float(point.sum()),
+        min: point.min().map(&float),
+        max: point.max().map(&float),
+        scale: i32::from(point.scale()),
+        zero_count: point.zero_count(),
+        zero_threshold: point.zero_threshold(),
+        positive: convert_buckets(point.positive_bucket()),
+        negative: convert_buckets(point.negative_bucket()),
+    });
+    Data::ExponentialHistogram {
+        temporality: Temporality::Cumulative,
+        points: by_attributes(points, |point| &point.attributes),
+    }
+}
+
+fn convert_buckets(buckets: &ExponentialBucket) -> ExponentialBuckets {
+    ExponentialBuckets { offset: buckets.offset(), counts: buckets.counts().collect() }
+}
+
 /// The SDK gives points in the order of its hash map, which changes.
 fn by_attributes<P>(points: impl Iterator<Item = P>, key: impl Fn(&P) -> &Attributes) -> Vec<P> {
     let mut points: Vec<P> = points.collect();
@@ -123,13 +144,61 @@ fn by_attributes<P>(points: impl Iterator<Item = P>, key: impl Fn(&P) -> &Attrib
     points
 }
 
-fn warn_once_of_exponential(scope: &InstrumentationScope, metric: &SdkMetric) {
-    static WARNED: AtomicBool = AtomicBool::new(false);
-    if !WARNED.swap(true, Relaxed) {
-        tracing::warn!(
-            scope = scope.name(),
-            metric = metric.name(),
-            "exponential histograms of other libraries are not exported: give this one explicit buckets"
-        );
+#[cfg(test)]
+mod tests {
+    use opentelemetry::KeyValue;
+    use opentelemetry::metrics::MeterProvider;
+    use opentelemetry_sdk::metrics::reader::MetricReader;
+    use opentelemetry_sdk::metrics::{Aggregation, Instrument, SdkMeterProvider, Stream};
+
+    use super::*;
+    use crate::reader::SharedReader;
+
+    #[test]
+    fn an_exponential_histogram_is_one_here_too() {
+        let exponential = |_: &Instrument| {
+            let (max_size, max_scale) = (4, 20);
+            let aggregation = Aggregation::Base2ExponentialHistogram {
+                max_size,
+                max_scale,
+                record_min_max: true,
+            };
+            Stream::builder().with_aggregation(aggregation).build().ok()
+        };
+        let reader = SharedReader::new();
+        let provider =
+            SdkMeterProvider::builder().with_reader(reader.clone()).with_view(exponential).build();
+        let sizes = provider.meter("http.client").u64_histogram("sizes").with_unit("By").build();
+        for size in [0, 3, 5, 20] {
+            sizes.record(size, &[KeyValue::new("peer", "b")]);
+        }
+        sizes.record(1, &[KeyValue::new("peer", "a")]);
+
+        let mut collected = ResourceMetrics::default();
+        reader.collect(&mut collected).unwrap();
+        let mut scopes = Vec::new();
+        join(&mut scopes, &collected, &Registry::new());
+        assert_eq!(&*scopes[0].metrics[0].descriptor.unit, "By");
+        let Data::ExponentialHistogram { temporality: Temporality::Cumulative, points } =
+            &scopes[0].metrics[0].data
+        else {
+            panic!("{scopes:?}")
+        };
+        let peers: Vec<_> = points.iter().map(|it| it.attributes.get("peer").cloned()).collect();
+        assert_eq!(peers, [Some("a".into()), Some("b".into())], "ordered by attributes");
+        let expected = ExponentialHistogramPoint {
+            attributes: points[1].attributes.clone(),
+            start: points[1].start,
+            count: 4,
+            sum: 28.0,
+            min: Some(0.0),
+            max: Some(20.0),
+            scale: 0,
+            zero_count: 1,
+            zero_threshold: 0.0,
+            positive: ExponentialBuckets { offset: 1, counts: vec![1, 1, 0, 1] },
+            negative: ExponentialBuckets::default(),
+        };
+        assert_eq!(points[1], expected);
     }
 }

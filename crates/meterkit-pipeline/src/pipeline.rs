@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use meterkit_core::{Attributes, Claim, Registry};
+use meterkit_core::{Attributes, Claim, Registry, exponential_twin};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::reader::MetricReader;
-use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
+use opentelemetry_sdk::metrics::{
+    Aggregation, Instrument, MeterProviderBuilder, SdkMeterProvider, Stream,
+};
 use tokio::sync::mpsc;
 
 use crate::collector::Collector;
@@ -236,6 +238,7 @@ impl PipelineBuilder {
         let provider = self
             .provider
             .with_reader(reader.clone())
+            .with_view(exponential_twins)
             .with_resource(sdk_resource(&self.resource))
             .build();
         let registry = self.registry;
@@ -288,4 +291,15 @@ impl fmt::Debug for PipelineBuilder {
 
 fn sdk_resource(resource: &Attributes) -> Resource {
     Resource::builder_empty().with_attributes(resource.to_key_values()).build()
+}
+
+/// The view that makes the twins of exponential histograms what they are, and nothing else.
+fn exponential_twins(_: &Instrument) -> Option<Stream> {
+    let limits = exponential_twin()?;
+    let aggregation = Aggregation::Base2ExponentialHistogram {
+        max_size: limits.max_size,
+        max_scale: i8::try_from(limits.max_scale).ok()?,
+        record_min_max: true,
+    };
+    Stream::builder().with_aggregation(aggregation).build().ok()
 }

@@ -16,22 +16,33 @@ use crate::snapshot::Snapshot;
 pub(crate) struct Stream {
     scope: Arc<InstrumentationScope>,
     descriptor: Arc<Descriptor>,
-    /// A histogram's; a sum has none.
-    bounds: Option<Arc<[f64]>>,
+    shape: Shape,
+}
+
+/// What the points of a stream are.
+#[derive(Clone, Debug)]
+enum Shape {
+    Sum,
+    /// A histogram with these bounds.
+    Histogram(Arc<[f64]>),
+    Exponential,
 }
 
 impl Stream {
     /// The stream that `metric` belongs to, if it is one that has deltas.
     pub(crate) fn of(scope: &ScopeMetrics, metric: &Metric) -> Option<Self> {
-        let bounds = match &metric.data {
-            Data::Sum { monotonic: true, temporality: Temporality::Cumulative, .. } => None,
+        let shape = match &metric.data {
+            Data::Sum { monotonic: true, temporality: Temporality::Cumulative, .. } => Shape::Sum,
             Data::Histogram { temporality: Temporality::Cumulative, bounds, .. } => {
-                Some(bounds.clone())
+                Shape::Histogram(bounds.clone())
+            }
+            Data::ExponentialHistogram { temporality: Temporality::Cumulative, .. } => {
+                Shape::Exponential
             }
             _ => return None,
         };
         let (scope, descriptor) = (scope.scope.clone(), metric.descriptor.clone());
-        Some(Self { scope, descriptor, bounds })
+        Some(Self { scope, descriptor, shape })
     }
 }
 
@@ -39,13 +50,13 @@ impl PartialEq for Stream {
     fn eq(&self, other: &Self) -> bool {
         self.descriptor == other.descriptor
             && self.scope == other.scope
-            && match (&self.bounds, &other.bounds) {
-                (None, None) => true,
-                (Some(ours), Some(theirs)) => {
+            && match (&self.shape, &other.shape) {
+                (Shape::Histogram(ours), Shape::Histogram(theirs)) => {
                     // By their bits: other libraries may have NaN among them.
                     let (ours, theirs) = (ours.iter(), theirs.iter());
                     ours.map(|bound| bound.to_bits()).eq(theirs.map(|bound| bound.to_bits()))
                 }
+                (Shape::Sum, Shape::Sum) | (Shape::Exponential, Shape::Exponential) => true,
                 _ => false,
             }
     }
@@ -77,7 +88,7 @@ impl Snapshot {
 mod tests {
     use super::*;
 
-    fn stream(description: &str, bounds: Option<&[f64]>) -> Stream {
+    fn stream(description: &str, shape: Shape) -> Stream {
         let descriptor = Descriptor {
             name: "sizes".to_owned(),
             unit: "By".to_owned(),
@@ -86,18 +97,23 @@ mod tests {
         Stream {
             scope: Arc::new(InstrumentationScope::builder("catalog").build()),
             descriptor: Arc::new(descriptor),
-            bounds: bounds.map(Arc::from),
+            shape,
         }
+    }
+
+    fn histogram(bounds: &[f64]) -> Shape {
+        Shape::Histogram(bounds.into())
     }
 
     #[test]
     fn kind_bounds_and_description_tell_streams_of_one_name_apart() {
         let all = [
-            stream("", None),
-            stream("Sizes.", None),
-            stream("", Some(&[])),
-            stream("", Some(&[1.0])),
-            stream("", Some(&[1.0, 2.0])),
+            stream("", Shape::Sum),
+            stream("Sizes.", Shape::Sum),
+            stream("", histogram(&[])),
+            stream("", histogram(&[1.0])),
+            stream("", histogram(&[1.0, 2.0])),
+            stream("", Shape::Exponential),
         ];
         for (i, one) in all.iter().enumerate() {
             for (j, other) in all.iter().enumerate() {
@@ -109,6 +125,6 @@ mod tests {
     #[test]
     fn a_histogram_with_a_bound_that_is_no_number_is_the_same_as_before() {
         let bounds: &[f64] = &[1.0, f64::NAN];
-        assert_eq!(stream("", Some(bounds)), stream("", Some(bounds)));
+        assert_eq!(stream("", histogram(bounds)), stream("", histogram(bounds)));
     }
 }

@@ -245,3 +245,24 @@ fn the_console_writes_full_values_unless_told_otherwise() {
         assert_eq!(page.take(), [format!("{REQUESTS} {total} {{request}}")]);
     }
 }
+
+#[test]
+fn the_console_shows_the_buckets_of_an_exponential_histogram_that_have_values() {
+    let (meter, builder) = catalog();
+    let sizes = meter.histogram::<f64>("sizes").unit("By").exponential_with(160, 0);
+    let sizes = sizes.build().unwrap();
+    let page = Page::default();
+    let console = ConsoleTarget::new(page.clone()).with_temporality(Temporality::Delta);
+    let pipeline = builder.target(console, ONLY_WHEN_ASKED).start().unwrap();
+
+    [1.5, 3.0, 3.0, 100.0, 0.0, -5.0, -0.75].iter().for_each(|size| sizes.record(*size));
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let expected = "backstage.plugin.catalog.sizes count=7 sum=101.75 min=-5 max=100 scale=0 By \
+                    ≥-8:1 ≥-1:1 0:1 ≤2:1 ≤4:2 ≤128:1";
+    assert_eq!(page.take(), [expected]);
+
+    sizes.record(3.0);
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let expected = "backstage.plugin.catalog.sizes count=1 sum=3 scale=0 By ≤4:1";
+    assert_eq!(page.take(), [expected]);
+}

@@ -121,7 +121,7 @@ fn async_callbacks_run_in_a_program_that_has_no_runtime() -> Result {
     let after = meter.observable_gauge_group::<Table, u64>("after");
     let after = after.refresh_every(ONCE, async || {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        [(Table { table: "entity" }, 2), (Table { table: "task" }, 3)]
+        vec![(Table { table: "entity" }, 2), (Table { table: "task" }, 3)]
     })?;
     assert_metric!(seen_when(&telemetry, "after"), "after" { table = "task" } == 3);
 

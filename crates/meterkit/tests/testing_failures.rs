@@ -240,3 +240,26 @@ fn a_failure_points_at_the_line_of_the_assertion() -> Result<(), InstrumentError
     );
     Ok(())
 }
+
+#[test]
+fn a_check_of_an_exponential_histogram_says_what_it_has() -> Result<(), InstrumentError> {
+    let kit = TestKit::new();
+    let sizes = kit.scoped("plugin", "catalog").histogram::<f64>("sizes");
+    sizes.exponential().build()?.record(1.0);
+    let name = "backstage.plugin.catalog.sizes";
+    let seen = kit.collect();
+    for text in [
+        failure(|| assert_metric!(seen, (name) == 1)),
+        failure(|| assert_metric!(seen, (name) buckets == [1])),
+    ] {
+        let has = "an exponential histogram, which has `count`, `sum`, `min` and `max`; \
+                   for its buckets ask `Seen::exponential_histogram`";
+        assert!(text.contains(has), "{text}");
+    }
+    let text = failure(|| assert!(seen.histogram(name, []).is_none()));
+    assert!(
+        text.contains("is an exponential histogram: ask for `exponential_histogram`"),
+        "{text}"
+    );
+    Ok(())
+}

@@ -280,3 +280,24 @@ fn numbers_compare_by_size_whatever_their_type() -> Result<(), InstrumentError> 
     assert_metric!(kit, "float" == 2, == 2_usize, == Value::U64(2), in 1.5.., in ..2.5);
     Ok(())
 }
+
+#[test]
+fn an_exponential_histogram_is_seen_with_its_buckets() -> Result<(), InstrumentError> {
+    let kit = TestKit::new();
+    let meter = kit.scoped("plugin", "catalog");
+    let sizes = meter.histogram::<f64>("sizes").exponential_with(160, 0).build()?;
+    [1.5, 3.0, 3.5, 0.0, -5.0].iter().for_each(|size| sizes.record(*size));
+    let seen = kit.collect();
+    assert_eq!(
+        seen.to_string(),
+        "# backstage.plugin.catalog\n\
+         backstage.plugin.catalog.sizes count=5 sum=3 min=-5 max=3.5 scale=0 ≥-8:1 0:1 ≤2:1 ≤4:2\n",
+    );
+    let name = "backstage.plugin.catalog.sizes";
+    assert_metric!(seen, (name) count == 5, sum == 3, min == -5, max in 3.0..4.0);
+    let point = seen.exponential_histogram(name, []).unwrap();
+    assert_eq!((point.scale, point.positive.count(1)), (0, 2));
+    sizes.record(100.0);
+    assert_metric!(kit.collect().since(&seen), (name) count == 1, sum == 100);
+    Ok(())
+}

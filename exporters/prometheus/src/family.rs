@@ -42,6 +42,9 @@ impl Family<'_> {
                 Data::Histogram { points, .. } => {
                     may_become_equal(points.iter().map(|point| &point.attributes))
                 }
+                Data::ExponentialHistogram { points, .. } => {
+                    may_become_equal(points.iter().map(|point| &point.attributes))
+                }
                 _ => false,
             })
     }

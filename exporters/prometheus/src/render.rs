@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use meterkit_core::{Data, HistogramPoint, NumberPoint};
+use meterkit_core::{Data, NumberPoint};
 use meterkit_pipeline::Snapshot;
 
 use crate::family::{self, Family, Member};
@@ -16,7 +16,8 @@ const TARGET_INFO: &str = "target_info";
 ///
 /// Families are ordered by name, their series by scope and labels: the same metrics give the same text. Names follow
 /// OpenTelemetry's "Prometheus and OpenMetrics Compatibility": unit suffixes, `_total` once, `otel_scope_*` labels,
-/// and `target_info` for the resource.
+/// and `target_info` for the resource. An exponential histogram, which this format does not know, is one with the bucket
+/// `+Inf` only: its count and its sum are there, quantiles are not.
 ///
 /// ```
 /// # use meterkit_core::{Attributes, Registry};
@@ -85,7 +86,18 @@ impl Page {
                     for point in points {
                         self.series(member, &point.attributes);
                         if self.is_first(family, member, &mut written) {
-                            self.histogram(&family.name, &bounds, point);
+                            let buckets = bounds.iter().zip(point.buckets.iter().copied());
+                            self.histogram(&family.name, buckets, point.count, point.sum);
+                        }
+                    }
+                }
+                // This format knows no buckets of that kind, and bounds that come and go would make no good ones.
+                Data::ExponentialHistogram { points, .. } => {
+                    for point in points {
+                        self.series(member, &point.attributes);
+                        if self.is_first(family, member, &mut written) {
+                            let none = std::iter::empty();
+                            self.histogram(&family.name, none, point.count, point.sum);
                         }
                     }
                 }
@@ -121,9 +133,15 @@ impl Page {
         text::value(&mut self.out, point.value);
     }
 
-    fn histogram(&mut self, name: &str, bounds: &[String], point: &HistogramPoint) {
+    fn histogram<'a>(
+        &mut self,
+        name: &str,
+        buckets: impl Iterator<Item = (&'a String, u64)>,
+        count: u64,
+        sum: f64,
+    ) {
         let mut below = 0;
-        for (bound, count) in bounds.iter().zip(&point.buckets) {
+        for (bound, count) in buckets {
             below += count;
             self.sample(name, "_bucket", Some(bound));
             text::integer(&mut self.out, below);
@@ -131,13 +149,13 @@ impl Page {
         }
         // Not from the last bucket: a histogram of another library may have none at all.
         self.sample(name, "_bucket", Some("+Inf"));
-        text::integer(&mut self.out, point.count);
+        text::integer(&mut self.out, count);
         self.out.push('\n');
         self.sample(name, "_sum", None);
-        text::float(&mut self.out, point.sum);
+        text::float(&mut self.out, sum);
         self.out.push('\n');
         self.sample(name, "_count", None);
-        text::integer(&mut self.out, point.count);
+        text::integer(&mut self.out, count);
         self.out.push('\n');
     }
 

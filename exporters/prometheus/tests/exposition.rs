@@ -287,3 +287,27 @@ fn past_the_cardinality_limit_totals_stay_right() {
     assert!(read.samples.len() <= 4, "{text}");
     assert!(read.value("hits_total", &[("otel_metric_overflow", "true")]) >= 2.0, "{text}");
 }
+
+#[test]
+fn an_exponential_histogram_is_one_with_count_and_sum() {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let sizes = meter.histogram_group::<Route, u64>("sizes").unit("By").exponential();
+    let sizes = sizes.description("Sizes.").build().unwrap();
+    sizes.with(route("/a")).record(7);
+    sizes.with(route("/a")).record(70_000);
+    sizes.with(route("/b")).record(0);
+    let scope = "otel_scope_name=\"backstage.plugin.catalog\"";
+    let series = |route: &str, count: u64, sum: u64| {
+        let labels = format!("http_route=\"{route}\",{scope}");
+        format!(
+            "backstage_plugin_catalog_sizes_bytes_bucket{{{labels},le=\"+Inf\"}} {count}\n\
+             backstage_plugin_catalog_sizes_bytes_sum{{{labels}}} {sum}\n\
+             backstage_plugin_catalog_sizes_bytes_count{{{labels}}} {count}\n"
+        )
+    };
+    let head = "# HELP backstage_plugin_catalog_sizes_bytes Sizes.\n\
+                # TYPE backstage_plugin_catalog_sizes_bytes histogram\n";
+    let expected = format!("{head}{}{}", series("/a", 2, 70_007), series("/b", 1, 0));
+    assert_eq!(text_of(&registry), expected);
+}

@@ -38,6 +38,13 @@ fn section(out: &mut String, scope: &CatalogueScope, entries: &[CatalogueEntry])
         let bounds: Vec<_> = entry.buckets.iter().map(f64::to_string).collect();
         writeln!(out, "- {}: {}", code(&entry.name), bounds.join(", "))?;
     }
+    let exponential = || entries.iter().filter_map(|entry| Some((entry, entry.exponential?)));
+    if exponential().next().is_some() {
+        writeln!(out, "\nBuckets that follow the values:\n")?;
+    }
+    for (entry, limits) in exponential() {
+        writeln!(out, "- {}: {limits}", code(&entry.name))?;
+    }
     Ok(())
 }
 

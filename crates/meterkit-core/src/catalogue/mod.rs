@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::buckets::ExponentialLimits;
+
 /// Every instrument of a registry: what operators find in their back ends, and what a rename breaks for them.
 ///
 /// From [`Registry::catalogue`](crate::Registry::catalogue). Check its [JSON](Self::to_json) or
@@ -43,9 +45,13 @@ pub struct CatalogueEntry {
     /// What all of its series have, as text: attributes of the instrument, not those of the scope or of all metrics.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
-    /// Upper bounds of a histogram's buckets, without the last one, which is open. Empty for other kinds.
+    /// Upper bounds of a histogram's buckets, without the last one, which is open. Empty for other kinds, and for a
+    /// histogram that is exponential.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buckets: Vec<f64>,
+    /// Of an exponential histogram: how fine its buckets may be, and how many there may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exponential: Option<ExponentialLimits>,
 }
 
 /// The scope of an instrument.

@@ -8,15 +8,14 @@ use std::time::Duration;
 use meterkit_rules::{label_key, name, unit};
 
 use super::group::Group;
-use super::histogram::Histogram;
 use super::observable::{CallbackSettings, Observable, ObservableKind, Unlabelled};
 use super::self_metrics;
 use crate::attributes::AttributeValue;
-use crate::buckets;
+use crate::buckets::{self, Buckets};
 use crate::error::{InstrumentError, ScopeError};
 use crate::kind::Kind;
 use crate::labels::{LabelKey, Labels};
-use crate::number::{HistogramNumber, Number, NumberType};
+use crate::number::{Number, NumberType};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
 use crate::store::group::{GroupOptions, MOST_PLACES};
@@ -37,7 +36,8 @@ pub struct InstrumentBuilder<I> {
     name: Cow<'static, str>,
     unit: Cow<'static, str>,
     description: Cow<'static, str>,
-    bounds: Option<Vec<f64>>,
+    /// `None` for those that follow from the unit.
+    pub(super) chosen_buckets: Option<Buckets>,
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     pub(super) options: GroupOptions,
     is_zero_initialised: bool,
@@ -55,7 +55,7 @@ impl<I> Clone for InstrumentBuilder<I> {
             name: self.name.clone(),
             unit: self.unit.clone(),
             description: self.description.clone(),
-            bounds: self.bounds.clone(),
+            chosen_buckets: self.chosen_buckets.clone(),
             attributes: self.attributes.clone(),
             options: self.options,
             is_zero_initialised: self.is_zero_initialised,
@@ -77,7 +77,7 @@ impl<I> InstrumentBuilder<I> {
             name,
             unit: Cow::Borrowed(""),
             description: Cow::Borrowed(""),
-            bounds: None,
+            chosen_buckets: None,
             attributes: Vec::new(),
             options: GroupOptions::default(),
             is_zero_initialised: false,
@@ -152,8 +152,18 @@ impl<I> InstrumentBuilder<I> {
             let unit = self.unit.into_owned();
             return Err(InstrumentError::Unit { name, unit, problem });
         }
-        if let Some(problem) = self.bounds.as_deref().and_then(meterkit_rules::buckets::problem) {
-            return Err(InstrumentError::Buckets { name, problem });
+        match &self.chosen_buckets {
+            Some(Buckets::Explicit(bounds)) => {
+                if let Some(problem) = meterkit_rules::buckets::problem(bounds) {
+                    return Err(InstrumentError::Buckets { name, problem });
+                }
+            }
+            Some(Buckets::Exponential(limits)) => {
+                if let Some(problem) = limits.problem() {
+                    return Err(InstrumentError::ExponentialBuckets { name, problem });
+                }
+            }
+            None => {}
         }
         if self.options.limit == Some(0) {
             return Err(InstrumentError::CardinalityLimit { name });
@@ -165,10 +175,10 @@ impl<I> InstrumentBuilder<I> {
             return Err(InstrumentError::AttributeKey { name, key: key.into_owned(), problem });
         }
         self.attributes.sort();
-        let bounds = match (kind, self.bounds) {
-            (Kind::Histogram, Some(bounds)) => bounds.into(),
-            (Kind::Histogram, None) => buckets::default_for(&self.unit),
-            _ => Arc::default(),
+        let buckets = match (kind, self.chosen_buckets) {
+            (Kind::Histogram, Some(buckets)) => buckets,
+            (Kind::Histogram, None) => Buckets::Explicit(buckets::default_for(&self.unit)),
+            _ => Buckets::none(),
         };
         let identity = Identity {
             name,
@@ -178,7 +188,7 @@ impl<I> InstrumentBuilder<I> {
             description: self.description.into_owned(),
             label_keys,
             attributes: self.attributes,
-            bounds,
+            buckets,
         };
         self_metrics::count_drops(&self.registry);
         Ok((scope, identity, self.options))
@@ -210,7 +220,7 @@ impl<I> InstrumentBuilder<I> {
             description: String::new(),
             label_keys,
             attributes: Vec::new(),
-            bounds: Arc::default(),
+            buckets: Buckets::none(),
         })
     }
 
@@ -323,22 +333,6 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
             not_made.log(&error);
             Group::new(not_made.not_made_core::<H>(L::KEYS))
         })
-    }
-}
-
-impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
-    /// Upper bounds of the buckets, rising; the last bucket is open by itself. By default they follow the unit.
-    pub fn buckets(mut self, bounds: impl Into<Vec<f64>>) -> Self {
-        self.bounds = Some(bounds.into());
-        self
-    }
-}
-
-impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
-    /// Upper bounds of the buckets, rising; the last bucket is open by itself. By default they follow the unit.
-    pub fn buckets(mut self, bounds: impl Into<Vec<f64>>) -> Self {
-        self.bounds = Some(bounds.into());
-        self
     }
 }
 

@@ -10,12 +10,13 @@ use opentelemetry::metrics::Histogram as SdkHistogram;
 use super::group::Group;
 use super::timer::{Timer, Work};
 use crate::attributes::Attributes;
-use crate::data::{Data, HistogramPoint, Temporality};
+use crate::buckets::{self, Buckets};
+use crate::data::{Data, ExponentialHistogramPoint, HistogramPoint, Temporality};
 use crate::kind::Kind;
 use crate::number::{HistogramNumber, NumberType};
 use crate::otel::{self, Twin};
 use crate::store::clock::Clock;
-use crate::store::distribution::{BindSeries, DistributionCell, Feed};
+use crate::store::distribution::{BindSeries, Counts, Distribution, DistributionCell, Feed};
 use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 use crate::store::series::SeriesRef;
@@ -25,8 +26,9 @@ use crate::store::shared::Shared;
 /// Records how values are distributed: durations, sizes.
 ///
 /// Buckets follow the unit unless [`buckets`](crate::InstrumentBuilder::buckets) says otherwise: 5 ms to 10 s for `s`,
-/// powers of four from 1 KiB to 1 GiB for `By`, OpenTelemetry's default (0 to 10,000) for the rest. A histogram is not
-/// exported until it has a value. NaN and infinities are dropped and counted in `meterkit.dropped`.
+/// powers of four from 1 KiB to 1 GiB for `By`, OpenTelemetry's default (0 to 10,000) for the rest; or they follow the
+/// values, when it is [`exponential`](crate::InstrumentBuilder::exponential). A histogram is not exported until it has a
+/// value. NaN and infinities are dropped and counted in `meterkit.dropped`.
 /// Cheap to clone. Made by [`Meter::histogram`](crate::Meter::histogram).
 ///
 /// Follows OpenTelemetry's Metrics API, section Histogram.
@@ -59,7 +61,7 @@ impl<T: HistogramNumber> Histogram<T> {
         }
         if value.is_recordable() {
             let cell = self.series.cell();
-            cell.record(value, &shared.identity.bounds, &shared.settings.replay);
+            cell.record(value, &shared.identity.buckets, &shared.settings.replay);
         } else {
             shared.dropped(DropReason::NotFinite);
         }
@@ -143,29 +145,53 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
             Copy::Unwanted => Feed::Off,
             Copy::At(twin) => Feed::Ready(binder(twin, attributes)),
         };
-        DistributionCell::new(&shared.identity.bounds, feed)
+        DistributionCell::new(&shared.identity.buckets, feed)
     }
 
     fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
         let keys = shared.keys();
         let exports_empty = shared.exports_empty();
-        let points = series.filter_map(|Self { series }| {
+        let read = series.filter_map(|Self { series }| {
             let read = series.cell().read();
-            let has_values = read.count > 0;
-            (has_values || exports_empty).then(|| HistogramPoint {
-                attributes: series.attributes(&keys),
-                start: series.start(),
-                count: read.count,
-                sum: read.sum,
-                min: has_values.then_some(read.min),
-                max: has_values.then_some(read.max),
-                buckets: read.buckets,
-            })
+            (read.count > 0 || exports_empty).then(|| (series.attributes(&keys), series, read))
         });
-        Data::Histogram {
-            temporality: Temporality::Cumulative,
-            points: points.collect(),
-            bounds: shared.identity.bounds.clone(),
+        let temporality = Temporality::Cumulative;
+        match &shared.identity.buckets {
+            Buckets::Explicit(bounds) => {
+                let points = read.filter_map(|(attributes, series, read)| {
+                    let (min, max) = ends(&read);
+                    let Distribution { counts: Counts::Explicit(buckets), count, sum, .. } = read
+                    else {
+                        return None;
+                    };
+                    let start = series.start();
+                    Some(HistogramPoint { attributes, start, count, sum, min, max, buckets })
+                });
+                Data::Histogram { temporality, points: points.collect(), bounds: bounds.clone() }
+            }
+            Buckets::Exponential(_) => {
+                let points = read.filter_map(|(attributes, series, read)| {
+                    let (min, max) = ends(&read);
+                    let Distribution { counts: Counts::Exponential(counts), count, sum, .. } = read
+                    else {
+                        return None;
+                    };
+                    Some(ExponentialHistogramPoint {
+                        attributes,
+                        start: series.start(),
+                        count,
+                        sum,
+                        min,
+                        max,
+                        scale: counts.scale,
+                        zero_count: counts.zero,
+                        zero_threshold: 0.0,
+                        positive: counts.positive,
+                        negative: counts.negative,
+                    })
+                });
+                Data::ExponentialHistogram { temporality, points: points.collect() }
+            }
         }
     }
 
@@ -175,13 +201,22 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
 
     fn map(core: &Arc<Core<Self>>, twin: &Twin) {
         let identity = &core.shared.identity;
-        let twin = T::sdk_histogram(
-            &twin.meter,
-            otel::name(&core.shared),
-            &identity.unit,
-            &identity.description,
-            identity.bounds.to_vec(),
-        );
+        let make = |bounds: &[f64]| {
+            T::sdk_histogram(
+                &twin.meter,
+                otel::name(&core.shared),
+                &identity.unit,
+                &identity.description,
+                bounds.to_vec(),
+            )
+        };
+        let twin = match &identity.buckets {
+            Buckets::Explicit(bounds) => make(bounds),
+            // These bounds are for a provider that does not ask.
+            Buckets::Exponential(limits) => {
+                otel::as_exponential(*limits, || make(&buckets::default_for(&identity.unit)))
+            }
+        };
         core.for_all(
             || core.sdk.set(Copy::At(twin.clone())),
             |Self { series }| {
@@ -197,6 +232,12 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
             |Self { series }| series.cell().feed_off(&series.shared.settings.replay),
         );
     }
+}
+
+/// The smallest and the largest value, if there is any.
+fn ends(read: &Distribution) -> (Option<f64>, Option<f64>) {
+    let has_values = read.count > 0;
+    (has_values.then_some(read.min), has_values.then_some(read.max))
 }
 
 fn binder<T: HistogramNumber>(twin: &SdkHistogram<T>, attributes: &Attributes) -> BindSeries<T> {

@@ -2,6 +2,7 @@
 
 mod builder;
 mod callback_metrics;
+mod chosen_buckets;
 mod counter;
 mod gauge;
 mod group;

@@ -13,12 +13,14 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::LocalKey;
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::{Meter as SdkMeter, MeterProvider};
 
 use self::reported::Reported;
 use crate::attributes::Attributes;
+use crate::buckets::ExponentialLimits;
 use crate::data::{Data, NumberPoint};
 use crate::kind::Kind;
 use crate::number::{NumberType, Value};
@@ -28,20 +30,42 @@ use crate::store::shared::Shared;
 
 thread_local! {
     static SILENT: Cell<bool> = const { Cell::new(false) };
+    static EXPONENTIAL: Cell<Option<ExponentialLimits>> = const { Cell::new(None) };
 }
 
 /// Runs `collect` with the observable twins of this thread silent.
 ///
 /// For a collection of the SDK that is joined with what [`Registry::read`](crate::Registry::read) gives: nothing is read twice.
 pub fn silently<R>(collect: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
-    impl Drop for Restore {
+    with(&SILENT, true, collect)
+}
+
+/// The limits of the exponential histogram whose twin this thread is making.
+///
+/// An instrument of OpenTelemetry's API cannot ask to be exponential, only a view of the SDK can make it so. The SDK asks
+/// its views while it makes an instrument: one that asks this in turn knows which instruments are ours to be.
+pub fn exponential_twin() -> Option<ExponentialLimits> {
+    EXPONENTIAL.get()
+}
+
+/// Runs `make`, which makes the twin of an exponential histogram.
+pub(crate) fn as_exponential<R>(limits: ExponentialLimits, make: impl FnOnce() -> R) -> R {
+    with(&EXPONENTIAL, Some(limits), make)
+}
+
+/// Runs `work` while `cell` holds `value`.
+fn with<V, R>(cell: &'static LocalKey<Cell<V>>, value: V, work: impl FnOnce() -> R) -> R
+where
+    V: Copy + 'static,
+{
+    struct Restore<V: Copy + 'static>(&'static LocalKey<Cell<V>>, V);
+    impl<V: Copy + 'static> Drop for Restore<V> {
         fn drop(&mut self) {
-            SILENT.set(self.0);
+            self.0.set(self.1);
         }
     }
-    let _restore = Restore(SILENT.replace(true));
-    collect()
+    let _restore = Restore(cell, cell.replace(value));
+    work()
 }
 
 /// Whether instruments have twins in the SDK.

@@ -28,7 +28,7 @@ impl FamilyType {
         match data {
             Data::Gauge(_) | Data::Sum { monotonic: false, .. } => Self::Gauge,
             Data::Sum { monotonic: true, .. } => Self::Counter,
-            Data::Histogram { .. } => Self::Histogram,
+            Data::Histogram { .. } | Data::ExponentialHistogram { .. } => Self::Histogram,
         }
     }
 

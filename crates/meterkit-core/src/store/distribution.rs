@@ -5,10 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use opentelemetry::metrics::BoundHistogram;
 
 use super::cell::Cell;
+use super::exponential::{ExponentialCounts, Place};
 use super::replay::ReplayBudget;
+use crate::buckets::Buckets;
 use crate::number::Number;
 
-/// A distribution over fixed buckets. All of it changes together, under a lock that is never held while
+/// A distribution over buckets. All of it changes together, under a lock that is never held while
 /// anything else runs, so that what is read fits together.
 pub struct DistributionCell<T> {
     state: Mutex<State<T>>,
@@ -22,12 +24,19 @@ struct State<T> {
 /// What has been recorded so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Distribution {
-    /// One more than there are bounds.
-    pub(crate) buckets: Box<[u64]>,
+    pub(crate) counts: Counts,
     pub(crate) count: u64,
     pub(crate) sum: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
+}
+
+/// How many values fell into each bucket.
+#[derive(Clone, Debug)]
+pub(crate) enum Counts {
+    /// One more than there are bounds.
+    Explicit(Box<[u64]>),
+    Exponential(Box<ExponentialCounts>),
 }
 
 /// The way to OpenTelemetry's copy of one series.
@@ -47,18 +56,44 @@ pub(crate) enum Feed<T> {
 pub(crate) type BindSeries<T> = Box<dyn FnOnce() -> BoundHistogram<T> + Send>;
 
 impl<T: Number> DistributionCell<T> {
-    pub(crate) fn new(bounds: &[f64], feed: Feed<T>) -> Self {
-        let distribution = Distribution::of_buckets(bounds.len() + 1);
+    pub(crate) fn new(buckets: &Buckets, feed: Feed<T>) -> Self {
+        let distribution = Distribution::of(Counts::new(buckets));
         Self { state: Mutex::new(State { distribution, feed }) }
     }
 
     #[inline]
-    pub(crate) fn record(&self, value: T, bounds: &[f64], budget: &ReplayBudget) {
+    pub(crate) fn record(&self, value: T, buckets: &Buckets, budget: &ReplayBudget) {
         let number = value.to_f64();
-        let bucket = bounds.partition_point(|bound| *bound < number);
+        // The bucket is found before the lock is taken.
+        match buckets {
+            Buckets::Explicit(bounds) => {
+                let bucket = bounds.partition_point(|bound| *bound < number);
+                self.add(value, number, budget, |counts| {
+                    if let Counts::Explicit(counts) = counts {
+                        counts[bucket] += 1;
+                    }
+                });
+            }
+            Buckets::Exponential(_) => self.record_by_size(value, number, budget),
+        }
+    }
+
+    // Apart, so that what stands where the caller is stays small.
+    #[inline(never)]
+    fn record_by_size(&self, value: T, number: f64, budget: &ReplayBudget) {
+        let place = Place::of(number);
+        self.add(value, number, budget, |counts| {
+            if let Counts::Exponential(counts) = counts {
+                counts.add(place);
+            }
+        });
+    }
+
+    #[inline]
+    fn add(&self, value: T, number: f64, budget: &ReplayBudget, count: impl FnOnce(&mut Counts)) {
         let mut state = self.lock();
         let distribution = &mut state.distribution;
-        distribution.buckets[bucket] += 1;
+        count(&mut distribution.counts);
         distribution.count += 1;
         // Finite values can add up to more than a float holds.
         distribution.sum = (distribution.sum + number).clamp(f64::MIN, f64::MAX);
@@ -121,18 +156,33 @@ impl<T: Number + Send> Cell for DistributionCell<T> {
 }
 
 impl Distribution {
-    fn of_buckets(buckets: usize) -> Self {
-        Self {
-            buckets: vec![0; buckets].into(),
-            count: 0,
-            sum: 0.0,
-            min: f64::INFINITY,
-            max: f64::NEG_INFINITY,
+    /// One without values.
+    fn of(counts: Counts) -> Self {
+        Self { counts, count: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY }
+    }
+
+    fn clear(&mut self) {
+        self.counts.clear();
+        (self.count, self.sum) = (0, 0.0);
+        (self.min, self.max) = (f64::INFINITY, f64::NEG_INFINITY);
+    }
+}
+
+impl Counts {
+    fn new(buckets: &Buckets) -> Self {
+        match buckets {
+            Buckets::Explicit(bounds) => Self::Explicit(vec![0; bounds.len() + 1].into()),
+            Buckets::Exponential(limits) => {
+                Self::Exponential(Box::new(ExponentialCounts::new(*limits)))
+            }
         }
     }
 
     fn clear(&mut self) {
-        *self = Self::of_buckets(self.buckets.len());
+        match self {
+            Self::Explicit(counts) => counts.fill(0),
+            Self::Exponential(counts) => counts.clear(),
+        }
     }
 }
 

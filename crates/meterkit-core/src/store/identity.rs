@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use crate::attributes::AttributeValue;
+use crate::buckets::Buckets;
 use crate::error::InstrumentError;
 use crate::kind::Kind;
 use crate::labels::LabelKey;
@@ -21,8 +21,8 @@ pub(crate) struct Identity {
     pub(crate) label_keys: &'static [LabelKey],
     /// Attributes of every series, ordered by key, each key once.
     pub(crate) attributes: Vec<(Cow<'static, str>, AttributeValue)>,
-    /// Bucket bounds; empty but for histograms.
-    pub(crate) bounds: Arc<[f64]>,
+    /// None but for histograms.
+    pub(crate) buckets: Buckets,
 }
 
 impl Identity {
@@ -52,9 +52,9 @@ impl Identity {
         } else if self.attributes != requested.attributes {
             let attributes = |it: &Self| format!("{:?}", Pairs(&it.attributes));
             clash("attributes", attributes(self), attributes(requested))
-        } else if self.bounds != requested.bounds {
-            let bounds = |it: &Self| format!("{:?}", it.bounds);
-            clash("buckets", bounds(self), bounds(requested))
+        } else if self.buckets != requested.buckets {
+            let buckets = |it: &Self| format!("{:?}", it.buckets);
+            clash("buckets", buckets(self), buckets(requested))
         } else {
             Ok(())
         }

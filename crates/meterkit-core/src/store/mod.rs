@@ -1,9 +1,9 @@
 //! Where values live: one cell per series, behind handles that find it without locks.
 //!
 //! [`scopes`] knows all scopes and instruments, [`instrument`] the series of one and what they [share](shared), a
-//! [`group`] finds series by label set. [`series`] is one of them, with a number in a [`cell`] or a [`distribution`]; a
-//! [`handle`] points at it, an [`entry`] is what a look-up gives, found by its [label set](label_set). [`callbacks`] are
-//! what a refresh runs.
+//! [`group`] finds series by label set. [`series`] is one of them, with a number in a [`cell`] or a [`distribution`], whose
+//! buckets may be [`exponential`]; a [`handle`] points at it, an [`entry`] is what a look-up gives, found by its
+//! [label set](label_set). [`callbacks`] are what a refresh runs.
 #![allow(
     missing_debug_implementations,
     reason = "public for the sealed trait only, nobody can name them"
@@ -14,6 +14,7 @@ pub(crate) mod cell;
 pub(crate) mod clock;
 pub(crate) mod distribution;
 pub(crate) mod entry;
+pub(crate) mod exponential;
 pub(crate) mod group;
 pub(crate) mod handle;
 pub(crate) mod identity;

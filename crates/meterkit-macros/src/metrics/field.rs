@@ -17,6 +17,7 @@ const ON_FIELD: Place = Place {
         "name = \"queue.length\"",
         "unit = \"s\"",
         "buckets = [0.1, 1.0]",
+        "exponential",
         "attributes(key = \"value\")",
         "cardinality_limit = 100",
         "idle_timeout = \"10m\"",

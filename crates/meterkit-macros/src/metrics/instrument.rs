@@ -46,6 +46,7 @@ impl Instrument {
         if !description.is_empty() {
             instrument.calls.extend(quote!(.description(#description)));
         }
+        refuse_two_kinds_of_buckets(settings, problems);
         for setting in settings {
             instrument.calls.extend(instrument.call(setting, problems));
         }
@@ -81,6 +82,10 @@ impl Instrument {
                 }
                 Some(quote_spanned!(place=> .buckets([#(#bounds),*])))
             }
+            "exponential" => {
+                problems.take(setting.flag())?;
+                Some(quote_spanned!(place=> .exponential()))
+            }
             "cardinality_limit" => {
                 let limit = problems.take(setting.count())?;
                 Some(quote_spanned!(place=> .cardinality_limit(#limit)))
@@ -105,6 +110,15 @@ impl Instrument {
             // `name`, which is read first: messages need it.
             _ => None,
         }
+    }
+}
+
+/// One of them would be without effect.
+fn refuse_two_kinds_of_buckets(settings: &[Setting], problems: &mut Problems) {
+    let is_given = |name: &str| settings.iter().find(|setting| setting.name == name);
+    if let (Some(_), Some(exponential)) = (is_given("buckets"), is_given("exponential")) {
+        let text = "`exponential` makes buckets of its own; leave out `buckets`, or `exponential`";
+        problems.add(Error::new_spanned(&exponential.name, text));
     }
 }
 

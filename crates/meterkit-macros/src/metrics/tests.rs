@@ -46,6 +46,7 @@ fn each_setting_becomes_a_call() {
         ("name = \"b.c\"", "(\"b.c\").register()"),
         ("unit = \"s\"", "(\"a\").unit(\"s\").register()"),
         ("buckets = [-1, 0, 0.5, 1e3,]", ".buckets([-1f64, 0f64, 0.5f64, 1000f64])"),
+        ("exponential", ".exponential()"),
         ("cardinality_limit = 1_000", ".cardinality_limit(1000usize)"),
         ("zero_initialised", ".zero_initialised()"),
         (
@@ -204,6 +205,8 @@ fn each_mistake_on_a_field_is_shown_where_it_is_with_what_to_write() {
         ("buckets = [\"a\"]", "[\"a\"]", "list of numbers", "buckets = [0.1, 1.0]"),
         ("buckets = 5", "5", "list of numbers", "buckets = [0.1, 1.0]"),
         ("buckets(1, 2)", "(1, 2)", "after `=`", "buckets = [0.1, 1.0]"),
+        ("exponential = true", "exponential = true", "takes no value", "#[metric(exponential)]"),
+        ("exponential, buckets = [1]", "exponential", "buckets of its own", "leave out `buckets`"),
         ("cardinality_limit = 0", "0", "lets nothing through", "1 or more"),
         ("cardinality_limit = \"5\"", "\"5\"", "whole number", "cardinality_limit = 100"),
         ("idle_timeout = \"10\"", "\"10\"", "`10` is no span of time", "`10m`"),

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use meterkit_core::Attributes;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, ExponentialHistogramDataPoint, Metric, MetricData, ResourceMetrics,
+};
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
@@ -19,7 +21,7 @@ pub(crate) struct UserReader(Arc<ManualReader>);
 pub(crate) struct Reading {
     pub(crate) scope: String,
     pub(crate) name: String,
-    /// `gauge`, `sum`, `rising sum` or `histogram`.
+    /// `gauge`, `sum`, `rising sum`, `histogram` or `exponential histogram`.
     pub(crate) kind: &'static str,
     /// `key=value` pairs in the order of their keys.
     pub(crate) labels: String,
@@ -54,6 +56,21 @@ impl UserReader {
             self.read().into_iter().filter(|reading| reading.name == name).collect();
         assert!(found.len() <= 1, "{name} has more than one series: {found:?}");
         found.pop()
+    }
+
+    /// The points of the exponential histogram of this name, if it is one of floats.
+    pub(crate) fn exponential(&self, name: &str) -> Vec<ExponentialHistogramDataPoint<f64>> {
+        let mut collected = ResourceMetrics::default();
+        self.0.collect(&mut collected).expect("the reader is not shut down");
+        let metrics = collected.scope_metrics().flat_map(|scope| scope.metrics());
+        let points =
+            metrics.filter(|metric| metric.name() == name).flat_map(|metric| match metric.data() {
+                AggregatedMetrics::F64(MetricData::ExponentialHistogram(histogram)) => {
+                    histogram.data_points().cloned().collect()
+                }
+                _ => Vec::new(),
+            });
+        points.collect()
     }
 
     /// The one series of this name, once it is there: instruments made after the start follow in the background.
@@ -112,7 +129,16 @@ fn of_type<T: Copy>(
                 })
                 .collect()
         }
-        MetricData::ExponentialHistogram(_) => Vec::new(),
+        MetricData::ExponentialHistogram(histogram) => {
+            let points = histogram.data_points();
+            points
+                .map(|point| {
+                    let labels = text(point.attributes());
+                    let count = point.count() as u64;
+                    reading("exponential histogram", labels, float(point.sum()), count)
+                })
+                .collect()
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use super::series::Wanted;
 /// | `== 3`, also `!=`, `<`, `<=`, `>`, `>=` | counter, gauge | its value |
 /// | `in 2..=4` | counter, gauge | its value, in a range |
 /// | `count == 2`, `sum in 0.4..0.6`, `min`, `max` | histogram | one of its numbers |
-/// | `buckets == [1, 0, 1]` | histogram | how many values each bucket has, not cumulative |
+/// | `buckets == [1, 0, 1]` | histogram that is not exponential | how many values each bucket has, not cumulative |
 ///
 /// Several checks stand behind each other with commas. Numbers compare by size, whatever their type, and exactly: for a
 /// sum of floats that is rounded, give a range.

@@ -136,15 +136,16 @@ impl fmt::Display for Part {
 impl Part {
     /// This number of `series`, or why it has none.
     fn of(self, series: &Series<'_>) -> Result<Value, String> {
-        let part = match (self, series.value(), series.histogram()) {
+        let distribution = series.distribution();
+        let part = match (self, series.value(), distribution) {
             (Self::Value, value, _) => value,
-            (Self::Count, _, Some(histogram)) => Some(Value::U64(histogram.count)),
-            (Self::Sum, _, Some(histogram)) => Some(Value::F64(histogram.sum)),
-            (Self::Min, _, Some(histogram)) => histogram.min.map(Value::F64),
-            (Self::Max, _, Some(histogram)) => histogram.max.map(Value::F64),
+            (Self::Count, _, Some(it)) => Some(Value::U64(it.count)),
+            (Self::Sum, _, Some(it)) => Some(Value::F64(it.sum)),
+            (Self::Min, _, Some(it)) => it.min.map(Value::F64),
+            (Self::Max, _, Some(it)) => it.max.map(Value::F64),
             (_, _, None) => None,
         };
-        let is_known = matches!(self, Self::Min | Self::Max) && series.histogram().is_some();
+        let is_known = matches!(self, Self::Min | Self::Max) && distribution.is_some();
         part.ok_or_else(
             || {
                 if is_known { format!("{self}is not known") } else { part_missing(series) }
@@ -154,10 +155,15 @@ impl Part {
 }
 
 fn part_missing(series: &Series<'_>) -> String {
-    match series.histogram() {
-        Some(_) => "a histogram, which has `count`, `sum`, `min`, `max` and `buckets`".to_owned(),
-        None => "no histogram: write `== ..` for its value".to_owned(),
-    }
+    let text = match (series.histogram(), series.exponential_histogram()) {
+        (Some(_), _) => "a histogram, which has `count`, `sum`, `min`, `max` and `buckets`",
+        (_, Some(_)) => {
+            "an exponential histogram, which has `count`, `sum`, `min` and `max`; \
+             for its buckets ask `Seen::exponential_histogram`"
+        }
+        (None, None) => "no histogram: write `== ..` for its value",
+    };
+    text.to_owned()
 }
 
 impl Comparison {

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use meterkit_core::{Attributes, HistogramPoint, Metric, Registry, ScopeMetrics, Value};
+use meterkit_core::{
+    Attributes, ExponentialHistogramPoint, HistogramPoint, Metric, Registry, ScopeMetrics, Value,
+};
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
 
@@ -115,6 +117,10 @@ impl Seen {
     pub fn value<const N: usize>(&self, name: &str, labels: [(&str, &str); N]) -> Option<Value> {
         let series = self.get(name, labels)?;
         assert!(series.histogram().is_none(), "`{name}` is a histogram: ask for `histogram`");
+        assert!(
+            series.exponential_histogram().is_none(),
+            "`{name}` is an exponential histogram: ask for `exponential_histogram`",
+        );
         series.value()
     }
 
@@ -132,7 +138,39 @@ impl Seen {
     ) -> Option<&HistogramPoint> {
         let series = self.get(name, labels)?;
         assert!(series.value().is_none(), "`{name}` is no histogram: ask for `value`");
+        assert!(
+            series.exponential_histogram().is_none(),
+            "`{name}` is an exponential histogram: ask for `exponential_histogram`",
+        );
         series.histogram()
+    }
+
+    /// Count, sum, smallest, largest, scale and buckets of an exponential histogram: of the series with exactly these
+    /// labels, their values as text.
+    ///
+    /// ```
+    /// # let kit = meterkit::testing::TestKit::new();
+    /// let sizes = kit.semconv("http").histogram::<u64>("sizes").exponential_with(160, 0).build()?;
+    /// sizes.record(3); // above 2, not above 4: bucket 1 at scale 0
+    /// let seen = kit.collect();
+    /// let sizes = seen.exponential_histogram("sizes", []).expect("it has a value");
+    /// assert_eq!((sizes.scale, sizes.positive.count(1)), (0, 1));
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// The metric is no exponential histogram, or several scopes have such a series.
+    #[track_caller]
+    pub fn exponential_histogram<const N: usize>(
+        &self,
+        name: &str,
+        labels: [(&str, &str); N],
+    ) -> Option<&ExponentialHistogramPoint> {
+        let series = self.get(name, labels)?;
+        let point = series.exponential_histogram();
+        assert!(point.is_some(), "`{name}` is no exponential histogram: `{series}`");
+        point
     }
 
     /// Only what the scope with this full name holds, in all its versions.

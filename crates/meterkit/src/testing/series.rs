@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 use std::time::SystemTime;
 
 use meterkit_core::{
-    AttributeValue, Attributes, Data, Descriptor, HistogramPoint, LabelRef, LabelValue, Metric,
-    NumberPoint, Value,
+    AttributeValue, Attributes, Data, Descriptor, ExponentialHistogramPoint, HistogramPoint,
+    LabelRef, LabelValue, Metric, NumberPoint, Value,
 };
 use opentelemetry::InstrumentationScope;
 
@@ -25,6 +25,16 @@ pub struct Series<'a> {
 enum Point<'a> {
     Number(&'a NumberPoint),
     Histogram(&'a HistogramPoint, &'a [f64]),
+    Exponential(&'a ExponentialHistogramPoint),
+}
+
+/// What histograms of both kinds have.
+#[derive(Clone, Copy)]
+pub(super) struct Distribution {
+    pub(super) count: u64,
+    pub(super) sum: f64,
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
 }
 
 impl<'a> Series<'a> {
@@ -38,6 +48,9 @@ impl<'a> Series<'a> {
             }
             Data::Histogram { points, bounds, .. } => {
                 points.iter().map(|point| series(Point::Histogram(point, bounds))).collect()
+            }
+            Data::ExponentialHistogram { points, .. } => {
+                points.iter().map(|point| series(Point::Exponential(point))).collect()
             }
             _ => Vec::new(),
         }
@@ -58,6 +71,7 @@ impl<'a> Series<'a> {
         match self.point {
             Point::Number(point) => &point.attributes,
             Point::Histogram(point, _) => &point.attributes,
+            Point::Exponential(point) => &point.attributes,
         }
     }
 
@@ -75,6 +89,7 @@ impl<'a> Series<'a> {
         match self.point {
             Point::Number(point) => point.start,
             Point::Histogram(point, _) => point.start,
+            Point::Exponential(point) => point.start,
         }
     }
 
@@ -82,23 +97,47 @@ impl<'a> Series<'a> {
     pub fn value(&self) -> Option<Value> {
         match self.point {
             Point::Number(point) => Some(point.value),
-            Point::Histogram(..) => None,
+            Point::Histogram(..) | Point::Exponential(_) => None,
         }
     }
 
-    /// Count, sum, smallest, largest and buckets of a histogram.
+    /// Count, sum, smallest, largest and buckets of a histogram that is not exponential.
     pub fn histogram(&self) -> Option<&'a HistogramPoint> {
         match self.point {
-            Point::Number(_) => None,
             Point::Histogram(point, _) => Some(point),
+            Point::Number(_) | Point::Exponential(_) => None,
+        }
+    }
+
+    /// Count, sum, smallest, largest, scale and buckets of an exponential histogram.
+    pub fn exponential_histogram(&self) -> Option<&'a ExponentialHistogramPoint> {
+        match self.point {
+            Point::Exponential(point) => Some(point),
+            Point::Number(_) | Point::Histogram(..) => None,
         }
     }
 
     /// The upper bounds of a histogram's buckets, all but that of the last one, which is open.
     pub fn bounds(&self) -> Option<&'a [f64]> {
         match self.point {
-            Point::Number(_) => None,
             Point::Histogram(_, bounds) => Some(bounds),
+            Point::Number(_) | Point::Exponential(_) => None,
+        }
+    }
+
+    /// What a histogram of either kind has.
+    pub(super) fn distribution(&self) -> Option<Distribution> {
+        macro_rules! of {
+            ($point:expr) => {{
+                let point = $point;
+                let (count, sum, min, max) = (point.count, point.sum, point.min, point.max);
+                Some(Distribution { count, sum, min, max })
+            }};
+        }
+        match self.point {
+            Point::Number(_) => None,
+            Point::Histogram(point, _) => of!(point),
+            Point::Exponential(point) => of!(point),
         }
     }
 }
@@ -106,23 +145,42 @@ impl<'a> Series<'a> {
 impl fmt::Display for Series<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.descriptor.name, Braced(self.labels()))?;
+        if let Some(Distribution { count, sum, min, max }) = self.distribution() {
+            write!(f, " count={count} sum={}", number(Value::F64(sum)))?;
+            for (name, end) in [("min", min), ("max", max)] {
+                if let Some(end) = end {
+                    write!(f, " {name}={}", number(Value::F64(end)))?;
+                }
+            }
+        }
         match self.point {
             Point::Number(point) => write!(f, " {}", number(point.value)),
             Point::Histogram(point, bounds) => {
-                write!(f, " count={} sum={}", point.count, number(Value::F64(point.sum)))?;
-                for (name, end) in [("min", point.min), ("max", point.max)] {
-                    if let Some(end) = end {
-                        write!(f, " {name}={}", number(Value::F64(end)))?;
-                    }
-                }
                 let open = [f64::INFINITY];
                 for (bound, count) in bounds.iter().chain(&open).zip(&point.buckets) {
                     write!(f, " ≤{}:{count}", number(Value::F64(*bound)))?;
                 }
                 Ok(())
             }
+            Point::Exponential(point) => write_exponential(f, point),
         }
     }
+}
+
+/// The buckets that have values, from the lowest to the highest.
+fn write_exponential(f: &mut fmt::Formatter<'_>, point: &ExponentialHistogramPoint) -> fmt::Result {
+    write!(f, " scale={}", point.scale)?;
+    let has_values = |bucket: &(f64, f64, u64)| bucket.2 > 0;
+    for (_, upper, count) in point.negative.bounded(point.scale).rev().filter(has_values) {
+        write!(f, " ≥{}:{count}", number(Value::F64(-upper)))?;
+    }
+    if point.zero_count > 0 {
+        write!(f, " 0:{}", point.zero_count)?;
+    }
+    for (_, upper, count) in point.positive.bounded(point.scale).filter(has_values) {
+        write!(f, " ≤{}:{count}", number(Value::F64(upper)))?;
+    }
+    Ok(())
 }
 
 /// `{kind="create",success="true"}`; nothing when there are none.

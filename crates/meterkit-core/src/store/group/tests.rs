@@ -1,6 +1,7 @@
 //! What removed series take of memory: not seen from outside.
 
 use super::*;
+use crate::buckets::Buckets;
 use crate::instrument::Counter;
 use crate::kind::Kind;
 use crate::labels::{LabelValue, LabelVisitor};
@@ -30,7 +31,7 @@ fn series_that_are_removed_take_no_memory() {
         description: String::new(),
         label_keys: Id::KEYS,
         attributes: Vec::new(),
-        bounds: Arc::default(),
+        buckets: Buckets::none(),
     };
     let shared =
         Arc::new(Shared::new(identity, "requests".into(), Arc::default(), settings.clone()));

@@ -54,7 +54,7 @@ fn place(entry: &CatalogueEntry) -> String {
 }
 
 /// All that can change while the name stays.
-fn fields(entry: &CatalogueEntry) -> [(&'static str, String); 12] {
+fn fields(entry: &CatalogueEntry) -> [(&'static str, String); 13] {
     let scope = &entry.scope;
     [
         ("Prometheus name", quoted(&entry.prometheus_name)),
@@ -65,6 +65,7 @@ fn fields(entry: &CatalogueEntry) -> [(&'static str, String); 12] {
         ("labels", format!("[{}]", entry.labels.iter().map(label).collect::<Vec<_>>().join(", "))),
         ("attributes", format!("{:?}", entry.attributes)),
         ("buckets", format!("{:?}", entry.buckets)),
+        ("exponential buckets", exponential(entry)),
         ("scope", quoted(&scope.name)),
         ("scope's version", optional(&scope.version)),
         ("scope's schema", optional(&scope.schema_url)),
@@ -85,6 +86,10 @@ fn label(label: &CatalogueLabel) -> String {
         text.push_str(&format!(" with {values} values at most"));
     }
     text
+}
+
+fn exponential(entry: &CatalogueEntry) -> String {
+    entry.exponential.map_or_else(|| "none".to_owned(), |limits| limits.to_string())
 }
 
 fn quoted(text: &str) -> String {
@@ -162,6 +167,22 @@ mod tests {
     buckets: [0.1, 1.0] -> [100.0]
     scope's version: none -> `2`
     scope's attributes: {} -> {\"tier\": \"gold\"}
+",
+        );
+    }
+
+    #[test]
+    fn a_histogram_that_became_exponential_is_told_with_its_limits() {
+        assert_differences(
+            |registry| {
+                let _ = registry.semconv("http").histogram::<f64>("sizes").buckets([1.0]).build();
+            },
+            |registry| {
+                let _ = registry.semconv("http").histogram::<f64>("sizes").exponential().build();
+            },
+            "  changed: sizes (scope http, in Prometheus sizes)
+    buckets: [1.0] -> []
+    exponential buckets: none -> exponential, up to 160 buckets and scale 20
 ",
         );
     }

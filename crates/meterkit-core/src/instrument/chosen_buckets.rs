@@ -1,0 +1,73 @@
+//! Which buckets a histogram about to be made gets.
+
+use super::builder::InstrumentBuilder;
+use super::group::Group;
+use super::histogram::Histogram;
+use crate::buckets::{Buckets, ExponentialLimits};
+use crate::labels::Labels;
+use crate::number::HistogramNumber;
+
+impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
+    /// Upper bounds of the buckets, rising; the last bucket is open by itself. By default they follow the unit.
+    ///
+    /// Of this and [`exponential`](Self::exponential), the later call wins.
+    pub fn buckets(mut self, bounds: impl Into<Vec<f64>>) -> Self {
+        self.chosen_buckets = Some(Buckets::Explicit(bounds.into().into()));
+        self
+    }
+
+    /// Buckets that follow the values: no bounds to choose, and fine ones wherever the values are.
+    ///
+    /// OpenTelemetry's base-2 exponential histogram: at most 160 buckets for positive values and 160 for negative ones, as
+    /// fine as they can be, up to scale 20. The wider the values of a series lie apart, the coarser they get: where the
+    /// largest is 500 times the smallest, a bucket is 4.4 % wide.
+    ///
+    /// Of this and [`buckets`](Self::buckets), the later call wins. Targets that know no such buckets, such as
+    /// Prometheus' text format, are given count and sum.
+    ///
+    /// Follows OpenTelemetry's Metrics SDK, section Base2 Exponential Bucket Histogram Aggregation.
+    ///
+    /// ```
+    /// # let registry = meterkit::Registry::new();
+    /// # let meter = registry.scoped("plugin", "catalog");
+    /// let duration = meter.histogram::<f64>("processing.duration").unit("s").exponential().build()?;
+    /// duration.record(0.004);
+    /// duration.record(90.0);
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    pub fn exponential(self) -> Self {
+        let ExponentialLimits { max_size, max_scale } = ExponentialLimits::default();
+        self.exponential_with(max_size, max_scale)
+    }
+
+    /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, 2 to 16,384, and `max_scale`
+    /// as the scale to begin with, -10 to 20.
+    pub fn exponential_with(mut self, max_size: u32, max_scale: i32) -> Self {
+        self.chosen_buckets = Some(Buckets::Exponential(ExponentialLimits { max_size, max_scale }));
+        self
+    }
+}
+
+impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
+    /// Upper bounds of the buckets, rising; the last bucket is open by itself. By default they follow the unit.
+    ///
+    /// Of this and [`exponential`](Self::exponential), the later call wins.
+    pub fn buckets(mut self, bounds: impl Into<Vec<f64>>) -> Self {
+        self.chosen_buckets = Some(Buckets::Explicit(bounds.into().into()));
+        self
+    }
+
+    /// Buckets that follow the values: see
+    /// [`exponential`](InstrumentBuilder::<Histogram>::exponential) of a single histogram. Each series has its own.
+    pub fn exponential(self) -> Self {
+        let ExponentialLimits { max_size, max_scale } = ExponentialLimits::default();
+        self.exponential_with(max_size, max_scale)
+    }
+
+    /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, 2 to 16,384, and `max_scale`
+    /// as the scale to begin with, -10 to 20.
+    pub fn exponential_with(mut self, max_size: u32, max_scale: i32) -> Self {
+        self.chosen_buckets = Some(Buckets::Exponential(ExponentialLimits { max_size, max_scale }));
+        self
+    }
+}

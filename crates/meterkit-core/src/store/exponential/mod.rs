@@ -1,0 +1,144 @@
+//! The buckets of one exponential histogram's series, at whatever scale its values fit in.
+
+mod index;
+
+pub(crate) use self::index::{MAX_SCALE, index_of};
+use crate::buckets::ExponentialLimits;
+use crate::data::ExponentialBuckets;
+
+/// Counts of values by their size.
+///
+/// The buckets grow until there may be no more of them; then pairs of neighbours are joined, until the new value has
+/// room. Memory is bounded by the limits, whatever is recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ExponentialCounts {
+    limits: ExponentialLimits,
+    pub(crate) scale: i32,
+    pub(crate) zero: u64,
+    pub(crate) positive: ExponentialBuckets,
+    pub(crate) negative: ExponentialBuckets,
+}
+
+/// Where a value belongs, whatever the scale is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Zero,
+    /// The index at [`MAX_SCALE`].
+    Positive(i32),
+    /// That of the magnitude.
+    Negative(i32),
+}
+
+impl Place {
+    /// The place of a finite number.
+    #[inline]
+    pub(crate) fn of(number: f64) -> Self {
+        if number > 0.0 {
+            Self::Positive(index_of(number))
+        } else if number < 0.0 {
+            Self::Negative(index_of(-number))
+        } else {
+            Self::Zero
+        }
+    }
+}
+
+impl ExponentialCounts {
+    pub(crate) fn new(limits: ExponentialLimits) -> Self {
+        Self {
+            limits,
+            scale: limits.max_scale,
+            zero: 0,
+            positive: ExponentialBuckets::default(),
+            negative: ExponentialBuckets::default(),
+        }
+    }
+
+    /// Forgets all values, and gives their memory back.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.limits);
+    }
+
+    #[inline]
+    pub(crate) fn add(&mut self, place: Place) {
+        let scale = self.scale;
+        let (index, buckets) = match place {
+            Place::Zero => return self.zero += 1,
+            Place::Positive(index) => (index, &mut self.positive),
+            Place::Negative(index) => (index, &mut self.negative),
+        };
+        let at = i64::from(index >> (MAX_SCALE - scale)) - i64::from(buckets.offset);
+        match usize::try_from(at).ok().and_then(|at| buckets.counts.get_mut(at)) {
+            Some(count) => *count += 1,
+            None => self.add_beyond(place),
+        }
+    }
+
+    /// Adds a value for which there is no bucket yet.
+    #[cold]
+    fn add_beyond(&mut self, place: Place) {
+        let (index, buckets) = match place {
+            Place::Zero => return,
+            Place::Positive(index) => (index, &self.positive),
+            Place::Negative(index) => (index, &self.negative),
+        };
+        let steps = self.limits.steps_to_fit(buckets, index >> (MAX_SCALE - self.scale));
+        if steps > 0 {
+            self.scale -= steps as i32;
+            self.positive.downscale(steps);
+            self.negative.downscale(steps);
+        }
+        let max_size = self.limits.max_size as usize;
+        let index = index >> (MAX_SCALE - self.scale);
+        let buckets = match place {
+            Place::Negative(_) => &mut self.negative,
+            _ => &mut self.positive,
+        };
+        buckets.include(index, max_size);
+        buckets.counts[(index - buckets.offset) as usize] += 1;
+    }
+}
+
+impl ExponentialLimits {
+    /// How often neighbours must be joined until there is room for the bucket at `index` too.
+    fn steps_to_fit(self, buckets: &ExponentialBuckets, index: i32) -> u32 {
+        let index = i64::from(index);
+        let (mut low, mut high) = (index, index);
+        if !buckets.counts.is_empty() {
+            let first = i64::from(buckets.offset);
+            low = low.min(first);
+            high = high.max(first + buckets.counts.len() as i64 - 1);
+        }
+        let mut steps = 0;
+        // Two are always enough in the end: one below 1, and one above.
+        while high - low >= i64::from(self.max_size) {
+            low >>= 1;
+            high >>= 1;
+            steps += 1;
+        }
+        steps
+    }
+}
+
+impl ExponentialBuckets {
+    /// Makes sure that there is a bucket at `index`; there will be `max_size` at most.
+    fn include(&mut self, index: i32, max_size: usize) {
+        if self.counts.is_empty() {
+            self.offset = index;
+        }
+        let before = (i64::from(self.offset) - i64::from(index)).max(0) as usize;
+        let behind = (i64::from(index) - i64::from(self.offset) + 1).max(0) as usize;
+        let size = (before + self.counts.len()).max(behind);
+        if size > self.counts.capacity() {
+            // Twice as many each time, but never more than there may be.
+            let room = size.max(2 * self.counts.capacity()).max(8).min(max_size);
+            self.counts.reserve_exact(room - self.counts.len());
+        }
+        self.counts.resize(size, 0);
+        self.counts.rotate_right(before);
+        self.offset = self.offset.min(index);
+    }
+}
+
+#[cfg(test)]
+mod tests;
