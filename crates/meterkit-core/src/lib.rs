@@ -28,6 +28,7 @@ mod registry;
 mod scope;
 mod scope_patterns;
 mod store;
+mod store_health;
 
 pub use self::attributes::{AttributeValue, Attributes};
 pub use self::buckets::ExponentialLimits;
@@ -63,3 +64,4 @@ pub use self::scope_patterns::ScopePatterns;
 pub use self::store::callbacks::{BackgroundTask, in_callback};
 pub use self::store::clock::ManualClock;
 pub use self::store::entry::Entry;
+pub use self::store_health::StoreHealth;

@@ -11,6 +11,7 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 
 use crate::foreign;
 use crate::reader::SharedReader;
+use crate::self_metrics::SelfMetrics;
 use crate::snapshot::Snapshot;
 
 thread_local! {
@@ -25,6 +26,7 @@ pub(crate) struct Collector {
     resource: Attributes,
     reader: SharedReader,
     max_age: Duration,
+    metrics: Arc<SelfMetrics>,
     flight: Mutex<Flight>,
     landed: Condvar,
 }
@@ -57,12 +59,14 @@ impl Collector {
         resource: Attributes,
         reader: SharedReader,
         max_age: Duration,
+        metrics: Arc<SelfMetrics>,
     ) -> Self {
         Self {
             registry,
             resource,
             reader,
             max_age,
+            metrics,
             flight: Mutex::default(),
             landed: Condvar::new(),
         }
@@ -102,9 +106,16 @@ impl Collector {
         let started = Instant::now();
         let snapshot = Arc::new(self.take());
         let taken = Taken { snapshot: snapshot.clone(), started, ended: Instant::now() };
+        // In the next snapshot: this one is taken.
+        self.metrics.collected(taken.ended - started);
         self.lock().last = Some(taken);
         drop(landing);
         snapshot
+    }
+
+    /// How long ago the last collection ended, and what it took.
+    pub(crate) fn last(&self) -> Option<(Duration, Arc<Snapshot>)> {
+        self.lock().last.as_ref().map(|last| (last.ended.elapsed(), last.snapshot.clone()))
     }
 
     /// For a callback: the last snapshot, or what the store holds.

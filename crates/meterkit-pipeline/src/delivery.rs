@@ -1,5 +1,6 @@
 //! Delivery to one push target: its schedule, its retries, its deltas.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use meterkit_core::Temporality;
@@ -9,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout, timeout_at};
 use crate::backoff::Backoff;
 use crate::baseline::Baseline;
 use crate::collector::Freshness;
+use crate::component::Component;
 use crate::moment::after;
 use crate::snapshot::Snapshot;
 use crate::source::{Closed, Source};
@@ -18,6 +20,7 @@ use crate::target::{ExportError, Schedule, Target};
 pub(crate) struct Delivery {
     target: Box<dyn Target>,
     schedule: Schedule,
+    component: Arc<Component>,
     source: Source,
     stop: watch::Receiver<Option<Ending>>,
     /// Where deltas begin.
@@ -44,10 +47,12 @@ impl Delivery {
     pub(crate) fn new(
         target: Box<dyn Target>,
         schedule: Schedule,
+        component: Arc<Component>,
         source: Source,
         stop: watch::Receiver<Option<Ending>>,
     ) -> Self {
-        Self { target, schedule, source, stop, baseline: Baseline::default(), is_failing: false }
+        let (baseline, is_failing) = (Baseline::default(), false);
+        Self { target, schedule, component, source, stop, baseline, is_failing }
     }
 
     /// Exports once per interval and whenever asked; at the end once more.
@@ -100,6 +105,17 @@ impl Delivery {
     }
 
     async fn send(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        // Dropped by a panic or at the end of the runtime, it says so.
+        let operation = self.component.begin(snapshot.len());
+        let outcome = self.attempt(snapshot).await;
+        match &outcome {
+            Ok(()) => operation.succeeded(self.target.rejected()),
+            Err(error) => operation.failed(error),
+        }
+        outcome
+    }
+
+    async fn attempt(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
         let give_up = after(self.schedule.interval);
         let mut stop = self.stop.clone();
         let mut backoff = Backoff::new();
@@ -111,6 +127,7 @@ impl Delivery {
                 Ok(Err(error)) => error,
                 Err(_) => ExportError::Timeout(limit),
             };
+            self.component.attempt_failed(&error);
             let wait = match &error {
                 ExportError::Permanent { .. } => return Err(error),
                 ExportError::Retryable { retry_after, .. } => backoff.next(*retry_after),

@@ -17,10 +17,13 @@ use opentelemetry_sdk::metrics::{
 use tokio::sync::mpsc;
 
 use crate::collector::Collector;
+use crate::component::Components;
 use crate::error::{FlushError, StartError};
+use crate::health::Health;
 use crate::hooks::{self, News};
 use crate::moment::after;
 use crate::reader::SharedReader;
+use crate::self_metrics::SelfMetrics;
 use crate::source::{Closed, Source};
 use crate::target::{Schedule, Target};
 use crate::work::{Command, Service, Stop, Work};
@@ -72,6 +75,11 @@ impl Pipeline {
     /// Where pull targets get their snapshots.
     pub fn source(&self) -> Source {
         self.source.clone()
+    }
+
+    /// How collection and delivery are doing.
+    pub fn health(&self) -> Health {
+        self.source.health(&self.registry)
     }
 
     /// The SDK's provider, for libraries that use OpenTelemetry's own API.
@@ -242,9 +250,18 @@ impl PipelineBuilder {
             .with_resource(sdk_resource(&self.resource))
             .build();
         let registry = self.registry;
+        let metrics = Arc::new(SelfMetrics::new(registry.clone()));
+        let components = Arc::new(Components::new(metrics.clone()));
+        let targets = self.targets.into_iter().map(|(target, schedule)| {
+            let (name, component_type) = (target.name(), target.component_type());
+            let component = components.push(name, component_type, target.endpoint());
+            (target, schedule, component)
+        });
+        let targets = targets.collect();
+        let (resource, max_age) = (self.resource, self.max_age);
         let collector =
-            Arc::new(Collector::new(registry.clone(), self.resource, reader, self.max_age));
-        let source = Source::new(collector.clone(), runtime.handle().clone());
+            Arc::new(Collector::new(registry.clone(), resource, reader, max_age, metrics));
+        let source = Source::new(collector.clone(), components, runtime.handle().clone());
         let news = News::default();
         if self.has_readers {
             let runtime = runtime.handle().clone();
@@ -260,7 +277,7 @@ impl PipelineBuilder {
             claim: self.claim,
             source: source.clone(),
             provider: provider.clone(),
-            targets: self.targets,
+            targets,
             services: self.services,
             news,
         };

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use meterkit_core::Registry;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 
 use crate::collector::{Collector, Freshness};
+use crate::component::Components;
+use crate::endpoint::Endpoint;
+use crate::health::Health;
 use crate::snapshot::Snapshot;
 
 /// Gives snapshots to whoever serves them: a scrape endpoint, a handler in the application's own server.
@@ -16,6 +20,7 @@ use crate::snapshot::Snapshot;
 #[derive(Clone, Debug)]
 pub struct Source {
     collector: Arc<Collector>,
+    components: Arc<Components>,
     runtime: Handle,
     /// Who waits for a collection waits here, not on a thread.
     turn: Arc<Mutex<()>>,
@@ -28,8 +33,40 @@ pub struct Source {
 pub struct Closed;
 
 impl Source {
-    pub(crate) fn new(collector: Arc<Collector>, runtime: Handle) -> Self {
-        Self { collector, runtime, turn: Arc::default() }
+    pub(crate) fn new(
+        collector: Arc<Collector>,
+        components: Arc<Components>,
+        runtime: Handle,
+    ) -> Self {
+        Self { collector, components, runtime, turn: Arc::default() }
+    }
+
+    /// A pull target that gives these snapshots away: has self-metrics and [`Health`](crate::Health) tell of it.
+    ///
+    /// `name` is the target's, as in `OTEL_METRICS_EXPORTER`; `component_type` is one of those that OpenTelemetry's
+    /// Semantic Conventions know, if one fits; `endpoint` is where it can be asked, without secrets. Asking twice for the
+    /// same name and endpoint gives the same one.
+    pub fn endpoint(
+        &self,
+        name: &str,
+        component_type: &str,
+        endpoint: impl Into<String>,
+    ) -> Endpoint {
+        Endpoint::new(self.components.pull(name, component_type, endpoint.into()))
+    }
+
+    pub(crate) fn health(&self, registry: &Registry) -> Health {
+        let last = self.collector.last();
+        Health {
+            targets: self.components.health(),
+            store: registry.store_health(),
+            snapshot_age: last.as_ref().map(|(age, _)| *age),
+            snapshot_points: last.map_or(0, |(_, snapshot)| snapshot.len()),
+        }
+    }
+
+    pub(crate) fn components(&self) -> &Components {
+        &self.components
     }
 
     /// A recent snapshot. Callbacks run on a thread of the pipeline, not on the caller's.

@@ -21,6 +21,12 @@ pub trait Target: Debug + Send + 'static {
     /// Where it sends to, for people. Must not hold secrets.
     fn endpoint(&self) -> String;
 
+    /// The attribute `otel.component.type` of its self-metrics: one of those that OpenTelemetry's Semantic Conventions know,
+    /// such as `otlp_grpc_metric_exporter`. The name of the Rust type by default, as they ask for.
+    fn component_type(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
     /// Whether snapshots come as they are, or as the difference to what was acknowledged.
     ///
     /// A series that is missing in some of them and comes back goes on where its last delta ended. One that was missing
@@ -33,6 +39,12 @@ pub trait Target: Debug + Send + 'static {
     ///
     /// Must not block the thread: the other targets share it.
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a>;
+
+    /// How many points of the last export the receiver refused though it took the others. Asked for after each success;
+    /// counted as `error.type=rejected` in self-metrics, and in [`Health`](crate::Health).
+    fn rejected(&self) -> u64 {
+        0
+    }
 
     /// Called once, after the last export.
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -69,6 +81,15 @@ pub enum ExportError {
 }
 
 impl ExportError {
+    /// The attribute `error.type` of self-metrics: `retryable`, `permanent` or `timeout`.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Retryable { .. } => "retryable",
+            Self::Permanent { .. } => "permanent",
+            Self::Timeout(_) => "timeout",
+        }
+    }
+
     /// A failure that may pass.
     pub fn retryable(reason: impl Into<String>) -> Self {
         Self::Retryable { reason: reason.into(), retry_after: None }

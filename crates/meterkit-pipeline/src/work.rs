@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{timeout, timeout_at};
 
+use crate::component::Component;
 use crate::delivery::{self, Delivery, Ending, Flush};
 use crate::error::{FlushError, TargetFailure};
 use crate::hooks::News;
@@ -30,7 +31,7 @@ pub(crate) struct Work {
     pub(crate) claim: Claim,
     pub(crate) source: Source,
     pub(crate) provider: SdkMeterProvider,
-    pub(crate) targets: Vec<(Box<dyn Target>, Schedule)>,
+    pub(crate) targets: Vec<(Box<dyn Target>, Schedule, Arc<Component>)>,
     pub(crate) services: Vec<Service>,
     pub(crate) news: News,
 }
@@ -85,11 +86,12 @@ impl Work {
         let served: Vec<Served> = self
             .targets
             .into_iter()
-            .map(|(target, schedule)| {
+            .map(|(target, schedule, component)| {
                 let (flushes, asked) = mpsc::channel(1);
                 let name = target.name().to_owned();
                 let source = self.source.clone();
-                let delivery = Delivery::new(target, schedule, source, stopped.clone());
+                let stopped = stopped.clone();
+                let delivery = Delivery::new(target, schedule, component, source, stopped);
                 Served { name, flushes, task: tokio::spawn(delivery.run(asked)) }
             })
             .collect();
@@ -117,6 +119,7 @@ impl Work {
                     let outcome = finish(served, services, registry, provider, deadline).await;
                     self.registry.set_hooks(Hooks::default());
                     self.registry.unmap();
+                    self.source.components().retire();
                     // Before the answer: whoever has it may start another pipeline.
                     drop(self.claim);
                     let _ = reply.send(outcome);

@@ -149,11 +149,11 @@ fn instruments_that_differ_in_their_description_alone_have_deltas_of_their_own()
 struct Page(Arc<Mutex<(Vec<u8>, bool)>>);
 
 impl Page {
-    /// The lines written since this was last asked, without the headings.
+    /// The lines written since this was last asked, without the headings and what the pipeline tells of itself.
     fn take(&self) -> Vec<String> {
         let bytes = std::mem::take(&mut self.0.lock().unwrap().0);
         let text = String::from_utf8(bytes).unwrap();
-        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+        text.lines().filter(|line| line.starts_with("backstage.")).map(str::to_owned).collect()
     }
 
     fn fail(&self, fails: bool) {

@@ -4,12 +4,14 @@ mod block_on;
 mod readings;
 mod scripted_target;
 
+use std::time::Duration;
+
 use meterkit_core::{Counter, Registry};
 use meterkit_pipeline::Pipeline;
 
 use self::block_on::block_on;
 use self::readings::value;
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen};
+use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen, Step};
 
 struct Running {
     pipeline: Pipeline,
@@ -108,6 +110,32 @@ fn without_any_runtime() {
 fn under_an_executor_that_is_not_tokio() {
     block_on(Running::start().flush_and_shut_down());
     block_on(async { Running::start().flush_and_shut_down_blocking() });
+}
+
+#[test]
+fn under_smol() {
+    smol::block_on(Running::start().flush_and_shut_down());
+    smol::block_on(async { Running::start().flush_and_shut_down_blocking() });
+}
+
+#[test]
+fn in_a_task_of_smol_whose_only_worker_it_has() {
+    smol::block_on(smol::spawn(Running::start().flush_and_shut_down()));
+    smol::block_on(smol::spawn(async { Running::start().flush_and_shut_down_blocking() }));
+}
+
+#[test]
+fn under_smol_with_a_deadline_that_a_target_misses() {
+    let registry = Registry::new();
+    let (target, seen) = ScriptedTarget::always("scripted", Step::Hang);
+    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().expect("a thread");
+    let short = Duration::from_millis(20);
+    smol::block_on(async {
+        assert!(pipeline.flush(short).await.is_err());
+        assert!(pipeline.shutdown(short).await.is_err());
+    });
+    assert_eq!(seen.attempts(), 1);
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -46,7 +46,7 @@ fn a_stuck_console_holds_up_no_scrape_and_does_not_pile_up_pages() {
     // Some hundred exports that time out.
     std::thread::sleep(Duration::from_millis(600));
     assert_eq!(writes.load(SeqCst), 1, "one page is on its way");
-    assert_eq!(pipeline.source().snapshot_blocking().len(), 1);
+    assert_eq!(pipeline.source().snapshot_blocking().scopes[0].metrics.len(), 1);
 
     drop(reader);
     pipeline.shutdown_blocking(Duration::from_secs(10)).unwrap();

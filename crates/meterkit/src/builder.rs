@@ -14,6 +14,8 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use crate::disabled_scopes;
 use crate::env::{self, EnvError, Ignored, Settings, TargetName};
 use crate::error::InstallError;
+use crate::mixed_versions;
+use crate::resource::{self, ResourceDetector};
 use crate::runtime_metrics::{Observations, RuntimeMetrics};
 use crate::telemetry::Telemetry;
 
@@ -32,6 +34,7 @@ pub struct TelemetryBuilder {
     snapshot_max_age: Option<Duration>,
     callback_budget: Option<Duration>,
     resource: Vec<(String, AttributeValue)>,
+    pub(crate) detectors: Vec<ResourceDetector>,
     schedule: Schedule,
     /// Of targets that have one of their own, by name.
     intervals: BTreeMap<&'static str, Duration>,
@@ -68,6 +71,7 @@ impl TelemetryBuilder {
             snapshot_max_age: None,
             callback_budget: None,
             resource: Vec::new(),
+            detectors: Vec::new(),
             schedule: Schedule::default(),
             intervals: BTreeMap::new(),
             console: None,
@@ -93,6 +97,7 @@ impl TelemetryBuilder {
         builder.snapshot_max_age = settings.snapshot_max_age;
         builder.callback_budget = settings.callback_budget;
         builder.resource = settings.resource;
+        builder.detectors = settings.resource_detectors;
         builder.schedule = settings.schedule;
         builder.intervals = settings.intervals;
         builder.ignored = settings.selection.unserved;
@@ -238,7 +243,8 @@ impl TelemetryBuilder {
     }
 
     /// Starts everything, and makes the provider OpenTelemetry's global one, so that metrics of other libraries
-    /// arrive at the same targets. Logs one line per target.
+    /// arrive at the same targets. Logs one line per target. Where cargo runs the program, it warns of a second version of
+    /// `opentelemetry` in `Cargo.lock`.
     ///
     /// With `OTEL_SDK_DISABLED=true` nothing is collected and nothing is sent.
     ///
@@ -255,6 +261,7 @@ impl TelemetryBuilder {
         }
         let is_global = self.is_global;
         let telemetry = self.start()?;
+        mixed_versions::warn();
         if is_global {
             opentelemetry::global::set_meter_provider(telemetry.provider().clone());
         }
@@ -263,8 +270,11 @@ impl TelemetryBuilder {
 
     fn start(self) -> Result<Telemetry, InstallError> {
         let pipeline = Pipeline::builder(self.registry.clone());
-        let mut pipeline =
-            pipeline.ok_or(InstallError::AlreadyInstalled)?.resource(env::resource(self.resource));
+        let pipeline = pipeline.ok_or(InstallError::AlreadyInstalled)?;
+        // Of one key, the last value counts.
+        let detected = resource::detect(&self.detectors);
+        let attributes = detected.into_iter().chain(self.resource).collect();
+        let mut pipeline = pipeline.resource(env::resource(attributes));
         let naming = match self.namespace {
             Some(namespace) => {
                 let policy = self.naming.unwrap_or_default().policy();
@@ -325,6 +335,11 @@ impl TelemetryBuilder {
             }
         };
         let pipeline = pipeline.start()?;
+        #[cfg(feature = "prometheus")]
+        if let Some(address) = prometheus_address {
+            // From now on, not from when the endpoint is first served.
+            meterkit_prometheus::endpoint(&pipeline.source(), address);
+        }
         StartLine::log(&lines);
         Ok(Telemetry {
             pipeline,

@@ -86,6 +86,8 @@ mod builder;
 mod disabled_scopes;
 pub mod env;
 mod error;
+mod mixed_versions;
+mod resource;
 mod runtime_metrics;
 mod telemetry;
 pub mod testing;
@@ -102,14 +104,14 @@ pub use meterkit_core::{
     ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
     ObservableKind, ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome,
     Polled, Registry, ScopeError, ScopeMetrics, ScopePatternError, ScopePatterns, SeriesObserver,
-    Several, Temporality, TimedFuture, Timer, Unlabelled, UpDownCounter, UpDownCounterGroup,
-    UpDownCounterKind, UpDownNumber, Value, Work,
+    Several, StoreHealth, Temporality, TimedFuture, Timer, Unlabelled, UpDownCounter,
+    UpDownCounterGroup, UpDownCounterKind, UpDownNumber, Value, Work,
 };
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};
 pub use meterkit_pipeline::{
-    Closed, ConsoleTarget, ExportError, ExportFuture, FlushError, Schedule, Snapshot, Source,
-    StartError, Target,
+    Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health, Schedule,
+    Snapshot, Source, StartError, Target, TargetError, TargetFailure, TargetHealth, TargetKind,
 };
 #[cfg(feature = "prometheus")]
 pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape};
@@ -121,4 +123,5 @@ pub use {opentelemetry, opentelemetry_sdk};
 pub use self::builder::TelemetryBuilder;
 pub use self::env::{EnvError, VariableError};
 pub use self::error::{Error, InstallError};
+pub use self::resource::ResourceDetector;
 pub use self::telemetry::Telemetry;

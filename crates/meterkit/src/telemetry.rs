@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meterkit_pipeline::{FlushError, Pipeline, Source};
+use meterkit_pipeline::{FlushError, Health, Pipeline, Source};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 
 use crate::builder::TelemetryBuilder;
@@ -14,7 +14,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Metrics that are collected and delivered, until [`shutdown`](Self::shutdown).
 ///
-/// Keep it for the life of the program: dropping it flushes too, but only for a second.
+/// Keep it for the life of the program: dropping it flushes too, but only for a second, and logs what it cut off.
 ///
 /// ```no_run
 /// use meterkit::{Meter, Telemetry};
@@ -83,10 +83,51 @@ impl Telemetry {
     ///
     /// Which targets failed and why, or that the time passed.
     pub fn flush_blocking(&self) -> Result<(), FlushError> {
-        self.pipeline.flush_blocking(DEADLINE)
+        self.flush_blocking_within(DEADLINE)
     }
 
-    /// Exports once more and stops, within 10 s. Recording stays safe and cheap afterwards.
+    /// Like [`flush_blocking`](Self::flush_blocking), within `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// Which targets failed and why, or that the deadline passed.
+    pub fn flush_blocking_within(&self, deadline: Duration) -> Result<(), FlushError> {
+        self.pipeline.flush_blocking(deadline)
+    }
+
+    /// Exports once more and stops, within 10 s. Recording stays safe and cheap afterwards. The second call does nothing.
+    ///
+    /// Orchestrators end a program with SIGTERM, which by default kills it at once: wait for the signal, and what was
+    /// recorded last still arrives.
+    ///
+    /// ```no_run
+    /// use meterkit::Telemetry;
+    /// # #[cfg(unix)]
+    /// use tokio::signal::unix::{SignalKind, signal};
+    ///
+    /// # #[cfg(unix)]
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     // First of all: from here on the signal no longer kills.
+    ///     let (mut terminate, mut interrupt) =
+    ///         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    ///     let telemetry = Telemetry::from_env()?.install()?;
+    ///
+    ///     // … start the service …
+    ///
+    ///     tokio::select! {
+    ///         _ = terminate.recv() => {}
+    ///         _ = interrupt.recv() => {}
+    ///     }
+    ///     // While what callbacks look at is still there; the service is stopped afterwards.
+    ///     telemetry.shutdown().await?;
+    ///     Ok(())
+    /// }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// Works on any runtime, and in a task of it that must not block: what is waited for runs on a thread of its own.
     ///
     /// # Errors
     ///
@@ -112,9 +153,47 @@ impl Telemetry {
     ///
     /// Which targets failed and why, or that the time passed. Delivery has stopped all the same.
     pub fn shutdown_blocking(&self) -> Result<(), FlushError> {
-        let result = self.pipeline.shutdown_blocking(DEADLINE);
+        self.shutdown_blocking_within(DEADLINE)
+    }
+
+    /// Like [`shutdown_blocking`](Self::shutdown_blocking), within `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// Which targets failed and why, or that the deadline passed. Delivery has stopped all the same.
+    pub fn shutdown_blocking_within(&self, deadline: Duration) -> Result<(), FlushError> {
+        let result = self.pipeline.shutdown_blocking(deadline);
         self.observations.end();
         result
+    }
+
+    /// How collection and delivery are doing: for a readiness check, an admin page, or a line in a log.
+    ///
+    /// Of each target when it last worked, its last error, how often it failed since, and what became of its points;
+    /// beside them what is wrong in the store. The same is exported as metrics: `meterkit.target.last_success` and
+    /// `otel.sdk.exporter.*`, by OpenTelemetry's Semantic Conventions for SDK metrics. Holds no secrets. Costs a look at each
+    /// instrument, and works after the shutdown too.
+    ///
+    /// ```
+    /// use meterkit::{ConsoleTarget, Registry, Telemetry};
+    ///
+    /// # fn main() -> Result<(), meterkit::Error> {
+    /// let telemetry = Telemetry::builder()
+    ///     .registry(Registry::new())
+    ///     .console(ConsoleTarget::new(std::io::sink()))
+    ///     .install()?;
+    /// telemetry.flush_blocking()?;
+    ///
+    /// let health = telemetry.health();
+    /// assert!(health.is_healthy());
+    /// assert_eq!(health.targets[0].name, "console");
+    /// println!("{health}"); // metrics: the target works …
+    /// # telemetry.shutdown_blocking()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn health(&self) -> Health {
+        self.pipeline.health()
     }
 
     /// The address of the scrape endpoint, with the port that the system chose for port 0. `None` without one.

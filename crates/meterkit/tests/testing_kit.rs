@@ -172,13 +172,14 @@ fn a_delta_is_what_came_since_and_gauges_stay() -> Result<(), InstrumentError> {
 #[test]
 fn the_text_of_prometheus_is_what_a_scrape_returns() -> Result<(), Box<dyn std::error::Error>> {
     let kit = catalog()?;
+    // Before the scrape, which the registry then tells of.
+    let text = kit.collect().prometheus_text();
     let telemetry = meterkit::Telemetry::builder().registry(kit.registry().clone()).install()?;
     let scraped = String::from_utf8(telemetry.scrape().text_blocking().to_vec())?;
     // The resource belongs to the process, not to the kit.
     let scraped: String =
         scraped.split_inclusive('\n').filter(|line| !line.contains("target_info")).collect();
 
-    let text = kit.collect().prometheus_text();
     assert_eq!(text, scraped);
     assert!(text.contains("# TYPE backstage_plugin_catalog_operations_total counter\n"), "{text}");
     telemetry.shutdown_blocking()?;
@@ -188,10 +189,12 @@ fn the_text_of_prometheus_is_what_a_scrape_returns() -> Result<(), Box<dyn std::
 #[test]
 fn what_a_pipeline_collected_can_be_looked_at_too() -> Result<(), Box<dyn std::error::Error>> {
     let kit = catalog()?;
+    // Before the pipeline collects, which the registry then tells of.
+    let text = kit.collect().to_string();
     let telemetry = meterkit::Telemetry::builder().registry(kit.registry().clone()).install()?;
     let seen = Seen::from(telemetry.source().snapshot_blocking());
     assert_metric!(seen, OPERATIONS { kind = Kind::Create, .. } == 3);
-    assert_eq!(seen.to_string(), kit.collect().to_string());
+    assert_eq!(seen.to_string(), text);
     telemetry.shutdown_blocking()?;
     Ok(())
 }

@@ -15,5 +15,5 @@ mod server;
 mod text;
 
 pub use self::render::render;
-pub use self::scrape::{Scrape, TEXT_FORMAT};
+pub use self::scrape::{Scrape, TEXT_FORMAT, endpoint};
 pub use self::server::{BindError, BoundServer, PrometheusServer};

@@ -2,21 +2,31 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use meterkit_pipeline::{Closed, Snapshot, Source};
+use meterkit_pipeline::{Closed, Endpoint, Snapshot, Source};
 use tower_service::Service;
 
 use crate::render::render;
 
 /// The content type of the text that scrapes give.
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What self-metrics have as `otel.component.type`.
+const COMPONENT_TYPE: &str = "prometheus_http_text_metric_exporter";
+
+/// The scrape endpoint at `address`, as self-metrics and health tell of it.
+pub fn endpoint(source: &Source, address: SocketAddr) -> Endpoint {
+    source.endpoint("prometheus", COMPONENT_TYPE, format!("http://{address}/metrics"))
+}
 
 /// Gives the text of a scrape, and serves it: as a function, or as a [`tower::Service`](tower_service::Service) for
 /// applications that have a server of their own.
@@ -28,6 +38,7 @@ pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Clone, Debug)]
 pub struct Scrape {
     source: Source,
+    endpoint: Endpoint,
     last: Arc<Mutex<Option<Page>>>,
 }
 
@@ -39,9 +50,16 @@ struct Page {
 }
 
 impl Scrape {
-    /// Scrapes of the pipeline behind `source`.
+    /// Scrapes of the pipeline behind `source`. Self-metrics and health have them as `scrape`.
     pub fn new(source: Source) -> Self {
-        Self { source, last: Arc::default() }
+        let endpoint = source.endpoint("scrape", COMPONENT_TYPE, "served by the application");
+        Self { source, endpoint, last: Arc::default() }
+    }
+
+    /// Scrapes that are served at `address`, as `prometheus`.
+    pub(crate) fn at(source: Source, address: SocketAddr) -> Self {
+        let endpoint = endpoint(&source, address);
+        Self { source, endpoint, last: Arc::default() }
     }
 
     /// The metrics as text, at most `METERKIT_SNAPSHOT_MAX_AGE` old. Its content type is that of the text format, `text/plain; version=0.0.4; charset=utf-8`.
@@ -50,12 +68,14 @@ impl Scrape {
     ///
     /// [`Closed`] after `shutdown()`.
     pub async fn text(&self) -> Result<Bytes, Closed> {
-        Ok(self.page(self.source.snapshot().await?))
+        let asked = Instant::now();
+        Ok(self.page(self.source.snapshot().await?, asked))
     }
 
     /// Like [`text`](Self::text), for programs without a runtime. Callbacks may run on this thread.
     pub fn text_blocking(&self) -> Bytes {
-        self.page(self.source.snapshot_blocking())
+        let asked = Instant::now();
+        self.page(self.source.snapshot_blocking(), asked)
     }
 
     /// Answers a scrape request with `method`, whatever its path.
@@ -77,7 +97,14 @@ impl Scrape {
         response
     }
 
-    fn page(&self, snapshot: Arc<Snapshot>) -> Bytes {
+    fn page(&self, snapshot: Arc<Snapshot>, asked: Instant) -> Bytes {
+        let points = snapshot.len();
+        let text = self.rendered(snapshot);
+        self.endpoint.answered(points, asked.elapsed());
+        text
+    }
+
+    fn rendered(&self, snapshot: Arc<Snapshot>) -> Bytes {
         // Held while rendering: whoever asks meanwhile wants the same text.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {

@@ -180,7 +180,7 @@ impl BoundServer {
                 return;
             }
         };
-        let scrape = Scrape::new(source);
+        let scrape = Scrape::at(source, self.address);
         let room = Arc::new(Semaphore::new(self.config.connections));
         let graceful = GracefulShutdown::new();
         let deadline = loop {

@@ -185,7 +185,7 @@ async fn kinds_and_labels_are_on_the_page_as_they_were_reported() {
     let served = Served::start(&registry, |server| server);
     let guard = meter.register_callback([&rows, &read, &open], move |observer| {
         let (rows, read, open) = &instruments;
-        observer.observe_with(rows, Number(7), -7);
+        observer.observe_series(rows, Number(7), -7);
         observer.observe(read, 512);
         observer.observe(open, -1);
     });

@@ -148,3 +148,25 @@ async fn two_services_of_one_pipeline_give_the_same() {
     assert_eq!(runs.load(Relaxed), 1);
     pipeline.shutdown(LONG).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_was_served_is_told_of_in_the_next_scrape_and_in_the_health() {
+    let registry = Registry::new();
+    registry.semconv("s").counter::<u64>("hits").build().unwrap().increment();
+    let pipeline = Pipeline::builder(registry).unwrap().snapshot_max_age(Duration::ZERO);
+    let pipeline = pipeline.start().unwrap();
+    let scrape = Scrape::new(pipeline.source());
+    scrape.text().await.unwrap();
+    let second = String::from_utf8(scrape.text().await.unwrap().to_vec()).unwrap();
+    let labels = "otel_component_name=\"scrape/0\",\
+                  otel_component_type=\"prometheus_http_text_metric_exporter\"";
+    let exported = format!(
+        "otel_sdk_exporter_metric_data_point_exported_total{{{labels},otel_scope_name=\"meterkit\"}} 1\n"
+    );
+    assert!(second.contains(&exported), "{second}");
+    assert!(second.contains("\nmeterkit_target_last_success_seconds{"), "{second}");
+    let health = pipeline.health();
+    assert_eq!(health.targets.len(), 1, "{health}");
+    assert_eq!(health.targets[0].endpoint, "served by the application");
+    assert!(health.targets[0].last_success.is_some());
+}

@@ -153,6 +153,9 @@ impl<I> InstrumentBuilder<I> {
             return Err(InstrumentError::Unit { name, unit, problem });
         }
         match &self.chosen_buckets {
+            // Conventions on what this library tells of itself ask for histograms of a single bucket.
+            Some(Buckets::Explicit(bounds)) if bounds.is_empty() && self.options.is_self_metric => {
+            }
             Some(Buckets::Explicit(bounds)) => {
                 if let Some(problem) = meterkit_rules::buckets::problem(bounds) {
                     return Err(InstrumentError::Buckets { name, problem });

@@ -124,6 +124,15 @@ pub(super) fn builder<I>(registry: &Registry, name: &'static str) -> InstrumentB
     InstrumentBuilder::new(registry.clone(), ScopeKey::semconv(SCOPE), name.into()).self_metric()
 }
 
+impl Registry {
+    /// A metric that this library keeps about itself, in the scope `meterkit`: for whoever collects and delivers. No limit
+    /// stops it, and it counts in none. A histogram may have no boundaries.
+    #[doc(hidden)]
+    pub fn self_metric<I>(&self, name: &'static str) -> InstrumentBuilder<I> {
+        builder(self, name)
+    }
+}
+
 struct Dropped(DropReason);
 
 impl Labels for Dropped {

@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     first_start: AtomicU64,
     /// Attributes of every series.
     attributes: RwLock<FixedAttributes>,
+    /// How many values were not recorded.
+    dropped: AtomicU64,
     /// Told of values that were not recorded, and of how many.
     pub(crate) on_drop: OnceLock<Box<OnDrop>>,
 }
@@ -52,6 +54,7 @@ impl Settings {
             callback_budget: AtomicU64::new(0),
             first_start: AtomicU64::new(0),
             attributes: RwLock::default(),
+            dropped: AtomicU64::new(0),
             on_drop: OnceLock::new(),
         };
         settings.set_callback_budget(CALLBACK_BUDGET);
@@ -90,7 +93,12 @@ impl Settings {
         start
     }
 
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
     pub(crate) fn count_dropped(&self, reason: DropReason, values: u64) {
+        self.dropped.fetch_add(values, Relaxed);
         if let Some(on_drop) = self.on_drop.get() {
             on_drop(reason, values);
         }

@@ -40,6 +40,7 @@ pub(crate) struct ScriptedTarget {
     temporality: Temporality,
     steps: VecDeque<Step>,
     last: Step,
+    rejected: u64,
     seen: Seen,
 }
 
@@ -62,6 +63,7 @@ impl ScriptedTarget {
             temporality: Temporality::Cumulative,
             steps: steps.into(),
             last: Step::Succeed,
+            rejected: 0,
             seen: seen.clone(),
         };
         (target, seen)
@@ -71,6 +73,11 @@ impl ScriptedTarget {
     pub(crate) fn always(name: &'static str, step: Step) -> (Self, Seen) {
         let (target, seen) = Self::new(name, []);
         (Self { last: step, ..target }, seen)
+    }
+
+    /// Its receiver refuses this many points of each export that it takes.
+    pub(crate) fn rejecting(self, points: u64) -> Self {
+        Self { rejected: points, ..self }
     }
 
     pub(crate) fn delta(self) -> Self {
@@ -85,6 +92,14 @@ impl Target for ScriptedTarget {
 
     fn endpoint(&self) -> String {
         "a test".to_owned()
+    }
+
+    fn component_type(&self) -> &'static str {
+        "scripted_metric_exporter"
+    }
+
+    fn rejected(&self) -> u64 {
+        self.rejected
     }
 
     fn temporality(&self) -> Temporality {

@@ -12,6 +12,7 @@ mod ignored;
 mod names;
 mod parse;
 mod resource;
+mod resource_detectors;
 mod runtime_metrics;
 mod secret_file;
 mod select;
@@ -38,6 +39,7 @@ pub(crate) use self::ignored::Ignored;
 pub(crate) use self::resource::resource;
 pub(crate) use self::runtime_metrics::RuntimeMetrics;
 pub(crate) use self::select::{Selection, TargetName};
+use crate::resource::ResourceDetector;
 
 /// The settings of one process.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) selection: Selection,
     pub(crate) runtime_metrics: Vec<RuntimeMetrics>,
     pub(crate) resource: Vec<(String, AttributeValue)>,
+    pub(crate) resource_detectors: Vec<ResourceDetector>,
     pub(crate) naming: Option<Naming>,
     pub(crate) cardinality_limit: Option<usize>,
     pub(crate) series_limit: Option<usize>,
@@ -75,6 +78,9 @@ impl Settings {
             selection: select::selection(&env),
             runtime_metrics: env.list(&any_target::RUNTIME_METRICS).unwrap_or_default(),
             resource: resource::from_env(&env),
+            resource_detectors: env
+                .list(&any_target::RESOURCE_DETECTORS)
+                .map_or_else(|| ResourceDetector::DEFAULT.to_vec(), |lists| lists.concat()),
             naming: names::naming(&env),
             cardinality_limit: env.get(&any_target::CARDINALITY_LIMIT),
             series_limit: env.get(&any_target::SERIES_LIMIT),

@@ -2,14 +2,19 @@
 #![allow(dead_code, reason = "each test file needs a part of it")]
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// Runs `work` and gives each event of this thread as `LEVEL message field=value …`.
 pub(crate) fn of<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
+    // While there is one subscriber, `tracing` asks the thread that comes to a line first whether anybody wants it: in
+    // another test, that thread has none. With more it asks them all.
+    static OTHERS: LazyLock<[Dispatch; 2]> =
+        LazyLock::new(|| [(); 2].map(|()| Dispatch::new(Lines::default())));
+    LazyLock::force(&OTHERS);
     let lines = Lines::default();
     let outcome = tracing::subscriber::with_default(lines.clone(), work);
     let lines = lines.0.lock().unwrap().clone();

@@ -60,6 +60,13 @@ impl Callbacks {
         Ok(())
     }
 
+    /// The full names of the instruments whose callbacks are too slow for collections to wait for, one text per callback.
+    pub(crate) fn in_background(&self) -> Vec<String> {
+        let registered = self.registered();
+        let slow = registered.iter().filter(|callback| callback.state().is_background());
+        slow.map(|callback| callback.names()).collect()
+    }
+
     fn registered(&self) -> Vec<Arc<Callback>> {
         self.lock().clone()
     }

@@ -141,6 +141,11 @@ impl State {
         !std::mem::replace(&mut self.was_unbegun, true)
     }
 
+    /// Whether collections serve its last values, because it is too slow.
+    pub(super) fn is_background(&self) -> bool {
+        self.is_background && !self.is_retired
+    }
+
     /// A run has ended, and is to be told of before [`ended`](Self::ended).
     pub(super) fn end(&mut self, took: Duration, budget: Duration) -> Verdict {
         let was_late = matches!(self.run, Run::Running { is_late: true, .. });

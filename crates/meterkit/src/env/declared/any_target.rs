@@ -8,7 +8,8 @@ use crate::env::runtime_metrics::RuntimeMetrics;
 use crate::env::select::TargetName;
 use crate::env::setting::{Setting, boolean, count, interval, milliseconds, text, timeout};
 use crate::env::variable::{ValueType, Variable};
-use crate::env::{names, resource, runtime_metrics, select};
+use crate::env::{names, resource, resource_detectors, runtime_metrics, select};
+use crate::resource::ResourceDetector;
 
 settings! {
     EXPORTER: TargetName = Setting::new(
@@ -30,6 +31,16 @@ settings! {
     RESOURCE_ATTRIBUTES: Vec<(String, AttributeValue)> =
         Setting::new("OTEL_RESOURCE_ATTRIBUTES", ValueType::Pairs, resource::pairs)
             .meaning("attributes of the resource");
+
+    RESOURCE_DETECTORS: &'static [ResourceDetector] = Setting::new(
+        "METERKIT_RESOURCE_DETECTORS",
+        ValueType::Words(&[
+            "container", "host", "kubernetes", "os", "process", "service_instance", "all",
+        ]),
+        resource_detectors::detectors,
+    )
+    .by_default("`container,host,kubernetes,os`")
+    .meaning("what is found out for the resource, under what the two before say");
 
     EXPORT_INTERVAL: Duration = interval("OTEL_METRIC_EXPORT_INTERVAL")
         .by_default("`60000`")

@@ -118,6 +118,23 @@ const ROWS: &[Row] = &[
         ],
     },
     Row {
+        variable: "METERKIT_RESOURCE_DETECTORS",
+        set: |settings| format!("{:?}", settings.resource_detectors),
+        unset: "[Container, Host, Kubernetes, Os]",
+        valid: &[
+            ("host", "[Host]"),
+            ("container,Container", "[Container]"),
+            ("OS , ,process,os,", "[Os, Process]"),
+            ("service_instance,kubernetes", "[ServiceInstance, Kubernetes]"),
+            ("all", "[Container, Host, Kubernetes, Os, Process, ServiceInstance]"),
+            ("none", "[]"),
+        ],
+        invalid: &[
+            ("cloud", "`cloud` is unknown; accepted: a comma list of `container`, `host`, "),
+            ("host,none", "`none` stands alone"),
+        ],
+    },
+    Row {
         variable: "OTEL_METRIC_EXPORT_INTERVAL",
         set: |settings| format!("{:?}", settings.schedule.interval),
         unset: "60s",

@@ -1,0 +1,43 @@
+//! How the store is doing.
+
+use crate::registry::Registry;
+
+/// What is wrong in a registry, if anything: values that it could not record, groups that have too many series, callbacks
+/// that are too slow. From [`Registry::store_health`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreHealth {
+    /// Full names of instruments that have recorded in their overflow series, as they or the process had no room for
+    /// further ones. Also `meterkit.overflow`.
+    pub overflowing: Vec<String>,
+    /// Full names of instruments whose callbacks are so slow that collections serve their last values. Also
+    /// `meterkit.callback.background`.
+    pub callbacks_in_background: Vec<String>,
+    /// How many values could not be recorded since the start. Also `meterkit.dropped`, by reason.
+    pub dropped_values: u64,
+}
+
+impl Registry {
+    /// How the store is doing now. Costs a look at each instrument, none at its series.
+    ///
+    /// ```
+    /// use meterkit::Registry;
+    ///
+    /// let registry = Registry::new();
+    /// let balance = registry.scoped("plugin", "shop").counter::<f64>("balance").build()?;
+    /// balance.add(-1.0); // dropped: a counter cannot fall
+    /// assert_eq!(registry.store_health().dropped_values, 1);
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    pub fn store_health(&self) -> StoreHealth {
+        let usages = self.usage().into_iter();
+        StoreHealth {
+            overflowing: usages
+                .filter(|(_, usage)| usage.overflowed > 0)
+                .map(|(name, _)| name)
+                .collect(),
+            callbacks_in_background: self.inner.callbacks.in_background(),
+            dropped_values: self.inner.settings.dropped(),
+        }
+    }
+}

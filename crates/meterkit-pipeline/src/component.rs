@@ -1,0 +1,239 @@
+//! Push and pull targets as the pipeline tells of them: what they did, in metrics and in [`Health`](crate::Health).
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::health::{TargetError, TargetHealth, TargetKind};
+use crate::self_metrics::{CUT_OFF, Labelled, PANIC, REJECTED, SelfMetrics};
+use crate::target::ExportError;
+
+/// All targets of a pipeline, in the order in which they came.
+pub(crate) struct Components {
+    metrics: Arc<SelfMetrics>,
+    known: Mutex<Vec<Arc<Component>>>,
+}
+
+/// One target: who it is, and how it is doing.
+pub(crate) struct Component {
+    name: String,
+    endpoint: String,
+    component_type: String,
+    /// `otlp/0`: tells it from others of its name.
+    instance: String,
+    kind: TargetKind,
+    metrics: Arc<SelfMetrics>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    last_success: Option<SystemTime>,
+    last_error: Option<TargetError>,
+    consecutive_failures: u64,
+    exported_points: u64,
+    failed_points: u64,
+    rejected_points: u64,
+    /// The pipeline has ended: there is no metric of it any more.
+    is_retired: bool,
+}
+
+impl Components {
+    pub(crate) fn new(metrics: Arc<SelfMetrics>) -> Self {
+        Self { metrics, known: Mutex::default() }
+    }
+
+    /// A push target. Each is one of its own.
+    pub(crate) fn push(
+        &self,
+        name: &str,
+        component_type: &str,
+        endpoint: String,
+    ) -> Arc<Component> {
+        self.add(&mut self.lock(), name, component_type, endpoint, TargetKind::Push)
+    }
+
+    /// A pull target: the one with this name and endpoint, or a new one.
+    pub(crate) fn pull(
+        &self,
+        name: &str,
+        component_type: &str,
+        endpoint: String,
+    ) -> Arc<Component> {
+        let mut known = self.lock();
+        let is_it = |it: &&Arc<Component>| {
+            it.kind == TargetKind::Pull && it.name == name && it.endpoint == endpoint
+        };
+        match known.iter().find(is_it) {
+            Some(component) => component.clone(),
+            None => self.add(&mut known, name, component_type, endpoint, TargetKind::Pull),
+        }
+    }
+
+    pub(crate) fn health(&self) -> Vec<TargetHealth> {
+        self.lock().iter().map(|component| component.health()).collect()
+    }
+
+    /// The pipeline has ended: its targets have no metrics any more.
+    pub(crate) fn retire(&self) {
+        for component in self.lock().iter() {
+            component.state().is_retired = true;
+            self.metrics.forget(component.labels());
+        }
+    }
+
+    fn add(
+        &self,
+        known: &mut Vec<Arc<Component>>,
+        name: &str,
+        component_type: &str,
+        endpoint: String,
+        kind: TargetKind,
+    ) -> Arc<Component> {
+        let before = known.iter().filter(|component| component.name == name).count();
+        let component = Arc::new(Component {
+            name: name.to_owned(),
+            endpoint,
+            component_type: component_type.to_owned(),
+            instance: format!("{name}/{before}"),
+            kind,
+            metrics: self.metrics.clone(),
+            state: Mutex::default(),
+        });
+        known.push(component.clone());
+        component
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Component>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Components {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.lock().iter().map(|component| &component.instance)).finish()
+    }
+}
+
+impl Component {
+    /// Points are given to the target.
+    pub(crate) fn begin(self: &Arc<Self>, points: usize) -> Operation {
+        let points = points as u64;
+        if let Some(metrics) = self.metrics() {
+            metrics.began(self.labels(), points);
+        }
+        Operation { component: self.clone(), points, started: Instant::now(), is_over: false }
+    }
+
+    /// An attempt failed; there may be another one.
+    pub(crate) fn attempt_failed(&self, error: &ExportError) {
+        self.note_failure(error.to_string());
+    }
+
+    pub(crate) fn fmt_as(&self, f: &mut fmt::Formatter<'_>, what: &str) -> fmt::Result {
+        let Self { instance, endpoint, .. } = self;
+        f.debug_struct(what).field("component", instance).field("endpoint", endpoint).finish()
+    }
+
+    fn health(&self) -> TargetHealth {
+        let state = self.state();
+        TargetHealth {
+            name: self.name.clone(),
+            endpoint: self.endpoint.clone(),
+            component: self.instance.clone(),
+            kind: self.kind,
+            last_success: state.last_success,
+            last_error: state.last_error.clone(),
+            consecutive_failures: state.consecutive_failures,
+            exported_points: state.exported_points,
+            failed_points: state.failed_points,
+            rejected_points: state.rejected_points,
+        }
+    }
+
+    fn note_failure(&self, text: String) {
+        let mut state = self.state();
+        state.consecutive_failures = state.consecutive_failures.saturating_add(1);
+        state.last_error = Some(TargetError { text, time: SystemTime::now() });
+    }
+
+    fn labels(&self) -> Labelled<'_> {
+        Labelled { component_type: &self.component_type, name: &self.instance }
+    }
+
+    fn metrics(&self) -> Option<&SelfMetrics> {
+        (!self.state().is_retired).then_some(&self.metrics)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An export that goes on, with all its attempts. Dropped before it is over, it was cut off.
+pub(crate) struct Operation {
+    component: Arc<Component>,
+    points: u64,
+    started: Instant,
+    is_over: bool,
+}
+
+impl Operation {
+    /// It took `took` before it was known to.
+    pub(crate) fn began_before(mut self, took: Duration) -> Self {
+        self.started = self.started.checked_sub(took).unwrap_or(self.started);
+        self
+    }
+
+    /// The target took all points, or all but those that its receiver `rejected`.
+    pub(crate) fn succeeded(mut self, rejected: u64) {
+        let (rejected, now) = (rejected.min(self.points), SystemTime::now());
+        let taken = self.points - rejected;
+        {
+            let mut state = self.component.state();
+            state.last_success = Some(now);
+            state.consecutive_failures = 0;
+            state.exported_points += taken;
+            state.rejected_points += rejected;
+        }
+        self.is_over = true;
+        let (labels, took) = (self.component.labels(), self.started.elapsed());
+        if let Some(metrics) = self.component.metrics() {
+            metrics.ended(labels, self.points, took, (rejected > 0).then_some(REJECTED));
+            metrics.count(labels, taken, None);
+            if rejected > 0 {
+                metrics.count(labels, rejected, Some(REJECTED));
+            }
+            metrics.succeeded(labels, now);
+        }
+    }
+
+    /// The target did not take the points, and is not asked again.
+    pub(crate) fn failed(mut self, error: &ExportError) {
+        self.fail(error.error_type());
+    }
+
+    fn fail(&mut self, error_type: &'static str) {
+        self.is_over = true;
+        self.component.state().failed_points += self.points;
+        if let Some(metrics) = self.component.metrics() {
+            let (labels, took) = (self.component.labels(), self.started.elapsed());
+            metrics.ended(labels, self.points, took, Some(error_type));
+            metrics.count(labels, self.points, Some(error_type));
+        }
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let (error_type, text) = match std::thread::panicking() {
+            true => (PANIC, "the target panicked: it is not served any more"),
+            false => (CUT_OFF, "cut off by the end of the pipeline"),
+        };
+        self.component.note_failure(text.to_owned());
+        self.fail(error_type);
+    }
+}

@@ -1,0 +1,140 @@
+//! How delivery is doing, for people and for readiness checks.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use humantime::format_rfc3339_seconds;
+use meterkit_core::StoreHealth;
+
+/// How collection and delivery are doing: what the self-metrics tell, as a value. Holds no secrets.
+///
+/// Shown as text, it has a line per target and one per trouble in the store:
+///
+/// ```text
+/// metrics: 1 of 2 targets fails
+/// otlp http://localhost:4318 fails 3 times in a row: connection refused (2026-03-01T12:00:30Z); last success 2026-03-01T12:00:00Z
+/// prometheus http://127.0.0.1:9464/metrics works; last success 2026-03-01T12:00:12Z
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// Each target: those that push, then scrape endpoints.
+    pub targets: Vec<TargetHealth>,
+    /// What is wrong with what was recorded, if anything.
+    pub store: StoreHealth,
+    /// How long ago the last collection ended. `None` before the first.
+    pub snapshot_age: Option<Duration>,
+    /// How many points the last collection had.
+    pub snapshot_points: usize,
+}
+
+impl Health {
+    /// Whether no target is failing.
+    pub fn is_healthy(&self) -> bool {
+        !self.targets.iter().any(TargetHealth::is_failing)
+    }
+}
+
+/// How one target is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TargetHealth {
+    /// The target's name, as in `OTEL_METRICS_EXPORTER`. `scrape` is one that the application serves itself.
+    pub name: String,
+    /// Where it sends to, or where it is scraped.
+    pub endpoint: String,
+    /// Which one of its name it is, `otlp/0`: the attribute `otel.component.name` of its self-metrics.
+    pub component: String,
+    /// Whether it sends or is asked.
+    pub kind: TargetKind,
+    /// When an export last succeeded, or a scrape was last answered.
+    pub last_success: Option<SystemTime>,
+    /// The last attempt that failed, also when later ones succeeded.
+    pub last_error: Option<TargetError>,
+    /// How many attempts have failed since the last success.
+    pub consecutive_failures: u64,
+    /// Points that arrived.
+    pub exported_points: u64,
+    /// Points of exports that failed for good. With cumulative temporality, and with delta temporality as this library
+    /// derives it, the next success makes up for them.
+    pub failed_points: u64,
+    /// Points that the receiver refused in exports that it took otherwise.
+    pub rejected_points: u64,
+}
+
+impl TargetHealth {
+    /// Whether the last attempt failed.
+    pub fn is_failing(&self) -> bool {
+        self.consecutive_failures > 0
+    }
+}
+
+/// How metrics get to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TargetKind {
+    /// Sent once per interval.
+    Push,
+    /// Asked for.
+    Pull,
+}
+
+/// An attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TargetError {
+    /// What happened.
+    pub text: String,
+    /// When.
+    pub time: SystemTime,
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failing = self.targets.iter().filter(|target| target.is_failing()).count();
+        match (failing, self.targets.len()) {
+            (0, 0) => f.write_str("metrics: no targets")?,
+            (0, 1) => f.write_str("metrics: the target works")?,
+            (0, all) => write!(f, "metrics: all {all} targets work")?,
+            (1, all) => write!(f, "metrics: 1 of {all} targets fails")?,
+            (failing, all) => write!(f, "metrics: {failing} of {all} targets fail")?,
+        }
+        for target in &self.targets {
+            write!(f, "\n{target}")?;
+        }
+        let StoreHealth { overflowing, callbacks_in_background, dropped_values, .. } = &self.store;
+        if !overflowing.is_empty() {
+            write!(f, "\ntoo many series: {}", overflowing.join(", "))?;
+        }
+        if !callbacks_in_background.is_empty() {
+            write!(f, "\ncallbacks too slow: {}", callbacks_in_background.join(", "))?;
+        }
+        if *dropped_values > 0 {
+            write!(f, "\nvalues that could not be recorded: {dropped_values}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for TargetHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.name, self.endpoint)?;
+        match (&self.last_error, self.consecutive_failures) {
+            (Some(error), times @ 1..) => {
+                let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+                let time = format_rfc3339_seconds(error.time);
+                write!(f, "fails {times} in a row: {} ({time})", error.text)?;
+            }
+            _ => f.write_str("works")?,
+        }
+        match (self.last_success, self.kind) {
+            (Some(time), _) => write!(f, "; last success {}", format_rfc3339_seconds(time))?,
+            (None, TargetKind::Push) => f.write_str("; no success yet")?,
+            (None, TargetKind::Pull) => f.write_str("; not asked yet")?,
+        }
+        if self.rejected_points > 0 {
+            write!(f, "; points rejected: {}", self.rejected_points)?;
+        }
+        Ok(())
+    }
+}

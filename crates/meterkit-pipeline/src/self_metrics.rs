@@ -1,0 +1,197 @@
+//! Metrics about collection and delivery, in the scope `meterkit`.
+//!
+//! By OpenTelemetry's Semantic Conventions for SDK metrics, which are in development; `meterkit.target.last_success` is ours.
+//! What is recorded here shows in the next snapshot, also when it tells of this one: a collection never waits for itself.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use meterkit_core::{
+    CounterGroup, GaugeGroup, HistogramGroup, Instrument, InstrumentBuilder, LabelKey, LabelRef,
+    LabelVisitor, Labels, Registry, UpDownCounterGroup,
+};
+
+/// The one reader that a pipeline has.
+const READER: Labelled<'static> =
+    Labelled { component_type: "meterkit_pipeline::Pipeline", name: "pipeline/0" };
+
+/// What a pipeline tells of itself. Each metric is made with its first value; it stays away when the program has made a
+/// different one of its name.
+pub(crate) struct SelfMetrics {
+    registry: Registry,
+    exported: OnceLock<Option<CounterGroup<Ended<'static>>>>,
+    inflight: OnceLock<Option<UpDownCounterGroup<Labelled<'static>>>>,
+    operations: OnceLock<Option<HistogramGroup<Ended<'static>>>>,
+    collections: OnceLock<Option<HistogramGroup<Labelled<'static>>>>,
+    last_success: OnceLock<Option<GaugeGroup<Labelled<'static>, f64>>>,
+}
+
+/// A component, as the conventions name it.
+#[derive(Clone, Copy)]
+pub(crate) struct Labelled<'a> {
+    pub(crate) component_type: &'a str,
+    pub(crate) name: &'a str,
+}
+
+/// The receiver took an export, but not all of its points.
+pub(crate) const REJECTED: &str = "rejected";
+/// The target panicked.
+pub(crate) const PANIC: &str = "panic";
+/// The pipeline ended before the export did.
+pub(crate) const CUT_OFF: &str = "cut_off";
+
+/// All that may stand in `error.type`.
+const ERROR_TYPES: [&str; 6] = ["retryable", "permanent", "timeout", REJECTED, PANIC, CUT_OFF];
+
+impl SelfMetrics {
+    pub(crate) fn new(registry: Registry) -> Self {
+        Self {
+            registry,
+            exported: OnceLock::new(),
+            inflight: OnceLock::new(),
+            operations: OnceLock::new(),
+            collections: OnceLock::new(),
+            last_success: OnceLock::new(),
+        }
+    }
+
+    /// Points were given to a target.
+    pub(crate) fn began(&self, of: Labelled<'_>, points: u64) {
+        self.change_inflight(of, signed(points));
+    }
+
+    /// An export is over, after all its attempts: `error` says what went wrong with some of its points or with all.
+    pub(crate) fn ended(
+        &self,
+        of: Labelled<'_>,
+        points: u64,
+        took: Duration,
+        error: Option<&'static str>,
+    ) {
+        self.change_inflight(of, -signed(points));
+        let operations = self.operations.get_or_init(|| {
+            let operations =
+                self.metric::<HistogramGroup<_>>("otel.sdk.exporter.operation.duration");
+            let operations = operations.unit("s").buckets([]);
+            operations.description("How long exports took, with all their attempts.").build().ok()
+        });
+        if let Some(operations) = operations {
+            operations.with(Ended { of, error }).record(took.as_secs_f64());
+        }
+    }
+
+    /// Points for which the export has finished.
+    pub(crate) fn count(&self, of: Labelled<'_>, points: u64, error: Option<&'static str>) {
+        let exported = self.exported.get_or_init(|| {
+            let name = "otel.sdk.exporter.metric_data_point.exported";
+            let exported = self.metric::<CounterGroup<_>>(name);
+            let exported = exported.unit("{data_point}");
+            exported.description("Points whose export has finished, well or not.").build().ok()
+        });
+        if let Some(exported) = exported {
+            exported.with(Ended { of, error }).add(points);
+        }
+    }
+
+    pub(crate) fn succeeded(&self, of: Labelled<'_>, at: SystemTime) {
+        let last_success = self.last_success.get_or_init(|| {
+            let last_success = self.metric::<GaugeGroup<_, f64>>("meterkit.target.last_success");
+            let last_success = last_success.unit("s");
+            last_success.description("When an export last succeeded, since 1970.").build().ok()
+        });
+        if let Some(last_success) = last_success {
+            let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+            last_success.with(of).set(since.as_secs_f64());
+        }
+    }
+
+    /// A collection is over.
+    pub(crate) fn collected(&self, took: Duration) {
+        let collections = self.collections.get_or_init(|| {
+            let name = "otel.sdk.metric_reader.collection.duration";
+            let collections = self.metric::<HistogramGroup<_>>(name);
+            let collections = collections.unit("s").buckets([]);
+            collections.description("How long collections took.").build().ok()
+        });
+        if let Some(collections) = collections {
+            collections.with(READER).record(took.as_secs_f64());
+        }
+    }
+
+    /// The component has gone.
+    pub(crate) fn forget(&self, of: Labelled<'_>) {
+        if let Some(Some(inflight)) = self.inflight.get() {
+            inflight.remove(of);
+        }
+        if let Some(Some(last_success)) = self.last_success.get() {
+            last_success.remove(of);
+        }
+        let errors = ERROR_TYPES.map(Some);
+        for error in [None].into_iter().chain(errors) {
+            if let Some(Some(exported)) = self.exported.get() {
+                exported.remove(Ended { of, error });
+            }
+            if let Some(Some(operations)) = self.operations.get() {
+                operations.remove(Ended { of, error });
+            }
+        }
+    }
+
+    fn change_inflight(&self, of: Labelled<'_>, points: i64) {
+        let inflight = self.inflight.get_or_init(|| {
+            let name = "otel.sdk.exporter.metric_data_point.inflight";
+            let inflight = self.metric::<UpDownCounterGroup<_>>(name);
+            let inflight = inflight.unit("{data_point}");
+            inflight.description("Points that are being exported.").build().ok()
+        });
+        if let Some(inflight) = inflight {
+            inflight.with(of).add(points);
+        }
+    }
+
+    fn metric<I: Instrument>(&self, name: &'static str) -> InstrumentBuilder<I> {
+        self.registry.self_metric(name)
+    }
+}
+
+impl fmt::Debug for SelfMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SelfMetrics").finish_non_exhaustive()
+    }
+}
+
+fn signed(points: u64) -> i64 {
+    i64::try_from(points).unwrap_or(i64::MAX)
+}
+
+impl Labels for Labelled<'_> {
+    type Set = Labelled<'static>;
+    const KEYS: &'static [LabelKey] =
+        &[LabelKey::new("otel.component.type"), LabelKey::new("otel.component.name")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(LabelRef::Str(self.component_type));
+        visitor.visit(LabelRef::Str(self.name));
+    }
+}
+
+/// Operations of a component, by how they ended.
+struct Ended<'a> {
+    of: Labelled<'a>,
+    error: Option<&'static str>,
+}
+
+impl Labels for Ended<'_> {
+    type Set = Ended<'static>;
+    const KEYS: &'static [LabelKey] = &[
+        LabelKey::new("otel.component.type"),
+        LabelKey::new("otel.component.name"),
+        LabelKey::of::<Option<&'static str>>("error.type"),
+    ];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        self.of.visit(visitor);
+        visitor.visit(self.error.map_or(LabelRef::Absent, LabelRef::Static));
+    }
+}

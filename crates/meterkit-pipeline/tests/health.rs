@@ -1,0 +1,173 @@
+//! `health()` says of each target how it is doing.
+
+mod scripted_target;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use meterkit_core::{Meter, Registry};
+use meterkit_pipeline::{Health, Pipeline, PipelineBuilder, TargetHealth, TargetKind};
+
+use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
+
+fn catalog() -> (Meter, PipelineBuilder) {
+    let registry = Registry::new();
+    // So that points can be counted.
+    registry.set_disabled_scopes("meterkit".parse().unwrap());
+    let meter = registry.scoped("plugin", "catalog");
+    meter.counter::<u64>("requests").build().expect("a good name").increment();
+    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    (meter, builder.snapshot_max_age(Duration::ZERO))
+}
+
+fn start(steps: impl IntoIterator<Item = Step>) -> (Pipeline, scripted_target::Seen) {
+    let (_meter, builder) = catalog();
+    let (target, seen) = ScriptedTarget::new("scripted", steps.into_iter().collect::<Vec<_>>());
+    (builder.target(target, ONLY_WHEN_ASKED).start().unwrap(), seen)
+}
+
+#[track_caller]
+fn only(health: Health) -> TargetHealth {
+    let [target] = <[TargetHealth; 1]>::try_from(health.targets).unwrap();
+    target
+}
+
+#[test]
+fn before_the_first_export_there_is_nothing_to_blame() {
+    let (pipeline, _seen) = start([]);
+    let health = pipeline.health();
+    assert!(health.is_healthy());
+    assert_eq!((health.snapshot_age, health.snapshot_points), (None, 0));
+    assert_eq!(
+        health.to_string(),
+        "metrics: the target works\nscripted a test works; no success yet"
+    );
+    let target = only(health);
+    assert_eq!((&*target.name, &*target.component), ("scripted", "scripted/0"));
+    assert_eq!((target.last_success, target.last_error), (None, None));
+    assert_eq!(target.kind, TargetKind::Push);
+}
+
+#[test]
+fn a_success_is_dated_and_its_points_are_counted() {
+    let (pipeline, _seen) = start([]);
+    let before = SystemTime::now();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let health = pipeline.health();
+    assert!(health.snapshot_age.is_some());
+    assert_eq!(health.snapshot_points, 1);
+    let target = only(health);
+    assert!((before..=SystemTime::now()).contains(&target.last_success.unwrap()));
+    assert_eq!((target.exported_points, target.failed_points, target.rejected_points), (2, 0, 0));
+    assert!(!target.is_failing());
+}
+
+#[test]
+fn a_failing_target_tells_what_happened_when_and_how_often_until_it_works_again() {
+    let (pipeline, seen) = start([Step::Fail, Step::Refuse, Step::Refuse, Step::Succeed]);
+    let before = SystemTime::now();
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    assert_eq!(seen.attempts(), 3);
+    let health = pipeline.health();
+    assert!(!health.is_healthy());
+    let text = health.to_string();
+    assert!(
+        text.starts_with("metrics: 1 of 1 targets fails\nscripted a test fails 3 times in a row: ")
+    );
+    assert!(
+        text.ends_with("; no success yet") && text.contains("the receiver refuses ("),
+        "{text}"
+    );
+    let target = only(health);
+    assert_eq!((target.consecutive_failures, target.failed_points), (3, 2));
+    let error = target.last_error.unwrap();
+    assert_eq!(error.text, "the receiver refuses");
+    assert!((before..=SystemTime::now()).contains(&error.time));
+
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let health = pipeline.health();
+    assert!(health.is_healthy());
+    let target = only(health);
+    assert_eq!((target.consecutive_failures, target.exported_points), (0, 1));
+    assert!(target.last_error.is_some(), "what happened before can still be looked up");
+}
+
+#[test]
+fn a_failed_attempt_shows_while_the_export_is_still_being_retried() {
+    let (pipeline, seen) = start([Step::Fail, Step::Hang]);
+    pipeline.flush_blocking(Duration::from_millis(10)).unwrap_err();
+    seen.wait_for(2);
+    let target = only(pipeline.health());
+    assert_eq!((target.consecutive_failures, target.failed_points), (1, 0));
+    assert_eq!(target.last_error.unwrap().text, "the receiver is busy");
+}
+
+#[test]
+fn a_target_that_panicked_fails_from_then_on() {
+    let (pipeline, _seen) = start([Step::Panic]);
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    let target = only(pipeline.health());
+    assert!(target.is_failing());
+    assert_eq!(target.last_error.unwrap().text, "the target panicked: it is not served any more");
+}
+
+#[test]
+fn rejected_points_are_no_failure_of_the_target() {
+    let (_meter, builder) = catalog();
+    let (target, _seen) = ScriptedTarget::new("scripted", []);
+    let target = target.rejecting(1);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let health = pipeline.health();
+    assert!(health.is_healthy());
+    assert!(health.to_string().ends_with("; points rejected: 1"), "{health}");
+    let target = only(health);
+    assert_eq!((target.exported_points, target.rejected_points), (0, 1));
+}
+
+#[test]
+fn scrape_endpoints_are_listed_too() {
+    let (_meter, builder) = catalog();
+    let pipeline = builder.start().unwrap();
+    let endpoint = pipeline.source().endpoint("prometheus", "a_type", "http://127.0.0.1/metrics");
+    let text = pipeline.health().to_string();
+    let line = "prometheus http://127.0.0.1/metrics works; ";
+    assert_eq!(text, format!("metrics: the target works\n{line}not asked yet"));
+    endpoint.answered(5, Duration::ZERO);
+    let target = only(pipeline.health());
+    assert_eq!((target.kind, target.exported_points), (TargetKind::Pull, 5));
+    assert!(target.to_string().starts_with(&format!("{line}last success 2")), "{target}");
+}
+
+#[test]
+fn trouble_in_the_store_is_named() {
+    let (meter, builder) = catalog();
+    let pipeline = builder.start().unwrap();
+    meter.counter::<f64>("sales").build().unwrap().add(-1.0);
+    let health = pipeline.health();
+    assert_eq!(health.store.dropped_values, 1);
+    assert_eq!(health.to_string(), "metrics: no targets\nvalues that could not be recorded: 1");
+}
+
+#[test]
+fn health_can_be_asked_for_after_the_shutdown() {
+    let (pipeline, _seen) = start([]);
+    pipeline.shutdown_blocking(PATIENCE).unwrap();
+    assert_eq!(only(pipeline.health()).exported_points, 1);
+}
+
+#[test]
+fn a_target_that_the_end_of_the_pipeline_cuts_off_has_failed() {
+    let (pipeline, seen) = start([Step::Hang]);
+    pipeline.shutdown_blocking(Duration::from_millis(20)).unwrap_err();
+    assert_eq!(seen.attempts(), 1);
+    // The pipeline's thread lets go of the target after its answer.
+    let end = Instant::now() + PATIENCE;
+    while pipeline.health().is_healthy() {
+        assert!(Instant::now() < end, "{}", pipeline.health());
+        std::thread::yield_now();
+    }
+    let target = only(pipeline.health());
+    assert_eq!(target.last_error.unwrap().text, "cut off by the end of the pipeline");
+}

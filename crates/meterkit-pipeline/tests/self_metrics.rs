@@ -1,0 +1,256 @@
+//! What the pipeline tells of collection and delivery, through its own targets.
+
+mod block_on;
+mod readings;
+mod scripted_target;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use meterkit_core::{Attributes, Data, Meter, Registry};
+use meterkit_pipeline::{Pipeline, PipelineBuilder, Snapshot};
+
+use self::block_on::block_on;
+use self::readings::{histogram, metrics, points, value};
+use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
+
+const EXPORTED: &str = "otel.sdk.exporter.metric_data_point.exported";
+const INFLIGHT: &str = "otel.sdk.exporter.metric_data_point.inflight";
+const OPERATION: &str = "otel.sdk.exporter.operation.duration";
+const COLLECTION: &str = "otel.sdk.metric_reader.collection.duration";
+const LAST_SUCCESS: &str = "meterkit.target.last_success";
+
+/// A registry with two series, and a pipeline that collects anew whenever it is asked.
+fn catalog() -> (Meter, PipelineBuilder) {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    for name in ["requests", "errors"] {
+        meter.counter::<u64>(name).build().expect("a good name").increment();
+    }
+    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    (meter, builder.snapshot_max_age(Duration::ZERO))
+}
+
+/// The points that went out, by the component's name and what went wrong.
+fn exported(snapshot: &Snapshot) -> Vec<(String, Option<String>, f64)> {
+    let points = points(snapshot, EXPORTED).into_iter();
+    let mut exported: Vec<_> = points
+        .map(|point| {
+            let attributes = &point.attributes;
+            let component = text(attributes, "otel.component.name").expect("it has a name");
+            (component, text(attributes, "error.type"), point.value.as_f64())
+        })
+        .collect();
+    exported.sort_by(|a, b| a.partial_cmp(b).expect("numbers"));
+    exported
+}
+
+fn text(attributes: &Attributes, key: &str) -> Option<String> {
+    attributes.get(key).map(ToString::to_string)
+}
+
+fn row(component: &str, error: Option<&str>, points: f64) -> (String, Option<String>, f64) {
+    (component.to_owned(), error.map(str::to_owned), points)
+}
+
+#[test]
+fn an_export_that_went_well_is_told_of_in_the_next_one() {
+    let (_meter, builder) = catalog();
+    let (target, seen) = ScriptedTarget::new("scripted", []);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+
+    let exports = seen.exports();
+    assert_eq!(exports[0].len(), 2, "the first one has nothing to tell yet");
+    let second = &exports[1];
+    assert_eq!(exported(second), [row("scripted/0", None, 2.0)]);
+    assert_eq!(value(second, INFLIGHT), Some(0.0));
+    assert_eq!(histogram(second, OPERATION).count, 1);
+    assert_eq!(histogram(second, COLLECTION).count, 1);
+    let last_success = value(second, LAST_SUCCESS).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((before..=now).contains(&last_success), "{before} {last_success} {now}");
+    let component = &points(second, INFLIGHT)[0].attributes;
+    assert_eq!(text(component, "otel.component.type").unwrap(), "scripted_metric_exporter");
+}
+
+#[test]
+fn units_and_buckets_are_those_of_the_semantic_conventions() {
+    let (_meter, builder) = catalog();
+    let (target, seen) = ScriptedTarget::new("scripted", []);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let export = seen.exports().pop().unwrap();
+    let units = [
+        (EXPORTED, "{data_point}"),
+        (INFLIGHT, "{data_point}"),
+        (OPERATION, "s"),
+        (COLLECTION, "s"),
+        (LAST_SUCCESS, "s"),
+    ];
+    for (name, unit) in units {
+        let found = metrics(&export, name);
+        assert_eq!(found.len(), 1, "{name}");
+        assert_eq!(found[0].descriptor.unit, unit, "{name}");
+        match &found[0].data {
+            Data::Histogram { bounds, .. } => assert!(bounds.is_empty(), "{name}: one bucket"),
+            Data::Sum { monotonic, .. } => assert_eq!(*monotonic, name == EXPORTED, "{name}"),
+            _ => assert_eq!(name, LAST_SUCCESS),
+        }
+    }
+    let scopes = export.scopes.iter().filter(|scope| scope.scope.name() == "meterkit");
+    assert_eq!(scopes.map(|scope| scope.metrics.len()).sum::<usize>(), units.len());
+}
+
+#[test]
+fn attempts_of_one_export_count_once_and_a_failure_says_what_kind() {
+    let (_meter, builder) = catalog();
+    let (target, seen) = ScriptedTarget::new("scripted", [Step::Fail, Step::Fail, Step::Refuse]);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    let failed = pipeline.source().snapshot_blocking();
+    assert_eq!(seen.attempts(), 3);
+    assert_eq!(exported(&failed), [row("scripted/0", Some("permanent"), 2.0)]);
+    assert_eq!(histogram(&failed, OPERATION).count, 1);
+    assert_eq!(value(&failed, INFLIGHT), Some(0.0));
+    assert_eq!(value(&failed, LAST_SUCCESS), None, "there was no success yet");
+}
+
+#[test]
+fn points_are_in_flight_until_the_last_attempt_is_over() {
+    let (_meter, builder) = catalog();
+    let (target, seen) = ScriptedTarget::always("scripted", Step::Hang);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.flush_blocking(Duration::from_millis(10)).unwrap_err();
+    seen.wait_for(1);
+    let hanging = pipeline.source().snapshot_blocking();
+    assert_eq!(value(&hanging, INFLIGHT), Some(2.0));
+    assert_eq!(exported(&hanging), []);
+}
+
+#[test]
+fn points_that_the_receiver_rejects_count_as_failed_the_others_as_exported() {
+    let (_meter, builder) = catalog();
+    let (target, _seen) = ScriptedTarget::new("scripted", []);
+    let pipeline = builder.target(target.rejecting(1), ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let snapshot = pipeline.source().snapshot_blocking();
+    let expected = [row("scripted/0", None, 1.0), row("scripted/0", Some("rejected"), 1.0)];
+    assert_eq!(exported(&snapshot), expected);
+    let operation = histogram(&snapshot, OPERATION);
+    assert_eq!(text(&operation.attributes, "error.type").unwrap(), "rejected");
+}
+
+#[test]
+fn a_target_that_panics_leaves_nothing_in_flight() {
+    let (_meter, builder) = catalog();
+    let (target, seen) = ScriptedTarget::always("scripted", Step::Panic);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    assert_eq!(seen.attempts(), 1);
+    let snapshot = pipeline.source().snapshot_blocking();
+    assert_eq!(value(&snapshot, INFLIGHT), Some(0.0));
+    assert_eq!(exported(&snapshot), [row("scripted/0", Some("panic"), 2.0)]);
+}
+
+#[test]
+fn each_target_has_series_of_its_own_those_of_one_name_too() {
+    let (_meter, builder) = catalog();
+    let (first, _) = ScriptedTarget::new("scripted", []);
+    let (second, _) = ScriptedTarget::new("scripted", [Step::Refuse]);
+    let (other, _) = ScriptedTarget::new("other", []);
+    let pipeline = [first, second, other]
+        .into_iter()
+        .fold(builder, |builder, target| builder.target(target, ONLY_WHEN_ASKED))
+        .start()
+        .unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    let expected = [
+        row("other/0", None, 2.0),
+        row("scripted/0", None, 2.0),
+        row("scripted/1", Some("permanent"), 2.0),
+    ];
+    assert_eq!(exported(&pipeline.source().snapshot_blocking()), expected);
+}
+
+#[test]
+fn an_endpoint_tells_of_what_it_served_once_however_often_it_is_made() {
+    let (_meter, builder) = catalog();
+    let pipeline = builder.start().unwrap();
+    let source = pipeline.source();
+    for _ in 0..2 {
+        let snapshot = block_on(source.snapshot()).unwrap();
+        let endpoint = source.endpoint("prometheus", "a_type", "http://127.0.0.1/metrics");
+        endpoint.answered(snapshot.len().min(2), Duration::from_millis(3));
+    }
+    let snapshot = source.snapshot_blocking();
+    assert_eq!(exported(&snapshot), [row("prometheus/0", None, 4.0)]);
+    assert_eq!(histogram(&snapshot, OPERATION).count, 2);
+    assert!(histogram(&snapshot, OPERATION).min.unwrap() >= 0.003);
+}
+
+#[test]
+fn exporting_again_and_again_adds_no_series() {
+    let (_meter, builder) = catalog();
+    let (target, seen) = ScriptedTarget::new("scripted", []);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    for _ in 0..6 {
+        pipeline.flush_blocking(PATIENCE).unwrap();
+    }
+    let lengths: Vec<_> = seen.exports().iter().map(Snapshot::len).collect();
+    assert_eq!(lengths[2..], [lengths[1]; 4], "{lengths:?}");
+}
+
+#[test]
+fn a_snapshot_that_is_fresh_is_not_taken_anew_for_what_was_told_of_it() {
+    let (_meter, builder) = catalog();
+    let pipeline = builder.snapshot_max_age(PATIENCE).start().unwrap();
+    let source = pipeline.source();
+    let first = source.snapshot_blocking();
+    source.endpoint("prometheus", "a_type", "here").answered(2, Duration::ZERO);
+    assert!(std::sync::Arc::ptr_eq(&first, &source.snapshot_blocking()));
+}
+
+#[test]
+fn a_pipeline_that_has_ended_leaves_no_series_of_its_targets_behind() {
+    let (_meter, builder) = catalog();
+    let (target, seen) = ScriptedTarget::new("scripted", []);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    pipeline.shutdown_blocking(PATIENCE).unwrap();
+    assert_eq!(exported(&seen.exports()[1]), [row("scripted/0", None, 2.0)]);
+    let after = pipeline.source().snapshot_blocking();
+    for name in [EXPORTED, INFLIGHT, LAST_SUCCESS] {
+        assert_eq!(points(&after, name), [], "{name}");
+    }
+}
+
+#[test]
+fn a_program_that_made_something_else_of_a_name_keeps_it() {
+    let registry = Registry::new();
+    let own = registry.semconv("meterkit").gauge::<i64>(EXPORTED).build().unwrap();
+    own.set(7);
+    let (target, _seen) = ScriptedTarget::new("scripted", []);
+    let builder = Pipeline::builder(registry).unwrap().snapshot_max_age(Duration::ZERO);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let snapshot = pipeline.source().snapshot_blocking();
+    assert_eq!(value(&snapshot, EXPORTED), Some(7.0));
+    assert_eq!(value(&snapshot, INFLIGHT), Some(0.0));
+}
+
+#[test]
+fn a_disabled_scope_keeps_the_self_metrics_out_of_all_exports() {
+    let registry = Registry::new();
+    registry.set_disabled_scopes("meterkit".parse().unwrap());
+    let (target, seen) = ScriptedTarget::new("scripted", []);
+    let builder = Pipeline::builder(registry).unwrap();
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    for _ in 0..3 {
+        pipeline.flush_blocking(PATIENCE).unwrap();
+    }
+    assert!(seen.exports().iter().all(Snapshot::is_empty));
+    assert_eq!(pipeline.health().targets[0].consecutive_failures, 0);
+}
