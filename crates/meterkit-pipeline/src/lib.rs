@@ -32,6 +32,7 @@ mod source;
 mod stream;
 mod target;
 mod variable;
+mod views;
 mod work;
 
 pub use self::console::ConsoleTarget;
@@ -44,4 +45,5 @@ pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
 pub use self::target::{ExportError, ExportFuture, Schedule, Target};
 pub use self::variable::VariableError;
+pub use self::views::{Aggregation, KeyFilter, NamePattern, View, ViewSelector, ViewStream, Views};
 pub use self::work::Stop;

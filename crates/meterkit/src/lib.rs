@@ -70,6 +70,7 @@
 //!
 //! # Feature flags
 //!
+//! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration.
 //! - `process` (default): metrics of the process, switched on with
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
 //! - `prometheus` (default): the scrape endpoint, and the scrape as a function and as a `tower::Service`.
@@ -92,6 +93,9 @@ mod runtime_metrics;
 mod telemetry;
 pub mod testing;
 
+#[cfg(feature = "config")]
+#[doc(inline)]
+pub use meterkit_config as config;
 pub use meterkit_core::{
     AnyObservable, AttributeError, AttributeValue, Attributes, BackgroundTask, CallbackBuilder,
     CallbackGuard, CallbackOutput, Called, Catalogue, CatalogueEntry, CatalogueError,
@@ -110,8 +114,9 @@ pub use meterkit_core::{
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};
 pub use meterkit_pipeline::{
-    Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health, Schedule,
-    Snapshot, Source, StartError, Target, TargetError, TargetFailure, TargetHealth, TargetKind,
+    Aggregation, Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health,
+    KeyFilter, NamePattern, Schedule, Snapshot, Source, StartError, Target, TargetError,
+    TargetFailure, TargetHealth, TargetKind, View, ViewSelector, ViewStream, Views,
 };
 #[cfg(feature = "prometheus")]
 pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape};

@@ -1,0 +1,88 @@
+//! Why a file cannot be used.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::report::Problem;
+
+/// Why a file cannot be used. No value of a variable, and nothing of headers or plug-ins, is shown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("config file `{}` cannot be read: {source}; set OTEL_CONFIG_FILE to a file that this process may read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+
+    /// The file is larger than any that someone wrote on purpose.
+    #[error(
+        "config file{} has more than {limit} bytes; write less, or set OTEL_CONFIG_FILE to another file",
+        Named(path)
+    )]
+    TooLarge {
+        /// The file; `None` for text that was given.
+        path: Option<PathBuf>,
+        /// How many bytes it may have.
+        limit: usize,
+    },
+
+    /// What the file says is wrong.
+    #[error("config file{}{}", Named(path), All(problems))]
+    Invalid {
+        /// The file; `None` for text that was given.
+        path: Option<PathBuf>,
+        /// All that is wrong with it, ordered by line.
+        problems: Vec<Problem>,
+    },
+}
+
+impl ConfigError {
+    /// Each thing that is wrong with what the file says.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Invalid { problems, .. } => problems,
+            _ => &[],
+        }
+    }
+
+    /// The same error about a file.
+    pub(crate) fn of_file(self, file: &Path) -> Self {
+        let path = Some(file.to_owned());
+        match self {
+            Self::Read { .. } => self,
+            Self::TooLarge { limit, .. } => Self::TooLarge { path, limit },
+            Self::Invalid { problems, .. } => Self::Invalid { path, problems },
+        }
+    }
+}
+
+struct Named<'a>(&'a Option<PathBuf>);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(path) => write!(f, " `{}`", path.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+struct All<'a>(&'a [Problem]);
+
+impl fmt::Display for All<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [only] = self.0 {
+            return write!(f, ", {only}");
+        }
+        write!(f, " has {} problems:", self.0.len())?;
+        for problem in self.0 {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}

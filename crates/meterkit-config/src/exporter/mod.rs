@@ -1,0 +1,85 @@
+//! `exporter`: where metrics go.
+
+mod otlp;
+mod plugin;
+mod prometheus;
+
+use crate::report::Report;
+use crate::schema::At;
+
+pub use self::otlp::{
+    Compression, Headers, HistogramAggregation, OtlpExporter, Protocol, TemporalityPreference, Tls,
+};
+pub use self::plugin::{Plugin, Property, PropertyValue};
+pub use self::prometheus::PrometheusExporter;
+
+/// Where a periodic reader sends metrics.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PushExporter {
+    /// `otlp_http` or `otlp_grpc`: a receiver of OpenTelemetry's protocol.
+    Otlp(Box<OtlpExporter>),
+    /// `console`: standard output.
+    Console(ConsoleExporter),
+    /// Anything else, `datadog` for example, as the file has it.
+    Plugin(Plugin),
+}
+
+/// How metrics are fetched from a pull reader.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PullExporter {
+    /// `prometheus/development`, or `prometheus`: a scrape endpoint.
+    Prometheus(PrometheusExporter),
+    /// Anything else, as the file has it.
+    Plugin(Plugin),
+}
+
+/// What is printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConsoleExporter {
+    /// Since when values count; `None` for cumulative.
+    pub temporality: Option<TemporalityPreference>,
+}
+
+pub(crate) fn push(at: At<'_>, report: &mut Report) -> Option<PushExporter> {
+    let (name, at) = at.only("console:", report)?;
+    match name {
+        "otlp_http" => otlp::http(at, report).map(PushExporter::Otlp),
+        "otlp_grpc" => otlp::grpc(at, report).map(PushExporter::Otlp),
+        "console" => console(at, report).map(PushExporter::Console),
+        "prometheus" | "prometheus/development" => {
+            at.problem(report, "is for readers that are pulled from; put it below `pull`");
+            None
+        }
+        name => plugin::read(name, at, report).map(PushExporter::Plugin),
+    }
+}
+
+pub(crate) fn pull(at: At<'_>, report: &mut Report) -> Option<PullExporter> {
+    let (name, at) = at.only("prometheus/development:", report)?;
+    match name {
+        "prometheus" | "prometheus/development" => {
+            prometheus::read(at, report).map(PullExporter::Prometheus)
+        }
+        "otlp_http" | "otlp_grpc" | "console" => {
+            at.problem(report, "is for readers that send; put it below `periodic`");
+            None
+        }
+        name => plugin::read(name, at, report).map(PullExporter::Plugin),
+    }
+}
+
+fn console(at: At<'_>, report: &mut Report) -> Option<ConsoleExporter> {
+    let mut fields = at.fields_or_nothing(report)?;
+    let temporality = otlp::temporality(&mut fields, report);
+    if let Some(at) = fields.take("default_histogram_aggregation") {
+        // Which buckets are shown has no meaning for a console.
+        if at.choice(&otlp::AGGREGATIONS, report) == Some(HistogramAggregation::Exponential) {
+            at.unused(report);
+        }
+    }
+    fields.end(report);
+    Some(ConsoleExporter { temporality })
+}

@@ -1,0 +1,59 @@
+//! `prometheus/development`: a scrape endpoint.
+
+use crate::key_filter;
+use crate::report::Report;
+use crate::schema::At;
+
+/// A scrape endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PrometheusExporter {
+    /// On which name or address it listens; `None` for `localhost`.
+    pub host: Option<String>,
+    /// On which port; `None` for 9464.
+    pub port: Option<u16>,
+}
+
+/// The names under which metrics are shown. What is not the default is not what the target does.
+const STRATEGIES: [(&str, bool); 4] = [
+    ("underscore_escaping_with_suffixes", true),
+    ("underscore_escaping_without_suffixes/development", false),
+    ("no_utf8_escaping_with_suffixes/development", false),
+    ("no_translation/development", false),
+];
+
+pub(super) fn read(at: At<'_>, report: &mut Report) -> Option<PrometheusExporter> {
+    let mut fields = at.fields_or_nothing(report)?;
+    let host = fields.take("host").and_then(|at| at.filled_text(report).map(str::to_owned));
+    let port = fields.take("port").and_then(|at| {
+        let port = at.integer(0..=65_535, "a port from 0 to 65535", report)?;
+        u16::try_from(port).ok()
+    });
+    // The names that have `without` are those of version 1.0.
+    let switches = [
+        ("scope_info_enabled", true),
+        ("target_info_enabled/development", true),
+        ("without_scope_info", false),
+        ("without_target_info/development", false),
+    ];
+    for (key, what_we_do) in switches {
+        if let Some(at) = fields.take(key) {
+            if at.boolean(report).is_some_and(|asked| asked != what_we_do) {
+                at.unused(report);
+            }
+        }
+    }
+    for key in ["resource_constant_labels", "with_resource_constant_labels"] {
+        if let Some(at) = fields.take(key) {
+            key_filter::read(at.clone(), report);
+            at.unused(report);
+        }
+    }
+    if let Some(at) = fields.take("translation_strategy") {
+        if at.choice(&STRATEGIES, report) == Some(false) {
+            at.unused(report);
+        }
+    }
+    fields.end(report);
+    Some(PrometheusExporter { host, port })
+}

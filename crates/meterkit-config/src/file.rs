@@ -1,0 +1,150 @@
+//! A whole file.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::error::ConfigError;
+use crate::format::{self, FileFormat};
+use crate::meter_provider::{self, MeterProvider};
+use crate::report::{Report, Unused};
+use crate::resource::{self, Resource};
+use crate::schema::At;
+use crate::yaml;
+
+/// What a file of OpenTelemetry's declarative configuration says about metrics.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ConfigFile {
+    /// The version of the schema that it is written for.
+    pub file_format: FileFormat,
+    /// Whether all telemetry is off.
+    pub is_disabled: bool,
+    /// What is being measured.
+    pub resource: Resource,
+    /// What becomes of metrics; `None` when the file does not say, which by the schema means that they go nowhere.
+    pub meter_provider: Option<MeterProvider>,
+    /// What else stands in the file and has no effect, ordered by line.
+    pub unused: Vec<Unused>,
+}
+
+impl ConfigFile {
+    /// How many bytes a file may have: 1 MiB.
+    pub const MAX_BYTES: usize = 1 << 20;
+
+    /// Reads a file, with `lookup` for the variables of the environment that it names.
+    ///
+    /// ```no_run
+    /// use meterkit_config::ConfigFile;
+    ///
+    /// let file = ConfigFile::read("otel.yaml", |name| std::env::var_os(name))?;
+    /// for unused in &file.unused {
+    ///     eprintln!("{unused} is not used");
+    /// }
+    /// # Ok::<(), meterkit_config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, is larger than [`MAX_BYTES`](Self::MAX_BYTES), or does not follow the schema. All
+    /// problems are reported together.
+    pub fn read(
+        path: impl AsRef<Path>,
+        lookup: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let mut bytes = Vec::new();
+        // No more than that, however long it is: it may be a device.
+        let limit = Self::MAX_BYTES as u64 + 1;
+        File::open(path)
+            .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::from_bytes(&bytes, &lookup).map_err(|error| error.of_file(path))
+    }
+
+    /// Reads the text of a file, with `lookup` for the variables of the environment that it names.
+    ///
+    /// ```
+    /// use meterkit_config::{ConfigFile, Reader};
+    ///
+    /// let text = r#"
+    /// file_format: "1.1"
+    /// meter_provider:
+    ///   readers:
+    ///     - periodic:
+    ///         interval: ${INTERVAL:-10000}
+    ///         exporter:
+    ///           console:
+    /// "#;
+    /// let file = ConfigFile::parse(text, |_| None)?;
+    /// let provider = file.meter_provider.unwrap_or_default();
+    /// assert!(matches!(&*provider.readers, [Reader::Periodic(reader)] if reader.interval.is_some()));
+    /// # Ok::<(), meterkit_config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the text is longer than [`MAX_BYTES`](Self::MAX_BYTES), or does not follow the schema. All problems are
+    /// reported together.
+    pub fn parse(
+        text: &str,
+        lookup: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        Self::from_bytes(text.as_bytes(), &lookup)
+    }
+
+    fn from_bytes(bytes: &[u8], lookup: yaml::Lookup<'_>) -> Result<Self, ConfigError> {
+        if bytes.len() > Self::MAX_BYTES {
+            return Err(ConfigError::TooLarge { path: None, limit: Self::MAX_BYTES });
+        }
+        let mut report = Report::default();
+        let file = match std::str::from_utf8(bytes) {
+            Ok(text) => Self::from_text(text, lookup, &mut report),
+            Err(error) => {
+                let valid = &bytes[..error.valid_up_to()];
+                let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+                report.problem(line, String::new(), "is not UTF-8");
+                None
+            }
+        };
+        let Report { mut problems, mut unused, .. } = report;
+        unused.sort();
+        problems.sort_by_key(|problem| problem.line);
+        match file {
+            Some(file) if problems.is_empty() => Ok(Self { unused, ..file }),
+            _ => Err(ConfigError::Invalid { path: None, problems }),
+        }
+    }
+
+    /// What is right in the file. Whatever is missing in it has been reported.
+    fn from_text(text: &str, lookup: yaml::Lookup<'_>, report: &mut Report) -> Option<Self> {
+        let root = yaml::read(text, lookup, report);
+        let Some(root) = root else {
+            if report.problems.is_empty() {
+                let known = FileFormat::KNOWN;
+                let reason = format!("is empty; begin with `file_format: \"{known}\"`");
+                report.problem(1, String::new(), reason);
+            }
+            return None;
+        };
+        let mut fields = At::root(&root).fields(report)?;
+        let file_format = fields.need("file_format", report);
+        let file_format = file_format.and_then(|at| format::read(&at, report));
+        // When the version is wrong, the rest is likely to be as well: that would hide what matters.
+        let file_format = file_format?;
+        report.is_newer = file_format.is_newer();
+        let is_disabled = fields.take("disabled").and_then(|at| at.boolean(report));
+        let resource = fields.take("resource").and_then(|at| resource::read(at, report));
+        let meter_provider = fields.take("meter_provider");
+        let meter_provider = meter_provider.and_then(|at| meter_provider::read(at, report));
+        fields.ignore_others(report);
+        Some(Self {
+            file_format,
+            is_disabled: is_disabled.unwrap_or(false),
+            resource: resource.unwrap_or_default(),
+            meter_provider,
+            unused: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! `meter_provider`: readers and views.
+
+use std::time::Duration;
+
+use meterkit_core::Kind;
+use meterkit_pipeline::Views;
+
+use crate::exporter::{self, PullExporter, PushExporter};
+use crate::report::Report;
+use crate::schema::At;
+use crate::view;
+
+/// What becomes of metrics.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct MeterProvider {
+    /// Who takes them.
+    pub readers: Vec<Reader>,
+    /// What is changed on their way.
+    pub views: Views,
+}
+
+/// Who takes metrics.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Reader {
+    /// Sends them at intervals.
+    Periodic(PeriodicReader),
+    /// Has them fetched.
+    Pull(PullReader),
+}
+
+/// Sends metrics at intervals.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PeriodicReader {
+    /// Its line in the file.
+    pub line: usize,
+    /// Its path in the file.
+    pub path: String,
+    /// The time between two exports; `None` for a minute.
+    pub interval: Option<Duration>,
+    /// How long one export may take; `None` for 30 seconds, `Duration::MAX` for ever.
+    pub timeout: Option<Duration>,
+    /// Where they go.
+    pub exporter: PushExporter,
+    /// How many series instruments may have.
+    pub cardinality_limits: CardinalityLimits,
+}
+
+/// Has metrics fetched.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PullReader {
+    /// Its line in the file.
+    pub line: usize,
+    /// Its path in the file.
+    pub path: String,
+    /// How they are fetched.
+    pub exporter: PullExporter,
+    /// How many series instruments may have.
+    pub cardinality_limits: CardinalityLimits,
+}
+
+/// How many series an instrument may have, by its kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CardinalityLimits {
+    default: Option<usize>,
+    kinds: Vec<(Kind, usize)>,
+}
+
+impl CardinalityLimits {
+    /// For instruments of which the file says nothing else.
+    pub fn default_limit(&self) -> Option<usize> {
+        self.default
+    }
+
+    /// For instruments of this kind.
+    pub fn of(&self, kind: Kind) -> Option<usize> {
+        let own = self.kinds.iter().find(|(known, _)| *known == kind);
+        own.map(|(_, limit)| *limit).or(self.default)
+    }
+}
+
+/// The kinds of instruments, as the file names them.
+pub(crate) const KINDS: [(&str, Kind); 7] = [
+    ("counter", Kind::Counter),
+    ("gauge", Kind::Gauge),
+    ("histogram", Kind::Histogram),
+    ("observable_counter", Kind::ObservableCounter),
+    ("observable_gauge", Kind::ObservableGauge),
+    ("observable_up_down_counter", Kind::ObservableUpDownCounter),
+    ("up_down_counter", Kind::UpDownCounter),
+];
+
+pub(crate) fn read(at: At<'_>, report: &mut Report) -> Option<MeterProvider> {
+    let mut fields = at.fields(report)?;
+    let readers = fields.need("readers", report);
+    let readers = readers.map(|at| at.items(1, report)).unwrap_or_default();
+    let readers = readers.into_iter().filter_map(|item| reader(item, report)).collect();
+    let views = fields.take("views").map(|at| at.items(1, report)).unwrap_or_default();
+    let views = views.into_iter().filter_map(|item| view::read(item, report)).collect();
+    fields.ignore(&["exemplar_filter", "meter_configurator/development"], report);
+    fields.end(report);
+    Some(MeterProvider { readers, views })
+}
+
+fn reader(at: At<'_>, report: &mut Report) -> Option<Reader> {
+    let (name, at) = at.only("periodic:", report)?;
+    match name {
+        "periodic" => periodic(at, report).map(Reader::Periodic),
+        "pull" => pull(at, report).map(Reader::Pull),
+        _ if report.is_newer => {
+            at.unused(report);
+            None
+        }
+        _ => {
+            report.problem(at.line, at.path, "is no reader; write `periodic` or `pull`");
+            None
+        }
+    }
+}
+
+fn periodic(at: At<'_>, report: &mut Report) -> Option<PeriodicReader> {
+    let (line, path) = (at.line, at.path.clone());
+    let mut fields = at.fields(report)?;
+    let interval = fields.take("interval").and_then(|at| at.milliseconds(1, report));
+    let timeout = fields.take("timeout").and_then(|at| at.timeout(report));
+    let exporter = fields.need("exporter", report);
+    let exporter = exporter.and_then(|at| exporter::push(at, report));
+    let limits = fields.take("cardinality_limits").and_then(|at| limits(at, report));
+    fields.ignore(&["max_export_batch_size/development", "producers"], report);
+    fields.end(report);
+    let cardinality_limits = limits.unwrap_or_default();
+    Some(PeriodicReader { line, path, interval, timeout, exporter: exporter?, cardinality_limits })
+}
+
+fn pull(at: At<'_>, report: &mut Report) -> Option<PullReader> {
+    let (line, path) = (at.line, at.path.clone());
+    let mut fields = at.fields(report)?;
+    let exporter = fields.need("exporter", report);
+    let exporter = exporter.and_then(|at| exporter::pull(at, report));
+    let limits = fields.take("cardinality_limits").and_then(|at| limits(at, report));
+    fields.ignore(&["producers"], report);
+    fields.end(report);
+    let cardinality_limits = limits.unwrap_or_default();
+    Some(PullReader { line, path, exporter: exporter?, cardinality_limits })
+}
+
+fn limits(at: At<'_>, report: &mut Report) -> Option<CardinalityLimits> {
+    let mut fields = at.fields(report)?;
+    let default = fields.take("default").and_then(|at| at.count(report));
+    let mut kinds = Vec::new();
+    for (key, kind) in KINDS {
+        if let Some(limit) = fields.take(key).and_then(|at| at.count(report)) {
+            kinds.push((kind, limit));
+        }
+    }
+    fields.end(report);
+    Some(CardinalityLimits { default, kinds })
+}

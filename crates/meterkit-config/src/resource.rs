@@ -1,0 +1,177 @@
+//! `resource`: what is being measured.
+
+use meterkit_core::AttributeValue;
+use meterkit_pipeline::KeyFilter;
+use opentelemetry::{Array, StringValue, Value};
+
+use crate::report::Report;
+use crate::schema::At;
+use crate::{key_filter, pairs};
+
+/// What is being measured, as the file says.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Resource {
+    /// Its attributes: those of `attributes`, and those of `attributes_list` that are not among them. A list has become
+    /// its JSON text, as everywhere in a snapshot.
+    pub attributes: Vec<(String, AttributeValue)>,
+    /// The schema URL of its attributes.
+    pub schema_url: Option<String>,
+    /// What is to be found out by itself; `None` for nothing.
+    pub detection: Option<Detection>,
+}
+
+/// Which attributes are to be found out.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Detection {
+    /// By whom, in this order.
+    pub detectors: Vec<Detector>,
+    /// Which of theirs are kept; `None` for all.
+    pub attributes: Option<KeyFilter>,
+}
+
+/// Who finds attributes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Detector {
+    /// `service`, `host`, `process`, `container` by OpenTelemetry's schema; others may have others.
+    pub name: String,
+    /// Its line in the file.
+    pub line: usize,
+    /// Its path in the file.
+    pub path: String,
+}
+
+pub(crate) fn read(at: At<'_>, report: &mut Report) -> Option<Resource> {
+    let mut fields = at.fields(report)?;
+    let mut resource = Resource::default();
+    if let Some(at) = fields.take("attributes") {
+        for item in at.items(1, report) {
+            if let Some((key, value)) = attribute(item, report) {
+                put(&mut resource.attributes, key, value);
+            }
+        }
+    }
+    if let Some(at) = fields.take("attributes_list") {
+        let mut listed = Vec::new();
+        for (key, value) in pairs::read(&at, report) {
+            put(&mut listed, key, value.into());
+        }
+        listed.retain(|(key, _)| resource.attributes.iter().all(|(known, _)| known != key));
+        resource.attributes.extend(listed);
+    }
+    resource.schema_url =
+        fields.take("schema_url").and_then(|at| at.filled_text(report).map(str::to_owned));
+    let development = fields.take("detection/development");
+    let detection = fields.take("detection").or(development);
+    resource.detection = detection.and_then(|at| self::detection(at, report));
+    fields.end(report);
+    Some(resource)
+}
+
+/// Of a key that comes twice, the last value counts.
+fn put(attributes: &mut Vec<(String, AttributeValue)>, key: String, value: AttributeValue) {
+    attributes.retain(|(known, _)| *known != key);
+    attributes.push((key, value));
+}
+
+#[derive(Clone, Copy)]
+enum Type {
+    String,
+    Bool,
+    Int,
+    Double,
+    Strings,
+    Bools,
+    Ints,
+    Doubles,
+}
+
+const TYPES: [(&str, Type); 8] = [
+    ("string", Type::String),
+    ("bool", Type::Bool),
+    ("int", Type::Int),
+    ("double", Type::Double),
+    ("string_array", Type::Strings),
+    ("bool_array", Type::Bools),
+    ("int_array", Type::Ints),
+    ("double_array", Type::Doubles),
+];
+
+fn attribute(at: At<'_>, report: &mut Report) -> Option<(String, AttributeValue)> {
+    let mut fields = at.fields(report)?;
+    let name = fields.need("name", report);
+    let name = name.and_then(|at| Some((at.some_text(report)?.to_owned(), at)));
+    let value = fields.need("value", report);
+    let type_ = match fields.take("type") {
+        Some(at) if !at.is_null() => at.choice(&TYPES, report),
+        _ => Some(Type::String),
+    };
+    fields.end(report);
+    let (name, name_at) = name?;
+    if name.is_empty() {
+        name_at.problem(report, "is empty; write for example `service.name`");
+        return None;
+    }
+    // An attribute without a value is none.
+    let value = value.filter(|at| !at.is_null())?;
+    let value = match type_? {
+        Type::String => string(&value, report)?.into(),
+        Type::Bool => AttributeValue::Bool(value.boolean(report)?),
+        Type::Int => AttributeValue::I64(int(&value, report)?),
+        Type::Double => AttributeValue::F64(value.number(report)?),
+        Type::Strings => list(&value, report, |at, report| {
+            at.some_text(report).map(|text| StringValue::from(text.to_owned()))
+        }),
+        Type::Bools => list(&value, report, |at, report| at.boolean(report)),
+        Type::Ints => list(&value, report, int),
+        Type::Doubles => list(&value, report, |at, report| at.number(report)),
+    };
+    Some((name, value))
+}
+
+fn string(at: &At<'_>, report: &mut Report) -> Option<String> {
+    at.some_text(report).map(str::to_owned)
+}
+
+fn int(at: &At<'_>, report: &mut Report) -> Option<i64> {
+    let range = i128::from(i64::MIN)..=i128::from(i64::MAX);
+    let value = at.integer(range, "a whole number of 64 bits", report)?;
+    i64::try_from(value).ok()
+}
+
+/// A list as OpenTelemetry writes it where lists cannot be kept.
+fn list<T>(
+    at: &At<'_>,
+    report: &mut Report,
+    read: impl Fn(&At<'_>, &mut Report) -> Option<T>,
+) -> AttributeValue
+where
+    Array: From<Vec<T>>,
+{
+    let mut values = Vec::new();
+    for item in at.items(1, report) {
+        if item.is_null() {
+            item.problem(report, "is nothing; write a value, or remove it");
+        } else if let Some(value) = read(&item, report) {
+            values.push(value);
+        }
+    }
+    AttributeValue::from(&Value::Array(Array::from(values)))
+}
+
+fn detection(at: At<'_>, report: &mut Report) -> Option<Detection> {
+    let mut fields = at.fields(report)?;
+    let attributes = fields.take("attributes").and_then(|at| key_filter::read(at, report));
+    let items = fields.take("detectors").map(|at| at.items(1, report)).unwrap_or_default();
+    let detectors = items.into_iter().filter_map(|item| {
+        let (name, at) = item.only("host:", report)?;
+        let (line, path) = (at.line, at.path.clone());
+        at.fields_or_nothing(report)?.ignore_others(report);
+        Some(Detector { name: name.to_owned(), line, path })
+    });
+    let detectors = detectors.collect();
+    fields.end(report);
+    Some(Detection { detectors, attributes })
+}

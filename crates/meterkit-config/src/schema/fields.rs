@@ -1,0 +1,139 @@
+//! Mappings, whose keys the schema lists.
+
+use super::At;
+use crate::report::Report;
+use crate::yaml::{Content, Entry};
+
+/// A mapping that is being read: what nobody takes is unknown.
+pub(crate) struct Fields<'n> {
+    pub(crate) at: At<'n>,
+    left: Vec<&'n Entry>,
+    /// All keys that were asked for.
+    known: Vec<&'static str>,
+}
+
+impl<'n> At<'n> {
+    /// A mapping.
+    pub(crate) fn fields(self, report: &mut Report) -> Option<Fields<'n>> {
+        let Content::Mapping(entries) = &self.node.content else {
+            let reason = format!("is {}; write a mapping, or remove it", self.shown());
+            self.problem(report, reason);
+            return None;
+        };
+        Some(Fields { at: self, left: entries.iter().collect(), known: Vec::new() })
+    }
+
+    /// A mapping, or nothing, which is the same as an empty one.
+    pub(crate) fn fields_or_nothing(self, report: &mut Report) -> Option<Fields<'n>> {
+        if self.is_null() {
+            return Some(Fields { at: self, left: Vec::new(), known: Vec::new() });
+        }
+        self.fields(report)
+    }
+
+    /// The only entry of a mapping with one: what is chosen, and how it is set up.
+    pub(crate) fn only(self, example: &str, report: &mut Report) -> Option<(&'n str, Self)> {
+        let fields = self.fields(report)?;
+        match &*fields.left {
+            [only] => Some((&only.key, fields.at.entry(only))),
+            all => {
+                let reason =
+                    format!("has {} entries; write one, for example `{example}`", all.len());
+                fields.at.problem(report, reason);
+                None
+            }
+        }
+    }
+}
+
+impl<'n> Fields<'n> {
+    /// What stands under `key`.
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<At<'n>> {
+        self.known.push(key);
+        let place = self.left.iter().position(|entry| entry.key == key)?;
+        let entry = self.left.remove(place);
+        Some(self.at.entry(entry))
+    }
+
+    /// What stands under `key`, which must be there.
+    pub(crate) fn need(&mut self, key: &'static str, report: &mut Report) -> Option<At<'n>> {
+        let found = self.take(key);
+        if found.is_none() {
+            self.at.problem(report, format!("has no `{key}`; add it"));
+        }
+        found
+    }
+
+    /// Reports that what stands under these has no effect.
+    pub(crate) fn ignore(&mut self, keys: &[&'static str], report: &mut Report) {
+        for key in keys {
+            if let Some(at) = self.take(key) {
+                at.unused(report);
+            }
+        }
+    }
+
+    /// Reports that everything else has no effect.
+    pub(crate) fn ignore_others(self, report: &mut Report) {
+        for entry in &self.left {
+            self.at.entry(entry).unused(report);
+        }
+    }
+
+    /// Reports everything else as unknown. What is experimental, or may be from a later version, merely has no effect.
+    pub(crate) fn end(self, report: &mut Report) {
+        for entry in &self.left {
+            let at = self.at.entry(entry);
+            if report.is_newer || entry.key.ends_with("/development") {
+                at.unused(report);
+                continue;
+            }
+            let near = self.known.iter().map(|known| (distance(known, &entry.key), known)).min();
+            let advice = match near {
+                Some((distance, known)) if distance <= 2 => {
+                    format!("write `{known}`")
+                }
+                _ if self.known.is_empty() => "remove it".to_owned(),
+                _ => format!("there are {}", list(&self.known)),
+            };
+            report.problem(entry.line, at.path, format!("is unknown; {advice}"));
+        }
+    }
+}
+
+fn list(keys: &[&str]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// How many letters must be changed, added or removed to make one of the other. Far apart is as good as infinitely far.
+fn distance(one: &str, other: &str) -> usize {
+    if one.len().abs_diff(other.len()) > 2 {
+        return usize::MAX;
+    }
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, candidate) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *candidate);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn words_are_near_that_differ_in_a_letter_or_two() {
+        assert_eq!(distance("interval", "interval"), 0);
+        assert_eq!(distance("interval", "intervall"), 1);
+        assert_eq!(distance("interval", "intreval"), 2);
+        assert_eq!(distance("timeout", "interval"), 7);
+        assert_eq!(distance("name", "a_long_name"), usize::MAX);
+    }
+}

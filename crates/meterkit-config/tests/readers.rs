@@ -1,0 +1,245 @@
+//! Readers and their exporters, as files have them.
+
+mod reading;
+
+use std::path::Path;
+use std::time::Duration;
+
+use meterkit_config::{
+    Compression, HistogramAggregation, OtlpExporter, PropertyValue, Protocol, PullExporter,
+    PushExporter, Reader, TemporalityPreference,
+};
+use meterkit_core::Kind;
+
+use reading::{exporter, good, good_with, meter_provider, periodic, provider, pushed, unused};
+
+fn otlp(text: &str) -> OtlpExporter {
+    match pushed(good(&exporter(text))) {
+        PushExporter::Otlp(otlp) => *otlp,
+        other => panic!("no OTLP: {other:?}"),
+    }
+}
+
+#[test]
+fn a_reader_needs_its_exporter_alone() {
+    let reader = periodic(good(&exporter("          console:\n")));
+    assert!(
+        matches!(&reader.exporter, PushExporter::Console(console) if console.temporality.is_none())
+    );
+    assert_eq!((reader.interval, reader.timeout), (None, None));
+    assert_eq!(reader.cardinality_limits.of(Kind::Counter), None);
+    assert_eq!((reader.line, &*reader.path), (4, "meter_provider.readers[0].periodic"));
+}
+
+#[test]
+fn intervals_are_milliseconds_and_no_timeout_is_for_ever() {
+    let reader = |times: &str| {
+        periodic(good(&provider(&format!(
+            "  readers:\n    - periodic: {{{times}, exporter: {{console: }}}}\n"
+        ))))
+    };
+    let both = reader("interval: 1500, timeout: 0");
+    assert_eq!(both.interval, Some(Duration::from_millis(1500)));
+    assert_eq!(both.timeout, Some(Duration::MAX));
+    let neither = reader("interval: null, timeout: ");
+    assert_eq!((neither.interval, neither.timeout), (None, None));
+    let hexadecimal = reader("interval: 0x10, timeout: 2.0");
+    assert_eq!(hexadecimal.interval, Some(Duration::from_millis(16)));
+    assert_eq!(hexadecimal.timeout, Some(Duration::from_millis(2)));
+}
+
+#[test]
+fn a_kind_has_its_own_limit_or_that_of_all() {
+    let file = good(&provider(
+        "  readers:
+    - periodic:
+        cardinality_limits:
+          default: 100
+          histogram: 7
+          observable_gauge:
+        exporter:
+          console:
+",
+    ));
+    let limits = periodic(file).cardinality_limits;
+    assert_eq!(limits.default_limit(), Some(100));
+    assert_eq!(limits.of(Kind::Histogram), Some(7));
+    assert_eq!(limits.of(Kind::ObservableGauge), Some(100));
+}
+
+#[test]
+fn otlp_over_http_has_everything_that_the_schema_has() {
+    let otlp = otlp(
+        "          otlp_http:
+            endpoint: https://collector.example.org/v1/metrics
+            tls:
+              ca_file: /etc/ca.pem
+              key_file: /etc/key.pem
+              cert_file: /etc/cert.pem
+            headers_list: Api-Key=listed,tenant=a%2Cb
+            headers:
+              - name: api-key
+                value: \"1234\"
+              - name: nothing
+                value:
+            compression: gzip
+            timeout: 5000
+            encoding: json
+            temporality_preference: delta
+            default_histogram_aggregation: base2_exponential_bucket_histogram
+",
+    );
+    assert_eq!(otlp.protocol, Protocol::HttpJson);
+    assert_eq!(otlp.endpoint.as_deref(), Some("https://collector.example.org/v1/metrics"));
+    assert_eq!(otlp.tls.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
+    assert_eq!(otlp.tls.key_file.as_deref(), Some(Path::new("/etc/key.pem")));
+    assert_eq!(otlp.tls.cert_file.as_deref(), Some(Path::new("/etc/cert.pem")));
+    let headers: Vec<_> = otlp.headers.iter().collect();
+    assert_eq!(headers, [("tenant", "a,b"), ("api-key", "1234")], "single entries win");
+    assert_eq!(otlp.compression, Some(Compression::Gzip));
+    assert_eq!(otlp.timeout, Some(Duration::from_secs(5)));
+    assert_eq!(otlp.temporality, Some(TemporalityPreference::Delta));
+    assert_eq!(otlp.default_histogram_aggregation, Some(HistogramAggregation::Exponential));
+}
+
+#[test]
+fn otlp_over_grpc_may_be_insecure() {
+    let otlp = otlp(
+        "          otlp_grpc:
+            endpoint: localhost:4317
+            tls: {insecure: true}
+            compression: none
+            temporality_preference: low_memory
+",
+    );
+    assert_eq!(otlp.protocol, Protocol::Grpc);
+    assert_eq!(otlp.tls.insecure, Some(true));
+    assert_eq!(otlp.compression, Some(Compression::None));
+    assert_eq!(otlp.temporality, Some(TemporalityPreference::LowMemory));
+}
+
+#[test]
+fn otlp_without_anything_has_the_defaults_of_its_protocol() {
+    let http = otlp("          otlp_http:\n");
+    assert_eq!((http.protocol, http.endpoint, http.timeout), (Protocol::HttpProtobuf, None, None));
+    assert!(http.headers.is_empty());
+    let grpc = otlp("          otlp_grpc: {endpoint: , tls: , headers_list: }\n");
+    assert_eq!((grpc.protocol, grpc.endpoint), (Protocol::Grpc, None));
+}
+
+#[test]
+fn prometheus_is_known_by_its_name_with_and_without_development() {
+    for name in ["prometheus/development", "prometheus"] {
+        let file = good(&provider(&format!(
+            "  readers:
+    - pull:
+        cardinality_limits: {{default: 5}}
+        exporter:
+          {name}:
+            host: 0.0.0.0
+            port: 9999
+            scope_info_enabled: true
+            translation_strategy: underscore_escaping_with_suffixes
+"
+        )));
+        assert_eq!(unused(&file), []);
+        let [Reader::Pull(reader)] = &*meter_provider(file).readers else {
+            panic!("one pull reader");
+        };
+        let PullExporter::Prometheus(prometheus) = &reader.exporter else {
+            panic!("a Prometheus exporter");
+        };
+        assert_eq!(prometheus.host.as_deref(), Some("0.0.0.0"));
+        assert_eq!(prometheus.port, Some(9999));
+        assert_eq!(reader.cardinality_limits.of(Kind::Gauge), Some(5));
+    }
+}
+
+#[test]
+fn what_the_prometheus_target_does_not_do_is_not_used() {
+    let file = good(&provider(
+        "  readers:
+    - pull:
+        exporter:
+          prometheus/development:
+            scope_info_enabled: false
+            target_info_enabled/development: true
+            resource_constant_labels:
+              included: [service.*]
+            translation_strategy: no_translation/development
+",
+    ));
+    let at = "meter_provider.readers[0].pull.exporter.prometheus/development";
+    let expected = [
+        (7, format!("{at}.scope_info_enabled")),
+        (9, format!("{at}.resource_constant_labels")),
+        (11, format!("{at}.translation_strategy")),
+    ];
+    let found: Vec<_> = file.unused.iter().map(|it| (it.line, it.path.clone())).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn exporters_of_others_are_kept_as_they_stand() {
+    let file = good_with(
+        &exporter(
+            "          datadog:
+            api_key: ${DD_API_KEY}
+            site: datadoghq.eu
+            tags: [a, 2, 1.5, true, ~]
+            proxy:
+              port: 3128
+",
+        ),
+        &[("DD_API_KEY", "0123abc")],
+    );
+    let PushExporter::Plugin(plugin) = pushed(file) else {
+        panic!("a plug-in");
+    };
+    assert_eq!(plugin.name, "datadog");
+    let key = plugin.properties.get("api_key").expect("the key");
+    assert_eq!(key.value, PropertyValue::Text("0123abc".to_owned()));
+    let at = "meter_provider.readers[0].periodic.exporter.datadog";
+    assert_eq!((key.line, &*key.path), (7, &*format!("{at}.api_key")));
+    let PropertyValue::List(tags) = &plugin.properties.get("tags").expect("tags").value else {
+        panic!("a list");
+    };
+    let tags: Vec<_> = tags.iter().map(|tag| tag.value.clone()).collect();
+    let text = PropertyValue::Text("a".to_owned());
+    let others = [
+        PropertyValue::Int(2),
+        PropertyValue::Float(1.5),
+        PropertyValue::Bool(true),
+        PropertyValue::Null,
+    ];
+    assert_eq!((&tags[0], &tags[1..]), (&text, &others[..]));
+    let port = plugin.properties.get("proxy").and_then(|proxy| proxy.get("port"));
+    let problem = port.expect("a port").problem("is closed");
+    assert_eq!(problem.to_string(), format!("line 11, {at}.proxy.port: is closed"));
+}
+
+#[test]
+fn a_plug_in_may_have_nothing_to_say() {
+    let PushExporter::Plugin(plugin) = pushed(good(&exporter("          grafana:\n"))) else {
+        panic!("a plug-in");
+    };
+    assert_eq!((&*plugin.name, &plugin.properties.value), ("grafana", &PropertyValue::Null));
+}
+
+#[test]
+fn there_may_be_several_readers() {
+    let file = good(&provider(
+        "  readers:
+    - pull: {exporter: {prometheus/development: }}
+    - periodic: {exporter: {otlp_http: }}
+    - periodic: {exporter: {console: {temporality_preference: delta}}}
+",
+    ));
+    let readers = meter_provider(file).readers;
+    assert!(matches!(
+        &*readers,
+        [Reader::Pull(_), Reader::Periodic(_), Reader::Periodic(last)]
+            if matches!(&last.exporter, PushExporter::Console(console)
+                if console.temporality == Some(TemporalityPreference::Delta))
+    ));
+}

@@ -1,0 +1,92 @@
+//! Reading files in tests.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::ffi::OsString;
+
+use meterkit_config::{
+    ConfigError, ConfigFile, MeterProvider, PeriodicReader, PushExporter, Reader,
+};
+
+/// No variable is set.
+pub(crate) fn no_variables(_: &str) -> Option<OsString> {
+    None
+}
+
+/// A file that is right.
+pub(crate) fn good(text: &str) -> ConfigFile {
+    good_with(text, &[])
+}
+
+/// A file that is right, with these variables.
+pub(crate) fn good_with(text: &str, variables: &[(&str, &str)]) -> ConfigFile {
+    match ConfigFile::parse(text, lookup(variables)) {
+        Ok(file) => file,
+        Err(error) => panic!("{error}\nin {text}"),
+    }
+}
+
+/// Looks variables up in a list.
+pub(crate) fn lookup<'a>(variables: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<OsString> + 'a {
+    move |name| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| OsString::from(value))
+    }
+}
+
+/// Why a file is wrong.
+pub(crate) fn bad(text: &str) -> ConfigError {
+    bad_with(text, &[])
+}
+
+/// Why a file is wrong, with these variables.
+pub(crate) fn bad_with(text: &str, variables: &[(&str, &str)]) -> ConfigError {
+    match ConfigFile::parse(text, lookup(variables)) {
+        Ok(file) => panic!("is right: {file:?}\n{text}"),
+        Err(error) => error,
+    }
+}
+
+/// Line and path of each problem.
+pub(crate) fn places(error: &ConfigError) -> Vec<(usize, &str)> {
+    error.problems().iter().map(|problem| (problem.line, &*problem.path)).collect()
+}
+
+/// The paths that have no effect.
+pub(crate) fn unused(file: &ConfigFile) -> Vec<(usize, &str)> {
+    file.unused.iter().map(|unused| (unused.line, &*unused.path)).collect()
+}
+
+/// A file with this below `meter_provider`, indented by two.
+pub(crate) fn provider(text: &str) -> String {
+    format!("file_format: \"1.1\"\nmeter_provider:\n{text}")
+}
+
+/// A file with a periodic reader that has this exporter, indented by ten.
+pub(crate) fn exporter(text: &str) -> String {
+    provider(&format!("  readers:\n    - periodic:\n        exporter:\n{text}"))
+}
+
+/// A file with a console and these views, indented by four.
+pub(crate) fn views(text: &str) -> String {
+    exporter(&format!("          console:\n  views:\n{text}"))
+}
+
+/// What the file says of metrics.
+pub(crate) fn meter_provider(file: ConfigFile) -> MeterProvider {
+    file.meter_provider.expect("the file has a meter provider")
+}
+
+/// The only reader of a file.
+pub(crate) fn periodic(file: ConfigFile) -> PeriodicReader {
+    let mut readers = meter_provider(file).readers;
+    match (readers.pop(), readers.len()) {
+        (Some(Reader::Periodic(reader)), 0) => reader,
+        other => panic!("not one periodic reader: {other:?}"),
+    }
+}
+
+/// The exporter of the only reader of a file.
+pub(crate) fn pushed(file: ConfigFile) -> PushExporter {
+    periodic(file).exporter
+}

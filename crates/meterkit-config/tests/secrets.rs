@@ -1,0 +1,67 @@
+//! Secrets of files and variables are nowhere to be seen.
+
+mod reading;
+
+use reading::{bad_with, exporter, good_with};
+
+const VARIABLES: [(&str, &str); 1] = [("KEY", "hunter2")];
+
+#[test]
+fn headers_and_plug_ins_are_hidden_in_debug() {
+    let files = [
+        "          otlp_http: {headers: [{name: api-key, value: hunter2}]}\n",
+        "          otlp_http: {headers_list: 'api-key=${KEY}'}\n",
+        "          otlp_http: {endpoint: 'https://user:hunter2@host/v1/metrics?key=hunter2'}\n",
+        "          datadog: {api_key: '${KEY}', list: [hunter2], nested: {a: hunter2}}\n",
+    ];
+    for text in files {
+        let shown = format!("{:?}", good_with(&exporter(text), &VARIABLES));
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("api-key") || shown.contains("host") || shown.contains("api_key"));
+    }
+}
+
+#[test]
+fn errors_show_neither_variables_nor_headers_nor_plug_ins() {
+    let files = [
+        "          otlp_http: {headers: [{name: a, value: [hunter2]}]}\n",
+        "          otlp_http: {headers: [{name: 'hunter2 x', value: a}]}\n",
+        "          otlp_http: {headers: [hunter2]}\n",
+        "          otlp_http: {headers: hunter2}\n",
+        "          otlp_http: {headers_list: 'a=hunter2,hunter2'}\n",
+        "          otlp_http: {endpoint: ['hunter2']}\n",
+        "          otlp_http: {timeout: '${KEY}'}\n",
+        "          otlp_http: {compression: '${KEY}'}\n",
+        "          otlp_http: {tls: {ca_file: '${KEY}'}}\n",
+        "          otlp_http: {tls: '${KEY}'}\n",
+        "          otlp_http: '${KEY}'\n",
+        "          datadog: hunter2\n",
+        "          datadog: ${KEY}\n",
+        "          console: {colour: hunter2}\n",
+        "          console: {temporality_preference: '${KEY}'}\n",
+        "          console: ${1KEY:-hunter2}\n",
+    ];
+    for text in files {
+        let error = bad_with(&exporter(text), &VARIABLES);
+        let (shown, debug) = (error.to_string(), format!("{error:?}"));
+        assert!(!shown.contains("hunter2") && !debug.contains("hunter2"), "{text}: {shown}");
+    }
+}
+
+/// A number where text belongs is the one mistake that everyone makes with keys.
+#[test]
+fn a_secret_that_looks_like_a_number_is_not_shown_either() {
+    let files = [
+        "          otlp_http: {headers: [{name: a, value: 8675309}]}\n",
+        "          otlp_http: {headers: [{name: 8675309, value: a}]}\n",
+        "          otlp_http: {headers_list: 8675309}\n",
+        "          otlp_http: {endpoint: 8675309}\n",
+        "          datadog: 8675309\n",
+    ];
+    for text in files {
+        let error = bad_with(&exporter(text), &[]);
+        let (shown, debug) = (error.to_string(), format!("{error:?}"));
+        assert!(!shown.contains("8675309") && !debug.contains("8675309"), "{text}: {shown}");
+        assert!(shown.contains("what stands here"), "{shown}");
+    }
+}

@@ -1,0 +1,280 @@
+//! Whole files: what they say of the resource, what has no effect, and what an operator would really write.
+
+mod reading;
+
+use std::fs;
+use std::time::Duration;
+
+use meterkit_config::{ConfigError, ConfigFile, FileFormat, PushExporter};
+use meterkit_core::AttributeValue;
+
+use reading::{bad, good, good_with, no_variables, places, pushed, unused};
+
+#[test]
+fn a_file_that_says_nothing_of_metrics_is_right() {
+    let file = good("file_format: \"1.0\"\n");
+    assert_eq!(file.file_format.to_string(), "1.0");
+    assert!(!file.is_disabled && file.meter_provider.is_none() && file.unused.is_empty());
+    assert!(file.resource.attributes.is_empty());
+}
+
+#[test]
+fn a_version_without_quotes_and_one_on_the_way_are_versions() {
+    for text in ["file_format: 1.0\n", "file_format: '1.1'\n", "file_format: 1.1-rc.2\n"] {
+        assert!(!good(text).file_format.is_newer(), "{text}");
+    }
+    assert_eq!(FileFormat::KNOWN.to_string(), "1.1");
+}
+
+#[test]
+fn everything_can_be_switched_off() {
+    assert!(good("file_format: 1.0\ndisabled: true\n").is_disabled);
+    let text = "file_format: 1.0\ndisabled: ${OTEL_SDK_DISABLED:-false}\n";
+    assert!(!good(text).is_disabled);
+    assert!(good_with(text, &[("OTEL_SDK_DISABLED", "true")]).is_disabled);
+    assert!(!good("file_format: 1.0\ndisabled:\n").is_disabled);
+}
+
+#[test]
+fn resource_attributes_have_types_and_win_over_the_list() {
+    let file = good_with(
+        "file_format: \"1.0\"
+resource:
+  schema_url: https://opentelemetry.io/schemas/1.30.0
+  attributes_list: ${OTEL_RESOURCE_ATTRIBUTES}
+  attributes:
+    - name: service.name
+      value: catalog
+    - {name: text, value: \"1\", type: string}
+    - {name: yes, value: yes}
+    - {name: truth, value: true, type: bool}
+    - {name: whole, value: -3, type: int}
+    - {name: double, value: 3, type: double}
+    - {name: texts, value: [a, \"b c\"], type: string_array}
+    - {name: truths, value: [true, false], type: bool_array}
+    - {name: wholes, value: [1, 2], type: int_array}
+    - {name: doubles, value: [1.5, 2.5], type: double_array}
+    - {name: nothing, value: ~}
+",
+        &[("OTEL_RESOURCE_ATTRIBUTES", "service.name=other, host.name = a%2Cb,,")],
+    );
+    let text = |text: &str| AttributeValue::from(text.to_owned());
+    let expected = [
+        ("service.name", text("catalog")),
+        ("text", text("1")),
+        ("yes", text("yes")),
+        ("truth", AttributeValue::Bool(true)),
+        ("whole", AttributeValue::I64(-3)),
+        ("double", AttributeValue::F64(3.0)),
+        ("texts", text("[\"a\",\"b c\"]")),
+        ("truths", text("[true,false]")),
+        ("wholes", text("[1,2]")),
+        ("doubles", text("[1.5,2.5]")),
+        ("host.name", text("a,b")),
+    ];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value));
+    assert_eq!(file.resource.attributes, expected);
+    let url = file.resource.schema_url.expect("a schema URL");
+    assert_eq!(url, "https://opentelemetry.io/schemas/1.30.0");
+}
+
+#[test]
+fn detectors_are_listed_with_their_places() {
+    let file = good(
+        "file_format: \"1.1\"
+resource:
+  detection/development:
+    attributes:
+      excluded: [process.command_args]
+    detectors:
+      - service:
+      - host: {}
+      - own: {some: thing}
+",
+    );
+    let detection = file.resource.detection.clone().expect("detection");
+    let found: Vec<_> = detection.detectors.iter().map(|it| (&*it.name, it.line)).collect();
+    assert_eq!(found, [("service", 7), ("host", 8), ("own", 9)]);
+    let filter = detection.attributes.expect("a filter");
+    assert!(filter.keeps("process.pid") && !filter.keeps("process.command_args"));
+    let at = "resource.detection/development.detectors[2].own.some";
+    assert_eq!(unused(&file), [(9, at)]);
+}
+
+#[test]
+fn what_metrics_have_no_use_for_is_not_used() {
+    let file = good(
+        "file_format: \"1.1\"
+log_level: debug
+attribute_limits: {attribute_count_limit: 64}
+propagator: {composite_list: \"tracecontext,baggage\"}
+tracer_provider:
+  processors:
+    - batch: {exporter: {otlp_http: }}
+meter_provider:
+  exemplar_filter: always_off
+  meter_configurator/development:
+    default_config: {enabled: true}
+  readers:
+    - periodic:
+        max_export_batch_size/development: 100
+        producers:
+          - opencensus:
+        exporter:
+          otlp_http:
+            max_request_size: 1000
+            retry/development: {attempts: 3}
+logger_provider:
+something_of_a_vendor: [1, 2]
+",
+    );
+    let periodic = "meter_provider.readers[0].periodic";
+    let expected = [
+        (2, "log_level".to_owned()),
+        (3, "attribute_limits".to_owned()),
+        (4, "propagator".to_owned()),
+        (5, "tracer_provider".to_owned()),
+        (9, "meter_provider.exemplar_filter".to_owned()),
+        (10, "meter_provider.meter_configurator/development".to_owned()),
+        (14, format!("{periodic}.max_export_batch_size/development")),
+        (15, format!("{periodic}.producers")),
+        (19, format!("{periodic}.exporter.otlp_http.max_request_size")),
+        (20, format!("{periodic}.exporter.otlp_http.retry/development")),
+        (21, "logger_provider".to_owned()),
+        (22, "something_of_a_vendor".to_owned()),
+    ];
+    let found: Vec<_> = file.unused.iter().map(|it| (it.line, it.path.clone())).collect();
+    assert_eq!(found, expected);
+    assert_eq!(file.unused[3].to_string(), "tracer_provider (line 5)");
+}
+
+#[test]
+fn in_a_file_of_a_later_version_unknown_properties_are_not_used() {
+    let text = |version: &str| {
+        format!(
+            "file_format: \"{version}\"
+meter_provider:
+  later: 1
+  readers:
+    - periodic:
+        jitter: 5
+        exporter: {{console: {{colour: true}}}}
+    - streaming: {{}}
+  views:
+    - {{selector: {{scope: x}}, stream: {{aggregation: {{sketch: }}}}}}
+"
+        )
+    };
+    let later = good(&text("1.7"));
+    assert!(later.file_format.is_newer());
+    let provider = "meter_provider";
+    let expected = [
+        (3, format!("{provider}.later")),
+        (6, format!("{provider}.readers[0].periodic.jitter")),
+        (7, format!("{provider}.readers[0].periodic.exporter.console.colour")),
+        (8, format!("{provider}.readers[1].streaming")),
+        (10, format!("{provider}.views[0].selector.scope")),
+        (10, format!("{provider}.views[0].stream.aggregation.sketch")),
+    ];
+    let found: Vec<_> = later.unused.iter().map(|it| (it.line, it.path.clone())).collect();
+    assert_eq!(found, expected);
+    assert_eq!(bad(&text("1.1")).problems().len(), 6, "each of them is an error otherwise");
+}
+
+/// What OpenTelemetry shows to begin with, said again.
+#[test]
+fn a_service_that_sends_everything_to_a_collector() {
+    let text = "
+# Names and versions come from where the service is deployed.
+file_format: '1.1'
+resource:
+  attributes_list: ${OTEL_RESOURCE_ATTRIBUTES}
+  detection/development:
+    detectors: [service: , host: , process: , container: ]
+propagator:
+  composite: [{tracecontext: }, {baggage: }]
+tracer_provider:
+  sampler: {parent_based: {root: {always_on: }}}
+  processors:
+    - batch:
+        exporter: &otlp
+          otlp_http:
+            endpoint: \"${OTEL_EXPORTER_OTLP_ENDPOINT:-http://localhost:4318}/v1/traces\"
+meter_provider:
+  readers:
+    - periodic:
+        interval: ${OTEL_METRIC_EXPORT_INTERVAL:-60000}
+        exporter:
+          otlp_http:
+            endpoint: ${OTEL_EXPORTER_OTLP_ENDPOINT:-http://localhost:4318}/v1/metrics
+logger_provider:
+  processors: [{batch: {exporter: *otlp }}]
+";
+    let file = good_with(text, &[("OTEL_METRIC_EXPORT_INTERVAL", "5000")]);
+    let reader = reading::periodic(file);
+    assert_eq!(reader.interval, Some(Duration::from_secs(5)));
+    let PushExporter::Otlp(otlp) = reader.exporter else {
+        panic!("OTLP");
+    };
+    assert_eq!(otlp.endpoint.as_deref(), Some("http://localhost:4318/v1/metrics"));
+
+    let elsewhere = good_with(text, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otel:4318")]);
+    let PushExporter::Otlp(otlp) = pushed(elsewhere) else {
+        panic!("OTLP");
+    };
+    assert_eq!(otlp.endpoint.as_deref(), Some("https://otel:4318/v1/metrics"));
+}
+
+#[test]
+fn aliases_stand_for_what_they_name() {
+    let file = good(
+        "file_format: \"1.1\"
+shared: &headers
+  - {name: tenant, value: a}
+meter_provider:
+  readers:
+    - periodic: {exporter: {otlp_http: {headers: *headers}}}
+",
+    );
+    let PushExporter::Otlp(otlp) = pushed(file) else {
+        panic!("OTLP");
+    };
+    assert_eq!(otlp.headers.iter().collect::<Vec<_>>(), [("tenant", "a")]);
+}
+
+#[test]
+fn windows_lines_and_a_byte_order_mark_make_no_difference() {
+    let file = good("\u{feff}file_format: \"1.1\"\r\nlog_level: info\r\n");
+    assert_eq!(unused(&file), [(2, "log_level")]);
+}
+
+#[test]
+fn a_file_on_disk_is_read_and_named_in_errors() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("otel.yaml");
+    fs::write(&path, "file_format: \"1.1\"\ndisabled: true\n").expect("a file");
+    let file = ConfigFile::read(&path, no_variables).expect("a file that is right");
+    assert!(file.is_disabled);
+
+    fs::write(&path, "file_format: \"1.1\"\ndisabled: 1\n").expect("a file");
+    let error = ConfigFile::read(&path, no_variables).expect_err("a wrong file");
+    let expected = format!(
+        "config file `{}`, line 2, disabled: `1` is no truth value; write `true` or `false`",
+        path.display()
+    );
+    assert_eq!(error.to_string(), expected);
+
+    let missing = directory.path().join("missing.yaml");
+    let error = ConfigFile::read(&missing, no_variables).expect_err("no file");
+    assert!(matches!(&error, ConfigError::Read { path, .. } if *path == missing));
+    assert!(error.to_string().contains("missing.yaml") && error.problems().is_empty());
+}
+
+#[test]
+fn bytes_that_are_no_text_are_an_error_with_their_line() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("otel.yaml");
+    fs::write(&path, b"file_format: \"1.1\"\n# caf\xe9\n").expect("a file");
+    let error = ConfigFile::read(&path, no_variables).expect_err("no UTF-8");
+    assert_eq!(places(&error), [(2, "")]);
+}
