@@ -215,6 +215,41 @@ pub fn labels(input: TokenStream) -> TokenStream {
 ///
 /// A setting that the field's instrument does not have, such as `buckets` on a counter, does not compile.
 ///
+/// Fields may be observable. Their callbacks are registered with the struct that was made, and say there how they run:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use meterkit::{Metrics, ObservableCounter, ObservableGauge, Registry};
+///
+/// #[derive(Clone, Metrics)]
+/// #[metrics(scope = "core", name = "pool")]
+/// struct PoolMetrics {
+///     /// Connections that are open.
+///     open: ObservableGauge<u64>,
+///     /// Connections that were made.
+///     made: ObservableCounter,
+///     /// Rows in the database.
+///     rows: ObservableGauge<u64>,
+/// }
+///
+/// # fn pool() -> (u64, u64) { (3, 40) }
+/// # fn count_rows() -> u64 { 9 }
+/// let registry = Registry::new();
+/// let metrics = PoolMetrics::register_in(&registry)?;
+/// let rows = metrics.rows.callback().cached(Duration::from_secs(30)).observe(count_rows);
+/// let pool = PoolMetrics::meter_in(&registry).register_callback([&metrics.open, &metrics.made], {
+///     let metrics = metrics.clone();
+///     move |observer| {
+///         let (open, made) = pool();
+///         observer.observe(&metrics.open, open);
+///         observer.observe(&metrics.made, made);
+///     }
+/// })?;
+/// # drop((rows, pool));
+/// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
+///
 /// ```
 /// use meterkit::{Counter, Gauge, Metrics, Registry};
 ///

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use meterkit_core::{ManualClock, Meter, Registry};
 
-use super::collect::collect;
+use super::collect::{collect, collect_async};
 use super::seen::Seen;
 
 /// A registry of its own with a clock that is moved by hand, for one test.
@@ -83,9 +83,52 @@ impl TestKit {
     /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```
     ///
+    /// Real time passes while they run: the kit's clock says when they are due, not how long they sleep.
+    ///
     /// Without a resource, which belongs to the process and not to the kit.
+    ///
+    /// # Panics
+    ///
+    /// They have not ended after 10 s. In an async test with one thread, where they wait for a task of the test, use
+    /// [`collect_async`](Self::collect_async).
     pub fn collect(&self) -> Seen {
         collect(&self.registry, || self.clock.now())
+    }
+
+    /// Like [`collect`](Self::collect), while the tasks of an async test go on.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use meterkit::testing::{TestKit, assert_metric};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), meterkit::InstrumentError> {
+    /// let kit = TestKit::new();
+    /// let (ask, mut asked) = tokio::sync::mpsc::channel::<tokio::sync::oneshot::Sender<u64>>(1);
+    /// tokio::spawn(async move {
+    ///     while let Some(reply) = asked.recv().await {
+    ///         let _ = reply.send(7);
+    ///     }
+    /// });
+    /// let rows = kit.semconv("database").observable_gauge::<u64>("rows");
+    /// let _guard = rows.refresh_every_result(Duration::from_secs(60), move || {
+    ///     let ask = ask.clone();
+    ///     async move {
+    ///         let (reply, rows) = tokio::sync::oneshot::channel();
+    ///         ask.send(reply).await.map_err(|_| "no database")?;
+    ///         rows.await.map_err(|_| "no answer")
+    ///     }
+    /// })?;
+    /// let seen = kit.collect_async().await;
+    /// assert_metric!(seen, "rows" == 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`collect`](Self::collect).
+    pub async fn collect_async(&self) -> Seen {
+        collect_async(&self.registry, || self.clock.now()).await
     }
 }
 
