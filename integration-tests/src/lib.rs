@@ -4,7 +4,9 @@
 //! `integration-tests/peers` installs the servers.
 
 pub mod client;
+pub mod collector;
 pub mod peer;
 pub mod process;
 pub mod program;
 pub mod prometheus;
+pub mod victoria_metrics;

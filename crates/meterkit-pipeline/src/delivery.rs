@@ -25,6 +25,8 @@ pub(crate) struct Delivery {
     stop: watch::Receiver<Option<Ending>>,
     /// Where deltas begin.
     baseline: Baseline,
+    /// A snapshot of which the target has a part, and its delta.
+    partial: Option<(Arc<Snapshot>, Snapshot)>,
     is_failing: bool,
 }
 
@@ -51,8 +53,8 @@ impl Delivery {
         source: Source,
         stop: watch::Receiver<Option<Ending>>,
     ) -> Self {
-        let (baseline, is_failing) = (Baseline::default(), false);
-        Self { target, schedule, component, source, stop, baseline, is_failing }
+        let (baseline, partial, is_failing) = (Baseline::default(), None, false);
+        Self { target, schedule, component, source, stop, baseline, partial, is_failing }
     }
 
     /// Exports once per interval and whenever asked; at the end once more.
@@ -87,19 +89,39 @@ impl Delivery {
         outcome
     }
 
-    /// Sends one snapshot, with retries until the next interval has something fresher.
+    /// Sends one snapshot, with retries until the next interval has something fresher. One that the target has a part
+    /// of comes first, as it was.
     async fn export(&mut self, freshness: Freshness) -> Result<(), ExportError> {
+        if let Some((snapshot, delta)) = self.partial.take() {
+            self.export_delta(snapshot, delta).await?;
+        }
         let Ok(snapshot) = self.source.take(freshness).await else {
             return Err(ExportError::permanent(Closed.to_string()));
         };
-        let derived = match self.target.temporality() {
-            Temporality::Cumulative => None,
-            Temporality::Delta => Some(self.baseline.delta_of(&snapshot)),
-        };
-        let outcome = self.send(derived.as_ref().unwrap_or(&snapshot)).await;
+        match self.target.temporality() {
+            Temporality::Cumulative => {
+                let outcome = self.send(&snapshot).await;
+                self.log(&outcome);
+                outcome
+            }
+            Temporality::Delta => {
+                let delta = self.baseline.delta_of(&snapshot);
+                self.export_delta(snapshot, delta).await
+            }
+        }
+    }
+
+    async fn export_delta(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        delta: Snapshot,
+    ) -> Result<(), ExportError> {
+        let outcome = self.send(&delta).await;
         self.log(&outcome);
-        if outcome.is_ok() && derived.is_some() {
+        if outcome.is_ok() {
             self.baseline.acknowledge(snapshot);
+        } else if self.target.is_partway() {
+            self.partial = Some((snapshot, delta));
         }
         outcome
     }

@@ -46,6 +46,15 @@ pub trait Target: Debug + Send + 'static {
         0
     }
 
+    /// Whether an export that failed was not in vain: the destination has some of the snapshot already.
+    ///
+    /// The pipeline then gives the same snapshot again, in later intervals too, until it was delivered or this is
+    /// `false`; [`export`](Self::export) goes on with the rest of it. So a delta that takes several requests counts once.
+    /// Matters with [`Temporality::Delta`] only: a total may be sent twice.
+    fn is_partway(&self) -> bool {
+        false
+    }
+
     /// Called once, after the last export.
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(std::future::ready(()))

@@ -266,3 +266,21 @@ fn the_console_shows_the_buckets_of_an_exponential_histogram_that_have_values() 
     let expected = "backstage.plugin.catalog.sizes count=1 sum=3 scale=0 By ≤4:1";
     assert_eq!(page.take(), [expected]);
 }
+
+#[test]
+fn a_delta_that_was_taken_in_part_is_finished_before_the_next() {
+    let (meter, builder) = catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let steps = [Step::Succeed, Step::TakePart, Step::Refuse, Step::Succeed, Step::Succeed];
+    let (target, seen) = ScriptedTarget::new("scripted", steps);
+    let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
+    for (round, succeeds) in [true, false, false, true].into_iter().enumerate() {
+        requests.add(10_u64.pow(round as u32));
+        assert_eq!(pipeline.flush_blocking(PATIENCE).is_ok(), succeeds, "round {round}");
+    }
+    let exports = seen.exports();
+    let rises: Vec<_> = exports.iter().map(|export| value(export, REQUESTS)).collect();
+    // The second delta is the same until it is accepted; what came since follows it at once.
+    assert_eq!(rises, [1.0, 10.0, 10.0, 10.0, 1100.0].map(Some));
+    assert_eq!(exports[1].time, exports[3].time);
+}

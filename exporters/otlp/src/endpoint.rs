@@ -30,6 +30,20 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The endpoint `url`, as it is: over HTTP it names the path too, `http://localhost:4318/v1/metrics`.
+    ///
+    /// # Errors
+    ///
+    /// When `url` is none that can be sent to: no scheme or one that is neither `http` nor `https`, no host, a bad port,
+    /// user and password, or a path or query for gRPC.
+    pub fn new(protocol: Protocol, url: &str) -> Result<Self, EndpointError> {
+        let uri = match protocol {
+            Protocol::Grpc if url.contains("://") => grpc(url, false),
+            _ => url::parse(url),
+        };
+        uri.map(|uri| Self { uri }).map_err(|reason| EndpointError { url: url::shown(url), reason })
+    }
+
     /// What `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` says, else `OTEL_EXPORTER_OTLP_ENDPOINT`, else this machine.
     ///
     /// Over HTTP, the endpoint for metrics is used as it is, and that for all signals gets `/v1/metrics` appended. gRPC
@@ -59,7 +73,7 @@ impl Endpoint {
     }
 
     /// The endpoint when nothing is set.
-    fn of_this_machine(protocol: Protocol) -> Self {
+    pub(crate) fn of_this_machine(protocol: Protocol) -> Self {
         Self {
             uri: Uri::from_static(match protocol {
                 Protocol::Grpc => "http://localhost:4317",
@@ -107,6 +121,14 @@ pub fn is_insecure(lookup: impl Fn(&str) -> Option<String>) -> Result<bool, Vari
         Some(variable) if variable.value.eq_ignore_ascii_case("false") => Ok(false),
         Some(variable) => Err(variable.error("write `true` or `false`".to_owned())),
     }
+}
+
+/// A URL that cannot be sent to. What may be secret in it is left out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("OTLP endpoint `{url}` {reason}")]
+pub struct EndpointError {
+    url: String,
+    reason: String,
 }
 
 fn http(variable: &Variable) -> Result<Uri, String> {

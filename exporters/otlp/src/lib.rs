@@ -1,30 +1,56 @@
-//! The OTLP target of `meterkit`. The target itself is not here yet: this is how it will find out where to send to.
+//! The OTLP target of `meterkit`: metrics over gRPC and HTTP, to a collector or straight to a backend.
 //!
-//! - [`Protocol`]: gRPC, or HTTP with protobuf or JSON.
-//! - [`Endpoint`]: the URL that metrics go to, resolved from `OTEL_EXPORTER_OTLP_ENDPOINT` and
-//!   `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` by OpenTelemetry's specification of the OTLP exporter.
+//! - [`OtlpTarget`] sends what the pipeline gives it, with deltas that survive outages.
+//! - [`OtlpConfig`] holds its settings, from code or from `OTEL_EXPORTER_OTLP_*`; two targets share none of them.
+//! - [`Losses`] counts what a receiver did not take.
 //!
-//! Nothing here reads the process environment or opens a connection: variables come through a function.
+//! Nothing here reads the process environment: variables come through a function.
 //!
 //! ```
-//! use meterkit_otlp::{Endpoint, Protocol, is_insecure};
+//! use meterkit_otlp::{OtlpConfig, OtlpTarget};
 //!
-//! let variable = |name: &str| match name {
-//!     "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("https://collector.example.com/otlp".to_owned()),
+//! let config = OtlpConfig::from_variables(|name| match name {
+//!     "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://collector.example.com/otlp".to_owned()),
+//!     "OTEL_EXPORTER_OTLP_HEADERS" => Some("Authorization=Basic%20MTIzOjQ1Ng%3D%3D".to_owned()),
 //!     _ => None,
-//! };
-//! let protocol = Protocol::from_variables(variable)?;
-//! let endpoint = Endpoint::from_variables(protocol, is_insecure(variable)?, variable)?;
-//! assert_eq!(endpoint.to_string(), "https://collector.example.com/otlp/v1/metrics");
-//! # Ok::<(), meterkit_otlp::VariableError>(())
+//! });
+//! let config = config.expect("both are fine");
+//! assert_eq!(config.endpoint().to_string(), "http://collector.example.com/otlp/v1/metrics");
+//! let target = OtlpTarget::new(config)?;
+//! # Ok::<(), meterkit_otlp::BuildError>(())
 //! ```
+//!
+//! # Features
+//!
+//! `tls` (on by default) is needed for `https`, `zstd` (on by default) for the compression of that name.
 
+mod batch;
+mod body;
+mod compression;
+mod config;
+mod connection;
+mod encode;
 mod endpoint;
-mod error;
+mod finite;
+mod grpc_sender;
+mod headers;
+mod http_sender;
+mod losses;
 mod protocol;
+mod reply;
+mod target;
+mod temporality;
+mod tls;
 mod url;
 mod variable;
 
-pub use self::endpoint::{Endpoint, is_insecure};
-pub use self::error::VariableError;
+pub use self::compression::{Compression, CompressionError};
+pub use self::config::OtlpConfig;
+pub use self::endpoint::{Endpoint, EndpointError, is_insecure};
+pub use self::headers::HeaderError;
+pub use self::losses::Losses;
 pub use self::protocol::{Protocol, ProtocolError};
+pub use self::target::{BuildError, OtlpTarget};
+pub use self::temporality::{HistogramAggregation, PreferenceError, TemporalityPreference};
+pub use self::tls::TlsError;
+pub use meterkit_pipeline::VariableError;

@@ -1,6 +1,6 @@
 //! Variables that exist for metrics and for all signals.
 
-use crate::VariableError;
+use meterkit_pipeline::VariableError;
 
 /// A variable of all signals, and its twin for metrics alone, which wins.
 pub(crate) struct Pair {
@@ -26,6 +26,6 @@ impl Pair {
 
 impl Variable {
     pub(crate) fn error(self, reason: String) -> VariableError {
-        VariableError { variable: self.name, value: self.value, reason }
+        VariableError::new(self.name, self.value, reason)
     }
 }

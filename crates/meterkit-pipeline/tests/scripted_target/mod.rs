@@ -26,6 +26,8 @@ pub(crate) enum Step {
     FailFor(Duration),
     /// Fails for good.
     Refuse,
+    /// Fails for good, but has some of the snapshot, until it succeeds.
+    TakePart,
     /// Never gets ready.
     Hang,
     /// Keeps its thread until the test is over.
@@ -41,6 +43,7 @@ pub(crate) struct ScriptedTarget {
     steps: VecDeque<Step>,
     last: Step,
     rejected: u64,
+    is_partway: bool,
     seen: Seen,
 }
 
@@ -64,6 +67,7 @@ impl ScriptedTarget {
             steps: steps.into(),
             last: Step::Succeed,
             rejected: 0,
+            is_partway: false,
             seen: seen.clone(),
         };
         (target, seen)
@@ -108,6 +112,11 @@ impl Target for ScriptedTarget {
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
         let step = self.steps.pop_front().unwrap_or(self.last);
+        self.is_partway = match step {
+            Step::TakePart => true,
+            Step::Succeed => false,
+            _ => self.is_partway,
+        };
         let seen = self.seen.clone();
         Box::pin(async move {
             seen.change(|state| state.exports.push((Instant::now(), snapshot.clone())));
@@ -118,7 +127,9 @@ impl Target for ScriptedTarget {
                     reason: "the receiver asks for patience".to_owned(),
                     retry_after: Some(asked),
                 }),
-                Step::Refuse => Err(ExportError::permanent("the receiver refuses")),
+                Step::Refuse | Step::TakePart => {
+                    Err(ExportError::permanent("the receiver refuses"))
+                }
                 Step::Hang => std::future::pending().await,
                 Step::Block => {
                     seen.wait_until(|state| state.is_released);
@@ -127,6 +138,10 @@ impl Target for ScriptedTarget {
                 Step::Panic => panic!("the target has a bug"),
             }
         })
+    }
+
+    fn is_partway(&self) -> bool {
+        self.is_partway
     }
 
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

@@ -1,0 +1,111 @@
+//! How requests are compressed.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::str::FromStr;
+
+use flate2::write::GzEncoder;
+
+/// A compression of requests: `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION`.
+///
+/// Not every receiver takes zstd, which OpenTelemetry's specification does not ask of them: some take it over HTTP only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Compression {
+    /// `none`, the default.
+    #[default]
+    None,
+    /// `gzip`
+    Gzip,
+    /// `zstd`: needs the feature `zstd` of this crate.
+    Zstd,
+}
+
+impl Compression {
+    /// The name that the variables take.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// Whether this build can do it.
+    pub(crate) fn is_built_in(self) -> bool {
+        self != Self::Zstd || cfg!(feature = "zstd")
+    }
+
+    /// What goes over the wire in place of `plain`.
+    pub(crate) fn compress(self, plain: Vec<u8>) -> io::Result<Vec<u8>> {
+        match self {
+            Self::None => Ok(plain),
+            Self::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(&plain)?;
+                encoder.finish()
+            }
+            #[cfg(feature = "zstd")]
+            Self::Zstd => zstd::encode_all(plain.as_slice(), zstd::DEFAULT_COMPRESSION_LEVEL),
+            #[cfg(not(feature = "zstd"))]
+            Self::Zstd => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// In upper or lower case.
+impl FromStr for Compression {
+    type Err = CompressionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::None, Self::Gzip, Self::Zstd]
+            .into_iter()
+            .find(|compression| compression.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| CompressionError(text.to_owned()))
+    }
+}
+
+pub(crate) const ACCEPTED: &str = "`none`, `gzip` or `zstd`";
+
+/// The text is the name of no compression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("OTLP compression `{0}` is unknown; write {ACCEPTED}")]
+pub struct CompressionError(String);
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn each_compression_is_read_by_its_name_in_any_case() {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            assert_eq!(compression.to_string().parse(), Ok(compression));
+            assert_eq!(compression.as_str().to_uppercase().parse(), Ok(compression));
+        }
+        let text = "deflate".parse::<Compression>().expect_err("unknown").to_string();
+        assert_eq!(text, format!("OTLP compression `deflate` is unknown; write {ACCEPTED}"));
+    }
+
+    #[test]
+    fn what_was_compressed_can_be_read_again() {
+        let plain = b"metrics ".repeat(1000);
+        let packed = Compression::Gzip.compress(plain.clone()).expect("in memory");
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).expect("gzip");
+        assert!(packed.len() < plain.len() && unpacked == plain);
+        #[cfg(feature = "zstd")]
+        {
+            let packed = Compression::Zstd.compress(plain.clone()).expect("in memory");
+            let unpacked = zstd::decode_all(packed.as_slice()).expect("zstd");
+            assert!(packed.len() < plain.len() && unpacked == plain);
+        }
+    }
+}

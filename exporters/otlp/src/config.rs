@@ -1,0 +1,181 @@
+//! Everything that an OTLP target can be told.
+
+use std::time::Duration;
+
+use crate::compression::Compression;
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::headers::{HeaderError, Headers};
+use crate::protocol::Protocol;
+use crate::temporality::{HistogramAggregation, TemporalityPreference};
+use crate::tls::Pems;
+
+mod from_variables;
+
+/// The settings of one target. `Debug` shows no credentials.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, TemporalityPreference};
+///
+/// let config = OtlpConfig::new(Protocol::HttpProtobuf, "http://localhost:4318/v1/metrics")?
+///     .with_header("Authorization", "Bearer 3f2a")?
+///     .with_compression(Compression::Gzip)
+///     .with_timeout(Some(Duration::from_secs(5)))
+///     .with_temporality(TemporalityPreference::Delta);
+/// let target = OtlpTarget::new(config)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtlpConfig {
+    pub(crate) name: String,
+    pub(crate) protocol: Protocol,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) headers: Headers,
+    pub(crate) compression: Compression,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) pems: Pems,
+    pub(crate) temporality: TemporalityPreference,
+    pub(crate) histogram_aggregation: HistogramAggregation,
+    pub(crate) max_request_bytes: usize,
+}
+
+/// By the specification of the OTLP exporter.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+impl OtlpConfig {
+    /// Metrics go to `url`, which is used as it is: over HTTP, `http://localhost:4318/v1/metrics`.
+    ///
+    /// Nothing is taken from the environment.
+    ///
+    /// # Errors
+    ///
+    /// When requests cannot be sent to `url`; see [`Endpoint::new`].
+    pub fn new(protocol: Protocol, url: &str) -> Result<Self, EndpointError> {
+        Ok(Self::to(protocol, Endpoint::new(protocol, url)?))
+    }
+
+    /// Metrics go to a receiver on this machine, at the protocol's port: 4317 for gRPC, 4318 for HTTP.
+    pub fn local(protocol: Protocol) -> Self {
+        Self::to(protocol, Endpoint::of_this_machine(protocol))
+    }
+
+    /// Metrics go to `endpoint`, which was made for `protocol`.
+    pub(crate) fn to(protocol: Protocol, endpoint: Endpoint) -> Self {
+        Self {
+            name: "otlp".to_owned(),
+            protocol,
+            endpoint,
+            headers: Headers::default(),
+            compression: Compression::default(),
+            timeout: Some(TIMEOUT),
+            pems: Pems::default(),
+            temporality: TemporalityPreference::default(),
+            histogram_aggregation: HistogramAggregation::default(),
+            max_request_bytes: match protocol {
+                // What servers take if they are not told otherwise.
+                Protocol::Grpc => 4 * 1024 * 1024,
+                // What OpenTelemetry's specification makes the limit.
+                Protocol::HttpProtobuf | Protocol::HttpJson => 64 * 1024 * 1024,
+            },
+        }
+    }
+
+    /// What the target is called in logs and self-metrics, to tell it from another one. `otlp` by default.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sends `name: value` with every request, in place of an earlier header of this name.
+    /// `OTEL_EXPORTER_OTLP_METRICS_HEADERS` overrides.
+    ///
+    /// # Errors
+    ///
+    /// When HTTP has no such header, or the exporter sets it itself.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        self.headers.insert(name, value.as_bytes())?;
+        Ok(self)
+    }
+
+    /// How requests are compressed; not at all by default. `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION` overrides.
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// How long the receiver may take for one request; `None` for no limit but the one that the pipeline has for an
+    /// export. 10 s by default. `OTEL_EXPORTER_OTLP_METRICS_TIMEOUT` overrides.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Trusts the certificate authorities in `pem`, the text of a PEM file, in place of the system's.
+    /// `OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE`, the path of such a file, overrides.
+    #[must_use]
+    pub fn with_certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.pems.authorities = Some(pem.into());
+        self
+    }
+
+    /// Shows `certificate` to receivers that ask who we are: a certificate with its chain, and its private key, both the
+    /// texts of PEM files. `OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE` and `..._CLIENT_KEY`, the paths of such files,
+    /// override.
+    #[must_use]
+    pub fn with_client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.pems.identity = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Which metrics go out as totals and which as differences; all as totals by default.
+    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` overrides.
+    #[must_use]
+    pub fn with_temporality(mut self, preference: TemporalityPreference) -> Self {
+        self.temporality = preference;
+        self
+    }
+
+    /// Which histograms the receiver prefers; see [`HistogramAggregation`].
+    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` overrides.
+    #[must_use]
+    pub fn with_default_histogram_aggregation(mut self, aggregation: HistogramAggregation) -> Self {
+        self.histogram_aggregation = aggregation;
+        self
+    }
+
+    /// How long a request may be before compression: what is more goes out in several. 4 MiB over gRPC, 64 MiB over HTTP
+    /// by default. A receiver that refuses less is found out, at the cost of a request.
+    #[must_use]
+    pub fn with_max_request_bytes(mut self, bytes: usize) -> Self {
+        self.max_request_bytes = bytes;
+        self
+    }
+
+    /// Where metrics go.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// How they go there.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Which metrics go out as totals and which as differences.
+    pub fn temporality(&self) -> TemporalityPreference {
+        self.temporality
+    }
+
+    /// Which kind of histogram to make where nothing else was said.
+    pub fn default_histogram_aggregation(&self) -> HistogramAggregation {
+        self.histogram_aggregation
+    }
+}

@@ -1,0 +1,200 @@
+//! Snapshots as OTLP's messages.
+//!
+//! By OpenTelemetry's protocol, `opentelemetry/proto/metrics/v1/metrics.proto`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use meterkit_core::{
+    AttributeValue, Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint,
+    HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality, Value,
+};
+use meterkit_pipeline::Snapshot;
+use opentelemetry::Value as OtelValue;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1 as common;
+use opentelemetry_proto::tonic::metrics::v1 as proto;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+
+/// The request that says what `snapshot` says.
+pub(crate) fn encode(snapshot: &Snapshot) -> ExportMetricsServiceRequest {
+    let time = nanoseconds(snapshot.time);
+    let scopes = snapshot.scopes.iter().map(|scope| scope_metrics(scope, time));
+    ExportMetricsServiceRequest {
+        resource_metrics: vec![proto::ResourceMetrics {
+            resource: Some(Resource {
+                attributes: key_values(&snapshot.resource),
+                ..Resource::default()
+            }),
+            // Receivers need no scope that says nothing.
+            scope_metrics: scopes.filter(|scope| !scope.metrics.is_empty()).collect(),
+            schema_url: String::new(),
+        }],
+    }
+}
+
+fn scope_metrics(scope: &ScopeMetrics, time: u64) -> proto::ScopeMetrics {
+    let of = &scope.scope;
+    let attributes = of.attributes().map(|pair| key_value(pair.key.as_str(), foreign(&pair.value)));
+    proto::ScopeMetrics {
+        scope: Some(common::InstrumentationScope {
+            name: of.name().to_owned(),
+            version: of.version().unwrap_or_default().to_owned(),
+            attributes: attributes.collect(),
+            dropped_attributes_count: 0,
+        }),
+        metrics: scope.metrics.iter().filter_map(|metric| encode_metric(metric, time)).collect(),
+        schema_url: of.schema_url().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Nothing if it has no points, or is of a kind that this crate does not know.
+fn encode_metric(metric: &Metric, time: u64) -> Option<proto::Metric> {
+    let data = match &metric.data {
+        data if data.is_empty() => return None,
+        Data::Gauge(points) => {
+            let data_points = points.iter().map(|point| number_point(point, time)).collect();
+            proto::metric::Data::Gauge(proto::Gauge { data_points })
+        }
+        Data::Sum { monotonic, temporality, points } => proto::metric::Data::Sum(proto::Sum {
+            data_points: points.iter().map(|point| number_point(point, time)).collect(),
+            aggregation_temporality: aggregation_temporality(*temporality),
+            is_monotonic: *monotonic,
+        }),
+        Data::Histogram { temporality, bounds, points } => {
+            proto::metric::Data::Histogram(proto::Histogram {
+                data_points: points.iter().map(|it| histogram_point(it, bounds, time)).collect(),
+                aggregation_temporality: aggregation_temporality(*temporality),
+            })
+        }
+        Data::ExponentialHistogram { temporality, points } => {
+            proto::metric::Data::ExponentialHistogram(proto::ExponentialHistogram {
+                data_points: points.iter().map(|point| exponential_point(point, time)).collect(),
+                aggregation_temporality: aggregation_temporality(*temporality),
+            })
+        }
+        _ => return None,
+    };
+    Some(proto::Metric {
+        name: metric.descriptor.name.clone(),
+        description: metric.descriptor.description.clone(),
+        unit: metric.descriptor.unit.clone(),
+        metadata: Vec::new(),
+        data: Some(data),
+    })
+}
+
+fn number_point(point: &NumberPoint, time: u64) -> proto::NumberDataPoint {
+    use proto::number_data_point::Value::{AsDouble, AsInt};
+    proto::NumberDataPoint {
+        attributes: key_values(&point.attributes),
+        start_time_unix_nano: nanoseconds(point.start),
+        time_unix_nano: time,
+        value: Some(match point.value {
+            Value::I64(value) => AsInt(value),
+            // OTLP has no larger integer.
+            Value::U64(value) => AsInt(i64::try_from(value).unwrap_or(i64::MAX)),
+            Value::F64(value) => AsDouble(value),
+        }),
+        ..proto::NumberDataPoint::default()
+    }
+}
+
+fn histogram_point(point: &HistogramPoint, bounds: &[f64], time: u64) -> proto::HistogramDataPoint {
+    proto::HistogramDataPoint {
+        attributes: key_values(&point.attributes),
+        start_time_unix_nano: nanoseconds(point.start),
+        time_unix_nano: time,
+        count: point.count,
+        sum: Some(point.sum),
+        bucket_counts: point.buckets.to_vec(),
+        explicit_bounds: bounds.to_vec(),
+        min: point.min,
+        max: point.max,
+        ..proto::HistogramDataPoint::default()
+    }
+}
+
+fn exponential_point(
+    point: &ExponentialHistogramPoint,
+    time: u64,
+) -> proto::ExponentialHistogramDataPoint {
+    let buckets = |buckets: &ExponentialBuckets| {
+        use proto::exponential_histogram_data_point::Buckets;
+        Some(Buckets { offset: buckets.offset, bucket_counts: buckets.counts.clone() })
+    };
+    proto::ExponentialHistogramDataPoint {
+        attributes: key_values(&point.attributes),
+        start_time_unix_nano: nanoseconds(point.start),
+        time_unix_nano: time,
+        count: point.count,
+        sum: Some(point.sum),
+        scale: point.scale,
+        zero_count: point.zero_count,
+        zero_threshold: point.zero_threshold,
+        positive: buckets(&point.positive),
+        negative: buckets(&point.negative),
+        min: point.min,
+        max: point.max,
+        ..proto::ExponentialHistogramDataPoint::default()
+    }
+}
+
+fn aggregation_temporality(temporality: Temporality) -> i32 {
+    let temporality = match temporality {
+        Temporality::Cumulative => proto::AggregationTemporality::Cumulative,
+        Temporality::Delta => proto::AggregationTemporality::Delta,
+    };
+    temporality.into()
+}
+
+/// Since 1970; what was before is 0, which means unknown.
+fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn key_values(attributes: &Attributes) -> Vec<common::KeyValue> {
+    attributes.iter().map(|(key, value)| key_value(key, own(value))).collect()
+}
+
+fn key_value(key: &str, value: common::any_value::Value) -> common::KeyValue {
+    let value = Some(common::AnyValue { value: Some(value) });
+    common::KeyValue { key: key.to_owned(), value, ..common::KeyValue::default() }
+}
+
+fn own(value: &AttributeValue) -> common::any_value::Value {
+    use common::any_value::Value as Any;
+    match value {
+        AttributeValue::Str(value) => Any::StringValue(value.clone().into_owned()),
+        AttributeValue::Bool(value) => Any::BoolValue(*value),
+        AttributeValue::I64(value) => Any::IntValue(*value),
+        AttributeValue::F64(value) => Any::DoubleValue(*value),
+        other => Any::StringValue(other.to_string()),
+    }
+}
+
+/// An attribute of a scope, which may be a list.
+fn foreign(value: &OtelValue) -> common::any_value::Value {
+    use common::any_value::Value as Any;
+    use opentelemetry::Array;
+    let values: Vec<Any> = match value {
+        OtelValue::Array(Array::Bool(values)) => {
+            values.iter().map(|value| Any::BoolValue(*value)).collect()
+        }
+        OtelValue::Array(Array::I64(values)) => {
+            values.iter().map(|value| Any::IntValue(*value)).collect()
+        }
+        OtelValue::Array(Array::F64(values)) => {
+            values.iter().map(|value| Any::DoubleValue(*value)).collect()
+        }
+        OtelValue::Array(Array::String(values)) => {
+            values.iter().map(|value| Any::StringValue(value.as_str().to_owned())).collect()
+        }
+        other => return own(&AttributeValue::from(other)),
+    };
+    let values = values.into_iter().map(|value| common::AnyValue { value: Some(value) });
+    Any::ArrayValue(common::ArrayValue { values: values.collect() })
+}
+
+#[cfg(test)]
+mod tests;

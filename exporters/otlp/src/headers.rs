@@ -1,0 +1,164 @@
+//! Headers that go with every request: credentials, mostly.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::percent_decode_str;
+
+/// Headers of one target. Another target never sees them; `Debug` shows their names only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Headers(HeaderMap);
+
+impl Headers {
+    /// Reads `key=value,key2=value2` with percent-encoded values: of a key that comes twice, the last value counts.
+    ///
+    /// By OpenTelemetry's specification "OpenTelemetry Protocol Exporter", section Specifying headers via environment
+    /// variables. A problem tells the place, and quotes no value.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut headers = Self::default();
+        for (at, pair) in text.split(',').enumerate() {
+            let pair = pair.trim();
+            if pair.is_empty() {
+                continue;
+            }
+            let Some((name, value)) = pair.split_once('=') else {
+                return Err(format!("pair {} has no `=`; write `key=value,key2=value2`", at + 1));
+            };
+            let value: Vec<u8> = percent_decode_str(value.trim()).collect();
+            let added = headers.insert(name.trim(), &value);
+            added.map_err(|problem| format!("pair {}: {problem}", at + 1))?;
+        }
+        Ok(headers)
+    }
+
+    /// Adds a header, in place of one with this name.
+    pub(crate) fn insert(&mut self, name: &str, value: &[u8]) -> Result<(), HeaderError> {
+        let error = |problem| HeaderError { name: name.to_owned(), problem };
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| error(Problem::Name))?;
+        if OWN.contains(&key.as_str()) || key.as_str().starts_with("grpc-") {
+            return Err(error(Problem::Own));
+        }
+        let mut value = HeaderValue::from_bytes(value).map_err(|_| error(Problem::Value))?;
+        value.set_sensitive(true);
+        self.0.insert(key, value);
+        Ok(())
+    }
+
+    pub(crate) fn as_map(&self) -> &HeaderMap {
+        &self.0
+    }
+
+    /// `text` from the receiver without what it may quote of these.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let mut shown = text.to_owned();
+        for value in self.0.values().filter_map(|value| value.to_str().ok()) {
+            // The scheme in front of a credential is often left out.
+            let credential = value.rsplit(' ').next().unwrap_or(value);
+            for secret in [value, credential] {
+                if secret.len() >= SHORTEST_SECRET {
+                    shown = shown.replace(secret, "...");
+                }
+            }
+        }
+        shown
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys().map(HeaderName::as_str)).finish()
+    }
+}
+
+/// Shorter values would make a text unreadable, and are no secrets.
+const SHORTEST_SECRET: usize = 4;
+
+/// What the transports set themselves; a second value would make requests that no receiver can read.
+const OWN: [&str; 8] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A header that cannot be sent. Its value is not shown: it may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("header `{name}` {problem}")]
+pub struct HeaderError {
+    name: String,
+    problem: Problem,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Problem {
+    #[error("has a bad name; write letters, digits and `-`")]
+    Name,
+    #[error("has a value with control characters or line breaks; remove them")]
+    Value,
+    #[error("is set by the exporter itself; remove it")]
+    Own,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Vec<(String, String)> {
+        let headers = Headers::parse(text).unwrap_or_else(|problem| panic!("{text}: {problem}"));
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        headers.as_map().iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn pairs_are_read_with_percent_encoded_values() {
+        for (text, expected) in [
+            ("api-key=key", vec![pair("api-key", "key")]),
+            ("Authorization=Basic%20YTpi%3D%3D", vec![pair("authorization", "Basic YTpi==")]),
+            ("a=b=c", vec![pair("a", "b=c")]),
+            (" a = 1 ,, b=2,", vec![pair("a", "1"), pair("b", "2")]),
+            ("a=1,b=2,A=3", vec![pair("a", "3"), pair("b", "2")]),
+            ("a=", vec![pair("a", "")]),
+            ("a=x%2Cy%zz", vec![pair("a", "x,y%zz")]),
+            ("a=gr%C3%BCn", vec![pair("a", "grün")]),
+        ] {
+            assert_eq!(pairs(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bad_pair_is_told_by_its_place_and_without_its_value() {
+        for (text, problem) in [
+            ("a=1,hunter2", "pair 2 has no `=`"),
+            ("a b=hunter2", "pair 1: header `a b` has a bad name"),
+            ("=hunter2", "pair 1: header `` has a bad name"),
+            ("a=hunter2%0A", "pair 1: header `a` has a value with control characters"),
+            ("Content-Type=hunter2", "`Content-Type` is set by the exporter itself"),
+            ("grpc-timeout=hunter2", "`grpc-timeout` is set by the exporter itself"),
+        ] {
+            let error = Headers::parse(text).expect_err(text);
+            assert!(error.contains(problem), "{text}: {error}");
+            assert!(!error.contains("hunter2"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_names_only() {
+        let headers = Headers::parse("api-key=hunter2,x-scope=b").expect("good pairs");
+        assert_eq!(format!("{headers:?}"), r#"{"api-key", "x-scope"}"#);
+    }
+
+    #[test]
+    fn what_a_receiver_quotes_of_them_is_left_out() {
+        let headers = Headers::parse("authorization=Bearer%20hunter2,x=ab").expect("good pairs");
+        let said = headers.redact("token hunter2 of `Bearer hunter2` is bad, ab");
+        assert_eq!(said, "token ... of `...` is bad, ab");
+    }
+}

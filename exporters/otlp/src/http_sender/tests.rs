@@ -1,0 +1,114 @@
+//! Answers of all kinds.
+
+use super::*;
+
+fn response(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Response<Bytes> {
+    let mut builder = Response::builder().status(status);
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(Bytes::copy_from_slice(body)).expect("a response")
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
+const TEXT: (&str, &str) = ("content-type", "text/plain");
+
+fn partial(rejected: u64, message: &str) -> Accepted {
+    Accepted { rejected, message: message.to_owned() }
+}
+
+#[test]
+fn each_status_is_taken_as_the_specification_has_it() {
+    for status in [429, 502, 503, 504] {
+        let refused = outcome(&response(status, &[], b"")).expect_err("an error");
+        assert!(matches!(refused, Refusal::Later { retry_after: None, .. }), "{refused:?}");
+    }
+    for status in [300, 304, 401, 403, 404, 405, 408, 415, 500, 501, 505] {
+        let refused = outcome(&response(status, &[], b"")).expect_err("an error");
+        assert!(matches!(refused, Refusal::Final { .. }), "{refused:?}");
+    }
+    for status in [200, 202, 204] {
+        assert_eq!(outcome(&response(status, &[], b"")), Ok(Accepted::default()));
+    }
+    let refused = outcome(&response(413, &[], b"")).expect_err("an error");
+    assert!(matches!(refused, Refusal::TooLarge { .. }), "{refused:?}");
+    let refused = outcome(&response(400, &[], b"")).expect_err("an error");
+    assert!(matches!(refused, Refusal::Malformed { .. }), "{refused:?}");
+}
+
+#[test]
+fn a_pause_is_asked_for_in_seconds_or_with_a_date() {
+    let pause = |text| {
+        let refused = outcome(&response(503, &[("retry-after", text)], b""));
+        match refused {
+            Err(Refusal::Later { retry_after, .. }) => retry_after,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(pause("7"), Some(Duration::from_secs(7)));
+    assert_eq!(pause("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+    let later = pause("Fri, 31 Dec 9999 23:59:59 GMT").expect("a date");
+    assert!(later > Duration::from_secs(3600 * 24 * 365), "{later:?}");
+    for nonsense in ["-1", "soon", ""] {
+        assert_eq!(pause(nonsense), None);
+    }
+}
+
+#[test]
+fn partial_success_is_read_in_both_forms() {
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
+    let message = ExportMetricsServiceResponse {
+        partial_success: Some(ExportMetricsPartialSuccess {
+            rejected_data_points: 3,
+            error_message: "no unit".to_owned(),
+        }),
+    };
+    let both = Ok(partial(3, "no unit"));
+    assert_eq!(outcome(&response(200, &[PROTOBUF], &message.encode_to_vec())), both);
+    for json in [
+        r#"{"partialSuccess":{"rejectedDataPoints":"3","errorMessage":"no unit"}}"#,
+        r#"{"partialSuccess":{"rejectedDataPoints":3,"errorMessage":"no unit","new":[]}}"#,
+    ] {
+        assert_eq!(outcome(&response(200, &[JSON], json.as_bytes())), both, "{json}");
+    }
+    for json in ["{}", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":null}"#, ""] {
+        assert_eq!(outcome(&response(200, &[JSON], json.as_bytes())), Ok(partial(0, "")), "{json}");
+    }
+}
+
+#[test]
+fn garbage_after_a_success_changes_nothing() {
+    for kind in [JSON, PROTOBUF, TEXT] {
+        for body in [&b"\xff\xff\xff"[..], b"[]", b"null", b"<html>"] {
+            assert_eq!(outcome(&response(200, &[kind], body)), Ok(Accepted::default()));
+        }
+    }
+}
+
+#[test]
+fn errors_quote_what_the_receiver_says() {
+    let mut status = RpcStatus::default();
+    status.message = "bad\nmetric".to_owned();
+    for (kind, body, expected) in [
+        (PROTOBUF, &status.encode_to_vec()[..], ": bad metric"),
+        (JSON, br#"{"code":3,"message":"bad metric"}"#, ": bad metric"),
+        (TEXT, b"bad metric\n", ": bad metric"),
+        (("content-type", "text/html"), b"<html>", ""),
+        (PROTOBUF, b"\xff", ""),
+    ] {
+        let Err(Refusal::Final { reason }) = outcome(&response(403, &[kind], body)) else {
+            panic!("not final");
+        };
+        assert_eq!(reason, format!("HTTP status 403 Forbidden{expected}"));
+    }
+}
+
+#[test]
+fn a_redirect_is_told_what_to_do() {
+    let headers = [("location", "https://elsewhere.example.com")];
+    let Err(Refusal::Final { reason }) = outcome(&response(308, &headers, b"")) else {
+        panic!("not final");
+    };
+    assert!(reason.contains("set the endpoint to where it leads"), "{reason}");
+}

@@ -1,0 +1,140 @@
+//! What receivers answer.
+
+use std::error::Error;
+use std::time::Duration;
+
+use prost::Message;
+
+/// The receiver has the request, but for some points.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// Points that it did not take. They must not be sent again.
+    pub(crate) rejected: u64,
+    /// Why it did not, or a warning; empty for none.
+    pub(crate) message: String,
+}
+
+/// The receiver does not have the request. Reasons hold no secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It may take it later.
+    Later { reason: String, retry_after: Option<Duration> },
+    /// It would take a smaller one.
+    TooLarge { reason: String },
+    /// It will never take this one, but perhaps others.
+    Malformed { reason: String },
+    /// It takes none, until someone changes something.
+    Final { reason: String },
+}
+
+impl Refusal {
+    pub(crate) fn later(reason: impl Into<String>) -> Self {
+        Self::Later { reason: reason.into(), retry_after: None }
+    }
+}
+
+/// `google.rpc.Status`, which tells more of an error, over HTTP in the body and over gRPC in a trailer.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RpcStatus {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    pub(crate) message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Detail>,
+}
+
+/// `google.protobuf.Any`
+#[derive(Clone, PartialEq, Message)]
+struct Detail {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+/// `google.rpc.RetryInfo`
+#[derive(Clone, PartialEq, Message)]
+struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<Delay>,
+}
+
+/// `google.protobuf.Duration`
+#[derive(Clone, PartialEq, Message)]
+struct Delay {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
+}
+
+impl RpcStatus {
+    /// How long to leave the receiver alone, if it says that a retry makes sense.
+    pub(crate) fn retry_delay(&self) -> Option<Duration> {
+        let info = self.details.iter().find(|it| it.type_url.ends_with("/google.rpc.RetryInfo"))?;
+        let delay = RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay.unwrap_or_default();
+        let seconds = u64::try_from(delay.seconds).unwrap_or_default();
+        let nanos = u32::try_from(delay.nanos).unwrap_or_default().min(999_999_999);
+        Some(Duration::new(seconds, nanos))
+    }
+}
+
+/// Longer messages are cut off: they go into logs.
+const LONGEST: usize = 300;
+
+/// A text of the receiver on one line that is not too long.
+pub(crate) fn shown(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
+}
+
+/// An error with what caused it: the outer ones say little ("client error (Connect)").
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let told = error.to_string();
+        if !text.ends_with(&told) {
+            text = format!("{text}: {told}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(type_url: &str, seconds: i64, nanos: i32) -> RpcStatus {
+        let info = RetryInfo { retry_delay: Some(Delay { seconds, nanos }) };
+        let detail = Detail { type_url: type_url.to_owned(), value: info.encode_to_vec() };
+        RpcStatus { code: 8, message: "busy".to_owned(), details: vec![detail] }
+    }
+
+    #[test]
+    fn a_delay_is_read_from_the_details() {
+        let url = "type.googleapis.com/google.rpc.RetryInfo";
+        for (seconds, nanos, expected) in [
+            (3, 500_000_000, Duration::from_millis(3500)),
+            (-1, -1, Duration::ZERO),
+            (1, i32::MAX, Duration::new(1, 999_999_999)),
+        ] {
+            assert_eq!(status(url, seconds, nanos).retry_delay(), Some(expected));
+        }
+        assert_eq!(status("type.googleapis.com/google.rpc.Help", 3, 0).retry_delay(), None);
+        assert_eq!(RpcStatus::default().retry_delay(), None);
+    }
+
+    #[test]
+    fn messages_are_shown_on_one_line_of_bounded_length() {
+        assert_eq!(shown(" a\r\n  b\t"), "a b");
+        let long = shown(&"ü".repeat(1000));
+        assert_eq!(long.chars().count(), LONGEST + 3);
+        assert!(long.ends_with("ü..."));
+    }
+}

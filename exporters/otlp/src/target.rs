@@ -1,0 +1,355 @@
+//! The OTLP target.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{HeaderValue, USER_AGENT};
+use meterkit_core::Temporality;
+use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use prost::Message;
+use tokio::time::timeout;
+
+use crate::batch::{Batch, points};
+use crate::body::{Body, Format};
+use crate::compression::Compression;
+use crate::config::OtlpConfig;
+use crate::connection::{connection, connector};
+use crate::encode::encode;
+use crate::finite::remove_what_is_not_finite;
+use crate::grpc_sender::GrpcSender;
+use crate::http_sender::HttpSender;
+use crate::losses::Losses;
+use crate::protocol::Protocol;
+use crate::reply::{Accepted, Refusal, shown};
+use crate::tls::TlsError;
+
+/// Sends snapshots to an OTLP receiver: `OTEL_METRICS_EXPORTER=otlp`.
+///
+/// - It connects with the first export, on the runtime of the pipeline, and again whenever it has to.
+/// - What is longer than a receiver takes goes out in several requests. Once some of them were accepted, the pipeline
+///   goes on with the others, also after an outage, so that no delta counts twice. One that never got an answer is sent
+///   again: the receiver may have it twice.
+/// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment.
+///
+/// By OpenTelemetry's protocol specification 1.11.
+#[derive(Debug)]
+pub struct OtlpTarget {
+    config: OtlpConfig,
+    sender: Sender,
+    losses: Losses,
+    /// What was found out to be the most that the receiver takes, or what it was said to be.
+    limit: usize,
+    /// The export under way, also when it was cut off.
+    batch: Option<Batch>,
+    /// How many points were lost before the export under way, or before the last one.
+    lost_before: u64,
+}
+
+impl OtlpTarget {
+    /// A target with these settings. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When it could never send: encryption or a compression that is not built in, or certificates that cannot be used.
+    pub fn new(config: OtlpConfig) -> Result<Self, BuildError> {
+        if !config.compression.is_built_in() {
+            return Err(BuildError::CompressionNotBuiltIn);
+        }
+        let sender = Sender::new(&config).map_err(|problem| BuildError::Tls {
+            endpoint: config.endpoint.to_string(),
+            problem,
+        })?;
+        let limit = config.max_request_bytes;
+        Ok(Self { config, sender, losses: Losses::default(), limit, batch: None, lost_before: 0 })
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &OtlpConfig {
+        &self.config
+    }
+
+    /// Counts of what the receiver did not take, to keep when the target is handed to the pipeline.
+    pub fn losses(&self) -> Losses {
+        self.losses.clone()
+    }
+
+    /// Points that will not be sent again; see [`Losses::rejected_points`].
+    pub fn rejected_points(&self) -> u64 {
+        self.losses.rejected_points()
+    }
+
+    async fn deliver(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        let is_known = self.batch.as_ref().is_some_and(|batch| batch.is_of(snapshot.time));
+        if !is_known {
+            self.lost_before = self.losses.rejected_points();
+            self.batch = Some(Batch::new(snapshot.time, self.request(snapshot)));
+        }
+        let mut failure = None;
+        while let Some(batch) = &mut self.batch {
+            let Some(request) = batch.first() else {
+                let is_begun = batch.is_begun();
+                self.batch = None;
+                // What was refused of it was logged and counted.
+                return if is_begun { Ok(()) } else { failure.map_or(Ok(()), Err) };
+            };
+            // JSON is longer, which shows when it is written.
+            if request.encoded_len() > self.limit && points(request) > 1 {
+                batch.split_first();
+                continue;
+            }
+            let (format, points, request) =
+                (self.sender.format(), points(request), request.clone());
+            let body = Body::write(request, format, self.sender.compression()).await;
+            let body = body.map_err(|error| ExportError::permanent(error.to_string()))?;
+            let size = body.size;
+            if size > self.limit {
+                if !batch.split_first() {
+                    failure = Some(self.give_up_first(&too_long(size, self.limit)));
+                }
+                continue;
+            }
+            let outcome = self.sender.send(body, self.config.timeout).await;
+            match outcome {
+                Ok(accepted) => {
+                    batch.accept_first();
+                    self.note(&accepted);
+                }
+                Err(Refusal::TooLarge { reason }) => {
+                    let reason = self.redact(&reason);
+                    self.losses.count_oversized();
+                    if size <= SMALLEST_LIMIT {
+                        // It is not the size. It may be something else next time.
+                        self.limit = self.config.max_request_bytes;
+                        return Err(ExportError::permanent(reason));
+                    } else if points < 2 {
+                        failure = Some(self.give_up_first(&reason));
+                    } else {
+                        self.learn_limit(&reason, size, points);
+                    }
+                }
+                Err(Refusal::Malformed { reason }) => {
+                    failure = Some(self.give_up_first(&self.redact(&reason)));
+                }
+                Err(Refusal::Later { reason, retry_after }) => {
+                    let reason = self.redact(&reason);
+                    return Err(ExportError::Retryable { reason, retry_after });
+                }
+                Err(Refusal::Final { reason }) => {
+                    return Err(ExportError::permanent(self.redact(&reason)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn request(&self, snapshot: &Snapshot) -> ExportMetricsServiceRequest {
+        let mut request = encode(snapshot);
+        if self.sender.format() == Format::Json {
+            let removed = remove_what_is_not_finite(&mut request);
+            self.losses.reject(removed);
+            if removed > 0 && self.losses.is_news("not finite") {
+                let remedy = "use `grpc` or `http/protobuf` to send them";
+                tracing::warn!(
+                    target = self.config.name,
+                    points = removed,
+                    "points whose value is infinite or no number are left out of JSON; {remedy}"
+                );
+            }
+        }
+        request
+    }
+
+    /// Sends smaller requests from now on.
+    fn learn_limit(&mut self, reason: &str, size: usize, points: usize) {
+        self.limit = self.limit.min(size / 2).max(SMALLEST_LIMIT);
+        let (target, limit) = (&self.config.name, self.limit);
+        if self.losses.is_news("too large") {
+            tracing::error!(
+                target,
+                endpoint = %self.config.endpoint,
+                bytes = size,
+                points,
+                "the receiver refuses requests of this size, and gets smaller ones from now on ({reason}); \
+                 raise its limit, or send deltas or fewer series"
+            );
+        }
+        tracing::debug!(target, limit, "requests have a new limit");
+        if let Some(batch) = &mut self.batch {
+            batch.split_first();
+        }
+    }
+
+    /// Goes on without the first request, which nobody will take.
+    fn give_up_first(&mut self, reason: &str) -> ExportError {
+        let dropped = self.batch.as_mut().map_or(0, Batch::drop_first);
+        let is_partial =
+            self.batch.as_ref().is_some_and(|it| it.is_begun() || it.first().is_some());
+        if is_partial {
+            self.losses.reject(dropped);
+            if self.losses.is_news(reason) {
+                tracing::error!(
+                    target = self.config.name,
+                    endpoint = %self.config.endpoint,
+                    points = dropped,
+                    "the receiver refused a part of the metrics: {reason}"
+                );
+            }
+        }
+        ExportError::permanent(reason)
+    }
+
+    fn note(&self, accepted: &Accepted) {
+        self.losses.reject(accepted.rejected);
+        let message = shown(&self.redact(&accepted.message));
+        let says_something = accepted.rejected > 0 || !message.is_empty();
+        if says_something && self.losses.is_news(&message) {
+            tracing::warn!(
+                target = self.config.name,
+                endpoint = %self.config.endpoint,
+                rejected_points = accepted.rejected,
+                "the receiver did not take all points: {message}"
+            );
+        }
+    }
+
+    fn redact(&self, text: &str) -> String {
+        self.config.headers.redact(text)
+    }
+}
+
+impl Target for OtlpTarget {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn endpoint(&self) -> String {
+        self.config.endpoint.to_string()
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.config.temporality.temporality()
+    }
+
+    fn rejected(&self) -> u64 {
+        self.losses.rejected_points() - self.lost_before
+    }
+
+    fn is_partway(&self) -> bool {
+        self.batch.as_ref().is_some_and(Batch::is_begun)
+    }
+
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        Box::pin(async move {
+            let outcome = self.deliver(snapshot).await;
+            if !self.is_partway() {
+                // Holding on to what is encoded would cost as much memory as the snapshot.
+                self.batch = None;
+            }
+            outcome
+        })
+    }
+}
+
+/// Why a target cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Encryption cannot be set up.
+    #[error("OTLP endpoint `{endpoint}`: {problem}")]
+    Tls {
+        /// Where it was to send to.
+        endpoint: String,
+        /// What is wrong.
+        problem: TlsError,
+    },
+    /// The compression is not part of this build.
+    #[error(
+        "OTLP compression `zstd` is not built in; enable the feature `zstd` of meterkit-otlp, or use `gzip`"
+    )]
+    CompressionNotBuiltIn,
+}
+
+/// One of the transports.
+#[derive(Debug)]
+enum Sender {
+    Http(HttpSender),
+    Grpc(GrpcSender),
+}
+
+impl Sender {
+    fn new(config: &OtlpConfig) -> Result<Self, TlsError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
+        // One of the user's wins.
+        for (name, value) in config.headers.as_map() {
+            headers.insert(name, value.clone());
+        }
+        let OtlpConfig { endpoint, protocol, pems, compression, .. } = config;
+        let connector = connector(endpoint, *protocol == Protocol::Grpc, pems)?;
+        let format = match protocol {
+            Protocol::Grpc => {
+                let timeout = config.timeout;
+                let sender = GrpcSender::new(connector, endpoint, headers, *compression, timeout);
+                return Ok(Self::Grpc(sender));
+            }
+            Protocol::HttpProtobuf => Format::Protobuf,
+            Protocol::HttpJson => Format::Json,
+        };
+        Ok(Self::Http(HttpSender {
+            connection: connection(connector, false),
+            uri: endpoint.uri().clone(),
+            headers,
+            format,
+            compression: *compression,
+        }))
+    }
+
+    fn format(&self) -> Format {
+        match self {
+            Self::Http(sender) => sender.format,
+            Self::Grpc(_) => Format::Protobuf,
+        }
+    }
+
+    /// What is done to a body beforehand.
+    fn compression(&self) -> Compression {
+        match self {
+            Self::Http(sender) => sender.compression,
+            // Over gRPC each message is compressed within its frame.
+            Self::Grpc(_) => Compression::None,
+        }
+    }
+
+    async fn send(&mut self, body: Body, limit: Option<Duration>) -> Result<Accepted, Refusal> {
+        let answer = async {
+            match self {
+                Self::Http(sender) => sender.send(body).await,
+                Self::Grpc(sender) => sender.send(body).await,
+            }
+        };
+        let Some(limit) = limit else {
+            return answer.await;
+        };
+        timeout(limit, answer).await.unwrap_or_else(|_| {
+            let milliseconds = limit.as_millis();
+            let variable = "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT";
+            Err(Refusal::later(format!("no answer within {milliseconds} ms ({variable})")))
+        })
+    }
+}
+
+/// By the specification, a distribution puts its own product before that of the exporter.
+const PRODUCT: &str = concat!(
+    "meterkit-otlp/",
+    env!("CARGO_PKG_VERSION"),
+    " OTel-OTLP-Exporter-Rust/",
+    env!("CARGO_PKG_VERSION")
+);
+
+/// A receiver that takes less takes nothing: it would be asked for each point.
+const SMALLEST_LIMIT: usize = 1024;
+
+fn too_long(size: usize, limit: usize) -> String {
+    format!("a request for one point has {size} bytes, more than the {limit} that are allowed")
+}

@@ -1,0 +1,206 @@
+//! What a receiver answers, or does not, decides what becomes of an export.
+
+mod receiver;
+mod snapshots;
+
+use std::time::Duration;
+
+use meterkit_otlp::{OtlpTarget, Protocol};
+use meterkit_pipeline::{ExportError, Target};
+use tokio::task::JoinSet;
+
+use self::receiver::{Answer, Receiver};
+use self::snapshots::{ALL, config, snapshot, target, values};
+
+fn http(status: u16) -> Answer {
+    Answer::Http(status, Vec::new(), "")
+}
+
+fn grpc(code: i32) -> Answer {
+    Answer::Grpc(code, "", Vec::new())
+}
+
+/// What the receiver's only answer makes of an export.
+async fn outcome(protocol: Protocol, answer: Answer) -> Result<(), ExportError> {
+    let receiver = Receiver::start([answer]).await;
+    let mut target = target(protocol, &receiver);
+    let outcome = target.export(&snapshot(1, &[1])).await;
+    assert_eq!(receiver.arrivals().len(), 1, "one attempt; the pipeline makes more");
+    outcome
+}
+
+fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
+    match outcome {
+        Err(ExportError::Retryable { retry_after, .. }) => Some(*retry_after),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn over_http_four_statuses_may_pass_and_the_others_stay() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        for status in [429, 502, 503, 504] {
+            let outcome = outcome(protocol, http(status)).await;
+            assert_eq!(pause(&outcome), Some(None), "{status}: {outcome:?}");
+        }
+        for status in [400, 401, 403, 404, 415, 500, 501] {
+            let outcome = outcome(protocol, http(status)).await;
+            assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "{status}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn over_grpc_the_codes_of_the_specification_may_pass_and_the_others_stay() {
+    for code in 1..=16 {
+        let outcome = outcome(Protocol::Grpc, grpc(code)).await;
+        if [1, 4, 10, 11, 14, 15].contains(&code) {
+            assert_eq!(pause(&outcome), Some(None), "{code}: {outcome:?}");
+        } else {
+            assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "{code}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_can_ask_for_a_pause() {
+    for status in [429, 503] {
+        let answer = Answer::Http(status, vec![("retry-after", "7")], "");
+        let outcome = outcome(Protocol::HttpProtobuf, answer).await;
+        assert_eq!(pause(&outcome), Some(Some(Duration::from_secs(7))));
+    }
+    // google.rpc.Status with RetryInfo of 7 seconds: code 8; details { type_url, value { delay { 7 } } }.
+    let url = b"type.googleapis.com/google.rpc.RetryInfo";
+    let mut any = vec![0x0a, url.len() as u8];
+    any.extend_from_slice(url);
+    any.extend_from_slice(&[0x12, 4, 0x0a, 2, 0x08, 7]);
+    let mut details = vec![0x08, 8, 0x1a, any.len() as u8];
+    details.extend_from_slice(&any);
+    for code in [8, 14] {
+        let answer = Answer::Grpc(code, "busy", details.clone());
+        let outcome = outcome(Protocol::Grpc, answer).await;
+        assert_eq!(pause(&outcome), Some(Some(Duration::from_secs(7))), "{code}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_not_there_may_come_back() {
+    for protocol in ALL {
+        let receiver = Receiver::start([]).await;
+        let mut target = target(protocol, &receiver);
+        let address = receiver.address();
+        receiver.stop().await;
+        let outcome = target.export(&snapshot(1, &[1])).await;
+        assert_eq!(pause(&outcome), Some(None), "{protocol}: {outcome:?}");
+        let receiver = Receiver::start_at(address).await;
+        assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()), "{protocol}");
+        assert_eq!(receiver.accepted().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_may_work_again() {
+    for protocol in ALL {
+        let outcome = outcome(protocol, Answer::Cut).await;
+        assert_eq!(pause(&outcome), Some(None), "{protocol}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_in_time_may_later() {
+    let mut protocols: JoinSet<()> = ALL.into_iter().map(too_late).collect();
+    while let Some(ended) = protocols.join_next().await {
+        ended.expect("each protocol does well");
+    }
+}
+
+async fn too_late(protocol: Protocol) {
+    let receiver = Receiver::start([Answer::Silence]).await;
+    let config = config(protocol, &receiver).with_timeout(Some(Duration::from_millis(2000)));
+    let mut target = OtlpTarget::new(config).expect("a target");
+    let outcome = target.export(&snapshot(1, &[1])).await;
+    assert_eq!(pause(&outcome), Some(None), "{protocol}: {outcome:?}");
+    let text = outcome.expect_err("no answer").to_string();
+    assert!(text.contains("2000 ms (OTEL_EXPORTER_OTLP_METRICS_TIMEOUT)"), "{text}");
+    for second in 2..=3 {
+        assert_eq!(target.export(&snapshot(second, &[2])).await, Ok(()), "{protocol}");
+    }
+    let connections = receiver.arrivals().into_iter().map(|arrival| arrival.connection);
+    assert!(connections.eq([0, 1, 1]), "a connection that may be dead is left: {protocol}");
+}
+
+#[tokio::test]
+async fn what_is_no_http_at_all_may_be_some_later() {
+    for protocol in ALL {
+        let receiver = Receiver::start_babbling(b"SSH-2.0-OpenSSH_9.9\r\n").await;
+        let outcome = target(protocol, &receiver).export(&snapshot(1, &[1])).await;
+        assert_eq!(pause(&outcome), Some(None), "{protocol}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn garbage_after_a_success_is_a_success() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        assert_eq!(outcome(protocol, Answer::Garbage).await, Ok(()));
+    }
+    let outcome = outcome(Protocol::Grpc, Answer::Garbage).await;
+    assert!(outcome.is_err(), "gRPC has no success without its status");
+}
+
+#[tokio::test]
+async fn rejected_points_are_counted_and_not_sent_again() {
+    for protocol in ALL {
+        let partial = Answer::Partial(2, "no unit");
+        let receiver = Receiver::start([partial.clone(), partial, Answer::Accept]).await;
+        let mut target = target(protocol, &receiver);
+        let losses = target.losses();
+        for (second, rejected) in [(1, 2), (2, 2), (3, 0)] {
+            assert_eq!(target.export(&snapshot(second, &[1, 2, 3])).await, Ok(()));
+            assert_eq!(target.rejected(), rejected);
+        }
+        assert_eq!((target.rejected_points(), losses.rejected_points()), (4, 4), "{protocol}");
+        assert_eq!(receiver.arrivals().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_without_points_is_not_sent() {
+    for protocol in ALL {
+        let receiver = Receiver::start([]).await;
+        assert_eq!(target(protocol, &receiver).export(&snapshot(1, &[])).await, Ok(()));
+        assert_eq!(receiver.arrivals().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn errors_tell_what_the_receiver_says_and_no_credentials() {
+    let receiver = Receiver::start([Answer::Http(
+        401,
+        vec![("content-type", "text/plain")],
+        "token hunter2 has expired",
+    )])
+    .await;
+    let config = config(Protocol::HttpProtobuf, &receiver)
+        .with_header("Authorization", "Bearer hunter2")
+        .expect("a header");
+    let mut target = OtlpTarget::new(config).expect("a target");
+    let error = target.export(&snapshot(1, &[1])).await.expect_err("refused").to_string();
+    assert_eq!(error, "HTTP status 401 Unauthorized: token ... has expired");
+    assert!(!format!("{target:?}").contains("hunter2"), "{target:?}");
+}
+
+#[tokio::test]
+async fn a_retry_sends_the_same_again() {
+    for protocol in ALL {
+        let busy = if protocol == Protocol::Grpc { grpc(14) } else { http(503) };
+        let receiver = Receiver::start([busy]).await;
+        let mut target = target(protocol, &receiver);
+        let given = snapshot(1, &[5, 6]);
+        assert!(target.export(&given).await.is_err());
+        assert!(!target.is_partway());
+        assert_eq!(target.export(&given).await, Ok(()));
+        let arrivals = receiver.arrivals();
+        assert_eq!(arrivals[0].request, arrivals[1].request);
+        assert_eq!(values(&arrivals[1].request), [5, 6]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Snapshots to send, and what of them arrives.
+#![allow(dead_code, reason = "each test file needs a part of it")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use meterkit_core::{
+    Attributes, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, Temporality, Value,
+};
+use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
+use meterkit_pipeline::Snapshot;
+use opentelemetry::InstrumentationScope;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+
+use crate::receiver::Receiver;
+
+pub(crate) const ALL: [Protocol; 3] = [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson];
+
+/// Settings for `receiver`.
+pub(crate) fn config(protocol: Protocol, receiver: &Receiver) -> OtlpConfig {
+    let path = if protocol == Protocol::Grpc { "" } else { "/v1/metrics" };
+    OtlpConfig::new(protocol, &format!("{}{path}", receiver.url())).expect("a URL")
+}
+
+/// A target that sends to `receiver`.
+pub(crate) fn target(protocol: Protocol, receiver: &Receiver) -> OtlpTarget {
+    OtlpTarget::new(config(protocol, receiver)).expect("a target")
+}
+
+/// A counter with a series for each of these values, taken at a second.
+pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
+    let point = |(shard, value): (usize, &u64)| NumberPoint {
+        attributes: Attributes::from_pairs([("shard".into(), (shard as i64).into())]),
+        start: SystemTime::UNIX_EPOCH,
+        value: Value::U64(*value),
+    };
+    let data = Data::Sum {
+        monotonic: true,
+        temporality: Temporality::Cumulative,
+        points: values.iter().enumerate().map(point).collect(),
+    };
+    let descriptor = Descriptor {
+        name: "catalog.requests".to_owned(),
+        unit: String::new(),
+        description: String::new(),
+    };
+    let scope = ScopeMetrics {
+        scope: Arc::new(InstrumentationScope::builder("catalog").build()),
+        metrics: vec![Metric { descriptor: Arc::new(descriptor), data }],
+    };
+    Snapshot {
+        resource: Attributes::from_pairs([("service.name".into(), "test".into())]),
+        time: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
+        scopes: vec![scope],
+    }
+}
+
+/// The values of all series of sums, added up by series: what a receiver of deltas makes of them.
+pub(crate) fn totals(requests: &[ExportMetricsServiceRequest]) -> BTreeMap<String, i64> {
+    let mut totals = BTreeMap::new();
+    let scopes =
+        requests.iter().flat_map(|it| &it.resource_metrics).flat_map(|it| &it.scope_metrics);
+    for metric in scopes.flat_map(|scope| &scope.metrics) {
+        let Some(metric::Data::Sum(sum)) = &metric.data else {
+            continue;
+        };
+        for point in &sum.data_points {
+            let Some(Number::AsInt(value)) = point.value else {
+                panic!("{point:?}");
+            };
+            *totals.entry(format!("{} {:?}", metric.name, point.attributes)).or_default() += value;
+        }
+    }
+    totals
+}
+
+/// The value of each series of sums, in the order in which they come.
+pub(crate) fn values(request: &ExportMetricsServiceRequest) -> Vec<i64> {
+    let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
+    let mut values = Vec::new();
+    for metric in scopes.flat_map(|scope| &scope.metrics) {
+        if let Some(metric::Data::Sum(sum)) = &metric.data {
+            values.extend(sum.data_points.iter().map(|point| match point.value {
+                Some(Number::AsInt(value)) => value,
+                other => panic!("{other:?}"),
+            }));
+        }
+    }
+    values
+}

@@ -1,0 +1,109 @@
+//! A real OpenTelemetry Collector, and what it received.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::client;
+use crate::process::Process;
+
+/// How long to wait for what a healthy server does at once, and how often.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ATTEMPTS: usize = 4;
+
+/// A Collector that writes what it receives over OTLP to a file.
+#[derive(Debug)]
+pub struct Collector {
+    executable: PathBuf,
+    grpc: u16,
+    http: u16,
+    process: Option<Process>,
+    directory: TempDir,
+}
+
+impl Collector {
+    /// Starts it.
+    pub async fn start(executable: &Path) -> Self {
+        let mut collector = Self {
+            executable: executable.to_owned(),
+            grpc: client::free_port(),
+            http: client::free_port(),
+            process: None,
+            directory: tempfile::tempdir().expect("a temporary directory"),
+        };
+        for _ in 0..ATTEMPTS {
+            if collector.is_run().await {
+                return collector;
+            }
+            // Someone else took them in the meantime.
+            (collector.grpc, collector.http) = (client::free_port(), client::free_port());
+        }
+        panic!("the collector is not ready in time");
+    }
+
+    /// Where it takes gRPC.
+    pub fn grpc_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.grpc)
+    }
+
+    /// Where it takes HTTP.
+    pub fn http_url(&self) -> String {
+        format!("http://127.0.0.1:{}/v1/metrics", self.http)
+    }
+
+    /// Ends it, as an operator does.
+    pub async fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            assert!(process.terminate().await.success(), "it ends well");
+        }
+    }
+
+    /// Starts it again after [`stop`](Self::stop), where it was.
+    pub async fn run(&mut self) {
+        for _ in 0..ATTEMPTS {
+            if self.is_run().await {
+                return;
+            }
+        }
+        panic!("the collector is not ready in time");
+    }
+
+    /// Starts it. Without success when something else has one of its ports: a connection may have, for a while.
+    async fn is_run(&mut self) -> bool {
+        let config = format!(
+            "receivers: {{otlp: {{protocols: {{\
+               grpc: {{endpoint: '127.0.0.1:{}'}}, http: {{endpoint: '127.0.0.1:{}'}}}}}}}}\n\
+             exporters: {{file: {{path: '{}'}}}}\n\
+             service:\n  telemetry: {{metrics: {{level: none}}, logs: {{level: error}}}}\n  \
+               pipelines: {{metrics: {{receivers: [otlp], exporters: [file]}}}}\n",
+            self.grpc,
+            self.http,
+            self.output().display()
+        );
+        let argument = format!("--config=yaml:{config}");
+        self.process = Some(Process::start(&self.executable, &[&argument], &[]));
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            // It answers that this is no way to ask. gRPC listens before HTTP does.
+            if client::get(&self.http_url()).await.is_ok() {
+                return true;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        self.process = None;
+        false
+    }
+
+    /// The requests that it received, in the JSON of OTLP.
+    pub fn received(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.output()).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    fn output(&self) -> PathBuf {
+        self.directory.path().join("received.json")
+    }
+}
