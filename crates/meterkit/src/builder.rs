@@ -6,6 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns, Temporality};
+#[cfg(feature = "otlp")]
+use meterkit_otlp::{HistogramAggregation, OtlpConfig, OtlpTarget};
 use meterkit_pipeline::{ConsoleTarget, Pipeline, PipelineBuilder, Schedule, Target};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::PrometheusServer;
@@ -41,6 +43,8 @@ pub struct TelemetryBuilder {
     console: Option<ConsoleTarget>,
     #[cfg(feature = "prometheus")]
     prometheus: Option<PrometheusServer>,
+    #[cfg(feature = "otlp")]
+    otlp: Vec<OtlpConfig>,
     targets: Vec<AddTarget>,
     readers: Vec<Box<dyn FnOnce(PipelineBuilder) -> PipelineBuilder + Send>>,
     ignored: Vec<Ignored>,
@@ -77,6 +81,8 @@ impl TelemetryBuilder {
             console: None,
             #[cfg(feature = "prometheus")]
             prometheus: None,
+            #[cfg(feature = "otlp")]
+            otlp: Vec::new(),
             targets: Vec::new(),
             readers: Vec::new(),
             ignored: Vec::new(),
@@ -118,8 +124,11 @@ impl TelemetryBuilder {
                 }
                 #[cfg(not(feature = "prometheus"))]
                 TargetName::Prometheus => {}
+                TargetName::Otlp => {}
             }
         }
+        #[cfg(feature = "otlp")]
+        builder.otlp.extend(settings.otlp);
         Ok(builder.with_runtime_metrics(&settings.runtime_metrics))
     }
 
@@ -226,6 +235,17 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Sends to an OTLP receiver: a collector, or a backend that speaks it. Any number of them, each with its own settings.
+    /// `OTEL_METRICS_EXPORTER=otlp`, or an endpoint in `OTEL_EXPORTER_OTLP_ENDPOINT`, does it too;
+    /// `METERKIT_OTLP_INTERVAL` sets an interval for them alone.
+    ///
+    /// An endpoint with `https` that cannot be used is an error of [`install`](Self::install).
+    #[cfg(feature = "otlp")]
+    pub fn otlp(mut self, config: OtlpConfig) -> Self {
+        self.otlp.push(config);
+        self
+    }
+
     /// Adds a push target of your own, served by the common schedule.
     pub fn target(self, target: impl Target) -> Self {
         self.add(target, None)
@@ -316,6 +336,17 @@ impl TelemetryBuilder {
         let mut targets = self.targets;
         if let Some(console) = self.console {
             targets.push(AddTarget::new(console, Some(schedule_of("console"))));
+        }
+        #[cfg(feature = "otlp")]
+        for config in self.otlp {
+            if config.default_histogram_aggregation() != HistogramAggregation::default() {
+                tracing::warn!(
+                    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION has no effect in this version of \
+                     meterkit; make histograms exponential where they are made, with `exponential()`"
+                );
+            }
+            let target = OtlpTarget::new(config)?;
+            targets.push(AddTarget::new(target, Some(schedule_of("otlp"))));
         }
         let mut lines = Vec::new();
         for target in targets {

@@ -66,6 +66,10 @@ pub enum InstallError {
     /// Metrics of the process or of the runtime clash with ones that the program has made.
     #[error(transparent)]
     Instrument(#[from] InstrumentError),
+    /// The OTLP target cannot be built from its settings.
+    #[cfg(feature = "otlp")]
+    #[error(transparent)]
+    Otlp(#[from] meterkit_otlp::BuildError),
     /// Metrics of a tokio runtime were asked for, but not of which one.
     #[cfg(feature = "tokio")]
     #[error(

@@ -70,14 +70,15 @@
 //!
 //! # Feature flags
 //!
-//! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration.
+//! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration. `install()` does not use it yet.
+//! - `otlp`: the OTLP target, over gRPC and HTTP.
 //! - `process` (default): metrics of the process, switched on with
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
 //! - `prometheus` (default): the scrape endpoint, and the scrape as a function and as a `tower::Service`.
 //! - `tokio` (default): metrics of a tokio runtime, switched on with
 //!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
 //!
-//! A feature adds something and changes nothing else. The console target is always there.
+//! A feature adds something and changes nothing else. The console target and [`testing`] are always there.
 //!
 //! # Minimum supported Rust version
 //!
@@ -113,6 +114,11 @@ pub use meterkit_core::{
 };
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};
+#[cfg(feature = "otlp")]
+pub use meterkit_otlp::{
+    BuildError as OtlpError, Compression, HistogramAggregation, OtlpConfig, OtlpTarget, Protocol,
+    TemporalityPreference,
+};
 pub use meterkit_pipeline::{
     Aggregation, Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health,
     KeyFilter, NamePattern, Schedule, Snapshot, Source, StartError, Target, TargetError,

@@ -2,7 +2,9 @@
 
 mod page;
 
-use meterkit::{ConsoleTarget, Registry, TargetKind, Telemetry};
+#[cfg(feature = "prometheus")]
+use meterkit::TargetKind;
+use meterkit::{ConsoleTarget, Registry, Telemetry};
 
 use self::page::Page;
 

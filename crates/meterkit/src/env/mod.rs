@@ -26,6 +26,8 @@ use std::fmt;
 use std::time::Duration;
 
 use meterkit_core::{AttributeValue, Naming, ScopePatterns};
+#[cfg(feature = "otlp")]
+use meterkit_otlp::OtlpConfig;
 use meterkit_pipeline::Schedule;
 pub use meterkit_pipeline::VariableError;
 
@@ -62,6 +64,9 @@ pub(crate) struct Settings {
     pub(crate) prometheus_host: Option<String>,
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "checked in any case"))]
     pub(crate) prometheus_port: Option<u16>,
+    /// Where the OTLP target sends to, when it is selected.
+    #[cfg(feature = "otlp")]
+    pub(crate) otlp: Option<OtlpConfig>,
     /// Variables that are set in vain; reported when the process starts.
     pub(crate) ignored: Vec<Ignored>,
 }
@@ -73,9 +78,12 @@ impl Settings {
     ) -> Result<Self, EnvError> {
         let env = Environment::new(variables);
         let default = Schedule::default();
+        let selection = select::selection(&env);
         let settings = Self {
             is_disabled: env.get(&any_target::SDK_DISABLED).unwrap_or(false),
-            selection: select::selection(&env),
+            #[cfg(feature = "otlp")]
+            otlp: otlp(&env, &selection),
+            selection,
             runtime_metrics: env.list(&any_target::RUNTIME_METRICS).unwrap_or_default(),
             resource: resource::from_env(&env),
             resource_detectors: env
@@ -99,6 +107,16 @@ impl Settings {
         let problems = env.into_problems();
         if problems.is_empty() { Ok(settings) } else { Err(EnvError { problems }) }
     }
+}
+
+/// What the OTLP target reads by itself, when it is selected.
+#[cfg(feature = "otlp")]
+fn otlp(env: &Environment, selection: &Selection) -> Option<OtlpConfig> {
+    if !selection.targets.contains(&TargetName::Otlp) {
+        return None;
+    }
+    let read = OtlpConfig::from_variables(|name| env.text(declared::variable(name)?));
+    read.map_err(|problems| problems.into_iter().for_each(|problem| env.refuse(problem))).ok()
 }
 
 /// Of the targets that there are, whether they are selected or not: a bad value is a problem in any case.

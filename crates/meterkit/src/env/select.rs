@@ -9,6 +9,7 @@ use super::ignored::{Ignored, not_here};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TargetName {
     Prometheus,
+    Otlp,
     Console,
 }
 
@@ -64,7 +65,8 @@ fn find(name: &str) -> Result<TargetName, Absent> {
     match name {
         "console" => Ok(TargetName::Console),
         "prometheus" if cfg!(feature = "prometheus") => Ok(TargetName::Prometheus),
-        "prometheus" => Err(Absent::NotCompiledIn(format!(
+        "otlp" if cfg!(feature = "otlp") => Ok(TargetName::Otlp),
+        "prometheus" | "otlp" => Err(Absent::NotCompiledIn(format!(
             "target `{name}` is not compiled in: switch on the feature `{name}` of meterkit"
         ))),
         planned if PLANNED.contains(&planned) => Err(Absent::Other(not_here(planned))),

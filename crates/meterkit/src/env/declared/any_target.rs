@@ -14,10 +14,10 @@ use crate::resource::ResourceDetector;
 settings! {
     EXPORTER: TargetName = Setting::new(
         "OTEL_METRICS_EXPORTER",
-        ValueType::Words(&["prometheus", "console"]),
+        ValueType::Words(&["prometheus", "otlp", "console"]),
         select::target,
     )
-    .by_default("`prometheus`")
+    .by_default("`prometheus`, and `otlp` when it has an endpoint")
     .meaning("the targets");
 
     SDK_DISABLED: bool = boolean("OTEL_SDK_DISABLED")

@@ -21,7 +21,7 @@ use super::setting::Setting;
 use super::variable::Variable;
 
 /// Targets that `meterkit` is going to have. Their variables are known, and in no documentation.
-pub(super) const PLANNED: [&str; 3] = ["otlp", "datadog", "grafana"];
+pub(super) const PLANNED: [&str; 2] = ["datadog", "grafana"];
 
 /// Targets that run without being selected when one of these variables is set.
 pub(super) const WANTED_BY: [(&str, &[&Variable]); 3] = [

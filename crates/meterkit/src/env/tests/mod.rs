@@ -2,6 +2,8 @@
 
 mod declarations;
 mod documents;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod rows;
 mod secrets;
 mod together;
