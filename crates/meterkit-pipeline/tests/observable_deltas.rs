@@ -46,6 +46,7 @@ impl Exports {
     /// To a target that takes deltas.
     fn start(steps: impl IntoIterator<Item = Step>) -> Self {
         let registry = Registry::new();
+        registry.set_callback_budget(std::time::Duration::from_secs(60));
         // However busy the machine is, no callback is late.
         registry.set_callback_budget(PATIENCE);
         let meter = registry.scoped("plugin", "catalog");

@@ -28,6 +28,7 @@ impl Process {
     fn observed() -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let registry = Registry::new();
+        registry.set_callback_budget(std::time::Duration::from_secs(60));
         let observed = meterkit_runtime::process::observe(&registry).unwrap();
         Self { registry, _observed: observed, _alone: alone }
     }

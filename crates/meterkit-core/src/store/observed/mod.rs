@@ -72,6 +72,10 @@ impl Observed {
         self.lock().retain(|known| !Arc::ptr_eq(known, sheet));
     }
 
+    fn is_counter(&self) -> bool {
+        self.shared.identity.kind == Kind::ObservableCounter
+    }
+
     fn keys(&self) -> &'static [LabelKey] {
         self.shared.identity.label_keys
     }
@@ -83,8 +87,7 @@ impl Observed {
     /// Since when a total counts that was another one before: it begins anew when it fell.
     #[inline]
     fn start_of(&self, value: Value, (start, before): (u64, Value)) -> u64 {
-        let fell = self.shared.identity.kind == Kind::ObservableCounter
-            && value.increase_since(before).is_none();
+        let fell = self.is_counter() && value.increase_since(before).is_none();
         if fell { self.shared.settings.start_after(start) } else { start }
     }
 
@@ -96,9 +99,12 @@ impl Observed {
 
     /// A callback has gone that reported `rows`. What takes its place goes on with its totals.
     fn leave(&self, rows: Vec<Row>) {
-        if self.shared.identity.kind == Kind::ObservableCounter && !rows.is_empty() {
+        if self.is_counter() && !rows.is_empty() {
             let totals = rows.into_iter().map(|row| (row.labels, (row.start, row.value)));
-            let totals = totals.collect();
+            let totals: HashMap<_, _> = totals.collect();
+            for sheet in &self.lock().clone() {
+                sheet.go_on_from(&totals);
+            }
             *self.left.lock().unwrap_or_else(PoisonError::into_inner) = totals;
         }
     }
@@ -173,6 +179,11 @@ impl Observed {
             let before = points.len();
             sheet.read(&keys, &mut points);
             with_points += usize::from(points.len() > before);
+            if before > 0 && points.len() == before && self.is_counter() {
+                // Its totals are missing for once. Those of others under the same labels are not the same totals.
+                let missing = sheet.attributes(&keys);
+                points.retain(|point: &NumberPoint| !missing.contains(&point.attributes));
+            }
         }
         if with_points > 1 {
             self.join(&keys, &mut points);

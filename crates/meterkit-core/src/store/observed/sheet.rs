@@ -1,5 +1,6 @@
 //! What a callback reported of one instrument, as readers see it.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Observed;
@@ -84,6 +85,21 @@ impl Sheet {
         self.instrument.give_back(rows.len());
         self.instrument.detach(self);
         self.instrument.leave(rows);
+    }
+
+    /// Totals of another callback are seen no more: those that are seen now begin anew where they are less.
+    pub(super) fn go_on_from(&self, totals: &HashMap<LabelSet, (u64, Value)>) {
+        for row in &mut self.lock().rows {
+            if let Some(before) = totals.get(&row.labels) {
+                row.start =
+                    self.instrument.start_of(row.value, (row.start.max(before.0), before.1));
+            }
+        }
+    }
+
+    /// Of all series that the last run that went well reported.
+    pub(super) fn attributes(&self, keys: &PointKeys) -> HashSet<Attributes> {
+        self.lock().rows.iter().map(|row| keys.attributes(&row.labels)).collect()
     }
 
     /// Adds a point per series, ordered by attributes, the overflow series last.
