@@ -22,7 +22,7 @@ impl Observed {
     fn with_workers(workers: usize) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(workers).build().unwrap();
         let registry = Registry::new();
-        registry.set_callback_budget(std::time::Duration::from_secs(60));
+        registry.set_callback_budget(Duration::from_secs(60));
         let guard = meterkit_runtime::tokio::observe(&registry, runtime.handle()).unwrap();
         Self { runtime, registry, _guard: guard }
     }
@@ -135,7 +135,7 @@ fn a_runtime_that_is_gone_has_no_tasks() {
 fn a_runtime_of_one_thread_is_observed_from_within() {
     let runtime = Builder::new_current_thread().build().unwrap();
     let registry = Registry::new();
-    registry.set_callback_budget(std::time::Duration::from_secs(60));
+    registry.set_callback_budget(Duration::from_secs(60));
     runtime.block_on(async {
         let handle = tokio::runtime::Handle::current();
         let _guard = meterkit_runtime::tokio::observe(&registry, &handle).unwrap();
