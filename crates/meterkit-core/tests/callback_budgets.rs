@@ -270,21 +270,18 @@ fn a_collection_waits_for_a_callback_that_another_one_runs() -> Result<(), Instr
     let (registry, meter) = catalog(LONG);
     let gate = Gate::closed();
     let _slow = held(&meter, &gate)?;
-    in_time({
-        let (registry, gate) = (registry, gate.clone());
-        move || {
-            std::thread::scope(|scope| {
-                scope.spawn(|| registry.refresh());
-                gate.await_arrivals(1);
-                let second = scope.spawn(|| {
-                    registry.refresh();
-                    value(&registry, SLOW)
-                });
-                gate.set_closed(false);
-                let seen = second.join().unwrap();
-                assert!(seen.is_some(), "the second waits for the run of the first");
+    in_time(move || {
+        std::thread::scope(|scope| {
+            scope.spawn(|| registry.refresh());
+            gate.await_arrivals(1);
+            let second = scope.spawn(|| {
+                registry.refresh();
+                value(&registry, SLOW)
             });
-        }
+            gate.set_closed(false);
+            let seen = second.join().unwrap();
+            assert!(seen.is_some(), "the second waits for the run of the first");
+        });
     });
     Ok(())
 }
@@ -294,16 +291,13 @@ fn no_collection_begins_a_callback_that_is_running() -> Result<(), InstrumentErr
     let (registry, meter) = catalog(SHORT);
     let gate = Gate::closed();
     let _slow = held(&meter, &gate)?;
-    in_time({
-        let gate = gate.clone();
-        move || {
-            for _ in 0..5 {
-                registry.refresh();
-                gate.await_arrivals(1);
-                assert_eq!(gate.arrived(), 1);
-            }
-            gate.set_closed(false);
+    in_time(move || {
+        for _ in 0..5 {
+            registry.refresh();
+            gate.await_arrivals(1);
+            assert_eq!(gate.arrived(), 1);
         }
+        gate.set_closed(false);
     });
     Ok(())
 }
