@@ -134,7 +134,7 @@ fn overruns_that_are_not_in_a_row_leave_a_callback_where_it_is() -> Result<(), I
 #[test]
 fn a_good_callback_behind_ten_that_hang_reports_in_the_same_collection()
 -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog(Duration::from_secs(1));
+    let (registry, meter) = catalog(Duration::from_secs(5));
     let gate = Gate::closed();
     let mut guards = Vec::new();
     for at in 0..10 {
