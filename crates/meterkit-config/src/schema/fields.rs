@@ -88,7 +88,11 @@ impl<'n> Fields<'n> {
                 at.unused(report);
                 continue;
             }
-            let near = self.known.iter().map(|known| (distance(known, &entry.key), known)).min();
+            let near = self
+                .known
+                .iter()
+                .map(|known| (strsim::levenshtein(known, &entry.key), known))
+                .min();
             let advice = match near {
                 Some((distance, known)) if distance <= 2 => {
                     format!("write `{known}`")
@@ -103,37 +107,4 @@ impl<'n> Fields<'n> {
 
 fn list(keys: &[&str]) -> String {
     keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// How many letters must be changed, added or removed to make one of the other. Far apart is as good as infinitely far.
-fn distance(one: &str, other: &str) -> usize {
-    if one.len().abs_diff(other.len()) > 2 {
-        return usize::MAX;
-    }
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, letter) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, candidate) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *candidate);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn words_are_near_that_differ_in_a_letter_or_two() {
-        assert_eq!(distance("interval", "interval"), 0);
-        assert_eq!(distance("interval", "intervall"), 1);
-        assert_eq!(distance("interval", "intreval"), 2);
-        assert_eq!(distance("timeout", "interval"), 7);
-        assert_eq!(distance("name", "a_long_name"), usize::MAX);
-    }
 }
