@@ -138,28 +138,35 @@ trait Point: Clone {
     fn since(&self, earlier: &Self, time: SystemTime) -> Self;
 }
 
+/// What all kinds of points have, each under its own name in `Data` and `Total`.
+macro_rules! point {
+    ($data:ident, $total:ident) => {
+        fn all(data: &Data) -> &[Self] {
+            match data {
+                Data::$data { points, .. } => points,
+                _ => &[],
+            }
+        }
+
+        fn of(total: &Total) -> Option<&Self> {
+            match total {
+                Total::$total(point) => Some(point),
+                _ => None,
+            }
+        }
+
+        fn attributes(&self) -> &Attributes {
+            &self.attributes
+        }
+
+        fn start(&self) -> SystemTime {
+            self.start
+        }
+    };
+}
+
 impl Point for NumberPoint {
-    fn all(data: &Data) -> &[Self] {
-        match data {
-            Data::Sum { points, .. } => points,
-            _ => &[],
-        }
-    }
-
-    fn of(total: &Total) -> Option<&Self> {
-        match total {
-            Total::Number(point) => Some(point),
-            _ => None,
-        }
-    }
-
-    fn attributes(&self) -> &Attributes {
-        &self.attributes
-    }
-
-    fn start(&self) -> SystemTime {
-        self.start
-    }
+    point!(Sum, Number);
 
     fn since(&self, earlier: &Self, time: SystemTime) -> Self {
         Self {
@@ -171,27 +178,7 @@ impl Point for NumberPoint {
 }
 
 impl Point for HistogramPoint {
-    fn all(data: &Data) -> &[Self] {
-        match data {
-            Data::Histogram { points, .. } => points,
-            _ => &[],
-        }
-    }
-
-    fn of(total: &Total) -> Option<&Self> {
-        match total {
-            Total::Histogram(point) => Some(point),
-            _ => None,
-        }
-    }
-
-    fn attributes(&self) -> &Attributes {
-        &self.attributes
-    }
-
-    fn start(&self) -> SystemTime {
-        self.start
-    }
+    point!(Histogram, Histogram);
 
     fn since(&self, earlier: &Self, time: SystemTime) -> Self {
         let pairs = self.buckets.iter().zip(&earlier.buckets);
@@ -213,27 +200,7 @@ impl Point for HistogramPoint {
 }
 
 impl Point for ExponentialHistogramPoint {
-    fn all(data: &Data) -> &[Self] {
-        match data {
-            Data::ExponentialHistogram { points, .. } => points,
-            _ => &[],
-        }
-    }
-
-    fn of(total: &Total) -> Option<&Self> {
-        match total {
-            Total::Exponential(point) => Some(point),
-            _ => None,
-        }
-    }
-
-    fn attributes(&self) -> &Attributes {
-        &self.attributes
-    }
-
-    fn start(&self) -> SystemTime {
-        self.start
-    }
+    point!(ExponentialHistogram, Exponential);
 
     fn since(&self, earlier: &Self, time: SystemTime) -> Self {
         // A scale never rises while a series lives, nor does a threshold of ours change.
