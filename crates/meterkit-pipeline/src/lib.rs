@@ -40,7 +40,7 @@ pub use self::endpoint::Endpoint;
 pub use self::error::{FlushError, StartError, TargetFailure};
 pub use self::health::{Health, TargetError, TargetHealth, TargetKind};
 pub use self::pipeline::{Pipeline, PipelineBuilder};
-pub use self::refreshes::{run_due_refreshes, run_due_refreshes_async};
+pub use self::refreshes::{RefreshError, run_due_refreshes, run_due_refreshes_async};
 pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
 pub use self::target::{ExportError, ExportFuture, Schedule, Target};

@@ -1,5 +1,6 @@
 //! Async callbacks, which are refreshed in the background.
 
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,68 +36,68 @@ pub(crate) async fn run(registry: Registry, made: Arc<Notify>, ended: watch::Rec
 /// How long a test waits for async callbacks.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Why async callbacks were not run to their ends.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// They take too long, or wait for a thread that waits for them.
+    #[error(
+        "callbacks of `refresh_every` have not ended after {} s: do they wait for the runtime of an async test, whose only \
+         thread waits for them? Collect with `collect_async` then",
+        PATIENCE.as_secs()
+    )]
+    Unended,
+    /// The system gave no thread or no event queue.
+    #[error("callbacks of `refresh_every` cannot be run: {0}")]
+    System(#[from] io::Error),
+}
+
 /// Runs the async callbacks that are due now to their ends, side by side: for tests, which have no pipeline. May be called
 /// on a thread that has a runtime, but one that they wait for must have another thread:
 /// [`run_due_refreshes_async`] is for those that have not.
 ///
-/// # Panics
+/// # Errors
 ///
 /// They have not ended after 10 s; the system gave no thread or no event queue.
-pub fn run_due_refreshes(registry: &Registry) {
-    if let Some(ended) = start_due(registry) {
-        ended.blocking_recv_apart();
+pub fn run_due_refreshes(registry: &Registry) -> Result<(), RefreshError> {
+    let (tasks, _) = registry.due_refreshes();
+    if tasks.is_empty() {
+        return Ok(());
     }
+    // On a thread that may wait: the caller's may have a runtime, which does not let it.
+    let run = move || run_to_end(tasks);
+    let running = thread::Builder::new().name("meterkit-refresh".to_owned()).spawn(run)?;
+    running.join().unwrap_or(Err(RefreshError::Unended))
 }
 
 /// Like [`run_due_refreshes`], while the runtime of the caller goes on.
 ///
-/// # Panics
+/// # Errors
 ///
 /// As [`run_due_refreshes`].
-pub async fn run_due_refreshes_async(registry: &Registry) {
-    if let Some(ended) = start_due(registry) {
-        ended.0.await.expect(UNENDED);
-    }
-}
-
-const UNENDED: &str = "callbacks of `refresh_every` have not ended after 10 s: do they wait for the runtime of an async \
-                       test, whose only thread waits for them? Collect with `collect_async` then";
-
-/// The end of refreshes that a test waits for.
-struct Ended(oneshot::Receiver<()>);
-
-impl Ended {
-    /// Waits on a thread that may wait: the caller's may have a runtime, which does not let it.
-    fn blocking_recv_apart(self) {
-        let wait = || self.0.blocking_recv();
-        let ended = thread::scope(|scope| scope.spawn(wait).join());
-        ended.expect("a thread that waits").expect(UNENDED);
-    }
-}
-
-/// Begins what is due, on a thread with a runtime of its own.
-fn start_due(registry: &Registry) -> Option<Ended> {
+pub async fn run_due_refreshes_async(registry: &Registry) -> Result<(), RefreshError> {
     let (tasks, _) = registry.due_refreshes();
     if tasks.is_empty() {
-        return None;
+        return Ok(());
     }
     let (done, ended) = oneshot::channel();
-    let run_to_end = move || {
-        let runtime = Builder::new_current_thread().enable_all().build().expect("an event queue");
-        let start = |task| start(task, runtime.handle().clone());
-        let running: Vec<_> = tasks.into_iter().filter_map(start).collect();
-        let all = async {
-            for ended in running {
-                // Panics of callbacks are caught and counted before.
-                let _ = ended.await;
-            }
-        };
-        if runtime.block_on(async { timeout(PATIENCE, all).await }).is_ok() {
-            let _ = done.send(());
+    let run = move || drop(done.send(run_to_end(tasks)));
+    thread::Builder::new().name("meterkit-refresh".to_owned()).spawn(run)?;
+    ended.await.unwrap_or(Err(RefreshError::Unended))
+}
+
+/// Runs tasks with a runtime of their own.
+fn run_to_end(tasks: Vec<BackgroundTask>) -> Result<(), RefreshError> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let start = |task| start(task, runtime.handle().clone());
+    let running: Vec<_> = tasks.into_iter().filter_map(start).collect();
+    let all = async {
+        for ended in running {
+            // Panics of callbacks are caught and counted before.
+            let _ = ended.await;
         }
     };
-    thread::spawn(run_to_end);
-    Some(Ended(ended))
+    runtime.block_on(async { timeout(PATIENCE, all).await }).map_err(|_| RefreshError::Unended)
 }
 
 /// Lets go of a task before its runtime does, which would have its timers panic.

@@ -102,9 +102,8 @@ impl Observed {
         if self.is_counter() && !rows.is_empty() {
             let totals = rows.into_iter().map(|row| (row.labels, (row.start, row.value)));
             let totals: HashMap<_, _> = totals.collect();
-            for sheet in &self.lock().clone() {
-                sheet.go_on_from(&totals);
-            }
+            let others = self.lock().clone();
+            others.iter().for_each(|sheet| sheet.go_on_from(&totals));
             *self.left.lock().unwrap_or_else(PoisonError::into_inner) = totals;
         }
     }
