@@ -53,7 +53,7 @@ impl fmt::Display for ExponentialLimits {
 
 /// How an instrument sorts its values into buckets.
 #[derive(Clone, PartialEq)]
-pub(crate) enum Buckets {
+pub enum Buckets {
     /// By upper bounds; none for instruments that are no histograms.
     Explicit(Arc<[f64]>),
     /// By their size alone.

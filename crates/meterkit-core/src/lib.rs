@@ -29,6 +29,7 @@ mod scope;
 mod scope_patterns;
 mod store;
 mod store_health;
+mod stream;
 
 pub use self::attributes::{AttributeValue, Attributes};
 pub use self::buckets::ExponentialLimits;
@@ -65,3 +66,4 @@ pub use self::store::callbacks::{BackgroundTask, in_callback};
 pub use self::store::clock::ManualClock;
 pub use self::store::entry::Entry;
 pub use self::store_health::StoreHealth;
+pub use self::stream::{HistogramBuckets, StreamRequest, StreamSettings};

@@ -16,6 +16,7 @@ use crate::attributes::AttributeValue;
 use crate::data::ScopeMetrics;
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
+use crate::kind::Kind;
 use crate::otel::Mapping;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
@@ -29,6 +30,7 @@ use crate::store::observed::{Draft, Observed};
 use crate::store::scopes::{Found, Scopes};
 use crate::store::settings::{DropReason, Settings};
 use crate::store::shared::{Shared, Switch};
+use crate::stream::{StreamRequest, StreamSettings, Streams};
 
 /// All instruments of a program and what they have counted.
 ///
@@ -128,6 +130,24 @@ impl Registry {
     /// 1,000,000 by default; `METERKIT_SERIES_LIMIT` overrides. Series that exist stay.
     pub fn set_series_limit(&self, limit: usize) {
         self.inner.settings.series.set_limit(limit.max(1));
+    }
+
+    /// Has the values of all instruments kept as an operator asks for, those that exist and those to come: `settings_of`
+    /// is asked for each, while its instrument is made, and must not make others. What this library tells of itself stays
+    /// as it is. By default values are kept as the code says.
+    ///
+    /// Values that a histogram recorded before are sorted anew: exactly until a pipeline has been started, up to 65,536 of
+    /// all histograms, else as if each were at the upper end of its bucket. The buckets of an instrument change once.
+    pub fn set_streams(
+        &self,
+        settings_of: impl Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync + 'static,
+    ) {
+        self.inner.scopes.set_streams(Streams::new(settings_of));
+    }
+
+    /// What the instrument of this library with this full name is, if `scope` has it.
+    pub fn kind_of(&self, scope: &InstrumentationScope, full_name: &str) -> Option<Kind> {
+        self.inner.scopes.kind_of(scope, full_name)
     }
 
     /// Puts attributes on every series of every instrument, those that exist included, in place of those that were set

@@ -59,8 +59,8 @@ fn entry(instrument: &Shared, scope: CatalogueScope) -> CatalogueEntry {
         scope,
         labels: identity.label_keys.iter().map(CatalogueLabel::of).collect(),
         attributes: texts(identity.attributes.iter().map(|(key, value)| (&**key, value))),
-        buckets: identity.buckets.bounds().to_vec(),
-        exponential: identity.buckets.exponential(),
+        buckets: instrument.buckets().bounds().to_vec(),
+        exponential: instrument.buckets().exponential(),
     }
 }
 

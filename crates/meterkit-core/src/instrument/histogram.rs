@@ -61,7 +61,7 @@ impl<T: HistogramNumber> Histogram<T> {
         }
         if value.is_recordable() {
             let cell = self.series.cell();
-            cell.record(value, &shared.identity.buckets, &shared.settings.replay);
+            cell.record(value, shared);
         } else {
             shared.dropped(DropReason::NotFinite);
         }
@@ -145,7 +145,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
             Copy::Unwanted => Feed::Off,
             Copy::At(twin) => Feed::Ready(binder(twin, attributes)),
         };
-        DistributionCell::new(&shared.identity.buckets, feed)
+        DistributionCell::new(shared, feed)
     }
 
     fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
@@ -156,7 +156,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
             (read.count > 0 || exports_empty).then(|| (series.attributes(&keys), series, read))
         });
         let temporality = Temporality::Cumulative;
-        match &shared.identity.buckets {
+        match shared.buckets() {
             Buckets::Explicit(bounds) => {
                 let points = read.filter_map(|(attributes, series, read)| {
                     let (min, max) = ends(&read);
@@ -199,6 +199,13 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         self.series.shared.export_empty();
     }
 
+    fn set_buckets(core: &Core<Self>, buckets: Buckets) {
+        core.for_all(
+            || core.shared.set_buckets(buckets),
+            |Self { series }| series.cell().sort_anew(&core.shared),
+        );
+    }
+
     fn map(core: &Arc<Core<Self>>, twin: &Twin) {
         let identity = &core.shared.identity;
         let make = |bounds: &[f64]| {
@@ -210,7 +217,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
                 bounds.to_vec(),
             )
         };
-        let twin = match &identity.buckets {
+        let twin = match core.shared.buckets() {
             Buckets::Explicit(bounds) => make(bounds),
             // These bounds are for a provider that does not ask.
             Buckets::Exponential(limits) => {

@@ -7,6 +7,7 @@ use opentelemetry::metrics::BoundHistogram;
 use super::cell::Cell;
 use super::exponential::{ExponentialCounts, Place};
 use super::replay::ReplayBudget;
+use super::shared::Shared;
 use crate::buckets::Buckets;
 use crate::number::Number;
 
@@ -18,7 +19,20 @@ pub struct DistributionCell<T> {
 
 struct State<T> {
     distribution: Distribution,
+    /// Whether it counts by buckets that an operator asked for, in place of the instrument's own.
+    is_other: bool,
     feed: Feed<T>,
+    /// How many of the values that wait were forgotten here.
+    forgotten: usize,
+}
+
+impl<T> State<T> {
+    fn clear(&mut self) {
+        self.distribution.clear();
+        if let Feed::Waiting(values) = &self.feed {
+            self.forgotten = values.len();
+        }
+    }
 }
 
 /// What has been recorded so far.
@@ -56,33 +70,40 @@ pub(crate) enum Feed<T> {
 pub(crate) type BindSeries<T> = Box<dyn FnOnce() -> BoundHistogram<T> + Send>;
 
 impl<T: Number> DistributionCell<T> {
-    pub(crate) fn new(buckets: &Buckets, feed: Feed<T>) -> Self {
+    pub(crate) fn new(shared: &Shared, feed: Feed<T>) -> Self {
+        let other = shared.other_buckets();
+        let buckets = other.unwrap_or(&shared.identity.buckets);
         let distribution = Distribution::of(Counts::new(buckets));
-        Self { state: Mutex::new(State { distribution, feed }) }
+        let is_other = other.is_some();
+        Self { state: Mutex::new(State { distribution, is_other, feed, forgotten: 0 }) }
     }
 
     #[inline]
-    pub(crate) fn record(&self, value: T, buckets: &Buckets, budget: &ReplayBudget) {
+    pub(crate) fn record(&self, value: T, shared: &Shared) {
         let number = value.to_f64();
         // The bucket is found before the lock is taken.
+        let (buckets, is_other) = match shared.other_buckets() {
+            None => (&shared.identity.buckets, false),
+            Some(other) => (other, true),
+        };
         match buckets {
             Buckets::Explicit(bounds) => {
                 let bucket = bounds.partition_point(|bound| *bound < number);
-                self.add(value, number, budget, |counts| {
+                self.add(value, number, is_other, shared, |counts| {
                     if let Counts::Explicit(counts) = counts {
                         counts[bucket] += 1;
                     }
                 });
             }
-            Buckets::Exponential(_) => self.record_by_size(value, number, budget),
+            Buckets::Exponential(_) => self.record_by_size(value, number, is_other, shared),
         }
     }
 
     // Apart, so that what stands where the caller is stays small.
     #[inline(never)]
-    fn record_by_size(&self, value: T, number: f64, budget: &ReplayBudget) {
+    fn record_by_size(&self, value: T, number: f64, is_other: bool, shared: &Shared) {
         let place = Place::of(number);
-        self.add(value, number, budget, |counts| {
+        self.add(value, number, is_other, shared, |counts| {
             if let Counts::Exponential(counts) = counts {
                 counts.add(place);
             }
@@ -90,10 +111,25 @@ impl<T: Number> DistributionCell<T> {
     }
 
     #[inline]
-    fn add(&self, value: T, number: f64, budget: &ReplayBudget, count: impl FnOnce(&mut Counts)) {
+    fn add(
+        &self,
+        value: T,
+        number: f64,
+        is_other: bool,
+        shared: &Shared,
+        count: impl FnOnce(&mut Counts),
+    ) {
+        let budget = &shared.settings.replay;
         let mut state = self.lock();
-        let distribution = &mut state.distribution;
-        count(&mut distribution.counts);
+        let State { distribution, is_other: counts_other, .. } = &mut *state;
+        if *counts_other == is_other {
+            count(&mut distribution.counts);
+        } else {
+            // The buckets have changed since the place was looked for, or will in a moment.
+            let own = &shared.identity.buckets;
+            let buckets = shared.other_buckets().filter(|_| *counts_other).unwrap_or(own);
+            distribution.counts.add(number, buckets);
+        }
         distribution.count += 1;
         // Finite values can add up to more than a float holds.
         distribution.sum = (distribution.sum + number).clamp(f64::MIN, f64::MAX);
@@ -104,6 +140,31 @@ impl<T: Number> DistributionCell<T> {
 
     pub(crate) fn read(&self) -> Distribution {
         self.lock().distribution.clone()
+    }
+
+    /// Sorts what was recorded into the buckets that took the place of the instrument's own: exactly what still waits for
+    /// OpenTelemetry's copy, and the rest as if at the upper ends of the buckets that it is in.
+    pub(crate) fn sort_anew(&self, shared: &Shared) {
+        let Some(buckets) = shared.other_buckets() else {
+            return;
+        };
+        let State { distribution, is_other, feed, forgotten } = &mut *self.lock();
+        if std::mem::replace(is_other, true) {
+            return;
+        }
+        let own = &shared.identity.buckets;
+        let mut counts = Counts::new(buckets);
+        if let Feed::Waiting(values) = feed {
+            for value in values.iter().skip(*forgotten) {
+                counts.add(value.to_f64(), buckets);
+                distribution.counts.take(value.to_f64(), own);
+            }
+        }
+        let (min, max) = (distribution.min, distribution.max);
+        distribution.counts.for_each(own, |upper, count| {
+            counts.add_several(upper.clamp(min, max), count, buckets);
+        });
+        distribution.counts = counts;
     }
 
     /// Sends what waits to OpenTelemetry's copy, and all later values. Under the lock: no value is missed, none goes twice.
@@ -137,7 +198,7 @@ impl<T: Number + Send> Cell for DistributionCell<T> {
     }
 
     fn reset(&self) {
-        self.lock().distribution.clear();
+        self.lock().clear();
     }
 
     fn was_touched(&self, mark: &mut u64) -> bool {
@@ -146,10 +207,10 @@ impl<T: Number + Send> Cell for DistributionCell<T> {
     }
 
     fn reset_unless_touched(&self, mark: u64) -> bool {
-        let distribution = &mut self.lock().distribution;
-        let is_untouched = distribution.count == mark;
+        let mut state = self.lock();
+        let is_untouched = state.distribution.count == mark;
         if is_untouched {
-            distribution.clear();
+            state.clear();
         }
         is_untouched
     }
@@ -175,6 +236,47 @@ impl Counts {
             Buckets::Exponential(limits) => {
                 Self::Exponential(Box::new(ExponentialCounts::new(*limits)))
             }
+        }
+    }
+
+    fn add(&mut self, number: f64, buckets: &Buckets) {
+        self.add_several(number, 1, buckets);
+    }
+
+    fn add_several(&mut self, number: f64, values: u64, buckets: &Buckets) {
+        match self {
+            Self::Explicit(counts) => {
+                let bucket = buckets.bounds().partition_point(|bound| *bound < number);
+                if let Some(count) = counts.get_mut(bucket) {
+                    *count += values;
+                }
+            }
+            Self::Exponential(counts) => counts.add_several(Place::of(number), values),
+        }
+    }
+
+    /// Takes out a value that was counted.
+    fn take(&mut self, number: f64, buckets: &Buckets) {
+        match self {
+            Self::Explicit(counts) => {
+                let bucket = buckets.bounds().partition_point(|bound| *bound < number);
+                if let Some(count) = counts.get_mut(bucket) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+            Self::Exponential(counts) => counts.take(Place::of(number)),
+        }
+    }
+
+    /// Gives the upper end of each bucket, and how many values it has.
+    fn for_each(&self, buckets: &Buckets, mut each: impl FnMut(f64, u64)) {
+        match self {
+            Self::Explicit(counts) => {
+                let ends = buckets.bounds().iter().copied().chain([f64::INFINITY]);
+                let filled = counts.iter().zip(ends).filter(|(count, _)| **count > 0);
+                filled.for_each(|(count, end)| each(end, *count));
+            }
+            Self::Exponential(counts) => counts.for_each(each),
         }
     }
 

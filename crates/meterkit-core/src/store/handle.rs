@@ -7,6 +7,7 @@ use super::instrument::Core;
 use super::series::SeriesRef;
 use super::shared::{LabelSet, Shared};
 use crate::attributes::Attributes;
+use crate::buckets::Buckets;
 use crate::data::Data;
 use crate::kind::Kind;
 use crate::number::NumberType;
@@ -31,6 +32,9 @@ pub trait Handle: Clone + Send + Sync + Sized + 'static {
 
     /// Gives the series a value to be exported with before anything is recorded, where it needs one.
     fn zero(&self) {}
+
+    /// Has values sorted into other buckets, those that were recorded before too.
+    fn set_buckets(_core: &Core<Self>, _buckets: Buckets) {}
 
     /// Makes the instrument's twin.
     fn map(core: &Arc<Core<Self>>, twin: &Twin);

@@ -9,7 +9,9 @@ use super::group::Places;
 use super::group::{GroupOptions, SeriesGroup, Usage};
 use super::handle::{self, Handle};
 use super::shared::{LabelSet, Shared, Switch};
+use crate::buckets::Buckets;
 use crate::data::Data;
+use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::otel::Twin;
 
@@ -122,6 +124,10 @@ pub(crate) trait Stored: Send + Sync {
     fn usage(&self) -> Option<Usage>;
     /// Whether values are recorded and exported.
     fn switch(&self, to: Switch);
+    /// Whether the code says how many series there may be.
+    fn names_limit(&self) -> bool;
+    /// Keeps values as an operator asks for.
+    fn set_stream(&self, buckets: Option<Buckets>, cardinality_limit: Option<usize>);
     /// Makes the instrument's twin.
     fn map(self: Arc<Self>, twin: &Twin);
     /// Nothing reads the twin (any more).
@@ -170,6 +176,22 @@ impl<H: Handle> Stored for Core<H> {
                 SeriesSet::Plain(handle) => handle.series().reset(),
                 SeriesSet::Group(group) => group.restart(),
             }
+        }
+    }
+
+    fn names_limit(&self) -> bool {
+        match &self.series {
+            SeriesSet::Plain(_) => false,
+            SeriesSet::Group(group) => group.room().own_limit().is_some(),
+        }
+    }
+
+    fn set_stream(&self, buckets: Option<Buckets>, cardinality_limit: Option<usize>) {
+        if let (SeriesSet::Group(group), Some(limit)) = (&self.series, cardinality_limit) {
+            group.room().set_limit(limit);
+        }
+        if let Some(buckets) = buckets.filter(|_| H::KIND == Kind::Histogram) {
+            H::set_buckets(self, buckets);
         }
     }
 

@@ -15,8 +15,11 @@ use super::shared::{Shared, Switch};
 use super::switches::Switches;
 use crate::data::{Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError};
+use crate::instrument::SelfMetrics;
+use crate::kind::Kind;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
+use crate::stream::{StreamRequest, StreamSettings, Streams};
 
 /// All scopes, and how they are named.
 #[derive(Default)]
@@ -27,6 +30,8 @@ pub(crate) struct Scopes {
     /// Metrics of unloaded scopes, and old names of others, whose copies the SDK may go on to show.
     gone: RwLock<HashSet<(InstrumentationScope, String)>>,
     scopes: RwLock<BTreeMap<ScopeKey, Arc<Scope>>>,
+    /// How values are kept; as the code says by default.
+    streams: RwLock<Option<Streams>>,
 }
 
 impl Scopes {
@@ -92,6 +97,25 @@ impl Scopes {
         for scope in self.all() {
             scope.instruments().iter().for_each(|instrument| instrument.shared().renew_keys());
         }
+    }
+
+    /// Has the values of all instruments kept as `streams` says, those to come included.
+    pub(crate) fn set_streams(&self, streams: Streams) {
+        let _naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        for scope in self.all() {
+            for instrument in scope.instruments() {
+                scope.set_stream(&*instrument, &streams);
+            }
+        }
+        *self.streams.write().unwrap_or_else(PoisonError::into_inner) = Some(streams);
+    }
+
+    /// The kind of the instrument that has this full name.
+    pub(crate) fn kind_of(&self, scope: &InstrumentationScope, full_name: &str) -> Option<Kind> {
+        let is_meant = |it: &Arc<Scope>| *it.instrumentation_scope() == *scope;
+        let instruments = self.all().into_iter().filter(is_meant).flat_map(|it| it.instruments());
+        let mut shared = instruments.filter(|it| it.shared().descriptor().name == full_name);
+        shared.next().map(|instrument| instrument.shared().identity.kind)
     }
 
     /// Takes the scopes away that are what `key` says, and gives them to the caller, who holds no lock when they go.
@@ -179,6 +203,10 @@ impl Scopes {
                 let switches = self.switches.read().unwrap_or_else(PoisonError::into_inner);
                 shared.switch(switches.of(key, &naming));
                 let made = Arc::new(make(shared));
+                let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+                if let Some(streams) = &*streams {
+                    scope.set_stream(&*made, streams);
+                }
                 vacant.insert(made.clone());
                 Ok(Found::Made(made))
             }
@@ -254,6 +282,30 @@ impl Scope {
         let metrics: Vec<Metric> = metrics.filter(|metric| !metric.data.is_empty()).collect();
         let scope = self.instrumentation_scope();
         (!metrics.is_empty()).then_some(ScopeMetrics { scope, metrics })
+    }
+
+    /// Keeps the values of `instrument` as `streams` says. What the library tells of itself stays as it is.
+    fn set_stream(&self, instrument: &dyn Stored, streams: &Streams) {
+        if SelfMetrics::has_scope(&self.key) {
+            return;
+        }
+        let shared = instrument.shared();
+        let descriptor = shared.descriptor();
+        let StreamSettings { buckets, cardinality_limit } = streams.of(&StreamRequest {
+            scope: &self.instrumentation_scope(),
+            descriptor: &descriptor,
+            kind: shared.identity.kind,
+            names_limit: instrument.names_limit(),
+        });
+        let buckets = buckets.and_then(|buckets| match buckets.checked() {
+            Ok(buckets) => Some(buckets),
+            Err(problem) => {
+                let instrument = &*descriptor.name;
+                tracing::warn!(instrument, "the buckets that were asked for {problem}");
+                None
+            }
+        });
+        instrument.set_stream(buckets, cardinality_limit);
     }
 
     fn rename(&self, naming: &Naming) {

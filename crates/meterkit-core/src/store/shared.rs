@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::identity::Identity;
 use super::settings::{DropReason, FixedAttributes, Settings};
 use crate::attributes::{AttributeValue, Attributes, Keys};
+use crate::buckets::Buckets;
 use crate::data::Descriptor;
 use crate::labels::LabelKey;
 
@@ -25,6 +26,8 @@ pub struct Shared {
     pub(crate) identity: Identity,
     pub(crate) settings: Arc<Settings>,
     descriptor: RwLock<Arc<Descriptor>>,
+    /// In place of those that the instrument was made with.
+    buckets: OnceLock<Buckets>,
     scope_attributes: FixedAttributes,
     keys: RwLock<Arc<PointKeys>>,
 }
@@ -51,6 +54,7 @@ impl Shared {
             identity,
             settings,
             descriptor: RwLock::new(Arc::new(descriptor)),
+            buckets: OnceLock::new(),
             scope_attributes,
             keys: RwLock::new(Arc::new(keys)),
         }
@@ -139,6 +143,22 @@ impl Shared {
             renamed.name = full_name;
             *descriptor = Arc::new(renamed);
         }
+    }
+
+    /// The buckets that an operator asked for in place of the instrument's own.
+    #[inline]
+    pub(crate) fn other_buckets(&self) -> Option<&Buckets> {
+        self.buckets.get()
+    }
+
+    /// How values are sorted.
+    pub(crate) fn buckets(&self) -> &Buckets {
+        self.other_buckets().unwrap_or(&self.identity.buckets)
+    }
+
+    /// Has values sorted in another way. Once only: what is counted cannot be told apart again.
+    pub(crate) fn set_buckets(&self, buckets: Buckets) {
+        let _ = self.buckets.set(buckets);
     }
 
     /// The keys of the series as they are now.

@@ -74,6 +74,44 @@ impl ExponentialCounts {
         }
     }
 
+    /// Adds several values of about the same size.
+    pub(crate) fn add_several(&mut self, place: Place, values: u64) {
+        if let Some(others) = values.checked_sub(1) {
+            self.add(place);
+            if let Some(count) = self.at(place) {
+                *count += others;
+            }
+        }
+    }
+
+    /// Takes out a value that was added.
+    pub(crate) fn take(&mut self, place: Place) {
+        if let Some(count) = self.at(place) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// Gives the upper end of each bucket that has values, and how many.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(f64, u64)) {
+        for (nearest, _, count) in self.negative.bounded(self.scale) {
+            each(-nearest, count);
+        }
+        each(0.0, self.zero);
+        for (_, upper, count) in self.positive.bounded(self.scale) {
+            each(upper, count);
+        }
+    }
+
+    fn at(&mut self, place: Place) -> Option<&mut u64> {
+        let (index, buckets) = match place {
+            Place::Zero => return Some(&mut self.zero),
+            Place::Positive(index) => (index, &mut self.positive),
+            Place::Negative(index) => (index, &mut self.negative),
+        };
+        let at = i64::from(index >> (MAX_SCALE - self.scale)) - i64::from(buckets.offset);
+        usize::try_from(at).ok().and_then(|at| buckets.counts.get_mut(at))
+    }
+
     /// Adds a value for which there is no bucket yet.
     #[cold]
     fn add_beyond(&mut self, place: Place) {

@@ -80,6 +80,10 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
+    }
+
     /// The series of each closed label set; none for an open one.
     pub(crate) fn places(&self) -> Places<H> {
         match &self.members {

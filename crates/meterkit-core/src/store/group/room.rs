@@ -21,13 +21,15 @@ pub(crate) struct GroupOptions {
 /// The room that a group has for series: below its own limit, and below that of all groups together.
 pub(crate) struct Room {
     taken: AtomicUsize,
+    /// What an operator allows this very instrument; 0 for nothing said.
+    asked: AtomicUsize,
     options: GroupOptions,
     settings: Arc<Settings>,
 }
 
 impl Room {
     pub(crate) fn new(options: GroupOptions, settings: Arc<Settings>) -> Self {
-        Self { taken: AtomicUsize::new(0), options, settings }
+        Self { taken: AtomicUsize::new(0), asked: AtomicUsize::new(0), options, settings }
     }
 
     /// How many series there are.
@@ -40,10 +42,22 @@ impl Room {
         self.options.limit
     }
 
+    /// Sets how many there may be, whatever the instrument says. What tells of the store itself has no limit.
+    pub(crate) fn set_limit(&self, series: usize) {
+        if !self.is_self_metric() {
+            self.asked.store(series.max(1), Relaxed);
+        }
+    }
+
     /// How many there may be in this group.
     pub(crate) fn limit(&self) -> usize {
-        let default = || self.settings.cardinality_limit.load(Relaxed);
-        self.options.limit.unwrap_or_else(default)
+        match self.asked.load(Relaxed) {
+            0 => {
+                let default = || self.settings.cardinality_limit.load(Relaxed);
+                self.options.limit.unwrap_or_else(default)
+            }
+            asked => asked,
+        }
     }
 
     /// Whether there is room for one more.

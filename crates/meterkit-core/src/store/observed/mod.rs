@@ -24,6 +24,7 @@ use super::group::{self, GroupOptions, Room, Usage, ValueCap};
 use super::instrument::Stored;
 use super::shared::{LabelSet, PointKeys, Shared, Switch};
 use crate::attributes::{AttributeValue, Attributes};
+use crate::buckets::Buckets;
 use crate::data::{Data, NumberPoint, Temporality};
 use crate::kind::Kind;
 use crate::labels::LabelKey;
@@ -245,6 +246,14 @@ impl Stored for Observed {
             let settings = &self.shared.settings;
             settings.start_after(settings.start());
         }
+    }
+
+    fn names_limit(&self) -> bool {
+        self.room.own_limit().is_some()
+    }
+
+    fn set_stream(&self, _buckets: Option<Buckets>, cardinality_limit: Option<usize>) {
+        cardinality_limit.into_iter().for_each(|limit| self.room.set_limit(limit));
     }
 
     fn map(self: Arc<Self>, twin: &Twin) {
