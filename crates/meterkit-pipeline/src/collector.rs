@@ -13,6 +13,7 @@ use crate::foreign;
 use crate::reader::SharedReader;
 use crate::self_metrics::SelfMetrics;
 use crate::snapshot::Snapshot;
+use crate::views::{Departed, Views};
 
 thread_local! {
     /// Whether this thread is taking a snapshot: a callback that asks for one must not wait for itself.
@@ -27,6 +28,9 @@ pub(crate) struct Collector {
     reader: SharedReader,
     max_age: Duration,
     metrics: Arc<SelfMetrics>,
+    views: Views,
+    /// Locked by whoever takes a snapshot, of whom there is one.
+    departed: Mutex<Departed>,
     flight: Mutex<Flight>,
     landed: Condvar,
 }
@@ -60,6 +64,7 @@ impl Collector {
         reader: SharedReader,
         max_age: Duration,
         metrics: Arc<SelfMetrics>,
+        views: Views,
     ) -> Self {
         Self {
             registry,
@@ -67,6 +72,8 @@ impl Collector {
             reader,
             max_age,
             metrics,
+            views,
+            departed: Mutex::default(),
             flight: Mutex::default(),
             landed: Condvar::new(),
         }
@@ -122,7 +129,7 @@ impl Collector {
     fn without_callbacks(&self) -> Arc<Snapshot> {
         let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
         last.unwrap_or_else(|| {
-            let scopes = self.registry.read();
+            let scopes = self.views.apply_in(&self.registry, self.registry.read(), None);
             Arc::new(Snapshot { resource: self.resource.clone(), time: SystemTime::now(), scopes })
         })
     }
@@ -133,6 +140,8 @@ impl Collector {
         let foreign = self.read_sdk();
         let mut scopes = self.registry.read();
         foreign::join(&mut scopes, &foreign, &self.registry);
+        let mut departed = self.departed.lock().unwrap_or_else(PoisonError::into_inner);
+        let scopes = self.views.apply_in(&self.registry, scopes, Some(&mut departed));
         Snapshot { resource: self.resource.clone(), time, scopes }
     }
 

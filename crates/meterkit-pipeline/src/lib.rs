@@ -45,5 +45,7 @@ pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
 pub use self::target::{ExportError, ExportFuture, Schedule, Target};
 pub use self::variable::VariableError;
-pub use self::views::{Aggregation, KeyFilter, NamePattern, View, ViewSelector, ViewStream, Views};
+pub use self::views::{
+    Aggregation, KeyFilter, NamePattern, StreamDefaults, View, ViewSelector, ViewStream, Views,
+};
 pub use self::work::Stop;

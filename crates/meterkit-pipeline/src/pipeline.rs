@@ -26,6 +26,7 @@ use crate::reader::SharedReader;
 use crate::self_metrics::SelfMetrics;
 use crate::source::{Closed, Source};
 use crate::target::{Schedule, Target};
+use crate::views::{StreamDefaults, Views, sdk_stream, set_streams};
 use crate::work::{Command, Service, Stop, Work};
 
 /// How long a dropped pipeline takes to say good-bye.
@@ -55,6 +56,8 @@ pub struct PipelineBuilder {
     services: Vec<Service>,
     provider: MeterProviderBuilder,
     has_readers: bool,
+    views: Views,
+    stream_defaults: StreamDefaults,
 }
 
 impl Pipeline {
@@ -69,6 +72,8 @@ impl Pipeline {
             services: Vec::new(),
             provider: SdkMeterProvider::builder(),
             has_readers: false,
+            views: Views::default(),
+            stream_defaults: StreamDefaults::default(),
         })
     }
 
@@ -224,6 +229,19 @@ impl PipelineBuilder {
         self
     }
 
+    /// Changes metrics on their way to the targets. Those that the user's own readers see keep their names and attributes:
+    /// OpenTelemetry's SDK has views for them.
+    pub fn views(mut self, views: Views) -> Self {
+        self.views = views;
+        self
+    }
+
+    /// How values are kept of which no view says it.
+    pub fn stream_defaults(mut self, defaults: StreamDefaults) -> Self {
+        self.stream_defaults = defaults;
+        self
+    }
+
     /// Adds a reader of OpenTelemetry's ecosystem. It sees every instrument; histograms then record twice.
     pub fn reader(mut self, reader: impl MetricReader) -> Self {
         self.provider = self.provider.with_reader(reader);
@@ -243,10 +261,17 @@ impl PipelineBuilder {
             .build()
             .map_err(StartError::Thread)?;
         let reader = SharedReader::new();
+        let (views, defaults) = (self.views, self.stream_defaults);
+        set_streams(&self.registry, &views, &defaults);
+        let of_views = views.clone();
+        let stream = move |instrument: &Instrument| {
+            exponential_twin_stream(instrument)
+                .or_else(|| sdk_stream(&of_views, &defaults, instrument))
+        };
         let provider = self
             .provider
             .with_reader(reader.clone())
-            .with_view(exponential_twins)
+            .with_view(stream)
             .with_resource(sdk_resource(&self.resource))
             .build();
         let registry = self.registry;
@@ -260,7 +285,7 @@ impl PipelineBuilder {
         let targets = targets.collect();
         let (resource, max_age) = (self.resource, self.max_age);
         let collector =
-            Arc::new(Collector::new(registry.clone(), resource, reader, max_age, metrics));
+            Arc::new(Collector::new(registry.clone(), resource, reader, max_age, metrics, views));
         let source = Source::new(collector.clone(), components, runtime.handle().clone());
         let news = News::default();
         if self.has_readers {
@@ -311,7 +336,7 @@ fn sdk_resource(resource: &Attributes) -> Resource {
 }
 
 /// The view that makes the twins of exponential histograms what they are, and nothing else.
-fn exponential_twins(_: &Instrument) -> Option<Stream> {
+fn exponential_twin_stream(_: &Instrument) -> Option<Stream> {
     let limits = exponential_twin()?;
     let aggregation = Aggregation::Base2ExponentialHistogram {
         max_size: limits.max_size,

@@ -1,16 +1,21 @@
 //! Views: metrics under other names, with fewer attributes, or not at all.
 
+mod departed;
 mod exponential;
 mod merge;
 mod pattern;
 mod selector;
+mod settings;
 mod stream;
 
-use meterkit_core::{Data, Descriptor, Kind, Metric, ScopeMetrics};
+use meterkit_core::{Data, Descriptor, Kind, Metric, Registry, ScopeMetrics};
 use opentelemetry::InstrumentationScope;
 
+pub(crate) use self::departed::Departed;
 pub use self::pattern::{KeyFilter, NamePattern};
 pub use self::selector::ViewSelector;
+pub use self::settings::StreamDefaults;
+pub(crate) use self::settings::{sdk_stream, set_streams};
 pub use self::stream::{Aggregation, ViewStream};
 
 /// Changes to metrics on their way from the store to the targets, as an operator asks for them.
@@ -35,7 +40,8 @@ pub use self::stream::{Aggregation, ViewStream};
 ///
 /// Views are applied to what has been counted. Buckets can be joined, not divided: an aggregation over explicit buckets
 /// takes effect if the histogram has all of their bounds. Exponential buckets, the last value of a counter that is not
-/// observable, and cardinality limits must be known when an instrument is made, for which there is [`Views::streams`].
+/// observable, and cardinality limits must be known when an instrument is made. A pipeline sees to that, with
+/// [`Views::streams`]: of several views that select one histogram the first that names buckets counts, for all targets.
 ///
 /// By OpenTelemetry's metrics SDK, section View.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,8 +99,17 @@ impl Views {
     /// Like [`apply`](Self::apply), with a way to ask for the kind of an instrument; `None` where it is not known.
     pub fn apply_to_kinds(
         &self,
+        scopes: Vec<ScopeMetrics>,
+        kind_of: impl Fn(&InstrumentationScope, &Descriptor) -> Option<Kind>,
+    ) -> Vec<ScopeMetrics> {
+        self.apply_with(scopes, kind_of, None)
+    }
+
+    fn apply_with(
+        &self,
         mut scopes: Vec<ScopeMetrics>,
         kind_of: impl Fn(&InstrumentationScope, &Descriptor) -> Option<Kind>,
+        mut departed: Option<&mut Departed>,
     ) -> Vec<ScopeMetrics> {
         if self.is_empty() {
             return scopes;
@@ -104,7 +119,7 @@ impl Views {
             let mut kept = Vec::with_capacity(metrics.len());
             for metric in metrics.drain(..) {
                 let kind = kind_of(scope, &metric.descriptor);
-                match self.selected(scope, &metric, kind) {
+                match self.selected(scope, &metric, kind, departed.as_deref_mut()) {
                     None => kept.push(metric),
                     Some(streams) => {
                         let is_renamed =
@@ -126,12 +141,32 @@ impl Views {
         scopes
     }
 
+    /// Like [`apply`](Self::apply), for metrics of which `registry` has the instruments. With `departed`, totals do not fall
+    /// when series go that they are made of.
+    pub(crate) fn apply_in(
+        &self,
+        registry: &Registry,
+        scopes: Vec<ScopeMetrics>,
+        departed: Option<&mut Departed>,
+    ) -> Vec<ScopeMetrics> {
+        let depends = |view: &View| {
+            let aggregation = &view.stream.aggregation;
+            view.selector.instrument_type.is_some() || *aggregation == Some(Aggregation::LastValue)
+        };
+        let asks_for_kinds = self.views.iter().any(depends);
+        let kind_of = |scope: &InstrumentationScope, instrument: &Descriptor| {
+            asks_for_kinds.then(|| registry.kind_of(scope, &instrument.name)).flatten()
+        };
+        self.apply_with(scopes, kind_of, departed)
+    }
+
     /// What the views that select `metric` make of it; `None` when none does.
     fn selected(
         &self,
         scope: &InstrumentationScope,
         metric: &Metric,
         kind: Option<Kind>,
+        mut departed: Option<&mut Departed>,
     ) -> Option<Vec<Metric>> {
         let kinds = match &kind {
             Some(kind) => std::slice::from_ref(kind),
@@ -142,12 +177,14 @@ impl Views {
             matches!(kind, Some(Kind::ObservableCounter | Kind::ObservableUpDownCounter));
         let mut is_selected = false;
         let mut metrics: Vec<Metric> = Vec::new();
-        for view in &self.views {
+        for (at, view) in self.views.iter().enumerate() {
             if !view.selector.matches(scope, &metric.descriptor, kinds) {
                 continue;
             }
             is_selected = true;
-            if let Some(new) = view.stream.apply(metric, is_last_known) {
+            let departed = departed.as_deref_mut();
+            let remembered = departed.map(|it| it.of(scope, &metric.descriptor, at));
+            if let Some(new) = view.stream.apply(metric, is_last_known, remembered) {
                 if !metrics.iter().any(|old| old.descriptor.name == new.descriptor.name) {
                     metrics.push(new);
                 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use meterkit_core::{Data, ExponentialHistogramPoint, HistogramPoint, Metric};
 
+use super::departed::Remembered;
 use super::merge;
 use super::pattern::KeyFilter;
 
@@ -59,7 +60,12 @@ pub enum Aggregation {
 
 impl ViewStream {
     /// The metric as this stream has it; `None` when it is dropped.
-    pub(super) fn apply(&self, metric: &Metric, is_last_known: bool) -> Option<Metric> {
+    pub(super) fn apply(
+        &self,
+        metric: &Metric,
+        is_last_known: bool,
+        remembered: Option<&mut Remembered>,
+    ) -> Option<Metric> {
         if self.aggregation == Some(Aggregation::Drop) {
             return None;
         }
@@ -87,7 +93,10 @@ impl ViewStream {
             _ => {}
         }
         if let Some(filter) = &self.attribute_keys {
-            merge::filter(&mut data, filter);
+            match remembered {
+                Some(remembered) => remembered.filter(&mut data, filter),
+                None => merge::filter(&mut data, filter),
+            }
         }
         Some(Metric { descriptor, data })
     }
