@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns, Temporality};
 #[cfg(feature = "otlp")]
+use meterkit_core::{ExponentialLimits, HistogramBuckets};
+#[cfg(feature = "otlp")]
 use meterkit_otlp::{HistogramAggregation, OtlpConfig, OtlpTarget};
-use meterkit_pipeline::{ConsoleTarget, Pipeline, PipelineBuilder, Schedule, Target};
+use meterkit_pipeline::{
+    ConsoleTarget, KeyFilter, Pipeline, PipelineBuilder, Schedule, StreamDefaults, Target, Views,
+};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::PrometheusServer;
 use opentelemetry_sdk::metrics::reader::MetricReader;
@@ -35,22 +39,28 @@ pub struct TelemetryBuilder {
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     snapshot_max_age: Option<Duration>,
     callback_budget: Option<Duration>,
-    resource: Vec<(String, AttributeValue)>,
+    pub(crate) resource: Vec<(String, AttributeValue)>,
     pub(crate) detectors: Vec<ResourceDetector>,
     schedule: Schedule,
     /// Of targets that have one of their own, by name.
     intervals: BTreeMap<&'static str, Duration>,
     console: Option<ConsoleTarget>,
     #[cfg(feature = "prometheus")]
-    prometheus: Option<PrometheusServer>,
+    pub(crate) prometheus: Option<PrometheusServer>,
     #[cfg(feature = "otlp")]
-    otlp: Vec<OtlpConfig>,
+    pub(crate) otlp: Vec<(OtlpConfig, Option<Schedule>)>,
     targets: Vec<AddTarget>,
     readers: Vec<Box<dyn FnOnce(PipelineBuilder) -> PipelineBuilder + Send>>,
     ignored: Vec<Ignored>,
     pub(crate) runtime_metrics: RuntimeMetrics,
+    pub(crate) views: Views,
+    pub(crate) stream_defaults: StreamDefaults,
+    /// What is kept of what the detectors find.
+    pub(crate) detected: Option<KeyFilter>,
+    /// What a configuration file says in vain.
+    pub(crate) unused_in_file: Vec<String>,
     is_global: bool,
-    is_disabled: bool,
+    pub(crate) is_disabled: bool,
 }
 
 /// A push target that waits for the pipeline: what it says of itself, and how it is added.
@@ -87,6 +97,10 @@ impl TelemetryBuilder {
             readers: Vec::new(),
             ignored: Vec::new(),
             runtime_metrics: RuntimeMetrics::default(),
+            views: Views::default(),
+            stream_defaults: StreamDefaults::default(),
+            detected: None,
+            unused_in_file: Vec::new(),
             is_global: true,
             is_disabled: false,
         }
@@ -128,7 +142,11 @@ impl TelemetryBuilder {
             }
         }
         #[cfg(feature = "otlp")]
-        builder.otlp.extend(settings.otlp);
+        builder.otlp.extend(settings.otlp.map(|config| (config, None)));
+        #[cfg(feature = "config")]
+        if let Some(configured) = settings.configured {
+            builder = builder.configured(configured);
+        }
         Ok(builder.with_runtime_metrics(&settings.runtime_metrics))
     }
 
@@ -214,6 +232,29 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Changes metrics on their way to the targets: other names, fewer attributes, other buckets, or none of them. Readers
+    /// that were added with [`reader`](Self::reader) see names and attributes as they are. `views` in the file of
+    /// `OTEL_CONFIG_FILE` does it too.
+    ///
+    /// ```
+    /// use meterkit::{Aggregation, Registry, Telemetry, View, ViewSelector, ViewStream, Views};
+    ///
+    /// # fn main() -> Result<(), meterkit::Error> {
+    /// let quiet = View {
+    ///     selector: ViewSelector { instrument_name: Some("tokio.*".into()), ..Default::default() },
+    ///     stream: ViewStream { aggregation: Some(Aggregation::Drop), ..Default::default() },
+    /// };
+    /// let builder = Telemetry::builder().registry(Registry::new());
+    /// let telemetry = builder.views(Views::new(vec![quiet])).install()?;
+    /// # telemetry.shutdown_blocking()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn views(mut self, views: Views) -> Self {
+        self.views = views;
+        self
+    }
+
     /// When push targets are served that name no schedule of their own. Every 60 s, each attempt at most 30 s, by
     /// default; `OTEL_METRIC_EXPORT_INTERVAL` and `OTEL_METRIC_EXPORT_TIMEOUT` set it too.
     pub fn schedule(mut self, schedule: Schedule) -> Self {
@@ -242,7 +283,7 @@ impl TelemetryBuilder {
     /// An endpoint with `https` that cannot be used is an error of [`install`](Self::install).
     #[cfg(feature = "otlp")]
     pub fn otlp(mut self, config: OtlpConfig) -> Self {
-        self.otlp.push(config);
+        self.otlp.push((config, None));
         self
     }
 
@@ -279,6 +320,10 @@ impl TelemetryBuilder {
         for Ignored { variable, reason } in std::mem::take(&mut self.ignored) {
             tracing::warn!(variable = &*variable, "set, but {reason}");
         }
+        if !self.unused_in_file.is_empty() {
+            let unused = self.unused_in_file.join(", ");
+            tracing::info!("metrics have no use for what OTEL_CONFIG_FILE says at {unused}");
+        }
         let is_global = self.is_global;
         let telemetry = self.start()?;
         mixed_versions::warn();
@@ -292,7 +337,9 @@ impl TelemetryBuilder {
         let pipeline = Pipeline::builder(self.registry.clone());
         let pipeline = pipeline.ok_or(InstallError::AlreadyInstalled)?;
         // Of one key, the last value counts.
+        let keeps = |key: &str| self.detected.as_ref().is_none_or(|filter| filter.keeps(key));
         let detected = resource::detect(&self.detectors);
+        let detected: Vec<_> = detected.into_iter().filter(|(key, _)| keeps(key)).collect();
         let attributes = detected.into_iter().chain(self.resource).collect();
         let mut pipeline = pipeline.resource(env::resource(attributes));
         let naming = match self.namespace {
@@ -334,20 +381,29 @@ impl TelemetryBuilder {
             Schedule { interval, ..self.schedule }
         };
         let mut targets = self.targets;
+        #[cfg_attr(not(feature = "otlp"), expect(unused_mut, reason = "OTLP has one more"))]
+        let mut defaults = self.stream_defaults;
         if let Some(console) = self.console {
             targets.push(AddTarget::new(console, Some(schedule_of("console"))));
         }
         #[cfg(feature = "otlp")]
-        for config in self.otlp {
+        for (config, schedule) in self.otlp {
             if config.default_histogram_aggregation() != HistogramAggregation::default() {
-                tracing::warn!(
-                    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION has no effect in this version of \
-                     meterkit; make histograms exponential where they are made, with `exponential()`"
-                );
+                let buckets = HistogramBuckets::Exponential(ExponentialLimits::default());
+                defaults = defaults.histogram(buckets);
+                #[cfg(feature = "prometheus")]
+                if self.prometheus.is_some() {
+                    tracing::warn!(
+                        "OTLP asks for exponential histograms, which are recorded once for all targets: the scrape endpoint \
+                         has their counts and sums, but no buckets"
+                    );
+                }
             }
             let target = OtlpTarget::new(config)?;
-            targets.push(AddTarget::new(target, Some(schedule_of("otlp"))));
+            let schedule = schedule.unwrap_or_else(|| schedule_of("otlp"));
+            targets.push(AddTarget::new(target, Some(schedule)));
         }
+        pipeline = pipeline.views(self.views).stream_defaults(defaults);
         let mut lines = Vec::new();
         for target in targets {
             let schedule = target.schedule.unwrap_or(self.schedule);

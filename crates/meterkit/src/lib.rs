@@ -70,7 +70,7 @@
 //!
 //! # Feature flags
 //!
-//! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration. `install()` does not use it yet.
+//! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration, and `OTEL_CONFIG_FILE`.
 //! - `otlp`: the OTLP target, over gRPC and HTTP.
 //! - `process` (default): metrics of the process, switched on with
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
@@ -85,6 +85,8 @@
 //! 1.85.
 
 mod builder;
+#[cfg(feature = "config")]
+mod configured;
 mod disabled_scopes;
 pub mod env;
 mod error;

@@ -10,7 +10,7 @@ use opentelemetry_sdk::metrics::{
 use super::{Aggregation, Views};
 
 /// How values are kept of which no view says it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StreamDefaults {
     histogram: Option<HistogramBuckets>,
     limit: Option<usize>,

@@ -8,6 +8,9 @@ use std::path::Path;
 
 use meterkit_pipeline::VariableError;
 
+use super::declared;
+use super::declared::any_target::{CONFIG_FILE, RESOURCE_DETECTORS};
+use super::ignored::Ignored;
 use super::secret_file;
 use super::setting::Setting;
 use super::variable::{ValueType, Variable};
@@ -32,6 +35,33 @@ impl Environment {
             texts: RefCell::default(),
             problems: RefCell::default(),
         }
+    }
+
+    /// What counts beside a configuration file: what such a file has no place for. Also what does not, of the variables that
+    /// are declared.
+    pub(super) fn beside_config_file(mut self) -> (Self, Vec<Ignored>) {
+        let counts = |name: &str| match declared::variable(name) {
+            Some(known) => {
+                let is_ours = known.origin() == "meterkit" && known.target.is_none();
+                name == CONFIG_FILE.variable.name
+                    || (is_ours && name != RESOURCE_DETECTORS.variable.name)
+            }
+            // Told of as unknown, if it looks like one of ours.
+            None => name.starts_with("METERKIT_"),
+        };
+        let (kept, others) = self.variables.into_iter().partition(|(name, _)| counts(name));
+        self.variables = kept;
+        let others: BTreeMap<String, OsString> = others;
+        let known = others.into_keys().filter(|name| {
+            let is_it = |it: &Variable| it.name == *name || it.file_name().as_ref() == Some(name);
+            declared::variables().any(is_it)
+        });
+        let ignored = known.map(|name| Ignored {
+            variable: name.into(),
+            reason: "OTEL_CONFIG_FILE takes its place".to_owned(),
+        });
+        let ignored = ignored.collect();
+        (self, ignored)
     }
 
     /// The names of all variables that are set.
@@ -100,7 +130,7 @@ impl Environment {
     /// Adds a problem, of whoever reads what this environment holds. What is secret is left out, and a value that came
     /// from a file is named by that file. The same problem counts once.
     pub(super) fn refuse(&self, mut error: VariableError) {
-        let secret = super::declared::variable(&error.variable).filter(|it| it.is_secret);
+        let secret = declared::variable(&error.variable).filter(|it| it.is_secret);
         if let Some(secret) = secret {
             error.value = None;
             if let Some((name, path)) = self.file(secret) {

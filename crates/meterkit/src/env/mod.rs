@@ -5,6 +5,8 @@
 //!
 //! Empty means unset. Everything is read before anything is reported, so that one start shows all problems.
 
+#[cfg(feature = "config")]
+mod config_file;
 mod declared;
 mod documentation;
 mod environment;
@@ -35,6 +37,8 @@ pub use self::declared::variables;
 pub use self::documentation::documentation;
 pub use self::variable::{ValueType, Variable};
 
+#[cfg(feature = "config")]
+pub(crate) use self::config_file::Configured;
 use self::declared::{INTERVALS, PLANNED, any_target, prometheus};
 use self::environment::Environment;
 pub(crate) use self::ignored::Ignored;
@@ -67,6 +71,9 @@ pub(crate) struct Settings {
     /// Where the OTLP target sends to, when it is selected.
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Option<OtlpConfig>,
+    /// What a file says, in place of all but our own variables.
+    #[cfg(feature = "config")]
+    pub(crate) configured: Option<Configured>,
     /// Variables that are set in vain; reported when the process starts.
     pub(crate) ignored: Vec<Ignored>,
 }
@@ -76,7 +83,17 @@ impl Settings {
     pub(crate) fn read(
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, EnvError> {
-        let env = Environment::new(variables);
+        let variables: Vec<(OsString, OsString)> = variables.into_iter().collect();
+        let env = Environment::new(variables.iter().cloned());
+        #[cfg(feature = "config")]
+        let configured = config_file::read(&env, |name| {
+            let named = variables.iter().rev().find(|(known, _)| known == name);
+            named.map(|(_, value)| value.clone())
+        });
+        let (env, replaced) = match env.get(&any_target::CONFIG_FILE) {
+            Some(_) => env.beside_config_file(),
+            None => (env, Vec::new()),
+        };
         let default = Schedule::default();
         let selection = select::selection(&env);
         let settings = Self {
@@ -102,7 +119,9 @@ impl Settings {
             intervals: intervals(&env),
             prometheus_host: env.get(&prometheus::HOST),
             prometheus_port: env.get(&prometheus::PORT),
-            ignored: ignored::ignored(&env),
+            #[cfg(feature = "config")]
+            configured,
+            ignored: ignored::ignored(&env).into_iter().chain(replaced).collect(),
         };
         let problems = env.into_problems();
         if problems.is_empty() { Ok(settings) } else { Err(EnvError { problems }) }

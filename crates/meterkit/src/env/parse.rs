@@ -59,6 +59,16 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     if bare.chars().all(is_name) { Ok(bare.to_owned()) } else { Err(write(ValueType::Host)) }
 }
 
+/// A path, if files can be read.
+pub(super) fn config_file(path: &str) -> Result<String, String> {
+    match cfg!(feature = "config") {
+        true => Ok(path.to_owned()),
+        false => {
+            Err("files are not compiled in: switch on the feature `config` of meterkit".to_owned())
+        }
+    }
+}
+
 pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }

@@ -1,7 +1,7 @@
 //! Which targets run: `OTEL_METRICS_EXPORTER`.
 
 use super::Environment;
-use super::declared::any_target::EXPORTER;
+use super::declared::any_target::{CONFIG_FILE, EXPORTER};
 use super::declared::{PLANNED, WANTED_BY};
 use super::ignored::{Ignored, not_here};
 
@@ -22,6 +22,10 @@ pub(crate) struct Selection {
 }
 
 pub(super) fn selection(env: &Environment) -> Selection {
+    if env.set_as(&CONFIG_FILE.variable).is_some() {
+        // The file has the readers.
+        return Selection { targets: Vec::new(), unserved: Vec::new() };
+    }
     match env.list(&EXPORTER) {
         Some(targets) => Selection { targets, unserved: Vec::new() },
         None => by_default(env),

@@ -8,7 +8,7 @@ use crate::env::runtime_metrics::RuntimeMetrics;
 use crate::env::select::TargetName;
 use crate::env::setting::{Setting, boolean, count, interval, milliseconds, text, timeout};
 use crate::env::variable::{ValueType, Variable};
-use crate::env::{names, resource, resource_detectors, runtime_metrics, select};
+use crate::env::{names, parse, resource, resource_detectors, runtime_metrics, select};
 use crate::resource::ResourceDetector;
 
 settings! {
@@ -19,6 +19,12 @@ settings! {
     )
     .by_default("`prometheus`, and `otlp` when it has an endpoint")
     .meaning("the targets");
+
+    CONFIG_FILE: String = Setting::new("OTEL_CONFIG_FILE", ValueType::File, parse::config_file)
+        .meaning(
+            "a file in OpenTelemetry's declarative form, with feature `config`; variables of OpenTelemetry, of targets \
+             and of the resource then have no effect, unless the file names them",
+        );
 
     SDK_DISABLED: bool = boolean("OTEL_SDK_DISABLED")
         .by_default("`false`")

@@ -128,7 +128,7 @@ settings! {
     )
     .target("otlp")
     .by_default("`explicit_bucket_histogram`")
-    .meaning("the buckets of histograms that name none of their own");
+    .meaning("what all histograms become, whatever the code says, and for all targets");
 
     INTERVAL: Duration = interval("METERKIT_OTLP_INTERVAL")
         .target("otlp")

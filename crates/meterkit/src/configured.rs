@@ -1,0 +1,35 @@
+//! What a configuration file has installed.
+
+use meterkit_pipeline::ConsoleTarget;
+#[cfg(feature = "prometheus")]
+use meterkit_prometheus::PrometheusServer;
+
+use crate::builder::TelemetryBuilder;
+use crate::env::Configured;
+
+impl TelemetryBuilder {
+    /// Takes over what a file asks for.
+    pub(crate) fn configured(mut self, configured: Configured) -> Self {
+        self.is_disabled = configured.is_disabled;
+        self.resource = configured.resource;
+        self.detectors = configured.detectors;
+        self.detected = configured.detected;
+        self.views = configured.views;
+        self.stream_defaults = configured.stream_defaults;
+        #[cfg(feature = "prometheus")]
+        if let Some((host, port)) = configured.prometheus {
+            let server = PrometheusServer::new();
+            let server = host.into_iter().fold(server, PrometheusServer::host);
+            self.prometheus = Some(port.into_iter().fold(server, PrometheusServer::port));
+        }
+        #[cfg(feature = "otlp")]
+        for (config, schedule) in configured.otlp {
+            self.otlp.push((config, Some(schedule)));
+        }
+        self.unused_in_file = configured.unused;
+        let consoles = configured.consoles.into_iter();
+        consoles.fold(self, |builder, (temporality, schedule)| {
+            builder.target_with(ConsoleTarget::stdout().with_temporality(temporality), schedule)
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! `otlp_http` and `otlp_grpc` of a file, as the OTLP target takes them.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use meterkit_config as file;
+use meterkit_otlp::{
+    Compression, HistogramAggregation, OtlpConfig, OtlpTarget, Protocol, TemporalityPreference,
+};
+
+/// What the file calls an exporter of this protocol.
+pub(super) fn name(protocol: file::Protocol) -> &'static str {
+    if protocol == file::Protocol::Grpc { "otlp_grpc" } else { "otlp_http" }
+}
+
+/// The target's settings, or why there can be no target that has them.
+pub(super) fn config(exporter: &file::OtlpExporter) -> Result<OtlpConfig, String> {
+    let protocol = match exporter.protocol {
+        file::Protocol::Grpc => Protocol::Grpc,
+        file::Protocol::HttpJson => Protocol::HttpJson,
+        _ => Protocol::HttpProtobuf,
+    };
+    let mut config = match &exporter.endpoint {
+        None => OtlpConfig::local(protocol),
+        Some(url) => OtlpConfig::new(protocol, &with_scheme(url, protocol, &exporter.tls))
+            .map_err(|error| error.to_string())?,
+    };
+    for (name, value) in exporter.headers.iter() {
+        config = config.with_header(name, value).map_err(|error| error.to_string())?;
+    }
+    if let Some(path) = &exporter.tls.ca_file {
+        config = config.with_certificate_authorities(pem("tls.ca_file", path)?);
+    }
+    if let (Some(certificate), Some(key)) = (&exporter.tls.cert_file, &exporter.tls.key_file) {
+        let (certificate, key) = (pem("tls.cert_file", certificate)?, pem("tls.key_file", key)?);
+        config = config.with_client_certificate(certificate, key);
+    }
+    config = match exporter.compression {
+        Some(file::Compression::Gzip) => config.with_compression(Compression::Gzip),
+        Some(file::Compression::Zstd) => config.with_compression(Compression::Zstd),
+        _ => config,
+    };
+    if let Some(timeout) = exporter.timeout {
+        config = config.with_timeout((timeout != Duration::MAX).then_some(timeout));
+    }
+    config = match exporter.temporality {
+        Some(file::TemporalityPreference::Delta) => {
+            config.with_temporality(TemporalityPreference::Delta)
+        }
+        Some(file::TemporalityPreference::LowMemory) => {
+            config.with_temporality(TemporalityPreference::LowMemory)
+        }
+        _ => config,
+    };
+    if exporter.default_histogram_aggregation == Some(file::HistogramAggregation::Exponential) {
+        let aggregation = HistogramAggregation::Base2Exponential;
+        config = config.with_default_histogram_aggregation(aggregation);
+    }
+    // What could never be sent is a mistake in the file.
+    OtlpTarget::new(config.clone()).map_err(|error| error.to_string())?;
+    Ok(config)
+}
+
+/// gRPC has endpoints without a scheme.
+fn with_scheme(url: &str, protocol: Protocol, tls: &file::Tls) -> String {
+    match protocol {
+        Protocol::Grpc if !url.contains("://") => {
+            let scheme = if tls.insecure == Some(true) { "http" } else { "https" };
+            format!("{scheme}://{url}")
+        }
+        _ => url.to_owned(),
+    }
+}
+
+fn pem(property: &str, path: &Path) -> Result<Vec<u8>, String> {
+    let problem = |error| {
+        let path = path.display();
+        format!(
+            "{property} `{path}` cannot be read ({error}); name a file that this process may read"
+        )
+    };
+    fs::read(path).map_err(problem)
+}

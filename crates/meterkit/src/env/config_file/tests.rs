@@ -1,0 +1,354 @@
+//! What comes of files, and of variables beside them.
+
+use std::io::Write;
+
+use tempfile::NamedTempFile;
+
+use super::*;
+use crate::env::{EnvError, Settings};
+
+/// Settings with a file of this text, and variables beside it.
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<Settings, EnvError> {
+    let mut file = NamedTempFile::new().expect("a temporary file");
+    write!(file, "file_format: \"1.1\"\n{text}").expect("room for it");
+    let path = file.path().to_str().expect("a path of letters");
+    let named = [("OTEL_CONFIG_FILE", path)];
+    let variables = variables.iter().chain(&named);
+    Settings::read(variables.map(|(name, value)| (name.into(), value.into())))
+}
+
+fn settings(text: &str, variables: &[(&str, &str)]) -> Settings {
+    read(text, variables).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn configured(text: &str) -> Configured {
+    settings(text, &[]).configured.expect("there is a file")
+}
+
+/// What is wrong with a file, without its path.
+fn problems(text: &str) -> Vec<String> {
+    let error = read(text, &[]).expect_err(text);
+    error.problems().iter().map(|problem| problem.reason.clone()).collect()
+}
+
+const CONSOLE: &str = "meter_provider:
+  readers:
+    - periodic:
+        exporter:
+          console:
+";
+
+#[test]
+fn a_file_has_the_only_say_on_where_metrics_go() {
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "prometheus,carbon"),
+        ("OTEL_SERVICE_NAME", "of-the-environment"),
+        ("OTEL_SDK_DISABLED", "true"),
+        ("DD_API_KEY_FILE", "/nowhere"),
+        ("METERKIT_CONSOLE_INTERVAL", "5"),
+        ("METERKIT_NAMESPACE", "acme"),
+        ("METERKIT_SERIES_LIMIT", "7"),
+        ("METERKIT_NAMMING", "scope"),
+        ("PATH", "/bin"),
+    ];
+    let settings = settings(CONSOLE, &variables);
+    assert!(settings.selection.targets.is_empty() && settings.selection.unserved.is_empty());
+    assert!(settings.resource.is_empty() && !settings.is_disabled);
+    assert!(settings.intervals.is_empty());
+    // What no file can say still counts.
+    assert_eq!(settings.naming.map(|it| it.namespace().to_owned()).as_deref(), Some("acme"));
+    assert_eq!(settings.series_limit, Some(7));
+    let mut told: Vec<_> = settings.ignored.iter().map(|it| (&*it.variable, &*it.reason)).collect();
+    told.sort_unstable();
+    let replaced = "OTEL_CONFIG_FILE takes its place";
+    let expected = [
+        ("DD_API_KEY_FILE", replaced),
+        ("METERKIT_CONSOLE_INTERVAL", replaced),
+        ("METERKIT_NAMMING", "it is unknown; did you mean `METERKIT_NAMING`?"),
+        ("OTEL_METRICS_EXPORTER", replaced),
+        ("OTEL_SDK_DISABLED", replaced),
+        ("OTEL_SERVICE_NAME", replaced),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn without_a_meter_provider_metrics_go_nowhere() {
+    let settings = settings("", &[]);
+    assert!(settings.selection.targets.is_empty());
+    let configured = settings.configured.expect("there is a file");
+    assert!(configured.consoles.is_empty() && configured.prometheus.is_none());
+    assert!(configured.detectors.is_empty(), "the schema has none by default");
+}
+
+#[test]
+fn everything_can_be_switched_off() {
+    assert!(configured("disabled: true\n").is_disabled);
+    assert!(!configured("disabled: false\n").is_disabled);
+}
+
+#[test]
+fn variables_that_the_file_names_are_looked_up_even_when_they_are_empty() {
+    let text = "resource:
+  attributes:
+    - {name: service.name, value: \"${OTEL_SERVICE_NAME}\"}
+    - {name: zone, value: \"${ZONE:-eu}\"}
+    - {name: team, value: \"x${TEAM}\"}
+";
+    let settings = settings(text, &[("OTEL_SERVICE_NAME", "shop"), ("TEAM", "")]);
+    let resource = settings.configured.expect("there is a file").resource;
+    let pairs: Vec<_> = resource.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    assert_eq!(pairs, ["service.name=shop", "zone=eu", "team=x"]);
+}
+
+#[test]
+fn each_reader_has_its_own_schedule() {
+    let text = "meter_provider:
+  readers:
+    - periodic:
+        interval: 5000
+        timeout: 700
+        exporter:
+          console:
+            temporality_preference: delta
+    - periodic:
+        exporter:
+          console:
+";
+    let consoles = configured(text).consoles;
+    let schedule = |interval, timeout| Schedule {
+        interval: std::time::Duration::from_millis(interval),
+        timeout: std::time::Duration::from_millis(timeout),
+    };
+    let expected = [
+        (Temporality::Delta, schedule(5000, 700)),
+        (Temporality::Cumulative, schedule(60_000, 30_000)),
+    ];
+    assert_eq!(consoles, expected);
+}
+
+#[test]
+#[cfg(feature = "prometheus")]
+fn a_scrape_endpoint_has_host_and_port() {
+    let reader = "
+    - pull:
+        exporter:
+          prometheus/development:
+            host: 127.0.0.1
+            port: 9999
+";
+    let configured = configured(&format!("meter_provider:\n  readers:{reader}"));
+    assert_eq!(configured.prometheus, Some((Some("127.0.0.1".to_owned()), Some(9999))));
+    let two = problems(&format!("meter_provider:\n  readers:{reader}{reader}"));
+    assert_eq!(two.len(), 1);
+    let expected = "line 10, meter_provider.readers[1].pull: is a second scrape endpoint, of";
+    assert!(two[0].starts_with(expected), "{two:?}");
+}
+
+#[test]
+fn detectors_go_by_their_names_and_attributes_by_a_filter() {
+    let text = "resource:
+  detection/development:
+    attributes:
+      included: [\"host.*\", os.type]
+      excluded: [host.arch]
+    detectors:
+      - host:
+      - service:
+      - process:
+      - host:
+      - container:
+      - mainframe:
+";
+    let configured = configured(text);
+    let names: Vec<_> = configured.detectors.iter().map(|it| it.name()).collect();
+    assert_eq!(names, ["host", "service_instance", "process", "container"]);
+    let filter = configured.detected.as_ref().expect("a filter");
+    let kept = ["host.name", "host.arch", "os.type", "process.pid"].map(|key| filter.keeps(key));
+    assert_eq!(kept, [true, false, true, false]);
+    assert_eq!(configured.unused.len(), 1);
+    assert!(configured.unused[0].ends_with("detectors[5].mainframe (line 13)"), "{configured:?}");
+}
+
+#[test]
+fn what_metrics_have_no_use_for_is_listed() {
+    let text = "tracer_provider:
+  processors: []
+resource:
+  schema_url: https://opentelemetry.io/schemas/1.30.0
+";
+    assert_eq!(configured(text).unused, ["tracer_provider (line 2)", "resource.schema_url"]);
+}
+
+#[test]
+fn the_largest_limit_of_all_readers_counts_for_each_kind() {
+    let text = "meter_provider:
+  readers:
+    - periodic:
+        exporter: {console: }
+        cardinality_limits: {default: 10, histogram: 50}
+    - periodic:
+        exporter: {console: }
+        cardinality_limits: {default: 20, gauge: 5}
+";
+    let expected = KINDS.into_iter().fold(StreamDefaults::new(), |defaults, kind| {
+        let limit = match kind {
+            Kind::Histogram => 50,
+            Kind::Gauge => 10,
+            _ => 20,
+        };
+        defaults.cardinality_limit_of(kind, limit)
+    });
+    assert_eq!(configured(text).stream_defaults, expected);
+    assert_eq!(configured(CONSOLE).stream_defaults, StreamDefaults::new());
+    // A reader that says nothing has the schema's 2000.
+    let text = format!(
+        "{CONSOLE}    - periodic: {{exporter: {{console: }}, cardinality_limits: {{gauge: 5}}}}\n"
+    );
+    let expected = StreamDefaults::new().cardinality_limit_of(Kind::Gauge, 2000);
+    assert_eq!(configured(&text).stream_defaults, expected);
+}
+
+#[test]
+fn views_are_taken_over() {
+    let text = format!(
+        "{CONSOLE}  views:
+    - selector: {{instrument_name: \"tokio.*\"}}
+      stream: {{aggregation: {{drop: }}}}
+"
+    );
+    assert_eq!(configured(&text).views.iter().count(), 1);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_with_the_variable_line_and_path() {
+    let text = "meter_provider:
+  readers:
+    - periodic:
+        exporter:
+          carbon:
+            port: 2003
+    - pull:
+        exporter:
+          statsd:
+";
+    let error = read(text, &[("METERKIT_SERIES_LIMIT", "many")]).expect_err("three problems");
+    let told: Vec<_> = error.problems().iter().map(|it| (&*it.variable, &*it.reason)).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told[0].0, "OTEL_CONFIG_FILE");
+    let carbon =
+        "line 6, meter_provider.readers[0].periodic.exporter.carbon: exporter `carbon` is none";
+    assert!(told[0].1.starts_with(carbon), "{told:?}");
+    assert!(
+        told[1].1.contains("`statsd` is none") && told[1].1.contains("`otlp_http`"),
+        "{told:?}"
+    );
+    assert_eq!(told[2].0, "METERKIT_SERIES_LIMIT");
+
+    let schema = problems("meter_provider:\n  readers:\n    - periodic:\n        interval: soon\n");
+    assert!(schema[0].starts_with("line 4, meter_provider.readers[0].periodic"), "{schema:?}");
+    assert!(schema.len() > 1, "{schema:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let variables = [("OTEL_CONFIG_FILE", "/nowhere/otel.yaml")];
+    let error = Settings::read(variables.map(|(name, value)| (name.into(), value.into())));
+    let text = error.expect_err("no file").to_string();
+    assert!(text.starts_with("OTEL_CONFIG_FILE=`/nowhere/otel.yaml`: cannot be read ("), "{text}");
+}
+
+#[cfg(feature = "otlp")]
+mod otlp {
+    use std::time::Duration;
+
+    use meterkit_otlp::{HistogramAggregation, Protocol, TemporalityPreference};
+
+    use super::*;
+
+    fn exporter(name: &str, properties: &str) -> String {
+        format!(
+            "meter_provider:
+  readers:
+    - periodic:
+        exporter:
+          {name}:
+{properties}"
+        )
+    }
+
+    #[test]
+    fn every_property_of_an_exporter_is_taken_over() {
+        let text = exporter(
+            "otlp_http",
+            "            endpoint: http://collector:4318/v1/metrics
+            encoding: json
+            headers:
+              - {name: api-key, value: hunter2}
+            compression: gzip
+            timeout: 2500
+            temporality_preference: delta
+            default_histogram_aggregation: base2_exponential_bucket_histogram
+",
+        );
+        let configured = configured(&text);
+        let (config, schedule) = &configured.otlp[0];
+        assert_eq!(config.endpoint().to_string(), "http://collector:4318/v1/metrics");
+        assert_eq!(config.protocol(), Protocol::HttpJson);
+        assert_eq!(config.temporality(), TemporalityPreference::Delta);
+        assert_eq!(config.default_histogram_aggregation(), HistogramAggregation::Base2Exponential);
+        assert_eq!(*schedule, Schedule::default());
+        let shown = format!("{config:?}");
+        assert!(shown.contains("Gzip") && shown.contains("2.5s"), "{shown}");
+        assert!(shown.contains("api-key") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn grpc_has_endpoints_without_a_scheme() {
+        for (properties, expected) in [
+            (
+                "            endpoint: collector:4317\n            tls: {insecure: true}\n",
+                "http://collector:4317/",
+            ),
+            ("            endpoint: http://collector:4317\n", "http://collector:4317/"),
+            ("", "http://localhost:4317/"),
+        ] {
+            let configured = configured(&exporter("otlp_grpc", properties));
+            assert_eq!(configured.otlp[0].0.endpoint().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn what_could_never_be_sent_is_told_at_the_start() {
+        for (name, properties, words) in [
+            (
+                "otlp_http",
+                "            endpoint: collector:4318\n",
+                "`collector:4318` has no scheme",
+            ),
+            (
+                "otlp_http",
+                "            tls: {ca_file: /nowhere/ca.pem}\n",
+                "tls.ca_file `/nowhere/ca.pem` cannot be read (",
+            ),
+            (
+                "otlp_grpc",
+                "            headers: [{name: content-type, value: x}]\n",
+                "`content-type` is set by the exporter itself",
+            ),
+        ] {
+            let told = problems(&exporter(name, properties));
+            assert_eq!(told.len(), 1, "{told:?}");
+            let path = format!("meter_provider.readers[0].periodic.exporter.{name}: ");
+            assert!(told[0].contains(&path) && told[0].contains(words), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn no_limit_is_none() {
+        let configured = configured(&exporter("otlp_http", "            timeout: 0\n"));
+        let shown = format!("{:?}", configured.otlp[0].0);
+        assert!(shown.contains("timeout: None"), "{shown}");
+        assert_ne!(configured.otlp[0].1.timeout, Duration::MAX);
+    }
+}
