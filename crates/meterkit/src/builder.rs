@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns, Temporality};
+use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns};
 #[cfg(feature = "otlp")]
 use meterkit_core::{ExponentialLimits, HistogramBuckets};
 #[cfg(feature = "otlp")]
@@ -17,6 +17,7 @@ use meterkit_pipeline::{
 use meterkit_prometheus::PrometheusServer;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 
+use crate::add_target::{AddTarget, StartLine};
 use crate::disabled_scopes;
 use crate::env::{self, EnvError, Ignored, Settings, TargetName};
 use crate::error::InstallError;
@@ -61,15 +62,6 @@ pub struct TelemetryBuilder {
     pub(crate) unused_in_file: Vec<String>,
     is_global: bool,
     pub(crate) is_disabled: bool,
-}
-
-/// A push target that waits for the pipeline: what it says of itself, and how it is added.
-struct AddTarget {
-    name: String,
-    endpoint: String,
-    temporality: Temporality,
-    schedule: Option<Schedule>,
-    add: Box<dyn FnOnce(PipelineBuilder, Schedule) -> PipelineBuilder + Send>,
 }
 
 impl TelemetryBuilder {
@@ -463,64 +455,5 @@ impl fmt::Debug for TelemetryBuilder {
             .field("console", &self.console)
             .field("schedule", &self.schedule)
             .finish_non_exhaustive()
-    }
-}
-
-impl AddTarget {
-    fn new(target: impl Target, schedule: Option<Schedule>) -> Self {
-        Self {
-            name: target.name().to_owned(),
-            endpoint: target.endpoint(),
-            temporality: target.temporality(),
-            schedule,
-            add: Box::new(|pipeline, schedule| pipeline.target(target, schedule)),
-        }
-    }
-
-    fn line(&self, schedule: Schedule) -> StartLine {
-        StartLine {
-            name: self.name.clone(),
-            endpoint: self.endpoint.clone(),
-            interval: format!("{} ms", schedule.interval.as_millis()),
-            temporality: match self.temporality {
-                Temporality::Cumulative => "cumulative",
-                Temporality::Delta => "delta",
-            },
-        }
-    }
-}
-
-/// What is logged of a live target.
-struct StartLine {
-    name: String,
-    endpoint: String,
-    interval: String,
-    temporality: &'static str,
-}
-
-impl StartLine {
-    #[cfg(feature = "prometheus")]
-    fn scraped(endpoint: String) -> Self {
-        Self {
-            name: "prometheus".to_owned(),
-            endpoint,
-            interval: "on scrape".to_owned(),
-            temporality: "cumulative",
-        }
-    }
-
-    fn log(lines: &[Self]) {
-        for Self { name, endpoint, interval, temporality } in lines {
-            tracing::info!(
-                target = name,
-                endpoint,
-                interval,
-                temporality,
-                "metrics target is live"
-            );
-        }
-        if lines.is_empty() {
-            tracing::info!("metrics are collected, but no target is selected");
-        }
     }
 }

@@ -84,6 +84,7 @@
 //!
 //! 1.85.
 
+mod add_target;
 mod builder;
 #[cfg(feature = "config")]
 mod configured;

@@ -1,0 +1,72 @@
+//! Targets that wait for the pipeline, and the lines that say where metrics go.
+
+use meterkit_core::Temporality;
+use meterkit_pipeline::{PipelineBuilder, Schedule, Target};
+
+/// A push target that waits for the pipeline: what it says of itself, and how it is added.
+pub(crate) struct AddTarget {
+    pub(crate) name: String,
+    endpoint: String,
+    temporality: Temporality,
+    pub(crate) schedule: Option<Schedule>,
+    pub(crate) add: Box<dyn FnOnce(PipelineBuilder, Schedule) -> PipelineBuilder + Send>,
+}
+
+impl AddTarget {
+    pub(crate) fn new(target: impl Target, schedule: Option<Schedule>) -> Self {
+        Self {
+            name: target.name().to_owned(),
+            endpoint: target.endpoint(),
+            temporality: target.temporality(),
+            schedule,
+            add: Box::new(|pipeline, schedule| pipeline.target(target, schedule)),
+        }
+    }
+
+    pub(crate) fn line(&self, schedule: Schedule) -> StartLine {
+        StartLine {
+            name: self.name.clone(),
+            endpoint: self.endpoint.clone(),
+            interval: format!("{} ms", schedule.interval.as_millis()),
+            temporality: match self.temporality {
+                Temporality::Cumulative => "cumulative",
+                Temporality::Delta => "delta",
+            },
+        }
+    }
+}
+
+/// What is logged of a live target.
+pub(crate) struct StartLine {
+    name: String,
+    endpoint: String,
+    interval: String,
+    temporality: &'static str,
+}
+
+impl StartLine {
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn scraped(endpoint: String) -> Self {
+        Self {
+            name: "prometheus".to_owned(),
+            endpoint,
+            interval: "on scrape".to_owned(),
+            temporality: "cumulative",
+        }
+    }
+
+    pub(crate) fn log(lines: &[Self]) {
+        for Self { name, endpoint, interval, temporality } in lines {
+            tracing::info!(
+                target = name,
+                endpoint,
+                interval,
+                temporality,
+                "metrics target is live"
+            );
+        }
+        if lines.is_empty() {
+            tracing::info!("metrics are collected, but no target is selected");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The whole way by OTLP: an operator tells a service where its metrics go, and a real Collector has all of them.
+
+use std::collections::BTreeMap;
+
+use catalog_service::http::Method;
+use catalog_service::load::{self, Tally};
+use integration_tests::collector::Collector;
+use integration_tests::process::Process;
+use integration_tests::{peer, program};
+use serde_json::Value;
+
+const OPERATIONS: &str = "backstage.plugin.catalog.entities.operations";
+const DURATION: &str = "http.server.request.duration";
+
+/// All metrics that have arrived under a name, in the order in which they did.
+fn arrived<'a>(received: &'a [Value], name: &str) -> Vec<&'a Value> {
+    let list = |value: &'a Value, key: &str| value[key].as_array().into_iter().flatten();
+    let resources = received.iter().flat_map(|request| list(request, "resourceMetrics"));
+    let scopes = resources.flat_map(|resource| list(resource, "scopeMetrics"));
+    let metrics = scopes.flat_map(|scope| list(scope, "metrics"));
+    metrics.filter(|metric| metric["name"] == name).collect()
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("number: {value}"))
+}
+
+/// The sum of all points of a counter in one export.
+fn total(metric: &Value) -> u64 {
+    let points = metric["sum"]["dataPoints"].as_array().expect("points of a sum");
+    points.iter().map(|point| number(&point["asInt"])).sum()
+}
+
+/// What the catalogue counts, by action: attempts that reached it.
+fn operations_of(tally: &Tally) -> BTreeMap<String, u64> {
+    let mut operations = BTreeMap::new();
+    for (request, count) in tally.requests.iter() {
+        let action = match request.method {
+            Method::Post if request.route == "/catalog/entities" => "create",
+            Method::Put => "update",
+            Method::Delete => "delete",
+            _ => continue,
+        };
+        if [200, 201, 204, 404, 409].contains(&request.status) {
+            *operations.entry(action.to_owned()).or_default() += count;
+        }
+    }
+    operations
+}
+
+async fn serve(variables: &[(&str, &str)]) -> (Process, String) {
+    let mut service =
+        Process::start(&program::build("catalog-service"), &["--port", "0"], variables);
+    let url = service.line("catalog-service listens on ").await;
+    (service, url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_alone_send_deltas_that_add_up_even_when_the_service_is_ended() {
+    let Some(executable) = peer::find("meterkit-otelcol") else {
+        return;
+    };
+    let collector = Collector::start(&executable).await;
+    let (grpc, interval) = (collector.grpc_url(), "200");
+    let (service, url) = serve(&[
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &grpc),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "Delta"),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            "base2_exponential_bucket_histogram",
+        ),
+        ("OTEL_METRIC_EXPORT_INTERVAL", interval),
+        ("OTEL_SERVICE_NAME", "catalog"),
+    ])
+    .await;
+    let tally = load::run(&url, 1000, 4).await.expect("every request is answered");
+    // What was counted since the last interval goes out with the last flush.
+    assert!(service.terminate().await.success());
+
+    let received = collector.received();
+    let operations = arrived(&received, OPERATIONS);
+    assert!(operations.len() > 1, "several intervals have passed");
+    assert!(operations.iter().all(|it| it["sum"]["aggregationTemporality"] == 1));
+    let counted: u64 = operations_of(&tally).values().sum();
+    assert_eq!(operations.into_iter().map(total).sum::<u64>(), counted);
+
+    let durations = arrived(&received, DURATION);
+    let points = durations.iter().flat_map(|it| {
+        it["exponentialHistogram"]["dataPoints"].as_array().expect("exponential histograms")
+    });
+    let counted: u64 = tally.requests.iter().map(|(_, count)| count).sum();
+    assert_eq!(points.map(|point| number(&point["count"])).sum::<u64>(), counted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_sends_to_two_receivers_by_two_protocols_through_views() {
+    let Some(executable) = peer::find("meterkit-otelcol") else {
+        return;
+    };
+    let (first, second) =
+        (Collector::start(&executable).await, Collector::start(&executable).await);
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let text = r#"
+file_format: "1.1"
+resource:
+  attributes:
+    - {name: service.name, value: "${SERVICE:-catalog}"}
+tracer_provider:
+  processors: []
+meter_provider:
+  readers:
+    - periodic:
+        interval: 200
+        exporter:
+          otlp_grpc:
+            endpoint: ${FIRST}
+            tls: {insecure: true}
+    - periodic:
+        interval: 3600000
+        exporter:
+          otlp_http:
+            endpoint: ${SECOND}
+            temporality_preference: delta
+            compression: gzip
+  views:
+    - selector: {instrument_name: backstage.plugin.catalog.entities.operations}
+      stream: {name: catalog.operations, attribute_keys: {included: [action]}}
+    - selector: {instrument_name: "http.*"}
+      stream: {aggregation: {drop: }}
+"#;
+    std::fs::write(file.path(), text).expect("room for it");
+    let path = file.path().to_str().expect("a path of letters");
+    let (grpc, http) = (first.grpc_url(), second.http_url());
+    let (service, url) = serve(&[
+        ("OTEL_CONFIG_FILE", path),
+        ("FIRST", grpc.trim_start_matches("http://")),
+        ("SECOND", &http),
+        ("OTEL_METRICS_EXPORTER", "nonsense that does not count"),
+    ])
+    .await;
+    let tally = load::run(&url, 500, 4).await.expect("every request is answered");
+    assert!(service.terminate().await.success());
+
+    let by_action = operations_of(&tally);
+    for (collector, temporality) in [(&first, 2), (&second, 1)] {
+        let received = collector.received();
+        assert!(
+            arrived(&received, OPERATIONS).is_empty() && arrived(&received, DURATION).is_empty()
+        );
+        let last = *arrived(&received, "catalog.operations").last().expect("it arrives");
+        assert_eq!(last["sum"]["aggregationTemporality"], temporality);
+        let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+        for point in last["sum"]["dataPoints"].as_array().expect("points") {
+            let attributes = point["attributes"].as_array().expect("attributes");
+            assert_eq!(attributes.len(), 1, "{point}");
+            let action = attributes[0]["value"]["stringValue"].as_str().expect("text");
+            counted.insert(action.to_owned(), number(&point["asInt"]));
+        }
+        counted.retain(|_, count| *count > 0);
+        assert_eq!(counted, by_action);
+    }
+}
