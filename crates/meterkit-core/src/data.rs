@@ -144,9 +144,9 @@ pub struct HistogramPoint {
     pub count: u64,
     /// Their sum.
     pub sum: f64,
-    /// The smallest; unknown in deltas.
+    /// The smallest. In deltas known where it is smaller than any before.
     pub min: Option<f64>,
-    /// The largest; unknown in deltas.
+    /// The largest. In deltas known where it is larger than any before.
     pub max: Option<f64>,
     /// How many fell into each bucket, one more than there are bounds. Not cumulative.
     pub buckets: Box<[u64]>,

@@ -190,8 +190,8 @@ impl Point for HistogramPoint {
                 start: time,
                 count,
                 sum: self.sum - earlier.sum,
-                min: None,
-                max: None,
+                min: changed(self.min, earlier.min),
+                max: changed(self.max, earlier.max),
                 buckets,
             },
             _ => Self { start: time, ..self.clone() },
@@ -213,8 +213,8 @@ impl Point for ExponentialHistogramPoint {
                     start: time,
                     count: self.count.checked_sub(earlier.count)?,
                     sum: self.sum - earlier.sum,
-                    min: None,
-                    max: None,
+                    min: changed(self.min, earlier.min),
+                    max: changed(self.max, earlier.max),
                     scale: self.scale,
                     zero_count: self.zero_count.checked_sub(earlier.zero_count)?,
                     zero_threshold: self.zero_threshold,
@@ -224,6 +224,11 @@ impl Point for ExponentialHistogramPoint {
             });
         increase.unwrap_or_else(|| Self { start: time, ..self.clone() })
     }
+}
+
+/// The extreme of what came since: one that is further out than before came since then; one that is not may be older.
+fn changed(now: Option<f64>, earlier: Option<f64>) -> Option<f64> {
+    now.filter(|now| earlier.is_some_and(|earlier| earlier != *now))
 }
 
 /// What came since `earlier`, from the first bucket that got something to the last one; `None` if a count fell.

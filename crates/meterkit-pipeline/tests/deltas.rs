@@ -210,14 +210,36 @@ fn distribution(snapshot: &Snapshot) -> &HistogramPoint {
 }
 
 #[test]
-fn a_histogram_gives_the_difference_of_its_buckets_and_knows_no_extremes() {
+fn a_histogram_gives_the_difference_of_its_buckets() {
     let then = alone(10, histogram(&[1.0, 5.0], &[2, 1, 1], 12.0));
     let now = alone(20, histogram(&[1.0, 5.0], &[2, 4, 2], 30.5));
     let delta = now.delta_since(Some(&then));
     let point = distribution(&delta);
     assert_eq!(*point.buckets, [0, 3, 1]);
     assert_eq!((point.count, point.sum, point.start), (4, 18.5, at(10)));
-    assert_eq!((point.min, point.max), (None, None));
+    assert_eq!((point.min, point.max), (None, None), "they may be older");
+}
+
+#[test]
+fn an_extreme_that_is_further_out_than_before_came_in_between() {
+    let with = |min, max| match histogram(&[1.0], &[1, 1], 8.0) {
+        Data::Histogram { temporality, bounds, mut points } => {
+            (points[0].min, points[0].max) = (Some(min), Some(max));
+            Data::Histogram { temporality, bounds, points }
+        }
+        other => panic!("{other:?}"),
+    };
+    for (now, known) in [
+        ((0.5, 9.0), (None, None)),
+        ((0.25, 9.0), (Some(0.25), None)),
+        ((0.5, 10.0), (None, Some(10.0))),
+        ((-1.0, 11.0), (Some(-1.0), Some(11.0))),
+    ] {
+        let (then, now) = (alone(10, with(0.5, 9.0)), alone(20, with(now.0, now.1)));
+        let delta = now.delta_since(Some(&then));
+        let point = distribution(&delta);
+        assert_eq!((point.min, point.max), known);
+    }
 }
 
 #[test]

@@ -47,8 +47,11 @@ fn a_delta_and_what_was_before_are_what_is_now_also_when_the_scale_fell_between(
         assert_eq!(points(&delta).0, Temporality::Delta);
         let (delta, now) = (one(&delta), one(&later));
         assert_eq!((delta.start, delta.scale), (earlier.time, now.scale));
-        assert_eq!((delta.min, delta.max), (None, None));
-        let before = one(&earlier).clone().downscaled(now.scale);
+        let earlier = one(&earlier);
+        let further = |now: Option<f64>, before| now.filter(|_| now != before);
+        assert_eq!(delta.min, further(now.min, earlier.min));
+        assert_eq!(delta.max, further(now.max, earlier.max));
+        let before = earlier.clone().downscaled(now.scale);
         assert_eq!(before.count + delta.count, now.count);
         assert_eq!(before.zero_count + delta.zero_count, now.zero_count);
         assert!((before.sum + delta.sum - now.sum).abs() <= 1e-9 * now.sum.abs());

@@ -21,9 +21,9 @@ pub struct ExponentialHistogramPoint {
     pub count: u64,
     /// Their sum.
     pub sum: f64,
-    /// The smallest; unknown in deltas.
+    /// The smallest. In deltas known where it is smaller than any before.
     pub min: Option<f64>,
-    /// The largest; unknown in deltas.
+    /// The largest. In deltas known where it is larger than any before.
     pub max: Option<f64>,
     /// How fine the buckets are: each step doubles how many there are. It never rises while a series lives.
     pub scale: i32,
