@@ -9,12 +9,10 @@
 
 mod cloud;
 mod remote_write;
-mod secret;
-mod url;
 mod variable;
 
+pub use meterkit_http::Secret;
 pub use meterkit_pipeline::VariableError;
 
 pub use self::cloud::CloudOtlp;
 pub use self::remote_write::{Authentication, RemoteWrite};
-pub use self::secret::Secret;

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use http::Uri;
+use meterkit_http::url::{self, UrlHints};
 
 use crate::cloud::basic;
 use crate::variable::{Variables, token_problem};
-use crate::{Secret, VariableError, url};
+use crate::{Secret, VariableError};
 
 const URL: &str = "GRAFANA_REMOTE_WRITE_URL";
 const USERNAME: &str = "GRAFANA_REMOTE_WRITE_USERNAME";
@@ -102,6 +103,10 @@ impl fmt::Debug for RemoteWrite {
     }
 }
 
+/// No receiver listens at the root: a bare host is a path forgotten.
+const PATHS: &str = "Prometheus takes `/api/v1/write`, Mimir `/api/v1/push`, Grafana Cloud \
+                     `/api/prom/push`";
+
 fn read_url(variables: &mut Variables<'_>, present: &'static str) -> Option<Uri> {
     let Some(text) = variables.text(URL) else {
         let remedy = "write the URL that takes remote write, or unset the other";
@@ -109,7 +114,12 @@ fn read_url(variables: &mut Variables<'_>, present: &'static str) -> Option<Uri>
         return None;
     };
     let credentials = format!("write them into {USERNAME} and {PASSWORD}");
-    match url::parse(&text, &credentials) {
+    let hints = UrlHints {
+        example: "https://mimir.example.com/api/v1/push",
+        credentials: &credentials,
+        path: Some(PATHS),
+    };
+    match url::parse(&text, &hints) {
         Ok(url) => Some(url),
         Err(reason) => {
             variables.problem(VariableError::new(URL, url::shown(&text), reason));

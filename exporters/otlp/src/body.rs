@@ -4,11 +4,10 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use meterkit_http::Compression;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
 use serde_json::Value;
-
-use crate::compression::Compression;
 
 /// A request that can be sent.
 #[derive(Clone, Debug)]

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::compression::Compression;
+use meterkit_http::{Compression, HeaderError, Headers, Pems, Proxies};
+
 use crate::endpoint::{Endpoint, EndpointError};
-use crate::headers::{HeaderError, Headers};
 use crate::protocol::Protocol;
 use crate::temporality::{HistogramAggregation, TemporalityPreference};
-use crate::tls::Pems;
 
 mod from_variables;
 
@@ -35,6 +34,7 @@ pub struct OtlpConfig {
     pub(crate) compression: Compression,
     pub(crate) timeout: Option<Duration>,
     pub(crate) pems: Pems,
+    pub(crate) proxies: Proxies,
     pub(crate) temporality: TemporalityPreference,
     pub(crate) histogram_aggregation: HistogramAggregation,
     pub(crate) max_request_bytes: usize,
@@ -70,6 +70,7 @@ impl OtlpConfig {
             compression: Compression::default(),
             timeout: Some(TIMEOUT),
             pems: Pems::default(),
+            proxies: Proxies::default(),
             temporality: TemporalityPreference::default(),
             histogram_aggregation: HistogramAggregation::default(),
             max_request_bytes: match protocol {
@@ -132,6 +133,23 @@ impl OtlpConfig {
         key: impl Into<Vec<u8>>,
     ) -> Self {
         self.pems.identity = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Goes through these proxies; see [`Proxies`]. Through none by default, whatever the environment says:
+    /// [`Proxies::from_variables`] reads it for whoever wants that.
+    ///
+    /// ```
+    /// use meterkit_otlp::{OtlpConfig, Protocol, Proxies};
+    ///
+    /// let proxies = Proxies::default().with_https("http://proxy.example.com:3128")?;
+    /// let config = OtlpConfig::new(Protocol::Grpc, "https://collector.example.com:4317")?
+    ///     .with_proxies(proxies);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
         self
     }
 

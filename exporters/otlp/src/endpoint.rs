@@ -7,8 +7,8 @@
 use std::fmt;
 
 use http::Uri;
+use meterkit_http::url::{self, UrlHints};
 
-use crate::url;
 use crate::variable::{Pair, Variable};
 use crate::{Protocol, VariableError};
 
@@ -17,6 +17,12 @@ const ENDPOINT: Pair =
 
 const INSECURE: Pair =
     Pair { metrics: "OTEL_EXPORTER_OTLP_METRICS_INSECURE", generic: "OTEL_EXPORTER_OTLP_INSECURE" };
+
+const URL: UrlHints<'static> = UrlHints {
+    example: "http://localhost:4318",
+    credentials: "put them into `OTEL_EXPORTER_OTLP_METRICS_HEADERS` as `Authorization=Basic%20...`",
+    path: None,
+};
 
 /// What is added to an endpoint for all signals.
 const METRICS_PATH: &str = "/v1/metrics";
@@ -39,7 +45,7 @@ impl Endpoint {
     pub fn new(protocol: Protocol, url: &str) -> Result<Self, EndpointError> {
         let uri = match protocol {
             Protocol::Grpc if url.contains("://") => grpc(url, false),
-            _ => url::parse(url),
+            _ => url::parse(url, &URL),
         };
         uri.map(|uri| Self { uri }).map_err(|reason| EndpointError { url: url::shown(url), reason })
     }
@@ -132,7 +138,7 @@ pub struct EndpointError {
 }
 
 fn http(variable: &Variable) -> Result<Uri, String> {
-    let uri = url::parse(&variable.value)?;
+    let uri = url::parse(&variable.value, &URL)?;
     if variable.name == ENDPOINT.metrics {
         return Ok(uri);
     }
@@ -142,10 +148,10 @@ fn http(variable: &Variable) -> Result<Uri, String> {
 
 fn grpc(text: &str, is_insecure: bool) -> Result<Uri, String> {
     let uri = if text.contains("://") {
-        url::parse(text)?
+        url::parse(text, &URL)?
     } else {
         let scheme = if is_insecure { "http" } else { "https" };
-        url::parse(&format!("{scheme}://{text}"))?
+        url::parse(&format!("{scheme}://{text}"), &URL)?
     };
     // A path is a sign that the URL is meant for HTTP: the receiver of that does not speak gRPC.
     if uri.path() != "/" || uri.query().is_some() {

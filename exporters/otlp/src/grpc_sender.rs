@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
+use meterkit_http::reply::{shown, with_causes};
+use meterkit_http::{Compression, Connection, Connector};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 use tonic::client::Grpc;
@@ -18,10 +20,8 @@ use tonic_prost::ProstDecoder;
 
 use crate::Endpoint;
 use crate::body::Body;
-use crate::compression::Compression;
-use crate::connection::{Connection, Connector, connection};
 use crate::http_sender::from_response;
-use crate::reply::{Accepted, Refusal, RpcStatus, shown, with_causes};
+use crate::reply::{Accepted, Refusal, RpcStatus};
 
 /// Sends requests over gRPC.
 #[derive(Debug)]
@@ -81,15 +81,14 @@ fn client(
     uri: Uri,
     compression: Compression,
 ) -> Grpc<Connection<tonic::body::Body>> {
-    let client = Grpc::with_origin(connection(connector, true), uri);
+    let client = Grpc::with_origin(connector.connection(), uri);
     let client = match compression {
         Compression::None => client,
         Compression::Gzip => client.send_compressed(CompressionEncoding::Gzip),
         #[cfg(feature = "zstd")]
         Compression::Zstd => client.send_compressed(CompressionEncoding::Zstd),
         // Refused before it comes to this.
-        #[cfg(not(feature = "zstd"))]
-        Compression::Zstd => client,
+        _ => client,
     };
     client.accept_compressed(CompressionEncoding::Gzip)
 }

@@ -2,24 +2,20 @@
 //!
 //! By OpenTelemetry's protocol specification, section OTLP/HTTP.
 
-use std::time::{Duration, SystemTime};
-
-use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use meterkit_http::reply::{retry_after, shown};
+use meterkit_http::{Client, Compression, Post, Reply};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 
 use crate::body::{Body, Format};
-use crate::compression::Compression;
-use crate::connection::Connection;
-use crate::reply::{Accepted, Refusal, RpcStatus, shown, with_causes};
+use crate::reply::{Accepted, Refusal, RpcStatus};
 
 /// Sends requests over HTTP.
 #[derive(Debug)]
 pub(crate) struct HttpSender {
-    pub(crate) connection: Connection<Full<Bytes>>,
+    pub(crate) client: Client,
     pub(crate) uri: Uri,
     /// Credentials and the user agent.
     pub(crate) headers: HeaderMap,
@@ -29,29 +25,16 @@ pub(crate) struct HttpSender {
 
 impl HttpSender {
     pub(crate) async fn send(&self, body: Body) -> Result<Accepted, Refusal> {
-        let mut request = Request::new(Full::new(body.bytes));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        let headers = request.headers_mut();
-        headers.clone_from(&self.headers);
-        headers.insert(CONTENT_TYPE, self.format.content_type());
+        let mut headers = self.headers.clone();
         headers.insert(ACCEPT, self.format.content_type());
-        if self.compression != Compression::None {
-            let encoding = HeaderValue::from_static(self.compression.as_str());
-            headers.insert(CONTENT_ENCODING, encoding);
-        }
-        let response = self.connection.request(request).await;
-        let response = response.map_err(|error| Refusal::later(with_causes(&error)))?;
-        let (head, body) = response.into_parts();
-        let body = match Limited::new(body, LARGEST_RESPONSE).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) => {
-                // The status line counts: the receiver has the request, or has refused it.
-                tracing::debug!(%error, "the body of an OTLP response could not be read");
-                Bytes::new()
-            }
+        let post = Post {
+            uri: self.uri.clone(),
+            headers,
+            content_type: self.format.content_type(),
+            content_encoding: self.compression.content_encoding(),
+            body: body.bytes,
         };
-        outcome(&Response::from_parts(head, body))
+        outcome(&self.client.send(post).await.map_err(Refusal::later)?)
     }
 }
 
@@ -64,10 +47,7 @@ impl Format {
     }
 }
 
-/// By the specification.
-const LARGEST_RESPONSE: usize = 4 * 1024 * 1024;
-
-fn outcome(response: &Response<Bytes>) -> Result<Accepted, Refusal> {
+fn outcome(response: &Reply) -> Result<Accepted, Refusal> {
     let status = response.status();
     if status.is_success() {
         return Ok(accepted(response));
@@ -93,7 +73,7 @@ fn outcome(response: &Response<Bytes>) -> Result<Accepted, Refusal> {
 }
 
 /// A body that cannot be read changes nothing: the request was accepted, and must not be sent again.
-fn accepted(response: &Response<Bytes>) -> Accepted {
+fn accepted(response: &Reply) -> Accepted {
     let read = if is_json(response) {
         accepted_in_json(response.body())
     } else {
@@ -125,7 +105,7 @@ fn accepted_in_json(body: &[u8]) -> Option<Accepted> {
 }
 
 /// What the receiver says of an error: `google.rpc.Status`, or some text.
-fn message(response: &Response<Bytes>) -> String {
+fn message(response: &Reply) -> String {
     let body = response.body();
     let text = || std::str::from_utf8(body).map(shown).unwrap_or_default();
     if is_json(response) {
@@ -142,23 +122,13 @@ fn message(response: &Response<Bytes>) -> String {
     }
 }
 
-fn is_json(response: &Response<Bytes>) -> bool {
+fn is_json(response: &Reply) -> bool {
     has_type(response, "json")
 }
 
-fn has_type(response: &Response<Bytes>, part: &str) -> bool {
+fn has_type(response: &Reply, part: &str) -> bool {
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
     content_type.is_some_and(|content_type| content_type.to_ascii_lowercase().contains(part))
-}
-
-/// Seconds, or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 #[cfg(test)]

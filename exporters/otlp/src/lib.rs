@@ -26,31 +26,26 @@
 
 mod batch;
 mod body;
-mod compression;
 mod config;
-mod connection;
 mod encode;
 mod endpoint;
 mod finite;
 mod grpc_sender;
-mod headers;
 mod http_sender;
 mod losses;
 mod protocol;
 mod reply;
 mod target;
 mod temporality;
-mod tls;
-mod url;
 mod variable;
 
-pub use self::compression::{Compression, CompressionError};
 pub use self::config::OtlpConfig;
 pub use self::endpoint::{Endpoint, EndpointError, is_insecure};
-pub use self::headers::HeaderError;
 pub use self::losses::Losses;
 pub use self::protocol::{Protocol, ProtocolError};
 pub use self::target::{BuildError, OtlpTarget};
 pub use self::temporality::{HistogramAggregation, PreferenceError, TemporalityPreference};
-pub use self::tls::TlsError;
+pub use meterkit_http::{
+    Compression, CompressionError, HeaderError, Proxies, ProxyError, ProxyVariables, TlsError,
+};
 pub use meterkit_pipeline::VariableError;

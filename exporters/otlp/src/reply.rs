@@ -1,6 +1,5 @@
 //! What receivers answer.
 
-use std::error::Error;
 use std::time::Duration;
 
 use prost::Message;
@@ -80,32 +79,6 @@ impl RpcStatus {
     }
 }
 
-/// Longer messages are cut off: they go into logs.
-const LONGEST: usize = 300;
-
-/// A text of the receiver on one line that is not too long.
-pub(crate) fn shown(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line,
-    }
-}
-
-/// An error with what caused it: the outer ones say little ("client error (Connect)").
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let told = error.to_string();
-        if !text.ends_with(&told) {
-            text = format!("{text}: {told}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,13 +101,5 @@ mod tests {
         }
         assert_eq!(status("type.googleapis.com/google.rpc.Help", 3, 0).retry_delay(), None);
         assert_eq!(RpcStatus::default().retry_delay(), None);
-    }
-
-    #[test]
-    fn messages_are_shown_on_one_line_of_bounded_length() {
-        assert_eq!(shown(" a\r\n  b\t"), "a b");
-        let long = shown(&"ü".repeat(1000));
-        assert_eq!(long.chars().count(), LONGEST + 3);
-        assert!(long.ends_with("ü..."));
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::{HeaderValue, USER_AGENT};
 use meterkit_core::Temporality;
+use meterkit_http::reply::shown;
+use meterkit_http::{Client, Compression, Connector, TlsError, TlsHints, Transport};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
@@ -12,17 +14,14 @@ use tokio::time::timeout;
 
 use crate::batch::{Batch, points};
 use crate::body::{Body, Format};
-use crate::compression::Compression;
 use crate::config::OtlpConfig;
-use crate::connection::{connection, connector};
 use crate::encode::encode;
 use crate::finite::remove_what_is_not_finite;
 use crate::grpc_sender::GrpcSender;
 use crate::http_sender::HttpSender;
 use crate::losses::Losses;
 use crate::protocol::Protocol;
-use crate::reply::{Accepted, Refusal, shown};
-use crate::tls::TlsError;
+use crate::reply::{Accepted, Refusal};
 
 /// Sends snapshots to an OTLP receiver: `OTEL_METRICS_EXPORTER=otlp`.
 ///
@@ -30,7 +29,8 @@ use crate::tls::TlsError;
 /// - What is longer than a receiver takes goes out in several requests. Once some of them were accepted, the pipeline
 ///   goes on with the others, also after an outage, so that no delta counts twice. One that never got an answer is sent
 ///   again: the receiver may have it twice.
-/// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment.
+/// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment: those of
+///   [`OtlpConfig::with_proxies`] or none.
 ///
 /// By OpenTelemetry's protocol specification 1.11.
 #[derive(Debug)]
@@ -285,10 +285,11 @@ impl Sender {
         for (name, value) in config.headers.as_map() {
             headers.insert(name, value.clone());
         }
-        let OtlpConfig { endpoint, protocol, pems, compression, .. } = config;
-        let connector = connector(endpoint, *protocol == Protocol::Grpc, pems)?;
+        let OtlpConfig { endpoint, protocol, pems, proxies, compression, .. } = config;
+        let transport = Transport { target: endpoint.uri(), pems, proxies, hints: HINTS };
         let format = match protocol {
             Protocol::Grpc => {
+                let connector = Connector::http2(&transport)?;
                 let timeout = config.timeout;
                 let sender = GrpcSender::new(connector, endpoint, headers, *compression, timeout);
                 return Ok(Self::Grpc(sender));
@@ -297,7 +298,7 @@ impl Sender {
             Protocol::HttpJson => Format::Json,
         };
         Ok(Self::Http(HttpSender {
-            connection: connection(connector, false),
+            client: Client::new(&transport)?,
             uri: endpoint.uri().clone(),
             headers,
             format,
@@ -338,6 +339,11 @@ impl Sender {
         })
     }
 }
+
+const HINTS: TlsHints = TlsHints {
+    package: "meterkit-otlp",
+    authorities: "name a file in `OTEL_EXPORTER_OTLP_CERTIFICATE`",
+};
 
 /// By the specification, a distribution puts its own product before that of the exporter.
 const PRODUCT: &str = concat!(

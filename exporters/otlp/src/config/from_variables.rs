@@ -6,12 +6,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use meterkit_http::{Headers, Pems, TlsError};
+
 use super::OtlpConfig;
 use crate::variable::{Pair, Variable};
-use crate::{
-    Compression, Endpoint, Protocol, VariableError, compression, headers::Headers, is_insecure,
-    temporality, tls::Pems,
-};
+use crate::{Compression, Endpoint, Protocol, VariableError, is_insecure, temporality};
 
 const TIMEOUT: Pair =
     Pair { metrics: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", generic: "OTEL_EXPORTER_OTLP_TIMEOUT" };
@@ -124,15 +123,15 @@ impl Problems {
 
     fn pems(&mut self, lookup: &impl Fn(&str) -> Option<String>) -> Pems {
         let authorities =
-            self.read(CERTIFICATE.read(lookup), |path| file(path, check::authorities));
+            self.read(CERTIFICATE.read(lookup), |path| file(path, Pems::check_authorities));
         let (certificate, key) = (CLIENT_CERTIFICATE.read(lookup), CLIENT_KEY.read(lookup));
         match (&certificate, &key) {
             (Some(one), None) => self.0.push(one.alone(CLIENT_KEY.matching(one))),
             (None, Some(one)) => self.0.push(one.alone(CLIENT_CERTIFICATE.matching(one))),
             _ => {}
         }
-        let certificate = self.read(certificate, |path| file(path, check::certificate));
-        let key = self.read(key, |path| file(path, check::key));
+        let certificate = self.read(certificate, |path| file(path, Pems::check_certificate));
+        let key = self.read(key, |path| file(path, Pems::check_key));
         Pems { authorities, identity: certificate.zip(key) }
     }
 }
@@ -158,7 +157,7 @@ fn timeout(text: &str) -> Result<Option<Duration>, String> {
 }
 
 fn compression(text: &str) -> Result<Compression, String> {
-    let compression: Compression = known(text, compression::ACCEPTED)?;
+    let compression: Compression = known(text, Compression::ACCEPTED)?;
     if compression.is_built_in() {
         return Ok(compression);
     }
@@ -170,37 +169,11 @@ fn known<T: FromStr>(text: &str, accepted: &str) -> Result<T, String> {
 }
 
 /// The text of a PEM file, if it holds what it should.
-fn file(path: &str, check: impl FnOnce(&[u8]) -> Result<(), String>) -> Result<Vec<u8>, String> {
+fn file(path: &str, check: impl FnOnce(&[u8]) -> Result<(), TlsError>) -> Result<Vec<u8>, String> {
     let remedy = "name a PEM file that this process may read";
     let pem = std::fs::read(path).map_err(|error| format!("cannot be read ({error}); {remedy}"))?;
-    check(&pem)?;
+    check(&pem).map_err(|error| error.to_string())?;
     Ok(pem)
-}
-
-/// What is in a file, as far as this build can tell.
-mod check {
-    #[cfg(feature = "tls")]
-    pub(super) fn authorities(pem: &[u8]) -> Result<(), String> {
-        crate::tls::check_authorities(pem).map(drop).map_err(|error| error.to_string())
-    }
-
-    #[cfg(feature = "tls")]
-    pub(super) fn certificate(pem: &[u8]) -> Result<(), String> {
-        crate::tls::check_certificate(pem).map(drop).map_err(|error| error.to_string())
-    }
-
-    #[cfg(feature = "tls")]
-    pub(super) fn key(pem: &[u8]) -> Result<(), String> {
-        crate::tls::check_key(pem).map(drop).map_err(|error| error.to_string())
-    }
-
-    #[cfg(not(feature = "tls"))]
-    pub(super) use self::{anything as authorities, anything as certificate, anything as key};
-
-    #[cfg(not(feature = "tls"))]
-    pub(super) fn anything(_pem: &[u8]) -> Result<(), String> {
-        Ok(())
-    }
 }
 
 impl Pair {

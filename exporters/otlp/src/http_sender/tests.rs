@@ -1,5 +1,10 @@
 //! Answers of all kinds.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
 use super::*;
 
 fn response(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Response<Bytes> {

@@ -108,8 +108,8 @@ fn enumerations_are_read_in_any_case() {
     assert_eq!(config.temporality, TemporalityPreference::LowMemory);
     assert_eq!(config.histogram_aggregation, HistogramAggregation::Base2Exponential);
     for (name, accepted) in [
-        (COMPRESSION.generic, compression::ACCEPTED),
-        (COMPRESSION.metrics, compression::ACCEPTED),
+        (COMPRESSION.generic, Compression::ACCEPTED),
+        (COMPRESSION.metrics, Compression::ACCEPTED),
         (TEMPORALITY, temporality::TEMPORALITIES),
         (HISTOGRAMS, temporality::AGGREGATIONS),
     ] {

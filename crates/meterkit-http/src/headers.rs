@@ -6,15 +6,29 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
 /// Headers of one target. Another target never sees them; `Debug` shows their names only.
+///
+/// ```
+/// use meterkit_http::Headers;
+///
+/// let mut headers = Headers::parse("api-key=3f2a,x-scope=team%20a")?;
+/// headers.insert("Authorization", b"Bearer 9c1d").map_err(|error| error.to_string())?;
+/// assert_eq!(headers.as_map()["x-scope"], "team a");
+/// assert_eq!(headers.redact("no such key: 3f2a"), "no such key: ...");
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Headers(HeaderMap);
+pub struct Headers(HeaderMap);
 
 impl Headers {
     /// Reads `key=value,key2=value2` with percent-encoded values: of a key that comes twice, the last value counts.
     ///
     /// By OpenTelemetry's specification "OpenTelemetry Protocol Exporter", section Specifying headers via environment
-    /// variables. A problem tells the place, and quotes no value.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// variables.
+    ///
+    /// # Errors
+    ///
+    /// When a pair has no `=`, or is no header that can be sent. The text tells the place, and quotes no value.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let mut headers = Self::default();
         for (at, pair) in text.split(',').enumerate() {
             let pair = pair.trim();
@@ -32,7 +46,12 @@ impl Headers {
     }
 
     /// Adds a header, in place of one with this name.
-    pub(crate) fn insert(&mut self, name: &str, value: &[u8]) -> Result<(), HeaderError> {
+    ///
+    /// # Errors
+    ///
+    /// When HTTP has no such header, or the exporter sets it itself: those of the connection and of the body, and all
+    /// of gRPC.
+    pub fn insert(&mut self, name: &str, value: &[u8]) -> Result<(), HeaderError> {
         let error = |problem| HeaderError { name: name.to_owned(), problem };
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| error(Problem::Name))?;
         if OWN.contains(&key.as_str()) || key.as_str().starts_with("grpc-") {
@@ -44,12 +63,13 @@ impl Headers {
         Ok(())
     }
 
-    pub(crate) fn as_map(&self) -> &HeaderMap {
+    /// The headers, with values that `Debug` does not show.
+    pub fn as_map(&self) -> &HeaderMap {
         &self.0
     }
 
-    /// `text` from the receiver without what it may quote of these.
-    pub(crate) fn redact(&self, text: &str) -> String {
+    /// `text` from the receiver without what it may quote of these. Values of less than 4 bytes stay.
+    pub fn redact(&self, text: &str) -> String {
         let mut shown = text.to_owned();
         for value in self.0.values().filter_map(|value| value.to_str().ok()) {
             // The scheme in front of a credential is often left out.

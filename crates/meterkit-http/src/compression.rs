@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 use flate2::write::GzEncoder;
+use http::HeaderValue;
 
-/// A compression of requests: `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION`.
+/// A compression of requests. For an OTLP target, `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION` names one.
 ///
-/// Not every receiver takes zstd, which OpenTelemetry's specification does not ask of them: some take it over HTTP only.
+/// Not every receiver takes zstd. OpenTelemetry's specification does not ask it of them: some take it over HTTP only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compression {
@@ -22,7 +23,10 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The name that the variables take.
+    /// The names, as texts about a wrong one have them.
+    pub const ACCEPTED: &str = "`none`, `gzip` or `zstd`";
+
+    /// The name, as variables take it and as HTTP has it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -32,12 +36,21 @@ impl Compression {
     }
 
     /// Whether this build can do it.
-    pub(crate) fn is_built_in(self) -> bool {
+    pub fn is_built_in(self) -> bool {
         self != Self::Zstd || cfg!(feature = "zstd")
     }
 
-    /// What goes over the wire in place of `plain`.
-    pub(crate) fn compress(self, plain: Vec<u8>) -> io::Result<Vec<u8>> {
+    /// The value of the header `Content-Encoding`, if there is to be one.
+    pub fn content_encoding(self) -> Option<HeaderValue> {
+        (self != Self::None).then(|| HeaderValue::from_static(self.as_str()))
+    }
+
+    /// What goes over the wire in place of `plain`. It takes time: best on a thread where that holds up nobody.
+    ///
+    /// # Errors
+    ///
+    /// When this build cannot do it; see [`is_built_in`](Self::is_built_in).
+    pub fn compress(self, plain: Vec<u8>) -> io::Result<Vec<u8>> {
         match self {
             Self::None => Ok(plain),
             Self::Gzip => {
@@ -71,11 +84,9 @@ impl FromStr for Compression {
     }
 }
 
-pub(crate) const ACCEPTED: &str = "`none`, `gzip` or `zstd`";
-
 /// The text is the name of no compression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("OTLP compression `{0}` is unknown; write {ACCEPTED}")]
+#[error("compression `{0}` is unknown; write {accepted}", accepted = Compression::ACCEPTED)]
 pub struct CompressionError(String);
 
 #[cfg(test)]
@@ -91,7 +102,7 @@ mod tests {
             assert_eq!(compression.as_str().to_uppercase().parse(), Ok(compression));
         }
         let text = "deflate".parse::<Compression>().expect_err("unknown").to_string();
-        assert_eq!(text, format!("OTLP compression `deflate` is unknown; write {ACCEPTED}"));
+        assert_eq!(text, "compression `deflate` is unknown; write `none`, `gzip` or `zstd`");
     }
 
     #[test]

@@ -2,37 +2,80 @@
 
 use http::Uri;
 
+/// What texts about a bad URL say of the target that it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrlHints<'a> {
+    /// A good one: `http://localhost:4318`.
+    pub example: &'a str,
+    /// Where user and password go instead: ``put them into `MY_HEADERS` ``.
+    pub credentials: &'a str,
+    /// What is said of a URL that ends with its host, if it has to have a path: "Mimir takes `/api/v1/push`". A `/`
+    /// behind the host says that it is meant.
+    pub path: Option<&'a str>,
+}
+
 /// The URL, if requests can be sent to it: `http` or `https`, a host, a port that exists, and no password.
-pub(crate) fn parse(text: &str) -> Result<Uri, String> {
-    let Some((scheme, _)) = text.split_once("://") else {
+///
+/// # Errors
+///
+/// What is wrong with it, and what to write. A password is not quoted.
+///
+/// ```
+/// use meterkit_http::url::{self, UrlHints};
+///
+/// let hints = UrlHints { example: "http://localhost:4318", credentials: "set the header", path: None };
+/// assert_eq!(url::parse("http://collector:4318/v1", &hints)?.path(), "/v1");
+/// let problem = url::parse("http://me:hunter2@collector", &hints).expect_err("a password");
+/// assert_eq!(problem, "holds credentials; set the header");
+/// # Ok::<(), String>(())
+/// ```
+pub fn parse(text: &str, hints: &UrlHints<'_>) -> Result<Uri, String> {
+    let Some((scheme, rest)) = text.split_once("://") else {
         return Err(format!("has no scheme; write `http://{0}` or `https://{0}`", shown(text)));
     };
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err("has an unknown scheme; write `http://` or `https://`".to_owned());
     }
-    let example = "write for example `http://localhost:4318`";
+    let example = format!("write for example `{}`", hints.example);
     let uri: Uri = text.parse().map_err(|error| format!("is no URL ({error}); {example}"))?;
     let Some(authority) = uri.authority() else {
         return Err(format!("names no host; {example}"));
     };
     if authority.as_str().contains('@') {
-        let remedy =
-            "put them into `OTEL_EXPORTER_OTLP_METRICS_HEADERS` as `Authorization=Basic%20...`";
-        return Err(format!("holds credentials; {remedy}"));
+        return Err(format!("holds credentials; {}", hints.credentials));
     }
     if authority.host().is_empty() {
         return Err(format!("names no host; {example}"));
     }
-    // An empty port is the scheme's own. One that `http` keeps to itself is too large to be one.
-    let port = authority.as_str()[authority.host().len()..].trim_start_matches(':');
-    if !port.is_empty() && authority.port_u16().is_none_or(|port| port == 0) {
-        return Err("has a bad port; write one from 1 to 65535".to_owned());
+    if !is_port(authority.as_str(), authority.host(), authority.port_u16()) {
+        return Err(BAD_PORT.to_owned());
     }
-    Ok(uri)
+    match hints.path {
+        Some(paths) if !rest.contains('/') => Err(format!("names no path; {paths}")),
+        _ => Ok(uri),
+    }
+}
+
+pub(crate) const BAD_PORT: &str = "has a bad port; write one from 1 to 65535";
+
+/// Whether what stands behind `host` is a port that exists, or none: an empty one is the scheme's own. One that `http`
+/// keeps to itself is too large to be one.
+pub(crate) fn is_port(authority: &str, host: &str, port: Option<u16>) -> bool {
+    let text = authority.rsplit('@').next().unwrap_or_default();
+    let text = text.get(host.len()..).unwrap_or_default().trim_start_matches(':');
+    text.is_empty() || port.is_some_and(|port| port > 0)
 }
 
 /// The URL with `path` behind its own, before its query.
-pub(crate) fn append(base: &Uri, path: &str) -> String {
+///
+/// ```
+/// use meterkit_http::url;
+///
+/// let base = "https://collector/otlp/?token=1".parse()?;
+/// assert_eq!(url::append(&base, "/v1/metrics"), "https://collector/otlp/v1/metrics?token=1");
+/// # Ok::<(), http::uri::InvalidUri>(())
+/// ```
+pub fn append(base: &Uri, path: &str) -> String {
     let scheme = base.scheme_str().unwrap_or("http");
     let authority = base.authority().map_or("", |authority| authority.as_str());
     let own = base.path();
@@ -43,7 +86,7 @@ pub(crate) fn append(base: &Uri, path: &str) -> String {
 
 /// What a variable holds, for people's eyes. The query is left out, and all but the scheme where there may be a
 /// password: one with `/` or `?` in it ends anywhere.
-pub(crate) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     let scheme = text.find("://").map_or("", |end| &text[..end + 3]);
     if text.contains('@') {
         return if scheme.contains('@') { "...".to_owned() } else { format!("{scheme}...") };
@@ -58,6 +101,12 @@ pub(crate) fn shown(text: &str) -> String {
 mod tests {
     use super::*;
 
+    const HINTS: UrlHints<'static> =
+        UrlHints { example: "http://localhost:4318", credentials: "set the headers", path: None };
+
+    const WITH_PATH: UrlHints<'static> =
+        UrlHints { path: Some("Prometheus takes `/api/v1/write`"), ..HINTS };
+
     #[test]
     fn a_url_names_scheme_and_host() {
         for text in [
@@ -68,7 +117,23 @@ mod tests {
             "http://[::1]:4318",
             "http://10.0.0.1:65535",
         ] {
-            assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
+            assert!(parse(text, &HINTS).is_ok(), "{text}: {:?}", parse(text, &HINTS));
+        }
+    }
+
+    #[test]
+    fn a_path_is_there_when_it_has_to_be() {
+        for text in [
+            "https://prometheus-prod-01-eu-west-0.grafana.net/api/prom/push",
+            "http://[::1]:9009/api/v1/push?x=1",
+            "HTTP://gateway/",
+            "http://gateway/@team/push",
+        ] {
+            assert!(parse(text, &WITH_PATH).is_ok(), "{text}: {:?}", parse(text, &WITH_PATH));
+        }
+        for text in ["http://localhost:9090", "http://localhost?x=1"] {
+            let problem = parse(text, &WITH_PATH).expect_err(text);
+            assert_eq!(problem, "names no path; Prometheus takes `/api/v1/write`");
         }
     }
 
@@ -87,10 +152,12 @@ mod tests {
             ("http://collector:99999", "bad port", "1 to 65535"),
             ("http://collector:0", "bad port", "1 to 65535"),
             ("http://collector:otlp", "bad port", "1 to 65535"),
-            ("http://user:hunter2@collector", "credentials", "OTEL_EXPORTER_OTLP_METRICS_HEADERS"),
+            ("http://user:hunter2@collector", "credentials", "set the headers"),
         ] {
-            let problem = parse(text).expect_err(text);
-            assert!(problem.contains(rule) && problem.contains(remedy), "{text}: {problem}");
+            for hints in [HINTS, WITH_PATH] {
+                let problem = parse(text, &hints).expect_err(text);
+                assert!(problem.contains(rule) && problem.contains(remedy), "{text}: {problem}");
+            }
         }
     }
 
@@ -104,7 +171,7 @@ mod tests {
             ("https://c/otlp/?t=1&u=2", "https://c/otlp/v1/metrics?t=1&u=2"),
             ("https://c?t=1", "https://c/v1/metrics?t=1"),
         ] {
-            let base = parse(base).unwrap_or_else(|problem| panic!("{base}: {problem}"));
+            let base = parse(base, &HINTS).unwrap_or_else(|problem| panic!("{base}: {problem}"));
             assert_eq!(append(&base, "/v1/metrics"), expected);
         }
     }
@@ -133,7 +200,7 @@ mod tests {
             "hunter2@c",
             "hunter2://me@c",
         ] {
-            let problem = parse(text).expect_err(text);
+            let problem = parse(text, &HINTS).expect_err(text);
             assert!(!problem.contains("hunter2"), "{text}: {problem}");
         }
     }

@@ -1,0 +1,139 @@
+//! A client that posts to one receiver, over HTTP/1.1.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+
+use crate::connector::{Connection, Connector, Transport};
+use crate::proxy::Proxy;
+use crate::reply::with_causes;
+use crate::tls::TlsError;
+use crate::url;
+
+/// Posts requests to the receiver of one target.
+///
+/// It connects when it is first needed, on the tokio runtime that asks, and keeps the connection. It sends the headers
+/// it is given and no others, follows no redirect, which would carry credentials elsewhere, and has no timeout of its
+/// own.
+#[derive(Clone, Debug)]
+pub struct Client {
+    connection: Connection<Full<Bytes>>,
+    /// The proxy that requests are handed to, where there is no tunnel through it.
+    forwarder: Option<Proxy>,
+}
+
+/// A request that can be sent. `Debug` shows the names of its headers only, and no query.
+#[derive(Clone)]
+pub struct Post {
+    /// Where it goes to: the scheme and the host of the [`Transport`] that the client was made for.
+    pub uri: Uri,
+    /// Credentials and the user agent. The client adds those of the body and of the connection.
+    pub headers: HeaderMap,
+    /// The header `Content-Type`.
+    pub content_type: HeaderValue,
+    /// The header `Content-Encoding`, if there is to be one. The body is compressed already.
+    pub content_encoding: Option<HeaderValue>,
+    /// What is sent.
+    pub body: Bytes,
+}
+
+/// What the receiver answered, with any status. A body longer than 4 MiB, or one that breaks off, is empty.
+pub type Reply = Response<Bytes>;
+
+impl Client {
+    /// A client for one receiver. Certificates are read now, so that a bad one is known at the start.
+    ///
+    /// # Errors
+    ///
+    /// When encryption is needed but not built in, or certificates cannot be used.
+    pub fn new(transport: &Transport<'_>) -> Result<Self, TlsError> {
+        let connector = Connector::http1(transport)?;
+        let forwarder = connector.forwarder().cloned();
+        Ok(Self { connection: connector.connection(), forwarder })
+    }
+
+    /// Sends a request, and waits for the answer: as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// When there was no answer: why, without credentials. The receiver may have the request nevertheless.
+    pub async fn send(&self, post: Post) -> Result<Reply, String> {
+        let mut request = Request::new(Full::new(post.body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = post.uri;
+        let headers = request.headers_mut();
+        *headers = post.headers;
+        headers.insert(CONTENT_TYPE, post.content_type);
+        if let Some(encoding) = post.content_encoding {
+            headers.insert(CONTENT_ENCODING, encoding);
+        }
+        if let Some(authorization) = self.forwarder.as_ref().and_then(Proxy::authorization) {
+            headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        let response = self.connection.request(request).await;
+        let response = response.map_err(|error| match &self.forwarder {
+            // Who does not connect says so.
+            Some(proxy) if !error.is_connect() => {
+                format!("{} (through the proxy `{proxy}`)", with_causes(&error))
+            }
+            _ => with_causes(&error),
+        });
+        let (head, body) = response?.into_parts();
+        if let Some(proxy) = self.forwarder.as_ref().filter(|_| head.status == ASKED_BY_PROXY) {
+            return Err(format!(
+                "proxy `{proxy}` refuses the request: HTTP status {}",
+                head.status
+            ));
+        }
+        let body = match Limited::new(body, LARGEST_REPLY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => {
+                // The status line counts: the receiver has the request, or has refused it.
+                tracing::debug!(%error, "the body of a response could not be read");
+                Bytes::new()
+            }
+        };
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.keys().map(HeaderName::as_str).collect();
+        f.debug_struct("Post")
+            .field("uri", &format_args!("{}", url::shown(&self.uri.to_string())))
+            .field("headers", &headers)
+            .field("content_type", &self.content_type)
+            .field("content_encoding", &self.content_encoding)
+            .field("bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// No receiver has this status.
+const ASKED_BY_PROXY: StatusCode = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+
+/// By OpenTelemetry's protocol specification.
+const LARGEST_REPLY: usize = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_of_a_request_shows_no_values() {
+        let post = Post {
+            uri: Uri::from_static("http://receiver/v1?token=hunter2"),
+            headers: HeaderMap::from_iter([("x-key".parse().unwrap(), "hunter2".parse().unwrap())]),
+            content_type: HeaderValue::from_static("text/plain"),
+            content_encoding: None,
+            body: Bytes::from_static(b"hunter2"),
+        };
+        let text = format!("{post:?}");
+        assert!(text.contains("http://receiver/v1?...") && text.contains("x-key"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}

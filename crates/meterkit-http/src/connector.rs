@@ -1,0 +1,212 @@
+//! Connections: to the receiver itself or through a proxy, encrypted or not.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::Uri;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower_service::Service;
+
+use self::route::Route;
+use crate::proxy::{Proxies, Proxy};
+use crate::tls::{Pems, TlsError, TlsHints};
+use crate::url;
+
+mod route;
+
+/// How requests get to the receiver of one target. `Debug` shows no credentials, and no query of the URL.
+#[derive(Clone, Copy)]
+pub struct Transport<'a> {
+    /// Where they go to. Only scheme, host and port matter.
+    pub target: &'a Uri,
+    /// Whom to trust, and who we are, for `https`.
+    pub pems: &'a Pems,
+    /// What they go through. [`Proxies::default`] is none: nothing is taken from the environment.
+    pub proxies: &'a Proxies,
+    /// What texts about encryption say.
+    pub hints: TlsHints,
+}
+
+/// Makes connections to one receiver.
+#[derive(Clone)]
+pub struct Connector(Box<Parts>);
+
+#[derive(Clone)]
+struct Parts {
+    inner: Inner,
+    /// What it goes through.
+    proxy: Option<Proxy>,
+    /// Whether the proxy gets the requests themselves: there is no tunnel through it.
+    is_forwarded: bool,
+    is_http2: bool,
+}
+
+#[cfg(feature = "tls")]
+type Inner = hyper_rustls::HttpsConnector<Route>;
+#[cfg(not(feature = "tls"))]
+type Inner = Route;
+
+/// A client for requests with a body of type `B`. It connects when it is first needed, on the runtime that asks, and
+/// follows no redirect.
+pub type Connection<B> = legacy::Client<Connector, B>;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl Connector {
+    /// For HTTP/1.1. Certificates are read now, so that a bad one is known at the start.
+    ///
+    /// Through a proxy, `https` has a tunnel; `http` requests are handed to the proxy, and have to go through
+    /// [`Client`](crate::Client), which sends the proxy's credentials with them.
+    ///
+    /// # Errors
+    ///
+    /// When encryption is needed but not built in, or certificates cannot be used.
+    pub fn http1(transport: &Transport<'_>) -> Result<Self, TlsError> {
+        Self::new(transport, false)
+    }
+
+    /// For HTTP/2 and nothing else, over `http` too, as gRPC has it. Through a proxy there is always a tunnel: proxies
+    /// take requests in HTTP/1.1 only.
+    ///
+    /// # Errors
+    ///
+    /// As for [`http1`](Self::http1).
+    pub fn http2(transport: &Transport<'_>) -> Result<Self, TlsError> {
+        Self::new(transport, true)
+    }
+
+    fn new(transport: &Transport<'_>, is_http2: bool) -> Result<Self, TlsError> {
+        let proxy = transport.proxies.of(transport.target);
+        let is_secure = transport.target.scheme_str() == Some("https");
+        // Few proxies allow tunnels to other ports than that of `https`; requests in HTTP/2 they cannot read.
+        let is_forwarded = proxy.is_some() && !is_secure && !is_http2;
+        let route = match &proxy {
+            None => Route::Direct(plain()),
+            Some(proxy) => {
+                let to_proxy = to_proxy(transport, proxy.is_secure())?;
+                if is_forwarded {
+                    Route::Forwarded(to_proxy, proxy.clone())
+                } else {
+                    Route::tunnelling(to_proxy, proxy.clone())
+                }
+            }
+        };
+        let inner = encrypted(transport, is_secure, is_http2, route)?;
+        Ok(Self(Box::new(Parts { inner, proxy, is_forwarded, is_http2 })))
+    }
+
+    /// A client that connects with this.
+    pub fn connection<B>(self) -> Connection<B>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+    {
+        legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .http2_only(self.0.is_http2)
+            .build(self)
+    }
+
+    /// The proxy that requests are handed to, if there is no tunnel through it.
+    pub(crate) fn forwarder(&self) -> Option<&Proxy> {
+        self.0.proxy.as_ref().filter(|_| self.0.is_forwarded)
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = <Inner as Service<Uri>>::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        self.0.inner.call(target)
+    }
+}
+
+impl fmt::Debug for Transport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("target", &format_args!("{}", url::shown(&self.target.to_string())))
+            .field("pems", self.pems)
+            .field("proxies", self.proxies)
+            .field("hints", &self.hints)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("proxy", &self.0.proxy)
+            .field("is_http2", &self.0.is_http2)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What connects to a proxy.
+#[cfg(feature = "tls")]
+type ToProxy = hyper_rustls::HttpsConnector<HttpConnector>;
+#[cfg(not(feature = "tls"))]
+type ToProxy = HttpConnector;
+
+#[cfg(feature = "tls")]
+fn to_proxy(transport: &Transport<'_>, is_secure: bool) -> Result<ToProxy, TlsError> {
+    // Our certificate is for the receiver.
+    let pems = Pems { authorities: transport.pems.authorities.clone(), identity: None };
+    let config = crate::tls::client_config(is_secure.then_some(&pems), transport.hints)?;
+    let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
+    Ok(builder.https_or_http().enable_http1().wrap_connector(plain()))
+}
+
+// A proxy that needs encryption is refused by `Proxy::new`.
+#[cfg(not(feature = "tls"))]
+fn to_proxy(_transport: &Transport<'_>, _is_secure: bool) -> Result<ToProxy, TlsError> {
+    Ok(plain())
+}
+
+/// `route`, with encryption on top where the receiver wants it.
+#[cfg(feature = "tls")]
+fn encrypted(
+    transport: &Transport<'_>,
+    is_secure: bool,
+    is_http2: bool,
+    route: Route,
+) -> Result<Inner, TlsError> {
+    let pems = is_secure.then_some(transport.pems);
+    let config = crate::tls::client_config(pems, transport.hints)?;
+    let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
+    let builder = builder.https_or_http();
+    Ok(if is_http2 {
+        builder.enable_http2().wrap_connector(route)
+    } else {
+        builder.enable_http1().wrap_connector(route)
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+fn encrypted(
+    transport: &Transport<'_>,
+    is_secure: bool,
+    _is_http2: bool,
+    route: Route,
+) -> Result<Inner, TlsError> {
+    if is_secure { Err(TlsError::NotBuiltIn(transport.hints.package)) } else { Ok(route) }
+}
+
+fn plain() -> HttpConnector {
+    let mut plain = HttpConnector::new();
+    // The layer above tells `https` from `http`.
+    plain.enforce_http(false);
+    plain.set_nodelay(true);
+    plain
+}

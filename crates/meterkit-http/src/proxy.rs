@@ -1,0 +1,202 @@
+//! Proxies between a target and its receiver.
+
+use std::fmt;
+
+use http::uri::Scheme;
+use http::{HeaderValue, Uri};
+use hyper_util::client::proxy::matcher::Matcher;
+
+use crate::url::{self, BAD_PORT, is_port};
+
+mod from_variables;
+
+pub use self::from_variables::ProxyVariables;
+
+/// Which proxies a target goes through, and to which hosts it goes without. None at all by default.
+///
+/// To an `https` receiver there is a tunnel (`CONNECT`), in which the proxy sees the receiver's name alone. A request
+/// to an `http` receiver is given to the proxy, which can read it with all its headers; over gRPC, it goes through a
+/// tunnel too. The proxy itself may be `http` or, with the feature `tls`, `https`. Its certificate is vouched for by
+/// the same authorities as the receiver's.
+///
+/// `Debug` shows no credentials.
+///
+/// ```
+/// use meterkit_http::Proxies;
+///
+/// let proxies = Proxies::default()
+///     .with_https("http://me:hunter2@proxy.example.com:3128")?
+///     .with_direct("localhost, .internal, 10.0.0.0/8");
+/// let proxy = proxies.of(&"https://api.example.com".parse()?).expect("there is one");
+/// assert_eq!(proxy.to_string(), "http://proxy.example.com:3128");
+/// assert!(proxies.of(&"https://collector.internal:4318".parse()?).is_none());
+/// assert!(proxies.of(&"http://api.example.com".parse()?).is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxies {
+    https: Option<Proxy>,
+    http: Option<Proxy>,
+    /// Hosts that are reached without.
+    direct: Vec<String>,
+}
+
+impl Proxies {
+    /// Goes through the proxy `url` to receivers with `https`: `http://proxy:3128`, with user and password where it
+    /// asks for them, `http://me:secret@proxy:3128`. `http://` may be left out.
+    ///
+    /// # Errors
+    ///
+    /// When `url` is none of a proxy; see [`Proxy::new`].
+    pub fn with_https(mut self, url: &str) -> Result<Self, ProxyError> {
+        self.https = Some(Proxy::new(url)?);
+        Ok(self)
+    }
+
+    /// Goes through the proxy `url` to receivers with `http`; as [`with_https`](Self::with_https).
+    ///
+    /// # Errors
+    ///
+    /// When `url` is none of a proxy; see [`Proxy::new`].
+    pub fn with_http(mut self, url: &str) -> Result<Self, ProxyError> {
+        self.http = Some(Proxy::new(url)?);
+        Ok(self)
+    }
+
+    /// Goes to these hosts without proxy, in place of those named before: what `NO_PROXY` takes.
+    ///
+    /// With commas or white space between them: a name, which stands for all names below it too, with or without `.` or
+    /// `*.` in front; an IP address; a network, `10.0.0.0/8`; `*` for all. A name or address may have a port, and is
+    /// for that port alone then. Nothing is reached without proxy unless it is named, not even this machine.
+    #[must_use]
+    pub fn with_direct(mut self, hosts: &str) -> Self {
+        let hosts = hosts.split(|c: char| c == ',' || c.is_whitespace());
+        self.direct = hosts.filter(|host| !host.is_empty()).map(str::to_owned).collect();
+        self
+    }
+
+    /// The proxy on the way to `target`.
+    pub fn of(&self, target: &Uri) -> Option<Proxy> {
+        let is_https = target.scheme() == Some(&Scheme::HTTPS);
+        let proxy = if is_https { &self.https } else { &self.http }.as_ref()?;
+        let port = target.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let hosts: Vec<&str> =
+            self.direct.iter().filter_map(|host| host_at_port(host, port)).collect();
+        if hosts.contains(&"*") {
+            return None;
+        }
+        // Asked for what is left out only: what it intercepts goes to some proxy.
+        let matcher = Matcher::builder().all("http://proxy").no(hosts.join(",")).build();
+        matcher.intercept(target).map(|_| proxy.clone())
+    }
+}
+
+/// The host that `entry` names, if it is for this port.
+fn host_at_port(entry: &str, port: u16) -> Option<&str> {
+    let (host, own) = match entry.rsplit_once(':') {
+        // One colon more, and it is an address without port.
+        Some((host, own)) if !host.contains(':') || host.ends_with(']') => (host, Some(own)),
+        _ => (entry, None),
+    };
+    if own.is_some_and(|own| own.parse() != Ok(port)) {
+        return None;
+    }
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Some(host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host))
+}
+
+/// A proxy. `Display` and `Debug` leave its credentials out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Scheme, host and port.
+    uri: Uri,
+    authorization: Option<HeaderValue>,
+}
+
+impl Proxy {
+    /// The proxy at `url`: `http://proxy:3128`, or `http://me:secret@proxy:3128`, with characters that have a meaning
+    /// in URLs percent-encoded. `http://` may be left out; without port, it is the scheme's own.
+    ///
+    /// # Errors
+    ///
+    /// When `url` has another scheme than `http` or `https`, no host, a bad port, or a path, or when it has `https` and
+    /// the feature `tls` is not enabled. The text shows no credentials.
+    pub fn new(url: &str) -> Result<Self, ProxyError> {
+        let error = |reason| ProxyError { url: url::shown(url), reason };
+        parse(url).map_err(error)
+    }
+
+    /// Where the proxy is, without credentials.
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The value of the header `Proxy-Authorization`, which `Debug` does not show.
+    pub fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        self.uri.scheme() == Some(&Scheme::HTTPS)
+    }
+}
+
+fn parse(text: &str) -> Result<Proxy, String> {
+    let example = "write for example `http://proxy.example.com:3128`";
+    let escape =
+        "write `%23` for `#`, `%2F` for `/`, `%3F` for `?` and `%40` for `@` in a password";
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let scheme = full.split("://").next().unwrap_or_default().to_ascii_lowercase();
+    match scheme.as_str() {
+        "http" => {}
+        "https" if cfg!(feature = "tls") => {}
+        "https" => return Err("needs TLS, which is not built in; use `http://`".to_owned()),
+        _ => return Err("has an unknown scheme; write `http://` or `https://`".to_owned()),
+    }
+    let uri: Uri = full.parse().map_err(|error| format!("is no URL ({error}); {example}"))?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host = uri.host().unwrap_or_default();
+    if host.is_empty() {
+        return Err(format!("names no host; {example}"));
+    }
+    if !is_port(authority, host, uri.port_u16()) {
+        let escape = if text.contains('@') { format!(", and {escape}") } else { String::new() };
+        return Err(format!("{BAD_PORT}{escape}"));
+    }
+    // Fragments are not in `Uri`.
+    if uri.path() != "/" || uri.query().is_some() || full.contains('#') {
+        return Err(format!("has a path, which a proxy has not; {example}, and {escape}"));
+    }
+    // It takes the URL apart, and writes the header.
+    let found = Matcher::builder().all(full).build().intercept(&Uri::from_static("http://any"));
+    let found = found.ok_or_else(|| format!("is no URL of a proxy; {example}"))?;
+    let authorization = found.basic_auth().cloned();
+    Ok(Proxy { uri: found.uri().clone(), authorization })
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        write!(f, "{}://{authority}", self.uri.scheme_str().unwrap_or("http"))
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("url", &format_args!("{self}"))
+            .field("has_credentials", &self.authorization.is_some())
+            .finish()
+    }
+}
+
+/// A URL that is none of a proxy. What may be secret in it is left out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("proxy `{url}` {reason}")]
+pub struct ProxyError {
+    url: String,
+    reason: String,
+}
+
+#[cfg(test)]
+mod tests;

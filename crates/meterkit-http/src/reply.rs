@@ -1,0 +1,99 @@
+//! What receivers answer, read and shown.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+
+/// Longer messages are cut off: they go into logs.
+const LONGEST: usize = 300;
+
+/// A text of the receiver on one line of at most 300 characters.
+///
+/// ```
+/// use meterkit_http::reply::shown;
+///
+/// assert_eq!(shown("no such\r\n  key\n"), "no such key");
+/// ```
+pub fn shown(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
+}
+
+/// An error with what caused it: the outer ones say little ("client error (Connect)").
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let told = error.to_string();
+        if !text.ends_with(&told) {
+            text = format!("{text}: {told}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// How long the header `Retry-After` asks to wait, in seconds or until a date. A date that is over is no time.
+///
+/// By RFC 9110, section 10.2.3. What is neither is taken for a header that is not there.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn messages_are_shown_on_one_line_of_bounded_length() {
+        assert_eq!(shown(" a\r\n  b\t"), "a b");
+        let long = shown(&"ü".repeat(1000));
+        assert_eq!(long.chars().count(), LONGEST + 3);
+        assert!(long.ends_with("ü..."));
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] io::Error);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("tells it all: {0}")]
+    struct Talkative(#[source] io::Error);
+
+    #[test]
+    fn causes_are_told_once() {
+        let cause = || io::Error::other("inner");
+        assert_eq!(with_causes(&Outer(cause())), "outer: inner");
+        assert_eq!(with_causes(&Talkative(cause())), "tells it all: inner");
+    }
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_with_a_date() {
+        let pause = |text: &'static str| {
+            let pair = (RETRY_AFTER, HeaderValue::from_static(text));
+            retry_after(&HeaderMap::from_iter([pair]))
+        };
+        assert_eq!(pause(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(pause("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        let later = pause("Fri, 31 Dec 9999 23:59:59 GMT").expect("a date");
+        assert!(later > Duration::from_secs(3600 * 24 * 365), "{later:?}");
+        for nonsense in ["-1", "soon", ""] {
+            assert_eq!(pause(nonsense), None);
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! What goes out with a request, and what comes back.
+
+mod servers;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Uri};
+use meterkit_http::{
+    Client, Compression, Pems, Post, Proxies, Reply, TlsError, TlsHints, Transport,
+};
+
+use self::servers::{Proxy, Receiver, Server};
+
+const HINTS: TlsHints = TlsHints { package: "meterkit-test", authorities: "" };
+
+fn client(target: &Uri, pems: &Pems) -> Result<Client, TlsError> {
+    let proxies = &Proxies::default();
+    Client::new(&Transport { target, pems, proxies, hints: HINTS })
+}
+
+async fn post(server: &Server) -> Result<Reply, String> {
+    let uri: Uri = format!("http://{}/v1?x=1", server.address()).parse().expect("a URL");
+    let client = client(&uri, &Pems::default()).expect("a client");
+    let api_key = ("x-key".parse().expect("a name"), HeaderValue::from_static("3f2a"));
+    let post = Post {
+        uri,
+        headers: HeaderMap::from_iter([api_key]),
+        content_type: HeaderValue::from_static("text/plain"),
+        content_encoding: Compression::Gzip.content_encoding(),
+        body: Bytes::from_static(b"metrics"),
+    };
+    client.send(post).await
+}
+
+#[tokio::test]
+async fn a_request_has_the_headers_of_its_target_and_of_its_body_only() {
+    let receiver = Receiver::start().await;
+    assert_eq!(post(&receiver).await.expect("an answer").status().as_u16(), 200);
+    let head = receiver.heads().pop().expect("a request");
+    let mut lines: Vec<&str> = head.trim_end().split("\r\n").collect();
+    assert_eq!(lines.remove(0), "POST /v1?x=1 HTTP/1.1");
+    lines.sort_unstable();
+    let host = format!("host: {}", receiver.address());
+    let (encoding, length) = ("content-encoding: gzip", "content-length: 7");
+    assert_eq!(lines, [encoding, length, "content-type: text/plain", &*host, "x-key: 3f2a"]);
+}
+
+#[tokio::test]
+async fn the_status_counts_when_the_body_cannot_be_read() {
+    let start = "HTTP/1.1 400 Bad\r\nx-hint: y\r\ncontent-length: ";
+    let long = "x".repeat(4 * 1024 * 1024 + 1);
+    for (answer, length) in [
+        (format!("{start}3\r\n\r\nbad"), 3),
+        (format!("{start}{}\r\n\r\n{long}", long.len()), 0),
+        (format!("{start}{}\r\n\r\n{}", long.len() - 1, &long[1..]), long.len() - 1),
+        (format!("{start}4\r\n\r\nbad"), 0),
+    ] {
+        // A server that says this to everyone.
+        let server = Proxy::start(answer.leak()).await;
+        let reply = post(&server).await.expect("an answer");
+        assert_eq!((reply.status().as_u16(), reply.body().len()), (400, length));
+        assert_eq!(reply.headers()["x-hint"], "y");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer() {
+    let elsewhere = Receiver::start().await;
+    let location = format!("location: http://{}/", elsewhere.address());
+    let answer = format!("HTTP/1.1 308 Moved\r\n{location}\r\ncontent-length: 0\r\n\r\n");
+    let server = Proxy::start(answer.leak()).await;
+    assert_eq!(post(&server).await.expect("an answer").status().as_u16(), 308);
+    assert_eq!(elsewhere.heads(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn no_answer_is_an_error_that_says_why() {
+    let server = Proxy::start("").await;
+    let problem = post(&server).await.expect_err("it hangs up");
+    assert!(problem.contains("connection closed"), "{problem}");
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_bad_certificate_is_known_at_the_start() {
+    let uri = Uri::from_static("https://localhost");
+    let pems = Pems { authorities: Some(b"hunter2".to_vec()), identity: None };
+    let error = client(&uri, &pems).expect_err("no certificate").to_string();
+    assert!(error.starts_with("holds no certificate in PEM form"), "{error}");
+    // `http` needs none.
+    assert!(client(&Uri::from_static("http://localhost"), &pems).is_ok());
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn a_build_without_tls_names_the_crate_that_has_it() {
+    let uri = Uri::from_static("https://localhost");
+    let error = client(&uri, &Pems::default()).expect_err("no TLS").to_string();
+    let expected = "enable the feature `tls` of meterkit-test, or use `http://`";
+    assert_eq!(error, format!("is built without TLS; {expected}"));
+}
