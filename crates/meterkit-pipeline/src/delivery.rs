@@ -67,7 +67,25 @@ impl Delivery {
         let mut ticks = interval_at(after(interval).into(), interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = self.stop.clone();
+        let mut asked_early = tokio::select! {
+            biased;
+            () = told_to(&mut stop) => None,
+            flush = flushes.recv() => flush,
+            _ = ticks.tick() => {
+                ticks.reset_immediately();
+                None
+            }
+            outcome = self.target.check() => {
+                if let Err(error) = outcome {
+                    self.check_failed(&error);
+                }
+                None
+            }
+        };
         loop {
+            if let Some(Flush { asked, reply }) = asked_early.take() {
+                let _ = reply.send(self.export(Freshness::Since(asked)).await);
+            }
             tokio::select! {
                 biased;
                 () = told_to(&mut stop) => break,
@@ -165,6 +183,14 @@ impl Delivery {
                 _ = stop.changed() => return Err(error),
             }
         }
+    }
+
+    fn check_failed(&mut self, error: &ExportError) {
+        self.component.attempt_failed(error);
+        let (target, endpoint) = (self.target.name(), self.target.endpoint());
+        tracing::error!(target, endpoint, "{error}");
+        // The first export that fails for the same reason says nothing new.
+        self.is_failing = true;
     }
 
     /// Says when trouble begins and when it ends; what is between goes to debug.

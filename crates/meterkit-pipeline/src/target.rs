@@ -35,6 +35,15 @@ pub trait Target: Debug + Send + 'static {
         Temporality::Cumulative
     }
 
+    /// Called once, when the pipeline starts: whether the destination takes these credentials, for example. What is wrong is
+    /// logged as an error, and shows in [`Health`](crate::Health) until an export succeeds. Exports do not wait for it: one
+    /// that is due ends it. Says nothing by default.
+    ///
+    /// Only what is certain belongs here. A destination that is down may be up when the first export is due.
+    fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Sends one snapshot. `Ok` acknowledges it: what it holds will not come again as a delta.
     ///
     /// Must not block the thread: the other targets share it.
