@@ -1,4 +1,4 @@
-//! A client that posts to one receiver, over HTTP/1.1.
+//! A client of one receiver, over HTTP/1.1.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::reply::with_causes;
 use crate::tls::TlsError;
 use crate::url;
 
-/// Posts requests to the receiver of one target.
+/// Sends requests to the receiver of one target.
 ///
 /// It connects when it is first needed, on the tokio runtime that asks, and keeps the connection. It sends the headers
 /// it is given and no others, follows no redirect, which would carry credentials elsewhere, and has no timeout of its
@@ -43,6 +43,17 @@ pub struct Post {
 /// What the receiver answered, with any status. A body longer than 4 MiB, or one that breaks off, is empty.
 pub type Reply = Response<Bytes>;
 
+/// Why there was no answer. Holds no credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+#[non_exhaustive]
+pub struct NoAnswer {
+    /// What happened.
+    pub reason: String,
+    /// Whether the receiver may have the request nevertheless: it was not when there was no connection.
+    pub may_have_arrived: bool,
+}
+
 impl Client {
     /// A client for one receiver. Certificates are read now, so that a bad one is known at the start.
     ///
@@ -59,8 +70,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When there was no answer: why, without credentials. The receiver may have the request nevertheless.
-    pub async fn send(&self, post: Post) -> Result<Reply, String> {
+    /// When there was no answer.
+    pub async fn send(&self, post: Post) -> Result<Reply, NoAnswer> {
         let mut request = Request::new(Full::new(post.body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = post.uri;
@@ -70,23 +81,42 @@ impl Client {
         if let Some(encoding) = post.content_encoding {
             headers.insert(CONTENT_ENCODING, encoding);
         }
+        self.ask(request).await
+    }
+
+    /// Asks for what is at `uri`, with these headers, and waits for the answer: as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// When there was no answer.
+    pub async fn get(&self, uri: Uri, headers: HeaderMap) -> Result<Reply, NoAnswer> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        self.ask(request).await
+    }
+
+    async fn ask(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, NoAnswer> {
+        let headers = request.headers_mut();
         if let Some(authorization) = self.forwarder.as_ref().and_then(Proxy::authorization) {
             headers.insert(PROXY_AUTHORIZATION, authorization.clone());
         }
         let response = self.connection.request(request).await;
-        let response = response.map_err(|error| match &self.forwarder {
-            // Who does not connect says so.
-            Some(proxy) if !error.is_connect() => {
-                format!("{} (through the proxy `{proxy}`)", with_causes(&error))
-            }
-            _ => with_causes(&error),
+        let response = response.map_err(|error| NoAnswer {
+            may_have_arrived: !error.is_connect(),
+            reason: match &self.forwarder {
+                // Who does not connect says so.
+                Some(proxy) if !error.is_connect() => {
+                    format!("{} (through the proxy `{proxy}`)", with_causes(&error))
+                }
+                _ => with_causes(&error),
+            },
         });
         let (head, body) = response?.into_parts();
         if let Some(proxy) = self.forwarder.as_ref().filter(|_| head.status == ASKED_BY_PROXY) {
-            return Err(format!(
-                "proxy `{proxy}` refuses the request: HTTP status {}",
-                head.status
-            ));
+            let status = head.status;
+            let reason = format!("proxy `{proxy}` refuses the request: HTTP status {status}");
+            return Err(NoAnswer { reason, may_have_arrived: false });
         }
         let body = match Limited::new(body, LARGEST_REPLY).collect().await {
             Ok(body) => body.to_bytes(),

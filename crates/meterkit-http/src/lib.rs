@@ -58,7 +58,7 @@ mod secret;
 mod tls;
 pub mod url;
 
-pub use self::client::{Client, Post, Reply};
+pub use self::client::{Client, NoAnswer, Post, Reply};
 pub use self::compression::{Compression, CompressionError};
 pub use self::connector::{Connection, Connector, Transport};
 pub use self::headers::{HeaderError, Headers};

@@ -5,7 +5,7 @@ mod servers;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri};
 use meterkit_http::{
-    Client, Compression, Pems, Post, Proxies, Reply, TlsError, TlsHints, Transport,
+    Client, Compression, NoAnswer, Pems, Post, Proxies, Reply, TlsError, TlsHints, Transport,
 };
 
 use self::servers::{Proxy, Receiver, Server};
@@ -17,7 +17,7 @@ fn client(target: &Uri, pems: &Pems) -> Result<Client, TlsError> {
     Client::new(&Transport { target, pems, proxies, hints: HINTS })
 }
 
-async fn post(server: &Server) -> Result<Reply, String> {
+async fn post(server: &Server) -> Result<Reply, NoAnswer> {
     let uri: Uri = format!("http://{}/v1?x=1", server.address()).parse().expect("a URL");
     let client = client(&uri, &Pems::default()).expect("a client");
     let api_key = ("x-key".parse().expect("a name"), HeaderValue::from_static("3f2a"));
@@ -76,7 +76,32 @@ async fn a_redirect_is_an_answer() {
 async fn no_answer_is_an_error_that_says_why() {
     let server = Proxy::start("").await;
     let problem = post(&server).await.expect_err("it hangs up");
-    assert!(problem.contains("connection closed"), "{problem}");
+    assert!(problem.reason.contains("connection closed"), "{problem}");
+    assert!(problem.may_have_arrived, "nobody knows");
+    drop(server);
+}
+
+#[tokio::test]
+async fn without_a_connection_nothing_has_arrived() {
+    let uri = Uri::from_static("http://127.0.0.1:1/v1");
+    let client = client(&uri, &Pems::default()).expect("a client");
+    let problem = client.get(uri, HeaderMap::new()).await.expect_err("nobody is there");
+    assert!(!problem.may_have_arrived, "{problem}");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_needs_no_body() {
+    let receiver = Receiver::start().await;
+    let uri: Uri = format!("http://{}/validate", receiver.address()).parse().expect("a URL");
+    let client = client(&uri, &Pems::default()).expect("a client");
+    let key = ("x-key".parse().expect("a name"), HeaderValue::from_static("3f2a"));
+    let reply = client.get(uri, HeaderMap::from_iter([key])).await.expect("an answer");
+    assert_eq!(reply.status().as_u16(), 200);
+    let head = receiver.heads().pop().expect("a request");
+    assert!(
+        head.starts_with("GET /validate HTTP/1.1\r\n") && head.contains("x-key: 3f2a"),
+        "{head}"
+    );
 }
 
 #[cfg(feature = "tls")]

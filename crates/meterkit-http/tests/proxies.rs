@@ -27,7 +27,7 @@ async fn post(client: &Client, target: &Uri) -> Result<Reply, String> {
         content_encoding: None,
         body: Bytes::from_static(b"metrics"),
     };
-    client.send(post).await
+    client.send(post).await.map_err(|error| error.to_string())
 }
 
 fn uri(text: String) -> Uri {

@@ -34,7 +34,7 @@ impl HttpSender {
             content_encoding: self.compression.content_encoding(),
             body: body.bytes,
         };
-        outcome(&self.client.send(post).await.map_err(Refusal::later)?)
+        outcome(&self.client.send(post).await.map_err(|error| Refusal::later(error.reason))?)
     }
 }
 
