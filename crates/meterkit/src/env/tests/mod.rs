@@ -4,6 +4,8 @@ mod declarations;
 mod documents;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(feature = "otlp")]
+mod otlp_rows;
 mod rows;
 mod secrets;
 mod together;

@@ -1,4 +1,4 @@
-//! What the OTLP target is given of the environment. How it reads each variable is tested where it does.
+//! What the OTLP target is given of the environment. How it reads each variable is in `otlp_rows`.
 
 use super::*;
 

@@ -299,8 +299,8 @@ fn set_to<'a>(row: &Row, value: &'a str) -> Vec<(&'static str, &'a str)> {
     selected.into_iter().chain([(row.variable, value)]).collect()
 }
 
-/// Whether the OTLP target reads it by itself: its crate has the cases.
-fn is_read_by_otlp(variable: &Variable) -> bool {
+/// Whether the OTLP target reads it by itself: `otlp_rows` has the cases.
+pub(super) fn is_read_by_otlp(variable: &Variable) -> bool {
     variable.name.starts_with("OTEL_EXPORTER_OTLP_")
 }
 
