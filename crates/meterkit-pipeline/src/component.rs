@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::health::{TargetError, TargetHealth, TargetKind};
-use crate::self_metrics::{CUT_OFF, Labelled, PANIC, REJECTED, SelfMetrics};
-use crate::target::ExportError;
+use crate::self_metrics::{CUT_OFF, Exporter, Labelled, PANIC, REJECTED, SelfMetrics};
+use crate::target::{ExportError, Target};
 
 /// All targets of a pipeline, in the order in which they came.
 pub(crate) struct Components {
@@ -18,12 +18,22 @@ pub(crate) struct Components {
 pub(crate) struct Component {
     name: String,
     endpoint: String,
+    /// Host and port that it sends to.
+    server: Option<(String, u16)>,
     component_type: String,
     /// `otlp/0`: tells it from others of its name.
     instance: String,
     kind: TargetKind,
     metrics: Arc<SelfMetrics>,
     state: Mutex<State>,
+}
+
+/// What a target says of itself.
+struct Said<'a> {
+    name: &'a str,
+    component_type: &'a str,
+    endpoint: String,
+    server: Option<(String, u16)>,
 }
 
 #[derive(Default)]
@@ -44,13 +54,14 @@ impl Components {
     }
 
     /// A push target. Each is one of its own.
-    pub(crate) fn push(
-        &self,
-        name: &str,
-        component_type: &str,
-        endpoint: String,
-    ) -> Arc<Component> {
-        self.add(&mut self.lock(), name, component_type, endpoint, TargetKind::Push)
+    pub(crate) fn push(&self, target: &dyn Target) -> Arc<Component> {
+        let said = Said {
+            name: target.name(),
+            component_type: target.component_type(),
+            endpoint: target.endpoint(),
+            server: target.server(),
+        };
+        self.add(&mut self.lock(), said, TargetKind::Push)
     }
 
     /// A pull target: the one with this name and endpoint, or a new one.
@@ -64,10 +75,12 @@ impl Components {
         let is_it = |it: &&Arc<Component>| {
             it.kind == TargetKind::Pull && it.name == name && it.endpoint == endpoint
         };
-        match known.iter().find(is_it) {
-            Some(component) => component.clone(),
-            None => self.add(&mut known, name, component_type, endpoint, TargetKind::Pull),
+        if let Some(component) = known.iter().find(is_it) {
+            return component.clone();
         }
+        // It is the server itself.
+        let said = Said { name, component_type, endpoint, server: None };
+        self.add(&mut known, said, TargetKind::Pull)
     }
 
     pub(crate) fn health(&self) -> Vec<TargetHealth> {
@@ -85,15 +98,14 @@ impl Components {
     fn add(
         &self,
         known: &mut Vec<Arc<Component>>,
-        name: &str,
-        component_type: &str,
-        endpoint: String,
+        Said { name, component_type, endpoint, server }: Said<'_>,
         kind: TargetKind,
     ) -> Arc<Component> {
         let before = known.iter().filter(|component| component.name == name).count();
         let component = Arc::new(Component {
             name: name.to_owned(),
             endpoint,
+            server,
             component_type: component_type.to_owned(),
             instance: format!("{name}/{before}"),
             kind,
@@ -157,8 +169,11 @@ impl Component {
         state.last_error = Some(TargetError { text, time: SystemTime::now() });
     }
 
-    fn labels(&self) -> Labelled<'_> {
-        Labelled { component_type: &self.component_type, name: &self.instance }
+    fn labels(&self) -> Exporter<'_> {
+        Exporter {
+            component: Labelled { component_type: &self.component_type, name: &self.instance },
+            server: self.server.as_ref().map(|(host, port)| (host.as_str(), *port)),
+        }
     }
 
     fn metrics(&self) -> Option<&SelfMetrics> {

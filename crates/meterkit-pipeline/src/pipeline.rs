@@ -278,8 +278,7 @@ impl PipelineBuilder {
         let metrics = Arc::new(SelfMetrics::new(registry.clone()));
         let components = Arc::new(Components::new(metrics.clone()));
         let targets = self.targets.into_iter().map(|(target, schedule)| {
-            let (name, component_type) = (target.name(), target.component_type());
-            let component = components.push(name, component_type, target.endpoint());
+            let component = components.push(&*target);
             (target, schedule, component)
         });
         let targets = targets.collect();

@@ -21,7 +21,7 @@ const READER: Labelled<'static> =
 pub(crate) struct SelfMetrics {
     registry: Registry,
     exported: OnceLock<Option<CounterGroup<Ended<'static>>>>,
-    inflight: OnceLock<Option<UpDownCounterGroup<Labelled<'static>>>>,
+    inflight: OnceLock<Option<UpDownCounterGroup<Exporter<'static>>>>,
     operations: OnceLock<Option<HistogramGroup<Ended<'static>>>>,
     collections: OnceLock<Option<HistogramGroup<Labelled<'static>>>>,
     last_success: OnceLock<Option<GaugeGroup<Labelled<'static>, f64>>>,
@@ -32,6 +32,14 @@ pub(crate) struct SelfMetrics {
 pub(crate) struct Labelled<'a> {
     pub(crate) component_type: &'a str,
     pub(crate) name: &'a str,
+}
+
+/// A target: the component, and for one that sends over a network, to whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Exporter<'a> {
+    pub(crate) component: Labelled<'a>,
+    /// Host and port.
+    pub(crate) server: Option<(&'a str, u16)>,
 }
 
 /// The receiver took an export, but not all of its points.
@@ -57,14 +65,14 @@ impl SelfMetrics {
     }
 
     /// Points were given to a target.
-    pub(crate) fn began(&self, of: Labelled<'_>, points: u64) {
+    pub(crate) fn began(&self, of: Exporter<'_>, points: u64) {
         self.change_inflight(of, signed(points));
     }
 
     /// An export is over, after all its attempts: `error` says what went wrong with some of its points or with all.
     pub(crate) fn ended(
         &self,
-        of: Labelled<'_>,
+        of: Exporter<'_>,
         points: u64,
         took: Duration,
         error: Option<&'static str>,
@@ -82,7 +90,7 @@ impl SelfMetrics {
     }
 
     /// Points for which the export has finished.
-    pub(crate) fn count(&self, of: Labelled<'_>, points: u64, error: Option<&'static str>) {
+    pub(crate) fn count(&self, of: Exporter<'_>, points: u64, error: Option<&'static str>) {
         let exported = self.exported.get_or_init(|| {
             let name = "otel.sdk.exporter.metric_data_point.exported";
             let exported = self.metric::<CounterGroup<_>>(name);
@@ -94,7 +102,8 @@ impl SelfMetrics {
         }
     }
 
-    pub(crate) fn succeeded(&self, of: Labelled<'_>, at: SystemTime) {
+    /// An export ended well at this time.
+    pub(crate) fn succeeded(&self, of: Exporter<'_>, at: SystemTime) {
         let last_success = self.last_success.get_or_init(|| {
             let last_success = self.metric::<GaugeGroup<_, f64>>("meterkit.target.last_success");
             let last_success = last_success.unit("s");
@@ -102,7 +111,7 @@ impl SelfMetrics {
         });
         if let Some(last_success) = last_success {
             let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-            last_success.with(of).set(since.as_secs_f64());
+            last_success.with(of.component).set(since.as_secs_f64());
         }
     }
 
@@ -120,12 +129,12 @@ impl SelfMetrics {
     }
 
     /// The component has gone.
-    pub(crate) fn forget(&self, of: Labelled<'_>) {
+    pub(crate) fn forget(&self, of: Exporter<'_>) {
         if let Some(Some(inflight)) = self.inflight.get() {
             inflight.remove(of);
         }
         if let Some(Some(last_success)) = self.last_success.get() {
-            last_success.remove(of);
+            last_success.remove(of.component);
         }
         let errors = ERROR_TYPES.map(Some);
         for error in [None].into_iter().chain(errors) {
@@ -138,7 +147,7 @@ impl SelfMetrics {
         }
     }
 
-    fn change_inflight(&self, of: Labelled<'_>, points: i64) {
+    fn change_inflight(&self, of: Exporter<'_>, points: i64) {
         let inflight = self.inflight.get_or_init(|| {
             let name = "otel.sdk.exporter.metric_data_point.inflight";
             let inflight = self.metric::<UpDownCounterGroup<_>>(name);
@@ -176,17 +185,36 @@ impl Labels for Labelled<'_> {
     }
 }
 
-/// Operations of a component, by how they ended.
+impl Labels for Exporter<'_> {
+    type Set = Exporter<'static>;
+    const KEYS: &'static [LabelKey] = &[
+        Labelled::KEYS[0],
+        Labelled::KEYS[1],
+        LabelKey::of::<Option<&'static str>>("server.address"),
+        LabelKey::of::<Option<u16>>("server.port"),
+    ];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        self.component.visit(visitor);
+        let (address, port) = self.server.unzip();
+        visitor.visit(address.map_or(LabelRef::Absent, LabelRef::Str));
+        visitor.visit(port.map_or(LabelRef::Absent, |port| LabelRef::I64(port.into())));
+    }
+}
+
+/// Operations of a target, by how they ended.
 struct Ended<'a> {
-    of: Labelled<'a>,
+    of: Exporter<'a>,
     error: Option<&'static str>,
 }
 
 impl Labels for Ended<'_> {
     type Set = Ended<'static>;
     const KEYS: &'static [LabelKey] = &[
-        LabelKey::new("otel.component.type"),
-        LabelKey::new("otel.component.name"),
+        Exporter::KEYS[0],
+        Exporter::KEYS[1],
+        Exporter::KEYS[2],
+        Exporter::KEYS[3],
         LabelKey::of::<Option<&'static str>>("error.type"),
     ];
 

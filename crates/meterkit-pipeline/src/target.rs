@@ -27,6 +27,15 @@ pub trait Target: Debug + Send + 'static {
         std::any::type_name::<Self>()
     }
 
+    /// The host and the port that it sends to, by default none: the attributes `server.address` and `server.port` of
+    /// its self-metrics `otel.sdk.exporter.*`. Asked for once, when the pipeline starts.
+    ///
+    /// The host is a name or an address without brackets, `collector.example.com` or `::1`, and a port that is not
+    /// written out is that of the protocol, as OpenTelemetry's Semantic Conventions ask for. Must not hold secrets.
+    fn server(&self) -> Option<(String, u16)> {
+        None
+    }
+
     /// Whether snapshots come as they are, or as the difference to what was acknowledged.
     ///
     /// A series that is missing in some of them and comes back goes on where its last delta ended. One that was missing

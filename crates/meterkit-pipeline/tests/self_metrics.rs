@@ -175,6 +175,57 @@ fn each_target_has_series_of_its_own_those_of_one_name_too() {
     assert_eq!(exported(&pipeline.source().snapshot_blocking()), expected);
 }
 
+/// What each series of a metric says of the server, by the component's name.
+fn servers(snapshot: &Snapshot, metric: &str) -> Vec<(String, Option<String>, Option<String>)> {
+    let points = metrics(snapshot, metric).into_iter().flat_map(|it| match &it.data {
+        Data::Histogram { points, .. } => points.iter().map(|it| &it.attributes).collect(),
+        Data::Gauge(points) | Data::Sum { points, .. } => {
+            points.iter().map(|it| &it.attributes).collect::<Vec<_>>()
+        }
+        _ => panic!("{it:?}"),
+    });
+    let mut servers: Vec<_> = points
+        .map(|attributes| {
+            let component = text(attributes, "otel.component.name").expect("it has a name");
+            (component, text(attributes, "server.address"), text(attributes, "server.port"))
+        })
+        .collect();
+    servers.sort_unstable();
+    servers
+}
+
+#[test]
+fn metrics_of_exporters_name_the_server_that_a_target_sends_to() {
+    let (_meter, builder) = catalog();
+    let (remote, _) = ScriptedTarget::new("remote", [Step::Succeed, Step::Refuse]);
+    let (local, _) = ScriptedTarget::new("local", []);
+    let pipeline = builder
+        .target(remote.sending_to("collector.example.com", 4318), ONLY_WHEN_ASKED)
+        .target(local, ONLY_WHEN_ASKED)
+        .start()
+        .unwrap();
+    let source = pipeline.source();
+    source.endpoint("scrape", "a_type", "http://127.0.0.1:9464").answered(1, Duration::ZERO);
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    let snapshot = source.snapshot_blocking();
+
+    let nowhere = |component: &str| (component.to_owned(), None, None);
+    let host = || Some("collector.example.com".to_owned());
+    let remote = ("remote/0".to_owned(), host(), Some("4318".to_owned()));
+    let one_each = [nowhere("local/0"), remote.clone(), nowhere("scrape/0")];
+    let one_failed = [nowhere("local/0"), remote.clone(), remote, nowhere("scrape/0")];
+    assert_eq!(servers(&snapshot, INFLIGHT), one_each);
+    assert_eq!(servers(&snapshot, EXPORTED), one_failed);
+    assert_eq!(servers(&snapshot, OPERATION), one_failed);
+    assert_eq!(
+        servers(&snapshot, LAST_SUCCESS),
+        ["local/0", "remote/0", "scrape/0"].map(nowhere),
+        "only what the conventions name has it"
+    );
+    assert_eq!(servers(&snapshot, COLLECTION), [nowhere("pipeline/0")]);
+}
+
 #[test]
 fn an_endpoint_tells_of_what_it_served_once_however_often_it_is_made() {
     let (_meter, builder) = catalog();
@@ -217,6 +268,7 @@ fn a_snapshot_that_is_fresh_is_not_taken_anew_for_what_was_told_of_it() {
 fn a_pipeline_that_has_ended_leaves_no_series_of_its_targets_behind() {
     let (_meter, builder) = catalog();
     let (target, seen) = ScriptedTarget::new("scripted", []);
+    let target = target.sending_to("collector.example.com", 4318);
     let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
     pipeline.flush_blocking(PATIENCE).unwrap();
     pipeline.shutdown_blocking(PATIENCE).unwrap();

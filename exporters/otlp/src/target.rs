@@ -227,6 +227,18 @@ impl Target for OtlpTarget {
         self.config.endpoint.to_string()
     }
 
+    fn component_type(&self) -> &'static str {
+        match self.config.protocol {
+            Protocol::Grpc => "otlp_grpc_metric_exporter",
+            Protocol::HttpProtobuf => "otlp_http_metric_exporter",
+            Protocol::HttpJson => "otlp_http_json_metric_exporter",
+        }
+    }
+
+    fn server(&self) -> Option<(String, u16)> {
+        self.config.endpoint.server()
+    }
+
     fn temporality(&self) -> Temporality {
         self.config.temporality.temporality()
     }

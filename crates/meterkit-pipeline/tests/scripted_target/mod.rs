@@ -43,6 +43,7 @@ pub(crate) struct ScriptedTarget {
     steps: VecDeque<Step>,
     last: Step,
     rejected: u64,
+    server: Option<(String, u16)>,
     is_partway: bool,
     seen: Seen,
 }
@@ -67,6 +68,7 @@ impl ScriptedTarget {
             steps: steps.into(),
             last: Step::Succeed,
             rejected: 0,
+            server: None,
             is_partway: false,
             seen: seen.clone(),
         };
@@ -82,6 +84,11 @@ impl ScriptedTarget {
     /// Its receiver refuses this many points of each export that it takes.
     pub(crate) fn rejecting(self, points: u64) -> Self {
         Self { rejected: points, ..self }
+    }
+
+    /// Says that it sends to this server.
+    pub(crate) fn sending_to(self, host: &str, port: u16) -> Self {
+        Self { server: Some((host.to_owned(), port)), ..self }
     }
 
     pub(crate) fn delta(self) -> Self {
@@ -100,6 +107,10 @@ impl Target for ScriptedTarget {
 
     fn component_type(&self) -> &'static str {
         "scripted_metric_exporter"
+    }
+
+    fn server(&self) -> Option<(String, u16)> {
+        self.server.clone()
     }
 
     fn rejected(&self) -> u64 {

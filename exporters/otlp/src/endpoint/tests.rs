@@ -157,3 +157,22 @@ fn insecure_is_a_boolean_in_any_case() {
     let text = read("", "1").expect_err("1 is no boolean").to_string();
     assert_eq!(text, "OTEL_EXPORTER_OTLP_INSECURE=`1`: write `true` or `false`");
 }
+
+#[test]
+fn the_server_is_the_host_and_the_port_that_it_listens_on() {
+    for (url, host, port) in [
+        ("http://collector:4318/v1/metrics", "collector", 4318),
+        ("http://collector.example.com/v1/metrics?token=t", "collector.example.com", 80),
+        ("https://collector.example.com", "collector.example.com", 443),
+        ("HTTPS://collector:/", "collector", 443),
+        ("https://[2001:db8::1]:8443", "2001:db8::1", 8443),
+        ("http://[::1]", "::1", 80),
+        ("http://10.0.0.1:65535", "10.0.0.1", 65535),
+    ] {
+        let endpoint = Endpoint::new(HttpProtobuf, url).expect("a good URL");
+        assert_eq!(endpoint.server(), Some((host.to_owned(), port)), "{url}");
+    }
+    let local = |protocol| Endpoint::of_this_machine(protocol).server();
+    assert_eq!(local(Grpc), Some(("localhost".to_owned(), 4317)));
+    assert_eq!(local(HttpJson), Some(("localhost".to_owned(), 4318)));
+}
