@@ -26,11 +26,60 @@ impl Pace {
     pub const QUICK: Self = Self { rounds: 3, batch: Duration::from_micros(200) };
 }
 
+/// What time is taken of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third one")]
+pub enum Clock {
+    /// How long it takes.
+    #[default]
+    Wall,
+    /// How long all threads of this process keep a processor busy meanwhile, in the kernel too. On Unix only; elsewhere
+    /// it is how long the call takes.
+    Processors,
+}
+
+impl Clock {
+    fn now(self) -> Reading {
+        match self {
+            Self::Wall => Reading::Wall(Instant::now()),
+            Self::Processors => Reading::Processors(busy()),
+        }
+    }
+}
+
+/// When something began.
+enum Reading {
+    Wall(Instant),
+    Processors(Duration),
+}
+
+impl Reading {
+    fn elapsed(&self) -> Duration {
+        match self {
+            Self::Wall(start) => start.elapsed(),
+            Self::Processors(start) => busy().saturating_sub(*start),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn busy() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
+}
+
+#[cfg(not(unix))]
+fn busy() -> Duration {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    START.elapsed()
+}
+
 /// Ours against theirs.
 #[must_use = "nothing is measured until `run`"]
 pub struct Comparison<'a> {
     name: String,
     bound: Option<f64>,
+    clock: Clock,
     ours: Option<Batch<'a>>,
     theirs: Option<Batch<'a>>,
 }
@@ -41,18 +90,25 @@ type Batch<'a> = Box<dyn FnMut(u64) -> Duration + 'a>;
 impl<'a> Comparison<'a> {
     /// A comparison in which ours may cost at most `bound` times theirs; `None` asks for information only.
     pub fn new(name: impl Into<String>, bound: impl Into<Option<f64>>) -> Self {
-        Self { name: name.into(), bound: bound.into(), ours: None, theirs: None }
+        let clock = Clock::default();
+        Self { name: name.into(), bound: bound.into(), clock, ours: None, theirs: None }
+    }
+
+    /// What time is taken of the calls that are named after this: [`ours`](Self::ours) and [`theirs`](Self::theirs).
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// One call of ours.
     pub fn ours(mut self, call: impl FnMut() + 'a) -> Self {
-        self.ours = Some(alone(call));
+        self.ours = Some(alone(self.clock, call));
         self
     }
 
     /// One call of theirs.
     pub fn theirs(mut self, call: impl FnMut() + 'a) -> Self {
-        self.theirs = Some(alone(call));
+        self.theirs = Some(alone(self.clock, call));
         self
     }
 
@@ -144,9 +200,9 @@ impl Outcome {
     }
 }
 
-fn alone<'a>(mut call: impl FnMut() + 'a) -> Batch<'a> {
+fn alone<'a>(clock: Clock, mut call: impl FnMut() + 'a) -> Batch<'a> {
     Box::new(move |calls| {
-        let start = Instant::now();
+        let start = clock.now();
         for _ in 0..calls {
             call();
         }

@@ -212,7 +212,8 @@ fn observe_theirs(meter: &SdkMeter, series: usize) {
     gauge.build();
 }
 
-fn attributes(Request { method, route, tenant }: Request<'_>) -> [KeyValue; 3] {
+/// The label set as other libraries take it.
+pub(crate) fn attributes(Request { method, route, tenant }: Request<'_>) -> [KeyValue; 3] {
     [
         KeyValue::new("method", method),
         KeyValue::new("route", route),

@@ -6,6 +6,7 @@ use std::env;
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use meterkit_bench::export::{self, POINTS};
 use meterkit_bench::scrape::{Holding, Ours, Theirs};
 use meterkit_bench::theirs::{
     fastmetrics, measured, metrics, opentelemetry, prometheus, prometheus_client,
@@ -62,6 +63,8 @@ const CASES: &[Case] = &[
     ("collect-gauge", SERIES, |n| repeat(n, our_collection(Holding::Gauges))),
     ("collect-observed", SERIES, |n| repeat(n, our_collection(Holding::Observed))),
     ("collect-to-and-fro", SERIES, |n| repeat(n, our_collection(Holding::ObservedToAndFro))),
+    ("export-point", POINTS, |n| repeat(n, our_export())),
+    ("export-point-otel", POINTS, |n| repeat(n, their_export())),
 ];
 
 fn main() -> ExitCode {
@@ -101,6 +104,16 @@ fn our_scrape(holding: Holding) -> impl FnMut() {
 fn our_collection(holding: Holding) -> impl FnMut() {
     let ours = Ours::new(holding, SERIES);
     move || drop(black_box(ours.read()))
+}
+
+fn our_export() -> impl FnMut() {
+    let ours = export::Ours::new();
+    move || ours.export()
+}
+
+fn their_export() -> impl FnMut() {
+    let theirs = export::Theirs::new();
+    move || theirs.export()
 }
 
 fn their_scrape(holding: Holding) -> impl FnMut() {

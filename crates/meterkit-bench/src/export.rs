@@ -1,0 +1,203 @@
+//! Exports of many series over OTLP: ours, and those of `opentelemetry-otlp`.
+//!
+//! Both sides hold the same series with the same values, record the same between two exports, and post protobuf without
+//! compression to a [`Sink`] of their own.
+
+use std::fmt;
+use std::time::Duration;
+
+use meterkit_core::{CounterGroup, HistogramGroup, Registry};
+use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
+use meterkit_pipeline::{Pipeline, Schedule};
+use opentelemetry::metrics::{Counter, Histogram, MeterProvider};
+use opentelemetry_otlp::{MetricExporter, WithExportConfig};
+use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
+
+use crate::labels::{Request, durations, for_each_series, request, tenants};
+use crate::scrape::attributes;
+use crate::sink::Sink;
+
+/// Counter series of one instrument, with three labels.
+pub const COUNTERS: usize = 10_000;
+
+/// Histogram series of another one, with the same labels.
+pub const HISTOGRAMS: usize = 1_000;
+
+/// Points of one export, those about the export itself left out.
+pub const POINTS: usize = COUNTERS + HISTOGRAMS;
+
+/// Fifteen buckets.
+const BOUNDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Series of either kind that are recorded into between two exports: enough that no two exports are the same, and
+/// few enough that recording does not show.
+const TOUCHED: usize = 16;
+
+/// Longer than a benchmark: nothing is exported but what is asked for.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+
+/// What an export may take before it is a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A registry with a pipeline and an OTLP target.
+#[derive(Debug)]
+pub struct Ours {
+    pipeline: Pipeline,
+    counters: CounterGroup<Request<'static>>,
+    histograms: HistogramGroup<Request<'static>>,
+    tenants: Vec<String>,
+    sink: Sink,
+}
+
+impl Default for Ours {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Ours {
+    /// With all series filled, and the connection made.
+    pub fn new() -> Self {
+        let (registry, sink) = (Registry::new(), Sink::start());
+        let config = OtlpConfig::new(Protocol::HttpProtobuf, &sink.url()).expect("a URL");
+        let target = OtlpTarget::new(config).expect("no TLS, no compression");
+        let schedule = Schedule { interval: NEVER, timeout: PATIENCE };
+        let builder = Pipeline::builder(registry.clone()).expect("the registry is new");
+        let pipeline = builder.target(target, schedule).start().expect("a thread");
+
+        let meter = registry.scoped("core", "bench");
+        let counters = meter.counter_group::<Request<'static>, u64>("requests");
+        let counters = counters.cardinality_limit(COUNTERS).build().expect("a counter group");
+        let histograms = meter.histogram_group::<Request<'static>, f64>("requests.duration");
+        let histograms = histograms.unit("s").buckets(BOUNDS).cardinality_limit(HISTOGRAMS);
+        let histograms = histograms.build().expect("a histogram group");
+        let mut n = 0;
+        for_each_series(COUNTERS, |request| {
+            n += 1;
+            counters.with(request).add(n);
+        });
+        let mut next = durations();
+        for_each_series(HISTOGRAMS, |request| {
+            let histogram = histograms.with(request);
+            (0..10).for_each(|_| histogram.record(next()));
+        });
+        let tenants = tenants(TOUCHED);
+        let ours = Self { pipeline, counters, histograms, tenants, sink };
+        ours.export();
+        ours
+    }
+
+    /// Records a little, collects, and sends everything.
+    pub fn export(&self) {
+        for (n, tenant) in self.tenants.iter().enumerate() {
+            self.counters.with(request(n, tenant)).increment();
+            self.histograms.with(request(n, tenant)).record(0.03);
+        }
+        self.pipeline.flush_blocking(PATIENCE).expect("the sink takes everything");
+    }
+
+    /// Where it goes.
+    pub fn sink(&self) -> &Sink {
+        &self.sink
+    }
+}
+
+/// A provider with a periodic reader and the exporter of `opentelemetry-otlp`, with its default HTTP client.
+pub struct Theirs {
+    provider: SdkMeterProvider,
+    counter: Counter<u64>,
+    histogram: Histogram<f64>,
+    tenants: Vec<String>,
+    sink: Sink,
+}
+
+impl Default for Theirs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Theirs {
+    /// With all series filled, and the connection made.
+    pub fn new() -> Self {
+        let sink = Sink::start();
+        let exporter = MetricExporter::builder().with_http().with_endpoint(sink.url());
+        let exporter = exporter.with_timeout(PATIENCE).build().expect("an exporter");
+        let provider = SdkMeterProvider::builder()
+            .with_reader(PeriodicReader::builder(exporter).with_interval(NEVER).build())
+            .with_view(|_: &Instrument| {
+                Stream::builder().with_cardinality_limit(COUNTERS + 1).build().ok()
+            })
+            .build();
+        let meter = provider.meter("bench");
+        let counter = meter.u64_counter("requests").build();
+        let histogram = meter.f64_histogram("requests.duration").with_unit("s");
+        let histogram = histogram.with_boundaries(BOUNDS.to_vec()).build();
+        let mut n = 0;
+        for_each_series(COUNTERS, |request| {
+            n += 1;
+            counter.add(n, &attributes(request));
+        });
+        let mut next = durations();
+        for_each_series(HISTOGRAMS, |request| {
+            let attributes = attributes(request);
+            (0..10).for_each(|_| histogram.record(next(), &attributes));
+        });
+        let tenants = tenants(TOUCHED);
+        let theirs = Self { provider, counter, histogram, tenants, sink };
+        theirs.export();
+        theirs
+    }
+
+    /// Records a little, collects, and sends everything.
+    pub fn export(&self) {
+        for (n, tenant) in self.tenants.iter().enumerate() {
+            let attributes = attributes(request(n, tenant));
+            self.counter.add(1, &attributes);
+            self.histogram.record(0.03, &attributes);
+        }
+        self.provider.force_flush().expect("the sink takes everything");
+    }
+
+    /// Where it goes.
+    pub fn sink(&self) -> &Sink {
+        &self.sink
+    }
+}
+
+impl fmt::Debug for Theirs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Theirs").field("sink", &self.sink).finish_non_exhaustive()
+    }
+}
+
+/// Bytes that one export puts into the body of its one request.
+///
+/// # Panics
+///
+/// It took another number of requests.
+pub fn bytes_per_export(sink: &Sink, export: impl FnOnce()) -> u64 {
+    let (requests, bytes) = (sink.requests(), sink.bytes());
+    export();
+    assert_eq!(sink.requests() - requests, 1, "an export is one request");
+    sink.bytes() - bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_send_about_as_many_bytes_each_time() {
+        let (ours, theirs) = (Ours::new(), Theirs::new());
+        // The second export is the first that tells of an export.
+        ours.export();
+        for _ in 0..2 {
+            let of_ours = bytes_per_export(ours.sink(), || ours.export()) as f64;
+            let of_theirs = bytes_per_export(theirs.sink(), || theirs.export()) as f64;
+            let ratio = of_ours / of_theirs;
+            assert!((0.95..1.05).contains(&ratio), "{of_ours} against {of_theirs}");
+        }
+    }
+}
