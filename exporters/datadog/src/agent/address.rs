@@ -1,0 +1,341 @@
+//! Where the agent listens for DogStatsD.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::VariableError;
+
+const URL: &str = "DD_DOGSTATSD_URL";
+const HOST: &str = "DD_AGENT_HOST";
+const PORT: &str = "DD_DOGSTATSD_PORT";
+
+const DEFAULT_HOST: &str = "localhost";
+const DEFAULT_PORT: u16 = 8125;
+
+/// What people are told to write.
+const EXAMPLES: &str = "write `udp://localhost:8125` or `unix:///var/run/datadog/dsd.socket`";
+
+/// Where the agent takes metrics: a UDP port, or a socket in the file system. `udp://localhost:8125` by default.
+///
+/// ```
+/// use meterkit_datadog::AgentAddress;
+///
+/// for text in [
+///     "udp://10.0.0.7:8125",
+///     "udp://[::1]:8125",
+///     "unix:///var/run/datadog/dsd.socket",       // of datagrams, or else a stream
+///     "unixgram:///var/run/datadog/dsd.socket",   // of datagrams
+///     "unixstream:///var/run/datadog/dsd.socket", // a stream
+/// ] {
+///     assert_eq!(text.parse::<AgentAddress>()?.to_string(), text);
+/// }
+/// # Ok::<(), meterkit_datadog::AgentAddressError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AgentAddress(pub(super) Place);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    Udp { host: String, port: u16 },
+    Unix { path: PathBuf, kind: UnixKind },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum UnixKind {
+    /// Whichever it turns out to be.
+    Either,
+    Datagram,
+    Stream,
+}
+
+impl AgentAddress {
+    /// What the environment says: `DD_DOGSTATSD_URL`, else `DD_AGENT_HOST` (by default `localhost`) with
+    /// `DD_DOGSTATSD_PORT` (by default 8125); `None` when none of them is set. Empty is unset.
+    ///
+    /// # Errors
+    ///
+    /// When the variable that counts cannot be used.
+    pub fn from_variables(
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, VariableError> {
+        let set = |name| lookup(name).filter(|value| !value.trim().is_empty());
+        if let Some(url) = set(URL) {
+            let error = |error: AgentAddressError| {
+                VariableError::new(URL, without_user(&url), error.to_string())
+            };
+            return url.parse().map(Some).map_err(error);
+        }
+        let (host, port) = (set(HOST), set(PORT));
+        if host.is_none() && port.is_none() {
+            return Ok(None);
+        }
+        let host = match host {
+            None => DEFAULT_HOST.to_owned(),
+            Some(value) => match bare_host(value.trim()) {
+                Ok(host) => host,
+                Err(reason) => return Err(VariableError::new(HOST, without_user(&value), reason)),
+            },
+        };
+        let port = match port {
+            None => DEFAULT_PORT,
+            Some(value) => match port_number(value.trim()) {
+                Some(port) => port,
+                None => return Err(VariableError::new(PORT, value, "write a port, 1 to 65535")),
+            },
+        };
+        Ok(Some(Self(Place::Udp { host, port })))
+    }
+
+    /// The most that a packet may hold: over UDP what fits into one frame of Ethernet, over a Unix socket the agent's
+    /// buffer.
+    pub(super) fn max_packet_bytes(&self) -> usize {
+        match self.0 {
+            Place::Udp { .. } => 1432,
+            Place::Unix { .. } => 8192,
+        }
+    }
+}
+
+impl Default for AgentAddress {
+    fn default() -> Self {
+        Self(Place::Udp { host: DEFAULT_HOST.to_owned(), port: DEFAULT_PORT })
+    }
+}
+
+/// As it stands in `DD_DOGSTATSD_URL`.
+impl fmt::Display for AgentAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Udp { host, port } if host.contains(':') => write!(f, "udp://[{host}]:{port}"),
+            Place::Udp { host, port } => write!(f, "udp://{host}:{port}"),
+            Place::Unix { path, kind } => {
+                let scheme = match kind {
+                    UnixKind::Either => "unix",
+                    UnixKind::Datagram => "unixgram",
+                    UnixKind::Stream => "unixstream",
+                };
+                write!(f, "{scheme}://{}", path.display())
+            }
+        }
+    }
+}
+
+/// `udp://host:port`, where the port may be missing, `unix:///path`, `unixgram:///path` or `unixstream:///path`.
+impl FromStr for AgentAddress {
+    type Err = AgentAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(AgentAddressError::new(format!("has no scheme; {EXAMPLES}")));
+        };
+        let place = match scheme.to_ascii_lowercase().as_str() {
+            "udp" => udp(rest)?,
+            "unix" => unix(rest, UnixKind::Either)?,
+            "unixgram" => unix(rest, UnixKind::Datagram)?,
+            "unixstream" => unix(rest, UnixKind::Stream)?,
+            _ => {
+                return Err(AgentAddressError::new(format!(
+                    "the agent is not reached by `{scheme}`; {EXAMPLES}"
+                )));
+            }
+        };
+        Ok(Self(place))
+    }
+}
+
+/// The text is no address of an agent. Does not quote it as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct AgentAddressError {
+    reason: String,
+}
+
+impl AgentAddressError {
+    fn new(reason: String) -> Self {
+        Self { reason }
+    }
+}
+
+fn udp(rest: &str) -> Result<Place, AgentAddressError> {
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    if authority.contains(['/', '?', '#', '@']) {
+        let reason = "a UDP address has a host and a port and nothing else; \
+                      write `udp://localhost:8125`";
+        return Err(AgentAddressError::new(reason.to_owned()));
+    }
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) if is_v6(host) => match rest.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if rest.is_empty() => (host, None),
+            None => return Err(AgentAddressError::new(no_port(rest))),
+        },
+        Some((host, _)) => {
+            let reason =
+                format!("`{host}` between brackets is no IPv6 address; write `udp://[::1]:8125`");
+            return Err(AgentAddressError::new(reason));
+        }
+        None if is_v6(authority) => {
+            let reason = format!("an IPv6 address stands in brackets; write `udp://[{authority}]`");
+            return Err(AgentAddressError::new(reason));
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    if host.is_empty() || host.contains(char::is_whitespace) {
+        return Err(AgentAddressError::new(format!("names no host; {EXAMPLES}")));
+    }
+    let port = match port {
+        None => DEFAULT_PORT,
+        Some(text) => port_number(text).ok_or_else(|| AgentAddressError::new(no_port(text)))?,
+    };
+    Ok(Place::Udp { host: host.to_owned(), port })
+}
+
+fn no_port(text: &str) -> String {
+    format!("`{text}` is no port; write one of 1 to 65535, as in `udp://localhost:8125`")
+}
+
+fn unix(path: &str, kind: UnixKind) -> Result<Place, AgentAddressError> {
+    if !path.starts_with('/') {
+        let reason = "the path of the socket does not begin with `/`; \
+                      write three slashes, as in `unix:///var/run/datadog/dsd.socket`";
+        return Err(AgentAddressError::new(reason.to_owned()));
+    }
+    check_path(Path::new(path))?;
+    Ok(Place::Unix { path: path.into(), kind })
+}
+
+#[cfg(unix)]
+fn check_path(path: &Path) -> Result<(), AgentAddressError> {
+    match std::os::unix::net::SocketAddr::from_pathname(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(AgentAddressError::new(format!(
+            "no socket can have this path ({error}); use a shorter one, of about 100 bytes at most"
+        ))),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_path(_path: &Path) -> Result<(), AgentAddressError> {
+    Err(AgentAddressError::new(
+        "there are no Unix sockets on this platform; write `udp://localhost:8125`".to_owned(),
+    ))
+}
+
+/// A host alone, an IPv6 address with brackets or without.
+fn bare_host(text: &str) -> Result<String, String> {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let host = inner.filter(|inner| is_v6(inner)).unwrap_or(text);
+    if is_v6(host) {
+        return Ok(host.to_owned());
+    }
+    if host.contains("://") || host.contains(['/', '@']) {
+        return Err(format!("is a host without scheme and path; a URL goes into {URL}"));
+    }
+    if host.contains([':', '[', ']']) || host.contains(char::is_whitespace) {
+        return Err(format!("is a host alone; the port goes into {PORT}"));
+    }
+    Ok(host.to_owned())
+}
+
+/// An IPv6 address, maybe with a zone.
+fn is_v6(text: &str) -> bool {
+    let address = text.split_once('%').map_or(text, |(address, _)| address);
+    address.parse::<Ipv6Addr>().is_ok()
+}
+
+fn port_number(text: &str) -> Option<u16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| is_number && *port > 0)
+}
+
+/// What is shown of a URL in which somebody put a password.
+fn without_user(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}...@{host}"),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Result<Option<String>, String> {
+        let lookup = |name: &str| {
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        let found = AgentAddress::from_variables(lookup);
+        found.map(|it| it.map(|it| it.to_string())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_url_wins_over_host_and_port_which_have_defaults() {
+        for (pairs, expected) in [
+            (&[][..], None),
+            (&[(URL, " "), (HOST, "")], None),
+            (&[(HOST, "10.0.0.7")], Some("udp://10.0.0.7:8125")),
+            (&[(PORT, " 9125 ")], Some("udp://localhost:9125")),
+            (&[(HOST, "agent"), (PORT, "1")], Some("udp://agent:1")),
+            (&[(HOST, "::1")], Some("udp://[::1]:8125")),
+            (&[(HOST, "[::1]"), (PORT, "9")], Some("udp://[::1]:9")),
+            (&[(HOST, "fe80::1%eth0")], Some("udp://[fe80::1%eth0]:8125")),
+            (&[(URL, "unix:///a b"), (HOST, "x y"), (PORT, "0")], Some("unix:///a b")),
+            (&[(URL, "UDP://agent")], Some("udp://agent:8125")),
+            (&[(URL, "udp://[::1]:7/")], Some("udp://[::1]:7")),
+            (&[(URL, "udp://[::1]")], Some("udp://[::1]:8125")),
+            (&[(URL, "unixgram:///s")], Some("unixgram:///s")),
+            (&[(URL, "unixstream:///s")], Some("unixstream:///s")),
+        ] {
+            assert_eq!(from(pairs), Ok(expected.map(str::to_owned)), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_with_what_to_write() {
+        let long = format!("unix:///{}", "a".repeat(200));
+        for (variable, value, part) in [
+            (URL, "localhost:8125", "has no scheme; write `udp://localhost:8125` or `unix:///"),
+            (URL, "/var/run/dsd.socket", "has no scheme"),
+            (URL, "http://agent:8126", "not reached by `http`"),
+            (URL, "udp://", "names no host"),
+            (URL, "udp://:8125", "names no host"),
+            (URL, "udp://agent:", "`` is no port"),
+            (URL, "udp://agent:0", "`0` is no port"),
+            (URL, "udp://agent:+1", "`+1` is no port"),
+            (URL, "udp://agent:65536", "1 to 65535"),
+            (URL, "udp://agent:8125/x", "a host and a port and nothing else"),
+            (URL, "udp://::1", "write `udp://[::1]`"),
+            (URL, "udp://[agent]:8125", "`agent` between brackets is no IPv6 address"),
+            (URL, "udp://[::1]8125", "`8125` is no port"),
+            (URL, "unix://var/run", "three slashes"),
+            (URL, &long, "use a shorter one"),
+            (HOST, "udp://agent", "a URL goes into DD_DOGSTATSD_URL"),
+            (HOST, "agent:8125", "the port goes into DD_DOGSTATSD_PORT"),
+            (PORT, "many", "write a port, 1 to 65535"),
+            (PORT, "0", "write a port, 1 to 65535"),
+        ] {
+            let error = from(&[(variable, value)]).expect_err(value);
+            assert!(error.starts_with(&format!("{variable}=`{value}`: ")), "{error}");
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for variable in [URL, HOST] {
+            let error = from(&[(variable, "udp://me:secret@agent:8125")]).expect_err("no user");
+            assert!(!error.contains("secret"), "{error}");
+            assert!(error.contains("udp://...@agent:8125"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Metrics by way of the Datadog Agent on the same machine or node: the DogStatsD protocol over UDP and Unix sockets.
+
+mod address;
+mod buckets;
+mod config;
+mod datagram;
+mod lines;
+mod number;
+mod socket;
+mod stamp;
+mod target;
+#[cfg(unix)]
+mod unix_socket;
+
+pub use self::address::{AgentAddress, AgentAddressError};
+pub use self::config::AgentConfig;
+pub use self::target::AgentTarget;

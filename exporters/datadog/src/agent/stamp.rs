@@ -1,0 +1,98 @@
+//! Timestamps, of which each export needs its own.
+//!
+//! Of two points of a series that have the same second, Datadog keeps the last. So counts that are sent twice within a
+//! second would lose the first one, and no two batches get the same timestamp.
+
+use std::time::{Duration, SystemTime};
+
+/// How old a timestamp may get. Datadog drops what is older than an hour, and the agent may have to keep it for a
+/// while.
+const STALE: u64 = 15 * 60;
+/// How far timestamps may run ahead of the clock when exports come faster than seconds do. Datadog takes ten minutes.
+const LEAD: u64 = 60;
+
+/// The timestamps of one target.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stamps {
+    last: u64,
+}
+
+impl Stamps {
+    /// A timestamp that no batch had before, for a snapshot taken at `time`: that time, unless it is stale.
+    pub(super) fn next(&mut self, time: SystemTime, now: SystemTime) -> u64 {
+        let (time, now) = (seconds(time), seconds(now));
+        let wanted = if is_stale(time, now) { now } else { time };
+        // When the clock was put back, timestamps from before it help nobody.
+        let is_ahead = self.last > now + 2 * LEAD;
+        let stamp = if is_ahead { wanted } else { wanted.max(self.last + 1) };
+        self.last = stamp;
+        stamp
+    }
+
+    /// How long to wait until the next one is not too far ahead.
+    pub(super) fn wait(&self, now: SystemTime) -> Duration {
+        let ahead = (self.last + 1).saturating_sub(seconds(now));
+        let excess = ahead.saturating_sub(LEAD);
+        if excess > LEAD { Duration::ZERO } else { Duration::from_secs(excess) }
+    }
+}
+
+/// Whether `stamp` is too far from now to be sent.
+pub(super) fn is_stale(stamp: u64, now: u64) -> bool {
+    stamp.abs_diff(now) > STALE
+}
+
+/// Seconds since 1970.
+pub(super) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+    }
+
+    #[test]
+    fn each_batch_has_a_second_of_its_own() {
+        let mut stamps = Stamps::default();
+        for (time, now, expected) in [
+            (100, 100, 100),
+            (100, 100, 101),
+            (101, 101, 102),
+            (110, 110, 110),
+            // Stale, of the past or the future.
+            (110, 2000, 2000),
+            (9000, 2003, 2003),
+            // Late, but early enough.
+            (2010, 2300, 2010),
+            (2010, 2300, 2011),
+        ] {
+            let stamp = stamps.next(at(time), at(now));
+            assert_eq!(stamp - 1_000_000, expected, "{time} {now}");
+        }
+    }
+
+    #[test]
+    fn exports_in_quick_succession_wait_before_they_are_a_minute_ahead() {
+        let mut stamps = Stamps::default();
+        for _ in 0..60 {
+            assert_eq!(stamps.wait(at(0)), Duration::ZERO);
+            stamps.next(at(0), at(0));
+        }
+        stamps.next(at(0), at(0));
+        assert_eq!(stamps.wait(at(0)), Duration::from_secs(1));
+        assert_eq!(stamps.wait(at(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_is_followed() {
+        let mut stamps = Stamps::default();
+        stamps.next(at(10_000), at(10_000));
+        assert_eq!(stamps.wait(at(0)), Duration::ZERO);
+        assert_eq!(stamps.next(at(0), at(0)), 1_000_000);
+        assert_eq!(stamps.next(at(0), at(0)), 1_000_001);
+    }
+}

@@ -1,0 +1,99 @@
+//! Sockets in the file system.
+
+use std::io;
+use std::path::Path;
+
+use rustix::io::Errno;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{UnixDatagram, UnixStream};
+
+use super::address::UnixKind;
+use super::socket::SendError;
+
+#[derive(Debug)]
+pub(super) enum UnixSocket {
+    Datagram(UnixDatagram),
+    Stream {
+        stream: UnixStream,
+        /// The packet under way, with its length before it.
+        frame: Vec<u8>,
+        /// How much of it was written; none when it is done.
+        written: usize,
+    },
+}
+
+impl UnixSocket {
+    pub(super) async fn connect(path: &Path, kind: UnixKind) -> io::Result<Self> {
+        match kind {
+            UnixKind::Datagram => datagram(path),
+            UnixKind::Stream => stream(path).await,
+            // As Datadog's own libraries do.
+            UnixKind::Either => match datagram(path) {
+                Err(error) if is(&error, Errno::PROTOTYPE) => stream(path).await,
+                outcome => outcome,
+            },
+        }
+    }
+
+    /// Whether `packet` can be sent: not while another one was begun. The agent drops that when the connection ends.
+    pub(super) fn is_usable(&self, packet: &[u8]) -> bool {
+        match self {
+            Self::Datagram(_) | Self::Stream { written: 0, .. } => true,
+            Self::Stream { frame, .. } => {
+                frame.split_first_chunk::<4>().is_some_and(|(_, begun)| begun == packet)
+            }
+        }
+    }
+
+    /// Sends `packet`, or goes on with it after having been cancelled.
+    pub(super) async fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
+        match self {
+            Self::Datagram(socket) => {
+                socket.send(packet).await.map(drop).map_err(SendError::Broken)
+            }
+            Self::Stream { stream, frame, written } => {
+                if *written == 0 {
+                    let Ok(length) = u32::try_from(packet.len()) else {
+                        return Err(SendError::TooLong);
+                    };
+                    *frame = [&length.to_le_bytes(), packet].concat();
+                }
+                while let Some(rest) = frame.get(*written..).filter(|rest| !rest.is_empty()) {
+                    match stream.write(rest).await {
+                        Ok(0) => return Err(SendError::Broken(io::ErrorKind::WriteZero.into())),
+                        Ok(size) => *written += size,
+                        Err(error) => return Err(broken(stream, error)),
+                    }
+                }
+                *written = 0;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A connection that was reset, as opposed to closed, had something in it that the agent did not read: the end of it at
+/// least.
+fn broken(stream: &UnixStream, error: io::Error) -> SendError {
+    match stream.take_error() {
+        Ok(Some(reset)) if reset.kind() == io::ErrorKind::ConnectionReset => {
+            SendError::BrokenBefore(reset)
+        }
+        _ => SendError::Broken(error),
+    }
+}
+
+fn datagram(path: &Path) -> io::Result<UnixSocket> {
+    let socket = UnixDatagram::unbound()?;
+    socket.connect(path)?;
+    Ok(UnixSocket::Datagram(socket))
+}
+
+async fn stream(path: &Path) -> io::Result<UnixSocket> {
+    let stream = UnixStream::connect(path).await?;
+    Ok(UnixSocket::Stream { stream, frame: Vec::new(), written: 0 })
+}
+
+pub(super) fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno.raw_os_error())
+}
