@@ -1,24 +1,55 @@
-//! The Datadog target of `meterkit`.
+//! The Datadog target of `meterkit`: metrics to Datadog's intake, by way of an agent, or as OTLP.
 //!
-//! - [`metric_name`] and [`tag`]: names and tags as Datadog stores them.
-//! - [`service_tags`]: the tags of everything that a process sends, from `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS`
-//!   and the resource.
+//! - [`DatadogTarget`] sends what the pipeline gives it; [`DatadogConfig`] holds its settings, from code or from Datadog's
+//!   variables. [`Mode`] says by which way.
+//! - [`AgentTarget`]: the way by an agent, by itself.
 //! - [`Site`]: the hosts of `DD_SITE`.
-//!
-//! - [`AgentTarget`]: sends metrics to a Datadog Agent, over UDP or a Unix socket.
+//! - [`metric_name`] and [`tag`]: names and tags as Datadog stores them; [`service_tags`]: the tags of everything that a
+//!   process sends, from `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` and the resource.
 //!
 //! Nothing here reads the process environment: variables come through a function.
+//!
+//! ```
+//! use meterkit_datadog::{DatadogConfig, DatadogTarget};
+//!
+//! let config = DatadogConfig::from_variables(|name| match name {
+//!     "DD_API_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+//!     "METERKIT_DATADOG_ENDPOINT" => Some("http://localhost:8428/datadog".to_owned()),
+//!     _ => None,
+//! });
+//! let target = DatadogTarget::new(config.expect("both are fine"))?;
+//! # Ok::<(), meterkit_datadog::BuildError>(())
+//! ```
+//!
+//! # Features
+//!
+//! `tls` (on by default) is needed for `https`, `zstd` (on by default) for the compression of that name.
 
 mod agent;
+mod api;
+mod config;
+mod mode;
 mod name;
+mod payload;
+mod points;
+#[cfg(test)]
+mod random;
 mod service;
 mod site;
+mod sketch;
+mod stamp;
 mod tag;
+mod target;
 
+pub use meterkit_http::{Compression, Proxies};
 pub use meterkit_pipeline::VariableError;
 
 pub use self::agent::{AgentAddress, AgentAddressError, AgentConfig, AgentTarget};
+pub use self::config::{DatadogConfig, EndpointError, KeyError};
+pub use self::mode::{Mode, ModeError};
 pub use self::name::metric_name;
+pub use self::payload::Format;
 pub use self::service::service_tags;
 pub use self::site::{Site, SiteError};
 pub use self::tag::tag;
+pub use self::target::{BuildError, DatadogTarget};

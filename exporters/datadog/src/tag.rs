@@ -28,19 +28,30 @@ pub fn tag(key: &str, value: &str) -> Option<String> {
 
 /// A whole tag, with or without a value, as Datadog stores it.
 pub(crate) fn normal(tag: &str) -> Option<String> {
-    let stored: String = tag
-        .chars()
-        .skip_while(|c| !c.is_alphabetic())
-        .flat_map(char::to_lowercase)
-        .map(|c| if is_legal(c) { c } else { '_' })
-        .take(MAX_LENGTH)
-        .collect();
+    let mut stored = String::with_capacity(tag.len());
+    let mut room = MAX_LENGTH;
+    for c in tag.chars().skip_while(|c| !c.is_alphabetic()) {
+        if room == 0 {
+            break;
+        }
+        // Most are ASCII, for which this is quicker.
+        if c.is_ascii() {
+            stored.push(legal(c.to_ascii_lowercase()));
+            room -= 1;
+            continue;
+        }
+        for c in c.to_lowercase().take(room) {
+            stored.push(legal(c));
+            room -= 1;
+        }
+    }
     let stored = stored.trim_end_matches(':');
     (!stored.is_empty()).then(|| stored.to_owned())
 }
 
-fn is_legal(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':')
+fn legal(c: char) -> char {
+    let is_legal = c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':');
+    if is_legal { c } else { '_' }
 }
 
 #[cfg(test)]

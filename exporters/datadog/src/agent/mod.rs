@@ -7,7 +7,6 @@ mod datagram;
 mod lines;
 mod number;
 mod socket;
-mod stamp;
 mod target;
 #[cfg(unix)]
 mod unix_socket;

@@ -11,7 +11,7 @@ use super::config::AgentConfig;
 use super::datagram::Batch;
 use super::lines::{LineWriter, Rejected};
 use super::socket::{AgentSocket, SendError};
-use super::stamp::{Stamps, is_stale, seconds};
+use crate::stamp::{Stamps, is_stale, seconds};
 
 /// Sends snapshots to a Datadog Agent, over DogStatsD.
 ///

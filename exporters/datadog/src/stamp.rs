@@ -13,13 +13,13 @@ const LEAD: u64 = 60;
 
 /// The timestamps of one target.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Stamps {
+pub(crate) struct Stamps {
     last: u64,
 }
 
 impl Stamps {
     /// A timestamp that no batch had before, for a snapshot taken at `time`: that time, unless it is stale.
-    pub(super) fn next(&mut self, time: SystemTime, now: SystemTime) -> u64 {
+    pub(crate) fn next(&mut self, time: SystemTime, now: SystemTime) -> u64 {
         let (time, now) = (seconds(time), seconds(now));
         let wanted = if is_stale(time, now) { now } else { time };
         // When the clock was put back, timestamps from before it help nobody.
@@ -30,7 +30,7 @@ impl Stamps {
     }
 
     /// How long to wait until the next one is not too far ahead.
-    pub(super) fn wait(&self, now: SystemTime) -> Duration {
+    pub(crate) fn wait(&self, now: SystemTime) -> Duration {
         let ahead = (self.last + 1).saturating_sub(seconds(now));
         let excess = ahead.saturating_sub(LEAD);
         if excess > LEAD { Duration::ZERO } else { Duration::from_secs(excess) }
@@ -38,12 +38,12 @@ impl Stamps {
 }
 
 /// Whether `stamp` is too far from now to be sent.
-pub(super) fn is_stale(stamp: u64, now: u64) -> bool {
+pub(crate) fn is_stale(stamp: u64, now: u64) -> bool {
     stamp.abs_diff(now) > STALE
 }
 
 /// Seconds since 1970.
-pub(super) fn seconds(time: SystemTime) -> u64 {
+pub(crate) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

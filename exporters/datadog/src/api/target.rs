@@ -1,0 +1,262 @@
+//! The target for Datadog's intake.
+
+use std::io;
+use std::time::SystemTime;
+
+use http::header::{ACCEPT, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use meterkit_http::{Client, Headers, News, Pems, Post, TlsHints, Transport};
+use meterkit_pipeline::{ExportError, Snapshot};
+use tokio::time::timeout;
+
+use super::answer::{KEY_REMEDY, Refusal, outcome};
+use super::batch::Batch;
+use super::endpoints::Endpoints;
+use crate::config::DatadogConfig;
+use crate::payload::{Payload, Writing, Written, payloads};
+use crate::points::{Points, Tagging};
+use crate::stamp::{Stamps, is_stale, seconds};
+use crate::target::BuildError;
+
+/// Sends snapshots to Datadog's intake: counts, gauges and distributions.
+///
+/// A payload that may have arrived, because its answer was lost, is sent again as it was, with the same times: Datadog keeps
+/// one point of a series for each second, so that it counts once.
+#[derive(Debug)]
+pub(crate) struct ApiTarget {
+    config: DatadogConfig,
+    endpoints: Endpoints,
+    client: Client,
+    /// The key and the user agent.
+    headers: HeaderMap,
+    /// The key once more, to keep it out of what the intake says.
+    secrets: Headers,
+    stamps: Stamps,
+    /// The export under way, also when it was cut off.
+    batch: Option<Batch>,
+    /// Points of the export under way that are not sent.
+    rejected: u64,
+    told: News,
+}
+
+impl ApiTarget {
+    pub(crate) fn new(config: DatadogConfig) -> Result<Self, BuildError> {
+        let endpoints = Endpoints::new(&config)?;
+        let client = Client::new(&Transport {
+            target: &endpoints.validate,
+            pems: &Pems::default(),
+            proxies: &config.proxies,
+            hints: TlsHints { package: "meterkit-datadog", authorities: "" },
+        });
+        let client =
+            client.map_err(|problem| BuildError::Tls { endpoint: endpoints.shown(), problem })?;
+        let mut secrets = Headers::default();
+        if let Some(key) = &config.api_key {
+            let inserted = secrets.insert(API_KEY.as_str(), key.expose().as_bytes());
+            inserted.map_err(|_| BuildError::Key)?;
+        }
+        let mut headers = secrets.as_map().clone();
+        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        Ok(Self {
+            config,
+            endpoints,
+            client,
+            headers,
+            secrets,
+            stamps: Stamps::default(),
+            batch: None,
+            rejected: 0,
+            told: News::default(),
+        })
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        self.endpoints.shown()
+    }
+
+    pub(crate) fn server(&self) -> Option<(String, u16)> {
+        self.endpoints.server()
+    }
+
+    pub(crate) fn rejected(&self) -> u64 {
+        self.rejected
+    }
+
+    pub(crate) fn is_partway(&self) -> bool {
+        self.batch.as_ref().is_some_and(Batch::is_begun)
+    }
+
+    /// Whether Datadog knows the key. What is not certain is no error.
+    pub(crate) async fn check(&self) -> Result<(), ExportError> {
+        let uri = self.endpoints.validate.clone();
+        let asked = timeout(self.config.timeout, self.client.get(uri, self.headers.clone()));
+        match asked.await {
+            Ok(Ok(reply)) if reply.status() == StatusCode::FORBIDDEN => {
+                let reason = format!("Datadog refuses the API key; {KEY_REMEDY}");
+                Err(ExportError::permanent(reason))
+            }
+            Ok(Ok(reply)) => {
+                tracing::debug!(status = %reply.status(), "the API key was checked");
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the API key could not be checked");
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub(crate) async fn export(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        let outcome = self.deliver(snapshot).await;
+        if !self.is_partway() {
+            // Holding on to what is encoded would cost as much memory as the snapshot.
+            self.batch = None;
+        }
+        outcome
+    }
+
+    async fn deliver(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        self.prepare(snapshot).await;
+        let mut failure = None;
+        while let Some(batch) = &mut self.batch {
+            let Some(payload) = batch.first().cloned() else {
+                let is_begun = batch.is_begun();
+                self.batch = None;
+                // What was refused of it was logged and counted.
+                return if is_begun { Ok(()) } else { failure.map_or(Ok(()), Err) };
+            };
+            let written = write(payload, batch.stamp).await;
+            let written = written.map_err(|error| ExportError::permanent(error.to_string()))?;
+            batch.replace_first([Some(written.payload.clone()), written.rest.clone()]);
+            match self.send(&written).await {
+                Ok(()) => {
+                    if let Some(batch) = &mut self.batch {
+                        batch.accept_first();
+                    }
+                }
+                Err(Refusal::TooLarge { reason }) => {
+                    failure = self.split(&written, &reason).or(failure);
+                }
+                Err(Refusal::Malformed { reason }) => failure = Some(self.drop_first(&reason)),
+                Err(Refusal::Later { reason, retry_after, may_have_arrived }) => {
+                    if let Some(batch) = self.batch.as_mut().filter(|_| may_have_arrived) {
+                        batch.begin();
+                    }
+                    let reason = self.secrets.redact(&reason);
+                    return Err(ExportError::Retryable { reason, retry_after });
+                }
+                Err(Refusal::Final { reason }) => {
+                    return Err(ExportError::permanent(self.secrets.redact(&reason)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a batch of `snapshot`, unless it is under way. Sees to it that it has a time that Datadog takes.
+    async fn prepare(&mut self, snapshot: &Snapshot) {
+        let now = SystemTime::now();
+        let is_known = self.batch.as_ref().is_some_and(|batch| batch.is_of(snapshot.time));
+        let is_fine =
+            |batch: &Batch| batch.is_of(snapshot.time) && !is_stale(batch.stamp, seconds(now));
+        if self.batch.as_ref().is_some_and(is_fine) {
+            return;
+        }
+        tokio::time::sleep(self.stamps.wait(now)).await;
+        let stamp = self.stamps.next(snapshot.time, SystemTime::now());
+        if let Some(batch) = self.batch.as_mut().filter(|_| is_known) {
+            tracing::debug!(target = self.config.name, "an old rest is sent with a later time");
+            batch.stamp = stamp;
+            return;
+        }
+        let tagging =
+            Tagging { common: self.config.common_tags(snapshot), scopes: self.config.scope_tags };
+        let writing = Writing {
+            host: self.config.host_of(snapshot),
+            format: self.config.format,
+            compression: self.config.compression,
+        };
+        let (payloads, left_out) = payloads(Points::of(snapshot, &tagging), writing);
+        self.rejected = left_out;
+        if left_out > 0 && self.told.is_new("left out") {
+            tracing::warn!(
+                target = self.config.name,
+                points = left_out,
+                "points are left out that Datadog has no form for: an infinite value, or a name without a letter"
+            );
+        }
+        self.batch = Some(Batch::new(snapshot.time, stamp, payloads));
+    }
+
+    async fn send(&self, written: &Written) -> Result<(), Refusal> {
+        let post = Post {
+            uri: self.endpoints.of(written.payload.kind()).clone(),
+            headers: self.headers.clone(),
+            content_type: HeaderValue::from_static(written.payload.content_type()),
+            content_encoding: self.config.compression.content_encoding(),
+            body: written.bytes.clone(),
+        };
+        match timeout(self.config.timeout, self.client.send(post)).await {
+            Ok(answer) => outcome(answer),
+            Err(_) => Err(Refusal::Later {
+                reason: format!("no answer within {} ms", self.config.timeout.as_millis()),
+                retry_after: None,
+                may_have_arrived: true,
+            }),
+        }
+    }
+
+    /// Sends the first payload in two. One that cannot be divided is dropped.
+    fn split(&mut self, written: &Written, reason: &str) -> Option<ExportError> {
+        let Some((first, second)) = written.payload.halves() else {
+            return Some(self.drop_first(reason));
+        };
+        if self.told.is_new("too large") {
+            let reason = self.secrets.redact(reason);
+            tracing::warn!(
+                target = self.config.name,
+                bytes = written.size,
+                compressed_bytes = written.bytes.len(),
+                points = written.payload.len(),
+                "Datadog refuses payloads of this size, and gets them in parts ({reason})"
+            );
+        }
+        if let Some(batch) = &mut self.batch {
+            batch.replace_first([Some(first), Some(second)]);
+        }
+        None
+    }
+
+    /// Goes on without the first payload, which Datadog will not take.
+    fn drop_first(&mut self, reason: &str) -> ExportError {
+        let reason = self.secrets.redact(reason);
+        let dropped = self.batch.as_mut().map_or(0, Batch::drop_first);
+        let is_partial =
+            self.batch.as_ref().is_some_and(|it| it.is_begun() || it.first().is_some());
+        if is_partial {
+            self.rejected += dropped;
+            if self.told.is_new(&reason) {
+                tracing::error!(
+                    target = self.config.name,
+                    endpoint = self.endpoint(),
+                    points = dropped,
+                    "Datadog refused a part of the metrics: {reason}"
+                );
+            }
+        }
+        ExportError::permanent(reason)
+    }
+}
+
+/// Writes and compresses, on a thread where that holds up no other target.
+async fn write(payload: Payload, stamp: u64) -> io::Result<Written> {
+    let stamp = i64::try_from(stamp).unwrap_or(i64::MAX);
+    let written = tokio::task::spawn_blocking(move || payload.write(stamp)).await;
+    written.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
+
+const PRODUCT: &str = concat!("meterkit-datadog/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,236 @@
+//! Everything that a Datadog target can be told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::Uri;
+use meterkit_http::url::{self, UrlHints};
+use meterkit_http::{Proxies, Secret};
+use meterkit_pipeline::Snapshot;
+
+use crate::agent::AgentAddress;
+use crate::mode::Mode;
+use crate::service::service_tags;
+use crate::site::Site;
+use crate::tag::normal;
+use crate::{Compression, Format};
+
+mod from_variables;
+
+/// The settings of one target. `Debug` shows no credentials.
+///
+/// ```
+/// use meterkit_datadog::{DatadogConfig, DatadogTarget, Site};
+///
+/// let config = DatadogConfig::api("0123456789abcdef0123456789abcdef")?
+///     .with_site(Site::Eu1)
+///     .with_tags(["team:catalog"]);
+/// let target = DatadogTarget::new(config)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct DatadogConfig {
+    pub(crate) name: String,
+    pub(crate) mode: Mode,
+    pub(crate) api_key: Option<Secret>,
+    pub(crate) site: Site,
+    /// In place of the site's.
+    pub(crate) endpoint: Option<Uri>,
+    pub(crate) agent: AgentAddress,
+    /// The host of the agent, for its OTLP port.
+    pub(crate) agent_host: String,
+    pub(crate) host: Option<String>,
+    /// Those of Datadog's variables that make tags.
+    pub(crate) tag_variables: BTreeMap<&'static str, String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) scope_tags: bool,
+    pub(crate) format: Format,
+    pub(crate) compression: Compression,
+    pub(crate) timeout: Duration,
+    pub(crate) proxies: Proxies,
+    /// What Datadog's admission controller says of the pod.
+    pub(crate) external_data: Option<String>,
+}
+
+/// How long the intake may take for one request. Datadog's own senders wait that long.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+impl DatadogConfig {
+    /// Straight to Datadog's intake, with an API key. Nothing is taken from the environment.
+    ///
+    /// # Errors
+    ///
+    /// When `api_key` can be none.
+    pub fn api(api_key: &str) -> Result<Self, KeyError> {
+        Ok(Self { api_key: Some(key(api_key)?), ..Self::to(Mode::Api) })
+    }
+
+    /// By way of the agent at `address`. Nothing is taken from the environment.
+    pub fn agent(address: AgentAddress) -> Self {
+        Self { agent: address, ..Self::to(Mode::Agent) }
+    }
+
+    /// To Datadog's intake of OTLP, with an API key. Nothing is taken from the environment.
+    ///
+    /// # Errors
+    ///
+    /// When `api_key` can be none.
+    pub fn otlp(api_key: &str) -> Result<Self, KeyError> {
+        Ok(Self { api_key: Some(key(api_key)?), ..Self::to(Mode::Otlp) })
+    }
+
+    /// To the OTLP port 4318 of the agent on `host`. Nothing is taken from the environment.
+    pub fn otlp_of_agent(host: impl Into<String>) -> Self {
+        Self { agent_host: host.into(), ..Self::to(Mode::Otlp) }
+    }
+
+    fn to(mode: Mode) -> Self {
+        Self {
+            name: "datadog".to_owned(),
+            mode,
+            api_key: None,
+            site: Site::default(),
+            endpoint: None,
+            agent: AgentAddress::default(),
+            agent_host: "localhost".to_owned(),
+            host: None,
+            tag_variables: BTreeMap::new(),
+            tags: Vec::new(),
+            scope_tags: false,
+            format: Format::default(),
+            compression: if cfg!(feature = "zstd") { Compression::Zstd } else { Compression::Gzip },
+            timeout: TIMEOUT,
+            proxies: Proxies::default(),
+            external_data: None,
+        }
+    }
+
+    /// What the target is called in logs and self-metrics, to tell it from another one. `datadog` by default.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The installation that the account lives in; `datadoghq.com` by default. `DD_SITE` overrides.
+    #[must_use]
+    pub fn with_site(mut self, site: Site) -> Self {
+        self.site = site;
+        self
+    }
+
+    /// Sends to `url` in place of the site's intake: a relay, or a server that speaks the same. `/api/v2/series` and the
+    /// like are added; for OTLP it is used as it is. `METERKIT_DATADOG_ENDPOINT` overrides.
+    ///
+    /// # Errors
+    ///
+    /// When requests cannot be sent to `url`.
+    pub fn with_endpoint(mut self, url: &str) -> Result<Self, EndpointError> {
+        self.endpoint = Some(endpoint(url)?);
+        Ok(self)
+    }
+
+    /// The host that metrics are of, in place of `host.name` of the resource. `DD_HOSTNAME` overrides.
+    #[must_use]
+    pub fn with_host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// Tags of every metric, beside `env`, `service` and `version` of the resource. None by default. `DD_TAGS` adds some.
+    #[must_use]
+    pub fn with_tags(mut self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.tags = tags.into_iter().filter_map(|tag| normal(tag.as_ref())).collect();
+        self
+    }
+
+    /// Whether metrics also get the tags `instrumentation_scope` and `instrumentation_scope_version`: the name and
+    /// version of their scope. Not by default. `METERKIT_DATADOG_SCOPE_TAGS` overrides.
+    #[must_use]
+    pub fn with_scope_tags(mut self, scope_tags: bool) -> Self {
+        self.scope_tags = scope_tags;
+        self
+    }
+
+    /// How series are written; protobuf by default. Distributions are protobuf in any case.
+    #[must_use]
+    pub fn with_format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// How requests are compressed; zstd by default, gzip where that is not built in.
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// How long the intake may take for one request. 20 s by default.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Goes through proxies; none by default. `DD_PROXY_HTTPS`, `DD_PROXY_HTTP` and `DD_PROXY_NO_PROXY` override, and
+    /// after them `HTTPS_PROXY` and the like.
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// How metrics get to Datadog.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The tags of everything that is sent of `snapshot`.
+    pub(crate) fn common_tags(&self, snapshot: &Snapshot) -> Vec<String> {
+        let resource = |name: &str| snapshot.resource.get(name).map(ToString::to_string);
+        let variable = |name: &str| self.tag_variables.get(name).cloned();
+        // They were checked when they were read.
+        let mut tags = service_tags(variable, resource).unwrap_or_default();
+        tags.extend(self.tags.iter().cloned());
+        tags
+    }
+
+    /// The host that `snapshot` is of.
+    pub(crate) fn host_of(&self, snapshot: &Snapshot) -> Option<String> {
+        let of_resource = || snapshot.resource.get("host.name").map(ToString::to_string);
+        self.host.clone().or_else(of_resource)
+    }
+}
+
+fn key(text: &str) -> Result<Secret, KeyError> {
+    let text = text.trim_end_matches(['\r', '\n']);
+    match text.chars().all(|c| c.is_ascii_graphic()) && !text.is_empty() {
+        true => Ok(Secret::new(text)),
+        false => Err(KeyError),
+    }
+}
+
+fn endpoint(text: &str) -> Result<Uri, EndpointError> {
+    let hints = UrlHints {
+        example: "https://metrics-relay.example.com",
+        credentials: "remove them: the API key is what Datadog asks for",
+        path: None,
+    };
+    url::parse(text, &hints).map_err(|reason| EndpointError { url: url::shown(text), reason })
+}
+
+/// A key that no request can carry. It is not shown.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Datadog API key is empty or holds white space or a character that no key has; copy it again"
+)]
+pub struct KeyError;
+
+/// A URL that cannot be sent to. What may be secret in it is left out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Datadog endpoint `{url}` {reason}")]
+pub struct EndpointError {
+    pub(crate) url: String,
+    pub(crate) reason: String,
+}

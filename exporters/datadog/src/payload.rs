@@ -1,0 +1,184 @@
+//! Points as payloads: what is sent in one request.
+
+mod json;
+#[cfg(test)]
+mod messages;
+mod protobuf;
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::points::{Point, Points, Value};
+use crate::sketch::Sketch;
+use bytes::Bytes;
+use meterkit_http::Compression;
+
+/// A payload is shorter than this, before compression. A single point is always sent, and Datadog may refuse it.
+const MAX_SIZE: usize = 5_242_880;
+
+/// A payload is shorter than this, compressed.
+const MAX_COMPRESSED: usize = 512_000;
+
+/// How many points a payload has at most.
+const MAX_POINTS: usize = 10_000;
+
+/// How payloads are written.
+#[derive(Clone, Debug)]
+pub(crate) struct Writing {
+    /// The name of the host that the points are of.
+    pub(crate) host: Option<String>,
+    pub(crate) format: Format,
+    pub(crate) compression: Compression,
+}
+
+/// How counts and gauges are written. Distributions are protobuf in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// Protobuf: the default.
+    #[default]
+    Protobuf,
+    /// JSON, for who wants to read it on the way.
+    Json,
+}
+
+/// Where a payload goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// `/api/v2/series`
+    Series,
+    /// `/api/beta/sketches`
+    Sketches,
+}
+
+/// Points that go to one place, not yet written. Cheap to clone: it shares them.
+#[derive(Clone, Debug)]
+pub(crate) struct Payload {
+    kind: Kind,
+    batch: Arc<Batch>,
+    range: Range<usize>,
+    /// Before compression; what came out too long makes it lower.
+    max_size: usize,
+}
+
+#[derive(Debug)]
+struct Batch {
+    points: Vec<Point<Sketch>>,
+    writing: Writing,
+}
+
+/// Bytes to send, and what they hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) payload: Payload,
+    pub(crate) bytes: Bytes,
+    /// How many they are before compression.
+    pub(crate) size: usize,
+    /// What had no room.
+    pub(crate) rest: Option<Payload>,
+}
+
+/// What is to be sent of these points: series and sketches, of either one or none. Also says how many points cannot be
+/// sent.
+pub(crate) fn payloads(points: Points<'_>, writing: Writing) -> (Vec<Payload>, u64) {
+    let Points { points, mut left_out } = points;
+    let (mut all, mut sketches) = (Vec::with_capacity(points.len()), Vec::new());
+    for point in points {
+        match point.map(|histograms| Sketch::of(&histograms)) {
+            None => left_out += 1,
+            Some(point) if matches!(point.value, Value::Distribution(_)) => sketches.push(point),
+            Some(point) => all.push(point),
+        }
+    }
+    let series = all.len();
+    all.append(&mut sketches);
+    let ranges = [(Kind::Series, 0..series), (Kind::Sketches, series..all.len())];
+    let max_size = match writing.compression {
+        Compression::None => MAX_SIZE.min(MAX_COMPRESSED),
+        _ => MAX_SIZE,
+    };
+    let batch = Arc::new(Batch { points: all, writing });
+    let payloads = ranges.into_iter().filter(|(_, range)| !range.is_empty());
+    let payloads =
+        payloads.map(|(kind, range)| Payload { kind, batch: batch.clone(), range, max_size });
+    (payloads.collect(), left_out)
+}
+
+impl Payload {
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The media type of what is written.
+    pub(crate) fn content_type(&self) -> &'static str {
+        match self.format() {
+            Format::Protobuf => "application/x-protobuf",
+            Format::Json => "application/json",
+        }
+    }
+
+    /// How many points it has: one at least.
+    pub(crate) fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Writes as many points as there is room for, from the first one on. `time` is in seconds since 1970.
+    pub(crate) fn write(self, time: i64) -> io::Result<Written> {
+        self.write_within(time, MAX_COMPRESSED)
+    }
+
+    /// The first and the second half of the points, for a receiver to which they are too many. Not possible with a
+    /// single one.
+    pub(crate) fn halves(&self) -> Option<(Self, Self)> {
+        let middle = self.range.start + self.len() / 2;
+        (self.len() > 1)
+            .then(|| (self.part(self.range.start..middle), self.part(middle..self.range.end)))
+    }
+
+    fn write_within(mut self, time: i64, max_compressed: usize) -> io::Result<Written> {
+        loop {
+            let (plain, points) = self.plain(time)?;
+            let size = plain.len();
+            let bytes = Bytes::from(self.batch.writing.compression.compress(plain)?);
+            if bytes.len() >= max_compressed && points > 1 {
+                // What fits by this ratio and a little less: points do not compress equally well.
+                let fitting = size as f64 * max_compressed as f64 / bytes.len() as f64 * 0.9;
+                self.max_size = (fitting as usize).min(size - 1);
+                continue;
+            }
+            let middle = self.range.start + points;
+            let rest = (points < self.len()).then(|| self.part(middle..self.range.end));
+            let payload = self.part(self.range.start..middle);
+            return Ok(Written { payload, bytes, size, rest });
+        }
+    }
+
+    /// What is written before compression, and how many points that holds.
+    fn plain(&self, time: i64) -> io::Result<(Vec<u8>, usize)> {
+        let points = self.batch.points.get(self.range.clone()).unwrap_or_default();
+        let points = &points[..points.len().min(MAX_POINTS)];
+        let host = self.batch.writing.host.as_deref();
+        match (self.kind, self.format()) {
+            (Kind::Series, Format::Json) => json::series(points, host, time, self.max_size),
+            (Kind::Series, Format::Protobuf) => {
+                Ok(protobuf::series(points, host, time, self.max_size))
+            }
+            (Kind::Sketches, _) => Ok(protobuf::sketches(points, host, time, self.max_size)),
+        }
+    }
+
+    fn format(&self) -> Format {
+        match self.kind {
+            Kind::Series => self.batch.writing.format,
+            Kind::Sketches => Format::Protobuf,
+        }
+    }
+
+    fn part(&self, range: Range<usize>) -> Self {
+        Self { range, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

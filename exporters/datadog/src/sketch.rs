@@ -1,0 +1,129 @@
+//! Datadog's sketches: what a distribution is sent as.
+//!
+//! The arithmetic is the Datadog agent's, so that sketches of both can be merged: keys as in [`key`], at most 4096 of
+//! them, and counts of 16 bits each.
+
+mod interpolate;
+mod key;
+
+use self::interpolate::interpolate;
+use crate::points::Histogram;
+
+/// How many keys a sketch has at most. What is below goes to the lowest of them.
+const MAX_BINS: usize = 4096;
+
+/// The most that one written bin can count; a key with more is written repeatedly.
+const MAX_COUNT: u64 = u16::MAX as u64;
+
+/// How many values a sketch can have: with more, it would be written as more bins than a payload holds.
+const MAX_VALUES: u64 = 65_536 * MAX_COUNT;
+
+/// A distribution as counts of values that are nearly the same, with what is exactly known of all.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sketch {
+    /// By key, each once, none without values.
+    bins: Vec<Bin>,
+    /// How many values there are: the sum of all bins.
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bin {
+    key: i16,
+    count: u64,
+}
+
+impl Sketch {
+    /// What these histograms counted together: bucket by bucket, with linear interpolation in each.
+    ///
+    /// Nothing without values, or with so many (four thousand million) that no payload has room for it.
+    pub(crate) fn of(histograms: &[Histogram<'_>]) -> Option<Self> {
+        let mut whole: Option<Self> = None;
+        for histogram in histograms {
+            let sketch = Self::of_one(histogram);
+            whole = match (whole, sketch) {
+                (Some(whole), Some(sketch)) => Some(whole.merge(sketch)),
+                (whole, sketch) => whole.or(sketch),
+            };
+        }
+        whole.filter(|sketch| sketch.count <= MAX_VALUES)
+    }
+
+    fn of_one(histogram: &Histogram<'_>) -> Option<Self> {
+        let mut bins: Vec<Bin> = Vec::new();
+        let (mut count, mut sum) = (0_u64, 0.0);
+        let (mut min, mut max) = (None, 0.0);
+        for bucket in histogram.buckets() {
+            interpolate(bucket.lower, bucket.upper, bucket.count, |key, count| {
+                bins.push(Bin { key, count });
+            });
+            count = count.saturating_add(bucket.count);
+            sum += (bucket.lower / 2.0 + bucket.upper / 2.0) * bucket.count as f64;
+            min = min.or(Some(bucket.lower));
+            max = bucket.upper;
+        }
+        Some(Self {
+            bins: joined(bins),
+            count,
+            sum: finite(histogram.sum().unwrap_or(sum)),
+            min: min.map(|min| histogram.min().unwrap_or(min))?,
+            max: histogram.max().unwrap_or(max),
+        })
+    }
+
+    /// What both counted.
+    pub(crate) fn merge(self, other: Self) -> Self {
+        let mut bins = self.bins;
+        bins.extend(other.bins);
+        Self {
+            bins: joined(bins),
+            count: self.count.saturating_add(other.count),
+            sum: finite(self.sum + other.sum),
+            min: self.min.min(other.min),
+            max: self.max.max(other.max),
+        }
+    }
+
+    /// The mean of all values.
+    pub(crate) fn mean(&self) -> f64 {
+        self.sum / self.count as f64
+    }
+
+    /// Keys and counts as they are written: a key is repeated when its count is beyond 16 bits.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (i16, u16)> {
+        self.bins.iter().flat_map(|bin| {
+            let full = bin.count / MAX_COUNT;
+            let rest = (bin.count % MAX_COUNT) as u16; // Below `u16::MAX`.
+            let full = (0..full).map(|_| u16::MAX);
+            full.chain((rest > 0).then_some(rest)).map(|count| (bin.key, count))
+        })
+    }
+}
+
+/// Each key once and in order, and not too many of them.
+fn joined(mut bins: Vec<Bin>) -> Vec<Bin> {
+    bins.sort_by_key(|bin| bin.key);
+    bins.dedup_by(|bin, kept| {
+        let is_same = bin.key == kept.key;
+        if is_same {
+            kept.count = kept.count.saturating_add(bin.count);
+        }
+        is_same
+    });
+    let beyond = bins.len().saturating_sub(MAX_BINS);
+    let removed = bins.drain(..beyond).fold(0_u64, |sum, bin| sum.saturating_add(bin.count));
+    if let Some(lowest) = bins.first_mut() {
+        lowest.count = lowest.count.saturating_add(removed);
+    }
+    bins
+}
+
+fn finite(sum: f64) -> f64 {
+    sum.clamp(f64::MIN, f64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Buckets as bins.
+
+use super::key::{bin_of, key, upper_edge};
+
+/// Hands the `count` values between `lower` and `upper` out to the keys from that of `lower` to that of `upper`, as if
+/// they lay at even distances. Keys rise, and the counts add up to `count`.
+///
+/// A value that has a bucket for itself so lands in its middle, and not at one of its ends.
+pub(super) fn interpolate(lower: f64, upper: f64, count: u64, mut put: impl FnMut(i16, u64)) {
+    let (first, last) = (key(lower), key(upper));
+    if first >= last {
+        put(first, count);
+        return;
+    }
+    let (mut key, mut done) = (first, 0);
+    let mut edge = upper_edge(key);
+    // One turn per bin that gets something, however many lie in between.
+    loop {
+        let share = (done as f64 + 0.5) / count as f64;
+        let next = lower * (1.0 - share) + upper * share;
+        if next >= edge {
+            key = bin_of(next).max(key).min(last);
+            edge = upper_edge(key);
+        }
+        let end = if key == last {
+            count
+        } else {
+            let share = share_below(edge, lower, upper);
+            ((share * count as f64).round() as u64).max(done + 1).min(count)
+        };
+        put(key, end - done);
+        done = end;
+        if done >= count {
+            return;
+        }
+        // Each turn goes on at least by one key, so that rounding cannot make it many turns.
+        key += 1;
+        edge = upper_edge(key);
+    }
+}
+
+/// Halved first: the distance of two floats may be more than a float can hold.
+fn share_below(edge: f64, lower: f64, upper: f64) -> f64 {
+    (edge / 2.0 - lower / 2.0) / (upper / 2.0 - lower / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::key::value;
+    use super::*;
+
+    fn bins(lower: f64, upper: f64, count: u64) -> Vec<(i16, u64)> {
+        let mut bins = Vec::new();
+        interpolate(lower, upper, count, |key, count| bins.push((key, count)));
+        bins
+    }
+
+    #[test]
+    fn no_count_is_lost_and_keys_rise_between_the_bounds() {
+        let bounds = [
+            f64::MIN,
+            -1e12,
+            -1.0,
+            -1e-300,
+            0.0,
+            f64::from_bits(1),
+            1e-9,
+            0.005,
+            1.0,
+            1.01,
+            2.0,
+            1e9,
+            f64::MAX,
+        ];
+        for (at, &lower) in bounds.iter().enumerate() {
+            for &upper in &bounds[at..] {
+                for count in [1, 2, 3, 7, 100, 65_536, 1 << 40, u64::MAX] {
+                    let bins = bins(lower, upper, count);
+                    let what = format!("{count} in {lower}..{upper}");
+                    assert_eq!(
+                        bins.iter().map(|bin| u128::from(bin.1)).sum::<u128>(),
+                        count.into()
+                    );
+                    assert!(bins.iter().all(|bin| bin.1 > 0), "{what}");
+                    assert!(bins.windows(2).all(|pair| pair[0].0 < pair[1].0), "{what}");
+                    let ends = (bins[0].0, bins[bins.len() - 1].0);
+                    assert!(ends.0 >= key(lower) && ends.1 <= key(upper), "{what}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_bin_gets_what_its_part_of_the_distance_makes() {
+        let total = 1_000_000;
+        let (lower, upper) = (1.0, 4.0);
+        for (at, count) in bins(lower, upper, total) {
+            let from = value(at).max(lower);
+            let to = if at == key(upper) { upper } else { value(at + 1).min(upper) };
+            let expected = (to - from).max(0.0) / (upper - lower) * total as f64;
+            assert!((count as f64 - expected).abs() <= 1.0, "{at}: {count} and not {expected}");
+        }
+    }
+
+    #[test]
+    fn a_distance_beyond_all_floats_is_shared_out_too() {
+        assert_eq!(bins(f64::MIN, f64::MAX, 1000), [(-32766, 500), (32766, 500)]);
+    }
+
+    #[test]
+    fn a_single_value_lands_in_the_middle() {
+        for (lower, upper, middle) in
+            [(1.0, 3.0, 2.0), (0.0, 1.0, 0.5), (-4.0, 2.0, -1.0), (-3.0, 3.0, 0.0)]
+        {
+            assert_eq!(bins(lower, upper, 1), [(bin_of(middle), 1)], "{lower}..{upper}");
+        }
+        assert_eq!(bins(2.0, 2.0, 5), [(key(2.0), 5)]);
+    }
+
+    #[test]
+    fn the_work_does_not_grow_with_the_count() {
+        let mut turns = 0;
+        interpolate(-1e15, 1e15, u64::MAX, |_, _| turns += 1);
+        assert!(turns < 8000, "{turns}");
+    }
+}

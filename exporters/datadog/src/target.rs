@@ -1,0 +1,227 @@
+//! The Datadog target, in any of its modes.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use meterkit_core::{Attributes, Temporality};
+use meterkit_http::TlsError;
+use meterkit_otlp::{BuildError as OtlpError, OtlpConfig, OtlpTarget, Protocol};
+use meterkit_otlp::{EndpointError as OtlpEndpointError, TemporalityPreference};
+use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
+
+use crate::agent::{AgentConfig, AgentTarget};
+use crate::api::ApiTarget;
+use crate::config::{DatadogConfig, EndpointError};
+use crate::mode::Mode;
+
+/// Sends snapshots to Datadog: `OTEL_METRICS_EXPORTER=datadog`.
+///
+/// - **`api`** sends to Datadog's intake. Counters become counts with the interval that they cover, up-down counters and
+///   gauges become gauges, and histograms real distributions, with percentiles that Datadog computes over all hosts.
+///   Of a series to which nothing was added, nothing is sent. The key is checked when the pipeline starts.
+/// - **`agent`** sends to an agent over DogStatsD: see [`AgentTarget`].
+/// - **`otlp`** sends differences to Datadog's intake of OTLP, or to an agent's. `DD_ENV`, `DD_SERVICE`, `DD_VERSION` and
+///   `DD_HOSTNAME` become the attributes of the resource that Datadog reads them from.
+///
+/// A delivery that fails loses nothing: what was not delivered is a part of the next difference. A payload that Datadog
+/// will never take is dropped, counted in `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and told
+/// of once; a key that is refused is no reason to drop any.
+#[derive(Debug)]
+pub struct DatadogTarget {
+    config: DatadogConfig,
+    sender: Sender,
+}
+
+#[derive(Debug)]
+enum Sender {
+    Api(Box<ApiTarget>),
+    /// Made with the first snapshot, which knows the resource.
+    Agent(Option<Box<AgentTarget>>),
+    Otlp(Box<OtlpTarget>),
+}
+
+impl DatadogTarget {
+    /// A target with these settings. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When it could never send: encryption or a compression that is not built in, a URL that is none, or a site without the
+    /// intake of OTLP that is asked for.
+    pub fn new(config: DatadogConfig) -> Result<Self, BuildError> {
+        if !config.compression.is_built_in() {
+            return Err(BuildError::CompressionNotBuiltIn);
+        }
+        let sender = match config.mode {
+            Mode::Api => Sender::Api(Box::new(ApiTarget::new(config.clone())?)),
+            Mode::Agent => Sender::Agent(None),
+            Mode::Otlp => Sender::Otlp(Box::new(OtlpTarget::new(otlp(&config)?)?)),
+        };
+        Ok(Self { config, sender })
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &DatadogConfig {
+        &self.config
+    }
+}
+
+/// The settings of the OTLP target below.
+fn otlp(config: &DatadogConfig) -> Result<OtlpConfig, BuildError> {
+    let url = match (&config.endpoint, &config.api_key) {
+        (Some(endpoint), _) => endpoint.to_string(),
+        (None, Some(_)) => config.site.otlp_url().ok_or(BuildError::NoOtlpIntake(config.site))?,
+        (None, None) => format!("http://{}:4318/v1/metrics", in_url(&config.agent_host)),
+    };
+    let otlp = OtlpConfig::new(Protocol::HttpProtobuf, &url)?
+        .with_name(config.name.clone())
+        // What Datadog asks for: it refuses totals.
+        .with_temporality(TemporalityPreference::Delta)
+        .with_compression(config.compression)
+        .with_timeout(Some(config.timeout))
+        .with_max_request_bytes(OTLP_LIMIT)
+        .with_proxies(config.proxies.clone());
+    match &config.api_key {
+        Some(key) => otlp.with_header("dd-api-key", key.expose()).map_err(|_| BuildError::Key),
+        None => Ok(otlp),
+    }
+}
+
+/// What Datadog takes before compression, with some room: payloads of 500 KB compressed, or 5 MB plain.
+const OTLP_LIMIT: usize = 4 * 1024 * 1024;
+
+/// An IPv6 address stands in brackets there.
+fn in_url(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+}
+
+fn agent(config: &DatadogConfig, snapshot: &Snapshot) -> AgentTarget {
+    let container = snapshot.resource.get("container.id").map(ToString::to_string);
+    let agent = AgentConfig::new(config.agent.clone())
+        .with_name(config.name.clone())
+        .with_tags(config.common_tags(snapshot))
+        .with_scope_tags(config.scope_tags)
+        .with_container_id(container)
+        .with_external_data(config.external_data.clone());
+    AgentTarget::new(agent)
+}
+
+/// The resource with what Datadog's variables say in place of it. `None` when they say nothing.
+fn overridden(config: &DatadogConfig, resource: &Attributes) -> Option<Attributes> {
+    const ATTRIBUTES: [(&str, &str); 3] = [
+        ("DD_ENV", "deployment.environment.name"),
+        ("DD_SERVICE", "service.name"),
+        ("DD_VERSION", "service.version"),
+    ];
+    let of_variables = ATTRIBUTES.into_iter().filter_map(|(variable, attribute)| {
+        Some((attribute, config.tag_variables.get(variable)?.clone()))
+    });
+    let host = config.host.clone().map(|host| ("datadog.host.name", host));
+    let others: Vec<_> = of_variables.chain(host).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let kept = resource.iter().filter(|(key, _)| others.iter().all(|(other, _)| other != key));
+    let kept = kept.map(|(key, value)| (key.to_owned().into(), value.clone()));
+    let others = others.iter().map(|(key, value)| ((*key).into(), value.clone().into()));
+    Some(Attributes::from_pairs(kept.chain(others)))
+}
+
+impl Target for DatadogTarget {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn endpoint(&self) -> String {
+        match &self.sender {
+            Sender::Api(target) => target.endpoint(),
+            Sender::Agent(_) => self.config.agent.to_string(),
+            Sender::Otlp(target) => target.endpoint(),
+        }
+    }
+
+    fn server(&self) -> Option<(String, u16)> {
+        match &self.sender {
+            Sender::Api(target) => target.server(),
+            Sender::Agent(_) => None,
+            Sender::Otlp(target) => target.server(),
+        }
+    }
+
+    fn temporality(&self) -> Temporality {
+        Temporality::Delta
+    }
+
+    fn rejected(&self) -> u64 {
+        match &self.sender {
+            Sender::Api(target) => target.rejected(),
+            Sender::Agent(target) => target.as_ref().map_or(0, |target| target.rejected()),
+            Sender::Otlp(target) => target.rejected(),
+        }
+    }
+
+    fn is_partway(&self) -> bool {
+        match &self.sender {
+            Sender::Api(target) => target.is_partway(),
+            Sender::Agent(target) => target.as_ref().is_some_and(|target| target.is_partway()),
+            Sender::Otlp(target) => target.is_partway(),
+        }
+    }
+
+    fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
+        match &self.sender {
+            Sender::Api(target) => Box::pin(target.check()),
+            Sender::Agent(_) | Sender::Otlp(_) => Box::pin(std::future::ready(Ok(()))),
+        }
+    }
+
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        let config = &self.config;
+        match &mut self.sender {
+            Sender::Api(target) => Box::pin(target.export(snapshot)),
+            Sender::Agent(target) => {
+                target.get_or_insert_with(|| Box::new(agent(config, snapshot))).export(snapshot)
+            }
+            Sender::Otlp(target) => match overridden(config, &snapshot.resource) {
+                None => target.export(snapshot),
+                Some(resource) => {
+                    let snapshot = Snapshot { resource, ..snapshot.clone() };
+                    Box::pin(async move { target.export(&snapshot).await })
+                }
+            },
+        }
+    }
+}
+
+/// Why a target cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Encryption cannot be set up.
+    #[error("Datadog endpoint `{endpoint}`: {problem}")]
+    Tls {
+        /// Where it was to send to.
+        endpoint: String,
+        /// What is wrong.
+        problem: TlsError,
+    },
+    /// The compression is not part of this build.
+    #[error(
+        "compression `zstd` is not built in; enable the feature `zstd` of meterkit-datadog, or use `gzip`"
+    )]
+    CompressionNotBuiltIn,
+    /// The endpoint cannot be sent to.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The key can stand in no request.
+    #[error("Datadog API key holds a character that no key has; copy it again")]
+    Key,
+    /// Datadog has no intake of OTLP at this site.
+    #[error("Datadog has no intake of OTLP at `{0}`; use the mode `api`, or name an endpoint")]
+    NoOtlpIntake(crate::Site),
+    /// The OTLP target below cannot be made.
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
+    /// The URL for OTLP cannot be sent to.
+    #[error(transparent)]
+    OtlpEndpoint(#[from] OtlpEndpointError),
+}
