@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 
-use meterkit_core::{AttributeValue, Attributes, prometheus_name};
+use meterkit_core::prometheus_name::{self, series_label};
+use meterkit_core::{AttributeValue, Attributes};
 use opentelemetry::InstrumentationScope;
 
 use crate::text;
@@ -76,17 +77,6 @@ pub(crate) fn may_become_equal<'a>(series: impl Iterator<Item = &'a Attributes>)
         }
     }
     false
-}
-
-/// The label's name for an attribute key of a series. Names that are taken, by buckets, by the scope or by Prometheus
-/// itself, get a prefix.
-fn series_label(key: &str) -> Cow<'_, str> {
-    let label = prometheus_name::label(key);
-    let taken = ["otel_scope_", "__"].iter().any(|prefix| label.starts_with(prefix));
-    if taken || label == "le" || label == "quantile" {
-        return Cow::Owned(format!("exported_{label}"));
-    }
-    label
 }
 
 /// To Prometheus an empty label is none.

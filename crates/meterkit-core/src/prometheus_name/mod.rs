@@ -103,6 +103,17 @@ pub fn label(key: &str) -> Cow<'_, str> {
     Cow::Owned(label)
 }
 
+/// The label's name for an attribute key of a series. Names that are taken, by buckets, by the scope or by Prometheus
+/// itself, get a prefix.
+pub fn series_label(key: &str) -> Cow<'_, str> {
+    let label = label(key);
+    let taken = ["otel_scope_", "__"].iter().any(|prefix| label.starts_with(prefix));
+    if taken || label == "le" || label == "quantile" {
+        return Cow::Owned(format!("exported_{label}"));
+    }
+    label
+}
+
 /// Whether `name` is `word`, or ends with it after a `_`.
 fn ends_with_word(name: &str, word: &str) -> bool {
     match name.strip_suffix(word) {
@@ -184,6 +195,19 @@ mod tests {
             ("", "_"),
         ] {
             assert_eq!(label(key), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn labels_of_series_are_never_those_of_buckets_or_scopes() {
+        for (key, expected) in [
+            ("http.route", "http_route"),
+            ("le", "exported_le"),
+            ("quantile", "exported_quantile"),
+            ("otel.scope_x", "exported_otel_scope_x"),
+            ("_.x", "exported___x"),
+        ] {
+            assert_eq!(series_label(key), expected, "{key}");
         }
     }
 }

@@ -1,0 +1,187 @@
+//! A dashboard.
+
+use meterkit_core::Catalogue;
+
+use crate::instrument::{Buckets, Instrument};
+use crate::panels::{Drawing, Row};
+use crate::variables::Variables;
+use crate::{classic, self_metrics, stable_json, uid, v2};
+
+/// A Grafana dashboard of the instruments in a catalogue.
+///
+/// There is a row per scope. A counter is shown as its rate, an up-down counter as its sum over instances, a gauge with
+/// a line per instance, and a histogram as its rate, its quantiles (p50, p95, p99) and a heat map. Units are Grafana's,
+/// descriptions are the panels' help. Variables choose the data source, the services (`job`), their instances, and
+/// among the values of each label whose values are known.
+///
+/// Metrics are expected by the names that the Prometheus exporter gives them. Prometheus makes the same ones of OTLP;
+/// Mimir does with `-distributor.otel-metric-suffixes-enabled`, as Grafana Cloud has it.
+///
+/// ```no_run
+/// use meterkit_core::Registry;
+/// use meterkit_dashboard::Dashboard;
+///
+/// let registry = Registry::new();
+/// let _queue = registry.scoped("plugin", "catalog").gauge::<i64>("queue.length").build()?;
+///
+/// let dashboard = Dashboard::new("Catalog")
+///     .namespace("acme")
+///     .of(&registry.catalogue())
+///     .link("Runbook", "https://example.com/runbook");
+/// std::fs::write("dashboards/catalog.json", dashboard.to_classic_json()).unwrap();
+/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Dashboard {
+    title: String,
+    namespace: String,
+    description: String,
+    instruments: Vec<Instrument>,
+    links: Vec<Link>,
+    has_self_metrics: bool,
+    histograms: Histograms,
+    recorded_quantiles: bool,
+}
+
+/// In which form Prometheus has the histograms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Histograms {
+    /// Those with bounds as series per bucket, exponential ones as native histograms: what arrives by OTLP and by
+    /// remote write.
+    #[default]
+    ByInstrument,
+    /// All as series per bucket: what a scrape of the text format has. Exponential ones then have a rate and a mean
+    /// only.
+    Classic,
+    /// All as native histograms: where the server converts those with bounds (`convert_classic_histograms_to_nhcb`).
+    Native,
+}
+
+/// A link above the panels.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) title: String,
+    pub(crate) url: String,
+}
+
+/// All that is shown, whatever the format.
+#[derive(Debug)]
+pub(crate) struct Sheet<'a> {
+    pub(crate) uid: String,
+    pub(crate) title: &'a str,
+    pub(crate) description: &'a str,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) variables: Variables,
+    pub(crate) links: &'a [Link],
+}
+
+impl Dashboard {
+    /// A dashboard without panels. The title, with the [namespace](Self::namespace), also makes its identifier.
+    pub fn new(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            namespace: String::new(),
+            description: String::new(),
+            instruments: Vec::new(),
+            links: Vec::new(),
+            has_self_metrics: false,
+            histograms: Histograms::default(),
+            recorded_quantiles: false,
+        }
+    }
+
+    /// Tells apart dashboards of the same title, of two programs for example. Default: empty.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// What the dashboard is for. Default: empty.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = description.into();
+        self
+    }
+
+    /// Adds the instruments of `catalogue`. In whichever order they come, the dashboard is the same.
+    #[must_use]
+    pub fn of(mut self, catalogue: &Catalogue) -> Self {
+        self.instruments.extend(catalogue.entries.iter().map(Instrument::of));
+        self.instruments.sort();
+        self.instruments.dedup();
+        self
+    }
+
+    /// Adds a last row with what `meterkit` tells of itself: exports, collections, series, callbacks. Default: no such
+    /// row.
+    #[must_use]
+    pub fn with_self_metrics(mut self) -> Self {
+        self.has_self_metrics = true;
+        self
+    }
+
+    /// Adds a link above the panels, in the order of calls. The URL may use variables: `${service}`, `${instance}`,
+    /// `${__from}`. A link to the other dashboards of `meterkit` is always there.
+    #[must_use]
+    pub fn link(mut self, title: impl Into<String>, url: impl Into<String>) -> Self {
+        self.links.push(Link { title: title.into(), url: url.into() });
+        self
+    }
+
+    /// In which form Prometheus has the histograms. Default: [`Histograms::ByInstrument`].
+    #[must_use]
+    pub fn histograms(mut self, histograms: Histograms) -> Self {
+        self.histograms = histograms;
+        self
+    }
+
+    /// Takes quantiles and heat maps from what [`Rules::recording`](crate::Rules::recording) has recorded, which is
+    /// cheaper where there are many instances. They are then over 5 minutes, and of all instances. Default: they are
+    /// computed from the histograms themselves.
+    #[must_use]
+    pub fn recorded_quantiles(mut self) -> Self {
+        self.recorded_quantiles = true;
+        self
+    }
+
+    /// The identifier, by which Grafana knows the dashboard again: it stays the same as long as title and namespace do.
+    pub fn uid(&self) -> String {
+        uid::dashboard(&self.namespace, &self.title)
+    }
+
+    /// The dashboard as classic JSON, which every Grafana since version 9 imports.
+    pub fn to_classic_json(&self) -> String {
+        stable_json::write(&classic::dashboard(&self.sheet()))
+    }
+
+    /// The dashboard as a resource of schema v2 (`dashboard.grafana.app/v2`), for Grafana 13 and newer.
+    pub fn to_v2_json(&self) -> String {
+        stable_json::write(&v2::dashboard(&self.sheet()))
+    }
+
+    fn sheet(&self) -> Sheet<'_> {
+        let variables = Variables::of(&self.instruments);
+        let drawing = Drawing {
+            variables: &variables,
+            histograms: self.histograms,
+            recorded_quantiles: self.recorded_quantiles,
+        };
+        let own = if self.has_self_metrics { self_metrics::instruments() } else { Vec::new() };
+        let rows = drawing.rows(&[&*self.instruments, &own].concat());
+        let uid = self.uid();
+        let (title, description) = (&*self.title, &*self.description);
+        Sheet { uid, title, description, rows, variables, links: &self.links }
+    }
+}
+
+impl Histograms {
+    pub(crate) fn is_native(self, buckets: Buckets) -> bool {
+        match self {
+            Self::ByInstrument => buckets == Buckets::Exponential,
+            Self::Classic => false,
+            Self::Native => true,
+        }
+    }
+}

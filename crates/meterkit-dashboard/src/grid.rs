@@ -1,0 +1,69 @@
+//! Where panels stand.
+
+use crate::panels::Panel;
+
+/// Columns of Grafana's grid.
+pub(crate) const COLUMNS: u32 = 24;
+
+/// Columns of a panel: three stand side by side.
+const WIDTH: u32 = 8;
+
+/// The height of a panel, and that of the line with a row's title.
+const HEIGHT: u32 = 8;
+pub(crate) const TITLE_HEIGHT: u32 = 1;
+
+/// The place of a panel within its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) x: u32,
+    pub(crate) y: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+/// Places from left to right. Panels of one instrument stay in one line.
+pub(crate) fn places(panels: &[Panel]) -> Vec<Place> {
+    let mut places = Vec::with_capacity(panels.len());
+    let (mut x, mut y) = (0, 0);
+    for of_instrument in panels.chunk_by(|_, next| next.belongs_to_previous) {
+        let width = WIDTH * u32::try_from(of_instrument.len()).unwrap_or(1);
+        if x + width > COLUMNS && x > 0 {
+            (x, y) = (0, y + HEIGHT);
+        }
+        for _ in of_instrument {
+            places.push(Place { x, y, width: WIDTH, height: HEIGHT });
+            x += WIDTH;
+        }
+    }
+    places
+}
+
+/// How high a row is, without its title.
+pub(crate) fn height(places: &[Place]) -> u32 {
+    places.iter().map(|place| place.y + place.height).max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panels::View;
+
+    #[test]
+    fn panels_of_one_instrument_stay_side_by_side() {
+        let panel = |belongs_to_previous| Panel {
+            id: 1,
+            title: String::new(),
+            description: String::new(),
+            view: View::Lines,
+            unit: String::new(),
+            queries: Vec::new(),
+            belongs_to_previous,
+        };
+        // A counter, a histogram, a gauge.
+        let panels = [false, false, true, true, false].map(panel);
+        let places = places(&panels);
+        let at: Vec<_> = places.iter().map(|place| (place.x, place.y)).collect();
+        assert_eq!(at, [(0, 0), (0, 8), (8, 8), (16, 8), (0, 16)]);
+        assert_eq!(height(&places), 24);
+    }
+}

@@ -1,0 +1,244 @@
+//! Panels: what to show of an instrument, and how to ask for it.
+
+use std::collections::BTreeMap;
+
+use crate::dashboard::Histograms;
+use crate::instrument::{Buckets, Instrument, Shape};
+use crate::promql::{self, RATE_INTERVAL, Selector};
+use crate::uid::PanelIds;
+use crate::variables::{INSTANCE, SERVICE, Variables};
+use crate::{recording, text, unit};
+
+/// Labels whose values are not known may have any number of them: so many lines are shown, those of the highest value.
+const MOST_LINES: u32 = 20;
+
+/// Quantiles that are shown and recorded, with their names.
+pub(crate) const QUANTILES: [(f64, &str); 3] = [(0.5, "p50"), (0.95, "p95"), (0.99, "p99")];
+
+/// A row of a dashboard: a scope.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) id: u32,
+    pub(crate) title: String,
+    pub(crate) panels: Vec<Panel>,
+}
+
+/// A panel.
+#[derive(Clone, Debug)]
+pub(crate) struct Panel {
+    pub(crate) id: u32,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) view: View,
+    /// Grafana's identifier of the unit.
+    pub(crate) unit: String,
+    pub(crate) queries: Vec<Query>,
+    /// Whether it must stand beside the panel before it.
+    pub(crate) belongs_to_previous: bool,
+}
+
+/// How a panel shows its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    Lines,
+    HeatMap,
+}
+
+/// An expression and how its series are called.
+#[derive(Clone, Debug)]
+pub(crate) struct Query {
+    pub(crate) expression: String,
+    pub(crate) legend: String,
+}
+
+/// What panels are made with.
+#[derive(Debug)]
+pub(crate) struct Drawing<'a> {
+    pub(crate) variables: &'a Variables,
+    pub(crate) histograms: Histograms,
+    pub(crate) recorded_quantiles: bool,
+}
+
+impl Drawing<'_> {
+    /// A row per scope, for instruments that are ordered by scope.
+    pub(crate) fn rows(&self, instruments: &[Instrument]) -> Vec<Row> {
+        let shared = shared_families(instruments);
+        let mut ids = PanelIds::default();
+        let of_scope = instruments.chunk_by(|a, b| scope(a) == scope(b));
+        let row = |of_scope: &[Instrument]| {
+            let title = of_scope.first().map(row_title).unwrap_or_default();
+            let mut panels = Vec::new();
+            for instrument in of_scope {
+                let is_shared = shared.get(&*instrument.family).is_some_and(|count| *count > 1);
+                panels.extend(self.panels(instrument, is_shared, &mut ids));
+            }
+            Row { id: ids.next(&["row", &title]), title, panels }
+        };
+        of_scope.map(row).collect()
+    }
+
+    fn panels(&self, instrument: &Instrument, is_shared: bool, ids: &mut PanelIds) -> Vec<Panel> {
+        let views = match instrument.shape {
+            Shape::Counter => vec![self.rate(instrument, is_shared)],
+            Shape::Total => vec![self.total(instrument, is_shared)],
+            Shape::Level => vec![self.level(instrument, is_shared)],
+            Shape::Histogram(buckets) => self.histogram(instrument, buckets, is_shared),
+        };
+        let name = text::title(instrument.short_name());
+        let version = instrument.scope_version.as_deref().unwrap_or_default();
+        let panel = |(at, drawn): (usize, Drawn)| Panel {
+            id: ids.next(&[&instrument.scope, version, &instrument.name, drawn.what]),
+            title: match drawn.what {
+                "" => name.clone(),
+                what => format!("{name}, {what}"),
+            },
+            description: text::shown(&instrument.description),
+            view: drawn.view,
+            unit: drawn.unit,
+            queries: drawn.queries,
+            belongs_to_previous: at > 0,
+        };
+        views.into_iter().enumerate().map(panel).collect()
+    }
+
+    fn rate(&self, instrument: &Instrument, is_shared: bool) -> Drawn {
+        let unit = unit::of_rate(&instrument.unit);
+        let rate = self.select(instrument, is_shared).rate(RATE_INTERVAL);
+        let mut query = by_labels(instrument, "sum", &[], &rate);
+        if unit.divisor > 1 {
+            query.expression = format!("{} / {}", query.expression, unit.divisor);
+        }
+        Drawn::lines("per second", unit.unit, vec![query])
+    }
+
+    fn total(&self, instrument: &Instrument, is_shared: bool) -> Drawn {
+        let total = self.select(instrument, is_shared).to_string();
+        let query = by_labels(instrument, "sum", &[], &total);
+        Drawn::lines("", unit::of_value(&instrument.unit, &instrument.name), vec![query])
+    }
+
+    /// Those of several instances do not add up: each has a line.
+    fn level(&self, instrument: &Instrument, is_shared: bool) -> Drawn {
+        let level = self.select(instrument, is_shared).to_string();
+        let query = by_labels(instrument, "max", &["instance"], &level);
+        Drawn::lines("", unit::of_value(&instrument.unit, &instrument.name), vec![query])
+    }
+
+    fn histogram(&self, instrument: &Instrument, buckets: Buckets, is_shared: bool) -> Vec<Drawn> {
+        let is_native = self.histograms.is_native(buckets);
+        let of = self.select(instrument, is_shared);
+        let unit = unit::of_value(&instrument.unit, &instrument.name);
+
+        let rates = |part: &str| match is_native {
+            true => format!("histogram{part}({})", of.rate(RATE_INTERVAL)),
+            false => of.part(part).rate(RATE_INTERVAL),
+        };
+        let counts = by_labels(instrument, "sum", &[], &rates("_count"));
+        let per_second = Drawn::lines("per second", "cps".to_owned(), vec![counts]);
+        if !buckets.have_quantiles(is_native) {
+            let sum = promql::sum_by(&[], &rates("_sum"));
+            let count = promql::sum_by(&[], &rates("_count"));
+            let mean = Query { expression: format!("{sum} / {count}"), legend: "mean".to_owned() };
+            return vec![per_second, Drawn::lines("mean", unit, vec![mean])];
+        }
+
+        let by: &[&str] = if is_native { &[] } else { &["le"] };
+        let family = of.part(if is_native { "" } else { "_bucket" });
+        let (rates, increases) = if self.recorded_quantiles {
+            let recorded = self.recorded(instrument, is_native, is_shared);
+            (recorded.to_string(), recorded.to_string())
+        } else {
+            (family.rate(RATE_INTERVAL), family.increase(RATE_INTERVAL))
+        };
+        let rates = promql::sum_by(by, &rates);
+        let quantile = |(quantile, name): (f64, &str)| Query {
+            expression: promql::quantile(quantile, &rates),
+            legend: name.to_owned(),
+        };
+        let quantiles = QUANTILES.into_iter().map(quantile).collect();
+        let cells = Query {
+            expression: promql::sum_by(by, &increases),
+            legend: if is_native { String::new() } else { "{{le}}".to_owned() },
+        };
+        vec![
+            per_second,
+            Drawn::lines("quantiles", unit.clone(), quantiles),
+            Drawn { what: "heat map", view: View::HeatMap, unit, queries: vec![cells] },
+        ]
+    }
+
+    /// The series of an instrument that the variables let through.
+    fn select(&self, instrument: &Instrument, is_shared: bool) -> Selector {
+        let all = Selector::new(&instrument.family);
+        let all = all.variable("job", SERVICE).variable("instance", INSTANCE);
+        self.narrow(all, instrument, is_shared)
+    }
+
+    /// The rates of a histogram's buckets that a rule has recorded, over all instances.
+    fn recorded(&self, instrument: &Instrument, is_native: bool, is_shared: bool) -> Selector {
+        let name = recording::rates_name(&instrument.family, is_native);
+        self.narrow(Selector::new(name).variable("job", SERVICE), instrument, is_shared)
+    }
+
+    fn narrow(&self, all: Selector, instrument: &Instrument, is_shared: bool) -> Selector {
+        let closed = instrument.closed_labels();
+        let variables =
+            closed.filter_map(|label| Some((&label.name, self.variables.of_label(&label.name)?)));
+        let narrowed = variables.fold(all, |all, (label, variable)| all.variable(label, variable));
+        // Not always: what comes by OTLP may have no labels that tell the scope.
+        if !is_shared {
+            return narrowed;
+        }
+        let version = instrument.scope_version.as_deref().unwrap_or_default();
+        narrowed.equal("otel_scope_name", &instrument.scope).equal("otel_scope_version", version)
+    }
+}
+
+/// A panel that has no place yet.
+struct Drawn {
+    /// What is shown of the instrument, if it is not simply its value.
+    what: &'static str,
+    view: View,
+    unit: String,
+    queries: Vec<Query>,
+}
+
+impl Drawn {
+    fn lines(what: &'static str, unit: String, queries: Vec<Query>) -> Self {
+        Self { what, view: View::Lines, unit, queries }
+    }
+}
+
+/// A line for each set of labels.
+fn by_labels(instrument: &Instrument, operator: &str, first: &[&str], of: &str) -> Query {
+    let own = instrument.labels.iter().map(|label| &*label.name);
+    let labels: Vec<_> = first.iter().copied().chain(own).collect();
+    let mut expression = promql::aggregate(operator, &labels, of);
+    if instrument.has_open_labels() {
+        expression = format!("topk({MOST_LINES}, {expression})");
+    }
+    let legend: Vec<_> = labels.iter().map(|label| format!("{{{{{label}}}}}")).collect();
+    let legend = if legend.is_empty() { "all".to_owned() } else { legend.join(" ") };
+    Query { expression, legend }
+}
+
+/// How many instruments have each name in Prometheus: those of different scopes differ in the labels of their scopes
+/// only.
+pub(crate) fn shared_families(instruments: &[Instrument]) -> BTreeMap<&str, usize> {
+    let mut shared = BTreeMap::new();
+    for instrument in instruments {
+        *shared.entry(&*instrument.family).or_default() += 1;
+    }
+    shared
+}
+
+fn scope(instrument: &Instrument) -> (&str, Option<&str>) {
+    (&instrument.scope, instrument.scope_version.as_deref())
+}
+
+fn row_title(instrument: &Instrument) -> String {
+    match &instrument.scope_version {
+        Some(version) => text::title(&format!("{} {version}", instrument.scope)),
+        None => text::title(&instrument.scope),
+    }
+}

@@ -1,0 +1,208 @@
+//! What `meterkit` tells of itself: no catalogue lists it, as each of these metrics comes with its first value.
+
+use meterkit_core::Descriptor;
+use meterkit_core::prometheus_name::{self, FamilyType};
+
+use crate::instrument::{Buckets, Instrument, Label, Shape};
+
+/// The scope of these metrics.
+const SCOPE: &str = "meterkit";
+
+/// A metric of the scope `meterkit`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SelfMetric {
+    name: &'static str,
+    unit: &'static str,
+    shape: Shape,
+    labels: &'static [&'static str],
+    description: &'static str,
+}
+
+pub(crate) const EXPORTED: SelfMetric = SelfMetric {
+    name: "otel.sdk.exporter.metric_data_point.exported",
+    unit: "{data_point}",
+    shape: Shape::Counter,
+    labels: &[COMPONENT_TYPE, COMPONENT, ERROR],
+    description: "Points whose export has finished, well or not.",
+};
+pub(crate) const LAST_SUCCESS: SelfMetric = SelfMetric {
+    name: "meterkit.target.last_success",
+    unit: "s",
+    shape: Shape::Level,
+    labels: &[COMPONENT_TYPE, COMPONENT],
+    description: "When an export last succeeded, since 1970.",
+};
+pub(crate) const OVERFLOW: SelfMetric = SelfMetric {
+    name: "meterkit.overflow",
+    unit: "{lookup}",
+    shape: Shape::Counter,
+    labels: &[INSTRUMENT],
+    description: "Look-ups that got the overflow series; those of threads that come at once may \
+                  count as one.",
+};
+pub(crate) const DROPPED: SelfMetric = SelfMetric {
+    name: "meterkit.dropped",
+    unit: "{value}",
+    shape: Shape::Counter,
+    labels: &[REASON],
+    description: "Values that could not be recorded, by reason.",
+};
+pub(crate) const OVERRUNS: SelfMetric = SelfMetric {
+    name: "meterkit.callback.overruns",
+    unit: "{collection}",
+    shape: Shape::Counter,
+    labels: &[INSTRUMENT],
+    description: "Collections that went on without a callback because it, or others before it, \
+                  took too long.",
+};
+pub(crate) const BACKGROUND: SelfMetric = SelfMetric {
+    name: "meterkit.callback.background",
+    unit: "{callback}",
+    shape: Shape::Level,
+    labels: &[INSTRUMENT],
+    description: "Callbacks whose last values collections serve because they are too slow.",
+};
+pub(crate) const FAILURES: SelfMetric = SelfMetric {
+    name: "meterkit.callback.failures",
+    unit: "{run}",
+    shape: Shape::Counter,
+    labels: &[INSTRUMENT, REASON],
+    description: "Runs of callbacks that ended with an error or a panic.",
+};
+pub(crate) const COLLECTIONS: SelfMetric = SelfMetric {
+    name: "otel.sdk.metric_reader.collection.duration",
+    unit: "s",
+    shape: Shape::Histogram(Buckets::None),
+    labels: &[COMPONENT_TYPE, COMPONENT],
+    description: "How long collections took.",
+};
+const OPERATIONS: SelfMetric = SelfMetric {
+    name: "otel.sdk.exporter.operation.duration",
+    unit: "s",
+    shape: Shape::Histogram(Buckets::None),
+    labels: &[COMPONENT_TYPE, COMPONENT, ERROR],
+    description: "How long exports took, with all their attempts.",
+};
+const SERIES: SelfMetric = SelfMetric {
+    name: "meterkit.series",
+    unit: "{series}",
+    shape: Shape::Level,
+    labels: &[INSTRUMENT],
+    description: "Series that an instrument with labels has.",
+};
+const CALLBACKS: SelfMetric = SelfMetric {
+    name: "meterkit.callback.duration",
+    unit: "s",
+    shape: Shape::Histogram(Buckets::Bounds),
+    labels: &[INSTRUMENT],
+    description: "How long callbacks of observable instruments took.",
+};
+
+pub(crate) const COMPONENT_TYPE: &str = "otel.component.type";
+pub(crate) const COMPONENT: &str = "otel.component.name";
+pub(crate) const ERROR: &str = "error.type";
+pub(crate) const INSTRUMENT: &str = "instrument";
+pub(crate) const REASON: &str = "reason";
+
+/// All that are worth a panel. When an export last succeeded is a moment, which no line shows well.
+const SHOWN: [SelfMetric; 10] = [
+    EXPORTED,
+    OPERATIONS,
+    COLLECTIONS,
+    SERIES,
+    OVERFLOW,
+    DROPPED,
+    CALLBACKS,
+    OVERRUNS,
+    BACKGROUND,
+    FAILURES,
+];
+
+/// These metrics, as a catalogue would have them.
+pub(crate) fn instruments() -> Vec<Instrument> {
+    SHOWN.iter().map(SelfMetric::instrument).collect()
+}
+
+impl SelfMetric {
+    /// The name in Prometheus.
+    pub(crate) fn family(&self) -> String {
+        let family_type = match self.shape {
+            Shape::Counter => FamilyType::Counter,
+            Shape::Total | Shape::Level => FamilyType::Gauge,
+            Shape::Histogram(_) => FamilyType::Histogram,
+        };
+        let descriptor = Descriptor {
+            name: self.name.to_owned(),
+            unit: self.unit.to_owned(),
+            description: String::new(),
+        };
+        prometheus_name::family(&descriptor, family_type)
+    }
+
+    fn instrument(&self) -> Instrument {
+        Instrument {
+            scope: SCOPE.to_owned(),
+            scope_version: None,
+            name: self.name.to_owned(),
+            family: self.family(),
+            shape: self.shape,
+            unit: self.unit.to_owned(),
+            description: self.description.to_owned(),
+            labels: self.labels.iter().map(|key| Label::new(key, None)).collect(),
+        }
+    }
+}
+
+/// The name in Prometheus of a label of these metrics.
+pub(crate) fn label(key: &str) -> String {
+    Label::new(key, None).name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use meterkit_core::{LabelKey, LabelRef, LabelVisitor, Labels, Registry};
+
+    use super::*;
+
+    struct User(&'static str);
+
+    impl Labels for User {
+        type Set = Self;
+        const KEYS: &'static [LabelKey] = &[LabelKey::new("user")];
+
+        fn visit(&self, visitor: &mut impl LabelVisitor) {
+            visitor.visit(LabelRef::Static(self.0));
+        }
+    }
+
+    #[test]
+    fn what_the_store_tells_of_itself_has_these_names_units_and_descriptions() {
+        let registry = Registry::new();
+        let meter = registry.scoped("plugin", "shop");
+        meter.counter::<f64>("balance").build().unwrap().add(-1.0);
+        let logins = meter.counter_group::<User, u64>("logins").cardinality_limit(2);
+        let logins = logins.build().unwrap();
+        for user in ["anna", "bert", "carl"] {
+            logins.with(User(user)).increment();
+        }
+        let failing = meter.observable_gauge::<u64>("failing");
+        let _failing = failing.observe_result(|| Err::<u64, _>("gone")).unwrap();
+        registry.refresh();
+        registry.refresh();
+
+        let mut seen = BTreeSet::new();
+        let scopes = registry.read().into_iter().filter(|scope| scope.scope.name() == SCOPE);
+        for found in scopes.flat_map(|scope| scope.metrics) {
+            let found = found.descriptor;
+            let known = SHOWN.iter().find(|metric| metric.name == found.name);
+            let known = known.unwrap_or_else(|| panic!("{} is shown nowhere", found.name));
+            assert_eq!((known.unit, known.description), (&*found.unit, &*found.description));
+            seen.insert(known.name);
+        }
+        for metric in [DROPPED, SERIES, OVERFLOW, CALLBACKS, FAILURES] {
+            assert!(seen.contains(metric.name), "{} is not told of: {seen:?}", metric.name);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+// Checks dashboards against the schema that Grafana publishes as types: @grafana/schema. A key that the schema does not
+// know, one that is missing, and a value of another type are errors.
+//
+// usage: grafana-schema FILE.json...   exit status 0 when all fit, otherwise what is wrong on standard output
+
+"use strict";
+
+const { spawnSync } = require("node:child_process");
+const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require("node:fs");
+const { tmpdir } = require("node:os");
+const { basename, join } = require("node:path");
+
+// Beside this file's folder, where `integration-tests/peers` has npm put them.
+const modules = join(__dirname, "../lib/node_modules");
+const schema = join(modules, "@grafana/schema");
+
+// The part of the document that a type describes, and where the type is.
+function described(document) {
+    if (document.apiVersion === undefined) {
+        return [document, "raw/dashboard/x/types.gen", "Dashboard"];
+    }
+    const version = document.apiVersion.split("/")[1];
+    return [document.spec, `schema/dashboard/${version}/types.spec.gen`, "Spec"];
+}
+
+function check(file, folder) {
+    const [value, module, type] = described(JSON.parse(readFileSync(file, "utf8")));
+    const source = join(folder, `${basename(file, ".json")}.ts`);
+    const from = JSON.stringify(join(schema, "dist/types", module));
+    // Written out, since only a literal may not have keys that its type lacks.
+    const text = JSON.stringify(value, null, 2);
+    writeFileSync(source, `import type { ${type} } from ${from};\nexport const it: ${type} = ${text};\n`);
+    const compiler = join(modules, "typescript/bin/tsc");
+    const options = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "es2022"];
+    const resolution = ["--moduleResolution", "bundler"];
+    const run = spawnSync(process.execPath, [compiler, ...options, ...resolution, source], { encoding: "utf8" });
+    process.stdout.write(run.stdout + run.stderr);
+    return run.status === 0;
+}
+
+function main(files) {
+    if (files[0] === "--version") {
+        const { version } = JSON.parse(readFileSync(join(schema, "package.json"), "utf8"));
+        console.log(`grafana-schema, version ${version}`);
+        return true;
+    }
+    const folder = mkdtempSync(join(tmpdir(), "grafana-schema-"));
+    try {
+        return files.length > 0 && files.map((file) => check(file, folder)).every((fits) => fits);
+    } finally {
+        rmSync(folder, { recursive: true });
+    }
+}
+
+process.exitCode = main(process.argv.slice(2)) ? 0 : 1;

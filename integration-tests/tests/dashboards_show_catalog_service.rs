@@ -1,0 +1,202 @@
+//! Dashboards and rules that are made from the catalogue of catalog-service, asked of a real Prometheus that scrapes it.
+
+mod troubled;
+
+use std::time::{Duration, SystemTime};
+
+use catalog_service::database::ROWS_TTL;
+use catalog_service::load;
+use integration_tests::process::Process;
+use integration_tests::prometheus::Prometheus;
+use integration_tests::{peer, program};
+use meterkit_dashboard::{Dashboard, Histograms, Rules};
+use serde_json::Value;
+
+use self::troubled::Troubled;
+
+/// Alerts that cannot fire here, and why.
+const CANNOT_FIRE: [(&str, &str); 1] =
+    [("MeterkitExportStale", "a target must have taken nothing for 15 minutes")];
+
+/// The expressions of a dashboard, with the panel that asks for each.
+fn expressions(dashboard: &Dashboard) -> Vec<(String, String)> {
+    let json: Value = serde_json::from_str(&dashboard.to_classic_json()).expect("it is JSON");
+    let mut expressions = Vec::new();
+    for panel in json["panels"].as_array().expect("panels") {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            let title = panel["title"].as_str().expect("a title").to_owned();
+            expressions.push((title, target["expr"].as_str().expect("text").to_owned()));
+        }
+    }
+    expressions
+}
+
+/// An expression as Grafana asks for it, with these values of variables and all values of the others.
+fn filled_in(expression: &str, chosen: &[(&str, &str)]) -> String {
+    let mut expression = expression.replace("$__rate_interval", "5m");
+    for (variable, value) in chosen {
+        expression = expression.replace(&format!("\"${variable}\""), &format!("\"{value}\""));
+    }
+    let mut parts = expression.split("=~\"$");
+    let mut all = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, rest) = part.split_once('"').expect("quotes come in pairs");
+        all.push_str("=~\".*\"");
+        all.push_str(rest);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_panel_and_every_rule_has_data_after_a_load() {
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    let mut service = Process::start(
+        &program::build("catalog-service"),
+        &["--port", "0"],
+        &[("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")],
+    );
+    let url = service.line("catalog-service listens on ").await;
+    let metrics = service.line("metrics: ").await;
+    let target = metrics.trim_start_matches("http://").trim_end_matches("/metrics");
+    let troubled = Troubled::start().expect("its instruments are well named");
+
+    let catalogue = catalog_service::catalogue().expect("its metrics can be made");
+    let dashboard = Dashboard::new("Catalog").of(&catalogue).with_self_metrics();
+    let rules = Rules::of(&catalogue);
+    let targets = [target, &troubled.address.to_string()];
+    let prometheus = Prometheus::start_with_rules(&executable, &targets, &rules.files()).await;
+
+    // Twice, with scrapes between: what appears with a value has not risen yet.
+    for _ in 0..2 {
+        load::run(&url, 600, 8).await.expect("every request is answered");
+        prometheus.scraped_after(SystemTime::now() + Duration::from_secs(1) + ROWS_TTL).await;
+    }
+
+    let mut empty = Vec::new();
+    let asked = expressions(&dashboard);
+    let recorded = expressions(&Dashboard::new("Catalog").of(&catalogue).recorded_quantiles());
+    assert!(asked.len() > 30 && recorded.len() > 20, "{} and {}", asked.len(), recorded.len());
+    for (panel, expression) in asked.iter().chain(&recorded) {
+        if !prometheus.has_data(&filled_in(expression, &[])).await {
+            empty.push(format!("{panel}: {expression}"));
+        }
+    }
+    assert!(empty.is_empty(), "no data for\n{}", empty.join("\n"));
+
+    // A scrape of the text format has no native histograms, so these are understood and give nothing.
+    let native = Dashboard::new("Catalog").of(&catalogue).histograms(Histograms::Native);
+    for (_, expression) in expressions(&native) {
+        prometheus.query(&filled_in(&expression, &[])).await;
+    }
+
+    let (_, created) = asked.iter().find(|(it, _)| it.starts_with("entities.operations")).unwrap();
+    let chosen = [("service", "test"), ("instance", target), ("action", "(create|update)")];
+    let created = prometheus.query(&filled_in(created, &chosen)).await;
+    let actions: Vec<_> = created.iter().filter_map(|(labels, _)| labels.get("action")).collect();
+    assert!(actions.iter().any(|it| *it == "create"), "{actions:?}");
+    assert!(actions.iter().all(|it| *it == "create" || *it == "update"), "{actions:?}");
+
+    check_rules(&prometheus, troubled).await;
+    check_variables(&prometheus, &dashboard, target).await;
+    assert!(service.terminate().await.success(), "the service ends well when it is asked to");
+}
+
+/// Each rule is evaluated without an error. Recorded series have data; alerts fire for the service in trouble.
+async fn check_rules(prometheus: &Prometheus, troubled: Troubled) {
+    let rules = prometheus.rules().await;
+    assert_eq!(rules.len(), 19, "4 for each of 3 histograms, and the alerts: {rules:#?}");
+    let mut quiet = Vec::new();
+    for rule in &rules {
+        assert_eq!((&*rule.health, &*rule.error), ("ok", ""), "{rule:?}");
+        let can_fire = CANNOT_FIRE.iter().all(|(alert, _)| *alert != rule.name);
+        let is_later = rule.name == "MeterkitTargetDown";
+        if can_fire && !is_later && !prometheus.has_data(&rule.expression).await {
+            quiet.push(format!("{}: {}", rule.name, rule.expression));
+        }
+    }
+    assert!(quiet.is_empty(), "no data for\n{}", quiet.join("\n"));
+
+    let down = rules.iter().find(|rule| rule.name == "MeterkitTargetDown").expect("there is one");
+    let address = troubled.address;
+    troubled.stop();
+    let down = format!("({}) and on (instance) up{{instance='{address}'}}", down.expression);
+    assert!(prometheus.has_data(&down).await, "{down}");
+}
+
+/// The queries of variables give values.
+async fn check_variables(prometheus: &Prometheus, dashboard: &Dashboard, target: &str) {
+    let json: Value = serde_json::from_str(&dashboard.to_classic_json()).expect("it is JSON");
+    let mut found = Vec::new();
+    for variable in json["templating"]["list"].as_array().expect("variables") {
+        if variable["type"] != "query" {
+            continue;
+        }
+        let query = variable["query"].as_str().expect("text");
+        let query = query.strip_prefix("label_values(").and_then(|it| it.strip_suffix(')'));
+        let (series, label) = query.and_then(|it| it.rsplit_once(", ")).expect("label_values");
+        let counts = format!("count by ({label}) ({})", filled_in(series, &[]));
+        let counted = prometheus.query(&counts).await;
+        found.extend(counted.into_iter().filter_map(|(labels, _)| labels.get(label).cloned()));
+    }
+    assert_eq!(found, ["test".to_owned(), target.to_owned()], "one service, one instance");
+}
+
+#[test]
+fn promtool_finds_nothing_wrong_with_the_rules() {
+    let Some(promtool) = peer::find("promtool") else {
+        return;
+    };
+    let catalogue = catalog_service::catalogue().expect("its metrics can be made");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let all = Rules::of(&catalogue);
+    for (rules, count) in [
+        (all.clone(), 12),
+        (all.clone().job("catalog"), 12),
+        (all.clone().job("it's \"one\"").job("or $the other"), 12),
+        (all.histograms(Histograms::Native), 12),
+        (Rules::of(&Default::default()), 0),
+    ] {
+        for (file, text) in rules.files() {
+            let path = directory.path().join(&file);
+            std::fs::write(&path, text).expect("the rules are written");
+            let checked = std::process::Command::new(&promtool)
+                .args(["check", "rules", "--lint=all", "--lint-fatal"])
+                .arg(&path)
+                .output()
+                .expect("promtool runs");
+            let said = String::from_utf8_lossy(&checked.stdout).into_owned()
+                + &String::from_utf8_lossy(&checked.stderr);
+            assert!(checked.status.success(), "{file}: {said}");
+            let count = if file.contains("alerts") { 7 } else { count };
+            assert!(said.contains(&format!("{count} rules found")), "{file}: {said}");
+        }
+    }
+}
+
+#[test]
+fn dashboards_fit_the_schema_that_grafana_publishes() {
+    let Some(checker) = peer::find("grafana-schema") else {
+        return;
+    };
+    let catalogue = catalog_service::catalogue().expect("its metrics can be made");
+    let dashboard = Dashboard::new("Catalog").of(&catalogue).with_self_metrics();
+    let dashboard = dashboard.link("Runbook", "https://example.com/${service}");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for (format, text) in [("classic", dashboard.to_classic_json()), ("v2", dashboard.to_v2_json())]
+    {
+        let check = |text: &str| {
+            let path = directory.path().join(format!("{format}.json"));
+            std::fs::write(&path, text).expect("the dashboard is written");
+            let checked = std::process::Command::new(&checker).arg(path).output();
+            let checked = checked.expect("the checker runs");
+            (checked.status.success(), String::from_utf8_lossy(&checked.stdout).into_owned())
+        };
+        let (fits, said) = check(&text);
+        assert!(fits, "{format}: {said}");
+        // A checker that let everything pass would be of no use.
+        let (fits, said) = check(&text.replace("\"fieldConfig\"", "\"fieldConfiguration\""));
+        assert!(!fits && said.contains("fieldConfiguration"), "{format}: {said}");
+    }
+}

@@ -1,0 +1,87 @@
+//! A service in which everything goes wrong that `meterkit` tells of.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use meterkit_core::{
+    CallbackGuard, InstrumentError, LabelKey, LabelRef, LabelVisitor, Labels, Registry,
+};
+use meterkit_pipeline::{ExportError, ExportFuture, Pipeline, Schedule, Snapshot, Target};
+use meterkit_prometheus::PrometheusServer;
+
+/// What callbacks may take here, and what the slow one takes.
+const BUDGET: Duration = Duration::from_millis(10);
+const TOO_LONG: Duration = Duration::from_millis(300);
+
+/// The service, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Troubled {
+    pub(crate) address: SocketAddr,
+    pipeline: Pipeline,
+    _callbacks: [CallbackGuard; 2],
+}
+
+impl Troubled {
+    pub(crate) fn start() -> Result<Self, InstrumentError> {
+        let registry = Registry::new();
+        registry.set_callback_budget(BUDGET);
+        let meter = registry.scoped("plugin", "troubled");
+        // A counter cannot fall: the value is dropped.
+        meter.counter::<f64>("balance").build()?.add(-1.0);
+        let group = meter.counter_group::<User, u64>("logins").cardinality_limit(2).build()?;
+        for user in ["anna", "bert", "carl", "dora"] {
+            group.with(User(user)).increment();
+        }
+        let slow = meter.observable_gauge::<u64>("slow").observe(|| {
+            thread::sleep(TOO_LONG);
+            1
+        })?;
+        let failing = meter.observable_gauge::<u64>("failing");
+        let failing = failing.observe_result(|| Err::<u64, _>("the database is gone"))?;
+
+        let bound = PrometheusServer::new().host("127.0.0.1").port(0).bind().expect("a free port");
+        let address = bound.address();
+        let often = Schedule { interval: Duration::from_millis(200), timeout: TOO_LONG };
+        let pipeline = Pipeline::builder(registry).expect("no other pipeline has this registry");
+        let pipeline = pipeline.target(Refusing, often);
+        let pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
+        let pipeline = pipeline.start().expect("a thread can be started");
+        Ok(Self { address, pipeline, _callbacks: [slow, failing] })
+    }
+
+    /// Ends it: nothing answers scrapes any more.
+    pub(crate) fn stop(self) {
+        // Its target takes nothing, which the last export fails for.
+        let _ = self.pipeline.shutdown_blocking(Duration::from_secs(10));
+    }
+}
+
+/// A target that takes no metrics.
+#[derive(Debug)]
+struct Refusing;
+
+impl Target for Refusing {
+    fn name(&self) -> &str {
+        "refusing"
+    }
+
+    fn endpoint(&self) -> String {
+        "nowhere".to_owned()
+    }
+
+    fn export<'a>(&'a mut self, _: &'a Snapshot) -> ExportFuture<'a> {
+        Box::pin(async { Err(ExportError::permanent("not today")) })
+    }
+}
+
+struct User(&'static str);
+
+impl Labels for User {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("user")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(LabelRef::Static(self.0));
+    }
+}
