@@ -8,6 +8,8 @@ use std::time::Duration;
 use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns};
 #[cfg(feature = "otlp")]
 use meterkit_core::{ExponentialLimits, HistogramBuckets};
+#[cfg(feature = "datadog")]
+use meterkit_datadog::{DatadogConfig, DatadogTarget};
 #[cfg(feature = "otlp")]
 use meterkit_otlp::{HistogramAggregation, OtlpConfig, OtlpTarget};
 use meterkit_pipeline::{
@@ -48,6 +50,8 @@ pub struct TelemetryBuilder {
     console: Option<ConsoleTarget>,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus: Option<PrometheusServer>,
+    #[cfg(feature = "datadog")]
+    pub(crate) datadog: Vec<(DatadogConfig, Option<Schedule>)>,
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Vec<(OtlpConfig, Option<Schedule>)>,
     targets: Vec<AddTarget>,
@@ -83,6 +87,8 @@ impl TelemetryBuilder {
             console: None,
             #[cfg(feature = "prometheus")]
             prometheus: None,
+            #[cfg(feature = "datadog")]
+            datadog: Vec::new(),
             #[cfg(feature = "otlp")]
             otlp: Vec::new(),
             targets: Vec::new(),
@@ -130,11 +136,13 @@ impl TelemetryBuilder {
                 }
                 #[cfg(not(feature = "prometheus"))]
                 TargetName::Prometheus => {}
-                TargetName::Otlp => {}
+                TargetName::Otlp | TargetName::Datadog => {}
             }
         }
         #[cfg(feature = "otlp")]
         builder.otlp.extend(settings.otlp.map(|config| (config, None)));
+        #[cfg(feature = "datadog")]
+        builder.datadog.extend(settings.datadog.map(|config| (config, None)));
         #[cfg(feature = "config")]
         if let Some(configured) = settings.configured {
             builder = builder.configured(configured);
@@ -279,6 +287,18 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Sends to Datadog: to its intake, an agent, or an intake of OTLP. Any number of them, each with its own settings.
+    /// `OTEL_METRICS_EXPORTER=datadog`, or a `DD_API_KEY`, `DD_AGENT_HOST` or `DD_DOGSTATSD_URL`, does it too;
+    /// `METERKIT_DATADOG_INTERVAL` sets an interval for them alone.
+    ///
+    /// The key is checked in the background: one that is refused is an error in the log, and in
+    /// [`Telemetry::health`].
+    #[cfg(feature = "datadog")]
+    pub fn datadog(mut self, config: DatadogConfig) -> Self {
+        self.datadog.push((config, None));
+        self
+    }
+
     /// Adds a push target of your own, served by the common schedule.
     pub fn target(self, target: impl Target) -> Self {
         self.add(target, None)
@@ -393,6 +413,12 @@ impl TelemetryBuilder {
             }
             let target = OtlpTarget::new(config)?;
             let schedule = schedule.unwrap_or_else(|| schedule_of("otlp"));
+            targets.push(AddTarget::new(target, Some(schedule)));
+        }
+        #[cfg(feature = "datadog")]
+        for (config, schedule) in self.datadog {
+            let target = DatadogTarget::new(config)?;
+            let schedule = schedule.unwrap_or_else(|| schedule_of("datadog"));
             targets.push(AddTarget::new(target, Some(schedule)));
         }
         pipeline = pipeline.views(self.views).stream_defaults(defaults);

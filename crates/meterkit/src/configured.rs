@@ -26,6 +26,10 @@ impl TelemetryBuilder {
         for (config, schedule) in configured.otlp {
             self.otlp.push((config, Some(schedule)));
         }
+        #[cfg(feature = "datadog")]
+        for (config, schedule) in configured.datadog {
+            self.datadog.push((config, Some(schedule)));
+        }
         self.unused_in_file = configured.unused;
         let consoles = configured.consoles.into_iter();
         consoles.fold(self, |builder, (temporality, schedule)| {

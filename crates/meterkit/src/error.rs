@@ -66,6 +66,10 @@ pub enum InstallError {
     /// Metrics of the process or of the runtime clash with ones that the program has made.
     #[error(transparent)]
     Instrument(#[from] InstrumentError),
+    /// The Datadog target cannot be built from its settings.
+    #[cfg(feature = "datadog")]
+    #[error(transparent)]
+    Datadog(#[from] meterkit_datadog::BuildError),
     /// The OTLP target cannot be built from its settings.
     #[cfg(feature = "otlp")]
     #[error(transparent)]

@@ -71,6 +71,8 @@
 //! # Feature flags
 //!
 //! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration, and `OTEL_CONFIG_FILE`.
+//! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the catalogue.
+//! - `datadog`: the Datadog target: straight to the intake, by way of an agent, or as OTLP.
 //! - `otlp`: the OTLP target, over gRPC and HTTP.
 //! - `process` (default): metrics of the process, switched on with
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
@@ -114,6 +116,14 @@ pub use meterkit_core::{
     Polled, Registry, ScopeError, ScopeMetrics, ScopePatternError, ScopePatterns, SeriesObserver,
     Several, StoreHealth, Temporality, TimedFuture, Timer, Unlabelled, UpDownCounter,
     UpDownCounterGroup, UpDownCounterKind, UpDownNumber, Value, Work,
+};
+#[cfg(feature = "dashboard")]
+#[doc(inline)]
+pub use meterkit_dashboard as dashboard;
+#[cfg(feature = "datadog")]
+pub use meterkit_datadog::{
+    AgentAddress, BuildError as DatadogError, DatadogConfig, DatadogTarget, Mode as DatadogMode,
+    Site as DatadogSite,
 };
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};

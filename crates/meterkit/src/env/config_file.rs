@@ -15,6 +15,8 @@ use super::Environment;
 use super::declared::any_target::CONFIG_FILE;
 use crate::resource::ResourceDetector;
 
+#[cfg(feature = "datadog")]
+mod datadog;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(test)]
@@ -35,6 +37,8 @@ pub(crate) struct Configured {
     pub(crate) prometheus: Option<(Option<String>, Option<u16>)>,
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Vec<(meterkit_otlp::OtlpConfig, Schedule)>,
+    #[cfg(feature = "datadog")]
+    pub(crate) datadog: Vec<(meterkit_datadog::DatadogConfig, Schedule)>,
     /// What stands in the file and has no effect.
     pub(crate) unused: Vec<String>,
 }
@@ -130,6 +134,13 @@ fn push(reader: PeriodicReader, configured: &mut Configured, problems: &mut Vec<
             let reason = "is not compiled in: switch on the feature `otlp` of meterkit";
             problems.push(Problem::new(reader.line, at("otlp_http"), reason));
         }
+        #[cfg(feature = "datadog")]
+        PushExporter::Plugin(plugin) if plugin.name == "datadog" => {
+            match datadog::config(&plugin.properties) {
+                Ok(config) => configured.datadog.push((config, schedule)),
+                Err(found) => problems.extend(found),
+            }
+        }
         PushExporter::Plugin(plugin) => problems.push(unknown(&plugin)),
         _ => problems.push(Problem::new(reader.line, at(""), "is no exporter of meterkit")),
     }
@@ -155,7 +166,11 @@ fn pull(reader: PullReader, configured: &mut Configured, problems: &mut Vec<Prob
 }
 
 fn unknown(plugin: &Plugin) -> Problem {
-    let accepted = "write `otlp_http`, `otlp_grpc` or `console` below `periodic`, or \
+    if plugin.name == "datadog" && cfg!(not(feature = "datadog")) {
+        let reason = "is not compiled in: switch on the feature `datadog` of meterkit";
+        return plugin.properties.problem(reason);
+    }
+    let accepted = "write `otlp_http`, `otlp_grpc`, `datadog` or `console` below `periodic`, or \
                     `prometheus/development` below `pull`";
     let name = &plugin.name;
     plugin.properties.problem(format!("exporter `{name}` is none of meterkit's; {accepted}"))

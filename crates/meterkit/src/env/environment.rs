@@ -127,6 +127,12 @@ impl Environment {
         })
     }
 
+    /// The text of a variable that is not declared here, because everyone reads it: those of proxies.
+    #[cfg(feature = "datadog")]
+    pub(super) fn of_everyone(&self, name: &str) -> Option<String> {
+        self.variables.get(name)?.to_str().map(str::to_owned)
+    }
+
     /// Adds a problem, of whoever reads what this environment holds. What is secret is left out, and a value that came
     /// from a file is named by that file. The same problem counts once.
     pub(super) fn refuse(&self, mut error: VariableError) {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Environment;
 use super::declared;
+use super::select;
 use super::spelling::nearest;
 use super::variable::Variable;
 
@@ -31,8 +32,7 @@ pub(super) fn ignored(env: &Environment) -> Vec<Ignored> {
 fn reason(name: &str) -> Option<String> {
     let is_it = |it: &&Variable| it.name == name || it.file_name().as_deref() == Some(name);
     match declared::variables().find(is_it) {
-        Some(known) if known.is_served() => None,
-        Some(known) => known.target.map(not_here),
+        Some(known) => known.target.and_then(select::missing),
         None => Some(unknown(name)),
     }
 }

@@ -28,6 +28,8 @@ use std::fmt;
 use std::time::Duration;
 
 use meterkit_core::{AttributeValue, Naming, ScopePatterns};
+#[cfg(feature = "datadog")]
+use meterkit_datadog::DatadogConfig;
 #[cfg(feature = "otlp")]
 use meterkit_otlp::OtlpConfig;
 use meterkit_pipeline::Schedule;
@@ -71,6 +73,9 @@ pub(crate) struct Settings {
     /// Where the OTLP target sends to, when it is selected.
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Option<OtlpConfig>,
+    /// How the Datadog target sends, when it is selected.
+    #[cfg(feature = "datadog")]
+    pub(crate) datadog: Option<DatadogConfig>,
     /// What a file says, in place of all but our own variables.
     #[cfg(feature = "config")]
     pub(crate) configured: Option<Configured>,
@@ -100,6 +105,8 @@ impl Settings {
             is_disabled: env.get(&any_target::SDK_DISABLED).unwrap_or(false),
             #[cfg(feature = "otlp")]
             otlp: otlp(&env, &selection),
+            #[cfg(feature = "datadog")]
+            datadog: datadog(&env, &selection),
             selection,
             runtime_metrics: env.list(&any_target::RUNTIME_METRICS).unwrap_or_default(),
             resource: resource::from_env(&env),
@@ -135,6 +142,27 @@ fn otlp(env: &Environment, selection: &Selection) -> Option<OtlpConfig> {
         return None;
     }
     let read = OtlpConfig::from_variables(|name| env.text(declared::variable(name)?));
+    read.map_err(|problems| problems.into_iter().for_each(|problem| env.refuse(problem))).ok()
+}
+
+/// Stands for a secret that cannot be read.
+#[cfg(feature = "datadog")]
+const UNREADABLE: &str = "unreadable";
+
+/// What the Datadog target reads by itself, when it is selected.
+#[cfg(feature = "datadog")]
+fn datadog(env: &Environment, selection: &Selection) -> Option<DatadogConfig> {
+    if !selection.targets.contains(&TargetName::Datadog) {
+        return None;
+    }
+    let read = DatadogConfig::from_variables(|name| match declared::variable(name) {
+        // One that is set and cannot be read is told of already.
+        Some(secret) if secret.is_secret && env.set_as(secret).is_some() => {
+            Some(env.text(secret).unwrap_or_else(|| UNREADABLE.to_owned()))
+        }
+        Some(variable) => env.text(variable),
+        None => env.of_everyone(name),
+    });
     read.map_err(|problems| problems.into_iter().for_each(|problem| env.refuse(problem))).ok()
 }
 

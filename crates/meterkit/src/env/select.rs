@@ -10,6 +10,7 @@ use super::ignored::{Ignored, not_here};
 pub(crate) enum TargetName {
     Prometheus,
     Otlp,
+    Datadog,
     Console,
 }
 
@@ -29,6 +30,14 @@ pub(super) fn selection(env: &Environment) -> Selection {
     match env.list(&EXPORTER) {
         Some(targets) => Selection { targets, unserved: Vec::new() },
         None => by_default(env),
+    }
+}
+
+/// Why a target of this name does not run, if it cannot.
+pub(super) fn missing(target: &str) -> Option<String> {
+    match find(target) {
+        Ok(_) => None,
+        Err(Absent::NotCompiledIn(reason) | Absent::Other(reason)) => Some(reason),
     }
 }
 
@@ -70,7 +79,8 @@ fn find(name: &str) -> Result<TargetName, Absent> {
         "console" => Ok(TargetName::Console),
         "prometheus" if cfg!(feature = "prometheus") => Ok(TargetName::Prometheus),
         "otlp" if cfg!(feature = "otlp") => Ok(TargetName::Otlp),
-        "prometheus" | "otlp" => Err(Absent::NotCompiledIn(format!(
+        "datadog" if cfg!(feature = "datadog") => Ok(TargetName::Datadog),
+        "prometheus" | "otlp" | "datadog" => Err(Absent::NotCompiledIn(format!(
             "target `{name}` is not compiled in: switch on the feature `{name}` of meterkit"
         ))),
         planned if PLANNED.contains(&planned) => Err(Absent::Other(not_here(planned))),

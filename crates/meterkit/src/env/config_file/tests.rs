@@ -352,3 +352,71 @@ mod otlp {
         assert_ne!(configured.otlp[0].1.timeout, Duration::MAX);
     }
 }
+
+#[cfg(feature = "datadog")]
+mod datadog {
+    use meterkit_datadog::Mode;
+
+    use super::*;
+
+    fn reader(properties: &str) -> String {
+        format!(
+            "meter_provider:
+  readers:
+    - periodic:
+        interval: 10000
+        exporter:
+          datadog:
+{properties}"
+        )
+    }
+
+    #[test]
+    fn properties_are_those_of_the_variables() {
+        let text = reader(
+            "            api_key: ${DD_API_KEY}
+            site: datadoghq.eu
+            tags: [team:a, zone:b]
+            scope_tags: true
+            env: prod
+",
+        );
+        let variables = [("DD_API_KEY", "0123456789abcdef"), ("DD_SITE", "us5.datadoghq.com")];
+        let configured = settings(&text, &variables).configured.expect("there is a file");
+        let (config, schedule) = &configured.datadog[0];
+        assert_eq!(config.mode(), Mode::Api);
+        assert_eq!(schedule.interval, std::time::Duration::from_secs(10));
+        let shown = format!("{config:?}");
+        for part in ["site: Eu1", "team:a,zone:b", "scope_tags: true", "\"DD_ENV\": \"prod\""] {
+            assert!(shown.contains(part), "{shown}");
+        }
+        assert!(!shown.contains("0123456789abcdef"), "{shown}");
+    }
+
+    #[test]
+    fn problems_name_line_and_property_and_no_secret() {
+        let told = problems(&reader(
+            "            api_key: hunter 2
+            site: eu
+            flavour: vanilla
+            mode: {a: b}
+",
+        ));
+        let at = |line: usize, property: &str| {
+            format!("line {line}, meter_provider.readers[0].periodic.exporter.datadog.{property}: ")
+        };
+        let expected = [at(10, "flavour"), at(11, "mode"), at(8, "api_key"), at(9, "site")];
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.starts_with(&expected) && !told.contains("hunter"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_words_of_the_file() {
+        let told = problems(&reader("            site: datadoghq.eu\n"));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("`agent_host` or `dogstatsd_url` for an agent"), "{told:?}");
+        assert!(!told[0].contains("DD_"), "{told:?}");
+    }
+}

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::env::setting::{Setting, interval, read_by_target, text};
+use crate::env::setting::{Setting, boolean, interval, read_by_target, text};
 use crate::env::variable::{ValueType, Variable};
 
 settings! {
-    API_KEY: String = text("DD_API_KEY")
+    API_KEY: String = read_by_target("DD_API_KEY", ValueType::Text)
         .target("datadog")
         .secret()
         .meaning("the key of the account");
@@ -43,7 +43,7 @@ settings! {
     AGENT_HOST: String = read_by_target("DD_AGENT_HOST", ValueType::Host)
         .target("datadog")
         .by_default("`localhost`")
-        .meaning("where the agent listens");
+        .meaning("where the agent listens, on UDP");
 
     DOGSTATSD_PORT: String = read_by_target("DD_DOGSTATSD_PORT", ValueType::PeerPort)
         .target("datadog")
@@ -52,18 +52,42 @@ settings! {
 
     DOGSTATSD_URL: String = read_by_target("DD_DOGSTATSD_URL", ValueType::Url)
         .target("datadog")
-        .meaning("where the agent listens, as `udp://` or `unix://`");
+        .meaning("where the agent listens, as `udp://host:8125` or `unix:///path`; wins over the two before");
 
     MODE: String =
         read_by_target("METERKIT_DATADOG_MODE", ValueType::Word(&["api", "agent", "otlp"]))
             .target("datadog")
-            .by_default("`api`")
-            .meaning("how metrics are sent");
+            .by_default("`api` with a key, else `agent`")
+            .meaning("whether metrics go to the intake, to an agent, or as OTLP to the intake or an agent");
 
     ENDPOINT: String = read_by_target("METERKIT_DATADOG_ENDPOINT", ValueType::Url)
         .target("datadog")
         .by_default("that of `DD_SITE`")
-        .meaning("where to send to instead");
+        .meaning("where to send to instead; for `api`, `/api/v2/series` and the like are added");
+
+    SCOPE_TAGS: bool = boolean("METERKIT_DATADOG_SCOPE_TAGS")
+        .target("datadog")
+        .by_default("`false`")
+        .meaning("whether the scope becomes the tags `instrumentation_scope` and `instrumentation_scope_version`");
+
+    PROXY_HTTPS: String = read_by_target("DD_PROXY_HTTPS", ValueType::Url)
+        .target("datadog")
+        .by_default("`HTTPS_PROXY`")
+        .meaning("the proxy on the way to the intake");
+
+    PROXY_HTTP: String = read_by_target("DD_PROXY_HTTP", ValueType::Url)
+        .target("datadog")
+        .by_default("`HTTP_PROXY`")
+        .meaning("the same for an endpoint with `http`");
+
+    PROXY_NO_PROXY: String = read_by_target("DD_PROXY_NO_PROXY", ValueType::Text)
+        .target("datadog")
+        .by_default("`NO_PROXY`")
+        .meaning("hosts that are reached without one");
+
+    EXTERNAL_DATA: String = text("DD_EXTERNAL_ENV")
+        .target("datadog")
+        .meaning("what the admission controller says of the pod, for the agent");
 
     INTERVAL: Duration = interval("METERKIT_DATADOG_INTERVAL")
         .target("datadog")

@@ -21,12 +21,19 @@ use super::setting::Setting;
 use super::variable::Variable;
 
 /// Targets that `meterkit` is going to have. Their variables are known, and in no documentation.
-pub(super) const PLANNED: [&str; 2] = ["datadog", "grafana"];
+pub(super) const PLANNED: [&str; 1] = ["grafana"];
 
 /// Targets that run without being selected when one of these variables is set.
 pub(super) const WANTED_BY: [(&str, &[&Variable]); 3] = [
     ("otlp", &[&otlp::METRICS_ENDPOINT.variable, &otlp::ENDPOINT.variable]),
-    ("datadog", &[&datadog::API_KEY.variable]),
+    (
+        "datadog",
+        &[
+            &datadog::API_KEY.variable,
+            &datadog::DOGSTATSD_URL.variable,
+            &datadog::AGENT_HOST.variable,
+        ],
+    ),
     ("grafana", &[&grafana::CLOUD_API_KEY.variable, &grafana::REMOTE_WRITE_URL.variable]),
 ];
 

@@ -1,5 +1,7 @@
 //! What is declared, next to what is read and what is documented.
 
+#[cfg(feature = "datadog")]
+mod datadog_rows;
 mod declarations;
 mod documents;
 #[cfg(feature = "otlp")]

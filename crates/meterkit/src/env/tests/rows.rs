@@ -32,7 +32,7 @@ const BAD_TARGETS: &[(&str, &str)] = if cfg!(feature = "prometheus") {
     &[
         (
             "carbon",
-            "`carbon` is unknown; accepted: a comma list of `prometheus`, `otlp` and `console`, or",
+            "`carbon` is unknown; accepted: a comma list of `prometheus`, `otlp`, `datadog` and `console`, or",
         ),
         ("console,none", "`none` stands alone: remove it"),
         (
@@ -266,6 +266,13 @@ const ROWS: &[Row] = &[
         invalid: BAD_INTERVALS,
     },
     Row {
+        variable: "METERKIT_DATADOG_INTERVAL",
+        set: |settings| format!("{:?}", settings.intervals.get("datadog")),
+        unset: "None",
+        valid: &[("20", "Some(20ms)"), ("60000", "Some(60s)")],
+        invalid: BAD_INTERVALS,
+    },
+    Row {
         variable: "METERKIT_OTLP_INTERVAL",
         set: |settings| format!("{:?}", settings.intervals.get("otlp")),
         unset: "None",
@@ -296,10 +303,20 @@ fn value_type(row: &Row) -> ValueType {
 fn set_to<'a>(row: &Row, value: &'a str) -> Vec<(&'static str, &'a str)> {
     let target = variable(row).target.filter(|target| select::target(target).is_ok());
     let selected = target.map(|target| ("OTEL_METRICS_EXPORTER", target));
-    selected.into_iter().chain([(row.variable, value)]).collect()
+    // One of them is of no use without a key.
+    let is_keyed = target == Some("datadog") || value == "datadog";
+    let key = is_keyed.then_some(("DD_API_KEY", "0123456789abcdef"));
+    selected.into_iter().chain(key).chain([(row.variable, value)]).collect()
 }
 
-/// Whether the OTLP target reads it by itself: `otlp_rows` has the cases.
+/// Whether a target reads it by itself: it has rows of its own.
+fn is_read_by_target(variable: &Variable) -> bool {
+    let is_of_datadog =
+        variable.target == Some("datadog") && variable.name != "METERKIT_DATADOG_INTERVAL";
+    is_of_datadog || is_read_by_otlp(variable)
+}
+
+/// Whether the OTLP target does: `otlp_rows` has the cases.
 pub(super) fn is_read_by_otlp(variable: &Variable) -> bool {
     variable.name.starts_with("OTEL_EXPORTER_OTLP_")
 }
@@ -307,7 +324,7 @@ pub(super) fn is_read_by_otlp(variable: &Variable) -> bool {
 #[test]
 fn every_variable_that_is_served_has_one_row() {
     let is_here = |it: &&Variable| cfg!(feature = "config") || it.name != "OTEL_CONFIG_FILE";
-    let declared = variables().filter(|it| it.is_served() && !is_read_by_otlp(it));
+    let declared = variables().filter(|it| it.is_served() && !is_read_by_target(it));
     let mut declared: Vec<_> = declared.filter(is_here).map(|it| it.name).collect();
     let mut rows: Vec<_> = ROWS.iter().map(|row| row.variable).collect();
     declared.sort_unstable();

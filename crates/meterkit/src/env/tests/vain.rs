@@ -9,21 +9,21 @@ fn told(ignored: &[Ignored]) -> Vec<(&str, &str)> {
 #[test]
 fn a_variable_of_a_target_that_is_not_here_does_not_go_unnoticed() {
     let settings = settings(&[
-        ("DD_API_KEY", "hunter2"),
+        ("GRAFANA_REMOTE_WRITE_PASSWORD", "hunter2"),
         ("GRAFANA_CLOUD_API_KEY_FILE", "/nowhere"),
-        ("DD_SITE", "datadoghq.eu"),
+        ("GRAFANA_CLOUD_ZONE", "eu"),
     ]);
-    let expected = [
-        ("DD_API_KEY", "target `datadog` is not part of this version of meterkit"),
-        ("GRAFANA_CLOUD_API_KEY_FILE", "target `grafana` is not part of this version of meterkit"),
-    ];
+    let expected = [(
+        "GRAFANA_CLOUD_API_KEY_FILE",
+        "target `grafana` is not part of this version of meterkit",
+    )];
     assert_eq!(told(&settings.selection.unserved), expected);
     assert!(!format!("{settings:?}").contains("hunter2"));
 }
 
 #[test]
 fn whoever_selects_targets_is_not_told_of_others() {
-    let variables = [("OTEL_METRICS_EXPORTER", "console"), ("DD_API_KEY", "hunter2")];
+    let variables = [("OTEL_METRICS_EXPORTER", "console"), ("GRAFANA_CLOUD_API_KEY", "hunter2")];
     assert!(settings(&variables).selection.unserved.is_empty());
 }
 
@@ -37,10 +37,19 @@ fn a_misspelt_variable_of_ours_is_told_with_the_nearest_one() {
         ("METERKIT_NAMESPACE_FILE", "it is unknown; did you mean `METERKIT_NAMESPACE`?"),
         ("METERKIT_ZZZ", "it is unknown, and like none that there is"),
         ("METERKIT_", "it is unknown, and like none that there is"),
-        ("METERKIT_DATADOG_MODE", "target `datadog` is not part of this version of meterkit"),
+        ("METERKIT_GRAFANA_INTERVAL", "target `grafana` is not part of this version of meterkit"),
     ] {
         assert_eq!(told(&settings(&[(variable, "x")]).ignored), [(variable, reason)]);
     }
+}
+
+#[test]
+#[cfg(not(feature = "datadog"))]
+fn a_variable_of_a_target_that_is_not_compiled_in_is_told_with_its_feature() {
+    let reason = "target `datadog` is not compiled in: switch on the feature `datadog` of meterkit";
+    let settings = settings(&[("DD_API_KEY", "hunter2"), ("METERKIT_DATADOG_INTERVAL", "5")]);
+    assert_eq!(told(&settings.selection.unserved), [("DD_API_KEY", reason)]);
+    assert_eq!(told(&settings.ignored), [("METERKIT_DATADOG_INTERVAL", reason)]);
 }
 
 #[test]

@@ -1,0 +1,244 @@
+//! A row for each variable that the Datadog target reads by itself: unset, empty, valid, invalid, in capitals, in a file.
+
+use meterkit_datadog::DatadogConfig;
+
+use super::*;
+
+/// What one variable does.
+struct Row {
+    variable: &'static str,
+    /// What else is set, so that it matters.
+    beside: Variables,
+    /// Values, and a part of the settings that come of them.
+    valid: Variables,
+    /// Values, and how what is said of them begins, behind the variable's name.
+    invalid: Variables,
+}
+
+type Variables = &'static [(&'static str, &'static str)];
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// A key, so that the target is complete.
+const BY_API: Variables = &[("DD_API_KEY", KEY)];
+const BY_AGENT: Variables = &[("METERKIT_DATADOG_MODE", "agent")];
+
+const BAD_PROXIES: Variables = &[("ftp://me:hunter2@proxy", "="), ("http://", "=`http://`: ")];
+
+const ROWS: &[Row] = &[
+    Row {
+        variable: "DD_API_KEY",
+        beside: &[],
+        valid: &[(KEY, "mode: Api"), ("ABC", "mode: Api")],
+        invalid: &[("hunter2 x", ": is empty or holds white space or a character that no key has")],
+    },
+    Row {
+        variable: "DD_SITE",
+        beside: BY_API,
+        valid: &[("datadoghq.eu", "site: Eu1"), ("US5.datadoghq.com", "site: Us5")],
+        invalid: &[("eu", "=`eu`: this is no Datadog site; write one of")],
+    },
+    Row {
+        variable: "DD_ENV",
+        beside: BY_API,
+        valid: &[("Prod", "\"DD_ENV\": \"Prod\"")],
+        invalid: &[],
+    },
+    Row {
+        variable: "DD_SERVICE",
+        beside: BY_API,
+        valid: &[("Shop", "\"DD_SERVICE\": \"Shop\"")],
+        invalid: &[],
+    },
+    Row {
+        variable: "DD_VERSION",
+        beside: BY_API,
+        valid: &[("1.2-RC", "\"DD_VERSION\": \"1.2-RC\"")],
+        invalid: &[],
+    },
+    Row {
+        variable: "DD_TAGS",
+        beside: BY_API,
+        valid: &[("team:A,zone:b", "\"DD_TAGS\": \"team:A,zone:b\""), ("a:1 b:2", "a:1 b:2")],
+        invalid: &[("a:1,9:x", "=`a:1,9:x`: `9:x` does not begin with a letter")],
+    },
+    Row {
+        variable: "DD_HOSTNAME",
+        beside: BY_API,
+        valid: &[("Web-1", "host: Some(\"Web-1\")")],
+        invalid: &[],
+    },
+    Row {
+        variable: "DD_AGENT_HOST",
+        beside: &[],
+        valid: &[("10.0.0.1", "10.0.0.1"), ("Agent", "Agent")],
+        invalid: &[("http://agent:8125", "=`http://agent:8125`: ")],
+    },
+    Row {
+        variable: "DD_DOGSTATSD_PORT",
+        beside: BY_AGENT,
+        valid: &[("9125", "9125")],
+        invalid: &[("0", "=`0`: write a port, 1 to 65535"), ("statsd", "=`statsd`: write a port")],
+    },
+    Row {
+        variable: "DD_DOGSTATSD_URL",
+        beside: &[],
+        valid: &[("udp://Agent:9", "Agent"), ("unix:///run/dsd.socket", "/run/dsd.socket")],
+        invalid: &[("tcp://agent", "=`tcp://agent`: ")],
+    },
+    Row {
+        variable: "DD_EXTERNAL_ENV",
+        beside: BY_AGENT,
+        valid: &[("it-false,cn-X", "external_data: Some(\"it-false,cn-X\")")],
+        invalid: &[],
+    },
+    Row {
+        variable: "DD_PROXY_HTTPS",
+        beside: BY_API,
+        valid: &[("http://Proxy:3128", "Proxy:3128")],
+        invalid: BAD_PROXIES,
+    },
+    Row {
+        variable: "DD_PROXY_HTTP",
+        beside: BY_API,
+        valid: &[("http://Proxy:3128", "Proxy:3128")],
+        invalid: BAD_PROXIES,
+    },
+    Row {
+        variable: "DD_PROXY_NO_PROXY",
+        beside: BY_API,
+        valid: &[("localhost, .Internal", ".Internal")],
+        invalid: &[],
+    },
+    Row {
+        variable: "METERKIT_DATADOG_MODE",
+        beside: BY_API,
+        valid: &[("agent", "mode: Agent"), ("OTLP", "mode: Otlp")],
+        invalid: &[("proxy", "=`proxy`: this mode is unknown; write `api`, `agent` or `otlp`")],
+    },
+    Row {
+        variable: "METERKIT_DATADOG_ENDPOINT",
+        beside: BY_API,
+        valid: &[("http://localhost:8428/Datadog", "http://localhost:8428/Datadog")],
+        invalid: &[
+            ("localhost:8428", "=`localhost:8428`: has no scheme"),
+            ("http://me:hunter2@c", "=`http://...`: holds credentials"),
+        ],
+    },
+    Row {
+        variable: "METERKIT_DATADOG_SCOPE_TAGS",
+        beside: BY_API,
+        valid: &[("true", "scope_tags: true"), ("TRUE", "scope_tags: true")],
+        invalid: &[("yes", "=`yes`: write `true` or `false`")],
+    },
+];
+
+/// Whether the target reads it by itself.
+pub(super) fn is_read_by_it(variable: &Variable) -> bool {
+    variable.target == Some("datadog") && variable.name != "METERKIT_DATADOG_INTERVAL"
+}
+
+fn read_with(variables: &[&[(&str, &str)]]) -> Result<DatadogConfig, EnvError> {
+    let variables = [&[("OTEL_METRICS_EXPORTER", "datadog")], &*variables.concat()].concat();
+    read(&variables).map(|settings| settings.datadog.expect("it is selected"))
+}
+
+fn shown(variables: &[&[(&str, &str)]]) -> String {
+    let config = read_with(variables);
+    format!("{:?}", config.unwrap_or_else(|error| panic!("{variables:?}: {error}")))
+}
+
+#[test]
+fn every_variable_of_the_target_has_one_row() {
+    let declared = variables().filter(|it| is_read_by_it(it));
+    let mut declared: Vec<_> = declared.map(|it| it.name).collect();
+    let mut rows: Vec<_> = ROWS.iter().map(|row| row.variable).collect();
+    declared.sort_unstable();
+    rows.sort_unstable();
+    assert_eq!(rows, declared);
+}
+
+#[test]
+fn valid_values_make_a_difference_and_empty_ones_make_none() {
+    for Row { variable, beside, valid, .. } in ROWS {
+        let unset = read_with(&[beside]).map(|config| format!("{config:?}")).ok();
+        for empty in ["", " ", "\n"] {
+            let read = read_with(&[beside, &[(variable, empty)]]);
+            assert_eq!(read.map(|config| format!("{config:?}")).ok(), unset, "{variable}");
+        }
+        for (value, part) in *valid {
+            let is_there = |text: &String| text.contains(part);
+            assert!(!unset.as_ref().is_some_and(is_there), "{variable}: it makes no difference");
+            for value in [(*value).to_owned(), format!(" {value}\n")] {
+                let shown = shown(&[beside, &[(variable, &value)]]);
+                assert!(is_there(&shown), "{variable}=`{value}`: {shown}");
+                assert!(!shown.contains(KEY), "{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn invalid_values_are_told_with_variable_and_remedy_and_without_secrets() {
+    for Row { variable, beside, invalid, .. } in ROWS {
+        for (value, said) in *invalid {
+            let error = read_with(&[beside, &[(variable, value)]]).expect_err(variable);
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("{variable}{said}")), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn every_row_has_the_cases_that_its_type_asks_for() {
+    for Row { variable, valid, invalid, .. } in ROWS {
+        let value_type = declared::variable(variable).expect("it is declared").value_type;
+        let takes_anything = value_type == ValueType::Text;
+        assert!(takes_anything || !invalid.is_empty(), "{variable}: none invalid");
+        let in_capitals = |(value, _): &(&str, &str)| value.chars().any(char::is_uppercase);
+        let is_number = matches!(value_type, ValueType::PeerPort);
+        assert!(is_number || valid.iter().any(in_capitals), "{variable}: no capitals");
+    }
+}
+
+#[test]
+fn a_key_can_stand_in_a_file() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("key");
+    std::fs::write(&path, format!("{KEY}\n")).expect("room for it");
+    let path = path.to_str().expect("a path of letters");
+    assert!(shown(&[&[("DD_API_KEY_FILE", path)]]).contains("mode: Api"));
+    // It selects the target as the key itself does.
+    let settings = settings(&[("DD_API_KEY_FILE", path)]);
+    assert!(settings.selection.targets.contains(&TargetName::Datadog));
+    let twice = read_with(&[&[("DD_API_KEY_FILE", path), ("DD_API_KEY", KEY)]]);
+    let text = twice.expect_err("one is enough").to_string();
+    assert!(text.starts_with("DD_API_KEY_FILE: is set, and DD_API_KEY too"), "{text}");
+}
+
+#[test]
+fn an_agent_selects_the_target_beside_the_scrape() {
+    for (variable, value) in [("DD_AGENT_HOST", "agent"), ("DD_DOGSTATSD_URL", "unix:///dsd")] {
+        let settings = settings(&[(variable, value)]);
+        assert!(settings.selection.targets.contains(&TargetName::Datadog), "{variable}");
+    }
+    let elsewhere = settings(&[("DD_SERVICE", "shop"), ("DD_TAGS", "9:bad, and nobody reads it")]);
+    assert!(elsewhere.datadog.is_none());
+}
+
+#[test]
+fn a_proxy_of_everyone_is_used_and_one_of_datadogs_wins() {
+    let everyones = ("HTTPS_PROXY", "http://everyone:1");
+    assert!(shown(&[BY_API, &[everyones]]).contains("everyone:1"));
+    let both = shown(&[BY_API, &[everyones, ("DD_PROXY_HTTPS", "http://own:2")]]);
+    assert!(both.contains("own:2") && !both.contains("everyone:1"), "{both}");
+}
+
+#[test]
+fn its_problems_are_reported_with_all_others() {
+    let error = read_with(&[&[("DD_API_KEY", "hunter 2"), ("METERKIT_SERIES_LIMIT", "many")]]);
+    let text = error.expect_err("two problems").to_string();
+    assert!(text.contains("DD_API_KEY: ") && text.contains("METERKIT_SERIES_LIMIT="), "{text}");
+    assert!(!text.contains("hunter"), "{text}");
+}
