@@ -53,6 +53,11 @@ impl VictoriaMetrics {
         format!("{}/opentelemetry/v1/metrics", self.url())
     }
 
+    /// Where it speaks as Datadog's intake does.
+    pub fn datadog_url(&self) -> String {
+        format!("{}/datadog", self.url())
+    }
+
     /// Ends it, as an operator does.
     pub async fn stop(&mut self) {
         if let Some(process) = self.process.take() {
