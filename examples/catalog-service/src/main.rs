@@ -11,6 +11,7 @@ use std::{
 
 use catalog_service::{Config, Running, Service, load};
 use clap::{Parser, ValueEnum};
+use meterkit::dashboard::Dashboard;
 use meterkit::{Registry, Telemetry};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::Level;
@@ -38,6 +39,10 @@ struct Arguments {
     /// Print the metrics of the service, and do not start it
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "markdown")]
     catalogue: Option<CatalogueFormat>,
+
+    /// Print a Grafana dashboard of the service's metrics, and do not start it
+    #[arg(long, conflicts_with = "catalogue")]
+    dashboard: bool,
 
     /// Log each request, statement and task
     #[arg(long, short)]
@@ -67,6 +72,11 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(format) = arguments.catalogue {
         return print_catalogue(format);
+    }
+    if arguments.dashboard {
+        let catalogue = catalog_service::catalogue()?;
+        let dashboard = Dashboard::new("catalog-service").of(&catalogue).with_self_metrics();
+        return Ok(io::stdout().write_all(dashboard.to_classic_json().as_bytes())?);
     }
     let stop = stop_signal()?;
     let telemetry = Telemetry::from_env()?.install()?;

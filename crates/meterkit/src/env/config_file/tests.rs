@@ -258,6 +258,20 @@ fn a_file_that_cannot_be_read_is_named() {
     assert!(text.starts_with("OTEL_CONFIG_FILE=`/nowhere/otel.yaml`: cannot be read ("), "{text}");
 }
 
+#[test]
+#[cfg(all(feature = "datadog", feature = "otlp", feature = "prometheus"))]
+fn the_file_in_the_readme_can_be_installed() {
+    let readme = include_str!("../../../../../README.md");
+    let (_, rest) = readme.split_once("```yaml\n").expect("there is one");
+    let (text, _) = rest.split_once("```").expect("it ends");
+    let text = text.trim_start_matches("file_format: \"1.1\"\n");
+    let settings = settings(text, &[("DD_API_KEY", "0123456789abcdef")]);
+    let configured = settings.configured.expect("there is a file");
+    assert_eq!((configured.otlp.len(), configured.datadog.len()), (1, 1));
+    assert_eq!(configured.prometheus, Some((Some("0.0.0.0".to_owned()), Some(9464))));
+    assert_eq!((configured.views.iter().count(), configured.unused), (2, Vec::new()));
+}
+
 #[cfg(feature = "otlp")]
 mod otlp {
     use std::time::Duration;
