@@ -12,7 +12,7 @@ use crate::agent::AgentAddress;
 use crate::mode::Mode;
 use crate::service::service_tags;
 use crate::site::Site;
-use crate::tag::normal;
+use crate::tag::all_normal;
 use crate::{Compression, Format};
 
 mod from_variables;
@@ -140,7 +140,7 @@ impl DatadogConfig {
     /// Tags of every metric, beside `env`, `service` and `version` of the resource. None by default. `DD_TAGS` adds some.
     #[must_use]
     pub fn with_tags(mut self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        self.tags = tags.into_iter().filter_map(|tag| normal(tag.as_ref())).collect();
+        self.tags = all_normal(tags);
         self
     }
 

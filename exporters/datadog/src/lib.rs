@@ -34,6 +34,8 @@ mod payload;
 mod points;
 #[cfg(test)]
 mod random;
+#[cfg(test)]
+mod samples;
 mod service;
 mod site;
 mod sketch;

@@ -9,10 +9,11 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::points::{Point, Points, Value};
-use crate::sketch::Sketch;
 use bytes::Bytes;
 use meterkit_http::Compression;
+
+use crate::points::{Point, Points, Value};
+use crate::sketch::Sketch;
 
 /// A payload is shorter than this, before compression. A single point is always sent, and Datadog may refuse it.
 const MAX_SIZE: usize = 5_242_880;
@@ -82,7 +83,8 @@ pub(crate) struct Written {
 /// What is to be sent of these points: series and sketches, of either one or none. Also says how many points cannot be
 /// sent.
 pub(crate) fn payloads(points: Points<'_>, writing: Writing) -> (Vec<Payload>, u64) {
-    let Points { points, mut left_out } = points;
+    let Points { points, left_out } = points;
+    let mut left_out = left_out.points();
     let (mut all, mut sketches) = (Vec::with_capacity(points.len()), Vec::new());
     for point in points {
         match point.map(|histograms| Sketch::of(&histograms)) {
@@ -177,6 +179,18 @@ impl Payload {
 
     fn part(&self, range: Range<usize>) -> Self {
         Self { range, ..self.clone() }
+    }
+}
+
+/// What a series has of a value: its type, as Datadog numbers these, the number, and the interval of a count.
+fn of_series(value: &Value<Sketch>) -> (u8, f64, Option<u64>) {
+    const COUNT: u8 = 1;
+    const GAUGE: u8 = 3;
+    match value {
+        Value::Count { value, interval } => (COUNT, value.as_f64(), Some(*interval)),
+        Value::Gauge(value) => (GAUGE, value.as_f64(), None),
+        // Never: sketches are another payload.
+        Value::Distribution(sketch) => (GAUGE, sketch.mean(), None),
     }
 }
 

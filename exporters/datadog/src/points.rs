@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use foldhash::{HashMap, HashMapExt};
-use meterkit_core::{Attributes, Data, Metric};
+use meterkit_core::{Attributes, Data, Metric, Value as Number};
 use meterkit_pipeline::Snapshot;
 
-pub(crate) use self::histogram::Histogram;
+pub(crate) use self::histogram::{Bucket, Histogram};
 pub(crate) use self::tags::{Tagging, Tags};
 use crate::name::metric_name;
 
@@ -20,8 +20,16 @@ use crate::name::metric_name;
 #[derive(Debug)]
 pub(crate) struct Points<'a> {
     pub(crate) points: Vec<Point<Histograms<'a>>>,
-    /// How many points cannot be sent: their value is infinite or no number, or no letter is in their name.
-    pub(crate) left_out: u64,
+    pub(crate) left_out: LeftOut,
+}
+
+/// How many points cannot be sent, by the reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    /// Their values are infinite or no number, or nothing tells where those of a histogram lie.
+    pub(crate) not_finite: u64,
+    /// Their metrics have names without any ASCII letter.
+    pub(crate) nameless: u64,
 }
 
 /// The histograms whose labels became the same tags: nearly always one.
@@ -43,12 +51,12 @@ pub(crate) struct Point<D> {
 pub(crate) enum Value<D> {
     /// What a counter rose by.
     Count {
-        value: f64,
+        value: Number,
         /// Over how many seconds; at least one.
         interval: u64,
     },
     /// The value of a gauge or of an up-down counter.
-    Gauge(f64),
+    Gauge(Number),
     /// What a histogram recorded.
     Distribution(D),
 }
@@ -65,13 +73,20 @@ impl<'a> Points<'a> {
             tagger: tags::Tagger::default(),
             places: HashMap::with_capacity(snapshot.len()),
             points: Vec::with_capacity(snapshot.len()),
-            left_out: 0,
+            left_out: LeftOut::default(),
         };
         for scope in &snapshot.scopes {
             gathering.tagger.enter(scope, tagging);
             scope.metrics.iter().for_each(|metric| gathering.take(metric));
         }
         Self { points: gathering.points, left_out: gathering.left_out }
+    }
+}
+
+impl LeftOut {
+    /// All of them.
+    pub(crate) fn points(&self) -> u64 {
+        self.not_finite + self.nameless
     }
 }
 
@@ -102,13 +117,13 @@ struct Gathering<'a> {
     /// Where in `points` each one is.
     places: HashMap<(Arc<str>, Tags, Kind), usize>,
     points: Vec<Point<Histograms<'a>>>,
-    left_out: u64,
+    left_out: LeftOut,
 }
 
 impl<'a> Gathering<'a> {
     fn take(&mut self, metric: &'a Metric) {
         let Some(name) = metric_name(&metric.descriptor.name) else {
-            self.left_out += metric.data.len() as u64;
+            self.left_out.nameless += metric.data.len() as u64;
             return;
         };
         let (name, unit) = (Arc::from(name), unit::unit(&metric.descriptor.unit));
@@ -117,18 +132,19 @@ impl<'a> Gathering<'a> {
         match &metric.data {
             Data::Gauge(points) => {
                 for point in points {
-                    put(&point.attributes, Value::Gauge(point.value.as_f64()), Kind::Gauge);
+                    put(&point.attributes, Value::Gauge(point.value), Kind::Gauge);
                 }
             }
             Data::Sum { monotonic: false, points, .. } => {
                 for point in points {
-                    put(&point.attributes, Value::Gauge(point.value.as_f64()), Kind::UpDown);
+                    put(&point.attributes, Value::Gauge(point.value), Kind::UpDown);
                 }
             }
             Data::Sum { points, .. } => {
                 for point in points {
-                    let (value, interval) = (point.value.as_f64(), seconds(point.start, time));
-                    put(&point.attributes, Value::Count { value, interval }, Kind::Count);
+                    let value =
+                        Value::Count { value: point.value, interval: seconds(point.start, time) };
+                    put(&point.attributes, value, Kind::Count);
                 }
             }
             Data::Histogram { bounds, points, .. } => {
@@ -143,7 +159,8 @@ impl<'a> Gathering<'a> {
                     put(&point.attributes, value, Kind::Distribution);
                 }
             }
-            _ => self.left_out += metric.data.len() as u64,
+            // Nothing else is known to this version.
+            _ => {}
         }
     }
 
@@ -155,13 +172,14 @@ impl<'a> Gathering<'a> {
         value: Value<Histograms<'a>>,
         kind: Kind,
     ) {
-        match value {
-            Value::Count { value, .. } | Value::Gauge(value) if !value.is_finite() => {
-                self.left_out += 1;
-                return;
-            }
-            Value::Count { value: 0.0, .. } => return,
-            _ => {}
+        let is_finite = match &value {
+            Value::Count { value, .. } if value.as_f64() == 0.0 => return,
+            Value::Count { value, .. } | Value::Gauge(value) => value.as_f64().is_finite(),
+            Value::Distribution(histograms) => histograms.iter().all(Histogram::is_placed),
+        };
+        if !is_finite {
+            self.left_out.not_finite += 1;
+            return;
         }
         let tags = self.tagger.tags(labels);
         match self.places.entry((name.clone(), tags.clone(), kind)) {
@@ -193,8 +211,15 @@ fn merge<'a>(kept: &mut Value<Histograms<'a>>, more: Value<Histograms<'a>>, kind
     }
 }
 
-fn sum(a: f64, b: f64) -> f64 {
-    (a + b).clamp(f64::MIN, f64::MAX)
+/// The sum of two values; of different types, or beyond their range, as a float, which is finite.
+fn sum(a: Number, b: Number) -> Number {
+    let exact = match (a, b) {
+        (Number::U64(a), Number::U64(b)) => a.checked_add(b).map(Number::U64),
+        (Number::I64(a), Number::I64(b)) => a.checked_add(b).map(Number::I64),
+        _ => None,
+    };
+    let finite = || (a.as_f64() + b.as_f64()).clamp(f64::MIN, f64::MAX);
+    exact.unwrap_or_else(|| Number::F64(finite()))
 }
 
 /// From `start` to `time`, rounded.

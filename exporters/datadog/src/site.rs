@@ -74,16 +74,6 @@ impl Site {
         }
     }
 
-    /// Where counts and gauges go to: version 2 of the series intake.
-    pub fn series_url(self) -> String {
-        format!("https://api.{}/api/v2/series", self.domain())
-    }
-
-    /// Where distributions go to.
-    pub fn sketches_url(self) -> String {
-        format!("https://api.{}/api/beta/sketches", self.domain())
-    }
-
     /// Where metrics in OTLP go to, for the sites that Datadog documents such an intake for.
     pub fn otlp_url(self) -> Option<String> {
         match self {
@@ -164,44 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn each_intake_has_its_url() {
-        for (site, series, sketches, otlp) in [
-            (
-                Site::Us1,
-                "https://api.datadoghq.com/api/v2/series",
-                "https://api.datadoghq.com/api/beta/sketches",
-                Some("https://otlp.datadoghq.com/v1/metrics"),
-            ),
-            (
-                Site::Eu1,
-                "https://api.datadoghq.eu/api/v2/series",
-                "https://api.datadoghq.eu/api/beta/sketches",
-                Some("https://otlp.datadoghq.eu/v1/metrics"),
-            ),
-            (
-                Site::Ap2,
-                "https://api.ap2.datadoghq.com/api/v2/series",
-                "https://api.ap2.datadoghq.com/api/beta/sketches",
-                Some("https://otlp.ap2.datadoghq.com/v1/metrics"),
-            ),
-            (
-                Site::Us2Gov,
-                "https://api.us2.ddog-gov.com/api/v2/series",
-                "https://api.us2.ddog-gov.com/api/beta/sketches",
-                None,
-            ),
-        ] {
-            assert_eq!(site.series_url(), series);
-            assert_eq!(site.sketches_url(), sketches);
-            assert_eq!(site.otlp_url().as_deref(), otlp);
-        }
-    }
-
-    #[test]
     fn the_otlp_intake_is_given_only_where_it_is_documented() {
         let without: Vec<Site> =
             Site::ALL.into_iter().filter(|site| site.otlp_url().is_none()).collect();
         assert_eq!(without, [Site::Uk1, Site::Us1Gov, Site::Us2Gov]);
+        let url = Site::Ap2.otlp_url();
+        assert_eq!(url.as_deref(), Some("https://otlp.ap2.datadoghq.com/v1/metrics"));
     }
 
     #[test]

@@ -49,6 +49,11 @@ pub(crate) fn normal(tag: &str) -> Option<String> {
     (!stored.is_empty()).then(|| stored.to_owned())
 }
 
+/// Those of several whole tags that Datadog stores.
+pub(crate) fn all_normal(tags: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
+    tags.into_iter().filter_map(|tag| normal(tag.as_ref())).collect()
+}
+
 fn legal(c: char) -> char {
     let is_legal = c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':');
     if is_legal { c } else { '_' }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::address::AgentAddress;
-use crate::tag::normal;
+use crate::points::Tagging;
+use crate::tag::all_normal;
 
 /// The settings of an [`AgentTarget`](crate::AgentTarget). Nothing is taken from the environment.
 ///
@@ -19,8 +20,7 @@ use crate::tag::normal;
 pub struct AgentConfig {
     pub(super) name: String,
     pub(super) address: AgentAddress,
-    pub(super) tags: Vec<String>,
-    pub(super) scope_tags: bool,
+    pub(super) tagging: Tagging,
     pub(super) container_id: Option<String>,
     pub(super) cgroup_inode: Option<u64>,
     pub(super) external_data: Option<String>,
@@ -33,8 +33,7 @@ impl AgentConfig {
         Self {
             name: "datadog".to_owned(),
             address,
-            tags: Vec::new(),
-            scope_tags: false,
+            tagging: Tagging::default(),
             container_id: None,
             cgroup_inode: None,
             external_data: None,
@@ -52,7 +51,7 @@ impl AgentConfig {
     /// Tags of every metric, after its own: those of [`service_tags`](crate::service_tags). None by default.
     #[must_use]
     pub fn with_tags(mut self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        self.tags = tags.into_iter().filter_map(|tag| normal(tag.as_ref())).collect();
+        self.tagging.common = all_normal(tags);
         self
     }
 
@@ -60,7 +59,7 @@ impl AgentConfig {
     /// version of their scope. Not by default.
     #[must_use]
     pub fn with_scope_tags(mut self, scope_tags: bool) -> Self {
-        self.scope_tags = scope_tags;
+        self.tagging.scopes = scope_tags;
         self
     }
 

@@ -1,7 +1,6 @@
 //! Metrics by way of the Datadog Agent on the same machine or node: the DogStatsD protocol over UDP and Unix sockets.
 
 mod address;
-mod buckets;
 mod config;
 mod datagram;
 mod lines;
@@ -10,6 +9,7 @@ mod socket;
 mod target;
 #[cfg(unix)]
 mod unix_socket;
+mod values;
 
 pub use self::address::{AgentAddress, AgentAddressError};
 pub use self::config::AgentConfig;

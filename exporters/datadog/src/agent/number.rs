@@ -38,16 +38,6 @@ pub(super) fn rate(n: u64) -> f64 {
     exact.or_else(counts).unwrap_or(nearest)
 }
 
-/// The sum of two values; of different types, or beyond their range, as a float.
-pub(super) fn sum(a: Value, b: Value) -> Value {
-    let exact = match (a, b) {
-        (Value::U64(a), Value::U64(b)) => a.checked_add(b).map(Value::U64),
-        (Value::I64(a), Value::I64(b)) => a.checked_add(b).map(Value::I64),
-        _ => None,
-    };
-    exact.unwrap_or_else(|| Value::F64(a.as_f64() + b.as_f64()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,17 +99,5 @@ mod tests {
     fn the_plain_inverse_would_lose_some() {
         let plain = 1.0 / 93.0;
         assert_eq!((1.0 / plain) as u64, 92);
-    }
-
-    #[test]
-    fn sums_stay_whole_as_long_as_they_can() {
-        for (a, b, expected) in [
-            (Value::U64(u64::MAX - 1), Value::U64(1), Value::U64(u64::MAX)),
-            (Value::I64(-3), Value::I64(1), Value::I64(-2)),
-            (Value::U64(1), Value::F64(0.5), Value::F64(1.5)),
-            (Value::U64(u64::MAX), Value::U64(u64::MAX), Value::F64(2.0 * u64::MAX as f64)),
-        ] {
-            assert_eq!(sum(a, b), expected);
-        }
     }
 }

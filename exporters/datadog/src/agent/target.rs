@@ -1,9 +1,9 @@
 //! The agent target.
 
-use std::mem::replace;
 use std::time::SystemTime;
 
 use meterkit_core::Temporality;
+use meterkit_http::News;
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 use tokio::time::sleep;
 
@@ -51,19 +51,10 @@ pub struct AgentTarget {
     previous: Option<Batch>,
     /// Points that are not in the batch, or were left out since.
     rejected: u64,
-    told: Told,
+    told: News,
     /// The most that a packet may hold: what the agent takes, or what was found out to be the most that the socket
     /// takes.
     limit: usize,
-}
-
-/// What was logged, so that it is not logged again with every export.
-#[derive(Debug, Default)]
-struct Told {
-    not_finite: bool,
-    nameless: bool,
-    too_long: bool,
-    refused: bool,
 }
 
 /// How many broken connections end an export: the first may be one to an agent that was there before.
@@ -83,7 +74,7 @@ impl AgentTarget {
             batch: None,
             previous: None,
             rejected: 0,
-            told: Told::default(),
+            told: News::default(),
             limit,
         }
     }
@@ -191,23 +182,23 @@ impl AgentTarget {
         }
     }
 
-    fn tell(&mut self, rejected: &Rejected) {
-        let (target, told) = (&self.config.name, &mut self.told);
-        if rejected.not_finite > 0 && !replace(&mut told.not_finite, true) {
+    fn tell(&self, rejected: &Rejected) {
+        let (target, told, left_out) = (&self.config.name, &self.told, &rejected.left_out);
+        if left_out.not_finite > 0 && told.is_new("not finite") {
             tracing::warn!(
                 target,
-                points = rejected.not_finite,
+                points = left_out.not_finite,
                 "points whose value is infinite or no number are left out: DogStatsD has none"
             );
         }
-        if rejected.nameless > 0 && !replace(&mut told.nameless, true) {
+        if left_out.nameless > 0 && told.is_new("nameless") {
             tracing::warn!(
                 target,
-                points = rejected.nameless,
+                points = left_out.nameless,
                 "metrics without an ASCII letter in their names are left out: Datadog has none"
             );
         }
-        if rejected.too_long > 0 && !replace(&mut told.too_long, true) {
+        if rejected.too_long > 0 && told.is_new("too long") {
             tracing::warn!(
                 target,
                 points = rejected.too_long,
@@ -219,8 +210,8 @@ impl AgentTarget {
         }
     }
 
-    fn tell_refused(&mut self, bytes: usize) {
-        if !replace(&mut self.told.refused, true) {
+    fn tell_refused(&self, bytes: usize) {
+        if self.told.is_new("refused") {
             tracing::error!(
                 target = self.config.name,
                 endpoint = %self.config.address,

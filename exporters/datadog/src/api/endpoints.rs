@@ -53,3 +53,30 @@ fn parse(text: &str) -> Result<Uri, EndpointError> {
         reason: format!("is no URL ({error})"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Site;
+
+    #[test]
+    fn each_kind_has_its_path_at_the_site_or_at_what_is_named_in_its_place() {
+        let config = DatadogConfig::api("0123456789abcdef").expect("a key").with_site(Site::Eu1);
+        let relay = "http://[::1]:8428/datadog";
+        let relayed = config.clone().with_endpoint(relay).expect("a URL");
+        for (config, base, host, port) in [
+            (config, "https://api.datadoghq.eu", "api.datadoghq.eu", 443),
+            (relayed, relay, "::1", 8428),
+        ] {
+            let endpoints = Endpoints::new(&config).expect("URLs");
+            for (uri, path) in [
+                (endpoints.of(Kind::Series), "/api/v2/series"),
+                (endpoints.of(Kind::Sketches), "/api/beta/sketches"),
+                (&endpoints.validate, "/api/v1/validate"),
+            ] {
+                assert_eq!(uri.to_string(), format!("{base}{path}"));
+            }
+            assert_eq!(endpoints.server(), Some((host.to_owned(), port)));
+        }
+    }
+}

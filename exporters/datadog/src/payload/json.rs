@@ -4,11 +4,9 @@ use std::io;
 
 use serde::{Serialize, Serializer};
 
-use crate::points::{Point, Tags, Value};
+use super::of_series;
+use crate::points::{Point, Tags};
 use crate::sketch::Sketch;
-
-const COUNT: u8 = 1;
-const GAUGE: u8 = 3;
 
 const HEAD: &[u8] = br#"{"series":["#;
 const TAIL: &[u8] = b"]}";
@@ -69,12 +67,7 @@ struct Resource<'a> {
 
 impl<'a> Series<'a> {
     fn of(point: &'a Point<Sketch>, host: Option<&'a str>, time: i64) -> Self {
-        let (kind, value, interval) = match &point.value {
-            Value::Count { value, interval } => (COUNT, *value, Some(*interval)),
-            Value::Gauge(value) => (GAUGE, *value, None),
-            // Sketches are another payload.
-            Value::Distribution(sketch) => (GAUGE, sketch.mean(), None),
-        };
+        let (kind, value, interval) = of_series(&point.value);
         Self {
             metric: &point.name,
             kind,

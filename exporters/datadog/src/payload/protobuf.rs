@@ -2,11 +2,9 @@
 //!
 //! Written by hand: points become bytes without a copy of each text on the way.
 
+use super::of_series;
 use crate::points::{Point, Value};
 use crate::sketch::Sketch;
-
-const COUNT: u64 = 1;
-const GAUGE: u64 = 3;
 
 /// `SketchPayload.metadata`, an empty message, which ends each payload.
 const METADATA: [u8; 2] = [2 << 3 | LENGTH, 0];
@@ -49,16 +47,12 @@ fn one_series(out: &mut Vec<u8>, point: &Point<Sketch>, host: Option<&str>, time
     }
     text(out, 2, &point.name);
     point.tags.iter().for_each(|tag| text(out, 3, tag));
-    let (kind, value, interval) = match &point.value {
-        Value::Count { value, interval } => (COUNT, *value, Some(*interval)),
-        Value::Gauge(value) => (GAUGE, *value, None),
-        Value::Distribution(sketch) => (GAUGE, sketch.mean(), None), // Never among series.
-    };
+    let (kind, value, interval) = of_series(&point.value);
     nested(out, 4, |out| {
         double(out, 1, value);
         integer(out, 2, time as u64);
     });
-    integer(out, 5, kind);
+    integer(out, 5, kind.into());
     if let Some(unit) = point.unit {
         text(out, 6, unit);
     }

@@ -1,14 +1,9 @@
 //! Payloads hold every point once, say what it says, and stay below Datadog's limits.
 
 use std::io::Read;
-use std::time::{Duration, SystemTime};
 
-use meterkit_core::{
-    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
-    Value as Number,
-};
+use meterkit_core::{Attributes, Data, HistogramPoint, Value as Number};
 use meterkit_pipeline::Snapshot;
-use opentelemetry::InstrumentationScope;
 use prost::Message;
 use serde_json::{Value as Json, json};
 
@@ -18,6 +13,7 @@ use super::messages::{
 use super::*;
 use crate::points::Tagging;
 use crate::random::Random;
+use crate::samples::{counter, histogram, metric, number, of, recorded};
 
 const TIME: i64 = 1_700_000_000;
 
@@ -29,44 +25,18 @@ fn snapshot(counters: usize, histograms: usize, length: usize) -> Snapshot {
         let text: String = letters.collect();
         Attributes::from_pairs([("n".into(), (at as i64).into()), ("text".into(), text.into())])
     };
-    let start = SystemTime::UNIX_EPOCH;
-    let counts = (0..counters).map(|at| NumberPoint {
-        attributes: labels(at),
-        start,
-        value: Number::U64(at as u64 + 1),
+    let counts: Vec<_> =
+        (0..counters).map(|at| number(labels(at), Number::U64(at as u64 + 1))).collect();
+    let points = (0..histograms).map(|at| {
+        let point = recorded(labels(at), &[1, at as u64 + 70_000, 1], 2.5);
+        HistogramPoint { min: Some(-1.0), max: Some(3.0), ..point }
     });
-    let counts = counts.collect();
-    let points = (0..histograms).map(|at| HistogramPoint {
-        attributes: labels(at),
-        start,
-        count: at as u64 + 70_002,
-        sum: 2.5,
-        min: Some(-1.0),
-        max: Some(3.0),
-        buckets: [1, at as u64 + 70_000, 1].into(),
-    });
-    let temporality = Temporality::Delta;
-    let gauge = NumberPoint { attributes: Attributes::empty(), start, value: Number::F64(-0.5) };
-    let metrics = [
-        ("requests", "{request}", Data::Sum { monotonic: true, temporality, points: counts }),
-        (
-            "sizes",
-            "By",
-            Data::Histogram { temporality, bounds: [1.0, 1.0].into(), points: points.collect() },
-        ),
-        ("queue \"é\"", "s", Data::Gauge(vec![gauge])),
-    ];
-    let metrics = metrics.into_iter().map(|(name, unit, data)| {
-        let descriptor =
-            Descriptor { name: name.to_owned(), unit: unit.to_owned(), description: String::new() };
-        Metric { descriptor: Arc::new(descriptor), data }
-    });
-    let scope = Arc::new(InstrumentationScope::builder("catalog").build());
-    Snapshot {
-        resource: Attributes::empty(),
-        time: start + Duration::from_secs(30),
-        scopes: vec![ScopeMetrics { scope, metrics: metrics.collect() }],
-    }
+    let gauge = number(Attributes::empty(), Number::F64(-0.5));
+    of(vec![
+        metric("requests", "{request}", counter(counts)),
+        metric("sizes", "By", histogram(&[1.0, 1.0], points.collect())),
+        metric("queue \"é\"", "s", Data::Gauge(vec![gauge])),
+    ])
 }
 
 fn payloads_of(snapshot: &Snapshot, format: Format, compression: Compression) -> Vec<Payload> {
@@ -120,17 +90,17 @@ fn protobuf_says_what_the_points_say() {
     let written = all(payloads, MAX_COMPRESSED);
 
     let payload = MetricPayload::decode(written[0].bytes.clone()).expect("protobuf");
-    let text = payload.series[0].tags[2].clone();
+    let text = payload.series[0].tags[1].clone();
     let resources = vec![Resource { kind: "host".to_owned(), name: "web-1".to_owned() }];
     let counter = MetricSeries {
         resources: resources.clone(),
         metric: "requests".to_owned(),
-        tags: tags(&["env:prod", "n:0", &text]),
+        tags: tags(&["n:0", &text, "env:prod"]),
         points: vec![MetricPoint { value: 1.0, timestamp: TIME }],
         kind: 1,
         unit: String::new(),
         source_type_name: String::new(),
-        interval: 30,
+        interval: 10,
     };
     let gauge = MetricSeries {
         resources,
@@ -150,7 +120,7 @@ fn protobuf_says_what_the_points_say() {
         panic!("{payload:?}");
     };
     assert_eq!((metric.as_str(), host.as_str()), ("sizes", "web-1"));
-    assert_eq!(of[..2], tags(&["env:prod", "n:0"]));
+    assert_eq!((&*of[0], &*of[2]), ("n:0", "env:prod"));
     let [Dogsketch { ts, cnt, min, max, avg, sum, k, n }] = dogsketches.as_slice() else {
         panic!("{payload:?}");
     };
@@ -172,9 +142,9 @@ fn json_says_what_the_points_say() {
         {
             "metric": "requests",
             "type": 1,
-            "interval": 30,
+            "interval": 10,
             "points": [{ "timestamp": TIME, "value": 1.0 }],
-            "tags": ["env:prod", "n:0", "text:n/a"],
+            "tags": ["n:0", "text:n/a", "env:prod"],
             "resources": resources,
         },
         {

@@ -9,7 +9,7 @@ pub(crate) enum Histogram<'a> {
     Exponential(&'a ExponentialHistogramPoint),
 }
 
-/// Values that fell between two bounds, which are finite.
+/// Values that fell between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bucket {
     pub(crate) lower: f64,
@@ -18,12 +18,24 @@ pub(crate) struct Bucket {
 }
 
 impl<'a> Histogram<'a> {
-    /// The buckets that hold something, from the lowest to the highest.
+    /// The buckets that hold something, from the lowest to the highest, with bounds that are finite.
     ///
     /// An open one reaches to the smallest or largest value where that is known. Else all it holds lies on its one
-    /// bound, as in Datadog's own translation of OpenTelemetry; and where it has none, at the mean. A single value is the
-    /// sum.
+    /// bound, as in Datadog's own translation of OpenTelemetry; and where it has none, at the mean. A single value is
+    /// the sum.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = Bucket> + use<'a> {
+        self.open_buckets().map(|Bucket { lower, upper, count }| {
+            let (lower, upper) = match (lower.is_finite(), upper.is_finite()) {
+                (true, false) => (lower, lower),
+                (false, _) => (upper, upper),
+                (true, true) => (lower, upper),
+            };
+            Bucket { lower, upper, count }
+        })
+    }
+
+    /// The same buckets, but where only one end is known, the bound at the other is infinite.
+    pub(crate) fn open_buckets(&self) -> impl Iterator<Item = Bucket> + use<'a> {
         let (explicit, exponential) = match *self {
             Self::Explicit { bounds, point } => (Some(explicit(bounds, point)), None),
             Self::Exponential(point) => (None, Some(exponential(point))),
@@ -42,14 +54,20 @@ impl<'a> Histogram<'a> {
                 let bound = min.map_or(bound, |min| bound.max(min));
                 max.map_or(bound, |max| bound.min(max))
             };
-            let (lower, upper) = match (within(lower), within(upper)) {
-                (lower, upper) if lower.is_finite() && upper.is_finite() => (lower, upper),
-                (lower, _) if lower.is_finite() => (lower, lower),
-                (_, upper) if upper.is_finite() => (upper, upper),
-                _ => (mean, mean),
-            };
+            let (lower, upper) = (within(lower), within(upper));
+            let is_placed = lower.is_finite() || upper.is_finite();
+            let (lower, upper) = if is_placed { (lower, upper) } else { (mean, mean) };
             Bucket { lower, upper, count }
         })
+    }
+
+    /// Whether anything tells where its values lie.
+    pub(super) fn is_placed(&self) -> bool {
+        let is_bounded = match self {
+            Self::Explicit { bounds, .. } => bounds.iter().any(|bound| bound.is_finite()),
+            Self::Exponential(_) => true,
+        };
+        is_bounded || self.sum().is_some() || self.min().is_some() || self.max().is_some()
     }
 
     /// The sum of all values; none if one of them was not finite.
@@ -116,23 +134,16 @@ fn exponential<'a>(point: &'a ExponentialHistogramPoint) -> impl Iterator<Item =
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use meterkit_core::Attributes;
 
     use super::*;
+    use crate::samples::{at, recorded};
 
     /// Without buckets, one value.
     fn point(buckets: &[u64], min: Option<f64>, max: Option<f64>) -> HistogramPoint {
-        HistogramPoint {
-            attributes: Attributes::empty(),
-            start: SystemTime::UNIX_EPOCH,
-            count: if buckets.is_empty() { 1 } else { buckets.iter().sum() },
-            sum: 12.0,
-            min,
-            max,
-            buckets: buckets.into(),
-        }
+        let recorded = recorded(Attributes::empty(), buckets, 12.0);
+        let count = if buckets.is_empty() { 1 } else { recorded.count };
+        HistogramPoint { count, min, max, ..recorded }
     }
 
     fn bounded(histogram: Histogram<'_>) -> Vec<(f64, f64, u64)> {
@@ -192,7 +203,7 @@ mod tests {
             |offset, counts: &[u64]| ExponentialBuckets { offset, counts: counts.to_vec() };
         let mut point = ExponentialHistogramPoint {
             attributes: Attributes::empty(),
-            start: SystemTime::UNIX_EPOCH,
+            start: at(0),
             count: 12,
             sum: f64::NAN,
             min: None,

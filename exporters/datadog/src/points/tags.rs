@@ -17,46 +17,53 @@ pub(crate) struct Tagging {
     pub(crate) scopes: bool,
 }
 
-/// The tags of one point, in order, each once.
+/// The tags of one point, each once: those of its labels in alphabetical order, those of its scope, and those of all
+/// points, as in Datadog's clients.
 pub(crate) type Tags = Arc<[Arc<str>]>;
 
 /// Makes the tags of the points of one snapshot. Each label becomes a tag once, however many points have it.
 #[derive(Debug, Default)]
 pub(super) struct Tagger<'a> {
-    /// What all points of the present scope have.
+    /// What all points of the present scope have, each once.
     shared: Vec<Arc<str>>,
     known: HashMap<(&'a str, &'a AttributeValue), Option<Arc<str>>>,
     /// Kept for its memory.
-    point: Vec<Arc<str>>,
+    own: Vec<Arc<str>>,
 }
 
 impl<'a> Tagger<'a> {
     /// Goes on with the points of this scope.
     pub(super) fn enter(&mut self, scope: &ScopeMetrics, tagging: &Tagging) {
-        self.shared = tagging.common.iter().map(|tag| Arc::from(tag.as_str())).collect();
-        if tagging.scopes {
-            let scope = &scope.scope;
-            let name = tag("instrumentation_scope", scope.name());
-            let version =
-                scope.version().and_then(|version| tag("instrumentation_scope_version", version));
-            self.shared.extend(name.into_iter().chain(version).map(Arc::from));
+        self.shared.clear();
+        let scope = Some(&scope.scope).filter(|_| tagging.scopes);
+        let of_scope = [
+            ("instrumentation_scope", scope.map(|scope| scope.name())),
+            ("instrumentation_scope_version", scope.and_then(|scope| scope.version())),
+        ];
+        let of_scope = of_scope.into_iter().filter_map(|(key, value)| {
+            value.filter(|value| !value.is_empty()).and_then(|value| tag(key, value))
+        });
+        let common = tagging.common.iter().cloned();
+        for tag in of_scope.chain(common).map(Arc::from) {
+            if !self.shared.contains(&tag) {
+                self.shared.push(tag);
+            }
         }
     }
 
     /// The tags of a point with these labels.
     pub(super) fn tags(&mut self, labels: &'a Attributes) -> Tags {
-        self.point.clear();
-        self.point.extend(self.shared.iter().cloned());
+        self.own.clear();
         for label in labels.iter() {
             let tag = self.known.entry(label).or_insert_with(|| {
                 let (key, value) = label;
                 tag(key, &text(value)).map(Arc::from)
             });
-            self.point.extend(tag.clone());
+            self.own.extend(tag.clone().filter(|tag| !self.shared.contains(tag)));
         }
-        self.point.sort_unstable();
-        self.point.dedup();
-        Arc::from(self.point.as_slice())
+        self.own.sort_unstable();
+        self.own.dedup();
+        self.own.iter().chain(&self.shared).cloned().collect()
     }
 }
 

@@ -1,74 +1,13 @@
 //! Each series becomes one point, and the same tags become one point too.
 
-use std::time::Duration;
-
 use meterkit_core::{
-    AttributeValue, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
-    NumberPoint, ScopeMetrics, Temporality, Value as Number,
+    AttributeValue, ExponentialBuckets, ExponentialHistogramPoint, NumberPoint, Temporality,
 };
-use opentelemetry::InstrumentationScope;
 
 use super::*;
-
-fn at(milliseconds: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)
-}
-
-fn labels(pairs: &[(&'static str, &'static str)]) -> Attributes {
-    Attributes::from_pairs(pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())))
-}
-
-fn number(labels: Attributes, value: Number) -> NumberPoint {
-    NumberPoint { attributes: labels, start: at(50_000), value }
-}
-
-fn counter(points: Vec<NumberPoint>) -> Data {
-    Data::Sum { monotonic: true, temporality: Temporality::Delta, points }
-}
-
-fn up_down(points: Vec<NumberPoint>) -> Data {
-    Data::Sum { monotonic: false, temporality: Temporality::Cumulative, points }
-}
-
-fn histogram(points: Vec<HistogramPoint>) -> Data {
-    Data::Histogram { temporality: Temporality::Delta, bounds: [1.0].into(), points }
-}
-
-fn recorded(labels: Attributes, buckets: [u64; 2]) -> HistogramPoint {
-    HistogramPoint {
-        attributes: labels,
-        start: at(0),
-        count: buckets.iter().sum(),
-        sum: 1.5,
-        min: None,
-        max: None,
-        buckets: buckets.into(),
-    }
-}
-
-fn metric(name: &str, unit: &str, data: Data) -> Metric {
-    let descriptor =
-        Descriptor { name: name.to_owned(), unit: unit.to_owned(), description: String::new() };
-    Metric { descriptor: Arc::new(descriptor), data }
-}
-
-fn scope(version: Option<&'static str>, metrics: Vec<Metric>) -> ScopeMetrics {
-    let scope = InstrumentationScope::builder("backstage.Catalog");
-    let scope = match version {
-        Some(version) => scope.with_version(version),
-        None => scope,
-    };
-    ScopeMetrics { scope: Arc::new(scope.build()), metrics }
-}
-
-/// Taken a minute after 1970 began.
-fn snapshot(scopes: Vec<ScopeMetrics>) -> Snapshot {
-    Snapshot { resource: Attributes::empty(), time: at(60_000), scopes }
-}
-
-fn of(metrics: Vec<Metric>) -> Snapshot {
-    snapshot(vec![scope(None, metrics)])
-}
+use crate::samples::{
+    at, counter, histogram, labels, metric, number, of, recorded, scope, snapshot, up_down,
+};
 
 /// Name, tags and value of each point that is a number.
 fn numbers(points: &Points<'_>) -> Vec<(String, Vec<String>, Value<()>)> {
@@ -97,20 +36,20 @@ fn counters_are_counts_and_what_also_falls_is_a_gauge() {
         metric("requests-total", "{request}", counter(value(Number::U64(7)))),
         metric("in.flight", "By", up_down(value(Number::I64(-3)))),
         metric("load", "%", Data::Gauge(value(Number::F64(0.0)))),
-        metric("duration", "s", histogram(vec![recorded(labels(NONE), [1, 2])])),
+        metric("duration", "s", histogram(&[1.0], vec![recorded(labels(NONE), &[1, 2], 1.5)])),
     ]);
     let points = Points::of(&snapshot, &Tagging::default());
     let expected = [
-        ("requests_total", Value::Count { value: 7.0, interval: 10 }),
-        ("in.flight", Value::Gauge(-3.0)),
-        ("load", Value::Gauge(0.0)),
+        ("requests_total", Value::Count { value: Number::U64(7), interval: 10 }),
+        ("in.flight", Value::Gauge(Number::I64(-3))),
+        ("load", Value::Gauge(Number::F64(0.0))),
         ("duration", Value::Distribution(())),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), Vec::new(), value));
     assert_eq!(numbers(&points), expected);
     let units: Vec<_> = points.points.iter().map(|point| point.unit).collect();
     assert_eq!(units, [None, Some("byte"), Some("percent"), Some("second")]);
-    assert_eq!(points.left_out, 0);
+    assert_eq!(points.left_out, LeftOut::default());
 }
 
 #[test]
@@ -120,7 +59,11 @@ fn the_interval_of_a_count_is_in_whole_seconds_and_one_at_least() {
     {
         let point = NumberPoint { start: at(start), ..number(labels(NONE), Number::U64(1)) };
         let snapshot = of(vec![metric("a", "", counter(vec![point]))]);
-        assert_eq!(values(&snapshot), [Value::Count { value: 1.0, interval }], "{start}");
+        assert_eq!(
+            values(&snapshot),
+            [Value::Count { value: Number::U64(1), interval }],
+            "{start}"
+        );
     }
 }
 
@@ -136,10 +79,13 @@ fn labels_that_become_the_same_tags_are_added_up() {
         metric(
             "d",
             "",
-            histogram(vec![
-                recorded(labels(&[("kind", "GET")]), [1, 2]),
-                recorded(labels(&[("kind", "get")]), [3, 0]),
-            ]),
+            histogram(
+                &[1.0],
+                vec![
+                    recorded(labels(&[("kind", "GET")]), &[1, 2], 1.5),
+                    recorded(labels(&[("kind", "get")]), &[3, 0], 1.5),
+                ],
+            ),
         ),
         // Another metric that is stored under the same name.
         metric("a_", "", counter(vec![number(labels(&[("kind", "get")]), Number::U64(4))])),
@@ -149,11 +95,11 @@ fn labels_that_become_the_same_tags_are_added_up() {
     let count = |value| Value::Count { value, interval: 10 };
     let found: Vec<_> = numbers(&points).into_iter().map(|point| (point.0, point.2)).collect();
     let expected = [
-        ("a", count(6.5)),
-        ("b", Value::Gauge(2.5)),
-        ("c", Value::Gauge(0.5)),
+        ("a", count(Number::F64(6.5))),
+        ("b", Value::Gauge(Number::F64(2.5))),
+        ("c", Value::Gauge(Number::F64(0.5))),
         ("d", Value::Distribution(())),
-        ("A", count(8.0)),
+        ("A", count(Number::U64(8))),
     ];
     assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value)));
     let Value::Distribution(histograms) = &points.points[3].value else {
@@ -169,7 +115,19 @@ fn a_sum_of_counts_stays_finite_and_the_longer_interval_counts() {
     let long = NumberPoint { start: at(0), ..number(labels(&[("a", "X")]), Number::F64(f64::MAX)) };
     let short = number(labels(&[("a", "x")]), Number::F64(f64::MAX));
     let snapshot = of(vec![metric("a", "", counter(vec![short, long]))]);
-    assert_eq!(values(&snapshot), [Value::Count { value: f64::MAX, interval: 60 }]);
+    assert_eq!(values(&snapshot), [Value::Count { value: Number::F64(f64::MAX), interval: 60 }]);
+}
+
+#[test]
+fn sums_stay_whole_as_long_as_they_can() {
+    for (a, b, expected) in [
+        (Number::U64(u64::MAX - 1), Number::U64(1), Number::U64(u64::MAX)),
+        (Number::I64(-3), Number::I64(1), Number::I64(-2)),
+        (Number::U64(1), Number::F64(0.5), Number::F64(1.5)),
+        (Number::U64(u64::MAX), Number::U64(u64::MAX), Number::F64(2.0 * u64::MAX as f64)),
+    ] {
+        assert_eq!(sum(a, b), expected);
+    }
 }
 
 #[test]
@@ -181,19 +139,23 @@ fn what_did_not_change_and_what_cannot_be_sent_are_left_out_but_only_the_latter_
         };
         values.iter().enumerate().map(number).collect()
     };
-    let odd = [0.0, 1.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
-    for (data, sent, left_out) in [
+    let odd = [0.0, -0.0, 1.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    for (data, sent, not_finite) in [
         (counter(all(&odd)), 1, 3),
-        (Data::Gauge(all(&odd)), 2, 3),
-        (up_down(all(&odd)), 2, 3),
-        (histogram(vec![recorded(labels(NONE), [0, 0])]), 0, 0),
+        (Data::Gauge(all(&odd)), 3, 3),
+        (up_down(all(&odd)), 3, 3),
+        (histogram(&[1.0], vec![recorded(labels(NONE), &[0, 0], 1.5)]), 0, 0),
+        (histogram(&[1.0], vec![recorded(labels(NONE), &[0, 2], f64::NAN)]), 1, 0),
+        (histogram(&[], vec![recorded(labels(NONE), &[2], f64::NAN)]), 0, 1),
     ] {
         let snapshot = of(vec![metric("a", "", data)]);
         let points = Points::of(&snapshot, &Tagging::default());
+        let left_out = LeftOut { not_finite, nameless: 0 };
         assert_eq!((points.points.len(), points.left_out), (sent, left_out));
     }
     let nameless = of(vec![metric("42", "", counter(all(&[1.0, 2.0])))]);
-    assert_eq!(Points::of(&nameless, &Tagging::default()).left_out, 2);
+    let left_out = LeftOut { not_finite: 0, nameless: 2 };
+    assert_eq!(Points::of(&nameless, &Tagging::default()).left_out, left_out);
 }
 
 #[test]
@@ -220,7 +182,7 @@ fn exponential_histograms_are_distributions_too() {
 }
 
 #[test]
-fn tags_are_in_order_and_each_is_there_once() {
+fn tags_of_labels_come_in_order_before_those_of_the_scope_and_of_all_and_each_once() {
     let point = number(
         Attributes::from_pairs([
             ("zone".into(), "EU 1".into()),
@@ -228,29 +190,37 @@ fn tags_are_in_order_and_each_is_there_once() {
             ("9".into(), "nameless".into()),
             ("service".into(), "shop".into()),
             ("long".into(), "x".repeat(300).into()),
+            ("Zone".into(), "eu_1".into()),
         ]),
         Number::U64(1),
     );
     let metrics = || vec![metric("a", "", counter(vec![point.clone()]))];
-    let common = ["service:shop", "env:prod"].map(str::to_owned).to_vec();
+    let common = ["service:shop", "env:prod", "service:shop"].map(str::to_owned).to_vec();
     let long = format!("long:{}", "x".repeat(195));
-    let plain = ["env:prod", &long, "ok:true", "service:shop", "zone:eu_1"];
-
-    for (scopes, version, more) in [
+    let (name, of_version) =
+        ("instrumentation_scope:backstage.catalog", "instrumentation_scope_version:1.0");
+    for (scopes, version, of_scope) in [
         (false, Some("1.0"), &[][..]),
-        (true, None, &["instrumentation_scope:backstage.catalog"]),
-        (
-            true,
-            Some("1.0"),
-            &["instrumentation_scope:backstage.catalog", "instrumentation_scope_version:1.0"],
-        ),
+        (true, None, &[name]),
+        (true, Some(""), &[name]),
+        (true, Some("1.0"), &[name, of_version]),
     ] {
-        let mut expected: Vec<&str> = plain.iter().chain(more).copied().collect();
-        expected.sort_unstable();
+        let all = [&[&*long, "ok:true", "zone:eu_1"], of_scope, &["service:shop", "env:prod"]];
         let snapshot = snapshot(vec![scope(version, metrics())]);
         let tagging = Tagging { common: common.clone(), scopes };
-        assert_eq!(numbers(&Points::of(&snapshot, &tagging))[0].1, expected);
+        assert_eq!(numbers(&Points::of(&snapshot, &tagging))[0].1, all.concat(), "{version:?}");
     }
+}
+
+#[test]
+fn a_label_that_all_points_have_anyway_makes_no_series_of_its_own() {
+    let value = |pairs: &[(&'static str, &'static str)]| number(labels(pairs), Number::U64(2));
+    let points = vec![value(&[("a", "b"), ("env", "prod")]), value(&[("a", "b")])];
+    let snapshot = of(vec![metric("m", "", counter(points))]);
+    let tagging = Tagging { common: vec!["env:prod".to_owned()], scopes: false };
+    let count = Value::Count { value: Number::U64(4), interval: 10 };
+    let tags = ["a:b", "env:prod"].map(str::to_owned).to_vec();
+    assert_eq!(numbers(&Points::of(&snapshot, &tagging)), [("m".to_owned(), tags, count)]);
 }
 
 #[test]
@@ -264,7 +234,7 @@ fn scopes_keep_points_of_one_name_apart_only_where_they_are_tags() {
         let values: Vec<f64> = numbers(&points)
             .into_iter()
             .map(|point| match point.2 {
-                Value::Count { value, .. } => value,
+                Value::Count { value, .. } => value.as_f64(),
                 other => panic!("{other:?}"),
             })
             .collect();

@@ -1,13 +1,12 @@
 //! Sketches count everything once, and tell quantiles as the agent does.
 
-use std::time::SystemTime;
-
 use meterkit_core::{
     Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Registry,
 };
 
 use super::*;
 use crate::random::Random;
+use crate::samples::{at, recorded};
 use crate::sketch::key::{gamma, key, value};
 
 impl Sketch {
@@ -45,15 +44,7 @@ impl Sketch {
 }
 
 fn explicit(buckets: &[u64], sum: f64, min: Option<f64>, max: Option<f64>) -> HistogramPoint {
-    HistogramPoint {
-        attributes: Attributes::empty(),
-        start: SystemTime::UNIX_EPOCH,
-        count: buckets.iter().fold(0, |sum, count| sum.saturating_add(*count)),
-        sum,
-        min,
-        max,
-        buckets: buckets.into(),
-    }
+    HistogramPoint { min, max, ..recorded(Attributes::empty(), buckets, sum) }
 }
 
 fn exponential(
@@ -65,7 +56,7 @@ fn exponential(
     let buckets = |counts: &[u64]| ExponentialBuckets { offset: 0, counts: counts.to_vec() };
     ExponentialHistogramPoint {
         attributes: Attributes::empty(),
-        start: SystemTime::UNIX_EPOCH,
+        start: at(0),
         count: positive.iter().chain(negative).sum::<u64>() + zero,
         sum: 1.0,
         min: None,
