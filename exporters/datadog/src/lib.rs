@@ -51,6 +51,8 @@ pub use self::config::{DatadogConfig, EndpointError, KeyError};
 pub use self::mode::{Mode, ModeError};
 pub use self::name::metric_name;
 pub use self::payload::Format;
+#[doc(hidden)]
+pub use self::payload::written;
 pub use self::service::service_tags;
 pub use self::site::{Site, SiteError};
 pub use self::tag::tag;

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use meterkit_http::Compression;
+use meterkit_pipeline::Snapshot;
 
-use crate::points::{Point, Points, Value};
+use crate::points::{Point, Points, Tagging, Value};
 use crate::sketch::Sketch;
 
 /// A payload is shorter than this, before compression. A single point is always sent, and Datadog may refuse it.
@@ -180,6 +181,28 @@ impl Payload {
     fn part(&self, range: Range<usize>) -> Self {
         Self { range, ..self.clone() }
     }
+}
+
+/// All payloads of a snapshot of deltas, with these tags, written and compressed: for benchmarks.
+#[doc(hidden)]
+pub fn written(
+    snapshot: &Snapshot,
+    tags: &[String],
+    format: Format,
+    compression: Compression,
+) -> io::Result<Vec<Bytes>> {
+    let tagging = Tagging { common: tags.to_vec(), scopes: false };
+    let writing = Writing { host: Some("web-1".to_owned()), format, compression };
+    let mut all = Vec::new();
+    for payload in payloads(Points::of(snapshot, &tagging), writing).0 {
+        let mut rest = Some(payload);
+        while let Some(payload) = rest {
+            let written = payload.write(0)?;
+            all.push(written.bytes);
+            rest = written.rest;
+        }
+    }
+    Ok(all)
 }
 
 /// What a series has of a value: its type, as Datadog numbers these, the number, and the interval of a count.
