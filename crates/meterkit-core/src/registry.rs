@@ -1,7 +1,7 @@
 //! All scopes and instruments of a program, or of a test.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
@@ -27,7 +27,7 @@ use crate::store::handle::{BeforeRead, Handle};
 use crate::store::identity::Identity;
 use crate::store::instrument::{Core, Stored};
 use crate::store::observed::{Draft, Observed};
-use crate::store::scopes::{Found, Scopes};
+use crate::store::scopes::{BucketsProblem, Found, Scopes};
 use crate::store::settings::{DropReason, Settings};
 use crate::store::shared::{Shared, Switch};
 use crate::stream::{StreamRequest, StreamSettings, Streams};
@@ -142,12 +142,18 @@ impl Registry {
         &self,
         settings_of: impl Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync + 'static,
     ) {
-        self.inner.scopes.set_streams(Streams::new(settings_of));
+        let problems = self.inner.scopes.set_streams(Streams::new(settings_of));
+        problems.iter().for_each(BucketsProblem::log);
     }
 
-    /// What the instrument of this library with this full name is, if `scope` has it.
-    pub fn kind_of(&self, scope: &InstrumentationScope, full_name: &str) -> Option<Kind> {
-        self.inner.scopes.kind_of(scope, full_name)
+    /// How many series the instrument of this library with this full name may have, if `scope` has it.
+    pub fn limit_of(&self, scope: &InstrumentationScope, full_name: &str) -> Option<usize> {
+        self.inner.scopes.limit_of(scope, full_name)
+    }
+
+    /// What each instrument of this library is, by its full name, for each scope.
+    pub fn kinds(&self) -> HashMap<InstrumentationScope, HashMap<String, Kind>> {
+        self.inner.scopes.kinds()
     }
 
     /// Puts attributes on every series of every instrument, those that exist included, in place of those that were set
@@ -352,7 +358,10 @@ impl Registry {
         let found = self.inner.scopes.instrument(key, identity, &self.inner.settings, make)?;
         let made = match found {
             Found::Known(known) => return Ok(known),
-            Found::Made(made) => made,
+            Found::Made(made, problem) => {
+                problem.iter().for_each(BucketsProblem::log);
+                made
+            }
         };
         if matches!(self.mapping(), Mapping::Unwanted) {
             made.unmap();

@@ -103,6 +103,71 @@ fn what_cannot_be_sorted_exactly_any_more_is_still_counted() -> Result<(), Instr
 }
 
 #[test]
+fn histograms_without_values_change_as_well() -> Result<(), InstrumentError> {
+    for bounds in [&[1.0, 2.0][..], &[-1.0]] {
+        let (registry, meter) = catalog();
+        let sizes = meter.histogram_group::<Id, f64>("sizes").exponential().build()?;
+        let handle = sizes.with(Id(1)).clone();
+        handle.record(3.0);
+        // Empty again, and another one that never had a value.
+        sizes.remove(Id(1));
+        let _never = sizes.with(Id(2)).clone();
+        registry.set_streams(explicit(if bounds.len() == 1 { &[-1.0] } else { &[1.0, 2.0] }));
+        handle.record(1.5);
+        let (known, points) = histogram(&registry, SIZES);
+        assert_eq!((&*known, points.len(), points[0].count), (bounds, 1, 1));
+    }
+    Ok(())
+}
+
+#[test]
+fn who_logs_may_count_what_is_logged() -> Result<(), InstrumentError> {
+    let (registry, meter) = catalog();
+    let sizes = meter.histogram::<f64>("sizes").buckets([1.0]).build()?;
+    sizes.record(1.0);
+    let counting = Counting(registry.clone());
+    tracing::subscriber::with_default(counting, || registry.set_streams(explicit(&[2.0, 1.0])));
+    assert_eq!(total(&registry, "backstage.core.log.lines"), 1.0);
+    Ok(())
+}
+
+/// Makes an instrument for each line.
+struct Counting(Registry);
+
+impl tracing::Subscriber for Counting {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.scoped("core", "log").counter::<u64>("lines").build().expect("a name").increment();
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn what_is_asked_for_later_takes_the_place_of_what_was_before() -> Result<(), InstrumentError> {
+    let (registry, meter) = catalog();
+    let tenants = meter.counter_group::<Id, u64>("tenants").cardinality_limit(4).build()?;
+    registry.set_streams(|_| limit(2));
+    registry.set_streams(|_| StreamSettings::default());
+    (0..10).for_each(|id| tenants.with(Id(id)).increment());
+    assert_eq!(live(&registry, "backstage.plugin.catalog.tenants"), 4);
+    Ok(())
+}
+
+#[test]
 fn values_of_a_series_that_was_removed_do_not_come_back() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let sizes = meter.histogram_group::<Id, f64>("sizes").build()?;

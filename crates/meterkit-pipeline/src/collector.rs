@@ -13,7 +13,7 @@ use crate::foreign;
 use crate::reader::SharedReader;
 use crate::self_metrics::SelfMetrics;
 use crate::snapshot::Snapshot;
-use crate::views::{Departed, Views};
+use crate::views::{Totals, Views};
 
 thread_local! {
     /// Whether this thread is taking a snapshot: a callback that asks for one must not wait for itself.
@@ -30,7 +30,7 @@ pub(crate) struct Collector {
     metrics: Arc<SelfMetrics>,
     views: Views,
     /// Locked by whoever takes a snapshot, of whom there is one.
-    departed: Mutex<Departed>,
+    totals: Mutex<Totals>,
     flight: Mutex<Flight>,
     landed: Condvar,
 }
@@ -73,7 +73,7 @@ impl Collector {
             max_age,
             metrics,
             views,
-            departed: Mutex::default(),
+            totals: Mutex::default(),
             flight: Mutex::default(),
             landed: Condvar::new(),
         }
@@ -140,8 +140,8 @@ impl Collector {
         let foreign = self.read_sdk();
         let mut scopes = self.registry.read();
         foreign::join(&mut scopes, &foreign, &self.registry);
-        let mut departed = self.departed.lock().unwrap_or_else(PoisonError::into_inner);
-        let scopes = self.views.apply_in(&self.registry, scopes, Some(&mut departed));
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        let scopes = self.views.apply_in(&self.registry, scopes, Some((&mut totals, time)));
         Snapshot { resource: self.resource.clone(), time, scopes }
     }
 

@@ -26,7 +26,7 @@ use crate::reader::SharedReader;
 use crate::self_metrics::SelfMetrics;
 use crate::source::{Closed, Source};
 use crate::target::{Schedule, Target};
-use crate::views::{StreamDefaults, Views, sdk_stream, set_streams};
+use crate::views::{StreamDefaults, Views, sdk_stream, set_streams, twin};
 use crate::work::{Command, Service, Stop, Work};
 
 /// How long a dropped pipeline takes to say good-bye.
@@ -263,10 +263,10 @@ impl PipelineBuilder {
         let reader = SharedReader::new();
         let (views, defaults) = (self.views, self.stream_defaults);
         set_streams(&self.registry, &views, &defaults);
-        let of_views = views.clone();
+        let (of_registry, of_views) = (self.registry.clone(), views.clone());
         let stream = move |instrument: &Instrument| {
-            exponential_twin_stream(instrument)
-                .or_else(|| sdk_stream(&of_views, &defaults, instrument))
+            exponential_twin_stream(&of_registry, instrument)
+                .or_else(|| sdk_stream(&of_registry, &of_views, &defaults, instrument))
         };
         let provider = self
             .provider
@@ -335,12 +335,13 @@ fn sdk_resource(resource: &Attributes) -> Resource {
 }
 
 /// The view that makes the twins of exponential histograms what they are, and nothing else.
-fn exponential_twin_stream(_: &Instrument) -> Option<Stream> {
+fn exponential_twin_stream(registry: &Registry, instrument: &Instrument) -> Option<Stream> {
     let limits = exponential_twin()?;
     let aggregation = Aggregation::Base2ExponentialHistogram {
         max_size: limits.max_size,
         max_scale: i8::try_from(limits.max_scale).ok()?,
         record_min_max: true,
     };
-    Stream::builder().with_aggregation(aggregation).build().ok()
+    let limit = registry.limit_of(instrument.scope(), instrument.name()).unwrap_or_default();
+    twin(limit).with_aggregation(aggregation).build().ok()
 }

@@ -96,42 +96,6 @@ fn targets_and_scrapes_see_what_the_views_make_of_metrics() {
 }
 
 #[test]
-fn a_total_over_series_does_not_fall_when_one_of_them_goes() {
-    let (meter, builder) = catalog();
-    let tenants = meter.counter_group::<Id, u64>("tenants").build().unwrap();
-    let sizes = meter.histogram_group::<Id, f64>("sizes").buckets([1.0]).build().unwrap();
-    let views = [named("tenants"), named("sizes")];
-    let views = views.into_iter().map(|it| view(it, without_attributes())).collect();
-    let (target, seen) = ScriptedTarget::new("scripted", []);
-    let pipeline = builder.views(views).target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
-    let record = |id, times| {
-        tenants.with(Id(id)).add(times);
-        (0..times).for_each(|_| sizes.with(Id(id)).record(0.5));
-        pipeline.flush_blocking(PATIENCE).unwrap();
-    };
-    record(1, 5);
-    record(2, 7);
-    tenants.remove(Id(1));
-    sizes.remove(Id(1));
-    record(2, 1);
-    // It returns, and begins anew.
-    record(1, 2);
-    tenants.clear();
-    sizes.clear();
-    pipeline.flush_blocking(PATIENCE).unwrap();
-    record(3, 4);
-
-    let exports = seen.exports();
-    let rises = exports.iter().filter_map(|export| value(export, &name("tenants")));
-    assert_eq!(rises.sum::<f64>(), 19.0);
-    let with_sizes = exports.iter().filter(|it| !metrics(it, &name("sizes")).is_empty());
-    let counts = with_sizes.map(|export| histogram(export, &name("sizes")));
-    let counts: Vec<_> = counts.map(|it| (it.count, it.buckets[0])).collect();
-    assert_eq!(counts.iter().map(|(count, _)| count).sum::<u64>(), 19, "{counts:?}");
-    assert_eq!(counts.iter().map(|(_, bucket)| bucket).sum::<u64>(), 19, "{counts:?}");
-}
-
-#[test]
 fn kinds_are_told_apart_where_points_look_alike() {
     let (meter, builder) = catalog();
     let recorded = meter.counter::<u64>("recorded").build().unwrap();

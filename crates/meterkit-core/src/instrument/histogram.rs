@@ -151,12 +151,14 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
     fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
         let keys = shared.keys();
         let exports_empty = shared.exports_empty();
+        let other = shared.other_buckets();
+        let buckets = other.unwrap_or(&shared.identity.buckets);
         let read = series.filter_map(|Self { series }| {
-            let read = series.cell().read();
+            let read = series.cell().read_by(other.is_some(), shared)?;
             (read.count > 0 || exports_empty).then(|| (series.attributes(&keys), series, read))
         });
         let temporality = Temporality::Cumulative;
-        match shared.buckets() {
+        match buckets {
             Buckets::Explicit(bounds) => {
                 let points = read.filter_map(|(attributes, series, read)| {
                     let (min, max) = ends(&read);

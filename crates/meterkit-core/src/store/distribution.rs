@@ -26,6 +26,32 @@ struct State<T> {
     forgotten: usize,
 }
 
+impl<T: Number> State<T> {
+    fn sort_anew(&mut self, shared: &Shared) {
+        let Some(buckets) = shared.other_buckets() else {
+            return;
+        };
+        let Self { distribution, is_other, feed, forgotten } = self;
+        if std::mem::replace(is_other, true) {
+            return;
+        }
+        let own = &shared.identity.buckets;
+        let mut counts = Counts::new(buckets);
+        if let Feed::Waiting(values) = feed {
+            for value in values.iter().skip(*forgotten) {
+                counts.add(value.to_f64(), buckets);
+                distribution.counts.take(value.to_f64(), own);
+            }
+        }
+        let (min, max) = (distribution.min, distribution.max);
+        // Without values there are no ends to keep to, and no counts either.
+        distribution.counts.for_each(own, |upper, count| {
+            counts.add_several(upper.min(max).max(min), count, buckets);
+        });
+        distribution.counts = counts;
+    }
+}
+
 impl<T> State<T> {
     fn clear(&mut self) {
         self.distribution.clear();
@@ -142,29 +168,19 @@ impl<T: Number> DistributionCell<T> {
         self.lock().distribution.clone()
     }
 
+    /// What was recorded, by the buckets that were asked for, or by the instrument's own. `None` while these change.
+    pub(crate) fn read_by(&self, is_other: bool, shared: &Shared) -> Option<Distribution> {
+        let mut state = self.lock();
+        if is_other {
+            state.sort_anew(shared);
+        }
+        (state.is_other == is_other).then(|| state.distribution.clone())
+    }
+
     /// Sorts what was recorded into the buckets that took the place of the instrument's own: exactly what still waits for
     /// OpenTelemetry's copy, and the rest as if at the upper ends of the buckets that it is in.
     pub(crate) fn sort_anew(&self, shared: &Shared) {
-        let Some(buckets) = shared.other_buckets() else {
-            return;
-        };
-        let State { distribution, is_other, feed, forgotten } = &mut *self.lock();
-        if std::mem::replace(is_other, true) {
-            return;
-        }
-        let own = &shared.identity.buckets;
-        let mut counts = Counts::new(buckets);
-        if let Feed::Waiting(values) = feed {
-            for value in values.iter().skip(*forgotten) {
-                counts.add(value.to_f64(), buckets);
-                distribution.counts.take(value.to_f64(), own);
-            }
-        }
-        let (min, max) = (distribution.min, distribution.max);
-        distribution.counts.for_each(own, |upper, count| {
-            counts.add_several(upper.clamp(min, max), count, buckets);
-        });
-        distribution.counts = counts;
+        self.lock().sort_anew(shared);
     }
 
     /// Sends what waits to OpenTelemetry's copy, and all later values. Under the lock: no value is missed, none goes twice.

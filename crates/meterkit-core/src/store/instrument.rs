@@ -126,6 +126,8 @@ pub(crate) trait Stored: Send + Sync {
     fn switch(&self, to: Switch);
     /// Whether the code says how many series there may be.
     fn names_limit(&self) -> bool;
+    /// How many series there may be.
+    fn limit(&self) -> usize;
     /// Keeps values as an operator asks for.
     fn set_stream(&self, buckets: Option<Buckets>, cardinality_limit: Option<usize>);
     /// Makes the instrument's twin.
@@ -186,9 +188,16 @@ impl<H: Handle> Stored for Core<H> {
         }
     }
 
+    fn limit(&self) -> usize {
+        match &self.series {
+            SeriesSet::Plain(_) => 1,
+            SeriesSet::Group(group) => group.room().limit(),
+        }
+    }
+
     fn set_stream(&self, buckets: Option<Buckets>, cardinality_limit: Option<usize>) {
-        if let (SeriesSet::Group(group), Some(limit)) = (&self.series, cardinality_limit) {
-            group.room().set_limit(limit);
+        if let SeriesSet::Group(group) = &self.series {
+            group.room().set_limit(cardinality_limit);
         }
         if let Some(buckets) = buckets.filter(|_| H::KIND == Kind::Histogram) {
             H::set_buckets(self, buckets);

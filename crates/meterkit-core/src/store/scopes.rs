@@ -1,7 +1,7 @@
 //! All scopes and their instruments.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering::Acquire;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -19,7 +19,7 @@ use crate::instrument::SelfMetrics;
 use crate::kind::Kind;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
-use crate::stream::{StreamRequest, StreamSettings, Streams};
+use crate::stream::{HistogramBuckets, StreamRequest, StreamSettings, Streams};
 
 /// All scopes, and how they are named.
 #[derive(Default)]
@@ -100,22 +100,38 @@ impl Scopes {
     }
 
     /// Has the values of all instruments kept as `streams` says, those to come included.
-    pub(crate) fn set_streams(&self, streams: Streams) {
+    ///
+    /// Gives what is wrong with that: whoever logs it must hold no lock.
+    pub(crate) fn set_streams(&self, streams: Streams) -> Vec<BucketsProblem> {
         let _naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        let mut problems = Vec::new();
         for scope in self.all() {
             for instrument in scope.instruments() {
-                scope.set_stream(&*instrument, &streams);
+                problems.extend(scope.set_stream(&*instrument, &streams));
             }
         }
         *self.streams.write().unwrap_or_else(PoisonError::into_inner) = Some(streams);
+        problems
     }
 
-    /// The kind of the instrument that has this full name.
-    pub(crate) fn kind_of(&self, scope: &InstrumentationScope, full_name: &str) -> Option<Kind> {
+    /// How many series the instrument may have that has this full name.
+    pub(crate) fn limit_of(&self, scope: &InstrumentationScope, full_name: &str) -> Option<usize> {
         let is_meant = |it: &Arc<Scope>| *it.instrumentation_scope() == *scope;
         let instruments = self.all().into_iter().filter(is_meant).flat_map(|it| it.instruments());
-        let mut shared = instruments.filter(|it| it.shared().descriptor().name == full_name);
-        shared.next().map(|instrument| instrument.shared().identity.kind)
+        let mut found = instruments.filter(|it| it.shared().descriptor().name == full_name);
+        found.next().map(|instrument| instrument.limit())
+    }
+
+    /// The kind of each instrument, by its full name, for each scope.
+    pub(crate) fn kinds(&self) -> HashMap<InstrumentationScope, HashMap<String, Kind>> {
+        let of = |scope: &Arc<Scope>| {
+            let kinds = scope.instruments().into_iter().map(|instrument| {
+                let shared = instrument.shared();
+                (shared.descriptor().name.clone(), shared.identity.kind)
+            });
+            (InstrumentationScope::clone(&scope.instrumentation_scope()), kinds.collect())
+        };
+        self.all().iter().map(of).collect()
     }
 
     /// Takes the scopes away that are what `key` says, and gives them to the caller, who holds no lock when they go.
@@ -204,11 +220,9 @@ impl Scopes {
                 shared.switch(switches.of(key, &naming));
                 let made = Arc::new(make(shared));
                 let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-                if let Some(streams) = &*streams {
-                    scope.set_stream(&*made, streams);
-                }
+                let problem = streams.as_ref().and_then(|it| scope.set_stream(&*made, it));
                 vacant.insert(made.clone());
-                Ok(Found::Made(made))
+                Ok(Found::Made(made, problem))
             }
         }
     }
@@ -245,8 +259,21 @@ impl Scopes {
 pub(crate) enum Found<S> {
     /// It was there.
     Known(Arc<S>),
-    /// It is new.
-    Made(Arc<S>),
+    /// It is new. Beside it, what is wrong with the buckets that an operator asked for.
+    Made(Arc<S>, Option<BucketsProblem>),
+}
+
+/// Buckets that were asked for and cannot be.
+pub(crate) struct BucketsProblem {
+    instrument: String,
+    problem: String,
+}
+
+impl BucketsProblem {
+    pub(crate) fn log(&self) {
+        let Self { instrument, problem } = self;
+        tracing::warn!(instrument, "the buckets that were asked for {problem}");
+    }
 }
 
 /// One scope and its instruments.
@@ -285,9 +312,9 @@ impl Scope {
     }
 
     /// Keeps the values of `instrument` as `streams` says. What the library tells of itself stays as it is.
-    fn set_stream(&self, instrument: &dyn Stored, streams: &Streams) {
+    fn set_stream(&self, instrument: &dyn Stored, streams: &Streams) -> Option<BucketsProblem> {
         if SelfMetrics::has_scope(&self.key) {
-            return;
+            return None;
         }
         let shared = instrument.shared();
         let descriptor = shared.descriptor();
@@ -297,15 +324,13 @@ impl Scope {
             kind: shared.identity.kind,
             names_limit: instrument.names_limit(),
         });
-        let buckets = buckets.and_then(|buckets| match buckets.checked() {
-            Ok(buckets) => Some(buckets),
-            Err(problem) => {
-                let instrument = &*descriptor.name;
-                tracing::warn!(instrument, "the buckets that were asked for {problem}");
-                None
-            }
-        });
+        let (buckets, problem) = match buckets.map(HistogramBuckets::checked) {
+            None => (None, None),
+            Some(Ok(buckets)) => (Some(buckets), None),
+            Some(Err(problem)) => (None, Some(problem)),
+        };
         instrument.set_stream(buckets, cardinality_limit);
+        problem.map(|problem| BucketsProblem { instrument: descriptor.name.clone(), problem })
     }
 
     fn rename(&self, naming: &Naming) {

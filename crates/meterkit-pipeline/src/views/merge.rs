@@ -4,17 +4,18 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use meterkit_core::{
-    Attributes, Data, ExponentialHistogramPoint, HistogramPoint, NumberPoint, Value,
+    Attributes, Data, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, Value,
 };
 
 use super::exponential;
+use super::part::Part;
 use super::pattern::KeyFilter;
 
 /// On the series to which recordings go once a limit is reached: it stands for attributes that nobody knows any more, so
 /// it stays apart whatever is filtered.
 const OVERFLOW: &str = "otel.metric.overflow";
 
-/// Takes away the attributes that `filter` does not keep, and merges the points that do not differ any more.
+/// Takes away the attributes that `filter` does not keep. Points may be equal in theirs then.
 pub(super) fn filter(data: &mut Data, filter: &KeyFilter) {
     let keep = |attributes: &mut Attributes| {
         let keeps = |key: &str| key == OVERFLOW || filter.keeps(key);
@@ -34,54 +35,63 @@ pub(super) fn filter(data: &mut Data, filter: &KeyFilter) {
         Data::ExponentialHistogram { points, .. } => {
             points.iter_mut().for_each(|point| keep(&mut point.attributes));
         }
-        _ => return,
-    }
-    merge(data);
-}
-
-/// Adds `more` to `data`. Gives it back when they are not of the same kind.
-pub(super) fn absorb(data: &mut Data, more: Data) -> Option<Data> {
-    match (&mut *data, more) {
-        (Data::Gauge(ours), Data::Gauge(theirs)) => ours.extend(theirs),
-        (
-            Data::Sum { monotonic, temporality, points },
-            Data::Sum { monotonic: rises, temporality: since, points: theirs },
-        ) if *monotonic == rises && *temporality == since => points.extend(theirs),
-        (
-            Data::Histogram { temporality, bounds, points },
-            Data::Histogram { temporality: since, bounds: other, points: theirs },
-        ) if *temporality == since && *bounds == other => points.extend(theirs),
-        (
-            Data::ExponentialHistogram { temporality, points },
-            Data::ExponentialHistogram { temporality: since, points: theirs },
-        ) if *temporality == since => points.extend(theirs),
-        (_, more) => return Some(more),
-    }
-    merge(data);
-    None
-}
-
-fn merge(data: &mut Data) {
-    match data {
-        Data::Gauge(points) => merge_points(points, |into, next| *into = next),
-        Data::Sum { points, .. } => merge_points(points, |into, next| {
-            into.start = into.start.min(next.start);
-            into.value = plus(into.value, next.value);
-        }),
-        Data::Histogram { points, .. } => merge_points(points, add_histogram),
-        Data::ExponentialHistogram { points, .. } => merge_points(points, exponential::add),
         _ => {}
     }
 }
 
+/// Whether the points of both can stand in one metric.
+pub(super) fn are_alike(a: &Data, b: &Data) -> bool {
+    match (a, b) {
+        (Data::Gauge(_), Data::Gauge(_)) => true,
+        (
+            Data::Sum { monotonic, temporality, .. },
+            Data::Sum { monotonic: rises, temporality: since, .. },
+        ) => monotonic == rises && temporality == since,
+        (
+            Data::Histogram { temporality, bounds, .. },
+            Data::Histogram { temporality: since, bounds: others, .. },
+        ) => temporality == since && bounds == others,
+        (
+            Data::ExponentialHistogram { temporality, .. },
+            Data::ExponentialHistogram { temporality: since, .. },
+        ) => temporality == since,
+        _ => false,
+    }
+}
+
+/// The one metric of these parts, which are alike, with their points merged that do not differ any more.
+pub(super) fn join(parts: Vec<Part>) -> Option<Metric> {
+    let mut parts = parts.into_iter().map(|part| part.metric);
+    let mut joined = parts.next()?;
+    for Metric { data, .. } in parts {
+        match (&mut joined.data, data) {
+            (Data::Gauge(ours), Data::Gauge(theirs))
+            | (Data::Sum { points: ours, .. }, Data::Sum { points: theirs, .. }) => {
+                ours.extend(theirs);
+            }
+            (Data::Histogram { points, .. }, Data::Histogram { points: theirs, .. }) => {
+                points.extend(theirs);
+            }
+            (
+                Data::ExponentialHistogram { points, .. },
+                Data::ExponentialHistogram { points: theirs, .. },
+            ) => points.extend(theirs),
+            _ => {}
+        }
+    }
+    match &mut joined.data {
+        Data::Gauge(points) => merge_points(points, |into, next| *into = next),
+        Data::Sum { points, .. } => merge_points(points, Point::add),
+        Data::Histogram { points, .. } => merge_points(points, Point::add),
+        Data::ExponentialHistogram { points, .. } => merge_points(points, Point::add),
+        _ => {}
+    }
+    Some(joined)
+}
+
 /// Merges points of equal attributes, and puts them into the order that points have.
 fn merge_points<P: Point>(points: &mut Vec<P>, mut add: impl FnMut(&mut P, P)) {
-    // Stable: among equal ones the last stays the last.
-    points.sort_by(|a, b| {
-        let (a, b) = (a.attributes(), b.attributes());
-        let is_overflow = |attributes: &Attributes| attributes.get(OVERFLOW).is_some();
-        is_overflow(a).cmp(&is_overflow(b)).then_with(|| a.cmp(b))
-    });
+    sort(points);
     let mut merged: Vec<P> = Vec::with_capacity(points.len());
     for point in points.drain(..) {
         match merged.last_mut() {
@@ -90,6 +100,16 @@ fn merge_points<P: Point>(points: &mut Vec<P>, mut add: impl FnMut(&mut P, P)) {
         }
     }
     *points = merged;
+}
+
+/// Puts points into the order that points have.
+pub(super) fn sort<P: Point>(points: &mut [P]) {
+    // Stable: among equal ones the last stays the last.
+    points.sort_by(|a, b| {
+        let (a, b) = (a.attributes(), b.attributes());
+        let is_overflow = |attributes: &Attributes| attributes.get(OVERFLOW).is_some();
+        is_overflow(a).cmp(&is_overflow(b)).then_with(|| a.cmp(b))
+    });
 }
 
 fn add_histogram(into: &mut HistogramPoint, next: HistogramPoint) {
@@ -121,25 +141,71 @@ pub(super) fn plus_float(a: f64, b: f64) -> f64 {
     if a.is_finite() && b.is_finite() { sum.clamp(f64::MIN, f64::MAX) } else { sum }
 }
 
-trait Point {
+/// A point of a total.
+pub(super) trait Point: Clone {
+    /// The points of this kind that `data` has.
+    fn take(data: Data) -> Vec<Self>;
     fn attributes(&self) -> &Attributes;
+    fn start(&self) -> SystemTime;
+    fn set_start(&mut self, start: SystemTime);
+    /// Adds what another point counted.
+    fn add(&mut self, next: Self);
+    /// Keeps a number from being below what it was.
+    fn raise_to(&mut self, _last: &Self) {}
+}
+
+/// What all kinds of points have, each under its own name in `Data`.
+macro_rules! point {
+    ($data:ident) => {
+        fn take(data: Data) -> Vec<Self> {
+            match data {
+                Data::$data { points, .. } => points,
+                _ => Vec::new(),
+            }
+        }
+
+        fn attributes(&self) -> &Attributes {
+            &self.attributes
+        }
+
+        fn start(&self) -> SystemTime {
+            self.start
+        }
+
+        fn set_start(&mut self, start: SystemTime) {
+            self.start = start;
+        }
+    };
 }
 
 impl Point for NumberPoint {
-    fn attributes(&self) -> &Attributes {
-        &self.attributes
-    }
-}
+    point!(Sum);
 
-impl Point for ExponentialHistogramPoint {
-    fn attributes(&self) -> &Attributes {
-        &self.attributes
+    fn add(&mut self, next: Self) {
+        self.start = self.start.min(next.start);
+        self.value = plus(self.value, next.value);
+    }
+
+    fn raise_to(&mut self, last: &Self) {
+        if let (Value::F64(value), Value::F64(last)) = (&mut self.value, last.value) {
+            *value = value.max(last);
+        }
     }
 }
 
 impl Point for HistogramPoint {
-    fn attributes(&self) -> &Attributes {
-        &self.attributes
+    point!(Histogram);
+
+    fn add(&mut self, next: Self) {
+        add_histogram(self, next);
+    }
+}
+
+impl Point for ExponentialHistogramPoint {
+    point!(ExponentialHistogram);
+
+    fn add(&mut self, next: Self) {
+        exponential::add(self, next);
     }
 }
 

@@ -1,22 +1,29 @@
 //! Views: metrics under other names, with fewer attributes, or not at all.
 
-mod departed;
 mod exponential;
 mod merge;
+mod part;
 mod pattern;
 mod selector;
 mod settings;
 mod stream;
+mod totals;
 
-use meterkit_core::{Data, Descriptor, Kind, Metric, Registry, ScopeMetrics};
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use meterkit_core::{Descriptor, Kind, Metric, Registry, ScopeMetrics};
 use opentelemetry::InstrumentationScope;
 
-pub(crate) use self::departed::Departed;
+use crate::stream::Stream;
+
+use self::part::Part;
 pub use self::pattern::{KeyFilter, NamePattern};
 pub use self::selector::ViewSelector;
 pub use self::settings::StreamDefaults;
-pub(crate) use self::settings::{sdk_stream, set_streams};
+pub(crate) use self::settings::{sdk_stream, set_streams, twin};
 pub use self::stream::{Aggregation, ViewStream};
+pub(crate) use self::totals::Totals;
 
 /// Changes to metrics on their way from the store to the targets, as an operator asks for them.
 ///
@@ -105,59 +112,56 @@ impl Views {
         self.apply_with(scopes, kind_of, None)
     }
 
-    fn apply_with(
-        &self,
-        mut scopes: Vec<ScopeMetrics>,
-        kind_of: impl Fn(&InstrumentationScope, &Descriptor) -> Option<Kind>,
-        mut departed: Option<&mut Departed>,
-    ) -> Vec<ScopeMetrics> {
-        if self.is_empty() {
-            return scopes;
-        }
-        for ScopeMetrics { scope, metrics } in &mut scopes {
-            let mut renamed = Vec::new();
-            let mut kept = Vec::with_capacity(metrics.len());
-            for metric in metrics.drain(..) {
-                let kind = kind_of(scope, &metric.descriptor);
-                match self.selected(scope, &metric, kind, departed.as_deref_mut()) {
-                    None => kept.push(metric),
-                    Some(streams) => {
-                        let is_renamed =
-                            |other: &Metric| other.descriptor.name != metric.descriptor.name;
-                        let (new, old): (Vec<_>, Vec<_>) =
-                            streams.into_iter().partition(is_renamed);
-                        renamed.extend(new);
-                        kept.extend(old);
-                    }
-                }
-            }
-            for metric in renamed {
-                add(&mut kept, metric);
-            }
-            kept.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
-            *metrics = kept;
-        }
-        scopes.retain(|scope| !scope.metrics.is_empty());
-        scopes
-    }
-
-    /// Like [`apply`](Self::apply), for metrics of which `registry` has the instruments. With `departed`, totals do not fall
-    /// when series go that they are made of.
+    /// Like [`apply`](Self::apply), for metrics of which `registry` has the instruments. With `totals`, and the time of the
+    /// collection, totals do not fall when series go that they are made of.
     pub(crate) fn apply_in(
         &self,
         registry: &Registry,
         scopes: Vec<ScopeMetrics>,
-        departed: Option<&mut Departed>,
+        totals: Option<(&mut Totals, SystemTime)>,
     ) -> Vec<ScopeMetrics> {
         let depends = |view: &View| {
             let aggregation = &view.stream.aggregation;
             view.selector.instrument_type.is_some() || *aggregation == Some(Aggregation::LastValue)
         };
         let asks_for_kinds = self.views.iter().any(depends);
+        let kinds = if asks_for_kinds { registry.kinds() } else { HashMap::new() };
         let kind_of = |scope: &InstrumentationScope, instrument: &Descriptor| {
-            asks_for_kinds.then(|| registry.kind_of(scope, &instrument.name)).flatten()
+            kinds.get(scope)?.get(&instrument.name).copied()
         };
-        self.apply_with(scopes, kind_of, departed)
+        self.apply_with(scopes, kind_of, totals)
+    }
+
+    fn apply_with(
+        &self,
+        mut scopes: Vec<ScopeMetrics>,
+        kind_of: impl Fn(&InstrumentationScope, &Descriptor) -> Option<Kind>,
+        mut totals: Option<(&mut Totals, SystemTime)>,
+    ) -> Vec<ScopeMetrics> {
+        if self.is_empty() {
+            return scopes;
+        }
+        for scope in &mut scopes {
+            let mut outputs = Outputs::default();
+            for (at, metric) in scope.metrics.iter().enumerate() {
+                // Their places among each other tell apart what has one descriptor.
+                let is_it = |it: &&Metric| it.descriptor == metric.descriptor;
+                let ordinal = scope.metrics[..at].iter().rev().take_while(is_it).count();
+                let kind = kind_of(&scope.scope, &metric.descriptor);
+                match self.selected(&scope.scope, metric, kind, ordinal) {
+                    None => outputs.keep(metric.clone(), ordinal),
+                    Some(selected) => {
+                        selected.into_iter().for_each(|selected| outputs.put(metric, selected));
+                    }
+                }
+            }
+            scope.metrics = outputs.into_metrics(scope, &mut totals);
+        }
+        if let Some((totals, now)) = totals {
+            totals.forget(now);
+        }
+        scopes.retain(|scope| !scope.metrics.is_empty());
+        scopes
     }
 
     /// What the views that select `metric` make of it; `None` when none does.
@@ -166,8 +170,8 @@ impl Views {
         scope: &InstrumentationScope,
         metric: &Metric,
         kind: Option<Kind>,
-        mut departed: Option<&mut Departed>,
-    ) -> Option<Vec<Metric>> {
+        ordinal: usize,
+    ) -> Option<Vec<Selected>> {
         let kinds = match &kind {
             Some(kind) => std::slice::from_ref(kind),
             None => selector::kinds_of(&metric.data),
@@ -176,38 +180,122 @@ impl Views {
         let is_last_known =
             matches!(kind, Some(Kind::ObservableCounter | Kind::ObservableUpDownCounter));
         let mut is_selected = false;
-        let mut metrics: Vec<Metric> = Vec::new();
-        for (at, view) in self.views.iter().enumerate() {
+        let mut all: Vec<Selected> = Vec::new();
+        for view in &self.views {
             if !view.selector.matches(scope, &metric.descriptor, kinds) {
                 continue;
             }
             is_selected = true;
-            let departed = departed.as_deref_mut();
-            let remembered = departed.map(|it| it.of(scope, &metric.descriptor, at));
-            if let Some(new) = view.stream.apply(metric, is_last_known, remembered) {
-                if !metrics.iter().any(|old| old.descriptor.name == new.descriptor.name) {
-                    metrics.push(new);
-                }
+            let Some(new) = view.stream.apply(metric, is_last_known) else {
+                continue;
+            };
+            let has_name = |it: &Selected| it.part.metric.descriptor.name == new.descriptor.name;
+            if !all.iter().any(has_name) {
+                let is_filtered = view.stream.attribute_keys.is_some();
+                all.push(Selected { part: Part::new(new, metric, ordinal), is_filtered });
             }
         }
-        is_selected.then_some(metrics)
+        is_selected.then_some(all)
+    }
+}
+
+/// What a view made of a metric.
+struct Selected {
+    part: Part,
+    /// Whether its points may have become equal.
+    is_filtered: bool,
+}
+
+/// The metrics of one scope, in the making.
+#[derive(Default)]
+struct Outputs {
+    kept: Vec<Output>,
+    renamed: Vec<Output>,
+}
+
+struct Output {
+    parts: Vec<Part>,
+    /// Whether its points are totals over several series, or may have been.
+    is_total: bool,
+}
+
+impl Outputs {
+    /// A metric that no view selects.
+    fn keep(&mut self, metric: Metric, ordinal: usize) {
+        self.kept.push(Output { parts: vec![Part::whole(metric, ordinal)], is_total: false });
+    }
+
+    fn put(&mut self, of: &Metric, Selected { part, is_filtered }: Selected) {
+        let is_renamed = part.metric.descriptor.name != of.descriptor.name;
+        let output = Output { parts: vec![part], is_total: is_filtered || is_renamed };
+        if is_renamed { &mut self.renamed } else { &mut self.kept }.push(output);
+    }
+
+    /// Metrics by name. One with a new name adds its points to one that is there already, with the same descriptor and kind.
+    fn into_metrics(
+        self,
+        scope: &ScopeMetrics,
+        totals: &mut Option<(&mut Totals, SystemTime)>,
+    ) -> Vec<Metric> {
+        let Self { kept: mut outputs, renamed } = self;
+        for new in renamed {
+            match outputs.iter_mut().find(|output| output.is_like(&new)) {
+                Some(same) => {
+                    same.parts.extend(new.parts);
+                    same.is_total = true;
+                }
+                None => outputs.push(new),
+            }
+        }
+        outputs.sort_by(|a, b| a.name().cmp(b.name()));
+        let mut metrics: Vec<Metric> = Vec::with_capacity(outputs.len());
+        let mut streams: HashMap<Stream, usize> = HashMap::new();
+        for Output { mut parts, is_total } in outputs {
+            let metric = match totals {
+                None if is_total => merge::join(parts),
+                None => parts.pop().map(|part| part.metric),
+                Some((totals, now)) => {
+                    let stream = parts.first().and_then(|part| Stream::of(scope, &part.metric));
+                    let place = stream.map(|stream| {
+                        let same = streams.entry(stream.clone()).or_default();
+                        *same += 1;
+                        (stream, *same)
+                    });
+                    match place {
+                        // One of its parts may be missing today.
+                        Some(place) if is_total || totals.has(&place) => {
+                            totals.join(place, parts, *now)
+                        }
+                        None if is_total => merge::join(parts),
+                        _ => parts.pop().map(|part| part.metric),
+                    }
+                }
+            };
+            metrics.extend(metric);
+        }
+        metrics
+    }
+}
+
+impl Output {
+    fn metric(&self) -> Option<&Metric> {
+        self.parts.first().map(|part| &part.metric)
+    }
+
+    fn name(&self) -> &str {
+        self.metric().map_or("", |metric| &metric.descriptor.name)
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.metric().zip(other.metric()).is_some_and(|(ours, theirs)| {
+            ours.descriptor == theirs.descriptor && merge::are_alike(&ours.data, &theirs.data)
+        })
     }
 }
 
 impl FromIterator<View> for Views {
     fn from_iter<I: IntoIterator<Item = View>>(views: I) -> Self {
         Self::new(views.into_iter().collect())
-    }
-}
-
-/// Adds a metric with a new name. One that is there already, with the same descriptor and kind, takes its points.
-fn add(metrics: &mut Vec<Metric>, Metric { descriptor, data }: Metric) {
-    let mut data: Option<Data> = Some(data);
-    for same in metrics.iter_mut().filter(|metric| metric.descriptor == descriptor) {
-        data = data.and_then(|data| merge::absorb(&mut same.data, data));
-    }
-    if let Some(data) = data {
-        metrics.push(Metric { descriptor, data });
     }
 }
 

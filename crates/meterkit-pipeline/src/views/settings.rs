@@ -4,7 +4,7 @@ use meterkit_core::{
     ExponentialLimits, HistogramBuckets, Kind, Registry, StreamRequest, StreamSettings,
 };
 use opentelemetry_sdk::metrics::{
-    Aggregation as SdkAggregation, Instrument, InstrumentKind, Stream,
+    Aggregation as SdkAggregation, Instrument, InstrumentKind, Stream, StreamBuilder,
 };
 
 use super::{Aggregation, Views};
@@ -50,17 +50,10 @@ impl StreamDefaults {
         let own = self.limits.iter().find(|(known, _)| *known == kind);
         own.map(|(_, series)| *series).or(self.limit)
     }
-
-    fn is_empty(&self) -> bool {
-        self.histogram.is_none() && self.limit.is_none() && self.limits.is_empty()
-    }
 }
 
 /// Has the instruments of `registry` keep their values as `views` and `defaults` ask for.
 pub(crate) fn set_streams(registry: &Registry, views: &Views, defaults: &StreamDefaults) {
-    if views.is_empty() && defaults.is_empty() {
-        return;
-    }
     let (views, defaults) = (views.clone(), defaults.clone());
     registry.set_streams(move |instrument| settings(&views, &defaults, instrument));
 }
@@ -101,12 +94,16 @@ const DEFAULT_BOUNDARIES: [f64; 15] = [
 ];
 
 /// The same for an instrument of another library, which the SDK keeps: its buckets and its limit. Names and attributes
-/// change later, in snapshots.
+/// change later, in snapshots. A twin of ours is made with its buckets, and needs no limit.
 pub(crate) fn sdk_stream(
+    registry: &Registry,
     views: &Views,
     defaults: &StreamDefaults,
     instrument: &Instrument,
 ) -> Option<Stream> {
+    if let Some(limit) = registry.limit_of(instrument.scope(), instrument.name()) {
+        return twin(limit).build().ok();
+    }
     let descriptor = meterkit_core::Descriptor {
         name: instrument.name().to_owned(),
         unit: instrument.unit().to_owned(),
@@ -125,6 +122,14 @@ pub(crate) fn sdk_stream(
         stream = stream.with_aggregation(sdk_aggregation(buckets)?);
     }
     stream.build().ok()
+}
+
+/// The stream of a twin of ours: as many series as the store may have, and the overflow series.
+pub(crate) fn twin(limit: usize) -> StreamBuilder {
+    /// The SDK makes room for as many as are allowed: no fewer than it has by itself, no more than a store has by default.
+    const ROOM: std::ops::RangeInclusive<usize> = 2000..=1_000_000;
+    let limit = limit.saturating_add(1).clamp(*ROOM.start(), *ROOM.end());
+    Stream::builder().with_cardinality_limit(limit)
 }
 
 fn sdk_aggregation(buckets: HistogramBuckets) -> Option<SdkAggregation> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use meterkit_core::{Data, ExponentialHistogramPoint, HistogramPoint, Metric};
 
-use super::departed::Remembered;
 use super::merge;
 use super::pattern::KeyFilter;
 
@@ -60,12 +59,8 @@ pub enum Aggregation {
 
 impl ViewStream {
     /// The metric as this stream has it; `None` when it is dropped.
-    pub(super) fn apply(
-        &self,
-        metric: &Metric,
-        is_last_known: bool,
-        remembered: Option<&mut Remembered>,
-    ) -> Option<Metric> {
+    /// Points may be equal in their attributes then.
+    pub(super) fn apply(&self, metric: &Metric, is_last_known: bool) -> Option<Metric> {
         if self.aggregation == Some(Aggregation::Drop) {
             return None;
         }
@@ -93,10 +88,7 @@ impl ViewStream {
             _ => {}
         }
         if let Some(filter) = &self.attribute_keys {
-            match remembered {
-                Some(remembered) => remembered.filter(&mut data, filter),
-                None => merge::filter(&mut data, filter),
-            }
+            merge::filter(&mut data, filter);
         }
         Some(Metric { descriptor, data })
     }

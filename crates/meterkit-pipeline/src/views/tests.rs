@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    AttributeValue, Attributes, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
-    NumberPoint, Temporality, Value,
+    AttributeValue, Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint,
+    HistogramPoint, NumberPoint, Temporality, Value,
 };
 
 use super::*;

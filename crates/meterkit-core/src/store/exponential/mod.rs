@@ -93,13 +93,10 @@ impl ExponentialCounts {
 
     /// Gives the upper end of each bucket that has values, and how many.
     pub(crate) fn for_each(&self, mut each: impl FnMut(f64, u64)) {
-        for (nearest, _, count) in self.negative.bounded(self.scale) {
-            each(-nearest, count);
-        }
-        each(0.0, self.zero);
-        for (_, upper, count) in self.positive.bounded(self.scale) {
-            each(upper, count);
-        }
+        let negative = self.negative.bounded(self.scale).map(|(near, _, count)| (-near, count));
+        let positive = self.positive.bounded(self.scale).map(|(_, far, count)| (far, count));
+        let all = negative.chain([(0.0, self.zero)]).chain(positive);
+        all.filter(|(_, count)| *count > 0).for_each(|(end, count)| each(end, count));
     }
 
     fn at(&mut self, place: Place) -> Option<&mut u64> {

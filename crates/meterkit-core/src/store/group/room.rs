@@ -42,11 +42,9 @@ impl Room {
         self.options.limit
     }
 
-    /// Sets how many there may be, whatever the instrument says. What tells of the store itself has no limit.
-    pub(crate) fn set_limit(&self, series: usize) {
-        if !self.is_self_metric() {
-            self.asked.store(series.max(1), Relaxed);
-        }
+    /// Sets how many there may be, whatever the instrument says; `None` for what that says.
+    pub(crate) fn set_limit(&self, series: Option<usize>) {
+        self.asked.store(series.map_or(0, |series| series.max(1)), Relaxed);
     }
 
     /// How many there may be in this group.

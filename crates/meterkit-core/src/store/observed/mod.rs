@@ -252,8 +252,12 @@ impl Stored for Observed {
         self.room.own_limit().is_some()
     }
 
+    fn limit(&self) -> usize {
+        self.room.limit()
+    }
+
     fn set_stream(&self, _buckets: Option<Buckets>, cardinality_limit: Option<usize>) {
-        cardinality_limit.into_iter().for_each(|limit| self.room.set_limit(limit));
+        self.room.set_limit(cardinality_limit);
     }
 
     fn map(self: Arc<Self>, twin: &Twin) {
