@@ -1,6 +1,7 @@
 //! Everything that a Datadog target can be told.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use http::Uri;
@@ -25,6 +26,7 @@ mod from_variables;
 /// let config = DatadogConfig::api("0123456789abcdef0123456789abcdef")?
 ///     .with_site(Site::Eu1)
 ///     .with_tags(["team:catalog"]);
+/// # #[cfg(feature = "tls")]
 /// let target = DatadogTarget::new(config)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -35,7 +37,7 @@ pub struct DatadogConfig {
     pub(crate) api_key: Option<Secret>,
     pub(crate) site: Site,
     /// In place of the site's.
-    pub(crate) endpoint: Option<Uri>,
+    pub(crate) endpoint: Option<Endpoint>,
     pub(crate) agent: AgentAddress,
     /// The host of the agent, for its OTLP port.
     pub(crate) agent_host: String,
@@ -211,13 +213,24 @@ fn key(text: &str) -> Result<Secret, KeyError> {
     }
 }
 
-fn endpoint(text: &str) -> Result<Uri, EndpointError> {
+/// A URL to send to. `Debug` leaves out what may be secret in it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint(pub(crate) Uri);
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&url::shown(&self.0.to_string()))
+    }
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, EndpointError> {
     let hints = UrlHints {
         example: "https://metrics-relay.example.com",
         credentials: "remove them: the API key is what Datadog asks for",
         path: None,
     };
-    url::parse(text, &hints).map_err(|reason| EndpointError { url: url::shown(text), reason })
+    let uri = url::parse(text, &hints);
+    uri.map(Endpoint).map_err(|reason| EndpointError { url: url::shown(text), reason })
 }
 
 /// A key that no request can carry. It is not shown.

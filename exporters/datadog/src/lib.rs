@@ -30,6 +30,7 @@ mod api;
 mod config;
 mod mode;
 mod name;
+mod otlp;
 mod payload;
 mod points;
 #[cfg(test)]

@@ -3,16 +3,16 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use meterkit_core::{Attributes, Temporality};
+use meterkit_core::Temporality;
 use meterkit_http::TlsError;
-use meterkit_otlp::{BuildError as OtlpError, OtlpConfig, OtlpTarget, Protocol};
-use meterkit_otlp::{EndpointError as OtlpEndpointError, TemporalityPreference};
+use meterkit_otlp::{BuildError as OtlpError, EndpointError as OtlpEndpointError};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 
 use crate::agent::{AgentConfig, AgentTarget};
 use crate::api::ApiTarget;
 use crate::config::{DatadogConfig, EndpointError};
 use crate::mode::Mode;
+use crate::otlp::ByOtlp;
 
 /// Sends snapshots to Datadog: `OTEL_METRICS_EXPORTER=datadog`.
 ///
@@ -21,11 +21,12 @@ use crate::mode::Mode;
 ///   Of a series to which nothing was added, nothing is sent. The key is checked when the pipeline starts.
 /// - **`agent`** sends to an agent over DogStatsD: see [`AgentTarget`].
 /// - **`otlp`** sends differences to Datadog's intake of OTLP, or to an agent's. `DD_ENV`, `DD_SERVICE`, `DD_VERSION` and
-///   `DD_HOSTNAME` become the attributes of the resource that Datadog reads them from.
+///   `DD_HOSTNAME` become the attributes of the resource that Datadog reads them from, other tags attributes of each point.
 ///
 /// A delivery that fails loses nothing: what was not delivered is a part of the next difference. A payload that Datadog
-/// will never take is dropped, counted in `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and told
-/// of once; a key that is refused is no reason to drop any.
+/// will never take is dropped if it takes others of the same export, counted in
+/// `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and told of once. A key that is refused is no
+/// reason to drop any.
 #[derive(Debug)]
 pub struct DatadogTarget {
     config: DatadogConfig,
@@ -37,7 +38,7 @@ enum Sender {
     Api(Box<ApiTarget>),
     /// Made with the first snapshot, which knows the resource.
     Agent(Option<Box<AgentTarget>>),
-    Otlp(Box<OtlpTarget>),
+    Otlp(Box<ByOtlp>),
 }
 
 impl DatadogTarget {
@@ -54,7 +55,7 @@ impl DatadogTarget {
         let sender = match config.mode {
             Mode::Api => Sender::Api(Box::new(ApiTarget::new(config.clone())?)),
             Mode::Agent => Sender::Agent(None),
-            Mode::Otlp => Sender::Otlp(Box::new(OtlpTarget::new(otlp(&config)?)?)),
+            Mode::Otlp => Sender::Otlp(Box::new(ByOtlp::new(&config)?)),
         };
         Ok(Self { config, sender })
     }
@@ -63,35 +64,6 @@ impl DatadogTarget {
     pub fn config(&self) -> &DatadogConfig {
         &self.config
     }
-}
-
-/// The settings of the OTLP target below.
-fn otlp(config: &DatadogConfig) -> Result<OtlpConfig, BuildError> {
-    let url = match (&config.endpoint, &config.api_key) {
-        (Some(endpoint), _) => endpoint.to_string(),
-        (None, Some(_)) => config.site.otlp_url().ok_or(BuildError::NoOtlpIntake(config.site))?,
-        (None, None) => format!("http://{}:4318/v1/metrics", in_url(&config.agent_host)),
-    };
-    let otlp = OtlpConfig::new(Protocol::HttpProtobuf, &url)?
-        .with_name(config.name.clone())
-        // What Datadog asks for: it refuses totals.
-        .with_temporality(TemporalityPreference::Delta)
-        .with_compression(config.compression)
-        .with_timeout(Some(config.timeout))
-        .with_max_request_bytes(OTLP_LIMIT)
-        .with_proxies(config.proxies.clone());
-    match &config.api_key {
-        Some(key) => otlp.with_header("dd-api-key", key.expose()).map_err(|_| BuildError::Key),
-        None => Ok(otlp),
-    }
-}
-
-/// What Datadog takes before compression, with some room: payloads of 500 KB compressed, or 5 MB plain.
-const OTLP_LIMIT: usize = 4 * 1024 * 1024;
-
-/// An IPv6 address stands in brackets there.
-fn in_url(host: &str) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
 
 fn agent(config: &DatadogConfig, snapshot: &Snapshot) -> AgentTarget {
@@ -105,27 +77,6 @@ fn agent(config: &DatadogConfig, snapshot: &Snapshot) -> AgentTarget {
     AgentTarget::new(agent)
 }
 
-/// The resource with what Datadog's variables say in place of it. `None` when they say nothing.
-fn overridden(config: &DatadogConfig, resource: &Attributes) -> Option<Attributes> {
-    const ATTRIBUTES: [(&str, &str); 3] = [
-        ("DD_ENV", "deployment.environment.name"),
-        ("DD_SERVICE", "service.name"),
-        ("DD_VERSION", "service.version"),
-    ];
-    let of_variables = ATTRIBUTES.into_iter().filter_map(|(variable, attribute)| {
-        Some((attribute, config.tag_variables.get(variable)?.clone()))
-    });
-    let host = config.host.clone().map(|host| ("datadog.host.name", host));
-    let others: Vec<_> = of_variables.chain(host).collect();
-    if others.is_empty() {
-        return None;
-    }
-    let kept = resource.iter().filter(|(key, _)| others.iter().all(|(other, _)| other != key));
-    let kept = kept.map(|(key, value)| (key.to_owned().into(), value.clone()));
-    let others = others.iter().map(|(key, value)| ((*key).into(), value.clone().into()));
-    Some(Attributes::from_pairs(kept.chain(others)))
-}
-
 impl Target for DatadogTarget {
     fn name(&self) -> &str {
         &self.config.name
@@ -135,7 +86,7 @@ impl Target for DatadogTarget {
         match &self.sender {
             Sender::Api(target) => target.endpoint(),
             Sender::Agent(_) => self.config.agent.to_string(),
-            Sender::Otlp(target) => target.endpoint(),
+            Sender::Otlp(by) => by.target.endpoint(),
         }
     }
 
@@ -143,7 +94,7 @@ impl Target for DatadogTarget {
         match &self.sender {
             Sender::Api(target) => target.server(),
             Sender::Agent(_) => None,
-            Sender::Otlp(target) => target.server(),
+            Sender::Otlp(by) => by.target.server(),
         }
     }
 
@@ -155,7 +106,7 @@ impl Target for DatadogTarget {
         match &self.sender {
             Sender::Api(target) => target.rejected(),
             Sender::Agent(target) => target.as_ref().map_or(0, |target| target.rejected()),
-            Sender::Otlp(target) => target.rejected(),
+            Sender::Otlp(by) => by.target.rejected(),
         }
     }
 
@@ -163,7 +114,7 @@ impl Target for DatadogTarget {
         match &self.sender {
             Sender::Api(target) => target.is_partway(),
             Sender::Agent(target) => target.as_ref().is_some_and(|target| target.is_partway()),
-            Sender::Otlp(target) => target.is_partway(),
+            Sender::Otlp(by) => by.target.is_partway(),
         }
     }
 
@@ -181,13 +132,7 @@ impl Target for DatadogTarget {
             Sender::Agent(target) => {
                 target.get_or_insert_with(|| Box::new(agent(config, snapshot))).export(snapshot)
             }
-            Sender::Otlp(target) => match overridden(config, &snapshot.resource) {
-                None => target.export(snapshot),
-                Some(resource) => {
-                    let snapshot = Snapshot { resource, ..snapshot.clone() };
-                    Box::pin(async move { target.export(&snapshot).await })
-                }
-            },
+            Sender::Otlp(by) => Box::pin(by.export(snapshot)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use meterkit_http::reply::{retry_after, shown};
-use meterkit_http::{NoAnswer, Reply};
+use meterkit_http::{Headers, NoAnswer, Reply};
 
 /// The intake does not have the payload, or may not have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(super) enum Refusal {
     Final { reason: String },
 }
 
-/// Whether the intake has what it was sent.
-pub(super) fn outcome(answer: Result<Reply, NoAnswer>) -> Result<(), Refusal> {
+/// Whether the intake has what it was sent. What it quotes of `secrets` is left out.
+pub(super) fn outcome(answer: Result<Reply, NoAnswer>, secrets: &Headers) -> Result<(), Refusal> {
     let reply = answer.map_err(|NoAnswer { reason, may_have_arrived, .. }| Refusal::Later {
         reason,
         retry_after: None,
@@ -32,7 +32,7 @@ pub(super) fn outcome(answer: Result<Reply, NoAnswer>) -> Result<(), Refusal> {
     if status.is_success() {
         return Ok(());
     }
-    let reason = reason(&reply);
+    let reason = reason(&reply, secrets);
     Err(match status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
             let may_have_arrived = status == StatusCode::REQUEST_TIMEOUT;
@@ -55,8 +55,9 @@ pub(super) fn outcome(answer: Result<Reply, NoAnswer>) -> Result<(), Refusal> {
 pub(super) const KEY_REMEDY: &str =
     "check DD_API_KEY, and that DD_SITE names the site of the account that it belongs to";
 
-fn reason(reply: &Reply) -> String {
-    let said = errors(reply.body());
+fn reason(reply: &Reply, secrets: &Headers) -> String {
+    // In this order: a secret that is cut in two would not be found.
+    let said = shown(&secrets.redact(&errors(reply.body())));
     let said = if said.is_empty() { said } else { format!(": {said}") };
     format!("HTTP status {}{said}", reply.status())
 }
@@ -68,11 +69,11 @@ fn errors(body: &[u8]) -> String {
     match errors {
         Some(errors) => {
             let texts: Vec<_> = errors.iter().filter_map(|error| error.as_str()).collect();
-            shown(&texts.join("; "))
+            texts.join("; ")
         }
         // Pages are for browsers.
         None if body.trim_ascii_start().starts_with(b"<") => String::new(),
-        None => std::str::from_utf8(body).map(shown).unwrap_or_default(),
+        None => std::str::from_utf8(body).unwrap_or_default().to_owned(),
     }
 }
 
@@ -98,13 +99,14 @@ mod tests {
     }
 
     fn refusal(status: u16) -> Refusal {
-        outcome(Ok(reply(status, &[], ""))).expect_err("no success")
+        outcome(Ok(reply(status, &[], "")), &Headers::default()).expect_err("no success")
     }
 
     #[test]
     fn each_status_is_taken_as_datadogs_own_clients_take_it() {
-        assert_eq!(outcome(Ok(reply(202, &[], "{\"errors\":[]}"))), Ok(()));
-        assert_eq!(outcome(Ok(reply(200, &[], ""))), Ok(()));
+        for (status, body) in [(202, "{\"errors\":[]}"), (200, "")] {
+            assert_eq!(outcome(Ok(reply(status, &[], body)), &Headers::default()), Ok(()));
+        }
         for status in [408, 429, 500, 502, 503, 504] {
             assert!(matches!(refusal(status), Refusal::Later { .. }), "{status}");
         }
@@ -126,7 +128,7 @@ mod tests {
             (&[("x-ratelimit-reset", "-1")], None),
             (&[], None),
         ] {
-            let outcome = outcome(Ok(reply(429, headers, "")));
+            let outcome = outcome(Ok(reply(429, headers, "")), &Headers::default());
             let Err(Refusal::Later { retry_after, may_have_arrived, .. }) = outcome else {
                 panic!("{outcome:?}");
             };
@@ -145,12 +147,29 @@ mod tests {
             (" <html>hello</html>", "HTTP status 404 Not Found"),
             ("", "HTTP status 404 Not Found"),
         ] {
-            let Err(Refusal::Final { reason }) = outcome(Ok(reply(404, &[], body))) else {
+            let outcome = outcome(Ok(reply(404, &[], body)), &Headers::default());
+            let Err(Refusal::Final { reason }) = outcome else {
                 panic!("{body}");
             };
             assert_eq!(reason, expected);
         }
         let Refusal::Final { reason } = refusal(403) else { panic!("403") };
         assert!(reason.starts_with("HTTP status 403 Forbidden (check DD_API_KEY, and"), "{reason}");
+    }
+
+    #[test]
+    fn a_key_that_is_quoted_is_left_out_also_where_the_text_ends() {
+        let key = "0123456789abcdef0123456789abcdef";
+        let mut secrets = Headers::default();
+        secrets.insert("dd-api-key", key.as_bytes()).expect("a header");
+        for before in 0..400 {
+            let body = format!("{} {key} is no key", "x".repeat(before));
+            let response = Response::builder().status(403).body(Bytes::from(body));
+            let outcome = outcome(Ok(response.expect("a good response")), &secrets);
+            let Err(Refusal::Final { reason }) = outcome else {
+                panic!("{outcome:?}");
+            };
+            assert!(!reason.contains("0123"), "{reason}");
+        }
     }
 }

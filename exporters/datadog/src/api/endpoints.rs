@@ -1,13 +1,15 @@
 //! Where requests go to.
 
+use std::fmt;
+
 use http::Uri;
 use meterkit_http::url;
 
 use crate::config::{DatadogConfig, EndpointError};
 use crate::payload::Kind;
 
-/// The intake of a site, or what was named in its place.
-#[derive(Clone, Debug)]
+/// The intake of a site, or what was named in its place. `Debug` leaves out what may be secret in it.
+#[derive(Clone)]
 pub(super) struct Endpoints {
     series: Uri,
     sketches: Uri,
@@ -18,7 +20,7 @@ pub(super) struct Endpoints {
 impl Endpoints {
     pub(super) fn new(config: &DatadogConfig) -> Result<Self, EndpointError> {
         let site = format!("https://api.{}", config.site.domain());
-        let base = config.endpoint.clone().map_or_else(|| parse(&site), Ok)?;
+        let base = config.endpoint.clone().map_or_else(|| parse(&site), |named| Ok(named.0))?;
         Ok(Self {
             series: parse(&url::append(&base, "/api/v2/series"))?,
             sketches: parse(&url::append(&base, "/api/beta/sketches"))?,
@@ -44,6 +46,12 @@ impl Endpoints {
     /// For people: without what may be secret.
     pub(super) fn shown(&self) -> String {
         url::shown(&self.series.to_string())
+    }
+}
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Endpoints").field(&format_args!("{}", self.shown())).finish()
     }
 }
 

@@ -10,12 +10,12 @@ use meterkit_pipeline::{ExportError, Snapshot};
 use tokio::time::timeout;
 
 use super::answer::{KEY_REMEDY, Refusal, outcome};
-use super::batch::Batch;
+use super::batch::{Batch, Dropped};
 use super::endpoints::Endpoints;
 use crate::config::DatadogConfig;
 use crate::payload::{Payload, Writing, Written, payloads};
 use crate::points::{Points, Tagging};
-use crate::stamp::{Stamps, is_stale, seconds};
+use crate::stamp::{Stamps, seconds};
 use crate::target::BuildError;
 
 /// Sends snapshots to Datadog's intake: counts, gauges and distributions.
@@ -119,36 +119,34 @@ impl ApiTarget {
 
     async fn deliver(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
         self.prepare(snapshot).await;
-        let mut failure = None;
         while let Some(batch) = &mut self.batch {
             let Some(payload) = batch.first().cloned() else {
-                let is_begun = batch.is_begun();
-                self.batch = None;
-                // What was refused of it was logged and counted.
-                return if is_begun { Ok(()) } else { failure.map_or(Ok(()), Err) };
+                return self.end();
             };
             let written = write(payload, batch.stamp).await;
             let written = written.map_err(|error| ExportError::permanent(error.to_string()))?;
             batch.replace_first([Some(written.payload.clone()), written.rest.clone()]);
-            match self.send(&written).await {
-                Ok(()) => {
-                    if let Some(batch) = &mut self.batch {
-                        batch.accept_first();
-                    }
-                }
+            // From here on until there is an answer: this may be cut off.
+            let was_in_doubt = batch.is_in_doubt();
+            batch.doubt_first(true);
+            let outcome = self.send(&written).await;
+            let Some(batch) = &mut self.batch else {
+                break;
+            };
+            match outcome {
+                Ok(()) => batch.accept_first(),
                 Err(Refusal::TooLarge { reason }) => {
-                    failure = self.split(&written, &reason).or(failure);
+                    batch.doubt_first(was_in_doubt);
+                    self.split(&written, reason)?;
                 }
-                Err(Refusal::Malformed { reason }) => failure = Some(self.drop_first(&reason)),
+                Err(Refusal::Malformed { reason }) => batch.drop_first(reason),
                 Err(Refusal::Later { reason, retry_after, may_have_arrived }) => {
-                    if let Some(batch) = self.batch.as_mut().filter(|_| may_have_arrived) {
-                        batch.begin();
-                    }
-                    let reason = self.secrets.redact(&reason);
+                    batch.doubt_first(was_in_doubt || may_have_arrived);
                     return Err(ExportError::Retryable { reason, retry_after });
                 }
                 Err(Refusal::Final { reason }) => {
-                    return Err(ExportError::permanent(self.secrets.redact(&reason)));
+                    batch.doubt_first(was_in_doubt);
+                    return Err(ExportError::permanent(reason));
                 }
             }
         }
@@ -158,10 +156,9 @@ impl ApiTarget {
     /// Makes a batch of `snapshot`, unless it is under way. Sees to it that it has a time that Datadog takes.
     async fn prepare(&mut self, snapshot: &Snapshot) {
         let now = SystemTime::now();
-        let is_known = self.batch.as_ref().is_some_and(|batch| batch.is_of(snapshot.time));
-        let is_fine =
-            |batch: &Batch| batch.is_of(snapshot.time) && !is_stale(batch.stamp, seconds(now));
-        if self.batch.as_ref().is_some_and(is_fine) {
+        let known = self.batch.as_ref().filter(|batch| batch.is_of(snapshot.time));
+        let is_known = known.is_some();
+        if known.is_some_and(|batch| !batch.is_stale(seconds(now))) {
             return;
         }
         tokio::time::sleep(self.stamps.wait(now)).await;
@@ -199,7 +196,7 @@ impl ApiTarget {
             body: written.bytes.clone(),
         };
         match timeout(self.config.timeout, self.client.send(post)).await {
-            Ok(answer) => outcome(answer),
+            Ok(answer) => outcome(answer, &self.secrets),
             Err(_) => Err(Refusal::Later {
                 reason: format!("no answer within {} ms", self.config.timeout.as_millis()),
                 retry_after: None,
@@ -209,12 +206,19 @@ impl ApiTarget {
     }
 
     /// Sends the first payload in two. One that cannot be divided is dropped.
-    fn split(&mut self, written: &Written, reason: &str) -> Option<ExportError> {
-        let Some((first, second)) = written.payload.halves() else {
-            return Some(self.drop_first(reason));
+    fn split(&mut self, written: &Written, reason: String) -> Result<(), ExportError> {
+        let Some(batch) = &mut self.batch else {
+            return Ok(());
         };
+        let Some((first, second)) = written.payload.halves() else {
+            batch.drop_first(reason);
+            return Ok(());
+        };
+        if written.bytes.len() <= SMALLEST_LIMIT && !batch.is_begun() {
+            // It is not the size.
+            return Err(ExportError::permanent(reason));
+        }
         if self.told.is_new("too large") {
-            let reason = self.secrets.redact(reason);
             tracing::warn!(
                 target = self.config.name,
                 bytes = written.size,
@@ -223,30 +227,27 @@ impl ApiTarget {
                 "Datadog refuses payloads of this size, and gets them in parts ({reason})"
             );
         }
-        if let Some(batch) = &mut self.batch {
-            batch.replace_first([Some(first), Some(second)]);
-        }
-        None
+        batch.replace_first([Some(first), Some(second)]);
+        Ok(())
     }
 
-    /// Goes on without the first payload, which Datadog will not take.
-    fn drop_first(&mut self, reason: &str) -> ExportError {
-        let reason = self.secrets.redact(reason);
-        let dropped = self.batch.as_mut().map_or(0, Batch::drop_first);
-        let is_partial =
-            self.batch.as_ref().is_some_and(|it| it.is_begun() || it.first().is_some());
-        if is_partial {
-            self.rejected += dropped;
+    /// All of the batch was delivered or dropped. If all was dropped, that is a failure, and the next difference has it.
+    fn end(&mut self) -> Result<(), ExportError> {
+        let Some(batch) = self.batch.take() else {
+            return Ok(());
+        };
+        for Dropped { points, reason } in batch.end().map_err(ExportError::permanent)? {
+            self.rejected += points;
             if self.told.is_new(&reason) {
                 tracing::error!(
                     target = self.config.name,
                     endpoint = self.endpoint(),
-                    points = dropped,
+                    points,
                     "Datadog refused a part of the metrics: {reason}"
                 );
             }
         }
-        ExportError::permanent(reason)
+        Ok(())
     }
 }
 
@@ -256,6 +257,9 @@ async fn write(payload: Payload, stamp: u64) -> io::Result<Written> {
     let written = tokio::task::spawn_blocking(move || payload.write(stamp)).await;
     written.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
+
+/// An intake that takes less takes nothing: it would be asked for each point.
+const SMALLEST_LIMIT: usize = 1024;
 
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 

@@ -11,7 +11,6 @@ use super::messages::{
     Dogsketch, MetricPayload, MetricPoint, MetricSeries, Resource, SketchPayload, SketchSeries,
 };
 use super::*;
-use crate::points::Tagging;
 use crate::random::Random;
 use crate::samples::{counter, histogram, metric, number, of, recorded};
 

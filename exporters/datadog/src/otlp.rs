@@ -1,0 +1,146 @@
+//! The way by OTLP: what Datadog's variables make of the OTLP target, and of what it sends.
+
+use meterkit_core::{AttributeValue, Attributes, Data, Metric, ScopeMetrics};
+use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol, TemporalityPreference};
+use meterkit_pipeline::{ExportError, Snapshot, Target};
+
+use crate::config::DatadogConfig;
+use crate::service::service_tags;
+use crate::target::BuildError;
+
+/// Sends snapshots over OTLP, with what Datadog's variables say.
+#[derive(Debug)]
+pub(crate) struct ByOtlp {
+    pub(crate) target: OtlpTarget,
+    /// Attributes of the resource in place of others: the key, also under its earlier name, and the value.
+    resource: Vec<(&'static [&'static str], String)>,
+    /// Tags of every point.
+    tags: Vec<(String, String)>,
+}
+
+/// What Datadog takes before compression, with some room: payloads of 500 KB compressed, or 5 MB plain.
+const LIMIT: usize = 4 * 1024 * 1024;
+
+/// What Datadog's intake is told of scopes: their names and versions are tags.
+const SCOPE_TAGS: &str = r#"{"instrumentation_scope_metadata_as_tags":true}"#;
+
+/// Tags that Datadog makes of attributes of the resource, and these attributes.
+const UNIFIED: [(&str, &str, &[&str]); 3] = [
+    ("DD_ENV", "env", &["deployment.environment.name", "deployment.environment"]),
+    ("DD_SERVICE", "service", &["service.name"]),
+    ("DD_VERSION", "version", &["service.version"]),
+];
+
+impl ByOtlp {
+    pub(crate) fn new(config: &DatadogConfig) -> Result<Self, BuildError> {
+        let target = OtlpTarget::new(settings(config)?)?;
+        let variable = |name: &str| config.tag_variables.get(name).cloned();
+        // They were checked when they were read.
+        let mut tags = service_tags(variable, |_| None).unwrap_or_default();
+        tags.extend(config.tags.iter().cloned());
+        let mut tags: Vec<_> = tags.iter().map(|tag| pair(tag)).collect();
+        let mut resource = Vec::new();
+        for (variable, key, attributes) in UNIFIED {
+            // As it is written, where that is known.
+            let as_written = config.tag_variables.get(variable).cloned();
+            let of_tags = || tags.iter().find(|tag| tag.0 == key).map(|tag| tag.1.clone());
+            resource.extend(as_written.or_else(of_tags).map(|value| (attributes, value)));
+            tags.retain(|tag| tag.0 != key);
+        }
+        let host = config.host.clone();
+        resource.extend(host.map(|host| (&["datadog.host.name"][..], host)));
+        Ok(Self { target, resource, tags })
+    }
+
+    pub(crate) async fn export(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        if self.resource.is_empty() && self.tags.is_empty() {
+            return self.target.export(snapshot).await;
+        }
+        let snapshot = Snapshot {
+            resource: self.resource(&snapshot.resource),
+            time: snapshot.time,
+            scopes: snapshot.scopes.iter().map(|scope| self.tagged(scope)).collect(),
+        };
+        self.target.export(&snapshot).await
+    }
+
+    /// The resource with what Datadog's variables say in place of it.
+    fn resource(&self, resource: &Attributes) -> Attributes {
+        let is_replaced = |key: &str| self.resource.iter().any(|(keys, _)| keys.contains(&key));
+        let kept = resource.iter().filter(|(key, _)| !is_replaced(key));
+        let kept = kept.map(|(key, value)| (key.to_owned().into(), value.clone()));
+        let others = self.resource.iter().filter_map(|(keys, value)| {
+            Some(((*keys.first()?).into(), AttributeValue::from(value.clone())))
+        });
+        Attributes::from_pairs(kept.chain(others))
+    }
+
+    /// The metrics of a scope whose points have the tags as attributes.
+    fn tagged(&self, scope: &ScopeMetrics) -> ScopeMetrics {
+        if self.tags.is_empty() {
+            return scope.clone();
+        }
+        let metrics = scope.metrics.iter().map(|metric| {
+            let mut data = metric.data.clone();
+            match &mut data {
+                Data::Gauge(points) | Data::Sum { points, .. } => {
+                    points.iter_mut().for_each(|point| self.tag(&mut point.attributes));
+                }
+                Data::Histogram { points, .. } => {
+                    points.iter_mut().for_each(|point| self.tag(&mut point.attributes));
+                }
+                Data::ExponentialHistogram { points, .. } => {
+                    points.iter_mut().for_each(|point| self.tag(&mut point.attributes));
+                }
+                _ => {}
+            }
+            Metric { descriptor: metric.descriptor.clone(), data }
+        });
+        ScopeMetrics { scope: scope.scope.clone(), metrics: metrics.collect() }
+    }
+
+    /// Labels of its own win.
+    fn tag(&self, attributes: &mut Attributes) {
+        let tags = self.tags.iter();
+        let tags = tags.map(|(key, value)| (key.clone().into(), value.clone().into()));
+        let own = attributes.iter().map(|(key, value)| (key.to_owned().into(), value.clone()));
+        *attributes = Attributes::from_pairs(tags.chain(own));
+    }
+}
+
+/// The settings of the OTLP target.
+fn settings(config: &DatadogConfig) -> Result<OtlpConfig, BuildError> {
+    let url = match (&config.endpoint, &config.api_key) {
+        (Some(endpoint), _) => endpoint.0.to_string(),
+        (None, Some(_)) => config.site.otlp_url().ok_or(BuildError::NoOtlpIntake(config.site))?,
+        (None, None) => format!("http://{}:4318/v1/metrics", in_url(&config.agent_host)),
+    };
+    let otlp = OtlpConfig::new(Protocol::HttpProtobuf, &url)?
+        .with_name(config.name.clone())
+        // What Datadog asks for: it refuses totals.
+        .with_temporality(TemporalityPreference::Delta)
+        .with_compression(config.compression)
+        .with_timeout(Some(config.timeout))
+        .with_max_request_bytes(LIMIT)
+        .with_proxies(config.proxies.clone());
+    let Some(key) = &config.api_key else {
+        return Ok(otlp);
+    };
+    let mut otlp = otlp.with_header("dd-api-key", key.expose()).map_err(|_| BuildError::Key)?;
+    if config.scope_tags {
+        let told = otlp.with_header("dd-otel-metric-config", SCOPE_TAGS);
+        otlp = told.map_err(|_| BuildError::Key)?;
+    }
+    Ok(otlp)
+}
+
+/// An IPv6 address stands in brackets there.
+fn in_url(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// Key and value of a tag.
+fn pair(tag: &str) -> (String, String) {
+    let (key, value) = tag.split_once(':').unwrap_or((tag, ""));
+    (key.to_owned(), value.to_owned())
+}

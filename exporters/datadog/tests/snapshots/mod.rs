@@ -1,0 +1,80 @@
+//! Snapshots to send, and targets that send them.
+#![allow(dead_code, reason = "each test file needs a part of it")]
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use meterkit_core::{
+    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
+    Value,
+};
+use meterkit_datadog::{DatadogConfig, DatadogTarget};
+use meterkit_pipeline::Snapshot;
+use opentelemetry::InstrumentationScope;
+
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// Settings for the intake at `url`.
+pub(crate) fn config(url: &str) -> DatadogConfig {
+    DatadogConfig::api(KEY).expect("a key").with_endpoint(url).expect("a URL")
+}
+
+/// A target that sends to the intake at `url`.
+pub(crate) fn target(url: &str) -> DatadogTarget {
+    DatadogTarget::new(config(url)).expect("a target")
+}
+
+/// Before now.
+pub(crate) fn ago(seconds: u64) -> SystemTime {
+    SystemTime::now() - Duration::from_secs(seconds)
+}
+
+/// Seconds since 1970.
+pub(crate) fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).expect("it is later");
+    since.as_secs() as i64
+}
+
+/// Over the ten seconds before `time`: a counter with a series for each of these values.
+pub(crate) fn counts(time: SystemTime, values: &[u64]) -> Snapshot {
+    let point = |(shard, value): (usize, &u64)| NumberPoint {
+        attributes: Attributes::from_pairs([("shard".into(), (shard as i64).into())]),
+        start: time - Duration::from_secs(10),
+        value: Value::U64(*value),
+    };
+    let points = values.iter().enumerate().map(point).collect();
+    let data = Data::Sum { monotonic: true, temporality: Temporality::Delta, points };
+    snapshot(time, vec![metric("catalog.requests", "{request}", data)])
+}
+
+/// The same, and a histogram to which 0.5 was added so many times: another payload.
+pub(crate) fn counts_and_sizes(time: SystemTime, values: &[u64], sizes: u64) -> Snapshot {
+    let mut snapshot = counts(time, values);
+    let point = HistogramPoint {
+        attributes: Attributes::empty(),
+        start: time - Duration::from_secs(10),
+        count: sizes,
+        sum: 0.5 * sizes as f64,
+        min: Some(0.5),
+        max: Some(0.5),
+        buckets: [sizes, 0].into(),
+    };
+    let (temporality, bounds) = (Temporality::Delta, [1.0].into());
+    let data = Data::Histogram { temporality, bounds, points: vec![point] };
+    snapshot.scopes[0].metrics.push(metric("catalog.sizes", "By", data));
+    snapshot
+}
+
+pub(crate) fn metric(name: &str, unit: &str, data: Data) -> Metric {
+    let descriptor =
+        Descriptor { name: name.to_owned(), unit: unit.to_owned(), description: String::new() };
+    Metric { descriptor: Arc::new(descriptor), data }
+}
+
+pub(crate) fn snapshot(time: SystemTime, metrics: Vec<Metric>) -> Snapshot {
+    let scope = InstrumentationScope::builder("backstage.plugin.catalog").with_version("1.2");
+    let scope = ScopeMetrics { scope: Arc::new(scope.build()), metrics };
+    let resource = [("service.name", "shop"), ("host.name", "web-1")];
+    let resource = resource.map(|(key, value)| (key.into(), value.into()));
+    Snapshot { resource: Attributes::from_pairs(resource), time, scopes: vec![scope] }
+}

@@ -1,0 +1,224 @@
+//! What a pipeline sends to the intake adds up exactly, whatever the intake does in between.
+
+mod intake;
+mod snapshots;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use meterkit_core::{
+    Counter, CounterGroup, Histogram, HistogramGroup, LabelKey, LabelValue, LabelVisitor, Labels,
+    Meter, Registry,
+};
+use meterkit_datadog::{Compression, DatadogTarget, Format};
+use meterkit_pipeline::{Pipeline, Schedule};
+
+use self::intake::{Answer, Intake};
+use self::snapshots::config;
+
+/// Only a flush exports.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Numbers that look random and are the same in each run.
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, limit: u64) -> u64 {
+        // Knuth's constants; the high bits are the good ones.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 33) % limit
+    }
+
+    /// From nearly nothing to thousands.
+    fn size(&mut self) -> f64 {
+        10_f64.powi(self.below(9) as i32 - 5) * (1.0 + self.below(1000) as f64 / 7.0)
+    }
+}
+
+struct Route(String);
+
+impl Labels for Route {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("route")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(self.0.label());
+    }
+}
+
+/// By metric and tags: the sum of what was recorded, and of a histogram how many values that were.
+type Totals = BTreeMap<(String, Vec<String>), (f64, u64)>;
+
+/// Instruments of a service, and what they were told.
+struct Service {
+    counters: Vec<Counter<u64>>,
+    bytes: Counter<f64>,
+    requests: CounterGroup<Route, u64>,
+    explicit: Histogram<f64>,
+    exponential: Histogram<f64>,
+    durations: HistogramGroup<Route, f64>,
+    recorded: Totals,
+}
+
+const COUNTERS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+impl Service {
+    fn new(meter: &Meter) -> Self {
+        let counters = COUNTERS.map(|name| meter.counter::<u64>(name).build().expect("a name"));
+        let explicit = meter.histogram::<f64>("explicit").buckets([0.01, 1.0, 100.0]);
+        Self {
+            counters: counters.into(),
+            bytes: meter.counter::<f64>("bytes").build().expect("a name"),
+            requests: meter.counter_group("requests").build().expect("a name"),
+            explicit: explicit.build().expect("a name"),
+            exponential: meter.histogram("exponential").exponential().build().expect("a name"),
+            durations: meter.histogram_group("durations").exponential().build().expect("a name"),
+            recorded: Totals::new(),
+        }
+    }
+
+    /// What is recorded in one interval. Some series rest, and some are new.
+    fn record(&mut self, random: &mut Seeded, interval: u64) {
+        for (name, counter) in COUNTERS.into_iter().zip(self.counters.clone()) {
+            let count = random.below(4) * random.below(1000);
+            counter.add(count);
+            self.note(name, None, count as f64, 0);
+        }
+        let size = random.size();
+        self.bytes.add(size);
+        self.note("bytes", None, size, 0);
+        for _ in 0..20 {
+            let route = format!("/r{}", random.below(15 + 5 * interval));
+            self.requests.with(Route(route.clone())).add(3);
+            self.note("requests", Some(&route), 3.0, 0);
+            let size = random.size();
+            self.durations.with(Route(route.clone())).record(size);
+            self.note("durations", Some(&route), size, 1);
+        }
+        for _ in 0..random.below(30) {
+            let (one, other) = (random.size(), random.size());
+            self.explicit.record(one);
+            self.note("explicit", None, one, 1);
+            self.exponential.record(one);
+            self.exponential.record(other);
+            self.note("exponential", None, one + other, 2);
+        }
+    }
+
+    fn note(&mut self, name: &str, route: Option<&str>, sum: f64, count: u64) {
+        if sum == 0.0 && count == 0 {
+            return;
+        }
+        let tags = route.map(|route| format!("route:{route}")).into_iter().collect();
+        let key = (format!("backstage.plugin.catalog.{name}"), tags);
+        let total = self.recorded.entry(key).or_default();
+        *total = (total.0 + sum, total.1 + count);
+    }
+}
+
+/// How an intake is doing.
+const WELL: u8 = 0;
+const BADLY: u8 = 1;
+const REFUSING: u8 = 2;
+
+/// Takes two payloads of three, as a rule, and loses many an answer.
+fn anything(random: &mut Seeded) -> Answer {
+    // So long that the export is over.
+    let refuse = |status| Answer::Refuse(status, vec![("x-ratelimit-reset", "1000000")], "");
+    match random.below(36) {
+        0 => Answer::TakeAndCut,
+        1 => Answer::TakeAndHang,
+        2 => Answer::TakeAndSay(504),
+        3 => Answer::Cut,
+        4 => Answer::CutUnread,
+        5 => Answer::Silence,
+        6 => Answer::Refuse(413, Vec::new(), ""),
+        7 => Answer::Garbage,
+        8..=10 => refuse(429),
+        11 => refuse(500),
+        12 => refuse(503),
+        13 => refuse(408),
+        14..=16 => refuse(403),
+        _ => Answer::Accept,
+    }
+}
+
+/// Two minutes of ten seconds each, in which the intake does badly, and a last export when it is well.
+fn two_minutes(seed: u64, compression: Compression, format: Format) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let state = Arc::new(AtomicU8::new(WELL));
+    let (shared, mut answers) = (state.clone(), Seeded(seed + 100));
+    let intake =
+        runtime.block_on(Intake::start_with(move || match shared.load(Ordering::SeqCst) {
+            WELL => Answer::Accept,
+            BADLY => anything(&mut answers),
+            _ => Answer::Refuse(400, Vec::new(), r#"{"errors":["bad"]}"#),
+        }));
+    intake.limit(if compression == Compression::None { 6000 } else { 1500 });
+
+    let registry = Registry::new();
+    let mut service = Service::new(&registry.scoped("plugin", "catalog"));
+    let config = config(&intake.url()).with_compression(compression).with_format(format);
+    // Either the target ends a request that is not answered, or the pipeline cuts the export off.
+    let (short, long) = (Duration::from_millis(300), Duration::from_secs(30));
+    let (request, export) = if seed % 2 == 0 { (short, long) } else { (long, short) };
+    let target = DatadogTarget::new(config.with_timeout(request)).expect("a target");
+    let schedule = Schedule { interval: NEVER, timeout: export };
+    let pipeline = Pipeline::builder(registry).expect("a registry of its own");
+    let pipeline = pipeline.target(target, schedule).start();
+    let pipeline = pipeline.expect("a thread");
+    let (mut random, mut failures, mut is_clean) = (Seeded(seed), 0, true);
+    for interval in 0..12 {
+        service.record(&mut random, interval);
+        // With nothing under way, a payload that is refused for good leaves the others alone.
+        let is_refusing = is_clean && random.below(3) == 0;
+        state.store(if is_refusing { REFUSING } else { BADLY }, Ordering::SeqCst);
+        is_clean = pipeline.flush_blocking(PATIENCE).is_ok();
+        assert!(!(is_refusing && is_clean), "nothing was taken");
+        is_clean |= is_refusing;
+        failures += u32::from(!is_clean || is_refusing);
+    }
+    service.record(&mut random, 12);
+    state.store(WELL, Ordering::SeqCst);
+    pipeline.flush_blocking(PATIENCE).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let health = pipeline.health();
+    assert_eq!(health.targets[0].rejected_points, 0, "{health}");
+    pipeline.shutdown_blocking(PATIENCE).expect("the intake is well");
+
+    let stored = intake.totals().into_iter();
+    let stored = stored.filter(|(key, _)| key.metric.starts_with("backstage.plugin.catalog."));
+    let stored: Totals = stored.map(|(key, total)| ((key.metric, key.tags), total)).collect();
+    assert!(stored.keys().eq(service.recorded.keys()), "seed {seed}: {stored:#?}");
+    for (series, (sum, count)) in &service.recorded {
+        let (stored, counted) = stored[series];
+        let error = (stored - sum).abs() / sum;
+        assert!(error <= 1e-9, "seed {seed}: {series:?} is {stored} and not {sum}");
+        assert_eq!(counted, *count, "seed {seed}: {series:?}");
+    }
+    let arrivals = intake.arrivals();
+    let refused = arrivals.iter().filter(|arrival| !arrival.was_taken).count();
+    assert!(failures > 0 && refused > 3, "seed {seed}: {failures} failures, {refused} refused");
+    assert!(arrivals.len() > 15, "seed {seed}: {} payloads are no split", arrivals.len());
+}
+
+#[test]
+fn what_is_stored_is_what_was_recorded() {
+    thread::scope(|scope| {
+        for (seed, compression, format) in [
+            (1, Compression::None, Format::Protobuf),
+            (2, Compression::Gzip, Format::Json),
+            (3, Compression::Gzip, Format::Protobuf),
+            #[cfg(feature = "zstd")]
+            (4, Compression::Zstd, Format::Protobuf),
+            #[cfg(feature = "zstd")]
+            (5, Compression::Zstd, Format::Json),
+            (6, Compression::None, Format::Protobuf),
+        ] {
+            scope.spawn(move || two_minutes(seed, compression, format));
+        }
+    });
+}
