@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::file::ConfigFile;
 use crate::report::Problem;
 
 /// Why a file cannot be used. No value of a variable, and nothing of headers or plug-ins, is shown.
@@ -38,6 +39,8 @@ pub enum ConfigError {
         path: Option<PathBuf>,
         /// All that is wrong with it, ordered by line.
         problems: Vec<Problem>,
+        /// What could be read nevertheless, to look for what else is wrong.
+        readable: Option<Box<ConfigFile>>,
     },
 }
 
@@ -56,7 +59,7 @@ impl ConfigError {
         match self {
             Self::Read { .. } => self,
             Self::TooLarge { limit, .. } => Self::TooLarge { path, limit },
-            Self::Invalid { problems, .. } => Self::Invalid { path, problems },
+            Self::Invalid { problems, readable, .. } => Self::Invalid { path, problems, readable },
         }
     }
 }

@@ -113,7 +113,10 @@ impl ConfigFile {
         problems.sort_by_key(|problem| problem.line);
         match file {
             Some(file) if problems.is_empty() => Ok(Self { unused, ..file }),
-            _ => Err(ConfigError::Invalid { path: None, problems }),
+            readable => {
+                let readable = readable.map(Box::new);
+                Err(ConfigError::Invalid { path: None, problems, readable })
+            }
         }
     }
 

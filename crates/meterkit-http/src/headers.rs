@@ -77,6 +77,7 @@ impl Headers {
             for secret in [value, credential] {
                 if secret.len() >= SHORTEST_SECRET {
                     shown = shown.replace(secret, "...");
+                    cut_off(&mut shown, secret);
                 }
             }
         }
@@ -87,6 +88,19 @@ impl Headers {
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys().map(HeaderName::as_str)).finish()
+    }
+}
+
+/// Removes the beginning of `secret` from the end of a text that was cut off there.
+fn cut_off(text: &mut String, secret: &str) {
+    let Some(kept) = text.strip_suffix("...") else {
+        return;
+    };
+    let mut beginnings = (SHORTEST_SECRET..secret.len()).rev().filter_map(|end| secret.get(..end));
+    if let Some(beginning) = beginnings.find(|beginning| kept.ends_with(beginning)) {
+        let end = kept.len() - beginning.len();
+        text.truncate(end);
+        text.push_str("...");
     }
 }
 
@@ -180,5 +194,14 @@ mod tests {
         let headers = Headers::parse("authorization=Bearer%20hunter2,x=ab").expect("good pairs");
         let said = headers.redact("token hunter2 of `Bearer hunter2` is bad, ab");
         assert_eq!(said, "token ... of `...` is bad, ab");
+        // A long text was cut off in the middle of one.
+        for (said, shown) in [
+            ("bad token hunt...", "bad token ..."),
+            ("bad token `Bearer hun...", "bad token `..."),
+            ("bad token hun...", "bad token hun..."),
+            ("hunt is on", "hunt is on"),
+        ] {
+            assert_eq!(headers.redact(said), shown);
+        }
     }
 }

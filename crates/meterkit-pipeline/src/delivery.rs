@@ -28,6 +28,8 @@ pub(crate) struct Delivery {
     /// A snapshot of which the target has a part, and its delta.
     partial: Option<(Arc<Snapshot>, Snapshot)>,
     is_failing: bool,
+    /// What was wrong at the start.
+    check_error: Option<String>,
 }
 
 /// Asks for an export of what was recorded by `asked`, and for its outcome.
@@ -53,8 +55,18 @@ impl Delivery {
         source: Source,
         stop: watch::Receiver<Option<Ending>>,
     ) -> Self {
-        let (baseline, partial, is_failing) = (Baseline::default(), None, false);
-        Self { target, schedule, component, source, stop, baseline, partial, is_failing }
+        let (baseline, partial) = (Baseline::default(), None);
+        Self {
+            target,
+            schedule,
+            component,
+            source,
+            stop,
+            baseline,
+            partial,
+            is_failing: false,
+            check_error: None,
+        }
     }
 
     /// Exports once per interval and whenever asked; at the end once more.
@@ -189,14 +201,17 @@ impl Delivery {
         self.component.attempt_failed(error);
         let (target, endpoint) = (self.target.name(), self.target.endpoint());
         tracing::error!(target, endpoint, "{error}");
-        // The first export that fails for the same reason says nothing new.
-        self.is_failing = true;
+        self.check_error = Some(error.to_string());
     }
 
     /// Says when trouble begins and when it ends; what is between goes to debug.
     fn log(&mut self, outcome: &Result<(), ExportError>) {
         let target = self.target.name();
-        match (outcome, self.is_failing) {
+        // An export that fails for the same reason says nothing new.
+        let checked = self.check_error.take();
+        let is_told = matches!(outcome, Err(error) if checked == Some(error.to_string()));
+        let was_failing = self.is_failing || is_told || (outcome.is_ok() && checked.is_some());
+        match (outcome, was_failing) {
             (Ok(()), true) => tracing::info!(target, "export works again"),
             (Ok(()), false) => {}
             (Err(error), false) => {

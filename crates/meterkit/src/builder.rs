@@ -65,7 +65,8 @@ pub struct TelemetryBuilder {
     /// What a configuration file says in vain.
     pub(crate) unused_in_file: Vec<String>,
     is_global: bool,
-    pub(crate) is_disabled: bool,
+    /// Who says so.
+    pub(crate) disabled_by: Option<&'static str>,
 }
 
 impl TelemetryBuilder {
@@ -100,14 +101,14 @@ impl TelemetryBuilder {
             detected: None,
             unused_in_file: Vec::new(),
             is_global: true,
-            is_disabled: false,
+            disabled_by: None,
         }
     }
 
     pub(crate) fn from_env() -> Result<Self, EnvError> {
         let settings = Settings::read(std::env::vars_os())?;
         let mut builder = Self::new();
-        builder.is_disabled = settings.is_disabled;
+        builder.disabled_by = settings.is_disabled.then_some("OTEL_SDK_DISABLED");
         builder.naming = settings.naming;
         builder.cardinality_limit = settings.cardinality_limit;
         builder.series_limit = settings.series_limit;
@@ -326,8 +327,8 @@ impl TelemetryBuilder {
     /// A port in use, a namespace that makes a name too long, a registry that is installed already, metrics of a tokio
     /// runtime outside of one. Nothing runs then.
     pub fn install(mut self) -> Result<Telemetry, InstallError> {
-        if self.is_disabled {
-            return self.install_disabled();
+        if let Some(by) = self.disabled_by {
+            return self.install_disabled(by);
         }
         for Ignored { variable, reason } in std::mem::take(&mut self.ignored) {
             tracing::warn!(variable = &*variable, "set, but {reason}");
@@ -455,9 +456,9 @@ impl TelemetryBuilder {
     }
 
     /// The registry is told that nothing will read it; what is handed out collects from an empty one.
-    fn install_disabled(self) -> Result<Telemetry, InstallError> {
+    fn install_disabled(self, by: &str) -> Result<Telemetry, InstallError> {
         self.registry.unmap();
-        tracing::info!("metrics are disabled by OTEL_SDK_DISABLED");
+        tracing::info!("metrics are disabled by {by}");
         let pipeline = Pipeline::builder(Registry::new()).ok_or(InstallError::AlreadyInstalled)?;
         Ok(Telemetry {
             pipeline: pipeline.start()?,

@@ -10,7 +10,8 @@ use crate::env::Configured;
 impl TelemetryBuilder {
     /// Takes over what a file asks for.
     pub(crate) fn configured(mut self, configured: Configured) -> Self {
-        self.is_disabled = configured.is_disabled;
+        let by = "`disabled` in the file of OTEL_CONFIG_FILE";
+        self.disabled_by = configured.is_disabled.then_some(by);
         self.resource = configured.resource;
         self.detectors = configured.detectors;
         self.detected = configured.detected;

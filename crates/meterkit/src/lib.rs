@@ -120,6 +120,8 @@ pub use meterkit_core::{
 #[cfg(feature = "dashboard")]
 #[doc(inline)]
 pub use meterkit_dashboard as dashboard;
+#[cfg(all(feature = "datadog", not(feature = "otlp")))]
+pub use meterkit_datadog::Proxies;
 #[cfg(feature = "datadog")]
 pub use meterkit_datadog::{
     AgentAddress, BuildError as DatadogError, DatadogConfig, DatadogTarget, Mode as DatadogMode,
@@ -127,6 +129,8 @@ pub use meterkit_datadog::{
 };
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};
+#[cfg(feature = "otlp")]
+pub use meterkit_otlp::Proxies;
 #[cfg(feature = "otlp")]
 pub use meterkit_otlp::{
     BuildError as OtlpError, Compression, HistogramAggregation, OtlpConfig, OtlpTarget, Protocol,

@@ -58,7 +58,12 @@ pub(super) fn read(
             Ok(configured) => return Some(configured),
             Err(problems) => refuse_all(&problems),
         },
-        Err(ConfigError::Invalid { problems, .. }) => refuse_all(&problems),
+        Err(ConfigError::Invalid { mut problems, readable, .. }) => {
+            // What breaks the schema hides nothing else that is wrong.
+            let others = readable.and_then(|file| configured(*file).err());
+            problems.extend(others.into_iter().flatten());
+            refuse_all(&problems);
+        }
         Err(ConfigError::Read { source, .. }) => {
             refuse(format!("cannot be read ({source}); name a file that this process may read"));
         }

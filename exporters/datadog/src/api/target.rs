@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use meterkit_http::{Client, Headers, News, Pems, Post, TlsHints, Transport};
+use meterkit_http::{Client, Headers, News, Pems, Post, Reply, TlsHints, Transport};
 use meterkit_pipeline::{ExportError, Snapshot};
 use tokio::time::timeout;
 
@@ -91,8 +91,11 @@ impl ApiTarget {
     pub(crate) async fn check(&self) -> Result<(), ExportError> {
         let uri = self.endpoints.validate.clone();
         let asked = timeout(self.config.timeout, self.client.get(uri, self.headers.clone()));
+        let is_refused = |reply: &Reply| {
+            [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status())
+        };
         match asked.await {
-            Ok(Ok(reply)) if reply.status() == StatusCode::FORBIDDEN => {
+            Ok(Ok(reply)) if is_refused(&reply) => {
                 let reason = format!("Datadog refuses the API key; {KEY_REMEDY}");
                 Err(ExportError::permanent(reason))
             }

@@ -1,6 +1,7 @@
 //! `otlp_http` and `otlp_grpc` of a file, as the OTLP target takes them.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub(super) fn config(exporter: &file::OtlpExporter) -> Result<OtlpConfig, String
     let mut config = match &exporter.endpoint {
         None => OtlpConfig::local(protocol),
         Some(url) => OtlpConfig::new(protocol, &with_scheme(url, protocol, &exporter.tls))
-            .map_err(|error| error.to_string())?,
+            .map_err(|error| error.to_string().replace(IN_VARIABLES, "`headers`"))?,
     };
     for (name, value) in exporter.headers.iter() {
         config = config.with_header(name, value).map_err(|error| error.to_string())?;
@@ -62,6 +63,12 @@ pub(super) fn config(exporter: &file::OtlpExporter) -> Result<OtlpConfig, String
     Ok(config)
 }
 
+/// Where credentials go, as the target says it of its variables.
+const IN_VARIABLES: &str = "`OTEL_EXPORTER_OTLP_METRICS_HEADERS` as `Authorization=Basic%20...`";
+
+/// No list of certificates is longer; a path may be that of a device without end.
+const MAX_PEM: u64 = 1 << 20;
+
 /// gRPC has endpoints without a scheme.
 fn with_scheme(url: &str, protocol: Protocol, tls: &file::Tls) -> String {
     match protocol {
@@ -80,5 +87,12 @@ fn pem(property: &str, path: &Path) -> Result<Vec<u8>, String> {
             "{property} `{path}` cannot be read ({error}); name a file that this process may read"
         )
     };
-    fs::read(path).map_err(problem)
+    let mut pem = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_PEM + 1).read_to_end(&mut pem))
+        .map_err(problem)?;
+    if pem.len() as u64 > MAX_PEM {
+        return Err(format!("{property} has more than {MAX_PEM} bytes; name a file in PEM form"));
+    }
+    Ok(pem)
 }

@@ -245,6 +245,13 @@ fn all_that_is_wrong_is_told_with_the_variable_line_and_path() {
     );
     assert_eq!(told[2].0, "METERKIT_SERIES_LIMIT");
 
+    // What breaks the schema hides nothing else.
+    let text = text.replace("meter_provider:", "disabled: perhaps\nmeter_provider:");
+    let told = problems(&text);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with("line 2, disabled: "), "{told:?}");
+    assert!(told[1].contains("`carbon` is none") && told[2].contains("`statsd`"), "{told:?}");
+
     let schema = problems("meter_provider:\n  readers:\n    - periodic:\n        interval: soon\n");
     assert!(schema[0].starts_with("line 4, meter_provider.readers[0].periodic"), "{schema:?}");
     assert!(schema.len() > 1, "{schema:?}");
@@ -340,6 +347,12 @@ mod otlp {
                 "            endpoint: collector:4318\n",
                 "`collector:4318` has no scheme",
             ),
+            (
+                "otlp_http",
+                "            endpoint: \"http://me:hunter2@c/v1\"\n",
+                "holds credentials; put them into `headers`",
+            ),
+            ("otlp_http", "            tls: {ca_file: /dev/zero}\n", "tls.ca_file has more than"),
             (
                 "otlp_http",
                 "            tls: {ca_file: /nowhere/ca.pem}\n",
