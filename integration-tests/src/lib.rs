@@ -9,4 +9,5 @@ pub mod peer;
 pub mod process;
 pub mod program;
 pub mod prometheus;
+pub mod prometheus_receiver;
 pub mod victoria_metrics;

@@ -58,6 +58,11 @@ impl VictoriaMetrics {
         format!("{}/datadog", self.url())
     }
 
+    /// Where it takes remote write.
+    pub fn remote_write_url(&self) -> String {
+        format!("{}/api/v1/write", self.url())
+    }
+
     /// Ends it, as an operator does.
     pub async fn stop(&mut self) {
         if let Some(process) = self.process.take() {

@@ -20,6 +20,12 @@ pub struct CloudOtlp {
 }
 
 impl CloudOtlp {
+    /// The stack in `zone`, such as `prod-eu-west-2`, with the number of its instance, and a token with the scope
+    /// `metrics:write`. Nothing is taken from the environment.
+    pub fn new(zone: impl Into<String>, instance_id: impl Into<String>, api_key: Secret) -> Self {
+        Self { zone: zone.into(), instance_id: instance_id.into(), api_key }
+    }
+
     /// What `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY` say; `None` when all are
     /// unset.
     ///

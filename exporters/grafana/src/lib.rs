@@ -1,18 +1,43 @@
-//! The Grafana target of `meterkit`. The target itself is not here yet: this is how it will find out where to send
-//! to, and as whom.
+//! The Grafana target of `meterkit`: the OTLP gateway of Grafana Cloud, or Prometheus remote write to Grafana Cloud,
+//! Mimir, Prometheus and VictoriaMetrics.
 //!
-//! - [`CloudOtlp`]: the OTLP gateway of Grafana Cloud, from `GRAFANA_CLOUD_*`.
-//! - [`RemoteWrite`]: Prometheus remote write to Grafana Cloud, Mimir or Prometheus, from `GRAFANA_REMOTE_WRITE_*`.
-//! - [`Secret`]: a credential that no log shows.
+//! - [`GrafanaTarget`] is what `OTEL_METRICS_EXPORTER=grafana` means; [`GrafanaConfig`] holds its settings.
+//! - [`RemoteWriteTarget`] speaks Prometheus remote write 2.0 and 1.0, with a queue for outages. [`RemoteWriteConfig`]
+//!   holds its settings, [`RemoteWriteCounts`] counts what became of the values.
+//! - [`CloudOtlp`] and [`RemoteWrite`] say where to, and as whom.
 //!
-//! Nothing here reads the process environment or opens a connection: variables come through a function.
+//! Nothing here reads the process environment: variables come through a function.
+//!
+//! # Features
+//!
+//! `tls` (on by default) is needed for `https`.
 
+mod batch;
 mod cloud;
+mod config;
+mod counts;
+mod departed;
+mod dialect;
+mod error;
+#[cfg(test)]
+mod given;
+mod grafana;
+mod queue;
 mod remote_write;
+mod sender;
+mod series;
+mod spool;
+mod target;
 mod variable;
+mod wire;
 
-pub use meterkit_http::Secret;
+pub use meterkit_http::{HeaderError, Proxies, Secret, TlsError};
 pub use meterkit_pipeline::VariableError;
 
 pub use self::cloud::CloudOtlp;
-pub use self::remote_write::{Authentication, RemoteWrite};
+pub use self::config::RemoteWriteConfig;
+pub use self::counts::RemoteWriteCounts;
+pub use self::error::BuildError;
+pub use self::grafana::{GrafanaConfig, GrafanaTarget};
+pub use self::remote_write::{Authentication, RemoteWrite, UrlError};
+pub use self::target::RemoteWriteTarget;

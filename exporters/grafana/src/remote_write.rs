@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::Uri;
 use meterkit_http::url::{self, UrlHints};
+use meterkit_http::{HeaderError, Headers};
 
 use crate::cloud::basic;
 use crate::variable::{Variables, token_problem};
@@ -76,6 +77,58 @@ impl RemoteWrite {
         variables.finish(url.map(|url| Self { url, authentication, tenant }))
     }
 
+    /// The receiver at `url`, which is used as it is: `http://prometheus:9090/api/v1/write`. It asks for no
+    /// credentials.
+    ///
+    /// Nothing is taken from the environment.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be sent to `url`: what is wrong with it, and what to write. No password is quoted.
+    ///
+    /// ```
+    /// use meterkit_grafana::{Authentication, RemoteWrite, Secret};
+    ///
+    /// let token = Secret::new("3f2a");
+    /// let receiver = RemoteWrite::new("https://mimir.example.com/api/v1/push")?
+    ///     .with_authentication(Authentication::Bearer { token })
+    ///     .with_tenant("team-a");
+    /// assert_eq!(receiver.tenant(), Some("team-a"));
+    /// # Ok::<(), meterkit_grafana::UrlError>(())
+    /// ```
+    pub fn new(url: &str) -> Result<Self, UrlError> {
+        let hints = hints("use `with_authentication`");
+        let uri = url::parse(url, &hints);
+        let url = uri.map_err(|reason| UrlError { url: url::shown(url), reason })?;
+        Ok(Self { url, authentication: Authentication::None, tenant: None })
+    }
+
+    /// Says who writes, in place of what was said before.
+    #[must_use]
+    pub fn with_authentication(mut self, authentication: Authentication) -> Self {
+        self.authentication = authentication;
+        self
+    }
+
+    /// Writes for this tenant of Mimir: the header `X-Scope-OrgID`.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// What goes with every request.
+    pub(crate) fn headers(&self) -> Result<Headers, HeaderError> {
+        let mut headers = Headers::default();
+        if let Some(authorization) = self.authentication.authorization() {
+            headers.insert("Authorization", authorization.expose().as_bytes())?;
+        }
+        if let Some(tenant) = &self.tenant {
+            headers.insert("X-Scope-OrgID", tenant.as_bytes())?;
+        }
+        Ok(headers)
+    }
+
     /// The URL, with its query.
     pub fn url(&self) -> &Uri {
         &self.url
@@ -103,9 +156,22 @@ impl fmt::Debug for RemoteWrite {
     }
 }
 
+/// A URL that nothing can be sent to. What may be secret in it is left out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("URL `{url}` {reason}")]
+pub struct UrlError {
+    url: String,
+    reason: String,
+}
+
 /// No receiver listens at the root: a bare host is a path forgotten.
 const PATHS: &str = "Prometheus takes `/api/v1/write`, Mimir `/api/v1/push`, Grafana Cloud \
                      `/api/prom/push`";
+
+fn hints(credentials: &str) -> UrlHints<'_> {
+    let example = "https://mimir.example.com/api/v1/push";
+    UrlHints { example, credentials, path: Some(PATHS) }
+}
 
 fn read_url(variables: &mut Variables<'_>, present: &'static str) -> Option<Uri> {
     let Some(text) = variables.text(URL) else {
@@ -114,12 +180,7 @@ fn read_url(variables: &mut Variables<'_>, present: &'static str) -> Option<Uri>
         return None;
     };
     let credentials = format!("write them into {USERNAME} and {PASSWORD}");
-    let hints = UrlHints {
-        example: "https://mimir.example.com/api/v1/push",
-        credentials: &credentials,
-        path: Some(PATHS),
-    };
-    match url::parse(&text, &hints) {
+    match url::parse(&text, &hints(&credentials)) {
         Ok(url) => Some(url),
         Err(reason) => {
             variables.problem(VariableError::new(URL, url::shown(&text), reason));

@@ -74,7 +74,7 @@ pub fn family(descriptor: &Descriptor, family: FamilyType) -> String {
     if family == FamilyType::Counter && name.len() > "_total".len() && name.ends_with("_total") {
         name.truncate(name.len() - "_total".len());
     }
-    let unit = unit::suffix(&descriptor.unit, family == FamilyType::Gauge);
+    let unit = unit(&descriptor.unit, family);
     if !unit.is_empty() && !ends_with_word(&name, &unit) {
         name.push('_');
         name.push_str(&unit);
@@ -83,6 +83,19 @@ pub fn family(descriptor: &Descriptor, family: FamilyType) -> String {
         name.push_str("_total");
     }
     name
+}
+
+/// The unit of a metric in the words that end its family's name: `bytes` for `By`, empty for none.
+///
+/// ```
+/// use meterkit_core::prometheus_name::{FamilyType, unit};
+///
+/// assert_eq!(unit("By", FamilyType::Counter), "bytes");
+/// assert_eq!(unit("1", FamilyType::Gauge), "ratio");
+/// assert_eq!(unit("{request}", FamilyType::Counter), "");
+/// ```
+pub fn unit(unit: &str, family: FamilyType) -> String {
+    unit::suffix(unit, family == FamilyType::Gauge)
 }
 
 /// The label's name for an attribute key.

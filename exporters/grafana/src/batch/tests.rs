@@ -1,0 +1,148 @@
+//! What is written can be read by prost, in both versions, whole and in halves.
+
+use prost::Message;
+
+use super::*;
+use crate::given;
+use crate::series;
+use crate::wire::messages::{Request, WriteRequest};
+
+const NO_LIMITS: Limits = Limits { series: usize::MAX, bytes: usize::MAX };
+
+fn written(version: Version, limits: Limits) -> Vec<Batch> {
+    let mut batches = Batches::new(9, version, limits);
+    series::for_each(&given::all_kinds(100), &mut |series| batches.add(series));
+    batches.finish().expect("in memory")
+}
+
+fn shown(series: &Series<'_>) -> String {
+    // Bits, as a NaN is not equal to itself.
+    let bits = match &series.value {
+        SeriesValue::Number(value) => value.to_bits(),
+        SeriesValue::Histogram(histogram) => histogram.sum.to_bits(),
+    };
+    format!("{series:?} {bits:x}")
+}
+
+fn given_series(start: bool) -> Vec<String> {
+    let mut all = Vec::new();
+    series::for_each(&given::all_kinds(100), &mut |series| {
+        let start = if start { series.start } else { 0 };
+        all.push(shown(&Series { start, ..series.clone() }));
+    });
+    all
+}
+
+fn read(batches: &[Batch]) -> Vec<String> {
+    let mut all = Vec::new();
+    for batch in batches {
+        let before = all.len();
+        batch.for_each(&mut |series| all.push(shown(series))).expect("it was written");
+        assert_eq!(all.len() - before, batch.len() as usize);
+    }
+    all
+}
+
+#[test]
+fn what_is_written_is_what_is_read() {
+    let [two] = &*written(Version::V2, NO_LIMITS) else { panic!("one request") };
+    assert_eq!(read(std::slice::from_ref(two)), given_series(true));
+    assert_eq!((two.samples, two.histograms, two.time), (10, 1, 9));
+
+    let [one] = &*written(Version::V1, NO_LIMITS) else { panic!("one request") };
+    assert_eq!(read(std::slice::from_ref(one)), given_series(false), "1.0 has no start");
+}
+
+#[test]
+fn a_request_can_be_made_one_of_the_other_version() {
+    let two = written(Version::V2, NO_LIMITS).remove(0);
+    let one = two.in_version(Version::V1).expect("it was written");
+    let directly = written(Version::V1, NO_LIMITS).remove(0);
+    assert_eq!(one.body, directly.body, "the same as if it were written so");
+    assert_eq!((one.version, one.samples, one.histograms, one.time), (Version::V1, 10, 1, 9));
+
+    let back = one.in_version(Version::V2).expect("it was written");
+    assert_eq!(read(&[back]), given_series(false));
+    assert_eq!(two.in_version(Version::V2).expect("it is").body, two.body);
+}
+
+#[test]
+fn halves_have_all_series_once() {
+    for version in [Version::V1, Version::V2] {
+        let [whole] = &*written(version, NO_LIMITS) else { panic!("one request") };
+        let halves = whole.halves().expect("it was written");
+        assert_eq!(halves.each_ref().map(Batch::len), [6, 5]);
+        assert_eq!(read(&halves), read(std::slice::from_ref(whole)));
+        let [first, _] = halves[0].halves().expect("it was written");
+        assert_eq!((first.len(), first.time), (3, 9));
+    }
+}
+
+#[test]
+fn a_request_ends_where_its_limits_are() {
+    for version in [Version::V1, Version::V2] {
+        let sizes = |limits| written(version, limits).iter().map(Batch::len).collect::<Vec<_>>();
+        assert_eq!(sizes(Limits { series: 4, ..NO_LIMITS }), [4, 4, 3]);
+        assert_eq!(sizes(Limits { series: 1, ..NO_LIMITS }), [1; 11]);
+        assert_eq!(sizes(Limits { bytes: 1, ..NO_LIMITS }), [1; 11]);
+        let batches = written(version, Limits { bytes: 400, ..NO_LIMITS });
+        assert!(batches.len() > 1 && batches.len() < 11, "{}", batches.len());
+        assert!(batches[..batches.len() - 1].iter().all(|batch| batch.size >= 400));
+        assert_eq!(read(&batches), given_series(version == Version::V2));
+    }
+    assert!(Batches::new(9, Version::V2, NO_LIMITS).finish().expect("nothing").is_empty());
+}
+
+#[test]
+fn a_request_in_2_has_each_text_once_and_the_empty_one_first() {
+    let batch = written(Version::V2, NO_LIMITS).remove(0);
+    let plain = snap::raw::Decoder::new().decompress_vec(&batch.body).expect("snappy");
+    let request = Request::decode(plain.as_slice()).expect("protobuf");
+    assert_eq!(request.symbols[0], "");
+    let mut symbols = request.symbols.clone();
+    symbols.sort();
+    symbols.dedup();
+    assert_eq!(symbols.len(), request.symbols.len());
+    for series in &request.timeseries {
+        assert_eq!(series.labels_refs.len() % 2, 0);
+        assert!(series.labels_refs.iter().all(|at| (*at as usize) < request.symbols.len()));
+        assert_eq!(series.samples.len() + series.histograms.len(), 1, "one or the other");
+        assert!(series.metadata.is_some());
+    }
+}
+
+#[test]
+fn a_request_in_1_has_the_metadata_of_each_family_once() {
+    let batch = written(Version::V1, NO_LIMITS).remove(0);
+    let plain = snap::raw::Decoder::new().decompress_vec(&batch.body).expect("snappy");
+    let request = WriteRequest::decode(plain.as_slice()).expect("protobuf");
+    let families: Vec<_> = request
+        .metadata
+        .iter()
+        .map(|it| (it.metric_family_name.as_str(), it.metric_type, &*it.help, &*it.unit))
+        .collect();
+    assert_eq!(
+        families,
+        [
+            ("load_ratio", 2, "", "ratio"),
+            ("requests_total", 1, "Requests.", ""),
+            ("sent_bytes_total", 1, "", "bytes"),
+            ("sizes_bytes", 3, "How large.", "bytes"),
+            ("tasks", 2, "Tasks.", ""),
+            ("took_seconds", 3, "How long.", "seconds"),
+        ]
+    );
+    assert!(
+        request.timeseries.iter().all(|it| it.samples.iter().all(|it| it.start_timestamp == 0))
+    );
+}
+
+#[test]
+fn garbage_is_an_error() {
+    let batch = written(Version::V2, NO_LIMITS).remove(0);
+    let torn = Batch { body: batch.body.slice(..20), ..batch };
+    assert!(matches!(torn.in_version(Version::V1), Err(BatchError::Snappy(_))));
+    let body = snap::raw::Encoder::new().compress_vec(b"\xff\xff").expect("in memory");
+    let wrong = Batch { body: body.into(), ..batch };
+    assert!(matches!(wrong.halves(), Err(BatchError::Message(_))));
+}

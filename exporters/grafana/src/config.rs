@@ -1,0 +1,241 @@
+//! Everything that a target of remote write can be told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use meterkit_http::{Pems, Proxies};
+
+use crate::VariableError;
+use crate::batch::Limits;
+use crate::remote_write::RemoteWrite;
+use crate::variable::Variables;
+
+/// The settings of a target of remote write. `Debug` shows no credentials.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
+///
+/// let receiver = RemoteWrite::new("http://localhost:9090/api/v1/write")?;
+/// let config = RemoteWriteConfig::new(receiver)
+///     .with_queue(16 * 1024 * 1024, Duration::from_secs(1800));
+/// let target = RemoteWriteTarget::new(config)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RemoteWriteConfig {
+    pub(crate) name: String,
+    pub(crate) destination: RemoteWrite,
+    pub(crate) timeout: Duration,
+    pub(crate) pems: Pems,
+    pub(crate) proxies: Proxies,
+    pub(crate) queue_bytes: usize,
+    pub(crate) queue_age: Duration,
+    pub(crate) spool: Option<PathBuf>,
+    pub(crate) limits: Limits,
+    pub(crate) requests_at_once: usize,
+}
+
+const QUEUE_BYTES: &str = "METERKIT_GRAFANA_QUEUE_BYTES";
+const QUEUE_AGE: &str = "METERKIT_GRAFANA_QUEUE_AGE";
+const SPOOL: &str = "METERKIT_GRAFANA_SPOOL_DIR";
+
+impl RemoteWriteConfig {
+    /// Metrics go to `destination`. Nothing is taken from the environment.
+    pub fn new(destination: RemoteWrite) -> Self {
+        Self {
+            name: "grafana".to_owned(),
+            destination,
+            timeout: Duration::from_secs(10),
+            pems: Pems::default(),
+            proxies: Proxies::default(),
+            queue_bytes: 64 * 1024 * 1024,
+            queue_age: Duration::from_secs(2 * 3600),
+            spool: None,
+            // What Prometheus itself has in a request, and what OpenTelemetry's Collector makes the end of one.
+            limits: Limits { series: 2000, bytes: 3_000_000 },
+            requests_at_once: 4,
+        }
+    }
+
+    /// What `GRAFANA_REMOTE_WRITE_*` say of the receiver (see [`RemoteWrite::from_variables`]), and
+    /// `METERKIT_GRAFANA_QUEUE_BYTES`, `METERKIT_GRAFANA_QUEUE_AGE` (in milliseconds) and `METERKIT_GRAFANA_SPOOL_DIR`
+    /// of the queue; `None` when there is no receiver.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once.
+    pub fn from_variables(
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, Vec<VariableError>> {
+        let mut variables = Variables::new(&lookup);
+        let bytes = whole(&mut variables, QUEUE_BYTES, "bytes, such as `67108864`");
+        let age = whole(&mut variables, QUEUE_AGE, "milliseconds, such as `7200000`");
+        let destination = match RemoteWrite::from_variables(&lookup) {
+            Ok(destination) => destination,
+            Err(problems) => {
+                problems.into_iter().for_each(|problem| variables.problem(problem));
+                None
+            }
+        };
+        let config = destination.map(|destination| {
+            let config = Self::new(destination);
+            let bytes = bytes.map_or(config.queue_bytes, |it| it.try_into().unwrap_or(usize::MAX));
+            let age = age.map_or(config.queue_age, Duration::from_millis);
+            let config = config.with_queue(bytes, age);
+            match variables.text(SPOOL) {
+                Some(directory) => config.with_spool(directory),
+                None => config,
+            }
+        });
+        variables.finish(config)
+    }
+
+    /// What the target is called in logs and self-metrics, to tell it from another one. `grafana` by default.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// How long the receiver may take for one request. 10 s by default.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How much may wait for a receiver that takes nothing: requests of so many bytes, as they go over the wire, with
+    /// values up to this age. 64 MiB and 2 h by default: the oldest go first, and are counted. Receivers refuse what is
+    /// much older. `METERKIT_GRAFANA_QUEUE_BYTES` and `METERKIT_GRAFANA_QUEUE_AGE` override.
+    ///
+    /// The queue is in memory, unless there is a [spool](Self::with_spool): what waits in it is lost when the process
+    /// ends.
+    #[must_use]
+    pub fn with_queue(mut self, bytes: usize, age: Duration) -> Self {
+        self.queue_bytes = bytes;
+        self.queue_age = age;
+        self
+    }
+
+    /// Keeps the queue in `directory` too, which is made if it is not there: what waits survives a crash, and goes out
+    /// when a process starts that has the same directory and receiver. Nowhere by default;
+    /// `METERKIT_GRAFANA_SPOOL_DIR` overrides.
+    ///
+    /// What is on disk is what is in the queue, with the same bounds. Several processes may have one directory: each
+    /// writes into a part of its own, and takes over what is left of those that have ended.
+    #[must_use]
+    pub fn with_spool(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.spool = Some(directory.into());
+        self
+    }
+
+    /// How much goes into one request: at most so many series, and about so many bytes before compression. 2000 and
+    /// 3 MB by default. A receiver that refuses less is found out, at the cost of a request.
+    #[must_use]
+    pub fn with_request_limits(mut self, series: usize, bytes: usize) -> Self {
+        self.limits = Limits { series, bytes };
+        self
+    }
+
+    /// How many requests go out at the same time, at least 1; 4 by default. They have different series: the values of
+    /// each go out in order.
+    #[must_use]
+    pub fn with_requests_at_once(mut self, requests: usize) -> Self {
+        self.requests_at_once = requests.max(1);
+        self
+    }
+
+    /// Trusts the certificate authorities in `pem`, the text of a PEM file, in place of the system's.
+    #[must_use]
+    pub fn with_certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.pems.authorities = Some(pem.into());
+        self
+    }
+
+    /// Shows `certificate` to receivers that ask who we are: a certificate with its chain, and its private key, both
+    /// the texts of PEM files.
+    #[must_use]
+    pub fn with_client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.pems.identity = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Goes through these proxies; see [`Proxies`]. Through none by default, whatever the environment says.
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// Where metrics go.
+    pub fn destination(&self) -> &RemoteWrite {
+        &self.destination
+    }
+
+    /// How many bytes may wait, and how old they may get.
+    pub fn queue(&self) -> (usize, Duration) {
+        (self.queue_bytes, self.queue_age)
+    }
+}
+
+fn whole(variables: &mut Variables<'_>, variable: &'static str, of: &str) -> Option<u64> {
+    let text = variables.text(variable)?;
+    let number = text.parse().ok().filter(|number| *number > 0);
+    if number.is_none() {
+        let reason = format!("write a whole number of {of}, 1 or more");
+        variables.problem(VariableError::new(variable, text, reason));
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Option<RemoteWriteConfig>, Vec<VariableError>> {
+        RemoteWriteConfig::from_variables(|name| {
+            let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
+            Some((*value).to_owned())
+        })
+    }
+
+    const URL: (&str, &str) = ("GRAFANA_REMOTE_WRITE_URL", "http://c/api/v1/write");
+
+    #[test]
+    fn the_queue_has_its_defaults_until_variables_say_otherwise() {
+        for (variables, bytes, seconds) in [
+            (&[URL][..], 64 * 1024 * 1024, 7200),
+            (&[URL, (QUEUE_BYTES, " 1000 "), (QUEUE_AGE, "")], 1000, 7200),
+            (&[URL, (QUEUE_BYTES, ""), (QUEUE_AGE, "60000")], 64 * 1024 * 1024, 60),
+        ] {
+            let config = read(variables).expect("good variables").expect("a receiver");
+            assert_eq!(config.queue(), (bytes, Duration::from_secs(seconds)), "{variables:?}");
+        }
+        let config = read(&[URL, (SPOOL, "/var/spool/m")]).expect("good").expect("a receiver");
+        assert_eq!(config.spool, Some(PathBuf::from("/var/spool/m")));
+        assert!(matches!(read(&[(QUEUE_AGE, "5")]), Ok(None)), "no receiver");
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let url = ("GRAFANA_REMOTE_WRITE_URL", "http://c");
+        let problems = read(&[url, (QUEUE_BYTES, "0"), (QUEUE_AGE, "2h")]).expect_err("three");
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts[..2],
+            [
+                "METERKIT_GRAFANA_QUEUE_BYTES=`0`: write a whole number of bytes, such as `67108864`, \
+                 1 or more",
+                "METERKIT_GRAFANA_QUEUE_AGE=`2h`: write a whole number of milliseconds, such as \
+                 `7200000`, 1 or more",
+            ]
+        );
+        assert!(texts[2].starts_with("GRAFANA_REMOTE_WRITE_URL=`http://c`: "), "{texts:?}");
+    }
+}

@@ -1,0 +1,38 @@
+//! Why a target cannot be made.
+
+use meterkit_http::{HeaderError, TlsError};
+use meterkit_otlp::EndpointError;
+
+/// Why a target cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Encryption cannot be set up.
+    #[error("remote write to `{endpoint}`: {problem}")]
+    Tls {
+        /// Where it was to send to.
+        endpoint: String,
+        /// What is wrong.
+        problem: TlsError,
+    },
+    /// The directory of the queue cannot be used.
+    #[error(
+        "remote write: the directory `{directory}` (METERKIT_GRAFANA_SPOOL_DIR) cannot be used ({reason}); name one \
+         that this process may write to"
+    )]
+    Spool {
+        /// The directory.
+        directory: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A credential or the tenant cannot stand in a header.
+    #[error("remote write: {0}")]
+    Header(HeaderError),
+    /// The zone gives no URL.
+    #[error("Grafana Cloud: {0}")]
+    Endpoint(EndpointError),
+    /// Encryption for the OTLP gateway cannot be set up.
+    #[error("Grafana Cloud: {0}")]
+    Otlp(meterkit_otlp::BuildError),
+}

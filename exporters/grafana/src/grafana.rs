@@ -1,0 +1,280 @@
+//! The Grafana target: OTLP or remote write, by what is set.
+
+use std::pin::Pin;
+
+use meterkit_core::Temporality;
+use meterkit_http::Proxies;
+use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol};
+use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, VariableError};
+
+use crate::cloud::CloudOtlp;
+use crate::config::RemoteWriteConfig;
+use crate::counts::RemoteWriteCounts;
+use crate::error::BuildError;
+use crate::remote_write::RemoteWrite;
+use crate::target::RemoteWriteTarget;
+
+/// Where the target `grafana` sends to. `Debug` shows no credentials.
+///
+/// ```
+/// use meterkit_grafana::{GrafanaConfig, GrafanaTarget};
+///
+/// let config = GrafanaConfig::from_variables(|name| match name {
+///     "GRAFANA_REMOTE_WRITE_URL" => Some("http://mimir:9009/api/v1/push".to_owned()),
+///     "GRAFANA_REMOTE_WRITE_TENANT" => Some("team-a".to_owned()),
+///     _ => None,
+/// });
+/// let config = config.expect("both are fine").expect("one of them is set");
+/// let target = GrafanaTarget::new(config)?;
+/// # Ok::<(), meterkit_grafana::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct GrafanaConfig {
+    mode: Mode,
+    proxies: Proxies,
+}
+
+#[derive(Clone, Debug)]
+enum Mode {
+    Cloud(CloudOtlp),
+    RemoteWrite(Box<RemoteWriteConfig>),
+}
+
+impl GrafanaConfig {
+    /// What the variables of Grafana say; `None` when none of a destination is set.
+    ///
+    /// - `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY`: the OTLP gateway of Grafana
+    ///   Cloud; see [`CloudOtlp`].
+    /// - `GRAFANA_REMOTE_WRITE_URL` and those beside it: remote write; see [`RemoteWriteConfig::from_variables`].
+    ///
+    /// # Errors
+    ///
+    /// All problems at once; variables of both kinds are one.
+    pub fn from_variables(
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, Vec<VariableError>> {
+        let cloud = CloudOtlp::from_variables(&lookup);
+        let remote_write = RemoteWriteConfig::from_variables(&lookup);
+        let mut problems = Vec::new();
+        // What is set, and wrong, is set.
+        let has_receiver = !matches!(RemoteWrite::from_variables(&lookup), Ok(None));
+        if has_receiver && !matches!(cloud, Ok(None)) {
+            problems.push(VariableError::conflict(
+                "GRAFANA_REMOTE_WRITE_URL",
+                "GRAFANA_CLOUD_ZONE",
+                "keep `GRAFANA_CLOUD_*` for OTLP or `GRAFANA_REMOTE_WRITE_*` for remote write",
+            ));
+        }
+        let cloud = cloud.unwrap_or_else(|found| {
+            problems.extend(found);
+            None
+        });
+        let remote_write = remote_write.unwrap_or_else(|found| {
+            problems.extend(found);
+            None
+        });
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(cloud.map(Self::cloud).or_else(|| remote_write.map(Self::remote_write)))
+    }
+
+    /// Metrics go to the OTLP gateway of Grafana Cloud.
+    pub fn cloud(cloud: CloudOtlp) -> Self {
+        Self { mode: Mode::Cloud(cloud), proxies: Proxies::default() }
+    }
+
+    /// Metrics go out by remote write.
+    pub fn remote_write(config: RemoteWriteConfig) -> Self {
+        let proxies = config.proxies.clone();
+        Self { mode: Mode::RemoteWrite(Box::new(config)), proxies }
+    }
+
+    /// Goes through these proxies; see [`Proxies`]. Through none by default, whatever the environment says.
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+}
+
+/// Sends snapshots to Grafana: `OTEL_METRICS_EXPORTER=grafana`. One of [`OtlpTarget`] and [`RemoteWriteTarget`], by its
+/// settings.
+#[derive(Debug)]
+pub struct GrafanaTarget(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Cloud(Box<OtlpTarget>),
+    RemoteWrite(Box<RemoteWriteTarget>),
+}
+
+impl GrafanaTarget {
+    /// A target with these settings. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When it could never send; see [`BuildError`].
+    pub fn new(config: GrafanaConfig) -> Result<Self, BuildError> {
+        let GrafanaConfig { mode, proxies } = config;
+        Ok(Self(match mode {
+            Mode::Cloud(cloud) => {
+                let config = otlp_config(&cloud)?.with_proxies(proxies);
+                Inner::Cloud(Box::new(OtlpTarget::new(config).map_err(BuildError::Otlp)?))
+            }
+            Mode::RemoteWrite(config) => {
+                let config = config.with_proxies(proxies);
+                Inner::RemoteWrite(Box::new(RemoteWriteTarget::new(config)?))
+            }
+        }))
+    }
+
+    /// Counts of what became of the values, with remote write.
+    pub fn remote_write_counts(&self) -> Option<RemoteWriteCounts> {
+        match &self.0 {
+            Inner::Cloud(_) => None,
+            Inner::RemoteWrite(target) => Some(target.counts()),
+        }
+    }
+
+    fn inner(&self) -> &dyn Target {
+        match &self.0 {
+            Inner::Cloud(target) => &**target,
+            Inner::RemoteWrite(target) => &**target,
+        }
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Target {
+        match &mut self.0 {
+            Inner::Cloud(target) => &mut **target,
+            Inner::RemoteWrite(target) => &mut **target,
+        }
+    }
+}
+
+/// Totals, in protobuf over HTTP: what the gateway takes.
+fn otlp_config(cloud: &CloudOtlp) -> Result<OtlpConfig, BuildError> {
+    let config = OtlpConfig::new(Protocol::HttpProtobuf, &cloud.metrics_url());
+    let config = config.map_err(BuildError::Endpoint)?.with_name("grafana");
+    let authorization = cloud.authorization();
+    let config = config.with_header("Authorization", authorization.expose());
+    Ok(config.map_err(BuildError::Header)?.with_compression(Compression::Gzip))
+}
+
+impl Target for GrafanaTarget {
+    fn name(&self) -> &str {
+        self.inner().name()
+    }
+
+    fn endpoint(&self) -> String {
+        self.inner().endpoint()
+    }
+
+    fn component_type(&self) -> &'static str {
+        self.inner().component_type()
+    }
+
+    fn server(&self) -> Option<(String, u16)> {
+        self.inner().server()
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.inner().temporality()
+    }
+
+    fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
+        self.inner_mut().check()
+    }
+
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        self.inner_mut().export(snapshot)
+    }
+
+    fn rejected(&self) -> u64 {
+        self.inner().rejected()
+    }
+
+    fn is_partway(&self) -> bool {
+        self.inner().is_partway()
+    }
+
+    fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.inner_mut().shutdown()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLOUD: [(&str, &str); 3] = [
+        ("GRAFANA_CLOUD_ZONE", "prod-eu-west-2"),
+        ("GRAFANA_CLOUD_INSTANCE_ID", "123456"),
+        ("GRAFANA_CLOUD_API_KEY", "hunter2"),
+    ];
+    const URL: (&str, &str) = ("GRAFANA_REMOTE_WRITE_URL", "http://mimir:9009/api/v1/push?x=1");
+
+    fn read(variables: &[(&str, &str)]) -> Result<Option<GrafanaConfig>, Vec<VariableError>> {
+        GrafanaConfig::from_variables(|name| {
+            let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
+            Some((*value).to_owned())
+        })
+    }
+
+    /// What the target says of itself: its endpoint, its server, whether it has counts.
+    fn made(variables: &[(&str, &str)]) -> (String, Option<(String, u16)>, bool) {
+        let config = read(variables).expect("good variables").expect("a destination");
+        let target = GrafanaTarget::new(config).expect("a target");
+        assert_eq!(target.name(), "grafana");
+        assert_eq!(target.temporality(), Temporality::Cumulative);
+        assert!(!format!("{target:?}").contains("hunter2"), "{target:?}");
+        (target.endpoint(), target.server(), target.remote_write_counts().is_some())
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn with_a_stack_of_grafana_cloud_metrics_go_to_its_gateway() {
+        let host = "otlp-gateway-prod-eu-west-2.grafana.net";
+        let endpoint = format!("https://{host}/otlp/v1/metrics");
+        assert_eq!(made(&CLOUD), (endpoint, Some((host.to_owned(), 443)), false));
+    }
+
+    #[test]
+    fn with_a_url_they_go_there_by_remote_write() {
+        for (url, endpoint, host, port) in [
+            (URL.1, "http://mimir:9009/api/v1/push?...", "mimir", 9009),
+            ("http://[::1]/push", "http://[::1]/push", "::1", 80),
+        ] {
+            let server = Some((host.to_owned(), port));
+            assert_eq!(made(&[(URL.0, url)]), (endpoint.to_owned(), server, true));
+        }
+        assert!(matches!(read(&[]), Ok(None)));
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_encryption_grafana_cloud_is_an_error_that_names_the_feature() {
+        let config = read(&CLOUD).expect("good variables").expect("a destination");
+        let error = GrafanaTarget::new(config).expect_err("no encryption").to_string();
+        assert!(error.starts_with("Grafana Cloud: ") && error.contains("feature `tls`"), "{error}");
+    }
+
+    #[test]
+    fn two_destinations_are_one_too_many() {
+        let [zone, id, key] = CLOUD;
+        let bad_id = ("GRAFANA_CLOUD_INSTANCE_ID", "me");
+        let tenant = ("GRAFANA_REMOTE_WRITE_TENANT", "a");
+        for (variables, others) in [
+            (&[zone, id, key, URL][..], 0),
+            (&[zone, bad_id, key, URL], 1),
+            (&[zone, id, key, tenant], 1),
+        ] {
+            let problems = read(variables).expect_err("a conflict");
+            let text = problems[0].to_string();
+            assert!(text.contains("is set, and GRAFANA_CLOUD_ZONE too; keep"), "{text}");
+            assert_eq!(problems.len() - 1, others, "{problems:?}");
+        }
+        let queue = ("METERKIT_GRAFANA_QUEUE_AGE", "1");
+        assert!(read(&[zone, id, key, queue]).is_ok(), "it makes no destination");
+    }
+}

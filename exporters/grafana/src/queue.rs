@@ -1,0 +1,237 @@
+//! What was not delivered yet, oldest first.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::batch::Batch;
+
+/// Requests that wait, in the order of time. There is an end to how many bytes they have, and to how old they get.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    batches: VecDeque<Batch>,
+    bytes: usize,
+    max_bytes: usize,
+    max_age: Duration,
+    next_id: u64,
+    /// What to tell the disk, where the queue is kept there too.
+    changes: Option<Changes>,
+}
+
+/// What has changed in a queue.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) added: Vec<Batch>,
+    pub(crate) removed: Vec<u64>,
+}
+
+impl Queue {
+    pub(crate) fn new(max_bytes: usize, max_age: Duration) -> Self {
+        let batches = VecDeque::new();
+        Self { batches, bytes: 0, max_bytes, max_age, next_id: 0, changes: None }
+    }
+
+    /// Begins with what an earlier process has left, and notes changes from now on. What does not fit is given back.
+    pub(crate) fn restore(&mut self, mut batches: Vec<Batch>) -> Vec<Batch> {
+        batches.sort_by_key(|batch| (batch.time, batch.id));
+        self.next_id = batches.iter().map(|batch| batch.id + 1).max().unwrap_or(0);
+        self.bytes = batches.iter().map(|batch| batch.body.len()).sum();
+        self.batches = batches.into();
+        self.changes = Some(Changes::default());
+        let newest = self.batches.back().map(|batch| batch.time);
+        newest.map_or_else(Vec::new, |now| self.drop_oldest(now))
+    }
+
+    /// What has changed since this was last asked; nothing where no one wants to know.
+    pub(crate) fn take_changes(&mut self) -> Changes {
+        self.changes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Adds the requests of one moment. What no longer fits is given back: the oldest ones, and those that are too old
+    /// by then.
+    pub(crate) fn push(&mut self, batches: Vec<Batch>) -> Vec<Batch> {
+        let Some(now) = batches.last().map(|batch| batch.time) else {
+            return Vec::new();
+        };
+        let mut dropped = Vec::new();
+        for batch in batches {
+            if batch.body.len() > self.max_bytes {
+                // It would have all others go first.
+                dropped.push(batch);
+                continue;
+            }
+            let batch = self.accept(batch);
+            self.batches.push_back(batch);
+        }
+        dropped.append(&mut self.drop_oldest(now));
+        dropped
+    }
+
+    fn drop_oldest(&mut self, now: i64) -> Vec<Batch> {
+        let mut dropped = Vec::new();
+        let max_age = i64::try_from(self.max_age.as_millis()).unwrap_or(i64::MAX);
+        while let Some(oldest) = self.batches.front() {
+            let is_too_old = now.saturating_sub(oldest.time) > max_age;
+            if self.bytes <= self.max_bytes && !is_too_old {
+                break;
+            }
+            dropped.extend(self.pop());
+        }
+        dropped
+    }
+
+    /// The oldest requests, up to `most` of the same moment: no two of them have a series in common.
+    pub(crate) fn oldest(&self, most: usize) -> Vec<Batch> {
+        let time = self.batches.front().map(|batch| batch.time);
+        let of_that_time = self.batches.iter().take_while(|batch| Some(batch.time) == time);
+        of_that_time.take(most).cloned().collect()
+    }
+
+    /// Takes a request out: it was delivered, or never will be.
+    pub(crate) fn remove(&mut self, id: u64) {
+        self.replace(id, Vec::new());
+    }
+
+    /// Has others in place of a request.
+    pub(crate) fn replace(&mut self, id: u64, others: Vec<Batch>) {
+        let Some(at) = self.batches.iter().position(|batch| batch.id == id) else {
+            return;
+        };
+        if let Some(removed) = self.batches.remove(at) {
+            self.release(&removed);
+        }
+        for (at, other) in (at..).zip(others) {
+            let other = self.accept(other);
+            self.batches.insert(at, other);
+        }
+    }
+
+    /// How many requests there are.
+    pub(crate) fn len(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// How many bytes they have, as they go over the wire.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn pop(&mut self) -> Option<Batch> {
+        let batch = self.batches.pop_front()?;
+        self.release(&batch);
+        Some(batch)
+    }
+
+    fn accept(&mut self, batch: Batch) -> Batch {
+        let batch = Batch { id: self.next_id, ..batch };
+        self.next_id += 1;
+        self.bytes += batch.body.len();
+        if let Some(changes) = &mut self.changes {
+            changes.added.push(batch.clone());
+        }
+        batch
+    }
+
+    fn release(&mut self, batch: &Batch) {
+        self.bytes -= batch.body.len();
+        if let Some(changes) = &mut self.changes {
+            // One that comes and goes meanwhile never was.
+            let before = changes.added.len();
+            changes.added.retain(|added| added.id != batch.id);
+            if changes.added.len() == before {
+                changes.removed.push(batch.id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Version;
+
+    fn batch(time: i64, bytes: usize) -> Batch {
+        Batch {
+            id: 0,
+            time,
+            version: Version::V2,
+            body: vec![0; bytes].into(),
+            size: 0,
+            samples: 1,
+            histograms: 0,
+        }
+    }
+
+    fn times(batches: &[Batch]) -> Vec<i64> {
+        batches.iter().map(|batch| batch.time).collect()
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_is_no_room() {
+        let mut queue = Queue::new(100, Duration::MAX);
+        assert!(queue.push(vec![batch(1, 40), batch(1, 30)]).is_empty());
+        assert!(queue.push(vec![batch(2, 30)]).is_empty());
+        assert_eq!(times(&queue.push(vec![batch(3, 50)])), [1, 1]);
+        assert_eq!((queue.len(), queue.bytes()), (2, 80));
+        assert_eq!(times(&queue.push(vec![batch(4, 101)])), [4], "one that never fits");
+        assert_eq!(times(&queue.push(vec![batch(5, 100)])), [2, 3]);
+        assert_eq!((queue.len(), queue.bytes()), (1, 100));
+    }
+
+    #[test]
+    fn what_is_too_old_goes_as_time_goes_on() {
+        let mut queue = Queue::new(1000, Duration::from_millis(10));
+        assert!(queue.push(vec![batch(1, 1)]).is_empty());
+        assert!(queue.push(vec![batch(11, 1)]).is_empty());
+        assert_eq!(times(&queue.push(vec![batch(12, 1)])), [1]);
+        assert!(queue.push(Vec::new()).is_empty());
+        assert_eq!(queue.len(), 2);
+    }
+
+    #[test]
+    fn only_requests_of_one_moment_go_out_together() {
+        let mut queue = Queue::new(1000, Duration::MAX);
+        queue.push(vec![batch(1, 1), batch(1, 1), batch(1, 1)]);
+        queue.push(vec![batch(2, 1)]);
+        assert_eq!(times(&queue.oldest(2)), [1, 1]);
+        let all = queue.oldest(9);
+        assert_eq!(times(&all), [1, 1, 1]);
+        for batch in all {
+            queue.remove(batch.id);
+        }
+        assert_eq!(times(&queue.oldest(9)), [2]);
+    }
+
+    #[test]
+    fn others_take_the_place_of_a_request() {
+        let mut queue = Queue::new(1000, Duration::MAX);
+        queue.push(vec![batch(1, 10), batch(2, 10)]);
+        let first = queue.oldest(1);
+        queue.replace(first[0].id, vec![batch(1, 4), batch(1, 5)]);
+        let sizes = queue.oldest(9).iter().map(|batch| batch.body.len()).collect::<Vec<_>>();
+        assert_eq!((sizes, queue.bytes()), (vec![4, 5], 19));
+        queue.remove(first[0].id);
+        assert_eq!(queue.len(), 3, "an id is used once");
+    }
+
+    #[test]
+    fn changes_are_told_once_and_only_if_they_last() {
+        let mut queue = Queue::new(1000, Duration::MAX);
+        queue.push(vec![batch(1, 1)]);
+        let changes = queue.take_changes();
+        assert!(changes.added.is_empty() && changes.removed.is_empty(), "nobody wants to know");
+
+        let mut queue = Queue::new(25, Duration::MAX);
+        let left = |id, time| Batch { id, ..batch(time, 10) };
+        let dropped = queue.restore(vec![left(7, 3), left(3, 2), left(5, 1)]);
+        assert_eq!(times(&dropped), [1], "the oldest, whatever its id");
+        assert_eq!(queue.take_changes().removed, [5]);
+        queue.push(vec![batch(4, 1), batch(4, 2)]);
+        let newest = queue.oldest(1)[0].id;
+        queue.remove(newest);
+        queue.remove(9);
+        let changes = queue.take_changes();
+        assert_eq!(changes.added.iter().map(|it| it.id).collect::<Vec<_>>(), [8]);
+        assert_eq!(changes.removed, [3]);
+        assert!(queue.take_changes().added.is_empty());
+    }
+}

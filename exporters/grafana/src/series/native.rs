@@ -1,0 +1,157 @@
+//! Native histograms, made of exponential ones.
+//!
+//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Exponential Histograms.
+
+use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint};
+
+/// A distribution over buckets whose bounds are powers of 2^(2^-schema).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct NativeHistogram {
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+    pub(crate) schema: i32,
+    pub(crate) zero_threshold: f64,
+    pub(crate) zero_count: u64,
+    pub(crate) negative: Buckets,
+    pub(crate) positive: Buckets,
+}
+
+/// The buckets of one sign. Long runs without values are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Buckets {
+    /// How far each run is from the end of the one before, and how long it is.
+    pub(crate) spans: Vec<(i32, u32)>,
+    /// How much more values each bucket has than the one before it.
+    pub(crate) deltas: Vec<i64>,
+}
+
+/// The finest and the coarsest buckets that Prometheus knows.
+const FINEST: i32 = 8;
+const COARSEST: i32 = -4;
+
+/// Up to so many empty buckets cost less than another run.
+const SHORTEST_GAP: i64 = 3;
+
+impl NativeHistogram {
+    /// The same distribution; `None` where its buckets are wider than Prometheus knows them.
+    pub(crate) fn of(point: &ExponentialHistogramPoint) -> Option<Self> {
+        if point.scale > FINEST {
+            return Self::of(&point.clone().downscaled(FINEST));
+        }
+        (point.scale >= COARSEST).then(|| Self {
+            count: point.count,
+            sum: super::number(point.sum),
+            schema: point.scale,
+            zero_threshold: point.zero_threshold,
+            zero_count: point.zero_count,
+            negative: Buckets::of(&point.negative),
+            positive: Buckets::of(&point.positive),
+        })
+    }
+}
+
+impl Buckets {
+    fn of(buckets: &ExponentialBuckets) -> Self {
+        let mut made = Self::default();
+        // OpenTelemetry counts buckets by their lower bound, Prometheus by the upper one.
+        let indices = i64::from(buckets.offset) + 1..;
+        let (mut end, mut before) = (0_i64, 0_u64);
+        for (index, &count) in indices.zip(&buckets.counts) {
+            if count > 0 {
+                let gap = index - end;
+                match made.spans.last_mut() {
+                    Some((_, length)) if gap < SHORTEST_GAP => {
+                        for _ in 0..gap {
+                            made.deltas.push(0_i64.wrapping_sub(before as i64));
+                            before = 0;
+                            *length += 1;
+                        }
+                        *length += 1;
+                    }
+                    // Indices are not far apart: each of them between has a count in memory.
+                    _ => made.spans.push((i32::try_from(gap).unwrap_or(i32::MAX), 1)),
+                }
+                made.deltas.push((count as i64).wrapping_sub(before as i64));
+                before = count;
+                end = index + 1;
+            }
+        }
+        made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buckets(offset: i32, counts: &[u64]) -> Buckets {
+        Buckets::of(&ExponentialBuckets { offset, counts: counts.to_vec() })
+    }
+
+    /// Index and count of each bucket that is not empty, as Prometheus reads them.
+    fn read(buckets: &Buckets) -> Vec<(i32, i64)> {
+        let mut deltas = buckets.deltas.iter();
+        let (mut index, mut count, mut found) = (0, 0, Vec::new());
+        for (gap, length) in &buckets.spans {
+            index += gap;
+            for _ in 0..*length {
+                count += deltas.next().expect("a count for each bucket");
+                if count != 0 {
+                    found.push((index, count));
+                }
+                index += 1;
+            }
+        }
+        assert_eq!(deltas.next(), None, "no count without a bucket");
+        found
+    }
+
+    #[test]
+    fn each_bucket_has_the_index_of_its_upper_bound() {
+        for (offset, counts, expected, runs) in [
+            (0, &[1][..], &[(1, 1)][..], 1),
+            (-1, &[5, 0, 7], &[(0, 5), (2, 7)], 1),
+            (-3, &[2, 1, 0, 0, 4], &[(-2, 2), (-1, 1), (2, 4)], 1),
+            (-3, &[2, 1, 0, 0, 0, 4], &[(-2, 2), (-1, 1), (3, 4)], 2),
+            (7, &[0, 0, 0, 0, 9, 0], &[(12, 9)], 1),
+            (7, &[0, 0], &[], 0),
+            (0, &[], &[], 0),
+        ] {
+            let made = buckets(offset, counts);
+            assert_eq!(read(&made), expected, "{offset} {counts:?}");
+            assert_eq!(made.spans.len(), runs, "{made:?}");
+        }
+    }
+
+    #[test]
+    fn buckets_too_fine_are_joined_and_too_wide_ones_refused() {
+        let point = |scale| ExponentialHistogramPoint {
+            attributes: meterkit_core::Attributes::empty(),
+            start: std::time::UNIX_EPOCH,
+            count: 4,
+            sum: 5.0,
+            min: None,
+            max: None,
+            scale,
+            zero_count: 1,
+            zero_threshold: 0.5,
+            positive: ExponentialBuckets { offset: 4, counts: vec![1, 2] },
+            negative: ExponentialBuckets::default(),
+        };
+        for (scale, schema, expected) in [
+            (8, Some(8), vec![(5, 1), (6, 2)]),
+            (-4, Some(-4), vec![(5, 1), (6, 2)]),
+            (9, Some(8), vec![(3, 3)]),
+            (20, Some(8), vec![(1, 3)]),
+            (-5, None, vec![]),
+        ] {
+            let native = NativeHistogram::of(&point(scale));
+            assert_eq!(native.as_ref().map(|it| it.schema), schema, "{scale}");
+            if let Some(native) = native {
+                assert_eq!(read(&native.positive), expected, "{scale}");
+                assert_eq!((native.count, native.zero_count, native.sum), (4, 1, 5.0));
+                assert_eq!(native.zero_threshold, 0.5);
+            }
+        }
+    }
+}

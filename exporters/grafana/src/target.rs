@@ -1,0 +1,300 @@
+//! The target of Prometheus remote write.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::HeaderValue;
+use http::header::USER_AGENT;
+use meterkit_http::{Client, Headers, TlsHints, Transport, url};
+use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::Instant;
+
+use self::settlement::{Outcome, worse};
+use crate::batch::{Batch, BatchError, Limits};
+use crate::config::RemoteWriteConfig;
+use crate::counts::RemoteWriteCounts;
+use crate::departed::{self, Written};
+use crate::dialect::Dialect;
+use crate::error::BuildError;
+use crate::queue::Queue;
+use crate::sender::{Answer, Sender};
+use crate::series::milliseconds;
+use crate::spool::Spool;
+
+mod settlement;
+mod spooling;
+
+/// Sends snapshots by Prometheus remote write: to Grafana Cloud, Mimir, Prometheus, VictoriaMetrics.
+///
+/// - It speaks 2.0 of the protocol, and 1.0 to a receiver that does not know it, which it finds out with the first
+///   request and remembers.
+/// - What the receiver cannot take now waits in a queue, and goes out oldest first when it can. There is an end to how
+///   much waits, and for how long; see [`RemoteWriteConfig::with_queue`].
+/// - Status 429, 5xx and no answer at all are tried again, and nothing else. A request that is too large goes out
+///   again in halves.
+/// - A series that goes away is ended with a stale marker, and all of them are at shutdown: queries see them no longer.
+/// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment.
+///
+/// By the Prometheus Remote-Write specifications 2.0-rc.4 and 1.0.
+#[derive(Debug)]
+pub struct RemoteWriteTarget {
+    config: RemoteWriteConfig,
+    sender: Sender,
+    /// To keep them out of what is told.
+    headers: Headers,
+    limits: Limits,
+    queue: Queue,
+    /// The queue once more, on disk.
+    spool: Option<Spool>,
+    dialect: Dialect,
+    written: Option<Written>,
+    counts: RemoteWriteCounts,
+    /// How many values were refused before the export under way, or before the last one.
+    refused_before: u64,
+    /// Until when the receiver asked to be left alone.
+    pause: Option<Instant>,
+}
+
+impl RemoteWriteTarget {
+    /// A target with these settings. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When it could never send, or not keep what it is told to: encryption that is not built in, certificates that
+    /// cannot be used, credentials that no header can hold, a directory that cannot be written to.
+    pub fn new(config: RemoteWriteConfig) -> Result<Self, BuildError> {
+        let endpoint = url::shown(&config.destination.url().to_string());
+        let headers = config.destination.headers().map_err(BuildError::Header)?;
+        let transport = Transport {
+            target: config.destination.url(),
+            pems: &config.pems,
+            proxies: &config.proxies,
+            hints: HINTS,
+        };
+        let client = Client::new(&transport);
+        let client = client.map_err(|problem| BuildError::Tls { endpoint, problem })?;
+        let mut sent = headers.as_map().clone();
+        sent.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
+        let sender = Sender {
+            client,
+            uri: config.destination.url().clone(),
+            headers: sent,
+            timeout: config.timeout,
+        };
+        let mut target = Self {
+            sender,
+            headers,
+            limits: config.limits,
+            queue: Queue::new(config.queue_bytes, config.queue_age),
+            spool: None,
+            dialect: Dialect::default(),
+            written: None,
+            counts: RemoteWriteCounts::default(),
+            refused_before: 0,
+            pause: None,
+            config,
+        };
+        target.open_spool()?;
+        Ok(target)
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &RemoteWriteConfig {
+        &self.config
+    }
+
+    /// Counts of what became of the values, to keep when the target is handed to the pipeline.
+    pub fn counts(&self) -> RemoteWriteCounts {
+        self.counts.clone()
+    }
+
+    /// Writes `snapshot` into the queue, unless it was already.
+    async fn enqueue(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        if self.written.as_ref().is_some_and(|written| written.is_of(snapshot)) {
+            return Ok(());
+        }
+        // Points share their attributes with those of the pipeline.
+        let snapshot = Arc::new(snapshot.clone());
+        let (before, version, limits) =
+            (self.written.clone(), self.dialect.to_write(), self.limits);
+        let write = move || departed::write(snapshot, before.as_ref(), version, limits);
+        let (batches, written) = elsewhere(write).await?;
+        let dropped = self.queue.push(batches);
+        self.written = Some(written);
+        self.note_dropped(&dropped);
+        self.save().await;
+        Ok(())
+    }
+
+    fn note_dropped(&self, dropped: &[Batch]) {
+        if !dropped.is_empty() {
+            let values = dropped.iter().map(Batch::len).sum();
+            self.counts.add_dropped(values);
+            if self.counts.is_news("dropped") {
+                tracing::error!(
+                    target = self.config.name,
+                    endpoint = self.endpoint(),
+                    values,
+                    "the queue is full, or values in it are too old: the oldest are lost, now and as long as the \
+                     receiver takes none"
+                );
+            }
+        }
+        self.note_waiting();
+    }
+
+    /// Sends what waits, oldest first, until nothing does or the receiver takes no more.
+    async fn drain(&mut self) -> Result<(), ExportError> {
+        let (mut has_some, mut refusal) = (false, None);
+        loop {
+            let at_once = if self.dialect.is_open() { 1 } else { self.config.requests_at_once };
+            let batches = self.queue.oldest(at_once);
+            if batches.is_empty() {
+                let outcome = refusal.map_or(Ok(()), |reason| Err(ExportError::permanent(reason)));
+                // What was refused of it was logged and counted.
+                return if has_some { Ok(()) } else { outcome };
+            }
+            let mut failure = None;
+            for (batch, answer) in self.send(batches).await? {
+                match self.settle(&batch, answer).await {
+                    Outcome::Taken => has_some = true,
+                    Outcome::Again => {}
+                    Outcome::Refused(reason) => refusal = Some(reason),
+                    Outcome::Failed(error) => failure = worse(failure, error),
+                }
+            }
+            self.note_waiting();
+            self.save().await;
+            if let Some(failure) = failure {
+                return Err(failure);
+            }
+        }
+    }
+
+    /// Sends requests that have no series in common, at the same time.
+    async fn send(&self, batches: Vec<Batch>) -> Result<Vec<(Batch, Answer)>, ExportError> {
+        let version = self.dialect.to_send();
+        // Dropped with the export, and the requests with it.
+        let mut requests = JoinSet::new();
+        for batch in batches {
+            let sender = self.sender.clone();
+            requests.spawn(async move {
+                if batch.version == version {
+                    let answer = sender.send(&batch).await;
+                    return (batch, answer);
+                }
+                let waiting = batch.clone();
+                match elsewhere(move || waiting.in_version(version)).await {
+                    Ok(batch) => {
+                        let answer = sender.send(&batch).await;
+                        (batch, answer)
+                    }
+                    Err(error) => {
+                        (batch, Answer::Refused { reason: error.to_string(), written: None })
+                    }
+                }
+            });
+        }
+        let mut answers = Vec::new();
+        while let Some(ended) = requests.join_next().await {
+            answers.push(ended.map_err(|error| ExportError::permanent(error.to_string()))?);
+        }
+        Ok(answers)
+    }
+
+    fn note_waiting(&self) {
+        self.counts.set_waiting(self.queue.len(), self.queue.bytes());
+    }
+
+    /// The rest of the time for which the receiver asked to be left alone.
+    fn paused(&mut self) -> Option<ExportError> {
+        let rest = self.pause?.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            self.pause = None;
+            return None;
+        }
+        let reason = "the receiver asked to be left alone for a while".to_owned();
+        Some(ExportError::Retryable { reason, retry_after: Some(rest) })
+    }
+
+    fn redact(&self, text: &str) -> String {
+        self.headers.redact(text)
+    }
+}
+
+impl Target for RemoteWriteTarget {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn endpoint(&self) -> String {
+        url::shown(&self.config.destination.url().to_string())
+    }
+
+    fn server(&self) -> Option<(String, u16)> {
+        let uri = self.config.destination.url();
+        let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+        let port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        Some((host.to_owned(), uri.port_u16().unwrap_or(port)))
+    }
+
+    fn rejected(&self) -> u64 {
+        self.counts.refused() - self.refused_before
+    }
+
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        Box::pin(async move {
+            self.refused_before = self.counts.refused();
+            self.enqueue(snapshot).await?;
+            if let Some(pause) = self.paused() {
+                return Err(pause);
+            }
+            self.drain().await
+        })
+    }
+
+    fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            if let Some(written) = self.written.take() {
+                let (version, limits) = (self.dialect.to_write(), self.limits);
+                let now = milliseconds(SystemTime::now());
+                match elsewhere(move || written.farewell(now, version, limits)).await {
+                    Ok(batches) => {
+                        let dropped = self.queue.push(batches);
+                        self.note_dropped(&dropped);
+                        self.save().await;
+                    }
+                    Err(error) => tracing::error!(target = self.config.name, "{error}"),
+                }
+            }
+            if let Err(error) = self.drain().await {
+                tracing::warn!(
+                    target = self.config.name,
+                    endpoint = self.endpoint(),
+                    requests = self.queue.len(),
+                    is_kept = self.spool.is_some(),
+                    %error,
+                    "requests still wait for the receiver: without a spool, they are lost"
+                );
+            }
+        })
+    }
+}
+
+/// Does `work` on a thread where that holds up no other target.
+async fn elsewhere<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BatchError> + Send + 'static,
+) -> Result<T, ExportError> {
+    let done = spawn_blocking(work).await;
+    let done = done.map_err(|error| ExportError::permanent(error.to_string()))?;
+    done.map_err(|error| ExportError::permanent(error.to_string()))
+}
+
+const HINTS: TlsHints = TlsHints {
+    package: "meterkit-grafana",
+    authorities: "set them with `RemoteWriteConfig::with_certificate_authorities`",
+};
+
+const PRODUCT: &str = concat!("meterkit-grafana/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,75 @@
+//! `prometheus.WriteRequest`, the message of remote write 1.0.
+
+use std::collections::HashSet;
+
+use super::writer::Writer;
+use crate::series::{Metadata, Series, SeriesValue};
+use meterkit_core::prometheus_name::FamilyType;
+
+/// Writes one request.
+#[derive(Debug, Default)]
+pub(crate) struct Encoder {
+    request: Writer,
+    /// The families whose metadata is in the request.
+    told: HashSet<String>,
+    series: Writer,
+    part: Writer,
+}
+
+impl Encoder {
+    pub(crate) fn add(&mut self, series: &Series<'_>) {
+        let Self { request, told, series: written, part } = self;
+        written.clear();
+        for (name, value) in &series.labels {
+            part.clear();
+            part.text(1, name);
+            part.text(2, value);
+            written.element(1, part);
+        }
+        part.clear();
+        match &series.value {
+            SeriesValue::Number(value) => {
+                part.double(1, *value);
+                part.signed(2, series.time);
+                written.element(2, part);
+            }
+            SeriesValue::Histogram(histogram) => {
+                part.histogram(histogram, series.time, 0);
+                written.element(4, part);
+            }
+        }
+        request.element(1, written);
+        let family = series.metadata.family;
+        if !told.contains(family) {
+            told.insert(family.to_owned());
+            part.clear();
+            metadata(part, &series.metadata);
+            request.element(3, part);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.request.len()
+    }
+
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.request.into_bytes()
+    }
+}
+
+fn metadata(out: &mut Writer, metadata: &Metadata<'_>) {
+    out.number(1, family_type(metadata.family_type));
+    out.text(2, metadata.family);
+    out.text(4, metadata.help);
+    out.text(5, metadata.unit);
+}
+
+/// The number that both versions have for a type.
+pub(super) fn family_type(family_type: FamilyType) -> u64 {
+    match family_type {
+        FamilyType::Counter => 1,
+        FamilyType::Gauge => 2,
+        FamilyType::Histogram => 3,
+        _ => 0,
+    }
+}

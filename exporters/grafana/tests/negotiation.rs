@@ -1,0 +1,114 @@
+//! Which version is spoken: what receivers answer decides, and is remembered.
+
+mod receiver;
+mod snapshots;
+
+use meterkit_pipeline::{ExportError, Target};
+
+use self::receiver::{Answer, Receiver, Speaks};
+use self::snapshots::{snapshot, target};
+
+fn versions(receiver: &Receiver) -> Vec<String> {
+    receiver.arrivals().iter().map(|arrival| arrival.version().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_receiver_of_2_gets_2() {
+    let receiver = Receiver::speaking(Speaks::Two, []).await;
+    let mut target = target(&receiver);
+    for second in 1..=3 {
+        assert_eq!(target.export(&snapshot(second, &[second])).await, Ok(()));
+    }
+    assert_eq!(versions(&receiver), ["2.0.0"; 3]);
+}
+
+#[tokio::test]
+async fn a_receiver_of_1_gets_1_after_one_request_in_2() {
+    for speaks in [Speaks::One, Speaks::OneBadly, Speaks::OneSilently] {
+        let receiver = Receiver::speaking(speaks, []).await;
+        let mut target = target(&receiver);
+        let counts = target.counts();
+        for second in 1..=3 {
+            assert_eq!(target.export(&snapshot(second, &[second])).await, Ok(()), "{speaks:?}");
+        }
+        assert_eq!(versions(&receiver), ["2.0.0", "0.1.0", "0.1.0", "0.1.0"], "{speaks:?}");
+        let values: Vec<_> =
+            receiver.written().iter().map(|arrival| (arrival.time(), arrival.values())).collect();
+        let expected = [(1000, vec![1.0]), (2000, vec![2.0]), (3000, vec![3.0])];
+        assert_eq!(values, expected, "nothing is lost on the way: {speaks:?}");
+        assert_eq!((counts.written(), counts.refused()), (3, 0), "{speaks:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_waited_in_2_goes_out_in_1() {
+    let receiver =
+        Receiver::speaking(Speaks::One, [Answer::status(503), Answer::status(503)]).await;
+    let mut target = target(&receiver);
+    for second in 1..=2 {
+        assert!(target.export(&snapshot(second, &[second, 7])).await.is_err());
+    }
+    assert_eq!(target.export(&snapshot(3, &[3, 7])).await, Ok(()));
+    let all = ["2.0.0", "2.0.0", "2.0.0", "0.1.0", "0.1.0", "0.1.0"];
+    assert_eq!(versions(&receiver), all);
+    let times: Vec<_> = receiver.written().iter().map(|it| (it.time(), it.values())).collect();
+    let expected = [(1000, vec![1.0, 7.0]), (2000, vec![2.0, 7.0]), (3000, vec![3.0, 7.0])];
+    assert_eq!(times, expected);
+}
+
+#[tokio::test]
+async fn a_request_that_is_bad_in_both_versions_says_nothing_of_the_receiver() {
+    let bad = || Answer::Http(400, Vec::new(), "out of bounds");
+    let receiver = Receiver::speaking(Speaks::Two, [bad(), bad()]).await;
+    let mut target = target(&receiver);
+    let error = target.export(&snapshot(1, &[1])).await.expect_err("it is lost");
+    assert_eq!(error, ExportError::permanent("HTTP status 400 Bad Request: out of bounds"));
+    assert_eq!(target.export(&snapshot(2, &[2])).await, Ok(()));
+    assert_eq!(versions(&receiver), ["2.0.0", "0.1.0", "2.0.0"]);
+    assert_eq!(target.counts().refused(), 1);
+}
+
+#[tokio::test]
+async fn a_receiver_that_spoke_2_is_not_doubted_for_a_bad_request() {
+    let receiver = Receiver::start([Answer::Accept, Answer::status(400)]).await;
+    let mut target = target(&receiver);
+    assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+    assert!(target.export(&snapshot(2, &[2])).await.is_err());
+    assert_eq!(target.export(&snapshot(3, &[3])).await, Ok(()));
+    assert_eq!(versions(&receiver), ["2.0.0"; 3]);
+}
+
+#[tokio::test]
+async fn a_receiver_of_2_that_refuses_a_part_is_not_doubted() {
+    let receiver = Receiver::start([Answer::Wrote(400, 1, 0)]).await;
+    let mut target = target(&receiver);
+    assert_eq!(target.export(&snapshot(1, &[1, 2, 3])).await, Ok(()), "it has a part");
+    assert_eq!(target.rejected(), 2);
+    assert_eq!(target.export(&snapshot(2, &[1, 2, 3])).await, Ok(()));
+    assert_eq!(target.rejected(), 0);
+    assert_eq!(versions(&receiver), ["2.0.0"; 2], "the part is not sent again");
+    assert_eq!((target.counts().written(), target.counts().refused()), (4, 2));
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_replaced_by_an_older_one_gets_1() {
+    for older in [Answer::Swallow, Answer::status(415)] {
+        let receiver = Receiver::start([Answer::Accept, older.clone()]).await;
+        let mut target = target(&receiver);
+        for second in 1..=3 {
+            assert_eq!(target.export(&snapshot(second, &[1])).await, Ok(()), "{older:?}");
+        }
+        assert_eq!(versions(&receiver), ["2.0.0", "2.0.0", "0.1.0", "0.1.0"], "{older:?}");
+        assert_eq!(receiver.written().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_knows_no_version_is_not_asked_on_and_on() {
+    let refuse = || Answer::status(415);
+    let receiver = Receiver::speaking(Speaks::One, [refuse(), refuse()]).await;
+    let mut target = target(&receiver);
+    let outcome = target.export(&snapshot(1, &[1])).await;
+    assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "{outcome:?}");
+    assert_eq!(versions(&receiver), ["2.0.0", "0.1.0"]);
+}

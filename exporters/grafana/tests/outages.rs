@@ -1,0 +1,390 @@
+//! Receivers that take nothing for a while, or never: what is kept, what is lost, what is sent again.
+
+mod receiver;
+mod snapshots;
+
+use std::time::Duration;
+
+use meterkit_core::{Attributes, Registry};
+use meterkit_grafana::{GrafanaConfig, GrafanaTarget, RemoteWriteTarget, Secret};
+use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
+
+use self::receiver::{Answer, Arrival, Receiver, Speaks};
+use self::snapshots::{config, snapshot, target};
+
+fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
+    match outcome {
+        Err(ExportError::Retryable { retry_after, .. }) => Some(*retry_after),
+        _ => None,
+    }
+}
+
+fn times(arrivals: &[Arrival]) -> Vec<i64> {
+    arrivals.iter().map(Arrival::time).collect()
+}
+
+#[tokio::test]
+async fn two_kinds_of_status_may_pass_and_the_others_stay() {
+    for speaks in [Speaks::Two, Speaks::One] {
+        for status in [429, 500, 501, 502, 503, 504, 507, 599] {
+            let receiver = Receiver::speaking(speaks, []).await;
+            let mut target = target(&receiver);
+            assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+            receiver.answer_next([Answer::status(status)]);
+            let outcome = target.export(&snapshot(2, &[1])).await;
+            assert_eq!(pause(&outcome), Some(None), "{status}: {outcome:?}");
+            assert_eq!(target.counts().waiting_requests(), 1, "{status}");
+            assert_eq!(target.export(&snapshot(3, &[1])).await, Ok(()));
+            assert_eq!(times(&receiver.written()), [1000, 2000, 3000], "{status}");
+        }
+        for status in [301, 400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 422, 451] {
+            let receiver = Receiver::speaking(speaks, []).await;
+            let mut target = target(&receiver);
+            assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+            receiver.answer_next([Answer::status(status)]);
+            let outcome = target.export(&snapshot(2, &[1])).await;
+            let is_permanent = matches!(outcome, Err(ExportError::Permanent { .. }));
+            assert!(is_permanent, "{status}: {outcome:?}");
+            assert_eq!(target.counts().refused(), 1, "{status}");
+            assert_eq!(target.export(&snapshot(3, &[1])).await, Ok(()));
+            assert_eq!(times(&receiver.written()), [1000, 3000], "{status} is not tried again");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_not_there_or_breaks_off_may_come_back() {
+    let receiver = Receiver::start([Answer::Cut]).await;
+    let mut target = target(&receiver);
+    assert_eq!(pause(&target.export(&snapshot(1, &[1])).await), Some(None));
+    let address = receiver.address();
+    receiver.stop().await;
+    for second in 2..=4 {
+        assert_eq!(pause(&target.export(&snapshot(second, &[1])).await), Some(None));
+    }
+    assert_eq!(target.counts().waiting_requests(), 4);
+    assert!(target.counts().waiting_bytes() > 0);
+    let receiver = Receiver::start_at(address).await;
+    assert_eq!(target.export(&snapshot(5, &[1])).await, Ok(()));
+    assert_eq!(times(&receiver.written()), [1000, 2000, 3000, 4000, 5000], "oldest first");
+    assert_eq!((target.counts().waiting_requests(), target.counts().waiting_bytes()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_in_time_may_later() {
+    let receiver = Receiver::start([Answer::Silence]).await;
+    let config = config(&receiver).with_timeout(Duration::from_millis(2000));
+    let mut target = RemoteWriteTarget::new(config).expect("a target");
+    let outcome = target.export(&snapshot(1, &[1])).await;
+    assert_eq!(outcome, Err(ExportError::retryable("no answer within 2000 ms")));
+    assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+    assert_eq!(times(&receiver.written()), [1000]);
+}
+
+#[tokio::test]
+async fn a_retry_sends_the_same_bytes_and_queues_nothing() {
+    let receiver = Receiver::start([Answer::status(503), Answer::status(503)]).await;
+    let mut target = target(&receiver);
+    let given = snapshot(1, &[5, 6]);
+    assert!(target.export(&given).await.is_err());
+    assert!(target.export(&given).await.is_err());
+    assert_eq!(target.counts().waiting_requests(), 1);
+    assert_eq!(target.export(&given).await, Ok(()));
+    let arrivals = receiver.arrivals();
+    assert_eq!(arrivals.len(), 3);
+    assert!(arrivals.iter().all(|arrival| arrival.body == arrivals[0].body));
+    assert_eq!(target.export(&given).await, Ok(()), "it is delivered already");
+    assert_eq!(receiver.arrivals().len(), 3);
+}
+
+#[tokio::test]
+async fn an_export_that_is_cut_off_goes_on_where_it_was() {
+    let receiver = Receiver::start([Answer::Accept, Answer::Accept, Answer::Silence]).await;
+    let config = config(&receiver).with_request_limits(1, usize::MAX).with_requests_at_once(1);
+    let mut target = RemoteWriteTarget::new(config).expect("a target");
+    let given = snapshot(1, &[1, 2, 3, 4]);
+    {
+        let mut export = target.export(&given);
+        while receiver.arrivals().len() < 3 {
+            let wait = tokio::time::sleep(Duration::from_millis(5));
+            tokio::select! {
+                outcome = &mut export => panic!("{outcome:?}"),
+                () = wait => {}
+            }
+        }
+    }
+    assert_eq!(target.export(&given).await, Ok(()));
+    let values: Vec<f64> = receiver.arrivals().iter().flat_map(Arrival::values).collect();
+    assert_eq!(values, [1.0, 2.0, 3.0, 3.0, 4.0], "only the one without an answer comes again");
+}
+
+#[tokio::test]
+async fn a_receiver_can_ask_for_a_pause_and_gets_it() {
+    for status in [429, 503] {
+        let busy = Answer::Http(status, vec![("retry-after", "3000")], "");
+        let receiver = Receiver::start([busy]).await;
+        // The ends have the time of today.
+        let config = config(&receiver).with_queue(usize::MAX, Duration::MAX);
+        let mut target = RemoteWriteTarget::new(config).expect("a target");
+        let outcome = target.export(&snapshot(1, &[1])).await;
+        assert_eq!(pause(&outcome), Some(Some(Duration::from_secs(3000))));
+        let rest = pause(&target.export(&snapshot(2, &[1])).await).flatten().expect("a pause");
+        assert!(rest > Duration::from_secs(2000) && rest <= Duration::from_secs(3000), "{rest:?}");
+        assert_eq!(receiver.arrivals().len(), 1, "it is left alone");
+        assert_eq!(target.counts().waiting_requests(), 2, "what comes meanwhile waits");
+        target.shutdown().await;
+        let written = receiver.written();
+        assert_eq!(times(&written)[..2], [1000, 2000], "there is no later any more");
+        assert_eq!(written.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_short_pause_ends() {
+    let busy = Answer::Http(429, vec![("retry-after", "0")], "");
+    let receiver = Receiver::start([busy]).await;
+    let mut target = target(&receiver);
+    assert_eq!(pause(&target.export(&snapshot(1, &[1])).await), Some(Some(Duration::ZERO)));
+    assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+}
+
+#[tokio::test]
+async fn the_oldest_go_when_the_queue_is_full_and_are_counted() {
+    let receiver = Receiver::start((0..9).map(|_| Answer::status(503))).await;
+    let mut sizing = target(&receiver);
+    assert!(sizing.export(&snapshot(1, &[1, 2])).await.is_err());
+    let size = sizing.counts().waiting_bytes() as usize;
+
+    let config = config(&receiver).with_queue(size * 3 + size / 2, Duration::MAX);
+    let mut target = RemoteWriteTarget::new(config).expect("a target");
+    for second in 1..=8 {
+        assert!(target.export(&snapshot(second, &[1, 2])).await.is_err());
+    }
+    assert_eq!(target.counts().waiting_requests(), 3);
+    assert_eq!(target.counts().dropped(), 10, "five requests of two");
+    assert_eq!(target.export(&snapshot(9, &[1, 2])).await, Ok(()));
+    assert_eq!(times(&receiver.written()), [7000, 8000, 9000]);
+    assert_eq!((target.counts().written(), target.counts().refused()), (6, 0));
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_not_sent() {
+    let receiver = Receiver::start((0..3).map(|_| Answer::status(503))).await;
+    let config = config(&receiver).with_queue(usize::MAX, Duration::from_secs(10));
+    let mut target = RemoteWriteTarget::new(config).expect("a target");
+    for second in [1, 2, 11] {
+        assert!(target.export(&snapshot(second, &[1])).await.is_err());
+    }
+    assert_eq!(target.export(&snapshot(12, &[1])).await, Ok(()));
+    assert_eq!(times(&receiver.written()), [2000, 11000, 12000]);
+    assert_eq!(target.counts().dropped(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_does_not_hold_up_the_others() {
+    let later = || Answer::status(503);
+    let refuse = Answer::Http(400, Vec::new(), "out of order");
+    let receiver = Receiver::start([Answer::Accept, later(), later(), refuse]).await;
+    let mut target = target(&receiver);
+    assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+    for second in 2..=3 {
+        assert!(target.export(&snapshot(second, &[1])).await.is_err());
+    }
+    assert_eq!(target.export(&snapshot(4, &[1])).await, Ok(()));
+    assert_eq!(target.rejected(), 1);
+    assert_eq!(times(&receiver.written()), [1000, 3000, 4000]);
+}
+
+#[tokio::test]
+async fn with_bad_credentials_what_waits_is_kept() {
+    let later = || Answer::status(503);
+    let refuse = Answer::Http(401, Vec::new(), "token hunter2 has expired");
+    let receiver = Receiver::start([later(), later(), refuse]).await;
+    let destination = config(&receiver).destination().clone().with_authentication(
+        meterkit_grafana::Authentication::Bearer { token: Secret::new("hunter2") },
+    );
+    let config = meterkit_grafana::RemoteWriteConfig::new(destination);
+    let mut target = RemoteWriteTarget::new(config).expect("a target");
+    for second in 1..=2 {
+        assert!(target.export(&snapshot(second, &[1])).await.is_err());
+    }
+    let error = target.export(&snapshot(3, &[1])).await.expect_err("refused");
+    let text = "HTTP status 401 Unauthorized: token ... has expired";
+    assert_eq!(error, ExportError::permanent(text));
+    assert_eq!(target.counts().waiting_requests(), 2, "one was refused, and is not tried again");
+    assert_eq!(target.export(&snapshot(4, &[1])).await, Ok(()));
+    assert_eq!(times(&receiver.written()), [2000, 3000, 4000]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_goes_out_in_parts() {
+    for speaks in [Speaks::Two, Speaks::One] {
+        let receiver = Receiver::speaking(speaks, []).await;
+        let mut target = target(&receiver);
+        let counts = target.counts();
+        assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+        receiver.limit(3000);
+        let values: Vec<u64> = (0..100).collect();
+        assert_eq!(target.export(&snapshot(2, &values)).await, Ok(()));
+        let written = receiver.written();
+        let mut sent: Vec<u64> =
+            written[1..].iter().flat_map(Arrival::values).map(|value| value as u64).collect();
+        sent.sort_unstable();
+        assert_eq!(sent, values, "{speaks:?}");
+        assert_eq!((counts.refused(), counts.waiting_bytes()), (0, 0));
+
+        let before = receiver.arrivals().len();
+        assert_eq!(target.export(&snapshot(3, &values)).await, Ok(()));
+        let later = &receiver.arrivals()[before..];
+        assert!(later.iter().all(|arrival| arrival.was_written), "it was learned: {speaks:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_series_that_is_too_large_is_lost_alone() {
+    let receiver = Receiver::start([]).await;
+    receiver.limit(10);
+    let mut target = target(&receiver);
+    let outcome = target.export(&snapshot(1, &[1, 2, 3])).await;
+    assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "{outcome:?}");
+    assert_eq!((target.counts().refused(), target.counts().waiting_requests()), (3, 0));
+}
+
+#[tokio::test]
+async fn a_series_that_goes_away_is_ended_and_all_are_at_the_end() {
+    let receiver = Receiver::start([]).await;
+    let mut target = target(&receiver);
+    let ends = |arrival: &Arrival| {
+        arrival
+            .rows
+            .iter()
+            .map(|row| (row.label("shard").map(str::to_owned), row.is_stale()))
+            .collect()
+    };
+    let row = |shard: &str, is_stale| (Some(shard.to_owned()), is_stale);
+    for (second, values, expected) in [
+        (1, &[1, 2, 3][..], vec![row("0", false), row("1", false), row("2", false)]),
+        (2, &[1], vec![row("0", false), row("1", true), row("2", true)]),
+        (3, &[1], vec![row("0", false)]),
+        (4, &[1, 2], vec![row("0", false), row("1", false)]),
+    ] {
+        assert_eq!(target.export(&snapshot(second, values)).await, Ok(()));
+        let last = receiver.written().pop().expect("a request");
+        let sent: Vec<(Option<String>, bool)> = ends(&last);
+        assert_eq!((sent, last.time()), (expected, second as i64 * 1000));
+    }
+    target.shutdown().await;
+    let last = receiver.written().pop().expect("a request");
+    let sent: Vec<(Option<String>, bool)> = ends(&last);
+    assert_eq!(sent, [row("0", true), row("1", true)]);
+    assert!(last.time() > 4000);
+    target.shutdown().await;
+    assert_eq!(receiver.arrivals().len(), 5, "once");
+}
+
+#[tokio::test]
+async fn what_waited_when_a_process_ended_goes_out_with_the_next_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let receiver = Receiver::start((0..3).map(|_| Answer::status(503))).await;
+    let config = || config(&receiver).with_spool(directory.path());
+    {
+        let mut target = RemoteWriteTarget::new(config()).expect("a target");
+        for second in 1..=3 {
+            assert!(target.export(&snapshot(second, &[1, 2])).await.is_err());
+        }
+        // It crashes: there is no shutdown.
+    }
+    let mut next = RemoteWriteTarget::new(config()).expect("a target");
+    assert_eq!(next.export(&snapshot(4, &[1, 2])).await, Ok(()));
+    assert_eq!(times(&receiver.written()), [1000, 2000, 3000, 4000]);
+    assert_eq!(next.counts().written(), 8);
+    drop(next);
+
+    let mut last = RemoteWriteTarget::new(config()).expect("a target");
+    assert_eq!(last.export(&snapshot(5, &[1, 2])).await, Ok(()));
+    assert_eq!(receiver.written().len(), 5, "what was delivered is on disk no longer");
+}
+
+#[tokio::test]
+async fn a_spool_is_no_larger_than_the_queue() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let receiver = Receiver::start((0..9).map(|_| Answer::status(503))).await;
+    let config = config(&receiver).with_spool(directory.path());
+    let config = config.with_queue(usize::MAX, Duration::from_secs(2));
+    let mut target = RemoteWriteTarget::new(config.clone()).expect("a target");
+    for second in 1..=9 {
+        assert!(target.export(&snapshot(second, &[1])).await.is_err());
+    }
+    drop(target);
+    let mut next = RemoteWriteTarget::new(config).expect("a target");
+    assert_eq!(next.export(&snapshot(10, &[1])).await, Ok(()));
+    assert_eq!(times(&receiver.written()), [8000, 9000, 10000]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_told_of_at_the_start() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let destination = meterkit_grafana::RemoteWrite::new("http://localhost/push").expect("a URL");
+    let config = meterkit_grafana::RemoteWriteConfig::new(destination).with_spool(file.path());
+    let error = RemoteWriteTarget::new(config).expect_err("it is a file").to_string();
+    let start = format!(
+        "remote write: the directory `{}` (METERKIT_GRAFANA_SPOOL_DIR)",
+        file.path().display()
+    );
+    assert!(error.starts_with(&start) && error.contains("; name one"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_delivers_after_an_outage_what_it_could_not_before() {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let receiver = Receiver::start([]).await;
+    let registry = Registry::new();
+    let counter = registry.scoped("plugin", "catalog").counter::<u64>("requests");
+    let counter = counter.build().expect("a good name");
+    let config = GrafanaConfig::from_variables(|name| {
+        (name == "GRAFANA_REMOTE_WRITE_URL").then(|| receiver.url())
+    });
+    let config = config.expect("good variables").expect("a receiver");
+    let target = GrafanaTarget::new(config).expect("a target");
+    let counts = target.remote_write_counts().expect("remote write");
+    let never = Schedule { interval: Duration::from_secs(3600), ..Schedule::default() };
+    let resource = Attributes::from_pairs([("service.name".into(), "catalog".into())]);
+    let builder = Pipeline::builder(registry).expect("a registry of its own").resource(resource);
+    let pipeline = builder.target(target, never).start().expect("the pipeline starts");
+
+    counter.add(1);
+    pipeline.flush(PATIENCE).await.expect("it is taken");
+    // Each attempt of the pipeline asks once; it waits between them.
+    receiver.answer_next([Answer::status(503), Answer::status(503)]);
+    counter.add(2);
+    pipeline.flush(PATIENCE).await.expect("it is tried until it is taken");
+    counter.add(4);
+    pipeline.shutdown(PATIENCE).await.expect("it is taken");
+
+    let values: Vec<f64> = receiver
+        .written()
+        .iter()
+        .flat_map(|arrival| arrival.rows.clone())
+        .filter(|row| row.name() == "backstage_plugin_catalog_requests_total" && !row.is_stale())
+        .map(|row| row.value)
+        .collect();
+    assert_eq!(values, [1.0, 3.0, 7.0]);
+    let last = receiver.written().pop().expect("the ends");
+    assert!(last.rows.iter().all(|row| row.is_stale()));
+    assert_eq!((counts.refused(), counts.dropped(), counts.waiting_requests()), (0, 0, 0));
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn grafana_cloud_gets_otlp_at_the_gateway_of_its_zone() {
+    let proxy = Receiver::start([]).await;
+    let cloud =
+        meterkit_grafana::CloudOtlp::new("prod-eu-west-2", "123456", Secret::new("hunter2"));
+    let proxies = meterkit_grafana::Proxies::default();
+    let proxies = proxies.with_https(&format!("http://{}", proxy.address())).expect("a proxy");
+    let config = GrafanaConfig::cloud(cloud).with_proxies(proxies);
+    let mut target = GrafanaTarget::new(config).expect("a target");
+    // The proxy refuses: nothing leaves this machine.
+    assert!(target.export(&snapshot(1, &[1])).await.is_err());
+    assert_eq!(proxy.tunnels(), ["otlp-gateway-prod-eu-west-2.grafana.net:443"]);
+}

@@ -1,0 +1,57 @@
+//! Snapshots to send, and targets that send them.
+#![allow(dead_code, reason = "each test file needs a part of it")]
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use meterkit_core::{
+    Attributes, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, Temporality, Value,
+};
+use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
+use meterkit_pipeline::Snapshot;
+use opentelemetry::InstrumentationScope;
+
+use crate::receiver::Receiver;
+
+/// Settings for `receiver`.
+pub(crate) fn config(receiver: &Receiver) -> RemoteWriteConfig {
+    RemoteWriteConfig::new(RemoteWrite::new(&receiver.url()).expect("a URL"))
+}
+
+/// A target that sends to `receiver`.
+pub(crate) fn target(receiver: &Receiver) -> RemoteWriteTarget {
+    RemoteWriteTarget::new(config(receiver)).expect("a target")
+}
+
+/// A counter with a series for each of these values, taken at a second.
+pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
+    let point = |(shard, value): (usize, &u64)| NumberPoint {
+        attributes: Attributes::from_pairs([("shard".into(), (shard as i64).into())]),
+        start: SystemTime::UNIX_EPOCH,
+        value: Value::U64(*value),
+    };
+    let data = Data::Sum {
+        monotonic: true,
+        temporality: Temporality::Cumulative,
+        points: values.iter().enumerate().map(point).collect(),
+    };
+    of(second, "catalog.requests", data)
+}
+
+/// One metric, taken at a second.
+pub(crate) fn of(second: u64, name: &str, data: Data) -> Snapshot {
+    let descriptor = Descriptor {
+        name: name.to_owned(),
+        unit: "s".to_owned(),
+        description: "What it is.".to_owned(),
+    };
+    let scope = ScopeMetrics {
+        scope: Arc::new(InstrumentationScope::builder("catalog").build()),
+        metrics: vec![Metric { descriptor: Arc::new(descriptor), data }],
+    };
+    Snapshot {
+        resource: Attributes::from_pairs([("service.name".into(), "test".into())]),
+        time: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
+        scopes: vec![scope],
+    }
+}

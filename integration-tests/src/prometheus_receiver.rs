@@ -1,0 +1,163 @@
+//! A real Prometheus server that takes remote write, and what it has stored.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::client;
+use crate::process::Process;
+
+/// How long to wait for what a healthy server does at once.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A Prometheus server that scrapes nothing.
+#[derive(Debug)]
+pub struct PrometheusReceiver {
+    executable: PathBuf,
+    port: u16,
+    process: Option<Process>,
+    directory: TempDir,
+}
+
+/// One stored series: its labels, and what it has in the order of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The name.
+    pub name: String,
+    /// Labels without the name.
+    pub labels: BTreeMap<String, String>,
+    /// Milliseconds since 1970, and the value.
+    pub samples: Vec<(i64, f64)>,
+    /// Milliseconds since 1970, and the native histogram.
+    pub histograms: Vec<(i64, Native)>,
+}
+
+/// A native histogram.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Native {
+    /// How many values it has.
+    pub count: f64,
+    /// Their sum.
+    pub sum: f64,
+    /// The bounds of each bucket that has values, lower and upper, and how many it has.
+    pub buckets: Vec<(f64, f64, f64)>,
+}
+
+impl PrometheusReceiver {
+    /// Starts the server.
+    pub async fn start(executable: &Path) -> Self {
+        let mut server = Self {
+            executable: executable.to_owned(),
+            port: client::free_port(),
+            process: None,
+            directory: tempfile::tempdir().expect("a temporary directory"),
+        };
+        let config = server.directory.path().join("prometheus.yml");
+        std::fs::write(config, "scrape_configs: []\n").expect("the configuration is written");
+        server.run().await;
+        server
+    }
+
+    /// Where it takes remote write.
+    pub fn remote_write_url(&self) -> String {
+        format!("{}/api/v1/write", self.url())
+    }
+
+    /// Ends it, as an operator does.
+    pub async fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            assert!(process.terminate().await.success(), "it ends well");
+        }
+    }
+
+    /// Starts it again after [`stop`](Self::stop), with the data that it had, where it was.
+    pub async fn run(&mut self) {
+        let directory = self.directory.path();
+        self.process = Some(Process::start(
+            &self.executable,
+            &[
+                &format!("--config.file={}", directory.join("prometheus.yml").display()),
+                &format!("--storage.tsdb.path={}", directory.join("data").display()),
+                &format!("--web.listen-address=127.0.0.1:{}", self.port),
+                "--web.enable-remote-write-receiver",
+                "--enable-feature=native-histograms",
+                "--log.level=error",
+            ],
+            &[],
+        ));
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            let answer = client::get(&format!("{}/-/ready", self.url())).await;
+            if answer.is_ok_and(|(status, _)| status.is_success()) {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        panic!("prometheus is not ready in time");
+    }
+
+    /// The series that `selector` matches, ordered by name and labels, with all that they have of the last hour.
+    pub async fn series(&self, selector: &str) -> Vec<Stored> {
+        let body = self.query(&format!("{selector}[1h]")).await;
+        let series = body["data"]["result"].as_array().expect("a list of series");
+        let mut series: Vec<Stored> = series.iter().map(stored).collect();
+        series.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+        series
+    }
+
+    /// How many series an instant query finds now.
+    pub async fn count_now(&self, selector: &str) -> usize {
+        self.query(selector).await["data"]["result"].as_array().expect("a list").len()
+    }
+
+    async fn query(&self, expression: &str) -> Value {
+        let encoded = utf8_percent_encode(expression, NON_ALPHANUMERIC);
+        let url = format!("{}/api/v1/query?query={encoded}", self.url());
+        let (status, body) = client::get(&url).await.expect("the query API answers");
+        assert!(status.is_success(), "{expression}: {body}");
+        serde_json::from_str(&body).expect("the query API answers in JSON")
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+fn stored(series: &Value) -> Stored {
+    let mut labels: BTreeMap<String, String> =
+        serde_json::from_value(series["metric"].clone()).expect("labels are text");
+    let name = labels.remove("__name__").expect("series have names");
+    let pairs = |field: &str| series[field].as_array().cloned().unwrap_or_default();
+    Stored {
+        name,
+        labels,
+        samples: pairs("values").iter().map(|pair| (time(pair), number(&pair[1]))).collect(),
+        histograms: pairs("histograms").iter().map(|pair| (time(pair), native(&pair[1]))).collect(),
+    }
+}
+
+fn native(value: &Value) -> Native {
+    let buckets = value["buckets"].as_array().cloned().unwrap_or_default();
+    Native {
+        count: number(&value["count"]),
+        sum: number(&value["sum"]),
+        // The first of four says which bounds belong to it.
+        buckets: buckets
+            .iter()
+            .map(|it| (number(&it[1]), number(&it[2]), number(&it[3])))
+            .collect(),
+    }
+}
+
+fn time(pair: &Value) -> i64 {
+    (pair[0].as_f64().expect("a time") * 1000.0).round() as i64
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_str().expect("numbers are text").parse().expect("a number")
+}

@@ -1,0 +1,306 @@
+//! Remote write to a real Prometheus and a real VictoriaMetrics: what was recorded is what is stored, outages included.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use integration_tests::peer;
+use integration_tests::prometheus_receiver::{PrometheusReceiver, Stored};
+use integration_tests::victoria_metrics::VictoriaMetrics;
+use meterkit_core::{
+    Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, Metric,
+    NumberPoint, Registry, ScopeMetrics, Value,
+};
+use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
+use meterkit_pipeline::{ExportError, Snapshot, Target};
+use opentelemetry::InstrumentationScope;
+
+fn target(url: &str) -> RemoteWriteTarget {
+    let destination = RemoteWrite::new(url).expect("a URL");
+    RemoteWriteTarget::new(RemoteWriteConfig::new(destination)).expect("a target")
+}
+
+/// What is recorded in `registry`, so long ago.
+fn taken(registry: &Registry, seconds_ago: u64) -> Snapshot {
+    let resource = [("service.name", "catalog"), ("service.instance.id", "7"), ("host.name", "h")];
+    let resource = resource.map(|(key, value)| (key.into(), value.into()));
+    Snapshot {
+        resource: Attributes::from_pairs(resource),
+        time: SystemTime::now() - Duration::from_secs(seconds_ago),
+        scopes: registry.read(),
+    }
+}
+
+fn milliseconds(snapshot: &Snapshot) -> i64 {
+    snapshot.time.duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64
+}
+
+/// A metric of each kind, with values. The exponential histogram has its default size.
+fn recorded() -> Registry {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let requests = meter.counter::<u64>("requests").build().expect("a good name");
+    let tasks = meter.up_down_counter::<i64>("tasks").build().expect("a good name");
+    let load = meter.gauge::<f64>("load").build().expect("a good name");
+    let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([1.0, 10.0]);
+    let sizes = sizes.build().expect("good buckets");
+    requests.add(u64::from(u32::MAX) + 5);
+    tasks.add(-3);
+    load.set(0.25);
+    for size in [0.5, 1.0, 2.0, 100.0] {
+        sizes.record(size);
+    }
+    let took = meter.histogram::<f64>("took").unit("s").exponential().build();
+    let took = took.expect("a good name");
+    for value in [0.0, -0.5, -0.5, 0.001, 0.003, 0.2, 0.2, 0.2, 1.0, 3.5, 1000.0] {
+        took.record(value);
+    }
+    registry
+}
+
+/// Name, bound and value of what [`recorded`] makes, but for the exponential histogram.
+const RECORDED: [(&str, Option<&str>, f64); 8] = [
+    ("backstage_plugin_catalog_load", None, 0.25),
+    ("backstage_plugin_catalog_requests_total", None, 4_294_967_300.0),
+    ("backstage_plugin_catalog_sizes_bytes_bucket", Some("+Inf"), 4.0),
+    ("backstage_plugin_catalog_sizes_bytes_bucket", Some("1"), 2.0),
+    ("backstage_plugin_catalog_sizes_bytes_bucket", Some("10"), 3.0),
+    ("backstage_plugin_catalog_sizes_bytes_count", None, 4.0),
+    ("backstage_plugin_catalog_sizes_bytes_sum", None, 103.5),
+    ("backstage_plugin_catalog_tasks", None, -3.0),
+];
+
+fn exponential(scopes: &[ScopeMetrics]) -> &ExponentialHistogramPoint {
+    let metrics = scopes.iter().flat_map(|scope| &scope.metrics);
+    let mut points = metrics.filter_map(|metric| match &metric.data {
+        Data::ExponentialHistogram { points, .. } => points.first(),
+        _ => None,
+    });
+    points.next().expect("an exponential histogram")
+}
+
+/// Its buckets as Prometheus tells of them: by their bounds, negative ones first, empty ones left out.
+fn buckets(point: &ExponentialHistogramPoint) -> Vec<(f64, f64, f64)> {
+    let point = point.clone().downscaled(8);
+    let bounded = |buckets: &ExponentialBuckets| {
+        let all = buckets.bounded(point.scale).filter(|(.., count)| *count > 0);
+        all.map(|(lower, upper, count)| (lower, upper, count as f64)).collect::<Vec<_>>()
+    };
+    let mut buckets: Vec<_> =
+        bounded(&point.negative).into_iter().rev().map(|(a, b, count)| (-b, -a, count)).collect();
+    if point.zero_count > 0 {
+        let around = point.zero_threshold;
+        buckets.push((-around, around, point.zero_count as f64));
+    }
+    buckets.extend(bounded(&point.positive));
+    buckets
+}
+
+fn is_near(a: f64, b: f64) -> bool {
+    (a - b).abs() <= b.abs() * 1e-9
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_has_what_was_recorded() {
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    let server = PrometheusReceiver::start(&executable).await;
+    let registry = recorded();
+    let mut target = target(&server.remote_write_url());
+    let snapshot = taken(&registry, 5);
+    assert_eq!(target.export(&snapshot).await, Ok(()));
+    assert_eq!((target.counts().written(), target.counts().refused()), (10, 0));
+
+    let time = milliseconds(&snapshot);
+    let all = server.series(r#"{job="catalog",instance="7"}"#).await;
+    let (native, rest): (Vec<Stored>, Vec<Stored>) =
+        all.into_iter().partition(|series| !series.histograms.is_empty());
+    let (info, numbers): (Vec<Stored>, Vec<Stored>) =
+        rest.into_iter().partition(|series| series.name == "target_info");
+    for series in numbers.iter().chain(&native) {
+        assert_eq!(series.labels["otel_scope_name"], "backstage.plugin.catalog");
+    }
+    let read: Vec<_> = numbers
+        .iter()
+        .map(|it| (it.name.as_str(), it.labels.get("le").map(String::as_str), it.samples.clone()))
+        .collect();
+    assert_eq!(read, RECORDED.map(|(name, bound, value)| (name, bound, vec![(time, value)])));
+    assert_eq!(info[0].labels["host_name"], "h");
+
+    let [native] = &*native else { panic!("{native:?}") };
+    assert_eq!(native.name, "backstage_plugin_catalog_took_seconds");
+    let [(at, histogram)] = &*native.histograms else { panic!("{native:?}") };
+    let point = exponential(&snapshot.scopes);
+    assert_eq!((*at, histogram.count, histogram.sum), (time, 11.0, point.sum));
+    let expected = buckets(point);
+    assert_eq!(histogram.buckets.len(), expected.len(), "{histogram:?} {expected:?}");
+    for (read, expected) in histogram.buckets.iter().zip(&expected) {
+        let is_same = is_near(read.0, expected.0) && is_near(read.1, expected.1);
+        assert!(is_same && read.2 == expected.2, "{read:?} {expected:?}");
+    }
+
+    let selector = r#"{job="catalog"}"#;
+    assert_eq!(server.count_now(selector).await, 10);
+    target.shutdown().await;
+    assert_eq!(server.count_now(selector).await, 0, "all of them have ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_has_each_of_many_series_over_many_requests() {
+    const SERIES: i64 = 10_000;
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    let server = PrometheusReceiver::start(&executable).await;
+    let registry = Registry::new();
+    let mut snapshot = taken(&registry, 5);
+    let point = |at: i64| NumberPoint {
+        attributes: Attributes::from_pairs([("at".into(), at.into())]),
+        start: UNIX_EPOCH,
+        value: Value::I64(at),
+    };
+    let descriptor = Descriptor {
+        name: "many".to_owned(),
+        unit: String::new(),
+        description: "Many of them.".to_owned(),
+    };
+    snapshot.scopes = vec![ScopeMetrics {
+        scope: Arc::new(InstrumentationScope::builder("catalog").build()),
+        metrics: vec![Metric {
+            descriptor: Arc::new(descriptor),
+            data: Data::Gauge((0..SERIES).map(point).collect()),
+        }],
+    }];
+    let mut target = target(&server.remote_write_url());
+    assert_eq!(target.export(&snapshot).await, Ok(()));
+
+    let stored = server.series("many").await;
+    let time = milliseconds(&snapshot);
+    for series in &stored {
+        let at: f64 = series.labels["at"].parse().expect("a number");
+        assert_eq!(series.samples, [(time, at)]);
+    }
+    assert_eq!(stored.len() as i64, SERIES);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_has_no_gap_after_an_outage() {
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    let mut server = PrometheusReceiver::start(&executable).await;
+    let mut target = target(&server.remote_write_url());
+    let registry = Registry::new();
+    let counter = registry.scoped("plugin", "catalog").counter::<u64>("requests");
+    let counter = counter.build().expect("a good name");
+    let mut expected = Vec::new();
+    for (round, seconds_ago) in (0..).zip([50, 40, 30, 20, 10]) {
+        if round == 1 {
+            server.stop().await;
+        }
+        counter.add(1);
+        let snapshot = taken(&registry, seconds_ago);
+        expected.push((milliseconds(&snapshot), (round + 1) as f64));
+        if round == 4 {
+            server.run().await;
+        }
+        let outcome = target.export(&snapshot).await;
+        let is_up = round == 0 || round == 4;
+        assert_eq!(outcome.is_ok(), is_up, "{round}: {outcome:?}");
+    }
+    let stored = server.series("backstage_plugin_catalog_requests_total").await;
+    assert_eq!(stored.len(), 1, "{stored:?}");
+    assert_eq!(stored[0].samples, expected);
+    let counts = target.counts();
+    assert_eq!((counts.dropped(), counts.refused(), counts.waiting_requests()), (0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_prometheus_has_already_or_refuses_is_not_sent_on_and_on() {
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    let server = PrometheusReceiver::start(&executable).await;
+    let registry = recorded();
+    let (older, newer) = (taken(&registry, 30), taken(&registry, 20));
+    assert_eq!(target(&server.remote_write_url()).export(&newer).await, Ok(()));
+
+    let mut again = target(&server.remote_write_url());
+    assert_eq!(again.export(&newer).await, Ok(()), "the same values are no news");
+    let outcome = again.export(&older).await;
+    assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "out of order: {outcome:?}");
+    assert_eq!((again.counts().refused(), again.counts().waiting_requests()), (10, 0));
+    assert_eq!(again.export(&taken(&registry, 10)).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn victoria_metrics_has_what_was_recorded() {
+    let Some(executable) = peer::find("victoria-metrics") else {
+        return;
+    };
+    let server = VictoriaMetrics::start(&executable).await;
+    let registry = recorded();
+    let mut target = target(&server.remote_write_url());
+    let snapshot = taken(&registry, 5);
+    assert_eq!(target.export(&snapshot).await, Ok(()));
+    assert_eq!((target.counts().written(), target.counts().refused()), (10, 0));
+
+    let stored = server.series(r#"{job="catalog",instance="7"}"#).await;
+    let (native, numbers): (Vec<_>, Vec<_>) =
+        stored.into_iter().partition(|series| series.name.contains("_took_"));
+    let read: Vec<_> = numbers
+        .iter()
+        .filter(|series| series.name != "target_info")
+        .map(|it| (it.name.as_str(), it.labels.get("le").map(String::as_str), it.values.clone()))
+        .collect();
+    assert_eq!(read, RECORDED.map(|(name, bound, value)| (name, bound, vec![value])));
+
+    // It has a series for each bucket, with rounded bounds in a label.
+    let point = exponential(&snapshot.scopes);
+    let mut read = Vec::new();
+    for series in &native {
+        match series.labels.get("vmrange").and_then(|range| range.split_once("...")) {
+            Some((lower, upper)) => read.push((number(lower), number(upper), series.values[0])),
+            None if series.name.ends_with("_count") => assert_eq!(series.values, [11.0]),
+            None => assert_eq!(series.values, [point.sum], "{series:?}"),
+        }
+    }
+    read.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let expected = buckets(point);
+    assert_eq!(read.len(), expected.len(), "{read:?} {expected:?}");
+    for (read, expected) in read.iter().zip(&expected) {
+        let is_near = |a: f64, b: f64| (a - b).abs() <= b.abs() * 1e-3;
+        let is_same = is_near(read.0, expected.0) && is_near(read.1, expected.1);
+        assert!(is_same && read.2 == expected.2, "{read:?} {expected:?}");
+    }
+}
+
+fn number(text: &str) -> f64 {
+    text.parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn victoria_metrics_has_no_gap_after_an_outage() {
+    let Some(executable) = peer::find("victoria-metrics") else {
+        return;
+    };
+    let mut server = VictoriaMetrics::start(&executable).await;
+    let mut target = target(&server.remote_write_url());
+    let registry = Registry::new();
+    let counter = registry.scoped("plugin", "catalog").counter::<u64>("requests");
+    let counter = counter.build().expect("a good name");
+    for (round, seconds_ago) in (0..).zip([50, 40, 30, 20, 10]) {
+        if round == 1 {
+            server.stop().await;
+        }
+        counter.add(1);
+        if round == 4 {
+            server.run().await;
+        }
+        let outcome = target.export(&taken(&registry, seconds_ago)).await;
+        assert_eq!(outcome.is_ok(), round == 0 || round == 4, "{round}: {outcome:?}");
+    }
+    let stored = server.series("backstage_plugin_catalog_requests_total").await;
+    assert_eq!(stored.len(), 1, "{stored:?}");
+    assert_eq!(stored[0].values, [1.0, 2.0, 3.0, 4.0, 5.0]);
+}
