@@ -10,6 +10,8 @@ use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns};
 use meterkit_core::{ExponentialLimits, HistogramBuckets};
 #[cfg(feature = "datadog")]
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
+#[cfg(feature = "grafana")]
+use meterkit_grafana::{GrafanaConfig, GrafanaTarget};
 #[cfg(feature = "otlp")]
 use meterkit_otlp::{HistogramAggregation, OtlpConfig, OtlpTarget};
 use meterkit_pipeline::{
@@ -52,6 +54,8 @@ pub struct TelemetryBuilder {
     pub(crate) prometheus: Option<PrometheusServer>,
     #[cfg(feature = "datadog")]
     pub(crate) datadog: Vec<(DatadogConfig, Option<Schedule>)>,
+    #[cfg(feature = "grafana")]
+    pub(crate) grafana: Vec<(GrafanaConfig, Option<Schedule>)>,
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Vec<(OtlpConfig, Option<Schedule>)>,
     targets: Vec<AddTarget>,
@@ -90,6 +94,8 @@ impl TelemetryBuilder {
             prometheus: None,
             #[cfg(feature = "datadog")]
             datadog: Vec::new(),
+            #[cfg(feature = "grafana")]
+            grafana: Vec::new(),
             #[cfg(feature = "otlp")]
             otlp: Vec::new(),
             targets: Vec::new(),
@@ -137,13 +143,15 @@ impl TelemetryBuilder {
                 }
                 #[cfg(not(feature = "prometheus"))]
                 TargetName::Prometheus => {}
-                TargetName::Otlp | TargetName::Datadog => {}
+                TargetName::Otlp | TargetName::Datadog | TargetName::Grafana => {}
             }
         }
         #[cfg(feature = "otlp")]
         builder.otlp.extend(settings.otlp.map(|config| (config, None)));
         #[cfg(feature = "datadog")]
         builder.datadog.extend(settings.datadog.map(|config| (config, None)));
+        #[cfg(feature = "grafana")]
+        builder.grafana.extend(settings.grafana.map(|config| (config, None)));
         #[cfg(feature = "config")]
         if let Some(configured) = settings.configured {
             builder = builder.configured(configured);
@@ -300,6 +308,16 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Sends to Grafana Cloud's OTLP gateway, or by Prometheus remote write to Grafana Cloud, Mimir, Prometheus or
+    /// VictoriaMetrics. Any number of them, each with its own settings. `OTEL_METRICS_EXPORTER=grafana`, or a
+    /// `GRAFANA_REMOTE_WRITE_URL` or `GRAFANA_CLOUD_API_KEY`, does it too; `METERKIT_GRAFANA_INTERVAL` sets an interval for
+    /// them alone.
+    #[cfg(feature = "grafana")]
+    pub fn grafana(mut self, config: GrafanaConfig) -> Self {
+        self.grafana.push((config, None));
+        self
+    }
+
     /// Adds a push target of your own, served by the common schedule.
     pub fn target(self, target: impl Target) -> Self {
         self.add(target, None)
@@ -420,6 +438,12 @@ impl TelemetryBuilder {
         for (config, schedule) in self.datadog {
             let target = DatadogTarget::new(config)?;
             let schedule = schedule.unwrap_or_else(|| schedule_of("datadog"));
+            targets.push(AddTarget::new(target, Some(schedule)));
+        }
+        #[cfg(feature = "grafana")]
+        for (config, schedule) in self.grafana {
+            let target = GrafanaTarget::new(config)?;
+            let schedule = schedule.unwrap_or_else(|| schedule_of("grafana"));
             targets.push(AddTarget::new(target, Some(schedule)));
         }
         pipeline = pipeline.views(self.views).stream_defaults(defaults);

@@ -31,6 +31,10 @@ impl TelemetryBuilder {
         for (config, schedule) in configured.datadog {
             self.datadog.push((config, Some(schedule)));
         }
+        #[cfg(feature = "grafana")]
+        for (config, schedule) in configured.grafana {
+            self.grafana.push((config, Some(schedule)));
+        }
         self.unused_in_file = configured.unused;
         let consoles = configured.consoles.into_iter();
         consoles.fold(self, |builder, (temporality, schedule)| {

@@ -70,6 +70,10 @@ pub enum InstallError {
     #[cfg(feature = "datadog")]
     #[error(transparent)]
     Datadog(#[from] meterkit_datadog::BuildError),
+    /// The Grafana target cannot be built from its settings.
+    #[cfg(feature = "grafana")]
+    #[error(transparent)]
+    Grafana(#[from] meterkit_grafana::BuildError),
     /// The OTLP target cannot be built from its settings.
     #[cfg(feature = "otlp")]
     #[error(transparent)]

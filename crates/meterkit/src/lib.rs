@@ -73,6 +73,7 @@
 //! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration, and `OTEL_CONFIG_FILE`.
 //! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the catalogue.
 //! - `datadog`: the Datadog target: straight to the intake, by way of an agent, or as OTLP.
+//! - `grafana`: the Grafana target: Prometheus remote write, or the OTLP gateway of Grafana Cloud.
 //! - `otlp`: the OTLP target, over gRPC and HTTP.
 //! - `process` (default): metrics of the process, switched on with
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
@@ -126,6 +127,11 @@ pub use meterkit_datadog::Proxies;
 pub use meterkit_datadog::{
     AgentAddress, BuildError as DatadogError, DatadogConfig, DatadogTarget, Mode as DatadogMode,
     Site as DatadogSite,
+};
+#[cfg(feature = "grafana")]
+pub use meterkit_grafana::{
+    Authentication, BuildError as GrafanaError, CloudOtlp, GrafanaConfig, GrafanaTarget,
+    RemoteWrite, RemoteWriteConfig, RemoteWriteCounts,
 };
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};

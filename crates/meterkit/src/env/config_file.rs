@@ -11,14 +11,18 @@ use meterkit_config::{
 use meterkit_core::{AttributeValue, Kind, Temporality};
 use meterkit_pipeline::{KeyFilter, Schedule, StreamDefaults, VariableError, Views};
 
-use super::Environment;
 use super::declared::any_target::CONFIG_FILE;
+use super::{Environment, select};
 use crate::resource::ResourceDetector;
 
 #[cfg(feature = "datadog")]
 mod datadog;
+#[cfg(feature = "grafana")]
+mod grafana;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(any(feature = "datadog", feature = "grafana"))]
+mod properties;
 #[cfg(test)]
 mod tests;
 
@@ -39,6 +43,8 @@ pub(crate) struct Configured {
     pub(crate) otlp: Vec<(meterkit_otlp::OtlpConfig, Schedule)>,
     #[cfg(feature = "datadog")]
     pub(crate) datadog: Vec<(meterkit_datadog::DatadogConfig, Schedule)>,
+    #[cfg(feature = "grafana")]
+    pub(crate) grafana: Vec<(meterkit_grafana::GrafanaConfig, Schedule)>,
     /// What stands in the file and has no effect.
     pub(crate) unused: Vec<String>,
 }
@@ -146,6 +152,13 @@ fn push(reader: PeriodicReader, configured: &mut Configured, problems: &mut Vec<
                 Err(found) => problems.extend(found),
             }
         }
+        #[cfg(feature = "grafana")]
+        PushExporter::Plugin(plugin) if plugin.name == "grafana" => {
+            match grafana::config(&plugin.properties) {
+                Ok(config) => configured.grafana.push((config, schedule)),
+                Err(found) => problems.extend(found),
+            }
+        }
         PushExporter::Plugin(plugin) => problems.push(unknown(&plugin)),
         _ => problems.push(Problem::new(reader.line, at(""), "is no exporter of meterkit")),
     }
@@ -171,11 +184,11 @@ fn pull(reader: PullReader, configured: &mut Configured, problems: &mut Vec<Prob
 }
 
 fn unknown(plugin: &Plugin) -> Problem {
-    if plugin.name == "datadog" && cfg!(not(feature = "datadog")) {
-        let reason = "is not compiled in: switch on the feature `datadog` of meterkit";
+    let is_ours = ["datadog", "grafana"].contains(&&*plugin.name);
+    if let Some(reason) = select::missing(&plugin.name).filter(|_| is_ours) {
         return plugin.properties.problem(reason);
     }
-    let accepted = "write `otlp_http`, `otlp_grpc`, `datadog` or `console` below `periodic`, or \
+    let accepted = "write `otlp_http`, `otlp_grpc`, `datadog`, `grafana` or `console` below `periodic`, or \
                     `prometheus/development` below `pull`";
     let name = &plugin.name;
     plugin.properties.problem(format!("exporter `{name}` is none of meterkit's; {accepted}"))

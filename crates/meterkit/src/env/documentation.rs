@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::declared::variables;
 use super::variable::Variable;
 
-/// All variables that this version serves, as Markdown: a table of those about all targets, then one for each target.
+/// All variables, as Markdown: a table of those about all targets, then one for each target.
 ///
 /// For programs that print what they can be told, and for documentation of your own.
 ///
@@ -15,8 +15,8 @@ use super::variable::Variable;
 /// ```
 pub fn documentation() -> String {
     let mut out = String::new();
-    let served: Vec<_> = variables().filter(|variable| variable.is_served()).collect();
-    for variables in served.chunk_by(|a, b| a.target == b.target) {
+    let all: Vec<_> = variables().collect();
+    for variables in all.chunk_by(|a, b| a.target == b.target) {
         // Writing to a string cannot fail.
         let _ = match (variables[0].target, variables[0].feature()) {
             (None, _) => Ok(()),

@@ -133,6 +133,15 @@ impl Environment {
         self.variables.get(name)?.to_str().map(str::to_owned)
     }
 
+    /// The text of a variable. For a secret that is set and cannot be read, which is a problem already, some text: its
+    /// absence would be another one.
+    #[cfg(any(feature = "datadog", feature = "grafana"))]
+    pub(super) fn secret_or_text(&self, variable: &Variable) -> Option<String> {
+        let text = self.text(variable);
+        let is_unreadable = variable.is_secret && text.is_none() && self.set_as(variable).is_some();
+        text.or_else(|| is_unreadable.then(|| "unreadable".to_owned()))
+    }
+
     /// Adds a problem, of whoever reads what this environment holds. What is secret is left out, and a value that came
     /// from a file is named by that file. The same problem counts once.
     pub(super) fn refuse(&self, mut error: VariableError) {

@@ -21,7 +21,7 @@ pub(crate) struct Ignored {
     pub(crate) reason: String,
 }
 
-/// Our own variables that this version does not know, or not yet serve.
+/// Our own variables that nobody knows, or that are for a target that is not compiled in.
 pub(super) fn ignored(env: &Environment) -> Vec<Ignored> {
     let ours = env.names().filter(|name| name.starts_with(PREFIX) && !ELSEWHERE.contains(name));
     let reasons = ours.filter_map(|name| Some((name, reason(name)?)));
@@ -37,14 +37,8 @@ fn reason(name: &str) -> Option<String> {
     }
 }
 
-/// Why a target does not run that is going to be here.
-pub(super) fn not_here(target: &str) -> String {
-    format!("target `{target}` is not part of this version of meterkit")
-}
-
 fn unknown(name: &str) -> String {
-    let known = declared::variables().filter(|variable| variable.is_served());
-    let suffixes = known.filter_map(|variable| variable.name.strip_prefix(PREFIX));
+    let suffixes = declared::variables().filter_map(|variable| variable.name.strip_prefix(PREFIX));
     match nearest(name.trim_start_matches(PREFIX), suffixes) {
         Some(suffix) => format!("it is unknown; did you mean `{PREFIX}{suffix}`?"),
         None => "it is unknown, and like none that there is".to_owned(),

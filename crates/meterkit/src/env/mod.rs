@@ -30,6 +30,8 @@ use std::time::Duration;
 use meterkit_core::{AttributeValue, Naming, ScopePatterns};
 #[cfg(feature = "datadog")]
 use meterkit_datadog::DatadogConfig;
+#[cfg(feature = "grafana")]
+use meterkit_grafana::GrafanaConfig;
 #[cfg(feature = "otlp")]
 use meterkit_otlp::OtlpConfig;
 use meterkit_pipeline::Schedule;
@@ -41,7 +43,7 @@ pub use self::variable::{ValueType, Variable};
 
 #[cfg(feature = "config")]
 pub(crate) use self::config_file::Configured;
-use self::declared::{INTERVALS, PLANNED, any_target, prometheus};
+use self::declared::{INTERVALS, any_target, prometheus};
 use self::environment::Environment;
 pub(crate) use self::ignored::Ignored;
 pub(crate) use self::resource::resource;
@@ -76,6 +78,9 @@ pub(crate) struct Settings {
     /// How the Datadog target sends, when it is selected.
     #[cfg(feature = "datadog")]
     pub(crate) datadog: Option<DatadogConfig>,
+    /// Where the Grafana target sends to, when it is selected.
+    #[cfg(feature = "grafana")]
+    pub(crate) grafana: Option<GrafanaConfig>,
     /// What a file says, in place of all but our own variables.
     #[cfg(feature = "config")]
     pub(crate) configured: Option<Configured>,
@@ -107,6 +112,8 @@ impl Settings {
             otlp: otlp(&env, &selection),
             #[cfg(feature = "datadog")]
             datadog: datadog(&env, &selection),
+            #[cfg(feature = "grafana")]
+            grafana: grafana(&env, &selection),
             selection,
             runtime_metrics: env.list(&any_target::RUNTIME_METRICS).unwrap_or_default(),
             resource: resource::from_env(&env),
@@ -145,10 +152,6 @@ fn otlp(env: &Environment, selection: &Selection) -> Option<OtlpConfig> {
     read.map_err(|problems| problems.into_iter().for_each(|problem| env.refuse(problem))).ok()
 }
 
-/// Stands for a secret that cannot be read.
-#[cfg(feature = "datadog")]
-const UNREADABLE: &str = "unreadable";
-
 /// What the Datadog target reads by itself, when it is selected.
 #[cfg(feature = "datadog")]
 fn datadog(env: &Environment, selection: &Selection) -> Option<DatadogConfig> {
@@ -156,19 +159,36 @@ fn datadog(env: &Environment, selection: &Selection) -> Option<DatadogConfig> {
         return None;
     }
     let read = DatadogConfig::from_variables(|name| match declared::variable(name) {
-        // One that is set and cannot be read is told of already.
-        Some(secret) if secret.is_secret && env.set_as(secret).is_some() => {
-            Some(env.text(secret).unwrap_or_else(|| UNREADABLE.to_owned()))
-        }
-        Some(variable) => env.text(variable),
+        Some(variable) => env.secret_or_text(variable),
         None => env.of_everyone(name),
     });
     read.map_err(|problems| problems.into_iter().for_each(|problem| env.refuse(problem))).ok()
 }
 
-/// Of the targets that there are, whether they are selected or not: a bad value is a problem in any case.
+/// What the Grafana target reads by itself, when it is selected.
+#[cfg(feature = "grafana")]
+fn grafana(env: &Environment, selection: &Selection) -> Option<GrafanaConfig> {
+    if !selection.targets.contains(&TargetName::Grafana) {
+        return None;
+    }
+    match GrafanaConfig::from_variables(|name| env.secret_or_text(declared::variable(name)?)) {
+        Ok(None) => {
+            let reason = "is not set, nor is GRAFANA_CLOUD_API_KEY; set it for remote write, or GRAFANA_CLOUD_ZONE, \
+                          GRAFANA_CLOUD_INSTANCE_ID and GRAFANA_CLOUD_API_KEY for Grafana Cloud";
+            env.refuse(VariableError::secret("GRAFANA_REMOTE_WRITE_URL", reason));
+            None
+        }
+        Ok(config) => config,
+        Err(problems) => {
+            problems.into_iter().for_each(|problem| env.refuse(problem));
+            None
+        }
+    }
+}
+
+/// Of the targets that are compiled in, whether they are selected or not: a bad value is a problem in any case.
 fn intervals(env: &Environment) -> BTreeMap<&'static str, Duration> {
-    let served = INTERVALS.iter().filter(|(target, _)| !PLANNED.contains(target));
+    let served = INTERVALS.iter().filter(|(target, _)| select::missing(target).is_none());
     served.filter_map(|(target, setting)| Some((*target, env.get(setting)?))).collect()
 }
 

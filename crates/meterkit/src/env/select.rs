@@ -1,16 +1,17 @@
 //! Which targets run: `OTEL_METRICS_EXPORTER`.
 
 use super::Environment;
+use super::declared::WANTED_BY;
 use super::declared::any_target::{CONFIG_FILE, EXPORTER};
-use super::declared::{PLANNED, WANTED_BY};
-use super::ignored::{Ignored, not_here};
+use super::ignored::Ignored;
 
-/// A target of this version.
+/// A target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TargetName {
     Prometheus,
     Otlp,
     Datadog,
+    Grafana,
     Console,
 }
 
@@ -70,7 +71,7 @@ fn by_default(env: &Environment) -> Selection {
 /// Why there is no target of a name.
 enum Absent {
     NotCompiledIn(String),
-    /// Unknown, or not in this version.
+    /// Unknown.
     Other(String),
 }
 
@@ -80,10 +81,10 @@ fn find(name: &str) -> Result<TargetName, Absent> {
         "prometheus" if cfg!(feature = "prometheus") => Ok(TargetName::Prometheus),
         "otlp" if cfg!(feature = "otlp") => Ok(TargetName::Otlp),
         "datadog" if cfg!(feature = "datadog") => Ok(TargetName::Datadog),
-        "prometheus" | "otlp" | "datadog" => Err(Absent::NotCompiledIn(format!(
+        "grafana" if cfg!(feature = "grafana") => Ok(TargetName::Grafana),
+        "prometheus" | "otlp" | "datadog" | "grafana" => Err(Absent::NotCompiledIn(format!(
             "target `{name}` is not compiled in: switch on the feature `{name}` of meterkit"
         ))),
-        planned if PLANNED.contains(&planned) => Err(Absent::Other(not_here(planned))),
         unknown => Err(Absent::Other(format!("`{unknown}` is unknown"))),
     }
 }

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::declared::PLANNED;
-
 /// One variable of the environment: what may stand in it, and what it does.
 ///
 /// [`variables`](super::variables) gives all of them.
@@ -33,11 +31,6 @@ impl Variable {
     /// The feature of `meterkit` without which it has no effect.
     pub fn feature(&self) -> Option<&'static str> {
         self.target.filter(|target| *target != "console")
-    }
-
-    /// Whether this version of `meterkit` has what it is about, with the right features.
-    pub fn is_served(&self) -> bool {
-        self.target.is_none_or(|target| !PLANNED.contains(&target))
     }
 
     /// Whose name it is: `OpenTelemetry`, `Datadog` or `meterkit`.

@@ -266,7 +266,7 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
-#[cfg(all(feature = "datadog", feature = "otlp", feature = "prometheus"))]
+#[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp", feature = "prometheus"))]
 fn the_file_in_the_readme_can_be_installed() {
     let readme = include_str!("../../../../../README.md");
     let (_, rest) = readme.split_once("```yaml\n").expect("there is one");
@@ -274,7 +274,8 @@ fn the_file_in_the_readme_can_be_installed() {
     let text = text.trim_start_matches("file_format: \"1.1\"\n");
     let settings = settings(text, &[("DD_API_KEY", "0123456789abcdef")]);
     let configured = settings.configured.expect("there is a file");
-    assert_eq!((configured.otlp.len(), configured.datadog.len()), (1, 1));
+    let pushed = (configured.otlp.len(), configured.datadog.len(), configured.grafana.len());
+    assert_eq!(pushed, (1, 1, 1));
     assert_eq!(configured.prometheus, Some((Some("0.0.0.0".to_owned()), Some(9464))));
     assert_eq!((configured.views.iter().count(), configured.unused), (2, Vec::new()));
 }
@@ -445,5 +446,47 @@ mod datadog {
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains("`agent_host` or `dogstatsd_url` for an agent"), "{told:?}");
         assert!(!told[0].contains("DD_"), "{told:?}");
+    }
+}
+
+#[cfg(feature = "grafana")]
+mod grafana {
+    use super::*;
+
+    fn reader(properties: &str) -> String {
+        format!(
+            "meter_provider:
+  readers:
+    - periodic:
+        exporter:
+          grafana: {properties}
+"
+        )
+    }
+
+    #[test]
+    fn remote_write_is_taken_over() {
+        let properties = "{remote_write_url: \"http://mimir:9009/push\", remote_write_tenant: team-a, queue_bytes: 1000}";
+        let configured = configured(&reader(properties));
+        let shown = format!("{:?}", configured.grafana[0].0);
+        for part in ["mimir:9009/push", "team-a", "queue_bytes: 1000"] {
+            assert!(shown.contains(part), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_is_needed_and_problems_name_their_property() {
+        let told = problems(&reader("{queue_bytes: 1000}"));
+        assert!(
+            told[0].contains("exporter.grafana: says not where to; write `remote_write_url`"),
+            "{told:?}"
+        );
+        let told =
+            problems(&reader("{remote_write_url: \"mimir/push\", remote_write_password: hunter2}"));
+        assert!(told[0].contains("exporter.grafana.remote_write_"), "{told:?}");
+        assert!(
+            told.iter().all(|told| !told.contains("hunter2") && !told.contains("GRAFANA_")),
+            "{told:?}"
+        );
     }
 }

@@ -14,10 +14,10 @@ use crate::resource::ResourceDetector;
 settings! {
     EXPORTER: TargetName = Setting::new(
         "OTEL_METRICS_EXPORTER",
-        ValueType::Words(&["prometheus", "otlp", "datadog", "console"]),
+        ValueType::Words(&["prometheus", "otlp", "datadog", "grafana", "console"]),
         select::target,
     )
-    .by_default("`prometheus`, `otlp` when it has an endpoint, and `datadog` when it has a key or an agent")
+    .by_default("`prometheus`, and each of `otlp`, `datadog` and `grafana` that has an endpoint, a key or an agent")
     .meaning("the targets");
 
     CONFIG_FILE: String = Setting::new("OTEL_CONFIG_FILE", ValueType::File, parse::config_file)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::env::setting::{Setting, interval, read_by_target, text};
+use crate::env::setting::{Setting, count, interval, read_by_target, text};
 use crate::env::variable::{ValueType, Variable};
 
 settings! {
@@ -40,6 +40,20 @@ settings! {
     REMOTE_WRITE_TENANT: String = text("GRAFANA_REMOTE_WRITE_TENANT")
         .target("grafana")
         .meaning("the tenant, for Mimir");
+
+    QUEUE_BYTES: usize = count("METERKIT_GRAFANA_QUEUE_BYTES")
+        .target("grafana")
+        .by_default("`67108864`")
+        .meaning("what remote write keeps at most while the receiver is down, in bytes");
+
+    QUEUE_AGE: Duration = interval("METERKIT_GRAFANA_QUEUE_AGE")
+        .target("grafana")
+        .by_default("`7200000`")
+        .meaning("for how long it keeps it");
+
+    SPOOL_DIR: String = read_by_target("METERKIT_GRAFANA_SPOOL_DIR", ValueType::Text)
+        .target("grafana")
+        .meaning("a directory to keep it in, so that it outlives a crash; in memory without");
 
     INTERVAL: Duration = interval("METERKIT_GRAFANA_INTERVAL")
         .target("grafana")

@@ -20,9 +20,6 @@ use std::time::Duration;
 use super::setting::Setting;
 use super::variable::Variable;
 
-/// Targets that `meterkit` is going to have. Their variables are known, and in no documentation.
-pub(super) const PLANNED: [&str; 1] = ["grafana"];
-
 /// Targets that run without being selected when one of these variables is set.
 pub(super) const WANTED_BY: [(&str, &[&Variable]); 3] = [
     ("otlp", &[&otlp::METRICS_ENDPOINT.variable, &otlp::ENDPOINT.variable]),
@@ -45,7 +42,7 @@ pub(super) const INTERVALS: [(&str, Setting<Duration>); 4] = [
     ("grafana", grafana::INTERVAL),
 ];
 
-/// Every variable that this library reads, or is going to: those about all targets first.
+/// Every variable that this library reads: those about all targets first.
 ///
 /// ```
 /// let limit = meterkit::env::variables().find(|it| it.name == "METERKIT_SERIES_LIMIT");

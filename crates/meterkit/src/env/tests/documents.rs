@@ -43,7 +43,7 @@ fn the_readme_has_the_table() {
 }
 
 #[test]
-fn each_variable_that_is_served_has_a_row_and_no_other_has() {
+fn each_variable_has_a_row() {
     let text = documentation();
     for variable in variables() {
         let file = variable.file_name().map(|name| format!(", or a file: `{name}`"));
@@ -56,7 +56,6 @@ fn each_variable_that_is_served_has_a_row_and_no_other_has() {
             variable.default,
             variable.meaning
         );
-        assert_eq!(text.contains(&row), variable.is_served(), "{row}");
-        assert_eq!(text.contains(variable.name), variable.is_served(), "{}", variable.name);
+        assert!(text.contains(&row), "{row}");
     }
 }

@@ -4,6 +4,8 @@
 mod datadog_rows;
 mod declarations;
 mod documents;
+#[cfg(feature = "grafana")]
+mod grafana_rows;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(feature = "otlp")]

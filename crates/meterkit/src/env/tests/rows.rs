@@ -32,13 +32,9 @@ const BAD_TARGETS: &[(&str, &str)] = if cfg!(feature = "prometheus") {
     &[
         (
             "carbon",
-            "`carbon` is unknown; accepted: a comma list of `prometheus`, `otlp`, `datadog` and `console`, or",
+            "`carbon` is unknown; accepted: a comma list of `prometheus`, `otlp`, `datadog`, `grafana` and `console`, or",
         ),
         ("console,none", "`none` stands alone: remove it"),
-        (
-            "console,grafana",
-            "target `grafana` is not part of this version of meterkit; accepted: a comma",
-        ),
         ("prometheus console", "`prometheus console` is unknown"),
     ]
 } else {
@@ -273,6 +269,13 @@ const ROWS: &[Row] = &[
         invalid: BAD_INTERVALS,
     },
     Row {
+        variable: "METERKIT_GRAFANA_INTERVAL",
+        set: |settings| format!("{:?}", settings.intervals.get("grafana")),
+        unset: "None",
+        valid: &[("20", "Some(20ms)"), ("60000", "Some(60s)")],
+        invalid: BAD_INTERVALS,
+    },
+    Row {
         variable: "METERKIT_OTLP_INTERVAL",
         set: |settings| format!("{:?}", settings.intervals.get("otlp")),
         unset: "None",
@@ -303,17 +306,17 @@ fn value_type(row: &Row) -> ValueType {
 fn set_to<'a>(row: &Row, value: &'a str) -> Vec<(&'static str, &'a str)> {
     let target = variable(row).target.filter(|target| select::target(target).is_ok());
     let selected = target.map(|target| ("OTEL_METRICS_EXPORTER", target));
-    // One of them is of no use without a key.
-    let is_keyed = target == Some("datadog") || value == "datadog";
-    let key = is_keyed.then_some(("DD_API_KEY", "0123456789abcdef"));
-    selected.into_iter().chain(key).chain([(row.variable, value)]).collect()
+    // Some are of no use without a destination.
+    let has = |name| target == Some(name) || value == name;
+    let key = has("datadog").then_some(("DD_API_KEY", "0123456789abcdef"));
+    let url = has("grafana").then_some(("GRAFANA_REMOTE_WRITE_URL", "http://mimir/push"));
+    selected.into_iter().chain(key).chain(url).chain([(row.variable, value)]).collect()
 }
 
 /// Whether a target reads it by itself: it has rows of its own.
 fn is_read_by_target(variable: &Variable) -> bool {
-    let is_of_datadog =
-        variable.target == Some("datadog") && variable.name != "METERKIT_DATADOG_INTERVAL";
-    is_of_datadog || is_read_by_otlp(variable)
+    let has_rows = ["datadog", "grafana"].map(Some).contains(&variable.target);
+    (has_rows && !variable.name.ends_with("_INTERVAL")) || is_read_by_otlp(variable)
 }
 
 /// Whether the OTLP target does: `otlp_rows` has the cases.
@@ -322,9 +325,9 @@ pub(super) fn is_read_by_otlp(variable: &Variable) -> bool {
 }
 
 #[test]
-fn every_variable_that_is_served_has_one_row() {
+fn every_variable_has_one_row() {
     let is_here = |it: &&Variable| cfg!(feature = "config") || it.name != "OTEL_CONFIG_FILE";
-    let declared = variables().filter(|it| it.is_served() && !is_read_by_target(it));
+    let declared = variables().filter(|it| !is_read_by_target(it));
     let mut declared: Vec<_> = declared.filter(is_here).map(|it| it.name).collect();
     let mut rows: Vec<_> = ROWS.iter().map(|row| row.variable).collect();
     declared.sort_unstable();
@@ -410,7 +413,7 @@ fn words_are_those_that_are_declared() {
 
 #[test]
 fn documented_defaults_are_accepted() {
-    for variable in variables().filter(|variable| variable.is_served()) {
+    for variable in variables() {
         let default = variable.default.strip_prefix('`').and_then(|it| it.strip_suffix('`'));
         if let Some(default) = default.filter(|_| cfg!(feature = "prometheus")) {
             settings(&[(variable.name, default)]);

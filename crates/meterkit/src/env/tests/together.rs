@@ -59,11 +59,8 @@ fn namespace_and_naming_go_together() {
 
 #[test]
 fn the_interval_of_one_target_leaves_the_others_alone() {
-    let settings = settings(&[
-        ("OTEL_METRIC_EXPORT_INTERVAL", "1500"),
-        ("METERKIT_CONSOLE_INTERVAL", "20"),
-        ("METERKIT_GRAFANA_INTERVAL", "no number, and of no target that is here"),
-    ]);
+    let settings =
+        settings(&[("OTEL_METRIC_EXPORT_INTERVAL", "1500"), ("METERKIT_CONSOLE_INTERVAL", "20")]);
     assert_eq!(settings.schedule.interval, Duration::from_millis(1500));
     assert_eq!(settings.intervals, BTreeMap::from([("console", Duration::from_millis(20))]));
 }
