@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod collector;
+pub mod operations;
 pub mod peer;
 pub mod process;
 pub mod program;

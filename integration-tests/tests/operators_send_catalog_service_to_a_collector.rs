@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use catalog_service::http::Method;
-use catalog_service::load::{self, Tally};
+use catalog_service::load;
 use integration_tests::collector::Collector;
 use integration_tests::process::Process;
-use integration_tests::{peer, program};
+use integration_tests::{operations, peer, program};
 use serde_json::Value;
 
 const OPERATIONS: &str = "backstage.plugin.catalog.entities.operations";
@@ -31,23 +30,6 @@ fn number(value: &Value) -> u64 {
 fn total(metric: &Value) -> u64 {
     let points = metric["sum"]["dataPoints"].as_array().expect("points of a sum");
     points.iter().map(|point| number(&point["asInt"])).sum()
-}
-
-/// What the catalogue counts, by action: attempts that reached it.
-fn operations_of(tally: &Tally) -> BTreeMap<String, u64> {
-    let mut operations = BTreeMap::new();
-    for (request, count) in tally.requests.iter() {
-        let action = match request.method {
-            Method::Post if request.route == "/catalog/entities" => "create",
-            Method::Put => "update",
-            Method::Delete => "delete",
-            _ => continue,
-        };
-        if [200, 201, 204, 404, 409].contains(&request.status) {
-            *operations.entry(action.to_owned()).or_default() += count;
-        }
-    }
-    operations
 }
 
 async fn serve(variables: &[(&str, &str)]) -> (Process, String) {
@@ -86,14 +68,14 @@ async fn variables_alone_send_deltas_that_add_up_even_when_the_service_is_ended(
     let operations = arrived(&received, OPERATIONS);
     assert!(operations.len() > 1, "several intervals have passed");
     assert!(operations.iter().all(|it| it["sum"]["aggregationTemporality"] == 1));
-    let counted: u64 = operations_of(&tally).values().sum();
+    let counted: u64 = operations::by_action(&tally).values().sum();
     assert_eq!(operations.into_iter().map(total).sum::<u64>(), counted);
 
     let durations = arrived(&received, DURATION);
     let points = durations.iter().flat_map(|it| {
         it["exponentialHistogram"]["dataPoints"].as_array().expect("exponential histograms")
     });
-    let counted: u64 = tally.requests.iter().map(|(_, count)| count).sum();
+    let counted = operations::requests(&tally);
     assert_eq!(points.map(|point| number(&point["count"])).sum::<u64>(), counted);
 }
 
@@ -146,7 +128,7 @@ meter_provider:
     let tally = load::run(&url, 500, 4).await.expect("every request is answered");
     assert!(service.terminate().await.success());
 
-    let by_action = operations_of(&tally);
+    let by_action = operations::by_action(&tally);
     for (collector, temporality) in [(&first, 2), (&second, 1)] {
         let received = collector.received();
         assert!(

@@ -2,30 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use catalog_service::http::Method;
-use catalog_service::load::{self, Tally};
+use catalog_service::load;
 use integration_tests::process::Process;
 use integration_tests::victoria_metrics::{Series, VictoriaMetrics};
-use integration_tests::{peer, program};
+use integration_tests::{operations, peer, program};
 
 const OPERATIONS: &str = "backstage.plugin.catalog.entities.operations";
-
-/// What the catalogue counts, by action: attempts that reached it.
-fn operations_of(tally: &Tally) -> BTreeMap<String, f64> {
-    let mut operations = BTreeMap::new();
-    for (request, count) in tally.requests.iter() {
-        let action = match request.method {
-            Method::Post if request.route == "/catalog/entities" => "create",
-            Method::Put => "update",
-            Method::Delete => "delete",
-            _ => continue,
-        };
-        if [200, 201, 204, 404, 409].contains(&request.status) {
-            *operations.entry(action.to_owned()).or_default() += count as f64;
-        }
-    }
-    operations
-}
 
 fn total(series: &Series) -> f64 {
     series.values.iter().sum()
@@ -67,10 +49,11 @@ async fn a_key_and_an_endpoint_are_all_it_takes() {
         }
         *counted.entry(series.labels["action"].clone()).or_default() += total(series);
     }
-    assert_eq!(counted, operations_of(&tally));
+    let expected = operations::by_action(&tally).into_iter();
+    assert_eq!(counted, expected.map(|(action, count)| (action, count as f64)).collect());
 
     // VictoriaMetrics makes quantiles, a count and a sum of a distribution.
     let durations = server.series("{__name__='http.server.request.duration.count'}").await;
-    let requests: u64 = tally.requests.iter().map(|(_, count)| count).sum();
+    let requests = operations::requests(&tally);
     assert_eq!(durations.iter().map(total).sum::<f64>(), requests as f64, "{durations:?}");
 }
