@@ -1,4 +1,5 @@
-//! Dashboards and rules that are made from the catalogue of catalog-service, asked of a real Prometheus that scrapes it.
+//! Dashboards and rules that are made from the catalogue of catalog-service, asked of a real Prometheus that scrapes
+//! it.
 
 mod troubled;
 

@@ -1,4 +1,5 @@
-//! The whole way to Datadog's intake, for which VictoriaMetrics stands in: variables send a service there, with nothing lost.
+//! The whole way to Datadog's intake, for which VictoriaMetrics stands in: variables send a service there, with nothing
+//! lost.
 
 use std::collections::BTreeMap;
 

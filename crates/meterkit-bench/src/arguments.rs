@@ -7,8 +7,8 @@ use std::thread;
 
 /// The arguments of a benchmark.
 ///
-/// `--quick` does little, only to see that everything runs; `--check` fails when a bound is missed, which a quick run never
-/// does; anything else is a part of the names of what to run. Without `--bench`, which `cargo bench` passes and
+/// `--quick` does little, only to see that everything runs; `--check` fails when a bound is missed, which a quick run
+/// never does; anything else is a part of the names of what to run. Without `--bench`, which `cargo bench` passes and
 /// `cargo test` does not, a run is quick.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "three arguments")]

@@ -1,7 +1,7 @@
 //! Two sides of one question, measured in turns.
 //!
-//! Times on a shared machine drift by far more than the differences that matter here. So both sides run in short batches,
-//! A B A B, and what counts is the ratio of neighbours.
+//! Times on a shared machine drift by far more than the differences that matter here. So both sides run in short
+//! batches, A B A B, and what counts is the ratio of neighbours.
 
 use std::fmt;
 use std::sync::Barrier;

@@ -1,7 +1,7 @@
 //! Payloads for Datadog: ours, and JSON of a model as Datadog's API reference has it.
 //!
-//! The model stands for the official client, whose types it has: a struct per object, text for text, a list for a list. The
-//! client itself is 1.5 million lines that nothing can be left out of, too much to build for one figure.
+//! The model stands for the official client, whose types it has: a struct per object, text for text, a list for a list.
+//! The client itself is 1.5 million lines that nothing can be left out of, too much to build for one figure.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -7,8 +7,8 @@ use crate::schema::At;
 
 /// The pairs, values percent-decoded.
 ///
-/// By OpenTelemetry's Resource SDK, section Specifying resource information via an environment variable, and for headers
-/// by the OTLP exporter, section Specifying headers via environment variables.
+/// By OpenTelemetry's Resource SDK, section Specifying resource information via an environment variable, and for
+/// headers by the OTLP exporter, section Specifying headers via environment variables.
 pub(crate) fn read(at: &At<'_>, report: &mut Report) -> Vec<(String, String)> {
     let text = at.text(report).unwrap_or_default();
     let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());

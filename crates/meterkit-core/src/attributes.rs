@@ -10,8 +10,8 @@ use opentelemetry::{KeyValue, Value};
 
 /// The attributes of one series, ordered by key, each key once. Cloning copies two pointers.
 ///
-/// All series of an instrument share their keys, and the attributes that are the same for all; an optional label that is
-/// `None` is not among the attributes.
+/// All series of an instrument share their keys, and the attributes that are the same for all; an optional label that
+/// is `None` is not among the attributes.
 #[derive(Clone)]
 pub struct Attributes {
     keys: Arc<Keys>,

@@ -66,8 +66,8 @@ impl Meter {
         self.change(|key| key.schema_url = Some(url.into()))
     }
 
-    /// An attribute of the scope, and of every series in it. A key that is set twice has its last value. It wins over an
-    /// attribute of all metrics that has the same key; those of an instrument and labels win over it.
+    /// An attribute of the scope, and of every series in it. A key that is set twice has its last value. It wins over
+    /// an attribute of all metrics that has the same key; those of an instrument and labels win over it.
     #[must_use]
     pub fn attribute(
         self,
@@ -100,15 +100,16 @@ impl Meter {
     /// Takes everything of this scope away: its instruments, their series and callbacks, and its part of the catalogue
     /// are in no later export. Tells whether there was such a scope.
     ///
-    /// A meter that names no version unloads all versions of the scope; so it is with schema URLs and attributes. It makes
-    /// no difference whether the meter is [`prefixed`](Self::prefixed): the scope is the same.
+    /// A meter that names no version unloads all versions of the scope; so it is with schema URLs and attributes. It
+    /// makes no difference whether the meter is [`prefixed`](Self::prefixed): the scope is the same.
     ///
     /// For a plugin that is unloaded. What is recorded with handles that were kept is dropped and counted in
-    /// `meterkit.dropped`, so a plugin that is loaded again makes its instruments again, and keeps them in no static. Instruments that are made in the scope afterwards are new and start from nothing. The scope
-    /// `meterkit`, where the library tells of itself, stays.
+    /// `meterkit.dropped`, so a plugin that is loaded again makes its instruments again, and keeps them in no static.
+    /// Instruments that are made in the scope afterwards are new and start from nothing. The scope `meterkit`, where
+    /// the library tells of itself, stays.
     ///
-    /// Readers of OpenTelemetry's SDK that the program has added go on to see what they have seen, unchanged: counters and
-    /// gauges for a while, histograms for good. The SDK cannot forget a series.
+    /// Readers of OpenTelemetry's SDK that the program has added go on to see what they have seen, unchanged: counters
+    /// and gauges for a while, histograms for good. The SDK cannot forget a series.
     pub fn unload(self) -> bool {
         self.key.is_ok_and(|key| self.registry.unload(&key))
     }

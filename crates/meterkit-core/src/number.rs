@@ -247,8 +247,8 @@ impl CellNumber for f64 {
     }
 }
 
-/// Puts a sum that ran over its end back to that end. Where the processor adds, it wraps: checking first would have each
-/// recording fetch the cell twice when threads compete for it.
+/// Puts a sum that ran over its end back to that end. Where the processor adds, it wraps: checking first would have
+/// each recording fetch the cell twice when threads compete for it.
 #[cold]
 fn saturate(cell: &AtomicU64, end: u64) {
     cell.store(end, Relaxed);

@@ -68,8 +68,8 @@ pub(crate) struct Inner {
 pub struct Hooks {
     /// Called after an instrument was made, on the thread that made it: must return at once.
     pub instrument_made: Option<Arc<dyn Fn() + Send + Sync>>,
-    /// Called after a callback was registered that is refreshed in the background, or a scope enabled that may have some, on
-    /// the thread that did so: must return at once.
+    /// Called after a callback was registered that is refreshed in the background, or a scope enabled that may have
+    /// some, on the thread that did so: must return at once.
     pub refresh_made: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Called when a reader of OpenTelemetry's copies begins to read: brings observed values up to date.
     pub before_sdk_read: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -132,12 +132,13 @@ impl Registry {
         self.inner.settings.series.set_limit(limit.max(1));
     }
 
-    /// Has the values of all instruments kept as an operator asks for, those that exist and those to come: `settings_of`
-    /// is asked for each, while its instrument is made, and must not make others. What this library tells of itself stays
-    /// as it is. By default values are kept as the code says.
+    /// Has the values of all instruments kept as an operator asks for, those that exist and those to come:
+    /// `settings_of` is asked for each, while its instrument is made, and must not make others. What this library tells
+    /// of itself stays as it is. By default values are kept as the code says.
     ///
-    /// Values that a histogram recorded before are sorted anew: exactly until a pipeline has been started, up to 65,536 of
-    /// all histograms, else as if each were at the upper end of its bucket. The buckets of an instrument change once.
+    /// Values that a histogram recorded before are sorted anew: exactly until a pipeline has been started, up to 65,536
+    /// of all histograms, else as if each were at the upper end of its bucket. The buckets of an instrument change
+    /// once.
     pub fn set_streams(
         &self,
         settings_of: impl Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync + 'static,
@@ -176,11 +177,11 @@ impl Registry {
         Ok(())
     }
 
-    /// Disables scopes, and enables all others: instruments of a disabled scope record nothing, run no callbacks and are
-    /// in no export. `METERKIT_DISABLED_SCOPES` sets it too.
+    /// Disables scopes, and enables all others: instruments of a disabled scope record nothing, run no callbacks and
+    /// are in no export. `METERKIT_DISABLED_SCOPES` sets it too.
     ///
-    /// Instruments of a scope that is enabled again begin anew. A series that was looked up by label while its scope was disabled stays without effect when the scope is enabled
-    /// again: look it up again.
+    /// Instruments of a scope that is enabled again begin anew. A series that was looked up by label while its scope
+    /// was disabled stays without effect when the scope is enabled again: look it up again.
     pub fn set_disabled_scopes(&self, scopes: ScopePatterns) {
         self.inner.scopes.set_disabled(scopes);
         if let Some(hook) = self.inner.hooks().refresh_made {
@@ -217,11 +218,12 @@ impl Registry {
         !scopes.is_empty()
     }
 
-    /// Runs all callbacks of observable instruments once, on threads that are here for them, and waits for what they report:
-    /// for each as long as its budget allows, and for all together no longer than for the one with the largest budget.
+    /// Runs all callbacks of observable instruments once, on threads that are here for them, and waits for what they
+    /// report: for each as long as its budget allows, and for all together no longer than for the one with the largest
+    /// budget.
     ///
-    /// Callbacks that are refreshed in the background do not run here: [`due_refreshes`](Self::due_refreshes). From within a
-    /// callback this runs none.
+    /// Callbacks that are refreshed in the background do not run here: [`due_refreshes`](Self::due_refreshes). From
+    /// within a callback this runs none.
     pub fn refresh(&self) {
         self.inner.callbacks.refresh(self.inner.settings.clock.elapsed());
         SelfMetrics::update(self);
@@ -232,9 +234,9 @@ impl Registry {
         self.inner.callbacks.longest_refresh()
     }
 
-    /// The async callbacks whose period is over, as tasks to be run to their ends, each on a thread of its own: they are the
-    /// user's code and may block. Those that have a place of their own to run at are started there. Also how long it is until
-    /// the next one is due, if there is one.
+    /// The async callbacks whose period is over, as tasks to be run to their ends, each on a thread of its own: they
+    /// are the user's code and may block. Those that have a place of their own to run at are started there. Also how
+    /// long it is until the next one is due, if there is one.
     pub fn due_refreshes(&self) -> (Vec<BackgroundTask>, Option<Duration>) {
         self.inner.callbacks.due_refreshes(self.inner.settings.clock.elapsed())
     }

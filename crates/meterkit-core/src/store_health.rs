@@ -2,8 +2,8 @@
 
 use crate::registry::Registry;
 
-/// What is wrong in a registry, if anything: values that it could not record, groups that have too many series, callbacks
-/// that are too slow. From [`Registry::store_health`].
+/// What is wrong in a registry, if anything: values that it could not record, groups that have too many series,
+/// callbacks that are too slow. From [`Registry::store_health`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreHealth {

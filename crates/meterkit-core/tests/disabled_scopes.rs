@@ -1,4 +1,5 @@
-//! Scopes that an operator has disabled: nothing recorded, no callbacks, nothing exported, until they are enabled again.
+//! Scopes that an operator has disabled: nothing recorded, no callbacks, nothing exported, until they are enabled
+//! again.
 
 mod label_sets;
 mod readings;

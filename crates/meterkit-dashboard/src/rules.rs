@@ -22,8 +22,9 @@ use crate::{alerts, recording, yaml};
 /// | `MeterkitCallbackFailing` | a callback ends with an error or a panic |
 /// | `MeterkitValuesDropped` | values are recorded that no metric can hold |
 ///
-/// The first one is `critical`, the others are `warning`, in the label `severity`. A service tells of its failing target
-/// by the others that it has, so the second and the third need metrics to arrive in two ways: by scrapes, for one.
+/// The first one is `critical`, the others are `warning`, in the label `severity`. A service tells of its failing
+/// target by the others that it has, so the second and the third need metrics to arrive in two ways: by scrapes, for
+/// one.
 ///
 /// ```no_run
 /// use meterkit_core::Registry;

@@ -4,9 +4,9 @@
 //! - [`Labels`](derive@Labels): a struct with one field per label, which groups of instruments are indexed by.
 //! - [`Metrics`](derive@Metrics): a struct of instruments, which are made together.
 //!
-//! What is declared is checked by the rules that instruments are checked by when they are made, with the same texts. What
-//! can still be refused at run time is what other parts of the program have a say in: a clash with an instrument that
-//! exists, also with one of a flattened struct, and a name that gets too long with its namespace.
+//! What is declared is checked by the rules that instruments are checked by when they are made, with the same texts.
+//! What can still be refused at run time is what other parts of the program have a say in: a clash with an instrument
+//! that exists, also with one of a flattened struct, and a name that gets too long with its namespace.
 
 mod label_value;
 mod labels;
@@ -182,8 +182,8 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// - `meter_in(&Registry) -> Meter` is the meter that they are made with: for callbacks in the same scope, and for
 ///   `unload()`.
 ///
-/// A plugin that can be unloaded keeps its metrics in a value of its own, not in a static: a static would go on to hold the
-/// instruments of the scope that is gone.
+/// A plugin that can be unloaded keeps its metrics in a value of its own, not in a static: a static would go on to hold
+/// the instruments of the scope that is gone.
 ///
 /// # Settings of the struct
 ///

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::component::Component;
 
-/// A pull target, as self-metrics and [`Health`](crate::Health) tell of it. From [`Source::endpoint`](crate::Source::endpoint).
+/// A pull target, as self-metrics and [`Health`](crate::Health) tell of it. From
+/// [`Source::endpoint`](crate::Source::endpoint).
 ///
 /// Whoever serves it says what it served. Cheap to clone.
 #[derive(Clone)]

@@ -229,8 +229,8 @@ impl PipelineBuilder {
         self
     }
 
-    /// Changes metrics on their way to the targets. Those that the user's own readers see keep their names and attributes:
-    /// OpenTelemetry's SDK has views for them.
+    /// Changes metrics on their way to the targets. Those that the user's own readers see keep their names and
+    /// attributes: OpenTelemetry's SDK has views for them.
     pub fn views(mut self, views: Views) -> Self {
         self.views = views;
         self

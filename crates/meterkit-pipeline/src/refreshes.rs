@@ -13,8 +13,8 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::moment::after;
 
-/// Has callbacks refreshed when they are due, as long as the runtime is there. What runs when the sender of `ended` goes is
-/// cut off.
+/// Has callbacks refreshed when they are due, as long as the runtime is there. What runs when the sender of `ended`
+/// goes is cut off.
 pub(crate) async fn run(registry: Registry, made: Arc<Notify>, ended: watch::Receiver<()>) {
     loop {
         // Not here: it begins those that have a place of their own to run at, which is the user's code.
@@ -52,8 +52,8 @@ pub enum RefreshError {
     System(#[from] io::Error),
 }
 
-/// Runs the async callbacks that are due now to their ends, side by side: for tests, which have no pipeline. May be called
-/// on a thread that has a runtime, but one that they wait for must have another thread:
+/// Runs the async callbacks that are due now to their ends, side by side: for tests, which have no pipeline. May be
+/// called on a thread that has a runtime, but one that they wait for must have another thread:
 /// [`run_due_refreshes_async`] is for those that have not.
 ///
 /// # Errors
@@ -109,8 +109,8 @@ async fn until(mut ended: watch::Receiver<()>, task: BackgroundTask) {
     }
 }
 
-/// Callbacks have the runtime, but a thread each: the user's code may block, and collections need the runtime's own threads.
-/// `None` when the system has no thread; the task then counts as failed.
+/// Callbacks have the runtime, but a thread each: the user's code may block, and collections need the runtime's own
+/// threads. `None` when the system has no thread; the task then counts as failed.
 fn start(
     task: impl Future<Output = ()> + Send + 'static,
     runtime: Handle,

@@ -1,7 +1,8 @@
 //! Metrics about collection and delivery, in the scope `meterkit`.
 //!
-//! By OpenTelemetry's Semantic Conventions for SDK metrics, which are in development; `meterkit.target.last_success` is ours.
-//! What is recorded here shows in the next snapshot, also when it tells of this one: a collection never waits for itself.
+//! By OpenTelemetry's Semantic Conventions for SDK metrics, which are in development; `meterkit.target.last_success` is
+//! ours. What is recorded here shows in the next snapshot, also when it tells of this one: a collection never waits for
+//! itself.
 
 use std::fmt;
 use std::sync::OnceLock;

@@ -44,8 +44,8 @@ impl Source {
     /// A pull target that gives these snapshots away: has self-metrics and [`Health`](crate::Health) tell of it.
     ///
     /// `name` is the target's, as in `OTEL_METRICS_EXPORTER`; `component_type` is one of those that OpenTelemetry's
-    /// Semantic Conventions know, if one fits; `endpoint` is where it can be asked, without secrets. Asking twice for the
-    /// same name and endpoint gives the same one.
+    /// Semantic Conventions know, if one fits; `endpoint` is where it can be asked, without secrets. Asking twice for
+    /// the same name and endpoint gives the same one.
     pub fn endpoint(
         &self,
         name: &str,

@@ -21,8 +21,8 @@ pub trait Target: Debug + Send + 'static {
     /// Where it sends to, for people. Must not hold secrets.
     fn endpoint(&self) -> String;
 
-    /// The attribute `otel.component.type` of its self-metrics: one of those that OpenTelemetry's Semantic Conventions know,
-    /// such as `otlp_grpc_metric_exporter`. The name of the Rust type by default, as they ask for.
+    /// The attribute `otel.component.type` of its self-metrics: one of those that OpenTelemetry's Semantic Conventions
+    /// know, such as `otlp_grpc_metric_exporter`. The name of the Rust type by default, as they ask for.
     fn component_type(&self) -> &'static str {
         std::any::type_name::<Self>()
     }
@@ -44,9 +44,9 @@ pub trait Target: Debug + Send + 'static {
         Temporality::Cumulative
     }
 
-    /// Called once, when the pipeline starts: whether the destination takes these credentials, for example. What is wrong is
-    /// logged as an error, and shows in [`Health`](crate::Health) until an export succeeds. Exports do not wait for it: one
-    /// that is due ends it. Says nothing by default.
+    /// Called once, when the pipeline starts: whether the destination takes these credentials, for example. What is
+    /// wrong is logged as an error, and shows in [`Health`](crate::Health) until an export succeeds. Exports do not
+    /// wait for it: one that is due ends it. Says nothing by default.
     ///
     /// Only what is certain belongs here. A destination that is down may be up when the first export is due.
     fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
@@ -67,8 +67,8 @@ pub trait Target: Debug + Send + 'static {
     /// Whether an export that failed was not in vain: the destination has some of the snapshot already.
     ///
     /// The pipeline then gives the same snapshot again, in later intervals too, until it was delivered or this is
-    /// `false`; [`export`](Self::export) goes on with the rest of it. So a delta that takes several requests counts once.
-    /// Matters with [`Temporality::Delta`] only: a total may be sent twice.
+    /// `false`; [`export`](Self::export) goes on with the rest of it. So a delta that takes several requests counts
+    /// once. Matters with [`Temporality::Delta`] only: a total may be sent twice.
     fn is_partway(&self) -> bool {
         false
     }

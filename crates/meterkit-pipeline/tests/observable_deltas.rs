@@ -1,5 +1,5 @@
-//! Totals that callbacks report, for targets that take deltas: whatever becomes of a callback, nothing is lost and nothing
-//! counts twice.
+//! Totals that callbacks report, for targets that take deltas: whatever becomes of a callback, nothing is lost and
+//! nothing counts twice.
 
 mod readings;
 mod scripted_target;

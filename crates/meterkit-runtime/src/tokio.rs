@@ -8,8 +8,8 @@
 //! | `tokio.task.count` | up-down counter, `{task}` | tasks that were spawned and have not ended |
 //! | `tokio.global_queue.length` | up-down counter, `{task}` | tasks that wait for any of the workers |
 //!
-//! OpenTelemetry has no conventions for it yet: the names follow those for other runtimes. It is what `tokio-metrics` gives
-//! of any build of tokio; what needs `--cfg tokio_unstable` is not here.
+//! OpenTelemetry has no conventions for it yet: the names follow those for other runtimes. It is what `tokio-metrics`
+//! gives of any build of tokio; what needs `--cfg tokio_unstable` is not here.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -181,7 +181,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// The root namespace. `backstage` by default; `METERKIT_NAMESPACE` sets it too. Checked by [`install`](Self::install).
+    /// The root namespace. `backstage` by default; `METERKIT_NAMESPACE` sets it too. Checked by
+    /// [`install`](Self::install).
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
         self
@@ -234,16 +235,16 @@ impl TelemetryBuilder {
         self
     }
 
-    /// How long a scrape or an export waits for a callback that has no [budget](meterkit_core::CallbackBuilder::budget) of
-    /// its own. 1 s by default; `METERKIT_CALLBACK_BUDGET`, in milliseconds, sets it too.
+    /// How long a scrape or an export waits for a callback that has no [budget](meterkit_core::CallbackBuilder::budget)
+    /// of its own. 1 s by default; `METERKIT_CALLBACK_BUDGET`, in milliseconds, sets it too.
     pub fn callback_budget(mut self, budget: Duration) -> Self {
         self.callback_budget = Some(budget);
         self
     }
 
-    /// Changes metrics on their way to the targets: other names, fewer attributes, other buckets, or none of them. Readers
-    /// that were added with [`reader`](Self::reader) see names and attributes as they are. `views` in the file of
-    /// `OTEL_CONFIG_FILE` does it too.
+    /// Changes metrics on their way to the targets: other names, fewer attributes, other buckets, or none of them.
+    /// Readers that were added with [`reader`](Self::reader) see names and attributes as they are. `views` in the file
+    /// of `OTEL_CONFIG_FILE` does it too.
     ///
     /// ```
     /// use meterkit::{Aggregation, Registry, Telemetry, View, ViewSelector, ViewStream, Views};
@@ -285,8 +286,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sends to an OTLP receiver: a collector, or a backend that speaks it. Any number of them, each with its own settings.
-    /// `OTEL_METRICS_EXPORTER=otlp`, or an endpoint in `OTEL_EXPORTER_OTLP_ENDPOINT`, does it too;
+    /// Sends to an OTLP receiver: a collector, or a backend that speaks it. Any number of them, each with its own
+    /// settings. `OTEL_METRICS_EXPORTER=otlp`, or an endpoint in `OTEL_EXPORTER_OTLP_ENDPOINT`, does it too;
     /// `METERKIT_OTLP_INTERVAL` sets an interval for them alone.
     ///
     /// An endpoint with `https` that cannot be used is an error of [`install`](Self::install).
@@ -310,8 +311,8 @@ impl TelemetryBuilder {
 
     /// Sends to Grafana Cloud's OTLP gateway, or by Prometheus remote write to Grafana Cloud, Mimir, Prometheus or
     /// VictoriaMetrics. Any number of them, each with its own settings. `OTEL_METRICS_EXPORTER=grafana`, or a
-    /// `GRAFANA_REMOTE_WRITE_URL` or `GRAFANA_CLOUD_API_KEY`, does it too; `METERKIT_GRAFANA_INTERVAL` sets an interval for
-    /// them alone.
+    /// `GRAFANA_REMOTE_WRITE_URL` or `GRAFANA_CLOUD_API_KEY`, does it too; `METERKIT_GRAFANA_INTERVAL` sets an interval
+    /// for them alone.
     #[cfg(feature = "grafana")]
     pub fn grafana(mut self, config: GrafanaConfig) -> Self {
         self.grafana.push((config, None));
@@ -335,8 +336,8 @@ impl TelemetryBuilder {
     }
 
     /// Starts everything, and makes the provider OpenTelemetry's global one, so that metrics of other libraries
-    /// arrive at the same targets. Logs one line per target. Where cargo runs the program, it warns of a second version of
-    /// `opentelemetry` in `Cargo.lock`.
+    /// arrive at the same targets. Logs one line per target. Where cargo runs the program, it warns of a second version
+    /// of `opentelemetry` in `Cargo.lock`.
     ///
     /// With `OTEL_SDK_DISABLED=true` nothing is collected and nothing is sent.
     ///

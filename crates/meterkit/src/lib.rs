@@ -47,7 +47,8 @@
 //! # Where to look
 //!
 //! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], and a [`Group`] of each for
-//!   [`Labels`]; and [`Observable`] ones, whose values [callbacks](CallbackBuilder) report. [`derive(Metrics)`](derive@Metrics) declares many of them as one struct.
+//!   [`Labels`]; and [`Observable`] ones, whose values [callbacks](CallbackBuilder) report.
+//!   [`derive(Metrics)`](derive@Metrics) declares many of them as one struct.
 //! - [`Telemetry`] delivers what they record; [`Telemetry::from_env`] lists the variables.
 //! - [`Registry::catalogue`] lists what there is; [`testing`] is for tests of code that records.
 //!
@@ -71,7 +72,8 @@
 //! # Feature flags
 //!
 //! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration, and `OTEL_CONFIG_FILE`.
-//! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the catalogue.
+//! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the
+//!   catalogue.
 //! - `datadog`: the Datadog target: straight to the intake, by way of an agent, or as OTLP.
 //! - `grafana`: the Grafana target: Prometheus remote write, or the OTLP gateway of Grafana Cloud.
 //! - `otlp`: the OTLP target, over gRPC and HTTP.
@@ -150,8 +152,8 @@ pub use meterkit_pipeline::{
 #[cfg(feature = "prometheus")]
 pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape};
 
-/// The crates of OpenTelemetry that this version is built on. A second version of them in one program has globals of its
-/// own, and what is recorded there arrives nowhere: use these.
+/// The crates of OpenTelemetry that this version is built on. A second version of them in one program has globals of
+/// its own, and what is recorded there arrives nowhere: use these.
 pub use {opentelemetry, opentelemetry_sdk};
 
 pub use self::builder::TelemetryBuilder;

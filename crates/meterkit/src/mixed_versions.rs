@@ -2,8 +2,8 @@
 //! arrives nowhere.
 //!
 //! A program cannot see the globals of a version that it was not built with. But one that cargo runs is told where its
-//! manifest is, and the `Cargo.lock` beside it names all versions: so `cargo run` and `cargo test` show the mistake to whoever
-//! makes it. Elsewhere nothing is looked at.
+//! manifest is, and the `Cargo.lock` beside it names all versions: so `cargo run` and `cargo test` show the mistake to
+//! whoever makes it. Elsewhere nothing is looked at.
 
 use std::collections::BTreeSet;
 use std::path::Path;

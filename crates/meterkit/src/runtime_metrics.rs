@@ -11,8 +11,8 @@ use crate::env;
 use crate::error::InstallError;
 
 impl TelemetryBuilder {
-    /// Observes the process: CPU time, memory, threads, open files, page faults, disk bytes and uptime, by OpenTelemetry's
-    /// semantic conventions. Off by default; `METERKIT_RUNTIME_METRICS=process` does it too.
+    /// Observes the process: CPU time, memory, threads, open files, page faults, disk bytes and uptime, by
+    /// OpenTelemetry's semantic conventions. Off by default; `METERKIT_RUNTIME_METRICS=process` does it too.
     ///
     /// [`meterkit_runtime::process`] lists the metrics.
     ///
@@ -32,8 +32,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Observes the tokio runtime in which [`install`](Self::install) is called: workers, their load, tasks and the queue.
-    /// Off by default; `METERKIT_RUNTIME_METRICS=tokio` does it too.
+    /// Observes the tokio runtime in which [`install`](Self::install) is called: workers, their load, tasks and the
+    /// queue. Off by default; `METERKIT_RUNTIME_METRICS=tokio` does it too.
     ///
     /// [`meterkit_runtime::tokio`] lists the metrics. Outside of a runtime, `install` fails.
     #[cfg(feature = "tokio")]

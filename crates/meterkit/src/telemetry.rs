@@ -95,7 +95,8 @@ impl Telemetry {
         self.pipeline.flush_blocking(deadline)
     }
 
-    /// Exports once more and stops, within 10 s. Recording stays safe and cheap afterwards. The second call does nothing.
+    /// Exports once more and stops, within 10 s. Recording stays safe and cheap afterwards. The second call does
+    /// nothing.
     ///
     /// Orchestrators end a program with SIGTERM, which by default kills it at once: wait for the signal, and what was
     /// recorded last still arrives.
@@ -171,8 +172,8 @@ impl Telemetry {
     ///
     /// Of each target when it last worked, its last error, how often it failed since, and what became of its points;
     /// beside them what is wrong in the store. The same is exported as metrics: `meterkit.target.last_success` and
-    /// `otel.sdk.exporter.*`, by OpenTelemetry's Semantic Conventions for SDK metrics. Holds no secrets. Costs a look at each
-    /// instrument, and works after the shutdown too.
+    /// `otel.sdk.exporter.*`, by OpenTelemetry's Semantic Conventions for SDK metrics. Holds no secrets. Costs a look
+    /// at each instrument, and works after the shutdown too.
     ///
     /// ```
     /// use meterkit::{ConsoleTarget, Registry, Telemetry};

@@ -1,5 +1,5 @@
-//! Callbacks in an installed program: each runs once per collection, whoever reads it, and async ones need no runtime of
-//! the program's.
+//! Callbacks in an installed program: each runs once per collection, whoever reads it, and async ones need no runtime
+//! of the program's.
 #![cfg(feature = "prometheus")]
 
 mod batches;

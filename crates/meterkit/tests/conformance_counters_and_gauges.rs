@@ -384,8 +384,8 @@ fn case_13_ten_thousand_label_sets_are_as_many_series() -> Result<(), Instrument
     Ok(())
 }
 
-/// There only a warning in the manual keeps a metric small. Here 2000 series is the most unless more are asked for; what
-/// is beyond goes to one series, so that the total stays right.
+/// There only a warning in the manual keeps a metric small. Here 2000 series is the most unless more are asked for;
+/// what is beyond goes to one series, so that the total stays right.
 #[test]
 fn case_13_by_default_the_number_of_series_is_limited() -> Result<(), InstrumentError> {
     let kit = TestKit::new();

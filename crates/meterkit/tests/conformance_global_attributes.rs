@@ -3,9 +3,9 @@
 //! There attributes are given by rules: for all metrics, for one scope by name and version, and for scopes whose names
 //! match a pattern. A rule for a scope replaces those for all. Here attributes are given where things are made: for all
 //! metrics in the registry, for a scope by the code that makes its meter, for an instrument where it is built. They add
-//! up; of one key the nearest counts: global, then scope, then instrument, then label. Rules by pattern would have to be
-//! matched against every series of every scope, and nobody who reads the code of a scope would see what they do to it.
-//! So [`meter`] stands for the code of a program that decides what its scopes are given.
+//! up; of one key the nearest counts: global, then scope, then instrument, then label. Rules by pattern would have to
+//! be matched against every series of every scope, and nobody who reads the code of a scope would see what they do to
+//! it. So [`meter`] stands for the code of a program that decides what its scopes are given.
 
 use meterkit::testing::{Seen, TestKit, assert_metric};
 use meterkit::{InstrumentError, Labels, Meter};
@@ -44,8 +44,9 @@ fn case_42_what_is_set_for_all_is_on_a_scope_without_attributes() {
     assert_eq!(keys("", ""), ["global"]);
 }
 
-/// There a scope that rules name has nothing of what is set for all, even when no rule fits its version. Here what is set
-/// for all is on all: nobody expects `deployment.environment.name` to be gone where a scope has attributes of its own.
+/// There a scope that rules name has nothing of what is set for all, even when no rule fits its version. Here what is
+/// set for all is on all: nobody expects `deployment.environment.name` to be gone where a scope has attributes of its
+/// own.
 #[test]
 fn cases_43_and_44_attributes_of_one_version_are_not_on_another() {
     assert_eq!(keys("ins_a", ""), ["global"]);

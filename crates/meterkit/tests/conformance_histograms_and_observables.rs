@@ -1,5 +1,5 @@
-//! Conformance, cases 31 to 41: histograms, attributes of instruments, callbacks and scopes in the systems that meterkit
-//! learns from, said in its API. Where the rule here is another one, the test says why.
+//! Conformance, cases 31 to 41: histograms, attributes of instruments, callbacks and scopes in the systems that
+//! meterkit learns from, said in its API. Where the rule here is another one, the test says why.
 
 mod batches;
 
@@ -125,8 +125,8 @@ fn case_35_what_callbacks_observe_does_not_add_up() -> Result<(), InstrumentErro
     Ok(())
 }
 
-/// Of two observations of one series the last one counts for every kind, as in OpenTelemetry for Rust. OpenTelemetry for
-/// Go adds those of totals up.
+/// Of two observations of one series the last one counts for every kind, as in OpenTelemetry for Rust. OpenTelemetry
+/// for Go adds those of totals up.
 #[test]
 fn case_35_of_two_observations_of_one_series_the_last_one_counts() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -347,8 +347,8 @@ fn case_40_it_does_not_matter_whether_instruments_or_the_pipeline_come_first() -
     Ok(())
 }
 
-/// There a second reader replaces the first without a word. Here targets add up, push and pull, and who asks for what is
-/// young enough shares it.
+/// There a second reader replaces the first without a word. Here targets add up, push and pull, and who asks for what
+/// is young enough shares it.
 #[test]
 fn case_41_each_target_is_sent_everything() -> Result {
     let kit = TestKit::new();

@@ -123,8 +123,8 @@ fn case_19_words_are_found_whatever_stands_between_them() {
 }
 
 /// There `service` is refused, because the system puts it on every series. Here the service is in the resource, as
-/// OpenTelemetry has it, so the label is free; what Prometheus and the exporters need is refused instead. `derive(Labels)`
-/// refuses it when it compiles, which the tests of meterkit-macros show.
+/// OpenTelemetry has it, so the label is free; what Prometheus and the exporters need is refused instead.
+/// `derive(Labels)` refuses it when it compiles, which the tests of meterkit-macros show.
 #[test]
 fn case_20_keys_that_targets_need_are_refused_and_service_is_not() -> Result<(), InstrumentError> {
     #[derive(Labels)]
@@ -267,8 +267,8 @@ fn cases_23_to_25_metrics_are_called_after_their_scope() -> Result {
     Ok(())
 }
 
-/// There `httpRouter` is written in the manual, and becomes `httprouter` in the code. Here upper case is refused, and the
-/// error says where the word ends: one spelling, in the source and in the back end.
+/// There `httpRouter` is written in the manual, and becomes `httprouter` in the code. Here upper case is refused, and
+/// the error says where the word ends: one spelling, in the source and in the back end.
 #[test]
 fn case_24_upper_case_is_refused_with_the_name_to_write() -> Result<(), InstrumentError> {
     let meter = TestKit::new().scoped("core", "httpRouter");
@@ -300,8 +300,8 @@ fn case_26_a_prefix_is_put_before_a_name_exactly_once() -> Result {
     Ok(())
 }
 
-/// There the scope is `backstage-plugin-catalog`. Here it is `backstage.plugin.catalog` with either policy, so that a part
-/// of the program is found under one name.
+/// There the scope is `backstage-plugin-catalog`. Here it is `backstage.plugin.catalog` with either policy, so that a
+/// part of the program is found under one name.
 #[test]
 fn case_27_the_policy_scope_only_leaves_names_untouched() -> Result {
     let kit = TestKit::new();

@@ -21,8 +21,8 @@ use self::metrics::{ByKind, ByOperation};
 pub use self::statement::{Operation, Outcome, Statement};
 use crate::entity::{Change, Entity, Kind, Name};
 
-/// Counted rows are served for this long before they are counted again: a scrape must not cost a statement, however many
-/// servers scrape and however large the table is.
+/// Counted rows are served for this long before they are counted again: a scrape must not cost a statement, however
+/// many servers scrape and however large the table is.
 pub const ROWS_TTL: Duration = Duration::from_secs(5);
 
 /// A handle on the database, cheap to clone.
@@ -133,7 +133,8 @@ impl Database {
         DatabaseMetrics::register_in(registry).map(drop)
     }
 
-    /// Has the rows counted for collections, until the guard is dropped: with one statement, [`ROWS_TTL`] apart at least.
+    /// Has the rows counted for collections, until the guard is dropped: with one statement, [`ROWS_TTL`] apart at
+    /// least.
     pub fn observe(&self) -> CallbackGuard {
         // Weak: a callback must not keep the file open.
         let database = self.downgrade();

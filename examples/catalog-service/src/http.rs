@@ -43,8 +43,8 @@ pub async fn observe(State(metrics): State<HttpMetrics>, request: Request, next:
 
 /// The one place that hears of every request, before the client has the answer: who holds an answer finds it counted.
 ///
-/// What it is told is in terms that a client cannot make up: there are as many paths as clients care to send, but only as
-/// many routes as the service has.
+/// What it is told is in terms that a client cannot make up: there are as many paths as clients care to send, but only
+/// as many routes as the service has.
 fn finished(metrics: &HttpMetrics, answered: &Answered<'_>, elapsed: Duration) {
     metrics.request_duration.with(answered).record(elapsed.as_secs_f64());
     let Answered { method, status, route } = answered;

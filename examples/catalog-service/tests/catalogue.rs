@@ -1,4 +1,5 @@
-//! The metrics of the service are those in `metrics.md`: whoever renames one changes that file too, and a reviewer sees it.
+//! The metrics of the service are those in `metrics.md`: whoever renames one changes that file too, and a reviewer sees
+//! it.
 
 use std::process::Command;
 

@@ -121,8 +121,8 @@ impl DatadogConfig {
         self
     }
 
-    /// Sends to `url` in place of the site's intake: a relay, or a server that speaks the same. `/api/v2/series` and the
-    /// like are added; for OTLP it is used as it is. `METERKIT_DATADOG_ENDPOINT` overrides.
+    /// Sends to `url` in place of the site's intake: a relay, or a server that speaks the same. `/api/v2/series` and
+    /// the like are added; for OTLP it is used as it is. `METERKIT_DATADOG_ENDPOINT` overrides.
     ///
     /// # Errors
     ///
@@ -139,7 +139,8 @@ impl DatadogConfig {
         self
     }
 
-    /// Tags of every metric, beside `env`, `service` and `version` of the resource. None by default. `DD_TAGS` adds some.
+    /// Tags of every metric, beside `env`, `service` and `version` of the resource. None by default. `DD_TAGS` adds
+    /// some.
     #[must_use]
     pub fn with_tags(mut self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.tags = all_normal(tags);

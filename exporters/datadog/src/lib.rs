@@ -1,11 +1,11 @@
 //! The Datadog target of `meterkit`: metrics to Datadog's intake, by way of an agent, or as OTLP.
 //!
-//! - [`DatadogTarget`] sends what the pipeline gives it; [`DatadogConfig`] holds its settings, from code or from Datadog's
-//!   variables. [`Mode`] says by which way.
+//! - [`DatadogTarget`] sends what the pipeline gives it; [`DatadogConfig`] holds its settings, from code or from
+//!   Datadog's variables. [`Mode`] says by which way.
 //! - [`AgentTarget`]: the way by an agent, by itself.
 //! - [`Site`]: the hosts of `DD_SITE`.
-//! - [`metric_name`] and [`tag`]: names and tags as Datadog stores them; [`service_tags`]: the tags of everything that a
-//!   process sends, from `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` and the resource.
+//! - [`metric_name`] and [`tag`]: names and tags as Datadog stores them; [`service_tags`]: the tags of everything that
+//!   a process sends, from `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` and the resource.
 //!
 //! Nothing here reads the process environment: variables come through a function.
 //!

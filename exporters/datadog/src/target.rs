@@ -16,17 +16,18 @@ use crate::otlp::ByOtlp;
 
 /// Sends snapshots to Datadog: `OTEL_METRICS_EXPORTER=datadog`.
 ///
-/// - **`api`** sends to Datadog's intake. Counters become counts with the interval that they cover, up-down counters and
-///   gauges become gauges, and histograms real distributions, with percentiles that Datadog computes over all hosts.
-///   Of a series to which nothing was added, nothing is sent. The key is checked when the pipeline starts.
+/// - **`api`** sends to Datadog's intake. Counters become counts with the interval that they cover, up-down counters
+///   and gauges become gauges, and histograms real distributions, with percentiles that Datadog computes over all
+///   hosts. Of a series to which nothing was added, nothing is sent. The key is checked when the pipeline starts.
 /// - **`agent`** sends to an agent over DogStatsD: see [`AgentTarget`].
-/// - **`otlp`** sends differences to Datadog's intake of OTLP, or to an agent's. `DD_ENV`, `DD_SERVICE`, `DD_VERSION` and
-///   `DD_HOSTNAME` become the attributes of the resource that Datadog reads them from, other tags attributes of each point.
+/// - **`otlp`** sends differences to Datadog's intake of OTLP, or to an agent's. `DD_ENV`, `DD_SERVICE`, `DD_VERSION`
+///   and `DD_HOSTNAME` become the attributes of the resource that Datadog reads them from, other tags attributes of
+///   each point.
 ///
 /// A delivery that fails loses nothing: what was not delivered is a part of the next difference. A payload that Datadog
 /// will never take is dropped if it takes others of the same export, counted in
-/// `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and told of once. A key that is refused is no
-/// reason to drop any.
+/// `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and told of once. A key that is refused
+/// is no reason to drop any.
 #[derive(Debug)]
 pub struct DatadogTarget {
     config: DatadogConfig,
@@ -46,8 +47,8 @@ impl DatadogTarget {
     ///
     /// # Errors
     ///
-    /// When it could never send: encryption or a compression that is not built in, a URL that is none, or a site without the
-    /// intake of OTLP that is asked for.
+    /// When it could never send: encryption or a compression that is not built in, a URL that is none, or a site
+    /// without the intake of OTLP that is asked for.
     pub fn new(config: DatadogConfig) -> Result<Self, BuildError> {
         if !config.compression.is_built_in() {
             return Err(BuildError::CompressionNotBuiltIn);

@@ -123,9 +123,9 @@ impl OtlpConfig {
         self
     }
 
-    /// Shows `certificate` to receivers that ask who we are: a certificate with its chain, and its private key, both the
-    /// texts of PEM files. `OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE` and `..._CLIENT_KEY`, the paths of such files,
-    /// override.
+    /// Shows `certificate` to receivers that ask who we are: a certificate with its chain, and its private key, both
+    /// the texts of PEM files. `OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE` and `..._CLIENT_KEY`, the paths of such
+    /// files, override.
     #[must_use]
     pub fn with_client_certificate(
         mut self,
@@ -169,8 +169,8 @@ impl OtlpConfig {
         self
     }
 
-    /// How long a request may be before compression: what is more goes out in several. 4 MiB over gRPC, 64 MiB over HTTP
-    /// by default. A receiver that refuses less is found out, at the cost of a request.
+    /// How long a request may be before compression: what is more goes out in several. 4 MiB over gRPC, 64 MiB over
+    /// HTTP by default. A receiver that refuses less is found out, at the cost of a request.
     #[must_use]
     pub fn with_max_request_bytes(mut self, bytes: usize) -> Self {
         self.max_request_bytes = bytes;

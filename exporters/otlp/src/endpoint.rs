@@ -40,8 +40,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// When `url` is none that can be sent to: no scheme or one that is neither `http` nor `https`, no host, a bad port,
-    /// user and password, or a path or query for gRPC.
+    /// When `url` is none that can be sent to: no scheme or one that is neither `http` nor `https`, no host, a bad
+    /// port, user and password, or a path or query for gRPC.
     pub fn new(protocol: Protocol, url: &str) -> Result<Self, EndpointError> {
         let uri = match protocol {
             Protocol::Grpc if url.contains("://") => grpc(url, false),

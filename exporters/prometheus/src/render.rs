@@ -16,8 +16,8 @@ const TARGET_INFO: &str = "target_info";
 ///
 /// Families are ordered by name, their series by scope and labels: the same metrics give the same text. Names follow
 /// OpenTelemetry's "Prometheus and OpenMetrics Compatibility": unit suffixes, `_total` once, `otel_scope_*` labels,
-/// and `target_info` for the resource. An exponential histogram, which this format does not know, is one with the bucket
-/// `+Inf` only: its count and its sum are there, quantiles are not.
+/// and `target_info` for the resource. An exponential histogram, which this format does not know, is one with the
+/// bucket `+Inf` only: its count and its sum are there, quantiles are not.
 ///
 /// ```
 /// # use meterkit_core::{Attributes, Registry};

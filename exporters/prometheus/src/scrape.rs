@@ -62,7 +62,8 @@ impl Scrape {
         Self { source, endpoint, last: Arc::default() }
     }
 
-    /// The metrics as text, at most `METERKIT_SNAPSHOT_MAX_AGE` old. Its content type is that of the text format, `text/plain; version=0.0.4; charset=utf-8`.
+    /// The metrics as text, at most `METERKIT_SNAPSHOT_MAX_AGE` old. Its content type is that of the text format,
+    /// `text/plain; version=0.0.4; charset=utf-8`.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! `measured`: label groups are numbers. Enums count their variants, texts that are known at the start stand in a table,
-//! and other texts are interned, all with the same fast hash as ours.
+//! `measured`: label groups are numbers. Enums count their variants, texts that are known at the start stand in a
+//! table, and other texts are interned, all with the same fast hash as ours.
 
 use std::any::Any;
 use std::hint::black_box;

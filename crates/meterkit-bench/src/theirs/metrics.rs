@@ -1,4 +1,5 @@
-//! `metrics` with the recorder of `metrics-exporter-prometheus`: macros look a series up in the recorder of the program.
+//! `metrics` with the recorder of `metrics-exporter-prometheus`: macros look a series up in the recorder of the
+//! program.
 
 use std::any::Any;
 use std::hint::black_box;

@@ -5,8 +5,8 @@
 //!
 //! - `counter`: without labels;
 //! - `counter_of_closed_set`: an [`Operation`](crate::operation::Operation), looked up at each call;
-//! - `counter_of_run_time_string`: a [`Request`](crate::labels::Request) whose tenant is a string of the caller's, looked
-//!   up at each call;
+//! - `counter_of_run_time_string`: a [`Request`](crate::labels::Request) whose tenant is a string of the caller's,
+//!   looked up at each call;
 //! - `counter_series` and `histogram_series`: something that holds so many series of a counter, or of a histogram.
 
 pub mod fastmetrics;

@@ -8,8 +8,8 @@ pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// `text` with the values of the variables that it names.
 ///
-/// `${NAME}`, `${env:NAME}` and `${NAME:-text for when it is unset or empty}`; `$$` is a dollar sign. What a variable holds
-/// is taken as it is. By OpenTelemetry's configuration data model, section Environment variable substitution.
+/// `${NAME}`, `${env:NAME}` and `${NAME:-text for when it is unset or empty}`; `$$` is a dollar sign. What a variable
+/// holds is taken as it is. By OpenTelemetry's configuration data model, section Environment variable substitution.
 ///
 /// # Errors
 ///

@@ -278,7 +278,8 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     }
 
     /// Removes a series when nothing was recorded in it for this long, as far as collections see it; also one that was
-    /// [zero-initialised](Self::zero_initialised), but no up-down counter that is not at zero. By default series stay. One that was removed returns, from nothing, when something is recorded in it again.
+    /// [zero-initialised](Self::zero_initialised), but no up-down counter that is not at zero. By default series stay.
+    /// One that was removed returns, from nothing, when something is recorded in it again.
     ///
     /// Give it more time than the longest interval of a push target, and than an outage of one: what a target has not
     /// been sent by then goes with the series.

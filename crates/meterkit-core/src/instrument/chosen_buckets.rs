@@ -18,9 +18,9 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
 
     /// Buckets that follow the values: no bounds to choose, and fine ones wherever the values are.
     ///
-    /// OpenTelemetry's base-2 exponential histogram: at most 160 buckets for positive values and 160 for negative ones, as
-    /// fine as they can be, up to scale 20. The wider the values of a series lie apart, the coarser they get: where the
-    /// largest is 500 times the smallest, a bucket is 4.4 % wide.
+    /// OpenTelemetry's base-2 exponential histogram: at most 160 buckets for positive values and 160 for negative ones,
+    /// as fine as they can be, up to scale 20. The wider the values of a series lie apart, the coarser they get: where
+    /// the largest is 500 times the smallest, a bucket is 4.4 % wide.
     ///
     /// Of this and [`buckets`](Self::buckets), the later call wins. Targets that know no such buckets, such as
     /// Prometheus' text format, are given count and sum.

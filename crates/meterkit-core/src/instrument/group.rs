@@ -52,8 +52,8 @@ impl<L: Labels, H: Handle> Group<L, H> {
     /// The series with these labels, given by value or by reference, with strings owned or borrowed.
     ///
     /// Takes no lock and allocates nothing when the series exists; only where so many series were removed that their
-    /// places have used up the limit, further ones are found under a lock that nobody holds for long. `group.with(labels).clone()` is a handle to keep,
-    /// which skips the look-up.
+    /// places have used up the limit, further ones are found under a lock that nobody holds for long.
+    /// `group.with(labels).clone()` is a handle to keep, which skips the look-up.
     #[inline]
     pub fn with(&self, labels: impl Labels<Set = L::Set>) -> Entry<'_, H> {
         self.core.with(&labels)
@@ -62,7 +62,8 @@ impl<L: Labels, H: Handle> Group<L, H> {
     /// Takes the series with these labels out of every later export, with what it counted. Tells whether there was one.
     ///
     /// It returns, from nothing, when it is looked up again, or when something is recorded with a handle that was kept:
-    /// no recording is lost. Readers of OpenTelemetry's SDK go on to see it for a while, or for good if it is a histogram.
+    /// no recording is lost. Readers of OpenTelemetry's SDK go on to see it for a while, or for good if it is a
+    /// histogram.
     pub fn remove(&self, labels: impl Labels<Set = L::Set>) -> bool {
         self.core.remove(&labels)
     }

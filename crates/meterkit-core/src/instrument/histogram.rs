@@ -27,8 +27,8 @@ use crate::store::shared::Shared;
 ///
 /// Buckets follow the unit unless [`buckets`](crate::InstrumentBuilder::buckets) says otherwise: 5 ms to 10 s for `s`,
 /// powers of four from 1 KiB to 1 GiB for `By`, OpenTelemetry's default (0 to 10,000) for the rest; or they follow the
-/// values, when it is [`exponential`](crate::InstrumentBuilder::exponential). A histogram is not exported until it has a
-/// value. NaN and infinities are dropped and counted in `meterkit.dropped`.
+/// values, when it is [`exponential`](crate::InstrumentBuilder::exponential). A histogram is not exported until it has
+/// a value. NaN and infinities are dropped and counted in `meterkit.dropped`.
 /// Cheap to clone. Made by [`Meter::histogram`](crate::Meter::histogram).
 ///
 /// Follows OpenTelemetry's Metrics API, section Histogram.

@@ -125,8 +125,8 @@ pub(super) fn builder<I>(registry: &Registry, name: &'static str) -> InstrumentB
 }
 
 impl Registry {
-    /// A metric that this library keeps about itself, in the scope `meterkit`: for whoever collects and delivers. No limit
-    /// stops it, and it counts in none. A histogram may have no boundaries.
+    /// A metric that this library keeps about itself, in the scope `meterkit`: for whoever collects and delivers. No
+    /// limit stops it, and it counts in none. A histogram may have no boundaries.
     #[doc(hidden)]
     pub fn self_metric<I>(&self, name: &'static str) -> InstrumentBuilder<I> {
         builder(self, name)

@@ -11,8 +11,8 @@ pub use self::value::{LabelRef, LabelValue};
 /// Keys are fixed by the type, so the compiler checks every call site. A value that is absent
 /// ([`LabelRef::Absent`], from `None`) leaves its key out of the series.
 ///
-/// `derive(Labels)` writes the implementation. Where all keys have closed values (enums, `bool`, `Option` of those), a set
-/// is found by its place among all, without hashing; others are found by their values.
+/// `derive(Labels)` writes the implementation. Where all keys have closed values (enums, `bool`, `Option` of those), a
+/// set is found by its place among all, without hashing; others are found by their values.
 ///
 /// Keys follow OpenTelemetry's attribute names: a letter, then letters, digits, `_` and `.`. `le`, `quantile`,
 /// and keys that begin with `__` or `otel_scope_` are reserved; building the group reports them.

@@ -35,15 +35,16 @@ thread_local! {
 
 /// Runs `collect` with the observable twins of this thread silent.
 ///
-/// For a collection of the SDK that is joined with what [`Registry::read`](crate::Registry::read) gives: nothing is read twice.
+/// For a collection of the SDK that is joined with what [`Registry::read`](crate::Registry::read) gives: nothing is
+/// read twice.
 pub fn silently<R>(collect: impl FnOnce() -> R) -> R {
     with(&SILENT, true, collect)
 }
 
 /// The limits of the exponential histogram whose twin this thread is making.
 ///
-/// An instrument of OpenTelemetry's API cannot ask to be exponential, only a view of the SDK can make it so. The SDK asks
-/// its views while it makes an instrument: one that asks this in turn knows which instruments are ours to be.
+/// An instrument of OpenTelemetry's API cannot ask to be exponential, only a view of the SDK can make it so. The SDK
+/// asks its views while it makes an instrument: one that asks this in turn knows which instruments are ours to be.
 pub fn exponential_twin() -> Option<ExponentialLimits> {
     EXPONENTIAL.get()
 }
@@ -97,7 +98,8 @@ pub(crate) struct Twins {
     id: u64,
     provider: Arc<dyn MeterProvider + Send + Sync>,
     meters: Mutex<HashMap<InstrumentationScope, SdkMeter>>,
-    /// By scope and name of a counter: of one that is made again after its scope was unloaded, readers know the old one.
+    /// By scope and name of a counter: of one that is made again after its scope was unloaded, readers know the old
+    /// one.
     reported: Mutex<HashMap<(InstrumentationScope, String), Arc<Reported>>>,
     /// Whether there is a twin that announces readings.
     is_announced: AtomicBool,

@@ -1,9 +1,9 @@
 //! What readers of the SDK were told of a counter.
 //!
-//! The SDK takes each observed counter as a total that never falls, and subtracts without looking: a value below the one
-//! before it wraps, and panics in a debug build. Ours do fall, when a series is removed or a scope is unloaded. So what
-//! has gone is remembered here and added to what comes after it. A series that went is told of unchanged for some time,
-//! since readers that come at different times would otherwise disagree about where it starts.
+//! The SDK takes each observed counter as a total that never falls, and subtracts without looking: a value below the
+//! one before it wraps, and panics in a debug build. Ours do fall, when a series is removed or a scope is unloaded. So
+//! what has gone is remembered here and added to what comes after it. A series that went is told of unchanged for some
+//! time, since readers that come at different times would otherwise disagree about where it starts.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

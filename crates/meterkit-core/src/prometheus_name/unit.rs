@@ -1,7 +1,7 @@
 //! Units in metric names: UCUM symbols as words.
 //!
-//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Metric Metadata. Where the reference code in Go
-//! differs from the specification's table (`TiBy`, `kBy`), the table counts.
+//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Metric Metadata. Where the reference code in
+//! Go differs from the specification's table (`TiBy`, `kBy`), the table counts.
 
 use std::borrow::Cow;
 

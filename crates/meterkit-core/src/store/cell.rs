@@ -63,8 +63,8 @@ impl Cell for SumCell {
     }
 }
 
-/// A sum that rises and falls: what was added, and how many guards are held. A guard outlives a reset of the sum: what is
-/// in flight stays so, and is taken away exactly when it ends.
+/// A sum that rises and falls: what was added, and how many guards are held. A guard outlives a reset of the sum: what
+/// is in flight stays so, and is taken away exactly when it ends.
 #[derive(Debug)]
 pub struct UpDownCell {
     sum: SumCell,

@@ -177,13 +177,14 @@ impl<T: Number> DistributionCell<T> {
         (state.is_other == is_other).then(|| state.distribution.clone())
     }
 
-    /// Sorts what was recorded into the buckets that took the place of the instrument's own: exactly what still waits for
-    /// OpenTelemetry's copy, and the rest as if at the upper ends of the buckets that it is in.
+    /// Sorts what was recorded into the buckets that took the place of the instrument's own: exactly what still waits
+    /// for OpenTelemetry's copy, and the rest as if at the upper ends of the buckets that it is in.
     pub(crate) fn sort_anew(&self, shared: &Shared) {
         self.lock().sort_anew(shared);
     }
 
-    /// Sends what waits to OpenTelemetry's copy, and all later values. Under the lock: no value is missed, none goes twice.
+    /// Sends what waits to OpenTelemetry's copy, and all later values. Under the lock: no value is missed, none goes
+    /// twice.
     pub(crate) fn feed_on(&self, bind: BindSeries<T>, budget: &ReplayBudget) {
         let mut state = self.lock();
         let waiting = match std::mem::replace(&mut state.feed, Feed::Ready(bind)) {

@@ -1,8 +1,8 @@
 //! Where values live: one cell per series, behind handles that find it without locks.
 //!
 //! [`scopes`] knows all scopes and instruments, [`instrument`] the series of one and what they [share](shared), a
-//! [`group`] finds series by label set. [`series`] is one of them, with a number in a [`cell`] or a [`distribution`], whose
-//! buckets may be [`exponential`]; a [`handle`] points at it, an [`entry`] is what a look-up gives, found by its
+//! [`group`] finds series by label set. [`series`] is one of them, with a number in a [`cell`] or a [`distribution`],
+//! whose buckets may be [`exponential`]; a [`handle`] points at it, an [`entry`] is what a look-up gives, found by its
 //! [label set](label_set). [`callbacks`] are what a refresh runs.
 #![allow(
     missing_debug_implementations,

@@ -16,8 +16,8 @@ pub(crate) struct Series<C> {
     /// Nanoseconds since 1970.
     start: AtomicU64,
     pub(crate) labels: LabelSet,
-    /// How often the overflow series was looked up; [`NO_OVERFLOW`] for others. Here, in the line of memory that whoever
-    /// looks it up is about to write to, it costs next to nothing.
+    /// How often the overflow series was looked up; [`NO_OVERFLOW`] for others. Here, in the line of memory that
+    /// whoever looks it up is about to write to, it costs next to nothing.
     uses: AtomicU64,
 }
 

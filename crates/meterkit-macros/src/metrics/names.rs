@@ -41,7 +41,8 @@ impl Naming {
         checked.map_err(|problem| refused(what, text, problem, example, place))
     }
 
-    /// The namespace, which comes before all that, is known at run time only: names that fit here may be too long there.
+    /// The namespace, which comes before all that, is known at run time only: names that fit here may be too long
+    /// there.
     fn check_length(
         self,
         what: &str,

@@ -11,8 +11,8 @@ use super::exponential;
 use super::part::Part;
 use super::pattern::KeyFilter;
 
-/// On the series to which recordings go once a limit is reached: it stands for attributes that nobody knows any more, so
-/// it stays apart whatever is filtered.
+/// On the series to which recordings go once a limit is reached: it stands for attributes that nobody knows any more,
+/// so it stays apart whatever is filtered.
 const OVERFLOW: &str = "otel.metric.overflow";
 
 /// Takes away the attributes that `filter` does not keep. Points may be equal in theirs then.

@@ -27,8 +27,8 @@ pub(crate) use self::totals::Totals;
 
 /// Changes to metrics on their way from the store to the targets, as an operator asks for them.
 ///
-/// Each view that selects an instrument gives one metric; an instrument that no view selects stays as it is. So a view that
-/// drops an instrument takes nothing from another view that selects it too.
+/// Each view that selects an instrument gives one metric; an instrument that no view selects stays as it is. So a view
+/// that drops an instrument takes nothing from another view that selects it too.
 ///
 /// ```
 /// use meterkit_pipeline::{Aggregation, View, ViewSelector, ViewStream, Views};
@@ -67,7 +67,8 @@ pub struct View {
 }
 
 impl Views {
-    /// These views. Their order decides between two that give metrics of one name for the same instrument: the first stays.
+    /// These views. Their order decides between two that give metrics of one name for the same instrument: the first
+    /// stays.
     pub fn new(views: Vec<View>) -> Self {
         Self { views }
     }
@@ -112,8 +113,8 @@ impl Views {
         self.apply_with(scopes, kind_of, None)
     }
 
-    /// Like [`apply`](Self::apply), for metrics of which `registry` has the instruments. With `totals`, and the time of the
-    /// collection, totals do not fall when series go that they are made of.
+    /// Like [`apply`](Self::apply), for metrics of which `registry` has the instruments. With `totals`, and the time of
+    /// the collection, totals do not fall when series go that they are made of.
     pub(crate) fn apply_in(
         &self,
         registry: &Registry,
@@ -231,7 +232,8 @@ impl Outputs {
         if is_renamed { &mut self.renamed } else { &mut self.kept }.push(output);
     }
 
-    /// Metrics by name. One with a new name adds its points to one that is there already, with the same descriptor and kind.
+    /// Metrics by name. One with a new name adds its points to one that is there already, with the same descriptor and
+    /// kind.
     fn into_metrics(
         self,
         scope: &ScopeMetrics,

@@ -23,8 +23,9 @@ impl StreamDefaults {
         Self::default()
     }
 
-    /// The buckets of all histograms, whatever the code says: `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`.
-    /// Values are recorded once for all targets, so that it holds for all of them.
+    /// The buckets of all histograms, whatever the code says:
+    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`. Values are recorded once for all targets, so that it
+    /// holds for all of them.
     #[must_use]
     pub fn histogram(mut self, buckets: HistogramBuckets) -> Self {
         self.histogram = Some(buckets);
@@ -126,7 +127,8 @@ pub(crate) fn sdk_stream(
 
 /// The stream of a twin of ours: as many series as the store may have, and the overflow series.
 pub(crate) fn twin(limit: usize) -> StreamBuilder {
-    /// The SDK makes room for as many as are allowed: no fewer than it has by itself, no more than a store has by default.
+    /// The SDK makes room for as many as are allowed: no fewer than it has by itself, no more than a store has by
+    /// default.
     const ROOM: std::ops::RangeInclusive<usize> = 2000..=1_000_000;
     let limit = limit.saturating_add(1).clamp(*ROOM.start(), *ROOM.end());
     Stream::builder().with_cardinality_limit(limit)

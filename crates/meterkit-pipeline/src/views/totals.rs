@@ -1,10 +1,10 @@
 //! Totals over several series, which must not fall while the pipeline runs: targets would take that for a restart, and
 //! count what is left once more.
 //!
-//! A series that is missing goes on to count as it last did: a callback that failed leaves its series out of one collection.
-//! When it comes back, it counts as it is then; one that has begun anew adds to what it was before. After an hour it is
-//! taken for gone, and its value stays in the total. A total that none of its series is left of is not exported, and
-//! forgotten after an hour.
+//! A series that is missing goes on to count as it last did: a callback that failed leaves its series out of one
+//! collection. When it comes back, it counts as it is then; one that has begun anew adds to what it was before. After
+//! an hour it is taken for gone, and its value stays in the total. A total that none of its series is left of is not
+//! exported, and forgotten after an hour.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ pub(crate) struct Totals {
     exponentials: HashMap<Place, Of<ExponentialHistogramPoint>>,
 }
 
-/// Which metric, and which of those that look alike: the SDK may have several that differ in nothing but the type of their
-/// numbers.
+/// Which metric, and which of those that look alike: the SDK may have several that differ in nothing but the type of
+/// their numbers.
 pub(super) type Place = (Stream, usize);
 
 /// The totals of one metric.

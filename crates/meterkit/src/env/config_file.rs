@@ -49,7 +49,8 @@ pub(crate) struct Configured {
     pub(crate) unused: Vec<String>,
 }
 
-/// What the file asks for that the environment names, if it names one. `lookup` is for the variables that the file names.
+/// What the file asks for that the environment names, if it names one. `lookup` is for the variables that the file
+/// names.
 pub(super) fn read(
     env: &Environment,
     lookup: impl Fn(&str) -> Option<OsString>,

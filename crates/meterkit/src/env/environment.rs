@@ -37,8 +37,8 @@ impl Environment {
         }
     }
 
-    /// What counts beside a configuration file: what such a file has no place for. Also what does not, of the variables that
-    /// are declared.
+    /// What counts beside a configuration file: what such a file has no place for. Also what does not, of the variables
+    /// that are declared.
     pub(super) fn beside_config_file(mut self) -> (Self, Vec<Ignored>) {
         let counts = |name: &str| match declared::variable(name) {
             Some(known) => {
@@ -89,8 +89,8 @@ impl Environment {
         }
     }
 
-    /// The words of a comma list as the setting reads them in lower case; blanks and duplicates fall away. `None` when it
-    /// is unset; a list that says `none` is an empty one.
+    /// The words of a comma list as the setting reads them in lower case; blanks and duplicates fall away. `None` when
+    /// it is unset; a list that says `none` is an empty one.
     pub(super) fn list<T: PartialEq>(&self, setting: &Setting<T>) -> Option<Vec<T>> {
         let list = self.text(&setting.variable)?;
         let refuse = |reason| {

@@ -13,8 +13,8 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<Attribute> {
     id.map(|id| attribute("container.id", id)).into_iter().collect()
 }
 
-/// The id in `/proc/self/cgroup`: one line per hierarchy, `number:controllers:path`. Control groups of version 2 have one
-/// line, whose path says something only outside of a namespace of their own.
+/// The id in `/proc/self/cgroup`: one line per hierarchy, `number:controllers:path`. Control groups of version 2 have
+/// one line, whose path says something only outside of a namespace of their own.
 fn id_in_groups(text: &str) -> Option<String> {
     let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
     // The innermost container is the one that the process runs in.
@@ -35,8 +35,8 @@ fn id_in_group(part: &str) -> Option<&str> {
     is_hex(id, 64).then_some(id)
 }
 
-/// The id in `/proc/self/mountinfo`: the directory on the host out of which the runtime mounts its files. That of a pod's
-/// sandbox is not the container's.
+/// The id in `/proc/self/mountinfo`: the directory on the host out of which the runtime mounts its files. That of a
+/// pod's sandbox is not the container's.
 fn id_in_mounts(text: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let mut fields = line.split(' ').skip(3);

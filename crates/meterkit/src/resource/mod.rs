@@ -26,16 +26,16 @@ use crate::builder::TelemetryBuilder;
 /// | `process` | `process.pid`, `process.executable.name` | no |
 /// | `service_instance` | `service.instance.id`: a random UUID | no |
 ///
-/// What differs after each start is off by default: back ends that put the resource on every series would begin all series
-/// anew. `METERKIT_RESOURCE_DETECTORS` selects by name: a comma list, `all` or `none`.
+/// What differs after each start is off by default: back ends that put the resource on every series would begin all
+/// series anew. `METERKIT_RESOURCE_DETECTORS` selects by name: a comma list, `all` or `none`.
 ///
-/// Names and values follow OpenTelemetry's Semantic Conventions for resources. Arguments and paths of the process are left
-/// out: they may hold secrets.
+/// Names and values follow OpenTelemetry's Semantic Conventions for resources. Arguments and paths of the process are
+/// left out: they may hold secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ResourceDetector {
-    /// `container.id`. Docker, Podman, containerd and CRI-O, with control groups of version 1, and of version 2 where the
-    /// container has files of its runtime mounted.
+    /// `container.id`. Docker, Podman, containerd and CRI-O, with control groups of version 1, and of version 2 where
+    /// the container has files of its runtime mounted.
     Container,
     /// `host.name` and `host.arch`. In a container the name is the container's.
     Host,
@@ -51,8 +51,8 @@ pub enum ResourceDetector {
     /// | `k8s.deployment.name` | `K8S_DEPLOYMENT_NAME` |
     /// | `k8s.cluster.name` | `K8S_CLUSTER_NAME` |
     ///
-    /// Those with `OTEL_` are set by OpenTelemetry's operator. Those that other software uses too, without `K8S_` or `OTEL_`
-    /// before them, count only where `KUBERNETES_SERVICE_HOST` is set, as it is in every pod. In a manifest:
+    /// Those with `OTEL_` are set by OpenTelemetry's operator. Those that other software uses too, without `K8S_` or
+    /// `OTEL_` before them, count only where `KUBERNETES_SERVICE_HOST` is set, as it is in every pod. In a manifest:
     ///
     /// ```yaml
     /// env:
@@ -113,9 +113,10 @@ impl fmt::Display for ResourceDetector {
 }
 
 impl TelemetryBuilder {
-    /// Has these find out a part of the resource when [`install`](Self::install) is called, in place of those that were set
-    /// before. What [`Telemetry::from_env`](crate::Telemetry::from_env) gives has those of `METERKIT_RESOURCE_DETECTORS`, or
-    /// [`ResourceDetector::DEFAULT`]; [`Telemetry::builder`](crate::Telemetry::builder) has none.
+    /// Has these find out a part of the resource when [`install`](Self::install) is called, in place of those that were
+    /// set before. What [`Telemetry::from_env`](crate::Telemetry::from_env) gives has those of
+    /// `METERKIT_RESOURCE_DETECTORS`, or [`ResourceDetector::DEFAULT`];
+    /// [`Telemetry::builder`](crate::Telemetry::builder) has none.
     ///
     /// Of attributes with one key, the later in this order wins: detected ones, `OTEL_RESOURCE_ATTRIBUTES`,
     /// `OTEL_SERVICE_NAME`, [`resource_attribute`](Self::resource_attribute).

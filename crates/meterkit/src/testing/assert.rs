@@ -19,8 +19,8 @@ use super::series::Wanted;
 /// | `{ http.route = "/entities" }` | has the attribute `http.route` |
 ///
 /// A label's value is whatever a label can be: text, `bool`, an integer, an enum that derives
-/// [`LabelValue`](macro@crate::LabelValue), an `Option` of those. Values are compared as text, which is what most targets
-/// make of them.
+/// [`LabelValue`](macro@crate::LabelValue), an `Option` of those. Values are compared as text, which is what most
+/// targets make of them.
 ///
 /// | check | of | |
 /// |---|---|---|

@@ -14,9 +14,9 @@ const UPDATE: &str = "METERKIT_UPDATE_CATALOGUE";
 /// Compares a catalogue with the one in `file`, so that nobody renames a metric by accident: dashboards and alerts that
 /// use it would show nothing, and say nothing.
 ///
-/// A `file` that ends in `.json` holds [`Catalogue::to_json`], any other one [`Catalogue::to_markdown`]. A relative path
-/// begins at the package, where `cargo test` runs. With `METERKIT_UPDATE_CATALOGUE=1` in the environment the file is
-/// written instead: to begin with, and to accept a change.
+/// A `file` that ends in `.json` holds [`Catalogue::to_json`], any other one [`Catalogue::to_markdown`]. A relative
+/// path begins at the package, where `cargo test` runs. With `METERKIT_UPDATE_CATALOGUE=1` in the environment the file
+/// is written instead: to begin with, and to accept a change.
 ///
 /// ```no_run
 /// use meterkit::Registry;
@@ -32,8 +32,8 @@ const UPDATE: &str = "METERKIT_UPDATE_CATALOGUE";
 ///
 /// # Panics
 ///
-/// When they differ. The message names each metric that is gone, new or changed, and how to accept it. Also when the file
-/// cannot be read, or written.
+/// When they differ. The message names each metric that is gone, new or changed, and how to accept it. Also when the
+/// file cannot be read, or written.
 #[track_caller]
 pub fn assert_catalogue(catalogue: &Catalogue, file: impl AsRef<Path>) {
     let file = file.as_ref();

@@ -64,8 +64,8 @@ impl TestKit {
 
     /// Does what a collection does, callbacks included, and gives what every target would see.
     ///
-    /// Callbacks of [`refresh_every`](crate::CallbackBuilder::refresh_every) whose period is over by the kit's clock run
-    /// before, to their ends, with a runtime of their own; those with
+    /// Callbacks of [`refresh_every`](crate::CallbackBuilder::refresh_every) whose period is over by the kit's clock
+    /// run before, to their ends, with a runtime of their own; those with
     /// [`spawn_with`](crate::CallbackBuilder::spawn_with) are started, and not waited for. So the first collection runs
     /// them, and those after an [`advance`](Self::advance) by their period:
     ///

@@ -20,8 +20,8 @@ use crate::target::BuildError;
 
 /// Sends snapshots to Datadog's intake: counts, gauges and distributions.
 ///
-/// A payload that may have arrived, because its answer was lost, is sent again as it was, with the same times: Datadog keeps
-/// one point of a series for each second, so that it counts once.
+/// A payload that may have arrived, because its answer was lost, is sent again as it was, with the same times: Datadog
+/// keeps one point of a series for each second, so that it counts once.
 #[derive(Debug)]
 pub(crate) struct ApiTarget {
     config: DatadogConfig,
@@ -234,7 +234,8 @@ impl ApiTarget {
         Ok(())
     }
 
-    /// All of the batch was delivered or dropped. If all was dropped, that is a failure, and the next difference has it.
+    /// All of the batch was delivered or dropped. If all was dropped, that is a failure, and the next difference has
+    /// it.
     fn end(&mut self) -> Result<(), ExportError> {
         let Some(batch) = self.batch.take() else {
             return Ok(());

@@ -29,12 +29,12 @@ const PROXIES: ProxyVariables = ProxyVariables {
 impl DatadogConfig {
     /// What Datadog's variables say, and ours. Empty is unset.
     ///
-    /// The mode is that of `METERKIT_DATADOG_MODE`; else `api` when there is a `DD_API_KEY`; else `agent` when there is a
-    /// `DD_DOGSTATSD_URL` or `DD_AGENT_HOST`.
+    /// The mode is that of `METERKIT_DATADOG_MODE`; else `api` when there is a `DD_API_KEY`; else `agent` when there is
+    /// a `DD_DOGSTATSD_URL` or `DD_AGENT_HOST`.
     ///
     /// - `api` and `otlp`: `DD_API_KEY`, `DD_SITE`, `METERKIT_DATADOG_ENDPOINT`, and the variables of proxies:
-    ///   `DD_PROXY_HTTPS`, `DD_PROXY_HTTP`, `DD_PROXY_NO_PROXY`, then those that everyone reads. Without a key, `otlp` goes
-    ///   to the agent.
+    ///   `DD_PROXY_HTTPS`, `DD_PROXY_HTTP`, `DD_PROXY_NO_PROXY`, then those that everyone reads. Without a key, `otlp`
+    ///   goes to the agent.
     /// - `agent`: `DD_DOGSTATSD_URL`, else `DD_AGENT_HOST` and `DD_DOGSTATSD_PORT`.
     /// - All: `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS`, `DD_HOSTNAME`, `METERKIT_DATADOG_SCOPE_TAGS`.
     ///

@@ -62,8 +62,8 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
 
 impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabelled>> {
     /// Makes the instrument, or gives the one that exists: to register callbacks for it later, or one for several
-    /// instruments at once. What this builder was told of callbacks holds for those that are registered for this instrument
-    /// alone.
+    /// instruments at once. What this builder was told of callbacks holds for those that are registered for this
+    /// instrument alone.
     ///
     /// # Errors
     ///
@@ -140,16 +140,17 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
 }
 
 impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K, T, L>> {
-    /// How many series the instrument may have; further label sets share the overflow series, which has the sum of totals,
-    /// and the last of other values. 2000 by default; `METERKIT_CARDINALITY_LIMIT` changes the default, not what is set here.
+    /// How many series the instrument may have; further label sets share the overflow series, which has the sum of
+    /// totals, and the last of other values. 2000 by default; `METERKIT_CARDINALITY_LIMIT` changes the default, not
+    /// what is set here.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
         self.options.limit = Some(series);
         self
     }
 
     /// Makes the instrument, or gives the one that exists: to register callbacks for it later, or one for several
-    /// instruments at once. What this builder was told of callbacks holds for those that are registered for this instrument
-    /// alone.
+    /// instruments at once. What this builder was told of callbacks holds for those that are registered for this
+    /// instrument alone.
     ///
     /// # Errors
     ///

@@ -22,9 +22,10 @@ use crate::store::observed::{Draft, Observed};
 /// A callback about to be registered. From [`Observable::callback`] for one instrument, from
 /// [`Meter::callback`](crate::Meter::callback) for several.
 ///
-/// A callback runs on a thread of its own kind, never on one that serves requests or delivers metrics. It may record, make
-/// instruments, and register and unregister callbacks; it should not wait for a collection, which waits for it. When it
-/// panics, what it reports is missing from that collection; that is logged, and counted in `meterkit.callback.failures`.
+/// A callback runs on a thread of its own kind, never on one that serves requests or delivers metrics. It may record,
+/// make instruments, and register and unregister callbacks; it should not wait for a collection, which waits for it.
+/// When it panics, what it reports is missing from that collection; that is logged, and counted in
+/// `meterkit.callback.failures`.
 ///
 /// Callbacks run one after the other as long as they are quick, and beside each other where one takes long.
 ///
@@ -92,20 +93,20 @@ impl<I> CallbackBuilder<I> {
         Self { settings, ..self }
     }
 
-    /// Runs the callback at most once in this time, also when it fails; collections in between serve what it reported last.
-    /// By default it runs in every collection.
+    /// Runs the callback at most once in this time, also when it fails; collections in between serve what it reported
+    /// last. By default it runs in every collection.
     pub fn cached(mut self, ttl: Duration) -> Self {
         self.settings.cached(ttl);
         self
     }
 
-    /// How long a collection waits for the callback. 1 s by default; `METERKIT_CALLBACK_BUDGET` changes the default, not
-    /// what is set here. For a callback that is [refreshed](Self::refresh_every), nobody waits: its period is the default,
-    /// and it is reported when it takes longer.
+    /// How long a collection waits for the callback. 1 s by default; `METERKIT_CALLBACK_BUDGET` changes the default,
+    /// not what is set here. For a callback that is [refreshed](Self::refresh_every), nobody waits: its period is the
+    /// default, and it is reported when it takes longer.
     ///
     /// A callback that takes longer is reported with its instrument's name, and that collection serves its last values.
-    /// After three times in a row it runs in the background: collections begin it and serve its last values without waiting,
-    /// until it is fast again. `meterkit.callback.background` tells of it.
+    /// After three times in a row it runs in the background: collections begin it and serve its last values without
+    /// waiting, until it is fast again. `meterkit.callback.background` tells of it.
     pub fn budget(mut self, budget: Duration) -> Self {
         self.settings.budget(budget);
         self
@@ -172,9 +173,9 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
         })
     }
 
-    /// Like [`observe`](Self::observe), with a callback that can fail. The first failure in a row leaves the last value for
-    /// one more period, a further one takes it away. All are counted in `meterkit.callback.failures`, the first in a row is
-    /// logged.
+    /// Like [`observe`](Self::observe), with a callback that can fail. The first failure in a row leaves the last value
+    /// for one more period, a further one takes it away. All are counted in `meterkit.callback.failures`, the first in
+    /// a row is logged.
     pub fn observe_result<E: fmt::Display>(
         self,
         callback: impl Fn() -> Result<T, E> + Send + Sync + 'static,
@@ -241,9 +242,9 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
 }
 
 impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T, L>> {
-    /// Registers `callback`, which reports any number of series to each collection until the guard is dropped. It returns
-    /// nothing, or a `Result`: the first failure in a row leaves the last values for one more period, a further one takes
-    /// them away. All are counted in `meterkit.callback.failures`, the first in a row is logged.
+    /// Registers `callback`, which reports any number of series to each collection until the guard is dropped. It
+    /// returns nothing, or a `Result`: the first failure in a row leaves the last values for one more period, a further
+    /// one takes them away. All are counted in `meterkit.callback.failures`, the first in a row is logged.
     pub fn observe_with<R: CallbackOutput>(
         self,
         callback: impl Fn(&mut SeriesObserver<'_, K, T, L>) -> R + Send + Sync + 'static,
@@ -251,8 +252,8 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T
         self.collect(move |draft| callback(&mut SeriesObserver::new(draft)).into_outcome())
     }
 
-    /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not, and gives
-    /// the values of all series: no collection ever waits for it, each serves its last values. A shorter period
+    /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not, and
+    /// gives the values of all series: no collection ever waits for it, each serves its last values. A shorter period
     /// than 10 ms counts as 10 ms.
     ///
     /// It begins to run when the pipeline does, on a thread of its own that has the pipeline's runtime, or where
@@ -319,9 +320,9 @@ impl CallbackBuilder<Several> {
         Ok(Self::new(Arc::downgrade(&registry.inner), Several(several)))
     }
 
-    /// Registers `callback`, which reports to all the instruments at once until the guard is dropped. It returns nothing, or
-    /// a `Result`: the first failure in a row leaves the last values for one more period, a further one takes them away. All
-    /// are counted in `meterkit.callback.failures`, the first in a row is logged.
+    /// Registers `callback`, which reports to all the instruments at once until the guard is dropped. It returns
+    /// nothing, or a `Result`: the first failure in a row leaves the last values for one more period, a further one
+    /// takes them away. All are counted in `meterkit.callback.failures`, the first in a row is logged.
     pub fn observe_with<R: CallbackOutput>(
         self,
         callback: impl Fn(&mut Observer<'_>) -> R + Send + Sync + 'static,

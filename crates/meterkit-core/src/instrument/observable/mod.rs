@@ -23,10 +23,11 @@ use crate::store::observed::Observed;
 /// An instrument whose values callbacks report: an [`ObservableCounter`], [`ObservableUpDownCounter`] or
 /// [`ObservableGauge`], or a group of one of them.
 ///
-/// A callback runs once per collection, however many targets read what it reports. What it reported is there until it runs
-/// again; a series that it no longer reports is gone, and begins anew should it return. What could not be read for once is
-/// an `Err`, not a series left out: its totals go on where they were. Several callbacks may be registered for one instrument: each reports
-/// its own series, and of a series that several report, the last registered callback's value counts.
+/// A callback runs once per collection, however many targets read what it reports. What it reported is there until it
+/// runs again; a series that it no longer reports is gone, and begins anew should it return. What could not be read for
+/// once is an `Err`, not a series left out: its totals go on where they were. Several callbacks may be registered for
+/// one instrument: each reports its own series, and of a series that several report, the last registered callback's
+/// value counts.
 ///
 /// ```
 /// use meterkit::Registry;
@@ -68,14 +69,14 @@ pub enum Unlabelled {}
 /// A total that only rises, which callbacks report: always the whole total, never what was added since. One that falls
 /// has begun anew.
 ///
-/// Made by [`Meter::observable_counter`](crate::Meter::observable_counter). Follows OpenTelemetry's Metrics API, section
-/// Asynchronous Counter.
+/// Made by [`Meter::observable_counter`](crate::Meter::observable_counter). Follows OpenTelemetry's Metrics API,
+/// section Asynchronous Counter.
 pub type ObservableCounter<T = u64> = Observable<CounterKind, T>;
 
 /// A total that rises and falls, which callbacks report: always the whole total, never the change.
 ///
-/// Made by [`Meter::observable_up_down_counter`](crate::Meter::observable_up_down_counter). Follows OpenTelemetry's Metrics
-/// API, section Asynchronous UpDownCounter.
+/// Made by [`Meter::observable_up_down_counter`](crate::Meter::observable_up_down_counter). Follows OpenTelemetry's
+/// Metrics API, section Asynchronous UpDownCounter.
 pub type ObservableUpDownCounter<T = i64> = Observable<UpDownCounterKind, T>;
 
 /// A value that callbacks report.

@@ -31,8 +31,8 @@ impl<'a> Observer<'a> {
 
     /// Reports the value of an instrument without labels. Of several values, the last one counts.
     ///
-    /// One for which the callback was not registered takes none: the value is dropped, counted in `meterkit.dropped`, and
-    /// logged once.
+    /// One for which the callback was not registered takes none: the value is dropped, counted in `meterkit.dropped`,
+    /// and logged once.
     pub fn observe<K: ObservableKind<T>, T: Number>(
         &mut self,
         instrument: &Observable<K, T>,
@@ -45,8 +45,8 @@ impl<'a> Observer<'a> {
 
     /// Reports the value of one series of a labelled instrument. Of several values of one series, the last one counts.
     ///
-    /// One for which the callback was not registered takes none: the value is dropped, counted in `meterkit.dropped`, and
-    /// logged once.
+    /// One for which the callback was not registered takes none: the value is dropped, counted in `meterkit.dropped`,
+    /// and logged once.
     #[inline]
     pub fn observe_series<K: ObservableKind<T>, T: Number, L: Labels>(
         &mut self,

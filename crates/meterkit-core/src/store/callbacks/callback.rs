@@ -239,8 +239,8 @@ impl Callback {
         }
     }
 
-    /// Has metrics tell nothing of what is not there any more. Called after they were told of it, too: it may have gone in
-    /// between.
+    /// Has metrics tell nothing of what is not there any more. Called after they were told of it, too: it may have gone
+    /// in between.
     fn forget_what_is_gone(&self) {
         let is_retired = self.state().is_retired;
         if is_retired {

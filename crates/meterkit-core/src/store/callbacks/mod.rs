@@ -60,7 +60,8 @@ impl Callbacks {
         Ok(())
     }
 
-    /// The full names of the instruments whose callbacks are too slow for collections to wait for, one text per callback.
+    /// The full names of the instruments whose callbacks are too slow for collections to wait for, one text per
+    /// callback.
     pub(crate) fn in_background(&self) -> Vec<String> {
         let registered = self.registered();
         let slow = registered.iter().filter(|callback| callback.state().is_background());

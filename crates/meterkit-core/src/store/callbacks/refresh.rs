@@ -19,8 +19,8 @@ const LONGEST_PATIENCE: Duration = Duration::from_millis(50);
 const STEP: Duration = Duration::from_millis(10);
 
 impl Callbacks {
-    /// Runs each callback once and waits for what they report. Gives up on one when its budget is spent, on all when the
-    /// largest of their budgets is. `now` is what the registry's clock says.
+    /// Runs each callback once and waits for what they report. Gives up on one when its budget is spent, on all when
+    /// the largest of their budgets is. `now` is what the registry's clock says.
     ///
     /// From within a callback, it does nothing: that one would wait for itself.
     pub(crate) fn refresh(&self, now: Duration) {

@@ -1,7 +1,7 @@
 //! The threads on which callbacks run.
 //!
-//! There is one while callbacks are quick, and it leaves when nothing is asked of it for a while. One that is held up by a
-//! callback is not waited for: another one takes over.
+//! There is one while callbacks are quick, and it leaves when nothing is asked of it for a while. One that is held up
+//! by a callback is not waited for: another one takes over.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -27,8 +27,8 @@ thread_local! {
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is running a callback of an observable instrument: it must not wait for a collection, which waits
-/// for it.
+/// Whether this thread is running a callback of an observable instrument: it must not wait for a collection, which
+/// waits for it.
 pub fn in_callback() -> bool {
     IN_CALLBACK.get()
 }
@@ -75,8 +75,8 @@ struct Waiting {
 }
 
 impl Workers {
-    /// Has `jobs` run, one after the other as long as none takes long, and then those of the background. Whether there is a
-    /// thread for them.
+    /// Has `jobs` run, one after the other as long as none takes long, and then those of the background. Whether there
+    /// is a thread for them.
     pub(super) fn run(
         &self,
         jobs: impl Iterator<Item = Job>,

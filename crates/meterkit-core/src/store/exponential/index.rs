@@ -13,8 +13,8 @@ const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
 const FRACTION: u64 = (1 << FRACTION_BITS) - 1;
 const BIAS: i32 = 1023;
 
-/// The index of the bucket of a finite magnitude above zero, at [`MAX_SCALE`]: that of the bucket above whose lower bound
-/// the magnitude lies, and not above its upper one. Exact for every float.
+/// The index of the bucket of a finite magnitude above zero, at [`MAX_SCALE`]: that of the bucket above whose lower
+/// bound the magnitude lies, and not above its upper one. Exact for every float.
 #[inline]
 pub(crate) fn index_of(magnitude: f64) -> i32 {
     let bits = magnitude.to_bits();
@@ -47,8 +47,8 @@ fn within_doubling(fraction: u64) -> i32 {
     if (DOUBT..1.0 - DOUBT).contains(&rest) { index } else { exactly_within_doubling(fraction) }
 }
 
-/// The same without a logarithm. A significand is squared again and again: each square that reaches 2 is one more binary
-/// digit of its logarithm.
+/// The same without a logarithm. A significand is squared again and again: each square that reaches 2 is one more
+/// binary digit of its logarithm.
 ///
 /// With 127 digits behind the point, the error after 20 squares is below 2^-100; the power of the float that is nearest
 /// to a bound is 2^-58 away from one of 2.

@@ -33,8 +33,8 @@ use super::settings::Settings;
 use super::shared::{LabelSet, Shared};
 use crate::labels::{LabelKey, Labels};
 
-/// Closed label sets of up to this many have a place each from the start: some hundred kilobytes. Larger ones are found as
-/// open ones are.
+/// Closed label sets of up to this many have a place each from the start: some hundred kilobytes. Larger ones are found
+/// as open ones are.
 pub(crate) const MOST_PLACES: usize = 4096;
 
 pub(crate) struct SeriesGroup<H: Handle> {
@@ -338,8 +338,8 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    /// Takes a series out of every later export, until it is asked for or recorded in again. Whether it was in, or would
-    /// have been in the next.
+    /// Takes a series out of every later export, until it is asked for or recorded in again. Whether it was in, or
+    /// would have been in the next.
     fn hide(&self, member: &Member<H>) -> bool {
         // No reading sees a new value with an old start.
         let _reading = self.lock_reading();

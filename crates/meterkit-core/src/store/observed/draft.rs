@@ -73,8 +73,8 @@ impl Draft {
         }
     }
 
-    /// Reports the value of a series some of whose labels may become `other`. As in the overflow series, totals of several
-    /// such add up.
+    /// Reports the value of a series some of whose labels may become `other`. As in the overflow series, totals of
+    /// several such add up.
     fn report_capped(&mut self, labels: &impl Labels, value: Value) {
         let sheet = self.sheet.clone();
         let caps = &sheet.instrument.caps;

@@ -1,8 +1,8 @@
 //! An observable instrument: its series are what callbacks report.
 //!
-//! Each callback has a [`Sheet`] per instrument: what readers see of its last run that went well. While it runs, it writes
-//! a [`Draft`], which becomes what is seen when the run ends. So a callback that fails, hangs or goes takes nothing from
-//! others, and nobody sees half of what a run reported of an instrument.
+//! Each callback has a [`Sheet`] per instrument: what readers see of its last run that went well. While it runs, it
+//! writes a [`Draft`], which becomes what is seen when the run ends. So a callback that fails, hangs or goes takes
+//! nothing from others, and nobody sees half of what a run reported of an instrument.
 
 mod draft;
 mod index;
@@ -34,7 +34,8 @@ use crate::otel::{self, Twin};
 /// An observable instrument.
 pub struct Observed {
     pub(crate) shared: Arc<Shared>,
-    /// When the instrument was made, or when a series last went, in nanoseconds since 1970: a new one may be one that went.
+    /// When the instrument was made, or when a series last went, in nanoseconds since 1970: a new one may be one that
+    /// went.
     start: AtomicU64,
     room: Room,
     caps: Box<[Option<ValueCap>]>,
@@ -92,8 +93,8 @@ impl Observed {
         if fell { self.shared.settings.start_after(start) } else { start }
     }
 
-    /// Since when a series counts that was not there before: since the instrument was made, if the callback has not said
-    /// before that there is none, and no series has gone.
+    /// Since when a series counts that was not there before: since the instrument was made, if the callback has not
+    /// said before that there is none, and no series has gone.
     fn start_of_new(&self, shown: &Shown) -> u64 {
         shown.last_run.max(self.start.load(Relaxed))
     }

@@ -6,8 +6,8 @@ use meterkit_pipeline::VariableError;
 /// Each property of an exporter, and the variable that means the same.
 pub(super) type Properties = &'static [(&'static str, &'static str)];
 
-/// What `read` makes of the properties, given as the variables that mean the same, or all that is wrong with them. Values are
-/// not shown: one may be a secret.
+/// What `read` makes of the properties, given as the variables that mean the same, or all that is wrong with them.
+/// Values are not shown: one may be a secret.
 pub(super) fn read<T>(
     given: &Property,
     known: Properties,

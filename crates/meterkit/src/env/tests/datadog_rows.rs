@@ -1,4 +1,5 @@
-//! A row for each variable that the Datadog target reads by itself: unset, empty, valid, invalid, in capitals, in a file.
+//! A row for each variable that the Datadog target reads by itself: unset, empty, valid, invalid, in capitals, in a
+//! file.
 
 use meterkit_datadog::DatadogConfig;
 
