@@ -1,9 +1,9 @@
-//! Why a target cannot be made.
+//! Why a target, or a publisher of dashboards, cannot be made.
 
 use meterkit_http::{HeaderError, TlsError};
 use meterkit_otlp::EndpointError;
 
-/// Why a target cannot be made.
+/// Why a target, or a publisher of dashboards, cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -29,6 +29,17 @@ pub enum BuildError {
     /// A credential or the tenant cannot stand in a header.
     #[error("remote write: {0}")]
     Header(HeaderError),
+    /// Encryption for publishing dashboards cannot be set up.
+    #[error("publishing to Grafana at `{url}`: {problem}")]
+    PublishTls {
+        /// The address of Grafana.
+        url: String,
+        /// What is wrong.
+        problem: TlsError,
+    },
+    /// The service account token cannot stand in a header.
+    #[error("publishing to Grafana, GRAFANA_SERVICE_ACCOUNT_TOKEN: {0}")]
+    PublishHeader(HeaderError),
     /// The zone gives no URL.
     #[error("Grafana Cloud: {0}")]
     Endpoint(EndpointError),

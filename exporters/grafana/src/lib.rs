@@ -5,6 +5,8 @@
 //! - [`RemoteWriteTarget`] speaks Prometheus remote write 2.0 and 1.0, with a queue for outages. [`RemoteWriteConfig`]
 //!   holds its settings, [`RemoteWriteCounts`] counts what became of the values.
 //! - [`CloudOtlp`] and [`RemoteWrite`] say where to, and as whom.
+//! - [`DashboardPublisher`] puts a dashboard into Grafana, and leaves alone one that a person changed;
+//!   [`PublishConfig`] holds its settings.
 //!
 //! Nothing here reads the process environment: variables come through a function.
 //!
@@ -22,6 +24,7 @@ mod error;
 #[cfg(test)]
 mod given;
 mod grafana;
+mod publish;
 mod queue;
 mod remote_write;
 mod sender;
@@ -39,5 +42,6 @@ pub use self::config::RemoteWriteConfig;
 pub use self::counts::RemoteWriteCounts;
 pub use self::error::BuildError;
 pub use self::grafana::{GrafanaConfig, GrafanaTarget};
+pub use self::publish::{DashboardPublisher, PublishConfig, PublishError, Published};
 pub use self::remote_write::{Authentication, RemoteWrite, UrlError};
 pub use self::target::RemoteWriteTarget;

@@ -160,8 +160,8 @@ impl fmt::Debug for RemoteWrite {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("URL `{url}` {reason}")]
 pub struct UrlError {
-    url: String,
-    reason: String,
+    pub(crate) url: String,
+    pub(crate) reason: String,
 }
 
 /// No receiver listens at the root: a bare host is a path forgotten.

@@ -297,4 +297,4 @@ const HINTS: TlsHints = TlsHints {
     authorities: "set them with `RemoteWriteConfig::with_certificate_authorities`",
 };
 
-const PRODUCT: &str = concat!("meterkit-grafana/", env!("CARGO_PKG_VERSION"));
+pub(crate) const PRODUCT: &str = concat!("meterkit-grafana/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,263 @@
+//! A Grafana on this machine, as far as dashboards go: it keeps versions, checks them, and tells what it was asked.
+#![allow(dead_code, reason = "each test file needs a part of it")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// The only token that it knows.
+pub(crate) const TOKEN: &str = "glsa_hunter2";
+
+/// A version of a dashboard.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved {
+    pub(crate) model: Value,
+    pub(crate) folder: String,
+    pub(crate) message: String,
+    pub(crate) by: &'static str,
+}
+
+/// What is in it.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    /// By uid; the version of the first is 1.
+    pub(crate) dashboards: BTreeMap<String, Vec<Saved>>,
+    /// Uids and titles.
+    pub(crate) folders: Vec<(String, String)>,
+    pub(crate) is_provisioned: bool,
+    /// Versions come within an object, as of Grafana 11.6, and here the oldest first.
+    pub(crate) is_new: bool,
+}
+
+impl Store {
+    /// Someone saves this dashboard through the pages of Grafana.
+    pub(crate) fn saved_by(&mut self, by: &'static str, uid: &str, message: &str) {
+        let model = json!({"uid": uid, "title": "My own", "panels": []});
+        let saved = Saved { model, folder: String::new(), message: message.to_owned(), by };
+        self.dashboards.entry(uid.to_owned()).or_default().push(saved);
+    }
+}
+
+/// What happens before it sees to a request.
+pub(crate) enum Event {
+    /// It answers this instead.
+    Answer(u16, &'static [(&'static str, &'static str)], &'static str),
+    /// It does what it was asked, and answers this.
+    Lost(u16),
+    /// Someone else is faster.
+    Meanwhile(Box<dyn FnOnce(&mut Store) + Send>),
+    Nothing,
+}
+
+/// A running Grafana. It ends when this is dropped.
+pub(crate) struct Grafana {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    _tasks: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    store: Mutex<Store>,
+    events: Mutex<VecDeque<Event>>,
+    asked: Mutex<Vec<(String, Value)>>,
+}
+
+impl Grafana {
+    /// The events are those of the first requests.
+    pub(crate) async fn start(events: impl IntoIterator<Item = Event>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let events = Mutex::new(events.into_iter().collect());
+        let shared = Arc::new(Shared { events, ..Shared::default() });
+        let mut tasks = JoinSet::new();
+        let served = shared.clone();
+        tasks.spawn(async move {
+            // Dropped with this task, and the connections with it.
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let served = served.clone();
+                connections.spawn(async move {
+                    let service = service_fn(|request| answer(request, served.clone()));
+                    let stream = TokioIo::new(stream);
+                    // Connections that are cut end with an error.
+                    let _ = http1::Builder::new().serve_connection(stream, service).await;
+                });
+            }
+        });
+        Self { address, shared, _tasks: tasks }
+    }
+
+    /// It is served under a path, as behind a proxy.
+    pub(crate) fn url(&self) -> String {
+        format!("http://localhost:{}/grafana", self.address.port())
+    }
+
+    pub(crate) fn store<T>(&self, read: impl FnOnce(&mut Store) -> T) -> T {
+        read(&mut self.shared.store.lock().unwrap())
+    }
+
+    /// The versions of a dashboard.
+    pub(crate) fn history(&self, uid: &str) -> Vec<Saved> {
+        self.store(|store| store.dashboards.get(uid).cloned().unwrap_or_default())
+    }
+
+    pub(crate) fn next(&self, events: impl IntoIterator<Item = Event>) {
+        self.shared.events.lock().unwrap().extend(events);
+    }
+
+    /// What it was asked since the last time, as `GET /api/...`.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let asked = std::mem::take(&mut *self.shared.asked.lock().unwrap());
+        asked.into_iter().map(|(line, _)| line).collect()
+    }
+
+    /// The bodies that it was sent to `line` since the last time.
+    pub(crate) fn sent(&self, line: &str) -> Vec<Value> {
+        let asked = std::mem::take(&mut *self.shared.asked.lock().unwrap());
+        asked.into_iter().filter(|(other, _)| other == line).map(|(_, body)| body).collect()
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.expect("a body").to_bytes();
+    let body: Value = match head.method {
+        Method::POST => serde_json::from_slice(&body).expect("JSON"),
+        _ => Value::Null,
+    };
+    let path = head.uri.path_and_query().expect("a path").as_str();
+    let path = path.strip_prefix("/grafana").expect("requests under its path").to_owned();
+    shared.asked.lock().unwrap().push((format!("{} {path}", head.method), body.clone()));
+
+    let event = shared.events.lock().unwrap().pop_front();
+    let mut store = shared.store.lock().unwrap();
+    let mut lost = None;
+    match event {
+        Some(Event::Answer(status, headers, body)) => return Ok(response(status, headers, body)),
+        Some(Event::Lost(status)) => lost = Some(status),
+        Some(Event::Meanwhile(change)) => change(&mut store),
+        Some(Event::Nothing) | None => {}
+    }
+    let (status, body) = if is_known(&head.headers) {
+        route(&mut store, &head.method, &path, &body)
+    } else {
+        (401, json!({"message": "Invalid API key"}))
+    };
+    let headers = [("content-type", "application/json; charset=UTF-8")];
+    Ok(response(lost.unwrap_or(status), &headers, &body.to_string()))
+}
+
+fn is_known(headers: &HeaderMap) -> bool {
+    headers.get("authorization").is_some_and(|it| it == &format!("Bearer {TOKEN}"))
+}
+
+fn route(store: &mut Store, method: &Method, path: &str, body: &Value) -> (u16, Value) {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let parts: Vec<_> = path.split('/').skip(1).collect();
+    match (method.as_str(), &*parts) {
+        ("GET", ["api", "dashboards", "uid", uid]) => tell(store, uid),
+        ("GET", ["api", "dashboards", "uid", uid, "versions"]) => history(store, uid, query),
+        ("POST", ["api", "dashboards", "db"]) => save(store, body),
+        ("GET", ["api", "folders"]) => {
+            let json = |(uid, title): &(String, String)| json!({"uid": uid, "title": title});
+            let numbers: Vec<usize> = query
+                .split('&')
+                .map(|pair| pair.split_once('=').expect("a pair").1.parse().expect("a number"))
+                .collect();
+            let [limit, page] = numbers[..] else { panic!("`{query}`") };
+            let folders = store.folders.iter().skip(limit * (page - 1)).take(limit);
+            (200, folders.map(json).collect())
+        }
+        ("GET", ["api", "folders", uid]) => match store.folders.iter().find(|it| it.0 == *uid) {
+            Some((uid, title)) => (200, json!({"uid": uid, "title": title})),
+            None => (404, json!({"status": "not-found", "message": "folder not found"})),
+        },
+        ("POST", ["api", "folders"]) => {
+            let (uid, title) = (text(&body["uid"]), text(&body["title"]));
+            if store.folders.iter().any(|folder| folder.0 == uid) {
+                return (409, json!({"message": "a folder with the same uid already exists"}));
+            }
+            store.folders.push((uid.clone(), title));
+            (200, json!({"uid": uid}))
+        }
+        _ => (404, json!({"message": "Not found"})),
+    }
+}
+
+fn tell(store: &Store, uid: &str) -> (u16, Value) {
+    let Some((saved, version)) =
+        store.dashboards.get(uid).and_then(|it| Some((it.last()?, it.len())))
+    else {
+        return (404, json!({"message": "Dashboard not found"}));
+    };
+    let mut model = saved.model.clone();
+    model["version"] = json!(version);
+    model["id"] = json!(7);
+    let meta = json!({"folderUid": saved.folder, "provisioned": store.is_provisioned});
+    (200, json!({"dashboard": model, "meta": meta}))
+}
+
+fn history(store: &Store, uid: &str, query: &str) -> (u16, Value) {
+    let limit: usize = query.strip_prefix("limit=").expect("a limit").parse().expect("a number");
+    let versions = store.dashboards[uid].iter().enumerate().map(
+        |(at, saved)| json!({"version": at + 1, "message": saved.message, "createdBy": saved.by}),
+    );
+    let newest: Vec<_> = versions.rev().take(limit).collect();
+    if store.is_new {
+        let newest: Vec<_> = newest.into_iter().rev().collect();
+        return (200, json!({"continueToken": "", "versions": newest}));
+    }
+    (200, newest.into())
+}
+
+fn save(store: &mut Store, body: &Value) -> (u16, Value) {
+    assert_eq!(body["overwrite"], json!(false));
+    let folder = body.get("folderUid").map(text).unwrap_or_default();
+    if !folder.is_empty() && !store.folders.iter().any(|(uid, _)| *uid == folder) {
+        return (400, json!({"message": "folder not found"}));
+    }
+    let model = body["dashboard"].clone();
+    let uid = text(&model["uid"]);
+    let versions = store.dashboards.entry(uid.clone()).or_default();
+    if model.get("version").map_or(0, |it| it.as_u64().expect("a number")) != versions.len() as u64
+    {
+        let message = "The dashboard has been changed by someone else";
+        return (412, json!({"status": "version-mismatch", "message": message}));
+    }
+    versions.push(Saved { model, folder, message: text(&body["message"]), by: "sa-1-meterkit" });
+    (200, json!({"status": "success", "uid": uid, "version": versions.len()}))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}
+
+fn response(
+    status: u16,
+    headers: &[(&'static str, &'static str)],
+    body: &str,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::copy_from_slice(body.as_bytes())));
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+    for (name, value) in headers {
+        let name = HeaderName::from_static(name);
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
