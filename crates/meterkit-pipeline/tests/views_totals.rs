@@ -244,15 +244,42 @@ fn metrics_that_look_alike_stay_apart() {
 }
 
 #[test]
-fn a_total_of_floats_never_falls() {
-    let (_clock, meter, builder) = catalog();
-    let cost = meter.counter_group::<Id, f64>("cost").build().unwrap();
-    let pipeline = builder.views(without_attributes()).start().unwrap();
-    let mut last = 0.0;
-    for id in 0..300 {
-        cost.with(Id(id)).add(0.1 + id as f64 * 1e-7);
-        let now = value(&pipeline.source().snapshot_blocking(), &name("cost")).unwrap();
-        assert!(now >= last, "{now} after {last}");
-        last = now;
+fn a_foreign_callback_that_falls_has_begun_anew() {
+    let (_clock, _meter, builder) = catalog();
+    let (pipeline, seen) = start(builder, without_attributes());
+    let readings = Arc::new(AtomicU64::new(100));
+    let now = readings.clone();
+    let _rows = pipeline
+        .provider()
+        .meter("other")
+        .u64_observable_counter("rows")
+        .with_callback(move |observer| {
+            observer.observe(now.load(SeqCst), &[KeyValue::new("id", 1)]);
+            observer.observe(100, &[KeyValue::new("id", 2)]);
+        })
+        .build();
+    for reading in [100, 4, 54] {
+        readings.store(reading, SeqCst);
+        pipeline.flush_blocking(PATIENCE).unwrap();
     }
+    assert_eq!(delivered(&seen.exports(), "rows"), 254.0);
+}
+
+#[test]
+fn a_metric_that_an_older_one_joins_later_stays_the_same_one() {
+    let (clock, meter, builder) = catalog();
+    let stream = ViewStream { name: Some(name("sizes")), ..ViewStream::default() };
+    let (pipeline, seen) = start(builder, Views::new(vec![view("*.old", stream)]));
+    let old = meter.histogram_group::<Id, f64>("old").buckets([1.0]).build().unwrap();
+    let old = old.with(Id(1));
+    clock.advance(Duration::from_secs(1));
+    let sizes = meter.histogram_group::<Id, f64>("sizes").buckets([1.0]).build().unwrap();
+    let sizes = sizes.with(Id(1));
+    (0..10).for_each(|_| sizes.record(0.5));
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    (0..5).for_each(|_| old.record(0.5));
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let counts =
+        seen.exports().iter().map(|it| histogram(it, &name("sizes")).count).collect::<Vec<_>>();
+    assert_eq!(counts, [10, 5]);
 }

@@ -148,10 +148,12 @@ pub(super) trait Point: Clone {
     fn attributes(&self) -> &Attributes;
     fn start(&self) -> SystemTime;
     fn set_start(&mut self, start: SystemTime);
+    /// Whether it counts less than `earlier`, of the same series: that has begun anew.
+    fn fell_since(&self, earlier: &Self) -> bool;
     /// Adds what another point counted.
     fn add(&mut self, next: Self);
-    /// Keeps a number from being below what it was.
-    fn raise_to(&mut self, _last: &Self) {}
+    /// Keeps floats from being below what they were: they do not add up to the same in another order.
+    fn raise_to(&mut self, last: &Self);
 }
 
 /// What all kinds of points have, each under its own name in `Data`.
@@ -181,6 +183,10 @@ macro_rules! point {
 impl Point for NumberPoint {
     point!(Sum);
 
+    fn fell_since(&self, earlier: &Self) -> bool {
+        self.value.increase_since(earlier.value).is_none()
+    }
+
     fn add(&mut self, next: Self) {
         self.start = self.start.min(next.start);
         self.value = plus(self.value, next.value);
@@ -196,16 +202,42 @@ impl Point for NumberPoint {
 impl Point for HistogramPoint {
     point!(Histogram);
 
+    fn fell_since(&self, earlier: &Self) -> bool {
+        self.count < earlier.count
+            || self.buckets.iter().zip(&earlier.buckets).any(|(now, then)| now < then)
+    }
+
     fn add(&mut self, next: Self) {
         add_histogram(self, next);
+    }
+
+    fn raise_to(&mut self, last: &Self) {
+        self.sum = raised(self.sum, self.count, self.min, (last.sum, last.count));
     }
 }
 
 impl Point for ExponentialHistogramPoint {
     point!(ExponentialHistogram);
 
+    fn fell_since(&self, earlier: &Self) -> bool {
+        self.count < earlier.count || self.zero_count < earlier.zero_count
+    }
+
     fn add(&mut self, next: Self) {
         exponential::add(self, next);
+    }
+
+    fn raise_to(&mut self, last: &Self) {
+        self.sum = raised(self.sum, self.count, self.min, (last.sum, last.count));
+    }
+}
+
+/// The sum of a distribution whose last one had this sum and count. Below zero, a sum may fall.
+fn raised(sum: f64, count: u64, min: Option<f64>, (last, last_count): (f64, u64)) -> f64 {
+    match min {
+        _ if count == last_count => last,
+        Some(min) if min >= 0.0 => sum.max(last),
+        _ => sum,
     }
 }
 

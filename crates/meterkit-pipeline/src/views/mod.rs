@@ -9,7 +9,7 @@ mod settings;
 mod stream;
 mod totals;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use meterkit_core::{Descriptor, Kind, Metric, Registry, ScopeMetrics};
@@ -142,6 +142,8 @@ impl Views {
         if self.is_empty() {
             return scopes;
         }
+        let names: HashSet<&str> =
+            self.views.iter().filter_map(|view| view.stream.name.as_deref()).collect();
         for scope in &mut scopes {
             let mut outputs = Outputs::default();
             for (at, metric) in scope.metrics.iter().enumerate() {
@@ -156,7 +158,7 @@ impl Views {
                     }
                 }
             }
-            scope.metrics = outputs.into_metrics(scope, &mut totals);
+            scope.metrics = outputs.into_metrics(scope, &names, &mut totals);
         }
         if let Some((totals, now)) = totals {
             totals.forget(now);
@@ -233,10 +235,11 @@ impl Outputs {
     }
 
     /// Metrics by name. One with a new name adds its points to one that is there already, with the same descriptor and
-    /// kind.
+    /// kind. One that has a name of `names`, which views give, is a total from the start: what joins it later may be older.
     fn into_metrics(
         self,
         scope: &ScopeMetrics,
+        names: &HashSet<&str>,
         totals: &mut Option<(&mut Totals, SystemTime)>,
     ) -> Vec<Metric> {
         let Self { kept: mut outputs, renamed } = self;
@@ -252,7 +255,9 @@ impl Outputs {
         outputs.sort_by(|a, b| a.name().cmp(b.name()));
         let mut metrics: Vec<Metric> = Vec::with_capacity(outputs.len());
         let mut streams: HashMap<Stream, usize> = HashMap::new();
-        for Output { mut parts, is_total } in outputs {
+        for output in outputs {
+            let is_total = output.is_total || names.contains(output.name());
+            let mut parts = output.parts;
             let metric = match totals {
                 None if is_total => merge::join(parts),
                 None => parts.pop().map(|part| part.metric),
@@ -264,10 +269,7 @@ impl Outputs {
                         (stream, *same)
                     });
                     match place {
-                        // One of its parts may be missing today.
-                        Some(place) if is_total || totals.has(&place) => {
-                            totals.join(place, parts, *now)
-                        }
+                        Some(place) if is_total => totals.join(place, parts, *now),
                         None if is_total => merge::join(parts),
                         _ => parts.pop().map(|part| part.metric),
                     }

@@ -19,8 +19,8 @@ use super::part::Part;
 use crate::absent::MEMORY;
 use crate::stream::Stream;
 
-/// How many missing series one metric waits for, and how many totals without any: some megabytes.
-const LIMIT: usize = 10_000;
+/// How many missing series one metric waits for, and how many totals without any: some ten megabytes.
+const LIMIT: usize = 100_000;
 
 /// The totals of all metrics that are made of several series.
 #[derive(Debug, Default)]
@@ -55,6 +55,8 @@ struct Source<P> {
 struct Member<P> {
     point: P,
     seen: SystemTime,
+    /// The first collection without it: a pause between collections does not make it older.
+    missing: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -67,16 +69,11 @@ struct Total<P> {
     last: Option<P>,
     /// When it last had a series.
     live: SystemTime,
+    /// The first collection without any.
+    dormant: Option<SystemTime>,
 }
 
 impl Totals {
-    /// Whether there is a total at this place already.
-    pub(super) fn has(&self, place: &Place) -> bool {
-        self.numbers.contains_key(place)
-            || self.histograms.contains_key(place)
-            || self.exponentials.contains_key(place)
-    }
-
     /// The one metric of these parts, which are alike.
     pub(super) fn join(
         &mut self,
@@ -169,15 +166,20 @@ impl<P: Point> Of<P> {
                 gone: None,
                 last: None,
                 live: now,
+                dormant: None,
             });
             if total.last.is_none() {
                 // Its first series are those of one collection.
                 total.start = total.start.min(point.start());
             }
-            total.live = now;
+            (total.live, total.dormant) = (now, None);
             let start = point.start();
-            let before = self.sources[at].members.insert(origin, Member { point, seen: now });
-            if let Some(before) = before.filter(|before| before.point.start() != start) {
+            let member = Member { point: point.clone(), seen: now, missing: None };
+            let before = self.sources[at].members.insert(origin, member);
+            let begun_anew = |before: &Member<P>| {
+                before.point.start() != start || point.fell_since(&before.point)
+            };
+            if let Some(before) = before.filter(begun_anew) {
                 total.carry(before.point);
             }
         }
@@ -187,16 +189,19 @@ impl<P: Point> Of<P> {
     fn let_go(&mut self, now: SystemTime) {
         let dormant = self.totals.values().filter(|total| total.live != now).count();
         let is_crowded = dormant > LIMIT;
-        self.totals
-            .retain(|_, total| total.live == now || !(is_crowded || is_over(total.live, now)));
+        self.totals.retain(|_, total| {
+            let is_live = total.live == now;
+            is_live || !(is_crowded || is_over(*total.dormant.get_or_insert(now), now))
+        });
         let members = self.sources.iter().flat_map(|source| source.members.values());
         let is_crowded = members.filter(|member| member.seen != now).count() > LIMIT;
         for source in &mut self.sources {
-            source.members.retain(|_, Member { point, seen }| {
+            source.members.retain(|_, Member { point, seen, missing }| {
                 let Some(total) = self.totals.get_mut(point.attributes()) else {
                     return false;
                 };
-                let is_gone = *seen != now && (is_crowded || is_over(*seen, now));
+                let is_gone =
+                    *seen != now && (is_crowded || is_over(*missing.get_or_insert(now), now));
                 if is_gone {
                     total.carry(point.clone());
                 }
@@ -213,5 +218,107 @@ impl<P: Point> Total<P> {
             Some(gone) => gone.add(point),
             None => self.gone = Some(point),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use meterkit_core::{ScopeMetrics, Temporality, Value};
+    use opentelemetry::InstrumentationScope;
+
+    use super::*;
+
+    /// A counter with series of these labels and values, as one collection has it.
+    fn counter(series: &[(i64, u64)]) -> Part {
+        let points = series.iter().map(|(_, value)| NumberPoint {
+            attributes: Attributes::empty(),
+            start: SystemTime::UNIX_EPOCH,
+            value: Value::U64(*value),
+        });
+        let origin =
+            |(label, _): &(i64, u64)| Attributes::from_pairs([("shard".into(), (*label).into())]);
+        let descriptor = Arc::new(Descriptor {
+            name: "requests".to_owned(),
+            unit: String::new(),
+            description: String::new(),
+        });
+        let (monotonic, temporality) = (true, Temporality::Cumulative);
+        let data = Data::Sum { monotonic, temporality, points: points.collect() };
+        Part {
+            metric: Metric { descriptor: descriptor.clone(), data },
+            origins: series.iter().map(origin).collect(),
+            descriptor,
+            ordinal: 0,
+        }
+    }
+
+    fn place(part: &Part) -> Place {
+        let scope = Arc::new(InstrumentationScope::builder("catalog").build());
+        let scope = ScopeMetrics { scope, metrics: Vec::new() };
+        (Stream::of(&scope, &part.metric).expect("a rising sum"), 1)
+    }
+
+    /// The total after each collection, of which the time is in seconds.
+    fn totals(collections: &[(u64, &[(i64, u64)])]) -> Vec<f64> {
+        let mut totals = Totals::default();
+        let total = |(seconds, series): &(u64, &[(i64, u64)])| {
+            let part = counter(series);
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(*seconds);
+            let joined = totals.join(place(&part), vec![part], now).expect("a metric");
+            match joined.data {
+                Data::Sum { points, .. } => points.first().map_or(0.0, |it| it.value.as_f64()),
+                other => panic!("{other:?}"),
+            }
+        };
+        collections.iter().map(total).collect()
+    }
+
+    #[test]
+    fn a_long_pause_between_collections_makes_no_series_older() {
+        let (both, one): (&[_], &[_]) = (&[(1, 100), (2, 1000)], &[(1, 100)]);
+        assert_eq!(totals(&[(0, both), (9000, one), (9010, both)]), [1100.0; 3]);
+        // In an hour of collections without it, it is taken for gone: the next one of its name is another one.
+        let gone = totals(&[(0, both), (10, one), (5000, one), (5010, both)]);
+        assert_eq!(gone, [1100.0, 1100.0, 1100.0, 2100.0]);
+    }
+
+    #[test]
+    fn a_total_without_series_is_forgotten_after_an_hour_of_collections() {
+        let none: &[(i64, u64)] = &[];
+        let one: &[_] = &[(1, 100)];
+        assert_eq!(totals(&[(0, one), (9000, none), (9010, &[(2, 3)])]), [100.0, 0.0, 103.0]);
+        let forgotten = totals(&[(0, one), (10, none), (5000, none), (5010, &[(2, 3)])]);
+        assert_eq!(forgotten, [100.0, 0.0, 0.0, 3.0]);
+    }
+
+    #[test]
+    fn floats_that_add_up_to_less_in_another_order_do_not_fall() {
+        let parts = [0.1, 0.2, 0.3];
+        let (up, down) = (parts.iter().sum::<f64>(), parts.iter().rev().sum::<f64>());
+        assert!(down < up);
+        let attributes = Attributes::empty;
+        let start = SystemTime::UNIX_EPOCH;
+        let number = |sum| NumberPoint { attributes: attributes(), start, value: Value::F64(sum) };
+        let mut point = number(down);
+        point.raise_to(&number(up));
+        assert_eq!(point.value, Value::F64(up));
+        let histogram = |sum, count| HistogramPoint {
+            attributes: attributes(),
+            start,
+            count,
+            sum,
+            min: Some(0.1),
+            max: None,
+            buckets: [count].into(),
+        };
+        let mut point = histogram(down, 4);
+        point.raise_to(&histogram(up, 3));
+        assert_eq!(point.sum, up);
+        // With values below zero it may.
+        let mut point = HistogramPoint { min: Some(-0.1), ..histogram(down, 4) };
+        point.raise_to(&histogram(up, 3));
+        assert_eq!(point.sum, down);
     }
 }
