@@ -61,6 +61,14 @@ impl Stop {
         }
     }
 
+    /// Does `work`, unless the pipeline shuts down before it is done.
+    pub async fn before<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            _ = self.requested() => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Waits until the pipeline shuts down, but no longer than `time`; gives whether it does.
     pub async fn requested_within(&mut self, time: Duration) -> bool {
         timeout(time, self.requested()).await.is_ok()

@@ -10,6 +10,8 @@ use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns};
 use meterkit_core::{ExponentialLimits, HistogramBuckets};
 #[cfg(feature = "datadog")]
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
+#[cfg(all(feature = "dashboard", feature = "grafana"))]
+use meterkit_grafana::{DashboardPublisher, PublishConfig};
 #[cfg(feature = "grafana")]
 use meterkit_grafana::{GrafanaConfig, GrafanaTarget};
 #[cfg(feature = "otlp")]
@@ -26,6 +28,8 @@ use crate::disabled_scopes;
 use crate::env::{self, EnvError, Ignored, Settings, TargetName};
 use crate::error::InstallError;
 use crate::mixed_versions;
+#[cfg(all(feature = "dashboard", feature = "grafana"))]
+use crate::publishing;
 use crate::resource::{self, ResourceDetector};
 use crate::runtime_metrics::{Observations, RuntimeMetrics};
 use crate::telemetry::Telemetry;
@@ -56,6 +60,8 @@ pub struct TelemetryBuilder {
     pub(crate) datadog: Vec<(DatadogConfig, Option<Schedule>)>,
     #[cfg(feature = "grafana")]
     pub(crate) grafana: Vec<(GrafanaConfig, Option<Schedule>)>,
+    #[cfg(all(feature = "dashboard", feature = "grafana"))]
+    publish: Option<PublishConfig>,
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Vec<(OtlpConfig, Option<Schedule>)>,
     targets: Vec<AddTarget>,
@@ -96,6 +102,8 @@ impl TelemetryBuilder {
             datadog: Vec::new(),
             #[cfg(feature = "grafana")]
             grafana: Vec::new(),
+            #[cfg(all(feature = "dashboard", feature = "grafana"))]
+            publish: None,
             #[cfg(feature = "otlp")]
             otlp: Vec::new(),
             targets: Vec::new(),
@@ -152,6 +160,10 @@ impl TelemetryBuilder {
         builder.datadog.extend(settings.datadog.map(|config| (config, None)));
         #[cfg(feature = "grafana")]
         builder.grafana.extend(settings.grafana.map(|config| (config, None)));
+        #[cfg(all(feature = "dashboard", feature = "grafana"))]
+        {
+            builder.publish = settings.publish;
+        }
         #[cfg(feature = "config")]
         if let Some(configured) = settings.configured {
             builder = builder.configured(configured);
@@ -319,6 +331,18 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Draws a dashboard of all instruments, named after the service, and puts it into a Grafana, 15 s after the start
+    /// and again when there are more instruments. `GRAFANA_URL` and `GRAFANA_SERVICE_ACCOUNT_TOKEN` do it too, and
+    /// `GRAFANA_FOLDER` names a folder.
+    ///
+    /// One that a person has changed is left alone. A Grafana that does not answer is a warning in the log, and no
+    /// more.
+    #[cfg(all(feature = "dashboard", feature = "grafana"))]
+    pub fn publish_dashboard(mut self, config: PublishConfig) -> Self {
+        self.publish = Some(config);
+        self
+    }
+
     /// Adds a push target of your own, served by the common schedule.
     pub fn target(self, target: impl Target) -> Self {
         self.add(target, None)
@@ -373,7 +397,11 @@ impl TelemetryBuilder {
         let detected = resource::detect(&self.detectors);
         let detected: Vec<_> = detected.into_iter().filter(|(key, _)| keeps(key)).collect();
         let attributes = detected.into_iter().chain(self.resource).collect();
-        let mut pipeline = pipeline.resource(env::resource(attributes));
+        let resource = env::resource(attributes);
+        #[cfg(all(feature = "dashboard", feature = "grafana"))]
+        let service_name =
+            resource.get("service.name").map(ToString::to_string).unwrap_or_default();
+        let mut pipeline = pipeline.resource(resource);
         let naming = match self.namespace {
             Some(namespace) => {
                 let policy = self.naming.unwrap_or_default().policy();
@@ -446,6 +474,12 @@ impl TelemetryBuilder {
             let target = GrafanaTarget::new(config)?;
             let schedule = schedule.unwrap_or_else(|| schedule_of("grafana"));
             targets.push(AddTarget::new(target, Some(schedule)));
+        }
+        #[cfg(all(feature = "dashboard", feature = "grafana"))]
+        if let Some(config) = self.publish {
+            let publisher = DashboardPublisher::new(config)?;
+            let (registry, title) = (self.registry.clone(), service_name);
+            pipeline = pipeline.service(publishing::publish(registry, title, publisher));
         }
         pipeline = pipeline.views(self.views).stream_defaults(defaults);
         let mut lines = Vec::new();

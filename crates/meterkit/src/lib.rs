@@ -97,6 +97,8 @@ mod disabled_scopes;
 pub mod env;
 mod error;
 mod mixed_versions;
+#[cfg(all(feature = "dashboard", feature = "grafana"))]
+mod publishing;
 mod resource;
 mod runtime_metrics;
 mod telemetry;
@@ -132,8 +134,9 @@ pub use meterkit_datadog::{
 };
 #[cfg(feature = "grafana")]
 pub use meterkit_grafana::{
-    Authentication, BuildError as GrafanaError, CloudOtlp, GrafanaConfig, GrafanaTarget,
-    RemoteWrite, RemoteWriteConfig, RemoteWriteCounts,
+    Authentication, BuildError as GrafanaError, CloudOtlp, DashboardPublisher, GrafanaConfig,
+    GrafanaTarget, PublishConfig, PublishError, Published, RemoteWrite, RemoteWriteConfig,
+    RemoteWriteCounts, Secret,
 };
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use meterkit_pipeline::VariableError;
 
 use super::declared;
 use super::declared::any_target::{CONFIG_FILE, RESOURCE_DETECTORS};
+use super::declared::grafana::PUBLISHING;
 use super::ignored::Ignored;
 use super::secret_file;
 use super::setting::Setting;
@@ -38,12 +39,13 @@ impl Environment {
     }
 
     /// What counts beside a configuration file: what such a file has no place for. Also what does not, of the variables
-    /// that are declared.
-    pub(super) fn beside_config_file(mut self) -> (Self, Vec<Ignored>) {
+    /// that are declared and that the file does not name.
+    pub(super) fn beside_config_file(mut self, in_file: &BTreeSet<String>) -> (Self, Vec<Ignored>) {
         let counts = |name: &str| match declared::variable(name) {
             Some(known) => {
                 let is_ours = known.origin() == "meterkit" && known.target.is_none();
                 name == CONFIG_FILE.variable.name
+                    || PUBLISHING.contains(&known.name)
                     || (is_ours && name != RESOURCE_DETECTORS.variable.name)
             }
             // Told of as unknown, if it looks like one of ours.
@@ -52,7 +54,7 @@ impl Environment {
         let (kept, others) = self.variables.into_iter().partition(|(name, _)| counts(name));
         self.variables = kept;
         let others: BTreeMap<String, OsString> = others;
-        let known = others.into_keys().filter(|name| {
+        let known = others.into_keys().filter(|name| !in_file.contains(name)).filter(|name| {
             let is_it = |it: &Variable| it.name == *name || it.file_name().as_ref() == Some(name);
             declared::variables().any(is_it)
         });

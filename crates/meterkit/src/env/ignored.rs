@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Environment;
-use super::declared;
+use super::declared::{self, grafana};
 use super::select;
 use super::spelling::nearest;
 use super::variable::Variable;
@@ -25,7 +25,15 @@ pub(crate) struct Ignored {
 pub(super) fn ignored(env: &Environment) -> Vec<Ignored> {
     let ours = env.names().filter(|name| name.starts_with(PREFIX) && !ELSEWHERE.contains(name));
     let reasons = ours.filter_map(|name| Some((name, reason(name)?)));
-    reasons.map(|(name, reason)| Ignored { variable: name.to_owned().into(), reason }).collect()
+    let ours = reasons.map(|(name, reason)| Ignored { variable: name.to_owned().into(), reason });
+    let can_publish = cfg!(all(feature = "dashboard", feature = "grafana"));
+    let url = env.set_as(&grafana::URL.variable).filter(|_| !can_publish);
+    let dashboard = url.map(|variable| Ignored {
+        variable,
+        reason: "dashboards are published with the features `dashboard` and `grafana` of meterkit"
+            .to_owned(),
+    });
+    ours.chain(dashboard).collect()
 }
 
 /// Why a variable of ours has no effect, if it has none.

@@ -22,7 +22,8 @@ mod setting;
 mod spelling;
 mod variable;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
@@ -32,6 +33,8 @@ use meterkit_core::{AttributeValue, Naming, ScopePatterns};
 use meterkit_datadog::DatadogConfig;
 #[cfg(feature = "grafana")]
 use meterkit_grafana::GrafanaConfig;
+#[cfg(all(feature = "dashboard", feature = "grafana"))]
+use meterkit_grafana::PublishConfig;
 #[cfg(feature = "otlp")]
 use meterkit_otlp::OtlpConfig;
 use meterkit_pipeline::Schedule;
@@ -81,6 +84,9 @@ pub(crate) struct Settings {
     /// Where the Grafana target sends to, when it is selected.
     #[cfg(feature = "grafana")]
     pub(crate) grafana: Option<GrafanaConfig>,
+    /// The Grafana that gets a dashboard.
+    #[cfg(all(feature = "dashboard", feature = "grafana"))]
+    pub(crate) publish: Option<PublishConfig>,
     /// What a file says, in place of all but our own variables.
     #[cfg(feature = "config")]
     pub(crate) configured: Option<Configured>,
@@ -95,13 +101,16 @@ impl Settings {
     ) -> Result<Self, EnvError> {
         let variables: Vec<(OsString, OsString)> = variables.into_iter().collect();
         let env = Environment::new(variables.iter().cloned());
+        // What a file asks for does have an effect.
+        let in_file = RefCell::new(BTreeSet::new());
         #[cfg(feature = "config")]
         let configured = config_file::read(&env, |name| {
+            in_file.borrow_mut().insert(name.to_owned());
             let named = variables.iter().rev().find(|(known, _)| known == name);
             named.map(|(_, value)| value.clone())
         });
         let (env, replaced) = match env.get(&any_target::CONFIG_FILE) {
-            Some(_) => env.beside_config_file(),
+            Some(_) => env.beside_config_file(&in_file.into_inner()),
             None => (env, Vec::new()),
         };
         let default = Schedule::default();
@@ -114,6 +123,8 @@ impl Settings {
             datadog: datadog(&env, &selection),
             #[cfg(feature = "grafana")]
             grafana: grafana(&env, &selection),
+            #[cfg(all(feature = "dashboard", feature = "grafana"))]
+            publish: publish(&env),
             selection,
             runtime_metrics: env.list(&any_target::RUNTIME_METRICS).unwrap_or_default(),
             resource: resource::from_env(&env),
@@ -186,10 +197,19 @@ fn grafana(env: &Environment, selection: &Selection) -> Option<GrafanaConfig> {
     }
 }
 
-/// Of the targets that are compiled in, whether they are selected or not: a bad value is a problem in any case.
+/// The Grafana that gets a dashboard, if one is named.
+#[cfg(all(feature = "dashboard", feature = "grafana"))]
+fn publish(env: &Environment) -> Option<PublishConfig> {
+    let read = PublishConfig::from_variables(|name| env.secret_or_text(declared::variable(name)?));
+    read.unwrap_or_else(|problems| {
+        problems.into_iter().for_each(|problem| env.refuse(problem));
+        None
+    })
+}
+
+/// Of all targets, whether they are selected or not: a bad value is a problem in any case.
 fn intervals(env: &Environment) -> BTreeMap<&'static str, Duration> {
-    let served = INTERVALS.iter().filter(|(target, _)| select::missing(target).is_none());
-    served.filter_map(|(target, setting)| Some((*target, env.get(setting)?))).collect()
+    INTERVALS.iter().filter_map(|(target, setting)| Some((*target, env.get(setting)?))).collect()
 }
 
 /// All that is wrong with the environment.

@@ -5,6 +5,10 @@ use std::time::Duration;
 use crate::env::setting::{Setting, count, interval, read_by_target, text};
 use crate::env::variable::{ValueType, Variable};
 
+/// About the dashboard, which no target has.
+pub(in crate::env) const PUBLISHING: [&str; 3] =
+    ["GRAFANA_URL", "GRAFANA_SERVICE_ACCOUNT_TOKEN", "GRAFANA_FOLDER"];
+
 settings! {
     CLOUD_ZONE: String = text("GRAFANA_CLOUD_ZONE")
         .target("grafana")
@@ -54,6 +58,20 @@ settings! {
     SPOOL_DIR: String = read_by_target("METERKIT_GRAFANA_SPOOL_DIR", ValueType::Text)
         .target("grafana")
         .meaning("a directory to keep it in, so that it outlives a crash; in memory without");
+
+    URL: String = read_by_target("GRAFANA_URL", ValueType::Url)
+        .target("grafana")
+        .meaning("a Grafana to put a dashboard of all instruments into, with feature `dashboard` too");
+
+    SERVICE_ACCOUNT_TOKEN: String = text("GRAFANA_SERVICE_ACCOUNT_TOKEN")
+        .target("grafana")
+        .secret()
+        .meaning("a token that may write dashboards there");
+
+    FOLDER: String = text("GRAFANA_FOLDER")
+        .target("grafana")
+        .by_default("the folder `General`")
+        .meaning("the folder for the dashboard");
 
     INTERVAL: Duration = interval("METERKIT_GRAFANA_INTERVAL")
         .target("grafana")

@@ -99,7 +99,9 @@ const ROWS: &[Row] = &[
 
 /// Whether the target reads it by itself.
 pub(super) fn is_read_by_it(variable: &Variable) -> bool {
-    variable.target == Some("grafana") && variable.name != "METERKIT_GRAFANA_INTERVAL"
+    let is_other = declared::grafana::PUBLISHING.contains(&variable.name);
+    let is_of_target = variable.target == Some("grafana") && !is_other;
+    is_of_target && variable.name != "METERKIT_GRAFANA_INTERVAL"
 }
 
 fn read_with(variables: &[&[(&str, &str)]]) -> Result<GrafanaConfig, EnvError> {
@@ -154,6 +156,28 @@ fn invalid_values_are_told_with_variable_and_without_secrets() {
         let value_type = declared::variable(variable).expect("it is declared").value_type;
         let takes_anything = value_type == ValueType::Text;
         assert!(takes_anything || !invalid.is_empty(), "{variable}: none invalid");
+    }
+}
+
+#[test]
+#[cfg(feature = "dashboard")]
+fn a_grafana_for_the_dashboard_is_named_by_url_and_token() {
+    let url = ("GRAFANA_URL", "http://Grafana:3000");
+    let token = ("GRAFANA_SERVICE_ACCOUNT_TOKEN", "S3cret");
+    assert!(settings(&[]).publish.is_none());
+    let with_folder = settings(&[url, token, ("GRAFANA_FOLDER", "Shop")]);
+    let shown = format!("{:?}", with_folder.publish);
+    assert!(shown.contains("Shop") && !shown.contains("S3cret"), "{shown}");
+    // It selects no target.
+    assert!(!with_folder.selection.targets.contains(&TargetName::Grafana));
+    for (variables, said) in [
+        (&[url][..], "GRAFANA_SERVICE_ACCOUNT_TOKEN: is not set, but GRAFANA_URL is"),
+        (&[token], "GRAFANA_URL: is not set, but GRAFANA_SERVICE_ACCOUNT_TOKEN is"),
+        (&[token, ("GRAFANA_URL", "grafana:3000")], "GRAFANA_URL=`grafana:3000`: has no scheme"),
+        (&[url, ("GRAFANA_SERVICE_ACCOUNT_TOKEN", "S3 cret")], "GRAFANA_SERVICE_ACCOUNT_TOKEN: "),
+    ] {
+        let text = problem(variables);
+        assert!(text.starts_with(said) && !text.contains("cret\""), "{text}");
     }
 }
 

@@ -1,0 +1,163 @@
+//! The dashboard in Grafana: drawn from the catalogue while the service runs, and kept up to date there.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use meterkit_core::Registry;
+use meterkit_dashboard::Dashboard;
+use meterkit_grafana::{DashboardPublisher, PublishError, Published};
+use meterkit_pipeline::{Source, Stop};
+
+/// Instruments come when the program's parts do: after this time most of them are here. Then the dashboard is drawn
+/// again at longer and longer intervals, for those that come later.
+const FIRST: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 15_000 });
+const LONGEST: Duration = Duration::from_secs(3600);
+
+type Publishing = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Publishes the dashboard whenever the catalogue draws another one. Runs beside the targets, and harms none when it
+/// fails.
+pub(crate) fn publish(
+    registry: Registry,
+    title: String,
+    publisher: DashboardPublisher,
+) -> impl FnOnce(Source, Stop) -> Publishing + Send {
+    move |_, mut stop| {
+        Box::pin(async move {
+            let mut last = String::new();
+            let mut pause = FIRST;
+            while !stop.requested_within(pause).await {
+                pause = (pause * 2).min(LONGEST);
+                let dashboard = draw(&registry, &title);
+                if dashboard == last {
+                    continue;
+                }
+                match stop.before(publisher.publish(&dashboard)).await {
+                    Some(Ok(published)) => {
+                        tell(&title, published);
+                        last = dashboard;
+                    }
+                    Some(Err(error)) => {
+                        tracing::warn!(title, %error, "dashboard not published");
+                        if let PublishError::ChangedByAPerson { .. } = error {
+                            last = dashboard;
+                        }
+                    }
+                    None => {}
+                }
+            }
+        })
+    }
+}
+
+fn draw(registry: &Registry, title: &str) -> String {
+    let naming = registry.naming();
+    let dashboard = Dashboard::new(title).namespace(naming.namespace());
+    dashboard.of(&registry.catalogue()).with_self_metrics().to_classic_json()
+}
+
+fn tell(title: &str, published: Published) {
+    match published {
+        Published::Created => tracing::info!(title, "dashboard created in Grafana"),
+        Published::Updated => tracing::info!(title, "dashboard updated in Grafana"),
+        _ => tracing::debug!(title, "the dashboard in Grafana is up to date"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use meterkit_grafana::{PublishConfig, Secret};
+
+    use crate::{Telemetry, TelemetryBuilder};
+
+    use super::*;
+
+    /// A server to which every dashboard is new. Gives what is posted to it.
+    fn grafana() -> (String, mpsc::Receiver<String>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (posted, all) = mpsc::channel();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let mut request = Vec::new();
+                let mut chunk = [0; 65_536];
+                while !is_whole(&request) {
+                    match stream.read(&mut chunk) {
+                        Ok(0) | Err(_) => break,
+                        Ok(read) => request.extend_from_slice(&chunk[..read]),
+                    }
+                }
+                let request = String::from_utf8_lossy(&request).into_owned();
+                let is_post = request.starts_with("POST ");
+                let (status, body) = match is_post {
+                    true => ("200 OK", r#"{"status":"success","version":1,"uid":"x"}"#),
+                    false => ("404 Not Found", r#"{"message":"Dashboard not found"}"#),
+                };
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n");
+                let rest = format!("content-length: {length}\r\nconnection: close\r\n\r\n{body}");
+                let _ = stream.write_all(format!("{head}{rest}").as_bytes());
+                if is_post && posted.send(request).is_err() {
+                    return;
+                }
+            }
+        });
+        (url, all)
+    }
+
+    fn is_whole(request: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(request);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            return false;
+        };
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+        });
+        body.len() >= length.unwrap_or(0)
+    }
+
+    fn builder(url: &str) -> (Registry, TelemetryBuilder) {
+        let registry = Registry::new();
+        let config = PublishConfig::new(url, Secret::new("s3cret")).expect("a URL");
+        let builder = Telemetry::builder().registry(registry.clone()).service_name("shop");
+        (registry, builder.publish_dashboard(config))
+    }
+
+    #[test]
+    fn what_is_recorded_is_drawn_and_so_is_what_comes_later() {
+        let (url, posted) = grafana();
+        let (registry, builder) = builder(&url);
+        let meter = registry.scoped("plugin", "catalog");
+        let _early = meter.counter::<u64>("early").build().expect("a name");
+        let telemetry = builder.install().expect("it is installed");
+        let patience = Duration::from_secs(60);
+        let first = posted.recv_timeout(patience).expect("a dashboard");
+        assert!(first.contains("backstage_plugin_catalog_early_total"), "{first}");
+        assert!(first.contains("Bearer s3cret") && first.contains("shop"), "{first}");
+        let _late = meter.counter::<u64>("late").build().expect("a name");
+        loop {
+            let next = posted.recv_timeout(patience).expect("another dashboard");
+            if next.contains("backstage_plugin_catalog_late_total") {
+                break;
+            }
+        }
+        telemetry.shutdown_blocking().expect("nothing is left");
+    }
+
+    #[test]
+    fn a_grafana_that_is_not_there_harms_nobody() {
+        let (_registry, builder) = builder("http://127.0.0.1:1");
+        let telemetry = builder.install().expect("it is installed");
+        thread::sleep(Duration::from_millis(50));
+        telemetry.flush_blocking().expect("nothing to flush");
+        telemetry.shutdown_blocking().expect("nothing is left");
+    }
+}
