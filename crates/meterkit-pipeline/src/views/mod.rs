@@ -235,7 +235,8 @@ impl Outputs {
     }
 
     /// Metrics by name. One with a new name adds its points to one that is there already, with the same descriptor and
-    /// kind. One that has a name of `names`, which views give, is a total from the start: what joins it later may be older.
+    /// kind. One that has a name of `names`, which views give, is a total from the start: what joins it later may be
+    /// older.
     fn into_metrics(
         self,
         scope: &ScopeMetrics,

@@ -17,10 +17,12 @@ const PROPERTIES: Properties = &[
     // The longer name first, which begins with the other one.
     ("proxy_https", "DD_PROXY_HTTPS"),
     ("proxy_http", "DD_PROXY_HTTP"),
+    ("proxy_no_proxy", "DD_PROXY_NO_PROXY"),
     ("scope_tags", "METERKIT_DATADOG_SCOPE_TAGS"),
     ("service", "DD_SERVICE"),
     ("site", "DD_SITE"),
     ("tags", "DD_TAGS"),
+    ("version", "DD_VERSION"),
 ];
 
 /// The target's settings, or all that is wrong with them.

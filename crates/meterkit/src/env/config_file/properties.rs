@@ -58,6 +58,7 @@ fn text(property: &Property) -> Option<String> {
         PropertyValue::Null => Some(String::new()),
         PropertyValue::Bool(value) => Some(value.to_string()),
         PropertyValue::Int(value) => Some(value.to_string()),
+        PropertyValue::Float(value) => Some(value.to_string()),
         PropertyValue::Text(text) => Some(text.clone()),
         PropertyValue::List(items) => {
             let items: Option<Vec<String>> = items.iter().map(text).collect();

@@ -96,6 +96,7 @@ fn variables_that_the_file_names_are_looked_up_even_when_they_are_empty() {
     - {name: team, value: \"x${TEAM}\"}
 ";
     let settings = settings(text, &[("OTEL_SERVICE_NAME", "shop"), ("TEAM", "")]);
+    assert_eq!(settings.ignored, [], "what the file names is not in vain");
     let resource = settings.configured.expect("there is a file").resource;
     let pairs: Vec<_> = resource.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(pairs, ["service.name=shop", "zone=eu", "team=x"]);
