@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Users depend on the `meterkit` crate. This one is for those who write an exporter: implement [`Target`] to push,
-//! or take snapshots from a [`Source`] to be pulled from.
+//! or take snapshots from a [`Source`] to be pulled from. [`family`] groups metrics as Prometheus sees them.
 
 mod absent;
 mod backoff;
@@ -19,6 +19,7 @@ mod delivery;
 mod delta;
 mod endpoint;
 mod error;
+pub mod family;
 mod foreign;
 mod health;
 mod hooks;

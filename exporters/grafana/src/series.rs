@@ -10,8 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use meterkit_core::prometheus_name::FamilyType;
 use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint};
 use meterkit_pipeline::Snapshot;
+use meterkit_pipeline::family::{TARGET_INFO, group, scope_labels};
 
-use self::family::{Family, Member};
+use self::family::{Family, Member, Metrics};
 use self::labels::Labels;
 pub(crate) use self::native::{Buckets, NativeHistogram};
 
@@ -73,7 +74,11 @@ fn number(value: f64) -> f64 {
 /// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes.
 pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) {
     let target = labels::target_labels(&snapshot.resource);
-    let families = family::group(&snapshot.scopes, &target);
+    let families = group(&snapshot.scopes, |scope| {
+        let mut envelope = scope_labels(scope);
+        envelope.extend(target.iter().cloned());
+        envelope
+    });
     let time = milliseconds(snapshot.time);
     let info = labels::info_labels(&snapshot.resource, &target);
     let has_info = info.is_some();
@@ -84,7 +89,7 @@ pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) 
             time,
             start: 0,
             metadata: Metadata {
-                family: labels::TARGET_INFO,
+                family: TARGET_INFO,
                 family_type: FamilyType::Gauge,
                 help: "Target metadata",
                 unit: "",
@@ -92,24 +97,24 @@ pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) 
         });
     }
     for family in &families {
-        if has_info && family.name == labels::TARGET_INFO {
-            family.warn_of("has the name of the resource's metric: left out");
+        if has_info && family.name == TARGET_INFO {
+            family.warn("has the name of the resource's metric: left out");
         } else {
-            FamilySeries { family, time, visit: &mut *visit }.all();
+            FamilySeries { family: &Family::new(family), time, visit: &mut *visit }.all();
         }
     }
 }
 
 struct FamilySeries<'f, 'a> {
-    family: &'f Family<'a>,
+    family: &'f Family<'f, 'a>,
     time: i64,
     visit: &'f mut dyn FnMut(&Series<'_>),
 }
 
-impl<'f, 'a> FamilySeries<'f, 'a> {
+impl<'f> FamilySeries<'f, '_> {
     fn all(&mut self) {
-        let family = self.family;
-        let mut seen = family.may_repeat_series().then(HashSet::new);
+        let family = self.family.metrics;
+        let mut seen = family.may_repeat_series(labels::series_label).then(HashSet::new);
         for member in &family.members {
             match &member.metric.data {
                 Data::Gauge(points) => {
@@ -128,9 +133,10 @@ impl<'f, 'a> FamilySeries<'f, 'a> {
                     }
                 }
                 Data::Histogram { points, .. } => {
+                    let bounds = family::bounds(member);
                     for point in points {
                         if let Some(labels) = first(family, member, &point.attributes, &mut seen) {
-                            self.histogram(&labels, member, point);
+                            self.histogram(&labels, &bounds, point);
                         }
                     }
                 }
@@ -138,13 +144,13 @@ impl<'f, 'a> FamilySeries<'f, 'a> {
                     for point in points {
                         let Some(native) = NativeHistogram::of(point) else {
                             let clash = "has buckets wider than a native histogram can: left out";
-                            family::warn_once(&family.name, member.name(), clash);
+                            family.warn_of(member, clash);
                             continue;
                         };
                         if let Some(labels) = first(family, member, &point.attributes, &mut seen) {
                             let start = milliseconds(point.start);
                             let value = SeriesValue::Histogram(Box::new(native));
-                            self.series(labels, &self.family.name, None, start, value);
+                            self.series(labels, &self.family.metrics.name, None, start, value);
                         }
                     }
                 }
@@ -155,14 +161,17 @@ impl<'f, 'a> FamilySeries<'f, 'a> {
 
     fn number(&mut self, labels: Labels<'f>, start: i64, point: &NumberPoint) {
         let value = SeriesValue::Number(number(point.value.as_f64()));
-        self.series(labels, &self.family.name, None, start, value);
+        self.series(labels, &self.family.metrics.name, None, start, value);
     }
 
-    fn histogram(&mut self, labels: &Labels<'f>, member: &'f Member<'a>, point: &HistogramPoint) {
+    fn histogram<'l>(&mut self, labels: &Labels<'l>, bounds: &'l [String], point: &HistogramPoint)
+    where
+        'f: 'l,
+    {
         let (family, start) = (self.family, milliseconds(point.start));
         let count = |count: u64| SeriesValue::Number(count as f64);
         let mut below = 0_u64;
-        for (bound, in_bucket) in member.bounds.iter().zip(&point.buckets) {
+        for (bound, in_bucket) in bounds.iter().zip(&point.buckets) {
             below = below.saturating_add(*in_bucket);
             self.series(labels.clone(), &family.bucket, Some(bound), start, count(below));
         }
@@ -174,11 +183,11 @@ impl<'f, 'a> FamilySeries<'f, 'a> {
         self.series(labels.clone(), &family.count, None, start, all);
     }
 
-    fn series(
+    fn series<'l>(
         &mut self,
-        mut labels: Labels<'f>,
-        name: &'f str,
-        bound: Option<&'f str>,
+        mut labels: Labels<'l>,
+        name: &'l str,
+        bound: Option<&'l str>,
         start: i64,
         value: SeriesValue,
     ) {
@@ -193,16 +202,16 @@ impl<'f, 'a> FamilySeries<'f, 'a> {
 
 /// The labels of a series without its name, unless the family has it already.
 fn first<'f, 'a: 'f>(
-    family: &Family<'a>,
+    family: &Metrics<'a>,
     member: &'f Member<'a>,
     attributes: &'f Attributes,
     seen: &mut Option<HashSet<Labels<'f>>>,
 ) -> Option<Labels<'f>> {
-    let labels = labels::series_labels(attributes, &member.envelope);
+    let labels = labels::series_labels(attributes, &member.scope);
     let is_first = seen.as_mut().is_none_or(|seen| seen.insert(labels.clone()));
     if !is_first {
         let clash = "has a series that becomes the same as another one of that name: left out";
-        family::warn_once(&family.name, member.name(), clash);
+        family.warn_of(member, clash);
     }
     is_first.then_some(labels)
 }

@@ -7,7 +7,6 @@
 //! Not here yet: OpenMetrics, the protobuf format with native histograms, compression, TLS and authentication.
 
 mod connection;
-mod family;
 mod labels;
 mod render;
 mod scrape;

@@ -1,16 +1,19 @@
 //! A snapshot as Prometheus text, version 0.0.4.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
+use meterkit_core::prometheus_name::series_label;
 use meterkit_core::{Data, NumberPoint};
 use meterkit_pipeline::Snapshot;
+use meterkit_pipeline::family::{self, TARGET_INFO};
 
-use crate::family::{self, Family, Member};
-use crate::labels::series_labels;
+use crate::labels::{scope_labels, series_labels};
 use crate::text;
 
-/// The metric that carries the resource.
-const TARGET_INFO: &str = "target_info";
+/// The labels of a scope are written once for all its metrics.
+type Family<'a> = family::Family<'a, Rc<str>>;
+type Member<'a> = family::Member<'a, Rc<str>>;
 
 /// Writes `snapshot` in Prometheus' text format 0.0.4.
 ///
@@ -41,9 +44,9 @@ pub fn render(snapshot: &Snapshot) -> String {
     let mut out = String::with_capacity(snapshot.len() * 128);
     target_info(&mut out, snapshot);
     let mut page = Page { out, labels: String::new() };
-    for family in family::group(&snapshot.scopes) {
+    for family in family::group(&snapshot.scopes, |scope| scope_labels(scope).into()) {
         if family.name == TARGET_INFO && !snapshot.resource.is_empty() {
-            family.warn_of("has the name of the resource's metric: left out");
+            family.warn("has the name of the resource's metric: left out");
         } else {
             page.family(&family);
         }
@@ -70,7 +73,7 @@ struct Page {
 impl Page {
     fn family(&mut self, family: &Family<'_>) {
         text::head(&mut self.out, &family.name, family.family_type.as_str(), family.help);
-        let mut written = family.may_repeat_series().then(HashSet::new);
+        let mut written = family.may_repeat_series(series_label).then(HashSet::new);
         for member in &family.members {
             match &member.metric.data {
                 Data::Gauge(points) | Data::Sum { points, .. } => {
@@ -123,7 +126,7 @@ impl Page {
         let is_first = written.as_mut().is_none_or(|written| written.insert(self.labels.clone()));
         if !is_first {
             let clash = "has a series that becomes the same as another one of that name: left out";
-            family::warn_once(&family.name, member.name(), clash);
+            family.warn_of(member, clash);
         }
         is_first
     }

@@ -1,17 +1,12 @@
-//! Labels of series, scopes and the resource.
+//! Labels of series and the resource.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::mem::{Discriminant, discriminant};
 
 use meterkit_core::{AttributeValue, Attributes, prometheus_name};
-use opentelemetry::InstrumentationScope;
+use meterkit_pipeline::family::{TARGET_INFO, joined};
 
 /// Names and values. Those of a series are ordered by name.
 pub(crate) type Labels<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
-
-/// The metric that carries the resource.
-pub(crate) const TARGET_INFO: &str = "target_info";
 
 const SERVICE_NAME: &str = "service.name";
 const SERVICE_NAMESPACE: &str = "service.namespace";
@@ -48,27 +43,6 @@ pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> 
     Some(labels)
 }
 
-/// `otel_scope_name`, version, schema URL and attributes of a scope. Empty ones are left out: to Prometheus an empty
-/// label is none.
-pub(crate) fn scope_labels(scope: &InstrumentationScope) -> Labels<'_> {
-    let fixed = [
-        ("otel_scope_name", scope.name()),
-        ("otel_scope_schema_url", scope.schema_url().unwrap_or_default()),
-        ("otel_scope_version", scope.version().unwrap_or_default()),
-    ];
-    let mut attributes = BTreeMap::new();
-    for attribute in scope.attributes() {
-        let label = format!("otel_scope_{}", prometheus_name::label(attribute.key.as_str()));
-        let value = AttributeValue::from(&attribute.value).to_string();
-        // An attribute called `name`, `version` or `schema_url` would stand for another thing.
-        if fixed.iter().all(|(taken, _)| *taken != label) {
-            join(&mut attributes, Cow::Owned(label), Cow::Owned(value));
-        }
-    }
-    let fixed = fixed.map(|(label, value)| (Cow::Borrowed(label), Cow::Borrowed(value)));
-    fixed.into_iter().chain(attributes).filter(|(_, value)| !value.is_empty()).collect()
-}
-
 /// The labels of a series with those of its `envelope`, ordered by name.
 pub(crate) fn series_labels<'a>(attributes: &'a Attributes, envelope: &Labels<'a>) -> Labels<'a> {
     let mut labels = named(attributes.iter());
@@ -94,41 +68,14 @@ fn named<'a>(attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)>) ->
     if pairs.iter().all(|(label, _)| matches!(label, Cow::Borrowed(_))) {
         return pairs;
     }
-    let mut labels = BTreeMap::new();
-    for (label, value) in pairs {
-        join(&mut labels, label, value);
-    }
-    labels.into_iter().collect()
+    joined(pairs.into_iter()).into_iter().collect()
 }
 
-/// Whether two of these different sets could become the same labels: keys that become equal, values that differ in
-/// type alone, or an empty value where another set has none.
-pub(crate) fn may_become_equal<'a>(series: impl Iterator<Item = &'a Attributes>) -> bool {
-    let mut known: Vec<(&str, Cow<'_, str>, Discriminant<AttributeValue>)> = Vec::new();
-    for (key, value) in series.flat_map(Attributes::iter) {
-        let value_type = discriminant(value);
-        match known.iter().find(|(known, ..)| *known == key) {
-            _ if text(value).is_empty() => return true,
-            Some((.., known)) if *known != value_type => return true,
-            Some(_) => {}
-            None => {
-                let label = series_label(key);
-                if known.iter().any(|(_, known, _)| *known == label) {
-                    return true;
-                }
-                known.push((key, label, value_type));
-            }
-        }
-    }
-    false
-}
-
-/// The label's name for an attribute key of a series. Names that are taken, by buckets, by the scope, by the target or
-/// by Prometheus itself, get a prefix, as a scrape would give it to them.
-fn series_label(key: &str) -> Cow<'_, str> {
-    let label = prometheus_name::label(key);
-    let is_taken = ["otel_scope_", "__"].iter().any(|prefix| label.starts_with(prefix))
-        || ["instance", "job", "le", "quantile"].contains(&&*label);
+/// The label's name for an attribute key of a series. Names that are taken by the target get a prefix too, as a scrape
+/// would give it to them.
+pub(crate) fn series_label(key: &str) -> Cow<'_, str> {
+    let label = prometheus_name::series_label(key);
+    let is_taken = ["instance", "job"].contains(&&*label);
     if is_taken { Cow::Owned(format!("exported_{label}")) } else { label }
 }
 
@@ -137,22 +84,5 @@ fn text(value: &AttributeValue) -> Cow<'_, str> {
         AttributeValue::Str(value) => Cow::Borrowed(value),
         AttributeValue::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
         other => Cow::Owned(other.to_string()),
-    }
-}
-
-fn join<'a>(
-    labels: &mut BTreeMap<Cow<'a, str>, Cow<'a, str>>,
-    label: Cow<'a, str>,
-    value: Cow<'a, str>,
-) {
-    match labels.get_mut(&label) {
-        None => {
-            labels.insert(label, value);
-        }
-        Some(joined) => {
-            let joined = joined.to_mut();
-            joined.push(';');
-            joined.push_str(&value);
-        }
     }
 }
