@@ -75,7 +75,7 @@ fn common_tags() -> Vec<String> {
     ["env:prod", "service:shop", "version:1.2.3"].map(str::to_owned).to_vec()
 }
 
-fn labels(n: usize) -> Attributes {
+pub(crate) fn labels(n: usize) -> Attributes {
     let methods = ["GET", "POST", "PUT", "DELETE"];
     let routes = ["/catalog/entities", "/catalog/locations", "/search/query", "/techdocs/sync"];
     Attributes::from_pairs([
@@ -85,7 +85,7 @@ fn labels(n: usize) -> Attributes {
     ])
 }
 
-fn descriptor(name: &str, unit: &str) -> Arc<Descriptor> {
+pub(crate) fn descriptor(name: &str, unit: &str) -> Arc<Descriptor> {
     let (name, unit) = (name.to_owned(), unit.to_owned());
     Arc::new(Descriptor { name, unit, description: String::new() })
 }

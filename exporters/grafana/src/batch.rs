@@ -1,7 +1,12 @@
 //! Requests as they wait to be sent.
 
-use bytes::Bytes;
+use std::io;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use meterkit_pipeline::Snapshot;
+
+use crate::departed;
 use crate::series::{Series, SeriesValue};
 use crate::wire::messages;
 use crate::wire::{Encoder, Version};
@@ -150,6 +155,15 @@ impl Writing {
         let body = snap::raw::Encoder::new().compress_vec(&plain)?.into();
         Ok(Batch { id: 0, time, version, body, size: plain.len(), samples, histograms })
     }
+}
+
+/// The request in 2.0 for a snapshot that is the first one, all of it in one, written and compressed: for benchmarks.
+#[doc(hidden)]
+pub fn written(snapshot: &Arc<Snapshot>) -> io::Result<Vec<Bytes>> {
+    let limits = Limits { series: usize::MAX, bytes: usize::MAX };
+    let written = departed::write(snapshot.clone(), None, Version::V2, limits);
+    let (batches, _) = written.map_err(io::Error::other)?;
+    Ok(batches.into_iter().map(|batch| batch.body).collect())
 }
 
 #[cfg(test)]

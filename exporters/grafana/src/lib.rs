@@ -37,6 +37,8 @@ mod wire;
 pub use meterkit_http::{HeaderError, Proxies, Secret, TlsError};
 pub use meterkit_pipeline::VariableError;
 
+#[doc(hidden)]
+pub use self::batch::written;
 pub use self::cloud::CloudOtlp;
 pub use self::config::RemoteWriteConfig;
 pub use self::counts::RemoteWriteCounts;

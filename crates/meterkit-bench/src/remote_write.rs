@@ -1,0 +1,377 @@
+//! Requests of Prometheus remote write 2.0: ours, the same through messages of `prost`, and snappy alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use meterkit_core::prometheus_name::{self, FamilyType};
+use meterkit_core::{
+    Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
+    Metric, NumberPoint, ScopeMetrics, Temporality, Value,
+};
+use meterkit_grafana::written;
+use meterkit_pipeline::Snapshot;
+use opentelemetry::InstrumentationScope;
+use prost::Message;
+
+use crate::datadog::{descriptor, labels};
+use crate::labels::BOUNDS;
+
+/// Counters of one request.
+pub const COUNTERS: usize = 10_000;
+
+/// Histograms of one request.
+pub const HISTOGRAMS: usize = 1_000;
+
+/// A snapshot of totals with so many counters.
+pub fn counters(counters: usize) -> Arc<Snapshot> {
+    let value = |n: usize| Value::U64(n as u64 * 7 % 1000 + 1);
+    let point =
+        |n| NumberPoint { attributes: labels(n), start: UNIX_EPOCH + START, value: value(n) };
+    let points = (0..counters).map(point).collect();
+    let data = Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points };
+    snapshot(descriptor("http.server.requests", "{request}"), data)
+}
+
+/// A snapshot of totals with so many histograms of eleven bounds: fourteen series for each.
+pub fn histograms(histograms: usize) -> Arc<Snapshot> {
+    let point = |n: usize| {
+        let buckets: Vec<u64> = (0..=BOUNDS.len() as u64).map(|at| at * 7 + n as u64 % 5).collect();
+        HistogramPoint {
+            attributes: labels(n),
+            start: UNIX_EPOCH + START,
+            count: buckets.iter().sum(),
+            sum: n as f64 * 0.37 + 1.5,
+            min: None,
+            max: None,
+            buckets: buckets.into(),
+        }
+    };
+    let points = (0..histograms).map(point).collect();
+    let (temporality, bounds) = (Temporality::Cumulative, BOUNDS.into());
+    snapshot(
+        descriptor("http.server.duration", "s"),
+        Data::Histogram { temporality, bounds, points },
+    )
+}
+
+/// A snapshot of totals with so many exponential histograms: one native histogram for each.
+pub fn native_histograms(histograms: usize) -> Arc<Snapshot> {
+    // A hundred buckets without a gap, so that both sides write the same bytes.
+    let counts: Vec<u64> = (0..100).map(|at| at * 7 % 30 + 1).collect();
+    let count = counts.iter().sum();
+    let point = |n: usize| ExponentialHistogramPoint {
+        attributes: labels(n),
+        start: UNIX_EPOCH + START,
+        count,
+        sum: n as f64 * 0.37 + 1.5,
+        min: None,
+        max: None,
+        scale: 3,
+        zero_count: 0,
+        zero_threshold: 0.0,
+        positive: ExponentialBuckets { offset: -80, counts: counts.clone() },
+        negative: ExponentialBuckets::default(),
+    };
+    let points = (0..histograms).map(point).collect();
+    let data = Data::ExponentialHistogram { temporality: Temporality::Cumulative, points };
+    snapshot(descriptor("http.server.duration", "s"), data)
+}
+
+/// Ours: the request as it is sent.
+pub fn ours(snapshot: &Arc<Snapshot>) -> Vec<u8> {
+    let mut requests = written(snapshot).expect("it is all in memory");
+    let request = requests.pop().expect("there are series");
+    assert!(requests.is_empty(), "all series are in one request");
+    request.into()
+}
+
+/// The same request, built as messages first.
+pub fn theirs(snapshot: &Arc<Snapshot>) -> Vec<u8> {
+    compressed(&Request::of(snapshot).encode_to_vec())
+}
+
+/// Snappy alone: what no encoder can take less than.
+pub fn compressed(plain: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(plain).expect("it is all in memory")
+}
+
+/// A request before compression.
+pub fn plain(request: &[u8]) -> Vec<u8> {
+    snap::raw::Decoder::new().decompress_vec(request).expect("it was compressed")
+}
+
+/// How many series a request has, before compression.
+pub fn series(plain: &[u8]) -> usize {
+    Request::decode(plain).expect("it was encoded").timeseries.len()
+}
+
+const START: Duration = Duration::from_secs(60);
+const NOW: Duration = Duration::from_secs(120);
+
+fn snapshot(descriptor: Arc<Descriptor>, data: Data) -> Arc<Snapshot> {
+    let resource = [("service.name", "shop"), ("service.instance.id", "web-1")];
+    let scope = Arc::new(InstrumentationScope::builder("bench").build());
+    Arc::new(Snapshot {
+        resource: Attributes::from_pairs(resource.map(|(key, value)| (key.into(), value.into()))),
+        time: UNIX_EPOCH + NOW,
+        scopes: vec![ScopeMetrics { scope, metrics: vec![Metric { descriptor, data }] }],
+    })
+}
+
+/// `io.prometheus.write.v2.Request`
+#[derive(Clone, PartialEq, Message)]
+struct Request {
+    #[prost(string, repeated, tag = "4")]
+    symbols: Vec<String>,
+    #[prost(message, repeated, tag = "5")]
+    timeseries: Vec<TimeSeries>,
+}
+
+/// `io.prometheus.write.v2.TimeSeries`
+#[derive(Clone, PartialEq, Message)]
+struct TimeSeries {
+    #[prost(uint32, repeated, tag = "1")]
+    labels_refs: Vec<u32>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<Sample>,
+    #[prost(message, repeated, tag = "3")]
+    histograms: Vec<Histogram>,
+    #[prost(message, optional, tag = "5")]
+    metadata: Option<Metadata>,
+}
+
+/// `io.prometheus.write.v2.Metadata`
+#[derive(Clone, PartialEq, Message)]
+struct Metadata {
+    #[prost(int32, tag = "1")]
+    metric_type: i32,
+    #[prost(uint32, tag = "3")]
+    help_ref: u32,
+    #[prost(uint32, tag = "4")]
+    unit_ref: u32,
+}
+
+/// `io.prometheus.write.v2.Sample`
+#[derive(Clone, PartialEq, Message)]
+struct Sample {
+    #[prost(double, tag = "1")]
+    value: f64,
+    #[prost(int64, tag = "2")]
+    timestamp: i64,
+    #[prost(int64, tag = "3")]
+    start_timestamp: i64,
+}
+
+/// `io.prometheus.write.v2.Histogram`, without what no side writes.
+#[derive(Clone, PartialEq, Message)]
+struct Histogram {
+    // One of two fields, as is the count of zeros: there, whatever its value.
+    #[prost(uint64, optional, tag = "1")]
+    count: Option<u64>,
+    #[prost(double, tag = "3")]
+    sum: f64,
+    #[prost(sint32, tag = "4")]
+    schema: i32,
+    #[prost(double, tag = "5")]
+    zero_threshold: f64,
+    #[prost(uint64, optional, tag = "6")]
+    zero_count: Option<u64>,
+    #[prost(message, repeated, tag = "11")]
+    positive_spans: Vec<BucketSpan>,
+    #[prost(sint64, repeated, tag = "12")]
+    positive_deltas: Vec<i64>,
+    #[prost(int64, tag = "15")]
+    timestamp: i64,
+    #[prost(int64, tag = "17")]
+    start_timestamp: i64,
+}
+
+/// `io.prometheus.write.v2.BucketSpan`
+#[derive(Clone, Copy, PartialEq, Message)]
+struct BucketSpan {
+    #[prost(sint32, tag = "1")]
+    offset: i32,
+    #[prost(uint32, tag = "2")]
+    length: u32,
+}
+
+impl Request {
+    fn of(snapshot: &Snapshot) -> Self {
+        let time = milliseconds(snapshot.time);
+        let target = [("service.name", "job"), ("service.instance.id", "instance")];
+        let target = target.map(|(key, label)| {
+            let value = snapshot.resource.get(key).expect("the resource has it");
+            (label.to_owned(), value.to_string())
+        });
+        let mut building =
+            Building { time, symbols: Symbols::default(), series: Vec::new(), metadata: None };
+        for scope in &snapshot.scopes {
+            let mut envelope = target.to_vec();
+            envelope.push(("otel_scope_name".to_owned(), scope.scope.name().to_owned()));
+            for metric in &scope.metrics {
+                building.metric(metric, &envelope);
+            }
+        }
+        Self { symbols: building.symbols.all, timeseries: building.series }
+    }
+}
+
+/// A request of which some series are there.
+struct Building {
+    time: i64,
+    symbols: Symbols,
+    series: Vec<TimeSeries>,
+    metadata: Option<(FamilyType, String, String)>,
+}
+
+type Pairs = Vec<(String, String)>;
+
+impl Building {
+    fn metric(&mut self, metric: &Metric, envelope: &Pairs) {
+        let family_type = FamilyType::of(&metric.data);
+        let name = prometheus_name::family(&metric.descriptor, family_type);
+        let unit = prometheus_name::unit(&metric.descriptor.unit, family_type);
+        self.metadata = Some((family_type, metric.descriptor.description.clone(), unit));
+        match &metric.data {
+            Data::Sum { points, .. } => {
+                for point in points {
+                    let labels = pairs(&point.attributes, envelope);
+                    self.sample(labels, &name, point.start, point.value.as_f64());
+                }
+            }
+            Data::Histogram { points, bounds, .. } => {
+                for point in points {
+                    self.buckets(&pairs(&point.attributes, envelope), &name, bounds, point);
+                }
+            }
+            Data::ExponentialHistogram { points, .. } => {
+                for point in points {
+                    let labels = pairs(&point.attributes, envelope);
+                    let histogram = Histogram::of(point, self.time);
+                    self.series(labels, &name, Vec::new(), vec![histogram]);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn buckets(&mut self, labels: &Pairs, name: &str, bounds: &[f64], point: &HistogramPoint) {
+        let mut below = 0;
+        let bucket = format!("{name}_bucket");
+        for (bound, count) in bounds.iter().zip(&point.buckets) {
+            below += count;
+            let mut labels = labels.clone();
+            labels.push(("le".to_owned(), bound.to_string()));
+            self.sample(labels, &bucket, point.start, below as f64);
+        }
+        let mut last = labels.clone();
+        last.push(("le".to_owned(), "+Inf".to_owned()));
+        self.sample(last, &bucket, point.start, point.count as f64);
+        self.sample(labels.clone(), &format!("{name}_sum"), point.start, point.sum);
+        self.sample(labels.clone(), &format!("{name}_count"), point.start, point.count as f64);
+    }
+
+    fn sample(&mut self, labels: Pairs, name: &str, start: SystemTime, value: f64) {
+        let (timestamp, start_timestamp) = (self.time, milliseconds(start));
+        self.series(labels, name, vec![Sample { value, timestamp, start_timestamp }], Vec::new());
+    }
+
+    fn series(
+        &mut self,
+        mut labels: Pairs,
+        name: &str,
+        samples: Vec<Sample>,
+        histograms: Vec<Histogram>,
+    ) {
+        labels.push(("__name__".to_owned(), name.to_owned()));
+        labels.sort();
+        let references = labels.iter().flat_map(|(name, value)| [name, value]);
+        let labels_refs = references.map(|text| self.symbols.reference(text)).collect();
+        let metadata = self.metadata.as_ref().map(|(family_type, help, unit)| Metadata {
+            metric_type: match family_type {
+                FamilyType::Counter => 1,
+                FamilyType::Histogram => 3,
+                _ => 2,
+            },
+            help_ref: self.symbols.reference(help),
+            unit_ref: self.symbols.reference(unit),
+        });
+        self.series.push(TimeSeries { labels_refs, samples, histograms, metadata });
+    }
+}
+
+impl Histogram {
+    /// With the buckets in one run: those of the benchmark have no gap, and no values below zero.
+    fn of(point: &ExponentialHistogramPoint, timestamp: i64) -> Self {
+        let counts = &point.positive.counts;
+        let before = std::iter::once(&0).chain(counts);
+        let deltas =
+            counts.iter().zip(before).map(|(count, before)| *count as i64 - *before as i64);
+        Self {
+            count: Some(point.count),
+            sum: point.sum,
+            schema: point.scale,
+            zero_threshold: point.zero_threshold,
+            zero_count: Some(point.zero_count),
+            positive_spans: vec![BucketSpan {
+                offset: point.positive.offset + 1,
+                length: counts.len() as u32,
+            }],
+            positive_deltas: deltas.collect(),
+            timestamp,
+            start_timestamp: milliseconds(point.start),
+        }
+    }
+}
+
+/// The texts of a request, each once; the first one is empty.
+struct Symbols {
+    all: Vec<String>,
+    known: HashMap<String, u32>,
+}
+
+impl Default for Symbols {
+    fn default() -> Self {
+        Self { all: vec![String::new()], known: HashMap::from([(String::new(), 0)]) }
+    }
+}
+
+impl Symbols {
+    fn reference(&mut self, text: &str) -> u32 {
+        if let Some(reference) = self.known.get(text) {
+            return *reference;
+        }
+        let reference = self.all.len() as u32;
+        self.all.push(text.to_owned());
+        self.known.insert(text.to_owned(), reference);
+        reference
+    }
+}
+
+fn pairs(attributes: &Attributes, envelope: &Pairs) -> Pairs {
+    let own = |(key, value): (&str, &meterkit_core::AttributeValue)| {
+        (prometheus_name::series_label(key).into_owned(), value.to_string())
+    };
+    attributes.iter().map(own).chain(envelope.iter().cloned()).collect()
+}
+
+fn milliseconds(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_write_the_same_request() {
+        for (snapshot, expected) in
+            [(counters(20), 20), (histograms(20), 280), (native_histograms(20), 20)]
+        {
+            let (ours, theirs) = (plain(&ours(&snapshot)), plain(&theirs(&snapshot)));
+            assert_eq!(series(&ours), expected);
+            assert!(ours == theirs, "{expected} series");
+        }
+    }
+}
