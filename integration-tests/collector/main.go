@@ -1,4 +1,5 @@
-// An OpenTelemetry Collector with the receiver for OTLP, and an exporter that writes what it is given to a file.
+// An OpenTelemetry Collector with the receiver for OTLP, an exporter that writes what it is given to a file, and what the
+// gateway of examples/deploy is made of, so that its configuration can be validated.
 //
 // `integration-tests/peers meterkit-otelcol` builds it from Debian's packages.
 package main
@@ -10,11 +11,16 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/provider/envprovider"
+	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/otlphttpexporter"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/memorylimiterprocessor"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
@@ -34,7 +40,9 @@ func main() {
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
 			ResolverSettings: confmap.ResolverSettings{
 				DefaultScheme:     "yaml",
-				ProviderFactories: []confmap.ProviderFactory{yamlprovider.NewFactory()},
+				ProviderFactories: []confmap.ProviderFactory{
+					yamlprovider.NewFactory(), fileprovider.NewFactory(), envprovider.NewFactory(),
+				},
 			},
 		},
 	}
@@ -44,11 +52,13 @@ func main() {
 }
 
 func factories() (otelcol.Factories, error) {
-	otlp, file := otlpreceiver.NewFactory(), newFileExporter()
+	otlp, file, otlpHTTP := otlpreceiver.NewFactory(), newFileExporter(), otlphttpexporter.NewFactory()
+	memory := memorylimiterprocessor.NewFactory()
 	return otelcol.Factories{
-		Receivers: map[component.Type]receiver.Factory{otlp.Type(): otlp},
-		Exporters: map[component.Type]exporter.Factory{file.Type(): file},
-		Telemetry: otelconftelemetry.NewFactory(),
+		Receivers:  map[component.Type]receiver.Factory{otlp.Type(): otlp},
+		Processors: map[component.Type]processor.Factory{memory.Type(): memory},
+		Exporters:  map[component.Type]exporter.Factory{file.Type(): file, otlpHTTP.Type(): otlpHTTP},
+		Telemetry:  otelconftelemetry.NewFactory(),
 	}, nil
 }
 

@@ -12,3 +12,4 @@ pub mod program;
 pub mod prometheus;
 pub mod prometheus_receiver;
 pub mod victoria_metrics;
+pub mod yaml;

@@ -1,0 +1,68 @@
+//! The dashboard, the rules and the provisioning in `examples/deploy` are what this service's catalogue makes of them.
+//!
+//! `METERKIT_UPDATE_DEPLOY=1 cargo test -p catalog-service --test deploy_files` writes them anew.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use meterkit::dashboard::{Dashboard, Provisioning, Rules};
+
+const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
+
+/// The folders that have generated files, and nothing else.
+const FOLDERS: [&str; 3] = ["grafana/mimir", "grafana/provisioning", "prometheus/rules"];
+
+/// All files, by their paths within `examples/deploy`.
+fn generated() -> BTreeMap<PathBuf, String> {
+    let catalogue = catalog_service::catalogue().expect("its metrics can be made");
+    let dashboard = Dashboard::new("catalog-service").of(&catalogue).with_self_metrics();
+    let prometheus = Provisioning::new("http://prometheus:9090").dashboard(&dashboard).files();
+    // Dashboards are those of Prometheus: only the data source differs.
+    let mut mimir = Provisioning::new("http://mimir:9009/prometheus").files();
+    mimir.retain(|(path, _)| path.starts_with("datasources/"));
+    let rules = Rules::of(&catalogue).job("catalog-service").files();
+    let folders = FOLDERS.into_iter().zip([mimir, prometheus, rules]);
+    folders
+        .flat_map(|(folder, files)| {
+            files.into_iter().map(move |(path, text)| (Path::new(folder).join(path), text))
+        })
+        .collect()
+}
+
+/// The files below a folder, by their paths within `examples/deploy`.
+fn present(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(Path::new(DEPLOY).join(folder)).into_iter().flatten();
+    entries
+        .flat_map(|entry| {
+            let path = folder.join(entry.expect("the folder can be read").file_name());
+            if Path::new(DEPLOY).join(&path).is_dir() { present(&path) } else { vec![path] }
+        })
+        .collect()
+}
+
+#[test]
+fn the_generated_files_are_up_to_date() {
+    let generated = generated();
+    let update = std::env::var("METERKIT_UPDATE_DEPLOY").is_ok_and(|value| value == "1");
+    let mut wrong = Vec::new();
+    for (path, text) in &generated {
+        let file = Path::new(DEPLOY).join(path);
+        if fs::read_to_string(&file).is_ok_and(|present| present == *text) {
+            continue;
+        }
+        if update {
+            fs::create_dir_all(file.parent().expect("it is in a folder")).expect("it can be made");
+            fs::write(&file, text).expect("the file can be written");
+        } else {
+            wrong.push(path.clone());
+        }
+    }
+    let left_over = FOLDERS.into_iter().flat_map(|folder| present(Path::new(folder)));
+    wrong.extend(left_over.filter(|path| !generated.contains_key(path)));
+    assert!(
+        wrong.is_empty(),
+        "not what the catalogue makes of them, or made by nothing: {wrong:?}; \
+         METERKIT_UPDATE_DEPLOY=1 writes what is out of date, and what nothing makes is to be deleted"
+    );
+}
