@@ -15,7 +15,7 @@ pub mod scaffolder;
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -40,14 +40,27 @@ const BODY_LIMIT: usize = 16 * 1024;
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where the service listens and where it keeps its data.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Config {
-    /// The port on 127.0.0.1; 0 takes a free one, which [`Running::address`] tells.
+    /// The address to listen on; 127.0.0.1 by default, which other machines do not reach.
+    pub host: IpAddr,
+    /// The port; 0, the default, takes a free one, which [`Running::address`] tells.
     pub port: u16,
     /// The database file; without one, a temporary file that goes when the service stops.
     pub database: Option<PathBuf>,
     /// Where the metrics of all parts are kept; one of its own by default.
     pub registry: Registry,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            database: None,
+            registry: Registry::default(),
+        }
+    }
 }
 
 /// The service; see [`Service::start`].
@@ -57,7 +70,7 @@ pub struct Service;
 impl Service {
     /// Opens the database, binds the port, and serves in the background until [`Running::stop`].
     pub async fn start(config: Config) -> Result<Running, Error> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
+        let address = SocketAddr::from((config.host, config.port));
         let listener =
             TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })?;
         let address = listener.local_addr().map_err(Error::Serve)?;
@@ -137,9 +150,14 @@ impl Running {
         self.address
     }
 
-    /// The URL of the service, without a slash at the end.
+    /// The URL of the service for clients on this machine, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.address.port()))
     }
 
     /// The database under the plugins.

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io::{self, Write},
+    net::IpAddr,
     num::NonZeroU32,
     path::PathBuf,
     process::ExitCode,
@@ -20,7 +21,11 @@ use tracing::Level;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Port on 127.0.0.1; 0 takes a free one
+    /// Address to listen on; 0.0.0.0 lets other machines in
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    host: IpAddr,
+
+    /// Port; 0 takes a free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
 
@@ -81,6 +86,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let stop = stop_signal()?;
     let telemetry = Telemetry::from_env()?.install()?;
     let config = Config {
+        host: arguments.host,
         port: arguments.port,
         database: arguments.database,
         registry: Registry::global().clone(),

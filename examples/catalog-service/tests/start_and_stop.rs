@@ -1,6 +1,6 @@
 //! How the service starts and stops, and what it says to requests that it cannot serve.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use catalog_service::{Config, Service, entity::Kind, load};
 use tokio::{
@@ -32,6 +32,17 @@ async fn a_port_in_use_is_an_error_that_names_the_address() {
         error.to_string().starts_with(&format!("cannot listen on {}: ", service.address())),
         "{error}"
     );
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_on_all_addresses_names_one_that_clients_here_can_ask() {
+    let config = Config { host: Ipv4Addr::UNSPECIFIED.into(), ..Config::default() };
+    let service = Service::start(config).await.unwrap();
+
+    assert_eq!(service.url(), format!("http://127.0.0.1:{}", service.address().port()));
+    let answer = send(service.address(), "GET", "/catalog/entities", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     service.stop().await.unwrap();
 }
 
