@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::health::{TargetError, TargetHealth, TargetKind};
 use crate::self_metrics::{CUT_OFF, Exporter, Labelled, PANIC, REJECTED, SelfMetrics};
-use crate::target::{ExportError, Target};
+use crate::target::{ExportError, Target, TargetQueue};
 
 /// All targets of a pipeline, in the order in which they came.
 pub(crate) struct Components {
@@ -44,6 +44,7 @@ struct State {
     exported_points: u64,
     failed_points: u64,
     rejected_points: u64,
+    queue: Option<TargetQueue>,
     /// The pipeline has ended: there is no metric of it any more.
     is_retired: bool,
 }
@@ -142,6 +143,16 @@ impl Component {
         self.note_failure(error.to_string());
     }
 
+    /// What waits in the target now.
+    pub(crate) fn note_queue(&self, queue: Option<TargetQueue>) {
+        let before = std::mem::replace(&mut self.state().queue, queue);
+        if let (Some(queue), Some(metrics)) = (queue, self.metrics()) {
+            let dropped_before = before.map_or(0, |before| before.dropped_values);
+            let dropped = queue.dropped_values.saturating_sub(dropped_before);
+            metrics.queue(self.labels(), queue.bytes, dropped);
+        }
+    }
+
     pub(crate) fn fmt_as(&self, f: &mut fmt::Formatter<'_>, what: &str) -> fmt::Result {
         let Self { instance, endpoint, .. } = self;
         f.debug_struct(what).field("component", instance).field("endpoint", endpoint).finish()
@@ -160,6 +171,7 @@ impl Component {
             exported_points: state.exported_points,
             failed_points: state.failed_points,
             rejected_points: state.rejected_points,
+            queue: state.queue,
         }
     }
 

@@ -115,8 +115,22 @@ impl Delivery {
         let asked = stop.borrow().map_or_else(Instant::now, |ending| ending.asked);
         self.stop = stop;
         let outcome = self.export(Freshness::Since(asked)).await;
+        self.end(outcome).await
+    }
+
+    /// What the last export came to: what it left in the target's queue may go out in the end.
+    async fn end(&mut self, outcome: Result<(), ExportError>) -> Result<(), ExportError> {
+        let before = self.target.queue().unwrap_or_default();
         self.target.shutdown().await;
-        outcome
+        let queue = self.target.queue();
+        self.component.note_queue(queue);
+        let is_delivered = queue.is_some_and(|queue| {
+            queue.requests == 0 && queue.dropped_values == before.dropped_values
+        });
+        match outcome {
+            Err(ExportError::Retryable { .. } | ExportError::Timeout(_)) if is_delivered => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Sends one snapshot, with retries until the next interval has something fresher. One that the target has a part
@@ -175,10 +189,14 @@ impl Delivery {
             let limit = self.schedule.timeout;
             let attempt = timeout(limit, self.target.export(snapshot));
             let error = match attempt.await {
-                Ok(Ok(())) => return Ok(()),
+                Ok(Ok(())) => {
+                    self.component.note_queue(self.target.queue());
+                    return Ok(());
+                }
                 Ok(Err(error)) => error,
                 Err(_) => ExportError::Timeout(limit),
             };
+            self.component.note_queue(self.target.queue());
             self.component.attempt_failed(&error);
             let wait = match &error {
                 ExportError::Permanent { .. } => return Err(error),

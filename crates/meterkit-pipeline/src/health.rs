@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use humantime::format_rfc3339_seconds;
 use meterkit_core::StoreHealth;
 
+use crate::target::TargetQueue;
+
 /// How collection and delivery are doing: what the self-metrics tell, as a value. Holds no secrets.
 ///
 /// Shown as text, it has a line per target and one per trouble in the store:
@@ -60,6 +62,8 @@ pub struct TargetHealth {
     pub failed_points: u64,
     /// Points that the receiver refused in exports that it took otherwise.
     pub rejected_points: u64,
+    /// What waits in the target, if it keeps what could not be delivered.
+    pub queue: Option<TargetQueue>,
 }
 
 impl TargetHealth {
@@ -134,6 +138,18 @@ impl fmt::Display for TargetHealth {
         }
         if self.rejected_points > 0 {
             write!(f, "; points rejected: {}", self.rejected_points)?;
+        }
+        match self.queue {
+            Some(TargetQueue { requests, bytes, .. }) if requests > 0 => {
+                write!(f, "; requests that wait: {requests}, of {bytes} bytes")?;
+            }
+            _ => {}
+        }
+        match self.queue {
+            Some(TargetQueue { dropped_values, .. }) if dropped_values > 0 => {
+                write!(f, "; values given up: {dropped_values}")?;
+            }
+            _ => {}
         }
         Ok(())
     }

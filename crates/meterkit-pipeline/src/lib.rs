@@ -44,7 +44,7 @@ pub use self::pipeline::{Pipeline, PipelineBuilder};
 pub use self::refreshes::{RefreshError, run_due_refreshes, run_due_refreshes_async};
 pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
-pub use self::target::{ExportError, ExportFuture, Schedule, Target};
+pub use self::target::{ExportError, ExportFuture, Schedule, Target, TargetQueue};
 pub use self::variable::VariableError;
 pub use self::views::{
     Aggregation, KeyFilter, NamePattern, StreamDefaults, View, ViewSelector, ViewStream, Views,

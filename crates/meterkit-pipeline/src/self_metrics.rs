@@ -1,7 +1,7 @@
 //! Metrics about collection and delivery, in the scope `meterkit`.
 //!
-//! By OpenTelemetry's Semantic Conventions for SDK metrics, which are in development; `meterkit.target.last_success` is
-//! ours. What is recorded here shows in the next snapshot, also when it tells of this one: a collection never waits for
+//! By OpenTelemetry's Semantic Conventions for SDK metrics, which are in development; `meterkit.target.*` are ours.
+//! What is recorded here shows in the next snapshot, also when it tells of this one: a collection never waits for
 //! itself.
 
 use std::fmt;
@@ -26,6 +26,8 @@ pub(crate) struct SelfMetrics {
     operations: OnceLock<Option<HistogramGroup<Ended<'static>>>>,
     collections: OnceLock<Option<HistogramGroup<Labelled<'static>>>>,
     last_success: OnceLock<Option<GaugeGroup<Labelled<'static>, f64>>>,
+    queue_size: OnceLock<Option<GaugeGroup<Labelled<'static>, u64>>>,
+    queue_dropped: OnceLock<Option<CounterGroup<Labelled<'static>>>>,
 }
 
 /// A component, as the conventions name it.
@@ -62,6 +64,8 @@ impl SelfMetrics {
             operations: OnceLock::new(),
             collections: OnceLock::new(),
             last_success: OnceLock::new(),
+            queue_size: OnceLock::new(),
+            queue_dropped: OnceLock::new(),
         }
     }
 
@@ -116,6 +120,25 @@ impl SelfMetrics {
         }
     }
 
+    /// So much waits in a target, and so many values more were given up.
+    pub(crate) fn queue(&self, of: Exporter<'_>, bytes: u64, dropped: u64) {
+        let size = self.queue_size.get_or_init(|| {
+            let size = self.metric::<GaugeGroup<_, u64>>("meterkit.target.queue.size");
+            size.unit("By").description("What waits for the receiver.").build().ok()
+        });
+        if let Some(size) = size {
+            size.with(of.component).set(bytes);
+        }
+        let all = self.queue_dropped.get_or_init(|| {
+            let dropped = self.metric::<CounterGroup<_>>("meterkit.target.queue.dropped");
+            let dropped = dropped.unit("{value}");
+            dropped.description("Values given up: no room for them, or too old.").build().ok()
+        });
+        if let Some(all) = all {
+            all.with(of.component).add(dropped);
+        }
+    }
+
     /// A collection is over.
     pub(crate) fn collected(&self, took: Duration) {
         let collections = self.collections.get_or_init(|| {
@@ -136,6 +159,12 @@ impl SelfMetrics {
         }
         if let Some(Some(last_success)) = self.last_success.get() {
             last_success.remove(of.component);
+        }
+        if let Some(Some(size)) = self.queue_size.get() {
+            size.remove(of.component);
+        }
+        if let Some(Some(dropped)) = self.queue_dropped.get() {
+            dropped.remove(of.component);
         }
         let errors = ERROR_TYPES.map(Some);
         for error in [None].into_iter().chain(errors) {

@@ -73,10 +73,32 @@ pub trait Target: Debug + Send + 'static {
         false
     }
 
+    /// What waits for the receiver, for a target that keeps what could not be delivered. Asked for after each attempt
+    /// to export, and at the end; tells of it in the self-metrics `meterkit.target.queue.*`, and in
+    /// [`Health`](crate::Health). By default there is no queue.
+    ///
+    /// An export that failed, and of which nothing waits after [`shutdown`](Self::shutdown), has been delivered after
+    /// all.
+    fn queue(&self) -> Option<TargetQueue> {
+        None
+    }
+
     /// Called once, after the last export.
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(std::future::ready(()))
     }
+}
+
+/// What waits in a target for its receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "targets make it")]
+pub struct TargetQueue {
+    /// How many requests wait.
+    pub requests: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// How many values were given up, since the start: there was no room for them, or they grew too old.
+    pub dropped_values: u64,
 }
 
 /// What [`Target::export`] returns.

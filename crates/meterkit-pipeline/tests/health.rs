@@ -127,6 +127,38 @@ fn rejected_points_are_no_failure_of_the_target() {
 }
 
 #[test]
+fn what_waits_in_a_target_shows_until_it_is_delivered() {
+    let (_meter, builder) = catalog();
+    let (target, _seen) = ScriptedTarget::new("scripted", [Step::Refuse, Step::Refuse]);
+    let pipeline = builder.target(target.with_queue(1), ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    let text = pipeline.health().to_string();
+    assert!(text.ends_with("; requests that wait: 1, of 10 bytes"), "{text}");
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let health = pipeline.health();
+    assert!(health.to_string().ends_with("Z; values given up: 2"), "{health}");
+    let queue = only(health).queue.expect("it has one");
+    assert_eq!((queue.requests, queue.bytes, queue.dropped_values), (0, 0, 2));
+}
+
+#[test]
+fn what_goes_out_at_the_very_end_has_been_delivered() {
+    for (step, is_delivered) in [
+        (Step::FailFor(Duration::from_secs(3600)), true),
+        (Step::Fail, true),
+        // Nobody will have that one.
+        (Step::Refuse, false),
+    ] {
+        let (_meter, builder) = catalog();
+        let (target, _seen) = ScriptedTarget::always("scripted", step);
+        let pipeline = builder.target(target.with_queue(9), ONLY_WHEN_ASKED).start().unwrap();
+        let outcome = pipeline.shutdown_blocking(Duration::from_secs(2));
+        assert_eq!(outcome.is_ok(), is_delivered, "{step:?}: {outcome:?}");
+    }
+}
+
+#[test]
 fn scrape_endpoints_are_listed_too() {
     let (_meter, builder) = catalog();
     let pipeline = builder.start().unwrap();

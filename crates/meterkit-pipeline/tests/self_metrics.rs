@@ -18,6 +18,8 @@ const INFLIGHT: &str = "otel.sdk.exporter.metric_data_point.inflight";
 const OPERATION: &str = "otel.sdk.exporter.operation.duration";
 const COLLECTION: &str = "otel.sdk.metric_reader.collection.duration";
 const LAST_SUCCESS: &str = "meterkit.target.last_success";
+const QUEUE_SIZE: &str = "meterkit.target.queue.size";
+const QUEUE_DROPPED: &str = "meterkit.target.queue.dropped";
 
 /// A registry with two series, and a pipeline that collects anew whenever it is asked.
 fn catalog() -> (Meter, PipelineBuilder) {
@@ -141,6 +143,28 @@ fn points_that_the_receiver_rejects_count_as_failed_the_others_as_exported() {
     assert_eq!(exported(&snapshot), expected);
     let operation = histogram(&snapshot, OPERATION);
     assert_eq!(text(&operation.attributes, "error.type").unwrap(), "rejected");
+}
+
+#[test]
+fn what_waits_in_a_target_is_told_and_so_is_what_it_gave_up() {
+    let (_meter, builder) = catalog();
+    let (target, _seen) = ScriptedTarget::new("scripted", [Step::Refuse; 3]);
+    let pipeline = builder.target(target.with_queue(2), ONLY_WHEN_ASKED).start().unwrap();
+    for (waiting, dropped) in [(10.0, 0.0), (20.0, 0.0), (20.0, 2.0)] {
+        pipeline.flush_blocking(PATIENCE).unwrap_err();
+        let snapshot = pipeline.source().snapshot_blocking();
+        assert_eq!(value(&snapshot, QUEUE_SIZE), Some(waiting));
+        assert_eq!(value(&snapshot, QUEUE_DROPPED), Some(dropped));
+    }
+    let of = &points(&pipeline.source().snapshot_blocking(), QUEUE_SIZE)[0].attributes;
+    assert_eq!(text(of, "otel.component.name").unwrap(), "scripted/0");
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let snapshot = pipeline.source().snapshot_blocking();
+    assert_eq!(value(&snapshot, QUEUE_SIZE), Some(0.0));
+    assert_eq!(value(&snapshot, QUEUE_DROPPED), Some(2.0), "given up once");
+    pipeline.shutdown_blocking(PATIENCE).unwrap();
+    let after = pipeline.source().snapshot_blocking();
+    assert_eq!((points(&after, QUEUE_SIZE), points(&after, QUEUE_DROPPED)), (vec![], vec![]));
 }
 
 #[test]

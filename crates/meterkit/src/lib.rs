@@ -150,7 +150,7 @@ pub use meterkit_otlp::{
 pub use meterkit_pipeline::{
     Aggregation, Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health,
     KeyFilter, NamePattern, Schedule, Snapshot, Source, StartError, Target, TargetError,
-    TargetFailure, TargetHealth, TargetKind, View, ViewSelector, ViewStream, Views,
+    TargetFailure, TargetHealth, TargetKind, TargetQueue, View, ViewSelector, ViewStream, Views,
 };
 #[cfg(feature = "prometheus")]
 pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use meterkit_core::Temporality;
-use meterkit_pipeline::{ExportError, ExportFuture, Schedule, Snapshot, Target};
+use meterkit_pipeline::{ExportError, ExportFuture, Schedule, Snapshot, Target, TargetQueue};
 
 /// More than any test needs; a wait this long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +45,8 @@ pub(crate) struct ScriptedTarget {
     rejected: u64,
     server: Option<(String, u16)>,
     is_partway: bool,
+    queue: Option<TargetQueue>,
+    room: u64,
     seen: Seen,
 }
 
@@ -70,6 +72,8 @@ impl ScriptedTarget {
             rejected: 0,
             server: None,
             is_partway: false,
+            queue: None,
+            room: 0,
             seen: seen.clone(),
         };
         (target, seen)
@@ -89,6 +93,11 @@ impl ScriptedTarget {
     /// Says that it sends to this server.
     pub(crate) fn sending_to(self, host: &str, port: u16) -> Self {
         Self { server: Some((host.to_owned(), port)), ..self }
+    }
+
+    /// Keeps what failed, up to this many requests of ten bytes and two values, until it succeeds or is shut down.
+    pub(crate) fn with_queue(self, room: u64) -> Self {
+        Self { queue: Some(TargetQueue::default()), room, ..self }
     }
 
     pub(crate) fn delta(self) -> Self {
@@ -128,6 +137,14 @@ impl Target for ScriptedTarget {
             Step::Succeed => false,
             _ => self.is_partway,
         };
+        if let Some(queue) = &mut self.queue {
+            match step {
+                Step::Succeed => queue.requests = 0,
+                _ if queue.requests == self.room => queue.dropped_values += 2,
+                _ => queue.requests += 1,
+            }
+            queue.bytes = queue.requests * 10;
+        }
         let seen = self.seen.clone();
         Box::pin(async move {
             seen.change(|state| state.exports.push((Instant::now(), snapshot.clone())));
@@ -155,8 +172,15 @@ impl Target for ScriptedTarget {
         self.is_partway
     }
 
+    fn queue(&self) -> Option<TargetQueue> {
+        self.queue
+    }
+
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.seen.change(|state| state.shutdowns += 1);
+        if let Some(queue) = &mut self.queue {
+            (queue.requests, queue.bytes) = (0, 0);
+        }
         Box::pin(std::future::ready(()))
     }
 }
