@@ -5,7 +5,7 @@ use std::pin::Pin;
 use meterkit_core::Temporality;
 use meterkit_http::Proxies;
 use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol};
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, VariableError};
+use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue, VariableError};
 
 use crate::cloud::CloudOtlp;
 use crate::config::RemoteWriteConfig;
@@ -192,6 +192,10 @@ impl Target for GrafanaTarget {
 
     fn rejected(&self) -> u64 {
         self.inner().rejected()
+    }
+
+    fn queue(&self) -> Option<TargetQueue> {
+        self.inner().queue()
     }
 
     fn is_partway(&self) -> bool {

@@ -12,7 +12,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::batch::Batch;
 use crate::queue::Changes;
@@ -57,19 +57,39 @@ impl Spool {
 
     /// Takes note of changes, for the next [`write`](Self::write).
     pub(crate) fn note(&self, mut changes: Changes) {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending();
         pending.added.append(&mut changes.added);
-        pending.removed.append(&mut changes.removed);
+        for id in changes.removed {
+            // What waits for a slow disk, and comes and goes meanwhile, never was.
+            let before = pending.added.len();
+            pending.added.retain(|added| added.id != id);
+            if pending.added.len() == before {
+                pending.removed.push(id);
+            }
+        }
+    }
+
+    /// Whether there are changes that were not written.
+    pub(crate) fn is_behind(&self) -> bool {
+        let pending = self.pending();
+        !(pending.added.is_empty() && pending.removed.is_empty())
     }
 
     /// Has on disk what the queue has. Takes time.
     pub(crate) fn write(&self) -> io::Result<()> {
         let _writing = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let pending =
-            std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
-        let Changes { added, removed } = pending;
+        let mut outcome = Ok(());
+        // More may come meanwhile.
+        while self.is_behind() {
+            outcome = outcome.and(self.write_pending());
+        }
+        outcome
+    }
+
+    fn write_pending(&self) -> io::Result<()> {
+        let Changes { added, removed } = std::mem::take(&mut *self.pending());
         let mut problem = None;
-        for batch in added.iter().filter(|batch| !removed.contains(&batch.id)) {
+        for batch in &added {
             if let Err(error) = write(&path(&self.slot, batch.id), batch) {
                 problem.get_or_insert(error);
             }
@@ -85,6 +105,10 @@ impl Spool {
             }
         }
         problem.map_or(Ok(()), Err)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Changes> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -153,13 +177,19 @@ fn path(slot: &Path, id: u64) -> PathBuf {
 
 fn write(path: &Path, batch: &Batch) -> io::Result<()> {
     let part = path.with_extension(PART);
-    let mut file = File::create(&part)?;
+    let written = write_part(&part, batch).and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        // A part of a request is of no use, and a full disk has none to spare.
+        let _ = fs::remove_file(&part);
+    }
+    written
+}
+
+fn write_part(part: &Path, batch: &Batch) -> io::Result<()> {
+    let mut file = File::create(part)?;
     file.write_all(&encode(batch))?;
     // Otherwise the name may outlive a loss of power, and the content not.
-    file.sync_data()?;
-    // Windows renames no open file.
-    drop(file);
-    fs::rename(part, path)
+    file.sync_data()
 }
 
 const MAGIC: &[u8; 8] = b"mkgraf01";
@@ -304,6 +334,20 @@ mod tests {
             let (spool, found) = Spool::open(directory.path(), "a").expect("it opens");
             assert_eq!(found.batches.iter().map(|it| it.id).collect::<Vec<_>>(), [1, 3]);
             assert_eq!((found.torn, files(&spool).len()), (2, 2));
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_request_and_none_with_a_bit_that_flipped_is_taken_for_a_request() {
+        let whole = encode(&batch(3, 7));
+        assert!(decode(3, &whole).is_some());
+        for length in 0..whole.len() {
+            assert!(decode(3, &whole[..length]).is_none(), "{length} bytes");
+        }
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(3, &flipped).is_none(), "bit {bit}");
         }
     }
 

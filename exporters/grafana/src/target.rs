@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use http::HeaderValue;
 use http::header::USER_AGENT;
 use meterkit_http::{Client, Headers, TlsHints, Transport, url};
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
+use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
 use self::settlement::{Outcome, worse};
+use self::spooling::Saving;
 use crate::batch::{Batch, BatchError, Limits};
 use crate::config::RemoteWriteConfig;
 use crate::counts::RemoteWriteCounts;
@@ -48,6 +49,8 @@ pub struct RemoteWriteTarget {
     queue: Queue,
     /// The queue once more, on disk.
     spool: Option<Spool>,
+    /// The disk is being written to.
+    saving: Option<Saving>,
     dialect: Dialect,
     written: Option<Written>,
     counts: RemoteWriteCounts,
@@ -89,6 +92,7 @@ impl RemoteWriteTarget {
             limits: config.limits,
             queue: Queue::new(config.queue_bytes, config.queue_age),
             spool: None,
+            saving: None,
             dialect: Dialect::default(),
             written: None,
             counts: RemoteWriteCounts::default(),
@@ -242,6 +246,14 @@ impl Target for RemoteWriteTarget {
 
     fn rejected(&self) -> u64 {
         self.counts.refused() - self.refused_before
+    }
+
+    fn queue(&self) -> Option<TargetQueue> {
+        Some(TargetQueue {
+            requests: self.counts.waiting_requests(),
+            bytes: self.counts.waiting_bytes(),
+            dropped_values: self.counts.dropped(),
+        })
     }
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {

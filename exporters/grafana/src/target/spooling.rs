@@ -1,7 +1,11 @@
 //! The queue of a target, kept on disk too.
 
+use std::io;
+use std::time::Duration;
+
 use meterkit_pipeline::Target;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 
 use super::RemoteWriteTarget;
 use crate::error::BuildError;
@@ -37,26 +41,45 @@ impl RemoteWriteTarget {
         Ok(())
     }
 
-    /// Has on disk what the queue has.
+    /// Has on disk what the queue has. A disk that does not answer keeps nothing from being sent: it is told the rest
+    /// when it does.
     pub(super) async fn save(&mut self) {
         let changes = self.queue.take_changes();
         let Some(spool) = self.spool.clone() else {
             return;
         };
-        if changes.added.is_empty() && changes.removed.is_empty() {
-            return;
-        }
         spool.note(changes);
-        // It goes on if the export is cut off meanwhile.
-        let saved = spawn_blocking(move || spool.write()).await;
-        if let Ok(Err(error)) = saved {
-            if self.counts.is_news("spool") {
-                tracing::error!(
-                    target = self.config.name,
-                    %error,
-                    "the queue cannot be kept on disk: what waits is lost if this process ends"
-                );
+        while self.saving.is_some() || spool.is_behind() {
+            // Who has waited in vain waits no more.
+            let patience = if self.saving.is_some() { Duration::ZERO } else { PATIENCE };
+            // It goes on if the export is cut off meanwhile.
+            let saving = self.saving.get_or_insert_with(|| {
+                let spool = spool.clone();
+                spawn_blocking(move || spool.write())
+            });
+            let Ok(saved) = timeout(patience, saving).await else {
+                let problem = "the disk does not answer";
+                return self.tell_of_disk(problem);
+            };
+            self.saving = None;
+            if let Ok(Err(error)) = saved {
+                self.tell_of_disk(&error.to_string());
             }
         }
     }
+
+    fn tell_of_disk(&self, problem: &str) {
+        if self.counts.is_news("spool") {
+            tracing::error!(
+                target = self.config.name,
+                "the queue cannot be kept on disk: what waits is lost if this process ends: {problem}"
+            );
+        }
+    }
 }
+
+/// What is being written to the disk.
+pub(super) type Saving = JoinHandle<io::Result<()>>;
+
+/// How long an export waits for the disk, unless an earlier one still does.
+const PATIENCE: Duration = Duration::from_secs(3);
