@@ -1,55 +1,157 @@
-//! A process that crashes while its receiver takes nothing: the next one delivers what it could not.
+//! Processes that are killed at any moment: what they said that they keep, the next ones deliver.
 
 mod receiver;
 mod snapshots;
 
+use std::collections::BTreeSet;
 use std::env;
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
 
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::Target;
 
-use self::receiver::{Answer, Arrival, Receiver};
+use self::receiver::{Answer, Receiver};
 use self::snapshots::snapshot;
 
 const URL: &str = "CRASHING_URL";
 const DIRECTORY: &str = "CRASHING_DIRECTORY";
+const FIRST: &str = "CRASHING_FIRST";
+
+const KILLS: u64 = 1000;
+
+/// More exports than a process lives for.
+const APART: u64 = 100_000;
 
 fn target(url: &str, directory: &Path) -> RemoteWriteTarget {
     let destination = RemoteWrite::new(url).expect("a URL");
     let config = RemoteWriteConfig::new(destination).with_spool(directory);
+    // One request at a time, and none is ever too old.
+    let config = config.with_requests_at_once(1).with_queue(usize::MAX, Duration::MAX);
     RemoteWriteTarget::new(config).expect("a target")
 }
 
 #[tokio::test]
-#[ignore = "the process that crashes: the other test starts it"]
-async fn crashing_process() {
-    let url = env::var(URL).expect("the other test says where");
-    let directory = env::var(DIRECTORY).expect("the other test says where");
-    let mut target = target(&url, Path::new(&directory));
-    for second in 1..=3 {
-        assert!(target.export(&snapshot(second, &[1, 2])).await.is_err());
+#[ignore = "the process that is killed: the other test starts it"]
+async fn killed_process() {
+    let variable = |name| env::var(name).expect("the other test says it");
+    let mut target = target(&variable(URL), Path::new(&variable(DIRECTORY)));
+    let first: u64 = variable(FIRST).parse().expect("a number");
+    for second in first.. {
+        let line = match target.export(&snapshot(second, &[1, 2])).await {
+            Ok(()) => format!("taken {second}\n"),
+            Err(_) => format!("kept {second}\n"),
+        };
+        // All of it at once.
+        io::stderr().write_all(line.as_bytes()).expect("there is someone to tell");
     }
-    std::process::abort();
+}
+
+fn start(url: &str, directory: &Path, first: u64) -> Child {
+    let mut process = Command::new(env::current_exe().expect("this test has a file"));
+    process
+        .args(["--exact", "killed_process", "--ignored", "--nocapture"])
+        .env(URL, url)
+        .env(DIRECTORY, directory)
+        .env(FIRST, first.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    process.spawn().expect("it starts")
+}
+
+/// Numbers that look like chance and are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 33) % end
+    }
+}
+
+/// What the processes said of their exports.
+#[derive(Debug, Default)]
+struct Said {
+    /// The time of each export that was taken or kept.
+    safe: BTreeSet<i64>,
+    /// The time of the last one that was taken, and how much had arrived by then: with it, all before it went out.
+    taken: Vec<(i64, usize)>,
+}
+
+impl Said {
+    fn note(&mut self, line: &str, arrived: usize) {
+        let (what, second) = line.split_once(' ').expect("two words");
+        let time =
+            second.parse::<i64>().unwrap_or_else(|_| panic!("a process said: {line}")) * 1000;
+        self.safe.insert(time);
+        match what {
+            "taken" => self.taken.push((time, arrived)),
+            "kept" => {}
+            _ => panic!("a process said: {line}"),
+        }
+    }
+}
+
+fn kill_many(receiver: &Receiver, directory: &Path) -> Said {
+    let mut said = Said::default();
+    let mut dice = Dice(7);
+    for kill in 0..KILLS {
+        receiver.forget_answers();
+        let troubled = dice.below(4);
+        receiver.answer_next((0..troubled).map(|_| match dice.below(4) {
+            0 => Answer::Accept,
+            1 => Answer::Cut,
+            _ => Answer::status(503),
+        }));
+        let mut process = start(&receiver.url(), directory, 1 + kill * APART);
+        let mut lines = BufReader::new(process.stderr.take().expect("a pipe")).lines();
+        for line in lines.by_ref().take(dice.below(4) as usize) {
+            said.note(&line.expect("text"), receiver.count());
+        }
+        sleep(Duration::from_micros(dice.below(3000)));
+        // By SIGKILL.
+        process.kill().expect("it runs");
+        // All that it had sent by then has arrived.
+        let arrived = receiver.count();
+        for line in lines {
+            said.note(&line.expect("text"), arrived);
+        }
+        process.wait().expect("it has ended");
+    }
+    said
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_crashed_process_could_not_deliver_the_next_one_does() {
+async fn processes_that_are_killed_lose_nothing_that_they_said_they_keep() {
     let directory = tempfile::tempdir().expect("a directory");
-    let receiver = Receiver::start((0..3).map(|_| Answer::status(503))).await;
-    let mut process = Command::new(env::current_exe().expect("this test has a file"));
-    process
-        .args(["--exact", "crashing_process", "--ignored"])
-        .env(URL, receiver.url())
-        .env(DIRECTORY, directory.path());
-    let ended = tokio::task::spawn_blocking(move || process.output()).await.expect("no panic");
-    let ended = ended.expect("it starts");
-    assert!(!ended.status.success(), "{ended:?}");
-    assert_eq!(receiver.arrivals().len(), 3, "{ended:?}");
+    let receiver = Arc::new(Receiver::start([]).await);
+    let (shared, path) = (receiver.clone(), directory.path().to_owned());
+    let killing = tokio::task::spawn_blocking(move || kill_many(&shared, &path));
+    let said = killing.await.expect("the processes said nothing else");
 
-    let mut next = target(&receiver.url(), directory.path());
-    assert_eq!(next.export(&snapshot(4, &[1, 2])).await, Ok(()));
-    let times: Vec<i64> = receiver.written().iter().map(Arrival::time).collect();
-    assert_eq!(times, [1000, 2000, 3000, 4000]);
+    let mut last = target(&receiver.url(), directory.path());
+    receiver.forget_answers();
+    assert_eq!(last.export(&snapshot(KILLS * APART, &[1, 2])).await, Ok(()));
+    let arrivals = receiver.arrivals();
+    let written = arrivals.iter().enumerate().filter(|(_, arrival)| arrival.was_written);
+    let written: Vec<(usize, i64)> = written.map(|(at, arrival)| (at, arrival.time())).collect();
+    let times: BTreeSet<i64> = written.iter().map(|(_, time)| *time).collect();
+
+    let (safe, taken) = (said.safe.len(), said.taken.len());
+    let is_mixed = taken as u64 > KILLS / 10 && (safe - taken) as u64 > KILLS / 10;
+    assert!(is_mixed, "they lived long enough for {safe} exports, {taken} of which were taken");
+    let lost: Vec<_> = said.safe.difference(&times).collect();
+    assert_eq!(lost, Vec::<&i64>::new(), "what they said they keep");
+    // A process may be killed between the answer and its note of it: one request is sent again then.
+    let twice = written.len() - times.len();
+    assert!(twice as u64 <= KILLS, "{twice}");
+    for (time, arrived) in said.taken {
+        let again = written.iter().find(|(at, other)| *at >= arrived && *other <= time);
+        assert_eq!(again, None, "it was taken, and that was noted");
+    }
+    println!("{safe} exports were safe, {twice} of {} came twice", written.len());
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -109,6 +110,8 @@ struct State {
     limit: Mutex<Option<usize>>,
     now: AtomicUsize,
     most_at_once: AtomicUsize,
+    /// Requests wait until so many have come at the same time.
+    company: AtomicUsize,
 }
 
 impl Receiver {
@@ -172,6 +175,11 @@ impl Receiver {
         self.state.answers.lock().unwrap().extend(answers);
     }
 
+    /// Forgets answers that nobody has asked for.
+    pub(crate) fn forget_answers(&self) {
+        self.state.answers.lock().unwrap().clear();
+    }
+
     /// Refuses requests that are longer, without compression.
     pub(crate) fn limit(&self, bytes: usize) {
         *self.state.limit.lock().unwrap() = Some(bytes);
@@ -182,6 +190,11 @@ impl Receiver {
         self.state.arrivals.lock().unwrap().clone()
     }
 
+    /// How much has arrived.
+    pub(crate) fn count(&self) -> usize {
+        self.state.arrivals.lock().unwrap().len()
+    }
+
     /// What it has.
     pub(crate) fn written(&self) -> Vec<Arrival> {
         self.arrivals().into_iter().filter(|arrival| arrival.was_written).collect()
@@ -190,6 +203,11 @@ impl Receiver {
     /// Where it was asked to connect to, as a proxy.
     pub(crate) fn tunnels(&self) -> Vec<String> {
         self.state.tunnels.lock().unwrap().clone()
+    }
+
+    /// Has requests wait until so many have come at the same time.
+    pub(crate) fn wait_for_company(&self, requests: usize) {
+        self.state.company.store(requests, Ordering::Relaxed);
     }
 
     /// How many requests it had at the same time.
@@ -226,7 +244,10 @@ async fn answer(
 
     let now = state.now.fetch_add(1, Ordering::Relaxed) + 1;
     state.most_at_once.fetch_max(now, Ordering::Relaxed);
-    // So that others have the time to come.
+    while state.most_at_once.load(Ordering::Relaxed) < state.company.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // So that one too many has the time to come.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
