@@ -4,7 +4,7 @@ use crate::promql::{self, Selector};
 use crate::rules::{Group, Rule};
 use crate::self_metrics::{
     self, BACKGROUND, COLLECTIONS, COMPONENT, COMPONENT_TYPE, DROPPED, ERROR, EXPORTED, FAILURES,
-    INSTRUMENT, LAST_SUCCESS, OVERFLOW, OVERRUNS, REASON, SelfMetric,
+    INSTRUMENT, LAST_SUCCESS, OVERFLOW, OVERRUNS, QUEUE_DROPPED, REASON, SelfMetric,
 };
 
 /// What rates are taken over.
@@ -29,6 +29,7 @@ pub(crate) fn groups(jobs: &[String]) -> Vec<Group> {
         metrics.target_down(),
         metrics.exporter_failing(),
         metrics.export_stale(),
+        metrics.queue_dropping(),
         metrics.cardinality_overflow(),
         metrics.callback_over_budget(),
         metrics.callback_failing(),
@@ -91,6 +92,17 @@ impl Metrics<'_> {
                 shown(COMPONENT)
             ))
             .description("Exports to this target have succeeded before, and none since.")
+    }
+
+    fn queue_dropping(&self) -> Rule {
+        let expression = self.counted(QUEUE_DROPPED, &[COMPONENT]);
+        Rule::alert("MeterkitQueueDropping", expression, "critical")
+            .summary(&format!("{} of {{{{ $labels.job }}}} gives up values", shown(COMPONENT)))
+            .description(
+                "The receiver has been away for longer than the queue can hold: the oldest values \
+                 are lost. Larger METERKIT_GRAFANA_QUEUE_BYTES and METERKIT_GRAFANA_QUEUE_AGE hold \
+                 more.",
+            )
     }
 
     fn cardinality_overflow(&self) -> Rule {

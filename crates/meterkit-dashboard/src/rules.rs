@@ -188,7 +188,7 @@ mod tests {
         for jobs in [&[][..], &["shop".to_owned()], &["a".to_owned(), "b\"$|".to_owned()]] {
             let groups = alerts::groups(jobs);
             let expressions = expressions(&groups);
-            assert_eq!(expressions.len(), 7);
+            assert_eq!(expressions.len(), 8);
             for expression in expressions {
                 let parsed = parser::parse(expression);
                 parsed.unwrap_or_else(|error| panic!("{expression}: {error}"));

@@ -32,6 +32,20 @@ pub(crate) const LAST_SUCCESS: SelfMetric = SelfMetric {
     labels: &[COMPONENT_TYPE, COMPONENT],
     description: "When an export last succeeded, since 1970.",
 };
+const QUEUE_SIZE: SelfMetric = SelfMetric {
+    name: "meterkit.target.queue.size",
+    unit: "By",
+    shape: Shape::Level,
+    labels: &[COMPONENT_TYPE, COMPONENT],
+    description: "What waits for the receiver.",
+};
+pub(crate) const QUEUE_DROPPED: SelfMetric = SelfMetric {
+    name: "meterkit.target.queue.dropped",
+    unit: "{value}",
+    shape: Shape::Counter,
+    labels: &[COMPONENT_TYPE, COMPONENT],
+    description: "Values given up: no room for them, or too old.",
+};
 pub(crate) const OVERFLOW: SelfMetric = SelfMetric {
     name: "meterkit.overflow",
     unit: "{lookup}",
@@ -105,9 +119,11 @@ pub(crate) const INSTRUMENT: &str = "instrument";
 pub(crate) const REASON: &str = "reason";
 
 /// All that are worth a panel. When an export last succeeded is a moment, which no line shows well.
-const SHOWN: [SelfMetric; 10] = [
+const SHOWN: [SelfMetric; 12] = [
     EXPORTED,
     OPERATIONS,
+    QUEUE_SIZE,
+    QUEUE_DROPPED,
     COLLECTIONS,
     SERIES,
     OVERFLOW,

@@ -7,7 +7,9 @@ use std::time::Duration;
 use meterkit_core::{
     CallbackGuard, InstrumentError, LabelKey, LabelRef, LabelVisitor, Labels, Registry,
 };
-use meterkit_pipeline::{ExportError, ExportFuture, Pipeline, Schedule, Snapshot, Target};
+use meterkit_pipeline::{
+    ExportError, ExportFuture, Pipeline, Schedule, Snapshot, Target, TargetQueue,
+};
 use meterkit_prometheus::PrometheusServer;
 
 /// What callbacks may take here, and what the slow one takes.
@@ -44,7 +46,7 @@ impl Troubled {
         let address = bound.address();
         let often = Schedule { interval: Duration::from_millis(200), timeout: TOO_LONG };
         let pipeline = Pipeline::builder(registry).expect("no other pipeline has this registry");
-        let pipeline = pipeline.target(Refusing, often);
+        let pipeline = pipeline.target(Refusing::default(), often);
         let pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
         let pipeline = pipeline.start().expect("a thread can be started");
         Ok(Self { address, pipeline, _callbacks: [slow, failing] })
@@ -57,9 +59,11 @@ impl Troubled {
     }
 }
 
-/// A target that takes no metrics.
-#[derive(Debug)]
-struct Refusing;
+/// A target that takes no metrics, and cannot keep more than those of one export.
+#[derive(Debug, Default)]
+struct Refusing {
+    queue: TargetQueue,
+}
 
 impl Target for Refusing {
     fn name(&self) -> &str {
@@ -70,7 +74,14 @@ impl Target for Refusing {
         "nowhere".to_owned()
     }
 
-    fn export<'a>(&'a mut self, _: &'a Snapshot) -> ExportFuture<'a> {
+    fn queue(&self) -> Option<TargetQueue> {
+        Some(self.queue)
+    }
+
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        let values = snapshot.len() as u64;
+        self.queue.dropped_values += if self.queue.requests == 0 { 0 } else { values };
+        (self.queue.requests, self.queue.bytes) = (1, values * 100);
         Box::pin(async { Err(ExportError::permanent("not today")) })
     }
 }
