@@ -5,6 +5,8 @@
 
 pub mod client;
 pub mod collector;
+pub mod deploy;
+pub mod manifests;
 pub mod operations;
 pub mod peer;
 pub mod process;

@@ -1,0 +1,96 @@
+//! The files of `examples/deploy`, and what their checks share.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A file or folder of `examples/deploy`; of no name, all of it.
+pub fn path(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/deploy").join(path)
+}
+
+/// A copy of `examples/deploy` in which one file says `wrong` wherever it says `right`.
+///
+/// # Panics
+///
+/// The file does not say `right`, or cannot be copied.
+pub fn altered(file: &str, right: &str, wrong: &str) -> TempDir {
+    let copy = tempfile::tempdir().expect("a temporary directory");
+    copy_folder(&path(""), copy.path());
+    let altered = copy.path().join(file);
+    let text = fs::read_to_string(&altered).expect("the file is there");
+    assert!(text.contains(right), "{file} does not say {right}");
+    fs::write(altered, text.replace(right, wrong)).expect("the copy can be written");
+    copy
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("the folder is there") {
+        let entry = entry.expect("the folder can be read");
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            copy_folder(&source, &target);
+        } else {
+            fs::copy(source, target).expect("a file can be copied");
+        }
+    }
+}
+
+/// Whether a program says that it has nothing to complain about, and all that it says.
+///
+/// # Panics
+///
+/// The program cannot be started.
+pub fn run(command: &mut Command) -> (bool, String) {
+    let output = command.output().expect("the program runs");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// The items of a list; none when there is no list.
+pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// What a text says.
+///
+/// # Panics
+///
+/// It is no text.
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("not text: {value}"))
+}
+
+/// Checks that an image has a tag that does not mean another image tomorrow.
+///
+/// # Panics
+///
+/// It has not.
+pub fn check_image(image: &str) {
+    let tag = image.rsplit_once(':').map(|(_, tag)| tag);
+    assert!(tag.is_some_and(|it| it.contains('.') && it != "latest"), "not pinned: {image}");
+}
+
+/// The host and the port of a URL, as they are written.
+///
+/// # Panics
+///
+/// It is not `http://HOST:PORT`, with or without a path.
+pub fn authority(url: &Value) -> (&str, &str) {
+    let authority = text(url).strip_prefix("http://").and_then(|it| it.split('/').next());
+    let parts = authority.and_then(|it| it.split_once(':'));
+    parts.unwrap_or_else(|| panic!("not of this network: {url}"))
+}
+
+/// The path that a command is told to read its settings from: `--config=PATH` or `--config.file=PATH`, with one dash or
+/// two.
+pub fn settings(arguments: &Value) -> Option<&str> {
+    list(arguments).filter_map(Value::as_str).find_map(|argument| {
+        let (option, path) = argument.trim_start_matches('-').split_once('=')?;
+        ["config", "config.file"].contains(&option).then_some(path)
+    })
+}
