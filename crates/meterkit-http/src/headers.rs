@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
@@ -68,13 +70,17 @@ impl Headers {
         &self.0
     }
 
-    /// `text` from the receiver without what it may quote of these. Values of less than 4 bytes stay.
+    /// `text` from the receiver without what it may quote of these, passwords of Basic authentication among them. Values
+    /// of less than 4 bytes stay.
     pub fn redact(&self, text: &str) -> String {
         let mut shown = text.to_owned();
-        for value in self.0.values().filter_map(|value| value.to_str().ok()) {
+        for value in self.0.values().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+        {
             // The scheme in front of a credential is often left out.
             let credential = value.rsplit(' ').next().unwrap_or(value);
-            for secret in [value, credential] {
+            let password = value.strip_prefix("Basic ").and_then(password);
+            for secret in [Some(value), Some(credential), password.as_deref()] {
+                let secret = secret.unwrap_or_default();
                 if secret.len() >= SHORTEST_SECRET {
                     shown = shown.replace(secret, "...");
                     cut_off(&mut shown, secret);
@@ -89,6 +95,12 @@ impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys().map(HeaderName::as_str)).finish()
     }
+}
+
+/// The password in the credential of Basic authentication.
+fn password(credential: &str) -> Option<String> {
+    let pair = String::from_utf8(STANDARD.decode(credential).ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 /// Removes the beginning of `secret` from the end of a text that was cut off there.
@@ -194,7 +206,13 @@ mod tests {
         let headers = Headers::parse("authorization=Bearer%20hunter2,x=ab").expect("good pairs");
         let said = headers.redact("token hunter2 of `Bearer hunter2` is bad, ab");
         assert_eq!(said, "token ... of `...` is bad, ab");
+        let headers = Headers::parse("authorization=Basic%20bWU6aHVudGVyMg==,x=gr%C3%BCn");
+        let headers = headers.expect("good pairs");
+        let said = "no user me with password hunter2 (bWU6aHVudGVyMg==), not even grün";
+        let shown = "no user me with password ... (...), not even ...";
+        assert_eq!(headers.redact(said), shown);
         // A long text was cut off in the middle of one.
+        let headers = Headers::parse("authorization=Bearer%20hunter2").expect("good pairs");
         for (said, shown) in [
             ("bad token hunt...", "bad token ..."),
             ("bad token `Bearer hun...", "bad token `..."),
