@@ -132,7 +132,7 @@ impl DatadogConfig {
         Ok(self)
     }
 
-    /// The host that metrics are of, in place of `host.name` of the resource. `DD_HOSTNAME` overrides.
+    /// The host that metrics are of, in place of `host.name` of the resource, or of the agent's. `DD_HOSTNAME` overrides.
     #[must_use]
     pub fn with_host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());

@@ -69,9 +69,12 @@ impl DatadogTarget {
 
 fn agent(config: &DatadogConfig, snapshot: &Snapshot) -> AgentTarget {
     let container = snapshot.resource.get("container.id").map(ToString::to_string);
+    let mut tags = config.common_tags(snapshot);
+    // The agent knows its host, which is another one's where someone says so.
+    tags.extend(config.host.iter().map(|host| format!("host:{host}")));
     let agent = AgentConfig::new(config.agent.clone())
         .with_name(config.name.clone())
-        .with_tags(config.common_tags(snapshot))
+        .with_tags(tags)
         .with_scope_tags(config.scope_tags)
         .with_container_id(container)
         .with_external_data(config.external_data.clone());

@@ -12,7 +12,7 @@ use meterkit_core::{
     Attributes, Counter, Data, Descriptor, HistogramPoint, Metric, NumberPoint, Registry,
     ScopeMetrics, Temporality, Value,
 };
-use meterkit_datadog::{AgentConfig, AgentTarget};
+use meterkit_datadog::{AgentConfig, AgentTarget, DatadogConfig, DatadogTarget};
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Snapshot, Target};
 use opentelemetry::InstrumentationScope;
 use tokio::time::{sleep, timeout};
@@ -164,6 +164,27 @@ async fn each_transport_gets_these_bytes() {
         assert_eq!(target.export(&snapshot).await, Ok(()), "{transport:?}");
         let packets = receiver.stop();
         assert_eq!(packets, [text.as_bytes()], "{transport:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_host_is_the_agents_unless_another_one_is_named() {
+    let mut snapshot = counts(SystemTime::now(), [3]);
+    snapshot.resource = Attributes::from_pairs([("host.name".into(), "pod-7".into())]);
+    for (host, tags) in [(None, "#shard:0"), (Some("Web-1"), "#shard:0,host:web-1")] {
+        let place = Place::new(Transport::Datagram);
+        let receiver = place.start();
+        let url = format!("unix://{}", place.path().display());
+        let config = DatadogConfig::from_variables(|name| match name {
+            "DD_DOGSTATSD_URL" => Some(url.clone()),
+            "DD_HOSTNAME" => host.map(str::to_owned),
+            _ => None,
+        });
+        let mut target = DatadogTarget::new(config.expect("good variables")).expect("a target");
+        assert_eq!(target.export(&snapshot).await, Ok(()));
+        let lines = lines(&receiver.stop());
+        assert!(lines.iter().all(|line| line.contains(&format!("|c|{tags}|T"))), "{lines:?}");
+        assert_eq!(lines.len(), 1);
     }
 }
 

@@ -37,7 +37,7 @@ settings! {
 
     HOSTNAME: String = text("DD_HOSTNAME")
         .target("datadog")
-        .by_default("`host.name` of the resource")
+        .by_default("`host.name` of the resource, or the host of the agent")
         .meaning("the host that metrics are of");
 
     AGENT_HOST: String = read_by_target("DD_AGENT_HOST", ValueType::Host)
