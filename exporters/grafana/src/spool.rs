@@ -81,7 +81,8 @@ impl Spool {
         let mut outcome = Ok(());
         // More may come meanwhile.
         while self.is_behind() {
-            outcome = outcome.and(self.write_pending());
+            let written = self.write_pending();
+            outcome = outcome.and(written);
         }
         outcome
     }
