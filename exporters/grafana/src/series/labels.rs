@@ -46,6 +46,8 @@ pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> 
 /// The labels of a series with those of its `envelope`, ordered by name.
 pub(crate) fn series_labels<'a>(attributes: &'a Attributes, envelope: &Labels<'a>) -> Labels<'a> {
     let mut labels = named(attributes.iter());
+    // With room for `__name__` and `le`.
+    labels.reserve_exact(envelope.len() + 2);
     labels.extend(envelope.iter().cloned());
     labels.sort();
     labels

@@ -1,6 +1,7 @@
 //! `io.prometheus.write.v2.Request`, the message of remote write 2.0: each text is in it once.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 
@@ -15,19 +16,24 @@ pub(crate) struct Encoder {
     all: Writer,
     series: Writer,
     part: Writer,
-    /// The texts of the labels at hand, as numbers.
+    /// The texts of the labels at hand, as numbers. Until they are known, those of the series before, which had most of
+    /// these in the same places.
     references: Vec<u64>,
+    help: u64,
+    unit: u64,
 }
 
 impl Encoder {
     pub(crate) fn add(&mut self, series: &Series<'_>) {
-        let Self { symbols, all, series: written, part, references } = self;
+        let Self { symbols, all, series: written, part, references, help, unit } = self;
         written.clear();
-        references.clear();
-        for (name, value) in &series.labels {
-            references.push(symbols.reference(name));
-            references.push(symbols.reference(value));
+        references.resize(2 * series.labels.len(), 0);
+        for ((name, value), at) in series.labels.iter().zip(references.chunks_exact_mut(2)) {
+            at[0] = symbols.reference_like(at[0], name);
+            at[1] = symbols.reference_like(at[1], value);
         }
+        *help = symbols.reference_like(*help, series.metadata.help);
+        *unit = symbols.reference_like(*unit, series.metadata.unit);
         written.packed(1, references.iter().copied(), part);
         part.clear();
         match &series.value {
@@ -44,8 +50,8 @@ impl Encoder {
         }
         part.clear();
         part.number(1, family_type(series.metadata.family_type));
-        part.number(3, symbols.reference(series.metadata.help));
-        part.number(4, symbols.reference(series.metadata.unit));
+        part.number(3, *help);
+        part.number(4, *unit);
         written.element(5, part);
         all.element(5, written);
     }
@@ -65,16 +71,27 @@ impl Encoder {
 #[derive(Debug)]
 struct Symbols {
     known: HashMap<String, u64, RandomState>,
+    /// Where each of them stands.
+    places: Vec<Range<usize>>,
     written: Writer,
 }
 
 impl Symbols {
+    /// The reference of a text that is likely the one with reference `guess`: comparing is quicker than looking it up.
+    fn reference_like(&mut self, guess: u64, text: &str) -> u64 {
+        let place = self.places.get(guess as usize).cloned();
+        let guessed = place.and_then(|place| self.written.bytes().get(place));
+        if guessed == Some(text.as_bytes()) { guess } else { self.reference(text) }
+    }
+
     fn reference(&mut self, text: &str) -> u64 {
         if let Some(reference) = self.known.get(text) {
             return *reference;
         }
         let reference = self.known.len() as u64;
         self.written.text_element(4, text);
+        let end = self.written.len();
+        self.places.push(end - text.len()..end);
         self.known.insert(text.to_owned(), reference);
         reference
     }
@@ -82,7 +99,8 @@ impl Symbols {
 
 impl Default for Symbols {
     fn default() -> Self {
-        let mut symbols = Self { known: HashMap::default(), written: Writer::default() };
+        let (known, places, written) = Default::default();
+        let mut symbols = Self { known, places, written };
         symbols.reference("");
         symbols
     }

@@ -21,6 +21,10 @@ impl Writer {
         self.0.clear();
     }
 
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
