@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::variable::{Variables, token_problem};
+use crate::variable::Variables;
 use crate::{Secret, VariableError};
 
 const ZONE: &str = "GRAFANA_CLOUD_ZONE";
@@ -51,7 +51,7 @@ impl CloudOtlp {
         }
         let zone = read(&mut variables, ZONE, zone_problem);
         let instance_id = read(&mut variables, INSTANCE_ID, instance_id_problem);
-        let api_key = variables.secret(API_KEY, token_problem);
+        let api_key = variables.token(API_KEY);
         let cloud = zone.zip(instance_id).zip(api_key);
         variables.finish(cloud.map(|((zone, instance_id), api_key)| Self {
             zone,

@@ -7,7 +7,7 @@ use meterkit_http::url::{self, UrlHints};
 use meterkit_http::{HeaderError, Headers};
 
 use crate::cloud::basic;
-use crate::variable::{Variables, token_problem};
+use crate::variable::Variables;
 use crate::{Secret, VariableError};
 
 const URL: &str = "GRAFANA_REMOTE_WRITE_URL";
@@ -198,7 +198,7 @@ fn read_authentication(variables: &mut Variables<'_>) -> Authentication {
         return Authentication::None;
     }
     let username = variables.text(USERNAME);
-    let password = variables.secret(PASSWORD, password_problem);
+    let password = variables.password(PASSWORD, password_problem);
     if by_name.is_some() {
         for (variable, present, remedy) in [
             (USERNAME, PASSWORD, "write the name that the password is for"),
@@ -213,7 +213,7 @@ fn read_authentication(variables: &mut Variables<'_>) -> Authentication {
         let reason = "holds `:` or a control character, which no user name can";
         variables.problem(VariableError::new(USERNAME, value, reason));
     }
-    match (username, password, variables.secret(BEARER_TOKEN, token_problem)) {
+    match (username, password, variables.token(BEARER_TOKEN)) {
         (Some(username), Some(password), _) => Authentication::Basic { username, password },
         (_, _, Some(token)) => Authentication::Bearer { token },
         _ => Authentication::None,

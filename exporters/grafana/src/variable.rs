@@ -23,21 +23,34 @@ impl<'a> Variables<'a> {
         self.raw(name).map(|value| value.trim().to_owned())
     }
 
-    /// The value of a secret, without the line end that comes with a file.
-    pub(crate) fn secret(
+    /// A token that goes into a header, without white space around it: none of it can be part of one.
+    pub(crate) fn token(&mut self, variable: &'static str) -> Option<Secret> {
+        let value = self.text(variable)?;
+        self.checked(variable, &value, token_problem(&value))
+    }
+
+    /// A password, without the line end that comes with a file: blanks can be part of it.
+    pub(crate) fn password(
         &mut self,
         variable: &'static str,
         check: impl FnOnce(&str) -> Option<&'static str>,
     ) -> Option<Secret> {
         let value = self.raw(variable)?;
         let value = value.trim_end_matches(['\r', '\n']);
-        match check(value) {
-            None => Some(Secret::new(value)),
-            Some(reason) => {
-                self.problem(VariableError::secret(variable, reason));
-                None
-            }
+        self.checked(variable, value, check(value))
+    }
+
+    fn checked(
+        &mut self,
+        variable: &'static str,
+        value: &str,
+        reason: Option<&'static str>,
+    ) -> Option<Secret> {
+        if let Some(reason) = reason {
+            self.problem(VariableError::secret(variable, reason));
+            return None;
         }
+        Some(Secret::new(value))
     }
 
     pub(crate) fn problem(&mut self, problem: VariableError) {
@@ -55,7 +68,7 @@ impl<'a> Variables<'a> {
 }
 
 /// Why `value` cannot stand in a header as a token.
-pub(crate) fn token_problem(value: &str) -> Option<&'static str> {
+fn token_problem(value: &str) -> Option<&'static str> {
     if value.contains(char::is_whitespace) {
         Some("holds white space; write the token alone, without `Bearer` or `Basic`")
     } else if !value.chars().all(|c| c.is_ascii_graphic()) {

@@ -7,7 +7,7 @@ use http::Uri;
 use meterkit_http::url::{self, UrlHints};
 use meterkit_http::{Pems, Proxies};
 
-use crate::variable::{Variables, token_problem};
+use crate::variable::Variables;
 use crate::{Secret, UrlError, VariableError};
 
 const URL: &str = "GRAFANA_URL";
@@ -81,7 +81,7 @@ impl PublishConfig {
                 None
             }
         });
-        let token = variables.secret(TOKEN, token_problem);
+        let token = variables.token(TOKEN);
         let config = url.zip(token).map(|(url, token)| {
             let config = Self::of(url, token);
             match variables.text(FOLDER) {
