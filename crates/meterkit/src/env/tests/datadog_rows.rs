@@ -3,20 +3,8 @@
 
 use meterkit_datadog::DatadogConfig;
 
+use super::target_rows::{Row, TargetRows, Variables};
 use super::*;
-
-/// What one variable does.
-struct Row {
-    variable: &'static str,
-    /// What else is set, so that it matters.
-    beside: Variables,
-    /// Values, and a part of the settings that come of them.
-    valid: Variables,
-    /// Values, and how what is said of them begins, behind the variable's name.
-    invalid: Variables,
-}
-
-type Variables = &'static [(&'static str, &'static str)];
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -134,10 +122,12 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// Whether the target reads it by itself.
-pub(super) fn is_read_by_it(variable: &Variable) -> bool {
-    variable.target == Some("datadog") && variable.name != "METERKIT_DATADOG_INTERVAL"
-}
+const DATADOG: TargetRows = TargetRows {
+    rows: ROWS,
+    reads: |it| it.target == Some("datadog") && it.name != "METERKIT_DATADOG_INTERVAL",
+    read: |variables| read_with(variables).map(|config| format!("{config:?}")),
+    secrets: &[KEY, "hunter2"],
+};
 
 fn read_with(variables: &[&[(&str, &str)]]) -> Result<DatadogConfig, EnvError> {
     let variables = [&[("OTEL_METRICS_EXPORTER", "datadog")], &*variables.concat()].concat();
@@ -151,56 +141,22 @@ fn shown(variables: &[&[(&str, &str)]]) -> String {
 
 #[test]
 fn every_variable_of_the_target_has_one_row() {
-    let declared = variables().filter(|it| is_read_by_it(it));
-    let mut declared: Vec<_> = declared.map(|it| it.name).collect();
-    let mut rows: Vec<_> = ROWS.iter().map(|row| row.variable).collect();
-    declared.sort_unstable();
-    rows.sort_unstable();
-    assert_eq!(rows, declared);
-}
-
-#[test]
-fn valid_values_make_a_difference_and_empty_ones_make_none() {
-    for Row { variable, beside, valid, .. } in ROWS {
-        let unset = read_with(&[beside]).map(|config| format!("{config:?}")).ok();
-        for empty in ["", " ", "\n"] {
-            let read = read_with(&[beside, &[(variable, empty)]]);
-            assert_eq!(read.map(|config| format!("{config:?}")).ok(), unset, "{variable}");
-        }
-        for (value, part) in *valid {
-            let is_there = |text: &String| text.contains(part);
-            assert!(!unset.as_ref().is_some_and(is_there), "{variable}: it makes no difference");
-            for value in [(*value).to_owned(), format!(" {value}\n")] {
-                let shown = shown(&[beside, &[(variable, &value)]]);
-                assert!(is_there(&shown), "{variable}=`{value}`: {shown}");
-                assert!(!shown.contains(KEY), "{shown}");
-            }
-        }
-    }
-}
-
-#[test]
-fn invalid_values_are_told_with_variable_and_remedy_and_without_secrets() {
-    for Row { variable, beside, invalid, .. } in ROWS {
-        for (value, said) in *invalid {
-            let error = read_with(&[beside, &[(variable, value)]]).expect_err(variable);
-            let text = error.to_string();
-            assert!(text.starts_with(&format!("{variable}{said}")), "{text}");
-            assert!(!text.contains("hunter2"), "{text}");
-        }
-    }
+    DATADOG.assert_every_variable_has_one_row();
 }
 
 #[test]
 fn every_row_has_the_cases_that_its_type_asks_for() {
-    for Row { variable, valid, invalid, .. } in ROWS {
-        let value_type = declared::variable(variable).expect("it is declared").value_type;
-        let takes_anything = value_type == ValueType::Text;
-        assert!(takes_anything || !invalid.is_empty(), "{variable}: none invalid");
-        let in_capitals = |(value, _): &(&str, &str)| value.chars().any(char::is_uppercase);
-        let is_number = matches!(value_type, ValueType::PeerPort);
-        assert!(is_number || valid.iter().any(in_capitals), "{variable}: no capitals");
-    }
+    DATADOG.assert_every_row_has_its_cases();
+}
+
+#[test]
+fn valid_values_make_a_difference_and_empty_ones_make_none() {
+    DATADOG.assert_valid_values_make_a_difference_and_empty_ones_none();
+}
+
+#[test]
+fn invalid_values_are_told_with_variable_and_remedy_and_without_secrets() {
+    DATADOG.assert_invalid_values_are_told_with_variable_and_remedy();
 }
 
 #[test]

@@ -2,20 +2,8 @@
 
 use meterkit_grafana::GrafanaConfig;
 
+use super::target_rows::{Row, TargetRows, Variables};
 use super::*;
-
-/// What one variable does.
-struct Row {
-    variable: &'static str,
-    /// What else is set, so that it matters.
-    beside: Variables,
-    /// Values, and a part of the settings that come of them.
-    valid: Variables,
-    /// Values, and how what is said of them begins, behind the variable's name.
-    invalid: Variables,
-}
-
-type Variables = &'static [(&'static str, &'static str)];
 
 const URL: (&str, &str) = ("GRAFANA_REMOTE_WRITE_URL", "http://mimir:9009/api/v1/push");
 const TO_MIMIR: Variables = &[URL];
@@ -30,7 +18,10 @@ const ROWS: &[Row] = &[
         variable: "GRAFANA_CLOUD_ZONE",
         beside: &[ID, KEY],
         valid: &[("prod-eu-west-2", "prod-eu-west-2")],
-        invalid: &[("prod eu", "=`prod eu`: ")],
+        invalid: &[
+            ("prod eu", "=`prod eu`: "),
+            ("PROD-US-1", "=`PROD-US-1`: a zone holds lower-case"),
+        ],
     },
     Row {
         variable: "GRAFANA_CLOUD_INSTANCE_ID",
@@ -97,66 +88,40 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// Whether the target reads it by itself.
-pub(super) fn is_read_by_it(variable: &Variable) -> bool {
-    let is_other = declared::grafana::PUBLISHING.contains(&variable.name);
-    let is_of_target = variable.target == Some("grafana") && !is_other;
-    is_of_target && variable.name != "METERKIT_GRAFANA_INTERVAL"
-}
+const GRAFANA: TargetRows = TargetRows {
+    rows: ROWS,
+    reads: |it| {
+        let is_other = declared::grafana::PUBLISHING.contains(&it.name);
+        let is_of_target = it.target == Some("grafana") && !is_other;
+        is_of_target && it.name != "METERKIT_GRAFANA_INTERVAL"
+    },
+    read: |variables| read_with(variables).map(|config| format!("{config:?}")),
+    secrets: &["hunter2", "S3cret", "glc_Secret"],
+};
 
 fn read_with(variables: &[&[(&str, &str)]]) -> Result<GrafanaConfig, EnvError> {
     let variables = [&[("OTEL_METRICS_EXPORTER", "grafana")], &*variables.concat()].concat();
     read(&variables).map(|settings| settings.grafana.expect("it is selected"))
 }
 
-fn shown(variables: &[&[(&str, &str)]]) -> String {
-    let config = read_with(variables);
-    format!("{:?}", config.unwrap_or_else(|error| panic!("{variables:?}: {error}")))
+#[test]
+fn every_variable_of_the_target_has_one_row() {
+    GRAFANA.assert_every_variable_has_one_row();
 }
 
 #[test]
-fn every_variable_of_the_target_has_one_row() {
-    let declared = variables().filter(|it| is_read_by_it(it));
-    let mut declared: Vec<_> = declared.map(|it| it.name).collect();
-    let mut rows: Vec<_> = ROWS.iter().map(|row| row.variable).collect();
-    declared.sort_unstable();
-    rows.sort_unstable();
-    assert_eq!(rows, declared);
+fn every_row_has_the_cases_that_its_type_asks_for() {
+    GRAFANA.assert_every_row_has_its_cases();
 }
 
 #[test]
 fn valid_values_make_a_difference_and_empty_ones_make_none() {
-    for Row { variable, beside, valid, .. } in ROWS {
-        let unset = read_with(&[beside]).map(|config| format!("{config:?}")).ok();
-        for empty in ["", " ", "\n"] {
-            let read = read_with(&[beside, &[(variable, empty)]]);
-            assert_eq!(read.map(|config| format!("{config:?}")).ok(), unset, "{variable}");
-        }
-        for (value, part) in *valid {
-            let is_there = |text: &String| text.contains(part);
-            assert!(!unset.as_ref().is_some_and(is_there), "{variable}: it makes no difference");
-            let shown = shown(&[beside, &[(variable, &format!("{value}\n"))]]);
-            assert!(is_there(&shown), "{variable}=`{value}`: {shown}");
-            for secret in ["hunter2", "S3cret", "glc_Secret"] {
-                assert!(!shown.contains(secret), "{shown}");
-            }
-        }
-    }
+    GRAFANA.assert_valid_values_make_a_difference_and_empty_ones_none();
 }
 
 #[test]
-fn invalid_values_are_told_with_variable_and_without_secrets() {
-    for Row { variable, beside, invalid, .. } in ROWS {
-        for (value, said) in *invalid {
-            let error = read_with(&[beside, &[(variable, value)]]).expect_err(variable);
-            let text = error.to_string();
-            assert!(text.starts_with(&format!("{variable}{said}")), "{text}");
-            assert!(!text.contains("hunter2"), "{text}");
-        }
-        let value_type = declared::variable(variable).expect("it is declared").value_type;
-        let takes_anything = value_type == ValueType::Text;
-        assert!(takes_anything || !invalid.is_empty(), "{variable}: none invalid");
-    }
+fn invalid_values_are_told_with_variable_and_remedy_and_without_secrets() {
+    GRAFANA.assert_invalid_values_are_told_with_variable_and_remedy();
 }
 
 #[test]
@@ -187,7 +152,8 @@ fn secrets_can_stand_in_files() {
     let path = directory.path().join("token");
     std::fs::write(&path, "S3cret\n").expect("room for it");
     let path = path.to_str().expect("a path of letters");
-    let shown = shown(&[TO_MIMIR, &[("GRAFANA_REMOTE_WRITE_BEARER_TOKEN_FILE", path)]]);
+    let config = read_with(&[TO_MIMIR, &[("GRAFANA_REMOTE_WRITE_BEARER_TOKEN_FILE", path)]]);
+    let shown = format!("{config:?}");
     assert!(shown.contains("Bearer") && !shown.contains("S3cret"), "{shown}");
 }
 

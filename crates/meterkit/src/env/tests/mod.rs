@@ -12,6 +12,8 @@ mod otlp;
 mod otlp_rows;
 mod rows;
 mod secrets;
+#[cfg(any(feature = "datadog", feature = "grafana"))]
+mod target_rows;
 mod together;
 mod vain;
 
