@@ -227,7 +227,9 @@ impl Delivery {
         let target = self.target.name();
         // An export that fails for the same reason says nothing new.
         let checked = self.check_error.take();
-        let is_told = matches!(outcome, Err(error) if checked == Some(error.to_string()));
+        let is_told = outcome.as_ref().is_err_and(|error| {
+            checked.as_ref().is_some_and(|told| error.to_string().starts_with(told))
+        });
         let was_failing = self.is_failing || is_told || (outcome.is_ok() && checked.is_some());
         match (outcome, was_failing) {
             (Ok(()), true) => tracing::info!(target, "export works again"),

@@ -45,15 +45,15 @@ pub(super) fn outcome(answer: Result<Reply, NoAnswer>, secrets: &Headers) -> Res
         StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge { reason },
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Refusal::Malformed { reason },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Refusal::Final { reason: format!("{reason} ({KEY_REMEDY})") }
+            Refusal::Final { reason: format!("{KEY_REFUSED} ({reason})") }
         }
         _ => Refusal::Final { reason },
     })
 }
 
-/// What to do about a key that is refused.
-pub(super) const KEY_REMEDY: &str =
-    "check DD_API_KEY, and that DD_SITE names the site of the account that it belongs to";
+/// What to say of a key that is refused, in the check of it and in exports: the same is said once.
+pub(super) const KEY_REFUSED: &str = "Datadog refuses the API key; check DD_API_KEY, and that DD_SITE names the site \
+                                      of the account that it belongs to";
 
 fn reason(reply: &Reply, secrets: &Headers) -> String {
     // In this order: a secret that is cut in two would not be found.
@@ -154,7 +154,8 @@ mod tests {
             assert_eq!(reason, expected);
         }
         let Refusal::Final { reason } = refusal(403) else { panic!("403") };
-        assert!(reason.starts_with("HTTP status 403 Forbidden (check DD_API_KEY, and"), "{reason}");
+        assert!(reason.starts_with(KEY_REFUSED), "{reason}");
+        assert!(reason.ends_with("(HTTP status 403 Forbidden)"), "{reason}");
     }
 
     #[test]

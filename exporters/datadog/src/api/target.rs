@@ -9,7 +9,7 @@ use meterkit_http::{Client, Headers, News, Pems, Post, Reply, TlsHints, Transpor
 use meterkit_pipeline::{ExportError, Snapshot};
 use tokio::time::timeout;
 
-use super::answer::{KEY_REMEDY, Refusal, outcome};
+use super::answer::{KEY_REFUSED, Refusal, outcome};
 use super::batch::{Batch, Dropped};
 use super::endpoints::Endpoints;
 use crate::config::DatadogConfig;
@@ -95,10 +95,7 @@ impl ApiTarget {
             [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status())
         };
         match asked.await {
-            Ok(Ok(reply)) if is_refused(&reply) => {
-                let reason = format!("Datadog refuses the API key; {KEY_REMEDY}");
-                Err(ExportError::permanent(reason))
-            }
+            Ok(Ok(reply)) if is_refused(&reply) => Err(ExportError::permanent(KEY_REFUSED)),
             Ok(Ok(reply)) => {
                 tracing::debug!(status = %reply.status(), "the API key was checked");
                 Ok(())
