@@ -247,6 +247,7 @@ mod tests {
     fn with_a_url_they_go_there_by_remote_write() {
         for (url, endpoint, host, port) in [
             (URL.1, "http://mimir:9009/api/v1/push?...", "mimir", 9009),
+            ("http://m/push?token=hunter2", "http://m/push?...", "m", 80),
             ("http://[::1]/push", "http://[::1]/push", "::1", 80),
         ] {
             let server = Some((host.to_owned(), port));

@@ -2,18 +2,19 @@
 //!
 //! By the Remote-Write specifications 1.0 and 2.0-rc.4, sections Protocol, Retries & Backoff and Partial Write.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use meterkit_http::reply::{retry_after, shown};
-use meterkit_http::{Client, Post, Reply};
+use meterkit_http::{Client, Post, Reply, url};
 use tokio::time::timeout;
 
 use crate::batch::Batch;
 
 /// Sends requests to one receiver. Clones share its connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Sender {
     pub(crate) client: Client,
     pub(crate) uri: Uri,
@@ -61,6 +62,17 @@ impl Sender {
                 Answer::Later { reason, retry_after: None }
             }
         }
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Headers and queries hold credentials.
+        let uri = url::shown(&self.uri.to_string());
+        f.debug_struct("Sender")
+            .field("uri", &uri)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 
