@@ -110,6 +110,9 @@ impl RemoteWriteConfig {
     /// values up to this age. 64 MiB and 2 h by default: the oldest go first, and are counted. Receivers refuse what is
     /// much older. `METERKIT_GRAFANA_QUEUE_BYTES` and `METERKIT_GRAFANA_QUEUE_AGE` override.
     ///
+    /// The newest values are sent once before these bounds count for them: a receiver that takes everything loses none
+    /// to a queue that is too small.
+    ///
     /// The queue is in memory, unless there is a [spool](Self::with_spool): what waits in it is lost when the process
     /// ends.
     #[must_use]
@@ -123,8 +126,9 @@ impl RemoteWriteConfig {
     /// when a process starts that has the same directory and receiver. Nowhere by default;
     /// `METERKIT_GRAFANA_SPOOL_DIR` overrides.
     ///
-    /// What is on disk is what is in the queue, with the same bounds. Several processes may have one directory: each
-    /// writes into a part of its own, and takes over what is left of those that have ended.
+    /// What is on disk is what is in the queue, with the same bounds. What finds no room on the disk is written when
+    /// there is some. A receiver is a URL with a tenant and a user's name. Several processes may have one directory:
+    /// each writes into a part of its own, and takes over what is left of those that have ended.
     #[must_use]
     pub fn with_spool(mut self, directory: impl Into<PathBuf>) -> Self {
         self.spool = Some(directory.into());

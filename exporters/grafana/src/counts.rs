@@ -1,7 +1,7 @@
 //! What became of the values that were to be sent.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use meterkit_http::News;
 
@@ -19,8 +19,11 @@ struct Counts {
     dropped: AtomicU64,
     waiting_requests: AtomicU64,
     waiting_bytes: AtomicU64,
-    /// What was logged, so that it is not logged again with every export.
-    told: News,
+    /// What was logged, so that it is not logged again with every export: refusals, and what is not the receiver's.
+    refusals: News,
+    dropped_is_told: AtomicBool,
+    disk_is_told: AtomicBool,
+    too_large_is_told: AtomicBool,
 }
 
 impl RemoteWriteCounts {
@@ -51,6 +54,9 @@ impl RemoteWriteCounts {
 
     pub(crate) fn add_written(&self, values: u64) {
         self.0.written.fetch_add(values, Relaxed);
+        if values > 0 {
+            self.0.dropped_is_told.store(false, Relaxed);
+        }
     }
 
     pub(crate) fn add_refused(&self, values: u64) {
@@ -66,8 +72,44 @@ impl RemoteWriteCounts {
         self.0.waiting_bytes.store(bytes as u64, Relaxed);
     }
 
-    /// Whether `message` is new to all clones.
-    pub(crate) fn is_news(&self, message: &str) -> bool {
-        self.0.told.is_new(message)
+    /// Whether this reason to refuse values is new.
+    pub(crate) fn is_new_refusal(&self, reason: &str) -> bool {
+        self.0.refusals.is_new(reason)
+    }
+
+    /// Whether to say that values were dropped: once until some are delivered.
+    pub(crate) fn says_dropped(&self) -> bool {
+        !self.0.dropped_is_told.swap(true, Relaxed)
+    }
+
+    /// Whether to say that the disk keeps nothing: once until it does.
+    pub(crate) fn says_disk_fails(&self) -> bool {
+        !self.0.disk_is_told.swap(true, Relaxed)
+    }
+
+    pub(crate) fn disk_works(&self) {
+        self.0.disk_is_told.store(false, Relaxed);
+    }
+
+    /// Whether to say that requests were too large: once.
+    pub(crate) fn says_too_large(&self) -> bool {
+        !self.0.too_large_is_told.swap(true, Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_refusals_hides_what_else_is_lost() {
+        let counts = RemoteWriteCounts::default();
+        let new = (0..1000).filter(|at| counts.is_new_refusal(&format!("series {at}"))).count();
+        assert!((1..1000).contains(&new));
+        assert!(counts.says_dropped() && counts.says_disk_fails() && counts.says_too_large());
+        assert!(!counts.says_dropped() && !counts.says_disk_fails() && !counts.says_too_large());
+        counts.add_written(1);
+        counts.disk_works();
+        assert!(counts.says_dropped() && counts.says_disk_fails() && !counts.says_too_large());
     }
 }

@@ -12,6 +12,8 @@ pub(crate) struct Queue {
     bytes: usize,
     max_bytes: usize,
     max_age: Duration,
+    /// When the newest ones were written.
+    newest: Option<i64>,
     next_id: u64,
     /// What to tell the disk, where the queue is kept there too.
     changes: Option<Changes>,
@@ -24,10 +26,29 @@ pub(crate) struct Changes {
     pub(crate) removed: Vec<u64>,
 }
 
+impl Changes {
+    /// Adds what changed after that.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        self.added.append(&mut later.added);
+        for id in later.removed {
+            self.remove(id);
+        }
+    }
+
+    /// What comes and goes meanwhile never was.
+    fn remove(&mut self, id: u64) {
+        let before = self.added.len();
+        self.added.retain(|added| added.id != id);
+        if self.added.len() == before {
+            self.removed.push(id);
+        }
+    }
+}
+
 impl Queue {
     pub(crate) fn new(max_bytes: usize, max_age: Duration) -> Self {
         let batches = VecDeque::new();
-        Self { batches, bytes: 0, max_bytes, max_age, next_id: 0, changes: None }
+        Self { batches, bytes: 0, max_bytes, max_age, newest: None, next_id: 0, changes: None }
     }
 
     /// Begins with what an earlier process has left, and notes changes from now on. What does not fit is given back.
@@ -37,8 +58,7 @@ impl Queue {
         self.bytes = batches.iter().map(|batch| batch.body.len()).sum();
         self.batches = batches.into();
         self.changes = Some(Changes::default());
-        let newest = self.batches.back().map(|batch| batch.time);
-        newest.map_or_else(Vec::new, |now| self.drop_oldest(now))
+        self.drop_oldest()
     }
 
     /// What has changed since this was last asked; nothing where no one wants to know.
@@ -46,34 +66,42 @@ impl Queue {
         self.changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Adds the requests of one moment. What no longer fits is given back: the oldest ones, and those that are too old
-    /// by then.
+    /// Adds the requests of one moment, all of them: each is to be sent once before there may be no room for it. What
+    /// is too old by then is given back.
     pub(crate) fn push(&mut self, batches: Vec<Batch>) -> Vec<Batch> {
-        let Some(now) = batches.last().map(|batch| batch.time) else {
+        let Some(time) = batches.last().map(|batch| batch.time) else {
             return Vec::new();
         };
-        let mut dropped = Vec::new();
+        // Where an export was cut off, there was nobody to do this.
+        let mut dropped = self.drop_oldest();
+        dropped.append(&mut self.drop_older(time));
         for batch in batches {
-            if batch.body.len() > self.max_bytes {
-                // It would have all others go first.
-                dropped.push(batch);
-                continue;
-            }
             let batch = self.accept(batch);
             self.batches.push_back(batch);
         }
-        dropped.append(&mut self.drop_oldest(now));
         dropped
     }
 
-    fn drop_oldest(&mut self, now: i64) -> Vec<Batch> {
-        let mut dropped = Vec::new();
+    /// Gives back what there is no room for: the oldest.
+    pub(crate) fn drop_oldest(&mut self) -> Vec<Batch> {
+        // One that never fits would have all others go first.
+        let too_large = self.batches.iter().filter(|batch| batch.body.len() > self.max_bytes);
+        let mut dropped: Vec<Batch> = too_large.cloned().collect();
+        for batch in &dropped {
+            self.remove(batch.id);
+        }
+        while self.bytes > self.max_bytes {
+            dropped.extend(self.pop());
+        }
+        dropped
+    }
+
+    /// Gives back what is too old at `time`. A clock that goes wrong for one moment makes nothing older.
+    fn drop_older(&mut self, time: i64) -> Vec<Batch> {
+        let now = self.newest.replace(time).map_or(time, |before| time.min(before));
         let max_age = i64::try_from(self.max_age.as_millis()).unwrap_or(i64::MAX);
-        while let Some(oldest) = self.batches.front() {
-            let is_too_old = now.saturating_sub(oldest.time) > max_age;
-            if self.bytes <= self.max_bytes && !is_too_old {
-                break;
-            }
+        let mut dropped = Vec::new();
+        while self.batches.front().is_some_and(|it| now.saturating_sub(it.time) > max_age) {
             dropped.extend(self.pop());
         }
         dropped
@@ -134,12 +162,7 @@ impl Queue {
     fn release(&mut self, batch: &Batch) {
         self.bytes -= batch.body.len();
         if let Some(changes) = &mut self.changes {
-            // One that comes and goes meanwhile never was.
-            let before = changes.added.len();
-            changes.added.retain(|added| added.id != batch.id);
-            if changes.added.len() == before {
-                changes.removed.push(batch.id);
-            }
+            changes.remove(batch.id);
         }
     }
 }
@@ -168,13 +191,26 @@ mod tests {
     #[test]
     fn the_oldest_go_when_there_is_no_room() {
         let mut queue = Queue::new(100, Duration::MAX);
-        assert!(queue.push(vec![batch(1, 40), batch(1, 30)]).is_empty());
-        assert!(queue.push(vec![batch(2, 30)]).is_empty());
-        assert_eq!(times(&queue.push(vec![batch(3, 50)])), [1, 1]);
+        queue.push(vec![batch(1, 40), batch(1, 30)]);
+        queue.push(vec![batch(2, 30)]);
+        assert!(queue.drop_oldest().is_empty());
+        queue.push(vec![batch(3, 50)]);
+        assert_eq!(times(&queue.drop_oldest()), [1, 1]);
         assert_eq!((queue.len(), queue.bytes()), (2, 80));
-        assert_eq!(times(&queue.push(vec![batch(4, 101)])), [4], "one that never fits");
-        assert_eq!(times(&queue.push(vec![batch(5, 100)])), [2, 3]);
+        queue.push(vec![batch(4, 101)]);
+        assert_eq!(times(&queue.drop_oldest()), [4], "one that never fits");
+        queue.push(vec![batch(5, 100)]);
+        assert_eq!(times(&queue.drop_oldest()), [2, 3]);
         assert_eq!((queue.len(), queue.bytes()), (1, 100));
+    }
+
+    #[test]
+    fn the_newest_may_be_larger_than_the_queue_until_others_come() {
+        let mut queue = Queue::new(100, Duration::MAX);
+        assert!(queue.push(vec![batch(1, 60), batch(1, 60), batch(1, 101)]).is_empty());
+        assert_eq!(queue.oldest(9).len(), 3);
+        assert_eq!(queue.push(vec![batch(2, 1)]).len(), 2);
+        assert_eq!(queue.bytes(), 61);
     }
 
     #[test]
@@ -182,9 +218,21 @@ mod tests {
         let mut queue = Queue::new(1000, Duration::from_millis(10));
         assert!(queue.push(vec![batch(1, 1)]).is_empty());
         assert!(queue.push(vec![batch(11, 1)]).is_empty());
-        assert_eq!(times(&queue.push(vec![batch(12, 1)])), [1]);
+        assert!(queue.push(vec![batch(12, 1)]).is_empty());
+        assert_eq!(times(&queue.push(vec![batch(13, 1)])), [1]);
         assert!(queue.push(Vec::new()).is_empty());
-        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.len(), 3);
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_once_makes_nothing_older() {
+        let mut queue = Queue::new(1000, Duration::from_millis(10));
+        for time in [1, 2, 99_999, 4, 5] {
+            assert!(queue.push(vec![batch(time, 1)]).is_empty());
+        }
+        let mut queue = Queue::new(1000, Duration::from_millis(10));
+        assert!(queue.restore(vec![batch(1, 1), batch(99_999, 1)]).is_empty());
+        assert!(queue.push(vec![batch(3, 1)]).is_empty());
     }
 
     #[test]

@@ -55,6 +55,16 @@ impl Authentication {
     }
 }
 
+impl Authentication {
+    /// The name, if there is one.
+    pub(crate) fn username(&self) -> Option<&str> {
+        match self {
+            Self::Basic { username, .. } => Some(username),
+            Self::None | Self::Bearer { .. } => None,
+        }
+    }
+}
+
 impl RemoteWrite {
     /// What `GRAFANA_REMOTE_WRITE_URL` says, with the credentials of `GRAFANA_REMOTE_WRITE_USERNAME` and `_PASSWORD`,
     /// or of `_BEARER_TOKEN`, and the tenant of `_TENANT`; `None` when all are unset.

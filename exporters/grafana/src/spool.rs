@@ -3,7 +3,7 @@
 //! A file per request, which appears as a whole or not at all. Below the directory that is given:
 //!
 //! ```text
-//! 8f1c22d0/            a receiver: its URL and tenant
+//! 8f1c22d0/            a receiver: its URL and tenant, and the user's name
 //! 8f1c22d0/0/          a process, one that runs or one that did
 //! 8f1c22d0/0/lock      held by the one that runs
 //! 8f1c22d0/0/00000000000000000017.request
@@ -34,6 +34,19 @@ pub(crate) struct Found {
     pub(crate) batches: Vec<Batch>,
     /// Files that held no whole request. They are gone.
     pub(crate) torn: usize,
+    /// Files and parts that could not be read or moved. They stay.
+    pub(crate) unreadable: usize,
+    /// Why not, of the first of those.
+    pub(crate) problem: Option<io::Error>,
+}
+
+impl Found {
+    /// Nobody is kept from starting by what an earlier process has left.
+    fn skip(&mut self, path: &Path, error: &io::Error) {
+        self.unreadable += 1;
+        let of_path = || io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        self.problem.get_or_insert_with(of_path);
+    }
 }
 
 impl Spool {
@@ -41,14 +54,17 @@ impl Spool {
     pub(crate) fn open(directory: &Path, receiver: &str) -> io::Result<(Self, Found)> {
         let of_receiver = directory.join(format!("{:08x}", crc32fast::hash(receiver.as_bytes())));
         let (slot, lock) = free_slot(&of_receiver)?;
-        let mut found = read(&slot)?;
+        let mut found = Found::default();
+        read(&slot, &mut found);
         for entry in fs::read_dir(&of_receiver)? {
             let other = entry?.path();
             if other == slot || !other.is_dir() {
                 continue;
             }
-            if let Some(_lock) = lock_of(&other)? {
-                adopt(&other, &slot, &mut found)?;
+            match lock_of(&other) {
+                Ok(None) => {}
+                Ok(Some(_lock)) => adopt(&other, &slot, &mut found),
+                Err(error) => found.skip(&other, &error),
             }
         }
         let (pending, lock) = (Arc::default(), Arc::new(Mutex::new(lock)));
@@ -56,17 +72,8 @@ impl Spool {
     }
 
     /// Takes note of changes, for the next [`write`](Self::write).
-    pub(crate) fn note(&self, mut changes: Changes) {
-        let mut pending = self.pending();
-        pending.added.append(&mut changes.added);
-        for id in changes.removed {
-            // What waits for a slow disk, and comes and goes meanwhile, never was.
-            let before = pending.added.len();
-            pending.added.retain(|added| added.id != id);
-            if pending.added.len() == before {
-                pending.removed.push(id);
-            }
-        }
+    pub(crate) fn note(&self, changes: Changes) {
+        self.pending().append(changes);
     }
 
     /// Whether there are changes that were not written.
@@ -75,37 +82,43 @@ impl Spool {
         !(pending.added.is_empty() && pending.removed.is_empty())
     }
 
-    /// Has on disk what the queue has. Takes time.
+    /// Has on disk what the queue has. Takes time. What fails is noted for the next time.
     pub(crate) fn write(&self) -> io::Result<()> {
         let _writing = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut outcome = Ok(());
         // More may come meanwhile.
         while self.is_behind() {
-            let written = self.write_pending();
-            outcome = outcome.and(written);
+            self.write_pending()?;
         }
-        outcome
+        Ok(())
     }
 
     fn write_pending(&self) -> io::Result<()> {
-        let Changes { added, removed } = std::mem::take(&mut *self.pending());
-        let mut problem = None;
-        for batch in &added {
-            if let Err(error) = write(&path(&self.slot, batch.id), batch) {
-                problem.get_or_insert(error);
-            }
+        let Changes { mut added, removed } = std::mem::take(&mut *self.pending());
+        let mut outcome = Ok(());
+        let written = added.iter().position(|batch| {
+            outcome = write(&path(&self.slot, batch.id), batch);
+            outcome.is_err()
+        });
+        added.drain(..written.unwrap_or(added.len()));
+        if !added.is_empty() {
+            // The next time, it keeps no other from being tried.
+            added.rotate_left(1);
         }
+        let mut failed = Changes { added, removed: Vec::new() };
         // Also if there was no room for those: it makes some.
         for id in removed {
             match fs::remove_file(path(&self.slot, id)) {
-                // One that is not there could not be written either.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    problem.get_or_insert(error);
+                    failed.removed.push(id);
+                    outcome = outcome.and(Err(error));
                 }
                 _ => {}
             }
         }
-        problem.map_or(Ok(()), Err)
+        let mut pending = self.pending();
+        let later = std::mem::replace(&mut *pending, failed);
+        pending.append(later);
+        outcome
     }
 
     fn pending(&self) -> MutexGuard<'_, Changes> {
@@ -117,56 +130,85 @@ impl Spool {
 const MOST_SLOTS: u32 = 1000;
 
 fn free_slot(of_receiver: &Path) -> io::Result<(PathBuf, File)> {
+    let mut problem = None;
     for number in 0..MOST_SLOTS {
         let slot = of_receiver.join(number.to_string());
         fs::create_dir_all(&slot)?;
-        if let Some(lock) = lock_of(&slot)? {
-            return Ok((slot, lock));
+        match lock_of(&slot) {
+            Ok(Some(lock)) => return Ok((slot, lock)),
+            Ok(None) => {}
+            // One that another user has left.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                problem.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
         }
     }
-    Err(io::Error::other(format!("{MOST_SLOTS} processes use it already")))
+    let all_are_used = || io::Error::other(format!("{MOST_SLOTS} processes use it already"));
+    Err(problem.unwrap_or_else(all_are_used))
 }
 
 /// The lock of a part, unless another process has it.
 fn lock_of(slot: &Path) -> io::Result<Option<File>> {
     let lock = File::options().create(true).truncate(false).write(true).open(slot.join("lock"))?;
-    Ok(fs4::FileExt::try_lock(&lock).is_ok().then_some(lock))
+    match fs4::FileExt::try_lock(&lock) {
+        Ok(()) => Ok(Some(lock)),
+        Err(fs4::TryLockError::WouldBlock) => Ok(None),
+        // Also where a file system has no locks.
+        Err(fs4::TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Moves what is in `other` over, behind what was found.
-fn adopt(other: &Path, slot: &Path, found: &mut Found) -> io::Result<()> {
-    let left = read(other)?;
-    found.torn += left.torn;
+fn adopt(other: &Path, slot: &Path, found: &mut Found) {
+    let mut left = Found::default();
+    read(other, &mut left);
     let first = found.batches.iter().map(|batch| batch.id + 1).max().unwrap_or(0);
-    for (id, batch) in (first..).zip(left.batches) {
-        fs::rename(path(other, batch.id), path(slot, id))?;
-        found.batches.push(Batch { id, ..batch });
+    for (id, batch) in (first..).zip(std::mem::take(&mut left.batches)) {
+        let old = path(other, batch.id);
+        match fs::rename(&old, path(slot, id)) {
+            Ok(()) => found.batches.push(Batch { id, ..batch }),
+            Err(error) => left.skip(&old, &error),
+        }
     }
-    Ok(())
+    found.torn += left.torn;
+    found.unreadable += left.unreadable;
+    found.problem = found.problem.take().or(left.problem);
 }
 
 /// Reads all requests of a part in order, and clears away what is none.
-fn read(slot: &Path) -> io::Result<Found> {
-    let mut found = Found::default();
-    for entry in fs::read_dir(slot)? {
-        let path = entry?.path();
+fn read(slot: &Path, found: &mut Found) {
+    let entries = match fs::read_dir(slot) {
+        Ok(entries) => entries,
+        Err(error) => return found.skip(slot, &error),
+    };
+    for entry in entries {
+        let path = match entry {
+            Ok(entry) => entry.path(),
+            Err(error) => {
+                found.skip(slot, &error);
+                continue;
+            }
+        };
         let id = path.file_stem().and_then(|it| it.to_str()).and_then(|it| it.parse().ok());
         let batch = match (path.extension().and_then(|it| it.to_str()), id) {
-            (Some(WHOLE), Some(id)) => decode(id, &fs::read(&path)?),
-            (Some(PART), Some(_)) => None,
+            (Some(WHOLE), Some(id)) => fs::read(&path).map(|bytes| decode(id, &bytes)),
+            (Some(PART), Some(_)) => Ok(None),
             // Not ours.
             _ => continue,
         };
-        match batch {
-            Some(batch) => found.batches.push(batch),
-            None => {
-                fs::remove_file(&path)?;
-                found.torn += 1;
+        let cleared = batch.and_then(|batch| match batch {
+            Some(batch) => {
+                found.batches.push(batch);
+                Ok(())
             }
+            None => fs::remove_file(&path).map(|()| found.torn += 1),
+        });
+        if let Err(error) = cleared {
+            found.skip(&path, &error);
         }
     }
     found.batches.sort_by_key(|batch| batch.id);
-    Ok(found)
 }
 
 const WHOLE: &str = "request";
@@ -314,6 +356,45 @@ mod tests {
         spool.note(Changes { added: vec![batch(2, 2)], removed: vec![1] });
         assert!(spool.write().is_err());
         assert!(!path(&spool.slot, 1).exists());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_tried_again_unless_it_is_gone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (spool, _) = Spool::open(directory.path(), "a").expect("it opens");
+        let in_the_way = path(&spool.slot, 1).with_extension(PART);
+        fs::create_dir(&in_the_way).expect("a directory");
+        let added = (1..=3).map(|id| batch(id, 1)).collect();
+        spool.note(Changes { added, removed: Vec::new() });
+        assert!(spool.write().is_err() && spool.is_behind());
+        assert!(spool.write().is_err(), "the first one fails again");
+        let others = [path(&spool.slot, 2), path(&spool.slot, 3)];
+        assert_eq!(files(&spool)[1..], others, "and holds up no other");
+
+        spool.note(Changes { added: vec![batch(4, 1)], removed: vec![1] });
+        assert!(spool.write().is_ok() && !spool.is_behind());
+        fs::remove_dir(&in_the_way).expect("it is empty");
+        assert_eq!(files(&spool), [2, 3, 4].map(|id| path(&spool.slot, id)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_stays_and_the_others_are_found() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (spool, _) = Spool::open(directory.path(), "a").expect("it opens");
+        let (other, _) = Spool::open(directory.path(), "a").expect("it opens");
+        for spool in [&spool, &other] {
+            add(spool, &[batch(1, 1), batch(3, 3)]);
+            // Nobody reads a directory as a file, or removes one so.
+            fs::create_dir(path(&spool.slot, 2)).expect("a directory");
+            fs::create_dir(path(&spool.slot, 5).with_extension(PART)).expect("a directory");
+        }
+        let third = spool.slot.with_file_name("2");
+        fs::create_dir_all(third.join("lock")).expect("a directory");
+        drop((spool, other));
+        let (spool, found) = Spool::open(directory.path(), "a").expect("it opens");
+        assert_eq!((found.batches.len(), found.torn, found.unreadable), (4, 0, 5));
+        assert!(found.problem.is_some_and(|it| it.to_string().contains("00000")));
+        assert_eq!(files(&spool).len(), 6);
     }
 
     #[test]

@@ -125,6 +125,7 @@ impl RemoteWriteTarget {
             (self.written.clone(), self.dialect.to_write(), self.limits);
         let write = move || departed::write(snapshot, before.as_ref(), version, limits);
         let (batches, written) = elsewhere(write).await?;
+        self.refused_before = self.counts.refused();
         let dropped = self.queue.push(batches);
         self.written = Some(written);
         self.note_dropped(&dropped);
@@ -136,7 +137,7 @@ impl RemoteWriteTarget {
         if !dropped.is_empty() {
             let values = dropped.iter().map(Batch::len).sum();
             self.counts.add_dropped(values);
-            if self.counts.is_news("dropped") {
+            if self.counts.says_dropped() {
                 tracing::error!(
                     target = self.config.name,
                     endpoint = self.endpoint(),
@@ -147,6 +148,13 @@ impl RemoteWriteTarget {
             }
         }
         self.note_waiting();
+    }
+
+    /// Has no more wait than may.
+    async fn make_room(&mut self) {
+        let dropped = self.queue.drop_oldest();
+        self.note_dropped(&dropped);
+        self.save().await;
     }
 
     /// Sends what waits, oldest first, until nothing does or the receiver takes no more.
@@ -161,8 +169,14 @@ impl RemoteWriteTarget {
                 return if has_some { Ok(()) } else { outcome };
             }
             let mut failure = None;
-            for (batch, answer) in self.send(batches).await? {
-                match self.settle(&batch, answer).await {
+            // Dropped with the export, and the requests with it. What was answered until then is settled.
+            let mut requests = self.send(batches);
+            while let Some(ended) = requests.join_next().await {
+                let outcome = match ended {
+                    Ok((batch, answer)) => self.settle(&batch, answer).await,
+                    Err(error) => Outcome::Failed(ExportError::permanent(error.to_string())),
+                };
+                match outcome {
                     Outcome::Taken => has_some = true,
                     Outcome::Again => {}
                     Outcome::Refused(reason) => refusal = Some(reason),
@@ -178,9 +192,8 @@ impl RemoteWriteTarget {
     }
 
     /// Sends requests that have no series in common, at the same time.
-    async fn send(&self, batches: Vec<Batch>) -> Result<Vec<(Batch, Answer)>, ExportError> {
+    fn send(&self, batches: Vec<Batch>) -> JoinSet<(Batch, Answer)> {
         let version = self.dialect.to_send();
-        // Dropped with the export, and the requests with it.
         let mut requests = JoinSet::new();
         for batch in batches {
             let sender = self.sender.clone();
@@ -201,11 +214,7 @@ impl RemoteWriteTarget {
                 }
             });
         }
-        let mut answers = Vec::new();
-        while let Some(ended) = requests.join_next().await {
-            answers.push(ended.map_err(|error| ExportError::permanent(error.to_string()))?);
-        }
-        Ok(answers)
+        requests
     }
 
     fn note_waiting(&self) {
@@ -258,12 +267,15 @@ impl Target for RemoteWriteTarget {
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
         Box::pin(async move {
-            self.refused_before = self.counts.refused();
             self.enqueue(snapshot).await?;
-            if let Some(pause) = self.paused() {
-                return Err(pause);
+            let outcome = match self.paused() {
+                Some(pause) => Err(pause),
+                None => self.drain().await,
+            };
+            if outcome.is_err() {
+                self.make_room().await;
             }
-            self.drain().await
+            outcome
         })
     }
 
@@ -282,6 +294,7 @@ impl Target for RemoteWriteTarget {
                 }
             }
             if let Err(error) = self.drain().await {
+                self.make_room().await;
                 tracing::warn!(
                     target = self.config.name,
                     endpoint = self.endpoint(),

@@ -70,7 +70,34 @@ async fn a_full_disk_keeps_nothing_from_being_sent_and_no_parts() {
     let full = slot.join("00000000000000000000.part");
     std::os::unix::fs::symlink("/dev/full", &full).expect("a link");
     assert!(target.export(&snapshot(1, &[1])).await.is_err());
-    assert_eq!(names(&slot), [""; 0]);
+    // That took the link away, and so the disk has room now.
+    assert_eq!(names(&slot), ["00000000000000000000.request"]);
     assert_eq!(target.export(&snapshot(2, &[1])).await, Ok(()));
     assert_eq!(receiver.written().len(), 2, "the queue has it in memory");
+}
+
+#[tokio::test]
+async fn what_found_no_room_on_a_disk_is_kept_there_as_soon_as_there_is_some() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let receiver = Receiver::start((0..4).map(|_| Answer::status(503))).await;
+    let config = config(&receiver).with_spool(directory.path());
+    let mut target = RemoteWriteTarget::new(config.clone()).expect("a target");
+    let slot = slot(directory.path());
+    // No file can be where a directory is.
+    let in_the_way = [0, 1].map(|id| slot.join(format!("{id:020}.part")));
+    for (second, part) in (1..).zip(&in_the_way) {
+        fs::create_dir(part).expect("a directory");
+        assert!(target.export(&snapshot(second, &[1])).await.is_err());
+        assert!(names(&slot).iter().all(|name| name.ends_with("part")), "{:?}", names(&slot));
+    }
+    for part in &in_the_way {
+        fs::remove_dir(part).expect("it is empty");
+    }
+    assert!(target.export(&snapshot(3, &[1])).await.is_err());
+    assert_eq!(names(&slot).len(), 3);
+    drop(target);
+    let mut next = RemoteWriteTarget::new(config).expect("a target");
+    let _ = next.export(&snapshot(4, &[1])).await;
+    assert_eq!(next.export(&snapshot(5, &[1])).await, Ok(()));
+    assert_eq!(receiver.written().len(), 5);
 }

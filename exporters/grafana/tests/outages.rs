@@ -6,7 +6,10 @@ mod snapshots;
 use std::time::Duration;
 
 use meterkit_core::{Attributes, Registry};
-use meterkit_grafana::{GrafanaConfig, GrafanaTarget, RemoteWriteTarget, Secret};
+use meterkit_grafana::{
+    Authentication, GrafanaConfig, GrafanaTarget, RemoteWrite, RemoteWriteConfig,
+    RemoteWriteTarget, Secret,
+};
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
 
 use self::receiver::{Answer, Arrival, Receiver, Speaks};
@@ -163,20 +166,74 @@ async fn the_oldest_go_when_the_queue_is_full_and_are_counted() {
     assert_eq!(target.counts().waiting_requests(), 3);
     assert_eq!(target.counts().dropped(), 10, "five requests of two");
     assert_eq!(target.export(&snapshot(9, &[1, 2])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [7000, 8000, 9000]);
-    assert_eq!((target.counts().written(), target.counts().refused()), (6, 0));
+    assert_eq!(times(&receiver.written()), [6000, 7000, 8000, 9000], "none without need");
+    assert_eq!((target.counts().written(), target.counts().refused()), (8, 0));
+}
+
+#[tokio::test]
+async fn a_queue_smaller_than_a_snapshot_loses_nothing_while_the_receiver_takes_it() {
+    let receiver = Receiver::start([]).await;
+    let config = config(&receiver).with_queue(1, Duration::MAX).with_request_limits(1, usize::MAX);
+    let mut target = RemoteWriteTarget::new(config).expect("a target");
+    for second in 1..=2 {
+        assert_eq!(target.export(&snapshot(second, &[1, 2, 3])).await, Ok(()));
+    }
+    assert_eq!((target.counts().written(), target.counts().dropped()), (6, 0));
+
+    receiver.answer_next([Answer::status(503)]);
+    assert!(target.export(&snapshot(3, &[1, 2, 3])).await.is_err(), "and says so where it does");
+    assert_eq!(target.counts().waiting_requests(), 0);
+    assert_eq!(target.counts().dropped() + target.counts().written(), 9);
+}
+
+#[tokio::test]
+async fn requests_that_were_answered_do_not_go_out_again_because_another_was_not() {
+    let receiver = Receiver::start([Answer::Accept]).await;
+    let config = config(&receiver).with_request_limits(1, usize::MAX).with_requests_at_once(4);
+    let mut target = RemoteWriteTarget::new(config).expect("a target");
+    assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()), "it is known to speak 2.0");
+    receiver.answer_next([Answer::Silence]);
+    let given = snapshot(2, &[1, 2, 3, 4]);
+    let counts = target.counts();
+    {
+        let mut export = target.export(&given);
+        while counts.written() < 4 {
+            let wait = tokio::time::sleep(Duration::from_millis(5));
+            tokio::select! {
+                outcome = &mut export => panic!("{outcome:?}"),
+                () = wait => {}
+            }
+        }
+    }
+    assert_eq!(target.export(&given).await, Ok(()));
+    assert_eq!(receiver.arrivals().len(), 1 + 4 + 1, "only the one without an answer comes again");
+}
+
+#[tokio::test]
+async fn what_was_refused_before_a_retry_counts_as_rejected() {
+    let receiver =
+        Receiver::start([Answer::Accept, Answer::status(400), Answer::status(503)]).await;
+    let config = config(&receiver).with_request_limits(1, usize::MAX).with_requests_at_once(1);
+    let mut target = RemoteWriteTarget::new(config).expect("a target");
+    assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+    let given = snapshot(2, &[1, 2]);
+    assert!(target.export(&given).await.is_err());
+    assert_eq!(target.export(&given).await, Ok(()));
+    assert_eq!(target.rejected(), 1);
+    assert_eq!(target.export(&snapshot(3, &[1, 2])).await, Ok(()));
+    assert_eq!(target.rejected(), 0);
 }
 
 #[tokio::test]
 async fn what_is_too_old_is_not_sent() {
-    let receiver = Receiver::start((0..3).map(|_| Answer::status(503))).await;
+    let receiver = Receiver::start((0..4).map(|_| Answer::status(503))).await;
     let config = config(&receiver).with_queue(usize::MAX, Duration::from_secs(10));
     let mut target = RemoteWriteTarget::new(config).expect("a target");
-    for second in [1, 2, 11] {
+    for second in [1, 2, 11, 12] {
         assert!(target.export(&snapshot(second, &[1])).await.is_err());
     }
-    assert_eq!(target.export(&snapshot(12, &[1])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [2000, 11000, 12000]);
+    assert_eq!(target.export(&snapshot(13, &[1])).await, Ok(()));
+    assert_eq!(times(&receiver.written()), [2000, 11000, 12000, 13000]);
     assert_eq!(target.counts().dropped(), 1);
 }
 
@@ -200,10 +257,11 @@ async fn with_bad_credentials_what_waits_is_kept() {
     let later = || Answer::status(503);
     let refuse = Answer::Http(401, Vec::new(), "token hunter2 has expired");
     let receiver = Receiver::start([later(), later(), refuse]).await;
-    let destination = config(&receiver).destination().clone().with_authentication(
-        meterkit_grafana::Authentication::Bearer { token: Secret::new("hunter2") },
-    );
-    let config = meterkit_grafana::RemoteWriteConfig::new(destination);
+    let destination = config(&receiver)
+        .destination()
+        .clone()
+        .with_authentication(Authentication::Bearer { token: Secret::new("hunter2") });
+    let config = RemoteWriteConfig::new(destination);
     let mut target = RemoteWriteTarget::new(config).expect("a target");
     for second in 1..=2 {
         assert!(target.export(&snapshot(second, &[1])).await.is_err());
@@ -306,6 +364,25 @@ async fn what_waited_when_a_process_ended_goes_out_with_the_next_one() {
 }
 
 #[tokio::test]
+async fn what_waits_goes_out_for_the_user_it_is_of() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let receiver = Receiver::start([Answer::status(503)]).await;
+    let of = |name: &str| {
+        let (username, password) = (name.to_owned(), Secret::new("hunter2"));
+        let authentication = Authentication::Basic { username, password };
+        let destination = RemoteWrite::new(&receiver.url()).expect("a URL");
+        let destination = destination.with_authentication(authentication);
+        let config = RemoteWriteConfig::new(destination).with_spool(directory.path());
+        RemoteWriteTarget::new(config).expect("a target")
+    };
+    assert!(of("one").export(&snapshot(1, &[1])).await.is_err());
+    assert_eq!(of("two").export(&snapshot(2, &[1])).await, Ok(()));
+    assert_eq!(times(&receiver.written()), [2000]);
+    assert_eq!(of("one").export(&snapshot(3, &[1])).await, Ok(()));
+    assert_eq!(times(&receiver.written()), [2000, 1000, 3000]);
+}
+
+#[tokio::test]
 async fn a_spool_is_no_larger_than_the_queue() {
     let directory = tempfile::tempdir().expect("a directory");
     let receiver = Receiver::start((0..9).map(|_| Answer::status(503))).await;
@@ -324,8 +401,8 @@ async fn a_spool_is_no_larger_than_the_queue() {
 #[test]
 fn a_directory_that_cannot_be_used_is_told_of_at_the_start() {
     let file = tempfile::NamedTempFile::new().expect("a file");
-    let destination = meterkit_grafana::RemoteWrite::new("http://localhost/push").expect("a URL");
-    let config = meterkit_grafana::RemoteWriteConfig::new(destination).with_spool(file.path());
+    let destination = RemoteWrite::new("http://localhost/push").expect("a URL");
+    let config = RemoteWriteConfig::new(destination).with_spool(file.path());
     let error = RemoteWriteTarget::new(config).expect_err("it is a file").to_string();
     let start = format!(
         "remote write: the directory `{}` (METERKIT_GRAFANA_SPOOL_DIR)",

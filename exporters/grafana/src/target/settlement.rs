@@ -60,7 +60,7 @@ impl RemoteWriteTarget {
             Answer::Refused { reason, written } => self.give_up(batch, &reason, written),
             Answer::Unsupported { reason } => self.give_up(batch, &reason, None),
             Answer::TooLarge { reason } if batch.len() > 1 => {
-                if self.counts.is_news("too large") {
+                if self.counts.says_too_large() {
                     tracing::error!(
                         target = self.config.name,
                         endpoint = self.endpoint(),
@@ -131,7 +131,7 @@ impl RemoteWriteTarget {
 
     fn refuse(&self, values: u64, reason: &str) {
         self.counts.add_refused(values);
-        if self.counts.is_news(reason) {
+        if self.counts.is_new_refusal(reason) {
             tracing::error!(
                 target = self.config.name,
                 endpoint = self.endpoint(),

@@ -18,10 +18,14 @@ impl RemoteWriteTarget {
             return Ok(());
         };
         let destination = &self.config.destination;
-        let receiver =
-            format!("{} {}", destination.url(), destination.tenant().unwrap_or_default());
+        let receiver = [
+            &destination.url().to_string(),
+            destination.tenant().unwrap_or_default(),
+            // In Grafana Cloud, it says whose metrics these are.
+            destination.authentication().username().unwrap_or_default(),
+        ];
         let (spool, found) =
-            Spool::open(directory, &receiver).map_err(|error| BuildError::Spool {
+            Spool::open(directory, &receiver.join(" ")).map_err(|error| BuildError::Spool {
                 directory: directory.display().to_string(),
                 reason: error.to_string(),
             })?;
@@ -33,6 +37,13 @@ impl RemoteWriteTarget {
                 requests,
                 torn,
                 "an earlier process has left requests, which go out first; torn ones are cleared away"
+            );
+        }
+        if let Some(problem) = &found.problem {
+            tracing::error!(
+                target = self.config.name,
+                unreadable = found.unreadable,
+                "requests of an earlier process stay where they are: {problem}"
             );
         }
         let dropped = self.queue.restore(found.batches);
@@ -63,13 +74,15 @@ impl RemoteWriteTarget {
             };
             self.saving = None;
             if let Ok(Err(error)) = saved {
-                self.tell_of_disk(&error.to_string());
+                // It is tried again with what comes next.
+                return self.tell_of_disk(&error.to_string());
             }
+            self.counts.disk_works();
         }
     }
 
     fn tell_of_disk(&self, problem: &str) {
-        if self.counts.is_news("spool") {
+        if self.counts.says_disk_fails() {
             tracing::error!(
                 target = self.config.name,
                 "the queue cannot be kept on disk: what waits is lost if this process ends: {problem}"
