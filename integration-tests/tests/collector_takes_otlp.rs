@@ -31,11 +31,15 @@ fn config(protocol: Protocol, collector: &Collector) -> OtlpConfig {
     OtlpConfig::new(protocol, &url).expect("a URL")
 }
 
-/// The metric of our scope with this name.
-fn metric(request: &Value, name: &str) -> Value {
+fn scope(request: &Value) -> &Value {
     let scopes = request["resourceMetrics"][0]["scopeMetrics"].as_array().expect("scopes");
     let ours = scopes.iter().find(|scope| scope["scope"]["name"] == "backstage.plugin.catalog");
-    let mut metrics = ours.expect("our scope")["metrics"].as_array().expect("metrics").iter();
+    ours.expect("our scope")
+}
+
+/// The metric of our scope with this name.
+fn metric(request: &Value, name: &str) -> Value {
+    let mut metrics = scope(request)["metrics"].as_array().expect("metrics").iter();
     let name = format!("backstage.plugin.catalog.{name}");
     metrics.find(|metric| metric["name"] == name.as_str()).expect("the metric").clone()
 }
@@ -56,8 +60,9 @@ async fn what_was_recorded_is_received() {
             let collector = Collector::start(&executable).await;
             let before = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
             let registry = Registry::new();
-            let meter = registry.scoped("plugin", "catalog");
-            let requests = meter.counter::<u64>("requests").unit("{request}");
+            let meter =
+                registry.scoped("plugin", "catalog").version("1.2").attribute("tier", "gold");
+            let requests = meter.counter::<u64>("requests").unit("{request}").attribute("shard", 7);
             let requests = requests.description("Requests.").build().expect("a good name");
             let tasks = meter.up_down_counter::<i64>("tasks").build().expect("a good name");
             let load = meter.gauge::<f64>("load").build().expect("a good name");
@@ -82,6 +87,10 @@ async fn what_was_recorded_is_received() {
             let name = json!({"key": "service.name", "value": {"stringValue": "catalog"}});
             assert_eq!(*resource, json!([pid, name]), "{protocol} {compression}");
 
+            let tier = json!({"key": "tier", "value": {"stringValue": "gold"}});
+            let scope = &scope(request)["scope"];
+            assert_eq!((&scope["version"], &scope["attributes"]), (&json!("1.2"), &json!([&tier])));
+
             let requests = metric(request, "requests");
             assert_eq!(
                 (&requests["unit"], &requests["description"]),
@@ -94,6 +103,8 @@ async fn what_was_recorded_is_received() {
             );
             let point = &sum["dataPoints"][0];
             assert_eq!(point["asInt"], i64::MAX.to_string(), "the largest that OTLP has");
+            let shard = json!({"key": "shard", "value": {"intValue": "7"}});
+            assert_eq!(point["attributes"], json!([shard, tier]), "{point}");
             let (start, time) =
                 (nanoseconds(point, "startTimeUnixNano"), nanoseconds(point, "timeUnixNano"));
             assert!(before.as_nanos() <= start && start <= time, "{point}");
@@ -119,6 +130,48 @@ async fn what_was_recorded_is_received() {
                 ("bucketCounts", json!(["2", "1", "1"])),
             ] {
                 assert_eq!(point[field].to_string(), expected.to_string(), "{field} of {point}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exponential_histograms_are_received_bucket_by_bucket() {
+    let Some(executable) = peer::find("meterkit-otelcol") else {
+        return;
+    };
+    for protocol in PROTOCOLS {
+        for (preference, second) in [
+            (TemporalityPreference::Cumulative, ["7", "2", r#"["2","0","0","1","2"]"#]),
+            (TemporalityPreference::Delta, ["2", "null", r#"["1","0","0","1"]"#]),
+        ] {
+            let collector = Collector::start(&executable).await;
+            let registry = Registry::new();
+            let sizes = registry.scoped("plugin", "catalog").histogram::<f64>("sizes");
+            // At scale 1, each bucket ends at 1.41 times its start: at 1, 1.41, 2, 2.83 and 4.
+            let sizes = sizes.exponential_with(160, 1).build().expect("good limits");
+            let config = config(protocol, &collector).with_temporality(preference);
+            let pipeline = start(registry, config);
+            for size in [0.0, 0.0, 0.75, 3.0, 4.0] {
+                sizes.record(size);
+            }
+            pipeline.flush(PATIENCE).await.expect("it is accepted");
+            sizes.record(1.0);
+            sizes.record(2.5);
+            pipeline.shutdown(PATIENCE).await.expect("it is accepted");
+
+            let first = ["5", "2", r#"["1","0","0","0","2"]"#];
+            let received = collector.received();
+            assert_eq!(received.len(), 2, "{received:?}");
+            for (request, [count, zeros, buckets]) in received.iter().zip([first, second]) {
+                let point = &metric(request, "sizes")["exponentialHistogram"]["dataPoints"][0];
+                let part = |name: &str| point[name].to_string().replace('"', "");
+                assert_eq!((part("count"), part("zeroCount")), (count.into(), zeros.into()));
+                assert_eq!(
+                    (&point["scale"], &point["positive"]["offset"]),
+                    (&json!(1), &json!(-1))
+                );
+                assert_eq!(point["positive"]["bucketCounts"].to_string(), buckets, "{point}");
             }
         }
     }
