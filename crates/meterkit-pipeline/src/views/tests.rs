@@ -362,3 +362,56 @@ fn the_registry_can_ask_what_views_want_of_an_instrument() {
     };
     assert_eq!((ask(0), ask(1)), (vec![7], vec![]));
 }
+
+/// The host, the shard and the value of each series, at a time in seconds.
+type Collection<'a> = (u64, &'a [(&'static str, &'static str, u64)]);
+
+/// The total of host `a` after each collection. A counter without series is not there at all.
+fn totals_of_a(collections: &[Collection<'_>]) -> Vec<Option<f64>> {
+    let (registry, views) = (Registry::new(), view("jobs", keeping(&["host"])));
+    let mut totals = Totals::default();
+    let total = |(seconds, series): &Collection<'_>| {
+        let point = |(host, shard, value): &(_, _, u64)| {
+            number(&[("host", *host), ("shard", *shard)], Value::U64(*value))
+        };
+        let points: Vec<_> = series.iter().map(point).collect();
+        let read = if points.is_empty() { Vec::new() } else { scopes(vec![sum("jobs", points)]) };
+        let now = START + Duration::from_secs(*seconds);
+        let applied = views.apply_in(&registry, read, Some((&mut totals, now)));
+        let Data::Sum { points, .. } = &applied.first()?.metrics[0].data else {
+            panic!("a sum stays one");
+        };
+        let of_a = points.iter().find(|point| point.attributes == attributes(&[("host", "a")]))?;
+        Some(of_a.value.as_f64())
+    };
+    collections.iter().map(total).collect()
+}
+
+#[test]
+fn a_total_does_not_fall_when_its_metric_is_absent_after_a_long_pause() {
+    let before = (0, &[("a", "1", 100)][..]);
+    let totals = totals_of_a(&[before, (9000, &[]), (9010, &[("a", "2", 3)])]);
+    assert_eq!(totals, [Some(100.0), None, Some(103.0)]);
+    // It has been back since, so it is absent for the first time again.
+    let back = (9010, &[("a", "1", 100)][..]);
+    let totals =
+        totals_of_a(&[before, (9000, &[]), back, (18_000, &[]), (18_010, &[("a", "2", 3)])]);
+    assert_eq!(totals, [Some(100.0), None, Some(100.0), None, Some(103.0)]);
+}
+
+#[test]
+fn a_total_is_forgotten_after_an_hour_of_collections_without_its_metric() {
+    let before = (0, &[("a", "1", 100)][..]);
+    let totals = totals_of_a(&[before, (10, &[]), (5000, &[]), (5010, &[("a", "2", 3)])]);
+    assert_eq!(totals, [Some(100.0), None, None, Some(3.0)]);
+}
+
+#[test]
+fn a_total_without_series_is_forgotten_after_an_hour_of_collections() {
+    let (before, other) = (&[("a", "1", 100), ("b", "1", 5)][..], &[("b", "1", 5)][..]);
+    let after = &[("a", "2", 3), ("b", "1", 5)][..];
+    let totals = totals_of_a(&[(0, before), (9000, other), (9010, after)]);
+    assert_eq!(totals, [Some(100.0), None, Some(103.0)]);
+    let totals = totals_of_a(&[(0, before), (10, other), (5000, other), (5010, after)]);
+    assert_eq!(totals, [Some(100.0), None, None, Some(3.0)]);
+}
