@@ -135,7 +135,8 @@ impl Component {
         if let Some(metrics) = self.metrics() {
             metrics.began(self.labels(), points);
         }
-        Operation { component: self.clone(), points, started: Instant::now(), is_over: false }
+        let (component, started) = (self.clone(), Instant::now());
+        Operation { component, points, started, failure: None, is_over: false }
     }
 
     /// An attempt failed; there may be another one.
@@ -202,6 +203,8 @@ pub(crate) struct Operation {
     component: Arc<Component>,
     points: u64,
     started: Instant,
+    /// Why the target did not take the points so far.
+    failure: Option<&'static str>,
     is_over: bool,
 }
 
@@ -214,16 +217,32 @@ impl Operation {
 
     /// The target took all points, or all but those that its receiver `rejected`.
     pub(crate) fn succeeded(mut self, rejected: u64) {
-        let (rejected, now) = (rejected.min(self.points), SystemTime::now());
+        self.settle(rejected, Some(SystemTime::now()));
+    }
+
+    /// The target did not take the points, but may still have them: they are settled when it is shut down.
+    pub(crate) fn waits(&mut self, error: &ExportError) {
+        self.failure = Some(error.error_type());
+    }
+
+    /// The receiver `rejected` points that waited, some or all.
+    pub(crate) fn refused(mut self, rejected: u64) {
+        self.settle(rejected, None);
+    }
+
+    fn settle(&mut self, rejected: u64, success: Option<SystemTime>) {
+        let rejected = rejected.min(self.points);
         let taken = self.points - rejected;
+        self.is_over = true;
         {
             let mut state = self.component.state();
-            state.last_success = Some(now);
-            state.consecutive_failures = 0;
+            if success.is_some() {
+                state.last_success = success;
+                state.consecutive_failures = 0;
+            }
             state.exported_points += taken;
             state.rejected_points += rejected;
         }
-        self.is_over = true;
         let (labels, took) = (self.component.labels(), self.started.elapsed());
         if let Some(metrics) = self.component.metrics() {
             metrics.ended(labels, self.points, took, (rejected > 0).then_some(REJECTED));
@@ -231,7 +250,9 @@ impl Operation {
             if rejected > 0 {
                 metrics.count(labels, rejected, Some(REJECTED));
             }
-            metrics.succeeded(labels, now);
+            if let Some(now) = success {
+                metrics.succeeded(labels, now);
+            }
         }
     }
 
@@ -256,9 +277,11 @@ impl Drop for Operation {
         if self.is_over {
             return;
         }
-        let (error_type, text) = match std::thread::panicking() {
-            true => (PANIC, "the target panicked: it is not served any more"),
-            false => (CUT_OFF, "cut off by the end of the pipeline"),
+        let (error_type, text) = match (std::thread::panicking(), self.failure) {
+            (true, _) => (PANIC, "the target panicked: it is not served any more"),
+            // Why was noted when it failed.
+            (false, Some(error_type)) => return self.fail(error_type),
+            (false, None) => (CUT_OFF, "cut off by the end of the pipeline"),
         };
         self.component.note_failure(text.to_owned());
         self.fail(error_type);

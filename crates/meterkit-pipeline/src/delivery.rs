@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout, timeout_at};
 use crate::backoff::Backoff;
 use crate::baseline::Baseline;
 use crate::collector::Freshness;
-use crate::component::Component;
+use crate::component::{Component, Operation};
 use crate::moment::after;
 use crate::snapshot::Snapshot;
 use crate::source::{Closed, Source};
@@ -27,6 +27,10 @@ pub(crate) struct Delivery {
     baseline: Baseline,
     /// A snapshot of which the target has a part, and its delta.
     partial: Option<(Arc<Snapshot>, Snapshot)>,
+    /// Whether the export under way is the last one.
+    is_last: bool,
+    /// The last export, which failed for now: it is over when the target is shut down.
+    waiting: Option<Operation>,
     is_failing: bool,
     /// What was wrong at the start.
     check_error: Option<String>,
@@ -64,6 +68,8 @@ impl Delivery {
             stop,
             baseline,
             partial,
+            is_last: false,
+            waiting: None,
             is_failing: false,
             check_error: None,
         }
@@ -113,23 +119,39 @@ impl Delivery {
         }
         // This one has seen the stop: the last export is not cut short by it, but may be retried until the deadline.
         let asked = stop.borrow().map_or_else(Instant::now, |ending| ending.asked);
-        self.stop = stop;
+        (self.stop, self.is_last) = (stop, true);
         let outcome = self.export(Freshness::Since(asked)).await;
         self.end(outcome).await
     }
 
-    /// What the last export came to: what it left in the target's queue may go out in the end.
+    /// What the last export came to: what it left in the target's queue may go out in the end, or be refused.
     async fn end(&mut self, outcome: Result<(), ExportError>) -> Result<(), ExportError> {
         let before = self.target.queue().unwrap_or_default();
         self.target.shutdown().await;
         let queue = self.target.queue();
         self.component.note_queue(queue);
-        let is_delivered = queue.is_some_and(|queue| {
+        let (Err(error), Some(operation)) = (&outcome, self.waiting.take()) else {
+            return outcome;
+        };
+        let is_sent = queue.is_some_and(|queue| {
             queue.requests == 0 && queue.dropped_values == before.dropped_values
         });
-        match outcome {
-            Err(ExportError::Retryable { .. } | ExportError::Timeout(_)) if is_delivered => Ok(()),
-            outcome => outcome,
+        if !is_sent {
+            operation.failed(error);
+            return outcome;
+        }
+        match self.target.rejected() {
+            0 => {
+                operation.succeeded(0);
+                Ok(())
+            }
+            rejected => {
+                operation.refused(rejected);
+                let reason = format!("the receiver refused {rejected} of the last values");
+                let error = ExportError::permanent(reason);
+                self.component.attempt_failed(&error);
+                Err(error)
+            }
         }
     }
 
@@ -172,10 +194,16 @@ impl Delivery {
 
     async fn send(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
         // Dropped by a panic or at the end of the runtime, it says so.
-        let operation = self.component.begin(snapshot.len());
+        let mut operation = self.component.begin(snapshot.len());
         let outcome = self.attempt(snapshot).await;
         match &outcome {
             Ok(()) => operation.succeeded(self.target.rejected()),
+            Err(error @ (ExportError::Retryable { .. } | ExportError::Timeout(_)))
+                if self.is_last && self.target.queue().is_some() =>
+            {
+                operation.waits(error);
+                self.waiting = Some(operation);
+            }
             Err(error) => operation.failed(error),
         }
         outcome

@@ -60,7 +60,8 @@ pub struct TargetHealth {
     /// Points of exports that failed for good. With cumulative temporality, and with delta temporality as this library
     /// derives it, the next success makes up for them.
     pub failed_points: u64,
-    /// Points that the receiver refused in exports that it took otherwise.
+    /// Points that the receiver refused in exports that it took otherwise, or of the last one when the target was shut
+    /// down.
     pub rejected_points: u64,
     /// What waits in the target, if it keeps what could not be delivered.
     pub queue: Option<TargetQueue>,

@@ -45,7 +45,7 @@ pub(crate) struct Exporter<'a> {
     pub(crate) server: Option<(&'a str, u16)>,
 }
 
-/// The receiver took an export, but not all of its points.
+/// The receiver took an export, but not all of its points. Of the last one, it may have refused all in the end.
 pub(crate) const REJECTED: &str = "rejected";
 /// The target panicked.
 pub(crate) const PANIC: &str = "panic";

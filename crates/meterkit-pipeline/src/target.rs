@@ -60,6 +60,10 @@ pub trait Target: Debug + Send + 'static {
 
     /// How many points of the last export the receiver refused though it took the others. Asked for after each success;
     /// counted as `error.type=rejected` in self-metrics, and in [`Health`](crate::Health).
+    ///
+    /// If the last export failed for now, a target with a [`queue`](Self::queue) is asked once more after
+    /// [`shutdown`](Self::shutdown): how many were refused since the first attempt at that snapshot, some or all of
+    /// them, in `shutdown` too.
     fn rejected(&self) -> u64 {
         0
     }
@@ -77,8 +81,8 @@ pub trait Target: Debug + Send + 'static {
     /// to export, and at the end; tells of it in the self-metrics `meterkit.target.queue.*`, and in
     /// [`Health`](crate::Health). By default there is no queue.
     ///
-    /// An export that failed, and of which nothing waits after [`shutdown`](Self::shutdown), has been delivered after
-    /// all.
+    /// An export that failed has been delivered after all if nothing waits after [`shutdown`](Self::shutdown), nothing
+    /// was dropped in it, and nothing was [`rejected`](Self::rejected).
     fn queue(&self) -> Option<TargetQueue> {
         None
     }

@@ -9,6 +9,9 @@ use meterkit_pipeline::{Health, Pipeline, PipelineBuilder, TargetHealth, TargetK
 
 use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 
+/// Fails, and not to be tried again before the end.
+const LATER: Step = Step::FailFor(Duration::from_secs(3600));
+
 fn catalog() -> (Meter, PipelineBuilder) {
     let registry = Registry::new();
     // So that points can be counted.
@@ -145,7 +148,7 @@ fn what_waits_in_a_target_shows_until_it_is_delivered() {
 #[test]
 fn what_goes_out_at_the_very_end_has_been_delivered() {
     for (step, is_delivered) in [
-        (Step::FailFor(Duration::from_secs(3600)), true),
+        (LATER, true),
         (Step::Fail, true),
         // Nobody will have that one.
         (Step::Refuse, false),
@@ -155,7 +158,39 @@ fn what_goes_out_at_the_very_end_has_been_delivered() {
         let pipeline = builder.target(target.with_queue(9), ONLY_WHEN_ASKED).start().unwrap();
         let outcome = pipeline.shutdown_blocking(Duration::from_secs(2));
         assert_eq!(outcome.is_ok(), is_delivered, "{step:?}: {outcome:?}");
+        let target = only(pipeline.health());
+        let points = (target.exported_points, target.failed_points);
+        assert_eq!(points, if is_delivered { (1, 0) } else { (0, 1) }, "{step:?}");
+        assert_eq!(target.is_failing(), !is_delivered, "{step:?}");
     }
+}
+
+#[test]
+fn what_the_receiver_refuses_at_the_very_end_has_not_been_delivered() {
+    let (meter, builder) = catalog();
+    meter.counter::<u64>("errors").build().unwrap().increment();
+    let (target, seen) = ScriptedTarget::always("scripted", LATER);
+    let target = target.with_queue(9).rejecting_in_the_end(1);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    let error = pipeline.shutdown_blocking(PATIENCE).unwrap_err().to_string();
+    assert!(error.contains("the receiver refused 1 of the last values"), "{error}");
+    assert_eq!(seen.attempts(), 1);
+    let target = only(pipeline.health());
+    let TargetHealth { exported_points, failed_points, rejected_points, .. } = target;
+    assert_eq!((exported_points, failed_points, rejected_points), (1, 0, 1));
+    assert_eq!((target.is_failing(), target.last_success), (true, None));
+    assert_eq!(target.last_error.unwrap().text, "the receiver refused 1 of the last values");
+}
+
+#[test]
+fn more_values_refused_at_the_very_end_than_there_are_points_are_all_of_them() {
+    let (_meter, builder) = catalog();
+    let (target, _seen) = ScriptedTarget::always("scripted", LATER);
+    let target = target.with_queue(9).rejecting_in_the_end(7);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.shutdown_blocking(PATIENCE).unwrap_err();
+    let target = only(pipeline.health());
+    assert_eq!((target.exported_points, target.failed_points, target.rejected_points), (0, 0, 1));
 }
 
 #[test]
@@ -202,4 +237,22 @@ fn a_target_that_the_end_of_the_pipeline_cuts_off_has_failed() {
     }
     let target = only(pipeline.health());
     assert_eq!(target.last_error.unwrap().text, "cut off by the end of the pipeline");
+}
+
+#[test]
+fn a_target_whose_shutdown_is_cut_off_tells_why_its_last_export_failed() {
+    let (_meter, builder) = catalog();
+    let (target, seen) = ScriptedTarget::always("scripted", LATER);
+    let target = target.with_queue(9).hanging_in_the_end();
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.shutdown_blocking(Duration::from_secs(1)).unwrap_err();
+    assert_eq!((seen.attempts(), seen.shutdowns()), (1, 1));
+    let end = Instant::now() + PATIENCE;
+    while only(pipeline.health()).failed_points == 0 {
+        assert!(Instant::now() < end, "{}", pipeline.health());
+        std::thread::yield_now();
+    }
+    let target = only(pipeline.health());
+    assert_eq!((target.consecutive_failures, target.failed_points), (1, 1));
+    assert_eq!(target.last_error.unwrap().text, "the receiver asks for patience");
 }

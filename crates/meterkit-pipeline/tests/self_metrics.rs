@@ -4,7 +4,7 @@ mod block_on;
 mod readings;
 mod scripted_target;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{Attributes, Data, Meter, Registry};
 use meterkit_pipeline::{Pipeline, PipelineBuilder, Snapshot};
@@ -143,6 +143,37 @@ fn points_that_the_receiver_rejects_count_as_failed_the_others_as_exported() {
     assert_eq!(exported(&snapshot), expected);
     let operation = histogram(&snapshot, OPERATION);
     assert_eq!(text(&operation.attributes, "error.type").unwrap(), "rejected");
+}
+
+#[test]
+fn points_count_as_rejected_that_the_receiver_refuses_when_the_target_is_shut_down() {
+    let (_meter, builder) = catalog();
+    let (target, _seen) =
+        ScriptedTarget::always("scripted", Step::FailFor(Duration::from_secs(3600)));
+    let target = target.with_queue(9).rejecting_in_the_end(1);
+    let (release, released) = tokio::sync::oneshot::channel();
+    // While it goes on, the pipeline has not ended: its metrics are there.
+    let lingering = |_, _| async { drop(released.await) };
+    let builder = builder.target(target, ONLY_WHEN_ASKED).service(lingering);
+    let pipeline = builder.start().unwrap();
+    std::thread::scope(|threads| {
+        let shutdown = threads.spawn(|| pipeline.shutdown_blocking(PATIENCE).unwrap_err());
+        let end = Instant::now() + PATIENCE;
+        // A collection would be one of the points that go out.
+        while pipeline.health().targets[0].rejected_points == 0 {
+            assert!(Instant::now() < end, "{}", pipeline.health());
+            std::thread::yield_now();
+        }
+        let expected = [row("scripted/0", None, 1.0), row("scripted/0", Some("rejected"), 1.0)];
+        let mut snapshot = pipeline.source().snapshot_blocking();
+        while exported(&snapshot) != expected {
+            assert!(Instant::now() < end, "{:?}", exported(&snapshot));
+            snapshot = pipeline.source().snapshot_blocking();
+        }
+        assert_eq!(value(&snapshot, INFLIGHT), Some(0.0));
+        release.send(()).unwrap();
+        shutdown.join().unwrap();
+    });
 }
 
 #[test]

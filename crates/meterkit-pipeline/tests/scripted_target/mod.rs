@@ -43,6 +43,8 @@ pub(crate) struct ScriptedTarget {
     steps: VecDeque<Step>,
     last: Step,
     rejected: u64,
+    rejected_in_the_end: u64,
+    hangs_in_the_end: bool,
     server: Option<(String, u16)>,
     is_partway: bool,
     queue: Option<TargetQueue>,
@@ -70,6 +72,8 @@ impl ScriptedTarget {
             steps: steps.into(),
             last: Step::Succeed,
             rejected: 0,
+            rejected_in_the_end: 0,
+            hangs_in_the_end: false,
             server: None,
             is_partway: false,
             queue: None,
@@ -88,6 +92,16 @@ impl ScriptedTarget {
     /// Its receiver refuses this many points of each export that it takes.
     pub(crate) fn rejecting(self, points: u64) -> Self {
         Self { rejected: points, ..self }
+    }
+
+    /// Its receiver refuses this many points of what waits when it is shut down.
+    pub(crate) fn rejecting_in_the_end(self, points: u64) -> Self {
+        Self { rejected_in_the_end: points, ..self }
+    }
+
+    /// Is never done with its shutdown.
+    pub(crate) fn hanging_in_the_end(self) -> Self {
+        Self { hangs_in_the_end: true, ..self }
     }
 
     /// Says that it sends to this server.
@@ -178,6 +192,10 @@ impl Target for ScriptedTarget {
 
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.seen.change(|state| state.shutdowns += 1);
+        if self.hangs_in_the_end {
+            return Box::pin(std::future::pending());
+        }
+        self.rejected += self.rejected_in_the_end;
         if let Some(queue) = &mut self.queue {
             (queue.requests, queue.bytes) = (0, 0);
         }
