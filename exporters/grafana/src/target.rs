@@ -119,13 +119,13 @@ impl RemoteWriteTarget {
         if self.written.as_ref().is_some_and(|written| written.is_of(snapshot)) {
             return Ok(());
         }
+        self.refused_before = self.counts.refused();
         // Points share their attributes with those of the pipeline.
         let snapshot = Arc::new(snapshot.clone());
         let (before, version, limits) =
             (self.written.clone(), self.dialect.to_write(), self.limits);
         let write = move || departed::write(snapshot, before.as_ref(), version, limits);
         let (batches, written) = elsewhere(write).await?;
-        self.refused_before = self.counts.refused();
         let dropped = self.queue.push(batches);
         self.written = Some(written);
         self.note_dropped(&dropped);
@@ -155,6 +155,23 @@ impl RemoteWriteTarget {
         let dropped = self.queue.drop_oldest();
         self.note_dropped(&dropped);
         self.save().await;
+    }
+
+    /// Has stale markers wait, which end all series.
+    async fn push_farewell(&mut self) {
+        let Some(written) = self.written.take() else {
+            return;
+        };
+        let (version, limits) = (self.dialect.to_write(), self.limits);
+        let now = milliseconds(SystemTime::now());
+        match elsewhere(move || written.farewell(now, version, limits)).await {
+            Ok(batches) => {
+                let dropped = self.queue.push(batches);
+                self.note_dropped(&dropped);
+                self.save().await;
+            }
+            Err(error) => tracing::error!(target = self.config.name, "{error}"),
+        }
     }
 
     /// Sends what waits, oldest first, until nothing does or the receiver takes no more.
@@ -281,28 +298,26 @@ impl Target for RemoteWriteTarget {
 
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
-            if let Some(written) = self.written.take() {
-                let (version, limits) = (self.dialect.to_write(), self.limits);
-                let now = milliseconds(SystemTime::now());
-                match elsewhere(move || written.farewell(now, version, limits)).await {
-                    Ok(batches) => {
-                        let dropped = self.queue.push(batches);
-                        self.note_dropped(&dropped);
-                        self.save().await;
-                    }
-                    Err(error) => tracing::error!(target = self.config.name, "{error}"),
-                }
+            let mut outcome = self.drain().await;
+            let is_open = self.queue.len() == 0;
+            self.push_farewell().await;
+            if is_open {
+                let before = self.counts.refused();
+                outcome = self.drain().await;
+                // Stale markers are nobody's values.
+                self.refused_before += self.counts.refused() - before;
             }
-            if let Err(error) = self.drain().await {
-                self.make_room().await;
-                tracing::warn!(
+            self.make_room().await;
+            match outcome {
+                Err(error) if self.queue.len() > 0 => tracing::warn!(
                     target = self.config.name,
                     endpoint = self.endpoint(),
                     requests = self.queue.len(),
                     is_kept = self.spool.is_some(),
                     %error,
                     "requests still wait for the receiver: without a spool, they are lost"
-                );
+                ),
+                _ => {}
             }
         })
     }

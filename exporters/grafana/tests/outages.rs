@@ -411,6 +411,26 @@ fn a_directory_that_cannot_be_used_is_told_of_at_the_start() {
     assert!(error.starts_with(&start) && error.contains("; name one"), "{error}");
 }
 
+#[tokio::test]
+async fn what_is_refused_at_the_end_counts_and_stale_markers_are_nobodys_values() {
+    let later = Answer::Http(503, vec![("Retry-After", "3600")], "");
+    for (last, farewell, rejected) in [(400, 200, 1), (200, 400, 0)] {
+        let receiver = Receiver::start([]).await;
+        let mut target = target(&receiver);
+        assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+        receiver.answer_next([later.clone()]);
+        assert!(target.export(&snapshot(2, &[1])).await.is_err());
+        assert_eq!(target.rejected(), 0);
+        receiver.answer_next([last, farewell].map(|status| match status {
+            200 => Answer::Accept,
+            _ => Answer::status(status),
+        }));
+        target.shutdown().await;
+        assert_eq!((target.rejected(), target.counts().refused()), (rejected, 1), "{last}");
+        assert_eq!(target.counts().waiting_requests(), 0);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_delivers_after_an_outage_what_it_could_not_before() {
     const PATIENCE: Duration = Duration::from_secs(60);
