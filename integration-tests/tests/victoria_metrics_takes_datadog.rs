@@ -78,6 +78,7 @@ async fn what_was_recorded_is_stored() {
             let label = |name: &str| series.labels.get(name).map_or("", String::as_str);
             assert_eq!((label("service"), label("team")), ("shop", "a"), "{series:?}");
             assert_eq!(label("host"), "web-1", "{series:?}");
+            assert_eq!(label("service.instance.id").len(), 16, "{series:?}");
             let name = series.name.trim_start_matches("backstage.plugin.catalog.");
             let own = format!("{name} {}{}", label("route"), label("quantile"));
             values.push((own.trim_end().to_owned(), series.values.clone()));

@@ -10,6 +10,7 @@ use meterkit_http::{Proxies, Secret};
 use meterkit_pipeline::Snapshot;
 
 use crate::agent::AgentAddress;
+use crate::instance::Instance;
 use crate::mode::Mode;
 use crate::service::service_tags;
 use crate::site::Site;
@@ -46,6 +47,9 @@ pub struct DatadogConfig {
     pub(crate) tag_variables: BTreeMap<&'static str, String>,
     pub(crate) tags: Vec<String>,
     pub(crate) scope_tags: bool,
+    pub(crate) instance_tag: bool,
+    /// That of the target, which has these settings for itself.
+    pub(crate) instance: Option<Instance>,
     pub(crate) format: Format,
     pub(crate) compression: Compression,
     pub(crate) timeout: Duration,
@@ -99,6 +103,8 @@ impl DatadogConfig {
             tag_variables: BTreeMap::new(),
             tags: Vec::new(),
             scope_tags: false,
+            instance_tag: true,
+            instance: None,
             format: Format::default(),
             compression: if cfg!(feature = "zstd") { Compression::Zstd } else { Compression::Gzip },
             timeout: TIMEOUT,
@@ -155,6 +161,19 @@ impl DatadogConfig {
         self
     }
 
+    /// Whether metrics also get the tag `service.instance.id`: that of the resource, or else a random id of the target.
+    /// They do by default. A tag of that key in `DD_TAGS` or [`with_tags`](Self::with_tags) wins.
+    ///
+    /// Datadog keeps one point for each second of a name, a host and a set of tags: without this tag, a second process
+    /// of a host would replace the counts of the first. Switch it off where a host has one process with the same tags
+    /// and series are what you pay for: with random ids, each start of a process makes new ones.
+    /// `METERKIT_DATADOG_INSTANCE_TAG` overrides.
+    #[must_use]
+    pub fn with_instance_tag(mut self, instance_tag: bool) -> Self {
+        self.instance_tag = instance_tag;
+        self
+    }
+
     /// How series are written; protobuf by default. Distributions are protobuf in any case.
     #[must_use]
     pub fn with_format(mut self, format: Format) -> Self {
@@ -196,7 +215,13 @@ impl DatadogConfig {
         // They were checked when they were read.
         let mut tags = service_tags(variable, resource).unwrap_or_default();
         tags.extend(self.tags.iter().cloned());
+        tags.extend(self.instance_tag_of(snapshot, &tags));
         tags
+    }
+
+    /// What tells the process from others, if it is to, and nothing in `tags` does.
+    pub(crate) fn instance_tag_of(&self, snapshot: &Snapshot, tags: &[String]) -> Option<String> {
+        self.instance.as_ref().and_then(|instance| instance.tag(snapshot, tags))
     }
 
     /// The host that `snapshot` is of.

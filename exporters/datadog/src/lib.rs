@@ -28,6 +28,7 @@
 mod agent;
 mod api;
 mod config;
+mod instance;
 mod mode;
 mod name;
 mod otlp;

@@ -15,7 +15,8 @@ pub(crate) struct ByOtlp {
     /// Attributes of the resource in place of others: the key, also under its earlier name, and the value.
     resource: Vec<(&'static [&'static str], String)>,
     /// Tags of every point.
-    tags: Vec<(String, String)>,
+    tags: Vec<String>,
+    config: DatadogConfig,
 }
 
 /// What Datadog takes before compression, with some room: payloads of 500 KB compressed, or 5 MB plain.
@@ -38,28 +39,30 @@ impl ByOtlp {
         // They were checked when they were read.
         let mut tags = service_tags(variable, |_| None).unwrap_or_default();
         tags.extend(config.tags.iter().cloned());
-        let mut tags: Vec<_> = tags.iter().map(|tag| pair(tag)).collect();
         let mut resource = Vec::new();
         for (variable, key, attributes) in UNIFIED {
             // As it is written, where that is known.
             let as_written = config.tag_variables.get(variable).cloned();
-            let of_tags = || tags.iter().find(|tag| tag.0 == key).map(|tag| tag.1.clone());
-            resource.extend(as_written.or_else(of_tags).map(|value| (attributes, value)));
-            tags.retain(|tag| tag.0 != key);
+            let of_tags = || tags.iter().map(|tag| pair(tag)).find(|tag| tag.0 == key);
+            let value = as_written.or_else(|| of_tags().map(|tag| tag.1.to_owned()));
+            resource.extend(value.map(|value| (attributes, value)));
+            tags.retain(|tag| pair(tag).0 != key);
         }
         let host = config.host.clone();
         resource.extend(host.map(|host| (&["datadog.host.name"][..], host)));
-        Ok(Self { target, resource, tags })
+        Ok(Self { target, resource, tags, config: config.clone() })
     }
 
     pub(crate) async fn export(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
-        if self.resource.is_empty() && self.tags.is_empty() {
+        let own = self.config.instance_tag_of(snapshot, &self.tags);
+        let tags: Vec<_> = self.tags.iter().chain(&own).map(|tag| pair(tag)).collect();
+        if self.resource.is_empty() && tags.is_empty() {
             return self.target.export(snapshot).await;
         }
         let snapshot = Snapshot {
             resource: self.resource(&snapshot.resource),
             time: snapshot.time,
-            scopes: snapshot.scopes.iter().map(|scope| self.tagged(scope)).collect(),
+            scopes: snapshot.scopes.iter().map(|scope| tagged(scope, &tags)).collect(),
         };
         self.target.export(&snapshot).await
     }
@@ -74,38 +77,38 @@ impl ByOtlp {
         });
         Attributes::from_pairs(kept.chain(others))
     }
+}
 
-    /// The metrics of a scope whose points have the tags as attributes.
-    fn tagged(&self, scope: &ScopeMetrics) -> ScopeMetrics {
-        if self.tags.is_empty() {
-            return scope.clone();
-        }
-        let metrics = scope.metrics.iter().map(|metric| {
-            let mut data = metric.data.clone();
-            match &mut data {
-                Data::Gauge(points) | Data::Sum { points, .. } => {
-                    points.iter_mut().for_each(|point| self.tag(&mut point.attributes));
-                }
-                Data::Histogram { points, .. } => {
-                    points.iter_mut().for_each(|point| self.tag(&mut point.attributes));
-                }
-                Data::ExponentialHistogram { points, .. } => {
-                    points.iter_mut().for_each(|point| self.tag(&mut point.attributes));
-                }
-                _ => {}
+/// The metrics of a scope whose points have `tags` as attributes.
+fn tagged(scope: &ScopeMetrics, tags: &[(&str, &str)]) -> ScopeMetrics {
+    if tags.is_empty() {
+        return scope.clone();
+    }
+    let metrics = scope.metrics.iter().map(|metric| {
+        let mut data = metric.data.clone();
+        match &mut data {
+            Data::Gauge(points) | Data::Sum { points, .. } => {
+                points.iter_mut().for_each(|point| tag(&mut point.attributes, tags));
             }
-            Metric { descriptor: metric.descriptor.clone(), data }
-        });
-        ScopeMetrics { scope: scope.scope.clone(), metrics: metrics.collect() }
-    }
+            Data::Histogram { points, .. } => {
+                points.iter_mut().for_each(|point| tag(&mut point.attributes, tags));
+            }
+            Data::ExponentialHistogram { points, .. } => {
+                points.iter_mut().for_each(|point| tag(&mut point.attributes, tags));
+            }
+            _ => {}
+        }
+        Metric { descriptor: metric.descriptor.clone(), data }
+    });
+    ScopeMetrics { scope: scope.scope.clone(), metrics: metrics.collect() }
+}
 
-    /// Labels of its own win.
-    fn tag(&self, attributes: &mut Attributes) {
-        let tags = self.tags.iter();
-        let tags = tags.map(|(key, value)| (key.clone().into(), value.clone().into()));
-        let own = attributes.iter().map(|(key, value)| (key.to_owned().into(), value.clone()));
-        *attributes = Attributes::from_pairs(tags.chain(own));
-    }
+/// Labels of its own win.
+fn tag(attributes: &mut Attributes, tags: &[(&str, &str)]) {
+    let tags = tags.iter();
+    let tags = tags.map(|(key, value)| ((*key).to_owned().into(), (*value).to_owned().into()));
+    let own = attributes.iter().map(|(key, value)| (key.to_owned().into(), value.clone()));
+    *attributes = Attributes::from_pairs(tags.chain(own));
 }
 
 /// The settings of the OTLP target.
@@ -140,7 +143,6 @@ fn in_url(host: &str) -> String {
 }
 
 /// Key and value of a tag.
-fn pair(tag: &str) -> (String, String) {
-    let (key, value) = tag.split_once(':').unwrap_or((tag, ""));
-    (key.to_owned(), value.to_owned())
+fn pair(tag: &str) -> (&str, &str) {
+    tag.split_once(':').unwrap_or((tag, ""))
 }

@@ -62,7 +62,8 @@ pub fn service_tags(
     Ok(tags)
 }
 
-fn key(tag: &str) -> &str {
+/// What is before the first `:`.
+pub(crate) fn key(tag: &str) -> &str {
     tag.split(':').next().unwrap_or(tag)
 }
 

@@ -11,6 +11,7 @@ use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 use crate::agent::{AgentConfig, AgentTarget};
 use crate::api::ApiTarget;
 use crate::config::{DatadogConfig, EndpointError};
+use crate::instance::Instance;
 use crate::mode::Mode;
 use crate::otlp::ByOtlp;
 
@@ -23,6 +24,9 @@ use crate::otlp::ByOtlp;
 /// - **`otlp`** sends differences to Datadog's intake of OTLP, or to an agent's. `DD_ENV`, `DD_SERVICE`, `DD_VERSION`
 ///   and `DD_HOSTNAME` become the attributes of the resource that Datadog reads them from, other tags attributes of
 ///   each point.
+///
+/// Processes that have the same host and tags are told apart by a tag: see
+/// [`with_instance_tag`](DatadogConfig::with_instance_tag).
 ///
 /// A delivery that fails loses nothing: what was not delivered is a part of the next difference. A payload that Datadog
 /// will never take is dropped if it takes others of the same export, counted in
@@ -49,10 +53,12 @@ impl DatadogTarget {
     ///
     /// When it could never send: encryption or a compression that is not built in, a URL that is none, or a site
     /// without the intake of OTLP that is asked for.
-    pub fn new(config: DatadogConfig) -> Result<Self, BuildError> {
+    pub fn new(mut config: DatadogConfig) -> Result<Self, BuildError> {
         if !config.compression.is_built_in() {
             return Err(BuildError::CompressionNotBuiltIn);
         }
+        // Each target has one of its own, also where settings are cloned.
+        config.instance = config.instance_tag.then(Instance::new);
         let sender = match config.mode {
             Mode::Api => Sender::Api(Box::new(ApiTarget::new(config.clone())?)),
             Mode::Agent => Sender::Agent(None),

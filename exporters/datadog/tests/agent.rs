@@ -170,8 +170,12 @@ async fn each_transport_gets_these_bytes() {
 #[tokio::test]
 async fn the_host_is_the_agents_unless_another_one_is_named() {
     let mut snapshot = counts(SystemTime::now(), [3]);
-    snapshot.resource = Attributes::from_pairs([("host.name".into(), "pod-7".into())]);
-    for (host, tags) in [(None, "#shard:0"), (Some("Web-1"), "#shard:0,host:web-1")] {
+    let resource = [("host.name", "pod-7"), ("service.instance.id", "7")];
+    let resource = resource.map(|(key, value)| (key.into(), value.into()));
+    snapshot.resource = Attributes::from_pairs(resource);
+    let agents = "#shard:0,service.instance.id:7";
+    let named = format!("{agents},host:web-1");
+    for (host, tags) in [(None, agents), (Some("Web-1"), &named)] {
         let place = Place::new(Transport::Datagram);
         let receiver = place.start();
         let url = format!("unix://{}", place.path().display());

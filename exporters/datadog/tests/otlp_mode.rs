@@ -33,6 +33,7 @@ fn given() -> Snapshot {
         ("deployment.environment", "old"),
         ("host.name", "web-1"),
         ("service.version", "1.2"),
+        ("service.instance.id", "7"),
     ];
     let resource = resource.map(|(key, value)| (key.into(), value.into()));
     let resource = Attributes::from_pairs(resource);
@@ -85,6 +86,7 @@ async fn variables_become_what_datadog_reads_them_from() {
         ("deployment.environment", "old"),
         ("host.name", "web-1"),
         ("service.version", "1.2"),
+        ("service.instance.id", "7"),
     ];
     for (variables, resource, tags) in [
         (&[key][..], &untouched[..], &[][..]),
@@ -101,6 +103,7 @@ async fn variables_become_what_datadog_reads_them_from() {
                 ("deployment.environment.name", "Prod"),
                 ("host.name", "web-1"),
                 ("service.version", "7"),
+                ("service.instance.id", "7"),
                 ("datadog.host.name", "db-1"),
             ],
             &[],
@@ -112,6 +115,7 @@ async fn variables_become_what_datadog_reads_them_from() {
                 ("deployment.environment.name", "prod"),
                 ("host.name", "web-1"),
                 ("service.version", "1.2"),
+                ("service.instance.id", "7"),
             ],
             &[("team", "a"), ("shard", "9")],
         ),
@@ -123,11 +127,13 @@ async fn variables_become_what_datadog_reads_them_from() {
         let request = arrivals[0].otlp.as_ref().expect("OTLP");
         let sent = request.resource_metrics[0].resource.as_ref().expect("a resource");
         assert_eq!(texts(&sent.attributes), map(resource), "{variables:?}");
-        let mut count = map(tags);
+        let mut tags = map(tags);
+        tags.insert("service.instance.id", "7".to_owned());
+        let mut count = tags.clone();
         // A label wins.
         count.insert("shard", "0".to_owned());
         // By OpenTelemetry's protocol, 1 is delta.
-        assert_eq!(points(request), [(count, 1), (map(tags), 1)], "{variables:?}");
+        assert_eq!(points(request), [(count, 1), (tags, 1)], "{variables:?}");
     }
 }
 

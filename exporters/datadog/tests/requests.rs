@@ -11,6 +11,9 @@ use meterkit_pipeline::{Snapshot, Target};
 use self::intake::{Answer, Intake, Point, Value};
 use self::snapshots::{KEY, ago, config, counts, counts_and_sizes, metric, seconds};
 
+/// Of the resource of all snapshots.
+const INSTANCE: &str = "service.instance.id:7";
+
 /// What the intake gets of `snapshot`.
 async fn sent(config: DatadogConfig, intake: &Intake, snapshot: &Snapshot) -> Vec<Point> {
     let before = intake.arrivals().len();
@@ -99,10 +102,10 @@ async fn both_forms_say_what_kind_a_series_is_its_time_unit_host_and_tags() {
         let requests = Value::Count { value: 7.0, interval: 10 };
         let sizes = Value::Sketch { count: 4, sum: 2.0, min: 0.5, max: 0.5, bins: vec![(1293, 4)] };
         let expected = [
-            point("catalog.requests", &["shard:0", "service:shop"], None, requests),
-            point("catalog.load", &["service:shop"], Some("percent"), Value::Gauge(0.25)),
-            point("catalog.tasks", &["service:shop"], None, Value::Gauge(-3.0)),
-            point("catalog.sizes", &["service:shop"], None, sizes),
+            point("catalog.requests", &["shard:0", "service:shop", INSTANCE], None, requests),
+            point("catalog.load", &["service:shop", INSTANCE], Some("percent"), Value::Gauge(0.25)),
+            point("catalog.tasks", &["service:shop", INSTANCE], None, Value::Gauge(-3.0)),
+            point("catalog.sizes", &["service:shop", INSTANCE], None, sizes),
         ];
         assert_eq!(points, expected, "{format:?}");
     }
@@ -123,9 +126,9 @@ async fn variables_win_over_the_resource_in_tags_and_host() {
     let tags = ("DD_TAGS", "team:a,env:from_tags");
     let all = [tags, ("DD_ENV", "prod"), ("DD_SERVICE", "Cart"), ("DD_HOSTNAME", "db-1")];
     for (variables, host, expected) in [
-        (&[][..], "web-1", &["shard:0", "service:shop"][..]),
-        (&[tags], "web-1", &["shard:0", "env:from_tags", "service:shop", "team:a"]),
-        (&all, "db-1", &["shard:0", "env:prod", "service:cart", "team:a"]),
+        (&[][..], "web-1", &["shard:0", "service:shop", INSTANCE][..]),
+        (&[tags], "web-1", &["shard:0", "env:from_tags", "service:shop", "team:a", INSTANCE]),
+        (&all, "db-1", &["shard:0", "env:prod", "service:cart", "team:a", INSTANCE]),
         (
             &[("METERKIT_DATADOG_SCOPE_TAGS", "true")],
             "web-1",
@@ -134,8 +137,10 @@ async fn variables_win_over_the_resource_in_tags_and_host() {
                 "instrumentation_scope:backstage.plugin.catalog",
                 "instrumentation_scope_version:1.2",
                 "service:shop",
+                INSTANCE,
             ],
         ),
+        (&[("METERKIT_DATADOG_INSTANCE_TAG", "false")], "web-1", &["shard:0", "service:shop"]),
     ] {
         let intake = Intake::start([]).await;
         let config = from_variables(&intake.url(), variables);
@@ -157,7 +162,7 @@ async fn settings_in_code_are_tags_and_host_too() {
     let config = config(&intake.url()).with_host("db-1").with_tags(["Team:A", "canary"]);
     let points = sent(config, &intake, &counts(ago(1), &[1])).await;
     assert_eq!(points[0].host.as_deref(), Some("db-1"));
-    assert_eq!(points[0].tags, ["shard:0", "service:shop", "team:a", "canary"]);
+    assert_eq!(points[0].tags, ["shard:0", "service:shop", "team:a", "canary", INSTANCE]);
 }
 
 #[tokio::test]

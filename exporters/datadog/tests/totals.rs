@@ -166,7 +166,8 @@ fn two_minutes(seed: u64, compression: Compression, format: Format) {
     // Either the target ends a request that is not answered, or the pipeline cuts the export off.
     let (short, long) = (Duration::from_millis(300), Duration::from_secs(30));
     let (request, export) = if seed % 2 == 0 { (short, long) } else { (long, short) };
-    let target = DatadogTarget::new(config.with_timeout(request)).expect("a target");
+    let target = DatadogTarget::new(config.with_timeout(request).with_instance_tag(false))
+        .expect("a target");
     let schedule = Schedule { interval: NEVER, timeout: export };
     let pipeline = Pipeline::builder(registry).expect("a registry of its own");
     let pipeline = pipeline.target(target, schedule).start();

@@ -49,6 +49,9 @@ impl AgentConfig {
     }
 
     /// Tags of every metric, after its own: those of [`service_tags`](crate::service_tags). None by default.
+    ///
+    /// Of several processes of a host, each needs a tag that the others do not have, as
+    /// [`DatadogConfig::with_instance_tag`](crate::DatadogConfig::with_instance_tag) gives it.
     #[must_use]
     pub fn with_tags(mut self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.tagging.common = all_normal(tags);

@@ -13,6 +13,7 @@ const KEY: &str = "DD_API_KEY";
 const MODE: &str = "METERKIT_DATADOG_MODE";
 const ENDPOINT: &str = "METERKIT_DATADOG_ENDPOINT";
 const SCOPE_TAGS: &str = "METERKIT_DATADOG_SCOPE_TAGS";
+const INSTANCE_TAG: &str = "METERKIT_DATADOG_INSTANCE_TAG";
 const HOST: &str = "DD_HOSTNAME";
 const AGENT_HOST: &str = "DD_AGENT_HOST";
 const EXTERNAL_DATA: &str = "DD_EXTERNAL_ENV";
@@ -36,7 +37,8 @@ impl DatadogConfig {
     ///   `DD_PROXY_HTTPS`, `DD_PROXY_HTTP`, `DD_PROXY_NO_PROXY`, then those that everyone reads. Without a key, `otlp`
     ///   goes to the agent.
     /// - `agent`: `DD_DOGSTATSD_URL`, else `DD_AGENT_HOST` and `DD_DOGSTATSD_PORT`.
-    /// - All: `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS`, `DD_HOSTNAME`, `METERKIT_DATADOG_SCOPE_TAGS`.
+    /// - All: `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS`, `DD_HOSTNAME`, `METERKIT_DATADOG_SCOPE_TAGS`,
+    ///   `METERKIT_DATADOG_INSTANCE_TAG`.
     ///
     /// ```
     /// use meterkit_datadog::{DatadogConfig, Mode};
@@ -80,15 +82,9 @@ impl DatadogConfig {
         let site = Site::from_variables(&lookup).map_err(&mut keep).unwrap_or_default();
         let agent = AgentAddress::from_variables(&lookup).map_err(&mut keep).ok().flatten();
         service_tags(&lookup, |_| None).map_err(&mut keep).ok();
-        let scope_tags = match set(SCOPE_TAGS).map(|text| (text.to_ascii_lowercase(), text)) {
-            None => false,
-            Some((lower, _)) if lower == "true" => true,
-            Some((lower, _)) if lower == "false" => false,
-            Some((_, text)) => {
-                keep(VariableError::new(SCOPE_TAGS, text, "write `true` or `false`"));
-                false
-            }
-        };
+        let scope_tags = boolean(SCOPE_TAGS, set(SCOPE_TAGS)).map_err(&mut keep).ok().flatten();
+        let instance_tag =
+            boolean(INSTANCE_TAG, set(INSTANCE_TAG)).map_err(&mut keep).ok().flatten();
         let mode = match mode {
             Some(mode) => mode.ok(),
             None if set(KEY).is_some() => Some(Mode::Api),
@@ -131,12 +127,21 @@ impl DatadogConfig {
             agent_host: set(AGENT_HOST).unwrap_or_else(|| "localhost".to_owned()),
             host: set(HOST),
             tag_variables: TAGS.iter().filter_map(|name| Some((*name, set(name)?))).collect(),
-            scope_tags,
+            scope_tags: scope_tags.unwrap_or(false),
+            instance_tag: instance_tag.unwrap_or(true),
             proxies,
             external_data: set(EXTERNAL_DATA),
             ..Self::to(mode)
         })
     }
+}
+
+fn boolean(variable: &'static str, text: Option<String>) -> Result<Option<bool>, VariableError> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let value = text.to_ascii_lowercase().parse().ok();
+    value.map(Some).ok_or_else(|| VariableError::new(variable, text, "write `true` or `false`"))
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub(crate) fn metric(name: &str, unit: &str, data: Data) -> Metric {
 pub(crate) fn snapshot(time: SystemTime, metrics: Vec<Metric>) -> Snapshot {
     let scope = InstrumentationScope::builder("backstage.plugin.catalog").with_version("1.2");
     let scope = ScopeMetrics { scope: Arc::new(scope.build()), metrics };
-    let resource = [("service.name", "shop"), ("host.name", "web-1")];
+    let resource = [("service.name", "shop"), ("host.name", "web-1"), ("service.instance.id", "7")];
     let resource = resource.map(|(key, value)| (key.into(), value.into()));
     Snapshot { resource: Attributes::from_pairs(resource), time, scopes: vec![scope] }
 }

@@ -13,6 +13,7 @@ const PROPERTIES: Properties = &[
     ("endpoint", "METERKIT_DATADOG_ENDPOINT"),
     ("env", "DD_ENV"),
     ("hostname", "DD_HOSTNAME"),
+    ("instance_tag", "METERKIT_DATADOG_INSTANCE_TAG"),
     ("mode", "METERKIT_DATADOG_MODE"),
     // The longer name first, which begins with the other one.
     ("proxy_https", "DD_PROXY_HTTPS"),

@@ -407,6 +407,7 @@ mod datadog {
             site: datadoghq.eu
             tags: [team:a, zone:b]
             scope_tags: true
+            instance_tag: false
             env: prod
 ",
         );
@@ -416,7 +417,13 @@ mod datadog {
         assert_eq!(config.mode(), Mode::Api);
         assert_eq!(schedule.interval, std::time::Duration::from_secs(10));
         let shown = format!("{config:?}");
-        for part in ["site: Eu1", "team:a,zone:b", "scope_tags: true", "\"DD_ENV\": \"prod\""] {
+        for part in [
+            "site: Eu1",
+            "team:a,zone:b",
+            "scope_tags: true",
+            "instance_tag: false",
+            "\"DD_ENV\": \"prod\"",
+        ] {
             assert!(shown.contains(part), "{shown}");
         }
         assert!(!shown.contains("0123456789abcdef"), "{shown}");

@@ -70,6 +70,11 @@ settings! {
         .by_default("`false`")
         .meaning("whether the scope becomes the tags `instrumentation_scope` and `instrumentation_scope_version`");
 
+    INSTANCE_TAG: bool = boolean("METERKIT_DATADOG_INSTANCE_TAG")
+        .target("datadog")
+        .by_default("`true`")
+        .meaning("whether `service.instance.id`, else a random id, is a tag that keeps the counts of processes apart");
+
     PROXY_HTTPS: String = read_by_target("DD_PROXY_HTTPS", ValueType::Url)
         .target("datadog")
         .by_default("`HTTPS_PROXY`")

@@ -120,6 +120,12 @@ const ROWS: &[Row] = &[
         valid: &[("true", "scope_tags: true"), ("TRUE", "scope_tags: true")],
         invalid: &[("yes", "=`yes`: write `true` or `false`")],
     },
+    Row {
+        variable: "METERKIT_DATADOG_INSTANCE_TAG",
+        beside: BY_API,
+        valid: &[("false", "instance_tag: false"), ("FALSE", "instance_tag: false")],
+        invalid: &[("off", "=`off`: write `true` or `false`")],
+    },
 ];
 
 const DATADOG: TargetRows = TargetRows {

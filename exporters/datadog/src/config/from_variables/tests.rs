@@ -87,12 +87,13 @@ fn every_other_setting_is_taken_over() {
         ("DD_TAGS", "team:a,zone:b"),
         ("DD_HOSTNAME", "web-1"),
         ("METERKIT_DATADOG_SCOPE_TAGS", "TRUE"),
+        ("METERKIT_DATADOG_INSTANCE_TAG", "False"),
         ("DD_PROXY_HTTPS", "http://me:hunter2@proxy:3128"),
         ("HTTPS_PROXY", "http://other:3128"),
     ]);
     assert_eq!((config.site, config.host.as_deref()), (Site::Eu1, Some("web-1")));
     assert_eq!(config.api_key.as_ref().map(|key| key.expose()), Some(KEY_OF_TESTS));
-    assert!(config.scope_tags);
+    assert!(config.scope_tags && !config.instance_tag);
     assert_eq!(config.format, Format::Protobuf);
     let target = "https://api.datadoghq.eu".parse().expect("a URL");
     let proxy = config.proxies.of(&target).expect("a proxy");
@@ -112,6 +113,7 @@ fn all_problems_are_told_together_and_no_secret_with_them() {
         ("DD_DOGSTATSD_URL", "tcp://agent"),
         ("DD_TAGS", "9:x"),
         ("METERKIT_DATADOG_SCOPE_TAGS", "yes"),
+        ("METERKIT_DATADOG_INSTANCE_TAG", "no"),
     ]);
     let expected = [
         "DD_API_KEY: ",
@@ -121,6 +123,7 @@ fn all_problems_are_told_together_and_no_secret_with_them() {
         "DD_DOGSTATSD_URL=`tcp://agent`: ",
         "DD_TAGS=`9:x`: `9:x` does not begin with a letter",
         "METERKIT_DATADOG_SCOPE_TAGS=`yes`: write `true` or `false`",
+        "METERKIT_DATADOG_INSTANCE_TAG=`no`: write `true` or `false`",
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (told, expected) in told.iter().zip(expected) {

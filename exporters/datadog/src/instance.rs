@@ -1,0 +1,71 @@
+//! What tells processes apart that have the same host and tags.
+
+use std::hash::{BuildHasher, RandomState};
+
+use meterkit_pipeline::Snapshot;
+
+use crate::service::key;
+use crate::tag::tag;
+
+/// The tag, and the attribute of the resource that it comes from.
+const INSTANCE: &str = "service.instance.id";
+
+/// One target of one process.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    /// For a resource that says nothing.
+    id: String,
+}
+
+impl Instance {
+    /// One that no other is taken for.
+    pub(crate) fn new() -> Self {
+        Self { id: format!("{:016x}", RandomState::new().hash_one(std::process::id())) }
+    }
+
+    /// The tag of everything that is sent of `snapshot`, unless `tags` have one of this key.
+    pub(crate) fn tag(&self, snapshot: &Snapshot, tags: &[String]) -> Option<String> {
+        if tags.iter().any(|tag| key(tag) == INSTANCE) {
+            return None;
+        }
+        let given = snapshot.resource.get(INSTANCE).map(ToString::to_string);
+        let given = given.filter(|id| !id.trim().is_empty());
+        tag(INSTANCE, given.as_deref().unwrap_or(&self.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use meterkit_core::Attributes;
+
+    use super::*;
+    use crate::samples::snapshot;
+
+    fn of(id: Option<&'static str>) -> Snapshot {
+        let pairs = id.map(|id| (INSTANCE.into(), id.into()));
+        Snapshot { resource: Attributes::from_pairs(pairs), ..snapshot(Vec::new()) }
+    }
+
+    #[test]
+    fn an_id_is_short_and_no_two_are_the_same() {
+        let ids: Vec<String> = (0..100).map(|_| Instance::new().id).collect();
+        for (at, id) in ids.iter().enumerate() {
+            assert!(id.len() == 16 && id.bytes().all(|it| it.is_ascii_hexdigit()), "{id}");
+            assert!(!ids[..at].contains(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_was_given_wins_and_then_the_resource() {
+        let instance = Instance::new();
+        let random = format!("{INSTANCE}:{}", instance.id);
+        let known = Some("service.instance.id:web-7".to_owned());
+        assert_eq!(instance.tag(&of(Some("Web-7")), &[]), known);
+        for unknown in [None, Some(""), Some(" ")] {
+            assert_eq!(instance.tag(&of(unknown), &["team:a".to_owned()]), Some(random.clone()));
+        }
+        for given in ["service.instance.id:mine", INSTANCE] {
+            assert_eq!(instance.tag(&of(Some("web-7")), &[given.to_owned()]), None);
+        }
+    }
+}
