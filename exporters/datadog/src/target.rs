@@ -29,9 +29,9 @@ use crate::otlp::ByOtlp;
 /// [`with_instance_tag`](DatadogConfig::with_instance_tag).
 ///
 /// A delivery that fails loses nothing: what was not delivered is a part of the next difference. A payload that Datadog
-/// will never take is dropped if it takes others of the same export, counted in
-/// `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and told of once. A key that is refused
-/// is no reason to drop any.
+/// will never take is tried in halves, down to the points that are at fault. These are dropped if it takes others of
+/// the same export, counted in `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and told of
+/// once. After 64 refusals, halves are dropped as they are. A key that is refused is no reason to drop any.
 #[derive(Debug)]
 pub struct DatadogTarget {
     config: DatadogConfig,

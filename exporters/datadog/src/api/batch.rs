@@ -10,6 +10,10 @@ use crate::stamp::is_stale;
 /// twice, and Datadog drops what is older than an hour.
 const REPEATABLE: u64 = 50 * 60;
 
+/// How many payloads of one batch may be refused in search of the points that are malformed. Nearly all intakes that
+/// refuse so many refuse everything.
+const MAX_REFUSED: usize = 64;
+
 /// The payloads of one snapshot that are still to be delivered.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -21,6 +25,8 @@ pub(super) struct Batch {
     entries: VecDeque<Entry>,
     /// Whether the intake has some of it for sure.
     is_accepted: bool,
+    /// How many payloads were refused for what they are.
+    refused: usize,
     /// What is not sent again, as the intake would never take it.
     dropped: Vec<Dropped>,
 }
@@ -32,7 +38,7 @@ struct Entry {
     is_in_doubt: bool,
 }
 
-/// A payload that the intake refused for what it is.
+/// Points that the intake refused for what they are, all with the same words.
 #[derive(Debug)]
 pub(super) struct Dropped {
     pub(super) points: u64,
@@ -43,7 +49,7 @@ impl Batch {
     pub(super) fn new(time: SystemTime, stamp: u64, payloads: Vec<Payload>) -> Self {
         let entry = |payload| Entry { payload, is_in_doubt: false };
         let entries = payloads.into_iter().map(entry).collect();
-        Self { time, stamp, entries, is_accepted: false, dropped: Vec::new() }
+        Self { time, stamp, entries, is_accepted: false, refused: 0, dropped: Vec::new() }
     }
 
     pub(super) fn is_of(&self, time: SystemTime) -> bool {
@@ -95,10 +101,32 @@ impl Batch {
         self.entries.pop_front();
     }
 
+    /// The first one is malformed, so nobody has taken it before either. One point may be all that is wrong with it: as
+    /// long as not too much was refused, its halves are delivered last, the largest parts first. Says whether they are.
+    pub(super) fn refuse_first(&mut self, reason: String) -> bool {
+        self.refused += 1;
+        // Each part that waits may be refused, and this one makes two.
+        let has_room = self.refused + self.entries.len() < MAX_REFUSED;
+        let Some((first, second)) = self.first().and_then(Payload::halves).filter(|_| has_room)
+        else {
+            self.drop_first(reason);
+            return false;
+        };
+        self.entries.pop_front();
+        let halves = [first, second].map(|payload| Entry { payload, is_in_doubt: false });
+        self.entries.extend(halves);
+        true
+    }
+
     /// Takes the first one away, which nobody will take, nor has taken.
     pub(super) fn drop_first(&mut self, reason: String) {
-        if let Some(Entry { payload, .. }) = self.entries.pop_front() {
-            self.dropped.push(Dropped { points: payload.len() as u64, reason });
+        let Some(Entry { payload, .. }) = self.entries.pop_front() else {
+            return;
+        };
+        let points = payload.len() as u64;
+        match self.dropped.iter_mut().find(|known| known.reason == reason) {
+            Some(known) => known.points += points,
+            None => self.dropped.push(Dropped { points, reason }),
         }
     }
 
@@ -175,6 +203,18 @@ mod tests {
         batch.drop_first("worse".to_owned());
         assert!(!batch.is_begun());
         assert_eq!(batch.end().map(|_| ()), Err("worse".to_owned()));
+    }
+
+    #[test]
+    fn what_is_malformed_is_halved_and_may_not_have_arrived_before() {
+        let mut batch = batch();
+        batch.doubt_first(true);
+        assert!(batch.refuse_first("bad".to_owned()));
+        assert!(!batch.is_begun() && batch.entries.len() == 2);
+        assert!(!batch.refuse_first("bad".to_owned()), "a single point has no halves");
+        assert!(!batch.refuse_first("bad".to_owned()));
+        assert_eq!(batch.dropped.iter().map(|it| it.points).collect::<Vec<_>>(), [2]);
+        assert!(batch.end().is_err(), "nothing was accepted");
     }
 
     #[test]

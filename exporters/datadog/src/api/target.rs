@@ -139,7 +139,11 @@ impl ApiTarget {
                     batch.doubt_first(was_in_doubt);
                     self.split(&written, reason)?;
                 }
-                Err(Refusal::Malformed { reason }) => batch.drop_first(reason),
+                Err(Refusal::Malformed { reason }) => {
+                    let points = written.payload.len();
+                    let is_halved = batch.refuse_first(reason);
+                    tracing::debug!(target = self.config.name, points, is_halved, "malformed");
+                }
                 Err(Refusal::Later { reason, retry_after, may_have_arrived }) => {
                     batch.doubt_first(was_in_doubt || may_have_arrived);
                     return Err(ExportError::Retryable { reason, retry_after });

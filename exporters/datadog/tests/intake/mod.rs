@@ -102,6 +102,9 @@ pub(crate) struct Intake {
 /// Says what happens to the next payload.
 type Decide = Box<dyn FnMut() -> Answer + Send>;
 
+/// Says which points are malformed.
+type IsBad = Box<dyn Fn(&Point) -> bool + Send>;
+
 struct State {
     /// Asked when no answer waits.
     decide: Mutex<Decide>,
@@ -110,6 +113,8 @@ struct State {
     on_key: Mutex<Answer>,
     /// Payloads that are longer, compressed, are refused.
     limit: Mutex<Option<usize>>,
+    /// Payloads with such a point are refused.
+    is_bad: Mutex<IsBad>,
     arrivals: Mutex<Vec<Arrival>>,
     /// What was asked beside payloads: method and path, and the key.
     questions: Mutex<Vec<(String, HeaderMap)>>,
@@ -142,6 +147,7 @@ impl Intake {
             answers: Mutex::default(),
             on_key: Mutex::new(Answer::Accept),
             limit: Mutex::default(),
+            is_bad: Mutex::new(Box::new(|_| false)),
             arrivals: Mutex::default(),
             questions: Mutex::default(),
             stored: Mutex::default(),
@@ -186,6 +192,11 @@ impl Intake {
     /// Refuses payloads that are longer, as Datadog does.
     pub(crate) fn limit(&self, bytes: usize) {
         *self.state.limit.lock().unwrap() = Some(bytes);
+    }
+
+    /// Refuses payloads that have such a point, as Datadog does.
+    pub(crate) fn refuse(&self, is_bad: impl Fn(&Point) -> bool + Send + 'static) {
+        *self.state.is_bad.lock().unwrap() = Box::new(is_bad);
     }
 
     pub(crate) fn answer_next(&self, answers: impl IntoIterator<Item = Answer>) {
@@ -301,6 +312,11 @@ async fn answer(
             Answer::Refuse(413, Vec::new(), r#"{"errors":["Payload too large"]}"#)
         }
         _ => answer,
+    };
+    let has_bad = points.iter().any(&*state.is_bad.lock().unwrap());
+    let answer = match answer {
+        Answer::Accept if has_bad => Answer::Refuse(400, Vec::new(), r#"{"errors":["bad tag"]}"#),
+        answer => answer,
     };
     let was_taken = answer.takes();
     if was_taken {

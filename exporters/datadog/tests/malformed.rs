@@ -1,0 +1,151 @@
+//! Of a payload that the intake refuses, only the points are lost that are at fault.
+
+#[path = "../../../crates/meterkit/tests/log_lines/mod.rs"]
+mod log_lines;
+
+mod intake;
+mod snapshots;
+
+use meterkit_datadog::DatadogTarget;
+use meterkit_pipeline::{ExportError, Snapshot, Target};
+
+use self::intake::{Answer, Intake, Point};
+use self::snapshots::{ago, config, counts, counts_and_sizes, target};
+
+/// How many refusals an export puts up with while it searches.
+const MAX_REFUSED: usize = 64;
+
+/// A counter with so many series: the value of `shard:7` is 8.
+fn shards(count: u64) -> Snapshot {
+    counts(ago(1), &(1..=count).collect::<Vec<_>>())
+}
+
+/// What those of `shards` add up to for which this holds.
+fn sum(count: u64, is_in: impl Fn(u64) -> bool) -> f64 {
+    (0..count).filter(|shard| is_in(*shard)).map(|shard| shard as f64 + 1.0).sum()
+}
+
+fn shard(point: &Point) -> Option<u64> {
+    point.tags.iter().find_map(|tag| tag.strip_prefix("shard:")?.parse().ok())
+}
+
+/// An intake to which the shards for which this holds are malformed.
+async fn intake(is_bad: impl Fn(u64) -> bool + Send + 'static) -> Intake {
+    let intake = Intake::start([]).await;
+    intake.refuse(move |point| shard(point).is_some_and(&is_bad));
+    intake
+}
+
+fn refused(intake: &Intake) -> usize {
+    intake.arrivals().iter().filter(|arrival| !arrival.was_taken).count()
+}
+
+#[tokio::test]
+async fn malformed_points_are_found_among_thousands_and_the_others_are_stored() {
+    for bad in [&[0_u64][..], &[1999], &[1000, 1001, 5], &[]] {
+        let is_bad = |shard| bad.contains(&shard);
+        let intake = intake(is_bad).await;
+        let mut target = target(&intake.url());
+        assert_eq!(target.export(&shards(2000)).await, Ok(()), "{bad:?}");
+        assert_eq!((target.rejected(), target.is_partway()), (bad.len() as u64, false), "{bad:?}");
+        assert_eq!(intake.counted("catalog.requests"), sum(2000, |shard| !is_bad(shard)));
+        let taken = intake.arrivals().into_iter().filter(|arrival| arrival.was_taken);
+        let points: usize = taken.map(|arrival| arrival.points.len()).sum();
+        assert_eq!(points, 2000 - bad.len(), "each is stored once");
+        // Each halving has one of the two refused.
+        assert!(refused(&intake) <= bad.len() * 12, "{bad:?}: {}", refused(&intake));
+        assert_eq!(target.export(&shards(0)).await, Ok(()));
+        assert_eq!(target.rejected(), 0, "it is told of the last export only");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_point_costs_no_distribution() {
+    let intake = intake(|shard| shard == 1).await;
+    let mut target = target(&intake.url());
+    assert_eq!(target.export(&counts_and_sizes(ago(1), &[1, 2, 3], 4)).await, Ok(()));
+    assert_eq!(target.rejected(), 1);
+    assert_eq!(intake.counted("catalog.requests"), 4.0);
+    assert_eq!(intake.counted("catalog.sizes"), 2.0);
+}
+
+#[tokio::test]
+async fn where_too_many_are_malformed_the_search_ends_and_what_is_not_stored_is_counted() {
+    let intake = intake(|shard| shard < 300 && shard % 3 == 0).await;
+    let mut target = target(&intake.url());
+    assert_eq!(target.export(&shards(600)).await, Ok(()));
+    assert!(refused(&intake) <= MAX_REFUSED, "{}", refused(&intake));
+    assert!(!target.is_partway());
+    let stored = intake.stored().len() as u64;
+    assert!(stored >= 300, "this half is fine");
+    assert_eq!(stored + target.rejected(), 600);
+}
+
+#[tokio::test]
+async fn an_intake_that_refuses_everything_is_not_asked_for_each_point_and_nothing_is_given_up() {
+    let intake = Intake::start([]).await;
+    intake.refuse(|_| true);
+    let mut target = target(&intake.url());
+    let outcome = target.export(&shards(600)).await;
+    assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "{outcome:?}");
+    assert_eq!((target.rejected(), target.is_partway()), (0, false));
+    assert!(refused(&intake) <= MAX_REFUSED, "{}", refused(&intake));
+    intake.refuse(|_| false);
+    assert_eq!(target.export(&shards(600)).await, Ok(()));
+    assert_eq!(intake.counted("catalog.requests"), sum(600, |_| true));
+}
+
+#[tokio::test]
+async fn a_search_that_is_interrupted_goes_on_where_it_was() {
+    let later = || Answer::Refuse(429, Vec::new(), "");
+    // Seven requests tell one of eight points from the others.
+    for at in 1..7 {
+        let intake = intake(|shard| shard == 5).await;
+        intake.answer_next((0..at).map(|_| Answer::Accept).chain([later()]));
+        let mut target = target(&intake.url());
+        let given = shards(8);
+        let mut outcome = target.export(&given).await;
+        assert!(matches!(outcome, Err(ExportError::Retryable { .. })), "{at}: {outcome:?}");
+        outcome = target.export(&given).await;
+        assert_eq!((outcome, target.rejected()), (Ok(()), 1), "{at}");
+        assert_eq!(intake.counted("catalog.requests"), 30.0, "{at}");
+        let taken: Vec<_> = intake.arrivals().into_iter().filter(|it| it.was_taken).collect();
+        if intake.arrivals()[..at].iter().any(|it| it.was_taken) {
+            let points = taken.iter().map(|arrival| arrival.points.len());
+            assert_eq!(points.sum::<usize>(), 7, "{at}: none is sent twice");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_during_the_search_gives_up_nothing() {
+    let intake = intake(|shard| shard == 0).await;
+    // The whole, then the first half, then the other one.
+    let forbidden = Answer::Refuse(403, Vec::new(), "");
+    intake.answer_next([Answer::Accept, forbidden]);
+    let mut target = target(&intake.url());
+    let outcome = target.export(&shards(4)).await;
+    assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "{outcome:?}");
+    assert_eq!((target.rejected(), target.is_partway()), (0, false));
+    assert_eq!(target.export(&shards(4)).await, Ok(()));
+    assert_eq!((target.rejected(), intake.counted("catalog.requests")), (1, 9.0));
+}
+
+#[test]
+fn all_that_is_left_out_for_one_reason_is_told_in_one_line() {
+    let ((), lines) = log_lines::of(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let intake = intake(|shard| shard == 2 || shard == 7).await;
+            let mut target = DatadogTarget::new(config(&intake.url())).expect("a target");
+            for _ in 0..2 {
+                assert_eq!(target.export(&shards(20)).await, Ok(()));
+                assert_eq!(target.rejected(), 2);
+            }
+        });
+    });
+    let loud: Vec<_> = lines.iter().filter(|line| !line.starts_with("DEBUG")).collect();
+    let [line] = &*loud else { panic!("{loud:?}") };
+    assert!(line.starts_with("ERROR ") && line.contains("points=2"), "{line}");
+    assert!(line.contains("HTTP status 400 Bad Request: bad tag"), "{line}");
+}
