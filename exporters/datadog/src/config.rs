@@ -56,6 +56,8 @@ pub struct DatadogConfig {
     pub(crate) proxies: Proxies,
     /// What Datadog's admission controller says of the pod.
     pub(crate) external_data: Option<String>,
+    /// The pod, as the agent knows it.
+    pub(crate) entity_id: Option<String>,
 }
 
 /// How long the intake may take for one request. Datadog's own senders wait that long.
@@ -110,6 +112,7 @@ impl DatadogConfig {
             timeout: TIMEOUT,
             proxies: Proxies::default(),
             external_data: None,
+            entity_id: None,
         }
     }
 

@@ -8,19 +8,22 @@ use meterkit_http::TlsError;
 use meterkit_otlp::{BuildError as OtlpError, EndpointError as OtlpEndpointError};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 
-use crate::agent::{AgentConfig, AgentTarget};
+use crate::agent::{AgentConfig, AgentTarget, cgroup_inode};
 use crate::api::ApiTarget;
 use crate::config::{DatadogConfig, EndpointError};
 use crate::instance::Instance;
 use crate::mode::Mode;
 use crate::otlp::ByOtlp;
+use crate::tag::tag;
 
 /// Sends snapshots to Datadog: `OTEL_METRICS_EXPORTER=datadog`.
 ///
 /// - **`api`** sends to Datadog's intake. Counters become counts with the interval that they cover, up-down counters
 ///   and gauges become gauges, and histograms real distributions, with percentiles that Datadog computes over all
 ///   hosts. Of a series to which nothing was added, nothing is sent. The key is checked when the pipeline starts.
-/// - **`agent`** sends to an agent over DogStatsD: see [`AgentTarget`].
+/// - **`agent`** sends to an agent over DogStatsD: see [`AgentTarget`]. So that the agent adds the container's tags, it
+///   is told the resource attribute `container.id`, else on Linux the inode of the control group if that is in a
+///   namespace of its own, and `DD_ENTITY_ID` as the tag `dd.internal.entity_id`.
 /// - **`otlp`** sends differences to Datadog's intake of OTLP, or to an agent's. `DD_ENV`, `DD_SERVICE`, `DD_VERSION`
 ///   and `DD_HOSTNAME` become the attributes of the resource that Datadog reads them from, other tags attributes of
 ///   each point.
@@ -41,8 +44,11 @@ pub struct DatadogTarget {
 #[derive(Debug)]
 enum Sender {
     Api(Box<ApiTarget>),
-    /// Made with the first snapshot, which knows the resource.
-    Agent(Option<Box<AgentTarget>>),
+    Agent {
+        /// Made with the first snapshot, which knows the resource.
+        target: Option<Box<AgentTarget>>,
+        cgroup_inode: Option<u64>,
+    },
     Otlp(Box<ByOtlp>),
 }
 
@@ -61,7 +67,7 @@ impl DatadogTarget {
         config.instance = config.instance_tag.then(Instance::new);
         let sender = match config.mode {
             Mode::Api => Sender::Api(Box::new(ApiTarget::new(config.clone())?)),
-            Mode::Agent => Sender::Agent(None),
+            Mode::Agent => Sender::Agent { target: None, cgroup_inode: cgroup_inode() },
             Mode::Otlp => Sender::Otlp(Box::new(ByOtlp::new(&config)?)),
         };
         Ok(Self { config, sender })
@@ -73,18 +79,20 @@ impl DatadogTarget {
     }
 }
 
-fn agent(config: &DatadogConfig, snapshot: &Snapshot) -> AgentTarget {
+/// The settings of the agent target, with what the resource of `snapshot` says.
+fn agent(config: &DatadogConfig, snapshot: &Snapshot, cgroup_inode: Option<u64>) -> AgentConfig {
     let container = snapshot.resource.get("container.id").map(ToString::to_string);
     let mut tags = config.common_tags(snapshot);
     // The agent knows its host, which is another one's where someone says so.
     tags.extend(config.host.iter().map(|host| format!("host:{host}")));
-    let agent = AgentConfig::new(config.agent.clone())
+    tags.extend(config.entity_id.iter().filter_map(|id| tag("dd.internal.entity_id", id)));
+    AgentConfig::new(config.agent.clone())
         .with_name(config.name.clone())
         .with_tags(tags)
         .with_scope_tags(config.scope_tags)
         .with_container_id(container)
-        .with_external_data(config.external_data.clone());
-    AgentTarget::new(agent)
+        .with_cgroup_inode(cgroup_inode)
+        .with_external_data(config.external_data.clone())
 }
 
 impl Target for DatadogTarget {
@@ -95,7 +103,7 @@ impl Target for DatadogTarget {
     fn endpoint(&self) -> String {
         match &self.sender {
             Sender::Api(target) => target.endpoint(),
-            Sender::Agent(_) => self.config.agent.to_string(),
+            Sender::Agent { .. } => self.config.agent.to_string(),
             Sender::Otlp(by) => by.target.endpoint(),
         }
     }
@@ -103,7 +111,7 @@ impl Target for DatadogTarget {
     fn server(&self) -> Option<(String, u16)> {
         match &self.sender {
             Sender::Api(target) => target.server(),
-            Sender::Agent(_) => None,
+            Sender::Agent { .. } => None,
             Sender::Otlp(by) => by.target.server(),
         }
     }
@@ -115,7 +123,7 @@ impl Target for DatadogTarget {
     fn rejected(&self) -> u64 {
         match &self.sender {
             Sender::Api(target) => target.rejected(),
-            Sender::Agent(target) => target.as_ref().map_or(0, |target| target.rejected()),
+            Sender::Agent { target, .. } => target.as_ref().map_or(0, |target| target.rejected()),
             Sender::Otlp(by) => by.target.rejected(),
         }
     }
@@ -123,7 +131,9 @@ impl Target for DatadogTarget {
     fn is_partway(&self) -> bool {
         match &self.sender {
             Sender::Api(target) => target.is_partway(),
-            Sender::Agent(target) => target.as_ref().is_some_and(|target| target.is_partway()),
+            Sender::Agent { target, .. } => {
+                target.as_ref().is_some_and(|target| target.is_partway())
+            }
             Sender::Otlp(by) => by.target.is_partway(),
         }
     }
@@ -131,7 +141,7 @@ impl Target for DatadogTarget {
     fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
         match &self.sender {
             Sender::Api(target) => Box::pin(target.check()),
-            Sender::Agent(_) | Sender::Otlp(_) => Box::pin(std::future::ready(Ok(()))),
+            Sender::Agent { .. } | Sender::Otlp(_) => Box::pin(std::future::ready(Ok(()))),
         }
     }
 
@@ -139,8 +149,9 @@ impl Target for DatadogTarget {
         let config = &self.config;
         match &mut self.sender {
             Sender::Api(target) => Box::pin(target.export(snapshot)),
-            Sender::Agent(target) => {
-                target.get_or_insert_with(|| Box::new(agent(config, snapshot))).export(snapshot)
+            Sender::Agent { target, cgroup_inode } => {
+                let made = || AgentTarget::new(agent(config, snapshot, *cgroup_inode));
+                target.get_or_insert_with(|| Box::new(made())).export(snapshot)
             }
             Sender::Otlp(by) => Box::pin(by.export(snapshot)),
         }
@@ -179,4 +190,40 @@ pub enum BuildError {
     /// The URL for OTLP cannot be sent to.
     #[error(transparent)]
     OtlpEndpoint(#[from] OtlpEndpointError),
+}
+
+#[cfg(test)]
+mod tests {
+    use meterkit_core::Attributes;
+
+    use super::*;
+    use crate::agent::AgentAddress;
+    use crate::samples::{labels, snapshot};
+
+    fn of(resource: Attributes) -> Snapshot {
+        Snapshot { resource, ..snapshot(Vec::new()) }
+    }
+
+    #[test]
+    fn an_agent_is_told_the_container_or_else_the_control_group() {
+        let config = DatadogConfig::agent(AgentAddress::default());
+        let expected = AgentConfig::new(AgentAddress::default());
+        for inode in [None, Some(77)] {
+            let unknown = agent(&config, &of(Attributes::empty()), inode);
+            assert_eq!(unknown, expected.clone().with_cgroup_inode(inode));
+            let known = agent(&config, &of(labels(&[("container.id", "0f3e")])), inode);
+            let expected = expected.clone().with_container_id(Some("0f3e"));
+            assert_eq!(known, expected.with_cgroup_inode(inode), "lines have the id alone");
+        }
+    }
+
+    #[test]
+    fn the_control_group_is_looked_up_when_the_target_is_made() {
+        let config = DatadogConfig::agent(AgentAddress::default());
+        let target = DatadogTarget::new(config).expect("a target");
+        let Sender::Agent { cgroup_inode: found, .. } = target.sender else {
+            panic!("{target:?}");
+        };
+        assert_eq!(found, cgroup_inode());
+    }
 }

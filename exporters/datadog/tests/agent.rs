@@ -170,7 +170,7 @@ async fn each_transport_gets_these_bytes() {
 #[tokio::test]
 async fn the_host_is_the_agents_unless_another_one_is_named() {
     let mut snapshot = counts(SystemTime::now(), [3]);
-    let resource = [("host.name", "pod-7"), ("service.instance.id", "7")];
+    let resource = [("host.name", "pod-7"), ("service.instance.id", "7"), ("container.id", "0f3e")];
     let resource = resource.map(|(key, value)| (key.into(), value.into()));
     snapshot.resource = Attributes::from_pairs(resource);
     let agents = "#shard:0,service.instance.id:7";
@@ -187,9 +187,30 @@ async fn the_host_is_the_agents_unless_another_one_is_named() {
         let mut target = DatadogTarget::new(config.expect("good variables")).expect("a target");
         assert_eq!(target.export(&snapshot).await, Ok(()));
         let lines = lines(&receiver.stop());
-        assert!(lines.iter().all(|line| line.contains(&format!("|c|{tags}|T"))), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line.contains(&format!("|c|{tags}|c:ci-0f3e|T"))),
+            "{lines:?}"
+        );
         assert_eq!(lines.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn the_entity_that_the_agent_knows_is_a_tag() {
+    let place = Place::new(Transport::Datagram);
+    let receiver = place.start();
+    let url = format!("unix://{}", place.path().display());
+    let config = DatadogConfig::from_variables(|name| match name {
+        "DD_DOGSTATSD_URL" => Some(url.clone()),
+        "DD_ENTITY_ID" => Some(" 65b1b5c2-0b3c-4c1d-9d0a-2f0e8a1b7c55 ".to_owned()),
+        _ => None,
+    });
+    let config = config.expect("good variables").with_instance_tag(false).with_tags(["team:a"]);
+    let mut target = DatadogTarget::new(config).expect("a target");
+    assert_eq!(target.export(&counts(SystemTime::now(), [3])).await, Ok(()));
+    let tags = "#shard:0,team:a,dd.internal.entity_id:65b1b5c2-0b3c-4c1d-9d0a-2f0e8a1b7c55";
+    let expected = BTreeMap::from([(format!("catalog.requests{tags}"), 3)]);
+    assert_eq!(totals(&receiver.stop()), expected);
 }
 
 #[tokio::test]

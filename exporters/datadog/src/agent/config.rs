@@ -75,7 +75,7 @@ impl AgentConfig {
     }
 
     /// The inode of the process's control group, by which an agent of version 7.51 or newer finds the container; sent
-    /// when the container's id is not known. None by default.
+    /// when the container's id is not known. None by default; [`DatadogTarget`](crate::DatadogTarget) looks it up.
     #[must_use]
     pub fn with_cgroup_inode(mut self, inode: Option<u64>) -> Self {
         self.cgroup_inode = inode;

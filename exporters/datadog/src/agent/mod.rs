@@ -1,6 +1,7 @@
 //! Metrics by way of the Datadog Agent on the same machine or node: the DogStatsD protocol over UDP and Unix sockets.
 
 mod address;
+mod cgroup;
 mod config;
 mod datagram;
 mod lines;
@@ -10,6 +11,8 @@ mod target;
 #[cfg(unix)]
 mod unix_socket;
 mod values;
+
+pub(crate) use self::cgroup::inode as cgroup_inode;
 
 pub use self::address::{AgentAddress, AgentAddressError};
 pub use self::config::AgentConfig;

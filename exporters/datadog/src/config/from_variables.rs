@@ -17,6 +17,7 @@ const INSTANCE_TAG: &str = "METERKIT_DATADOG_INSTANCE_TAG";
 const HOST: &str = "DD_HOSTNAME";
 const AGENT_HOST: &str = "DD_AGENT_HOST";
 const EXTERNAL_DATA: &str = "DD_EXTERNAL_ENV";
+const ENTITY_ID: &str = "DD_ENTITY_ID";
 
 /// Those that make tags.
 const TAGS: [&str; 4] = ["DD_ENV", "DD_SERVICE", "DD_VERSION", "DD_TAGS"];
@@ -36,7 +37,7 @@ impl DatadogConfig {
     /// - `api` and `otlp`: `DD_API_KEY`, `DD_SITE`, `METERKIT_DATADOG_ENDPOINT`, and the variables of proxies:
     ///   `DD_PROXY_HTTPS`, `DD_PROXY_HTTP`, `DD_PROXY_NO_PROXY`, then those that everyone reads. Without a key, `otlp`
     ///   goes to the agent.
-    /// - `agent`: `DD_DOGSTATSD_URL`, else `DD_AGENT_HOST` and `DD_DOGSTATSD_PORT`.
+    /// - `agent`: `DD_DOGSTATSD_URL`, else `DD_AGENT_HOST` and `DD_DOGSTATSD_PORT`; `DD_ENTITY_ID`, `DD_EXTERNAL_ENV`.
     /// - All: `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS`, `DD_HOSTNAME`, `METERKIT_DATADOG_SCOPE_TAGS`,
     ///   `METERKIT_DATADOG_INSTANCE_TAG`.
     ///
@@ -131,6 +132,7 @@ impl DatadogConfig {
             instance_tag: instance_tag.unwrap_or(true),
             proxies,
             external_data: set(EXTERNAL_DATA),
+            entity_id: set(ENTITY_ID),
             ..Self::to(mode)
         })
     }

@@ -94,6 +94,10 @@ settings! {
         .target("datadog")
         .meaning("what the admission controller says of the pod, for the agent");
 
+    ENTITY_ID: String = text("DD_ENTITY_ID")
+        .target("datadog")
+        .meaning("the pod's id, for the agent: the tag `dd.internal.entity_id`");
+
     INTERVAL: Duration = interval("METERKIT_DATADOG_INTERVAL")
         .target("datadog")
         .by_default("as `OTEL_METRIC_EXPORT_INTERVAL`")

@@ -82,6 +82,12 @@ const ROWS: &[Row] = &[
         invalid: &[],
     },
     Row {
+        variable: "DD_ENTITY_ID",
+        beside: BY_AGENT,
+        valid: &[("Pod-7", "entity_id: Some(\"Pod-7\")")],
+        invalid: &[],
+    },
+    Row {
         variable: "DD_PROXY_HTTPS",
         beside: BY_API,
         valid: &[("http://Proxy:3128", "Proxy:3128")],
