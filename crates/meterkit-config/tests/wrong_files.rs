@@ -211,6 +211,12 @@ fn exporters() {
             "otlp_grpc.tls",
             "has `cert_file` alone; add `key_file`",
         ),
+        // A path that is refused is still there.
+        (
+            "otlp_grpc: {tls: {key_file: /k, cert_file: c.pem}}",
+            "otlp_grpc.tls.cert_file",
+            "`c.pem` is no absolute path",
+        ),
         ("otlp_http: {headers: }", "otlp_http.headers", "is nothing; write a list"),
         ("otlp_http: {headers: {a: b}}", "otlp_http.headers", "is a mapping; write a list"),
         ("otlp_http: {headers: [{name: a}]}", "otlp_http.headers[0]", "has no `value`"),

@@ -206,29 +206,37 @@ pub(super) fn temporality(
 
 fn tls(at: At<'_>, protocol: Protocol, report: &mut Report) -> Option<Tls> {
     let mut fields = at.fields_or_nothing(report)?;
+    // Whether it is said at all, and what can be used of it: what is refused is not kept, as it may be a secret.
     let mut file = |key, report: &mut Report| {
-        let at = fields.take(key)?;
-        let text = at.filled_text(report)?;
-        if !Path::new(text).is_absolute() {
-            let reason = format!("{} is no absolute path; write the whole path", at.shown());
-            at.problem(report, reason);
-        }
-        Some(PathBuf::from(text))
+        let at = fields.take(key).filter(|at| !at.is_null());
+        let path = at.as_ref().and_then(|at| absolute(at, report));
+        (at.is_some(), path)
     };
-    let ca_file = file("ca_file", report);
-    let key_file = file("key_file", report);
-    let cert_file = file("cert_file", report);
+    let (_, ca_file) = file("ca_file", report);
+    let (has_key, key_file) = file("key_file", report);
+    let (has_cert, cert_file) = file("cert_file", report);
     let insecure = match protocol {
         Protocol::Grpc => fields.take("insecure").and_then(|at| at.boolean(report)),
         _ => None,
     };
-    match (&key_file, &cert_file) {
-        (Some(_), None) => fields.at.problem(report, "has `key_file` alone; add `cert_file`"),
-        (None, Some(_)) => fields.at.problem(report, "has `cert_file` alone; add `key_file`"),
+    match (has_key, has_cert) {
+        (true, false) => fields.at.problem(report, "has `key_file` alone; add `cert_file`"),
+        (false, true) => fields.at.problem(report, "has `cert_file` alone; add `key_file`"),
         _ => {}
     }
     fields.end(report);
     Some(Tls { ca_file, key_file, cert_file, insecure })
+}
+
+/// The path of a file, if it is a whole one.
+fn absolute(at: &At<'_>, report: &mut Report) -> Option<PathBuf> {
+    let text = at.filled_text(report)?;
+    if !Path::new(text).is_absolute() {
+        let reason = format!("{} is no absolute path; write the whole path", at.shown());
+        at.problem(report, reason);
+        return None;
+    }
+    Some(PathBuf::from(text))
 }
 
 /// Those of `headers_list`, and over them those of `headers`.
