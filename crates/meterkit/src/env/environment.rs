@@ -41,12 +41,12 @@ impl Environment {
     /// What counts beside a configuration file: what such a file has no place for. Also what does not, of the variables
     /// that are declared and that the file does not name.
     pub(super) fn beside_config_file(mut self, in_file: &BTreeSet<String>) -> (Self, Vec<Ignored>) {
-        let counts = |name: &str| match declared::variable(name) {
+        let counts = |name: &str| match declared::set_by(name) {
             Some(known) => {
                 let is_ours = known.origin() == "meterkit" && known.target.is_none();
-                name == CONFIG_FILE.variable.name
+                known.name == CONFIG_FILE.variable.name
                     || PUBLISHING.contains(&known.name)
-                    || (is_ours && name != RESOURCE_DETECTORS.variable.name)
+                    || (is_ours && known.name != RESOURCE_DETECTORS.variable.name)
             }
             // Told of as unknown, if it looks like one of ours.
             None => name.starts_with("METERKIT_"),
@@ -54,10 +54,8 @@ impl Environment {
         let (kept, others) = self.variables.into_iter().partition(|(name, _)| counts(name));
         self.variables = kept;
         let others: BTreeMap<String, OsString> = others;
-        let known = others.into_keys().filter(|name| !in_file.contains(name)).filter(|name| {
-            let is_it = |it: &Variable| it.name == *name || it.file_name().as_ref() == Some(name);
-            declared::variables().any(is_it)
-        });
+        let known = others.into_keys().filter(|name| !in_file.contains(name));
+        let known = known.filter(|name| declared::set_by(name).is_some());
         let ignored = known.map(|name| Ignored {
             variable: name.into(),
             reason: "OTEL_CONFIG_FILE takes its place".to_owned(),

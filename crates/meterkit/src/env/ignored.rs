@@ -6,7 +6,6 @@ use super::Environment;
 use super::declared::{self, grafana};
 use super::select;
 use super::spelling::nearest;
-use super::variable::Variable;
 
 /// What all our own variables begin with. Others may be meant for another library.
 const PREFIX: &str = "METERKIT_";
@@ -38,8 +37,7 @@ pub(super) fn ignored(env: &Environment) -> Vec<Ignored> {
 
 /// Why a variable of ours has no effect, if it has none.
 fn reason(name: &str) -> Option<String> {
-    let is_it = |it: &&Variable| it.name == name || it.file_name().as_deref() == Some(name);
-    match declared::variables().find(is_it) {
+    match declared::set_by(name) {
         Some(known) => known.target.and_then(select::missing),
         None => Some(unknown(name)),
     }

@@ -73,6 +73,25 @@ fn a_file_has_the_only_say_on_where_metrics_go() {
 }
 
 #[test]
+#[cfg(all(feature = "dashboard", feature = "grafana"))]
+fn a_grafana_for_the_dashboard_is_named_by_variables_beside_a_file() {
+    let mut token_file = NamedTempFile::new().expect("a temporary file");
+    writeln!(token_file, "S3cret").expect("room for it");
+    let token_path = token_file.path().to_str().expect("a path of letters");
+    for token in [
+        ("GRAFANA_SERVICE_ACCOUNT_TOKEN", "S3cret"),
+        ("GRAFANA_SERVICE_ACCOUNT_TOKEN_FILE", token_path),
+    ] {
+        let url = ("GRAFANA_URL", "http://grafana:3000");
+        let settings = settings(CONSOLE, &[url, token, ("GRAFANA_FOLDER", "Shop")]);
+        let publish = settings.publish.expect("a Grafana");
+        assert_eq!(publish.url().to_string(), "http://grafana:3000/");
+        assert_eq!(publish.folder(), Some("Shop"));
+        assert_eq!(settings.ignored, [], "{token:?}");
+    }
+}
+
+#[test]
 fn without_a_meter_provider_metrics_go_nowhere() {
     let settings = settings("", &[]);
     assert!(settings.selection.targets.is_empty());

@@ -64,3 +64,8 @@ pub fn variables() -> impl Iterator<Item = &'static Variable> {
 pub(super) fn variable(name: &str) -> Option<&'static Variable> {
     variables().find(|variable| variable.name == name)
 }
+
+/// The variable that this name sets: its own name, or for a secret that of a file with it.
+pub(super) fn set_by(name: &str) -> Option<&'static Variable> {
+    variables().find(|it| it.name == name || it.file_name().as_deref() == Some(name))
+}
