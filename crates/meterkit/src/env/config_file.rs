@@ -61,13 +61,13 @@ pub(super) fn read(
     };
     let refuse_all = |problems: &[Problem]| problems.iter().for_each(|it| refuse(it.to_string()));
     match ConfigFile::read(&path, lookup) {
-        Ok(file) => match configured(file) {
+        Ok(file) => match configured(file, env) {
             Ok(configured) => return Some(configured),
             Err(problems) => refuse_all(&problems),
         },
         Err(ConfigError::Invalid { mut problems, readable, .. }) => {
             // What breaks the schema hides nothing else that is wrong.
-            let others = readable.and_then(|file| configured(*file).err());
+            let others = readable.and_then(|file| configured(*file, env).err());
             problems.extend(others.into_iter().flatten());
             refuse_all(&problems);
         }
@@ -80,7 +80,7 @@ pub(super) fn read(
 }
 
 /// What this library makes of a file that follows the schema.
-fn configured(file: ConfigFile) -> Result<Configured, Vec<Problem>> {
+fn configured(file: ConfigFile, env: &Environment) -> Result<Configured, Vec<Problem>> {
     let mut configured = Configured {
         is_disabled: file.is_disabled,
         resource: file.resource.attributes,
@@ -99,7 +99,7 @@ fn configured(file: ConfigFile) -> Result<Configured, Vec<Problem>> {
         configured.stream_defaults = limits(&readers);
         for reader in readers {
             match reader {
-                Reader::Periodic(reader) => push(reader, &mut configured, &mut problems),
+                Reader::Periodic(reader) => push(reader, env, &mut configured, &mut problems),
                 Reader::Pull(reader) => pull(reader, &mut configured, &mut problems),
                 _ => {}
             }
@@ -121,7 +121,16 @@ fn detect(detection: Detection, configured: &mut Configured) {
     }
 }
 
-fn push(reader: PeriodicReader, configured: &mut Configured, problems: &mut Vec<Problem>) {
+fn push(
+    reader: PeriodicReader,
+    #[cfg_attr(
+        not(feature = "datadog"),
+        allow(unused_variables, reason = "for Datadog's proxies")
+    )]
+    env: &Environment,
+    configured: &mut Configured,
+    problems: &mut Vec<Problem>,
+) {
     let default = Schedule::default();
     let schedule = Schedule {
         interval: reader.interval.unwrap_or(default.interval),
@@ -148,7 +157,7 @@ fn push(reader: PeriodicReader, configured: &mut Configured, problems: &mut Vec<
         }
         #[cfg(feature = "datadog")]
         PushExporter::Plugin(plugin) if plugin.name == "datadog" => {
-            match datadog::config(&plugin.properties) {
+            match datadog::config(&plugin.properties, env) {
                 Ok(config) => configured.datadog.push((config, schedule)),
                 Err(found) => problems.extend(found),
             }

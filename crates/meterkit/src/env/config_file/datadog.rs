@@ -4,6 +4,7 @@ use meterkit_config::{Problem, Property};
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
 
 use super::properties::{self, Properties};
+use crate::env::{Environment, declared};
 
 const PROPERTIES: Properties = &[
     ("agent_host", "DD_AGENT_HOST"),
@@ -26,10 +27,16 @@ const PROPERTIES: Properties = &[
     ("version", "DD_VERSION"),
 ];
 
-/// The target's settings, or all that is wrong with them.
-pub(super) fn config(given: &Property) -> Result<DatadogConfig, Vec<Problem>> {
-    let config =
-        properties::read(given, PROPERTIES, |lookup| DatadogConfig::from_variables(lookup))?;
+/// The target's settings, or all that is wrong with them. Variables that everyone reads, those of proxies, count where
+/// the properties say nothing.
+pub(super) fn config(given: &Property, env: &Environment) -> Result<DatadogConfig, Vec<Problem>> {
+    let of_everyone = |name: &str| match declared::variable(name) {
+        Some(_) => None,
+        None => env.of_everyone(name),
+    };
+    let config = properties::read(given, PROPERTIES, |lookup| {
+        DatadogConfig::from_variables(|name| lookup(name).or_else(|| of_everyone(name)))
+    })?;
     // What could never be sent is a mistake in the file.
     let target = DatadogTarget::new(config.clone());
     target.map_err(|error| vec![given.problem(error.to_string())])?;

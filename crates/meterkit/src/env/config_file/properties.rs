@@ -33,9 +33,12 @@ pub(super) fn read<T>(
     };
     let read = read(&lookup).map_err(|found| {
         problems.extend(found.into_iter().map(|error| {
-            let at = known.iter().find(|(_, variable)| *variable == error.variable);
-            let at = at.and_then(|(property, _)| given.get(property));
-            at.unwrap_or(given).problem(in_words_of_the_file(&error.reason, known))
+            let Some((property, _)) = known.iter().find(|(_, it)| *it == error.variable) else {
+                // Of the environment.
+                return given.problem(error.to_string());
+            };
+            let at = given.get(property).unwrap_or(given);
+            at.problem(in_words_of_the_file(&error.reason, known))
         }));
     });
     read.ok().filter(|_| problems.is_empty()).ok_or(problems)

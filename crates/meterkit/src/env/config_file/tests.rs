@@ -468,6 +468,35 @@ mod datadog {
     }
 
     #[test]
+    fn proxies_of_everyone_count_where_the_file_names_none() {
+        let key = "            api_key: 0123456789abcdef\n            env: prod\n";
+        for (name, properties, shown, hidden) in [
+            ("HTTPS_PROXY", "", "everyone:1", "own:2"),
+            ("https_proxy", "", "everyone:1", "own:2"),
+            ("HTTP_PROXY", "", "everyone:1", "own:2"),
+            ("NO_PROXY", "", "everyone:1", "own:2"),
+            ("no_proxy", "", "everyone:1", "own:2"),
+            ("HTTPS_PROXY", "            proxy_https: http://own:2\n", "own:2", "everyone:1"),
+            // What is Datadog's own stands in the file, or nowhere.
+            ("DD_PROXY_HTTPS", "", "prod", "everyone:1"),
+        ] {
+            let text = reader(&format!("{key}{properties}"));
+            let configured = settings(&text, &[(name, "everyone:1")]).configured;
+            let config = format!("{:?}", configured.expect("there is a file").datadog[0].0);
+            assert!(config.contains(shown) && !config.contains(hidden), "{name}: {config}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_of_everyone_that_cannot_be_used_is_told_with_its_variable() {
+        let text = reader("            api_key: 0123456789abcdef\n");
+        let error = read(&text, &[("HTTPS_PROXY", "socks5://me:hunter2@proxy")]);
+        let told = error.expect_err("no proxy").to_string();
+        assert!(told.contains("exporter.datadog: HTTPS_PROXY="), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
     fn what_is_missing_is_told_in_words_of_the_file() {
         let told = problems(&reader("            site: datadoghq.eu\n"));
         assert_eq!(told.len(), 1, "{told:?}");
