@@ -310,8 +310,9 @@ impl TelemetryBuilder {
     }
 
     /// Sends to Datadog: to its intake, an agent, or an intake of OTLP. Any number of them, each with its own settings.
-    /// `OTEL_METRICS_EXPORTER=datadog`, or a `DD_API_KEY`, `DD_AGENT_HOST` or `DD_DOGSTATSD_URL`, does it too;
-    /// `METERKIT_DATADOG_INTERVAL` sets an interval for them alone.
+    /// `OTEL_METRICS_EXPORTER=datadog`, or a `DD_API_KEY`, `DD_AGENT_HOST`, `DD_DOGSTATSD_URL`,
+    /// `METERKIT_DATADOG_MODE` or `METERKIT_DATADOG_ENDPOINT`, does it too; `METERKIT_DATADOG_INTERVAL` sets an
+    /// interval for them alone.
     ///
     /// The key is checked in the background: one that is refused is an error in the log, and in
     /// [`Telemetry::health`].
@@ -323,8 +324,8 @@ impl TelemetryBuilder {
 
     /// Sends to Grafana Cloud's OTLP gateway, or by Prometheus remote write to Grafana Cloud, Mimir, Prometheus or
     /// VictoriaMetrics. Any number of them, each with its own settings. `OTEL_METRICS_EXPORTER=grafana`, or a
-    /// `GRAFANA_REMOTE_WRITE_URL` or `GRAFANA_CLOUD_API_KEY`, does it too; `METERKIT_GRAFANA_INTERVAL` sets an interval
-    /// for them alone.
+    /// `GRAFANA_REMOTE_WRITE_URL`, `GRAFANA_CLOUD_API_KEY`, `GRAFANA_CLOUD_ZONE` or `GRAFANA_CLOUD_INSTANCE_ID`, does it
+    /// too; `METERKIT_GRAFANA_INTERVAL` sets an interval for them alone.
     #[cfg(feature = "grafana")]
     pub fn grafana(mut self, config: GrafanaConfig) -> Self {
         self.grafana.push((config, None));

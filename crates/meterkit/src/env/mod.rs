@@ -115,6 +115,10 @@ impl Settings {
         };
         let default = Schedule::default();
         let selection = select::selection(&env);
+        // Once is enough.
+        let ignored = ignored::ignored(&env).into_iter();
+        let ignored = ignored.filter(|it| !selection.unserved.contains(it)).chain(replaced);
+        let ignored = ignored.collect();
         let settings = Self {
             is_disabled: env.get(&any_target::SDK_DISABLED).unwrap_or(false),
             #[cfg(feature = "otlp")]
@@ -146,7 +150,7 @@ impl Settings {
             prometheus_port: env.get(&prometheus::PORT),
             #[cfg(feature = "config")]
             configured,
-            ignored: ignored::ignored(&env).into_iter().chain(replaced).collect(),
+            ignored,
         };
         let problems = env.into_problems();
         if problems.is_empty() { Ok(settings) } else { Err(EnvError { problems }) }

@@ -17,7 +17,10 @@ settings! {
         ValueType::Words(&["prometheus", "otlp", "datadog", "grafana", "console"]),
         select::target,
     )
-    .by_default("`prometheus`, and each of `otlp`, `datadog` and `grafana` that has an endpoint, a key or an agent")
+    .by_default(
+        "`prometheus`, and each of `otlp`, `datadog` and `grafana` that is given an endpoint, a key, an agent, a mode, \
+         a zone or an instance",
+    )
     .meaning("the targets");
 
     CONFIG_FILE: String = Setting::new("OTEL_CONFIG_FILE", ValueType::File, parse::config_file)

@@ -20,7 +20,8 @@ use std::time::Duration;
 use super::setting::Setting;
 use super::variable::Variable;
 
-/// Targets that run without being selected when one of these variables is set.
+/// Targets that run without being selected when one of these variables is set. What says where to, or how, asks for the
+/// target, even when something is missing beside it: its error then tells what, at the start.
 pub(super) const WANTED_BY: [(&str, &[&Variable]); 3] = [
     ("otlp", &[&otlp::METRICS_ENDPOINT.variable, &otlp::ENDPOINT.variable]),
     (
@@ -29,9 +30,19 @@ pub(super) const WANTED_BY: [(&str, &[&Variable]); 3] = [
             &datadog::API_KEY.variable,
             &datadog::DOGSTATSD_URL.variable,
             &datadog::AGENT_HOST.variable,
+            &datadog::MODE.variable,
+            &datadog::ENDPOINT.variable,
         ],
     ),
-    ("grafana", &[&grafana::CLOUD_API_KEY.variable, &grafana::REMOTE_WRITE_URL.variable]),
+    (
+        "grafana",
+        &[
+            &grafana::CLOUD_API_KEY.variable,
+            &grafana::REMOTE_WRITE_URL.variable,
+            &grafana::CLOUD_ZONE.variable,
+            &grafana::CLOUD_INSTANCE_ID.variable,
+        ],
+    ),
 ];
 
 /// Intervals of one push target each.

@@ -192,8 +192,29 @@ fn an_agent_selects_the_target_beside_the_scrape() {
         let settings = settings(&[(variable, value)]);
         assert!(settings.selection.targets.contains(&TargetName::Datadog), "{variable}");
     }
+    let by_default = settings(BY_AGENT).datadog.expect("the agent's own address");
+    assert_eq!(by_default.mode(), meterkit_datadog::Mode::Agent);
     let elsewhere = settings(&[("DD_SERVICE", "shop"), ("DD_TAGS", "9:bad, and nobody reads it")]);
     assert!(elsewhere.datadog.is_none());
+}
+
+#[test]
+fn a_target_that_is_half_set_up_is_a_problem_and_not_nothing() {
+    for (variables, said) in [
+        (
+            &[("METERKIT_DATADOG_MODE", "api")],
+            "DD_API_KEY: is not set, but METERKIT_DATADOG_MODE is",
+        ),
+        (
+            &[("METERKIT_DATADOG_ENDPOINT", "http://here:1")],
+            "DD_API_KEY: is not set, nor is an agent",
+        ),
+    ] {
+        let text = problem(variables);
+        assert!(text.starts_with(said), "{text}");
+        let others = [variables, &[("OTEL_METRICS_EXPORTER", "console")][..]].concat();
+        assert!(settings(&others).datadog.is_none(), "whoever selects targets has the others off");
+    }
 }
 
 #[test]

@@ -158,6 +158,17 @@ fn secrets_can_stand_in_files() {
 }
 
 #[test]
+fn a_stack_without_its_key_is_a_problem_and_not_nothing() {
+    for given in [ZONE, ID] {
+        let text = read(&[given]).expect_err("half of it").to_string();
+        let said = format!("GRAFANA_CLOUD_API_KEY: is not set, but {} is", given.0);
+        assert!(text.contains(&said), "{text}");
+        let elsewhere = settings(&[given, ("OTEL_METRICS_EXPORTER", "console")]);
+        assert!(elsewhere.grafana.is_none(), "whoever selects targets has the others off");
+    }
+}
+
+#[test]
 fn a_destination_selects_the_target_and_none_is_a_problem() {
     let to_mimir = settings(TO_MIMIR);
     assert!(to_mimir.selection.targets.contains(&TargetName::Grafana));

@@ -37,6 +37,14 @@ fn a_variable_of_a_target_that_is_not_compiled_in_is_told_with_its_feature() {
 }
 
 #[test]
+#[cfg(not(feature = "datadog"))]
+fn a_variable_that_selects_a_target_that_is_not_compiled_in_is_told_once() {
+    let settings = settings(&[("METERKIT_DATADOG_MODE", "agent")]);
+    assert_eq!(settings.selection.unserved.len(), 1);
+    assert_eq!(told(&settings.ignored), []);
+}
+
+#[test]
 fn what_is_empty_or_someone_elses_or_known_is_not_told() {
     let settings = settings(&[
         ("METERKIT_NAMESPACES", ""),
