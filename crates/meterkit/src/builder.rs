@@ -8,6 +8,8 @@ use std::time::Duration;
 use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns};
 #[cfg(feature = "otlp")]
 use meterkit_core::{ExponentialLimits, HistogramBuckets};
+#[cfg(all(feature = "dashboard", feature = "grafana"))]
+use meterkit_dashboard::Histograms;
 #[cfg(feature = "datadog")]
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
@@ -29,7 +31,7 @@ use crate::env::{self, EnvError, Ignored, Settings, TargetName};
 use crate::error::InstallError;
 use crate::mixed_versions;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
-use crate::publishing;
+use crate::publishing::{self, Drawing};
 use crate::resource::{self, ResourceDetector};
 use crate::runtime_metrics::{Observations, RuntimeMetrics};
 use crate::telemetry::Telemetry;
@@ -336,6 +338,9 @@ impl TelemetryBuilder {
     /// and again when there are more instruments. `GRAFANA_URL` and `GRAFANA_SERVICE_ACCOUNT_TOKEN` do it too, and
     /// `GRAFANA_FOLDER` names a folder.
     ///
+    /// It shows what the targets get, after [views](Self::views). Exponential histograms are asked for as native ones
+    /// where there is a target `otlp` or `grafana`; without either, by the counts and sums that a scrape has.
+    ///
     /// One that a person has changed is left alone. A Grafana that does not answer is a warning in the log, and no
     /// more.
     #[cfg(all(feature = "dashboard", feature = "grafana"))]
@@ -393,6 +398,8 @@ impl TelemetryBuilder {
     fn start(self) -> Result<Telemetry, InstallError> {
         let pipeline = Pipeline::builder(self.registry.clone());
         let pipeline = pipeline.ok_or(InstallError::AlreadyInstalled)?;
+        #[cfg(all(feature = "dashboard", feature = "grafana"))]
+        let histograms = self.histograms_in_grafana();
         // Of one key, the last value counts.
         let keeps = |key: &str| self.detected.as_ref().is_none_or(|filter| filter.keeps(key));
         let detected = resource::detect(&self.detectors);
@@ -479,8 +486,9 @@ impl TelemetryBuilder {
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         if let Some(config) = self.publish {
             let publisher = DashboardPublisher::new(config)?;
-            let (registry, title) = (self.registry.clone(), service_name);
-            pipeline = pipeline.service(publishing::publish(registry, title, publisher));
+            let (registry, views) = (self.registry.clone(), self.views.clone());
+            let drawing = Drawing { registry, views, histograms, title: service_name };
+            pipeline = pipeline.service(publishing::publish(drawing, publisher));
         }
         pipeline = pipeline.views(self.views).stream_defaults(defaults);
         let mut lines = Vec::new();
@@ -513,6 +521,19 @@ impl TelemetryBuilder {
             #[cfg(feature = "prometheus")]
             prometheus_address,
         })
+    }
+
+    /// Native histograms come by OTLP and by remote write: without either, what Prometheus has is of a scrape.
+    #[cfg(all(feature = "dashboard", feature = "grafana"))]
+    pub(crate) fn histograms_in_grafana(&self) -> Histograms {
+        #[cfg(feature = "otlp")]
+        let has_otlp = !self.otlp.is_empty();
+        #[cfg(not(feature = "otlp"))]
+        let has_otlp = false;
+        match has_otlp || !self.grafana.is_empty() {
+            true => Histograms::ByInstrument,
+            false => Histograms::Classic,
+        }
     }
 
     /// The registry is told that nothing will read it; what is handed out collects from an empty one.

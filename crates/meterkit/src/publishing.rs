@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use meterkit_core::Registry;
-use meterkit_dashboard::Dashboard;
+use meterkit_dashboard::{Dashboard, Histograms};
 use meterkit_grafana::{DashboardPublisher, PublishError, Published};
-use meterkit_pipeline::{Source, Stop};
+use meterkit_pipeline::{Source, Stop, Views};
 
 /// Instruments come when the program's parts do: after this time most of them are here. Then the dashboard is drawn
 /// again at longer and longer intervals, for those that come later.
@@ -16,26 +16,35 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 type Publishing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// What the dashboard shows, and how.
+pub(crate) struct Drawing {
+    pub(crate) registry: Registry,
+    /// What the targets get is what Grafana has.
+    pub(crate) views: Views,
+    pub(crate) histograms: Histograms,
+    pub(crate) title: String,
+}
+
 /// Publishes the dashboard whenever the catalogue draws another one. Runs beside the targets, and harms none when it
 /// fails.
 pub(crate) fn publish(
-    registry: Registry,
-    title: String,
+    drawing: Drawing,
     publisher: DashboardPublisher,
 ) -> impl FnOnce(Source, Stop) -> Publishing + Send {
     move |_, mut stop| {
         Box::pin(async move {
+            let title = &*drawing.title;
             let mut last = String::new();
             let mut pause = FIRST;
             while !stop.requested_within(pause).await {
                 pause = (pause * 2).min(LONGEST);
-                let dashboard = draw(&registry, &title);
+                let dashboard = drawing.draw();
                 if dashboard == last {
                     continue;
                 }
                 match stop.before(publisher.publish(&dashboard)).await {
                     Some(Ok(published)) => {
-                        tell(&title, published);
+                        tell(title, published);
                         last = dashboard;
                     }
                     Some(Err(error)) => {
@@ -51,10 +60,13 @@ pub(crate) fn publish(
     }
 }
 
-fn draw(registry: &Registry, title: &str) -> String {
-    let naming = registry.naming();
-    let dashboard = Dashboard::new(title).namespace(naming.namespace());
-    dashboard.of(&registry.catalogue()).with_self_metrics().to_classic_json()
+impl Drawing {
+    fn draw(&self) -> String {
+        let catalogue = self.views.catalogue(self.registry.catalogue());
+        let dashboard = Dashboard::new(&*self.title).namespace(self.registry.naming().namespace());
+        let dashboard = dashboard.histograms(self.histograms).of(&catalogue).with_self_metrics();
+        dashboard.to_classic_json()
+    }
 }
 
 fn tell(title: &str, published: Published) {
@@ -72,7 +84,8 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    use meterkit_grafana::{PublishConfig, Secret};
+    use meterkit_grafana::{GrafanaConfig, PublishConfig, Secret};
+    use meterkit_pipeline::{Aggregation, View, ViewSelector, ViewStream};
 
     use crate::{Telemetry, TelemetryBuilder};
 
@@ -150,6 +163,60 @@ mod tests {
             }
         }
         telemetry.shutdown_blocking().expect("nothing is left");
+    }
+
+    fn drawn(registry: &Registry, views: Views, histograms: Histograms) -> String {
+        let title = "shop".to_owned();
+        Drawing { registry: registry.clone(), views, histograms, title }.draw()
+    }
+
+    #[test]
+    fn what_views_rename_and_drop_is_drawn_as_the_targets_have_it() {
+        let (url, posted) = grafana();
+        let (registry, builder) = builder(&url);
+        let meter = registry.scoped("plugin", "catalog");
+        let _entities = meter.counter::<u64>("entities").build().expect("a name");
+        let _noise = meter.counter::<u64>("noise").build().expect("a name");
+        let view = |name: &str, stream| {
+            let name = format!("backstage.plugin.catalog.{name}");
+            let selector =
+                ViewSelector { instrument_name: Some(name.into()), ..Default::default() };
+            View { selector, stream }
+        };
+        let renamed = ViewStream { name: Some("things".to_owned()), ..ViewStream::default() };
+        let dropped = Some(Aggregation::Drop);
+        let dropped = ViewStream { aggregation: dropped, ..ViewStream::default() };
+        let views = Views::new(vec![view("entities", renamed), view("noise", dropped)]);
+        let telemetry = builder.views(views).install().expect("it is installed");
+        let dashboard = posted.recv_timeout(Duration::from_secs(60)).expect("a dashboard");
+        assert!(dashboard.contains("things_total"), "{dashboard}");
+        assert!(!dashboard.contains("catalog_entities") && !dashboard.contains("noise"));
+        telemetry.shutdown_blocking().expect("nothing is left");
+    }
+
+    #[test]
+    fn exponential_histograms_are_asked_for_as_the_targets_bring_them() {
+        let native = "histogram_count(rate(backstage_plugin_catalog_time";
+        let classic = "rate(backstage_plugin_catalog_time_count";
+        let (registry, scraped) = builder("http://127.0.0.1:1");
+        let meter = registry.scoped("plugin", "catalog");
+        let _time = meter.histogram::<f64>("time").exponential().build().expect("a name");
+        let dashboard = drawn(&registry, Views::default(), scraped.histograms_in_grafana());
+        assert!(dashboard.contains(classic) && !dashboard.contains(native), "{dashboard}");
+
+        let written = GrafanaConfig::from_variables(|name| {
+            (name == "GRAFANA_REMOTE_WRITE_URL").then(|| "http://mimir:9009/push".to_owned())
+        });
+        let written = written.expect("a URL").expect("it is set");
+        let builder = Telemetry::builder().grafana(written);
+        let dashboard = drawn(&registry, Views::default(), builder.histograms_in_grafana());
+        assert!(dashboard.contains(native) && !dashboard.contains(classic), "{dashboard}");
+        #[cfg(feature = "otlp")]
+        {
+            let config = meterkit_otlp::OtlpConfig::local(meterkit_otlp::Protocol::Grpc);
+            let builder = Telemetry::builder().otlp(config);
+            assert_eq!(builder.histograms_in_grafana(), Histograms::ByInstrument);
+        }
     }
 
     #[test]

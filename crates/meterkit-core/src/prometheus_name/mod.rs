@@ -33,7 +33,7 @@ impl FamilyType {
     }
 
     /// The type of what an instrument of `kind` records.
-    pub(crate) const fn of_kind(kind: Kind) -> Self {
+    pub const fn of_kind(kind: Kind) -> Self {
         match kind {
             Kind::Counter | Kind::ObservableCounter => Self::Counter,
             Kind::UpDownCounter

@@ -1,5 +1,6 @@
 //! Views: metrics under other names, with fewer attributes, or not at all.
 
+mod catalogue;
 mod exponential;
 mod merge;
 mod part;

@@ -134,7 +134,7 @@ fn explicit_buckets(data: &mut Data, boundaries: Option<&[f64]>, record_min_max:
 }
 
 /// For each bucket, which one of the coarser ones it goes into. `None` when one of those would have to be cut in two.
-fn places(bounds: &[f64], coarser: &[f64]) -> Option<Vec<usize>> {
+pub(super) fn places(bounds: &[f64], coarser: &[f64]) -> Option<Vec<usize>> {
     let is_rising = coarser.windows(2).all(|pair| pair[0] < pair[1]);
     if !is_rising || !coarser.iter().all(|bound| bounds.contains(bound)) {
         return None;

@@ -1,0 +1,309 @@
+//! What views make of a catalogue: its instruments as the targets have them.
+
+use meterkit_core::prometheus_name::{self, FamilyType};
+use meterkit_core::{Catalogue, CatalogueEntry, CatalogueLabel, Descriptor, Kind};
+use opentelemetry::InstrumentationScope;
+
+use super::stream::places;
+use super::{Aggregation, ViewStream, Views};
+
+impl Views {
+    /// The catalogue as the targets have it: under the names that views give, with the labels that they leave, without
+    /// what they drop. For what is drawn or looked up by these names.
+    ///
+    /// ```
+    /// use meterkit_core::Registry;
+    /// use meterkit_pipeline::{View, ViewSelector, ViewStream, Views};
+    ///
+    /// let registry = Registry::new();
+    /// let _jobs = registry.scoped("plugin", "shop").counter::<u64>("jobs").build()?;
+    /// let views = Views::new(vec![View {
+    ///     selector: ViewSelector::default(),
+    ///     stream: ViewStream { name: Some("work".to_owned()), ..ViewStream::default() },
+    /// }]);
+    /// assert_eq!(views.catalogue(registry.catalogue()).entries[0].prometheus_name, "work_total");
+    /// # Ok::<(), meterkit_core::InstrumentError>(())
+    /// ```
+    pub fn catalogue(&self, catalogue: Catalogue) -> Catalogue {
+        let mut all = Catalogue::default();
+        for entry in catalogue.entries {
+            match self.entries(&entry) {
+                None => put(&mut all, entry),
+                Some(entries) => entries.into_iter().for_each(|entry| put(&mut all, entry)),
+            }
+        }
+        all.entries.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
+        all
+    }
+
+    /// What the views that select an instrument make of it; `None` when none does.
+    fn entries(&self, entry: &CatalogueEntry) -> Option<Vec<CatalogueEntry>> {
+        let kind = kind_of(entry)?;
+        let (scope, descriptor) = (scope_of(entry), descriptor_of(entry));
+        let mut is_selected = false;
+        let mut all: Vec<CatalogueEntry> = Vec::new();
+        for stream in self.streams(&scope, &descriptor, kind) {
+            is_selected = true;
+            let new = stream.entry(entry, kind);
+            all.extend(new.filter(|new| !all.iter().any(|known| known.name == new.name)));
+        }
+        is_selected.then_some(all)
+    }
+}
+
+impl ViewStream {
+    /// The instrument as this stream has it; `None` when it is dropped.
+    fn entry(&self, entry: &CatalogueEntry, kind: Kind) -> Option<CatalogueEntry> {
+        let mut entry = entry.clone();
+        if let Some(name) = &self.name {
+            entry.name.clone_from(name);
+        }
+        if let Some(description) = &self.description {
+            entry.description.clone_from(description);
+        }
+        let mut kind = kind;
+        match (&self.aggregation, kind) {
+            (Some(Aggregation::Drop), _) => return None,
+            (Some(Aggregation::Sum), Kind::Histogram) => {
+                kind = Kind::Counter;
+                entry.buckets.clear();
+                entry.exponential = None;
+            }
+            (
+                Some(Aggregation::LastValue),
+                Kind::ObservableCounter | Kind::ObservableUpDownCounter,
+            ) => kind = Kind::ObservableGauge,
+            (
+                Some(Aggregation::ExplicitBuckets { boundaries: Some(bounds), .. }),
+                Kind::Histogram,
+            ) if entry.exponential.is_none() && places(&entry.buckets, bounds).is_some() => {
+                entry.buckets.clone_from(bounds);
+            }
+            _ => {}
+        }
+        if let Some(filter) = &self.attribute_keys {
+            entry.labels.retain(|label| filter.keeps(&label.key));
+            entry.attributes.retain(|key, _| filter.keeps(key));
+        }
+        entry.kind = kind.as_str().to_owned();
+        let family_type = FamilyType::of_kind(kind);
+        entry.prometheus_name = prometheus_name::family(&descriptor_of(&entry), family_type);
+        Some(entry)
+    }
+}
+
+/// Adds an instrument, or its labels to one that its points are added to.
+fn put(all: &mut Catalogue, entry: CatalogueEntry) {
+    let is_same = |known: &CatalogueEntry| {
+        let key = |it: &CatalogueEntry| (kind_of(it).map(FamilyType::of_kind), descriptor_of(it));
+        known.scope == entry.scope && key(known) == key(&entry)
+    };
+    let Some(same) = all.entries.iter_mut().find(|known| is_same(known)) else {
+        all.entries.push(entry);
+        return;
+    };
+    same.attributes.retain(|key, value| entry.attributes.get(key) == Some(value));
+    for known in &mut same.labels {
+        known.optional |= !entry.labels.iter().any(|label| label.key == known.key);
+    }
+    for mut label in entry.labels {
+        match same.labels.iter_mut().find(|known| known.key == label.key) {
+            Some(known) => join(known, label),
+            None => {
+                label.optional = true;
+                same.labels.push(label);
+            }
+        }
+    }
+}
+
+/// Values are known where both know theirs.
+fn join(known: &mut CatalogueLabel, label: CatalogueLabel) {
+    known.optional |= label.optional;
+    known.max_values = known.max_values.max(label.max_values);
+    let both = known.values.take().zip(label.values);
+    known.values = both.map(|(mut values, others)| {
+        values.extend(others);
+        values.sort();
+        values.dedup();
+        values
+    });
+}
+
+fn kind_of(entry: &CatalogueEntry) -> Option<Kind> {
+    KINDS.into_iter().find(|kind| kind.as_str() == entry.kind)
+}
+
+fn scope_of(entry: &CatalogueEntry) -> InstrumentationScope {
+    let scope = InstrumentationScope::builder(entry.scope.name.clone());
+    let scope = match &entry.scope.version {
+        Some(version) => scope.with_version(version.clone()),
+        None => scope,
+    };
+    match &entry.scope.schema_url {
+        Some(url) => scope.with_schema_url(url.clone()).build(),
+        None => scope.build(),
+    }
+}
+
+fn descriptor_of(entry: &CatalogueEntry) -> Descriptor {
+    let (name, unit) = (entry.name.clone(), entry.unit.clone());
+    Descriptor { name, unit, description: entry.description.clone() }
+}
+
+const KINDS: [Kind; 7] = [
+    Kind::Counter,
+    Kind::UpDownCounter,
+    Kind::Gauge,
+    Kind::Histogram,
+    Kind::ObservableCounter,
+    Kind::ObservableUpDownCounter,
+    Kind::ObservableGauge,
+];
+
+#[cfg(test)]
+mod tests {
+    use meterkit_core::{LabelKey, LabelRef, LabelVisitor, Labels, Registry};
+
+    use crate::{KeyFilter, NamePattern, View, ViewSelector};
+
+    use super::*;
+
+    struct Ended(&'static str, &'static str);
+
+    impl Labels for Ended {
+        type Set = Self;
+        const KEYS: &'static [LabelKey] = &[LabelKey::new("kind"), LabelKey::new("user")];
+
+        fn visit(&self, visitor: &mut impl LabelVisitor) {
+            visitor.visit(LabelRef::Static(self.0));
+            visitor.visit(LabelRef::Static(self.1));
+        }
+    }
+
+    fn registry() -> Registry {
+        let registry = Registry::new();
+        let meter = registry.scoped("plugin", "shop");
+        let jobs = meter.counter_group::<Ended, u64>("jobs").build().expect("a name");
+        jobs.with(Ended("a", "b")).increment();
+        meter.gauge::<i64>("queue").build().expect("a name").set(1);
+        let duration = meter.histogram::<f64>("duration").unit("s").buckets([0.1, 1.0, 10.0]);
+        duration.build().expect("a name").record(0.5);
+        let total = meter.observable_counter::<u64>("total").observe(|| 5);
+        total.expect("a name").forget();
+        registry
+    }
+
+    fn view(name: &str, stream: ViewStream) -> View {
+        let name = format!("backstage.plugin.shop.{name}");
+        let selector = ViewSelector { instrument_name: Some(name.into()), ..Default::default() };
+        View { selector, stream }
+    }
+
+    fn aggregation(aggregation: Aggregation) -> ViewStream {
+        ViewStream { aggregation: Some(aggregation), ..ViewStream::default() }
+    }
+
+    fn named(name: &str) -> ViewStream {
+        ViewStream { name: Some(name.to_owned()), ..ViewStream::default() }
+    }
+
+    fn seen(views: Vec<View>) -> Catalogue {
+        Views::new(views).catalogue(registry().catalogue())
+    }
+
+    fn families(catalogue: &Catalogue) -> Vec<&str> {
+        catalogue.entries.iter().map(|entry| &*entry.prometheus_name).collect()
+    }
+
+    /// The names of both are those of the same code: it is applied to points here, as targets have them.
+    #[test]
+    fn what_the_catalogue_says_is_what_the_targets_get() {
+        let keys = KeyFilter { included: Some(vec!["kind".into()]), excluded: Vec::new() };
+        let bounds = |bounds: &[f64]| Aggregation::ExplicitBuckets {
+            boundaries: Some(bounds.to_vec()),
+            record_min_max: true,
+        };
+        for views in [
+            vec![],
+            vec![view("queue", aggregation(Aggregation::Drop))],
+            vec![view("queue", named("line")), view("jobs", named("work"))],
+            vec![view("queue", named("a")), view("queue", named("b")), view("queue", named("a"))],
+            vec![view("jobs", ViewStream { attribute_keys: Some(keys), ..named("work") })],
+            vec![view("duration", aggregation(Aggregation::Sum))],
+            vec![view("duration", aggregation(bounds(&[1.0])))],
+            vec![view("duration", aggregation(bounds(&[])))],
+            vec![view("duration", aggregation(bounds(&[7.0])))],
+            vec![view("total", aggregation(Aggregation::LastValue))],
+            vec![view("jobs", aggregation(Aggregation::LastValue))],
+            vec![view("*", named("all"))],
+        ] {
+            let views = Views::new(views);
+            let registry = registry();
+            let told = views.catalogue(registry.catalogue());
+            registry.refresh();
+            let kinds = registry.kinds();
+            let seen = views.apply_to_kinds(registry.read(), |scope, instrument| {
+                kinds.get(scope)?.get(&instrument.name).copied()
+            });
+            let metrics = seen.iter().filter(|scope| scope.scope.name() != "meterkit");
+            let mut seen = Vec::new();
+            for metric in metrics.flat_map(|scope| &scope.metrics) {
+                let family_type = FamilyType::of(&metric.data);
+                let (bounds, keys) = match &metric.data {
+                    meterkit_core::Data::Histogram { bounds, .. } => (bounds.to_vec(), Vec::new()),
+                    meterkit_core::Data::Sum { points, .. }
+                    | meterkit_core::Data::Gauge(points) => {
+                        let keys = points.iter().flat_map(|it| it.attributes.iter());
+                        (Vec::new(), keys.map(|(key, _)| key.to_string()).collect())
+                    }
+                    _ => (Vec::new(), Vec::new()),
+                };
+                let family = prometheus_name::family(&metric.descriptor, family_type);
+                seen.push((family, bounds, keys));
+            }
+            let mut told: Vec<_> = told
+                .entries
+                .into_iter()
+                .map(|entry| {
+                    let keys = entry.labels.into_iter().map(|label| label.key).collect();
+                    (entry.prometheus_name, entry.buckets, keys)
+                })
+                .collect();
+            told.sort_by(|a, b| a.0.cmp(&b.0));
+            seen.sort_by(|a, b| a.0.cmp(&b.0));
+            assert_eq!(told, seen, "{views:?}");
+        }
+    }
+
+    #[test]
+    fn views_choose_by_scope_and_kind() {
+        let elsewhere = ViewSelector { meter_name: Some("other".to_owned()), ..Default::default() };
+        let stream = aggregation(Aggregation::Drop);
+        let all = seen(vec![View { selector: elsewhere, stream: stream.clone() }]);
+        assert_eq!(all.entries.len(), 4);
+        let gauges = ViewSelector { instrument_type: Some(Kind::Gauge), ..ViewSelector::default() };
+        let left = seen(vec![View { selector: gauges, stream }]);
+        assert!(!families(&left).contains(&"backstage_plugin_shop_queue"), "{left:?}");
+        assert_eq!(left.entries.len(), 3);
+    }
+
+    #[test]
+    fn instruments_that_become_one_have_the_labels_of_both() {
+        let registry = Registry::new();
+        let meter = registry.scoped("plugin", "shop");
+        let _a = meter.counter_group::<Ended, u64>("a").build().expect("a name");
+        let _b = meter.counter::<u64>("b").build().expect("a name");
+        let views = Views::new(vec![View {
+            selector: ViewSelector {
+                instrument_name: Some(NamePattern::from("*")),
+                ..ViewSelector::default()
+            },
+            stream: named("jobs"),
+        }]);
+        let joined = views.catalogue(registry.catalogue());
+        assert_eq!(families(&joined), ["jobs_total"]);
+        let keys: Vec<_> = joined.entries[0].labels.iter().map(|label| &*label.key).collect();
+        assert_eq!(keys, ["kind", "user"]);
+    }
+}
