@@ -15,13 +15,15 @@ pub(super) struct Row {
 
 pub(super) type Variables = &'static [(&'static str, &'static str)];
 
+/// What `Debug` shows of the settings that come of these variables.
+type Read = fn(&[&[(&str, &str)]]) -> Result<String, EnvError>;
+
 /// A target with what it reads.
 pub(super) struct TargetRows {
     pub(super) rows: &'static [Row],
     /// Whether the target reads a variable by itself.
     pub(super) reads: fn(&Variable) -> bool,
-    /// What `Debug` shows of the settings that come of these variables.
-    pub(super) read: fn(&[&[(&str, &str)]]) -> Result<String, EnvError>,
+    pub(super) read: Read,
     /// Values of the rows that nothing may show.
     pub(super) secrets: &'static [&'static str],
 }
