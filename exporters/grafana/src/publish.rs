@@ -6,6 +6,7 @@ use serde_json::Value;
 use self::api::Api;
 use self::given::Given;
 use self::mark::{Latest, Version};
+use self::shown::Shown;
 use crate::error::BuildError;
 
 mod api;
@@ -14,6 +15,7 @@ mod error;
 mod folder;
 mod given;
 mod mark;
+mod shown;
 
 pub use self::config::PublishConfig;
 pub use self::error::PublishError;
@@ -26,7 +28,7 @@ pub use self::error::PublishError;
 /// - A dashboard stays in the folder where it is, and may be moved. Who deletes it gets it back at the next start.
 /// - Status 429, 5xx and no answer at all are tried again, three times in all.
 /// - Processes that give different texts for one dashboard, as during an update of a service, each save theirs: the
-///   last one counts.
+///   last one counts. [`publish_unless_less`](Self::publish_unless_less) leaves one that shows more.
 ///
 /// It works with Grafana 9 and later. By Grafana's HTTP API: Dashboard, Dashboard Versions and Folder.
 #[derive(Debug)]
@@ -45,6 +47,9 @@ pub enum Published {
     Updated,
     /// It was there already: from before, or because another process was faster.
     Unchanged,
+    /// One of ours is there that shows all of it, and more; it stays. Of
+    /// [`publish_unless_less`](DashboardPublisher::publish_unless_less) alone.
+    Kept,
 }
 
 impl DashboardPublisher {
@@ -66,9 +71,26 @@ impl DashboardPublisher {
     ///
     /// When it is not there now. See [`PublishError`]; none of them does harm to what is there.
     pub async fn publish(&self, dashboard: &str) -> Result<Published, PublishError> {
+        self.publish_over(dashboard, Less::Too).await
+    }
+
+    /// Like [`publish`](Self::publish), but one of ours that shows all of this one, and more, stays as it is. For a
+    /// process that has just started: instruments may be made when they are first used, so that what it draws now is
+    /// less than what it, or another, has drawn before.
+    ///
+    /// Panels are compared by their titles and queries, wherever they stand.
+    ///
+    /// # Errors
+    ///
+    /// As for `publish`.
+    pub async fn publish_unless_less(&self, dashboard: &str) -> Result<Published, PublishError> {
+        self.publish_over(dashboard, Less::Not).await
+    }
+
+    async fn publish_over(&self, dashboard: &str, less: Less) -> Result<Published, PublishError> {
         let given = Given::read(dashboard)?;
         for _ in 0..ROUNDS {
-            if let Some(published) = self.try_once(&given).await? {
+            if let Some(published) = self.try_once(&given, less).await? {
                 return Ok(published);
             }
         }
@@ -76,7 +98,7 @@ impl DashboardPublisher {
     }
 
     /// `None` when someone saved it in between: it has to be looked at again.
-    async fn try_once(&self, given: &Given) -> Result<Option<Published>, PublishError> {
+    async fn try_once(&self, given: &Given, less: Less) -> Result<Option<Published>, PublishError> {
         let Some(there) = self.find(given).await? else {
             let folder = match &self.folder {
                 Some(title) => Some(folder::find_or_create(&self.api, title).await?),
@@ -90,6 +112,9 @@ impl DashboardPublisher {
             Latest::Theirs { by } => Err(self.changed(given, &by)),
             Latest::Ours { content, .. } if content == given.content => {
                 Ok(Some(Published::Unchanged))
+            }
+            Latest::Ours { .. } if less == Less::Not && given.shown.is_less_than(&there.shown) => {
+                Ok(Some(Published::Kept))
             }
             Latest::Ours { number, .. } => {
                 let is_saved = self.save(given, Some(number), there.folder.as_deref()).await?;
@@ -148,6 +173,13 @@ impl DashboardPublisher {
     }
 }
 
+/// Whether a dashboard takes the place of one that shows more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Less {
+    Too,
+    Not,
+}
+
 /// A dashboard that Grafana has.
 #[derive(Debug)]
 struct There {
@@ -155,12 +187,14 @@ struct There {
     /// The uid of its folder, if it is in one.
     folder: Option<String>,
     is_provisioned: bool,
+    shown: Shown,
 }
 
 impl There {
     fn read(body: &Value) -> Option<Self> {
         let meta = body.get("meta")?;
-        let version = body.get("dashboard")?.get("version").and_then(Value::as_i64);
+        let model = body.get("dashboard")?;
+        let version = model.get("version").and_then(Value::as_i64);
         let folder = meta.get("folderUid").and_then(Value::as_str);
         // What some Grafanas call no folder, and others do not know.
         let folder = folder.filter(|uid| !uid.is_empty() && *uid != "general");
@@ -168,6 +202,7 @@ impl There {
             version: version.or_else(|| meta.get("version")?.as_i64())?,
             folder: folder.map(str::to_owned),
             is_provisioned: meta.get("provisioned").and_then(Value::as_bool).unwrap_or_default(),
+            shown: Shown::of(model),
         })
     }
 }

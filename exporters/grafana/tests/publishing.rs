@@ -56,6 +56,39 @@ async fn a_dashboard_is_created_then_left_until_it_is_another() {
 }
 
 #[tokio::test]
+async fn one_that_shows_more_can_be_kept_and_what_is_no_less_takes_its_place() {
+    let text = |names: &[&str]| {
+        let panel = |name| json!({"title": name, "targets": [{"expr": format!("{name}_total")}]});
+        let panels: Vec<_> = names.iter().map(panel).collect();
+        json!({"uid": "shop", "title": "Shop", "panels": panels}).to_string()
+    };
+    let grafana = Grafana::start([]).await;
+    let publisher = publisher(&grafana);
+    let full = text(&["orders", "refunds"]);
+    assert_eq!(publisher.publish_unless_less(&full).await, Ok(Published::Created));
+    grafana.asked();
+    assert_eq!(publisher.publish_unless_less(&text(&["orders"])).await, Ok(Published::Kept));
+    assert_eq!(grafana.asked(), [FIND, TELL], "nothing is saved");
+    assert_eq!(publisher.publish_unless_less(&full).await, Ok(Published::Unchanged));
+    for (names, less) in [
+        (&["refunds", "orders"][..], true),
+        (&["orders", "returns"], true),
+        (&["orders", "returns", "visits"], true),
+        (&["visits"], false),
+    ] {
+        let text = text(names);
+        let published = match less {
+            true => publisher.publish_unless_less(&text).await,
+            false => publisher.publish(&text).await,
+        };
+        assert_eq!(published, Ok(Published::Updated), "{names:?}");
+    }
+    grafana.store(|store| store.saved_by("jane", "shop", ""));
+    let error = publisher.publish_unless_less(&full).await.expect_err("it is not ours");
+    assert!(matches!(error, PublishError::ChangedByAPerson { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn what_a_person_saved_stays() {
     let history = async |saved: &[(&'static str, &str)]| {
         let grafana = Grafana::start([]).await;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::error::PublishError;
 use super::mark;
+use super::shown::Shown;
 
 /// A dashboard in Grafana's classic JSON.
 #[derive(Clone, Debug)]
@@ -12,6 +13,7 @@ pub(crate) struct Given {
     pub(crate) title: String,
     /// What tells it from other contents.
     pub(crate) content: String,
+    pub(crate) shown: Shown,
     model: Map<String, Value>,
 }
 
@@ -20,6 +22,7 @@ impl Given {
         let bad = |reason: String| PublishError::NotADashboard { reason };
         let model: Value = serde_json::from_str(text)
             .map_err(|error| bad(format!("is no JSON ({error}); give the JSON of a dashboard")))?;
+        let shown = Shown::of(&model);
         let Value::Object(model) = model else {
             return Err(bad("is no JSON object; give the JSON of a dashboard".to_owned()));
         };
@@ -42,7 +45,7 @@ impl Given {
                 format!("has the uid `{uid}`; a uid is 1 to 40 letters, digits, `-` and `_`");
             return Err(bad(reason));
         }
-        Ok(Self { uid, title, content: mark::content(text), model })
+        Ok(Self { uid, title, content: mark::content(text), shown, model })
     }
 
     /// The body of the request that saves it: as a new one, or in place of `version` and no other.
