@@ -335,8 +335,11 @@ impl TelemetryBuilder {
     }
 
     /// Draws a dashboard of all instruments, named after the service, and puts it into a Grafana, 15 s after the start
-    /// and again when there are more instruments. `GRAFANA_URL` and `GRAFANA_SERVICE_ACCOUNT_TOKEN` do it too, and
+    /// and again when there are others. `GRAFANA_URL` and `GRAFANA_SERVICE_ACCOUNT_TOKEN` do it too, and
     /// `GRAFANA_FOLDER` names a folder.
+    ///
+    /// In its first hour, a process leaves a dashboard of ours that shows all of its panels and more, as instruments
+    /// may be made when they are first used. Later it replaces that too.
     ///
     /// It shows what the targets get, after [views](Self::views). Exponential histograms are asked for as native ones
     /// where there is a target `otlp` or `grafana`; without either, by the counts and sums that a scrape has.

@@ -9,10 +9,23 @@ use meterkit_dashboard::{Dashboard, Histograms};
 use meterkit_grafana::{DashboardPublisher, PublishError, Published};
 use meterkit_pipeline::{Source, Stop, Views};
 
-/// Instruments come when the program's parts do: after this time most of them are here. Then the dashboard is drawn
-/// again at longer and longer intervals, for those that come later.
-const FIRST: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 15_000 });
-const LONGEST: Duration = Duration::from_secs(3600);
+/// When the dashboard is drawn.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Instruments come when the program's parts do: after this time most of them are here. Then the dashboard is drawn
+    /// again at longer and longer intervals, for those that come later.
+    first: Duration,
+    longest: Duration,
+    /// Instruments may also come when they are first used: before this age, a process leaves a dashboard that shows
+    /// more.
+    young: Duration,
+}
+
+const PACE: Pace = Pace {
+    first: Duration::from_millis(if cfg!(test) { 10 } else { 15_000 }),
+    longest: Duration::from_secs(3600),
+    young: Duration::from_secs(3600),
+};
 
 type Publishing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -31,18 +44,36 @@ pub(crate) fn publish(
     drawing: Drawing,
     publisher: DashboardPublisher,
 ) -> impl FnOnce(Source, Stop) -> Publishing + Send {
+    publish_at(PACE, drawing, publisher)
+}
+
+fn publish_at(
+    pace: Pace,
+    drawing: Drawing,
+    publisher: DashboardPublisher,
+) -> impl FnOnce(Source, Stop) -> Publishing + Send {
     move |_, mut stop| {
         Box::pin(async move {
             let title = &*drawing.title;
             let mut last = String::new();
-            let mut pause = FIRST;
+            let (mut age, mut pause) = (Duration::ZERO, pace.first);
             while !stop.requested_within(pause).await {
-                pause = (pause * 2).min(LONGEST);
+                age = age.saturating_add(pause);
+                pause = (pause * 2).min(pace.longest);
                 let dashboard = drawing.draw();
                 if dashboard == last {
                     continue;
                 }
-                match stop.before(publisher.publish(&dashboard)).await {
+                let publish = async {
+                    match age < pace.young {
+                        true => publisher.publish_unless_less(&dashboard).await,
+                        false => publisher.publish(&dashboard).await,
+                    }
+                };
+                match stop.before(publish).await {
+                    Some(Ok(Published::Kept)) => {
+                        tracing::debug!(title, "the dashboard in Grafana shows more, and stays");
+                    }
                     Some(Ok(published)) => {
                         tell(title, published);
                         last = dashboard;
@@ -85,17 +116,22 @@ mod tests {
     use std::thread;
 
     use meterkit_grafana::{GrafanaConfig, PublishConfig, Secret};
-    use meterkit_pipeline::{Aggregation, View, ViewSelector, ViewStream};
+    use meterkit_pipeline::{Aggregation, Pipeline, View, ViewSelector, ViewStream};
 
     use crate::{Telemetry, TelemetryBuilder};
 
     use super::*;
 
-    /// A server to which every dashboard is new. Gives what is posted to it.
+    /// A server to which every dashboard is new. Gives what it is asked.
     fn grafana() -> (String, mpsc::Receiver<String>) {
+        grafana_with(None)
+    }
+
+    /// A server that has this dashboard, and it is one of ours.
+    fn grafana_with(there: Option<String>) -> (String, mpsc::Receiver<String>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (posted, all) = mpsc::channel();
+        let (asked, all) = mpsc::channel();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.expect("a connection");
@@ -108,21 +144,40 @@ mod tests {
                     }
                 }
                 let request = String::from_utf8_lossy(&request).into_owned();
-                let is_post = request.starts_with("POST ");
-                let (status, body) = match is_post {
-                    true => ("200 OK", r#"{"status":"success","version":1,"uid":"x"}"#),
-                    false => ("404 Not Found", r#"{"message":"Dashboard not found"}"#),
+                let line = request.lines().next().unwrap_or_default();
+                let ours = r#"[{"version":1,"message":"Published by meterkit 0 (content 0123456789abcdef)"}]"#;
+                let (status, body) = match &there {
+                    _ if line.starts_with("POST ") => {
+                        ("200 OK", r#"{"status":"success","version":1,"uid":"x"}"#.to_owned())
+                    }
+                    None => ("404 Not Found", r#"{"message":"Dashboard not found"}"#.to_owned()),
+                    Some(_) if line.contains("/versions?") => ("200 OK", ours.to_owned()),
+                    Some(model) => {
+                        let meta = r#"{"version":1}"#;
+                        ("200 OK", format!(r#"{{"dashboard":{model},"meta":{meta}}}"#))
+                    }
                 };
                 let length = body.len();
                 let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n");
                 let rest = format!("content-length: {length}\r\nconnection: close\r\n\r\n{body}");
                 let _ = stream.write_all(format!("{head}{rest}").as_bytes());
-                if is_post && posted.send(request).is_err() {
+                if asked.send(request).is_err() {
                     return;
                 }
             }
         });
         (url, all)
+    }
+
+    /// The next dashboard that is saved, and how often it was asked something else before.
+    fn next_post(asked: &mpsc::Receiver<String>) -> (String, usize) {
+        for before in 0.. {
+            let request = asked.recv_timeout(Duration::from_secs(60)).expect("another dashboard");
+            if request.starts_with("POST ") {
+                return (request, before);
+            }
+        }
+        unreachable!("that many were asked");
     }
 
     fn is_whole(request: &[u8]) -> bool {
@@ -146,18 +201,17 @@ mod tests {
 
     #[test]
     fn what_is_recorded_is_drawn_and_so_is_what_comes_later() {
-        let (url, posted) = grafana();
+        let (url, asked) = grafana();
         let (registry, builder) = builder(&url);
         let meter = registry.scoped("plugin", "catalog");
         let _early = meter.counter::<u64>("early").build().expect("a name");
         let telemetry = builder.install().expect("it is installed");
-        let patience = Duration::from_secs(60);
-        let first = posted.recv_timeout(patience).expect("a dashboard");
+        let (first, _) = next_post(&asked);
         assert!(first.contains("backstage_plugin_catalog_early_total"), "{first}");
         assert!(first.contains("Bearer s3cret") && first.contains("shop"), "{first}");
         let _late = meter.counter::<u64>("late").build().expect("a name");
         loop {
-            let next = posted.recv_timeout(patience).expect("another dashboard");
+            let (next, _) = next_post(&asked);
             if next.contains("backstage_plugin_catalog_late_total") {
                 break;
             }
@@ -172,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_views_rename_and_drop_is_drawn_as_the_targets_have_it() {
-        let (url, posted) = grafana();
+        let (url, asked) = grafana();
         let (registry, builder) = builder(&url);
         let meter = registry.scoped("plugin", "catalog");
         let _entities = meter.counter::<u64>("entities").build().expect("a name");
@@ -188,10 +242,46 @@ mod tests {
         let dropped = ViewStream { aggregation: dropped, ..ViewStream::default() };
         let views = Views::new(vec![view("entities", renamed), view("noise", dropped)]);
         let telemetry = builder.views(views).install().expect("it is installed");
-        let dashboard = posted.recv_timeout(Duration::from_secs(60)).expect("a dashboard");
+        let (dashboard, _) = next_post(&asked);
         assert!(dashboard.contains("things_total"), "{dashboard}");
         assert!(!dashboard.contains("catalog_entities") && !dashboard.contains("noise"));
         telemetry.shutdown_blocking().expect("nothing is left");
+    }
+
+    fn young(young: Duration) -> Pace {
+        let millisecond = Duration::from_millis(1);
+        Pace { first: millisecond, longest: millisecond, young }
+    }
+
+    #[test]
+    fn a_young_process_leaves_a_dashboard_that_shows_more_and_an_older_one_replaces_it() {
+        let registry = Registry::new();
+        let meter = registry.scoped("plugin", "catalog");
+        let _first = meter.counter::<u64>("first").build().expect("a name");
+        let drawing = || Drawing {
+            registry: registry.clone(),
+            views: Views::default(),
+            histograms: Histograms::default(),
+            title: "shop".to_owned(),
+        };
+        let more = Registry::new();
+        let meter = more.scoped("plugin", "catalog");
+        let _both = ["first", "on_use"].map(|name| meter.counter::<u64>(name).build());
+        let there = Drawing { registry: more, ..drawing() }.draw();
+        // Each time it looks for the dashboard and at its versions.
+        for (milliseconds, looks) in [(0, 1), (4, 4)] {
+            let (url, asked) = grafana_with(Some(there.clone()));
+            let config = PublishConfig::new(&url, Secret::new("s3cret")).expect("a URL");
+            let publisher = DashboardPublisher::new(config).expect("a publisher");
+            let pace = young(Duration::from_millis(milliseconds));
+            let pipeline = Pipeline::builder(Registry::new()).expect("it is new");
+            let pipeline = pipeline.service(publish_at(pace, drawing(), publisher));
+            let pipeline = pipeline.start().expect("it starts");
+            let (dashboard, before) = next_post(&asked);
+            assert_eq!(before, 2 * looks);
+            assert!(dashboard.contains("first_total") && !dashboard.contains("on_use"));
+            pipeline.shutdown_blocking(Duration::from_secs(60)).expect("nothing is left");
+        }
     }
 
     #[test]
