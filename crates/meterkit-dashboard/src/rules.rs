@@ -12,19 +12,19 @@ use crate::{alerts, recording, yaml};
 /// Recorded are, for each histogram, the rates of its buckets by job and by the labels whose values are known
 /// (`job:NAME_bucket:rate5m`), and its quantiles by job (`job:NAME:p50_rate5m`, `p95`, `p99`).
 ///
-/// | alert | when |
-/// | --- | --- |
-/// | `MeterkitTargetDown` | a scrape fails for 5 minutes |
-/// | `MeterkitExporterFailing` | a target fails to take metrics for 5 minutes |
-/// | `MeterkitExportStale` | a target took metrics once, and none for 20 minutes |
-/// | `MeterkitCardinalityOverflow` | an instrument has more series than it may |
-/// | `MeterkitCallbackOverBudget` | a callback is slower than its budget |
-/// | `MeterkitCallbackFailing` | a callback ends with an error or a panic |
-/// | `MeterkitValuesDropped` | values are recorded that no metric can hold |
+/// | alert | severity | when |
+/// | --- | --- | --- |
+/// | `MeterkitTargetDown` | `critical` | a scrape fails for 5 minutes |
+/// | `MeterkitExporterFailing` | `warning` | a target fails to take metrics for 5 minutes |
+/// | `MeterkitExportStale` | `warning` | a target took metrics once, and none for 20 minutes |
+/// | `MeterkitQueueDropping` | `critical` | a target gives up values that its queue cannot hold any longer |
+/// | `MeterkitCardinalityOverflow` | `warning` | an instrument has more series than it may |
+/// | `MeterkitCallbackOverBudget` | `warning` | a callback is slower than its budget |
+/// | `MeterkitCallbackFailing` | `warning` | a callback ends with an error or a panic |
+/// | `MeterkitValuesDropped` | `warning` | values are recorded that no metric can hold |
 ///
-/// The first one is `critical`, the others are `warning`, in the label `severity`. A service tells of its failing
-/// target by the others that it has, so the second and the third need metrics to arrive in two ways: by scrapes, for
-/// one.
+/// The severity is in the label `severity`. A service tells of its failing target by the others that it has, so the
+/// second and the third need metrics to arrive in two ways: by scrapes, for one.
 ///
 /// ```no_run
 /// use meterkit_core::Registry;
@@ -118,6 +118,12 @@ impl Rule {
     }
 
     #[cfg(test)]
+    fn severity(&self) -> &str {
+        let severity = self.labels.iter().find(|(key, _)| *key == "severity");
+        severity.map_or("", |(_, value)| value)
+    }
+
+    #[cfg(test)]
     pub(crate) fn expression(&self) -> &str {
         &self.fields[1].1
     }
@@ -196,6 +202,18 @@ mod tests {
                 assert_eq!(names_job, !jobs.is_empty(), "{expression}");
             }
         }
+    }
+
+    #[test]
+    fn the_documentation_lists_every_alert_with_its_severity() {
+        let rows = include_str!("rules.rs").lines().filter_map(|line| {
+            let (name, rest) = line.strip_prefix("/// | `")?.split_once("` | `")?;
+            Some((name, rest.split_once("` | ")?.0))
+        });
+        let groups = alerts::groups(&[]);
+        let rules = groups.iter().flat_map(|group| &group.rules);
+        let rules: Vec<_> = rules.map(|rule| (rule.name(), rule.severity())).collect();
+        assert_eq!(rows.collect::<Vec<_>>(), rules);
     }
 
     #[test]
