@@ -64,8 +64,9 @@ impl FromStr for TemporalityPreference {
 
 /// Which kind of histogram a receiver prefers: `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`.
 ///
-/// The target sends what it is given: this is for those who make the instruments, before anything is recorded. It does
-/// not apply to histograms that were told their buckets.
+/// The target sends what it is given: this is for those who make the instruments, before anything is recorded. As
+/// `meterkit` applies it, other than the default is for all histograms of all targets, also those that were told their
+/// buckets in code; a view that names buckets wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HistogramAggregation {
