@@ -54,18 +54,20 @@ impl fmt::Debug for Pems {
 pub struct TlsHints {
     /// The crate with a feature `tls` that switches encryption on: `meterkit-otlp`.
     pub package: &'static str,
-    /// What to do on a system without authorities, besides installing some: `name a file in
-    /// \`OTEL_EXPORTER_OTLP_CERTIFICATE\``. Empty for nothing.
+    /// What to do on a system without authorities, besides installing some, or naming them in `SSL_CERT_FILE`: `name a
+    /// file in \`OTEL_EXPORTER_OTLP_CERTIFICATE\``. Empty for nothing.
     pub authorities: &'static str,
 }
 
 impl TlsHints {
     #[cfg(feature = "tls")]
     fn no_authorities(self, why: &str) -> TlsError {
+        // Everyone's variable, which is looked at for those of the system.
+        let name = "name a file with some in SSL_CERT_FILE";
         let install = "install its CA certificates";
         TlsError::NoAuthorities(match self.authorities {
-            "" => format!("({why}); {install}"),
-            other => format!("({why}); {install}, or {other}"),
+            "" => format!("({why}); {install}, or {name}"),
+            other => format!("({why}); {install}, {name}, or {other}"),
         })
     }
 }
@@ -183,5 +185,22 @@ mod built_in {
 
     pub(super) fn anything(_pem: &[u8]) -> Result<(), TlsError> {
         Ok(())
+    }
+}
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_are_no_authorities_it_is_told_what_to_do() {
+        let told = |authorities| {
+            TlsHints { package: "p", authorities }.no_authorities("the list is empty").to_string()
+        };
+        let start = "no certificate authorities are found on this system (the list is empty); install its CA \
+                     certificates, ";
+        assert_eq!(told(""), format!("{start}or name a file with some in SSL_CERT_FILE"));
+        let both = format!("{start}name a file with some in SSL_CERT_FILE, or write `X`");
+        assert_eq!(told("write `X`"), both);
     }
 }
