@@ -66,3 +66,15 @@ fn the_generated_files_are_up_to_date() {
          METERKIT_UPDATE_DEPLOY=1 writes what is out of date, and what nothing makes is to be deleted"
     );
 }
+
+/// The slim image has none, and every target with https fails to start then.
+#[test]
+fn the_image_has_certificate_authorities() {
+    let dockerfile = Path::new(DEPLOY).join("Dockerfile");
+    let dockerfile = fs::read_to_string(dockerfile).expect("there is one");
+    let (_, run) =
+        dockerfile.rsplit_once("\nFROM ").expect("it is built in one and runs in another");
+    let (before, after) = run.split_once("COPY ").expect("the program is copied");
+    assert!(before.contains("--no-install-recommends ca-certificates"), "{before}");
+    assert!(before.contains("rm -rf /var/lib/apt/lists/*") && after.contains("ENTRYPOINT"));
+}
