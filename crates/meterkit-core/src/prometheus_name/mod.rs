@@ -1,12 +1,16 @@
 //! Names of metrics and labels in Prometheus, by OpenTelemetry's "Prometheus and OpenMetrics Compatibility".
 //!
-//! Translation strategy `UnderscoreEscapingWithSuffixes`: illegal characters become `_`, the unit and `_total` are
-//! added unless they are there.
+//! The functions follow the translation strategy `UnderscoreEscapingWithSuffixes`: illegal characters become `_`, the
+//! unit and `_total` are added unless they are there. [`Names`] are those of any [`Translation`].
 
+mod translation;
 mod unit;
 
 use std::borrow::Cow;
 
+pub use self::translation::{
+    Names, Translation, TranslationError, is_legal_family, is_legal_label,
+};
 use crate::data::{Data, Descriptor};
 use crate::kind::Kind;
 
@@ -70,19 +74,7 @@ impl FamilyType {
 /// assert_eq!(name, "backstage_core_http_sent_bytes_total");
 /// ```
 pub fn family(descriptor: &Descriptor, family: FamilyType) -> String {
-    let mut name = legal(&descriptor.name);
-    if family == FamilyType::Counter && name.len() > "_total".len() && name.ends_with("_total") {
-        name.truncate(name.len() - "_total".len());
-    }
-    let unit = unit(&descriptor.unit, family);
-    if !unit.is_empty() && !ends_with_word(&name, &unit) {
-        name.push('_');
-        name.push_str(&unit);
-    }
-    if family == FamilyType::Counter && !ends_with_word(&name, "total") {
-        name.push_str("_total");
-    }
-    name
+    Names::default().family(descriptor, family)
 }
 
 /// The unit of a metric in the words that end its family's name: `bytes` for `By`, empty for none.
@@ -119,18 +111,14 @@ pub fn label(key: &str) -> Cow<'_, str> {
 /// The label's name for an attribute key of a series. Names that are taken, by buckets, by the scope or by Prometheus
 /// itself, get a prefix.
 pub fn series_label(key: &str) -> Cow<'_, str> {
-    let label = label(key);
-    let taken = ["otel_scope_", "__"].iter().any(|prefix| label.starts_with(prefix));
-    if taken || label == "le" || label == "quantile" {
-        return Cow::Owned(format!("exported_{label}"));
-    }
-    label
+    Names::default().series_label(key)
 }
 
-/// Whether `name` is `word`, or ends with it after a `_`.
+/// Whether `name` is `word`, or ends with it after a `_`, or after what would become one.
 fn ends_with_word(name: &str, word: &str) -> bool {
+    let is_between = |c: char| !c.is_alphanumeric() && c != ':';
     match name.strip_suffix(word) {
-        Some(rest) => rest.is_empty() || rest.ends_with('_'),
+        Some(rest) => rest.is_empty() || rest.ends_with(is_between),
         None => false,
     }
 }
