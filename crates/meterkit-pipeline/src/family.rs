@@ -1,12 +1,13 @@
 //! Families: metrics that Prometheus sees under one name. For targets whose receivers have Prometheus' data model.
 //!
-//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; the names are those of [`prometheus_name`].
+//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; the names are those of
+//! [`prometheus_name`](meterkit_core::prometheus_name).
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use meterkit_core::prometheus_name::{self, FamilyType};
+use meterkit_core::prometheus_name::{FamilyType, Names};
 use meterkit_core::{Data, Metric, ScopeMetrics};
 use opentelemetry::InstrumentationScope;
 
@@ -44,13 +45,14 @@ pub struct Member<'a, S> {
     pub scope: S,
 }
 
-/// The families of all scopes, by name; their members by scope, then by their own name, however they came. `labels`
-/// makes the labels of a scope.
+/// The families of all scopes, by name; their members by scope, then by their own name, however they came. `names`
+/// names the families, `labels` makes the labels of a scope.
 ///
 /// Of metrics that clash in type, the first one stays and the later ones are left out; of different descriptions,
 /// the first one counts; a family that has the name of a part of a histogram is left out. Each clash is logged once.
 pub fn group<'a, S: Clone + Ord>(
     scopes: &'a [ScopeMetrics],
+    names: Names,
     labels: impl Fn(&'a InstrumentationScope) -> S,
 ) -> Vec<Family<'a, S>> {
     let mut named: Vec<(String, FamilyType, Member<'a, S>)> = Vec::new();
@@ -58,7 +60,7 @@ pub fn group<'a, S: Clone + Ord>(
         let labels = labels(&scope.scope);
         for metric in &scope.metrics {
             let family_type = FamilyType::of(&metric.data);
-            let name = prometheus_name::family(&metric.descriptor, family_type);
+            let name = names.family(&metric.descriptor, family_type);
             named.push((name, family_type, Member { metric, scope: labels.clone() }));
         }
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use meterkit_core::prometheus_name::FamilyType;
+use meterkit_core::prometheus_name::{FamilyType, Names};
 use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_pipeline::family::{TARGET_INFO, group, scope_labels};
@@ -74,8 +74,9 @@ fn number(value: f64) -> f64 {
 /// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes.
 pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) {
     let target = labels::target_labels(&snapshot.resource);
-    let families = group(&snapshot.scopes, |scope| {
-        let mut envelope = scope_labels(scope);
+    let names = Names::default();
+    let families = group(&snapshot.scopes, names, |scope| {
+        let mut envelope = scope_labels(scope, names);
         envelope.extend(target.iter().cloned());
         envelope
     });

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use meterkit_core::prometheus_name::series_label;
+use meterkit_core::prometheus_name::Names;
 use meterkit_core::{AttributeValue, Attributes};
 use meterkit_pipeline::family;
 use opentelemetry::InstrumentationScope;
@@ -10,28 +10,29 @@ use opentelemetry::InstrumentationScope;
 use crate::text;
 
 /// The labels of a scope.
-pub(crate) fn scope_labels(scope: &InstrumentationScope) -> String {
+pub(crate) fn scope_labels(scope: &InstrumentationScope, names: Names) -> String {
     let mut written = String::new();
-    for (label, value) in family::scope_labels(scope) {
-        text::label(&mut written, &label, &value);
+    for (label, value) in family::scope_labels(scope, names) {
+        text::label(&mut written, names, &label, &value);
     }
     written
 }
 
 /// Writes the labels of a series, without the empty ones. Keys that become the same label have their values joined by
 /// `;`, in the order of the keys.
-pub(crate) fn series_labels(out: &mut String, attributes: &Attributes) {
+pub(crate) fn series_labels(out: &mut String, names: Names, attributes: &Attributes) {
     let attributes = || attributes.iter().filter(|(_, value)| !is_empty(value));
     // A key that is a label as it is: no other key can become it.
-    if attributes().all(|(key, _)| matches!(series_label(key), Cow::Borrowed(_))) {
+    if attributes().all(|(key, _)| matches!(names.series_label(key), Cow::Borrowed(_))) {
         for (key, value) in attributes() {
-            write(out, key, value);
+            write(out, names, key, value);
         }
         return;
     }
-    let labels = attributes().map(|(key, value)| (series_label(key), value.to_string().into()));
+    let labels =
+        attributes().map(|(key, value)| (names.series_label(key), value.to_string().into()));
     for (label, value) in family::joined(labels) {
-        text::label(out, &label, &value);
+        text::label(out, names, &label, &value);
     }
 }
 
@@ -40,15 +41,15 @@ fn is_empty(value: &AttributeValue) -> bool {
     matches!(value, AttributeValue::Str(text) if text.is_empty())
 }
 
-fn write(out: &mut String, label: &str, value: &AttributeValue) {
+fn write(out: &mut String, names: Names, label: &str, value: &AttributeValue) {
     match value {
-        AttributeValue::Str(value) => text::label(out, label, value),
+        AttributeValue::Str(value) => text::label(out, names, label, value),
         AttributeValue::Bool(value) => {
-            text::label(out, label, if *value { "true" } else { "false" })
+            text::label(out, names, label, if *value { "true" } else { "false" })
         }
         AttributeValue::I64(value) => {
-            text::label(out, label, itoa::Buffer::new().format(*value));
+            text::label(out, names, label, itoa::Buffer::new().format(*value));
         }
-        other => text::label(out, label, &other.to_string()),
+        other => text::label(out, names, label, &other.to_string()),
     }
 }

@@ -1,9 +1,9 @@
-//! A snapshot as Prometheus text, version 0.0.4.
+//! A snapshot as Prometheus text: version 0.0.4, or 1.0.0 where names stand between quotes.
 
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use meterkit_core::prometheus_name::series_label;
+use meterkit_core::prometheus_name::{Names, is_legal_family};
 use meterkit_core::{Data, NumberPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_pipeline::family::{self, TARGET_INFO};
@@ -41,10 +41,22 @@ type Member<'a> = family::Member<'a, Rc<str>>;
 /// # Ok::<(), meterkit_core::InstrumentError>(())
 /// ```
 pub fn render(snapshot: &Snapshot) -> String {
-    let mut out = String::with_capacity(snapshot.len() * 128);
-    target_info(&mut out, snapshot);
-    let mut page = Page { out, labels: String::new() };
-    for family in family::group(&snapshot.scopes, |scope| scope_labels(scope).into()) {
+    render_with(snapshot, Names::default())
+}
+
+/// Writes `snapshot` like [`render`], with other names.
+///
+/// A name that is not legal in version 0.0.4 stands between quotes, as version 1.0.0 of the format has it:
+/// `{"http.requests","http.route"="/"} 1`. Only [`Translation::utf8`] gives such names: whoever reads the text has to
+/// have asked for them.
+///
+/// [`Translation::utf8`]: meterkit_core::prometheus_name::Translation::utf8
+pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
+    let out = String::with_capacity(snapshot.len() * 128);
+    let mut page = Page { out, names, labels: String::new(), quoted: None };
+    page.target_info(snapshot);
+    for family in family::group(&snapshot.scopes, names, |scope| scope_labels(scope, names).into())
+    {
         if family.name == TARGET_INFO && !snapshot.resource.is_empty() {
             family.warn("has the name of the resource's metric: left out");
         } else {
@@ -54,26 +66,38 @@ pub fn render(snapshot: &Snapshot) -> String {
     page.out
 }
 
-fn target_info(out: &mut String, snapshot: &Snapshot) {
-    if !snapshot.resource.is_empty() {
-        text::head(out, TARGET_INFO, "gauge", "Target metadata");
-        out.push_str(TARGET_INFO);
-        out.push('{');
-        series_labels(out, &snapshot.resource);
-        out.push_str("} 1\n");
-    }
-}
-
 struct Page {
     out: String,
+    names: Names,
     /// The labels of the series at hand, used again for each.
     labels: String,
+    /// The name of the family at hand between quotes, if it needs them.
+    quoted: Option<String>,
 }
 
 impl Page {
+    fn target_info(&mut self, snapshot: &Snapshot) {
+        if !snapshot.resource.is_empty() {
+            let out = &mut self.out;
+            text::head(out, TARGET_INFO, "gauge", "Target metadata");
+            out.push_str(TARGET_INFO);
+            out.push('{');
+            series_labels(out, self.names, &snapshot.resource);
+            out.push_str("} 1\n");
+        }
+    }
+
     fn family(&mut self, family: &Family<'_>) {
-        text::head(&mut self.out, &family.name, family.family_type.as_str(), family.help);
-        let mut written = family.may_repeat_series(series_label).then(HashSet::new);
+        let names = self.names;
+        self.quoted = (names.may_be_quoted() && !is_legal_family(&family.name)).then(|| {
+            let mut quoted = String::with_capacity(family.name.len() + 2);
+            text::quoted(&mut quoted, &family.name);
+            quoted
+        });
+        let name = self.quoted.as_deref().unwrap_or(&family.name);
+        text::head(&mut self.out, name, family.family_type.as_str(), family.help);
+        let may_repeat = family.may_repeat_series(|key| names.series_label(key));
+        let mut written = may_repeat.then(HashSet::new);
         for member in &family.members {
             match &member.metric.data {
                 Data::Gauge(points) | Data::Sum { points, .. } => {
@@ -112,7 +136,7 @@ impl Page {
     /// Makes the labels of a series ready.
     fn series(&mut self, member: &Member<'_>, attributes: &meterkit_core::Attributes) {
         self.labels.clear();
-        series_labels(&mut self.labels, attributes);
+        series_labels(&mut self.labels, self.names, attributes);
         text::labels(&mut self.labels, &member.scope);
     }
 
@@ -165,19 +189,34 @@ impl Page {
     /// Name and labels of one sample, up to its value.
     fn sample(&mut self, name: &str, suffix: &str, bound: Option<&str>) {
         let out = &mut self.out;
-        out.push_str(name);
-        out.push_str(suffix);
-        if !self.labels.is_empty() || bound.is_some() {
-            out.push('{');
-            out.push_str(&self.labels);
-            if let Some(bound) = bound {
-                out.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
-                out.push_str(bound);
+        let quoted = self.quoted.as_deref();
+        // A quoted name is the first thing between the braces.
+        let is_braced = quoted.is_some() || !self.labels.is_empty() || bound.is_some();
+        match quoted.and_then(|quoted| quoted.strip_suffix('"')) {
+            Some(quoted) => {
+                out.push('{');
+                out.push_str(quoted);
+                out.push_str(suffix);
                 out.push('"');
+                if !self.labels.is_empty() || bound.is_some() {
+                    out.push(',');
+                }
             }
-            out.push('}');
+            None => {
+                out.push_str(name);
+                out.push_str(suffix);
+                if is_braced {
+                    out.push('{');
+                }
+            }
         }
-        out.push(' ');
+        out.push_str(&self.labels);
+        if let Some(bound) = bound {
+            out.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
+            out.push_str(bound);
+            out.push('"');
+        }
+        out.push_str(if is_braced { "} " } else { " " });
     }
 }
 

@@ -9,16 +9,21 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use meterkit_core::prometheus_name::{Names, Translation};
 use meterkit_pipeline::{Closed, Endpoint, Snapshot, Source};
 use tower_service::Service;
 
-use crate::render::render;
+use crate::negotiation;
+use crate::render::render_with;
 
 /// The content type of the text that scrapes give.
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The content type of a text in which names may have any characters, for scrapers that ask for it.
+pub const UTF8_TEXT_FORMAT: &str = "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
 
 /// What self-metrics have as `otel.component.type`.
 const COMPONENT_TYPE: &str = "prometheus_http_text_metric_exporter";
@@ -39,80 +44,126 @@ pub fn endpoint(source: &Source, address: SocketAddr) -> Endpoint {
 pub struct Scrape {
     source: Source,
     endpoint: Endpoint,
+    translation: Translation,
     last: Arc<Mutex<Option<Page>>>,
 }
 
-/// A text and what it was made from.
+/// The texts of a snapshot.
 #[derive(Debug)]
 struct Page {
     snapshot: Arc<Snapshot>,
-    text: Bytes,
+    /// By the names in them, of which there are two kinds at most: for those who read all characters, and for others.
+    texts: Vec<(Names, Bytes)>,
 }
 
 impl Scrape {
     /// Scrapes of the pipeline behind `source`. Self-metrics and health have them as `scrape`.
     pub fn new(source: Source) -> Self {
         let endpoint = source.endpoint("scrape", COMPONENT_TYPE, "served by the application");
-        Self { source, endpoint, last: Arc::default() }
+        Self { source, endpoint, translation: Translation::default(), last: Arc::default() }
+    }
+
+    /// How names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default. As for the
+    /// endpoint, see [`PrometheusServer::translation`](crate::PrometheusServer::translation); no variable overrides
+    /// what an application serves by itself.
+    #[must_use]
+    pub fn translation(mut self, translation: Translation) -> Self {
+        self.translation = translation;
+        // Clones from before go on with theirs.
+        self.last = Arc::default();
+        self
     }
 
     /// Scrapes that are served at `address`, as `prometheus`.
     pub(crate) fn at(source: Source, address: SocketAddr) -> Self {
         let endpoint = endpoint(&source, address);
-        Self { source, endpoint, last: Arc::default() }
+        Self { source, endpoint, translation: Translation::default(), last: Arc::default() }
     }
 
     /// The metrics as text, at most `METERKIT_SNAPSHOT_MAX_AGE` old. Its content type is that of the text format,
-    /// `text/plain; version=0.0.4; charset=utf-8`.
+    /// `text/plain; version=0.0.4; charset=utf-8`, which every scraper reads.
     ///
     /// # Errors
     ///
     /// [`Closed`] after `shutdown()`.
     pub async fn text(&self) -> Result<Bytes, Closed> {
-        let asked = Instant::now();
-        Ok(self.page(self.source.snapshot().await?, asked))
+        self.named(self.translation.escaped()).await
+    }
+
+    /// Like [`text`](Self::text), for a request whose `Accept` is this: the content type of the answer, and its text.
+    ///
+    /// Names with any characters, by a [`translation`](Self::translation) that leaves them, go to those who ask for
+    /// `text/plain;version=1.0.0;escaping=allow-utf-8`, as Prometheus does since its version 3.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after `shutdown()`.
+    pub async fn text_for(&self, accept: &str) -> Result<(&'static str, Bytes), Closed> {
+        let names = self.names(negotiation::allows_utf8_in([accept].into_iter()));
+        Ok((content_type(names), self.named(names).await?))
     }
 
     /// Like [`text`](Self::text), for programs without a runtime. Callbacks may run on this thread.
     pub fn text_blocking(&self) -> Bytes {
         let asked = Instant::now();
-        self.page(self.source.snapshot_blocking(), asked)
+        self.page(self.source.snapshot_blocking(), self.translation.escaped(), asked)
     }
 
-    /// Answers a scrape request with `method`, whatever its path.
-    pub(crate) async fn answer(&self, method: &Method) -> Response<Full<Bytes>> {
+    /// Answers a scrape request, whatever its path.
+    pub(crate) async fn answer(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Response<Full<Bytes>> {
         if method != Method::GET && method != Method::HEAD {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "use GET or HEAD\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let Ok(text) = self.text().await else {
+        let names = self.names(negotiation::allows_utf8(headers));
+        let Ok(text) = self.named(names).await else {
             return plain(StatusCode::SERVICE_UNAVAILABLE, "the metrics pipeline has shut down\n");
         };
         let length = text.len();
         let body = if method == Method::HEAD { Bytes::new() } else { text };
         let mut response = Response::new(Full::new(body));
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT_FORMAT));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(names)));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        if self.translation.is_utf8() {
+            headers.insert(VARY, HeaderValue::from(ACCEPT));
+        }
         response
     }
 
-    fn page(&self, snapshot: Arc<Snapshot>, asked: Instant) -> Bytes {
+    fn names(&self, allows_utf8: bool) -> Names {
+        if allows_utf8 { self.translation.utf8() } else { self.translation.escaped() }
+    }
+
+    async fn named(&self, names: Names) -> Result<Bytes, Closed> {
+        let asked = Instant::now();
+        Ok(self.page(self.source.snapshot().await?, names, asked))
+    }
+
+    fn page(&self, snapshot: Arc<Snapshot>, names: Names, asked: Instant) -> Bytes {
         let points = snapshot.len();
-        let text = self.rendered(snapshot);
+        let text = self.rendered(snapshot, names);
         self.endpoint.answered(points, asked.elapsed());
         text
     }
 
-    fn rendered(&self, snapshot: Arc<Snapshot>) -> Bytes {
+    fn rendered(&self, snapshot: Arc<Snapshot>, names: Names) -> Bytes {
         // Held while rendering: whoever asks meanwhile wants the same text.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*last {
-            Some(page) if Arc::ptr_eq(&page.snapshot, &snapshot) => page.text.clone(),
-            _ => {
-                let text = Bytes::from(render(&snapshot));
-                *last = Some(Page { snapshot, text: text.clone() });
+        let page = match &mut *last {
+            Some(page) if Arc::ptr_eq(&page.snapshot, &snapshot) => page,
+            last => last.insert(Page { snapshot, texts: Vec::new() }),
+        };
+        match page.texts.iter().find(|(known, _)| *known == names) {
+            Some((_, text)) => text.clone(),
+            None => {
+                let text = Bytes::from(render_with(&page.snapshot, names));
+                page.texts.push((names, text.clone()));
                 text
             }
         }
@@ -130,9 +181,14 @@ impl<B> Service<Request<B>> for Scrape {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let scrape = self.clone();
-        let method = request.method().clone();
-        Box::pin(async move { Ok(scrape.answer(&method).await) })
+        // Not the body, which may not be `Send`.
+        let (method, headers) = (request.method().clone(), request.headers().clone());
+        Box::pin(async move { Ok(scrape.answer(&method, &headers).await) })
     }
+}
+
+fn content_type(names: Names) -> &'static str {
+    if names.may_be_quoted() { UTF8_TEXT_FORMAT } else { TEXT_FORMAT }
 }
 
 /// A short answer in words.

@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
+use meterkit_core::prometheus_name::Translation;
 use meterkit_pipeline::{Source, Stop};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -41,6 +42,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct PrometheusServer {
     host: String,
     port: u16,
+    translation: Translation,
     connections: usize,
     patience: Patience,
 }
@@ -51,6 +53,7 @@ impl PrometheusServer {
         Self {
             host: "localhost".to_owned(),
             port: 9464,
+            translation: Translation::default(),
             connections: 64,
             patience: Patience {
                 header: Duration::from_secs(5),
@@ -73,6 +76,17 @@ impl PrometheusServer {
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// How names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default;
+    /// `METERKIT_PROMETHEUS_TRANSLATION` overrides.
+    ///
+    /// [`Translation::NoUtf8EscapingWithSuffixes`] and [`Translation::NoTranslation`] leave characters that Prometheus
+    /// knows since its version 3. Scrapers that do not ask for them get the same names with `_` in their places.
+    #[must_use]
+    pub fn translation(mut self, translation: Translation) -> Self {
+        self.translation = translation;
         self
     }
 
@@ -180,7 +194,7 @@ impl BoundServer {
                 return;
             }
         };
-        let scrape = Scrape::at(source, self.address);
+        let scrape = Scrape::at(source, self.address).translation(self.config.translation);
         let room = Arc::new(Semaphore::new(self.config.connections));
         let graceful = GracefulShutdown::new();
         let deadline = loop {
@@ -259,7 +273,7 @@ fn serve_connection(
 
 async fn answer(scrape: &Scrape, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     if request.uri().path() == PATH {
-        scrape.answer(request.method()).await
+        scrape.answer(request.method(), request.headers()).await
     } else {
         plain(StatusCode::NOT_FOUND, "metrics are served at /metrics\n")
     }

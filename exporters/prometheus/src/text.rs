@@ -1,8 +1,9 @@
 //! Writing the text format: names, label values, numbers.
 
 use meterkit_core::Value;
+use meterkit_core::prometheus_name::{Names, is_legal_label};
 
-/// `# HELP` and `# TYPE` of a family.
+/// `# HELP` and `# TYPE` of a family, whose name is written as it may stand there.
 pub(crate) fn head(out: &mut String, name: &str, family_type: &str, help: &str) {
     if !help.is_empty() {
         out.push_str("# HELP ");
@@ -19,11 +20,21 @@ pub(crate) fn head(out: &mut String, name: &str, family_type: &str, help: &str) 
 }
 
 /// `name="value"`, behind a comma unless it is the first.
-pub(crate) fn label(out: &mut String, name: &str, value: &str) {
+pub(crate) fn label(out: &mut String, names: Names, name: &str, value: &str) {
     separate(out);
-    out.push_str(name);
-    out.push_str("=\"");
-    escape(out, value, |byte| matches!(byte, b'\\' | b'\n' | b'"'));
+    if names.may_be_quoted() && !is_legal_label(name) {
+        quoted(out, name);
+    } else {
+        out.push_str(name);
+    }
+    out.push('=');
+    quoted(out, value);
+}
+
+/// Text between quotes.
+pub(crate) fn quoted(out: &mut String, text: &str) {
+    out.push('"');
+    escape(out, text, |byte| matches!(byte, b'\\' | b'\n' | b'"'));
     out.push('"');
 }
 
@@ -90,6 +101,8 @@ fn escape(out: &mut String, text: &str, must: impl Fn(u8) -> bool) {
 
 #[cfg(test)]
 mod tests {
+    use meterkit_core::prometheus_name::Translation;
+
     use super::*;
 
     #[test]
@@ -117,9 +130,17 @@ mod tests {
     #[test]
     fn backslashes_quotes_and_line_ends_are_escaped() {
         let mut out = String::from("{");
-        label(&mut out, "a", "C:\\dir\n\"x\" ü");
-        label(&mut out, "b", "");
+        let names = Names::default();
+        label(&mut out, names, "a", "C:\\dir\n\"x\" ü");
+        label(&mut out, names, "b", "");
         assert_eq!(out, "{a=\"C:\\\\dir\\n\\\"x\\\" ü\",b=\"\"");
+
+        let mut out = String::from("{");
+        let names = Translation::NoTranslation.utf8();
+        label(&mut out, names, "plain", "1");
+        label(&mut out, names, "a.b", "2");
+        label(&mut out, names, "\"\\\n", "3");
+        assert_eq!(out, "{plain=\"1\",\"a.b\"=\"2\",\"\\\"\\\\\\n\"=\"3\"");
 
         let mut out = String::new();
         head(&mut out, "x", "gauge", "say \"hi\"\\\nbye");

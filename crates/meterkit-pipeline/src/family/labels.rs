@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 
-use meterkit_core::{AttributeValue, Attributes, prometheus_name};
+use meterkit_core::prometheus_name::Names;
+use meterkit_core::{AttributeValue, Attributes};
 use opentelemetry::InstrumentationScope;
 
 /// A label's name or value.
@@ -12,14 +13,17 @@ type Text<'a> = Cow<'a, str>;
 
 /// `otel_scope_name`, version, schema URL and attributes of a scope. Empty ones are left out: to Prometheus an empty
 /// label is none.
-pub fn scope_labels(scope: &InstrumentationScope) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+pub fn scope_labels(
+    scope: &InstrumentationScope,
+    names: Names,
+) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     let fixed = [
         ("otel_scope_name", scope.name()),
         ("otel_scope_schema_url", scope.schema_url().unwrap_or_default()),
         ("otel_scope_version", scope.version().unwrap_or_default()),
     ];
     let attributes = scope.attributes().map(|attribute| {
-        let label = format!("otel_scope_{}", prometheus_name::label(attribute.key.as_str()));
+        let label = format!("otel_scope_{}", names.label(attribute.key.as_str()));
         let value = AttributeValue::from(&attribute.value).to_string();
         (Cow::Owned(label), Cow::Owned(value))
     });
@@ -77,6 +81,7 @@ pub(super) fn may_become_equal<'a>(
 
 #[cfg(test)]
 mod tests {
+    use meterkit_core::prometheus_name::Translation;
     use opentelemetry::KeyValue;
 
     use super::*;
@@ -93,10 +98,20 @@ mod tests {
                 KeyValue::new("z", ""),
             ])
             .build();
-        let labels = scope_labels(&scope);
+        let labels = scope_labels(&scope, Names::default());
         let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, &**value)).collect();
         let expected =
             [("otel_scope_name", "a"), ("otel_scope_kind", "k"), ("otel_scope_x_y", "1;2")];
+        assert_eq!(labels, expected);
+
+        let labels = scope_labels(&scope, Translation::NoTranslation.utf8());
+        let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let expected = [
+            ("otel_scope_name", "a"),
+            ("otel_scope_kind", "k"),
+            ("otel_scope_x-y", "2"),
+            ("otel_scope_x_y", "1"),
+        ];
         assert_eq!(labels, expected);
     }
 
@@ -113,7 +128,7 @@ mod tests {
             (vec![one(&[("a", text("1"))]), one(&[("a", 1_i64.into())])], true),
             (vec![one(&[("a", text(""))]), one(&[])], true),
         ] {
-            let may = may_become_equal(sets.iter(), prometheus_name::series_label);
+            let may = may_become_equal(sets.iter(), |key| Names::default().series_label(key));
             assert_eq!(may, expected, "{sets:?}");
         }
     }
