@@ -1,0 +1,99 @@
+//! Who asks for names in all characters gets them, over HTTP and from the function; nobody else does.
+
+mod checker;
+mod client;
+mod served;
+
+use axum::Router;
+use client::{Answer, Connection};
+use meterkit_core::Registry;
+use meterkit_pipeline::Pipeline;
+use meterkit_prometheus::{Scrape, TEXT_FORMAT, Translation, UTF8_TEXT_FORMAT};
+use served::{LONG, Served};
+
+const ESCAPED: &str = "# TYPE http_hits counter\nhttp_hits{otel_scope_name=\"s\"} 7\n";
+const UTF8: &str = "# TYPE \"http.hits\" counter\n{\"http.hits\",otel_scope_name=\"s\"} 7\n";
+const DEFAULT: &str = "# TYPE http_hits_total counter\nhttp_hits_total{otel_scope_name=\"s\"} 7\n";
+
+/// What Prometheus 3 sends.
+const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+                          application/openmetrics-text;version=0.0.1;q=0.5,\
+                          text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+                          text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+
+fn registry() -> Registry {
+    let registry = Registry::new();
+    // What the pipeline tells of itself differs from scrape to scrape.
+    registry.set_disabled_scopes("meterkit".parse().unwrap());
+    registry.semconv("s").counter::<u64>("http.hits").build().unwrap().add(7);
+    registry
+}
+
+async fn ask(connection: &mut Connection, method: &str, accept: &str) -> Answer {
+    let request = format!("{method} /metrics HTTP/1.1\r\nHost: test\r\nAccept: {accept}\r\n\r\n");
+    connection.send(request).await.unwrap();
+    connection.answer(method).await.unwrap()
+}
+
+/// Two scrapes of one snapshot, each by what it accepts, and one without anything.
+async fn check_untranslated(connection: &mut Connection) {
+    for _ in 0..2 {
+        let answer = ask(connection, "GET", PROMETHEUS).await;
+        assert_eq!(answer.text(), UTF8);
+        assert_eq!(answer.headers["content-type"], UTF8_TEXT_FORMAT);
+        assert_eq!(answer.headers["content-length"], UTF8.len().to_string());
+        assert_eq!(answer.headers["vary"], "accept");
+        let answer = ask(connection, "GET", "text/plain;version=0.0.4").await;
+        assert_eq!(answer.text(), ESCAPED);
+        assert_eq!(answer.headers["content-type"], TEXT_FORMAT);
+        assert_eq!(answer.headers["vary"], "accept");
+    }
+    let head = ask(connection, "HEAD", PROMETHEUS).await;
+    assert_eq!(head.headers["content-type"], UTF8_TEXT_FORMAT);
+    assert_eq!(head.headers["content-length"], UTF8.len().to_string());
+    let answer = connection.request("GET", "/metrics").await.unwrap();
+    assert_eq!((answer.text(), &*answer.headers["content-type"]), (ESCAPED, TEXT_FORMAT));
+}
+
+#[tokio::test]
+async fn the_endpoint_gives_names_in_all_characters_to_those_who_ask() {
+    let translation = Translation::NoTranslation;
+    let served = Served::start_sharing(&registry(), LONG, |server| server.translation(translation));
+    let mut connection = Connection::open(served.address).await;
+    check_untranslated(&mut connection).await;
+    let answer = connection.request("GET", "/other").await.unwrap();
+    assert_eq!(answer.status, 404);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn by_default_everyone_gets_the_same() {
+    let served = Served::start_sharing(&registry(), LONG, |server| server);
+    let mut connection = Connection::open(served.address).await;
+    for accept in [PROMETHEUS, "*/*", "text/plain;version=1.0.0;escaping=allow-utf-8"] {
+        let answer = ask(&mut connection, "GET", accept).await;
+        assert_eq!((answer.text(), &*answer.headers["content-type"]), (DEFAULT, TEXT_FORMAT));
+        assert!(!answer.headers.contains_key("vary"), "{answer:?}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_scrape_without_our_server_does_the_same() {
+    let pipeline = Pipeline::builder(registry()).unwrap().snapshot_max_age(LONG);
+    let pipeline = pipeline.start().unwrap();
+    let default = Scrape::new(pipeline.source());
+    let scrape = default.clone().translation(Translation::NoTranslation);
+    assert_eq!(scrape.text().await.unwrap(), ESCAPED);
+    assert_eq!(scrape.text_for(PROMETHEUS).await.unwrap(), (UTF8_TEXT_FORMAT, UTF8.into()));
+    assert_eq!(scrape.text_for("").await.unwrap(), (TEXT_FORMAT, ESCAPED.into()));
+    assert_eq!(scrape.text_blocking(), ESCAPED);
+    assert_eq!(default.text_for(PROMETHEUS).await.unwrap(), (TEXT_FORMAT, DEFAULT.into()));
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route_service("/metrics", scrape);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    check_untranslated(&mut Connection::open(address).await).await;
+    pipeline.shutdown(LONG).await.unwrap();
+}
