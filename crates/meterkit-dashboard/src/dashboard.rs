@@ -15,7 +15,8 @@ use crate::{classic, self_metrics, stable_json, uid, v2};
 /// among the values of each label whose values are known.
 ///
 /// Metrics are expected by the names that the Prometheus exporter gives them. Prometheus makes the same ones of OTLP;
-/// Mimir does with `-distributor.otel-metric-suffixes-enabled`, as Grafana Cloud has it.
+/// Mimir does with `-distributor.otel-metric-suffixes-enabled`, as Grafana Cloud has it. Other translation strategies
+/// are not drawn: where `METERKIT_PROMETHEUS_TRANSLATION` is set to one, panels stay empty.
 ///
 /// ```no_run
 /// use meterkit_core::Registry;

@@ -6,7 +6,8 @@
 //! - [`Provisioning`] is the folder that has Grafana load both a data source and the dashboards.
 //!
 //! All of them are texts, and the same catalogue gives the same bytes: write them in a test or a build step and check
-//! them in. Names are those of the Prometheus exporter, from the same code.
+//! them in. Names are those of the Prometheus exporter by its default, `underscore_escaping_with_suffixes`, from the same
+//! code; those of other translation strategies are not drawn.
 //!
 //! ```
 //! use meterkit_core::Registry;

@@ -26,8 +26,8 @@ pub struct Catalogue {
 pub struct CatalogueEntry {
     /// The full name, `backstage.plugin.catalog.queue.length`.
     pub name: String,
-    /// The name in Prometheus, as its scrapes have it: a counter's with `_total`, a histogram's without `_bucket`,
-    /// `_sum` or `_count`.
+    /// The name in Prometheus, as its scrapes have it by default: a counter's with `_total`, a histogram's without
+    /// `_bucket`, `_sum` or `_count`.
     pub prometheus_name: String,
     /// `counter`, `up-down counter`, `gauge`, `histogram` or `observable gauge`.
     pub kind: String,
