@@ -10,6 +10,7 @@ use meterkit_config::{
     PushExporter, Reader, TemporalityPreference,
 };
 use meterkit_core::Kind;
+use meterkit_core::prometheus_name::Translation;
 
 use reading::{exporter, good, good_with, meter_provider, periodic, provider, pushed, unused};
 
@@ -151,7 +152,43 @@ fn prometheus_is_known_by_its_name_with_and_without_development() {
         };
         assert_eq!(prometheus.host.as_deref(), Some("0.0.0.0"));
         assert_eq!(prometheus.port, Some(9999));
+        let expected = Translation::UnderscoreEscapingWithSuffixes;
+        assert_eq!(prometheus.translation, Some(expected));
         assert_eq!(reader.cardinality_limits.of(Kind::Gauge), Some(5));
+    }
+}
+
+#[test]
+fn prometheus_has_a_translation_strategy_by_the_words_of_the_schema() {
+    for (word, expected) in [
+        ("underscore_escaping_with_suffixes", Some(Translation::UnderscoreEscapingWithSuffixes)),
+        (
+            "underscore_escaping_without_suffixes/development",
+            Some(Translation::UnderscoreEscapingWithoutSuffixes),
+        ),
+        (
+            "no_utf8_escaping_with_suffixes/development",
+            Some(Translation::NoUtf8EscapingWithSuffixes),
+        ),
+        ("no_translation/development", Some(Translation::NoTranslation)),
+        ("", None),
+    ] {
+        let file = good(&provider(&format!(
+            "  readers:
+    - pull:
+        exporter:
+          prometheus/development:
+            translation_strategy: {word}
+"
+        )));
+        assert_eq!(unused(&file), []);
+        let [Reader::Pull(reader)] = &*meter_provider(file).readers else {
+            panic!("one pull reader");
+        };
+        let PullExporter::Prometheus(prometheus) = &reader.exporter else {
+            panic!("a Prometheus exporter");
+        };
+        assert_eq!(prometheus.translation, expected, "{word}");
     }
 }
 
@@ -166,15 +203,11 @@ fn what_the_prometheus_target_does_not_do_is_not_used() {
             target_info_enabled/development: true
             resource_constant_labels:
               included: [service.*]
-            translation_strategy: no_translation/development
 ",
     ));
     let at = "meter_provider.readers[0].pull.exporter.prometheus/development";
-    let expected = [
-        (7, format!("{at}.scope_info_enabled")),
-        (9, format!("{at}.resource_constant_labels")),
-        (11, format!("{at}.translation_strategy")),
-    ];
+    let expected =
+        [(7, format!("{at}.scope_info_enabled")), (9, format!("{at}.resource_constant_labels"))];
     let found: Vec<_> = file.unused.iter().map(|it| (it.line, it.path.clone())).collect();
     assert_eq!(found, expected);
 }

@@ -149,6 +149,9 @@ impl TelemetryBuilder {
                     if let Some(port) = settings.prometheus_port {
                         server = server.port(port);
                     }
+                    if let Some(translation) = settings.prometheus_translation {
+                        server = server.translation(translation);
+                    }
                     builder.prometheus = Some(server);
                 }
                 #[cfg(not(feature = "prometheus"))]

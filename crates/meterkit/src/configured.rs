@@ -18,10 +18,12 @@ impl TelemetryBuilder {
         self.views = configured.views;
         self.stream_defaults = configured.stream_defaults;
         #[cfg(feature = "prometheus")]
-        if let Some((host, port)) = configured.prometheus {
+        if let Some(exporter) = configured.prometheus {
             let server = PrometheusServer::new();
-            let server = host.into_iter().fold(server, PrometheusServer::host);
-            self.prometheus = Some(port.into_iter().fold(server, PrometheusServer::port));
+            let server = exporter.host.into_iter().fold(server, PrometheusServer::host);
+            let server = exporter.port.into_iter().fold(server, PrometheusServer::port);
+            let translation = exporter.translation.into_iter();
+            self.prometheus = Some(translation.fold(server, PrometheusServer::translation));
         }
         #[cfg(feature = "otlp")]
         for (config, schedule) in configured.otlp {

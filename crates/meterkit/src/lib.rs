@@ -153,7 +153,7 @@ pub use meterkit_pipeline::{
     TargetFailure, TargetHealth, TargetKind, TargetQueue, View, ViewSelector, ViewStream, Views,
 };
 #[cfg(feature = "prometheus")]
-pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape};
+pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape, Translation};
 
 /// The crates of OpenTelemetry that this version is built on. A second version of them in one program has globals of
 /// its own, and what is recorded there arrives nowhere: use these.

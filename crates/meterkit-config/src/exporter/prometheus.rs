@@ -1,5 +1,7 @@
 //! `prometheus/development`: a scrape endpoint.
 
+use meterkit_core::prometheus_name::Translation;
+
 use crate::key_filter;
 use crate::report::Report;
 use crate::schema::At;
@@ -12,14 +14,19 @@ pub struct PrometheusExporter {
     pub host: Option<String>,
     /// On which port; `None` for 9464.
     pub port: Option<u16>,
+    /// How names become those of Prometheus; `None` for `underscore_escaping_with_suffixes`.
+    pub translation: Option<Translation>,
 }
 
-/// The names under which metrics are shown. What is not the default is not what the target does.
-const STRATEGIES: [(&str, bool); 4] = [
-    ("underscore_escaping_with_suffixes", true),
-    ("underscore_escaping_without_suffixes/development", false),
-    ("no_utf8_escaping_with_suffixes/development", false),
-    ("no_translation/development", false),
+/// The words of the schema.
+const STRATEGIES: [(&str, Translation); 4] = [
+    ("underscore_escaping_with_suffixes", Translation::UnderscoreEscapingWithSuffixes),
+    (
+        "underscore_escaping_without_suffixes/development",
+        Translation::UnderscoreEscapingWithoutSuffixes,
+    ),
+    ("no_utf8_escaping_with_suffixes/development", Translation::NoUtf8EscapingWithSuffixes),
+    ("no_translation/development", Translation::NoTranslation),
 ];
 
 pub(super) fn read(at: At<'_>, report: &mut Report) -> Option<PrometheusExporter> {
@@ -49,11 +56,8 @@ pub(super) fn read(at: At<'_>, report: &mut Report) -> Option<PrometheusExporter
             at.unused(report);
         }
     }
-    if let Some(at) = fields.take("translation_strategy") {
-        if at.choice(&STRATEGIES, report) == Some(false) {
-            at.unused(report);
-        }
-    }
+    let translation = fields.take("translation_strategy");
+    let translation = translation.and_then(|at| at.choice(&STRATEGIES, report));
     fields.end(report);
-    Some(PrometheusExporter { host, port })
+    Some(PrometheusExporter { host, port, translation })
 }

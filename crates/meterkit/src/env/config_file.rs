@@ -6,7 +6,8 @@ use std::ffi::OsString;
 
 use meterkit_config::{
     CardinalityLimits, ConfigError, ConfigFile, Detection, MeterProvider, PeriodicReader, Plugin,
-    Problem, PullExporter, PullReader, PushExporter, Reader, TemporalityPreference,
+    Problem, PrometheusExporter, PullExporter, PullReader, PushExporter, Reader,
+    TemporalityPreference,
 };
 use meterkit_core::{AttributeValue, Kind, Temporality};
 use meterkit_pipeline::{KeyFilter, Schedule, StreamDefaults, VariableError, Views};
@@ -37,8 +38,8 @@ pub(crate) struct Configured {
     pub(crate) views: Views,
     pub(crate) stream_defaults: StreamDefaults,
     pub(crate) consoles: Vec<(Temporality, Schedule)>,
-    /// Host and port of the scrape endpoint.
-    pub(crate) prometheus: Option<(Option<String>, Option<u16>)>,
+    /// The scrape endpoint.
+    pub(crate) prometheus: Option<PrometheusExporter>,
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Vec<(meterkit_otlp::OtlpConfig, Schedule)>,
     #[cfg(feature = "datadog")]
@@ -186,7 +187,7 @@ fn pull(reader: PullReader, configured: &mut Configured, problems: &mut Vec<Prob
             problems.push(problem(reason));
         }
         PullExporter::Prometheus(exporter) => {
-            configured.prometheus = Some((exporter.host, exporter.port));
+            configured.prometheus = Some(exporter);
         }
         PullExporter::Plugin(plugin) => problems.push(unknown(&plugin)),
         _ => problems.push(problem("is no exporter of meterkit")),

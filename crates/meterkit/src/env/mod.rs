@@ -28,6 +28,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
+use meterkit_core::prometheus_name::Translation;
 use meterkit_core::{AttributeValue, Naming, ScopePatterns};
 #[cfg(feature = "datadog")]
 use meterkit_datadog::DatadogConfig;
@@ -75,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) prometheus_host: Option<String>,
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "checked in any case"))]
     pub(crate) prometheus_port: Option<u16>,
+    #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "checked in any case"))]
+    pub(crate) prometheus_translation: Option<Translation>,
     /// Where the OTLP target sends to, when it is selected.
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Option<OtlpConfig>,
@@ -148,6 +151,7 @@ impl Settings {
             intervals: intervals(&env),
             prometheus_host: env.get(&prometheus::HOST),
             prometheus_port: env.get(&prometheus::PORT),
+            prometheus_translation: env.get(&prometheus::TRANSLATION),
             #[cfg(feature = "config")]
             configured,
             ignored,

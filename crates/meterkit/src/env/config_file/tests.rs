@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+#[cfg(feature = "prometheus")]
+use meterkit_core::prometheus_name::Translation;
 use tempfile::NamedTempFile;
 
 use super::*;
@@ -149,19 +151,22 @@ fn each_reader_has_its_own_schedule() {
 
 #[test]
 #[cfg(feature = "prometheus")]
-fn a_scrape_endpoint_has_host_and_port() {
+fn a_scrape_endpoint_has_host_port_and_translation() {
     let reader = "
     - pull:
         exporter:
           prometheus/development:
             host: 127.0.0.1
             port: 9999
+            translation_strategy: no_translation/development
 ";
     let configured = configured(&format!("meter_provider:\n  readers:{reader}"));
-    assert_eq!(configured.prometheus, Some((Some("127.0.0.1".to_owned()), Some(9999))));
+    let prometheus = configured.prometheus.expect("a scrape endpoint");
+    assert_eq!((prometheus.host.as_deref(), prometheus.port), (Some("127.0.0.1"), Some(9999)));
+    assert_eq!(prometheus.translation, Some(Translation::NoTranslation));
     let two = problems(&format!("meter_provider:\n  readers:{reader}{reader}"));
     assert_eq!(two.len(), 1);
-    let expected = "line 10, meter_provider.readers[1].pull: is a second scrape endpoint, of";
+    let expected = "line 11, meter_provider.readers[1].pull: is a second scrape endpoint, of";
     assert!(two[0].starts_with(expected), "{two:?}");
 }
 
@@ -296,7 +301,8 @@ fn the_file_in_the_readme_can_be_installed() {
     let configured = settings.configured.expect("there is a file");
     let pushed = (configured.otlp.len(), configured.datadog.len(), configured.grafana.len());
     assert_eq!(pushed, (1, 1, 1));
-    assert_eq!(configured.prometheus, Some((Some("0.0.0.0".to_owned()), Some(9464))));
+    let prometheus = configured.prometheus.expect("a scrape endpoint");
+    assert_eq!((prometheus.host.as_deref(), prometheus.port), (Some("0.0.0.0"), Some(9464)));
     assert_eq!((configured.views.iter().count(), configured.unused), (2, Vec::new()));
 }
 
