@@ -22,7 +22,7 @@ use meterkit_pipeline::{
     ConsoleTarget, KeyFilter, Pipeline, PipelineBuilder, Schedule, StreamDefaults, Target, Views,
 };
 #[cfg(feature = "prometheus")]
-use meterkit_prometheus::PrometheusServer;
+use meterkit_prometheus::{PrometheusServer, Translation};
 use opentelemetry_sdk::metrics::reader::MetricReader;
 
 use crate::add_target::{AddTarget, StartLine};
@@ -504,14 +504,14 @@ impl TelemetryBuilder {
             pipeline = (target.add)(pipeline, schedule);
         }
         #[cfg(feature = "prometheus")]
-        let prometheus_address = match self.prometheus {
-            None => None,
+        let (prometheus_address, translation) = match self.prometheus {
+            None => (None, Translation::default()),
             Some(server) => {
                 let bound = server.bind()?;
-                let address = bound.address();
+                let (address, translation) = (bound.address(), bound.translation());
                 lines.push(StartLine::scraped(format!("http://{address}/metrics")));
                 pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
-                Some(address)
+                (Some(address), translation)
             }
         };
         let pipeline = pipeline.start()?;
@@ -526,6 +526,8 @@ impl TelemetryBuilder {
             observations,
             #[cfg(feature = "prometheus")]
             prometheus_address,
+            #[cfg(feature = "prometheus")]
+            translation,
         })
     }
 
@@ -552,6 +554,8 @@ impl TelemetryBuilder {
             observations: Observations::default(),
             #[cfg(feature = "prometheus")]
             prometheus_address: None,
+            #[cfg(feature = "prometheus")]
+            translation: Translation::default(),
         })
     }
 

@@ -34,6 +34,9 @@ pub struct Telemetry {
     pub(crate) observations: Observations,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus_address: Option<std::net::SocketAddr>,
+    /// That of the scrape endpoint, if there is one.
+    #[cfg(feature = "prometheus")]
+    pub(crate) translation: meterkit_prometheus::Translation,
 }
 
 impl Telemetry {
@@ -203,10 +206,11 @@ impl Telemetry {
         self.prometheus_address
     }
 
-    /// Scrapes for the application's own server: as a function or as a `tower::Service`.
+    /// Scrapes for the application's own server: as a function or as a `tower::Service`. Names are those of the scrape
+    /// endpoint, and the default ones without an endpoint.
     #[cfg(feature = "prometheus")]
     pub fn scrape(&self) -> meterkit_prometheus::Scrape {
-        meterkit_prometheus::Scrape::new(self.source())
+        meterkit_prometheus::Scrape::new(self.source()).translation(self.translation)
     }
 
     /// Snapshots, for a pull target of your own.

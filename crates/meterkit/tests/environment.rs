@@ -242,3 +242,21 @@ fn secrets_of_the_environment_show_nowhere() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+#[cfg(feature = "prometheus")]
+#[test]
+fn the_translation_of_names_comes_from_the_environment() {
+    let name = "the_translation_of_names_comes_from_the_environment";
+    let variables = [
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ("METERKIT_PROMETHEUS_TRANSLATION", "Underscore_Escaping_Without_Suffixes"),
+    ];
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    let telemetry = Telemetry::from_env().unwrap().install().unwrap();
+    count(2);
+    let scraped = http_get::scrape(telemetry.prometheus_address().unwrap()).unwrap();
+    assert!(scraped.contains("\nbackstage_plugin_catalog_requests{"), "{scraped}");
+    telemetry.shutdown_blocking().unwrap();
+}

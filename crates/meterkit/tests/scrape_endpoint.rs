@@ -5,7 +5,7 @@ mod http_get;
 
 use std::net::{SocketAddr, TcpListener};
 
-use meterkit::{InstallError, PrometheusServer, Registry, Telemetry};
+use meterkit::{InstallError, PrometheusServer, Registry, Telemetry, Translation};
 
 use self::http_get::scrape;
 
@@ -116,4 +116,20 @@ async fn an_application_with_a_server_of_its_own_gets_the_same_text() {
     let scraped = tokio::task::spawn_blocking(move || scrape(address)).await.unwrap().unwrap();
     assert_eq!(scraped, text);
     telemetry.shutdown().await.unwrap();
+}
+
+#[test]
+fn the_endpoint_and_the_applications_own_server_have_the_names_of_one_translation() {
+    let registry = Registry::new();
+    registry.scoped("plugin", "catalog").counter::<u64>("requests").build().unwrap().add(2);
+    let server = server().translation(Translation::UnderscoreEscapingWithoutSuffixes);
+    let builder = Telemetry::builder().registry(registry).prometheus(server);
+    let telemetry = builder.install().unwrap();
+    let expected = "\n# TYPE backstage_plugin_catalog_requests counter\n";
+    let scraped = scrape(telemetry.prometheus_address().unwrap()).unwrap();
+    let own = String::from_utf8(telemetry.scrape().text_blocking().to_vec()).unwrap();
+    for text in [scraped, own] {
+        assert!(text.contains(expected), "{text}");
+    }
+    telemetry.shutdown_blocking().unwrap();
 }

@@ -63,9 +63,8 @@ impl Scrape {
         Self { source, endpoint, translation: Translation::default(), last: Arc::default() }
     }
 
-    /// How names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default. As for the
-    /// endpoint, see [`PrometheusServer::translation`](crate::PrometheusServer::translation); no variable overrides
-    /// what an application serves by itself.
+    /// How names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default. More of it
+    /// at [`PrometheusServer::translation`](crate::PrometheusServer::translation).
     #[must_use]
     pub fn translation(mut self, translation: Translation) -> Self {
         self.translation = translation;

@@ -185,6 +185,11 @@ impl BoundServer {
         self.address
     }
 
+    /// How names become those of Prometheus.
+    pub fn translation(&self) -> Translation {
+        self.config.translation
+    }
+
     /// Serves scrapes from `source` until `stop`. Runs on a tokio runtime with I/O and time.
     pub async fn serve(self, source: Source, mut stop: Stop) {
         let listener = match tokio::net::TcpListener::from_std(self.listener) {
