@@ -1,15 +1,18 @@
 //! The Prometheus target of `meterkit`: metrics to be scraped.
 //!
 //! - [`render`] writes a snapshot in Prometheus' text format 0.0.4, [`render_with`] with other names.
-//! - [`PrometheusServer`] serves `/metrics` on a port of its own, on the pipeline's runtime.
+//! - [`PrometheusServer`] serves `/metrics` on a port of its own, on the pipeline's runtime, to everybody or to those
+//!   with credentials.
 //! - [`Scrape`] gives the text to applications that have a server: as a function or as a `tower::Service`.
 //!
 //! A [`Translation`] says how names become those of Prometheus. Those in all characters go to scrapers that ask for
 //! them; others get `_` in their places.
 //!
-//! Not here yet: OpenMetrics, the protobuf format with native histograms, compression, TLS and authentication.
+//! Not here yet: OpenMetrics, the protobuf format with native histograms, compression and TLS.
 
+mod bind_error;
 mod connection;
+mod credentials;
 mod labels;
 mod negotiation;
 mod render;
@@ -17,7 +20,8 @@ mod scrape;
 mod server;
 mod text;
 
+pub use self::bind_error::BindError;
 pub use self::render::{render, render_with};
 pub use self::scrape::{Scrape, TEXT_FORMAT, UTF8_TEXT_FORMAT, endpoint};
-pub use self::server::{BindError, BoundServer, PrometheusServer};
+pub use self::server::{BoundServer, PrometheusServer};
 pub use meterkit_core::prometheus_name::{Names, Translation};

@@ -1,8 +1,6 @@
 //! The scrape endpoint: a small HTTP server on the pipeline's runtime.
 
 use std::convert::Infallible;
-use std::fmt;
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +19,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::bind_error::BindError;
 use crate::connection::{Patience, Progress, TrackedStream};
+use crate::credentials::{Credentials, Guard};
 use crate::scrape::{Scrape, plain};
 
 /// Where metrics are served.
@@ -45,6 +45,7 @@ pub struct PrometheusServer {
     translation: Translation,
     connections: usize,
     patience: Patience,
+    credentials: Option<Credentials>,
 }
 
 impl PrometheusServer {
@@ -60,6 +61,7 @@ impl PrometheusServer {
                 idle: Duration::from_secs(75),
                 write: Duration::from_secs(10),
             },
+            credentials: None,
         }
     }
 
@@ -118,19 +120,56 @@ impl PrometheusServer {
         self
     }
 
+    /// Asks scrapers for this name and password, in place of other credentials: HTTP Basic authentication. Nobody is
+    /// asked by default. `METERKIT_PROMETHEUS_USERNAME` and `METERKIT_PROMETHEUS_PASSWORD` set it.
+    ///
+    /// Who shows neither gets 401. Name and password can be read on their way by whoever sees the traffic; on an
+    /// address that other machines reach, a warning at the start says so.
+    ///
+    /// ```
+    /// use meterkit_prometheus::PrometheusServer;
+    ///
+    /// let server = PrometheusServer::new().basic_auth("prometheus", "hunter2");
+    /// assert!(!format!("{server:?}").contains("hunter2"));
+    /// ```
+    #[must_use]
+    pub fn basic_auth(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
+        let (username, password) = (username.into(), password.into());
+        self.credentials = Some(Credentials::Basic { username, password });
+        self
+    }
+
+    /// Asks scrapers for this token, in place of other credentials: `Authorization: Bearer <token>`. Nobody is asked
+    /// by default. `METERKIT_PROMETHEUS_BEARER_TOKEN` sets it. What holds for
+    /// [name and password](Self::basic_auth) holds for it too.
+    #[must_use]
+    pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
+        self.credentials = Some(Credentials::Bearer { token: token.into() });
+        self
+    }
+
     /// Takes the port, so that a port in use is an error now and not a log line later.
     ///
     /// # Errors
     ///
-    /// The host does not resolve, or the port is in use or not allowed.
+    /// The host does not resolve, the port is in use or not allowed, or nobody could ever show the credentials.
     pub fn bind(self) -> Result<BoundServer, BindError> {
+        let guard = self.credentials.as_ref().map(Credentials::guard).transpose()?;
         let bound = TcpListener::bind((&*self.host, self.port)).and_then(|listener| {
             listener.set_nonblocking(true)?;
             Ok((listener.local_addr()?, listener))
         });
         match bound {
-            Ok((address, listener)) => Ok(BoundServer { listener, address, config: self }),
-            Err(source) => Err(BindError { host: self.host, port: self.port, source }),
+            Ok((address, listener)) => {
+                if guard.is_some() && !address.ip().to_canonical().is_loopback() {
+                    tracing::warn!(
+                        "credentials of scrapers go over the wire in clear text: the endpoint at {address} has no TLS"
+                    );
+                }
+                let Self { translation, connections, patience, .. } = self;
+                Ok(BoundServer { listener, address, translation, connections, patience, guard })
+            }
+            Err(source) => Err(BindError::listen(self.host, self.port, source)),
         }
     }
 }
@@ -141,42 +180,15 @@ impl Default for PrometheusServer {
     }
 }
 
-/// Why the endpoint could not be opened.
-#[derive(Debug)]
-pub struct BindError {
-    host: String,
-    port: u16,
-    source: io::Error,
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, source } = self;
-        write!(f, "prometheus cannot listen on {host}:{port}: {source}; ")?;
-        match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                f.write_str("set OTEL_EXPORTER_PROMETHEUS_PORT to a free port, or to 0 for any")
-            }
-            io::ErrorKind::PermissionDenied => {
-                f.write_str("set OTEL_EXPORTER_PROMETHEUS_PORT to a port above 1023")
-            }
-            _ => f.write_str("set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine"),
-        }
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
 /// An endpoint that has its port and waits to be served.
 #[derive(Debug)]
 pub struct BoundServer {
     listener: TcpListener,
     address: SocketAddr,
-    config: PrometheusServer,
+    translation: Translation,
+    connections: usize,
+    patience: Patience,
+    guard: Option<Guard>,
 }
 
 impl BoundServer {
@@ -187,7 +199,7 @@ impl BoundServer {
 
     /// How names become those of Prometheus.
     pub fn translation(&self) -> Translation {
-        self.config.translation
+        self.translation
     }
 
     /// Serves scrapes from `source` until `stop`. Runs on a tokio runtime with I/O and time.
@@ -199,14 +211,15 @@ impl BoundServer {
                 return;
             }
         };
-        let scrape = Scrape::at(source, self.address).translation(self.config.translation);
-        let room = Arc::new(Semaphore::new(self.config.connections));
+        let scrape = Scrape::at(source, self.address).translation(self.translation);
+        let page = Page { scrape, guard: self.guard };
+        let room = Arc::new(Semaphore::new(self.connections));
         let graceful = GracefulShutdown::new();
         let deadline = loop {
             tokio::select! {
                 deadline = stop.requested() => break deadline,
                 (stream, permit) = accept(&listener, &room) => {
-                    serve_connection(stream, permit, &scrape, self.config.patience, &graceful);
+                    serve_connection(stream, permit, &page, self.patience, &graceful);
                 }
             }
         };
@@ -239,19 +252,19 @@ async fn accept(
 fn serve_connection(
     stream: TcpStream,
     permit: Option<OwnedSemaphorePermit>,
-    scrape: &Scrape,
+    page: &Page,
     patience: Patience,
     graceful: &GracefulShutdown,
 ) {
     let progress = Progress::new();
     let io = TokioIo::new(TrackedStream::new(stream, progress.clone()));
-    let scrape = scrape.clone();
+    let page = page.clone();
     let track = progress.clone();
     let service = service_fn(move |request| {
-        let (scrape, track) = (scrape.clone(), track.clone());
+        let (page, track) = (page.clone(), track.clone());
         async move {
             track.request_came();
-            let response = answer(&scrape, &request).await;
+            let response = page.answer(&request).await;
             track.answer_made();
             Ok::<_, Infallible>(response)
         }
@@ -276,10 +289,21 @@ fn serve_connection(
     });
 }
 
-async fn answer(scrape: &Scrape, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    if request.uri().path() == PATH {
-        scrape.answer(request.method(), request.headers()).await
-    } else {
-        plain(StatusCode::NOT_FOUND, "metrics are served at /metrics\n")
+/// What is served, and to whom.
+#[derive(Clone)]
+struct Page {
+    scrape: Scrape,
+    guard: Option<Guard>,
+}
+
+impl Page {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.uri().path() != PATH {
+            return plain(StatusCode::NOT_FOUND, "metrics are served at /metrics\n");
+        }
+        match &self.guard {
+            Some(guard) if !guard.lets_pass(request.headers()) => guard.refusal(),
+            _ => self.scrape.answer(request.method(), request.headers()).await,
+        }
     }
 }

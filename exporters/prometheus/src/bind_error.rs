@@ -1,0 +1,57 @@
+//! Why an endpoint cannot be opened.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use crate::credentials::CredentialsError;
+
+/// Why the endpoint could not be opened.
+#[derive(Debug)]
+pub struct BindError(Reason);
+
+#[derive(Debug)]
+enum Reason {
+    Listen { host: String, port: u16, source: io::Error },
+    Credentials(CredentialsError),
+}
+
+impl BindError {
+    pub(crate) fn listen(host: String, port: u16, source: io::Error) -> Self {
+        Self(Reason::Listen { host, port, source })
+    }
+}
+
+impl From<CredentialsError> for BindError {
+    fn from(error: CredentialsError) -> Self {
+        Self(Reason::Credentials(error))
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (host, port, source) = match &self.0 {
+            Reason::Listen { host, port, source } => (host, port, source),
+            Reason::Credentials(error) => return error.fmt(f),
+        };
+        write!(f, "prometheus cannot listen on {host}:{port}: {source}; ")?;
+        match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                f.write_str("set OTEL_EXPORTER_PROMETHEUS_PORT to a free port, or to 0 for any")
+            }
+            io::ErrorKind::PermissionDenied => {
+                f.write_str("set OTEL_EXPORTER_PROMETHEUS_PORT to a port above 1023")
+            }
+            _ => f.write_str("set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine"),
+        }
+    }
+}
+
+impl Error for BindError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            Reason::Listen { source, .. } => Some(source),
+            Reason::Credentials(_) => None,
+        }
+    }
+}
