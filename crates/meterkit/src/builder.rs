@@ -504,28 +504,29 @@ impl TelemetryBuilder {
             pipeline = (target.add)(pipeline, schedule);
         }
         #[cfg(feature = "prometheus")]
-        let (prometheus_address, translation) = match self.prometheus {
+        let (prometheus, translation) = match self.prometheus {
             None => (None, Translation::default()),
             Some(server) => {
                 let bound = server.bind()?;
-                let (address, translation) = (bound.address(), bound.translation());
-                lines.push(StartLine::scraped(format!("http://{address}/metrics")));
+                let (address, url, translation) =
+                    (bound.address(), bound.url(), bound.translation());
+                lines.push(StartLine::scraped(url.clone()));
                 pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
-                (Some(address), translation)
+                (Some((address, url)), translation)
             }
         };
         let pipeline = pipeline.start()?;
         #[cfg(feature = "prometheus")]
-        if let Some(address) = prometheus_address {
+        if let Some((_, url)) = &prometheus {
             // From now on, not from when the endpoint is first served.
-            meterkit_prometheus::endpoint(&pipeline.source(), address);
+            meterkit_prometheus::endpoint(&pipeline.source(), url);
         }
         StartLine::log(&lines);
         Ok(Telemetry {
             pipeline,
             observations,
             #[cfg(feature = "prometheus")]
-            prometheus_address,
+            prometheus_address: prometheus.map(|(address, _)| address),
             #[cfg(feature = "prometheus")]
             translation,
         })

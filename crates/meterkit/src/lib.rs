@@ -80,6 +80,7 @@
 //! - `process` (default): metrics of the process, switched on with
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
 //! - `prometheus` (default): the scrape endpoint, and the scrape as a function and as a `tower::Service`.
+//! - `prometheus-tls`: the scrape endpoint as HTTPS, and client certificates.
 //! - `tokio` (default): metrics of a tokio runtime, switched on with
 //!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
 //!
@@ -153,7 +154,7 @@ pub use meterkit_pipeline::{
     TargetFailure, TargetHealth, TargetKind, TargetQueue, View, ViewSelector, ViewStream, Views,
 };
 #[cfg(feature = "prometheus")]
-pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape, Translation};
+pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape, ServerTls, Translation};
 
 /// The crates of OpenTelemetry that this version is built on. A second version of them in one program has globals of
 /// its own, and what is recorded there arrives nowhere: use these.

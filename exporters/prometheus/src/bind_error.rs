@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::credentials::CredentialsError;
+use crate::tls::TlsError;
 
 /// Why the endpoint could not be opened.
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub struct BindError(Reason);
 enum Reason {
     Listen { host: String, port: u16, source: io::Error },
     Credentials(CredentialsError),
+    Tls(TlsError),
 }
 
 impl BindError {
@@ -28,11 +30,18 @@ impl From<CredentialsError> for BindError {
     }
 }
 
+impl From<TlsError> for BindError {
+    fn from(error: TlsError) -> Self {
+        Self(Reason::Tls(error))
+    }
+}
+
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (host, port, source) = match &self.0 {
             Reason::Listen { host, port, source } => (host, port, source),
             Reason::Credentials(error) => return error.fmt(f),
+            Reason::Tls(error) => return error.fmt(f),
         };
         write!(f, "prometheus cannot listen on {host}:{port}: {source}; ")?;
         match source.kind() {
@@ -51,7 +60,7 @@ impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Reason::Listen { source, .. } => Some(source),
-            Reason::Credentials(_) => None,
+            Reason::Credentials(_) | Reason::Tls(_) => None,
         }
     }
 }

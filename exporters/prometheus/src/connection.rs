@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 /// How long each part of a conversation may take.
@@ -102,6 +101,16 @@ impl Progress {
         }
     }
 
+    /// Encryption keeps a part of an answer to itself that the other side does not take yet.
+    fn flushed(&self, is_taken: bool) {
+        let mut state = self.lock();
+        if !is_taken {
+            state.stuck.get_or_insert_with(Instant::now);
+        } else if state.stuck.take().is_some() {
+            state.since = Instant::now();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,18 +133,18 @@ impl State {
 }
 
 /// A stream that keeps track of what its connection waits for.
-pub(crate) struct TrackedStream {
-    stream: TcpStream,
+pub(crate) struct TrackedStream<S> {
+    stream: S,
     progress: Progress,
 }
 
-impl TrackedStream {
-    pub(crate) fn new(stream: TcpStream, progress: Progress) -> Self {
+impl<S> TrackedStream<S> {
+    pub(crate) fn new(stream: S, progress: Progress) -> Self {
         Self { stream, progress }
     }
 }
 
-impl AsyncRead for TrackedStream {
+impl<S: AsyncRead + Unpin> AsyncRead for TrackedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -150,7 +159,7 @@ impl AsyncRead for TrackedStream {
     }
 }
 
-impl AsyncWrite for TrackedStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -176,7 +185,9 @@ impl AsyncWrite for TrackedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.progress.flushed(flushed.is_ready());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

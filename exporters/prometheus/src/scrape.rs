@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -28,9 +27,10 @@ pub const UTF8_TEXT_FORMAT: &str = "text/plain; version=1.0.0; charset=utf-8; es
 /// What self-metrics have as `otel.component.type`.
 const COMPONENT_TYPE: &str = "prometheus_http_text_metric_exporter";
 
-/// The scrape endpoint at `address`, as self-metrics and health tell of it.
-pub fn endpoint(source: &Source, address: SocketAddr) -> Endpoint {
-    source.endpoint("prometheus", COMPONENT_TYPE, format!("http://{address}/metrics"))
+/// The scrape endpoint at `url`, as self-metrics and health tell of it. [`BoundServer::url`](crate::BoundServer::url)
+/// gives the URL.
+pub fn endpoint(source: &Source, url: &str) -> Endpoint {
+    source.endpoint("prometheus", COMPONENT_TYPE, url)
 }
 
 /// Gives the text of a scrape, and serves it: as a function, or as a [`tower::Service`](tower_service::Service) for
@@ -73,9 +73,9 @@ impl Scrape {
         self
     }
 
-    /// Scrapes that are served at `address`, as `prometheus`.
-    pub(crate) fn at(source: Source, address: SocketAddr) -> Self {
-        let endpoint = endpoint(&source, address);
+    /// Scrapes that are served at `url`, as `prometheus`.
+    pub(crate) fn at(source: Source, url: &str) -> Self {
+        let endpoint = endpoint(&source, url);
         Self { source, endpoint, translation: Translation::default(), last: Arc::default() }
     }
 

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use meterkit_core::prometheus_name::Translation;
 use meterkit_pipeline::{Source, Stop};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -23,6 +24,7 @@ use crate::bind_error::BindError;
 use crate::connection::{Patience, Progress, TrackedStream};
 use crate::credentials::{Credentials, Guard};
 use crate::scrape::{Scrape, plain};
+use crate::tls::{Encryption, ServerTls};
 
 /// Where metrics are served.
 const PATH: &str = "/metrics";
@@ -46,6 +48,7 @@ pub struct PrometheusServer {
     connections: usize,
     patience: Patience,
     credentials: Option<Credentials>,
+    tls: Option<ServerTls>,
 }
 
 impl PrometheusServer {
@@ -62,6 +65,7 @@ impl PrometheusServer {
                 write: Duration::from_secs(10),
             },
             credentials: None,
+            tls: None,
         }
     }
 
@@ -148,26 +152,51 @@ impl PrometheusServer {
         self
     }
 
+    /// Serves HTTPS with this certificate, and HTTP no more. HTTP by default; `METERKIT_PROMETHEUS_TLS_CERTIFICATE`,
+    /// `METERKIT_PROMETHEUS_TLS_KEY` and `METERKIT_PROMETHEUS_TLS_CLIENT_CA` set it. Needs the feature `tls`:
+    /// without it, [`bind`](Self::bind) fails.
+    ///
+    /// A handshake counts as a part of the first request: both together have the
+    /// [header timeout](Self::header_timeout), and take one of the [connections](Self::max_connections).
+    #[must_use]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Takes the port, so that a port in use is an error now and not a log line later.
     ///
     /// # Errors
     ///
-    /// The host does not resolve, the port is in use or not allowed, or nobody could ever show the credentials.
+    /// The host does not resolve, the port is in use or not allowed, or nobody could ever show the credentials;
+    /// certificate and key cannot be read or used, or TLS is not compiled in.
     pub fn bind(self) -> Result<BoundServer, BindError> {
         let guard = self.credentials.as_ref().map(Credentials::guard).transpose()?;
+        let encryption = self.tls.as_ref().map(Encryption::new).transpose()?;
         let bound = TcpListener::bind((&*self.host, self.port)).and_then(|listener| {
             listener.set_nonblocking(true)?;
             Ok((listener.local_addr()?, listener))
         });
         match bound {
             Ok((address, listener)) => {
-                if guard.is_some() && !address.ip().to_canonical().is_loopback() {
+                if guard.is_some()
+                    && encryption.is_none()
+                    && !address.ip().to_canonical().is_loopback()
+                {
                     tracing::warn!(
                         "credentials of scrapers go over the wire in clear text: the endpoint at {address} has no TLS"
                     );
                 }
                 let Self { translation, connections, patience, .. } = self;
-                Ok(BoundServer { listener, address, translation, connections, patience, guard })
+                Ok(BoundServer {
+                    listener,
+                    address,
+                    translation,
+                    connections,
+                    patience,
+                    guard,
+                    encryption,
+                })
             }
             Err(source) => Err(BindError::listen(self.host, self.port, source)),
         }
@@ -189,6 +218,7 @@ pub struct BoundServer {
     connections: usize,
     patience: Patience,
     guard: Option<Guard>,
+    encryption: Option<Encryption>,
 }
 
 impl BoundServer {
@@ -202,8 +232,15 @@ impl BoundServer {
         self.translation
     }
 
+    /// Where the metrics are: `http://127.0.0.1:9464/metrics`.
+    pub fn url(&self) -> String {
+        let scheme = if self.encryption.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{PATH}", self.address)
+    }
+
     /// Serves scrapes from `source` until `stop`. Runs on a tokio runtime with I/O and time.
     pub async fn serve(self, source: Source, mut stop: Stop) {
+        let url = self.url();
         let listener = match tokio::net::TcpListener::from_std(self.listener) {
             Ok(listener) => listener,
             Err(error) => {
@@ -211,7 +248,7 @@ impl BoundServer {
                 return;
             }
         };
-        let scrape = Scrape::at(source, self.address).translation(self.translation);
+        let scrape = Scrape::at(source, &url).translation(self.translation);
         let page = Page { scrape, guard: self.guard };
         let room = Arc::new(Semaphore::new(self.connections));
         let graceful = GracefulShutdown::new();
@@ -219,7 +256,14 @@ impl BoundServer {
             tokio::select! {
                 deadline = stop.requested() => break deadline,
                 (stream, permit) = accept(&listener, &room) => {
-                    serve_connection(stream, permit, &page, self.patience, &graceful);
+                    let patience = self.patience;
+                    match &self.encryption {
+                        None => serve_connection(stream, permit, &page, patience, &graceful),
+                        Some(encryption) => {
+                            let stream = encryption.encrypt(stream);
+                            serve_connection(stream, permit, &page, patience, &graceful);
+                        }
+                    }
                 }
             }
         };
@@ -250,7 +294,7 @@ async fn accept(
 }
 
 fn serve_connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     permit: Option<OwnedSemaphorePermit>,
     page: &Page,
     patience: Patience,

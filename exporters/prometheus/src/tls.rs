@@ -1,0 +1,175 @@
+//! Encryption: which certificate the endpoint shows, and whom it lets in.
+
+use std::fmt;
+
+#[cfg(feature = "tls")]
+mod socket;
+
+pub(crate) use self::built_in::Encryption;
+
+/// The certificate that the endpoint shows, and perhaps whose certificates it asks clients for, as the text of PEM
+/// files. `Debug` shows which there are.
+///
+/// They are read once: with new ones, the endpoint starts again.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    client_authorities: Option<Vec<u8>>,
+}
+
+impl ServerTls {
+    /// TLS with this certificate, with its chain, and this private key. `METERKIT_PROMETHEUS_TLS_CERTIFICATE` and
+    /// `METERKIT_PROMETHEUS_TLS_KEY` name files with them.
+    ///
+    /// Nothing is checked before [`PrometheusServer::bind`](crate::PrometheusServer::bind).
+    pub fn new(certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        Self { certificate: certificate.into(), key: key.into(), client_authorities: None }
+    }
+
+    /// Serves only clients with a certificate of one of these authorities. All clients by default.
+    /// `METERKIT_PROMETHEUS_TLS_CLIENT_CA` names a file with them.
+    #[must_use]
+    pub fn client_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.client_authorities = Some(pem.into());
+        self
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls")
+            .field("client_authorities", &self.client_authorities.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why encryption cannot be set up. No text quotes a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(dead_code, reason = "one part is of builds with TLS, the other of those without")]
+pub(crate) enum TlsError {
+    #[error(
+        "TLS is not compiled in: switch on the feature `prometheus-tls` of meterkit, or `tls` of meterkit-prometheus"
+    )]
+    NotBuiltIn,
+    #[error(
+        "the certificate of the scrape endpoint cannot be read ({0}); it has to begin with \
+         `-----BEGIN CERTIFICATE-----`"
+    )]
+    Certificate(String),
+    #[error(
+        "the private key of the scrape endpoint cannot be read; it has to have a line like \
+         `-----BEGIN PRIVATE KEY-----`"
+    )]
+    Key,
+    #[error(
+        "certificate and private key of the scrape endpoint cannot be used ({0}); check that they belong together"
+    )]
+    Identity(String),
+    #[error(
+        "the authorities of the clients of the scrape endpoint cannot be read ({0}); each has to begin with \
+         `-----BEGIN CERTIFICATE-----`"
+    )]
+    ClientAuthorities(String),
+}
+
+#[cfg(feature = "tls")]
+mod built_in {
+    use std::fmt;
+    use std::sync::Arc;
+
+    use rustls::crypto::ring;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::server::WebPkiClientVerifier;
+    use rustls::{RootCertStore, ServerConfig};
+    use tokio::net::TcpStream;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::socket::TlsSocket;
+    use super::{ServerTls, TlsError};
+
+    /// What makes connections encrypted ones.
+    #[derive(Clone)]
+    pub(crate) struct Encryption(TlsAcceptor);
+
+    impl Encryption {
+        pub(crate) fn new(tls: &ServerTls) -> Result<Self, TlsError> {
+            let mut config = config(tls)?;
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        }
+
+        pub(crate) fn encrypt(&self, stream: TcpStream) -> TlsSocket {
+            TlsSocket::new(&self.0, stream)
+        }
+    }
+
+    impl fmt::Debug for Encryption {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Encryption").finish_non_exhaustive()
+        }
+    }
+
+    fn config(tls: &ServerTls) -> Result<ServerConfig, TlsError> {
+        let chain = certificates(&tls.certificate).map_err(TlsError::Certificate)?;
+        // What is wrong with the key is not told: the text may quote it.
+        let key = PrivateKeyDer::from_pem_slice(&tls.key).map_err(|_| TlsError::Key)?;
+        let of_identity = |error: rustls::Error| TlsError::Identity(error.to_string());
+        // Named here: a process may have another provider, or several and none that is chosen.
+        let provider = Arc::new(ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(of_identity)?;
+        let builder = match &tls.client_authorities {
+            None => builder.with_no_client_auth(),
+            Some(pem) => {
+                let roots = authorities(pem).map_err(TlsError::ClientAuthorities)?;
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                        .build()
+                        .map_err(|error| TlsError::ClientAuthorities(error.to_string()))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        builder.with_single_cert(chain, key).map_err(of_identity)
+    }
+
+    fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(pem)? {
+            roots.add(certificate).map_err(|error| error.to_string())?;
+        }
+        Ok(roots)
+    }
+
+    fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        match certificates {
+            Ok(chain) if chain.is_empty() => Err("none is in it".to_owned()),
+            Ok(chain) => Ok(chain),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+mod built_in {
+    use tokio::net::TcpStream;
+
+    use super::{ServerTls, TlsError};
+
+    /// There is none.
+    #[derive(Clone, Debug)]
+    pub(crate) enum Encryption {}
+
+    impl Encryption {
+        pub(crate) fn new(_: &ServerTls) -> Result<Self, TlsError> {
+            Err(TlsError::NotBuiltIn)
+        }
+
+        pub(crate) fn encrypt(&self, _: TcpStream) -> TcpStream {
+            match *self {}
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Without the feature `tls`, an endpoint that is to have it does not start without.
+#![cfg(not(feature = "tls"))]
+
+use meterkit_prometheus::{PrometheusServer, ServerTls};
+
+#[test]
+fn tls_that_is_not_compiled_in_is_an_error_at_the_start() {
+    let server = PrometheusServer::new().host("127.0.0.1").port(0).tls(ServerTls::new("", ""));
+    let text = server.bind().unwrap_err().to_string();
+    assert!(
+        text.contains("`prometheus-tls` of meterkit, or `tls` of meterkit-prometheus"),
+        "{text}"
+    );
+}
