@@ -173,6 +173,11 @@ impl TelemetryBuilder {
         if let Some(configured) = settings.configured {
             builder = builder.configured(configured);
         }
+        #[cfg(feature = "prometheus")]
+        {
+            let server = builder.prometheus;
+            builder.prometheus = server.map(|server| server.protection(settings.protection));
+        }
         Ok(builder.with_runtime_metrics(&settings.runtime_metrics))
     }
 
@@ -289,7 +294,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Serves `/metrics` for Prometheus. `OTEL_METRICS_EXPORTER=prometheus` does it too.
+    /// Serves `/metrics` for Prometheus. `OTEL_METRICS_EXPORTER=prometheus` does it too. Credentials that are asked for
+    /// without TLS, on an address that other machines reach, are a warning of [`install`](Self::install).
     #[cfg(feature = "prometheus")]
     pub fn prometheus(mut self, server: PrometheusServer) -> Self {
         self.prometheus = Some(server);
@@ -379,7 +385,7 @@ impl TelemetryBuilder {
     ///
     /// # Errors
     ///
-    /// A port in use, a namespace that makes a name too long, a registry that is installed already, metrics of a tokio
+    /// A port in use, a certificate that cannot be used, a namespace that makes a name too long, a registry that is installed already, metrics of a tokio
     /// runtime outside of one. Nothing runs then.
     pub fn install(mut self) -> Result<Telemetry, InstallError> {
         if let Some(by) = self.disabled_by {

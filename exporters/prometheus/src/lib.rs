@@ -15,6 +15,7 @@ mod connection;
 mod credentials;
 mod labels;
 mod negotiation;
+mod protection;
 mod render;
 mod scrape;
 mod server;
@@ -22,6 +23,7 @@ mod text;
 mod tls;
 
 pub use self::bind_error::BindError;
+pub use self::protection::Protection;
 pub use self::render::{render, render_with};
 pub use self::scrape::{Scrape, TEXT_FORMAT, UTF8_TEXT_FORMAT, endpoint};
 pub use self::server::{BoundServer, PrometheusServer};

@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::bind_error::BindError;
 use crate::connection::{Patience, Progress, TrackedStream};
 use crate::credentials::{Credentials, Guard};
+use crate::protection::Protection;
 use crate::scrape::{Scrape, plain};
 use crate::tls::{Encryption, ServerTls};
 
@@ -164,6 +165,15 @@ impl PrometheusServer {
         self
     }
 
+    /// Takes credentials and TLS from `protection`, in place of what was said before.
+    #[must_use]
+    pub fn protection(mut self, protection: Protection) -> Self {
+        let Protection { credentials, tls } = protection;
+        self.credentials = credentials;
+        self.tls = tls;
+        self
+    }
+
     /// Takes the port, so that a port in use is an error now and not a log line later.
     ///
     /// # Errors
@@ -179,16 +189,8 @@ impl PrometheusServer {
         });
         match bound {
             Ok((address, listener)) => {
-                if guard.is_some()
-                    && encryption.is_none()
-                    && !address.ip().to_canonical().is_loopback()
-                {
-                    tracing::warn!(
-                        "credentials of scrapers go over the wire in clear text: the endpoint at {address} has no TLS"
-                    );
-                }
                 let Self { translation, connections, patience, .. } = self;
-                Ok(BoundServer {
+                let bound = BoundServer {
                     listener,
                     address,
                     translation,
@@ -196,7 +198,13 @@ impl PrometheusServer {
                     patience,
                     guard,
                     encryption,
-                })
+                };
+                if bound.is_overheard() {
+                    tracing::warn!(
+                        "credentials of scrapers go over the wire in clear text: the endpoint at {address} has no TLS"
+                    );
+                }
+                Ok(bound)
             }
             Err(source) => Err(BindError::listen(self.host, self.port, source)),
         }
@@ -236,6 +244,12 @@ impl BoundServer {
     pub fn url(&self) -> String {
         let scheme = if self.encryption.is_some() { "https" } else { "http" };
         format!("{scheme}://{}{PATH}", self.address)
+    }
+
+    /// Whether credentials may pass other machines as they are.
+    fn is_overheard(&self) -> bool {
+        let is_reached = !self.address.ip().to_canonical().is_loopback();
+        is_reached && self.guard.is_some() && self.encryption.is_none()
     }
 
     /// Serves scrapes from `source` until `stop`. Runs on a tokio runtime with I/O and time.
@@ -349,5 +363,43 @@ impl Page {
             Some(guard) if !guard.lets_pass(request.headers()) => guard.refusal(),
             _ => self.scrape.answer(request.method(), request.headers()).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(server: PrometheusServer, ip: &str) -> BoundServer {
+        let bound = server.host("127.0.0.1").port(0).bind().unwrap();
+        // Nothing listens where others could come by.
+        BoundServer { address: SocketAddr::new(ip.parse().unwrap(), 9464), ..bound }
+    }
+
+    #[test]
+    fn credentials_without_tls_are_overheard_unless_they_stay_on_the_machine() {
+        for (ip, is_reached) in [
+            ("127.0.0.1", false),
+            ("127.9.9.9", false),
+            ("::1", false),
+            ("::ffff:127.0.0.1", false),
+            ("0.0.0.0", true),
+            ("::", true),
+            ("10.0.0.1", true),
+            ("fe80::1", true),
+        ] {
+            let server = PrometheusServer::new();
+            assert!(!bound(server.clone(), ip).is_overheard(), "nobody is asked at {ip}");
+            assert_eq!(bound(server.bearer_token("s3cret"), ip).is_overheard(), is_reached, "{ip}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "tls")]
+    fn credentials_with_tls_are_not_overheard() {
+        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let tls = ServerTls::new(issued.cert.pem(), issued.signing_key.serialize_pem());
+        let server = PrometheusServer::new().bearer_token("s3cret").tls(tls);
+        assert!(!bound(server, "10.0.0.1").is_overheard());
     }
 }

@@ -5,7 +5,9 @@ use std::fmt;
 #[cfg(feature = "tls")]
 mod socket;
 
-pub(crate) use self::built_in::Encryption;
+pub(crate) use self::built_in::{
+    Encryption, check_certificate, check_client_authorities, check_key, missing,
+};
 
 /// The certificate that the endpoint shows, and perhaps whose certificates it asks clients for, as the text of PEM
 /// files. `Debug` shows which there are.
@@ -113,8 +115,7 @@ mod built_in {
 
     fn config(tls: &ServerTls) -> Result<ServerConfig, TlsError> {
         let chain = certificates(&tls.certificate).map_err(TlsError::Certificate)?;
-        // What is wrong with the key is not told: the text may quote it.
-        let key = PrivateKeyDer::from_pem_slice(&tls.key).map_err(|_| TlsError::Key)?;
+        let key = private_key(&tls.key)?;
         let of_identity = |error: rustls::Error| TlsError::Identity(error.to_string());
         // Named here: a process may have another provider, or several and none that is chosen.
         let provider = Arc::new(ring::default_provider());
@@ -133,6 +134,28 @@ mod built_in {
             }
         };
         builder.with_single_cert(chain, key).map_err(of_identity)
+    }
+
+    /// Why there is no encryption.
+    pub(crate) fn missing() -> Option<String> {
+        None
+    }
+
+    pub(crate) fn check_certificate(pem: &[u8]) -> Result<(), TlsError> {
+        certificates(pem).map(drop).map_err(TlsError::Certificate)
+    }
+
+    pub(crate) fn check_key(pem: &[u8]) -> Result<(), TlsError> {
+        private_key(pem).map(drop)
+    }
+
+    pub(crate) fn check_client_authorities(pem: &[u8]) -> Result<(), TlsError> {
+        authorities(pem).map(drop).map_err(TlsError::ClientAuthorities)
+    }
+
+    /// What is wrong with it is not told: the text may quote it.
+    fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+        PrivateKeyDer::from_pem_slice(pem).map_err(|_| TlsError::Key)
     }
 
     fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
@@ -158,6 +181,19 @@ mod built_in {
     use tokio::net::TcpStream;
 
     use super::{ServerTls, TlsError};
+
+    pub(crate) use self::{
+        nothing as check_certificate, nothing as check_key, nothing as check_client_authorities,
+    };
+
+    pub(crate) fn nothing(_: &[u8]) -> Result<(), TlsError> {
+        Err(TlsError::NotBuiltIn)
+    }
+
+    /// Why there is no encryption.
+    pub(crate) fn missing() -> Option<String> {
+        Some(TlsError::NotBuiltIn.to_string())
+    }
 
     /// There is none.
     #[derive(Clone, Debug)]

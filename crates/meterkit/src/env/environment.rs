@@ -11,6 +11,7 @@ use meterkit_pipeline::VariableError;
 use super::declared;
 use super::declared::any_target::{CONFIG_FILE, RESOURCE_DETECTORS};
 use super::declared::grafana::PUBLISHING;
+use super::declared::prometheus::PROTECTION;
 use super::ignored::Ignored;
 use super::secret_file;
 use super::setting::Setting;
@@ -39,13 +40,19 @@ impl Environment {
     }
 
     /// What counts beside a configuration file: what such a file has no place for. Also what does not, of the variables
-    /// that are declared and that the file does not name.
-    pub(super) fn beside_config_file(mut self, in_file: &BTreeSet<String>) -> (Self, Vec<Ignored>) {
+    /// that are declared and that the file does not name. Whether the file has a scrape endpoint decides on those that
+    /// protect one.
+    pub(super) fn beside_config_file(
+        mut self,
+        in_file: &BTreeSet<String>,
+        is_scraped: bool,
+    ) -> (Self, Vec<Ignored>) {
         let counts = |name: &str| match declared::set_by(name) {
             Some(known) => {
                 let is_ours = known.origin() == "meterkit" && known.target.is_none();
                 known.name == CONFIG_FILE.variable.name
                     || PUBLISHING.contains(&known.name)
+                    || (is_scraped && PROTECTION.contains(&known.name))
                     || (is_ours && known.name != RESOURCE_DETECTORS.variable.name)
             }
             // Told of as unknown, if it looks like one of ours.
@@ -135,7 +142,7 @@ impl Environment {
 
     /// The text of a variable. For a secret that is set and cannot be read, which is a problem already, some text: its
     /// absence would be another one.
-    #[cfg(any(feature = "datadog", feature = "grafana"))]
+    #[cfg(any(feature = "datadog", feature = "grafana", feature = "prometheus"))]
     pub(super) fn secret_or_text(&self, variable: &Variable) -> Option<String> {
         let text = self.text(variable);
         let is_unreadable = variable.is_secret && text.is_none() && self.set_as(variable).is_some();

@@ -40,6 +40,8 @@ use meterkit_grafana::PublishConfig;
 use meterkit_otlp::OtlpConfig;
 use meterkit_pipeline::Schedule;
 pub use meterkit_pipeline::VariableError;
+#[cfg(feature = "prometheus")]
+use meterkit_prometheus::Protection;
 
 pub use self::declared::variables;
 pub use self::documentation::documentation;
@@ -78,6 +80,9 @@ pub(crate) struct Settings {
     pub(crate) prometheus_port: Option<u16>,
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "checked in any case"))]
     pub(crate) prometheus_translation: Option<Translation>,
+    /// Whom the scrape endpoint serves, when there is one.
+    #[cfg(feature = "prometheus")]
+    pub(crate) protection: Protection,
     /// Where the OTLP target sends to, when it is selected.
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Option<OtlpConfig>,
@@ -112,8 +117,12 @@ impl Settings {
             let named = variables.iter().rev().find(|(known, _)| known == name);
             named.map(|(_, value)| value.clone())
         });
+        #[cfg(feature = "config")]
+        let has_endpoint = configured.as_ref().is_some_and(|it| it.prometheus.is_some());
+        #[cfg(not(feature = "config"))]
+        let has_endpoint = false;
         let (env, replaced) = match env.get(&any_target::CONFIG_FILE) {
-            Some(_) => env.beside_config_file(&in_file.into_inner()),
+            Some(_) => env.beside_config_file(&in_file.into_inner(), has_endpoint),
             None => (env, Vec::new()),
         };
         let default = Schedule::default();
@@ -122,8 +131,12 @@ impl Settings {
         let ignored = ignored::ignored(&env).into_iter();
         let ignored = ignored.filter(|it| !selection.unserved.contains(it)).chain(replaced);
         let ignored = ignored.collect();
+        #[cfg(feature = "prometheus")]
+        let is_scraped = has_endpoint || selection.targets.contains(&TargetName::Prometheus);
         let settings = Self {
             is_disabled: env.get(&any_target::SDK_DISABLED).unwrap_or(false),
+            #[cfg(feature = "prometheus")]
+            protection: if is_scraped { protection(&env) } else { Protection::default() },
             #[cfg(feature = "otlp")]
             otlp: otlp(&env, &selection),
             #[cfg(feature = "datadog")]
@@ -159,6 +172,16 @@ impl Settings {
         let problems = env.into_problems();
         if problems.is_empty() { Ok(settings) } else { Err(EnvError { problems }) }
     }
+}
+
+/// Whom the scrape endpoint serves.
+#[cfg(feature = "prometheus")]
+fn protection(env: &Environment) -> Protection {
+    let read = Protection::from_variables(|name| env.secret_or_text(declared::variable(name)?));
+    read.unwrap_or_else(|problems| {
+        problems.into_iter().for_each(|problem| env.refuse(problem));
+        Protection::default()
+    })
 }
 
 /// What the OTLP target reads by itself, when it is selected.

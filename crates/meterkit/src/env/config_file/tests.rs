@@ -171,6 +171,46 @@ fn a_scrape_endpoint_has_host_port_and_translation() {
 }
 
 #[test]
+#[cfg(feature = "prometheus")]
+fn variables_protect_the_scrape_endpoint_of_a_file_if_it_has_one() {
+    let mut password = NamedTempFile::new().expect("a temporary file");
+    write!(password, "hunter2").expect("room for it");
+    let path = password.path().to_str().expect("a path of letters");
+    let variables = [
+        ("METERKIT_PROMETHEUS_USERNAME", "me"),
+        ("METERKIT_PROMETHEUS_PASSWORD_FILE", path),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "1"),
+    ];
+    let replaced = |settings: &Settings| -> Vec<String> {
+        let is_replaced = |reason: &str| reason == "OTEL_CONFIG_FILE takes its place";
+        let told = settings.ignored.iter().filter(|it| is_replaced(&it.reason));
+        told.map(|it| it.variable.to_string()).collect()
+    };
+    let scraped = "meter_provider:
+  readers:
+    - pull: {exporter: {prometheus/development: {}}}
+";
+    let scraped_settings = settings(scraped, &variables);
+    let shown = format!("{:?}", scraped_settings.protection);
+    assert!(shown.contains("Basic { username: \"me\""), "{shown}");
+    assert_eq!(replaced(&scraped_settings), ["OTEL_EXPORTER_PROMETHEUS_PORT"]);
+
+    let pushed = settings(CONSOLE, &variables);
+    assert!(format!("{:?}", pushed.protection).contains("credentials: None"));
+    let mut told = replaced(&pushed);
+    told.sort_unstable();
+    let expected = [
+        "METERKIT_PROMETHEUS_PASSWORD_FILE",
+        "METERKIT_PROMETHEUS_USERNAME",
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
+    ];
+    assert_eq!(told, expected);
+
+    let half = read(scraped, &variables[..1]).expect_err("half of a pair").to_string();
+    assert!(half.starts_with("METERKIT_PROMETHEUS_PASSWORD: is not set, but"), "{half}");
+}
+
+#[test]
 fn detectors_go_by_their_names_and_attributes_by_a_filter() {
     let text = "resource:
   detection/development:
@@ -294,9 +334,8 @@ fn a_file_that_cannot_be_read_is_named() {
 #[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp", feature = "prometheus"))]
 fn the_file_in_the_readme_can_be_installed() {
     let readme = include_str!("../../../../../README.md");
-    let (_, rest) = readme.split_once("```yaml\n").expect("there is one");
+    let (_, rest) = readme.split_once("```yaml\nfile_format: \"1.1\"\n").expect("there is one");
     let (text, _) = rest.split_once("```").expect("it ends");
-    let text = text.trim_start_matches("file_format: \"1.1\"\n");
     let settings = settings(text, &[("DD_API_KEY", "0123456789abcdef")]);
     let configured = settings.configured.expect("there is a file");
     let pushed = (configured.otlp.len(), configured.datadog.len(), configured.grafana.len());

@@ -26,8 +26,9 @@ settings! {
     CONFIG_FILE: String = Setting::new("OTEL_CONFIG_FILE", ValueType::File, parse::config_file)
         .meaning(
             "a file in OpenTelemetry's declarative form, with feature `config`; variables of OpenTelemetry, of targets \
-             and of the resource then have no effect, unless the file names them; those for the dashboard in Grafana do \
-             (`GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN`, `GRAFANA_FOLDER`)",
+             and of the resource then have no effect, unless the file names them; those for the dashboard in Grafana \
+             do (`GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN`, `GRAFANA_FOLDER`), and for credentials and TLS of its \
+             scrape endpoint (`METERKIT_PROMETHEUS_*`)",
         );
 
     SDK_DISABLED: bool = boolean("OTEL_SDK_DISABLED")

@@ -10,9 +10,11 @@ mod grafana_rows;
 mod otlp;
 #[cfg(feature = "otlp")]
 mod otlp_rows;
+#[cfg(feature = "prometheus")]
+mod prometheus_rows;
 mod rows;
 mod secrets;
-#[cfg(any(feature = "datadog", feature = "grafana"))]
+#[cfg(any(feature = "datadog", feature = "grafana", feature = "prometheus"))]
 mod target_rows;
 mod together;
 mod vain;

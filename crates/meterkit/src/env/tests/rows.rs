@@ -339,7 +339,9 @@ fn set_to<'a>(row: &Row, value: &'a str) -> Vec<(&'static str, &'a str)> {
 /// Whether a target reads it by itself: it has rows of its own.
 fn is_read_by_target(variable: &Variable) -> bool {
     let has_rows = ["datadog", "grafana"].map(Some).contains(&variable.target);
-    (has_rows && !variable.name.ends_with("_INTERVAL")) || is_read_by_otlp(variable)
+    (has_rows && !variable.name.ends_with("_INTERVAL"))
+        || is_read_by_otlp(variable)
+        || prometheus::PROTECTION.contains(&variable.name)
 }
 
 /// Whether the OTLP target does: `otlp_rows` has the cases.

@@ -1,0 +1,166 @@
+//! A scrape endpoint that asks for credentials and is served as HTTPS, as an operator sets it up.
+#![cfg(feature = "prometheus")]
+
+mod log_lines;
+mod own_process;
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use meterkit::{PrometheusServer, Registry, Telemetry};
+
+use self::own_process::rerun;
+
+/// `prometheus:open sesame`
+const RIGHT: &str = "Authorization: Basic cHJvbWV0aGV1czpvcGVuIHNlc2FtZQ==\r\n";
+
+fn open(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("somebody listens");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("it is no zero");
+    stream
+}
+
+/// The whole answer to a scrape with these headers.
+fn ask(mut stream: impl Read + Write, headers: &str) -> io::Result<String> {
+    let request =
+        format!("GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn variables_have_the_endpoint_ask_for_name_and_password() {
+    let name = "variables_have_the_endpoint_ask_for_name_and_password";
+    let password = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(password.path(), "open sesame\n").expect("room for it");
+    let path = password.path().to_str().expect("a path of letters");
+    let variables = [
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ("METERKIT_PROMETHEUS_USERNAME", "prometheus"),
+        ("METERKIT_PROMETHEUS_PASSWORD_FILE", path),
+    ];
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    let (telemetry, lines) =
+        log_lines::of(|| Telemetry::from_env().unwrap().install().expect("it has all it needs"));
+    let warned = lines.iter().any(|line| line.starts_with("WARN") || line.contains("sesame"));
+    assert!(!warned, "on this machine, nobody reads along: {lines:?}");
+    let address = telemetry.prometheus_address().expect("it has an endpoint");
+    let refused = ask(open(address), "").unwrap();
+    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+    let lower = refused.to_ascii_lowercase();
+    assert!(lower.contains("www-authenticate: basic realm=\"metrics\"\r\n"), "{refused}");
+    assert!(!refused.contains("target_info"), "{refused}");
+    let answer = ask(open(address), RIGHT).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("target_info{"), "{answer}");
+    telemetry.shutdown_blocking().unwrap();
+}
+
+#[test]
+fn the_scrape_of_an_application_with_a_server_of_its_own_asks_for_nothing() {
+    let server = PrometheusServer::new().host("127.0.0.1").port(0).bearer_token("s3cret");
+    let builder = Telemetry::builder().registry(Registry::new()).prometheus(server);
+    let telemetry = builder.install().expect("port 0 is always free");
+    assert!(!telemetry.scrape().text_blocking().is_empty());
+    telemetry.shutdown_blocking().unwrap();
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_protected_is_an_error_and_nothing_runs() {
+    let server = || PrometheusServer::new().host("127.0.0.1").port(0);
+    let registry = Registry::new();
+    let tls = meterkit::ServerTls::new("no certificate", "no key");
+    for server in [server().basic_auth("me", ""), server().tls(tls)] {
+        let refused = Telemetry::builder().registry(registry.clone()).prometheus(server).install();
+        assert!(matches!(refused, Err(meterkit::InstallError::Prometheus(_))), "{refused:?}");
+    }
+    let telemetry = Telemetry::builder().registry(registry).prometheus(server()).install();
+    telemetry.expect("the registry was left free").shutdown_blocking().unwrap();
+}
+
+#[cfg(feature = "prometheus-tls")]
+mod https {
+    use std::sync::Arc;
+
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+    use super::*;
+
+    type Encrypted = StreamOwned<ClientConnection, TcpStream>;
+
+    /// A client that trusts this certificate, and shows another one.
+    fn encrypted(
+        address: SocketAddr,
+        trusts: &CertificateDer<'static>,
+        shows: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
+    ) -> Encrypted {
+        let mut roots = RootCertStore::empty();
+        roots.add(trusts.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match shows {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                builder.with_client_auth_cert(vec![certificate], key).unwrap()
+            }
+        };
+        let name = ServerName::try_from("localhost").unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        StreamOwned::new(connection, open(address))
+    }
+
+    #[test]
+    fn variables_have_the_endpoint_speak_https_to_clients_with_a_certificate() {
+        let name = "https::variables_have_the_endpoint_speak_https_to_clients_with_a_certificate";
+        let issue = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        if std::env::var_os("METERKIT_PROMETHEUS_TLS_KEY").is_none() {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+            let (server, client) = (issue(), issue());
+            fs::write(path("server.der"), server.cert.der()).unwrap();
+            fs::write(path("server.pem"), server.cert.pem()).unwrap();
+            fs::write(path("server.key"), server.signing_key.serialize_pem()).unwrap();
+            fs::write(path("client.der"), client.cert.der()).unwrap();
+            fs::write(path("client.pem"), client.cert.pem()).unwrap();
+            fs::write(path("client.key"), client.signing_key.serialize_der()).unwrap();
+            let variables = [
+                ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+                ("METERKIT_PROMETHEUS_BEARER_TOKEN", "s3cret"),
+                ("METERKIT_PROMETHEUS_TLS_CERTIFICATE", &path("server.pem")),
+                ("METERKIT_PROMETHEUS_TLS_KEY", &path("server.key")),
+                ("METERKIT_PROMETHEUS_TLS_CLIENT_CA", &path("client.pem")),
+                ("TEST_DIRECTORY", &path("")),
+            ];
+            assert!(rerun(name, &variables).is_some());
+            return;
+        }
+        let directory = std::env::var("TEST_DIRECTORY").unwrap();
+        let file = |name: &str| fs::read(format!("{directory}/{name}")).unwrap();
+        let (telemetry, lines) =
+            log_lines::of(|| Telemetry::from_env().unwrap().install().unwrap());
+        let address = telemetry.prometheus_address().unwrap();
+        let endpoint = format!("endpoint=https://{address}/metrics ");
+        assert!(lines.iter().any(|line| line.contains(&endpoint)), "{lines:?}");
+        assert!(!format!("{lines:?} {:?}", telemetry.health()).contains("s3cret"));
+
+        let trusts = CertificateDer::from(file("server.der"));
+        let key = PrivateKeyDer::try_from(file("client.key")).unwrap();
+        let shows = Some((CertificateDer::from(file("client.der")), key));
+        let token = "Authorization: Bearer s3cret\r\n";
+        let answer = ask(encrypted(address, &trusts, shows), token).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("target_info{"), "{answer}");
+        assert!(ask(encrypted(address, &trusts, None), token).is_err(), "it shows no certificate");
+        let plain = ask(open(address), token).unwrap_or_default();
+        assert!(!plain.contains("HTTP"), "{plain}");
+        telemetry.shutdown_blocking().unwrap();
+    }
+}
