@@ -45,11 +45,26 @@ impl Prometheus {
         Self::start_with_rules(executable, &[target], &[]).await
     }
 
+    /// Starts the server, which scrapes `target` twice a second by these settings of a job, a line each:
+    /// `scheme: https`.
+    pub async fn start_with_job(executable: &Path, target: &str, job: &[String]) -> Self {
+        Self::start_with_files(executable, &[target], job, &[]).await
+    }
+
     /// Starts the server, which scrapes `targets` and evaluates rules (names of files, and what is in them) twice a
     /// second.
     pub async fn start_with_rules(
         executable: &Path,
         targets: &[&str],
+        rules: &[(String, String)],
+    ) -> Self {
+        Self::start_with_files(executable, targets, &[], rules).await
+    }
+
+    async fn start_with_files(
+        executable: &Path,
+        targets: &[&str],
+        job: &[String],
         rules: &[(String, String)],
     ) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -58,10 +73,11 @@ impl Prometheus {
         }
         let config = directory.path().join("prometheus.yml");
         let targets = targets.join("', '");
+        let job: String = job.iter().map(|line| format!("    {line}\n")).collect();
         let text = format!(
             "global:\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  evaluation_interval: 500ms\n\
              rule_files: ['*.rules.yml']\n\
-             scrape_configs:\n  - job_name: test\n    static_configs:\n      - targets: ['{targets}']\n"
+             scrape_configs:\n  - job_name: test\n{job}    static_configs:\n      - targets: ['{targets}']\n"
         );
         std::fs::write(&config, text).expect("the configuration is written");
         let listen = format!("127.0.0.1:{}", client::free_port());
