@@ -6,35 +6,30 @@ use std::fmt;
 use std::time::Duration;
 
 use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns};
-#[cfg(feature = "otlp")]
-use meterkit_core::{ExponentialLimits, HistogramBuckets};
-#[cfg(all(feature = "dashboard", feature = "grafana"))]
-use meterkit_dashboard::Histograms;
 #[cfg(feature = "datadog")]
-use meterkit_datadog::{DatadogConfig, DatadogTarget};
-#[cfg(all(feature = "dashboard", feature = "grafana"))]
-use meterkit_grafana::{DashboardPublisher, PublishConfig};
+use meterkit_datadog::DatadogConfig;
 #[cfg(feature = "grafana")]
-use meterkit_grafana::{GrafanaConfig, GrafanaTarget};
+use meterkit_grafana::GrafanaConfig;
+#[cfg(all(feature = "dashboard", feature = "grafana"))]
+use meterkit_grafana::PublishConfig;
 #[cfg(feature = "otlp")]
-use meterkit_otlp::{HistogramAggregation, OtlpConfig, OtlpTarget};
+use meterkit_otlp::OtlpConfig;
 use meterkit_pipeline::{
-    ConsoleTarget, KeyFilter, Pipeline, PipelineBuilder, Schedule, StreamDefaults, Target, Views,
+    ConsoleTarget, KeyFilter, PipelineBuilder, Schedule, StreamDefaults, Target, Views,
 };
 #[cfg(feature = "prometheus")]
-use meterkit_prometheus::{PrometheusServer, Translation};
+use meterkit_prometheus::PrometheusServer;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 
-use crate::add_target::{AddTarget, StartLine};
-use crate::disabled_scopes;
-use crate::env::{self, EnvError, Ignored, Settings, TargetName};
+use crate::add_target::AddTarget;
+use crate::env::{EnvError, Ignored, Settings, TargetName};
 use crate::error::InstallError;
 use crate::mixed_versions;
-#[cfg(all(feature = "dashboard", feature = "grafana"))]
-use crate::publishing::{self, Drawing};
-use crate::resource::{self, ResourceDetector};
-use crate::runtime_metrics::{Observations, RuntimeMetrics};
+use crate::resource::ResourceDetector;
+use crate::runtime_metrics::RuntimeMetrics;
 use crate::telemetry::Telemetry;
+
+mod start;
 
 /// Where metrics go, and how: from [`Telemetry::from_env`] or [`Telemetry::builder`].
 ///
@@ -385,8 +380,8 @@ impl TelemetryBuilder {
     ///
     /// # Errors
     ///
-    /// A port in use, a certificate that cannot be used, a namespace that makes a name too long, a registry that is installed already, metrics of a tokio
-    /// runtime outside of one. Nothing runs then.
+    /// A port in use, a certificate that cannot be used, a namespace that makes a name too long, a registry that is
+    /// installed already, metrics of a tokio runtime outside of one. Nothing runs then.
     pub fn install(mut self) -> Result<Telemetry, InstallError> {
         if let Some(by) = self.disabled_by {
             return self.install_disabled(by);
@@ -405,165 +400,6 @@ impl TelemetryBuilder {
             opentelemetry::global::set_meter_provider(telemetry.provider().clone());
         }
         Ok(telemetry)
-    }
-
-    fn start(self) -> Result<Telemetry, InstallError> {
-        let pipeline = Pipeline::builder(self.registry.clone());
-        let pipeline = pipeline.ok_or(InstallError::AlreadyInstalled)?;
-        #[cfg(all(feature = "dashboard", feature = "grafana"))]
-        let histograms = self.histograms_in_grafana();
-        // Of one key, the last value counts.
-        let keeps = |key: &str| self.detected.as_ref().is_none_or(|filter| filter.keeps(key));
-        let detected = resource::detect(&self.detectors);
-        let detected: Vec<_> = detected.into_iter().filter(|(key, _)| keeps(key)).collect();
-        let attributes = detected.into_iter().chain(self.resource).collect();
-        let resource = env::resource(attributes);
-        #[cfg(all(feature = "dashboard", feature = "grafana"))]
-        let service_name =
-            resource.get("service.name").map(ToString::to_string).unwrap_or_default();
-        let mut pipeline = pipeline.resource(resource);
-        let naming = match self.namespace {
-            Some(namespace) => {
-                let policy = self.naming.unwrap_or_default().policy();
-                Some(Naming::new(&namespace, policy)?)
-            }
-            None => self.naming,
-        };
-        if let Some(naming) = naming {
-            self.registry.set_naming(naming)?;
-        }
-        if let Some(limit) = self.cardinality_limit {
-            self.registry.set_cardinality_limit(limit);
-        }
-        if let Some(limit) = self.series_limit {
-            self.registry.set_series_limit(limit);
-        }
-        if let Some(scopes) = self.disabled_scopes {
-            tracing::info!(scopes = %scopes, "scopes disabled");
-            self.registry.set_disabled_scopes(scopes);
-            pipeline = pipeline.service(disabled_scopes::watch(self.registry.clone()));
-        }
-        if !self.attributes.is_empty() {
-            self.registry.set_attributes(self.attributes)?;
-        }
-        let observations = self.runtime_metrics.observe(&self.registry)?;
-        if let Some(budget) = self.callback_budget {
-            self.registry.set_callback_budget(budget);
-        }
-        if let Some(age) = self.snapshot_max_age {
-            pipeline = pipeline.snapshot_max_age(age);
-        }
-        for reader in self.readers {
-            pipeline = reader(pipeline);
-        }
-        let schedule_of = |target: &str| {
-            let interval = self.intervals.get(target).copied().unwrap_or(self.schedule.interval);
-            Schedule { interval, ..self.schedule }
-        };
-        let mut targets = self.targets;
-        #[cfg_attr(not(feature = "otlp"), expect(unused_mut, reason = "OTLP has one more"))]
-        let mut defaults = self.stream_defaults;
-        if let Some(console) = self.console {
-            targets.push(AddTarget::new(console, Some(schedule_of("console"))));
-        }
-        #[cfg(feature = "otlp")]
-        for (config, schedule) in self.otlp {
-            if config.default_histogram_aggregation() != HistogramAggregation::default() {
-                let buckets = HistogramBuckets::Exponential(ExponentialLimits::default());
-                defaults = defaults.histogram(buckets);
-                #[cfg(feature = "prometheus")]
-                if self.prometheus.is_some() {
-                    tracing::warn!(
-                        "OTLP asks for exponential histograms, which are recorded once for all targets: the scrape endpoint \
-                         has their counts and sums, but no buckets"
-                    );
-                }
-            }
-            let target = OtlpTarget::new(config)?;
-            let schedule = schedule.unwrap_or_else(|| schedule_of("otlp"));
-            targets.push(AddTarget::new(target, Some(schedule)));
-        }
-        #[cfg(feature = "datadog")]
-        for (config, schedule) in self.datadog {
-            let target = DatadogTarget::new(config)?;
-            let schedule = schedule.unwrap_or_else(|| schedule_of("datadog"));
-            targets.push(AddTarget::new(target, Some(schedule)));
-        }
-        #[cfg(feature = "grafana")]
-        for (config, schedule) in self.grafana {
-            let target = GrafanaTarget::new(config)?;
-            let schedule = schedule.unwrap_or_else(|| schedule_of("grafana"));
-            targets.push(AddTarget::new(target, Some(schedule)));
-        }
-        #[cfg(all(feature = "dashboard", feature = "grafana"))]
-        if let Some(config) = self.publish {
-            let publisher = DashboardPublisher::new(config)?;
-            let (registry, views) = (self.registry.clone(), self.views.clone());
-            let drawing = Drawing { registry, views, histograms, title: service_name };
-            pipeline = pipeline.service(publishing::publish(drawing, publisher));
-        }
-        pipeline = pipeline.views(self.views).stream_defaults(defaults);
-        let mut lines = Vec::new();
-        for target in targets {
-            let schedule = target.schedule.unwrap_or(self.schedule);
-            lines.push(target.line(schedule));
-            pipeline = (target.add)(pipeline, schedule);
-        }
-        #[cfg(feature = "prometheus")]
-        let (prometheus, translation) = match self.prometheus {
-            None => (None, Translation::default()),
-            Some(server) => {
-                let bound = server.bind()?;
-                let (address, url, translation) =
-                    (bound.address(), bound.url(), bound.translation());
-                lines.push(StartLine::scraped(url.clone()));
-                pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
-                (Some((address, url)), translation)
-            }
-        };
-        let pipeline = pipeline.start()?;
-        #[cfg(feature = "prometheus")]
-        if let Some((_, url)) = &prometheus {
-            // From now on, not from when the endpoint is first served.
-            meterkit_prometheus::endpoint(&pipeline.source(), url);
-        }
-        StartLine::log(&lines);
-        Ok(Telemetry {
-            pipeline,
-            observations,
-            #[cfg(feature = "prometheus")]
-            prometheus_address: prometheus.map(|(address, _)| address),
-            #[cfg(feature = "prometheus")]
-            translation,
-        })
-    }
-
-    /// Native histograms come by OTLP and by remote write: without either, what Prometheus has is of a scrape.
-    #[cfg(all(feature = "dashboard", feature = "grafana"))]
-    pub(crate) fn histograms_in_grafana(&self) -> Histograms {
-        #[cfg(feature = "otlp")]
-        let has_otlp = !self.otlp.is_empty();
-        #[cfg(not(feature = "otlp"))]
-        let has_otlp = false;
-        match has_otlp || !self.grafana.is_empty() {
-            true => Histograms::ByInstrument,
-            false => Histograms::Classic,
-        }
-    }
-
-    /// The registry is told that nothing will read it; what is handed out collects from an empty one.
-    fn install_disabled(self, by: &str) -> Result<Telemetry, InstallError> {
-        self.registry.unmap();
-        tracing::info!("metrics are disabled by {by}");
-        let pipeline = Pipeline::builder(Registry::new()).ok_or(InstallError::AlreadyInstalled)?;
-        Ok(Telemetry {
-            pipeline: pipeline.start()?,
-            observations: Observations::default(),
-            #[cfg(feature = "prometheus")]
-            prometheus_address: None,
-            #[cfg(feature = "prometheus")]
-            translation: Translation::default(),
-        })
     }
 
     fn add(mut self, target: impl Target, schedule: Option<Schedule>) -> Self {
