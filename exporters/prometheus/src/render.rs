@@ -188,35 +188,44 @@ impl Page {
 
     /// Name and labels of one sample, up to its value.
     fn sample(&mut self, name: &str, suffix: &str, bound: Option<&str>) {
+        if self.quoted.is_some() {
+            self.quoted_sample(suffix, bound);
+            return;
+        }
         let out = &mut self.out;
-        let quoted = self.quoted.as_deref();
-        // A quoted name is the first thing between the braces.
-        let is_braced = quoted.is_some() || !self.labels.is_empty() || bound.is_some();
-        match quoted.and_then(|quoted| quoted.strip_suffix('"')) {
-            Some(quoted) => {
-                out.push('{');
-                out.push_str(quoted);
-                out.push_str(suffix);
+        out.push_str(name);
+        out.push_str(suffix);
+        if !self.labels.is_empty() || bound.is_some() {
+            out.push('{');
+            out.push_str(&self.labels);
+            if let Some(bound) = bound {
+                out.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
+                out.push_str(bound);
                 out.push('"');
-                if !self.labels.is_empty() || bound.is_some() {
-                    out.push(',');
-                }
             }
-            None => {
-                out.push_str(name);
-                out.push_str(suffix);
-                if is_braced {
-                    out.push('{');
-                }
-            }
+            out.push('}');
         }
-        out.push_str(&self.labels);
+        out.push(' ');
+    }
+
+    /// The same with the name between quotes, as the first thing between the braces.
+    #[cold]
+    fn quoted_sample(&mut self, suffix: &str, bound: Option<&str>) {
+        let out = &mut self.out;
+        let quoted = self.quoted.as_deref().unwrap_or_default();
+        for part in ["{", quoted.strip_suffix('"').unwrap_or(quoted), suffix, "\""] {
+            out.push_str(part);
+        }
+        if !self.labels.is_empty() {
+            out.push(',');
+            out.push_str(&self.labels);
+        }
         if let Some(bound) = bound {
-            out.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
-            out.push_str(bound);
-            out.push('"');
+            for part in [",le=\"", bound, "\""] {
+                out.push_str(part);
+            }
         }
-        out.push_str(if is_braced { "} " } else { " " });
+        out.push_str("} ");
     }
 }
 

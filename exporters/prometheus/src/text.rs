@@ -27,8 +27,9 @@ pub(crate) fn label(out: &mut String, names: Names, name: &str, value: &str) {
     } else {
         out.push_str(name);
     }
-    out.push('=');
-    quoted(out, value);
+    out.push_str("=\"");
+    escape(out, value, |byte| matches!(byte, b'\\' | b'\n' | b'"'));
+    out.push('"');
 }
 
 /// Text between quotes.

@@ -92,11 +92,10 @@ pub fn unit(unit: &str, family: FamilyType) -> String {
 
 /// The label's name for an attribute key.
 pub fn label(key: &str) -> Cow<'_, str> {
-    let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let starts_well = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if starts_well && key.chars().all(is_legal) {
+    if is_legal_label(key) {
         return Cow::Borrowed(key);
     }
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut label = String::with_capacity(key.len() + 4);
     if key.starts_with(|c: char| c.is_ascii_digit()) {
         label.push_str("key_");

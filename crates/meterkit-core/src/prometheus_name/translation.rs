@@ -183,18 +183,19 @@ impl From<Translation> for Names {
 
 /// Whether a family may be called so without quotes.
 pub fn is_legal_family(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(is_legal_in_family)
+    starts_legally(name) && name.bytes().all(|byte| is_legal_in_family(byte.into()))
 }
 
 /// Whether a label may be called so without quotes.
 pub fn is_legal_label(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(is_legal_in_label)
+    starts_legally(name) && name.bytes().all(|byte| is_legal_in_label(byte.into()))
 }
 
+fn starts_legally(name: &str) -> bool {
+    name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
+/// Of bytes too: those of other characters are not ASCII.
 fn is_legal_in_family(c: char) -> bool {
     is_legal_in_label(c) || c == ':'
 }
