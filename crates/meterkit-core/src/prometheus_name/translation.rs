@@ -188,8 +188,19 @@ pub fn is_legal_family(name: &str) -> bool {
 
 /// Whether a label may be called so without quotes.
 pub fn is_legal_label(name: &str) -> bool {
-    starts_legally(name) && name.bytes().all(|byte| is_legal_in_label(byte.into()))
+    starts_legally(name) && name.bytes().all(|byte| IN_LABELS[usize::from(byte)])
 }
+
+/// Which bytes are legal in labels, looked up: a scrape asks it of each label of each series.
+const IN_LABELS: [bool; 256] = {
+    let mut legal = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        legal[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    legal
+};
 
 fn starts_legally(name: &str) -> bool {
     name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
