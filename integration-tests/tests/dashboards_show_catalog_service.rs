@@ -15,9 +15,9 @@ use serde_json::Value;
 
 use self::troubled::Troubled;
 
-/// Alerts that cannot fire here, and why.
-const CANNOT_FIRE: [(&str, &str); 1] =
-    [("MeterkitExportStale", "a target must have taken nothing for 15 minutes")];
+/// An alert that waits for longer than a test can: a target must have taken nothing for 15 minutes. What it compares
+/// with that time is looked at instead.
+const TOO_SLOW: &str = "MeterkitExportStale";
 
 /// The expressions of a dashboard, with the panel that asks for each.
 fn expressions(dashboard: &Dashboard) -> Vec<(String, String)> {
@@ -111,10 +111,13 @@ async fn check_rules(prometheus: &Prometheus, troubled: Troubled) {
     let mut quiet = Vec::new();
     for rule in &rules {
         assert_eq!((&*rule.health, &*rule.error), ("ok", ""), "{rule:?}");
-        let can_fire = CANNOT_FIRE.iter().all(|(alert, _)| *alert != rule.name);
-        let is_later = rule.name == "MeterkitTargetDown";
-        if can_fire && !is_later && !prometheus.has_data(&rule.expression).await {
-            quiet.push(format!("{}: {}", rule.name, rule.expression));
+        let expression = match &*rule.name {
+            "MeterkitTargetDown" => continue,
+            TOO_SLOW => rule.expression.rsplit_once(" > ").expect("a comparison").0,
+            _ => &rule.expression,
+        };
+        if !prometheus.has_data(expression).await {
+            quiet.push(format!("{}: {expression}", rule.name));
         }
     }
     assert!(quiet.is_empty(), "no data for\n{}", quiet.join("\n"));

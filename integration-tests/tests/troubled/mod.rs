@@ -59,9 +59,10 @@ impl Troubled {
     }
 }
 
-/// A target that takes no metrics, and cannot keep more than those of one export.
+/// A target that takes metrics once and never again, and cannot keep more than those of one export.
 #[derive(Debug, Default)]
 struct Refusing {
+    has_some: bool,
     queue: TargetQueue,
 }
 
@@ -79,6 +80,9 @@ impl Target for Refusing {
     }
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        if !std::mem::replace(&mut self.has_some, true) {
+            return Box::pin(async { Ok(()) });
+        }
         let values = snapshot.len() as u64;
         self.queue.dropped_values += if self.queue.requests == 0 { 0 } else { values };
         (self.queue.requests, self.queue.bytes) = (1, values * 100);
