@@ -51,10 +51,11 @@ impl Queue {
         Self { batches, bytes: 0, max_bytes, max_age, newest: None, next_id: 0, changes: None }
     }
 
-    /// Begins with what an earlier process has left, and notes changes from now on. What does not fit is given back.
-    pub(crate) fn restore(&mut self, mut batches: Vec<Batch>) -> Vec<Batch> {
+    /// Begins with what an earlier process has left, and notes changes from now on; ids below `next_id` are taken. What
+    /// does not fit is given back.
+    pub(crate) fn restore(&mut self, mut batches: Vec<Batch>, next_id: u64) -> Vec<Batch> {
         batches.sort_by_key(|batch| (batch.time, batch.id));
-        self.next_id = batches.iter().map(|batch| batch.id + 1).max().unwrap_or(0);
+        self.next_id = next_id;
         self.bytes = batches.iter().map(|batch| batch.body.len()).sum();
         self.batches = batches.into();
         self.changes = Some(Changes::default());
@@ -231,7 +232,7 @@ mod tests {
             assert!(queue.push(vec![batch(time, 1)]).is_empty());
         }
         let mut queue = Queue::new(1000, Duration::from_millis(10));
-        assert!(queue.restore(vec![batch(1, 1), batch(99_999, 1)]).is_empty());
+        assert!(queue.restore(vec![batch(1, 1), batch(99_999, 1)], 1).is_empty());
         assert!(queue.push(vec![batch(3, 1)]).is_empty());
     }
 
@@ -270,7 +271,7 @@ mod tests {
 
         let mut queue = Queue::new(25, Duration::MAX);
         let left = |id, time| Batch { id, ..batch(time, 10) };
-        let dropped = queue.restore(vec![left(7, 3), left(3, 2), left(5, 1)]);
+        let dropped = queue.restore(vec![left(7, 3), left(3, 2), left(5, 1)], 8);
         assert_eq!(times(&dropped), [1], "the oldest, whatever its id");
         assert_eq!(queue.take_changes().removed, [5]);
         queue.push(vec![batch(4, 1), batch(4, 2)]);

@@ -32,6 +32,8 @@ pub(crate) struct Spool {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) batches: Vec<Batch>,
+    /// Above that of any file, also of those that stay.
+    pub(crate) next_id: u64,
     /// Files that held no whole request. They are gone.
     pub(crate) torn: usize,
     /// Files and parts that could not be read or moved. They stay.
@@ -163,11 +165,13 @@ fn lock_of(slot: &Path) -> io::Result<Option<File>> {
 fn adopt(other: &Path, slot: &Path, found: &mut Found) {
     let mut left = Found::default();
     read(other, &mut left);
-    let first = found.batches.iter().map(|batch| batch.id + 1).max().unwrap_or(0);
-    for (id, batch) in (first..).zip(std::mem::take(&mut left.batches)) {
+    for (id, batch) in (found.next_id..).zip(std::mem::take(&mut left.batches)) {
         let old = path(other, batch.id);
         match fs::rename(&old, path(slot, id)) {
-            Ok(()) => found.batches.push(Batch { id, ..batch }),
+            Ok(()) => {
+                found.batches.push(Batch { id, ..batch });
+                found.next_id = id + 1;
+            }
             Err(error) => left.skip(&old, &error),
         }
     }
@@ -191,6 +195,7 @@ fn read(slot: &Path, found: &mut Found) {
             }
         };
         let id = path.file_stem().and_then(|it| it.to_str()).and_then(|it| it.parse().ok());
+        found.next_id = found.next_id.max(id.map_or(0, |id: u64| id.saturating_add(1)));
         let batch = match (path.extension().and_then(|it| it.to_str()), id) {
             (Some(WHOLE), Some(id)) => fs::read(&path).map(|bytes| decode(id, &bytes)),
             (Some(PART), Some(_)) => Ok(None),
@@ -395,6 +400,22 @@ mod tests {
         assert_eq!((found.batches.len(), found.torn, found.unreadable), (4, 0, 5));
         assert!(found.problem.is_some_and(|it| it.to_string().contains("00000")));
         assert_eq!(files(&spool).len(), 6);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_stays_is_not_written_over() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (spool, _) = Spool::open(directory.path(), "a").expect("it opens");
+        let (other, _) = Spool::open(directory.path(), "a").expect("it opens");
+        add(&other, &[batch(0, 1)]);
+        // Nothing is readable under that name, and yet a rename would take its place.
+        let stays = path(&spool.slot, 6);
+        std::os::unix::fs::symlink("nowhere", &stays).expect("a link");
+        drop((spool, other));
+        let (spool, found) = Spool::open(directory.path(), "a").expect("it opens");
+        assert_eq!((found.batches[0].id, found.next_id, found.unreadable), (7, 8, 1));
+        assert_eq!(files(&spool), [stays, path(&spool.slot, 7)]);
     }
 
     #[test]

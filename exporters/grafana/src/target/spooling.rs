@@ -46,7 +46,7 @@ impl RemoteWriteTarget {
                 "requests of an earlier process stay where they are: {problem}"
             );
         }
-        let dropped = self.queue.restore(found.batches);
+        let dropped = self.queue.restore(found.batches, found.next_id);
         self.spool = Some(spool);
         self.note_dropped(&dropped);
         Ok(())
