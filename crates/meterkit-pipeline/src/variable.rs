@@ -29,14 +29,18 @@ pub struct VariableError {
 
 impl VariableError {
     /// The value cannot be used. Where a part of it may be secret, as user and password in a URL are, `value` goes
-    /// without that part.
+    /// without that part. The text of a PEM file, where perhaps its path belongs, is not kept: it may be a key.
     pub fn new(
         variable: impl Into<Cow<'static, str>>,
         value: impl Into<String>,
         reason: impl Into<String>,
     ) -> Self {
-        let value = Some(value.into());
-        Self { variable: variable.into(), value, reason: reason.into() }
+        let (value, reason) = (value.into(), reason.into());
+        if value.contains("-----BEGIN") {
+            let reason = format!("is the text of a PEM file, which is not shown; {reason}");
+            return Self::secret(variable, reason);
+        }
+        Self { variable: variable.into(), value: Some(value), reason }
     }
 
     /// The value cannot be used, and is a secret: `reason` does not quote it either.
@@ -71,6 +75,10 @@ mod tests {
         for (error, text) in [
             (VariableError::new("A", " x ", "write `y`"), "A=` x `: write `y`"),
             (VariableError::new("A".to_owned(), "", "write `y`"), "A=``: write `y`"),
+            (
+                VariableError::new("A", "-----BEGIN PRIVATE KEY-----\nhunter2", "name a file"),
+                "A: is the text of a PEM file, which is not shown; name a file",
+            ),
             (VariableError::secret("A", "copy it again"), "A: copy it again"),
             (VariableError::missing("A", "B", "write it"), "A: is not set, but B is; write it"),
             (VariableError::conflict("A", "B", "keep one"), "A: is set, and B too; keep one"),
