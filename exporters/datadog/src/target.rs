@@ -34,7 +34,8 @@ use crate::tag::tag;
 /// A delivery that fails loses nothing: what was not delivered is a part of the next difference. A payload that Datadog
 /// will never take is tried in halves, down to the points that are at fault. These are dropped if it takes others of
 /// the same export, counted in `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and told of
-/// once. After 64 refusals, halves are dropped as they are. A key that is refused is no reason to drop any.
+/// once. That takes 64 refusals at most: where many points all over a payload are at fault, its parts are dropped
+/// whole. A key that is refused is no reason to drop any.
 #[derive(Debug)]
 pub struct DatadogTarget {
     config: DatadogConfig,
