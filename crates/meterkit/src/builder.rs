@@ -18,7 +18,7 @@ use meterkit_pipeline::{
     ConsoleTarget, KeyFilter, PipelineBuilder, Schedule, StreamDefaults, Target, Views,
 };
 #[cfg(feature = "prometheus")]
-use meterkit_prometheus::PrometheusServer;
+use meterkit_prometheus::{PrometheusServer, Protection, Translation};
 use opentelemetry_sdk::metrics::reader::MetricReader;
 
 use crate::add_target::AddTarget;
@@ -53,6 +53,12 @@ pub struct TelemetryBuilder {
     console: Option<ConsoleTarget>,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus: Option<PrometheusServer>,
+    /// Of variables, for an endpoint that has none of its own.
+    #[cfg(feature = "prometheus")]
+    protection: Result<Protection, EnvError>,
+    /// Of the scrape, where there is no endpoint.
+    #[cfg(feature = "prometheus")]
+    translation: Translation,
     #[cfg(feature = "datadog")]
     pub(crate) datadog: Vec<(DatadogConfig, Option<Schedule>)>,
     #[cfg(feature = "grafana")]
@@ -95,6 +101,10 @@ impl TelemetryBuilder {
             console: None,
             #[cfg(feature = "prometheus")]
             prometheus: None,
+            #[cfg(feature = "prometheus")]
+            protection: Ok(Protection::default()),
+            #[cfg(feature = "prometheus")]
+            translation: Translation::default(),
             #[cfg(feature = "datadog")]
             datadog: Vec::new(),
             #[cfg(feature = "grafana")]
@@ -170,8 +180,8 @@ impl TelemetryBuilder {
         }
         #[cfg(feature = "prometheus")]
         {
-            let server = builder.prometheus;
-            builder.prometheus = server.map(|server| server.protection(settings.protection));
+            builder.protection = settings.protection;
+            builder.translation = settings.prometheus_translation.unwrap_or_default();
         }
         Ok(builder.with_runtime_metrics(&settings.runtime_metrics))
     }
@@ -289,8 +299,10 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Serves `/metrics` for Prometheus. `OTEL_METRICS_EXPORTER=prometheus` does it too. Credentials that are asked for
-    /// without TLS, on an address that other machines reach, are a warning of [`install`](Self::install).
+    /// Serves `/metrics` for Prometheus. `OTEL_METRICS_EXPORTER=prometheus` does it too. After
+    /// [`from_env`](Telemetry::from_env), credentials and TLS of variables count for an endpoint that has none of its
+    /// own. Credentials that are asked for without TLS, on an address that other machines reach, are a warning of
+    /// [`install`](Self::install).
     #[cfg(feature = "prometheus")]
     pub fn prometheus(mut self, server: PrometheusServer) -> Self {
         self.prometheus = Some(server);

@@ -57,6 +57,9 @@ pub enum InstallError {
         "metrics are installed already: install once per registry, and shut down before installing again"
     )]
     AlreadyInstalled,
+    /// An endpoint that comes from code is to be protected, by variables that cannot be used.
+    #[error(transparent)]
+    Environment(#[from] EnvError),
     /// The namespace cannot be used with the instruments that exist.
     #[error(transparent)]
     Naming(#[from] NamingError),

@@ -34,6 +34,8 @@ pub struct Telemetry {
     pub(crate) observations: Observations,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus_address: Option<std::net::SocketAddr>,
+    #[cfg(feature = "prometheus")]
+    pub(crate) prometheus_url: Option<String>,
     /// That of the scrape endpoint, if there is one.
     #[cfg(feature = "prometheus")]
     pub(crate) translation: meterkit_prometheus::Translation,
@@ -206,8 +208,14 @@ impl Telemetry {
         self.prometheus_address
     }
 
+    /// Where the scrape endpoint has the metrics, if there is one: `http://127.0.0.1:9464/metrics`, or `https`.
+    #[cfg(feature = "prometheus")]
+    pub fn prometheus_url(&self) -> Option<&str> {
+        self.prometheus_url.as_deref()
+    }
+
     /// Scrapes for the application's own server: as a function or as a `tower::Service`. Names are those of the scrape
-    /// endpoint, and the default ones without an endpoint.
+    /// endpoint; without one, `METERKIT_PROMETHEUS_TRANSLATION` counts.
     #[cfg(feature = "prometheus")]
     pub fn scrape(&self) -> meterkit_prometheus::Scrape {
         meterkit_prometheus::Scrape::new(self.source()).translation(self.translation)

@@ -71,6 +71,60 @@ fn the_scrape_of_an_application_with_a_server_of_its_own_asks_for_nothing() {
 }
 
 #[test]
+fn variables_protect_an_endpoint_of_code_that_has_no_credentials_of_its_own() {
+    let name = "variables_protect_an_endpoint_of_code_that_has_no_credentials_of_its_own";
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("METERKIT_PROMETHEUS_USERNAME", "prometheus"),
+        ("METERKIT_PROMETHEUS_PASSWORD", "open sesame"),
+        ("METERKIT_PROMETHEUS_TRANSLATION", "underscore_escaping_without_suffixes"),
+    ];
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    let token = "Authorization: Bearer s3cret\r\n";
+    let bare = || PrometheusServer::new().host("127.0.0.1").port(0);
+    for (server, shown, status) in [
+        (bare(), "", 401),
+        (bare(), RIGHT, 200),
+        (bare().bearer_token("s3cret"), RIGHT, 401),
+        (bare().bearer_token("s3cret"), token, 200),
+    ] {
+        let builder = Telemetry::from_env().unwrap().registry(Registry::new());
+        let telemetry = builder.prometheus(server).install().expect("it has all it needs");
+        let answer = ask(open(telemetry.prometheus_address().unwrap()), shown).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        telemetry.shutdown_blocking().unwrap();
+    }
+
+    // Without an endpoint, the application's own scrape has the names that are asked for.
+    let registry = Registry::new();
+    let telemetry = Telemetry::from_env().unwrap().registry(registry.clone()).install().unwrap();
+    assert_eq!(telemetry.prometheus_url(), None);
+    let jobs = registry.scoped("plugin", "shop").counter::<u64>("jobs").build().unwrap();
+    jobs.increment();
+    let text = String::from_utf8(telemetry.scrape().text_blocking().to_vec()).unwrap();
+    assert!(text.contains("\nbackstage_plugin_shop_jobs{"), "{text}");
+    telemetry.shutdown_blocking().unwrap();
+}
+
+#[test]
+fn variables_that_cannot_protect_matter_to_whoever_has_an_endpoint() {
+    let name = "variables_that_cannot_protect_matter_to_whoever_has_an_endpoint";
+    let variables =
+        [("OTEL_METRICS_EXPORTER", "none"), ("METERKIT_PROMETHEUS_PASSWORD", "open sesame")];
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    let builder = || Telemetry::from_env().unwrap().registry(Registry::new());
+    builder().install().expect("nobody reads them").shutdown_blocking().unwrap();
+    let server = PrometheusServer::new().host("127.0.0.1").port(0);
+    let error = builder().prometheus(server).install().unwrap_err().to_string();
+    assert!(error.contains("METERKIT_PROMETHEUS_USERNAME: is not set, but "), "{error}");
+    assert!(!error.contains("sesame"), "{error}");
+}
+
+#[test]
 fn an_endpoint_that_cannot_be_protected_is_an_error_and_nothing_runs() {
     let server = || PrometheusServer::new().host("127.0.0.1").port(0);
     let registry = Registry::new();

@@ -127,8 +127,8 @@ fn print_catalogue(format: CatalogueFormat) -> Result<(), Box<dyn Error>> {
 fn greet(running: &Running, telemetry: &Telemetry) {
     let url = running.url();
     println!("catalog-service listens on {url}");
-    if let Some(address) = telemetry.prometheus_address() {
-        println!("metrics: http://{address}/metrics");
+    if let Some(metrics) = telemetry.prometheus_url() {
+        println!("metrics: {metrics}");
     }
     println!("  curl {url}/catalog/entities");
     println!(

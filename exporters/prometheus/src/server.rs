@@ -165,12 +165,11 @@ impl PrometheusServer {
         self
     }
 
-    /// Takes credentials and TLS from `protection`, in place of what was said before.
+    /// Takes credentials and TLS from `protection`, each unless it was set before.
     #[must_use]
     pub fn protection(mut self, protection: Protection) -> Self {
-        let Protection { credentials, tls } = protection;
-        self.credentials = credentials;
-        self.tls = tls;
+        self.credentials = self.credentials.or(protection.credentials);
+        self.tls = self.tls.or(protection.tls);
         self
     }
 

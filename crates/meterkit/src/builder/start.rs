@@ -134,9 +134,9 @@ impl TelemetryBuilder {
         }
         #[cfg(feature = "prometheus")]
         let (prometheus, translation) = match self.prometheus {
-            None => (None, Translation::default()),
+            None => (None, self.translation),
             Some(server) => {
-                let bound = server.bind()?;
+                let bound = server.protection(self.protection?).bind()?;
                 let (address, url, translation) =
                     (bound.address(), bound.url(), bound.translation());
                 lines.push(StartLine::scraped(url.clone()));
@@ -155,7 +155,9 @@ impl TelemetryBuilder {
             pipeline,
             observations,
             #[cfg(feature = "prometheus")]
-            prometheus_address: prometheus.map(|(address, _)| address),
+            prometheus_address: prometheus.as_ref().map(|(address, _)| *address),
+            #[cfg(feature = "prometheus")]
+            prometheus_url: prometheus.map(|(_, url)| url),
             #[cfg(feature = "prometheus")]
             translation,
         })
@@ -184,6 +186,8 @@ impl TelemetryBuilder {
             observations: Observations::default(),
             #[cfg(feature = "prometheus")]
             prometheus_address: None,
+            #[cfg(feature = "prometheus")]
+            prometheus_url: None,
             #[cfg(feature = "prometheus")]
             translation: Translation::default(),
         })

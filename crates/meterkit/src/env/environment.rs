@@ -71,6 +71,16 @@ impl Environment {
         (self, ignored)
     }
 
+    /// The same variables, whose problems are not among those found here.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn apart(&self) -> Self {
+        Self {
+            variables: self.variables.clone(),
+            texts: RefCell::default(),
+            problems: RefCell::default(),
+        }
+    }
+
     /// The names of all variables that are set.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().map(String::as_str)

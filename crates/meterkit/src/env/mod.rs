@@ -80,9 +80,9 @@ pub(crate) struct Settings {
     pub(crate) prometheus_port: Option<u16>,
     #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "checked in any case"))]
     pub(crate) prometheus_translation: Option<Translation>,
-    /// Whom the scrape endpoint serves, when there is one.
+    /// Whom a scrape endpoint serves. What is wrong with it matters to one that comes from code, when there is none here.
     #[cfg(feature = "prometheus")]
-    pub(crate) protection: Protection,
+    pub(crate) protection: Result<Protection, EnvError>,
     /// Where the OTLP target sends to, when it is selected.
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Option<OtlpConfig>,
@@ -136,7 +136,7 @@ impl Settings {
         let settings = Self {
             is_disabled: env.get(&any_target::SDK_DISABLED).unwrap_or(false),
             #[cfg(feature = "prometheus")]
-            protection: if is_scraped { protection(&env) } else { Protection::default() },
+            protection: protection(&env, is_scraped),
             #[cfg(feature = "otlp")]
             otlp: otlp(&env, &selection),
             #[cfg(feature = "datadog")]
@@ -174,14 +174,20 @@ impl Settings {
     }
 }
 
-/// Whom the scrape endpoint serves.
+/// Whom a scrape endpoint serves.
 #[cfg(feature = "prometheus")]
-fn protection(env: &Environment) -> Protection {
-    let read = Protection::from_variables(|name| env.secret_or_text(declared::variable(name)?));
-    read.unwrap_or_else(|problems| {
-        problems.into_iter().for_each(|problem| env.refuse(problem));
-        Protection::default()
-    })
+fn protection(env: &Environment, is_scraped: bool) -> Result<Protection, EnvError> {
+    let read = |env: &Environment| {
+        let read = Protection::from_variables(|name| env.secret_or_text(declared::variable(name)?));
+        read.map_err(|problems| problems.into_iter().for_each(|problem| env.refuse(problem)))
+    };
+    if is_scraped {
+        return Ok(read(env).unwrap_or_default());
+    }
+    let apart = env.apart();
+    let read = read(&apart);
+    let problems = apart.into_problems();
+    if problems.is_empty() { Ok(read.unwrap_or_default()) } else { Err(EnvError { problems }) }
 }
 
 /// What the OTLP target reads by itself, when it is selected.
