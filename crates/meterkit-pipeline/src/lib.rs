@@ -33,6 +33,7 @@ mod source;
 mod stream;
 mod target;
 mod variable;
+mod variables;
 mod views;
 mod work;
 
@@ -46,6 +47,7 @@ pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
 pub use self::target::{ExportError, ExportFuture, Schedule, Target, TargetQueue};
 pub use self::variable::VariableError;
+pub use self::variables::{Variables, password_problem, token_problem, username_problem};
 pub use self::views::{
     Aggregation, KeyFilter, NamePattern, StreamDefaults, View, ViewSelector, ViewStream, Views,
 };

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use meterkit_pipeline::Variables;
 
-use crate::variable::Variables;
 use crate::{Secret, VariableError};
 
 const ZONE: &str = "GRAFANA_CLOUD_ZONE";
@@ -45,13 +45,11 @@ impl CloudOtlp {
             (INSTANCE_ID, "write the number of the instance"),
             (API_KEY, "write a token that has the scope `metrics:write`"),
         ] {
-            if variables.text(variable).is_none() {
-                variables.problem(VariableError::missing(variable, present, remedy));
-            }
+            variables.needs(variable, present, remedy);
         }
-        let zone = read(&mut variables, ZONE, zone_problem);
-        let instance_id = read(&mut variables, INSTANCE_ID, instance_id_problem);
-        let api_key = variables.token(API_KEY);
+        let zone = variables.checked(ZONE, zone_problem);
+        let instance_id = variables.checked(INSTANCE_ID, instance_id_problem);
+        let api_key = variables.token(API_KEY).map(Secret::new);
         let cloud = zone.zip(instance_id).zip(api_key);
         variables.finish(cloud.map(|((zone, instance_id), api_key)| Self {
             zone,
@@ -75,21 +73,6 @@ impl CloudOtlp {
 pub(crate) fn basic(user: &str, password: &Secret) -> Secret {
     let pair = format!("{user}:{}", password.expose());
     Secret::new(format!("Basic {}", STANDARD.encode(pair)))
-}
-
-fn read(
-    variables: &mut Variables<'_>,
-    variable: &'static str,
-    problem: impl FnOnce(&str) -> Option<String>,
-) -> Option<String> {
-    let value = variables.text(variable)?;
-    match problem(&value) {
-        None => Some(value),
-        Some(reason) => {
-            variables.problem(VariableError::new(variable, value, reason));
-            None
-        }
-    }
 }
 
 fn zone_problem(zone: &str) -> Option<String> {

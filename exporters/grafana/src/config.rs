@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use meterkit_http::{Pems, Proxies};
+use meterkit_pipeline::Variables;
 
 use crate::VariableError;
 use crate::batch::Limits;
 use crate::remote_write::RemoteWrite;
-use crate::variable::Variables;
 
 /// The settings of a target of remote write. `Debug` shows no credentials.
 ///

@@ -31,7 +31,6 @@ mod sender;
 mod series;
 mod spool;
 mod target;
-mod variable;
 mod wire;
 
 pub use meterkit_http::{HeaderError, Proxies, Secret, TlsError};

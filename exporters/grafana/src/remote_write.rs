@@ -5,9 +5,9 @@ use std::fmt;
 use http::Uri;
 use meterkit_http::url::{self, UrlHints};
 use meterkit_http::{HeaderError, Headers};
+use meterkit_pipeline::Variables;
 
 use crate::cloud::basic;
-use crate::variable::Variables;
 use crate::{Secret, VariableError};
 
 const URL: &str = "GRAFANA_REMOTE_WRITE_URL";
@@ -207,23 +207,14 @@ fn read_authentication(variables: &mut Variables<'_>) -> Authentication {
         variables.problem(VariableError::conflict(variable, other, remedy));
         return Authentication::None;
     }
-    let username = variables.text(USERNAME);
-    let password = variables.password(PASSWORD, password_problem);
+    let password = variables.password(PASSWORD).map(Secret::new);
     if by_name.is_some() {
-        for (variable, present, remedy) in [
-            (USERNAME, PASSWORD, "write the name that the password is for"),
-            (PASSWORD, USERNAME, "write the password, or for a token alone, the bearer token"),
-        ] {
-            if variables.text(variable).is_none() {
-                variables.problem(VariableError::missing(variable, present, remedy));
-            }
-        }
+        variables.needs(USERNAME, PASSWORD, "write the name that the password is for");
+        let remedy = "write the password, or for a token alone, the bearer token";
+        variables.needs(PASSWORD, USERNAME, remedy);
     }
-    if let Some(value) = username.clone().filter(|name| !is_username(name)) {
-        let reason = "holds `:` or a control character, which no user name can";
-        variables.problem(VariableError::new(USERNAME, value, reason));
-    }
-    match (username, password, variables.token(BEARER_TOKEN)) {
+    let username = variables.username(USERNAME);
+    match (username, password, variables.token(BEARER_TOKEN).map(Secret::new)) {
         (Some(username), Some(password), _) => Authentication::Basic { username, password },
         (_, _, Some(token)) => Authentication::Bearer { token },
         _ => Authentication::None,
@@ -231,24 +222,10 @@ fn read_authentication(variables: &mut Variables<'_>) -> Authentication {
 }
 
 fn read_tenant(variables: &mut Variables<'_>) -> Option<String> {
-    let tenant = variables.text(TENANT)?;
-    if tenant.chars().all(|c| c.is_ascii_graphic()) {
-        return Some(tenant);
-    }
-    let reason = "a tenant is ASCII without white space; write for example `team-a`";
-    variables.problem(VariableError::new(TENANT, tenant, reason));
-    None
-}
-
-/// A `:` would end it too early, by RFC 7617.
-fn is_username(name: &str) -> bool {
-    !name.contains(|c: char| c == ':' || c.is_control())
-}
-
-fn password_problem(password: &str) -> Option<&'static str> {
-    password
-        .contains(char::is_control)
-        .then_some("holds a control character, which no password can; copy it again")
+    variables.checked(TENANT, |tenant| {
+        let is_tenant = tenant.chars().all(|c| c.is_ascii_graphic());
+        (!is_tenant).then_some("a tenant is ASCII without white space; write for example `team-a`")
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use meterkit_pipeline::{password_problem, token_problem, username_problem};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::scrape::plain;
@@ -114,39 +115,6 @@ fn is_same(shown: &[u8], expected: &[u8]) -> bool {
     let is_as_long = shown.len().ct_eq(&expected.len());
     let pairs = shown.iter().zip(expected.iter().cycle());
     pairs.fold(is_as_long, |same: Choice, (a, b)| same & a.ct_eq(b)).into()
-}
-
-/// A `:` would end it too early, by RFC 7617.
-pub(crate) fn username_problem(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("is empty; write one")
-    } else if name.contains(|c: char| c == ':' || c.is_control()) {
-        Some("holds `:` or a control character, which no user name can")
-    } else {
-        None
-    }
-}
-
-pub(crate) fn password_problem(password: &str) -> Option<&'static str> {
-    if password.is_empty() {
-        Some("is empty; write one")
-    } else if password.contains(char::is_control) {
-        Some("holds a control character, which no password can; copy it again")
-    } else {
-        None
-    }
-}
-
-pub(crate) fn token_problem(token: &str) -> Option<&'static str> {
-    if token.is_empty() {
-        Some("is empty; write one")
-    } else if token.contains(char::is_whitespace) {
-        Some("holds white space; write the token alone, without `Bearer`")
-    } else if !token.chars().all(|c| c.is_ascii_graphic()) {
-        Some("holds a character that no token has; copy it again")
-    } else {
-        None
-    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::Uri;
 use meterkit_http::url::{self, UrlHints};
 use meterkit_http::{Pems, Proxies};
+use meterkit_pipeline::Variables;
 
-use crate::variable::Variables;
 use crate::{Secret, UrlError, VariableError};
 
 const URL: &str = "GRAFANA_URL";
@@ -69,9 +69,7 @@ impl PublishConfig {
             (URL, "write the address of Grafana, such as `https://grafana.example.com`"),
             (TOKEN, "write the token of a service account with the role Editor"),
         ] {
-            if variables.text(variable).is_none() {
-                variables.problem(VariableError::missing(variable, present, remedy));
-            }
+            variables.needs(variable, present, remedy);
         }
         let credentials = format!("write a token into {TOKEN}");
         let url = variables.text(URL).and_then(|text| match read_url(&text, &credentials) {
@@ -81,7 +79,7 @@ impl PublishConfig {
                 None
             }
         });
-        let token = variables.token(TOKEN);
+        let token = variables.token(TOKEN).map(Secret::new);
         let config = url.zip(token).map(|(url, token)| {
             let config = Self::of(url, token);
             match variables.text(FOLDER) {
