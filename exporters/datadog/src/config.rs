@@ -218,13 +218,9 @@ impl DatadogConfig {
         // They were checked when they were read.
         let mut tags = service_tags(variable, resource).unwrap_or_default();
         tags.extend(self.tags.iter().cloned());
-        tags.extend(self.instance_tag_of(snapshot, &tags));
+        let own = self.instance.as_ref().and_then(|it| it.tag(snapshot, &tags));
+        tags.extend(own);
         tags
-    }
-
-    /// What tells the process from others, if it is to, and nothing in `tags` does.
-    pub(crate) fn instance_tag_of(&self, snapshot: &Snapshot, tags: &[String]) -> Option<String> {
-        self.instance.as_ref().and_then(|instance| instance.tag(snapshot, tags))
     }
 
     /// The host that `snapshot` is of.

@@ -5,6 +5,7 @@ use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol, TemporalityPreference};
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 
 use crate::config::DatadogConfig;
+use crate::instance::Instance;
 use crate::service::service_tags;
 use crate::target::BuildError;
 
@@ -16,7 +17,7 @@ pub(crate) struct ByOtlp {
     resource: Vec<(&'static [&'static str], String)>,
     /// Tags of every point.
     tags: Vec<String>,
-    config: DatadogConfig,
+    instance: Option<Instance>,
 }
 
 /// What Datadog takes before compression, with some room: payloads of 500 KB compressed, or 5 MB plain.
@@ -50,11 +51,11 @@ impl ByOtlp {
         }
         let host = config.host.clone();
         resource.extend(host.map(|host| (&["datadog.host.name"][..], host)));
-        Ok(Self { target, resource, tags, config: config.clone() })
+        Ok(Self { target, resource, tags, instance: config.instance.clone() })
     }
 
     pub(crate) async fn export(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
-        let own = self.config.instance_tag_of(snapshot, &self.tags);
+        let own = self.instance.as_ref().and_then(|it| it.tag(snapshot, &self.tags));
         let tags: Vec<_> = self.tags.iter().chain(&own).map(|tag| pair(tag)).collect();
         if self.resource.is_empty() && tags.is_empty() {
             return self.target.export(snapshot).await;
