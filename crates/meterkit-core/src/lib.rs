@@ -22,7 +22,6 @@ mod labels;
 mod meter;
 mod metrics;
 mod number;
-mod otel;
 pub mod prometheus_name;
 mod registry;
 mod scope;
@@ -30,6 +29,7 @@ mod scope_patterns;
 mod store;
 mod store_health;
 mod stream;
+mod tap;
 
 pub use self::attributes::{AttributeValue, Attributes};
 pub use self::buckets::ExponentialLimits;
@@ -58,8 +58,7 @@ pub use self::metrics::Metrics;
 pub use self::number::{
     CounterNumber, GaugeNumber, HistogramNumber, Number, NumberType, UpDownNumber, Value,
 };
-pub use self::otel::{exponential_twin, silently};
-pub use self::registry::{Claim, Hooks, Registry};
+pub use self::registry::{Claim, Registry};
 pub use self::scope::{Naming, NamingPolicy};
 pub use self::scope_patterns::ScopePatterns;
 pub use self::store::callbacks::{BackgroundTask, in_callback};
@@ -67,3 +66,4 @@ pub use self::store::clock::ManualClock;
 pub use self::store::entry::Entry;
 pub use self::store_health::StoreHealth;
 pub use self::stream::{HistogramBuckets, StreamRequest, StreamSettings};
+pub use self::tap::{MakeSink, MirroredInstrument, Sink, Tap};

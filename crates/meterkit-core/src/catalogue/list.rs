@@ -57,7 +57,7 @@ fn entry(instrument: &Shared, scope: CatalogueScope) -> CatalogueEntry {
         unit: descriptor.unit.clone(),
         description: descriptor.description.clone(),
         scope,
-        labels: identity.label_keys.iter().map(CatalogueLabel::of).collect(),
+        labels: instrument.label_keys().iter().map(CatalogueLabel::of).collect(),
         attributes: texts(identity.attributes.iter().map(|(key, value)| (&**key, value))),
         buckets: instrument.buckets().bounds().to_vec(),
         exponential: instrument.buckets().exponential(),

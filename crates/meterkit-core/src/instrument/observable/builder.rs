@@ -11,10 +11,12 @@ use super::observer::SeriesObserver;
 use super::{Observable, ObservableKind, Unlabelled};
 use crate::error::InstrumentError;
 use crate::instrument::InstrumentBuilder;
+use crate::instrument::builder::clash_of_labels;
 use crate::labels::{LabelKey, Labels};
 use crate::number::Number;
 use crate::store::callbacks::BackgroundTask;
 use crate::store::observed::Observed;
+use crate::store::shared::Origin;
 
 impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> {
     /// Runs the callback at most once in this time; see [`CallbackBuilder::cached`].
@@ -42,7 +44,9 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         let (registry, callback) = (self.registry.clone(), self.callback.clone());
         let home = Arc::downgrade(&registry.inner);
         let (scope, identity, options) = self.checked(K::KIND, T::TYPE, keys)?;
-        let observed = registry.observed(&scope, identity, options)?;
+        let observed = registry.observed(&scope, identity, Origin::Facade, options)?;
+        let declared = observed.declare(keys);
+        declared.map_err(|known| clash_of_labels(&observed.shared, known, keys))?;
         let instrument = Observable::new(observed, home, callback);
         Ok(instrument.callback())
     }
@@ -56,6 +60,7 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         self.log(error);
         let shared = self.not_made(K::KIND, T::TYPE, keys);
         let observed = Arc::new(Observed::new(shared, self.options));
+        let _ = observed.declare(keys);
         Observable::new(observed, Arc::downgrade(&self.registry.inner), self.callback.clone())
     }
 }

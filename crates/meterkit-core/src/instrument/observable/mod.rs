@@ -134,7 +134,7 @@ impl<K, T, L> fmt::Debug for Observable<K, T, L> {
         f.debug_struct("Observable")
             .field("name", &self.observed.shared.descriptor().name)
             .field("kind", &self.observed.shared.identity.kind)
-            .field("labels", &self.observed.shared.identity.label_keys)
+            .field("labels", &self.observed.shared.label_keys())
             .finish_non_exhaustive()
     }
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::member::Member;
 use super::room::Room;
-use crate::attributes::AttributeValue;
 use crate::store::handle::{self, Handle};
+use crate::store::label_set::LabelSet;
 use crate::store::shared::{OVERFLOW, Shared};
 
 /// Says once why recordings go to the overflow series. `values` tells how many different ones each label has.
@@ -82,11 +82,16 @@ impl<H: Handle> Overflow<H> {
         Some(&member.handle)
     }
 
-    /// Makes the series. Whether it was not there before.
-    pub(crate) fn make(&self, shared: &Arc<Shared>, sdk: &H::Sdk) -> bool {
-        let mark = [Some(AttributeValue::Bool(true))];
-        let member = Member::new(handle::make(Arc::new(mark), true, shared, sdk));
-        self.series.set(member).is_ok()
+    /// Makes the series. Returns whether it was not there before.
+    pub(crate) fn make(&self, shared: &Arc<Shared>) -> bool {
+        let labels = LabelSet::overflow();
+        self.series.set(Member::new(labels.clone(), handle::make(labels, shared))).is_ok()
+    }
+
+    /// Returns the series, if it is exported.
+    pub(crate) fn shown(&self) -> Option<&H> {
+        let member = self.get().filter(|member| !member.is_hidden() || !member.is_empty());
+        member.map(|member| &member.handle)
     }
 
     /// How often recordings went here, or somewhat less: threads that come at once may be counted as one.

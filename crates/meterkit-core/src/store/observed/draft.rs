@@ -8,7 +8,7 @@ use super::sheet::{Row, Sheet, Shown};
 use crate::labels::Labels;
 use crate::number::Value;
 use crate::store::group::{Capped, ValueCap};
-use crate::store::label_set::{self, matches};
+use crate::store::label_set::{Declared, Query};
 
 /// The values of a run that has not ended.
 ///
@@ -66,8 +66,9 @@ impl Draft {
     /// Reports the value of a series. Of several values of one series, the last one counts.
     #[inline]
     pub(crate) fn report(&mut self, labels: &impl Labels, value: Value) {
-        if self.sheet.instrument.caps.is_empty() {
-            self.set(labels, value);
+        if self.sheet.instrument.caps().is_empty() {
+            let key_count = self.sheet.instrument.keys().len();
+            self.set(&Declared { labels, key_count }, value);
         } else {
             self.report_capped(labels, value);
         }
@@ -77,12 +78,13 @@ impl Draft {
     /// several such add up.
     fn report_capped(&mut self, labels: &impl Labels, value: Value) {
         let sheet = self.sheet.clone();
-        let caps = &sheet.instrument.caps;
+        let caps = sheet.instrument.caps();
         let capped = Capped { labels, caps, learns: true };
         // First of all, so that what may still be learnt is let through.
-        drop(label_set::collect(&capped, caps.len()));
+        let query = Declared { labels: &capped, key_count: caps.len() };
+        drop(query.to_stored());
         self.joins = !ValueCap::let_through(caps, labels);
-        self.set(&capped, value);
+        self.set(&query, value);
         self.joins = false;
     }
 
@@ -154,11 +156,11 @@ impl Draft {
     }
 
     #[inline]
-    fn set(&mut self, labels: &impl Labels, value: Value) {
+    fn set(&mut self, query: &impl Query, value: Value) {
         let at = self.next;
-        match self.rows.get(at).filter(|row| matches(labels, &row.labels)) {
+        match self.rows.get(at).filter(|row| query.is(&row.labels)) {
             Some(_) => self.set_row(at, value),
-            None => self.find_and_set(labels, value),
+            None => self.find_and_set(query, value),
         }
     }
 
@@ -178,22 +180,22 @@ impl Draft {
     }
 
     #[cold]
-    fn find_and_set(&mut self, labels: &impl Labels, value: Value) {
+    fn find_and_set(&mut self, query: &impl Query, value: Value) {
         let instrument = self.sheet.instrument.clone();
         let hasher = &instrument.hasher;
         let rows = &self.rows;
-        let stored = |row: &Row| label_set::hash_stored(hasher, &row.labels);
+        let stored = |row: &Row| query.hash_stored(hasher, &row.labels);
         let index = self.index.get_or_insert_with(|| Index::of(rows.iter().map(stored)));
-        let hash = label_set::hash(hasher, labels, instrument.keys().len());
-        if let Some(at) = index.find(hash, |at| matches(labels, &rows[at].labels)) {
+        let hash = query.hash(hasher);
+        if let Some(at) = index.find(hash, |at| query.is(&rows[at].labels)) {
             return self.set_row(at, value);
         }
         if !instrument.has_room() {
             return self.set_overflow(value);
         }
-        let labels = label_set::collect(labels, instrument.keys().len());
+        let labels = query.to_stored();
         // Once more: a second visit of the caller's labels may hand out others than the first.
-        let hash = label_set::hash_stored(hasher, &labels);
+        let hash = query.hash_stored(hasher, &labels);
         if let Some(at) = index.find(hash, |at| rows[at].labels == labels) {
             return self.set_row(at, value);
         }

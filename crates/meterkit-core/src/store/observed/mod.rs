@@ -12,7 +12,7 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use foldhash::fast::RandomState;
@@ -22,14 +22,14 @@ pub(crate) use self::sheet::Sheet;
 use self::sheet::{Row, Shown};
 use super::group::{self, GroupOptions, Room, Usage, ValueCap};
 use super::instrument::Stored;
-use super::shared::{LabelSet, PointKeys, Shared, Switch};
-use crate::attributes::{AttributeValue, Attributes};
+use super::label_set::LabelSet;
+use super::shared::{PointKeys, Shared, Switch};
+use crate::attributes::Attributes;
 use crate::buckets::Buckets;
 use crate::data::{Data, NumberPoint, Temporality};
 use crate::kind::Kind;
 use crate::labels::LabelKey;
 use crate::number::Value;
-use crate::otel::{self, Twin};
 
 /// An observable instrument.
 pub struct Observed {
@@ -38,7 +38,7 @@ pub struct Observed {
     /// went.
     start: AtomicU64,
     room: Room,
-    caps: Box<[Option<ValueCap>]>,
+    caps: OnceLock<Box<[Option<ValueCap>]>>,
     hasher: RandomState,
     /// One for each registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
@@ -54,13 +54,22 @@ impl Observed {
         Self {
             start: AtomicU64::new(settings.start()),
             room: Room::new(options, settings),
-            caps: ValueCap::of(shared.identity.label_keys),
+            caps: OnceLock::new(),
             hasher: RandomState::default(),
             sheets: Mutex::default(),
             left: Mutex::default(),
             overflowed: AtomicU64::new(0),
             shared: Arc::new(shared),
         }
+    }
+
+    /// Declares the labels. Returns those that were declared before, if others were.
+    pub(crate) fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
+        self.shared.declare(keys)
+    }
+
+    fn caps(&self) -> &[Option<ValueCap>] {
+        self.caps.get_or_init(|| ValueCap::of(self.keys()))
     }
 
     /// What a new callback reports of this instrument.
@@ -79,7 +88,7 @@ impl Observed {
     }
 
     fn keys(&self) -> &'static [LabelKey] {
-        self.shared.identity.label_keys
+        self.shared.label_keys()
     }
 
     fn now(&self) -> u64 {
@@ -161,7 +170,7 @@ impl Observed {
     fn warn_of_overflow<'a>(&self, series: impl Iterator<Item = &'a LabelSet>) {
         let mut values = vec![HashSet::new(); self.keys().len()];
         for labels in series {
-            for (seen, value) in values.iter_mut().zip(&**labels) {
+            for (seen, value) in values.iter_mut().zip(labels.iter()) {
                 seen.insert(value);
             }
         }
@@ -193,7 +202,7 @@ impl Observed {
     }
 
     fn join(&self, keys: &PointKeys, points: &mut Vec<NumberPoint>) {
-        let overflow = overflow_attributes(keys);
+        let overflow = self.shared.attributes(keys, &LabelSet::overflow());
         // Stable: of equal ones, those of the callback that was registered last come last.
         points.sort_by(|a, b| {
             let is_overflow = |it: &NumberPoint| it.attributes == overflow;
@@ -261,21 +270,9 @@ impl Stored for Observed {
         self.room.set_limit(cardinality_limit);
     }
 
-    fn map(self: Arc<Self>, twin: &Twin) {
-        otel::map_numbers(self, twin);
-    }
-
-    fn unmap(&self) {}
-
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
-}
-
-fn overflow_attributes(keys: &PointKeys) -> Attributes {
-    static MARK: LazyLock<LabelSet> =
-        LazyLock::new(|| Arc::new([Some(AttributeValue::Bool(true))]));
-    keys.overflow_attributes(&MARK)
 }
 
 fn point(attributes: Attributes, start: u64, value: Value) -> NumberPoint {

@@ -7,7 +7,8 @@ use super::Observed;
 use crate::attributes::Attributes;
 use crate::data::NumberPoint;
 use crate::number::Value;
-use crate::store::shared::{LabelSet, PointKeys};
+use crate::store::label_set::LabelSet;
+use crate::store::shared::{PointKeys, Shared};
 
 /// What one callback reports of one instrument.
 pub(crate) struct Sheet {
@@ -99,7 +100,7 @@ impl Sheet {
 
     /// Of all series that the last run that went well reported.
     pub(super) fn attributes(&self, keys: &PointKeys) -> HashSet<Attributes> {
-        self.lock().rows.iter().map(|row| keys.attributes(&row.labels)).collect()
+        self.lock().rows.iter().map(|row| self.instrument.shared.attributes(keys, &row.labels)).collect()
     }
 
     /// Adds a point per series, ordered by attributes, the overflow series last.
@@ -108,14 +109,15 @@ impl Sheet {
         if !shown.is_visible {
             return;
         }
-        shown.sort(keys);
+        shown.sort(&self.instrument.shared, keys);
         let Shown { rows, order, overflow, .. } = &*shown;
         let rows = order.iter().filter_map(|row| rows.get(*row as usize));
         points.extend(
-            rows.map(|row| super::point(keys.attributes(&row.labels), row.start, row.value)),
+            rows.map(|row| super::point(self.instrument.shared.attributes(keys, &row.labels), row.start, row.value)),
         );
         if let Some((start, value)) = overflow {
-            points.push(super::point(super::overflow_attributes(keys), *start, *value));
+            let overflow = self.instrument.shared.attributes(keys, &LabelSet::overflow());
+            points.push(super::point(overflow, *start, *value));
         }
     }
 
@@ -146,13 +148,13 @@ impl Shown {
     }
 
     /// Brings `order` up to date.
-    fn sort(&mut self, keys: &Arc<PointKeys>) {
+    fn sort(&mut self, shared: &Shared, keys: &Arc<PointKeys>) {
         let is_known = self.ordered_by.as_ref().is_some_and(|known| Arc::ptr_eq(known, keys));
         if is_known {
             return;
         }
         let attributes = |row: &u32| -> Option<Attributes> {
-            Some(keys.attributes(&self.rows.get(*row as usize)?.labels))
+            Some(shared.attributes(keys, &self.rows.get(*row as usize)?.labels))
         };
         let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
         order.sort_by_cached_key(attributes);
