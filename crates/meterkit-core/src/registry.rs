@@ -27,7 +27,7 @@ use crate::store::instrument::{Core, Stored};
 use crate::store::observed::{Draft, Observed};
 use crate::store::scopes::{BucketsProblem, Duplicate, Found, Scope, Scopes};
 use crate::store::settings::{DropReason, Settings};
-use crate::store::shared::{Origin, Shared, Switch};
+use crate::store::shared::{Door, Shared, Switch};
 use crate::stream::{StreamRequest, StreamSettings, Streams};
 use crate::tap::{MirroredInstrument, Tap};
 
@@ -299,10 +299,10 @@ impl Registry {
         &self,
         key: &ScopeKey,
         identity: Identity,
-        origin: Origin,
+        door: Door,
         options: GroupOptions,
     ) -> Result<Arc<Core<H>>, InstrumentError> {
-        self.find_or_make(key, identity, origin, |shared| Core::new(shared, options))
+        self.find_or_make(key, identity, door, |shared| Core::new(shared, options))
     }
 
     /// The same for an observable instrument.
@@ -310,21 +310,21 @@ impl Registry {
         &self,
         key: &ScopeKey,
         identity: Identity,
-        origin: Origin,
+        door: Door,
         options: GroupOptions,
     ) -> Result<Arc<Observed>, InstrumentError> {
-        self.find_or_make(key, identity, origin, |shared| Observed::new(shared, options))
+        self.find_or_make(key, identity, door, |shared| Observed::new(shared, options))
     }
 
     fn find_or_make<S: Stored + 'static>(
         &self,
         key: &ScopeKey,
         identity: Identity,
-        origin: Origin,
+        door: Door,
         make: impl FnOnce(Shared) -> S,
     ) -> Result<Arc<S>, InstrumentError> {
         let settings = &self.inner.settings;
-        match self.inner.scopes.instrument(key, identity, origin, settings, make)? {
+        match self.inner.scopes.instrument(key, identity, door, settings, make)? {
             Found::Known(known, duplicate) => {
                 duplicate.iter().for_each(Duplicate::log);
                 Ok(known)
@@ -342,7 +342,7 @@ impl Registry {
     pub(crate) fn not_made(&self, identity: Identity) -> Shared {
         let name = identity.name.clone();
         let settings = self.inner.settings.clone();
-        let shared = Shared::new(identity, name, Arc::default(), settings, Origin::Facade);
+        let shared = Shared::new(identity, name, Arc::default(), settings, Door::Facade);
         shared.switch(Switch::NotMade);
         shared
     }

@@ -22,7 +22,7 @@ use crate::store::group::{GroupOptions, MOST_PLACES};
 use crate::store::handle::Handle;
 use crate::store::identity::Identity;
 use crate::store::instrument::Core;
-use crate::store::shared::{Origin, Shared};
+use crate::store::shared::{Door, Shared};
 
 /// An instrument about to be made. From the methods of [`Meter`](crate::Meter).
 ///
@@ -125,7 +125,7 @@ impl<I> InstrumentBuilder<I> {
     ) -> Result<Arc<Core<H>>, InstrumentError> {
         let registry = self.registry.clone();
         let (scope, identity, options) = self.checked(H::KIND, H::NUMBER, label_keys)?;
-        let core = registry.instrument(&scope, identity, Origin::Facade, options)?;
+        let core = registry.instrument(&scope, identity, Door::Facade, options)?;
         let declared = core.declare(label_keys);
         declared.map_err(|known| clash_of_labels(&core.shared, known, label_keys))?;
         Ok(core)

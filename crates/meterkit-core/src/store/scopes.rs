@@ -9,7 +9,7 @@ use opentelemetry::InstrumentationScope;
 use super::identity::Identity;
 use super::instrument::Stored;
 use super::settings::{FixedAttributes, Settings};
-use super::shared::{Origin, Shared, Switch};
+use super::shared::{Door, Shared, Switch};
 use super::switches::Switches;
 use crate::data::{Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError};
@@ -153,7 +153,7 @@ impl Scopes {
         &self,
         key: &ScopeKey,
         mut identity: Identity,
-        origin: Origin,
+        door: Door,
         settings: &Arc<Settings>,
         make: impl FnOnce(Shared) -> S,
     ) -> Result<Found<S>, InstrumentError> {
@@ -168,8 +168,8 @@ impl Scopes {
         let mut instruments = scope.instruments.write().unwrap_or_else(PoisonError::into_inner);
         // OpenTelemetry takes names that differ in case only for one.
         let streams = instruments.entry(identity.name.to_ascii_lowercase()).or_default();
-        if let Some(known) = find(streams, &full_name, &identity, origin)? {
-            let duplicate = known.shared().join(&identity, origin);
+        if let Some(known) = find(streams, &full_name, &identity, door)? {
+            let duplicate = known.shared().join(&identity, door);
             let typed = known.into_any().downcast::<S>();
             return typed.map(|known| Found::Known(known, duplicate)).map_err(|_| {
                 InstrumentError::Clash {
@@ -186,7 +186,7 @@ impl Scopes {
             is_apart: true,
         });
         let attributes = scope.attributes.clone();
-        let shared = Shared::new(identity, full_name, attributes, settings.clone(), origin);
+        let shared = Shared::new(identity, full_name, attributes, settings.clone(), door);
         let switches = self.switches.read().unwrap_or_else(PoisonError::into_inner);
         shared.switch(switches.of(key, &naming));
         let made = Arc::new(make(shared));
@@ -229,13 +229,13 @@ fn find(
     streams: &[Arc<dyn Stored>],
     full_name: &str,
     requested: &Identity,
-    origin: Origin,
+    door: Door,
 ) -> Result<Option<Arc<dyn Stored>>, InstrumentError> {
-    if origin == Origin::OpenTelemetry {
+    if door == Door::OpenTelemetry {
         let mut streams = streams.iter();
         return Ok(streams.find(|it| it.shared().identity.is_duplicate_of(requested)).cloned());
     }
-    let mut declared = streams.iter().filter(|it| it.shared().origin() == Origin::Facade);
+    let mut declared = streams.iter().filter(|it| it.shared().door() == Door::Facade);
     if let Some(known) = declared.next() {
         known.shared().check_same(full_name, requested)?;
         return Ok(Some(known.clone()));

@@ -10,10 +10,13 @@ use super::cell::Cell;
 use super::label_set::LabelSet;
 use super::shared::{PointKeys, Shared};
 use crate::attributes::Attributes;
+use crate::data::SeriesId;
 
 /// One series. The store keeps a handle of its own, so that what was counted stays when users drop theirs.
 pub(crate) struct Series<C> {
     pub(crate) cell: C,
+    /// A [`SeriesId`]: another one after each reset.
+    id: AtomicU64,
     /// Nanoseconds since 1970.
     start: AtomicU64,
     pub(crate) labels: LabelSet,
@@ -33,7 +36,8 @@ impl<C: Cell> SeriesRef<C> {
     /// A series that begins now.
     pub(crate) fn new(cell: C, labels: LabelSet, shared: &Arc<Shared>) -> Self {
         let start = AtomicU64::new(shared.settings.start());
-        let series = Series { cell, start, labels, uses: AtomicU64::new(0) };
+        let id = AtomicU64::new(SeriesId::new().to_bits());
+        let series = Series { cell, id, start, labels, uses: AtomicU64::new(0) };
         Self { series: Arc::new(series), shared: shared.clone() }
     }
 
@@ -68,6 +72,11 @@ impl<C: Cell> SeriesRef<C> {
     #[inline]
     pub(crate) fn count_use(&self) {
         self.series.uses.store(self.uses().wrapping_add(1), Relaxed);
+    }
+
+    /// Which of the series that have been here this is: changes with each reset.
+    pub(crate) fn id(&self) -> SeriesId {
+        SeriesId::from_bits(self.series.id.load(Relaxed))
     }
 
     /// Since when the values count.
@@ -109,14 +118,10 @@ impl<C: Cell> SeriesRef<C> {
             .finish()
     }
 
-    /// Which of the series that have been here this is: changes with each reset.
-    pub(crate) fn generation(&self) -> u64 {
-        self.series.start.load(Relaxed)
-    }
-
     fn begin(&self) {
-        let start = self.shared.settings.start_after(self.generation());
-        self.series.start.store(start, Relaxed);
+        let before = self.series.start.load(Relaxed);
+        self.series.start.store(self.shared.settings.start_after(before), Relaxed);
+        self.series.id.store(SeriesId::new().to_bits(), Relaxed);
     }
 }
 

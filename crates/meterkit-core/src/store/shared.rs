@@ -50,7 +50,7 @@ impl Shared {
         full_name: String,
         scope_attributes: FixedAttributes,
         settings: Arc<Settings>,
-        origin: Origin,
+        door: Door,
     ) -> Self {
         let descriptor = Descriptor {
             name: full_name,
@@ -64,7 +64,7 @@ impl Shared {
             has_warned: AtomicBool::new(false),
             has_warned_of_unit: AtomicBool::new(false),
             exports_empty: AtomicBool::new(false),
-            is_declared: AtomicBool::new(origin == Origin::Facade),
+            is_declared: AtomicBool::new(door == Door::Facade),
             has_warned_of_duplicate: AtomicBool::new(false),
             description: OnceLock::new(),
             feed: Feed::new(settings.feeds_by_default()),
@@ -93,7 +93,7 @@ impl Shared {
         let (identity, settings) = (self.identity.clone(), self.settings.clone());
         let name = self.descriptor().name.clone();
         let attributes = self.scope_attributes.clone();
-        let off = Self::new(identity, name, attributes, settings, self.origin());
+        let off = Self::new(identity, name, attributes, settings, self.door());
         let _ = off.declare(self.label_keys());
         off.feed.stop();
         let reason = self.switch.load(Relaxed).max(Switch::Disabled as u8);
@@ -198,10 +198,10 @@ impl Shared {
     }
 
     /// Returns where the instrument comes from. One that came both ways is one of the facade.
-    pub(crate) fn origin(&self) -> Origin {
+    pub(crate) fn door(&self) -> Door {
         match self.is_declared.load(Relaxed) {
-            true => Origin::Facade,
-            false => Origin::OpenTelemetry,
+            true => Door::Facade,
+            false => Door::OpenTelemetry,
         }
     }
 
@@ -212,8 +212,8 @@ impl Shared {
 
     /// Takes a further request for this instrument. The longer description stays. Returns in what the request differs,
     /// the first time that one does.
-    pub(crate) fn join(&self, requested: &Identity, origin: Origin) -> Option<Duplicate> {
-        if origin == Origin::Facade && !self.is_declared.swap(true, Relaxed) {
+    pub(crate) fn join(&self, requested: &Identity, door: Door) -> Option<Duplicate> {
+        if door == Door::Facade && !self.is_declared.swap(true, Relaxed) {
             let _ = self.description.set(requested.description.clone());
         }
         let mut descriptor = self.descriptor.write().unwrap_or_else(PoisonError::into_inner);
@@ -286,7 +286,7 @@ const MOST_KEY_SETS: usize = 1000;
 
 /// Where an instrument comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum Door {
     /// The code declares it, with this library's types.
     Facade,
     /// It was asked for through OpenTelemetry's API.

@@ -16,7 +16,7 @@ use crate::labels::{LabelKey, Labels};
 use crate::number::Number;
 use crate::store::callbacks::BackgroundTask;
 use crate::store::observed::Observed;
-use crate::store::shared::Origin;
+use crate::store::shared::Door;
 
 impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> {
     /// Runs the callback at most once in this time; see [`CallbackBuilder::cached`].
@@ -44,7 +44,7 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         let (registry, callback) = (self.registry.clone(), self.callback.clone());
         let home = Arc::downgrade(&registry.inner);
         let (scope, identity, options) = self.checked(K::KIND, T::TYPE, keys)?;
-        let observed = registry.observed(&scope, identity, Origin::Facade, options)?;
+        let observed = registry.observed(&scope, identity, Door::Facade, options)?;
         let declared = observed.declare(keys);
         declared.map_err(|known| clash_of_labels(&observed.shared, known, keys))?;
         let instrument = Observable::new(observed, home, callback);
