@@ -44,7 +44,8 @@ pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,
 };
 pub use self::instrument::{
-    AnyObservable, CallbackBuilder, CallbackGuard, CallbackOutput, Called, Counter, CounterGroup,
+    AnyObservable, AttributeCallback, AttributeInstrument, AttributeMeter, AttributeObserver,
+    ByAttributes, CallbackBuilder, CallbackGuard, CallbackOutput, Called, Counter, CounterGroup,
     CounterKind, Gauge, GaugeGroup, GaugeKind, Group, GroupTimer, Histogram, HistogramGroup,
     InFlight, Instrument, InstrumentBuilder, Observable, ObservableCounter, ObservableCounterGroup,
     ObservableGauge, ObservableGaugeGroup, ObservableKind, ObservableUpDownCounter,

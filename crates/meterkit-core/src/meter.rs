@@ -285,6 +285,15 @@ impl Meter {
         CallbackBuilder::for_several(&self.registry, self.key.as_ref(), &instruments)
     }
 
+    /// Returns the registry that the instruments of this meter are in.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn key(&self) -> &Result<ScopeKey, ScopeError> {
+        &self.key
+    }
+
     fn builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {
         let name = match self.prefix.as_str() {
             "" => name,

@@ -81,15 +81,6 @@ impl Value {
         }
     }
 
-    /// Zero of the same type.
-    pub(crate) const fn zero(self) -> Self {
-        match self {
-            Self::U64(_) => Self::U64(0),
-            Self::I64(_) => Self::I64(0),
-            Self::F64(_) => Self::F64(0.0),
-        }
-    }
-
     /// The sum of two values of one type, which stops at the ends; of different types, the second.
     pub(crate) fn plus(self, other: Self) -> Self {
         match (self, other) {

@@ -26,7 +26,7 @@ use crate::store::identity::Identity;
 use crate::store::instrument::{Core, Stored};
 use crate::store::observed::{Draft, Observed};
 use crate::store::scopes::{BucketsProblem, Duplicate, Found, Scope, Scopes};
-use crate::store::settings::{DropReason, Settings};
+use crate::store::settings::Settings;
 use crate::store::shared::{Door, Shared, Switch};
 use crate::stream::{StreamRequest, StreamSettings, Streams};
 use crate::tap::{MirroredInstrument, Tap};
@@ -273,12 +273,7 @@ impl Registry {
         let settings = &self.inner.settings;
         settings.expect_listener(expects);
         let instruments = self.inner.scopes.all().into_iter().flat_map(|it| it.instruments());
-        if expects {
-            let unreplayed = settings.replay.take_dropped();
-            if unreplayed > 0 {
-                settings.count_dropped(DropReason::ReplayFull, unreplayed);
-            }
-        } else {
+        if !expects {
             instruments.for_each(|instrument| instrument.feed(None));
         }
     }

@@ -11,6 +11,7 @@ use crate::kind::Kind;
 use crate::number::NumberType;
 pub use crate::store::feed::{MakeSink, Sink};
 use crate::store::instrument::Stored;
+use crate::store::settings::DropReason;
 
 /// Is told what happens in a registry. Methods are called on the threads that make it happen: they must return at once.
 pub trait Tap: Send + Sync {
@@ -96,6 +97,11 @@ impl MirroredInstrument {
     pub fn feed(&self, make: MakeSink) {
         if let Some(stored) = self.stored.upgrade() {
             stored.feed(Some(make));
+            let settings = &stored.shared().settings;
+            let unreplayed = settings.replay.take_dropped();
+            if unreplayed > 0 {
+                settings.count_dropped(DropReason::ReplayFull, unreplayed);
+            }
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Collection, snapshots, scheduling and delivery of `meterkit`.
 //!
 //! ```text
-//!  Registry ──refresh, read──┐
-//!                            ├─> Collector ──> Arc<Snapshot> ──> Delivery ──> Target   (push, one task each)
-//!  SDK reader ───────────────┘                              └──> Source  ──> a server   (pull)
+//!  Registry ──refresh, read──> Collector ──> Arc<Snapshot> ──> Delivery ──> Target   (push, one task each)
+//!                                                         └──> Source  ──> a server   (pull)
 //! ```
 //!
 //! Users depend on the `meterkit` crate. This one is for those who write an exporter: implement [`Target`] to push,
@@ -13,6 +12,7 @@ mod absent;
 mod backoff;
 mod baseline;
 mod collector;
+mod companion;
 mod component;
 mod console;
 mod delivery;
@@ -20,12 +20,10 @@ mod delta;
 mod endpoint;
 mod error;
 pub mod family;
-mod foreign;
 mod health;
-mod hooks;
 mod moment;
+mod news;
 mod pipeline;
-mod reader;
 mod refreshes;
 mod self_metrics;
 mod snapshot;
@@ -37,6 +35,7 @@ mod variables;
 mod views;
 mod work;
 
+pub use self::companion::{Companion, Start};
 pub use self::console::ConsoleTarget;
 pub use self::endpoint::Endpoint;
 pub use self::error::{FlushError, StartError, TargetFailure};

@@ -33,7 +33,9 @@ pub(crate) fn encode(snapshot: &Snapshot) -> ExportMetricsServiceRequest {
 
 fn scope_metrics(scope: &ScopeMetrics, time: u64) -> proto::ScopeMetrics {
     let of = &scope.scope;
-    let attributes = of.attributes().map(|pair| key_value(pair.key.as_str(), own(&AttributeValue::from(&pair.value))));
+    let attributes = of
+        .attributes()
+        .map(|pair| key_value(pair.key.as_str(), own(&AttributeValue::from(&pair.value))));
     proto::ScopeMetrics {
         scope: Some(common::InstrumentationScope {
             name: of.name().to_owned(),

@@ -182,10 +182,9 @@ impl<I> InstrumentBuilder<I> {
         }
         self.attributes.sort();
         let chooses_buckets = self.chosen_buckets.is_some();
-        let buckets = match (kind, self.chosen_buckets) {
-            (Kind::Histogram, Some(buckets)) => buckets,
-            (Kind::Histogram, None) => Buckets::Explicit(buckets::default_for(&self.unit)),
-            _ => Buckets::none(),
+        let buckets = match self.chosen_buckets.filter(|_| kind == Kind::Histogram) {
+            Some(buckets) => buckets,
+            None => default_buckets(kind, &self.unit),
         };
         let identity = Identity {
             name,
@@ -372,6 +371,14 @@ impl Labels for NoLabels {
     const KEYS: &'static [LabelKey] = &[];
 
     fn visit(&self, _: &mut impl crate::labels::LabelVisitor) {}
+}
+
+/// Returns the buckets of an instrument that chooses none.
+pub(super) fn default_buckets(kind: Kind, unit: &str) -> Buckets {
+    match kind {
+        Kind::Histogram => Buckets::Explicit(buckets::default_for(unit)),
+        _ => Buckets::none(),
+    }
 }
 
 /// Returns the error of an instrument that is declared with other labels.

@@ -179,7 +179,12 @@ impl<T: Number> DistributionCell<T> {
 
     /// Sends what waits and all later values where `feeding` says, to the sink that `make` returns. Under the lock: no
     /// value is missed, none is sent twice.
-    pub(crate) fn feed(&self, feeding: &Feeding, budget: &ReplayBudget, attributes: impl FnOnce() -> Attributes) {
+    pub(crate) fn feed(
+        &self,
+        feeding: &Feeding,
+        budget: &ReplayBudget,
+        attributes: impl FnOnce() -> Attributes,
+    ) {
         let outlet = match feeding {
             Feeding::Waiting => return,
             Feeding::Off => Outlet::Off,

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use opentelemetry::KeyValue;
+use opentelemetry::{KeyValue, Value};
 
 use super::cell::Cell;
 use super::entry::Entry;
@@ -108,7 +108,8 @@ impl<H: Handle> Core<H> {
             let declared = self.declared.get();
             let found = declared.and_then(|it| self.with_declared(it, attributes));
             let found = found.or_else(|| {
-                let keyed = self.keyed.get_or_init(|| Box::new(KeyedSeries::new(self.common.clone())));
+                let keyed =
+                    self.keyed.get_or_init(|| Box::new(KeyedSeries::new(self.common.clone())));
                 // Labels that are declared meanwhile may be these: then once more.
                 let may_make = || self.declared.get().is_some() == declared.is_some();
                 keyed.with(attributes, &self.shared, may_make)
@@ -129,7 +130,9 @@ impl<H: Handle> Core<H> {
         let is_closed = LabelKey::closed_sets(keys).is_some();
         match declared {
             DeclaredSeries::Plain(handle) => Some(Entry::kept(handle)),
-            DeclaredSeries::Group(_) if is_closed && LabelKey::place_of(keys, &labels).is_none() => {
+            DeclaredSeries::Group(_)
+                if is_closed && LabelKey::place_of(keys, &labels).is_none() =>
+            {
                 None
             }
             DeclaredSeries::Group(group) => Some(group.with(&labels, &self.shared)),
@@ -208,6 +211,8 @@ impl<H: Handle> Core<H> {
         let point_keys = self.shared.keys();
         keyed.group.for_each_member(|member| {
             let own = point_keys.own_attributes(&member.labels);
+            let own: Vec<KeyValue> =
+                own.map(|(key, value)| KeyValue::new(key, Value::from(&value))).collect();
             let labels = AsDeclared::new(keys, &own).and_then(|labels| labels.to_values(keys));
             if let Some(labels) = labels.filter(|_| !member.has_moved()) {
                 group.adopt(member, LabelSet::declared(labels));

@@ -69,7 +69,7 @@ pub(crate) trait Query {
     /// Returns the hash of the labels.
     fn hash(&self, hasher: &RandomState) -> u64;
 
-    /// Returns the hash of stored labels: that of the same labels as a caller hands them out.
+    /// Returns the hash of these labels as they are stored. A caller may hand out other values each time.
     fn hash_stored(&self, hasher: &RandomState, stored: &LabelSet) -> u64;
 
     /// Returns whether these labels are the stored ones.
@@ -77,6 +77,9 @@ pub(crate) trait Query {
 
     /// Returns the labels as they are stored.
     fn to_stored(&self) -> LabelSet;
+
+    /// Returns whether there are no labels.
+    fn is_empty(&self) -> bool;
 }
 
 /// Labels by position, for so many declared keys.
@@ -102,6 +105,9 @@ impl<L: Labels> Query for Declared<'_, L> {
 
     #[inline]
     fn is(&self, stored: &LabelSet) -> bool {
+        if stored.keys != KeySetId::DECLARED {
+            return false;
+        }
         let mut visitor = Matching { stored: stored.iter(), equal: true };
         self.labels.visit(&mut visitor);
         visitor.equal && visitor.stored.all(Option::is_none)
@@ -113,6 +119,11 @@ impl<L: Labels> Query for Declared<'_, L> {
         self.labels.visit(&mut collecting);
         collecting.values.resize(self.key_count, None);
         LabelSet::declared(collecting.values)
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.key_count == 0
     }
 }
 

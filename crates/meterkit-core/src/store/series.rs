@@ -56,10 +56,6 @@ impl<C: Cell> SeriesRef<C> {
         is_off
     }
 
-    pub(crate) fn labels(&self) -> &LabelSet {
-        &self.series.labels
-    }
-
     pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {
         self.shared.attributes(keys, &self.series.labels)
     }

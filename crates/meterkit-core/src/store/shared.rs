@@ -5,8 +5,6 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use opentelemetry::{KeyValue, Value};
-
 use super::feed::Feed;
 use super::identity::Identity;
 use super::label_set::{KeySetId, LabelSet};
@@ -182,13 +180,21 @@ impl Shared {
         let _ = self.buckets.set(buckets);
     }
 
+    /// Returns the labels that the code declares, once it does.
+    pub(crate) fn declared_keys(&self) -> Option<&'static [LabelKey]> {
+        self.label_keys.get().copied()
+    }
+
     /// Returns the labels that the code declares; none until it does.
     pub(crate) fn label_keys(&self) -> &'static [LabelKey] {
-        self.label_keys.get().copied().unwrap_or_default()
+        self.declared_keys().unwrap_or_default()
     }
 
     /// Declares the labels. Returns those that were declared before, if others were.
-    pub(crate) fn declare(&self, label_keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
+    pub(crate) fn declare(
+        &self,
+        label_keys: &'static [LabelKey],
+    ) -> Result<(), &'static [LabelKey]> {
         let declared = *self.label_keys.get_or_init(|| {
             let names: KeySet = label_keys.iter().map(|key| Cow::Borrowed(key.name())).collect();
             self.change_keys(|sets| sets[0] = names);
@@ -206,7 +212,11 @@ impl Shared {
     }
 
     /// Checks that the code declares what it declared before.
-    pub(crate) fn check_same(&self, full_name: &str, requested: &Identity) -> Result<(), InstrumentError> {
+    pub(crate) fn check_same(
+        &self,
+        full_name: &str,
+        requested: &Identity,
+    ) -> Result<(), InstrumentError> {
         self.identity.check_same(full_name, self.description.get(), requested)
     }
 
@@ -338,12 +348,13 @@ impl PointKeys {
     }
 
     /// Returns the attributes of a series with these labels without those that all series have.
-    pub(crate) fn own_attributes(&self, labels: &LabelSet) -> Vec<KeyValue> {
+    pub(crate) fn own_attributes(
+        &self,
+        labels: &LabelSet,
+    ) -> impl Iterator<Item = (Cow<'static, str>, AttributeValue)> {
         let names = self.sets.get(labels.keys.0 as usize).map_or(&[][..], |names| names);
-        let pairs = names.iter().zip(&**labels);
-        pairs
-            .filter_map(|(name, value)| Some(KeyValue::new(name.clone(), Value::from(value.as_ref()?))))
-            .collect()
+        let pairs = names.iter().cloned().zip(labels.to_vec());
+        pairs.filter_map(|(name, value)| Some((name, value?)))
     }
 }
 

@@ -22,7 +22,7 @@ use self::part::Part;
 pub use self::pattern::{KeyFilter, NamePattern};
 pub use self::selector::ViewSelector;
 pub use self::settings::StreamDefaults;
-pub(crate) use self::settings::{sdk_stream, set_streams, twin};
+pub(crate) use self::settings::set_streams;
 pub use self::stream::{Aggregation, ViewStream};
 pub(crate) use self::totals::Totals;
 

@@ -229,6 +229,10 @@ impl Query for ByKey<'_> {
         }
         LabelSet::new(self.layout.key_set, values)
     }
+
+    fn is_empty(&self) -> bool {
+        self.layout.len == 0
+    }
 }
 
 /// Attributes as the labels that the code declares.
@@ -250,8 +254,12 @@ impl<'a> AsDeclared<'a> {
     }
 
     /// Returns the values as they are stored; `None` if one of a closed key is none of its values.
-    pub(crate) fn to_values(&self, keys: &'static [LabelKey]) -> Option<Vec<Option<AttributeValue>>> {
-        let is_known = LabelKey::closed_sets(keys).is_none() || LabelKey::place_of(keys, self).is_some();
+    pub(crate) fn to_values(
+        &self,
+        keys: &'static [LabelKey],
+    ) -> Option<Vec<Option<AttributeValue>>> {
+        let is_known =
+            LabelKey::closed_sets(keys).is_none() || LabelKey::place_of(keys, self).is_some();
         let values = keys.iter().map(|key| self.value(key).map(AttributeValue::from));
         is_known.then(|| values.collect())
     }
@@ -331,11 +339,9 @@ fn is_array(array: &Array, stored: &[AttributeValue]) -> bool {
         Array::Bool(values) => all(values, stored, |a, b| *b == AttributeValue::Bool(*a)),
         Array::I64(values) => all(values, stored, |a, b| *b == AttributeValue::I64(*a)),
         Array::F64(values) => all(values, stored, |a, b| *b == AttributeValue::F64(*a)),
-        Array::String(values) => all(
-            values,
-            stored,
-            |a, b| matches!(b, AttributeValue::Str(text) if text == a.as_str()),
-        ),
+        Array::String(values) => {
+            all(values, stored, |a, b| matches!(b, AttributeValue::Str(text) if text == a.as_str()))
+        }
         _ => false,
     }
 }

@@ -11,7 +11,6 @@ mod room;
 mod table;
 mod value_cap;
 
-use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -105,7 +104,9 @@ impl<H: Handle> SeriesGroup<H> {
         let found = match &self.members {
             // Those that exist have been found by their places before.
             Members::Closed(closed) => self.make_closed(closed, labels, shared),
-            Members::Open(_) if self.caps.is_empty() => self.find(&self.declares(labels), shared, || true),
+            Members::Open(_) if self.caps.is_empty() => {
+                self.find(&self.declares(labels), shared, || true)
+            }
             Members::Open(_) => {
                 let capped = Capped { labels, caps: &self.caps, learns: true };
                 self.find(&self.declares(&capped), shared, || true)
@@ -123,8 +124,7 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'_, H>> {
-        self.find(query, shared, &may_make)
-            .or_else(|| may_make().then(|| self.overflow(shared)))
+        self.find(query, shared, &may_make).or_else(|| may_make().then(|| self.overflow(shared)))
     }
 
     /// Takes the series with these labels out of every later export. Returns whether there was one.
@@ -228,7 +228,8 @@ impl<H: Handle> SeriesGroup<H> {
                 }
             }
             Members::Open(open) => {
-                let (hash, limit) = (hash_declared(open.hasher(), &labels), self.common.room.limit());
+                let (hash, limit) =
+                    (hash_declared(open.hasher(), &labels), self.common.room.limit());
                 open.get_or_make(hash, &labels, limit, || Some(member.move_to(labels.clone())));
             }
         }
@@ -316,9 +317,7 @@ impl<H: Handle> SeriesGroup<H> {
             })
         });
         match place {
-            Some(Place::Table(member)) if self.readmit(member) => {
-                Some(Entry::kept(&member.handle))
-            }
+            Some(Place::Table(member)) if self.readmit(member) => Some(Entry::kept(&member.handle)),
             Some(Place::Later(member)) if self.readmit(&member) => Some(Entry::shared(member)),
             _ => None,
         }
@@ -415,19 +414,9 @@ impl<H: Handle> SeriesGroup<H> {
     }
 
     fn warn_of_overflow(&self, shared: &Shared) {
-        let keys = shared.keys();
-        let mut values: Vec<(String, HashSet<String>)> = Vec::new();
-        self.members.for_each(|member| {
-            for (key, value) in shared.attributes(&keys, &member.labels).iter() {
-                let value = value.to_string();
-                match values.iter_mut().find(|(known, _)| known == key) {
-                    Some((_, seen)) => drop(seen.insert(value)),
-                    None => values.push((key.to_owned(), HashSet::from([value]))),
-                }
-            }
-        });
-        let values = values.iter().map(|(key, seen)| (&**key, seen.len()));
-        overflow::warn(shared, &self.common.room, values);
+        let mut series = Vec::new();
+        self.members.for_each(|member| series.push(member.labels.clone()));
+        overflow::warn(shared, &self.common.room, series.iter());
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use opentelemetry::KeyValue;
+
 use super::Observed;
 use super::index::Index;
 use super::sheet::{Origin, Row, Sheet, Shown};
 use crate::labels::Labels;
 use crate::number::Value;
+use crate::store::group::keyed::{AsDeclared, ByKey};
 use crate::store::group::{Capped, ValueCap};
 use crate::store::label_set::{Declared, Query};
 
@@ -74,6 +77,22 @@ impl Draft {
         }
     }
 
+    /// Reports the value of the series with these attributes: one with declared labels, if these are the declared ones.
+    pub(crate) fn report_by_attributes(&mut self, attributes: &[KeyValue], value: Value) {
+        let instrument = self.sheet.instrument.clone();
+        let declared = instrument.shared.declared_keys();
+        if let Some(labels) = declared.and_then(|keys| AsDeclared::new(keys, attributes)) {
+            return self.report(&labels, value);
+        }
+        if let Some(layout) = instrument.layouts.find(attributes) {
+            return self.set(&ByKey { attributes, layout }, value);
+        }
+        instrument.layouts.with_new(attributes, &instrument.shared, |layout| match layout {
+            Some(layout) => self.set(&ByKey { attributes, layout }, value),
+            None => self.set_overflow(value),
+        });
+    }
+
     /// Reports the value of a series some of whose labels may become `other`. As in the overflow series, totals of
     /// several such add up.
     fn report_capped(&mut self, labels: &impl Labels, value: Value) {
@@ -127,11 +146,10 @@ impl Draft {
 
     /// What this run reported counts for nothing.
     pub(crate) fn roll_back(&mut self) {
-        let new = self.rows.len() - self.known;
-        if new > 0 {
+        if self.rows.len() > self.known {
+            self.sheet.instrument.give_back(&self.rows[self.known..]);
             self.rows.truncate(self.known);
             self.index = None;
-            self.sheet.instrument.give_back(new);
         }
     }
 
@@ -139,17 +157,16 @@ impl Draft {
     fn replace(&mut self, shown: &mut Shown) {
         let instrument = &self.sheet.instrument;
         instrument.begin(&mut self.rows[self.known..], shown);
-        let before = self.rows.len();
         let run = self.run;
         self.rows.retain(|row| {
             let stays = row.run == run;
             if !stays {
                 // One with these labels that comes later begins later.
                 instrument.let_go(row.origin);
+                instrument.give_back(std::slice::from_ref(row));
             }
             stays
         });
-        instrument.give_back(before - self.rows.len());
         self.known = self.rows.len();
         self.index = None;
         shown.replace(self.rows.clone());
@@ -184,13 +201,13 @@ impl Draft {
         let instrument = self.sheet.instrument.clone();
         let hasher = &instrument.hasher;
         let rows = &self.rows;
-        let stored = |row: &Row| query.hash_stored(hasher, &row.labels);
-        let index = self.index.get_or_insert_with(|| Index::of(rows.iter().map(stored)));
+        let index = self.index.get_or_insert_with(|| Index::of(rows.iter().map(|row| row.hash)));
         let hash = query.hash(hasher);
         if let Some(at) = index.find(hash, |at| query.is(&rows[at].labels)) {
             return self.set_row(at, value);
         }
-        if !instrument.has_room() {
+        let needs_room = !query.is_empty();
+        if needs_room && !instrument.room.is_free() {
             return self.set_overflow(value);
         }
         let labels = query.to_stored();
@@ -200,12 +217,12 @@ impl Draft {
             return self.set_row(at, value);
         }
         // Last: the caller's labels may panic, which must not cost room.
-        if !instrument.try_take() {
+        if needs_room && !instrument.room.try_take() {
             return self.set_overflow(value);
         }
         let at = rows.len();
         index.insert(hash, at);
-        self.rows.push(Row { labels, origin: Origin::unset(), value, run: 0 });
+        self.rows.push(Row { hash, labels, origin: Origin::unset(), value, run: 0 });
         self.set_row(at, value);
     }
 

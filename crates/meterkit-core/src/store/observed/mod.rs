@@ -9,7 +9,7 @@ mod index;
 mod sheet;
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -20,6 +20,7 @@ use foldhash::fast::RandomState;
 pub(crate) use self::draft::Draft;
 pub(crate) use self::sheet::Sheet;
 use self::sheet::{Origin, Row, Shown};
+use super::group::keyed::KeyLayouts;
 use super::group::{self, GroupOptions, Room, Usage, ValueCap};
 use super::instrument::Stored;
 use super::label_set::LabelSet;
@@ -40,6 +41,8 @@ pub struct Observed {
     room: Room,
     caps: OnceLock<Box<[Option<ValueCap>]>>,
     hasher: RandomState,
+    /// Of rows that are reported by attributes.
+    layouts: KeyLayouts,
     /// One for each registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
     /// Totals of the callback that went last, and since when they counted: another one may take its place.
@@ -56,6 +59,7 @@ impl Observed {
             room: Room::new(options, settings),
             caps: OnceLock::new(),
             hasher: RandomState::default(),
+            layouts: KeyLayouts::default(),
             sheets: Mutex::default(),
             left: Mutex::default(),
             overflowed: AtomicU64::new(0),
@@ -135,20 +139,10 @@ impl Observed {
         self.start.fetch_max(self.shared.settings.start_after(origin.start), Relaxed);
     }
 
-    /// Whether there is room for one more series. An instrument without labels needs none.
-    fn has_room(&self) -> bool {
-        self.keys().is_empty() || self.room.is_free()
-    }
-
-    /// Takes room for one more series.
-    fn try_take(&self) -> bool {
-        self.keys().is_empty() || self.room.try_take()
-    }
-
-    fn give_back(&self, series: usize) {
-        if !self.keys().is_empty() {
-            (0..series).for_each(|_| self.room.give_back());
-        }
+    /// Gives back the room of rows that go. One without labels takes none.
+    fn give_back(&self, rows: &[Row]) {
+        let labelled = rows.iter().filter(|row| !row.labels.is_empty());
+        labelled.for_each(|_| self.room.give_back());
     }
 
     /// What the overflow series holds with one more value: of totals the sum, of gauges the last.
@@ -167,14 +161,7 @@ impl Observed {
     }
 
     fn warn_of_overflow<'a>(&self, series: impl Iterator<Item = &'a LabelSet>) {
-        let mut values = vec![HashSet::new(); self.keys().len()];
-        for labels in series {
-            for (seen, value) in values.iter_mut().zip(labels.iter()) {
-                seen.insert(value);
-            }
-        }
-        let values = values.iter().zip(self.keys()).map(|(seen, key)| (key.name(), seen.len()));
-        group::warn_of_overflow(&self.shared, &self.room, values);
+        group::warn_of_overflow(&self.shared, &self.room, series);
     }
 
     /// All series, ordered by their attributes. Of one that several callbacks report, the one that was registered last
@@ -243,7 +230,7 @@ impl Stored for Observed {
 
     fn usage(&self) -> Option<Usage> {
         let usage = Usage { series: self.room.taken(), overflowed: self.overflowed.load(Relaxed) };
-        (!self.keys().is_empty()).then_some(usage)
+        (!self.keys().is_empty() || usage.series > 0).then_some(usage)
     }
 
     fn switch(&self, to: Switch) {

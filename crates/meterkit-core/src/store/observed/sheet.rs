@@ -56,6 +56,8 @@ impl Origin {
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) labels: LabelSet,
+    /// Of the labels.
+    pub(super) hash: u64,
     pub(super) origin: Origin,
     pub(super) value: Value,
     /// The run that reported it last.
@@ -102,7 +104,7 @@ impl Sheet {
         if let Some((origin, _)) = overflow {
             self.instrument.let_go(origin);
         }
-        self.instrument.give_back(rows.len());
+        self.instrument.give_back(&rows);
         self.instrument.detach(self);
         self.instrument.leave(rows);
     }
@@ -118,7 +120,11 @@ impl Sheet {
 
     /// Of all series that the last run that went well reported.
     pub(super) fn attributes(&self, keys: &PointKeys) -> HashSet<Attributes> {
-        self.lock().rows.iter().map(|row| self.instrument.shared.attributes(keys, &row.labels)).collect()
+        self.lock()
+            .rows
+            .iter()
+            .map(|row| self.instrument.shared.attributes(keys, &row.labels))
+            .collect()
     }
 
     /// Adds a point per series, ordered by attributes, the overflow series last.
@@ -130,12 +136,10 @@ impl Sheet {
         shown.sort(&self.instrument.shared, keys);
         let Shown { rows, order, overflow, .. } = &*shown;
         let rows = order.iter().filter_map(|row| rows.get(*row as usize));
-        points.extend(
-            rows.map(|row| {
-                let attributes = self.instrument.shared.attributes(keys, &row.labels);
-                super::point(attributes, row.origin, row.value)
-            }),
-        );
+        points.extend(rows.map(|row| {
+            let attributes = self.instrument.shared.attributes(keys, &row.labels);
+            super::point(attributes, row.origin, row.value)
+        }));
         if let Some((origin, value)) = overflow {
             let attributes = self.instrument.shared.attributes(keys, &LabelSet::overflow());
             points.push(super::point(attributes, *origin, *value));

@@ -1,17 +1,19 @@
 //! Readers of OpenTelemetry's ecosystem see exponential histograms as what they are.
+#![cfg(feature = "sdk")]
 
+#[path = "../../meterkit-pipeline/tests/many_sizes/mod.rs"]
 mod many_sizes;
 mod user_reader;
 
 use std::time::Duration;
 
 use meterkit_core::{Meter, Registry};
+use meterkit_otel::OtelMeter;
 use meterkit_pipeline::{Pipeline, PipelineBuilder};
-use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::Temporality;
 
 use self::many_sizes::{Route, SIZES, one, record_some};
-use self::user_reader::UserReader;
+use self::user_reader::{UserReader, WithReaders};
 
 fn catalog() -> (Meter, PipelineBuilder, UserReader) {
     let registry = Registry::new();
@@ -68,10 +70,9 @@ fn a_reader_sees_groups_integers_and_histograms_that_are_made_later() {
 #[test]
 fn histograms_of_other_libraries_stay_as_they_are() {
     let (meter, builder, reader) = catalog();
-    let pipeline = builder.start().unwrap();
+    let _pipeline = builder.start().unwrap();
     meter.histogram::<f64>("sizes").exponential().build().unwrap().record(1.0);
     reader.awaited(SIZES);
-    let foreign = pipeline.provider().meter("backstage.plugin.catalog");
-    foreign.f64_histogram("durations").build().record(1.0, &[]);
-    assert_eq!(reader.awaited("durations").kind, "histogram");
+    meter.otel().f64_histogram("durations").build().record(1.0, &[]);
+    assert_eq!(reader.awaited("backstage.plugin.catalog.durations").kind, "histogram");
 }

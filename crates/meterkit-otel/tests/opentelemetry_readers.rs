@@ -1,6 +1,9 @@
 //! Readers of OpenTelemetry's ecosystem see every instrument of the facade, and each value once.
+#![cfg(feature = "sdk")]
 
+#[path = "../../meterkit-pipeline/tests/readings/mod.rs"]
 mod readings;
+#[path = "../../meterkit-pipeline/tests/scripted_target/mod.rs"]
 mod scripted_target;
 mod user_reader;
 
@@ -18,7 +21,7 @@ use opentelemetry_sdk::metrics::Temporality;
 
 use self::readings::{histogram, points, value};
 use self::scripted_target::PATIENCE;
-use self::user_reader::UserReader;
+use self::user_reader::{UserReader, WithReaders};
 
 struct Route(&'static str, Option<u16>);
 
@@ -268,9 +271,11 @@ fn names_and_scopes_for_a_reader_follow_the_naming() {
 
 #[test]
 fn two_readers_see_the_same() {
-    let (meter, builder, first) = catalog();
-    let second = UserReader::new(Temporality::Cumulative);
-    let pipeline = builder.reader(second.clone()).start().unwrap();
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    let [first, second] = [(); 2].map(|()| UserReader::new(Temporality::Cumulative));
+    let pipeline = builder.readers(&[&first, &second]).start().unwrap();
     meter.counter::<u64>("requests").build().unwrap().add(5);
     meter.histogram::<u64>("sizes").build().unwrap().record(5);
     for reader in [&first, &second] {

@@ -1,6 +1,9 @@
 //! Readers of OpenTelemetry's ecosystem see what callbacks report, as the kind of instrument that it is.
+#![cfg(feature = "sdk")]
 
+#[path = "../../meterkit-pipeline/tests/readings/mod.rs"]
 mod readings;
+#[path = "../../meterkit-pipeline/tests/scripted_target/mod.rs"]
 mod scripted_target;
 mod user_reader;
 
@@ -15,7 +18,7 @@ use opentelemetry_sdk::metrics::Temporality;
 
 use self::readings::value;
 use self::scripted_target::PATIENCE;
-use self::user_reader::UserReader;
+use self::user_reader::{UserReader, WithReaders};
 
 const READ: &str = "backstage.plugin.catalog.bytes.read";
 

@@ -1,6 +1,9 @@
 //! Instruments that other libraries make with OpenTelemetry's own API are in the snapshots too.
+#![cfg(feature = "sdk")]
 
+#[path = "../../meterkit-pipeline/tests/readings/mod.rs"]
 mod readings;
+#[path = "../../meterkit-pipeline/tests/scripted_target/mod.rs"]
 mod scripted_target;
 mod user_reader;
 
@@ -10,26 +13,28 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use meterkit_core::{Data, Meter, Registry, Temporality, Value};
+use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{Pipeline, PipelineBuilder};
-use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::{InstrumentationScope, KeyValue};
 
 use self::readings::{histogram, metrics, points, value};
 use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
-use self::user_reader::UserReader;
+use self::user_reader::{UserReader, WithReaders};
 
-fn catalog() -> (Meter, PipelineBuilder) {
+fn catalog() -> (Meter, PipelineBuilder, MeterProvider) {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
+    let provider = MeterProvider::new(registry.clone());
     let builder = Pipeline::builder(registry).expect("a registry of its own");
-    (meter, builder.snapshot_max_age(Duration::ZERO))
+    (meter, builder.snapshot_max_age(Duration::ZERO), provider)
 }
 
 #[test]
 fn every_kind_of_foreign_instrument_appears_with_unit_description_and_labels() {
-    let (_, builder) = catalog();
+    let (_, builder, provider) = catalog();
     let pipeline = builder.start().unwrap();
-    let foreign = pipeline.provider().meter("http.client");
+    let foreign = provider.meter("http.client");
     let calls = foreign.u64_counter("calls").with_unit("{call}").with_description("Calls.");
     let calls = calls.build();
     calls.add(2, &[KeyValue::new("peer", "b")]);
@@ -75,11 +80,11 @@ fn every_kind_of_foreign_instrument_appears_with_unit_description_and_labels() {
 
 #[test]
 fn foreign_values_accumulate_and_reach_push_targets() {
-    let (meter, builder) = catalog();
+    let (meter, builder, provider) = catalog();
     meter.counter::<u64>("requests").build().unwrap().add(10);
     let (target, seen) = ScriptedTarget::new("scripted", []);
     let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
-    let calls = pipeline.provider().meter("http.client").u64_counter("calls").build();
+    let calls = provider.meter("http.client").u64_counter("calls").build();
     for add in [3, 4] {
         calls.add(add, &[]);
         pipeline.flush_blocking(PATIENCE).unwrap();
@@ -91,29 +96,30 @@ fn foreign_values_accumulate_and_reach_push_targets() {
 
 #[test]
 fn scopes_of_both_worlds_are_in_one_order_and_equal_ones_are_joined() {
-    let (meter, builder) = catalog();
+    let (meter, builder, provider) = catalog();
     meter.counter::<u64>("requests").build().unwrap().increment();
     let pipeline = builder.start().unwrap();
     let scope = |name: &'static str| InstrumentationScope::builder(name).build();
     for name in ["zeta", "backstage.plugin.catalog", "alpha"] {
-        let foreign = pipeline.provider().meter_with_scope(scope(name));
+        let foreign = provider.meter_with_scope(scope(name));
         foreign.u64_counter("foreign").build().add(1, &[]);
     }
     let snapshot = pipeline.source().snapshot_blocking();
     let names: Vec<_> = snapshot.scopes.iter().map(|scope| scope.scope.name()).collect();
     assert_eq!(names, ["alpha", "backstage.plugin.catalog", "zeta"]);
     let joined: Vec<_> = snapshot.scopes[1].metrics.iter().map(|it| &*it.descriptor.name).collect();
-    assert_eq!(joined, ["backstage.plugin.catalog.requests", "foreign"]);
+    // The scope is the plugin's: its names carry it.
+    let expected = ["backstage.plugin.catalog.foreign", "backstage.plugin.catalog.requests"];
+    assert_eq!(joined, expected);
 }
 
 #[test]
 fn a_foreign_callback_that_panics_does_not_stop_snapshots() {
-    let (meter, builder) = catalog();
+    let (meter, builder, provider) = catalog();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let (target, seen) = ScriptedTarget::new("scripted", []);
     let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
-    let _bad = pipeline
-        .provider()
+    let _bad = provider
         .meter("buggy")
         .u64_observable_gauge("bad")
         .with_callback(|_| panic!("a bug of another library"))
@@ -135,10 +141,9 @@ fn a_foreign_callback_that_panics_does_not_stop_snapshots() {
 
 #[test]
 fn a_foreign_callback_may_use_the_facade() {
-    let (meter, builder) = catalog();
+    let (meter, builder, provider) = catalog();
     let pipeline = builder.start().unwrap();
-    let _foreign = pipeline
-        .provider()
+    let _foreign = provider
         .meter("foreign")
         .u64_observable_gauge("observed")
         .with_callback(move |observer| {
@@ -156,10 +161,9 @@ fn a_foreign_callback_may_use_the_facade() {
 
 #[test]
 fn foreign_and_own_callbacks_that_make_instruments_do_not_deadlock_with_a_reader() {
-    let (meter, builder) = catalog();
+    let (meter, builder, provider) = catalog();
     let reader = UserReader::new(opentelemetry_sdk::metrics::Temporality::Cumulative);
     let pipeline = builder.reader(reader.clone()).start().unwrap();
-    let provider = pipeline.provider().clone();
     let (has_foreign, ours) = (Arc::new(AtomicBool::new(false)), meter.clone());
     let ran = has_foreign.clone();
     let _foreign = provider
@@ -205,11 +209,11 @@ fn foreign_and_own_callbacks_that_make_instruments_do_not_deadlock_with_a_reader
 fn foreign_scopes_of_one_name_come_in_the_order_of_their_versions() {
     // The SDK keeps them in a hash map: one run in twenty-four would be in order by chance.
     for _ in 0..20 {
-        let (_, builder) = catalog();
+        let (_, builder, provider) = catalog();
         let pipeline = builder.start().expect("a thread");
         for version in ["3", "1", "4", "2"] {
             let scope = InstrumentationScope::builder("library").with_version(version).build();
-            let meter = pipeline.provider().meter_with_scope(scope);
+            let meter = provider.meter_with_scope(scope);
             meter.u64_counter("calls").build().add(1, &[]);
         }
         let snapshot = pipeline.source().snapshot_blocking();

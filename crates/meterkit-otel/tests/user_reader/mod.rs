@@ -5,12 +5,32 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use meterkit_core::Attributes;
+use meterkit_otel::sdk::Mirror;
+use meterkit_pipeline::PipelineBuilder;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::{
     AggregatedMetrics, ExponentialHistogramDataPoint, Metric, MetricData, ResourceMetrics,
 };
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
+
+/// Adds readers to a pipeline.
+pub(crate) trait WithReaders {
+    fn reader(self, reader: UserReader) -> Self;
+    fn readers(self, readers: &[&UserReader]) -> Self;
+}
+
+impl WithReaders for PipelineBuilder {
+    fn reader(self, reader: UserReader) -> Self {
+        self.readers(&[&reader])
+    }
+
+    fn readers(self, readers: &[&UserReader]) -> Self {
+        let mut mirror = Mirror::new();
+        readers.iter().for_each(|reader| mirror.reader(UserReader::clone(reader)));
+        mirror.attach(self)
+    }
+}
 
 /// A reader that the test keeps a handle on.
 #[derive(Clone, Debug)]

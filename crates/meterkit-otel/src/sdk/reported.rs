@@ -1,0 +1,124 @@
+//! What readers of the SDK have been told of a counter.
+//!
+//! The SDK takes each observed counter as a total that never falls, and subtracts without looking: a value below the
+//! one before it wraps, and panics in a debug build. Totals of the store begin anew when a series is removed or a scope
+//! is unloaded. So what has ended is remembered here, and added to what comes after it. A series that has ended is
+//! reported unchanged for some time, since readers that come at different times would otherwise disagree about where it
+//! starts.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use meterkit_core::{Attributes, NumberPoint, SeriesId, Value};
+
+/// How long a series that has ended is reported: readers that come less often may take its return for a new start.
+const MEMORY: Duration = Duration::from_secs(3600);
+
+/// The totals of one counter, by attributes.
+#[derive(Default)]
+pub(crate) struct Reported {
+    totals: HashMap<Attributes, Total>,
+}
+
+struct Total {
+    /// What series with these attributes counted before this one.
+    before: Value,
+    value: Value,
+    series: SeriesId,
+    ended: Option<Instant>,
+}
+
+impl Reported {
+    /// Calls `report` with each total, given what the counter holds now.
+    pub(crate) fn report(
+        &mut self,
+        points: Vec<NumberPoint>,
+        report: impl FnMut(Value, &Attributes),
+    ) {
+        self.report_at(points, Instant::now(), report);
+    }
+
+    fn report_at(
+        &mut self,
+        points: Vec<NumberPoint>,
+        now: Instant,
+        mut report: impl FnMut(Value, &Attributes),
+    ) {
+        for total in self.totals.values_mut() {
+            total.ended.get_or_insert(now);
+        }
+        for NumberPoint { attributes, series, value, .. } in points {
+            let first = || Total { before: zero(value), value, series, ended: None };
+            let total = self.totals.entry(attributes).or_insert_with(first);
+            if total.series != series || value.increase_since(total.value).is_none() {
+                total.before = sum(total.before, total.value);
+            }
+            (total.value, total.series, total.ended) = (value, series, None);
+        }
+        self.totals.retain(|_, total| {
+            total.ended.is_none_or(|ended| now.saturating_duration_since(ended) < MEMORY)
+        });
+        for (attributes, total) in &self.totals {
+            report(sum(total.before, total.value), attributes);
+        }
+    }
+}
+
+fn zero(value: Value) -> Value {
+    match value {
+        Value::U64(_) => Value::U64(0),
+        Value::I64(_) => Value::I64(0),
+        Value::F64(_) => Value::F64(0.0),
+    }
+}
+
+fn sum(before: Value, value: Value) -> Value {
+    match (before, value) {
+        (Value::U64(a), Value::U64(b)) => Value::U64(a.saturating_add(b)),
+        (Value::I64(a), Value::I64(b)) => Value::I64(a.saturating_add(b)),
+        (a, b) => Value::F64((a.as_f64() + b.as_f64()).clamp(f64::MIN, f64::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn reported(reported: &mut Reported, points: &[(u64, u64)], at: Instant) -> Vec<Value> {
+        let point = |(series, value): &(u64, u64)| NumberPoint {
+            series: SeriesId::from_hash(*series),
+            attributes: Attributes::empty(),
+            start: UNIX_EPOCH,
+            value: Value::U64(*value),
+        };
+        let mut values = Vec::new();
+        let points = points.iter().map(point).collect();
+        reported.report_at(points, at, |value, _| values.push(value));
+        values
+    }
+
+    #[test]
+    fn what_begins_anew_is_added_to_what_was_before() {
+        let (mut all, now) = (Reported::default(), Instant::now());
+        assert_eq!(reported(&mut all, &[(1, 5)], now), [Value::U64(5)]);
+        assert_eq!(reported(&mut all, &[(2, 1)], now), [Value::U64(6)]);
+        assert_eq!(reported(&mut all, &[(2, 3)], now), [Value::U64(8)]);
+        let fell = reported(&mut all, &[(2, 0)], now);
+        assert_eq!(fell, [Value::U64(8)], "it fell without a new start");
+    }
+
+    #[test]
+    fn what_has_ended_is_reported_for_an_hour() {
+        let (mut all, start) = (Reported::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(reported(&mut all, &[(1, 5)], at(0)), [Value::U64(5)]);
+        assert_eq!(reported(&mut all, &[], at(10)), [Value::U64(5)]);
+        assert_eq!(reported(&mut all, &[], at(3609)), [Value::U64(5)]);
+        assert_eq!(reported(&mut all, &[(9, 2)], at(3609)), [Value::U64(7)]);
+        assert_eq!(reported(&mut all, &[], at(4000)), [Value::U64(7)]);
+        assert_eq!(reported(&mut all, &[], at(7600)), []);
+        assert_eq!(reported(&mut all, &[(12, 1)], at(7601)), [Value::U64(1)]);
+    }
+}
