@@ -202,7 +202,10 @@ fn an_instrument_that_could_not_be_made_costs_nothing_of_the_others() -> Result<
 
 #[test]
 fn a_failure_costs_all_instruments_of_the_callback_and_no_others() -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog();
+    let clock = ManualClock::new();
+    let registry = Registry::with_clock(&clock);
+    registry.set_callback_budget(Duration::from_secs(60));
+    let meter = registry.scoped("plugin", "catalog");
     let (a, b) = (gauge(&meter, "a")?, gauge(&meter, "b")?);
     let groups = meter.observable_gauge_group::<Id, u64>("groups").build()?;
     let _other = a.observe(|| 1);
@@ -227,6 +230,7 @@ fn a_failure_costs_all_instruments_of_the_callback_and_no_others() -> Result<(),
     assert_eq!((read(&registry, "a"), read(&registry, "b")), (Some(Value::U64(1)), None));
     assert!(series(&registry, groups).is_empty());
     assert_eq!(failures(&registry, "backstage.plugin.catalog.a", "panic"), 1.0);
+    clock.advance(Duration::from_secs(30));
     registry.refresh();
     assert_eq!(
         (read(&registry, "a"), read(&registry, "b")),
