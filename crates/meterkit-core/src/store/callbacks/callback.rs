@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::refreshing::Refreshing;
@@ -89,14 +88,16 @@ impl Callback {
 
     /// The full names of the instruments that it reports.
     pub(crate) fn names(&self) -> String {
-        let names = self.sheets.iter().map(|it| it.instrument().shared.descriptor().name.clone());
-        names.collect::<Vec<_>>().join(", ")
+        self.each_name().collect::<Vec<_>>().join(", ")
     }
 
     /// The full name of the first of them, which identifies the callback in metrics.
     pub(super) fn name(&self) -> String {
-        let first = self.sheets.first().map(|it| it.instrument().shared.descriptor().name.clone());
-        first.unwrap_or_default()
+        self.each_name().next().unwrap_or_default()
+    }
+
+    fn each_name(&self) -> impl Iterator<Item = String> {
+        self.sheets.iter().map(|it| it.instrument().shared.descriptor().name.clone())
     }
 
     /// Whether its scope records nothing.
@@ -142,41 +143,28 @@ impl Callback {
         self.budget.unwrap_or(default).min(LONGEST)
     }
 
-    /// Decides what a collection does that begins `now`, by the registry's clock: whether it starts a run, which is
-    /// queued, and whether it waits for the current run.
-    pub(super) fn prepare(&self, now: Duration) -> (bool, bool) {
-        let mut state = self.state();
-        let is_awaited = !state.is_background;
-        match state.run {
-            _ if self.is_refresh => (false, false),
-            Run::Idle => {
-                let starts = self.queue(&mut state, now).is_ok();
-                (starts, starts && is_awaited)
-            }
-            Run::Running { since, .. } if is_awaited && since.elapsed() >= self.budget(&state) => {
-                self.overran(state, since);
-                (false, false)
-            }
-            Run::Queued | Run::Running { .. } => (false, is_awaited),
-        }
-    }
-
-    /// Queues a refresh if one is due. Returns whether it is, and how long it is until the next look.
-    pub(super) fn prepare_refresh(&self, now: Duration) -> (bool, Duration) {
+    /// Queues a run if one is due `now`, by the registry's clock. Returns whether it did, whether a collection waits for
+    /// the current run, and how long it is until the next look at a refresh.
+    pub(super) fn prepare(&self, now: Duration) -> (bool, bool, Duration) {
         if self.is_off() {
-            return (false, self.interval);
+            return (false, false, self.interval);
         }
         let mut state = self.state();
+        let is_awaited = !self.is_refresh && !state.is_background;
         let budget = self.budget(&state);
         match state.run {
-            Run::Running { since, is_judged: false } if since.elapsed() >= budget => {
-                self.overran(state, since);
-                (false, self.interval)
-            }
-            _ => match self.queue(&mut state, now) {
-                Ok(()) => (true, self.interval.min(budget)),
-                Err(wait) => (false, wait),
+            Run::Idle => match self.queue(&mut state, now) {
+                Ok(()) => (true, is_awaited, self.interval.min(budget)),
+                Err(wait) => (false, false, wait),
             },
+            // Each collection that continues without it is an overrun; nobody waits for a refresh, which has one.
+            Run::Running { since, is_judged }
+                if since.elapsed() >= budget && (is_awaited || self.is_refresh && !is_judged) =>
+            {
+                self.overran(state, since);
+                (false, false, self.interval)
+            }
+            Run::Queued | Run::Running { .. } => (false, is_awaited, self.interval),
         }
     }
 
@@ -226,17 +214,10 @@ impl Callback {
 
     /// Runs the user's code on this thread. [`finish`](Self::finish) follows.
     pub(super) fn run(&self) {
-        let begun = self.begin();
-        if let Some((work, since)) = begun {
-            if let Work::Collect(collect) = &*work {
-                self.report(since, Ok(|drafts: &mut [Draft]| collect(drafts)));
-            }
+        let begun = self.state().begin();
+        if let Some((Work::Collect(collect), since)) = begun.as_ref().map(|it| (&*it.0, it.1)) {
+            self.report(since, Ok(|drafts: &mut [Draft]| collect(drafts)));
         }
-    }
-
-    /// Begins a run, unless the callback was unregistered.
-    pub(super) fn begin(&self) -> Option<(Arc<Work>, Instant)> {
-        self.state().begin()
     }
 
     /// Ends a run: has `found` fill the drafts, and exports them if that goes well.
@@ -246,25 +227,17 @@ impl Callback {
         found: Result<impl FnOnce(&mut [Draft]) -> Result<(), String>, Failure>,
     ) {
         let failure = found.and_then(|report| self.fill_drafts(report)).err();
-        let (took, has_panicked) =
-            (since.elapsed(), failure.as_ref().map(|it| matches!(it, Failure::Panic(_))));
-        let (is_overrun, has_values) = {
-            let mut state = self.state();
-            let budget = self.budget(&state);
-            (state.end(took, budget, failure), state.has_values)
-        };
+        let has_panicked = failure.as_ref().map(|it| matches!(it, Failure::Panic(_)));
+        let took = since.elapsed();
+        let mut state = self.state();
+        let budget = self.budget(&state);
+        let is_overrun = state.end(took, budget, failure);
+        let has_values = state.has_values;
+        drop(state);
         if !has_values {
             self.sheets.iter().for_each(|sheet| sheet.hide());
         }
-        self.tell(|metrics, name| {
-            metrics.ran(name, took);
-            if let Some(has_panicked) = has_panicked {
-                metrics.failed(name, has_panicked);
-            }
-            if is_overrun {
-                metrics.overran(name);
-            }
-        });
+        self.tell(|metrics, name| metrics.ran(name, took, has_panicked, is_overrun));
     }
 
     fn fill_drafts(
@@ -273,7 +246,7 @@ impl Callback {
     ) -> Result<(), Failure> {
         let mut drafts = std::mem::take(&mut self.state().drafts);
         drafts.iter_mut().for_each(Draft::begin);
-        let outcome = caught(|| report(&mut drafts));
+        let outcome = caught(|| report(&mut drafts)).and_then(|it| it.map_err(Failure::Error));
         drafts.iter_mut().for_each(if outcome.is_ok() { Draft::commit } else { Draft::roll_back });
         self.state().drafts = drafts;
         outcome
@@ -283,13 +256,6 @@ impl Callback {
     pub(super) fn finish(&self) {
         self.state().run = Run::Idle;
         self.ended.notify_all();
-    }
-
-    /// Returns whether a waiting refresh may keep waiting. Registers a waker that fires once it must stop.
-    pub(super) fn may_wait(&self, waker: &Waker) -> bool {
-        let mut state = self.state();
-        state.waker = Some(waker.clone());
-        state.work.is_some()
     }
 
     /// Unregisters it: nothing that it reports is exported any more, whatever it is doing.
@@ -325,7 +291,6 @@ impl Callback {
         let _ = caught(|| {
             tell(&self.metrics, &self.name());
             self.mark();
-            Ok(())
         });
         // It may have gone meanwhile, or have unloaded its own scope.
         self.forget_if_gone();
@@ -363,10 +328,8 @@ impl Drop for Callback {
 }
 
 /// Runs the user's code, and catches its panics.
-pub(super) fn caught<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(run))
-        .map_err(|payload| Failure::Panic(message(payload)))
-        .and_then(|outcome| outcome.map_err(Failure::Error))
+pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| Failure::Panic(message(payload)))
 }
 
 /// Returns the text of a panic, if it has one.
@@ -382,7 +345,45 @@ fn message(payload: Box<dyn Any + Send>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::registry::Registry;
+
+    #[test]
+    fn a_run_that_began_late_is_an_overrun_if_it_holds_up_others_and_left_out_otherwise() {
+        let registry = Registry::new();
+        let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
+        rows.observe(|| 1).expect("a good name").forget();
+        let callback = registry.inner.callbacks.registered().remove(0);
+        let step = Duration::from_millis(50);
+        let begin = |ago: Duration| {
+            let since = Instant::now().checked_sub(ago).expect("the system runs for longer");
+            callback.state().run = Run::Running { since, is_judged: false };
+        };
+        let is_judged = || matches!(callback.state().run, Run::Running { is_judged: true, .. });
+        begin(Duration::ZERO);
+        assert!(callback.wait(Duration::ZERO, Instant::now() + step), "there is time left");
+        assert!(!callback.wait(Duration::MAX, Instant::now()), "the collection is over");
+        assert!(!is_judged(), "it has not had its time");
+        begin(2 * step);
+        assert!(!callback.wait(step, Instant::now()));
+        assert!(is_judged());
+        begin(callback.longest_wait());
+        assert!(!callback.wait(step, Instant::now() + LONGEST), "its budget is spent");
+        assert!(is_judged());
+    }
+
+    #[test]
+    fn no_collection_runs_one_that_is_refreshed() {
+        let registry = Registry::new();
+        let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
+        let guard = rows.refresh_every(Duration::from_secs(1), || std::future::ready(1));
+        guard.expect("a good name").forget();
+        let callback = registry.inner.callbacks.registered().remove(0);
+        let (_, is_awaited, _) = callback.prepare(Duration::ZERO);
+        assert!(!is_awaited);
+        registry.refresh();
+        assert_eq!(callback.state().run, Run::Queued, "it waits for whoever drives refreshes");
+    }
 
     #[test]
     fn an_instrument_goes_with_its_registry_also_when_a_callback_was_forgotten() {
@@ -390,7 +391,7 @@ mod tests {
         let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
         rows.observe(|| 1).expect("a good name").forget();
         let callback = registry.inner.callbacks.registered().remove(0);
-        let instrument = std::sync::Arc::downgrade(callback.sheets[0].instrument());
+        let instrument = Arc::downgrade(callback.sheets[0].instrument());
         drop((registry, callback));
         assert!(instrument.upgrade().is_none());
     }

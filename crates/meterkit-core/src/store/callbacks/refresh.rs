@@ -28,8 +28,8 @@ impl Callbacks {
         }
         let (mut due, mut in_background, mut awaited) = (Vec::new(), Vec::new(), Vec::new());
         let dispatch = tracing::dispatcher::get_default(Clone::clone);
-        for callback in self.registered().into_iter().filter(|callback| !callback.is_off()) {
-            let (starts, is_awaited) = callback.prepare(now);
+        for callback in self.registered().into_iter().filter(|callback| !callback.is_refresh()) {
+            let (starts, is_awaited, _) = callback.prepare(now);
             if starts {
                 let jobs = if is_awaited { &mut due } else { &mut in_background };
                 jobs.push(Job { callback: callback.clone(), dispatch: dispatch.clone() });

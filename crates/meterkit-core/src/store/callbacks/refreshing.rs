@@ -57,7 +57,7 @@ impl Callbacks {
         for callback in self.registered() {
             let work = callback.state().work.clone();
             let Some(Work::Refresh(refreshing)) = work.as_deref() else { continue };
-            let (is_due, wait) = callback.prepare_refresh(now);
+            let (is_due, _, wait) = callback.prepare(now);
             next = Some(next.map_or(wait, |next| next.min(wait)));
             if !is_due {
                 continue;
@@ -65,7 +65,7 @@ impl Callbacks {
             let task: BackgroundTask = Box::pin(Refresh::new(callback));
             match &refreshing.spawn {
                 // A task that is dropped counts as failed: nothing more to do about a spawn that panics.
-                Some(spawn) => drop(caught(|| Ok(spawn(task)))),
+                Some(spawn) => drop(caught(|| spawn(task))),
                 None => tasks.push(task),
             }
         }
@@ -77,31 +77,31 @@ impl Callbacks {
 /// One run of an async callback. It can be dropped at any time, with the runtime that it is on.
 struct Refresh {
     callback: Arc<Callback>,
-    begun: Option<(Arc<Work>, Instant)>,
+    since: Instant,
     future: Option<Finding>,
     is_over: bool,
 }
 
 impl Refresh {
     fn new(callback: Arc<Callback>) -> Self {
-        Self { callback, begun: None, future: None, is_over: false }
+        Self { callback, since: Instant::now(), future: None, is_over: false }
     }
 
     fn poll_found(&mut self, context: &mut Context<'_>) -> Poll<Result<Report, Failure>> {
-        if self.begun.is_none() {
-            self.begun = self.callback.begin();
-        }
-        let may_wait = self.callback.may_wait(context.waker());
-        let refreshing = match &self.begun {
-            Some((work, _)) if may_wait => match &**work {
-                Work::Refresh(refreshing) => refreshing,
-                Work::Collect(_) => return Poll::Pending,
-            },
-            _ => return Poll::Ready(Err(Failure::Error("it was unregistered".to_owned()))),
+        let waker = context.waker().clone();
+        let mut state = self.callback.state();
+        let last = state.waker.replace(waker);
+        let begun = state.begin();
+        drop(state);
+        drop(last);
+        let Some((work, since)) = begun else {
+            return Poll::Ready(Err(Failure::Error("it was unregistered".to_owned())));
         };
+        self.since = since;
+        let Work::Refresh(refreshing) = &*work else { return Poll::Pending };
         let future = &mut self.future;
-        let mut poll = || future.get_or_insert_with(&refreshing.start).as_mut().poll(context);
-        match caught(|| Ok(poll())) {
+        let poll = || future.get_or_insert_with(&refreshing.start).as_mut().poll(context);
+        match caught(poll) {
             Ok(polled) => polled.map(|found| found.map_err(Failure::Error)),
             Err(panic) => Poll::Ready(Err(panic)),
         }
@@ -109,14 +109,13 @@ impl Refresh {
 
     fn end(&mut self, found: Result<Report, Failure>) {
         self.is_over = true;
-        let since = self.begun.as_ref().map_or_else(Instant::now, |(_, since)| *since);
-        let report = |report: Report| {
+        let report = found.map(|report| {
             |drafts: &mut [Draft]| {
                 report(drafts);
                 Ok(())
             }
-        };
-        self.callback.report(since, found.map(report));
+        });
+        self.callback.report(self.since, report);
         self.callback.finish();
     }
 }

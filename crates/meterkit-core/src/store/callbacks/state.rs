@@ -20,6 +20,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(30);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(15 * 60);
 
 /// The scheduling state of one callback.
+#[derive(Default)]
 pub(super) struct State {
     /// `None` once unregistered, so that values captured by the user's closure are dropped.
     pub(super) work: Option<Arc<Work>>,
@@ -47,8 +48,9 @@ pub(super) struct State {
 }
 
 /// Where a callback is between two runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Run {
+    #[default]
     Idle,
     /// Waits for a thread.
     Queued,
@@ -60,8 +62,9 @@ pub(super) enum Run {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Outcome {
+    #[default]
     Worked,
     Failed,
     Panicked,
@@ -69,24 +72,10 @@ enum Outcome {
 
 impl State {
     pub(super) fn new(work: Work, drafts: Vec<Draft>) -> Self {
-        Self {
-            work: Some(Arc::new(work)),
-            drafts,
-            waker: None,
-            run: Run::Idle,
-            events: Vec::new(),
-            asked: None,
-            last: Outcome::Worked,
-            backoff: Duration::ZERO,
-            has_values: false,
-            overruns: 0,
-            is_background: false,
-            is_marked: false,
-            was_left_out: false,
-        }
+        Self { work: Some(Arc::new(work)), drafts, ..Self::default() }
     }
 
-    /// Queues a run if one is due `now`, `interval` after the last one. Otherwise returns how long it is until then.
+    /// Queues a run of an idle callback if one is due `now`, `interval` after the last one. Otherwise returns how long it is until then.
     ///
     /// A callback whose scope was disabled meanwhile has nothing to export, and is due at once.
     pub(super) fn queue(
@@ -98,8 +87,8 @@ impl State {
         let pause = interval.max(self.backoff);
         let asked = self.asked.filter(|_| !is_outdated);
         let due = asked.map_or(now, |asked| asked.saturating_add(pause));
-        if self.work.is_none() || self.run != Run::Idle || due > now {
-            return Err(due.checked_sub(now).filter(|wait| !wait.is_zero()).unwrap_or(pause));
+        if self.work.is_none() || due > now {
+            return Err(due.saturating_sub(now));
         }
         self.run = Run::Queued;
         self.asked = Some(now);
@@ -107,9 +96,12 @@ impl State {
         Ok(())
     }
 
-    /// Begins a queued run, unless the callback was unregistered.
+    /// Begins the queued run, or returns the one that has begun, unless the callback was unregistered.
     pub(super) fn begin(&mut self) -> Option<(Arc<Work>, Instant)> {
         let work = self.work.clone()?;
+        if let Run::Running { since, .. } = self.run {
+            return Some((work, since));
+        }
         let since = Instant::now();
         self.run = Run::Running { since, is_judged: false };
         Some((work, since))
@@ -133,11 +125,8 @@ impl State {
             "callback did not finish in time; exporting its last values until it does"
         };
         if self.overruns == 1 || is_slow && !self.is_background {
-            self.log(
-                Level::WARN,
-                message,
-                Some(format!("ran for {running:.1?}, budget {budget:.1?}")),
-            );
+            let detail = format!("running for {running:.1?}, budget {budget:?}");
+            self.log(Level::WARN, message, Some(detail));
         }
         self.is_background |= is_slow || is_refresh;
     }
@@ -145,7 +134,7 @@ impl State {
     /// A collection ended before the callback had its turn.
     pub(super) fn left_out(&mut self) {
         if !std::mem::replace(&mut self.was_left_out, true) {
-            let message = "callback was not started in time because others take too long; exporting its last values; \
+            let message = "callback was not run in time because others take too long; exporting its last values; \
                            use `cached` or `refresh_every` for the slow ones";
             self.log(Level::WARN, message, None);
         }
@@ -237,5 +226,108 @@ impl State {
     /// Whether the callback runs once per period, whether anyone collects or not.
     fn is_refresh(&self) -> bool {
         self.work.as_deref().is_some_and(|work| matches!(work, Work::Refresh(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Duration = Duration::from_secs(1);
+
+    fn idle() -> State {
+        State::new(Work::Collect(Box::new(|_| Ok(()))), Vec::new())
+    }
+
+    fn begin(state: &mut State) {
+        assert_eq!(state.queue(Duration::ZERO, Duration::ZERO, false), Ok(()));
+        assert!(state.begin().is_some());
+    }
+
+    fn run(state: &mut State, took: Duration) -> Vec<&'static str> {
+        begin(state);
+        state.end(took, BUDGET, None);
+        state.run = Run::Idle;
+        messages(state)
+    }
+
+    fn messages(state: &mut State) -> Vec<&'static str> {
+        let messages = state.events.drain(..).map(|event| event.message);
+        messages.map(|it| it.split(';').next().unwrap_or_default()).collect()
+    }
+
+    const LATE: &str = "callback did not finish in time";
+    const SLOW: &str = "callback exceeded its budget three times in a row";
+
+    #[test]
+    fn a_run_that_ends_in_time_ends_a_row_of_late_ones() {
+        let mut state = idle();
+        for _ in 0..3 {
+            assert_eq!(run(&mut state, 2 * BUDGET), [LATE]);
+            assert_eq!(run(&mut state, 2 * BUDGET), <[&str; 0]>::default());
+            assert_eq!(run(&mut state, BUDGET), <[&str; 0]>::default());
+        }
+        assert_eq!(run(&mut state, 2 * BUDGET), [LATE]);
+        run(&mut state, 2 * BUDGET);
+        assert!(!state.is_background);
+        assert_eq!(run(&mut state, 2 * BUDGET), [SLOW]);
+        assert!(state.is_background);
+        assert_eq!(run(&mut state, 2 * BUDGET), <[&str; 0]>::default());
+        assert_eq!(run(&mut state, BUDGET), ["callback is fast again"]);
+        assert!(!state.is_background);
+    }
+
+    #[test]
+    fn a_run_is_late_once_whoever_finds_out() {
+        let mut state = idle();
+        begin(&mut state);
+        state.overran(BUDGET, BUDGET);
+        assert_eq!(messages(&mut state), [LATE]);
+        assert!(matches!(state.run, Run::Running { is_judged: true, .. }));
+        assert!(!state.end(2 * BUDGET, BUDGET, None), "it was noticed before");
+        assert_eq!(messages(&mut state), <[&str; 0]>::default());
+        assert!(
+            matches!(state.run, Run::Running { is_judged: true, .. }),
+            "nobody judges it again"
+        );
+    }
+
+    #[test]
+    fn nothing_is_told_of_one_that_has_gone() {
+        let mut state = idle();
+        begin(&mut state);
+        state.retire();
+        state.overran(2 * BUDGET, BUDGET);
+        state.left_out();
+        assert!(!state.end(2 * BUDGET, BUDGET, Some(Failure::Error("no".to_owned()))));
+        assert_eq!(messages(&mut state), <[&str; 0]>::default());
+        assert!(!state.is_background);
+        state.run = Run::Idle;
+        assert!(state.queue(Duration::ZERO, Duration::ZERO, false).is_err());
+        assert!(state.begin().is_none());
+    }
+
+    #[test]
+    fn the_pause_after_a_panic_doubles_up_to_a_quarter_of_an_hour_and_ends_with_a_run_that_returns()
+    {
+        let mut state = idle();
+        let mut now = Duration::ZERO;
+        let panic = || Some(Failure::Panic("a bug".to_owned()));
+        for seconds in [30, 60, 120, 240, 480, 900, 900] {
+            assert_eq!(state.queue(now, BUDGET, false), Ok(()));
+            state.begin();
+            state.end(Duration::ZERO, BUDGET, panic());
+            state.run = Run::Idle;
+            let pause = Duration::from_secs(seconds);
+            assert_eq!(state.queue(now, BUDGET, false), Err(pause));
+            now += pause;
+        }
+        assert_eq!(messages(&mut state), ["callback panicked"]);
+        assert_eq!(state.queue(now, BUDGET, false), Ok(()));
+        state.begin();
+        state.end(Duration::ZERO, BUDGET, None);
+        state.run = Run::Idle;
+        assert_eq!(messages(&mut state), ["callback works again"]);
+        assert_eq!(state.queue(now, BUDGET, false), Err(BUDGET));
     }
 }

@@ -73,10 +73,12 @@ impl Workers {
     pub(super) fn run(&self, jobs: Vec<Job>, background: Vec<Job>) -> bool {
         let mut queue = self.pool.lock();
         // An earlier collection may have left jobs queued behind one that hangs.
+        if queue.jobs.is_empty() {
+            queue.progress = Some(Instant::now());
+            queue.helpers = 1;
+        }
         queue.jobs.extend(jobs);
         queue.background.extend(background);
-        queue.progress = Some(Instant::now());
-        queue.helpers = 1;
         if queue.jobs.is_empty() && queue.background.is_empty() {
             return true;
         }
@@ -141,12 +143,12 @@ impl Pool {
         IN_CALLBACK.set(true);
         while let Some(Job { callback, dispatch }) = self.next() {
             let run = || tracing::dispatcher::with_default(&dispatch, || callback.run());
-            let _ = caught(|| Ok(run()));
+            let _ = caught(run);
             // First, so that the next collection finds this thread free.
             self.lock().busy -= 1;
             callback.finish();
             // What an unregistered callback captured may panic when it is dropped.
-            let _ = caught(|| Ok(drop((callback, dispatch))));
+            let _ = caught(|| drop((callback, dispatch)));
         }
     }
 
