@@ -404,11 +404,13 @@ fn one_that_takes_longer_than_its_budget_is_told_of_once_and_marked_until_it_end
             registry.refresh();
         }
         assert_eq!(told(&registry, "background", ROWS), Some(1.0));
+        assert_eq!(registry.store_health().callbacks_in_background, [ROWS]);
         gate.set_closed(false);
         runtime.join().unwrap();
     });
     assert_eq!(told(&registry, "overruns", ROWS), Some(1.0));
     assert_eq!(told(&registry, "background", ROWS), Some(0.0));
+    assert!(registry.store_health().callbacks_in_background.is_empty());
     assert_eq!(value(&registry, ROWS), Some(Value::U64(5)));
     Ok(())
 }
