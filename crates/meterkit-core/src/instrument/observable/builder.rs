@@ -25,13 +25,13 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         self
     }
 
-    /// How long a collection waits for the callback, 1 s by default; see [`CallbackBuilder::budget`].
+    /// Sets how long a collection waits for the callback, 1 s by default; see [`CallbackBuilder::budget`].
     pub fn budget(mut self, budget: Duration) -> Self {
         self.callback.budget(budget);
         self
     }
 
-    /// Where a callback that is refreshed runs; see [`CallbackBuilder::spawn_with`].
+    /// Sets where a callback that is refreshed runs; see [`CallbackBuilder::spawn_with`].
     pub fn spawn_with(mut self, spawn: impl Fn(BackgroundTask) + Send + Sync + 'static) -> Self {
         self.callback.spawn_with(spawn);
         self
