@@ -329,9 +329,8 @@ fn several_instruments_may_be_refreshed_together() -> Result<(), InstrumentError
     let a = gauge(&meter, "a")?;
     let groups = meter.observable_counter_group::<Tenant<'static>, f64>("groups").build()?;
     let (runs, period) = (Arc::new(AtomicU64::new(0)), Duration::from_secs(10));
-    let counted = runs.clone();
     let guard = meter.callback([&a, &groups])?.refresh_every(period, move || {
-        let (a, groups, runs) = (a.clone(), groups.clone(), counted.clone());
+        let (a, groups, runs) = (a.clone(), groups.clone(), runs.clone());
         async move {
             let run = runs.fetch_add(1, SeqCst) + 1;
             move |observer: &mut Observer<'_>| {
