@@ -2,9 +2,11 @@
 
 mod readings;
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use meterkit_core::{CallbackGuard, InstrumentError, ManualClock, Meter, Registry, Value};
@@ -224,5 +226,24 @@ fn a_guard_outlives_its_registry() -> Result<(), InstrumentError> {
     let guard = meter.observable_gauge::<u64>("rows").observe(|| 1)?;
     drop((registry, meter));
     drop(guard);
+    Ok(())
+}
+
+#[test]
+fn quick_callbacks_share_a_thread_from_collection_to_collection() -> Result<(), InstrumentError> {
+    let (registry, meter) = catalog();
+    let threads: Arc<Mutex<HashSet<ThreadId>>> = Arc::default();
+    let mut guards = Vec::new();
+    for name in ["a", "b", "c"] {
+        let threads = threads.clone();
+        guards.push(meter.observable_gauge::<u64>(name).observe(move || {
+            threads.lock().unwrap().insert(thread::current().id());
+            1
+        })?);
+    }
+    (0..2_000).for_each(|_| registry.refresh());
+    let count = threads.lock().unwrap().len();
+    // On a busy machine, another one may have helped now and then.
+    assert!(count <= 3, "{count} threads");
     Ok(())
 }
