@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, ThreadId};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use meterkit_core::{CallbackGuard, InstrumentError, ManualClock, Meter, Registry, Value};
@@ -237,7 +237,7 @@ fn quick_callbacks_share_a_thread_from_collection_to_collection() -> Result<(), 
     for name in ["a", "b", "c"] {
         let threads = threads.clone();
         guards.push(meter.observable_gauge::<u64>(name).observe(move || {
-            threads.lock().unwrap().insert(thread::current().id());
+            threads.lock().unwrap().insert(std::thread::current().id());
             1
         })?);
     }
