@@ -16,6 +16,7 @@ mod buckets;
 mod catalogue;
 mod data;
 mod error;
+mod family_type;
 mod instrument;
 mod kind;
 mod labels;

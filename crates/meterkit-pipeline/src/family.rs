@@ -59,8 +59,8 @@ pub fn group<'a, S: Clone + Ord>(
     for scope in scopes {
         let labels = labels(&scope.scope);
         for metric in &scope.metrics {
-            let family_type = FamilyType::of(&metric.data);
-            let name = names.family(&metric.descriptor, family_type);
+            let family_type = FamilyType::from(&metric.data);
+            let name = names.family(&metric.descriptor.name, &metric.descriptor.unit, family_type);
             named.push((name, family_type, Member { metric, scope: labels.clone() }));
         }
     }

@@ -48,10 +48,10 @@ impl Registry {
 
 fn entry(instrument: &Shared, scope: CatalogueScope) -> CatalogueEntry {
     let (identity, descriptor) = (&instrument.identity, instrument.descriptor());
-    let family_type = FamilyType::of_kind(identity.kind);
+    let family_type = FamilyType::from(identity.kind);
     CatalogueEntry {
         name: descriptor.name.clone(),
-        prometheus_name: prometheus_name::family(&descriptor, family_type),
+        prometheus_name: prometheus_name::family(&descriptor.name, &descriptor.unit, family_type),
         kind: identity.kind.as_str().to_owned(),
         number_type: identity.number.as_str().to_owned(),
         unit: descriptor.unit.clone(),

@@ -1,7 +1,7 @@
 //! Names of metrics and labels in Prometheus, by OpenTelemetry's "Prometheus and OpenMetrics Compatibility".
 //!
-//! The functions follow the translation strategy `UnderscoreEscapingWithSuffixes`: illegal characters become `_`, the
-//! unit and `_total` are added unless they are there. [`Names`] are those of any [`Translation`].
+//! The functions follow the translation strategy `UnderscoreEscapingWithSuffixes`: illegal characters become `_`; the
+//! unit and `_total` are added unless the name already ends with them. [`Names`] follows any [`Translation`].
 
 mod translation;
 mod unit;
@@ -11,10 +11,8 @@ use std::borrow::Cow;
 pub use self::translation::{
     Names, Translation, TranslationError, is_legal_family, is_legal_label,
 };
-use crate::data::{Data, Descriptor};
-use crate::kind::Kind;
 
-/// What a family is to Prometheus.
+/// The type of a metric family in Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FamilyType {
@@ -27,28 +25,7 @@ pub enum FamilyType {
 }
 
 impl FamilyType {
-    /// The type of a metric with this data.
-    pub const fn of(data: &Data) -> Self {
-        match data {
-            Data::Gauge(_) | Data::Sum { monotonic: false, .. } => Self::Gauge,
-            Data::Sum { monotonic: true, .. } => Self::Counter,
-            Data::Histogram { .. } | Data::ExponentialHistogram { .. } => Self::Histogram,
-        }
-    }
-
-    /// The type of what an instrument of `kind` records.
-    pub const fn of_kind(kind: Kind) -> Self {
-        match kind {
-            Kind::Counter | Kind::ObservableCounter => Self::Counter,
-            Kind::UpDownCounter
-            | Kind::Gauge
-            | Kind::ObservableUpDownCounter
-            | Kind::ObservableGauge => Self::Gauge,
-            Kind::Histogram => Self::Histogram,
-        }
-    }
-
-    /// The type as it stands in `# TYPE`.
+    /// Returns the type as `# TYPE` spells it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -58,26 +35,20 @@ impl FamilyType {
     }
 }
 
-/// The family's name for a metric, as it stands in `# TYPE`: a counter's with `_total`, a histogram's without
-/// `_bucket`, `_sum` or `_count`.
+/// Returns the family name of a metric, as `# TYPE` has it: a counter's with `_total`, a histogram's without `_bucket`,
+/// `_sum` or `_count`.
 ///
 /// ```
-/// use meterkit_core::Descriptor;
 /// use meterkit_core::prometheus_name::{FamilyType, family};
 ///
-/// let descriptor = Descriptor {
-///     name: "backstage.core.http.sent".to_owned(),
-///     unit: "By".to_owned(),
-///     description: String::new(),
-/// };
-/// let name = family(&descriptor, FamilyType::Counter);
+/// let name = family("backstage.core.http.sent", "By", FamilyType::Counter);
 /// assert_eq!(name, "backstage_core_http_sent_bytes_total");
 /// ```
-pub fn family(descriptor: &Descriptor, family: FamilyType) -> String {
-    Names::default().family(descriptor, family)
+pub fn family(name: &str, unit: &str, family: FamilyType) -> String {
+    Names::default().family(name, unit, family)
 }
 
-/// The unit of a metric in the words that end its family's name: `bytes` for `By`, empty for none.
+/// Returns the words for `unit` that end a family's name: `bytes` for `By`, an empty string for no unit.
 ///
 /// ```
 /// use meterkit_core::prometheus_name::{FamilyType, unit};
@@ -90,7 +61,7 @@ pub fn unit(unit: &str, family: FamilyType) -> String {
     unit::suffix(unit, family == FamilyType::Gauge)
 }
 
-/// The label's name for an attribute key.
+/// Returns the label name for an attribute key.
 pub fn label(key: &str) -> Cow<'_, str> {
     if is_legal_label(key) {
         return Cow::Borrowed(key);
@@ -107,13 +78,13 @@ pub fn label(key: &str) -> Cow<'_, str> {
     Cow::Owned(label)
 }
 
-/// The label's name for an attribute key of a series. Names that are taken, by buckets, by the scope or by Prometheus
-/// itself, get a prefix.
+/// Returns the label name for an attribute key of a series. Names reserved for buckets, scopes or Prometheus itself get
+/// the prefix `exported_`.
 pub fn series_label(key: &str) -> Cow<'_, str> {
     Names::default().series_label(key)
 }
 
-/// Whether `name` is `word`, or ends with it after a `_`, or after what would become one.
+/// Returns whether `name` is `word`, or ends with `word` after a `_` or a character that would become one.
 fn ends_with_word(name: &str, word: &str) -> bool {
     let is_between = |c: char| !c.is_alphanumeric() && c != ':';
     match name.strip_suffix(word) {
@@ -122,7 +93,7 @@ fn ends_with_word(name: &str, word: &str) -> bool {
     }
 }
 
-/// Illegal characters become `_`, and runs of `_` one.
+/// Replaces illegal characters with `_`, and runs of `_` with a single one.
 fn legal(name: &str) -> String {
     let mut legal = String::with_capacity(name.len() + 16);
     if name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -175,12 +146,7 @@ mod tests {
             ("a..b__c", "", Gauge, "a_b_c"),
             ("mcp-server/x", "", Gauge, "mcp_server_x"),
         ] {
-            let descriptor = Descriptor {
-                name: name.to_owned(),
-                unit: unit.to_owned(),
-                description: String::new(),
-            };
-            assert_eq!(family(&descriptor, kind), expected, "{name} in {unit}");
+            assert_eq!(family(name, unit, kind), expected, "{name} in {unit}");
         }
     }
 

@@ -1,20 +1,20 @@
-//! Which names metrics and labels get: OpenTelemetry's translation strategies, and who can read what they give.
+//! OpenTelemetry's translation strategies, and the names that each produces for readers with and without UTF-8.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
 use super::{FamilyType, ends_with_word, legal, unit};
-use crate::data::Descriptor;
 
-/// How names become those of Prometheus: `translation_strategy` of OpenTelemetry's Prometheus exporter.
+/// How OpenTelemetry names become Prometheus names: `translation_strategy` of OpenTelemetry's Prometheus exporter.
 ///
 /// A counter `foo.bar` in bytes becomes `foo_bar_bytes_total`, `foo_bar`, `foo.bar_bytes_total` or `foo.bar`, in the
-/// order of the variants. `_bucket`, `_sum` and `_count` of histograms, `target_info` and `otel_scope_*` stay in all
-/// of them.
+/// order of the variants. No strategy changes `_bucket`, `_sum` and `_count` of histograms, `target_info` or
+/// `otel_scope_*`.
 ///
-/// Its text is the word of the declarative configuration, `no_translation`; it is read in any case, and so is the
-/// specification's own spelling, `NoTranslation`.
+/// `Display` writes the word of the declarative configuration, such as `no_translation`. `FromStr` accepts that word
+/// and the specification's own spelling, `NoTranslation`, both in any case.
 ///
 /// ```
 /// use meterkit_core::prometheus_name::Translation;
@@ -46,7 +46,7 @@ impl Translation {
         Self::NoTranslation,
     ];
 
-    /// The word of the declarative configuration, `no_translation`.
+    /// Returns the word of the declarative configuration, such as `no_translation`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UnderscoreEscapingWithSuffixes => "underscore_escaping_with_suffixes",
@@ -56,17 +56,17 @@ impl Translation {
         }
     }
 
-    /// Whether names may hold characters that Prometheus knows since its version 3 only.
+    /// Returns whether names may contain characters that only Prometheus 3 and later accepts.
     pub const fn is_utf8(self) -> bool {
         matches!(self, Self::NoUtf8EscapingWithSuffixes | Self::NoTranslation)
     }
 
-    /// Names for whoever reads any characters.
+    /// Returns the names for readers that accept any character.
     pub const fn utf8(self) -> Names {
         Names { translation: self, is_escaped: false }
     }
 
-    /// Names for whoever reads Prometheus' older characters only: what the strategy leaves of others becomes `_`.
+    /// Returns the names for readers limited to Prometheus' legacy characters: all others become `_`.
     pub const fn escaped(self) -> Names {
         Names { translation: self, is_escaped: self.is_utf8() }
     }
@@ -75,7 +75,7 @@ impl Translation {
         matches!(self, Self::UnderscoreEscapingWithSuffixes | Self::NoUtf8EscapingWithSuffixes)
     }
 
-    /// As the specification writes it.
+    /// Returns the specification's own spelling.
     const fn in_the_specification(self) -> &'static str {
         match self {
             Self::UnderscoreEscapingWithSuffixes => "UnderscoreEscapingWithSuffixes",
@@ -104,15 +104,25 @@ impl FromStr for Translation {
     }
 }
 
-/// Why a text is no translation strategy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no translation strategy; write `underscore_escaping_with_suffixes`, \
-     `underscore_escaping_without_suffixes`, `no_utf8_escaping_with_suffixes` or `no_translation`"
-)]
+/// A text that names no translation strategy.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TranslationError(String);
 
-/// The names of one page: by a [`Translation`], for a reader who takes any characters or the older ones only.
+impl fmt::Display for TranslationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, second, third, last] = Translation::ALL;
+        write!(
+            f,
+            "`{}` is no translation strategy; write `{first}`, `{second}`, `{third}` or `{last}`",
+            self.0
+        )
+    }
+}
+
+impl Error for TranslationError {}
+
+/// The names that a [`Translation`] produces for one kind of reader: one that accepts any character, or one limited to
+/// Prometheus' legacy characters.
 ///
 /// ```
 /// use meterkit_core::prometheus_name::Translation;
@@ -123,25 +133,22 @@ pub struct TranslationError(String);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Names {
     translation: Translation,
-    /// Whether characters that the strategy leaves become `_`.
+    /// Whether characters that the strategy keeps become `_`.
     is_escaped: bool,
 }
 
 impl Names {
-    /// Whether a name may have to stand between quotes.
+    /// Returns whether some names may need quotes in the text format.
     pub const fn may_be_quoted(self) -> bool {
         self.translation.is_utf8() && !self.is_escaped
     }
 
-    /// The family's name for a metric, as it stands in `# TYPE`; like [`family`](super::family).
-    pub fn family(self, descriptor: &Descriptor, family: FamilyType) -> String {
+    /// Returns the family name of a metric; like [`family`](super::family).
+    pub fn family(self, name: &str, unit: &str, family: FamilyType) -> String {
         let translation = self.translation;
-        let mut name = match translation.is_utf8() {
-            true => descriptor.name.clone(),
-            false => legal(&descriptor.name),
-        };
+        let mut name = if translation.is_utf8() { name.to_owned() } else { legal(name) };
         if translation.has_suffixes() {
-            add_suffixes(&mut name, &descriptor.unit, family);
+            add_suffixes(&mut name, unit, family);
         }
         if translation.is_utf8() {
             if self.is_escaped && !is_legal_family(&name) {
@@ -153,7 +160,7 @@ impl Names {
         name
     }
 
-    /// The label's name for an attribute key; like [`label`](super::label).
+    /// Returns the label name for an attribute key; like [`label`](super::label).
     pub fn label(self, key: &str) -> Cow<'_, str> {
         match (self.translation.is_utf8(), self.is_escaped) {
             (false, _) => super::label(key),
@@ -163,7 +170,7 @@ impl Names {
         }
     }
 
-    /// The label's name for an attribute key of a series; like [`series_label`](super::series_label).
+    /// Returns the label name for an attribute key of a series; like [`series_label`](super::series_label).
     pub fn series_label(self, key: &str) -> Cow<'_, str> {
         let label = self.label(key);
         let taken = ["otel_scope_", "__"].iter().any(|prefix| label.starts_with(prefix));
@@ -175,23 +182,23 @@ impl Names {
 }
 
 impl From<Translation> for Names {
-    /// Names that everyone can read.
+    /// Returns the names that every reader accepts.
     fn from(translation: Translation) -> Self {
         translation.escaped()
     }
 }
 
-/// Whether a family may be called so without quotes.
+/// Returns whether `name` is legal for a family without quotes.
 pub fn is_legal_family(name: &str) -> bool {
     starts_legally(name) && name.bytes().all(|byte| is_legal_in_family(byte.into()))
 }
 
-/// Whether a label may be called so without quotes.
+/// Returns whether `name` is legal for a label without quotes.
 pub fn is_legal_label(name: &str) -> bool {
     starts_legally(name) && name.bytes().all(|byte| IN_LABELS[usize::from(byte)])
 }
 
-/// Which bytes are legal in labels, looked up: a scrape asks it of each label of each series.
+/// Which bytes are legal in labels. A table, because a scrape checks each label of each series.
 const IN_LABELS: [bool; 256] = {
     let mut legal = [false; 256];
     let mut byte = 0_u8;
@@ -206,7 +213,7 @@ fn starts_legally(name: &str) -> bool {
     name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
-/// Of bytes too: those of other characters are not ASCII.
+/// Also correct for single bytes: those of multi-byte characters are never ASCII.
 fn is_legal_in_family(c: char) -> bool {
     is_legal_in_label(c) || c == ':'
 }
@@ -215,13 +222,13 @@ fn is_legal_in_label(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// The unit and `_total`, where a name does not end with them.
+/// Adds the unit and `_total`, unless the name already ends with them.
 fn add_suffixes(name: &mut String, unit_of_metric: &str, family: FamilyType) {
     let is_counter = family == FamilyType::Counter;
     let total = "_total".len();
     if is_counter && name.len() > total && ends_with_word(name, "total") {
         name.truncate(name.len() - "total".len());
-        // The character before the word, which may take several bytes.
+        // The separator, which may take several bytes.
         name.pop();
     }
     let unit = unit(unit_of_metric, family);
@@ -234,7 +241,7 @@ fn add_suffixes(name: &mut String, unit_of_metric: &str, family: FamilyType) {
     }
 }
 
-/// Prometheus' escaping scheme `underscores`: each illegal character becomes `_`, a digit at the start too.
+/// Applies Prometheus' escaping scheme `underscores`: each illegal character becomes `_`, as does a leading digit.
 fn underscores(name: &str, is_legal: fn(char) -> bool) -> String {
     if name.is_empty() {
         return "_".to_owned();
@@ -248,10 +255,6 @@ fn underscores(name: &str, is_legal: fn(char) -> bool) -> String {
 mod tests {
     use super::super::FamilyType::{Counter, Gauge, Histogram};
     use super::*;
-
-    fn named(name: &str, unit: &str) -> Descriptor {
-        Descriptor { name: name.to_owned(), unit: unit.to_owned(), description: String::new() }
-    }
 
     #[test]
     fn families_are_named_by_each_strategy() {
@@ -279,8 +282,7 @@ mod tests {
             ),
         ] {
             let untouched = if untouched.is_empty() { name } else { untouched };
-            let descriptor = named(name, unit);
-            let found = Translation::ALL.map(|it| it.utf8().family(&descriptor, kind));
+            let found = Translation::ALL.map(|it| it.utf8().family(name, unit, kind));
             assert_eq!(found, [with, without, utf8, untouched], "{name} in {unit}");
         }
     }
@@ -295,9 +297,8 @@ mod tests {
             ("1a:b", "", Gauge, "_a:b", "_a:b"),
             ("", "", Gauge, "_", "_"),
         ] {
-            let descriptor = named(name, unit);
             let found = [Translation::NoUtf8EscapingWithSuffixes, Translation::NoTranslation]
-                .map(|it| it.escaped().family(&descriptor, kind));
+                .map(|it| it.escaped().family(name, unit, kind));
             assert_eq!(found, [with, without], "{name}");
             assert!(found.iter().all(|it| is_legal_family(it)), "{name}");
         }
@@ -308,8 +309,7 @@ mod tests {
         for translation in &Translation::ALL[..2] {
             let (one, other) = (translation.utf8(), translation.escaped());
             for name in ["a.b", "1x", "größe", "a:b", ""] {
-                let descriptor = named(name, "By");
-                assert_eq!(one.family(&descriptor, Gauge), other.family(&descriptor, Gauge));
+                assert_eq!(one.family(name, "By", Gauge), other.family(name, "By", Gauge));
                 assert_eq!(one.series_label(name), super::super::series_label(name));
                 assert_eq!(other.series_label(name), super::super::series_label(name));
             }

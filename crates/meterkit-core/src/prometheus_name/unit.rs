@@ -1,11 +1,11 @@
 //! Units in metric names: UCUM symbols as words.
 //!
-//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Metric Metadata. Where the reference code in
-//! Go differs from the specification's table (`TiBy`, `kBy`), the table counts.
+//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Metric Metadata. Where the Go reference
+//! implementation differs from the specification's table (`TiBy`, `kBy`), the table wins.
 
 use std::borrow::Cow;
 
-/// The words for `unit` that end a metric's name, empty for none. `is_gauge` because only gauges are ratios.
+/// Returns the words for `unit` that end a metric's name, empty for no unit. Only gauges are ratios.
 pub(super) fn suffix(unit: &str, is_gauge: bool) -> String {
     if unit == "1" {
         return if is_gauge { "ratio".to_owned() } else { String::new() };
@@ -23,7 +23,7 @@ pub(super) fn suffix(unit: &str, is_gauge: bool) -> String {
     }
 }
 
-/// Leaves out what stands in braces: `{request}/s` counts per second.
+/// Removes annotations in braces: `{request}/s` is a count per second.
 fn without_annotations(unit: &str) -> Cow<'_, str> {
     if !unit.contains('{') {
         return Cow::Borrowed(unit.trim());
@@ -90,7 +90,7 @@ fn per_word(symbol: &str) -> Cow<'_, str> {
     })
 }
 
-/// A unit that the table does not know, as far as a name can hold it.
+/// Reduces a unit that the table lacks to characters that a name may contain.
 fn clean(unit: &str) -> Cow<'_, str> {
     if unit.chars().all(|c| c.is_ascii_alphanumeric()) {
         return Cow::Borrowed(unit);
