@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use meterkit_core::prometheus_name::{self, FamilyType};
 use meterkit_core::{
     Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
     Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_grafana::written;
 use meterkit_pipeline::Snapshot;
+use meterkit_rules::prometheus_name::{self, FamilyType};
 use opentelemetry::InstrumentationScope;
 use prost::Message;
 

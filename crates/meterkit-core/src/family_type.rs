@@ -1,8 +1,9 @@
 //! The Prometheus types of instruments and of their data.
 
+use meterkit_rules::prometheus_name::FamilyType;
+
 use crate::data::Data;
 use crate::kind::Kind;
-use crate::prometheus_name::FamilyType;
 
 impl From<Kind> for FamilyType {
     /// Returns the type of what an instrument of this kind records.

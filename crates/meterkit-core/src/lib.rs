@@ -23,7 +23,6 @@ mod labels;
 mod meter;
 mod metrics;
 mod number;
-pub mod prometheus_name;
 mod registry;
 mod scope;
 mod scope_patterns;

@@ -1,7 +1,7 @@
 //! What a dashboard has to know of an instrument.
 
-use meterkit_core::prometheus_name;
 use meterkit_core::{CatalogueEntry, Kind};
+use meterkit_rules::prometheus_name;
 
 /// An instrument as Prometheus has it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! What `meterkit` tells of itself: no catalogue lists it, as each of these metrics comes with its first value.
 
-use meterkit_core::prometheus_name::{self, FamilyType};
+use meterkit_rules::prometheus_name::{self, FamilyType};
 
 use crate::instrument::{Buckets, Instrument, Label, Shape};
 

@@ -1,14 +1,14 @@
 //! Families: metrics that Prometheus sees under one name. For targets whose receivers have Prometheus' data model.
 //!
 //! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; the names are those of
-//! [`prometheus_name`](meterkit_core::prometheus_name).
+//! [`prometheus_name`](meterkit_rules::prometheus_name).
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use meterkit_core::prometheus_name::{FamilyType, Names};
 use meterkit_core::{Data, Metric, ScopeMetrics};
+use meterkit_rules::prometheus_name::{FamilyType, Names};
 use opentelemetry::InstrumentationScope;
 
 use self::labels::may_become_equal;

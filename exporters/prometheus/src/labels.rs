@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use meterkit_core::prometheus_name::Names;
 use meterkit_core::{AttributeValue, Attributes};
 use meterkit_pipeline::family;
+use meterkit_rules::prometheus_name::Names;
 use opentelemetry::InstrumentationScope;
 
 use crate::text;

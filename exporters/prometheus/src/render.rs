@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use meterkit_core::prometheus_name::{Names, is_legal_family};
 use meterkit_core::{Data, NumberPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_pipeline::family::{self, TARGET_INFO};
+use meterkit_rules::prometheus_name::{Names, is_legal_family};
 
 use crate::labels::{scope_labels, series_labels};
 use crate::text;
@@ -50,7 +50,7 @@ pub fn render(snapshot: &Snapshot) -> String {
 /// `{"http.requests","http.route"="/"} 1`. Only [`Translation::utf8`] gives such names: whoever reads the text has to
 /// have asked for them.
 ///
-/// [`Translation::utf8`]: meterkit_core::prometheus_name::Translation::utf8
+/// [`Translation::utf8`]: meterkit_rules::prometheus_name::Translation::utf8
 pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
     let out = String::with_capacity(snapshot.len() * 128);
     let mut page = Page { out, names, labels: String::new(), quoted: None };

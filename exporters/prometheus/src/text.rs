@@ -1,7 +1,7 @@
 //! Writing the text format: names, label values, numbers.
 
 use meterkit_core::Value;
-use meterkit_core::prometheus_name::{Names, is_legal_label};
+use meterkit_rules::prometheus_name::{Names, is_legal_label};
 
 /// `# HELP` and `# TYPE` of a family, whose name is written as it may stand there.
 pub(crate) fn head(out: &mut String, name: &str, family_type: &str, help: &str) {
@@ -102,7 +102,7 @@ fn escape(out: &mut String, text: &str, must: impl Fn(u8) -> bool) {
 
 #[cfg(test)]
 mod tests {
-    use meterkit_core::prometheus_name::Translation;
+    use meterkit_rules::prometheus_name::Translation;
 
     use super::*;
 

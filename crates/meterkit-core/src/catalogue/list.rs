@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use meterkit_rules::prometheus_name::{self, FamilyType};
 use opentelemetry::InstrumentationScope;
 
 use super::{Catalogue, CatalogueEntry, CatalogueLabel, CatalogueScope};
 use crate::attributes::{AttributeValue, Attributes};
 use crate::instrument::SelfMetrics;
 use crate::labels::LabelKey;
-use crate::prometheus_name::{self, FamilyType};
 use crate::registry::Registry;
 use crate::store::shared::Shared;
 

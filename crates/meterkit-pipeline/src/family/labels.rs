@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 
-use meterkit_core::prometheus_name::Names;
 use meterkit_core::{AttributeValue, Attributes};
+use meterkit_rules::prometheus_name::Names;
 use opentelemetry::InstrumentationScope;
 
 /// A label's name or value.
@@ -81,7 +81,7 @@ pub(super) fn may_become_equal<'a>(
 
 #[cfg(test)]
 mod tests {
-    use meterkit_core::prometheus_name::Translation;
+    use meterkit_rules::prometheus_name::Translation;
     use opentelemetry::KeyValue;
 
     use super::*;

@@ -1,7 +1,7 @@
 //! What views make of a catalogue: its instruments as the targets have them.
 
-use meterkit_core::prometheus_name::{self, FamilyType};
 use meterkit_core::{Catalogue, CatalogueEntry, CatalogueLabel, Descriptor, Kind};
+use meterkit_rules::prometheus_name::{self, FamilyType};
 use opentelemetry::InstrumentationScope;
 
 use super::stream::places;

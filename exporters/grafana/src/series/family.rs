@@ -1,8 +1,8 @@
 //! Families with what their series need: names of parts, units, bounds.
 
 use meterkit_core::Data;
-use meterkit_core::prometheus_name::{self, FamilyType};
 use meterkit_pipeline::family;
+use meterkit_rules::prometheus_name::{self, FamilyType};
 
 use super::Metadata;
 use super::labels::Labels;

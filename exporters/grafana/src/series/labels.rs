@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use meterkit_core::{AttributeValue, Attributes, prometheus_name};
+use meterkit_core::{AttributeValue, Attributes};
 use meterkit_pipeline::family::{TARGET_INFO, joined};
+use meterkit_rules::prometheus_name;
 
 /// Names and values. Those of a series are ordered by name.
 pub(crate) type Labels<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;

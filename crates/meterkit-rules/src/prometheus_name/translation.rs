@@ -17,7 +17,7 @@ use super::{FamilyType, ends_with_word, legal, unit};
 /// and the specification's own spelling, `NoTranslation`, both in any case.
 ///
 /// ```
-/// use meterkit_core::prometheus_name::Translation;
+/// use meterkit_rules::prometheus_name::Translation;
 ///
 /// let translation = Translation::UnderscoreEscapingWithoutSuffixes;
 /// assert_eq!(translation.to_string(), "underscore_escaping_without_suffixes");
@@ -125,7 +125,7 @@ impl Error for TranslationError {}
 /// Prometheus' legacy characters.
 ///
 /// ```
-/// use meterkit_core::prometheus_name::Translation;
+/// use meterkit_rules::prometheus_name::Translation;
 ///
 /// assert_eq!(Translation::NoTranslation.utf8().label("http.route"), "http.route");
 /// assert_eq!(Translation::NoTranslation.escaped().label("http.route"), "http_route");

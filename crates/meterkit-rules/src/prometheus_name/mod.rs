@@ -39,7 +39,7 @@ impl FamilyType {
 /// `_sum` or `_count`.
 ///
 /// ```
-/// use meterkit_core::prometheus_name::{FamilyType, family};
+/// use meterkit_rules::prometheus_name::{FamilyType, family};
 ///
 /// let name = family("backstage.core.http.sent", "By", FamilyType::Counter);
 /// assert_eq!(name, "backstage_core_http_sent_bytes_total");
@@ -51,7 +51,7 @@ pub fn family(name: &str, unit: &str, family: FamilyType) -> String {
 /// Returns the words for `unit` that end a family's name: `bytes` for `By`, an empty string for no unit.
 ///
 /// ```
-/// use meterkit_core::prometheus_name::{FamilyType, unit};
+/// use meterkit_rules::prometheus_name::{FamilyType, unit};
 ///
 /// assert_eq!(unit("By", FamilyType::Counter), "bytes");
 /// assert_eq!(unit("1", FamilyType::Gauge), "ratio");
