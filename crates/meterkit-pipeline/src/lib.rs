@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Users depend on the `meterkit` crate. This one is for those who write an exporter: implement [`Target`] to push,
-//! or take snapshots from a [`Source`] to be pulled from. [`family`] groups metrics as Prometheus sees them.
+//! or take snapshots from a [`Source`] to be pulled from.
 
 mod absent;
 mod backoff;
@@ -19,7 +19,6 @@ mod delivery;
 mod delta;
 mod endpoint;
 mod error;
-pub mod family;
 mod health;
 mod moment;
 mod news;

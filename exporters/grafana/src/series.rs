@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint};
 use meterkit_pipeline::Snapshot;
-use meterkit_pipeline::family::{TARGET_INFO, group, scope_labels};
+use meterkit_prometheus_model::{TARGET_INFO, group, scope_labels};
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 
 use self::family::{Family, Member, Metrics};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use meterkit_core::{AttributeValue, Attributes};
-use meterkit_pipeline::family;
+use meterkit_prometheus_model::joined;
 use meterkit_rules::prometheus_name::Names;
 use opentelemetry::InstrumentationScope;
 
@@ -12,7 +12,7 @@ use crate::text;
 /// The labels of a scope.
 pub(crate) fn scope_labels(scope: &InstrumentationScope, names: Names) -> String {
     let mut written = String::new();
-    for (label, value) in family::scope_labels(scope, names) {
+    for (label, value) in meterkit_prometheus_model::scope_labels(scope, names) {
         text::label(&mut written, names, &label, &value);
     }
     written
@@ -31,7 +31,7 @@ pub(crate) fn series_labels(out: &mut String, names: Names, attributes: &Attribu
     }
     let labels =
         attributes().map(|(key, value)| (names.series_label(key), value.to_string().into()));
-    for (label, value) in family::joined(labels) {
+    for (label, value) in joined(labels) {
         text::label(out, names, &label, &value);
     }
 }

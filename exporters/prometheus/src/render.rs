@@ -5,15 +5,15 @@ use std::rc::Rc;
 
 use meterkit_core::{Data, NumberPoint};
 use meterkit_pipeline::Snapshot;
-use meterkit_pipeline::family::{self, TARGET_INFO};
+use meterkit_prometheus_model::{self as model, TARGET_INFO};
 use meterkit_rules::prometheus_name::{Names, is_legal_family};
 
 use crate::labels::{scope_labels, series_labels};
 use crate::text;
 
 /// The labels of a scope are written once for all its metrics.
-type Family<'a> = family::Family<'a, Rc<str>>;
-type Member<'a> = family::Member<'a, Rc<str>>;
+type Family<'a> = model::Family<'a, Rc<str>>;
+type Member<'a> = model::Member<'a, Rc<str>>;
 
 /// Writes `snapshot` in Prometheus' text format 0.0.4.
 ///
@@ -55,8 +55,7 @@ pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
     let out = String::with_capacity(snapshot.len() * 128);
     let mut page = Page { out, names, labels: String::new(), quoted: None };
     page.target_info(snapshot);
-    for family in family::group(&snapshot.scopes, names, |scope| scope_labels(scope, names).into())
-    {
+    for family in model::group(&snapshot.scopes, names, |scope| scope_labels(scope, names).into()) {
         if family.name == TARGET_INFO && !snapshot.resource.is_empty() {
             family.warn("has the name of the resource's metric: left out");
         } else {

@@ -1,17 +1,17 @@
 //! Families with what their series need: names of parts, units, bounds.
 
 use meterkit_core::Data;
-use meterkit_pipeline::family;
+use meterkit_prometheus_model as model;
 use meterkit_rules::prometheus_name::{self, FamilyType};
 
 use super::Metadata;
 use super::labels::Labels;
 
 /// All metrics of one name.
-pub(crate) type Metrics<'a> = family::Family<'a, Labels<'a>>;
+pub(crate) type Metrics<'a> = model::Family<'a, Labels<'a>>;
 
 /// One metric of a family; its labels say which scope and which process it comes from.
-pub(crate) type Member<'a> = family::Member<'a, Labels<'a>>;
+pub(crate) type Member<'a> = model::Member<'a, Labels<'a>>;
 
 /// A family whose series are about to be written.
 pub(crate) struct Family<'f, 'a> {

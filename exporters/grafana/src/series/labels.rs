@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use meterkit_core::{AttributeValue, Attributes};
-use meterkit_pipeline::family::{TARGET_INFO, joined};
+use meterkit_prometheus_model::{TARGET_INFO, joined};
 use meterkit_rules::prometheus_name;
 
 /// Names and values. Those of a series are ordered by name.

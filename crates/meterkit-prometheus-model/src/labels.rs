@@ -56,7 +56,7 @@ pub fn joined<'a>(
 
 /// Whether two of these different sets could become the same labels: keys that become equal, values that differ in
 /// type alone, or an empty value where another set has none.
-pub(super) fn may_become_equal<'a>(
+pub(crate) fn may_become_equal<'a>(
     series: impl Iterator<Item = &'a Attributes>,
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
 ) -> bool {

@@ -11,10 +11,7 @@ use meterkit_core::{Data, Metric, ScopeMetrics};
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 use opentelemetry::InstrumentationScope;
 
-use self::labels::may_become_equal;
-pub use self::labels::{joined, scope_labels};
-
-mod labels;
+use crate::labels::may_become_equal;
 
 /// The name of the metric that carries the resource.
 pub const TARGET_INFO: &str = "target_info";
