@@ -56,7 +56,7 @@ impl Attributes {
     }
 
     /// Key and value of each attribute, ordered by key.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &AttributeValue)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &AttributeValue)> + Clone {
         self.keys.values(&self.values).map(|(name, value)| (&**name, value))
     }
 
@@ -338,7 +338,7 @@ impl Keys {
     fn values<'a>(
         &'a self,
         labels: &'a [Option<AttributeValue>],
-    ) -> impl Iterator<Item = (&'a Cow<'static, str>, &'a AttributeValue)> {
+    ) -> impl Iterator<Item = (&'a Cow<'static, str>, &'a AttributeValue)> + Clone {
         self.entries.iter().filter_map(|KeyEntry { name, source }| match source {
             Source::Label(at) => Some((name, labels.get(*at as usize)?.as_ref()?)),
             Source::Fixed(value) => Some((name, value)),

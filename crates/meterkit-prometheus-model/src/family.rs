@@ -1,34 +1,32 @@
-//! Families: metrics that Prometheus sees under one name. For targets whose receivers have Prometheus' data model.
-//!
-//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; the names are those of
-//! [`prometheus_name`](meterkit_rules::prometheus_name).
+//! Families: the metrics that Prometheus sees under one name.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use meterkit_core::{Data, Metric, ScopeMetrics};
-use meterkit_rules::prometheus_name::{FamilyType, Names};
-use opentelemetry::InstrumentationScope;
+use meterkit_core::{Metric, ScopeMetrics};
+use meterkit_rules::prometheus_name::{self, FamilyType, Names};
 
-use crate::labels::may_become_equal;
+use crate::labels::{Labels, scope_labels};
 
 /// The name of the metric that carries the resource.
 pub const TARGET_INFO: &str = "target_info";
 
-/// All metrics of one name. They come from different scopes, or their names became the same in translation.
+/// The description of [`TARGET_INFO`].
+pub const TARGET_INFO_HELP: &str = "Target metadata";
+
+/// All metrics with one name: they come from different scopes, or the translation made their names equal.
 ///
-/// `S` is what a target makes of a scope's labels.
+/// `S` is the form in which a target keeps the labels of a scope.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Family<'a, S> {
-    /// As it stands in `# TYPE`.
+    /// The name, as `# TYPE` has it.
     pub name: String,
-    /// That of all members.
+    /// The type of all members.
     pub family_type: FamilyType,
     /// The first description that is not empty.
     pub help: &'a str,
-    /// At least one; by scope, then by their own names.
+    /// At least one; ordered by scope, then by their own names.
     pub members: Vec<Member<'a, S>>,
 }
 
@@ -38,26 +36,30 @@ pub struct Family<'a, S> {
 pub struct Member<'a, S> {
     /// The metric.
     pub metric: &'a Metric,
-    /// The labels that say which scope it comes from.
+    /// The labels that identify its scope.
     pub scope: S,
 }
 
-/// The families of all scopes, by name; their members by scope, then by their own name, however they came. `names`
-/// names the families, `labels` makes the labels of a scope.
+/// Returns the families of all scopes, ordered by name. Members are ordered by scope, then by their own name, whatever
+/// the order of `scopes`. `names` names the families; `keep` turns the labels of each scope into the target's own form.
 ///
-/// Of metrics that clash in type, the first one stays and the later ones are left out; of different descriptions,
-/// the first one counts; a family that has the name of a part of a histogram is left out. Each clash is logged once.
-pub fn group<'a, S: Clone + Ord>(
+/// Conflicts are resolved as follows, and each is logged once:
+///
+/// - When metrics with one name differ in type, the first one stays and the others are left out.
+/// - When their descriptions differ, the first one counts.
+/// - A family named like a part of a histogram (`_bucket`, `_sum`, `_count`) is left out.
+pub fn families<'a, S: Clone + Ord>(
     scopes: &'a [ScopeMetrics],
     names: Names,
-    labels: impl Fn(&'a InstrumentationScope) -> S,
+    keep: impl Fn(Labels<'a>) -> S,
 ) -> Vec<Family<'a, S>> {
     let mut named: Vec<(String, FamilyType, Member<'a, S>)> = Vec::new();
     for scope in scopes {
-        let labels = labels(&scope.scope);
+        let labels = keep(scope_labels(&scope.scope, names));
         for metric in &scope.metrics {
             let family_type = FamilyType::from(&metric.data);
-            let name = names.family(&metric.descriptor.name, &metric.descriptor.unit, family_type);
+            let (name, unit) = (&metric.descriptor.name, &metric.descriptor.unit);
+            let name = names.family(name, unit, family_type);
             named.push((name, family_type, Member { metric, scope: labels.clone() }));
         }
     }
@@ -77,38 +79,34 @@ pub fn group<'a, S: Clone + Ord>(
     families
 }
 
+/// Leaves out a family called `target_info`, for targets that write the resource under that name.
+pub fn reserve_target_info<S>(families: &mut Vec<Family<'_, S>>) {
+    families.retain(|family| {
+        let is_taken = family.name == TARGET_INFO;
+        if is_taken {
+            family.warn("has the name of the resource's metric: left out");
+        }
+        !is_taken
+    });
+}
+
 impl<'a, S> Family<'a, S> {
-    /// Whether two members could hold the same series, or one member hold it twice. `label` names the label of a key.
-    pub fn may_repeat_series(&self, label: impl for<'k> Fn(&'k str) -> Cow<'k, str>) -> bool
-    where
-        S: PartialEq,
-    {
-        // Members are ordered by scope.
-        self.members.windows(2).any(|pair| pair[0].scope == pair[1].scope)
-            || self.members.iter().any(|member| match &member.metric.data {
-                Data::Gauge(points) | Data::Sum { points, .. } => {
-                    may_become_equal(points.iter().map(|point| &point.attributes), &label)
-                }
-                Data::Histogram { points, .. } => {
-                    may_become_equal(points.iter().map(|point| &point.attributes), &label)
-                }
-                Data::ExponentialHistogram { points, .. } => {
-                    may_become_equal(points.iter().map(|point| &point.attributes), &label)
-                }
-                _ => false,
-            })
+    /// Returns the unit in words, as OpenMetrics and remote write have it; empty for no unit.
+    pub fn unit(&self) -> String {
+        let unit = self.members.first().map_or("", |member| &member.metric.descriptor.unit);
+        prometheus_name::unit(unit, self.family_type)
     }
 
-    /// Logs, once, what is wrong with the whole family.
-    pub fn warn(&self, clash: &str) {
+    /// Logs a problem with one of the metrics, once.
+    pub fn warn_of(&self, member: &Member<'_, S>, clash: &str) {
+        warn_once(&self.name, member.name(), clash);
+    }
+
+    /// Logs a problem with the whole family, once.
+    fn warn(&self, clash: &str) {
         if let Some(member) = self.members.first() {
             self.warn_of(member, clash);
         }
-    }
-
-    /// Logs, once, what is wrong with one of its metrics.
-    pub fn warn_of(&self, member: &Member<'_, S>, clash: &str) {
-        warn_once(&self.name, member.name(), clash);
     }
 
     fn add(&mut self, family_type: FamilyType, help: &'a str, member: Member<'a, S>) {
@@ -127,16 +125,16 @@ impl<'a, S> Family<'a, S> {
 }
 
 impl<'a, S> Member<'a, S> {
-    /// The metric's own name.
+    /// Returns the metric's own name.
     pub fn name(&self) -> &'a str {
         &self.metric.descriptor.name
     }
 }
 
-/// A histogram has three more names for itself: a family that is called so would be taken for a part of it.
+/// Leaves out families whose name is taken by the `_bucket`, `_sum` or `_count` of a histogram.
 fn leave_out_parts_of_histograms<S>(families: &mut Vec<Family<'_, S>>) {
     let mut histograms = HashSet::new();
-    // By name, a histogram comes before its parts.
+    // Ordered by name, a histogram comes before its parts.
     families.retain(|family| {
         let is_part = ["_bucket", "_sum", "_count"].iter().any(|part| {
             family.name.strip_suffix(part).is_some_and(|name| histograms.contains(name))
@@ -150,9 +148,9 @@ fn leave_out_parts_of_histograms<S>(families: &mut Vec<Family<'_, S>>) {
     });
 }
 
-/// Logs a clash the first time it is seen, by whichever target. Scrapes and exports repeat; the log must not.
+/// Logs a clash the first time that any target meets it: scrapes and exports repeat, the log must not.
 fn warn_once(family: &str, metric: &str, clash: &str) {
-    /// Beyond this many, further clashes go unlogged: memory stays bounded whatever the names.
+    /// Further clashes are not logged, so that memory stays bounded whatever the names.
     const REMEMBERED: usize = 1000;
     static SEEN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 

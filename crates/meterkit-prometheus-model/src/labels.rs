@@ -1,22 +1,62 @@
-//! Labels of scopes, and labels that become equal.
+//! Labels of scopes and series, and what happens where they become equal.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::mem::{Discriminant, discriminant};
 
-use meterkit_core::{AttributeValue, Attributes};
+use meterkit_core::AttributeValue;
 use meterkit_rules::prometheus_name::Names;
 use opentelemetry::InstrumentationScope;
 
-/// A label's name or value.
-type Text<'a> = Cow<'a, str>;
+/// Names and values of labels.
+pub type Labels<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
-/// `otel_scope_name`, version, schema URL and attributes of a scope. Empty ones are left out: to Prometheus an empty
-/// label is none.
-pub fn scope_labels(
-    scope: &InstrumentationScope,
-    names: Names,
-) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+/// The value of a label of a series.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a value is converted already, or not")]
+pub enum LabelText<'a> {
+    /// The value of one attribute.
+    Attribute(&'a AttributeValue),
+    /// The text of the attributes that became this label.
+    Text(Cow<'a, str>),
+}
+
+impl<'a> From<LabelText<'a>> for Cow<'a, str> {
+    fn from(text: LabelText<'a>) -> Self {
+        match text {
+            LabelText::Attribute(AttributeValue::Str(value)) => Self::Borrowed(value),
+            LabelText::Attribute(AttributeValue::Bool(true)) => Self::Borrowed("true"),
+            LabelText::Attribute(AttributeValue::Bool(false)) => Self::Borrowed("false"),
+            LabelText::Attribute(other) => Self::Owned(other.to_string()),
+            LabelText::Text(text) => text,
+        }
+    }
+}
+
+/// Calls `visit` with the name and value of each label that a series with these attributes has. `label` names the
+/// label of a key, and borrows the key only if it is a label as it stands.
+///
+/// Empty labels are left out: to Prometheus they do not exist. The values of keys that become the same label are joined
+/// by `;`, in the order of the keys. The labels come in the order of the keys, or by name if any key was translated.
+pub fn for_each_label<'a>(
+    attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)> + Clone,
+    label: impl Fn(&'a str) -> Cow<'a, str>,
+    mut visit: impl FnMut(Cow<'a, str>, LabelText<'a>),
+) {
+    let attributes = attributes
+        .filter(|(_, value)| !matches!(value, AttributeValue::Str(text) if text.is_empty()));
+    // No other key can become a label that is a key as it stands: there is nothing to join.
+    if attributes.clone().all(|(key, _)| matches!(label(key), Cow::Borrowed(_))) {
+        attributes.for_each(|(key, value)| visit(Cow::Borrowed(key), LabelText::Attribute(value)));
+        return;
+    }
+    let labels = attributes.map(|(key, value)| (label(key), LabelText::Attribute(value).into()));
+    for (label, value) in joined(labels) {
+        visit(label, LabelText::Text(value));
+    }
+}
+
+/// Returns `otel_scope_name`, version, schema URL and attributes of a scope, without the empty ones.
+pub(crate) fn scope_labels(scope: &InstrumentationScope, names: Names) -> Labels<'_> {
     let fixed = [
         ("otel_scope_name", scope.name()),
         ("otel_scope_schema_url", scope.schema_url().unwrap_or_default()),
@@ -27,18 +67,18 @@ pub fn scope_labels(
         let value = AttributeValue::from(&attribute.value).to_string();
         (Cow::Owned(label), Cow::Owned(value))
     });
-    // An attribute called `name`, `version` or `schema_url` would stand for another thing.
+    // An attribute called `name`, `version` or `schema_url` would take the label of the scope's own.
     let attributes = attributes.filter(|(label, _)| fixed.iter().all(|(taken, _)| taken != label));
     let attributes = joined(attributes);
     let fixed = fixed.map(|(label, value)| (Cow::Borrowed(label), Cow::Borrowed(value)));
     fixed.into_iter().chain(attributes).filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// Labels by name. Those that became the same have their values joined by `;`, in the order in which they come.
-pub fn joined<'a>(
+/// Orders labels by name. The values of equal names are joined by `;`, in the order in which they come.
+fn joined<'a>(
     labels: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
 ) -> BTreeMap<Cow<'a, str>, Cow<'a, str>> {
-    let mut by_name: BTreeMap<Text<'a>, Text<'a>> = BTreeMap::new();
+    let mut by_name: BTreeMap<Cow<'a, str>, Cow<'a, str>> = BTreeMap::new();
     for (label, value) in labels {
         match by_name.get_mut(&label) {
             Some(joined) if !joined.is_empty() => {
@@ -52,31 +92,6 @@ pub fn joined<'a>(
         }
     }
     by_name
-}
-
-/// Whether two of these different sets could become the same labels: keys that become equal, values that differ in
-/// type alone, or an empty value where another set has none.
-pub(crate) fn may_become_equal<'a>(
-    series: impl Iterator<Item = &'a Attributes>,
-    label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
-) -> bool {
-    let mut known: Vec<(&str, Text<'_>, Discriminant<AttributeValue>)> = Vec::new();
-    for (key, value) in series.flat_map(Attributes::iter) {
-        let value_type = discriminant(value);
-        match known.iter().find(|(known, ..)| *known == key) {
-            _ if matches!(value, AttributeValue::Str(text) if text.is_empty()) => return true,
-            Some((.., known)) if *known != value_type => return true,
-            Some(_) => {}
-            None => {
-                let label = label(key);
-                if known.iter().any(|(_, known, _)| *known == label) {
-                    return true;
-                }
-                known.push((key, label, value_type));
-            }
-        }
-    }
-    false
 }
 
 #[cfg(test)]
@@ -113,23 +128,5 @@ mod tests {
             ("otel_scope_x_y", "1"),
         ];
         assert_eq!(labels, expected);
-    }
-
-    #[test]
-    fn sets_may_become_equal_by_key_by_type_and_by_an_empty_value() {
-        let one = |pairs: &[(&'static str, AttributeValue)]| {
-            Attributes::from_pairs(pairs.iter().map(|(key, value)| ((*key).into(), value.clone())))
-        };
-        let text = AttributeValue::from;
-        for (sets, expected) in [
-            (vec![one(&[("a", text("1"))]), one(&[("a", text("2"))])], false),
-            (vec![one(&[("a", text("1"))]), one(&[("b", text("1"))])], false),
-            (vec![one(&[("a.b", text("1"))]), one(&[("a_b", text("1"))])], true),
-            (vec![one(&[("a", text("1"))]), one(&[("a", 1_i64.into())])], true),
-            (vec![one(&[("a", text(""))]), one(&[])], true),
-        ] {
-            let may = may_become_equal(sets.iter(), |key| Names::default().series_label(key));
-            assert_eq!(may, expected, "{sets:?}");
-        }
     }
 }

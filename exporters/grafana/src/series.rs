@@ -4,16 +4,17 @@
 //! the labels `job` and `instance`, which there is no scrape to add.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint};
 use meterkit_pipeline::Snapshot;
-use meterkit_prometheus_model::{TARGET_INFO, group, scope_labels};
-use meterkit_rules::prometheus_name::{FamilyType, Names};
+use meterkit_prometheus_model::{
+    Labels, TARGET_INFO, TARGET_INFO_HELP, bounds, cumulative_buckets, families,
+    reserve_target_info, sample_value,
+};
+use meterkit_rules::prometheus_name::{FamilyType, Names, stored_label};
 
-use self::family::{Family, Member, Metrics};
-use self::labels::Labels;
+use self::family::{DistinctSeries, Family, Member};
 pub(crate) use self::native::{Buckets, NativeHistogram};
 
 mod family;
@@ -66,24 +67,17 @@ fn stale() -> f64 {
     f64::from_bits(0x7ff0_0000_0000_0002)
 }
 
-/// A value of the user: one that is no number must not be taken for the end of its series.
-fn number(value: f64) -> f64 {
-    if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0001) } else { value }
-}
-
 /// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes.
 pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) {
     let target = labels::target_labels(&snapshot.resource);
-    let names = Names::default();
-    let families = group(&snapshot.scopes, names, |scope| {
-        let mut envelope = scope_labels(scope, names);
-        envelope.extend(target.iter().cloned());
-        envelope
+    let mut families = families(&snapshot.scopes, Names::default(), |mut labels| {
+        labels.extend(target.iter().cloned());
+        labels
     });
     let time = milliseconds(snapshot.time);
     let info = labels::info_labels(&snapshot.resource, &target);
-    let has_info = info.is_some();
     if let Some(labels) = info {
+        reserve_target_info(&mut families);
         visit(&Series {
             labels,
             value: SeriesValue::Number(1.0),
@@ -92,17 +86,13 @@ pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) 
             metadata: Metadata {
                 family: TARGET_INFO,
                 family_type: FamilyType::Gauge,
-                help: "Target metadata",
+                help: TARGET_INFO_HELP,
                 unit: "",
             },
         });
     }
     for family in &families {
-        if has_info && family.name == TARGET_INFO {
-            family.warn("has the name of the resource's metric: left out");
-        } else {
-            FamilySeries { family: &Family::new(family), time, visit: &mut *visit }.all();
-        }
+        FamilySeries { family: &Family::new(family), time, visit: &mut *visit }.all();
     }
 }
 
@@ -115,28 +105,28 @@ struct FamilySeries<'f, 'a> {
 impl<'f> FamilySeries<'f, '_> {
     fn all(&mut self) {
         let family = self.family.metrics;
-        let mut seen = family.may_repeat_series(labels::series_label).then(HashSet::new);
+        let mut distinct = DistinctSeries::of(family, stored_label);
         for member in &family.members {
             match &member.metric.data {
                 Data::Gauge(points) => {
                     for point in points {
-                        if let Some(labels) = first(family, member, &point.attributes, &mut seen) {
+                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
                             self.number(labels, 0, point);
                         }
                     }
                 }
                 Data::Sum { points, monotonic, .. } => {
                     for point in points {
-                        if let Some(labels) = first(family, member, &point.attributes, &mut seen) {
+                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
                             let start = if *monotonic { milliseconds(point.start) } else { 0 };
                             self.number(labels, start, point);
                         }
                     }
                 }
-                Data::Histogram { points, .. } => {
-                    let bounds = family::bounds(member);
+                Data::Histogram { points, bounds: boundaries, .. } => {
+                    let bounds = bounds(boundaries);
                     for point in points {
-                        if let Some(labels) = first(family, member, &point.attributes, &mut seen) {
+                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
                             self.histogram(&labels, &bounds, point);
                         }
                     }
@@ -148,7 +138,7 @@ impl<'f> FamilySeries<'f, '_> {
                             family.warn_of(member, clash);
                             continue;
                         };
-                        if let Some(labels) = first(family, member, &point.attributes, &mut seen) {
+                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
                             let start = milliseconds(point.start);
                             let value = SeriesValue::Histogram(Box::new(native));
                             self.series(labels, &self.family.metrics.name, None, start, value);
@@ -161,7 +151,7 @@ impl<'f> FamilySeries<'f, '_> {
     }
 
     fn number(&mut self, labels: Labels<'f>, start: i64, point: &NumberPoint) {
-        let value = SeriesValue::Number(number(point.value.as_f64()));
+        let value = SeriesValue::Number(sample_value(point.value.as_f64()));
         self.series(labels, &self.family.metrics.name, None, start, value);
     }
 
@@ -171,17 +161,12 @@ impl<'f> FamilySeries<'f, '_> {
     {
         let (family, start) = (self.family, milliseconds(point.start));
         let count = |count: u64| SeriesValue::Number(count as f64);
-        let mut below = 0_u64;
-        for (bound, in_bucket) in bounds.iter().zip(&point.buckets) {
-            below = below.saturating_add(*in_bucket);
+        for (bound, below) in cumulative_buckets(bounds, &point.buckets, point.count) {
             self.series(labels.clone(), &family.bucket, Some(bound), start, count(below));
         }
-        // Not from the last bucket: a histogram of another library may have none at all.
-        let all = count(point.count);
-        self.series(labels.clone(), &family.bucket, Some("+Inf"), start, all.clone());
-        let sum = SeriesValue::Number(number(point.sum));
+        let sum = SeriesValue::Number(sample_value(point.sum));
         self.series(labels.clone(), &family.sum, None, start, sum);
-        self.series(labels.clone(), &family.count, None, start, all);
+        self.series(labels.clone(), &family.count, None, start, count(point.count));
     }
 
     fn series<'l>(
@@ -203,18 +188,12 @@ impl<'f> FamilySeries<'f, '_> {
 
 /// The labels of a series without its name, unless the family has it already.
 fn first<'f, 'a: 'f>(
-    family: &Metrics<'a>,
     member: &'f Member<'a>,
     attributes: &'f Attributes,
-    seen: &mut Option<HashSet<Labels<'f>>>,
+    distinct: &mut DistinctSeries<'f, 'a>,
 ) -> Option<Labels<'f>> {
     let labels = labels::series_labels(attributes, &member.scope);
-    let is_first = seen.as_mut().is_none_or(|seen| seen.insert(labels.clone()));
-    if !is_first {
-        let clash = "has a series that becomes the same as another one of that name: left out";
-        family.warn_of(member, clash);
-    }
-    is_first.then_some(labels)
+    distinct.is_first(member, &labels).then_some(labels)
 }
 
 /// Since 1970, as Prometheus counts time.

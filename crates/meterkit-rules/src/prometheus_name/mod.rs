@@ -84,6 +84,16 @@ pub fn series_label(key: &str) -> Cow<'_, str> {
     Names::default().series_label(key)
 }
 
+/// Returns the label name for an attribute key of a series, as Prometheus stores it: `job` and `instance` identify the
+/// target, so that keys called so get the prefix `exported_` too.
+pub fn stored_label(key: &str) -> Cow<'_, str> {
+    let label = series_label(key);
+    if label == "job" || label == "instance" {
+        return Cow::Owned(format!("exported_{label}"));
+    }
+    label
+}
+
 /// Returns whether `name` is `word`, or ends with `word` after a `_` or a character that would become one.
 fn ends_with_word(name: &str, word: &str) -> bool {
     let is_between = |c: char| !c.is_alphanumeric() && c != ':';
@@ -161,6 +171,18 @@ mod tests {
             ("", "_"),
         ] {
             assert_eq!(label(key), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn stored_labels_of_series_are_never_those_of_the_target() {
+        for (key, expected) in [
+            ("job", "exported_job"),
+            ("instance", "exported_instance"),
+            ("le", "exported_le"),
+            ("job.id", "job_id"),
+        ] {
+            assert_eq!(stored_label(key), expected, "{key}");
         }
     }
 

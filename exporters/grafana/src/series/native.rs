@@ -3,6 +3,7 @@
 //! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Exponential Histograms.
 
 use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint};
+use meterkit_prometheus_model::sample_value;
 
 /// A distribution over buckets whose bounds are powers of 2^(2^-schema).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,7 +41,7 @@ impl NativeHistogram {
         }
         (point.scale >= COARSEST).then(|| Self {
             count: point.count,
-            sum: super::number(point.sum),
+            sum: sample_value(point.sum),
             schema: point.scale,
             zero_threshold: point.zero_threshold,
             zero_count: point.zero_count,
