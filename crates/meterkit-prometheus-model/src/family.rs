@@ -161,3 +161,79 @@ fn warn_once(family: &str, metric: &str, clash: &str) {
         tracing::warn!(family, metric, "{clash}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::UNIX_EPOCH;
+
+    use meterkit_core::{Attributes, Data, Descriptor, NumberPoint, Temporality, Value};
+    use opentelemetry::InstrumentationScope;
+
+    use super::*;
+
+    fn metric(name: &str, description: &str, is_gauge: bool) -> Metric {
+        let (attributes, start, value) = (Attributes::empty(), UNIX_EPOCH, Value::U64(1));
+        let points = vec![NumberPoint { attributes, start, value }];
+        let temporality = Temporality::Cumulative;
+        let data = match is_gauge {
+            true => Data::Gauge(points),
+            false => Data::Sum { monotonic: true, temporality, points },
+        };
+        let (name, unit, description) = (name.to_owned(), "By".to_owned(), description.to_owned());
+        Metric { descriptor: Arc::new(Descriptor { name, unit, description }), data }
+    }
+
+    fn scope(name: &'static str, metrics: Vec<Metric>) -> ScopeMetrics {
+        ScopeMetrics { scope: Arc::new(InstrumentationScope::builder(name).build()), metrics }
+    }
+
+    #[test]
+    fn metrics_of_one_name_are_one_family_whatever_the_order_of_their_scopes() {
+        let mut scopes = [
+            scope("b", vec![metric("sent", "Bytes.", false), metric("sent.bytes.total", "", true)]),
+            scope("a", vec![metric("sent_bytes", "", false), metric("load", "", true)]),
+        ];
+        for _ in 0..2 {
+            let families = families(&scopes, Names::default(), |labels| labels);
+            let found: Vec<_> = families
+                .iter()
+                .map(|family| {
+                    let members: Vec<_> = family
+                        .members
+                        .iter()
+                        .map(|member| (&*member.scope[0].1, member.name()))
+                        .collect();
+                    (&*family.name, family.family_type, family.help, family.unit(), members)
+                })
+                .collect();
+            let (load, sent) = (("a", "load"), [("a", "sent_bytes"), ("b", "sent")]);
+            let total = ("b", "sent.bytes.total");
+            let unit = || "bytes".to_owned();
+            assert_eq!(
+                found,
+                [
+                    ("load_bytes", FamilyType::Gauge, "", unit(), vec![load]),
+                    ("sent_bytes_total", FamilyType::Counter, "Bytes.", unit(), sent.to_vec()),
+                    ("sent_bytes_total_bytes", FamilyType::Gauge, "", unit(), vec![total]),
+                ]
+            );
+            scopes.reverse();
+        }
+    }
+
+    #[test]
+    fn the_later_type_and_a_metric_named_like_the_resource_are_left_out() {
+        let translation = prometheus_name::Translation::NoTranslation;
+        let scopes = [
+            scope("a", vec![metric("x", "", true), metric("target_info", "", true)]),
+            scope("b", vec![metric("x", "", false)]),
+        ];
+        let mut families = families(&scopes, translation.utf8(), |_| ());
+        assert_eq!(families.len(), 2);
+        let x = &families[1];
+        assert_eq!((&*x.name, x.family_type, x.members.len()), ("x", FamilyType::Gauge, 1));
+        reserve_target_info(&mut families);
+        assert_eq!(families.iter().map(|family| &*family.name).collect::<Vec<_>>(), ["x"]);
+    }
+}

@@ -96,10 +96,31 @@ fn joined<'a>(
 
 #[cfg(test)]
 mod tests {
+    use meterkit_core::Attributes;
     use meterkit_rules::prometheus_name::Translation;
     use opentelemetry::KeyValue;
 
     use super::*;
+
+    #[test]
+    fn labels_of_series_are_joined_where_they_became_one_and_left_out_where_empty() {
+        let labels = |pairs: &[(&'static str, AttributeValue)]| {
+            let pairs = pairs.iter().map(|(key, value)| ((*key).into(), value.clone()));
+            let attributes = Attributes::from_pairs(pairs);
+            let mut labels = Vec::new();
+            let label = |key| Names::default().series_label(key);
+            for_each_label(attributes.iter(), label, |label, value| {
+                let text = Cow::from(value).into_owned();
+                labels.push(format!("{label}={text}"));
+            });
+            labels
+        };
+        let plain = [("flag", true.into()), ("n", 7_i64.into()), ("none", "".into())];
+        assert_eq!(labels(&plain), ["flag=true", "n=7"]);
+
+        let translated = [("x_y", "b".into()), ("x.y", 1_i64.into()), ("le", 0.5.into())];
+        assert_eq!(labels(&translated), ["exported_le=0.5", "x_y=1;b"]);
+    }
 
     #[test]
     fn labels_of_scopes_are_joined_where_they_became_one_and_left_out_where_empty() {
