@@ -97,9 +97,20 @@ impl<'a, S> Family<'a, S> {
         prometheus_name::unit(unit, self.family_type)
     }
 
-    /// Logs a problem with one of the metrics, once.
+    /// Logs a problem with one of the metrics the first time that any target meets it: scrapes and exports repeat, the
+    /// log must not.
     pub fn warn_of(&self, member: &Member<'_, S>, clash: &str) {
-        warn_once(&self.name, member.name(), clash);
+        /// Further problems are not logged, so that memory stays bounded whatever the names.
+        const REMEMBERED: usize = 1000;
+        static SEEN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
+        let (family, metric) = (&*self.name, member.name());
+        let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = seen.len() < REMEMBERED && seen.insert(format!("{family} {metric} {clash}"));
+        drop(seen);
+        if is_new {
+            tracing::warn!(family, metric, "{clash}");
+        }
     }
 
     /// Logs a problem with the whole family, once.
@@ -146,20 +157,6 @@ fn leave_out_parts_of_histograms<S>(families: &mut Vec<Family<'_, S>>) {
         }
         !is_part
     });
-}
-
-/// Logs a clash the first time that any target meets it: scrapes and exports repeat, the log must not.
-fn warn_once(family: &str, metric: &str, clash: &str) {
-    /// Further clashes are not logged, so that memory stays bounded whatever the names.
-    const REMEMBERED: usize = 1000;
-    static SEEN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
-
-    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_new = seen.len() < REMEMBERED && seen.insert(format!("{family} {metric} {clash}"));
-    drop(seen);
-    if is_new {
-        tracing::warn!(family, metric, "{clash}");
-    }
 }
 
 #[cfg(test)]

@@ -6,20 +6,23 @@
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint};
+use meterkit_core::{Attributes, Data, HistogramPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{
-    Labels, TARGET_INFO, TARGET_INFO_HELP, bounds, cumulative_buckets, families,
+    self as model, Labels, TARGET_INFO, TARGET_INFO_HELP, bounds, cumulative_buckets, families,
     reserve_target_info, sample_value,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names, stored_label};
 
-use self::family::{DistinctSeries, Family, Member};
 pub(crate) use self::native::{Buckets, NativeHistogram};
 
-mod family;
 mod labels;
 mod native;
+
+/// The labels of members say which scope and which process they come from.
+type Family<'a> = model::Family<'a, Labels<'a>>;
+type Member<'a> = model::Member<'a, Labels<'a>>;
+type DistinctSeries<'f, 'a> = model::DistinctSeries<'f, 'a, Labels<'a>, Labels<'f>>;
 
 /// One series, and its value at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,42 +95,49 @@ pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) 
         });
     }
     for family in &families {
-        FamilySeries { family: &Family::new(family), time, visit: &mut *visit }.all();
+        let unit = family.unit();
+        let Family { name, family_type, help, .. } = family;
+        let metadata = Metadata { family: name, family_type: *family_type, help, unit: &unit };
+        FamilySeries { family, metadata, time, visit: &mut *visit }.all();
     }
 }
 
 struct FamilySeries<'f, 'a> {
-    family: &'f Family<'f, 'a>,
+    family: &'f Family<'a>,
+    metadata: Metadata<'f>,
     time: i64,
     visit: &'f mut dyn FnMut(&Series<'_>),
 }
 
 impl<'f> FamilySeries<'f, '_> {
     fn all(&mut self) {
-        let family = self.family.metrics;
+        let family = self.family;
         let mut distinct = DistinctSeries::of(family, stored_label);
         for member in &family.members {
             match &member.metric.data {
-                Data::Gauge(points) => {
+                Data::Gauge(points) | Data::Sum { points, .. } => {
+                    let has_start = family.family_type == FamilyType::Counter;
                     for point in points {
                         if let Some(labels) = first(member, &point.attributes, &mut distinct) {
-                            self.number(labels, 0, point);
-                        }
-                    }
-                }
-                Data::Sum { points, monotonic, .. } => {
-                    for point in points {
-                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
-                            let start = if *monotonic { milliseconds(point.start) } else { 0 };
-                            self.number(labels, start, point);
+                            let start = if has_start { milliseconds(point.start) } else { 0 };
+                            let value = sample_value(point.value.as_f64());
+                            self.series(
+                                labels,
+                                &family.name,
+                                None,
+                                start,
+                                SeriesValue::Number(value),
+                            );
                         }
                     }
                 }
                 Data::Histogram { points, bounds: boundaries, .. } => {
                     let bounds = bounds(boundaries);
+                    let part = |suffix| format!("{}{suffix}", family.name);
+                    let parts = ["_bucket", "_sum", "_count"].map(part);
                     for point in points {
                         if let Some(labels) = first(member, &point.attributes, &mut distinct) {
-                            self.histogram(&labels, &bounds, point);
+                            self.histogram(&labels, &parts, &bounds, point);
                         }
                     }
                 }
@@ -141,7 +151,7 @@ impl<'f> FamilySeries<'f, '_> {
                         if let Some(labels) = first(member, &point.attributes, &mut distinct) {
                             let start = milliseconds(point.start);
                             let value = SeriesValue::Histogram(Box::new(native));
-                            self.series(labels, &self.family.metrics.name, None, start, value);
+                            self.series(labels, &family.name, None, start, value);
                         }
                     }
                 }
@@ -150,23 +160,23 @@ impl<'f> FamilySeries<'f, '_> {
         }
     }
 
-    fn number(&mut self, labels: Labels<'f>, start: i64, point: &NumberPoint) {
-        let value = SeriesValue::Number(sample_value(point.value.as_f64()));
-        self.series(labels, &self.family.metrics.name, None, start, value);
-    }
-
-    fn histogram<'l>(&mut self, labels: &Labels<'l>, bounds: &'l [String], point: &HistogramPoint)
-    where
-        'f: 'l,
-    {
-        let (family, start) = (self.family, milliseconds(point.start));
-        let count = |count: u64| SeriesValue::Number(count as f64);
+    /// Visits the series of a histogram: one per bucket, the sum and the count.
+    fn histogram<'l>(
+        &mut self,
+        labels: &Labels<'l>,
+        [bucket, sum, count]: &'l [String; 3],
+        bounds: &'l [String],
+        point: &HistogramPoint,
+    ) {
+        let start = milliseconds(point.start);
+        let mut add = |name, bound, value| {
+            self.series(labels.clone(), name, bound, start, SeriesValue::Number(value));
+        };
         for (bound, below) in cumulative_buckets(bounds, &point.buckets, point.count) {
-            self.series(labels.clone(), &family.bucket, Some(bound), start, count(below));
+            add(bucket, Some(bound), below as f64);
         }
-        let sum = SeriesValue::Number(sample_value(point.sum));
-        self.series(labels.clone(), &family.sum, None, start, sum);
-        self.series(labels.clone(), &family.count, None, start, count(point.count));
+        add(sum, None, sample_value(point.sum));
+        add(count, None, point.count as f64);
     }
 
     fn series<'l>(
@@ -181,12 +191,12 @@ impl<'f> FamilySeries<'f, '_> {
         if let Some(bound) = bound {
             labels::insert(&mut labels, "le", bound);
         }
-        let metadata = self.family.metadata();
-        (self.visit)(&Series { labels, value, time: self.time, start, metadata });
+        let (time, metadata) = (self.time, self.metadata);
+        (self.visit)(&Series { labels, value, time, start, metadata });
     }
 }
 
-/// The labels of a series without its name, unless the family has it already.
+/// Returns the labels of a series without its name, or `None` if the family has an equal series already.
 fn first<'f, 'a: 'f>(
     member: &'f Member<'a>,
     attributes: &'f Attributes,

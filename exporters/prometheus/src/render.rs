@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use meterkit_core::{Attributes, Data, NumberPoint};
+use meterkit_core::{Attributes, Data};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{
     self as model, TARGET_INFO, TARGET_INFO_HELP, cumulative_buckets, reserve_target_info,
@@ -105,7 +105,8 @@ impl Page {
                 Data::Gauge(points) | Data::Sum { points, .. } => {
                     for point in points {
                         if self.series(member, &point.attributes, &mut distinct) {
-                            self.number(&family.name, point);
+                            self.sample(&family.name, "", None);
+                            text::value(&mut self.out, point.value);
                         }
                     }
                 }
@@ -143,11 +144,6 @@ impl Page {
         series_labels(&mut self.labels, self.names, attributes);
         text::labels(&mut self.labels, &member.scope);
         distinct.is_first(member, &self.labels)
-    }
-
-    fn number(&mut self, name: &str, point: &NumberPoint) {
-        self.sample(name, "", None);
-        text::value(&mut self.out, point.value);
     }
 
     fn histogram<'a>(

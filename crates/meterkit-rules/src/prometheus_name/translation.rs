@@ -110,12 +110,8 @@ pub struct TranslationError(String);
 
 impl fmt::Display for TranslationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [first, second, third, last] = Translation::ALL;
-        write!(
-            f,
-            "`{}` is no translation strategy; write `{first}`, `{second}`, `{third}` or `{last}`",
-            self.0
-        )
+        let (Self(text), [a, b, c, d]) = (self, Translation::ALL);
+        write!(f, "`{text}` is no translation strategy; write `{a}`, `{b}`, `{c}` or `{d}`")
     }
 }
 
