@@ -20,4 +20,4 @@ pub use self::family::{
 };
 pub use self::histogram::{bounds, cumulative_buckets};
 pub use self::labels::{LabelText, Labels, for_each_label};
-pub use self::number::{sample_value, write_float};
+pub use self::number::write_float;

@@ -20,11 +20,6 @@ pub fn write_float(out: &mut String, value: f64) {
     }
 }
 
-/// Returns a user's value as a sample may have it: a NaN must not be taken for the staleness marker, which is a NaN too.
-pub fn sample_value(value: f64) -> f64 {
-    if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0001) } else { value }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use meterkit_core::{Attributes, Data, HistogramPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{
     self as model, Labels, TARGET_INFO, TARGET_INFO_HELP, bounds, cumulative_buckets, families,
-    reserve_target_info, sample_value,
+    reserve_target_info,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names, stored_label};
 
@@ -68,6 +68,11 @@ impl SeriesValue {
 /// The number that is no number, and tells Prometheus that a series has ended.
 fn stale() -> f64 {
     f64::from_bits(0x7ff0_0000_0000_0002)
+}
+
+/// Returns a user's value as a sample may have it: a NaN must not be taken for the staleness marker, which is a NaN too.
+fn sample_value(value: f64) -> f64 {
+    if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0001) } else { value }
 }
 
 /// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes.

@@ -3,7 +3,6 @@
 //! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Exponential Histograms.
 
 use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint};
-use meterkit_prometheus_model::sample_value;
 
 /// A distribution over buckets whose bounds are powers of 2^(2^-schema).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,7 +40,7 @@ impl NativeHistogram {
         }
         (point.scale >= COARSEST).then(|| Self {
             count: point.count,
-            sum: sample_value(point.sum),
+            sum: super::sample_value(point.sum),
             schema: point.scale,
             zero_threshold: point.zero_threshold,
             zero_count: point.zero_count,
