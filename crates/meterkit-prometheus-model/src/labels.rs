@@ -21,6 +21,7 @@ pub enum LabelText<'a> {
 }
 
 impl<'a> From<LabelText<'a>> for Cow<'a, str> {
+    #[inline]
     fn from(text: LabelText<'a>) -> Self {
         match text {
             LabelText::Attribute(AttributeValue::Str(value)) => Self::Borrowed(value),
@@ -37,6 +38,7 @@ impl<'a> From<LabelText<'a>> for Cow<'a, str> {
 ///
 /// Empty labels are left out: to Prometheus they do not exist. The values of keys that become the same label are joined
 /// by `;`, in the order of the keys. The labels come in the order of the keys, or by name if any key was translated.
+#[inline]
 pub fn for_each_label<'a>(
     attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)> + Clone,
     label: impl Fn(&'a str) -> Cow<'a, str>,

@@ -21,7 +21,8 @@ pub(crate) fn scope_labels(labels: &Labels<'_>, names: Names) -> String {
 pub(crate) fn series_labels(out: &mut String, names: Names, attributes: &Attributes) {
     let name = |key| names.series_label(key);
     for_each_label(attributes.iter(), name, |label, value| match value {
-        // The only common value whose text would be allocated.
+        // Most labels are text, and integers would be allocated.
+        LabelText::Attribute(AttributeValue::Str(value)) => text::label(out, names, &label, value),
         LabelText::Attribute(AttributeValue::I64(value)) => {
             text::label(out, names, &label, itoa::Buffer::new().format(*value));
         }

@@ -153,11 +153,11 @@ impl Page {
         count: u64,
         sum: f64,
     ) {
-        for (bound, below) in buckets {
+        buckets.for_each(|(bound, below)| {
             self.sample(name, "_bucket", Some(bound));
             text::integer(&mut self.out, below);
             self.out.push('\n');
-        }
+        });
         self.sample(name, "_sum", None);
         write_float(&mut self.out, sum);
         self.out.push('\n');
@@ -167,6 +167,7 @@ impl Page {
     }
 
     /// Name and labels of one sample, up to its value.
+    #[inline]
     fn sample(&mut self, name: &str, suffix: &str, bound: Option<&str>) {
         if self.quoted.is_some() {
             self.quoted_sample(suffix, bound);
@@ -175,17 +176,19 @@ impl Page {
         let out = &mut self.out;
         out.push_str(name);
         out.push_str(suffix);
-        if !self.labels.is_empty() || bound.is_some() {
+        if let Some(bound) = bound {
             out.push('{');
             out.push_str(&self.labels);
-            if let Some(bound) = bound {
-                out.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
-                out.push_str(bound);
-                out.push('"');
-            }
-            out.push('}');
+            out.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
+            out.push_str(bound);
+            out.push_str("\"} ");
+        } else if self.labels.is_empty() {
+            out.push(' ');
+        } else {
+            out.push('{');
+            out.push_str(&self.labels);
+            out.push_str("} ");
         }
-        out.push(' ');
     }
 
     /// The same with the name between quotes, as the first thing between the braces.

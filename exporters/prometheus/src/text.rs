@@ -63,7 +63,7 @@ pub(crate) fn integer(out: &mut String, value: u64) {
 }
 
 fn separate(out: &mut String) {
-    if !out.ends_with('{') && !out.is_empty() {
+    if !matches!(out.as_bytes().last(), None | Some(b'{')) {
         out.push(',');
     }
 }

@@ -157,6 +157,7 @@ impl Names {
     }
 
     /// Returns the label name for an attribute key; like [`label`](super::label).
+    #[inline]
     pub fn label(self, key: &str) -> Cow<'_, str> {
         match (self.translation.is_utf8(), self.is_escaped) {
             (false, _) => super::label(key),
@@ -167,6 +168,7 @@ impl Names {
     }
 
     /// Returns the label name for an attribute key of a series; like [`series_label`](super::series_label).
+    #[inline]
     pub fn series_label(self, key: &str) -> Cow<'_, str> {
         let label = self.label(key);
         let taken = ["otel_scope_", "__"].iter().any(|prefix| label.starts_with(prefix));
