@@ -164,14 +164,14 @@ mod tests {
     use std::sync::Arc;
     use std::time::UNIX_EPOCH;
 
-    use meterkit_core::{Attributes, Data, Descriptor, NumberPoint, Temporality, Value};
+    use meterkit_core::{Attributes, Data, Descriptor, NumberPoint, SeriesId, Temporality, Value};
     use opentelemetry::InstrumentationScope;
 
     use super::*;
 
     fn metric(name: &str, description: &str, is_gauge: bool) -> Metric {
         let (attributes, start, value) = (Attributes::empty(), UNIX_EPOCH, Value::U64(1));
-        let points = vec![NumberPoint { attributes, start, value }];
+        let points = vec![NumberPoint { series: SeriesId::new(), attributes, start, value }];
         let temporality = Temporality::Cumulative;
         let data = match is_gauge {
             true => Data::Gauge(points),
