@@ -15,6 +15,8 @@ use opentelemetry::metrics::{
     ObservableGauge, ObservableUpDownCounter, SyncInstrument, UpDownCounter,
 };
 
+use crate::recent::Recent;
+
 /// Makes the instruments of one scope.
 pub(crate) struct Instruments {
     meter: AttributeMeter,
@@ -75,7 +77,21 @@ macro_rules! recorded {
         impl SyncInstrument<$number> for Recorded<ByAttributes<$store>> {
             #[inline]
             fn measure(&self, measurement: $number, attributes: &[KeyValue]) {
-                self.0.with(attributes).$record(measurement);
+                thread_local! {
+                    static RECENT: Recent<$store> = const { Recent::new() };
+                }
+                let address = self.0.address();
+                let is_recorded = RECENT.try_with(|recent| {
+                    recent.record(address, attributes, |series| series.$record(measurement))
+                });
+                if is_recorded == Ok(true) {
+                    return;
+                }
+                let found = self.0.with(attributes);
+                found.$record(measurement);
+                if let Some(series) = self.0.to_keep(&found) {
+                    let _ = RECENT.try_with(|recent| recent.remember(address, attributes, series));
+                }
             }
 
             fn bind(

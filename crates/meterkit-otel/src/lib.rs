@@ -6,6 +6,7 @@
 
 mod instruments;
 mod provider;
+mod recent;
 #[cfg(feature = "sdk")]
 pub mod sdk;
 

@@ -178,6 +178,19 @@ impl<H: Handle> ByAttributes<H> {
         self.0.with_attributes(attributes)
     }
 
+    /// Returns the handle of a series that was looked up, if it can be kept and used for the same attributes later. The
+    /// overflow series cannot, nor what is returned while the scope is disabled.
+    pub fn to_keep<'a>(&self, entry: &'a Entry<'_, H>) -> Option<&'a H> {
+        let series = entry.as_kept()?.series();
+        let is_own = Arc::ptr_eq(&series.shared, &self.0.shared) && !series.is_overflow();
+        is_own.then(|| &**entry)
+    }
+
+    /// Returns a number that no other instrument has as long as a handle of one of its series is kept.
+    pub fn address(&self) -> usize {
+        Arc::as_ptr(&self.0.shared) as usize
+    }
+
     /// Returns whether nothing is recorded now, because the scope is disabled for example. A series that is looked up
     /// meanwhile stays without effect.
     pub fn is_off(&self) -> bool {

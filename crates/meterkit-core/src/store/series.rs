@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cell::Cell;
-use super::label_set::LabelSet;
+use super::label_set::{KeySetId, LabelSet};
 use super::shared::{PointKeys, Shared};
 use crate::attributes::Attributes;
 use crate::data::SeriesId;
@@ -54,6 +54,10 @@ impl<C: Cell> SeriesRef<C> {
             self.shared.refused();
         }
         is_off
+    }
+
+    pub(crate) fn is_overflow(&self) -> bool {
+        self.series.labels.keys == KeySetId::OVERFLOW
     }
 
     pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {

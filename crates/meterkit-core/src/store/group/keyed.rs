@@ -4,7 +4,7 @@
 //! then on only values are hashed, and a look-up takes no lock and allocates nothing.
 
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 use opentelemetry::{Array, Key, KeyValue, Value};
@@ -65,19 +65,19 @@ impl<H: Handle> KeyedSeries<H> {
 
 /// The layouts of attributes that one instrument has seen.
 pub(crate) struct KeyLayouts {
-    layouts: SeriesTable<KeyLayout>,
+    /// The first one: most instruments have no other.
+    first: OnceLock<KeyLayout>,
+    others: SeriesTable<KeyLayout>,
     hasher: RandomState,
 }
-
-/// How many layouts are tried one by one before all are looked up by hash.
-const TRIED: usize = 4;
 
 /// How many layouts are remembered. Further ones are looked at anew each time.
 const REMEMBERED: usize = 4096;
 
 impl Default for KeyLayouts {
     fn default() -> Self {
-        Self { layouts: SeriesTable::new(), hasher: RandomState::default() }
+        let (first, others) = (OnceLock::new(), SeriesTable::new());
+        Self { first, others, hasher: RandomState::default() }
     }
 }
 
@@ -85,13 +85,13 @@ impl KeyLayouts {
     /// Returns the layout of these attributes, if it has been seen before.
     #[inline]
     pub(crate) fn find(&self, attributes: &[KeyValue]) -> Option<&KeyLayout> {
-        let known = self.layouts.len();
-        let mut first = (0..known.min(TRIED)).filter_map(|at| self.layouts.entry(at));
-        let found = first.find(|layout| layout.is(attributes));
-        if found.is_some() || known <= TRIED {
-            return found;
-        }
-        self.layouts.get(self.hash(attributes), |layout| layout.is(attributes))
+        let first = self.first.get()?;
+        if first.is(attributes) { Some(first) } else { self.find_other(attributes) }
+    }
+
+    #[inline(never)]
+    fn find_other(&self, attributes: &[KeyValue]) -> Option<&KeyLayout> {
+        self.others.get(self.hash(attributes), |layout| layout.is(attributes))
     }
 
     /// Calls `work` with the layout of these attributes, or without one if the instrument has too many key sets.
@@ -104,12 +104,14 @@ impl KeyLayouts {
         let Some(layout) = KeyLayout::of(attributes, shared, &self.hasher) else {
             return work(None);
         };
-        let kept = self.layouts.with_writers_excluded(|writer| {
+        let kept = self.others.with_writers_excluded(|writer| {
             if self.find(attributes).is_some() {
                 return Ok(());
             }
-            let hash = self.hash(attributes);
-            self.layouts.insert(writer, hash, REMEMBERED, layout).map(|_| ())
+            self.first.set(layout).or_else(|layout| {
+                let hash = self.hash(attributes);
+                self.others.insert(writer, hash, REMEMBERED, layout).map(|_| ())
+            })
         });
         match kept {
             Ok(()) => work(self.find(attributes)),
@@ -130,48 +132,45 @@ impl KeyLayouts {
 /// Which keys some attributes have, in which order.
 pub(crate) struct KeyLayout {
     key_set: KeySetId,
-    positions: Box<[Position]>,
     /// How many different keys there are.
     len: usize,
-    /// Whether the positions are those of the values that are stored.
-    is_stored_order: bool,
-}
-
-struct Position {
-    key: Key,
-    /// Makes the hash of a value that of an attribute.
-    seed: u64,
-    /// The place among the stored values; `None` if a later attribute has the same key, and wins.
-    place: Option<usize>,
+    keys: Box<[Key]>,
+    /// By position: what makes the hash of a value that of an attribute.
+    seeds: Box<[u64]>,
+    /// By position: the place among the stored values, or none if a later attribute has the same key, and wins. Empty
+    /// if these are the positions themselves.
+    places: Box<[Option<usize>]>,
 }
 
 impl KeyLayout {
     /// Returns the layout of these attributes; `None` if the instrument would have too many key sets.
     fn of(attributes: &[KeyValue], shared: &Shared, hasher: &RandomState) -> Option<Self> {
-        let mut names: Vec<&str> = attributes.iter().map(|it| it.key.as_str()).collect();
+        let keys: Box<[Key]> = attributes.iter().map(|it| it.key.clone()).collect();
+        let mut names: Vec<&str> = keys.iter().map(Key::as_str).collect();
         names.sort_unstable();
         names.dedup();
-        let key_set = shared.key_set(&names)?;
-        let positions = attributes.iter().enumerate().map(|(at, KeyValue { key, .. })| {
-            let is_last = !attributes[at + 1..].iter().any(|later| later.key == *key);
-            let place = names.binary_search(&key.as_str()).ok().filter(|_| is_last);
-            Position { key: key.clone(), seed: hasher.hash_one(key.as_str()), place }
-        });
-        let positions: Box<[Position]> = positions.collect();
-        let places = positions.iter().map(|position| position.place);
-        let is_stored_order = places.eq((0..names.len()).map(Some));
-        Some(Self { key_set, len: names.len(), is_stored_order, positions })
+        let places: Box<[Option<usize>]> = keys
+            .iter()
+            .enumerate()
+            .map(|(at, key)| {
+                let is_last = !keys[at + 1..].contains(key);
+                names.binary_search(&key.as_str()).ok().filter(|_| is_last)
+            })
+            .collect();
+        let is_stored_order = places.iter().copied().eq((0..names.len()).map(Some));
+        let places = if is_stored_order { Box::default() } else { places };
+        let seeds = keys.iter().map(|key| hasher.hash_one(key.as_str())).collect();
+        let (key_set, len) = (shared.key_set(&names)?, names.len());
+        Some(Self { key_set, len, keys, seeds, places })
     }
 
     #[inline]
     fn is(&self, attributes: &[KeyValue]) -> bool {
-        let same_key = |(position, attribute): (&Position, &KeyValue)| {
-            let (known, key) = (position.key.as_str(), attribute.key.as_str());
-            known.len() == key.len()
-                && (std::ptr::eq(known.as_ptr(), key.as_ptr()) || same_text(known, key))
-        };
-        self.positions.len() == attributes.len()
-            && self.positions.iter().zip(attributes).all(same_key)
+        self.keys.len() == attributes.len()
+            && self.keys.iter().zip(attributes).all(|(known, attribute)| {
+                let (known, key) = (known.as_str(), attribute.key.as_str());
+                std::ptr::eq(known, key) || same_text(known, key)
+            })
     }
 }
 
@@ -182,23 +181,36 @@ pub(crate) struct ByKey<'a> {
 }
 
 impl ByKey<'_> {
-    /// Returns the attributes that count, each with its position.
-    #[inline]
-    fn iter(&self) -> impl Iterator<Item = (&Position, &Value)> {
-        let attributes = self.attributes.iter().map(|attribute| &attribute.value);
-        self.layout.positions.iter().zip(attributes).filter(|(it, _)| it.place.is_some())
+    /// Returns the attributes that count, each with the place among the stored values, where these are not in order.
+    fn in_places(&self) -> impl Iterator<Item = (usize, &Value, u64)> {
+        let KeyLayout { seeds, places, .. } = self.layout;
+        self.attributes.iter().zip(seeds).enumerate().filter_map(|(at, (attribute, seed))| {
+            let place = if places.is_empty() { at } else { places[at]? };
+            Some((place, &attribute.value, *seed))
+        })
     }
 }
 
 impl Query for ByKey<'_> {
     #[inline]
     fn hash(&self, hasher: &RandomState) -> u64 {
-        // A sum: attributes in another order have the same hash.
-        self.iter().fold(0, |hash: u64, (position, value)| {
+        let hash = |value: &Value, seed: u64| {
             let mut hasher = hasher.build_hasher();
             hash_value(value, &mut hasher);
-            hash.wrapping_add(hasher.finish() ^ position.seed)
-        })
+            hasher.finish() ^ seed
+        };
+        // A sum: attributes in another order have the same hash.
+        let mut sum = 0_u64;
+        if self.layout.places.is_empty() {
+            for (attribute, seed) in self.attributes.iter().zip(&*self.layout.seeds) {
+                sum = sum.wrapping_add(hash(&attribute.value, *seed));
+            }
+        } else {
+            for (_, value, seed) in self.in_places() {
+                sum = sum.wrapping_add(hash(value, seed));
+            }
+        }
+        sum
     }
 
     fn hash_stored(&self, hasher: &RandomState, _: &LabelSet) -> u64 {
@@ -210,20 +222,19 @@ impl Query for ByKey<'_> {
         if stored.keys != self.layout.key_set {
             return false;
         }
-        if self.layout.is_stored_order {
-            let values = self.attributes.iter().zip(&**stored);
-            return values.fold(true, |same, (it, stored)| same & is_value(&it.value, stored));
+        if self.layout.places.is_empty() {
+            let mut values = self.attributes.iter().zip(&**stored);
+            return values.all(|(attribute, stored)| is_value(&attribute.value, stored));
         }
-        self.iter().all(|(position, value)| {
-            let stored = position.place.and_then(|place| stored.get(place));
-            stored.is_some_and(|stored| is_value(value, stored))
+        self.in_places().all(|(place, value, _)| {
+            stored.get(place).is_some_and(|stored| is_value(value, stored))
         })
     }
 
     fn to_stored(&self) -> LabelSet {
         let mut values = vec![None; self.layout.len];
-        for (position, value) in self.iter() {
-            if let Some(stored) = position.place.and_then(|place| values.get_mut(place)) {
+        for (place, value, _) in self.in_places() {
+            if let Some(stored) = values.get_mut(place) {
                 *stored = Some(AttributeValue::from(value));
             }
         }
