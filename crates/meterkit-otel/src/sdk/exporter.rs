@@ -1,7 +1,7 @@
 //! An exporter of OpenTelemetry's ecosystem as a target.
 
 use std::any::type_name;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -9,22 +9,23 @@ use std::time::{Duration, Instant};
 use meterkit_core::{Descriptor, NumberPoint};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
 use opentelemetry::InstrumentationScope;
-use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::Running;
 use super::numbers::TwinKind;
 use super::output::{Output, TwinStream};
 use super::reported::Reported;
 
-/// How often a batch is offered to an exporter that refuses it.
-const MOST_OFFERS: u32 = 10;
+/// How many times a batch is offered to an exporter that refuses it.
+const MAX_OFFERS: u32 = 10;
 
-/// How long a batch is offered.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// How old a batch may be that is offered again.
+const MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// How long an exporter may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -38,14 +39,22 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 /// survive an outage.
 pub struct ExporterTarget<E> {
     exporter: Arc<E>,
-    output: Arc<OnceLock<Arc<Output>>>,
+    attached: Arc<OnceLock<Attached>>,
     reader: ExporterReader,
     numbers: Arc<Mutex<Numbers>>,
-    /// The batch that the exporter has not taken yet.
+    /// A collection that is under way. It outlives an attempt that times out, since what it takes is taken once.
+    collection: Option<JoinHandle<Result<ResourceMetrics, OTelSdkError>>>,
+    /// The batch that the exporter has not accepted yet.
     batch: Option<Batch>,
-    /// An offer that goes on, even if nobody waits for it any more.
+    /// An offer that is under way. It outlives an attempt that times out.
     offer: Option<JoinHandle<OTelSdkResult>>,
     dropped: u64,
+}
+
+/// Where a target collects from. Known once the mirror is attached to a pipeline.
+pub(super) struct Attached {
+    pub(super) mirror: Arc<Running>,
+    pub(super) output: Arc<Output>,
 }
 
 struct Batch {
@@ -54,24 +63,36 @@ struct Batch {
     collected: Instant,
 }
 
+impl Batch {
+    fn new(metrics: ResourceMetrics, collected: Instant) -> Self {
+        Self { metrics: Arc::new(metrics), offers: 0, collected }
+    }
+
+    /// Returns whether a batch that was refused is not offered again.
+    fn is_given_up(&self, now: Instant) -> bool {
+        self.offers >= MAX_OFFERS || now.saturating_duration_since(self.collected) >= MAX_AGE
+    }
+}
+
 impl<E: PushMetricExporter> ExporterTarget<E> {
-    pub(super) fn new(
-        exporter: E,
-        output: Arc<OnceLock<Arc<Output>>>,
-        reader: ExporterReader,
-    ) -> Self {
+    pub(super) fn new(exporter: E, reader: ExporterReader) -> Self {
         Self {
             exporter: Arc::new(exporter),
-            output,
+            attached: Arc::default(),
             reader,
             numbers: Arc::default(),
+            collection: None,
             batch: None,
             offer: None,
             dropped: 0,
         }
     }
 
-    /// Offers the batch, or waits for the offer that goes on.
+    pub(super) fn attached(&self) -> &Arc<OnceLock<Attached>> {
+        &self.attached
+    }
+
+    /// Offers the batch, or waits for the offer that is under way.
     async fn offer(&mut self) -> Result<(), ExportError> {
         let Some(batch) = &mut self.batch else { return Ok(()) };
         let offer = self.offer.get_or_insert_with(|| {
@@ -90,7 +111,7 @@ impl<E: PushMetricExporter> ExporterTarget<E> {
             Ok(Err(error)) => error.to_string(),
             Err(panicked) => panicked.to_string(),
         };
-        if batch.offers >= MOST_OFFERS || batch.collected.elapsed() >= LONGEST {
+        if batch.is_given_up(Instant::now()) {
             let points = points(&batch.metrics);
             self.dropped += points;
             tracing::error!(
@@ -102,27 +123,39 @@ impl<E: PushMetricExporter> ExporterTarget<E> {
             );
             self.batch = None;
         }
-        // The next interval offers it again, not the next second.
+        // A retryable error would have it offered again within this interval.
         Err(ExportError::permanent(error))
     }
 
-    async fn collect(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
-        let Some(output) = self.output.get().cloned() else {
+    /// Starts to collect a batch of this snapshot.
+    fn start_collection(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        let Some(Attached { mirror, output }) = self.attached.get() else {
             return Err(ExportError::permanent("the mirror was not attached to this pipeline"));
         };
+        let (mirror, output) = (mirror.clone(), output.clone());
         let (numbers, reader) = (self.numbers.clone(), self.reader.clone());
         let current = Numbers::of(snapshot);
-        let collect = spawn_blocking(move || {
+        self.collection = Some(spawn_blocking(move || {
+            // A histogram that was made a moment ago may have no twin yet.
+            mirror.mirror_new();
             Numbers::replace(&numbers, current, &output);
             let mut metrics = ResourceMetrics::default();
             reader.0.collect(&mut metrics).map(|()| metrics)
-        });
-        let metrics = match collect.await {
-            Ok(Ok(metrics)) => Arc::new(metrics),
+        }));
+        Ok(())
+    }
+
+    /// Waits for the collection that is under way, if there is one.
+    async fn finish_collection(&mut self) -> Result<(), ExportError> {
+        let Some(collection) = &mut self.collection else { return Ok(()) };
+        let outcome = collection.await;
+        self.collection = None;
+        let metrics = match outcome {
+            Ok(Ok(metrics)) => metrics,
             Ok(Err(error)) => return Err(ExportError::permanent(error.to_string())),
             Err(panicked) => return Err(ExportError::permanent(panicked.to_string())),
         };
-        self.batch = Some(Batch { metrics, offers: 0, collected: Instant::now() });
+        self.batch = Some(Batch::new(metrics, Instant::now()));
         Ok(())
     }
 }
@@ -142,8 +175,10 @@ impl<E: PushMetricExporter> Target for ExporterTarget<E> {
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
         Box::pin(async move {
+            self.finish_collection().await?;
             self.offer().await?;
-            self.collect(snapshot).await?;
+            self.start_collection(snapshot)?;
+            self.finish_collection().await?;
             self.offer().await
         })
     }
@@ -178,7 +213,7 @@ impl<E> fmt::Debug for ExporterTarget<E> {
 struct Numbers {
     metrics: HashMap<Stream, Vec<NumberPoint>>,
     /// What has a twin.
-    mirrored: HashMap<Stream, Option<Arc<Mutex<Reported>>>>,
+    mirrored: HashSet<Stream>,
 }
 
 /// What makes two metrics the same to the SDK.
@@ -209,26 +244,24 @@ impl Numbers {
         current: HashMap<Stream, Vec<NumberPoint>>,
         output: &Output,
     ) {
-        let new: Vec<Stream> = {
-            let mut numbers = numbers.lock().unwrap_or_else(PoisonError::into_inner);
-            numbers.metrics = current;
-            let Self { metrics, mirrored } = &mut *numbers;
-            let new = metrics.keys().filter(|stream| !mirrored.contains_key(stream));
-            let new: Vec<Stream> = new.cloned().collect();
-            mirrored
-                .extend(new.iter().map(|it| (it.clone(), it.twin.is_counter().then(Arc::default))));
-            new
-        };
+        let mut guard = numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.metrics = current;
+        let new = guard.metrics.keys().filter(|stream| !guard.mirrored.contains(*stream));
+        let new: Vec<Stream> = new.cloned().collect();
+        guard.mirrored.extend(new.iter().cloned());
+        drop(guard);
+        if new.is_empty() {
+            return;
+        }
+        let limits = output.limits();
         for stream in new {
             let (of, key) = (Arc::downgrade(numbers), stream.clone());
             let points = Arc::new(move || Self::points(&of, &key));
-            let lock = || numbers.lock().unwrap_or_else(PoisonError::into_inner);
-            let reported = lock().mirrored.get(&stream).cloned().flatten();
-            let Stream { scope, descriptor, twin } = &stream;
-            let limit = output.limit_in(scope);
-            output.make(scope, TwinStream::new(limit, None), |meter| {
-                twin.make(meter, descriptor, points, reported);
-            });
+            let Stream { scope, descriptor, twin } = stream;
+            let limit = limits.get(&(scope.clone(), descriptor.name.clone())).copied();
+            let stream = TwinStream::new(limit.unwrap_or_default(), None);
+            let reported = twin.is_counter().then(|| Reported::shared(stream.room()));
+            output.make(&scope, stream, |meter| twin.make(meter, &descriptor, points, reported));
         }
     }
 
@@ -289,5 +322,22 @@ impl MetricReader for ExporterReader {
 
     fn temporality(&self, kind: InstrumentKind) -> Temporality {
         self.0.temporality(kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_given_up_after_ten_offers_or_an_hour() {
+        let start = Instant::now();
+        let mut batch = Batch::new(ResourceMetrics::default(), start);
+        assert!(!batch.is_given_up(start + Duration::from_secs(3599)));
+        assert!(batch.is_given_up(start + Duration::from_secs(3600)));
+        batch.offers = 9;
+        assert!(!batch.is_given_up(start));
+        batch.offers = 10;
+        assert!(batch.is_given_up(start));
     }
 }

@@ -55,7 +55,7 @@ impl HistogramTwin {
                 record_min_max,
             },
             None => SdkAggregation::ExplicitBucketHistogram {
-                boundaries: instrument.bounds(),
+                boundaries: boundaries(instrument.bounds(), aggregation.as_ref()),
                 record_min_max,
             },
         };
@@ -84,6 +84,19 @@ impl HistogramTwin {
             attributes.retain(|it| it.key.as_str() == OVERFLOW || keys.keeps(it.key.as_str()));
         }
         TwinSeries { attributes, histogram: self.histogram.clone(), bound: OnceLock::new() }
+    }
+}
+
+/// Returns the bounds that a view asks for if buckets with the instrument's `own` bounds can be joined to those, as other
+/// targets see them, or else its own.
+fn boundaries(own: Vec<f64>, asked: Option<&Aggregation>) -> Vec<f64> {
+    match asked {
+        Some(Aggregation::ExplicitBuckets { boundaries: Some(asked), .. })
+            if asked.iter().all(|bound| own.contains(bound)) =>
+        {
+            asked.clone()
+        }
+        _ => own,
     }
 }
 

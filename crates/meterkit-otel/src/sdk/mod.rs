@@ -26,6 +26,7 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 
 pub use self::exporter::ExporterTarget;
+use self::exporter::{Attached, ExporterReader};
 use self::histograms::HistogramTwin;
 use self::output::Output;
 use self::readers::Readers;
@@ -48,8 +49,7 @@ use self::readers::Readers;
 #[derive(Default)]
 pub struct Mirror {
     readers: Option<opentelemetry_sdk::metrics::MeterProviderBuilder>,
-    exporters: Vec<Arc<OnceLock<Arc<Output>>>>,
-    exporter_readers: Vec<exporter::ExporterReader>,
+    exporters: Vec<(ExporterReader, Arc<OnceLock<Attached>>)>,
 }
 
 impl Mirror {
@@ -66,11 +66,10 @@ impl Mirror {
 
     /// Adds an exporter of OpenTelemetry's ecosystem, and returns the target that delivers to it. Views apply to it.
     pub fn exporter<E: PushMetricExporter>(&mut self, exporter: E) -> ExporterTarget<E> {
-        let output = Arc::new(OnceLock::new());
-        let reader = exporter::ExporterReader::new(exporter.temporality());
-        self.exporters.push(output.clone());
-        self.exporter_readers.push(reader.clone());
-        ExporterTarget::new(exporter, output, reader)
+        let reader = ExporterReader::new(exporter.temporality());
+        let target = ExporterTarget::new(exporter, reader.clone());
+        self.exporters.push((reader, target.attached().clone()));
+        target
     }
 
     /// Makes the mirror when the pipeline starts. Nothing is made without a reader or an exporter.
@@ -103,20 +102,22 @@ struct Running {
 
 impl Running {
     fn start(mirror: Mirror, start: &Start<'_>) -> Arc<dyn Companion> {
-        let Mirror { readers, exporters, exporter_readers } = mirror;
+        let Mirror { readers, exporters } = mirror;
         let readers = readers.map(|builder| Readers::new(builder, start));
-        let made = exporters.into_iter().zip(exporter_readers).map(|(slot, reader)| {
-            let builder = SdkMeterProvider::builder().with_reader(reader);
-            let output = Arc::new(Output::new(builder, start, start.views.clone()));
-            slot.get_or_init(|| output).clone()
+        let outputs = exporters.iter().map(|(reader, _)| {
+            let builder = SdkMeterProvider::builder().with_reader(reader.clone());
+            Arc::new(Output::new(builder, start, start.views.clone()))
         });
         let running = Arc::new(Self {
             registry: start.registry.clone(),
             readers,
-            exporters: made.collect(),
+            exporters: outputs.collect(),
             mirrored: Mutex::default(),
             tap: OnceLock::new(),
         });
+        for ((_, attached), output) in exporters.into_iter().zip(&running.exporters) {
+            attached.get_or_init(|| Attached { mirror: running.clone(), output: output.clone() });
+        }
         running.mirror_new();
         let (made, is_made) = sync_channel(1);
         let tap: Arc<dyn Tap> = Arc::new(InstrumentMade(made));

@@ -1,11 +1,11 @@
 //! Twins of all other instruments: observable ones, which report what the store holds.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use meterkit_core::{Data, Descriptor, Kind, NumberPoint, NumberType, Value};
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
-use super::reported::Reported;
+use super::reported::SharedReported;
 
 /// What a twin reports now, by series.
 pub(crate) type Points = Arc<dyn Fn() -> Vec<NumberPoint> + Send + Sync>;
@@ -55,7 +55,7 @@ impl TwinKind {
         meter: &Meter,
         descriptor: &Descriptor,
         points: Points,
-        reported: Option<Arc<Mutex<Reported>>>,
+        reported: Option<SharedReported>,
     ) {
         macro_rules! observable {
             ($build:ident, $variant:ident) => {{
@@ -77,7 +77,7 @@ impl TwinKind {
                 };
                 let Descriptor { name, unit, description } = descriptor.clone();
                 let twin = meter.$build(name).with_unit(unit).with_description(description);
-                drop(twin.with_callback(callback).build());
+                let _ = twin.with_callback(callback).build();
             }};
         }
         match (self.kind, self.number) {

@@ -48,10 +48,20 @@ impl Output {
         Self { provider, registry, views, meters: Mutex::default(), making }
     }
 
-    /// Returns how many series one instrument of `scope` may have at most.
-    pub(crate) fn limit_in(&self, scope: &InstrumentationScope) -> usize {
-        let instruments = self.registry.instruments().into_iter();
-        instruments.filter(|it| it.scope() == scope).map(|it| it.limit()).max().unwrap_or_default()
+    /// Returns how many series each metric may have, by scope and name: as many as all instruments that become part of it.
+    pub(crate) fn limits(&self) -> HashMap<(InstrumentationScope, String), usize> {
+        let mut limits = HashMap::new();
+        for instrument in self.registry.instruments() {
+            let (scope, descriptor) = (instrument.scope(), instrument.descriptor());
+            let streams = self.views.streams(scope, descriptor, instrument.kind());
+            let mut names: Vec<_> = streams.filter_map(|stream| stream.name.clone()).collect();
+            names.push(descriptor.name.clone());
+            for name in names {
+                let limit: &mut usize = limits.entry((scope.clone(), name)).or_default();
+                *limit = limit.saturating_add(instrument.limit());
+            }
+        }
+        limits
     }
 
     /// Calls `make` with the meter of `scope`, to make a twin that is kept as `stream` says.
@@ -99,12 +109,14 @@ impl TwinStream {
         Self { limit, aggregation }
     }
 
+    /// Returns how many series the SDK makes room for: no fewer than it does by itself, no more than a store has by
+    /// default.
+    pub(crate) fn room(&self) -> usize {
+        self.limit.saturating_add(1).clamp(2000, 1_000_000)
+    }
+
     fn build(self) -> Option<Stream> {
-        /// The SDK makes room for as many as are allowed: no fewer than it has by itself, no more than a store has by
-        /// default.
-        const ROOM: std::ops::RangeInclusive<usize> = 2000..=1_000_000;
-        let limit = self.limit.saturating_add(1).clamp(*ROOM.start(), *ROOM.end());
-        let stream = Stream::builder().with_cardinality_limit(limit);
+        let stream = Stream::builder().with_cardinality_limit(self.room());
         match self.aggregation {
             Some(aggregation) => stream.with_aggregation(aggregation).build().ok(),
             None => stream.build().ok(),

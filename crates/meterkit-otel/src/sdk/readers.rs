@@ -12,13 +12,13 @@ use opentelemetry_sdk::metrics::MeterProviderBuilder;
 
 use super::numbers::{Points, TwinKind};
 use super::output::{Output, TwinStream};
-use super::reported::Reported;
+use super::reported::{Reported, SharedReported};
 
 pub(crate) struct Readers {
     pub(crate) output: Output,
     source: Source,
     /// By scope and name of a counter: readers know the old one of a counter that is made again.
-    reported: Mutex<HashMap<(InstrumentationScope, String), Arc<Mutex<Reported>>>>,
+    reported: Mutex<HashMap<(InstrumentationScope, String), SharedReported>>,
     /// Whether there is a twin that knows when a reading begins.
     is_announced: AtomicBool,
 }
@@ -36,9 +36,9 @@ impl Readers {
     /// Makes the twin of an instrument that is no histogram.
     pub(crate) fn mirror_number(&self, instrument: &MirroredInstrument) {
         let Some(twin) = TwinKind::of(instrument.kind(), instrument.number()) else { return };
-        let reported = twin.is_counter().then(|| self.reported(instrument));
-        let points = self.points(instrument.clone());
         let stream = TwinStream::new(instrument.limit(), None);
+        let reported = twin.is_counter().then(|| self.reported(instrument, stream.room()));
+        let points = self.points(instrument.clone());
         self.output.make(instrument.scope(), stream, |meter| {
             twin.make(meter, instrument.descriptor(), points, reported);
         });
@@ -60,9 +60,9 @@ impl Readers {
         })
     }
 
-    fn reported(&self, instrument: &MirroredInstrument) -> Arc<Mutex<Reported>> {
+    fn reported(&self, instrument: &MirroredInstrument, room: usize) -> SharedReported {
         let key = (instrument.scope().clone(), instrument.descriptor().name.clone());
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        reported.entry(key).or_default().clone()
+        reported.entry(key).or_insert_with(|| Reported::shared(room)).clone()
     }
 }

@@ -1,12 +1,13 @@
-//! What readers of the SDK have been told of a counter.
+//! The totals of a counter as they were last reported to readers of the SDK.
 //!
 //! The SDK takes each observed counter as a total that never falls, and subtracts without looking: a value below the
 //! one before it wraps, and panics in a debug build. Totals of the store begin anew when a series is removed or a scope
-//! is unloaded. So what has ended is remembered here, and added to what comes after it. A series that has ended is
-//! reported unchanged for some time, since readers that come at different times would otherwise disagree about where it
-//! starts.
+//! is unloaded. So what an ended series counted is remembered here, and added to what comes after it. An ended series
+//! is reported unchanged for some time, since readers that come at different times would otherwise disagree about where
+//! it starts.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use meterkit_core::{Attributes, NumberPoint, SeriesId, Value};
@@ -14,10 +15,16 @@ use meterkit_core::{Attributes, NumberPoint, SeriesId, Value};
 /// How long a series that has ended is reported: readers that come less often may take its return for a new start.
 const MEMORY: Duration = Duration::from_secs(3600);
 
+/// Shared by the twin and by whoever makes the next twin of the same counter.
+pub(crate) type SharedReported = Arc<Mutex<Reported>>;
+
 /// The totals of one counter, by attributes.
-#[derive(Default)]
 pub(crate) struct Reported {
     totals: HashMap<Attributes, Total>,
+    /// How many series the SDK keeps apart. Of all further ones it would keep the last value, whichever that is.
+    room: usize,
+    /// Whether a lack of room was logged.
+    is_full_logged: bool,
 }
 
 struct Total {
@@ -29,6 +36,14 @@ struct Total {
 }
 
 impl Reported {
+    pub(crate) fn new(room: usize) -> Self {
+        Self { totals: HashMap::new(), room, is_full_logged: false }
+    }
+
+    pub(crate) fn shared(room: usize) -> SharedReported {
+        Arc::new(Mutex::new(Self::new(room)))
+    }
+
     /// Calls `report` with each total, given what the counter holds now.
     pub(crate) fn report(
         &mut self,
@@ -47,7 +62,16 @@ impl Reported {
         for total in self.totals.values_mut() {
             total.ended.get_or_insert(now);
         }
+        let is_known = |point: &&NumberPoint| self.totals.contains_key(&point.attributes);
+        let mut live = points.iter().filter(is_known).count();
         for NumberPoint { attributes, series, value, .. } in points {
+            if !self.totals.contains_key(&attributes) {
+                if live >= self.room {
+                    self.log_full(&attributes);
+                    continue;
+                }
+                live += 1;
+            }
             let first = || Total { before: zero(value), value, series, ended: None };
             let total = self.totals.entry(attributes).or_insert_with(first);
             if total.series != series || value.increase_since(total.value).is_none() {
@@ -55,11 +79,35 @@ impl Reported {
             }
             (total.value, total.series, total.ended) = (value, series, None);
         }
-        self.totals.retain(|_, total| {
-            total.ended.is_none_or(|ended| now.saturating_duration_since(ended) < MEMORY)
-        });
+        self.forget(now);
         for (attributes, total) in &self.totals {
             report(sum(total.before, total.value), attributes);
+        }
+    }
+
+    /// Forgets what ended long ago, and what ended first where there is no room for all.
+    fn forget(&mut self, now: Instant) {
+        let is_kept = |ended: Instant| now.saturating_duration_since(ended) < MEMORY;
+        self.totals.retain(|_, total| total.ended.is_none_or(is_kept));
+        let excess = self.totals.len().saturating_sub(self.room);
+        if excess > 0 {
+            let ended = self.totals.iter().filter_map(|(key, it)| Some((it.ended?, key.clone())));
+            let mut ended: Vec<_> = ended.collect();
+            ended.sort_by_key(|(time, _)| *time);
+            for (_, attributes) in ended.into_iter().take(excess) {
+                self.totals.remove(&attributes);
+            }
+        }
+    }
+
+    fn log_full(&mut self, attributes: &Attributes) {
+        if !std::mem::replace(&mut self.is_full_logged, true) {
+            let room = self.room;
+            tracing::error!(
+                room,
+                ?attributes,
+                "no room for a series in OpenTelemetry's SDK: it is not exported there"
+            );
         }
     }
 }
@@ -101,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_begins_anew_is_added_to_what_was_before() {
-        let (mut all, now) = (Reported::default(), Instant::now());
+        let (mut all, now) = (Reported::new(2000), Instant::now());
         assert_eq!(reported(&mut all, &[(1, 5)], now), [Value::U64(5)]);
         assert_eq!(reported(&mut all, &[(2, 1)], now), [Value::U64(6)]);
         assert_eq!(reported(&mut all, &[(2, 3)], now), [Value::U64(8)]);
@@ -111,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_has_ended_is_reported_for_an_hour() {
-        let (mut all, start) = (Reported::default(), Instant::now());
+        let (mut all, start) = (Reported::new(2000), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(reported(&mut all, &[(1, 5)], at(0)), [Value::U64(5)]);
         assert_eq!(reported(&mut all, &[], at(10)), [Value::U64(5)]);

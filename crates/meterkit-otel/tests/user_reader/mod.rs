@@ -60,14 +60,7 @@ impl UserReader {
     pub(crate) fn read(&self) -> Vec<Reading> {
         let mut collected = ResourceMetrics::default();
         self.0.collect(&mut collected).expect("the reader is not shut down");
-        let mut readings = Vec::new();
-        for scope in collected.scope_metrics() {
-            for metric in scope.metrics() {
-                readings.extend(series(scope.scope().name(), metric));
-            }
-        }
-        readings.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
-        readings
+        readings(&collected)
     }
 
     /// The one series of this name, if there is one.
@@ -104,6 +97,18 @@ impl UserReader {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// All series of what the SDK collected, by name and labels.
+pub(crate) fn readings(collected: &ResourceMetrics) -> Vec<Reading> {
+    let mut readings = Vec::new();
+    for scope in collected.scope_metrics() {
+        for metric in scope.metrics() {
+            readings.extend(series(scope.scope().name(), metric));
+        }
+    }
+    readings.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+    readings
 }
 
 fn series(scope: &str, metric: &Metric) -> Vec<Reading> {
