@@ -385,6 +385,20 @@ impl TelemetryBuilder {
     /// those of other libraries.
     ///
     /// The SDK keeps a copy of each instrument for it, and histograms record twice.
+    ///
+    /// The exporter of `opentelemetry-prometheus` is such a reader. It adds all metrics to a `prometheus::Registry`, for
+    /// programs that serve one already:
+    ///
+    /// ```ignore
+    /// let served = prometheus::Registry::new();
+    /// let exporter = opentelemetry_prometheus::exporter().with_registry(served.clone()).build()?;
+    /// let telemetry = Telemetry::builder().reader(exporter).install()?;
+    /// // `served.gather()` now has the metrics of this library beside its own.
+    /// ```
+    ///
+    /// A `prometheus::Registry` takes one such exporter. It refuses a second one as a duplicate, since it tells
+    /// collectors apart by their descriptions, and these have none. Parts of a program that want one each need a registry
+    /// each.
     #[cfg(feature = "sdk")]
     pub fn reader(mut self, reader: impl MetricReader) -> Self {
         self.mirror.reader(reader);
@@ -399,15 +413,17 @@ impl TelemetryBuilder {
     ///
     /// ```no_run
     /// use meterkit::Telemetry;
-    /// # use meterkit::opentelemetry_sdk::metrics::InMemoryMetricExporter;
+    /// # use meterkit::opentelemetry_sdk::metrics::exporter::PushMetricExporter;
     ///
-    /// # fn main() -> Result<(), meterkit::Error> {
-    /// # let exporter = InMemoryMetricExporter::default();
+    /// # fn install(exporter: impl PushMetricExporter) -> Result<Telemetry, meterkit::InstallError> {
+    /// // Such as `opentelemetry_otlp::MetricExporter::builder().with_http().build()?`.
     /// let telemetry = Telemetry::builder().exporter(exporter).install()?;
-    /// # drop(telemetry);
-    /// # Ok(())
+    /// # Ok(telemetry)
     /// # }
     /// ```
+    ///
+    /// It may block: it runs on a thread of its own, with a tokio runtime at hand. Of what can fall, OpenTelemetry's
+    /// delta exporters get totals.
     #[cfg(feature = "sdk")]
     pub fn exporter(mut self, exporter: impl PushMetricExporter) -> Self {
         let target = self.mirror.exporter(exporter);
