@@ -229,19 +229,22 @@ fn an_offer_that_outlasts_the_timeout_is_waited_for_and_counts_once() {
     let sizes = meter.histogram::<u64>("sizes").build().unwrap();
     let (exporter, offers) = ScriptedExporter::new(Delta, &[Block]);
     let mut mirror = Mirror::new();
-    let schedule = Schedule { timeout: Duration::from_millis(10), ..ONLY_WHEN_ASKED };
-    let builder = builder.target(mirror.exporter(exporter), schedule);
-    let pipeline = mirror.attach(builder).start().unwrap();
+    let schedule =
+        Schedule { interval: Duration::from_millis(1), timeout: Duration::from_millis(10) };
     requests.add(1);
     sizes.record(1);
-    assert!(pipeline.flush_blocking(Duration::from_millis(100)).is_err());
+    let builder = builder.target(mirror.exporter(exporter), schedule);
+    let pipeline = mirror.attach(builder).start().unwrap();
+    offers.wait_for(1);
+    while pipeline.health().targets[0].consecutive_failures < 5 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     requests.add(2);
     sizes.record(2);
     assert_eq!(offers.count(), 1);
-    assert!(pipeline.health().targets[0].consecutive_failures > 0);
     offers.release();
     while offers.sum("requests") < 2.0 || offers.sum("sizes") < 2.0 {
-        let _ = pipeline.flush_blocking(PATIENCE);
+        offers.wait_for(offers.count() + 1);
     }
     assert_eq!(offers.all()[0].step, Block);
     let blocked = &offers.all()[0].readings;
