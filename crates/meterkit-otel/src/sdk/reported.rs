@@ -157,6 +157,33 @@ mod tests {
         assert_eq!(fell, [Value::U64(8)], "it fell without a new start");
     }
 
+    /// The ids that are reported of series with these ids as attributes, in order.
+    fn ids(reported: &mut Reported, ids: &[u64], at: Instant) -> Vec<String> {
+        let point = |id: &u64| NumberPoint {
+            series: SeriesId::from_hash(*id),
+            attributes: Attributes::from_pairs([("id".into(), (*id as i64).into())]),
+            start: UNIX_EPOCH,
+            value: Value::U64(1),
+        };
+        let mut seen = Vec::new();
+        let points = ids.iter().map(point).collect();
+        reported.report_at(points, at, |_, it| seen.push(it.get("id").unwrap().to_string()));
+        seen.sort();
+        seen
+    }
+
+    #[test]
+    fn no_more_series_are_reported_than_there_is_room_for() {
+        let (mut all, start) = (Reported::new(3), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(ids(&mut all, &[1, 2, 3], at(0)), ["1", "2", "3"]);
+        assert_eq!(ids(&mut all, &[2, 3], at(1)), ["1", "2", "3"]);
+        assert_eq!(ids(&mut all, &[3], at(2)), ["1", "2", "3"]);
+        assert_eq!(ids(&mut all, &[3, 4], at(3)), ["2", "3", "4"], "1 ended first");
+        assert_eq!(ids(&mut all, &[0, 3, 4, 5], at(4)), ["0", "3", "4"], "the first new one");
+        assert_eq!(ids(&mut all, &[0, 3, 4, 5], at(5)), ["0", "3", "4"]);
+    }
+
     #[test]
     fn what_has_ended_is_reported_for_an_hour() {
         let (mut all, start) = (Reported::new(2000), Instant::now());
