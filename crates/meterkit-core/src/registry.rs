@@ -101,7 +101,9 @@ impl Registry {
     ///
     /// An existing instrument's name would get too long. Nothing is changed then.
     pub fn set_naming(&self, naming: Naming) -> Result<(), NamingError> {
-        self.inner.callbacks.rename(|| self.inner.scopes.set_naming(naming))
+        let duplicates = self.inner.callbacks.rename(|| self.inner.scopes.set_naming(naming))?;
+        duplicates.iter().for_each(Duplicate::log);
+        Ok(())
     }
 
     /// How many series an instrument may have that names no limit of its own. 2000 by default;

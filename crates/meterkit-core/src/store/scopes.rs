@@ -35,12 +35,16 @@ impl Scopes {
         self.naming.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Renames everything, or nothing when a name would get too long.
-    pub(crate) fn set_naming(&self, naming: Naming) -> Result<(), NamingError> {
+    /// Renames everything, or nothing if a name would get too long. Returns the instruments that the names make equal:
+    /// whoever logs them must hold no lock.
+    pub(crate) fn set_naming(&self, naming: Naming) -> Result<Vec<Duplicate>, NamingError> {
         let mut current = self.naming.write().unwrap_or_else(PoisonError::into_inner);
         let scopes = self.all();
         let mut renamed = Vec::new();
+        let mut names = HashMap::new();
+        let mut duplicates = Vec::new();
         for scope in &scopes {
+            let named = scope.key.to_instrumentation_scope(&naming);
             for instrument in scope.instruments() {
                 let name = &instrument.shared().identity.name;
                 let full_name = scope.key.metric_name(&naming, name);
@@ -49,6 +53,11 @@ impl Scopes {
                         namespace: naming.namespace().to_owned(),
                         full_name,
                     });
+                }
+                let first = names.entry((named.clone(), full_name.to_ascii_lowercase()));
+                if *first.or_insert(&scope.key) != &scope.key {
+                    let (instrument, aspect) = (full_name.clone(), "scope");
+                    duplicates.push(Duplicate { instrument, aspect, is_apart: true });
                 }
                 renamed.push((instrument, full_name));
             }
@@ -64,7 +73,7 @@ impl Scopes {
             scope.instruments().iter().for_each(|instrument| instrument.switch(switch));
         }
         *current = naming;
-        Ok(())
+        Ok(duplicates)
     }
 
     /// Disables the scopes in `patterns`, and no others.

@@ -347,6 +347,11 @@ impl PointKeys {
         Some(Attributes::new(keys.clone(), labels.values().clone()))
     }
 
+    /// Returns the keys that series have besides those that the code declares.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = &str> {
+        self.sets.iter().skip(1).flat_map(|set| set.iter().map(|key| &**key))
+    }
+
     /// Returns the attributes of a series with these labels without those that all series have.
     pub(crate) fn own_attributes(
         &self,

@@ -54,11 +54,11 @@ impl Callbacks {
     }
 
     /// Calls `rename`, and updates the metrics of callbacks whose names changed.
-    pub(crate) fn rename<E>(&self, rename: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn rename<T, E>(&self, rename: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let before: Vec<_> = self.registered().into_iter().map(|it| (it.name(), it)).collect();
-        rename()?;
+        let renamed = rename()?;
         before.iter().for_each(|(name, callback)| callback.renamed(name));
-        Ok(())
+        Ok(renamed)
     }
 
     /// Returns the full names of the instruments of each callback that runs in the background because it is too slow.
