@@ -66,10 +66,10 @@ resource:
         ("truth", AttributeValue::Bool(true)),
         ("whole", AttributeValue::I64(-3)),
         ("double", AttributeValue::F64(3.0)),
-        ("texts", text("[\"a\",\"b c\"]")),
-        ("truths", text("[true,false]")),
-        ("wholes", text("[1,2]")),
-        ("doubles", text("[1.5,2.5]")),
+        ("texts", AttributeValue::List([text("a"), text("b c")].into())),
+        ("truths", AttributeValue::List([true, false].map(AttributeValue::Bool).into())),
+        ("wholes", AttributeValue::List([1, 2].map(AttributeValue::I64).into())),
+        ("doubles", AttributeValue::List([1.5, 2.5].map(AttributeValue::F64).into())),
         ("host.name", text("a,b")),
     ];
     let expected = expected.map(|(key, value)| (key.to_owned(), value));
