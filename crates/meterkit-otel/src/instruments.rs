@@ -1,4 +1,4 @@
-//! The instruments of OpenTelemetry's API, over those of the store.
+//! Instruments of OpenTelemetry's API, implemented by instruments of the store.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,7 +17,7 @@ use opentelemetry::metrics::{
 
 use crate::recent::Recent;
 
-/// Makes the instruments of one scope.
+/// Creates the instruments of one scope.
 pub(crate) struct Instruments {
     meter: AttributeMeter,
 }
@@ -43,10 +43,10 @@ fn asked(
     AttributeInstrument { name, unit, description, boundaries: None }
 }
 
-/// Calls OpenTelemetry's callback with an observer of the store.
+/// Wraps a callback of OpenTelemetry's API into one that reports to the store.
 fn callback<T: Number>(callback: Callback<T>) -> AttributeCallback {
     Box::new(move |observer| {
-        // OpenTelemetry's observers are shared, as far as their type says.
+        // OpenTelemetry's observers take `&self`, those of the store `&mut self`.
         let observer = Mutex::new(observer);
         callback(&Observer(&observer));
     })
@@ -61,17 +61,17 @@ impl<T: Number> AsyncInstrument<T> for Observer<'_, '_> {
     }
 }
 
-/// An instrument of the store that records what OpenTelemetry's API is given.
+/// An instrument of the store behind a synchronous instrument of OpenTelemetry's API.
 struct Recorded<I>(I);
 
-/// A series of such an instrument, found with its first value.
+/// A bound instrument: one series, which is looked up when its first value is recorded.
 struct Bound<I, S> {
     instrument: I,
     attributes: Box<[KeyValue]>,
     series: OnceLock<S>,
 }
 
-/// Makes an instrument of the store record what OpenTelemetry's API is given.
+/// Implements OpenTelemetry's synchronous instruments for an instrument of the store.
 macro_rules! recorded {
     ($store:ty, $number:ty, $record:ident) => {
         impl SyncInstrument<$number> for Recorded<ByAttributes<$store>> {
@@ -107,7 +107,7 @@ macro_rules! recorded {
             #[inline]
             fn measure(&self, measurement: $number) {
                 if self.series.get().is_none() && self.instrument.is_off() {
-                    // A series that is found now would stay without effect when the scope is enabled.
+                    // Do not keep the series: one found while the scope is disabled never records.
                     return self.instrument.with(&self.attributes).$record(measurement);
                 }
                 let find = || self.instrument.with(&self.attributes).clone();

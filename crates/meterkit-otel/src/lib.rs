@@ -1,8 +1,8 @@
 //! OpenTelemetry's side of `meterkit`.
 //!
-//! [`MeterProvider`] makes OpenTelemetry's API a second door to the store: what other libraries record through it is
-//! kept, limited, collected and delivered as what the facade records. With the feature `sdk`, [`sdk`] keeps a copy of
-//! all instruments in OpenTelemetry's SDK, for readers and exporters that need one.
+//! [`MeterProvider`] implements OpenTelemetry's API over the store, so that metrics of other libraries are stored,
+//! limited, collected and delivered by the same code as those of the facade. With the feature `sdk`, the module `sdk`
+//! mirrors all instruments in OpenTelemetry's SDK, for readers and exporters that need instruments there.
 
 mod instruments;
 mod provider;

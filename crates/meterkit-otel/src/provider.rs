@@ -1,4 +1,4 @@
-//! The provider of OpenTelemetry's API.
+//! OpenTelemetry's meter provider over the store, and its meters.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use opentelemetry::metrics::{self, Meter as ApiMeter};
 
 use crate::instruments::Instruments;
 
-/// OpenTelemetry's meter provider over the store of a registry.
+/// OpenTelemetry's meter provider over the store of a [`Registry`].
 ///
-/// Installing metrics makes the one of the global registry OpenTelemetry's global provider. Whoever has libraries that
-/// make their instruments earlier does it first of all, since an instrument of OpenTelemetry's API that was made without
-/// a provider records nothing for as long as it lives:
+/// `Telemetry::install` sets the provider of the global registry as OpenTelemetry's global one. An instrument that a
+/// library makes before that is a no-op for as long as it lives. If you use such a library, set the provider at the
+/// beginning of `main`; it needs nothing to be installed, and what is recorded until then is kept:
 ///
 /// ```
 /// use meterkit_otel::MeterProvider;
@@ -25,19 +25,23 @@ use crate::instruments::Instruments;
 /// assert_eq!(scopes[0].metrics[0].descriptor.name, "requests");
 /// ```
 ///
-/// Cheap to clone. Nothing has to be shut down or flushed: a provider holds no values.
+/// Cheap to clone. A provider holds no values, so there is nothing to flush or shut down.
+///
+/// Instruments follow OpenTelemetry's Metrics API: names, units and attribute keys are not held to the house style.
+/// Attributes may have any type and come in any order; if a key is given twice, the last value counts. Instruments that
+/// are requested more than once follow OpenTelemetry's Metrics SDK, section Duplicate instrument registration.
 #[derive(Clone, Debug)]
 pub struct MeterProvider {
     registry: Registry,
 }
 
 impl MeterProvider {
-    /// Returns the provider over `registry`.
+    /// Creates a provider over `registry`.
     pub fn new(registry: Registry) -> Self {
         Self { registry }
     }
 
-    /// Returns the provider over the registry of the program.
+    /// Returns the provider over [`Registry::global`].
     pub fn global() -> Self {
         Self::new(Registry::global().clone())
     }
@@ -49,9 +53,9 @@ impl metrics::MeterProvider for MeterProvider {
     }
 }
 
-/// Gives a meter of this library its other face.
+/// Extends [`Meter`] with OpenTelemetry's view of the same scope.
 pub trait OtelMeter {
-    /// Returns OpenTelemetry's meter of the same scope. An instrument that is asked for from both is one.
+    /// Returns OpenTelemetry's meter of the same scope. An instrument that is requested from both meters is one stream.
     ///
     /// ```
     /// use meterkit_core::Registry;

@@ -1,22 +1,22 @@
-//! The series that a thread has recorded in lately, by the attributes that it was given.
+//! A cache of the series that a thread has recorded to recently, by their attributes.
 //!
-//! Code records with the same attributes again and again, and mostly with texts that are the same in memory too. Then
-//! comparing them is all that finding the series takes: nothing is hashed.
+//! A call site records with the same attributes again and again, and their strings are mostly at the same addresses. Such
+//! a series is found by comparing attributes, without hashing their contents.
 
 use std::cell::Cell;
 
 use opentelemetry::{KeyValue, Value};
 
-/// How many series a thread remembers of each type of instrument.
+/// How many series each thread remembers per type of instrument.
 const REMEMBERED: usize = 32;
 
-/// The series of one type that a thread has recorded in lately. `H` is a handle on a series.
+/// The series that a thread has recorded to recently, for one type of instrument. `H` is the handle of a series.
 pub(crate) struct Recent<H> {
     slots: [Cell<Option<Box<Slot<H>>>>; REMEMBERED],
 }
 
 struct Slot<H> {
-    /// The address of the instrument, which the handle keeps from being another one's.
+    /// The address of the instrument. The handle keeps the instrument alive, so no other one can have this address.
     instrument: usize,
     attributes: Box<[KeyValue]>,
     series: H,
@@ -27,8 +27,7 @@ impl<H: Clone> Recent<H> {
         Self { slots: [const { Cell::new(None) }; REMEMBERED] }
     }
 
-    /// Calls `record` with the series that the instrument has for these attributes, as far as it is remembered. Returns
-    /// whether it was.
+    /// Calls `record` with the instrument's series for these attributes if it is remembered. Returns whether it was.
     #[inline]
     pub(crate) fn record(
         &self,
@@ -37,7 +36,7 @@ impl<H: Clone> Recent<H> {
         record: impl FnOnce(&H),
     ) -> bool {
         let place = &self.slots[slot(instrument, attributes)];
-        // Taken out meanwhile: what is recorded may be logged, and whoever logs may record.
+        // The slot is empty meanwhile: recording may log, and a logger may record on this thread.
         let Some(found) = place.take() else { return false };
         let is_it = found.instrument == instrument && are_same(attributes, &found.attributes);
         if is_it {
@@ -47,7 +46,7 @@ impl<H: Clone> Recent<H> {
         is_it
     }
 
-    /// Remembers a series in place of another one.
+    /// Remembers a series, in place of the one that had its slot.
     pub(crate) fn remember(&self, instrument: usize, attributes: &[KeyValue], series: &H) {
         let (attributes, series) = (attributes.to_vec(), series.clone());
         let remembered = Slot { instrument, attributes: attributes.into(), series };
@@ -56,7 +55,7 @@ impl<H: Clone> Recent<H> {
     }
 }
 
-/// Returns the place of these attributes, by where their texts are in memory.
+/// Returns the slot for these attributes, derived from the addresses of their strings.
 #[inline]
 fn slot(instrument: usize, attributes: &[KeyValue]) -> usize {
     const SPREAD: usize = 0x9e37_79b9_7f4a_7c15_u64 as usize;
@@ -87,7 +86,7 @@ fn are_same(attributes: &[KeyValue], known: &[KeyValue]) -> bool {
         })
 }
 
-/// Returns whether two texts are equal: at a glance, if they are the same in memory.
+/// Returns whether two strings are equal. Strings that share their memory are not read.
 #[inline]
 fn is_same(one: &str, other: &str) -> bool {
     std::ptr::eq(one, other) || one == other

@@ -1,4 +1,4 @@
-//! What runs beside the targets: a mirror of the instruments elsewhere, with readers of its own.
+//! Companions, which run beside the targets of a pipeline, such as the mirror of all instruments in OpenTelemetry's SDK.
 
 use std::time::Duration;
 
@@ -7,38 +7,39 @@ use meterkit_core::{Attributes, Registry};
 use crate::source::Source;
 use crate::views::Views;
 
-/// Runs beside the targets of a pipeline, from its start to its end.
+/// Runs beside the targets of a pipeline for as long as the pipeline runs.
 ///
-/// Both methods may block. They are called after the push targets have exported, on a thread that may wait.
+/// [`flush`](Self::flush) and [`shutdown`](Self::shutdown) are called after the push targets have exported, on a thread
+/// where they may block.
 pub trait Companion: Send + Sync + 'static {
-    /// Returns what failures are reported under.
+    /// Returns the name under which failures are reported.
     fn name(&self) -> &str;
 
-    /// Delivers what was recorded so far.
+    /// Delivers everything recorded so far.
     ///
     /// # Errors
     ///
-    /// What went wrong, without secrets.
+    /// Returns what went wrong. The text must not contain secrets.
     fn flush(&self) -> Result<(), String>;
 
-    /// Delivers once more and ends, within `time`.
+    /// Delivers once more and stops, within `time`.
     ///
     /// # Errors
     ///
-    /// What went wrong, without secrets.
+    /// Returns what went wrong. The text must not contain secrets.
     fn shutdown(&self, time: Duration) -> Result<(), String>;
 }
 
-/// What a companion is started with.
+/// What a companion gets when the pipeline starts.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Start<'a> {
-    /// Where values are recorded.
+    /// The registry that the pipeline collects from.
     pub registry: &'a Registry,
-    /// Snapshots of it.
+    /// Snapshots of the registry.
     pub source: &'a Source,
-    /// What is being measured.
+    /// The resource that is being measured.
     pub resource: &'a Attributes,
-    /// The views that targets see metrics through.
+    /// The views that apply to targets.
     pub views: &'a Views,
 }
