@@ -1,7 +1,7 @@
 //! A cache of the series that a thread has recorded to recently, by their attributes.
 //!
-//! A call site records with the same attributes again and again, and their strings are mostly at the same addresses. Such
-//! a series is found by comparing attributes, without hashing their contents.
+//! A call site records with the same attributes again and again, and their strings are mostly at the same addresses.
+//! Such a series is found by comparing attributes, without hashing their contents.
 
 use std::cell::Cell;
 

@@ -1,4 +1,5 @@
-//! Companions, which run beside the targets of a pipeline, such as the mirror of all instruments in OpenTelemetry's SDK.
+//! Companions, which run beside the targets of a pipeline, such as the mirror of all instruments in OpenTelemetry's
+//! SDK.
 
 use std::time::Duration;
 

@@ -32,9 +32,9 @@ use crate::telemetry::Telemetry;
 
 mod start;
 
-/// Where metrics go, and how: from [`Telemetry::from_env`] or [`Telemetry::builder`].
+/// Configures where metrics go, and how. Created by [`Telemetry::from_env`] or [`Telemetry::builder`].
 ///
-/// What is set in code wins over the environment. Targets add up.
+/// Settings in code win over those of the environment. Targets of both are used.
 #[must_use = "nothing runs until `install`"]
 pub struct TelemetryBuilder {
     registry: Registry,
@@ -189,19 +189,20 @@ impl TelemetryBuilder {
         Ok(builder.with_runtime_metrics(&settings.runtime_metrics))
     }
 
-    /// Collects from `registry` instead of the global one, and leaves OpenTelemetry's global provider alone.
+    /// Collects from `registry` instead of the global one. [`install`](Self::install) then leaves OpenTelemetry's
+    /// global provider unchanged; [`Telemetry::provider`] returns the provider of `registry`.
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = registry;
         self.is_global = false;
         self
     }
 
-    /// The service's name. `OTEL_SERVICE_NAME` sets it too; by default `unknown_service:<program>`.
+    /// Sets the service's name, `unknown_service:<program>` by default. `OTEL_SERVICE_NAME` sets it too.
     pub fn service_name(self, name: impl Into<String>) -> Self {
         self.resource_attribute("service.name", AttributeValue::from(name.into()))
     }
 
-    /// An attribute of the resource. `OTEL_RESOURCE_ATTRIBUTES` sets them too.
+    /// Adds an attribute to the resource. `OTEL_RESOURCE_ATTRIBUTES` adds some too.
     pub fn resource_attribute(
         mut self,
         key: impl Into<String>,
@@ -211,42 +212,44 @@ impl TelemetryBuilder {
         self
     }
 
-    /// The root namespace. `backstage` by default; `METERKIT_NAMESPACE` sets it too. Checked by
+    /// Sets the root namespace, `backstage` by default. `METERKIT_NAMESPACE` sets it too. Checked by
     /// [`install`](Self::install).
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
         self
     }
 
-    /// The root namespace and whether metric names carry it and their scope. By default `backstage`, and they do;
-    /// `METERKIT_NAMESPACE` and `METERKIT_NAMING` set it too.
+    /// Sets the root namespace, and whether metric names begin with it and their scope. By default they do, and the
+    /// namespace is `backstage`. `METERKIT_NAMESPACE` and `METERKIT_NAMING` set these too.
     pub fn naming(mut self, naming: Naming) -> Self {
         self.naming = Some(naming);
         self
     }
 
-    /// Series per instrument that names no limit of its own. 2000 by default; `METERKIT_CARDINALITY_LIMIT` sets it too.
+    /// Sets how many series an instrument without its own limit may have, 2000 by default. `METERKIT_CARDINALITY_LIMIT`
+    /// sets it too.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
         self.cardinality_limit = Some(series);
         self
     }
 
-    /// Series of all labelled instruments together; further label sets go to the overflow series of their instruments.
-    /// 1,000,000 by default; `METERKIT_SERIES_LIMIT` sets it too.
+    /// Sets how many series all labelled instruments may have together, 1,000,000 by default. Recordings with further
+    /// label sets go to the overflow series of their instruments. `METERKIT_SERIES_LIMIT` sets it too.
     pub fn series_limit(mut self, series: usize) -> Self {
         self.series_limit = Some(series);
         self
     }
 
-    /// Scopes whose instruments record and export nothing. None by default; `METERKIT_DISABLED_SCOPES` sets it too.
+    /// Disables scopes: their instruments record and export nothing. None by default. `METERKIT_DISABLED_SCOPES` sets
+    /// them too.
     pub fn disabled_scopes(mut self, scopes: ScopePatterns) -> Self {
         self.disabled_scopes = Some(scopes);
         self
     }
 
-    /// An attribute that every series has, of every instrument that is made with this library.
+    /// Adds an attribute to every series of every instrument, including those of other libraries.
     ///
-    /// Of attributes with one key, the later in this order wins: resource, these, those of a
+    /// If attributes have the same key, the later in this order wins: resource, these, those of a
     /// [scope](meterkit_core::Meter::attribute), those of an [instrument](meterkit_core::InstrumentBuilder::attribute),
     /// labels. Checked by [`install`](Self::install).
     pub fn attribute(
@@ -258,23 +261,24 @@ impl TelemetryBuilder {
         self
     }
 
-    /// How old the values of a scrape or an export may be. 1 s by default; `METERKIT_SNAPSHOT_MAX_AGE`, in
+    /// Sets how old the values of a scrape or an export may be, 1 s by default. `METERKIT_SNAPSHOT_MAX_AGE`, in
     /// milliseconds, sets it too.
     pub fn snapshot_max_age(mut self, age: Duration) -> Self {
         self.snapshot_max_age = Some(age);
         self
     }
 
-    /// How long a scrape or an export waits for a callback that has no [budget](meterkit_core::CallbackBuilder::budget)
-    /// of its own. 1 s by default; `METERKIT_CALLBACK_BUDGET`, in milliseconds, sets it too.
+    /// Sets how long a scrape or an export waits for a callback without its own
+    /// [budget](meterkit_core::CallbackBuilder::budget), 1 s by default. `METERKIT_CALLBACK_BUDGET`, in milliseconds, sets
+    /// it too.
     pub fn callback_budget(mut self, budget: Duration) -> Self {
         self.callback_budget = Some(budget);
         self
     }
 
-    /// Changes metrics on their way to the targets: other names, fewer attributes, other buckets, or none of them.
-    /// Readers that were added with [`reader`](Self::reader) see names and attributes as they are. `views` in the file
-    /// of `OTEL_CONFIG_FILE` does it too.
+    /// Changes metrics on their way to the targets: renames or drops them, removes attributes, or chooses other
+    /// buckets. Applies to metrics of other libraries and to targets added with `exporter` too. Readers added with
+    /// `reader` see names and attributes unchanged. `views` in the file of `OTEL_CONFIG_FILE` sets views too.
     ///
     /// ```
     /// use meterkit::{Aggregation, Registry, Telemetry, View, ViewSelector, ViewStream, Views};
@@ -295,25 +299,25 @@ impl TelemetryBuilder {
         self
     }
 
-    /// When push targets are served that name no schedule of their own. Every 60 s, each attempt at most 30 s, by
-    /// default; `OTEL_METRIC_EXPORT_INTERVAL` and `OTEL_METRIC_EXPORT_TIMEOUT` set it too.
+    /// Sets the schedule of push targets without their own. By default they export every 60 s, and each attempt may take
+    /// 30 s. `OTEL_METRIC_EXPORT_INTERVAL` and `OTEL_METRIC_EXPORT_TIMEOUT` set it too.
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = schedule;
         self
     }
 
-    /// Serves `/metrics` for Prometheus. `OTEL_METRICS_EXPORTER=prometheus` does it too. After
-    /// [`from_env`](Telemetry::from_env), credentials and TLS of variables count for an endpoint that has none of its
-    /// own. Credentials that are asked for without TLS, on an address that other machines reach, are a warning of
-    /// [`install`](Self::install).
+    /// Serves `/metrics` for Prometheus, as `OTEL_METRICS_EXPORTER=prometheus` does. After
+    /// [`from_env`](Telemetry::from_env), an endpoint without its own credentials and TLS uses those of the environment.
+    /// [`install`](Self::install) warns of an endpoint that asks for credentials without TLS on an address that other
+    /// machines can reach.
     #[cfg(feature = "prometheus")]
     pub fn prometheus(mut self, server: PrometheusServer) -> Self {
         self.prometheus = Some(server);
         self
     }
 
-    /// Writes metrics to standard output, or wherever `console` says. `OTEL_METRICS_EXPORTER=console` does it too;
-    /// `METERKIT_CONSOLE_INTERVAL` sets an interval for it alone.
+    /// Writes metrics to standard output, or to the writer of `console`. `OTEL_METRICS_EXPORTER=console` does so too.
+    /// `METERKIT_CONSOLE_INTERVAL` sets an interval for this target alone.
     pub fn console(mut self, console: ConsoleTarget) -> Self {
         self.console = Some(console);
         self
@@ -345,8 +349,8 @@ impl TelemetryBuilder {
 
     /// Sends to Grafana Cloud's OTLP gateway, or by Prometheus remote write to Grafana Cloud, Mimir, Prometheus or
     /// VictoriaMetrics. Any number of them, each with its own settings. `OTEL_METRICS_EXPORTER=grafana`, or a
-    /// `GRAFANA_REMOTE_WRITE_URL`, `GRAFANA_CLOUD_API_KEY`, `GRAFANA_CLOUD_ZONE` or `GRAFANA_CLOUD_INSTANCE_ID`, does it
-    /// too; `METERKIT_GRAFANA_INTERVAL` sets an interval for them alone.
+    /// `GRAFANA_REMOTE_WRITE_URL`, `GRAFANA_CLOUD_API_KEY`, `GRAFANA_CLOUD_ZONE` or `GRAFANA_CLOUD_INSTANCE_ID`, does
+    /// it too; `METERKIT_GRAFANA_INTERVAL` sets an interval for them alone.
     #[cfg(feature = "grafana")]
     pub fn grafana(mut self, config: GrafanaConfig) -> Self {
         self.grafana.push((config, None));
@@ -371,45 +375,47 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Adds a push target of your own, served by the common schedule.
+    /// Adds your own push target, which uses the common [schedule](Self::schedule).
     pub fn target(self, target: impl Target) -> Self {
         self.add(target, None)
     }
 
-    /// Adds a push target of your own with a schedule of its own.
+    /// Adds your own push target with its own schedule.
     pub fn target_with(self, target: impl Target, schedule: Schedule) -> Self {
         self.add(target, Some(schedule))
     }
 
-    /// Adds a reader of OpenTelemetry's ecosystem, with its own schedule. It sees every instrument as it is, including
-    /// those of other libraries.
+    /// Adds a reader of OpenTelemetry's SDK, which has its own schedule. The reader sees every instrument, including
+    /// those of other libraries, without [views](Self::views).
     ///
-    /// The SDK keeps a copy of each instrument for it, and histograms record twice.
+    /// As long as there is a reader, the SDK holds a copy of each instrument, and each value of a histogram is recorded
+    /// twice.
     ///
-    /// The exporter of `opentelemetry-prometheus` is such a reader. It adds all metrics to a `prometheus::Registry`, for
-    /// programs that serve one already:
+    /// The exporter of `opentelemetry-prometheus` is such a reader. It adds all metrics to a `prometheus::Registry`,
+    /// for programs that already serve one:
     ///
     /// ```ignore
     /// let served = prometheus::Registry::new();
     /// let exporter = opentelemetry_prometheus::exporter().with_registry(served.clone()).build()?;
     /// let telemetry = Telemetry::builder().reader(exporter).install()?;
-    /// // `served.gather()` now has the metrics of this library beside its own.
+    /// // `served.gather()` now returns these metrics beside its own.
     /// ```
     ///
-    /// A `prometheus::Registry` takes one such exporter. It refuses a second one as a duplicate, since it tells
-    /// collectors apart by their descriptions, and these have none. Parts of a program that want one each need a registry
-    /// each.
+    /// A `prometheus::Registry` accepts only one such exporter. It identifies collectors by their descriptions, and
+    /// these exporters have none, so it rejects a second one as a duplicate. If you need two exporters, use two
+    /// registries.
     #[cfg(feature = "sdk")]
     pub fn reader(mut self, reader: impl MetricReader) -> Self {
         self.mirror.reader(reader);
         self
     }
 
-    /// Adds an exporter of OpenTelemetry's ecosystem as a push target, served by the common schedule: with its timeout,
-    /// [views](Self::views) and health.
+    /// Adds an exporter of OpenTelemetry's SDK as a push target. The common [schedule](Self::schedule) with its
+    /// timeout, [views](Self::views) and [`health`](Telemetry::health) apply to it as to any other target.
     ///
-    /// A batch that the exporter refuses is offered again at later intervals, ten times or for an hour at most. Nothing
-    /// is collected meanwhile, so that deltas survive an outage.
+    /// A batch that the exporter refuses is offered again, unchanged, at later intervals. After ten offers or an hour
+    /// the batch is dropped, counted in `meterkit.target.queue.dropped`, and logged as an error. Nothing else is
+    /// collected for the exporter meanwhile, so that deltas survive an outage.
     ///
     /// ```no_run
     /// use meterkit::Telemetry;
@@ -422,24 +428,27 @@ impl TelemetryBuilder {
     /// # }
     /// ```
     ///
-    /// It may block: it runs on a thread of its own, with a tokio runtime at hand. Of what can fall, OpenTelemetry's
-    /// delta exporters get totals.
+    /// The exporter may block: it runs on a thread of its own, within a tokio runtime. As OpenTelemetry's specification
+    /// demands of delta temporality, up-down counters are exported as totals.
     #[cfg(feature = "sdk")]
     pub fn exporter(mut self, exporter: impl PushMetricExporter) -> Self {
         let target = self.mirror.exporter(exporter);
         self.target(target)
     }
 
-    /// Starts everything, and makes [the provider](crate::MeterProvider) OpenTelemetry's global one, so that metrics of
-    /// other libraries arrive at the same targets. Logs one line per target. Where cargo runs the program, it warns of a second version
-    /// of `opentelemetry` in `Cargo.lock`.
+    /// Starts collection and delivery, and logs one line per target.
+    ///
+    /// The [`MeterProvider`](crate::MeterProvider) of the registry becomes OpenTelemetry's global one, so that metrics
+    /// of other libraries reach the same targets. Libraries that create their instruments before this call need the
+    /// provider earlier: see [`MeterProvider`](crate::MeterProvider). If cargo runs the program, a warning points out a
+    /// second version of `opentelemetry` in `Cargo.lock`.
     ///
     /// With `OTEL_SDK_DISABLED=true` nothing is collected and nothing is sent.
     ///
     /// # Errors
     ///
-    /// A port in use, a certificate that cannot be used, a namespace that makes a name too long, a registry that is
-    /// installed already, metrics of a tokio runtime outside of one. Nothing runs then.
+    /// Fails if a port is in use, a certificate cannot be used, the namespace makes a name too long, the registry is
+    /// already installed, or metrics of a tokio runtime are requested outside of one. Nothing is running then.
     pub fn install(mut self) -> Result<Telemetry, InstallError> {
         if let Some(by) = self.disabled_by {
             return self.install_disabled(by);

@@ -222,13 +222,13 @@ impl Telemetry {
         meterkit_prometheus::Scrape::new(self.source()).translation(self.translation)
     }
 
-    /// Snapshots, for a pull target of your own.
+    /// Returns a source of snapshots, for your own pull target.
     pub fn source(&self) -> Source {
         self.pipeline.source()
     }
 
-    /// Returns the provider behind OpenTelemetry's API. What other libraries record through it is kept and delivered as
-    /// what is recorded with this library's types.
+    /// Returns the provider that implements OpenTelemetry's API. Pass it to libraries that take a meter provider
+    /// instead of using the global one.
     pub fn provider(&self) -> &MeterProvider {
         &self.provider
     }

@@ -23,9 +23,10 @@ pub(super) fn from_env(env: &Environment) -> Vec<(String, AttributeValue)> {
     attributes
 }
 
-/// Returns the whole resource: this library, a service name in any case, and over them what was `given`.
+/// Returns the complete resource: this library, a service name (always present), and the `given` attributes, which win.
 ///
-/// The SDK is named as OpenTelemetry's semantic conventions ask of one that is not OpenTelemetry's own.
+/// `telemetry.sdk.*` names this library, as OpenTelemetry's semantic conventions require of SDKs other than
+/// OpenTelemetry's own.
 pub(crate) fn resource(given: Vec<(String, AttributeValue)>) -> Attributes {
     let mut attributes: BTreeMap<String, AttributeValue> = BTreeMap::new();
     attributes.insert(SERVICE_NAME.to_owned(), unknown_service().into());
