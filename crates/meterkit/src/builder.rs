@@ -269,8 +269,8 @@ impl TelemetryBuilder {
     }
 
     /// Sets how long a scrape or an export waits for a callback without its own
-    /// [budget](meterkit_core::CallbackBuilder::budget), 1 s by default. `METERKIT_CALLBACK_BUDGET`, in milliseconds, sets
-    /// it too.
+    /// [budget](meterkit_core::CallbackBuilder::budget), 1 s by default. `METERKIT_CALLBACK_BUDGET`, in milliseconds,
+    /// sets it too.
     pub fn callback_budget(mut self, budget: Duration) -> Self {
         self.callback_budget = Some(budget);
         self
@@ -299,17 +299,17 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets the schedule of push targets without their own. By default they export every 60 s, and each attempt may take
-    /// 30 s. `OTEL_METRIC_EXPORT_INTERVAL` and `OTEL_METRIC_EXPORT_TIMEOUT` set it too.
+    /// Sets the schedule of push targets without their own. By default they export every 60 s, and each attempt may
+    /// take 30 s. `OTEL_METRIC_EXPORT_INTERVAL` and `OTEL_METRIC_EXPORT_TIMEOUT` set it too.
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = schedule;
         self
     }
 
     /// Serves `/metrics` for Prometheus, as `OTEL_METRICS_EXPORTER=prometheus` does. After
-    /// [`from_env`](Telemetry::from_env), an endpoint without its own credentials and TLS uses those of the environment.
-    /// [`install`](Self::install) warns of an endpoint that asks for credentials without TLS on an address that other
-    /// machines can reach.
+    /// [`from_env`](Telemetry::from_env), an endpoint without its own credentials and TLS uses those of the
+    /// environment. [`install`](Self::install) warns of an endpoint that asks for credentials without TLS on an address
+    /// that other machines can reach.
     #[cfg(feature = "prometheus")]
     pub fn prometheus(mut self, server: PrometheusServer) -> Self {
         self.prometheus = Some(server);
@@ -323,23 +323,23 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sends to an OTLP receiver: a collector, or a backend that speaks it. Any number of them, each with its own
-    /// settings. `OTEL_METRICS_EXPORTER=otlp`, or an endpoint in `OTEL_EXPORTER_OTLP_ENDPOINT`, does it too;
-    /// `METERKIT_OTLP_INTERVAL` sets an interval for them alone.
+    /// Adds an OTLP receiver: a Collector, or a backend that accepts OTLP. Call this once for each receiver; each has
+    /// its own settings. `OTEL_METRICS_EXPORTER=otlp` or an endpoint in `OTEL_EXPORTER_OTLP_ENDPOINT` adds one too.
+    /// `METERKIT_OTLP_INTERVAL` sets an interval for OTLP alone.
     ///
-    /// An endpoint with `https` that cannot be used is an error of [`install`](Self::install).
+    /// [`install`](Self::install) fails if an `https` endpoint cannot be used.
     #[cfg(feature = "otlp")]
     pub fn otlp(mut self, config: OtlpConfig) -> Self {
         self.otlp.push((config, None));
         self
     }
 
-    /// Sends to Datadog: to its intake, an agent, or an intake of OTLP. Any number of them, each with its own settings.
-    /// `OTEL_METRICS_EXPORTER=datadog`, or a `DD_API_KEY`, `DD_AGENT_HOST`, `DD_DOGSTATSD_URL`,
-    /// `METERKIT_DATADOG_MODE` or `METERKIT_DATADOG_ENDPOINT`, does it too; `METERKIT_DATADOG_INTERVAL` sets an
-    /// interval for them alone.
+    /// Adds Datadog as a target: its intake, an agent, or its OTLP intake. Call this once for each; each has its own
+    /// settings. `OTEL_METRICS_EXPORTER=datadog`, `DD_API_KEY`, `DD_AGENT_HOST`, `DD_DOGSTATSD_URL`,
+    /// `METERKIT_DATADOG_MODE` or `METERKIT_DATADOG_ENDPOINT` adds one too. `METERKIT_DATADOG_INTERVAL` sets an
+    /// interval for Datadog alone.
     ///
-    /// The key is checked in the background: one that is refused is an error in the log, and in
+    /// The API key is checked in the background. A rejected key is logged as an error and appears in
     /// [`Telemetry::health`].
     #[cfg(feature = "datadog")]
     pub fn datadog(mut self, config: DatadogConfig) -> Self {
@@ -347,28 +347,26 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sends to Grafana Cloud's OTLP gateway, or by Prometheus remote write to Grafana Cloud, Mimir, Prometheus or
-    /// VictoriaMetrics. Any number of them, each with its own settings. `OTEL_METRICS_EXPORTER=grafana`, or a
-    /// `GRAFANA_REMOTE_WRITE_URL`, `GRAFANA_CLOUD_API_KEY`, `GRAFANA_CLOUD_ZONE` or `GRAFANA_CLOUD_INSTANCE_ID`, does
-    /// it too; `METERKIT_GRAFANA_INTERVAL` sets an interval for them alone.
+    /// Adds Grafana as a target: Grafana Cloud's OTLP gateway, or Prometheus remote write to Grafana Cloud, Mimir,
+    /// Prometheus or VictoriaMetrics. Call this once for each; each has its own settings.
+    /// `OTEL_METRICS_EXPORTER=grafana`, `GRAFANA_REMOTE_WRITE_URL`, `GRAFANA_CLOUD_API_KEY`, `GRAFANA_CLOUD_ZONE` or
+    /// `GRAFANA_CLOUD_INSTANCE_ID` adds one too. `METERKIT_GRAFANA_INTERVAL` sets an interval for Grafana alone.
     #[cfg(feature = "grafana")]
     pub fn grafana(mut self, config: GrafanaConfig) -> Self {
         self.grafana.push((config, None));
         self
     }
 
-    /// Draws a dashboard of all instruments, named after the service, and puts it into a Grafana, 15 s after the start
-    /// and again when there are others. `GRAFANA_URL` and `GRAFANA_SERVICE_ACCOUNT_TOKEN` do it too, and
+    /// Publishes a dashboard of all instruments, named after the service, to a Grafana: 15 s after the start, and again
+    /// when the instruments change. `GRAFANA_URL` and `GRAFANA_SERVICE_ACCOUNT_TOKEN` do so too, and
     /// `GRAFANA_FOLDER` names a folder.
     ///
-    /// In its first hour, a process leaves a dashboard of ours that shows all of its panels and more, as instruments
-    /// may be made when they are first used. Later it replaces that too.
+    /// The dashboard shows what the targets receive, after [views](Self::views). It queries exponential histograms as
+    /// native histograms if there is a target `otlp` or `grafana`, and otherwise by the counts and sums of scrapes.
     ///
-    /// It shows what the targets get, after [views](Self::views). Exponential histograms are asked for as native ones
-    /// where there is a target `otlp` or `grafana`; without either, by the counts and sums that a scrape has.
-    ///
-    /// One that a person has changed is left alone. A Grafana that does not answer is a warning in the log, and no
-    /// more.
+    /// A dashboard that a person has changed is left alone. Since instruments may be created on first use, a process in
+    /// its first hour also leaves a published dashboard alone that already has all of its panels and more; later it
+    /// replaces that too. A Grafana that does not answer is only logged as a warning.
     #[cfg(all(feature = "dashboard", feature = "grafana"))]
     pub fn publish_dashboard(mut self, config: PublishConfig) -> Self {
         self.publish = Some(config);

@@ -1,7 +1,8 @@
 //! Metrics for Rust services made of plugins.
 //!
 //! A part of the program asks for its [`Meter`] and gets typed counters, gauges, histograms and callbacks. An operator
-//! decides with environment variables where they go. Underneath is OpenTelemetry.
+//! decides with environment variables where they go. Metrics that other libraries record through OpenTelemetry's API go
+//! the same way.
 //!
 //! ```no_run
 //! use meterkit::{Meter, Telemetry};
@@ -50,13 +51,15 @@
 //!   [`Labels`]; and [`Observable`] ones, whose values [callbacks](CallbackBuilder) report.
 //!   [`derive(Metrics)`](derive@Metrics) declares many of them as one struct.
 //! - [`Telemetry`] delivers what they record; [`Telemetry::from_env`] lists the variables.
-//! - [`Registry::catalogue`] lists what there is; [`testing`] is for tests of code that records.
+//! - [`MeterProvider`] is OpenTelemetry's meter provider, for instruments of other libraries;
+//!   [`Meter::otel`](OtelMeter::otel) returns OpenTelemetry's meter of the same scope.
+//! - [`Registry::catalogue`] lists all instruments; [`testing`] is for tests of code that records.
 //!
 //! # Attributes
 //!
-//! Of attributes with one key, the later in this order wins: the resource; those of all metrics
+//! If attributes have the same key, the later in this order wins: the resource; those of all metrics
 //! ([`TelemetryBuilder::attribute`]); those of a scope ([`Meter::attribute`]); those of an instrument
-//! ([`InstrumentBuilder::attribute`]); labels. A label has its key for itself, also where it is absent.
+//! ([`InstrumentBuilder::attribute`]); labels. A label keeps its key to itself, even on series that lack the label.
 //!
 //! # Numbers
 //!
@@ -81,8 +84,8 @@
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
 //! - `prometheus` (default): the scrape endpoint, and the scrape as a function and as a `tower::Service`.
 //! - `prometheus-tls`: the scrape endpoint as HTTPS, and client certificates.
-//! - `sdk` (default): readers and exporters of OpenTelemetry's ecosystem. Without it, and with `prometheus` alone,
-//!   OpenTelemetry's SDK is not compiled.
+//! - `sdk` (default): readers and exporters of OpenTelemetry's SDK, added with [`reader`](TelemetryBuilder::reader) and
+//!   [`exporter`](TelemetryBuilder::exporter). With `prometheus` alone, `opentelemetry_sdk` is not compiled.
 //! - `tokio` (default): metrics of a tokio runtime, switched on with
 //!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
 //!
@@ -160,10 +163,10 @@ pub use meterkit_pipeline::{
 #[cfg(feature = "prometheus")]
 pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape, ServerTls, Translation};
 
-/// The crate of OpenTelemetry's API that this version is built on. A second version of it in one program has globals of
-/// its own, and what is recorded there arrives nowhere: use this one.
+/// OpenTelemetry's API in the version that this crate uses. A second version in the same program has its own globals,
+/// and metrics recorded through those are lost, so use this one.
 pub use opentelemetry;
-/// The crate of OpenTelemetry's SDK that this version is built on.
+/// OpenTelemetry's SDK in the version that this crate uses.
 #[cfg(feature = "sdk")]
 pub use opentelemetry_sdk;
 

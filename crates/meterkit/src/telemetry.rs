@@ -12,9 +12,10 @@ use crate::runtime_metrics::Observations;
 /// How long [`Telemetry::flush`] and [`Telemetry::shutdown`] take at most.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Metrics that are collected and delivered, until [`shutdown`](Self::shutdown).
+/// Running collection and delivery of metrics, until [`shutdown`](Self::shutdown).
 ///
-/// Keep it for the life of the program: dropping it flushes too, but only for a second, and logs what it cut off.
+/// Keep it for the life of the program. Dropping it flushes too, but takes one second at most, and logs what did not
+/// finish in time.
 ///
 /// ```no_run
 /// use meterkit::{Meter, Telemetry};
@@ -43,24 +44,25 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// What the environment says. Nothing set: a scrape endpoint on `http://localhost:9464/metrics`. Empty means unset.
+    /// Returns a builder with the settings of the environment. Without any, metrics are served at
+    /// `http://localhost:9464/metrics`. An empty variable counts as unset.
     ///
     #[doc = include_str!("env/variables.md")]
     ///
-    /// A variable that begins with `METERKIT_` and is none of these is reported when the metrics are installed.
-    /// [`env::variables`](crate::env::variables) gives the same as values.
+    /// [`install`](TelemetryBuilder::install) warns of any other variable that begins with `METERKIT_`.
+    /// [`env::variables`](crate::env::variables) returns this list as values.
     ///
-    /// By OpenTelemetry's Environment Variable Specification, but for two things: a value that cannot be used is an
-    /// error rather than ignored, and the default target is `prometheus`, which bothers nobody.
+    /// Follows OpenTelemetry's Environment Variable Specification with two exceptions: an unusable value is an error
+    /// instead of being ignored, and the default target is `prometheus`, which sends nothing anywhere.
     ///
     /// # Errors
     ///
-    /// All variables that cannot be used, each with its value and what is accepted.
+    /// Lists every variable with an unusable value, with that value and what is accepted.
     pub fn from_env() -> Result<TelemetryBuilder, EnvError> {
         TelemetryBuilder::from_env()
     }
 
-    /// A builder that does not look at the environment and has no targets yet.
+    /// Returns a builder that ignores the environment and has no targets yet.
     pub fn builder() -> TelemetryBuilder {
         TelemetryBuilder::new()
     }
@@ -69,7 +71,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the time passed.
+    /// Says which targets failed and why, or that the time ran out.
     pub async fn flush(&self) -> Result<(), FlushError> {
         self.flush_within(DEADLINE).await
     }
@@ -78,7 +80,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the deadline passed.
+    /// Says which targets failed and why, or that the deadline passed.
     pub async fn flush_within(&self, deadline: Duration) -> Result<(), FlushError> {
         self.pipeline.flush(deadline).await
     }
@@ -87,7 +89,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the time passed.
+    /// Says which targets failed and why, or that the time ran out.
     pub fn flush_blocking(&self) -> Result<(), FlushError> {
         self.flush_blocking_within(DEADLINE)
     }
@@ -96,7 +98,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the deadline passed.
+    /// Says which targets failed and why, or that the deadline passed.
     pub fn flush_blocking_within(&self, deadline: Duration) -> Result<(), FlushError> {
         self.pipeline.flush_blocking(deadline)
     }
@@ -104,8 +106,8 @@ impl Telemetry {
     /// Exports once more and stops, within 10 s. Recording stays safe and cheap afterwards. The second call does
     /// nothing.
     ///
-    /// Orchestrators end a program with SIGTERM, which by default kills it at once: wait for the signal, and what was
-    /// recorded last still arrives.
+    /// Orchestrators end a program with SIGTERM, which by default kills it at once. Wait for the signal, so that what
+    /// was recorded last still arrives:
     ///
     /// ```no_run
     /// use meterkit::Telemetry;
@@ -134,11 +136,11 @@ impl Telemetry {
     /// # fn main() {}
     /// ```
     ///
-    /// Works on any runtime, and in a task of it that must not block: what is waited for runs on a thread of its own.
+    /// Works on any runtime, and does not block the task's thread: the waiting happens on a separate thread.
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the time passed. Delivery has stopped all the same.
+    /// Says which targets failed and why, or that the time ran out. Delivery has stopped all the same.
     pub async fn shutdown(&self) -> Result<(), FlushError> {
         self.shutdown_within(DEADLINE).await
     }
@@ -147,7 +149,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the deadline passed. Delivery has stopped all the same.
+    /// Says which targets failed and why, or that the deadline passed. Delivery has stopped all the same.
     pub async fn shutdown_within(&self, deadline: Duration) -> Result<(), FlushError> {
         let result = self.pipeline.shutdown(deadline).await;
         self.observations.end();
@@ -158,7 +160,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the time passed. Delivery has stopped all the same.
+    /// Says which targets failed and why, or that the time ran out. Delivery has stopped all the same.
     pub fn shutdown_blocking(&self) -> Result<(), FlushError> {
         self.shutdown_blocking_within(DEADLINE)
     }
@@ -167,19 +169,19 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the deadline passed. Delivery has stopped all the same.
+    /// Says which targets failed and why, or that the deadline passed. Delivery has stopped all the same.
     pub fn shutdown_blocking_within(&self, deadline: Duration) -> Result<(), FlushError> {
         let result = self.pipeline.shutdown_blocking(deadline);
         self.observations.end();
         result
     }
 
-    /// How collection and delivery are doing: for a readiness check, an admin page, or a line in a log.
+    /// Returns the state of collection and delivery, for a readiness check, an admin page, or a line in a log.
     ///
-    /// Of each target when it last worked, its last error, how often it failed since, and what became of its points;
-    /// beside them what is wrong in the store. The same is exported as metrics: `meterkit.target.last_success` and
-    /// `otel.sdk.exporter.*`, by OpenTelemetry's Semantic Conventions for SDK metrics. Holds no secrets. Costs a look
-    /// at each instrument, and works after the shutdown too.
+    /// For each target, [`Health`] has the last success, the last error, the number of failures since, and what became
+    /// of its points; beside the targets, it has what is wrong in the store. The same is exported as metrics:
+    /// `meterkit.target.last_success` and `otel.sdk.exporter.*`, by OpenTelemetry's Semantic Conventions for SDK
+    /// metrics. Contains no secrets. Visits every instrument, and works after shutdown too.
     ///
     /// ```
     /// use meterkit::{ConsoleTarget, Registry, Telemetry};
@@ -203,20 +205,21 @@ impl Telemetry {
         self.pipeline.health()
     }
 
-    /// The address of the scrape endpoint, with the port that the system chose for port 0. `None` without one.
+    /// Returns the address of the scrape endpoint, with the port that the system chose for port 0. `None` if there is
+    /// no endpoint.
     #[cfg(feature = "prometheus")]
     pub fn prometheus_address(&self) -> Option<std::net::SocketAddr> {
         self.prometheus_address
     }
 
-    /// Where the scrape endpoint has the metrics, if there is one: `http://127.0.0.1:9464/metrics`, or `https`.
+    /// Returns the URL of the scrape endpoint, such as `http://127.0.0.1:9464/metrics`. `None` if there is no endpoint.
     #[cfg(feature = "prometheus")]
     pub fn prometheus_url(&self) -> Option<&str> {
         self.prometheus_url.as_deref()
     }
 
-    /// Scrapes for the application's own server: as a function or as a `tower::Service`. Names are those of the scrape
-    /// endpoint; without one, `METERKIT_PROMETHEUS_TRANSLATION` counts.
+    /// Returns the scrape for an application's own server, as a function and as a `tower::Service`. Names are
+    /// translated as at the scrape endpoint, or by `METERKIT_PROMETHEUS_TRANSLATION` if there is no endpoint.
     #[cfg(feature = "prometheus")]
     pub fn scrape(&self) -> meterkit_prometheus::Scrape {
         meterkit_prometheus::Scrape::new(self.source()).translation(self.translation)
