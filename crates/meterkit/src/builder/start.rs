@@ -1,4 +1,4 @@
-//! What a builder starts.
+//! Starts a pipeline with the settings of a builder.
 
 #[cfg(feature = "otlp")]
 use meterkit_core::{ExponentialLimits, HistogramBuckets};
@@ -30,13 +30,13 @@ use crate::runtime_metrics::Observations;
 use crate::telemetry::Telemetry;
 
 impl TelemetryBuilder {
-    /// Has the pipeline run with everything that was set.
+    /// Starts the pipeline with all settings of the builder.
     pub(super) fn start(self) -> Result<Telemetry, InstallError> {
         let pipeline = Pipeline::builder(self.registry.clone());
         let pipeline = pipeline.ok_or(InstallError::AlreadyInstalled)?;
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         let histograms = self.histograms_in_grafana();
-        // Of one key, the last value counts.
+        // If a key is set more than once, the last value wins.
         let keeps = |key: &str| self.detected.as_ref().is_none_or(|filter| filter.keeps(key));
         let detected = resource::detect(&self.detectors);
         let detected: Vec<_> = detected.into_iter().filter(|(key, _)| keeps(key)).collect();
@@ -150,7 +150,7 @@ impl TelemetryBuilder {
         let pipeline = pipeline.start()?;
         #[cfg(feature = "prometheus")]
         if let Some((_, url)) = &prometheus {
-            // From now on, not from when the endpoint is first served.
+            // The endpoint appears in `health()` from now on, not only once it is first scraped.
             meterkit_prometheus::endpoint(&pipeline.source(), url);
         }
         StartLine::log(&lines);
@@ -167,7 +167,8 @@ impl TelemetryBuilder {
         })
     }
 
-    /// Native histograms come by OTLP and by remote write: without either, what Prometheus has is of a scrape.
+    /// Returns how dashboards query exponential histograms: as native ones if OTLP or remote write delivers them. Scrapes
+    /// have only their counts and sums.
     #[cfg(all(feature = "dashboard", feature = "grafana"))]
     pub(crate) fn histograms_in_grafana(&self) -> Histograms {
         #[cfg(feature = "otlp")]
@@ -180,7 +181,7 @@ impl TelemetryBuilder {
         }
     }
 
-    /// The registry is told that nothing will read it; what is handed out collects from an empty one.
+    /// Returns a `Telemetry` that collects from an empty registry. Tells the real registry that nothing will read it.
     pub(super) fn install_disabled(self, by: &str) -> Result<Telemetry, InstallError> {
         self.registry.expect_listener(false);
         tracing::info!("metrics are disabled by {by}");
