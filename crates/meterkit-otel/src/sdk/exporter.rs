@@ -21,7 +21,7 @@ use super::numbers::TwinKind;
 use super::output::{Output, TwinStream};
 use super::reported::Reported;
 
-/// How many times a batch is offered to an exporter that refuses it.
+/// How many times a batch is offered to an exporter that refuses it, the first time included.
 const MAX_OFFERS: u32 = 10;
 
 /// How old a batch may be that is offered again.
@@ -30,13 +30,13 @@ const MAX_AGE: Duration = Duration::from_secs(3600);
 /// How long an exporter may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
-/// Delivers to an exporter of OpenTelemetry's ecosystem, such as that of `opentelemetry-otlp`. From
-/// [`Mirror::exporter`](super::Mirror::exporter).
+/// Delivers to an exporter of OpenTelemetry's ecosystem, such as the one of `opentelemetry-otlp`.
+/// [`Mirror::exporter`](super::Mirror::exporter) creates it.
 ///
-/// The SDK collects a batch, which is offered to the exporter. A batch that fails is offered again, unchanged, at later
-/// intervals: ten times or for an hour at most, since the exporter does not say what is worth retrying. Then it is
-/// dropped, counted in `meterkit.target.queue.dropped` and logged. Meanwhile nothing is collected, so that deltas
-/// survive an outage.
+/// The SDK collects a batch, and the target offers it to the exporter. A batch that fails is offered again, unchanged,
+/// at later intervals, because the exporter does not say which failures are worth a retry. After ten offers or an hour
+/// the batch is dropped, counted in `meterkit.target.queue.dropped` and logged. Nothing is collected meanwhile, so that
+/// deltas survive an outage.
 pub struct ExporterTarget<E> {
     exporter: Arc<E>,
     attached: Arc<OnceLock<Attached>>,
