@@ -386,7 +386,8 @@ mod tests {
         let text = "abcdefghijklmnopqrstuvwxyz";
         for len in 0..text.len() {
             let same = &text[..len];
-            assert!(same_text(same, &same.to_owned()), "{len}");
+            let copy = same.to_owned();
+            assert!(same_text(same, &copy), "{len}");
             assert!(!same_text(same, &text[..len + 1]), "{len}");
             for at in 0..len {
                 let mut other = same.as_bytes().to_vec();
