@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use integration_tests::peer;
 use meterkit_core::{
     AttributeValue, Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint,
-    ScopeMetrics, Temporality, Value,
+    ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_datadog::{AgentAddress, AgentConfig, AgentTarget};
 use meterkit_pipeline::{Snapshot, Target};
@@ -60,7 +60,7 @@ fn snapshot(time: SystemTime) -> Snapshot {
     let start = UNIX_EPOCH;
     let temporality = Temporality::Delta;
     let number = |attributes: &Attributes, value| {
-        vec![NumberPoint { attributes: attributes.clone(), start, value }]
+        vec![NumberPoint { series: SeriesId::new(), attributes: attributes.clone(), start, value }]
     };
     let count = |attributes: &Attributes, value| Data::Sum {
         monotonic: true,
@@ -71,6 +71,7 @@ fn snapshot(time: SystemTime) -> Snapshot {
         temporality,
         bounds: [1.0, 10.0].into(),
         points: vec![HistogramPoint {
+            series: SeriesId::new(),
             attributes: attributes.clone(),
             start,
             count,

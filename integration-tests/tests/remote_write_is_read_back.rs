@@ -8,7 +8,7 @@ use integration_tests::prometheus_receiver::{PrometheusReceiver, Stored};
 use integration_tests::victoria_metrics::VictoriaMetrics;
 use meterkit_core::{
     Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, Metric,
-    NumberPoint, Registry, ScopeMetrics, Value,
+    NumberPoint, Registry, ScopeMetrics, SeriesId, Value,
 };
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::{ExportError, Snapshot, Target};
@@ -155,6 +155,7 @@ async fn prometheus_has_each_of_many_series_over_many_requests() {
     let registry = Registry::new();
     let mut snapshot = taken(&registry, 5);
     let point = |at: i64| NumberPoint {
+        series: SeriesId::new(),
         attributes: Attributes::from_pairs([("at".into(), at.into())]),
         start: UNIX_EPOCH,
         value: Value::I64(at),

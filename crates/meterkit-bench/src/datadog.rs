@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
     Attributes, Data, Descriptor, ExponentialHistogramPoint, Metric, NumberPoint, Registry,
-    ScopeMetrics, Temporality, Value,
+    ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_datadog::{Compression, Format, metric_name, tag, written};
 use meterkit_pipeline::Snapshot;
@@ -27,7 +27,8 @@ pub const SKETCHES: usize = 1_000;
 pub fn snapshot(counts: usize, sketches: usize) -> Snapshot {
     let (start, temporality) = (SystemTime::UNIX_EPOCH, Temporality::Delta);
     let value = |n: usize| Value::U64(n as u64 * 7 % 1000 + 1);
-    let count = |n| NumberPoint { attributes: labels(n), start, value: value(n) };
+    let count =
+        |n| NumberPoint { series: SeriesId::new(), attributes: labels(n), start, value: value(n) };
     let points = (0..counts).map(count).collect();
     let mut metrics = Vec::new();
     if counts > 0 {

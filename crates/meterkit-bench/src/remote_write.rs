@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use meterkit_core::prometheus_name::{self, FamilyType};
 use meterkit_core::{
     Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
-    Metric, NumberPoint, ScopeMetrics, Temporality, Value,
+    Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_grafana::written;
 use meterkit_pipeline::Snapshot;
@@ -26,8 +26,12 @@ pub const HISTOGRAMS: usize = 1_000;
 /// A snapshot of totals with so many counters.
 pub fn counters(counters: usize) -> Arc<Snapshot> {
     let value = |n: usize| Value::U64(n as u64 * 7 % 1000 + 1);
-    let point =
-        |n| NumberPoint { attributes: labels(n), start: UNIX_EPOCH + START, value: value(n) };
+    let point = |n| NumberPoint {
+        series: SeriesId::new(),
+        attributes: labels(n),
+        start: UNIX_EPOCH + START,
+        value: value(n),
+    };
     let points = (0..counters).map(point).collect();
     let data = Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points };
     snapshot(descriptor("http.server.requests", "{request}"), data)
@@ -38,6 +42,7 @@ pub fn histograms(histograms: usize) -> Arc<Snapshot> {
     let point = |n: usize| {
         let buckets: Vec<u64> = (0..=BOUNDS.len() as u64).map(|at| at * 7 + n as u64 % 5).collect();
         HistogramPoint {
+            series: SeriesId::new(),
             attributes: labels(n),
             start: UNIX_EPOCH + START,
             count: buckets.iter().sum(),
@@ -61,6 +66,7 @@ pub fn native_histograms(histograms: usize) -> Arc<Snapshot> {
     let counts: Vec<u64> = (0..100).map(|at| at * 7 % 30 + 1).collect();
     let count = counts.iter().sum();
     let point = |n: usize| ExponentialHistogramPoint {
+        series: SeriesId::new(),
         attributes: labels(n),
         start: UNIX_EPOCH + START,
         count,

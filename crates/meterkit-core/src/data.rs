@@ -1,6 +1,7 @@
 //! What is read from the store: scopes, metrics and their points. Exporters see nothing else.
 
 mod exponential;
+mod series_id;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,6 +9,7 @@ use std::time::SystemTime;
 use opentelemetry::InstrumentationScope;
 
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
+pub use self::series_id::SeriesId;
 use crate::attributes::Attributes;
 use crate::number::Value;
 
@@ -124,6 +126,8 @@ pub enum Temporality {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct NumberPoint {
+    /// Which series this is.
+    pub series: SeriesId,
     /// The labels of the series.
     pub attributes: Attributes,
     /// Since when the value counts.
@@ -136,6 +140,8 @@ pub struct NumberPoint {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct HistogramPoint {
+    /// Which series this is.
+    pub series: SeriesId,
     /// The labels of the series.
     pub attributes: Attributes,
     /// Since when the counts count.

@@ -38,7 +38,7 @@ pub use self::catalogue::{
 };
 pub use self::data::{
     Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Metric,
-    NumberPoint, ScopeMetrics, Temporality,
+    NumberPoint, ScopeMetrics, SeriesId, Temporality,
 };
 pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,

@@ -181,7 +181,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::UNIX_EPOCH;
 
-    use meterkit_core::{Descriptor, Metric, ScopeMetrics, Temporality, Value};
+    use meterkit_core::{Descriptor, Metric, ScopeMetrics, SeriesId, Temporality, Value};
     use opentelemetry::InstrumentationScope;
 
     use super::*;
@@ -189,6 +189,7 @@ mod tests {
     /// A counter with a series for each of these labels.
     fn snapshot(seconds: u64, labels: &[i64]) -> Snapshot {
         let point = |label: &i64| NumberPoint {
+            series: SeriesId::new(),
             attributes: Attributes::from_pairs([("shard".into(), (*label).into())]),
             start: UNIX_EPOCH,
             value: Value::U64(1),

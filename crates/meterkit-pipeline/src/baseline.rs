@@ -37,7 +37,7 @@ mod tests {
 
     use meterkit_core::{
         Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
-        HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality, Value,
+        HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
     };
     use opentelemetry::InstrumentationScope;
 
@@ -77,9 +77,15 @@ mod tests {
             let attributes = label(route);
             match scopes.entry(scope).or_default().entry(is_histogram).or_insert(empty) {
                 Data::Sum { points, .. } => {
-                    points.push(NumberPoint { attributes, start, value: Value::U64(count) });
+                    points.push(NumberPoint {
+                        series: SeriesId::new(),
+                        attributes,
+                        start,
+                        value: Value::U64(count),
+                    });
                 }
                 Data::Histogram { points, .. } => points.push(HistogramPoint {
+                    series: SeriesId::new(),
                     attributes,
                     start,
                     count,
@@ -329,6 +335,7 @@ mod tests {
     fn an_exponential_series_that_was_missing_goes_on_at_the_scale_that_it_has_now() {
         let exponential = |seconds, scale, counts: &[u64]| {
             let point = ExponentialHistogramPoint {
+                series: SeriesId::new(),
                 attributes: label(1),
                 start: at(0),
                 count: counts.iter().sum(),

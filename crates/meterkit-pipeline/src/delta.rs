@@ -170,6 +170,7 @@ impl Point for NumberPoint {
 
     fn since(&self, earlier: &Self, time: SystemTime) -> Self {
         Self {
+            series: self.series,
             attributes: self.attributes.clone(),
             start: time,
             value: self.value.increase_since(earlier.value).unwrap_or(self.value),
@@ -186,6 +187,7 @@ impl Point for HistogramPoint {
         let count = self.count.checked_sub(earlier.count);
         match (buckets, count) {
             (Some(buckets), Some(count)) => Self {
+                series: self.series,
                 attributes: self.attributes.clone(),
                 start: time,
                 count,
@@ -209,6 +211,7 @@ impl Point for ExponentialHistogramPoint {
         let increase =
             is_same.then(|| earlier.clone().downscaled(self.scale)).and_then(|earlier| {
                 Some(Self {
+                    series: self.series,
                     attributes: self.attributes.clone(),
                     start: time,
                     count: self.count.checked_sub(earlier.count)?,

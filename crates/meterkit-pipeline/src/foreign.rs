@@ -1,12 +1,14 @@
 //! Metrics of other libraries, recorded through OpenTelemetry's own API, in our model.
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use meterkit_core::{
     Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
-    Metric, NumberPoint, Registry, ScopeMetrics, Temporality, Value,
+    Metric, NumberPoint, Registry, ScopeMetrics, SeriesId, Temporality, Value,
 };
+use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::metrics::data::{
     AggregatedMetrics, ExponentialBucket, ExponentialHistogram, Gauge, Histogram,
     Metric as SdkMetric, MetricData, ResourceMetrics, Sum,
@@ -22,7 +24,7 @@ pub(crate) fn join(
         let metrics: Vec<Metric> = foreign
             .metrics()
             .filter(|metric| !registry.has_metric(foreign.scope(), metric.name()))
-            .filter_map(convert)
+            .filter_map(|metric| convert(foreign.scope(), metric))
             .collect();
         if metrics.is_empty() {
             continue;
@@ -42,11 +44,17 @@ pub(crate) fn join(
     ScopeMetrics::sort(scopes);
 }
 
-fn convert(metric: &SdkMetric) -> Option<Metric> {
+fn convert(scope: &InstrumentationScope, metric: &SdkMetric) -> Option<Metric> {
+    let number = std::mem::discriminant(metric.data());
+    let metric_id = (scope.name(), scope.version(), scope.schema_url());
+    let metric_id = (metric_id, metric.name(), metric.unit(), metric.description(), number);
+    let id = |attributes: &Attributes, start: SystemTime| {
+        SeriesId::from_hash(HASHER.hash_one((metric_id, attributes, start)))
+    };
     let data = match metric.data() {
-        AggregatedMetrics::U64(data) => convert_data(data, Value::U64, |v| v as f64),
-        AggregatedMetrics::I64(data) => convert_data(data, Value::I64, |v| v as f64),
-        AggregatedMetrics::F64(data) => convert_data(data, Value::F64, |v| v),
+        AggregatedMetrics::U64(data) => convert_data(data, &id, Value::U64, |v| v as f64),
+        AggregatedMetrics::I64(data) => convert_data(data, &id, Value::I64, |v| v as f64),
+        AggregatedMetrics::F64(data) => convert_data(data, &id, Value::F64, |v| v),
     };
     let descriptor = Descriptor {
         name: metric.name().to_owned(),
@@ -56,34 +64,42 @@ fn convert(metric: &SdkMetric) -> Option<Metric> {
     (!data.is_empty()).then(|| Metric { descriptor: Arc::new(descriptor), data })
 }
 
+/// Gives the same hashes each time.
+const HASHER: BuildHasherDefault<DefaultHasher> = BuildHasherDefault::new();
+
+/// Identifies a series by its attributes and its start.
+type Id<'a> = dyn Fn(&Attributes, SystemTime) -> SeriesId + 'a;
+
 fn convert_data<T: Copy>(
     data: &MetricData<T>,
+    id: &Id<'_>,
     value: impl Fn(T) -> Value + Copy,
     float: impl Fn(T) -> f64 + Copy,
 ) -> Data {
     match data {
-        MetricData::Gauge(gauge) => convert_gauge(gauge, value),
-        MetricData::Sum(sum) => convert_sum(sum, value),
-        MetricData::Histogram(histogram) => convert_histogram(histogram, float),
-        MetricData::ExponentialHistogram(histogram) => convert_exponential(histogram, float),
+        MetricData::Gauge(gauge) => convert_gauge(gauge, id, value),
+        MetricData::Sum(sum) => convert_sum(sum, id, value),
+        MetricData::Histogram(histogram) => convert_histogram(histogram, id, float),
+        MetricData::ExponentialHistogram(histogram) => convert_exponential(histogram, id, float),
     }
 }
 
-fn convert_gauge<T: Copy>(gauge: &Gauge<T>, value: impl Fn(T) -> Value) -> Data {
+fn convert_gauge<T: Copy>(gauge: &Gauge<T>, id: &Id<'_>, value: impl Fn(T) -> Value) -> Data {
     let start = gauge.start_time().unwrap_or(SystemTime::UNIX_EPOCH);
-    let points = gauge.data_points().map(|point| NumberPoint {
-        attributes: Attributes::from_key_values(point.attributes()),
-        start,
-        value: value(point.value()),
+    let points = gauge.data_points().map(|point| {
+        let attributes = Attributes::from_key_values(point.attributes());
+        let series = id(&attributes, start);
+        NumberPoint { series, attributes, start, value: value(point.value()) }
     });
     Data::Gauge(by_attributes(points, |point| &point.attributes))
 }
 
-fn convert_sum<T: Copy>(sum: &Sum<T>, value: impl Fn(T) -> Value) -> Data {
-    let points = sum.data_points().map(|point| NumberPoint {
-        attributes: Attributes::from_key_values(point.attributes()),
-        start: sum.start_time(),
-        value: value(point.value()),
+fn convert_sum<T: Copy>(sum: &Sum<T>, id: &Id<'_>, value: impl Fn(T) -> Value) -> Data {
+    let points = sum.data_points().map(|point| {
+        let attributes = Attributes::from_key_values(point.attributes());
+        let start = sum.start_time();
+        let series = id(&attributes, start);
+        NumberPoint { series, attributes, start, value: value(point.value()) }
     });
     Data::Sum {
         monotonic: sum.is_monotonic(),
@@ -92,16 +108,26 @@ fn convert_sum<T: Copy>(sum: &Sum<T>, value: impl Fn(T) -> Value) -> Data {
     }
 }
 
-fn convert_histogram<T: Copy>(histogram: &Histogram<T>, float: impl Fn(T) -> f64) -> Data {
+fn convert_histogram<T: Copy>(
+    histogram: &Histogram<T>,
+    id: &Id<'_>,
+    float: impl Fn(T) -> f64,
+) -> Data {
     let bounds = histogram.data_points().next().map(|point| point.bounds().collect::<Arc<[f64]>>());
-    let points = histogram.data_points().map(|point| HistogramPoint {
-        attributes: Attributes::from_key_values(point.attributes()),
-        start: histogram.start_time(),
-        count: point.count(),
-        sum: float(point.sum()),
-        min: point.min().map(&float),
-        max: point.max().map(&float),
-        buckets: point.bucket_counts().collect(),
+    let points = histogram.data_points().map(|point| {
+        let attributes = Attributes::from_key_values(point.attributes());
+        let start = histogram.start_time();
+        let series = id(&attributes, start);
+        HistogramPoint {
+            series,
+            attributes,
+            start,
+            count: point.count(),
+            sum: float(point.sum()),
+            min: point.min().map(&float),
+            max: point.max().map(&float),
+            buckets: point.bucket_counts().collect(),
+        }
     });
     Data::Histogram {
         temporality: Temporality::Cumulative,
@@ -112,20 +138,27 @@ fn convert_histogram<T: Copy>(histogram: &Histogram<T>, float: impl Fn(T) -> f64
 
 fn convert_exponential<T: Copy>(
     histogram: &ExponentialHistogram<T>,
+    id: &Id<'_>,
     float: impl Fn(T) -> f64,
 ) -> Data {
-    let points = histogram.data_points().map(|point| ExponentialHistogramPoint {
-        attributes: Attributes::from_key_values(point.attributes()),
-        start: histogram.start_time(),
-        count: point.count() as u64,
-        sum: float(point.sum()),
-        min: point.min().map(&float),
-        max: point.max().map(&float),
-        scale: i32::from(point.scale()),
-        zero_count: point.zero_count(),
-        zero_threshold: point.zero_threshold(),
-        positive: convert_buckets(point.positive_bucket()),
-        negative: convert_buckets(point.negative_bucket()),
+    let points = histogram.data_points().map(|point| {
+        let attributes = Attributes::from_key_values(point.attributes());
+        let start = histogram.start_time();
+        let series = id(&attributes, start);
+        ExponentialHistogramPoint {
+            series,
+            attributes,
+            start,
+            count: point.count() as u64,
+            sum: float(point.sum()),
+            min: point.min().map(&float),
+            max: point.max().map(&float),
+            scale: i32::from(point.scale()),
+            zero_count: point.zero_count(),
+            zero_threshold: point.zero_threshold(),
+            positive: convert_buckets(point.positive_bucket()),
+            negative: convert_buckets(point.negative_bucket()),
+        }
     });
     Data::ExponentialHistogram {
         temporality: Temporality::Cumulative,
@@ -187,6 +220,7 @@ mod tests {
         let peers: Vec<_> = points.iter().map(|it| it.attributes.get("peer").cloned()).collect();
         assert_eq!(peers, [Some("a".into()), Some("b".into())], "ordered by attributes");
         let expected = ExponentialHistogramPoint {
+            series: points[1].series,
             attributes: points[1].attributes.clone(),
             start: points[1].start,
             count: 4,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
-    Value,
+    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId,
+    Temporality, Value,
 };
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
@@ -19,8 +19,18 @@ fn route(name: &'static str) -> Attributes {
     Attributes::from_pairs([("route".into(), name.into())])
 }
 
+/// The same series in each snapshot.
+fn series(name: &str) -> SeriesId {
+    SeriesId::from_hash(name.bytes().map(u64::from).sum())
+}
+
 fn point(name: &'static str, value: u64) -> NumberPoint {
-    NumberPoint { attributes: route(name), start: at(0), value: Value::U64(value) }
+    NumberPoint {
+        series: series(name),
+        attributes: route(name),
+        start: at(0),
+        value: Value::U64(value),
+    }
 }
 
 fn counter(points: impl Into<Vec<NumberPoint>>) -> Data {
@@ -33,6 +43,7 @@ fn sum(monotonic: bool, points: impl Into<Vec<NumberPoint>>) -> Data {
 
 fn histogram(bounds: &[f64], buckets: &[u64], sum: f64) -> Data {
     let point = HistogramPoint {
+        series: series("a"),
         attributes: route("a"),
         start: at(0),
         count: buckets.iter().sum(),
@@ -140,7 +151,7 @@ fn a_counter_that_fell_began_anew_and_is_given_in_full() {
 #[test]
 fn a_series_with_a_new_start_is_given_in_full_even_if_it_did_not_fall() {
     let then = alone(10, counter([point("a", 5)]));
-    let anew = NumberPoint { start: at(15), ..point("a", 50) };
+    let anew = NumberPoint { series: SeriesId::new(), start: at(15), ..point("a", 50) };
     let now = alone(20, counter([anew]));
     assert_eq!(rises(&now.delta_since(Some(&then))), [rise("a", 50, at(15))]);
 }
@@ -172,8 +183,9 @@ fn a_metric_that_changed_its_type_is_given_in_full() {
 
 #[test]
 fn metrics_of_the_same_name_in_two_scopes_are_not_mixed_up() {
-    let then = snapshot(10, &[("a", counter([point("a", 1)])), ("b", counter([point("a", 100)]))]);
-    let now = snapshot(20, &[("a", counter([point("a", 4)])), ("b", counter([point("a", 105)]))]);
+    let in_b = |value| NumberPoint { series: series("in b"), ..point("a", value) };
+    let then = snapshot(10, &[("a", counter([point("a", 1)])), ("b", counter([in_b(100)]))]);
+    let now = snapshot(20, &[("a", counter([point("a", 4)])), ("b", counter([in_b(105)]))]);
     let delta = now.delta_since(Some(&then));
     assert_eq!(rises(&delta), [rise("a", 3, at(10))]);
     let second = Snapshot { scopes: vec![delta.scopes[1].clone()], ..delta };

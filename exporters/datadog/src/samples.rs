@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
-    Value,
+    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId,
+    Temporality, Value,
 };
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
@@ -49,12 +49,13 @@ pub(crate) fn histogram(bounds: &[f64], points: Vec<HistogramPoint>) -> Data {
 
 /// Since ten seconds before the snapshot.
 pub(crate) fn number(labels: Attributes, value: Value) -> NumberPoint {
-    NumberPoint { attributes: labels, start: at(50_000), value }
+    NumberPoint { series: SeriesId::new(), attributes: labels, start: at(50_000), value }
 }
 
 /// Without smallest and largest value.
 pub(crate) fn recorded(labels: Attributes, buckets: &[u64], sum: f64) -> HistogramPoint {
     HistogramPoint {
+        series: SeriesId::new(),
         attributes: labels,
         start: at(50_000),
         count: buckets.iter().fold(0, |sum, count| sum.saturating_add(*count)),

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{
     Attributes, Counter, Data, Descriptor, HistogramPoint, Metric, NumberPoint, Registry,
-    ScopeMetrics, Temporality, Value,
+    ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_datadog::{AgentConfig, AgentTarget, DatadogConfig, DatadogTarget};
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Snapshot, Target};
@@ -48,6 +48,7 @@ fn snapshot_of(time: SystemTime, metrics: Vec<(&str, Data)>) -> Snapshot {
 
 fn points(values: impl IntoIterator<Item = u64>) -> Vec<NumberPoint> {
     let point = |(shard, value): (usize, u64)| NumberPoint {
+        series: SeriesId::new(),
         attributes: Attributes::from_pairs([("shard".into(), (shard as i64).into())]),
         start: UNIX_EPOCH,
         value: Value::U64(value),
@@ -128,6 +129,7 @@ async fn each_transport_gets_these_bytes() {
     let now = SystemTime::now();
     let temporality = Temporality::Delta;
     let histogram = HistogramPoint {
+        series: SeriesId::new(),
         attributes: Attributes::empty(),
         start: UNIX_EPOCH,
         count: 9,

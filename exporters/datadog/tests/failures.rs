@@ -8,7 +8,7 @@ mod snapshots;
 
 use std::time::{Duration, SystemTime};
 
-use meterkit_core::{Attributes, Data, NumberPoint, Temporality, Value};
+use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value};
 use meterkit_datadog::DatadogTarget;
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 
@@ -186,7 +186,8 @@ async fn a_single_point_that_is_too_large_is_left_out_and_counted() {
     let mut snapshot = counts(ago(1), &[1, 2, 3]);
     let start = snapshot.time - Duration::from_secs(10);
     let attributes = Attributes::from_pairs(labels);
-    let points = vec![NumberPoint { attributes, start, value: Value::U64(1) }];
+    let points =
+        vec![NumberPoint { series: SeriesId::new(), attributes, start, value: Value::U64(1) }];
     let data = Data::Sum { monotonic: true, temporality: Temporality::Delta, points };
     snapshot.scopes[0].metrics.push(metric("catalog.long", "", data));
     let mut target = target(&intake.url());

@@ -4,7 +4,7 @@ mod intake;
 mod snapshots;
 
 use http::HeaderMap;
-use meterkit_core::{Attributes, Data, NumberPoint, Temporality, Value as Number};
+use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value as Number};
 use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format, Proxies};
 use meterkit_pipeline::{Snapshot, Target};
 
@@ -74,7 +74,12 @@ async fn the_key_is_checked_with_a_question_of_its_own() {
 fn one_of_each() -> Snapshot {
     let time = ago(1);
     let mut snapshot = counts_and_sizes(time, &[7], 4);
-    let point = |value| NumberPoint { attributes: Attributes::empty(), start: time, value };
+    let point = |value| NumberPoint {
+        series: SeriesId::new(),
+        attributes: Attributes::empty(),
+        start: time,
+        value,
+    };
     let temporality = Temporality::Cumulative;
     let tasks = vec![point(Number::I64(-3))];
     snapshot.scopes[0].metrics.extend([
@@ -177,8 +182,12 @@ async fn what_no_payload_can_hold_is_left_out_and_counted() {
     let intake = Intake::start([]).await;
     let mut snapshot = counts(ago(1), &[1]);
     let start = snapshot.time;
-    let load =
-        NumberPoint { attributes: Attributes::empty(), start, value: Number::F64(f64::INFINITY) };
+    let load = NumberPoint {
+        series: SeriesId::new(),
+        attributes: Attributes::empty(),
+        start,
+        value: Number::F64(f64::INFINITY),
+    };
     snapshot.scopes[0].metrics.push(metric("load", "", Data::Gauge(vec![load])));
     let mut target = DatadogTarget::new(config(&intake.url())).expect("a target");
     assert_eq!((target.export(&snapshot).await, target.rejected()), (Ok(()), 1));

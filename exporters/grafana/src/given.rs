@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use meterkit_core::{
     AttributeValue, Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality, Value,
+    HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
@@ -18,7 +18,12 @@ pub(crate) fn attributes(pairs: &[(&'static str, AttributeValue)]) -> Attributes
 
 pub(crate) fn point(pairs: &[(&'static str, AttributeValue)], value: f64) -> NumberPoint {
     let value = Value::F64(value);
-    NumberPoint { attributes: attributes(pairs), start: UNIX_EPOCH + START, value }
+    NumberPoint {
+        series: SeriesId::new(),
+        attributes: attributes(pairs),
+        start: UNIX_EPOCH + START,
+        value,
+    }
 }
 
 pub(crate) fn sum(monotonic: bool, points: Vec<NumberPoint>) -> Data {
@@ -28,6 +33,7 @@ pub(crate) fn sum(monotonic: bool, points: Vec<NumberPoint>) -> Data {
 /// Over the bounds 0.5 and 10.
 pub(crate) fn histogram(pairs: &[(&'static str, AttributeValue)], buckets: [u64; 3]) -> Data {
     let point = HistogramPoint {
+        series: SeriesId::new(),
         attributes: attributes(pairs),
         start: UNIX_EPOCH + START,
         count: buckets.iter().sum(),
@@ -43,6 +49,7 @@ pub(crate) fn histogram(pairs: &[(&'static str, AttributeValue)], buckets: [u64;
 /// Of schema 3, with a gap between its positive buckets.
 pub(crate) fn exponential(pairs: &[(&'static str, AttributeValue)]) -> Data {
     let point = ExponentialHistogramPoint {
+        series: SeriesId::new(),
         attributes: attributes(pairs),
         start: UNIX_EPOCH + START,
         count: 17,

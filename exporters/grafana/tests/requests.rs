@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
     Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, NumberPoint,
-    Temporality, Value,
+    SeriesId, Temporality, Value,
 };
 use meterkit_grafana::{Authentication, RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, Secret};
 use meterkit_pipeline::{Snapshot, Target};
@@ -31,6 +31,7 @@ async fn both(snapshot: &Snapshot) -> [Arrival; 2] {
 fn point(pairs: &[(&'static str, &'static str)], value: Value) -> NumberPoint {
     let pairs = pairs.iter().map(|(key, value)| ((*key).into(), (*value).into()));
     NumberPoint {
+        series: SeriesId::new(),
         attributes: Attributes::from_pairs(pairs),
         start: SystemTime::UNIX_EPOCH + Duration::from_millis(1500),
         value,
@@ -126,6 +127,7 @@ async fn values_that_are_no_numbers_or_infinite_are_sent_as_they_are() {
 #[tokio::test]
 async fn a_histogram_has_all_its_parts() {
     let point = HistogramPoint {
+        series: SeriesId::new(),
         attributes: Attributes::empty(),
         start: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
         count: 7,
@@ -159,6 +161,7 @@ async fn a_histogram_has_all_its_parts() {
 #[tokio::test]
 async fn an_exponential_histogram_is_a_native_one() {
     let point = ExponentialHistogramPoint {
+        series: SeriesId::new(),
         attributes: Attributes::empty(),
         start: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
         count: 10,

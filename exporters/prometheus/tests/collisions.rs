@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use checker::checked;
 use meterkit_core::{
     AttributeValue, Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, Registry,
-    ScopeMetrics, Temporality, Value,
+    ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_pipeline::{Pipeline, Snapshot};
 use meterkit_prometheus::render;
@@ -34,6 +34,7 @@ fn metric(name: &str, description: &str, data: Data) -> Metric {
 
 fn points(points: &[(u64, &[(&'static str, &'static str)])]) -> Vec<NumberPoint> {
     let point = |(value, pairs): &(u64, &[(&'static str, &'static str)])| NumberPoint {
+        series: SeriesId::new(),
         attributes: pairs_of(pairs.iter().map(|(key, value)| (*key, (*value).into()))),
         start: SystemTime::UNIX_EPOCH,
         value: Value::U64(*value),
@@ -61,6 +62,7 @@ fn gauge(value: u64) -> Data {
 
 fn histogram(value: f64) -> Data {
     let point = HistogramPoint {
+        series: SeriesId::new(),
         attributes: Attributes::empty(),
         start: SystemTime::UNIX_EPOCH,
         count: 1,
@@ -167,6 +169,7 @@ fn series_of_one_metric_that_become_equal_are_written_once() {
 fn values_of_different_types_with_the_same_text_are_written_once() {
     let values: [AttributeValue; 3] = ["1".into(), 1_i64.into(), 1.0.into()];
     let values = values.into_iter().map(|value| NumberPoint {
+        series: SeriesId::new(),
         attributes: pairs_of([("k", value)].into_iter()),
         start: SystemTime::UNIX_EPOCH,
         value: Value::U64(7),

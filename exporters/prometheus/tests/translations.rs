@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use meterkit_core::{
-    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
-    Value,
+    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId,
+    Temporality, Value,
 };
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus::{Names, Translation, render, render_with};
@@ -18,7 +18,12 @@ fn attributes(pairs: &[(&'static str, &'static str)]) -> Attributes {
 }
 
 fn points(value: u64, pairs: &[(&'static str, &'static str)]) -> Vec<NumberPoint> {
-    vec![NumberPoint { attributes: attributes(pairs), start: AT, value: Value::U64(value) }]
+    vec![NumberPoint {
+        series: SeriesId::new(),
+        attributes: attributes(pairs),
+        start: AT,
+        value: Value::U64(value),
+    }]
 }
 
 fn counter(value: u64, pairs: &[(&'static str, &'static str)]) -> Data {
@@ -33,6 +38,7 @@ fn gauge(value: u64, pairs: &[(&'static str, &'static str)]) -> Data {
 fn histogram() -> Data {
     let (count, sum, buckets) = (3, 7.5, [2, 1].into());
     let point = HistogramPoint {
+        series: SeriesId::new(),
         attributes: attributes(&[("http.route", "/")]),
         start: AT,
         count,

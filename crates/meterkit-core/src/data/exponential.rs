@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::SeriesId;
 use crate::attributes::Attributes;
 
 /// The distribution of one series of an exponential histogram.
@@ -13,6 +14,8 @@ use crate::attributes::Attributes;
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct ExponentialHistogramPoint {
+    /// Which series this is.
+    pub series: SeriesId,
     /// The labels of the series.
     pub attributes: Attributes,
     /// Since when the counts count.

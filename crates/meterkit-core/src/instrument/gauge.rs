@@ -126,6 +126,7 @@ impl<T: GaugeNumber> Handle for Gauge<T> {
         let keys = shared.keys();
         let points = series.filter_map(|Self { series, .. }| {
             Some(NumberPoint {
+                series: series.id(),
                 attributes: series.attributes(&keys),
                 start: series.start(),
                 value: series.cell().get::<T>()?.value(),

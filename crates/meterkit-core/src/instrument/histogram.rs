@@ -167,7 +167,16 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
                         return None;
                     };
                     let start = series.start();
-                    Some(HistogramPoint { attributes, start, count, sum, min, max, buckets })
+                    Some(HistogramPoint {
+                        series: series.id(),
+                        attributes,
+                        start,
+                        count,
+                        sum,
+                        min,
+                        max,
+                        buckets,
+                    })
                 });
                 Data::Histogram { temporality, points: points.collect(), bounds: bounds.clone() }
             }
@@ -179,6 +188,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
                         return None;
                     };
                     Some(ExponentialHistogramPoint {
+                        series: series.id(),
                         attributes,
                         start: series.start(),
                         count,

@@ -38,6 +38,7 @@ macro_rules! sum_handle {
             fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
                 let keys = shared.keys();
                 let points = series.map(|Self { series, .. }| NumberPoint {
+                    series: series.id(),
                     attributes: series.attributes(&keys),
                     start: series.start(),
                     value: series.cell().get::<T>().value(),

@@ -42,7 +42,7 @@ impl Reported {
         for told in series.values_mut() {
             told.gone_since.get_or_insert(now);
         }
-        for NumberPoint { attributes, start, value } in points {
+        for NumberPoint { attributes, start, value, .. } in points {
             let first = || Told { before: value.zero(), value, start, gone_since: None };
             let told = series.entry(attributes).or_insert_with(first);
             if told.start != start || value.increase_since(told.value).is_none() {
@@ -64,9 +64,11 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+    use crate::data::SeriesId;
 
     fn told(reported: &Reported, points: &[(u64, u64)], now: u64) -> Vec<Value> {
         let point = |(start, value): &(u64, u64)| NumberPoint {
+            series: SeriesId::new(),
             attributes: Attributes::empty(),
             start: UNIX_EPOCH + Duration::from_secs(*start),
             value: Value::U64(*value),

@@ -9,10 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::cell::Cell;
 use super::shared::{LabelSet, PointKeys, Shared};
 use crate::attributes::Attributes;
+use crate::data::SeriesId;
 
 /// One series. The store keeps a handle of its own, so that what was counted stays when users drop theirs.
 pub(crate) struct Series<C> {
     pub(crate) cell: C,
+    /// A [`SeriesId`]: another one after each reset.
+    id: AtomicU64,
     /// Nanoseconds since 1970.
     start: AtomicU64,
     pub(crate) labels: LabelSet,
@@ -34,8 +37,9 @@ impl<C: Cell> SeriesRef<C> {
     /// A series that begins now.
     pub(crate) fn new(cell: C, labels: LabelSet, is_overflow: bool, shared: &Arc<Shared>) -> Self {
         let start = AtomicU64::new(shared.settings.start());
+        let id = AtomicU64::new(SeriesId::new().to_bits());
         let uses = AtomicU64::new(if is_overflow { 0 } else { NO_OVERFLOW });
-        let series = Series { cell, start, labels, uses };
+        let series = Series { cell, id, start, labels, uses };
         Self { series: Arc::new(series), shared: shared.clone() }
     }
 
@@ -73,6 +77,11 @@ impl<C: Cell> SeriesRef<C> {
     #[inline]
     pub(crate) fn count_use(&self) {
         self.series.uses.store(self.uses().wrapping_add(1), Relaxed);
+    }
+
+    /// Which of the series that have been here this is: changes with each reset.
+    pub(crate) fn id(&self) -> SeriesId {
+        SeriesId::from_bits(self.series.id.load(Relaxed))
     }
 
     /// Since when the values count.
@@ -114,14 +123,10 @@ impl<C: Cell> SeriesRef<C> {
             .finish()
     }
 
-    /// Which of the series that have been here this is: changes with each reset.
-    pub(crate) fn generation(&self) -> u64 {
-        self.series.start.load(Relaxed)
-    }
-
     fn begin(&self) {
-        let start = self.shared.settings.start_after(self.generation());
-        self.series.start.store(start, Relaxed);
+        let before = self.series.start.load(Relaxed);
+        self.series.start.store(self.shared.settings.start_after(before), Relaxed);
+        self.series.id.store(SeriesId::new().to_bits(), Relaxed);
     }
 }
 

@@ -58,13 +58,14 @@ fn joined(a: &ExponentialBuckets, b: &ExponentialBuckets) -> ExponentialBuckets 
 mod tests {
     use std::time::SystemTime;
 
-    use meterkit_core::Attributes;
+    use meterkit_core::{Attributes, SeriesId};
 
     use super::*;
 
     fn point(scale: i32, offset: i32, counts: &[u64]) -> ExponentialHistogramPoint {
         let count = counts.iter().sum::<u64>();
         ExponentialHistogramPoint {
+            series: SeriesId::new(),
             attributes: Attributes::empty(),
             start: SystemTime::UNIX_EPOCH,
             count: count + 1,

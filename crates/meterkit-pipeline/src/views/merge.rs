@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use meterkit_core::{
-    Attributes, Data, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, Value,
+    Attributes, Data, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, SeriesId,
+    Value,
 };
 
 use super::exponential;
@@ -243,9 +244,11 @@ fn raised(sum: f64, count: u64, min: Option<f64>, (last, last_count): (f64, u64)
 
 /// The sums of a histogram's points.
 pub(super) fn sums(
-    points: impl Iterator<Item = (Attributes, SystemTime, f64)>,
+    points: impl Iterator<Item = (SeriesId, Attributes, SystemTime, f64)>,
 ) -> Vec<NumberPoint> {
-    let point =
-        |(attributes, start, sum)| NumberPoint { attributes, start, value: Value::F64(sum) };
+    let point = |(series, attributes, start, sum)| {
+        let value = Value::F64(sum);
+        NumberPoint { series, attributes, start, value }
+    };
     points.map(point).collect()
 }

@@ -97,11 +97,13 @@ impl ViewStream {
 fn sum(data: &mut Data) {
     let (temporality, points) = match data {
         Data::Histogram { temporality, points, .. } => {
-            let sum = |at: &HistogramPoint| (at.attributes.clone(), at.start, at.sum);
+            let sum = |at: &HistogramPoint| (at.series, at.attributes.clone(), at.start, at.sum);
             (*temporality, merge::sums(points.iter().map(sum)))
         }
         Data::ExponentialHistogram { temporality, points } => {
-            let sum = |at: &ExponentialHistogramPoint| (at.attributes.clone(), at.start, at.sum);
+            let sum = |at: &ExponentialHistogramPoint| {
+                (at.series, at.attributes.clone(), at.start, at.sum)
+            };
             (*temporality, merge::sums(points.iter().map(sum)))
         }
         _ => return,

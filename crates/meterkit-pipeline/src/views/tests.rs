@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
     AttributeValue, Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, NumberPoint, Temporality, Value,
+    HistogramPoint, NumberPoint, SeriesId, Temporality, Value,
 };
 
 use super::*;
@@ -19,7 +19,7 @@ fn attributes(pairs: &[(&'static str, &'static str)]) -> Attributes {
 }
 
 fn number(pairs: &[(&'static str, &'static str)], value: Value) -> NumberPoint {
-    NumberPoint { attributes: attributes(pairs), start: START, value }
+    NumberPoint { series: SeriesId::new(), attributes: attributes(pairs), start: START, value }
 }
 
 fn metric(name: &str, data: Data) -> Metric {
@@ -51,6 +51,7 @@ fn distribution(
     sum: f64,
 ) -> HistogramPoint {
     HistogramPoint {
+        series: SeriesId::new(),
         attributes: attributes(pairs),
         start: START,
         count: buckets.iter().sum(),
@@ -265,6 +266,7 @@ fn histograms_of_series_that_do_not_differ_any_more_add_up() {
         panic!("a histogram stays one");
     };
     let mut expected = distribution(&[], [1, 3, 3, 1], 30.0);
+    expected.series = points[0].series;
     (expected.min, expected.max) = (Some(1.0), Some(20.0));
     assert_eq!(*points, [expected]);
 }
@@ -272,6 +274,7 @@ fn histograms_of_series_that_do_not_differ_any_more_add_up() {
 #[test]
 fn exponential_histograms_lose_their_attributes_too() {
     let point = |user: &'static str| ExponentialHistogramPoint {
+        series: SeriesId::new(),
         attributes: attributes(&[("user", user)]),
         start: START,
         count: 1,

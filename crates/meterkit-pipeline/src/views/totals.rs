@@ -227,7 +227,7 @@ impl<P: Point> Total<P> {
 mod tests {
     use std::time::Duration;
 
-    use meterkit_core::{ScopeMetrics, Temporality, Value};
+    use meterkit_core::{ScopeMetrics, SeriesId, Temporality, Value};
     use opentelemetry::InstrumentationScope;
 
     use super::*;
@@ -235,6 +235,7 @@ mod tests {
     /// A counter with series of these labels and values, as one collection has it.
     fn counter(series: &[(i64, u64)]) -> Part {
         let points = series.iter().map(|(_, value)| NumberPoint {
+            series: SeriesId::new(),
             attributes: Attributes::empty(),
             start: SystemTime::UNIX_EPOCH,
             value: Value::U64(*value),
@@ -293,11 +294,17 @@ mod tests {
         assert!(down < up);
         let attributes = Attributes::empty;
         let start = SystemTime::UNIX_EPOCH;
-        let number = |sum| NumberPoint { attributes: attributes(), start, value: Value::F64(sum) };
+        let number = |sum| NumberPoint {
+            series: SeriesId::new(),
+            attributes: attributes(),
+            start,
+            value: Value::F64(sum),
+        };
         let mut point = number(down);
         point.raise_to(&number(up));
         assert_eq!(point.value, Value::F64(up));
         let histogram = |sum, count| HistogramPoint {
+            series: SeriesId::new(),
             attributes: attributes(),
             start,
             count,

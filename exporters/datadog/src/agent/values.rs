@@ -61,7 +61,7 @@ fn value_at(bucket: &Bucket, part: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use meterkit_core::{Attributes, ExponentialBuckets, ExponentialHistogramPoint};
+    use meterkit_core::{Attributes, ExponentialBuckets, ExponentialHistogramPoint, SeriesId};
 
     use super::*;
     use crate::samples::{at, recorded};
@@ -129,6 +129,7 @@ mod tests {
     #[test]
     fn exponential_buckets_give_values_of_both_signs_and_zero() {
         let mut point = ExponentialHistogramPoint {
+            series: SeriesId::new(),
             attributes: Attributes::empty(),
             start: at(0),
             count: 7,

@@ -143,7 +143,9 @@ impl Batch {
 mod tests {
     use std::time::Duration;
 
-    use meterkit_core::{Attributes, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, Value};
+    use meterkit_core::{
+        Attributes, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, SeriesId, Value,
+    };
     use meterkit_pipeline::Snapshot;
     use opentelemetry::InstrumentationScope;
 
@@ -156,6 +158,7 @@ mod tests {
     fn batch() -> Batch {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let point = |label: i64| NumberPoint {
+            series: SeriesId::new(),
             attributes: Attributes::from_pairs([("shard".into(), label.into())]),
             start: time,
             value: Value::U64(1),

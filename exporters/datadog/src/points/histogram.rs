@@ -134,7 +134,7 @@ fn exponential<'a>(point: &'a ExponentialHistogramPoint) -> impl Iterator<Item =
 
 #[cfg(test)]
 mod tests {
-    use meterkit_core::Attributes;
+    use meterkit_core::{Attributes, SeriesId};
 
     use super::*;
     use crate::samples::{at, recorded};
@@ -202,6 +202,7 @@ mod tests {
         let buckets =
             |offset, counts: &[u64]| ExponentialBuckets { offset, counts: counts.to_vec() };
         let mut point = ExponentialHistogramPoint {
+            series: SeriesId::new(),
             attributes: Attributes::empty(),
             start: at(0),
             count: 12,

@@ -1,7 +1,8 @@
 //! Each series becomes one point, and the same tags become one point too.
 
 use meterkit_core::{
-    AttributeValue, ExponentialBuckets, ExponentialHistogramPoint, NumberPoint, Temporality,
+    AttributeValue, ExponentialBuckets, ExponentialHistogramPoint, NumberPoint, SeriesId,
+    Temporality,
 };
 
 use super::*;
@@ -161,6 +162,7 @@ fn what_did_not_change_and_what_cannot_be_sent_are_left_out_but_only_the_latter_
 #[test]
 fn exponential_histograms_are_distributions_too() {
     let mut point = ExponentialHistogramPoint {
+        series: SeriesId::new(),
         attributes: labels(NONE),
         start: at(0),
         count: 3,

@@ -2,6 +2,7 @@
 
 use meterkit_core::{
     Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Registry,
+    SeriesId,
 };
 
 use super::*;
@@ -55,6 +56,7 @@ fn exponential(
 ) -> ExponentialHistogramPoint {
     let buckets = |counts: &[u64]| ExponentialBuckets { offset: 0, counts: counts.to_vec() };
     ExponentialHistogramPoint {
+        series: SeriesId::new(),
         attributes: Attributes::empty(),
         start: at(0),
         count: positive.iter().chain(negative).sum::<u64>() + zero,

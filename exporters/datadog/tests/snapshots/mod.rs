@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality,
-    Value,
+    Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId,
+    Temporality, Value,
 };
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
 use meterkit_pipeline::Snapshot;
@@ -38,6 +38,7 @@ pub(crate) fn seconds(time: SystemTime) -> i64 {
 /// Over the ten seconds before `time`: a counter with a series for each of these values.
 pub(crate) fn counts(time: SystemTime, values: &[u64]) -> Snapshot {
     let point = |(shard, value): (usize, &u64)| NumberPoint {
+        series: SeriesId::new(),
         attributes: Attributes::from_pairs([("shard".into(), (shard as i64).into())]),
         start: time - Duration::from_secs(10),
         value: Value::U64(*value),
@@ -51,6 +52,7 @@ pub(crate) fn counts(time: SystemTime, values: &[u64]) -> Snapshot {
 pub(crate) fn counts_and_sizes(time: SystemTime, values: &[u64], sizes: u64) -> Snapshot {
     let mut snapshot = counts(time, values);
     let point = HistogramPoint {
+        series: SeriesId::new(),
         attributes: Attributes::empty(),
         start: time - Duration::from_secs(10),
         count: sizes,

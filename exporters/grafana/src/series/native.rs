@@ -126,6 +126,7 @@ mod tests {
     #[test]
     fn buckets_too_fine_are_joined_and_too_wide_ones_refused() {
         let point = |scale| ExponentialHistogramPoint {
+            series: meterkit_core::SeriesId::new(),
             attributes: meterkit_core::Attributes::empty(),
             start: std::time::UNIX_EPOCH,
             count: 4,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Attributes, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, Temporality, Value,
+    Attributes, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::Snapshot;
@@ -26,6 +26,7 @@ pub(crate) fn target(receiver: &Receiver) -> RemoteWriteTarget {
 /// A counter with a series for each of these values, taken at a second.
 pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
     let point = |(shard, value): (usize, &u64)| NumberPoint {
+        series: SeriesId::new(),
         attributes: Attributes::from_pairs([("shard".into(), (shard as i64).into())]),
         start: SystemTime::UNIX_EPOCH,
         value: Value::U64(*value),

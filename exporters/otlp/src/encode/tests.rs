@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meterkit_core::Descriptor;
+use meterkit_core::{Descriptor, SeriesId};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use proto::number_data_point::Value as Number;
 
@@ -34,7 +34,7 @@ fn snapshot(scope: InstrumentationScope, metrics: Vec<Metric>) -> Snapshot {
 }
 
 fn number(value: Value) -> NumberPoint {
-    NumberPoint { attributes: Attributes::empty(), start: at(1000), value }
+    NumberPoint { series: SeriesId::new(), attributes: Attributes::empty(), start: at(1000), value }
 }
 
 /// What becomes of one metric.
@@ -134,6 +134,7 @@ fn integers_stay_integers_up_to_the_largest_there_is() {
 #[test]
 fn histograms_have_buckets_and_their_extremes_where_they_are_known() {
     let point = |min, max| HistogramPoint {
+        series: SeriesId::new(),
         attributes: Attributes::from_pairs([("route".into(), "/".into())]),
         start: at(1000),
         count: 3,
@@ -173,6 +174,7 @@ fn histograms_have_buckets_and_their_extremes_where_they_are_known() {
 fn exponential_histograms_keep_their_scale_and_buckets() {
     let buckets = |offset, counts: &[u64]| ExponentialBuckets { offset, counts: counts.to_vec() };
     let point = ExponentialHistogramPoint {
+        series: SeriesId::new(),
         attributes: Attributes::empty(),
         start: at(1000),
         count: 6,

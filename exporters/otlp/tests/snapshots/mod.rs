@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Attributes, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, Temporality, Value,
+    Attributes, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
 use meterkit_pipeline::Snapshot;
@@ -33,6 +33,7 @@ pub(crate) fn target(protocol: Protocol, receiver: &Receiver) -> OtlpTarget {
 /// A counter with a series for each of these values, taken at a second.
 pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
     let point = |(shard, value): (usize, &u64)| NumberPoint {
+        series: SeriesId::new(),
         attributes: Attributes::from_pairs([("shard".into(), (shard as i64).into())]),
         start: SystemTime::UNIX_EPOCH,
         value: Value::U64(*value),

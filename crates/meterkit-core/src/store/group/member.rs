@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::time::Duration;
 
+use crate::data::SeriesId;
 use crate::store::cell::Cell;
 use crate::store::handle::Handle;
 use crate::store::shared::LabelSet;
@@ -44,7 +45,7 @@ pub(crate) struct Activity(Option<Seen>);
 
 #[derive(Clone, Copy)]
 struct Seen {
-    generation: u64,
+    series: SeriesId,
     mark: u64,
     since: Duration,
 }
@@ -60,9 +61,9 @@ impl Activity {
         now: Duration,
     ) -> bool {
         let series = handle.series();
-        let generation = series.generation();
-        let known = self.0.filter(|seen| seen.generation == generation);
-        let mut seen = known.unwrap_or(Seen { generation, mark: 0, since: now });
+        let id = series.id();
+        let known = self.0.filter(|seen| seen.series == id);
+        let mut seen = known.unwrap_or(Seen { series: id, mark: 0, since: now });
         let is_touched = series.cell().was_touched(&mut seen.mark);
         if is_touched {
             seen.since = now;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Observed;
 use super::index::Index;
-use super::sheet::{Row, Sheet, Shown};
+use super::sheet::{Origin, Row, Sheet, Shown};
 use crate::labels::Labels;
 use crate::number::Value;
 use crate::store::group::{Capped, ValueCap};
@@ -97,17 +97,17 @@ impl Draft {
         }
         let instrument = &sheet.instrument;
         for (row, before) in self.rows.iter_mut().zip(&shown.rows) {
-            row.start = instrument.start_of(row.value, (before.start, before.value));
+            row.origin = instrument.origin_of(row.value, (before.origin, before.value));
         }
         let overflow = self.overflow.map(|value| {
-            let start = match shown.overflow {
-                Some(before) => instrument.start_of(value, before),
-                None => instrument.start_of_new(&shown),
+            let origin = match shown.overflow {
+                Some(before) => instrument.origin_of(value, before),
+                None => instrument.origin_of_new(&shown),
             };
-            (start, value)
+            (origin, value)
         });
-        if let (Some((start, _)), None) = (shown.overflow, overflow) {
-            instrument.let_go(start);
+        if let (Some((origin, _)), None) = (shown.overflow, overflow) {
+            instrument.let_go(origin);
         }
         shown.overflow = overflow;
         if self.reported == self.rows.len() && self.known == self.rows.len() {
@@ -143,7 +143,7 @@ impl Draft {
             let stays = row.run == run;
             if !stays {
                 // One with these labels that comes later begins later.
-                instrument.let_go(row.start);
+                instrument.let_go(row.origin);
             }
             stays
         });
@@ -203,7 +203,7 @@ impl Draft {
         }
         let at = rows.len();
         index.insert(hash, at);
-        self.rows.push(Row { labels, start: 0, value, run: 0 });
+        self.rows.push(Row { labels, origin: Origin::unset(), value, run: 0 });
         self.set_row(at, value);
     }
 

@@ -19,7 +19,7 @@ use foldhash::fast::RandomState;
 
 pub(crate) use self::draft::Draft;
 pub(crate) use self::sheet::Sheet;
-use self::sheet::{Row, Shown};
+use self::sheet::{Origin, Row, Shown};
 use super::group::{self, GroupOptions, Room, Usage, ValueCap};
 use super::instrument::Stored;
 use super::shared::{LabelSet, PointKeys, Shared, Switch};
@@ -43,7 +43,7 @@ pub struct Observed {
     /// One for each registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
     /// Totals of the callback that went last, and since when they counted: another one may take its place.
-    left: Mutex<HashMap<LabelSet, (u64, Value)>>,
+    left: Mutex<HashMap<LabelSet, (Origin, Value)>>,
     /// How often something was reported of the overflow series.
     overflowed: AtomicU64,
 }
@@ -86,23 +86,23 @@ impl Observed {
         self.shared.settings.start()
     }
 
-    /// Since when a total counts that was another one before: it begins anew when it fell.
+    /// The series of a total that was another one before: it begins anew when it fell.
     #[inline]
-    fn start_of(&self, value: Value, (start, before): (u64, Value)) -> u64 {
+    fn origin_of(&self, value: Value, (origin, before): (Origin, Value)) -> Origin {
         let fell = self.is_counter() && value.increase_since(before).is_none();
-        if fell { self.shared.settings.start_after(start) } else { start }
+        if fell { Origin::new(self.shared.settings.start_after(origin.start)) } else { origin }
     }
 
     /// Since when a series counts that was not there before: since the instrument was made, if the callback has not
     /// said before that there is none, and no series has gone.
-    fn start_of_new(&self, shown: &Shown) -> u64 {
-        shown.last_run.max(self.start.load(Relaxed))
+    fn origin_of_new(&self, shown: &Shown) -> Origin {
+        Origin::new(shown.last_run.max(self.start.load(Relaxed)))
     }
 
     /// A callback has gone that reported `rows`. What takes its place goes on with its totals.
     fn leave(&self, rows: Vec<Row>) {
         if self.is_counter() && !rows.is_empty() {
-            let totals = rows.into_iter().map(|row| (row.labels, (row.start, row.value)));
+            let totals = rows.into_iter().map(|row| (row.labels, (row.origin, row.value)));
             let totals: HashMap<_, _> = totals.collect();
             let others = self.lock().clone();
             others.iter().for_each(|sheet| sheet.go_on_from(&totals));
@@ -110,21 +110,20 @@ impl Observed {
         }
     }
 
-    /// Gives series their starts that were not there before.
+    /// Gives series their ids and starts that were not there before.
     fn begin(&self, rows: &mut [Row], shown: &Shown) {
-        let start = self.start_of_new(shown);
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
-            row.start = match left.remove(&row.labels) {
-                Some(before) => self.start_of(row.value, before),
-                None => start,
+            row.origin = match left.remove(&row.labels) {
+                Some(before) => self.origin_of(row.value, before),
+                None => self.origin_of_new(shown),
             };
         }
     }
 
-    /// A series that began at `start` has gone: one with its labels that comes later begins later, whoever reports it.
-    fn let_go(&self, start: u64) {
-        self.start.fetch_max(self.shared.settings.start_after(start), Relaxed);
+    /// A series has gone: one with its labels that comes later begins later, whoever reports it.
+    fn let_go(&self, origin: Origin) {
+        self.start.fetch_max(self.shared.settings.start_after(origin.start), Relaxed);
     }
 
     /// Whether there is room for one more series. An instrument without labels needs none.
@@ -203,7 +202,9 @@ impl Observed {
             let is_same = later.attributes == kept.attributes;
             if is_same && later.attributes == overflow {
                 kept.value = self.overflow(Some(kept.value), later.value);
-                kept.start = kept.start.max(later.start);
+                if later.start > kept.start {
+                    (kept.series, kept.start) = (later.series, later.start);
+                }
             } else if is_same {
                 std::mem::swap(later, kept);
             }
@@ -278,6 +279,7 @@ fn overflow_attributes(keys: &PointKeys) -> Attributes {
     keys.overflow_attributes(&MARK)
 }
 
-fn point(attributes: Attributes, start: u64, value: Value) -> NumberPoint {
-    NumberPoint { attributes, start: UNIX_EPOCH + Duration::from_nanos(start), value }
+fn point(attributes: Attributes, origin: Origin, value: Value) -> NumberPoint {
+    let Origin { series, start } = origin;
+    NumberPoint { series, attributes, start: UNIX_EPOCH + Duration::from_nanos(start), value }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Observed;
 use crate::attributes::Attributes;
-use crate::data::NumberPoint;
+use crate::data::{NumberPoint, SeriesId};
 use crate::number::Value;
 use crate::store::shared::{LabelSet, PointKeys};
 
@@ -19,8 +19,8 @@ pub(crate) struct Sheet {
 #[derive(Default)]
 pub(super) struct Shown {
     pub(super) rows: Vec<Row>,
-    /// What had no row of its own, and since when it counts.
-    pub(super) overflow: Option<(u64, Value)>,
+    /// What had no row of its own.
+    pub(super) overflow: Option<(Origin, Value)>,
     /// When the last run that went well ended; 0 before the first.
     pub(super) last_run: u64,
     is_visible: bool,
@@ -31,12 +31,31 @@ pub(super) struct Shown {
     ordered_by: Option<Arc<PointKeys>>,
 }
 
+/// Which series values belong to, and since when they count.
+#[derive(Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) series: SeriesId,
+    /// Nanoseconds since 1970.
+    pub(super) start: u64,
+}
+
+impl Origin {
+    /// A series that begins at `start`, in nanoseconds since 1970.
+    pub(super) fn new(start: u64) -> Self {
+        Self { series: SeriesId::new(), start }
+    }
+
+    /// Of a row whose series nobody has seen yet.
+    pub(super) const fn unset() -> Self {
+        Self { series: SeriesId::from_bits(0), start: 0 }
+    }
+}
+
 /// One series as a callback reported it.
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) labels: LabelSet,
-    /// Nanoseconds since 1970.
-    pub(super) start: u64,
+    pub(super) origin: Origin,
     pub(super) value: Value,
     /// The run that reported it last.
     pub(super) run: u64,
@@ -79,8 +98,8 @@ impl Sheet {
             shown.is_retired = true;
             (std::mem::take(&mut shown.rows), shown.overflow.take())
         };
-        if let Some((start, _)) = overflow {
-            self.instrument.let_go(start);
+        if let Some((origin, _)) = overflow {
+            self.instrument.let_go(origin);
         }
         self.instrument.give_back(rows.len());
         self.instrument.detach(self);
@@ -88,11 +107,10 @@ impl Sheet {
     }
 
     /// Totals of another callback are seen no more: those that are seen now begin anew where they are less.
-    pub(super) fn go_on_from(&self, totals: &HashMap<LabelSet, (u64, Value)>) {
+    pub(super) fn go_on_from(&self, totals: &HashMap<LabelSet, (Origin, Value)>) {
         for row in &mut self.lock().rows {
             if let Some(before) = totals.get(&row.labels) {
-                row.start =
-                    self.instrument.start_of(row.value, (row.start.max(before.0), before.1));
+                row.origin = self.instrument.origin_of(row.value, *before);
             }
         }
     }
@@ -112,10 +130,10 @@ impl Sheet {
         let Shown { rows, order, overflow, .. } = &*shown;
         let rows = order.iter().filter_map(|row| rows.get(*row as usize));
         points.extend(
-            rows.map(|row| super::point(keys.attributes(&row.labels), row.start, row.value)),
+            rows.map(|row| super::point(keys.attributes(&row.labels), row.origin, row.value)),
         );
-        if let Some((start, value)) = overflow {
-            points.push(super::point(super::overflow_attributes(keys), *start, *value));
+        if let Some((origin, value)) = overflow {
+            points.push(super::point(super::overflow_attributes(keys), *origin, *value));
         }
     }
 
