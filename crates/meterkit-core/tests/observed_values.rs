@@ -179,7 +179,7 @@ fn what_is_no_counter_may_fall() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns()
+fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns_with_less()
 -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog();
     let next = Next::default();
@@ -205,6 +205,62 @@ fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns()
         registry.refresh();
         assert!(series(&registry, ROWS).is_empty());
     }
+    Ok(())
+}
+
+#[test]
+fn a_series_that_is_left_out_goes_on_when_it_returns_with_no_less() -> Result<(), InstrumentError> {
+    let (clock, registry, meter) = catalog();
+    let next = Next::default();
+    let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
+    let _guard = rows.observe_with(reports(&next));
+    let refresh = |values: &[(u64, u64)]| {
+        clock.advance(Duration::from_secs(5));
+        set(&next, values);
+        registry.refresh();
+        let points = points(&registry, ROWS);
+        points.into_iter().map(|it| (it.series, it.start)).collect::<Vec<_>>()
+    };
+    let both = refresh(&[(1, 1010), (2, 7)]);
+    assert_eq!(refresh(&[(2, 7)]), both[1..]);
+    assert_eq!(refresh(&[]), []);
+    assert_eq!(refresh(&[(2, 7), (1, 1030)]), both, "each of them, whatever their order");
+    // Also if another callback reports it.
+    assert_eq!(refresh(&[(2, 7)]), both[1..]);
+    let _other = rows.observe_with(|observer| observer.observe(Id(1), 1040));
+    assert_eq!(refresh(&[(2, 7)]), both);
+    Ok(())
+}
+
+#[test]
+fn a_series_that_two_callbacks_report_is_one_unless_what_is_seen_of_it_falls()
+-> Result<(), InstrumentError> {
+    let (_, registry, meter) = catalog();
+    let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
+    let (first, last) = (Next::default(), Next::default());
+    let _first = rows.observe_with(reports(&first));
+    let last_guard = rows.observe_with(reports(&last));
+    let refresh = |totals: [Option<u64>; 2]| {
+        for (next, total) in [&first, &last].into_iter().zip(totals) {
+            set(next, &total.map(|total| (1, total)).into_iter().collect::<Vec<_>>());
+        }
+        registry.refresh();
+        let point = points(&registry, ROWS).remove(0);
+        (point.series, point.value)
+    };
+    let (one, _) = refresh([Some(10), None]);
+    assert_eq!(refresh([Some(10), Some(12)]), (one, Value::U64(12)));
+    assert_eq!(refresh([Some(20), Some(13)]), (one, Value::U64(13)));
+    assert_eq!(refresh([Some(21), None]), (one, Value::U64(21)), "it rose");
+    let (two, _) = refresh([Some(22), Some(14)]);
+    assert_ne!(two, one, "it fell");
+    // What nobody sees goes unnoticed.
+    assert_eq!(refresh([None, Some(15)]), (two, Value::U64(15)));
+    assert_eq!(refresh([Some(3), Some(16)]), (two, Value::U64(16)));
+    drop(last_guard);
+    let (three, value) = refresh([Some(4), None]);
+    assert_eq!(value, Value::U64(4));
+    assert!(three != two && three != one, "it fell");
     Ok(())
 }
 

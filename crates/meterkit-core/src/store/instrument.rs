@@ -1,6 +1,7 @@
 //! One instrument in the store: what it is, and its series.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use super::cell::Cell;
@@ -10,7 +11,7 @@ use super::group::{GroupOptions, SeriesGroup, Usage};
 use super::handle::{self, Handle};
 use super::shared::{LabelSet, Shared, Switch};
 use crate::buckets::Buckets;
-use crate::data::Data;
+use crate::data::{Data, SeriesId};
 use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::otel::Twin;
@@ -124,6 +125,9 @@ pub(crate) trait Stored: Send + Sync {
     fn usage(&self) -> Option<Usage>;
     /// Whether values are recorded and exported.
     fn switch(&self, to: Switch);
+    /// Has these series begin anew should they return: nothing is known of them any more.
+    #[allow(dead_code, reason = "used with numbered collections")]
+    fn forget(&self, _series: &HashSet<SeriesId>) {}
     /// Whether the code says how many series there may be.
     fn names_limit(&self) -> bool;
     /// How many series there may be.

@@ -1,10 +1,11 @@
 //! What a callback reports of one instrument while it runs: nobody sees it before it went well.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Observed;
 use super::index::Index;
 use super::sheet::{Origin, Row, Sheet, Shown};
+use super::{Left, Observed};
 use crate::labels::Labels;
 use crate::number::Value;
 use crate::store::group::{Capped, ValueCap};
@@ -86,40 +87,44 @@ impl Draft {
         self.joins = false;
     }
 
-    /// What this run reported is seen from now on, and nothing else. A total that fell begins anew.
+    /// Makes what this run reported what is seen, and nothing else. A total that fell begins anew.
     pub(crate) fn commit(&mut self) {
         let sheet = self.sheet.clone();
+        let instrument = &sheet.instrument;
+        let is_same = self.reported == self.rows.len() && self.known == self.rows.len();
+        // Before any sheet is locked: series go from one callback to another under this lock.
+        let mut left = (!is_same).then(|| instrument.lock_left());
+        let elsewhere = match self.known < self.rows.len() {
+            true => instrument.rows_beside(&sheet),
+            false => HashMap::new(),
+        };
         let mut shown = sheet.lock();
         if shown.is_retired() {
             drop(shown);
             self.roll_back();
             return;
         }
-        let instrument = &sheet.instrument;
         for (row, before) in self.rows.iter_mut().zip(&shown.rows) {
+            if row.run != self.run {
+                row.value = before.value;
+            }
             row.origin = instrument.origin_of(row.value, (before.origin, before.value));
         }
-        let overflow = self.overflow.map(|value| {
-            let origin = match shown.overflow {
-                Some(before) => instrument.origin_of(value, before),
-                None => instrument.origin_of_new(&shown),
-            };
-            (origin, value)
-        });
-        if let (Some((origin, _)), None) = (shown.overflow, overflow) {
-            instrument.let_go(origin);
-        }
-        shown.overflow = overflow;
-        if self.reported == self.rows.len() && self.known == self.rows.len() {
-            std::mem::swap(&mut self.rows, &mut shown.rows);
-        } else {
-            self.replace(&mut shown);
+        shown.overflow = self.overflow;
+        let mut gone = Vec::new();
+        match &mut left {
+            None => std::mem::swap(&mut self.rows, &mut shown.rows),
+            Some(left) => gone = self.replace(&mut shown, left, &elsewhere),
         }
         shown.last_run = instrument.now();
         // Switched off meanwhile, it is old when the instrument is on again.
         match instrument.shared.is_off() {
             true => shown.outdate(),
             false => shown.show(),
+        }
+        drop(shown);
+        if let Some(left) = &mut left {
+            instrument.leave(&sheet, gone, left);
         }
     }
 
@@ -133,24 +138,25 @@ impl Draft {
         }
     }
 
-    /// Other series were reported than before.
-    fn replace(&mut self, shown: &mut Shown) {
+    /// Shows other series than before. Returns those that are gone.
+    fn replace(&mut self, shown: &mut Shown, left: &mut Left, elsewhere: &Left) -> Vec<Row> {
         let instrument = &self.sheet.instrument;
-        instrument.begin(&mut self.rows[self.known..], shown);
-        let before = self.rows.len();
+        for row in &mut self.rows[self.known..] {
+            let known = left.remove(&row.labels);
+            row.origin = match known.or_else(|| elsewhere.get(&row.labels).copied()) {
+                Some(before) => instrument.origin_of(row.value, before),
+                None => instrument.origin_of_new(shown),
+            };
+        }
         let run = self.run;
-        self.rows.retain(|row| {
-            let stays = row.run == run;
-            if !stays {
-                // One with these labels that comes later begins later.
-                instrument.let_go(row.origin);
-            }
-            stays
-        });
-        instrument.give_back(before - self.rows.len());
+        let rows = std::mem::take(&mut self.rows).into_iter();
+        let (reported, gone): (Vec<Row>, Vec<Row>) = rows.partition(|row| row.run == run);
+        self.rows = reported;
+        instrument.give_back(gone.len());
         self.known = self.rows.len();
         self.index = None;
         shown.replace(self.rows.clone());
+        gone
     }
 
     #[inline]

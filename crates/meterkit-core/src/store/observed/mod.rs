@@ -19,13 +19,13 @@ use foldhash::fast::RandomState;
 
 pub(crate) use self::draft::Draft;
 pub(crate) use self::sheet::Sheet;
-use self::sheet::{Origin, Row, Shown};
+use self::sheet::{Origin, Overflown, Row, Shown};
 use super::group::{self, GroupOptions, Room, Usage, ValueCap};
 use super::instrument::Stored;
 use super::shared::{LabelSet, PointKeys, Shared, Switch};
 use crate::attributes::{AttributeValue, Attributes};
 use crate::buckets::Buckets;
-use crate::data::{Data, NumberPoint, Temporality};
+use crate::data::{Data, NumberPoint, SeriesId, Temporality};
 use crate::kind::Kind;
 use crate::labels::LabelKey;
 use crate::number::Value;
@@ -34,16 +34,19 @@ use crate::otel::{self, Twin};
 /// An observable instrument.
 pub struct Observed {
     pub(crate) shared: Arc<Shared>,
-    /// When the instrument was made, or when a series last went, in nanoseconds since 1970: a new one may be one that
-    /// went.
+    /// When the instrument was made, in nanoseconds since 1970, or the last time when one of its series was forgotten: a
+    /// new one may have the labels of that one.
     start: AtomicU64,
     room: Room,
     caps: Box<[Option<ValueCap>]>,
     hasher: RandomState,
     /// One for each registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
-    /// Totals of the callback that went last, and since when they counted: another one may take its place.
-    left: Mutex<HashMap<LabelSet, (Origin, Value)>>,
+    /// Series that were left out by the last run of their callback, or whose callback has gone: they go on when they
+    /// are reported again. Locked before any sheet.
+    left: Mutex<Left>,
+    /// The overflow series of all callbacks, as it was last read.
+    overflow: Mutex<Option<(Origin, Value)>>,
     /// How often something was reported of the overflow series.
     overflowed: AtomicU64,
 }
@@ -58,6 +61,7 @@ impl Observed {
             hasher: RandomState::default(),
             sheets: Mutex::default(),
             left: Mutex::default(),
+            overflow: Mutex::default(),
             overflowed: AtomicU64::new(0),
             shared: Arc::new(shared),
         }
@@ -86,42 +90,56 @@ impl Observed {
         self.shared.settings.start()
     }
 
-    /// The series of a total that was another one before: it begins anew when it fell.
+    /// Returns the series of a total that was another one before: it begins anew when it fell.
     #[inline]
     fn origin_of(&self, value: Value, (origin, before): (Origin, Value)) -> Origin {
         let fell = self.is_counter() && value.increase_since(before).is_none();
         if fell { Origin::new(self.shared.settings.start_after(origin.start)) } else { origin }
     }
 
-    /// Since when a series counts that was not there before: since the instrument was made, if the callback has not
-    /// said before that there is none, and no series has gone.
+    /// Returns the series of what was not there before. It counts since the instrument was made, if the callback has
+    /// not said before that there is none, and nothing was forgotten.
     fn origin_of_new(&self, shown: &Shown) -> Origin {
         Origin::new(shown.last_run.max(self.start.load(Relaxed)))
     }
 
-    /// A callback has gone that reported `rows`. What takes its place goes on with its totals.
-    fn leave(&self, rows: Vec<Row>) {
-        if self.is_counter() && !rows.is_empty() {
-            let totals = rows.into_iter().map(|row| (row.labels, (row.origin, row.value)));
-            let totals: HashMap<_, _> = totals.collect();
-            let others = self.lock().clone();
-            others.iter().for_each(|sheet| sheet.go_on_from(&totals));
-            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = totals;
-        }
+    /// Returns the rows of all other callbacks: of several for one series, that of the callback registered last.
+    fn rows_beside(&self, sheet: &Arc<Sheet>) -> Left {
+        let others = self.lock().clone().into_iter().filter(|other| !Arc::ptr_eq(other, sheet));
+        others
+            .flat_map(|other| other.lock().rows.iter().map(Row::as_left).collect::<Vec<_>>())
+            .collect()
     }
 
-    /// Gives series their ids and starts that were not there before.
-    fn begin(&self, rows: &mut [Row], shown: &Shown) {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        for row in rows {
-            row.origin = match left.remove(&row.labels) {
-                Some(before) => self.origin_of(row.value, before),
-                None => self.origin_of_new(shown),
-            };
+    /// Lets `rows` of a sheet go. Their series go on in what another callback reports of them, which is seen from now
+    /// on, or else when they are back.
+    fn leave(&self, sheet: &Arc<Sheet>, rows: Vec<Row>, left: &mut Left) {
+        if rows.is_empty() {
+            return;
         }
+        let mut gone: Left = rows.iter().map(Row::as_left).collect();
+        let sheets = self.lock().clone();
+        let at = sheets.iter().position(|it| Arc::ptr_eq(it, sheet)).unwrap_or(sheets.len());
+        for later in sheets.iter().skip(at + 1) {
+            for row in &later.lock().rows {
+                gone.remove(&row.labels);
+            }
+        }
+        for earlier in sheets.iter().take(at).rev() {
+            for row in &mut earlier.lock().rows {
+                if let Some(before) = gone.remove(&row.labels) {
+                    row.origin = self.origin_of(row.value, before);
+                }
+            }
+        }
+        // Those that left before go when there are more than there may be series.
+        if left.len() + gone.len() > self.room.limit().max(gone.len()) {
+            left.drain().for_each(|(_, (origin, _))| self.let_go(origin));
+        }
+        left.extend(gone);
     }
 
-    /// A series has gone: one with its labels that comes later begins later, whoever reports it.
+    /// Forgets a series: one with its labels that comes later begins later, whoever reports it.
     fn let_go(&self, origin: Origin) {
         self.start.fetch_max(self.shared.settings.start_after(origin.start), Relaxed);
     }
@@ -174,10 +192,15 @@ impl Observed {
         let keys = self.shared.keys();
         let sheets = self.lock().clone();
         let mut points = Vec::new();
+        let (mut overflow, mut misses_some) = (None, false);
         let mut with_points = 0;
         for sheet in &sheets {
             let before = points.len();
-            sheet.read(&keys, &mut points);
+            match sheet.read(&keys, &mut points) {
+                Some(Overflown::Shown(value)) => overflow = Some(self.overflow(overflow, value)),
+                Some(Overflown::Hidden) => misses_some = self.is_counter(),
+                None => {}
+            }
             with_points += usize::from(points.len() > before);
             if before > 0 && points.len() == before && self.is_counter() {
                 // Its totals are missing for once. Those of others under the same labels are not the same totals.
@@ -186,30 +209,30 @@ impl Observed {
             }
         }
         if with_points > 1 {
-            self.join(&keys, &mut points);
+            // Stable: of equal ones, those of the callback that was registered last come last.
+            points.sort_by(|a, b| a.attributes.cmp(&b.attributes));
+            points.dedup_by(|later, kept| {
+                let is_same = later.attributes == kept.attributes;
+                if is_same {
+                    std::mem::swap(later, kept);
+                }
+                is_same
+            });
+        }
+        if let Some(value) = overflow.filter(|_| !misses_some) {
+            let mut last = self.overflow.lock().unwrap_or_else(PoisonError::into_inner);
+            let origin = match *last {
+                Some(before) => self.origin_of(value, before),
+                None => Origin::new(self.start.load(Relaxed)),
+            };
+            *last = Some((origin, value));
+            points.push(point(overflow_attributes(&keys), origin, value));
         }
         points
     }
 
-    fn join(&self, keys: &PointKeys, points: &mut Vec<NumberPoint>) {
-        let overflow = overflow_attributes(keys);
-        // Stable: of equal ones, those of the callback that was registered last come last.
-        points.sort_by(|a, b| {
-            let is_overflow = |it: &NumberPoint| it.attributes == overflow;
-            is_overflow(a).cmp(&is_overflow(b)).then_with(|| a.attributes.cmp(&b.attributes))
-        });
-        points.dedup_by(|later, kept| {
-            let is_same = later.attributes == kept.attributes;
-            if is_same && later.attributes == overflow {
-                kept.value = self.overflow(Some(kept.value), later.value);
-                if later.start > kept.start {
-                    (kept.series, kept.start) = (later.series, later.start);
-                }
-            } else if is_same {
-                std::mem::swap(later, kept);
-            }
-            is_same
-        });
+    fn lock_left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Sheet>>> {
@@ -250,6 +273,28 @@ impl Stored for Observed {
         }
     }
 
+    fn forget(&self, series: &HashSet<SeriesId>) {
+        let is_forgotten = |origin: &Origin| series.contains(&origin.series);
+        let mut left = self.lock_left();
+        left.retain(|_, (origin, _)| {
+            let is_forgotten = is_forgotten(origin);
+            if is_forgotten {
+                self.let_go(*origin);
+            }
+            !is_forgotten
+        });
+        for sheet in self.lock().clone() {
+            let mut shown = sheet.lock();
+            for row in shown.rows.iter_mut().filter(|row| is_forgotten(&row.origin)) {
+                row.origin = Origin::new(self.shared.settings.start_after(row.origin.start));
+            }
+        }
+        let mut overflow = self.overflow.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((origin, _)) = overflow.take_if(|(origin, _)| is_forgotten(origin)) {
+            self.let_go(origin);
+        }
+    }
+
     fn names_limit(&self) -> bool {
         self.room.own_limit().is_some()
     }
@@ -272,6 +317,9 @@ impl Stored for Observed {
         self
     }
 }
+
+/// Series that nothing reports now, with the last value of each.
+type Left = HashMap<LabelSet, (Origin, Value)>;
 
 fn overflow_attributes(keys: &PointKeys) -> Attributes {
     static MARK: LazyLock<LabelSet> =

@@ -1,6 +1,6 @@
 //! What a callback reported of one instrument, as readers see it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Observed;
@@ -20,7 +20,7 @@ pub(crate) struct Sheet {
 pub(super) struct Shown {
     pub(super) rows: Vec<Row>,
     /// What had no row of its own.
-    pub(super) overflow: Option<(Origin, Value)>,
+    pub(super) overflow: Option<Value>,
     /// When the last run that went well ended; 0 before the first.
     pub(super) last_run: u64,
     is_visible: bool,
@@ -29,6 +29,13 @@ pub(super) struct Shown {
     /// Rows by their attributes, as long as there are the same rows with the same keys.
     order: Vec<u32>,
     ordered_by: Option<Arc<PointKeys>>,
+}
+
+/// What had no row of its own.
+pub(super) enum Overflown {
+    Shown(Value),
+    /// It is missing for once.
+    Hidden,
 }
 
 /// Which series values belong to, and since when they count.
@@ -59,6 +66,13 @@ pub(super) struct Row {
     pub(super) value: Value,
     /// The run that reported it last.
     pub(super) run: u64,
+}
+
+impl Row {
+    /// What is remembered of the row once it has gone.
+    pub(super) fn as_left(&self) -> (LabelSet, (Origin, Value)) {
+        (self.labels.clone(), (self.origin, self.value))
+    }
 }
 
 impl Sheet {
@@ -92,39 +106,33 @@ impl Sheet {
 
     /// The callback is gone: takes what it reported away, for good.
     pub(crate) fn retire(self: &Arc<Self>) {
-        let (rows, overflow) = {
+        let mut left = self.instrument.lock_left();
+        let rows = {
             let mut shown = self.lock();
             shown.is_visible = false;
             shown.is_retired = true;
-            (std::mem::take(&mut shown.rows), shown.overflow.take())
+            shown.overflow = None;
+            std::mem::take(&mut shown.rows)
         };
-        if let Some((origin, _)) = overflow {
-            self.instrument.let_go(origin);
-        }
         self.instrument.give_back(rows.len());
+        self.instrument.leave(self, rows, &mut left);
         self.instrument.detach(self);
-        self.instrument.leave(rows);
     }
 
-    /// Totals of another callback are seen no more: those that are seen now begin anew where they are less.
-    pub(super) fn go_on_from(&self, totals: &HashMap<LabelSet, (Origin, Value)>) {
-        for row in &mut self.lock().rows {
-            if let Some(before) = totals.get(&row.labels) {
-                row.origin = self.instrument.origin_of(row.value, *before);
-            }
-        }
-    }
-
-    /// Of all series that the last run that went well reported.
+    /// Returns the attributes of all series that the last run that went well reported.
     pub(super) fn attributes(&self, keys: &PointKeys) -> HashSet<Attributes> {
         self.lock().rows.iter().map(|row| keys.attributes(&row.labels)).collect()
     }
 
-    /// Adds a point per series, ordered by attributes, the overflow series last.
-    pub(super) fn read(&self, keys: &Arc<PointKeys>, points: &mut Vec<NumberPoint>) {
+    /// Adds a point per series, ordered by attributes. Returns what had no row of its own.
+    pub(super) fn read(
+        &self,
+        keys: &Arc<PointKeys>,
+        points: &mut Vec<NumberPoint>,
+    ) -> Option<Overflown> {
         let mut shown = self.lock();
         if !shown.is_visible {
-            return;
+            return shown.overflow.map(|_| Overflown::Hidden);
         }
         shown.sort(keys);
         let Shown { rows, order, overflow, .. } = &*shown;
@@ -132,9 +140,7 @@ impl Sheet {
         points.extend(
             rows.map(|row| super::point(keys.attributes(&row.labels), row.origin, row.value)),
         );
-        if let Some((origin, value)) = overflow {
-            points.push(super::point(super::overflow_attributes(keys), *origin, *value));
-        }
+        overflow.map(Overflown::Shown)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Shown> {
