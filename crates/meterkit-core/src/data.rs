@@ -1,5 +1,6 @@
 //! What is read from the store: scopes, metrics and their points. Exporters see nothing else.
 
+mod collections;
 mod exponential;
 mod series_id;
 
@@ -8,6 +9,7 @@ use std::time::SystemTime;
 
 use opentelemetry::InstrumentationScope;
 
+pub use self::collections::{Absent, Collections};
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
 pub use self::series_id::SeriesId;
 use crate::attributes::Attributes;
@@ -109,6 +111,46 @@ impl Data {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Returns which series the points are of, in their order.
+    pub fn series(&self) -> impl Iterator<Item = SeriesId> {
+        (0..self.len()).filter_map(|at| self.series_at(at))
+    }
+
+    /// Returns which series the point at this place is of.
+    pub fn series_at(&self, at: usize) -> Option<SeriesId> {
+        match self {
+            Self::Gauge(points) | Self::Sum { points, .. } => points.get(at).map(|it| it.series),
+            Self::Histogram { points, .. } => points.get(at).map(|it| it.series),
+            Self::ExponentialHistogram { points, .. } => points.get(at).map(|it| it.series),
+        }
+    }
+
+    /// Returns the same metric with only the points of the series for which `is_kept` says so.
+    #[must_use]
+    pub fn only(&self, is_kept: impl Fn(SeriesId) -> bool) -> Self {
+        match self {
+            Self::Gauge(points) => Self::Gauge(kept(points, |it| is_kept(it.series))),
+            Self::Sum { monotonic, temporality, points } => Self::Sum {
+                monotonic: *monotonic,
+                temporality: *temporality,
+                points: kept(points, |it| is_kept(it.series)),
+            },
+            Self::Histogram { temporality, bounds, points } => Self::Histogram {
+                temporality: *temporality,
+                bounds: bounds.clone(),
+                points: kept(points, |it| is_kept(it.series)),
+            },
+            Self::ExponentialHistogram { temporality, points } => Self::ExponentialHistogram {
+                temporality: *temporality,
+                points: kept(points, |it| is_kept(it.series)),
+            },
+        }
+    }
+}
+
+fn kept<P: Clone>(points: &[P], is_kept: impl Fn(&P) -> bool) -> Vec<P> {
+    points.iter().filter(|point| is_kept(point)).cloned().collect()
 }
 
 /// Since when the values of a sum or histogram count.

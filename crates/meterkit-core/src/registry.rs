@@ -1,7 +1,7 @@
 //! All scopes and instruments of a program, or of a test.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
@@ -13,7 +13,7 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider;
 
 use crate::attributes::AttributeValue;
-use crate::data::ScopeMetrics;
+use crate::data::{Absent, ScopeMetrics, SeriesId};
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::kind::Kind;
@@ -271,6 +271,16 @@ impl Registry {
     /// Values are cumulative. Does not run callbacks: [`refresh`](Self::refresh) does.
     pub fn read(&self) -> Vec<ScopeMetrics> {
         self.inner.scopes.read()
+    }
+
+    /// Has series begin anew should they return: nothing that compares [collections](crate::Collections) knows them any more.
+    pub fn forget(&self, absent: &[Arc<Absent>]) {
+        let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
+        if !series.is_empty() {
+            for scope in self.inner.scopes.all() {
+                scope.instruments().iter().for_each(|instrument| instrument.forget(&series));
+            }
+        }
     }
 
     /// Whether `scope` has an instrument of the facade with this full name, or had one of which OpenTelemetry's SDK may

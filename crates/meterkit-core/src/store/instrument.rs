@@ -126,7 +126,6 @@ pub(crate) trait Stored: Send + Sync {
     /// Whether values are recorded and exported.
     fn switch(&self, to: Switch);
     /// Has these series begin anew should they return: nothing is known of them any more.
-    #[allow(dead_code, reason = "used with numbered collections")]
     fn forget(&self, _series: &HashSet<SeriesId>) {}
     /// Whether the code says how many series there may be.
     fn names_limit(&self) -> bool;
