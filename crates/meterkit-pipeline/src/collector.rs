@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use meterkit_core::{Attributes, Registry, in_callback};
+use meterkit_core::{Attributes, Collections, Registry, in_callback};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 
@@ -30,9 +30,17 @@ pub(crate) struct Collector {
     metrics: Arc<SelfMetrics>,
     views: Views,
     /// Locked by whoever takes a snapshot, of whom there is one.
-    totals: Mutex<Totals>,
+    memory: Mutex<Memory>,
     flight: Mutex<Flight>,
     landed: Condvar,
+}
+
+/// What goes from one snapshot to the next.
+#[derive(Debug, Default)]
+struct Memory {
+    collections: Collections,
+    totals: Totals,
+    foreign_ids: foreign::Ids,
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +81,7 @@ impl Collector {
             max_age,
             metrics,
             views,
-            totals: Mutex::default(),
+            memory: Mutex::default(),
             flight: Mutex::default(),
             landed: Condvar::new(),
         }
@@ -129,8 +137,10 @@ impl Collector {
     fn without_callbacks(&self) -> Arc<Snapshot> {
         let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
         last.unwrap_or_else(|| {
-            let scopes = self.views.apply_in(&self.registry, self.registry.read(), None);
-            Arc::new(Snapshot { resource: self.resource.clone(), time: SystemTime::now(), scopes })
+            let (mut totals, time) = (Totals::default(), SystemTime::now());
+            let scopes = self.registry.read();
+            let scopes = self.views.apply_in(&self.registry, scopes, &mut totals, time);
+            Arc::new(Snapshot::new(self.resource.clone(), time, scopes))
         })
     }
 
@@ -139,10 +149,22 @@ impl Collector {
         let time = SystemTime::now();
         let foreign = self.read_sdk();
         let mut scopes = self.registry.read();
-        foreign::join(&mut scopes, &foreign, &self.registry);
-        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        let scopes = self.views.apply_in(&self.registry, scopes, Some((&mut totals, time)));
-        Snapshot { resource: self.resource.clone(), time, scopes }
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let Memory { collections, totals, foreign_ids } = &mut *memory;
+        foreign::join(&mut scopes, &foreign, &self.registry, foreign_ids);
+        let scopes = self.views.apply_in(&self.registry, scopes, totals, time);
+        let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
+        let before = last.as_ref().map_or(&[][..], |last| &last.scopes);
+        let forgotten = collections.add(before, &scopes, time);
+        totals.forget(&forgotten);
+        self.registry.forget(&forgotten);
+        Snapshot {
+            resource: self.resource.clone(),
+            time,
+            scopes,
+            number: collections.number(),
+            absent: collections.absent().to_vec(),
+        }
     }
 
     /// What was recorded through OpenTelemetry's own API. Its callbacks are not ours: one that panics must not

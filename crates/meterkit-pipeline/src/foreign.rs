@@ -1,5 +1,6 @@
 //! Metrics of other libraries, recorded through OpenTelemetry's own API, in our model.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -19,12 +20,14 @@ pub(crate) fn join(
     scopes: &mut Vec<ScopeMetrics>,
     collected: &ResourceMetrics,
     registry: &Registry,
+    ids: &mut Ids,
 ) {
     for foreign in collected.scope_metrics() {
         let metrics: Vec<Metric> = foreign
             .metrics()
             .filter(|metric| !registry.has_metric(foreign.scope(), metric.name()))
             .filter_map(|metric| convert(foreign.scope(), metric))
+            .map(|metric| ids.renew(metric))
             .collect();
         if metrics.is_empty() {
             continue;
@@ -42,6 +45,25 @@ pub(crate) fn join(
     }
     // And scopes in the order of a hash map.
     ScopeMetrics::sort(scopes);
+}
+
+/// Ids of totals that have fallen, of which the SDK says nothing, by those of their series.
+#[derive(Debug, Default)]
+pub(crate) struct Ids(HashMap<SeriesId, (SeriesId, Value)>);
+
+impl Ids {
+    fn renew(&mut self, mut metric: Metric) -> Metric {
+        if let Data::Sum { monotonic: true, points, .. } = &mut metric.data {
+            for point in points {
+                let (id, last) = self.0.entry(point.series).or_insert((point.series, point.value));
+                if point.value.increase_since(*last).is_none() {
+                    *id = SeriesId::new();
+                }
+                (point.series, *last) = (*id, point.value);
+            }
+        }
+        metric
+    }
 }
 
 fn convert(scope: &InstrumentationScope, metric: &SdkMetric) -> Option<Metric> {
@@ -210,7 +232,7 @@ mod tests {
         let mut collected = ResourceMetrics::default();
         reader.collect(&mut collected).unwrap();
         let mut scopes = Vec::new();
-        join(&mut scopes, &collected, &Registry::new());
+        join(&mut scopes, &collected, &Registry::new(), &mut Ids::default());
         assert_eq!(&*scopes[0].metrics[0].descriptor.unit, "By");
         let Data::ExponentialHistogram { temporality: Temporality::Cumulative, points } =
             &scopes[0].metrics[0].data

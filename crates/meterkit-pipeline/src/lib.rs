@@ -9,7 +9,6 @@
 //! Users depend on the `meterkit` crate. This one is for those who write an exporter: implement [`Target`] to push,
 //! or take snapshots from a [`Source`] to be pulled from. [`family`] groups metrics as Prometheus sees them.
 
-mod absent;
 mod backoff;
 mod baseline;
 mod collector;
@@ -25,6 +24,7 @@ mod health;
 mod hooks;
 mod moment;
 mod pipeline;
+mod point;
 mod reader;
 mod refreshes;
 mod self_metrics;

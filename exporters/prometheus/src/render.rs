@@ -31,7 +31,7 @@ type Member<'a> = family::Member<'a, Rc<str>>;
 /// meter.counter::<u64>("requests").description("Requests.").build()?.add(3);
 ///
 /// let (resource, time) = (Attributes::empty(), SystemTime::now());
-/// let snapshot = Snapshot { resource, time, scopes: registry.read() };
+/// let snapshot = Snapshot::new(resource, time, registry.read());
 /// assert_eq!(
 ///     meterkit_prometheus::render(&snapshot),
 ///     "# HELP backstage_plugin_catalog_requests_total Requests.\n\

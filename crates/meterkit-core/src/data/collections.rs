@@ -17,7 +17,7 @@ const LIMIT: usize = 100_000;
 ///
 /// This is the only memory of absent series: what compares collections looks here. A series is listed for an hour, and
 /// until it is back. Where there are more than 100,000, those that have been absent for longest are forgotten first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Collections {
     number: u64,
     time: Option<SystemTime>,

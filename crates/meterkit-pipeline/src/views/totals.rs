@@ -1,324 +1,284 @@
-//! Totals over several series, which must not fall while the pipeline runs: targets would take that for a restart, and
-//! count what is left once more.
+//! Series that views make of several others.
 //!
-//! A series that is missing goes on to count as it last did: a callback that failed leaves its series out of one
-//! collection. When it comes back, it counts as it is then; one that has begun anew adds to what it was before. After
-//! an hour it is taken for gone, and its value stays in the total. A total that none of its series is left of is not
-//! exported, and forgotten after an hour.
+//! Such a series has an id and a start of its own. A total of rising values must not fall while the pipeline runs:
+//! targets would take that for a restart, and count what is left once more. So members that are absent for now go on to
+//! count as they last did, and what those counted that are not coming back is kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use foldhash::fast::RandomState;
 use meterkit_core::{
-    Attributes, Data, Descriptor, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint,
+    Absent, Attributes, Collections, Data, ExponentialHistogramPoint, HistogramPoint, NumberPoint,
+    ScopeMetrics, SeriesId,
 };
 
-use super::merge::{self, Point};
-use super::part::Part;
-use crate::absent::MEMORY;
+use super::Selected;
+use crate::delta::has_deltas;
+use crate::point::{self, Point};
 use crate::stream::Stream;
 
-/// How many missing series one metric waits for, and how many totals without any: some ten megabytes.
-const LIMIT: usize = 100_000;
-
-/// The totals of all metrics that are made of several series.
+/// All series that views make of others.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    numbers: HashMap<Place, Of<NumberPoint>>,
-    histograms: HashMap<Place, Of<HistogramPoint>>,
-    exponentials: HashMap<Place, Of<ExponentialHistogramPoint>>,
+    /// What views made them of in the last collection.
+    last: Vec<ScopeMetrics>,
+    members: Collections,
+    /// Which metric they are of: tells apart those that differ in nothing but the type of their numbers.
+    places: HashMap<(Stream, usize), Place>,
+    next_place: Place,
+    numbers: Of<NumberPoint>,
+    histograms: Of<HistogramPoint>,
+    exponentials: Of<ExponentialHistogramPoint>,
 }
 
-/// Which metric, and which of those that look alike: the SDK may have several that differ in nothing but the type of
-/// their numbers.
-pub(super) type Place = (Stream, usize);
+/// One of the metrics that are made of others.
+pub(super) type Place = u64;
 
-/// The totals of one metric.
+/// All series of one kind.
 #[derive(Debug)]
 struct Of<P> {
-    sources: Vec<Source<P>>,
-    totals: HashMap<Attributes, Total<P>>,
-    used: SystemTime,
-    /// The first collection without it: a pause between collections does not make it older.
-    absent: Option<SystemTime>,
-}
-
-/// The series of one of the metrics that it is made of.
-#[derive(Debug)]
-struct Source<P> {
-    descriptor: Arc<Descriptor>,
-    ordinal: usize,
-    members: HashMap<Attributes, Member<P>>,
-}
-
-/// One series, as it was last seen, with the attributes of its total.
-#[derive(Debug)]
-struct Member<P> {
-    point: P,
-    seen: SystemTime,
-    /// The first collection without it: a pause between collections does not make it older.
-    missing: Option<SystemTime>,
+    totals: Vec<Total<P>>,
+    by_attributes: HashMap<(Place, Attributes), usize>,
+    /// By the series itself, and the view.
+    by_member: HashMap<(SeriesId, usize), usize, RandomState>,
 }
 
 #[derive(Debug)]
 struct Total<P> {
-    /// Fixed: a total of which the start changed would be another one.
+    series: SeriesId,
+    attributes: Attributes,
+    /// Fixed: a total whose start changed would be another one.
     start: SystemTime,
-    /// What series counted that are gone, or began anew.
-    gone: Option<P>,
+    place: Place,
+    /// Whether it only rises.
+    rises: bool,
+    /// What members counted that have ended.
+    ended: Option<P>,
     /// As it was last exported.
     last: Option<P>,
-    /// When it last had a series.
-    live: SystemTime,
-    /// The first collection without any.
-    dormant: Option<SystemTime>,
+    /// What members count in this collection.
+    sum: Option<P>,
+    /// Whether one of them is there.
+    is_live: bool,
+}
+
+/// How a collection has the members of totals.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Presence {
+    /// They are absent for now: what they last counted goes on to count.
+    Absent,
+    /// They are forgotten: whatever comes later is another series.
+    Forgotten,
 }
 
 impl Totals {
-    /// The one metric of these parts, which are alike.
-    pub(super) fn join(
+    /// Begins a collection that was taken at `time`. Returns the members that are remembered no longer.
+    pub(super) fn begin(&mut self, members: &[ScopeMetrics], time: SystemTime) -> Vec<Arc<Absent>> {
+        self.numbers.begin();
+        self.histograms.begin();
+        self.exponentials.begin();
+        self.members.add(&self.last, members, time)
+    }
+
+    /// Returns the members that this collection lacks.
+    pub(super) fn absent(&self) -> Vec<Arc<Absent>> {
+        self.members.absent().to_vec()
+    }
+
+    /// Returns the place of a metric: one of those that look alike.
+    pub(super) fn place(&mut self, stream: Stream, ordinal: usize) -> Place {
+        *self.places.entry((stream, ordinal)).or_insert_with(|| {
+            self.next_place += 1;
+            self.next_place
+        })
+    }
+
+    /// Adds what members count that are there.
+    pub(super) fn add(&mut self, selected: &Selected<'_>, place: Place) {
+        match &*selected.data {
+            Data::Histogram { .. } => self.histograms.add(selected, place),
+            Data::ExponentialHistogram { .. } => self.exponentials.add(selected, place),
+            _ => self.numbers.add(selected, place),
+        }
+    }
+
+    /// Adds what members counted that are not there.
+    pub(super) fn add_absent(&mut self, selected: &Selected<'_>, presence: Presence) {
+        match &*selected.data {
+            Data::Histogram { .. } => self.histograms.add_absent(selected, presence),
+            Data::ExponentialHistogram { .. } => self.exponentials.add_absent(selected, presence),
+            _ => self.numbers.add_absent(selected, presence),
+        }
+    }
+
+    /// Ends the collection, which had these members. Fills the metrics, each with those totals of its place that have a
+    /// member.
+    pub(super) fn end<'a>(
         &mut self,
-        place: Place,
-        parts: Vec<Part>,
-        now: SystemTime,
-    ) -> Option<Metric> {
-        let mut metric = parts.first()?.metric.clone();
-        match &mut metric.data {
-            Data::Sum { points, .. } => {
-                *points = of(&mut self.numbers, place, now).join(parts, now);
-            }
-            Data::Histogram { points, .. } => {
-                *points = of(&mut self.histograms, place, now).join(parts, now);
-            }
-            Data::ExponentialHistogram { points, .. } => {
-                *points = of(&mut self.exponentials, place, now).join(parts, now);
-            }
-            _ => {}
-        }
-        Some(metric)
+        metrics: impl Iterator<Item = (Place, &'a mut Data)>,
+        members: Vec<ScopeMetrics>,
+    ) {
+        self.last = members;
+        let mut metrics: HashMap<Place, &mut Data> = metrics.collect();
+        self.numbers.end(&mut metrics);
+        self.histograms.end(&mut metrics);
+        self.exponentials.end(&mut metrics);
     }
 
-    /// Forgets metrics that have not been there for long, such as those of scopes that were unloaded.
-    pub(super) fn forget(&mut self, now: SystemTime) {
-        fn retain<P>(all: &mut HashMap<Place, Of<P>>, now: SystemTime) {
-            all.retain(|_, of| of.used == now || !is_over(*of.absent.get_or_insert(now), now));
+    /// Forgets totals. Those with such attributes that come later are other ones.
+    pub(crate) fn forget(&mut self, absent: &[Arc<Absent>]) {
+        let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
+        if series.is_empty() {
+            return;
         }
-        retain(&mut self.numbers, now);
-        retain(&mut self.histograms, now);
-        retain(&mut self.exponentials, now);
+        self.numbers.forget(&series);
+        self.histograms.forget(&series);
+        self.exponentials.forget(&series);
+        let used: HashSet<Place> = (self.numbers.places())
+            .chain(self.histograms.places())
+            .chain(self.exponentials.places())
+            .collect();
+        self.places.retain(|_, place| used.contains(place));
     }
-}
-
-fn of<P>(all: &mut HashMap<Place, Of<P>>, place: Place, now: SystemTime) -> &mut Of<P> {
-    let new = || Of { sources: Vec::new(), totals: HashMap::new(), used: now, absent: None };
-    let of = all.entry(place).or_insert_with(new);
-    (of.used, of.absent) = (now, None);
-    of
-}
-
-fn is_over(since: SystemTime, now: SystemTime) -> bool {
-    now.duration_since(since).is_ok_and(|passed| passed > MEMORY)
 }
 
 impl<P: Point> Of<P> {
-    fn join(&mut self, parts: Vec<Part>, now: SystemTime) -> Vec<P> {
-        for part in parts {
-            self.take(part, now);
+    fn begin(&mut self) {
+        for total in &mut self.totals {
+            (total.sum, total.is_live) = (None, false);
         }
-        self.let_go(now);
-        let mut sums: HashMap<&Attributes, P> = HashMap::with_capacity(self.totals.len());
-        for member in self.sources.iter().flat_map(|source| source.members.values()) {
-            match sums.get_mut(member.point.attributes()) {
-                Some(sum) => sum.add(member.point.clone()),
-                None => {
-                    sums.insert(member.point.attributes(), member.point.clone());
-                }
-            }
-        }
-        let live = self.totals.iter_mut().filter(|(_, total)| total.live == now);
-        let points = live.filter_map(|(attributes, total)| {
-            let mut point = sums.remove(attributes)?;
-            total.gone.clone().into_iter().for_each(|gone| point.add(gone));
-            point.set_start(total.start);
-            // Floats do not add up to the same in another order.
-            total.last.iter().for_each(|last| point.raise_to(last));
-            total.last = Some(point.clone());
-            Some(point)
-        });
-        let mut points: Vec<P> = points.collect();
-        merge::sort(&mut points);
-        points
     }
 
-    fn take(&mut self, part: Part, now: SystemTime) {
-        let Part { metric, origins, descriptor, ordinal } = part;
-        let known = self.sources.iter();
-        let mut known = known
-            .enumerate()
-            .filter(|(_, it)| it.ordinal == ordinal && it.descriptor == descriptor);
-        let at = known.next().map(|(at, _)| at).unwrap_or_else(|| {
-            self.sources.push(Source { descriptor, ordinal, members: HashMap::new() });
-            self.sources.len() - 1
-        });
-        for (origin, point) in origins.into_iter().zip(P::take(metric.data)) {
-            let total = self.totals.entry(point.attributes().clone());
-            let total = total.or_insert_with(|| Total {
-                start: point.start(),
-                gone: None,
-                last: None,
-                live: now,
-                dormant: None,
-            });
+    fn add(&mut self, selected: &Selected<'_>, place: Place) {
+        let is_gauge = matches!(&*selected.data, Data::Gauge(_));
+        for point in P::all(&selected.data) {
+            let key = (point.series(), selected.view);
+            let known = self.by_member.get(&key).copied();
+            let at = match known.filter(|at| self.totals[*at].place == place) {
+                Some(at) => at,
+                None => self.add_member(key, point, selected, place),
+            };
+            let total = &mut self.totals[at];
+            total.is_live = true;
             if total.last.is_none() {
-                // Its first series are those of one collection.
+                // Its first members are those of one collection.
                 total.start = total.start.min(point.start());
             }
-            (total.live, total.dormant) = (now, None);
-            let start = point.start();
-            let member = Member { point: point.clone(), seen: now, missing: None };
-            let before = self.sources[at].members.insert(origin, member);
-            let begun_anew = |before: &Member<P>| {
-                before.point.start() != start || point.fell_since(&before.point)
-            };
-            if let Some(before) = before.filter(begun_anew) {
-                total.carry(before.point);
+            match &mut total.sum {
+                Some(sum) if !is_gauge => sum.add(point),
+                sum => *sum = Some(point.clone()),
             }
         }
     }
 
-    /// Takes series for gone that have been missing for long, and forgets totals without any.
-    fn let_go(&mut self, now: SystemTime) {
-        let dormant = self.totals.values().filter(|total| total.live != now).count();
-        let is_crowded = dormant > LIMIT;
-        self.totals.retain(|_, total| {
-            let is_live = total.live == now;
-            is_live || !(is_crowded || is_over(*total.dormant.get_or_insert(now), now))
-        });
-        let members = self.sources.iter().flat_map(|source| source.members.values());
-        let is_crowded = members.filter(|member| member.seen != now).count() > LIMIT;
-        for source in &mut self.sources {
-            source.members.retain(|_, Member { point, seen, missing }| {
-                let Some(total) = self.totals.get_mut(point.attributes()) else {
-                    return false;
-                };
-                let is_gone =
-                    *seen != now && (is_crowded || is_over(*missing.get_or_insert(now), now));
-                if is_gone {
-                    total.carry(point.clone());
-                }
-                !is_gone
+    fn add_member(
+        &mut self,
+        key: (SeriesId, usize),
+        point: &P,
+        selected: &Selected<'_>,
+        place: Place,
+    ) -> usize {
+        let attributes = match selected.filter {
+            Some(filter) => filter.kept(point.attributes()),
+            None => point.attributes().clone(),
+        };
+        let totals = &mut self.totals;
+        let at = *self.by_attributes.entry((place, attributes.clone())).or_insert_with(|| {
+            totals.push(Total {
+                series: SeriesId::new(),
+                attributes,
+                start: point.start(),
+                place,
+                rises: has_deltas(&selected.data),
+                ended: None,
+                last: None,
+                sum: None,
+                is_live: false,
             });
-        }
-        self.sources.retain(|source| !source.members.is_empty());
-    }
-}
-
-impl<P: Point> Total<P> {
-    fn carry(&mut self, point: P) {
-        match &mut self.gone {
-            Some(gone) => gone.add(point),
-            None => self.gone = Some(point),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use meterkit_core::{ScopeMetrics, SeriesId, Temporality, Value};
-    use opentelemetry::InstrumentationScope;
-
-    use super::*;
-
-    /// A counter with series of these labels and values, as one collection has it.
-    fn counter(series: &[(i64, u64)]) -> Part {
-        let points = series.iter().map(|(_, value)| NumberPoint {
-            series: SeriesId::new(),
-            attributes: Attributes::empty(),
-            start: SystemTime::UNIX_EPOCH,
-            value: Value::U64(*value),
+            totals.len() - 1
         });
-        let origin =
-            |(label, _): &(i64, u64)| Attributes::from_pairs([("shard".into(), (*label).into())]);
-        let descriptor = Arc::new(Descriptor {
-            name: "requests".to_owned(),
-            unit: String::new(),
-            description: String::new(),
-        });
-        let (monotonic, temporality) = (true, Temporality::Cumulative);
-        let data = Data::Sum { monotonic, temporality, points: points.collect() };
-        Part {
-            metric: Metric { descriptor: descriptor.clone(), data },
-            origins: series.iter().map(origin).collect(),
-            descriptor,
-            ordinal: 0,
-        }
+        self.by_member.insert(key, at);
+        at
     }
 
-    fn place(part: &Part) -> Place {
-        let scope = Arc::new(InstrumentationScope::builder("catalog").build());
-        let scope = ScopeMetrics { scope, metrics: Vec::new() };
-        (Stream::of(&scope, &part.metric).expect("a rising sum"), 1)
-    }
-
-    /// The total after each collection, of which the time is in seconds.
-    fn totals(collections: &[(u64, &[(i64, u64)])]) -> Vec<f64> {
-        let mut totals = Totals::default();
-        let total = |(seconds, series): &(u64, &[(i64, u64)])| {
-            let part = counter(series);
-            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(*seconds);
-            let joined = totals.join(place(&part), vec![part], now).expect("a metric");
-            match joined.data {
-                Data::Sum { points, .. } => points[0].value.as_f64(),
-                other => panic!("{other:?}"),
+    fn add_absent(&mut self, selected: &Selected<'_>, presence: Presence) {
+        for point in P::all(&selected.data) {
+            let key = (point.series(), selected.view);
+            let known = match presence {
+                Presence::Absent => self.by_member.get(&key).copied(),
+                Presence::Forgotten => self.by_member.remove(&key),
+            };
+            let Some(total) = known.map(|at| &mut self.totals[at]).filter(|it| it.rises) else {
+                continue;
+            };
+            let to = match presence {
+                Presence::Absent => &mut total.sum,
+                Presence::Forgotten => &mut total.ended,
+            };
+            match to {
+                Some(sum) => sum.add(point),
+                None => *to = Some(point.clone()),
             }
-        };
-        collections.iter().map(total).collect()
+        }
     }
 
-    #[test]
-    fn a_long_pause_between_collections_makes_no_series_older() {
-        let (both, one): (&[_], &[_]) = (&[(1, 100), (2, 1000)], &[(1, 100)]);
-        assert_eq!(totals(&[(0, both), (9000, one), (9010, both)]), [1100.0; 3]);
-        // In an hour of collections without it, it is taken for gone: the next one of its name is another one.
-        let gone = totals(&[(0, both), (10, one), (5000, one), (5010, both)]);
-        assert_eq!(gone, [1100.0, 1100.0, 1100.0, 2100.0]);
+    fn end(&mut self, metrics: &mut HashMap<Place, &mut Data>) {
+        for total in self.totals.iter_mut().filter(|total| total.is_live) {
+            let metric = metrics.get_mut(&total.place).and_then(|data| P::all_mut(data));
+            let (Some(points), Some(mut point)) = (metric, total.sum.take()) else {
+                continue;
+            };
+            total.ended.iter().for_each(|ended| point.add(ended));
+            point.identify(total.series, &total.attributes, total.start);
+            if total.rises {
+                // Floats do not add up to the same in another order.
+                total.last.iter().for_each(|last| point.raise_to(last));
+            }
+            total.last = Some(point.clone());
+            points.push(point);
+        }
+        for points in metrics.values_mut().filter_map(|data| P::all_mut(data)) {
+            point::sort(points);
+        }
     }
 
-    #[test]
-    fn floats_that_add_up_to_less_in_another_order_do_not_fall() {
-        let parts = [0.1, 0.2, 0.3];
-        let (up, down) = (parts.iter().sum::<f64>(), parts.iter().rev().sum::<f64>());
-        assert!(down < up);
-        let attributes = Attributes::empty;
-        let start = SystemTime::UNIX_EPOCH;
-        let number = |sum| NumberPoint {
-            series: SeriesId::new(),
-            attributes: attributes(),
-            start,
-            value: Value::F64(sum),
+    fn forget(&mut self, series: &HashSet<SeriesId>) {
+        let mut kept = 0;
+        let is_forgotten = |total: &Total<P>| series.contains(&total.series);
+        let moved = self.totals.iter().map(|total| {
+            let to = (!is_forgotten(total)).then_some(kept);
+            kept += usize::from(to.is_some());
+            to
+        });
+        let moved: Vec<Option<usize>> = moved.collect();
+        if kept == self.totals.len() {
+            return;
+        }
+        self.totals.retain(|total| !is_forgotten(total));
+        let follow = |at: &mut usize| match moved[*at] {
+            Some(to) => {
+                *at = to;
+                true
+            }
+            None => false,
         };
-        let mut point = number(down);
-        point.raise_to(&number(up));
-        assert_eq!(point.value, Value::F64(up));
-        let histogram = |sum, count| HistogramPoint {
-            series: SeriesId::new(),
-            attributes: attributes(),
-            start,
-            count,
-            sum,
-            min: Some(0.1),
-            max: None,
-            buckets: [count].into(),
-        };
-        let mut point = histogram(down, 4);
-        point.raise_to(&histogram(up, 3));
-        assert_eq!(point.sum, up);
-        // With values below zero it may.
-        let mut point = HistogramPoint { min: Some(-0.1), ..histogram(down, 4) };
-        point.raise_to(&histogram(up, 3));
-        assert_eq!(point.sum, down);
+        self.by_attributes.retain(|_, at| follow(at));
+        self.by_member.retain(|_, at| follow(at));
+    }
+
+    fn places(&self) -> impl Iterator<Item = Place> {
+        self.totals.iter().map(|total| total.place)
+    }
+}
+
+impl<P> Default for Of<P> {
+    fn default() -> Self {
+        Self {
+            totals: Vec::new(),
+            by_attributes: HashMap::default(),
+            by_member: HashMap::default(),
+        }
     }
 }

@@ -50,9 +50,9 @@ pub(crate) fn of(second: u64, name: &str, data: Data) -> Snapshot {
         scope: Arc::new(InstrumentationScope::builder("catalog").build()),
         metrics: vec![Metric { descriptor: Arc::new(descriptor), data }],
     };
-    Snapshot {
-        resource: Attributes::from_pairs([("service.name".into(), "test".into())]),
-        time: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
-        scopes: vec![scope],
-    }
+    Snapshot::new(
+        Attributes::from_pairs([("service.name".into(), "test".into())]),
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second),
+        vec![scope],
+    )
 }
