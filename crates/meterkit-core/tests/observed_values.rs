@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Data, InstrumentError, ManualClock, Meter, Observable, ObservableCounterGroup, Registry,
-    Temporality, Value,
+    Collections, Data, InstrumentError, ManualClock, Meter, Observable, ObservableCounterGroup,
+    Registry, SeriesId, Temporality, Value,
 };
 
 use self::label_sets::{Id, Tenant};
@@ -230,6 +230,50 @@ fn a_series_that_is_left_out_goes_on_when_it_returns_with_no_less() -> Result<()
     let _other = rows.observe_with(|observer| observer.observe(Id(1), 1040));
     assert_eq!(refresh(&[(2, 7)]), both);
     Ok(())
+}
+
+/// What collections find of one series, at the seconds beside what is reported of it.
+fn found(rounds: &[(u64, Option<u64>)]) -> Vec<Option<(SeriesId, SystemTime)>> {
+    let (_, registry, meter) = catalog();
+    let next = Next::default();
+    let rows = meter.observable_counter_group::<Id, u64>("rows").build().expect("a good name");
+    let _guard = rows.observe_with(reports(&next));
+    let (mut collections, mut before) = (Collections::default(), Vec::new());
+    let mut find = |(seconds, total): &(u64, Option<u64>)| {
+        // Each other absence is a failure.
+        match total {
+            None if seconds % 2 == 1 => *next.lock().unwrap() = None,
+            _ => set(&next, &total.map(|total| (1, total)).into_iter().collect::<Vec<_>>()),
+        }
+        registry.refresh();
+        next.clear_poison();
+        let now = registry.read();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(*seconds);
+        registry.forget(&collections.add(&before, &now, time));
+        before = now;
+        points(&registry, ROWS).first().map(|point| (point.series, point.start))
+    };
+    rounds.iter().map(&mut find).collect()
+}
+
+#[test]
+fn a_series_that_collections_have_forgotten_is_another_one() {
+    for second in [20, 21] {
+        let found = found(&[
+            (10, Some(5)),
+            (second, None),
+            (second + 3598, None),
+            (second + 3599, Some(6)),
+            (5000 + second, None),
+            (9000 + second, None),
+            (9002 + second, Some(7)),
+        ]);
+        let [first, None, None, back, None, None, Some((last, start))] = found[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(first, back, "within an hour");
+        assert!(first.is_some_and(|(series, began)| series != last && began < start), "{found:?}");
+    }
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! What a callback reports of one instrument while it runs: nobody sees it before it went well.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::Observed;
 use super::index::Index;
-use super::sheet::{Origin, Row, Sheet, Shown};
-use super::{Left, Observed};
+use super::sheet::{Row, Sheet, Shown};
 use crate::labels::Labels;
 use crate::number::Value;
 use crate::store::group::{Capped, ValueCap};
@@ -91,13 +90,6 @@ impl Draft {
     pub(crate) fn commit(&mut self) {
         let sheet = self.sheet.clone();
         let instrument = &sheet.instrument;
-        let is_same = self.reported == self.rows.len() && self.known == self.rows.len();
-        // Before any sheet is locked: series go from one callback to another under this lock.
-        let mut left = (!is_same).then(|| instrument.lock_left());
-        let elsewhere = match self.known < self.rows.len() {
-            true => instrument.rows_beside(&sheet),
-            false => HashMap::new(),
-        };
         let mut shown = sheet.lock();
         if shown.is_retired() {
             drop(shown);
@@ -105,26 +97,22 @@ impl Draft {
             return;
         }
         for (row, before) in self.rows.iter_mut().zip(&shown.rows) {
-            if row.run != self.run {
-                row.value = before.value;
-            }
-            row.origin = instrument.origin_of(row.value, (before.origin, before.value));
+            row.fell = before.fell || instrument.fell(row.value, Some(before.value));
+        }
+        for row in &mut self.rows[self.known..] {
+            row.fell = instrument.fell(row.value, row.series.last());
         }
         shown.overflow = self.overflow;
-        let mut gone = Vec::new();
-        match &mut left {
-            None => std::mem::swap(&mut self.rows, &mut shown.rows),
-            Some(left) => gone = self.replace(&mut shown, left, &elsewhere),
+        if self.reported == self.rows.len() && self.known == self.rows.len() {
+            std::mem::swap(&mut self.rows, &mut shown.rows);
+        } else {
+            self.replace(&mut shown);
         }
         shown.last_run = instrument.now();
         // Switched off meanwhile, it is old when the instrument is on again.
         match instrument.shared.is_off() {
             true => shown.outdate(),
             false => shown.show(),
-        }
-        drop(shown);
-        if let Some(left) = &mut left {
-            instrument.leave(&sheet, gone, left);
         }
     }
 
@@ -138,25 +126,15 @@ impl Draft {
         }
     }
 
-    /// Shows other series than before. Returns those that are gone.
-    fn replace(&mut self, shown: &mut Shown, left: &mut Left, elsewhere: &Left) -> Vec<Row> {
-        let instrument = &self.sheet.instrument;
-        for row in &mut self.rows[self.known..] {
-            let known = left.remove(&row.labels);
-            row.origin = match known.or_else(|| elsewhere.get(&row.labels).copied()) {
-                Some(before) => instrument.origin_of(row.value, before),
-                None => instrument.origin_of_new(shown),
-            };
-        }
+    /// Other series were reported than before.
+    fn replace(&mut self, shown: &mut Shown) {
+        let before = self.rows.len();
         let run = self.run;
-        let rows = std::mem::take(&mut self.rows).into_iter();
-        let (reported, gone): (Vec<Row>, Vec<Row>) = rows.partition(|row| row.run == run);
-        self.rows = reported;
-        instrument.give_back(gone.len());
+        self.rows.retain(|row| row.run == run);
+        self.sheet.instrument.give_back(before - self.rows.len());
         self.known = self.rows.len();
         self.index = None;
         shown.replace(self.rows.clone());
-        gone
     }
 
     #[inline]
@@ -209,7 +187,8 @@ impl Draft {
         }
         let at = rows.len();
         index.insert(hash, at);
-        self.rows.push(Row { labels, origin: Origin::unset(), value, run: 0 });
+        let series = instrument.series_of(&labels, self.sheet.lock().last_run);
+        self.rows.push(Row { labels, series, value, fell: false, run: 0 });
         self.set_row(at, value);
     }
 

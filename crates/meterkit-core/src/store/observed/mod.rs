@@ -6,6 +6,7 @@
 
 mod draft;
 mod index;
+mod series;
 mod sheet;
 
 use std::any::Any;
@@ -18,8 +19,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use foldhash::fast::RandomState;
 
 pub(crate) use self::draft::Draft;
+use self::series::Series;
+use self::sheet::Seen;
 pub(crate) use self::sheet::Sheet;
-use self::sheet::{Origin, Overflown, Row, Shown};
 use super::group::{self, GroupOptions, Room, Usage, ValueCap};
 use super::instrument::Stored;
 use super::shared::{LabelSet, PointKeys, Shared, Switch};
@@ -42,11 +44,9 @@ pub struct Observed {
     hasher: RandomState,
     /// One for each registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
-    /// Series that were left out by the last run of their callback, or whose callback has gone: they go on when they
-    /// are reported again. Locked before any sheet.
-    left: Mutex<Left>,
-    /// The overflow series of all callbacks, as it was last read.
-    overflow: Mutex<Option<(Origin, Value)>>,
+    /// All series, also those that nobody reports now.
+    series: Mutex<HashMap<LabelSet, Arc<Series>>>,
+    overflow: Series,
     /// How often something was reported of the overflow series.
     overflowed: AtomicU64,
 }
@@ -54,14 +54,15 @@ pub struct Observed {
 impl Observed {
     pub(crate) fn new(shared: Shared, options: GroupOptions) -> Self {
         let settings = shared.settings.clone();
+        let start = settings.start();
         Self {
-            start: AtomicU64::new(settings.start()),
+            start: AtomicU64::new(start),
             room: Room::new(options, settings),
             caps: ValueCap::of(shared.identity.label_keys),
             hasher: RandomState::default(),
             sheets: Mutex::default(),
-            left: Mutex::default(),
-            overflow: Mutex::default(),
+            series: Mutex::default(),
+            overflow: Series::new(start),
             overflowed: AtomicU64::new(0),
             shared: Arc::new(shared),
         }
@@ -90,58 +91,24 @@ impl Observed {
         self.shared.settings.start()
     }
 
-    /// Returns the series of a total that was another one before: it begins anew when it fell.
+    /// Whether a total has fallen, which has begun anew then.
     #[inline]
-    fn origin_of(&self, value: Value, (origin, before): (Origin, Value)) -> Origin {
-        let fell = self.is_counter() && value.increase_since(before).is_none();
-        if fell { Origin::new(self.shared.settings.start_after(origin.start)) } else { origin }
+    fn fell(&self, now: Value, before: Option<Value>) -> bool {
+        self.is_counter() && before.is_some_and(|before| now.increase_since(before).is_none())
     }
 
-    /// Returns the series of what was not there before. It counts since the instrument was made, if the callback has
-    /// not said before that there is none, and nothing was forgotten.
-    fn origin_of_new(&self, shown: &Shown) -> Origin {
-        Origin::new(shown.last_run.max(self.start.load(Relaxed)))
-    }
-
-    /// Returns the rows of all other callbacks: of several for one series, that of the callback registered last.
-    fn rows_beside(&self, sheet: &Arc<Sheet>) -> Left {
-        let others = self.lock().clone().into_iter().filter(|other| !Arc::ptr_eq(other, sheet));
-        others
-            .flat_map(|other| other.lock().rows.iter().map(Row::as_left).collect::<Vec<_>>())
-            .collect()
-    }
-
-    /// Lets `rows` of a sheet go. Their series go on in what another callback reports of them, which is seen from now
-    /// on, or else when they are back.
-    fn leave(&self, sheet: &Arc<Sheet>, rows: Vec<Row>, left: &mut Left) {
-        if rows.is_empty() {
-            return;
+    /// Returns the series with these labels. One that is new counts since `last_run`, when the callback said that there
+    /// is none, or since the instrument was made.
+    fn series_of(&self, labels: &LabelSet, last_run: u64) -> Arc<Series> {
+        let mut series = self.lock_series();
+        // Those that nobody reports are not more than there may be of those that somebody does.
+        if series.len() >= 2 * self.room.limit() && !series.contains_key(labels) {
+            series.retain(|_, series| Arc::strong_count(series) > 1);
+            self.start.fetch_max(self.now(), Relaxed);
         }
-        let mut gone: Left = rows.iter().map(Row::as_left).collect();
-        let sheets = self.lock().clone();
-        let at = sheets.iter().position(|it| Arc::ptr_eq(it, sheet)).unwrap_or(sheets.len());
-        for later in sheets.iter().skip(at + 1) {
-            for row in &later.lock().rows {
-                gone.remove(&row.labels);
-            }
-        }
-        for earlier in sheets.iter().take(at).rev() {
-            for row in &mut earlier.lock().rows {
-                if let Some(before) = gone.remove(&row.labels) {
-                    row.origin = self.origin_of(row.value, before);
-                }
-            }
-        }
-        // Those that left before go when there are more than there may be series.
-        if left.len() + gone.len() > self.room.limit().max(gone.len()) {
-            left.drain().for_each(|(_, (origin, _))| self.let_go(origin));
-        }
-        left.extend(gone);
-    }
-
-    /// Forgets a series: one with its labels that comes later begins later, whoever reports it.
-    fn let_go(&self, origin: Origin) {
-        self.start.fetch_max(self.shared.settings.start_after(origin.start), Relaxed);
+        let start = || last_run.max(self.start.load(Relaxed));
+        let new = || Arc::new(Series::new(start()));
+        series.entry(labels.clone()).or_insert_with(new).clone()
     }
 
     /// Whether there is room for one more series. An instrument without labels needs none.
@@ -191,27 +158,25 @@ impl Observed {
     fn points(&self) -> Vec<NumberPoint> {
         let keys = self.shared.keys();
         let sheets = self.lock().clone();
-        let mut points = Vec::new();
-        let (mut overflow, mut misses_some) = (None, false);
+        let mut seen: Vec<Seen> = Vec::new();
+        let mut overflow = None;
         let mut with_points = 0;
         for sheet in &sheets {
-            let before = points.len();
-            match sheet.read(&keys, &mut points) {
-                Some(Overflown::Shown(value)) => overflow = Some(self.overflow(overflow, value)),
-                Some(Overflown::Hidden) => misses_some = self.is_counter(),
-                None => {}
+            let before = seen.len();
+            if let Some(value) = sheet.read(&keys, &mut seen) {
+                overflow = Some(self.overflow(overflow, value));
             }
-            with_points += usize::from(points.len() > before);
-            if before > 0 && points.len() == before && self.is_counter() {
+            with_points += usize::from(seen.len() > before);
+            if before > 0 && seen.len() == before && self.is_counter() {
                 // Its totals are missing for once. Those of others under the same labels are not the same totals.
                 let missing = sheet.attributes(&keys);
-                points.retain(|point: &NumberPoint| !missing.contains(&point.attributes));
+                seen.retain(|row| !missing.contains(&row.attributes));
             }
         }
         if with_points > 1 {
             // Stable: of equal ones, those of the callback that was registered last come last.
-            points.sort_by(|a, b| a.attributes.cmp(&b.attributes));
-            points.dedup_by(|later, kept| {
+            seen.sort_by(|a, b| a.attributes.cmp(&b.attributes));
+            seen.dedup_by(|later, kept| {
                 let is_same = later.attributes == kept.attributes;
                 if is_same {
                     std::mem::swap(later, kept);
@@ -219,20 +184,25 @@ impl Observed {
                 is_same
             });
         }
-        if let Some(value) = overflow.filter(|_| !misses_some) {
-            let mut last = self.overflow.lock().unwrap_or_else(PoisonError::into_inner);
-            let origin = match *last {
-                Some(before) => self.origin_of(value, before),
-                None => Origin::new(self.start.load(Relaxed)),
-            };
-            *last = Some((origin, value));
-            points.push(point(overflow_attributes(&keys), origin, value));
+        let point = |attributes, series: &Series, value, fell: bool, time| {
+            let fell = fell || self.fell(value, series.last());
+            let (series, start) = series.read(value, fell, time, &self.shared.settings);
+            let start = UNIX_EPOCH + Duration::from_nanos(start);
+            NumberPoint { series, attributes, start, value }
+        };
+        let rows = seen.into_iter();
+        let mut points: Vec<NumberPoint> = rows
+            .map(|row| point(row.attributes, &row.series, row.value, row.fell, row.time))
+            .collect();
+        if let Some(value) = overflow {
+            let attributes = overflow_attributes(&keys);
+            points.push(point(attributes, &self.overflow, value, false, self.now()));
         }
         points
     }
 
-    fn lock_left(&self) -> MutexGuard<'_, Left> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_series(&self) -> MutexGuard<'_, HashMap<LabelSet, Arc<Series>>> {
+        self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Sheet>>> {
@@ -274,25 +244,15 @@ impl Stored for Observed {
     }
 
     fn forget(&self, series: &HashSet<SeriesId>) {
-        let is_forgotten = |origin: &Origin| series.contains(&origin.series);
-        let mut left = self.lock_left();
-        left.retain(|_, (origin, _)| {
-            let is_forgotten = is_forgotten(origin);
-            if is_forgotten {
-                self.let_go(*origin);
+        let settings = &self.shared.settings;
+        self.overflow.forget(series, settings);
+        self.lock_series().retain(|_, known| match known.forget(series, settings) {
+            Some(start) => {
+                self.start.fetch_max(start, Relaxed);
+                Arc::strong_count(known) > 1
             }
-            !is_forgotten
+            None => true,
         });
-        for sheet in self.lock().clone() {
-            let mut shown = sheet.lock();
-            for row in shown.rows.iter_mut().filter(|row| is_forgotten(&row.origin)) {
-                row.origin = Origin::new(self.shared.settings.start_after(row.origin.start));
-            }
-        }
-        let mut overflow = self.overflow.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((origin, _)) = overflow.take_if(|(origin, _)| is_forgotten(origin)) {
-            self.let_go(origin);
-        }
     }
 
     fn names_limit(&self) -> bool {
@@ -318,16 +278,8 @@ impl Stored for Observed {
     }
 }
 
-/// Series that nothing reports now, with the last value of each.
-type Left = HashMap<LabelSet, (Origin, Value)>;
-
 fn overflow_attributes(keys: &PointKeys) -> Attributes {
     static MARK: LazyLock<LabelSet> =
         LazyLock::new(|| Arc::new([Some(AttributeValue::Bool(true))]));
     keys.overflow_attributes(&MARK)
-}
-
-fn point(attributes: Attributes, origin: Origin, value: Value) -> NumberPoint {
-    let Origin { series, start } = origin;
-    NumberPoint { series, attributes, start: UNIX_EPOCH + Duration::from_nanos(start), value }
 }

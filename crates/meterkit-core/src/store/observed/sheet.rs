@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Observed;
+use super::series::Series;
 use crate::attributes::Attributes;
-use crate::data::{NumberPoint, SeriesId};
 use crate::number::Value;
 use crate::store::shared::{LabelSet, PointKeys};
 
@@ -31,48 +31,26 @@ pub(super) struct Shown {
     ordered_by: Option<Arc<PointKeys>>,
 }
 
-/// What had no row of its own.
-pub(super) enum Overflown {
-    Shown(Value),
-    /// It is missing for once.
-    Hidden,
-}
-
-/// Which series values belong to, and since when they count.
-#[derive(Clone, Copy)]
-pub(super) struct Origin {
-    pub(super) series: SeriesId,
-    /// Nanoseconds since 1970.
-    pub(super) start: u64,
-}
-
-impl Origin {
-    /// A series that begins at `start`, in nanoseconds since 1970.
-    pub(super) fn new(start: u64) -> Self {
-        Self { series: SeriesId::new(), start }
-    }
-
-    /// Of a row whose series nobody has seen yet.
-    pub(super) const fn unset() -> Self {
-        Self { series: SeriesId::from_bits(0), start: 0 }
-    }
-}
-
 /// One series as a callback reported it.
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) labels: LabelSet,
-    pub(super) origin: Origin,
+    pub(super) series: Arc<Series>,
     pub(super) value: Value,
+    /// Whether its total fell since it was last read.
+    pub(super) fell: bool,
     /// The run that reported it last.
     pub(super) run: u64,
 }
 
-impl Row {
-    /// What is remembered of the row once it has gone.
-    pub(super) fn as_left(&self) -> (LabelSet, (Origin, Value)) {
-        (self.labels.clone(), (self.origin, self.value))
-    }
+/// A row as it is read.
+pub(super) struct Seen {
+    pub(super) attributes: Attributes,
+    pub(super) series: Arc<Series>,
+    pub(super) value: Value,
+    pub(super) fell: bool,
+    /// When it was reported.
+    pub(super) time: u64,
 }
 
 impl Sheet {
@@ -106,16 +84,13 @@ impl Sheet {
 
     /// The callback is gone: takes what it reported away, for good.
     pub(crate) fn retire(self: &Arc<Self>) {
-        let mut left = self.instrument.lock_left();
-        let rows = {
-            let mut shown = self.lock();
-            shown.is_visible = false;
-            shown.is_retired = true;
-            shown.overflow = None;
-            std::mem::take(&mut shown.rows)
-        };
+        let mut shown = self.lock();
+        shown.is_visible = false;
+        shown.is_retired = true;
+        shown.overflow = None;
+        let rows = std::mem::take(&mut shown.rows);
+        drop(shown);
         self.instrument.give_back(rows.len());
-        self.instrument.leave(self, rows, &mut left);
         self.instrument.detach(self);
     }
 
@@ -124,23 +99,25 @@ impl Sheet {
         self.lock().rows.iter().map(|row| keys.attributes(&row.labels)).collect()
     }
 
-    /// Adds a point per series, ordered by attributes. Returns what had no row of its own.
-    pub(super) fn read(
-        &self,
-        keys: &Arc<PointKeys>,
-        points: &mut Vec<NumberPoint>,
-    ) -> Option<Overflown> {
+    /// Adds what is seen of each series, ordered by attributes. Returns what has no row of its own.
+    pub(super) fn read(&self, keys: &Arc<PointKeys>, seen: &mut Vec<Seen>) -> Option<Value> {
         let mut shown = self.lock();
         if !shown.is_visible {
-            return shown.overflow.map(|_| Overflown::Hidden);
+            return None;
         }
         shown.sort(keys);
-        let Shown { rows, order, overflow, .. } = &*shown;
-        let rows = order.iter().filter_map(|row| rows.get(*row as usize));
-        points.extend(
-            rows.map(|row| super::point(keys.attributes(&row.labels), row.origin, row.value)),
-        );
-        overflow.map(Overflown::Shown)
+        let Shown { rows, order, overflow, last_run: time, .. } = &mut *shown;
+        seen.extend(order.iter().filter_map(|row| {
+            let row = rows.get_mut(*row as usize)?;
+            Some(Seen {
+                attributes: keys.attributes(&row.labels),
+                series: row.series.clone(),
+                value: row.value,
+                fell: std::mem::take(&mut row.fell),
+                time: *time,
+            })
+        }));
+        *overflow
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Shown> {
