@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use opentelemetry::InstrumentationScope;
 
-pub use self::collections::{Absent, Collections};
+pub use self::collections::{AbsentSeries, Collections};
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
 pub use self::series_id::SeriesId;
 use crate::attributes::Attributes;

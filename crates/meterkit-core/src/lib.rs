@@ -37,7 +37,7 @@ pub use self::catalogue::{
     Catalogue, CatalogueEntry, CatalogueError, CatalogueLabel, CatalogueScope,
 };
 pub use self::data::{
-    Absent, Collections, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
+    AbsentSeries, Collections, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
     HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality,
 };
 pub use self::error::{

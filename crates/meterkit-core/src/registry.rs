@@ -13,7 +13,7 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider;
 
 use crate::attributes::AttributeValue;
-use crate::data::{Absent, ScopeMetrics, SeriesId};
+use crate::data::{AbsentSeries, ScopeMetrics, SeriesId};
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::kind::Kind;
@@ -274,7 +274,7 @@ impl Registry {
     }
 
     /// Has series begin anew should they return: nothing that compares [collections](crate::Collections) knows them any more.
-    pub fn forget(&self, absent: &[Arc<Absent>]) {
+    pub fn forget(&self, absent: &[Arc<AbsentSeries>]) {
         let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
         if !series.is_empty() {
             for scope in self.inner.scopes.all() {

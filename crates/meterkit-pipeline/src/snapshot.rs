@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use meterkit_core::{Absent, Attributes, ScopeMetrics};
+use meterkit_core::{AbsentSeries, Attributes, ScopeMetrics};
 
 /// All metrics at one moment. Never changes: targets share one behind an `Arc`.
 ///
@@ -22,7 +22,7 @@ pub struct Snapshot {
     /// Greater than that of every earlier snapshot of the pipeline; 0 outside of pipelines.
     pub number: u64,
     /// Series that are missing for now or have ended, ordered by the snapshot in which they first were missing.
-    pub absent: Vec<Arc<Absent>>,
+    pub absent: Vec<Arc<AbsentSeries>>,
 }
 
 impl Snapshot {
@@ -32,7 +32,7 @@ impl Snapshot {
     }
 
     /// Returns the series that are gone since the snapshot with this number.
-    pub fn absent_since(&self, number: u64) -> impl Iterator<Item = &Absent> {
+    pub fn absent_since(&self, number: u64) -> impl Iterator<Item = &AbsentSeries> {
         self.absent.iter().map(|absent| &**absent).filter(move |absent| absent.number > number)
     }
 

@@ -21,7 +21,7 @@ const LIMIT: usize = 100_000;
 pub struct Collections {
     number: u64,
     time: Option<SystemTime>,
-    absent: Vec<Arc<Absent>>,
+    absent: Vec<Arc<AbsentSeries>>,
 }
 
 /// Series that one collection had and the next one lacked.
@@ -30,7 +30,7 @@ pub struct Collections {
 /// those that are missing come back with the same id.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
-pub struct Absent {
+pub struct AbsentSeries {
     /// The number of the first collection without them.
     pub number: u64,
     /// When that collection was taken.
@@ -41,7 +41,7 @@ pub struct Absent {
     pub scopes: Vec<ScopeMetrics>,
 }
 
-impl Absent {
+impl AbsentSeries {
     /// Returns the metrics of all scopes.
     pub fn metrics(&self) -> impl Iterator<Item = &Metric> {
         self.scopes.iter().flat_map(|scope| &scope.metrics)
@@ -61,7 +61,7 @@ impl Collections {
         before: &[ScopeMetrics],
         now: &[ScopeMetrics],
         time: SystemTime,
-    ) -> Vec<Arc<Absent>> {
+    ) -> Vec<Arc<AbsentSeries>> {
         self.number += 1;
         let last_seen = self.time.replace(time).unwrap_or(time);
         let (gone, new) = compare(before, now);
@@ -69,7 +69,7 @@ impl Collections {
             self.release(&new);
         }
         if !gone.is_empty() {
-            let absent = Absent { number: self.number, since: time, last_seen, scopes: gone };
+            let absent = AbsentSeries { number: self.number, since: time, last_seen, scopes: gone };
             self.absent.push(Arc::new(absent));
         }
         self.forget(time, LIMIT)
@@ -81,7 +81,7 @@ impl Collections {
     }
 
     /// Returns the series that the last collection lacks, those first that have been absent for longest.
-    pub fn absent(&self) -> &[Arc<Absent>] {
+    pub fn absent(&self) -> &[Arc<AbsentSeries>] {
         &self.absent
     }
 
@@ -90,7 +90,7 @@ impl Collections {
         for absent in &mut self.absent {
             if absent.series().any(|series| back.contains(&series)) {
                 let scopes = only(&absent.scopes, |series| !back.contains(&series));
-                *absent = Arc::new(Absent { scopes, ..Absent::clone(absent) });
+                *absent = Arc::new(AbsentSeries { scopes, ..AbsentSeries::clone(absent) });
             }
         }
         self.absent.retain(|absent| !absent.scopes.is_empty());
@@ -98,9 +98,9 @@ impl Collections {
 
     /// Forgets what has been absent for too long. What went last stays in any case: it may be all of a big collection
     /// for once, and is not more than that.
-    fn forget(&mut self, now: SystemTime, limit: usize) -> Vec<Arc<Absent>> {
+    fn forget(&mut self, now: SystemTime, limit: usize) -> Vec<Arc<AbsentSeries>> {
         let mut series = 0;
-        let is_forgotten = |absent: &Arc<Absent>| {
+        let is_forgotten = |absent: &Arc<AbsentSeries>| {
             let is_last = series == 0;
             series += absent.series().count();
             // A clock that was put back makes nothing old.

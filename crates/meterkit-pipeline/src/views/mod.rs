@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use meterkit_core::{Absent, Data, Descriptor, Kind, Metric, Registry, ScopeMetrics};
+use meterkit_core::{AbsentSeries, Data, Descriptor, Kind, Metric, Registry, ScopeMetrics};
 use opentelemetry::InstrumentationScope;
 
 use crate::stream::{Stream, empty};
@@ -144,7 +144,7 @@ impl Views {
         kind_of: KindOf<'_>,
         totals: &mut Totals,
         time: SystemTime,
-    ) -> (Vec<ScopeMetrics>, Vec<Arc<Absent>>) {
+    ) -> (Vec<ScopeMetrics>, Vec<Arc<AbsentSeries>>) {
         if self.is_empty() {
             return (scopes, Vec::new());
         }

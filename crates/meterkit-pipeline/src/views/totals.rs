@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use foldhash::fast::RandomState;
 use meterkit_core::{
-    Absent, Attributes, Collections, Data, ExponentialHistogramPoint, HistogramPoint, NumberPoint,
-    ScopeMetrics, SeriesId,
+    AbsentSeries, Attributes, Collections, Data, ExponentialHistogramPoint, HistogramPoint,
+    NumberPoint, ScopeMetrics, SeriesId,
 };
 
 use super::Selected;
@@ -75,7 +75,11 @@ pub(super) enum Presence {
 
 impl Totals {
     /// Begins a collection that was taken at `time`. Returns the members that are remembered no longer.
-    pub(super) fn begin(&mut self, members: &[ScopeMetrics], time: SystemTime) -> Vec<Arc<Absent>> {
+    pub(super) fn begin(
+        &mut self,
+        members: &[ScopeMetrics],
+        time: SystemTime,
+    ) -> Vec<Arc<AbsentSeries>> {
         self.numbers.begin();
         self.histograms.begin();
         self.exponentials.begin();
@@ -83,7 +87,7 @@ impl Totals {
     }
 
     /// Returns the members that this collection lacks.
-    pub(super) fn absent(&self) -> Vec<Arc<Absent>> {
+    pub(super) fn absent(&self) -> Vec<Arc<AbsentSeries>> {
         self.members.absent().to_vec()
     }
 
@@ -128,7 +132,7 @@ impl Totals {
     }
 
     /// Forgets totals. Those with such attributes that come later are other ones.
-    pub(crate) fn forget(&mut self, absent: &[Arc<Absent>]) {
+    pub(crate) fn forget(&mut self, absent: &[Arc<AbsentSeries>]) {
         let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
         if series.is_empty() {
             return;
