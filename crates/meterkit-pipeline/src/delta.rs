@@ -196,40 +196,31 @@ fn add_counted(scopes: &mut Vec<ScopeMetrics>, of: &ScopeMetrics, metric: Metric
         return;
     }
     let added = metric.data.only(|series| counted.contains(&series));
-    let known = scopes.iter().position(|known| known.scope == of.scope);
-    let at = known.unwrap_or_else(|| {
-        let scope = of.scope.clone();
-        let at = scopes.len();
-        scopes.push(ScopeMetrics { scope, metrics: Vec::new() });
-        at
-    });
-    let metrics = &mut scopes[at].metrics;
-    let is_same =
-        |known: &Metric| known.descriptor == metric.descriptor && are_alike(&known.data, &added);
-    match metrics.iter_mut().find(|known| is_same(known)) {
-        Some(known) => match (&mut known.data, added) {
-            (Data::Sum { points, .. }, Data::Sum { points: more, .. }) => join(points, more),
-            (Data::Histogram { points, .. }, Data::Histogram { points: more, .. }) => {
-                join(points, more);
-            }
-            (
-                Data::ExponentialHistogram { points, .. },
-                Data::ExponentialHistogram { points: more, .. },
-            ) => join(points, more),
-            _ => {}
-        },
-        None => {
-            metrics.push(Metric { descriptor: metric.descriptor, data: added });
-            metrics.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
-        }
-    }
-    if known.is_none() {
+    if !scopes.iter().any(|known| known.scope == of.scope) {
+        scopes.push(ScopeMetrics { scope: of.scope.clone(), metrics: Vec::new() });
         ScopeMetrics::sort(scopes);
+    }
+    let Some(scope) = scopes.iter_mut().find(|known| known.scope == of.scope) else { return };
+    let is_same = |known: &&mut Metric| {
+        known.descriptor == metric.descriptor && are_alike(&known.data, &added)
+    };
+    match scope.metrics.iter_mut().find(is_same) {
+        Some(known) => {
+            join::<NumberPoint>(&mut known.data, &added);
+            join::<HistogramPoint>(&mut known.data, &added);
+            join::<ExponentialHistogramPoint>(&mut known.data, &added);
+        }
+        None => {
+            scope.metrics.push(Metric { descriptor: metric.descriptor, data: added });
+            scope.metrics.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
+        }
     }
 }
 
 /// A series that ended and one that took its place are one delta.
-fn join<P: Point>(points: &mut Vec<P>, mut more: Vec<P>) {
-    points.append(&mut more);
-    point::merge(points);
+fn join<P: Point>(data: &mut Data, more: &Data) {
+    if let Some(points) = P::all_mut(data) {
+        points.extend_from_slice(P::all(more));
+        point::merge(points);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod exponential;
 
+use std::fmt;
 use std::time::SystemTime;
 
 use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint, SeriesId, Value};
@@ -11,7 +12,7 @@ use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint, SeriesId, Val
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
 /// A point of a series.
-pub(crate) trait Point: Clone + 'static {
+pub(crate) trait Point: Clone + fmt::Debug + Send + 'static {
     /// Returns the points of this kind that `data` has.
     fn all(data: &Data) -> &[Self];
     fn all_mut(data: &mut Data) -> Option<&mut Vec<Self>>;

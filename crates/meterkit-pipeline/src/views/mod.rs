@@ -8,22 +8,22 @@ mod stream;
 mod totals;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use meterkit_core::{AbsentSeries, Data, Descriptor, Kind, Metric, Registry, ScopeMetrics};
 use opentelemetry::InstrumentationScope;
 
-use crate::stream::{Stream, empty};
+use crate::stream::{Stream, are_alike, empty};
 
 pub use self::pattern::{KeyFilter, NamePattern};
 pub use self::selector::ViewSelector;
 pub use self::settings::StreamDefaults;
 pub(crate) use self::settings::{sdk_stream, set_streams, twin};
 pub use self::stream::{Aggregation, ViewStream};
+use self::totals::Presence;
 pub(crate) use self::totals::Totals;
-use self::totals::{Place, Presence};
 
 /// Changes to metrics on their way from the store to the targets, as an operator asks for them.
 ///
@@ -148,27 +148,25 @@ impl Views {
         if self.is_empty() {
             return (scopes, Vec::new());
         }
-        let selected = Selection { views: &self.views, kind_of };
+        let selected = Selection { views: &self.views, unchanged: ViewStream::default(), kind_of };
         let members = selected.split(&mut scopes);
         let forgotten = totals.begin(&members, time);
-        let mut joined: Vec<(usize, Place, Metric)> = Vec::new();
+        let mut joined: Vec<(usize, (Stream, usize), Metric)> = Vec::new();
+        let mut is_joined = HashSet::new();
         for (at, scope) in members.iter().enumerate() {
             for (metric, ordinal) in with_ordinals(&scope.metrics) {
                 for selected in selected.of(&scope.scope, metric) {
-                    let (descriptor, data) = (selected.descriptor.clone(), empty(&selected.data));
-                    let mut output = Metric { descriptor, data };
                     if !selected.is_joined {
-                        output.data = selected.data.into_owned();
-                        scopes[at].metrics.push(output);
+                        let Selected { descriptor, data, .. } = selected;
+                        scopes[at].metrics.push(Metric { descriptor, data: data.into_owned() });
                         continue;
                     }
                     // What gets another name joins the first metric that has it already.
-                    let stream = Stream::of(&scope.scope, &output);
-                    let ordinal = if selected.is_renamed { 0 } else { ordinal };
-                    let place = totals.place(stream, ordinal);
-                    totals.add(&selected, place);
-                    if !joined.iter().any(|(_, known, _)| *known == place) {
-                        joined.push((at, place, output));
+                    let is_renamed = selected.descriptor.name != metric.descriptor.name;
+                    let place = (selected.stream(scope), if is_renamed { 0 } else { ordinal });
+                    totals.add(place.0.clone(), place.1, &selected);
+                    if is_joined.insert(place.clone()) {
+                        joined.push((at, place, selected.empty()));
                     }
                 }
             }
@@ -179,14 +177,15 @@ impl Views {
             for scope in &gone.scopes {
                 let of_metric = |metric| selected.of(&scope.scope, metric);
                 for selected in scope.metrics.iter().flat_map(of_metric).filter(|it| it.is_joined) {
-                    totals.add_absent(&selected, presence);
+                    totals.add_absent(&selected.stream(scope), &selected, presence);
                 }
             }
         }
-        totals.end(joined.iter_mut().map(|(_, place, metric)| (*place, &mut metric.data)), members);
-        for (at, _, metric) in joined {
+        for (at, (stream, ordinal), mut metric) in joined {
+            totals.fill(&stream, ordinal, &mut metric.data);
             scopes[at].metrics.push(metric);
         }
+        totals.end(members);
         for scope in &mut scopes {
             scope.metrics.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
         }
@@ -200,6 +199,8 @@ type KindOf<'a> = &'a dyn Fn(&InstrumentationScope, &Descriptor) -> Option<Kind>
 /// What views make of each metric.
 struct Selection<'a> {
     views: &'a [View],
+    /// Of what no view selects.
+    unchanged: ViewStream,
     kind_of: KindOf<'a>,
 }
 
@@ -211,9 +212,18 @@ struct Selected<'a> {
     data: Cow<'a, Data>,
     /// Which attributes are kept.
     filter: Option<&'a KeyFilter>,
-    is_renamed: bool,
     /// Whether its series may become one with others.
     is_joined: bool,
+}
+
+impl Selected<'_> {
+    fn empty(&self) -> Metric {
+        Metric { descriptor: self.descriptor.clone(), data: empty(&self.data) }
+    }
+
+    fn stream(&self, scope: &ScopeMetrics) -> Stream {
+        Stream::of(&scope.scope, &self.empty())
+    }
 }
 
 impl Selection<'_> {
@@ -238,10 +248,12 @@ impl Selection<'_> {
         let kind = (self.kind_of)(scope, &metric.descriptor);
         let is_last_known =
             matches!(kind, Some(Kind::ObservableCounter | Kind::ObservableUpDownCounter));
-        let mut is_selected = false;
+        let mut streams: Vec<_> = self.matching(scope, metric).collect();
+        if streams.is_empty() {
+            streams.push((self.views.len(), &self.unchanged));
+        }
         let mut all: Vec<Selected<'m>> = Vec::new();
-        for (view, View { stream, .. }) in self.matching(scope, metric) {
-            is_selected = true;
+        for (view, stream) in streams {
             let Some(data) = stream.aggregate(&metric.data, is_last_known) else {
                 continue;
             };
@@ -250,37 +262,28 @@ impl Selection<'_> {
                 continue;
             }
             let filter = stream.attribute_keys.as_ref();
-            let is_renamed = descriptor.name != metric.descriptor.name;
             let is_joined = filter.is_some() || self.is_named(&descriptor);
-            all.push(Selected { view, descriptor, data, filter, is_renamed, is_joined });
-        }
-        if !is_selected {
-            all.push(Selected {
-                view: self.views.len(),
-                descriptor: metric.descriptor.clone(),
-                data: Cow::Borrowed(&metric.data),
-                filter: None,
-                is_renamed: false,
-                is_joined: self.is_named(&metric.descriptor),
-            });
+            all.push(Selected { view, descriptor, data, filter, is_joined });
         }
         all
     }
 
-    /// Returns the views that select `metric`, each with its place.
+    /// Returns the streams of the views that select `metric`, each with its place.
     fn matching(
         &self,
         scope: &InstrumentationScope,
         metric: &Metric,
-    ) -> impl Iterator<Item = (usize, &View)> {
+    ) -> impl Iterator<Item = (usize, &ViewStream)> {
         let kind = (self.kind_of)(scope, &metric.descriptor);
-        self.views.iter().enumerate().filter(move |(_, view)| {
+        let is_matching = move |view: &View| {
             let kinds = match &kind {
                 Some(kind) => std::slice::from_ref(kind),
                 None => selector::kinds_of(&metric.data),
             };
             view.selector.matches(scope, &metric.descriptor, kinds)
-        })
+        };
+        let views = self.views.iter().enumerate().filter(move |(_, view)| is_matching(view));
+        views.map(|(at, view)| (at, &view.stream))
     }
 
     /// Whether views give its name to metrics: it is made of several from the start, as what joins it later may be
@@ -290,11 +293,14 @@ impl Selection<'_> {
     }
 }
 
-/// Returns each metric with its place among those that have one descriptor.
+/// Returns each metric with its place among those that look alike.
 fn with_ordinals(metrics: &[Metric]) -> impl Iterator<Item = (&Metric, usize)> {
     metrics.iter().enumerate().map(|(at, metric)| {
-        let is_same = |other: &&Metric| other.descriptor == metric.descriptor;
-        (metric, metrics[..at].iter().rev().take_while(is_same).count())
+        let has_name = |other: &&Metric| other.descriptor.name == metric.descriptor.name;
+        let is_like = |other: &&Metric| {
+            other.descriptor == metric.descriptor && are_alike(&other.data, &metric.data)
+        };
+        (metric, metrics[..at].iter().rev().take_while(has_name).filter(is_like).count())
     })
 }
 

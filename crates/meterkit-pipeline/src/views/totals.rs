@@ -5,6 +5,7 @@
 //! count as they last did, and what those counted that are not coming back is kept.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -25,22 +26,98 @@ pub(crate) struct Totals {
     /// What views made them of in the last collection.
     last: Vec<ScopeMetrics>,
     members: Collections,
-    /// Which metric they are of: tells apart those that differ in nothing but the type of their numbers.
-    places: HashMap<(Stream, usize), Place>,
-    next_place: Place,
-    numbers: Of<NumberPoint>,
-    histograms: Of<HistogramPoint>,
-    exponentials: Of<ExponentialHistogramPoint>,
+    /// By their streams, and their places among those that differ in nothing but the type of their numbers.
+    metrics: HashMap<Stream, Vec<Box<dyn Join>>>,
 }
 
-/// One of the metrics that are made of others.
-pub(super) type Place = u64;
+/// How a collection has the members of totals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Presence {
+    Live,
+    /// They are absent for now: what they last counted goes on to count.
+    Absent,
+    /// They are forgotten: whatever comes later is another series.
+    Forgotten,
+}
 
-/// All series of one kind.
+impl Totals {
+    /// Begins a collection that was taken at `time` and has `members`. Returns those that are remembered no longer.
+    pub(super) fn begin(
+        &mut self,
+        members: &[ScopeMetrics],
+        time: SystemTime,
+    ) -> Vec<Arc<AbsentSeries>> {
+        self.metrics.values_mut().flatten().for_each(|metric| metric.begin());
+        self.members.add(&self.last, members, time)
+    }
+
+    /// Returns the members that this collection lacks.
+    pub(super) fn absent(&self) -> Vec<Arc<AbsentSeries>> {
+        self.members.absent().to_vec()
+    }
+
+    /// Adds what members count that are there, to this one of the metrics that look alike.
+    pub(super) fn add(&mut self, stream: Stream, ordinal: usize, selected: &Selected<'_>) {
+        let metrics = self.metrics.entry(stream).or_default();
+        while metrics.len() <= ordinal {
+            metrics.push(match &*selected.data {
+                Data::Histogram { .. } => Box::new(Of::<HistogramPoint>::default()),
+                Data::ExponentialHistogram { .. } => {
+                    Box::new(Of::<ExponentialHistogramPoint>::default())
+                }
+                _ => Box::new(Of::<NumberPoint>::default()),
+            });
+        }
+        metrics[ordinal].add(selected, Presence::Live);
+    }
+
+    /// Adds what members counted that are not there.
+    pub(super) fn add_absent(
+        &mut self,
+        stream: &Stream,
+        selected: &Selected<'_>,
+        presence: Presence,
+    ) {
+        let metrics = self.metrics.get_mut(stream).into_iter().flatten();
+        metrics.for_each(|metric| metric.add(selected, presence));
+    }
+
+    /// Fills a metric with those totals that have a member.
+    pub(super) fn fill(&mut self, stream: &Stream, ordinal: usize, data: &mut Data) {
+        if let Some(metric) = self.metrics.get_mut(stream).and_then(|all| all.get_mut(ordinal)) {
+            metric.fill(data);
+        }
+    }
+
+    /// Ends the collection, which had these members.
+    pub(super) fn end(&mut self, members: Vec<ScopeMetrics>) {
+        self.last = members;
+    }
+
+    /// Forgets totals. Those with such attributes that come later are other ones.
+    pub(crate) fn forget(&mut self, absent: &[Arc<AbsentSeries>]) {
+        let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
+        if !series.is_empty() {
+            self.metrics.values_mut().flatten().for_each(|metric| metric.forget(&series));
+            self.metrics.retain(|_, metrics| !metrics.iter().all(|metric| metric.is_empty()));
+        }
+    }
+}
+
+/// A metric whose series are made of others.
+trait Join: fmt::Debug + Send {
+    fn begin(&mut self);
+    fn add(&mut self, selected: &Selected<'_>, presence: Presence);
+    fn fill(&mut self, data: &mut Data);
+    fn forget(&mut self, series: &HashSet<SeriesId>);
+    fn is_empty(&self) -> bool;
+}
+
+/// All series of one metric.
 #[derive(Debug)]
 struct Of<P> {
     totals: Vec<Total<P>>,
-    by_attributes: HashMap<(Place, Attributes), usize>,
+    by_attributes: HashMap<Attributes, usize>,
     /// By the series itself, and the view.
     by_member: HashMap<(SeriesId, usize), usize, RandomState>,
 }
@@ -51,9 +128,6 @@ struct Total<P> {
     attributes: Attributes,
     /// Fixed: a total whose start changed would be another one.
     start: SystemTime,
-    place: Place,
-    /// Whether it only rises.
-    rises: bool,
     /// What members counted that have ended.
     ended: Option<P>,
     /// As it was last exported.
@@ -64,138 +138,94 @@ struct Total<P> {
     is_live: bool,
 }
 
-/// How a collection has the members of totals.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Presence {
-    /// They are absent for now: what they last counted goes on to count.
-    Absent,
-    /// They are forgotten: whatever comes later is another series.
-    Forgotten,
-}
-
-impl Totals {
-    /// Begins a collection that was taken at `time`. Returns the members that are remembered no longer.
-    pub(super) fn begin(
-        &mut self,
-        members: &[ScopeMetrics],
-        time: SystemTime,
-    ) -> Vec<Arc<AbsentSeries>> {
-        self.numbers.begin();
-        self.histograms.begin();
-        self.exponentials.begin();
-        self.members.add(&self.last, members, time)
-    }
-
-    /// Returns the members that this collection lacks.
-    pub(super) fn absent(&self) -> Vec<Arc<AbsentSeries>> {
-        self.members.absent().to_vec()
-    }
-
-    /// Returns the place of a metric: one of those that look alike.
-    pub(super) fn place(&mut self, stream: Stream, ordinal: usize) -> Place {
-        *self.places.entry((stream, ordinal)).or_insert_with(|| {
-            self.next_place += 1;
-            self.next_place
-        })
-    }
-
-    /// Adds what members count that are there.
-    pub(super) fn add(&mut self, selected: &Selected<'_>, place: Place) {
-        match &*selected.data {
-            Data::Histogram { .. } => self.histograms.add(selected, place),
-            Data::ExponentialHistogram { .. } => self.exponentials.add(selected, place),
-            _ => self.numbers.add(selected, place),
-        }
-    }
-
-    /// Adds what members counted that are not there.
-    pub(super) fn add_absent(&mut self, selected: &Selected<'_>, presence: Presence) {
-        match &*selected.data {
-            Data::Histogram { .. } => self.histograms.add_absent(selected, presence),
-            Data::ExponentialHistogram { .. } => self.exponentials.add_absent(selected, presence),
-            _ => self.numbers.add_absent(selected, presence),
-        }
-    }
-
-    /// Ends the collection, which had these members. Fills the metrics, each with those totals of its place that have a
-    /// member.
-    pub(super) fn end<'a>(
-        &mut self,
-        metrics: impl Iterator<Item = (Place, &'a mut Data)>,
-        members: Vec<ScopeMetrics>,
-    ) {
-        self.last = members;
-        let mut metrics: HashMap<Place, &mut Data> = metrics.collect();
-        self.numbers.end(&mut metrics);
-        self.histograms.end(&mut metrics);
-        self.exponentials.end(&mut metrics);
-    }
-
-    /// Forgets totals. Those with such attributes that come later are other ones.
-    pub(crate) fn forget(&mut self, absent: &[Arc<AbsentSeries>]) {
-        let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
-        if series.is_empty() {
-            return;
-        }
-        self.numbers.forget(&series);
-        self.histograms.forget(&series);
-        self.exponentials.forget(&series);
-        let used: HashSet<Place> = (self.numbers.places())
-            .chain(self.histograms.places())
-            .chain(self.exponentials.places())
-            .collect();
-        self.places.retain(|_, place| used.contains(place));
-    }
-}
-
-impl<P: Point> Of<P> {
+impl<P: Point> Join for Of<P> {
     fn begin(&mut self) {
         for total in &mut self.totals {
             (total.sum, total.is_live) = (None, false);
         }
     }
 
-    fn add(&mut self, selected: &Selected<'_>, place: Place) {
+    fn add(&mut self, selected: &Selected<'_>, presence: Presence) {
+        let is_live = presence == Presence::Live;
+        if !is_live && !has_deltas(&selected.data) {
+            return;
+        }
         let is_gauge = matches!(&*selected.data, Data::Gauge(_));
         for point in P::all(&selected.data) {
             let key = (point.series(), selected.view);
-            let known = self.by_member.get(&key).copied();
-            let at = match known.filter(|at| self.totals[*at].place == place) {
-                Some(at) => at,
-                None => self.add_member(key, point, selected, place),
+            let known = match presence {
+                Presence::Forgotten => self.by_member.remove(&key),
+                _ => self.by_member.get(&key).copied(),
+            };
+            let Some(at) = known.or_else(|| is_live.then(|| self.add_member(key, point, selected)))
+            else {
+                continue;
             };
             let total = &mut self.totals[at];
-            total.is_live = true;
+            total.is_live |= is_live;
             if total.last.is_none() {
                 // Its first members are those of one collection.
                 total.start = total.start.min(point.start());
             }
-            match &mut total.sum {
+            let to = match presence {
+                Presence::Forgotten => &mut total.ended,
+                _ => &mut total.sum,
+            };
+            match to {
                 Some(sum) if !is_gauge => sum.add(point),
-                sum => *sum = Some(point.clone()),
+                _ => *to = Some(point.clone()),
             }
         }
     }
 
-    fn add_member(
-        &mut self,
-        key: (SeriesId, usize),
-        point: &P,
-        selected: &Selected<'_>,
-        place: Place,
-    ) -> usize {
-        let attributes = match selected.filter {
+    fn fill(&mut self, data: &mut Data) {
+        let rises = has_deltas(data);
+        let Some(points) = P::all_mut(data) else { return };
+        for total in self.totals.iter_mut().filter(|total| total.is_live) {
+            let Some(mut point) = total.sum.take() else { continue };
+            total.ended.iter().for_each(|ended| point.add(ended));
+            point.identify(total.series, &total.attributes, total.start);
+            if rises {
+                // Floats do not add up to the same in another order.
+                total.last.iter().for_each(|last| point.raise_to(last));
+            }
+            total.last = Some(point.clone());
+            points.push(point);
+        }
+        point::sort(points);
+    }
+
+    fn forget(&mut self, series: &HashSet<SeriesId>) {
+        let mut kept = 0;
+        let moved = self.totals.iter().map(|total| {
+            let to = (!series.contains(&total.series)).then_some(kept);
+            kept += usize::from(to.is_some());
+            to
+        });
+        let moved: Vec<Option<usize>> = moved.collect();
+        let follow = |at: &mut usize| moved[*at].inspect(|to| *at = *to).is_some();
+        self.totals.retain(|total| !series.contains(&total.series));
+        self.by_attributes.retain(|_, at| follow(at));
+        self.by_member.retain(|_, at| follow(at));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.totals.is_empty()
+    }
+}
+
+impl<P: Point> Of<P> {
+    fn add_member(&mut self, key: (SeriesId, usize), point: &P, of: &Selected<'_>) -> usize {
+        let attributes = match of.filter {
             Some(filter) => filter.kept(point.attributes()),
             None => point.attributes().clone(),
         };
         let totals = &mut self.totals;
-        let at = *self.by_attributes.entry((place, attributes.clone())).or_insert_with(|| {
+        let at = *self.by_attributes.entry(attributes.clone()).or_insert_with(|| {
             totals.push(Total {
                 series: SeriesId::new(),
                 attributes,
                 start: point.start(),
-                place,
-                rises: has_deltas(&selected.data),
                 ended: None,
                 last: None,
                 sum: None,
@@ -206,83 +236,11 @@ impl<P: Point> Of<P> {
         self.by_member.insert(key, at);
         at
     }
-
-    fn add_absent(&mut self, selected: &Selected<'_>, presence: Presence) {
-        for point in P::all(&selected.data) {
-            let key = (point.series(), selected.view);
-            let known = match presence {
-                Presence::Absent => self.by_member.get(&key).copied(),
-                Presence::Forgotten => self.by_member.remove(&key),
-            };
-            let Some(total) = known.map(|at| &mut self.totals[at]).filter(|it| it.rises) else {
-                continue;
-            };
-            let to = match presence {
-                Presence::Absent => &mut total.sum,
-                Presence::Forgotten => &mut total.ended,
-            };
-            match to {
-                Some(sum) => sum.add(point),
-                None => *to = Some(point.clone()),
-            }
-        }
-    }
-
-    fn end(&mut self, metrics: &mut HashMap<Place, &mut Data>) {
-        for total in self.totals.iter_mut().filter(|total| total.is_live) {
-            let metric = metrics.get_mut(&total.place).and_then(|data| P::all_mut(data));
-            let (Some(points), Some(mut point)) = (metric, total.sum.take()) else {
-                continue;
-            };
-            total.ended.iter().for_each(|ended| point.add(ended));
-            point.identify(total.series, &total.attributes, total.start);
-            if total.rises {
-                // Floats do not add up to the same in another order.
-                total.last.iter().for_each(|last| point.raise_to(last));
-            }
-            total.last = Some(point.clone());
-            points.push(point);
-        }
-        for points in metrics.values_mut().filter_map(|data| P::all_mut(data)) {
-            point::sort(points);
-        }
-    }
-
-    fn forget(&mut self, series: &HashSet<SeriesId>) {
-        let mut kept = 0;
-        let is_forgotten = |total: &Total<P>| series.contains(&total.series);
-        let moved = self.totals.iter().map(|total| {
-            let to = (!is_forgotten(total)).then_some(kept);
-            kept += usize::from(to.is_some());
-            to
-        });
-        let moved: Vec<Option<usize>> = moved.collect();
-        if kept == self.totals.len() {
-            return;
-        }
-        self.totals.retain(|total| !is_forgotten(total));
-        let follow = |at: &mut usize| match moved[*at] {
-            Some(to) => {
-                *at = to;
-                true
-            }
-            None => false,
-        };
-        self.by_attributes.retain(|_, at| follow(at));
-        self.by_member.retain(|_, at| follow(at));
-    }
-
-    fn places(&self) -> impl Iterator<Item = Place> {
-        self.totals.iter().map(|total| total.place)
-    }
 }
 
 impl<P> Default for Of<P> {
     fn default() -> Self {
-        Self {
-            totals: Vec::new(),
-            by_attributes: HashMap::default(),
-            by_member: HashMap::default(),
-        }
+        let (by_attributes, by_member) = (HashMap::default(), HashMap::default());
+        Self { totals: Vec::new(), by_attributes, by_member }
     }
 }
