@@ -97,14 +97,21 @@ pub enum Data {
     },
 }
 
+/// Does the same with the points of whichever kind there are.
+macro_rules! with_points {
+    ($data:expr, $points:ident => $work:expr) => {
+        match $data {
+            Self::Gauge($points) | Self::Sum { points: $points, .. } => $work,
+            Self::Histogram { points: $points, .. } => $work,
+            Self::ExponentialHistogram { points: $points, .. } => $work,
+        }
+    };
+}
+
 impl Data {
     /// How many points there are.
     pub fn len(&self) -> usize {
-        match self {
-            Self::Gauge(points) | Self::Sum { points, .. } => points.len(),
-            Self::Histogram { points, .. } => points.len(),
-            Self::ExponentialHistogram { points, .. } => points.len(),
-        }
+        with_points!(self, points => points.len())
     }
 
     /// Whether there is no point.
@@ -119,38 +126,30 @@ impl Data {
 
     /// Returns which series the point at this place is of.
     pub fn series_at(&self, at: usize) -> Option<SeriesId> {
-        match self {
-            Self::Gauge(points) | Self::Sum { points, .. } => points.get(at).map(|it| it.series),
-            Self::Histogram { points, .. } => points.get(at).map(|it| it.series),
-            Self::ExponentialHistogram { points, .. } => points.get(at).map(|it| it.series),
-        }
+        with_points!(self, points => points.get(at).map(|point| point.series))
     }
 
     /// Returns the same metric with only the points of the series for which `is_kept` says so.
     #[must_use]
     pub fn only(&self, is_kept: impl Fn(SeriesId) -> bool) -> Self {
-        match self {
-            Self::Gauge(points) => Self::Gauge(kept(points, |it| is_kept(it.series))),
-            Self::Sum { monotonic, temporality, points } => Self::Sum {
-                monotonic: *monotonic,
-                temporality: *temporality,
-                points: kept(points, |it| is_kept(it.series)),
-            },
-            Self::Histogram { temporality, bounds, points } => Self::Histogram {
-                temporality: *temporality,
-                bounds: bounds.clone(),
-                points: kept(points, |it| is_kept(it.series)),
-            },
-            Self::ExponentialHistogram { temporality, points } => Self::ExponentialHistogram {
-                temporality: *temporality,
-                points: kept(points, |it| is_kept(it.series)),
-            },
+        macro_rules! kept {
+            ($points:expr) => {
+                $points.iter().filter(|point| is_kept(point.series)).cloned().collect()
+            };
+        }
+        match *self {
+            Self::Gauge(ref points) => Self::Gauge(kept!(points)),
+            Self::Sum { monotonic, temporality, ref points } => {
+                Self::Sum { monotonic, temporality, points: kept!(points) }
+            }
+            Self::Histogram { temporality, ref bounds, ref points } => {
+                Self::Histogram { temporality, bounds: bounds.clone(), points: kept!(points) }
+            }
+            Self::ExponentialHistogram { temporality, ref points } => {
+                Self::ExponentialHistogram { temporality, points: kept!(points) }
+            }
         }
     }
-}
-
-fn kept<P: Clone>(points: &[P], is_kept: impl Fn(&P) -> bool) -> Vec<P> {
-    points.iter().filter(|point| is_kept(point)).cloned().collect()
 }
 
 /// Since when the values of a sum or histogram count.

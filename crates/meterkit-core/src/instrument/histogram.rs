@@ -166,9 +166,9 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
                     else {
                         return None;
                     };
-                    let start = series.start();
+                    let (series, start) = (series.id(), series.start());
                     Some(HistogramPoint {
-                        series: series.id(),
+                        series,
                         attributes,
                         start,
                         count,

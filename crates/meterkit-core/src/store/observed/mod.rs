@@ -185,8 +185,8 @@ impl Observed {
             });
         }
         let point = |attributes, series: &Series, value, fell: bool, time| {
-            let fell = fell || self.fell(value, series.last());
-            let (series, start) = series.read(value, fell, time, &self.shared.settings);
+            let has_fallen = |before| fell || self.fell(value, before);
+            let (series, start) = series.read(value, has_fallen, time, &self.shared.settings);
             let start = UNIX_EPOCH + Duration::from_nanos(start);
             NumberPoint { series, attributes, start, value }
         };

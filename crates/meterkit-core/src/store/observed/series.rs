@@ -28,16 +28,17 @@ impl Series {
         self.lock().last.map(|(_, value)| value)
     }
 
-    /// Has `value` be what was last read. Returns its identity and its start: the series begins anew, at `time`, if it
-    /// has fallen.
+    /// Has `value` be what was last read. Returns its identity and its start: the series begins anew, at `time`, if
+    /// it `has_fallen` since what was last read before.
     pub(super) fn read(
         &self,
         value: Value,
-        has_fallen: bool,
+        has_fallen: impl FnOnce(Option<Value>) -> bool,
         time: u64,
         settings: &Settings,
     ) -> (SeriesId, u64) {
         let mut state = self.lock();
+        let has_fallen = has_fallen(state.last.map(|(_, value)| value));
         let series = match state.last {
             Some((series, _)) if !has_fallen => series,
             Some(_) => {
