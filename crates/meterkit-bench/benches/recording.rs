@@ -42,9 +42,24 @@ fn bounded(suite: &mut Suite) {
             .ours(ours::counter_of_sixteen_sets())
             .theirs(opentelemetry::counter_of_sixteen_sets()),
     );
+    suite.run(
+        Comparison::new("Counter::add, 3 kept attributes / the SDK's", 0.33)
+            .ours(ours::counter_of_kept_attributes())
+            .theirs(opentelemetry::counter_of_kept_attributes()),
+    );
 }
 
 fn for_information(suite: &mut Suite) {
+    suite.run(
+        Comparison::new("Counter::add, 3 attributes made at each call / the SDK's", None)
+            .ours(ours::counter_of_attributes())
+            .theirs(opentelemetry::counter_of_three()),
+    );
+    suite.run(
+        Comparison::new("Counter::add, 3 kept attributes, 16 sets in turns / the SDK's", None)
+            .ours(ours::counter_of_sixteen_attribute_sets())
+            .theirs(opentelemetry::counter_of_sixteen_attribute_sets()),
+    );
     suite.run(
         Comparison::new("counter / Counter::add", None)
             .ours(ours::counter())

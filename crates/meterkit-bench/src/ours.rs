@@ -5,10 +5,13 @@ use std::hint::black_box;
 use std::sync::LazyLock;
 
 use meterkit_core::{CounterGroup, Histogram, HistogramGroup, Meter, Registry};
+use meterkit_otel::MeterProvider;
 use meterkit_pipeline::Pipeline;
+use opentelemetry::metrics::MeterProvider as _;
 
 use crate::labels::{BOUNDS, REQUEST, Request, durations, for_each_series, requests};
 use crate::operation::{OPERATION, Operation};
+use crate::theirs::opentelemetry::{record_in_turns, record_kept, record_made};
 
 /// A registry with a running pipeline that has no target.
 static RUNNING: LazyLock<(Registry, Pipeline)> = LazyLock::new(running);
@@ -36,6 +39,25 @@ pub fn counter_of_three() -> impl Fn() + Send + Sync + 'static {
         let Request { method, route, tenant } = *black_box(&REQUEST);
         group.with(Request { method, route, tenant }).increment();
     }
+}
+
+/// A counter of OpenTelemetry's API over our store, with three attributes that the caller keeps.
+pub fn counter_of_kept_attributes() -> impl Fn() + Send + Sync + 'static {
+    record_kept(&api_meter())
+}
+
+/// The same with attributes that are made at each call.
+pub fn counter_of_attributes() -> impl Fn() + Send + Sync + 'static {
+    record_made(&api_meter())
+}
+
+/// The same with sixteen attribute sets in turns.
+pub fn counter_of_sixteen_attribute_sets() -> impl FnMut() + 'static {
+    record_in_turns(&api_meter())
+}
+
+fn api_meter() -> opentelemetry::metrics::Meter {
+    MeterProvider::new(RUNNING.0.clone()).meter("bench")
 }
 
 /// The same with a value that is a string of the caller's.

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use meterkit_core::prometheus_name::{self, FamilyType};
 use meterkit_core::{
     Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
     Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_grafana::written;
 use meterkit_pipeline::Snapshot;
+use meterkit_rules::prometheus_name::{self, FamilyType};
 use opentelemetry::InstrumentationScope;
 use prost::Message;
 
@@ -235,8 +235,9 @@ type Pairs = Vec<(String, String)>;
 
 impl Building {
     fn metric(&mut self, metric: &Metric, envelope: &Pairs) {
-        let family_type = FamilyType::of(&metric.data);
-        let name = prometheus_name::family(&metric.descriptor, family_type);
+        let family_type = FamilyType::from(&metric.data);
+        let name =
+            prometheus_name::family(&metric.descriptor.name, &metric.descriptor.unit, family_type);
         let unit = prometheus_name::unit(&metric.descriptor.unit, family_type);
         self.metadata = Some((family_type, metric.descriptor.description.clone(), unit));
         match &metric.data {

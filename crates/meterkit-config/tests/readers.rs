@@ -10,7 +10,7 @@ use meterkit_config::{
     PushExporter, Reader, TemporalityPreference,
 };
 use meterkit_core::Kind;
-use meterkit_core::prometheus_name::Translation;
+use meterkit_rules::prometheus_name::Translation;
 
 use reading::{exporter, good, good_with, meter_provider, periodic, provider, pushed, unused};
 

@@ -6,12 +6,12 @@ use std::fmt::{self, Debug, Display};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
-use opentelemetry::{KeyValue, Value};
+use opentelemetry::{Array, KeyValue, StringValue, Value};
 
 /// The attributes of one series, ordered by key, each key once. Cloning copies two pointers.
 ///
-/// All series of an instrument share their keys, and the attributes that are the same for all; an optional label that
-/// is `None` is not among the attributes.
+/// All series of an instrument share the keys that its code declares, and the attributes that are the same for all of
+/// them. An optional label that is `None` is not among the attributes.
 #[derive(Clone)]
 pub struct Attributes {
     keys: Arc<Keys>,
@@ -43,7 +43,7 @@ impl Attributes {
         Self { keys: Arc::new(Keys::new(names, &[])), values: values.into() }
     }
 
-    /// Attributes of OpenTelemetry. A list becomes its JSON text, as exporters write it.
+    /// Converts OpenTelemetry's attributes. Of a key that comes twice, the last value counts.
     pub fn from_key_values<'a>(pairs: impl IntoIterator<Item = &'a KeyValue>) -> Self {
         Self::from_pairs(pairs.into_iter().map(|pair| {
             let key = Cow::Owned(pair.key.as_str().to_owned());
@@ -56,7 +56,7 @@ impl Attributes {
     }
 
     /// Key and value of each attribute, ordered by key.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &AttributeValue)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &AttributeValue)> + Clone {
         self.keys.values(&self.values).map(|(name, value)| (&**name, value))
     }
 
@@ -134,10 +134,12 @@ pub enum AttributeValue {
     I64(i64),
     /// Floating point.
     F64(f64),
+    /// A list of values of one type. Labels are never lists; attributes recorded through OpenTelemetry's API can be.
+    List(Arc<[Self]>),
 }
 
 impl AttributeValue {
-    /// Rank among the types, and the bits of what is not text: floats by their total order.
+    /// Returns the rank of the type, and the bits of a scalar that is not text: floats by their total order.
     fn rank(&self) -> (u8, i64) {
         match self {
             Self::Str(_) => (0, 0),
@@ -147,10 +149,16 @@ impl AttributeValue {
                 let bits = value.to_bits() as i64;
                 (3, bits ^ (((bits >> 63) as u64) >> 1) as i64)
             }
+            Self::List(_) => (4, 0),
         }
+    }
+
+    fn list<T: Into<Self>>(values: impl IntoIterator<Item = T>) -> Self {
+        Self::List(values.into_iter().map(Into::into).collect())
     }
 }
 
+/// Writes a scalar as it is, and a list as JSON: `["a","b"]`.
 impl Display for AttributeValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -158,6 +166,13 @@ impl Display for AttributeValue {
             Self::Bool(value) => Display::fmt(value, f),
             Self::I64(value) => Display::fmt(value, f),
             Self::F64(value) => Display::fmt(value, f),
+            Self::List(values) => {
+                let json = |value: &Self| match value {
+                    Self::Str(text) => serde_json::Value::from(&**text).to_string(),
+                    scalar => scalar.to_string(),
+                };
+                write!(f, "[{}]", values.iter().map(json).collect::<Vec<_>>().join(","))
+            }
         }
     }
 }
@@ -180,6 +195,7 @@ impl Ord for AttributeValue {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Str(a), Self::Str(b)) => a.cmp(b),
+            (Self::List(a), Self::List(b)) => a.cmp(b),
             _ => self.rank().cmp(&other.rank()),
         }
     }
@@ -189,6 +205,7 @@ impl Hash for AttributeValue {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
             Self::Str(value) => value.hash(state),
+            Self::List(values) => values.hash(state),
             other => other.rank().hash(state),
         }
     }
@@ -230,9 +247,19 @@ impl From<&Value> for AttributeValue {
             Value::Bool(value) => Self::Bool(*value),
             Value::I64(value) => Self::I64(*value),
             Value::F64(value) => Self::F64(*value),
-            Value::String(value) => Self::Str(Cow::Owned(value.as_str().to_owned())),
+            Value::String(value) => Self::from(value),
+            Value::Array(Array::Bool(values)) => Self::list(values.iter().copied()),
+            Value::Array(Array::I64(values)) => Self::list(values.iter().copied()),
+            Value::Array(Array::F64(values)) => Self::list(values.iter().copied()),
+            Value::Array(Array::String(values)) => Self::list(values),
             other => Self::Str(Cow::Owned(other.to_string())),
         }
+    }
+}
+
+impl From<&StringValue> for AttributeValue {
+    fn from(text: &StringValue) -> Self {
+        Self::Str(Cow::Owned(text.as_str().to_owned()))
     }
 }
 
@@ -244,11 +271,28 @@ impl From<&AttributeValue> for Value {
             AttributeValue::Bool(value) => Self::from(*value),
             AttributeValue::I64(value) => Self::from(*value),
             AttributeValue::F64(value) => Self::from(*value),
+            AttributeValue::List(values) => Self::Array(array(values)),
         }
     }
 }
 
-/// The keys that all series of one instrument share, ordered, and the attributes that are the same for all of them.
+/// A list as OpenTelemetry has it: of one type. A list of mixed types becomes one of texts.
+fn array(values: &[AttributeValue]) -> Array {
+    fn all<T>(
+        values: &[AttributeValue],
+        get: impl Fn(&AttributeValue) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        values.iter().map(get).collect::<Option<Vec<T>>>().filter(|all| !all.is_empty())
+    }
+    let bools = || all(values, |it| if let AttributeValue::Bool(v) = it { Some(*v) } else { None });
+    let ints = || all(values, |it| if let AttributeValue::I64(v) = it { Some(*v) } else { None });
+    let floats = || all(values, |it| if let AttributeValue::F64(v) = it { Some(*v) } else { None });
+    let texts = || values.iter().map(|it| StringValue::from(it.to_string())).collect();
+    let numbers = || ints().map(Array::I64).or_else(|| floats().map(Array::F64));
+    bools().map(Array::Bool).or_else(numbers).unwrap_or_else(|| Array::String(texts()))
+}
+
+/// The keys that some series of an instrument share, ordered, and the attributes that are the same for all of them.
 #[derive(Debug)]
 pub(crate) struct Keys {
     entries: Box<[KeyEntry]>,
@@ -290,11 +334,11 @@ impl Keys {
         Self { entries: entries.into() }
     }
 
-    /// Name and value of each attribute that a series with these labels has.
+    /// Returns key and value of each attribute that a series with these labels has.
     fn values<'a>(
         &'a self,
         labels: &'a [Option<AttributeValue>],
-    ) -> impl Iterator<Item = (&'a Cow<'static, str>, &'a AttributeValue)> {
+    ) -> impl Iterator<Item = (&'a Cow<'static, str>, &'a AttributeValue)> + Clone {
         self.entries.iter().filter_map(|KeyEntry { name, source }| match source {
             Source::Label(at) => Some((name, labels.get(*at as usize)?.as_ref()?)),
             Source::Fixed(value) => Some((name, value)),
@@ -335,6 +379,21 @@ mod tests {
 
         let there = Attributes::from_pairs([("x".into(), AttributeValue::from(2.5))]);
         assert_eq!(Attributes::from_key_values(&there.to_key_values()), there);
+    }
+
+    #[test]
+    fn lists_survive_the_way_to_opentelemetry_and_show_as_json() {
+        for (array, text) in [
+            (Array::Bool(vec![true, false]), "[true,false]"),
+            (Array::I64(vec![1, -2]), "[1,-2]"),
+            (Array::F64(vec![0.5, 2.0]), "[0.5,2]"),
+            (Array::String(vec!["a".into(), "b\"c".into()]), r#"["a","b\"c"]"#),
+            (Array::String(Vec::new()), "[]"),
+        ] {
+            let there = Value::Array(array);
+            let here = AttributeValue::from(&there);
+            assert_eq!((here.to_string().as_str(), Value::from(&here)), (text, there));
+        }
     }
 
     #[test]

@@ -16,20 +16,20 @@ mod buckets;
 mod catalogue;
 mod data;
 mod error;
+mod family_type;
 mod instrument;
 mod kind;
 mod labels;
 mod meter;
 mod metrics;
 mod number;
-mod otel;
-pub mod prometheus_name;
 mod registry;
 mod scope;
 mod scope_patterns;
 mod store;
 mod store_health;
 mod stream;
+mod tap;
 
 pub use self::attributes::{AttributeValue, Attributes};
 pub use self::buckets::ExponentialLimits;
@@ -44,7 +44,8 @@ pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,
 };
 pub use self::instrument::{
-    AnyObservable, CallbackBuilder, CallbackGuard, CallbackOutput, Called, Counter, CounterGroup,
+    AnyObservable, AttributeCallback, AttributeInstrument, AttributeMeter, AttributeObserver,
+    ByAttributes, CallbackBuilder, CallbackGuard, CallbackOutput, Called, Counter, CounterGroup,
     CounterKind, Gauge, GaugeGroup, GaugeKind, Group, GroupTimer, Histogram, HistogramGroup,
     InFlight, Instrument, InstrumentBuilder, Observable, ObservableCounter, ObservableCounterGroup,
     ObservableGauge, ObservableGaugeGroup, ObservableKind, ObservableUpDownCounter,
@@ -58,8 +59,7 @@ pub use self::metrics::Metrics;
 pub use self::number::{
     CounterNumber, GaugeNumber, HistogramNumber, Number, NumberType, UpDownNumber, Value,
 };
-pub use self::otel::{exponential_twin, silently};
-pub use self::registry::{Claim, Hooks, Registry};
+pub use self::registry::{Claim, Registry};
 pub use self::scope::{Naming, NamingPolicy};
 pub use self::scope_patterns::ScopePatterns;
 pub use self::store::callbacks::{BackgroundTask, in_callback};
@@ -67,3 +67,4 @@ pub use self::store::clock::ManualClock;
 pub use self::store::entry::Entry;
 pub use self::store_health::StoreHealth;
 pub use self::stream::{HistogramBuckets, StreamRequest, StreamSettings};
+pub use self::tap::{MakeSink, MirroredInstrument, Sink, Tap};

@@ -243,7 +243,8 @@ impl Meter {
 
     /// Registers one callback for several observable instruments of this scope, to report them all from one reading of
     /// their source. It runs once per collection until the guard is dropped, and returns nothing or a `Result`:
-    /// [`CallbackBuilder::observe_with`].
+    /// [`CallbackBuilder::observe_with`]. For a `Vec`, a slice or an iterator of instruments, use
+    /// [`callback_for`](Self::callback_for).
     ///
     /// ```
     /// # fn pool() -> (u64, u64) { (3, 7) }
@@ -272,8 +273,9 @@ impl Meter {
         Ok(self.callback(instruments)?.observe_with(callback))
     }
 
-    /// A callback for several observable instruments of this scope, about to be registered: for one that is
-    /// [cached](CallbackBuilder::cached) or has a [budget](CallbackBuilder::budget) of its own.
+    /// Returns a callback for several observable instruments of this scope, about to be registered: for one that is
+    /// [cached](CallbackBuilder::cached), [refreshed](CallbackBuilder::<Several>::refresh_every), or has a
+    /// [budget](CallbackBuilder::budget) of its own.
     ///
     /// # Errors
     ///
@@ -282,7 +284,45 @@ impl Meter {
         &self,
         instruments: [&dyn AnyObservable; N],
     ) -> Result<CallbackBuilder<Several>, InstrumentError> {
-        CallbackBuilder::for_several(&self.registry, self.key.as_ref(), &instruments)
+        self.callback_for(instruments)
+    }
+
+    /// Like [`callback`](Self::callback), for any number of instruments: a `Vec`, a slice, or an iterator. Instruments
+    /// of different types go into a list of `&dyn AnyObservable`.
+    ///
+    /// ```
+    /// # fn length_of(shard: usize) -> u64 { 3 }
+    /// # let meter = meterkit::Registry::new().scoped("plugin", "queue");
+    /// let shards = (0..4).map(|shard| meter.observable_gauge::<u64>(format!("shard{shard}.length")).build());
+    /// let shards = shards.collect::<Result<Vec<_>, _>>()?;
+    /// let _guard = meter.callback_for(&shards)?.observe_with({
+    ///     let shards = shards.clone();
+    ///     move |observer| {
+    ///         for (number, shard) in shards.iter().enumerate() {
+    ///             observer.observe(shard, length_of(number));
+    ///         }
+    ///     }
+    /// });
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`callback`](Self::callback).
+    pub fn callback_for<'a, I: AnyObservable + ?Sized + 'a>(
+        &self,
+        instruments: impl IntoIterator<Item = &'a I>,
+    ) -> Result<CallbackBuilder<Several>, InstrumentError> {
+        CallbackBuilder::for_several(&self.registry, self.key.as_ref(), instruments)
+    }
+
+    /// Returns the registry that the instruments of this meter are in.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn key(&self) -> &Result<ScopeKey, ScopeError> {
+        &self.key
     }
 
     fn builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {

@@ -32,7 +32,7 @@ impl GaugeNumber for u64 {}
 impl GaugeNumber for f64 {}
 
 /// Number types of a histogram: `f64` and `u64`.
-pub trait HistogramNumber: Number + sealed::SdkNumber {}
+pub trait HistogramNumber: Number {}
 impl HistogramNumber for f64 {}
 impl HistogramNumber for u64 {}
 
@@ -78,15 +78,6 @@ impl Value {
             Self::U64(v) => v as f64,
             Self::I64(v) => v as f64,
             Self::F64(v) => v,
-        }
-    }
-
-    /// Zero of the same type.
-    pub(crate) const fn zero(self) -> Self {
-        match self {
-            Self::U64(_) => Self::U64(0),
-            Self::I64(_) => Self::I64(0),
-            Self::F64(_) => Self::F64(0.0),
         }
     }
 
@@ -255,11 +246,8 @@ fn saturate(cell: &AtomicU64, end: u64) {
 }
 
 pub(crate) mod sealed {
-    use std::borrow::Cow;
     use std::fmt::Debug;
     use std::sync::atomic::AtomicU64;
-
-    use opentelemetry::metrics::{Histogram, Meter};
 
     /// What the store needs of a number. Kept apart from [`Number`](super::Number) so that cells can change shape.
     pub trait CellNumber: Copy + PartialOrd + Debug + Send + Sync + 'static {
@@ -280,39 +268,4 @@ pub(crate) mod sealed {
         /// A duration given in the instrument's unit, cut to whole units for integers.
         fn from_duration(units: f64) -> Self;
     }
-
-    /// How OpenTelemetry makes a histogram of this number type.
-    pub trait SdkNumber: Sized {
-        fn sdk_histogram(
-            meter: &Meter,
-            name: Cow<'static, str>,
-            unit: &str,
-            description: &str,
-            bounds: Vec<f64>,
-        ) -> Histogram<Self>;
-    }
-
-    macro_rules! sdk_number {
-        ($type:ty, $build:ident) => {
-            impl SdkNumber for $type {
-                fn sdk_histogram(
-                    meter: &Meter,
-                    name: Cow<'static, str>,
-                    unit: &str,
-                    description: &str,
-                    bounds: Vec<f64>,
-                ) -> Histogram<Self> {
-                    meter
-                        .$build(name)
-                        .with_unit(unit.to_owned())
-                        .with_description(description.to_owned())
-                        .with_boundaries(bounds)
-                        .build()
-                }
-            }
-        };
-    }
-
-    sdk_number!(f64, f64_histogram);
-    sdk_number!(u64, u64_histogram);
 }

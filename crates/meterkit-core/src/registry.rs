@@ -10,27 +10,26 @@ use std::time::Duration;
 
 use meterkit_rules::label_key;
 use opentelemetry::InstrumentationScope;
-use opentelemetry::metrics::MeterProvider;
 
 use crate::attributes::AttributeValue;
 use crate::data::{AbsentSeries, ScopeMetrics, SeriesId};
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::kind::Kind;
-use crate::otel::Mapping;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
 use crate::store::callbacks::{BackgroundTask, Callback, CallbackOptions, Callbacks, Work};
 use crate::store::clock::{Clock, ManualClock};
 use crate::store::group::{GroupOptions, Usage};
-use crate::store::handle::{BeforeRead, Handle};
+use crate::store::handle::Handle;
 use crate::store::identity::Identity;
 use crate::store::instrument::{Core, Stored};
 use crate::store::observed::{Draft, Observed};
-use crate::store::scopes::{BucketsProblem, Found, Scopes};
-use crate::store::settings::{DropReason, Settings};
-use crate::store::shared::{Shared, Switch};
+use crate::store::scopes::{BucketsProblem, Duplicate, Found, Scope, Scopes};
+use crate::store::settings::Settings;
+use crate::store::shared::{Door, Shared, Switch};
 use crate::stream::{StreamRequest, StreamSettings, Streams};
+use crate::tap::{MirroredInstrument, Tap};
 
 /// All instruments of a program and what they have counted.
 ///
@@ -57,22 +56,8 @@ pub(crate) struct Inner {
     pub(crate) callbacks: Callbacks,
     pub(crate) self_metrics: SelfMetrics,
     pub(crate) scopes: Scopes,
-    mapping: RwLock<Mapping>,
-    hooks: RwLock<Hooks>,
+    taps: RwLock<Vec<Arc<dyn Tap>>>,
     is_claimed: AtomicBool,
-}
-
-/// Calls into whatever collects from this registry.
-#[derive(Clone, Default)]
-#[expect(clippy::exhaustive_structs, reason = "made by the pipeline alone")]
-pub struct Hooks {
-    /// Called after an instrument was made, on the thread that made it: must return at once.
-    pub instrument_made: Option<Arc<dyn Fn() + Send + Sync>>,
-    /// Called after a callback was registered that is refreshed in the background, or a scope enabled that may have
-    /// some, on the thread that did so: must return at once.
-    pub refresh_made: Option<Arc<dyn Fn() + Send + Sync>>,
-    /// Called when a reader of OpenTelemetry's copies begins to read: brings observed values up to date.
-    pub before_sdk_read: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl Registry {
@@ -93,8 +78,7 @@ impl Registry {
                 callbacks: Callbacks::default(),
                 self_metrics: SelfMetrics::default(),
                 scopes: Scopes::default(),
-                mapping: RwLock::new(Mapping::Undecided),
-                hooks: RwLock::default(),
+                taps: RwLock::default(),
                 is_claimed: AtomicBool::new(false),
             }),
         }
@@ -117,7 +101,9 @@ impl Registry {
     ///
     /// An existing instrument's name would get too long. Nothing is changed then.
     pub fn set_naming(&self, naming: Naming) -> Result<(), NamingError> {
-        self.inner.callbacks.rename(|| self.inner.scopes.set_naming(naming))
+        let duplicates = self.inner.callbacks.rename(|| self.inner.scopes.set_naming(naming))?;
+        duplicates.iter().for_each(Duplicate::log);
+        Ok(())
     }
 
     /// How many series an instrument may have that names no limit of its own. 2000 by default;
@@ -145,11 +131,6 @@ impl Registry {
     ) {
         let problems = self.inner.scopes.set_streams(Streams::new(settings_of));
         problems.iter().for_each(BucketsProblem::log);
-    }
-
-    /// How many series the instrument of this library with this full name may have, if `scope` has it.
-    pub fn limit_of(&self, scope: &InstrumentationScope, full_name: &str) -> Option<usize> {
-        self.inner.scopes.limit_of(scope, full_name)
     }
 
     /// What each instrument of this library is, by its full name, for each scope.
@@ -184,9 +165,7 @@ impl Registry {
     /// was disabled stays without effect when the scope is enabled again: look it up again.
     pub fn set_disabled_scopes(&self, scopes: ScopePatterns) {
         self.inner.scopes.set_disabled(scopes);
-        if let Some(hook) = self.inner.hooks().refresh_made {
-            hook();
-        }
+        self.inner.tell(|tap| tap.refresh_made());
     }
 
     /// What [`set_disabled_scopes`](Self::set_disabled_scopes) named, and no scope has been like since then: a spelling
@@ -283,72 +262,54 @@ impl Registry {
         }
     }
 
-    /// Whether `scope` has an instrument of the facade with this full name, or had one of which OpenTelemetry's SDK may
-    /// still have a copy.
-    ///
-    /// OpenTelemetry's copy of it shows up in what the SDK collects; whoever joins both must leave one out.
-    pub fn has_metric(&self, scope: &InstrumentationScope, full_name: &str) -> bool {
-        self.inner.scopes.has_metric(scope, full_name)
-    }
-
-    /// Makes each instrument, those to come included, an instrument of `provider` too.
-    ///
-    /// Instruments that are made later follow with the next [`map_new`](Self::map_new). What histograms recorded
-    /// before is replayed, up to 65,536 values; how many did not fit is counted in `meterkit.dropped`.
-    ///
-    /// Takes locks of the SDK: call it from a thread that may wait.
-    pub fn map_to(&self, provider: Arc<dyn MeterProvider + Send + Sync>) {
-        self.set_mapping(Mapping::to(provider));
-        self.map_new();
-    }
-
-    /// Maps the instruments that were made since the last call, if [`map_to`](Self::map_to) was called.
-    pub fn map_new(&self) {
-        let Mapping::To(twins) = self.mapping() else {
-            return;
-        };
-        let before_read = self.before_sdk_read();
-        for scope in self.inner.scopes.all() {
-            for instrument in scope.instruments() {
-                twins.map(&scope.instrumentation_scope(), instrument, &before_read);
-            }
-        }
-        let settings = &self.inner.settings;
-        let unreplayed = settings.replay.take_dropped();
-        if unreplayed > 0 {
-            settings.count_dropped(DropReason::ReplayFull, unreplayed);
-        }
-    }
-
-    /// Nothing reads OpenTelemetry's copies (any more): histograms stop feeding theirs.
-    pub fn unmap(&self) {
-        self.set_mapping(Mapping::Unwanted);
-        for scope in self.inner.scopes.all() {
-            for instrument in scope.instruments() {
-                instrument.unmap();
-            }
-        }
-    }
-
     /// Claims the registry for one pipeline. `None` while another one has it.
     pub fn claim(&self) -> Option<Claim> {
         let is_free = !self.inner.is_claimed.swap(true, AcqRel);
         is_free.then(|| Claim { registry: self.clone() })
     }
 
-    /// Replaces the calls into whatever collects from this registry.
-    pub fn set_hooks(&self, hooks: Hooks) {
-        *self.inner.hooks.write().unwrap_or_else(PoisonError::into_inner) = hooks;
+    /// Tells `tap` what happens in this registry from now on.
+    pub fn tap(&self, tap: Arc<dyn Tap>) {
+        self.inner.taps.write().unwrap_or_else(PoisonError::into_inner).push(tap);
     }
 
-    /// The instrument with this name in the scope, made when there is none yet.
+    /// Tells `tap` no more.
+    pub fn untap(&self, tap: &Arc<dyn Tap>) {
+        let mut taps = self.inner.taps.write().unwrap_or_else(PoisonError::into_inner);
+        taps.retain(|known| !Arc::ptr_eq(known, tap));
+    }
+
+    /// Says whether something is going to [listen](MirroredInstrument::feed) to histograms. Until this is said, they
+    /// keep up to 65,536 of their values for it; how many did not fit is counted in `meterkit.dropped`.
+    pub fn expect_listener(&self, expects: bool) {
+        let settings = &self.inner.settings;
+        settings.expect_listener(expects);
+        let instruments = self.inner.scopes.all().into_iter().flat_map(|it| it.instruments());
+        if !expects {
+            instruments.for_each(|instrument| instrument.feed(None));
+        }
+    }
+
+    /// Returns every instrument, for whoever keeps a copy of each elsewhere.
+    pub fn instruments(&self) -> Vec<MirroredInstrument> {
+        let scopes = self.inner.scopes.all().into_iter();
+        let of = |scope: Arc<Scope>| {
+            let name = scope.instrumentation_scope();
+            let instruments = scope.instruments().into_iter();
+            instruments.map(move |it| MirroredInstrument::new(name.clone(), it))
+        };
+        scopes.flat_map(of).collect()
+    }
+
+    /// Returns the instrument with this name in the scope, made when there is none yet.
     pub(crate) fn instrument<H: Handle>(
         &self,
         key: &ScopeKey,
         identity: Identity,
+        door: Door,
         options: GroupOptions,
     ) -> Result<Arc<Core<H>>, InstrumentError> {
-        self.find_or_make(key, identity, |shared| Core::new(shared, H::Sdk::default(), options))
+        self.find_or_make(key, identity, door, |shared| Core::new(shared, options))
     }
 
     /// The same for an observable instrument.
@@ -356,38 +317,39 @@ impl Registry {
         &self,
         key: &ScopeKey,
         identity: Identity,
+        door: Door,
         options: GroupOptions,
     ) -> Result<Arc<Observed>, InstrumentError> {
-        self.find_or_make(key, identity, |shared| Observed::new(shared, options))
+        self.find_or_make(key, identity, door, |shared| Observed::new(shared, options))
     }
 
     fn find_or_make<S: Stored + 'static>(
         &self,
         key: &ScopeKey,
         identity: Identity,
+        door: Door,
         make: impl FnOnce(Shared) -> S,
     ) -> Result<Arc<S>, InstrumentError> {
-        let found = self.inner.scopes.instrument(key, identity, &self.inner.settings, make)?;
-        let made = match found {
-            Found::Known(known) => return Ok(known),
-            Found::Made(made, problem) => {
-                problem.iter().for_each(BucketsProblem::log);
-                made
+        let settings = &self.inner.settings;
+        match self.inner.scopes.instrument(key, identity, door, settings, make)? {
+            Found::Known(known, duplicate) => {
+                duplicate.iter().for_each(Duplicate::log);
+                Ok(known)
             }
-        };
-        if matches!(self.mapping(), Mapping::Unwanted) {
-            made.unmap();
+            Found::Made(made, problem, duplicate) => {
+                problem.iter().for_each(BucketsProblem::log);
+                duplicate.iter().for_each(Duplicate::log);
+                self.inner.tell(|tap| tap.instrument_made());
+                Ok(made)
+            }
         }
-        if let Some(hook) = self.inner.hooks().instrument_made {
-            hook();
-        }
-        Ok(made)
     }
 
     /// What an instrument has that is in no registry and records nothing.
     pub(crate) fn not_made(&self, identity: Identity) -> Shared {
         let name = identity.name.clone();
-        let shared = Shared::new(identity, name, Arc::default(), self.inner.settings.clone());
+        let settings = self.inner.settings.clone();
+        let shared = Shared::new(identity, name, Arc::default(), settings, Door::Facade);
         shared.switch(Switch::NotMade);
         shared
     }
@@ -406,35 +368,17 @@ impl Registry {
     pub(crate) fn register_callback(&self, callback: Arc<Callback>) {
         let is_refresh = callback.is_refresh();
         self.inner.callbacks.register(callback);
-        if let Some(hook) = self.inner.hooks().refresh_made.filter(|_| is_refresh) {
-            hook();
+        if is_refresh {
+            self.inner.tell(|tap| tap.refresh_made());
         }
-    }
-
-    /// Calls the hook that is set when something begins to read.
-    fn before_sdk_read(&self) -> BeforeRead {
-        // Weak: the SDK keeps what it is given, and must not keep the registry.
-        let inner = Arc::downgrade(&self.inner);
-        Arc::new(move || {
-            if let Some(hook) = inner.upgrade().and_then(|inner| inner.hooks().before_sdk_read) {
-                hook();
-            }
-        })
-    }
-
-    /// A copy, so that no lock is held while the SDK, which has locks of its own, is asked for anything.
-    fn mapping(&self) -> Mapping {
-        self.inner.mapping.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set_mapping(&self, mapping: Mapping) {
-        *self.inner.mapping.write().unwrap_or_else(PoisonError::into_inner) = mapping;
     }
 }
 
 impl Inner {
-    fn hooks(&self) -> Hooks {
-        self.hooks.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Calls all taps, with no lock held.
+    fn tell(&self, tell: impl Fn(&dyn Tap)) {
+        let taps = self.taps.read().unwrap_or_else(PoisonError::into_inner).clone();
+        taps.iter().for_each(|tap| tell(&**tap));
     }
 }
 
@@ -449,16 +393,6 @@ impl fmt::Debug for Registry {
         let scopes = self.inner.scopes.all();
         let names = scopes.iter().map(|scope| scope.instrumentation_scope().name().to_owned());
         f.debug_struct("Registry").field("scopes", &names.collect::<Vec<_>>()).finish()
-    }
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks")
-            .field("instrument_made", &self.instrument_made.is_some())
-            .field("refresh_made", &self.refresh_made.is_some())
-            .field("before_sdk_read", &self.before_sdk_read.is_some())
-            .finish()
     }
 }
 

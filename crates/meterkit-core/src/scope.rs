@@ -6,7 +6,7 @@ use std::str::FromStr;
 use meterkit_rules::name;
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 
-use crate::attributes::AttributeValue;
+use crate::attributes::{AttributeValue, Attributes};
 use crate::error::{NamingError, ScopeError};
 
 /// The root namespace when nothing else is said.
@@ -105,6 +105,26 @@ impl ScopeKey {
     pub(crate) fn semconv(scope: &str) -> Result<Self, ScopeError> {
         name::check_grammar(scope).map_err(|problem| ScopeError::new("name", scope, problem))?;
         Ok(Self::from(ScopeId::Semconv(scope.to_owned())))
+    }
+
+    /// Returns the key of the scope that has this name in OpenTelemetry.
+    pub(crate) fn of(scope: &InstrumentationScope, naming: &Naming) -> Self {
+        let below = scope.name().strip_prefix(&*naming.namespace);
+        let parts = below.and_then(|below| below.strip_prefix('.')?.split_once('.'));
+        let scoped = parts.and_then(|(kind, name)| Self::scoped(kind, name).ok());
+        // A name that would be written in another way is a name of its own.
+        let is_it = |key: &Self| key.full_name(naming) == scope.name();
+        let given = || Self::from(ScopeId::Semconv(scope.name().to_owned()));
+        let attributes = Attributes::from_key_values(scope.attributes());
+        let attributes = attributes.iter();
+        Self {
+            version: scope.version().map(|version| Cow::Owned(version.to_owned())),
+            schema_url: scope.schema_url().map(|url| Cow::Owned(url.to_owned())),
+            attributes: attributes
+                .map(|(key, value)| (Cow::Owned(key.to_owned()), value.clone()))
+                .collect(),
+            ..scoped.filter(is_it).unwrap_or_else(given)
+        }
     }
 
     /// Whether this is a scope of which `wanted` says no more than is so: what it leaves out may be anything.

@@ -10,7 +10,7 @@ pub struct StoreHealth {
     /// Full names of instruments that have recorded in their overflow series, as they or the process had no room for
     /// further ones. Also `meterkit.overflow`.
     pub overflowing: Vec<String>,
-    /// Full names of instruments whose callbacks are so slow that collections serve their last values. Also
+    /// Full names of the instruments of each callback that is so slow that collections export its last values. Also
     /// `meterkit.callback.background`.
     pub callbacks_in_background: Vec<String>,
     /// How many values could not be recorded since the start. Also `meterkit.dropped`, by reason.

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meterkit_core::{InstrumentError, ManualClock, Meter, Registry, Value};
+use meterkit_core::{CallbackGuard, InstrumentError, ManualClock, Meter, Registry, Value};
 
-use self::gate::{Gate, failures, until};
+use self::gate::{Gate, failures, in_time, told, until};
 use self::readings::value;
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
@@ -45,6 +45,103 @@ fn counting(
     Ok(())
 }
 
+/// How many runs have ended.
+fn ended(registry: &Registry) -> u64 {
+    let points = readings::histogram(registry, "meterkit.callback.duration").1;
+    points.iter().map(|point| point.count).sum()
+}
+
+/// A callback that reports how often it has run, when it comes through the gate.
+fn held(meter: &Meter, gate: &Arc<Gate>) -> Result<CallbackGuard, InstrumentError> {
+    let (gate, runs) = (gate.clone(), AtomicU64::new(0));
+    meter.observable_gauge::<u64>("rows").cached(TTL).observe(move || {
+        let run = runs.fetch_add(1, SeqCst) + 1;
+        gate.pass();
+        run
+    })
+}
+
+#[test]
+fn an_expired_value_is_exported_while_a_slow_callback_refreshes_it() -> Result<(), InstrumentError>
+{
+    let (clock, registry, meter) = catalog();
+    let gate = Gate::open();
+    let _rows = held(&meter, &gate)?;
+    registry.refresh();
+    for run in 1..=3 {
+        gate.set_closed(true);
+        clock.advance(TTL);
+        // Waiting for the callback would take the 60 s of its budget and of the gate, and bring the next value.
+        for _ in 0..3 {
+            in_time({
+                let registry = registry.clone();
+                move || registry.refresh()
+            });
+            assert_eq!(value(&registry, ROWS), Some(Value::U64(run)));
+        }
+        gate.await_arrivals(run as usize + 1);
+        assert_eq!(gate.arrived() as u64, run + 1, "it is run once");
+        gate.set_closed(false);
+        until("the new value", || value(&registry, ROWS) == Some(Value::U64(run + 1)));
+        registry.refresh();
+        assert_eq!(
+            gate.arrived() as u64,
+            run + 1,
+            "the new value counts from when it was asked for"
+        );
+        until("the end of that run", || ended(&registry) == run + 1);
+    }
+    assert_eq!(told(&registry, "overruns", ROWS), None, "it kept nobody waiting");
+    Ok(())
+}
+
+#[test]
+fn the_first_run_of_a_cached_callback_is_waited_for() -> Result<(), InstrumentError> {
+    let (_, registry, meter) = catalog();
+    let gate = Gate::closed();
+    let _rows = held(&meter, &gate)?;
+    in_time(move || {
+        std::thread::scope(|scope| {
+            let refresh = scope.spawn(|| registry.refresh());
+            gate.await_arrivals(1);
+            // Longer than a collection waits that has an older value.
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(!refresh.is_finished());
+            gate.set_closed(false);
+            refresh.join().unwrap();
+        });
+        assert_eq!(value(&registry, ROWS), Some(Value::U64(1)));
+    });
+    Ok(())
+}
+
+#[test]
+fn a_cached_callback_that_takes_longer_than_its_time_is_an_overrun() -> Result<(), InstrumentError>
+{
+    let (clock, registry, meter) = catalog();
+    let gate = Gate::open();
+    let (inside, runs) = (gate.clone(), AtomicU64::new(0));
+    let rows = meter.observable_gauge::<u64>("rows").cached(TTL).budget(Duration::from_millis(1));
+    let _rows = rows.observe(move || {
+        let run = runs.fetch_add(1, SeqCst) + 1;
+        inside.pass();
+        run
+    })?;
+    until("a first value", || {
+        registry.refresh();
+        value(&registry, ROWS).is_some()
+    });
+    gate.set_closed(true);
+    clock.advance(TTL);
+    until("the background", || {
+        registry.refresh();
+        told(&registry, "background", ROWS) == Some(1.0)
+    });
+    assert_eq!(registry.store_health().callbacks_in_background, [ROWS]);
+    gate.set_closed(false);
+    Ok(())
+}
+
 #[test]
 fn a_cached_callback_runs_once_in_its_time_and_serves_what_it_reported()
 -> Result<(), InstrumentError> {
@@ -54,7 +151,9 @@ fn a_cached_callback_runs_once_in_its_time_and_serves_what_it_reported()
     for (seconds, run) in [(0, 1), (0, 1), (29, 1), (1, 2), (29, 2), (1, 3), (300, 4)] {
         clock.advance(Duration::from_secs(seconds));
         registry.refresh();
-        assert_eq!(value(&registry, ROWS), Some(Value::U64(run)));
+        // A collection does not wait for long when it has an older value.
+        until("the value of that run", || value(&registry, ROWS) == Some(Value::U64(run)));
+        until("the end of that run", || ended(&registry) == run);
     }
     assert_eq!(runs.load(SeqCst), 4);
     Ok(())
@@ -71,6 +170,7 @@ fn one_that_fails_is_not_asked_more_often() -> Result<(), InstrumentError> {
         clock.advance(TTL);
         for _ in 0..3 {
             registry.refresh();
+            until("the end of the run", || ended(&registry) == period as u64 + 2);
             assert_eq!(value(&registry, ROWS).map(Value::as_f64), expected);
         }
         assert_eq!(runs.load(SeqCst), period as u64 + 2);
@@ -157,8 +257,10 @@ fn callbacks_of_one_instrument_have_their_times_each() -> Result<(), InstrumentE
             builder.observe(move || runs.fetch_add(1, SeqCst))
         })
         .collect();
-    for _ in 0..10 {
+    for round in 0..10 {
         registry.refresh();
+        let expected = (round + 1) + (round / 2 + 1) + (round / 5 + 1);
+        until("the end of all runs", || ended(&registry) == expected);
         clock.advance(Duration::from_secs(5));
     }
     assert_eq!(runs.map(|it| it.load(SeqCst)), [10, 5, 2]);

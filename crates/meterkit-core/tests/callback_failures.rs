@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use meterkit_core::{
-    InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Meter, Registry, Value,
+    InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock, Meter, Registry,
+    Value,
 };
 
 use self::gate::{counted, failures, in_time, told};
@@ -21,12 +22,21 @@ use self::readings::{series, total, value};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
+/// A callback that panicked is tried again after this time, however often it has panicked.
+const LATER: Duration = Duration::from_secs(15 * 60);
+
 fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
+    let (_, registry, meter) = catalog_with_clock();
+    (registry, meter)
+}
+
+fn catalog_with_clock() -> (ManualClock, Registry, Meter) {
+    let clock = ManualClock::new();
+    let registry = Registry::with_clock(&clock);
     // Real time: a machine that is busy must not look like a callback that is slow.
     registry.set_callback_budget(Duration::from_secs(60));
     let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
+    (clock, registry, meter)
 }
 
 #[test]
@@ -84,7 +94,7 @@ fn an_error_takes_back_what_was_reported_before_it() -> Result<(), InstrumentErr
 
 #[test]
 fn a_panic_is_no_error_and_leaves_no_value_even_once() -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let runs = AtomicU64::new(0);
     let _rows = meter.observable_gauge::<u64>("rows").observe_result(move || {
         match runs.fetch_add(1, SeqCst) {
@@ -96,6 +106,7 @@ fn a_panic_is_no_error_and_leaves_no_value_even_once() -> Result<(), InstrumentE
     for expected in [Some(0.0), None, None, Some(3.0)] {
         registry.refresh();
         assert_eq!(value(&registry, ROWS).map(Value::as_f64), expected);
+        clock.advance(LATER);
     }
     assert_eq!(failures(&registry, ROWS, "panic"), 1.0);
     assert_eq!(failures(&registry, ROWS, "error"), 1.0);
@@ -115,7 +126,7 @@ impl Drop for Bomb {
 
 #[test]
 fn whatever_is_thrown_is_caught() -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let runs = AtomicU64::new(0);
     let _rows =
         meter.observable_gauge::<u64>("rows").observe(move || match runs.fetch_add(1, SeqCst) {
@@ -134,6 +145,7 @@ fn whatever_is_thrown_is_caught() -> Result<(), InstrumentError> {
         });
         assert_eq!(value(&registry, ROWS), None, "run {run}");
         assert_eq!(value(&registry, "backstage.plugin.catalog.other"), Some(Value::U64(1)));
+        clock.advance(LATER);
     }
     registry.refresh();
     assert_eq!(value(&registry, ROWS), Some(Value::U64(5)));
@@ -152,11 +164,12 @@ impl fmt::Display for Shy {
 
 #[test]
 fn an_error_that_panics_when_it_is_shown_is_a_panic() -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let plain = meter.observable_gauge::<u64>("rows").observe_result(|| Err(Shy))?;
     let rows = meter.observable_gauge_group::<Id, u64>("groups");
     let group = rows.observe_with(|_| Err(Shy))?;
     registry.refresh();
+    clock.advance(LATER);
     registry.refresh();
     for name in [ROWS, "backstage.plugin.catalog.groups"] {
         assert_eq!(failures(&registry, name, "panic"), 2.0);
@@ -185,7 +198,7 @@ impl Labels for Touchy {
 #[test]
 fn labels_that_panic_at_any_visit_cost_no_room() -> Result<(), InstrumentError> {
     for last in 0..12 {
-        let (registry, meter) = catalog();
+        let (clock, registry, meter) = catalog_with_clock();
         let visits = Arc::new(AtomicU64::new(0));
         let counted_visits = visits.clone();
         let rows = meter.observable_gauge_group::<Touchy, u64>("rows").cardinality_limit(3);
@@ -198,6 +211,7 @@ fn labels_that_panic_at_any_visit_cost_no_room() -> Result<(), InstrumentError> 
         let has_panicked = counted_visits.load(SeqCst) == last + 1;
         let room = if has_panicked { 0.0 } else { 3.0 };
         assert_eq!(counted(&registry, ROWS), Some(room), "at visit {last}");
+        clock.advance(LATER);
         registry.refresh();
         assert_eq!(total(&registry, "meterkit.overflow"), 0.0, "at visit {last}");
         drop(guard);

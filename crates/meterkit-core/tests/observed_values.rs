@@ -234,7 +234,7 @@ fn a_series_that_is_left_out_goes_on_when_it_returns_with_no_less() -> Result<()
 
 /// What collections find of one series, at the seconds beside what is reported of it.
 fn found(rounds: &[(u64, Option<u64>)]) -> Vec<Option<(SeriesId, SystemTime)>> {
-    let (_, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog();
     let next = Next::default();
     let rows = meter.observable_counter_group::<Id, u64>("rows").build().expect("a good name");
     let _guard = rows.observe_with(reports(&next));
@@ -247,6 +247,8 @@ fn found(rounds: &[(u64, Option<u64>)]) -> Vec<Option<(SeriesId, SystemTime)>> {
         }
         registry.refresh();
         next.clear_poison();
+        // One that panicked is left alone for a while.
+        clock.advance(Duration::from_secs(3600));
         let now = registry.read();
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(*seconds);
         registry.forget(&collections.add(&before, &now, time));
@@ -365,12 +367,13 @@ fn a_series_that_a_panic_hid_goes_on() -> Result<(), InstrumentError> {
     let began = start(&registry, "id=1");
     for (panics, total) in [(1, 12), (5, 13)] {
         for _ in 0..panics {
-            clock.advance(Duration::from_secs(5));
             *next.lock().unwrap() = None;
             next.clear_poison();
             registry.refresh();
             next.clear_poison();
             assert!(series(&registry, ROWS).is_empty());
+            // By then, a callback that has panicked so often is tried again.
+            clock.advance(Duration::from_secs(8 * 60));
         }
         set(&next, &[(1, total)]);
         registry.refresh();
@@ -420,7 +423,7 @@ fn of_several_values_of_one_series_the_last_counts() -> Result<(), InstrumentErr
 #[test]
 fn of_several_callbacks_with_one_total_the_last_registered_counts_until_it_goes()
 -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog();
     let rows: ObservableCounterGroup<Id> =
         meter.observable_counter_group::<Id, u64>("rows").build()?;
     let (first, last) = (Next::default(), Next::default());
@@ -429,6 +432,8 @@ fn of_several_callbacks_with_one_total_the_last_registered_counts_until_it_goes(
     let _first = rows.observe_with(reports(&first));
     let last_guard = rows.observe_with(reports(&last));
     let read = || {
+        // Long enough for a callback that panicked to be tried again.
+        clock.advance(Duration::from_secs(60));
         registry.refresh();
         first.clear_poison();
         last.clear_poison();
@@ -451,7 +456,7 @@ fn of_several_callbacks_with_one_total_the_last_registered_counts_until_it_goes(
 #[test]
 fn of_several_callbacks_with_one_gauge_the_last_registered_counts_until_it_fails()
 -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog();
     let rows = meter.observable_gauge::<u64>("rows").build()?;
     let fails = Arc::new(AtomicBool::new(false));
     let failing = fails.clone();
@@ -462,6 +467,7 @@ fn of_several_callbacks_with_one_gauge_the_last_registered_counts_until_it_fails
     });
     for (is_failing, expected) in [(false, 2), (true, 1), (false, 2)] {
         fails.store(is_failing, SeqCst);
+        clock.advance(Duration::from_secs(60));
         registry.refresh();
         assert_eq!(value(&registry, ROWS), Some(Value::U64(expected)));
     }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use meterkit_core::{BackgroundTask, Hooks, InstrumentError, ManualClock, Meter, Registry, Value};
+use meterkit_core::{BackgroundTask, InstrumentError, ManualClock, Meter, Registry, Tap, Value};
 
 use self::gate::{Gate, failures, in_time, told};
 use self::label_sets::Tenant;
@@ -343,16 +343,20 @@ fn a_task_that_was_not_begun_when_its_guard_went_runs_nothing() -> Result<(), In
     Ok(())
 }
 
+/// Counts how often it is to be looked for callbacks that are due.
+struct Looks(Arc<AtomicU64>);
+
+impl Tap for Looks {
+    fn refresh_made(&self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
 #[test]
 fn one_whose_scope_was_off_is_due_at_once() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog();
     let looks = Arc::new(AtomicU64::new(0));
-    let looked = looks.clone();
-    let look = move || {
-        looked.fetch_add(1, SeqCst);
-    };
-    let refresh_made = Some(Arc::new(look) as Arc<_>);
-    registry.set_hooks(Hooks { refresh_made, ..Hooks::default() });
+    registry.tap(Arc::new(Looks(looks.clone())));
     let runs = Arc::default();
     let count = counting(&runs);
     let _rows =
@@ -400,11 +404,13 @@ fn one_that_takes_longer_than_its_budget_is_told_of_once_and_marked_until_it_end
             registry.refresh();
         }
         assert_eq!(told(&registry, "background", ROWS), Some(1.0));
+        assert_eq!(registry.store_health().callbacks_in_background, [ROWS]);
         gate.set_closed(false);
         runtime.join().unwrap();
     });
     assert_eq!(told(&registry, "overruns", ROWS), Some(1.0));
     assert_eq!(told(&registry, "background", ROWS), Some(0.0));
+    assert!(registry.store_health().callbacks_in_background.is_empty());
     assert_eq!(value(&registry, ROWS), Some(Value::U64(5)));
     Ok(())
 }

@@ -7,11 +7,15 @@ mod readings;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use meterkit_core::{InstrumentError, ManualClock, Meter, ObservableGauge, Registry, Value};
+use meterkit_core::{
+    AnyObservable, BackgroundTask, InstrumentError, ManualClock, Meter, ObservableGauge, Observer,
+    Registry, Value,
+};
 
-use self::gate::{failures, told};
+use self::gate::{failures, told, until};
 use self::label_sets::{Id, Tenant};
 use self::readings::{dropped, series, value};
 
@@ -202,7 +206,10 @@ fn an_instrument_that_could_not_be_made_costs_nothing_of_the_others() -> Result<
 
 #[test]
 fn a_failure_costs_all_instruments_of_the_callback_and_no_others() -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog();
+    let clock = ManualClock::new();
+    let registry = Registry::with_clock(&clock);
+    registry.set_callback_budget(Duration::from_secs(60));
+    let meter = registry.scoped("plugin", "catalog");
     let (a, b) = (gauge(&meter, "a")?, gauge(&meter, "b")?);
     let groups = meter.observable_gauge_group::<Id, u64>("groups").build()?;
     let _other = a.observe(|| 1);
@@ -227,6 +234,7 @@ fn a_failure_costs_all_instruments_of_the_callback_and_no_others() -> Result<(),
     assert_eq!((read(&registry, "a"), read(&registry, "b")), (Some(Value::U64(1)), None));
     assert!(series(&registry, groups).is_empty());
     assert_eq!(failures(&registry, "backstage.plugin.catalog.a", "panic"), 1.0);
+    clock.advance(Duration::from_secs(30));
     registry.refresh();
     assert_eq!(
         (read(&registry, "a"), read(&registry, "b")),
@@ -257,7 +265,123 @@ fn several_instruments_may_be_cached_together() -> Result<(), InstrumentError> {
     for (seconds, run) in [(0, 1), (29, 1), (1, 2), (29, 2), (2, 3)] {
         clock.advance(Duration::from_secs(seconds));
         registry.refresh();
-        assert_eq!([read(&registry, "a"), read(&registry, "b")], [Some(Value::U64(run)); 2]);
+        let expected = [Some(Value::U64(run)); 2];
+        // A collection does not wait for long when it has older values.
+        until("that run", || [read(&registry, "a"), read(&registry, "b")] == expected);
+        until("its end", || {
+            let points = readings::histogram(&registry, "meterkit.callback.duration").1;
+            points.iter().map(|point| point.count).sum::<u64>() == run
+        });
     }
+    Ok(())
+}
+
+#[test]
+fn any_number_of_instruments_may_be_in_a_list_of_any_kind() -> Result<(), InstrumentError> {
+    let (registry, meter) = catalog();
+    let shards: Vec<_> =
+        ["s0", "s1", "s2", "s3"].map(|name| gauge(&meter, name)).into_iter().collect();
+    let shards = shards.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let total = meter.observable_counter::<f64>("total").build()?;
+    let mut mixed: Vec<&dyn AnyObservable> = vec![&total];
+    mixed.extend(shards.iter().map(|shard| shard as &dyn AnyObservable));
+    let count = shards.len() as u64;
+    for (round, builder) in [
+        meter.callback_for(&shards)?,
+        meter.callback_for(&shards[..])?,
+        meter.callback_for(shards.iter().rev())?,
+        meter.callback_for(mixed)?,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (shards, total, has_total) = (shards.clone(), total.clone(), round == 3);
+        let guard = builder.observe_with(move |observer| {
+            (1..).zip(&shards).for_each(|(value, shard)| observer.observe(shard, value));
+            if has_total {
+                observer.observe(&total, 10.0);
+            }
+        });
+        registry.refresh();
+        for value in 1..=count {
+            assert_eq!(read(&registry, &format!("s{}", value - 1)), Some(Value::U64(value)));
+        }
+        assert_eq!(read(&registry, "total"), has_total.then_some(Value::F64(10.0)));
+        drop(guard);
+    }
+    let none = meter.callback_for(Vec::<&ObservableGauge<u64>>::new());
+    assert!(matches!(none, Err(InstrumentError::NoInstrument { .. })));
+    Ok(())
+}
+
+fn run_due(registry: &Registry) -> usize {
+    let run = |mut task: BackgroundTask| {
+        assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    };
+    registry.due_refreshes().0.into_iter().map(run).count()
+}
+
+#[test]
+fn several_instruments_may_be_refreshed_together() -> Result<(), InstrumentError> {
+    let clock = ManualClock::new();
+    let registry = Registry::with_clock(&clock);
+    let meter = registry.scoped("plugin", "catalog");
+    let a = gauge(&meter, "a")?;
+    let groups = meter.observable_counter_group::<Tenant<'static>, f64>("groups").build()?;
+    let (runs, period) = (Arc::new(AtomicU64::new(0)), Duration::from_secs(10));
+    let guard = meter.callback([&a, &groups])?.refresh_every(period, move || {
+        let (a, groups, runs) = (a.clone(), groups.clone(), runs.clone());
+        async move {
+            let run = runs.fetch_add(1, SeqCst) + 1;
+            move |observer: &mut Observer<'_>| {
+                observer.observe(&a, run);
+                observer.observe_series(&groups, Tenant("all"), run as f64);
+            }
+        }
+    });
+    for run in 1..=2 {
+        assert_eq!(run_due(&registry), 1);
+        registry.refresh();
+        assert_eq!(read(&registry, "a"), Some(Value::U64(run)));
+        let expected = [("tenant=all".to_owned(), run as f64)];
+        assert_eq!(series(&registry, "backstage.plugin.catalog.groups"), expected);
+        clock.advance(period);
+    }
+    drop(guard);
+    assert_eq!(run_due(&registry), 0);
+    assert_eq!(read(&registry, "a"), None);
+    Ok(())
+}
+
+#[test]
+fn a_refresh_of_several_instruments_can_fail_and_panic() -> Result<(), InstrumentError> {
+    let clock = ManualClock::new();
+    let registry = Registry::with_clock(&clock);
+    let meter = registry.scoped("plugin", "catalog");
+    let (a, b) = (gauge(&meter, "a")?, gauge(&meter, "b")?);
+    let (runs, period) = (Arc::new(AtomicU64::new(0)), Duration::from_secs(60));
+    let inside = [a.clone(), b.clone()];
+    let _guard = meter.callback([&a, &b])?.refresh_every_result(period, move || {
+        let (inside, run) = (inside.clone(), runs.fetch_add(1, SeqCst));
+        async move {
+            if run == 1 {
+                return Err("no connection");
+            }
+            Ok(move |observer: &mut Observer<'_>| {
+                observer.observe(&inside[0], run);
+                assert!(run != 2, "halfway");
+                observer.observe(&inside[1], run);
+            })
+        }
+    });
+    let values = [Some(Value::U64(0)), Some(Value::U64(0)), None, Some(Value::U64(3))];
+    for (run, expected) in values.into_iter().enumerate() {
+        assert_eq!(run_due(&registry), 1);
+        assert_eq!([read(&registry, "a"), read(&registry, "b")], [expected; 2], "run {run}");
+        clock.advance(period);
+    }
+    let name = "backstage.plugin.catalog.a";
+    assert_eq!(failures(&registry, name, "error"), 1.0);
+    assert_eq!(failures(&registry, name, "panic"), 1.0);
     Ok(())
 }

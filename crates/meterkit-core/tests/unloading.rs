@@ -212,14 +212,16 @@ fn an_old_guard_leaves_a_new_callback_alone() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_metric_is_known_as_long_as_it_is_there() -> Result<(), InstrumentError> {
+fn an_instrument_is_mirrored_as_long_as_it_is_there() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog();
     meter.counter::<u64>("requests").build()?.increment();
-    let scope = registry.read()[0].scope.clone();
-    assert!(registry.has_metric(&scope, REQUESTS));
-    assert!(!registry.has_metric(&scope, "backstage.plugin.catalog.other"));
+    let instruments = registry.instruments();
+    let names: Vec<_> = instruments.iter().map(|it| &*it.descriptor().name).collect();
+    assert_eq!(names, [REQUESTS]);
+    assert!(instruments[0].is_there() && instruments[0].read().is_some());
     assert!(meter.unload());
-    assert!(!registry.has_metric(&scope, REQUESTS), "nothing else shows it");
+    assert!(registry.instruments().is_empty());
+    assert!(!instruments[0].is_there() && instruments[0].read().is_none());
     Ok(())
 }
 

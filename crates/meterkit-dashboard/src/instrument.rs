@@ -1,7 +1,7 @@
 //! What a dashboard has to know of an instrument.
 
-use meterkit_core::prometheus_name;
 use meterkit_core::{CatalogueEntry, Kind};
+use meterkit_rules::prometheus_name;
 
 /// An instrument as Prometheus has it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,11 +114,6 @@ impl Buckets {
 
 impl Label {
     pub(crate) fn new(key: &str, values: Option<Vec<String>>) -> Self {
-        let name = match prometheus_name::series_label(key) {
-            // A scrape keeps these for the target, and renames what clashes.
-            name if name == "job" || name == "instance" => format!("exported_{name}"),
-            name => name.into_owned(),
-        };
-        Self { name, values }
+        Self { name: prometheus_name::stored_label(key).into_owned(), values }
     }
 }

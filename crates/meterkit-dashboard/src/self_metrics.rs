@@ -1,7 +1,6 @@
 //! What `meterkit` tells of itself: no catalogue lists it, as each of these metrics comes with its first value.
 
-use meterkit_core::Descriptor;
-use meterkit_core::prometheus_name::{self, FamilyType};
+use meterkit_rules::prometheus_name::{self, FamilyType};
 
 use crate::instrument::{Buckets, Instrument, Label, Shape};
 
@@ -147,12 +146,7 @@ impl SelfMetric {
             Shape::Total | Shape::Level => FamilyType::Gauge,
             Shape::Histogram(_) => FamilyType::Histogram,
         };
-        let descriptor = Descriptor {
-            name: self.name.to_owned(),
-            unit: self.unit.to_owned(),
-            description: String::new(),
-        };
-        prometheus_name::family(&descriptor, family_type)
+        prometheus_name::family(self.name, self.unit, family_type)
     }
 
     fn instrument(&self) -> Instrument {

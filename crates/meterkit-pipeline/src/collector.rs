@@ -1,16 +1,11 @@
 //! Collections: one at a time, shared by everyone who asks meanwhile.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use meterkit_core::{Attributes, Collections, Registry, in_callback};
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::metrics::reader::MetricReader;
 
-use crate::foreign;
-use crate::reader::SharedReader;
 use crate::self_metrics::SelfMetrics;
 use crate::snapshot::Snapshot;
 use crate::views::{Totals, Views};
@@ -20,12 +15,11 @@ thread_local! {
     static IS_TAKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Takes snapshots of a registry and of what other libraries recorded in the SDK.
+/// Takes snapshots of a registry.
 #[derive(Debug)]
 pub(crate) struct Collector {
     registry: Registry,
     resource: Attributes,
-    reader: SharedReader,
     max_age: Duration,
     metrics: Arc<SelfMetrics>,
     views: Views,
@@ -40,7 +34,6 @@ pub(crate) struct Collector {
 struct Memory {
     collections: Collections,
     totals: Totals,
-    foreign_ids: foreign::Ids,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +62,6 @@ impl Collector {
     pub(crate) fn new(
         registry: Registry,
         resource: Attributes,
-        reader: SharedReader,
         max_age: Duration,
         metrics: Arc<SelfMetrics>,
         views: Views,
@@ -77,7 +69,6 @@ impl Collector {
         Self {
             registry,
             resource,
-            reader,
             max_age,
             metrics,
             views,
@@ -85,11 +76,6 @@ impl Collector {
             flight: Mutex::default(),
             landed: Condvar::new(),
         }
-    }
-
-    /// How long callbacks keep a collection waiting at most.
-    pub(crate) fn longest_refresh(&self) -> Duration {
-        self.registry.longest_refresh()
     }
 
     /// The last snapshot, if it is fresh enough for who asked at `asked`.
@@ -147,11 +133,9 @@ impl Collector {
     fn take(&self) -> Snapshot {
         self.registry.refresh();
         let time = SystemTime::now();
-        let foreign = self.read_sdk();
-        let mut scopes = self.registry.read();
+        let scopes = self.registry.read();
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let Memory { collections, totals, foreign_ids } = &mut *memory;
-        foreign::join(&mut scopes, &foreign, &self.registry, foreign_ids);
+        let Memory { collections, totals } = &mut *memory;
         let scopes = self.views.apply_in(&self.registry, scopes, totals, time);
         let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
         let before = last.as_ref().map_or(&[][..], |last| &last.scopes);
@@ -164,29 +148,6 @@ impl Collector {
             scopes,
             number: collections.number(),
             absent: collections.absent().to_vec(),
-        }
-    }
-
-    /// What was recorded through OpenTelemetry's own API. Its callbacks are not ours: one that panics must not
-    /// take everything else with it.
-    fn read_sdk(&self) -> ResourceMetrics {
-        let mut collected = ResourceMetrics::default();
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            meterkit_core::silently(|| self.reader.collect(&mut collected))
-        }));
-        match outcome {
-            Ok(Ok(())) => collected,
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "instruments of other libraries could not be read");
-                ResourceMetrics::default()
-            }
-            Err(_) => {
-                tracing::error!(
-                    "a callback that another library registered with OpenTelemetry panicked: \
-                     the SDK gives no metrics of other libraries from now on"
-                );
-                ResourceMetrics::default()
-            }
         }
     }
 

@@ -1,31 +1,28 @@
 //! Collection, snapshots, scheduling and delivery of `meterkit`.
 //!
 //! ```text
-//!  Registry ──refresh, read──┐
-//!                            ├─> Collector ──> Arc<Snapshot> ──> Delivery ──> Target   (push, one task each)
-//!  SDK reader ───────────────┘                              └──> Source  ──> a server   (pull)
+//!  Registry ──refresh, read──> Collector ──> Arc<Snapshot> ──> Delivery ──> Target   (push, one task each)
+//!                                                         └──> Source  ──> a server   (pull)
 //! ```
 //!
 //! Users depend on the `meterkit` crate. This one is for those who write an exporter: implement [`Target`] to push,
-//! or take snapshots from a [`Source`] to be pulled from. [`family`] groups metrics as Prometheus sees them.
+//! or take snapshots from a [`Source`] to be pulled from.
 
 mod backoff;
 mod baseline;
 mod collector;
+mod companion;
 mod component;
 mod console;
 mod delivery;
 mod delta;
 mod endpoint;
 mod error;
-pub mod family;
-mod foreign;
 mod health;
-mod hooks;
 mod moment;
+mod news;
 mod pipeline;
 mod point;
-mod reader;
 mod refreshes;
 mod self_metrics;
 mod snapshot;
@@ -37,6 +34,7 @@ mod variables;
 mod views;
 mod work;
 
+pub use self::companion::{Companion, Start};
 pub use self::console::ConsoleTarget;
 pub use self::endpoint::Endpoint;
 pub use self::error::{FlushError, StartError, TargetFailure};

@@ -8,25 +8,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use meterkit_core::{Attributes, Claim, Registry, exponential_twin};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::reader::MetricReader;
-use opentelemetry_sdk::metrics::{
-    Aggregation, Instrument, MeterProviderBuilder, SdkMeterProvider, Stream,
-};
+use meterkit_core::{Attributes, Claim, Registry};
 use tokio::sync::mpsc;
 
 use crate::collector::Collector;
+use crate::companion::{Companion, Start};
 use crate::component::Components;
 use crate::error::{FlushError, StartError};
 use crate::health::Health;
-use crate::hooks::{self, News};
 use crate::moment::after;
-use crate::reader::SharedReader;
+use crate::news::News;
 use crate::self_metrics::SelfMetrics;
 use crate::source::{Closed, Source};
 use crate::target::{Schedule, Target};
-use crate::views::{StreamDefaults, Views, sdk_stream, set_streams, twin};
+use crate::views::{StreamDefaults, Views, set_streams};
 use crate::work::{Command, Service, Stop, Work};
 
 /// How long a dropped pipeline takes to say good-bye.
@@ -39,7 +34,6 @@ const DROP_DEADLINE: Duration = Duration::from_secs(1);
 pub struct Pipeline {
     registry: Registry,
     source: Source,
-    provider: SdkMeterProvider,
     commands: mpsc::UnboundedSender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
     is_shut_down: AtomicBool,
@@ -54,8 +48,7 @@ pub struct PipelineBuilder {
     max_age: Duration,
     targets: Vec<(Box<dyn Target>, Schedule)>,
     services: Vec<Service>,
-    provider: MeterProviderBuilder,
-    has_readers: bool,
+    companions: Vec<StartCompanion>,
     views: Views,
     stream_defaults: StreamDefaults,
 }
@@ -70,8 +63,7 @@ impl Pipeline {
             max_age: Duration::from_secs(1),
             targets: Vec::new(),
             services: Vec::new(),
-            provider: SdkMeterProvider::builder(),
-            has_readers: false,
+            companions: Vec::new(),
             views: Views::default(),
             stream_defaults: StreamDefaults::default(),
         })
@@ -85,11 +77,6 @@ impl Pipeline {
     /// How collection and delivery are doing.
     pub fn health(&self) -> Health {
         self.source.health(&self.registry)
-    }
-
-    /// The SDK's provider, for libraries that use OpenTelemetry's own API.
-    pub fn provider(&self) -> &SdkMeterProvider {
-        &self.provider
     }
 
     /// Exports everything recorded so far to all push targets, within `deadline`.
@@ -176,6 +163,9 @@ impl fmt::Debug for Pipeline {
     }
 }
 
+/// Starts what runs beside the targets.
+type StartCompanion = Box<dyn FnOnce(&Start<'_>) -> Arc<dyn Companion> + Send>;
+
 type Reply = std_mpsc::Receiver<Result<(), FlushError>>;
 
 /// Waits on a thread of its own: the deadline holds whatever the pipeline's thread and the caller's runtime do.
@@ -229,8 +219,7 @@ impl PipelineBuilder {
         self
     }
 
-    /// Changes metrics on their way to the targets. Those that the user's own readers see keep their names and
-    /// attributes: OpenTelemetry's SDK has views for them.
+    /// Changes metrics on their way to the targets. Companions see them as they were recorded.
     pub fn views(mut self, views: Views) -> Self {
         self.views = views;
         self
@@ -242,10 +231,13 @@ impl PipelineBuilder {
         self
     }
 
-    /// Adds a reader of OpenTelemetry's ecosystem. It sees every instrument; histograms then record twice.
-    pub fn reader(mut self, reader: impl MetricReader) -> Self {
-        self.provider = self.provider.with_reader(reader);
-        self.has_readers = true;
+    /// Adds what runs beside the targets: `start` is called while the pipeline starts. A companion may listen to
+    /// histograms, which keep their first values for it until then.
+    pub fn companion(
+        mut self,
+        start: impl FnOnce(&Start<'_>) -> Arc<dyn Companion> + Send + 'static,
+    ) -> Self {
+        self.companions.push(Box::new(start));
         self
     }
 
@@ -260,21 +252,8 @@ impl PipelineBuilder {
             .thread_name("meterkit-blocking")
             .build()
             .map_err(StartError::Thread)?;
-        let reader = SharedReader::new();
-        let (views, defaults) = (self.views, self.stream_defaults);
-        set_streams(&self.registry, &views, &defaults);
-        let (of_registry, of_views) = (self.registry.clone(), views.clone());
-        let stream = move |instrument: &Instrument| {
-            exponential_twin_stream(&of_registry, instrument)
-                .or_else(|| sdk_stream(&of_registry, &of_views, &defaults, instrument))
-        };
-        let provider = self
-            .provider
-            .with_reader(reader.clone())
-            .with_view(stream)
-            .with_resource(sdk_resource(&self.resource))
-            .build();
-        let registry = self.registry;
+        let (registry, views) = (self.registry, self.views);
+        set_streams(&registry, &views, &self.stream_defaults);
         let metrics = Arc::new(SelfMetrics::new(registry.clone()));
         let components = Arc::new(Components::new(metrics.clone()));
         let targets = self.targets.into_iter().map(|(target, schedule)| {
@@ -282,25 +261,21 @@ impl PipelineBuilder {
             (target, schedule, component)
         });
         let targets = targets.collect();
-        let (resource, max_age) = (self.resource, self.max_age);
-        let collector =
-            Arc::new(Collector::new(registry.clone(), resource, reader, max_age, metrics, views));
-        let source = Source::new(collector.clone(), components, runtime.handle().clone());
-        let news = News::default();
-        if self.has_readers {
-            let runtime = runtime.handle().clone();
-            registry.set_hooks(hooks::with_readers(collector, runtime, &news));
-            registry.map_to(Arc::new(provider.clone()));
-        } else {
-            registry.set_hooks(hooks::without_readers(&news));
-            registry.unmap();
-        }
+        let (resource, max_age) = (self.resource.clone(), self.max_age);
+        let collector = Collector::new(registry.clone(), resource, max_age, metrics, views.clone());
+        let source = Source::new(Arc::new(collector), components, runtime.handle().clone());
+        let news = Arc::new(News::default());
+        registry.tap(news.clone());
+        registry.expect_listener(!self.companions.is_empty());
+        let (registry, resource, views) = (&registry, &self.resource, &views);
+        let start = Start { registry, source: &source, resource, views };
+        let companions = self.companions.into_iter().map(|companion| companion(&start)).collect();
         let (commands, inbox) = mpsc::unbounded_channel();
         let work = Work {
             registry: registry.clone(),
             claim: self.claim,
             source: source.clone(),
-            provider: provider.clone(),
+            companions,
             targets,
             services: self.services,
             news,
@@ -310,9 +285,8 @@ impl PipelineBuilder {
             .spawn(move || work.run(runtime, inbox))
             .map_err(StartError::Thread)?;
         Ok(Pipeline {
-            registry,
+            registry: registry.clone(),
             source,
-            provider,
             commands,
             thread: Mutex::new(Some(thread)),
             is_shut_down: AtomicBool::new(false),
@@ -328,20 +302,4 @@ impl fmt::Debug for PipelineBuilder {
             .field("services", &self.services.len())
             .finish_non_exhaustive()
     }
-}
-
-fn sdk_resource(resource: &Attributes) -> Resource {
-    Resource::builder_empty().with_attributes(resource.to_key_values()).build()
-}
-
-/// The view that makes the twins of exponential histograms what they are, and nothing else.
-fn exponential_twin_stream(registry: &Registry, instrument: &Instrument) -> Option<Stream> {
-    let limits = exponential_twin()?;
-    let aggregation = Aggregation::Base2ExponentialHistogram {
-        max_size: limits.max_size,
-        max_scale: i8::try_from(limits.max_scale).ok()?,
-        record_min_max: true,
-    };
-    let limit = registry.limit_of(instrument.scope(), instrument.name()).unwrap_or_default();
-    twin(limit).with_aggregation(aggregation).build().ok()
 }

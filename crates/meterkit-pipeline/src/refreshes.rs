@@ -13,11 +13,11 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::moment::after;
 
-/// Has callbacks refreshed when they are due, as long as the runtime is there. What runs when the sender of `ended`
-/// goes is cut off.
+/// Runs refreshes when they are due, as long as the runtime exists. Dropping the sender of `ended` stops those that are
+/// still running.
 pub(crate) async fn run(registry: Registry, made: Arc<Notify>, ended: watch::Receiver<()>) {
     loop {
-        // Not here: it begins those that have a place of their own to run at, which is the user's code.
+        // On a thread that may block: refreshes with their own `spawn_with` are started there, which runs user code.
         let asked = registry.clone();
         let Ok((tasks, next)) = spawn_blocking(move || asked.due_refreshes()).await else {
             return;
@@ -40,14 +40,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefreshError {
-    /// They take too long, or wait for a thread that waits for them.
+    /// The callbacks take too long, or wait for a thread that waits for them.
     #[error(
         "callbacks of `refresh_every` have not ended after {} s: do they wait for the runtime of an async test, whose only \
          thread waits for them? Collect with `collect_async` then",
         PATIENCE.as_secs()
     )]
     Unended,
-    /// The system gave no thread or no event queue.
+    /// The operating system refused a thread or an event queue.
     #[error("callbacks of `refresh_every` cannot be run: {0}")]
     System(#[from] io::Error),
 }
@@ -58,7 +58,7 @@ pub enum RefreshError {
 ///
 /// # Errors
 ///
-/// They have not ended after 10 s; the system gave no thread or no event queue.
+/// They have not ended after 10 s; the operating system refused a thread or an event queue.
 pub fn run_due_refreshes(registry: &Registry) -> Result<(), RefreshError> {
     let (tasks, _) = registry.due_refreshes();
     if tasks.is_empty() {
@@ -86,7 +86,7 @@ pub async fn run_due_refreshes_async(registry: &Registry) -> Result<(), RefreshE
     ended.await.unwrap_or(Err(RefreshError::Unended))
 }
 
-/// Runs tasks with a runtime of their own.
+/// Runs tasks on a runtime of their own.
 fn run_to_end(tasks: Vec<BackgroundTask>) -> Result<(), RefreshError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let start = |task| start(task, runtime.handle().clone());
@@ -100,7 +100,7 @@ fn run_to_end(tasks: Vec<BackgroundTask>) -> Result<(), RefreshError> {
     runtime.block_on(async { timeout(PATIENCE, all).await }).map_err(|_| RefreshError::Unended)
 }
 
-/// Lets go of a task before its runtime does, which would have its timers panic.
+/// Drops a task before its runtime shuts down, which would make the task's timers panic.
 async fn until(mut ended: watch::Receiver<()>, task: BackgroundTask) {
     tokio::select! {
         biased;
@@ -109,8 +109,8 @@ async fn until(mut ended: watch::Receiver<()>, task: BackgroundTask) {
     }
 }
 
-/// Callbacks have the runtime, but a thread each: the user's code may block, and collections need the runtime's own
-/// threads. `None` when the system has no thread; the task then counts as failed.
+/// Runs a task with the runtime, but on a thread of its own: user code may block, and collections need the runtime's
+/// threads. Returns `None` if the operating system refused the thread; the task then counts as failed.
 fn start(
     task: impl Future<Output = ()> + Send + 'static,
     runtime: Handle,

@@ -6,39 +6,41 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
 
-use meterkit_core::{Claim, Hooks, Registry};
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use meterkit_core::{Claim, Registry, Tap};
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{timeout, timeout_at};
 
+use crate::companion::Companion;
 use crate::component::Component;
 use crate::delivery::{self, Delivery, Ending, Flush};
 use crate::error::{FlushError, TargetFailure};
-use crate::hooks::News;
+use crate::news::News;
 use crate::refreshes;
 use crate::source::Source;
 use crate::target::{ExportError, Schedule, Target};
 
-/// What readers of OpenTelemetry's ecosystem get when push targets have used up the deadline.
-const READERS_MOMENT: Duration = Duration::from_millis(100);
+/// The time that companions get when push targets have used up the deadline.
+const COMPANIONS_MOMENT: Duration = Duration::from_millis(100);
 
 /// Everything that the thread needs.
 pub(crate) struct Work {
     pub(crate) registry: Registry,
     pub(crate) claim: Claim,
     pub(crate) source: Source,
-    pub(crate) provider: SdkMeterProvider,
+    pub(crate) companions: Companions,
     pub(crate) targets: Vec<(Box<dyn Target>, Schedule, Arc<Component>)>,
     pub(crate) services: Vec<Service>,
-    pub(crate) news: News,
+    pub(crate) news: Arc<News>,
 }
 
 /// A pull target, about to be started.
 pub(crate) type Service =
     Box<dyn FnOnce(Source, Stop) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// What runs beside the targets.
+pub(crate) type Companions = Vec<Arc<dyn Companion>>;
 
 /// What the pipeline is asked to do.
 pub(crate) enum Command {
@@ -108,25 +110,23 @@ impl Work {
             .into_iter()
             .map(|serve| tokio::spawn(serve(self.source.clone(), Stop(stopped.clone()))))
             .collect();
-        tokio::spawn(map_new_instruments(self.registry.clone(), self.news.instrument));
         // Goes with this function: refreshes end before the runtime does, and after the last export.
         let (_running, ended) = watch::channel(());
-        tokio::spawn(refreshes::run(self.registry.clone(), self.news.refresh, ended));
+        tokio::spawn(refreshes::run(self.registry.clone(), self.news.refresh.clone(), ended));
 
         while let Some(command) = inbox.recv().await {
             match command {
                 Command::Flush { deadline, reply } => {
                     let senders = served.iter().map(|it| (it.name.clone(), it.flushes.clone()));
-                    let (registry, provider) = (self.registry.clone(), self.provider.clone());
-                    let flush = flush(senders.collect(), registry, provider, deadline);
+                    let flush = flush(senders.collect(), self.companions.clone(), deadline);
                     tokio::spawn(async move { reply.send(flush.await) });
                 }
                 Command::Shutdown { deadline, reply } => {
                     stop.send_replace(Some(Ending { asked: Instant::now(), deadline }));
-                    let (registry, provider) = (self.registry.clone(), self.provider.clone());
-                    let outcome = finish(served, services, registry, provider, deadline).await;
-                    self.registry.set_hooks(Hooks::default());
-                    self.registry.unmap();
+                    let outcome = finish(served, services, self.companions, deadline).await;
+                    let news: Arc<dyn Tap> = self.news;
+                    self.registry.untap(&news);
+                    self.registry.expect_listener(false);
                     self.source.components().retire();
                     // Before the answer: whoever has it may start another pipeline.
                     drop(self.claim);
@@ -139,23 +139,9 @@ impl Work {
     }
 }
 
-/// Gives the SDK its copies of instruments that were made after the start.
-async fn map_new_instruments(registry: Registry, made: Arc<Notify>) {
-    loop {
-        made.notified().await;
-        let registry = registry.clone();
-        // Waits for locks of the SDK.
-        if let Err(error) = spawn_blocking(move || registry.map_new()).await {
-            // A callback of another library has panicked before and left the SDK's lock behind.
-            tracing::error!(%error, "new instruments cannot be shown to OpenTelemetry's readers");
-        }
-    }
-}
-
 async fn flush(
     targets: Vec<(String, mpsc::Sender<Flush>)>,
-    registry: Registry,
-    provider: SdkMeterProvider,
+    companions: Companions,
     deadline: Instant,
 ) -> Result<(), FlushError> {
     // One moment for all targets: they share one collection.
@@ -173,20 +159,14 @@ async fn flush(
             failures.push(TargetFailure { target, reason });
         }
     }
-    let flush = move |_| {
-        // What was made a moment ago may have no twin yet.
-        registry.map_new();
-        provider.force_flush()
-    };
-    failures.extend(ask_readers(deadline, flush).await);
+    failures.extend(ask(companions, deadline, |companion, _| companion.flush()).await);
     outcome(failures)
 }
 
 async fn finish(
     served: Vec<Served>,
     services: Vec<JoinHandle<()>>,
-    registry: Registry,
-    provider: SdkMeterProvider,
+    companions: Companions,
     deadline: Instant,
 ) -> Result<(), FlushError> {
     let mut failures = Vec::new();
@@ -203,29 +183,34 @@ async fn finish(
         // What a service has not finished by then is cut off; it has answered what it could.
         let _ = timeout_at(deadline.into(), service).await;
     }
-    let shutdown = move |left| {
-        registry.map_new();
-        provider.shutdown_with_timeout(left)
-    };
-    failures.extend(ask_readers(deadline, shutdown).await);
+    failures.extend(ask(companions, deadline, |companion, left| companion.shutdown(left)).await);
     outcome(failures)
 }
 
-/// Asks the readers that the user added for something that blocks; gives their failure, if they failed.
-async fn ask_readers(
+/// Asks each companion for something that may block. Returns the failures.
+async fn ask(
+    companions: Companions,
     deadline: Instant,
-    ask: impl FnOnce(Duration) -> OTelSdkResult + Send + 'static,
-) -> Option<TargetFailure> {
-    // Targets may have used the time up: that is no failure of the readers, who get a moment in any case.
-    let end = deadline.max(Instant::now() + READERS_MOMENT);
-    let asked = spawn_blocking(move || ask(end.saturating_duration_since(Instant::now())));
-    let reason = match timeout_at(end.into(), asked).await {
-        Ok(Ok(Ok(()))) => return None,
-        Ok(Ok(Err(error))) => error.to_string(),
-        Ok(Err(panicked)) => panicked.to_string(),
-        Err(_) => "not finished by the deadline".to_owned(),
-    };
-    Some(TargetFailure { target: "OpenTelemetry readers".to_owned(), reason })
+    ask: fn(&dyn Companion, Duration) -> Result<(), String>,
+) -> Vec<TargetFailure> {
+    // Targets may have used the time up: that is no failure of a companion, which gets a moment in any case.
+    let end = deadline.max(Instant::now() + COMPANIONS_MOMENT);
+    let asked = companions.into_iter().map(|companion| {
+        let name = companion.name().to_owned();
+        let left = move || end.saturating_duration_since(Instant::now());
+        (name, spawn_blocking(move || ask(&*companion, left())))
+    });
+    let mut failures = Vec::new();
+    for (target, asked) in asked.collect::<Vec<_>>() {
+        let reason = match timeout_at(end.into(), asked).await {
+            Ok(Ok(Ok(()))) => continue,
+            Ok(Ok(Err(error))) => error,
+            Ok(Err(panicked)) => panicked.to_string(),
+            Err(_) => "not finished by the deadline".to_owned(),
+        };
+        failures.push(TargetFailure { target, reason });
+    }
+    failures
 }
 
 fn outcome(failures: Vec<TargetFailure>) -> Result<(), FlushError> {

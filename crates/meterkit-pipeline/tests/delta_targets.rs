@@ -7,9 +7,10 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meterkit_core::{Data, Meter, Registry, Temporality, Value};
+use meterkit_core::{Meter, Registry, Temporality};
+use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{ConsoleTarget, Pipeline, PipelineBuilder};
-use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::MeterProvider as _;
 
 use self::readings::{histogram, metrics, points, value};
 use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
@@ -95,14 +96,13 @@ fn an_attempt_that_timed_out_is_not_acknowledged() {
 
 #[test]
 fn an_observable_counter_that_skips_collections_is_counted_once() {
-    let (_, builder) = catalog();
+    let (meter, builder) = catalog();
     let steps = [Step::Succeed, Step::Succeed, Step::Refuse, Step::Succeed, Step::Refuse];
     let (target, seen) = ScriptedTarget::new("scripted", steps);
     let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
     let observed = Arc::new(Mutex::new(None));
     let ticks = observed.clone();
-    let _ticks = pipeline
-        .provider()
+    let _ticks = MeterProvider::new(meter.registry().clone())
         .meter("library")
         .u64_observable_counter("ticks")
         .with_callback(move |observer| {
@@ -123,24 +123,23 @@ fn an_observable_counter_that_skips_collections_is_counted_once() {
 }
 
 #[test]
-fn instruments_that_differ_in_their_description_alone_have_deltas_of_their_own() {
-    let (_, builder) = catalog();
+fn instruments_that_differ_in_their_description_alone_are_one() {
+    let (meter, builder) = catalog();
     let (target, seen) = ScriptedTarget::new("scripted", []);
     let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
-    let meter = pipeline.provider().meter("library");
+    let meter = MeterProvider::new(meter.registry().clone()).meter("library");
     let calls = |description| meter.u64_counter("calls").with_description(description).build();
-    let (to_disk, to_peers) = (calls("Calls to the disk."), calls("Calls to peers."));
+    let (short, long) = (calls("Calls."), calls("Calls to peers."));
     for _ in 0..2 {
-        to_disk.add(1, &[]);
-        to_peers.add(10, &[]);
+        short.add(1, &[]);
+        long.add(10, &[]);
         pipeline.flush_blocking(PATIENCE).unwrap();
     }
     for export in seen.exports() {
-        let values = metrics(&export, "calls").into_iter().map(|metric| match &metric.data {
-            Data::Sum { points, .. } => points[0].value,
-            other => panic!("{other:?}"),
-        });
-        assert_eq!(values.collect::<Vec<_>>(), [Value::U64(1), Value::U64(10)]);
+        let all = metrics(&export, "calls");
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].descriptor.description, "Calls to peers.", "the longer one");
+        assert_eq!(value(&export, "calls"), Some(11.0));
     }
 }
 

@@ -9,11 +9,12 @@ use meterkit_core::{
     Data, ExponentialLimits, HistogramBuckets, Kind, LabelKey, LabelValue, LabelVisitor, Labels,
     Meter, Registry,
 };
+use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{
     Aggregation, KeyFilter, Pipeline, PipelineBuilder, Snapshot, StreamDefaults, View,
     ViewSelector, ViewStream, Views,
 };
-use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::MeterProvider as _;
 
 use self::readings::{histogram, metrics, points, value};
 use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
@@ -177,7 +178,7 @@ fn defaults_hold_where_neither_a_view_nor_the_code_says_it() {
 
 #[test]
 fn histograms_of_other_libraries_have_the_same_defaults_and_views() {
-    let (_, builder) = catalog();
+    let (meter, builder) = catalog();
     let limits = ExponentialLimits { max_size: 20, max_scale: 3 };
     let defaults = StreamDefaults::new().histogram(HistogramBuckets::Exponential(limits));
     let selector =
@@ -186,7 +187,7 @@ fn histograms_of_other_libraries_have_the_same_defaults_and_views() {
         Aggregation::ExplicitBuckets { boundaries: Some(vec![2.0]), record_min_max: true };
     let views = Views::new(vec![view(selector, kept_as(explicit))]);
     let pipeline = builder.views(views).stream_defaults(defaults).start().unwrap();
-    let foreign = pipeline.provider().meter("http.client");
+    let foreign = MeterProvider::new(meter.registry().clone()).meter("http.client");
     foreign.f64_histogram("sizes").build().record(1.5, &[]);
     foreign.f64_histogram("waits").build().record(1.5, &[]);
     foreign.u64_counter("calls").build().add(1, &[]);

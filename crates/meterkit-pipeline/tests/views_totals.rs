@@ -11,11 +11,12 @@ use std::time::Duration;
 use meterkit_core::{
     Data, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock, Meter, Registry,
 };
+use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{
     KeyFilter, Pipeline, PipelineBuilder, Snapshot, View, ViewSelector, ViewStream, Views,
 };
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::MeterProvider as _;
 
 use self::readings::{histogram, metrics, points, value};
 use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen};
@@ -124,8 +125,7 @@ fn a_series_that_a_callback_leaves_out_once_counts_once() {
     });
     let pipeline = builder.views(without_attributes()).start().unwrap();
     let now = round.clone();
-    let _foreign = pipeline
-        .provider()
+    let _foreign = MeterProvider::new(meter.registry().clone())
         .meter("other")
         .u64_observable_counter("rows")
         .with_callback(move |observer| {
@@ -225,9 +225,9 @@ fn more_series_than_are_remembered_still_count_once_each() {
 
 #[test]
 fn metrics_that_look_alike_stay_apart() {
-    let (_clock, _meter, builder) = catalog();
+    let (_clock, meter, builder) = catalog();
     let pipeline = builder.views(without_attributes()).start().unwrap();
-    let other = pipeline.provider().meter("other");
+    let other = MeterProvider::new(meter.registry().clone()).meter("other");
     let (whole, broken) = (other.u64_counter("calls").build(), other.f64_counter("calls").build());
     whole.add(5, &[KeyValue::new("a", 1)]);
     broken.add(7.0, &[KeyValue::new("b", 1)]);
@@ -245,12 +245,11 @@ fn metrics_that_look_alike_stay_apart() {
 
 #[test]
 fn a_foreign_callback_that_falls_has_begun_anew() {
-    let (_clock, _meter, builder) = catalog();
+    let (_clock, meter, builder) = catalog();
     let (pipeline, seen) = start(builder, without_attributes());
     let readings = Arc::new(AtomicU64::new(100));
     let now = readings.clone();
-    let _rows = pipeline
-        .provider()
+    let _rows = MeterProvider::new(meter.registry().clone())
         .meter("other")
         .u64_observable_counter("rows")
         .with_callback(move |observer| {

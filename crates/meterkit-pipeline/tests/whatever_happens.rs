@@ -150,6 +150,7 @@ struct World {
     level: GaugeGroup<Id, i64>,
     plugin: Plugin,
     is_disabled: bool,
+    has_panicked: bool,
     script: Arc<Mutex<Script>>,
     counted: BTreeMap<&'static str, Counted>,
     rows: Rows,
@@ -176,6 +177,7 @@ impl World {
             level: meter.gauge_group::<Id, i64>("level").build().unwrap(),
             plugin: Plugin::load(&registry, &script),
             is_disabled: false,
+            has_panicked: false,
             script,
             counted: BTreeMap::new(),
             rows: Rows::default(),
@@ -267,6 +269,11 @@ impl World {
     /// What a collection has to find: how much was counted of each metric.
     fn collect(&mut self) -> BTreeMap<&'static str, u64> {
         self.counted.values_mut().for_each(Counted::collect);
+        if std::mem::replace(&mut self.has_panicked, false) {
+            // A callback that panicked is left alone for a while.
+            self.clock.advance(Duration::from_secs(3600));
+        }
+        self.has_panicked = self.script.lock().unwrap().answer == Answer::Panic;
         if self.plugin.guard.is_some() && !self.is_disabled {
             self.rows.collect(&self.script.lock().unwrap());
         }

@@ -1,9 +1,11 @@
-//! What names, units, bucket lists and label keys of `meterkit` must look like.
+//! The rules for names, units, bucket lists and label keys of `meterkit`, and for their names in Prometheus.
 //!
-//! The derive macros check declared metrics at compile time, the registry checks all others when they are made: both
-//! ask here, so that they agree. Not meant for use by itself; the texts are parts of the messages of others.
+//! Text in, text out: the derive macros check declared metrics at compile time, the registry checks all others when they
+//! are created, and catalogue, dashboards and exporters name them, so one place keeps all of them in agreement. Not
+//! meant for use on its own; the texts are fragments of other crates' messages.
 
 pub mod buckets;
 pub mod label_key;
 pub mod name;
+pub mod prometheus_name;
 pub mod unit;

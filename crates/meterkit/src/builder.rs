@@ -12,14 +12,15 @@ use meterkit_datadog::DatadogConfig;
 use meterkit_grafana::GrafanaConfig;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::PublishConfig;
+#[cfg(feature = "sdk")]
+use meterkit_otel::sdk::Mirror;
 #[cfg(feature = "otlp")]
 use meterkit_otlp::OtlpConfig;
-use meterkit_pipeline::{
-    ConsoleTarget, KeyFilter, PipelineBuilder, Schedule, StreamDefaults, Target, Views,
-};
+use meterkit_pipeline::{ConsoleTarget, KeyFilter, Schedule, StreamDefaults, Target, Views};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::{PrometheusServer, Protection, Translation};
-use opentelemetry_sdk::metrics::reader::MetricReader;
+#[cfg(feature = "sdk")]
+use opentelemetry_sdk::metrics::{exporter::PushMetricExporter, reader::MetricReader};
 
 use crate::add_target::AddTarget;
 use crate::env::{EnvError, Ignored, Settings, TargetName};
@@ -68,7 +69,8 @@ pub struct TelemetryBuilder {
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Vec<(OtlpConfig, Option<Schedule>)>,
     targets: Vec<AddTarget>,
-    readers: Vec<Box<dyn FnOnce(PipelineBuilder) -> PipelineBuilder + Send>>,
+    #[cfg(feature = "sdk")]
+    mirror: Mirror,
     ignored: Vec<Ignored>,
     pub(crate) runtime_metrics: RuntimeMetrics,
     pub(crate) views: Views,
@@ -114,7 +116,8 @@ impl TelemetryBuilder {
             #[cfg(feature = "otlp")]
             otlp: Vec::new(),
             targets: Vec::new(),
-            readers: Vec::new(),
+            #[cfg(feature = "sdk")]
+            mirror: Mirror::new(),
             ignored: Vec::new(),
             runtime_metrics: RuntimeMetrics::default(),
             views: Views::default(),
@@ -378,14 +381,57 @@ impl TelemetryBuilder {
         self.add(target, Some(schedule))
     }
 
-    /// Adds a reader of OpenTelemetry's ecosystem. It sees every instrument, those of other libraries included.
+    /// Adds a reader of OpenTelemetry's ecosystem, with its own schedule. It sees every instrument as it is, including
+    /// those of other libraries.
+    ///
+    /// The SDK keeps a copy of each instrument for it, and histograms record twice.
+    ///
+    /// The exporter of `opentelemetry-prometheus` is such a reader. It adds all metrics to a `prometheus::Registry`, for
+    /// programs that serve one already:
+    ///
+    /// ```ignore
+    /// let served = prometheus::Registry::new();
+    /// let exporter = opentelemetry_prometheus::exporter().with_registry(served.clone()).build()?;
+    /// let telemetry = Telemetry::builder().reader(exporter).install()?;
+    /// // `served.gather()` now has the metrics of this library beside its own.
+    /// ```
+    ///
+    /// A `prometheus::Registry` takes one such exporter. It refuses a second one as a duplicate, since it tells
+    /// collectors apart by their descriptions, and these have none. Parts of a program that want one each need a registry
+    /// each.
+    #[cfg(feature = "sdk")]
     pub fn reader(mut self, reader: impl MetricReader) -> Self {
-        self.readers.push(Box::new(|pipeline| pipeline.reader(reader)));
+        self.mirror.reader(reader);
         self
     }
 
-    /// Starts everything, and makes the provider OpenTelemetry's global one, so that metrics of other libraries
-    /// arrive at the same targets. Logs one line per target. Where cargo runs the program, it warns of a second version
+    /// Adds an exporter of OpenTelemetry's ecosystem as a push target, served by the common schedule: with its timeout,
+    /// [views](Self::views) and health.
+    ///
+    /// A batch that the exporter refuses is offered again at later intervals, ten times or for an hour at most. Nothing
+    /// is collected meanwhile, so that deltas survive an outage.
+    ///
+    /// ```no_run
+    /// use meterkit::Telemetry;
+    /// # use meterkit::opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+    ///
+    /// # fn install(exporter: impl PushMetricExporter) -> Result<Telemetry, meterkit::InstallError> {
+    /// // Such as `opentelemetry_otlp::MetricExporter::builder().with_http().build()?`.
+    /// let telemetry = Telemetry::builder().exporter(exporter).install()?;
+    /// # Ok(telemetry)
+    /// # }
+    /// ```
+    ///
+    /// It may block: it runs on a thread of its own, with a tokio runtime at hand. Of what can fall, OpenTelemetry's
+    /// delta exporters get totals.
+    #[cfg(feature = "sdk")]
+    pub fn exporter(mut self, exporter: impl PushMetricExporter) -> Self {
+        let target = self.mirror.exporter(exporter);
+        self.target(target)
+    }
+
+    /// Starts everything, and makes [the provider](crate::MeterProvider) OpenTelemetry's global one, so that metrics of
+    /// other libraries arrive at the same targets. Logs one line per target. Where cargo runs the program, it warns of a second version
     /// of `opentelemetry` in `Cargo.lock`.
     ///
     /// With `OTEL_SDK_DISABLED=true` nothing is collected and nothing is sent.

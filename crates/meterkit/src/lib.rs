@@ -81,6 +81,8 @@
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
 //! - `prometheus` (default): the scrape endpoint, and the scrape as a function and as a `tower::Service`.
 //! - `prometheus-tls`: the scrape endpoint as HTTPS, and client certificates.
+//! - `sdk` (default): readers and exporters of OpenTelemetry's ecosystem. Without it, and with `prometheus` alone,
+//!   OpenTelemetry's SDK is not compiled.
 //! - `tokio` (default): metrics of a tokio runtime, switched on with
 //!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
 //!
@@ -109,7 +111,8 @@ pub mod testing;
 #[doc(inline)]
 pub use meterkit_config as config;
 pub use meterkit_core::{
-    AbsentSeries, AnyObservable, AttributeError, AttributeValue, Attributes, BackgroundTask,
+    AbsentSeries, AnyObservable, AttributeCallback, AttributeError, AttributeInstrument,
+    AttributeMeter, AttributeObserver, AttributeValue, Attributes, BackgroundTask, ByAttributes,
     CallbackBuilder, CallbackGuard, CallbackOutput, Called, Catalogue, CatalogueEntry,
     CatalogueError, CatalogueLabel, CatalogueScope, Counter, CounterGroup, CounterKind,
     CounterNumber, Data, Descriptor, Entry, ExponentialBuckets, ExponentialHistogramPoint,
@@ -141,6 +144,7 @@ pub use meterkit_grafana::{
 };
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};
+pub use meterkit_otel::{MeterProvider, OtelMeter};
 #[cfg(feature = "otlp")]
 pub use meterkit_otlp::Proxies;
 #[cfg(feature = "otlp")]
@@ -156,9 +160,12 @@ pub use meterkit_pipeline::{
 #[cfg(feature = "prometheus")]
 pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape, ServerTls, Translation};
 
-/// The crates of OpenTelemetry that this version is built on. A second version of them in one program has globals of
-/// its own, and what is recorded there arrives nowhere: use these.
-pub use {opentelemetry, opentelemetry_sdk};
+/// The crate of OpenTelemetry's API that this version is built on. A second version of it in one program has globals of
+/// its own, and what is recorded there arrives nowhere: use this one.
+pub use opentelemetry;
+/// The crate of OpenTelemetry's SDK that this version is built on.
+#[cfg(feature = "sdk")]
+pub use opentelemetry_sdk;
 
 pub use self::builder::TelemetryBuilder;
 pub use self::env::{EnvError, VariableError};

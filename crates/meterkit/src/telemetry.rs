@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{FlushError, Health, Pipeline, Source};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
 
 use crate::builder::TelemetryBuilder;
 use crate::env::EnvError;
@@ -31,6 +31,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub struct Telemetry {
     /// Before the observations: dropped first, so that its last export has them.
     pub(crate) pipeline: Pipeline,
+    pub(crate) provider: MeterProvider,
     pub(crate) observations: Observations,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus_address: Option<std::net::SocketAddr>,
@@ -226,8 +227,9 @@ impl Telemetry {
         self.pipeline.source()
     }
 
-    /// The provider behind OpenTelemetry's own API.
-    pub fn provider(&self) -> &SdkMeterProvider {
-        self.pipeline.provider()
+    /// Returns the provider behind OpenTelemetry's API. What other libraries record through it is kept and delivered as
+    /// what is recorded with this library's types.
+    pub fn provider(&self) -> &MeterProvider {
+        &self.provider
     }
 }

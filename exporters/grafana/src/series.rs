@@ -4,21 +4,25 @@
 //! the labels `job` and `instance`, which there is no scrape to add.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use meterkit_core::prometheus_name::{FamilyType, Names};
-use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint};
+use meterkit_core::{Attributes, Data, HistogramPoint};
 use meterkit_pipeline::Snapshot;
-use meterkit_pipeline::family::{TARGET_INFO, group, scope_labels};
+use meterkit_prometheus_model::{
+    self as model, Labels, TARGET_INFO, TARGET_INFO_HELP, bounds, cumulative_buckets, families,
+    reserve_target_info,
+};
+use meterkit_rules::prometheus_name::{FamilyType, Names, stored_label};
 
-use self::family::{Family, Member, Metrics};
-use self::labels::Labels;
 pub(crate) use self::native::{Buckets, NativeHistogram};
 
-mod family;
 mod labels;
 mod native;
+
+/// The labels of members say which scope and which process they come from.
+type Family<'a> = model::Family<'a, Labels<'a>>;
+type Member<'a> = model::Member<'a, Labels<'a>>;
+type DistinctSeries<'f, 'a> = model::DistinctSeries<'f, 'a, Labels<'a>, Labels<'f>>;
 
 /// One series, and its value at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,24 +70,22 @@ fn stale() -> f64 {
     f64::from_bits(0x7ff0_0000_0000_0002)
 }
 
-/// A value of the user: one that is no number must not be taken for the end of its series.
-fn number(value: f64) -> f64 {
+/// Returns a user's value as a sample may have it: a NaN must not be taken for the staleness marker, which is a NaN too.
+fn sample_value(value: f64) -> f64 {
     if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0001) } else { value }
 }
 
 /// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes.
 pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) {
     let target = labels::target_labels(&snapshot.resource);
-    let names = Names::default();
-    let families = group(&snapshot.scopes, names, |scope| {
-        let mut envelope = scope_labels(scope, names);
-        envelope.extend(target.iter().cloned());
-        envelope
+    let mut families = families(&snapshot.scopes, Names::default(), |mut labels| {
+        labels.extend(target.iter().cloned());
+        labels
     });
     let time = milliseconds(snapshot.time);
     let info = labels::info_labels(&snapshot.resource, &target);
-    let has_info = info.is_some();
     if let Some(labels) = info {
+        reserve_target_info(&mut families);
         visit(&Series {
             labels,
             value: SeriesValue::Number(1.0),
@@ -92,52 +94,55 @@ pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) 
             metadata: Metadata {
                 family: TARGET_INFO,
                 family_type: FamilyType::Gauge,
-                help: "Target metadata",
+                help: TARGET_INFO_HELP,
                 unit: "",
             },
         });
     }
     for family in &families {
-        if has_info && family.name == TARGET_INFO {
-            family.warn("has the name of the resource's metric: left out");
-        } else {
-            FamilySeries { family: &Family::new(family), time, visit: &mut *visit }.all();
-        }
+        let unit = family.unit();
+        let Family { name, family_type, help, .. } = family;
+        let metadata = Metadata { family: name, family_type: *family_type, help, unit: &unit };
+        FamilySeries { family, metadata, time, visit: &mut *visit }.all();
     }
 }
 
 struct FamilySeries<'f, 'a> {
-    family: &'f Family<'f, 'a>,
+    family: &'f Family<'a>,
+    metadata: Metadata<'f>,
     time: i64,
     visit: &'f mut dyn FnMut(&Series<'_>),
 }
 
 impl<'f> FamilySeries<'f, '_> {
     fn all(&mut self) {
-        let family = self.family.metrics;
-        let mut seen = family.may_repeat_series(labels::series_label).then(HashSet::new);
+        let family = self.family;
+        let mut distinct = DistinctSeries::of(family, stored_label);
         for member in &family.members {
             match &member.metric.data {
-                Data::Gauge(points) => {
+                Data::Gauge(points) | Data::Sum { points, .. } => {
+                    let has_start = family.family_type == FamilyType::Counter;
                     for point in points {
-                        if let Some(labels) = first(family, member, &point.attributes, &mut seen) {
-                            self.number(labels, 0, point);
+                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
+                            let start = if has_start { milliseconds(point.start) } else { 0 };
+                            let value = sample_value(point.value.as_f64());
+                            self.series(
+                                labels,
+                                &family.name,
+                                None,
+                                start,
+                                SeriesValue::Number(value),
+                            );
                         }
                     }
                 }
-                Data::Sum { points, monotonic, .. } => {
+                Data::Histogram { points, bounds: boundaries, .. } => {
+                    let bounds = bounds(boundaries);
+                    let part = |suffix| format!("{}{suffix}", family.name);
+                    let parts = ["_bucket", "_sum", "_count"].map(part);
                     for point in points {
-                        if let Some(labels) = first(family, member, &point.attributes, &mut seen) {
-                            let start = if *monotonic { milliseconds(point.start) } else { 0 };
-                            self.number(labels, start, point);
-                        }
-                    }
-                }
-                Data::Histogram { points, .. } => {
-                    let bounds = family::bounds(member);
-                    for point in points {
-                        if let Some(labels) = first(family, member, &point.attributes, &mut seen) {
-                            self.histogram(&labels, &bounds, point);
+                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
+                            self.histogram(&labels, &parts, &bounds, point);
                         }
                     }
                 }
@@ -148,10 +153,10 @@ impl<'f> FamilySeries<'f, '_> {
                             family.warn_of(member, clash);
                             continue;
                         };
-                        if let Some(labels) = first(family, member, &point.attributes, &mut seen) {
+                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
                             let start = milliseconds(point.start);
                             let value = SeriesValue::Histogram(Box::new(native));
-                            self.series(labels, &self.family.metrics.name, None, start, value);
+                            self.series(labels, &family.name, None, start, value);
                         }
                     }
                 }
@@ -160,28 +165,23 @@ impl<'f> FamilySeries<'f, '_> {
         }
     }
 
-    fn number(&mut self, labels: Labels<'f>, start: i64, point: &NumberPoint) {
-        let value = SeriesValue::Number(number(point.value.as_f64()));
-        self.series(labels, &self.family.metrics.name, None, start, value);
-    }
-
-    fn histogram<'l>(&mut self, labels: &Labels<'l>, bounds: &'l [String], point: &HistogramPoint)
-    where
-        'f: 'l,
-    {
-        let (family, start) = (self.family, milliseconds(point.start));
-        let count = |count: u64| SeriesValue::Number(count as f64);
-        let mut below = 0_u64;
-        for (bound, in_bucket) in bounds.iter().zip(&point.buckets) {
-            below = below.saturating_add(*in_bucket);
-            self.series(labels.clone(), &family.bucket, Some(bound), start, count(below));
+    /// Visits the series of a histogram: one per bucket, the sum and the count.
+    fn histogram<'l>(
+        &mut self,
+        labels: &Labels<'l>,
+        [bucket, sum, count]: &'l [String; 3],
+        bounds: &'l [String],
+        point: &HistogramPoint,
+    ) {
+        let start = milliseconds(point.start);
+        let mut add = |name, bound, value| {
+            self.series(labels.clone(), name, bound, start, SeriesValue::Number(value));
+        };
+        for (bound, below) in cumulative_buckets(bounds, &point.buckets, point.count) {
+            add(bucket, Some(bound), below as f64);
         }
-        // Not from the last bucket: a histogram of another library may have none at all.
-        let all = count(point.count);
-        self.series(labels.clone(), &family.bucket, Some("+Inf"), start, all.clone());
-        let sum = SeriesValue::Number(number(point.sum));
-        self.series(labels.clone(), &family.sum, None, start, sum);
-        self.series(labels.clone(), &family.count, None, start, all);
+        add(sum, None, sample_value(point.sum));
+        add(count, None, point.count as f64);
     }
 
     fn series<'l>(
@@ -196,25 +196,19 @@ impl<'f> FamilySeries<'f, '_> {
         if let Some(bound) = bound {
             labels::insert(&mut labels, "le", bound);
         }
-        let metadata = self.family.metadata();
-        (self.visit)(&Series { labels, value, time: self.time, start, metadata });
+        let (time, metadata) = (self.time, self.metadata);
+        (self.visit)(&Series { labels, value, time, start, metadata });
     }
 }
 
-/// The labels of a series without its name, unless the family has it already.
+/// Returns the labels of a series without its name, or `None` if the family has an equal series already.
 fn first<'f, 'a: 'f>(
-    family: &Metrics<'a>,
     member: &'f Member<'a>,
     attributes: &'f Attributes,
-    seen: &mut Option<HashSet<Labels<'f>>>,
+    distinct: &mut DistinctSeries<'f, 'a>,
 ) -> Option<Labels<'f>> {
     let labels = labels::series_labels(attributes, &member.scope);
-    let is_first = seen.as_mut().is_none_or(|seen| seen.insert(labels.clone()));
-    if !is_first {
-        let clash = "has a series that becomes the same as another one of that name: left out";
-        family.warn_of(member, clash);
-    }
-    is_first.then_some(labels)
+    distinct.is_first(member, &labels).then_some(labels)
 }
 
 /// Since 1970, as Prometheus counts time.

@@ -9,7 +9,6 @@ use meterkit_core::{
     HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality, Value,
 };
 use meterkit_pipeline::Snapshot;
-use opentelemetry::Value as OtelValue;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::metrics::v1 as proto;
@@ -34,7 +33,9 @@ pub(crate) fn encode(snapshot: &Snapshot) -> ExportMetricsServiceRequest {
 
 fn scope_metrics(scope: &ScopeMetrics, time: u64) -> proto::ScopeMetrics {
     let of = &scope.scope;
-    let attributes = of.attributes().map(|pair| key_value(pair.key.as_str(), foreign(&pair.value)));
+    let attributes = of
+        .attributes()
+        .map(|pair| key_value(pair.key.as_str(), own(&AttributeValue::from(&pair.value))));
     proto::ScopeMetrics {
         scope: Some(common::InstrumentationScope {
             name: of.name().to_owned(),
@@ -169,31 +170,12 @@ fn own(value: &AttributeValue) -> common::any_value::Value {
         AttributeValue::Bool(value) => Any::BoolValue(*value),
         AttributeValue::I64(value) => Any::IntValue(*value),
         AttributeValue::F64(value) => Any::DoubleValue(*value),
+        AttributeValue::List(values) => {
+            let values = values.iter().map(|value| common::AnyValue { value: Some(own(value)) });
+            Any::ArrayValue(common::ArrayValue { values: values.collect() })
+        }
         other => Any::StringValue(other.to_string()),
     }
-}
-
-/// An attribute of a scope, which may be a list.
-fn foreign(value: &OtelValue) -> common::any_value::Value {
-    use common::any_value::Value as Any;
-    use opentelemetry::Array;
-    let values: Vec<Any> = match value {
-        OtelValue::Array(Array::Bool(values)) => {
-            values.iter().map(|value| Any::BoolValue(*value)).collect()
-        }
-        OtelValue::Array(Array::I64(values)) => {
-            values.iter().map(|value| Any::IntValue(*value)).collect()
-        }
-        OtelValue::Array(Array::F64(values)) => {
-            values.iter().map(|value| Any::DoubleValue(*value)).collect()
-        }
-        OtelValue::Array(Array::String(values)) => {
-            values.iter().map(|value| Any::StringValue(value.as_str().to_owned())).collect()
-        }
-        other => return own(&AttributeValue::from(other)),
-    };
-    let values = values.into_iter().map(|value| common::AnyValue { value: Some(value) });
-    Any::ArrayValue(common::ArrayValue { values: values.collect() })
 }
 
 #[cfg(test)]

@@ -1,55 +1,31 @@
-//! Labels of series and scopes, written.
+//! Labels of series and scopes in the text format.
 
 use std::borrow::Cow;
 
-use meterkit_core::prometheus_name::Names;
 use meterkit_core::{AttributeValue, Attributes};
-use meterkit_pipeline::family;
-use opentelemetry::InstrumentationScope;
+use meterkit_prometheus_model::{LabelText, Labels, for_each_label};
+use meterkit_rules::prometheus_name::Names;
 
 use crate::text;
 
-/// The labels of a scope.
-pub(crate) fn scope_labels(scope: &InstrumentationScope, names: Names) -> String {
+/// Returns the labels of a scope as text.
+pub(crate) fn scope_labels(labels: &Labels<'_>, names: Names) -> String {
     let mut written = String::new();
-    for (label, value) in family::scope_labels(scope, names) {
-        text::label(&mut written, names, &label, &value);
+    for (label, value) in labels {
+        text::label(&mut written, names, label, value);
     }
     written
 }
 
-/// Writes the labels of a series, without the empty ones. Keys that become the same label have their values joined by
-/// `;`, in the order of the keys.
+/// Writes the labels of a series.
 pub(crate) fn series_labels(out: &mut String, names: Names, attributes: &Attributes) {
-    let attributes = || attributes.iter().filter(|(_, value)| !is_empty(value));
-    // A key that is a label as it is: no other key can become it.
-    if attributes().all(|(key, _)| matches!(names.series_label(key), Cow::Borrowed(_))) {
-        for (key, value) in attributes() {
-            write(out, names, key, value);
+    let name = |key| names.series_label(key);
+    for_each_label(attributes.iter(), name, |label, value| match value {
+        // Most labels are text, and integers would be allocated.
+        LabelText::Attribute(AttributeValue::Str(value)) => text::label(out, names, &label, value),
+        LabelText::Attribute(AttributeValue::I64(value)) => {
+            text::label(out, names, &label, itoa::Buffer::new().format(*value));
         }
-        return;
-    }
-    let labels =
-        attributes().map(|(key, value)| (names.series_label(key), value.to_string().into()));
-    for (label, value) in family::joined(labels) {
-        text::label(out, names, &label, &value);
-    }
-}
-
-/// To Prometheus an empty label is none.
-fn is_empty(value: &AttributeValue) -> bool {
-    matches!(value, AttributeValue::Str(text) if text.is_empty())
-}
-
-fn write(out: &mut String, names: Names, label: &str, value: &AttributeValue) {
-    match value {
-        AttributeValue::Str(value) => text::label(out, names, label, value),
-        AttributeValue::Bool(value) => {
-            text::label(out, names, label, if *value { "true" } else { "false" })
-        }
-        AttributeValue::I64(value) => {
-            text::label(out, names, label, itoa::Buffer::new().format(*value));
-        }
-        other => text::label(out, names, label, &other.to_string()),
-    }
+        value => text::label(out, names, &label, &Cow::from(value)),
+    });
 }

@@ -28,4 +28,4 @@ pub use self::render::{render, render_with};
 pub use self::scrape::{Scrape, TEXT_FORMAT, UTF8_TEXT_FORMAT, endpoint};
 pub use self::server::{BoundServer, PrometheusServer};
 pub use self::tls::ServerTls;
-pub use meterkit_core::prometheus_name::{Names, Translation};
+pub use meterkit_rules::prometheus_name::{Names, Translation};

@@ -1,19 +1,22 @@
 //! A snapshot as Prometheus text: version 0.0.4, or 1.0.0 where names stand between quotes.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
-use meterkit_core::prometheus_name::{Names, is_legal_family};
-use meterkit_core::{Data, NumberPoint};
+use meterkit_core::{Attributes, Data};
 use meterkit_pipeline::Snapshot;
-use meterkit_pipeline::family::{self, TARGET_INFO};
+use meterkit_prometheus_model::{
+    self as model, TARGET_INFO, TARGET_INFO_HELP, cumulative_buckets, reserve_target_info,
+    write_float,
+};
+use meterkit_rules::prometheus_name::{Names, is_legal_family};
 
 use crate::labels::{scope_labels, series_labels};
 use crate::text;
 
 /// The labels of a scope are written once for all its metrics.
-type Family<'a> = family::Family<'a, Rc<str>>;
-type Member<'a> = family::Member<'a, Rc<str>>;
+type Family<'a> = model::Family<'a, Rc<str>>;
+type Member<'a> = model::Member<'a, Rc<str>>;
+type DistinctSeries<'f, 'a> = model::DistinctSeries<'f, 'a, Rc<str>, String>;
 
 /// Writes `snapshot` in Prometheus' text format 0.0.4.
 ///
@@ -50,18 +53,18 @@ pub fn render(snapshot: &Snapshot) -> String {
 /// `{"http.requests","http.route"="/"} 1`. Only [`Translation::utf8`] gives such names: whoever reads the text has to
 /// have asked for them.
 ///
-/// [`Translation::utf8`]: meterkit_core::prometheus_name::Translation::utf8
+/// [`Translation::utf8`]: meterkit_rules::prometheus_name::Translation::utf8
 pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
     let out = String::with_capacity(snapshot.len() * 128);
     let mut page = Page { out, names, labels: String::new(), quoted: None };
     page.target_info(snapshot);
-    for family in family::group(&snapshot.scopes, names, |scope| scope_labels(scope, names).into())
-    {
-        if family.name == TARGET_INFO && !snapshot.resource.is_empty() {
-            family.warn("has the name of the resource's metric: left out");
-        } else {
-            page.family(&family);
-        }
+    let mut families =
+        model::families(&snapshot.scopes, names, |labels| scope_labels(&labels, names).into());
+    if !snapshot.resource.is_empty() {
+        reserve_target_info(&mut families);
+    }
+    for family in &families {
+        page.family(family);
     }
     page.out
 }
@@ -79,7 +82,7 @@ impl Page {
     fn target_info(&mut self, snapshot: &Snapshot) {
         if !snapshot.resource.is_empty() {
             let out = &mut self.out;
-            text::head(out, TARGET_INFO, "gauge", "Target metadata");
+            text::head(out, TARGET_INFO, "gauge", TARGET_INFO_HELP);
             out.push_str(TARGET_INFO);
             out.push('{');
             series_labels(out, self.names, &snapshot.resource);
@@ -96,24 +99,22 @@ impl Page {
         });
         let name = self.quoted.as_deref().unwrap_or(&family.name);
         text::head(&mut self.out, name, family.family_type.as_str(), family.help);
-        let may_repeat = family.may_repeat_series(|key| names.series_label(key));
-        let mut written = may_repeat.then(HashSet::new);
+        let mut distinct = DistinctSeries::of(family, |key| names.series_label(key));
         for member in &family.members {
             match &member.metric.data {
                 Data::Gauge(points) | Data::Sum { points, .. } => {
                     for point in points {
-                        self.series(member, &point.attributes);
-                        if self.is_first(family, member, &mut written) {
-                            self.number(&family.name, point);
+                        if self.series(member, &point.attributes, &mut distinct) {
+                            self.sample(&family.name, "", None);
+                            text::value(&mut self.out, point.value);
                         }
                     }
                 }
                 Data::Histogram { points, bounds, .. } => {
-                    let bounds = written_bounds(bounds);
+                    let bounds = model::bounds(bounds);
                     for point in points {
-                        self.series(member, &point.attributes);
-                        if self.is_first(family, member, &mut written) {
-                            let buckets = bounds.iter().zip(point.buckets.iter().copied());
+                        if self.series(member, &point.attributes, &mut distinct) {
+                            let buckets = cumulative_buckets(&bounds, &point.buckets, point.count);
                             self.histogram(&family.name, buckets, point.count, point.sum);
                         }
                     }
@@ -121,10 +122,9 @@ impl Page {
                 // This format knows no buckets of that kind, and bounds that come and go would make no good ones.
                 Data::ExponentialHistogram { points, .. } => {
                     for point in points {
-                        self.series(member, &point.attributes);
-                        if self.is_first(family, member, &mut written) {
-                            let none = std::iter::empty();
-                            self.histogram(&family.name, none, point.count, point.sum);
+                        if self.series(member, &point.attributes, &mut distinct) {
+                            let buckets = cumulative_buckets(&[], &[], point.count);
+                            self.histogram(&family.name, buckets, point.count, point.sum);
                         }
                     }
                 }
@@ -133,53 +133,33 @@ impl Page {
         }
     }
 
-    /// Makes the labels of a series ready.
-    fn series(&mut self, member: &Member<'_>, attributes: &meterkit_core::Attributes) {
+    /// Prepares the labels of a series. Returns whether the family has no earlier series with these labels.
+    fn series(
+        &mut self,
+        member: &Member<'_>,
+        attributes: &Attributes,
+        distinct: &mut DistinctSeries<'_, '_>,
+    ) -> bool {
         self.labels.clear();
         series_labels(&mut self.labels, self.names, attributes);
         text::labels(&mut self.labels, &member.scope);
-    }
-
-    /// Whether the family has not written this series already.
-    fn is_first(
-        &self,
-        family: &Family<'_>,
-        member: &Member<'_>,
-        written: &mut Option<HashSet<String>>,
-    ) -> bool {
-        let is_first = written.as_mut().is_none_or(|written| written.insert(self.labels.clone()));
-        if !is_first {
-            let clash = "has a series that becomes the same as another one of that name: left out";
-            family.warn_of(member, clash);
-        }
-        is_first
-    }
-
-    fn number(&mut self, name: &str, point: &NumberPoint) {
-        self.sample(name, "", None);
-        text::value(&mut self.out, point.value);
+        distinct.is_first(member, &self.labels)
     }
 
     fn histogram<'a>(
         &mut self,
         name: &str,
-        buckets: impl Iterator<Item = (&'a String, u64)>,
+        buckets: impl Iterator<Item = (&'a str, u64)>,
         count: u64,
         sum: f64,
     ) {
-        let mut below = 0;
-        for (bound, count) in buckets {
-            below += count;
+        buckets.for_each(|(bound, below)| {
             self.sample(name, "_bucket", Some(bound));
             text::integer(&mut self.out, below);
             self.out.push('\n');
-        }
-        // Not from the last bucket: a histogram of another library may have none at all.
-        self.sample(name, "_bucket", Some("+Inf"));
-        text::integer(&mut self.out, count);
-        self.out.push('\n');
+        });
         self.sample(name, "_sum", None);
-        text::float(&mut self.out, sum);
+        write_float(&mut self.out, sum);
         self.out.push('\n');
         self.sample(name, "_count", None);
         text::integer(&mut self.out, count);
@@ -187,6 +167,7 @@ impl Page {
     }
 
     /// Name and labels of one sample, up to its value.
+    #[inline]
     fn sample(&mut self, name: &str, suffix: &str, bound: Option<&str>) {
         if self.quoted.is_some() {
             self.quoted_sample(suffix, bound);
@@ -195,17 +176,19 @@ impl Page {
         let out = &mut self.out;
         out.push_str(name);
         out.push_str(suffix);
-        if !self.labels.is_empty() || bound.is_some() {
+        if let Some(bound) = bound {
             out.push('{');
             out.push_str(&self.labels);
-            if let Some(bound) = bound {
-                out.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
-                out.push_str(bound);
-                out.push('"');
-            }
-            out.push('}');
+            out.push_str(if self.labels.is_empty() { "le=\"" } else { ",le=\"" });
+            out.push_str(bound);
+            out.push_str("\"} ");
+        } else if self.labels.is_empty() {
+            out.push(' ');
+        } else {
+            out.push('{');
+            out.push_str(&self.labels);
+            out.push_str("} ");
         }
-        out.push(' ');
     }
 
     /// The same with the name between quotes, as the first thing between the braces.
@@ -227,14 +210,4 @@ impl Page {
         }
         out.push_str("} ");
     }
-}
-
-/// The bounds of all series of a histogram, written once.
-fn written_bounds(bounds: &[f64]) -> Vec<String> {
-    let written = |bound: &f64| {
-        let mut out = String::new();
-        text::float(&mut out, *bound);
-        out
-    };
-    bounds.iter().map(written).collect()
 }

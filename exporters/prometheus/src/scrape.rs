@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use meterkit_core::prometheus_name::{Names, Translation};
 use meterkit_pipeline::{Closed, Endpoint, Snapshot, Source};
+use meterkit_rules::prometheus_name::{Names, Translation};
 use tower_service::Service;
 
 use crate::negotiation;

@@ -1,7 +1,8 @@
 //! Writing the text format: names, label values, numbers.
 
 use meterkit_core::Value;
-use meterkit_core::prometheus_name::{Names, is_legal_label};
+use meterkit_prometheus_model::write_float;
+use meterkit_rules::prometheus_name::{Names, is_legal_label};
 
 /// `# HELP` and `# TYPE` of a family, whose name is written as it may stand there.
 pub(crate) fn head(out: &mut String, name: &str, family_type: &str, help: &str) {
@@ -52,7 +53,7 @@ pub(crate) fn value(out: &mut String, value: Value) {
     match value {
         Value::U64(value) => integer(out, value),
         Value::I64(value) => out.push_str(itoa::Buffer::new().format(value)),
-        Value::F64(value) => float(out, value),
+        Value::F64(value) => write_float(out, value),
     }
     out.push('\n');
 }
@@ -61,26 +62,8 @@ pub(crate) fn integer(out: &mut String, value: u64) {
     out.push_str(itoa::Buffer::new().format(value));
 }
 
-/// Whole numbers without a point, as `le="10"` is written in this format; infinities as Prometheus reads them.
-pub(crate) fn float(out: &mut String, value: f64) {
-    /// Below this every whole `f64` is exact as an `i64`, and the digits stay readable.
-    const READABLE: f64 = 1e16;
-    if value.is_nan() {
-        out.push_str("NaN");
-    } else if value.is_infinite() {
-        out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
-    } else if value.fract() == 0.0
-        && value.abs() < READABLE
-        && !(value == 0.0 && value.is_sign_negative())
-    {
-        out.push_str(itoa::Buffer::new().format(value as i64));
-    } else {
-        out.push_str(ryu::Buffer::new().format_finite(value));
-    }
-}
-
 fn separate(out: &mut String) {
-    if !out.ends_with('{') && !out.is_empty() {
+    if !matches!(out.as_bytes().last(), None | Some(b'{')) {
         out.push(',');
     }
 }
@@ -102,31 +85,9 @@ fn escape(out: &mut String, text: &str, must: impl Fn(u8) -> bool) {
 
 #[cfg(test)]
 mod tests {
-    use meterkit_core::prometheus_name::Translation;
+    use meterkit_rules::prometheus_name::Translation;
 
     use super::*;
-
-    #[test]
-    fn numbers_are_written_as_prometheus_reads_them() {
-        for (number, expected) in [
-            (0.0, "0"),
-            (-0.0, "-0.0"),
-            (1.0, "1"),
-            (0.005, "0.005"),
-            (-2.5, "-2.5"),
-            (1e16, "1e16"),
-            (f64::MAX, "1.7976931348623157e308"),
-            (f64::INFINITY, "+Inf"),
-            (f64::NEG_INFINITY, "-Inf"),
-            (f64::NAN, "NaN"),
-        ] {
-            let mut out = String::new();
-            float(&mut out, number);
-            assert_eq!(out, expected);
-            let back: f64 = out.replace("Inf", "inf").parse().unwrap();
-            assert!(back == number || number.is_nan());
-        }
-    }
 
     #[test]
     fn backslashes_quotes_and_line_ends_are_escaped() {

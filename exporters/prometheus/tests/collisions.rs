@@ -11,9 +11,10 @@ use meterkit_core::{
     AttributeValue, Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, Registry,
     ScopeMetrics, SeriesId, Temporality, Value,
 };
+use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{Pipeline, Snapshot};
 use meterkit_prometheus::render;
-use opentelemetry::metrics::MeterProvider;
+use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::{InstrumentationScope, KeyValue};
 
 fn text_of(scopes: Vec<ScopeMetrics>) -> String {
@@ -236,8 +237,8 @@ fn a_metric_named_like_a_part_of_a_histogram_is_left_out() {
 #[test]
 fn instruments_of_other_libraries_pass_through_whatever_their_labels() {
     let registry = Registry::new();
+    let foreign = MeterProvider::new(registry.clone()).meter("other.library");
     let pipeline = Pipeline::builder(registry).unwrap().start().unwrap();
-    let foreign = pipeline.provider().meter("other.library");
     let requests = foreign.u64_counter("http.requests").with_description("Theirs.").build();
     requests.add(2, &[KeyValue::new("le", "1"), KeyValue::new("otel_scope_name", "x")]);
     requests.add(3, &[KeyValue::new("a.b", "1"), KeyValue::new("a_b", 2)]);

@@ -30,6 +30,8 @@ const CASES: &[Case] = &[
     ("counter-fastmetrics", 1, |n| repeat(n, fastmetrics::counter())),
     ("texts", 1, |n| repeat(n, ours::counter_of_three())),
     ("texts-otel", 1, |n| repeat(n, opentelemetry::counter_of_three())),
+    ("attributes", 1, |n| repeat(n, ours::counter_of_kept_attributes())),
+    ("attributes-otel", 1, |n| repeat(n, opentelemetry::counter_of_kept_attributes())),
     ("run-time-string", 1, |n| repeat(n, ours::counter_of_run_time_string())),
     ("run-time-string-otel", 1, |n| repeat(n, opentelemetry::counter_of_run_time_string())),
     ("run-time-string-prometheus", 1, |n| repeat(n, prometheus::counter_of_run_time_string())),

@@ -30,8 +30,37 @@ pub fn counter() -> impl Fn() + Send + Sync + 'static {
 
 /// A counter with three attributes, made at each call.
 pub fn counter_of_three() -> impl Fn() + Send + Sync + 'static {
-    let counter = meter().u64_counter("requests").build();
+    record_made(&meter())
+}
+
+/// The same with attributes that the caller keeps.
+pub fn counter_of_kept_attributes() -> impl Fn() + Send + Sync + 'static {
+    record_kept(&meter())
+}
+
+/// The same with sixteen attribute sets in turns.
+pub fn counter_of_sixteen_attribute_sets() -> impl FnMut() + 'static {
+    record_in_turns(&meter())
+}
+
+/// Records through OpenTelemetry's API, whoever is behind it.
+pub(crate) fn record_made(meter: &Meter) -> impl Fn() + Send + Sync + use<> {
+    let counter = meter.u64_counter("requests").build();
     move || counter.add(1, &attributes(*black_box(&REQUEST)))
+}
+
+pub(crate) fn record_kept(meter: &Meter) -> impl Fn() + Send + Sync + use<> {
+    let (counter, kept) = (meter.u64_counter("requests").build(), attributes(REQUEST));
+    move || counter.add(1, black_box(&kept))
+}
+
+pub(crate) fn record_in_turns(meter: &Meter) -> impl FnMut() + use<> {
+    let (counter, kept) = (meter.u64_counter("requests").build(), requests().map(attributes));
+    let mut at = 0;
+    move || {
+        at = (at + 1) % kept.len();
+        counter.add(1, black_box(&kept[at]));
+    }
 }
 
 /// The same with a value that is a string of the caller's, which OpenTelemetry wants to own.

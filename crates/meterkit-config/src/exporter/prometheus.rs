@@ -1,6 +1,6 @@
 //! `prometheus/development`: a scrape endpoint.
 
-use meterkit_core::prometheus_name::Translation;
+use meterkit_rules::prometheus_name::Translation;
 
 use crate::key_filter;
 use crate::report::Report;

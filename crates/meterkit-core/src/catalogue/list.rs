@@ -1,16 +1,16 @@
 //! The catalogue of a registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use meterkit_rules::prometheus_name::{self, FamilyType};
 use opentelemetry::InstrumentationScope;
 
 use super::{Catalogue, CatalogueEntry, CatalogueLabel, CatalogueScope};
 use crate::attributes::{AttributeValue, Attributes};
 use crate::instrument::SelfMetrics;
 use crate::labels::LabelKey;
-use crate::prometheus_name::{self, FamilyType};
 use crate::registry::Registry;
-use crate::store::shared::Shared;
+use crate::store::shared::{Door, Shared};
 
 impl Registry {
     /// Lists every instrument, whether it has recorded or not, and whether its scope is disabled or not.
@@ -48,20 +48,35 @@ impl Registry {
 
 fn entry(instrument: &Shared, scope: CatalogueScope) -> CatalogueEntry {
     let (identity, descriptor) = (&instrument.identity, instrument.descriptor());
-    let family_type = FamilyType::of_kind(identity.kind);
+    let family_type = FamilyType::from(identity.kind);
     CatalogueEntry {
         name: descriptor.name.clone(),
-        prometheus_name: prometheus_name::family(&descriptor, family_type),
+        prometheus_name: prometheus_name::family(&descriptor.name, &descriptor.unit, family_type),
         kind: identity.kind.as_str().to_owned(),
         number_type: identity.number.as_str().to_owned(),
         unit: descriptor.unit.clone(),
         description: descriptor.description.clone(),
         scope,
-        labels: identity.label_keys.iter().map(CatalogueLabel::of).collect(),
+        foreign: instrument.door() == Door::OpenTelemetry,
+        labels: labels(instrument),
         attributes: texts(identity.attributes.iter().map(|(key, value)| (&**key, value))),
         buckets: instrument.buckets().bounds().to_vec(),
         exponential: instrument.buckets().exponential(),
     }
+}
+
+fn labels(instrument: &Shared) -> Vec<CatalogueLabel> {
+    let declared = instrument.label_keys();
+    let keys = instrument.keys();
+    let seen: BTreeSet<&str> =
+        keys.seen().filter(|&key| declared.iter().all(|it| it.name() != key)).collect();
+    let seen = seen.into_iter().map(|key| CatalogueLabel {
+        key: key.to_owned(),
+        optional: true,
+        values: None,
+        max_values: None,
+    });
+    declared.iter().map(CatalogueLabel::of).chain(seen).collect()
 }
 
 impl CatalogueScope {

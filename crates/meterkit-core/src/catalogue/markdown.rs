@@ -61,10 +61,11 @@ fn row(out: &mut String, entry: &CatalogueEntry) -> fmt::Result {
     let constant = entry.attributes.iter();
     let constant = constant.map(|(key, value)| format!("{}: always {}", code(key), code(value)));
     let labels: Vec<_> = entry.labels.iter().map(label).chain(constant).collect();
+    let foreign = if entry.foreign { ", of another library" } else { "" };
     let cells = [
         code(&entry.name),
         code(&entry.prometheus_name),
-        text(&format!("{} of {}", entry.kind, entry.number_type)),
+        text(&format!("{} of {}{foreign}", entry.kind, entry.number_type)),
         if entry.unit.is_empty() { String::new() } else { code(&entry.unit) },
         labels.join(BREAK),
         text(&entry.description),

@@ -39,7 +39,11 @@ pub struct CatalogueEntry {
     pub description: String,
     /// Which part of the program it belongs to.
     pub scope: CatalogueScope,
-    /// The keys of its labels, in the order in which they were declared.
+    /// Whether another library made the instrument, through OpenTelemetry's API.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
+    /// The keys of its labels, in the order in which they were declared. Keys that were not declared follow by name, as
+    /// far as something was recorded with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<CatalogueLabel>,
     /// What all of its series have, as text: attributes of the instrument, not those of the scope or of all metrics.

@@ -22,7 +22,7 @@ use crate::store::group::{GroupOptions, MOST_PLACES};
 use crate::store::handle::Handle;
 use crate::store::identity::Identity;
 use crate::store::instrument::Core;
-use crate::store::shared::Shared;
+use crate::store::shared::{Door, Shared};
 
 /// An instrument about to be made. From the methods of [`Meter`](crate::Meter).
 ///
@@ -125,7 +125,10 @@ impl<I> InstrumentBuilder<I> {
     ) -> Result<Arc<Core<H>>, InstrumentError> {
         let registry = self.registry.clone();
         let (scope, identity, options) = self.checked(H::KIND, H::NUMBER, label_keys)?;
-        registry.instrument(&scope, identity, options)
+        let core = registry.instrument(&scope, identity, Door::Facade, options)?;
+        let declared = core.declare(label_keys);
+        declared.map_err(|known| clash_of_labels(&core.shared, known, label_keys))?;
+        Ok(core)
     }
 
     /// Checks everything.
@@ -178,10 +181,10 @@ impl<I> InstrumentBuilder<I> {
             return Err(InstrumentError::AttributeKey { name, key: key.into_owned(), problem });
         }
         self.attributes.sort();
-        let buckets = match (kind, self.chosen_buckets) {
-            (Kind::Histogram, Some(buckets)) => buckets,
-            (Kind::Histogram, None) => Buckets::Explicit(buckets::default_for(&self.unit)),
-            _ => Buckets::none(),
+        let chooses_buckets = self.chosen_buckets.is_some();
+        let buckets = match self.chosen_buckets.filter(|_| kind == Kind::Histogram) {
+            Some(buckets) => buckets,
+            None => default_buckets(kind, &self.unit),
         };
         let identity = Identity {
             name,
@@ -189,9 +192,9 @@ impl<I> InstrumentBuilder<I> {
             number,
             unit: self.unit.into_owned(),
             description: self.description.into_owned(),
-            label_keys,
             attributes: self.attributes,
             buckets,
+            chooses_buckets,
         };
         self_metrics::count_drops(&self.registry);
         Ok((scope, identity, self.options))
@@ -215,22 +218,18 @@ impl<I> InstrumentBuilder<I> {
         label_keys: &'static [LabelKey],
     ) -> Shared {
         self_metrics::count_drops(&self.registry);
-        self.registry.not_made(Identity {
-            name: self.name.clone().into_owned(),
-            kind,
-            number,
-            unit: String::new(),
-            description: String::new(),
-            label_keys,
-            attributes: Vec::new(),
-            buckets: Buckets::none(),
-        })
+        let identity = Identity::bare(self.name.clone().into_owned(), kind, number);
+        let shared = self.registry.not_made(identity);
+        let _ = shared.declare(label_keys);
+        shared
     }
 
     /// An instrument that records nowhere, for one that cannot be made.
     fn not_made_core<H: Handle>(&self, label_keys: &'static [LabelKey]) -> Arc<Core<H>> {
         let shared = self.not_made(H::KIND, H::NUMBER, label_keys);
-        Arc::new(Core::new(shared, H::Sdk::default(), GroupOptions::default()))
+        let core = Core::new(shared, GroupOptions::default());
+        let _ = core.declare(label_keys);
+        Arc::new(core)
     }
 }
 
@@ -242,8 +241,7 @@ impl<H: Handle> InstrumentBuilder<H> {
     /// A bad scope, name, unit or bucket list, and a clash with an instrument that differs.
     pub fn build(self) -> Result<H, InstrumentError> {
         let core = self.core::<H>(&[])?;
-        // Without label keys there is exactly one series.
-        Ok(core.with(&NoLabels).clone())
+        Ok(core.plain().clone())
     }
 
     /// Makes the instrument, or gives the one that exists. When it cannot be made, that is logged as an error, and what
@@ -264,7 +262,7 @@ impl<H: Handle> InstrumentBuilder<H> {
         let not_made = self.clone();
         self.build().unwrap_or_else(|error| {
             not_made.log(&error);
-            not_made.not_made_core::<H>(&[]).with(&NoLabels).clone()
+            not_made.not_made_core::<H>(&[]).plain().clone()
         })
     }
 }
@@ -373,6 +371,28 @@ impl Labels for NoLabels {
     const KEYS: &'static [LabelKey] = &[];
 
     fn visit(&self, _: &mut impl crate::labels::LabelVisitor) {}
+}
+
+/// Returns the buckets of an instrument that chooses none.
+pub(super) fn default_buckets(kind: Kind, unit: &str) -> Buckets {
+    match kind {
+        Kind::Histogram => Buckets::Explicit(buckets::default_for(unit)),
+        _ => Buckets::none(),
+    }
+}
+
+/// Returns the error of an instrument that is declared with other labels.
+pub(super) fn clash_of_labels(
+    shared: &Shared,
+    existing: &[LabelKey],
+    requested: &[LabelKey],
+) -> InstrumentError {
+    InstrumentError::Clash {
+        name: shared.descriptor().name.clone(),
+        aspect: "label keys",
+        existing: format!("{existing:?}"),
+        requested: format!("{requested:?}"),
+    }
 }
 
 fn check_keys(name: &str, keys: &[LabelKey]) -> Result<(), InstrumentError> {

@@ -45,21 +45,28 @@ impl CallbackMetrics {
         }
     }
 
-    pub(crate) fn ran(&self, instrument: &str, took: Duration) {
+    /// A run has ended; it failed if `has_panicked` says how.
+    pub(crate) fn ran(
+        &self,
+        instrument: &str,
+        took: Duration,
+        has_panicked: Option<bool>,
+        is_overrun: bool,
+    ) {
         if let Some(duration) = &self.duration {
             duration.with(ByInstrument(instrument)).record(took.as_secs_f64());
+        }
+        if let (Some(failures), Some(has_panicked)) = (&self.failures, has_panicked) {
+            failures.with(Failed { instrument, has_panicked }).increment();
+        }
+        if is_overrun {
+            self.overran(instrument);
         }
     }
 
     pub(crate) fn overran(&self, instrument: &str) {
         if let Some(overruns) = &self.overruns {
             overruns.with(ByInstrument(instrument)).increment();
-        }
-    }
-
-    pub(crate) fn failed(&self, instrument: &str, has_panicked: bool) {
-        if let Some(failures) = &self.failures {
-            failures.with(Failed { instrument, has_panicked }).increment();
         }
     }
 
@@ -70,7 +77,7 @@ impl CallbackMetrics {
         }
     }
 
-    /// A callback has gone: nothing is told of none.
+    /// A callback has gone: a count of zero goes with it.
     pub(crate) fn forget_mark(&self, instrument: &str) {
         if let Some(background) = &self.background {
             if background.with(ByInstrument(instrument)).value() == 0 {

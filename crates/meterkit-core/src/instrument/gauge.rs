@@ -2,17 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use super::group::Group;
-use crate::attributes::Attributes;
 use crate::data::{Data, NumberPoint};
 use crate::kind::Kind;
 use crate::number::{GaugeNumber, NumberType};
-use crate::otel::{self, Twin};
 use crate::store::cell::GaugeCell;
 use crate::store::handle::Handle;
-use crate::store::instrument::Core;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
 use crate::store::shared::Shared;
@@ -104,7 +100,6 @@ impl<T: GaugeNumber> fmt::Debug for Gauge<T> {
 
 impl<T: GaugeNumber> Handle for Gauge<T> {
     type Cell = GaugeCell;
-    type Sdk = ();
 
     const KIND: Kind = Kind::Gauge;
     const NUMBER: NumberType = T::TYPE;
@@ -118,7 +113,7 @@ impl<T: GaugeNumber> Handle for Gauge<T> {
         &self.series
     }
 
-    fn cell(_: &Shared, (): &(), _: &Attributes) -> GaugeCell {
+    fn cell(_: &Shared) -> GaugeCell {
         GaugeCell::new()
     }
 
@@ -137,9 +132,5 @@ impl<T: GaugeNumber> Handle for Gauge<T> {
 
     fn zero(&self) {
         self.series.cell().set(T::ZERO);
-    }
-
-    fn map(core: &Arc<Core<Self>>, twin: &Twin) {
-        otel::map_numbers(core.clone(), twin);
     }
 }

@@ -10,6 +10,7 @@ use crate::labels::Labels;
 use crate::number::HistogramNumber;
 use crate::store::clock::Clock;
 use crate::store::entry::Entry;
+use crate::store::group::Places;
 use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 
@@ -41,12 +42,15 @@ use crate::store::instrument::Core;
 #[must_use = "a group does nothing until one of its series is used"]
 pub struct Group<L, H: Handle> {
     core: Arc<Core<H>>,
+    /// The series of a closed label set: nothing stands between a caller and its series but its place.
+    places: Places<H>,
     labels: PhantomData<fn(&L)>,
 }
 
 impl<L: Labels, H: Handle> Group<L, H> {
+    /// Returns a group of the series with declared labels.
     pub(super) fn new(core: Arc<Core<H>>) -> Self {
-        Self { core, labels: PhantomData }
+        Self { places: core.places(), core, labels: PhantomData }
     }
 
     /// The series with these labels, given by value or by reference, with strings owned or borrowed.
@@ -56,7 +60,11 @@ impl<L: Labels, H: Handle> Group<L, H> {
     /// `group.with(labels).clone()` is a handle to keep, which skips the look-up.
     #[inline]
     pub fn with(&self, labels: impl Labels<Set = L::Set>) -> Entry<'_, H> {
-        self.core.with(&labels)
+        let placed = labels.index().and_then(|place| self.places.get(place)?.get());
+        match placed.filter(|member| !member.is_hidden()) {
+            Some(member) => Entry::kept(&member.handle),
+            None => self.core.with(&labels),
+        }
     }
 
     /// Takes the series with these labels out of every later export, with what it counted. Tells whether there was one.
@@ -87,7 +95,7 @@ impl<L: Labels, T: HistogramNumber> Group<L, Histogram<T>> {
 
 impl<L, H: Handle> Clone for Group<L, H> {
     fn clone(&self) -> Self {
-        Self { core: self.core.clone(), labels: PhantomData }
+        Self { core: self.core.clone(), places: self.places.clone(), labels: PhantomData }
     }
 }
 
@@ -95,7 +103,7 @@ impl<L, H: Handle> fmt::Debug for Group<L, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group")
             .field("name", &self.core.shared.descriptor().name)
-            .field("labels", &self.core.shared.identity.label_keys)
+            .field("labels", &self.core.shared.label_keys())
             .finish_non_exhaustive()
     }
 }

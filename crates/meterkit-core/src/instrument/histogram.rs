@@ -1,22 +1,18 @@
 //! Histograms: distributions of values.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use meterkit_rules::unit;
-use opentelemetry::metrics::Histogram as SdkHistogram;
 
 use super::group::Group;
 use super::timer::{Timer, Work};
-use crate::attributes::Attributes;
-use crate::buckets::{self, Buckets};
+use crate::buckets::Buckets;
 use crate::data::{Data, ExponentialHistogramPoint, HistogramPoint, Temporality};
 use crate::kind::Kind;
 use crate::number::{HistogramNumber, NumberType};
-use crate::otel::{self, Twin};
 use crate::store::clock::Clock;
-use crate::store::distribution::{BindSeries, Counts, Distribution, DistributionCell, Feed};
+use crate::store::distribution::{Counts, Distribution, DistributionCell};
 use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 use crate::store::series::SeriesRef;
@@ -125,7 +121,6 @@ impl<T: HistogramNumber> fmt::Debug for Histogram<T> {
 
 impl<T: HistogramNumber> Handle for Histogram<T> {
     type Cell = DistributionCell<T>;
-    type Sdk = SdkCopy<T>;
 
     const KIND: Kind = Kind::Histogram;
     const NUMBER: NumberType = T::TYPE;
@@ -139,13 +134,8 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         &self.series
     }
 
-    fn cell(shared: &Shared, sdk: &SdkCopy<T>, attributes: &Attributes) -> DistributionCell<T> {
-        let feed = match &*sdk.read() {
-            Copy::Undecided => Feed::Waiting(Vec::new()),
-            Copy::Unwanted => Feed::Off,
-            Copy::At(twin) => Feed::Ready(binder(twin, attributes)),
-        };
-        DistributionCell::new(shared, feed)
+    fn cell(shared: &Shared) -> DistributionCell<T> {
+        DistributionCell::new(shared)
     }
 
     fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
@@ -166,9 +156,9 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
                     else {
                         return None;
                     };
-                    let (series, start) = (series.id(), series.start());
+                    let start = series.start();
                     Some(HistogramPoint {
-                        series,
+                        series: series.id(),
                         attributes,
                         start,
                         count,
@@ -218,38 +208,10 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         );
     }
 
-    fn map(core: &Arc<Core<Self>>, twin: &Twin) {
-        let identity = &core.shared.identity;
-        let make = |bounds: &[f64]| {
-            T::sdk_histogram(
-                &twin.meter,
-                otel::name(&core.shared),
-                &identity.unit,
-                &identity.description,
-                bounds.to_vec(),
-            )
-        };
-        let twin = match core.shared.buckets() {
-            Buckets::Explicit(bounds) => make(bounds),
-            // These bounds are for a provider that does not ask.
-            Buckets::Exponential(limits) => {
-                otel::as_exponential(*limits, || make(&buckets::default_for(&identity.unit)))
-            }
-        };
-        core.for_all(
-            || core.sdk.set(Copy::At(twin.clone())),
-            |Self { series }| {
-                let bind = binder(&twin, &series.attributes(&series.shared.keys()));
-                series.cell().feed_on(bind, &series.shared.settings.replay);
-            },
-        );
-    }
-
-    fn unmap(core: &Core<Self>) {
-        core.for_all(
-            || core.sdk.set(Copy::Unwanted),
-            |Self { series }| series.cell().feed_off(&series.shared.settings.replay),
-        );
+    fn feed(&self) {
+        let shared = &self.series.shared;
+        let attributes = || self.series.attributes(&shared.keys());
+        self.series.cell().feed(&shared.feed.get(), &shared.settings.replay, attributes);
     }
 }
 
@@ -257,36 +219,4 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
 fn ends(read: &Distribution) -> (Option<f64>, Option<f64>) {
     let has_values = read.count > 0;
     (has_values.then_some(read.min), has_values.then_some(read.max))
-}
-
-fn binder<T: HistogramNumber>(twin: &SdkHistogram<T>, attributes: &Attributes) -> BindSeries<T> {
-    let twin = twin.clone();
-    let attributes = attributes.clone();
-    Box::new(move || twin.bind(&attributes.to_key_values()))
-}
-
-/// Whether OpenTelemetry has a copy of the histogram that something reads.
-#[allow(missing_debug_implementations, reason = "public for the sealed trait only")]
-pub struct SdkCopy<T>(RwLock<Copy<T>>);
-
-enum Copy<T> {
-    Undecided,
-    Unwanted,
-    At(SdkHistogram<T>),
-}
-
-impl<T> SdkCopy<T> {
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Copy<T>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, copy: Copy<T>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = copy;
-    }
-}
-
-impl<T> Default for SdkCopy<T> {
-    fn default() -> Self {
-        Self(RwLock::new(Copy::Undecided))
-    }
 }

@@ -1,6 +1,7 @@
 //! Instruments: the handles that users record through.
 
 mod builder;
+mod by_attributes;
 mod callback_metrics;
 mod chosen_buckets;
 mod counter;
@@ -15,6 +16,9 @@ mod timer;
 mod up_down_counter;
 
 pub use self::builder::{Instrument, InstrumentBuilder};
+pub use self::by_attributes::{
+    AttributeCallback, AttributeInstrument, AttributeMeter, AttributeObserver, ByAttributes,
+};
 pub(crate) use self::callback_metrics::CallbackMetrics;
 pub use self::counter::{Counter, CounterGroup};
 pub use self::gauge::{Gauge, GaugeGroup};

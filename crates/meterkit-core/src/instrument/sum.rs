@@ -17,7 +17,6 @@ macro_rules! sum_handle {
 
         impl<T: $number> Handle for $handle<T> {
             type Cell = $cell;
-            type Sdk = ();
 
             const KIND: Kind = $kind;
             const NUMBER: NumberType = T::TYPE;
@@ -31,7 +30,7 @@ macro_rules! sum_handle {
                 &self.series
             }
 
-            fn cell(_: &Shared, (): &(), _: &Attributes) -> $cell {
+            fn cell(_: &Shared) -> $cell {
                 $cell::new()
             }
 
@@ -48,10 +47,6 @@ macro_rules! sum_handle {
                     temporality: Temporality::Cumulative,
                     points: points.collect(),
                 }
-            }
-
-            fn map(core: &Arc<Core<Self>>, twin: &Twin) {
-                otel::map_numbers(core.clone(), twin);
             }
         }
     };

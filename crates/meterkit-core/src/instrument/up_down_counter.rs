@@ -2,18 +2,14 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use super::group::Group;
 use super::sum::sum_handle;
-use crate::attributes::Attributes;
 use crate::data::{Data, NumberPoint, Temporality};
 use crate::kind::Kind;
 use crate::number::{NumberType, UpDownNumber};
-use crate::otel::{self, Twin};
 use crate::store::cell::UpDownCell;
 use crate::store::handle::Handle;
-use crate::store::instrument::Core;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
 use crate::store::shared::Shared;

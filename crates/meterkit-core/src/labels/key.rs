@@ -99,6 +99,16 @@ impl LabelKey {
         })
     }
 
+    /// Returns the place of stored values among all label sets that there can be.
+    pub(crate) fn place_of_values(
+        keys: &[Self],
+        values: &[Option<AttributeValue>],
+    ) -> Option<usize> {
+        let mut placing = Placing { keys: keys.iter(), place: Some(0) };
+        values.iter().for_each(|value| placing.visit(LabelRef::of(value)));
+        placing.place
+    }
+
     /// The values of the label set at `index`, in the order of `keys`.
     pub(crate) fn nth_set(keys: &[Self], mut index: usize) -> Vec<Option<AttributeValue>> {
         let mut values = vec![None; keys.len()];

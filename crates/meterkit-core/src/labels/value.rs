@@ -89,8 +89,8 @@ impl LabelRef<'_> {
             Some(AttributeValue::Str(text)) => LabelRef::Str(text),
             Some(AttributeValue::Bool(value)) => LabelRef::Bool(*value),
             Some(AttributeValue::I64(value)) => LabelRef::I64(*value),
-            // No label is a float.
-            Some(AttributeValue::F64(_)) | None => LabelRef::Absent,
+            // No label is a float or a list.
+            Some(AttributeValue::F64(_) | AttributeValue::List(_)) | None => LabelRef::Absent,
         }
     }
 

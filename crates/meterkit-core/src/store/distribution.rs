@@ -2,12 +2,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use opentelemetry::metrics::BoundHistogram;
-
 use super::cell::Cell;
 use super::exponential::{ExponentialCounts, Place};
+use super::feed::{Feeding, Sink};
 use super::replay::ReplayBudget;
 use super::shared::Shared;
+use crate::attributes::Attributes;
 use crate::buckets::Buckets;
 use crate::number::Number;
 
@@ -21,7 +21,7 @@ struct State<T> {
     distribution: Distribution,
     /// Whether it counts by buckets that an operator asked for, in place of the instrument's own.
     is_other: bool,
-    feed: Feed<T>,
+    outlet: Outlet<T>,
     /// How many of the values that wait were forgotten here.
     forgotten: usize,
 }
@@ -31,13 +31,13 @@ impl<T: Number> State<T> {
         let Some(buckets) = shared.other_buckets() else {
             return;
         };
-        let Self { distribution, is_other, feed, forgotten } = self;
+        let Self { distribution, is_other, outlet, forgotten } = self;
         if std::mem::replace(is_other, true) {
             return;
         }
         let own = &shared.identity.buckets;
         let mut counts = Counts::new(buckets);
-        if let Feed::Waiting(values) = feed {
+        if let Outlet::Waiting(values) = outlet {
             for value in values.iter().skip(*forgotten) {
                 counts.add(value.to_f64(), buckets);
                 distribution.counts.take(value.to_f64(), own);
@@ -55,7 +55,7 @@ impl<T: Number> State<T> {
 impl<T> State<T> {
     fn clear(&mut self) {
         self.distribution.clear();
-        if let Feed::Waiting(values) = &self.feed {
+        if let Outlet::Waiting(values) = &self.outlet {
             self.forgotten = values.len();
         }
     }
@@ -79,29 +79,23 @@ pub(crate) enum Counts {
     Exponential(Box<ExponentialCounts>),
 }
 
-/// The way to OpenTelemetry's copy of one series.
-pub(crate) enum Feed<T> {
-    /// Nobody has said yet whether something will read that copy: values wait.
+/// Where the values of one series go besides its buckets.
+enum Outlet<T> {
+    /// Nobody has said yet whether something listens: values wait.
     Waiting(Vec<T>),
-    /// Nothing reads it.
+    /// Nothing listens.
     Off,
-    /// Something does, but there is no value yet. The SDK exports a bound series without values,
-    /// with senseless extremes, so the series is bound by its first value.
-    Ready(BindSeries<T>),
-    /// Something does.
-    On(BoundHistogram<T>),
+    On(Sink),
 }
 
-/// Binds the series in OpenTelemetry's copy.
-pub(crate) type BindSeries<T> = Box<dyn FnOnce() -> BoundHistogram<T> + Send>;
-
 impl<T: Number> DistributionCell<T> {
-    pub(crate) fn new(shared: &Shared, feed: Feed<T>) -> Self {
+    pub(crate) fn new(shared: &Shared) -> Self {
         let other = shared.other_buckets();
         let buckets = other.unwrap_or(&shared.identity.buckets);
         let distribution = Distribution::of(Counts::new(buckets));
         let is_other = other.is_some();
-        Self { state: Mutex::new(State { distribution, is_other, feed, forgotten: 0 }) }
+        let outlet = Outlet::Waiting(Vec::new());
+        Self { state: Mutex::new(State { distribution, is_other, outlet, forgotten: 0 }) }
     }
 
     #[inline]
@@ -161,7 +155,7 @@ impl<T: Number> DistributionCell<T> {
         distribution.sum = (distribution.sum + number).clamp(f64::MIN, f64::MAX);
         distribution.min = distribution.min.min(number);
         distribution.max = distribution.max.max(number);
-        state.feed.send(value, budget);
+        state.outlet.send(value, budget);
     }
 
     pub(crate) fn read(&self) -> Distribution {
@@ -177,30 +171,34 @@ impl<T: Number> DistributionCell<T> {
         (state.is_other == is_other).then(|| state.distribution.clone())
     }
 
-    /// Sorts what was recorded into the buckets that took the place of the instrument's own: exactly what still waits
-    /// for OpenTelemetry's copy, and the rest as if at the upper ends of the buckets that it is in.
+    /// Sorts what was recorded into the buckets that took the place of the instrument's own: exactly where values still
+    /// wait for a listener, and the rest as if at the upper ends of the buckets that they are in.
     pub(crate) fn sort_anew(&self, shared: &Shared) {
         self.lock().sort_anew(shared);
     }
 
-    /// Sends what waits to OpenTelemetry's copy, and all later values. Under the lock: no value is missed, none goes
-    /// twice.
-    pub(crate) fn feed_on(&self, bind: BindSeries<T>, budget: &ReplayBudget) {
+    /// Sends what waits and all later values where `feeding` says, to the sink that `make` returns. Under the lock: no
+    /// value is missed, none is sent twice.
+    pub(crate) fn feed(
+        &self,
+        feeding: &Feeding,
+        budget: &ReplayBudget,
+        attributes: impl FnOnce() -> Attributes,
+    ) {
+        let outlet = match feeding {
+            Feeding::Waiting => return,
+            Feeding::Off => Outlet::Off,
+            // Made without the lock: it is the listener's code.
+            Feeding::To(make) => Outlet::On(make(&attributes())),
+        };
         let mut state = self.lock();
-        let waiting = match std::mem::replace(&mut state.feed, Feed::Ready(bind)) {
-            Feed::Waiting(values) => values,
+        let waiting = match std::mem::replace(&mut state.outlet, outlet) {
+            Outlet::Waiting(values) => values,
             _ => Vec::new(),
         };
         budget.give_back(waiting.len());
         for value in waiting {
-            state.feed.send(value, budget);
-        }
-    }
-
-    pub(crate) fn feed_off(&self, budget: &ReplayBudget) {
-        let mut state = self.lock();
-        if let Feed::Waiting(values) = std::mem::replace(&mut state.feed, Feed::Off) {
-            budget.give_back(values.len());
+            state.outlet.send(value, budget);
         }
     }
 
@@ -305,21 +303,15 @@ impl Counts {
     }
 }
 
-impl<T: Number> Feed<T> {
+impl<T: Number> Outlet<T> {
+    #[inline]
     fn send(&mut self, value: T, budget: &ReplayBudget) {
         match self {
             Self::Off => {}
-            Self::On(bound) => bound.record(value),
+            Self::On(sink) => sink(value.value()),
             Self::Waiting(values) => {
                 if budget.take() {
                     values.push(value);
-                }
-            }
-            Self::Ready(_) => {
-                if let Self::Ready(bind) = std::mem::replace(self, Self::Off) {
-                    let bound = bind();
-                    bound.record(value);
-                    *self = Self::On(bound);
                 }
             }
         }

@@ -25,6 +25,14 @@ impl<'a, H: Handle> Entry<'a, H> {
         Self(Found::Kept(handle))
     }
 
+    /// Returns the handle, if its series stays as long as the group.
+    pub(crate) fn as_kept(&self) -> Option<&H> {
+        match &self.0 {
+            Found::Kept(handle) => Some(handle),
+            Found::Shared(_) => None,
+        }
+    }
+
     pub(crate) fn shared(member: Arc<Member<H>>) -> Self {
         Self(Found::Shared(member))
     }

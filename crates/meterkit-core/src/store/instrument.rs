@@ -2,117 +2,239 @@
 
 use std::any::Any;
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use opentelemetry::{KeyValue, Value};
 
 use super::cell::Cell;
 use super::entry::Entry;
-use super::group::Places;
-use super::group::{GroupOptions, SeriesGroup, Usage};
+use super::feed::MakeSink;
+use super::group::keyed::{AsDeclared, KeyedSeries};
+use super::group::{Common, GroupOptions, Places, Room, SeriesGroup, Usage};
 use super::handle::{self, Handle};
-use super::shared::{LabelSet, Shared, Switch};
+use super::label_set::LabelSet;
+use super::shared::{Shared, Switch};
 use crate::buckets::Buckets;
 use crate::data::{Data, SeriesId};
 use crate::kind::Kind;
-use crate::labels::Labels;
-use crate::otel::Twin;
+use crate::labels::{LabelKey, Labels};
 
 /// An instrument with all its series. `H` is the handle that users hold.
 pub struct Core<H: Handle> {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) sdk: H::Sdk,
-    /// Those of a closed label set once more: nothing stands between a caller and its series but its place.
-    places: Places<H>,
-    series: SeriesSet<H>,
-    /// What look-ups by label give while the instrument is off.
+    common: Arc<Common<H>>,
+    /// The series of the labels that the code declares, once it does.
+    declared: OnceLock<DeclaredSeries<H>>,
+    /// All other series that are recorded by attributes, once there is one.
+    keyed: OnceLock<Box<KeyedSeries<H>>>,
+    /// Held while labels are declared, and while something changes for all series.
+    changes: Mutex<()>,
+    /// What look-ups return while the instrument is off.
     nowhere: OnceLock<H>,
 }
 
-enum SeriesSet<H: Handle> {
+enum DeclaredSeries<H: Handle> {
     Plain(H),
     Group(Box<SeriesGroup<H>>),
 }
 
 impl<H: Handle> Core<H> {
-    pub(crate) fn new(shared: Shared, sdk: H::Sdk, options: GroupOptions) -> Self {
-        let shared = Arc::new(shared);
-        let series = match shared.identity.label_keys {
-            [] => SeriesSet::Plain(handle::make(no_labels(), false, &shared, &sdk)),
-            keys => SeriesSet::Group(Box::new(SeriesGroup::new(keys, &shared.settings, options))),
-        };
-        let places = match &series {
-            SeriesSet::Plain(_) => Arc::new([]),
-            SeriesSet::Group(group) => group.places(),
-        };
-        Self { shared, sdk, places, series, nowhere: OnceLock::new() }
+    /// Returns an instrument whose labels are not declared yet.
+    pub(crate) fn new(shared: Shared, options: GroupOptions) -> Self {
+        let room = Room::new(options, shared.settings.clone());
+        Self {
+            shared: Arc::new(shared),
+            common: Arc::new(Common::new(room, options.idle_timeout)),
+            declared: OnceLock::new(),
+            keyed: OnceLock::new(),
+            changes: Mutex::default(),
+            nowhere: OnceLock::new(),
+        }
     }
 
-    #[inline]
-    pub(crate) fn with(&self, labels: &impl Labels) -> Entry<'_, H> {
-        let placed = labels.index().and_then(|place| self.places.get(place)?.get());
-        match placed.filter(|member| !member.is_hidden()) {
-            Some(member) => Entry::kept(&member.handle),
-            None => self.find(labels),
+    /// Declares the labels. Series with these labels that were recorded by attributes before stay what they are.
+    ///
+    /// Returns the labels that were declared before, if others were.
+    pub(crate) fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
+        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.declare(keys)?;
+        self.with_creation_paused(|| {
+            self.declared.get_or_init(|| match keys {
+                [] => DeclaredSeries::Plain(self.plain_handle()),
+                keys => {
+                    let group = SeriesGroup::declared(keys, self.common.clone());
+                    self.leave_to(&group, keys);
+                    DeclaredSeries::Group(Box::new(group))
+                }
+            });
+        });
+        Ok(())
+    }
+
+    /// Returns the handle of an instrument that declares no labels.
+    pub(crate) fn plain(&self) -> &H {
+        match self.declared.get() {
+            Some(DeclaredSeries::Plain(handle)) => handle,
+            _ => self.nowhere(),
+        }
+    }
+
+    /// The series of each closed label set; none for an open one.
+    pub(crate) fn places(&self) -> Places<H> {
+        match self.declared.get() {
+            Some(DeclaredSeries::Group(group)) => group.places(),
+            _ => Arc::new([]),
         }
     }
 
     // Apart, so that finding a place is small enough to stand where the caller is.
     #[inline(never)]
-    fn find(&self, labels: &impl Labels) -> Entry<'_, H> {
-        match &self.series {
-            SeriesSet::Plain(handle) => Entry::kept(handle),
-            SeriesSet::Group(_) if self.shared.is_off() => Entry::kept(self.nowhere()),
-            SeriesSet::Group(group) => group.with(labels, &self.shared, &self.sdk),
+    pub(crate) fn with(&self, labels: &impl Labels) -> Entry<'_, H> {
+        match self.declared.get() {
+            Some(DeclaredSeries::Plain(handle)) => Entry::kept(handle),
+            Some(DeclaredSeries::Group(group)) if !self.shared.is_off() => {
+                group.with(labels, &self.shared)
+            }
+            _ => Entry::kept(self.nowhere()),
         }
     }
 
-    /// Takes the series with these labels out of every later export. Whether there was one.
+    /// Returns the series with these attributes: one with declared labels, if these are the declared ones.
+    #[inline]
+    pub(crate) fn with_attributes(&self, attributes: &[KeyValue]) -> Entry<'_, H> {
+        if self.shared.is_off() {
+            return Entry::kept(self.nowhere());
+        }
+        loop {
+            let declared = self.declared.get();
+            let found = declared.and_then(|it| self.with_declared(it, attributes));
+            let found = found.or_else(|| {
+                let keyed =
+                    self.keyed.get_or_init(|| Box::new(KeyedSeries::new(self.common.clone())));
+                // Labels that are declared meanwhile may be these: then once more.
+                let may_make = || self.declared.get().is_some() == declared.is_some();
+                keyed.with(attributes, &self.shared, may_make)
+            });
+            if let Some(found) = found {
+                return found;
+            }
+        }
+    }
+
+    fn with_declared<'a>(
+        &'a self,
+        declared: &'a DeclaredSeries<H>,
+        attributes: &[KeyValue],
+    ) -> Option<Entry<'a, H>> {
+        let keys = self.shared.label_keys();
+        let labels = AsDeclared::new(keys, attributes)?;
+        let is_closed = LabelKey::closed_sets(keys).is_some();
+        match declared {
+            DeclaredSeries::Plain(handle) => Some(Entry::kept(handle)),
+            DeclaredSeries::Group(_)
+                if is_closed && LabelKey::place_of(keys, &labels).is_none() =>
+            {
+                None
+            }
+            DeclaredSeries::Group(group) => Some(group.with(&labels, &self.shared)),
+        }
+    }
+
+    /// Takes the series with these labels out of every later export. Returns whether there was one.
     pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
-        match &self.series {
-            SeriesSet::Plain(_) => false,
-            SeriesSet::Group(group) => group.remove(labels),
+        match self.declared.get() {
+            Some(DeclaredSeries::Group(group)) => group.remove(labels),
+            _ => false,
         }
     }
 
-    /// Takes all series of a group out of every later export.
+    /// Takes all series but a plain one out of every later export.
     pub(crate) fn clear(&self) {
-        if let SeriesSet::Group(group) = &self.series {
-            group.clear();
-        }
+        self.groups().for_each(SeriesGroup::clear);
     }
 
-    /// Makes all series of a closed set, exported as zero from now on. Gives the limit when it allows fewer.
+    /// Makes all series of a closed set, exported as zero from now on. Returns the limit as an error when it allows
+    /// fewer.
     pub(crate) fn zero_initialise(&self) -> Result<(), usize> {
-        match &self.series {
-            SeriesSet::Plain(handle) => {
-                if handle.series().cell().is_empty() {
-                    handle.zero();
-                }
+        match self.declared.get() {
+            Some(DeclaredSeries::Plain(handle)) if handle.series().cell().is_empty() => {
+                handle.zero();
                 Ok(())
             }
-            SeriesSet::Group(group) => group.make_all(&self.shared, &self.sdk),
+            Some(DeclaredSeries::Group(group)) => group.make_all(&self.shared),
+            _ => Ok(()),
         }
     }
 
     /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
     pub(crate) fn for_all(&self, change: impl FnOnce(), mut each: impl FnMut(&H)) {
-        match &self.series {
-            SeriesSet::Plain(handle) => {
-                change();
+        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.with_creation_paused(|| {
+            change();
+            if let Some(DeclaredSeries::Plain(handle)) = self.declared.get() {
                 each(handle);
             }
-            SeriesSet::Group(group) => group.with_creation_paused(|| {
-                change();
-                group.for_each(each);
-            }),
+            self.groups().for_each(|group| group.for_each(&mut each));
+            self.common.overflow.get().into_iter().for_each(|member| each(&member.handle));
+        });
+    }
+
+    fn with_creation_paused<R>(&self, work: impl FnOnce() -> R) -> R {
+        let keyed = self.keyed.get().map(|keyed| &keyed.group);
+        match (self.declared.get(), keyed) {
+            (Some(DeclaredSeries::Group(declared)), Some(keyed)) => {
+                keyed.with_creation_paused(|| declared.with_creation_paused(work))
+            }
+            (Some(DeclaredSeries::Group(declared)), None) => declared.with_creation_paused(work),
+            (_, Some(keyed)) => keyed.with_creation_paused(work),
+            _ => work(),
         }
+    }
+
+    /// Returns the handle of the one series that a plain instrument has.
+    fn plain_handle(&self) -> H {
+        let mut recorded = None;
+        if let Some(keyed) = self.keyed.get() {
+            keyed.group.for_each_member(|member| {
+                if member.labels.is_empty() && !member.has_moved() {
+                    recorded = Some(member.move_to(LabelSet::none()).handle);
+                    // A plain series takes no room.
+                    self.common.room.give_back();
+                }
+            });
+        }
+        recorded.unwrap_or_else(|| handle::make(LabelSet::none(), &self.shared))
+    }
+
+    /// Leaves series with declared labels to their group.
+    fn leave_to(&self, group: &SeriesGroup<H>, keys: &'static [LabelKey]) {
+        let Some(keyed) = self.keyed.get() else { return };
+        let point_keys = self.shared.keys();
+        keyed.group.for_each_member(|member| {
+            let own = point_keys.own_attributes(&member.labels);
+            let own: Vec<KeyValue> =
+                own.map(|(key, value)| KeyValue::new(key, Value::from(&value))).collect();
+            let labels = AsDeclared::new(keys, &own).and_then(|labels| labels.to_values(keys));
+            if let Some(labels) = labels.filter(|_| !member.has_moved()) {
+                group.adopt(member, LabelSet::declared(labels));
+            }
+        });
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &SeriesGroup<H>> {
+        let declared = match self.declared.get() {
+            Some(DeclaredSeries::Group(group)) => Some(&**group),
+            _ => None,
+        };
+        declared.into_iter().chain(self.keyed.get().map(|keyed| &keyed.group))
     }
 
     #[cold]
     fn nowhere(&self) -> &H {
         self.nowhere.get_or_init(|| {
-            // Nothing waits in it, and it feeds no twin: the instrument may be on again while someone still holds it.
+            // Nothing waits in it, and it feeds nothing: the instrument may be on again while someone still holds it.
             let off = Arc::new(self.shared.off_for_good());
-            handle::make(no_labels(), false, &off, &H::Sdk::default())
+            handle::make(LabelSet::none(), &off)
         })
     }
 }
@@ -121,22 +243,20 @@ impl<H: Handle> Core<H> {
 pub(crate) trait Stored: Send + Sync {
     fn shared(&self) -> &Shared;
     fn data(&self) -> Data;
-    /// How many series there are; `None` without labels.
+    /// Returns how many series there are; `None` without labels.
     fn usage(&self) -> Option<Usage>;
-    /// Whether values are recorded and exported.
+    /// Sets whether values are recorded and exported.
     fn switch(&self, to: Switch);
     /// Has these series begin anew should they return: nothing is known of them any more.
     fn forget(&self, _series: &HashSet<SeriesId>) {}
-    /// Whether the code says how many series there may be.
+    /// Returns whether the code says how many series there may be.
     fn names_limit(&self) -> bool;
-    /// How many series there may be.
+    /// Returns how many series there may be.
     fn limit(&self) -> usize;
     /// Keeps values as an operator asks for.
     fn set_stream(&self, buckets: Option<Buckets>, cardinality_limit: Option<usize>);
-    /// Makes the instrument's twin.
-    fn map(self: Arc<Self>, twin: &Twin);
-    /// Nothing reads the twin (any more).
-    fn unmap(&self);
+    /// Sends the values of a histogram to sinks too, or to none any more.
+    fn feed(&self, _to: Option<MakeSink>) {}
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -146,22 +266,48 @@ impl<H: Handle> Stored for Core<H> {
     }
 
     fn data(&self) -> Data {
-        if self.shared.is_off() {
-            return H::data(&self.shared, &mut std::iter::empty());
+        let shared = &self.shared;
+        if shared.is_off() {
+            return H::data(shared, &mut std::iter::empty());
         }
-        match &self.series {
-            SeriesSet::Plain(handle) => H::data(&self.shared, &mut std::iter::once(handle)),
-            SeriesSet::Group(group) => {
-                group.in_order(&self.shared, |series| H::data(&self.shared, series))
+        let overflow = self.common.overflow.shown();
+        match (self.declared.get(), self.keyed.get()) {
+            (None, None) => read(shared, &mut std::iter::empty(), overflow),
+            (Some(DeclaredSeries::Plain(handle)), None) => {
+                read(shared, &mut std::iter::once(handle), overflow)
+            }
+            (Some(DeclaredSeries::Group(group)), None) => {
+                group.in_order(shared, |series| read(shared, series, overflow))
+            }
+            (None, Some(keyed)) => {
+                keyed.group.in_order(shared, |series| read(shared, series, overflow))
+            }
+            (Some(declared), Some(keyed)) => {
+                // Both are read at once: no series is seen while it is removed.
+                let with_keyed = |mut all: Vec<H>| {
+                    keyed.group.in_order(shared, |series| {
+                        all.extend(series.cloned());
+                        let keys = shared.keys();
+                        all.sort_by_cached_key(|handle| handle.series().attributes(&keys));
+                        read(shared, &mut all.iter(), overflow)
+                    })
+                };
+                match declared {
+                    DeclaredSeries::Plain(handle) => with_keyed(vec![handle.clone()]),
+                    DeclaredSeries::Group(group) => {
+                        group.in_order(shared, |series| with_keyed(series.cloned().collect()))
+                    }
+                }
             }
         }
     }
 
     fn usage(&self) -> Option<Usage> {
-        match &self.series {
-            SeriesSet::Plain(_) => None,
-            SeriesSet::Group(group) => Some(group.usage()),
-        }
+        let Common { room, overflow, .. } = &*self.common;
+        let usage = Usage { series: room.taken(), overflowed: overflow.uses() };
+        let is_group = matches!(self.declared.get(), Some(DeclaredSeries::Group(_)));
+        // An instrument that is recorded without attributes has no labels either.
+        (is_group || usage.series > 1).then_some(usage)
     }
 
     fn switch(&self, to: Switch) {
@@ -177,42 +323,40 @@ impl<H: Handle> Stored for Core<H> {
             }
         } else if is_back {
             // Targets that take deltas have seen these series go: they begin anew.
-            match &self.series {
-                SeriesSet::Plain(handle) => handle.series().reset(),
-                SeriesSet::Group(group) => group.restart(),
+            if let Some(DeclaredSeries::Plain(handle)) = self.declared.get() {
+                handle.series().reset();
             }
+            self.groups().for_each(SeriesGroup::restart);
+            self.common.overflow.get().into_iter().for_each(|it| it.handle.series().reset());
         }
     }
 
     fn names_limit(&self) -> bool {
-        match &self.series {
-            SeriesSet::Plain(_) => false,
-            SeriesSet::Group(group) => group.room().own_limit().is_some(),
-        }
+        self.common.room.own_limit().is_some()
     }
 
     fn limit(&self) -> usize {
-        match &self.series {
-            SeriesSet::Plain(_) => 1,
-            SeriesSet::Group(group) => group.room().limit(),
+        match self.declared.get() {
+            Some(DeclaredSeries::Plain(_)) if self.keyed.get().is_none() => 1,
+            _ => self.common.room.limit(),
         }
     }
 
     fn set_stream(&self, buckets: Option<Buckets>, cardinality_limit: Option<usize>) {
-        if let SeriesSet::Group(group) = &self.series {
-            group.room().set_limit(cardinality_limit);
-        }
+        self.common.room.set_limit(cardinality_limit);
         if let Some(buckets) = buckets.filter(|_| H::KIND == Kind::Histogram) {
             H::set_buckets(self, buckets);
         }
     }
 
-    fn map(self: Arc<Self>, twin: &Twin) {
-        H::map(&self, twin);
-    }
-
-    fn unmap(&self) {
-        H::unmap(self);
+    fn feed(&self, to: Option<MakeSink>) {
+        if H::KIND == Kind::Histogram {
+            let change = || match to {
+                Some(make) => self.shared.feed.start(make),
+                None => self.shared.feed.stop(),
+            };
+            self.for_all(change, H::feed);
+        }
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
@@ -220,7 +364,11 @@ impl<H: Handle> Stored for Core<H> {
     }
 }
 
-fn no_labels() -> LabelSet {
-    static NONE: std::sync::LazyLock<LabelSet> = std::sync::LazyLock::new(|| Arc::new([]));
-    NONE.clone()
+/// Reads the points of these series, the overflow series last.
+fn read<H: Handle>(
+    shared: &Shared,
+    series: &mut dyn Iterator<Item = &H>,
+    overflow: Option<&H>,
+) -> Data {
+    H::data(shared, &mut series.map(|handle| -> &H { handle }).chain(overflow))
 }

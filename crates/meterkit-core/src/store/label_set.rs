@@ -1,47 +1,139 @@
 //! Label sets as callers hand them out, and as they are stored.
 
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
 
 use foldhash::fast::RandomState;
 
-use super::shared::LabelSet;
 use crate::attributes::AttributeValue;
 use crate::labels::{LabelRef, LabelVisitor, Labels};
 
-/// The hash of labels that are handed out for `key_count` keys.
-#[inline]
-pub(crate) fn hash(hasher: &RandomState, labels: &impl Labels, key_count: usize) -> u64 {
-    let mut visitor = Hashing { hasher: hasher.build_hasher(), room: key_count };
-    labels.visit(&mut visitor);
-    for _ in 0..visitor.room {
-        LabelRef::Absent.hash_into(&mut visitor.hasher);
-    }
-    visitor.hasher.finish()
+/// The labels of one series: the values, in the order of the keys that they belong to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LabelSet {
+    /// Which of the instrument's key sets they belong to.
+    pub(crate) keys: KeySetId,
+    values: Arc<[Option<AttributeValue>]>,
 }
 
-/// The hash of labels that are stored: that of the same labels as they are handed out.
-pub(crate) fn hash_stored(hasher: &RandomState, labels: &[Option<AttributeValue>]) -> u64 {
+/// One of the key sets of an instrument: those that the code declares, those of the overflow series, or those that some
+/// recording by attributes brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct KeySetId(pub(crate) u32);
+
+impl KeySetId {
+    /// The keys that the code declares.
+    pub(crate) const DECLARED: Self = Self(0);
+    /// The key of the overflow series.
+    pub(crate) const OVERFLOW: Self = Self(u32::MAX);
+}
+
+impl LabelSet {
+    pub(crate) fn new(keys: KeySetId, values: impl Into<Arc<[Option<AttributeValue>]>>) -> Self {
+        Self { keys, values: values.into() }
+    }
+
+    pub(crate) fn declared(values: impl Into<Arc<[Option<AttributeValue>]>>) -> Self {
+        Self::new(KeySetId::DECLARED, values)
+    }
+
+    /// Returns the labels of an instrument that declares none.
+    pub(crate) fn none() -> Self {
+        static NONE: LazyLock<LabelSet> = LazyLock::new(|| LabelSet::declared([]));
+        NONE.clone()
+    }
+
+    /// Returns the labels of the overflow series, which has its mark as its only label.
+    pub(crate) fn overflow() -> Self {
+        static MARK: LazyLock<LabelSet> =
+            LazyLock::new(|| LabelSet::new(KeySetId::OVERFLOW, [Some(AttributeValue::Bool(true))]));
+        MARK.clone()
+    }
+
+    pub(crate) fn values(&self) -> &Arc<[Option<AttributeValue>]> {
+        &self.values
+    }
+}
+
+impl Deref for LabelSet {
+    type Target = [Option<AttributeValue>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.values
+    }
+}
+
+/// Labels that a caller hands out, to find a series by.
+pub(crate) trait Query {
+    /// Returns the hash of the labels.
+    fn hash(&self, hasher: &RandomState) -> u64;
+
+    /// Returns the hash of these labels as they are stored. A caller may hand out other values each time.
+    fn hash_stored(&self, hasher: &RandomState, stored: &LabelSet) -> u64;
+
+    /// Returns whether these labels are the stored ones.
+    fn is(&self, stored: &LabelSet) -> bool;
+
+    /// Returns the labels as they are stored.
+    fn to_stored(&self) -> LabelSet;
+
+    /// Returns whether there are no labels.
+    fn is_empty(&self) -> bool;
+}
+
+/// Labels by position, for so many declared keys.
+pub(crate) struct Declared<'a, L> {
+    pub(crate) labels: &'a L,
+    pub(crate) key_count: usize,
+}
+
+impl<L: Labels> Query for Declared<'_, L> {
+    #[inline]
+    fn hash(&self, hasher: &RandomState) -> u64 {
+        let mut visitor = Hashing { hasher: hasher.build_hasher(), room: self.key_count };
+        self.labels.visit(&mut visitor);
+        for _ in 0..visitor.room {
+            LabelRef::Absent.hash_into(&mut visitor.hasher);
+        }
+        visitor.hasher.finish()
+    }
+
+    fn hash_stored(&self, hasher: &RandomState, stored: &LabelSet) -> u64 {
+        hash_declared(hasher, stored)
+    }
+
+    #[inline]
+    fn is(&self, stored: &LabelSet) -> bool {
+        if stored.keys != KeySetId::DECLARED {
+            return false;
+        }
+        let mut visitor = Matching { stored: stored.iter(), equal: true };
+        self.labels.visit(&mut visitor);
+        visitor.equal && visitor.stored.all(Option::is_none)
+    }
+
+    fn to_stored(&self) -> LabelSet {
+        let values = Vec::with_capacity(self.key_count);
+        let mut collecting = Collecting { values, room: self.key_count };
+        self.labels.visit(&mut collecting);
+        collecting.values.resize(self.key_count, None);
+        LabelSet::declared(collecting.values)
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.key_count == 0
+    }
+}
+
+/// Returns the hash of stored labels whose keys are declared.
+pub(crate) fn hash_declared(hasher: &RandomState, stored: &[Option<AttributeValue>]) -> u64 {
     let mut hasher = hasher.build_hasher();
-    for value in labels {
+    for value in stored {
         LabelRef::of(value).hash_into(&mut hasher);
     }
     hasher.finish()
-}
-
-/// Whether what is handed out is what is stored.
-#[inline]
-pub(crate) fn matches(labels: &impl Labels, stored: &[Option<AttributeValue>]) -> bool {
-    let mut visitor = Matching { stored: stored.iter(), equal: true };
-    labels.visit(&mut visitor);
-    visitor.equal && visitor.stored.all(Option::is_none)
-}
-
-/// The labels as they are stored, for `key_count` keys.
-pub(crate) fn collect(labels: &impl Labels, key_count: usize) -> LabelSet {
-    let mut collecting = Collecting { values: Vec::with_capacity(key_count), room: key_count };
-    labels.visit(&mut collecting);
-    collecting.values.resize(key_count, None);
-    collecting.values.into()
 }
 
 /// Hashes as many values as there are keys: what is one series in the end has one hash.

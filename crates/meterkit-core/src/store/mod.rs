@@ -15,6 +15,7 @@ pub(crate) mod clock;
 pub(crate) mod distribution;
 pub(crate) mod entry;
 pub(crate) mod exponential;
+pub(crate) mod feed;
 pub(crate) mod group;
 pub(crate) mod handle;
 pub(crate) mod identity;

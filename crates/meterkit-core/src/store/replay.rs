@@ -1,4 +1,4 @@
-//! Room for histogram values that wait until it is known whether something reads OpenTelemetry's copy.
+//! Room for histogram values that wait until it is known whether something listens to them.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,8 +1,6 @@
 //! All scopes and their instruments.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::Ordering::Acquire;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use meterkit_rules::name;
@@ -11,7 +9,7 @@ use opentelemetry::InstrumentationScope;
 use super::identity::Identity;
 use super::instrument::Stored;
 use super::settings::{FixedAttributes, Settings};
-use super::shared::{Shared, Switch};
+use super::shared::{Door, Shared, Switch};
 use super::switches::Switches;
 use crate::data::{Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError};
@@ -27,8 +25,6 @@ pub(crate) struct Scopes {
     /// Held while an instrument is made, so that whoever changes all of them misses none.
     naming: RwLock<Naming>,
     switches: RwLock<Switches>,
-    /// Metrics of unloaded scopes, and old names of others, whose copies the SDK may go on to show.
-    gone: RwLock<HashSet<(InstrumentationScope, String)>>,
     scopes: RwLock<BTreeMap<ScopeKey, Arc<Scope>>>,
     /// How values are kept; as the code says by default.
     streams: RwLock<Option<Streams>>,
@@ -39,12 +35,16 @@ impl Scopes {
         self.naming.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Renames everything, or nothing when a name would get too long.
-    pub(crate) fn set_naming(&self, naming: Naming) -> Result<(), NamingError> {
+    /// Renames everything, or nothing if a name would get too long. Returns the instruments that the names make equal:
+    /// whoever logs them must hold no lock.
+    pub(crate) fn set_naming(&self, naming: Naming) -> Result<Vec<Duplicate>, NamingError> {
         let mut current = self.naming.write().unwrap_or_else(PoisonError::into_inner);
         let scopes = self.all();
         let mut renamed = Vec::new();
+        let mut names = HashMap::new();
+        let mut duplicates = Vec::new();
         for scope in &scopes {
+            let named = scope.key.to_instrumentation_scope(&naming);
             for instrument in scope.instruments() {
                 let name = &instrument.shared().identity.name;
                 let full_name = scope.key.metric_name(&naming, name);
@@ -54,11 +54,13 @@ impl Scopes {
                         full_name,
                     });
                 }
+                let first = names.entry((named.clone(), full_name.to_ascii_lowercase()));
+                if *first.or_insert(&scope.key) != &scope.key {
+                    let (instrument, aspect) = (full_name.clone(), "scope");
+                    duplicates.push(Duplicate { instrument, aspect, is_apart: true });
+                }
                 renamed.push((instrument, full_name));
             }
-        }
-        if *current != naming {
-            scopes.iter().for_each(|scope| self.remember(scope));
         }
         for (instrument, full_name) in renamed {
             instrument.shared().rename(full_name);
@@ -71,7 +73,7 @@ impl Scopes {
             scope.instruments().iter().for_each(|instrument| instrument.switch(switch));
         }
         *current = naming;
-        Ok(())
+        Ok(duplicates)
     }
 
     /// Disables the scopes in `patterns`, and no others.
@@ -114,14 +116,6 @@ impl Scopes {
         problems
     }
 
-    /// How many series the instrument may have that has this full name.
-    pub(crate) fn limit_of(&self, scope: &InstrumentationScope, full_name: &str) -> Option<usize> {
-        let is_meant = |it: &Arc<Scope>| *it.instrumentation_scope() == *scope;
-        let instruments = self.all().into_iter().filter(is_meant).flat_map(|it| it.instruments());
-        let mut found = instruments.filter(|it| it.shared().descriptor().name == full_name);
-        found.next().map(|instrument| instrument.limit())
-    }
-
     /// The kind of each instrument, by its full name, for each scope.
     pub(crate) fn kinds(&self) -> HashMap<InstrumentationScope, HashMap<String, Kind>> {
         let of = |scope: &Arc<Scope>| {
@@ -147,32 +141,9 @@ impl Scopes {
             stays
         });
         for scope in &removed {
-            self.remember(scope);
             scope.instruments().iter().for_each(|instrument| instrument.switch(Switch::Unloaded));
         }
         removed
-    }
-
-    /// Remembers the names under which the SDK has copies.
-    fn remember(&self, scope: &Scope) {
-        let mut gone = self.gone.write().unwrap_or_else(PoisonError::into_inner);
-        let name = scope.instrumentation_scope();
-        let instruments = scope.instruments().into_iter();
-        for instrument in instruments.filter(|it| it.shared().mapped_to.load(Acquire) != 0) {
-            let full_name = instrument.shared().descriptor().name.clone();
-            gone.insert((InstrumentationScope::clone(&name), full_name));
-        }
-    }
-
-    /// Whether `scope` has or had a metric of this name.
-    pub(crate) fn has_metric(&self, scope: &InstrumentationScope, full_name: &str) -> bool {
-        let is_here = |known: &Arc<Scope>| {
-            *known.instrumentation_scope() == *scope && known.has_metric(full_name)
-        };
-        self.all().iter().any(is_here) || {
-            let gone = self.gone.read().unwrap_or_else(PoisonError::into_inner);
-            !gone.is_empty() && gone.contains(&(scope.clone(), full_name.to_owned()))
-        }
     }
 
     /// What all instruments hold now: scopes by name, metrics by name, points by attributes.
@@ -183,11 +154,15 @@ impl Scopes {
         scopes
     }
 
-    /// The instrument with this name in the scope, made when there is none yet.
+    /// Returns the instrument with this name in the scope, made when there is none yet.
+    ///
+    /// One that the code declares must be what is declared under its name already. One that is asked for through
+    /// OpenTelemetry's API is never refused: it is a stream of its own where the one that exists is something else.
     pub(crate) fn instrument<S: Stored + 'static>(
         &self,
         key: &ScopeKey,
         mut identity: Identity,
+        door: Door,
         settings: &Arc<Settings>,
         make: impl FnOnce(Shared) -> S,
     ) -> Result<Found<S>, InstrumentError> {
@@ -201,30 +176,33 @@ impl Scopes {
         let scope = self.scope(key, &naming);
         let mut instruments = scope.instruments.write().unwrap_or_else(PoisonError::into_inner);
         // OpenTelemetry takes names that differ in case only for one.
-        match instruments.entry(identity.name.to_ascii_lowercase()) {
-            Entry::Occupied(known) => {
-                let known = known.get().clone();
-                known.shared().identity.check_same(&full_name, &identity)?;
-                let typed = known.into_any().downcast::<S>();
-                typed.map(Found::Known).map_err(|_| InstrumentError::Clash {
+        let streams = instruments.entry(identity.name.to_ascii_lowercase()).or_default();
+        if let Some(known) = find(streams, &full_name, &identity, door)? {
+            let duplicate = known.shared().join(&identity, door);
+            let typed = known.into_any().downcast::<S>();
+            return typed.map(|known| Found::Known(known, duplicate)).map_err(|_| {
+                InstrumentError::Clash {
                     name: full_name,
                     aspect: "type",
                     existing: "another type".to_owned(),
                     requested: std::any::type_name::<S>().to_owned(),
-                })
-            }
-            Entry::Vacant(vacant) => {
-                let attributes = scope.attributes.clone();
-                let shared = Shared::new(identity, full_name, attributes, settings.clone());
-                let switches = self.switches.read().unwrap_or_else(PoisonError::into_inner);
-                shared.switch(switches.of(key, &naming));
-                let made = Arc::new(make(shared));
-                let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-                let problem = streams.as_ref().and_then(|it| scope.set_stream(&*made, it));
-                vacant.insert(made.clone());
-                Ok(Found::Made(made, problem))
-            }
+                }
+            });
         }
+        let duplicate = streams.first().map(|known| Duplicate {
+            instrument: full_name.clone(),
+            aspect: known.shared().identity.difference(&identity),
+            is_apart: true,
+        });
+        let attributes = scope.attributes.clone();
+        let shared = Shared::new(identity, full_name, attributes, settings.clone(), door);
+        let switches = self.switches.read().unwrap_or_else(PoisonError::into_inner);
+        shared.switch(switches.of(key, &naming));
+        let made = Arc::new(make(shared));
+        let settings = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        let problem = settings.as_ref().and_then(|it| scope.set_stream(&*made, it));
+        streams.push(made.clone());
+        Ok(Found::Made(made, problem, duplicate))
     }
 
     /// Whether the scope has this very instrument.
@@ -255,12 +233,59 @@ impl Scopes {
     }
 }
 
+/// Returns the instrument among `streams`, which have one name, that a request is for.
+fn find(
+    streams: &[Arc<dyn Stored>],
+    full_name: &str,
+    requested: &Identity,
+    door: Door,
+) -> Result<Option<Arc<dyn Stored>>, InstrumentError> {
+    if door == Door::OpenTelemetry {
+        let mut streams = streams.iter();
+        return Ok(streams.find(|it| it.shared().identity.is_duplicate_of(requested)).cloned());
+    }
+    let mut declared = streams.iter().filter(|it| it.shared().door() == Door::Facade);
+    if let Some(known) = declared.next() {
+        known.shared().check_same(full_name, requested)?;
+        return Ok(Some(known.clone()));
+    }
+    Ok(streams.iter().find(|it| it.shared().identity.is_like(requested)).cloned())
+}
+
 /// An instrument that was asked for.
 pub(crate) enum Found<S> {
     /// It was there.
-    Known(Arc<S>),
+    Known(Arc<S>, Option<Duplicate>),
     /// It is new. Beside it, what is wrong with the buckets that an operator asked for.
-    Made(Arc<S>, Option<BucketsProblem>),
+    Made(Arc<S>, Option<BucketsProblem>, Option<Duplicate>),
+}
+
+/// Two requests for one name that do not say the same.
+pub(crate) struct Duplicate {
+    pub(crate) instrument: String,
+    /// In what they differ.
+    pub(crate) aspect: &'static str,
+    /// Whether each is a stream of its own.
+    pub(crate) is_apart: bool,
+}
+
+impl Duplicate {
+    pub(crate) fn log(&self) {
+        let Self { instrument, aspect, is_apart } = self;
+        if *is_apart {
+            tracing::warn!(
+                instrument,
+                "instrument is made twice with another {aspect}: both are exported under one name; use the same \
+                 {aspect} in both places, or another name"
+            );
+        } else {
+            tracing::warn!(
+                instrument,
+                "instrument is made twice with another {aspect}: one is used for both; use the same {aspect} in both \
+                 places"
+            );
+        }
+    }
 }
 
 /// Buckets that were asked for and cannot be.
@@ -281,23 +306,18 @@ pub(crate) struct Scope {
     pub(crate) key: ScopeKey,
     attributes: FixedAttributes,
     named: RwLock<Arc<InstrumentationScope>>,
-    /// By name in lower case.
-    instruments: RwLock<BTreeMap<String, Arc<dyn Stored>>>,
+    /// By name in lower case. Several of one name are something else each.
+    instruments: RwLock<BTreeMap<String, Vec<Arc<dyn Stored>>>>,
 }
 
 impl Scope {
     pub(crate) fn instruments(&self) -> Vec<Arc<dyn Stored>> {
         let instruments = self.instruments.read().unwrap_or_else(PoisonError::into_inner);
-        instruments.values().cloned().collect()
+        instruments.values().flatten().cloned().collect()
     }
 
     pub(crate) fn instrumentation_scope(&self) -> Arc<InstrumentationScope> {
         self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn has_metric(&self, full_name: &str) -> bool {
-        let instruments = self.instruments.read().unwrap_or_else(PoisonError::into_inner);
-        instruments.values().any(|instrument| instrument.shared().descriptor().name == full_name)
     }
 
     /// The metrics that have points, or `None` when none has.

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cell::Cell;
-use super::shared::{LabelSet, PointKeys, Shared};
+use super::label_set::{KeySetId, LabelSet};
+use super::shared::{PointKeys, Shared};
 use crate::attributes::Attributes;
 use crate::data::SeriesId;
 
@@ -19,12 +20,10 @@ pub(crate) struct Series<C> {
     /// Nanoseconds since 1970.
     start: AtomicU64,
     pub(crate) labels: LabelSet,
-    /// How often the overflow series was looked up; [`NO_OVERFLOW`] for others. Here, in the line of memory that
-    /// whoever looks it up is about to write to, it costs next to nothing.
+    /// How often the overflow series was looked up. Here, in the line of memory that whoever looks it up is about to
+    /// write to, counting costs next to nothing.
     uses: AtomicU64,
 }
-
-const NO_OVERFLOW: u64 = u64::MAX;
 
 /// The way to one series: what each handle holds. What it shares with others stands apart from the cell, whose
 /// line of memory recording threads take from each other.
@@ -35,11 +34,10 @@ pub struct SeriesRef<C> {
 
 impl<C: Cell> SeriesRef<C> {
     /// A series that begins now.
-    pub(crate) fn new(cell: C, labels: LabelSet, is_overflow: bool, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new(cell: C, labels: LabelSet, shared: &Arc<Shared>) -> Self {
         let start = AtomicU64::new(shared.settings.start());
         let id = AtomicU64::new(SeriesId::new().to_bits());
-        let uses = AtomicU64::new(if is_overflow { 0 } else { NO_OVERFLOW });
-        let series = Series { cell, id, start, labels, uses };
+        let series = Series { cell, id, start, labels, uses: AtomicU64::new(0) };
         Self { series: Arc::new(series), shared: shared.clone() }
     }
 
@@ -58,15 +56,12 @@ impl<C: Cell> SeriesRef<C> {
         is_off
     }
 
-    pub(crate) fn labels(&self) -> &LabelSet {
-        &self.series.labels
+    pub(crate) fn is_overflow(&self) -> bool {
+        self.series.labels.keys == KeySetId::OVERFLOW
     }
 
     pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {
-        match self.uses() != NO_OVERFLOW {
-            true => keys.overflow_attributes(&self.series.labels),
-            false => keys.attributes(&self.series.labels),
-        }
+        self.shared.attributes(keys, &self.series.labels)
     }
 
     pub(crate) fn uses(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     first_start: AtomicU64,
     /// Attributes of every series.
     attributes: RwLock<FixedAttributes>,
+    /// Whether values of new histograms wait for a listener.
+    expects_listener: AtomicBool,
     /// How many values were not recorded.
     dropped: AtomicU64,
     /// Told of values that were not recorded, and of how many.
@@ -54,6 +56,7 @@ impl Settings {
             callback_budget: AtomicU64::new(0),
             first_start: AtomicU64::new(0),
             attributes: RwLock::default(),
+            expects_listener: AtomicBool::new(true),
             dropped: AtomicU64::new(0),
             on_drop: OnceLock::new(),
         };
@@ -69,6 +72,15 @@ impl Settings {
     pub(crate) fn set_callback_budget(&self, budget: Duration) {
         let nanos = u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX);
         self.callback_budget.store(nanos, Relaxed);
+    }
+
+    /// Returns whether something may listen to histograms that are made from now on.
+    pub(crate) fn feeds_by_default(&self) -> bool {
+        self.expects_listener.load(Relaxed)
+    }
+
+    pub(crate) fn expect_listener(&self, expects: bool) {
+        self.expects_listener.store(expects, Relaxed);
     }
 
     pub(crate) fn attributes(&self) -> FixedAttributes {

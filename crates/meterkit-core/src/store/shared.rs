@@ -2,14 +2,18 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use super::feed::Feed;
 use super::identity::Identity;
+use super::label_set::{KeySetId, LabelSet};
+use super::scopes::Duplicate;
 use super::settings::{DropReason, FixedAttributes, Settings};
 use crate::attributes::{AttributeValue, Attributes, Keys};
 use crate::buckets::Buckets;
 use crate::data::Descriptor;
+use crate::error::InstrumentError;
 use crate::labels::LabelKey;
 
 /// The attribute that marks the series to which recordings go once the limit is reached.
@@ -21,8 +25,14 @@ pub struct Shared {
     has_warned: AtomicBool,
     has_warned_of_unit: AtomicBool,
     exports_empty: AtomicBool,
-    /// Which set of twins in the SDK has this instrument's; 0 for none.
-    pub(crate) mapped_to: AtomicU64,
+    /// Whether the code has declared it; otherwise it came through OpenTelemetry's API.
+    is_declared: AtomicBool,
+    has_warned_of_duplicate: AtomicBool,
+    /// What the code declares, of an instrument that came through OpenTelemetry's API first.
+    description: OnceLock<String>,
+    /// Where the values of a histogram go, besides its cells.
+    pub(crate) feed: Feed,
+    label_keys: OnceLock<&'static [LabelKey]>,
     pub(crate) identity: Identity,
     pub(crate) settings: Arc<Settings>,
     descriptor: RwLock<Arc<Descriptor>>,
@@ -38,19 +48,25 @@ impl Shared {
         full_name: String,
         scope_attributes: FixedAttributes,
         settings: Arc<Settings>,
+        door: Door,
     ) -> Self {
         let descriptor = Descriptor {
             name: full_name,
             unit: identity.unit.clone(),
             description: identity.description.clone(),
         };
-        let keys = PointKeys::new(&identity, &settings.attributes(), &scope_attributes);
+        let fixed = Fixed::of(&identity, &settings.attributes(), &scope_attributes);
+        let keys = PointKeys::new(vec![KeySet::from([])], &fixed);
         Self {
             switch: AtomicU8::new(Switch::On as u8),
             has_warned: AtomicBool::new(false),
             has_warned_of_unit: AtomicBool::new(false),
             exports_empty: AtomicBool::new(false),
-            mapped_to: AtomicU64::new(0),
+            is_declared: AtomicBool::new(door == Door::Facade),
+            has_warned_of_duplicate: AtomicBool::new(false),
+            description: OnceLock::new(),
+            feed: Feed::new(settings.feeds_by_default()),
+            label_keys: OnceLock::new(),
             identity,
             settings,
             descriptor: RwLock::new(Arc::new(descriptor)),
@@ -74,7 +90,10 @@ impl Shared {
     pub(crate) fn off_for_good(&self) -> Self {
         let (identity, settings) = (self.identity.clone(), self.settings.clone());
         let name = self.descriptor().name.clone();
-        let off = Self::new(identity, name, self.scope_attributes.clone(), settings);
+        let attributes = self.scope_attributes.clone();
+        let off = Self::new(identity, name, attributes, settings, self.door());
+        let _ = off.declare(self.label_keys());
+        off.feed.stop();
         let reason = self.switch.load(Relaxed).max(Switch::Disabled as u8);
         off.switch.store(reason, Release);
         off
@@ -161,17 +180,127 @@ impl Shared {
         let _ = self.buckets.set(buckets);
     }
 
-    /// The keys of the series as they are now.
+    /// Returns the labels that the code declares, once it does.
+    pub(crate) fn declared_keys(&self) -> Option<&'static [LabelKey]> {
+        self.label_keys.get().copied()
+    }
+
+    /// Returns the labels that the code declares; none until it does.
+    pub(crate) fn label_keys(&self) -> &'static [LabelKey] {
+        self.declared_keys().unwrap_or_default()
+    }
+
+    /// Declares the labels. Returns those that were declared before, if others were.
+    pub(crate) fn declare(
+        &self,
+        label_keys: &'static [LabelKey],
+    ) -> Result<(), &'static [LabelKey]> {
+        let declared = *self.label_keys.get_or_init(|| {
+            let names: KeySet = label_keys.iter().map(|key| Cow::Borrowed(key.name())).collect();
+            self.change_keys(|sets| sets[0] = names);
+            label_keys
+        });
+        if declared == label_keys { Ok(()) } else { Err(declared) }
+    }
+
+    /// Returns where the instrument comes from. One that came both ways is one of the facade.
+    pub(crate) fn door(&self) -> Door {
+        match self.is_declared.load(Relaxed) {
+            true => Door::Facade,
+            false => Door::OpenTelemetry,
+        }
+    }
+
+    /// Checks that the code declares what it declared before.
+    pub(crate) fn check_same(
+        &self,
+        full_name: &str,
+        requested: &Identity,
+    ) -> Result<(), InstrumentError> {
+        self.identity.check_same(full_name, self.description.get(), requested)
+    }
+
+    /// Takes a further request for this instrument. The longer description stays. Returns in what the request differs,
+    /// the first time that one does.
+    pub(crate) fn join(&self, requested: &Identity, door: Door) -> Option<Duplicate> {
+        if door == Door::Facade && !self.is_declared.swap(true, Relaxed) {
+            let _ = self.description.set(requested.description.clone());
+        }
+        let mut descriptor = self.descriptor.write().unwrap_or_else(PoisonError::into_inner);
+        let differs = descriptor.description != requested.description;
+        if differs && requested.description.len() > descriptor.description.len() {
+            let mut described = Descriptor::clone(&descriptor);
+            described.description.clone_from(&requested.description);
+            *descriptor = Arc::new(described);
+        }
+        let chooses = requested.chooses_buckets && requested.buckets != self.identity.buckets;
+        let is_first = (differs || chooses) && !self.has_warned_of_duplicate.swap(true, Relaxed);
+        is_first.then(|| Duplicate {
+            instrument: descriptor.name.clone(),
+            aspect: if differs { "description" } else { "buckets" },
+            is_apart: false,
+        })
+    }
+
+    /// Returns the keys of all series as they are now.
     pub(crate) fn keys(&self) -> Arc<PointKeys> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns the key set with these names, which are in order; `None` if there would be too many.
+    pub(crate) fn key_set(&self, names: &[&str]) -> Option<KeySetId> {
+        let find = |sets: &[KeySet]| {
+            let of_attributes = sets.iter().enumerate().skip(1);
+            let mut found = of_attributes.filter(|(_, set)| set.iter().eq(names.iter()));
+            found.next().map(|(at, _)| KeySetId(at as u32))
+        };
+        find(&self.keys().sets).or_else(|| {
+            let names: KeySet = names.iter().map(|name| Cow::Owned((*name).to_owned())).collect();
+            let mut found = None;
+            self.change_keys(|sets| {
+                found = find(sets);
+                if found.is_none() && sets.len() < MOST_KEY_SETS {
+                    found = Some(KeySetId(sets.len() as u32));
+                    sets.push(names);
+                }
+            });
+            found
+        })
+    }
+
     /// The attributes of all series have changed.
     pub(crate) fn renew_keys(&self) {
-        let global = self.settings.attributes();
-        let keys = PointKeys::new(&self.identity, &global, &self.scope_attributes);
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        self.change_keys(|_| ());
     }
+
+    /// Returns the attributes of a series with these labels. `keys` may be older than the series.
+    pub(crate) fn attributes(&self, keys: &PointKeys, labels: &LabelSet) -> Attributes {
+        keys.attributes(labels)
+            .or_else(|| self.keys().attributes(labels))
+            .unwrap_or_else(Attributes::empty)
+    }
+
+    fn change_keys(&self, change: impl FnOnce(&mut Vec<KeySet>)) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock: attributes that change meanwhile are seen here, or renew the keys afterwards.
+        let fixed = Fixed::of(&self.identity, &self.settings.attributes(), &self.scope_attributes);
+        let mut sets = keys.sets.clone();
+        change(&mut sets);
+        *keys = Arc::new(PointKeys::new(sets, &fixed));
+    }
+}
+
+/// How many key sets one instrument may have. Code has a few; one that makes up keys at run time reaches this, and its
+/// further series overflow.
+const MOST_KEY_SETS: usize = 1000;
+
+/// Where an instrument comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The code declares it, with this library's types.
+    Facade,
+    /// It was asked for through OpenTelemetry's API.
+    OpenTelemetry,
 }
 
 /// Whether an instrument records.
@@ -187,34 +316,58 @@ pub(crate) enum Switch {
     NotMade,
 }
 
-/// The labels of one series, in the order of the instrument's keys.
-pub(crate) type LabelSet = Arc<[Option<AttributeValue>]>;
+/// The names of the keys that some series of an instrument share.
+type KeySet = Arc<[Cow<'static, str>]>;
 
 /// The keys of an instrument's series, with the attributes that all of them have.
 #[derive(Debug)]
 pub(crate) struct PointKeys {
-    series: Arc<Keys>,
+    /// By [`KeySetId`]; the first are those that the code declares.
+    sets: Vec<KeySet>,
+    series: Vec<Arc<Keys>>,
     overflow: Arc<Keys>,
 }
 
 impl PointKeys {
-    /// Of attributes with one key, the later wins: global, scope, instrument, call.
-    fn new(identity: &Identity, global: &FixedAttributes, scope: &FixedAttributes) -> Self {
-        let fixed = || global.iter().chain(scope.iter()).chain(&identity.attributes);
-        let names = identity.label_keys.iter().map(LabelKey::name).map(Cow::Borrowed);
+    fn new(sets: Vec<KeySet>, fixed: &Fixed) -> Self {
+        let keys = |set: &KeySet| Arc::new(Keys::new(set.iter().cloned(), &fixed.0));
         Self {
-            series: Arc::new(Keys::new(names, fixed())),
-            overflow: Arc::new(Keys::new([Cow::Borrowed(OVERFLOW)], fixed())),
+            series: sets.iter().map(keys).collect(),
+            overflow: Arc::new(Keys::new([Cow::Borrowed(OVERFLOW)], &fixed.0)),
+            sets,
         }
     }
 
-    /// The attributes of a series with these labels.
-    pub(crate) fn attributes(&self, labels: &LabelSet) -> Attributes {
-        Attributes::new(self.series.clone(), labels.clone())
+    /// Returns the attributes of a series with these labels, unless it is newer than these keys.
+    pub(crate) fn attributes(&self, labels: &LabelSet) -> Option<Attributes> {
+        let keys = match labels.keys {
+            KeySetId::OVERFLOW => &self.overflow,
+            KeySetId(at) => self.series.get(at as usize)?,
+        };
+        Some(Attributes::new(keys.clone(), labels.values().clone()))
     }
 
-    /// The attributes of the overflow series, which has its mark as its only label.
-    pub(crate) fn overflow_attributes(&self, labels: &LabelSet) -> Attributes {
-        Attributes::new(self.overflow.clone(), labels.clone())
+    /// Returns the keys that series have besides those that the code declares.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = &str> {
+        self.sets.iter().skip(1).flat_map(|set| set.iter().map(|key| &**key))
+    }
+
+    /// Returns the attributes of a series with these labels without those that all series have.
+    pub(crate) fn own_attributes(
+        &self,
+        labels: &LabelSet,
+    ) -> impl Iterator<Item = (Cow<'static, str>, AttributeValue)> {
+        let names = self.sets.get(labels.keys.0 as usize).map_or(&[][..], |names| names);
+        let pairs = names.iter().cloned().zip(labels.to_vec());
+        pairs.filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
+/// The attributes of all series of an instrument. Of those with one key, the later wins: global, scope, instrument.
+struct Fixed(Vec<(Cow<'static, str>, AttributeValue)>);
+
+impl Fixed {
+    fn of(identity: &Identity, global: &FixedAttributes, scope: &FixedAttributes) -> Self {
+        Self(global.iter().chain(scope.iter()).chain(&identity.attributes).cloned().collect())
     }
 }

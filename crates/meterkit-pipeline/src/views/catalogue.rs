@@ -1,7 +1,7 @@
 //! What views make of a catalogue: its instruments as the targets have them.
 
-use meterkit_core::prometheus_name::{self, FamilyType};
 use meterkit_core::{Catalogue, CatalogueEntry, CatalogueLabel, Descriptor, Kind};
+use meterkit_rules::prometheus_name::{self, FamilyType};
 use opentelemetry::InstrumentationScope;
 
 use super::stream::places;
@@ -86,8 +86,7 @@ impl ViewStream {
             entry.attributes.retain(|key, _| filter.keeps(key));
         }
         entry.kind = kind.as_str().to_owned();
-        let family_type = FamilyType::of_kind(kind);
-        entry.prometheus_name = prometheus_name::family(&descriptor_of(&entry), family_type);
+        entry.prometheus_name = prometheus_name::family(&entry.name, &entry.unit, kind.into());
         Some(entry)
     }
 }
@@ -95,7 +94,7 @@ impl ViewStream {
 /// Adds an instrument, or its labels to one that its points are added to.
 fn put(all: &mut Catalogue, entry: CatalogueEntry) {
     let is_same = |known: &CatalogueEntry| {
-        let key = |it: &CatalogueEntry| (kind_of(it).map(FamilyType::of_kind), descriptor_of(it));
+        let key = |it: &CatalogueEntry| (kind_of(it).map(FamilyType::from), descriptor_of(it));
         known.scope == entry.scope && key(known) == key(&entry)
     };
     let Some(same) = all.entries.iter_mut().find(|known| is_same(known)) else {
@@ -249,7 +248,7 @@ mod tests {
             let metrics = seen.iter().filter(|scope| scope.scope.name() != "meterkit");
             let mut seen = Vec::new();
             for metric in metrics.flat_map(|scope| &scope.metrics) {
-                let family_type = FamilyType::of(&metric.data);
+                let family_type = FamilyType::from(&metric.data);
                 let (bounds, keys) = match &metric.data {
                     meterkit_core::Data::Histogram { bounds, .. } => (bounds.to_vec(), Vec::new()),
                     meterkit_core::Data::Sum { points, .. }
@@ -259,7 +258,11 @@ mod tests {
                     }
                     _ => (Vec::new(), Vec::new()),
                 };
-                let family = prometheus_name::family(&metric.descriptor, family_type);
+                let family = prometheus_name::family(
+                    &metric.descriptor.name,
+                    &metric.descriptor.unit,
+                    family_type,
+                );
                 seen.push((family, bounds, keys));
             }
             let mut told: Vec<_> = told

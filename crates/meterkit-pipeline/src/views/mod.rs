@@ -20,7 +20,7 @@ use crate::stream::{Stream, are_alike, empty};
 pub use self::pattern::{KeyFilter, NamePattern};
 pub use self::selector::ViewSelector;
 pub use self::settings::StreamDefaults;
-pub(crate) use self::settings::{sdk_stream, set_streams, twin};
+pub(crate) use self::settings::set_streams;
 pub use self::stream::{Aggregation, ViewStream};
 use self::totals::Presence;
 pub(crate) use self::totals::Totals;

@@ -3,9 +3,6 @@
 use meterkit_core::{
     ExponentialLimits, HistogramBuckets, Kind, Registry, StreamRequest, StreamSettings,
 };
-use opentelemetry_sdk::metrics::{
-    Aggregation as SdkAggregation, Instrument, InstrumentKind, Stream, StreamBuilder,
-};
 
 use super::{Aggregation, Views};
 
@@ -93,68 +90,3 @@ const DEFAULT_BOUNDARIES: [f64; 15] = [
     0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0,
     10000.0,
 ];
-
-/// The same for an instrument of another library, which the SDK keeps: its buckets and its limit. Names and attributes
-/// change later, in snapshots. A twin of ours is made with its buckets, and needs no limit.
-pub(crate) fn sdk_stream(
-    registry: &Registry,
-    views: &Views,
-    defaults: &StreamDefaults,
-    instrument: &Instrument,
-) -> Option<Stream> {
-    if let Some(limit) = registry.limit_of(instrument.scope(), instrument.name()) {
-        return twin(limit).build().ok();
-    }
-    let descriptor = meterkit_core::Descriptor {
-        name: instrument.name().to_owned(),
-        unit: instrument.unit().to_owned(),
-        description: String::new(),
-    };
-    let request = StreamRequest::new(instrument.scope(), &descriptor, kind_of(instrument.kind())?);
-    let StreamSettings { buckets, cardinality_limit } = settings(views, defaults, &request);
-    if buckets.is_none() && cardinality_limit.is_none() {
-        return None;
-    }
-    let mut stream = Stream::builder();
-    if let Some(limit) = cardinality_limit {
-        stream = stream.with_cardinality_limit(limit);
-    }
-    if let Some(buckets) = buckets.filter(|_| instrument.kind() == InstrumentKind::Histogram) {
-        stream = stream.with_aggregation(sdk_aggregation(buckets)?);
-    }
-    stream.build().ok()
-}
-
-/// The stream of a twin of ours: as many series as the store may have, and the overflow series.
-pub(crate) fn twin(limit: usize) -> StreamBuilder {
-    /// The SDK makes room for as many as are allowed: no fewer than it has by itself, no more than a store has by
-    /// default.
-    const ROOM: std::ops::RangeInclusive<usize> = 2000..=1_000_000;
-    let limit = limit.saturating_add(1).clamp(*ROOM.start(), *ROOM.end());
-    Stream::builder().with_cardinality_limit(limit)
-}
-
-fn sdk_aggregation(buckets: HistogramBuckets) -> Option<SdkAggregation> {
-    Some(match buckets {
-        HistogramBuckets::Explicit(boundaries) => {
-            SdkAggregation::ExplicitBucketHistogram { boundaries, record_min_max: true }
-        }
-        HistogramBuckets::Exponential(limits) => SdkAggregation::Base2ExponentialHistogram {
-            max_size: limits.max_size,
-            max_scale: i8::try_from(limits.max_scale).ok()?,
-            record_min_max: true,
-        },
-    })
-}
-
-fn kind_of(kind: InstrumentKind) -> Option<Kind> {
-    Some(match kind {
-        InstrumentKind::Counter => Kind::Counter,
-        InstrumentKind::UpDownCounter => Kind::UpDownCounter,
-        InstrumentKind::Gauge => Kind::Gauge,
-        InstrumentKind::Histogram => Kind::Histogram,
-        InstrumentKind::ObservableCounter => Kind::ObservableCounter,
-        InstrumentKind::ObservableUpDownCounter => Kind::ObservableUpDownCounter,
-        InstrumentKind::ObservableGauge => Kind::ObservableGauge,
-    })
-}

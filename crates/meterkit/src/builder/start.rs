@@ -11,6 +11,7 @@ use meterkit_datadog::DatadogTarget;
 use meterkit_grafana::DashboardPublisher;
 #[cfg(feature = "grafana")]
 use meterkit_grafana::GrafanaTarget;
+use meterkit_otel::MeterProvider;
 #[cfg(feature = "otlp")]
 use meterkit_otlp::{HistogramAggregation, OtlpTarget};
 use meterkit_pipeline::{Pipeline, Schedule};
@@ -76,9 +77,11 @@ impl TelemetryBuilder {
         if let Some(age) = self.snapshot_max_age {
             pipeline = pipeline.snapshot_max_age(age);
         }
-        for reader in self.readers {
-            pipeline = reader(pipeline);
+        #[cfg(feature = "sdk")]
+        {
+            pipeline = self.mirror.attach(pipeline);
         }
+        let provider = MeterProvider::new(self.registry.clone());
         let schedule_of = |target: &str| {
             let interval = self.intervals.get(target).copied().unwrap_or(self.schedule.interval);
             Schedule { interval, ..self.schedule }
@@ -153,6 +156,7 @@ impl TelemetryBuilder {
         StartLine::log(&lines);
         Ok(Telemetry {
             pipeline,
+            provider,
             observations,
             #[cfg(feature = "prometheus")]
             prometheus_address: prometheus.as_ref().map(|(address, _)| *address),
@@ -178,11 +182,12 @@ impl TelemetryBuilder {
 
     /// The registry is told that nothing will read it; what is handed out collects from an empty one.
     pub(super) fn install_disabled(self, by: &str) -> Result<Telemetry, InstallError> {
-        self.registry.unmap();
+        self.registry.expect_listener(false);
         tracing::info!("metrics are disabled by {by}");
         let pipeline = Pipeline::builder(Registry::new()).ok_or(InstallError::AlreadyInstalled)?;
         Ok(Telemetry {
             pipeline: pipeline.start()?,
+            provider: MeterProvider::new(self.registry),
             observations: Observations::default(),
             #[cfg(feature = "prometheus")]
             prometheus_address: None,

@@ -28,7 +28,6 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-use meterkit_core::prometheus_name::Translation;
 use meterkit_core::{AttributeValue, Naming, ScopePatterns};
 #[cfg(feature = "datadog")]
 use meterkit_datadog::DatadogConfig;
@@ -42,6 +41,7 @@ use meterkit_pipeline::Schedule;
 pub use meterkit_pipeline::VariableError;
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::Protection;
+use meterkit_rules::prometheus_name::Translation;
 
 pub use self::declared::variables;
 pub use self::documentation::documentation;

@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use meterkit_core::{AttributeValue, Attributes};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use percent_encoding::percent_decode_str;
 
 use super::Environment;
@@ -25,15 +23,20 @@ pub(super) fn from_env(env: &Environment) -> Vec<(String, AttributeValue)> {
     attributes
 }
 
-/// The whole resource: the SDK and this library, a service name in any case, and over them what was `given`.
+/// Returns the whole resource: this library, a service name in any case, and over them what was `given`.
+///
+/// The SDK is named as OpenTelemetry's semantic conventions ask of one that is not OpenTelemetry's own.
 pub(crate) fn resource(given: Vec<(String, AttributeValue)>) -> Attributes {
     let mut attributes: BTreeMap<String, AttributeValue> = BTreeMap::new();
     attributes.insert(SERVICE_NAME.to_owned(), unknown_service().into());
-    attributes.insert("telemetry.distro.name".to_owned(), "meterkit".into());
-    attributes.insert("telemetry.distro.version".to_owned(), env!("CARGO_PKG_VERSION").into());
-    let sdk = Resource::builder_empty().with_detector(Box::new(TelemetryResourceDetector)).build();
-    for (key, value) in sdk.iter() {
-        attributes.insert(key.as_str().to_owned(), value.into());
+    for (key, value) in [
+        ("telemetry.distro.name", "meterkit"),
+        ("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
+        ("telemetry.sdk.language", "rust"),
+        ("telemetry.sdk.name", "meterkit"),
+        ("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
+    ] {
+        attributes.insert(key.to_owned(), value.into());
     }
     attributes.extend(given);
     Attributes::from_pairs(attributes.into_iter().map(|(key, value)| (Cow::Owned(key), value)))

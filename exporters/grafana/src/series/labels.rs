@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use meterkit_core::{AttributeValue, Attributes, prometheus_name};
-use meterkit_pipeline::family::{TARGET_INFO, joined};
-
-/// Names and values. Those of a series are ordered by name.
-pub(crate) type Labels<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+use meterkit_core::{AttributeValue, Attributes};
+use meterkit_prometheus_model::{LabelText, Labels, TARGET_INFO, for_each_label};
+use meterkit_rules::prometheus_name::stored_label;
 
 const SERVICE_NAME: &str = "service.name";
 const SERVICE_NAMESPACE: &str = "service.namespace";
@@ -14,7 +12,10 @@ const SERVICE_INSTANCE: &str = "service.instance.id";
 
 /// `job` and `instance`: which process it is, on every series. Where the resource does not say, there is no label.
 pub(crate) fn target_labels(resource: &Attributes) -> Labels<'_> {
-    let text = |key| resource.get(key).map(text).filter(|value| !value.is_empty());
+    let text = |key| {
+        let text: Cow<'_, str> = LabelText::Attribute(resource.get(key)?).into();
+        Some(text).filter(|text| !text.is_empty())
+    };
     let mut labels = Labels::new();
     match (text(SERVICE_NAMESPACE), text(SERVICE_NAME)) {
         (Some(namespace), Some(name)) => {
@@ -33,7 +34,7 @@ pub(crate) fn target_labels(resource: &Attributes) -> Labels<'_> {
 pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> Option<Labels<'a>> {
     let identifying = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE];
     let rest = resource.iter().filter(|(key, _)| !identifying.contains(key));
-    let mut labels = named(rest);
+    let mut labels = named(rest, target.len() + 1);
     if labels.is_empty() {
         return None;
     }
@@ -45,9 +46,8 @@ pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> 
 
 /// The labels of a series with those of its `envelope`, ordered by name.
 pub(crate) fn series_labels<'a>(attributes: &'a Attributes, envelope: &Labels<'a>) -> Labels<'a> {
-    let mut labels = named(attributes.iter());
     // With room for `__name__` and `le`.
-    labels.reserve_exact(envelope.len() + 2);
+    let mut labels = named(attributes.iter(), envelope.len() + 2);
     labels.extend(envelope.iter().cloned());
     labels.sort();
     labels
@@ -59,32 +59,12 @@ pub(crate) fn insert<'a>(labels: &mut Labels<'a>, name: &'a str, value: &'a str)
     labels.insert(at, (Cow::Borrowed(name), Cow::Borrowed(value)));
 }
 
-/// Labels without the empty ones. Keys that become the same label have their values joined by `;`, in the order of the
-/// keys.
-fn named<'a>(attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)>) -> Labels<'a> {
-    let pairs: Labels<'a> = attributes
-        .map(|(key, value)| (series_label(key), text(value)))
-        .filter(|(_, value)| !value.is_empty())
-        .collect();
-    // A key that is a label as it is: no other key can become it.
-    if pairs.iter().all(|(label, _)| matches!(label, Cow::Borrowed(_))) {
-        return pairs;
-    }
-    joined(pairs.into_iter()).into_iter().collect()
-}
-
-/// The label's name for an attribute key of a series. Names that are taken by the target get a prefix too, as a scrape
-/// would give it to them.
-pub(crate) fn series_label(key: &str) -> Cow<'_, str> {
-    let label = prometheus_name::series_label(key);
-    let is_taken = ["instance", "job"].contains(&&*label);
-    if is_taken { Cow::Owned(format!("exported_{label}")) } else { label }
-}
-
-fn text(value: &AttributeValue) -> Cow<'_, str> {
-    match value {
-        AttributeValue::Str(value) => Cow::Borrowed(value),
-        AttributeValue::Bool(value) => Cow::Borrowed(if *value { "true" } else { "false" }),
-        other => Cow::Owned(other.to_string()),
-    }
+/// Returns the labels for these attributes, with room for more.
+fn named<'a>(
+    attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)> + Clone,
+    room: usize,
+) -> Labels<'a> {
+    let mut labels = Labels::with_capacity(attributes.clone().count() + room);
+    for_each_label(attributes, stored_label, |label, value| labels.push((label, value.into())));
+    labels
 }

@@ -40,7 +40,7 @@ impl NativeHistogram {
         }
         (point.scale >= COARSEST).then(|| Self {
             count: point.count,
-            sum: super::number(point.sum),
+            sum: super::sample_value(point.sum),
             schema: point.scale,
             zero_threshold: point.zero_threshold,
             zero_count: point.zero_count,

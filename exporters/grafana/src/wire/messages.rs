@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use meterkit_core::prometheus_name::FamilyType;
+use meterkit_rules::prometheus_name::FamilyType;
 use prost::{DecodeError, Message};
 
 use super::Version;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::writer::Writer;
 use crate::series::{Metadata, Series, SeriesValue};
-use meterkit_core::prometheus_name::FamilyType;
+use meterkit_rules::prometheus_name::FamilyType;
 
 /// Writes one request.
 #[derive(Debug, Default)]

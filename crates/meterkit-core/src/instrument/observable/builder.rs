@@ -11,10 +11,12 @@ use super::observer::SeriesObserver;
 use super::{Observable, ObservableKind, Unlabelled};
 use crate::error::InstrumentError;
 use crate::instrument::InstrumentBuilder;
+use crate::instrument::builder::clash_of_labels;
 use crate::labels::{LabelKey, Labels};
 use crate::number::Number;
 use crate::store::callbacks::BackgroundTask;
 use crate::store::observed::Observed;
+use crate::store::shared::Door;
 
 impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> {
     /// Runs the callback at most once in this time; see [`CallbackBuilder::cached`].
@@ -23,13 +25,13 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         self
     }
 
-    /// How long a collection waits for the callback, 1 s by default; see [`CallbackBuilder::budget`].
+    /// Sets how long a collection waits for the callback, 1 s by default; see [`CallbackBuilder::budget`].
     pub fn budget(mut self, budget: Duration) -> Self {
         self.callback.budget(budget);
         self
     }
 
-    /// Where a callback that is refreshed runs; see [`CallbackBuilder::spawn_with`].
+    /// Sets where a callback that is refreshed runs; see [`CallbackBuilder::spawn_with`].
     pub fn spawn_with(mut self, spawn: impl Fn(BackgroundTask) + Send + Sync + 'static) -> Self {
         self.callback.spawn_with(spawn);
         self
@@ -42,7 +44,9 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         let (registry, callback) = (self.registry.clone(), self.callback.clone());
         let home = Arc::downgrade(&registry.inner);
         let (scope, identity, options) = self.checked(K::KIND, T::TYPE, keys)?;
-        let observed = registry.observed(&scope, identity, options)?;
+        let observed = registry.observed(&scope, identity, Door::Facade, options)?;
+        let declared = observed.declare(keys);
+        declared.map_err(|known| clash_of_labels(&observed.shared, known, keys))?;
         let instrument = Observable::new(observed, home, callback);
         Ok(instrument.callback())
     }
@@ -56,6 +60,7 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         self.log(error);
         let shared = self.not_made(K::KIND, T::TYPE, keys);
         let observed = Arc::new(Observed::new(shared, self.options));
+        let _ = observed.declare(keys);
         Observable::new(observed, Arc::downgrade(&self.registry.inner), self.callback.clone())
     }
 }

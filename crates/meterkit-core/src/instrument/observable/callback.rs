@@ -1,5 +1,6 @@
 //! How a callback is registered.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -22,12 +23,13 @@ use crate::store::observed::{Draft, Observed};
 /// A callback about to be registered. From [`Observable::callback`] for one instrument, from
 /// [`Meter::callback`](crate::Meter::callback) for several.
 ///
-/// A callback runs on a thread of its own kind, never on one that serves requests or delivers metrics. It may record,
-/// make instruments, and register and unregister callbacks; it should not wait for a collection, which waits for it.
-/// When it panics, what it reports is missing from that collection; that is logged, and counted in
-/// `meterkit.callback.failures`.
+/// A callback runs on a dedicated thread, never on one that serves requests or delivers metrics. It may record, create
+/// instruments, and register and unregister callbacks; it should not wait for a collection, which waits for it.
+/// Callbacks run one after the other as long as they are quick, and side by side when one takes long.
 ///
-/// Callbacks run one after the other as long as they are quick, and beside each other where one takes long.
+/// When a callback panics, its values are missing until it works again; the panic is logged, and counted in
+/// `meterkit.callback.failures`. So that Rust's panic hook does not print a backtrace in every collection, the callback
+/// is left alone for 30 s, then for 1 min if it panics again, and so on up to 15 min; collections in between skip it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -60,7 +62,7 @@ pub struct CallbackBuilder<I> {
 /// Several instruments of one scope that a callback reports at once.
 pub struct Several(Vec<Arc<Observed>>);
 
-/// How a callback is to be run.
+/// The settings of a callback.
 #[derive(Clone, Default)]
 pub(in crate::instrument) struct CallbackSettings {
     options: CallbackOptions,
@@ -93,27 +95,35 @@ impl<I> CallbackBuilder<I> {
         Self { settings, ..self }
     }
 
-    /// Runs the callback at most once in this time, also when it fails; collections in between serve what it reported
+    /// Runs the callback at most once in this time, also when it fails; collections in between export what it reported
     /// last. By default it runs in every collection.
+    ///
+    /// The first collection after this time starts the callback again, but is not held up by it: if the callback takes
+    /// longer than 100 ms, it finishes in the background, and collections export the values of the run before until
+    /// then. Only the first run, which has nothing to export yet, is waited for as long as the
+    /// [budget](Self::budget) allows.
     pub fn cached(mut self, ttl: Duration) -> Self {
         self.settings.cached(ttl);
         self
     }
 
-    /// How long a collection waits for the callback. 1 s by default; `METERKIT_CALLBACK_BUDGET` changes the default,
-    /// not what is set here. For a callback that is [refreshed](Self::refresh_every), nobody waits: its period is the
-    /// default, and it is reported when it takes longer.
+    /// Sets how long a collection waits for the callback. 1 s by default; `METERKIT_CALLBACK_BUDGET` changes the
+    /// default, not what is set here. If the callback takes longer, the overrun is logged with its instrument's name,
+    /// and the collection exports its last values.
     ///
-    /// A callback that takes longer is reported with its instrument's name, and that collection serves its last values.
-    /// After three times in a row it runs in the background: collections begin it and serve its last values without
-    /// waiting, until it is fast again. `meterkit.callback.background` tells of it.
+    /// After three overruns in a row the callback runs in the background: collections start it and export its last
+    /// values without waiting, until it is fast again. `meterkit.callback.background` counts such callbacks.
+    ///
+    /// Nobody waits for a callback that is [refreshed](Self::refresh_every), or [cached](Self::cached) with values of an
+    /// earlier run. Such a run is reported as an overrun when it takes longer than the budget that is set here, by
+    /// default longer than its period.
     pub fn budget(mut self, budget: Duration) -> Self {
         self.settings.budget(budget);
         self
     }
 
-    /// Where a callback that is [refreshed](Self::refresh_every) runs. By default, on a thread of the pipeline with its
-    /// runtime.
+    /// Sets where a callback that is [refreshed](Self::refresh_every) runs. By default, on a thread of the pipeline with
+    /// its runtime.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -143,7 +153,7 @@ impl<I> CallbackBuilder<I> {
         work: impl FnOnce(Option<Spawn>) -> Work,
     ) -> CallbackGuard {
         let CallbackSettings { options, spawn } = self.settings;
-        // One that could not be made, or that is gone, reports nothing: the rest does.
+        // Instruments that could not be made, or that are gone, are left out; the callback reports the others.
         let may_report = |it: &&Arc<Observed>| {
             let is_gone = it.shared.is_unloaded() || it.shared.is_not_made();
             if is_gone {
@@ -187,12 +197,11 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
     }
 
     /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not: no
-    /// collection ever waits for it, each serves its last value. A shorter period than
-    /// 10 ms counts as 10 ms.
+    /// collection ever waits for it, each exports its last value. A shorter period than 10 ms counts as 10 ms.
     ///
     /// It begins to run when the pipeline does, on a thread of its own that has the pipeline's runtime, or where
-    /// [`spawn_with`](Self::spawn_with) says. One that takes longer than its period runs less often. What
-    /// [`cached`](Self::cached) says has no meaning for it.
+    /// [`spawn_with`](Self::spawn_with) says. A callback that takes longer than its period runs less
+    /// often. [`cached`](Self::cached) has no effect on it.
     ///
     /// The callback is called again and again: what it needs goes into the future as a clone.
     ///
@@ -253,11 +262,11 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T
     }
 
     /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not, and
-    /// gives the values of all series: no collection ever waits for it, each serves its last values. A shorter period
-    /// than 10 ms counts as 10 ms.
+    /// returns the values of all series: no collection ever waits for it, each exports its last values. A shorter
+    /// period than 10 ms counts as 10 ms.
     ///
     /// It begins to run when the pipeline does, on a thread of its own that has the pipeline's runtime, or where
-    /// [`spawn_with`](Self::spawn_with) says. One that takes longer than its period runs less often.
+    /// [`spawn_with`](Self::spawn_with) says. A callback that takes longer than its period runs less often.
     pub fn refresh_every<F, S>(
         self,
         period: Duration,
@@ -292,19 +301,16 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T
 }
 
 impl CallbackBuilder<Several> {
-    /// A callback for `instruments`, which must all be of the scope.
-    pub(crate) fn for_several(
+    /// Creates the callback of `instruments`, which must all be of the scope.
+    pub(crate) fn for_several<'a, I: AnyObservable + ?Sized + 'a>(
         registry: &Registry,
         key: Result<&ScopeKey, &ScopeError>,
-        instruments: &[&dyn AnyObservable],
+        instruments: impl IntoIterator<Item = &'a I>,
     ) -> Result<Self, InstrumentError> {
         let key = key.map_err(Clone::clone)?;
         let scope = || key.full_name(&registry.naming());
-        if instruments.is_empty() {
-            return Err(InstrumentError::NoInstrument { scope: scope() });
-        }
         let mut several: Vec<Arc<Observed>> = Vec::new();
-        for observed in instruments.iter().map(|instrument| instrument.in_store()) {
+        for observed in instruments.into_iter().map(|instrument| instrument.in_store()) {
             let shared = &observed.shared;
             if shared.is_unloaded() {
                 return Err(InstrumentError::Unloaded { name: shared.descriptor().name.clone() });
@@ -316,6 +322,9 @@ impl CallbackBuilder<Several> {
             if !several.iter().any(|known| Arc::ptr_eq(known, observed)) {
                 several.push(observed.clone());
             }
+        }
+        if several.is_empty() {
+            return Err(InstrumentError::NoInstrument { scope: scope() });
         }
         Ok(Self::new(Arc::downgrade(&registry.inner), Several(several)))
     }
@@ -331,6 +340,69 @@ impl CallbackBuilder<Several> {
         let collect =
             move |drafts: &mut [Draft]| callback(&mut Observer::new(drafts)).into_outcome();
         self.register(&instruments, |_| Work::Collect(Box::new(collect)))
+    }
+
+    /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not. It
+    /// returns a closure that reports to all the instruments at once: no collection ever waits for it, each exports its
+    /// last values. A shorter period than 10 ms counts as 10 ms.
+    ///
+    /// It begins to run when the pipeline does, on a thread of its own that has the pipeline's runtime, or where
+    /// [`spawn_with`](Self::spawn_with) says. A callback that takes longer than its period runs less often.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use meterkit::Observer;
+    ///
+    /// # async fn pool() -> (u64, u64) { (3, 7) }
+    /// # let meter = meterkit::Registry::new().scoped("core", "database");
+    /// let idle = meter.observable_gauge::<u64>("connections.idle").build()?;
+    /// let used = meter.observable_gauge::<u64>("connections.used").build()?;
+    /// let callback = meter.callback([&idle, &used])?;
+    /// let _guard = callback.refresh_every(Duration::from_secs(10), move || {
+    ///     let (idle, used) = (idle.clone(), used.clone());
+    ///     async move {
+    ///         let pool = pool().await;
+    ///         move |observer: &mut Observer<'_>| {
+    ///             observer.observe(&idle, pool.0);
+    ///             observer.observe(&used, pool.1);
+    ///         }
+    ///     }
+    /// });
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    pub fn refresh_every<F, R>(
+        self,
+        period: Duration,
+        callback: impl Fn() -> F + Send + Sync + 'static,
+    ) -> CallbackGuard
+    where
+        F: Future<Output = R> + Send + 'static,
+        R: FnOnce(&mut Observer<'_>) + Send + 'static,
+    {
+        self.refresh_every_result(period, move || {
+            let report = callback();
+            async move { Ok::<R, Infallible>(report.await) }
+        })
+    }
+
+    /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail, as in
+    /// [`observe_with`](Self::observe_with).
+    pub fn refresh_every_result<F, R, E: fmt::Display>(
+        self,
+        period: Duration,
+        callback: impl Fn() -> F + Send + Sync + 'static,
+    ) -> CallbackGuard
+    where
+        F: Future<Output = Result<R, E>> + Send + 'static,
+        R: FnOnce(&mut Observer<'_>) + Send + 'static,
+    {
+        let instruments = self.instruments.0.clone();
+        let refresh = move || {
+            let report = callback();
+            async move { report.await.map(found_several).map_err(told) }
+        };
+        self.register(&instruments, |spawn| Work::Refresh(Refreshing::new(period, spawn, refresh)))
     }
 }
 
@@ -404,6 +476,10 @@ fn found_series<K: ObservableKind<T>, T: Number, S: Labels + Send + 'static>(
         let Some(draft) = drafts.first_mut() else { return };
         values.into_iter().for_each(|(labels, value)| report::<K, T>(draft, &labels, value));
     })
+}
+
+fn found_several(report: impl FnOnce(&mut Observer<'_>) + Send + 'static) -> Report {
+    Box::new(move |drafts| report(&mut Observer::new(drafts)))
 }
 
 impl fmt::Debug for CallbackSettings {

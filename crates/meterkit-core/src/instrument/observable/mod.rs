@@ -99,7 +99,7 @@ impl<K, T, L> Observable<K, T, L> {
         Self { observed, registry, settings, types: PhantomData }
     }
 
-    /// A callback for this instrument, about to be registered: for one that is
+    /// Returns a callback for this instrument, about to be registered: for one that is
     /// [cached](CallbackBuilder::cached), [refreshed in the background](CallbackBuilder::refresh_every), or can fail.
     pub fn callback(&self) -> CallbackBuilder<Self> {
         CallbackBuilder::new(self.registry.clone(), self.clone()).with(self.settings.clone())
@@ -134,12 +134,13 @@ impl<K, T, L> fmt::Debug for Observable<K, T, L> {
         f.debug_struct("Observable")
             .field("name", &self.observed.shared.descriptor().name)
             .field("kind", &self.observed.shared.identity.kind)
-            .field("labels", &self.observed.shared.identity.label_keys)
+            .field("labels", &self.observed.shared.label_keys())
             .finish_non_exhaustive()
     }
 }
 
-/// An observable instrument, whatever its type: for [`Meter::register_callback`](crate::Meter::register_callback).
+/// An observable instrument of any type: for [`Meter::register_callback`](crate::Meter::register_callback) and
+/// [`Meter::callback_for`](crate::Meter::callback_for).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an observable instrument",
     note = "callbacks report `ObservableCounter`, `ObservableUpDownCounter`, `ObservableGauge`, and groups of those; in other \

@@ -1,33 +1,35 @@
 //! One registered callback: what it reports, and how its runs went.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::refreshing::Refreshing;
-use super::run::{Next, Run, State, Verdict};
+use super::state::{Run, State};
 use crate::instrument::CallbackMetrics;
 use crate::store::observed::{Draft, Sheet};
 use crate::store::settings::Settings;
 
-/// The largest budget: moments can be reckoned with it.
+/// The largest budget, so that it can be added to any moment.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a collection waits for a cached callback while it can export the values of the run before: most callbacks
+/// are done by then.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// One registered callback.
 pub(crate) struct Callback {
     sheets: Box<[Arc<Sheet>]>,
-    /// Taken out while the callback runs, so that no lock is held meanwhile.
-    drafts: Mutex<Vec<Draft>>,
-    /// Until it is unregistered: what the user's code holds goes then.
-    work: Mutex<Option<Arc<Work>>>,
-    /// Of one that is refreshed in the background.
-    period: Option<Duration>,
-    options: CallbackOptions,
+    /// The time between two runs; zero for a callback that runs in each collection.
+    interval: Duration,
+    is_refresh: bool,
+    budget: Option<Duration>,
     settings: Arc<Settings>,
     metrics: Arc<CallbackMetrics>,
     state: Mutex<State>,
-    /// Of a refresh that waits for something: to be woken when the callback goes.
-    waker: Mutex<Option<Waker>>,
+    /// Notified when a run has ended.
+    ended: Condvar,
 }
 
 type Collect = Box<dyn Fn(&mut [Draft]) -> Result<(), String> + Send + Sync>;
@@ -43,16 +45,16 @@ pub(crate) enum Work {
 /// How a callback is run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CallbackOptions {
-    /// For how long what it reported is served without asking again.
+    /// How long collections export what the callback reported before they run it again.
     pub(crate) ttl: Option<Duration>,
-    /// How long a collection waits for it; the registry's budget counts when it has none.
+    /// How long a collection waits for it; the registry's budget by default.
     pub(crate) budget: Option<Duration>,
 }
 
-/// How a run ended that did not end well.
+/// Why a run failed.
 pub(super) enum Failure {
     Error(String),
-    /// With what it said, if that was text.
+    /// With the panic message, if it was text.
     Panic(String),
 }
 
@@ -64,42 +66,38 @@ impl Callback {
         settings: Arc<Settings>,
         metrics: Arc<CallbackMetrics>,
     ) -> Self {
-        let (state, period) = match &work {
-            Work::Collect(_) => (State::default(), None),
-            Work::Refresh(refreshing) => (State::of_refresh(), Some(refreshing.period)),
+        let (interval, is_refresh) = match &work {
+            Work::Collect(_) => (options.ttl.unwrap_or_default(), false),
+            Work::Refresh(refreshing) => (refreshing.period, true),
         };
         Self {
             sheets: drafts.iter().map(|draft| draft.sheet().clone()).collect(),
-            drafts: Mutex::new(drafts),
-            work: Mutex::new(Some(Arc::new(work))),
-            period,
-            options,
+            interval,
+            is_refresh,
+            budget: options.budget,
             settings,
             metrics,
-            state: Mutex::new(state),
-            waker: Mutex::default(),
+            state: Mutex::new(State::new(work, drafts)),
+            ended: Condvar::new(),
         }
     }
 
-    /// The user's code, unless it has gone.
-    pub(super) fn work(&self) -> Option<Arc<Work>> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     pub(crate) fn is_refresh(&self) -> bool {
-        self.period.is_some()
+        self.is_refresh
     }
 
     /// The full names of the instruments that it reports.
     pub(crate) fn names(&self) -> String {
-        let names = self.sheets.iter().map(|it| it.instrument().shared.descriptor().name.clone());
-        names.collect::<Vec<_>>().join(", ")
+        self.each_name().collect::<Vec<_>>().join(", ")
     }
 
-    /// The full name of the first of them, by which metrics tell it from others.
+    /// The full name of the first of them, which identifies the callback in metrics.
     pub(super) fn name(&self) -> String {
-        let first = self.sheets.first().map(|it| it.instrument().shared.descriptor().name.clone());
-        first.unwrap_or_default()
+        self.each_name().next().unwrap_or_default()
+    }
+
+    fn each_name(&self) -> impl Iterator<Item = String> {
+        self.sheets.iter().map(|it| it.instrument().shared.descriptor().name.clone())
     }
 
     /// Whether its scope records nothing.
@@ -111,139 +109,196 @@ impl Callback {
         self.sheets.iter().all(|sheet| sheet.instrument().shared.is_unloaded())
     }
 
-    /// How long a collection waits for it, or how long a refresh in the background should take.
-    pub(super) fn budget(&self) -> Duration {
-        let default = || self.period.unwrap_or_else(|| self.settings.callback_budget());
-        self.options.budget.unwrap_or_else(default).min(LONGEST)
+    /// How long a collection waits for a callback that has not reported anything yet.
+    pub(super) fn longest_wait(&self) -> Duration {
+        self.budget.unwrap_or_else(|| self.settings.callback_budget()).min(LONGEST)
     }
 
-    /// What a collection that begins `now`, by the registry's clock, does with it.
-    pub(super) fn prepare(&self, now: Duration) -> Next {
-        let ttl = self.options.ttl.filter(|_| self.is_served());
-        let next = self.state().prepare(now, ttl);
-        match next {
-            Next::Overrun => self.overran(),
-            Next::Run | Next::RunInBackground => self.ask(),
-            Next::Skip | Next::Await => {}
+    /// How long a collection waits for the current run, counted from its start.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience_in(&self.state())
+    }
+
+    fn patience_in(&self, state: &State) -> Duration {
+        match self.longest_wait() {
+            _ if state.is_background => Duration::ZERO,
+            longest if self.is_spared(state) => longest.min(GRACE),
+            longest => longest,
         }
-        next
     }
 
-    /// Whether it was asked since it was last switched off: otherwise it has nothing to serve, however fresh.
-    pub(super) fn is_served(&self) -> bool {
-        !self.sheets.iter().any(|sheet| sheet.is_outdated())
+    /// Whether the current run delays nobody: it is cached, and the values of an earlier run are there.
+    fn is_spared(&self, state: &State) -> bool {
+        !self.interval.is_zero() && state.has_values
     }
 
-    /// It is asked.
-    pub(super) fn ask(&self) {
+    /// How long the current run may take before it is an overrun.
+    fn budget(&self, state: &State) -> Duration {
+        let default = self.settings.callback_budget();
+        let default = match self.is_refresh {
+            true => self.interval,
+            false if self.is_spared(state) => self.interval.max(default),
+            false => default,
+        };
+        self.budget.unwrap_or(default).min(LONGEST)
+    }
+
+    /// Queues a run if one is due `now`, by the registry's clock. Returns whether it did, whether a collection waits for
+    /// the current run, and how long it is until the next look at a refresh.
+    pub(super) fn prepare(&self, now: Duration) -> (bool, bool, Duration) {
+        if self.is_off() {
+            return (false, false, self.interval);
+        }
+        let mut state = self.state();
+        let is_awaited = !self.is_refresh && !state.is_background;
+        let budget = self.budget(&state);
+        match state.run {
+            Run::Idle => match self.queue(&mut state, now) {
+                Ok(()) => (true, is_awaited, self.interval.min(budget)),
+                Err(wait) => (false, false, wait),
+            },
+            // Each collection that continues without it is an overrun; nobody waits for a refresh, which has one.
+            Run::Running { since, is_judged }
+                if since.elapsed() >= budget && (is_awaited || self.is_refresh && !is_judged) =>
+            {
+                self.overran(state, since);
+                (false, false, self.interval)
+            }
+            Run::Queued | Run::Running { .. } => (false, is_awaited, self.interval),
+        }
+    }
+
+    fn queue(&self, state: &mut State, now: Duration) -> Result<(), Duration> {
+        let is_outdated = self.sheets.iter().any(|sheet| sheet.is_outdated());
+        state.queue(now, self.interval, is_outdated)?;
         self.sheets.iter().for_each(|sheet| sheet.ask());
+        Ok(())
     }
 
-    /// What it is doing.
-    pub(super) fn doing(&self) -> Run {
-        self.state().run
+    /// Waits for the end of the current run, for `step` at most. Returns whether to go on waiting: neither has the run
+    /// ended, nor has the collection waited long enough for it, or until its own `end`.
+    pub(super) fn wait(&self, step: Duration, end: Instant) -> bool {
+        let mut state = self.state();
+        let deadline = match state.run {
+            Run::Idle => return false,
+            Run::Queued => end,
+            Run::Running { since, .. } => end.min(since + self.patience_in(&state)),
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            drop(self.ended.wait_timeout(state, left.min(step)));
+            return true;
+        }
+        match state.run {
+            _ if self.is_spared(&state) => {}
+            Run::Idle | Run::Running { is_judged: true, .. } => {}
+            // A run that began late has not had its whole budget, but it holds up others.
+            Run::Running { since, .. } if since.elapsed() >= step.min(self.budget(&state)) => {
+                self.overran(state, since);
+            }
+            Run::Queued | Run::Running { .. } => {
+                state.left_out();
+                drop(state);
+                self.tell(CallbackMetrics::overran);
+            }
+        }
+        false
     }
 
-    /// A collection has stopped waiting for it.
-    pub(super) fn overran(&self) {
-        let verdict = self.state().overran();
-        self.tell(verdict, "is still running");
-        self.forget_what_is_gone();
+    fn overran(&self, mut state: MutexGuard<'_, State>, since: Instant) {
+        let budget = self.budget(&state);
+        state.overran(since.elapsed(), budget);
+        drop(state);
+        self.tell(CallbackMetrics::overran);
     }
 
-    /// Runs it, on the thread that is here for it.
+    /// Runs the user's code on this thread. [`finish`](Self::finish) follows.
     pub(super) fn run(&self) {
-        let work = self.work();
-        // By itself: the lock must be free while the user's code runs.
-        let since = self.state().begin();
-        if let (Some(since), Some(Work::Collect(collect))) = (since, work.as_deref()) {
-            self.report(since, |drafts| collect(drafts));
+        let begun = self.state().begin();
+        if let Some((Work::Collect(collect), since)) = begun.as_ref().map(|it| (&*it.0, it.1)) {
+            self.report(since, Ok(|drafts: &mut [Draft]| collect(drafts)));
         }
     }
 
-    /// Begins a refresh in the background. The moment it began, unless the callback has gone.
-    pub(super) fn begin(&self) -> Option<Instant> {
-        self.state().begin()
-    }
-
-    /// Has `report` fill the drafts, and makes them what is seen if that goes well.
+    /// Ends a run: has `found` fill the drafts, and exports them if that goes well.
     pub(super) fn report(
         &self,
         since: Instant,
-        report: impl FnOnce(&mut [Draft]) -> Result<(), String>,
+        found: Result<impl FnOnce(&mut [Draft]) -> Result<(), String>, Failure>,
     ) {
-        let mut drafts = std::mem::take(&mut *self.drafts());
-        drafts.iter_mut().for_each(Draft::begin);
-        let outcome = super::run::caught(|| report(&mut drafts));
-        self.end(drafts, since, outcome);
-    }
-
-    /// Whether a refresh that waits may go on waiting: otherwise it ends here. Wakes it when it may not any more.
-    pub(super) fn may_wait(&self, waker: &Waker) -> bool {
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
-        // Afterwards: whoever retires it now finds the waker.
-        !self.state().is_retired
-    }
-
-    /// A run ended without anything to report.
-    pub(super) fn fail(&self, since: Instant, failure: Failure) {
-        let drafts = std::mem::take(&mut *self.drafts());
-        self.end(drafts, since, Err(failure));
-    }
-
-    fn end(&self, mut drafts: Vec<Draft>, since: Instant, outcome: Result<(), Failure>) {
-        match &outcome {
-            Ok(()) => drafts.iter_mut().for_each(Draft::commit),
-            Err(_) => drafts.iter_mut().for_each(Draft::roll_back),
-        }
-        *self.drafts() = drafts;
-        let (took, name) = (since.elapsed(), self.name());
-        let failure = outcome.err();
-        let is_kept = self.state().outcome(failure.as_ref());
-        if !is_kept {
+        let failure = found.and_then(|report| self.fill_drafts(report)).err();
+        let has_panicked = failure.as_ref().map(|it| matches!(it, Failure::Panic(_)));
+        let took = since.elapsed();
+        let mut state = self.state();
+        let budget = self.budget(&state);
+        let is_overrun = state.end(took, budget, failure);
+        let has_values = state.has_values;
+        drop(state);
+        if !has_values {
             self.sheets.iter().for_each(|sheet| sheet.hide());
         }
-        let verdict = self.state().end(took, self.budget());
-        let is_retired = self.state().is_retired;
-        // Metrics of its name may be those of another one, made after it was unregistered.
-        if !is_retired {
-            // What is logged comes to code of the user, which must not keep the run from ending.
-            let _ = super::run::caught(|| {
-                self.metrics.ran(&name, took);
-                self.tell_outcome(&name, failure.as_ref());
-                self.tell(verdict, "took too long");
-                Ok(())
-            });
-            // It may have gone meanwhile, or have unloaded its scope itself.
-            self.forget_what_is_gone();
-        }
-        // Last of all: who waits for the run goes on from here.
-        self.state().ended();
+        self.tell(|metrics, name| metrics.ran(name, took, has_panicked, is_overrun));
     }
 
-    /// Nothing is seen of it any more, whatever it is doing.
+    fn fill_drafts(
+        &self,
+        report: impl FnOnce(&mut [Draft]) -> Result<(), String>,
+    ) -> Result<(), Failure> {
+        let mut drafts = std::mem::take(&mut self.state().drafts);
+        drafts.iter_mut().for_each(Draft::begin);
+        let outcome = caught(|| report(&mut drafts)).and_then(|it| it.map_err(Failure::Error));
+        drafts.iter_mut().for_each(if outcome.is_ok() { Draft::commit } else { Draft::roll_back });
+        self.state().drafts = drafts;
+        outcome
+    }
+
+    /// Lets the next run begin, and collections that wait for this one continue. Metrics know of it by now.
+    pub(super) fn finish(&self) {
+        self.state().run = Run::Idle;
+        self.ended.notify_all();
+    }
+
+    /// Unregisters it: nothing that it reports is exported any more, whatever it is doing.
     pub(super) fn retire(&self) {
-        let was_retired = std::mem::replace(&mut self.state().is_retired, true);
-        // The metrics may be those of another instrument by now, which has the name of this one.
-        if was_retired {
-            return;
-        }
+        let (work, waker) = self.state().retire();
+        // Metrics may be those of another instrument of this name, made since the first call.
+        let Some(work) = work else { return };
         self.sheets.iter().for_each(Sheet::retire);
-        self.forget_what_is_gone();
-        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // With no lock held, as what goes is the user's.
-        drop(work);
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.forget_if_gone();
         if let Some(waker) = waker {
             waker.wake();
         }
+        // Without a lock and last, because this may run the user's destructors.
+        drop(work);
     }
 
-    /// Has metrics tell nothing of what is not there any more. Called after they were told of it, too: it may have gone
-    /// in between.
-    fn forget_what_is_gone(&self) {
-        let is_retired = self.state().is_retired;
-        if is_retired {
+    /// Its instrument may have another name than before.
+    pub(super) fn renamed(&self, before: &str) {
+        if self.name() != before {
+            self.metrics.forget(before);
+            self.state().unmark();
+            self.mark();
+        }
+    }
+
+    /// Updates metrics of the callback, unless it was unregistered: its name may be that of a later one by then.
+    fn tell(&self, tell: impl FnOnce(&CallbackMetrics, &str)) {
+        let is_registered = self.state().work.is_some();
+        if !is_registered {
+            return;
+        }
+        // Metrics can log a warning, which runs the user's code; it must not keep the run from ending.
+        let _ = caught(|| {
+            tell(&self.metrics, &self.name());
+            self.mark();
+        });
+        // It may have gone meanwhile, or have unloaded its own scope.
+        self.forget_if_gone();
+    }
+
+    fn forget_if_gone(&self) {
+        let is_registered = self.state().work.is_some();
+        if !is_registered {
             self.mark();
             self.metrics.forget_mark(&self.name());
         }
@@ -260,104 +315,75 @@ impl Callback {
         }
     }
 
-    /// Its instrument may have another name than before.
-    pub(super) fn renamed(&self, before: &str) {
-        if self.name() != before {
-            self.metrics.forget(before);
-            self.state().unmark();
-            self.mark();
-        }
-    }
-
-    /// A collection goes on without it, before it was begun or while it had time left: others took too long.
-    pub(super) fn left_out(&self) {
-        self.metrics.overran(&self.name());
-        let is_first = self.state().is_first_unbegun();
-        if is_first {
-            tracing::warn!(
-                instruments = self.names(),
-                "callback was not run in time, as others took too long: its last values are served; give those others \
-                 `cached` or `refresh_every`"
-            );
-        }
-    }
-
-    fn tell_outcome(&self, name: &str, failure: Option<&Failure>) {
-        if let Some(failure) = failure {
-            self.metrics.failed(name, matches!(failure, Failure::Panic(_)));
-        }
-        let is_news = self.state().is_news(failure);
-        if !is_news {
-            return;
-        }
-        let instruments = self.names();
-        match failure {
-            None => tracing::info!(instruments, "callback works again"),
-            Some(Failure::Panic(panic)) => tracing::error!(
-                instruments,
-                panic,
-                "callback panicked: its values are missing until it works again"
-            ),
-            Some(Failure::Error(error)) => tracing::warn!(
-                instruments,
-                error,
-                "callback failed: its last values are served once more, then none until it works again"
-            ),
-        }
-    }
-
-    fn tell(&self, verdict: Verdict, what: &str) {
-        self.mark();
-        if verdict == Verdict::InTime {
-            return;
-        }
-        let (name, instruments, budget) = (self.name(), self.names(), self.budget());
-        match verdict {
-            Verdict::InTime => {}
-            Verdict::InTimeAgain => {
-                tracing::info!(instruments, "callback is fast again: collections wait for it");
-            }
-            Verdict::Late { is_first } => {
-                self.metrics.overran(&name);
-                if is_first {
-                    tracing::warn!(
-                        instruments,
-                        ?budget,
-                        "callback {what}: collections go on without it, with its last values"
-                    );
-                }
-            }
-            Verdict::ToBackground => {
-                self.metrics.overran(&name);
-                tracing::warn!(
-                    instruments,
-                    ?budget,
-                    "callback was too slow three times in a row: it runs in the background, and its last values are \
-                     served, until it is fast again; make it faster, or use `cached` or `refresh_every`"
-                );
-            }
-        }
-    }
-
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn drafts(&self) -> MutexGuard<'_, Vec<Draft>> {
-        self.drafts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Callback {
-    /// The registry has gone, maybe: instruments and sheets hold each other.
+    /// Instruments and sheets hold each other, also after their registry has gone.
     fn drop(&mut self) {
         self.sheets.iter().for_each(Sheet::retire);
     }
 }
 
+/// Runs the user's code, and catches its panics.
+pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| Failure::Panic(message(payload)))
+}
+
+/// Returns the text of a panic, if it has one.
+fn message(payload: Box<dyn Any + Send>) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    // The payload is the user's too, and may panic when it is dropped.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+    text.unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::registry::Registry;
+
+    #[test]
+    fn a_run_that_began_late_is_an_overrun_if_it_holds_up_others_and_left_out_otherwise() {
+        let registry = Registry::new();
+        let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
+        rows.observe(|| 1).expect("a good name").forget();
+        let callback = registry.inner.callbacks.registered().remove(0);
+        let step = Duration::from_millis(50);
+        let begin = |ago: Duration| {
+            let since = Instant::now().checked_sub(ago).expect("the system runs for longer");
+            callback.state().run = Run::Running { since, is_judged: false };
+        };
+        let is_judged = || matches!(callback.state().run, Run::Running { is_judged: true, .. });
+        begin(Duration::ZERO);
+        assert!(callback.wait(Duration::ZERO, Instant::now() + step), "there is time left");
+        assert!(!callback.wait(Duration::MAX, Instant::now()), "the collection is over");
+        assert!(!is_judged(), "it has not had its time");
+        begin(2 * step);
+        assert!(!callback.wait(step, Instant::now()));
+        assert!(is_judged());
+        begin(callback.longest_wait());
+        assert!(!callback.wait(step, Instant::now() + LONGEST), "its budget is spent");
+        assert!(is_judged());
+    }
+
+    #[test]
+    fn no_collection_runs_one_that_is_refreshed() {
+        let registry = Registry::new();
+        let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
+        let guard = rows.refresh_every(Duration::from_secs(1), || std::future::ready(1));
+        guard.expect("a good name").forget();
+        let callback = registry.inner.callbacks.registered().remove(0);
+        let (_, is_awaited, _) = callback.prepare(Duration::ZERO);
+        assert!(!is_awaited);
+        registry.refresh();
+        assert_eq!(callback.state().run, Run::Queued, "it waits for whoever drives refreshes");
+    }
 
     #[test]
     fn an_instrument_goes_with_its_registry_also_when_a_callback_was_forgotten() {
@@ -365,7 +391,7 @@ mod tests {
         let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
         rows.observe(|| 1).expect("a good name").forget();
         let callback = registry.inner.callbacks.registered().remove(0);
-        let instrument = std::sync::Arc::downgrade(callback.sheets[0].instrument());
+        let instrument = Arc::downgrade(callback.sheets[0].instrument());
         drop((registry, callback));
         assert!(instrument.upgrade().is_none());
     }

@@ -1,12 +1,13 @@
 //! Callbacks of observable instruments: what a refresh runs.
 //!
-//! They run on [`workers`], threads of their own: whoever collects waits for each as long as its budget allows and then
-//! goes on without it. Those that are async run in the [background](refreshing) instead, once per period.
+//! They run on [`workers`], threads of their own: a collection waits for each as long as its budget allows and then
+//! continues without it. Async callbacks run in the [background](refreshing) instead, once per period.
 
 mod callback;
+mod events;
 mod refresh;
 mod refreshing;
-mod run;
+mod state;
 mod workers;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +29,7 @@ impl Callbacks {
     pub(crate) fn register(&self, callback: Arc<Callback>) {
         self.lock().push(callback.clone());
         if callback.is_unloaded() {
-            // Since it was begun: those that are registered have been gone through, maybe.
+            // The scope was unloaded while this callback was being made, perhaps after the list was searched.
             self.unregister(&callback);
         }
     }
@@ -48,23 +49,22 @@ impl Callbacks {
             }
             !is_unloaded
         });
-        // Without the lock: what a callback holds is the user's code.
+        // Without the lock, because this runs the user's destructors.
         unloaded.iter().for_each(|callback| callback.retire());
     }
 
-    /// Calls `rename`, and tells the callbacks that have other names then.
-    pub(crate) fn rename<E>(&self, rename: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    /// Calls `rename`, and updates the metrics of callbacks whose names changed.
+    pub(crate) fn rename<T, E>(&self, rename: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let before: Vec<_> = self.registered().into_iter().map(|it| (it.name(), it)).collect();
-        rename()?;
+        let renamed = rename()?;
         before.iter().for_each(|(name, callback)| callback.renamed(name));
-        Ok(())
+        Ok(renamed)
     }
 
-    /// The full names of the instruments whose callbacks are too slow for collections to wait for, one text per
-    /// callback.
+    /// Returns the full names of the instruments of each callback that runs in the background because it is too slow.
     pub(crate) fn in_background(&self) -> Vec<String> {
         let registered = self.registered();
-        let slow = registered.iter().filter(|callback| callback.state().is_background());
+        let slow = registered.iter().filter(|callback| callback.state().is_background);
         slow.map(|callback| callback.names()).collect()
     }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::member::Member;
 use crate::attributes::AttributeValue;
 use crate::labels::LabelKey;
-use crate::store::shared::PointKeys;
+use crate::store::label_set::LabelSet;
+use crate::store::shared::{PointKeys, Shared};
 
 /// The series of each label set that there can be, once it is made.
 pub(crate) type Places<H> = Arc<[OnceLock<Member<H>>]>;
@@ -56,11 +57,12 @@ impl<H> ClosedSeries<H> {
         self.places.iter().filter_map(OnceLock::get)
     }
 
-    /// All places, ordered by the attributes of their series.
-    pub(crate) fn order(&self, keys: &PointKeys) -> Vec<u32> {
+    /// Returns all places, ordered by the attributes of their series.
+    pub(crate) fn order(&self, shared: &Shared, keys: &PointKeys) -> Vec<u32> {
         let mut places: Vec<_> = (0..self.places.len())
             .map(|place| {
-                (keys.attributes(&LabelKey::nth_set(self.keys, place).into()), place as u32)
+                let labels = LabelSet::declared(LabelKey::nth_set(self.keys, place));
+                (shared.attributes(keys, &labels), place as u32)
             })
             .collect();
         places.sort();

@@ -1,35 +1,51 @@
 //! A series as its group sees it.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use crate::data::SeriesId;
 use crate::store::cell::Cell;
 use crate::store::handle::Handle;
-use crate::store::shared::LabelSet;
+use crate::store::label_set::LabelSet;
 
 /// A series of a group. Its labels stand here too, so that a look-up does not touch the series itself, whose line of
 /// memory other threads are writing to.
 pub(crate) struct Member<H> {
     pub(crate) labels: LabelSet,
     is_hidden: AtomicBool,
+    /// Whether another member has the series now.
+    has_moved: AtomicBool,
     pub(crate) handle: H,
 }
 
 impl<H: Handle> Member<H> {
-    pub(crate) fn new(handle: H) -> Self {
-        let labels = handle.series().labels().clone();
-        Self { labels, is_hidden: AtomicBool::new(false), handle }
+    pub(crate) fn new(labels: LabelSet, handle: H) -> Self {
+        let (is_hidden, has_moved) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { labels, is_hidden, has_moved, handle }
     }
 
-    /// Whether the series was removed and is in no export.
+    /// Returns whether another member has the series now: a recording by attributes made it, and labels that it matches
+    /// were declared afterwards.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.has_moved.load(Acquire)
+    }
+
+    /// Leaves the series to the member that is returned, which finds it by `labels`.
+    pub(crate) fn move_to(&self, labels: LabelSet) -> Self {
+        self.has_moved.store(true, Release);
+        let moved = Self::new(labels, self.handle.clone());
+        moved.set_hidden(self.is_hidden());
+        moved
+    }
+
+    /// Returns whether the series was removed and is in no export.
     #[inline]
     pub(crate) fn is_hidden(&self) -> bool {
         self.is_hidden.load(Relaxed)
     }
 
-    /// Changes whether the series is in exports. Whether that was a change.
+    /// Changes whether the series is in exports. Returns whether that was a change.
     pub(crate) fn set_hidden(&self, hidden: bool) -> bool {
         self.is_hidden.swap(hidden, AcqRel) != hidden
     }
@@ -51,7 +67,7 @@ struct Seen {
 }
 
 impl Activity {
-    /// Resets the series when nothing was recorded in it for `timeout`. Whether it did.
+    /// Resets the series when nothing was recorded in it for `timeout`. Returns whether it did.
     ///
     /// What is recorded meanwhile is kept, in this series or in the one that begins after it.
     pub(crate) fn resets<H: Handle>(

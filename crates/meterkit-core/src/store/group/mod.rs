@@ -1,7 +1,7 @@
-//! The series of one labelled instrument: found by label set, made when first asked for, limited in number, and taken
-//! out again.
+//! Series of one instrument: found by label set, made when first asked for, limited in number, and taken out again.
 
 mod closed;
+pub(crate) mod keyed;
 mod member;
 mod members;
 mod open;
@@ -11,7 +11,6 @@ mod room;
 mod table;
 mod value_cap;
 
-use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,36 +18,48 @@ use std::time::Duration;
 
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
+use self::keyed::ByKey;
 pub(crate) use self::member::Member;
 use self::members::Members;
 use self::open::{OpenSeries, Place};
-use self::overflow::Overflow;
-pub(crate) use self::overflow::warn as warn_of_overflow;
+pub(crate) use self::overflow::{Overflow, warn as warn_of_overflow};
 use self::reading::Reading;
 pub(crate) use self::room::{GroupOptions, Room};
 pub(crate) use self::value_cap::{Capped, ValueCap};
 use super::entry::Entry;
 use super::handle::{self, Handle};
-use super::settings::Settings;
-use super::shared::{LabelSet, Shared};
+use super::label_set::{Declared, LabelSet, Query, hash_declared};
+use super::shared::Shared;
 use crate::labels::{LabelKey, Labels};
 
 /// Closed label sets of up to this many have a place each from the start: some hundred kilobytes. Larger ones are found
 /// as open ones are.
 pub(crate) const MOST_PLACES: usize = 4096;
 
+/// Series with the same keys, or found by attributes.
 pub(crate) struct SeriesGroup<H: Handle> {
     keys: &'static [LabelKey],
     members: Members<H>,
     caps: Box<[Option<ValueCap>]>,
-    overflow: Overflow<H>,
-    room: Room,
-    idle_timeout: Option<Duration>,
+    common: Arc<Common<H>>,
     is_zero_initialised: AtomicBool,
     reading: Mutex<Reading>,
 }
 
-/// How many series a group has.
+/// What all groups of one instrument have in common.
+pub(crate) struct Common<H> {
+    pub(crate) room: Room,
+    pub(crate) overflow: Overflow<H>,
+    idle_timeout: Option<Duration>,
+}
+
+impl<H: Handle> Common<H> {
+    pub(crate) fn new(room: Room, idle_timeout: Option<Duration>) -> Self {
+        Self { room, overflow: Overflow::new(), idle_timeout }
+    }
+}
+
+/// How many series an instrument has.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     pub(crate) series: usize,
@@ -57,31 +68,26 @@ pub(crate) struct Usage {
 }
 
 impl<H: Handle> SeriesGroup<H> {
-    pub(crate) fn new(
-        keys: &'static [LabelKey],
-        settings: &Arc<Settings>,
-        options: GroupOptions,
-    ) -> Self {
-        let limit = options.limit.unwrap_or_else(|| settings.cardinality_limit.load(Relaxed));
-        let most = limit.min(MOST_PLACES);
+    /// Returns a group whose series have declared labels.
+    pub(crate) fn declared(keys: &'static [LabelKey], common: Arc<Common<H>>) -> Self {
+        let most = common.room.limit().min(MOST_PLACES);
         let members = match LabelKey::closed_sets(keys).filter(|sets| *sets <= most) {
             Some(sets) => Members::Closed(ClosedSeries::new(keys, sets)),
-            None => Members::Open(OpenSeries::new(keys.len())),
+            None => Members::Open(OpenSeries::new()),
         };
+        Self { keys, members, caps: ValueCap::of(keys), ..Self::keyed(common) }
+    }
+
+    /// Returns a group whose series have any keys.
+    pub(crate) fn keyed(common: Arc<Common<H>>) -> Self {
         Self {
-            keys,
-            members,
-            caps: ValueCap::of(keys),
-            overflow: Overflow::new(),
-            room: Room::new(options, settings.clone()),
-            idle_timeout: options.idle_timeout,
+            keys: &[],
+            members: Members::Open(OpenSeries::new()),
+            caps: Box::default(),
+            common,
             is_zero_initialised: AtomicBool::new(false),
             reading: Mutex::default(),
         }
-    }
-
-    pub(crate) fn room(&self) -> &Room {
-        &self.room
     }
 
     /// The series of each closed label set; none for an open one.
@@ -92,30 +98,36 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    /// The series with these labels. Takes no lock and allocates nothing when it exists.
+    /// Returns the series with these labels. Takes no lock and allocates nothing when it exists.
     #[inline]
-    pub(crate) fn with(
-        &self,
-        labels: &impl Labels,
-        shared: &Arc<Shared>,
-        sdk: &H::Sdk,
-    ) -> Entry<'_, H> {
-        match &self.members {
+    pub(crate) fn with(&self, labels: &impl Labels, shared: &Arc<Shared>) -> Entry<'_, H> {
+        let found = match &self.members {
             // Those that exist have been found by their places before.
-            Members::Closed(closed) => self.make_closed(closed, labels, shared, sdk),
-            Members::Open(open) if self.caps.is_empty() => {
-                self.with_open(open, labels, shared, sdk)
+            Members::Closed(closed) => self.make_closed(closed, labels, shared),
+            Members::Open(_) if self.caps.is_empty() => {
+                self.find(&self.declares(labels), shared, || true)
             }
-            Members::Open(open) => self.with_open(
-                open,
-                &Capped { labels, caps: &self.caps, learns: true },
-                shared,
-                sdk,
-            ),
-        }
+            Members::Open(_) => {
+                let capped = Capped { labels, caps: &self.caps, learns: true };
+                self.find(&self.declares(&capped), shared, || true)
+            }
+        };
+        found.unwrap_or_else(|| self.overflow(shared))
     }
 
-    /// Takes the series with these labels out of every later export. Whether there was one.
+    /// Returns the series with these attributes, of a group that is keyed by them. `may_make` is asked before one is
+    /// made, while no other can be; `None` if it says no.
+    #[inline]
+    pub(crate) fn with_attributes(
+        &self,
+        query: &ByKey<'_>,
+        shared: &Arc<Shared>,
+        may_make: impl Fn() -> bool,
+    ) -> Option<Entry<'_, H>> {
+        self.find(query, shared, &may_make).or_else(|| may_make().then(|| self.overflow(shared)))
+    }
+
+    /// Takes the series with these labels out of every later export. Returns whether there was one.
     pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
         if !ValueCap::let_through(&self.caps, labels) {
             return false;
@@ -126,11 +138,12 @@ impl<H: Handle> SeriesGroup<H> {
                 place.and_then(|place| closed.get(place)).is_some_and(|member| self.hide(member))
             }
             Members::Open(open) => {
-                let labels = Capped { labels, caps: &self.caps, learns: false };
-                let hash = open.hash(&labels);
-                match open.get(hash, &labels) {
+                let capped = Capped { labels, caps: &self.caps, learns: false };
+                let query = self.declares(&capped);
+                let hash = open.hash(&query);
+                match open.get(hash, &query) {
                     Some(member) => self.hide(member),
-                    None => open.get_later(hash, &labels).is_some_and(|member| {
+                    None => open.get_later(hash, &query).is_some_and(|member| {
                         let is_change = self.hide(&member);
                         open.let_go(hash, member);
                         is_change
@@ -148,14 +161,14 @@ impl<H: Handle> SeriesGroup<H> {
         if let Members::Open(open) = &self.members {
             open.sweep(|member, _| member.is_hidden() && member.is_empty());
         }
-        if let Some(member) = self.overflow.get() {
+        if let Some(member) = self.common.overflow.get() {
             let _reading = self.lock_reading();
             member.set_hidden(true);
             member.handle.series().reset();
         }
     }
 
-    /// Has all series begin anew, without taking them out.
+    /// Restarts all series without taking them out.
     pub(crate) fn restart(&self) {
         let _reading = self.lock_reading();
         self.for_each(|handle| {
@@ -166,15 +179,16 @@ impl<H: Handle> SeriesGroup<H> {
         });
     }
 
-    /// Makes all series of a closed set, with a value to be exported from now on. Gives the instrument's own limit when
-    /// it allows fewer; below another limit, there are as many as may be.
-    pub(crate) fn make_all(&self, shared: &Arc<Shared>, sdk: &H::Sdk) -> Result<(), usize> {
+    /// Makes all series of a closed set, with a value to be exported from now on. Returns the instrument's own limit
+    /// as an error when it allows fewer; below another limit, there are as many as may be.
+    pub(crate) fn make_all(&self, shared: &Arc<Shared>) -> Result<(), usize> {
         let sets = LabelKey::closed_sets(self.keys).unwrap_or(0);
-        if let Some(limit) = self.room.own_limit().filter(|limit| sets > *limit) {
+        let room = &self.common.room;
+        if let Some(limit) = room.own_limit().filter(|limit| sets > *limit) {
             return Err(limit);
         }
-        if sets > self.room.limit() {
-            overflow::warn_of_fewer(shared, &self.room, sets);
+        if sets > room.limit() {
+            overflow::warn_of_fewer(shared, room, sets);
         }
         self.is_zero_initialised.store(true, Relaxed);
         let zero = |member: &Member<H>| {
@@ -185,13 +199,14 @@ impl<H: Handle> SeriesGroup<H> {
         for place in 0..sets {
             match &self.members {
                 Members::Closed(closed) => {
-                    self.closed_member(closed, place, shared, sdk).into_iter().for_each(zero);
+                    self.closed_member(closed, place, shared).into_iter().for_each(zero);
                 }
                 // The limit was lower when the group was made.
                 Members::Open(open) => {
-                    let values: LabelSet = LabelKey::nth_set(self.keys, place).into();
-                    let made = open.get_or_make(&values, self.room.limit(), || {
-                        self.room.try_take().then(|| make(values.clone(), shared, sdk))
+                    let labels = LabelSet::declared(LabelKey::nth_set(self.keys, place));
+                    let hash = hash_declared(open.hasher(), &labels);
+                    let made = open.get_or_make(hash, &labels, room.limit(), || {
+                        room.try_take().then(|| make(labels.clone(), shared))
                     });
                     match made {
                         Some(Place::Table(member)) => zero(member),
@@ -204,15 +219,33 @@ impl<H: Handle> SeriesGroup<H> {
         Ok(())
     }
 
-    /// Calls `each` with every series, removed ones included.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(&H)) {
-        self.members.for_each(|member| each(&member.handle));
-        if let Some(member) = self.overflow.get() {
-            each(&member.handle);
+    /// Takes over a series that was made by attributes: from now on it is found by `labels`.
+    pub(crate) fn adopt(&self, member: &Member<H>, labels: LabelSet) {
+        match &self.members {
+            Members::Closed(closed) => {
+                if let Some(place) = LabelKey::place_of_values(self.keys, &labels) {
+                    closed.get_or_make(place, |_| Some(member.move_to(labels)));
+                }
+            }
+            Members::Open(open) => {
+                let (hash, limit) =
+                    (hash_declared(open.hasher(), &labels), self.common.room.limit());
+                open.get_or_make(hash, &labels, limit, || Some(member.move_to(labels.clone())));
+            }
         }
     }
 
-    /// Calls `read` with all series, ordered by their attributes, the overflow series last.
+    /// Calls `each` with every member, including removed ones.
+    pub(crate) fn for_each_member(&self, each: impl FnMut(&Member<H>)) {
+        self.members.for_each(each);
+    }
+
+    /// Calls `each` with every series, including removed ones.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&H)) {
+        self.members.for_each(|member| each(&member.handle));
+    }
+
+    /// Calls `read` with all series but the overflow series, ordered by their attributes.
     pub(crate) fn in_order<R>(
         &self,
         shared: &Shared,
@@ -220,29 +253,19 @@ impl<H: Handle> SeriesGroup<H> {
     ) -> R {
         let mut reading = self.lock_reading();
         let now = shared.settings.clock.elapsed();
-        reading.read(
-            &self.members,
-            &shared.keys(),
-            self.overflow.get(),
-            read,
-            |member, activity| {
-                if member.is_hidden() && member.is_empty() {
-                    return true;
-                }
-                // Someone may have kept a handle and recorded with it.
-                self.show(member);
-                let Some(timeout) = self.idle_timeout else { return false };
-                let is_over = activity.resets(&member.handle, timeout, now);
-                if is_over && member.set_hidden(true) {
-                    self.room.give_back();
-                }
-                is_over
-            },
-        )
-    }
-
-    pub(crate) fn usage(&self) -> Usage {
-        Usage { series: self.room.taken(), overflowed: self.overflow.uses() }
+        reading.read(&self.members, shared, read, |member, activity| {
+            if member.has_moved() || (member.is_hidden() && member.is_empty()) {
+                return true;
+            }
+            // Someone may have kept a handle and recorded with it.
+            self.show(member);
+            let Some(timeout) = self.common.idle_timeout else { return false };
+            let is_over = activity.resets(&member.handle, timeout, now);
+            if is_over && member.set_hidden(true) {
+                self.common.room.give_back();
+            }
+            is_over
+        })
     }
 
     /// Keeps new series out while `work` runs.
@@ -250,18 +273,23 @@ impl<H: Handle> SeriesGroup<H> {
         self.members.with_creation_paused(work)
     }
 
+    fn declares<'a, L: Labels>(&self, labels: &'a L) -> Declared<'a, L> {
+        Declared { labels, key_count: self.keys.len() }
+    }
+
+    /// Returns the series of an open set, made if there is room for it.
     #[inline]
-    fn with_open<'a>(
-        &'a self,
-        open: &'a OpenSeries<H>,
-        labels: &impl Labels,
+    fn find(
+        &self,
+        query: &impl Query,
         shared: &Arc<Shared>,
-        sdk: &H::Sdk,
-    ) -> Entry<'a, H> {
-        let hash = open.hash(labels);
-        match open.get(hash, labels) {
-            Some(member) if !member.is_hidden() => Entry::kept(&member.handle),
-            _ => self.make_open(open, hash, labels, shared, sdk),
+        may_make: impl Fn() -> bool,
+    ) -> Option<Entry<'_, H>> {
+        let Members::Open(open) = &self.members else { return None };
+        let hash = open.hash(query);
+        match open.get(hash, query) {
+            Some(member) if !member.is_hidden() => Some(Entry::kept(&member.handle)),
+            _ => self.make_open(open, hash, query, shared, may_make),
         }
     }
 
@@ -270,25 +298,28 @@ impl<H: Handle> SeriesGroup<H> {
         &'a self,
         open: &'a OpenSeries<H>,
         hash: u64,
-        labels: &impl Labels,
+        query: &impl Query,
         shared: &Arc<Shared>,
-        sdk: &H::Sdk,
-    ) -> Entry<'a, H> {
-        let place = match open.get(hash, labels) {
+        may_make: impl Fn() -> bool,
+    ) -> Option<Entry<'a, H>> {
+        let place = match open.get(hash, query) {
             Some(member) => Some(Place::Table(member)),
-            None => open.get_later(hash, labels).map(Place::Later),
+            None => open.get_later(hash, query).map(Place::Later),
         };
+        let room = &self.common.room;
         let place = place.or_else(|| {
             // Past the limit, nothing is collected that would not be stored.
-            let values = self.room.is_free().then(|| open.values(labels))?;
-            open.get_or_make(&values, self.room.limit(), || {
-                self.room.try_take().then(|| make(values.clone(), shared, sdk))
+            let labels = room.is_free().then(|| query.to_stored())?;
+            // Of these values: a second visit of the caller's labels may hand out others than the first.
+            let hash = query.hash_stored(open.hasher(), &labels);
+            open.get_or_make(hash, &labels, room.limit(), || {
+                (may_make() && room.try_take()).then(|| make(labels.clone(), shared))
             })
         });
         match place {
-            Some(Place::Table(member)) if self.readmit(member) => Entry::kept(&member.handle),
-            Some(Place::Later(member)) if self.readmit(&member) => Entry::shared(member),
-            _ => self.overflow(shared, sdk),
+            Some(Place::Table(member)) if self.readmit(member) => Some(Entry::kept(&member.handle)),
+            Some(Place::Later(member)) if self.readmit(&member) => Some(Entry::shared(member)),
+            _ => None,
         }
     }
 
@@ -298,80 +329,81 @@ impl<H: Handle> SeriesGroup<H> {
         closed: &'a ClosedSeries<H>,
         labels: &impl Labels,
         shared: &Arc<Shared>,
-        sdk: &H::Sdk,
-    ) -> Entry<'a, H> {
-        let place = LabelKey::place_of(self.keys, labels);
-        match place.and_then(|place| self.closed_member(closed, place, shared, sdk)) {
-            Some(member) => Entry::kept(&member.handle),
-            None => self.overflow(shared, sdk),
-        }
+    ) -> Option<Entry<'a, H>> {
+        let place = LabelKey::place_of(self.keys, labels)?;
+        let member = self.closed_member(closed, place, shared)?;
+        Some(Entry::kept(&member.handle))
     }
 
-    /// The series at that place, shown again or made, unless there is no room for it.
+    /// Returns the series at that place, shown again or made, unless there is no room for it.
     fn closed_member<'a>(
         &'a self,
         closed: &'a ClosedSeries<H>,
         place: usize,
         shared: &Arc<Shared>,
-        sdk: &H::Sdk,
     ) -> Option<&'a Member<H>> {
+        let room = &self.common.room;
         let member = match closed.get(place) {
             Some(member) => member,
-            None if !self.room.is_free() => return None,
+            None if !room.is_free() => return None,
             None => closed.get_or_make(place, |values| {
-                self.room.try_take().then(|| make(values.into(), shared, sdk))
+                room.try_take().then(|| make(LabelSet::declared(values), shared))
             })?,
         };
         self.readmit(member).then_some(member)
     }
 
     #[inline]
-    fn overflow(&self, shared: &Arc<Shared>, sdk: &H::Sdk) -> Entry<'_, H> {
+    pub(crate) fn overflow(&self, shared: &Arc<Shared>) -> Entry<'_, H> {
+        let overflow = &self.common.overflow;
         loop {
-            if let Some(handle) = self.overflow.use_it() {
+            if let Some(handle) = overflow.use_it() {
                 return Entry::kept(handle);
             }
             // Under the same lock as other new series, for whoever looks at all of them at once.
-            if self.with_creation_paused(|| self.overflow.make(shared, sdk)) {
+            if self.with_creation_paused(|| overflow.make(shared)) {
                 self.warn_of_overflow(shared);
             }
         }
     }
 
-    /// Takes a series out of every later export, until it is asked for or recorded in again. Whether it was in, or
-    /// would have been in the next.
+    /// Takes a series out of every later export, until it is asked for or recorded in again. Returns whether it was in,
+    /// or would have been in the next.
     fn hide(&self, member: &Member<H>) -> bool {
         // No reading sees a new value with an old start.
         let _reading = self.lock_reading();
+        if member.has_moved() {
+            return false;
+        }
         let is_change = member.set_hidden(true);
         if is_change {
-            self.room.give_back();
+            self.common.room.give_back();
         }
         let is_recorded = !member.is_empty();
         member.handle.series().reset();
         is_change || is_recorded
     }
 
-    /// Has the series in exports, if it was removed. What was recorded in it must get there, whatever the limit.
+    /// Puts the series into exports, if it was removed. What was recorded in it must get there, whatever the limit.
     fn show(&self, member: &Member<H>) {
         if member.is_hidden() {
             // First of all: whoever hides it again gives back what was taken here.
-            self.room.take();
+            self.common.room.take();
             if !member.set_hidden(false) {
-                self.room.give_back();
+                self.common.room.give_back();
             }
         }
     }
 
-    /// Has the series in exports, if it was removed and there is room for it. Whether it is.
+    /// Puts the series into exports, if it was removed and there is room for it. Returns whether it is in.
     fn readmit(&self, member: &Member<H>) -> bool {
         if !member.is_hidden() {
             return true;
         }
-        let has_room = self.room.try_take();
+        let has_room = self.common.room.try_take();
         if has_room && !member.set_hidden(false) {
             // Someone else was faster.
-            self.room.give_back();
+            self.common.room.give_back();
         }
         // One that is removed again by now was in: what is recorded in it brings it back.
         has_room || !member.is_hidden()
@@ -382,19 +414,14 @@ impl<H: Handle> SeriesGroup<H> {
     }
 
     fn warn_of_overflow(&self, shared: &Shared) {
-        let mut values = vec![HashSet::new(); self.keys.len()];
-        self.members.for_each(|member| {
-            for (seen, value) in values.iter_mut().zip(&*member.labels) {
-                seen.insert(value.clone());
-            }
-        });
-        let values = values.iter().zip(self.keys).map(|(seen, key)| (key.name(), seen.len()));
-        overflow::warn(shared, &self.room, values);
+        let mut series = Vec::new();
+        self.members.for_each(|member| series.push(member.labels.clone()));
+        overflow::warn(shared, &self.common.room, series.iter());
     }
 }
 
-fn make<H: Handle>(values: LabelSet, shared: &Arc<Shared>, sdk: &H::Sdk) -> Member<H> {
-    Member::new(handle::make(values, false, shared, sdk))
+fn make<H: Handle>(labels: LabelSet, shared: &Arc<Shared>) -> Member<H> {
+    Member::new(labels.clone(), handle::make(labels, shared))
 }
 
 #[cfg(test)]

@@ -14,13 +14,10 @@ use foldhash::fast::RandomState;
 
 use super::member::{Activity, Member};
 use super::table::SeriesTable;
-use crate::labels::Labels;
 use crate::store::handle::Handle;
-use crate::store::label_set::{self, matches};
-use crate::store::shared::LabelSet;
+use crate::store::label_set::{LabelSet, Query};
 
 pub(crate) struct OpenSeries<H> {
-    key_count: usize,
     hasher: RandomState,
     table: SeriesTable<Member<H>>,
     later: RwLock<HashMap<u64, Vec<Later<H>>>>,
@@ -51,9 +48,8 @@ pub(crate) enum Place<'a, H> {
 }
 
 impl<H: Handle> OpenSeries<H> {
-    pub(crate) fn new(key_count: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            key_count,
             hasher: RandomState::default(),
             table: SeriesTable::new(),
             later: RwLock::default(),
@@ -71,19 +67,23 @@ impl<H: Handle> OpenSeries<H> {
         self.table.entry(place)
     }
 
-    #[inline]
-    pub(crate) fn hash(&self, labels: &impl Labels) -> u64 {
-        label_set::hash(&self.hasher, labels, self.key_count)
+    pub(crate) fn hasher(&self) -> &RandomState {
+        &self.hasher
     }
 
-    /// The series with these labels, if it has a place in the table. Takes no lock.
     #[inline]
-    pub(crate) fn get(&self, hash: u64, labels: &impl Labels) -> Option<&Member<H>> {
-        self.table.get(hash, |member| matches(labels, &member.labels))
+    pub(crate) fn hash(&self, query: &impl Query) -> u64 {
+        query.hash(&self.hasher)
     }
 
-    /// The series with these labels, if it is one of those that can go again.
-    pub(crate) fn get_later(&self, hash: u64, labels: &impl Labels) -> Option<Arc<Member<H>>> {
+    /// Returns the series with these labels, if it has a place in the table. Takes no lock.
+    #[inline]
+    pub(crate) fn get(&self, hash: u64, query: &impl Query) -> Option<&Member<H>> {
+        self.table.get(hash, |member| query.is(&member.labels))
+    }
+
+    /// Returns the series with these labels, if it is one of those that can go again.
+    pub(crate) fn get_later(&self, hash: u64, query: &impl Query) -> Option<Arc<Member<H>>> {
         if self.later_len() == 0 {
             return None;
         }
@@ -92,25 +92,19 @@ impl<H: Handle> OpenSeries<H> {
             Some(later.get(&hash)?.get(at)?.member.clone())
         };
         // The caller's code hands out the labels: they are compared when the lock is free again.
-        (0..).map_while(candidate).find(|member| matches(labels, &member.labels))
+        (0..).map_while(candidate).find(|member| query.is(&member.labels))
     }
 
-    /// The labels as they are stored.
-    pub(crate) fn values(&self, labels: &impl Labels) -> LabelSet {
-        label_set::collect(labels, self.key_count)
-    }
-
-    /// The series with these labels, made by `make` unless it is there or `make` gives none. Up to `places` series have
-    /// a place in the table.
+    /// Returns the series with these labels, made by `make` unless it is there or `make` returns none. Up to `places`
+    /// series have a place in the table.
     pub(crate) fn get_or_make(
         &self,
-        values: &LabelSet,
+        hash: u64,
+        labels: &LabelSet,
         places: usize,
         make: impl FnOnce() -> Option<Member<H>>,
     ) -> Option<Place<'_, H>> {
-        // Of these values: a second visit of the caller's labels may hand out others than the first.
-        let hash = label_set::hash_stored(&self.hasher, values);
-        let is_it = |member: &Member<H>| member.labels == *values;
+        let is_it = |member: &Member<H>| member.labels == *labels;
         self.table.with_writers_excluded(|writer| {
             if let Some(member) = self.table.get(hash, is_it) {
                 return Some(Place::Table(member));

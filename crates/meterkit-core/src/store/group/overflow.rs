@@ -1,22 +1,20 @@
 //! The series to which recordings go once a limit is reached.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use super::member::Member;
 use super::room::Room;
 use crate::attributes::AttributeValue;
 use crate::store::handle::{self, Handle};
+use crate::store::label_set::LabelSet;
 use crate::store::shared::{OVERFLOW, Shared};
 
-/// Says once why recordings go to the overflow series. `values` tells how many different ones each label has.
-pub(crate) fn warn<'a>(
-    shared: &Shared,
-    room: &Room,
-    values: impl Iterator<Item = (&'a str, usize)>,
-) {
+/// Logs why recordings go to the overflow series. `series` are those that have room.
+pub(crate) fn warn<'a>(shared: &Shared, room: &Room, series: impl Iterator<Item = &'a LabelSet>) {
     let instrument = &shared.descriptor().name;
     if room.taken() >= room.limit() {
-        let (label, values) = values.max_by_key(|(_, values)| *values).unwrap_or(("", 0));
+        let (label, values) = most_values(shared, series);
         let limit = match room.own_limit() {
             Some(_) => "the instrument's `cardinality_limit`",
             None => "METERKIT_CARDINALITY_LIMIT",
@@ -43,6 +41,19 @@ pub(crate) fn warn<'a>(
              mend the `LabelValue` of the type"
         );
     }
+}
+
+/// Returns the label with the most values, and how many these are.
+fn most_values<'a>(shared: &Shared, series: impl Iterator<Item = &'a LabelSet>) -> (String, usize) {
+    let keys = shared.keys();
+    let mut values: HashMap<String, HashSet<AttributeValue>> = HashMap::new();
+    for labels in series {
+        for (key, value) in keys.own_attributes(labels) {
+            values.entry(key.into_owned()).or_default().insert(value);
+        }
+    }
+    let counts = values.into_iter().map(|(key, values)| (key, values.len()));
+    counts.max_by(|(a, one), (b, other)| (one, b).cmp(&(other, a))).unwrap_or_default()
 }
 
 /// Says that a group has fewer series to begin with than there are label sets.
@@ -82,11 +93,16 @@ impl<H: Handle> Overflow<H> {
         Some(&member.handle)
     }
 
-    /// Makes the series. Whether it was not there before.
-    pub(crate) fn make(&self, shared: &Arc<Shared>, sdk: &H::Sdk) -> bool {
-        let mark = [Some(AttributeValue::Bool(true))];
-        let member = Member::new(handle::make(Arc::new(mark), true, shared, sdk));
-        self.series.set(member).is_ok()
+    /// Makes the series. Returns whether it was not there before.
+    pub(crate) fn make(&self, shared: &Arc<Shared>) -> bool {
+        let labels = LabelSet::overflow();
+        self.series.set(Member::new(labels.clone(), handle::make(labels, shared))).is_ok()
+    }
+
+    /// Returns the series, if it is exported.
+    pub(crate) fn shown(&self) -> Option<&H> {
+        let member = self.get().filter(|member| !member.is_hidden() || !member.is_empty());
+        member.map(|member| &member.handle)
     }
 
     /// How often recordings went here, or somewhat less: threads that come at once may be counted as one.

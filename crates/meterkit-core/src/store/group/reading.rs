@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::member::{Activity, Member};
 use super::members::Members;
 use crate::store::handle::Handle;
-use crate::store::shared::PointKeys;
+use crate::store::shared::{PointKeys, Shared};
 
 /// What one reading of a group leaves for the next.
 #[derive(Default)]
@@ -19,16 +19,16 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Calls `read` with the series of which `is_over` does not say that they are, in the order of their attributes.
+    /// Calls `read` with the series that are not over, as `is_over` says, in the order of their attributes.
     pub(super) fn read<H: Handle, R>(
         &mut self,
         members: &Members<H>,
-        keys: &Arc<PointKeys>,
-        overflow: Option<&Member<H>>,
+        shared: &Shared,
         read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
         is_over: impl Fn(&Member<H>, &mut Activity) -> bool,
     ) -> R {
-        self.sort(members, keys);
+        let keys = &shared.keys();
+        self.sort(members, shared, keys);
         let Self { order, activities, .. } = self;
         let mut in_place = order.iter().filter_map(|place| {
             let place = *place as usize;
@@ -38,23 +38,21 @@ impl Reading {
             };
             (!is_over(member, &mut activities[place])).then_some(&member.handle)
         });
-        let overflow = overflow.filter(|member| !member.is_hidden() || !member.is_empty());
-        let overflow = overflow.map(|member| &member.handle);
         let later = match members {
             Members::Closed(_) => Vec::new(),
             Members::Open(open) => open.sweep(&is_over),
         };
         if later.is_empty() {
-            return read(&mut in_place.chain(overflow));
+            return read(&mut in_place);
         }
         let later = later.iter().filter(|member| !member.is_hidden()).map(|member| &member.handle);
         let mut all: Vec<&H> = in_place.by_ref().chain(later).collect();
         all.sort_by_cached_key(|handle| handle.series().attributes(keys));
-        read(&mut all.into_iter().chain(overflow))
+        read(&mut all.into_iter())
     }
 
     /// Brings `order` up to date.
-    fn sort<H: Handle>(&mut self, members: &Members<H>, keys: &Arc<PointKeys>) {
+    fn sort<H: Handle>(&mut self, members: &Members<H>, shared: &Shared, keys: &Arc<PointKeys>) {
         let is_known = self.keys.as_ref().is_some_and(|known| Arc::ptr_eq(known, keys));
         if !is_known {
             self.order.clear();
@@ -64,7 +62,7 @@ impl Reading {
         match members {
             Members::Closed(closed) => {
                 if known == 0 {
-                    self.order = closed.order(keys);
+                    self.order = closed.order(shared, keys);
                 }
             }
             Members::Open(open) => {

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use opentelemetry::KeyValue;
+
 use super::Observed;
 use super::index::Index;
 use super::sheet::{Row, Sheet, Shown};
 use crate::labels::Labels;
 use crate::number::Value;
+use crate::store::group::keyed::{AsDeclared, ByKey};
 use crate::store::group::{Capped, ValueCap};
-use crate::store::label_set::{self, matches};
+use crate::store::label_set::{Declared, Query};
 
 /// The values of a run that has not ended.
 ///
@@ -66,23 +69,41 @@ impl Draft {
     /// Reports the value of a series. Of several values of one series, the last one counts.
     #[inline]
     pub(crate) fn report(&mut self, labels: &impl Labels, value: Value) {
-        if self.sheet.instrument.caps.is_empty() {
-            self.set(labels, value);
+        if self.sheet.instrument.caps().is_empty() {
+            let key_count = self.sheet.instrument.keys().len();
+            self.set(&Declared { labels, key_count }, value);
         } else {
             self.report_capped(labels, value);
         }
+    }
+
+    /// Reports the value of the series with these attributes: one with declared labels, if these are the declared ones.
+    pub(crate) fn report_by_attributes(&mut self, attributes: &[KeyValue], value: Value) {
+        let instrument = self.sheet.instrument.clone();
+        let declared = instrument.shared.declared_keys();
+        if let Some(labels) = declared.and_then(|keys| AsDeclared::new(keys, attributes)) {
+            return self.report(&labels, value);
+        }
+        if let Some(layout) = instrument.layouts.find(attributes) {
+            return self.set(&ByKey { attributes, layout }, value);
+        }
+        instrument.layouts.with_new(attributes, &instrument.shared, |layout| match layout {
+            Some(layout) => self.set(&ByKey { attributes, layout }, value),
+            None => self.set_overflow(value),
+        });
     }
 
     /// Reports the value of a series some of whose labels may become `other`. As in the overflow series, totals of
     /// several such add up.
     fn report_capped(&mut self, labels: &impl Labels, value: Value) {
         let sheet = self.sheet.clone();
-        let caps = &sheet.instrument.caps;
+        let caps = sheet.instrument.caps();
         let capped = Capped { labels, caps, learns: true };
         // First of all, so that what may still be learnt is let through.
-        drop(label_set::collect(&capped, caps.len()));
+        let query = Declared { labels: &capped, key_count: caps.len() };
+        drop(query.to_stored());
         self.joins = !ValueCap::let_through(caps, labels);
-        self.set(&capped, value);
+        self.set(&query, value);
         self.joins = false;
     }
 
@@ -118,31 +139,31 @@ impl Draft {
 
     /// What this run reported counts for nothing.
     pub(crate) fn roll_back(&mut self) {
-        let new = self.rows.len() - self.known;
-        if new > 0 {
+        if self.rows.len() > self.known {
+            self.sheet.instrument.give_back(&self.rows[self.known..]);
             self.rows.truncate(self.known);
             self.index = None;
-            self.sheet.instrument.give_back(new);
         }
     }
 
     /// Other series were reported than before.
     fn replace(&mut self, shown: &mut Shown) {
-        let before = self.rows.len();
         let run = self.run;
-        self.rows.retain(|row| row.run == run);
-        self.sheet.instrument.give_back(before - self.rows.len());
-        self.known = self.rows.len();
+        let rows = std::mem::take(&mut self.rows).into_iter();
+        let (reported, gone): (Vec<Row>, Vec<Row>) = rows.partition(|row| row.run == run);
+        self.sheet.instrument.give_back(&gone);
+        self.known = reported.len();
         self.index = None;
-        shown.replace(self.rows.clone());
+        self.rows.clone_from(&reported);
+        shown.replace(reported);
     }
 
     #[inline]
-    fn set(&mut self, labels: &impl Labels, value: Value) {
+    fn set(&mut self, query: &impl Query, value: Value) {
         let at = self.next;
-        match self.rows.get(at).filter(|row| matches(labels, &row.labels)) {
+        match self.rows.get(at).filter(|row| query.is(&row.labels)) {
             Some(_) => self.set_row(at, value),
-            None => self.find_and_set(labels, value),
+            None => self.find_and_set(query, value),
         }
     }
 
@@ -162,33 +183,33 @@ impl Draft {
     }
 
     #[cold]
-    fn find_and_set(&mut self, labels: &impl Labels, value: Value) {
+    fn find_and_set(&mut self, query: &impl Query, value: Value) {
         let instrument = self.sheet.instrument.clone();
         let hasher = &instrument.hasher;
         let rows = &self.rows;
-        let stored = |row: &Row| label_set::hash_stored(hasher, &row.labels);
-        let index = self.index.get_or_insert_with(|| Index::of(rows.iter().map(stored)));
-        let hash = label_set::hash(hasher, labels, instrument.keys().len());
-        if let Some(at) = index.find(hash, |at| matches(labels, &rows[at].labels)) {
+        let index = self.index.get_or_insert_with(|| Index::of(rows.iter().map(|row| row.hash)));
+        let hash = query.hash(hasher);
+        if let Some(at) = index.find(hash, |at| query.is(&rows[at].labels)) {
             return self.set_row(at, value);
         }
-        if !instrument.has_room() {
+        let needs_room = !query.is_empty();
+        if needs_room && !instrument.room.is_free() {
             return self.set_overflow(value);
         }
-        let labels = label_set::collect(labels, instrument.keys().len());
+        let labels = query.to_stored();
         // Once more: a second visit of the caller's labels may hand out others than the first.
-        let hash = label_set::hash_stored(hasher, &labels);
+        let hash = query.hash_stored(hasher, &labels);
         if let Some(at) = index.find(hash, |at| rows[at].labels == labels) {
             return self.set_row(at, value);
         }
         // Last: the caller's labels may panic, which must not cost room.
-        if !instrument.try_take() {
+        if needs_room && !instrument.room.try_take() {
             return self.set_overflow(value);
         }
         let at = rows.len();
         index.insert(hash, at);
         let series = instrument.series_of(&labels, self.sheet.lock().last_run);
-        self.rows.push(Row { labels, series, value, fell: false, run: 0 });
+        self.rows.push(Row { hash, labels, series, value, fell: false, run: 0 });
         self.set_row(at, value);
     }
 

@@ -13,25 +13,25 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use foldhash::fast::RandomState;
 
 pub(crate) use self::draft::Draft;
 use self::series::Series;
-use self::sheet::Seen;
 pub(crate) use self::sheet::Sheet;
+use self::sheet::{Row, Seen};
+use super::group::keyed::KeyLayouts;
 use super::group::{self, GroupOptions, Room, Usage, ValueCap};
 use super::instrument::Stored;
-use super::shared::{LabelSet, PointKeys, Shared, Switch};
-use crate::attributes::{AttributeValue, Attributes};
+use super::label_set::LabelSet;
+use super::shared::{Shared, Switch};
 use crate::buckets::Buckets;
 use crate::data::{Data, NumberPoint, SeriesId, Temporality};
 use crate::kind::Kind;
 use crate::labels::LabelKey;
 use crate::number::Value;
-use crate::otel::{self, Twin};
 
 /// An observable instrument.
 pub struct Observed {
@@ -40,8 +40,10 @@ pub struct Observed {
     /// new one may have the labels of that one.
     start: AtomicU64,
     room: Room,
-    caps: Box<[Option<ValueCap>]>,
+    caps: OnceLock<Box<[Option<ValueCap>]>>,
     hasher: RandomState,
+    /// Of rows that are reported by attributes.
+    layouts: KeyLayouts,
     /// One for each registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
     /// All series, also those that nobody reports now.
@@ -58,14 +60,24 @@ impl Observed {
         Self {
             start: AtomicU64::new(start),
             room: Room::new(options, settings),
-            caps: ValueCap::of(shared.identity.label_keys),
+            caps: OnceLock::new(),
             hasher: RandomState::default(),
+            layouts: KeyLayouts::default(),
             sheets: Mutex::default(),
             series: Mutex::default(),
             overflow: Series::new(start),
             overflowed: AtomicU64::new(0),
             shared: Arc::new(shared),
         }
+    }
+
+    /// Declares the labels. Returns those that were declared before, if others were.
+    pub(crate) fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
+        self.shared.declare(keys)
+    }
+
+    fn caps(&self) -> &[Option<ValueCap>] {
+        self.caps.get_or_init(|| ValueCap::of(self.keys()))
     }
 
     /// What a new callback reports of this instrument.
@@ -84,7 +96,7 @@ impl Observed {
     }
 
     fn keys(&self) -> &'static [LabelKey] {
-        self.shared.identity.label_keys
+        self.shared.label_keys()
     }
 
     fn now(&self) -> u64 {
@@ -111,20 +123,10 @@ impl Observed {
         series.entry(labels.clone()).or_insert_with(new).clone()
     }
 
-    /// Whether there is room for one more series. An instrument without labels needs none.
-    fn has_room(&self) -> bool {
-        self.keys().is_empty() || self.room.is_free()
-    }
-
-    /// Takes room for one more series.
-    fn try_take(&self) -> bool {
-        self.keys().is_empty() || self.room.try_take()
-    }
-
-    fn give_back(&self, series: usize) {
-        if !self.keys().is_empty() {
-            (0..series).for_each(|_| self.room.give_back());
-        }
+    /// Gives back the room of rows that go. One without labels takes none.
+    fn give_back(&self, rows: &[Row]) {
+        let labelled = rows.iter().filter(|row| !row.labels.is_empty());
+        labelled.for_each(|_| self.room.give_back());
     }
 
     /// What the overflow series holds with one more value: of totals the sum, of gauges the last.
@@ -143,14 +145,7 @@ impl Observed {
     }
 
     fn warn_of_overflow<'a>(&self, series: impl Iterator<Item = &'a LabelSet>) {
-        let mut values = vec![HashSet::new(); self.keys().len()];
-        for labels in series {
-            for (seen, value) in values.iter_mut().zip(&**labels) {
-                seen.insert(value);
-            }
-        }
-        let values = values.iter().zip(self.keys()).map(|(seen, key)| (key.name(), seen.len()));
-        group::warn_of_overflow(&self.shared, &self.room, values);
+        group::warn_of_overflow(&self.shared, &self.room, series);
     }
 
     /// All series, ordered by their attributes. Of one that several callbacks report, the one that was registered last
@@ -191,11 +186,10 @@ impl Observed {
             NumberPoint { series, attributes, start, value }
         };
         let rows = seen.into_iter();
-        let mut points: Vec<NumberPoint> = rows
-            .map(|row| point(row.attributes, &row.series, row.value, row.fell, row.time))
-            .collect();
+        let rows = rows.map(|it| point(it.attributes, &it.series, it.value, it.fell, it.time));
+        let mut points: Vec<NumberPoint> = rows.collect();
         if let Some(value) = overflow {
-            let attributes = overflow_attributes(&keys);
+            let attributes = self.shared.attributes(&keys, &LabelSet::overflow());
             points.push(point(attributes, &self.overflow, value, false, self.now()));
         }
         points
@@ -227,7 +221,7 @@ impl Stored for Observed {
 
     fn usage(&self) -> Option<Usage> {
         let usage = Usage { series: self.room.taken(), overflowed: self.overflowed.load(Relaxed) };
-        (!self.keys().is_empty()).then_some(usage)
+        (!self.keys().is_empty() || usage.series > 0).then_some(usage)
     }
 
     fn switch(&self, to: Switch) {
@@ -267,19 +261,7 @@ impl Stored for Observed {
         self.room.set_limit(cardinality_limit);
     }
 
-    fn map(self: Arc<Self>, twin: &Twin) {
-        otel::map_numbers(self, twin);
-    }
-
-    fn unmap(&self) {}
-
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
-}
-
-fn overflow_attributes(keys: &PointKeys) -> Attributes {
-    static MARK: LazyLock<LabelSet> =
-        LazyLock::new(|| Arc::new([Some(AttributeValue::Bool(true))]));
-    keys.overflow_attributes(&MARK)
 }

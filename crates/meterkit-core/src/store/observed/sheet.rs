@@ -7,7 +7,8 @@ use super::Observed;
 use super::series::Series;
 use crate::attributes::Attributes;
 use crate::number::Value;
-use crate::store::shared::{LabelSet, PointKeys};
+use crate::store::label_set::LabelSet;
+use crate::store::shared::{PointKeys, Shared};
 
 /// What one callback reports of one instrument.
 pub(crate) struct Sheet {
@@ -35,6 +36,8 @@ pub(super) struct Shown {
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) labels: LabelSet,
+    /// Of the labels.
+    pub(super) hash: u64,
     pub(super) series: Arc<Series>,
     pub(super) value: Value,
     /// Whether its total fell since it was last read.
@@ -90,13 +93,17 @@ impl Sheet {
         shown.overflow = None;
         let rows = std::mem::take(&mut shown.rows);
         drop(shown);
-        self.instrument.give_back(rows.len());
+        self.instrument.give_back(&rows);
         self.instrument.detach(self);
     }
 
     /// Returns the attributes of all series that the last run that went well reported.
     pub(super) fn attributes(&self, keys: &PointKeys) -> HashSet<Attributes> {
-        self.lock().rows.iter().map(|row| keys.attributes(&row.labels)).collect()
+        self.lock()
+            .rows
+            .iter()
+            .map(|row| self.instrument.shared.attributes(keys, &row.labels))
+            .collect()
     }
 
     /// Adds what is seen of each series, ordered by attributes. Returns what has no row of its own.
@@ -105,12 +112,13 @@ impl Sheet {
         if !shown.is_visible {
             return None;
         }
-        shown.sort(keys);
+        let shared = &self.instrument.shared;
+        shown.sort(shared, keys);
         let Shown { rows, order, overflow, last_run: time, .. } = &mut *shown;
         seen.extend(order.iter().filter_map(|row| {
             let row = rows.get_mut(*row as usize)?;
             Some(Seen {
-                attributes: keys.attributes(&row.labels),
+                attributes: shared.attributes(keys, &row.labels),
                 series: row.series.clone(),
                 value: row.value,
                 fell: std::mem::take(&mut row.fell),
@@ -147,13 +155,13 @@ impl Shown {
     }
 
     /// Brings `order` up to date.
-    fn sort(&mut self, keys: &Arc<PointKeys>) {
+    fn sort(&mut self, shared: &Shared, keys: &Arc<PointKeys>) {
         let is_known = self.ordered_by.as_ref().is_some_and(|known| Arc::ptr_eq(known, keys));
         if is_known {
             return;
         }
         let attributes = |row: &u32| -> Option<Attributes> {
-            Some(keys.attributes(&self.rows.get(*row as usize)?.labels))
+            Some(shared.attributes(keys, &self.rows.get(*row as usize)?.labels))
         };
         let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
         order.sort_by_cached_key(attributes);

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 #[cfg(feature = "prometheus")]
-use meterkit_core::prometheus_name::Translation;
+use meterkit_rules::prometheus_name::Translation;
 use tempfile::NamedTempFile;
 
 use super::*;

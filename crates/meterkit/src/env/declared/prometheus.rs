@@ -3,7 +3,7 @@
 //! By OpenTelemetry's Environment Variable Specification, section Prometheus Exporter; it has none for the names, and
 //! none for protection.
 
-use meterkit_core::prometheus_name::Translation;
+use meterkit_rules::prometheus_name::Translation;
 
 use crate::env::parse;
 use crate::env::setting::{Setting, read_by_target, text};

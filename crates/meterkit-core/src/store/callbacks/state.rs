@@ -1,0 +1,333 @@
+//! The scheduling state of one callback.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use tracing::Level;
+
+use super::callback::{Failure, Work};
+use super::events::Event;
+use crate::store::observed::Draft;
+
+/// After so many overruns in a row, collections no longer wait for a callback.
+const OVERRUNS: u32 = 3;
+
+/// How long a callback that panicked is left alone. Doubles with each further panic in a row.
+const FIRST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// The longest time for which a callback that panicked is left alone.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(15 * 60);
+
+/// The scheduling state of one callback.
+#[derive(Default)]
+pub(super) struct State {
+    /// `None` once unregistered, so that values captured by the user's closure are dropped.
+    pub(super) work: Option<Arc<Work>>,
+    /// Taken out during a run, so that no lock is held while user code runs.
+    pub(super) drafts: Vec<Draft>,
+    /// Wakes a waiting refresh when the callback is unregistered.
+    pub(super) waker: Option<Waker>,
+    pub(super) run: Run,
+    /// What has happened since the last collection looked.
+    pub(super) events: Vec<Event>,
+    /// When the last run was asked for, by the registry's clock.
+    asked: Option<Duration>,
+    last: Outcome,
+    /// How long to leave the callback alone because it panicked.
+    backoff: Duration,
+    /// Whether a collection has values of an earlier run to export.
+    pub(super) has_values: bool,
+    /// How many runs or collections in a row took longer than the budget.
+    overruns: u32,
+    /// Whether collections export its last values because it is too slow.
+    pub(super) is_background: bool,
+    /// Whether `meterkit.callback.background` counts it.
+    is_marked: bool,
+    was_left_out: bool,
+}
+
+/// Where a callback is between two runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Run {
+    #[default]
+    Idle,
+    /// Waits for a thread.
+    Queued,
+    Running {
+        since: Instant,
+        /// Whether its duration has been compared with the budget: it exceeded it, or the run has ended.
+        is_judged: bool,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Outcome {
+    #[default]
+    Worked,
+    Failed,
+    Panicked,
+}
+
+impl State {
+    pub(super) fn new(work: Work, drafts: Vec<Draft>) -> Self {
+        Self { work: Some(Arc::new(work)), drafts, ..Self::default() }
+    }
+
+    /// Queues a run of an idle callback if one is due `now`, `interval` after the last one. Otherwise returns how long it is until then.
+    ///
+    /// A callback whose scope was disabled meanwhile has nothing to export, and is due at once.
+    pub(super) fn queue(
+        &mut self,
+        now: Duration,
+        interval: Duration,
+        is_outdated: bool,
+    ) -> Result<(), Duration> {
+        let pause = interval.max(self.backoff);
+        let asked = self.asked.filter(|_| !is_outdated);
+        let due = asked.map_or(now, |asked| asked.saturating_add(pause));
+        if self.work.is_none() || due > now {
+            return Err(due.saturating_sub(now));
+        }
+        self.run = Run::Queued;
+        self.asked = Some(now);
+        self.has_values &= !is_outdated;
+        Ok(())
+    }
+
+    /// Begins the queued run, or returns the one that has begun, unless the callback was unregistered.
+    pub(super) fn begin(&mut self) -> Option<(Arc<Work>, Instant)> {
+        let work = self.work.clone()?;
+        if let Run::Running { since, .. } = self.run {
+            return Some((work, since));
+        }
+        let since = Instant::now();
+        self.run = Run::Running { since, is_judged: false };
+        Some((work, since))
+    }
+
+    /// The callback has been `running` for longer than a collection waits for it.
+    pub(super) fn overran(&mut self, running: Duration, budget: Duration) {
+        if let Run::Running { is_judged, .. } = &mut self.run {
+            *is_judged = true;
+        }
+        if self.work.is_none() {
+            return;
+        }
+        self.overruns = self.overruns.saturating_add(1);
+        let is_refresh = self.is_refresh();
+        let is_slow = self.overruns >= OVERRUNS && !is_refresh;
+        let message = if is_slow {
+            "callback exceeded its budget three times in a row; running it in the background and exporting its last \
+             values until it is fast again; make it faster, or use `cached` or `refresh_every`"
+        } else {
+            "callback did not finish in time; exporting its last values until it does"
+        };
+        if self.overruns == 1 || is_slow && !self.is_background {
+            let detail = format!("running for {running:.1?}, budget {budget:?}");
+            self.log(Level::WARN, message, Some(detail));
+        }
+        self.is_background |= is_slow || is_refresh;
+    }
+
+    /// A collection ended before the callback had its turn.
+    pub(super) fn left_out(&mut self) {
+        if !std::mem::replace(&mut self.was_left_out, true) {
+            let message = "callback was not run in time because others take too long; exporting its last values; \
+                           use `cached` or `refresh_every` for the slow ones";
+            self.log(Level::WARN, message, None);
+        }
+    }
+
+    /// A run has ended. Returns whether it was an overrun that nobody noticed before.
+    pub(super) fn end(
+        &mut self,
+        took: Duration,
+        budget: Duration,
+        failure: Option<Failure>,
+    ) -> bool {
+        let was_judged = match &mut self.run {
+            Run::Running { is_judged, .. } => std::mem::replace(is_judged, true),
+            _ => false,
+        };
+        if self.work.is_none() {
+            return false;
+        }
+        self.note(failure);
+        let is_overrun = !was_judged && took > budget;
+        if is_overrun {
+            self.overran(took, budget);
+        } else if !was_judged {
+            self.overruns = 0;
+        }
+        if self.is_refresh() {
+            self.is_background = false;
+        } else if self.overruns == 0 && std::mem::take(&mut self.is_background) {
+            self.log(Level::INFO, "callback is fast again; collections wait for it", None);
+        }
+        is_overrun
+    }
+
+    /// Remembers how a run ended.
+    fn note(&mut self, failure: Option<Failure>) {
+        let was_fine = self.last == Outcome::Worked;
+        let (outcome, level, message, detail) = match failure {
+            None => (Outcome::Worked, Level::INFO, "callback works again", None),
+            Some(Failure::Error(error)) => {
+                let message = "callback failed; exporting its last values once more, then none until it works again";
+                (Outcome::Failed, Level::WARN, message, Some(error))
+            }
+            Some(Failure::Panic(panic)) => {
+                let message = "callback panicked; exporting none of its values until it works again; retrying after \
+                               30 s, then at growing intervals of up to 15 min";
+                (Outcome::Panicked, Level::ERROR, message, Some(panic))
+            }
+        };
+        self.has_values = match outcome {
+            Outcome::Worked => true,
+            Outcome::Failed => self.has_values && was_fine,
+            Outcome::Panicked => false,
+        };
+        self.backoff = match outcome {
+            Outcome::Panicked => (2 * self.backoff).clamp(FIRST_BACKOFF, LONGEST_BACKOFF),
+            Outcome::Worked | Outcome::Failed => Duration::ZERO,
+        };
+        if std::mem::replace(&mut self.last, outcome) != outcome {
+            self.log(level, message, detail);
+        }
+    }
+
+    fn log(&mut self, level: Level, message: &'static str, detail: Option<String>) {
+        // Nobody needs to know about a callback that was unregistered.
+        if self.work.is_some() {
+            self.events.push(Event { level, message, detail });
+        }
+    }
+
+    /// Unregisters the callback. Returns what it held, to be dropped without a lock.
+    pub(super) fn retire(&mut self) -> (Option<Arc<Work>>, Option<Waker>) {
+        self.is_background = false;
+        self.events.clear();
+        (self.work.take(), self.waker.take())
+    }
+
+    /// Returns whether `meterkit.callback.background` has to count the callback from now on, if that has changed.
+    pub(super) fn mark(&mut self) -> Option<bool> {
+        let was_marked = std::mem::replace(&mut self.is_marked, self.is_background);
+        (was_marked != self.is_background).then_some(self.is_background)
+    }
+
+    /// The metrics have forgotten the callback.
+    pub(super) fn unmark(&mut self) {
+        self.is_marked = false;
+    }
+
+    /// Whether the callback runs once per period, whether anyone collects or not.
+    fn is_refresh(&self) -> bool {
+        self.work.as_deref().is_some_and(|work| matches!(work, Work::Refresh(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Duration = Duration::from_secs(1);
+
+    fn idle() -> State {
+        State::new(Work::Collect(Box::new(|_| Ok(()))), Vec::new())
+    }
+
+    fn begin(state: &mut State) {
+        assert_eq!(state.queue(Duration::ZERO, Duration::ZERO, false), Ok(()));
+        assert!(state.begin().is_some());
+    }
+
+    fn run(state: &mut State, took: Duration) -> Vec<&'static str> {
+        begin(state);
+        state.end(took, BUDGET, None);
+        state.run = Run::Idle;
+        messages(state)
+    }
+
+    fn messages(state: &mut State) -> Vec<&'static str> {
+        let messages = state.events.drain(..).map(|event| event.message);
+        messages.map(|it| it.split(';').next().unwrap_or_default()).collect()
+    }
+
+    const LATE: &str = "callback did not finish in time";
+    const SLOW: &str = "callback exceeded its budget three times in a row";
+
+    #[test]
+    fn a_run_that_ends_in_time_ends_a_row_of_late_ones() {
+        let mut state = idle();
+        for _ in 0..3 {
+            assert_eq!(run(&mut state, 2 * BUDGET), [LATE]);
+            assert_eq!(run(&mut state, 2 * BUDGET), <[&str; 0]>::default());
+            assert_eq!(run(&mut state, BUDGET), <[&str; 0]>::default());
+        }
+        assert_eq!(run(&mut state, 2 * BUDGET), [LATE]);
+        run(&mut state, 2 * BUDGET);
+        assert!(!state.is_background);
+        assert_eq!(run(&mut state, 2 * BUDGET), [SLOW]);
+        assert!(state.is_background);
+        assert_eq!(run(&mut state, 2 * BUDGET), <[&str; 0]>::default());
+        assert_eq!(run(&mut state, BUDGET), ["callback is fast again"]);
+        assert!(!state.is_background);
+    }
+
+    #[test]
+    fn a_run_is_late_once_whoever_finds_out() {
+        let mut state = idle();
+        begin(&mut state);
+        state.overran(BUDGET, BUDGET);
+        assert_eq!(messages(&mut state), [LATE]);
+        assert!(matches!(state.run, Run::Running { is_judged: true, .. }));
+        assert!(!state.end(2 * BUDGET, BUDGET, None), "it was noticed before");
+        assert_eq!(messages(&mut state), <[&str; 0]>::default());
+        assert!(
+            matches!(state.run, Run::Running { is_judged: true, .. }),
+            "nobody judges it again"
+        );
+    }
+
+    #[test]
+    fn nothing_is_told_of_one_that_has_gone() {
+        let mut state = idle();
+        begin(&mut state);
+        state.retire();
+        state.overran(2 * BUDGET, BUDGET);
+        state.left_out();
+        assert!(!state.end(2 * BUDGET, BUDGET, Some(Failure::Error("no".to_owned()))));
+        assert_eq!(messages(&mut state), <[&str; 0]>::default());
+        assert!(!state.is_background);
+        state.run = Run::Idle;
+        assert!(state.queue(Duration::ZERO, Duration::ZERO, false).is_err());
+        assert!(state.begin().is_none());
+    }
+
+    #[test]
+    fn the_pause_after_a_panic_doubles_up_to_a_quarter_of_an_hour_and_ends_with_a_run_that_returns()
+    {
+        let mut state = idle();
+        let mut now = Duration::ZERO;
+        let panic = || Some(Failure::Panic("a bug".to_owned()));
+        for seconds in [30, 60, 120, 240, 480, 900, 900] {
+            assert_eq!(state.queue(now, BUDGET, false), Ok(()));
+            state.begin();
+            state.end(Duration::ZERO, BUDGET, panic());
+            state.run = Run::Idle;
+            let pause = Duration::from_secs(seconds);
+            assert_eq!(state.queue(now, BUDGET, false), Err(pause));
+            now += pause;
+        }
+        assert_eq!(messages(&mut state), ["callback panicked"]);
+        assert_eq!(state.queue(now, BUDGET, false), Ok(()));
+        state.begin();
+        state.end(Duration::ZERO, BUDGET, None);
+        state.run = Run::Idle;
+        assert_eq!(messages(&mut state), ["callback works again"]);
+        assert_eq!(state.queue(now, BUDGET, false), Err(BUDGET));
+    }
+}

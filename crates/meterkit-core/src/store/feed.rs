@@ -1,0 +1,53 @@
+//! Where the values of a histogram go besides its cells: to a mirror of the store, such as OpenTelemetry's SDK.
+//!
+//! The SDK has no asynchronous histogram, so that its copy of one must be given each value.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::attributes::Attributes;
+use crate::number::Value;
+
+/// Takes each value that is recorded in one series. Called under the lock of the series: it must not block, and must
+/// not record in the store.
+pub type Sink = Arc<dyn Fn(Value) + Send + Sync>;
+
+/// Makes the sink of the series with these attributes.
+pub type MakeSink = Arc<dyn Fn(&Attributes) -> Sink + Send + Sync>;
+
+/// Where the values of one histogram go.
+pub(crate) struct Feed(RwLock<Feeding>);
+
+#[derive(Clone)]
+pub(crate) enum Feeding {
+    /// Nobody has said yet whether something listens: values wait.
+    Waiting,
+    /// Nothing listens.
+    Off,
+    To(MakeSink),
+}
+
+impl Feed {
+    /// Returns a feed without a listener. `waits` says whether one may come.
+    pub(crate) fn new(waits: bool) -> Self {
+        Self(RwLock::new(if waits { Feeding::Waiting } else { Feeding::Off }))
+    }
+
+    pub(crate) fn get(&self) -> Feeding {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn start(&self, make: MakeSink) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Feeding::To(make);
+    }
+
+    pub(crate) fn stop(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Feeding::Off;
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Feed")
+    }
+}

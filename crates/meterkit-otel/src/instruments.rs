@@ -1,0 +1,181 @@
+//! The instruments of OpenTelemetry's API, over those of the store.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use meterkit_core::{
+    AttributeCallback, AttributeInstrument, AttributeMeter, AttributeObserver, ByAttributes,
+    Counter as StoreCounter, Gauge as StoreGauge, Histogram as StoreHistogram, Kind, Number,
+    UpDownCounter as StoreUpDownCounter,
+};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{
+    AsyncInstrument, AsyncInstrumentBuilder, BoundSyncInstrument, Callback, Counter, Gauge,
+    Histogram, HistogramBuilder, InstrumentBuilder, InstrumentProvider, ObservableCounter,
+    ObservableGauge, ObservableUpDownCounter, SyncInstrument, UpDownCounter,
+};
+
+use crate::recent::Recent;
+
+/// Makes the instruments of one scope.
+pub(crate) struct Instruments {
+    meter: AttributeMeter,
+}
+
+impl Instruments {
+    pub(crate) fn new(meter: AttributeMeter) -> Self {
+        Self { meter }
+    }
+
+    fn observe<I, T: Number>(&self, kind: Kind, builder: AsyncInstrumentBuilder<'_, I, T>) {
+        let AsyncInstrumentBuilder { name, unit, description, callbacks, .. } = builder;
+        let callbacks = callbacks.into_iter().map(callback);
+        self.meter.observe(asked(name, unit, description), kind, T::TYPE, callbacks);
+    }
+}
+
+fn asked(
+    name: Cow<'static, str>,
+    unit: Option<Cow<'static, str>>,
+    description: Option<Cow<'static, str>>,
+) -> AttributeInstrument {
+    let (unit, description) = (unit.unwrap_or_default(), description.unwrap_or_default());
+    AttributeInstrument { name, unit, description, boundaries: None }
+}
+
+/// Calls OpenTelemetry's callback with an observer of the store.
+fn callback<T: Number>(callback: Callback<T>) -> AttributeCallback {
+    Box::new(move |observer| {
+        // OpenTelemetry's observers are shared, as far as their type says.
+        let observer = Mutex::new(observer);
+        callback(&Observer(&observer));
+    })
+}
+
+struct Observer<'a, 'b>(&'a Mutex<&'a mut AttributeObserver<'b>>);
+
+impl<T: Number> AsyncInstrument<T> for Observer<'_, '_> {
+    fn observe(&self, measurement: T, attributes: &[KeyValue]) {
+        let mut observer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        observer.observe(measurement.value(), attributes);
+    }
+}
+
+/// An instrument of the store that records what OpenTelemetry's API is given.
+struct Recorded<I>(I);
+
+/// A series of such an instrument, found with its first value.
+struct Bound<I, S> {
+    instrument: I,
+    attributes: Box<[KeyValue]>,
+    series: OnceLock<S>,
+}
+
+/// Makes an instrument of the store record what OpenTelemetry's API is given.
+macro_rules! recorded {
+    ($store:ty, $number:ty, $record:ident) => {
+        impl SyncInstrument<$number> for Recorded<ByAttributes<$store>> {
+            #[inline]
+            fn measure(&self, measurement: $number, attributes: &[KeyValue]) {
+                thread_local! {
+                    static RECENT: Recent<$store> = const { Recent::new() };
+                }
+                let address = self.0.address();
+                let is_recorded = RECENT.try_with(|recent| {
+                    recent.record(address, attributes, |series| series.$record(measurement))
+                });
+                if is_recorded == Ok(true) {
+                    return;
+                }
+                let found = self.0.with(attributes);
+                found.$record(measurement);
+                if let Some(series) = self.0.to_keep(&found) {
+                    let _ = RECENT.try_with(|recent| recent.remember(address, attributes, series));
+                }
+            }
+
+            fn bind(
+                &self,
+                attributes: &[KeyValue],
+            ) -> Box<dyn BoundSyncInstrument<$number> + Send + Sync> {
+                let (instrument, series) = (self.0.clone(), OnceLock::new());
+                Box::new(Bound { instrument, attributes: attributes.into(), series })
+            }
+        }
+
+        impl BoundSyncInstrument<$number> for Bound<ByAttributes<$store>, $store> {
+            #[inline]
+            fn measure(&self, measurement: $number) {
+                if self.series.get().is_none() && self.instrument.is_off() {
+                    // A series that is found now would stay without effect when the scope is enabled.
+                    return self.instrument.with(&self.attributes).$record(measurement);
+                }
+                let find = || self.instrument.with(&self.attributes).clone();
+                self.series.get_or_init(find).$record(measurement);
+            }
+        }
+    };
+}
+
+recorded!(StoreCounter<u64>, u64, add);
+recorded!(StoreCounter<f64>, f64, add);
+recorded!(StoreUpDownCounter<i64>, i64, add);
+recorded!(StoreUpDownCounter<f64>, f64, add);
+recorded!(StoreGauge<u64>, u64, set);
+recorded!(StoreGauge<i64>, i64, set);
+recorded!(StoreGauge<f64>, f64, set);
+recorded!(StoreHistogram<u64>, u64, record);
+recorded!(StoreHistogram<f64>, f64, record);
+
+macro_rules! synchronous {
+    ($method:ident, $api:ident, $number:ty, $store:ident) => {
+        fn $method(&self, builder: InstrumentBuilder<'_, $api<$number>>) -> $api<$number> {
+            let InstrumentBuilder { name, unit, description, .. } = builder;
+            let asked = asked(name, unit, description);
+            $api::new(Arc::new(Recorded(self.meter.instrument::<$store<$number>>(asked))))
+        }
+    };
+}
+
+macro_rules! histogram {
+    ($method:ident, $number:ty) => {
+        fn $method(&self, builder: HistogramBuilder<'_, Histogram<$number>>) -> Histogram<$number> {
+            let HistogramBuilder { name, unit, description, boundaries, .. } = builder;
+            let asked = AttributeInstrument { boundaries, ..asked(name, unit, description) };
+            Histogram::new(Arc::new(Recorded(
+                self.meter.instrument::<StoreHistogram<$number>>(asked),
+            )))
+        }
+    };
+}
+
+macro_rules! observable {
+    ($method:ident, $api:ident, $number:ty) => {
+        fn $method(
+            &self,
+            builder: AsyncInstrumentBuilder<'_, $api<$number>, $number>,
+        ) -> $api<$number> {
+            self.observe(Kind::$api, builder);
+            $api::new()
+        }
+    };
+}
+
+impl InstrumentProvider for Instruments {
+    synchronous!(u64_counter, Counter, u64, StoreCounter);
+    synchronous!(f64_counter, Counter, f64, StoreCounter);
+    synchronous!(i64_up_down_counter, UpDownCounter, i64, StoreUpDownCounter);
+    synchronous!(f64_up_down_counter, UpDownCounter, f64, StoreUpDownCounter);
+    synchronous!(u64_gauge, Gauge, u64, StoreGauge);
+    synchronous!(i64_gauge, Gauge, i64, StoreGauge);
+    synchronous!(f64_gauge, Gauge, f64, StoreGauge);
+    histogram!(u64_histogram, u64);
+    histogram!(f64_histogram, f64);
+    observable!(u64_observable_counter, ObservableCounter, u64);
+    observable!(f64_observable_counter, ObservableCounter, f64);
+    observable!(i64_observable_up_down_counter, ObservableUpDownCounter, i64);
+    observable!(f64_observable_up_down_counter, ObservableUpDownCounter, f64);
+    observable!(u64_observable_gauge, ObservableGauge, u64);
+    observable!(i64_observable_gauge, ObservableGauge, i64);
+    observable!(f64_observable_gauge, ObservableGauge, f64);
+}

@@ -1,0 +1,118 @@
+//! Twins of histograms: each value is recorded there too.
+
+use std::sync::OnceLock;
+
+use meterkit_core::{Attributes, MirroredInstrument, NumberType, Value};
+use meterkit_pipeline::{Aggregation, KeyFilter, ViewStream};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{BoundHistogram, Histogram};
+use opentelemetry_sdk::metrics::Aggregation as SdkAggregation;
+
+use super::output::{Output, TwinStream};
+
+/// The twin of a histogram at one provider.
+pub(crate) struct HistogramTwin {
+    histogram: Numbers<Histogram<u64>, Histogram<f64>>,
+    /// Which attributes its series keep.
+    keys: Option<KeyFilter>,
+}
+
+/// One series of a twin.
+pub(crate) struct TwinSeries {
+    attributes: Vec<KeyValue>,
+    histogram: Numbers<Histogram<u64>, Histogram<f64>>,
+    /// Bound with the first value. The SDK exports a bound series without values, with senseless extremes.
+    bound: OnceLock<Numbers<BoundHistogram<u64>, BoundHistogram<f64>>>,
+}
+
+#[derive(Clone)]
+enum Numbers<U, F> {
+    U64(U),
+    F64(F),
+}
+
+impl HistogramTwin {
+    /// Makes the twin of `instrument` as `stream` says; `None` if that leaves no histogram.
+    pub(crate) fn make(
+        output: &Output,
+        instrument: &MirroredInstrument,
+        stream: Option<ViewStream>,
+    ) -> Option<Self> {
+        let ViewStream { name, description, aggregation, attribute_keys, .. } =
+            stream.unwrap_or_default();
+        let record_min_max = match &aggregation {
+            Some(Aggregation::Drop | Aggregation::Sum) => return None,
+            Some(
+                Aggregation::ExplicitBuckets { record_min_max, .. }
+                | Aggregation::ExponentialBuckets { record_min_max, .. },
+            ) => *record_min_max,
+            _ => true,
+        };
+        let aggregation = match instrument.exponential() {
+            Some(limits) => SdkAggregation::Base2ExponentialHistogram {
+                max_size: limits.max_size,
+                max_scale: i8::try_from(limits.max_scale).ok()?,
+                record_min_max,
+            },
+            None => SdkAggregation::ExplicitBucketHistogram {
+                boundaries: boundaries(instrument.bounds(), aggregation.as_ref()),
+                record_min_max,
+            },
+        };
+        let descriptor = instrument.descriptor();
+        let name = name.unwrap_or_else(|| descriptor.name.clone());
+        let description = description.unwrap_or_else(|| descriptor.description.clone());
+        let unit = descriptor.unit.clone();
+        let twin = TwinStream::new(instrument.limit(), Some(aggregation));
+        let histogram = output.make(instrument.scope(), twin, |meter| match instrument.number() {
+            NumberType::U64 => {
+                let builder = meter.u64_histogram(name).with_unit(unit);
+                Numbers::U64(builder.with_description(description).build())
+            }
+            _ => {
+                let builder = meter.f64_histogram(name).with_unit(unit);
+                Numbers::F64(builder.with_description(description).build())
+            }
+        });
+        Some(Self { histogram, keys: attribute_keys })
+    }
+
+    /// Returns the series with these attributes, or with those of them that are kept.
+    pub(crate) fn series(&self, attributes: &Attributes) -> TwinSeries {
+        let mut attributes = attributes.to_key_values();
+        if let Some(keys) = &self.keys {
+            attributes.retain(|it| it.key.as_str() == OVERFLOW || keys.keeps(it.key.as_str()));
+        }
+        TwinSeries { attributes, histogram: self.histogram.clone(), bound: OnceLock::new() }
+    }
+}
+
+/// Returns the bounds that a view asks for if buckets with the instrument's `own` bounds can be joined to those, as other
+/// targets see them, or else its own.
+fn boundaries(own: Vec<f64>, asked: Option<&Aggregation>) -> Vec<f64> {
+    match asked {
+        Some(Aggregation::ExplicitBuckets { boundaries: Some(asked), .. })
+            if asked.iter().all(|bound| own.contains(bound)) =>
+        {
+            asked.clone()
+        }
+        _ => own,
+    }
+}
+
+/// The attribute of the overflow series, which stays apart whatever is filtered.
+const OVERFLOW: &str = "otel.metric.overflow";
+
+impl TwinSeries {
+    pub(crate) fn record(&self, value: Value) {
+        let bound = self.bound.get_or_init(|| match &self.histogram {
+            Numbers::U64(histogram) => Numbers::U64(histogram.bind(&self.attributes)),
+            Numbers::F64(histogram) => Numbers::F64(histogram.bind(&self.attributes)),
+        });
+        match (bound, value) {
+            (Numbers::U64(bound), Value::U64(value)) => bound.record(value),
+            (Numbers::F64(bound), value) => bound.record(value.as_f64()),
+            (Numbers::U64(_), _) => {}
+        }
+    }
+}

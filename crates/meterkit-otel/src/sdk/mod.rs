@@ -1,0 +1,207 @@
+//! A mirror of the store in OpenTelemetry's SDK: for its readers, and for exporters that take what it collects.
+//!
+//! The SDK's `ResourceMetrics` can be made by the SDK alone, so that such a reader or exporter needs instruments there.
+//! The mirror makes a twin of each instrument of the store. Numbers are observable twins that report what the store
+//! holds; histograms, which cannot be observable, are given each value. Without a reader or an exporter there is no
+//! mirror, and no instrument in the SDK.
+
+mod exporter;
+mod histograms;
+mod numbers;
+mod output;
+mod readers;
+mod reported;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use meterkit_core::{Attributes, Kind, MirroredInstrument, Registry, Sink, Tap, Value};
+use meterkit_pipeline::{Companion, PipelineBuilder, Start};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+
+pub use self::exporter::ExporterTarget;
+use self::exporter::{Attached, ExporterReader};
+use self::histograms::HistogramTwin;
+use self::output::Output;
+use self::readers::Readers;
+
+/// A mirror of the store in OpenTelemetry's SDK, about to be attached to a pipeline.
+///
+/// ```
+/// use meterkit_core::Registry;
+/// use meterkit_otel::sdk::Mirror;
+/// use meterkit_pipeline::Pipeline;
+/// use opentelemetry_sdk::metrics::ManualReader;
+///
+/// let mut mirror = Mirror::new();
+/// mirror.reader(ManualReader::builder().build());
+/// let builder = Pipeline::builder(Registry::new()).expect("a registry of its own");
+/// let pipeline = mirror.attach(builder).start()?;
+/// # drop(pipeline);
+/// # Ok::<(), meterkit_pipeline::StartError>(())
+/// ```
+#[derive(Default)]
+pub struct Mirror {
+    readers: Option<opentelemetry_sdk::metrics::MeterProviderBuilder>,
+    exporters: Vec<(ExporterReader, Arc<OnceLock<Attached>>)>,
+}
+
+impl Mirror {
+    /// Returns a mirror that nothing reads yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a reader of OpenTelemetry's ecosystem. It sees every instrument as it is: views do not apply to it.
+    pub fn reader(&mut self, reader: impl MetricReader) {
+        let readers = self.readers.take().unwrap_or_else(SdkMeterProvider::builder);
+        self.readers = Some(readers.with_reader(reader));
+    }
+
+    /// Adds an exporter of OpenTelemetry's ecosystem, and returns the target that delivers to it. Views apply to it.
+    pub fn exporter<E: PushMetricExporter>(&mut self, exporter: E) -> ExporterTarget<E> {
+        let reader = ExporterReader::new(exporter.temporality());
+        let target = ExporterTarget::new(exporter, reader.clone());
+        self.exporters.push((reader, target.attached().clone()));
+        target
+    }
+
+    /// Makes the mirror when the pipeline starts. Nothing is made without a reader or an exporter.
+    pub fn attach(self, pipeline: PipelineBuilder) -> PipelineBuilder {
+        if self.readers.is_none() && self.exporters.is_empty() {
+            return pipeline;
+        }
+        pipeline.companion(move |start| Running::start(self, start))
+    }
+}
+
+impl fmt::Debug for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mirror")
+            .field("has_readers", &self.readers.is_some())
+            .field("exporters", &self.exporters.len())
+            .finish()
+    }
+}
+
+/// A mirror that is kept up to date.
+struct Running {
+    registry: Registry,
+    readers: Option<Readers>,
+    exporters: Vec<Arc<Output>>,
+    /// The instruments that have twins, by their addresses.
+    mirrored: Mutex<HashMap<usize, MirroredInstrument>>,
+    tap: OnceLock<Arc<dyn Tap>>,
+}
+
+impl Running {
+    fn start(mirror: Mirror, start: &Start<'_>) -> Arc<dyn Companion> {
+        let Mirror { readers, exporters } = mirror;
+        let readers = readers.map(|builder| Readers::new(builder, start));
+        let outputs = exporters.iter().map(|(reader, _)| {
+            let builder = SdkMeterProvider::builder().with_reader(reader.clone());
+            Arc::new(Output::new(builder, start, start.views.clone()))
+        });
+        let running = Arc::new(Self {
+            registry: start.registry.clone(),
+            readers,
+            exporters: outputs.collect(),
+            mirrored: Mutex::default(),
+            tap: OnceLock::new(),
+        });
+        for ((_, attached), output) in exporters.into_iter().zip(&running.exporters) {
+            attached.get_or_init(|| Attached { mirror: running.clone(), output: output.clone() });
+        }
+        running.mirror_new();
+        let (made, is_made) = sync_channel(1);
+        let tap: Arc<dyn Tap> = Arc::new(InstrumentMade(made));
+        running.registry.tap(running.tap.get_or_init(|| tap).clone());
+        // Those that were made meanwhile.
+        running.mirror_new();
+        running.follow(is_made);
+        running
+    }
+
+    /// Makes twins of new instruments on a thread of its own. The SDK holds locks while callbacks run, which those who
+    /// make instruments must not wait for.
+    fn follow(self: &Arc<Self>, made: Receiver<()>) {
+        let running: Weak<Self> = Arc::downgrade(self);
+        let follow = move || {
+            while made.recv().is_ok() {
+                let Some(running) = running.upgrade() else { return };
+                running.mirror_new();
+            }
+        };
+        let thread = thread::Builder::new().name("meterkit-mirror".to_owned());
+        if let Err(error) = thread.spawn(follow) {
+            tracing::error!(%error, "no thread: OpenTelemetry's readers see no new instruments until they are flushed");
+        }
+    }
+
+    /// Makes the twins of instruments that have none.
+    fn mirror_new(&self) {
+        let mut mirrored = self.mirrored.lock().unwrap_or_else(PoisonError::into_inner);
+        mirrored.retain(|_, instrument| instrument.is_there());
+        for instrument in self.registry.instruments() {
+            if mirrored.contains_key(&instrument.address()) {
+                continue;
+            }
+            mirrored.insert(instrument.address(), instrument.clone());
+            if instrument.kind() == Kind::Histogram {
+                self.mirror_histogram(&instrument);
+            } else if let Some(readers) = &self.readers {
+                readers.mirror_number(&instrument);
+            }
+        }
+    }
+
+    fn mirror_histogram(&self, instrument: &MirroredInstrument) {
+        let of_readers = self.readers.iter().map(|readers| &readers.output);
+        let outputs = of_readers.chain(self.exporters.iter().map(|output| &**output));
+        let twins: Arc<[HistogramTwin]> =
+            outputs.flat_map(|output| output.histogram_twins(instrument)).collect();
+        instrument.feed(Arc::new(move |attributes: &Attributes| -> Sink {
+            let series: Vec<_> = twins.iter().map(|twin| twin.series(attributes)).collect();
+            Arc::new(move |value: Value| series.iter().for_each(|series| series.record(value)))
+        }));
+    }
+}
+
+impl Companion for Running {
+    fn name(&self) -> &str {
+        "OpenTelemetry readers"
+    }
+
+    fn flush(&self) -> Result<(), String> {
+        // What was made a moment ago may have no twin yet.
+        self.mirror_new();
+        let flush = |readers: &Readers| readers.output.provider.force_flush();
+        self.readers.as_ref().map_or(Ok(()), flush).map_err(|error| error.to_string())
+    }
+
+    fn shutdown(&self, time: Duration) -> Result<(), String> {
+        self.mirror_new();
+        let shutdown = |readers: &Readers| readers.output.provider.shutdown_with_timeout(time);
+        let outcome = self.readers.as_ref().map_or(Ok(()), shutdown);
+        if let Some(tap) = self.tap.get() {
+            self.registry.untap(tap);
+        }
+        outcome.map_err(|error| error.to_string())
+    }
+}
+
+/// Wakes the thread that makes twins.
+struct InstrumentMade(SyncSender<()>);
+
+impl Tap for InstrumentMade {
+    fn instrument_made(&self) {
+        // Full is as good: it is about to look.
+        let _ = self.0.try_send(());
+    }
+}

@@ -1,0 +1,95 @@
+//! Twins of all other instruments: observable ones, which report what the store holds.
+
+use std::sync::{Arc, PoisonError};
+
+use meterkit_core::{Data, Descriptor, Kind, NumberPoint, NumberType, Value};
+use opentelemetry::metrics::{AsyncInstrument, Meter};
+
+use super::reported::SharedReported;
+
+/// What a twin reports now, by series.
+pub(crate) type Points = Arc<dyn Fn() -> Vec<NumberPoint> + Send + Sync>;
+
+/// What a twin is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TwinKind {
+    kind: Kind,
+    number: NumberType,
+}
+
+impl TwinKind {
+    /// Returns the twin of an instrument; `None` for a histogram.
+    pub(crate) fn of(kind: Kind, number: NumberType) -> Option<Self> {
+        let kind = match kind {
+            Kind::Counter | Kind::ObservableCounter => Kind::ObservableCounter,
+            Kind::UpDownCounter | Kind::ObservableUpDownCounter => Kind::ObservableUpDownCounter,
+            Kind::Gauge | Kind::ObservableGauge => Kind::ObservableGauge,
+            _ => return None,
+        };
+        Some(Self { kind, number })
+    }
+
+    /// Returns the twin of what has these points; `None` for a histogram, and where there is no point.
+    pub(crate) fn of_data(data: &Data) -> Option<(Self, &[NumberPoint])> {
+        let (kind, points) = match data {
+            Data::Gauge(points) => (Kind::ObservableGauge, points),
+            Data::Sum { monotonic: true, points, .. } => (Kind::ObservableCounter, points),
+            Data::Sum { points, .. } => (Kind::ObservableUpDownCounter, points),
+            _ => return None,
+        };
+        let number = match points.first()?.value {
+            Value::U64(_) => NumberType::U64,
+            Value::I64(_) => NumberType::I64,
+            Value::F64(_) => NumberType::F64,
+        };
+        Some((Self { kind, number }, points))
+    }
+
+    pub(crate) fn is_counter(self) -> bool {
+        self.kind == Kind::ObservableCounter
+    }
+
+    /// Makes a twin that reports `points`. A counter's go through `reported`: the SDK does not allow a total to fall.
+    pub(crate) fn make(
+        self,
+        meter: &Meter,
+        descriptor: &Descriptor,
+        points: Points,
+        reported: Option<SharedReported>,
+    ) {
+        macro_rules! observable {
+            ($build:ident, $variant:ident) => {{
+                let callback = move |observer: &dyn AsyncInstrument<_>| {
+                    let report = |value, attributes: &meterkit_core::Attributes| {
+                        if let Value::$variant(value) = value {
+                            observer.observe(value, &attributes.to_key_values());
+                        }
+                    };
+                    let points = points();
+                    match &reported {
+                        Some(reported) => {
+                            let mut reported =
+                                reported.lock().unwrap_or_else(PoisonError::into_inner);
+                            reported.report(points, report);
+                        }
+                        None => points.iter().for_each(|it| report(it.value, &it.attributes)),
+                    }
+                };
+                let Descriptor { name, unit, description } = descriptor.clone();
+                let twin = meter.$build(name).with_unit(unit).with_description(description);
+                let _ = twin.with_callback(callback).build();
+            }};
+        }
+        match (self.kind, self.number) {
+            (Kind::ObservableCounter, NumberType::F64) => observable!(f64_observable_counter, F64),
+            (Kind::ObservableCounter, _) => observable!(u64_observable_counter, U64),
+            (Kind::ObservableUpDownCounter, NumberType::F64) => {
+                observable!(f64_observable_up_down_counter, F64);
+            }
+            (Kind::ObservableUpDownCounter, _) => observable!(i64_observable_up_down_counter, I64),
+            (_, NumberType::U64) => observable!(u64_observable_gauge, U64),
+            (_, NumberType::I64) => observable!(i64_observable_gauge, I64),
+            (_, NumberType::F64) => observable!(f64_observable_gauge, F64),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The totals of a counter as they were last reported to readers of the SDK.
+//!
+//! The SDK takes each observed counter as a total that never falls, and subtracts without looking: a value below the
+//! one before it wraps, and panics in a debug build. Totals of the store begin anew when a series is removed or a scope
+//! is unloaded. So what an ended series counted is remembered here, and added to what comes after it. An ended series
+//! is reported unchanged for some time, since readers that come at different times would otherwise disagree about where
+//! it starts.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use meterkit_core::{Attributes, NumberPoint, SeriesId, Value};
+
+/// How long a series that has ended is reported: readers that come less often may take its return for a new start.
+const MEMORY: Duration = Duration::from_secs(3600);
+
+/// Shared by the twin and by whoever makes the next twin of the same counter.
+pub(crate) type SharedReported = Arc<Mutex<Reported>>;
+
+/// The totals of one counter, by attributes.
+pub(crate) struct Reported {
+    totals: HashMap<Attributes, Total>,
+    /// How many series the SDK keeps apart. Of all further ones it would keep the last value, whichever that is.
+    room: usize,
+    /// Whether a lack of room was logged.
+    is_full_logged: bool,
+}
+
+struct Total {
+    /// What series with these attributes counted before this one.
+    before: Value,
+    value: Value,
+    series: SeriesId,
+    ended: Option<Instant>,
+}
+
+impl Reported {
+    pub(crate) fn new(room: usize) -> Self {
+        Self { totals: HashMap::new(), room, is_full_logged: false }
+    }
+
+    pub(crate) fn shared(room: usize) -> SharedReported {
+        Arc::new(Mutex::new(Self::new(room)))
+    }
+
+    /// Calls `report` with each total, given what the counter holds now.
+    pub(crate) fn report(
+        &mut self,
+        points: Vec<NumberPoint>,
+        report: impl FnMut(Value, &Attributes),
+    ) {
+        self.report_at(points, Instant::now(), report);
+    }
+
+    fn report_at(
+        &mut self,
+        points: Vec<NumberPoint>,
+        now: Instant,
+        mut report: impl FnMut(Value, &Attributes),
+    ) {
+        for total in self.totals.values_mut() {
+            total.ended.get_or_insert(now);
+        }
+        let is_known = |point: &&NumberPoint| self.totals.contains_key(&point.attributes);
+        let mut live = points.iter().filter(is_known).count();
+        for NumberPoint { attributes, series, value, .. } in points {
+            if !self.totals.contains_key(&attributes) {
+                if live >= self.room {
+                    self.log_full(&attributes);
+                    continue;
+                }
+                live += 1;
+            }
+            let first = || Total { before: zero(value), value, series, ended: None };
+            let total = self.totals.entry(attributes).or_insert_with(first);
+            if total.series != series || value.increase_since(total.value).is_none() {
+                total.before = sum(total.before, total.value);
+            }
+            (total.value, total.series, total.ended) = (value, series, None);
+        }
+        self.forget(now);
+        for (attributes, total) in &self.totals {
+            report(sum(total.before, total.value), attributes);
+        }
+    }
+
+    /// Forgets what ended long ago, and what ended first where there is no room for all.
+    fn forget(&mut self, now: Instant) {
+        let is_kept = |ended: Instant| now.saturating_duration_since(ended) < MEMORY;
+        self.totals.retain(|_, total| total.ended.is_none_or(is_kept));
+        let excess = self.totals.len().saturating_sub(self.room);
+        if excess > 0 {
+            let ended = self.totals.iter().filter_map(|(key, it)| Some((it.ended?, key.clone())));
+            let mut ended: Vec<_> = ended.collect();
+            ended.sort_by_key(|(time, _)| *time);
+            for (_, attributes) in ended.into_iter().take(excess) {
+                self.totals.remove(&attributes);
+            }
+        }
+    }
+
+    fn log_full(&mut self, attributes: &Attributes) {
+        if !std::mem::replace(&mut self.is_full_logged, true) {
+            let room = self.room;
+            tracing::error!(
+                room,
+                ?attributes,
+                "no room for a series in OpenTelemetry's SDK: it is not exported there"
+            );
+        }
+    }
+}
+
+fn zero(value: Value) -> Value {
+    match value {
+        Value::U64(_) => Value::U64(0),
+        Value::I64(_) => Value::I64(0),
+        Value::F64(_) => Value::F64(0.0),
+    }
+}
+
+fn sum(before: Value, value: Value) -> Value {
+    match (before, value) {
+        (Value::U64(a), Value::U64(b)) => Value::U64(a.saturating_add(b)),
+        (Value::I64(a), Value::I64(b)) => Value::I64(a.saturating_add(b)),
+        (a, b) => Value::F64((a.as_f64() + b.as_f64()).clamp(f64::MIN, f64::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn reported(reported: &mut Reported, points: &[(u64, u64)], at: Instant) -> Vec<Value> {
+        let point = |(series, value): &(u64, u64)| NumberPoint {
+            series: SeriesId::from_hash(*series),
+            attributes: Attributes::empty(),
+            start: UNIX_EPOCH,
+            value: Value::U64(*value),
+        };
+        let mut values = Vec::new();
+        let points = points.iter().map(point).collect();
+        reported.report_at(points, at, |value, _| values.push(value));
+        values
+    }
+
+    #[test]
+    fn what_begins_anew_is_added_to_what_was_before() {
+        let (mut all, now) = (Reported::new(2000), Instant::now());
+        assert_eq!(reported(&mut all, &[(1, 5)], now), [Value::U64(5)]);
+        assert_eq!(reported(&mut all, &[(2, 1)], now), [Value::U64(6)]);
+        assert_eq!(reported(&mut all, &[(2, 3)], now), [Value::U64(8)]);
+        let fell = reported(&mut all, &[(2, 0)], now);
+        assert_eq!(fell, [Value::U64(8)], "it fell without a new start");
+    }
+
+    /// The ids that are reported of series with these ids as attributes, in order.
+    fn ids(reported: &mut Reported, ids: &[u64], at: Instant) -> Vec<String> {
+        let point = |id: &u64| NumberPoint {
+            series: SeriesId::from_hash(*id),
+            attributes: Attributes::from_pairs([("id".into(), (*id as i64).into())]),
+            start: UNIX_EPOCH,
+            value: Value::U64(1),
+        };
+        let mut seen = Vec::new();
+        let points = ids.iter().map(point).collect();
+        reported.report_at(points, at, |_, it| seen.push(it.get("id").unwrap().to_string()));
+        seen.sort();
+        seen
+    }
+
+    #[test]
+    fn no_more_series_are_reported_than_there_is_room_for() {
+        let (mut all, start) = (Reported::new(3), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(ids(&mut all, &[1, 2, 3], at(0)), ["1", "2", "3"]);
+        assert_eq!(ids(&mut all, &[2, 3], at(1)), ["1", "2", "3"]);
+        assert_eq!(ids(&mut all, &[3], at(2)), ["1", "2", "3"]);
+        assert_eq!(ids(&mut all, &[3, 4], at(3)), ["2", "3", "4"], "1 ended first");
+        assert_eq!(ids(&mut all, &[0, 3, 4, 5], at(4)), ["0", "3", "4"], "the first new one");
+        assert_eq!(ids(&mut all, &[0, 3, 4, 5], at(5)), ["0", "3", "4"]);
+    }
+
+    #[test]
+    fn what_has_ended_is_reported_for_an_hour() {
+        let (mut all, start) = (Reported::new(2000), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(reported(&mut all, &[(1, 5)], at(0)), [Value::U64(5)]);
+        assert_eq!(reported(&mut all, &[], at(10)), [Value::U64(5)]);
+        assert_eq!(reported(&mut all, &[], at(3609)), [Value::U64(5)]);
+        assert_eq!(reported(&mut all, &[(9, 2)], at(3609)), [Value::U64(7)]);
+        assert_eq!(reported(&mut all, &[], at(4000)), [Value::U64(7)]);
+        assert_eq!(reported(&mut all, &[], at(7600)), []);
+        assert_eq!(reported(&mut all, &[(12, 1)], at(7601)), [Value::U64(1)]);
+    }
+}

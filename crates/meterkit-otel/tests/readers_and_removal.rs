@@ -1,0 +1,104 @@
+//! What readers of OpenTelemetry's ecosystem see of series that are removed, and of scopes that are unloaded.
+#![cfg(feature = "sdk")]
+
+mod user_reader;
+
+use std::thread;
+use std::time::Duration;
+
+use meterkit_core::{
+    LabelKey, LabelValue, LabelVisitor, Labels, Meter, Naming, NamingPolicy, Registry,
+};
+use meterkit_pipeline::Pipeline;
+use opentelemetry_sdk::metrics::Temporality;
+
+use self::user_reader::{UserReader, WithReaders};
+
+const REQUESTS: &str = "backstage.plugin.catalog.requests";
+const SIZES: &str = "backstage.plugin.catalog.sizes";
+
+struct Route(&'static str);
+
+impl Labels for Route {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("route")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(self.0.label());
+    }
+}
+
+fn start(temporality: Temporality) -> (Registry, Meter, Pipeline, UserReader) {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let reader = UserReader::new(temporality);
+    let pipeline = Pipeline::builder(registry.clone()).expect("a registry of its own");
+    let pipeline = pipeline.snapshot_max_age(Duration::ZERO).reader(reader.clone());
+    (registry, meter, pipeline.start().unwrap(), reader)
+}
+
+#[test]
+fn deltas_of_a_series_that_was_removed_go_on_from_nothing() {
+    let (_registry, meter, _pipeline, reader) = start(Temporality::Delta);
+    let requests = meter.counter_group::<Route, u64>("requests").build().unwrap();
+    requests.with(Route("/a")).add(10);
+    assert_eq!(reader.awaited(REQUESTS).value, 10.0);
+    requests.remove(Route("/a"));
+    requests.with(Route("/a")).add(3);
+    assert_eq!(reader.one(REQUESTS).unwrap().value, 3.0);
+    requests.clear();
+    assert_eq!(reader.one(REQUESTS).unwrap().value, 0.0, "the reader must not take it for new");
+    requests.with(Route("/a")).add(2);
+    assert_eq!(reader.one(REQUESTS).unwrap().value, 2.0);
+}
+
+#[test]
+fn deltas_of_a_counter_that_is_made_again_after_its_scope_was_unloaded_are_its_own() {
+    let (_registry, meter, _pipeline, reader) = start(Temporality::Delta);
+    meter.counter::<u64>("requests").build().unwrap().add(10);
+    assert_eq!(reader.awaited(REQUESTS).value, 10.0);
+    assert!(meter.clone().unload());
+    meter.counter::<u64>("requests").build().unwrap().add(3);
+    // Its twin is made by another thread.
+    let mut total = 0.0;
+    for _ in 0..1000 {
+        total += reader.one(REQUESTS).map_or(0.0, |read| read.value);
+        if total > 0.0 {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(total, 3.0);
+}
+
+#[test]
+fn a_histogram_that_was_looked_up_while_its_scope_was_disabled_feeds_no_twin() {
+    let (registry, meter, _pipeline, reader) = start(Temporality::Cumulative);
+    let sizes = meter.histogram_group::<Route, f64>("sizes").build().unwrap();
+    sizes.with(Route("/a")).record(1.0);
+    let _ = reader.awaited(SIZES);
+    registry.set_disabled_scopes("plugin.catalog".parse().unwrap());
+    let disabled = sizes.with(Route("/b")).clone();
+    registry.set_disabled_scopes("".parse().unwrap());
+    disabled.record(5.0);
+    let read = reader.read().into_iter().filter(|read| read.name == SIZES);
+    assert_eq!(read.map(|read| read.labels).collect::<Vec<_>>(), ["route=/a"]);
+}
+
+#[test]
+fn what_was_unloaded_or_renamed_does_not_come_back_as_someone_elses() {
+    let (registry, meter, pipeline, reader) = start(Temporality::Cumulative);
+    let sizes = meter.histogram::<f64>("sizes").build().unwrap();
+    sizes.record(1.0);
+    let _ = reader.awaited(SIZES);
+    let names = || -> Vec<String> {
+        let snapshot = pipeline.source().snapshot_blocking();
+        let all = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
+        let names = all.map(|metric| metric.descriptor.name.clone());
+        names.filter(|name| name.ends_with("sizes")).collect()
+    };
+    registry.set_naming(Naming::new("acme", NamingPolicy::Prefixed).unwrap()).unwrap();
+    assert_eq!(names(), ["acme.plugin.catalog.sizes"]);
+    assert!(meter.unload());
+    assert_eq!(names(), [""; 0]);
+}

@@ -1,0 +1,188 @@
+//! An exporter of OpenTelemetry's ecosystem that does what a test says, and keeps what it was offered.
+#![allow(dead_code, reason = "each test file needs a part of it")]
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use meterkit_otel::sdk::Mirror;
+use meterkit_pipeline::PipelineBuilder;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+
+use crate::scripted_target::{ONLY_WHEN_ASKED, PATIENCE};
+use crate::user_reader::{Reading, UserReader, readings};
+
+/// What an exporter does with a batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Step {
+    Accept,
+    Refuse,
+    Panic,
+    /// Never gets ready.
+    Hang,
+    /// Keeps its thread until it is released, then accepts.
+    Block,
+}
+
+/// An exporter that takes one step per batch that it is offered, and then goes on with its last one.
+pub(crate) struct ScriptedExporter {
+    temporality: Temporality,
+    steps: Mutex<VecDeque<Step>>,
+    last: Step,
+    offers: Offers,
+}
+
+/// What an exporter was offered.
+#[derive(Clone, Default)]
+pub(crate) struct Offers(Arc<(Mutex<State>, Condvar)>);
+
+#[derive(Default)]
+struct State {
+    offers: Vec<Offer>,
+    is_released: bool,
+    shutdowns: usize,
+}
+
+/// One batch as it was offered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Offer {
+    pub(crate) step: Step,
+    pub(crate) readings: Vec<Reading>,
+    /// All that the SDK has in it: resource, times, buckets.
+    pub(crate) text: String,
+}
+
+impl ScriptedExporter {
+    /// An exporter that accepts every batch after these steps.
+    pub(crate) fn new(temporality: Temporality, steps: &[Step]) -> (Self, Offers) {
+        let offers = Offers::default();
+        let steps = Mutex::new(steps.iter().copied().collect());
+        (Self { temporality, steps, last: Step::Accept, offers: offers.clone() }, offers)
+    }
+
+    /// An exporter that takes the same step for ever.
+    pub(crate) fn always(temporality: Temporality, step: Step) -> (Self, Offers) {
+        let (exporter, offers) = Self::new(temporality, &[]);
+        (Self { last: step, ..exporter }, offers)
+    }
+}
+
+impl PushMetricExporter for ScriptedExporter {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let step = self.steps.lock().unwrap().pop_front().unwrap_or(self.last);
+        let (readings, text) = (readings(metrics), format!("{metrics:?}"));
+        self.offers.change(|state| state.offers.push(Offer { step, readings, text }));
+        match step {
+            Step::Accept => Ok(()),
+            Step::Refuse => Err(OTelSdkError::InternalFailure("the receiver is down".to_owned())),
+            Step::Panic => panic!("the exporter has a bug"),
+            Step::Hang => std::future::pending().await,
+            Step::Block => {
+                self.offers.wait_until(|state| state.is_released);
+                Ok(())
+            }
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        self.offers.change(|state| state.shutdowns += 1);
+        match self.last {
+            Step::Panic => panic!("the exporter has a bug at its end too"),
+            Step::Block => self.offers.wait_until(|state| state.is_released),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.temporality
+    }
+}
+
+impl Offers {
+    pub(crate) fn all(&self) -> Vec<Offer> {
+        self.0.0.lock().unwrap().offers.clone()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.0.lock().unwrap().offers.len()
+    }
+
+    pub(crate) fn shutdowns(&self) -> usize {
+        self.0.0.lock().unwrap().shutdowns
+    }
+
+    /// The series that were accepted, batch by batch.
+    pub(crate) fn accepted(&self) -> Vec<Vec<Reading>> {
+        let accepted = self.all().into_iter().filter(|offer| offer.step == Step::Accept);
+        accepted.map(|offer| offer.readings).collect()
+    }
+
+    /// All points that were accepted of metrics of this name, in order.
+    pub(crate) fn points(&self, name: &str) -> Vec<Reading> {
+        self.accepted().into_iter().flatten().filter(|reading| reading.name == name).collect()
+    }
+
+    /// The values that were accepted of the metric of this name, in order.
+    pub(crate) fn values(&self, name: &str) -> Vec<f64> {
+        self.points(name).iter().map(|reading| reading.value).collect()
+    }
+
+    /// What the values add up to that were accepted of the metric of this name.
+    pub(crate) fn sum(&self, name: &str) -> f64 {
+        self.values(name).iter().sum()
+    }
+
+    /// Waits until that many batches were offered.
+    pub(crate) fn wait_for(&self, count: usize) {
+        self.wait_until(|state| state.offers.len() >= count);
+    }
+
+    /// Lets go of the threads that the exporter blocks.
+    pub(crate) fn release(&self) {
+        self.change(|state| state.is_released = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
+
+    fn wait_until(&self, is_so: impl Fn(&State) -> bool) {
+        let state = self.0.0.lock().unwrap();
+        let waited = self.0.1.wait_timeout_while(state, PATIENCE, |state| !is_so(state)).unwrap();
+        assert!(!waited.1.timed_out(), "waited too long");
+    }
+}
+
+/// Adds exporters to a pipeline.
+pub(crate) trait WithExporters {
+    /// Adds these exporters, which export only when asked, and these readers.
+    fn exporters<const N: usize>(
+        self,
+        exporters: [ScriptedExporter; N],
+        readers: &[&UserReader],
+    ) -> Self;
+}
+
+impl WithExporters for PipelineBuilder {
+    fn exporters<const N: usize>(
+        mut self,
+        exporters: [ScriptedExporter; N],
+        readers: &[&UserReader],
+    ) -> Self {
+        let mut mirror = Mirror::new();
+        readers.iter().for_each(|reader| mirror.reader(UserReader::clone(reader)));
+        for exporter in exporters {
+            self = self.target(mirror.exporter(exporter), ONLY_WHEN_ASKED);
+        }
+        mirror.attach(self)
+    }
+}

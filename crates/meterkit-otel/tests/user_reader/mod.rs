@@ -1,0 +1,196 @@
+//! A reader of OpenTelemetry's ecosystem, as a user adds it, and what it reads.
+#![allow(dead_code, reason = "each test file needs a part of it")]
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use meterkit_core::Attributes;
+use meterkit_otel::sdk::Mirror;
+use meterkit_pipeline::PipelineBuilder;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, ExponentialHistogramDataPoint, Metric, MetricData, ResourceMetrics,
+};
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
+
+/// Adds readers to a pipeline.
+pub(crate) trait WithReaders {
+    fn reader(self, reader: UserReader) -> Self;
+    fn readers(self, readers: &[&UserReader]) -> Self;
+}
+
+impl WithReaders for PipelineBuilder {
+    fn reader(self, reader: UserReader) -> Self {
+        self.readers(&[&reader])
+    }
+
+    fn readers(self, readers: &[&UserReader]) -> Self {
+        let mut mirror = Mirror::new();
+        readers.iter().for_each(|reader| mirror.reader(UserReader::clone(reader)));
+        mirror.attach(self)
+    }
+}
+
+/// A reader that the test keeps a handle on.
+#[derive(Clone, Debug)]
+pub(crate) struct UserReader(Arc<ManualReader>);
+
+/// One series as the reader saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) scope: String,
+    pub(crate) name: String,
+    /// `gauge`, `sum`, `rising sum`, `histogram` or `exponential histogram`.
+    pub(crate) kind: &'static str,
+    /// `key=value` pairs in the order of their keys.
+    pub(crate) labels: String,
+    /// The value, or the sum of a histogram.
+    pub(crate) value: f64,
+    /// How many values a histogram has; 1 for numbers.
+    pub(crate) count: u64,
+}
+
+impl UserReader {
+    pub(crate) fn new(temporality: Temporality) -> Self {
+        Self(Arc::new(ManualReader::builder().with_temporality(temporality).build()))
+    }
+
+    /// Collects, and gives all series by name and labels.
+    pub(crate) fn read(&self) -> Vec<Reading> {
+        let mut collected = ResourceMetrics::default();
+        self.0.collect(&mut collected).expect("the reader is not shut down");
+        readings(&collected)
+    }
+
+    /// The one series of this name, if there is one.
+    pub(crate) fn one(&self, name: &str) -> Option<Reading> {
+        let mut found: Vec<_> =
+            self.read().into_iter().filter(|reading| reading.name == name).collect();
+        assert!(found.len() <= 1, "{name} has more than one series: {found:?}");
+        found.pop()
+    }
+
+    /// The points of the exponential histogram of this name, if it is one of floats.
+    pub(crate) fn exponential(&self, name: &str) -> Vec<ExponentialHistogramDataPoint<f64>> {
+        let mut collected = ResourceMetrics::default();
+        self.0.collect(&mut collected).expect("the reader is not shut down");
+        let metrics = collected.scope_metrics().flat_map(|scope| scope.metrics());
+        let points =
+            metrics.filter(|metric| metric.name() == name).flat_map(|metric| match metric.data() {
+                AggregatedMetrics::F64(MetricData::ExponentialHistogram(histogram)) => {
+                    histogram.data_points().cloned().collect()
+                }
+                _ => Vec::new(),
+            });
+        points.collect()
+    }
+
+    /// The one series of this name, once it is there: instruments made after the start follow in the background.
+    pub(crate) fn awaited(&self, name: &str) -> Reading {
+        let give_up = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(reading) = self.one(name) {
+                return reading;
+            }
+            assert!(Instant::now() < give_up, "the reader never saw {name}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// All series of what the SDK collected, by name and labels.
+pub(crate) fn readings(collected: &ResourceMetrics) -> Vec<Reading> {
+    let mut readings = Vec::new();
+    for scope in collected.scope_metrics() {
+        for metric in scope.metrics() {
+            readings.extend(series(scope.scope().name(), metric));
+        }
+    }
+    readings.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+    readings
+}
+
+fn series(scope: &str, metric: &Metric) -> Vec<Reading> {
+    match metric.data() {
+        AggregatedMetrics::F64(data) => of_type(scope, metric.name(), data, |v| v),
+        AggregatedMetrics::U64(data) => of_type(scope, metric.name(), data, |v| v as f64),
+        AggregatedMetrics::I64(data) => of_type(scope, metric.name(), data, |v| v as f64),
+    }
+}
+
+fn of_type<T: Copy>(
+    scope: &str,
+    name: &str,
+    data: &MetricData<T>,
+    float: impl Fn(T) -> f64,
+) -> Vec<Reading> {
+    let reading = |kind, labels, value, count| Reading {
+        scope: scope.to_owned(),
+        name: name.to_owned(),
+        kind,
+        labels,
+        value,
+        count,
+    };
+    match data {
+        MetricData::Gauge(gauge) => gauge
+            .data_points()
+            .map(|point| reading("gauge", text(point.attributes()), float(point.value()), 1))
+            .collect(),
+        MetricData::Sum(sum) => {
+            let kind = if sum.is_monotonic() { "rising sum" } else { "sum" };
+            let points = sum.data_points();
+            points
+                .map(|point| reading(kind, text(point.attributes()), float(point.value()), 1))
+                .collect()
+        }
+        MetricData::Histogram(histogram) => {
+            let points = histogram.data_points();
+            points
+                .map(|point| {
+                    let labels = text(point.attributes());
+                    reading("histogram", labels, float(point.sum()), point.count())
+                })
+                .collect()
+        }
+        MetricData::ExponentialHistogram(histogram) => {
+            let points = histogram.data_points();
+            points
+                .map(|point| {
+                    let labels = text(point.attributes());
+                    let count = point.count() as u64;
+                    reading("exponential histogram", labels, float(point.sum()), count)
+                })
+                .collect()
+        }
+    }
+}
+
+fn text<'a>(attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>) -> String {
+    let attributes = Attributes::from_key_values(attributes);
+    let pairs: Vec<_> = attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.join(",")
+}
+
+impl MetricReader for UserReader {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}

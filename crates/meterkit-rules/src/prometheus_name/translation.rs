@@ -1,0 +1,353 @@
+//! OpenTelemetry's translation strategies, and the names that each produces for readers with and without UTF-8.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+
+use super::{FamilyType, ends_with_word, legal, unit};
+
+/// How OpenTelemetry names become Prometheus names: `translation_strategy` of OpenTelemetry's Prometheus exporter.
+///
+/// A counter `foo.bar` in bytes becomes `foo_bar_bytes_total`, `foo_bar`, `foo.bar_bytes_total` or `foo.bar`, in the
+/// order of the variants. No strategy changes `_bucket`, `_sum` and `_count` of histograms, `target_info` or
+/// `otel_scope_*`.
+///
+/// `Display` writes the word of the declarative configuration, such as `no_translation`. `FromStr` accepts that word
+/// and the specification's own spelling, `NoTranslation`, both in any case.
+///
+/// ```
+/// use meterkit_rules::prometheus_name::Translation;
+///
+/// let translation = Translation::UnderscoreEscapingWithoutSuffixes;
+/// assert_eq!(translation.to_string(), "underscore_escaping_without_suffixes");
+/// assert_eq!("UnderscoreEscapingWithoutSuffixes".parse(), Ok(translation));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Translation {
+    /// Illegal characters become `_`; the unit and `_total` are added. The default.
+    #[default]
+    UnderscoreEscapingWithSuffixes,
+    /// Illegal characters become `_`; nothing is added.
+    UnderscoreEscapingWithoutSuffixes,
+    /// All characters stay; the unit and `_total` are added.
+    NoUtf8EscapingWithSuffixes,
+    /// Names stay as they are.
+    NoTranslation,
+}
+
+impl Translation {
+    /// All strategies.
+    pub const ALL: [Self; 4] = [
+        Self::UnderscoreEscapingWithSuffixes,
+        Self::UnderscoreEscapingWithoutSuffixes,
+        Self::NoUtf8EscapingWithSuffixes,
+        Self::NoTranslation,
+    ];
+
+    /// Returns the word of the declarative configuration, such as `no_translation`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnderscoreEscapingWithSuffixes => "underscore_escaping_with_suffixes",
+            Self::UnderscoreEscapingWithoutSuffixes => "underscore_escaping_without_suffixes",
+            Self::NoUtf8EscapingWithSuffixes => "no_utf8_escaping_with_suffixes",
+            Self::NoTranslation => "no_translation",
+        }
+    }
+
+    /// Returns whether names may contain characters that only Prometheus 3 and later accepts.
+    pub const fn is_utf8(self) -> bool {
+        matches!(self, Self::NoUtf8EscapingWithSuffixes | Self::NoTranslation)
+    }
+
+    /// Returns the names for readers that accept any character.
+    pub const fn utf8(self) -> Names {
+        Names { translation: self, is_escaped: false }
+    }
+
+    /// Returns the names for readers limited to Prometheus' legacy characters: all others become `_`.
+    pub const fn escaped(self) -> Names {
+        Names { translation: self, is_escaped: self.is_utf8() }
+    }
+
+    const fn has_suffixes(self) -> bool {
+        matches!(self, Self::UnderscoreEscapingWithSuffixes | Self::NoUtf8EscapingWithSuffixes)
+    }
+
+    /// Returns the specification's own spelling.
+    const fn in_the_specification(self) -> &'static str {
+        match self {
+            Self::UnderscoreEscapingWithSuffixes => "UnderscoreEscapingWithSuffixes",
+            Self::UnderscoreEscapingWithoutSuffixes => "UnderscoreEscapingWithoutSuffixes",
+            Self::NoUtf8EscapingWithSuffixes => "NoUTF8EscapingWithSuffixes",
+            Self::NoTranslation => "NoTranslation",
+        }
+    }
+}
+
+impl fmt::Display for Translation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Translation {
+    type Err = TranslationError;
+
+    fn from_str(text: &str) -> Result<Self, TranslationError> {
+        let is_meant = |it: &Self| {
+            let words = [it.as_str(), it.in_the_specification()];
+            words.iter().any(|word| word.eq_ignore_ascii_case(text))
+        };
+        Self::ALL.into_iter().find(is_meant).ok_or_else(|| TranslationError(text.to_owned()))
+    }
+}
+
+/// A text that names no translation strategy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TranslationError(String);
+
+impl fmt::Display for TranslationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self(text), [a, b, c, d]) = (self, Translation::ALL);
+        write!(f, "`{text}` is no translation strategy; write `{a}`, `{b}`, `{c}` or `{d}`")
+    }
+}
+
+impl Error for TranslationError {}
+
+/// The names that a [`Translation`] produces for one kind of reader: one that accepts any character, or one limited to
+/// Prometheus' legacy characters.
+///
+/// ```
+/// use meterkit_rules::prometheus_name::Translation;
+///
+/// assert_eq!(Translation::NoTranslation.utf8().label("http.route"), "http.route");
+/// assert_eq!(Translation::NoTranslation.escaped().label("http.route"), "http_route");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Names {
+    translation: Translation,
+    /// Whether characters that the strategy keeps become `_`.
+    is_escaped: bool,
+}
+
+impl Names {
+    /// Returns whether some names may need quotes in the text format.
+    pub const fn may_be_quoted(self) -> bool {
+        self.translation.is_utf8() && !self.is_escaped
+    }
+
+    /// Returns the family name of a metric; like [`family`](super::family).
+    pub fn family(self, name: &str, unit: &str, family: FamilyType) -> String {
+        let translation = self.translation;
+        let mut name = if translation.is_utf8() { name.to_owned() } else { legal(name) };
+        if translation.has_suffixes() {
+            add_suffixes(&mut name, unit, family);
+        }
+        if translation.is_utf8() {
+            if self.is_escaped && !is_legal_family(&name) {
+                name = underscores(&name, is_legal_in_family);
+            } else if name.is_empty() {
+                name.push('_');
+            }
+        }
+        name
+    }
+
+    /// Returns the label name for an attribute key; like [`label`](super::label).
+    #[inline]
+    pub fn label(self, key: &str) -> Cow<'_, str> {
+        match (self.translation.is_utf8(), self.is_escaped) {
+            (false, _) => super::label(key),
+            (true, _) if key.is_empty() => Cow::Owned("_".to_owned()),
+            (true, true) if !is_legal_label(key) => Cow::Owned(underscores(key, is_legal_in_label)),
+            (true, _) => Cow::Borrowed(key),
+        }
+    }
+
+    /// Returns the label name for an attribute key of a series; like [`series_label`](super::series_label).
+    #[inline]
+    pub fn series_label(self, key: &str) -> Cow<'_, str> {
+        let label = self.label(key);
+        let taken = ["otel_scope_", "__"].iter().any(|prefix| label.starts_with(prefix));
+        if taken || label == "le" || label == "quantile" {
+            return Cow::Owned(format!("exported_{label}"));
+        }
+        label
+    }
+}
+
+impl From<Translation> for Names {
+    /// Returns the names that every reader accepts.
+    fn from(translation: Translation) -> Self {
+        translation.escaped()
+    }
+}
+
+/// Returns whether `name` is legal for a family without quotes.
+pub fn is_legal_family(name: &str) -> bool {
+    starts_legally(name) && name.bytes().all(|byte| is_legal_in_family(byte.into()))
+}
+
+/// Returns whether `name` is legal for a label without quotes.
+pub fn is_legal_label(name: &str) -> bool {
+    starts_legally(name) && name.bytes().all(|byte| IN_LABELS[usize::from(byte)])
+}
+
+/// Which bytes are legal in labels. A table, because a scrape checks each label of each series.
+const IN_LABELS: [bool; 256] = {
+    let mut legal = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        legal[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    legal
+};
+
+fn starts_legally(name: &str) -> bool {
+    name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
+/// Also correct for single bytes: those of multi-byte characters are never ASCII.
+fn is_legal_in_family(c: char) -> bool {
+    is_legal_in_label(c) || c == ':'
+}
+
+fn is_legal_in_label(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Adds the unit and `_total`, unless the name already ends with them.
+fn add_suffixes(name: &mut String, unit_of_metric: &str, family: FamilyType) {
+    let is_counter = family == FamilyType::Counter;
+    let total = "_total".len();
+    if is_counter && name.len() > total && ends_with_word(name, "total") {
+        name.truncate(name.len() - "total".len());
+        // The separator, which may take several bytes.
+        name.pop();
+    }
+    let unit = unit(unit_of_metric, family);
+    if !unit.is_empty() && !ends_with_word(name, &unit) {
+        name.push('_');
+        name.push_str(&unit);
+    }
+    if is_counter && !ends_with_word(name, "total") {
+        name.push_str("_total");
+    }
+}
+
+/// Applies Prometheus' escaping scheme `underscores`: each illegal character becomes `_`, as does a leading digit.
+fn underscores(name: &str, is_legal: fn(char) -> bool) -> String {
+    if name.is_empty() {
+        return "_".to_owned();
+    }
+    let starts_badly = |at: usize, c: char| at == 0 && c.is_ascii_digit();
+    let escaped = |(at, c)| if is_legal(c) && !starts_badly(at, c) { c } else { '_' };
+    name.chars().enumerate().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::FamilyType::{Counter, Gauge, Histogram};
+    use super::*;
+
+    #[test]
+    fn families_are_named_by_each_strategy() {
+        for (name, unit, kind, with, without, utf8, untouched) in [
+            ("foo.bar", "By", Counter, "foo_bar_bytes_total", "foo_bar", "foo.bar_bytes_total", ""),
+            ("cpu.use", "1", Gauge, "cpu_use_ratio", "cpu_use", "cpu.use_ratio", ""),
+            ("share", "%", Gauge, "share_percent", "share", "share_percent", ""),
+            ("a.took", "s", Histogram, "a_took_seconds", "a_took", "a.took_seconds", ""),
+            ("runs.total", "1", Counter, "runs_total", "runs_total", "runs_total", ""),
+            ("runs_total", "", Counter, "runs_total", "runs_total", "runs_total", ""),
+            ("total", "", Counter, "total", "total", "total", ""),
+            ("a.bytes", "By", Gauge, "a_bytes", "a_bytes", "a.bytes", ""),
+            ("a.bytes.total", "By", Counter, "a_bytes_total", "a_bytes_total", "a.bytes_total", ""),
+            ("größe", "", Gauge, "gr_e", "gr_e", "größe", ""),
+            ("a..b__c", "", Gauge, "a_b_c", "a_b_c", "a..b__c", ""),
+            ("1a", "", Gauge, "_1a", "_1a", "1a", ""),
+            (
+                "mcp-server/x",
+                "",
+                Counter,
+                "mcp_server_x_total",
+                "mcp_server_x",
+                "mcp-server/x_total",
+                "",
+            ),
+        ] {
+            let untouched = if untouched.is_empty() { name } else { untouched };
+            let found = Translation::ALL.map(|it| it.utf8().family(name, unit, kind));
+            assert_eq!(found, [with, without, utf8, untouched], "{name} in {unit}");
+        }
+    }
+
+    #[test]
+    fn what_is_escaped_for_older_readers_keeps_its_suffixes_or_has_none() {
+        for (name, unit, kind, with, without) in [
+            ("foo.bar", "By", Counter, "foo_bar_bytes_total", "foo_bar"),
+            ("runs.total", "", Counter, "runs_total", "runs_total"),
+            ("größe", "", Gauge, "gr__e", "gr__e"),
+            ("a..b__c", "", Gauge, "a__b__c", "a__b__c"),
+            ("1a:b", "", Gauge, "_a:b", "_a:b"),
+            ("", "", Gauge, "_", "_"),
+        ] {
+            let found = [Translation::NoUtf8EscapingWithSuffixes, Translation::NoTranslation]
+                .map(|it| it.escaped().family(name, unit, kind));
+            assert_eq!(found, [with, without], "{name}");
+            assert!(found.iter().all(|it| is_legal_family(it)), "{name}");
+        }
+    }
+
+    #[test]
+    fn strategies_of_old_characters_name_alike_for_every_reader() {
+        for translation in &Translation::ALL[..2] {
+            let (one, other) = (translation.utf8(), translation.escaped());
+            for name in ["a.b", "1x", "größe", "a:b", ""] {
+                assert_eq!(one.family(name, "By", Gauge), other.family(name, "By", Gauge));
+                assert_eq!(one.series_label(name), super::super::series_label(name));
+                assert_eq!(other.series_label(name), super::super::series_label(name));
+            }
+            assert!(!one.may_be_quoted() && !other.may_be_quoted());
+        }
+    }
+
+    #[test]
+    fn labels_are_kept_or_escaped_and_never_those_of_buckets_or_scopes() {
+        for (key, kept, escaped) in [
+            ("kind", "kind", "kind"),
+            ("http.route", "http.route", "http_route"),
+            ("a:b", "a:b", "a_b"),
+            ("1x", "1x", "_x"),
+            ("größe", "größe", "gr__e"),
+            ("", "_", "_"),
+            ("le", "exported_le", "exported_le"),
+            ("otel_scope_x", "exported_otel_scope_x", "exported_otel_scope_x"),
+            ("otel.scope.x", "otel.scope.x", "exported_otel_scope_x"),
+            ("_.x", "_.x", "exported___x"),
+            ("__name__", "exported___name__", "exported___name__"),
+        ] {
+            for translation in &Translation::ALL[2..] {
+                assert_eq!(translation.utf8().series_label(key), kept, "{key}");
+                assert_eq!(translation.escaped().series_label(key), escaped, "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn strategies_are_read_in_both_spellings_and_any_case() {
+        for translation in Translation::ALL {
+            for text in [translation.as_str(), translation.in_the_specification()] {
+                assert_eq!(text.parse(), Ok(translation));
+                assert_eq!(text.to_ascii_uppercase().parse(), Ok(translation));
+            }
+        }
+        let error = "none".parse::<Translation>().unwrap_err().to_string();
+        let expected =
+            "`none` is no translation strategy; write `underscore_escaping_with_suffixes`, ";
+        assert!(error.starts_with(expected), "{error}");
+    }
+}

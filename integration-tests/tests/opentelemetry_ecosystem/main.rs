@@ -1,0 +1,24 @@
+//! Crates of OpenTelemetry's ecosystem, as users have them in their programs.
+
+mod exporter_otlp;
+mod instrumentation;
+mod reader_prometheus;
+
+#[path = "../../../exporters/datadog/tests/intake/mod.rs"]
+mod datadog_intake;
+#[path = "../../../exporters/otlp/tests/receiver/mod.rs"]
+#[allow(unexpected_cfgs, reason = "the feature is one of the exporter")]
+mod otlp_receiver;
+#[path = "../../../exporters/grafana/tests/receiver/mod.rs"]
+mod remote_write_receiver;
+#[path = "../../../crates/meterkit-otel/tests/user_reader/mod.rs"]
+mod user_reader;
+
+use std::time::Duration;
+
+/// More than any test needs; a wait this long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The interval never comes: only a flush exports.
+const WHEN_ASKED: meterkit::Schedule =
+    meterkit::Schedule { interval: Duration::from_secs(24 * 3600), timeout: PATIENCE };
