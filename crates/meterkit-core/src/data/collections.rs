@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use foldhash::fast::RandomState;
+
 use super::{Data, Metric, ScopeMetrics, SeriesId};
 
 /// How long a series is remembered, by the times of collections, from the first one without it: a pause between
@@ -86,7 +88,7 @@ impl Collections {
     }
 
     /// Lets go of series that are back.
-    fn release(&mut self, back: &HashSet<SeriesId>) {
+    fn release(&mut self, back: &Ids) {
         for absent in &mut self.absent {
             if absent.series().any(|series| back.contains(&series)) {
                 let scopes = only(&absent.scopes, |series| !back.contains(&series));
@@ -115,20 +117,19 @@ impl Collections {
     }
 }
 
+type Ids = HashSet<SeriesId, RandomState>;
+
 /// Returns what `before` has and `now` lacks, and the ids that `now` has and `before` lacks.
-fn compare(
-    before: &[ScopeMetrics],
-    now: &[ScopeMetrics],
-) -> (Vec<ScopeMetrics>, HashSet<SeriesId>) {
+fn compare(before: &[ScopeMetrics], now: &[ScopeMetrics]) -> (Vec<ScopeMetrics>, Ids) {
     // A metric nearly always has the same series in the same order as before: those are not looked at any further.
     let mut others: HashMap<(&str, &str), &Data> = HashMap::new();
-    let mut new = HashSet::new();
+    let mut new = Ids::default();
     for (key, data) in keyed(now) {
         if let Some(same_name) = others.insert(key, data) {
             new.extend(same_name.series());
         }
     }
-    let mut missing = HashSet::new();
+    let mut missing = Ids::default();
     for (key, data) in keyed(before) {
         match others.get(&key) {
             Some(now) if now.series().eq(data.series()) => drop(others.remove(&key)),
