@@ -103,7 +103,7 @@ fn snapshot(time: SystemTime) -> Snapshot {
         scope: Arc::new(InstrumentationScope::builder("catalog").build()),
         metrics: metrics.into_iter().map(metric).collect(),
     };
-    Snapshot { resource: Attributes::empty(), time, scopes: vec![scope] }
+    Snapshot::new(Attributes::empty(), time, vec![scope])
 }
 
 /// Both kinds of socket that the client knows.

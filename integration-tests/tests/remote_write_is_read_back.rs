@@ -23,11 +23,11 @@ fn target(url: &str) -> RemoteWriteTarget {
 fn taken(registry: &Registry, seconds_ago: u64) -> Snapshot {
     let resource = [("service.name", "catalog"), ("service.instance.id", "7"), ("host.name", "h")];
     let resource = resource.map(|(key, value)| (key.into(), value.into()));
-    Snapshot {
-        resource: Attributes::from_pairs(resource),
-        time: SystemTime::now() - Duration::from_secs(seconds_ago),
-        scopes: registry.read(),
-    }
+    Snapshot::new(
+        Attributes::from_pairs(resource),
+        SystemTime::now() - Duration::from_secs(seconds_ago),
+        registry.read(),
+    )
 }
 
 fn milliseconds(snapshot: &Snapshot) -> i64 {

@@ -43,11 +43,11 @@ pub fn snapshot(counts: usize, sketches: usize) -> Snapshot {
         metrics.push(Metric { descriptor: descriptor("http.server.duration", "s"), data });
     }
     let scope = Arc::new(InstrumentationScope::builder("bench").build());
-    Snapshot {
-        resource: Attributes::empty(),
-        time: start + Duration::from_secs(60),
-        scopes: vec![ScopeMetrics { scope, metrics }],
-    }
+    Snapshot::new(
+        Attributes::empty(),
+        start + Duration::from_secs(60),
+        vec![ScopeMetrics { scope, metrics }],
+    )
 }
 
 /// Ours, in protobuf: the bytes of all payloads.

@@ -118,11 +118,11 @@ const NOW: Duration = Duration::from_secs(120);
 fn snapshot(descriptor: Arc<Descriptor>, data: Data) -> Arc<Snapshot> {
     let resource = [("service.name", "shop"), ("service.instance.id", "web-1")];
     let scope = Arc::new(InstrumentationScope::builder("bench").build());
-    Arc::new(Snapshot {
-        resource: Attributes::from_pairs(resource.map(|(key, value)| (key.into(), value.into()))),
-        time: UNIX_EPOCH + NOW,
-        scopes: vec![ScopeMetrics { scope, metrics: vec![Metric { descriptor, data }] }],
-    })
+    Arc::new(Snapshot::new(
+        Attributes::from_pairs(resource.map(|(key, value)| (key.into(), value.into()))),
+        UNIX_EPOCH + NOW,
+        vec![ScopeMetrics { scope, metrics: vec![Metric { descriptor, data }] }],
+    ))
 }
 
 /// `io.prometheus.write.v2.Request`

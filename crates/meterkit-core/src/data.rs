@@ -1,5 +1,6 @@
 //! What is read from the store: scopes, metrics and their points. Exporters see nothing else.
 
+mod collections;
 mod exponential;
 mod series_id;
 
@@ -8,6 +9,7 @@ use std::time::SystemTime;
 
 use opentelemetry::InstrumentationScope;
 
+pub use self::collections::{AbsentSeries, Collections};
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
 pub use self::series_id::SeriesId;
 use crate::attributes::Attributes;
@@ -95,19 +97,58 @@ pub enum Data {
     },
 }
 
+/// Does the same with the points of whichever kind there are.
+macro_rules! with_points {
+    ($data:expr, $points:ident => $work:expr) => {
+        match $data {
+            Self::Gauge($points) | Self::Sum { points: $points, .. } => $work,
+            Self::Histogram { points: $points, .. } => $work,
+            Self::ExponentialHistogram { points: $points, .. } => $work,
+        }
+    };
+}
+
 impl Data {
     /// How many points there are.
     pub fn len(&self) -> usize {
-        match self {
-            Self::Gauge(points) | Self::Sum { points, .. } => points.len(),
-            Self::Histogram { points, .. } => points.len(),
-            Self::ExponentialHistogram { points, .. } => points.len(),
-        }
+        with_points!(self, points => points.len())
     }
 
     /// Whether there is no point.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns which series the points are of, in their order.
+    pub fn series(&self) -> impl Iterator<Item = SeriesId> {
+        (0..self.len()).filter_map(|at| self.series_at(at))
+    }
+
+    /// Returns which series the point at this place is of.
+    pub fn series_at(&self, at: usize) -> Option<SeriesId> {
+        with_points!(self, points => points.get(at).map(|point| point.series))
+    }
+
+    /// Returns the same metric with only the points of the series for which `is_kept` says so.
+    #[must_use]
+    pub fn only(&self, is_kept: impl Fn(SeriesId) -> bool) -> Self {
+        macro_rules! kept {
+            ($points:expr) => {
+                $points.iter().filter(|point| is_kept(point.series)).cloned().collect()
+            };
+        }
+        match *self {
+            Self::Gauge(ref points) => Self::Gauge(kept!(points)),
+            Self::Sum { monotonic, temporality, ref points } => {
+                Self::Sum { monotonic, temporality, points: kept!(points) }
+            }
+            Self::Histogram { temporality, ref bounds, ref points } => {
+                Self::Histogram { temporality, bounds: bounds.clone(), points: kept!(points) }
+            }
+            Self::ExponentialHistogram { temporality, ref points } => {
+                Self::ExponentialHistogram { temporality, points: kept!(points) }
+            }
+        }
     }
 }
 

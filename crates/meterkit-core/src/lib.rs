@@ -37,8 +37,8 @@ pub use self::catalogue::{
     Catalogue, CatalogueEntry, CatalogueError, CatalogueLabel, CatalogueScope,
 };
 pub use self::data::{
-    Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Metric,
-    NumberPoint, ScopeMetrics, SeriesId, Temporality,
+    AbsentSeries, Collections, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
+    HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality,
 };
 pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,

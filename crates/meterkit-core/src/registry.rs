@@ -1,7 +1,7 @@
 //! All scopes and instruments of a program, or of a test.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
@@ -12,7 +12,7 @@ use meterkit_rules::label_key;
 use opentelemetry::InstrumentationScope;
 
 use crate::attributes::AttributeValue;
-use crate::data::ScopeMetrics;
+use crate::data::{AbsentSeries, ScopeMetrics, SeriesId};
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::kind::Kind;
@@ -250,6 +250,16 @@ impl Registry {
     /// Values are cumulative. Does not run callbacks: [`refresh`](Self::refresh) does.
     pub fn read(&self) -> Vec<ScopeMetrics> {
         self.inner.scopes.read()
+    }
+
+    /// Has series begin anew should they return: nothing that compares [collections](crate::Collections) knows them any more.
+    pub fn forget(&self, absent: &[Arc<AbsentSeries>]) {
+        let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
+        if !series.is_empty() {
+            for scope in self.inner.scopes.all() {
+                scope.instruments().iter().for_each(|instrument| instrument.forget(&series));
+            }
+        }
     }
 
     /// Claims the registry for one pipeline. `None` while another one has it.

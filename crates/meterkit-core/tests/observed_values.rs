@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Data, InstrumentError, ManualClock, Meter, Observable, ObservableCounterGroup, Registry,
-    Temporality, Value,
+    Collections, Data, InstrumentError, ManualClock, Meter, Observable, ObservableCounterGroup,
+    Registry, SeriesId, Temporality, Value,
 };
 
 use self::label_sets::{Id, Tenant};
@@ -179,7 +179,7 @@ fn what_is_no_counter_may_fall() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns()
+fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns_with_less()
 -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog();
     let next = Next::default();
@@ -205,6 +205,108 @@ fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns()
         registry.refresh();
         assert!(series(&registry, ROWS).is_empty());
     }
+    Ok(())
+}
+
+#[test]
+fn a_series_that_is_left_out_goes_on_when_it_returns_with_no_less() -> Result<(), InstrumentError> {
+    let (clock, registry, meter) = catalog();
+    let next = Next::default();
+    let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
+    let _guard = rows.observe_with(reports(&next));
+    let refresh = |values: &[(u64, u64)]| {
+        clock.advance(Duration::from_secs(5));
+        set(&next, values);
+        registry.refresh();
+        let points = points(&registry, ROWS);
+        points.into_iter().map(|it| (it.series, it.start)).collect::<Vec<_>>()
+    };
+    let both = refresh(&[(1, 1010), (2, 7)]);
+    assert_eq!(refresh(&[(2, 7)]), both[1..]);
+    assert_eq!(refresh(&[]), []);
+    assert_eq!(refresh(&[(2, 7), (1, 1030)]), both, "each of them, whatever their order");
+    // Also if another callback reports it.
+    assert_eq!(refresh(&[(2, 7)]), both[1..]);
+    let _other = rows.observe_with(|observer| observer.observe(Id(1), 1040));
+    assert_eq!(refresh(&[(2, 7)]), both);
+    Ok(())
+}
+
+/// What collections find of one series, at the seconds beside what is reported of it.
+fn found(rounds: &[(u64, Option<u64>)]) -> Vec<Option<(SeriesId, SystemTime)>> {
+    let (clock, registry, meter) = catalog();
+    let next = Next::default();
+    let rows = meter.observable_counter_group::<Id, u64>("rows").build().expect("a good name");
+    let _guard = rows.observe_with(reports(&next));
+    let (mut collections, mut before) = (Collections::default(), Vec::new());
+    let mut find = |(seconds, total): &(u64, Option<u64>)| {
+        // Each other absence is a failure.
+        match total {
+            None if seconds % 2 == 1 => *next.lock().unwrap() = None,
+            _ => set(&next, &total.map(|total| (1, total)).into_iter().collect::<Vec<_>>()),
+        }
+        registry.refresh();
+        next.clear_poison();
+        // One that panicked is left alone for a while.
+        clock.advance(Duration::from_secs(3600));
+        let now = registry.read();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(*seconds);
+        registry.forget(&collections.add(&before, &now, time));
+        before = now;
+        points(&registry, ROWS).first().map(|point| (point.series, point.start))
+    };
+    rounds.iter().map(&mut find).collect()
+}
+
+#[test]
+fn a_series_that_collections_have_forgotten_is_another_one() {
+    for second in [20, 21] {
+        let found = found(&[
+            (10, Some(5)),
+            (second, None),
+            (second + 3598, None),
+            (second + 3599, Some(6)),
+            (5000 + second, None),
+            (9000 + second, None),
+            (9002 + second, Some(7)),
+        ]);
+        let [first, None, None, back, None, None, Some((last, start))] = found[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(first, back, "within an hour");
+        assert!(first.is_some_and(|(series, began)| series != last && began < start), "{found:?}");
+    }
+}
+
+#[test]
+fn a_series_that_two_callbacks_report_is_one_unless_what_is_seen_of_it_falls()
+-> Result<(), InstrumentError> {
+    let (_, registry, meter) = catalog();
+    let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
+    let (first, last) = (Next::default(), Next::default());
+    let _first = rows.observe_with(reports(&first));
+    let last_guard = rows.observe_with(reports(&last));
+    let refresh = |totals: [Option<u64>; 2]| {
+        for (next, total) in [&first, &last].into_iter().zip(totals) {
+            set(next, &total.map(|total| (1, total)).into_iter().collect::<Vec<_>>());
+        }
+        registry.refresh();
+        let point = points(&registry, ROWS).remove(0);
+        (point.series, point.value)
+    };
+    let (one, _) = refresh([Some(10), None]);
+    assert_eq!(refresh([Some(10), Some(12)]), (one, Value::U64(12)));
+    assert_eq!(refresh([Some(20), Some(13)]), (one, Value::U64(13)));
+    assert_eq!(refresh([Some(21), None]), (one, Value::U64(21)), "it rose");
+    let (two, _) = refresh([Some(22), Some(14)]);
+    assert_ne!(two, one, "it fell");
+    // What nobody sees goes unnoticed.
+    assert_eq!(refresh([None, Some(15)]), (two, Value::U64(15)));
+    assert_eq!(refresh([Some(3), Some(16)]), (two, Value::U64(16)));
+    drop(last_guard);
+    let (three, value) = refresh([Some(4), None]);
+    assert_eq!(value, Value::U64(4));
+    assert!(three != two && three != one, "it fell");
     Ok(())
 }
 

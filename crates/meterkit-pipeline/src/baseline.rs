@@ -2,47 +2,52 @@
 
 use std::sync::Arc;
 
-use crate::absent::Absent;
+use crate::delta::{Acknowledged, Covered};
 use crate::snapshot::Snapshot;
 
-/// What one target acknowledged: the last snapshot, and what it has of series that are missing there.
+/// What one target acknowledged.
 ///
 /// The deltas of a series cover its time without gap or overlap, whichever snapshots it was missing in. That ends when
-/// it was missing for an hour: should it come back with its old start after that, it is given in full again.
-#[derive(Debug, Default)]
+/// the snapshots list it no longer: should it come back after that, it is another one.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Baseline {
     last: Option<Arc<Snapshot>>,
-    absent: Absent,
+    /// Of series that the last snapshot lists as absent.
+    covered: Covered,
 }
 
 impl Baseline {
-    /// What `snapshot` has beyond this.
+    /// Returns what `snapshot` has beyond this.
     pub(crate) fn delta_of(&self, snapshot: &Snapshot) -> Snapshot {
-        snapshot.delta_beyond(self.last.as_deref(), &self.absent)
+        self.acknowledged().delta_of(snapshot)
     }
 
     /// The target has `snapshot` now.
     pub(crate) fn acknowledge(&mut self, snapshot: Arc<Snapshot>) {
-        if let Some(last) = &self.last {
-            self.absent.advance(last, &snapshot);
+        if !(snapshot.absent.is_empty() && self.covered.is_empty()) {
+            self.covered = self.acknowledged().covered_with(&snapshot);
         }
         self.last = Some(snapshot);
+    }
+
+    fn acknowledged(&self) -> Acknowledged<'_> {
+        Acknowledged::new(self.last.as_deref(), &self.covered)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::hash::{DefaultHasher, Hash, Hasher};
     use std::time::{Duration, SystemTime};
 
     use meterkit_core::{
-        Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
+        Attributes, Collections, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
         HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
     };
     use opentelemetry::InstrumentationScope;
 
     use super::*;
-    use crate::absent::MEMORY;
 
     /// A series, in the order of snapshots: its scope, whether it is one of a histogram, its label.
     type Key = (&'static str, bool, u64);
@@ -61,12 +66,15 @@ mod tests {
         Attributes::from_pairs([("route".into(), label.to_string().into())])
     }
 
-    /// A metric per kind and scope that has series; without series there is no metric.
-    fn snapshot(seconds: u64, series: &[(Key, Counted)]) -> Arc<Snapshot> {
-        snapshot_at(at(seconds), series)
+    /// Series are others when they begin anew.
+    fn id(series: impl Hash) -> SeriesId {
+        let mut hasher = DefaultHasher::new();
+        series.hash(&mut hasher);
+        SeriesId::from_hash(hasher.finish())
     }
 
-    fn snapshot_at(time: SystemTime, series: &[(Key, Counted)]) -> Arc<Snapshot> {
+    /// A metric per kind and scope that has series; without series there is no metric.
+    fn scopes(series: &[(Key, Counted)]) -> Vec<ScopeMetrics> {
         let mut scopes: BTreeMap<&'static str, BTreeMap<bool, Data>> = BTreeMap::new();
         for ((scope, is_histogram, route), (start, count)) in series.iter().copied() {
             let temporality = Temporality::Cumulative;
@@ -74,18 +82,14 @@ mod tests {
                 false => Data::Sum { monotonic: true, temporality, points: Vec::new() },
                 true => Data::Histogram { temporality, bounds: [1.0].into(), points: Vec::new() },
             };
-            let attributes = label(route);
+            let (series, attributes) = (id((scope, is_histogram, route, start)), label(route));
             match scopes.entry(scope).or_default().entry(is_histogram).or_insert(empty) {
                 Data::Sum { points, .. } => {
-                    points.push(NumberPoint {
-                        series: SeriesId::new(),
-                        attributes,
-                        start,
-                        value: Value::U64(count),
-                    });
+                    let value = Value::U64(count);
+                    points.push(NumberPoint { series, attributes, start, value });
                 }
                 Data::Histogram { points, .. } => points.push(HistogramPoint {
-                    series: SeriesId::new(),
+                    series,
                     attributes,
                     start,
                     count,
@@ -109,8 +113,36 @@ mod tests {
             scope: Arc::new(InstrumentationScope::builder(scope).build()),
             metrics: metrics.into_iter().map(metric).collect(),
         });
-        let resource = Attributes::empty();
-        Arc::new(Snapshot { resource, time, scopes: scopes.collect() })
+        scopes.collect()
+    }
+
+    /// Takes snapshots, and exports some of them.
+    #[derive(Clone, Default)]
+    struct Exports {
+        collections: Collections,
+        last: Vec<ScopeMetrics>,
+        baseline: Baseline,
+    }
+
+    impl Exports {
+        fn take(&mut self, time: SystemTime, scopes: Vec<ScopeMetrics>) -> Arc<Snapshot> {
+            self.collections.add(&self.last, &scopes, time);
+            self.last.clone_from(&scopes);
+            let mut snapshot = Snapshot::new(Attributes::empty(), time, scopes);
+            snapshot.number = self.collections.number();
+            snapshot.absent = self.collections.absent().to_vec();
+            Arc::new(snapshot)
+        }
+
+        /// Nobody exports it.
+        fn skip(&mut self, seconds: u64, series: &[(Key, Counted)]) {
+            self.take(at(seconds), scopes(series));
+        }
+
+        fn acknowledge(&mut self, seconds: u64, series: &[(Key, Counted)]) {
+            let snapshot = self.take(at(seconds), scopes(series));
+            self.baseline.acknowledge(snapshot);
+        }
     }
 
     /// What a snapshot has of each series.
@@ -143,16 +175,18 @@ mod tests {
     }
 
     /// After acknowledgement of each of these, at the seconds beside them.
-    fn after(acknowledged: &[(u64, &[(Key, Counted)])]) -> Baseline {
-        let mut baseline = Baseline::default();
+    fn after(acknowledged: &[(u64, &[(Key, Counted)])]) -> Exports {
+        let mut exports = Exports::default();
         for (seconds, series) in acknowledged {
-            baseline.acknowledge(snapshot(*seconds, series));
+            exports.acknowledge(*seconds, series);
         }
-        baseline
+        exports
     }
 
-    fn delta(baseline: &Baseline, seconds: u64, series: &[(Key, Counted)]) -> Vec<(Key, Counted)> {
-        counted(&baseline.delta_of(&snapshot(seconds, series)))
+    /// The delta if this came next.
+    fn delta(exports: &Exports, seconds: u64, series: &[(Key, Counted)]) -> Vec<(Key, Counted)> {
+        let snapshot = exports.clone().take(at(seconds), scopes(series));
+        counted(&exports.baseline.delta_of(&snapshot))
     }
 
     #[test]
@@ -181,7 +215,7 @@ mod tests {
         let mut baseline = after(&[(10, &[five]), (20, &[]), (30, &[eight])]);
         assert_eq!(delta(&baseline, 40, &[nine]), [(A, (at(30), 1))]);
         for seconds in [40, 50] {
-            baseline.acknowledge(snapshot(seconds, &[]));
+            baseline.acknowledge(seconds, &[]);
         }
         assert_eq!(delta(&baseline, 60, &[nine]), [(A, (at(30), 1))]);
     }
@@ -210,8 +244,8 @@ mod tests {
             let anew = [(back, (at(25), 50))];
             assert_eq!(delta(&baseline, 30, &anew), anew);
             // And goes on from there, also when it is missing again.
-            baseline.acknowledge(snapshot(30, &anew));
-            baseline.acknowledge(snapshot(40, &[]));
+            baseline.acknowledge(30, &anew);
+            baseline.acknowledge(40, &[]);
             assert_eq!(delta(&baseline, 50, &[(back, (at(25), 51))]), [(back, (at(30), 1))]);
         }
     }
@@ -227,17 +261,17 @@ mod tests {
     #[test]
     fn a_series_is_forgotten_with_the_first_acknowledgement_after_an_hour_without_it() {
         let full = [(A, (at(0), 8))];
-        let hour = MEMORY.as_secs();
+        let hour = 3600;
         let mut baseline = after(&[(10, &[(A, (at(0), 5))]), (20, &[]), (20 + hour - 1, &[])]);
         // However late it comes, until an acknowledged snapshot lacks it again.
         assert_eq!(delta(&baseline, 20 + 3 * hour, &full), [(A, (at(10), 3))]);
-        baseline.acknowledge(snapshot(20 + hour, &[]));
+        baseline.acknowledge(20 + hour, &[]);
         assert_eq!(delta(&baseline, 21 + hour, &full), full);
     }
 
     #[test]
     fn time_without_acknowledgements_makes_no_series_forgotten() {
-        let hour = MEMORY.as_secs();
+        let hour = 3600;
         let baseline = after(&[(10, &[(A, (at(0), 5))]), (10 + 5 * hour, &[])]);
         assert_eq!(delta(&baseline, 11 + 5 * hour, &[(A, (at(0), 8))]), [(A, (at(10), 3))]);
     }
@@ -245,7 +279,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_put_back_makes_no_series_forgotten() {
         let mut baseline = after(&[(10_000, &[(A, (at(0), 5))]), (10_010, &[])]);
-        baseline.acknowledge(snapshot(20, &[]));
+        baseline.acknowledge(20, &[]);
         assert_eq!(delta(&baseline, 30, &[(A, (at(0), 8))]), [(A, (at(10_000), 3))]);
     }
 
@@ -269,13 +303,42 @@ mod tests {
         }
     }
 
-    /// What a receiver has of a series that began at some time.
+    #[test]
+    fn what_was_counted_between_two_exports_is_delivered_whoever_saw_it() {
+        for gone in [A, SIZES] {
+            let mut exports = after(&[(10, &[(gone, (at(0), 5)), (B, (at(0), 1))])]);
+            exports.skip(15, &[(gone, (at(0), 7)), (B, (at(0), 1))]);
+            let now = delta(&exports, 20, &[(B, (at(0), 1))]);
+            assert!(now.contains(&(gone, (at(10), 2))), "{now:?}");
+            // What takes its place is one delta with it.
+            let anew = [(gone, (at(16), 40))];
+            assert!(delta(&exports, 20, &anew).contains(&(gone, (at(10), 42))));
+            // It was delivered, up to the end of that delta.
+            exports.acknowledge(20, &[]);
+            assert_eq!(delta(&exports, 30, &[]), []);
+            assert_eq!(delta(&exports, 30, &[(gone, (at(0), 8))]), [(gone, (at(20), 1))]);
+        }
+    }
+
+    #[test]
+    fn a_series_that_comes_and_goes_between_two_exports_is_delivered_in_full() {
+        for brief in [A, SIZES] {
+            for mut exports in [Exports::default(), after(&[(10, &[])])] {
+                exports.skip(15, &[(brief, (at(12), 3))]);
+                exports.skip(16, &[]);
+                assert_eq!(delta(&exports, 20, &[]), [(brief, (at(12), 3))]);
+                exports.acknowledge(20, &[]);
+                assert_eq!(delta(&exports, 30, &[]), []);
+            }
+        }
+    }
+
+    /// What a receiver has of all series with the same labels.
+    #[derive(Default)]
     struct Received {
-        /// The sum of deltas.
+        starts: BTreeSet<SystemTime>,
         sum: u64,
-        /// What it has to be.
-        total: u64,
-        until: SystemTime,
+        until: Option<SystemTime>,
     }
 
     #[test]
@@ -290,9 +353,10 @@ mod tests {
                     series.insert((scope, is_histogram, route), (at(0), 0));
                 }
             }
-            let mut baseline = Baseline::default();
+            let mut exports = Exports::default();
             let mut accepted = at(0);
-            let mut received: BTreeMap<(Key, SystemTime), Received> = BTreeMap::new();
+            let mut seen: BTreeMap<Key, BTreeMap<SystemTime, u64>> = BTreeMap::new();
+            let mut received: BTreeMap<Key, Received> = BTreeMap::new();
             let mut returns = 0;
             for round in 1..=300 {
                 let time = at(10 * round);
@@ -305,27 +369,31 @@ mod tests {
                     counted.1 += random.below(5);
                     if !is_outage && random.below(4) > 0 {
                         present.push((*key, *counted));
+                        seen.entry(*key).or_default().insert(counted.0, counted.1);
                     }
                 }
-                let snapshot = snapshot_at(time, &present);
-                let deltas = counted(&baseline.delta_of(&snapshot));
+                let snapshot = exports.take(time, scopes(&present));
+                let deltas = counted(&exports.baseline.delta_of(&snapshot));
                 if random.below(3) == 0 {
                     continue;
                 }
-                baseline.acknowledge(snapshot);
-                assert_eq!(deltas.len(), present.len());
-                for ((key, (start, total)), delta) in present.into_iter().zip(deltas) {
-                    let first = || Received { sum: 0, total: 0, until: start };
-                    let has = received.entry((key, start)).or_insert_with(first);
-                    let (same, (from, rise)) = delta;
-                    assert_eq!((same, from), (key, has.until), "round {round} of seed {seed}");
-                    returns += u32::from(from != start && from < accepted);
-                    *has = Received { sum: has.sum + rise, total, until: time };
+                exports.baseline.acknowledge(snapshot);
+                for (key, (from, rise)) in deltas {
+                    let has = received.entry(key).or_default();
+                    let is_new = seen[&key].contains_key(&from) && !has.starts.contains(&from);
+                    let goes_on = has.until == Some(from);
+                    assert!(goes_on || is_new, "{key:?}, {round} of {seed}");
+                    returns += u32::from(goes_on && from < accepted);
+                    (has.sum, has.until) = (has.sum + rise, Some(time));
+                }
+                for (key, totals) in &seen {
+                    let has = received.entry(*key).or_default();
+                    let total = totals.values().sum::<u64>();
+                    assert_eq!(has.sum, total, "{key:?}, {round} of {seed}");
+                    let counted = totals.iter().filter(|(_, total)| **total > 0);
+                    has.starts.extend(counted.map(|(start, _)| start));
                 }
                 accepted = time;
-            }
-            for (series, Received { sum, total, .. }) in received {
-                assert_eq!(sum, total, "{series:?} of seed {seed}");
             }
             assert!(returns > 0, "nothing came back in seed {seed}");
         }
@@ -335,7 +403,7 @@ mod tests {
     fn an_exponential_series_that_was_missing_goes_on_at_the_scale_that_it_has_now() {
         let exponential = |seconds, scale, counts: &[u64]| {
             let point = ExponentialHistogramPoint {
-                series: SeriesId::new(),
+                series: id("sizes"),
                 attributes: label(1),
                 start: at(0),
                 count: counts.iter().sum(),
@@ -348,16 +416,20 @@ mod tests {
                 positive: ExponentialBuckets { offset: 0, counts: counts.to_vec() },
                 negative: ExponentialBuckets::default(),
             };
-            let mut snapshot = Snapshot::clone(&snapshot(seconds, &[(A, (at(0), 1))]));
+            let mut scopes = scopes(&[(A, (at(0), 1))]);
             let temporality = Temporality::Cumulative;
-            snapshot.scopes[0].metrics[0].data =
+            scopes[0].metrics[0].data =
                 Data::ExponentialHistogram { temporality, points: vec![point] };
-            snapshot
+            (at(seconds), scopes)
         };
-        let mut baseline = Baseline::default();
-        baseline.acknowledge(Arc::new(exponential(10, 3, &[1, 2, 3])));
-        baseline.acknowledge(snapshot(20, &[]));
-        let delta = baseline.delta_of(&exponential(30, 2, &[3, 5, 0, 1]));
+        let mut exports = Exports::default();
+        let (time, first) = exponential(10, 3, &[1, 2, 3]);
+        let first = exports.take(time, first);
+        exports.baseline.acknowledge(first);
+        exports.acknowledge(20, &[]);
+        let (time, next) = exponential(30, 2, &[3, 5, 0, 1]);
+        let next = exports.take(time, next);
+        let delta = exports.baseline.delta_of(&next);
         let Data::ExponentialHistogram { temporality: Temporality::Delta, points } =
             &delta.scopes[0].metrics[0].data
         else {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use meterkit_core::{Attributes, Registry, in_callback};
+use meterkit_core::{Attributes, Collections, Registry, in_callback};
 
 use crate::self_metrics::SelfMetrics;
 use crate::snapshot::Snapshot;
@@ -24,9 +24,16 @@ pub(crate) struct Collector {
     metrics: Arc<SelfMetrics>,
     views: Views,
     /// Locked by whoever takes a snapshot, of whom there is one.
-    totals: Mutex<Totals>,
+    memory: Mutex<Memory>,
     flight: Mutex<Flight>,
     landed: Condvar,
+}
+
+/// What goes from one snapshot to the next.
+#[derive(Debug, Default)]
+struct Memory {
+    collections: Collections,
+    totals: Totals,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +72,7 @@ impl Collector {
             max_age,
             metrics,
             views,
-            totals: Mutex::default(),
+            memory: Mutex::default(),
             flight: Mutex::default(),
             landed: Condvar::new(),
         }
@@ -116,8 +123,10 @@ impl Collector {
     fn without_callbacks(&self) -> Arc<Snapshot> {
         let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
         last.unwrap_or_else(|| {
-            let scopes = self.views.apply_in(&self.registry, self.registry.read(), None);
-            Arc::new(Snapshot { resource: self.resource.clone(), time: SystemTime::now(), scopes })
+            let (mut totals, time) = (Totals::default(), SystemTime::now());
+            let scopes = self.registry.read();
+            let scopes = self.views.apply_in(&self.registry, scopes, &mut totals, time);
+            Arc::new(Snapshot::new(self.resource.clone(), time, scopes))
         })
     }
 
@@ -125,9 +134,21 @@ impl Collector {
         self.registry.refresh();
         let time = SystemTime::now();
         let scopes = self.registry.read();
-        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        let scopes = self.views.apply_in(&self.registry, scopes, Some((&mut totals, time)));
-        Snapshot { resource: self.resource.clone(), time, scopes }
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let Memory { collections, totals } = &mut *memory;
+        let scopes = self.views.apply_in(&self.registry, scopes, totals, time);
+        let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
+        let before = last.as_ref().map_or(&[][..], |last| &last.scopes);
+        let forgotten = collections.add(before, &scopes, time);
+        totals.forget(&forgotten);
+        self.registry.forget(&forgotten);
+        Snapshot {
+            resource: self.resource.clone(),
+            time,
+            scopes,
+            number: collections.number(),
+            absent: collections.absent().to_vec(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Flight> {

@@ -3,251 +3,224 @@
 //! Each target has its own [`Baseline`](crate::baseline::Baseline). An export that failed leaves it where it was, so
 //! the next one carries the whole difference: nothing is lost, nothing counts twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
+use foldhash::fast::RandomState;
 use meterkit_core::{
-    Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Metric,
-    NumberPoint, ScopeMetrics, Temporality,
+    Data, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId,
+    Temporality,
 };
 
-use crate::absent::{Absent, Missing, Total};
+use crate::point::{self, Point};
 use crate::snapshot::Snapshot;
-use crate::stream::Stream;
+use crate::stream::{are_alike, empty};
+
+/// Up to when the last deltas of series reach that are in no snapshot any more.
+pub(crate) type Covered = HashMap<SeriesId, SystemTime>;
 
 impl Snapshot {
-    /// This snapshot with its rising sums and its histograms as the difference to `acknowledged`, or in full when
-    /// nothing was acknowledged yet.
+    /// Returns this snapshot with its rising sums and its histograms as the difference to `acknowledged`, or in full
+    /// when nothing was acknowledged yet.
     ///
-    /// A series that `acknowledged` lacks, that began anew, or whose value fell, is given in full. Gauges and sums that
-    /// also fall stay as they are: their last value counts.
-    ///
-    /// The pipeline knows more of a [`Target`](crate::Target) than one snapshot: there, a series that was missing in
-    /// between goes on where its last delta ended.
+    /// A series that is new, or whose value fell, is given in full. What series counted that are
+    /// [absent](Self::absent) now is part of the difference too. Gauges and sums that also fall stay as they are: their
+    /// last value counts.
     pub fn delta_since(&self, acknowledged: Option<&Self>) -> Self {
-        self.delta_beyond(acknowledged, &Absent::default())
-    }
-
-    /// The difference to `last`, and for series that it lacks to what is known of them from before.
-    pub(crate) fn delta_beyond(&self, last: Option<&Self>, absent: &Absent) -> Self {
-        let known = last.map(|last| (last.streams(), last.time));
-        self.map_metrics(|scope, metric| {
-            let Some(stream) = Stream::of(scope, metric) else {
-                return metric.data.clone();
-            };
-            let last = known.as_ref();
-            let last = last.and_then(|(known, time)| Some((*known.get(&stream)?, *time)));
-            delta_of(&metric.data, last, absent.of(&stream))
-        })
-    }
-
-    fn map_metrics(&self, change: impl Fn(&ScopeMetrics, &Metric) -> Data) -> Self {
-        let scopes = self.scopes.iter().map(|scope| ScopeMetrics {
-            scope: scope.scope.clone(),
-            metrics: scope
-                .metrics
-                .iter()
-                .map(|metric| Metric {
-                    descriptor: metric.descriptor.clone(),
-                    data: change(scope, metric),
-                })
-                .collect(),
-        });
-        Self { resource: self.resource.clone(), time: self.time, scopes: scopes.collect() }
+        Acknowledged::new(acknowledged, &Covered::default()).delta_of(self)
     }
 }
 
-/// The data of a stream as a delta: to what the last snapshot has of it, which was taken at the time beside it, and to
-/// what is known of series that this lacks.
-fn delta_of(
-    data: &Data,
-    last: Option<(&Data, SystemTime)>,
-    absent: Option<&HashMap<Attributes, Missing>>,
-) -> Data {
-    let temporality = Temporality::Delta;
-    match data {
-        Data::Sum { monotonic, points, .. } => {
-            Data::Sum { monotonic: *monotonic, temporality, points: each(points, last, absent) }
-        }
-        Data::Histogram { bounds, points, .. } => {
-            let (bounds, points) = (bounds.clone(), each(points, last, absent));
-            Data::Histogram { temporality, bounds, points }
-        }
-        Data::ExponentialHistogram { points, .. } => {
-            Data::ExponentialHistogram { temporality, points: each(points, last, absent) }
-        }
-        other => other.clone(),
-    }
+/// The snapshot that a target has, to look up its series.
+pub(crate) struct Acknowledged<'a> {
+    number: u64,
+    time: SystemTime,
+    /// What has deltas: first what was there, then what was absent.
+    metrics: Vec<&'a Data>,
+    /// How many of them were there.
+    live: usize,
+    covered: &'a Covered,
+    /// The metric and the place of the series that comes next if all is as it was.
+    next: (usize, usize),
+    /// Metric and place of each series. Made when one is not where it was.
+    places: Option<HashMap<SeriesId, (usize, usize), RandomState>>,
 }
 
-fn each<P: Point>(
-    points: &[P],
-    last: Option<(&Data, SystemTime)>,
-    absent: Option<&HashMap<Attributes, Missing>>,
-) -> Vec<P> {
-    let mut last = last.map(|(data, time)| (Earlier::new(P::all(data)), time));
-    let deltas = points.iter().enumerate().map(|(at, point)| {
-        let there = last.as_mut().and_then(|(last, time)| Some((last.find(at, point)?, *time)));
-        let known = there.or_else(|| {
-            let missing = absent?.get(point.attributes())?;
-            Some((P::of(&missing.total)?, missing.delivered))
-        });
-        match known {
-            // Series that were removed and made anew in between are different ones.
-            Some((earlier, time)) if earlier.start() == point.start() => point.since(earlier, time),
-            _ => point.clone(),
-        }
-    });
-    deltas.collect()
-}
-
-/// The points of an earlier snapshot, to be found again.
-struct Earlier<'a, P> {
-    points: &'a [P],
-    /// Made when a point is not where it was.
-    by_attributes: Option<HashMap<&'a Attributes, &'a P>>,
-}
-
-impl<'a, P: Point> Earlier<'a, P> {
-    fn new(points: &'a [P]) -> Self {
-        Self { points, by_attributes: None }
-    }
-
-    /// The point with the same attributes.
-    fn find(&mut self, at: usize, point: &P) -> Option<&'a P> {
-        match self.points.get(at) {
-            Some(same) if same.attributes() == point.attributes() => Some(same),
-            _ => {
-                let points = self.points.iter();
-                let map = self
-                    .by_attributes
-                    .get_or_insert_with(|| points.map(|p| (p.attributes(), p)).collect());
-                map.get(point.attributes()).copied()
-            }
-        }
-    }
-}
-
-trait Point: Clone {
-    /// The points that `data` has of this kind.
-    fn all(data: &Data) -> &[Self];
-    fn of(total: &Total) -> Option<&Self>;
-    fn attributes(&self) -> &Attributes;
-    fn start(&self) -> SystemTime;
-    /// What came since `earlier`, which was taken at `time`; everything, if the value fell.
-    fn since(&self, earlier: &Self, time: SystemTime) -> Self;
-}
-
-/// What all kinds of points have, each under its own name in `Data` and `Total`.
-macro_rules! point {
-    ($data:ident, $total:ident) => {
-        fn all(data: &Data) -> &[Self] {
-            match data {
-                Data::$data { points, .. } => points,
-                _ => &[],
-            }
-        }
-
-        fn of(total: &Total) -> Option<&Self> {
-            match total {
-                Total::$total(point) => Some(point),
-                _ => None,
-            }
-        }
-
-        fn attributes(&self) -> &Attributes {
-            &self.attributes
-        }
-
-        fn start(&self) -> SystemTime {
-            self.start
-        }
-    };
-}
-
-impl Point for NumberPoint {
-    point!(Sum, Number);
-
-    fn since(&self, earlier: &Self, time: SystemTime) -> Self {
+impl<'a> Acknowledged<'a> {
+    pub(crate) fn new(snapshot: Option<&'a Snapshot>, covered: &'a Covered) -> Self {
+        let scopes = snapshot.into_iter().flat_map(|it| &it.scopes);
+        let live = scopes.flat_map(|scope| &scope.metrics).map(|metric| &metric.data);
+        let mut metrics: Vec<&Data> = live.filter(|data| has_deltas(data)).collect();
+        let live = metrics.len();
+        let absent = snapshot.into_iter().flat_map(|it| &it.absent).flat_map(|it| it.metrics());
+        metrics.extend(absent.map(|metric| &metric.data).filter(|data| has_deltas(data)));
         Self {
-            series: self.series,
-            attributes: self.attributes.clone(),
-            start: time,
-            value: self.value.increase_since(earlier.value).unwrap_or(self.value),
+            number: snapshot.map_or(0, |it| it.number),
+            time: snapshot.map_or(SystemTime::UNIX_EPOCH, |it| it.time),
+            metrics,
+            live,
+            covered,
+            next: (0, 0),
+            places: None,
         }
     }
-}
 
-impl Point for HistogramPoint {
-    point!(Histogram, Histogram);
-
-    fn since(&self, earlier: &Self, time: SystemTime) -> Self {
-        let pairs = self.buckets.iter().zip(&earlier.buckets);
-        let buckets: Option<Box<[u64]>> = pairs.map(|(now, then)| now.checked_sub(*then)).collect();
-        let count = self.count.checked_sub(earlier.count);
-        match (buckets, count) {
-            (Some(buckets), Some(count)) => Self {
-                series: self.series,
-                attributes: self.attributes.clone(),
-                start: time,
-                count,
-                sum: self.sum - earlier.sum,
-                min: changed(self.min, earlier.min),
-                max: changed(self.max, earlier.max),
-                buckets,
-            },
-            _ => Self { start: time, ..self.clone() },
-        }
-    }
-}
-
-impl Point for ExponentialHistogramPoint {
-    point!(ExponentialHistogram, Exponential);
-
-    fn since(&self, earlier: &Self, time: SystemTime) -> Self {
-        // A scale never rises while a series lives, nor does a threshold of ours change.
-        let is_same = self.scale <= earlier.scale
-            && self.zero_threshold.to_bits() == earlier.zero_threshold.to_bits();
-        let increase =
-            is_same.then(|| earlier.clone().downscaled(self.scale)).and_then(|earlier| {
-                Some(Self {
-                    series: self.series,
-                    attributes: self.attributes.clone(),
-                    start: time,
-                    count: self.count.checked_sub(earlier.count)?,
-                    sum: self.sum - earlier.sum,
-                    min: changed(self.min, earlier.min),
-                    max: changed(self.max, earlier.max),
-                    scale: self.scale,
-                    zero_count: self.zero_count.checked_sub(earlier.zero_count)?,
-                    zero_threshold: self.zero_threshold,
-                    positive: increase(&self.positive, &earlier.positive)?,
-                    negative: increase(&self.negative, &earlier.negative)?,
-                })
+    /// Returns what `snapshot` has beyond this.
+    pub(crate) fn delta_of(&mut self, snapshot: &Snapshot) -> Snapshot {
+        let mut scopes: Vec<ScopeMetrics> = Vec::with_capacity(snapshot.scopes.len());
+        for scope in &snapshot.scopes {
+            let metrics = scope.metrics.iter().map(|metric| Metric {
+                descriptor: metric.descriptor.clone(),
+                data: self.delta(&metric.data).unwrap_or_else(|| metric.data.clone()),
             });
-        increase.unwrap_or_else(|| Self { start: time, ..self.clone() })
+            scopes.push(ScopeMetrics { scope: scope.scope.clone(), metrics: metrics.collect() });
+        }
+        for (scope, metric) in self.absent_deltas(snapshot) {
+            add_counted(&mut scopes, scope, metric);
+        }
+        Snapshot::new(snapshot.resource.clone(), snapshot.time, scopes)
+    }
+
+    /// Returns up to when the target has the absent series of `snapshot`, once it has its delta.
+    pub(crate) fn covered_with(&mut self, snapshot: &Snapshot) -> Covered {
+        let mut covered = Covered::default();
+        for (_, metric) in self.absent_deltas(snapshot) {
+            covered.extend(delivered(&metric.data).map(|(series, start, is_nothing)| {
+                // Nothing is sent of a series that has not counted: its last delta ended where this one begins.
+                (series, if is_nothing { start } else { snapshot.time })
+            }));
+        }
+        let before = snapshot.absent.iter().filter(|absent| absent.number <= self.number);
+        covered.extend(
+            before
+                .flat_map(|absent| absent.series())
+                .filter_map(|series| Some((series, *self.covered.get(&series)?))),
+        );
+        covered
+    }
+
+    /// Returns the deltas of the series that are absent since this.
+    fn absent_deltas<'s>(&mut self, snapshot: &'s Snapshot) -> Vec<(&'s ScopeMetrics, Metric)> {
+        let scopes = snapshot.absent_since(self.number).flat_map(|absent| &absent.scopes);
+        let metrics = scopes.flat_map(|scope| scope.metrics.iter().map(move |it| (scope, it)));
+        let delta = |(scope, metric): (&'s ScopeMetrics, &Metric)| {
+            let data = self.delta(&metric.data)?;
+            Some((scope, Metric { descriptor: metric.descriptor.clone(), data }))
+        };
+        metrics.filter_map(delta).collect()
+    }
+
+    /// Returns `data` as a delta, if it can be one.
+    fn delta(&mut self, data: &Data) -> Option<Data> {
+        if !has_deltas(data) {
+            return None;
+        }
+        let mut delta = empty(data);
+        match &mut delta {
+            Data::Sum { temporality, points, .. } => {
+                (*temporality, *points) = (Temporality::Delta, self.each(data));
+            }
+            Data::Histogram { temporality, points, .. } => {
+                (*temporality, *points) = (Temporality::Delta, self.each(data));
+            }
+            Data::ExponentialHistogram { temporality, points } => {
+                (*temporality, *points) = (Temporality::Delta, self.each(data));
+            }
+            _ => {}
+        }
+        Some(delta)
+    }
+
+    fn each<P: Point>(&mut self, data: &Data) -> Vec<P> {
+        let points = P::all(data).iter();
+        let deltas = points.map(|point| match self.find::<P>(point.series(), data) {
+            Some((earlier, time)) => point.since(earlier, time),
+            None => point.clone(),
+        });
+        deltas.collect()
+    }
+
+    /// Returns what the target has of a series of `now`, and up to when. A metric with other buckets has begun anew.
+    fn find<P: Point>(&mut self, series: SeriesId, now: &Data) -> Option<(&'a P, SystemTime)> {
+        let (metric, at) = self.place(series)?;
+        let data = self.metrics[metric];
+        self.next = if at + 1 < data.len() { (metric, at + 1) } else { (metric + 1, 0) };
+        let until = match metric < self.live {
+            true => self.time,
+            false => self.covered.get(&series).copied().unwrap_or(self.time),
+        };
+        let earlier = P::all(data).get(at)?;
+        are_alike(data, now).then_some((earlier, until))
+    }
+
+    fn place(&mut self, series: SeriesId) -> Option<(usize, usize)> {
+        let (metric, at) = self.next;
+        if self.metrics.get(metric).and_then(|data| data.series_at(at)) == Some(series) {
+            return Some(self.next);
+        }
+        let metrics = &self.metrics;
+        let places = self.places.get_or_insert_with(|| {
+            let places = metrics.iter().enumerate().flat_map(|(metric, data)| {
+                data.series().enumerate().map(move |(at, series)| (series, (metric, at)))
+            });
+            places.collect()
+        });
+        places.get(&series).copied()
     }
 }
 
-/// The extreme of what came since: one that is further out than before came since then; one that is not may be older.
-fn changed(now: Option<f64>, earlier: Option<f64>) -> Option<f64> {
-    now.filter(|now| earlier.is_some_and(|earlier| earlier != *now))
+/// Whether it is a rising sum or a histogram, since its series began.
+pub(crate) fn has_deltas(data: &Data) -> bool {
+    matches!(
+        data,
+        Data::Sum { monotonic: true, temporality: Temporality::Cumulative, .. }
+            | Data::Histogram { temporality: Temporality::Cumulative, .. }
+            | Data::ExponentialHistogram { temporality: Temporality::Cumulative, .. }
+    )
 }
 
-/// What came since `earlier`, from the first bucket that got something to the last one; `None` if a count fell.
-fn increase(now: &ExponentialBuckets, earlier: &ExponentialBuckets) -> Option<ExponentialBuckets> {
-    let mut of_earlier = (earlier.offset..=i32::MAX).zip(&earlier.counts);
-    if of_earlier.any(|(index, count)| *count > now.count(index)) {
-        return None;
+/// Returns since when each series counted what `data` has, and whether that is nothing.
+fn delivered(data: &Data) -> impl Iterator<Item = (SeriesId, SystemTime, bool)> {
+    fn of<P: Point>(data: &Data) -> impl Iterator<Item = (SeriesId, SystemTime, bool)> {
+        P::all(data).iter().map(|point| (point.series(), point.start(), point.is_nothing()))
     }
-    let of_now = (now.offset..=i32::MAX).zip(&now.counts);
-    let counts: Vec<u64> =
-        of_now.map(|(index, count)| count.saturating_sub(earlier.count(index))).collect();
-    let is_more = |count: &u64| *count > 0;
-    let Some(first) = counts.iter().position(is_more) else {
-        return Some(ExponentialBuckets::default());
+    let exponential = of::<ExponentialHistogramPoint>(data);
+    of::<NumberPoint>(data).chain(of::<HistogramPoint>(data)).chain(exponential)
+}
+
+/// Adds those points of `metric` that have counted something to the metric that `scopes` has of its kind.
+fn add_counted(scopes: &mut Vec<ScopeMetrics>, of: &ScopeMetrics, metric: Metric) {
+    let counted = delivered(&metric.data).filter(|(_, _, is_nothing)| !is_nothing);
+    let counted: HashSet<SeriesId> = counted.map(|(series, ..)| series).collect();
+    if counted.is_empty() {
+        return;
+    }
+    let added = metric.data.only(|series| counted.contains(&series));
+    if !scopes.iter().any(|known| known.scope == of.scope) {
+        scopes.push(ScopeMetrics { scope: of.scope.clone(), metrics: Vec::new() });
+        ScopeMetrics::sort(scopes);
+    }
+    let Some(scope) = scopes.iter_mut().find(|known| known.scope == of.scope) else { return };
+    let is_same = |known: &&mut Metric| {
+        known.descriptor == metric.descriptor && are_alike(&known.data, &added)
     };
-    let end = counts.iter().rposition(is_more).map_or(first, |last| last + 1);
-    let offset = now.offset.saturating_add(i32::try_from(first).unwrap_or(i32::MAX));
-    Some(ExponentialBuckets { offset, counts: counts[first..end].to_vec() })
+    match scope.metrics.iter_mut().find(is_same) {
+        Some(known) => {
+            join::<NumberPoint>(&mut known.data, &added);
+            join::<HistogramPoint>(&mut known.data, &added);
+            join::<ExponentialHistogramPoint>(&mut known.data, &added);
+        }
+        None => {
+            scope.metrics.push(Metric { descriptor: metric.descriptor, data: added });
+            scope.metrics.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
+        }
+    }
+}
+
+/// A series that ended and one that took its place are one delta.
+fn join<P: Point>(data: &mut Data, more: &Data) {
+    if let Some(points) = P::all_mut(data) {
+        points.extend_from_slice(P::all(more));
+        point::merge(points);
+    }
 }

@@ -8,7 +8,6 @@
 //! Users depend on the `meterkit` crate. This one is for those who write an exporter: implement [`Target`] to push,
 //! or take snapshots from a [`Source`] to be pulled from.
 
-mod absent;
 mod backoff;
 mod baseline;
 mod collector;
@@ -23,6 +22,7 @@ mod health;
 mod moment;
 mod news;
 mod pipeline;
+mod point;
 mod refreshes;
 mod self_metrics;
 mod snapshot;

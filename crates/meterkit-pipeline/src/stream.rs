@@ -1,48 +1,27 @@
-//! Streams: what makes a metric of one snapshot the same as one of another.
+//! Streams: what makes a metric of one collection the same as one of another.
 
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use meterkit_core::{Data, Descriptor, Metric, ScopeMetrics, Temporality};
+use meterkit_core::{Data, Descriptor, Metric};
 use opentelemetry::InstrumentationScope;
 
-use crate::snapshot::Snapshot;
-
-/// A rising sum or a histogram: what has deltas. Its series differ by their attributes alone.
+/// A metric of a scope, of one kind. Its series differ by their attributes alone.
 ///
-/// The SDK counts apart what differs in its unit or its description only, so these tell streams apart too.
+/// What differs in its unit or its description only is counted apart, so these tell streams apart too.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
     scope: Arc<InstrumentationScope>,
     descriptor: Arc<Descriptor>,
-    shape: Shape,
-}
-
-/// What the points of a stream are.
-#[derive(Clone, Debug)]
-enum Shape {
-    Sum,
-    /// A histogram with these bounds.
-    Histogram(Arc<[f64]>),
-    Exponential,
+    /// Without points.
+    shape: Data,
 }
 
 impl Stream {
-    /// The stream that `metric` belongs to, if it is one that has deltas.
-    pub(crate) fn of(scope: &ScopeMetrics, metric: &Metric) -> Option<Self> {
-        let shape = match &metric.data {
-            Data::Sum { monotonic: true, temporality: Temporality::Cumulative, .. } => Shape::Sum,
-            Data::Histogram { temporality: Temporality::Cumulative, bounds, .. } => {
-                Shape::Histogram(bounds.clone())
-            }
-            Data::ExponentialHistogram { temporality: Temporality::Cumulative, .. } => {
-                Shape::Exponential
-            }
-            _ => return None,
-        };
-        let (scope, descriptor) = (scope.scope.clone(), metric.descriptor.clone());
-        Some(Self { scope, descriptor, shape })
+    /// Returns the stream that `metric` belongs to.
+    pub(crate) fn of(scope: &Arc<InstrumentationScope>, metric: &Metric) -> Self {
+        let shape = empty(&metric.data);
+        Self { scope: scope.clone(), descriptor: metric.descriptor.clone(), shape }
     }
 }
 
@@ -50,15 +29,7 @@ impl PartialEq for Stream {
     fn eq(&self, other: &Self) -> bool {
         self.descriptor == other.descriptor
             && self.scope == other.scope
-            && match (&self.shape, &other.shape) {
-                (Shape::Histogram(ours), Shape::Histogram(theirs)) => {
-                    // By their bits: other libraries may have NaN among them.
-                    let (ours, theirs) = (ours.iter(), theirs.iter());
-                    ours.map(|bound| bound.to_bits()).eq(theirs.map(|bound| bound.to_bits()))
-                }
-                (Shape::Sum, Shape::Sum) | (Shape::Exponential, Shape::Exponential) => true,
-                _ => false,
-            }
+            && are_alike(&self.shape, &other.shape)
     }
 }
 
@@ -72,23 +43,44 @@ impl Hash for Stream {
     }
 }
 
-impl Snapshot {
-    /// All that has deltas, to be found again.
-    pub(crate) fn streams(&self) -> HashMap<Stream, &Data> {
-        let metrics = self.scopes.iter().flat_map(|scope| {
-            scope.metrics.iter().filter_map(move |metric| {
-                Stream::of(scope, metric).map(|stream| (stream, &metric.data))
-            })
-        });
-        metrics.collect()
+/// Whether the points of both can stand in one metric.
+pub(crate) fn are_alike(a: &Data, b: &Data) -> bool {
+    match (a, b) {
+        (Data::Gauge(_), Data::Gauge(_)) => true,
+        (
+            Data::Sum { monotonic, temporality, .. },
+            Data::Sum { monotonic: rises, temporality: since, .. },
+        ) => monotonic == rises && temporality == since,
+        (
+            Data::Histogram { temporality, bounds, .. },
+            Data::Histogram { temporality: since, bounds: others, .. },
+        ) => temporality == since && have_same_bits(bounds, others),
+        (
+            Data::ExponentialHistogram { temporality, .. },
+            Data::ExponentialHistogram { temporality: since, .. },
+        ) => temporality == since,
+        _ => false,
     }
+}
+
+/// Compares bounds by their bits: those of other libraries may have NaN among them.
+fn have_same_bits(ours: &Arc<[f64]>, theirs: &Arc<[f64]>) -> bool {
+    let bits = |bounds: &[f64]| bounds.iter().map(|bound| bound.to_bits()).collect::<Vec<_>>();
+    Arc::ptr_eq(ours, theirs) || bits(ours) == bits(theirs)
+}
+
+/// Returns the same metric without points.
+pub(crate) fn empty(data: &Data) -> Data {
+    data.only(|_| false)
 }
 
 #[cfg(test)]
 mod tests {
+    use meterkit_core::Temporality;
+
     use super::*;
 
-    fn stream(description: &str, shape: Shape) -> Stream {
+    fn stream(description: &str, shape: Data) -> Stream {
         let descriptor = Descriptor {
             name: "sizes".to_owned(),
             unit: "By".to_owned(),
@@ -101,19 +93,28 @@ mod tests {
         }
     }
 
-    fn histogram(bounds: &[f64]) -> Shape {
-        Shape::Histogram(bounds.into())
+    const CUMULATIVE: Temporality = Temporality::Cumulative;
+
+    fn histogram(bounds: &[f64]) -> Data {
+        Data::Histogram { temporality: CUMULATIVE, bounds: bounds.into(), points: Vec::new() }
+    }
+
+    fn sum(monotonic: bool, temporality: Temporality) -> Data {
+        Data::Sum { monotonic, temporality, points: Vec::new() }
     }
 
     #[test]
     fn kind_bounds_and_description_tell_streams_of_one_name_apart() {
         let all = [
-            stream("", Shape::Sum),
-            stream("Sizes.", Shape::Sum),
+            stream("", sum(true, CUMULATIVE)),
+            stream("", sum(false, CUMULATIVE)),
+            stream("", sum(true, Temporality::Delta)),
+            stream("", Data::Gauge(Vec::new())),
+            stream("Sizes.", sum(true, CUMULATIVE)),
             stream("", histogram(&[])),
             stream("", histogram(&[1.0])),
             stream("", histogram(&[1.0, 2.0])),
-            stream("", Shape::Exponential),
+            stream("", Data::ExponentialHistogram { temporality: CUMULATIVE, points: Vec::new() }),
         ];
         for (i, one) in all.iter().enumerate() {
             for (j, other) in all.iter().enumerate() {

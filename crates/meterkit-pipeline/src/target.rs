@@ -38,8 +38,10 @@ pub trait Target: Debug + Send + 'static {
 
     /// Whether snapshots come as they are, or as the difference to what was acknowledged.
     ///
-    /// A series that is missing in some of them and comes back goes on where its last delta ended. One that was missing
-    /// for an hour is forgotten, and given in full should it come back.
+    /// Deltas that are accepted add up to what was counted, whichever exports fail and whoever else collects in between:
+    /// what a series counted before it ended is part of the next delta. A series that is missing for a while goes on
+    /// where its last delta ended. One that has been missing for an hour is another one should it come back, and is
+    /// given in full.
     fn temporality(&self) -> Temporality {
         Temporality::Cumulative
     }

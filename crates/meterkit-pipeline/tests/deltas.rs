@@ -70,7 +70,7 @@ fn snapshot(seconds: u64, scopes: &[(&'static str, Data)]) -> Snapshot {
         }
     });
     let resource = Attributes::from_pairs([("service.name".into(), "shop".into())]);
-    Snapshot { resource, time: at(seconds), scopes: scopes.collect() }
+    Snapshot::new(resource, at(seconds), scopes.collect())
 }
 
 /// The metric's data in a snapshot of it alone.

@@ -19,7 +19,7 @@ fn catalog() -> (Registry, Meter) {
 
 fn snapshot(registry: &Registry, seconds: u64) -> Snapshot {
     let time = SystemTime::now() + Duration::from_secs(seconds);
-    Snapshot { resource: Attributes::empty(), time, scopes: registry.read() }
+    Snapshot::new(Attributes::empty(), time, registry.read())
 }
 
 /// Both together, at the scale of the later one.

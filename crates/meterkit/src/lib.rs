@@ -114,20 +114,20 @@ pub mod testing;
 #[doc(inline)]
 pub use meterkit_config as config;
 pub use meterkit_core::{
-    AnyObservable, AttributeCallback, AttributeError, AttributeInstrument, AttributeMeter,
-    AttributeObserver, AttributeValue, Attributes, BackgroundTask, ByAttributes, CallbackBuilder,
-    CallbackGuard, CallbackOutput, Called, Catalogue, CatalogueEntry, CatalogueError,
-    CatalogueLabel, CatalogueScope, Counter, CounterGroup, CounterKind, CounterNumber, Data,
-    Descriptor, Entry, ExponentialBuckets, ExponentialHistogramPoint, ExponentialLimits, Gauge,
-    GaugeGroup, GaugeKind, GaugeNumber, Group, GroupTimer, Histogram, HistogramGroup,
-    HistogramNumber, HistogramPoint, InFlight, Instrument, InstrumentBuilder, InstrumentError,
-    Kind, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, ManualClock, Meter, Metric,
-    Metrics, Naming, NamingError, NamingPolicy, Number, NumberPoint, NumberType, Observable,
-    ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
+    AbsentSeries, AnyObservable, AttributeCallback, AttributeError, AttributeInstrument,
+    AttributeMeter, AttributeObserver, AttributeValue, Attributes, BackgroundTask, ByAttributes,
+    CallbackBuilder, CallbackGuard, CallbackOutput, Called, Catalogue, CatalogueEntry,
+    CatalogueError, CatalogueLabel, CatalogueScope, Counter, CounterGroup, CounterKind,
+    CounterNumber, Data, Descriptor, Entry, ExponentialBuckets, ExponentialHistogramPoint,
+    ExponentialLimits, Gauge, GaugeGroup, GaugeKind, GaugeNumber, Group, GroupTimer, Histogram,
+    HistogramGroup, HistogramNumber, HistogramPoint, InFlight, Instrument, InstrumentBuilder,
+    InstrumentError, Kind, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, ManualClock,
+    Meter, Metric, Metrics, Naming, NamingError, NamingPolicy, Number, NumberPoint, NumberType,
+    Observable, ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
     ObservableKind, ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome,
-    Polled, Registry, ScopeError, ScopeMetrics, ScopePatternError, ScopePatterns, SeriesObserver,
-    Several, StoreHealth, Temporality, TimedFuture, Timer, Unlabelled, UpDownCounter,
-    UpDownCounterGroup, UpDownCounterKind, UpDownNumber, Value, Work,
+    Polled, Registry, ScopeError, ScopeMetrics, ScopePatternError, ScopePatterns, SeriesId,
+    SeriesObserver, Several, StoreHealth, Temporality, TimedFuture, Timer, Unlabelled,
+    UpDownCounter, UpDownCounterGroup, UpDownCounterKind, UpDownNumber, Value, Work,
 };
 #[cfg(feature = "dashboard")]
 #[doc(inline)]

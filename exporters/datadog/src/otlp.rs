@@ -60,11 +60,11 @@ impl ByOtlp {
         if self.resource.is_empty() && tags.is_empty() {
             return self.target.export(snapshot).await;
         }
-        let snapshot = Snapshot {
-            resource: self.resource(&snapshot.resource),
-            time: snapshot.time,
-            scopes: snapshot.scopes.iter().map(|scope| tagged(scope, &tags)).collect(),
-        };
+        let snapshot = Snapshot::new(
+            self.resource(&snapshot.resource),
+            snapshot.time,
+            snapshot.scopes.iter().map(|scope| tagged(scope, &tags)).collect(),
+        );
         self.target.export(&snapshot).await
     }
 

@@ -12,7 +12,7 @@ use opentelemetry::InstrumentationScope;
 
 /// Taken a minute after 1970 began.
 pub(crate) fn snapshot(scopes: Vec<ScopeMetrics>) -> Snapshot {
-    Snapshot { resource: Attributes::empty(), time: at(60_000), scopes }
+    Snapshot::new(Attributes::empty(), at(60_000), scopes)
 }
 
 /// Of a scope without version.

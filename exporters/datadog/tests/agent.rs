@@ -43,7 +43,7 @@ fn snapshot_of(time: SystemTime, metrics: Vec<(&str, Data)>) -> Snapshot {
         scope: Arc::new(InstrumentationScope::builder("catalog").build()),
         metrics: metrics.into_iter().map(metric).collect(),
     };
-    Snapshot { resource: Attributes::empty(), time, scopes: vec![scope] }
+    Snapshot::new(Attributes::empty(), time, vec![scope])
 }
 
 fn points(values: impl IntoIterator<Item = u64>) -> Vec<NumberPoint> {

@@ -1,13 +1,15 @@
 //! Requests as they wait to be sent.
 
+use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foldhash::quality::FixedState;
 use meterkit_pipeline::Snapshot;
 
-use crate::departed;
-use crate::series::{Series, SeriesValue};
+use crate::series::{self, Series, SeriesValue};
 use crate::wire::messages;
 use crate::wire::{Encoder, Version};
 
@@ -80,6 +82,56 @@ impl Batch {
     }
 }
 
+/// Writes the requests for `snapshot`: its series, and a stale marker for each that is gone since the snapshot with the
+/// number `since` was written.
+pub(crate) fn write(
+    snapshot: &Snapshot,
+    since: Option<u64>,
+    version: Version,
+    limits: Limits,
+) -> Result<Vec<Batch>, BatchError> {
+    let time = series::milliseconds(snapshot.time);
+    let mut batches = Batches::new(time, version, limits);
+    let gone = since.into_iter().flat_map(|number| snapshot.absent_since(number));
+    let gone: Vec<_> = gone.collect();
+    // By their labels: another series may have taken the place of one that is gone. A hash is less than those take.
+    let mut there = HashSet::new();
+    series::for_each(snapshot, &mut |series| {
+        if !gone.is_empty() {
+            there.insert(hash(series));
+        }
+        batches.add(series);
+    });
+    for absent in gone {
+        let (resource, scopes) = (snapshot.resource.clone(), absent.scopes.clone());
+        let last = Snapshot::new(resource, snapshot.time, scopes);
+        series::for_each(&last, &mut |series| {
+            if there.insert(hash(series)) {
+                batches.end(series, time);
+            }
+        });
+    }
+    batches.finish()
+}
+
+/// Writes the requests that end all series of `last`, the last snapshot that was written: there will be no more of them.
+pub(crate) fn farewell(
+    last: &Snapshot,
+    now: i64,
+    version: Version,
+    limits: Limits,
+) -> Result<Vec<Batch>, BatchError> {
+    // Two values of one moment would be one too many.
+    let time = now.max(series::milliseconds(last.time).saturating_add(1));
+    let mut batches = Batches::new(time, version, limits);
+    series::for_each(last, &mut |series| batches.end(series, time));
+    batches.finish()
+}
+
+fn hash(series: &Series<'_>) -> u64 {
+    FixedState::default().hash_one(&series.labels)
+}
+
 /// The requests of one moment.
 #[derive(Debug)]
 pub(crate) struct Batches {
@@ -104,6 +156,12 @@ impl Batches {
         if self.writing.len() as usize >= series || self.writing.encoder.len() >= bytes {
             self.end_request();
         }
+    }
+
+    /// Adds the end of a series.
+    fn end(&mut self, series: &Series<'_>, time: i64) {
+        let value = series.value.stale();
+        self.add(&Series { value, time, start: 0, ..series.clone() });
     }
 
     pub(crate) fn finish(mut self) -> Result<Vec<Batch>, BatchError> {
@@ -161,8 +219,7 @@ impl Writing {
 #[doc(hidden)]
 pub fn written(snapshot: &Arc<Snapshot>) -> io::Result<Vec<Bytes>> {
     let limits = Limits { series: usize::MAX, bytes: usize::MAX };
-    let written = departed::write(snapshot.clone(), None, Version::V2, limits);
-    let (batches, _) = written.map_err(io::Error::other)?;
+    let batches = write(snapshot, None, Version::V2, limits).map_err(io::Error::other)?;
     Ok(batches.into_iter().map(|batch| batch.body).collect())
 }
 

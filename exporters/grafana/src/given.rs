@@ -77,7 +77,7 @@ pub(crate) fn scope(name: &'static str, metrics: Vec<Metric>) -> ScopeMetrics {
 /// Taken at a second, by a process that says nothing of itself.
 pub(crate) fn snapshot(second: u64, scopes: Vec<ScopeMetrics>) -> Snapshot {
     let time = UNIX_EPOCH + Duration::from_secs(second);
-    Snapshot { resource: Attributes::empty(), time, scopes }
+    Snapshot::new(Attributes::empty(), time, scopes)
 }
 
 /// Some of each kind.

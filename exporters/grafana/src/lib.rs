@@ -18,7 +18,6 @@ mod batch;
 mod cloud;
 mod config;
 mod counts;
-mod departed;
 mod dialect;
 mod error;
 #[cfg(test)]

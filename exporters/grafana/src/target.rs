@@ -13,10 +13,9 @@ use tokio::time::Instant;
 
 use self::settlement::{Outcome, worse};
 use self::spooling::Saving;
-use crate::batch::{Batch, BatchError, Limits};
+use crate::batch::{self, Batch, BatchError, Limits};
 use crate::config::RemoteWriteConfig;
 use crate::counts::RemoteWriteCounts;
-use crate::departed::{self, Written};
 use crate::dialect::Dialect;
 use crate::error::BuildError;
 use crate::queue::Queue;
@@ -52,7 +51,8 @@ pub struct RemoteWriteTarget {
     /// The disk is being written to.
     saving: Option<Saving>,
     dialect: Dialect,
-    written: Option<Written>,
+    /// The snapshot that was written last: the receiver has its series, or will.
+    written: Option<Arc<Snapshot>>,
     counts: RemoteWriteCounts,
     /// How many values were refused before the export under way, or before the last one.
     refused_before: u64,
@@ -116,18 +116,22 @@ impl RemoteWriteTarget {
 
     /// Writes `snapshot` into the queue, unless it was already.
     async fn enqueue(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
-        if self.written.as_ref().is_some_and(|written| written.is_of(snapshot)) {
+        // The pipeline gives the same again when it tries again.
+        let is_same = |written: &Arc<Snapshot>| {
+            (written.number, written.time) == (snapshot.number, snapshot.time)
+        };
+        if self.written.as_ref().is_some_and(is_same) {
             return Ok(());
         }
         self.refused_before = self.counts.refused();
         // Points share their attributes with those of the pipeline.
         let snapshot = Arc::new(snapshot.clone());
-        let (before, version, limits) =
-            (self.written.clone(), self.dialect.to_write(), self.limits);
-        let write = move || departed::write(snapshot, before.as_ref(), version, limits);
-        let (batches, written) = elsewhere(write).await?;
+        let since = self.written.as_ref().map(|written| written.number);
+        let (written, version, limits) = (snapshot.clone(), self.dialect.to_write(), self.limits);
+        let write = move || batch::write(&written, since, version, limits);
+        let batches = elsewhere(write).await?;
         let dropped = self.queue.push(batches);
-        self.written = Some(written);
+        self.written = Some(snapshot);
         self.note_dropped(&dropped);
         self.save().await;
         Ok(())
@@ -164,7 +168,7 @@ impl RemoteWriteTarget {
         };
         let (version, limits) = (self.dialect.to_write(), self.limits);
         let now = milliseconds(SystemTime::now());
-        match elsewhere(move || written.farewell(now, version, limits)).await {
+        match elsewhere(move || batch::farewell(&written, now, version, limits)).await {
             Ok(batches) => {
                 let dropped = self.queue.push(batches);
                 self.note_dropped(&dropped);

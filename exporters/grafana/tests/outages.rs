@@ -13,7 +13,7 @@ use meterkit_grafana::{
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
 
 use self::receiver::{Answer, Arrival, Receiver, Speaks};
-use self::snapshots::{config, snapshot, target};
+use self::snapshots::{Taken, config, snapshot, target};
 
 fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
     match outcome {
@@ -320,13 +320,14 @@ async fn a_series_that_goes_away_is_ended_and_all_are_at_the_end() {
             .collect()
     };
     let row = |shard: &str, is_stale| (Some(shard.to_owned()), is_stale);
+    let mut taken = Taken::default();
     for (second, values, expected) in [
         (1, &[1, 2, 3][..], vec![row("0", false), row("1", false), row("2", false)]),
         (2, &[1], vec![row("0", false), row("1", true), row("2", true)]),
         (3, &[1], vec![row("0", false)]),
         (4, &[1, 2], vec![row("0", false), row("1", false)]),
     ] {
-        assert_eq!(target.export(&snapshot(second, values)).await, Ok(()));
+        assert_eq!(target.export(&taken.numbered(snapshot(second, values))).await, Ok(()));
         let last = receiver.written().pop().expect("a request");
         let sent: Vec<(Option<String>, bool)> = ends(&last);
         assert_eq!((sent, last.time()), (expected, second as i64 * 1000));

@@ -34,7 +34,7 @@ type DistinctSeries<'f, 'a> = model::DistinctSeries<'f, 'a, Rc<str>, String>;
 /// meter.counter::<u64>("requests").description("Requests.").build()?.add(3);
 ///
 /// let (resource, time) = (Attributes::empty(), SystemTime::now());
-/// let snapshot = Snapshot { resource, time, scopes: registry.read() };
+/// let snapshot = Snapshot::new(resource, time, registry.read());
 /// assert_eq!(
 ///     meterkit_prometheus::render(&snapshot),
 ///     "# HELP backstage_plugin_catalog_requests_total Requests.\n\

@@ -44,7 +44,7 @@ fn record_everything(registry: &Registry) -> Result<CallbackGuard, InstrumentErr
 fn scraped(registry: &Registry) -> BTreeSet<String> {
     registry.refresh();
     let (resource, time) = (Attributes::empty(), SystemTime::now());
-    let text = render(&Snapshot { resource, time, scopes: registry.read() });
+    let text = render(&Snapshot::new(resource, time, registry.read()));
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let names = types.filter_map(|line| line.split(' ').next()).map(str::to_owned);
     // The store's own metrics come with what happens, and are in no catalogue.

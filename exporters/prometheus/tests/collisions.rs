@@ -19,7 +19,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 
 fn text_of(scopes: Vec<ScopeMetrics>) -> String {
     let resource = Attributes::empty();
-    let text = render(&Snapshot { resource, time: SystemTime::UNIX_EPOCH, scopes });
+    let text = render(&Snapshot::new(resource, SystemTime::UNIX_EPOCH, scopes));
     checked(&text);
     text
 }
@@ -200,7 +200,7 @@ fn labels_that_prometheus_keeps_for_itself_are_renamed() {
 fn a_metric_called_target_info_does_not_stand_beside_the_resource() {
     let resource = Attributes::from_pairs([("service.name".into(), "shop".into())]);
     let scopes = vec![scope("a", vec![metric("target.info", "Mine.", gauge(5))])];
-    let snapshot = Snapshot { resource, time: SystemTime::UNIX_EPOCH, scopes: scopes.clone() };
+    let snapshot = Snapshot::new(resource, SystemTime::UNIX_EPOCH, scopes.clone());
     let text = render(&snapshot);
     checked(&text);
     let expected = "# HELP target_info Target metadata\n# TYPE target_info gauge\n\

@@ -39,7 +39,7 @@ fn text_with(registry: &Registry, resource: Attributes) -> String {
     // What the store tells of itself is not looked at here.
     registry.set_disabled_scopes("meterkit".parse().unwrap());
     registry.refresh();
-    let snapshot = Snapshot { resource, time: SystemTime::now(), scopes: registry.read() };
+    let snapshot = Snapshot::new(resource, SystemTime::now(), registry.read());
     let text = render(&snapshot);
     checked(&text);
     assert_eq!(render(&snapshot), text, "rendered again");

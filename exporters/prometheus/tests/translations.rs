@@ -59,7 +59,7 @@ fn metric(name: &str, unit: &str, data: Data) -> Metric {
 fn snapshot(resource: Attributes, metrics: Vec<Metric>) -> Snapshot {
     let scope = InstrumentationScope::builder("s").with_attributes([KeyValue::new("a.b", "c")]);
     let scopes = vec![ScopeMetrics { scope: Arc::new(scope.build()), metrics }];
-    Snapshot { resource, time: AT, scopes }
+    Snapshot::new(resource, AT, scopes)
 }
 
 fn one_of_each() -> Snapshot {

@@ -1,6 +1,7 @@
 //! One instrument in the store: what it is, and its series.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use opentelemetry::{KeyValue, Value};
@@ -14,7 +15,7 @@ use super::handle::{self, Handle};
 use super::label_set::LabelSet;
 use super::shared::{Shared, Switch};
 use crate::buckets::Buckets;
-use crate::data::Data;
+use crate::data::{Data, SeriesId};
 use crate::kind::Kind;
 use crate::labels::{LabelKey, Labels};
 
@@ -246,6 +247,8 @@ pub(crate) trait Stored: Send + Sync {
     fn usage(&self) -> Option<Usage>;
     /// Sets whether values are recorded and exported.
     fn switch(&self, to: Switch);
+    /// Has these series begin anew should they return: nothing is known of them any more.
+    fn forget(&self, _series: &HashSet<SeriesId>) {}
     /// Returns whether the code says how many series there may be.
     fn names_limit(&self) -> bool;
     /// Returns how many series there may be.

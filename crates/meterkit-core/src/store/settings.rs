@@ -100,7 +100,12 @@ impl Settings {
 
     /// When a series begins anew that began at `before`: later in any case, as another start is what tells that it did.
     pub(crate) fn start_after(&self, before: u64) -> u64 {
-        let start = self.start().max(before.saturating_add(1));
+        self.begin_after(before, self.start())
+    }
+
+    /// The same for one that begins anew at `time`.
+    pub(crate) fn begin_after(&self, before: u64, time: u64) -> u64 {
+        let start = time.max(before.saturating_add(1));
         self.first_start.fetch_max(start, Relaxed);
         start
     }

@@ -1,29 +1,28 @@
 //! Views: metrics under other names, with fewer attributes, or not at all.
 
 mod catalogue;
-mod exponential;
-mod merge;
-mod part;
 mod pattern;
 mod selector;
 mod settings;
 mod stream;
 mod totals;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use meterkit_core::{Descriptor, Kind, Metric, Registry, ScopeMetrics};
+use meterkit_core::{AbsentSeries, Data, Descriptor, Kind, Metric, Registry, ScopeMetrics};
 use opentelemetry::InstrumentationScope;
 
-use crate::stream::Stream;
+use crate::stream::{Stream, are_alike, empty};
 
-use self::part::Part;
 pub use self::pattern::{KeyFilter, NamePattern};
 pub use self::selector::ViewSelector;
 pub use self::settings::StreamDefaults;
 pub(crate) use self::settings::set_streams;
 pub use self::stream::{Aggregation, ViewStream};
+use self::totals::Presence;
 pub(crate) use self::totals::Totals;
 
 /// Changes to metrics on their way from the store to the targets, as an operator asks for them.
@@ -111,16 +110,17 @@ impl Views {
         scopes: Vec<ScopeMetrics>,
         kind_of: impl Fn(&InstrumentationScope, &Descriptor) -> Option<Kind>,
     ) -> Vec<ScopeMetrics> {
-        self.apply_with(scopes, kind_of, None)
+        self.apply_with(scopes, &kind_of, &mut Totals::default(), SystemTime::UNIX_EPOCH).0
     }
 
-    /// Like [`apply`](Self::apply), for metrics of which `registry` has the instruments. With `totals`, and the time of
-    /// the collection, totals do not fall when series go that they are made of.
+    /// Like [`apply`](Self::apply), for the metrics of `registry` at `time`. Series that are made of others go on from
+    /// one collection to the next, and their totals do not fall when those go that they are made of.
     pub(crate) fn apply_in(
         &self,
         registry: &Registry,
         scopes: Vec<ScopeMetrics>,
-        totals: Option<(&mut Totals, SystemTime)>,
+        totals: &mut Totals,
+        time: SystemTime,
     ) -> Vec<ScopeMetrics> {
         let depends = |view: &View| {
             let aggregation = &view.stream.aggregation;
@@ -131,172 +131,177 @@ impl Views {
         let kind_of = |scope: &InstrumentationScope, instrument: &Descriptor| {
             kinds.get(scope)?.get(&instrument.name).copied()
         };
-        self.apply_with(scopes, kind_of, totals)
-    }
-
-    fn apply_with(
-        &self,
-        mut scopes: Vec<ScopeMetrics>,
-        kind_of: impl Fn(&InstrumentationScope, &Descriptor) -> Option<Kind>,
-        mut totals: Option<(&mut Totals, SystemTime)>,
-    ) -> Vec<ScopeMetrics> {
-        if self.is_empty() {
-            return scopes;
-        }
-        let names: HashSet<&str> =
-            self.views.iter().filter_map(|view| view.stream.name.as_deref()).collect();
-        for scope in &mut scopes {
-            let mut outputs = Outputs::default();
-            for (at, metric) in scope.metrics.iter().enumerate() {
-                // Their places among each other tell apart what has one descriptor.
-                let is_it = |it: &&Metric| it.descriptor == metric.descriptor;
-                let ordinal = scope.metrics[..at].iter().rev().take_while(is_it).count();
-                let kind = kind_of(&scope.scope, &metric.descriptor);
-                match self.selected(&scope.scope, metric, kind, ordinal) {
-                    None => outputs.keep(metric.clone(), ordinal),
-                    Some(selected) => {
-                        selected.into_iter().for_each(|selected| outputs.put(metric, selected));
-                    }
-                }
-            }
-            scope.metrics = outputs.into_metrics(scope, &names, &mut totals);
-        }
-        if let Some((totals, now)) = totals {
-            totals.forget(now);
-        }
-        scopes.retain(|scope| !scope.metrics.is_empty());
+        let (scopes, forgotten) = self.apply_with(scopes, &kind_of, totals, time);
+        registry.forget(&forgotten);
         scopes
     }
 
-    /// What the views that select `metric` make of it; `None` when none does.
-    fn selected(
+    /// Returns the metrics as the views have them, and the series that are remembered no longer of those that views
+    /// make others of.
+    fn apply_with(
+        &self,
+        mut scopes: Vec<ScopeMetrics>,
+        kind_of: KindOf<'_>,
+        totals: &mut Totals,
+        time: SystemTime,
+    ) -> (Vec<ScopeMetrics>, Vec<Arc<AbsentSeries>>) {
+        if self.is_empty() {
+            return (scopes, Vec::new());
+        }
+        let selected = Selection { views: &self.views, unchanged: ViewStream::default(), kind_of };
+        let members = selected.split(&mut scopes);
+        let forgotten = totals.begin(&members, time);
+        let mut joined: Vec<(usize, (Stream, usize), Metric)> = Vec::new();
+        let mut is_joined = HashSet::new();
+        for (at, scope) in members.iter().enumerate() {
+            for (metric, ordinal) in with_ordinals(&scope.metrics) {
+                for selected in selected.of(&scope.scope, metric) {
+                    if !selected.is_joined {
+                        let Selected { descriptor, data, .. } = selected;
+                        scopes[at].metrics.push(Metric { descriptor, data: data.into_owned() });
+                        continue;
+                    }
+                    // What gets another name joins the first metric that has it already.
+                    let is_renamed = selected.descriptor.name != metric.descriptor.name;
+                    let place = (selected.stream(scope), if is_renamed { 0 } else { ordinal });
+                    totals.add(place.0.clone(), place.1, &selected);
+                    if is_joined.insert(place.clone()) {
+                        joined.push((at, place, selected.empty()));
+                    }
+                }
+            }
+        }
+        let absent = totals.absent();
+        let absent = absent.iter().map(|absent| (absent, Presence::Absent));
+        for (gone, presence) in forgotten.iter().map(|it| (it, Presence::Forgotten)).chain(absent) {
+            for scope in &gone.scopes {
+                let of_metric = |metric| selected.of(&scope.scope, metric);
+                for selected in scope.metrics.iter().flat_map(of_metric).filter(|it| it.is_joined) {
+                    totals.add_absent(&selected.stream(scope), &selected, presence);
+                }
+            }
+        }
+        for (at, (stream, ordinal), mut metric) in joined {
+            totals.fill(&stream, ordinal, &mut metric.data);
+            scopes[at].metrics.push(metric);
+        }
+        totals.end(members);
+        for scope in &mut scopes {
+            scope.metrics.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
+        }
+        scopes.retain(|scope| !scope.metrics.is_empty());
+        (scopes, forgotten)
+    }
+}
+
+type KindOf<'a> = &'a dyn Fn(&InstrumentationScope, &Descriptor) -> Option<Kind>;
+
+/// What views make of each metric.
+struct Selection<'a> {
+    views: &'a [View],
+    /// Of what no view selects.
+    unchanged: ViewStream,
+    kind_of: KindOf<'a>,
+}
+
+/// What a view makes of a metric.
+struct Selected<'a> {
+    /// Which view it is.
+    view: usize,
+    descriptor: Arc<Descriptor>,
+    data: Cow<'a, Data>,
+    /// Which attributes are kept.
+    filter: Option<&'a KeyFilter>,
+    /// Whether its series may become one with others.
+    is_joined: bool,
+}
+
+impl Selected<'_> {
+    fn empty(&self) -> Metric {
+        Metric { descriptor: self.descriptor.clone(), data: empty(&self.data) }
+    }
+
+    fn stream(&self, scope: &ScopeMetrics) -> Stream {
+        Stream::of(&scope.scope, &self.empty())
+    }
+}
+
+impl Selection<'_> {
+    /// Takes those metrics out of `scopes` that are not the same for views, into the same scopes.
+    fn split(&self, scopes: &mut [ScopeMetrics]) -> Vec<ScopeMetrics> {
+        let split = |scope: &mut ScopeMetrics| {
+            let is_changed = |metric: &Metric| {
+                self.is_named(&metric.descriptor)
+                    || self.matching(&scope.scope, metric).next().is_some()
+            };
+            let metrics = std::mem::take(&mut scope.metrics).into_iter();
+            let (changed, same) = metrics.partition(is_changed);
+            scope.metrics = same;
+            ScopeMetrics { scope: scope.scope.clone(), metrics: changed }
+        };
+        scopes.iter_mut().map(split).collect()
+    }
+
+    /// Returns what the views make of `metric`; what no view selects stays.
+    fn of<'m>(&'m self, scope: &InstrumentationScope, metric: &'m Metric) -> Vec<Selected<'m>> {
+        // What callbacks report is the last value already.
+        let kind = (self.kind_of)(scope, &metric.descriptor);
+        let is_last_known =
+            matches!(kind, Some(Kind::ObservableCounter | Kind::ObservableUpDownCounter));
+        let mut streams: Vec<_> = self.matching(scope, metric).collect();
+        if streams.is_empty() {
+            streams.push((self.views.len(), &self.unchanged));
+        }
+        let mut all: Vec<Selected<'m>> = Vec::new();
+        for (view, stream) in streams {
+            let Some(data) = stream.aggregate(&metric.data, is_last_known) else {
+                continue;
+            };
+            let descriptor = stream.describe(&metric.descriptor);
+            if all.iter().any(|known| known.descriptor.name == descriptor.name) {
+                continue;
+            }
+            let filter = stream.attribute_keys.as_ref();
+            let is_joined = filter.is_some() || self.is_named(&descriptor);
+            all.push(Selected { view, descriptor, data, filter, is_joined });
+        }
+        all
+    }
+
+    /// Returns the streams of the views that select `metric`, each with its place.
+    fn matching(
         &self,
         scope: &InstrumentationScope,
         metric: &Metric,
-        kind: Option<Kind>,
-        ordinal: usize,
-    ) -> Option<Vec<Selected>> {
-        let kinds = match &kind {
-            Some(kind) => std::slice::from_ref(kind),
-            None => selector::kinds_of(&metric.data),
+    ) -> impl Iterator<Item = (usize, &ViewStream)> {
+        let kind = (self.kind_of)(scope, &metric.descriptor);
+        let is_matching = move |view: &View| {
+            let kinds = match &kind {
+                Some(kind) => std::slice::from_ref(kind),
+                None => selector::kinds_of(&metric.data),
+            };
+            view.selector.matches(scope, &metric.descriptor, kinds)
         };
-        // What callbacks report is the last value already.
-        let is_last_known =
-            matches!(kind, Some(Kind::ObservableCounter | Kind::ObservableUpDownCounter));
-        let mut is_selected = false;
-        let mut all: Vec<Selected> = Vec::new();
-        for view in &self.views {
-            if !view.selector.matches(scope, &metric.descriptor, kinds) {
-                continue;
-            }
-            is_selected = true;
-            let Some(new) = view.stream.apply(metric, is_last_known) else {
-                continue;
-            };
-            let has_name = |it: &Selected| it.part.metric.descriptor.name == new.descriptor.name;
-            if !all.iter().any(has_name) {
-                let is_filtered = view.stream.attribute_keys.is_some();
-                all.push(Selected { part: Part::new(new, metric, ordinal), is_filtered });
-            }
-        }
-        is_selected.then_some(all)
-    }
-}
-
-/// What a view made of a metric.
-struct Selected {
-    part: Part,
-    /// Whether its points may have become equal.
-    is_filtered: bool,
-}
-
-/// The metrics of one scope, in the making.
-#[derive(Default)]
-struct Outputs {
-    kept: Vec<Output>,
-    renamed: Vec<Output>,
-}
-
-struct Output {
-    parts: Vec<Part>,
-    /// Whether its points are totals over several series, or may have been.
-    is_total: bool,
-}
-
-impl Outputs {
-    /// A metric that no view selects.
-    fn keep(&mut self, metric: Metric, ordinal: usize) {
-        self.kept.push(Output { parts: vec![Part::whole(metric, ordinal)], is_total: false });
+        let views = self.views.iter().enumerate().filter(move |(_, view)| is_matching(view));
+        views.map(|(at, view)| (at, &view.stream))
     }
 
-    fn put(&mut self, of: &Metric, Selected { part, is_filtered }: Selected) {
-        let is_renamed = part.metric.descriptor.name != of.descriptor.name;
-        let output = Output { parts: vec![part], is_total: is_filtered || is_renamed };
-        if is_renamed { &mut self.renamed } else { &mut self.kept }.push(output);
-    }
-
-    /// Metrics by name. One with a new name adds its points to one that is there already, with the same descriptor and
-    /// kind. One that has a name of `names`, which views give, is a total from the start: what joins it later may be
+    /// Whether views give its name to metrics: it is made of several from the start, as what joins it later may be
     /// older.
-    fn into_metrics(
-        self,
-        scope: &ScopeMetrics,
-        names: &HashSet<&str>,
-        totals: &mut Option<(&mut Totals, SystemTime)>,
-    ) -> Vec<Metric> {
-        let Self { kept: mut outputs, renamed } = self;
-        for new in renamed {
-            match outputs.iter_mut().find(|output| output.is_like(&new)) {
-                Some(same) => {
-                    same.parts.extend(new.parts);
-                    same.is_total = true;
-                }
-                None => outputs.push(new),
-            }
-        }
-        outputs.sort_by(|a, b| a.name().cmp(b.name()));
-        let mut metrics: Vec<Metric> = Vec::with_capacity(outputs.len());
-        let mut streams: HashMap<Stream, usize> = HashMap::new();
-        for output in outputs {
-            let is_total = output.is_total || names.contains(output.name());
-            let mut parts = output.parts;
-            let metric = match totals {
-                None if is_total => merge::join(parts),
-                None => parts.pop().map(|part| part.metric),
-                Some((totals, now)) => {
-                    let stream = parts.first().and_then(|part| Stream::of(scope, &part.metric));
-                    let place = stream.map(|stream| {
-                        let same = streams.entry(stream.clone()).or_default();
-                        *same += 1;
-                        (stream, *same)
-                    });
-                    match place {
-                        Some(place) if is_total => totals.join(place, parts, *now),
-                        None if is_total => merge::join(parts),
-                        _ => parts.pop().map(|part| part.metric),
-                    }
-                }
-            };
-            metrics.extend(metric);
-        }
-        metrics
+    fn is_named(&self, descriptor: &Descriptor) -> bool {
+        self.views.iter().any(|view| view.stream.name.as_ref() == Some(&descriptor.name))
     }
 }
 
-impl Output {
-    fn metric(&self) -> Option<&Metric> {
-        self.parts.first().map(|part| &part.metric)
-    }
-
-    fn name(&self) -> &str {
-        self.metric().map_or("", |metric| &metric.descriptor.name)
-    }
-
-    fn is_like(&self, other: &Self) -> bool {
-        self.metric().zip(other.metric()).is_some_and(|(ours, theirs)| {
-            ours.descriptor == theirs.descriptor && merge::are_alike(&ours.data, &theirs.data)
-        })
-    }
+/// Returns each metric with its place among those that look alike.
+fn with_ordinals(metrics: &[Metric]) -> impl Iterator<Item = (&Metric, usize)> {
+    metrics.iter().enumerate().map(|(at, metric)| {
+        let has_name = |other: &&Metric| other.descriptor.name == metric.descriptor.name;
+        let is_like = |other: &&Metric| {
+            other.descriptor == metric.descriptor && are_alike(&other.data, &metric.data)
+        };
+        (metric, metrics[..at].iter().rev().take_while(has_name).filter(is_like).count())
+    })
 }
 
 impl FromIterator<View> for Views {

@@ -1,6 +1,11 @@
 //! Names with wildcards.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use meterkit_core::Attributes;
+
+use crate::point::OVERFLOW;
 
 /// A name in which `*` stands for any text, also none, and `?` for any one character. Capitals count.
 ///
@@ -91,6 +96,17 @@ impl KeyFilter {
             None => true,
         };
         is_included && !self.excluded.iter().any(|pattern| pattern.matches(key))
+    }
+
+    /// Returns the attributes that are left of those of a series.
+    pub(super) fn kept(&self, attributes: &Attributes) -> Attributes {
+        let keeps = |key: &str| key == OVERFLOW || self.keeps(key);
+        if attributes.iter().all(|(key, _)| keeps(key)) {
+            return attributes.clone();
+        }
+        let kept = attributes.iter().filter(|(key, _)| keeps(key));
+        let kept = kept.map(|(key, value)| (Cow::Owned(key.to_owned()), value.clone()));
+        Attributes::from_pairs(kept)
     }
 }
 

@@ -1,10 +1,10 @@
 //! What becomes of the metrics that a view selects.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use meterkit_core::{Data, ExponentialHistogramPoint, HistogramPoint, Metric};
+use meterkit_core::{Data, Descriptor, HistogramPoint, NumberPoint, Value};
 
-use super::merge;
 use super::pattern::KeyFilter;
 
 /// How a metric goes on once a view has selected it. What is not given stays as the instrument has it.
@@ -58,13 +58,9 @@ pub enum Aggregation {
 }
 
 impl ViewStream {
-    /// The metric as this stream has it; `None` when it is dropped.
-    /// Points may be equal in their attributes then.
-    pub(super) fn apply(&self, metric: &Metric, is_last_known: bool) -> Option<Metric> {
-        if self.aggregation == Some(Aggregation::Drop) {
-            return None;
-        }
-        let Metric { mut descriptor, mut data } = metric.clone();
+    /// Returns what the metric of an instrument is called in this stream.
+    pub(super) fn describe(&self, instrument: &Arc<Descriptor>) -> Arc<Descriptor> {
+        let mut descriptor = instrument.clone();
         if self.name.is_some() || self.description.is_some() {
             let descriptor = Arc::make_mut(&mut descriptor);
             if let Some(name) = &self.name {
@@ -74,42 +70,54 @@ impl ViewStream {
                 descriptor.description.clone_from(description);
             }
         }
+        descriptor
+    }
+
+    /// Returns the values of an instrument as this stream puts them together; `None` when it is dropped.
+    pub(super) fn aggregate<'a>(
+        &self,
+        data: &'a Data,
+        is_last_known: bool,
+    ) -> Option<Cow<'a, Data>> {
+        let mut data = Cow::Borrowed(data);
         match &self.aggregation {
+            Some(Aggregation::Drop) => return None,
             Some(Aggregation::Sum) => sum(&mut data),
-            Some(Aggregation::LastValue) if is_last_known => last_value(&mut data),
+            Some(Aggregation::LastValue) if is_last_known => last_value(data.to_mut()),
             Some(Aggregation::ExplicitBuckets { boundaries, record_min_max }) => {
-                explicit_buckets(&mut data, boundaries.as_deref(), *record_min_max);
+                explicit_buckets(data.to_mut(), boundaries.as_deref(), *record_min_max);
             }
             Some(Aggregation::ExponentialBuckets { record_min_max: false, .. }) => {
-                if let Data::ExponentialHistogram { points, .. } = &mut data {
+                if let Data::ExponentialHistogram { points, .. } = data.to_mut() {
                     points.iter_mut().for_each(|point| (point.min, point.max) = (None, None));
                 }
             }
             _ => {}
         }
-        if let Some(filter) = &self.attribute_keys {
-            merge::filter(&mut data, filter);
-        }
-        Some(Metric { descriptor, data })
+        Some(data)
     }
 }
 
-fn sum(data: &mut Data) {
-    let (temporality, points) = match data {
-        Data::Histogram { temporality, points, .. } => {
-            let sum = |at: &HistogramPoint| (at.series, at.attributes.clone(), at.start, at.sum);
-            (*temporality, merge::sums(points.iter().map(sum)))
-        }
+fn sum(data: &mut Cow<'_, Data>) {
+    macro_rules! sums {
+        ($points:expr) => {
+            $points.iter().map(|point| NumberPoint {
+                series: point.series,
+                attributes: point.attributes.clone(),
+                start: point.start,
+                value: Value::F64(point.sum),
+            })
+        };
+    }
+    let (temporality, points) = match &**data {
+        Data::Histogram { temporality, points, .. } => (*temporality, sums!(points).collect()),
         Data::ExponentialHistogram { temporality, points } => {
-            let sum = |at: &ExponentialHistogramPoint| {
-                (at.series, at.attributes.clone(), at.start, at.sum)
-            };
-            (*temporality, merge::sums(points.iter().map(sum)))
+            (*temporality, sums!(points).collect())
         }
         _ => return,
     };
     // The specification has the sums of histograms rise, whatever is recorded.
-    *data = Data::Sum { monotonic: true, temporality, points };
+    *data = Cow::Owned(Data::Sum { monotonic: true, temporality, points });
 }
 
 fn last_value(data: &mut Data) {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    AttributeValue, Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint,
+    AttributeValue, Attributes, Collections, Data, ExponentialBuckets, ExponentialHistogramPoint,
     HistogramPoint, NumberPoint, SeriesId, Temporality, Value,
 };
 
@@ -366,21 +366,46 @@ fn the_registry_can_ask_what_views_want_of_an_instrument() {
     assert_eq!((ask(0), ask(1)), (vec![7], vec![]));
 }
 
+/// Takes one collection after the other.
+#[derive(Default)]
+struct Collector {
+    totals: Totals,
+    collections: Collections,
+    last: Vec<ScopeMetrics>,
+}
+
+impl Collector {
+    fn apply(
+        &mut self,
+        views: &Views,
+        registry: &Registry,
+        read: Vec<ScopeMetrics>,
+        now: SystemTime,
+    ) -> &[ScopeMetrics] {
+        let applied = views.apply_in(registry, read, &mut self.totals, now);
+        let forgotten = self.collections.add(&self.last, &applied, now);
+        self.totals.forget(&forgotten);
+        self.last = applied;
+        &self.last
+    }
+}
+
 /// The host, the shard and the value of each series, at a time in seconds.
 type Collection<'a> = (u64, &'a [(&'static str, &'static str, u64)]);
 
 /// The total of host `a` after each collection. A counter without series is not there at all.
 fn totals_of_a(collections: &[Collection<'_>]) -> Vec<Option<f64>> {
     let (registry, views) = (Registry::new(), view("jobs", keeping(&["host"])));
-    let mut totals = Totals::default();
+    let (mut collector, mut ids) = (Collector::default(), HashMap::new());
     let total = |(seconds, series): &Collection<'_>| {
-        let point = |(host, shard, value): &(_, _, u64)| {
-            number(&[("host", *host), ("shard", *shard)], Value::U64(*value))
+        let point = |(host, shard, value): &(_, _, u64)| NumberPoint {
+            series: *ids.entry((*host, *shard)).or_insert_with(SeriesId::new),
+            ..number(&[("host", *host), ("shard", *shard)], Value::U64(*value))
         };
         let points: Vec<_> = series.iter().map(point).collect();
         let read = if points.is_empty() { Vec::new() } else { scopes(vec![sum("jobs", points)]) };
         let now = START + Duration::from_secs(*seconds);
-        let applied = views.apply_in(&registry, read, Some((&mut totals, now)));
+        let applied = collector.apply(&views, &registry, read, now);
         let Data::Sum { points, .. } = &applied.first()?.metrics[0].data else {
             panic!("a sum stays one");
         };

@@ -1,324 +1,246 @@
-//! Totals over several series, which must not fall while the pipeline runs: targets would take that for a restart, and
-//! count what is left once more.
+//! Series that views make of several others.
 //!
-//! A series that is missing goes on to count as it last did: a callback that failed leaves its series out of one
-//! collection. When it comes back, it counts as it is then; one that has begun anew adds to what it was before. After
-//! an hour it is taken for gone, and its value stays in the total. A total that none of its series is left of is not
-//! exported, and forgotten after an hour.
+//! Such a series has an id and a start of its own. A total of rising values must not fall while the pipeline runs:
+//! targets would take that for a restart, and count what is left once more. So members that are absent for now go on to
+//! count as they last did, and what those counted that are not coming back is kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use foldhash::fast::RandomState;
 use meterkit_core::{
-    Attributes, Data, Descriptor, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint,
+    AbsentSeries, Attributes, Collections, Data, ExponentialHistogramPoint, HistogramPoint,
+    NumberPoint, ScopeMetrics, SeriesId,
 };
 
-use super::merge::{self, Point};
-use super::part::Part;
-use crate::absent::MEMORY;
+use super::Selected;
+use crate::delta::has_deltas;
+use crate::point::{self, Point};
 use crate::stream::Stream;
 
-/// How many missing series one metric waits for, and how many totals without any: some ten megabytes.
-const LIMIT: usize = 100_000;
-
-/// The totals of all metrics that are made of several series.
+/// All series that views make of others.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    numbers: HashMap<Place, Of<NumberPoint>>,
-    histograms: HashMap<Place, Of<HistogramPoint>>,
-    exponentials: HashMap<Place, Of<ExponentialHistogramPoint>>,
+    /// What views made them of in the last collection.
+    last: Vec<ScopeMetrics>,
+    members: Collections,
+    /// By their streams, and their places among those that differ in nothing but the type of their numbers.
+    metrics: HashMap<Stream, Vec<Box<dyn Join>>>,
 }
 
-/// Which metric, and which of those that look alike: the SDK may have several that differ in nothing but the type of
-/// their numbers.
-pub(super) type Place = (Stream, usize);
+/// How a collection has the members of totals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Presence {
+    Live,
+    /// They are absent for now: what they last counted goes on to count.
+    Absent,
+    /// They are forgotten: whatever comes later is another series.
+    Forgotten,
+}
 
-/// The totals of one metric.
+impl Totals {
+    /// Begins a collection that was taken at `time` and has `members`. Returns those that are remembered no longer.
+    pub(super) fn begin(
+        &mut self,
+        members: &[ScopeMetrics],
+        time: SystemTime,
+    ) -> Vec<Arc<AbsentSeries>> {
+        self.metrics.values_mut().flatten().for_each(|metric| metric.begin());
+        self.members.add(&self.last, members, time)
+    }
+
+    /// Returns the members that this collection lacks.
+    pub(super) fn absent(&self) -> Vec<Arc<AbsentSeries>> {
+        self.members.absent().to_vec()
+    }
+
+    /// Adds what members count that are there, to this one of the metrics that look alike.
+    pub(super) fn add(&mut self, stream: Stream, ordinal: usize, selected: &Selected<'_>) {
+        let metrics = self.metrics.entry(stream).or_default();
+        while metrics.len() <= ordinal {
+            metrics.push(match &*selected.data {
+                Data::Histogram { .. } => Box::new(Of::<HistogramPoint>::default()),
+                Data::ExponentialHistogram { .. } => {
+                    Box::new(Of::<ExponentialHistogramPoint>::default())
+                }
+                _ => Box::new(Of::<NumberPoint>::default()),
+            });
+        }
+        metrics[ordinal].add(selected, Presence::Live);
+    }
+
+    /// Adds what members counted that are not there.
+    pub(super) fn add_absent(
+        &mut self,
+        stream: &Stream,
+        selected: &Selected<'_>,
+        presence: Presence,
+    ) {
+        let metrics = self.metrics.get_mut(stream).into_iter().flatten();
+        metrics.for_each(|metric| metric.add(selected, presence));
+    }
+
+    /// Fills a metric with those totals that have a member.
+    pub(super) fn fill(&mut self, stream: &Stream, ordinal: usize, data: &mut Data) {
+        if let Some(metric) = self.metrics.get_mut(stream).and_then(|all| all.get_mut(ordinal)) {
+            metric.fill(data);
+        }
+    }
+
+    /// Ends the collection, which had these members.
+    pub(super) fn end(&mut self, members: Vec<ScopeMetrics>) {
+        self.last = members;
+    }
+
+    /// Forgets totals. Those with such attributes that come later are other ones.
+    pub(crate) fn forget(&mut self, absent: &[Arc<AbsentSeries>]) {
+        let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
+        if !series.is_empty() {
+            self.metrics.values_mut().flatten().for_each(|metric| metric.forget(&series));
+            self.metrics.retain(|_, metrics| !metrics.iter().all(|metric| metric.is_empty()));
+        }
+    }
+}
+
+/// A metric whose series are made of others.
+trait Join: fmt::Debug + Send {
+    fn begin(&mut self);
+    fn add(&mut self, selected: &Selected<'_>, presence: Presence);
+    fn fill(&mut self, data: &mut Data);
+    fn forget(&mut self, series: &HashSet<SeriesId>);
+    fn is_empty(&self) -> bool;
+}
+
+/// All series of one metric.
 #[derive(Debug)]
 struct Of<P> {
-    sources: Vec<Source<P>>,
-    totals: HashMap<Attributes, Total<P>>,
-    used: SystemTime,
-    /// The first collection without it: a pause between collections does not make it older.
-    absent: Option<SystemTime>,
-}
-
-/// The series of one of the metrics that it is made of.
-#[derive(Debug)]
-struct Source<P> {
-    descriptor: Arc<Descriptor>,
-    ordinal: usize,
-    members: HashMap<Attributes, Member<P>>,
-}
-
-/// One series, as it was last seen, with the attributes of its total.
-#[derive(Debug)]
-struct Member<P> {
-    point: P,
-    seen: SystemTime,
-    /// The first collection without it: a pause between collections does not make it older.
-    missing: Option<SystemTime>,
+    totals: Vec<Total<P>>,
+    by_attributes: HashMap<Attributes, usize>,
+    /// By the series itself, and the view.
+    by_member: HashMap<(SeriesId, usize), usize, RandomState>,
 }
 
 #[derive(Debug)]
 struct Total<P> {
-    /// Fixed: a total of which the start changed would be another one.
+    series: SeriesId,
+    attributes: Attributes,
+    /// Fixed: a total whose start changed would be another one.
     start: SystemTime,
-    /// What series counted that are gone, or began anew.
-    gone: Option<P>,
+    /// What members counted that have ended.
+    ended: Option<P>,
     /// As it was last exported.
     last: Option<P>,
-    /// When it last had a series.
-    live: SystemTime,
-    /// The first collection without any.
-    dormant: Option<SystemTime>,
+    /// What members count in this collection.
+    sum: Option<P>,
+    /// Whether one of them is there.
+    is_live: bool,
 }
 
-impl Totals {
-    /// The one metric of these parts, which are alike.
-    pub(super) fn join(
-        &mut self,
-        place: Place,
-        parts: Vec<Part>,
-        now: SystemTime,
-    ) -> Option<Metric> {
-        let mut metric = parts.first()?.metric.clone();
-        match &mut metric.data {
-            Data::Sum { points, .. } => {
-                *points = of(&mut self.numbers, place, now).join(parts, now);
-            }
-            Data::Histogram { points, .. } => {
-                *points = of(&mut self.histograms, place, now).join(parts, now);
-            }
-            Data::ExponentialHistogram { points, .. } => {
-                *points = of(&mut self.exponentials, place, now).join(parts, now);
-            }
-            _ => {}
+impl<P: Point> Join for Of<P> {
+    fn begin(&mut self) {
+        for total in &mut self.totals {
+            (total.sum, total.is_live) = (None, false);
         }
-        Some(metric)
     }
 
-    /// Forgets metrics that have not been there for long, such as those of scopes that were unloaded.
-    pub(super) fn forget(&mut self, now: SystemTime) {
-        fn retain<P>(all: &mut HashMap<Place, Of<P>>, now: SystemTime) {
-            all.retain(|_, of| of.used == now || !is_over(*of.absent.get_or_insert(now), now));
+    fn add(&mut self, selected: &Selected<'_>, presence: Presence) {
+        let is_live = presence == Presence::Live;
+        if !is_live && !has_deltas(&selected.data) {
+            return;
         }
-        retain(&mut self.numbers, now);
-        retain(&mut self.histograms, now);
-        retain(&mut self.exponentials, now);
+        let is_gauge = matches!(&*selected.data, Data::Gauge(_));
+        for point in P::all(&selected.data) {
+            let key = (point.series(), selected.view);
+            let known = match presence {
+                Presence::Forgotten => self.by_member.remove(&key),
+                _ => self.by_member.get(&key).copied(),
+            };
+            let Some(at) = known.or_else(|| is_live.then(|| self.add_member(key, point, selected)))
+            else {
+                continue;
+            };
+            let total = &mut self.totals[at];
+            total.is_live |= is_live;
+            if total.last.is_none() {
+                // Its first members are those of one collection.
+                total.start = total.start.min(point.start());
+            }
+            let to = match presence {
+                Presence::Forgotten => &mut total.ended,
+                _ => &mut total.sum,
+            };
+            match to {
+                Some(sum) if !is_gauge => sum.add(point),
+                _ => *to = Some(point.clone()),
+            }
+        }
     }
-}
 
-fn of<P>(all: &mut HashMap<Place, Of<P>>, place: Place, now: SystemTime) -> &mut Of<P> {
-    let new = || Of { sources: Vec::new(), totals: HashMap::new(), used: now, absent: None };
-    let of = all.entry(place).or_insert_with(new);
-    (of.used, of.absent) = (now, None);
-    of
-}
+    fn fill(&mut self, data: &mut Data) {
+        let rises = has_deltas(data);
+        let Some(points) = P::all_mut(data) else { return };
+        for total in self.totals.iter_mut().filter(|total| total.is_live) {
+            let Some(mut point) = total.sum.take() else { continue };
+            total.ended.iter().for_each(|ended| point.add(ended));
+            point.identify(total.series, &total.attributes, total.start);
+            if rises {
+                // Floats do not add up to the same in another order.
+                total.last.iter().for_each(|last| point.raise_to(last));
+            }
+            total.last = Some(point.clone());
+            points.push(point);
+        }
+        point::sort(points);
+    }
 
-fn is_over(since: SystemTime, now: SystemTime) -> bool {
-    now.duration_since(since).is_ok_and(|passed| passed > MEMORY)
+    fn forget(&mut self, series: &HashSet<SeriesId>) {
+        let mut kept = 0;
+        let moved = self.totals.iter().map(|total| {
+            let to = (!series.contains(&total.series)).then_some(kept);
+            kept += usize::from(to.is_some());
+            to
+        });
+        let moved: Vec<Option<usize>> = moved.collect();
+        let follow = |at: &mut usize| moved[*at].inspect(|to| *at = *to).is_some();
+        self.totals.retain(|total| !series.contains(&total.series));
+        self.by_attributes.retain(|_, at| follow(at));
+        self.by_member.retain(|_, at| follow(at));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.totals.is_empty()
+    }
 }
 
 impl<P: Point> Of<P> {
-    fn join(&mut self, parts: Vec<Part>, now: SystemTime) -> Vec<P> {
-        for part in parts {
-            self.take(part, now);
-        }
-        self.let_go(now);
-        let mut sums: HashMap<&Attributes, P> = HashMap::with_capacity(self.totals.len());
-        for member in self.sources.iter().flat_map(|source| source.members.values()) {
-            match sums.get_mut(member.point.attributes()) {
-                Some(sum) => sum.add(member.point.clone()),
-                None => {
-                    sums.insert(member.point.attributes(), member.point.clone());
-                }
-            }
-        }
-        let live = self.totals.iter_mut().filter(|(_, total)| total.live == now);
-        let points = live.filter_map(|(attributes, total)| {
-            let mut point = sums.remove(attributes)?;
-            total.gone.clone().into_iter().for_each(|gone| point.add(gone));
-            point.set_start(total.start);
-            // Floats do not add up to the same in another order.
-            total.last.iter().for_each(|last| point.raise_to(last));
-            total.last = Some(point.clone());
-            Some(point)
-        });
-        let mut points: Vec<P> = points.collect();
-        merge::sort(&mut points);
-        points
-    }
-
-    fn take(&mut self, part: Part, now: SystemTime) {
-        let Part { metric, origins, descriptor, ordinal } = part;
-        let known = self.sources.iter();
-        let mut known = known
-            .enumerate()
-            .filter(|(_, it)| it.ordinal == ordinal && it.descriptor == descriptor);
-        let at = known.next().map(|(at, _)| at).unwrap_or_else(|| {
-            self.sources.push(Source { descriptor, ordinal, members: HashMap::new() });
-            self.sources.len() - 1
-        });
-        for (origin, point) in origins.into_iter().zip(P::take(metric.data)) {
-            let total = self.totals.entry(point.attributes().clone());
-            let total = total.or_insert_with(|| Total {
+    fn add_member(&mut self, key: (SeriesId, usize), point: &P, of: &Selected<'_>) -> usize {
+        let attributes = match of.filter {
+            Some(filter) => filter.kept(point.attributes()),
+            None => point.attributes().clone(),
+        };
+        let totals = &mut self.totals;
+        let at = *self.by_attributes.entry(attributes.clone()).or_insert_with(|| {
+            totals.push(Total {
+                series: SeriesId::new(),
+                attributes,
                 start: point.start(),
-                gone: None,
+                ended: None,
                 last: None,
-                live: now,
-                dormant: None,
+                sum: None,
+                is_live: false,
             });
-            if total.last.is_none() {
-                // Its first series are those of one collection.
-                total.start = total.start.min(point.start());
-            }
-            (total.live, total.dormant) = (now, None);
-            let start = point.start();
-            let member = Member { point: point.clone(), seen: now, missing: None };
-            let before = self.sources[at].members.insert(origin, member);
-            let begun_anew = |before: &Member<P>| {
-                before.point.start() != start || point.fell_since(&before.point)
-            };
-            if let Some(before) = before.filter(begun_anew) {
-                total.carry(before.point);
-            }
-        }
-    }
-
-    /// Takes series for gone that have been missing for long, and forgets totals without any.
-    fn let_go(&mut self, now: SystemTime) {
-        let dormant = self.totals.values().filter(|total| total.live != now).count();
-        let is_crowded = dormant > LIMIT;
-        self.totals.retain(|_, total| {
-            let is_live = total.live == now;
-            is_live || !(is_crowded || is_over(*total.dormant.get_or_insert(now), now))
+            totals.len() - 1
         });
-        let members = self.sources.iter().flat_map(|source| source.members.values());
-        let is_crowded = members.filter(|member| member.seen != now).count() > LIMIT;
-        for source in &mut self.sources {
-            source.members.retain(|_, Member { point, seen, missing }| {
-                let Some(total) = self.totals.get_mut(point.attributes()) else {
-                    return false;
-                };
-                let is_gone =
-                    *seen != now && (is_crowded || is_over(*missing.get_or_insert(now), now));
-                if is_gone {
-                    total.carry(point.clone());
-                }
-                !is_gone
-            });
-        }
-        self.sources.retain(|source| !source.members.is_empty());
+        self.by_member.insert(key, at);
+        at
     }
 }
 
-impl<P: Point> Total<P> {
-    fn carry(&mut self, point: P) {
-        match &mut self.gone {
-            Some(gone) => gone.add(point),
-            None => self.gone = Some(point),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use meterkit_core::{ScopeMetrics, SeriesId, Temporality, Value};
-    use opentelemetry::InstrumentationScope;
-
-    use super::*;
-
-    /// A counter with series of these labels and values, as one collection has it.
-    fn counter(series: &[(i64, u64)]) -> Part {
-        let points = series.iter().map(|(_, value)| NumberPoint {
-            series: SeriesId::new(),
-            attributes: Attributes::empty(),
-            start: SystemTime::UNIX_EPOCH,
-            value: Value::U64(*value),
-        });
-        let origin =
-            |(label, _): &(i64, u64)| Attributes::from_pairs([("shard".into(), (*label).into())]);
-        let descriptor = Arc::new(Descriptor {
-            name: "requests".to_owned(),
-            unit: String::new(),
-            description: String::new(),
-        });
-        let (monotonic, temporality) = (true, Temporality::Cumulative);
-        let data = Data::Sum { monotonic, temporality, points: points.collect() };
-        Part {
-            metric: Metric { descriptor: descriptor.clone(), data },
-            origins: series.iter().map(origin).collect(),
-            descriptor,
-            ordinal: 0,
-        }
-    }
-
-    fn place(part: &Part) -> Place {
-        let scope = Arc::new(InstrumentationScope::builder("catalog").build());
-        let scope = ScopeMetrics { scope, metrics: Vec::new() };
-        (Stream::of(&scope, &part.metric).expect("a rising sum"), 1)
-    }
-
-    /// The total after each collection, of which the time is in seconds.
-    fn totals(collections: &[(u64, &[(i64, u64)])]) -> Vec<f64> {
-        let mut totals = Totals::default();
-        let total = |(seconds, series): &(u64, &[(i64, u64)])| {
-            let part = counter(series);
-            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(*seconds);
-            let joined = totals.join(place(&part), vec![part], now).expect("a metric");
-            match joined.data {
-                Data::Sum { points, .. } => points[0].value.as_f64(),
-                other => panic!("{other:?}"),
-            }
-        };
-        collections.iter().map(total).collect()
-    }
-
-    #[test]
-    fn a_long_pause_between_collections_makes_no_series_older() {
-        let (both, one): (&[_], &[_]) = (&[(1, 100), (2, 1000)], &[(1, 100)]);
-        assert_eq!(totals(&[(0, both), (9000, one), (9010, both)]), [1100.0; 3]);
-        // In an hour of collections without it, it is taken for gone: the next one of its name is another one.
-        let gone = totals(&[(0, both), (10, one), (5000, one), (5010, both)]);
-        assert_eq!(gone, [1100.0, 1100.0, 1100.0, 2100.0]);
-    }
-
-    #[test]
-    fn floats_that_add_up_to_less_in_another_order_do_not_fall() {
-        let parts = [0.1, 0.2, 0.3];
-        let (up, down) = (parts.iter().sum::<f64>(), parts.iter().rev().sum::<f64>());
-        assert!(down < up);
-        let attributes = Attributes::empty;
-        let start = SystemTime::UNIX_EPOCH;
-        let number = |sum| NumberPoint {
-            series: SeriesId::new(),
-            attributes: attributes(),
-            start,
-            value: Value::F64(sum),
-        };
-        let mut point = number(down);
-        point.raise_to(&number(up));
-        assert_eq!(point.value, Value::F64(up));
-        let histogram = |sum, count| HistogramPoint {
-            series: SeriesId::new(),
-            attributes: attributes(),
-            start,
-            count,
-            sum,
-            min: Some(0.1),
-            max: None,
-            buckets: [count].into(),
-        };
-        let mut point = histogram(down, 4);
-        point.raise_to(&histogram(up, 3));
-        assert_eq!(point.sum, up);
-        // With values below zero it may.
-        let mut point = HistogramPoint { min: Some(-0.1), ..histogram(down, 4) };
-        point.raise_to(&histogram(up, 3));
-        assert_eq!(point.sum, down);
+impl<P> Default for Of<P> {
+    fn default() -> Self {
+        let (by_attributes, by_member) = (HashMap::default(), HashMap::default());
+        Self { totals: Vec::new(), by_attributes, by_member }
     }
 }

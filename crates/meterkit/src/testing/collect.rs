@@ -27,5 +27,5 @@ fn expect_ended(refreshes: Result<(), RefreshError>) {
 
 fn read(registry: &Registry, time: impl FnOnce() -> SystemTime) -> Seen {
     registry.refresh();
-    Seen::from(Snapshot { resource: Attributes::empty(), time: time(), scopes: registry.read() })
+    Seen::from(Snapshot::new(Attributes::empty(), time(), registry.read()))
 }

@@ -229,9 +229,9 @@ impl Seen {
     }
 
     fn only(&self, keep: impl Fn(&InstrumentationScope) -> bool) -> Self {
-        let Snapshot { resource, time, scopes } = &self.snapshot;
+        let Snapshot { resource, time, scopes, .. } = &self.snapshot;
         let scopes = scopes.iter().filter(|scope| keep(&scope.scope)).cloned().collect();
-        Self::from(Snapshot { resource: resource.clone(), time: *time, scopes })
+        Self::from(Snapshot::new(resource.clone(), *time, scopes))
     }
 }
 

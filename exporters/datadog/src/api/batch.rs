@@ -170,7 +170,7 @@ mod tests {
             scope: InstrumentationScope::builder("catalog").build().into(),
             metrics: vec![Metric { descriptor: descriptor.into(), data }],
         };
-        let snapshot = Snapshot { resource: Attributes::empty(), time, scopes: vec![scope] };
+        let snapshot = Snapshot::new(Attributes::empty(), time, vec![scope]);
         let writing =
             Writing { host: None, format: Format::Protobuf, compression: Compression::None };
         let points = Points::of(&snapshot, &Tagging::default());

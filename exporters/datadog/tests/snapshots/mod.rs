@@ -78,5 +78,5 @@ pub(crate) fn snapshot(time: SystemTime, metrics: Vec<Metric>) -> Snapshot {
     let scope = ScopeMetrics { scope: Arc::new(scope.build()), metrics };
     let resource = [("service.name", "shop"), ("host.name", "web-1"), ("service.instance.id", "7")];
     let resource = resource.map(|(key, value)| (key.into(), value.into()));
-    Snapshot { resource: Attributes::from_pairs(resource), time, scopes: vec![scope] }
+    Snapshot::new(Attributes::from_pairs(resource), time, vec![scope])
 }

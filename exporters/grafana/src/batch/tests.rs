@@ -1,9 +1,10 @@
 //! What is written can be read by prost, in both versions, whole and in halves.
 
+use meterkit_core::{Collections, Data, ScopeMetrics, SeriesId};
 use prost::Message;
 
 use super::*;
-use crate::given;
+use crate::given::{self, exponential, histogram, metric, point, scope};
 use crate::series;
 use crate::wire::messages::{Request, WriteRequest};
 
@@ -145,4 +146,123 @@ fn garbage_is_an_error() {
     let body = snap::raw::Encoder::new().compress_vec(b"\xff\xff").expect("in memory");
     let wrong = Batch { body: body.into(), ..batch };
     assert!(matches!(wrong.halves(), Err(BatchError::Message(_))));
+}
+
+const FEW: Limits = Limits { series: 3, bytes: usize::MAX };
+
+/// Takes snapshots.
+#[derive(Default)]
+struct Taken {
+    collections: Collections,
+    last: Vec<ScopeMetrics>,
+}
+
+impl Taken {
+    /// Of metrics with these names, which have the same series each time.
+    fn take(&mut self, second: u64, kinds: &[&str]) -> Snapshot {
+        let metrics = kinds.iter().map(|kind| {
+            let mut data = match *kind {
+                "histogram" => histogram(&[], [1, 2, 3]),
+                "exponential" => exponential(&[]),
+                _ => Data::Gauge(vec![point(&[], 4.0)]),
+            };
+            let series = SeriesId::from_hash(kind.bytes().map(u64::from).sum());
+            match &mut data {
+                Data::Gauge(points) => points[0].series = series,
+                Data::Histogram { points, .. } => points[0].series = series,
+                Data::ExponentialHistogram { points, .. } => points[0].series = series,
+                other => panic!("{other:?}"),
+            }
+            metric(kind.trim_end_matches('\''), "", "", data)
+        });
+        let mut snapshot = given::snapshot(second, vec![scope("a", metrics.collect())]);
+        self.collections.add(&self.last, &snapshot.scopes, snapshot.time);
+        self.last.clone_from(&snapshot.scopes);
+        snapshot.number = self.collections.number();
+        snapshot.absent = self.collections.absent().to_vec();
+        snapshot
+    }
+}
+
+/// The name of each series, with `!` where it ends; all at this moment.
+fn names(batches: &[Batch], time: i64) -> Vec<String> {
+    let mut all = Vec::new();
+    for batch in batches {
+        let visit = &mut |series: &Series<'_>| {
+            let value = match &series.value {
+                SeriesValue::Number(value) => *value,
+                SeriesValue::Histogram(histogram) => histogram.sum,
+            };
+            let is_end = value.to_bits() == 0x7ff0_0000_0000_0002;
+            assert_eq!((series.time, batch.time), (time, time), "{series:?}");
+            assert!(!is_end || series.start == 0);
+            let name = series::name(&series.labels);
+            all.push(format!("{name}{}", if is_end { "!" } else { "" }));
+        };
+        batch.for_each(visit).expect("it was written");
+    }
+    all
+}
+
+#[test]
+fn series_that_went_are_ended_once() {
+    for version in [Version::V1, Version::V2] {
+        let write =
+            |snapshot: &Snapshot, since| write(snapshot, since, version, FEW).expect("in memory");
+        let mut taken = Taken::default();
+        let first = taken.take(1, &["exponential", "gauge", "histogram"]);
+        let batches = write(&first, None);
+        let histogram = ["_bucket", "_bucket", "_bucket", "_sum", "_count"];
+        let histogram = histogram.map(|part| format!("histogram{part}"));
+        let all = [&["exponential".to_owned(), "gauge".to_owned()][..], &histogram].concat();
+        assert_eq!(names(&batches, 1000), all);
+
+        let second = taken.take(2, &["gauge"]);
+        let batches = write(&second, Some(first.number));
+        let ended = [&["exponential!".to_owned()][..], &histogram.map(|it| it + "!")].concat();
+        assert_eq!(names(&batches, 2000), [&["gauge".to_owned()][..], &ended].concat());
+        assert_eq!(batches.len(), 3, "the limits hold for them too");
+
+        let third = taken.take(3, &["gauge"]);
+        assert_eq!(names(&write(&third, Some(second.number)), 3000), ["gauge"]);
+        let fourth = taken.take(4, &["gauge", "other"]);
+        assert_eq!(names(&write(&fourth, Some(third.number)), 4000), ["gauge", "other"]);
+    }
+}
+
+#[test]
+fn a_series_that_went_in_a_snapshot_that_others_took_is_ended() {
+    let write = |snapshot: &Snapshot, since| {
+        let batches = write(snapshot, since, Version::V2, FEW).expect("in memory");
+        names(&batches, series::milliseconds(snapshot.time))
+    };
+    let mut taken = Taken::default();
+    let first = taken.take(1, &["gauge", "other"]);
+    taken.take(2, &["gauge"]);
+    assert_eq!(write(&taken.take(3, &["gauge"]), Some(first.number)), ["gauge", "other!"]);
+    let back = taken.take(4, &["gauge", "other"]);
+    assert_eq!(write(&back, Some(first.number)), ["gauge", "other"], "it is not gone any more");
+    assert_eq!(write(&back, None), ["gauge", "other"], "nothing was written before");
+}
+
+#[test]
+fn a_series_that_others_took_the_place_of_is_not_ended() {
+    let mut taken = Taken::default();
+    let first = taken.take(1, &["gauge"]);
+    let next = taken.take(2, &["gauge'"]);
+    let batches = write(&next, Some(first.number), Version::V2, FEW).expect("in memory");
+    assert_eq!(names(&batches, 2000), ["gauge"]);
+    // Both of them end, with one marker.
+    let none = taken.take(3, &[]);
+    let batches = write(&none, Some(first.number - 1), Version::V2, FEW).expect("in memory");
+    assert_eq!(names(&batches, 3000), ["gauge!"]);
+}
+
+#[test]
+fn at_the_end_all_series_end_after_their_last_value() {
+    let last = Taken::default().take(5, &["gauge"]);
+    for (now, time) in [(4000, 5001), (5000, 5001), (7000, 7000)] {
+        let batches = farewell(&last, now, Version::V2, FEW).expect("in memory");
+        assert_eq!(names(&batches, time), ["gauge!"]);
+    }
 }

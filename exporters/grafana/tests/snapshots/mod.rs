@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Attributes, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
+    Attributes, Collections, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, SeriesId,
+    Temporality, Value,
 };
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::Snapshot;
@@ -26,7 +27,7 @@ pub(crate) fn target(receiver: &Receiver) -> RemoteWriteTarget {
 /// A counter with a series for each of these values, taken at a second.
 pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
     let point = |(shard, value): (usize, &u64)| NumberPoint {
-        series: SeriesId::new(),
+        series: SeriesId::from_hash(shard as u64),
         attributes: Attributes::from_pairs([("shard".into(), (shard as i64).into())]),
         start: SystemTime::UNIX_EPOCH,
         value: Value::U64(*value),
@@ -50,9 +51,26 @@ pub(crate) fn of(second: u64, name: &str, data: Data) -> Snapshot {
         scope: Arc::new(InstrumentationScope::builder("catalog").build()),
         metrics: vec![Metric { descriptor: Arc::new(descriptor), data }],
     };
-    Snapshot {
-        resource: Attributes::from_pairs([("service.name".into(), "test".into())]),
-        time: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
-        scopes: vec![scope],
+    Snapshot::new(
+        Attributes::from_pairs([("service.name".into(), "test".into())]),
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second),
+        vec![scope],
+    )
+}
+
+/// Numbers snapshots, as a pipeline does.
+#[derive(Default)]
+pub(crate) struct Taken {
+    collections: Collections,
+    last: Vec<ScopeMetrics>,
+}
+
+impl Taken {
+    pub(crate) fn numbered(&mut self, mut snapshot: Snapshot) -> Snapshot {
+        self.collections.add(&self.last, &snapshot.scopes, snapshot.time);
+        self.last.clone_from(&snapshot.scopes);
+        snapshot.number = self.collections.number();
+        snapshot.absent = self.collections.absent().to_vec();
+        snapshot
     }
 }

@@ -23,14 +23,14 @@ fn metric(data: Data) -> Metric {
 }
 
 fn snapshot(scope: InstrumentationScope, metrics: Vec<Metric>) -> Snapshot {
-    Snapshot {
-        resource: Attributes::from_pairs([
+    Snapshot::new(
+        Attributes::from_pairs([
             ("service.name".into(), "catalog".into()),
             ("process.pid".into(), 7.into()),
         ]),
-        time: at(2500),
-        scopes: vec![ScopeMetrics { scope: Arc::new(scope), metrics }],
-    }
+        at(2500),
+        vec![ScopeMetrics { scope: Arc::new(scope), metrics }],
+    )
 }
 
 fn number(value: Value) -> NumberPoint {

@@ -52,11 +52,11 @@ pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
         scope: Arc::new(InstrumentationScope::builder("catalog").build()),
         metrics: vec![Metric { descriptor: Arc::new(descriptor), data }],
     };
-    Snapshot {
-        resource: Attributes::from_pairs([("service.name".into(), "test".into())]),
-        time: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
-        scopes: vec![scope],
-    }
+    Snapshot::new(
+        Attributes::from_pairs([("service.name".into(), "test".into())]),
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second),
+        vec![scope],
+    )
 }
 
 /// The values of all series of sums, added up by series: what a receiver of deltas makes of them.

@@ -24,10 +24,10 @@ use crate::store::observed::Observed;
 /// [`ObservableGauge`], or a group of one of them.
 ///
 /// A callback runs once per collection, however many targets read what it reports. What it reported is there until it
-/// runs again; a series that it no longer reports is gone, and begins anew should it return. What could not be read for
-/// once is an `Err`, not a series left out: its totals go on where they were. Several callbacks may be registered for
-/// one instrument: each reports its own series, and of a series that several report, the last registered callback's
-/// value counts.
+/// runs again; a series that it no longer reports is gone from exports. Should the series return within an hour, from
+/// this callback or another one, its total goes on where it ended, or begins anew if it has fallen. Several callbacks
+/// may be registered for one instrument: each reports its own series, and of a series that several report, the last
+/// registered callback's value counts.
 ///
 /// ```
 /// use meterkit::Registry;

@@ -6,7 +6,7 @@ use opentelemetry::KeyValue;
 
 use super::Observed;
 use super::index::Index;
-use super::sheet::{Origin, Row, Sheet, Shown};
+use super::sheet::{Row, Sheet, Shown};
 use crate::labels::Labels;
 use crate::number::Value;
 use crate::store::group::keyed::{AsDeclared, ByKey};
@@ -107,30 +107,23 @@ impl Draft {
         self.joins = false;
     }
 
-    /// What this run reported is seen from now on, and nothing else. A total that fell begins anew.
+    /// Makes what this run reported what is seen, and nothing else. A total that fell begins anew.
     pub(crate) fn commit(&mut self) {
         let sheet = self.sheet.clone();
+        let instrument = &sheet.instrument;
         let mut shown = sheet.lock();
         if shown.is_retired() {
             drop(shown);
             self.roll_back();
             return;
         }
-        let instrument = &sheet.instrument;
         for (row, before) in self.rows.iter_mut().zip(&shown.rows) {
-            row.origin = instrument.origin_of(row.value, (before.origin, before.value));
+            row.fell = before.fell || instrument.fell(row.value, Some(before.value));
         }
-        let overflow = self.overflow.map(|value| {
-            let origin = match shown.overflow {
-                Some(before) => instrument.origin_of(value, before),
-                None => instrument.origin_of_new(&shown),
-            };
-            (origin, value)
-        });
-        if let (Some((origin, _)), None) = (shown.overflow, overflow) {
-            instrument.let_go(origin);
+        for row in &mut self.rows[self.known..] {
+            row.fell = instrument.fell(row.value, row.series.last());
         }
-        shown.overflow = overflow;
+        shown.overflow = self.overflow;
         if self.reported == self.rows.len() && self.known == self.rows.len() {
             std::mem::swap(&mut self.rows, &mut shown.rows);
         } else {
@@ -155,21 +148,14 @@ impl Draft {
 
     /// Other series were reported than before.
     fn replace(&mut self, shown: &mut Shown) {
-        let instrument = &self.sheet.instrument;
-        instrument.begin(&mut self.rows[self.known..], shown);
         let run = self.run;
-        self.rows.retain(|row| {
-            let stays = row.run == run;
-            if !stays {
-                // One with these labels that comes later begins later.
-                instrument.let_go(row.origin);
-                instrument.give_back(std::slice::from_ref(row));
-            }
-            stays
-        });
-        self.known = self.rows.len();
+        let rows = std::mem::take(&mut self.rows).into_iter();
+        let (reported, gone): (Vec<Row>, Vec<Row>) = rows.partition(|row| row.run == run);
+        self.sheet.instrument.give_back(&gone);
+        self.known = reported.len();
         self.index = None;
-        shown.replace(self.rows.clone());
+        self.rows.clone_from(&reported);
+        shown.replace(reported);
     }
 
     #[inline]
@@ -222,7 +208,8 @@ impl Draft {
         }
         let at = rows.len();
         index.insert(hash, at);
-        self.rows.push(Row { hash, labels, origin: Origin::unset(), value, run: 0 });
+        let series = instrument.series_of(&labels, self.sheet.lock().last_run);
+        self.rows.push(Row { hash, labels, series, value, fell: false, run: 0 });
         self.set_row(at, value);
     }
 

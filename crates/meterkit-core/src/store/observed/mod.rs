@@ -6,10 +6,11 @@
 
 mod draft;
 mod index;
+mod series;
 mod sheet;
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -18,16 +19,16 @@ use std::time::{Duration, UNIX_EPOCH};
 use foldhash::fast::RandomState;
 
 pub(crate) use self::draft::Draft;
+use self::series::Series;
 pub(crate) use self::sheet::Sheet;
-use self::sheet::{Origin, Row, Shown};
+use self::sheet::{Row, Seen};
 use super::group::keyed::KeyLayouts;
 use super::group::{self, GroupOptions, Room, Usage, ValueCap};
 use super::instrument::Stored;
 use super::label_set::LabelSet;
-use super::shared::{PointKeys, Shared, Switch};
-use crate::attributes::Attributes;
+use super::shared::{Shared, Switch};
 use crate::buckets::Buckets;
-use crate::data::{Data, NumberPoint, Temporality};
+use crate::data::{Data, NumberPoint, SeriesId, Temporality};
 use crate::kind::Kind;
 use crate::labels::LabelKey;
 use crate::number::Value;
@@ -35,8 +36,8 @@ use crate::number::Value;
 /// An observable instrument.
 pub struct Observed {
     pub(crate) shared: Arc<Shared>,
-    /// When the instrument was made, or when a series last went, in nanoseconds since 1970: a new one may be one that
-    /// went.
+    /// When the instrument was made, in nanoseconds since 1970, or the last time when one of its series was forgotten: a
+    /// new one may have the labels of that one.
     start: AtomicU64,
     room: Room,
     caps: OnceLock<Box<[Option<ValueCap>]>>,
@@ -45,8 +46,9 @@ pub struct Observed {
     layouts: KeyLayouts,
     /// One for each registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
-    /// Totals of the callback that went last, and since when they counted: another one may take its place.
-    left: Mutex<HashMap<LabelSet, (Origin, Value)>>,
+    /// All series, also those that nobody reports now.
+    series: Mutex<HashMap<LabelSet, Arc<Series>>>,
+    overflow: Series,
     /// How often something was reported of the overflow series.
     overflowed: AtomicU64,
 }
@@ -54,14 +56,16 @@ pub struct Observed {
 impl Observed {
     pub(crate) fn new(shared: Shared, options: GroupOptions) -> Self {
         let settings = shared.settings.clone();
+        let start = settings.start();
         Self {
-            start: AtomicU64::new(settings.start()),
+            start: AtomicU64::new(start),
             room: Room::new(options, settings),
             caps: OnceLock::new(),
             hasher: RandomState::default(),
             layouts: KeyLayouts::default(),
             sheets: Mutex::default(),
-            left: Mutex::default(),
+            series: Mutex::default(),
+            overflow: Series::new(start),
             overflowed: AtomicU64::new(0),
             shared: Arc::new(shared),
         }
@@ -99,44 +103,24 @@ impl Observed {
         self.shared.settings.start()
     }
 
-    /// The series of a total that was another one before: it begins anew when it fell.
+    /// Whether a total has fallen, which has begun anew then.
     #[inline]
-    fn origin_of(&self, value: Value, (origin, before): (Origin, Value)) -> Origin {
-        let fell = self.is_counter() && value.increase_since(before).is_none();
-        if fell { Origin::new(self.shared.settings.start_after(origin.start)) } else { origin }
+    fn fell(&self, now: Value, before: Option<Value>) -> bool {
+        self.is_counter() && before.is_some_and(|before| now.increase_since(before).is_none())
     }
 
-    /// Since when a series counts that was not there before: since the instrument was made, if the callback has not
-    /// said before that there is none, and no series has gone.
-    fn origin_of_new(&self, shown: &Shown) -> Origin {
-        Origin::new(shown.last_run.max(self.start.load(Relaxed)))
-    }
-
-    /// A callback has gone that reported `rows`. What takes its place goes on with its totals.
-    fn leave(&self, rows: Vec<Row>) {
-        if self.is_counter() && !rows.is_empty() {
-            let totals = rows.into_iter().map(|row| (row.labels, (row.origin, row.value)));
-            let totals: HashMap<_, _> = totals.collect();
-            let others = self.lock().clone();
-            others.iter().for_each(|sheet| sheet.go_on_from(&totals));
-            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = totals;
+    /// Returns the series with these labels. One that is new counts since `last_run`, when the callback said that there
+    /// is none, or since the instrument was made.
+    fn series_of(&self, labels: &LabelSet, last_run: u64) -> Arc<Series> {
+        let mut series = self.lock_series();
+        // Those that nobody reports are not more than there may be of those that somebody does.
+        if series.len() >= 2 * self.room.limit() && !series.contains_key(labels) {
+            series.retain(|_, series| Arc::strong_count(series) > 1);
+            self.start.fetch_max(self.now(), Relaxed);
         }
-    }
-
-    /// Gives series their ids and starts that were not there before.
-    fn begin(&self, rows: &mut [Row], shown: &Shown) {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        for row in rows {
-            row.origin = match left.remove(&row.labels) {
-                Some(before) => self.origin_of(row.value, before),
-                None => self.origin_of_new(shown),
-            };
-        }
-    }
-
-    /// A series has gone: one with its labels that comes later begins later, whoever reports it.
-    fn let_go(&self, origin: Origin) {
-        self.start.fetch_max(self.shared.settings.start_after(origin.start), Relaxed);
+        let start = || last_run.max(self.start.load(Relaxed));
+        let new = || Arc::new(Series::new(start()));
+        series.entry(labels.clone()).or_insert_with(new).clone()
     }
 
     /// Gives back the room of rows that go. One without labels takes none.
@@ -169,43 +153,50 @@ impl Observed {
     fn points(&self) -> Vec<NumberPoint> {
         let keys = self.shared.keys();
         let sheets = self.lock().clone();
-        let mut points = Vec::new();
+        let mut seen: Vec<Seen> = Vec::new();
+        let mut overflow = None;
         let mut with_points = 0;
         for sheet in &sheets {
-            let before = points.len();
-            sheet.read(&keys, &mut points);
-            with_points += usize::from(points.len() > before);
-            if before > 0 && points.len() == before && self.is_counter() {
+            let before = seen.len();
+            if let Some(value) = sheet.read(&keys, &mut seen) {
+                overflow = Some(self.overflow(overflow, value));
+            }
+            with_points += usize::from(seen.len() > before);
+            if before > 0 && seen.len() == before && self.is_counter() {
                 // Its totals are missing for once. Those of others under the same labels are not the same totals.
                 let missing = sheet.attributes(&keys);
-                points.retain(|point: &NumberPoint| !missing.contains(&point.attributes));
+                seen.retain(|row| !missing.contains(&row.attributes));
             }
         }
         if with_points > 1 {
-            self.join(&keys, &mut points);
+            // Stable: of equal ones, those of the callback that was registered last come last.
+            seen.sort_by(|a, b| a.attributes.cmp(&b.attributes));
+            seen.dedup_by(|later, kept| {
+                let is_same = later.attributes == kept.attributes;
+                if is_same {
+                    std::mem::swap(later, kept);
+                }
+                is_same
+            });
+        }
+        let point = |attributes, series: &Series, value, fell: bool, time| {
+            let has_fallen = |before| fell || self.fell(value, before);
+            let (series, start) = series.read(value, has_fallen, time, &self.shared.settings);
+            let start = UNIX_EPOCH + Duration::from_nanos(start);
+            NumberPoint { series, attributes, start, value }
+        };
+        let rows = seen.into_iter();
+        let rows = rows.map(|it| point(it.attributes, &it.series, it.value, it.fell, it.time));
+        let mut points: Vec<NumberPoint> = rows.collect();
+        if let Some(value) = overflow {
+            let attributes = self.shared.attributes(&keys, &LabelSet::overflow());
+            points.push(point(attributes, &self.overflow, value, false, self.now()));
         }
         points
     }
 
-    fn join(&self, keys: &PointKeys, points: &mut Vec<NumberPoint>) {
-        let overflow = self.shared.attributes(keys, &LabelSet::overflow());
-        // Stable: of equal ones, those of the callback that was registered last come last.
-        points.sort_by(|a, b| {
-            let is_overflow = |it: &NumberPoint| it.attributes == overflow;
-            is_overflow(a).cmp(&is_overflow(b)).then_with(|| a.attributes.cmp(&b.attributes))
-        });
-        points.dedup_by(|later, kept| {
-            let is_same = later.attributes == kept.attributes;
-            if is_same && later.attributes == overflow {
-                kept.value = self.overflow(Some(kept.value), later.value);
-                if later.start > kept.start {
-                    (kept.series, kept.start) = (later.series, later.start);
-                }
-            } else if is_same {
-                std::mem::swap(later, kept);
-            }
-            is_same
-        });
+    fn lock_series(&self) -> MutexGuard<'_, HashMap<LabelSet, Arc<Series>>> {
+        self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Sheet>>> {
@@ -246,6 +237,18 @@ impl Stored for Observed {
         }
     }
 
+    fn forget(&self, series: &HashSet<SeriesId>) {
+        let settings = &self.shared.settings;
+        self.overflow.forget(series, settings);
+        self.lock_series().retain(|_, known| match known.forget(series, settings) {
+            Some(start) => {
+                self.start.fetch_max(start, Relaxed);
+                Arc::strong_count(known) > 1
+            }
+            None => true,
+        });
+    }
+
     fn names_limit(&self) -> bool {
         self.room.own_limit().is_some()
     }
@@ -261,9 +264,4 @@ impl Stored for Observed {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
-}
-
-fn point(attributes: Attributes, origin: Origin, value: Value) -> NumberPoint {
-    let Origin { series, start } = origin;
-    NumberPoint { series, attributes, start: UNIX_EPOCH + Duration::from_nanos(start), value }
 }

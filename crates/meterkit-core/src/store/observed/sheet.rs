@@ -1,11 +1,11 @@
 //! What a callback reported of one instrument, as readers see it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Observed;
+use super::series::Series;
 use crate::attributes::Attributes;
-use crate::data::{NumberPoint, SeriesId};
 use crate::number::Value;
 use crate::store::label_set::LabelSet;
 use crate::store::shared::{PointKeys, Shared};
@@ -21,7 +21,7 @@ pub(crate) struct Sheet {
 pub(super) struct Shown {
     pub(super) rows: Vec<Row>,
     /// What had no row of its own.
-    pub(super) overflow: Option<(Origin, Value)>,
+    pub(super) overflow: Option<Value>,
     /// When the last run that went well ended; 0 before the first.
     pub(super) last_run: u64,
     is_visible: bool,
@@ -32,36 +32,28 @@ pub(super) struct Shown {
     ordered_by: Option<Arc<PointKeys>>,
 }
 
-/// Which series values belong to, and since when they count.
-#[derive(Clone, Copy)]
-pub(super) struct Origin {
-    pub(super) series: SeriesId,
-    /// Nanoseconds since 1970.
-    pub(super) start: u64,
-}
-
-impl Origin {
-    /// A series that begins at `start`, in nanoseconds since 1970.
-    pub(super) fn new(start: u64) -> Self {
-        Self { series: SeriesId::new(), start }
-    }
-
-    /// Of a row whose series nobody has seen yet.
-    pub(super) const fn unset() -> Self {
-        Self { series: SeriesId::from_bits(0), start: 0 }
-    }
-}
-
 /// One series as a callback reported it.
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) labels: LabelSet,
     /// Of the labels.
     pub(super) hash: u64,
-    pub(super) origin: Origin,
+    pub(super) series: Arc<Series>,
     pub(super) value: Value,
+    /// Whether its total fell since it was last read.
+    pub(super) fell: bool,
     /// The run that reported it last.
     pub(super) run: u64,
+}
+
+/// A row as it is read.
+pub(super) struct Seen {
+    pub(super) attributes: Attributes,
+    pub(super) series: Arc<Series>,
+    pub(super) value: Value,
+    pub(super) fell: bool,
+    /// When it was reported.
+    pub(super) time: u64,
 }
 
 impl Sheet {
@@ -95,30 +87,17 @@ impl Sheet {
 
     /// The callback is gone: takes what it reported away, for good.
     pub(crate) fn retire(self: &Arc<Self>) {
-        let (rows, overflow) = {
-            let mut shown = self.lock();
-            shown.is_visible = false;
-            shown.is_retired = true;
-            (std::mem::take(&mut shown.rows), shown.overflow.take())
-        };
-        if let Some((origin, _)) = overflow {
-            self.instrument.let_go(origin);
-        }
+        let mut shown = self.lock();
+        shown.is_visible = false;
+        shown.is_retired = true;
+        shown.overflow = None;
+        let rows = std::mem::take(&mut shown.rows);
+        drop(shown);
         self.instrument.give_back(&rows);
         self.instrument.detach(self);
-        self.instrument.leave(rows);
     }
 
-    /// Totals of another callback are seen no more: those that are seen now begin anew where they are less.
-    pub(super) fn go_on_from(&self, totals: &HashMap<LabelSet, (Origin, Value)>) {
-        for row in &mut self.lock().rows {
-            if let Some(before) = totals.get(&row.labels) {
-                row.origin = self.instrument.origin_of(row.value, *before);
-            }
-        }
-    }
-
-    /// Of all series that the last run that went well reported.
+    /// Returns the attributes of all series that the last run that went well reported.
     pub(super) fn attributes(&self, keys: &PointKeys) -> HashSet<Attributes> {
         self.lock()
             .rows
@@ -127,23 +106,26 @@ impl Sheet {
             .collect()
     }
 
-    /// Adds a point per series, ordered by attributes, the overflow series last.
-    pub(super) fn read(&self, keys: &Arc<PointKeys>, points: &mut Vec<NumberPoint>) {
+    /// Adds what is seen of each series, ordered by attributes. Returns what has no row of its own.
+    pub(super) fn read(&self, keys: &Arc<PointKeys>, seen: &mut Vec<Seen>) -> Option<Value> {
         let mut shown = self.lock();
         if !shown.is_visible {
-            return;
+            return None;
         }
-        shown.sort(&self.instrument.shared, keys);
-        let Shown { rows, order, overflow, .. } = &*shown;
-        let rows = order.iter().filter_map(|row| rows.get(*row as usize));
-        points.extend(rows.map(|row| {
-            let attributes = self.instrument.shared.attributes(keys, &row.labels);
-            super::point(attributes, row.origin, row.value)
+        let shared = &self.instrument.shared;
+        shown.sort(shared, keys);
+        let Shown { rows, order, overflow, last_run: time, .. } = &mut *shown;
+        seen.extend(order.iter().filter_map(|row| {
+            let row = rows.get_mut(*row as usize)?;
+            Some(Seen {
+                attributes: shared.attributes(keys, &row.labels),
+                series: row.series.clone(),
+                value: row.value,
+                fell: std::mem::take(&mut row.fell),
+                time: *time,
+            })
         }));
-        if let Some((origin, value)) = overflow {
-            let attributes = self.instrument.shared.attributes(keys, &LabelSet::overflow());
-            points.push(super::point(attributes, *origin, *value));
-        }
+        *overflow
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Shown> {

@@ -1,0 +1,311 @@
+//! Numbered collections, and the series that the last of them lack.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use foldhash::fast::RandomState;
+
+use super::{Data, Metric, ScopeMetrics, SeriesId};
+
+/// How long a series is remembered, by the times of collections, from the first one without it: a pause between
+/// collections makes it no older.
+const MEMORY: Duration = Duration::from_secs(3600);
+
+/// How many series are remembered where they come and go all the time: some ten megabytes.
+const LIMIT: usize = 100_000;
+
+/// Counts collections, and remembers the series that the last ones lack.
+///
+/// This is the only memory of absent series: what compares collections looks here. A series is listed for an hour, and
+/// until it is back. Where there are more than 100,000, those that have been absent for longest are forgotten first.
+#[derive(Clone, Debug, Default)]
+pub struct Collections {
+    number: u64,
+    time: Option<SystemTime>,
+    absent: Vec<Arc<AbsentSeries>>,
+}
+
+/// Series that one collection had and the next one lacked.
+///
+/// Either they are missing for now, as the callback that reports them failed or left them out, or they have ended. Only
+/// those that are missing come back with the same id.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
+pub struct AbsentSeries {
+    /// The number of the first collection without them.
+    pub number: u64,
+    /// When that collection was taken.
+    pub since: SystemTime,
+    /// When the last collection with them was taken.
+    pub last_seen: SystemTime,
+    /// Their last points.
+    pub scopes: Vec<ScopeMetrics>,
+}
+
+impl AbsentSeries {
+    /// Returns the metrics of all scopes.
+    pub fn metrics(&self) -> impl Iterator<Item = &Metric> {
+        self.scopes.iter().flat_map(|scope| &scope.metrics)
+    }
+
+    /// Returns all series.
+    pub fn series(&self) -> impl Iterator<Item = SeriesId> {
+        self.metrics().flat_map(|metric| metric.data.series())
+    }
+}
+
+impl Collections {
+    /// Counts the collection that was taken at `time` and has `now`, after the one that had `before`. Returns what is
+    /// remembered no longer.
+    pub fn add(
+        &mut self,
+        before: &[ScopeMetrics],
+        now: &[ScopeMetrics],
+        time: SystemTime,
+    ) -> Vec<Arc<AbsentSeries>> {
+        self.number += 1;
+        let last_seen = self.time.replace(time).unwrap_or(time);
+        let (gone, new) = compare(before, now);
+        if !new.is_empty() {
+            self.release(&new);
+        }
+        if !gone.is_empty() {
+            let absent = AbsentSeries { number: self.number, since: time, last_seen, scopes: gone };
+            self.absent.push(Arc::new(absent));
+        }
+        self.forget(time, LIMIT)
+    }
+
+    /// Returns the number of the last collection; 0 before the first.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Returns the series that the last collection lacks, those first that have been absent for longest.
+    pub fn absent(&self) -> &[Arc<AbsentSeries>] {
+        &self.absent
+    }
+
+    /// Lets go of series that are back.
+    fn release(&mut self, back: &Ids) {
+        for absent in &mut self.absent {
+            if absent.series().any(|series| back.contains(&series)) {
+                let scopes = only(&absent.scopes, |series| !back.contains(&series));
+                *absent = Arc::new(AbsentSeries { scopes, ..AbsentSeries::clone(absent) });
+            }
+        }
+        self.absent.retain(|absent| !absent.scopes.is_empty());
+    }
+
+    /// Forgets what has been absent for too long. What went last stays in any case: it may be all of a big collection
+    /// for once, and is not more than that.
+    fn forget(&mut self, now: SystemTime, limit: usize) -> Vec<Arc<AbsentSeries>> {
+        let mut series = 0;
+        let is_forgotten = |absent: &Arc<AbsentSeries>| {
+            let is_last = series == 0;
+            series += absent.series().count();
+            // A clock that was put back makes nothing old.
+            let is_old = now.duration_since(absent.since).is_ok_and(|gone| gone >= MEMORY);
+            is_old || (series > limit && !is_last)
+        };
+        let latest_first = std::mem::take(&mut self.absent).into_iter().rev();
+        let (forgotten, mut kept): (Vec<_>, Vec<_>) = latest_first.partition(is_forgotten);
+        kept.reverse();
+        self.absent = kept;
+        forgotten
+    }
+}
+
+type Ids = HashSet<SeriesId, RandomState>;
+
+/// Returns what `before` has and `now` lacks, and the ids that `now` has and `before` lacks.
+fn compare(before: &[ScopeMetrics], now: &[ScopeMetrics]) -> (Vec<ScopeMetrics>, Ids) {
+    // A metric nearly always has the same series in the same order as before: those are not looked at any further.
+    let mut others: HashMap<(&str, &str), &Data> = HashMap::new();
+    let mut new = Ids::default();
+    for (key, data) in keyed(now) {
+        if let Some(same_name) = others.insert(key, data) {
+            new.extend(same_name.series());
+        }
+    }
+    let mut missing = Ids::default();
+    for (key, data) in keyed(before) {
+        match others.get(&key) {
+            Some(now) if now.series().eq(data.series()) => drop(others.remove(&key)),
+            _ => missing.extend(data.series()),
+        }
+    }
+    new.extend(others.values().flat_map(|data| data.series()));
+    let gone = match missing.is_subset(&new) {
+        true => Vec::new(),
+        false => only(before, |series| missing.contains(&series) && !new.contains(&series)),
+    };
+    new.retain(|series| !missing.contains(series));
+    (gone, new)
+}
+
+/// Returns all metrics, each with what most likely finds it in another collection.
+fn keyed(scopes: &[ScopeMetrics]) -> impl Iterator<Item = ((&str, &str), &Data)> {
+    scopes.iter().flat_map(|scope| {
+        let name = scope.scope.name();
+        scope.metrics.iter().map(move |it| ((name, it.descriptor.name.as_str()), &it.data))
+    })
+}
+
+/// Returns the series for which `is_kept` says so.
+fn only(scopes: &[ScopeMetrics], is_kept: impl Fn(SeriesId) -> bool) -> Vec<ScopeMetrics> {
+    let scopes = scopes.iter().map(|scope| {
+        let metrics = scope.metrics.iter().map(|metric| Metric {
+            descriptor: metric.descriptor.clone(),
+            data: metric.data.only(&is_kept),
+        });
+        let metrics = metrics.filter(|metric| !metric.data.is_empty()).collect();
+        ScopeMetrics { scope: scope.scope.clone(), metrics }
+    });
+    scopes.filter(|scope| !scope.metrics.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use opentelemetry::InstrumentationScope;
+
+    use super::*;
+    use crate::attributes::Attributes;
+    use crate::data::{Descriptor, NumberPoint, Temporality};
+    use crate::number::Value;
+
+    fn id(series: u64) -> SeriesId {
+        SeriesId::from_hash(series)
+    }
+
+    /// A metric of each of these names, with these series.
+    fn collection(metrics: &[(&str, &[u64])]) -> Vec<ScopeMetrics> {
+        let point = |series: &u64| NumberPoint {
+            series: id(*series),
+            attributes: Attributes::empty(),
+            start: UNIX_EPOCH,
+            value: Value::U64(1),
+        };
+        let metrics = metrics.iter().map(|(name, series)| {
+            let points = series.iter().map(point).collect();
+            let temporality = Temporality::Cumulative;
+            Metric {
+                descriptor: Arc::new(Descriptor {
+                    name: (*name).to_owned(),
+                    unit: String::new(),
+                    description: String::new(),
+                }),
+                data: Data::Sum { monotonic: true, temporality, points },
+            }
+        });
+        let scope = Arc::new(InstrumentationScope::builder("catalog").build());
+        vec![ScopeMetrics { scope, metrics: metrics.collect() }]
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+    }
+
+    /// After collections of these series of one metric, at the seconds beside them.
+    fn after(rounds: &[(u64, &[u64])]) -> Collections {
+        let mut collections = Collections::default();
+        let mut before = Vec::new();
+        for (seconds, series) in rounds {
+            let now = collection(&[("requests", series)]);
+            collections.add(&before, &now, at(*seconds));
+            before = now;
+        }
+        collections
+    }
+
+    /// The number of each collection that lacked something first, and what.
+    fn listed(collections: &Collections) -> Vec<(u64, Vec<SeriesId>)> {
+        let absent = collections.absent().iter();
+        absent.map(|absent| (absent.number, absent.series().collect())).collect()
+    }
+
+    #[test]
+    fn nothing_is_listed_of_series_that_are_there() {
+        for rounds in [
+            &[(0, &[1, 2][..]), (1, &[1, 2]), (2, &[0, 2, 1, 3])][..],
+            &[(0, &[1, 2]), (1, &[2]), (2, &[1, 2])],
+        ] {
+            let collections = after(rounds);
+            assert_eq!(listed(&collections), []);
+            assert_eq!(collections.number(), 3);
+        }
+    }
+
+    #[test]
+    fn what_went_is_listed_until_it_is_back() {
+        let mut rounds = vec![(10, &[1, 2, 3][..]), (20, &[2]), (30, &[4])];
+        let collections = after(&rounds);
+        assert_eq!(listed(&collections), [(2, vec![id(1), id(3)]), (3, vec![id(2)])]);
+        let first = &collections.absent()[0];
+        assert_eq!((first.last_seen, first.since), (at(10), at(20)));
+        rounds.push((40, &[1, 4]));
+        assert_eq!(listed(&after(&rounds)), [(2, vec![id(3)]), (3, vec![id(2)])]);
+        rounds.push((50, &[3, 4]));
+        assert_eq!(listed(&after(&rounds)), [(3, vec![id(2)]), (5, vec![id(1)])]);
+    }
+
+    #[test]
+    fn a_series_is_the_same_in_whichever_metric_it_is() {
+        let mut collections = Collections::default();
+        let both = collection(&[("a", &[1, 2]), ("b", &[3, 4])]);
+        for now in [
+            collection(&[("b", &[3, 4]), ("c", &[1, 2])]),
+            collection(&[("b", &[3, 1]), ("a", &[2, 4])]),
+            collection(&[("a", &[2]), ("a", &[4, 1]), ("b", &[3])]),
+        ] {
+            collections.add(&both, &now, at(0));
+            collections.add(&now, &both, at(0));
+            assert_eq!(listed(&collections), []);
+        }
+        collections.add(&both, &collection(&[("a", &[2]), ("a", &[4])]), at(0));
+        assert_eq!(listed(&collections), [(7, vec![id(1), id(3)])]);
+    }
+
+    #[test]
+    fn a_series_is_forgotten_after_an_hour_of_collections_without_it() {
+        let hour = MEMORY.as_secs();
+        let rounds = [(0, &[1][..]), (20, &[]), (20 + hour - 1, &[]), (20 + hour, &[])];
+        assert_eq!(listed(&after(&rounds[..3])), [(2, vec![id(1)])]);
+        assert_eq!(listed(&after(&rounds)), []);
+    }
+
+    #[test]
+    fn time_without_collections_makes_no_series_forgotten() {
+        let hour = MEMORY.as_secs();
+        let collections = after(&[(0, &[1]), (5 * hour, &[]), (5 * hour + 1, &[])]);
+        assert_eq!(listed(&collections), [(2, vec![id(1)])]);
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_makes_no_series_forgotten() {
+        let rounds = [(10_000, &[1, 2][..]), (10_010, &[2]), (20, &[]), (3620, &[])];
+        assert_eq!(listed(&after(&rounds[..3])), [(2, vec![id(1)]), (3, vec![id(2)])]);
+        assert_eq!(listed(&after(&rounds)), [(2, vec![id(1)])]);
+    }
+
+    #[test]
+    fn beyond_the_limit_those_are_forgotten_that_went_first() {
+        let rounds = [(0, &[1, 2, 3, 4, 5][..]), (1, &[3, 4, 5]), (2, &[4, 5]), (3, &[5])];
+        let mut collections = after(&rounds);
+        assert!(collections.forget(at(3), 4).is_empty());
+        let forgotten = collections.forget(at(3), 3);
+        let forgotten: Vec<_> = forgotten.iter().flat_map(|absent| absent.series()).collect();
+        assert_eq!(forgotten, [id(1), id(2)]);
+        assert_eq!(listed(&collections), [(3, vec![id(3)]), (4, vec![id(4)])]);
+    }
+
+    #[test]
+    fn what_went_last_stays_even_if_it_is_beyond_the_limit() {
+        let mut collections = after(&[(0, &[1, 2, 3, 4]), (1, &[2, 3, 4]), (2, &[])]);
+        collections.forget(at(2), 2);
+        assert_eq!(listed(&collections), [(3, vec![id(2), id(3), id(4)])]);
+    }
+}

@@ -1,0 +1,65 @@
+//! A series of an observable instrument, whichever callback reports it.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::data::SeriesId;
+use crate::number::Value;
+use crate::store::settings::Settings;
+
+/// What is known of a series: also while nobody reports it, so that it goes on when it is back.
+pub(super) struct Series(Mutex<State>);
+
+struct State {
+    /// Nanoseconds since 1970.
+    start: u64,
+    /// What was last read of it, unless that is forgotten.
+    last: Option<(SeriesId, Value)>,
+}
+
+impl Series {
+    /// Creates a series that begins at `start`, in nanoseconds since 1970.
+    pub(super) fn new(start: u64) -> Self {
+        Self(Mutex::new(State { start, last: None }))
+    }
+
+    /// Returns the value that was last read of it.
+    pub(super) fn last(&self) -> Option<Value> {
+        self.lock().last.map(|(_, value)| value)
+    }
+
+    /// Has `value` be what was last read. Returns its identity and its start: the series begins anew, at `time`, if
+    /// it `has_fallen` since what was last read before.
+    pub(super) fn read(
+        &self,
+        value: Value,
+        has_fallen: impl FnOnce(Option<Value>) -> bool,
+        time: u64,
+        settings: &Settings,
+    ) -> (SeriesId, u64) {
+        let mut state = self.lock();
+        let has_fallen = has_fallen(state.last.map(|(_, value)| value));
+        let series = match state.last {
+            Some((series, _)) if !has_fallen => series,
+            Some(_) => {
+                state.start = settings.begin_after(state.start, time);
+                SeriesId::new()
+            }
+            None => SeriesId::new(),
+        };
+        state.last = Some((series, value));
+        (series, state.start)
+    }
+
+    /// Forgets what was read of it, if that was one of `series`. Returns when it begins anew then.
+    pub(super) fn forget(&self, series: &HashSet<SeriesId>, settings: &Settings) -> Option<u64> {
+        let mut state = self.lock();
+        state.last.take_if(|(known, _)| series.contains(known))?;
+        state.start = settings.start_after(state.start);
+        Some(state.start)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
