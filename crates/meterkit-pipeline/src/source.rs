@@ -1,6 +1,8 @@
 //! Where pull targets get their snapshots.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Instant;
 
 use meterkit_core::Registry;
@@ -24,6 +26,8 @@ pub struct Source {
     runtime: Handle,
     /// Who waits for a collection waits here, not on a thread.
     turn: Arc<Mutex<()>>,
+    /// The runtime ends a moment after the pipeline has answered that it has shut down.
+    is_closed: Arc<AtomicBool>,
 }
 
 /// The pipeline has shut down.
@@ -38,7 +42,13 @@ impl Source {
         components: Arc<Components>,
         runtime: Handle,
     ) -> Self {
-        Self { collector, components, runtime, turn: Arc::default() }
+        let (turn, is_closed) = (Arc::default(), Arc::default());
+        Self { collector, components, runtime, turn, is_closed }
+    }
+
+    /// Ends collections that run on the pipeline's threads.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Release);
     }
 
     /// A pull target that gives these snapshots away: has self-metrics and [`Health`](crate::Health) tell of it.
@@ -93,6 +103,9 @@ impl Source {
         let turn = self.turn.clone().lock_owned().await;
         if let Some(snapshot) = self.collector.cached(freshness, asked) {
             return Ok(snapshot);
+        }
+        if self.is_closed.load(Acquire) {
+            return Err(Closed);
         }
         let (reply, answer) = oneshot::channel();
         let collector = self.collector.clone();

@@ -127,6 +127,7 @@ impl Work {
                     let news: Arc<dyn Tap> = self.news;
                     self.registry.untap(&news);
                     self.registry.expect_listener(false);
+                    self.source.close();
                     self.source.components().retire();
                     // Before the answer: whoever has it may start another pipeline.
                     drop(self.claim);
