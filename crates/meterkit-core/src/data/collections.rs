@@ -8,10 +8,6 @@ use foldhash::fast::RandomState;
 
 use super::{Data, Metric, ScopeMetrics, SeriesId};
 
-/// How long a series is remembered, by the times of collections, from the first one without it: a pause between
-/// collections makes it no older.
-const MEMORY: Duration = Duration::from_secs(3600);
-
 /// How many series are remembered where they come and go all the time: some ten megabytes.
 const LIMIT: usize = 100_000;
 
@@ -56,6 +52,10 @@ impl AbsentSeries {
 }
 
 impl Collections {
+    /// How long a series is remembered, by the times of collections, from the first one without it: a pause between
+    /// collections makes it no older.
+    pub const MEMORY: Duration = Duration::from_secs(3600);
+
     /// Counts the collection that was taken at `time` and has `now`, after the one that had `before`. Returns what is
     /// remembered no longer.
     pub fn add(
@@ -106,7 +106,7 @@ impl Collections {
             let is_last = series == 0;
             series += absent.series().count();
             // A clock that was put back makes nothing old.
-            let is_old = now.duration_since(absent.since).is_ok_and(|gone| gone >= MEMORY);
+            let is_old = now.duration_since(absent.since).is_ok_and(|gone| gone >= Self::MEMORY);
             is_old || (series > limit && !is_last)
         };
         let latest_first = std::mem::take(&mut self.absent).into_iter().rev();
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_series_is_forgotten_after_an_hour_of_collections_without_it() {
-        let hour = MEMORY.as_secs();
+        let hour = Collections::MEMORY.as_secs();
         let rounds = [(0, &[1][..]), (20, &[]), (20 + hour - 1, &[]), (20 + hour, &[])];
         assert_eq!(listed(&after(&rounds[..3])), [(2, vec![id(1)])]);
         assert_eq!(listed(&after(&rounds)), []);
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn time_without_collections_makes_no_series_forgotten() {
-        let hour = MEMORY.as_secs();
+        let hour = Collections::MEMORY.as_secs();
         let collections = after(&[(0, &[1]), (5 * hour, &[]), (5 * hour + 1, &[])]);
         assert_eq!(listed(&collections), [(2, vec![id(1)])]);
     }

@@ -8,12 +8,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use meterkit_core::{Attributes, NumberPoint, SeriesId, Value};
-
-/// How long a series that has ended is reported: readers that come less often may take its return for a new start.
-const MEMORY: Duration = Duration::from_secs(3600);
+use meterkit_core::{Attributes, Collections, NumberPoint, SeriesId, Value};
 
 /// Shared by the twin and by whoever makes the next twin of the same counter.
 pub(crate) type SharedReported = Arc<Mutex<Reported>>;
@@ -85,9 +82,9 @@ impl Reported {
         }
     }
 
-    /// Forgets what ended long ago, and what ended first where there is no room for all.
+    /// Forgets what ended so long ago that nobody remembers it, and what ended first where there is no room for all.
     fn forget(&mut self, now: Instant) {
-        let is_kept = |ended: Instant| now.saturating_duration_since(ended) < MEMORY;
+        let is_kept = |ended: Instant| now.saturating_duration_since(ended) < Collections::MEMORY;
         self.totals.retain(|_, total| total.ended.is_none_or(is_kept));
         let excess = self.totals.len().saturating_sub(self.room);
         if excess > 0 {
@@ -130,7 +127,7 @@ fn sum(before: Value, value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 
