@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 
-use opentelemetry::{KeyValue, Value};
+use opentelemetry::{Array, KeyValue, Value};
 
 /// How many series each thread remembers per type of instrument.
 const REMEMBERED: usize = 32;
@@ -76,14 +76,21 @@ fn are_same(attributes: &[KeyValue], known: &[KeyValue]) -> bool {
     attributes.len() == known.len()
         && attributes.iter().zip(known).all(|(one, other)| {
             let (key, known) = (one.key.as_str(), other.key.as_str());
-            is_same(key, known)
-                && match (&one.value, &other.value) {
-                    (Value::String(text), Value::String(known)) => {
-                        is_same(text.as_str(), known.as_str())
-                    }
-                    (value, known) => value == known,
-                }
+            is_same(key, known) && is_same_value(&one.value, &other.value)
         })
+}
+
+/// Returns whether two values are the same to the store, which compares floats by their bits: `0.0` is not `-0.0`.
+#[inline]
+fn is_same_value(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::String(text), Value::String(known)) => is_same(text.as_str(), known.as_str()),
+        (Value::F64(value), Value::F64(known)) => value.to_bits() == known.to_bits(),
+        (Value::Array(Array::F64(values)), Value::Array(Array::F64(known))) => {
+            values.iter().map(|it| it.to_bits()).eq(known.iter().map(|it| it.to_bits()))
+        }
+        (value, known) => value == known,
+    }
 }
 
 /// Returns whether two strings are equal. Strings that share their memory are not read.
