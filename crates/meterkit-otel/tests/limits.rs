@@ -1,0 +1,130 @@
+//! Limits of series hold for instruments that other libraries make through OpenTelemetry's API.
+
+#[path = "../../meterkit/tests/log_lines/mod.rs"]
+mod log_lines;
+#[path = "../../meterkit-core/tests/readings/mod.rs"]
+mod readings;
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use meterkit_core::Registry;
+use meterkit_otel::MeterProvider;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Meter, MeterProvider as _};
+
+use self::readings::{OVERFLOW, Rise, live, series, total};
+
+fn library() -> (Registry, Meter) {
+    let registry = Registry::new();
+    // However busy the machine is, no callback is late.
+    registry.set_callback_budget(Duration::from_secs(60));
+    let meter = MeterProvider::new(registry.clone()).meter("library");
+    (registry, meter)
+}
+
+fn id(id: i64) -> [KeyValue; 1] {
+    [KeyValue::new("id", id)]
+}
+
+/// What a metric about the store tells of one instrument.
+fn told(registry: &Registry, metric: &str, instrument: &str) -> Option<f64> {
+    let told = series(registry, metric).into_iter();
+    let labels = format!("instrument={instrument}");
+    told.filter(|it| it.0 == labels).map(|(_, value)| value).next()
+}
+
+#[test]
+fn series_beyond_the_limit_overflow_and_totals_stay_exact() {
+    let (registry, meter) = library();
+    registry.set_cardinality_limit(3);
+    let calls = meter.u64_counter("calls").build();
+    let sizes = meter.f64_histogram("sizes").build();
+    let ((), lines) = log_lines::of(|| {
+        for _ in 0..2 {
+            for at in 0..10 {
+                calls.add(1 << at, &id(at));
+                sizes.record(1.0, &id(at));
+            }
+        }
+    });
+    let expected = [("id=0", 2.0), ("id=1", 4.0), ("id=2", 8.0), (OVERFLOW, 2.0 * (1023.0 - 7.0))];
+    assert_eq!(series(&registry, "calls"), expected.map(|(labels, it)| (labels.to_owned(), it)));
+    let (_, points) = readings::histogram(&registry, "sizes");
+    assert_eq!(points.iter().map(|it| it.count).collect::<Vec<_>>(), [2, 2, 2, 14]);
+
+    assert_eq!(lines.len(), 2, "one for each instrument: {lines:#?}");
+    for (line, name) in lines.iter().zip(["calls", "sizes"]) {
+        for part in ["WARN", "cardinality limit", name, "limit=3", "label=id", "values=3"] {
+            assert!(line.contains(part), "`{part}` in {line}");
+        }
+    }
+    registry.refresh();
+    assert_eq!(told(&registry, "meterkit.series", "calls"), Some(3.0));
+    assert_eq!(told(&registry, "meterkit.overflow", "calls"), Some(14.0));
+    assert_eq!(registry.store_health().overflowing, ["calls", "sizes"]);
+}
+
+#[test]
+fn observed_series_beyond_the_limit_overflow_and_totals_stay_exact() {
+    let (registry, meter) = library();
+    registry.set_cardinality_limit(3);
+    let jobs = meter.u64_observable_counter("jobs").with_callback(|jobs| {
+        (0..10).for_each(|at| jobs.observe(1 << at, &id(at)));
+    });
+    let _jobs = jobs.build();
+    for _ in 0..2 {
+        registry.refresh();
+        assert_eq!(live(&registry, "jobs"), 3);
+        assert_eq!(total(&registry, "jobs"), 1023.0);
+        assert_eq!(told(&registry, "meterkit.series", "jobs"), Some(3.0));
+    }
+    assert_eq!(registry.store_health().overflowing, ["jobs"]);
+}
+
+#[test]
+fn the_limit_of_the_process_counts_series_of_all_libraries() {
+    let (registry, meter) = library();
+    registry.set_series_limit(5);
+    let (calls, sent) = (meter.u64_counter("calls").build(), meter.u64_counter("sent").build());
+    for at in 0..4 {
+        calls.add(1, &id(at));
+        sent.add(1, &id(at));
+    }
+    assert_eq!(live(&registry, "calls") + live(&registry, "sent"), 5);
+    assert_eq!((total(&registry, "calls"), total(&registry, "sent")), (4.0, 4.0));
+}
+
+#[test]
+fn eight_threads_that_overflow_while_a_target_takes_deltas_lose_nothing() {
+    const THREADS: i64 = 8;
+    const ROUNDS: i64 = 3000;
+    let (registry, meter) = library();
+    registry.set_cardinality_limit(100);
+    let calls = meter.u64_counter("calls").build();
+    let begin = Barrier::new(THREADS as usize + 1);
+    let mut rise = Rise::default();
+    thread::scope(|scope| {
+        let recording: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (calls, begin) = (&calls, &begin);
+                scope.spawn(move || {
+                    begin.wait();
+                    for round in 0..ROUNDS {
+                        // Each in an order of its own.
+                        calls.add(1, &id((round * (2 * thread + 1)) % 128));
+                    }
+                })
+            })
+            .collect();
+        begin.wait();
+        while recording.iter().any(|thread| !thread.is_finished()) {
+            rise.read(&registry, "calls");
+        }
+    });
+    rise.read(&registry, "calls");
+    assert_eq!(live(&registry, "calls"), 100);
+    assert_eq!(total(&registry, "calls"), (THREADS * ROUNDS) as f64);
+    assert_eq!((rise.total, rise.restarts), ((THREADS * ROUNDS) as f64, 0));
+}
