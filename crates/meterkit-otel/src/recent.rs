@@ -4,11 +4,17 @@
 //! Such a series is found by comparing attributes, without hashing their contents.
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 
 use opentelemetry::{Array, KeyValue, Value};
 
 /// How many series each thread remembers per type of instrument.
 const REMEMBERED: usize = 32;
+
+/// How many misses in a row a remembered series outlasts before another one may take its slot. A slot begins with the
+/// smallest number, which doubles each time: remembering allocates, and a thread that records to many series in turn
+/// must not do so forever.
+const PATIENCE: RangeInclusive<u32> = 8..=1 << 16;
 
 /// The series that a thread has recorded to recently, for one type of instrument. `H` is the handle of a series.
 pub(crate) struct Recent<H> {
@@ -20,6 +26,9 @@ struct Slot<H> {
     instrument: usize,
     attributes: Box<[KeyValue]>,
     series: H,
+    /// How many look-ups in a row were for other series.
+    misses: u32,
+    patience: u32,
 }
 
 impl<H: Clone> Recent<H> {
@@ -37,21 +46,32 @@ impl<H: Clone> Recent<H> {
     ) -> bool {
         let place = &self.slots[slot(instrument, attributes)];
         // The slot is empty meanwhile: recording may log, and a logger may record on this thread.
-        let Some(found) = place.take() else { return false };
+        let Some(mut found) = place.take() else { return false };
         let is_it = found.instrument == instrument && are_same(attributes, &found.attributes);
         if is_it {
+            found.misses = 0;
             record(&found.series);
+        } else {
+            found.misses = found.misses.saturating_add(1);
         }
         place.set(Some(found));
         is_it
     }
 
-    /// Remembers a series, in place of the one that had its slot.
+    /// Remembers a series, unless its slot has one that was used recently.
     pub(crate) fn remember(&self, instrument: usize, attributes: &[KeyValue], series: &H) {
-        let (attributes, series) = (attributes.to_vec(), series.clone());
-        let remembered = Slot { instrument, attributes: attributes.into(), series };
-        self.slots[slot(remembered.instrument, &remembered.attributes)]
-            .set(Some(Box::new(remembered)));
+        // The slot is that of the given attributes: strings of a copy may have other addresses.
+        let place = &self.slots[slot(instrument, attributes)];
+        let mut patience = *PATIENCE.start();
+        if let Some(known) = place.take() {
+            if known.misses < known.patience {
+                return place.set(Some(known));
+            }
+            patience = (known.patience * 2).min(*PATIENCE.end());
+        }
+        let (attributes, series) = (attributes.into(), series.clone());
+        let remembered = Slot { instrument, attributes, series, misses: 0, patience };
+        place.set(Some(Box::new(remembered)));
     }
 }
 
