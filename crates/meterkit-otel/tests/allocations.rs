@@ -1,0 +1,101 @@
+//! Recording by attributes in a series that exists allocates nothing. Alone in this program, so that what is counted
+//! is its own.
+
+#[path = "../../meterkit-core/tests/label_sets/mod.rs"]
+mod label_sets;
+
+use std::alloc::System;
+
+use meterkit_core::Registry;
+use meterkit_otel::MeterProvider;
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::{Array, KeyValue, Value};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+use self::label_sets::{Light, Tenant};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// How often allocations are counted. The program's other thread, on which the test harness waits, may allocate as
+/// well, so the lowest count is the calls' own.
+const COUNTS: usize = 5;
+
+/// Returns how many allocations a call of `work` makes, once it has been called often enough to have made its series.
+fn allocations(work: &dyn Fn()) -> usize {
+    (0..100).for_each(|_| work());
+    let count = || {
+        let region = Region::new(ALLOCATOR);
+        work();
+        let change = region.change();
+        change.allocations + change.reallocations
+    };
+    (0..COUNTS).map(|_| count()).min().unwrap_or_default()
+}
+
+/// Attributes of each type, as code has them: texts of the program and texts that were made at run time.
+fn attributes(id: usize) -> Vec<KeyValue> {
+    vec![
+        KeyValue::new("route", "/items/{id}"),
+        KeyValue::new("tenant", format!("tenant {id}")),
+        KeyValue::new(format!("key.{}", id % 3), id as i64),
+        KeyValue::new("ok", true),
+        KeyValue::new("load", 0.5),
+        KeyValue::new("shards", Value::Array(Array::I64(vec![1, 2, id as i64]))),
+    ]
+}
+
+#[test]
+fn recording_in_series_that_exist_allocates_nothing() {
+    let registry = Registry::new();
+    let provider = MeterProvider::new(registry.clone());
+    let meter = provider.meter("library");
+    let counter = meter.u64_counter("counter").build();
+    let up_down_counter = meter.f64_up_down_counter("up_down_counter").build();
+    let gauge = meter.i64_gauge("gauge").build();
+    let histogram = meter.f64_histogram("histogram").build();
+    let one = attributes(1);
+    assert_eq!(allocations(&|| counter.add(1, &one)), 0);
+    assert_eq!(allocations(&|| up_down_counter.add(1.0, &one)), 0);
+    assert_eq!(allocations(&|| gauge.record(1, &one)), 0);
+    assert_eq!(allocations(&|| histogram.record(1.0, &one)), 0);
+    assert_eq!(allocations(&|| counter.add(1, &[])), 0);
+
+    let reversed: Vec<_> = one.iter().rev().chain(&one).cloned().collect();
+    assert_eq!(allocations(&|| counter.add(1, &reversed)), 0, "in another order, given twice");
+
+    // More than a thread remembers.
+    for series in [40, 500] {
+        let many: Vec<_> = (0..series).map(attributes).collect();
+        let work = || many.iter().for_each(|attributes| counter.add(1, attributes));
+        assert_eq!(allocations(&work), 0, "{series} series in turn");
+    }
+
+    let full = Registry::new();
+    full.set_cardinality_limit(1);
+    let counter = MeterProvider::new(full).meter("library").u64_counter("full").build();
+    counter.add(1, &[KeyValue::new("first", 1)]);
+    assert_eq!(allocations(&|| counter.add(1, &one)), 0, "in the overflow series");
+
+    let ours = registry.scoped("plugin", "own");
+    let theirs = provider.meter("backstage.plugin.own");
+    let _open = ours.counter_group::<Tenant<'static>, u64>("open").build();
+    let _closed = ours.counter_group::<Light, u64>("closed").build();
+    let _plain = ours.counter::<u64>("plain").build();
+    let cases = [
+        ("open", vec![KeyValue::new("tenant", "a".to_owned())]),
+        ("closed", vec![KeyValue::new("is_on", true), KeyValue::new("color", "red")]),
+        ("closed", vec![KeyValue::new("is_on", true), KeyValue::new("color", "pink")]),
+        ("plain", Vec::new()),
+    ];
+    for (name, attributes) in cases {
+        let counter = theirs.u64_counter(name).build();
+        assert_eq!(allocations(&|| counter.add(1, &attributes)), 0, "{name} {attributes:?}");
+    }
+
+    let bound = theirs.u64_counter("bound").build().bind(&one);
+    assert_eq!(allocations(&|| bound.add(1)), 0);
+
+    registry.set_disabled_scopes("library".parse().expect("good patterns"));
+    assert_eq!(allocations(&|| histogram.record(1.0, &one)), 0, "in a scope that is disabled");
+}
