@@ -309,7 +309,7 @@ impl Registry {
         door: Door,
         options: GroupOptions,
     ) -> Result<Arc<Core<H>>, InstrumentError> {
-        self.find_or_make(key, identity, door, |shared| Core::new(shared, options))
+        self.find_or_make(key, identity, door, options, Core::new)
     }
 
     /// The same for an observable instrument.
@@ -320,7 +320,7 @@ impl Registry {
         door: Door,
         options: GroupOptions,
     ) -> Result<Arc<Observed>, InstrumentError> {
-        self.find_or_make(key, identity, door, |shared| Observed::new(shared, options))
+        self.find_or_make(key, identity, door, options, Observed::new)
     }
 
     fn find_or_make<S: Stored + 'static>(
@@ -328,10 +328,11 @@ impl Registry {
         key: &ScopeKey,
         identity: Identity,
         door: Door,
+        options: GroupOptions,
         make: impl FnOnce(Shared) -> S,
     ) -> Result<Arc<S>, InstrumentError> {
         let settings = &self.inner.settings;
-        match self.inner.scopes.instrument(key, identity, door, settings, make)? {
+        match self.inner.scopes.instrument(key, identity, door, options, settings, make)? {
             Found::Known(known, duplicate) => {
                 duplicate.iter().for_each(Duplicate::log);
                 Ok(known)

@@ -1,5 +1,7 @@
 //! Limits of series hold for instruments that other libraries make through OpenTelemetry's API.
 
+#[path = "../../meterkit-core/tests/label_sets/mod.rs"]
+mod label_sets;
 #[path = "../../meterkit/tests/log_lines/mod.rs"]
 mod log_lines;
 #[path = "../../meterkit-core/tests/readings/mod.rs"]
@@ -9,12 +11,15 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use meterkit_core::Registry;
+use meterkit_core::{ManualClock, Registry, StreamSettings};
 use meterkit_otel::MeterProvider;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 
+use self::label_sets::Id;
 use self::readings::{OVERFLOW, Rise, live, series, total};
+
+const CALLS: &str = "backstage.plugin.own.calls";
 
 fn library() -> (Registry, Meter) {
     let registry = Registry::new();
@@ -127,4 +132,58 @@ fn eight_threads_that_overflow_while_a_target_takes_deltas_lose_nothing() {
     assert_eq!(live(&registry, "calls"), 100);
     assert_eq!(total(&registry, "calls"), (THREADS * ROUNDS) as f64);
     assert_eq!((rise.total, rise.restarts), ((THREADS * ROUNDS) as f64, 0));
+}
+
+#[test]
+fn the_limit_that_the_facade_declares_counts_whoever_makes_the_instrument_first() {
+    for facade_first in [false, true] {
+        let (registry, _) = library();
+        // An operator's default is for instruments that declare no limit.
+        registry.set_streams(|stream| StreamSettings {
+            cardinality_limit: (!stream.names_limit).then_some(5),
+            ..StreamSettings::default()
+        });
+        let ours = registry.scoped("plugin", "own");
+        let theirs = MeterProvider::new(registry.clone()).meter("backstage.plugin.own");
+        let make = || {
+            let own = ours.counter_group::<Id, u64>("calls").cardinality_limit(2);
+            own.build().expect("a good name")
+        };
+        let early = facade_first.then(make);
+        let calls = theirs.u64_counter("calls").build();
+        let group = early.unwrap_or_else(make);
+        for at in 0..10 {
+            calls.add(1, &id(at));
+            group.with(Id(at as u64)).add(1);
+        }
+        assert_eq!(live(&registry, CALLS), 2, "facade first: {facade_first}");
+        assert_eq!(total(&registry, CALLS), 20.0);
+    }
+}
+
+#[test]
+fn the_idle_timeout_that_the_facade_declares_counts_whoever_makes_the_instrument_first() {
+    const TIMEOUT: Duration = Duration::from_secs(10);
+    for facade_first in [false, true] {
+        let clock = ManualClock::new();
+        let registry = Registry::with_clock(&clock);
+        let ours = registry.scoped("plugin", "own");
+        let theirs = MeterProvider::new(registry.clone()).meter("backstage.plugin.own");
+        let make = || {
+            let own = ours.counter_group::<Id, u64>("calls").idle_timeout(TIMEOUT);
+            own.build().expect("a good name")
+        };
+        let early = facade_first.then(make);
+        let calls = theirs.u64_counter("calls").build();
+        calls.add(1, &id(1));
+        calls.add(1, &[KeyValue::new("other", 1)]);
+        let _group = early.unwrap_or_else(make);
+        assert_eq!(live(&registry, CALLS), 2);
+        clock.advance(TIMEOUT / 2);
+        calls.add(1, &id(1));
+        assert_eq!(live(&registry, CALLS), 2);
+        clock.advance(TIMEOUT / 2);
+        let left = [("id=1".to_owned(), 2.0)];
+        assert_eq!(series(&registry, CALLS), left, "facade first: {facade_first}");
+    }
 }

@@ -227,7 +227,7 @@ impl<I> InstrumentBuilder<I> {
     /// An instrument that records nowhere, for one that cannot be made.
     fn not_made_core<H: Handle>(&self, label_keys: &'static [LabelKey]) -> Arc<Core<H>> {
         let shared = self.not_made(H::KIND, H::NUMBER, label_keys);
-        let core = Core::new(shared, GroupOptions::default());
+        let core = Core::new(shared);
         let _ = core.declare(label_keys);
         Arc::new(core)
     }

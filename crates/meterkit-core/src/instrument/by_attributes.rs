@@ -79,7 +79,7 @@ impl AttributeMeter {
         });
         let core = made.unwrap_or_else(|error| {
             let shared = self.not_made(&instrument, H::KIND, H::NUMBER, &error);
-            Arc::new(Core::new(shared, GroupOptions::default()))
+            Arc::new(Core::new(shared))
         });
         ByAttributes(core)
     }

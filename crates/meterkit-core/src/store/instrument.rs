@@ -10,7 +10,7 @@ use super::cell::Cell;
 use super::entry::Entry;
 use super::feed::MakeSink;
 use super::group::keyed::{AsDeclared, KeyedSeries};
-use super::group::{Common, GroupOptions, Places, Room, SeriesGroup, Usage};
+use super::group::{Common, Places, Room, SeriesGroup, Usage};
 use super::handle::{self, Handle};
 use super::label_set::LabelSet;
 use super::shared::{Shared, Switch};
@@ -40,11 +40,10 @@ enum DeclaredSeries<H: Handle> {
 
 impl<H: Handle> Core<H> {
     /// Returns an instrument whose labels are not declared yet.
-    pub(crate) fn new(shared: Shared, options: GroupOptions) -> Self {
-        let room = Room::new(options, shared.settings.clone());
+    pub(crate) fn new(shared: Shared) -> Self {
         Self {
+            common: Arc::new(Common::new(shared.settings.clone())),
             shared: Arc::new(shared),
-            common: Arc::new(Common::new(room, options.idle_timeout)),
             declared: OnceLock::new(),
             keyed: OnceLock::new(),
             changes: Mutex::default(),
@@ -249,8 +248,8 @@ pub(crate) trait Stored: Send + Sync {
     fn switch(&self, to: Switch);
     /// Has these series begin anew should they return: nothing is known of them any more.
     fn forget(&self, _series: &HashSet<SeriesId>) {}
-    /// Returns whether the code says how many series there may be.
-    fn names_limit(&self) -> bool;
+    /// Returns the room that there is for series.
+    fn room(&self) -> &Room;
     /// Returns how many series there may be.
     fn limit(&self) -> usize;
     /// Keeps values as an operator asks for.
@@ -331,8 +330,8 @@ impl<H: Handle> Stored for Core<H> {
         }
     }
 
-    fn names_limit(&self) -> bool {
-        self.common.room.own_limit().is_some()
+    fn room(&self) -> &Room {
+        &self.common.room
     }
 
     fn limit(&self) -> usize {

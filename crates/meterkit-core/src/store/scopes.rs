@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use meterkit_rules::name;
 use opentelemetry::InstrumentationScope;
 
+use super::group::GroupOptions;
 use super::identity::Identity;
 use super::instrument::Stored;
 use super::settings::{FixedAttributes, Settings};
@@ -163,6 +164,7 @@ impl Scopes {
         key: &ScopeKey,
         mut identity: Identity,
         door: Door,
+        options: GroupOptions,
         settings: &Arc<Settings>,
         make: impl FnOnce(Shared) -> S,
     ) -> Result<Found<S>, InstrumentError> {
@@ -177,8 +179,16 @@ impl Scopes {
         let mut instruments = scope.instruments.write().unwrap_or_else(PoisonError::into_inner);
         // OpenTelemetry takes names that differ in case only for one.
         let streams = instruments.entry(identity.name.to_ascii_lowercase()).or_default();
+        let set_stream = |instrument: &dyn Stored| {
+            let settings = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+            settings.as_ref().and_then(|it| scope.set_stream(instrument, it))
+        };
         if let Some(known) = find(streams, &full_name, &identity, door)? {
             let duplicate = known.shared().join(&identity, door);
+            if door == Door::Facade && known.room().declare(options) {
+                // What an operator says depends on the options. Problems were reported when the instrument was made.
+                let _ = set_stream(&*known);
+            }
             let typed = known.into_any().downcast::<S>();
             return typed.map(|known| Found::Known(known, duplicate)).map_err(|_| {
                 InstrumentError::Clash {
@@ -199,8 +209,10 @@ impl Scopes {
         let switches = self.switches.read().unwrap_or_else(PoisonError::into_inner);
         shared.switch(switches.of(key, &naming));
         let made = Arc::new(make(shared));
-        let settings = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-        let problem = settings.as_ref().and_then(|it| scope.set_stream(&*made, it));
+        if door == Door::Facade {
+            made.room().declare(options);
+        }
+        let problem = set_stream(&*made);
         streams.push(made.clone());
         Ok(Found::Made(made, problem, duplicate))
     }
@@ -342,7 +354,7 @@ impl Scope {
             scope: &self.instrumentation_scope(),
             descriptor: &descriptor,
             kind: shared.identity.kind,
-            names_limit: instrument.names_limit(),
+            names_limit: instrument.room().own_limit().is_some(),
         });
         let (buckets, problem) = match buckets.map(HistogramBuckets::checked) {
             None => (None, None),

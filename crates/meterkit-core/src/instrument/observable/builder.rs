@@ -59,7 +59,7 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
     ) -> Observable<K, T, L> {
         self.log(error);
         let shared = self.not_made(K::KIND, T::TYPE, keys);
-        let observed = Arc::new(Observed::new(shared, self.options));
+        let observed = Arc::new(Observed::new(shared));
         let _ = observed.declare(keys);
         Observable::new(observed, Arc::downgrade(&self.registry.inner), self.callback.clone())
     }

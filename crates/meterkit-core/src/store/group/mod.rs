@@ -14,7 +14,6 @@ mod value_cap;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
@@ -29,6 +28,7 @@ pub(crate) use self::value_cap::{Capped, ValueCap};
 use super::entry::Entry;
 use super::handle::{self, Handle};
 use super::label_set::{Declared, LabelSet, Query, hash_declared};
+use super::settings::Settings;
 use super::shared::Shared;
 use crate::labels::{LabelKey, Labels};
 
@@ -50,12 +50,11 @@ pub(crate) struct SeriesGroup<H: Handle> {
 pub(crate) struct Common<H> {
     pub(crate) room: Room,
     pub(crate) overflow: Overflow<H>,
-    idle_timeout: Option<Duration>,
 }
 
 impl<H: Handle> Common<H> {
-    pub(crate) fn new(room: Room, idle_timeout: Option<Duration>) -> Self {
-        Self { room, overflow: Overflow::new(), idle_timeout }
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self { room: Room::new(settings), overflow: Overflow::new() }
     }
 }
 
@@ -259,7 +258,7 @@ impl<H: Handle> SeriesGroup<H> {
             }
             // Someone may have kept a handle and recorded with it.
             self.show(member);
-            let Some(timeout) = self.common.idle_timeout else { return false };
+            let Some(timeout) = self.common.room.idle_timeout() else { return false };
             let is_over = activity.resets(&member.handle, timeout, now);
             if is_over && member.set_hidden(true) {
                 self.common.room.give_back();

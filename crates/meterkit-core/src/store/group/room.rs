@@ -1,8 +1,8 @@
 //! How many series a group has, and may have.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::store::settings::Settings;
@@ -23,13 +23,25 @@ pub(crate) struct Room {
     taken: AtomicUsize,
     /// What an operator allows this very instrument; 0 for nothing said.
     asked: AtomicUsize,
-    options: GroupOptions,
+    /// What the code declares, once it does.
+    options: OnceLock<GroupOptions>,
     settings: Arc<Settings>,
 }
 
 impl Room {
-    pub(crate) fn new(options: GroupOptions, settings: Arc<Settings>) -> Self {
-        Self { taken: AtomicUsize::new(0), asked: AtomicUsize::new(0), options, settings }
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        let (taken, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { taken, asked, options: OnceLock::new(), settings }
+    }
+
+    /// Sets the options that the code declares. Returns whether it is the first time; later ones have no effect.
+    pub(crate) fn declare(&self, options: GroupOptions) -> bool {
+        self.options.set(options).is_ok()
+    }
+
+    /// Returns the idle timeout of the series, if the code declares one.
+    pub(crate) fn idle_timeout(&self) -> Option<Duration> {
+        self.options.get()?.idle_timeout
     }
 
     /// How many series there are.
@@ -39,7 +51,7 @@ impl Room {
 
     /// How many the instrument itself allows, if it says so.
     pub(crate) fn own_limit(&self) -> Option<usize> {
-        self.options.limit
+        self.options.get()?.limit
     }
 
     /// Sets how many there may be, whatever the instrument says; `None` for what that says.
@@ -52,7 +64,7 @@ impl Room {
         match self.asked.load(Relaxed) {
             0 => {
                 let default = || self.settings.cardinality_limit.load(Relaxed);
-                self.options.limit.unwrap_or_else(default)
+                self.own_limit().unwrap_or_else(default)
             }
             asked => asked,
         }
@@ -92,7 +104,7 @@ impl Room {
 
     /// What tells of a limit must not be stopped by it.
     fn is_self_metric(&self) -> bool {
-        self.options.is_self_metric
+        self.options.get().is_some_and(|options| options.is_self_metric)
     }
 }
 

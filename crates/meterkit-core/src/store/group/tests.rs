@@ -31,7 +31,8 @@ fn series_that_are_removed_take_no_memory() {
     let shared = Arc::new(shared);
     shared.declare(Id::KEYS).expect("the first keys");
     let options = GroupOptions { limit: Some(10), ..GroupOptions::default() };
-    let common = Common::new(Room::new(options, settings), None);
+    let common = Common::new(settings);
+    common.room.declare(options);
     let group = SeriesGroup::<Counter>::declared(Id::KEYS, Arc::new(common));
     let Members::Open(open) = &group.members else { panic!("an open label set") };
     let kept = || open.places() + open.later_len();

@@ -23,7 +23,7 @@ use self::series::Series;
 pub(crate) use self::sheet::Sheet;
 use self::sheet::{Row, Seen};
 use super::group::keyed::KeyLayouts;
-use super::group::{self, GroupOptions, Room, Usage, ValueCap};
+use super::group::{self, Room, Usage, ValueCap};
 use super::instrument::Stored;
 use super::label_set::LabelSet;
 use super::shared::{Shared, Switch};
@@ -54,12 +54,12 @@ pub struct Observed {
 }
 
 impl Observed {
-    pub(crate) fn new(shared: Shared, options: GroupOptions) -> Self {
+    pub(crate) fn new(shared: Shared) -> Self {
         let settings = shared.settings.clone();
         let start = settings.start();
         Self {
             start: AtomicU64::new(start),
-            room: Room::new(options, settings),
+            room: Room::new(settings),
             caps: OnceLock::new(),
             hasher: RandomState::default(),
             layouts: KeyLayouts::default(),
@@ -249,8 +249,8 @@ impl Stored for Observed {
         });
     }
 
-    fn names_limit(&self) -> bool {
-        self.room.own_limit().is_some()
+    fn room(&self) -> &Room {
+        &self.room
     }
 
     fn limit(&self) -> usize {
