@@ -263,6 +263,15 @@ fn a_limit_of_a_declared_label_counts_for_both() -> Result<(), InstrumentError> 
     }
     let expected = [("tenant=a", 1.0), ("tenant=from the facade", 10.0), ("tenant=other", 400.0)];
     assert_series(&registry, THINGS, expected);
+
+    let _jobs = ours.observable_counter_group::<Capped, u64>("jobs").build()?;
+    let jobs = theirs.u64_observable_counter("jobs").with_callback(|jobs| {
+        ["a", "b", "c", "d"].iter().for_each(|name| jobs.observe(5, &tenant(name)));
+    });
+    let _observed = jobs.build();
+    registry.refresh();
+    let expected = [("tenant=a", 5.0), ("tenant=b", 5.0), ("tenant=other", 10.0)];
+    assert_series(&registry, "backstage.plugin.own.jobs", expected);
     Ok(())
 }
 
