@@ -108,16 +108,25 @@ impl<H: Handle> Core<H> {
             let declared = self.declared.get();
             let found = declared.and_then(|it| self.with_declared(it, attributes));
             let found = found.or_else(|| {
-                let keyed =
-                    self.keyed.get_or_init(|| Box::new(KeyedSeries::new(self.common.clone())));
                 // Labels that are declared meanwhile may be these: then once more.
                 let may_make = || self.declared.get().is_some() == declared.is_some();
+                let keyed = self.keyed.get().map(|keyed| &**keyed);
+                let keyed = keyed.or_else(|| self.make_keyed(may_make))?;
                 keyed.with(attributes, &self.shared, may_make)
             });
             if let Some(found) = found {
                 return found;
             }
         }
+    }
+
+    /// Returns what holds the series that are found by attributes, unless `may_make` says no.
+    #[cold]
+    fn make_keyed(&self, may_make: impl Fn() -> bool) -> Option<&KeyedSeries<H>> {
+        // Whoever holds the lock pauses the creation of series, and would miss those that are made here.
+        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || Box::new(KeyedSeries::new(self.common.clone()));
+        may_make().then(|| &**self.keyed.get_or_init(make))
     }
 
     fn with_declared<'a>(
