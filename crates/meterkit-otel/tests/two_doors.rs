@@ -7,9 +7,6 @@ mod log_lines;
 #[path = "../../meterkit-core/tests/readings/mod.rs"]
 mod readings;
 
-use std::sync::Barrier;
-use std::thread;
-
 use meterkit_core::{Data, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Meter};
 use meterkit_core::{Metric, Registry};
 use meterkit_otel::{MeterProvider, OtelMeter};
@@ -17,7 +14,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter as OtherMeter, MeterProvider as _};
 
 use self::label_sets::{Id, Light, Success, Tenant};
-use self::readings::{OVERFLOW, Rise, histogram, points, series, total};
+use self::readings::{OVERFLOW, histogram, points, series, total};
 
 const THINGS: &str = "backstage.plugin.own.things";
 
@@ -355,46 +352,4 @@ fn the_longer_description_of_both_doors_stays_and_is_warned_of_once() {
             assert!(described.ends_with("longer."), "{described}");
         }
     }
-}
-
-#[test]
-fn eight_threads_lose_nothing_while_the_facade_declares_the_labels() -> Result<(), InstrumentError>
-{
-    const THREADS: u64 = 8;
-    const ROUNDS: u64 = 200;
-    for _ in 0..20 {
-        let (registry, ours, theirs) = own();
-        let begin = Barrier::new(THREADS as usize + 2);
-        let counter = theirs.u64_counter("things").build();
-        thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    begin.wait();
-                    for round in 0..ROUNDS {
-                        counter.add(1, &[KeyValue::new("id", (round % 16) as i64)]);
-                        counter.add(1, &[KeyValue::new("other", (round % 3) as i64)]);
-                    }
-                });
-            }
-            let declaring = scope.spawn(|| {
-                begin.wait();
-                let group = ours.counter_group::<Id, u64>("things").build()?;
-                (0..ROUNDS).for_each(|round| group.with(Id(round % 16)).add(1));
-                Ok::<_, InstrumentError>(())
-            });
-            begin.wait();
-            // A reader of deltas: no series may be there twice, fall, or begin anew.
-            let mut rise = Rise::default();
-            while !declaring.is_finished() {
-                rise.read(&registry, THINGS);
-            }
-            declaring.join().expect("no panic")?;
-            assert_eq!(rise.restarts, 0);
-            Ok::<_, InstrumentError>(())
-        })?;
-        let all = series(&registry, THINGS);
-        assert_eq!(all.len(), 16 + 3, "{all:?}");
-        assert_eq!(total(&registry, THINGS), (2 * THREADS * ROUNDS + ROUNDS) as f64);
-    }
-    Ok(())
 }
