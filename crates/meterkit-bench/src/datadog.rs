@@ -23,7 +23,7 @@ pub const COUNTS: usize = 10_000;
 /// Distributions of one export.
 pub const SKETCHES: usize = 1_000;
 
-/// A snapshot of differences, with so many counts and so many distributions.
+/// Returns a snapshot of differences, with so many counts and so many distributions.
 pub fn snapshot(counts: usize, sketches: usize) -> Snapshot {
     let (start, temporality) = (SystemTime::UNIX_EPOCH, Temporality::Delta);
     let value = |n: usize| Value::U64(n as u64 * 7 % 1000 + 1);
@@ -91,7 +91,7 @@ pub(crate) fn descriptor(name: &str, unit: &str) -> Arc<Descriptor> {
     Arc::new(Descriptor { name, unit, description: String::new() })
 }
 
-/// A thousand durations.
+/// Returns a thousand durations.
 fn distribution() -> ExponentialHistogramPoint {
     let registry = Registry::new();
     let meter = registry.scoped("core", "bench");

@@ -26,13 +26,13 @@ fn meter() -> Meter {
     RUNNING.0.scoped("core", "bench")
 }
 
-/// A counter without labels.
+/// Returns a counter without labels.
 pub fn counter() -> impl Fn() + Send + Sync + 'static {
     let counter = meter().counter::<u64>("plain").build().expect("a counter");
     move || black_box(&counter).increment()
 }
 
-/// A counter with three text labels, found at each call.
+/// Returns a counter with three text labels, found at each call.
 pub fn counter_of_three() -> impl Fn() + Send + Sync + 'static {
     let group = counter_group(&meter());
     move || {
@@ -41,17 +41,17 @@ pub fn counter_of_three() -> impl Fn() + Send + Sync + 'static {
     }
 }
 
-/// A counter of OpenTelemetry's API over our store, with three attributes that the caller keeps.
+/// Returns a counter of OpenTelemetry's API over our store, with three attributes that the caller keeps.
 pub fn counter_of_kept_attributes() -> impl Fn() + Send + Sync + 'static {
     record_kept(&api_meter())
 }
 
-/// The same with attributes that are made at each call.
+/// Returns the same with attributes that are made at each call.
 pub fn counter_of_attributes() -> impl Fn() + Send + Sync + 'static {
     record_made(&api_meter())
 }
 
-/// The same with sixteen attribute sets in turns.
+/// Returns the same with sixteen attribute sets in turns.
 pub fn counter_of_sixteen_attribute_sets() -> impl FnMut() + 'static {
     record_in_turns(&api_meter())
 }
@@ -60,7 +60,7 @@ fn api_meter() -> opentelemetry::metrics::Meter {
     MeterProvider::new(RUNNING.0.clone()).meter("bench")
 }
 
-/// The same with a value that is a string of the caller's.
+/// Returns the same with a value that is a string of the caller's.
 pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     let group = counter_group(&meter());
     let tenant = REQUEST.tenant.to_owned();
@@ -70,7 +70,7 @@ pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     }
 }
 
-/// The same with sixteen label sets in turns.
+/// Returns the same with sixteen label sets in turns.
 pub fn counter_of_sixteen_sets() -> impl FnMut() + 'static {
     let group = counter_group(&meter());
     let sets = requests();
@@ -81,7 +81,7 @@ pub fn counter_of_sixteen_sets() -> impl FnMut() + 'static {
     }
 }
 
-/// A counter with a closed label set: two enums and a bool.
+/// Returns a counter with a closed label set: two enums and a bool.
 pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
     let group: CounterGroup<Operation> =
         meter().counter_group("closed").build().expect("a counter group");
@@ -91,63 +91,63 @@ pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
     }
 }
 
-/// A counter that has as many series as it may have, found by a label set that is one of them.
+/// Returns a counter that has as many series as it may have, found by a label set that is one of them.
 pub fn counter_within_limit() -> impl Fn() + Send + Sync + 'static {
     let group = full_group(&meter());
     move || group.with(*black_box(&REQUEST)).increment()
 }
 
-/// The same, with a label set that is none of them.
+/// Returns the same, with a label set that is none of them.
 pub fn counter_past_limit() -> impl Fn() + Send + Sync + 'static {
     let group = full_group(&meter());
     move || group.with(*black_box(&BEYOND)).increment()
 }
 
-/// A counter without labels in a scope that is disabled.
+/// Returns a counter without labels in a scope that is disabled.
 pub fn disabled_counter() -> impl Fn() + Send + Sync + 'static {
     let counter = disabled().counter::<u64>("plain").build().expect("a counter");
     move || black_box(&counter).increment()
 }
 
-/// A counter with three text labels, found at each call, in a scope that is disabled.
+/// Returns a counter with three text labels, found at each call, in a scope that is disabled.
 pub fn disabled_counter_of_three() -> impl Fn() + Send + Sync + 'static {
     let group = counter_group(&disabled());
     move || group.with(*black_box(&REQUEST)).increment()
 }
 
-/// The meter of a disabled scope, in a registry of its own.
+/// Returns the meter of a disabled scope, in a registry of its own.
 fn disabled() -> Meter {
     let registry = Registry::new();
     registry.set_disabled_scopes("core.*".parse().expect("a pattern"));
     registry.scoped("core", "bench")
 }
 
-/// An up-down counter without labels.
+/// Returns an up-down counter without labels.
 pub fn up_down_counter() -> impl Fn() + Send + Sync + 'static {
     let up_down = meter().up_down_counter::<i64>("up_down").build().expect("an up-down counter");
     move || black_box(&up_down).add(black_box(3))
 }
 
-/// A gauge without labels.
+/// Returns a gauge without labels.
 pub fn gauge() -> impl Fn() + Send + Sync + 'static {
     let gauge = meter().gauge::<i64>("gauge").build().expect("a gauge");
     move || black_box(&gauge).set(black_box(12))
 }
 
-/// A histogram without labels.
+/// Returns a histogram without labels.
 pub fn histogram() -> impl FnMut() + 'static {
     let histogram = plain_histogram();
     let mut next = durations();
     move || black_box(&histogram).record(next())
 }
 
-/// The same, always with one value, for several threads.
+/// Returns the same, always with one value, for several threads.
 pub fn histogram_of_one_value() -> impl Fn() + Send + Sync + 'static {
     let histogram = plain_histogram();
     move || black_box(&histogram).record(black_box(0.07))
 }
 
-/// A histogram with three text labels, found at each call.
+/// Returns a histogram with three text labels, found at each call.
 pub fn histogram_of_three() -> impl FnMut() + 'static {
     let group = histogram_group(&meter());
     let mut next = durations();
@@ -157,7 +157,7 @@ pub fn histogram_of_three() -> impl FnMut() + 'static {
     }
 }
 
-/// A counter of so many series.
+/// Returns a counter of so many series.
 pub fn counter_series(series: usize) -> Box<dyn Any> {
     let (registry, pipeline) = running();
     let group = registry.scoped("core", "bench").counter_group::<Request<'static>, u64>("requests");
@@ -166,7 +166,7 @@ pub fn counter_series(series: usize) -> Box<dyn Any> {
     Box::new((registry, pipeline, group))
 }
 
-/// A histogram of so many series.
+/// Returns a histogram of so many series.
 pub fn histogram_series(series: usize) -> Box<dyn Any> {
     let (registry, pipeline) = running();
     let group = registry.scoped("core", "bench").histogram_group::<Request<'static>, f64>("took");
@@ -182,7 +182,7 @@ const LIMIT: usize = 200_000;
 /// A label set for which [`full_group`] has no room.
 const BEYOND: Request<'static> = Request { tenant: "south-europe", ..REQUEST };
 
-/// A group of four series, [`REQUEST`] among them, that may have no more.
+/// Returns a group of four series, [`REQUEST`] among them, that may have no more.
 fn full_group(meter: &Meter) -> CounterGroup<Request<'static>> {
     let group = meter.counter_group("limited").cardinality_limit(4);
     let group = group.build().expect("a counter group");
@@ -195,12 +195,12 @@ fn plain_histogram() -> Histogram<f64> {
     builder.buckets(BOUNDS).build().expect("a histogram")
 }
 
-/// The counter group that the comparisons use.
+/// Returns the counter group that the comparisons use.
 pub fn counter_group(meter: &Meter) -> CounterGroup<Request<'static>> {
     meter.counter_group("requests").build().expect("a counter group")
 }
 
-/// The histogram group that the comparisons use.
+/// Returns the histogram group that the comparisons use.
 pub fn histogram_group(meter: &Meter) -> HistogramGroup<Request<'static>> {
     let builder = meter.histogram_group("requests.duration").unit("s");
     builder.buckets(BOUNDS).build().expect("a histogram group")

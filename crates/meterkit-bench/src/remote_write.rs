@@ -23,7 +23,7 @@ pub const COUNTERS: usize = 10_000;
 /// Histograms of one request.
 pub const HISTOGRAMS: usize = 1_000;
 
-/// A snapshot of totals with so many counters.
+/// Returns a snapshot of totals with so many counters.
 pub fn counters(counters: usize) -> Arc<Snapshot> {
     let value = |n: usize| Value::U64(n as u64 * 7 % 1000 + 1);
     let point = |n| NumberPoint {
@@ -37,7 +37,7 @@ pub fn counters(counters: usize) -> Arc<Snapshot> {
     snapshot(descriptor("http.server.requests", "{request}"), data)
 }
 
-/// A snapshot of totals with so many histograms of eleven bounds: fourteen series for each.
+/// Returns a snapshot of totals with so many histograms of eleven bounds: fourteen series for each.
 pub fn histograms(histograms: usize) -> Arc<Snapshot> {
     let point = |n: usize| {
         let buckets: Vec<u64> = (0..=BOUNDS.len() as u64).map(|at| at * 7 + n as u64 % 5).collect();
@@ -60,7 +60,7 @@ pub fn histograms(histograms: usize) -> Arc<Snapshot> {
     )
 }
 
-/// A snapshot of totals with so many exponential histograms: one native histogram for each.
+/// Returns a snapshot of totals with so many exponential histograms: one native histogram for each.
 pub fn native_histograms(histograms: usize) -> Arc<Snapshot> {
     // A hundred buckets without a gap, so that both sides write the same bytes.
     let counts: Vec<u64> = (0..100).map(|at| at * 7 % 30 + 1).collect();
@@ -92,7 +92,7 @@ pub fn ours(snapshot: &Arc<Snapshot>) -> Vec<u8> {
     request.into()
 }
 
-/// The same request, built as messages first.
+/// Returns the same request, built as messages first.
 pub fn theirs(snapshot: &Arc<Snapshot>) -> Vec<u8> {
     compressed(&Request::of(snapshot).encode_to_vec())
 }
@@ -102,12 +102,12 @@ pub fn compressed(plain: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(plain).expect("it is all in memory")
 }
 
-/// A request before compression.
+/// Returns a request before compression.
 pub fn plain(request: &[u8]) -> Vec<u8> {
     snap::raw::Decoder::new().decompress_vec(request).expect("it was compressed")
 }
 
-/// How many series a request has, before compression.
+/// Returns how many series a request has, before compression.
 pub fn series(plain: &[u8]) -> usize {
     Request::decode(plain).expect("it was encoded").timeseries.len()
 }
@@ -223,7 +223,7 @@ impl Request {
     }
 }
 
-/// A request of which some series are there.
+/// A request that has some of the series.
 struct Building {
     time: i64,
     symbols: Symbols,

@@ -60,17 +60,17 @@ impl Attributes {
         self.keys.values(&self.values).map(|(name, value)| (&**name, value))
     }
 
-    /// The value under `key`.
+    /// Returns the value under `key`.
     pub fn get(&self, key: &str) -> Option<&AttributeValue> {
         self.iter().find(|(name, _)| *name == key).map(|(_, v)| v)
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
 
-    /// The same as OpenTelemetry's key-value pairs.
+    /// Returns the same as OpenTelemetry's key-value pairs.
     pub fn to_key_values(&self) -> Vec<KeyValue> {
         let pairs = self.keys.values(&self.values);
         pairs
@@ -276,7 +276,7 @@ impl From<&AttributeValue> for Value {
     }
 }
 
-/// A list as OpenTelemetry has it: of one type. A list of mixed types becomes one of texts.
+/// Returns a list as OpenTelemetry has it: of one type. A list of mixed types becomes one of texts.
 fn array(values: &[AttributeValue]) -> Array {
     fn all<T>(
         values: &[AttributeValue],
@@ -313,7 +313,7 @@ enum Source {
 }
 
 impl Keys {
-    /// Label keys as declared, and fixed attributes, of which the last one with a key counts.
+    /// Label keys as declared, and fixed attributes. Where several have one key, the last one counts.
     pub(crate) fn new<'a>(
         labels: impl IntoIterator<Item = Cow<'static, str>>,
         fixed: impl IntoIterator<Item = &'a (Cow<'static, str>, AttributeValue)>,

@@ -97,7 +97,7 @@ pub enum Data {
     },
 }
 
-/// Does the same with the points of whichever kind there are.
+/// Does the same with points of any kind.
 macro_rules! with_points {
     ($data:expr, $points:ident => $work:expr) => {
         match $data {
@@ -109,12 +109,12 @@ macro_rules! with_points {
 }
 
 impl Data {
-    /// How many points there are.
+    /// Returns how many points there are.
     pub fn len(&self) -> usize {
         with_points!(self, points => points.len())
     }
 
-    /// Whether there is no point.
+    /// Returns whether there is no point.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

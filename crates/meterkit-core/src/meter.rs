@@ -98,7 +98,7 @@ impl Meter {
     }
 
     /// Takes everything of this scope away: its instruments, their series and callbacks, and its part of the catalogue
-    /// are in no later export. Tells whether there was such a scope.
+    /// are in no later export. Returns whether there was such a scope.
     ///
     /// A meter that names no version unloads all versions of the scope; so it is with schema URLs and attributes. It
     /// makes no difference whether the meter is [`prefixed`](Self::prefixed): the scope is the same.
@@ -114,7 +114,7 @@ impl Meter {
         self.key.is_ok_and(|key| self.registry.unload(&key))
     }
 
-    /// An instrument of the type that the caller names: what the other methods give, for code that is generic.
+    /// Returns an instrument of the type that the caller names: what the other methods give, for code that is generic.
     pub fn instrument<I: Instrument>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -122,7 +122,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// A counter: `u64` or `f64`.
+    /// Returns a counter: `u64` or `f64`.
     pub fn counter<T: CounterNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -130,7 +130,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// A counter per label set.
+    /// Returns a counter per label set.
     pub fn counter_group<L, T: CounterNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -138,7 +138,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// An up-down counter: `i64` or `f64`.
+    /// Returns an up-down counter: `i64` or `f64`.
     pub fn up_down_counter<T: UpDownNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -146,7 +146,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// An up-down counter per label set.
+    /// Returns an up-down counter per label set.
     pub fn up_down_counter_group<L, T: UpDownNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -154,7 +154,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// A gauge: `i64`, `u64` or `f64`.
+    /// Returns a gauge: `i64`, `u64` or `f64`.
     pub fn gauge<T: GaugeNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -162,7 +162,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// A gauge per label set.
+    /// Returns a gauge per label set.
     pub fn gauge_group<L, T: GaugeNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -170,7 +170,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// A histogram: `f64` or `u64`.
+    /// Returns a histogram: `f64` or `u64`.
     pub fn histogram<T: HistogramNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -178,7 +178,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// A histogram per label set.
+    /// Returns a histogram per label set.
     pub fn histogram_group<L, T: HistogramNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -186,7 +186,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// An observable counter: a total that callbacks report. `T` is `u64` or `f64`.
+    /// Returns an observable counter: a total that callbacks report. `T` is `u64` or `f64`.
     pub fn observable_counter<T: CounterNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -194,7 +194,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// An observable counter with labels `L`.
+    /// Returns an observable counter with labels `L`.
     pub fn observable_counter_group<L, T: CounterNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -202,7 +202,8 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// An observable up-down counter: a total that rises and falls, which callbacks report. `T` is `i64` or `f64`.
+    /// Returns an observable up-down counter: a total that rises and falls, which callbacks report. `T` is `i64` or
+    /// `f64`.
     pub fn observable_up_down_counter<T: UpDownNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -210,7 +211,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// An observable up-down counter with labels `L`.
+    /// Returns an observable up-down counter with labels `L`.
     pub fn observable_up_down_counter_group<L, T: UpDownNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -218,7 +219,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// An observable gauge: a value that callbacks report. `T` is `i64`, `u64` or `f64`.
+    /// Returns an observable gauge: a value that callbacks report. `T` is `i64`, `u64` or `f64`.
     ///
     /// ```
     /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
@@ -233,7 +234,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// An observable gauge with labels `L`.
+    /// Returns an observable gauge with labels `L`.
     pub fn observable_gauge_group<L, T: GaugeNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -342,12 +343,12 @@ impl Meter {
 }
 
 impl Registry {
-    /// The meter of a part of the program; see [`Meter::scoped`].
+    /// Returns the meter of a part of the program; see [`Meter::scoped`].
     pub fn scoped(&self, kind: &str, name: &str) -> Meter {
         Meter { registry: self.clone(), key: ScopeKey::scoped(kind, name), prefix: String::new() }
     }
 
-    /// A meter whose metric names are left alone; see [`Meter::semconv`].
+    /// Returns a meter whose metric names are left alone; see [`Meter::semconv`].
     pub fn semconv(&self, scope: &str) -> Meter {
         Meter { registry: self.clone(), key: ScopeKey::semconv(scope), prefix: String::new() }
     }

@@ -11,7 +11,7 @@ pub trait Number: CellNumber {
     /// Which of the three this is.
     const TYPE: NumberType;
 
-    /// The value, with its type as data.
+    /// Returns the value, with its type as data.
     fn value(self) -> Value;
 }
 
@@ -49,7 +49,7 @@ pub enum NumberType {
 }
 
 impl NumberType {
-    /// The type's name in Rust, `u64` for example.
+    /// Returns the type's name in Rust, `u64` for example.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::U64 => "u64",
@@ -72,7 +72,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The value as a float; integers beyond 2^53 lose their lowest digits.
+    /// Returns the value as a float; integers beyond 2^53 lose their lowest digits.
     pub const fn as_f64(self) -> f64 {
         match self {
             Self::U64(v) => v as f64,
@@ -263,7 +263,7 @@ pub(crate) mod sealed {
         fn is_recordable(self) -> bool;
         fn is_negative(self) -> bool;
         fn to_f64(self) -> f64;
-        /// How many there are of something.
+        /// Returns the number for a count.
         fn from_count(count: i64) -> Self;
         /// A duration given in the instrument's unit, cut to whole units for integers.
         fn from_duration(units: f64) -> Self;

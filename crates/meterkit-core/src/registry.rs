@@ -84,13 +84,13 @@ impl Registry {
         }
     }
 
-    /// The registry of the program, behind [`Meter::scoped`](crate::Meter::scoped).
+    /// Returns the registry of the program, behind [`Meter::scoped`](crate::Meter::scoped).
     pub fn global() -> &'static Self {
         static GLOBAL: LazyLock<Registry> = LazyLock::new(Registry::new);
         &GLOBAL
     }
 
-    /// How scopes and metrics are named.
+    /// Returns how scopes and metrics are named.
     pub fn naming(&self) -> Naming {
         self.inner.scopes.naming()
     }
@@ -118,7 +118,7 @@ impl Registry {
         self.inner.settings.series.set_limit(limit.max(1));
     }
 
-    /// Has the values of all instruments kept as an operator asks for, those that exist and those to come:
+    /// Sets how the values of all instruments are kept, those that exist and those to come:
     /// `settings_of` is asked for each, while its instrument is made, and must not make others. What this library tells
     /// of itself stays as it is. By default values are kept as the code says.
     ///
@@ -133,7 +133,7 @@ impl Registry {
         problems.iter().for_each(BucketsProblem::log);
     }
 
-    /// What each instrument of this library is, by its full name, for each scope.
+    /// Returns what each instrument of this library is, by its full name, for each scope.
     pub fn kinds(&self) -> HashMap<InstrumentationScope, HashMap<String, Kind>> {
         self.inner.scopes.kinds()
     }
@@ -168,8 +168,8 @@ impl Registry {
         self.inner.tell(|tap| tap.refresh_made());
     }
 
-    /// What [`set_disabled_scopes`](Self::set_disabled_scopes) named, and no scope has been like since then: a spelling
-    /// mistake, perhaps. A scope is there with its first instrument.
+    /// Returns what [`set_disabled_scopes`](Self::set_disabled_scopes) named, and no scope has been like since then: a
+    /// spelling mistake, perhaps. A scope is there with its first instrument.
     ///
     /// ```
     /// use meterkit_core::Registry;
@@ -208,14 +208,14 @@ impl Registry {
         SelfMetrics::update(self);
     }
 
-    /// How long [`refresh`](Self::refresh) takes at most.
+    /// Returns how long [`refresh`](Self::refresh) takes at most.
     pub fn longest_refresh(&self) -> Duration {
         self.inner.callbacks.longest_refresh()
     }
 
-    /// The async callbacks whose period is over, as tasks to be run to their ends, each on a thread of its own: they
-    /// are the user's code and may block. Those that have a place of their own to run at are started there. Also how
-    /// long it is until the next one is due, if there is one.
+    /// Returns the async callbacks whose period is over, as tasks to be run to their ends, each on a thread of its own:
+    /// they are the user's code and may block. Those that have a place of their own to run at are started there. Also
+    /// how long it is until the next one is due, if there is one.
     pub fn due_refreshes(&self) -> (Vec<BackgroundTask>, Option<Duration>) {
         self.inner.callbacks.due_refreshes(self.inner.settings.clock.elapsed())
     }
@@ -226,8 +226,8 @@ impl Registry {
         self.inner.settings.set_callback_budget(budget);
     }
 
-    /// How many series groups have, and how often recordings went to overflow series, by full name: groups of several
-    /// scopes may have one name.
+    /// Returns how many series groups have, and how often recordings went to overflow series, by full name: groups of
+    /// several scopes may have one name.
     pub(crate) fn usage(&self) -> BTreeMap<String, Usage> {
         let mut usages: BTreeMap<String, Usage> = BTreeMap::new();
         let scopes = self.inner.scopes.all().into_iter();
@@ -245,7 +245,7 @@ impl Registry {
         usages
     }
 
-    /// What all instruments hold now: scopes by name, metrics by name, points by attributes.
+    /// Returns what all instruments hold now: scopes by name, metrics by name, points by attributes.
     ///
     /// Values are cumulative. Does not run callbacks: [`refresh`](Self::refresh) does.
     pub fn read(&self) -> Vec<ScopeMetrics> {
@@ -312,7 +312,7 @@ impl Registry {
         self.find_or_make(key, identity, door, options, Core::new)
     }
 
-    /// The same for an observable instrument.
+    /// Returns the same for an observable instrument.
     pub(crate) fn observed(
         &self,
         key: &ScopeKey,
@@ -346,7 +346,7 @@ impl Registry {
         }
     }
 
-    /// What an instrument has that is in no registry and records nothing.
+    /// Returns what an instrument has that is in no registry and records nothing.
     pub(crate) fn not_made(&self, identity: Identity) -> Shared {
         let name = identity.name.clone();
         let settings = self.inner.settings.clone();
@@ -355,7 +355,7 @@ impl Registry {
         shared
     }
 
-    /// A callback that reports `drafts`, about to be registered.
+    /// Returns a callback that reports `drafts`, about to be registered.
     pub(crate) fn callback(
         &self,
         drafts: Vec<Draft>,

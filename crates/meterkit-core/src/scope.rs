@@ -37,12 +37,13 @@ impl Naming {
         Ok(Self { namespace: Cow::Owned(namespace.to_owned()), policy })
     }
 
-    /// The root namespace: `backstage` by default, `METERKIT_NAMESPACE` overrides.
+    /// Returns the root namespace: `backstage` by default, `METERKIT_NAMESPACE` overrides.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// Whether metric names carry their scope: [`NamingPolicy::Prefixed`] by default, `METERKIT_NAMING` overrides.
+    /// Returns whether metric names carry their scope: [`NamingPolicy::Prefixed`] by default, `METERKIT_NAMING`
+    /// overrides.
     pub fn policy(&self) -> NamingPolicy {
         self.policy
     }
@@ -127,7 +128,7 @@ impl ScopeKey {
         }
     }
 
-    /// Whether this is a scope of which `wanted` says no more than is so: what it leaves out may be anything.
+    /// Returns whether this scope is what `wanted` says. What `wanted` leaves out may be anything.
     pub(crate) fn is_a(&self, wanted: &Self) -> bool {
         self.id == wanted.id
             && (wanted.version.is_none() || wanted.version == self.version)
@@ -146,7 +147,7 @@ impl ScopeKey {
         }
     }
 
-    /// The full name of `metric` in this scope.
+    /// Returns the full name of `metric` in this scope.
     pub(crate) fn metric_name(&self, naming: &Naming, metric: &str) -> String {
         match (&self.id, naming.policy) {
             (ScopeId::Scoped { .. }, NamingPolicy::Prefixed) => {
@@ -168,7 +169,7 @@ impl ScopeKey {
         key
     }
 
-    /// The name of `metric` without the prefix that it may carry already: one metric has one name.
+    /// Returns the name of `metric` without the prefix that it may carry already: one metric has one name.
     pub(crate) fn bare_metric_name(&self, naming: &Naming, metric: &str) -> String {
         let prefix = format!("{}.", self.full_name(naming));
         match (&self.id, naming.policy, metric.strip_prefix(&prefix)) {
@@ -177,7 +178,7 @@ impl ScopeKey {
         }
     }
 
-    /// Whether names in this scope follow the house style, or a convention's own.
+    /// Returns whether names in this scope follow the house style, or a convention's own.
     pub(crate) fn has_house_style(&self) -> bool {
         matches!(self.id, ScopeId::Scoped { .. })
     }
@@ -211,7 +212,7 @@ fn prefix_once(prefix: &str, name: &str) -> String {
     if name.starts_with(prefix) { name.to_owned() } else { format!("{prefix}{name}") }
 }
 
-/// A part of a scope, kebab-case turned into snake_case.
+/// Returns a part of a scope, kebab-case turned into snake_case.
 fn checked(part: &'static str, text: &str) -> Result<String, ScopeError> {
     let snake = text.replace('-', "_");
     name::check(&snake).map_err(|problem| ScopeError::new(part, text, problem))?;

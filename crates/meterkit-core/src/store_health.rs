@@ -18,7 +18,7 @@ pub struct StoreHealth {
 }
 
 impl Registry {
-    /// How the store is doing now. Costs a look at each instrument, none at its series.
+    /// Returns how the store is doing now. Costs a look at each instrument, none at its series.
     ///
     /// ```
     /// use meterkit::Registry;

@@ -13,7 +13,8 @@ pub use crate::store::feed::{MakeSink, Sink};
 use crate::store::instrument::Stored;
 use crate::store::settings::DropReason;
 
-/// Is told what happens in a registry. Methods are called on the threads that make it happen: they must return at once.
+/// Listens to what happens in a registry. Methods are called on the threads that make it happen, so they must return
+/// at once.
 pub trait Tap: Send + Sync {
     /// An instrument was made.
     fn instrument_made(&self) {}

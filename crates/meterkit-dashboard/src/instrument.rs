@@ -66,13 +66,13 @@ impl Instrument {
         }
     }
 
-    /// The name without that of the scope, which stands above it.
+    /// Returns the name without that of the scope, which stands above it.
     pub(crate) fn short_name(&self) -> &str {
         let rest = self.name.strip_prefix(&self.scope).and_then(|rest| rest.strip_prefix('.'));
         rest.filter(|rest| !rest.is_empty()).unwrap_or(&self.name)
     }
 
-    /// The labels whose values are known.
+    /// Returns the labels whose values are known.
     pub(crate) fn closed_labels(&self) -> impl Iterator<Item = &Label> {
         self.labels.iter().filter(|label| label.values.is_some())
     }
@@ -102,7 +102,7 @@ impl Shape {
 }
 
 impl Buckets {
-    /// Whether quantiles can be told. Exponential ones are lost where histograms are series per bucket.
+    /// Returns whether quantiles can be told. Exponential ones are lost where histograms are series per bucket.
     pub(crate) fn have_quantiles(self, is_native: bool) -> bool {
         match self {
             Self::Bounds => true,

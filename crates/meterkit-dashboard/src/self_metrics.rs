@@ -139,7 +139,7 @@ pub(crate) fn instruments() -> Vec<Instrument> {
 }
 
 impl SelfMetric {
-    /// The name in Prometheus.
+    /// Returns the name in Prometheus.
     pub(crate) fn family(&self) -> String {
         let family_type = match self.shape {
             Shape::Counter => FamilyType::Counter,
@@ -163,7 +163,7 @@ impl SelfMetric {
     }
 }
 
-/// The name in Prometheus of a label of these metrics.
+/// Returns the name in Prometheus of a label of these metrics.
 pub(crate) fn label(key: &str) -> String {
     Label::new(key, None).name
 }

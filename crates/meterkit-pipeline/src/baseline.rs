@@ -73,7 +73,7 @@ mod tests {
         SeriesId::from_hash(hasher.finish())
     }
 
-    /// A metric per kind and scope that has series; without series there is no metric.
+    /// Returns a metric per kind and scope that has series; without series there is no metric.
     fn scopes(series: &[(Key, Counted)]) -> Vec<ScopeMetrics> {
         let mut scopes: BTreeMap<&'static str, BTreeMap<bool, Data>> = BTreeMap::new();
         for ((scope, is_histogram, route), (start, count)) in series.iter().copied() {
@@ -145,7 +145,7 @@ mod tests {
         }
     }
 
-    /// What a snapshot has of each series.
+    /// Returns what a snapshot has of each series.
     fn counted(snapshot: &Snapshot) -> Vec<(Key, Counted)> {
         let mut all = Vec::new();
         let route = |attributes: &Attributes| {
@@ -183,7 +183,7 @@ mod tests {
         exports
     }
 
-    /// The delta if this came next.
+    /// Returns the delta if this came next.
     fn delta(exports: &Exports, seconds: u64, series: &[(Key, Counted)]) -> Vec<(Key, Counted)> {
         let snapshot = exports.clone().take(at(seconds), scopes(series));
         counted(&exports.baseline.delta_of(&snapshot))

@@ -78,12 +78,12 @@ impl Collector {
         }
     }
 
-    /// The last snapshot, if it is fresh enough for who asked at `asked`.
+    /// Returns the last snapshot, if it is fresh enough for who asked at `asked`.
     pub(crate) fn cached(&self, freshness: Freshness, asked: Instant) -> Option<Arc<Snapshot>> {
         self.lock().cached(freshness, asked, self.max_age)
     }
 
-    /// A snapshot: the last one, the one being taken, or a new one. Runs callbacks, so it may take long.
+    /// Returns a snapshot: the last one, the one being taken, or a new one. Runs callbacks, so it may take long.
     pub(crate) fn collect(&self, freshness: Freshness) -> Arc<Snapshot> {
         if IS_TAKING.get() || in_callback() {
             return self.without_callbacks();
@@ -114,7 +114,7 @@ impl Collector {
         snapshot
     }
 
-    /// How long ago the last collection ended, and what it took.
+    /// Returns how long ago the last collection ended, and what it took.
     pub(crate) fn last(&self) -> Option<(Duration, Arc<Snapshot>)> {
         self.lock().last.as_ref().map(|last| (last.ended.elapsed(), last.snapshot.clone()))
     }

@@ -169,7 +169,7 @@ impl<'a> Acknowledged<'a> {
     }
 }
 
-/// Whether it is a rising sum or a histogram, since its series began.
+/// Returns whether it is a rising sum or a histogram, since its series began.
 pub(crate) fn has_deltas(data: &Data) -> bool {
     matches!(
         data,

@@ -54,7 +54,7 @@ pub struct PipelineBuilder {
 }
 
 impl Pipeline {
-    /// A pipeline that collects from `registry`. `None` while another one does.
+    /// Returns a pipeline that collects from `registry`. `None` while another one does.
     pub fn builder(registry: Registry) -> Option<PipelineBuilder> {
         Some(PipelineBuilder {
             claim: registry.claim()?,
@@ -69,12 +69,12 @@ impl Pipeline {
         })
     }
 
-    /// Where pull targets get their snapshots.
+    /// Returns where pull targets get their snapshots.
     pub fn source(&self) -> Source {
         self.source.clone()
     }
 
-    /// How collection and delivery are doing.
+    /// Returns how collection and delivery are doing.
     pub fn health(&self) -> Health {
         self.source.health(&self.registry)
     }
@@ -192,13 +192,14 @@ fn answer(reply: &Reply, deadline: Duration) -> Result<(), FlushError> {
 }
 
 impl PipelineBuilder {
-    /// What is being measured: service name, version, host. Empty by default.
+    /// Sets what is being measured: service name, version, host. Empty by default.
     pub fn resource(mut self, resource: Attributes) -> Self {
         self.resource = resource;
         self
     }
 
-    /// How old a snapshot may be for a scrape or an export. 1 s by default; `METERKIT_SNAPSHOT_MAX_AGE` overrides.
+    /// Sets how old a snapshot may be for a scrape or an export. 1 s by default; `METERKIT_SNAPSHOT_MAX_AGE`
+    /// overrides.
     pub fn snapshot_max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
@@ -225,7 +226,7 @@ impl PipelineBuilder {
         self
     }
 
-    /// How values are kept of which no view says it.
+    /// Sets how values are kept where no view says so.
     pub fn stream_defaults(mut self, defaults: StreamDefaults) -> Self {
         self.stream_defaults = defaults;
         self

@@ -36,13 +36,13 @@ impl Snapshot {
         self.absent.iter().map(|absent| &**absent).filter(move |absent| absent.number > number)
     }
 
-    /// How many points all metrics have together.
+    /// Returns how many points all metrics have together.
     pub fn len(&self) -> usize {
         let metrics = self.scopes.iter().flat_map(|scope| &scope.metrics);
         metrics.map(|metric| metric.data.len()).sum()
     }
 
-    /// Whether there is no point.
+    /// Returns whether there is no point.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

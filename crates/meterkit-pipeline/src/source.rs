@@ -15,7 +15,7 @@ use crate::endpoint::Endpoint;
 use crate::health::Health;
 use crate::snapshot::Snapshot;
 
-/// Gives snapshots to whoever serves them: a scrape endpoint, a handler in the application's own server.
+/// The source of snapshots for a scrape endpoint, or for a handler in the application's own server.
 ///
 /// Concurrent requests share one collection, and one younger than `METERKIT_SNAPSHOT_MAX_AGE` (1 s by default) is
 /// used again. Works on any runtime, and without one. Cheap to clone.
@@ -51,7 +51,7 @@ impl Source {
         self.is_closed.store(true, Release);
     }
 
-    /// A pull target that gives these snapshots away: has self-metrics and [`Health`](crate::Health) tell of it.
+    /// Returns a pull target that serves these snapshots. Self-metrics and [`Health`](crate::Health) report on it.
     ///
     /// `name` is the target's, as in `OTEL_METRICS_EXPORTER`; `component_type` is one of those that OpenTelemetry's
     /// Semantic Conventions know, if one fits; `endpoint` is where it can be asked, without secrets. Asking twice for
@@ -79,7 +79,7 @@ impl Source {
         &self.components
     }
 
-    /// A recent snapshot. Callbacks run on a thread of the pipeline, not on the caller's.
+    /// Returns a recent snapshot. Callbacks run on a thread of the pipeline, not on the caller's.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Source {
         self.take(Freshness::Recent).await
     }
 
-    /// A recent snapshot, for programs without a runtime. Callbacks may run on this thread.
+    /// Returns a recent snapshot, for programs without a runtime. Callbacks may run on this thread.
     ///
     /// Works after `shutdown()` too.
     pub fn snapshot_blocking(&self) -> Arc<Snapshot> {

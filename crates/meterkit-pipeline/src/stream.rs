@@ -43,7 +43,7 @@ impl Hash for Stream {
     }
 }
 
-/// Whether the points of both can stand in one metric.
+/// Returns whether the points of both can stand in one metric.
 pub(crate) fn are_alike(a: &Data, b: &Data) -> bool {
     match (a, b) {
         (Data::Gauge(_), Data::Gauge(_)) => true,

@@ -15,20 +15,20 @@ use crate::snapshot::Snapshot;
 /// retries what is worth retrying and derives deltas, so that an implementation only encodes and sends. One call at a
 /// time; another target's trouble never shows here.
 pub trait Target: Debug + Send + 'static {
-    /// The target's name, as in `OTEL_METRICS_EXPORTER`.
+    /// Returns the target's name, as in `OTEL_METRICS_EXPORTER`.
     fn name(&self) -> &str;
 
-    /// Where it sends to, for people. Must not hold secrets.
+    /// Returns where it sends to, for people. Must not hold secrets.
     fn endpoint(&self) -> String;
 
-    /// The attribute `otel.component.type` of its self-metrics: one of those that OpenTelemetry's Semantic Conventions
-    /// know, such as `otlp_grpc_metric_exporter`. The name of the Rust type by default, as they ask for.
+    /// Returns the attribute `otel.component.type` of its self-metrics: one of those that OpenTelemetry's Semantic
+    /// Conventions know, such as `otlp_grpc_metric_exporter`. The name of the Rust type by default, as they ask for.
     fn component_type(&self) -> &'static str {
         std::any::type_name::<Self>()
     }
 
-    /// The host and the port that it sends to, by default none: the attributes `server.address` and `server.port` of
-    /// its self-metrics `otel.sdk.exporter.*`. Asked for once, when the pipeline starts.
+    /// Returns the host and the port that it sends to, by default none: the attributes `server.address` and
+    /// `server.port` of its self-metrics `otel.sdk.exporter.*`. Asked for once, when the pipeline starts.
     ///
     /// The host is a name or an address without brackets, `collector.example.com` or `::1`, and a port that is not
     /// written out is that of the protocol, as OpenTelemetry's Semantic Conventions ask for. Must not hold secrets.
@@ -36,7 +36,7 @@ pub trait Target: Debug + Send + 'static {
         None
     }
 
-    /// Whether snapshots come as they are, or as the difference to what was acknowledged.
+    /// Returns whether snapshots come as they are, or as the difference to what was acknowledged.
     ///
     /// Deltas that are accepted add up to what was counted, whichever exports fail and whoever else collects in between:
     /// what a series counted before it ended is part of the next delta. A series that is missing for a while goes on
@@ -60,8 +60,8 @@ pub trait Target: Debug + Send + 'static {
     /// Must not block the thread: the other targets share it.
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a>;
 
-    /// How many points of the last export the receiver refused though it took the others. Asked for after each success;
-    /// counted as `error.type=rejected` in self-metrics, and in [`Health`](crate::Health).
+    /// Returns how many points of the last export the receiver refused though it took the others. Asked for after each
+    /// success; counted as `error.type=rejected` in self-metrics, and in [`Health`](crate::Health).
     ///
     /// If the last export failed for now, a target with a [`queue`](Self::queue) is asked once more after
     /// [`shutdown`](Self::shutdown): how many were refused since the first attempt at that snapshot, some or all of
@@ -70,7 +70,7 @@ pub trait Target: Debug + Send + 'static {
         0
     }
 
-    /// Whether an export that failed was not in vain: the destination has some of the snapshot already.
+    /// Returns whether an export that failed was not in vain: the destination has some of the snapshot already.
     ///
     /// The pipeline then gives the same snapshot again, in later intervals too, until it was delivered or this is
     /// `false`; [`export`](Self::export) goes on with the rest of it. So a delta that takes several requests counts
@@ -79,8 +79,8 @@ pub trait Target: Debug + Send + 'static {
         false
     }
 
-    /// What waits for the receiver, for a target that keeps what could not be delivered. Asked for after each attempt
-    /// to export, and at the end; tells of it in the self-metrics `meterkit.target.queue.*`, and in
+    /// Returns what waits for the receiver, for a target that keeps what could not be delivered. Asked for after each
+    /// attempt to export, and at the end; tells of it in the self-metrics `meterkit.target.queue.*`, and in
     /// [`Health`](crate::Health). By default there is no queue.
     ///
     /// An export that failed has been delivered after all if nothing waits after [`shutdown`](Self::shutdown), nothing
@@ -136,7 +136,7 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    /// The attribute `error.type` of self-metrics: `retryable`, `permanent` or `timeout`.
+    /// Returns the attribute `error.type` of self-metrics: `retryable`, `permanent` or `timeout`.
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::Retryable { .. } => "retryable",

@@ -23,7 +23,7 @@ pub(crate) struct ByOtlp {
 /// What Datadog takes before compression, with some room: payloads of 500 KB compressed, or 5 MB plain.
 const LIMIT: usize = 4 * 1024 * 1024;
 
-/// What Datadog's intake is told of scopes: their names and versions are tags.
+/// What Datadog's intake learns about scopes: their names and versions become tags.
 const SCOPE_TAGS: &str = r#"{"instrumentation_scope_metadata_as_tags":true}"#;
 
 /// Tags that Datadog makes of attributes of the resource, and these attributes.
@@ -68,7 +68,7 @@ impl ByOtlp {
         self.target.export(&snapshot).await
     }
 
-    /// The resource with what Datadog's variables say in place of it.
+    /// Returns the resource with what Datadog's variables say in place of it.
     fn resource(&self, resource: &Attributes) -> Attributes {
         let is_replaced = |key: &str| self.resource.iter().any(|(keys, _)| keys.contains(&key));
         let kept = resource.iter().filter(|(key, _)| !is_replaced(key));
@@ -80,7 +80,7 @@ impl ByOtlp {
     }
 }
 
-/// The metrics of a scope whose points have `tags` as attributes.
+/// Returns the metrics of a scope whose points have `tags` as attributes.
 fn tagged(scope: &ScopeMetrics, tags: &[(&str, &str)]) -> ScopeMetrics {
     if tags.is_empty() {
         return scope.clone();
@@ -112,7 +112,7 @@ fn tag(attributes: &mut Attributes, tags: &[(&str, &str)]) {
     *attributes = Attributes::from_pairs(tags.chain(own));
 }
 
-/// The settings of the OTLP target.
+/// Returns the settings of the OTLP target.
 fn settings(config: &DatadogConfig) -> Result<OtlpConfig, BuildError> {
     let url = match (&config.endpoint, &config.api_key) {
         (Some(endpoint), _) => endpoint.0.to_string(),
@@ -138,7 +138,7 @@ fn settings(config: &DatadogConfig) -> Result<OtlpConfig, BuildError> {
     Ok(otlp)
 }
 
-/// An IPv6 address stands in brackets there.
+/// Returns the host as it stands in a URL, where an IPv6 address has brackets.
 fn in_url(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }

@@ -48,12 +48,12 @@ pub(crate) enum BatchError {
 }
 
 impl Batch {
-    /// How many values it has.
+    /// Returns how many values it has.
     pub(crate) fn len(&self) -> u64 {
         self.samples + self.histograms
     }
 
-    /// The same series in another version.
+    /// Returns the same series in another version.
     pub(crate) fn in_version(&self, version: Version) -> Result<Self, BatchError> {
         if self.version == version {
             return Ok(self.clone());
@@ -140,7 +140,7 @@ pub(crate) struct Batches {
     limits: Limits,
     writing: Writing,
     done: Vec<Batch>,
-    /// What went wrong with the first request of which something did.
+    /// What went wrong with the first request that failed.
     problem: Option<BatchError>,
 }
 
@@ -215,7 +215,8 @@ impl Writing {
     }
 }
 
-/// The request in 2.0 for a snapshot that is the first one, all of it in one, written and compressed: for benchmarks.
+/// Returns the request in 2.0 for a snapshot that is the first one, all of it in one, written and compressed: for
+/// benchmarks.
 #[doc(hidden)]
 pub fn written(snapshot: &Arc<Snapshot>) -> io::Result<Vec<Bytes>> {
     let limits = Limits { series: usize::MAX, bytes: usize::MAX };

@@ -65,7 +65,7 @@ impl SeriesValue {
     }
 }
 
-/// The number that is no number, and tells Prometheus that a series has ended.
+/// Returns the number that is no number, and tells Prometheus that a series has ended.
 fn stale() -> f64 {
     f64::from_bits(0x7ff0_0000_0000_0002)
 }
@@ -219,7 +219,7 @@ pub(crate) fn milliseconds(time: SystemTime) -> i64 {
     }
 }
 
-/// The name of the metric that a series belongs to.
+/// Returns the name of the metric that a series belongs to.
 pub(crate) fn name<'s>(labels: &'s [(Cow<'_, str>, Cow<'_, str>)]) -> &'s str {
     labels.iter().find(|(name, _)| name == "__name__").map_or("", |(_, value)| value)
 }

@@ -61,7 +61,7 @@ pub struct RemoteWriteTarget {
 }
 
 impl RemoteWriteTarget {
-    /// A target with these settings. Nothing is sent yet.
+    /// Returns a target with these settings. Nothing is sent yet.
     ///
     /// # Errors
     ///
@@ -242,7 +242,7 @@ impl RemoteWriteTarget {
         self.counts.set_waiting(self.queue.len(), self.queue.bytes());
     }
 
-    /// The rest of the time for which the receiver asked to be left alone.
+    /// Returns the rest of the time for which the receiver asked to be left alone.
     fn paused(&mut self) -> Option<ExportError> {
         let rest = self.pause?.saturating_duration_since(Instant::now());
         if rest.is_zero() {

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::metrics::v1 as proto;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-/// The request that says what `snapshot` says.
+/// Returns the request that says what `snapshot` says.
 pub(crate) fn encode(snapshot: &Snapshot) -> ExportMetricsServiceRequest {
     let time = nanoseconds(snapshot.time);
     let scopes = snapshot.scopes.iter().map(|scope| scope_metrics(scope, time));

@@ -27,13 +27,13 @@ pub const UTF8_TEXT_FORMAT: &str = "text/plain; version=1.0.0; charset=utf-8; es
 /// What self-metrics have as `otel.component.type`.
 const COMPONENT_TYPE: &str = "prometheus_http_text_metric_exporter";
 
-/// The scrape endpoint at `url`, as self-metrics and health tell of it. [`BoundServer::url`](crate::BoundServer::url)
-/// gives the URL.
+/// Returns the scrape endpoint at `url`, as self-metrics and health tell of it.
+/// [`BoundServer::url`](crate::BoundServer::url) gives the URL.
 pub fn endpoint(source: &Source, url: &str) -> Endpoint {
     source.endpoint("prometheus", COMPONENT_TYPE, url)
 }
 
-/// Gives the text of a scrape, and serves it: as a function, or as a [`tower::Service`](tower_service::Service) for
+/// Returns the text of a scrape, and serves it: as a function, or as a [`tower::Service`](tower_service::Service) for
 /// applications that have a server of their own.
 ///
 /// Concurrent scrapes share one collection and one text. Cheap to clone.
@@ -63,8 +63,8 @@ impl Scrape {
         Self { source, endpoint, translation: Translation::default(), last: Arc::default() }
     }
 
-    /// How names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default. More of it
-    /// at [`PrometheusServer::translation`](crate::PrometheusServer::translation).
+    /// Sets how names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default. More
+    /// of it at [`PrometheusServer::translation`](crate::PrometheusServer::translation).
     #[must_use]
     pub fn translation(mut self, translation: Translation) -> Self {
         self.translation = translation;
@@ -79,8 +79,8 @@ impl Scrape {
         Self { source, endpoint, translation: Translation::default(), last: Arc::default() }
     }
 
-    /// The metrics as text, at most `METERKIT_SNAPSHOT_MAX_AGE` old. Its content type is that of the text format,
-    /// `text/plain; version=0.0.4; charset=utf-8`, which every scraper reads.
+    /// Returns the metrics as text, at most `METERKIT_SNAPSHOT_MAX_AGE` old. Its content type is that of the text
+    /// format, `text/plain; version=0.0.4; charset=utf-8`, which every scraper reads.
     ///
     /// # Errors
     ///
@@ -190,7 +190,7 @@ fn content_type(names: Names) -> &'static str {
     if names.may_be_quoted() { UTF8_TEXT_FORMAT } else { TEXT_FORMAT }
 }
 
-/// A short answer in words.
+/// Returns a short answer in words.
 pub(crate) fn plain(status: StatusCode, words: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(words.as_bytes())));
     *response.status_mut() = status;

@@ -86,7 +86,7 @@ impl PrometheusServer {
         self
     }
 
-    /// How names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default;
+    /// Sets how names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default;
     /// `METERKIT_PROMETHEUS_TRANSLATION` overrides.
     ///
     /// [`Translation::NoUtf8EscapingWithSuffixes`] and [`Translation::NoTranslation`] leave characters that Prometheus
@@ -97,28 +97,28 @@ impl PrometheusServer {
         self
     }
 
-    /// How many connections are served at a time; further ones wait. 64 by default.
+    /// Sets how many connections are served at a time; further ones wait. 64 by default.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.connections = connections.max(1);
         self
     }
 
-    /// How long a client may take for the head of a request. 5 s by default.
+    /// Sets how long a client may take for the head of a request. 5 s by default.
     #[must_use]
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.patience.header = timeout;
         self
     }
 
-    /// How long a connection may be idle between requests. 75 s by default, more than most scrape intervals.
+    /// Sets how long a connection may be idle between requests. 75 s by default, more than most scrape intervals.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.patience.idle = timeout;
         self
     }
 
-    /// How long a client may take nothing of an answer. 10 s by default, after which it is cut off.
+    /// Sets how long a client may take nothing of an answer. 10 s by default, after which it is cut off.
     #[must_use]
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.patience.write = timeout;
@@ -229,23 +229,23 @@ pub struct BoundServer {
 }
 
 impl BoundServer {
-    /// The address it listens on, with the port that the system chose for port 0.
+    /// Returns the address it listens on, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How names become those of Prometheus.
+    /// Returns how names become those of Prometheus.
     pub fn translation(&self) -> Translation {
         self.translation
     }
 
-    /// Where the metrics are: `http://127.0.0.1:9464/metrics`.
+    /// Returns where the metrics are: `http://127.0.0.1:9464/metrics`.
     pub fn url(&self) -> String {
         let scheme = if self.encryption.is_some() { "https" } else { "http" };
         format!("{scheme}://{}{PATH}", self.address)
     }
 
-    /// Whether credentials may pass other machines as they are.
+    /// Returns whether credentials may pass other machines as they are.
     fn is_overheard(&self) -> bool {
         let is_reached = !self.address.ip().to_canonical().is_loopback();
         is_reached && self.guard.is_some() && self.encryption.is_none()
@@ -287,7 +287,7 @@ impl BoundServer {
     }
 }
 
-/// The next connection, once there is room for it.
+/// Returns the next connection, once there is room for it.
 async fn accept(
     listener: &tokio::net::TcpListener,
     room: &Arc<Semaphore>,

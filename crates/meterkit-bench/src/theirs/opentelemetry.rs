@@ -22,23 +22,23 @@ fn meter() -> Meter {
     PROVIDER.meter("bench")
 }
 
-/// A counter without attributes.
+/// Returns a counter without attributes.
 pub fn counter() -> impl Fn() + Send + Sync + 'static {
     let counter = meter().u64_counter("plain").build();
     move || black_box(&counter).add(1, &[])
 }
 
-/// A counter with three attributes, made at each call.
+/// Returns a counter with three attributes, made at each call.
 pub fn counter_of_three() -> impl Fn() + Send + Sync + 'static {
     record_made(&meter())
 }
 
-/// The same with attributes that the caller keeps.
+/// Returns the same with attributes that the caller keeps.
 pub fn counter_of_kept_attributes() -> impl Fn() + Send + Sync + 'static {
     record_kept(&meter())
 }
 
-/// The same with sixteen attribute sets in turns.
+/// Returns the same with sixteen attribute sets in turns.
 pub fn counter_of_sixteen_attribute_sets() -> impl FnMut() + 'static {
     record_in_turns(&meter())
 }
@@ -63,14 +63,14 @@ pub(crate) fn record_in_turns(meter: &Meter) -> impl FnMut() + use<> {
     }
 }
 
-/// The same with a value that is a string of the caller's, which OpenTelemetry wants to own.
+/// Returns the same with a value that is a string of the caller's, which OpenTelemetry wants to own.
 pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     let counter = meter().u64_counter("requests").build();
     let tenant = REQUEST.tenant.to_owned();
     move || count_request(&counter, Request { tenant: black_box(&tenant), ..*black_box(&REQUEST) })
 }
 
-/// The same with sixteen attribute sets in turns.
+/// Returns the same with sixteen attribute sets in turns.
 pub fn counter_of_sixteen_sets() -> impl FnMut() + 'static {
     let counter = meter().u64_counter("requests").build();
     let sets = requests();
@@ -81,45 +81,45 @@ pub fn counter_of_sixteen_sets() -> impl FnMut() + 'static {
     }
 }
 
-/// A counter with a closed label set: two texts and a bool.
+/// Returns a counter with a closed label set: two texts and a bool.
 pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
     let counter = meter().u64_counter("closed").build();
     move || count_operation(&counter, *black_box(&OPERATION))
 }
 
-/// An up-down counter without attributes.
+/// Returns an up-down counter without attributes.
 pub fn up_down_counter() -> impl Fn() + Send + Sync + 'static {
     let up_down = meter().i64_up_down_counter("up_down").build();
     move || black_box(&up_down).add(black_box(3), &[])
 }
 
-/// A gauge without attributes.
+/// Returns a gauge without attributes.
 pub fn gauge() -> impl Fn() + Send + Sync + 'static {
     let gauge = meter().i64_gauge("gauge").build();
     move || black_box(&gauge).record(black_box(12), &[])
 }
 
-/// A histogram without attributes.
+/// Returns a histogram without attributes.
 pub fn histogram() -> impl FnMut() + 'static {
     let histogram = histogram_named("plain_duration");
     let mut next = durations();
     move || black_box(&histogram).record(next(), &[])
 }
 
-/// The same, always with one value, for several threads.
+/// Returns the same, always with one value, for several threads.
 pub fn histogram_of_one_value() -> impl Fn() + Send + Sync + 'static {
     let histogram = histogram_named("plain_duration");
     move || black_box(&histogram).record(black_box(0.07), &[])
 }
 
-/// A histogram with three attributes, made at each call.
+/// Returns a histogram with three attributes, made at each call.
 pub fn histogram_of_three() -> impl FnMut() + 'static {
     let histogram = histogram_named("requests.duration");
     let mut next = durations();
     move || histogram.record(next(), &attributes(*black_box(&REQUEST)))
 }
 
-/// A counter of so many series.
+/// Returns a counter of so many series.
 pub fn counter_series(series: usize) -> Box<dyn Any> {
     let provider = provider_of(series, ManualReader::builder().build());
     let counter = provider.meter("bench").u64_counter("requests").build();
@@ -127,7 +127,7 @@ pub fn counter_series(series: usize) -> Box<dyn Any> {
     Box::new((provider, counter))
 }
 
-/// A histogram of so many series.
+/// Returns a histogram of so many series.
 pub fn histogram_series(series: usize) -> Box<dyn Any> {
     let provider = provider_of(series, ManualReader::builder().build());
     let meter = provider.meter("bench");
@@ -136,7 +136,7 @@ pub fn histogram_series(series: usize) -> Box<dyn Any> {
     Box::new((provider, histogram))
 }
 
-/// A provider whose instruments may have so many series.
+/// Returns a provider whose instruments may have so many series.
 fn provider_of(series: usize, reader: impl MetricReader) -> SdkMeterProvider {
     let limit = series + 1;
     SdkMeterProvider::builder()
@@ -190,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    /// The page of a provider with room for a hundred series, after `record` had its meter.
+    /// Returns the page of a provider with room for a hundred series, after `record` had its meter.
     fn page(record: impl FnOnce(Meter)) -> String {
         let registry = Registry::new();
         let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone());

@@ -10,7 +10,7 @@ const HEAD: &str = "| Metric | Prometheus | Kind | Unit | Labels | Description |
 /// Separates lines within a cell, which cannot hold a line feed.
 const BREAK: &str = "<br>";
 
-/// The text of a whole file.
+/// Returns the text of a whole file.
 pub(super) fn write(entries: &[CatalogueEntry]) -> String {
     let mut out = String::from("# Metrics\n");
     for entries in entries.chunk_by(|a, b| a.scope == b.scope) {
@@ -48,7 +48,7 @@ fn section(out: &mut String, scope: &CatalogueScope, entries: &[CatalogueEntry])
     Ok(())
 }
 
-/// What there is to say of a scope besides its name.
+/// Returns what there is to say of a scope besides its name.
 fn about(scope: &CatalogueScope) -> Vec<String> {
     let version = scope.version.iter().map(|version| format!("version {}", text(version)));
     let schema = scope.schema_url.iter().map(|url| format!("schema {}", text(url)));
@@ -94,7 +94,7 @@ fn label(label: &CatalogueLabel) -> String {
     cell
 }
 
-/// A name or a value. In quotes where Markdown's code cannot show it as it is.
+/// Returns a name or a value. In quotes where Markdown's code cannot show it as it is.
 fn code(name: &str) -> String {
     let cannot = |c: char| matches!(c, '`' | '\\') || c.is_control();
     if name.is_empty() || name.trim() != name || name.contains(cannot) {

@@ -93,7 +93,7 @@ pub struct CatalogueLabel {
 }
 
 impl Catalogue {
-    /// The catalogue as JSON, indented, with a line feed at its end.
+    /// Returns the catalogue as JSON, indented, with a line feed at its end.
     ///
     /// Fields that say nothing are left out: `null`s, empty lists of labels, attributes and buckets.
     pub fn to_json(&self) -> String {
@@ -103,7 +103,7 @@ impl Catalogue {
         json
     }
 
-    /// The catalogue that [`to_json`](Self::to_json) wrote.
+    /// Returns the catalogue that [`to_json`](Self::to_json) wrote.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Catalogue {
         serde_json::from_str(json).map_err(CatalogueError)
     }
 
-    /// The catalogue as Markdown: a table per scope, with a row per instrument.
+    /// Returns the catalogue as Markdown: a table per scope, with a row per instrument.
     pub fn to_markdown(&self) -> String {
         markdown::write(&self.entries)
     }

@@ -181,7 +181,7 @@ mod tests {
         SeriesId::from_hash(series)
     }
 
-    /// A metric of each of these names, with these series.
+    /// Returns a metric of each of these names, with these series.
     fn collection(metrics: &[(&str, &[u64])]) -> Vec<ScopeMetrics> {
         let point = |series: &u64| NumberPoint {
             series: id(*series),
@@ -221,7 +221,7 @@ mod tests {
         collections
     }
 
-    /// The number of each collection that lacked something first, and what.
+    /// Returns the number of each collection that lacked something first, and what.
     fn listed(collections: &Collections) -> Vec<(u64, Vec<SeriesId>)> {
         let absent = collections.absent().iter();
         absent.map(|absent| (absent.number, absent.series().collect())).collect()

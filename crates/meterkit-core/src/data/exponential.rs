@@ -66,13 +66,13 @@ pub struct ExponentialBuckets {
 }
 
 impl ExponentialBuckets {
-    /// How many values the bucket with this index has.
+    /// Returns how many values the bucket with this index has.
     pub fn count(&self, index: i32) -> u64 {
         let at = usize::try_from(i64::from(index) - i64::from(self.offset));
         at.ok().and_then(|at| self.counts.get(at)).copied().unwrap_or(0)
     }
 
-    /// All buckets, those without values too: their bounds as magnitudes, lower and upper, and their counts.
+    /// Returns all buckets, those without values too: their bounds as magnitudes, lower and upper, and their counts.
     ///
     /// ```
     /// use meterkit_core::ExponentialBuckets;
@@ -89,7 +89,7 @@ impl ExponentialBuckets {
         })
     }
 
-    /// The lower bound of the bucket with this index: `base^index`. Infinite where a float cannot hold it.
+    /// Returns the lower bound of the bucket with this index: `base^index`. Infinite where a float cannot hold it.
     pub fn bound(scale: i32, index: i32) -> f64 {
         // Exact: the index is only shifted.
         let exponent = f64::from(index) * 2_f64.powi(scale.clamp(-1000, 1000).saturating_neg());

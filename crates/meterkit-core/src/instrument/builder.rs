@@ -92,7 +92,7 @@ impl<I> InstrumentBuilder<I> {
         self
     }
 
-    /// What the instrument counts or measures, for people. None by default.
+    /// Sets what the instrument counts or measures, for people. None by default.
     pub fn description(mut self, description: impl Into<Cow<'static, str>>) -> Self {
         self.description = description.into();
         self
@@ -210,7 +210,7 @@ impl<I> InstrumentBuilder<I> {
         );
     }
 
-    /// What is known of an instrument that cannot be made.
+    /// Returns what is known of an instrument that cannot be made.
     pub(super) fn not_made(
         &self,
         kind: Kind,
@@ -224,7 +224,7 @@ impl<I> InstrumentBuilder<I> {
         shared
     }
 
-    /// An instrument that records nowhere, for one that cannot be made.
+    /// Returns an instrument that records nowhere, for one that cannot be made.
     fn not_made_core<H: Handle>(&self, label_keys: &'static [LabelKey]) -> Arc<Core<H>> {
         let shared = self.not_made(H::KIND, H::NUMBER, label_keys);
         let core = Core::new(shared);
@@ -268,7 +268,7 @@ impl<H: Handle> InstrumentBuilder<H> {
 }
 
 impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
-    /// How many series the group may have; further label sets share the overflow series. 2000 by default;
+    /// Sets how many series the group may have; further label sets share the overflow series. 2000 by default;
     /// `METERKIT_CARDINALITY_LIMIT` changes the default, not what is set here.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
         self.options.limit = Some(series);

@@ -62,7 +62,7 @@ impl<T: CounterNumber> Counter<T> {
         }
     }
 
-    /// The sum so far.
+    /// Returns the sum so far.
     pub fn value(&self) -> T {
         self.series.cell().get()
     }

@@ -68,7 +68,7 @@ impl<T: GaugeNumber> Gauge<T> {
         }
     }
 
-    /// The value; zero when none was set.
+    /// Returns the value; zero when none was set.
     pub fn value(&self) -> T {
         self.series.cell().get().unwrap_or(T::ZERO)
     }

@@ -53,7 +53,7 @@ impl<L: Labels, H: Handle> Group<L, H> {
         Self { places: core.places(), core, labels: PhantomData }
     }
 
-    /// The series with these labels, given by value or by reference, with strings owned or borrowed.
+    /// Returns the series with these labels, given by value or by reference, with strings owned or borrowed.
     ///
     /// Takes no lock and allocates nothing when the series exists; only where so many series were removed that their
     /// places have used up the limit, further ones are found under a lock that nobody holds for long.
@@ -67,7 +67,7 @@ impl<L: Labels, H: Handle> Group<L, H> {
         }
     }
 
-    /// Takes the series with these labels out of every later export, with what it counted. Tells whether there was one.
+    /// Takes the series with these labels out of every later export, with what it counted. Returns whether there was one.
     ///
     /// It returns, from nothing, when it is looked up again, or when something is recorded with a handle that was kept:
     /// no recording is lost. Readers of OpenTelemetry's SDK go on to see it for a while, or for good if it is a

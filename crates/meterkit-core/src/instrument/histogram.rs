@@ -215,7 +215,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
     }
 }
 
-/// The smallest and the largest value, if there is any.
+/// Returns the smallest and the largest value, if there is any.
 fn ends(read: &Distribution) -> (Option<f64>, Option<f64>) {
     let has_values = read.count > 0;
     (has_values.then_some(read.min), has_values.then_some(read.max))

@@ -77,7 +77,7 @@ impl<T: UpDownNumber> UpDownCounter<T> {
         InFlight { counter: self.clone(), is_counted }
     }
 
-    /// The sum so far.
+    /// Returns the sum so far.
     pub fn value(&self) -> T {
         self.series.cell().get()
     }

@@ -47,28 +47,28 @@ impl LabelKey {
         Self { max_values: Some(values), ..self }
     }
 
-    /// The key itself.
+    /// Returns the key itself.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// All values there can be, `None` for an absent one; or `None` when they are not known at compile time.
+    /// Returns all values there can be, `None` for an absent one; or `None` when they are not known at compile time.
     pub fn closed_values(&self) -> Option<Vec<Option<AttributeValue>>> {
         let values = 0..self.cardinality?;
         Some(values.map(|index| (self.nth)(index).to_value()).collect())
     }
 
-    /// How many different values are let through.
+    /// Returns how many different values are let through.
     pub const fn value_limit(&self) -> Option<usize> {
         self.max_values
     }
 
-    /// Whether a series can lack the label.
+    /// Returns whether a series can lack the label.
     pub const fn is_optional(&self) -> bool {
         self.is_optional
     }
 
-    /// How many label sets there can be, when that is known.
+    /// Returns how many label sets there can be, when that is known.
     pub(crate) const fn closed_sets(keys: &[Self]) -> Option<usize> {
         let mut sets: usize = 1;
         let mut at = 0;
@@ -86,7 +86,8 @@ impl LabelKey {
         Some(sets)
     }
 
-    /// The place of a label set among all that there can be. `None` when one of its values is none of its key's.
+    /// Returns the place of a label set among all that there can be. `None` when one of its values is none of its
+    /// key's.
     pub(crate) fn place_of(keys: &[Self], labels: &impl Labels) -> Option<usize> {
         labels.index().or_else(|| {
             let mut placing = Placing { keys: keys.iter(), place: Some(0) };
@@ -109,7 +110,7 @@ impl LabelKey {
         placing.place
     }
 
-    /// The values of the label set at `index`, in the order of `keys`.
+    /// Returns the values of the label set at `index`, in the order of `keys`.
     pub(crate) fn nth_set(keys: &[Self], mut index: usize) -> Vec<Option<AttributeValue>> {
         let mut values = vec![None; keys.len()];
         for (key, value) in keys.iter().zip(&mut values).rev() {

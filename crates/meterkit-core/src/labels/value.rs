@@ -23,16 +23,16 @@ pub trait LabelValue {
     /// Whether there is a value that is [absent](LabelRef::Absent).
     const IS_OPTIONAL: bool = false;
 
-    /// The value, borrowed.
+    /// Returns the value, borrowed.
     fn label(&self) -> LabelRef<'_>;
 
-    /// The value's place among all, below [`CARDINALITY`](Self::CARDINALITY).
+    /// Returns the value's place among all, below [`CARDINALITY`](Self::CARDINALITY).
     #[inline]
     fn index(&self) -> usize {
         0
     }
 
-    /// The value at a place.
+    /// Returns the value at a place.
     fn nth(_index: usize) -> LabelRef<'static> {
         LabelRef::Absent
     }
@@ -83,7 +83,7 @@ impl LabelRef<'_> {
         }
     }
 
-    /// The label that was stored as `value`.
+    /// Returns the label that was stored as `value`.
     pub(crate) fn of(value: &Option<AttributeValue>) -> LabelRef<'_> {
         match value {
             Some(AttributeValue::Str(text)) => LabelRef::Str(text),

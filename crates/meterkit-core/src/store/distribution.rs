@@ -162,7 +162,8 @@ impl<T: Number> DistributionCell<T> {
         self.lock().distribution.clone()
     }
 
-    /// What was recorded, by the buckets that were asked for, or by the instrument's own. `None` while these change.
+    /// Returns what was recorded, by the buckets that were asked for, or by the instrument's own. `None` while these
+    /// change.
     pub(crate) fn read_by(&self, is_other: bool, shared: &Shared) -> Option<Distribution> {
         let mut state = self.lock();
         if is_other {
@@ -283,7 +284,7 @@ impl Counts {
         }
     }
 
-    /// Gives the upper end of each bucket, and how many values it has.
+    /// Returns the upper end of each bucket, and how many values it has.
     fn for_each(&self, buckets: &Buckets, mut each: impl FnMut(f64, u64)) {
         match self {
             Self::Explicit(counts) => {

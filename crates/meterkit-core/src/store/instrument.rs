@@ -78,7 +78,7 @@ impl<H: Handle> Core<H> {
         }
     }
 
-    /// The series of each closed label set; none for an open one.
+    /// Returns the series of each closed label set; none for an open one.
     pub(crate) fn places(&self) -> Places<H> {
         match self.declared.get() {
             Some(DeclaredSeries::Group(group)) => group.places(),
@@ -255,7 +255,7 @@ pub(crate) trait Stored: Send + Sync {
     fn usage(&self) -> Option<Usage>;
     /// Sets whether values are recorded and exported.
     fn switch(&self, to: Switch);
-    /// Has these series begin anew should they return: nothing is known of them any more.
+    /// Forgets these series. They begin anew if they return.
     fn forget(&self, _series: &HashSet<SeriesId>) {}
     /// Returns the room that there is for series.
     fn room(&self) -> &Room;

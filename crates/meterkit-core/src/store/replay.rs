@@ -18,7 +18,7 @@ impl ReplayBudget {
         Self { room: AtomicU64::new(ROOM), dropped: AtomicU64::new(0) }
     }
 
-    /// Whether one more value may wait.
+    /// Returns whether one more value may wait.
     pub(crate) fn take(&self) -> bool {
         let taken = self.room.fetch_update(Relaxed, Relaxed, |room| room.checked_sub(1)).is_ok();
         if !taken {
@@ -31,7 +31,7 @@ impl ReplayBudget {
         self.room.fetch_add(values as u64, Relaxed);
     }
 
-    /// How many values found no room since this was last asked.
+    /// Returns how many values found no room since this was last asked.
     pub(crate) fn take_dropped(&self) -> u64 {
         self.dropped.swap(0, Relaxed)
     }

@@ -88,7 +88,7 @@ impl Scopes {
         *self.switches.write().unwrap_or_else(PoisonError::into_inner) = switches;
     }
 
-    /// The patterns of disabled scopes that no scope has been like, as written.
+    /// Returns the patterns of disabled scopes that no scope has been like, as written.
     pub(crate) fn unmatched_patterns(&self) -> Vec<String> {
         self.switches.read().unwrap_or_else(PoisonError::into_inner).unmatched()
     }
@@ -102,9 +102,9 @@ impl Scopes {
         }
     }
 
-    /// Has the values of all instruments kept as `streams` says, those to come included.
+    /// Sets how the values of all instruments are kept, those to come included.
     ///
-    /// Gives what is wrong with that: whoever logs it must hold no lock.
+    /// Returns what is wrong with that. Hold no lock when you log it.
     pub(crate) fn set_streams(&self, streams: Streams) -> Vec<BucketsProblem> {
         let _naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
         let mut problems = Vec::new();
@@ -117,7 +117,7 @@ impl Scopes {
         problems
     }
 
-    /// The kind of each instrument, by its full name, for each scope.
+    /// Returns the kind of each instrument, by its full name, for each scope.
     pub(crate) fn kinds(&self) -> HashMap<InstrumentationScope, HashMap<String, Kind>> {
         let of = |scope: &Arc<Scope>| {
             let kinds = scope.instruments().into_iter().map(|instrument| {
@@ -147,7 +147,7 @@ impl Scopes {
         removed
     }
 
-    /// What all instruments hold now: scopes by name, metrics by name, points by attributes.
+    /// Returns what all instruments hold now: scopes by name, metrics by name, points by attributes.
     pub(crate) fn read(&self) -> Vec<ScopeMetrics> {
         let mut scopes: Vec<ScopeMetrics> =
             self.all().iter().filter_map(|scope| scope.read()).collect();
@@ -217,7 +217,7 @@ impl Scopes {
         Ok(Found::Made(made, problem, duplicate))
     }
 
-    /// Whether the scope has this very instrument.
+    /// Returns whether the scope has this very instrument.
     pub(crate) fn has_instrument(&self, key: &ScopeKey, shared: &Shared) -> bool {
         let key = key.canonical(&self.naming());
         let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
@@ -225,7 +225,7 @@ impl Scopes {
         instruments.iter().any(|instrument| std::ptr::eq(instrument.shared(), shared))
     }
 
-    /// Every scope, as they are now.
+    /// Returns every scope, as they are now.
     pub(crate) fn all(&self) -> Vec<Arc<Scope>> {
         let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
         scopes.values().cloned().collect()
@@ -332,7 +332,7 @@ impl Scope {
         self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The metrics that have points, or `None` when none has.
+    /// Returns the metrics that have points, or `None` when none has.
     fn read(&self) -> Option<ScopeMetrics> {
         let metrics = self.instruments().into_iter().map(|instrument| Metric {
             descriptor: instrument.shared().descriptor(),

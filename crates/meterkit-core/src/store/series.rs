@@ -46,7 +46,7 @@ impl<C: Cell> SeriesRef<C> {
         &self.series.cell
     }
 
-    /// Whether nothing may be recorded. Says so where that could surprise someone.
+    /// Returns whether nothing may be recorded. Says so where that could surprise someone.
     #[inline]
     pub(crate) fn is_off(&self) -> bool {
         let is_off = self.shared.is_off();
@@ -74,7 +74,7 @@ impl<C: Cell> SeriesRef<C> {
         self.series.uses.store(self.uses().wrapping_add(1), Relaxed);
     }
 
-    /// Which of the series that have been here this is: changes with each reset.
+    /// Returns which of the series that have been here this is: changes with each reset.
     pub(crate) fn id(&self) -> SeriesId {
         SeriesId::from_bits(self.series.id.load(Relaxed))
     }
@@ -99,7 +99,7 @@ impl<C: Cell> SeriesRef<C> {
         is_reset
     }
 
-    /// Whether only the store holds this series: nobody can record in it.
+    /// Returns whether only the store holds this series: nobody can record in it.
     pub(crate) fn is_alone(&self) -> bool {
         Arc::strong_count(&self.series) == 1
     }

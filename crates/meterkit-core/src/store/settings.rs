@@ -64,7 +64,7 @@ impl Settings {
         settings
     }
 
-    /// How long a collection waits for a callback that has no budget of its own.
+    /// Returns how long a collection waits for a callback that has no budget of its own.
     pub(crate) fn callback_budget(&self) -> Duration {
         Duration::from_nanos(self.callback_budget.load(Relaxed))
     }
@@ -103,7 +103,7 @@ impl Settings {
         self.begin_after(before, self.start())
     }
 
-    /// The same for one that begins anew at `time`.
+    /// Returns the same for one that begins anew at `time`.
     pub(crate) fn begin_after(&self, before: u64, time: u64) -> u64 {
         let start = time.max(before.saturating_add(1));
         self.first_start.fetch_max(start, Relaxed);
@@ -141,7 +141,7 @@ impl SeriesBudget {
         self.limit.store(series, Relaxed);
     }
 
-    /// Whether there may be one more.
+    /// Returns whether there may be one more.
     pub(crate) fn has_room(&self) -> bool {
         self.taken.load(Relaxed) < self.limit()
     }

@@ -76,7 +76,7 @@ impl Shared {
         }
     }
 
-    /// Whether nothing is recorded.
+    /// Returns whether nothing is recorded.
     #[inline]
     pub(crate) fn is_off(&self) -> bool {
         self.switch.load(Relaxed) != Switch::On as u8
@@ -86,7 +86,7 @@ impl Shared {
         self.switch.store(to as u8, Release);
     }
 
-    /// What `with` gives while this instrument is off: one that stays off, for the same reason.
+    /// Returns what `with` returns while this instrument is off: one that stays off, for the same reason.
     pub(crate) fn off_for_good(&self) -> Self {
         let (identity, settings) = (self.identity.clone(), self.settings.clone());
         let name = self.descriptor().name.clone();
@@ -131,7 +131,7 @@ impl Shared {
         self.settings.count_dropped(reason, 1);
     }
 
-    /// Whether series are exported that have no value yet.
+    /// Returns whether series are exported that have no value yet.
     pub(crate) fn exports_empty(&self) -> bool {
         self.exports_empty.load(Relaxed)
     }
@@ -164,13 +164,13 @@ impl Shared {
         }
     }
 
-    /// The buckets that an operator asked for in place of the instrument's own.
+    /// Returns the buckets that an operator asked for in place of the instrument's own.
     #[inline]
     pub(crate) fn other_buckets(&self) -> Option<&Buckets> {
         self.buckets.get()
     }
 
-    /// How values are sorted.
+    /// Returns how values are sorted.
     pub(crate) fn buckets(&self) -> &Buckets {
         self.other_buckets().unwrap_or(&self.identity.buckets)
     }

@@ -274,7 +274,7 @@ impl Numbers {
     }
 }
 
-/// How many points a batch has.
+/// Returns how many points a batch has.
 fn points(metrics: &ResourceMetrics) -> u64 {
     fn of<T: Copy>(data: &MetricData<T>) -> usize {
         match data {

@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(fell, [Value::U64(8)], "it fell without a new start");
     }
 
-    /// The ids that are reported of series with these ids as attributes, in order.
+    /// Returns the ids that are reported of series with these ids as attributes, in order.
     fn ids(reported: &mut Reported, ids: &[u64], at: Instant) -> Vec<String> {
         let point = |id: &u64| NumberPoint {
             series: SeriesId::from_hash(*id),

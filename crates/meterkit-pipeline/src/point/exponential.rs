@@ -67,7 +67,7 @@ impl Point for ExponentialHistogramPoint {
     }
 }
 
-/// What came since `earlier`, from the first bucket that got something to the last one; `None` if a count fell.
+/// Returns what came since `earlier`, from the first bucket that got something to the last one; `None` if a count fell.
 fn increase(now: &ExponentialBuckets, earlier: &ExponentialBuckets) -> Option<ExponentialBuckets> {
     let mut of_earlier = (earlier.offset..=i32::MAX).zip(&earlier.counts);
     if of_earlier.any(|(index, count)| *count > now.count(index)) {
@@ -85,7 +85,7 @@ fn increase(now: &ExponentialBuckets, earlier: &ExponentialBuckets) -> Option<Ex
     Some(ExponentialBuckets { offset, counts: counts[first..end].to_vec() })
 }
 
-/// The indices of the first bucket and of the one after the last; `None` without buckets.
+/// Returns the indices of the first bucket and of the one after the last; `None` without buckets.
 fn range(buckets: &ExponentialBuckets) -> Option<(i64, i64)> {
     let first = i64::from(buckets.offset);
     (!buckets.counts.is_empty()).then_some((first, first + buckets.counts.len() as i64))

@@ -23,7 +23,7 @@ pub(crate) trait Point: Clone + fmt::Debug + Send + 'static {
     fn identify(&mut self, series: SeriesId, attributes: &Attributes, start: SystemTime);
     /// Returns what came since `earlier`, from `time` on; everything, if the value fell.
     fn since(&self, earlier: &Self, time: SystemTime) -> Self;
-    /// Whether nothing was counted.
+    /// Returns whether nothing was counted.
     fn is_nothing(&self) -> bool;
     /// Adds what another point counted.
     fn add(&mut self, next: &Self);
@@ -138,7 +138,8 @@ impl Point for HistogramPoint {
     }
 }
 
-/// The extreme of what came since: one that is further out than before came since then; one that is not may be older.
+/// Returns the extreme of what came since: one that is further out than before came since then; one that is not may be
+/// older.
 fn changed(now: Option<f64>, earlier: Option<f64>) -> Option<f64> {
     now.filter(|now| earlier.is_some_and(|earlier| earlier != *now))
 }
@@ -148,7 +149,7 @@ fn plus(a: f64, b: f64) -> f64 {
     if a.is_finite() && b.is_finite() { sum.clamp(f64::MIN, f64::MAX) } else { sum }
 }
 
-/// The sum of a distribution whose last one had this sum and count. Below zero, a sum may fall.
+/// Returns the sum of a distribution whose last one had this sum and count. Below zero, a sum may fall.
 fn raised(sum: f64, count: u64, min: Option<f64>, (last, last_count): (f64, u64)) -> f64 {
     match min {
         _ if count == last_count => last,

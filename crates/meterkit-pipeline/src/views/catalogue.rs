@@ -8,8 +8,8 @@ use super::stream::places;
 use super::{Aggregation, ViewStream, Views};
 
 impl Views {
-    /// The catalogue as the targets have it: under the names that views give, with the labels that they leave, without
-    /// what they drop. For what is drawn or looked up by these names.
+    /// Returns the catalogue as the targets have it: under the names that views give, with the labels that they leave,
+    /// without what they drop. For what is drawn or looked up by these names.
     ///
     /// ```
     /// use meterkit_core::Registry;
@@ -36,7 +36,7 @@ impl Views {
         all
     }
 
-    /// What the views that select an instrument make of it; `None` when none does.
+    /// Returns what the views that select an instrument make of it; `None` when none does.
     fn entries(&self, entry: &CatalogueEntry) -> Option<Vec<CatalogueEntry>> {
         let kind = kind_of(entry)?;
         let (scope, descriptor) = (scope_of(entry), descriptor_of(entry));
@@ -52,7 +52,7 @@ impl Views {
 }
 
 impl ViewStream {
-    /// The instrument as this stream has it; `None` when it is dropped.
+    /// Returns the instrument as this stream has it; `None` when it is dropped.
     fn entry(&self, entry: &CatalogueEntry, kind: Kind) -> Option<CatalogueEntry> {
         let mut entry = entry.clone();
         if let Some(name) = &self.name {

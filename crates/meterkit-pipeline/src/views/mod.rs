@@ -73,7 +73,7 @@ impl Views {
         Self { views }
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
         self.views.is_empty()
     }
@@ -83,7 +83,7 @@ impl Views {
         self.views.iter()
     }
 
-    /// What views ask for an instrument of this kind, when it is made.
+    /// Returns what views ask for an instrument of this kind, when it is made.
     pub fn streams<'a>(
         &'a self,
         scope: &'a InstrumentationScope,
@@ -96,7 +96,7 @@ impl Views {
             .map(|view| &view.stream)
     }
 
-    /// The metrics as the views have them, in the order that snapshots have.
+    /// Returns the metrics as the views have them, in the order that snapshots have.
     ///
     /// Points do not say whether callbacks reported them: an `instrument_type` selects counters and observable counters
     /// alike, and so on. Where that is known, use [`apply_to_kinds`](Self::apply_to_kinds).
@@ -286,8 +286,8 @@ impl Selection<'_> {
         views.map(|(at, view)| (at, &view.stream))
     }
 
-    /// Whether views give its name to metrics: it is made of several from the start, as what joins it later may be
-    /// older.
+    /// Returns whether views give its name to metrics: it is made of several from the start, as what joins it later may
+    /// be older.
     fn is_named(&self, descriptor: &Descriptor) -> bool {
         self.views.iter().any(|view| view.stream.name.as_ref() == Some(&descriptor.name))
     }

@@ -14,17 +14,17 @@ use crate::point::OVERFLOW;
 pub struct NamePattern(String);
 
 impl NamePattern {
-    /// The pattern as written.
+    /// Returns the pattern as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it may match more than one name.
+    /// Returns whether it may match more than one name.
     pub fn has_wildcards(&self) -> bool {
         self.0.contains(['*', '?'])
     }
 
-    /// Whether `name` is what the pattern says.
+    /// Returns whether `name` is what the pattern says.
     ///
     /// ```
     /// use meterkit_pipeline::NamePattern;
@@ -89,7 +89,7 @@ pub struct KeyFilter {
 }
 
 impl KeyFilter {
-    /// Whether `key` is kept.
+    /// Returns whether `key` is kept.
     pub fn keeps(&self, key: &str) -> bool {
         let is_included = match &self.included {
             Some(patterns) => patterns.iter().any(|pattern| pattern.matches(key)),

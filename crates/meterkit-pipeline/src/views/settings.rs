@@ -6,7 +6,7 @@ use meterkit_core::{
 
 use super::{Aggregation, Views};
 
-/// How values are kept of which no view says it.
+/// How values are kept where no view says so.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StreamDefaults {
     histogram: Option<HistogramBuckets>,
@@ -29,7 +29,7 @@ impl StreamDefaults {
         self
     }
 
-    /// How many series groups may have whose code does not say.
+    /// Sets how many series a group may have if its code does not say.
     #[must_use]
     pub fn cardinality_limit(mut self, series: usize) -> Self {
         self.limit = Some(series);
@@ -50,7 +50,7 @@ impl StreamDefaults {
     }
 }
 
-/// Has the instruments of `registry` keep their values as `views` and `defaults` ask for.
+/// Makes the instruments of `registry` keep their values as `views` and `defaults` ask for.
 pub(crate) fn set_streams(registry: &Registry, views: &Views, defaults: &StreamDefaults) {
     let (views, defaults) = (views.clone(), defaults.clone());
     registry.set_streams(move |instrument| settings(&views, &defaults, instrument));

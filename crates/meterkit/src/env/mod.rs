@@ -190,7 +190,7 @@ fn protection(env: &Environment, is_scraped: bool) -> Result<Protection, EnvErro
     if problems.is_empty() { Ok(read.unwrap_or_default()) } else { Err(EnvError { problems }) }
 }
 
-/// What the OTLP target reads by itself, when it is selected.
+/// Returns what the OTLP target reads by itself, when it is selected.
 #[cfg(feature = "otlp")]
 fn otlp(env: &Environment, selection: &Selection) -> Option<OtlpConfig> {
     if !selection.targets.contains(&TargetName::Otlp) {
@@ -200,7 +200,7 @@ fn otlp(env: &Environment, selection: &Selection) -> Option<OtlpConfig> {
     read.map_err(|problems| problems.into_iter().for_each(|problem| env.refuse(problem))).ok()
 }
 
-/// What the Datadog target reads by itself, when it is selected.
+/// Returns what the Datadog target reads by itself, when it is selected.
 #[cfg(feature = "datadog")]
 fn datadog(env: &Environment, selection: &Selection) -> Option<DatadogConfig> {
     if !selection.targets.contains(&TargetName::Datadog) {
@@ -213,7 +213,7 @@ fn datadog(env: &Environment, selection: &Selection) -> Option<DatadogConfig> {
     read.map_err(|problems| problems.into_iter().for_each(|problem| env.refuse(problem))).ok()
 }
 
-/// What the Grafana target reads by itself, when it is selected.
+/// Returns what the Grafana target reads by itself, when it is selected.
 #[cfg(feature = "grafana")]
 fn grafana(env: &Environment, selection: &Selection) -> Option<GrafanaConfig> {
     if !selection.targets.contains(&TargetName::Grafana) {
@@ -234,7 +234,7 @@ fn grafana(env: &Environment, selection: &Selection) -> Option<GrafanaConfig> {
     }
 }
 
-/// The Grafana that gets a dashboard, if one is named.
+/// Returns the Grafana that gets a dashboard, if one is named.
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 fn publish(env: &Environment) -> Option<PublishConfig> {
     let read = PublishConfig::from_variables(|name| env.secret_or_text(declared::variable(name)?));

@@ -43,7 +43,7 @@ pub(crate) fn resource(given: Vec<(String, AttributeValue)>) -> Attributes {
     Attributes::from_pairs(attributes.into_iter().map(|(key, value)| (Cow::Owned(key), value)))
 }
 
-/// What the specification asks for when nobody named the service.
+/// Returns what the specification asks for when nobody named the service.
 fn unknown_service() -> String {
     let program = std::env::current_exe().ok();
     let name = program.as_deref().and_then(|path| path.file_name());

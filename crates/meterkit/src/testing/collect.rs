@@ -13,7 +13,7 @@ pub(super) fn collect(registry: &Registry, time: impl FnOnce() -> SystemTime) ->
     read(registry, time)
 }
 
-/// The same, while the runtime of the caller goes on.
+/// Returns the same, while the runtime of the caller goes on.
 pub(super) async fn collect_async(registry: &Registry, time: impl FnOnce() -> SystemTime) -> Seen {
     expect_ended(run_due_refreshes_async(registry).await);
     read(registry, time)

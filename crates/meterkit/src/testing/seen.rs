@@ -51,7 +51,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The full names of all metrics, ordered, each once.
+    /// Returns the full names of all metrics, ordered, each once.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.metrics().map(|(_, it)| &*it.descriptor.name).collect();
         names.sort_unstable();
@@ -59,7 +59,7 @@ impl Seen {
         names
     }
 
-    /// The series of a metric, by its full name; none when there is no such metric.
+    /// Returns the series of a metric, by its full name; none when there is no such metric.
     ///
     /// ```
     /// # let kit = meterkit::testing::TestKit::new();
@@ -78,7 +78,7 @@ impl Seen {
         metrics.flat_map(|(scope, metric)| Series::all(scope, metric)).collect()
     }
 
-    /// The series of a metric with exactly these labels, their values as text.
+    /// Returns the series of a metric with exactly these labels, their values as text.
     ///
     /// # Panics
     ///
@@ -96,7 +96,7 @@ impl Seen {
         found.pop()
     }
 
-    /// The value of a counter or gauge: of the series with exactly these labels, their values as text.
+    /// Returns the value of a counter or gauge: of the series with exactly these labels, their values as text.
     ///
     /// ```
     /// # let kit = meterkit::testing::TestKit::new();
@@ -183,8 +183,8 @@ impl Seen {
         self.only(|scope| scope.name() != OWN_SCOPE)
     }
 
-    /// What a target that takes deltas would see, had `earlier` been delivered to it: rising sums and histograms as
-    /// what came since, everything else as it is.
+    /// Returns what a target that takes deltas would see, had `earlier` been delivered to it: rising sums and
+    /// histograms as what came since, everything else as it is.
     ///
     /// ```
     /// use meterkit::testing::{TestKit, assert_metric};
@@ -201,7 +201,7 @@ impl Seen {
         Self::from(self.snapshot.delta_since(Some(&earlier.snapshot)))
     }
 
-    /// The text that a scrape of Prometheus would return.
+    /// Returns the text that a scrape of Prometheus would return.
     ///
     /// ```
     /// # let kit = meterkit::testing::TestKit::new();
@@ -218,7 +218,7 @@ impl Seen {
         meterkit_prometheus::render(&self.snapshot)
     }
 
-    /// What exporters are given: all of it, as data.
+    /// Returns what exporters are given: all of it, as data.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
@@ -273,7 +273,7 @@ impl fmt::Display for Seen {
     note = "give a `TestKit`, a `Registry`, or what was `Seen`"
 )]
 pub trait Visible {
-    /// What is there.
+    /// Returns what is there.
     fn seen(&self) -> Cow<'_, Seen>;
 }
 

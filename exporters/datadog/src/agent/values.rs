@@ -7,7 +7,7 @@
 
 use crate::points::{Bucket, Histogram};
 
-/// The values and their weights, ascending.
+/// Returns the values and their weights, ascending.
 pub(super) fn values(histogram: &Histogram<'_>) -> Vec<(f64, u64)> {
     let mut buckets: Vec<Bucket> = histogram.open_buckets().collect();
     let mut open = None;
@@ -52,7 +52,7 @@ fn sum_at(bucket: &Bucket, part: f64) -> f64 {
     value_at(bucket, part) * bucket.count as f64
 }
 
-/// The value at a part of the way between bounds, which may be as far apart as floats can.
+/// Returns the value at a part of the way between bounds, which may be as far apart as floats can.
 fn value_at(bucket: &Bucket, part: f64) -> f64 {
     let value = bucket.lower * (1.0 - part) + bucket.upper * part;
     // Not `clamp`, which panics when another library's bounds are not in order.

@@ -56,17 +56,17 @@ impl Batch {
         self.time == time
     }
 
-    /// Whether the intake has some of it, or may have.
+    /// Returns whether the intake has some of it, or may have.
     pub(super) fn is_begun(&self) -> bool {
         self.is_accepted || self.is_in_doubt()
     }
 
-    /// Whether what comes next may have arrived.
+    /// Returns whether what comes next may have arrived.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.entries.front().is_some_and(|entry| entry.is_in_doubt)
     }
 
-    /// Whether Datadog would not take its time for much longer. `now` is in seconds since 1970.
+    /// Returns whether Datadog would not take its time for much longer. `now` is in seconds since 1970.
     pub(super) fn is_stale(&self, now: u64) -> bool {
         match self.is_in_doubt() {
             true => self.stamp.abs_diff(now) > REPEATABLE,
@@ -74,7 +74,7 @@ impl Batch {
         }
     }
 
-    /// The next payload.
+    /// Returns the next payload.
     pub(super) fn first(&self) -> Option<&Payload> {
         self.entries.front().map(|entry| &entry.payload)
     }
@@ -101,8 +101,9 @@ impl Batch {
         self.entries.pop_front();
     }
 
-    /// The first one is malformed, so nobody has taken it before either. One point may be all that is wrong with it: as
-    /// long as not too much was refused, its halves are delivered last, the largest parts first. Says whether they are.
+    /// Refuses the first payload, which is malformed and was never accepted. One point may be all that is wrong with
+    /// it: as long as not too much was refused, its halves are delivered last, the largest parts first. Returns whether
+    /// they are.
     pub(super) fn refuse_first(&mut self, reason: String) -> bool {
         self.refused += 1;
         // Each part that waits may be refused, and this one makes two.
@@ -130,7 +131,7 @@ impl Batch {
         }
     }
 
-    /// What is not delivered of a batch that is through, or the reason if that is all of it.
+    /// Returns what is not delivered of a batch that is through, or the reason if that is all of it.
     pub(super) fn end(self) -> Result<Vec<Dropped>, String> {
         match self.dropped.last() {
             Some(last) if !self.is_accepted => Err(last.reason.clone()),

@@ -18,7 +18,7 @@ pub(crate) struct Bucket {
 }
 
 impl<'a> Histogram<'a> {
-    /// The buckets that hold something, from the lowest to the highest, with bounds that are finite.
+    /// Returns the buckets that hold something, from the lowest to the highest, with bounds that are finite.
     ///
     /// An open one reaches to the smallest or largest value where that is known. Else all it holds lies on its one
     /// bound, as in Datadog's own translation of OpenTelemetry; and where it has none, at the mean. A single value is
@@ -34,7 +34,7 @@ impl<'a> Histogram<'a> {
         })
     }
 
-    /// The same buckets, but where only one end is known, the bound at the other is infinite.
+    /// Returns the same buckets, but where only one end is known, the bound at the other is infinite.
     pub(crate) fn open_buckets(&self) -> impl Iterator<Item = Bucket> + use<'a> {
         let (explicit, exponential) = match *self {
             Self::Explicit { bounds, point } => (Some(explicit(bounds, point)), None),
@@ -61,7 +61,7 @@ impl<'a> Histogram<'a> {
         })
     }
 
-    /// Whether anything tells where its values lie.
+    /// Returns whether anything tells where its values lie.
     pub(super) fn is_placed(&self) -> bool {
         let is_bounded = match self {
             Self::Explicit { bounds, .. } => bounds.iter().any(|bound| bound.is_finite()),
@@ -70,7 +70,7 @@ impl<'a> Histogram<'a> {
         is_bounded || self.sum().is_some() || self.min().is_some() || self.max().is_some()
     }
 
-    /// The sum of all values; none if one of them was not finite.
+    /// Returns the sum of all values; none if one of them was not finite.
     pub(crate) fn sum(&self) -> Option<f64> {
         let sum = match self {
             Self::Explicit { point, .. } => point.sum,
@@ -79,7 +79,7 @@ impl<'a> Histogram<'a> {
         sum.is_finite().then_some(sum)
     }
 
-    /// The smallest value, if known.
+    /// Returns the smallest value, if known.
     pub(crate) fn min(&self) -> Option<f64> {
         let min = match self {
             Self::Explicit { point, .. } => point.min,
@@ -88,7 +88,7 @@ impl<'a> Histogram<'a> {
         min.filter(|min| min.is_finite())
     }
 
-    /// The largest value, if known.
+    /// Returns the largest value, if known.
     pub(crate) fn max(&self) -> Option<f64> {
         let max = match self {
             Self::Explicit { point, .. } => point.max,

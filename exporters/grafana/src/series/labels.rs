@@ -30,7 +30,7 @@ pub(crate) fn target_labels(resource: &Attributes) -> Labels<'_> {
     labels
 }
 
-/// The labels of `target_info`: the resource, but for what `target` says of it. `None` where that is all.
+/// Returns the labels of `target_info`: the resource, but for what `target` says of it. `None` where that is all.
 pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> Option<Labels<'a>> {
     let identifying = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE];
     let rest = resource.iter().filter(|(key, _)| !identifying.contains(key));
@@ -44,7 +44,7 @@ pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> 
     Some(labels)
 }
 
-/// The labels of a series with those of its `envelope`, ordered by name.
+/// Returns the labels of a series with those of its `envelope`, ordered by name.
 pub(crate) fn series_labels<'a>(attributes: &'a Attributes, envelope: &Labels<'a>) -> Labels<'a> {
     // With room for `__name__` and `le`.
     let mut labels = named(attributes.iter(), envelope.len() + 2);

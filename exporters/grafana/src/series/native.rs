@@ -33,7 +33,7 @@ const COARSEST: i32 = -4;
 const SHORTEST_GAP: i64 = 3;
 
 impl NativeHistogram {
-    /// The same distribution; `None` where its buckets are wider than Prometheus knows them.
+    /// Returns the same distribution; `None` where its buckets are wider than Prometheus knows them.
     pub(crate) fn of(point: &ExponentialHistogramPoint) -> Option<Self> {
         if point.scale > FINEST {
             return Self::of(&point.clone().downscaled(FINEST));

@@ -249,7 +249,7 @@ fn family_type(number: i32) -> FamilyType {
     }
 }
 
-/// The name of a histogram, from that of one of its parts.
+/// Returns the name of a histogram, from that of one of its parts.
 fn without_part(name: &str) -> &str {
     let parts = ["_bucket", "_sum", "_count"];
     parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name)

@@ -64,7 +64,7 @@ fn metadata(out: &mut Writer, metadata: &Metadata<'_>) {
     out.text(5, metadata.unit);
 }
 
-/// The number that both versions have for a type.
+/// Returns the number that both versions have for a type.
 pub(super) fn family_type(family_type: FamilyType) -> u64 {
     match family_type {
         FamilyType::Counter => 1,

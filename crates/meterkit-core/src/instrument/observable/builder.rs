@@ -51,7 +51,7 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         Ok(instrument.callback())
     }
 
-    /// An instrument that is in no registry, for one that cannot be made.
+    /// Returns an instrument that is in no registry, for one that cannot be made.
     fn not_made_observable(
         &self,
         error: &InstrumentError,
@@ -145,8 +145,8 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
 }
 
 impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K, T, L>> {
-    /// How many series the instrument may have; further label sets share the overflow series, which has the sum of
-    /// totals, and the last of other values. 2000 by default; `METERKIT_CARDINALITY_LIMIT` changes the default, not
+    /// Sets how many series the instrument may have; further label sets share the overflow series, which has the sum
+    /// of totals, and the last of other values. 2000 by default; `METERKIT_CARDINALITY_LIMIT` changes the default, not
     /// what is set here.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
         self.options.limit = Some(series);

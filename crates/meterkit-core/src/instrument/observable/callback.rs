@@ -459,7 +459,7 @@ mod sealed {
     }
 }
 
-/// An error in words, with its causes where it shows them.
+/// Returns an error in words, with its causes where it shows them.
 fn told(error: impl fmt::Display) -> String {
     format!("{error:#}")
 }

@@ -86,12 +86,12 @@ impl Callback {
         self.is_refresh
     }
 
-    /// The full names of the instruments that it reports.
+    /// Returns the full names of the instruments that it reports.
     pub(crate) fn names(&self) -> String {
         self.each_name().collect::<Vec<_>>().join(", ")
     }
 
-    /// The full name of the first of them, which identifies the callback in metrics.
+    /// Returns the full name of the first of them, which identifies the callback in metrics.
     pub(super) fn name(&self) -> String {
         self.each_name().next().unwrap_or_default()
     }
@@ -100,7 +100,7 @@ impl Callback {
         self.sheets.iter().map(|it| it.instrument().shared.descriptor().name.clone())
     }
 
-    /// Whether its scope records nothing.
+    /// Returns whether its scope records nothing.
     pub(super) fn is_off(&self) -> bool {
         self.sheets.iter().all(|sheet| sheet.instrument().shared.is_off())
     }
@@ -109,12 +109,12 @@ impl Callback {
         self.sheets.iter().all(|sheet| sheet.instrument().shared.is_unloaded())
     }
 
-    /// How long a collection waits for a callback that has not reported anything yet.
+    /// Returns how long a collection waits for a callback that has not reported anything yet.
     pub(super) fn longest_wait(&self) -> Duration {
         self.budget.unwrap_or_else(|| self.settings.callback_budget()).min(LONGEST)
     }
 
-    /// How long a collection waits for the current run, counted from its start.
+    /// Returns how long a collection waits for the current run, counted from its start.
     pub(super) fn patience(&self) -> Duration {
         self.patience_in(&self.state())
     }
@@ -127,12 +127,12 @@ impl Callback {
         }
     }
 
-    /// Whether the current run delays nobody: it is cached, and the values of an earlier run are there.
+    /// Returns whether the current run delays nobody: it is cached, and the values of an earlier run are there.
     fn is_spared(&self, state: &State) -> bool {
         !self.interval.is_zero() && state.has_values
     }
 
-    /// How long the current run may take before it is an overrun.
+    /// Returns how long the current run may take before it is an overrun.
     fn budget(&self, state: &State) -> Duration {
         let default = self.settings.callback_budget();
         let default = match self.is_refresh {

@@ -44,7 +44,7 @@ impl Callbacks {
         self.log_events();
     }
 
-    /// How long a refresh waits for callbacks at most.
+    /// Returns how long a refresh waits for callbacks at most.
     pub(crate) fn longest_refresh(&self) -> Duration {
         let registered = self.registered();
         let collected = registered.iter().filter(|callback| !callback.is_refresh());

@@ -140,7 +140,7 @@ impl State {
         }
     }
 
-    /// A run has ended. Returns whether it was an overrun that nobody noticed before.
+    /// Ends a run. Returns whether it was an overrun that nobody noticed before.
     pub(super) fn end(
         &mut self,
         took: Duration,
@@ -223,7 +223,7 @@ impl State {
         self.is_marked = false;
     }
 
-    /// Whether the callback runs once per period, whether anyone collects or not.
+    /// Returns whether the callback runs once per period, whether anyone collects or not.
     fn is_refresh(&self) -> bool {
         self.work.as_deref().is_some_and(|work| matches!(work, Work::Refresh(_)))
     }

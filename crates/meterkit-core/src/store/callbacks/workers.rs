@@ -25,8 +25,8 @@ thread_local! {
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is running a callback of an observable instrument: it must not wait for a collection, which
-/// waits for it.
+/// Returns whether this thread is running a callback of an observable instrument: it must not wait for a collection,
+/// which waits for it.
 pub fn in_callback() -> bool {
     IN_CALLBACK.get()
 }

@@ -31,7 +31,7 @@ impl<H> ClosedSeries<H> {
         self.places.get(place)?.get()
     }
 
-    /// The series at a place, made by `make` from its labels unless it is there or `make` gives none.
+    /// Returns the series at a place, made by `make` from its labels unless it is there or `make` gives none.
     pub(crate) fn get_or_make(
         &self,
         place: usize,

@@ -89,7 +89,7 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    /// The series of each closed label set; none for an open one.
+    /// Returns the series of each closed label set; none for an open one.
     pub(crate) fn places(&self) -> Places<H> {
         match &self.members {
             Members::Closed(closed) => closed.places().clone(),

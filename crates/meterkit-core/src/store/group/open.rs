@@ -32,7 +32,7 @@ struct Later<H> {
 }
 
 impl<H: Handle> Later<H> {
-    /// Whether the series was removed, and nobody holds it. While nobody can come to hold it.
+    /// Returns whether the series was removed, and nobody holds it. While nobody can come to hold it.
     fn may_go(&self) -> bool {
         // After each fence: what those did who let go of it. They may have recorded in it, or shown it again.
         Arc::strong_count(&self.member) == 1
@@ -57,12 +57,12 @@ impl<H: Handle> OpenSeries<H> {
         }
     }
 
-    /// How many series have a place in the table.
+    /// Returns how many series have a place in the table.
     pub(crate) fn places(&self) -> usize {
         self.table.len()
     }
 
-    /// The series with that place in the table.
+    /// Returns the series with that place in the table.
     pub(crate) fn at(&self, place: usize) -> Option<&Member<H>> {
         self.table.entry(place)
     }

@@ -77,12 +77,12 @@ impl<H: Handle> Overflow<H> {
         Self { series: OnceLock::new() }
     }
 
-    /// The series, if there is one.
+    /// Returns the series, if there is one.
     pub(crate) fn get(&self) -> Option<&Member<H>> {
         self.series.get()
     }
 
-    /// The series, to record in.
+    /// Returns the series, to record in.
     #[inline]
     pub(crate) fn use_it(&self) -> Option<&H> {
         let member = self.series.get()?;
@@ -105,7 +105,7 @@ impl<H: Handle> Overflow<H> {
         member.map(|member| &member.handle)
     }
 
-    /// How often recordings went here, or somewhat less: threads that come at once may be counted as one.
+    /// Returns how often recordings went here, or somewhat less: threads that come at once may be counted as one.
     pub(crate) fn uses(&self) -> u64 {
         self.series.get().map_or(0, |member| member.handle.series().uses())
     }

@@ -44,12 +44,12 @@ impl Room {
         self.options.get()?.idle_timeout
     }
 
-    /// How many series there are.
+    /// Returns how many series there are.
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(Relaxed)
     }
 
-    /// How many the instrument itself allows, if it says so.
+    /// Returns how many the instrument itself allows, if it says so.
     pub(crate) fn own_limit(&self) -> Option<usize> {
         self.options.get()?.limit
     }
@@ -59,7 +59,7 @@ impl Room {
         self.asked.store(series.map_or(0, |series| series.max(1)), Relaxed);
     }
 
-    /// How many there may be in this group.
+    /// Returns how many there may be in this group.
     pub(crate) fn limit(&self) -> usize {
         match self.asked.load(Relaxed) {
             0 => {
@@ -70,7 +70,7 @@ impl Room {
         }
     }
 
-    /// Whether there is room for one more.
+    /// Returns whether there is room for one more.
     pub(crate) fn is_free(&self) -> bool {
         self.taken() < self.limit() && (self.is_self_metric() || self.settings.series.has_room())
     }
@@ -102,7 +102,7 @@ impl Room {
         }
     }
 
-    /// What tells of a limit must not be stopped by it.
+    /// Returns whether this is a metric of the library itself: one that reports a limit must not be stopped by it.
     fn is_self_metric(&self) -> bool {
         self.options.get().is_some_and(|options| options.is_self_metric)
     }

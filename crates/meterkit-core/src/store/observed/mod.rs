@@ -80,7 +80,7 @@ impl Observed {
         self.caps.get_or_init(|| ValueCap::of(self.keys()))
     }
 
-    /// What a new callback reports of this instrument.
+    /// Returns what a new callback reports of this instrument.
     pub(crate) fn attach(self: &Arc<Self>) -> Draft {
         let sheet = Arc::new(Sheet::new(self.clone()));
         self.lock().push(sheet.clone());
@@ -103,7 +103,7 @@ impl Observed {
         self.shared.settings.start()
     }
 
-    /// Whether a total has fallen, which has begun anew then.
+    /// Returns whether a total has fallen, which has begun anew then.
     #[inline]
     fn fell(&self, now: Value, before: Option<Value>) -> bool {
         self.is_counter() && before.is_some_and(|before| now.increase_since(before).is_none())
@@ -129,7 +129,7 @@ impl Observed {
         labelled.for_each(|_| self.room.give_back());
     }
 
-    /// What the overflow series holds with one more value: of totals the sum, of gauges the last.
+    /// Returns what the overflow series holds with one more value: of totals the sum, of gauges the last.
     fn overflow(&self, before: Option<Value>, value: Value) -> Value {
         match before {
             Some(before) if self.shared.identity.kind != Kind::ObservableGauge => {
@@ -148,8 +148,8 @@ impl Observed {
         group::warn_of_overflow(&self.shared, &self.room, series);
     }
 
-    /// All series, ordered by their attributes. Of one that several callbacks report, the one that was registered last
-    /// counts.
+    /// Returns all series, ordered by their attributes. Of one that several callbacks report, the one that was
+    /// registered last counts.
     fn points(&self) -> Vec<NumberPoint> {
         let keys = self.shared.keys();
         let sheets = self.lock().clone();

@@ -80,7 +80,7 @@ impl Sheet {
         self.lock().is_outdated = false;
     }
 
-    /// Whether nobody has asked since the instrument was switched off.
+    /// Returns whether nobody has asked since the instrument was switched off.
     pub(crate) fn is_outdated(&self) -> bool {
         self.lock().is_outdated
     }
