@@ -124,6 +124,18 @@ impl Data {
         (0..self.len()).filter_map(|at| self.series_at(at))
     }
 
+    /// Returns whether both have points of the same series in the same order.
+    pub(crate) fn has_series_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            // The most common kinds, without a look at the kind for each point.
+            (
+                Self::Gauge(points) | Self::Sum { points, .. },
+                Self::Gauge(others) | Self::Sum { points: others, .. },
+            ) => points.iter().map(|it| it.series).eq(others.iter().map(|it| it.series)),
+            _ => self.series().eq(other.series()),
+        }
+    }
+
     /// Returns which series the point at this place is of.
     pub fn series_at(&self, at: usize) -> Option<SeriesId> {
         with_points!(self, points => points.get(at).map(|point| point.series))

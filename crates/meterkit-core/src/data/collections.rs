@@ -132,7 +132,7 @@ fn compare(before: &[ScopeMetrics], now: &[ScopeMetrics]) -> (Vec<ScopeMetrics>,
     let mut missing = Ids::default();
     for (key, data) in keyed(before) {
         match others.get(&key) {
-            Some(now) if now.series().eq(data.series()) => drop(others.remove(&key)),
+            Some(now) if now.has_series_of(data) => drop(others.remove(&key)),
             _ => missing.extend(data.series()),
         }
     }

@@ -274,10 +274,14 @@ impl Shared {
     }
 
     /// Returns the attributes of a series with these labels. `keys` may be older than the series.
+    #[inline]
     pub(crate) fn attributes(&self, keys: &PointKeys, labels: &LabelSet) -> Attributes {
-        keys.attributes(labels)
-            .or_else(|| self.keys().attributes(labels))
-            .unwrap_or_else(Attributes::empty)
+        keys.attributes(labels).unwrap_or_else(|| self.newer_attributes(labels))
+    }
+
+    #[cold]
+    fn newer_attributes(&self, labels: &LabelSet) -> Attributes {
+        self.keys().attributes(labels).unwrap_or_else(Attributes::empty)
     }
 
     fn change_keys(&self, change: impl FnOnce(&mut Vec<KeySet>)) {
@@ -339,6 +343,7 @@ impl PointKeys {
     }
 
     /// Returns the attributes of a series with these labels, unless it is newer than these keys.
+    #[inline]
     pub(crate) fn attributes(&self, labels: &LabelSet) -> Option<Attributes> {
         let keys = match labels.keys {
             KeySetId::OVERFLOW => &self.overflow,

@@ -20,13 +20,14 @@ use foldhash::fast::RandomState;
 
 pub(crate) use self::draft::Draft;
 use self::series::Series;
+use self::sheet::Row;
 pub(crate) use self::sheet::Sheet;
-use self::sheet::{Row, Seen};
 use super::group::keyed::KeyLayouts;
 use super::group::{self, Room, Usage, ValueCap};
 use super::instrument::Stored;
 use super::label_set::LabelSet;
-use super::shared::{Shared, Switch};
+use super::shared::{PointKeys, Shared, Switch};
+use crate::attributes::Attributes;
 use crate::buckets::Buckets;
 use crate::data::{Data, NumberPoint, SeriesId, Temporality};
 use crate::kind::Kind;
@@ -47,7 +48,7 @@ pub struct Observed {
     /// One for each registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
     /// All series, also those that nobody reports now.
-    series: Mutex<HashMap<LabelSet, Arc<Series>>>,
+    series: Mutex<HashMap<LabelSet, Arc<Series>, RandomState>>,
     overflow: Series,
     /// How often something was reported of the overflow series.
     overflowed: AtomicU64,
@@ -148,54 +149,75 @@ impl Observed {
         group::warn_of_overflow(&self.shared, &self.room, series);
     }
 
-    /// Returns all series, ordered by their attributes. Of one that several callbacks report, the one that was
-    /// registered last counts.
+    /// Returns all series, ordered by their attributes.
     fn points(&self) -> Vec<NumberPoint> {
         let keys = self.shared.keys();
         let sheets = self.lock().clone();
-        let mut seen: Vec<Seen> = Vec::new();
-        let mut overflow = None;
-        let mut with_points = 0;
-        for sheet in &sheets {
-            let before = seen.len();
-            if let Some(value) = sheet.read(&keys, &mut seen) {
-                overflow = Some(self.overflow(overflow, value));
-            }
-            with_points += usize::from(seen.len() > before);
-            if before > 0 && seen.len() == before && self.is_counter() {
-                // Its totals are missing for once. Those of others under the same labels are not the same totals.
-                let missing = sheet.attributes(&keys);
-                seen.retain(|row| !missing.contains(&row.attributes));
-            }
-        }
-        if with_points > 1 {
-            // Stable: of equal ones, those of the callback that was registered last come last.
-            seen.sort_by(|a, b| a.attributes.cmp(&b.attributes));
-            seen.dedup_by(|later, kept| {
-                let is_same = later.attributes == kept.attributes;
-                if is_same {
-                    std::mem::swap(later, kept);
-                }
-                is_same
-            });
-        }
-        let point = |attributes, series: &Series, value, fell: bool, time| {
-            let has_fallen = |before| fell || self.fell(value, before);
-            let (series, start) = series.read(value, has_fallen, time, &self.shared.settings);
-            let start = UNIX_EPOCH + Duration::from_nanos(start);
-            NumberPoint { series, attributes, start, value }
+        let (mut points, overflow) = match &sheets[..] {
+            [sheet] => sheet.read(&keys, |attributes, row, fell, time| {
+                self.point(attributes, &row.series, row.value, fell, time)
+            }),
+            _ => self.points_of_several(&sheets, &keys),
         };
-        let rows = seen.into_iter();
-        let rows = rows.map(|it| point(it.attributes, &it.series, it.value, it.fell, it.time));
-        let mut points: Vec<NumberPoint> = rows.collect();
         if let Some(value) = overflow {
             let attributes = self.shared.attributes(&keys, &LabelSet::overflow());
-            points.push(point(attributes, &self.overflow, value, false, self.now()));
+            points.push(self.point(attributes, &self.overflow, value, false, self.now()));
         }
         points
     }
 
-    fn lock_series(&self) -> MutexGuard<'_, HashMap<LabelSet, Arc<Series>>> {
+    /// Returns the series that several callbacks report. Of one that more than one of them reports, the one that was
+    /// registered last counts.
+    fn points_of_several(
+        &self,
+        sheets: &[Arc<Sheet>],
+        keys: &Arc<PointKeys>,
+    ) -> (Vec<NumberPoint>, Option<Value>) {
+        let mut rows: Vec<(Attributes, Row, bool, u64)> = Vec::new();
+        let mut overflow = None;
+        for sheet in sheets {
+            let (seen, value) = sheet
+                .read(keys, |attributes, row, fell, time| (attributes, row.clone(), fell, time));
+            if let Some(value) = value {
+                overflow = Some(self.overflow(overflow, value));
+            }
+            if seen.is_empty() && self.is_counter() {
+                // Its totals are missing for once. Those of others under the same labels are not the same totals.
+                let missing = sheet.attributes(keys);
+                rows.retain(|(attributes, ..)| !missing.contains(attributes));
+            }
+            rows.extend(seen);
+        }
+        // Stable: of equal ones, those of the callback that was registered last come last.
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        rows.dedup_by(|later, kept| {
+            let is_same = later.0 == kept.0;
+            if is_same {
+                std::mem::swap(later, kept);
+            }
+            is_same
+        });
+        let points = rows.into_iter().map(|(attributes, row, fell, time)| {
+            self.point(attributes, &row.series, row.value, fell, time)
+        });
+        (points.collect(), overflow)
+    }
+
+    fn point(
+        &self,
+        attributes: Attributes,
+        series: &Series,
+        value: Value,
+        fell: bool,
+        time: u64,
+    ) -> NumberPoint {
+        let has_fallen = |before| fell || self.fell(value, before);
+        let (series, start) = series.read(value, has_fallen, time, &self.shared.settings);
+        let start = UNIX_EPOCH + Duration::from_nanos(start);
+        NumberPoint { series, attributes, start, value }
+    }
+
+    fn lock_series(&self) -> MutexGuard<'_, HashMap<LabelSet, Arc<Series>, RandomState>> {
         self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

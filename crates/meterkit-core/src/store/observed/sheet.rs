@@ -46,16 +46,6 @@ pub(super) struct Row {
     pub(super) run: u64,
 }
 
-/// A row as it is read.
-pub(super) struct Seen {
-    pub(super) attributes: Attributes,
-    pub(super) series: Arc<Series>,
-    pub(super) value: Value,
-    pub(super) fell: bool,
-    /// When it was reported.
-    pub(super) time: u64,
-}
-
 impl Sheet {
     pub(super) fn new(instrument: Arc<Observed>) -> Self {
         Self { instrument, shown: Mutex::default() }
@@ -106,26 +96,28 @@ impl Sheet {
             .collect()
     }
 
-    /// Adds what is seen of each series, ordered by attributes. Returns what has no row of its own.
-    pub(super) fn read(&self, keys: &Arc<PointKeys>, seen: &mut Vec<Seen>) -> Option<Value> {
+    /// Returns what `see` makes of each series, ordered by attributes. Beside it, the value that has no row of its own.
+    ///
+    /// `see` gets the attributes, the row, whether the total fell since the last reading, and when it was reported.
+    pub(super) fn read<T>(
+        &self,
+        keys: &Arc<PointKeys>,
+        see: impl Fn(Attributes, &Row, bool, u64) -> T,
+    ) -> (Vec<T>, Option<Value>) {
         let mut shown = self.lock();
         if !shown.is_visible {
-            return None;
+            return (Vec::new(), None);
         }
         let shared = &self.instrument.shared;
         shown.sort(shared, keys);
         let Shown { rows, order, overflow, last_run: time, .. } = &mut *shown;
+        let mut seen = Vec::with_capacity(order.len());
         seen.extend(order.iter().filter_map(|row| {
             let row = rows.get_mut(*row as usize)?;
-            Some(Seen {
-                attributes: shared.attributes(keys, &row.labels),
-                series: row.series.clone(),
-                value: row.value,
-                fell: std::mem::take(&mut row.fell),
-                time: *time,
-            })
+            let fell = std::mem::take(&mut row.fell);
+            Some(see(shared.attributes(keys, &row.labels), row, fell, *time))
         }));
-        *overflow
+        (seen, *overflow)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Shown> {
