@@ -197,12 +197,11 @@ impl Registry {
         !scopes.is_empty()
     }
 
-    /// Runs all callbacks of observable instruments once, on threads that are here for them, and waits for what they
-    /// report: for each as long as its budget allows, and for all together no longer than for the one with the largest
-    /// budget.
+    /// Runs all callbacks of observable instruments once, on threads kept for them, and waits for what they report. Each
+    /// callback may take as long as its budget allows, and all together as long as the largest budget.
     ///
-    /// Callbacks that are refreshed in the background do not run here: [`due_refreshes`](Self::due_refreshes). From
-    /// within a callback this runs none.
+    /// Callbacks that are refreshed in the background do not run here; see [`due_refreshes`](Self::due_refreshes).
+    /// Called from within a callback, this runs none.
     pub fn refresh(&self) {
         self.inner.callbacks.refresh(self.inner.settings.clock.elapsed());
         SelfMetrics::update(self);
@@ -213,9 +212,10 @@ impl Registry {
         self.inner.callbacks.longest_refresh()
     }
 
-    /// Returns the async callbacks whose period is over, as tasks to be run to their ends, each on a thread of its own:
-    /// they are the user's code and may block. Those that have a place of their own to run at are started there. Also
-    /// how long it is until the next one is due, if there is one.
+    /// Returns the async callbacks whose period is over, and the time until the next one is due, if there is one.
+    ///
+    /// Run each task to its end on a thread of its own: callbacks are the user's code and may block. Callbacks that have
+    /// a runtime of their own are started there instead.
     pub fn due_refreshes(&self) -> (Vec<BackgroundTask>, Option<Duration>) {
         self.inner.callbacks.due_refreshes(self.inner.settings.clock.elapsed())
     }
@@ -252,7 +252,7 @@ impl Registry {
         self.inner.scopes.read()
     }
 
-    /// Has series begin anew should they return: nothing that compares [collections](crate::Collections) knows them any more.
+    /// Forgets series that no [collection](crate::Collections) remembers any more. They begin anew if they return.
     pub fn forget(&self, absent: &[Arc<AbsentSeries>]) {
         let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
         if !series.is_empty() {
@@ -268,19 +268,20 @@ impl Registry {
         is_free.then(|| Claim { registry: self.clone() })
     }
 
-    /// Tells `tap` what happens in this registry from now on.
+    /// Reports to `tap` what happens in this registry from now on.
     pub fn tap(&self, tap: Arc<dyn Tap>) {
         self.inner.taps.write().unwrap_or_else(PoisonError::into_inner).push(tap);
     }
 
-    /// Tells `tap` no more.
+    /// Stops reporting to `tap`.
     pub fn untap(&self, tap: &Arc<dyn Tap>) {
         let mut taps = self.inner.taps.write().unwrap_or_else(PoisonError::into_inner);
         taps.retain(|known| !Arc::ptr_eq(known, tap));
     }
 
-    /// Says whether something is going to [listen](MirroredInstrument::feed) to histograms. Until this is said, they
-    /// keep up to 65,536 of their values for it; how many did not fit is counted in `meterkit.dropped`.
+    /// Sets whether something is going to [listen](MirroredInstrument::feed) to histograms. Until this is called,
+    /// histograms together keep up to 65,536 values for a listener. `meterkit.dropped` counts the values that did not
+    /// fit.
     pub fn expect_listener(&self, expects: bool) {
         let settings = &self.inner.settings;
         settings.expect_listener(expects);
@@ -290,7 +291,7 @@ impl Registry {
         }
     }
 
-    /// Returns every instrument, for whoever keeps a copy of each elsewhere.
+    /// Returns every instrument, for a mirror that keeps a copy of each elsewhere.
     pub fn instruments(&self) -> Vec<MirroredInstrument> {
         let scopes = self.inner.scopes.all().into_iter();
         let of = |scope: Arc<Scope>| {

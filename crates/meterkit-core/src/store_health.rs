@@ -2,23 +2,23 @@
 
 use crate::registry::Registry;
 
-/// What is wrong in a registry, if anything: values that it could not record, groups that have too many series,
-/// callbacks that are too slow. From [`Registry::store_health`].
+/// The problems of a registry: values that it could not record, groups that have too many series, and callbacks that are
+/// too slow. [`Registry::store_health`] returns it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreHealth {
-    /// Full names of instruments that have recorded in their overflow series, as they or the process had no room for
-    /// further ones. Also `meterkit.overflow`.
+    /// Full names of the instruments that have recorded in their overflow series, because they or the process had no
+    /// room for further series. Also in `meterkit.overflow`.
     pub overflowing: Vec<String>,
-    /// Full names of the instruments of each callback that is so slow that collections export its last values. Also
+    /// Full names of the instruments of each callback that is so slow that collections export its last values. Also in
     /// `meterkit.callback.background`.
     pub callbacks_in_background: Vec<String>,
-    /// How many values could not be recorded since the start. Also `meterkit.dropped`, by reason.
+    /// How many values could not be recorded since the start. Also in `meterkit.dropped`, by reason.
     pub dropped_values: u64,
 }
 
 impl Registry {
-    /// Returns how the store is doing now. Costs a look at each instrument, none at its series.
+    /// Returns the problems that the registry has now. Looks at each instrument once, and at no series.
     ///
     /// ```
     /// use meterkit::Registry;

@@ -1,4 +1,4 @@
-//! What a store tells those who collect from it, or keep a copy of its instruments elsewhere.
+//! What a store reports to those who collect from it, or who keep a copy of its instruments elsewhere.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -23,7 +23,7 @@ pub trait Tap: Send + Sync {
     fn refresh_made(&self) {}
 }
 
-/// An instrument of the store, for whoever keeps a copy of it elsewhere. Does not keep the instrument alive.
+/// An instrument of the store, for a mirror that keeps a copy of it elsewhere. Does not keep the instrument alive.
 #[derive(Clone)]
 pub struct MirroredInstrument {
     scope: Arc<InstrumentationScope>,

@@ -70,7 +70,7 @@ pub trait Target: Debug + Send + 'static {
         0
     }
 
-    /// Returns whether an export that failed was not in vain: the destination has some of the snapshot already.
+    /// Returns whether the destination has some of the snapshot already, although the export failed.
     ///
     /// The pipeline then gives the same snapshot again, in later intervals too, until it was delivered or this is
     /// `false`; [`export`](Self::export) goes on with the rest of it. So a delta that takes several requests counts

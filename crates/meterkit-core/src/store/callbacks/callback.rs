@@ -307,7 +307,7 @@ impl Callback {
         }
     }
 
-    /// Has metrics count it while it is in the background.
+    /// Makes metrics count it while it is in the background.
     fn mark(&self) {
         let change = self.state().mark();
         if let Some(is_in) = change {

@@ -264,7 +264,7 @@ impl<'a> AsDeclared<'a> {
         (attributes.iter().all(is_declared) && keys.iter().all(is_there)).then_some(declared)
     }
 
-    /// Returns the values as they are stored; `None` if one of a closed key is none of its values.
+    /// Returns the values as they are stored; `None` if a closed key has a value that is not in its list.
     pub(crate) fn to_values(
         &self,
         keys: &'static [LabelKey],

@@ -124,7 +124,7 @@ impl Observed {
         series.entry(labels.clone()).or_insert_with(new).clone()
     }
 
-    /// Gives back the room of rows that go. One without labels takes none.
+    /// Returns the room of rows that go. A row without labels takes no room.
     fn give_back(&self, rows: &[Row]) {
         let labelled = rows.iter().filter(|row| !row.labels.is_empty());
         labelled.for_each(|_| self.room.give_back());

@@ -28,7 +28,7 @@ impl Series {
         self.lock().last.map(|(_, value)| value)
     }
 
-    /// Has `value` be what was last read. Returns its identity and its start: the series begins anew, at `time`, if
+    /// Records that `value` was read last. Returns the identity and the start: the series begins anew, at `time`, if
     /// it `has_fallen` since what was last read before.
     pub(super) fn read(
         &self,
