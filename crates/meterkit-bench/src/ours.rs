@@ -97,7 +97,7 @@ pub fn counter_within_limit() -> impl Fn() + Send + Sync + 'static {
     move || group.with(*black_box(&REQUEST)).increment()
 }
 
-/// Returns the same, with a label set that is none of them.
+/// Returns the same, with a label set that is not among the four.
 pub fn counter_past_limit() -> impl Fn() + Send + Sync + 'static {
     let group = full_group(&meter());
     move || group.with(*black_box(&BEYOND)).increment()

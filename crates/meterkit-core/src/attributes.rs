@@ -65,7 +65,7 @@ impl Attributes {
         self.iter().find(|(name, _)| *name == key).map(|(_, v)| v)
     }
 
-    /// Returns whether there are none.
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }

@@ -302,7 +302,7 @@ impl Registry {
         scopes.flat_map(of).collect()
     }
 
-    /// Returns the instrument with this name in the scope, made when there is none yet.
+    /// Returns the instrument with this name in the scope. Makes it if it does not exist yet.
     pub(crate) fn instrument<H: Handle>(
         &self,
         key: &ScopeKey,

@@ -71,7 +71,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Says which targets failed and why, or that the time ran out.
+    /// Returns an error that names the targets that failed and why, or says that the time ran out.
     pub async fn flush(&self) -> Result<(), FlushError> {
         self.flush_within(DEADLINE).await
     }
@@ -80,7 +80,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Says which targets failed and why, or that the deadline passed.
+    /// Returns an error that names the targets that failed and why, or says that the deadline passed.
     pub async fn flush_within(&self, deadline: Duration) -> Result<(), FlushError> {
         self.pipeline.flush(deadline).await
     }
@@ -89,7 +89,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Says which targets failed and why, or that the time ran out.
+    /// Returns an error that names the targets that failed and why, or says that the time ran out.
     pub fn flush_blocking(&self) -> Result<(), FlushError> {
         self.flush_blocking_within(DEADLINE)
     }
@@ -98,7 +98,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Says which targets failed and why, or that the deadline passed.
+    /// Returns an error that names the targets that failed and why, or says that the deadline passed.
     pub fn flush_blocking_within(&self, deadline: Duration) -> Result<(), FlushError> {
         self.pipeline.flush_blocking(deadline)
     }
@@ -140,7 +140,8 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Says which targets failed and why, or that the time ran out. Delivery has stopped all the same.
+    /// Returns an error that names the targets that failed and why, or says that the time ran out. Delivery has stopped
+    /// all the same.
     pub async fn shutdown(&self) -> Result<(), FlushError> {
         self.shutdown_within(DEADLINE).await
     }
@@ -149,7 +150,8 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Says which targets failed and why, or that the deadline passed. Delivery has stopped all the same.
+    /// Returns an error that names the targets that failed and why, or says that the deadline passed. Delivery has stopped
+    /// all the same.
     pub async fn shutdown_within(&self, deadline: Duration) -> Result<(), FlushError> {
         let result = self.pipeline.shutdown(deadline).await;
         self.observations.end();
@@ -160,7 +162,8 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Says which targets failed and why, or that the time ran out. Delivery has stopped all the same.
+    /// Returns an error that names the targets that failed and why, or says that the time ran out. Delivery has stopped
+    /// all the same.
     pub fn shutdown_blocking(&self) -> Result<(), FlushError> {
         self.shutdown_blocking_within(DEADLINE)
     }
@@ -169,7 +172,8 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Says which targets failed and why, or that the deadline passed. Delivery has stopped all the same.
+    /// Returns an error that names the targets that failed and why, or says that the deadline passed. Delivery has stopped
+    /// all the same.
     pub fn shutdown_blocking_within(&self, deadline: Duration) -> Result<(), FlushError> {
         let result = self.pipeline.shutdown_blocking(deadline);
         self.observations.end();

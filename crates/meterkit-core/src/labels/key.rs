@@ -86,8 +86,8 @@ impl LabelKey {
         Some(sets)
     }
 
-    /// Returns the place of a label set among all that there can be. `None` when one of its values is none of its
-    /// key's.
+    /// Returns the place of a label set among all that there can be. `None` if a value is not one that its key can
+    /// have.
     pub(crate) fn place_of(keys: &[Self], labels: &impl Labels) -> Option<usize> {
         labels.index().or_else(|| {
             let mut placing = Placing { keys: keys.iter(), place: Some(0) };

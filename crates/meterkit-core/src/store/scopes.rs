@@ -155,7 +155,7 @@ impl Scopes {
         scopes
     }
 
-    /// Returns the instrument with this name in the scope, made when there is none yet.
+    /// Returns the instrument with this name in the scope. Makes it if it does not exist yet.
     ///
     /// One that the code declares must be what is declared under its name already. One that is asked for through
     /// OpenTelemetry's API is never refused: it is a stream of its own where the one that exists is something else.

@@ -73,7 +73,7 @@ impl Views {
         Self { views }
     }
 
-    /// Returns whether there is none.
+    /// Returns whether there are no views.
     pub fn is_empty(&self) -> bool {
         self.views.is_empty()
     }

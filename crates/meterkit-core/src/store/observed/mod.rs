@@ -110,8 +110,8 @@ impl Observed {
         self.is_counter() && before.is_some_and(|before| now.increase_since(before).is_none())
     }
 
-    /// Returns the series with these labels. One that is new counts since `last_run`, when the callback said that there
-    /// is none, or since the instrument was made.
+    /// Returns the series with these labels. A new series counts since `last_run`, when the callback did not report it
+    /// yet, or since the instrument was made.
     fn series_of(&self, labels: &LabelSet, last_run: u64) -> Arc<Series> {
         let mut series = self.lock_series();
         // Those that nobody reports are not more than there may be of those that somebody does.
