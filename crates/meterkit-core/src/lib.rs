@@ -30,6 +30,7 @@ mod store;
 mod store_health;
 mod stream;
 mod tap;
+mod unpoisoned;
 
 pub use self::attributes::{AttributeValue, Attributes};
 pub use self::buckets::ExponentialLimits;
@@ -68,3 +69,5 @@ pub use self::store::entry::Entry;
 pub use self::store_health::StoreHealth;
 pub use self::stream::{HistogramBuckets, StreamRequest, StreamSettings};
 pub use self::tap::{MakeSink, MirroredInstrument, Sink, Tap};
+#[doc(hidden)]
+pub use self::unpoisoned::Unpoisoned;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, RwLock};
 use std::time::Duration;
 
 use meterkit_rules::label_key;
@@ -30,6 +30,7 @@ use crate::store::settings::Settings;
 use crate::store::shared::{Door, Shared, Switch};
 use crate::stream::{StreamRequest, StreamSettings, Streams};
 use crate::tap::{MirroredInstrument, Tap};
+use crate::unpoisoned::Unpoisoned;
 
 /// All instruments of a program and what they have counted.
 ///
@@ -270,12 +271,12 @@ impl Registry {
 
     /// Reports to `tap` what happens in this registry from now on.
     pub fn tap(&self, tap: Arc<dyn Tap>) {
-        self.inner.taps.write().unwrap_or_else(PoisonError::into_inner).push(tap);
+        self.inner.taps.write().unpoisoned().push(tap);
     }
 
     /// Stops reporting to `tap`.
     pub fn untap(&self, tap: &Arc<dyn Tap>) {
-        let mut taps = self.inner.taps.write().unwrap_or_else(PoisonError::into_inner);
+        let mut taps = self.inner.taps.write().unpoisoned();
         taps.retain(|known| !Arc::ptr_eq(known, tap));
     }
 
@@ -379,7 +380,7 @@ impl Registry {
 impl Inner {
     /// Calls all taps, with no lock held.
     fn tell(&self, tell: impl Fn(&dyn Tap)) {
-        let taps = self.taps.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let taps = self.taps.read().unpoisoned().clone();
         taps.iter().for_each(|tap| tell(&**tap));
     }
 }

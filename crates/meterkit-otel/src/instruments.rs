@@ -1,12 +1,12 @@
 //! Instruments of OpenTelemetry's API, implemented by instruments of the store.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use meterkit_core::{
     AttributeCallback, AttributeInstrument, AttributeMeter, AttributeObserver, ByAttributes,
     Counter as StoreCounter, Gauge as StoreGauge, Histogram as StoreHistogram, Kind, Number,
-    UpDownCounter as StoreUpDownCounter,
+    Unpoisoned, UpDownCounter as StoreUpDownCounter,
 };
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{
@@ -56,7 +56,7 @@ struct Observer<'a, 'b>(&'a Mutex<&'a mut AttributeObserver<'b>>);
 
 impl<T: Number> AsyncInstrument<T> for Observer<'_, '_> {
     fn observe(&self, measurement: T, attributes: &[KeyValue]) {
-        let mut observer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut observer = self.0.lock().unpoisoned();
         observer.observe(measurement.value(), attributes);
     }
 }

@@ -15,11 +15,11 @@ mod reported;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
-use meterkit_core::{Attributes, Kind, MirroredInstrument, Registry, Sink, Tap, Value};
+use meterkit_core::{Attributes, Kind, MirroredInstrument, Registry, Sink, Tap, Unpoisoned, Value};
 use meterkit_pipeline::{Companion, PipelineBuilder, Start};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
@@ -146,7 +146,7 @@ impl Running {
 
     /// Makes the twins of instruments that have none.
     fn mirror_new(&self) {
-        let mut mirrored = self.mirrored.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mirrored = self.mirrored.lock().unpoisoned();
         mirrored.retain(|_, instrument| instrument.is_there());
         for instrument in self.registry.instruments() {
             if mirrored.contains_key(&instrument.address()) {

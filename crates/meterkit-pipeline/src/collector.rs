@@ -1,10 +1,10 @@
 //! Collections: one at a time, shared by everyone who asks meanwhile.
 
 use std::cell::Cell;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
-use meterkit_core::{Attributes, Collections, Registry, in_callback};
+use meterkit_core::{Attributes, Collections, Registry, Unpoisoned, in_callback};
 
 use crate::self_metrics::SelfMetrics;
 use crate::snapshot::Snapshot;
@@ -97,7 +97,7 @@ impl Collector {
             if !flight.is_running {
                 break;
             }
-            flight = self.landed.wait(flight).unwrap_or_else(PoisonError::into_inner);
+            flight = self.landed.wait(flight).unpoisoned();
         }
         flight.is_running = true;
         drop(flight);
@@ -134,7 +134,7 @@ impl Collector {
         self.registry.refresh();
         let time = SystemTime::now();
         let scopes = self.registry.read();
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unpoisoned();
         let Memory { collections, totals } = &mut *memory;
         let scopes = self.views.apply_in(&self.registry, scopes, totals, time);
         let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
@@ -152,7 +152,7 @@ impl Collector {
     }
 
     fn lock(&self) -> MutexGuard<'_, Flight> {
-        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.flight.lock().unpoisoned()
     }
 }
 

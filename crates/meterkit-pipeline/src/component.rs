@@ -1,8 +1,10 @@
 //! Push and pull targets as the pipeline tells of them: what they did, in metrics and in [`Health`](crate::Health).
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
+
+use meterkit_core::Unpoisoned;
 
 use crate::health::{TargetError, TargetHealth, TargetKind};
 use crate::self_metrics::{CUT_OFF, Exporter, Labelled, PANIC, REJECTED, SelfMetrics};
@@ -118,7 +120,7 @@ impl Components {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Component>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unpoisoned()
     }
 }
 
@@ -194,7 +196,7 @@ impl Component {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unpoisoned()
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use meterkit_core::{
     Attributes, Data, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, Temporality,
-    Value,
+    Unpoisoned, Value,
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -80,7 +80,7 @@ impl Target for ConsoleTarget {
             }
             // A full pipe blocks: not on the thread that the other targets share.
             let page = writing.insert(spawn_blocking(move || {
-                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut out = out.lock().unpoisoned();
                 out.write_all(text.as_bytes()).and_then(|()| out.flush())
             }));
             let written = page.await;

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::AcqRel;
 use std::sync::mpsc::{self as std_mpsc, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use meterkit_core::{Attributes, Claim, Registry};
+use meterkit_core::{Attributes, Claim, Registry, Unpoisoned};
 use tokio::sync::mpsc;
 
 use crate::collector::Collector;
@@ -138,7 +138,7 @@ impl Pipeline {
         let deadline = after(deadline);
         let _ = self.commands.send(Command::Shutdown { deadline, reply });
         // Not joined: a target that blocks must not hold up whoever shuts down.
-        drop(self.thread.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.thread.lock().unpoisoned().take());
         Some(outcome)
     }
 }

@@ -1,9 +1,9 @@
 //! Families: the metrics that Prometheus sees under one name.
 
 use std::collections::HashSet;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex};
 
-use meterkit_core::{Metric, ScopeMetrics};
+use meterkit_core::{Metric, ScopeMetrics, Unpoisoned};
 use meterkit_rules::prometheus_name::{self, FamilyType, Names};
 
 use crate::labels::{Labels, scope_labels};
@@ -105,7 +105,7 @@ impl<'a, S> Family<'a, S> {
         static SEEN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
         let (family, metric) = (&*self.name, member.name());
-        let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = SEEN.lock().unpoisoned();
         let is_new = seen.len() < REMEMBERED && seen.insert(format!("{family} {metric} {clash}"));
         drop(seen);
         if is_new {

@@ -1,8 +1,8 @@
 //! Metrics of the program itself: how they are switched on, and until when they are observed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use meterkit_core::{CallbackGuard, Registry};
+use meterkit_core::{CallbackGuard, Registry, Unpoisoned};
 #[cfg(feature = "tokio")]
 use tokio::runtime::Handle;
 
@@ -102,6 +102,6 @@ pub(crate) struct Observations(Mutex<Vec<CallbackGuard>>);
 impl Observations {
     /// From now on nothing is observed.
     pub(crate) fn end(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.lock().unpoisoned().clear();
     }
 }

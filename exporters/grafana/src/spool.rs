@@ -12,7 +12,9 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use meterkit_core::Unpoisoned;
 
 use crate::batch::Batch;
 use crate::queue::Changes;
@@ -86,7 +88,7 @@ impl Spool {
 
     /// Has on disk what the queue has. Takes time. What fails is noted for the next time.
     pub(crate) fn write(&self) -> io::Result<()> {
-        let _writing = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writing = self.lock.lock().unpoisoned();
         // More may come meanwhile.
         while self.is_behind() {
             self.write_pending()?;
@@ -124,7 +126,7 @@ impl Spool {
     }
 
     fn pending(&self) -> MutexGuard<'_, Changes> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock().unpoisoned()
     }
 }
 

@@ -3,9 +3,11 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Instant;
+
+use meterkit_core::Unpoisoned;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, VARY};
@@ -153,7 +155,7 @@ impl Scrape {
 
     fn rendered(&self, snapshot: Arc<Snapshot>, names: Names) -> Bytes {
         // Held while rendering: whoever asks meanwhile wants the same text.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock().unpoisoned();
         let page = match &mut *last {
             Some(page) if Arc::ptr_eq(&page.snapshot, &snapshot) => page,
             last => last.insert(Page { snapshot, texts: Vec::new() }),

@@ -1,7 +1,7 @@
 //! Metrics that the store keeps about itself, in the scope `meterkit`.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::builder::InstrumentBuilder;
 use super::callback_metrics::CallbackMetrics;
@@ -12,6 +12,7 @@ use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 use crate::registry::Registry;
 use crate::scope::{ScopeId, ScopeKey};
 use crate::store::settings::DropReason;
+use crate::unpoisoned::Unpoisoned;
 
 const SCOPE: &str = "meterkit";
 
@@ -44,7 +45,7 @@ impl SelfMetrics {
         let own = &registry.inner.self_metrics;
         let usages = registry.usage();
         let known = {
-            let mut known = own.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = own.known.lock().unpoisoned();
             std::mem::replace(&mut *known, usages.keys().cloned().collect())
         };
         // Unloaded, disabled or renamed meanwhile.

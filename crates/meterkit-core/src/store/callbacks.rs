@@ -10,7 +10,9 @@ mod refreshing;
 mod state;
 mod workers;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::unpoisoned::Unpoisoned;
 
 pub(crate) use self::callback::{Callback, CallbackOptions, Work};
 pub use self::refreshing::BackgroundTask;
@@ -73,6 +75,6 @@ impl Callbacks {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Callback>>> {
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.registered.lock().unpoisoned()
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::number::Number;
+use crate::unpoisoned::Unpoisoned;
 
 /// What removal needs to know of a cell, whatever it holds.
 pub trait Cell: Send + Sync + 'static {
@@ -197,7 +198,7 @@ impl GaugeCell {
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turn.lock().unpoisoned()
     }
 }
 

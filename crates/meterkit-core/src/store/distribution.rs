@@ -1,6 +1,6 @@
 //! The cell of a histogram series: bucket counts, sum, count, smallest and largest value.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::cell::Cell;
 use super::exponential::{ExponentialCounts, Place};
@@ -10,6 +10,7 @@ use super::shared::Shared;
 use crate::attributes::Attributes;
 use crate::buckets::Buckets;
 use crate::number::Number;
+use crate::unpoisoned::Unpoisoned;
 
 /// A distribution over buckets. All of it changes together, under a lock that is never held while
 /// anything else runs, so that what is read fits together.
@@ -204,7 +205,7 @@ impl<T: Number> DistributionCell<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unpoisoned()
     }
 }
 

@@ -3,10 +3,11 @@
 //! The SDK has no asynchronous histogram, so that its copy of one must be given each value.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use crate::attributes::Attributes;
 use crate::number::Value;
+use crate::unpoisoned::Unpoisoned;
 
 /// Takes each value that is recorded in one series. Called under the lock of the series: it must not block, and must
 /// not record in the store.
@@ -34,15 +35,15 @@ impl Feed {
     }
 
     pub(crate) fn get(&self) -> Feeding {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().unpoisoned().clone()
     }
 
     pub(crate) fn start(&self, make: MakeSink) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Feeding::To(make);
+        *self.0.write().unpoisoned() = Feeding::To(make);
     }
 
     pub(crate) fn stop(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Feeding::Off;
+        *self.0.write().unpoisoned() = Feeding::Off;
     }
 }
 

@@ -13,7 +13,7 @@ mod value_cap;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
@@ -31,6 +31,7 @@ use super::label_set::{Declared, LabelSet, Query, hash_declared};
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::labels::{LabelKey, Labels};
+use crate::unpoisoned::Unpoisoned;
 
 /// Closed label sets of up to this many have a place each from the start: some hundred kilobytes. Larger ones are found
 /// as open ones are.
@@ -409,7 +410,7 @@ impl<H: Handle> SeriesGroup<H> {
     }
 
     fn lock_reading(&self) -> MutexGuard<'_, Reading> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reading.lock().unpoisoned()
     }
 
     fn warn_of_overflow(&self, shared: &Shared) {

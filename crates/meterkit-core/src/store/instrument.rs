@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use opentelemetry::{KeyValue, Value};
 
@@ -18,6 +18,7 @@ use crate::buckets::Buckets;
 use crate::data::{Data, SeriesId};
 use crate::kind::Kind;
 use crate::labels::{LabelKey, Labels};
+use crate::unpoisoned::Unpoisoned;
 
 /// An instrument with all its series. `H` is the handle that users hold.
 pub struct Core<H: Handle> {
@@ -55,7 +56,7 @@ impl<H: Handle> Core<H> {
     ///
     /// Returns the labels that were declared before, if others were.
     pub(crate) fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
-        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changes = self.changes.lock().unpoisoned();
         self.shared.declare(keys)?;
         self.with_creation_paused(|| {
             self.declared.get_or_init(|| match keys {
@@ -124,7 +125,7 @@ impl<H: Handle> Core<H> {
     #[cold]
     fn make_keyed(&self, may_make: impl Fn() -> bool) -> Option<&KeyedSeries<H>> {
         // Whoever holds the lock pauses the creation of series, and would miss those that are made here.
-        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changes = self.changes.lock().unpoisoned();
         let make = || Box::new(KeyedSeries::new(self.common.clone()));
         may_make().then(|| &**self.keyed.get_or_init(make))
     }
@@ -176,7 +177,7 @@ impl<H: Handle> Core<H> {
 
     /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
     pub(crate) fn for_all(&self, change: impl FnOnce(), mut each: impl FnMut(&H)) {
-        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changes = self.changes.lock().unpoisoned();
         self.with_creation_paused(|| {
             change();
             if let Some(DeclaredSeries::Plain(handle)) = self.declared.get() {

@@ -13,7 +13,7 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use foldhash::fast::RandomState;
@@ -33,6 +33,7 @@ use crate::data::{Data, NumberPoint, SeriesId, Temporality};
 use crate::kind::Kind;
 use crate::labels::LabelKey;
 use crate::number::Value;
+use crate::unpoisoned::Unpoisoned;
 
 /// An observable instrument.
 pub struct Observed {
@@ -218,11 +219,11 @@ impl Observed {
     }
 
     fn lock_series(&self) -> MutexGuard<'_, HashMap<LabelSet, Arc<Series>, RandomState>> {
-        self.series.lock().unwrap_or_else(PoisonError::into_inner)
+        self.series.lock().unpoisoned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Sheet>>> {
-        self.sheets.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sheets.lock().unpoisoned()
     }
 }
 

@@ -1,7 +1,7 @@
 //! All scopes and their instruments.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use meterkit_rules::name;
 use opentelemetry::InstrumentationScope;
@@ -19,6 +19,7 @@ use crate::kind::Kind;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
 use crate::stream::{HistogramBuckets, StreamRequest, StreamSettings, Streams};
+use crate::unpoisoned::Unpoisoned;
 
 /// All scopes, and how they are named.
 #[derive(Default)]
@@ -33,13 +34,13 @@ pub(crate) struct Scopes {
 
 impl Scopes {
     pub(crate) fn naming(&self) -> Naming {
-        self.naming.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.naming.read().unpoisoned().clone()
     }
 
     /// Renames everything, or nothing if a name would get too long. Returns the instruments that the names make equal:
     /// whoever logs them must hold no lock.
     pub(crate) fn set_naming(&self, naming: Naming) -> Result<Vec<Duplicate>, NamingError> {
-        let mut current = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.naming.write().unpoisoned();
         let scopes = self.all();
         let mut renamed = Vec::new();
         let mut names = HashMap::new();
@@ -66,7 +67,7 @@ impl Scopes {
         for (instrument, full_name) in renamed {
             instrument.shared().rename(full_name);
         }
-        let switches = self.switches.read().unwrap_or_else(PoisonError::into_inner);
+        let switches = self.switches.read().unpoisoned();
         for scope in &scopes {
             scope.rename(&naming);
             // Patterns may name the namespace.
@@ -79,23 +80,23 @@ impl Scopes {
 
     /// Disables the scopes in `patterns`, and no others.
     pub(crate) fn set_disabled(&self, patterns: ScopePatterns) {
-        let naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        let naming = self.naming.write().unpoisoned();
         let switches = Switches::new(patterns);
         for scope in self.all() {
             let switch = switches.of(&scope.key, &naming);
             scope.instruments().iter().for_each(|instrument| instrument.switch(switch));
         }
-        *self.switches.write().unwrap_or_else(PoisonError::into_inner) = switches;
+        *self.switches.write().unpoisoned() = switches;
     }
 
     /// Returns the patterns of disabled scopes that no scope has been like, as written.
     pub(crate) fn unmatched_patterns(&self) -> Vec<String> {
-        self.switches.read().unwrap_or_else(PoisonError::into_inner).unmatched()
+        self.switches.read().unpoisoned().unmatched()
     }
 
     /// Puts attributes on every series.
     pub(crate) fn set_attributes(&self, attributes: FixedAttributes, settings: &Settings) {
-        let _naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        let _naming = self.naming.write().unpoisoned();
         settings.set_attributes(attributes);
         for scope in self.all() {
             scope.instruments().iter().for_each(|instrument| instrument.shared().renew_keys());
@@ -106,14 +107,14 @@ impl Scopes {
     ///
     /// Returns what is wrong with that. Hold no lock when you log it.
     pub(crate) fn set_streams(&self, streams: Streams) -> Vec<BucketsProblem> {
-        let _naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        let _naming = self.naming.write().unpoisoned();
         let mut problems = Vec::new();
         for scope in self.all() {
             for instrument in scope.instruments() {
                 problems.extend(scope.set_stream(&*instrument, &streams));
             }
         }
-        *self.streams.write().unwrap_or_else(PoisonError::into_inner) = Some(streams);
+        *self.streams.write().unpoisoned() = Some(streams);
         problems
     }
 
@@ -131,10 +132,10 @@ impl Scopes {
 
     /// Takes the scopes away that are what `key` says, and gives them to the caller, who holds no lock when they go.
     pub(crate) fn unload(&self, key: &ScopeKey) -> Vec<Arc<Scope>> {
-        let naming = self.naming.write().unwrap_or_else(PoisonError::into_inner);
+        let naming = self.naming.write().unpoisoned();
         let key = key.canonical(&naming);
         let mut removed = Vec::new();
-        self.scopes.write().unwrap_or_else(PoisonError::into_inner).retain(|known, scope| {
+        self.scopes.write().unpoisoned().retain(|known, scope| {
             let stays = !known.is_a(&key);
             if !stays {
                 removed.push(scope.clone());
@@ -168,7 +169,7 @@ impl Scopes {
         settings: &Arc<Settings>,
         make: impl FnOnce(Shared) -> S,
     ) -> Result<Found<S>, InstrumentError> {
-        let naming = self.naming.read().unwrap_or_else(PoisonError::into_inner);
+        let naming = self.naming.read().unpoisoned();
         let key = &key.canonical(&naming);
         let full_name = key.metric_name(&naming, &identity.name);
         if full_name.len() > name::MAX_LENGTH {
@@ -176,11 +177,11 @@ impl Scopes {
         }
         identity.name = key.bare_metric_name(&naming, &identity.name);
         let scope = self.scope(key, &naming);
-        let mut instruments = scope.instruments.write().unwrap_or_else(PoisonError::into_inner);
+        let mut instruments = scope.instruments.write().unpoisoned();
         // OpenTelemetry takes names that differ in case only for one.
         let streams = instruments.entry(identity.name.to_ascii_lowercase()).or_default();
         let set_stream = |instrument: &dyn Stored| {
-            let settings = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+            let settings = self.streams.read().unpoisoned();
             settings.as_ref().and_then(|it| scope.set_stream(instrument, it))
         };
         if let Some(known) = find(streams, &full_name, &identity, door)? {
@@ -206,7 +207,7 @@ impl Scopes {
         });
         let attributes = scope.attributes.clone();
         let shared = Shared::new(identity, full_name, attributes, settings.clone(), door);
-        let switches = self.switches.read().unwrap_or_else(PoisonError::into_inner);
+        let switches = self.switches.read().unpoisoned();
         shared.switch(switches.of(key, &naming));
         let made = Arc::new(make(shared));
         if door == Door::Facade {
@@ -220,19 +221,19 @@ impl Scopes {
     /// Returns whether the scope has this very instrument.
     pub(crate) fn has_instrument(&self, key: &ScopeKey, shared: &Shared) -> bool {
         let key = key.canonical(&self.naming());
-        let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
+        let scopes = self.scopes.read().unpoisoned();
         let instruments = scopes.get(&key).map(|scope| scope.instruments()).unwrap_or_default();
         instruments.iter().any(|instrument| std::ptr::eq(instrument.shared(), shared))
     }
 
     /// Returns every scope, as they are now.
     pub(crate) fn all(&self) -> Vec<Arc<Scope>> {
-        let scopes = self.scopes.read().unwrap_or_else(PoisonError::into_inner);
+        let scopes = self.scopes.read().unpoisoned();
         scopes.values().cloned().collect()
     }
 
     fn scope(&self, key: &ScopeKey, naming: &Naming) -> Arc<Scope> {
-        let mut scopes = self.scopes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut scopes = self.scopes.write().unpoisoned();
         let scope = scopes.entry(key.clone()).or_insert_with(|| {
             Arc::new(Scope {
                 key: key.clone(),
@@ -324,12 +325,12 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn instruments(&self) -> Vec<Arc<dyn Stored>> {
-        let instruments = self.instruments.read().unwrap_or_else(PoisonError::into_inner);
+        let instruments = self.instruments.read().unpoisoned();
         instruments.values().flatten().cloned().collect()
     }
 
     pub(crate) fn instrumentation_scope(&self) -> Arc<InstrumentationScope> {
-        self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.named.read().unpoisoned().clone()
     }
 
     /// Returns the metrics that have points, or `None` when none has.
@@ -366,7 +367,6 @@ impl Scope {
     }
 
     fn rename(&self, naming: &Naming) {
-        *self.named.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(self.key.to_instrumentation_scope(naming));
+        *self.named.write().unpoisoned() = Arc::new(self.key.to_instrumentation_scope(naming));
     }
 }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::clock::Clock;
 use super::replay::ReplayBudget;
 use crate::attributes::AttributeValue;
+use crate::unpoisoned::Unpoisoned;
 
 /// Series per instrument, unless the instrument or `METERKIT_CARDINALITY_LIMIT` says otherwise.
 const CARDINALITY_LIMIT: usize = 2000;
@@ -84,11 +85,11 @@ impl Settings {
     }
 
     pub(crate) fn attributes(&self) -> FixedAttributes {
-        self.attributes.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.attributes.read().unpoisoned().clone()
     }
 
     pub(crate) fn set_attributes(&self, attributes: FixedAttributes) {
-        *self.attributes.write().unwrap_or_else(PoisonError::into_inner) = attributes;
+        *self.attributes.write().unpoisoned() = attributes;
     }
 
     /// When a series begins that is made now, in nanoseconds since 1970: not before any that went.

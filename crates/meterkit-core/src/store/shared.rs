@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use super::feed::Feed;
 use super::identity::Identity;
@@ -15,6 +15,7 @@ use crate::buckets::Buckets;
 use crate::data::Descriptor;
 use crate::error::InstrumentError;
 use crate::labels::LabelKey;
+use crate::unpoisoned::Unpoisoned;
 
 /// The attribute that marks the series to which recordings go once the limit is reached.
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
@@ -152,11 +153,11 @@ impl Shared {
     }
 
     pub(crate) fn descriptor(&self) -> Arc<Descriptor> {
-        self.descriptor.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.descriptor.read().unpoisoned().clone()
     }
 
     pub(crate) fn rename(&self, full_name: String) {
-        let mut descriptor = self.descriptor.write().unwrap_or_else(PoisonError::into_inner);
+        let mut descriptor = self.descriptor.write().unpoisoned();
         if descriptor.name != full_name {
             let mut renamed = Descriptor::clone(&descriptor);
             renamed.name = full_name;
@@ -226,7 +227,7 @@ impl Shared {
         if door == Door::Facade && !self.is_declared.swap(true, Relaxed) {
             let _ = self.description.set(requested.description.clone());
         }
-        let mut descriptor = self.descriptor.write().unwrap_or_else(PoisonError::into_inner);
+        let mut descriptor = self.descriptor.write().unpoisoned();
         let differs = descriptor.description != requested.description;
         if differs && requested.description.len() > descriptor.description.len() {
             let mut described = Descriptor::clone(&descriptor);
@@ -244,7 +245,7 @@ impl Shared {
 
     /// Returns the keys of all series as they are now.
     pub(crate) fn keys(&self) -> Arc<PointKeys> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys.read().unpoisoned().clone()
     }
 
     /// Returns the key set with these names, which are in order; `None` if there would be too many.
@@ -285,7 +286,7 @@ impl Shared {
     }
 
     fn change_keys(&self, change: impl FnOnce(&mut Vec<KeySet>)) {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.keys.write().unpoisoned();
         // Under the lock: attributes that change meanwhile are seen here, or renew the keys afterwards.
         let fixed = Fixed::of(&self.identity, &self.settings.attributes(), &self.scope_attributes);
         let mut sets = keys.sets.clone();

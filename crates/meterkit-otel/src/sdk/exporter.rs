@@ -3,10 +3,10 @@
 use std::any::type_name;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use meterkit_core::{Descriptor, NumberPoint};
+use meterkit_core::{Descriptor, NumberPoint, Unpoisoned};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -244,7 +244,7 @@ impl Numbers {
         current: HashMap<Stream, Vec<NumberPoint>>,
         output: &Output,
     ) {
-        let mut guard = numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = numbers.lock().unpoisoned();
         guard.metrics = current;
         let new = guard.metrics.keys().filter(|stream| !guard.mirrored.contains(*stream));
         let new: Vec<Stream> = new.cloned().collect();
@@ -267,7 +267,7 @@ impl Numbers {
 
     fn points(numbers: &Weak<Mutex<Self>>, stream: &Stream) -> Vec<NumberPoint> {
         let points = numbers.upgrade().and_then(|numbers| {
-            let mut numbers = numbers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut numbers = numbers.lock().unpoisoned();
             numbers.metrics.remove(stream)
         });
         points.unwrap_or_default()

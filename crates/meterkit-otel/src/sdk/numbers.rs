@@ -1,8 +1,8 @@
 //! Twins of all other instruments: observable ones, which report what the store holds.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use meterkit_core::{Data, Descriptor, Kind, NumberPoint, NumberType, Value};
+use meterkit_core::{Data, Descriptor, Kind, NumberPoint, NumberType, Unpoisoned, Value};
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::reported::SharedReported;
@@ -68,8 +68,7 @@ impl TwinKind {
                     let points = points();
                     match &reported {
                         Some(reported) => {
-                            let mut reported =
-                                reported.lock().unwrap_or_else(PoisonError::into_inner);
+                            let mut reported = reported.lock().unpoisoned();
                             reported.report(points, report);
                         }
                         None => points.iter().for_each(|it| report(it.value, &it.attributes)),

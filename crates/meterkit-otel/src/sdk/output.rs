@@ -1,9 +1,9 @@
 //! One provider of the SDK, and the twins that it has.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use meterkit_core::{MirroredInstrument, Registry};
+use meterkit_core::{MirroredInstrument, Registry, Unpoisoned};
 use meterkit_pipeline::{Start, Views};
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::{Meter, MeterProvider};
@@ -40,7 +40,7 @@ impl Output {
         let making: Arc<Mutex<Option<TwinStream>>> = Arc::default();
         let asked = making.clone();
         let view = move |_: &Instrument| {
-            let making = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let making = asked.lock().unpoisoned().clone();
             making.and_then(TwinStream::build)
         };
         let provider = builder.with_view(view).with_resource(resource.build()).build();
@@ -72,12 +72,12 @@ impl Output {
         make: impl FnOnce(&Meter) -> R,
     ) -> R {
         // Held throughout: one twin is made at a time.
-        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut meters = self.meters.lock().unpoisoned();
         let new = || self.provider.meter_with_scope(scope.clone());
         let meter = meters.entry(scope.clone()).or_insert_with(new);
-        *self.making.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+        *self.making.lock().unpoisoned() = Some(stream);
         let made = make(meter);
-        *self.making.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.making.lock().unpoisoned() = None;
         made
     }
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::AcqRel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use meterkit_core::{Data, MirroredInstrument};
+use meterkit_core::{Data, MirroredInstrument, Unpoisoned};
 use meterkit_pipeline::{Source, Start, Views};
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::metrics::MeterProviderBuilder;
@@ -62,7 +62,7 @@ impl Readers {
 
     fn reported(&self, instrument: &MirroredInstrument, room: usize) -> SharedReported {
         let key = (instrument.scope().clone(), instrument.descriptor().name.clone());
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reported = self.reported.lock().unpoisoned();
         reported.entry(key).or_insert_with(|| Reported::shared(room)).clone()
     }
 }

@@ -1,8 +1,10 @@
 //! A push target that keeps what it is sent, and is sent something only when asked.
 #![allow(dead_code, reason = "each test file needs a part of it")]
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use meterkit_core::Unpoisoned;
 
 use meterkit::testing::Seen;
 use meterkit::{ExportFuture, Schedule, Snapshot, Target};
@@ -17,12 +19,12 @@ pub(crate) struct Batches(Arc<Mutex<Vec<Snapshot>>>);
 
 impl Batches {
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.0.lock().unpoisoned().len()
     }
 
     /// The last batch.
     pub(crate) fn last(&self) -> Seen {
-        let batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let batches = self.0.lock().unpoisoned();
         Seen::from(batches.last().expect("nothing was sent").clone())
     }
 }
@@ -37,7 +39,7 @@ impl Target for Batches {
     }
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(snapshot.clone());
+        self.0.lock().unpoisoned().push(snapshot.clone());
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::refreshing::Refreshing;
@@ -10,6 +10,7 @@ use super::state::{Run, State};
 use crate::instrument::CallbackMetrics;
 use crate::store::observed::{Draft, Sheet};
 use crate::store::settings::Settings;
+use crate::unpoisoned::Unpoisoned;
 
 /// The largest budget, so that it can be added to any moment.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -316,7 +317,7 @@ impl Callback {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unpoisoned()
     }
 }
 

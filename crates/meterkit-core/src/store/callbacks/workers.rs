@@ -7,9 +7,11 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::unpoisoned::Unpoisoned;
 
 use tracing::Dispatch;
 
@@ -168,14 +170,13 @@ impl Pool {
             }
             // One is enough as long as callbacks are quick.
             let stay = if queue.threads - queue.busy > 1 { SPARE } else { IDLE };
-            let (woken, timeout) =
-                self.changed.wait_timeout(queue, stay).unwrap_or_else(PoisonError::into_inner);
+            let (woken, timeout) = self.changed.wait_timeout(queue, stay).unpoisoned();
             queue = woken;
             may_stay = !timeout.timed_out();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unpoisoned()
     }
 }

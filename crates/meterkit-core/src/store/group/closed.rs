@@ -1,12 +1,13 @@
 //! Series of a closed label set: each has its place, so that finding one is indexing.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use super::member::Member;
 use crate::attributes::AttributeValue;
 use crate::labels::LabelKey;
 use crate::store::label_set::LabelSet;
 use crate::store::shared::{PointKeys, Shared};
+use crate::unpoisoned::Unpoisoned;
 
 /// The series of each label set that there can be, once it is made.
 pub(crate) type Places<H> = Arc<[OnceLock<Member<H>>]>;
@@ -71,6 +72,6 @@ impl<H> ClosedSeries<H> {
 
     fn lock(&self) -> MutexGuard<'_, ()> {
         // A series is complete before it gets its place: a panic while making one leaves nothing half done.
-        self.creation.lock().unwrap_or_else(PoisonError::into_inner)
+        self.creation.lock().unpoisoned()
     }
 }

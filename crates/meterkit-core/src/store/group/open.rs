@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicUsize, fence};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use foldhash::fast::RandomState;
 
@@ -16,6 +16,7 @@ use super::member::{Activity, Member};
 use super::table::SeriesTable;
 use crate::store::handle::Handle;
 use crate::store::label_set::{LabelSet, Query};
+use crate::unpoisoned::Unpoisoned;
 
 pub(crate) struct OpenSeries<H> {
     hasher: RandomState,
@@ -88,7 +89,7 @@ impl<H: Handle> OpenSeries<H> {
             return None;
         }
         let candidate = |at: usize| {
-            let later = self.later.read().unwrap_or_else(PoisonError::into_inner);
+            let later = self.later.read().unpoisoned();
             Some(later.get(&hash)?.get(at)?.member.clone())
         };
         // The caller's code hands out the labels: they are compared when the lock is free again.
@@ -109,7 +110,7 @@ impl<H: Handle> OpenSeries<H> {
             if let Some(member) = self.table.get(hash, is_it) {
                 return Some(Place::Table(member));
             }
-            let mut later = self.later.write().unwrap_or_else(PoisonError::into_inner);
+            let mut later = self.later.write().unpoisoned();
             let bucket = later.get(&hash).into_iter().flatten();
             if let Some(known) = bucket.map(|it| &it.member).find(|member| is_it(member)) {
                 return Some(Place::Later(known.clone()));
@@ -147,7 +148,7 @@ impl<H: Handle> OpenSeries<H> {
             return Vec::new();
         }
         let mut gone = Vec::new();
-        let mut later = self.later.write().unwrap_or_else(PoisonError::into_inner);
+        let mut later = self.later.write().unpoisoned();
         for bucket in later.values_mut() {
             // Under the lock nobody can come to hold what nobody holds, so nothing can be recorded in it either.
             let mut goes = |it: &mut Later<H>| is_over(&it.member, &mut it.activity) && it.may_go();
@@ -170,7 +171,7 @@ impl<H: Handle> OpenSeries<H> {
 
     /// Lets a series go that was removed, unless someone else holds it: then the next reading does.
     pub(crate) fn let_go(&self, hash: u64, member: Arc<Member<H>>) {
-        let mut later = self.later.write().unwrap_or_else(PoisonError::into_inner);
+        let mut later = self.later.write().unpoisoned();
         let Entry::Occupied(mut bucket) = later.entry(hash) else { return };
         let at = bucket.get().iter().position(|it| Arc::ptr_eq(&it.member, &member));
         drop(member);
@@ -185,7 +186,7 @@ impl<H: Handle> OpenSeries<H> {
     }
 
     fn all_later(&self) -> Vec<Arc<Member<H>>> {
-        let later = self.later.read().unwrap_or_else(PoisonError::into_inner);
+        let later = self.later.read().unpoisoned();
         later.values().flatten().map(|it| it.member.clone()).collect()
     }
 

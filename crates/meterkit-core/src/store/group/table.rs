@@ -6,7 +6,9 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock};
+
+use crate::unpoisoned::Unpoisoned;
 
 /// Slots of the first index; each further one has four times as many.
 const FIRST_INDEX: usize = 16;
@@ -90,7 +92,7 @@ impl<V> SeriesTable<V> {
     /// Keeps new entries out while `work` runs, which may add some itself.
     pub(crate) fn with_writers_excluded<R>(&self, work: impl FnOnce(&Writer<'_>) -> R) -> R {
         // Entries are complete before they are published: a panic while making one leaves nothing half done.
-        let writer = Writer(self.writer.lock().unwrap_or_else(PoisonError::into_inner));
+        let writer = Writer(self.writer.lock().unpoisoned());
         work(&writer)
     }
 

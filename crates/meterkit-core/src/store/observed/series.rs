@@ -1,11 +1,12 @@
 //! A series of an observable instrument, whichever callback reports it.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::data::SeriesId;
 use crate::number::Value;
 use crate::store::settings::Settings;
+use crate::unpoisoned::Unpoisoned;
 
 /// What is known of a series: also while nobody reports it, so that it goes on when it is back.
 pub(super) struct Series(Mutex<State>);
@@ -60,6 +61,6 @@ impl Series {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unpoisoned()
     }
 }

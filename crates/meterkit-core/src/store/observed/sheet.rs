@@ -1,7 +1,7 @@
 //! What a callback reported of one instrument, as readers see it.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::Observed;
 use super::series::Series;
@@ -9,6 +9,7 @@ use crate::attributes::Attributes;
 use crate::number::Value;
 use crate::store::label_set::LabelSet;
 use crate::store::shared::{PointKeys, Shared};
+use crate::unpoisoned::Unpoisoned;
 
 /// What one callback reports of one instrument.
 pub(crate) struct Sheet {
@@ -121,7 +122,7 @@ impl Sheet {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Shown> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.lock().unpoisoned()
     }
 }
 
