@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use catalog_service::http::Method;
 use catalog_service::load::Tally;
 
-/// How often the catalogue was changed, by action: attempts that reached it, refused ones too.
+/// How often the catalog was changed, by action: attempts that reached it, refused ones too.
 pub fn by_action(tally: &Tally) -> BTreeMap<String, u64> {
     let mut operations = BTreeMap::new();
     for (request, count) in tally.requests.iter() {

@@ -50,7 +50,7 @@ impl Process {
     pub async fn terminate(mut self) -> ExitStatus {
         let id = self.child.id().expect("the process runs").to_string();
         let asked = Command::new("kill").args(["-TERM", &id]).status().await;
-        assert!(asked.is_ok_and(|status| status.success()), "process {id} cannot be signalled");
+        assert!(asked.is_ok_and(|status| status.success()), "process {id} cannot be signaled");
         // Read to the end: a full pipe would keep the process from ending.
         let end = async {
             while let Ok(Some(_)) = self.lines.next_line().await {}

@@ -1,4 +1,4 @@
-//! Dashboards and rules that are made from the catalogue of catalog-service, asked of a real Prometheus that scrapes
+//! Dashboards and rules that are made from the catalog of catalog-service, asked of a real Prometheus that scrapes
 //! it.
 
 mod troubled;
@@ -63,9 +63,9 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
     let target = metrics.trim_start_matches("http://").trim_end_matches("/metrics");
     let troubled = Troubled::start().expect("its instruments are well named");
 
-    let catalogue = catalog_service::catalogue().expect("its metrics can be made");
-    let dashboard = Dashboard::new("Catalog").of(&catalogue).with_self_metrics();
-    let rules = Rules::of(&catalogue);
+    let catalog = catalog_service::catalog().expect("its metrics can be made");
+    let dashboard = Dashboard::new("Catalog").of(&catalog).with_self_metrics();
+    let rules = Rules::of(&catalog);
     let targets = [target, &troubled.address.to_string()];
     let prometheus = Prometheus::start_with_rules(&executable, &targets, &rules.files()).await;
 
@@ -77,7 +77,7 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
 
     let mut empty = Vec::new();
     let asked = expressions(&dashboard);
-    let recorded = expressions(&Dashboard::new("Catalog").of(&catalogue).recorded_quantiles());
+    let recorded = expressions(&Dashboard::new("Catalog").of(&catalog).recorded_quantiles());
     assert!(asked.len() > 30 && recorded.len() > 20, "{} and {}", asked.len(), recorded.len());
     for (panel, expression) in asked.iter().chain(&recorded) {
         if !prometheus.has_data(&filled_in(expression, &[])).await {
@@ -87,7 +87,7 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
     assert!(empty.is_empty(), "no data for\n{}", empty.join("\n"));
 
     // A scrape of the text format has no native histograms, so these are understood and give nothing.
-    let native = Dashboard::new("Catalog").of(&catalogue).histograms(Histograms::Native);
+    let native = Dashboard::new("Catalog").of(&catalog).histograms(Histograms::Native);
     for (_, expression) in expressions(&native) {
         prometheus.query(&filled_in(&expression, &[])).await;
     }
@@ -152,9 +152,9 @@ fn promtool_finds_nothing_wrong_with_the_rules() {
     let Some(promtool) = peer::find("promtool") else {
         return;
     };
-    let catalogue = catalog_service::catalogue().expect("its metrics can be made");
+    let catalog = catalog_service::catalog().expect("its metrics can be made");
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let all = Rules::of(&catalogue);
+    let all = Rules::of(&catalog);
     for (rules, count) in [
         (all.clone(), 12),
         (all.clone().job("catalog"), 12),
@@ -184,8 +184,8 @@ fn dashboards_fit_the_schema_that_grafana_publishes() {
     let Some(checker) = peer::find("grafana-schema") else {
         return;
     };
-    let catalogue = catalog_service::catalogue().expect("its metrics can be made");
-    let dashboard = Dashboard::new("Catalog").of(&catalogue).with_self_metrics();
+    let catalog = catalog_service::catalog().expect("its metrics can be made");
+    let dashboard = Dashboard::new("Catalog").of(&catalog).with_self_metrics();
     let dashboard = dashboard.link("Runbook", "https://example.com/${service}");
     let directory = tempfile::tempdir().expect("a temporary directory");
     for (format, text) in [("classic", dashboard.to_classic_json()), ("v2", dashboard.to_v2_json())]

@@ -118,7 +118,7 @@ fn a_kustomization_that_is_wrong_is_not_rendered() {
     for (file, right, wrong, named) in [
         ("gateway/kustomization.yaml", "patches:", "patchs:", "patchs"),
         ("gateway/kustomization.yaml", "push.yaml", "pull.yaml", "pull.yaml"),
-        ("gateway/push.yaml", "name: catalog-service", "name: catalogue", "catalogue"),
+        ("gateway/push.yaml", "name: catalog-service", "name: catalog", "catalog"),
     ] {
         let folder = altered(&format!("kubernetes/{file}"), right, wrong);
         let said = render(&kubectl, folder.path(), "gateway").err().expect(wrong);

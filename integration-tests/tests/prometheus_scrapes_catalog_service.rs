@@ -148,7 +148,7 @@ fn requests(tally: &Tally) -> Counts {
     requests.collect()
 }
 
-/// What the catalogue counts: attempts that reached it. Requests that were refused before are none.
+/// What the catalog counts: attempts that reached it. Requests that were refused before are none.
 fn operations(tally: &Tally) -> Counts {
     let mut operations = Counts::new();
     for (request, count) in tally.requests.iter() {

@@ -1,7 +1,7 @@
 //! Two sides of one question, measured in turns.
 //!
 //! Times on a shared machine drift by far more than the differences that matter here. So both sides run in short
-//! batches, A B A B, and what counts is the ratio of neighbours.
+//! batches, A B A B, and what counts is the ratio of neighbors.
 
 use std::fmt;
 use std::sync::Barrier;
@@ -167,7 +167,7 @@ pub struct Outcome {
     pub ours: f64,
     /// Median of theirs.
     pub theirs: f64,
-    /// First quartile, median and third quartile of the ratios of neighbouring batches.
+    /// First quartile, median and third quartile of the ratios of neighboring batches.
     pub pairs: [f64; 3],
 }
 
@@ -189,7 +189,7 @@ impl Outcome {
         self.ours / self.theirs
     }
 
-    /// Median of the ratios of neighbours: the one that drift spoils least, and that is held against the bound.
+    /// Median of the ratios of neighbors: the one that drift spoils least, and that is held against the bound.
     pub fn paired(&self) -> f64 {
         self.pairs[1]
     }

@@ -37,7 +37,7 @@ fn errors_show_neither_variables_nor_headers_nor_plug_ins() {
         "          otlp_http: '${KEY}'\n",
         "          datadog: hunter2\n",
         "          datadog: ${KEY}\n",
-        "          console: {colour: hunter2}\n",
+        "          console: {color: hunter2}\n",
         "          console: {temporality_preference: '${KEY}'}\n",
         "          console: ${1KEY:-hunter2}\n",
     ];

@@ -158,7 +158,7 @@ meter_provider:
   readers:
     - periodic:
         jitter: 5
-        exporter: {{console: {{colour: true}}}}
+        exporter: {{console: {{color: true}}}}
     - streaming: {{}}
   views:
     - {{selector: {{scope: x}}, stream: {{aggregation: {{sketch: }}}}}}
@@ -171,7 +171,7 @@ meter_provider:
     let expected = [
         (3, format!("{provider}.later")),
         (6, format!("{provider}.readers[0].periodic.jitter")),
-        (7, format!("{provider}.readers[0].periodic.exporter.console.colour")),
+        (7, format!("{provider}.readers[0].periodic.exporter.console.color")),
         (8, format!("{provider}.readers[1].streaming")),
         (10, format!("{provider}.views[0].selector.scope")),
         (10, format!("{provider}.views[0].stream.aggregation.sketch")),

@@ -155,7 +155,7 @@ fn what_a_periodic_reader_says() {
         ("interval: 99999999999999999999", "interval", "does not do"),
         ("timeout: -1", "timeout", "`-1` does not do; write a whole number of milliseconds"),
         ("intervall: 5", "intervall", "is unknown; write `interval`"),
-        ("colour: red", "colour", "is unknown; there are `interval`, `timeout`, `exporter`"),
+        ("color: red", "color", "is unknown; there are `interval`, `timeout`, `exporter`"),
         ("cardinality_limits: ", "cardinality_limits", "is nothing; write a mapping"),
         (
             "cardinality_limits: {counter: 0}",
@@ -178,7 +178,7 @@ fn exporters() {
     let table = [
         ("prometheus: ", "prometheus", "is for readers that are pulled from; put it below `pull`"),
         ("console: 5", "console", "is `5`; write a mapping"),
-        ("console: {colour: red}", "console.colour", "is unknown"),
+        ("console: {color: red}", "console.color", "is unknown"),
         (
             "console: {temporality_preference: deltas}",
             "console.temporality_preference",

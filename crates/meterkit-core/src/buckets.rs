@@ -44,7 +44,7 @@ impl Default for ExponentialLimits {
     }
 }
 
-/// As the catalogue has them.
+/// As the catalog has them.
 impl fmt::Display for ExponentialLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "exponential, up to {} buckets and scale {}", self.max_size, self.max_scale)

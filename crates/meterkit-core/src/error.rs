@@ -91,7 +91,7 @@ pub enum InstrumentError {
     /// All series of a group are to exist from the start, but there may not be so many.
     #[error(
         "group `{name}` has {sets} label sets to begin with, its cardinality limit is {limit}; \
-         raise `cardinality_limit`, or leave out `zero_initialised`"
+         raise `cardinality_limit`, or leave out `zero_initialized`"
     )]
     TooManySets {
         /// The group.

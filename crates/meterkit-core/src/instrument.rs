@@ -28,7 +28,7 @@ pub use self::observable::{
     AnyObservable, CallbackBuilder, CallbackGuard, CallbackOutput, CounterKind, GaugeKind,
     Observable, ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
     ObservableKind, ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer,
-    SeriesObserver, Several, Unlabelled, UpDownCounterKind,
+    SeriesObserver, Several, Unlabeled, UpDownCounterKind,
 };
 pub use self::outcome::Outcome;
 pub(crate) use self::self_metrics::SelfMetrics;

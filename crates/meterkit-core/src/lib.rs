@@ -6,14 +6,14 @@
 //! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], and a [`Group`] of each for
 //!   [`Labels`]; and [`Observable`] ones, whose values [callbacks](CallbackBuilder) report.
 //! - [`Registry`] holds them and what they counted, and is [read](Registry::read) as [`ScopeMetrics`]. Its
-//!   [`Catalogue`] lists them.
+//!   [`Catalog`] lists them.
 //!
 //! Recording never fails, never blocks on other threads' look-ups, and never panics. Creation returns an error that
 //! says what to write instead.
 
 mod attributes;
 mod buckets;
-mod catalogue;
+mod catalog;
 mod data;
 mod error;
 mod family_type;
@@ -34,9 +34,7 @@ mod unpoisoned;
 
 pub use self::attributes::{AttributeValue, Attributes};
 pub use self::buckets::ExponentialLimits;
-pub use self::catalogue::{
-    Catalogue, CatalogueEntry, CatalogueError, CatalogueLabel, CatalogueScope,
-};
+pub use self::catalog::{Catalog, CatalogEntry, CatalogError, CatalogLabel, CatalogScope};
 pub use self::data::{
     AbsentSeries, Collections, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
     HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality,
@@ -51,7 +49,7 @@ pub use self::instrument::{
     InFlight, Instrument, InstrumentBuilder, Observable, ObservableCounter, ObservableCounterGroup,
     ObservableGauge, ObservableGaugeGroup, ObservableKind, ObservableUpDownCounter,
     ObservableUpDownCounterGroup, Observer, Outcome, Polled, SeriesObserver, Several, TimedFuture,
-    Timer, Unlabelled, UpDownCounter, UpDownCounterGroup, UpDownCounterKind, Work,
+    Timer, Unlabeled, UpDownCounter, UpDownCounterGroup, UpDownCounterKind, Work,
 };
 pub use self::kind::Kind;
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};

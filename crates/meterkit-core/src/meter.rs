@@ -97,7 +97,7 @@ impl Meter {
         Self { prefix, ..self.clone() }
     }
 
-    /// Takes everything of this scope away: its instruments, their series and callbacks, and its part of the catalogue
+    /// Takes everything of this scope away: its instruments, their series and callbacks, and its part of the catalog
     /// are in no later export. Returns whether there was such a scope.
     ///
     /// A meter that names no version unloads all versions of the scope; so it is with schema URLs and attributes. It

@@ -156,7 +156,7 @@ fn values_that_are_missing_at_the_end_are_absent_and_further_ones_ignored()
     Ok(())
 }
 
-/// Hands out another colour each time it is asked.
+/// Hands out another color each time it is asked.
 struct Fickle(AtomicU64);
 
 impl Labels for Fickle {
@@ -211,7 +211,7 @@ impl Labels for Nothing {
 #[test]
 fn a_type_that_claims_to_have_no_values_overflows() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
-    let group = meter.counter_group::<Nothing, u64>("nothing").zero_initialised().build()?;
+    let group = meter.counter_group::<Nothing, u64>("nothing").zero_initialized().build()?;
     group.with(Nothing).increment();
     let read = series(&registry, "backstage.plugin.catalog.nothing");
     assert_eq!(read, [(OVERFLOW.to_owned(), 1.0)]);
@@ -253,12 +253,12 @@ fn open_sets_are_found_with_borrowed_strings() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn zero_initialised_counters_and_gauges_are_read_as_zero_at_once() -> Result<(), InstrumentError> {
+fn zero_initialized_counters_and_gauges_are_read_as_zero_at_once() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
-    let _counters = meter.counter_group::<Light, u64>("lights").zero_initialised().build()?;
-    let _floats = meter.counter_group::<Light, f64>("floats").zero_initialised().build()?;
-    let _sums = meter.up_down_counter_group::<Light, i64>("sums").zero_initialised().build()?;
-    let _gauges = meter.gauge_group::<Light, u64>("gauges").zero_initialised().build()?;
+    let _counters = meter.counter_group::<Light, u64>("lights").zero_initialized().build()?;
+    let _floats = meter.counter_group::<Light, f64>("floats").zero_initialized().build()?;
+    let _sums = meter.up_down_counter_group::<Light, i64>("sums").zero_initialized().build()?;
+    let _gauges = meter.gauge_group::<Light, u64>("gauges").zero_initialized().build()?;
     for (name, zero) in [
         ("lights", Value::U64(0)),
         ("floats", Value::F64(0.0)),
@@ -275,10 +275,10 @@ fn zero_initialised_counters_and_gauges_are_read_as_zero_at_once() -> Result<(),
 }
 
 #[test]
-fn zero_initialised_histograms_have_no_values_and_no_extremes() -> Result<(), InstrumentError> {
+fn zero_initialized_histograms_have_no_values_and_no_extremes() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let sizes = meter.histogram_group::<Light, f64>("sizes").buckets([1.0, 2.0]);
-    let sizes = sizes.zero_initialised().build()?;
+    let sizes = sizes.zero_initialized().build()?;
     let (bounds, points) = histogram(&registry, "backstage.plugin.catalog.sizes");
     assert_eq!(bounds, [1.0, 2.0]);
     assert_eq!(points.len(), Light::SETS);
@@ -308,23 +308,23 @@ fn without_being_asked_for_series_come_with_their_first_look_up() -> Result<(), 
 fn more_sets_than_the_limit_is_an_error_that_names_both_numbers() {
     let (registry, meter) = catalog();
     let few = meter.counter_group::<Light, u64>("lights").cardinality_limit(17);
-    let error = few.zero_initialised().build().expect_err("18 sets");
+    let error = few.zero_initialized().build().expect_err("18 sets");
     let text = error.to_string();
     assert!(matches!(error, InstrumentError::TooManySets { sets: 18, limit: 17, .. }), "{text}");
-    for part in ["`lights`", "18", "17", "`cardinality_limit`", "`zero_initialised`"] {
+    for part in ["`lights`", "18", "17", "`cardinality_limit`", "`zero_initialized`"] {
         assert!(text.contains(part), "{text}");
     }
 
     assert!(registry.read().is_empty(), "nothing was made");
     let own = meter.counter_group::<Light, u64>("lights").cardinality_limit(18);
-    assert!(own.zero_initialised().build().is_ok());
+    assert!(own.zero_initialized().build().is_ok());
 }
 
 #[test]
 fn an_operators_limit_leaves_fewer_series_but_a_program_that_runs() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     registry.set_cardinality_limit(3);
-    let lights = meter.counter_group::<Light, u64>("lights").zero_initialised().build()?;
+    let lights = meter.counter_group::<Light, u64>("lights").zero_initialized().build()?;
     assert_eq!(series(&registry, LIGHTS).len(), 3);
     for light in Light::all() {
         lights.with(light).increment();
@@ -342,7 +342,7 @@ fn a_second_request_gives_the_same_group_with_what_it_counted() -> Result<(), In
     plain.with(light).set(7);
     let name = "backstage.plugin.catalog.gauges";
     for _ in 0..2 {
-        let zeroed = meter.gauge_group::<Light, i64>("gauges").zero_initialised().build()?;
+        let zeroed = meter.gauge_group::<Light, i64>("gauges").zero_initialized().build()?;
         let series = series(&registry, name);
         assert_eq!(series.len(), Light::SETS);
         assert!(series.contains(&(light.text(), 7.0)), "{series:?}");
@@ -361,7 +361,7 @@ fn a_second_request_that_cannot_have_all_series_is_an_error() -> Result<(), Inst
     few.with(Light::all()[0]).increment();
     let more = meter.counter_group::<Light, u64>("lights").cardinality_limit(100);
     for zeroed in [meter.counter_group::<Light, u64>("lights"), more] {
-        let text = zeroed.zero_initialised().build().expect_err("2 of 18").to_string();
+        let text = zeroed.zero_initialized().build().expect_err("2 of 18").to_string();
         assert!(text.contains("18") && text.contains("limit is 2"), "{text}");
     }
     assert_eq!(live(&registry, LIGHTS), 1, "the first one goes on as it was");
@@ -378,7 +378,7 @@ fn a_second_request_that_may_have_all_series_has_them() -> Result<(), Instrument
         few.remove(Light::all()[0]);
     }
     registry.set_cardinality_limit(2000);
-    let all = meter.gauge_group::<Light, i64>("lights").zero_initialised().build()?;
+    let all = meter.gauge_group::<Light, i64>("lights").zero_initialized().build()?;
     assert_eq!(live(&registry, LIGHTS), Light::SETS);
     assert_eq!(total(&registry, LIGHTS), 9.0, "three were set before, the others to zero");
     for light in Light::all() {
@@ -391,9 +391,9 @@ fn a_second_request_that_may_have_all_series_has_them() -> Result<(), Instrument
 }
 
 /// The only set without labels.
-struct Unlabelled;
+struct Unlabeled;
 
-impl Labels for Unlabelled {
+impl Labels for Unlabeled {
     type Set = Self;
     const KEYS: &'static [LabelKey] = &[];
 
@@ -403,8 +403,8 @@ impl Labels for Unlabelled {
 #[test]
 fn the_only_series_without_labels_is_read_as_zero_too() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
-    let _lights = meter.gauge_group::<Unlabelled, u64>("lights").zero_initialised().build()?;
-    let _sizes = meter.histogram_group::<Unlabelled, f64>("sizes").zero_initialised().build()?;
+    let _lights = meter.gauge_group::<Unlabeled, u64>("lights").zero_initialized().build()?;
+    let _sizes = meter.histogram_group::<Unlabeled, f64>("sizes").zero_initialized().build()?;
     assert_eq!(series(&registry, LIGHTS), [(String::new(), 0.0)]);
     let (_, points) = histogram(&registry, "backstage.plugin.catalog.sizes");
     assert_eq!(points.iter().map(|point| point.count).collect::<Vec<_>>(), [0]);
@@ -414,7 +414,7 @@ fn the_only_series_without_labels_is_read_as_zero_too() -> Result<(), Instrument
 #[test]
 fn removed_series_return_with_a_second_request() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
-    let lights = || meter.counter_group::<Light, u64>("lights").zero_initialised().build();
+    let lights = || meter.counter_group::<Light, u64>("lights").zero_initialized().build();
     let first = lights()?;
     first.with(Light::all()[0]).add(5);
     first.clear();

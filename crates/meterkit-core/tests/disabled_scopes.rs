@@ -110,11 +110,11 @@ fn groups_make_no_series_while_disabled() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn zero_initialised_groups_show_once_enabled() -> Result<(), InstrumentError> {
+fn zero_initialized_groups_show_once_enabled() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     disable(&registry, "plugin.catalog");
-    let _lights = meter.counter_group::<Light, u64>("requests").zero_initialised().build()?;
-    let _gauges = meter.gauge_group::<Light, i64>("gauges").zero_initialised().build()?;
+    let _lights = meter.counter_group::<Light, u64>("requests").zero_initialized().build()?;
+    let _gauges = meter.gauge_group::<Light, i64>("gauges").zero_initialized().build()?;
     assert!(registry.read().is_empty());
     disable(&registry, "");
     assert_eq!(points(&registry, REQUESTS).len(), Light::SETS);

@@ -158,7 +158,7 @@ fn an_idle_series_goes_and_one_that_is_used_stays() -> Result<(), InstrumentErro
 fn a_closed_set_is_there_from_the_start_without_values() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog();
     let _sizes =
-        meter.histogram_group::<Success, u64>("sizes").exponential().zero_initialised().build()?;
+        meter.histogram_group::<Success, u64>("sizes").exponential().zero_initialized().build()?;
     let points = points(&registry);
     assert_eq!(points.len(), 2);
     for point in points {
@@ -244,16 +244,16 @@ fn asking_again_gives_the_same_one_and_for_other_buckets_is_refused() -> Result<
 }
 
 #[test]
-fn the_catalogue_says_that_it_is_exponential() -> Result<(), InstrumentError> {
+fn the_catalog_says_that_it_is_exponential() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog();
     let _sizes = meter.histogram::<u64>("sizes").unit("By").exponential_with(80, 10).build()?;
-    let catalogue = registry.catalogue();
-    let json = catalogue.to_json();
+    let catalog = registry.catalog();
+    let json = catalog.to_json();
     let limits =
         "\"exponential\": {\n        \"max_size\": 80,\n        \"max_scale\": 10\n      }";
     assert!(json.contains(limits), "{json}");
-    assert_eq!(meterkit_core::Catalogue::from_json(&json).as_ref().ok(), Some(&catalogue));
-    let markdown = catalogue.to_markdown();
+    assert_eq!(meterkit_core::Catalog::from_json(&json).as_ref().ok(), Some(&catalog));
+    let markdown = catalog.to_markdown();
     let line = "\nBuckets that follow the values:\n\n\
                 - `backstage.plugin.catalog.sizes`: exponential, up to 80 buckets and scale 10\n";
     assert!(markdown.ends_with(line), "{markdown}");

@@ -393,7 +393,7 @@ fn a_group_that_begins_with_fewer_series_than_sets_says_so() {
     registry.set_cardinality_limit(3);
     let meter = registry.scoped("plugin", "catalog");
     let (built, lines) = log_lines::of(|| {
-        meter.counter_group::<Light, u64>("lights").zero_initialised().build().map(drop)
+        meter.counter_group::<Light, u64>("lights").zero_initialized().build().map(drop)
     });
     assert_eq!(built, Ok(()));
     let [line] = &*lines else { panic!("{lines:?}") };

@@ -164,7 +164,7 @@ fn clear_takes_everything_the_overflow_series_included() -> Result<(), Instrumen
 #[test]
 fn clear_of_a_closed_set_takes_all_places() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog();
-    let lights = meter.counter_group::<Light, u64>("requests").zero_initialised().build()?;
+    let lights = meter.counter_group::<Light, u64>("requests").zero_initialized().build()?;
     lights.clear();
     assert!(metric(&registry, REQUESTS).is_none());
     lights.with(Light::all()[9]).increment();
@@ -173,9 +173,9 @@ fn clear_of_a_closed_set_takes_all_places() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn zero_initialised_histograms_return_without_values() -> Result<(), InstrumentError> {
+fn zero_initialized_histograms_return_without_values() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog();
-    let sizes = meter.histogram_group::<Success, f64>("sizes").zero_initialised().build()?;
+    let sizes = meter.histogram_group::<Success, f64>("sizes").zero_initialized().build()?;
     sizes.with(Success(true)).record(3.0);
     assert!(sizes.remove(Success(true)));
     let (_, points) = histogram(&registry, "backstage.plugin.catalog.sizes");

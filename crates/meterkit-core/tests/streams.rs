@@ -239,7 +239,7 @@ fn each_instrument_is_told_by_what_it_is_and_what_its_code_says() -> Result<(), 
     let _named = meter.histogram::<f64>("named").buckets([1.0]).build()?;
     let _tenants = meter.counter_group::<Id, u64>("tenants").cardinality_limit(5).build()?;
     let _cache = meter.observable_gauge::<u64>("cache").build()?;
-    let entries = registry.catalogue().entries;
+    let entries = registry.catalog().entries;
     let plain = entries.iter().find(|entry| entry.name.ends_with(".plain")).expect("an entry");
     assert!(plain.exponential.is_some() && plain.buckets.is_empty(), "{plain:?}");
     // The code still says what it said.

@@ -58,7 +58,7 @@ fn step(
     let counters = meter.counter_group::<Id, u64>("counters").cardinality_limit(LIMIT);
     let counters = counters.idle_timeout(timeout).build()?;
     let gauges = meter.gauge_group::<Capped, f64>("gauges").build()?;
-    let lights = meter.up_down_counter_group::<Light, i64>("lights").zero_initialised().build()?;
+    let lights = meter.up_down_counter_group::<Light, i64>("lights").zero_initialized().build()?;
     let sizes = meter.histogram_group::<Id, f64>("sizes").cardinality_limit(LIMIT).build()?;
     let plain = meter.histogram::<u64>("plain").unit("ms").register();
     let (id, light) = (dice.roll(40), Light::all()[dice.roll(18) as usize]);

@@ -33,7 +33,7 @@ fn everything_of_the_scope_is_gone_and_the_others_are_untouched() -> Result<(), 
     let newer = meter.clone().version("2");
     for meter in [&meter, &other, &newer] {
         meter.counter::<u64>("requests").build()?.increment();
-        let _lights = meter.counter_group::<Light, u64>("lights").zero_initialised().build()?;
+        let _lights = meter.counter_group::<Light, u64>("lights").zero_initialized().build()?;
         meter.histogram_group::<Id, f64>("sizes").build()?.with(Id(1)).record(1.0);
         guards.push(meter.observable_gauge::<u64>("rows").observe(|| 7)?);
     }
@@ -265,7 +265,7 @@ fn an_instrument_that_cannot_be_made_records_nowhere_and_says_so() -> Result<(),
     let first = meter.counter::<u64>("requests").register();
     let clash = meter.gauge::<i64>("requests").register();
     let bad = meter.counter::<u64>("Bad Name").register();
-    let group = meter.counter_group::<Light, u64>("requests").zero_initialised().register();
+    let group = meter.counter_group::<Light, u64>("requests").zero_initialized().register();
     let sizes = meter.histogram_group::<Id, f64>("requests").buckets([2.0, 1.0]).register();
     let of_bad_scope = registry.scoped("", "x").histogram::<u64>("sizes").register();
     first.increment();
@@ -304,7 +304,7 @@ fn unloading_while_four_threads_record_and_register() {
                         let counter = meter.counter::<u64>("requests").build()?;
                         let group = meter.counter_group::<Id, u64>("by_id").build()?;
                         let lights = meter.gauge_group::<Light, i64>("lights");
-                        let lights = lights.zero_initialised().build()?;
+                        let lights = lights.zero_initialized().build()?;
                         let _rows = meter.observable_gauge::<u64>("rows").observe(|| 1)?;
                         for id in 0..5 {
                             counter.increment();

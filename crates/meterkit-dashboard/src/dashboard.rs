@@ -1,13 +1,13 @@
 //! A dashboard.
 
-use meterkit_core::Catalogue;
+use meterkit_core::Catalog;
 
 use crate::instrument::{Buckets, Instrument};
 use crate::panels::{Drawing, Row};
 use crate::variables::Variables;
 use crate::{classic, self_metrics, stable_json, uid, v2};
 
-/// A Grafana dashboard of the instruments in a catalogue.
+/// A Grafana dashboard of the instruments in a catalog.
 ///
 /// There is a row per scope. A counter is shown as its rate, an up-down counter as its sum over instances, a gauge with
 /// a line per instance, and a histogram as its rate, its quantiles (p50, p95, p99) and a heat map. Units are Grafana's,
@@ -27,7 +27,7 @@ use crate::{classic, self_metrics, stable_json, uid, v2};
 ///
 /// let dashboard = Dashboard::new("Catalog")
 ///     .namespace("acme")
-///     .of(&registry.catalogue())
+///     .of(&registry.catalog())
 ///     .link("Runbook", "https://example.com/runbook");
 /// std::fs::write("dashboards/catalog.json", dashboard.to_classic_json()).unwrap();
 /// # Ok::<(), meterkit_core::InstrumentError>(())
@@ -106,10 +106,10 @@ impl Dashboard {
         self
     }
 
-    /// Adds the instruments of `catalogue`. In whichever order they come, the dashboard is the same.
+    /// Adds the instruments of `catalog`. In whichever order they come, the dashboard is the same.
     #[must_use]
-    pub fn of(mut self, catalogue: &Catalogue) -> Self {
-        self.instruments.extend(catalogue.entries.iter().map(Instrument::of));
+    pub fn of(mut self, catalog: &Catalog) -> Self {
+        self.instruments.extend(catalog.entries.iter().map(Instrument::of));
         self.instruments.sort();
         self.instruments.dedup();
         self

@@ -1,6 +1,6 @@
 //! What a dashboard has to know of an instrument.
 
-use meterkit_core::{CatalogueEntry, Kind};
+use meterkit_core::{CatalogEntry, Kind};
 use meterkit_rules::prometheus_name;
 
 /// An instrument as Prometheus has it.
@@ -51,7 +51,7 @@ pub(crate) struct Label {
 }
 
 impl Instrument {
-    pub(crate) fn of(entry: &CatalogueEntry) -> Self {
+    pub(crate) fn of(entry: &CatalogEntry) -> Self {
         let labels = entry.labels.iter();
         let labels = labels.map(|label| Label::new(&label.key, label.values.clone()));
         Self {
@@ -83,7 +83,7 @@ impl Instrument {
 }
 
 impl Shape {
-    fn of(entry: &CatalogueEntry) -> Self {
+    fn of(entry: &CatalogEntry) -> Self {
         let is = |kinds: &[Kind]| kinds.iter().any(|kind| kind.as_str() == entry.kind);
         if is(&[Kind::Counter, Kind::ObservableCounter]) {
             Self::Counter

@@ -1,11 +1,11 @@
-//! Grafana dashboards and Prometheus rules from the catalogue of `meterkit`.
+//! Grafana dashboards and Prometheus rules from the catalog of `meterkit`.
 //!
-//! - [`Dashboard`] shows every instrument of a catalogue: a row per scope, the panels and queries that fit the kind and
+//! - [`Dashboard`] shows every instrument of a catalog: a row per scope, the panels and queries that fit the kind and
 //!   the unit, variables for service, instance and the labels whose values are known.
 //! - [`Rules`] are recording rules for the quantiles of histograms, and alerts on what `meterkit` tells of itself.
 //! - [`Provisioning`] is the folder that has Grafana load both a data source and the dashboards.
 //!
-//! All of them are texts, and the same catalogue gives the same bytes: write them in a test or a build step and check
+//! All of them are texts, and the same catalog gives the same bytes: write them in a test or a build step and check
 //! them in. Names are those of the Prometheus exporter by its default, `underscore_escaping_with_suffixes`, from the same
 //! code; those of other translation strategies are not drawn.
 //!
@@ -18,11 +18,11 @@
 //! let _requests = meter.counter::<u64>("requests").unit("{request}").build()?;
 //! let _duration = meter.histogram::<f64>("requests.duration").unit("s").build()?;
 //!
-//! let catalogue = registry.catalogue();
-//! let dashboard = Dashboard::new("Catalog").of(&catalogue).with_self_metrics();
+//! let catalog = registry.catalog();
+//! let dashboard = Dashboard::new("Catalog").of(&catalog).with_self_metrics();
 //! assert!(dashboard.to_classic_json().contains("rate(backstage_plugin_catalog_requests_total{"));
 //!
-//! let rules = Rules::of(&catalogue).job("catalog");
+//! let rules = Rules::of(&catalog).job("catalog");
 //! assert!(rules.recording().contains("job:backstage_plugin_catalog_requests_duration_seconds:p95_rate5m"));
 //! assert!(rules.alerts().contains("MeterkitTargetDown"));
 //!

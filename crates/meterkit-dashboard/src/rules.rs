@@ -1,12 +1,12 @@
 //! Rules for Prometheus and Mimir.
 
-use meterkit_core::Catalogue;
+use meterkit_core::Catalog;
 
 use crate::dashboard::Histograms;
 use crate::instrument::Instrument;
 use crate::{alerts, recording, yaml};
 
-/// Recording rules for the histograms of a catalogue, and alerts on what `meterkit` tells of itself: files for the
+/// Recording rules for the histograms of a catalog, and alerts on what `meterkit` tells of itself: files for the
 /// setting `rule_files` of Prometheus, or for the ruler of Mimir.
 ///
 /// Recorded are, for each histogram, the rates of its buckets by job and by the labels whose values are known
@@ -33,7 +33,7 @@ use crate::{alerts, recording, yaml};
 /// let registry = Registry::new();
 /// let _duration = registry.scoped("core", "http").histogram::<f64>("duration").unit("s").build()?;
 ///
-/// let rules = Rules::of(&registry.catalogue()).job("shop");
+/// let rules = Rules::of(&registry.catalog()).job("shop");
 /// for (file, text) in rules.files() {
 ///     std::fs::write(format!("rules/{file}"), text).unwrap();
 /// }
@@ -62,9 +62,9 @@ pub(crate) struct Rule {
 }
 
 impl Rules {
-    /// Rules for what is in `catalogue`.
-    pub fn of(catalogue: &Catalogue) -> Self {
-        let mut instruments: Vec<_> = catalogue.entries.iter().map(Instrument::of).collect();
+    /// Rules for what is in `catalog`.
+    pub fn of(catalog: &Catalog) -> Self {
+        let mut instruments: Vec<_> = catalog.entries.iter().map(Instrument::of).collect();
         instruments.sort();
         Self { instruments, histograms: Histograms::default(), jobs: Vec::new() }
     }
@@ -180,7 +180,7 @@ fn write(groups: &[Group]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use meterkit_core::Catalogue;
+    use meterkit_core::Catalog;
     use promql_parser::parser;
 
     use super::*;
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_catalogue_without_histograms_has_no_recording_rules() {
-        assert_eq!(Rules::of(&Catalogue::default()).recording(), "groups: []\n");
+    fn a_catalog_without_histograms_has_no_recording_rules() {
+        assert_eq!(Rules::of(&Catalog::default()).recording(), "groups: []\n");
     }
 }

@@ -1,4 +1,4 @@
-//! What `meterkit` tells of itself: no catalogue lists it, as each of these metrics comes with its first value.
+//! What `meterkit` tells of itself: no catalog lists it, as each of these metrics comes with its first value.
 
 use meterkit_rules::prometheus_name::{self, FamilyType};
 
@@ -133,7 +133,7 @@ const SHOWN: [SelfMetric; 12] = [
     FAILURES,
 ];
 
-/// These metrics, as a catalogue would have them.
+/// These metrics, as a catalog would have them.
 pub(crate) fn instruments() -> Vec<Instrument> {
     SHOWN.iter().map(SelfMetric::instrument).collect()
 }

@@ -1,21 +1,21 @@
-//! The texts for a small catalogue are those in `golden/`: whoever changes them sees what becomes of a dashboard.
+//! The texts for a small catalog are those in `golden/`: whoever changes them sees what becomes of a dashboard.
 //! `METERKIT_UPDATE_DASHBOARDS=1 cargo test -p meterkit-dashboard` writes them.
 
 use std::path::Path;
 use std::{env, fs};
 
-use meterkit_core::Catalogue;
+use meterkit_core::Catalog;
 use meterkit_dashboard::{Dashboard, Histograms, Provisioning, Rules};
 
 /// Has the files written instead of compared, unless it is empty or `0`.
 const UPDATE: &str = "METERKIT_UPDATE_DASHBOARDS";
 
-fn catalogue() -> Catalogue {
-    Catalogue::from_json(include_str!("golden/catalogue.json")).unwrap()
+fn catalog() -> Catalog {
+    Catalog::from_json(include_str!("golden/catalog.json")).unwrap()
 }
 
 fn dashboard() -> Dashboard {
-    Dashboard::new("Shop").namespace("backstage").description("All of the shop.").of(&catalogue())
+    Dashboard::new("Shop").namespace("backstage").description("All of the shop.").of(&catalog())
 }
 
 /// All texts, by their files.
@@ -29,7 +29,7 @@ fn texts() -> Vec<(String, String)> {
         ("native.json".to_owned(), native.to_classic_json()),
         ("recorded.json".to_owned(), dashboard().recorded_quantiles().to_classic_json()),
     ];
-    texts.extend(Rules::of(&catalogue()).job("shop").files());
+    texts.extend(Rules::of(&catalog()).job("shop").files());
     let folder = provisioning.files().into_iter().filter(|(path, _)| path.ends_with(".yaml"));
     texts.extend(folder.map(|(path, text)| (path.replace('/', "-"), text)));
     texts
@@ -57,17 +57,17 @@ fn texts_are_those_that_are_checked_in() {
 }
 
 #[test]
-fn the_same_catalogue_gives_the_same_bytes_in_whichever_order_it_is_told() {
-    let all = catalogue();
-    let mut reversed = catalogue();
+fn the_same_catalog_gives_the_same_bytes_in_whichever_order_it_is_told() {
+    let all = catalog();
+    let mut reversed = catalog();
     reversed.entries.reverse();
-    let (mut some, mut others) = (catalogue(), catalogue());
+    let (mut some, mut others) = (catalog(), catalog());
     some.entries.retain(|entry| entry.kind == "gauge");
     others.entries.retain(|entry| entry.kind != "gauge");
 
-    let of = |catalogues: &[&Catalogue]| {
+    let of = |catalogs: &[&Catalog]| {
         let empty = Dashboard::new("Shop");
-        let dashboard = catalogues.iter().fold(empty, |dashboard, it| dashboard.of(it));
+        let dashboard = catalogs.iter().fold(empty, |dashboard, it| dashboard.of(it));
         (dashboard.to_classic_json(), dashboard.to_v2_json())
     };
     let expected = of(&[&all]);
@@ -82,15 +82,15 @@ fn the_same_catalogue_gives_the_same_bytes_in_whichever_order_it_is_told() {
 
 #[test]
 fn panels_keep_their_numbers_when_others_come_and_go() {
-    let mut fewer = catalogue();
+    let mut fewer = catalog();
     fewer.entries.remove(0);
-    let numbers = |catalogue: &Catalogue| {
-        let json = Dashboard::new("Shop").of(catalogue).to_v2_json();
+    let numbers = |catalog: &Catalog| {
+        let json = Dashboard::new("Shop").of(catalog).to_v2_json();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let elements = json["spec"]["elements"].as_object().unwrap().clone();
         elements.into_iter().map(|(_, panel)| panel["spec"].clone()).collect::<Vec<_>>()
     };
-    let all = numbers(&catalogue());
+    let all = numbers(&catalog());
     let fewer = numbers(&fewer);
     assert_eq!(fewer.len() + 1, all.len());
     for panel in fewer {

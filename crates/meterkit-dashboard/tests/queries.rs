@@ -1,14 +1,14 @@
-//! Every query of a dashboard is PromQL, whatever a catalogue holds.
+//! Every query of a dashboard is PromQL, whatever a catalog holds.
 
 use std::collections::BTreeSet;
 
-use meterkit_core::Catalogue;
+use meterkit_core::Catalog;
 use meterkit_dashboard::{Dashboard, Histograms};
 use promql_parser::parser;
 use serde_json::Value;
 
-fn catalogue() -> Catalogue {
-    Catalogue::from_json(include_str!("golden/catalogue.json")).unwrap()
+fn catalog() -> Catalog {
+    Catalog::from_json(include_str!("golden/catalog.json")).unwrap()
 }
 
 /// All expressions of a classic dashboard, with the variables as Grafana fills them in for "all".
@@ -38,7 +38,7 @@ fn of_panel(dashboard: &Dashboard, title: &str) -> Vec<String> {
 
 #[test]
 fn every_query_is_promql() {
-    let all = Dashboard::new("Shop").of(&catalogue()).with_self_metrics();
+    let all = Dashboard::new("Shop").of(&catalog()).with_self_metrics();
     for dashboard in [
         all.clone(),
         all.clone().histograms(Histograms::Classic),
@@ -56,7 +56,7 @@ fn every_query_is_promql() {
 
 #[test]
 fn both_formats_ask_the_same() {
-    let dashboard = Dashboard::new("Shop").of(&catalogue()).with_self_metrics();
+    let dashboard = Dashboard::new("Shop").of(&catalog()).with_self_metrics();
     let classic: Value = serde_json::from_str(&dashboard.to_classic_json()).unwrap();
     let v2: Value = serde_json::from_str(&dashboard.to_v2_json()).unwrap();
     let expressions = |json: &Value| {
@@ -89,7 +89,7 @@ fn collect(json: &Value, key: &str, found: &mut BTreeSet<String>) {
 
 #[test]
 fn each_kind_is_asked_for_what_it_can_tell() {
-    let dashboard = Dashboard::new("Shop").of(&catalogue());
+    let dashboard = Dashboard::new("Shop").of(&catalog());
     for (title, before, matchers, after) in [
         (
             "operations, per second",
@@ -140,7 +140,7 @@ fn each_kind_is_asked_for_what_it_can_tell() {
 
 #[test]
 fn instruments_that_only_their_scope_tells_apart_are_asked_for_by_it() {
-    let expressions = of_panel(&Dashboard::new("Shop").of(&catalogue()), "queue.length");
+    let expressions = of_panel(&Dashboard::new("Shop").of(&catalog()), "queue.length");
     assert_eq!(expressions.len(), 2);
     assert!(expressions[0].contains(r#"otel_scope_name=~"shop\\x{2e}queue \\x{22}a\\x{22}""#));
     assert!(expressions[1].contains(r#"otel_scope_name=~"shop\\x{2e}queue \\x{24}service""#));
@@ -148,15 +148,15 @@ fn instruments_that_only_their_scope_tells_apart_are_asked_for_by_it() {
 
 #[test]
 fn a_scrape_has_no_buckets_of_exponential_histograms_so_their_mean_is_shown() {
-    let dashboard = Dashboard::new("Shop").of(&catalogue()).histograms(Histograms::Classic);
+    let dashboard = Dashboard::new("Shop").of(&catalog()).histograms(Histograms::Classic);
     assert!(of_panel(&dashboard, "http.server.request.body.size, quantiles").is_empty());
     let mean = of_panel(&dashboard, "http.server.request.body.size, mean");
     assert!(mean[0].contains("http_server_request_body_size_bytes_sum"), "{mean:?}");
 }
 
 #[test]
-fn words_of_a_catalogue_are_no_variables() {
-    let json = Dashboard::new("Shop").of(&catalogue()).to_classic_json();
+fn words_of_a_catalog_are_no_variables() {
+    let json = Dashboard::new("Shop").of(&catalog()).to_classic_json();
     let json: Value = serde_json::from_str(&json).unwrap();
     let panels = json["panels"].as_array().unwrap();
     let titled = |title: &str| panels.iter().find(|panel| panel["title"] == title);

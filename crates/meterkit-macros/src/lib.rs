@@ -209,7 +209,7 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// | `attributes(tier = "gold", "db.system" = "sqlite")` | none | attributes of every series: texts, whole numbers, truth values |
 /// | `cardinality_limit = 100` | 2000, `METERKIT_CARDINALITY_LIMIT` | how many series a group may have |
 /// | `idle_timeout = "10m"` | never | how long a series of a group stays that nobody records to: `ms`, `s`, `m`, `h` |
-/// | `zero_initialised` | no | a group with closed labels shows all its series from the start |
+/// | `zero_initialized` | no | a group with closed labels shows all its series from the start |
 /// | `flatten` | no | the field is a struct that derives `Metrics`, made with this meter, whatever scope it names itself |
 /// | `prefix = "cache"` | none | with `flatten`: what is put before its names |
 ///

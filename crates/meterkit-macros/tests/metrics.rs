@@ -240,11 +240,11 @@ fn attributes_stand_on_every_series() {
 }
 
 #[test]
-fn a_zero_initialised_group_shows_all_its_series_from_the_start() {
+fn a_zero_initialized_group_shows_all_its_series_from_the_start() {
     #[derive(Metrics)]
     #[metrics(semconv = "cache")]
     struct Lookups {
-        #[metric(zero_initialised, idle_timeout = "10m")]
+        #[metric(zero_initialized, idle_timeout = "10m")]
         lookups: CounterGroup<Hit>,
     }
     let registry = Registry::new();
@@ -450,7 +450,7 @@ fn names_in_scope_do_not_disturb_the_generated_code() {
             pub(super) meter: meterkit::Counter,
             #[metric(
                 idle_timeout = "10m",
-                zero_initialised,
+                zero_initialized,
                 attributes(tier = "gold", hot = true)
             )]
             pub(super) registry: meterkit::CounterGroup<super::Hit>,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use meterkit_core::Unpoisoned;
 
 use crate::health::{TargetError, TargetHealth, TargetKind};
-use crate::self_metrics::{CUT_OFF, Exporter, Labelled, PANIC, REJECTED, SelfMetrics};
+use crate::self_metrics::{CUT_OFF, Exporter, Labeled, PANIC, REJECTED, SelfMetrics};
 use crate::target::{ExportError, Target, TargetQueue};
 
 /// All targets of a pipeline, in the order in which they came.
@@ -186,7 +186,7 @@ impl Component {
 
     fn labels(&self) -> Exporter<'_> {
         Exporter {
-            component: Labelled { component_type: &self.component_type, name: &self.instance },
+            component: Labeled { component_type: &self.component_type, name: &self.instance },
             server: self.server.as_ref().map(|(host, port)| (host.as_str(), *port)),
         }
     }

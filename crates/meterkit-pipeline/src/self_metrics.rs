@@ -14,8 +14,8 @@ use meterkit_core::{
 };
 
 /// The one reader that a pipeline has.
-const READER: Labelled<'static> =
-    Labelled { component_type: "meterkit_pipeline::Pipeline", name: "pipeline/0" };
+const READER: Labeled<'static> =
+    Labeled { component_type: "meterkit_pipeline::Pipeline", name: "pipeline/0" };
 
 /// What a pipeline tells of itself. Each metric is made with its first value; it stays away when the program has made a
 /// different one of its name.
@@ -24,15 +24,15 @@ pub(crate) struct SelfMetrics {
     exported: OnceLock<Option<CounterGroup<Ended<'static>>>>,
     inflight: OnceLock<Option<UpDownCounterGroup<Exporter<'static>>>>,
     operations: OnceLock<Option<HistogramGroup<Ended<'static>>>>,
-    collections: OnceLock<Option<HistogramGroup<Labelled<'static>>>>,
-    last_success: OnceLock<Option<GaugeGroup<Labelled<'static>, f64>>>,
-    queue_size: OnceLock<Option<GaugeGroup<Labelled<'static>, u64>>>,
-    queue_dropped: OnceLock<Option<CounterGroup<Labelled<'static>>>>,
+    collections: OnceLock<Option<HistogramGroup<Labeled<'static>>>>,
+    last_success: OnceLock<Option<GaugeGroup<Labeled<'static>, f64>>>,
+    queue_size: OnceLock<Option<GaugeGroup<Labeled<'static>, u64>>>,
+    queue_dropped: OnceLock<Option<CounterGroup<Labeled<'static>>>>,
 }
 
 /// A component, as the conventions name it.
 #[derive(Clone, Copy)]
-pub(crate) struct Labelled<'a> {
+pub(crate) struct Labeled<'a> {
     pub(crate) component_type: &'a str,
     pub(crate) name: &'a str,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Labelled<'a> {
 /// A target: the component, and for one that sends over a network, to whom.
 #[derive(Clone, Copy)]
 pub(crate) struct Exporter<'a> {
-    pub(crate) component: Labelled<'a>,
+    pub(crate) component: Labeled<'a>,
     /// Host and port.
     pub(crate) server: Option<(&'a str, u16)>,
 }
@@ -204,8 +204,8 @@ fn signed(points: u64) -> i64 {
     i64::try_from(points).unwrap_or(i64::MAX)
 }
 
-impl Labels for Labelled<'_> {
-    type Set = Labelled<'static>;
+impl Labels for Labeled<'_> {
+    type Set = Labeled<'static>;
     const KEYS: &'static [LabelKey] =
         &[LabelKey::new("otel.component.type"), LabelKey::new("otel.component.name")];
 
@@ -218,8 +218,8 @@ impl Labels for Labelled<'_> {
 impl Labels for Exporter<'_> {
     type Set = Exporter<'static>;
     const KEYS: &'static [LabelKey] = &[
-        Labelled::KEYS[0],
-        Labelled::KEYS[1],
+        Labeled::KEYS[0],
+        Labeled::KEYS[1],
         LabelKey::of::<Option<&'static str>>("server.address"),
         LabelKey::of::<Option<u16>>("server.port"),
     ];

@@ -1,6 +1,6 @@
 //! Views: metrics under other names, with fewer attributes, or not at all.
 
-mod catalogue;
+mod catalog;
 mod pattern;
 mod selector;
 mod settings;

@@ -1,7 +1,7 @@
 //! The rules for names, units, bucket lists and label keys of `meterkit`, and for their names in Prometheus.
 //!
 //! Text in, text out: the derive macros check declared metrics at compile time, the registry checks all others when they
-//! are created, and catalogue, dashboards and exporters name them, so one place keeps all of them in agreement. Not
+//! are created, and catalog, dashboards and exporters name them, so one place keeps all of them in agreement. Not
 //! meant for use on its own; the texts are fragments of other crates' messages.
 
 pub mod buckets;

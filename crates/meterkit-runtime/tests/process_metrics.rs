@@ -69,8 +69,8 @@ fn names_kinds_and_units_are_those_of_the_semantic_conventions() {
         let (Data::Gauge(points) | Data::Sum { points, .. }) = &metric.data else {
             panic!("{metric:?}");
         };
-        let labelled = ["process.cpu.time", "process.paging.faults", "process.disk.io"];
-        let series = if labelled.contains(&&*metric.descriptor.name) { 2 } else { 1 };
+        let labeled = ["process.cpu.time", "process.paging.faults", "process.disk.io"];
+        let series = if labeled.contains(&&*metric.descriptor.name) { 2 } else { 1 };
         assert_eq!(points.len(), series, "{metric:?}");
         assert!(!metric.descriptor.description.is_empty(), "{metric:?}");
     }

@@ -233,7 +233,7 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets how many series all labelled instruments may have together, 1,000,000 by default. Recordings with further
+    /// Sets how many series all labeled instruments may have together, 1,000,000 by default. Recordings with further
     /// label sets go to the overflow series of their instruments. `METERKIT_SERIES_LIMIT` sets it too.
     pub fn series_limit(mut self, series: usize) -> Self {
         self.series_limit = Some(series);

@@ -20,7 +20,7 @@ pub(crate) fn watch(registry: Registry) -> impl FnOnce(Source, Stop) -> Watching
             for scopes in registry.unmatched_disabled_scopes() {
                 tracing::warn!(
                     scopes,
-                    "disabled, but there is no such scope: it may be misspelt, in `METERKIT_DISABLED_SCOPES` \
+                    "disabled, but there is no such scope: it may be misspelled, in `METERKIT_DISABLED_SCOPES` \
                      or in the program"
                 );
             }

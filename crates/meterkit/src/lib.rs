@@ -53,7 +53,7 @@
 //! - [`Telemetry`] delivers what they record; [`Telemetry::from_env`] lists the variables.
 //! - [`MeterProvider`] is OpenTelemetry's meter provider, for instruments of other libraries;
 //!   [`Meter::otel`](OtelMeter::otel) returns OpenTelemetry's meter of the same scope.
-//! - [`Registry::catalogue`] lists all instruments; [`testing`] is for tests of code that records.
+//! - [`Registry::catalog`] lists all instruments; [`testing`] is for tests of code that records.
 //!
 //! # Attributes
 //!
@@ -76,7 +76,7 @@
 //!
 //! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration, and `OTEL_CONFIG_FILE`.
 //! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the
-//!   catalogue.
+//!   catalog.
 //! - `datadog`: the Datadog target: straight to the intake, by way of an agent, or as OTLP.
 //! - `grafana`: the Grafana target: Prometheus remote write, or the OTLP gateway of Grafana Cloud.
 //! - `otlp`: the OTLP target, over gRPC and HTTP.
@@ -116,17 +116,17 @@ pub use meterkit_config as config;
 pub use meterkit_core::{
     AbsentSeries, AnyObservable, AttributeCallback, AttributeError, AttributeInstrument,
     AttributeMeter, AttributeObserver, AttributeValue, Attributes, BackgroundTask, ByAttributes,
-    CallbackBuilder, CallbackGuard, CallbackOutput, Called, Catalogue, CatalogueEntry,
-    CatalogueError, CatalogueLabel, CatalogueScope, Counter, CounterGroup, CounterKind,
-    CounterNumber, Data, Descriptor, Entry, ExponentialBuckets, ExponentialHistogramPoint,
-    ExponentialLimits, Gauge, GaugeGroup, GaugeKind, GaugeNumber, Group, GroupTimer, Histogram,
-    HistogramGroup, HistogramNumber, HistogramPoint, InFlight, Instrument, InstrumentBuilder,
-    InstrumentError, Kind, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, ManualClock,
-    Meter, Metric, Metrics, Naming, NamingError, NamingPolicy, Number, NumberPoint, NumberType,
-    Observable, ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
+    CallbackBuilder, CallbackGuard, CallbackOutput, Called, Catalog, CatalogEntry, CatalogError,
+    CatalogLabel, CatalogScope, Counter, CounterGroup, CounterKind, CounterNumber, Data,
+    Descriptor, Entry, ExponentialBuckets, ExponentialHistogramPoint, ExponentialLimits, Gauge,
+    GaugeGroup, GaugeKind, GaugeNumber, Group, GroupTimer, Histogram, HistogramGroup,
+    HistogramNumber, HistogramPoint, InFlight, Instrument, InstrumentBuilder, InstrumentError,
+    Kind, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, ManualClock, Meter, Metric,
+    Metrics, Naming, NamingError, NamingPolicy, Number, NumberPoint, NumberType, Observable,
+    ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
     ObservableKind, ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome,
     Polled, Registry, ScopeError, ScopeMetrics, ScopePatternError, ScopePatterns, SeriesId,
-    SeriesObserver, Several, StoreHealth, Temporality, TimedFuture, Timer, Unlabelled,
+    SeriesObserver, Several, StoreHealth, Temporality, TimedFuture, Timer, Unlabeled,
     UpDownCounter, UpDownCounterGroup, UpDownCounterKind, UpDownNumber, Value, Work,
 };
 #[cfg(feature = "dashboard")]

@@ -1,4 +1,4 @@
-//! The dashboard in Grafana: drawn from the catalogue while the service runs, and kept up to date there.
+//! The dashboard in Grafana: drawn from the catalog while the service runs, and kept up to date there.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -38,7 +38,7 @@ pub(crate) struct Drawing {
     pub(crate) title: String,
 }
 
-/// Publishes the dashboard whenever the catalogue draws another one. Runs beside the targets, and harms none when it
+/// Publishes the dashboard whenever the catalog draws another one. Runs beside the targets, and harms none when it
 /// fails.
 pub(crate) fn publish(
     drawing: Drawing,
@@ -93,9 +93,9 @@ fn publish_at(
 
 impl Drawing {
     fn draw(&self) -> String {
-        let catalogue = self.views.catalogue(self.registry.catalogue());
+        let catalog = self.views.catalog(self.registry.catalog());
         let dashboard = Dashboard::new(&*self.title).namespace(self.registry.naming().namespace());
-        let dashboard = dashboard.histograms(self.histograms).of(&catalogue).with_self_metrics();
+        let dashboard = dashboard.histograms(self.histograms).of(&catalog).with_self_metrics();
         dashboard.to_classic_json()
     }
 }

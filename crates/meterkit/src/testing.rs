@@ -42,13 +42,13 @@
 //!
 //! - [`TestKit`] makes meters and [collects](TestKit::collect).
 //! - [`Seen`] is what any target would see: look-ups, and a stable text to compare with one that is checked in.
-//! - [`assert_catalogue`] compares the metrics that a program declares with those in a file that is checked in.
+//! - [`assert_catalog`] compares the metrics that a program declares with those in a file that is checked in.
 //! - [`assert_metric!`] and [`assert_no_metric!`] compare, on a kit or on what was seen.
 //!
 //! Nothing here changes what the library does: it is the same store, read as targets read it.
 
 mod assert;
-mod catalogue;
+mod catalog;
 mod check;
 mod collect;
 mod failure;
@@ -57,7 +57,7 @@ mod number;
 mod seen;
 mod series;
 
-pub use self::catalogue::assert_catalogue;
+pub use self::catalog::assert_catalog;
 pub use self::kit::TestKit;
 pub use self::number::Figure;
 pub use self::seen::{Seen, Visible};

@@ -17,7 +17,7 @@ struct Key<'a> {
     key: &'a str,
 }
 
-/// A label that may be absent: one metric with a plain series and labelled ones.
+/// A label that may be absent: one metric with a plain series and labeled ones.
 #[derive(Labels)]
 struct Typed<'a> {
     r#type: Option<&'a str>,

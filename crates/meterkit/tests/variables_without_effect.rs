@@ -8,8 +8,8 @@ use meterkit::{Meter, Telemetry};
 use self::own_process::rerun;
 
 #[test]
-fn a_misspelt_variable_is_warned_of_when_the_program_starts() {
-    let name = "a_misspelt_variable_is_warned_of_when_the_program_starts";
+fn a_misspelled_variable_is_warned_of_when_the_program_starts() {
+    let name = "a_misspelled_variable_is_warned_of_when_the_program_starts";
     let variables = [("OTEL_METRICS_EXPORTER", "none"), ("METERKIT_NAMESPACES", "acme")];
     if rerun(name, &variables).is_some() {
         return;
@@ -43,7 +43,7 @@ fn a_disabled_scope_that_there_is_not_is_warned_of_at_the_latest_when_the_progra
         telemetry.shutdown_blocking().unwrap();
     });
     let warnings: Vec<_> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
-    let warning = "WARN disabled, but there is no such scope: it may be misspelt, \
+    let warning = "WARN disabled, but there is no such scope: it may be misspelled, \
                    in `METERKIT_DISABLED_SCOPES` or in the program scopes=";
     assert_eq!(warnings, [&format!("{warning}plugin.techdoc"), &format!("{warning}core.*")]);
 }

@@ -28,7 +28,7 @@ pub const ENTITIES: &str = "/catalog/entities";
 /// Route of one entity.
 pub const ENTITY: &str = "/catalog/entities/{name}";
 
-/// A list holds at most this many entities, so that its cost does not grow with the catalogue.
+/// A list holds at most this many entities, so that its cost does not grow with the catalog.
 pub const LIST_LIMIT: u32 = 100;
 
 /// The plugin.
@@ -39,7 +39,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// A catalogue that keeps its entities in `database` and its metrics in `registry`.
+    /// A catalog that keeps its entities in `database` and its metrics in `registry`.
     pub fn new(database: Database, registry: &Registry) -> Result<Self, InstrumentError> {
         Ok(Self { database, metrics: CatalogMetrics::register_in(registry)? })
     }

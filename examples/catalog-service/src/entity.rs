@@ -1,14 +1,14 @@
-//! What the catalogue holds: entities, each with a name, a kind and a description.
+//! What the catalog holds: entities, each with a name, a kind and a description.
 
 use std::{fmt, str::FromStr};
 
 use meterkit::LabelValue;
 use serde::{Deserialize, Serialize};
 
-/// An entry of the catalogue.
+/// An entry of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entity {
-    /// Unique in the catalogue.
+    /// Unique in the catalog.
     pub name: Name,
     /// What sort of thing it is.
     pub kind: Kind,

@@ -1,10 +1,10 @@
-//! A small catalogue of software: an HTTP service with two plugins and a database, and a load generator for it.
+//! A small catalog of software: an HTTP service with two plugins and a database, and a load generator for it.
 //!
 //! - plugin [`catalog`]: entities that can be created, listed, read, updated and deleted
 //! - plugin [`scaffolder`]: background tasks that render a template into an entity
 //! - core scope [`database`]: the SQLite file under both
 //!
-//! [`Service::start`] runs all of it, [`load`] sends it requests, [`catalogue`] lists its metrics.
+//! [`Service::start`] runs all of it, [`load`] sends it requests, [`catalog`] lists its metrics.
 
 pub mod catalog;
 pub mod database;
@@ -22,7 +22,7 @@ use std::{
 };
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt};
-use meterkit::{CallbackGuard, Catalogue, InstrumentError, Registry};
+use meterkit::{CallbackGuard, InstrumentError, Registry};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
@@ -121,13 +121,13 @@ impl Service {
 /// # Errors
 ///
 /// A metric could not be made.
-pub fn catalogue() -> Result<Catalogue, InstrumentError> {
+pub fn catalog() -> Result<meterkit::Catalog, InstrumentError> {
     let registry = Registry::new();
     HttpMetrics::register_in(&registry)?;
     Database::declare(&registry)?;
     Catalog::declare(&registry)?;
     Scaffolder::declare(&registry)?;
-    Ok(registry.catalogue())
+    Ok(registry.catalog())
 }
 
 /// A service that runs; it stops when this is dropped, and gracefully with [`Running::stop`].

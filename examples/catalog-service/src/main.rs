@@ -1,4 +1,4 @@
-//! Runs the catalogue service, on request with a load on it.
+//! Runs the catalog service, on request with a load on it.
 
 use std::{
     error::Error,
@@ -17,7 +17,7 @@ use meterkit::{Registry, Telemetry};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::Level;
 
-/// A small catalogue of software: entities over HTTP, background tasks, and a SQLite file.
+/// A small catalog of software: entities over HTTP, background tasks, and a SQLite file.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -43,10 +43,10 @@ struct Arguments {
 
     /// Print the metrics of the service, and do not start it
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "markdown")]
-    catalogue: Option<CatalogueFormat>,
+    catalog: Option<CatalogFormat>,
 
     /// Print a Grafana dashboard of the service's metrics, and do not start it
-    #[arg(long, conflicts_with = "catalogue")]
+    #[arg(long, conflicts_with = "catalog")]
     dashboard: bool,
 
     /// Log each request, statement and task
@@ -55,7 +55,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum CatalogueFormat {
+enum CatalogFormat {
     Json,
     Markdown,
 }
@@ -75,12 +75,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    if let Some(format) = arguments.catalogue {
-        return print_catalogue(format);
+    if let Some(format) = arguments.catalog {
+        return print_catalog(format);
     }
     if arguments.dashboard {
-        let catalogue = catalog_service::catalogue()?;
-        let dashboard = Dashboard::new("catalog-service").of(&catalogue).with_self_metrics();
+        let catalog = catalog_service::catalog()?;
+        let dashboard = Dashboard::new("catalog-service").of(&catalog).with_self_metrics();
         return Ok(io::stdout().write_all(dashboard.to_classic_json().as_bytes())?);
     }
     let stop = stop_signal()?;
@@ -115,11 +115,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     Ok(stopped?)
 }
 
-fn print_catalogue(format: CatalogueFormat) -> Result<(), Box<dyn Error>> {
-    let catalogue = catalog_service::catalogue()?;
+fn print_catalog(format: CatalogFormat) -> Result<(), Box<dyn Error>> {
+    let catalog = catalog_service::catalog()?;
     let text = match format {
-        CatalogueFormat::Json => catalogue.to_json(),
-        CatalogueFormat::Markdown => catalogue.to_markdown(),
+        CatalogFormat::Json => catalog.to_json(),
+        CatalogFormat::Markdown => catalog.to_markdown(),
     };
     Ok(io::stdout().write_all(text.as_bytes())?)
 }

@@ -1,4 +1,4 @@
-//! The plugin `scaffolder`: tasks that run in the background, render a template and put the entity into the catalogue.
+//! The plugin `scaffolder`: tasks that run in the background, render a template and put the entity into the catalog.
 
 mod metrics;
 mod template;
@@ -154,7 +154,7 @@ pub enum TaskState {
     Queued,
     /// It is being worked on.
     Running,
-    /// It ended, and its entity is in the catalogue.
+    /// It ended, and its entity is in the catalog.
     Done,
     /// It ended without an entity.
     Failed,
@@ -163,7 +163,7 @@ pub enum TaskState {
 /// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 pub enum Outcome {
-    /// Its entity is in the catalogue.
+    /// Its entity is in the catalog.
     Done,
     /// There is no entity.
     Failed,

@@ -1,4 +1,4 @@
-//! The dashboard, the rules and the provisioning in `examples/deploy` are what this service's catalogue makes of them.
+//! The dashboard, the rules and the provisioning in `examples/deploy` are what this service's catalog makes of them.
 //!
 //! `METERKIT_UPDATE_DEPLOY=1 cargo test -p catalog-service --test deploy_files` writes them anew.
 
@@ -15,13 +15,13 @@ const FOLDERS: [&str; 3] = ["grafana/mimir", "grafana/provisioning", "prometheus
 
 /// All files, by their paths within `examples/deploy`.
 fn generated() -> BTreeMap<PathBuf, String> {
-    let catalogue = catalog_service::catalogue().expect("its metrics can be made");
-    let dashboard = Dashboard::new("catalog-service").of(&catalogue).with_self_metrics();
+    let catalog = catalog_service::catalog().expect("its metrics can be made");
+    let dashboard = Dashboard::new("catalog-service").of(&catalog).with_self_metrics();
     let prometheus = Provisioning::new("http://prometheus:9090").dashboard(&dashboard).files();
     // Dashboards are those of Prometheus: only the data source differs.
     let mut mimir = Provisioning::new("http://mimir:9009/prometheus").files();
     mimir.retain(|(path, _)| path.starts_with("datasources/"));
-    let rules = Rules::of(&catalogue).job("catalog-service").files();
+    let rules = Rules::of(&catalog).job("catalog-service").files();
     let folders = FOLDERS.into_iter().zip([mimir, prometheus, rules]);
     folders
         .flat_map(|(folder, files)| {
@@ -62,7 +62,7 @@ fn the_generated_files_are_up_to_date() {
     wrong.extend(left_over.filter(|path| !generated.contains_key(path)));
     assert!(
         wrong.is_empty(),
-        "not what the catalogue makes of them, or made by nothing: {wrong:?}; \
+        "not what the catalog makes of them, or made by nothing: {wrong:?}; \
          METERKIT_UPDATE_DEPLOY=1 writes what is out of date, and what nothing makes is to be deleted"
     );
 }

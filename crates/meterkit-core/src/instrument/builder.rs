@@ -8,7 +8,7 @@ use std::time::Duration;
 use meterkit_rules::{label_key, name, unit};
 
 use super::group::Group;
-use super::observable::{CallbackSettings, Observable, ObservableKind, Unlabelled};
+use super::observable::{CallbackSettings, Observable, ObservableKind, Unlabeled};
 use super::self_metrics;
 use crate::attributes::AttributeValue;
 use crate::buckets::{self, Buckets};
@@ -40,7 +40,7 @@ pub struct InstrumentBuilder<I> {
     pub(super) chosen_buckets: Option<Buckets>,
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     pub(super) options: GroupOptions,
-    is_zero_initialised: bool,
+    is_zero_initialized: bool,
     /// Of the callback that an observable instrument is made with.
     pub(super) callback: CallbackSettings,
     instrument: PhantomData<fn() -> I>,
@@ -58,7 +58,7 @@ impl<I> Clone for InstrumentBuilder<I> {
             chosen_buckets: self.chosen_buckets.clone(),
             attributes: self.attributes.clone(),
             options: self.options,
-            is_zero_initialised: self.is_zero_initialised,
+            is_zero_initialized: self.is_zero_initialized,
             callback: self.callback.clone(),
             instrument: PhantomData,
         }
@@ -80,7 +80,7 @@ impl<I> InstrumentBuilder<I> {
             chosen_buckets: None,
             attributes: Vec::new(),
             options: GroupOptions::default(),
-            is_zero_initialised: false,
+            is_zero_initialized: false,
             callback: CallbackSettings::default(),
             instrument: PhantomData,
         }
@@ -276,7 +276,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     }
 
     /// Removes a series when nothing was recorded in it for this long, as far as collections see it; also one that was
-    /// [zero-initialised](Self::zero_initialised), but no up-down counter that is not at zero. By default series stay.
+    /// [zero-initialized](Self::zero_initialized), but no up-down counter that is not at zero. By default series stay.
     /// One that was removed returns, from nothing, when something is recorded in it again.
     ///
     /// Give it more time than the longest interval of a push target, and than an outage of one: what a target has not
@@ -292,14 +292,14 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     ///
     /// Where an operator's limit (`METERKIT_CARDINALITY_LIMIT`) allows fewer series, as many are made as may be, and a
     /// warning says so. More than 4096 sets are an error.
-    pub fn zero_initialised(mut self) -> Self {
+    pub fn zero_initialized(mut self) -> Self {
         const {
             assert!(
                 LabelKey::closed_sets(L::KEYS).is_some(),
-                "`zero_initialised` needs labels whose values are all known: enums, `bool`s, and `Option`s of those"
+                "`zero_initialized` needs labels whose values are all known: enums, `bool`s, and `Option`s of those"
             );
         }
-        self.is_zero_initialised = true;
+        self.is_zero_initialized = true;
         self
     }
 
@@ -310,7 +310,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// A bad scope, name, unit, bucket list, attribute or label key, more label sets to begin with than there may be
     /// series, and a clash with an instrument that differs.
     pub fn build(self) -> Result<Group<L, H>, InstrumentError> {
-        if !self.is_zero_initialised {
+        if !self.is_zero_initialized {
             return Ok(Group::new(self.core::<H>(L::KEYS)?));
         }
         let name = self.name.clone().into_owned();
@@ -321,7 +321,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
         }
         let core = self.core::<H>(L::KEYS)?;
         // One that existed has its own limit.
-        let made = core.zero_initialise();
+        let made = core.zero_initialize();
         made.map_err(|limit| InstrumentError::TooManySets { name, sets, limit })?;
         Ok(Group::new(core))
     }
@@ -350,16 +350,16 @@ pub trait Instrument: sealed::Sealed {}
 #[diagnostic::do_not_recommend]
 impl<H: Handle> Instrument for H {}
 impl<L: Labels, H: Handle> Instrument for Group<L, H> {}
-impl<K: ObservableKind<T>, T: Number> Instrument for Observable<K, T, Unlabelled> {}
+impl<K: ObservableKind<T>, T: Number> Instrument for Observable<K, T, Unlabeled> {}
 impl<K: ObservableKind<T>, T: Number, L: Labels> Instrument for Observable<K, T, L> {}
 
 mod sealed {
-    use super::{Group, Handle, Labels, Number, Observable, ObservableKind, Unlabelled};
+    use super::{Group, Handle, Labels, Number, Observable, ObservableKind, Unlabeled};
 
     pub trait Sealed {}
     impl<H: Handle> Sealed for H {}
     impl<L: Labels, H: Handle> Sealed for Group<L, H> {}
-    impl<K: ObservableKind<T>, T: Number> Sealed for Observable<K, T, Unlabelled> {}
+    impl<K: ObservableKind<T>, T: Number> Sealed for Observable<K, T, Unlabeled> {}
     impl<K: ObservableKind<T>, T: Number, L: Labels> Sealed for Observable<K, T, L> {}
 }
 

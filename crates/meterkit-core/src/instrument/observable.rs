@@ -49,7 +49,7 @@ use crate::store::observed::Observed;
 ///
 /// Cheap to clone: a clone is the same instrument.
 #[must_use = "an observable instrument reports nothing until a callback is registered"]
-pub struct Observable<K, T, L = Unlabelled> {
+pub struct Observable<K, T, L = Unlabeled> {
     observed: Arc<Observed>,
     /// Weak: callbacks hold instruments, and the registry holds callbacks.
     registry: Weak<Inner>,
@@ -64,7 +64,7 @@ type Types<K, T, L> = PhantomData<fn() -> (K, T, L)>;
 /// An observable instrument has no labels.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "has no values")]
-pub enum Unlabelled {}
+pub enum Unlabeled {}
 
 /// A total that only rises, which callbacks report: always the whole total, never what was added since. One that falls
 /// has begun anew.

@@ -8,7 +8,7 @@ use crate::data::ExponentialBuckets;
 
 /// Counts of values by their size.
 ///
-/// The buckets grow until there may be no more of them; then pairs of neighbours are joined, until the new value has
+/// The buckets grow until there may be no more of them; then pairs of neighbors are joined, until the new value has
 /// room. Memory is bounded by the limits, whatever is recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ExponentialCounts {
@@ -135,7 +135,7 @@ impl ExponentialCounts {
 }
 
 impl ExponentialLimits {
-    /// How often neighbours must be joined until there is room for the bucket at `index` too.
+    /// How often neighbors must be joined until there is room for the bucket at `index` too.
     fn steps_to_fit(self, buckets: &ExponentialBuckets, index: i32) -> u32 {
         let index = i64::from(index);
         let (mut low, mut high) = (index, index);

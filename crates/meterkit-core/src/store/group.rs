@@ -43,7 +43,7 @@ pub(crate) struct SeriesGroup<H: Handle> {
     members: Members<H>,
     caps: Box<[Option<ValueCap>]>,
     common: Arc<Common<H>>,
-    is_zero_initialised: AtomicBool,
+    is_zero_initialized: AtomicBool,
     reading: Mutex<Reading>,
 }
 
@@ -85,7 +85,7 @@ impl<H: Handle> SeriesGroup<H> {
             members: Members::Open(OpenSeries::new()),
             caps: Box::default(),
             common,
-            is_zero_initialised: AtomicBool::new(false),
+            is_zero_initialized: AtomicBool::new(false),
             reading: Mutex::default(),
         }
     }
@@ -173,7 +173,7 @@ impl<H: Handle> SeriesGroup<H> {
         let _reading = self.lock_reading();
         self.for_each(|handle| {
             handle.series().reset();
-            if self.is_zero_initialised.load(Relaxed) {
+            if self.is_zero_initialized.load(Relaxed) {
                 handle.zero();
             }
         });
@@ -190,7 +190,7 @@ impl<H: Handle> SeriesGroup<H> {
         if sets > room.limit() {
             overflow::warn_of_fewer(shared, room, sets);
         }
-        self.is_zero_initialised.store(true, Relaxed);
+        self.is_zero_initialized.store(true, Relaxed);
         let zero = |member: &Member<H>| {
             if self.readmit(member) && member.is_empty() {
                 member.handle.zero();

@@ -164,7 +164,7 @@ impl<H: Handle> Core<H> {
 
     /// Makes all series of a closed set, exported as zero from now on. Returns the limit as an error when it allows
     /// fewer.
-    pub(crate) fn zero_initialise(&self) -> Result<(), usize> {
+    pub(crate) fn zero_initialize(&self) -> Result<(), usize> {
         match self.declared.get() {
             Some(DeclaredSeries::Plain(handle)) if handle.series().cell().is_empty() => {
                 handle.zero();

@@ -127,8 +127,8 @@ impl Observed {
 
     /// Returns the room of rows that go. A row without labels takes no room.
     fn give_back(&self, rows: &[Row]) {
-        let labelled = rows.iter().filter(|row| !row.labels.is_empty());
-        labelled.for_each(|_| self.room.give_back());
+        let labeled = rows.iter().filter(|row| !row.labels.is_empty());
+        labeled.for_each(|_| self.room.give_back());
     }
 
     /// Returns what the overflow series holds with one more value: of totals the sum, of gauges the last.

@@ -27,7 +27,7 @@ const ON_STRUCT: Place = Place {
         ("exponential", "`exponential` belongs on a field, it holds for one histogram"),
         ("cardinality_limit", "`cardinality_limit` belongs on a field, it holds for one group"),
         ("idle_timeout", "`idle_timeout` belongs on a field, it holds for one group"),
-        ("zero_initialised", "`zero_initialised` belongs on a field, it holds for one group"),
+        ("zero_initialized", "`zero_initialized` belongs on a field, it holds for one group"),
         ("prefix", "`prefix` belongs on the field that the struct is flattened into"),
         ("flatten", "`flatten` belongs on the field that holds the struct"),
     ],

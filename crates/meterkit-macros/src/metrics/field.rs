@@ -21,7 +21,7 @@ const ON_FIELD: Place = Place {
         "attributes(key = \"value\")",
         "cardinality_limit = 100",
         "idle_timeout = \"10m\"",
-        "zero_initialised",
+        "zero_initialized",
         "flatten",
         "prefix = \"cache\"",
     ],

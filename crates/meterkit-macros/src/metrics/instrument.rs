@@ -96,9 +96,9 @@ impl Instrument {
                 let timeout = quote!(::core::time::Duration::from_millis(#milliseconds));
                 Some(quote_spanned!(place=> .idle_timeout(#timeout)))
             }
-            "zero_initialised" => {
+            "zero_initialized" => {
                 problems.take(setting.flag())?;
-                Some(quote_spanned!(place=> .zero_initialised()))
+                Some(quote_spanned!(place=> .zero_initialized()))
             }
             "attributes" => Some(attributes::calls(setting, problems)),
             "prefix" => {

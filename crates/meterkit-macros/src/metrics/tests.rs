@@ -48,7 +48,7 @@ fn each_setting_becomes_a_call() {
         ("buckets = [-1, 0, 0.5, 1e3,]", ".buckets([-1f64, 0f64, 0.5f64, 1000f64])"),
         ("exponential", ".exponential()"),
         ("cardinality_limit = 1_000", ".cardinality_limit(1000usize)"),
-        ("zero_initialised", ".zero_initialised()"),
+        ("zero_initialized", ".zero_initialized()"),
         (
             "attributes(type = \"b\", \"c.d\" = true, e = 7)",
             ".attribute(\"type\", \"b\").attribute(\"c.d\", true).attribute(\"e\", 7i64)",
@@ -214,7 +214,7 @@ fn each_mistake_on_a_field_is_shown_where_it_is_with_what_to_write() {
         ("idle_timeout = \"0s\"", "\"0s\"", "no span of time", "from 1 on"),
         ("idle_timeout = \"99999999999999999h\"", "\"99999999999999999h\"", "no span", "`10m`"),
         ("idle_timeout = 10", "10", "string in quotes", "idle_timeout = \"10m\""),
-        ("zero_initialised = true", "zero_initialised = true", "takes no value", "(zero_init"),
+        ("zero_initialized = true", "zero_initialized = true", "takes no value", "(zero_init"),
         ("attributes(\"1a\" = \"x\")", "\"1a\"", "`1a` must begin", "`db.system`"),
         ("attributes(db.system = \"x\")", "db.system = \"x\"", "in quotes", "`\"db.system\" = "),
         ("attributes(a = \"x\", a = \"y\")", "a", "stands twice", "keep one"),

@@ -11,7 +11,7 @@ use super::spelling::nearest;
 const PREFIX: &str = "METERKIT_";
 
 /// Ours, and read elsewhere: by `meterkit::testing`.
-const ELSEWHERE: [&str; 1] = ["METERKIT_UPDATE_CATALOGUE"];
+const ELSEWHERE: [&str; 1] = ["METERKIT_UPDATE_CATALOG"];
 
 /// A variable that is set in vain.
 #[derive(Debug, PartialEq, Eq)]

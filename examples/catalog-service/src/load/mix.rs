@@ -46,7 +46,7 @@ pub(super) enum Step {
 /// The entities of one round through the list; their kinds change from round to round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slot {
-    /// Stays in the catalogue.
+    /// Stays in the catalog.
     Kept,
     /// Changes its kind and is deleted later.
     Changed,

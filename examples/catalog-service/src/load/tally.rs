@@ -17,7 +17,7 @@ use crate::{
 pub struct Tally {
     /// Requests by method, route and status; all of them, also those that waited for tasks.
     pub requests: Counts<Request>,
-    /// Entities created through the catalogue; those that tasks created are in [`Tally::tasks`].
+    /// Entities created through the catalog; those that tasks created are in [`Tally::tasks`].
     pub created: Counts<Kind>,
     /// Entities updated, by the kind that they had afterwards.
     pub updated: Counts<Kind>,

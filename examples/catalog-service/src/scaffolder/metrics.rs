@@ -9,7 +9,7 @@ use super::{Outcome, Template};
 #[metrics(scope = "plugin", name = "scaffolder")]
 pub(super) struct ScaffolderMetrics {
     /// Tasks that ended, by template and outcome.
-    #[metric(unit = "{task}", zero_initialised)]
+    #[metric(unit = "{task}", zero_initialized)]
     pub(super) tasks: CounterGroup<Ended>,
     /// Time from the start of a task to its end, by template.
     #[metric(

@@ -59,7 +59,7 @@ impl AgentSocket {
         Self { address, patience, connection: None, turn: 0, burst: 0 }
     }
 
-    /// Sends `packet` as a whole, or not at all. May be cancelled, and called again with the same packet or another.
+    /// Sends `packet` as a whole, or not at all. May be canceled, and called again with the same packet or another.
     pub(super) async fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
         let is_usable = self.connection.as_ref().is_some_and(|it| it.is_usable(packet));
         if !is_usable {

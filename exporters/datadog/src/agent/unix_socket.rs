@@ -45,7 +45,7 @@ impl UnixSocket {
         }
     }
 
-    /// Sends `packet`, or goes on with it after having been cancelled.
+    /// Sends `packet`, or goes on with it after having been canceled.
     pub(super) async fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
         match self {
             Self::Datagram(socket) => {

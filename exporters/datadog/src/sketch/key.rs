@@ -1,9 +1,9 @@
 //! Keys of bins: where a value belongs, and which value a key stands for.
 //!
-//! By the Datadog agent: neighbours are [`GAMMA`] apart, and a value belongs to the key whose value is nearest to it by
+//! By the Datadog agent: neighbors are [`GAMMA`] apart, and a value belongs to the key whose value is nearest to it by
 //! ratio.
 
-/// Ratio of neighbouring values: 1 + 2/128.
+/// Ratio of neighboring values: 1 + 2/128.
 const GAMMA: f64 = 1.015625;
 
 /// Natural logarithm of [`GAMMA`].

@@ -36,13 +36,13 @@ impl Row {
 #[derive(Clone, PartialEq, Message)]
 struct WriteRequest {
     #[prost(message, repeated, tag = "1")]
-    timeseries: Vec<LabelledSeries>,
+    timeseries: Vec<LabeledSeries>,
     #[prost(message, repeated, tag = "3")]
     metadata: Vec<FamilyMetadata>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct LabelledSeries {
+struct LabeledSeries {
     #[prost(message, repeated, tag = "1")]
     labels: Vec<Label>,
     #[prost(message, repeated, tag = "2")]

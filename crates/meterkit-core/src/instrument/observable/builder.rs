@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::callback::{CallbackBuilder, CallbackOutput};
 use super::guard::CallbackGuard;
 use super::observer::SeriesObserver;
-use super::{Observable, ObservableKind, Unlabelled};
+use super::{Observable, ObservableKind, Unlabeled};
 use crate::error::InstrumentError;
 use crate::instrument::InstrumentBuilder;
 use crate::instrument::builder::clash_of_labels;
@@ -65,7 +65,7 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
     }
 }
 
-impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabelled>> {
+impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabeled>> {
     /// Makes the instrument, or gives the one that exists: to register callbacks for it later, or one for several
     /// instruments at once. What this builder was told of callbacks holds for those that are registered for this
     /// instrument alone.

@@ -18,7 +18,7 @@ pub struct Observer<'a> {
     drafts: &'a mut [Draft],
 }
 
-/// Takes what a callback for one labelled instrument reports.
+/// Takes what a callback for one labeled instrument reports.
 pub struct SeriesObserver<'a, K, T, L> {
     draft: &'a mut Draft,
     types: Types<K, T, L>,
@@ -43,7 +43,7 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Reports the value of one series of a labelled instrument. Of several values of one series, the last one counts.
+    /// Reports the value of one series of a labeled instrument. Of several values of one series, the last one counts.
     ///
     /// One for which the callback was not registered takes none: the value is dropped, counted in `meterkit.dropped`,
     /// and logged once.

@@ -99,7 +99,7 @@ impl Draft {
         let sheet = self.sheet.clone();
         let caps = sheet.instrument.caps();
         let capped = Capped { labels, caps, learns: true };
-        // First of all, so that what may still be learnt is let through.
+        // First of all, so that what may still be learned is let through.
         let query = Declared { labels: &capped, key_count: caps.len() };
         drop(query.to_stored());
         self.joins = !ValueCap::let_through(caps, labels);

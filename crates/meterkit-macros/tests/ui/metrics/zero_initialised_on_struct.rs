@@ -1,7 +1,7 @@
 use meterkit::{Counter, Metrics};
 
 #[derive(Metrics)]
-#[metrics(scope = "plugin", name = "catalog", zero_initialised)]
+#[metrics(scope = "plugin", name = "catalog", zero_initialized)]
 struct CatalogMetrics {
     requests: Counter,
 }

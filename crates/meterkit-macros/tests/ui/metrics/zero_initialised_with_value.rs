@@ -2,7 +2,7 @@ use meterkit::{Counter, Metrics};
 
 #[derive(Metrics)]
 struct CatalogMetrics {
-    #[metric(zero_initialised = true)]
+    #[metric(zero_initialized = true)]
     requests: Counter,
 }
 

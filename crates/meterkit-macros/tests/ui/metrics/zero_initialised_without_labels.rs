@@ -2,7 +2,7 @@ use meterkit::{Counter, Metrics};
 
 #[derive(Metrics)]
 struct CatalogMetrics {
-    #[metric(zero_initialised)]
+    #[metric(zero_initialized)]
     requests: Counter,
 }
 

@@ -76,7 +76,7 @@ settings! {
 
     SERIES_LIMIT: usize = count("METERKIT_SERIES_LIMIT")
         .by_default("`1000000`")
-        .meaning("series of all labelled instruments together");
+        .meaning("series of all labeled instruments together");
 
     DISABLED_SCOPES: ScopePatterns =
         Setting::new("METERKIT_DISABLED_SCOPES", ValueType::Scopes, names::scopes)

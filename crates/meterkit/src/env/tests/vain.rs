@@ -13,7 +13,7 @@ fn whoever_selects_targets_is_not_told_of_others() {
 }
 
 #[test]
-fn a_misspelt_variable_of_ours_is_told_with_the_nearest_one() {
+fn a_misspelled_variable_of_ours_is_told_with_the_nearest_one() {
     for (variable, reason) in [
         ("METERKIT_NAMESPACES", "it is unknown; did you mean `METERKIT_NAMESPACE`?"),
         ("METERKIT_NAMMING", "it is unknown; did you mean `METERKIT_NAMING`?"),
@@ -49,7 +49,7 @@ fn what_is_empty_or_someone_elses_or_known_is_not_told() {
     let settings = settings(&[
         ("METERKIT_NAMESPACES", ""),
         ("METERKIT_NAMESPACE", "acme"),
-        ("METERKIT_UPDATE_CATALOGUE", "1"),
+        ("METERKIT_UPDATE_CATALOG", "1"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "1"),
         ("METERKITTEN", "x"),
         ("DD_TRACE_ENABLED", "x"),

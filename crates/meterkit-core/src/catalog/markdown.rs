@@ -1,8 +1,8 @@
-//! The catalogue as Markdown: a table per scope.
+//! The catalog as Markdown: a table per scope.
 
 use std::fmt::{self, Write};
 
-use super::{CatalogueEntry, CatalogueLabel, CatalogueScope};
+use super::{CatalogEntry, CatalogLabel, CatalogScope};
 
 const HEAD: &str = "| Metric | Prometheus | Kind | Unit | Labels | Description |\n\
                     | --- | --- | --- | --- | --- | --- |\n";
@@ -11,7 +11,7 @@ const HEAD: &str = "| Metric | Prometheus | Kind | Unit | Labels | Description |
 const BREAK: &str = "<br>";
 
 /// Returns the text of a whole file.
-pub(super) fn write(entries: &[CatalogueEntry]) -> String {
+pub(super) fn write(entries: &[CatalogEntry]) -> String {
     let mut out = String::from("# Metrics\n");
     for entries in entries.chunk_by(|a, b| a.scope == b.scope) {
         // Writing to a string cannot fail.
@@ -20,7 +20,7 @@ pub(super) fn write(entries: &[CatalogueEntry]) -> String {
     out
 }
 
-fn section(out: &mut String, scope: &CatalogueScope, entries: &[CatalogueEntry]) -> fmt::Result {
+fn section(out: &mut String, scope: &CatalogScope, entries: &[CatalogEntry]) -> fmt::Result {
     writeln!(out, "\n## {}\n", code(&scope.name))?;
     let about = about(scope);
     if !about.is_empty() {
@@ -49,7 +49,7 @@ fn section(out: &mut String, scope: &CatalogueScope, entries: &[CatalogueEntry])
 }
 
 /// Returns what there is to say of a scope besides its name.
-fn about(scope: &CatalogueScope) -> Vec<String> {
+fn about(scope: &CatalogScope) -> Vec<String> {
     let version = scope.version.iter().map(|version| format!("version {}", text(version)));
     let schema = scope.schema_url.iter().map(|url| format!("schema {}", text(url)));
     let attributes = scope.attributes.iter();
@@ -57,7 +57,7 @@ fn about(scope: &CatalogueScope) -> Vec<String> {
     version.chain(schema).chain(attributes).collect()
 }
 
-fn row(out: &mut String, entry: &CatalogueEntry) -> fmt::Result {
+fn row(out: &mut String, entry: &CatalogEntry) -> fmt::Result {
     let constant = entry.attributes.iter();
     let constant = constant.map(|(key, value)| format!("{}: always {}", code(key), code(value)));
     let labels: Vec<_> = entry.labels.iter().map(label).chain(constant).collect();
@@ -78,7 +78,7 @@ fn row(out: &mut String, entry: &CatalogueEntry) -> fmt::Result {
 }
 
 /// `` `success` (optional): `false`, `true` ``
-fn label(label: &CatalogueLabel) -> String {
+fn label(label: &CatalogLabel) -> String {
     let mut cell = code(&label.key);
     let limit = label.max_values.map(|values| format!("{values} values at most"));
     let optional = label.optional.then(|| "optional".to_owned());

@@ -1,4 +1,4 @@
-//! Instruments of other libraries are in the catalogue, and stay streams of their own when new names make them equal.
+//! Instruments of other libraries are in the catalog, and stay streams of their own when new names make them equal.
 
 #[path = "../../meterkit/tests/log_lines/mod.rs"]
 mod log_lines;
@@ -9,7 +9,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 
 #[test]
-fn the_catalogue_lists_instruments_of_other_libraries_and_marks_them() {
+fn the_catalog_lists_instruments_of_other_libraries_and_marks_them() {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     let _own = meter.counter::<u64>("requests").build().unwrap();
@@ -18,17 +18,17 @@ fn the_catalogue_lists_instruments_of_other_libraries_and_marks_them() {
     calls.add(1, &[KeyValue::new("peer", "a"), KeyValue::new("method", "GET")]);
     calls.add(1, &[KeyValue::new("peer", "a"), KeyValue::new("retry", true)]);
 
-    let catalogue = registry.catalogue();
-    let [own, calls] = &catalogue.entries[..] else { panic!("{catalogue:?}") };
+    let catalog = registry.catalog();
+    let [own, calls] = &catalog.entries[..] else { panic!("{catalog:?}") };
     assert!(!own.foreign);
     assert!(calls.foreign);
     assert_eq!((&*calls.name, &*calls.unit), ("calls", "{call}"));
     let labels: Vec<_> = calls.labels.iter().map(|it| (&*it.key, it.optional)).collect();
     assert_eq!(labels, [("method", true), ("peer", true), ("retry", true)]);
-    assert!(catalogue.to_markdown().contains("counter of u64, of another library"));
-    let json = catalogue.to_json();
+    assert!(catalog.to_markdown().contains("counter of u64, of another library"));
+    let json = catalog.to_json();
     assert_eq!(json.matches("\"foreign\": true").count(), 1, "{json}");
-    assert_eq!(meterkit_core::Catalogue::from_json(&json).unwrap(), catalogue);
+    assert_eq!(meterkit_core::Catalog::from_json(&json).unwrap(), catalog);
 }
 
 #[test]
@@ -37,10 +37,10 @@ fn an_instrument_that_the_facade_makes_too_is_ours() {
     let provider = MeterProvider::new(registry.clone());
     let foreign = provider.meter("backstage.plugin.catalog").u64_counter("requests").build();
     foreign.add(1, &[]);
-    assert!(registry.catalogue().entries[0].foreign);
+    assert!(registry.catalog().entries[0].foreign);
     let _own = registry.scoped("plugin", "catalog").counter::<u64>("requests").build().unwrap();
-    assert_eq!(registry.catalogue().entries.len(), 1);
-    assert!(!registry.catalogue().entries[0].foreign);
+    assert_eq!(registry.catalog().entries.len(), 1);
+    assert!(!registry.catalog().entries[0].foreign);
 }
 
 #[test]

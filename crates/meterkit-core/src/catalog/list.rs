@@ -1,11 +1,11 @@
-//! The catalogue of a registry.
+//! The catalog of a registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use meterkit_rules::prometheus_name::{self, FamilyType};
 use opentelemetry::InstrumentationScope;
 
-use super::{Catalogue, CatalogueEntry, CatalogueLabel, CatalogueScope};
+use super::{Catalog, CatalogEntry, CatalogLabel, CatalogScope};
 use crate::attributes::{AttributeValue, Attributes};
 use crate::instrument::SelfMetrics;
 use crate::labels::LabelKey;
@@ -25,31 +25,31 @@ impl Registry {
     /// let meter = registry.scoped("plugin", "catalog");
     /// let _requests = meter.counter::<u64>("requests").description("Requests.").build()?;
     ///
-    /// let catalogue = registry.catalogue();
-    /// assert_eq!(catalogue.entries[0].name, "backstage.plugin.catalog.requests");
-    /// assert_eq!(catalogue.entries[0].prometheus_name, "backstage_plugin_catalog_requests_total");
-    /// assert!(catalogue.to_markdown().contains("| counter of u64 |"));
+    /// let catalog = registry.catalog();
+    /// assert_eq!(catalog.entries[0].name, "backstage.plugin.catalog.requests");
+    /// assert_eq!(catalog.entries[0].prometheus_name, "backstage_plugin_catalog_requests_total");
+    /// assert!(catalog.to_markdown().contains("| counter of u64 |"));
     /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```
-    pub fn catalogue(&self) -> Catalogue {
+    pub fn catalog(&self) -> Catalog {
         let mut entries = Vec::new();
         for scope in self.inner.scopes.all() {
             if SelfMetrics::has_scope(&scope.key) {
                 continue;
             }
-            let described = CatalogueScope::of(&scope.instrumentation_scope());
+            let described = CatalogScope::of(&scope.instrumentation_scope());
             let instruments = scope.instruments();
             entries.extend(instruments.iter().map(|it| entry(it.shared(), described.clone())));
         }
         entries.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
-        Catalogue { entries }
+        Catalog { entries }
     }
 }
 
-fn entry(instrument: &Shared, scope: CatalogueScope) -> CatalogueEntry {
+fn entry(instrument: &Shared, scope: CatalogScope) -> CatalogEntry {
     let (identity, descriptor) = (&instrument.identity, instrument.descriptor());
     let family_type = FamilyType::from(identity.kind);
-    CatalogueEntry {
+    CatalogEntry {
         name: descriptor.name.clone(),
         prometheus_name: prometheus_name::family(&descriptor.name, &descriptor.unit, family_type),
         kind: identity.kind.as_str().to_owned(),
@@ -65,21 +65,21 @@ fn entry(instrument: &Shared, scope: CatalogueScope) -> CatalogueEntry {
     }
 }
 
-fn labels(instrument: &Shared) -> Vec<CatalogueLabel> {
+fn labels(instrument: &Shared) -> Vec<CatalogLabel> {
     let declared = instrument.label_keys();
     let keys = instrument.keys();
     let seen: BTreeSet<&str> =
         keys.seen().filter(|&key| declared.iter().all(|it| it.name() != key)).collect();
-    let seen = seen.into_iter().map(|key| CatalogueLabel {
+    let seen = seen.into_iter().map(|key| CatalogLabel {
         key: key.to_owned(),
         optional: true,
         values: None,
         max_values: None,
     });
-    declared.iter().map(CatalogueLabel::of).chain(seen).collect()
+    declared.iter().map(CatalogLabel::of).chain(seen).collect()
 }
 
-impl CatalogueScope {
+impl CatalogScope {
     fn of(scope: &InstrumentationScope) -> Self {
         Self {
             name: scope.name().to_owned(),
@@ -90,7 +90,7 @@ impl CatalogueScope {
     }
 }
 
-impl CatalogueLabel {
+impl CatalogLabel {
     fn of(key: &LabelKey) -> Self {
         let closed = key.closed_values();
         Self {

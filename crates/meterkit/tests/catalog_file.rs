@@ -1,4 +1,4 @@
-//! A catalogue is compared with a file that is checked in, or written there when the environment says so.
+//! A catalog is compared with a file that is checked in, or written there when the environment says so.
 
 mod own_process;
 
@@ -6,18 +6,18 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use meterkit::testing::assert_catalogue;
-use meterkit::{Catalogue, Registry};
+use meterkit::testing::assert_catalog;
+use meterkit::{Catalog, Registry};
 use own_process::rerun;
 
-const UPDATE: [(&str, &str); 1] = [("METERKIT_UPDATE_CATALOGUE", "1")];
+const UPDATE: [(&str, &str); 1] = [("METERKIT_UPDATE_CATALOG", "1")];
 
-fn catalogue(counters: &[&'static str]) -> Catalogue {
+fn catalog(counters: &[&'static str]) -> Catalog {
     let registry = Registry::new();
     for name in counters.iter().copied() {
         let _ = registry.scoped("plugin", "catalog").counter::<u64>(name).build().unwrap();
     }
-    registry.catalogue()
+    registry.catalog()
 }
 
 /// A file that is not there.
@@ -31,8 +31,8 @@ fn no_file(name: &str) -> PathBuf {
 
 /// What the assertion says when it fails.
 #[track_caller]
-fn failure(catalogue: &Catalogue, file: &Path) -> String {
-    let outcome = catch_unwind(AssertUnwindSafe(|| assert_catalogue(catalogue, file)));
+fn failure(catalog: &Catalog, file: &Path) -> String {
+    let outcome = catch_unwind(AssertUnwindSafe(|| assert_catalog(catalog, file)));
     *outcome.expect_err("it fails").downcast::<String>().expect("a message")
 }
 
@@ -41,17 +41,17 @@ fn a_renamed_metric_fails_with_both_names_and_how_to_accept_it() {
     if rerun("a_renamed_metric_fails_with_both_names_and_how_to_accept_it", &[]).is_some() {
         return;
     }
-    let before = catalogue(&["requests", "kept"]);
-    let now = catalogue(&["calls", "kept"]);
+    let before = catalog(&["requests", "kept"]);
+    let now = catalog(&["calls", "kept"]);
     for (name, text) in [("renamed.json", before.to_json()), ("renamed.md", before.to_markdown())] {
         let file = no_file(name);
         fs::write(&file, &text).unwrap();
-        assert_catalogue(&before, &file);
+        assert_catalog(&before, &file);
 
         let message = failure(&now, &file);
         let first = format!("the metrics are not those in {}:\n", file.display());
         assert!(message.starts_with(&first), "{message}");
-        assert!(message.ends_with("\n  METERKIT_UPDATE_CATALOGUE=1 cargo test"), "{message}");
+        assert!(message.ends_with("\n  METERKIT_UPDATE_CATALOG=1 cargo test"), "{message}");
         let (gone, new) = match name {
             "renamed.json" => ("  gone: ", "  new: "),
             _ => ("  - | `", "  + | `"),
@@ -68,14 +68,14 @@ fn a_renamed_metric_fails_with_both_names_and_how_to_accept_it() {
 }
 
 #[test]
-fn json_that_a_formatter_went_over_is_the_same_catalogue() {
-    if rerun("json_that_a_formatter_went_over_is_the_same_catalogue", &[]).is_some() {
+fn json_that_a_formatter_went_over_is_the_same_catalog() {
+    if rerun("json_that_a_formatter_went_over_is_the_same_catalog", &[]).is_some() {
         return;
     }
-    let catalogue = catalogue(&["requests"]);
+    let catalog = catalog(&["requests"]);
     let file = no_file("formatted.json");
-    fs::write(&file, catalogue.to_json().replace('\n', "\r\n").replace("  ", "\t")).unwrap();
-    assert_catalogue(&catalogue, &file);
+    fs::write(&file, catalog.to_json().replace('\n', "\r\n").replace("  ", "\t")).unwrap();
+    assert_catalog(&catalog, &file);
 }
 
 #[test]
@@ -83,18 +83,18 @@ fn a_file_that_is_missing_or_broken_fails_and_says_how_to_write_it() {
     if rerun("a_file_that_is_missing_or_broken_fails_and_says_how_to_write_it", &[]).is_some() {
         return;
     }
-    let catalogue = catalogue(&["requests"]);
+    let catalog = catalog(&["requests"]);
     let file = no_file("missing.md");
-    let message = failure(&catalogue, &file);
+    let message = failure(&catalog, &file);
     assert!(message.starts_with(&format!("cannot read {}: ", file.display())), "{message}");
-    assert!(message.contains("METERKIT_UPDATE_CATALOGUE=1"), "{message}");
+    assert!(message.contains("METERKIT_UPDATE_CATALOG=1"), "{message}");
     assert!(!file.exists());
 
     let file = no_file("broken.json");
     fs::write(&file, "{").unwrap();
-    let message = failure(&catalogue, &file);
-    assert!(message.contains("not a catalogue of metrics as JSON: "), "{message}");
-    assert!(message.contains("METERKIT_UPDATE_CATALOGUE=1"), "{message}");
+    let message = failure(&catalog, &file);
+    assert!(message.contains("not a catalog of metrics as JSON: "), "{message}");
+    assert!(message.contains("METERKIT_UPDATE_CATALOG=1"), "{message}");
 }
 
 #[test]
@@ -104,25 +104,25 @@ fn the_variable_has_the_file_made_and_made_anew() {
     }
     for name in ["updated.json", "updated.md"] {
         let file = no_file(name);
-        for catalogue in [catalogue(&["requests"]), catalogue(&["calls"])] {
-            assert_catalogue(&catalogue, &file);
+        for catalog in [catalog(&["requests"]), catalog(&["calls"])] {
+            assert_catalog(&catalog, &file);
             let expected = match name {
-                "updated.json" => catalogue.to_json(),
-                _ => catalogue.to_markdown(),
+                "updated.json" => catalog.to_json(),
+                _ => catalog.to_markdown(),
             };
             assert_eq!(fs::read_to_string(&file).unwrap(), expected);
         }
     }
     let nowhere = no_file("updated.md").join("metrics.md");
-    let message = failure(&catalogue(&["requests"]), &nowhere);
+    let message = failure(&catalog(&["requests"]), &nowhere);
     assert!(message.starts_with(&format!("cannot write {}: ", nowhere.display())), "{message}");
 }
 
 #[test]
 fn a_variable_of_zero_compares() {
-    if rerun("a_variable_of_zero_compares", &[("METERKIT_UPDATE_CATALOGUE", "0")]).is_some() {
+    if rerun("a_variable_of_zero_compares", &[("METERKIT_UPDATE_CATALOG", "0")]).is_some() {
         return;
     }
     let file = no_file("zero.md");
-    assert!(failure(&catalogue(&["requests"]), &file).starts_with("cannot read "));
+    assert!(failure(&catalog(&["requests"]), &file).starts_with("cannot read "));
 }

@@ -6,27 +6,27 @@ mod lines;
 use std::path::Path;
 use std::{env, fs};
 
-use crate::Catalogue;
+use crate::Catalog;
 
 /// Has the file written instead of compared, unless it is empty or `0`.
-const UPDATE: &str = "METERKIT_UPDATE_CATALOGUE";
+const UPDATE: &str = "METERKIT_UPDATE_CATALOG";
 
-/// Compares a catalogue with the one in `file`, so that nobody renames a metric by accident: dashboards and alerts that
+/// Compares a catalog with the one in `file`, so that nobody renames a metric by accident: dashboards and alerts that
 /// use it would show nothing, and say nothing.
 ///
-/// A `file` that ends in `.json` holds [`Catalogue::to_json`], any other one [`Catalogue::to_markdown`]. A relative
-/// path begins at the package, where `cargo test` runs. With `METERKIT_UPDATE_CATALOGUE=1` in the environment the file
+/// A `file` that ends in `.json` holds [`Catalog::to_json`], any other one [`Catalog::to_markdown`]. A relative
+/// path begins at the package, where `cargo test` runs. With `METERKIT_UPDATE_CATALOG=1` in the environment the file
 /// is written instead: to begin with, and to accept a change.
 ///
 /// ```no_run
 /// use meterkit::Registry;
-/// use meterkit::testing::assert_catalogue;
+/// use meterkit::testing::assert_catalog;
 ///
 /// // In a test. The program's own function makes the metrics, with a registry of the test's.
 /// let registry = Registry::new();
 /// let _requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build()?;
 ///
-/// assert_catalogue(&registry.catalogue(), "metrics.md");
+/// assert_catalog(&registry.catalog(), "metrics.md");
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 ///
@@ -35,17 +35,17 @@ const UPDATE: &str = "METERKIT_UPDATE_CATALOGUE";
 /// When they differ. The message names each metric that is gone, new or changed, and how to accept it. Also when the
 /// file cannot be read, or written.
 #[track_caller]
-pub fn assert_catalogue(catalogue: &Catalogue, file: impl AsRef<Path>) {
+pub fn assert_catalog(catalog: &Catalog, file: impl AsRef<Path>) {
     let file = file.as_ref();
     let is_update = env::var_os(UPDATE).is_some_and(|value| !value.is_empty() && value != "0");
-    let outcome = if is_update { write(catalogue, file) } else { compare(catalogue, file) };
+    let outcome = if is_update { write(catalog, file) } else { compare(catalog, file) };
     if let Err(problem) = outcome {
         panic!("{problem}");
     }
 }
 
-fn write(catalogue: &Catalogue, file: &Path) -> Result<(), String> {
-    let text = if is_json(file) { catalogue.to_json() } else { catalogue.to_markdown() };
+fn write(catalog: &Catalog, file: &Path) -> Result<(), String> {
+    let text = if is_json(file) { catalog.to_json() } else { catalog.to_markdown() };
     // A file that is right already keeps its time: nothing is built again for it.
     if fs::read_to_string(file).is_ok_and(|known| known == text) {
         return Ok(());
@@ -55,18 +55,18 @@ fn write(catalogue: &Catalogue, file: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn compare(catalogue: &Catalogue, file: &Path) -> Result<(), String> {
+fn compare(catalog: &Catalog, file: &Path) -> Result<(), String> {
     let shown = file.display();
     let known = fs::read_to_string(file).map_err(|error| {
         format!("cannot read {shown}: {error}\nTo write it:\n  {UPDATE}=1 cargo test")
     })?;
     let differences = if is_json(file) {
-        let known = Catalogue::from_json(&known).map_err(|error| {
+        let known = Catalog::from_json(&known).map_err(|error| {
             format!("{shown} is {error}\nTo write it anew:\n  {UPDATE}=1 cargo test")
         })?;
-        entries::differences(&known.entries, &catalogue.entries)
+        entries::differences(&known.entries, &catalog.entries)
     } else {
-        lines::differences(&known, &catalogue.to_markdown())
+        lines::differences(&known, &catalog.to_markdown())
     };
     if differences.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The catalogue: what a program can be asked about, before it has counted anything.
+//! The catalog: what a program can be asked about, before it has counted anything.
 
 mod list;
 mod markdown;
@@ -11,19 +11,19 @@ use crate::buckets::ExponentialLimits;
 
 /// Every instrument of a registry: what operators find in their back ends, and what a rename breaks for them.
 ///
-/// From [`Registry::catalogue`](crate::Registry::catalogue). Check its [JSON](Self::to_json) or
+/// From [`Registry::catalog`](crate::Registry::catalog). Check its [JSON](Self::to_json) or
 /// [Markdown](Self::to_markdown) in: the same instruments give the same text, in whichever order they were made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Catalogue {
+pub struct Catalog {
     /// The instruments, by scope, then by name.
-    pub entries: Vec<CatalogueEntry>,
+    pub entries: Vec<CatalogEntry>,
 }
 
 /// One instrument.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct CatalogueEntry {
+pub struct CatalogEntry {
     /// The full name, `backstage.plugin.catalog.queue.length`.
     pub name: String,
     /// The name in Prometheus, as its scrapes have it by default: a counter's with `_total`, a histogram's without
@@ -38,14 +38,14 @@ pub struct CatalogueEntry {
     /// What it counts or measures, empty for none.
     pub description: String,
     /// Which part of the program it belongs to.
-    pub scope: CatalogueScope,
+    pub scope: CatalogScope,
     /// Whether another library made the instrument, through OpenTelemetry's API.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
     /// The keys of its labels, in the order in which they were declared. Keys that were not declared follow by name, as
     /// far as something was recorded with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub labels: Vec<CatalogueLabel>,
+    pub labels: Vec<CatalogLabel>,
     /// What all of its series have, as text: attributes of the instrument, not those of the scope or of all metrics.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
@@ -61,7 +61,7 @@ pub struct CatalogueEntry {
 /// The scope of an instrument.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct CatalogueScope {
+pub struct CatalogScope {
     /// The full name, `backstage.plugin.catalog`.
     pub name: String,
     /// Its version.
@@ -78,7 +78,7 @@ pub struct CatalogueScope {
 /// A label of an instrument.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct CatalogueLabel {
+pub struct CatalogLabel {
     /// The key.
     pub key: String,
     /// All values that it can have, as text, when they are known at compile time.
@@ -92,8 +92,8 @@ pub struct CatalogueLabel {
     pub max_values: Option<usize>,
 }
 
-impl Catalogue {
-    /// Returns the catalogue as JSON, indented, with a line feed at its end.
+impl Catalog {
+    /// Returns the catalog as JSON, indented, with a line feed at its end.
     ///
     /// Fields that say nothing are left out: `null`s, empty lists of labels, attributes and buckets.
     pub fn to_json(&self) -> String {
@@ -103,22 +103,22 @@ impl Catalogue {
         json
     }
 
-    /// Returns the catalogue that [`to_json`](Self::to_json) wrote.
+    /// Returns the catalog that [`to_json`](Self::to_json) wrote.
     ///
     /// # Errors
     ///
-    /// Text that is no JSON, and JSON that is no catalogue.
-    pub fn from_json(json: &str) -> Result<Self, CatalogueError> {
-        serde_json::from_str(json).map_err(CatalogueError)
+    /// Text that is no JSON, and JSON that is no catalog.
+    pub fn from_json(json: &str) -> Result<Self, CatalogError> {
+        serde_json::from_str(json).map_err(CatalogError)
     }
 
-    /// Returns the catalogue as Markdown: a table per scope, with a row per instrument.
+    /// Returns the catalog as Markdown: a table per scope, with a row per instrument.
     pub fn to_markdown(&self) -> String {
         markdown::write(&self.entries)
     }
 }
 
-/// Why a text is no catalogue.
+/// Why a text is no catalog.
 #[derive(Debug, thiserror::Error)]
-#[error("not a catalogue of metrics as JSON: {0}")]
-pub struct CatalogueError(#[source] serde_json::Error);
+#[error("not a catalog of metrics as JSON: {0}")]
+pub struct CatalogError(#[source] serde_json::Error);

@@ -1,7 +1,7 @@
-//! The catalogue lists what a program declares, and reads the same however it came to be.
+//! The catalog lists what a program declares, and reads the same however it came to be.
 
 use meterkit_core::{
-    CallbackGuard, Catalogue, CatalogueEntry, InstrumentError, LabelKey, LabelRef, LabelVisitor,
+    CallbackGuard, Catalog, CatalogEntry, InstrumentError, LabelKey, LabelRef, LabelVisitor,
     Labels, Naming, NamingPolicy, Registry, ScopePatterns,
 };
 
@@ -75,8 +75,8 @@ fn one_of_each() -> Registry {
     registry
 }
 
-fn names(catalogue: &Catalogue) -> Vec<&str> {
-    catalogue.entries.iter().map(|entry| &*entry.name).collect()
+fn names(catalog: &Catalog) -> Vec<&str> {
+    catalog.entries.iter().map(|entry| &*entry.name).collect()
 }
 
 const JSON: &str = r#"{
@@ -217,9 +217,9 @@ Upper bounds of the buckets; one more is open:
 
 #[test]
 fn one_of_each_kind_is_listed_with_all_there_is_to_say_of_it() {
-    let catalogue = one_of_each().catalogue();
-    assert_eq!(catalogue.to_json(), JSON);
-    assert_eq!(catalogue.to_markdown(), MARKDOWN);
+    let catalog = one_of_each().catalog();
+    assert_eq!(catalog.to_json(), JSON);
+    assert_eq!(catalog.to_markdown(), MARKDOWN);
 }
 
 #[test]
@@ -234,32 +234,32 @@ fn the_order_of_creation_and_what_was_recorded_do_not_show() {
         counter.build().unwrap().add(-1.0); // refused, and counted in the scope `meterkit`
         registry.refresh();
         assert!(registry.read().iter().any(|scope| scope.scope.name() == "meterkit"));
-        assert_eq!(registry.catalogue().to_json(), JSON);
+        assert_eq!(registry.catalog().to_json(), JSON);
         drop(guards);
     }
 }
 
 #[test]
-fn json_is_read_back_as_the_catalogue_that_it_was() {
+fn json_is_read_back_as_the_catalog_that_it_was() {
     let registry = one_of_each();
     // Numbers that a reader who rounds would get wrong.
     let bounds: Vec<f64> = (1..200).map(|n| f64::from(n) * 0.1 + 1e-17 * f64::from(n)).collect();
     let histogram = registry.scoped("core", "odd").histogram::<f64>("sizes");
     let _ = histogram.buckets(bounds.clone()).build().unwrap();
 
-    let catalogue = registry.catalogue();
-    let read = Catalogue::from_json(&catalogue.to_json()).unwrap();
-    assert_eq!(read, catalogue);
-    let is_odd = |entry: &&CatalogueEntry| entry.name == "backstage.core.odd.sizes";
+    let catalog = registry.catalog();
+    let read = Catalog::from_json(&catalog.to_json()).unwrap();
+    assert_eq!(read, catalog);
+    let is_odd = |entry: &&CatalogEntry| entry.name == "backstage.core.odd.sizes";
     assert_eq!(read.entries.iter().find(is_odd).unwrap().buckets, bounds);
 }
 
 #[test]
-fn text_that_is_no_catalogue_is_an_error_that_says_where() {
+fn text_that_is_no_catalog_is_an_error_that_says_where() {
     for (text, place) in [("", "line 1"), ("{\n]", "line 2"), (r#"{"entries": 7}"#, "invalid type")]
     {
-        let error = Catalogue::from_json(text).unwrap_err().to_string();
-        assert!(error.starts_with("not a catalogue of metrics as JSON: "), "{error}");
+        let error = Catalog::from_json(text).unwrap_err().to_string();
+        assert!(error.starts_with("not a catalog of metrics as JSON: "), "{error}");
         assert!(error.contains(place), "{error}");
     }
 }
@@ -268,23 +268,23 @@ fn text_that_is_no_catalogue_is_an_error_that_says_where() {
 fn disabled_scopes_are_listed_and_unloaded_ones_are_not() {
     let registry = one_of_each();
     registry.set_disabled_scopes("*".parse::<ScopePatterns>().unwrap());
-    assert_eq!(registry.catalogue().to_json(), JSON);
+    assert_eq!(registry.catalog().to_json(), JSON);
 
     let meter = registry.scoped("plugin", "catalog");
     assert!(meter.unload());
-    assert_eq!(names(&registry.catalogue()), ["backstage.core.database.rows", "http.cost"]);
+    assert_eq!(names(&registry.catalog()), ["backstage.core.database.rows", "http.cost"]);
 }
 
 #[test]
 fn a_naming_that_is_set_later_shows_in_all_names() {
     let registry = one_of_each();
     registry.set_naming(Naming::new("acme", NamingPolicy::ScopeOnly).unwrap()).unwrap();
-    let catalogue = registry.catalogue();
+    let catalog = registry.catalog();
     assert_eq!(
-        names(&catalogue),
+        names(&catalog),
         ["rows", "cache.usage", "duration", "requests", "tasks.active", "http.cost"]
     );
-    let rows = &catalogue.entries[0];
+    let rows = &catalog.entries[0];
     assert_eq!((&*rows.prometheus_name, &*rows.scope.name), ("rows", "acme.core.database"));
 }
 
@@ -295,10 +295,10 @@ fn scopes_that_differ_in_their_version_alone_have_sections_of_their_own() {
         let meter = registry.scoped("plugin", "catalog").version(version);
         let _ = meter.counter::<u64>("requests").build().unwrap();
     }
-    let markdown = registry.catalogue().to_markdown();
+    let markdown = registry.catalog().to_markdown();
     let about: Vec<_> = markdown.lines().filter(|line| line.starts_with("version")).collect();
     assert_eq!(about, ["version 1", "version 2"]);
-    assert_eq!(Registry::new().catalogue().to_markdown(), "# Metrics\n");
+    assert_eq!(Registry::new().catalog().to_markdown(), "# Metrics\n");
 }
 
 /// A label that may be absent and have any value.
@@ -318,8 +318,8 @@ fn a_label_that_may_be_absent_says_so_also_when_its_values_are_not_known()
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     let _ = meter.counter_group::<Tenant, u64>("requests").build()?;
-    let catalogue = registry.catalogue();
-    let labels = catalogue.entries[0].labels.iter();
+    let catalog = registry.catalog();
+    let labels = catalog.entries[0].labels.iter();
     let labels: Vec<_> = labels.map(|label| (&*label.key, label.optional, &label.values)).collect();
     assert_eq!(labels, [("tenant", true, &None), ("region", false, &None)]);
     Ok(())

@@ -1,4 +1,4 @@
-//! The names in Prometheus that a catalogue tells are those that a scrape has.
+//! The names in Prometheus that a catalog tells are those that a scrape has.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -47,18 +47,18 @@ fn scraped(registry: &Registry) -> BTreeSet<String> {
     let text = render(&Snapshot::new(resource, time, registry.read()));
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let names = types.filter_map(|line| line.split(' ').next()).map(str::to_owned);
-    // The store's own metrics come with what happens, and are in no catalogue.
+    // The store's own metrics come with what happens, and are in no catalog.
     names.filter(|name| !name.starts_with("meterkit_")).collect()
 }
 
 #[test]
-fn a_scrape_has_a_type_line_for_each_name_in_the_catalogue_and_no_other() {
+fn a_scrape_has_a_type_line_for_each_name_in_the_catalog_and_no_other() {
     for policy in [NamingPolicy::Prefixed, NamingPolicy::ScopeOnly] {
         let registry = Registry::new();
         registry.set_naming(Naming::new("acme", policy).unwrap()).unwrap();
         let guard = record_everything(&registry).unwrap();
 
-        let entries = registry.catalogue().entries;
+        let entries = registry.catalog().entries;
         assert_eq!(entries.len(), 13);
         let listed: BTreeSet<_> = entries.into_iter().map(|entry| entry.prometheus_name).collect();
         assert_eq!(listed, scraped(&registry), "{policy:?}");

@@ -1,6 +1,6 @@
-//! What views make of a catalogue: its instruments as the targets have them.
+//! What views make of a catalog: its instruments as the targets have them.
 
-use meterkit_core::{Catalogue, CatalogueEntry, CatalogueLabel, Descriptor, Kind};
+use meterkit_core::{Catalog, CatalogEntry, CatalogLabel, Descriptor, Kind};
 use meterkit_rules::prometheus_name::{self, FamilyType};
 use opentelemetry::InstrumentationScope;
 
@@ -8,7 +8,7 @@ use super::stream::places;
 use super::{Aggregation, ViewStream, Views};
 
 impl Views {
-    /// Returns the catalogue as the targets have it: under the names that views give, with the labels that they leave,
+    /// Returns the catalog as the targets have it: under the names that views give, with the labels that they leave,
     /// without what they drop. For what is drawn or looked up by these names.
     ///
     /// ```
@@ -21,12 +21,12 @@ impl Views {
     ///     selector: ViewSelector::default(),
     ///     stream: ViewStream { name: Some("work".to_owned()), ..ViewStream::default() },
     /// }]);
-    /// assert_eq!(views.catalogue(registry.catalogue()).entries[0].prometheus_name, "work_total");
+    /// assert_eq!(views.catalog(registry.catalog()).entries[0].prometheus_name, "work_total");
     /// # Ok::<(), meterkit_core::InstrumentError>(())
     /// ```
-    pub fn catalogue(&self, catalogue: Catalogue) -> Catalogue {
-        let mut all = Catalogue::default();
-        for entry in catalogue.entries {
+    pub fn catalog(&self, catalog: Catalog) -> Catalog {
+        let mut all = Catalog::default();
+        for entry in catalog.entries {
             match self.entries(&entry) {
                 None => put(&mut all, entry),
                 Some(entries) => entries.into_iter().for_each(|entry| put(&mut all, entry)),
@@ -37,11 +37,11 @@ impl Views {
     }
 
     /// Returns what the views that select an instrument make of it; `None` when none does.
-    fn entries(&self, entry: &CatalogueEntry) -> Option<Vec<CatalogueEntry>> {
+    fn entries(&self, entry: &CatalogEntry) -> Option<Vec<CatalogEntry>> {
         let kind = kind_of(entry)?;
         let (scope, descriptor) = (scope_of(entry), descriptor_of(entry));
         let mut is_selected = false;
-        let mut all: Vec<CatalogueEntry> = Vec::new();
+        let mut all: Vec<CatalogEntry> = Vec::new();
         for stream in self.streams(&scope, &descriptor, kind) {
             is_selected = true;
             let new = stream.entry(entry, kind);
@@ -53,7 +53,7 @@ impl Views {
 
 impl ViewStream {
     /// Returns the instrument as this stream has it; `None` when it is dropped.
-    fn entry(&self, entry: &CatalogueEntry, kind: Kind) -> Option<CatalogueEntry> {
+    fn entry(&self, entry: &CatalogEntry, kind: Kind) -> Option<CatalogEntry> {
         let mut entry = entry.clone();
         if let Some(name) = &self.name {
             entry.name.clone_from(name);
@@ -92,9 +92,9 @@ impl ViewStream {
 }
 
 /// Adds an instrument, or its labels to one that its points are added to.
-fn put(all: &mut Catalogue, entry: CatalogueEntry) {
-    let is_same = |known: &CatalogueEntry| {
-        let key = |it: &CatalogueEntry| (kind_of(it).map(FamilyType::from), descriptor_of(it));
+fn put(all: &mut Catalog, entry: CatalogEntry) {
+    let is_same = |known: &CatalogEntry| {
+        let key = |it: &CatalogEntry| (kind_of(it).map(FamilyType::from), descriptor_of(it));
         known.scope == entry.scope && key(known) == key(&entry)
     };
     let Some(same) = all.entries.iter_mut().find(|known| is_same(known)) else {
@@ -117,7 +117,7 @@ fn put(all: &mut Catalogue, entry: CatalogueEntry) {
 }
 
 /// Values are known where both know theirs.
-fn join(known: &mut CatalogueLabel, label: CatalogueLabel) {
+fn join(known: &mut CatalogLabel, label: CatalogLabel) {
     known.optional |= label.optional;
     known.max_values = known.max_values.max(label.max_values);
     let both = known.values.take().zip(label.values);
@@ -129,11 +129,11 @@ fn join(known: &mut CatalogueLabel, label: CatalogueLabel) {
     });
 }
 
-fn kind_of(entry: &CatalogueEntry) -> Option<Kind> {
+fn kind_of(entry: &CatalogEntry) -> Option<Kind> {
     KINDS.into_iter().find(|kind| kind.as_str() == entry.kind)
 }
 
-fn scope_of(entry: &CatalogueEntry) -> InstrumentationScope {
+fn scope_of(entry: &CatalogEntry) -> InstrumentationScope {
     let scope = InstrumentationScope::builder(entry.scope.name.clone());
     let scope = match &entry.scope.version {
         Some(version) => scope.with_version(version.clone()),
@@ -145,7 +145,7 @@ fn scope_of(entry: &CatalogueEntry) -> InstrumentationScope {
     }
 }
 
-fn descriptor_of(entry: &CatalogueEntry) -> Descriptor {
+fn descriptor_of(entry: &CatalogEntry) -> Descriptor {
     let (name, unit) = (entry.name.clone(), entry.unit.clone());
     Descriptor { name, unit, description: entry.description.clone() }
 }
@@ -207,17 +207,17 @@ mod tests {
         ViewStream { name: Some(name.to_owned()), ..ViewStream::default() }
     }
 
-    fn seen(views: Vec<View>) -> Catalogue {
-        Views::new(views).catalogue(registry().catalogue())
+    fn seen(views: Vec<View>) -> Catalog {
+        Views::new(views).catalog(registry().catalog())
     }
 
-    fn families(catalogue: &Catalogue) -> Vec<&str> {
-        catalogue.entries.iter().map(|entry| &*entry.prometheus_name).collect()
+    fn families(catalog: &Catalog) -> Vec<&str> {
+        catalog.entries.iter().map(|entry| &*entry.prometheus_name).collect()
     }
 
     /// The names of both are those of the same code: it is applied to points here, as targets have them.
     #[test]
-    fn what_the_catalogue_says_is_what_the_targets_get() {
+    fn what_the_catalog_says_is_what_the_targets_get() {
         let keys = KeyFilter { included: Some(vec!["kind".into()]), excluded: Vec::new() };
         let bounds = |bounds: &[f64]| Aggregation::ExplicitBuckets {
             boundaries: Some(bounds.to_vec()),
@@ -239,7 +239,7 @@ mod tests {
         ] {
             let views = Views::new(views);
             let registry = registry();
-            let told = views.catalogue(registry.catalogue());
+            let told = views.catalog(registry.catalog());
             registry.refresh();
             let kinds = registry.kinds();
             let seen = views.apply_to_kinds(registry.read(), |scope, instrument| {
@@ -304,7 +304,7 @@ mod tests {
             },
             stream: named("jobs"),
         }]);
-        let joined = views.catalogue(registry.catalogue());
+        let joined = views.catalog(registry.catalog());
         assert_eq!(families(&joined), ["jobs_total"]);
         let keys: Vec<_> = joined.entries[0].labels.iter().map(|label| &*label.key).collect();
         assert_eq!(keys, ["kind", "user"]);

@@ -1,12 +1,12 @@
-//! What differs between two catalogues, in words.
+//! What differs between two catalogs, in words.
 
 use std::fmt::Write;
 
-use meterkit_core::{CatalogueEntry, CatalogueLabel};
+use meterkit_core::{CatalogEntry, CatalogLabel};
 
 /// A line for each metric that is gone or new, and lines for each that changed; empty when there is none. The order of
 /// metrics says nothing.
-pub(super) fn differences(before: &[CatalogueEntry], now: &[CatalogueEntry]) -> String {
+pub(super) fn differences(before: &[CatalogEntry], now: &[CatalogEntry]) -> String {
     let mut out = String::new();
     let mut before: Vec<_> = before.iter().collect();
     let mut now: Vec<_> = now.iter().collect();
@@ -34,10 +34,10 @@ pub(super) fn differences(before: &[CatalogueEntry], now: &[CatalogueEntry]) -> 
 
 /// Takes the entries that are the same out of both lists.
 fn take_pairs<'a>(
-    before: &mut Vec<&'a CatalogueEntry>,
-    now: &mut Vec<&'a CatalogueEntry>,
-    is_same: impl Fn(&CatalogueEntry, &CatalogueEntry) -> bool,
-) -> Vec<(&'a CatalogueEntry, &'a CatalogueEntry)> {
+    before: &mut Vec<&'a CatalogEntry>,
+    now: &mut Vec<&'a CatalogEntry>,
+    is_same: impl Fn(&CatalogEntry, &CatalogEntry) -> bool,
+) -> Vec<(&'a CatalogEntry, &'a CatalogEntry)> {
     let mut pairs = Vec::new();
     before.retain(|before| match now.iter().position(|now| is_same(before, now)) {
         Some(at) => {
@@ -49,12 +49,12 @@ fn take_pairs<'a>(
     pairs
 }
 
-fn place(entry: &CatalogueEntry) -> String {
+fn place(entry: &CatalogEntry) -> String {
     format!("{} (scope {}, in Prometheus {})", entry.name, entry.scope.name, entry.prometheus_name)
 }
 
 /// All that can change while the name stays.
-fn fields(entry: &CatalogueEntry) -> [(&'static str, String); 13] {
+fn fields(entry: &CatalogEntry) -> [(&'static str, String); 13] {
     let scope = &entry.scope;
     [
         ("Prometheus name", quoted(&entry.prometheus_name)),
@@ -74,7 +74,7 @@ fn fields(entry: &CatalogueEntry) -> [(&'static str, String); 13] {
 }
 
 /// `` `success` of ["false", "true"] ``
-fn label(label: &CatalogueLabel) -> String {
+fn label(label: &CatalogLabel) -> String {
     let mut text = quoted(&label.key);
     if let Some(values) = &label.values {
         text.push_str(&format!(" of {values:?}"));
@@ -88,7 +88,7 @@ fn label(label: &CatalogueLabel) -> String {
     text
 }
 
-fn exponential(entry: &CatalogueEntry) -> String {
+fn exponential(entry: &CatalogEntry) -> String {
     entry.exponential.map_or_else(|| "none".to_owned(), |limits| limits.to_string())
 }
 
@@ -102,14 +102,14 @@ fn optional(text: &Option<String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use meterkit_core::{Catalogue, Registry};
+    use meterkit_core::{Catalog, Registry};
 
     use super::*;
 
-    fn catalogue(make: impl FnOnce(&Registry)) -> Catalogue {
+    fn catalog(make: impl FnOnce(&Registry)) -> Catalog {
         let registry = Registry::new();
         make(&registry);
-        registry.catalogue()
+        registry.catalog()
     }
 
     #[track_caller]
@@ -118,7 +118,7 @@ mod tests {
         now: impl FnOnce(&Registry),
         expected: &str,
     ) {
-        let (before, now) = (catalogue(before), catalogue(now));
+        let (before, now) = (catalog(before), catalog(now));
         assert_eq!(differences(&before.entries, &now.entries), expected);
         assert_eq!(differences(&now.entries, &now.entries), "");
     }
