@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use integration_tests::collector::Collector;
 use integration_tests::peer;
 use meterkit_core::{Attributes, Registry};
-use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, TemporalityPreference};
+use meterkit_otlp::{
+    Compression, OtlpConfig, OtlpTarget, Protocol, TemporalityPreference, Transport,
+};
 use meterkit_pipeline::{Pipeline, Schedule};
 use serde_json::{Value, json};
 
@@ -68,7 +70,8 @@ async fn what_was_recorded_is_received() {
             let load = meter.gauge::<f64>("load").build().expect("a good name");
             let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([1.0, 10.0]);
             let sizes = sizes.build().expect("good buckets");
-            let config = config(protocol, &collector).with_compression(compression);
+            let config = config(protocol, &collector)
+                .with_transport(Transport::default().with_compression(compression));
             let pipeline = start(registry, config);
             requests.add(u64::MAX);
             tasks.add(-3);

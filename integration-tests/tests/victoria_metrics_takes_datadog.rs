@@ -5,7 +5,7 @@ use std::time::Duration;
 use integration_tests::peer;
 use integration_tests::victoria_metrics::VictoriaMetrics;
 use meterkit_core::{Attributes, LabelKey, LabelValue, LabelVisitor, Labels, Registry};
-use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format};
+use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format, Transport};
 use meterkit_pipeline::{Pipeline, Schedule};
 
 /// The interval never comes: only a flush exports.
@@ -57,8 +57,9 @@ async fn what_was_recorded_is_stored() {
         let load = meter.gauge::<f64>("load").build().expect("a good name");
         let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([1.0, 10.0]);
         let sizes = sizes.build().expect("good buckets");
+        let transport = Transport::default().with_compression(compression);
         let pipeline =
-            start(registry, config(&server).with_format(format).with_compression(compression));
+            start(registry, config(&server).with_format(format).with_transport(transport));
 
         requests.with(Route("/a")).add(u64::from(u32::MAX) + 5);
         requests.with(Route("/b")).add(1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use integration_tests::peer;
 use integration_tests::victoria_metrics::VictoriaMetrics;
 use meterkit_core::{Attributes, Registry};
-use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol};
+use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, Transport};
 use meterkit_pipeline::{Pipeline, Schedule};
 
 /// The interval never comes: only a flush exports.
@@ -38,7 +38,8 @@ async fn what_was_recorded_is_stored() {
         let load = meter.gauge::<f64>("load").build().expect("a good name");
         let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([1.0, 10.0]);
         let sizes = sizes.build().expect("good buckets");
-        let pipeline = start(registry, config(&server).with_compression(compression));
+        let transport = Transport::default().with_compression(compression);
+        let pipeline = start(registry, config(&server).with_transport(transport));
 
         requests.add(u64::from(u32::MAX) + 5);
         tasks.add(-3);

@@ -1,34 +1,38 @@
 //! A client of one receiver, over HTTP/1.1.
 
 use std::fmt;
+use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 
-use crate::connector::{Connection, Connector, Transport};
+use crate::connector::{Connection, Connector};
 use crate::proxy::Proxy;
 use crate::reply::with_causes;
-use crate::tls::TlsError;
+use crate::tls::{TlsError, TransportHints};
+use crate::transport::Transport;
 use crate::url;
 
 /// Sends requests to the receiver of one target.
 ///
-/// It connects when it is first needed, on the tokio runtime that asks, and keeps the connection. It sends the headers
-/// it is given and no others, follows no redirect, which would carry credentials elsewhere, and has no timeout of its
-/// own.
+/// It connects with the first request, on the tokio runtime of the caller, and keeps the connection. It sends the
+/// headers it is given and no others, and follows no redirect, which would carry credentials elsewhere.
 #[derive(Clone, Debug)]
 pub struct Client {
     connection: Connection<Full<Bytes>>,
     /// The proxy that requests are handed to, where there is no tunnel through it.
     forwarder: Option<Proxy>,
+    timeout: Option<Duration>,
+    hints: TransportHints,
 }
 
 /// A request that can be sent. `Debug` shows the names of its headers only, and no query.
 #[derive(Clone)]
 pub struct Post {
-    /// Where it goes to: the scheme and the host of the [`Transport`] that the client was made for.
+    /// Where it goes, with the scheme and the host that the client was made for.
     pub uri: Uri,
     /// Credentials and the user agent. The client adds those of the body and of the connection.
     pub headers: HeaderMap,
@@ -55,22 +59,28 @@ pub struct NoAnswer {
 }
 
 impl Client {
-    /// A client for one receiver. Certificates are read now, so that a bad one is known at the start.
+    /// Returns a client for the scheme, host and port of `receiver`. Certificates are read now, so that a bad one is an
+    /// error at the start.
     ///
     /// # Errors
     ///
     /// When encryption is needed but not built in, or certificates cannot be used.
-    pub fn new(transport: &Transport<'_>) -> Result<Self, TlsError> {
-        let connector = Connector::http1(transport)?;
+    pub fn new(
+        receiver: &Uri,
+        transport: &Transport,
+        hints: TransportHints,
+    ) -> Result<Self, TlsError> {
+        let connector = Connector::http1(receiver, transport, hints)?;
         let forwarder = connector.forwarder().cloned();
-        Ok(Self { connection: connector.connection(), forwarder })
+        let timeout = transport.timeout();
+        Ok(Self { connection: connector.connection(), forwarder, timeout, hints })
     }
 
-    /// Sends a request, and waits for the answer: as long as it takes.
+    /// Sends a request and waits for the answer.
     ///
     /// # Errors
     ///
-    /// When there was no answer.
+    /// When there is no answer within the timeout of the transport.
     pub async fn send(&self, post: Post) -> Result<Reply, NoAnswer> {
         let mut request = Request::new(Full::new(post.body));
         *request.method_mut() = Method::POST;
@@ -81,19 +91,19 @@ impl Client {
         if let Some(encoding) = post.content_encoding {
             headers.insert(CONTENT_ENCODING, encoding);
         }
-        self.ask(request).await
+        in_time(self.timeout, self.hints.timeout, self.ask(request)).await?
     }
 
-    /// Asks for what is at `uri`, with these headers, and waits for the answer: as long as it takes.
+    /// Requests what is at `uri`, with these headers, and waits for the answer.
     ///
     /// # Errors
     ///
-    /// When there was no answer.
+    /// When there is no answer within the timeout of the transport.
     pub async fn get(&self, uri: Uri, headers: HeaderMap) -> Result<Reply, NoAnswer> {
         let mut request = Request::new(Full::default());
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        self.ask(request).await
+        in_time(self.timeout, self.hints.timeout, self.ask(request)).await?
     }
 
     async fn ask(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, NoAnswer> {
@@ -128,6 +138,26 @@ impl Client {
         };
         Ok(Response::from_parts(head, body))
     }
+}
+
+/// Waits for `answer`, for as long as `timeout` allows. `setting` names what changes the timeout, if not empty.
+///
+/// # Errors
+///
+/// When the time is over. The receiver may have the request by then.
+pub async fn in_time<T>(
+    timeout: Option<Duration>,
+    setting: &str,
+    answer: impl Future<Output = T>,
+) -> Result<T, NoAnswer> {
+    let Some(timeout) = timeout else {
+        return Ok(answer.await);
+    };
+    tokio::time::timeout(timeout, answer).await.map_err(|_| {
+        let setting = if setting.is_empty() { String::new() } else { format!(" ({setting})") };
+        let reason = format!("no answer within {} ms{setting}", timeout.as_millis());
+        NoAnswer { reason, may_have_arrived: true }
+    })
 }
 
 impl fmt::Debug for Post {

@@ -7,13 +7,14 @@ use std::str::FromStr;
 use flate2::write::GzEncoder;
 use http::HeaderValue;
 
-/// A compression of requests. For an OTLP target, `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION` names one.
+/// A compression of requests.
 ///
-/// Not every receiver takes zstd. OpenTelemetry's specification does not ask it of them: some take it over HTTP only.
+/// Not every OTLP receiver takes zstd: OpenTelemetry's specification does not require it, and some take it over HTTP
+/// only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compression {
-    /// `none`, the default.
+    /// `none`
     #[default]
     None,
     /// `gzip`
@@ -23,10 +24,10 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The names, as texts about a wrong one have them.
+    /// The names, as errors about an unknown one list them.
     pub const ACCEPTED: &str = "`none`, `gzip` or `zstd`";
 
-    /// The name, as variables take it and as HTTP has it.
+    /// Returns the name, for variables and for HTTP.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -35,17 +36,26 @@ impl Compression {
         }
     }
 
-    /// Whether this build can do it.
+    /// Returns whether this build has it.
     pub fn is_built_in(self) -> bool {
         self != Self::Zstd || cfg!(feature = "zstd")
     }
 
-    /// The value of the header `Content-Encoding`, if there is to be one.
+    /// Returns it if this build has it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not. The error names `package`, the crate whose feature enables it.
+    pub fn built_in(self, package: &'static str) -> Result<Self, CompressionError> {
+        if self.is_built_in() { Ok(self) } else { Err(CompressionError::NotBuiltIn(self, package)) }
+    }
+
+    /// Returns the value of the header `Content-Encoding`, if there is to be one.
     pub fn content_encoding(self) -> Option<HeaderValue> {
         (self != Self::None).then(|| HeaderValue::from_static(self.as_str()))
     }
 
-    /// What goes over the wire in place of `plain`. It takes time: best on a thread where that holds up nobody.
+    /// Compresses `plain`. This takes time, so call it on a thread that may block.
     ///
     /// # Errors
     ///
@@ -80,14 +90,24 @@ impl FromStr for Compression {
         [Self::None, Self::Gzip, Self::Zstd]
             .into_iter()
             .find(|compression| compression.as_str().eq_ignore_ascii_case(text))
-            .ok_or_else(|| CompressionError(text.to_owned()))
+            .ok_or_else(|| CompressionError::Unknown(text.to_owned()))
     }
 }
 
-/// The text is the name of no compression.
+/// A compression that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("compression `{0}` is unknown; write {accepted}", accepted = Compression::ACCEPTED)]
-pub struct CompressionError(String);
+#[non_exhaustive]
+pub enum CompressionError {
+    /// There is no compression of this name.
+    #[error("compression `{0}` is unknown; write {accepted}", accepted = Compression::ACCEPTED)]
+    Unknown(String),
+    /// This build does not have it. The crate named has a feature for it.
+    #[error("compression `{0}` is not built in; enable the feature `{0}` of {1}, or use `gzip`")]
+    NotBuiltIn(Compression, &'static str),
+    /// The protocol of the target does not have it: the compression, and what is supported.
+    #[error("compression `{0}` is not supported; {1}")]
+    Unsupported(Compression, &'static str),
+}
 
 #[cfg(test)]
 mod tests {

@@ -13,24 +13,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_service::Service;
 
 use self::route::Route;
-use crate::proxy::{Proxies, Proxy};
-use crate::tls::{Pems, TlsError, TlsHints};
-use crate::url;
+use crate::proxy::Proxy;
+use crate::tls::{TlsError, TransportHints};
+use crate::transport::Transport;
 
 mod route;
-
-/// How requests get to the receiver of one target. `Debug` shows no credentials, and no query of the URL.
-#[derive(Clone, Copy)]
-pub struct Transport<'a> {
-    /// Where they go to. Only scheme, host and port matter.
-    pub target: &'a Uri,
-    /// Whom to trust, and who we are, for `https`.
-    pub pems: &'a Pems,
-    /// What they go through. [`Proxies::default`] is none: nothing is taken from the environment.
-    pub proxies: &'a Proxies,
-    /// What texts about encryption say.
-    pub hints: TlsHints,
-}
 
 /// Makes connections to one receiver.
 #[derive(Clone)]
@@ -58,37 +45,51 @@ pub type Connection<B> = legacy::Client<Connector, B>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Connector {
-    /// For HTTP/1.1. Certificates are read now, so that a bad one is known at the start.
+    /// Returns a connector to the scheme, host and port of `receiver`, for HTTP/1.1. Certificates are read now, so that
+    /// a bad one is an error at the start.
     ///
-    /// Through a proxy, `https` has a tunnel; `http` requests are handed to the proxy, and have to go through
-    /// [`Client`](crate::Client), which sends the proxy's credentials with them.
+    /// Through a proxy, `https` uses a tunnel; `http` requests are handed to the proxy, and must be sent by
+    /// [`Client`](crate::Client), which adds the proxy's credentials.
     ///
     /// # Errors
     ///
     /// When encryption is needed but not built in, or certificates cannot be used.
-    pub fn http1(transport: &Transport<'_>) -> Result<Self, TlsError> {
-        Self::new(transport, false)
+    pub fn http1(
+        receiver: &Uri,
+        transport: &Transport,
+        hints: TransportHints,
+    ) -> Result<Self, TlsError> {
+        Self::new(receiver, transport, hints, false)
     }
 
-    /// For HTTP/2 and nothing else, over `http` too, as gRPC has it. Through a proxy there is always a tunnel: proxies
-    /// take requests in HTTP/1.1 only.
+    /// Returns a connector for HTTP/2 and nothing else, over `http` too, as gRPC has it. Through a proxy there is always
+    /// a tunnel: proxies take requests in HTTP/1.1 only.
     ///
     /// # Errors
     ///
     /// As for [`http1`](Self::http1).
-    pub fn http2(transport: &Transport<'_>) -> Result<Self, TlsError> {
-        Self::new(transport, true)
+    pub fn http2(
+        receiver: &Uri,
+        transport: &Transport,
+        hints: TransportHints,
+    ) -> Result<Self, TlsError> {
+        Self::new(receiver, transport, hints, true)
     }
 
-    fn new(transport: &Transport<'_>, is_http2: bool) -> Result<Self, TlsError> {
-        let proxy = transport.proxies.of(transport.target);
-        let is_secure = transport.target.scheme_str() == Some("https");
+    fn new(
+        receiver: &Uri,
+        transport: &Transport,
+        hints: TransportHints,
+        is_http2: bool,
+    ) -> Result<Self, TlsError> {
+        let proxy = transport.proxies.as_ref().and_then(|proxies| proxies.of(receiver));
+        let is_secure = receiver.scheme_str() == Some("https");
         // Few proxies allow tunnels to other ports than that of `https`; requests in HTTP/2 they cannot read.
         let is_forwarded = proxy.is_some() && !is_secure && !is_http2;
         let route = match &proxy {
             None => Route::Direct(plain()),
             Some(proxy) => {
-                let to_proxy = to_proxy(transport, proxy.is_secure())?;
+                let to_proxy = to_proxy(transport, hints, proxy.is_secure())?;
                 if is_forwarded {
                     Route::Forwarded(to_proxy, proxy.clone())
                 } else {
@@ -96,7 +97,7 @@ impl Connector {
                 }
             }
         };
-        let inner = encrypted(transport, is_secure, is_http2, route)?;
+        let inner = encrypted(transport, hints, is_secure, is_http2, route)?;
         Ok(Self(Box::new(Parts { inner, proxy, is_forwarded, is_http2 })))
     }
 
@@ -133,17 +134,6 @@ impl Service<Uri> for Connector {
     }
 }
 
-impl fmt::Debug for Transport<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport")
-            .field("target", &format_args!("{}", url::shown(&self.target.to_string())))
-            .field("pems", self.pems)
-            .field("proxies", self.proxies)
-            .field("hints", &self.hints)
-            .finish()
-    }
-}
-
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector")
@@ -160,30 +150,34 @@ type ToProxy = hyper_rustls::HttpsConnector<HttpConnector>;
 type ToProxy = HttpConnector;
 
 #[cfg(feature = "tls")]
-fn to_proxy(transport: &Transport<'_>, is_secure: bool) -> Result<ToProxy, TlsError> {
-    // Our certificate is for the receiver.
-    let pems = Pems { authorities: transport.pems.authorities.clone(), identity: None };
-    let config = crate::tls::client_config(is_secure.then_some(&pems), transport.hints)?;
+fn to_proxy(
+    transport: &Transport,
+    hints: TransportHints,
+    is_secure: bool,
+) -> Result<ToProxy, TlsError> {
+    // The client certificate is for the receiver.
+    let transport = Transport { identity: None, ..transport.clone() };
+    let config = crate::tls::client_config(is_secure.then_some(&transport), hints)?;
     let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
     Ok(builder.https_or_http().enable_http1().wrap_connector(plain()))
 }
 
 // A proxy that needs encryption is refused by `Proxy::new`.
 #[cfg(not(feature = "tls"))]
-fn to_proxy(_transport: &Transport<'_>, _is_secure: bool) -> Result<ToProxy, TlsError> {
+fn to_proxy(_: &Transport, _: TransportHints, _is_secure: bool) -> Result<ToProxy, TlsError> {
     Ok(plain())
 }
 
 /// `route`, with encryption on top where the receiver wants it.
 #[cfg(feature = "tls")]
 fn encrypted(
-    transport: &Transport<'_>,
+    transport: &Transport,
+    hints: TransportHints,
     is_secure: bool,
     is_http2: bool,
     route: Route,
 ) -> Result<Inner, TlsError> {
-    let pems = is_secure.then_some(transport.pems);
-    let config = crate::tls::client_config(pems, transport.hints)?;
+    let config = crate::tls::client_config(is_secure.then_some(transport), hints)?;
     let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
     let builder = builder.https_or_http();
     Ok(if is_http2 {
@@ -195,12 +189,13 @@ fn encrypted(
 
 #[cfg(not(feature = "tls"))]
 fn encrypted(
-    transport: &Transport<'_>,
+    _: &Transport,
+    hints: TransportHints,
     is_secure: bool,
     _is_http2: bool,
     route: Route,
 ) -> Result<Inner, TlsError> {
-    if is_secure { Err(TlsError::NotBuiltIn(transport.hints.package)) } else { Ok(route) }
+    if is_secure { Err(TlsError::NotBuiltIn(hints.package)) } else { Ok(route) }
 }
 
 fn plain() -> HttpConnector {

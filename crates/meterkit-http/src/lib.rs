@@ -1,29 +1,30 @@
 //! How push targets of `meterkit` send over HTTP. For authors of targets.
 //!
 //! - [`Client`] posts to the receiver of one target; [`Connector`] is below it, for protocols on HTTP/2 such as gRPC.
-//! - [`Transport`] says how the receiver is reached: [`Pems`] for encryption, [`Proxies`] on the way.
-//! - [`Headers`], [`Secret`], [`Compression`] and [`url`] are for a target's settings. What may be secret is in no
-//!   `Debug` and no error.
+//! - [`Transport`] is the setting that every push target has for it: [`Proxies`], certificates, [`Compression`] and the
+//!   timeout of a request.
+//! - [`Headers`], [`Secret`] and [`url`] are for other settings of a target. `Debug` and errors show no secrets.
 //! - [`reply`] reads and shows what receivers answer; [`News`] keeps the same answer from being logged every time.
 //!
 //! Nothing here reads the process environment: variables come through a function.
 //!
 //! ```
+//! use std::time::Duration;
+//!
 //! use http::{HeaderValue, StatusCode};
 //! use meterkit_http::{
-//!     Client, Compression, Headers, Pems, Post, Proxies, TlsHints, Transport, reply,
+//!     Client, Compression, Headers, Post, Transport, TransportHints, reply,
 //! };
 //!
 //! async fn send(metrics: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
 //!     let uri = "https://metrics.example.com/v1/series".parse()?;
-//!     let hints = TlsHints { package: "my-target", authorities: "name a file in `MY_CERTIFICATE`" };
-//!     let transport = Transport {
-//!         target: &uri,
-//!         pems: &Pems::default(),
-//!         proxies: &Proxies::default(),
-//!         hints,
+//!     let transport = Transport::default().with_timeout(Duration::from_secs(10));
+//!     let hints = TransportHints {
+//!         package: "my-target",
+//!         authorities: "name a file in `MY_CERTIFICATE`",
+//!         timeout: "MY_TIMEOUT",
 //!     };
-//!     let client = Client::new(&transport)?;
+//!     let client = Client::new(&uri, &transport, hints)?;
 //!
 //!     let mut headers = Headers::default();
 //!     headers.insert("Authorization", b"Bearer 3f2a")?;
@@ -55,15 +56,17 @@ mod news;
 mod proxy;
 pub mod reply;
 mod secret;
-mod tls;
+pub mod tls;
+mod transport;
 pub mod url;
 
-pub use self::client::{Client, NoAnswer, Post, Reply};
+pub use self::client::{Client, NoAnswer, Post, Reply, in_time};
 pub use self::compression::{Compression, CompressionError};
-pub use self::connector::{Connection, Connector, Transport};
+pub use self::connector::{Connection, Connector};
 pub use self::headers::{HeaderError, Headers};
 pub use self::news::News;
 pub use self::proxy::{Proxies, Proxy, ProxyError, ProxyVariables};
 pub use self::secret::Secret;
-pub use self::tls::{Pems, TlsError, TlsHints};
+pub use self::tls::{TlsError, TransportHints};
+pub use self::transport::Transport;
 pub use meterkit_pipeline::VariableError;

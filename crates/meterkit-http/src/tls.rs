@@ -1,65 +1,45 @@
-//! Encryption: whom to trust, and who we are.
+//! Encryption: certificate authorities, client certificates and their keys.
 
-use std::fmt;
-
-/// Certificates and keys, as the text of PEM files. `Debug` shows which there are.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Pems {
-    /// Authorities to trust in place of the system's.
-    pub authorities: Option<Vec<u8>>,
-    /// Our certificate with its chain, and its private key.
-    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+/// Checks that `pem` holds certificates that can be authorities. A build without the feature `tls` accepts anything.
+///
+/// # Errors
+///
+/// When it does not.
+pub fn check_authorities(pem: &[u8]) -> Result<(), TlsError> {
+    built_in::authorities(pem).map(drop)
 }
 
-impl Pems {
-    /// Whether `pem` holds certificates that can be authorities. A build without the feature `tls` cannot tell.
-    ///
-    /// # Errors
-    ///
-    /// When it does not.
-    pub fn check_authorities(pem: &[u8]) -> Result<(), TlsError> {
-        built_in::check_authorities(pem).map(drop)
-    }
-
-    /// Whether `pem` holds a chain of certificates. A build without the feature `tls` cannot tell.
-    ///
-    /// # Errors
-    ///
-    /// When it does not.
-    pub fn check_certificate(pem: &[u8]) -> Result<(), TlsError> {
-        built_in::check_certificate(pem).map(drop)
-    }
-
-    /// Whether `pem` holds a private key. A build without the feature `tls` cannot tell.
-    ///
-    /// # Errors
-    ///
-    /// When it does not. The text does not quote it.
-    pub fn check_key(pem: &[u8]) -> Result<(), TlsError> {
-        built_in::check_key(pem).map(drop)
-    }
+/// Checks that `pem` holds a chain of certificates. A build without the feature `tls` accepts anything.
+///
+/// # Errors
+///
+/// When it does not.
+pub fn check_certificate(pem: &[u8]) -> Result<(), TlsError> {
+    built_in::certificates(pem).map(drop)
 }
 
-impl fmt::Debug for Pems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pems")
-            .field("authorities", &self.authorities.is_some())
-            .field("identity", &self.identity.is_some())
-            .finish()
-    }
+/// Checks that `pem` holds a private key. A build without the feature `tls` accepts anything.
+///
+/// # Errors
+///
+/// When it does not. The text does not quote the key.
+pub fn check_key(pem: &[u8]) -> Result<(), TlsError> {
+    built_in::private_key(pem).map(drop)
 }
 
-/// What the texts of [`TlsError`] say of the target that meets it.
+/// What errors of a transport tell the users of one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TlsHints {
-    /// The crate with a feature `tls` that switches encryption on: `meterkit-otlp`.
+pub struct TransportHints {
+    /// The crate whose features `tls` and `zstd` enable what is not built in, such as `meterkit-otlp`.
     pub package: &'static str,
-    /// What to do on a system without authorities, besides installing some, or naming them in `SSL_CERT_FILE`: `name a
-    /// file in \`OTEL_EXPORTER_OTLP_CERTIFICATE\``. Empty for nothing.
+    /// What to do on a system without certificate authorities, besides installing some or naming a file in
+    /// `SSL_CERT_FILE`, such as `name a file in \`OTEL_EXPORTER_OTLP_CERTIFICATE\``. Empty for nothing.
     pub authorities: &'static str,
+    /// The setting that changes the timeout, such as `OTEL_EXPORTER_OTLP_METRICS_TIMEOUT`. Empty for none.
+    pub timeout: &'static str,
 }
 
-impl TlsHints {
+impl TransportHints {
     #[cfg(feature = "tls")]
     fn no_authorities(self, why: &str) -> TlsError {
         // Everyone's variable, which is looked at for those of the system.
@@ -109,43 +89,44 @@ mod built_in {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::{ClientConfig, RootCertStore};
 
-    use super::{Pems, TlsError, TlsHints};
+    use super::{TlsError, TransportHints};
+    use crate::transport::Transport;
 
-    /// Settings for a client that trusts and shows what `pems` says. With `None`, it trusts nobody: that works on
-    /// systems that have no authorities.
+    /// Returns the settings of a client with the certificates of `transport`. With `None`, it trusts nobody, which
+    /// works on systems without certificate authorities.
     pub(crate) fn client_config(
-        pems: Option<&Pems>,
-        hints: TlsHints,
+        transport: Option<&Transport>,
+        hints: TransportHints,
     ) -> Result<ClientConfig, TlsError> {
-        let roots = match pems.map(|pems| &pems.authorities) {
+        let roots = match transport.map(|transport| &transport.authorities) {
             None => RootCertStore::empty(),
-            Some(Some(pem)) => check_authorities(pem)?,
+            Some(Some(pem)) => authorities(pem)?,
             Some(None) => of_this_system(hints)?,
         };
-        // Named here: a process may have another provider, or several and none that is chosen.
+        // Named here, because a process may have chosen another provider, or have several and no default.
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::Identity(error.to_string()))?
             .with_root_certificates(roots);
-        match pems.and_then(|pems| pems.identity.as_ref()) {
+        match transport.and_then(|transport| transport.identity.as_ref()) {
             None => Ok(builder.with_no_client_auth()),
             Some((certificate, key)) => builder
-                .with_client_auth_cert(check_certificate(certificate)?, check_key(key)?)
+                .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
                 .map_err(|error| TlsError::Identity(error.to_string())),
         }
     }
 
-    /// The certificates in `pem` as authorities.
-    pub(super) fn check_authorities(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    /// Returns the certificates in `pem` as authorities.
+    pub(super) fn authorities(pem: &[u8]) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
-        for certificate in check_certificate(pem)? {
+        for certificate in certificates(pem)? {
             roots.add(certificate).map_err(|error| TlsError::NoCertificate(error.to_string()))?;
         }
         Ok(roots)
     }
 
-    /// The chain of certificates in `pem`.
-    pub(super) fn check_certificate(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    /// Returns the chain of certificates in `pem`.
+    pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         match certificates {
             Ok(chain) if chain.is_empty() => Err(TlsError::NoCertificate("none is in it".into())),
@@ -154,12 +135,12 @@ mod built_in {
         }
     }
 
-    /// The private key in `pem`. What is wrong with it is not told: the text may quote it.
-    pub(super) fn check_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    /// Returns the private key in `pem`. The error drops its cause, which may quote the key.
+    pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_slice(pem).map_err(|_| TlsError::NoKey)
     }
 
-    fn of_this_system(hints: TlsHints) -> Result<RootCertStore, TlsError> {
+    fn of_this_system(hints: TransportHints) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         // Some systems have old certificates among theirs that cannot be read.
@@ -180,7 +161,7 @@ mod built_in {
     use super::TlsError;
 
     pub(super) use self::{
-        anything as check_authorities, anything as check_certificate, anything as check_key,
+        anything as authorities, anything as certificates, anything as private_key,
     };
 
     pub(super) fn anything(_pem: &[u8]) -> Result<(), TlsError> {
@@ -195,7 +176,9 @@ mod tests {
     #[test]
     fn where_there_are_no_authorities_it_is_told_what_to_do() {
         let told = |authorities| {
-            TlsHints { package: "p", authorities }.no_authorities("the list is empty").to_string()
+            TransportHints { package: "p", authorities, timeout: "" }
+                .no_authorities("the list is empty")
+                .to_string()
         };
         let start = "no certificate authorities are found on this system (the list is empty); install its CA \
                      certificates, ";

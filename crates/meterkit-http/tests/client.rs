@@ -2,24 +2,26 @@
 
 mod servers;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri};
 use meterkit_http::{
-    Client, Compression, NoAnswer, Pems, Post, Proxies, Reply, TlsError, TlsHints, Transport,
+    Client, Compression, NoAnswer, Post, Reply, TlsError, Transport, TransportHints,
 };
 
 use self::servers::{Proxy, Receiver, Server};
 
-const HINTS: TlsHints = TlsHints { package: "meterkit-test", authorities: "" };
+const HINTS: TransportHints =
+    TransportHints { package: "meterkit-test", authorities: "", timeout: "TEST_TIMEOUT" };
 
-fn client(target: &Uri, pems: &Pems) -> Result<Client, TlsError> {
-    let proxies = &Proxies::default();
-    Client::new(&Transport { target, pems, proxies, hints: HINTS })
+fn client(receiver: &Uri, transport: &Transport) -> Result<Client, TlsError> {
+    Client::new(receiver, transport, HINTS)
 }
 
 async fn post(server: &Server) -> Result<Reply, NoAnswer> {
     let uri: Uri = format!("http://{}/v1?x=1", server.address()).parse().expect("a URL");
-    let client = client(&uri, &Pems::default()).expect("a client");
+    let client = client(&uri, &Transport::default()).expect("a client");
     let api_key = ("x-key".parse().expect("a name"), HeaderValue::from_static("3f2a"));
     let post = Post {
         uri,
@@ -84,16 +86,28 @@ async fn no_answer_is_an_error_that_says_why() {
 #[tokio::test]
 async fn without_a_connection_nothing_has_arrived() {
     let uri = Uri::from_static("http://127.0.0.1:1/v1");
-    let client = client(&uri, &Pems::default()).expect("a client");
+    let client = client(&uri, &Transport::default()).expect("a client");
     let problem = client.get(uri, HeaderMap::new()).await.expect_err("nobody is there");
     assert!(!problem.may_have_arrived, "{problem}");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_in_time_is_an_error_that_names_the_setting() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let uri: Uri =
+        format!("http://{}", silent.local_addr().expect("an address")).parse().expect("a URL");
+    let transport = Transport::default().with_timeout(Duration::from_millis(20));
+    let client = client(&uri, &transport).expect("a client");
+    let problem = client.get(uri, HeaderMap::new()).await.expect_err("no answer");
+    assert_eq!(problem.reason, "no answer within 20 ms (TEST_TIMEOUT)");
+    assert!(problem.may_have_arrived, "nobody knows");
 }
 
 #[tokio::test]
 async fn what_is_asked_for_needs_no_body() {
     let receiver = Receiver::start().await;
     let uri: Uri = format!("http://{}/validate", receiver.address()).parse().expect("a URL");
-    let client = client(&uri, &Pems::default()).expect("a client");
+    let client = client(&uri, &Transport::default()).expect("a client");
     let key = ("x-key".parse().expect("a name"), HeaderValue::from_static("3f2a"));
     let reply = client.get(uri, HeaderMap::from_iter([key])).await.expect("an answer");
     assert_eq!(reply.status().as_u16(), 200);
@@ -108,18 +122,18 @@ async fn what_is_asked_for_needs_no_body() {
 #[test]
 fn a_bad_certificate_is_known_at_the_start() {
     let uri = Uri::from_static("https://localhost");
-    let pems = Pems { authorities: Some(b"hunter2".to_vec()), identity: None };
-    let error = client(&uri, &pems).expect_err("no certificate").to_string();
+    let transport = Transport::default().with_certificate_authorities("hunter2");
+    let error = client(&uri, &transport).expect_err("no certificate").to_string();
     assert!(error.starts_with("holds no certificate in PEM form"), "{error}");
     // `http` needs none.
-    assert!(client(&Uri::from_static("http://localhost"), &pems).is_ok());
+    assert!(client(&Uri::from_static("http://localhost"), &transport).is_ok());
 }
 
 #[cfg(not(feature = "tls"))]
 #[test]
 fn a_build_without_tls_names_the_crate_that_has_it() {
     let uri = Uri::from_static("https://localhost");
-    let error = client(&uri, &Pems::default()).expect_err("no TLS").to_string();
+    let error = client(&uri, &Transport::default()).expect_err("no TLS").to_string();
     let expected = "enable the feature `tls` of meterkit-test, or use `http://`";
     assert_eq!(error, format!("is built without TLS; {expected}"));
 }

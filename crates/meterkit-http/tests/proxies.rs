@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri};
-use meterkit_http::{Client, Pems, Post, Proxies, Reply, TlsHints, Transport};
+use meterkit_http::{Client, Post, Proxies, Reply, Transport, TransportHints};
 
 use self::servers::{Proxy, Receiver};
 
-const HINTS: TlsHints = TlsHints { package: "test", authorities: "" };
+const HINTS: TransportHints = TransportHints { package: "test", authorities: "", timeout: "" };
 
-fn client(target: &Uri, proxies: &Proxies, pems: &Pems) -> Client {
-    Client::new(&Transport { target, pems, proxies, hints: HINTS }).expect("a client")
+fn client(receiver: &Uri, transport: &Transport) -> Client {
+    Client::new(receiver, transport, HINTS).expect("a client")
 }
 
 async fn post(client: &Client, target: &Uri) -> Result<Reply, String> {
@@ -34,10 +34,14 @@ fn uri(text: String) -> Uri {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn through(proxy: SocketAddr) -> Proxies {
+fn proxies(proxy: SocketAddr) -> Proxies {
     let url = format!("http://me:hunter2@{proxy}");
     let proxies = Proxies::default().with_http(&url).and_then(|it| it.with_https(&url));
     proxies.expect("a proxy")
+}
+
+fn through(proxy: SocketAddr) -> Transport {
+    Transport::default().with_proxies(proxies(proxy))
 }
 
 /// What `me:hunter2` is in the header.
@@ -48,7 +52,7 @@ async fn an_http_request_is_given_to_the_proxy_with_its_credentials() {
     let proxy = Proxy::start("HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\nok").await;
     // Only the proxy knows this host.
     let target = uri("http://receiver.test:4318/v1?x=1".to_owned());
-    let client = client(&target, &through(proxy.address()), &Pems::default());
+    let client = client(&target, &through(proxy.address()));
     let reply = post(&client, &target).await.expect("an answer");
     assert_eq!((reply.status().as_u16(), &reply.body()[..]), (202, &b"ok"[..]));
     let heads = proxy.heads();
@@ -63,13 +67,13 @@ async fn an_http_request_is_given_to_the_proxy_with_its_credentials() {
 async fn an_https_request_goes_through_a_tunnel_that_hides_all_but_the_host() {
     let receiver = Receiver::start_with_tls("receiver.test").await;
     let proxy = Proxy::start_tunnelling_to(receiver.address()).await;
-    let pems = Pems { authorities: Some(receiver.certificate()), identity: None };
+    let transport = through(proxy.address()).with_certificate_authorities(receiver.certificate());
     for (url, host) in [
         ("https://receiver.test/v1", "receiver.test:443"),
         ("https://receiver.test:4318/v1", "receiver.test:4318"),
     ] {
         let target = uri(url.to_owned());
-        let client = client(&target, &through(proxy.address()), &pems);
+        let client = client(&target, &transport);
         let reply = post(&client, &target).await.expect("an answer");
         assert_eq!(reply.status().as_u16(), 200);
         let head = proxy.heads().pop().expect("a request");
@@ -87,13 +91,14 @@ async fn an_https_request_goes_through_a_tunnel_that_hides_all_but_the_host() {
 #[tokio::test]
 async fn a_proxy_may_be_encrypted_itself() {
     let proxy = Proxy::start_with_tls("HTTP/1.1 204 No Content\r\n\r\n").await;
-    // Who we are is for the receiver: were it for the proxy too, this would be an error.
-    let identity = Some((b"no certificate".to_vec(), b"no key".to_vec()));
-    let pems = Pems { authorities: Some(proxy.certificate()), identity };
     let url = format!("https://me:hunter2@localhost:{}", proxy.address().port());
-    let proxies = Proxies::default().with_http(&url).expect("a proxy");
+    let transport = Transport::default()
+        .with_proxies(Proxies::default().with_http(&url).expect("a proxy"))
+        .with_certificate_authorities(proxy.certificate())
+        // It is for the receiver: if the proxy got it too, this would be an error.
+        .with_client_certificate("no certificate", "no key");
     let target = uri("http://receiver.test/v1".to_owned());
-    let reply = post(&client(&target, &proxies, &pems), &target).await.expect("an answer");
+    let reply = post(&client(&target, &transport), &target).await.expect("an answer");
     assert_eq!(reply.status().as_u16(), 204);
     let head = proxy.heads().pop().expect("a request");
     assert!(head.starts_with("POST http://receiver.test/v1 HTTP/1.1\r\n"), "{head}");
@@ -104,8 +109,8 @@ async fn a_host_that_is_excepted_is_reached_without_proxy() {
     let receiver = Receiver::start().await;
     let proxy = Proxy::start("HTTP/1.1 500 Wrong\r\ncontent-length: 0\r\n\r\n").await;
     let target = uri(format!("http://{}/v1", receiver.address()));
-    let proxies = through(proxy.address()).with_direct("receiver.test,127.0.0.0/8");
-    let client = client(&target, &proxies, &Pems::default());
+    let proxies = proxies(proxy.address()).with_direct("receiver.test,127.0.0.0/8");
+    let client = client(&target, &Transport::default().with_proxies(proxies));
     assert_eq!(post(&client, &target).await.expect("an answer").status().as_u16(), 200);
     assert_eq!(proxy.heads(), Vec::<String>::new());
     let head = receiver.heads().pop().expect("a request");
@@ -133,8 +138,9 @@ async fn a_proxy_that_refuses_is_named_without_its_password() {
         let proxy = Proxy::start(answer).await;
         let target = uri(format!("{scheme}://receiver.test/v1"));
         // Any authority will do: it does not come to it.
-        let pems = Pems { authorities: Some(servers::certificate("a").0), identity: None };
-        let client = client(&target, &through(proxy.address()), &pems);
+        let transport =
+            through(proxy.address()).with_certificate_authorities(servers::certificate("a").0);
+        let client = client(&target, &transport);
         let problem = post(&client, &target).await.expect_err("it refuses");
         let name = format!("proxy `http://{}`", proxy.address());
         assert!(problem.contains(&name) && problem.contains(reason), "{problem}");
@@ -149,7 +155,7 @@ async fn a_proxy_that_refuses_is_named_without_its_password() {
 async fn a_proxy_that_is_not_there_is_named() {
     let address = Proxy::start("").await.stop().await;
     let target = uri("http://receiver.test/v1".to_owned());
-    let client = client(&target, &through(address), &Pems::default());
+    let client = client(&target, &through(address));
     let problem = post(&client, &target).await.expect_err("nobody listens");
     let expected = format!("no connection through the proxy `http://{address}`: ");
     assert!(problem.contains(&expected) && !problem.contains("hunter2"), "{problem}");
@@ -160,7 +166,7 @@ async fn what_the_receiver_refuses_by_way_of_a_proxy_is_an_answer() {
     let proxy =
         Proxy::start("HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n").await;
     let target = uri("http://receiver.test/v1".to_owned());
-    let client = client(&target, &through(proxy.address()), &Pems::default());
+    let client = client(&target, &through(proxy.address()));
     let reply = post(&client, &target).await.expect("an answer");
     assert_eq!(reply.status().as_u16(), 503);
 }

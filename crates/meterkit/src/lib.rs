@@ -132,8 +132,6 @@ pub use meterkit_core::{
 #[cfg(feature = "dashboard")]
 #[doc(inline)]
 pub use meterkit_dashboard as dashboard;
-#[cfg(all(feature = "datadog", not(feature = "otlp")))]
-pub use meterkit_datadog::Proxies;
 #[cfg(feature = "datadog")]
 pub use meterkit_datadog::{
     AgentAddress, BuildError as DatadogError, DatadogConfig, DatadogTarget, Mode as DatadogMode,
@@ -145,14 +143,14 @@ pub use meterkit_grafana::{
     GrafanaTarget, PublishConfig, PublishError, Published, RemoteWrite, RemoteWriteConfig,
     RemoteWriteCounts, Secret,
 };
+#[cfg(any(feature = "datadog", feature = "grafana", feature = "otlp"))]
+pub use meterkit_http::{Compression, Proxies, Transport};
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};
 pub use meterkit_otel::{MeterProvider, OtelMeter};
 #[cfg(feature = "otlp")]
-pub use meterkit_otlp::Proxies;
-#[cfg(feature = "otlp")]
 pub use meterkit_otlp::{
-    BuildError as OtlpError, Compression, HistogramAggregation, OtlpConfig, OtlpTarget, Protocol,
+    BuildError as OtlpError, HistogramAggregation, OtlpConfig, OtlpTarget, Protocol,
     TemporalityPreference,
 };
 pub use meterkit_pipeline::{

@@ -1,4 +1,4 @@
-//! Everything that a Datadog target can be told.
+//! The settings of a Datadog target.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use http::Uri;
 use meterkit_http::url::{self, UrlHints};
-use meterkit_http::{Proxies, Secret};
+use meterkit_http::{Compression, Secret, Transport};
 use meterkit_pipeline::Snapshot;
 
+use crate::Format;
 use crate::agent::AgentAddress;
 use crate::instance::Instance;
 use crate::mode::Mode;
 use crate::service::service_tags;
 use crate::site::Site;
 use crate::tag::all_normal;
-use crate::{Compression, Format};
 
 mod from_variables;
 
@@ -51,9 +51,7 @@ pub struct DatadogConfig {
     /// That of the target, which has these settings for itself.
     pub(crate) instance: Option<Instance>,
     pub(crate) format: Format,
-    pub(crate) compression: Compression,
-    pub(crate) timeout: Duration,
-    pub(crate) proxies: Proxies,
+    pub(crate) transport: Transport,
     /// What Datadog's admission controller says of the pod.
     pub(crate) external_data: Option<String>,
     /// The pod, as the agent knows it.
@@ -62,6 +60,9 @@ pub struct DatadogConfig {
 
 /// How long the intake may take for one request. Datadog's own senders wait that long.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+const COMPRESSION: Compression =
+    if cfg!(feature = "zstd") { Compression::Zstd } else { Compression::Gzip };
 
 impl DatadogConfig {
     /// Straight to Datadog's intake, with an API key. Nothing is taken from the environment.
@@ -108,9 +109,7 @@ impl DatadogConfig {
             instance_tag: true,
             instance: None,
             format: Format::default(),
-            compression: if cfg!(feature = "zstd") { Compression::Zstd } else { Compression::Gzip },
-            timeout: TIMEOUT,
-            proxies: Proxies::default(),
+            transport: Transport::default().with_compression(COMPRESSION).with_timeout(TIMEOUT),
             external_data: None,
             entity_id: None,
         }
@@ -184,31 +183,25 @@ impl DatadogConfig {
         self
     }
 
-    /// How requests are compressed; zstd by default, gzip where that is not built in.
+    /// Sets proxies, certificates, compression and timeout of requests to an intake or to an OTLP port; an agent is sent
+    /// datagrams. What `transport` leaves unset stays as it is.
+    ///
+    /// The defaults are no proxies, the system's certificate authorities, no client certificate, zstd (gzip where zstd
+    /// is not built in), and 20 s for a request. `DD_PROXY_HTTPS`, `DD_PROXY_HTTP` and `DD_PROXY_NO_PROXY` override the
+    /// proxies, and after them `HTTPS_PROXY` and the like.
     #[must_use]
-    pub fn with_compression(mut self, compression: Compression) -> Self {
-        self.compression = compression;
-        self
-    }
-
-    /// How long the intake may take for one request. 20 s by default.
-    #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Goes through proxies; none by default. `DD_PROXY_HTTPS`, `DD_PROXY_HTTP` and `DD_PROXY_NO_PROXY` override, and
-    /// after them `HTTPS_PROXY` and the like.
-    #[must_use]
-    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
-        self.proxies = proxies;
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = transport.or(self.transport);
         self
     }
 
     /// How metrics get to Datadog.
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    pub(crate) fn compression(&self) -> Compression {
+        self.transport.compression().unwrap_or(COMPRESSION)
     }
 
     /// The tags of everything that is sent of `snapshot`.

@@ -45,7 +45,7 @@ mod stamp;
 mod tag;
 mod target;
 
-pub use meterkit_http::{Compression, Proxies};
+pub use meterkit_http::{Compression, CompressionError, Proxies, TlsError, Transport};
 pub use meterkit_pipeline::VariableError;
 
 pub use self::agent::{AgentAddress, AgentAddressError, AgentConfig, AgentTarget};

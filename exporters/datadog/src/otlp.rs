@@ -123,10 +123,8 @@ fn settings(config: &DatadogConfig) -> Result<OtlpConfig, BuildError> {
         .with_name(config.name.clone())
         // What Datadog asks for: it refuses totals.
         .with_temporality(TemporalityPreference::Delta)
-        .with_compression(config.compression)
-        .with_timeout(Some(config.timeout))
-        .with_max_request_bytes(LIMIT)
-        .with_proxies(config.proxies.clone());
+        .with_transport(config.transport.clone())
+        .with_max_request_bytes(LIMIT);
     let Some(key) = &config.api_key else {
         return Ok(otlp);
     };

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use meterkit_core::Temporality;
-use meterkit_http::TlsError;
+use meterkit_http::{CompressionError, TlsError, TransportHints};
 use meterkit_otlp::{BuildError as OtlpError, EndpointError as OtlpEndpointError};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 
@@ -61,9 +61,7 @@ impl DatadogTarget {
     /// When it could never send: encryption or a compression that is not built in, a URL that is none, or a site
     /// without the intake of OTLP that is asked for.
     pub fn new(mut config: DatadogConfig) -> Result<Self, BuildError> {
-        if !config.compression.is_built_in() {
-            return Err(BuildError::CompressionNotBuiltIn);
-        }
+        config.compression().built_in(HINTS.package)?;
         // Each target has one of its own, also where settings are cloned.
         config.instance = config.instance_tag.then(Instance::new);
         let sender = match config.mode {
@@ -172,10 +170,8 @@ pub enum BuildError {
         problem: TlsError,
     },
     /// The compression is not part of this build.
-    #[error(
-        "compression `zstd` is not built in; enable the feature `zstd` of meterkit-datadog, or use `gzip`"
-    )]
-    CompressionNotBuiltIn,
+    #[error("Datadog {0}")]
+    Compression(#[from] CompressionError),
     /// The endpoint cannot be sent to.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -192,6 +188,12 @@ pub enum BuildError {
     #[error(transparent)]
     OtlpEndpoint(#[from] OtlpEndpointError),
 }
+
+pub(crate) const HINTS: TransportHints = TransportHints {
+    package: "meterkit-datadog",
+    authorities: "set them with `Transport::with_certificate_authorities`",
+    timeout: "",
+};
 
 #[cfg(test)]
 mod tests {

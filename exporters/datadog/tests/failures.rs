@@ -9,7 +9,7 @@ mod snapshots;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value};
-use meterkit_datadog::DatadogTarget;
+use meterkit_datadog::{DatadogTarget, Transport};
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 
 use self::intake::{Answer, Intake};
@@ -33,6 +33,10 @@ fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
         Err(ExportError::Retryable { retry_after, .. }) => Some(*retry_after),
         _ => None,
     }
+}
+
+fn impatient() -> Transport {
+    Transport::default().with_timeout(Duration::from_millis(500))
 }
 
 #[tokio::test]
@@ -94,7 +98,7 @@ async fn a_payload_whose_answer_got_lost_is_sent_again_as_it_was_and_counts_once
         Answer::Silence,
     ] {
         let intake = Intake::start([Answer::Accept, lost.clone()]).await;
-        let config = config(&intake.url()).with_timeout(Duration::from_millis(500));
+        let config = config(&intake.url()).with_transport(impatient());
         let mut target = DatadogTarget::new(config).expect("a target");
         let earlier = counts(ago(20), &[100]);
         assert_eq!(target.export(&earlier).await, Ok(()));
@@ -335,7 +339,7 @@ async fn a_key_is_refused_at_the_start_if_it_is_and_what_is_uncertain_is_no_erro
         Answer::Silence,
     ] {
         intake.answer_on_key(answer.clone());
-        let config = config(&intake.url()).with_timeout(Duration::from_millis(500));
+        let config = config(&intake.url()).with_transport(impatient());
         let mut target = DatadogTarget::new(config).expect("a target");
         assert_eq!(target.check().await, Ok(()), "{answer:?}");
     }

@@ -5,7 +5,7 @@ mod snapshots;
 
 use http::HeaderMap;
 use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value as Number};
-use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format, Proxies};
+use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format, Proxies, Transport};
 use meterkit_pipeline::{Snapshot, Target};
 
 use self::intake::{Answer, Intake, Point, Value};
@@ -39,7 +39,9 @@ async fn series_and_sketches_go_to_their_places_with_the_key() {
         {
             let intake = Intake::start([]).await;
             let config = config(&format!("{}/datadog/", intake.url()));
-            let config = config.with_compression(compression).with_format(format);
+            let config = config
+                .with_transport(Transport::default().with_compression(compression))
+                .with_format(format);
             let points = sent(config, &intake, &counts_and_sizes(ago(1), &[1], 2)).await;
             assert_eq!(points.len(), 2);
             let arrivals = intake.arrivals();
@@ -201,7 +203,8 @@ async fn requests_go_through_a_proxy_where_one_is_set() {
     let url = format!("http://me:hunter2@{}", proxy.address());
     let of_variables = from_variables("http://intake.test", &[("DD_PROXY_HTTP", &url)]);
     let proxies = Proxies::default().with_http(&url).expect("a proxy");
-    for config in [of_variables, config("http://intake.test").with_proxies(proxies.clone())] {
+    let transport = Transport::default().with_proxies(proxies.clone());
+    for config in [of_variables, config("http://intake.test").with_transport(transport)] {
         let mut target = DatadogTarget::new(config).expect("a target");
         assert_eq!(target.check().await, Ok(()));
         assert_eq!(target.export(&counts(ago(1), &[1])).await, Ok(()));
@@ -217,7 +220,8 @@ async fn requests_go_through_a_proxy_where_one_is_set() {
     proxy.questions().iter().for_each(|(_, headers)| through(headers));
 
     let intake = Intake::start([]).await;
-    let direct = config(&intake.url()).with_proxies(proxies.with_direct("127.0.0.1"));
+    let transport = Transport::default().with_proxies(proxies.with_direct("127.0.0.1"));
+    let direct = config(&intake.url()).with_transport(transport);
     assert_eq!(sent(direct, &intake, &counts(ago(1), &[1])).await.len(), 1);
     assert!(intake.arrivals()[0].header("proxy-authorization").is_none());
     assert_eq!(proxy.arrivals().len(), 2);

@@ -13,7 +13,7 @@ use meterkit_core::{
     Counter, CounterGroup, Histogram, HistogramGroup, LabelKey, LabelValue, LabelVisitor, Labels,
     Meter, Registry,
 };
-use meterkit_datadog::{Compression, DatadogTarget, Format};
+use meterkit_datadog::{Compression, DatadogTarget, Format, Transport};
 use meterkit_pipeline::{Pipeline, Schedule};
 
 use self::intake::{Answer, Intake};
@@ -162,11 +162,12 @@ fn two_minutes(seed: u64, compression: Compression, format: Format) {
 
     let registry = Registry::new();
     let mut service = Service::new(&registry.scoped("plugin", "catalog"));
-    let config = config(&intake.url()).with_compression(compression).with_format(format);
+    let config = config(&intake.url()).with_format(format);
     // Either the target ends a request that is not answered, or the pipeline cuts the export off.
     let (short, long) = (Duration::from_millis(300), Duration::from_secs(30));
     let (request, export) = if seed % 2 == 0 { (short, long) } else { (long, short) };
-    let target = DatadogTarget::new(config.with_timeout(request).with_instance_tag(false))
+    let transport = Transport::default().with_compression(compression).with_timeout(request);
+    let target = DatadogTarget::new(config.with_transport(transport).with_instance_tag(false))
         .expect("a target");
     let schedule = Schedule { interval: NEVER, timeout: export };
     let pipeline = Pipeline::builder(registry).expect("a registry of its own");

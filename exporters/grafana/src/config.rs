@@ -1,9 +1,9 @@
-//! Everything that a target of remote write can be told.
+//! The settings of a target of remote write.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use meterkit_http::{Pems, Proxies};
+use meterkit_http::Transport;
 use meterkit_pipeline::Variables;
 
 use crate::VariableError;
@@ -27,9 +27,7 @@ use crate::remote_write::RemoteWrite;
 pub struct RemoteWriteConfig {
     pub(crate) name: String,
     pub(crate) destination: RemoteWrite,
-    pub(crate) timeout: Duration,
-    pub(crate) pems: Pems,
-    pub(crate) proxies: Proxies,
+    pub(crate) transport: Transport,
     pub(crate) queue_bytes: usize,
     pub(crate) queue_age: Duration,
     pub(crate) spool: Option<PathBuf>,
@@ -47,9 +45,7 @@ impl RemoteWriteConfig {
         Self {
             name: "grafana".to_owned(),
             destination,
-            timeout: Duration::from_secs(10),
-            pems: Pems::default(),
-            proxies: Proxies::default(),
+            transport: Transport::default().with_timeout(Duration::from_secs(10)),
             queue_bytes: 64 * 1024 * 1024,
             queue_age: Duration::from_secs(2 * 3600),
             spool: None,
@@ -99,10 +95,13 @@ impl RemoteWriteConfig {
         self
     }
 
-    /// How long the receiver may take for one request. 10 s by default.
+    /// Sets proxies, certificates and timeout. What `transport` leaves unset stays as it is.
+    ///
+    /// The defaults are no proxies, the system's certificate authorities, no client certificate, and 10 s for a
+    /// request. The compression of remote write is always snappy; a `transport` that sets another one is an error.
     #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = transport.or(self.transport);
         self
     }
 
@@ -148,32 +147,6 @@ impl RemoteWriteConfig {
     #[must_use]
     pub fn with_requests_at_once(mut self, requests: usize) -> Self {
         self.requests_at_once = requests.max(1);
-        self
-    }
-
-    /// Trusts the certificate authorities in `pem`, the text of a PEM file, in place of the system's.
-    #[must_use]
-    pub fn with_certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.pems.authorities = Some(pem.into());
-        self
-    }
-
-    /// Shows `certificate` to receivers that ask who we are: a certificate with its chain, and its private key, both
-    /// the texts of PEM files.
-    #[must_use]
-    pub fn with_client_certificate(
-        mut self,
-        certificate: impl Into<Vec<u8>>,
-        key: impl Into<Vec<u8>>,
-    ) -> Self {
-        self.pems.identity = Some((certificate.into(), key.into()));
-        self
-    }
-
-    /// Goes through these proxies; see [`Proxies`]. Through none by default, whatever the environment says.
-    #[must_use]
-    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
-        self.proxies = proxies;
         self
     }
 

@@ -1,6 +1,6 @@
 //! Why a target, or a publisher of dashboards, cannot be made.
 
-use meterkit_http::{HeaderError, TlsError};
+use meterkit_http::{CompressionError, HeaderError, TlsError};
 use meterkit_otlp::EndpointError;
 
 /// Why a target, or a publisher of dashboards, cannot be made.
@@ -15,6 +15,9 @@ pub enum BuildError {
         /// What is wrong.
         problem: TlsError,
     },
+    /// Remote write has no such compression.
+    #[error("remote write: {0}")]
+    Compression(CompressionError),
     /// The directory of the queue cannot be used.
     #[error(
         "remote write: the directory `{directory}` (METERKIT_GRAFANA_SPOOL_DIR) cannot be used ({reason}); name one \
@@ -37,6 +40,9 @@ pub enum BuildError {
         /// What is wrong.
         problem: TlsError,
     },
+    /// Grafana takes no compressed requests.
+    #[error("publishing to Grafana: {0}")]
+    PublishCompression(CompressionError),
     /// The service account token cannot stand in a header.
     #[error("publishing to Grafana, GRAFANA_SERVICE_ACCOUNT_TOKEN: {0}")]
     PublishHeader(HeaderError),

@@ -3,8 +3,8 @@
 use std::pin::Pin;
 
 use meterkit_core::Temporality;
-use meterkit_http::Proxies;
-use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol};
+use meterkit_http::{Compression, Transport};
+use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue, VariableError};
 
 use crate::cloud::CloudOtlp;
@@ -31,7 +31,7 @@ use crate::target::RemoteWriteTarget;
 #[derive(Clone, Debug)]
 pub struct GrafanaConfig {
     mode: Mode,
-    proxies: Proxies,
+    transport: Transport,
 }
 
 #[derive(Clone, Debug)]
@@ -81,19 +81,22 @@ impl GrafanaConfig {
 
     /// Metrics go to the OTLP gateway of Grafana Cloud.
     pub fn cloud(cloud: CloudOtlp) -> Self {
-        Self { mode: Mode::Cloud(cloud), proxies: Proxies::default() }
+        Self { mode: Mode::Cloud(cloud), transport: Transport::default() }
     }
 
     /// Metrics go out by remote write.
     pub fn remote_write(config: RemoteWriteConfig) -> Self {
-        let proxies = config.proxies.clone();
-        Self { mode: Mode::RemoteWrite(Box::new(config)), proxies }
+        Self { mode: Mode::RemoteWrite(Box::new(config)), transport: Transport::default() }
     }
 
-    /// Goes through these proxies; see [`Proxies`]. Through none by default, whatever the environment says.
+    /// Sets proxies, certificates, compression and timeout. What `transport` leaves unset stays as it is.
+    ///
+    /// The defaults are no proxies, the system's certificate authorities, no client certificate, and 10 s for a
+    /// request. Requests to Grafana Cloud's OTLP gateway are compressed with gzip; for remote write, see
+    /// [`RemoteWriteConfig::with_transport`].
     #[must_use]
-    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
-        self.proxies = proxies;
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = transport.or(self.transport);
         self
     }
 }
@@ -116,14 +119,14 @@ impl GrafanaTarget {
     ///
     /// When it could never send; see [`BuildError`].
     pub fn new(config: GrafanaConfig) -> Result<Self, BuildError> {
-        let GrafanaConfig { mode, proxies } = config;
+        let GrafanaConfig { mode, transport } = config;
         Ok(Self(match mode {
             Mode::Cloud(cloud) => {
-                let config = otlp_config(&cloud)?.with_proxies(proxies);
+                let config = otlp_config(&cloud)?.with_transport(transport);
                 Inner::Cloud(Box::new(OtlpTarget::new(config).map_err(BuildError::Otlp)?))
             }
             Mode::RemoteWrite(config) => {
-                let config = config.with_proxies(proxies);
+                let config = config.with_transport(transport);
                 Inner::RemoteWrite(Box::new(RemoteWriteTarget::new(config)?))
             }
         }))
@@ -158,7 +161,8 @@ fn otlp_config(cloud: &CloudOtlp) -> Result<OtlpConfig, BuildError> {
     let config = config.map_err(BuildError::Endpoint)?.with_name("grafana");
     let authorization = cloud.authorization();
     let config = config.with_header("Authorization", authorization.expose());
-    Ok(config.map_err(BuildError::Header)?.with_compression(Compression::Gzip))
+    let gzip = Transport::default().with_compression(Compression::Gzip);
+    Ok(config.map_err(BuildError::Header)?.with_transport(gzip))
 }
 
 impl Target for GrafanaTarget {
@@ -262,6 +266,22 @@ mod tests {
         let config = read(&CLOUD).expect("good variables").expect("a destination");
         let error = GrafanaTarget::new(config).expect_err("no encryption").to_string();
         assert!(error.starts_with("Grafana Cloud: ") && error.contains("feature `tls`"), "{error}");
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_compression_that_the_protocol_lacks_is_an_error_that_names_what_it_has() {
+        let zstd = || Transport::default().with_compression(Compression::Zstd);
+        let with_zstd = |variables: &[(&str, &str)]| {
+            let config = read(variables).expect("good variables").expect("a destination");
+            GrafanaTarget::new(config.with_transport(zstd()))
+        };
+        let error = with_zstd(&[URL]).expect_err("there is no such remote write").to_string();
+        let expected =
+            "remote write: compression `zstd` is not supported; remote write always uses `snappy`";
+        assert!(error.starts_with(expected), "{error}");
+        let gateway = with_zstd(&CLOUD);
+        assert_eq!(gateway.is_ok(), Compression::Zstd.is_built_in(), "{gateway:?}");
     }
 
     #[test]

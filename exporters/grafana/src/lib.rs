@@ -32,7 +32,9 @@ mod spool;
 mod target;
 mod wire;
 
-pub use meterkit_http::{HeaderError, Proxies, Secret, TlsError};
+pub use meterkit_http::{
+    Compression, CompressionError, HeaderError, Proxies, Secret, TlsError, Transport,
+};
 pub use meterkit_pipeline::VariableError;
 
 #[doc(hidden)]

@@ -9,7 +9,6 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use meterkit_http::reply::{retry_after, shown};
 use meterkit_http::{Client, Post, Reply, url};
-use tokio::time::timeout;
 
 use crate::batch::Batch;
 
@@ -20,8 +19,6 @@ pub(crate) struct Sender {
     pub(crate) uri: Uri,
     /// Credentials, the tenant and the user agent.
     pub(crate) headers: HeaderMap,
-    /// For one request.
-    pub(crate) timeout: Duration,
 }
 
 /// What became of a request. Reasons may quote credentials.
@@ -54,13 +51,9 @@ impl Sender {
             content_encoding: Some(HeaderValue::from_static("snappy")),
             body: batch.body.clone(),
         };
-        match timeout(self.timeout, self.client.send(post)).await {
-            Ok(Ok(reply)) => answer(&reply),
-            Ok(Err(error)) => Answer::Later { reason: error.reason, retry_after: None },
-            Err(_) => {
-                let reason = format!("no answer within {} ms", self.timeout.as_millis());
-                Answer::Later { reason, retry_after: None }
-            }
+        match self.client.send(post).await {
+            Ok(reply) => answer(&reply),
+            Err(error) => Answer::Later { reason: error.reason, retry_after: None },
         }
     }
 }
@@ -69,10 +62,7 @@ impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers and queries hold credentials.
         let uri = url::shown(&self.uri.to_string());
-        f.debug_struct("Sender")
-            .field("uri", &uri)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
+        f.debug_struct("Sender").field("uri", &uri).finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use http::HeaderValue;
 use http::header::USER_AGENT;
-use meterkit_http::{Client, Headers, TlsHints, Transport, url};
+use meterkit_http::{Client, CompressionError, Headers, TransportHints, url};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
@@ -70,22 +70,16 @@ impl RemoteWriteTarget {
     pub fn new(config: RemoteWriteConfig) -> Result<Self, BuildError> {
         let endpoint = url::shown(&config.destination.url().to_string());
         let headers = config.destination.headers().map_err(BuildError::Header)?;
-        let transport = Transport {
-            target: config.destination.url(),
-            pems: &config.pems,
-            proxies: &config.proxies,
-            hints: HINTS,
-        };
-        let client = Client::new(&transport);
+        if let Some(other) = config.transport.compression() {
+            let reason = "remote write always uses `snappy`, so leave it unset";
+            return Err(BuildError::Compression(CompressionError::Unsupported(other, reason)));
+        }
+        let client = Client::new(config.destination.url(), &config.transport, HINTS);
         let client = client.map_err(|problem| BuildError::Tls { endpoint, problem })?;
         let mut sent = headers.as_map().clone();
         sent.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
-        let sender = Sender {
-            client,
-            uri: config.destination.url().clone(),
-            headers: sent,
-            timeout: config.timeout,
-        };
+        let uri = config.destination.url().clone();
+        let sender = Sender { client, uri, headers: sent };
         let mut target = Self {
             sender,
             headers,
@@ -336,9 +330,10 @@ async fn elsewhere<T: Send + 'static>(
     done.map_err(|error| ExportError::permanent(error.to_string()))
 }
 
-const HINTS: TlsHints = TlsHints {
+pub(crate) const HINTS: TransportHints = TransportHints {
     package: "meterkit-grafana",
-    authorities: "set them with `RemoteWriteConfig::with_certificate_authorities`",
+    authorities: "set them with `Transport::with_certificate_authorities`",
+    timeout: "",
 };
 
 pub(crate) const PRODUCT: &str = concat!("meterkit-grafana/", env!("CARGO_PKG_VERSION"));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use meterkit_core::{Attributes, Registry};
 use meterkit_grafana::{
     Authentication, GrafanaConfig, GrafanaTarget, RemoteWrite, RemoteWriteConfig,
-    RemoteWriteTarget, Secret,
+    RemoteWriteTarget, Secret, Transport,
 };
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
 
@@ -76,7 +76,8 @@ async fn a_receiver_that_is_not_there_or_breaks_off_may_come_back() {
 #[tokio::test]
 async fn a_receiver_that_does_not_answer_in_time_may_later() {
     let receiver = Receiver::start([Answer::Silence]).await;
-    let config = config(&receiver).with_timeout(Duration::from_millis(2000));
+    let transport = Transport::default().with_timeout(Duration::from_millis(2000));
+    let config = config(&receiver).with_transport(transport);
     let mut target = RemoteWriteTarget::new(config).expect("a target");
     let outcome = target.export(&snapshot(1, &[1])).await;
     assert_eq!(outcome, Err(ExportError::retryable("no answer within 2000 ms")));
@@ -480,7 +481,8 @@ async fn grafana_cloud_gets_otlp_at_the_gateway_of_its_zone() {
         meterkit_grafana::CloudOtlp::new("prod-eu-west-2", "123456", Secret::new("hunter2"));
     let proxies = meterkit_grafana::Proxies::default();
     let proxies = proxies.with_https(&format!("http://{}", proxy.address())).expect("a proxy");
-    let config = GrafanaConfig::cloud(cloud).with_proxies(proxies);
+    let config =
+        GrafanaConfig::cloud(cloud).with_transport(Transport::default().with_proxies(proxies));
     let mut target = GrafanaTarget::new(config).expect("a target");
     // The proxy refuses: nothing leaves this machine.
     assert!(target.export(&snapshot(1, &[1])).await.is_err());

@@ -4,7 +4,9 @@ mod grafana;
 
 use std::time::Duration;
 
-use meterkit_grafana::{DashboardPublisher, PublishConfig, PublishError, Published, Secret};
+use meterkit_grafana::{
+    DashboardPublisher, PublishConfig, PublishError, Published, Secret, Transport,
+};
 use tokio::net::TcpListener;
 
 use self::grafana::{Event, Grafana, TOKEN};
@@ -172,7 +174,8 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let config = PublishConfig::new(&url, Secret::new(TOKEN)).expect("a URL");
-    let config = config.with_timeout(Duration::from_millis(20)).with_backoff(Duration::ZERO);
+    let transport = Transport::default().with_timeout(Duration::from_millis(20));
+    let config = config.with_transport(transport).with_backoff(Duration::ZERO);
     let publisher = DashboardPublisher::new(config).expect("a publisher");
     let error = publisher.publish(TEXT).await.expect_err("no answer").to_string();
     assert!(error.contains("no answer within 20 ms"), "{error}");

@@ -1,8 +1,8 @@
-//! Everything that an OTLP target can be told.
+//! The settings of an OTLP target.
 
 use std::time::Duration;
 
-use meterkit_http::{Compression, HeaderError, Headers, Pems, Proxies};
+use meterkit_http::{Compression, HeaderError, Headers, Transport};
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::protocol::Protocol;
@@ -15,12 +15,15 @@ mod from_variables;
 /// ```
 /// use std::time::Duration;
 ///
-/// use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, TemporalityPreference};
+/// use meterkit_otlp::{
+///     Compression, OtlpConfig, OtlpTarget, Protocol, TemporalityPreference, Transport,
+/// };
 ///
+/// let transport =
+///     Transport::default().with_compression(Compression::Gzip).with_timeout(Duration::from_secs(5));
 /// let config = OtlpConfig::new(Protocol::HttpProtobuf, "http://localhost:4318/v1/metrics")?
 ///     .with_header("Authorization", "Bearer 3f2a")?
-///     .with_compression(Compression::Gzip)
-///     .with_timeout(Some(Duration::from_secs(5)))
+///     .with_transport(transport)
 ///     .with_temporality(TemporalityPreference::Delta);
 /// let target = OtlpTarget::new(config)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -31,10 +34,7 @@ pub struct OtlpConfig {
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: Headers,
-    pub(crate) compression: Compression,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) pems: Pems,
-    pub(crate) proxies: Proxies,
+    pub(crate) transport: Transport,
     pub(crate) temporality: TemporalityPreference,
     pub(crate) histogram_aggregation: HistogramAggregation,
     pub(crate) max_request_bytes: usize,
@@ -67,10 +67,9 @@ impl OtlpConfig {
             protocol,
             endpoint,
             headers: Headers::default(),
-            compression: Compression::default(),
-            timeout: Some(TIMEOUT),
-            pems: Pems::default(),
-            proxies: Proxies::default(),
+            transport: Transport::default()
+                .with_compression(Compression::None)
+                .with_timeout(TIMEOUT),
             temporality: TemporalityPreference::default(),
             histogram_aggregation: HistogramAggregation::default(),
             max_request_bytes: match protocol {
@@ -100,56 +99,23 @@ impl OtlpConfig {
         Ok(self)
     }
 
-    /// How requests are compressed; not at all by default. `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION` overrides.
-    #[must_use]
-    pub fn with_compression(mut self, compression: Compression) -> Self {
-        self.compression = compression;
-        self
-    }
-
-    /// How long the receiver may take for one request; `None` for no limit but the one that the pipeline has for an
-    /// export. 10 s by default. `OTEL_EXPORTER_OTLP_METRICS_TIMEOUT` overrides.
-    #[must_use]
-    pub fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Trusts the certificate authorities in `pem`, the text of a PEM file, in place of the system's.
-    /// `OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE`, the path of such a file, overrides.
-    #[must_use]
-    pub fn with_certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.pems.authorities = Some(pem.into());
-        self
-    }
-
-    /// Shows `certificate` to receivers that ask who we are: a certificate with its chain, and its private key, both
-    /// the texts of PEM files. `OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE` and `..._CLIENT_KEY`, the paths of such
-    /// files, override.
-    #[must_use]
-    pub fn with_client_certificate(
-        mut self,
-        certificate: impl Into<Vec<u8>>,
-        key: impl Into<Vec<u8>>,
-    ) -> Self {
-        self.pems.identity = Some((certificate.into(), key.into()));
-        self
-    }
-
-    /// Goes through these proxies; see [`Proxies`]. Through none by default, whatever the environment says:
-    /// [`Proxies::from_variables`] reads it for whoever wants that.
+    /// Sets proxies, certificates, compression and timeout. What `transport` leaves unset stays as it is.
+    ///
+    /// The defaults are no proxies, the system's certificate authorities, no client certificate, no compression, and
+    /// 10 s for a request. These variables override, each for itself: `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION`,
+    /// `..._TIMEOUT`, `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY`.
     ///
     /// ```
-    /// use meterkit_otlp::{OtlpConfig, Protocol, Proxies};
+    /// use meterkit_otlp::{OtlpConfig, Protocol, Proxies, Transport};
     ///
     /// let proxies = Proxies::default().with_https("http://proxy.example.com:3128")?;
     /// let config = OtlpConfig::new(Protocol::Grpc, "https://collector.example.com:4317")?
-    ///     .with_proxies(proxies);
+    ///     .with_transport(Transport::default().with_proxies(proxies));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
-        self.proxies = proxies;
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = transport.or(self.transport);
         self
     }
 

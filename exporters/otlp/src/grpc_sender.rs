@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 use meterkit_http::reply::{shown, with_causes};
-use meterkit_http::{Compression, Connection, Connector};
+use meterkit_http::{Compression, Connection, Connector, in_time};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 use tonic::client::Grpc;
@@ -18,10 +18,10 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Extensions, Request, Status};
 use tonic_prost::ProstDecoder;
 
-use crate::Endpoint;
 use crate::body::Body;
 use crate::http_sender::from_response;
 use crate::reply::{Accepted, Refusal, RpcStatus};
+use crate::target::HINTS;
 
 /// Sends requests over gRPC.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct GrpcSender {
     connector: Connector,
     uri: Uri,
     compression: Compression,
-    /// Set while there is no answer; still set when nobody waited for it.
+    /// Set while a request has no answer, and kept if that never comes.
     is_asking: bool,
     /// Credentials and the user agent.
     headers: HeaderMap,
@@ -40,12 +40,11 @@ pub(crate) struct GrpcSender {
 impl GrpcSender {
     pub(crate) fn new(
         connector: Connector,
-        endpoint: &Endpoint,
+        uri: Uri,
         headers: HeaderMap,
         compression: Compression,
         timeout: Option<Duration>,
     ) -> Self {
-        let uri = endpoint.uri().clone();
         let client = client(connector.clone(), uri.clone(), compression);
         Self { client, connector, uri, compression, is_asking: false, headers, timeout }
     }
@@ -56,7 +55,8 @@ impl GrpcSender {
             self.client = client(self.connector.clone(), self.uri.clone(), self.compression);
         }
         self.is_asking = true;
-        let answer = self.ask(body).await;
+        let answer = in_time(self.timeout, HINTS.timeout, self.ask(body)).await;
+        let answer = answer.map_err(|late| Refusal::later(late.reason))?;
         self.is_asking = false;
         answer
     }

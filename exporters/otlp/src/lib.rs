@@ -47,5 +47,6 @@ pub use self::target::{BuildError, OtlpTarget};
 pub use self::temporality::{HistogramAggregation, PreferenceError, TemporalityPreference};
 pub use meterkit_http::{
     Compression, CompressionError, HeaderError, Proxies, ProxyError, ProxyVariables, TlsError,
+    Transport,
 };
 pub use meterkit_pipeline::VariableError;

@@ -1,16 +1,13 @@
 //! The OTLP target.
 
-use std::time::Duration;
-
 use http::HeaderMap;
 use http::header::{HeaderValue, USER_AGENT};
 use meterkit_core::Temporality;
 use meterkit_http::reply::shown;
-use meterkit_http::{Client, Compression, Connector, TlsError, TlsHints, Transport};
+use meterkit_http::{Client, Compression, CompressionError, Connector, TlsError, TransportHints};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
-use tokio::time::timeout;
 
 use crate::batch::{Batch, points};
 use crate::body::{Body, Format};
@@ -30,7 +27,7 @@ use crate::reply::{Accepted, Refusal};
 ///   goes on with the others, also after an outage, so that no delta counts twice. One that never got an answer is sent
 ///   again: the receiver may have it twice.
 /// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment: those of
-///   [`OtlpConfig::with_proxies`] or none.
+///   [`OtlpConfig::with_transport`] or none.
 ///
 /// By OpenTelemetry's protocol specification 1.11.
 #[derive(Debug)]
@@ -53,10 +50,9 @@ impl OtlpTarget {
     ///
     /// When it could never send: encryption or a compression that is not built in, or certificates that cannot be used.
     pub fn new(config: OtlpConfig) -> Result<Self, BuildError> {
-        if !config.compression.is_built_in() {
-            return Err(BuildError::CompressionNotBuiltIn);
-        }
-        let sender = Sender::new(&config).map_err(|problem| BuildError::Tls {
+        let compression = config.transport.compression().unwrap_or_default();
+        let compression = compression.built_in(HINTS.package)?;
+        let sender = Sender::new(&config, compression).map_err(|problem| BuildError::Tls {
             endpoint: config.endpoint.to_string(),
             problem,
         })?;
@@ -109,7 +105,7 @@ impl OtlpTarget {
                 }
                 continue;
             }
-            let outcome = self.sender.send(body, self.config.timeout).await;
+            let outcome = self.sender.send(body).await;
             match outcome {
                 Ok(accepted) => {
                     batch.accept_first();
@@ -276,13 +272,11 @@ pub enum BuildError {
         problem: TlsError,
     },
     /// The compression is not part of this build.
-    #[error(
-        "OTLP compression `zstd` is not built in; enable the feature `zstd` of meterkit-otlp, or use `gzip`"
-    )]
-    CompressionNotBuiltIn,
+    #[error("OTLP {0}")]
+    Compression(#[from] CompressionError),
 }
 
-/// One of the transports.
+/// Sends over one of the protocols.
 #[derive(Debug)]
 enum Sender {
     Http(HttpSender),
@@ -290,31 +284,31 @@ enum Sender {
 }
 
 impl Sender {
-    fn new(config: &OtlpConfig) -> Result<Self, TlsError> {
+    fn new(config: &OtlpConfig, compression: Compression) -> Result<Self, TlsError> {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
         // One of the user's wins.
         for (name, value) in config.headers.as_map() {
             headers.insert(name, value.clone());
         }
-        let OtlpConfig { endpoint, protocol, pems, proxies, compression, .. } = config;
-        let transport = Transport { target: endpoint.uri(), pems, proxies, hints: HINTS };
+        let OtlpConfig { endpoint, protocol, transport, .. } = config;
+        let uri = endpoint.uri().clone();
         let format = match protocol {
             Protocol::Grpc => {
-                let connector = Connector::http2(&transport)?;
-                let timeout = config.timeout;
-                let sender = GrpcSender::new(connector, endpoint, headers, *compression, timeout);
+                let connector = Connector::http2(&uri, transport, HINTS)?;
+                let timeout = transport.timeout();
+                let sender = GrpcSender::new(connector, uri, headers, compression, timeout);
                 return Ok(Self::Grpc(sender));
             }
             Protocol::HttpProtobuf => Format::Protobuf,
             Protocol::HttpJson => Format::Json,
         };
         Ok(Self::Http(HttpSender {
-            client: Client::new(&transport)?,
-            uri: endpoint.uri().clone(),
+            client: Client::new(&uri, transport, HINTS)?,
+            uri,
             headers,
             format,
-            compression: *compression,
+            compression,
         }))
     }
 
@@ -334,27 +328,18 @@ impl Sender {
         }
     }
 
-    async fn send(&mut self, body: Body, limit: Option<Duration>) -> Result<Accepted, Refusal> {
-        let answer = async {
-            match self {
-                Self::Http(sender) => sender.send(body).await,
-                Self::Grpc(sender) => sender.send(body).await,
-            }
-        };
-        let Some(limit) = limit else {
-            return answer.await;
-        };
-        timeout(limit, answer).await.unwrap_or_else(|_| {
-            let milliseconds = limit.as_millis();
-            let variable = "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT";
-            Err(Refusal::later(format!("no answer within {milliseconds} ms ({variable})")))
-        })
+    async fn send(&mut self, body: Body) -> Result<Accepted, Refusal> {
+        match self {
+            Self::Http(sender) => sender.send(body).await,
+            Self::Grpc(sender) => sender.send(body).await,
+        }
     }
 }
 
-const HINTS: TlsHints = TlsHints {
+pub(crate) const HINTS: TransportHints = TransportHints {
     package: "meterkit-otlp",
     authorities: "name a file in `OTEL_EXPORTER_OTLP_CERTIFICATE`",
+    timeout: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
 };
 
 /// By the specification, a distribution puts its own product before that of the exporter.

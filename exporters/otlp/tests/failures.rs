@@ -5,7 +5,7 @@ mod snapshots;
 
 use std::time::Duration;
 
-use meterkit_otlp::{OtlpTarget, Protocol};
+use meterkit_otlp::{OtlpTarget, Protocol, Transport};
 use meterkit_pipeline::{ExportError, Target};
 use tokio::task::JoinSet;
 
@@ -116,7 +116,8 @@ async fn a_receiver_that_does_not_answer_in_time_may_later() {
 
 async fn too_late(protocol: Protocol) {
     let receiver = Receiver::start([Answer::Silence]).await;
-    let config = config(protocol, &receiver).with_timeout(Some(Duration::from_millis(2000)));
+    let transport = Transport::default().with_timeout(Duration::from_millis(2000));
+    let config = config(protocol, &receiver).with_transport(transport);
     let mut target = OtlpTarget::new(config).expect("a target");
     let outcome = target.export(&snapshot(1, &[1])).await;
     assert_eq!(pause(&outcome), Some(None), "{protocol}: {outcome:?}");

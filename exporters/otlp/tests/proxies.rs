@@ -6,7 +6,7 @@ mod snapshots;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use meterkit_otlp::{OtlpTarget, Protocol, Proxies};
+use meterkit_otlp::{OtlpTarget, Protocol, Proxies, Transport};
 use meterkit_pipeline::{ExportError, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,6 +45,10 @@ impl Proxy {
         proxies.expect("a proxy")
     }
 
+    fn transport(&self) -> Transport {
+        Transport::default().with_proxies(self.proxies())
+    }
+
     fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
@@ -75,7 +79,7 @@ async fn each_protocol_goes_through_a_proxy_that_is_given() {
     for protocol in ALL {
         let receiver = Receiver::start([]).await;
         let proxy = Proxy::start(receiver.address()).await;
-        let config = config(protocol, &receiver).with_proxies(proxy.proxies());
+        let config = config(protocol, &receiver).with_transport(proxy.transport());
         let mut target = OtlpTarget::new(config).expect("a target");
         for second in [1, 2] {
             assert_eq!(target.export(&snapshot(second, &[1])).await, Ok(()), "{protocol}");
@@ -100,7 +104,8 @@ async fn a_host_that_is_excepted_is_reached_without_proxy() {
         let receiver = Receiver::start([]).await;
         let proxy = Proxy::start(receiver.address()).await;
         let proxies = proxy.proxies().with_direct("localhost");
-        let config = config(protocol, &receiver).with_proxies(proxies);
+        let transport = Transport::default().with_proxies(proxies);
+        let config = config(protocol, &receiver).with_transport(transport);
         let mut target = OtlpTarget::new(config).expect("a target");
         assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()), "{protocol}");
         assert_eq!(proxy.heads(), Vec::<String>::new(), "{protocol}");
@@ -130,9 +135,8 @@ async fn encrypted_exports_go_through_a_tunnel() {
     for protocol in ALL {
         let receiver = Receiver::start_with_tls(acceptor.clone()).await;
         let proxy = Proxy::start(receiver.address()).await;
-        let config = config(protocol, &receiver)
-            .with_certificate_authorities(certificate.pem())
-            .with_proxies(proxy.proxies());
+        let transport = proxy.transport().with_certificate_authorities(certificate.pem());
+        let config = config(protocol, &receiver).with_transport(transport);
         let mut target = OtlpTarget::new(config).expect("a target");
         assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()), "{protocol}");
         let heads = proxy.heads();
@@ -147,9 +151,9 @@ async fn a_proxy_that_is_not_there_is_named_and_the_export_is_tried_again() {
     for protocol in ALL {
         let receiver = Receiver::start([]).await;
         let mut proxy = Proxy::start(receiver.address()).await;
-        let (address, proxies) = (proxy.address, proxy.proxies());
+        let (address, transport) = (proxy.address, proxy.transport());
         proxy.tasks.shutdown().await;
-        let config = config(protocol, &receiver).with_proxies(proxies);
+        let config = config(protocol, &receiver).with_transport(transport);
         let mut target = OtlpTarget::new(config).expect("a target");
         let error = target.export(&snapshot(1, &[1])).await.expect_err("nobody listens");
         assert!(matches!(error, ExportError::Retryable { .. }), "{error}");

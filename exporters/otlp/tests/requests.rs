@@ -4,7 +4,7 @@ mod receiver;
 mod snapshots;
 
 use meterkit_core::{Data, Value};
-use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol};
+use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, Transport};
 use meterkit_pipeline::Target;
 
 use self::receiver::Receiver;
@@ -49,7 +49,8 @@ async fn compressed_requests_say_the_same() {
             (Compression::Zstd, "zstd"),
         ] {
             let receiver = Receiver::start([]).await;
-            let config = config(protocol, &receiver).with_compression(compression);
+            let transport = Transport::default().with_compression(compression);
+            let config = config(protocol, &receiver).with_transport(transport);
             let mut target = OtlpTarget::new(config).expect("a target");
             let numbers: Vec<u64> = (0..100).collect();
             target.export(&snapshot(1, &numbers)).await.expect("it is accepted");

@@ -6,7 +6,7 @@ mod snapshots;
 
 use std::sync::Arc;
 
-use meterkit_otlp::{BuildError, OtlpConfig, OtlpTarget, Protocol, TlsError};
+use meterkit_otlp::{BuildError, OtlpConfig, OtlpTarget, Protocol, TlsError, Transport};
 use meterkit_pipeline::{ExportError, Target};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -74,15 +74,19 @@ async fn export(config: OtlpConfig) -> Result<(), ExportError> {
     OtlpTarget::new(config).expect("a target").export(&snapshot(1, &[1])).await
 }
 
+fn trusting(authority: &Authority) -> Transport {
+    Transport::default().with_certificate_authorities(authority.pem())
+}
+
 #[tokio::test]
 async fn an_authority_of_our_own_is_trusted_when_it_is_given() {
     let authority = Authority::new();
     for protocol in ALL {
         let receiver = authority.receiver(None).await;
         let config = config(protocol, &receiver);
-        let given = config.clone().with_certificate_authorities(authority.pem());
+        let given = config.clone().with_transport(trusting(&authority));
         assert_eq!(export(given).await, Ok(()), "{protocol}");
-        let other = config.with_certificate_authorities(Authority::new().pem());
+        let other = config.with_transport(trusting(&Authority::new()));
         let error = export(other).await.expect_err("it is unknown").to_string();
         assert!(error.contains("certificate"), "{error}");
         assert_eq!(receiver.arrivals().len(), 1);
@@ -94,10 +98,11 @@ async fn a_receiver_knows_us_by_our_certificate() {
     let (authority, clients) = (Authority::new(), Authority::new());
     for protocol in ALL {
         let receiver = authority.receiver(Some(&clients)).await;
-        let config = config(protocol, &receiver).with_certificate_authorities(authority.pem());
+        let config = config(protocol, &receiver).with_transport(trusting(&authority));
         let identity = clients.issue("catalog");
         let (certificate, key) = (identity.certificate.pem(), identity.key.serialize_pem());
-        let known = config.clone().with_client_certificate(certificate, key);
+        let transport = Transport::default().with_client_certificate(certificate, key);
+        let known = config.clone().with_transport(transport);
         assert_eq!(export(known).await, Ok(()), "{protocol}");
         assert!(export(config).await.is_err(), "{protocol}");
         assert_eq!(receiver.arrivals().len(), 1);
@@ -108,16 +113,18 @@ async fn a_receiver_knows_us_by_our_certificate() {
 fn certificates_that_cannot_be_used_are_an_error_before_anything_is_sent() {
     let config = OtlpConfig::new(Protocol::Grpc, "https://localhost:4317").expect("a URL");
     let (one, other) = (Authority::new().issue("a"), Authority::new().issue("b"));
-    for (config, expected) in [
+    for (transport, expected) in [
         (
-            config.clone().with_certificate_authorities("no certificate"),
+            Transport::default().with_certificate_authorities("no certificate"),
             "OTLP endpoint `https://localhost:4317/`: holds no certificate in PEM form",
         ),
         (
-            config.with_client_certificate(one.certificate.pem(), other.key.serialize_pem()),
+            Transport::default()
+                .with_client_certificate(one.certificate.pem(), other.key.serialize_pem()),
             "check that they belong together",
         ),
     ] {
+        let config = config.clone().with_transport(transport);
         let error = OtlpTarget::new(config).expect_err("useless").to_string();
         assert!(error.contains(expected), "{error}");
     }

@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use meterkit::Telemetry;
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
-use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol};
+use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, Transport};
 use opentelemetry::global;
 use opentelemetry_instrumentation_tower::http::server;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
@@ -111,7 +111,8 @@ fn install(
 ) -> Telemetry {
     let url = format!("{}/v1/metrics", otlp.url());
     let otlp = OtlpConfig::new(Protocol::HttpProtobuf, &url).expect("a URL");
-    let otlp = OtlpTarget::new(otlp.with_compression(Compression::None)).expect("a target");
+    let plain = Transport::default().with_compression(Compression::None);
+    let otlp = OtlpTarget::new(otlp.with_transport(plain)).expect("a target");
     let key = DatadogConfig::api("0123456789abcdef0123456789abcdef").expect("a key");
     let datadog = DatadogTarget::new(key.with_endpoint(&datadog.url()).expect("a URL"));
     let remote_write = RemoteWrite::new(&remote_write.url()).expect("a URL");

@@ -5,9 +5,8 @@ use std::time::SystemTime;
 
 use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use meterkit_http::{Client, Headers, News, Pems, Post, Reply, TlsHints, Transport};
+use meterkit_http::{Client, Headers, News, Post, Reply};
 use meterkit_pipeline::{ExportError, Snapshot};
-use tokio::time::timeout;
 
 use super::answer::{KEY_REFUSED, Refusal, outcome};
 use super::batch::{Batch, Dropped};
@@ -16,7 +15,7 @@ use crate::config::DatadogConfig;
 use crate::payload::{Payload, Writing, Written, payloads};
 use crate::points::{Points, Tagging};
 use crate::stamp::{Stamps, seconds};
-use crate::target::BuildError;
+use crate::target::{BuildError, HINTS};
 
 /// Sends snapshots to Datadog's intake: counts, gauges and distributions.
 ///
@@ -42,12 +41,7 @@ pub(crate) struct ApiTarget {
 impl ApiTarget {
     pub(crate) fn new(config: DatadogConfig) -> Result<Self, BuildError> {
         let endpoints = Endpoints::new(&config)?;
-        let client = Client::new(&Transport {
-            target: &endpoints.validate,
-            pems: &Pems::default(),
-            proxies: &config.proxies,
-            hints: TlsHints { package: "meterkit-datadog", authorities: "" },
-        });
+        let client = Client::new(&endpoints.validate, &config.transport, HINTS);
         let client =
             client.map_err(|problem| BuildError::Tls { endpoint: endpoints.shown(), problem })?;
         let mut secrets = Headers::default();
@@ -90,21 +84,19 @@ impl ApiTarget {
     /// Whether Datadog knows the key. What is not certain is no error.
     pub(crate) async fn check(&self) -> Result<(), ExportError> {
         let uri = self.endpoints.validate.clone();
-        let asked = timeout(self.config.timeout, self.client.get(uri, self.headers.clone()));
         let is_refused = |reply: &Reply| {
             [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status())
         };
-        match asked.await {
-            Ok(Ok(reply)) if is_refused(&reply) => Err(ExportError::permanent(KEY_REFUSED)),
-            Ok(Ok(reply)) => {
+        match self.client.get(uri, self.headers.clone()).await {
+            Ok(reply) if is_refused(&reply) => Err(ExportError::permanent(KEY_REFUSED)),
+            Ok(reply) => {
                 tracing::debug!(status = %reply.status(), "the API key was checked");
                 Ok(())
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 tracing::debug!(%error, "the API key could not be checked");
                 Ok(())
             }
-            Err(_) => Ok(()),
         }
     }
 
@@ -177,7 +169,7 @@ impl ApiTarget {
         let writing = Writing {
             host: self.config.host_of(snapshot),
             format: self.config.format,
-            compression: self.config.compression,
+            compression: self.config.compression(),
         };
         let (payloads, left_out) = payloads(Points::of(snapshot, &tagging), writing);
         self.rejected = left_out;
@@ -196,17 +188,10 @@ impl ApiTarget {
             uri: self.endpoints.of(written.payload.kind()).clone(),
             headers: self.headers.clone(),
             content_type: HeaderValue::from_static(written.payload.content_type()),
-            content_encoding: self.config.compression.content_encoding(),
+            content_encoding: self.config.compression().content_encoding(),
             body: written.bytes.clone(),
         };
-        match timeout(self.config.timeout, self.client.send(post)).await {
-            Ok(answer) => outcome(answer, &self.secrets),
-            Err(_) => Err(Refusal::Later {
-                reason: format!("no answer within {} ms", self.config.timeout.as_millis()),
-                retry_after: None,
-                may_have_arrived: true,
-            }),
-        }
+        outcome(self.client.send(post).await, &self.secrets)
     }
 
     /// Sends the first payload in two. One that cannot be divided is dropped.

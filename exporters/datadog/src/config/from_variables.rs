@@ -1,6 +1,6 @@
 //! The settings that variables make.
 
-use meterkit_http::{Proxies, ProxyVariables};
+use meterkit_http::{Proxies, ProxyVariables, Transport};
 
 use super::{DatadogConfig, endpoint, key};
 use crate::VariableError;
@@ -120,7 +120,7 @@ impl DatadogConfig {
         let (Some(mode), true) = (mode, problems.is_empty()) else {
             return Err(problems);
         };
-        Ok(Self {
+        let config = Self {
             api_key,
             site,
             endpoint,
@@ -130,11 +130,11 @@ impl DatadogConfig {
             tag_variables: TAGS.iter().filter_map(|name| Some((*name, set(name)?))).collect(),
             scope_tags: scope_tags.unwrap_or(false),
             instance_tag: instance_tag.unwrap_or(true),
-            proxies,
             external_data: set(EXTERNAL_DATA),
             entity_id: set(ENTITY_ID),
             ..Self::to(mode)
-        })
+        };
+        Ok(config.with_transport(Transport::default().with_proxies(proxies)))
     }
 }
 

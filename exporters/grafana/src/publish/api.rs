@@ -6,14 +6,14 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use meterkit_http::reply::{retry_after, shown};
-use meterkit_http::{Client, Headers, NoAnswer, Post, Reply, TlsHints, Transport, url};
+use meterkit_http::{Client, Compression, CompressionError, Headers, NoAnswer, Post, Reply, url};
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::config::PublishConfig;
 use super::error::PublishError;
 use crate::error::BuildError;
-use crate::target::PRODUCT;
+use crate::target::{HINTS, PRODUCT};
 
 /// Asks one Grafana.
 #[derive(Debug)]
@@ -23,7 +23,6 @@ pub(crate) struct Api {
     /// To keep the token out of what is told.
     headers: Headers,
     sent: HeaderMap,
-    timeout: Duration,
     backoff: Duration,
 }
 
@@ -53,13 +52,12 @@ impl Api {
         headers
             .insert("Authorization", authorization.as_bytes())
             .map_err(BuildError::PublishHeader)?;
-        let transport = Transport {
-            target: &config.url,
-            pems: &config.pems,
-            proxies: &config.proxies,
-            hints: HINTS,
-        };
-        let client = Client::new(&transport).map_err(|problem| {
+        if let Some(other) = config.transport.compression().filter(|it| *it != Compression::None) {
+            let reason = "Grafana takes no compressed requests, so leave it unset";
+            let problem = CompressionError::Unsupported(other, reason);
+            return Err(BuildError::PublishCompression(problem));
+        }
+        let client = Client::new(&config.url, &config.transport, HINTS).map_err(|problem| {
             let url = url::shown(&config.url.to_string());
             BuildError::PublishTls { url, problem }
         })?;
@@ -67,7 +65,7 @@ impl Api {
         sent.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
         sent.insert(ACCEPT, JSON);
         let base = config.url.clone();
-        Ok(Self { client, base, headers, sent, timeout: config.timeout, backoff: config.backoff })
+        Ok(Self { client, base, headers, sent, backoff: config.backoff })
     }
 
     /// `attempt` says what it is for, where it fails.
@@ -124,17 +122,16 @@ impl Api {
         let mut backoff = self.backoff;
         let mut attempts = 1;
         loop {
-            let (reason, pause) = match timeout(self.timeout, self.send(&uri, body.clone())).await {
-                Ok(Ok(reply)) if !is_for_later(reply.status()) => {
+            let (reason, pause) = match self.send(&uri, body.clone()).await {
+                Ok(reply) if !is_for_later(reply.status()) => {
                     return read(&reply).map_err(|reason| self.refusal(attempt, &reason));
                 }
-                Ok(Ok(reply)) => {
+                Ok(reply) => {
                     let message = json(&reply).map(|body| Answer { status: reply.status(), body });
                     let message = message.as_ref().map_or("", Answer::message);
                     (said(reply.status(), message), retry_after(reply.headers()))
                 }
-                Ok(Err(error)) => (error.reason, None),
-                Err(_) => (format!("no answer within {} ms", self.timeout.as_millis()), None),
+                Err(error) => (error.reason, None),
             };
             if attempts == ATTEMPTS {
                 let (url, reason) = (self.address(""), self.headers.redact(&reason));
@@ -167,11 +164,6 @@ const ATTEMPTS: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-const HINTS: TlsHints = TlsHints {
-    package: "meterkit-grafana",
-    authorities: "set them with `PublishConfig::with_certificate_authorities`",
-};
 
 fn is_for_later(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()

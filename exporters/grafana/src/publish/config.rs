@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use http::Uri;
+use meterkit_http::Transport;
 use meterkit_http::url::{self, UrlHints};
-use meterkit_http::{Pems, Proxies};
 use meterkit_pipeline::Variables;
 
 use crate::{Secret, UrlError, VariableError};
@@ -29,10 +29,8 @@ pub struct PublishConfig {
     pub(crate) url: Uri,
     pub(crate) token: Secret,
     pub(crate) folder: Option<String>,
-    pub(crate) timeout: Duration,
+    pub(crate) transport: Transport,
     pub(crate) backoff: Duration,
-    pub(crate) pems: Pems,
-    pub(crate) proxies: Proxies,
 }
 
 impl PublishConfig {
@@ -95,10 +93,8 @@ impl PublishConfig {
             url,
             token,
             folder: None,
-            timeout: Duration::from_secs(10),
+            transport: Transport::default().with_timeout(Duration::from_secs(10)),
             backoff: Duration::from_secs(1),
-            pems: Pems::default(),
-            proxies: Proxies::default(),
         }
     }
 
@@ -115,10 +111,13 @@ impl PublishConfig {
         self
     }
 
-    /// How long Grafana may take for one request. 10 s by default.
+    /// Sets proxies, certificates and timeout. What `transport` leaves unset stays as it is.
+    ///
+    /// The defaults are no proxies, the system's certificate authorities, no client certificate, and 10 s for a
+    /// request. Grafana takes no compressed requests; a `transport` that sets a compression is an error.
     #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = transport.or(self.transport);
         self
     }
 
@@ -127,32 +126,6 @@ impl PublishConfig {
     #[must_use]
     pub fn with_backoff(mut self, backoff: Duration) -> Self {
         self.backoff = backoff;
-        self
-    }
-
-    /// Trusts the certificate authorities in `pem`, the text of a PEM file, in place of the system's.
-    #[must_use]
-    pub fn with_certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.pems.authorities = Some(pem.into());
-        self
-    }
-
-    /// Shows `certificate` where it is asked for: a certificate with its chain, and its private key, both the texts of
-    /// PEM files.
-    #[must_use]
-    pub fn with_client_certificate(
-        mut self,
-        certificate: impl Into<Vec<u8>>,
-        key: impl Into<Vec<u8>>,
-    ) -> Self {
-        self.pems.identity = Some((certificate.into(), key.into()));
-        self
-    }
-
-    /// Goes through these proxies; see [`Proxies`]. Through none by default, whatever the environment says.
-    #[must_use]
-    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
-        self.proxies = proxies;
         self
     }
 
@@ -173,10 +146,8 @@ impl fmt::Debug for PublishConfig {
             .field("url", &format_args!("{}", url::shown(&self.url.to_string())))
             .field("token", &self.token)
             .field("folder", &self.folder)
-            .field("timeout", &self.timeout)
+            .field("transport", &self.transport)
             .field("backoff", &self.backoff)
-            .field("pems", &self.pems)
-            .field("proxies", &self.proxies)
             .finish()
     }
 }
@@ -194,6 +165,7 @@ fn read_url(text: &str, credentials: &str) -> Result<Uri, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Compression, DashboardPublisher};
 
     fn read(variables: &[(&str, &str)]) -> Result<Option<PublishConfig>, Vec<VariableError>> {
         PublishConfig::from_variables(|name| {
@@ -254,6 +226,18 @@ mod tests {
             text,
             "URL `http://...` holds credentials; give the token of a service account instead"
         );
+    }
+
+    #[test]
+    fn a_compression_is_an_error() {
+        let config = PublishConfig::new("http://g", Secret::new("a")).expect("a URL");
+        let with = |compression| {
+            let transport = Transport::default().with_compression(compression);
+            DashboardPublisher::new(config.clone().with_transport(transport))
+        };
+        let error = with(Compression::Gzip).expect_err("Grafana takes none").to_string();
+        assert!(error.contains("Grafana takes no compressed requests"), "{error}");
+        assert!(with(Compression::None).is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use meterkit_http::{Headers, Pems, TlsError};
+use meterkit_http::{Headers, TlsError, Transport, tls};
 
 use super::OtlpConfig;
 use crate::variable::{Pair, Variable};
@@ -80,7 +80,7 @@ impl OtlpConfig {
             problems.keep(headers.map_err(|reason| VariableError::secret(variable.name, reason)))
         });
         let compression = problems.read(COMPRESSION.read(lookup), compression);
-        let pems = problems.pems(lookup);
+        let mut transport = problems.certificates(lookup);
         let alone = |name| Pair { metrics: name, generic: name }.read(lookup);
         let preferred =
             problems.read(alone(TEMPORALITY), |text| known(text, temporality::TEMPORALITIES));
@@ -90,16 +90,19 @@ impl OtlpConfig {
         else {
             return Err(problems.0);
         };
-        let default = Self::to(protocol, endpoint);
-        Ok(Self {
+        if let Some(compression) = compression {
+            transport = transport.with_compression(compression);
+        }
+        if let Some(timeout) = timeout {
+            transport = transport.with_timeout(timeout);
+        }
+        let config = Self {
             headers: headers.unwrap_or_default(),
-            timeout: timeout.unwrap_or(default.timeout),
-            compression: compression.unwrap_or_default(),
-            pems,
             temporality: preferred.unwrap_or_default(),
             histogram_aggregation: histograms.unwrap_or_default(),
-            ..default
-        })
+            ..Self::to(protocol, endpoint)
+        };
+        Ok(config.with_transport(transport))
     }
 }
 
@@ -121,18 +124,25 @@ impl Problems {
         self.keep(value.map_err(|reason| variable.error(reason)))
     }
 
-    fn pems(&mut self, lookup: &impl Fn(&str) -> Option<String>) -> Pems {
+    fn certificates(&mut self, lookup: &impl Fn(&str) -> Option<String>) -> Transport {
+        let mut transport = Transport::default();
         let authorities =
-            self.read(CERTIFICATE.read(lookup), |path| file(path, Pems::check_authorities));
+            self.read(CERTIFICATE.read(lookup), |path| file(path, tls::check_authorities));
+        if let Some(pem) = authorities {
+            transport = transport.with_certificate_authorities(pem);
+        }
         let (certificate, key) = (CLIENT_CERTIFICATE.read(lookup), CLIENT_KEY.read(lookup));
         match (&certificate, &key) {
             (Some(one), None) => self.0.push(one.alone(CLIENT_KEY.matching(one))),
             (None, Some(one)) => self.0.push(one.alone(CLIENT_CERTIFICATE.matching(one))),
             _ => {}
         }
-        let certificate = self.read(certificate, |path| file(path, Pems::check_certificate));
-        let key = self.read(key, |path| file(path, Pems::check_key));
-        Pems { authorities, identity: certificate.zip(key) }
+        let certificate = self.read(certificate, |path| file(path, tls::check_certificate));
+        let key = self.read(key, |path| file(path, tls::check_key));
+        match certificate.zip(key) {
+            Some((certificate, key)) => transport.with_client_certificate(certificate, key),
+            None => transport,
+        }
     }
 }
 
@@ -149,11 +159,11 @@ fn endpoint(
     }
 }
 
-fn timeout(text: &str) -> Result<Option<Duration>, String> {
+fn timeout(text: &str) -> Result<Duration, String> {
     let milliseconds: u64 = text.parse().map_err(|_| {
         "is no number of milliseconds; write for example `10000`, or `0` for no limit".to_owned()
     })?;
-    Ok((milliseconds > 0).then(|| Duration::from_millis(milliseconds)))
+    Ok(if milliseconds > 0 { Duration::from_millis(milliseconds) } else { Duration::MAX })
 }
 
 fn compression(text: &str) -> Result<Compression, String> {

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 
 use meterkit_config as file;
 use meterkit_otlp::{
     Compression, HistogramAggregation, OtlpConfig, OtlpTarget, Protocol, TemporalityPreference,
+    Transport,
 };
 
 /// What the file calls an exporter of this protocol.
@@ -30,21 +30,23 @@ pub(super) fn config(exporter: &file::OtlpExporter) -> Result<OtlpConfig, String
     for (name, value) in exporter.headers.iter() {
         config = config.with_header(name, value).map_err(|error| error.to_string())?;
     }
+    let mut transport = Transport::default();
     if let Some(path) = &exporter.tls.ca_file {
-        config = config.with_certificate_authorities(pem("tls.ca_file", path)?);
+        transport = transport.with_certificate_authorities(pem("tls.ca_file", path)?);
     }
     if let (Some(certificate), Some(key)) = (&exporter.tls.cert_file, &exporter.tls.key_file) {
         let (certificate, key) = (pem("tls.cert_file", certificate)?, pem("tls.key_file", key)?);
-        config = config.with_client_certificate(certificate, key);
+        transport = transport.with_client_certificate(certificate, key);
     }
-    config = match exporter.compression {
-        Some(file::Compression::Gzip) => config.with_compression(Compression::Gzip),
-        Some(file::Compression::Zstd) => config.with_compression(Compression::Zstd),
-        _ => config,
+    transport = match exporter.compression {
+        Some(file::Compression::Gzip) => transport.with_compression(Compression::Gzip),
+        Some(file::Compression::Zstd) => transport.with_compression(Compression::Zstd),
+        _ => transport,
     };
     if let Some(timeout) = exporter.timeout {
-        config = config.with_timeout((timeout != Duration::MAX).then_some(timeout));
+        transport = transport.with_timeout(timeout);
     }
+    config = config.with_transport(transport);
     config = match exporter.temporality {
         Some(file::TemporalityPreference::Delta) => {
             config.with_temporality(TemporalityPreference::Delta)

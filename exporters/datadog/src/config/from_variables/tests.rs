@@ -96,7 +96,7 @@ fn every_other_setting_is_taken_over() {
     assert!(config.scope_tags && !config.instance_tag);
     assert_eq!(config.format, Format::Protobuf);
     let target = "https://api.datadoghq.eu".parse().expect("a URL");
-    let proxy = config.proxies.of(&target).expect("a proxy");
+    let proxy = config.transport.proxies().and_then(|it| it.of(&target)).expect("a proxy");
     assert_eq!(proxy.to_string(), "http://proxy:3128");
     assert_eq!(config.tag_variables.len(), 2);
     let shown = format!("{config:?}");

@@ -55,7 +55,7 @@ fn nothing_set_means_the_defaults() {
         let variables: Vec<_> = names.iter().map(|name| (name.as_str(), empty)).collect();
         assert_eq!(config(&variables), OtlpConfig::local(Protocol::HttpProtobuf));
     }
-    assert_eq!(config(&[]).timeout, Some(Duration::from_secs(10)));
+    assert_eq!(config(&[]).transport.timeout(), Some(Duration::from_secs(10)));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn timeouts_are_milliseconds_and_zero_is_no_limit() {
         (&[(generic, "2500"), (metrics, "")], Some(2500)),
         (&[(generic, "0")], None),
     ] {
-        assert_eq!(config(variables).timeout, expected.map(Duration::from_millis));
+        assert_eq!(config(variables).transport.timeout(), expected.map(Duration::from_millis));
     }
     for bad in ["-1", "10s", "1.5", "99999999999999999999"] {
         assert_eq!(
@@ -104,7 +104,7 @@ fn enumerations_are_read_in_any_case() {
         (TEMPORALITY, "LowMemory"),
         (HISTOGRAMS, "BASE2_exponential_bucket_histogram"),
     ]);
-    assert_eq!(config.compression, Compression::Gzip);
+    assert_eq!(config.transport.compression(), Some(Compression::Gzip));
     assert_eq!(config.temporality, TemporalityPreference::LowMemory);
     assert_eq!(config.histogram_aggregation, HistogramAggregation::Base2Exponential);
     for (name, accepted) in [
@@ -123,7 +123,7 @@ fn enumerations_are_read_in_any_case() {
 #[test]
 fn compression_for_metrics_wins() {
     let variables = [(COMPRESSION.generic, "gzip"), (COMPRESSION.metrics, "none")];
-    assert_eq!(config(&variables).compression, Compression::None);
+    assert_eq!(config(&variables).transport.compression(), Some(Compression::None));
 }
 
 #[cfg(feature = "tls")]
@@ -143,10 +143,12 @@ fn certificates_are_read_from_their_files() {
         (CLIENT_CERTIFICATE.metrics, &certificate),
         (CLIENT_KEY.metrics, &key),
     ]);
-    let pem = issued.cert.pem().into_bytes();
-    assert_eq!(config.pems.authorities, Some(pem.clone()));
-    let secret = issued.signing_key.serialize_pem();
-    assert_eq!(config.pems.identity, Some((pem, secret.clone().into_bytes())));
+    let (pem, secret) = (issued.cert.pem(), issued.signing_key.serialize_pem());
+    let transport = Transport::default()
+        .with_certificate_authorities(&*pem)
+        .with_client_certificate(&*pem, &*secret);
+    let expected = OtlpConfig::local(Protocol::HttpProtobuf).with_transport(transport);
+    assert_eq!(config, expected);
     assert!(!format!("{config:?}").contains(&secret[40..60]), "{config:?}");
 
     let swapped =

@@ -3,13 +3,29 @@
 use std::time::Duration;
 
 use meterkit_otlp::{
-    Compression, HistogramAggregation, OtlpConfig, Protocol, TemporalityPreference,
+    Compression, HistogramAggregation, OtlpConfig, Protocol, TemporalityPreference, Transport,
 };
 
 use super::{Cases, Row};
 
 fn default() -> OtlpConfig {
     OtlpConfig::local(Protocol::HttpProtobuf)
+}
+
+fn with(transport: Transport) -> OtlpConfig {
+    default().with_transport(transport)
+}
+
+fn compression(compression: Compression) -> OtlpConfig {
+    with(Transport::default().with_compression(compression))
+}
+
+fn identity(certificate: &[u8], key: &[u8]) -> OtlpConfig {
+    with(Transport::default().with_client_certificate(certificate, key))
+}
+
+fn authorities(pem: &[u8]) -> OtlpConfig {
+    with(Transport::default().with_certificate_authorities(pem))
 }
 
 fn http(url: &str) -> OtlpConfig {
@@ -25,7 +41,9 @@ fn header(config: OtlpConfig, name: &str, value: &str) -> OtlpConfig {
 }
 
 fn timeout(milliseconds: u64) -> OtlpConfig {
-    default().with_timeout(Some(Duration::from_millis(milliseconds)))
+    let timeout =
+        if milliseconds > 0 { Duration::from_millis(milliseconds) } else { Duration::MAX };
+    with(Transport::default().with_timeout(timeout))
 }
 
 const BAD_ENDPOINTS: &[(&str, &str)] = &[
@@ -94,8 +112,8 @@ const HEADERS: Cases = Cases {
 const COMPRESSION: Cases = Cases {
     unset: |_| default(),
     valid: &[
-        ("gzip", |_| default().with_compression(Compression::Gzip)),
-        ("ZSTD", |_| default().with_compression(Compression::Zstd)),
+        ("gzip", |_| compression(Compression::Gzip)),
+        ("ZSTD", |_| compression(Compression::Zstd)),
         ("None", |_| default()),
     ],
     invalid: &[("brotli", "=`brotli`: is unknown; write `none`, `gzip` or `zstd`")],
@@ -103,11 +121,7 @@ const COMPRESSION: Cases = Cases {
 
 const TIMEOUT: Cases = Cases {
     unset: |_| timeout(10_000),
-    valid: &[
-        ("2500", |_| timeout(2500)),
-        ("1", |_| timeout(1)),
-        ("0", |_| default().with_timeout(None)),
-    ],
+    valid: &[("2500", |_| timeout(2500)), ("1", |_| timeout(1)), ("0", |_| timeout(0))],
     invalid: &[
         (
             "-1",
@@ -135,10 +149,8 @@ const WITHOUT_SCHEME: &[(&str, &str)] =
 const CERTIFICATE: Cases = Cases {
     unset: |_| default(),
     valid: &[
-        ("{dir}/certificate.pem", |pems| {
-            default().with_certificate_authorities(pems.certificate.clone())
-        }),
-        ("{dir}/OTHER.pem", |pems| default().with_certificate_authorities(pems.other.clone())),
+        ("{dir}/certificate.pem", |pems| authorities(&pems.certificate)),
+        ("{dir}/OTHER.pem", |pems| authorities(&pems.other)),
     ],
     invalid: &[
         ("{dir}/nothing.pem", "=`{dir}/nothing.pem`: cannot be read ("),
@@ -148,12 +160,8 @@ const CERTIFICATE: Cases = Cases {
 
 const CLIENT_CERTIFICATE: Cases = Cases {
     valid: &[
-        ("{dir}/certificate.pem", |pems| {
-            default().with_client_certificate(pems.certificate.clone(), pems.key.clone())
-        }),
-        ("{dir}/OTHER.pem", |pems| {
-            default().with_client_certificate(pems.other.clone(), pems.key.clone())
-        }),
+        ("{dir}/certificate.pem", |pems| identity(&pems.certificate, &pems.key)),
+        ("{dir}/OTHER.pem", |pems| identity(&pems.other, &pems.key)),
     ],
     ..CERTIFICATE
 };
@@ -161,12 +169,8 @@ const CLIENT_CERTIFICATE: Cases = Cases {
 const CLIENT_KEY: Cases = Cases {
     unset: |_| default(),
     valid: &[
-        ("{dir}/key.pem", |pems| {
-            default().with_client_certificate(pems.certificate.clone(), pems.key.clone())
-        }),
-        ("{dir}/OTHER-key.pem", |pems| {
-            default().with_client_certificate(pems.certificate.clone(), pems.other_key.clone())
-        }),
+        ("{dir}/key.pem", |pems| identity(&pems.certificate, &pems.key)),
+        ("{dir}/OTHER-key.pem", |pems| identity(&pems.certificate, &pems.other_key)),
     ],
     invalid: &[
         ("{dir}/nothing.pem", "=`{dir}/nothing.pem`: cannot be read ("),

@@ -1,0 +1,159 @@
+//! How requests reach a receiver.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::compression::Compression;
+use crate::proxy::Proxies;
+
+/// How the requests of one target reach their receiver: proxies, certificates, compression and timeout.
+///
+/// Every push target takes one. Whatever a `Transport` leaves unset keeps the target's own default. Nothing is read
+/// from the environment. `Debug` shows no certificate, key or credential.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use meterkit_http::{Compression, Proxies, Transport};
+///
+/// let transport = Transport::default()
+///     .with_proxies(Proxies::default().with_https("http://proxy.example.com:3128")?)
+///     .with_compression(Compression::Gzip)
+///     .with_timeout(Duration::from_secs(5));
+/// # Ok::<(), meterkit_http::ProxyError>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Transport {
+    pub(crate) proxies: Option<Proxies>,
+    pub(crate) authorities: Option<Vec<u8>>,
+    /// The certificate chain and its private key.
+    pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
+    pub(crate) compression: Option<Compression>,
+    /// [`Duration::MAX`] is no limit.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Transport {
+    /// Sends through these proxies; by default through none, whatever the environment says.
+    /// [`Proxies::from_variables`] reads the usual variables.
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = Some(proxies);
+        self
+    }
+
+    /// Trusts the certificate authorities in `pem`, the text of a PEM file, instead of the system's.
+    #[must_use]
+    pub fn with_certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.authorities = Some(pem.into());
+        self
+    }
+
+    /// Presents `certificate` to receivers that ask for a client certificate. `certificate` holds the certificate with
+    /// its chain, `key` its private key; both are the text of a PEM file.
+    #[must_use]
+    pub fn with_client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.identity = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Compresses requests. A target whose protocol does not support `compression` cannot be built.
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    /// Limits how long the receiver may take to answer one request. With [`Duration::MAX`], only the pipeline's timeout
+    /// for a whole export applies.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Returns these settings, completed by those of `defaults` where they are unset.
+    #[must_use]
+    pub fn or(self, defaults: Self) -> Self {
+        Self {
+            proxies: self.proxies.or(defaults.proxies),
+            authorities: self.authorities.or(defaults.authorities),
+            identity: self.identity.or(defaults.identity),
+            compression: self.compression.or(defaults.compression),
+            timeout: self.timeout.or(defaults.timeout),
+        }
+    }
+
+    /// Returns the proxies, if they are set.
+    pub fn proxies(&self) -> Option<&Proxies> {
+        self.proxies.as_ref()
+    }
+
+    /// Returns the compression, if it is set.
+    pub fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+
+    /// Returns the timeout of one request; `None` for no limit, which is the default.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout.filter(|timeout| *timeout != Duration::MAX)
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("proxies", &self.proxies)
+            .field("has_certificate_authorities", &self.authorities.is_some())
+            .field("has_client_certificate", &self.identity.is_some())
+            .field("compression", &self.compression)
+            .field("timeout", &self.timeout())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete() -> Transport {
+        let proxies = Proxies::default().with_http("http://me:hunter2@proxy:3128");
+        Transport::default()
+            .with_proxies(proxies.expect("a proxy"))
+            .with_certificate_authorities("hunter2")
+            .with_client_certificate("hunter2", "hunter2")
+            .with_compression(Compression::Gzip)
+            .with_timeout(Duration::from_secs(1))
+    }
+
+    #[test]
+    fn unset_settings_are_taken_from_the_defaults_and_others_are_not() {
+        assert_eq!(Transport::default().or(complete()), complete());
+        assert_eq!(complete().or(Transport::default()), complete());
+        let other = Transport::default()
+            .with_proxies(Proxies::default())
+            .with_certificate_authorities("a")
+            .with_client_certificate("b", "c")
+            .with_compression(Compression::None)
+            .with_timeout(Duration::MAX);
+        assert_eq!(other.clone().or(complete()), other);
+    }
+
+    #[test]
+    fn the_longest_timeout_is_no_limit() {
+        let timeout = |timeout| Transport::default().with_timeout(timeout).timeout();
+        assert_eq!(timeout(Duration::ZERO), Some(Duration::ZERO));
+        assert_eq!(timeout(Duration::MAX), None);
+    }
+
+    #[test]
+    fn debug_shows_no_secrets() {
+        let text = format!("{:?}", complete());
+        assert!(text.contains("http://proxy:3128") && text.contains("Gzip"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
