@@ -46,3 +46,4 @@ pub use self::meter_provider::{
 };
 pub use self::report::{Problem, Unused};
 pub use self::resource::{Detection, Detector, Resource};
+pub use meterkit_rules::prometheus_name::{FamilyType, Names, Translation};

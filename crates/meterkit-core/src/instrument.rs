@@ -32,5 +32,5 @@ pub use self::observable::{
 };
 pub use self::outcome::Outcome;
 pub(crate) use self::self_metrics::SelfMetrics;
-pub use self::timer::{Called, GroupTimer, Polled, TimedFuture, Timer, Work};
+pub use self::timer::{Called, GroupTimer, Polled, Timeable, TimedFuture, Timer};
 pub use self::up_down_counter::{InFlight, UpDownCounter, UpDownCounterGroup};

@@ -48,8 +48,8 @@ pub use self::instrument::{
     CounterKind, Gauge, GaugeGroup, GaugeKind, Group, GroupTimer, Histogram, HistogramGroup,
     InFlight, Instrument, InstrumentBuilder, Observable, ObservableCounter, ObservableCounterGroup,
     ObservableGauge, ObservableGaugeGroup, ObservableKind, ObservableUpDownCounter,
-    ObservableUpDownCounterGroup, Observer, Outcome, Polled, SeriesObserver, Several, TimedFuture,
-    Timer, Unlabeled, UpDownCounter, UpDownCounterGroup, UpDownCounterKind, Work,
+    ObservableUpDownCounterGroup, Observer, Outcome, Polled, SeriesObserver, Several, Timeable,
+    TimedFuture, Timer, Unlabeled, UpDownCounter, UpDownCounterGroup, UpDownCounterKind,
 };
 pub use self::kind::Kind;
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};

@@ -126,6 +126,7 @@ impl Registry {
     /// Values that a histogram recorded before are sorted anew: exactly until a pipeline has been started, up to 65,536
     /// of all histograms, else as if each were at the upper end of its bucket. The buckets of an instrument change
     /// once.
+    #[doc(hidden)] // for the crates that collect and mirror
     pub fn set_streams(
         &self,
         settings_of: impl Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync + 'static,
@@ -135,6 +136,7 @@ impl Registry {
     }
 
     /// Returns what each instrument of this library is, by its full name, for each scope.
+    #[doc(hidden)] // for the crates that collect and mirror
     pub fn kinds(&self) -> HashMap<InstrumentationScope, HashMap<String, Kind>> {
         self.inner.scopes.kinds()
     }
@@ -254,6 +256,7 @@ impl Registry {
     }
 
     /// Forgets series that no [collection](crate::Collections) remembers any more. They begin anew if they return.
+    #[doc(hidden)] // for the crates that collect and mirror
     pub fn forget(&self, absent: &[Arc<AbsentSeries>]) {
         let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
         if !series.is_empty() {
@@ -264,17 +267,20 @@ impl Registry {
     }
 
     /// Claims the registry for one pipeline. `None` while another one has it.
+    #[doc(hidden)] // for the crates that collect and mirror
     pub fn claim(&self) -> Option<Claim> {
         let is_free = !self.inner.is_claimed.swap(true, AcqRel);
         is_free.then(|| Claim { registry: self.clone() })
     }
 
     /// Reports to `tap` what happens in this registry from now on.
+    #[doc(hidden)] // for the crates that collect and mirror
     pub fn tap(&self, tap: Arc<dyn Tap>) {
         self.inner.taps.write().unpoisoned().push(tap);
     }
 
     /// Stops reporting to `tap`.
+    #[doc(hidden)] // for the crates that collect and mirror
     pub fn untap(&self, tap: &Arc<dyn Tap>) {
         let mut taps = self.inner.taps.write().unpoisoned();
         taps.retain(|known| !Arc::ptr_eq(known, tap));
@@ -283,6 +289,7 @@ impl Registry {
     /// Sets whether something is going to [listen](MirroredInstrument::feed) to histograms. Until this is called,
     /// histograms together keep up to 65,536 values for a listener. `meterkit.dropped` counts the values that did not
     /// fit.
+    #[doc(hidden)] // for the crates that collect and mirror
     pub fn expect_listener(&self, expects: bool) {
         let settings = &self.inner.settings;
         settings.expect_listener(expects);
@@ -293,6 +300,7 @@ impl Registry {
     }
 
     /// Returns every instrument, for a mirror that keeps a copy of each elsewhere.
+    #[doc(hidden)] // for the crates that collect and mirror
     pub fn instruments(&self) -> Vec<MirroredInstrument> {
         let scopes = self.inner.scopes.all().into_iter();
         let of = |scope: Arc<Scope>| {

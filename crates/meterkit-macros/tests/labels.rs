@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use meterkit::{AttributeValue, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Registry};
+use meterkit::data::AttributeValue;
+use meterkit::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Registry};
 
 #[derive(Clone, Copy, LabelValue)]
 enum Kind {

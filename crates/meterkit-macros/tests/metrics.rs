@@ -1,10 +1,11 @@
 //! The derive as users have it: through `meterkit`.
 #![deny(warnings, missing_docs)]
 
+use meterkit::data::{Data, Metric, NumberPoint, Value};
 use meterkit::{
-    Counter, CounterGroup, Data, Gauge, Histogram, HistogramGroup, InstrumentError, LabelValue,
-    Labels, Meter, Metric, Metrics, NumberPoint, ObservableCounter, ObservableGauge,
-    ObservableGaugeGroup, ObservableUpDownCounterGroup, Registry, UpDownCounter, Value,
+    Counter, CounterGroup, Gauge, Histogram, HistogramGroup, InstrumentError, LabelValue, Labels,
+    Meter, Metrics, ObservableCounter, ObservableGauge, ObservableGaugeGroup,
+    ObservableUpDownCounterGroup, Registry, UpDownCounter,
 };
 
 #[derive(LabelValue)]

@@ -281,7 +281,8 @@ impl TelemetryBuilder {
     /// `reader` see names and attributes unchanged. `views` in the file of `OTEL_CONFIG_FILE` sets views too.
     ///
     /// ```
-    /// use meterkit::{Aggregation, Registry, Telemetry, View, ViewSelector, ViewStream, Views};
+    /// use meterkit::view::{Aggregation, View, ViewSelector, ViewStream, Views};
+    /// use meterkit::{Registry, Telemetry};
     ///
     /// # fn main() -> Result<(), meterkit::Error> {
     /// let quiet = View {
@@ -436,10 +437,10 @@ impl TelemetryBuilder {
 
     /// Starts collection and delivery, and logs one line per target.
     ///
-    /// The [`MeterProvider`](crate::MeterProvider) of the registry becomes OpenTelemetry's global one, so that metrics
-    /// of other libraries reach the same targets. Libraries that create their instruments before this call need the
-    /// provider earlier: see [`MeterProvider`](crate::MeterProvider). If cargo runs the program, a warning points out a
-    /// second version of `opentelemetry` in `Cargo.lock`.
+    /// The [`MeterProvider`](crate::otel::MeterProvider) of the registry becomes OpenTelemetry's global one, so that
+    /// metrics of other libraries reach the same targets. Libraries that create their instruments before this call need
+    /// the provider earlier: see [`MeterProvider`](crate::otel::MeterProvider). If cargo runs the program, a warning
+    /// points out a second version of `opentelemetry` in `Cargo.lock`.
     ///
     /// With `OTEL_SDK_DISABLED=true` nothing is collected and nothing is sent.
     ///

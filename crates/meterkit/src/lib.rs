@@ -47,19 +47,23 @@
 //!
 //! # Where to look
 //!
-//! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], and a [`Group`] of each for
-//!   [`Labels`]; and [`Observable`] ones, whose values [callbacks](CallbackBuilder) report.
-//!   [`derive(Metrics)`](derive@Metrics) declares many of them as one struct.
-//! - [`Telemetry`] delivers what they record; [`Telemetry::from_env`] lists the variables.
-//! - [`MeterProvider`] is OpenTelemetry's meter provider, for instruments of other libraries;
-//!   [`Meter::otel`](OtelMeter::otel) returns OpenTelemetry's meter of the same scope.
-//! - [`Registry::catalog`] lists all instruments; [`testing`] is for tests of code that records.
+//! - [`Meter`] creates instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], a
+//!   [group](instrument::Group) of each for [`Labels`], and [`observable`] ones, whose values callbacks report.
+//!   [`derive(Metrics)`](derive@Metrics) declares many of them as one struct. [`prelude`] has the names for that.
+//! - [`Telemetry`] delivers what they record to [targets](target); [`Telemetry::from_env`] lists the variables, and
+//!   [`settings`] has them as values.
+//! - [`view`] changes metrics on their way to the targets.
+//! - [`otel`] is OpenTelemetry's side: the meter provider for instruments of other libraries, and
+//!   [`Meter::otel`](otel::OtelMeter::otel).
+//! - [`catalog`] lists all instruments, [`data`] is what a collection reads, and [`testing`] is for tests of code that
+//!   records.
 //!
 //! # Attributes
 //!
 //! If attributes have the same key, the later in this order wins: the resource; those of all metrics
 //! ([`TelemetryBuilder::attribute`]); those of a scope ([`Meter::attribute`]); those of an instrument
-//! ([`InstrumentBuilder::attribute`]); labels. A label keeps its key to itself, even on series that lack the label.
+//! ([`InstrumentBuilder::attribute`](instrument::InstrumentBuilder::attribute)); labels. A label keeps its key to
+//! itself, even on series that lack the label.
 //!
 //! # Numbers
 //!
@@ -77,12 +81,13 @@
 //! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration, and `OTEL_CONFIG_FILE`.
 //! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the
 //!   catalog.
-//! - `datadog`: the Datadog target: straight to the intake, by way of an agent, or as OTLP.
-//! - `grafana`: the Grafana target: Prometheus remote write, or the OTLP gateway of Grafana Cloud.
-//! - `otlp`: the OTLP target, over gRPC and HTTP.
+//! - `datadog`: the module `datadog` and its target: the intake, an agent, or Datadog's OTLP intake.
+//! - `grafana`: the module `grafana` and its target: Prometheus remote write, or the OTLP gateway of Grafana Cloud.
+//! - `otlp`: the module `otlp` and its target, over gRPC and HTTP.
 //! - `process` (default): metrics of the process, switched on with
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
-//! - `prometheus` (default): the scrape endpoint, and the scrape as a function and as a `tower::Service`.
+//! - `prometheus` (default): the module `prometheus`: the scrape endpoint, and the scrape as a function and as a
+//!   `tower::Service`.
 //! - `prometheus-tls`: the scrape endpoint as HTTPS, and client certificates.
 //! - `sdk` (default): readers and exporters of OpenTelemetry's SDK, added with [`reader`](TelemetryBuilder::reader) and
 //!   [`exporter`](TelemetryBuilder::exporter). With `prometheus` alone, `opentelemetry_sdk` is not compiled.
@@ -97,69 +102,101 @@
 
 mod add_target;
 mod builder;
+pub mod catalog;
 #[cfg(feature = "config")]
 mod configured;
+pub mod data;
 mod disabled_scopes;
-pub mod env;
+mod env;
 mod error;
+pub mod instrument;
 mod mixed_versions;
+pub mod observable;
+pub mod otel;
+pub mod prelude;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 mod publishing;
 mod resource;
 mod runtime_metrics;
+pub mod settings;
+pub mod target;
 mod telemetry;
 pub mod testing;
+pub mod view;
 
 #[cfg(feature = "config")]
 #[doc(inline)]
 pub use meterkit_config as config;
 pub use meterkit_core::{
-    AbsentSeries, AnyObservable, AttributeCallback, AttributeError, AttributeInstrument,
-    AttributeMeter, AttributeObserver, AttributeValue, Attributes, BackgroundTask, ByAttributes,
-    CallbackBuilder, CallbackGuard, CallbackOutput, Called, Catalog, CatalogEntry, CatalogError,
-    CatalogLabel, CatalogScope, Counter, CounterGroup, CounterKind, CounterNumber, Data,
-    Descriptor, Entry, ExponentialBuckets, ExponentialHistogramPoint, ExponentialLimits, Gauge,
-    GaugeGroup, GaugeKind, GaugeNumber, Group, GroupTimer, Histogram, HistogramGroup,
-    HistogramNumber, HistogramPoint, InFlight, Instrument, InstrumentBuilder, InstrumentError,
-    Kind, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, ManualClock, Meter, Metric,
-    Metrics, Naming, NamingError, NamingPolicy, Number, NumberPoint, NumberType, Observable,
+    CallbackGuard, Counter, CounterGroup, Gauge, GaugeGroup, Histogram, HistogramGroup,
+    InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Metrics,
     ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
-    ObservableKind, ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome,
-    Polled, Registry, ScopeError, ScopeMetrics, ScopePatternError, ScopePatterns, SeriesId,
-    SeriesObserver, Several, StoreHealth, Temporality, TimedFuture, Timer, Unlabeled,
-    UpDownCounter, UpDownCounterGroup, UpDownCounterKind, UpDownNumber, Value, Work,
+    ObservableUpDownCounter, ObservableUpDownCounterGroup, Registry, UpDownCounter,
+    UpDownCounterGroup,
 };
 #[cfg(feature = "dashboard")]
 #[doc(inline)]
 pub use meterkit_dashboard as dashboard;
-#[cfg(feature = "datadog")]
-pub use meterkit_datadog::{
-    AgentAddress, BuildError as DatadogError, DatadogConfig, DatadogTarget, Mode as DatadogMode,
-    Site as DatadogSite,
-};
-#[cfg(feature = "grafana")]
-pub use meterkit_grafana::{
-    Authentication, BuildError as GrafanaError, CloudOtlp, DashboardPublisher, GrafanaConfig,
-    GrafanaTarget, PublishConfig, PublishError, Published, RemoteWrite, RemoteWriteConfig,
-    RemoteWriteCounts, Secret,
-};
-#[cfg(any(feature = "datadog", feature = "grafana", feature = "otlp"))]
-pub use meterkit_http::{Compression, Proxies, Transport};
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};
-pub use meterkit_otel::{MeterProvider, OtelMeter};
+
+/// Datadog as a target, added with [`TelemetryBuilder::datadog`] or `OTEL_METRICS_EXPORTER=datadog`.
+///
+/// ```
+/// use meterkit::Telemetry;
+/// use meterkit::datadog::DatadogConfig;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder = Telemetry::builder().datadog(DatadogConfig::api("0123456789abcdef0123456789abcdef")?);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "datadog")]
+#[doc(inline)]
+pub use meterkit_datadog as datadog;
+/// Grafana as a target, added with [`TelemetryBuilder::grafana`] or `OTEL_METRICS_EXPORTER=grafana`.
+///
+/// ```
+/// use meterkit::Telemetry;
+/// use meterkit::grafana::{GrafanaConfig, RemoteWrite, RemoteWriteConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mimir = RemoteWrite::new("http://mimir:9009/api/v1/push")?;
+/// let config = GrafanaConfig::remote_write(RemoteWriteConfig::new(mimir));
+/// let builder = Telemetry::builder().grafana(config);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "grafana")]
+#[doc(inline)]
+pub use meterkit_grafana as grafana;
+/// OTLP receivers as targets, added with [`TelemetryBuilder::otlp`] or `OTEL_METRICS_EXPORTER=otlp`.
+///
+/// ```
+/// use meterkit::Telemetry;
+/// use meterkit::otlp::{OtlpConfig, Protocol};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = OtlpConfig::new(Protocol::HttpProtobuf, "http://collector:4318")?;
+/// let builder = Telemetry::builder().otlp(config);
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(feature = "otlp")]
-pub use meterkit_otlp::{
-    BuildError as OtlpError, HistogramAggregation, OtlpConfig, OtlpTarget, Protocol,
-    TemporalityPreference,
-};
-pub use meterkit_pipeline::{
-    Aggregation, Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health,
-    KeyFilter, NamePattern, Schedule, Snapshot, Source, StartError, Target, TargetError,
-    TargetFailure, TargetHealth, TargetKind, TargetQueue, View, ViewSelector, ViewStream, Views,
-};
+#[doc(inline)]
+pub use meterkit_otlp as otlp;
+/// Prometheus as a target, added with [`TelemetryBuilder::prometheus`] or `OTEL_METRICS_EXPORTER=prometheus`, and the
+/// default of [`Telemetry::from_env`].
+///
+/// ```
+/// use meterkit::Telemetry;
+/// use meterkit::prometheus::PrometheusServer;
+///
+/// let builder = Telemetry::builder().prometheus(PrometheusServer::new().port(9100));
+/// ```
 #[cfg(feature = "prometheus")]
-pub use meterkit_prometheus::{BindError, PrometheusServer, Scrape, ServerTls, Translation};
+#[doc(inline)]
+pub use meterkit_prometheus as prometheus;
 
 /// OpenTelemetry's API in the version that this crate uses. A second version in the same program has its own globals,
 /// and metrics recorded through those are lost, so use this one.
@@ -169,7 +206,5 @@ pub use opentelemetry;
 pub use opentelemetry_sdk;
 
 pub use self::builder::TelemetryBuilder;
-pub use self::env::{EnvError, VariableError};
 pub use self::error::{Error, InstallError};
-pub use self::resource::ResourceDetector;
 pub use self::telemetry::Telemetry;

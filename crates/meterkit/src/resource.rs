@@ -122,7 +122,8 @@ impl TelemetryBuilder {
     /// `OTEL_SERVICE_NAME`, [`resource_attribute`](Self::resource_attribute).
     ///
     /// ```
-    /// use meterkit::{Registry, ResourceDetector, Telemetry};
+    /// use meterkit::settings::ResourceDetector;
+    /// use meterkit::{Registry, Telemetry};
     ///
     /// # fn main() -> Result<(), meterkit::Error> {
     /// let builder = Telemetry::builder().registry(Registry::new());

@@ -50,7 +50,7 @@ impl Telemetry {
     #[doc = include_str!("env/variables.md")]
     ///
     /// [`install`](TelemetryBuilder::install) warns of any other variable that begins with `METERKIT_`.
-    /// [`env::variables`](crate::env::variables) returns this list as values.
+    /// [`settings::variables`](crate::settings::variables) returns this list as values.
     ///
     /// Follows OpenTelemetry's Environment Variable Specification with two exceptions: an unusable value is an error
     /// instead of being ignored, and the default target is `prometheus`, which sends nothing anywhere.
@@ -188,7 +188,8 @@ impl Telemetry {
     /// metrics. Contains no secrets. Visits every instrument, and works after shutdown too.
     ///
     /// ```
-    /// use meterkit::{ConsoleTarget, Registry, Telemetry};
+    /// use meterkit::target::ConsoleTarget;
+    /// use meterkit::{Registry, Telemetry};
     ///
     /// # fn main() -> Result<(), meterkit::Error> {
     /// let telemetry = Telemetry::builder()

@@ -64,6 +64,7 @@ pub use self::seen::{Seen, Visible};
 pub use self::series::Series;
 #[doc(inline)]
 pub use crate::{assert_metric, assert_no_metric};
+pub use meterkit_core::ManualClock;
 
 /// What the macros expand to.
 #[doc(hidden)]

@@ -11,8 +11,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use meterkit::data::Value;
 use meterkit::testing::{Seen, TestKit, assert_metric};
-use meterkit::{Labels, Telemetry, Value};
+use meterkit::{Labels, Telemetry};
 
 use self::batches::{Batches, ONLY_WHEN_ASKED};
 
@@ -34,7 +35,7 @@ fn install(kit: &TestKit) -> Result<(Telemetry, [Batches; 2])> {
         .snapshot_max_age(Duration::ZERO)
         .target_with(targets[0].clone(), ONLY_WHEN_ASKED)
         .target_with(targets[1].clone(), ONLY_WHEN_ASKED)
-        .prometheus(meterkit::PrometheusServer::new().host("127.0.0.1").port(0))
+        .prometheus(meterkit::prometheus::PrometheusServer::new().host("127.0.0.1").port(0))
         .install()?;
     Ok((telemetry, targets))
 }

@@ -6,8 +6,9 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use meterkit::Registry;
+use meterkit::catalog::Catalog;
 use meterkit::testing::assert_catalog;
-use meterkit::{Catalog, Registry};
 use own_process::rerun;
 
 const UPDATE: [(&str, &str); 1] = [("METERKIT_UPDATE_CATALOG", "1")];

@@ -5,8 +5,9 @@ mod batches;
 
 use std::time::Duration;
 
+use meterkit::data::Value;
 use meterkit::testing::{TestKit, assert_metric, assert_no_metric};
-use meterkit::{Counter, InstrumentError, Labels, Telemetry, Value};
+use meterkit::{Counter, InstrumentError, Labels, Telemetry};
 
 use self::batches::{Batches, ONLY_WHEN_ASKED};
 

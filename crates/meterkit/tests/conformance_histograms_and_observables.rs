@@ -8,8 +8,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use meterkit::data::{AttributeValue, Data, Value};
+use meterkit::observable::AnyObservable;
 use meterkit::testing::{Seen, TestKit, assert_metric, assert_no_metric};
-use meterkit::{AnyObservable, AttributeValue, Data, InstrumentError, Labels, Telemetry, Value};
+use meterkit::{InstrumentError, Labels, Telemetry};
 
 use self::batches::{Batches, ONLY_WHEN_ASKED};
 

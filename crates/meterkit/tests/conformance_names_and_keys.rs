@@ -1,10 +1,11 @@
 //! Conformance, cases 17 to 30: names of metrics, scopes and labels, and values of labels, in the systems that meterkit
 //! learns from, said in its API. Where the rule here is another one, the test says why.
 
+use meterkit::data::AttributeValue;
+use meterkit::settings::{Naming, NamingPolicy};
 use meterkit::testing::{TestKit, assert_metric, assert_no_metric};
 use meterkit::{
-    AttributeValue, Counter, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels,
-    Naming, NamingPolicy, Registry,
+    Counter, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Registry,
 };
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

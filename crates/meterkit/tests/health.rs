@@ -2,16 +2,17 @@
 
 mod page;
 
+use meterkit::target::ConsoleTarget;
 #[cfg(feature = "prometheus")]
-use meterkit::TargetKind;
-use meterkit::{ConsoleTarget, Registry, Telemetry};
+use meterkit::target::TargetKind;
+use meterkit::{Registry, Telemetry};
 
 use self::page::Page;
 
 #[test]
 #[cfg(feature = "prometheus")]
 fn a_scrape_endpoint_is_in_the_health_from_the_start() {
-    let server = meterkit::PrometheusServer::new().host("127.0.0.1").port(0);
+    let server = meterkit::prometheus::PrometheusServer::new().host("127.0.0.1").port(0);
     let builder = Telemetry::builder().registry(Registry::new()).prometheus(server);
     let telemetry = builder.install().unwrap();
     let health = telemetry.health();

@@ -2,9 +2,9 @@
 
 mod page;
 
-use meterkit::{
-    ConsoleTarget, Error, FlushError, InstallError, Naming, NamingPolicy, Registry, Telemetry,
-};
+use meterkit::settings::{Naming, NamingPolicy};
+use meterkit::target::{ConsoleTarget, FlushError};
+use meterkit::{Error, InstallError, Registry, Telemetry};
 
 use self::page::Page;
 

@@ -6,9 +6,9 @@ mod page;
 
 use std::time::Duration;
 
-use meterkit::{
-    ConsoleTarget, ExportFuture, FlushError, Meter, Registry, Snapshot, Target, Telemetry,
-};
+use meterkit::data::Snapshot;
+use meterkit::target::{ConsoleTarget, ExportFuture, FlushError, Target};
+use meterkit::{Meter, Registry, Telemetry};
 
 use self::own_process::{rerun, text};
 use self::page::Page;

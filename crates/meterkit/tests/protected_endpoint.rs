@@ -9,7 +9,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use meterkit::{PrometheusServer, Registry, Telemetry};
+use meterkit::prometheus::PrometheusServer;
+use meterkit::{Registry, Telemetry};
 
 use self::own_process::rerun;
 
@@ -128,7 +129,7 @@ fn variables_that_cannot_protect_matter_to_whoever_has_an_endpoint() {
 fn an_endpoint_that_cannot_be_protected_is_an_error_and_nothing_runs() {
     let server = || PrometheusServer::new().host("127.0.0.1").port(0);
     let registry = Registry::new();
-    let tls = meterkit::ServerTls::new("no certificate", "no key");
+    let tls = meterkit::prometheus::ServerTls::new("no certificate", "no key");
     for server in [server().basic_auth("me", ""), server().tls(tls)] {
         let refused = Telemetry::builder().registry(registry.clone()).prometheus(server).install();
         assert!(matches!(refused, Err(meterkit::InstallError::Prometheus(_))), "{refused:?}");

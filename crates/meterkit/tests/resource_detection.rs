@@ -2,7 +2,9 @@
 
 mod own_process;
 
-use meterkit::{Attributes, Registry, ResourceDetector, Telemetry};
+use meterkit::data::Attributes;
+use meterkit::settings::ResourceDetector;
+use meterkit::{Registry, Telemetry};
 
 use self::own_process::rerun;
 

@@ -6,7 +6,9 @@ mod http_get;
 mod own_process;
 mod page;
 
-use meterkit::{ConsoleTarget, InstallError, Registry, ScopeMetrics, Telemetry};
+use meterkit::data::ScopeMetrics;
+use meterkit::target::ConsoleTarget;
+use meterkit::{InstallError, Registry, Telemetry};
 use tokio::runtime::Builder;
 
 use self::own_process::rerun;

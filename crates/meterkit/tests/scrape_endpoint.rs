@@ -5,7 +5,8 @@ mod http_get;
 
 use std::net::{SocketAddr, TcpListener};
 
-use meterkit::{InstallError, PrometheusServer, Registry, Telemetry, Translation};
+use meterkit::prometheus::{PrometheusServer, Translation};
+use meterkit::{InstallError, Registry, Telemetry};
 
 use self::http_get::scrape;
 

@@ -4,7 +4,9 @@ mod log_lines;
 
 use std::time::Duration;
 
-use meterkit::{ConsoleTarget, ExportFuture, Registry, Schedule, Snapshot, Target, Telemetry};
+use meterkit::data::Snapshot;
+use meterkit::target::{ConsoleTarget, ExportFuture, Schedule, Target};
+use meterkit::{Registry, Telemetry};
 use meterkit_core::Temporality;
 
 /// A target of the program's own, with a secret.
@@ -59,7 +61,7 @@ fn each_target_is_named_with_endpoint_interval_and_temporality() {
 #[test]
 #[cfg(feature = "prometheus")]
 fn the_scrape_endpoint_is_named_with_the_port_that_the_system_chose() {
-    let server = meterkit::PrometheusServer::new().host("127.0.0.1").port(0);
+    let server = meterkit::prometheus::PrometheusServer::new().host("127.0.0.1").port(0);
     let builder = Telemetry::builder().registry(Registry::new()).prometheus(server);
     let (telemetry, lines) = log_lines::of(|| builder.install().unwrap());
     let address = telemetry.prometheus_address().unwrap();

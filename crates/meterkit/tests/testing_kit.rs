@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use meterkit::data::Value;
 use meterkit::testing::{Seen, TestKit, assert_metric, assert_no_metric};
-use meterkit::{InstrumentError, LabelValue, Labels, Registry, Value};
+use meterkit::{InstrumentError, LabelValue, Labels, Registry};
 
 const OPERATIONS: &str = "backstage.plugin.catalog.operations";
 

@@ -121,7 +121,7 @@ impl Service {
 /// # Errors
 ///
 /// A metric could not be made.
-pub fn catalog() -> Result<meterkit::Catalog, InstrumentError> {
+pub fn catalog() -> Result<meterkit::catalog::Catalog, InstrumentError> {
     let registry = Registry::new();
     HttpMetrics::register_in(&registry)?;
     Database::declare(&registry)?;

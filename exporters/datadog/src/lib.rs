@@ -1,13 +1,13 @@
-//! The Datadog target of `meterkit`: metrics to Datadog's intake, by way of an agent, or as OTLP.
+//! The Datadog target of `meterkit`: sends metrics to Datadog's intake, to an agent, or to Datadog's OTLP intake.
 //!
-//! - [`DatadogTarget`] sends what the pipeline gives it; [`DatadogConfig`] holds its settings, from code or from
-//!   Datadog's variables. [`Mode`] says by which way.
-//! - [`AgentTarget`]: the way by an agent, by itself.
-//! - [`Site`]: the hosts of `DD_SITE`.
-//! - [`metric_name`] and [`tag`]: names and tags as Datadog stores them; [`service_tags`]: the tags of everything that
-//!   a process sends, from `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` and the resource.
+//! - [`DatadogTarget`] is the target, and [`DatadogConfig`] its settings, from code or from Datadog's variables.
+//!   [`Mode`] is one of the three ways.
+//! - [`AgentTarget`] is the target that only knows agents.
+//! - [`Site`] is a Datadog site, such as `datadoghq.eu`, with its hosts.
+//! - [`metric_name`] and [`tag`] return names and tags as Datadog stores them. [`service_tags`] returns the tags of
+//!   everything that a process sends, from `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` and the resource.
 //!
-//! Nothing here reads the process environment: variables come through a function.
+//! This crate does not read the process environment: `from_variables` takes a function that returns variables.
 //!
 //! ```
 //! use meterkit_datadog::{DatadogConfig, DatadogTarget};
@@ -23,7 +23,7 @@
 //!
 //! # Features
 //!
-//! `tls` (on by default) is needed for `https`, `zstd` (on by default) for the compression of that name.
+//! `tls` (default) is needed for `https`, and `zstd` (default) for zstd compression.
 
 mod agent;
 mod api;
@@ -45,7 +45,9 @@ mod stamp;
 mod tag;
 mod target;
 
-pub use meterkit_http::{Compression, CompressionError, Proxies, TlsError, Transport};
+pub use meterkit_http::{
+    Compression, CompressionError, Proxies, Proxy, ProxyError, ProxyVariables, TlsError, Transport,
+};
 pub use meterkit_pipeline::VariableError;
 
 pub use self::agent::{AgentAddress, AgentAddressError, AgentConfig, AgentTarget};

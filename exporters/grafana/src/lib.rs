@@ -1,18 +1,18 @@
-//! The Grafana target of `meterkit`: the OTLP gateway of Grafana Cloud, or Prometheus remote write to Grafana Cloud,
-//! Mimir, Prometheus and VictoriaMetrics.
+//! The Grafana target of `meterkit`: sends metrics to the OTLP gateway of Grafana Cloud, or by Prometheus remote write
+//! to Grafana Cloud, Mimir, Prometheus and VictoriaMetrics.
 //!
-//! - [`GrafanaTarget`] is what `OTEL_METRICS_EXPORTER=grafana` means; [`GrafanaConfig`] holds its settings.
+//! - [`GrafanaTarget`] is the target of `OTEL_METRICS_EXPORTER=grafana`, and [`GrafanaConfig`] holds its settings.
 //! - [`RemoteWriteTarget`] speaks Prometheus remote write 2.0 and 1.0, with a queue for outages. [`RemoteWriteConfig`]
-//!   holds its settings, [`RemoteWriteCounts`] counts what became of the values.
-//! - [`CloudOtlp`] and [`RemoteWrite`] say where to, and as whom.
-//! - [`DashboardPublisher`] puts a dashboard into Grafana, and leaves alone one that a person changed;
-//!   [`PublishConfig`] holds its settings.
+//!   holds its settings, and [`RemoteWriteCounts`] counts sent and lost values.
+//! - [`CloudOtlp`] and [`RemoteWrite`] are destinations, with credentials.
+//! - [`DashboardPublisher`] saves a dashboard in Grafana, unless a person has changed it. [`PublishConfig`] holds its
+//!   settings.
 //!
-//! Nothing here reads the process environment: variables come through a function.
+//! This crate does not read the process environment: `from_variables` takes a function that returns variables.
 //!
 //! # Features
 //!
-//! `tls` (on by default) is needed for `https`.
+//! `tls` (default) is needed for `https`.
 
 mod batch;
 mod cloud;
@@ -33,8 +33,10 @@ mod target;
 mod wire;
 
 pub use meterkit_http::{
-    Compression, CompressionError, HeaderError, Proxies, Secret, TlsError, Transport,
+    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxyVariables, Secret,
+    TlsError, Transport,
 };
+pub use meterkit_otlp::EndpointError;
 pub use meterkit_pipeline::VariableError;
 
 #[doc(hidden)]

@@ -1,10 +1,10 @@
-//! The OTLP target of `meterkit`: metrics over gRPC and HTTP, to a collector or straight to a backend.
+//! The OTLP target of `meterkit`: sends metrics over gRPC or HTTP, to a Collector or to a backend that accepts OTLP.
 //!
-//! - [`OtlpTarget`] sends what the pipeline gives it, with deltas that survive outages.
-//! - [`OtlpConfig`] holds its settings, from code or from `OTEL_EXPORTER_OTLP_*`; two targets share none of them.
-//! - [`Losses`] counts what a receiver did not take.
+//! - [`OtlpTarget`] is the target. Its deltas survive outages.
+//! - [`OtlpConfig`] holds its settings, from code or from `OTEL_EXPORTER_OTLP_*`. Two targets share none of them.
+//! - [`Losses`] counts what receivers rejected.
 //!
-//! Nothing here reads the process environment: variables come through a function.
+//! This crate does not read the process environment: `from_variables` takes a function that returns variables.
 //!
 //! ```
 //! use meterkit_otlp::{OtlpConfig, OtlpTarget};
@@ -22,7 +22,7 @@
 //!
 //! # Features
 //!
-//! `tls` (on by default) is needed for `https`, `zstd` (on by default) for the compression of that name.
+//! `tls` (default) is needed for `https`, and `zstd` (default) for zstd compression.
 
 mod batch;
 mod body;
@@ -46,7 +46,7 @@ pub use self::protocol::{Protocol, ProtocolError};
 pub use self::target::{BuildError, OtlpTarget};
 pub use self::temporality::{HistogramAggregation, PreferenceError, TemporalityPreference};
 pub use meterkit_http::{
-    Compression, CompressionError, HeaderError, Proxies, ProxyError, ProxyVariables, TlsError,
-    Transport,
+    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxyVariables,
+    TlsError, Transport,
 };
 pub use meterkit_pipeline::VariableError;

@@ -1,12 +1,12 @@
-//! The Prometheus target of `meterkit`: metrics to be scraped.
+//! The Prometheus target of `meterkit`: serves metrics to scrapers.
 //!
-//! - [`render`] writes a snapshot in Prometheus' text format 0.0.4, [`render_with`] with other names.
-//! - [`PrometheusServer`] serves `/metrics` on a port of its own, on the pipeline's runtime, to everybody or to those
-//!   with credentials, and with the feature `tls` as HTTPS.
-//! - [`Scrape`] gives the text to applications that have a server: as a function or as a `tower::Service`.
+//! - [`render`] writes a snapshot in Prometheus' text format 0.0.4, and [`render_with`] does so with other names.
+//! - [`PrometheusServer`] serves `/metrics` on its own port, on the pipeline's runtime. It may require credentials, and
+//!   with the feature `tls` it serves HTTPS.
+//! - [`Scrape`] returns the text to applications that have a server: it is a function and a `tower::Service`.
 //!
-//! A [`Translation`] says how names become those of Prometheus. Those in all characters go to scrapers that ask for
-//! them; others get `_` in their places.
+//! A [`Translation`] determines how names become names of Prometheus. Scrapers that accept UTF-8 receive names with any
+//! characters; all others receive `_` in their places.
 //!
 //! Not here yet: OpenMetrics, the protobuf format with native histograms, and compression.
 
@@ -28,4 +28,4 @@ pub use self::render::{render, render_with};
 pub use self::scrape::{Scrape, TEXT_FORMAT, UTF8_TEXT_FORMAT, endpoint};
 pub use self::server::{BoundServer, PrometheusServer};
 pub use self::tls::ServerTls;
-pub use meterkit_rules::prometheus_name::{Names, Translation};
+pub use meterkit_rules::prometheus_name::{FamilyType, Names, Translation};

@@ -2,7 +2,8 @@
 
 use integration_tests::collector::Collector;
 use integration_tests::peer;
-use meterkit::{Meter, OtelMeter, Registry, Telemetry};
+use meterkit::otel::OtelMeter;
+use meterkit::{Meter, Registry, Telemetry};
 use meterkit_core::{Counter, Histogram, UpDownCounter};
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{MetricExporter, WithExportConfig};

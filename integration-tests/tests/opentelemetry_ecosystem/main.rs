@@ -20,5 +20,5 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The interval never comes: only a flush exports.
-const WHEN_ASKED: meterkit::Schedule =
-    meterkit::Schedule { interval: Duration::from_secs(24 * 3600), timeout: PATIENCE };
+const WHEN_ASKED: meterkit::target::Schedule =
+    meterkit::target::Schedule { interval: Duration::from_secs(24 * 3600), timeout: PATIENCE };

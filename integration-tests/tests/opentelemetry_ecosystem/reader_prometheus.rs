@@ -1,7 +1,8 @@
 //! The exporter of `opentelemetry-prometheus` as a reader, which feeds the program's own `prometheus::Registry`: the
 //! example of `TelemetryBuilder::reader`, and what happens to a second one.
 
-use meterkit::{OtelMeter, Registry, Telemetry};
+use meterkit::otel::OtelMeter;
+use meterkit::{Registry, Telemetry};
 use opentelemetry::KeyValue;
 use prometheus::{IntCounter, TextEncoder};
 

@@ -56,6 +56,7 @@ impl Registry {
     /// Returns what makes the instruments of `scope` by attributes.
     ///
     /// A scope whose name is one of [`scoped`](Self::scoped), such as `backstage.plugin.catalog`, is that scope.
+    #[doc(hidden)] // for the crates that collect and mirror
     pub fn by_attributes(&self, scope: &InstrumentationScope) -> AttributeMeter {
         let key = Ok(ScopeKey::of(scope, &self.naming()));
         AttributeMeter { registry: self.clone(), key }
@@ -64,6 +65,7 @@ impl Registry {
 
 impl Meter {
     /// Returns what makes instruments of this scope by attributes.
+    #[doc(hidden)] // for the crates that collect and mirror
     pub fn by_attributes(&self) -> AttributeMeter {
         AttributeMeter { registry: self.registry().clone(), key: self.key().clone() }
     }

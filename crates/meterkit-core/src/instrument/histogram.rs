@@ -6,7 +6,7 @@ use std::time::Duration;
 use meterkit_rules::unit;
 
 use super::group::Group;
-use super::timer::{Timer, Work};
+use super::timer::{Timeable, Timer};
 use crate::buckets::Buckets;
 use crate::data::{Data, ExponentialHistogramPoint, HistogramPoint, Temporality};
 use crate::kind::Kind;
@@ -84,7 +84,7 @@ impl<T: HistogramNumber> Histogram<T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn time<M, W: Work<M, T>>(&self, work: W) -> W::Timed {
+    pub fn time<M, W: Timeable<M, T>>(&self, work: W) -> W::Timed {
         work.time(self.clone())
     }
 

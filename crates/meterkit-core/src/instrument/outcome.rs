@@ -5,7 +5,8 @@ use crate::labels::{LabelRef, LabelValue};
 /// How something ended: `ok` or `error`. A label that is made from a `Result`.
 ///
 /// ```
-/// use meterkit::{Labels, Outcome, Registry};
+/// use meterkit::instrument::Outcome;
+/// use meterkit::{Labels, Registry};
 ///
 /// #[derive(Labels)]
 /// struct Build {

@@ -52,7 +52,8 @@ impl<T: HistogramNumber> Drop for Timer<T> {
 /// [`Group::start_timer`].
 ///
 /// ```
-/// use meterkit::{Labels, Outcome, Registry};
+/// use meterkit::instrument::Outcome;
+/// use meterkit::{Labels, Registry};
 ///
 /// #[derive(Labels)]
 /// struct Build {
@@ -85,26 +86,26 @@ impl<L: Labels, T: HistogramNumber> GroupTimer<L, T> {
     }
 }
 
-/// What [`Histogram::time`] can time: a closure or a future. `M` tells the compiler which of the two it is.
-pub trait Work<M, T: HistogramNumber> {
-    /// What timing it gives: the closure's result, or a future of the future's.
+/// A closure or a future, which [`Histogram::time`] can time. `M` tells the compiler which of the two it is.
+pub trait Timeable<M, T: HistogramNumber> {
+    /// The closure's result, or a future that has the same output and records when it is ready.
     type Timed;
 
-    /// Times it.
+    /// Runs the closure, or wraps the future, and records how long it took.
     fn time(self, histogram: Histogram<T>) -> Self::Timed;
 }
 
-/// Marks [`Work`] that is a closure.
+/// Marks a [`Timeable`] closure.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Called;
 
-/// Marks [`Work`] that is a future.
+/// Marks a [`Timeable`] future.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Polled;
 
-impl<F: FnOnce() -> R, R, T: HistogramNumber> Work<Called, T> for F {
+impl<F: FnOnce() -> R, R, T: HistogramNumber> Timeable<Called, T> for F {
     type Timed = R;
 
     fn time(self, histogram: Histogram<T>) -> R {
@@ -113,7 +114,7 @@ impl<F: FnOnce() -> R, R, T: HistogramNumber> Work<Called, T> for F {
     }
 }
 
-impl<F: Future, T: HistogramNumber> Work<Polled, T> for F {
+impl<F: Future, T: HistogramNumber> Timeable<Polled, T> for F {
     type Timed = TimedFuture<F, T>;
 
     fn time(self, histogram: Histogram<T>) -> TimedFuture<F, T> {

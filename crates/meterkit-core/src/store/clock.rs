@@ -11,7 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// ```
 /// use std::time::Duration;
 ///
-/// use meterkit::{ManualClock, Registry};
+/// use meterkit::Registry;
+/// use meterkit::testing::ManualClock;
 ///
 /// let clock = ManualClock::new();
 /// let registry = Registry::with_clock(&clock);

@@ -56,7 +56,7 @@ pub(super) const INTERVALS: [(&str, Setting<Duration>); 4] = [
 /// Every variable that this library reads: those about all targets first.
 ///
 /// ```
-/// let limit = meterkit::env::variables().find(|it| it.name == "METERKIT_SERIES_LIMIT");
+/// let limit = meterkit::settings::variables().find(|it| it.name == "METERKIT_SERIES_LIMIT");
 /// assert_eq!(limit.map(|it| it.value_type.to_string()).as_deref(), Some("a whole number, 1 or more"));
 /// ```
 pub fn variables() -> impl Iterator<Item = &'static Variable> {

@@ -10,7 +10,7 @@ use super::variable::Variable;
 /// For programs that print what they can be told, and for documentation of your own.
 ///
 /// ```
-/// let markdown = meterkit::env::documentation();
+/// let markdown = meterkit::settings::documentation();
 /// assert!(markdown.contains("| `OTEL_SDK_DISABLED` | `true` or `false` | `false` |"));
 /// ```
 pub fn documentation() -> String {

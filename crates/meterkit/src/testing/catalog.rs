@@ -6,7 +6,7 @@ mod lines;
 use std::path::Path;
 use std::{env, fs};
 
-use crate::Catalog;
+use crate::catalog::Catalog;
 
 /// Has the file written instead of compared, unless it is empty or `0`.
 const UPDATE: &str = "METERKIT_UPDATE_CATALOG";

@@ -62,12 +62,12 @@ impl TestKit {
         self.registry.semconv(scope)
     }
 
-    /// Does what a collection does, callbacks included, and gives what every target would see.
+    /// Runs a collection, callbacks included, and returns what every target would see.
     ///
-    /// Callbacks of [`refresh_every`](crate::CallbackBuilder::refresh_every) whose period is over by the kit's clock
-    /// run before, to their ends, with a runtime of their own; those with
-    /// [`spawn_with`](crate::CallbackBuilder::spawn_with) are started, and not waited for. So the first collection runs
-    /// them, and those after an [`advance`](Self::advance) by their period:
+    /// Callbacks of [`refresh_every`](crate::observable::CallbackBuilder::refresh_every) that are due by the kit's clock
+    /// run first, to their ends, on a runtime of their own. Those with
+    /// [`spawn_with`](crate::observable::CallbackBuilder::spawn_with) are started without waiting for them. So the first
+    /// collection runs these callbacks, and so does each one after an [`advance`](Self::advance) by their period:
     ///
     /// ```
     /// # use std::time::Duration;

@@ -9,7 +9,7 @@ use meterkit_core::Value;
 /// Numbers of different types are compared by their size: a counter of `f64` at 3.0 is `3`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a number that a metric can be compared with",
-    note = "write an integer, an `f64` or a `meterkit::Value`"
+    note = "write an integer, an `f64` or a `meterkit::data::Value`"
 )]
 pub trait Figure: Copy {
     /// The number with its type.

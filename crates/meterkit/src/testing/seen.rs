@@ -100,7 +100,7 @@ impl Seen {
     ///
     /// ```
     /// # let kit = meterkit::testing::TestKit::new();
-    /// use meterkit::Value;
+    /// use meterkit::data::Value;
     ///
     /// kit.scoped("plugin", "catalog").counter::<u64>("requests").build()?.add(3);
     /// assert_eq!(

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use meterkit_core::Unpoisoned;
 
+use meterkit::data::Snapshot;
+use meterkit::target::{ExportFuture, Schedule, Target};
 use meterkit::testing::Seen;
-use meterkit::{ExportFuture, Schedule, Snapshot, Target};
 
 /// An interval that never comes: only a flush or a shutdown exports.
 pub(crate) const ONLY_WHEN_ASKED: Schedule =

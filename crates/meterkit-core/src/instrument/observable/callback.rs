@@ -352,7 +352,7 @@ impl CallbackBuilder<Several> {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use meterkit::Observer;
+    /// use meterkit::observable::Observer;
     ///
     /// # async fn pool() -> (u64, u64) { (3, 7) }
     /// # let meter = meterkit::Registry::new().scoped("core", "database");

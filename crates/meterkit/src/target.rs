@@ -1,0 +1,43 @@
+//! Targets: where metrics are delivered, when, and whether that works.
+//!
+//! Each backend has a module of its own, such as [`prometheus`](crate::prometheus); the [console](ConsoleTarget) is
+//! here. To deliver metrics somewhere else, implement [`Target`] and add it with
+//! [`TelemetryBuilder::target`](crate::TelemetryBuilder::target): it gets a [`Snapshot`](crate::data::Snapshot) per
+//! interval, and appears in [`Health`] and in the self-metrics like any other target.
+//!
+//! ```
+//! use meterkit::data::Snapshot;
+//! use meterkit::target::{ExportFuture, Target};
+//! use meterkit::{Registry, Telemetry};
+//!
+//! #[derive(Debug)]
+//! struct CountTarget;
+//!
+//! impl Target for CountTarget {
+//!     fn name(&self) -> &str {
+//!         "count"
+//!     }
+//!
+//!     fn endpoint(&self) -> String {
+//!         "standard error".to_owned()
+//!     }
+//!
+//!     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+//!         Box::pin(async move {
+//!             eprintln!("{} metrics", snapshot.len());
+//!             Ok(())
+//!         })
+//!     }
+//! }
+//!
+//! let builder = Telemetry::builder().registry(Registry::new()).target(CountTarget);
+//! # builder.install()?.shutdown_blocking()?;
+//! # Ok::<(), meterkit::Error>(())
+//! ```
+
+pub use meterkit_core::StoreHealth;
+pub use meterkit_pipeline::{
+    Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health, Schedule,
+    Source, StartError, Stop, Target, TargetError, TargetFailure, TargetHealth, TargetKind,
+    TargetQueue,
+};

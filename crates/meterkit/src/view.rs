@@ -1,0 +1,20 @@
+//! Views: rename or drop metrics, remove attributes, or choose other buckets, without changing the code that records.
+//!
+//! A [`View`] has a selector, which instruments it applies to, and a stream, what becomes of them. Views apply on the way
+//! to the targets; see [`TelemetryBuilder::views`](crate::TelemetryBuilder::views) for what they leave out.
+//!
+//! ```
+//! use meterkit::view::{Aggregation, View, ViewSelector, ViewStream, Views};
+//! use meterkit::{Registry, Telemetry};
+//!
+//! let quiet = View {
+//!     selector: ViewSelector { instrument_name: Some("tokio.*".into()), ..Default::default() },
+//!     stream: ViewStream { aggregation: Some(Aggregation::Drop), ..Default::default() },
+//! };
+//! let builder = Telemetry::builder().registry(Registry::new()).views(Views::new(vec![quiet]));
+//! # let _ = builder;
+//! ```
+
+pub use meterkit_pipeline::{
+    Aggregation, KeyFilter, NamePattern, View, ViewSelector, ViewStream, Views,
+};
