@@ -16,13 +16,13 @@ const ON_ENUM: Place = Place {
     attribute: "label",
     on: "an enum",
     known: &["crate = \"path::to::meterkit\""],
-    elsewhere: &[("rename", "`rename` belongs on a variant, an enum has no label of its own")],
+    elsewhere: &[("name", "`name` belongs on a variant, an enum has no label of its own")],
 };
 
 const ON_VARIANT: Place = Place {
     attribute: "label",
     on: "a variant",
-    known: &["rename = \"...\""],
+    known: &["name = \"...\""],
     elsewhere: &[("crate", "`crate` belongs on the enum, it holds for all variants")],
 };
 
@@ -118,18 +118,18 @@ fn label(variant: &Variant, problems: &mut Problems) -> Option<String> {
     }
     let mut own = Problems::default();
     let settings = ON_VARIANT.read(&variant.attrs, &mut own);
-    let renamed = settings.first().and_then(|setting| own.take(setting.filled_text("the label")));
+    let named = settings.first().and_then(|setting| own.take(setting.filled_text("the label")));
     if let Some(error) = own.finish().err() {
         problems.add(error);
         return None;
     }
-    if let Some(text) = renamed {
+    if let Some(text) = named {
         return Some(text.value());
     }
     let label = name.to_snake_case();
     if label.is_empty() {
         let text =
-            format!("nothing of `{name}` is left as a label; add `#[label(rename = \"...\")]`");
+            format!("nothing of `{name}` is left as a label; add `#[label(name = \"...\")]`");
         problems.add(Error::new_spanned(&variant.ident, text));
         return None;
     }
@@ -148,7 +148,7 @@ fn not_an_enum(input: &DeriveInput, kind: &str) -> Error {
 fn same_label(owner: &Variant, variant: &Variant, label: &str) -> Error {
     let text = format!(
         "variants `{}` and `{}` both have the label `{label}`; \
-         give this one another with `#[label(rename = \"...\")]`",
+         give this one another with `#[label(name = \"...\")]`",
         plain_name(&owner.ident),
         plain_name(&variant.ident),
     );

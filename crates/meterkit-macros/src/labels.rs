@@ -23,7 +23,7 @@ const ON_STRUCT: Place = Place {
     on: "a struct",
     known: &["crate = \"path::to::meterkit\""],
     elsewhere: &[
-        ("rename", "`rename` belongs on a field, a set of labels has no key of its own"),
+        ("name", "`name` belongs on a field, a set of labels has no key of its own"),
         ("max_values", "`max_values` belongs on a field, each label has its own values"),
     ],
 };

@@ -29,7 +29,7 @@ use proc_macro::TokenStream;
 /// enum Outcome {
 ///     Done,
 ///     NotFound,
-///     #[label(rename = "HTTP 5xx")]
+///     #[label(name = "HTTP 5xx")]
 ///     ServerError,
 /// }
 ///
@@ -48,7 +48,7 @@ use proc_macro::TokenStream;
 ///
 /// | Setting | On | Default | What it does |
 /// |---|---|---|---|
-/// | `rename = "..."` | a variant | the name in snake_case | the label's text |
+/// | `name = "..."` | a variant | the name in snake_case | the label's text |
 /// | `crate = "path"` | the enum | `::meterkit` | where the generated code finds `meterkit` |
 ///
 /// # Where `meterkit` has another path
@@ -95,7 +95,7 @@ pub fn label_value(input: TokenStream) -> TokenStream {
 ///
 /// #[derive(Labels)]
 /// struct Request<'a> {
-///     #[label(rename = "http.route", max_values = 50)]
+///     #[label(name = "http.route", max_values = 50)]
 ///     route: &'a str,
 ///     outcome: Outcome,
 ///     cached: Option<bool>,
@@ -112,7 +112,7 @@ pub fn label_value(input: TokenStream) -> TokenStream {
 ///
 /// | Setting | On | Default | What it does |
 /// |---|---|---|---|
-/// | `rename = "..."` | a field | the name in snake_case | the label's key |
+/// | `name = "..."` | a field | the name in snake_case | the label's key |
 /// | `max_values = 50` | a field | no limit | lets the first so many values through, all further ones become `other` |
 /// | `crate = "path"` | the struct | `::meterkit` | where the generated code finds `meterkit` |
 ///

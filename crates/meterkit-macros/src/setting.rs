@@ -101,9 +101,14 @@ impl Place {
         if let Some(example) = self.known.iter().find(|example| *name == named(example)) {
             return Ok(format!("write `#[{}({example})]`", self.attribute));
         }
-        let text = match self.elsewhere.iter().find(|(known, _)| *name == known) {
-            Some((_, text)) => (*text).to_owned(),
-            None => format!("unknown setting `{name}` on {}; {}", self.on, self.remedy()),
+        let named = self.known.iter().find(|example| named(example) == "name");
+        let text = match (self.elsewhere.iter().find(|(known, _)| *name == known), named) {
+            (Some((_, text)), _) => (*text).to_owned(),
+            // As serde calls it.
+            (None, Some(example)) if name == "rename" => {
+                format!("`rename` is called `name` here; write `#[{}({example})]`", self.attribute)
+            }
+            _ => format!("unknown setting `{name}` on {}; {}", self.on, self.remedy()),
         };
         Err(Error::new_spanned(name, text))
     }

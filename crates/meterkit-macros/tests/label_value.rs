@@ -7,7 +7,7 @@ use meterkit::{LabelRef, LabelValue};
 enum Kind {
     Create,
     DryRun,
-    #[label(rename = "http.GET")]
+    #[label(name = "http.GET")]
     Get,
     r#Type,
     #[deprecated]

@@ -21,7 +21,7 @@ struct Operation {
 
 #[derive(Labels)]
 struct Route<'a> {
-    #[label(rename = "http.route", max_values = 2)]
+    #[label(name = "http.route", max_values = 2)]
     route: &'a str,
     method: &'static str,
     user_agent: Cow<'a, str>,
@@ -67,7 +67,7 @@ fn each_field_is_a_label_in_order() {
 }
 
 #[test]
-fn keys_can_be_renamed_and_capped() {
+fn keys_can_be_named_and_capped() {
     assert_eq!(names(Route::KEYS), ["http.route", "method", "user_agent", "status", "type"]);
     assert_eq!(Route::KEYS[0].value_limit(), Some(2));
     assert_eq!(Route::KEYS[1].value_limit(), None);

@@ -243,7 +243,7 @@ fn assertions_take_kits_registries_and_references_and_names_in_any_form()
 fn labels_are_whatever_labels_can_be() -> Result<(), InstrumentError> {
     #[derive(Labels)]
     struct Everything {
-        #[label(rename = "http.route")]
+        #[label(name = "http.route")]
         route: String,
         r#type: Kind,
         status: u16,

@@ -55,23 +55,23 @@ fn finished(metrics: &HttpMetrics, answered: &Answered<'_>, elapsed: Duration) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 #[expect(missing_docs, reason = "the methods of HTTP")]
 pub enum Method {
-    #[label(rename = "GET")]
+    #[label(name = "GET")]
     Get,
-    #[label(rename = "HEAD")]
+    #[label(name = "HEAD")]
     Head,
-    #[label(rename = "POST")]
+    #[label(name = "POST")]
     Post,
-    #[label(rename = "PUT")]
+    #[label(name = "PUT")]
     Put,
-    #[label(rename = "PATCH")]
+    #[label(name = "PATCH")]
     Patch,
-    #[label(rename = "DELETE")]
+    #[label(name = "DELETE")]
     Delete,
-    #[label(rename = "OPTIONS")]
+    #[label(name = "OPTIONS")]
     Options,
-    #[label(rename = "CONNECT")]
+    #[label(name = "CONNECT")]
     Connect,
-    #[label(rename = "TRACE")]
+    #[label(name = "TRACE")]
     Trace,
     Other,
 }

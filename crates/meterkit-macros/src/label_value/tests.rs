@@ -81,28 +81,29 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
         ("enum E { A, B(u32) }", "B(u32)", "variant `B` has fields", "write `B` without"),
         ("enum E { C { d: u8 } }", "C { d: u8 }", "variant `C` has fields", "write `C`"),
         ("enum E { F() }", "F()", "variant `F` has fields", "write `F`"),
-        ("enum E { FooBar, foo_bar }", "foo_bar", "`FooBar` and `foo_bar`", "rename = \"...\""),
-        ("enum E { __ }", "__", "nothing of `__` is left", "rename = \"...\""),
-        ("enum E { #[label(rename = \" \")] A }", "\" \"", "is empty", "write a text"),
-        ("enum E { #[label(rename = 5)] A }", "5", "string in quotes", "rename = \"...\""),
-        ("enum E { #[label(rename)] A }", "rename", "value is missing", "rename = \"...\""),
-        ("enum E { #[label(rename = )] A }", "rename", "value is missing", "rename = \"...\""),
-        ("enum E { #[label(rename(\"b\"))] A }", "(\"b\")", "after `=`", "rename = \"...\""),
-        ("enum E { #[label(rename \"b\")] A }", "rename \"b\"", "is no value", "rename = \"...\""),
-        ("enum E { #[label(\"b\")] A }", "\"b\"", "begins with its name", "rename = \"...\""),
-        ("enum E { #[label(rename = \"b\",,)] A }", ",", "begins with its name", "rename"),
-        ("enum E { #[label(name = \"b\")] A }", "name", "unknown setting", "rename = \"...\""),
+        ("enum E { FooBar, foo_bar }", "foo_bar", "`FooBar` and `foo_bar`", "name = \"...\""),
+        ("enum E { __ }", "__", "nothing of `__` is left", "name = \"...\""),
+        ("enum E { #[label(name = \" \")] A }", "\" \"", "is empty", "write a text"),
+        ("enum E { #[label(name = 5)] A }", "5", "string in quotes", "name = \"...\""),
+        ("enum E { #[label(name)] A }", "name", "value is missing", "name = \"...\""),
+        ("enum E { #[label(name = )] A }", "name", "value is missing", "name = \"...\""),
+        ("enum E { #[label(name(\"b\"))] A }", "(\"b\")", "after `=`", "name = \"...\""),
+        ("enum E { #[label(name \"b\")] A }", "name \"b\"", "is no value", "name = \"...\""),
+        ("enum E { #[label(\"b\")] A }", "\"b\"", "begins with its name", "name = \"...\""),
+        ("enum E { #[label(name = \"b\",,)] A }", ",", "begins with its name", "name = "),
+        ("enum E { #[label(text = \"b\")] A }", "text", "unknown setting", "name = \"...\""),
+        ("enum E { #[label(rename = \"b\")] A }", "rename", "called `name`", "name = \"...\""),
         ("enum E { #[label(crate = \"b\")] A }", "crate", "on the enum", "all variants"),
-        ("enum E { #[label] A }", "#[label]", "in parentheses", "rename = \"...\""),
-        ("enum E { #[label()] A }", "#[label()]", "in parentheses", "rename = \"...\""),
-        ("enum E { #[label = \"b\"] A }", "#[label = \"b\"]", "in parentheses", "rename"),
+        ("enum E { #[label] A }", "#[label]", "in parentheses", "name = \"...\""),
+        ("enum E { #[label()] A }", "#[label()]", "in parentheses", "name = \"...\""),
+        ("enum E { #[label = \"b\"] A }", "#[label = \"b\"]", "in parentheses", "name = "),
         (
-            "enum E { #[label(rename = \"b\", rename = \"c\")] A }",
-            "rename = \"c\"",
+            "enum E { #[label(name = \"b\", name = \"c\")] A }",
+            "name = \"c\"",
             "second time",
             "keep one",
         ),
-        ("#[label(rename = \"b\")] enum E { A }", "rename", "on a variant", "no label of its own"),
+        ("#[label(name = \"b\")] enum E { A }", "name", "on a variant", "no label of its own"),
         ("#[label(krate = \"b\")] enum E { A }", "krate", "unknown setting", "crate = \"path"),
         ("#[label(crate = \"a b\")] enum E { A }", "\"a b\"", "`a b` is not a path", "crate = \"p"),
         ("#[label(crate = a)] enum E { A }", "a", "string in quotes", "crate = \"path"),
@@ -115,17 +116,17 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
 }
 
 #[test]
-fn two_variants_that_share_a_renamed_label_are_an_error_at_the_second() {
-    let code = "enum E { A, #[label(rename = \"a\")] B }";
+fn two_variants_that_share_a_label_by_name_are_an_error_at_the_second() {
+    let code = "enum E { A, #[label(name = \"a\")] B }";
     let errors = errors(code);
     let [(text, at)] = &*errors else { panic!("{errors:?}") };
     assert!(text.contains("`A` and `B` both have the label `a`"), "{text}");
-    assert_eq!(at, "#[label(rename = \"a\")] B");
+    assert_eq!(at, "#[label(name = \"a\")] B");
 }
 
 #[test]
 fn all_mistakes_are_reported_at_once() {
-    let code = "#[label(x, y)] enum E { A(u8), #[label(rename = \"\")] B, C, c }";
+    let code = "#[label(x, y)] enum E { A(u8), #[label(name = \"\")] B, C, c }";
     let places: Vec<String> = errors(code).into_iter().map(|(_, place)| place).collect();
     assert_eq!(places, ["A(u8)", "\"\"", "c", "x", "y"]);
 }

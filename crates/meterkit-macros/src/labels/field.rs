@@ -12,7 +12,7 @@ use crate::setting::{Place, plain_name};
 const ON_FIELD: Place = Place {
     attribute: "label",
     on: "a field",
-    known: &["rename = \"...\"", "max_values = 50"],
+    known: &["name = \"...\"", "max_values = 50"],
     elsewhere: &[("crate", "`crate` belongs on the struct, it holds for all fields")],
 };
 
@@ -53,7 +53,7 @@ impl<'a> LabelField<'a> {
             problems.add(a_float(&field.ty, float));
         }
         for setting in ON_FIELD.read(&field.attrs, problems) {
-            if setting.name == "rename" {
+            if setting.name == "name" {
                 let text = problems.take(setting.filled_text("the key"))?;
                 label.key = text.value();
                 label.key_place = text.to_token_stream();
@@ -83,7 +83,7 @@ impl<'a> LabelField<'a> {
     pub(super) fn same_key_as(&self, second: &Self) -> Error {
         let text = format!(
             "fields `{}` and `{}` both have the key `{}`; \
-             give this one another with `#[label(rename = \"...\")]`",
+             give this one another with `#[label(name = \"...\")]`",
             plain_name(self.ident),
             plain_name(second.ident),
             second.key,
@@ -96,7 +96,7 @@ impl<'a> LabelField<'a> {
             "" => format!("nothing of `{}` is left as a key", plain_name(self.ident)),
             key => format!("label key `{key}` {problem}"),
         };
-        let remedy = "give the label another with `#[label(rename = \"...\")]`";
+        let remedy = "give the label another with `#[label(name = \"...\")]`";
         Error::new_spanned(&self.key_place, format!("{text}; {remedy}"))
     }
 }

@@ -23,13 +23,13 @@ fn assert_holds(code: &str, parts: &[&str]) {
 }
 
 #[test]
-fn keys_are_names_in_snake_case_unless_renamed() {
+fn keys_are_names_in_snake_case_unless_they_are_named() {
     for (field, key) in [
         ("success", "success"),
         ("r#type", "type"),
         ("_task", "task"),
         ("taskId", "task_id"),
-        ("#[label(rename = \"http.route\")] route", "http.route"),
+        ("#[label(name = \"http.route\")] route", "http.route"),
         ("#[serde(rename = \"x\")] route", "route"),
     ] {
         let key = format!("::meterkit::LabelKey::of::<bool>(\"{key}\")");
@@ -100,12 +100,12 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
         ("enum E { A }", "E", "`E` is an enum", "`struct E { key: Type }`"),
         ("union U { a: u8 }", "U", "`U` is a union", "`struct U { key: Type }`"),
         ("struct S {}", "S", "has no fields", "`struct S { success: bool }`"),
-        ("struct S { le: bool }", "le", "`le` is reserved", "rename = \"...\""),
-        ("struct S { größe: bool }", "größe", "may only hold ASCII", "rename = \"...\""),
-        ("struct S { __: bool }", "__", "nothing of `__` is left", "rename = \"...\""),
-        ("struct S { #[label(rename = \"__a\")] a: u8 }", "\"__a\"", "`__a` begins", "another"),
-        ("struct S { #[label(rename = \"a b\")] a: u8 }", "\"a b\"", "may only hold", "another"),
-        ("struct S { #[label(rename = \"\")] a: u8 }", "\"\"", "the key is empty", "write a text"),
+        ("struct S { le: bool }", "le", "`le` is reserved", "name = \"...\""),
+        ("struct S { größe: bool }", "größe", "may only hold ASCII", "name = \"...\""),
+        ("struct S { __: bool }", "__", "nothing of `__` is left", "name = \"...\""),
+        ("struct S { #[label(name = \"__a\")] a: u8 }", "\"__a\"", "`__a` begins", "another"),
+        ("struct S { #[label(name = \"a b\")] a: u8 }", "\"a b\"", "may only hold", "another"),
+        ("struct S { #[label(name = \"\")] a: u8 }", "\"\"", "the key is empty", "write a text"),
         ("struct S { a: f64 }", "f64", "`f64`: a float makes a series per value", "an integer"),
         ("struct S { a: Option<&'static f32> }", "Option<&'static f32>", "a float", "an integer"),
         ("struct S { #[label(max_values = 0)] a: u8 }", "0", "lets nothing through", "1 or more"),
@@ -119,23 +119,29 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
         ),
         ("struct S { #[label(key = \"b\")] a: u8 }", "key", "unknown setting", "`max_values = 50`"),
         ("struct S { #[label(crate = \"b\")] a: u8 }", "crate", "on the struct", "all fields"),
-        ("struct S { #[label] a: u8 }", "#[label]", "in parentheses", "`rename = \"...\"`"),
-        ("#[label(rename = \"b\")] struct S { a: u8 }", "rename", "on a field", "no key"),
+        ("struct S { #[label] a: u8 }", "#[label]", "in parentheses", "`name = \"...\"`"),
+        ("#[label(name = \"b\")] struct S { a: u8 }", "name", "on a field", "no key"),
         ("#[label(max_values = 5)] struct S { a: u8 }", "max_values", "on a field", "its own"),
-        ("#[label(name = \"b\")] struct S { a: u8 }", "name", "unknown setting", "crate = \"p"),
+        ("#[label(text = \"b\")] struct S { a: u8 }", "text", "unknown setting", "crate = \"p"),
         (
-            "struct S { #[label(rename = \"b\", rename = \"c\")] a: u8 }",
-            "rename = \"c\"",
+            "struct S { #[label(rename = \"b\")] a: u8 }",
+            "rename",
+            "called `name`",
+            "name = \"...\"",
+        ),
+        (
+            "struct S { #[label(name = \"b\", name = \"c\")] a: u8 }",
+            "name = \"c\"",
             "second time",
             "keep one",
         ),
         (
-            "struct S { b: u8, #[label(rename = \"b\")] a: u8 }",
+            "struct S { b: u8, #[label(name = \"b\")] a: u8 }",
             "\"b\"",
             "`b` and `a` both have the key `b`",
-            "rename = \"...\"",
+            "name = \"...\"",
         ),
-        ("struct S { a: u8, _a: u8 }", "_a", "`a` and `_a` both have", "rename = \"...\""),
+        ("struct S { a: u8, _a: u8 }", "_a", "`a` and `_a` both have", "name = \"...\""),
     ] {
         let errors = errors(code);
         let [(text, at)] = &*errors else { panic!("{code}: {errors:?}") };

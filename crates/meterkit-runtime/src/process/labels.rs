@@ -6,7 +6,7 @@ use meterkit_macros::{LabelValue, Labels};
 #[derive(Clone, Copy, Labels)]
 #[label(crate = "meterkit_core")]
 pub(super) struct Cpu {
-    #[label(rename = "cpu.mode")]
+    #[label(name = "cpu.mode")]
     pub(super) mode: Option<CpuMode>,
 }
 
@@ -20,7 +20,7 @@ pub(super) enum CpuMode {
 #[derive(Clone, Copy, Labels)]
 #[label(crate = "meterkit_core")]
 pub(super) struct Paging {
-    #[label(rename = "system.paging.fault.type")]
+    #[label(name = "system.paging.fault.type")]
     pub(super) fault: FaultType,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum FaultType {
 #[derive(Clone, Copy, Labels)]
 #[label(crate = "meterkit_core")]
 pub(super) struct Disk {
-    #[label(rename = "disk.io.direction")]
+    #[label(name = "disk.io.direction")]
     pub(super) direction: Direction,
 }
 

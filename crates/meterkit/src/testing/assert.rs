@@ -39,7 +39,7 @@ use super::series::Wanted;
 ///
 /// #[derive(Labels)]
 /// struct Route<'a> {
-///     #[label(rename = "http.route")]
+///     #[label(name = "http.route")]
 ///     route: &'a str,
 ///     status: u16,
 /// }

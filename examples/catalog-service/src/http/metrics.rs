@@ -21,10 +21,10 @@ pub struct HttpMetrics {
 /// A request that was answered.
 #[derive(Labels)]
 pub(super) struct Answered<'a> {
-    #[label(rename = "http.request.method")]
+    #[label(name = "http.request.method")]
     pub(super) method: Method,
-    #[label(rename = "http.response.status_code")]
+    #[label(name = "http.response.status_code")]
     pub(super) status: u16,
-    #[label(rename = "http.route")]
+    #[label(name = "http.route")]
     pub(super) route: &'a str,
 }

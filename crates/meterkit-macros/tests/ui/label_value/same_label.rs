@@ -3,7 +3,7 @@ use meterkit::LabelValue;
 #[derive(LabelValue)]
 enum Outcome {
     Done,
-    #[label(rename = "done")]
+    #[label(name = "done")]
     Finished,
 }
 

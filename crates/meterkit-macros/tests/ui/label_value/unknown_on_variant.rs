@@ -2,7 +2,7 @@ use meterkit::LabelValue;
 
 #[derive(LabelValue)]
 enum Outcome {
-    #[label(name = "a")]
+    #[label(text = "a")]
     Done,
 }
 

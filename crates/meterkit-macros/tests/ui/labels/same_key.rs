@@ -3,7 +3,7 @@ use meterkit::Labels;
 #[derive(Labels)]
 struct Request {
     status: u16,
-    #[label(rename = "status")]
+    #[label(name = "status")]
     code: u16,
 }
 

@@ -1,7 +1,7 @@
 use meterkit::Labels;
 
 #[derive(Labels)]
-#[label(name = "a")]
+#[label(text = "a")]
 struct Request {
     status: u16,
 }

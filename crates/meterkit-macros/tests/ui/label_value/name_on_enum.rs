@@ -1,8 +1,8 @@
 use meterkit::LabelValue;
 
 #[derive(LabelValue)]
+#[label(name = "done")]
 enum Outcome {
-    #[label(rename "done")]
     Done,
 }
 

@@ -2,7 +2,7 @@ use meterkit::Labels;
 
 #[derive(Labels)]
 struct Request {
-    #[label(rename = "")]
+    #[label(name = "__name__")]
     status: u16,
 }
 

@@ -1,8 +1,8 @@
 use meterkit::Labels;
 
 #[derive(Labels)]
-#[label(rename = "a")]
 struct Request {
+    #[label(name = 5)]
     status: u16,
 }
 

@@ -1,8 +1,8 @@
 use meterkit::Labels;
 
 #[derive(Labels)]
+#[label(name = "a")]
 struct Request {
-    #[label(rename = "__name__")]
     status: u16,
 }
 

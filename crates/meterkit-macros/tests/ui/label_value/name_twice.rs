@@ -2,7 +2,7 @@ use meterkit::LabelValue;
 
 #[derive(LabelValue)]
 enum Outcome {
-    #[label(rename = "a", rename = "b")]
+    #[label(name = "a", name = "b")]
     Done,
 }
 

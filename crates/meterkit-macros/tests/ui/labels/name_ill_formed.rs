@@ -2,7 +2,7 @@ use meterkit::Labels;
 
 #[derive(Labels)]
 struct Request {
-    #[label(rename = "http-status")]
+    #[label(name = "http-status")]
     status: u16,
 }
 

@@ -1,8 +1,8 @@
 use meterkit::LabelValue;
 
 #[derive(LabelValue)]
-#[label(rename = "done")]
 enum Outcome {
+    #[label(name = 5)]
     Done,
 }
 

@@ -2,7 +2,7 @@ use meterkit::LabelValue;
 
 #[derive(LabelValue)]
 enum Outcome {
-    #[label(rename = " ")]
+    #[label(rename = "a")]
     Done,
 }
 

@@ -2,8 +2,8 @@ use meterkit::Labels;
 
 #[derive(Labels)]
 struct Request {
-    #[label(rename = 5)]
-    status: u16,
+    #[label(rename = "a")]
+    route: &'static str,
 }
 
 fn main() {}

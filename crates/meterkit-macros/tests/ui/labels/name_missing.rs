@@ -2,7 +2,7 @@ use meterkit::Labels;
 
 #[derive(Labels)]
 struct Request {
-    #[label(rename)]
+    #[label(name)]
     status: u16,
 }
 

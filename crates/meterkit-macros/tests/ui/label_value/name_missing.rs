@@ -1,0 +1,9 @@
+use meterkit::LabelValue;
+
+#[derive(LabelValue)]
+enum Outcome {
+    #[label(name)]
+    Done,
+}
+
+fn main() {}
