@@ -74,8 +74,15 @@ impl<L: Labels> Labels for &L {
     }
 }
 
-/// Receives the values of a label set. Implemented by the store, not by users.
+/// Receives the values of a label set. Any closure that takes a [`LabelRef`] is a visitor.
 pub trait LabelVisitor {
     /// Takes the next value.
     fn visit(&mut self, value: LabelRef<'_>);
+}
+
+impl<F: FnMut(LabelRef<'_>)> LabelVisitor for F {
+    #[inline(always)]
+    fn visit(&mut self, value: LabelRef<'_>) {
+        self(value);
+    }
 }

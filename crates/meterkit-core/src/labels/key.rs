@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::value::{LabelRef, LabelValue};
-use super::{LabelVisitor, Labels};
+use super::Labels;
 use crate::attributes::AttributeValue;
 
 /// A label's key: its name, its values when they are closed, and how many different ones are let through.
@@ -90,13 +90,16 @@ impl LabelKey {
     /// have.
     pub(crate) fn place_of(keys: &[Self], labels: &impl Labels) -> Option<usize> {
         labels.index().or_else(|| {
-            let mut placing = Placing { keys: keys.iter(), place: Some(0) };
-            labels.visit(&mut placing);
+            let (mut left, mut place) = (keys.iter(), Some(0));
+            let mut find = |value: LabelRef<'_>| {
+                if let Some(key) = left.next() {
+                    place = key.place_below(place, value);
+                }
+            };
+            labels.visit(&mut find);
             // Labels that hand out fewer values than they have keys lack the rest.
-            while placing.keys.len() > 0 {
-                placing.visit(LabelRef::Absent);
-            }
-            placing.place
+            keys.iter().for_each(|_| find(LabelRef::Absent));
+            place
         })
     }
 
@@ -105,9 +108,8 @@ impl LabelKey {
         keys: &[Self],
         values: &[Option<AttributeValue>],
     ) -> Option<usize> {
-        let mut placing = Placing { keys: keys.iter(), place: Some(0) };
-        values.iter().for_each(|value| placing.visit(LabelRef::of(value)));
-        placing.place
+        let mut pairs = keys.iter().zip(values);
+        pairs.try_fold(0, |place, (key, value)| key.place_below(Some(place), LabelRef::of(value)))
     }
 
     /// Returns the values of the label set at `index`, in the order of `keys`.
@@ -120,22 +122,12 @@ impl LabelKey {
         }
         values
     }
-}
 
-/// Finds a place by values, for labels that do not know it themselves.
-struct Placing<'a> {
-    keys: std::slice::Iter<'a, LabelKey>,
-    place: Option<usize>,
-}
-
-impl LabelVisitor for Placing<'_> {
-    fn visit(&mut self, value: LabelRef<'_>) {
-        let Some(key) = self.keys.next() else {
-            return;
-        };
-        let values = key.cardinality.unwrap_or(0);
-        let at = (0..values).find(|index| value.is(&(key.nth)(*index).to_value()));
-        self.place = self.place.zip(at).map(|(place, at)| place * values + at);
+    /// Returns the place of a label set with this value, given the place that the keys before this one lead to.
+    fn place_below(&self, place: Option<usize>, value: LabelRef<'_>) -> Option<usize> {
+        let values = self.cardinality.unwrap_or(0);
+        let at = (0..values).find(|index| value.is(&(self.nth)(*index).to_value()))?;
+        Some(place? * values + at)
     }
 }
 

@@ -30,9 +30,14 @@ impl ValueCap {
 
     /// Whether these labels name a series of their own: all their values are known, or are `other` themselves.
     pub(crate) fn let_through(caps: &[Option<Self>], labels: &impl Labels) -> bool {
-        let mut checking = Checking { caps: caps.iter(), are_let_through: true };
-        labels.visit(&mut checking);
-        checking.are_let_through
+        let (mut caps, mut are_let_through) = (caps.iter(), true);
+        labels.visit(&mut |value: LabelRef<'_>| {
+            if let Some(Some(cap)) = caps.next() {
+                let is_other = matches!(value, LabelRef::Static("other") | LabelRef::Str("other"));
+                are_let_through &= is_other || cap.admit(value, false) == value;
+            }
+        });
+        are_let_through
     }
 
     /// The value, or `other` when it is one too many. Takes no lock once as many values are known as there may be.
@@ -67,20 +72,6 @@ impl ValueCap {
     }
 }
 
-struct Checking<'a> {
-    caps: std::slice::Iter<'a, Option<ValueCap>>,
-    are_let_through: bool,
-}
-
-impl LabelVisitor for Checking<'_> {
-    fn visit(&mut self, value: LabelRef<'_>) {
-        if let Some(Some(cap)) = self.caps.next() {
-            let is_other = matches!(value, LabelRef::Static("other") | LabelRef::Str("other"));
-            self.are_let_through &= is_other || cap.admit(value, false) == value;
-        }
-    }
-}
-
 /// Labels with the values that their caps let through.
 pub(crate) struct Capped<'a, L> {
     pub(crate) labels: &'a L,
@@ -95,23 +86,12 @@ impl<L: Labels> Labels for Capped<'_, L> {
 
     #[inline]
     fn visit(&self, visitor: &mut impl LabelVisitor) {
-        let caps = self.caps.iter();
-        self.labels.visit(&mut Capping { visitor, caps, learns: self.learns });
-    }
-}
-
-struct Capping<'a, V> {
-    visitor: &'a mut V,
-    caps: std::slice::Iter<'a, Option<ValueCap>>,
-    learns: bool,
-}
-
-impl<V: LabelVisitor> LabelVisitor for Capping<'_, V> {
-    #[inline]
-    fn visit(&mut self, value: LabelRef<'_>) {
-        self.visitor.visit(match self.caps.next() {
-            Some(Some(cap)) => cap.admit(value, self.learns),
-            _ => value,
+        let mut caps = self.caps.iter();
+        self.labels.visit(&mut |value: LabelRef<'_>| {
+            visitor.visit(match caps.next() {
+                Some(Some(cap)) => cap.admit(value, self.learns),
+                _ => value,
+            });
         });
     }
 }
