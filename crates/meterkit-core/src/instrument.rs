@@ -2,7 +2,6 @@
 
 mod builder;
 mod by_attributes;
-mod callback_metrics;
 mod chosen_buckets;
 mod counter;
 mod gauge;
@@ -19,7 +18,6 @@ pub use self::builder::{Instrument, InstrumentBuilder};
 pub use self::by_attributes::{
     AttributeCallback, AttributeInstrument, AttributeMeter, AttributeObserver, ByAttributes,
 };
-pub(crate) use self::callback_metrics::CallbackMetrics;
 pub use self::counter::{Counter, CounterGroup};
 pub use self::gauge::{Gauge, GaugeGroup};
 pub use self::group::Group;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
-use std::sync::{Arc, LazyLock, RwLock};
+use std::sync::{Arc, LazyLock, OnceLock, RwLock};
 use std::time::Duration;
 
 use meterkit_rules::label_key;
@@ -55,7 +55,7 @@ pub struct Registry {
 pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) callbacks: Callbacks,
-    pub(crate) self_metrics: SelfMetrics,
+    pub(crate) self_metrics: OnceLock<Arc<SelfMetrics>>,
     pub(crate) scopes: Scopes,
     taps: RwLock<Vec<Arc<dyn Tap>>>,
     is_claimed: AtomicBool,
@@ -77,7 +77,7 @@ impl Registry {
             inner: Arc::new(Inner {
                 settings: Arc::new(Settings::new(clock)),
                 callbacks: Callbacks::default(),
-                self_metrics: SelfMetrics::default(),
+                self_metrics: OnceLock::new(),
                 scopes: Scopes::default(),
                 taps: RwLock::default(),
                 is_claimed: AtomicBool::new(false),
@@ -102,7 +102,11 @@ impl Registry {
     ///
     /// An existing instrument's name would get too long. Nothing is changed then.
     pub fn set_naming(&self, naming: Naming) -> Result<(), NamingError> {
-        let duplicates = self.inner.callbacks.rename(|| self.inner.scopes.set_naming(naming))?;
+        let is_other = self.naming() != naming;
+        let duplicates = self.inner.scopes.set_naming(naming)?;
+        if let Some(own) = self.inner.self_metrics.get().filter(|_| is_other) {
+            own.forget_names();
+        }
         duplicates.iter().for_each(Duplicate::log);
         Ok(())
     }
@@ -194,8 +198,9 @@ impl Registry {
         }
         let scopes = self.inner.scopes.unload(key);
         self.inner.callbacks.unregister_unloaded();
+        let own = self.inner.self_metrics.get();
         for instrument in scopes.iter().flat_map(|scope| scope.instruments()) {
-            self.inner.self_metrics.forget_unloaded(&instrument.shared().descriptor().name);
+            own.iter().for_each(|own| own.forget(&instrument.shared().descriptor().name));
         }
         !scopes.is_empty()
     }
@@ -372,7 +377,7 @@ impl Registry {
         work: Work,
         options: CallbackOptions,
     ) -> Callback {
-        let metrics = SelfMetrics::of_callbacks(self);
+        let metrics = SelfMetrics::of(self).clone();
         Callback::new(drafts, work, options, self.inner.settings.clone(), metrics)
     }
 

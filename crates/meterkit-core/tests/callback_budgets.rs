@@ -258,6 +258,7 @@ fn the_mark_of_a_background_callback_goes_with_it() -> Result<(), InstrumentErro
         } else {
             drop(slow);
         }
+        registry.refresh();
         assert_eq!(told(&registry, "background", SLOW), None);
         assert_eq!(told(&registry, "overruns", SLOW).is_none(), unloads);
         gate.set_closed(false);

@@ -408,6 +408,7 @@ fn one_that_takes_longer_than_its_budget_is_told_of_once_and_marked_until_it_end
         gate.set_closed(false);
         runtime.join().unwrap();
     });
+    registry.refresh();
     assert_eq!(told(&registry, "overruns", ROWS), Some(1.0));
     assert_eq!(told(&registry, "background", ROWS), Some(0.0));
     assert!(registry.store_health().callbacks_in_background.is_empty());

@@ -22,7 +22,7 @@ use crate::store::group::{GroupOptions, MOST_PLACES};
 use crate::store::handle::Handle;
 use crate::store::identity::Identity;
 use crate::store::instrument::Core;
-use crate::store::shared::{Door, Shared};
+use crate::store::shared::{Door, Shared, Switch};
 
 /// An instrument about to be made. From the methods of [`Meter`](crate::Meter).
 ///
@@ -334,6 +334,18 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
         self.build().unwrap_or_else(|error| {
             not_made.log(&error);
             Group::new(not_made.not_made_core::<H>(L::KEYS))
+        })
+    }
+
+    /// Makes the group, or gives the one that exists. When it cannot be made, what is recorded with it is dropped without
+    /// a word: for metrics of this library, which must not get in the way of the program's.
+    #[doc(hidden)]
+    pub fn register_silently(self) -> Group<L, H> {
+        let not_made = self.clone();
+        self.build().unwrap_or_else(|_| {
+            let core = not_made.not_made_core::<H>(L::KEYS);
+            core.shared.switch(Switch::Disabled);
+            Group::new(core)
         })
     }
 }

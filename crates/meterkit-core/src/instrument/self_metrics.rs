@@ -1,13 +1,13 @@
 //! Metrics that the store keeps about itself, in the scope `meterkit`.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::builder::InstrumentBuilder;
-use super::callback_metrics::CallbackMetrics;
 use super::counter::CounterGroup;
 use super::gauge::GaugeGroup;
-use crate::error::InstrumentError;
+use super::histogram::HistogramGroup;
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 use crate::registry::Registry;
 use crate::scope::{ScopeId, ScopeKey};
@@ -16,71 +16,132 @@ use crate::unpoisoned::Unpoisoned;
 
 const SCOPE: &str = "meterkit";
 
-/// What the store tells of itself. Each metric is made with its first value; it stays away when the program has made a
-/// different one of its name.
-#[derive(Default)]
+/// Bounds in seconds: few, as every callback has a series. What matters is whether it is quick, slow or very slow.
+const DURATIONS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
+
+/// The metrics of one registry about itself. Each stays away if the program has made a different one of its name.
 pub(crate) struct SelfMetrics {
-    dropped: OnceLock<Option<CounterGroup<Dropped>>>,
-    series: OnceLock<Option<GaugeGroup<ByInstrument<'static>, u64>>>,
-    overflow: OnceLock<Option<CounterGroup<ByInstrument<'static>>>>,
-    /// The instruments that were told of at the last update.
-    callbacks: OnceLock<Arc<CallbackMetrics>>,
-    known: Mutex<BTreeSet<String>>,
+    dropped: CounterGroup<Dropped>,
+    series: GaugeGroup<ByInstrument<'static>, u64>,
+    overflow: CounterGroup<ByInstrument<'static>>,
+    duration: HistogramGroup<ByInstrument<'static>>,
+    overruns: CounterGroup<ByInstrument<'static>>,
+    failures: CounterGroup<Failed<'static>>,
+    background: GaugeGroup<ByInstrument<'static>, u64>,
+    /// The names of the instruments that have a number of series, and of those that have one of callbacks.
+    counted: Mutex<[BTreeSet<String>; 2]>,
 }
 
 impl SelfMetrics {
-    /// Whether a scope is that of these metrics.
+    /// Returns the metrics of this registry, which are made when they are first needed.
+    pub(crate) fn of(registry: &Registry) -> &Arc<Self> {
+        registry.inner.self_metrics.get_or_init(|| Arc::new(Self::new(registry)))
+    }
+
+    fn new(registry: &Registry) -> Self {
+        Self {
+            dropped: registry.self_metric("meterkit.dropped")
+                .unit("{value}")
+                .description("Values that could not be recorded, by reason.")
+                .register_silently(),
+            series: registry.self_metric("meterkit.series")
+                .unit("{series}")
+                .description("Series that an instrument with labels has.")
+                .register_silently(),
+            overflow: registry.self_metric("meterkit.overflow")
+                .unit("{lookup}")
+                .description("Look-ups that got the overflow series; those of threads that come at once may count as one.")
+                .register_silently(),
+            duration: registry.self_metric::<HistogramGroup<_>>("meterkit.callback.duration")
+                .unit("s")
+                .buckets(DURATIONS)
+                .description("How long callbacks of observable instruments took.")
+                .register_silently(),
+            overruns: registry.self_metric("meterkit.callback.overruns")
+                .unit("{collection}")
+                .description("Collections that went on without a callback because it, or others before it, took too long.")
+                .register_silently(),
+            failures: registry.self_metric("meterkit.callback.failures")
+                .unit("{run}")
+                .description("Runs of callbacks that ended with an error or a panic.")
+                .register_silently(),
+            background: registry.self_metric("meterkit.callback.background")
+                .unit("{callback}")
+                .description("Callbacks whose last values collections serve because they are too slow.")
+                .register_silently(),
+            counted: Mutex::default(),
+        }
+    }
+
+    /// Returns whether a scope is that of these metrics.
     pub(crate) fn has_scope(key: &ScopeKey) -> bool {
         matches!(&key.id, ScopeId::Semconv(name) if name == SCOPE)
     }
 
-    /// Metrics about callbacks: from the first callback on.
-    pub(crate) fn of_callbacks(registry: &Registry) -> Arc<CallbackMetrics> {
-        let own = &registry.inner.self_metrics;
-        own.callbacks.get_or_init(|| Arc::new(CallbackMetrics::new(registry))).clone()
-    }
-
-    /// Brings the numbers of series up to date.
+    /// Brings the numbers of series and of callbacks in the background up to date.
     pub(crate) fn update(registry: &Registry) {
-        let own = &registry.inner.self_metrics;
-        let usages = registry.usage();
-        let known = {
-            let mut known = own.known.lock().unpoisoned();
-            std::mem::replace(&mut *known, usages.keys().cloned().collect())
-        };
-        // Unloaded, disabled or renamed meanwhile.
-        known.iter().filter(|name| !usages.contains_key(*name)).for_each(|name| own.forget(name));
-        for (name, usage) in usages {
-            let instrument = ByInstrument(&name);
-            if let Some(series) = own.series.get_or_init(|| series(registry).ok()) {
-                series.with(&instrument).set(usage.series as u64);
-            }
-            if usage.overflowed == 0 {
-                continue;
-            }
-            if let Some(overflow) = own.overflow.get_or_init(|| overflow(registry).ok()) {
-                let overflow = overflow.with(&instrument);
+        let (usages, callbacks) = (registry.usage(), registry.inner.callbacks.by_name());
+        if usages.is_empty() && callbacks.is_empty() && registry.inner.self_metrics.get().is_none()
+        {
+            return;
+        }
+        let own = Self::of(registry);
+        let mut counted = own.counted.lock().unpoisoned();
+        let [series, background] = &mut *counted;
+        // Unloaded, disabled, unregistered or renamed since the last update.
+        for name in series.iter().filter(|name| !usages.contains_key(*name)) {
+            own.series.remove(ByInstrument(name));
+            own.overflow.remove(ByInstrument(name));
+        }
+        for name in background.iter().filter(|name| !callbacks.contains_key(*name)) {
+            own.background.remove(ByInstrument(name));
+        }
+        for (name, usage) in &usages {
+            own.series.with(ByInstrument(name)).set(usage.series as u64);
+            if usage.overflowed > 0 {
+                let overflow = own.overflow.with(ByInstrument(name));
                 overflow.add(usage.overflowed.saturating_sub(overflow.value()));
             }
         }
+        *series = usages.into_keys().collect();
+        let ever = |(name, slow): &(String, u64)| *slow > 0 || background.contains(name);
+        let slow: Vec<_> = callbacks.into_iter().filter(ever).collect();
+        for (name, slow) in &slow {
+            own.background.with(ByInstrument(name)).set(*slow);
+        }
+        *background = slow.into_iter().map(|(name, _)| name).collect();
     }
 
-    /// An instrument was unloaded; its callbacks may have gone before it.
-    pub(crate) fn forget_unloaded(&self, instrument: &str) {
-        self.forget(instrument);
-        if let Some(callbacks) = self.callbacks.get() {
-            callbacks.forget(instrument);
+    /// Records a run of a callback that has ended; it failed if `has_panicked` says how.
+    pub(crate) fn ran(&self, instrument: &str, took: Duration, has_panicked: Option<bool>) {
+        self.duration.with(ByInstrument(instrument)).record(took.as_secs_f64());
+        if let Some(has_panicked) = has_panicked {
+            self.failures.with(Failed { instrument, has_panicked }).increment();
         }
     }
 
-    /// An instrument has gone.
+    /// Counts a collection that continued without a callback.
+    pub(crate) fn overran(&self, instrument: &str) {
+        self.overruns.with(ByInstrument(instrument)).increment();
+    }
+
+    /// Forgets an instrument that was unloaded.
     pub(crate) fn forget(&self, instrument: &str) {
-        if let Some(Some(series)) = self.series.get() {
-            series.remove(ByInstrument(instrument));
+        self.series.remove(ByInstrument(instrument));
+        self.overflow.remove(ByInstrument(instrument));
+        self.duration.remove(ByInstrument(instrument));
+        self.overruns.remove(ByInstrument(instrument));
+        self.background.remove(ByInstrument(instrument));
+        for has_panicked in [false, true] {
+            self.failures.remove(Failed { instrument, has_panicked });
         }
-        if let Some(Some(overflow)) = self.overflow.get() {
-            overflow.remove(ByInstrument(instrument));
-        }
+    }
+
+    /// Forgets what was recorded by names that instruments do not have any more.
+    pub(crate) fn forget_names(&self) {
+        self.duration.clear();
+        self.overruns.clear();
+        self.failures.clear();
     }
 }
 
@@ -90,39 +151,10 @@ pub(super) fn count_drops(registry: &Registry) {
         let inner = Arc::downgrade(&registry.inner);
         Box::new(move |reason, values| {
             if let Some(inner) = inner.upgrade() {
-                let registry = Registry { inner };
-                let own = &registry.inner.self_metrics;
-                if let Some(group) = own.dropped.get_or_init(|| dropped(&registry).ok()) {
-                    group.with(Dropped(reason)).add(values);
-                }
+                SelfMetrics::of(&Registry { inner }).dropped.with(Dropped(reason)).add(values);
             }
         })
     });
-}
-
-fn dropped(registry: &Registry) -> Result<CounterGroup<Dropped>, InstrumentError> {
-    builder::<CounterGroup<_>>(registry, "meterkit.dropped")
-        .unit("{value}")
-        .description("Values that could not be recorded, by reason.")
-        .build()
-}
-
-fn series(registry: &Registry) -> Result<GaugeGroup<ByInstrument<'static>, u64>, InstrumentError> {
-    builder::<GaugeGroup<_, u64>>(registry, "meterkit.series")
-        .unit("{series}")
-        .description("Series that an instrument with labels has.")
-        .build()
-}
-
-fn overflow(registry: &Registry) -> Result<CounterGroup<ByInstrument<'static>>, InstrumentError> {
-    builder::<CounterGroup<_>>(registry, "meterkit.overflow")
-        .unit("{lookup}")
-        .description("Look-ups that got the overflow series; those of threads that come at once may count as one.")
-        .build()
-}
-
-pub(super) fn builder<I>(registry: &Registry, name: &'static str) -> InstrumentBuilder<I> {
-    InstrumentBuilder::new(registry.clone(), ScopeKey::semconv(SCOPE), name.into()).self_metric()
 }
 
 impl Registry {
@@ -130,7 +162,7 @@ impl Registry {
     /// limit stops it, and it counts in none. A histogram may have no boundaries.
     #[doc(hidden)]
     pub fn self_metric<I>(&self, name: &'static str) -> InstrumentBuilder<I> {
-        builder(self, name)
+        InstrumentBuilder::new(self.clone(), ScopeKey::semconv(SCOPE), name.into()).self_metric()
     }
 }
 
@@ -145,7 +177,7 @@ impl Labels for Dropped {
     }
 }
 
-pub(super) struct ByInstrument<'a>(pub(super) &'a str);
+struct ByInstrument<'a>(&'a str);
 
 impl Labels for ByInstrument<'_> {
     type Set = ByInstrument<'static>;
@@ -153,5 +185,21 @@ impl Labels for ByInstrument<'_> {
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(LabelRef::Str(self.0));
+    }
+}
+
+/// A callback's runs that failed, by its instrument and how.
+struct Failed<'a> {
+    instrument: &'a str,
+    has_panicked: bool,
+}
+
+impl Labels for Failed<'_> {
+    type Set = Failed<'static>;
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("instrument"), LabelKey::new("reason")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(LabelRef::Str(self.instrument));
+        visitor.visit(LabelRef::Static(if self.has_panicked { "panic" } else { "error" }));
     }
 }

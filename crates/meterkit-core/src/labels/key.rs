@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::value::{LabelRef, LabelValue};
 use super::Labels;
+use super::value::{LabelRef, LabelValue};
 use crate::attributes::AttributeValue;
 
 /// A label's key: its name, its values when they are closed, and how many different ones are let through.

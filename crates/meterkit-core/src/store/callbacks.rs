@@ -10,6 +10,7 @@ mod refreshing;
 mod state;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::unpoisoned::Unpoisoned;
@@ -55,12 +56,13 @@ impl Callbacks {
         unloaded.iter().for_each(|callback| callback.retire());
     }
 
-    /// Calls `rename`, and updates the metrics of callbacks whose names changed.
-    pub(crate) fn rename<T, E>(&self, rename: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        let before: Vec<_> = self.registered().into_iter().map(|it| (it.name(), it)).collect();
-        let renamed = rename()?;
-        before.iter().for_each(|(name, callback)| callback.renamed(name));
-        Ok(renamed)
+    /// Returns how many callbacks run in the background because they are too slow, by the name that all have in metrics.
+    pub(crate) fn by_name(&self) -> BTreeMap<String, u64> {
+        let mut slow: BTreeMap<String, u64> = BTreeMap::new();
+        for callback in self.registered() {
+            *slow.entry(callback.name()).or_default() += u64::from(callback.state().is_background);
+        }
+        slow
     }
 
     /// Returns the full names of the instruments of each callback that runs in the background because it is too slow.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::refreshing::Refreshing;
 use super::state::{Run, State};
-use crate::instrument::CallbackMetrics;
+use crate::instrument::SelfMetrics;
 use crate::store::observed::{Draft, Sheet};
 use crate::store::settings::Settings;
 use crate::unpoisoned::Unpoisoned;
@@ -27,7 +27,7 @@ pub(crate) struct Callback {
     is_refresh: bool,
     budget: Option<Duration>,
     settings: Arc<Settings>,
-    metrics: Arc<CallbackMetrics>,
+    metrics: Arc<SelfMetrics>,
     state: Mutex<State>,
     /// Notified when a run has ended.
     ended: Condvar,
@@ -65,7 +65,7 @@ impl Callback {
         work: Work,
         options: CallbackOptions,
         settings: Arc<Settings>,
-        metrics: Arc<CallbackMetrics>,
+        metrics: Arc<SelfMetrics>,
     ) -> Self {
         let (interval, is_refresh) = match &work {
             Work::Collect(_) => (options.ttl.unwrap_or_default(), false),
@@ -200,7 +200,7 @@ impl Callback {
             Run::Queued | Run::Running { .. } => {
                 state.left_out();
                 drop(state);
-                self.tell(CallbackMetrics::overran);
+                self.tell(SelfMetrics::overran);
             }
         }
         false
@@ -210,7 +210,7 @@ impl Callback {
         let budget = self.budget(&state);
         state.overran(since.elapsed(), budget);
         drop(state);
-        self.tell(CallbackMetrics::overran);
+        self.tell(SelfMetrics::overran);
     }
 
     /// Runs the user's code on this thread. [`finish`](Self::finish) follows.
@@ -238,7 +238,12 @@ impl Callback {
         if !has_values {
             self.sheets.iter().for_each(|sheet| sheet.hide());
         }
-        self.tell(|metrics, name| metrics.ran(name, took, has_panicked, is_overrun));
+        self.tell(|metrics, name| {
+            metrics.ran(name, took, has_panicked);
+            if is_overrun {
+                metrics.overran(name);
+            }
+        });
     }
 
     fn fill_drafts(
@@ -262,10 +267,7 @@ impl Callback {
     /// Unregisters it: nothing that it reports is exported any more, whatever it is doing.
     pub(super) fn retire(&self) {
         let (work, waker) = self.state().retire();
-        // Metrics may be those of another instrument of this name, made since the first call.
-        let Some(work) = work else { return };
         self.sheets.iter().for_each(Sheet::retire);
-        self.forget_if_gone();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -273,46 +275,17 @@ impl Callback {
         drop(work);
     }
 
-    /// Its instrument may have another name than before.
-    pub(super) fn renamed(&self, before: &str) {
-        if self.name() != before {
-            self.metrics.forget(before);
-            self.state().unmark();
-            self.mark();
-        }
-    }
-
     /// Updates metrics of the callback, unless it was unregistered: its name may be that of a later one by then.
-    fn tell(&self, tell: impl FnOnce(&CallbackMetrics, &str)) {
+    fn tell(&self, tell: impl FnOnce(&SelfMetrics, &str)) {
         let is_registered = self.state().work.is_some();
         if !is_registered {
             return;
         }
         // Metrics can log a warning, which runs the user's code; it must not keep the run from ending.
-        let _ = caught(|| {
-            tell(&self.metrics, &self.name());
-            self.mark();
-        });
-        // It may have gone meanwhile, or have unloaded its own scope.
-        self.forget_if_gone();
-    }
-
-    fn forget_if_gone(&self) {
-        let is_registered = self.state().work.is_some();
-        if !is_registered {
-            self.mark();
-            self.metrics.forget_mark(&self.name());
-        }
+        let _ = caught(|| tell(&self.metrics, &self.name()));
+        // Its scope may have been unloaded meanwhile, perhaps by the callback itself.
         if self.is_unloaded() {
             self.metrics.forget(&self.name());
-        }
-    }
-
-    /// Makes metrics count it while it is in the background.
-    fn mark(&self) {
-        let change = self.state().mark();
-        if let Some(is_in) = change {
-            self.metrics.in_background(&self.name(), is_in);
         }
     }
 

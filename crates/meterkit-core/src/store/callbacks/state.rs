@@ -42,8 +42,6 @@ pub(super) struct State {
     overruns: u32,
     /// Whether collections export its last values because it is too slow.
     pub(super) is_background: bool,
-    /// Whether `meterkit.callback.background` counts it.
-    is_marked: bool,
     was_left_out: bool,
 }
 
@@ -210,17 +208,6 @@ impl State {
         self.is_background = false;
         self.events.clear();
         (self.work.take(), self.waker.take())
-    }
-
-    /// Returns whether `meterkit.callback.background` has to count the callback from now on, if that has changed.
-    pub(super) fn mark(&mut self) -> Option<bool> {
-        let was_marked = std::mem::replace(&mut self.is_marked, self.is_background);
-        (was_marked != self.is_background).then_some(self.is_background)
-    }
-
-    /// The metrics have forgotten the callback.
-    pub(super) fn unmark(&mut self) {
-        self.is_marked = false;
     }
 
     /// Returns whether the callback runs once per period, whether anyone collects or not.
