@@ -1,6 +1,8 @@
 //! Push and pull targets as the pipeline tells of them: what they did, in metrics and in [`Health`](crate::Health).
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,37 +20,15 @@ pub(crate) struct Components {
 
 /// One target: who it is, and how it is doing.
 pub(crate) struct Component {
-    name: String,
-    endpoint: String,
-    /// Host and port that it sends to.
-    server: Option<(String, u16)>,
-    component_type: String,
     /// `otlp/0`: tells it from others of its name.
     instance: String,
-    kind: TargetKind,
-    metrics: Arc<SelfMetrics>,
-    state: Mutex<State>,
-}
-
-/// What a target says of itself.
-struct Said<'a> {
-    name: &'a str,
-    component_type: &'a str,
-    endpoint: String,
+    component_type: String,
+    /// Host and port that it sends to.
     server: Option<(String, u16)>,
-}
-
-#[derive(Default)]
-struct State {
-    last_success: Option<SystemTime>,
-    last_error: Option<TargetError>,
-    consecutive_failures: u64,
-    exported_points: u64,
-    failed_points: u64,
-    rejected_points: u64,
-    queue: Option<TargetQueue>,
+    metrics: Arc<SelfMetrics>,
+    health: Mutex<TargetHealth>,
     /// The pipeline has ended: there is no metric of it any more.
-    is_retired: bool,
+    is_retired: AtomicBool,
 }
 
 impl Components {
@@ -58,13 +38,8 @@ impl Components {
 
     /// A push target. Each is one of its own.
     pub(crate) fn push(&self, target: &dyn Target) -> Arc<Component> {
-        let said = Said {
-            name: target.name(),
-            component_type: target.component_type(),
-            endpoint: target.endpoint(),
-            server: target.server(),
-        };
-        self.add(&mut self.lock(), said, TargetKind::Push)
+        let health = TargetHealth::new(target.name(), target.endpoint(), TargetKind::Push);
+        self.add(&mut self.lock(), health, target.component_type(), target.server())
     }
 
     /// A pull target: the one with this name and endpoint, or a new one.
@@ -76,24 +51,25 @@ impl Components {
     ) -> Arc<Component> {
         let mut known = self.lock();
         let is_it = |it: &&Arc<Component>| {
+            let it = it.health();
             it.kind == TargetKind::Pull && it.name == name && it.endpoint == endpoint
         };
         if let Some(component) = known.iter().find(is_it) {
             return component.clone();
         }
         // It is the server itself.
-        let said = Said { name, component_type, endpoint, server: None };
-        self.add(&mut known, said, TargetKind::Pull)
+        let health = TargetHealth::new(name, endpoint, TargetKind::Pull);
+        self.add(&mut known, health, component_type, None)
     }
 
     pub(crate) fn health(&self) -> Vec<TargetHealth> {
-        self.lock().iter().map(|component| component.health()).collect()
+        self.lock().iter().map(|component| component.health().clone()).collect()
     }
 
     /// The pipeline has ended: its targets have no metrics any more.
     pub(crate) fn retire(&self) {
         for component in self.lock().iter() {
-            component.state().is_retired = true;
+            component.is_retired.store(true, Release);
             self.metrics.forget(component.labels());
         }
     }
@@ -101,19 +77,19 @@ impl Components {
     fn add(
         &self,
         known: &mut Vec<Arc<Component>>,
-        Said { name, component_type, endpoint, server }: Said<'_>,
-        kind: TargetKind,
+        mut health: TargetHealth,
+        component_type: &str,
+        server: Option<(String, u16)>,
     ) -> Arc<Component> {
-        let before = known.iter().filter(|component| component.name == name).count();
+        let before = known.iter().filter(|it| it.health().name == health.name).count();
+        health.component = format!("{}/{before}", health.name);
         let component = Arc::new(Component {
-            name: name.to_owned(),
-            endpoint,
-            server,
+            instance: health.component.clone(),
             component_type: component_type.to_owned(),
-            instance: format!("{name}/{before}"),
-            kind,
+            server,
             metrics: self.metrics.clone(),
-            state: Mutex::default(),
+            health: Mutex::new(health),
+            is_retired: AtomicBool::new(false),
         });
         known.push(component.clone());
         component
@@ -148,7 +124,7 @@ impl Component {
 
     /// What waits in the target now.
     pub(crate) fn note_queue(&self, queue: Option<TargetQueue>) {
-        let before = std::mem::replace(&mut self.state().queue, queue);
+        let before = std::mem::replace(&mut self.health().queue, queue);
         if let (Some(queue), Some(metrics)) = (queue, self.metrics()) {
             let dropped_before = before.map_or(0, |before| before.dropped_values);
             let dropped = queue.dropped_values.saturating_sub(dropped_before);
@@ -157,31 +133,14 @@ impl Component {
     }
 
     pub(crate) fn fmt_as(&self, f: &mut fmt::Formatter<'_>, what: &str) -> fmt::Result {
-        let Self { instance, endpoint, .. } = self;
-        f.debug_struct(what).field("component", instance).field("endpoint", endpoint).finish()
-    }
-
-    fn health(&self) -> TargetHealth {
-        let state = self.state();
-        TargetHealth {
-            name: self.name.clone(),
-            endpoint: self.endpoint.clone(),
-            component: self.instance.clone(),
-            kind: self.kind,
-            last_success: state.last_success,
-            last_error: state.last_error.clone(),
-            consecutive_failures: state.consecutive_failures,
-            exported_points: state.exported_points,
-            failed_points: state.failed_points,
-            rejected_points: state.rejected_points,
-            queue: state.queue,
-        }
+        let TargetHealth { component, endpoint, .. } = &*self.health();
+        f.debug_struct(what).field("component", component).field("endpoint", endpoint).finish()
     }
 
     fn note_failure(&self, text: String) {
-        let mut state = self.state();
-        state.consecutive_failures = state.consecutive_failures.saturating_add(1);
-        state.last_error = Some(TargetError { text, time: SystemTime::now() });
+        let mut health = self.health();
+        health.consecutive_failures = health.consecutive_failures.saturating_add(1);
+        health.last_error = Some(TargetError { text, time: SystemTime::now() });
     }
 
     fn labels(&self) -> Exporter<'_> {
@@ -192,11 +151,11 @@ impl Component {
     }
 
     fn metrics(&self) -> Option<&SelfMetrics> {
-        (!self.state().is_retired).then_some(&self.metrics)
+        (!self.is_retired.load(Acquire)).then_some(&self.metrics)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unpoisoned()
+    fn health(&self) -> MutexGuard<'_, TargetHealth> {
+        self.health.lock().unpoisoned()
     }
 }
 
@@ -237,13 +196,13 @@ impl Operation {
         let taken = self.points - rejected;
         self.is_over = true;
         {
-            let mut state = self.component.state();
+            let mut health = self.component.health();
             if success.is_some() {
-                state.last_success = success;
-                state.consecutive_failures = 0;
+                health.last_success = success;
+                health.consecutive_failures = 0;
             }
-            state.exported_points += taken;
-            state.rejected_points += rejected;
+            health.exported_points += taken;
+            health.rejected_points += rejected;
         }
         let (labels, took) = (self.component.labels(), self.started.elapsed());
         if let Some(metrics) = self.component.metrics() {
@@ -265,7 +224,7 @@ impl Operation {
 
     fn fail(&mut self, error_type: &'static str) {
         self.is_over = true;
-        self.component.state().failed_points += self.points;
+        self.component.health().failed_points += self.points;
         if let Some(metrics) = self.component.metrics() {
             let (labels, took) = (self.component.labels(), self.started.elapsed());
             metrics.ended(labels, self.points, took, Some(error_type));

@@ -68,6 +68,23 @@ pub struct TargetHealth {
 }
 
 impl TargetHealth {
+    /// Returns the health of a target that has not done anything yet.
+    pub(crate) fn new(name: &str, endpoint: String, kind: TargetKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoint,
+            component: String::new(),
+            kind,
+            last_success: None,
+            last_error: None,
+            consecutive_failures: 0,
+            exported_points: 0,
+            failed_points: 0,
+            rejected_points: 0,
+            queue: None,
+        }
+    }
+
     /// Whether the last attempt failed.
     pub fn is_failing(&self) -> bool {
         self.consecutive_failures > 0
