@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::InstrumentError;
 use crate::store::exponential::MAX_SCALE;
 
 /// The lowest scale that can be asked for: at this one, two buckets hold all normal numbers of a sign.
@@ -51,17 +52,19 @@ impl fmt::Display for ExponentialLimits {
     }
 }
 
-/// How an instrument sorts its values into buckets.
+/// How an instrument sorts its values into buckets. By default at the boundaries of OpenTelemetry, which are made for
+/// milliseconds.
 #[derive(Clone, PartialEq)]
-pub enum Buckets {
-    /// By upper bounds; none for instruments that are no histograms.
+#[expect(clippy::exhaustive_enums, reason = "OpenTelemetry has these two")]
+pub enum HistogramBuckets {
+    /// At these boundaries, which rise; none for instruments that are not histograms.
     Explicit(Arc<[f64]>),
     /// By their size alone.
     Exponential(ExponentialLimits),
 }
 
-impl Buckets {
-    /// Of an instrument that has none.
+impl HistogramBuckets {
+    /// Returns the buckets of an instrument that has none.
     pub(crate) fn none() -> Self {
         Self::Explicit(Arc::default())
     }
@@ -79,10 +82,36 @@ impl Buckets {
             Self::Exponential(limits) => Some(*limits),
         }
     }
+
+    /// Checks that a histogram of this name can have these buckets.
+    pub(crate) fn check(&self, name: &str) -> Result<(), InstrumentError> {
+        let name = name.to_owned();
+        match (self, self.problem()) {
+            (_, None) => Ok(()),
+            (Self::Explicit(_), Some(problem)) => Err(InstrumentError::Buckets { name, problem }),
+            (Self::Exponential(_), Some(problem)) => {
+                Err(InstrumentError::ExponentialBuckets { name, problem })
+            }
+        }
+    }
+
+    /// Returns what is wrong with buckets that were asked for, and what would be right.
+    pub(crate) fn problem(&self) -> Option<String> {
+        match self {
+            Self::Explicit(bounds) => meterkit_rules::buckets::problem(bounds),
+            Self::Exponential(limits) => limits.problem(),
+        }
+    }
+}
+
+impl Default for HistogramBuckets {
+    fn default() -> Self {
+        Self::Explicit(DEFAULT.into())
+    }
 }
 
 /// As clashes show them.
-impl fmt::Debug for Buckets {
+impl fmt::Debug for HistogramBuckets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Explicit(bounds) => fmt::Debug::fmt(bounds, f),

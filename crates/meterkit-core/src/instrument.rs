@@ -15,9 +15,7 @@ mod timer;
 mod up_down_counter;
 
 pub use self::builder::{Instrument, InstrumentBuilder};
-pub use self::by_attributes::{
-    AttributeCallback, AttributeInstrument, AttributeMeter, AttributeObserver, ByAttributes,
-};
+pub use self::by_attributes::{AnyAttributes, AttributeCallback, AttributeObserver, ByAttributes};
 pub use self::counter::{Counter, CounterGroup};
 pub use self::gauge::{Gauge, GaugeGroup};
 pub use self::group::Group;

@@ -33,7 +33,7 @@ mod tap;
 mod unpoisoned;
 
 pub use self::attributes::{AttributeValue, Attributes};
-pub use self::buckets::ExponentialLimits;
+pub use self::buckets::{ExponentialLimits, HistogramBuckets};
 pub use self::catalog::{Catalog, CatalogEntry, CatalogError, CatalogLabel, CatalogScope};
 pub use self::data::{
     AbsentSeries, Collections, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
@@ -43,10 +43,10 @@ pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,
 };
 pub use self::instrument::{
-    AnyObservable, AttributeCallback, AttributeInstrument, AttributeMeter, AttributeObserver,
-    ByAttributes, CallbackBuilder, CallbackGuard, CallbackOutput, Called, Counter, CounterGroup,
-    CounterKind, Gauge, GaugeGroup, GaugeKind, Group, GroupTimer, Histogram, HistogramGroup,
-    InFlight, Instrument, InstrumentBuilder, Observable, ObservableCounter, ObservableCounterGroup,
+    AnyAttributes, AnyObservable, AttributeCallback, AttributeObserver, ByAttributes,
+    CallbackBuilder, CallbackGuard, CallbackOutput, Called, Counter, CounterGroup, CounterKind,
+    Gauge, GaugeGroup, GaugeKind, Group, GroupTimer, Histogram, HistogramGroup, InFlight,
+    Instrument, InstrumentBuilder, Observable, ObservableCounter, ObservableCounterGroup,
     ObservableGauge, ObservableGaugeGroup, ObservableKind, ObservableUpDownCounter,
     ObservableUpDownCounterGroup, Observer, Outcome, Polled, SeriesObserver, Several, Timeable,
     TimedFuture, Timer, Unlabeled, UpDownCounter, UpDownCounterGroup, UpDownCounterKind,
@@ -65,7 +65,7 @@ pub use self::store::callbacks::{BackgroundTask, in_callback};
 pub use self::store::clock::ManualClock;
 pub use self::store::entry::Entry;
 pub use self::store_health::StoreHealth;
-pub use self::stream::{HistogramBuckets, StreamRequest, StreamSettings};
+pub use self::stream::{StreamRequest, StreamSettings};
 pub use self::tap::{MakeSink, MirroredInstrument, Sink, Tap};
 #[doc(hidden)]
 pub use self::unpoisoned::Unpoisoned;

@@ -16,6 +16,7 @@ use crate::instrument::{
 use crate::number::{CounterNumber, GaugeNumber, HistogramNumber, UpDownNumber};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
+use opentelemetry::InstrumentationScope;
 
 /// Makes the instruments of one part of the program.
 ///
@@ -322,8 +323,9 @@ impl Meter {
         &self.registry
     }
 
-    pub(crate) fn key(&self) -> &Result<ScopeKey, ScopeError> {
-        &self.key
+    /// Returns a builder of an instrument that OpenTelemetry's API asks for.
+    pub(crate) fn opentelemetry_builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {
+        InstrumentBuilder::new(self.registry.clone(), self.key.clone(), name).from_opentelemetry()
     }
 
     fn builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {
@@ -351,5 +353,12 @@ impl Registry {
     /// Returns a meter whose metric names are left alone; see [`Meter::semconv`].
     pub fn semconv(&self, scope: &str) -> Meter {
         Meter { registry: self.clone(), key: ScopeKey::semconv(scope), prefix: String::new() }
+    }
+
+    /// Returns the meter of a scope of OpenTelemetry. A scope whose name is one of [`scoped`](Self::scoped), such as
+    /// `backstage.plugin.catalog`, is that scope.
+    pub fn meter_of(&self, scope: &InstrumentationScope) -> Meter {
+        let key = Ok(ScopeKey::of(scope, &self.naming()));
+        Meter { registry: self.clone(), key, prefix: String::new() }
     }
 }

@@ -21,14 +21,13 @@ use crate::scope_patterns::ScopePatterns;
 use crate::store::callbacks::{BackgroundTask, Callback, CallbackOptions, Callbacks, Work};
 use crate::store::clock::{Clock, ManualClock};
 use crate::store::group::{GroupOptions, Usage};
-use crate::store::handle::Handle;
 use crate::store::identity::Identity;
-use crate::store::instrument::{Core, Stored};
-use crate::store::observed::{Draft, Observed};
-use crate::store::scopes::{BucketsProblem, Duplicate, Found, Scope, Scopes};
+use crate::store::instrument::Stored;
+use crate::store::observed::Draft;
+use crate::store::scopes::{Scope, Scopes, Warning};
 use crate::store::settings::Settings;
 use crate::store::shared::{Door, Shared, Switch};
-use crate::stream::{StreamRequest, StreamSettings, Streams};
+use crate::stream::{StreamRequest, StreamSettings};
 use crate::tap::{MirroredInstrument, Tap};
 use crate::unpoisoned::Unpoisoned;
 
@@ -107,7 +106,7 @@ impl Registry {
         if let Some(own) = self.inner.self_metrics.get().filter(|_| is_other) {
             own.forget_names();
         }
-        duplicates.iter().for_each(Duplicate::log);
+        duplicates.iter().for_each(Warning::log);
         Ok(())
     }
 
@@ -135,8 +134,8 @@ impl Registry {
         &self,
         settings_of: impl Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync + 'static,
     ) {
-        let problems = self.inner.scopes.set_streams(Streams::new(settings_of));
-        problems.iter().for_each(BucketsProblem::log);
+        let problems = self.inner.scopes.set_streams(Arc::new(settings_of));
+        problems.iter().for_each(Warning::log);
     }
 
     /// Returns what each instrument of this library is, by its full name, for each scope.
@@ -317,28 +316,7 @@ impl Registry {
     }
 
     /// Returns the instrument with this name in the scope. Makes it if it does not exist yet.
-    pub(crate) fn instrument<H: Handle>(
-        &self,
-        key: &ScopeKey,
-        identity: Identity,
-        door: Door,
-        options: GroupOptions,
-    ) -> Result<Arc<Core<H>>, InstrumentError> {
-        self.find_or_make(key, identity, door, options, Core::new)
-    }
-
-    /// Returns the same for an observable instrument.
-    pub(crate) fn observed(
-        &self,
-        key: &ScopeKey,
-        identity: Identity,
-        door: Door,
-        options: GroupOptions,
-    ) -> Result<Arc<Observed>, InstrumentError> {
-        self.find_or_make(key, identity, door, options, Observed::new)
-    }
-
-    fn find_or_make<S: Stored + 'static>(
+    pub(crate) fn find_or_make<S: Stored + 'static>(
         &self,
         key: &ScopeKey,
         identity: Identity,
@@ -347,18 +325,14 @@ impl Registry {
         make: impl FnOnce(Shared) -> S,
     ) -> Result<Arc<S>, InstrumentError> {
         let settings = &self.inner.settings;
-        match self.inner.scopes.instrument(key, identity, door, options, settings, make)? {
-            Found::Known(known, duplicate) => {
-                duplicate.iter().for_each(Duplicate::log);
-                Ok(known)
-            }
-            Found::Made(made, problem, duplicate) => {
-                problem.iter().for_each(BucketsProblem::log);
-                duplicate.iter().for_each(Duplicate::log);
-                self.inner.tell(|tap| tap.instrument_made());
-                Ok(made)
-            }
+        let scopes = &self.inner.scopes;
+        let (found, is_new, warnings) =
+            scopes.instrument(key, identity, door, options, settings, make)?;
+        warnings.iter().for_each(Warning::log);
+        if is_new {
+            self.inner.tell(|tap| tap.instrument_made());
         }
+        Ok(found)
     }
 
     /// Returns what an instrument has that is in no registry and records nothing.

@@ -1,11 +1,10 @@
 //! How an operator has the values of instruments kept.
 
-use std::fmt;
 use std::sync::Arc;
 
 use opentelemetry::InstrumentationScope;
 
-use crate::buckets::{Buckets, ExponentialLimits};
+use crate::buckets::HistogramBuckets;
 use crate::data::Descriptor;
 use crate::kind::Kind;
 
@@ -38,54 +37,9 @@ impl<'a> StreamRequest<'a> {
 pub struct StreamSettings {
     /// The buckets of a histogram.
     pub buckets: Option<HistogramBuckets>,
-    /// How many series a group may have.
+    /// How many series it may have.
     pub cardinality_limit: Option<usize>,
 }
 
-/// The buckets of a histogram.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "OpenTelemetry has these two")]
-pub enum HistogramBuckets {
-    /// Upper bounds of all buckets but the last, which is open: finite, and rising.
-    Explicit(Vec<f64>),
-    /// Buckets that follow the values.
-    Exponential(ExponentialLimits),
-}
-
 /// Says how the values of each instrument are kept.
-#[derive(Clone)]
-pub(crate) struct Streams(Arc<dyn Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync>);
-
-impl Streams {
-    pub(crate) fn new(
-        settings_of: impl Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(settings_of))
-    }
-
-    pub(crate) fn of(&self, instrument: &StreamRequest<'_>) -> StreamSettings {
-        (self.0)(instrument)
-    }
-}
-
-impl fmt::Debug for Streams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Streams")
-    }
-}
-
-impl HistogramBuckets {
-    /// As the store has them; what is wrong with them otherwise.
-    pub(crate) fn checked(self) -> Result<Buckets, String> {
-        match self {
-            Self::Explicit(bounds) => match meterkit_rules::buckets::problem(&bounds) {
-                Some(problem) => Err(problem),
-                None => Ok(Buckets::Explicit(bounds.into())),
-            },
-            Self::Exponential(limits) => match limits.problem() {
-                Some(problem) => Err(problem),
-                None => Ok(Buckets::Exponential(limits)),
-            },
-        }
-    }
-}
+pub(crate) type Streams = Arc<dyn Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync>;

@@ -31,7 +31,7 @@ fn exponential(_: &StreamRequest<'_>) -> StreamSettings {
 
 fn explicit(bounds: &'static [f64]) -> impl Fn(&StreamRequest<'_>) -> StreamSettings {
     move |_| {
-        let buckets = Some(HistogramBuckets::Explicit(bounds.to_vec()));
+        let buckets = Some(HistogramBuckets::Explicit(bounds.into()));
         StreamSettings { buckets, ..StreamSettings::default() }
     }
 }

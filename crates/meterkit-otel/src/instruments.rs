@@ -1,12 +1,11 @@
 //! Instruments of OpenTelemetry's API, implemented by instruments of the store.
 
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use meterkit_core::{
-    AttributeCallback, AttributeInstrument, AttributeMeter, AttributeObserver, ByAttributes,
-    Counter as StoreCounter, Gauge as StoreGauge, Histogram as StoreHistogram, Kind, Number,
-    Unpoisoned, UpDownCounter as StoreUpDownCounter,
+    AttributeCallback, AttributeObserver, ByAttributes, Counter as StoreCounter, CounterKind,
+    Gauge as StoreGauge, GaugeKind, Histogram as StoreHistogram, Meter, Number, Unpoisoned,
+    UpDownCounter as StoreUpDownCounter, UpDownCounterKind,
 };
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{
@@ -19,28 +18,7 @@ use crate::recent::Recent;
 
 /// Creates the instruments of one scope.
 pub(crate) struct Instruments {
-    meter: AttributeMeter,
-}
-
-impl Instruments {
-    pub(crate) fn new(meter: AttributeMeter) -> Self {
-        Self { meter }
-    }
-
-    fn observe<I, T: Number>(&self, kind: Kind, builder: AsyncInstrumentBuilder<'_, I, T>) {
-        let AsyncInstrumentBuilder { name, unit, description, callbacks, .. } = builder;
-        let callbacks = callbacks.into_iter().map(callback);
-        self.meter.observe(asked(name, unit, description), kind, T::TYPE, callbacks);
-    }
-}
-
-fn asked(
-    name: Cow<'static, str>,
-    unit: Option<Cow<'static, str>>,
-    description: Option<Cow<'static, str>>,
-) -> AttributeInstrument {
-    let (unit, description) = (unit.unwrap_or_default(), description.unwrap_or_default());
-    AttributeInstrument { name, unit, description, boundaries: None }
+    pub(crate) meter: Meter,
 }
 
 /// Wraps a callback of OpenTelemetry's API into one that reports to the store.
@@ -131,8 +109,10 @@ macro_rules! synchronous {
     ($method:ident, $api:ident, $number:ty, $store:ident) => {
         fn $method(&self, builder: InstrumentBuilder<'_, $api<$number>>) -> $api<$number> {
             let InstrumentBuilder { name, unit, description, .. } = builder;
-            let asked = asked(name, unit, description);
-            $api::new(Arc::new(Recorded(self.meter.instrument::<$store<$number>>(asked))))
+            let asked = self.meter.by_attributes::<$store<$number>>(name);
+            let asked = asked.unit(unit.unwrap_or_default());
+            let asked = asked.description(description.unwrap_or_default());
+            $api::new(Arc::new(Recorded(asked.register())))
         }
     };
 }
@@ -141,21 +121,25 @@ macro_rules! histogram {
     ($method:ident, $number:ty) => {
         fn $method(&self, builder: HistogramBuilder<'_, Histogram<$number>>) -> Histogram<$number> {
             let HistogramBuilder { name, unit, description, boundaries, .. } = builder;
-            let asked = AttributeInstrument { boundaries, ..asked(name, unit, description) };
-            Histogram::new(Arc::new(Recorded(
-                self.meter.instrument::<StoreHistogram<$number>>(asked),
-            )))
+            let asked = self.meter.by_attributes::<StoreHistogram<$number>>(name);
+            let asked = asked.unit(unit.unwrap_or_default());
+            let asked = asked.description(description.unwrap_or_default());
+            Histogram::new(Arc::new(Recorded(asked.boundaries(boundaries).register())))
         }
     };
 }
 
 macro_rules! observable {
-    ($method:ident, $api:ident, $number:ty) => {
+    ($method:ident, $api:ident, $number:ty, $kind:ident) => {
         fn $method(
             &self,
             builder: AsyncInstrumentBuilder<'_, $api<$number>, $number>,
         ) -> $api<$number> {
-            self.observe(Kind::$api, builder);
+            let AsyncInstrumentBuilder { name, unit, description, callbacks, .. } = builder;
+            let asked = self.meter.observed_by_attributes::<$kind, $number>(name);
+            let asked = asked.unit(unit.unwrap_or_default());
+            let asked = asked.description(description.unwrap_or_default());
+            asked.observe(callbacks.into_iter().map(callback));
             $api::new()
         }
     };
@@ -171,11 +155,11 @@ impl InstrumentProvider for Instruments {
     synchronous!(f64_gauge, Gauge, f64, StoreGauge);
     histogram!(u64_histogram, u64);
     histogram!(f64_histogram, f64);
-    observable!(u64_observable_counter, ObservableCounter, u64);
-    observable!(f64_observable_counter, ObservableCounter, f64);
-    observable!(i64_observable_up_down_counter, ObservableUpDownCounter, i64);
-    observable!(f64_observable_up_down_counter, ObservableUpDownCounter, f64);
-    observable!(u64_observable_gauge, ObservableGauge, u64);
-    observable!(i64_observable_gauge, ObservableGauge, i64);
-    observable!(f64_observable_gauge, ObservableGauge, f64);
+    observable!(u64_observable_counter, ObservableCounter, u64, CounterKind);
+    observable!(f64_observable_counter, ObservableCounter, f64, CounterKind);
+    observable!(i64_observable_up_down_counter, ObservableUpDownCounter, i64, UpDownCounterKind);
+    observable!(f64_observable_up_down_counter, ObservableUpDownCounter, f64, UpDownCounterKind);
+    observable!(u64_observable_gauge, ObservableGauge, u64, GaugeKind);
+    observable!(i64_observable_gauge, ObservableGauge, i64, GaugeKind);
+    observable!(f64_observable_gauge, ObservableGauge, f64, GaugeKind);
 }

@@ -49,7 +49,7 @@ impl MeterProvider {
 
 impl metrics::MeterProvider for MeterProvider {
     fn meter_with_scope(&self, scope: InstrumentationScope) -> ApiMeter {
-        ApiMeter::new(Arc::new(Instruments::new(self.registry.by_attributes(&scope))))
+        ApiMeter::new(Arc::new(Instruments { meter: self.registry.meter_of(&scope) }))
     }
 }
 
@@ -75,6 +75,6 @@ pub trait OtelMeter {
 
 impl OtelMeter for Meter {
     fn otel(&self) -> ApiMeter {
-        ApiMeter::new(Arc::new(Instruments::new(self.by_attributes())))
+        ApiMeter::new(Arc::new(Instruments { meter: self.clone() }))
     }
 }

@@ -5,23 +5,25 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use meterkit_rules::name::Problem;
 use meterkit_rules::{label_key, name, unit};
 
 use super::group::Group;
-use super::observable::{CallbackSettings, Observable, ObservableKind, Unlabeled};
+use super::observable::{Observable, ObservableKind, Unlabeled};
 use super::self_metrics;
 use crate::attributes::AttributeValue;
-use crate::buckets::{self, Buckets};
+use crate::buckets::{HistogramBuckets, default_for};
 use crate::error::{InstrumentError, ScopeError};
 use crate::kind::Kind;
 use crate::labels::{LabelKey, Labels};
 use crate::number::{Number, NumberType};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
+use crate::store::callbacks::CallbackOptions;
 use crate::store::group::{GroupOptions, MOST_PLACES};
 use crate::store::handle::Handle;
 use crate::store::identity::Identity;
-use crate::store::instrument::Core;
+use crate::store::instrument::{Core, Stored};
 use crate::store::shared::{Door, Shared, Switch};
 
 /// An instrument about to be made. From the methods of [`Meter`](crate::Meter).
@@ -37,12 +39,13 @@ pub struct InstrumentBuilder<I> {
     unit: Cow<'static, str>,
     description: Cow<'static, str>,
     /// `None` for those that follow from the unit.
-    pub(super) chosen_buckets: Option<Buckets>,
+    pub(super) chosen_buckets: Option<HistogramBuckets>,
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     pub(super) options: GroupOptions,
     is_zero_initialized: bool,
+    door: Door,
     /// Of the callback that an observable instrument is made with.
-    pub(super) callback: CallbackSettings,
+    pub(super) callback: CallbackOptions,
     instrument: PhantomData<fn() -> I>,
 }
 
@@ -59,6 +62,7 @@ impl<I> Clone for InstrumentBuilder<I> {
             attributes: self.attributes.clone(),
             options: self.options,
             is_zero_initialized: self.is_zero_initialized,
+            door: self.door,
             callback: self.callback.clone(),
             instrument: PhantomData,
         }
@@ -81,7 +85,8 @@ impl<I> InstrumentBuilder<I> {
             attributes: Vec::new(),
             options: GroupOptions::default(),
             is_zero_initialized: false,
-            callback: CallbackSettings::default(),
+            door: Door::Facade,
+            callback: CallbackOptions::default(),
             instrument: PhantomData,
         }
     }
@@ -111,6 +116,12 @@ impl<I> InstrumentBuilder<I> {
         self
     }
 
+    /// For an instrument that OpenTelemetry's API asks for.
+    pub(crate) fn from_opentelemetry(mut self) -> Self {
+        self.door = Door::OpenTelemetry;
+        self
+    }
+
     /// For an instrument that tells of the store itself: no limit stops it.
     pub(super) fn self_metric(mut self) -> Self {
         self.options =
@@ -119,20 +130,56 @@ impl<I> InstrumentBuilder<I> {
     }
 
     /// Finds or makes the instrument.
-    fn core<H: Handle>(
+    pub(super) fn find_or_make<S: Stored + 'static>(
         self,
+        kind: Kind,
+        number: NumberType,
         label_keys: &'static [LabelKey],
-    ) -> Result<Arc<Core<H>>, InstrumentError> {
-        let registry = self.registry.clone();
-        let (scope, identity, options) = self.checked(H::KIND, H::NUMBER, label_keys)?;
-        let core = registry.instrument(&scope, identity, Door::Facade, options)?;
-        let declared = core.declare(label_keys);
-        declared.map_err(|known| clash_of_labels(&core.shared, known, label_keys))?;
-        Ok(core)
+        make: impl FnOnce(Shared) -> S,
+    ) -> Result<Arc<S>, InstrumentError> {
+        let (registry, door) = (self.registry.clone(), self.door);
+        let (scope, identity, options) = self.checked(kind, number, label_keys)?;
+        let found = registry.find_or_make(&scope, identity, door, options, make)?;
+        // OpenTelemetry's API does not declare labels.
+        if door == Door::Facade {
+            let declared = found.declare(label_keys);
+            declared.map_err(|known| clash_of_labels(found.shared(), known, label_keys))?;
+        }
+        Ok(found)
+    }
+
+    /// Finds or makes the instrument, without labels. When it cannot be made, that is logged, and what is returned records
+    /// nowhere.
+    pub(super) fn find_or_log<S: Stored + 'static>(
+        self,
+        kind: Kind,
+        number: NumberType,
+        make: impl Fn(Shared) -> S,
+    ) -> Arc<S> {
+        let not_made = self.clone();
+        self.find_or_make(kind, number, &[], &make).unwrap_or_else(|error| {
+            not_made.log(&error);
+            not_made.not_made(kind, number, &[], make)
+        })
+    }
+
+    /// Returns an instrument that records nowhere, for one that cannot be made.
+    pub(super) fn not_made<S: Stored>(
+        &self,
+        kind: Kind,
+        number: NumberType,
+        label_keys: &'static [LabelKey],
+        make: impl FnOnce(Shared) -> S,
+    ) -> Arc<S> {
+        self_metrics::count_drops(&self.registry);
+        let identity = Identity::bare(self.name.clone().into_owned(), kind, number);
+        let made = make(self.registry.not_made(identity));
+        let _ = made.declare(label_keys);
+        Arc::new(made)
     }
 
     /// Checks everything.
-    pub(super) fn checked(
+    fn checked(
         mut self,
         kind: Kind,
         number: NumberType,
@@ -140,35 +187,23 @@ impl<I> InstrumentBuilder<I> {
     ) -> Result<(ScopeKey, Identity, GroupOptions), InstrumentError> {
         let scope = self.scope?;
         let name = self.name.into_owned();
-        let checked = match scope.has_house_style() {
+        let is_declared = self.door == Door::Facade;
+        let checked = match is_declared && scope.has_house_style() {
             true => name::check(&name),
             false => name::check_grammar(&name),
         };
-        if let Err(problem) = checked {
-            return Err(InstrumentError::Name {
-                name,
-                rule: problem.rule,
-                suggestion: problem.suggestion,
-            });
+        if let Err(Problem { rule, suggestion }) = checked {
+            return Err(InstrumentError::Name { name, rule, suggestion });
         }
-        if let Some(problem) = unit::problem(&self.unit) {
+        if let Some(problem) = unit::problem(&self.unit).filter(|_| is_declared) {
             let unit = self.unit.into_owned();
             return Err(InstrumentError::Unit { name, unit, problem });
         }
+        // No boundaries at all ask for count and sum only, as conventions on metrics of this library do.
+        let may_be_empty = !is_declared || self.options.is_self_metric;
         match &self.chosen_buckets {
-            // Conventions on what this library tells of itself ask for histograms of a single bucket.
-            Some(Buckets::Explicit(bounds)) if bounds.is_empty() && self.options.is_self_metric => {
-            }
-            Some(Buckets::Explicit(bounds)) => {
-                if let Some(problem) = meterkit_rules::buckets::problem(bounds) {
-                    return Err(InstrumentError::Buckets { name, problem });
-                }
-            }
-            Some(Buckets::Exponential(limits)) => {
-                if let Some(problem) = limits.problem() {
-                    return Err(InstrumentError::ExponentialBuckets { name, problem });
-                }
-            }
+            Some(HistogramBuckets::Explicit(bounds)) if bounds.is_empty() && may_be_empty => {}
+            Some(buckets) => buckets.check(&name)?,
             None => {}
         }
         if self.options.limit == Some(0) {
@@ -182,9 +217,12 @@ impl<I> InstrumentBuilder<I> {
         }
         self.attributes.sort();
         let chooses_buckets = self.chosen_buckets.is_some();
-        let buckets = match self.chosen_buckets.filter(|_| kind == Kind::Histogram) {
-            Some(buckets) => buckets,
-            None => default_buckets(kind, &self.unit),
+        let buckets = match kind {
+            Kind::Histogram => {
+                let default = || HistogramBuckets::Explicit(default_for(&self.unit));
+                self.chosen_buckets.unwrap_or_else(default)
+            }
+            _ => HistogramBuckets::none(),
         };
         let identity = Identity {
             name,
@@ -201,7 +239,7 @@ impl<I> InstrumentBuilder<I> {
     }
 
     /// Says why the instrument cannot be made.
-    pub(super) fn log(&self, error: &InstrumentError) {
+    fn log(&self, error: &InstrumentError) {
         let scope = self.scope.as_ref().map(|key| key.full_name(&self.registry.naming()));
         tracing::error!(
             %error,
@@ -209,44 +247,25 @@ impl<I> InstrumentBuilder<I> {
             "instrument not made: what is recorded with it is dropped"
         );
     }
-
-    /// Returns what is known of an instrument that cannot be made.
-    pub(super) fn not_made(
-        &self,
-        kind: Kind,
-        number: NumberType,
-        label_keys: &'static [LabelKey],
-    ) -> Shared {
-        self_metrics::count_drops(&self.registry);
-        let identity = Identity::bare(self.name.clone().into_owned(), kind, number);
-        let shared = self.registry.not_made(identity);
-        let _ = shared.declare(label_keys);
-        shared
-    }
-
-    /// Returns an instrument that records nowhere, for one that cannot be made.
-    fn not_made_core<H: Handle>(&self, label_keys: &'static [LabelKey]) -> Arc<Core<H>> {
-        let shared = self.not_made(H::KIND, H::NUMBER, label_keys);
-        let core = Core::new(shared);
-        let _ = core.declare(label_keys);
-        Arc::new(core)
-    }
 }
 
-impl<H: Handle> InstrumentBuilder<H> {
-    /// Makes the instrument, or gives the one that exists.
+impl<I: Instrument> InstrumentBuilder<I> {
+    /// Makes the instrument or group, or gives the one that exists, with the limit and timeout that it has. Callbacks are
+    /// registered for an observable one later, or one for several instruments at once; what this builder was told of
+    /// callbacks holds for those that are registered for this instrument alone.
     ///
     /// # Errors
     ///
-    /// A bad scope, name, unit or bucket list, and a clash with an instrument that differs.
-    pub fn build(self) -> Result<H, InstrumentError> {
-        let core = self.core::<H>(&[])?;
-        Ok(core.plain().clone())
+    /// A bad scope, name, unit, bucket list, attribute or label key, more label sets to begin with than there may be
+    /// series, and a clash with an instrument that differs.
+    pub fn build(self) -> Result<I, InstrumentError> {
+        I::make(self)
     }
 
-    /// Makes the instrument, or gives the one that exists. When it cannot be made, that is logged as an error, and what
-    /// is recorded with the instrument is dropped and counted in `meterkit.dropped`: for statics, which have nobody to
-    /// give an error to. Not for a plugin that is unloaded and loaded again: a static keeps the first instrument.
+    /// Makes the instrument or group, or gives the one that exists. When it cannot be made, that is logged as an error,
+    /// its callbacks never run, and what is recorded with it is dropped and counted in `meterkit.dropped`: for statics,
+    /// which have nobody to give an error to. Not for a plugin that is unloaded and loaded again: a static keeps the
+    /// first instrument.
     ///
     /// ```
     /// use std::sync::LazyLock;
@@ -258,11 +277,11 @@ impl<H: Handle> InstrumentBuilder<H> {
     ///
     /// REQUESTS.increment();
     /// ```
-    pub fn register(self) -> H {
+    pub fn register(self) -> I {
         let not_made = self.clone();
         self.build().unwrap_or_else(|error| {
             not_made.log(&error);
-            not_made.not_made_core::<H>(&[]).plain().clone()
+            I::not_made(&not_made)
         })
     }
 }
@@ -303,47 +322,13 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
         self
     }
 
-    /// Makes the group, or gives the one that exists, with the limit and timeout that it has.
-    ///
-    /// # Errors
-    ///
-    /// A bad scope, name, unit, bucket list, attribute or label key, more label sets to begin with than there may be
-    /// series, and a clash with an instrument that differs.
-    pub fn build(self) -> Result<Group<L, H>, InstrumentError> {
-        if !self.is_zero_initialized {
-            return Ok(Group::new(self.core::<H>(L::KEYS)?));
-        }
-        let name = self.name.clone().into_owned();
-        let sets = LabelKey::closed_sets(L::KEYS).unwrap_or(usize::MAX);
-        let limit = self.options.limit.unwrap_or(MOST_PLACES).min(MOST_PLACES);
-        if sets > limit {
-            return Err(InstrumentError::TooManySets { name, sets, limit });
-        }
-        let core = self.core::<H>(L::KEYS)?;
-        // One that existed has its own limit.
-        let made = core.zero_initialize();
-        made.map_err(|limit| InstrumentError::TooManySets { name, sets, limit })?;
-        Ok(Group::new(core))
-    }
-
-    /// Makes the group, or gives the one that exists. When it cannot be made, that is logged as an error, and what is
-    /// recorded with the group is dropped and counted in `meterkit.dropped`: for statics, which have nobody to give an
-    /// error to.
-    pub fn register(self) -> Group<L, H> {
-        let not_made = self.clone();
-        self.build().unwrap_or_else(|error| {
-            not_made.log(&error);
-            Group::new(not_made.not_made_core::<H>(L::KEYS))
-        })
-    }
-
     /// Makes the group, or gives the one that exists. When it cannot be made, what is recorded with it is dropped without
     /// a word: for metrics of this library, which must not get in the way of the program's.
     #[doc(hidden)]
     pub fn register_silently(self) -> Group<L, H> {
         let not_made = self.clone();
         self.build().unwrap_or_else(|_| {
-            let core = not_made.not_made_core::<H>(L::KEYS);
+            let core = not_made.not_made(H::KIND, H::NUMBER, L::KEYS, Core::<H>::new);
             core.shared.switch(Switch::Disabled);
             Group::new(core)
         })
@@ -365,14 +350,53 @@ impl<L: Labels, H: Handle> Instrument for Group<L, H> {}
 impl<K: ObservableKind<T>, T: Number> Instrument for Observable<K, T, Unlabeled> {}
 impl<K: ObservableKind<T>, T: Number, L: Labels> Instrument for Observable<K, T, L> {}
 
-mod sealed {
-    use super::{Group, Handle, Labels, Number, Observable, ObservableKind, Unlabeled};
+pub(super) mod sealed {
+    use super::{InstrumentBuilder, InstrumentError};
 
-    pub trait Sealed {}
-    impl<H: Handle> Sealed for H {}
-    impl<L: Labels, H: Handle> Sealed for Group<L, H> {}
-    impl<K: ObservableKind<T>, T: Number> Sealed for Observable<K, T, Unlabeled> {}
-    impl<K: ObservableKind<T>, T: Number, L: Labels> Sealed for Observable<K, T, L> {}
+    pub trait Sealed: Sized {
+        /// Finds or makes the instrument.
+        fn make(builder: InstrumentBuilder<Self>) -> Result<Self, InstrumentError>;
+
+        /// Returns an instrument that records nowhere, for one that cannot be made.
+        fn not_made(builder: &InstrumentBuilder<Self>) -> Self;
+    }
+}
+
+impl<H: Handle> sealed::Sealed for H {
+    fn make(builder: InstrumentBuilder<H>) -> Result<H, InstrumentError> {
+        let core = builder.find_or_make(H::KIND, H::NUMBER, &[], Core::<H>::new)?;
+        Ok(core.plain().clone())
+    }
+
+    fn not_made(builder: &InstrumentBuilder<H>) -> H {
+        builder.not_made(H::KIND, H::NUMBER, &[], Core::<H>::new).plain().clone()
+    }
+}
+
+impl<L: Labels, H: Handle> sealed::Sealed for Group<L, H> {
+    fn make(builder: InstrumentBuilder<Self>) -> Result<Self, InstrumentError> {
+        let find = |builder: InstrumentBuilder<Self>| {
+            builder.find_or_make(H::KIND, H::NUMBER, L::KEYS, Core::<H>::new)
+        };
+        if !builder.is_zero_initialized {
+            return Ok(Self::new(find(builder)?));
+        }
+        let name = builder.name.clone().into_owned();
+        let sets = LabelKey::closed_sets(L::KEYS).unwrap_or(usize::MAX);
+        let limit = builder.options.limit.unwrap_or(MOST_PLACES).min(MOST_PLACES);
+        if sets > limit {
+            return Err(InstrumentError::TooManySets { name, sets, limit });
+        }
+        let core = find(builder)?;
+        // One that existed has its own limit.
+        let made = core.zero_initialize();
+        made.map_err(|limit| InstrumentError::TooManySets { name, sets, limit })?;
+        Ok(Self::new(core))
+    }
+
+    fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
+        Self::new(builder.not_made(H::KIND, H::NUMBER, L::KEYS, Core::<H>::new))
+    }
 }
 
 /// The labels of an instrument that has none.
@@ -385,16 +409,8 @@ impl Labels for NoLabels {
     fn visit(&self, _: &mut impl crate::labels::LabelVisitor) {}
 }
 
-/// Returns the buckets of an instrument that chooses none.
-pub(super) fn default_buckets(kind: Kind, unit: &str) -> Buckets {
-    match kind {
-        Kind::Histogram => Buckets::Explicit(buckets::default_for(unit)),
-        _ => Buckets::none(),
-    }
-}
-
 /// Returns the error of an instrument that is declared with other labels.
-pub(super) fn clash_of_labels(
+fn clash_of_labels(
     shared: &Shared,
     existing: &[LabelKey],
     requested: &[LabelKey],

@@ -4,165 +4,81 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use meterkit_rules::name;
-use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry::KeyValue;
 
-use super::builder::default_buckets;
-use super::self_metrics;
-use crate::buckets::Buckets;
-use crate::error::{InstrumentError, ScopeError};
+use super::builder::InstrumentBuilder;
+use super::observable::{Observable, ObservableKind};
+use crate::buckets::HistogramBuckets;
 use crate::kind::Kind;
 use crate::meter::Meter;
-use crate::number::{NumberType, Value};
-use crate::registry::Registry;
-use crate::scope::ScopeKey;
+use crate::number::{Number, Value};
 use crate::store::callbacks::{CallbackOptions, Work};
 use crate::store::entry::Entry;
-use crate::store::group::GroupOptions;
 use crate::store::handle::Handle;
-use crate::store::identity::Identity;
 use crate::store::instrument::Core;
-use crate::store::observed::Draft;
+use crate::store::observed::{Draft, Observed};
 use crate::store::settings::DropReason;
-use crate::store::shared::{Door, Shared};
 
-/// Makes instruments whose series are found by OpenTelemetry's attributes: any keys, in any order, with values of any
-/// type. The meter of the same scope makes the same instruments: what is asked for from both is one.
-///
-/// Names, units and descriptions are those that OpenTelemetry allows; the house style is for [`Meter`] only. An
-/// instrument that differs from the one of its name is a stream of its own, and a warning says so. Follows
-/// OpenTelemetry's Metrics SDK, section Duplicate instrument registration.
-#[derive(Clone, Debug)]
-pub struct AttributeMeter {
-    registry: Registry,
-    key: Result<ScopeKey, ScopeError>,
-}
-
-/// An instrument that is asked for by attributes.
-#[derive(Clone, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "OpenTelemetry's API has these")]
-pub struct AttributeInstrument {
-    /// The name.
-    pub name: Cow<'static, str>,
-    /// The unit, empty for none.
-    pub unit: Cow<'static, str>,
-    /// What it counts or measures, empty for none.
-    pub description: Cow<'static, str>,
-    /// The bucket boundaries that the code advises for a histogram. By default they follow from the unit.
-    pub boundaries: Option<Vec<f64>>,
-}
-
-impl Registry {
-    /// Returns what makes the instruments of `scope` by attributes.
-    ///
-    /// A scope whose name is one of [`scoped`](Self::scoped), such as `backstage.plugin.catalog`, is that scope.
-    #[doc(hidden)] // for the crates that collect and mirror
-    pub fn by_attributes(&self, scope: &InstrumentationScope) -> AttributeMeter {
-        let key = Ok(ScopeKey::of(scope, &self.naming()));
-        AttributeMeter { registry: self.clone(), key }
-    }
-}
+/// The labels of an instrument that is asked for by attributes: any keys, in any order, with values of any type.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "has no values")]
+pub enum AnyAttributes {}
 
 impl Meter {
-    /// Returns what makes instruments of this scope by attributes.
-    #[doc(hidden)] // for the crates that collect and mirror
-    pub fn by_attributes(&self) -> AttributeMeter {
-        AttributeMeter { registry: self.registry().clone(), key: self.key().clone() }
+    /// Returns an instrument whose series are found by OpenTelemetry's attributes. `H` is the handle of a series:
+    /// `Counter<u64>` for example. What is asked for here and by the other methods of this meter is one instrument.
+    ///
+    /// Names, units and descriptions are those that OpenTelemetry allows; the house style is for declared instruments
+    /// only. An instrument that differs from the one of its name is a stream of its own, and a warning says so. Follows
+    /// OpenTelemetry's Metrics SDK, section Duplicate instrument registration.
+    pub fn by_attributes<H: Handle>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<ByAttributes<H>> {
+        self.opentelemetry_builder(name.into())
+    }
+
+    /// Returns an instrument whose series callbacks report by their attributes; otherwise like
+    /// [`by_attributes`](Self::by_attributes).
+    pub fn observed_by_attributes<K: ObservableKind<T>, T: Number>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> InstrumentBuilder<Observable<K, T, AnyAttributes>> {
+        self.opentelemetry_builder(name.into())
     }
 }
 
-impl AttributeMeter {
-    /// Makes the instrument, or returns the one that exists. When it cannot be made, that is logged as an error, and
-    /// what is recorded with it is dropped and counted in `meterkit.dropped`.
-    pub fn instrument<H: Handle>(&self, instrument: AttributeInstrument) -> ByAttributes<H> {
-        let made = self.identity(&instrument, H::KIND, H::NUMBER).and_then(|(key, identity)| {
-            let options = GroupOptions::default();
-            self.registry.instrument(&key, identity, Door::OpenTelemetry, options)
-        });
-        let core = made.unwrap_or_else(|error| {
-            let shared = self.not_made(&instrument, H::KIND, H::NUMBER, &error);
-            Arc::new(Core::new(shared))
-        });
-        ByAttributes(core)
+impl<H: Handle> InstrumentBuilder<ByAttributes<H>> {
+    /// Sets the bucket boundaries that the code advises for a histogram. By default they follow from the unit.
+    pub fn boundaries(mut self, boundaries: Option<Vec<f64>>) -> Self {
+        let boundaries = boundaries.filter(|_| H::KIND == Kind::Histogram);
+        self.chosen_buckets = boundaries.map(|it| HistogramBuckets::Explicit(it.into()));
+        self
     }
 
-    /// Makes an observable instrument that reports numbers of type `number`, or takes the one that exists, and registers
-    /// `callbacks` for it, for good. When it cannot be made, that is logged as an error.
-    pub fn observe(
-        &self,
-        instrument: AttributeInstrument,
-        kind: Kind,
-        number: NumberType,
-        callbacks: impl IntoIterator<Item = AttributeCallback>,
-    ) {
-        let made = self.identity(&instrument, kind, number).and_then(|(key, identity)| {
-            let options = GroupOptions::default();
-            self.registry.observed(&key, identity, Door::OpenTelemetry, options)
-        });
-        let observed = match made {
-            Ok(observed) => observed,
-            Err(error) => return drop(self.not_made(&instrument, kind, number, &error)),
-        };
+    /// Makes the instrument, or returns the one that exists. When it cannot be made, that is logged as an error, and
+    /// what is recorded with it is dropped and counted in `meterkit.dropped`.
+    pub fn register(self) -> ByAttributes<H> {
+        ByAttributes(self.find_or_log(H::KIND, H::NUMBER, Core::new))
+    }
+}
+
+impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, AnyAttributes>> {
+    /// Makes the instrument, or takes the one that exists, and registers `callbacks` for it, for good. When it cannot be
+    /// made, that is logged as an error.
+    pub fn observe(self, callbacks: impl IntoIterator<Item = AttributeCallback>) {
+        let registry = self.registry.clone();
+        let observed: Arc<Observed> = self.find_or_log(K::KIND, T::TYPE, Observed::new);
+        let callbacks = callbacks.into_iter().filter(|_| !observed.shared.is_not_made());
         for callback in callbacks {
             let collect = move |drafts: &mut [Draft]| {
                 drafts.iter_mut().for_each(|draft| callback(&mut AttributeObserver { draft }));
                 Ok(())
             };
             let (drafts, options) = (vec![observed.attach()], CallbackOptions::default());
-            let callback =
-                self.registry.callback(drafts, Work::Collect(Box::new(collect)), options);
-            self.registry.register_callback(Arc::new(callback));
+            let callback = registry.callback(drafts, Work::Collect(Box::new(collect)), options);
+            registry.register_callback(Arc::new(callback));
         }
-    }
-
-    fn identity(
-        &self,
-        instrument: &AttributeInstrument,
-        kind: Kind,
-        number: NumberType,
-    ) -> Result<(ScopeKey, Identity), InstrumentError> {
-        let AttributeInstrument { name, unit, description, boundaries } = instrument.clone();
-        let name = name.into_owned();
-        if let Err(problem) = name::check_grammar(&name) {
-            let (rule, suggestion) = (problem.rule, problem.suggestion);
-            return Err(InstrumentError::Name { name, rule, suggestion });
-        }
-        let advised = boundaries.filter(|_| kind == Kind::Histogram);
-        // No boundaries at all are advice too: only count and sum are wanted.
-        let problem = advised.as_ref().filter(|bounds| !bounds.is_empty());
-        if let Some(problem) = problem.and_then(|it| meterkit_rules::buckets::problem(it)) {
-            return Err(InstrumentError::Buckets { name, problem });
-        }
-        self_metrics::count_drops(&self.registry);
-        let identity = Identity {
-            unit: unit.into_owned(),
-            description: description.into_owned(),
-            chooses_buckets: advised.is_some(),
-            buckets: match advised {
-                Some(bounds) => Buckets::Explicit(bounds.into()),
-                None => default_buckets(kind, &instrument.unit),
-            },
-            ..Identity::bare(name, kind, number)
-        };
-        Ok((self.key.clone()?, identity))
-    }
-
-    fn not_made(
-        &self,
-        instrument: &AttributeInstrument,
-        kind: Kind,
-        number: NumberType,
-        error: &InstrumentError,
-    ) -> Shared {
-        let scope = self.key.as_ref().map(|key| key.full_name(&self.registry.naming()));
-        tracing::error!(
-            %error,
-            scope = scope.unwrap_or_default(),
-            "instrument not made: what is recorded with it is dropped"
-        );
-        self_metrics::count_drops(&self.registry);
-        let name = instrument.name.clone().into_owned();
-        self.registry.not_made(Identity::bare(name, kind, number))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::builder::InstrumentBuilder;
 use super::group::Group;
 use super::histogram::Histogram;
-use crate::buckets::{Buckets, ExponentialLimits};
+use crate::buckets::{ExponentialLimits, HistogramBuckets};
 use crate::labels::Labels;
 use crate::number::HistogramNumber;
 
@@ -12,7 +12,7 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
     ///
     /// Of this and [`exponential`](Self::exponential), the later call wins.
     pub fn buckets(mut self, bounds: impl Into<Vec<f64>>) -> Self {
-        self.chosen_buckets = Some(Buckets::Explicit(bounds.into().into()));
+        self.chosen_buckets = Some(HistogramBuckets::Explicit(bounds.into().into()));
         self
     }
 
@@ -43,7 +43,8 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
     /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, 2 to 16,384, and `max_scale`
     /// as the scale to begin with, -10 to 20.
     pub fn exponential_with(mut self, max_size: u32, max_scale: i32) -> Self {
-        self.chosen_buckets = Some(Buckets::Exponential(ExponentialLimits { max_size, max_scale }));
+        self.chosen_buckets =
+            Some(HistogramBuckets::Exponential(ExponentialLimits { max_size, max_scale }));
         self
     }
 }
@@ -53,7 +54,7 @@ impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
     ///
     /// Of this and [`exponential`](Self::exponential), the later call wins.
     pub fn buckets(mut self, bounds: impl Into<Vec<f64>>) -> Self {
-        self.chosen_buckets = Some(Buckets::Explicit(bounds.into().into()));
+        self.chosen_buckets = Some(HistogramBuckets::Explicit(bounds.into().into()));
         self
     }
 
@@ -67,7 +68,8 @@ impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
     /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, 2 to 16,384, and `max_scale`
     /// as the scale to begin with, -10 to 20.
     pub fn exponential_with(mut self, max_size: u32, max_scale: i32) -> Self {
-        self.chosen_buckets = Some(Buckets::Exponential(ExponentialLimits { max_size, max_scale }));
+        self.chosen_buckets =
+            Some(HistogramBuckets::Exponential(ExponentialLimits { max_size, max_scale }));
         self
     }
 }

@@ -7,7 +7,7 @@ use meterkit_rules::unit;
 
 use super::group::Group;
 use super::timer::{Timeable, Timer};
-use crate::buckets::Buckets;
+use crate::buckets::HistogramBuckets;
 use crate::data::{Data, ExponentialHistogramPoint, HistogramPoint, Temporality};
 use crate::kind::Kind;
 use crate::number::{HistogramNumber, NumberType};
@@ -149,7 +149,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         });
         let temporality = Temporality::Cumulative;
         match buckets {
-            Buckets::Explicit(bounds) => {
+            HistogramBuckets::Explicit(bounds) => {
                 let points = read.filter_map(|(attributes, series, read)| {
                     let (min, max) = ends(&read);
                     let Distribution { counts: Counts::Explicit(buckets), count, sum, .. } = read
@@ -170,7 +170,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
                 });
                 Data::Histogram { temporality, points: points.collect(), bounds: bounds.clone() }
             }
-            Buckets::Exponential(_) => {
+            HistogramBuckets::Exponential(_) => {
                 let points = read.filter_map(|(attributes, series, read)| {
                     let (min, max) = ends(&read);
                     let Distribution { counts: Counts::Exponential(counts), count, sum, .. } = read
@@ -201,7 +201,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         self.series.shared.export_empty();
     }
 
-    fn set_buckets(core: &Core<Self>, buckets: Buckets) {
+    fn set_buckets(core: &Core<Self>, buckets: HistogramBuckets) {
         core.for_all(
             || core.shared.set_buckets(buckets),
             |Self { series }| series.cell().sort_anew(&core.shared),

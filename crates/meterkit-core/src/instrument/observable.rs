@@ -10,14 +10,15 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Weak};
 
-pub(super) use self::callback::CallbackSettings;
 pub use self::callback::{CallbackBuilder, CallbackOutput, Several};
 pub use self::guard::CallbackGuard;
 pub use self::kind::{CounterKind, GaugeKind, ObservableKind, UpDownCounterKind};
 pub use self::observer::{Observer, SeriesObserver};
+use super::InstrumentBuilder;
 use crate::labels::Labels;
 use crate::number::Number;
 use crate::registry::Inner;
+use crate::store::callbacks::CallbackOptions;
 use crate::store::observed::Observed;
 
 /// An instrument whose values callbacks report: an [`ObservableCounter`], [`ObservableUpDownCounter`] or
@@ -54,7 +55,7 @@ pub struct Observable<K, T, L = Unlabeled> {
     /// Weak: callbacks hold instruments, and the registry holds callbacks.
     registry: Weak<Inner>,
     /// Of callbacks that are registered for it alone.
-    settings: CallbackSettings,
+    options: CallbackOptions,
     types: Types<K, T, L>,
 }
 
@@ -95,14 +96,16 @@ pub type ObservableUpDownCounterGroup<L, T = i64> = Observable<UpDownCounterKind
 pub type ObservableGaugeGroup<L, T = i64> = Observable<GaugeKind, T, L>;
 
 impl<K, T, L> Observable<K, T, L> {
-    fn new(observed: Arc<Observed>, registry: Weak<Inner>, settings: CallbackSettings) -> Self {
-        Self { observed, registry, settings, types: PhantomData }
+    fn new(observed: Arc<Observed>, builder: &InstrumentBuilder<Self>) -> Self {
+        let registry = Arc::downgrade(&builder.registry.inner);
+        Self { observed, registry, options: builder.callback.clone(), types: PhantomData }
     }
 
     /// Returns a callback for this instrument, about to be registered: for one that is
     /// [cached](CallbackBuilder::cached), [refreshed in the background](CallbackBuilder::refresh_every), or can fail.
     pub fn callback(&self) -> CallbackBuilder<Self> {
-        CallbackBuilder::new(self.registry.clone(), self.clone()).with(self.settings.clone())
+        let (registry, options) = (self.registry.clone(), self.options.clone());
+        CallbackBuilder { registry, instruments: self.clone(), options }
     }
 }
 
@@ -125,7 +128,12 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> Observable<K, T, L> {
 
 impl<K, T, L> Clone for Observable<K, T, L> {
     fn clone(&self) -> Self {
-        Self::new(self.observed.clone(), self.registry.clone(), self.settings.clone())
+        Self {
+            observed: self.observed.clone(),
+            registry: self.registry.clone(),
+            options: self.options.clone(),
+            types: PhantomData,
+        }
     }
 }
 

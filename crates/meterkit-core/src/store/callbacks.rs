@@ -17,7 +17,7 @@ use crate::unpoisoned::Unpoisoned;
 
 pub(crate) use self::callback::{Callback, CallbackOptions, Work};
 pub use self::refreshing::BackgroundTask;
-pub(crate) use self::refreshing::{Found, Refreshing, Report, Spawn};
+pub(crate) use self::refreshing::{Found, Refreshing, Report};
 use self::workers::Workers;
 pub use self::workers::in_callback;
 

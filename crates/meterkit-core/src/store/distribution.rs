@@ -8,7 +8,7 @@ use super::feed::{Feeding, Sink};
 use super::replay::ReplayBudget;
 use super::shared::Shared;
 use crate::attributes::Attributes;
-use crate::buckets::Buckets;
+use crate::buckets::HistogramBuckets;
 use crate::number::Number;
 use crate::unpoisoned::Unpoisoned;
 
@@ -108,7 +108,7 @@ impl<T: Number> DistributionCell<T> {
             Some(other) => (other, true),
         };
         match buckets {
-            Buckets::Explicit(bounds) => {
+            HistogramBuckets::Explicit(bounds) => {
                 let bucket = bounds.partition_point(|bound| *bound < number);
                 self.add(value, number, is_other, shared, |counts| {
                     if let Counts::Explicit(counts) = counts {
@@ -116,7 +116,9 @@ impl<T: Number> DistributionCell<T> {
                     }
                 });
             }
-            Buckets::Exponential(_) => self.record_by_size(value, number, is_other, shared),
+            HistogramBuckets::Exponential(_) => {
+                self.record_by_size(value, number, is_other, shared)
+            }
         }
     }
 
@@ -247,20 +249,20 @@ impl Distribution {
 }
 
 impl Counts {
-    fn new(buckets: &Buckets) -> Self {
+    fn new(buckets: &HistogramBuckets) -> Self {
         match buckets {
-            Buckets::Explicit(bounds) => Self::Explicit(vec![0; bounds.len() + 1].into()),
-            Buckets::Exponential(limits) => {
+            HistogramBuckets::Explicit(bounds) => Self::Explicit(vec![0; bounds.len() + 1].into()),
+            HistogramBuckets::Exponential(limits) => {
                 Self::Exponential(Box::new(ExponentialCounts::new(*limits)))
             }
         }
     }
 
-    fn add(&mut self, number: f64, buckets: &Buckets) {
+    fn add(&mut self, number: f64, buckets: &HistogramBuckets) {
         self.add_several(number, 1, buckets);
     }
 
-    fn add_several(&mut self, number: f64, values: u64, buckets: &Buckets) {
+    fn add_several(&mut self, number: f64, values: u64, buckets: &HistogramBuckets) {
         match self {
             Self::Explicit(counts) => {
                 let bucket = buckets.bounds().partition_point(|bound| *bound < number);
@@ -273,7 +275,7 @@ impl Counts {
     }
 
     /// Takes out a value that was counted.
-    fn take(&mut self, number: f64, buckets: &Buckets) {
+    fn take(&mut self, number: f64, buckets: &HistogramBuckets) {
         match self {
             Self::Explicit(counts) => {
                 let bucket = buckets.bounds().partition_point(|bound| *bound < number);
@@ -286,7 +288,7 @@ impl Counts {
     }
 
     /// Returns the upper end of each bucket, and how many values it has.
-    fn for_each(&self, buckets: &Buckets, mut each: impl FnMut(f64, u64)) {
+    fn for_each(&self, buckets: &HistogramBuckets, mut each: impl FnMut(f64, u64)) {
         match self {
             Self::Explicit(counts) => {
                 let ends = buckets.bounds().iter().copied().chain([f64::INFINITY]);

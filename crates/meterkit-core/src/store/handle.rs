@@ -7,7 +7,7 @@ use super::instrument::Core;
 use super::label_set::LabelSet;
 use super::series::SeriesRef;
 use super::shared::Shared;
-use crate::buckets::Buckets;
+use crate::buckets::HistogramBuckets;
 use crate::data::Data;
 use crate::kind::Kind;
 use crate::number::NumberType;
@@ -31,7 +31,7 @@ pub trait Handle: Clone + Send + Sync + Sized + 'static {
     fn zero(&self) {}
 
     /// Sorts values into other buckets, including those that were recorded before.
-    fn set_buckets(_core: &Core<Self>, _buckets: Buckets) {}
+    fn set_buckets(_core: &Core<Self>, _buckets: HistogramBuckets) {}
 
     /// Sends values where the instrument's feed says. Called when that has changed, and for each new series.
     fn feed(&self) {}

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::attributes::AttributeValue;
-use crate::buckets::Buckets;
-use crate::error::InstrumentError;
+use crate::buckets::HistogramBuckets;
 use crate::kind::Kind;
 use crate::number::NumberType;
 
@@ -20,7 +19,7 @@ pub(crate) struct Identity {
     /// Attributes of every series, ordered by key, each key once.
     pub(crate) attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     /// None but for histograms.
-    pub(crate) buckets: Buckets,
+    pub(crate) buckets: HistogramBuckets,
     /// Whether the code chose the buckets; otherwise they follow from the unit.
     pub(crate) chooses_buckets: bool,
 }
@@ -35,7 +34,7 @@ impl Identity {
             unit: String::new(),
             description: String::new(),
             attributes: Vec::new(),
-            buckets: Buckets::none(),
+            buckets: HistogramBuckets::none(),
             chooses_buckets: false,
         }
     }
@@ -52,32 +51,10 @@ impl Identity {
             && (&self.buckets, &self.attributes) == (&other.buckets, &other.attributes)
     }
 
-    /// Returns in what both differ.
-    pub(crate) fn difference(&self, other: &Self) -> &'static str {
-        if (self.kind, self.number) != (other.kind, other.number) {
-            "type"
-        } else if self.unit != other.unit {
-            "unit"
-        } else if self.buckets != other.buckets {
-            "buckets"
-        } else {
-            "attributes"
-        }
-    }
-}
-
-impl Identity {
-    /// Checks that `requested` is what `self` is, which was first. `description` is its description, if it is not the
-    /// one that it has here.
-    pub(crate) fn check_same(
-        &self,
-        full_name: &str,
-        description: Option<&String>,
-        requested: &Self,
-    ) -> Result<(), InstrumentError> {
-        let description = description.unwrap_or(&self.description);
-        let clash = |aspect, existing: String, requested: String| {
-            Err(InstrumentError::Clash { name: full_name.to_owned(), aspect, existing, requested })
+    /// Returns in what `requested` differs first. `description` is the description that counts for `self`.
+    pub(crate) fn difference(&self, description: &str, requested: &Self) -> Option<Difference> {
+        let differs = |aspect, existing: String, requested: String| {
+            Some(Difference { aspect, existing, requested })
         };
         let quoted = |text: &str| match text {
             "" => "(none)".to_owned(),
@@ -85,21 +62,28 @@ impl Identity {
         };
         let typed = |it: &Self| format!("`{} of {}`", it.kind.as_str(), it.number.as_str());
         if (self.kind, self.number) != (requested.kind, requested.number) {
-            clash("type", typed(self), typed(requested))
+            differs("type", typed(self), typed(requested))
         } else if self.unit != requested.unit {
-            clash("unit", quoted(&self.unit), quoted(&requested.unit))
+            differs("unit", quoted(&self.unit), quoted(&requested.unit))
         } else if *description != requested.description {
-            clash("description", quoted(description), quoted(&requested.description))
+            differs("description", quoted(description), quoted(&requested.description))
         } else if self.attributes != requested.attributes {
             let attributes = |it: &Self| format!("{:?}", Pairs(&it.attributes));
-            clash("attributes", attributes(self), attributes(requested))
+            differs("attributes", attributes(self), attributes(requested))
         } else if self.buckets != requested.buckets {
             let buckets = |it: &Self| format!("{:?}", it.buckets);
-            clash("buckets", buckets(self), buckets(requested))
+            differs("buckets", buckets(self), buckets(requested))
         } else {
-            Ok(())
+            None
         }
     }
+}
+
+/// What two requests for one name differ in.
+pub(crate) struct Difference {
+    pub(crate) aspect: &'static str,
+    pub(crate) existing: String,
+    pub(crate) requested: String,
 }
 
 /// Shows attributes as `{"tier": "gold"}`.

@@ -14,7 +14,7 @@ use super::group::{Common, Places, Room, SeriesGroup, Usage};
 use super::handle::{self, Handle};
 use super::label_set::LabelSet;
 use super::shared::{Shared, Switch};
-use crate::buckets::Buckets;
+use crate::buckets::HistogramBuckets;
 use crate::data::{Data, SeriesId};
 use crate::kind::Kind;
 use crate::labels::{LabelKey, Labels};
@@ -50,25 +50,6 @@ impl<H: Handle> Core<H> {
             changes: Mutex::default(),
             nowhere: OnceLock::new(),
         }
-    }
-
-    /// Declares the labels. Series with these labels that were recorded by attributes before stay what they are.
-    ///
-    /// Returns the labels that were declared before, if others were.
-    pub(crate) fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
-        let _changes = self.changes.lock().unpoisoned();
-        self.shared.declare(keys)?;
-        self.with_creation_paused(|| {
-            self.declared.get_or_init(|| match keys {
-                [] => DeclaredSeries::Plain(self.plain_handle()),
-                keys => {
-                    let group = SeriesGroup::declared(keys, self.common.clone());
-                    self.leave_to(&group, keys);
-                    DeclaredSeries::Group(Box::new(group))
-                }
-            });
-        });
-        Ok(())
     }
 
     /// Returns the handle of an instrument that declares no labels.
@@ -251,6 +232,10 @@ impl<H: Handle> Core<H> {
 /// What the registry needs of an instrument, whatever its type.
 pub(crate) trait Stored: Send + Sync {
     fn shared(&self) -> &Shared;
+    /// Declares the labels. Returns those that were declared before, if others were.
+    fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
+        self.shared().declare(keys)
+    }
     fn data(&self) -> Data;
     /// Returns how many series there are; `None` without labels.
     fn usage(&self) -> Option<Usage>;
@@ -263,7 +248,7 @@ pub(crate) trait Stored: Send + Sync {
     /// Returns how many series there may be.
     fn limit(&self) -> usize;
     /// Keeps values as an operator asks for.
-    fn set_stream(&self, buckets: Option<Buckets>, cardinality_limit: Option<usize>);
+    fn set_stream(&self, buckets: Option<HistogramBuckets>, cardinality_limit: Option<usize>);
     /// Sends the values of a histogram to sinks too, or to none any more.
     fn feed(&self, _to: Option<MakeSink>) {}
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
@@ -272,6 +257,23 @@ pub(crate) trait Stored: Send + Sync {
 impl<H: Handle> Stored for Core<H> {
     fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// Series with these labels that were recorded by attributes before stay what they are.
+    fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
+        let _changes = self.changes.lock().unpoisoned();
+        self.shared.declare(keys)?;
+        self.with_creation_paused(|| {
+            self.declared.get_or_init(|| match keys {
+                [] => DeclaredSeries::Plain(self.plain_handle()),
+                keys => {
+                    let group = SeriesGroup::declared(keys, self.common.clone());
+                    self.leave_to(&group, keys);
+                    DeclaredSeries::Group(Box::new(group))
+                }
+            });
+        });
+        Ok(())
     }
 
     fn data(&self) -> Data {
@@ -351,7 +353,7 @@ impl<H: Handle> Stored for Core<H> {
         }
     }
 
-    fn set_stream(&self, buckets: Option<Buckets>, cardinality_limit: Option<usize>) {
+    fn set_stream(&self, buckets: Option<HistogramBuckets>, cardinality_limit: Option<usize>) {
         self.common.room.set_limit(cardinality_limit);
         if let Some(buckets) = buckets.filter(|_| H::KIND == Kind::Histogram) {
             H::set_buckets(self, buckets);

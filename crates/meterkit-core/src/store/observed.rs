@@ -28,7 +28,7 @@ use super::instrument::Stored;
 use super::label_set::LabelSet;
 use super::shared::{PointKeys, Shared, Switch};
 use crate::attributes::Attributes;
-use crate::buckets::Buckets;
+use crate::buckets::HistogramBuckets;
 use crate::data::{Data, NumberPoint, SeriesId, Temporality};
 use crate::kind::Kind;
 use crate::labels::LabelKey;
@@ -71,11 +71,6 @@ impl Observed {
             overflowed: AtomicU64::new(0),
             shared: Arc::new(shared),
         }
-    }
-
-    /// Declares the labels. Returns those that were declared before, if others were.
-    pub(crate) fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
-        self.shared.declare(keys)
     }
 
     fn caps(&self) -> &[Option<ValueCap>] {
@@ -280,7 +275,7 @@ impl Stored for Observed {
         self.room.limit()
     }
 
-    fn set_stream(&self, _buckets: Option<Buckets>, cardinality_limit: Option<usize>) {
+    fn set_stream(&self, _buckets: Option<HistogramBuckets>, cardinality_limit: Option<usize>) {
         self.room.set_limit(cardinality_limit);
     }
 

@@ -12,13 +12,14 @@ use super::instrument::Stored;
 use super::settings::{FixedAttributes, Settings};
 use super::shared::{Door, Shared, Switch};
 use super::switches::Switches;
+use crate::buckets::HistogramBuckets;
 use crate::data::{Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::kind::Kind;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
-use crate::stream::{HistogramBuckets, StreamRequest, StreamSettings, Streams};
+use crate::stream::{StreamRequest, StreamSettings, Streams};
 use crate::unpoisoned::Unpoisoned;
 
 /// All scopes, and how they are named.
@@ -39,7 +40,7 @@ impl Scopes {
 
     /// Renames everything, or nothing if a name would get too long. Returns the instruments that the names make equal:
     /// whoever logs them must hold no lock.
-    pub(crate) fn set_naming(&self, naming: Naming) -> Result<Vec<Duplicate>, NamingError> {
+    pub(crate) fn set_naming(&self, naming: Naming) -> Result<Vec<Warning>, NamingError> {
         let mut current = self.naming.write().unpoisoned();
         let scopes = self.all();
         let mut renamed = Vec::new();
@@ -59,7 +60,7 @@ impl Scopes {
                 let first = names.entry((named.clone(), full_name.to_ascii_lowercase()));
                 if *first.or_insert(&scope.key) != &scope.key {
                     let (instrument, aspect) = (full_name.clone(), "scope");
-                    duplicates.push(Duplicate { instrument, aspect, is_apart: true });
+                    duplicates.push(Warning::Apart { instrument, aspect });
                 }
                 renamed.push((instrument, full_name));
             }
@@ -106,7 +107,7 @@ impl Scopes {
     /// Sets how the values of all instruments are kept, those to come included.
     ///
     /// Returns what is wrong with that. Hold no lock when you log it.
-    pub(crate) fn set_streams(&self, streams: Streams) -> Vec<BucketsProblem> {
+    pub(crate) fn set_streams(&self, streams: Streams) -> Vec<Warning> {
         let _naming = self.naming.write().unpoisoned();
         let mut problems = Vec::new();
         for scope in self.all() {
@@ -156,7 +157,7 @@ impl Scopes {
         scopes
     }
 
-    /// Returns the instrument with this name in the scope. Makes it if it does not exist yet.
+    /// Returns the instrument with this name in the scope, and whether it was made, because it did not exist yet.
     ///
     /// One that the code declares must be what is declared under its name already. One that is asked for through
     /// OpenTelemetry's API is never refused: it is a stream of its own where the one that exists is something else.
@@ -168,7 +169,7 @@ impl Scopes {
         options: GroupOptions,
         settings: &Arc<Settings>,
         make: impl FnOnce(Shared) -> S,
-    ) -> Result<Found<S>, InstrumentError> {
+    ) -> Result<(Arc<S>, bool, Vec<Warning>), InstrumentError> {
         let naming = self.naming.read().unpoisoned();
         let key = &key.canonical(&naming);
         let full_name = key.metric_name(&naming, &identity.name);
@@ -185,26 +186,25 @@ impl Scopes {
             settings.as_ref().and_then(|it| scope.set_stream(instrument, it))
         };
         if let Some(known) = find(streams, &full_name, &identity, door)? {
-            let duplicate = known.shared().join(&identity, door);
+            let warning = known.shared().join(&identity, door);
             if door == Door::Facade && known.room().declare(options) {
                 // What an operator says depends on the options. Problems were reported when the instrument was made.
                 let _ = set_stream(&*known);
             }
-            let typed = known.into_any().downcast::<S>();
-            return typed.map(|known| Found::Known(known, duplicate)).map_err(|_| {
-                InstrumentError::Clash {
-                    name: full_name,
-                    aspect: "type",
-                    existing: "another type".to_owned(),
-                    requested: std::any::type_name::<S>().to_owned(),
-                }
+            let typed = known.into_any().downcast::<S>().map_err(|_| InstrumentError::Clash {
+                name: full_name,
+                aspect: "type",
+                existing: "another type".to_owned(),
+                requested: std::any::type_name::<S>().to_owned(),
             });
+            return Ok((typed?, false, warning.into_iter().collect()));
         }
-        let duplicate = streams.first().map(|known| Duplicate {
-            instrument: full_name.clone(),
-            aspect: known.shared().identity.difference(&identity),
-            is_apart: true,
+        let difference = streams.first().and_then(|known| {
+            // Each has the description that its own request brought.
+            known.shared().identity.difference(&identity.description, &identity)
         });
+        let apart = difference
+            .map(|it| Warning::Apart { instrument: full_name.clone(), aspect: it.aspect });
         let attributes = scope.attributes.clone();
         let shared = Shared::new(identity, full_name, attributes, settings.clone(), door);
         let switches = self.switches.read().unpoisoned();
@@ -213,9 +213,9 @@ impl Scopes {
         if door == Door::Facade {
             made.room().declare(options);
         }
-        let problem = set_stream(&*made);
+        let warnings = set_stream(&*made).into_iter().chain(apart).collect();
         streams.push(made.clone());
-        Ok(Found::Made(made, problem, duplicate))
+        Ok((made, true, warnings))
     }
 
     /// Returns whether the scope has this very instrument.
@@ -265,52 +265,33 @@ fn find(
     Ok(streams.iter().find(|it| it.shared().identity.is_like(requested)).cloned())
 }
 
-/// An instrument that was asked for.
-pub(crate) enum Found<S> {
-    /// It was there.
-    Known(Arc<S>, Option<Duplicate>),
-    /// It is new. Beside it, what is wrong with the buckets that an operator asked for.
-    Made(Arc<S>, Option<BucketsProblem>, Option<Duplicate>),
+/// What is wrong with a request, to be logged when no lock is held.
+pub(crate) enum Warning {
+    /// Two requests for one name differ in this aspect; each is a stream of its own.
+    Apart { instrument: String, aspect: &'static str },
+    /// Two requests for one name differ in this aspect; one stream is both.
+    Joined { instrument: String, aspect: &'static str },
+    /// The buckets that an operator asked for cannot be used.
+    Buckets { instrument: String, problem: String },
 }
 
-/// Two requests for one name that do not say the same.
-pub(crate) struct Duplicate {
-    pub(crate) instrument: String,
-    /// In what they differ.
-    pub(crate) aspect: &'static str,
-    /// Whether each is a stream of its own.
-    pub(crate) is_apart: bool,
-}
-
-impl Duplicate {
+impl Warning {
     pub(crate) fn log(&self) {
-        let Self { instrument, aspect, is_apart } = self;
-        if *is_apart {
-            tracing::warn!(
+        match self {
+            Self::Apart { instrument, aspect } => tracing::warn!(
                 instrument,
                 "instrument is made twice with another {aspect}: both are exported under one name; use the same \
                  {aspect} in both places, or another name"
-            );
-        } else {
-            tracing::warn!(
+            ),
+            Self::Joined { instrument, aspect } => tracing::warn!(
                 instrument,
                 "instrument is made twice with another {aspect}: one is used for both; use the same {aspect} in both \
                  places"
-            );
+            ),
+            Self::Buckets { instrument, problem } => {
+                tracing::warn!(instrument, "the buckets that were asked for {problem}");
+            }
         }
-    }
-}
-
-/// Buckets that were asked for and cannot be.
-pub(crate) struct BucketsProblem {
-    instrument: String,
-    problem: String,
-}
-
-impl BucketsProblem {
-    pub(crate) fn log(&self) {
-        let Self { instrument, problem } = self;
-        tracing::warn!(instrument, "the buckets that were asked for {problem}");
     }
 }
 
@@ -345,25 +326,21 @@ impl Scope {
     }
 
     /// Keeps the values of `instrument` as `streams` says. What the library tells of itself stays as it is.
-    fn set_stream(&self, instrument: &dyn Stored, streams: &Streams) -> Option<BucketsProblem> {
+    fn set_stream(&self, instrument: &dyn Stored, streams: &Streams) -> Option<Warning> {
         if SelfMetrics::has_scope(&self.key) {
             return None;
         }
         let shared = instrument.shared();
         let descriptor = shared.descriptor();
-        let StreamSettings { buckets, cardinality_limit } = streams.of(&StreamRequest {
+        let StreamSettings { buckets, cardinality_limit } = streams(&StreamRequest {
             scope: &self.instrumentation_scope(),
             descriptor: &descriptor,
             kind: shared.identity.kind,
             names_limit: instrument.room().own_limit().is_some(),
         });
-        let (buckets, problem) = match buckets.map(HistogramBuckets::checked) {
-            None => (None, None),
-            Some(Ok(buckets)) => (Some(buckets), None),
-            Some(Err(problem)) => (None, Some(problem)),
-        };
-        instrument.set_stream(buckets, cardinality_limit);
-        problem.map(|problem| BucketsProblem { instrument: descriptor.name.clone(), problem })
+        let problem = buckets.as_ref().and_then(HistogramBuckets::problem);
+        instrument.set_stream(buckets.filter(|_| problem.is_none()), cardinality_limit);
+        problem.map(|problem| Warning::Buckets { instrument: descriptor.name.clone(), problem })
     }
 
     fn rename(&self, naming: &Naming) {

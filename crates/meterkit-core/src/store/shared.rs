@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use super::feed::Feed;
-use super::identity::Identity;
+use super::identity::{Difference, Identity};
 use super::label_set::{KeySetId, LabelSet};
-use super::scopes::Duplicate;
+use super::scopes::Warning;
 use super::settings::{DropReason, FixedAttributes, Settings};
 use crate::attributes::{AttributeValue, Attributes, Keys};
-use crate::buckets::Buckets;
+use crate::buckets::HistogramBuckets;
 use crate::data::Descriptor;
 use crate::error::InstrumentError;
 use crate::labels::LabelKey;
@@ -38,7 +38,7 @@ pub struct Shared {
     pub(crate) settings: Arc<Settings>,
     descriptor: RwLock<Arc<Descriptor>>,
     /// In place of those that the instrument was made with.
-    buckets: OnceLock<Buckets>,
+    buckets: OnceLock<HistogramBuckets>,
     scope_attributes: FixedAttributes,
     keys: RwLock<Arc<PointKeys>>,
 }
@@ -167,17 +167,17 @@ impl Shared {
 
     /// Returns the buckets that an operator asked for in place of the instrument's own.
     #[inline]
-    pub(crate) fn other_buckets(&self) -> Option<&Buckets> {
+    pub(crate) fn other_buckets(&self) -> Option<&HistogramBuckets> {
         self.buckets.get()
     }
 
     /// Returns how values are sorted.
-    pub(crate) fn buckets(&self) -> &Buckets {
+    pub(crate) fn buckets(&self) -> &HistogramBuckets {
         self.other_buckets().unwrap_or(&self.identity.buckets)
     }
 
     /// Has values sorted in another way. Once only: what is counted cannot be told apart again.
-    pub(crate) fn set_buckets(&self, buckets: Buckets) {
+    pub(crate) fn set_buckets(&self, buckets: HistogramBuckets) {
         let _ = self.buckets.set(buckets);
     }
 
@@ -218,12 +218,21 @@ impl Shared {
         full_name: &str,
         requested: &Identity,
     ) -> Result<(), InstrumentError> {
-        self.identity.check_same(full_name, self.description.get(), requested)
+        let description = self.description.get().unwrap_or(&self.identity.description);
+        match self.identity.difference(description, requested) {
+            None => Ok(()),
+            Some(Difference { aspect, existing, requested }) => Err(InstrumentError::Clash {
+                name: full_name.to_owned(),
+                aspect,
+                existing,
+                requested,
+            }),
+        }
     }
 
     /// Takes a further request for this instrument. The longer description stays. Returns in what the request differs,
     /// the first time that one does.
-    pub(crate) fn join(&self, requested: &Identity, door: Door) -> Option<Duplicate> {
+    pub(crate) fn join(&self, requested: &Identity, door: Door) -> Option<Warning> {
         if door == Door::Facade && !self.is_declared.swap(true, Relaxed) {
             let _ = self.description.set(requested.description.clone());
         }
@@ -236,10 +245,9 @@ impl Shared {
         }
         let chooses = requested.chooses_buckets && requested.buckets != self.identity.buckets;
         let is_first = (differs || chooses) && !self.has_warned_of_duplicate.swap(true, Relaxed);
-        is_first.then(|| Duplicate {
+        is_first.then(|| Warning::Joined {
             instrument: descriptor.name.clone(),
             aspect: if differs { "description" } else { "buckets" },
-            is_apart: false,
         })
     }
 

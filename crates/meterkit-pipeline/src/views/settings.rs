@@ -74,8 +74,8 @@ fn settings(
 fn buckets(aggregation: &Aggregation) -> Option<HistogramBuckets> {
     match aggregation {
         Aggregation::ExplicitBuckets { boundaries, .. } => {
-            let bounds = boundaries.clone().unwrap_or_else(|| DEFAULT_BOUNDARIES.to_vec());
-            Some(HistogramBuckets::Explicit(bounds))
+            let bounds = boundaries.as_deref().map(|it| HistogramBuckets::Explicit(it.into()));
+            Some(bounds.unwrap_or_default())
         }
         Aggregation::ExponentialBuckets { max_scale, max_size, .. } => {
             let (max_size, max_scale) = (*max_size, i32::from(*max_scale));
@@ -84,9 +84,3 @@ fn buckets(aggregation: &Aggregation) -> Option<HistogramBuckets> {
         _ => None,
     }
 }
-
-/// By OpenTelemetry's metrics SDK, section Explicit Bucket Histogram Aggregation.
-const DEFAULT_BOUNDARIES: [f64; 15] = [
-    0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0,
-    10000.0,
-];

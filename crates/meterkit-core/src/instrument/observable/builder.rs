@@ -5,85 +5,69 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::callback::{CallbackBuilder, CallbackOutput};
+use super::callback::CallbackOutput;
 use super::guard::CallbackGuard;
 use super::observer::SeriesObserver;
 use super::{Observable, ObservableKind, Unlabeled};
 use crate::error::InstrumentError;
 use crate::instrument::InstrumentBuilder;
-use crate::instrument::builder::clash_of_labels;
+use crate::instrument::builder::sealed::Sealed;
 use crate::labels::{LabelKey, Labels};
 use crate::number::Number;
 use crate::store::callbacks::BackgroundTask;
 use crate::store::observed::Observed;
-use crate::store::shared::Door;
 
 impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> {
     /// Runs the callback at most once in this time; see [`CallbackBuilder::cached`].
     pub fn cached(mut self, ttl: Duration) -> Self {
-        self.callback.cached(ttl);
+        self.callback.ttl = Some(ttl);
         self
     }
 
     /// Sets how long a collection waits for the callback, 1 s by default; see [`CallbackBuilder::budget`].
     pub fn budget(mut self, budget: Duration) -> Self {
-        self.callback.budget(budget);
+        self.callback.budget = Some(budget);
         self
     }
 
     /// Sets where a callback that is refreshed runs; see [`CallbackBuilder::spawn_with`].
     pub fn spawn_with(mut self, spawn: impl Fn(BackgroundTask) + Send + Sync + 'static) -> Self {
-        self.callback.spawn_with(spawn);
+        self.callback.spawn = Some(Arc::new(spawn));
         self
     }
+}
 
-    fn made(
-        self,
-        keys: &'static [LabelKey],
-    ) -> Result<CallbackBuilder<Observable<K, T, L>>, InstrumentError> {
-        let (registry, callback) = (self.registry.clone(), self.callback.clone());
-        let home = Arc::downgrade(&registry.inner);
-        let (scope, identity, options) = self.checked(K::KIND, T::TYPE, keys)?;
-        let observed = registry.observed(&scope, identity, Door::Facade, options)?;
-        let declared = observed.declare(keys);
-        declared.map_err(|known| clash_of_labels(&observed.shared, known, keys))?;
-        let instrument = Observable::new(observed, home, callback);
-        Ok(instrument.callback())
+impl<K: ObservableKind<T>, T: Number> Sealed for Observable<K, T, Unlabeled> {
+    fn make(builder: InstrumentBuilder<Self>) -> Result<Self, InstrumentError> {
+        Self::find(builder, &[])
     }
 
-    /// Returns an instrument that is in no registry, for one that cannot be made.
-    fn not_made_observable(
-        &self,
-        error: &InstrumentError,
+    fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
+        Self::new(builder.not_made(K::KIND, T::TYPE, &[], Observed::new), builder)
+    }
+}
+
+impl<K: ObservableKind<T>, T: Number, L: Labels> Sealed for Observable<K, T, L> {
+    fn make(builder: InstrumentBuilder<Self>) -> Result<Self, InstrumentError> {
+        Self::find(builder, L::KEYS)
+    }
+
+    fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
+        Self::new(builder.not_made(K::KIND, T::TYPE, L::KEYS, Observed::new), builder)
+    }
+}
+
+impl<K: ObservableKind<T>, T: Number, L> Observable<K, T, L> {
+    fn find(
+        builder: InstrumentBuilder<Self>,
         keys: &'static [LabelKey],
-    ) -> Observable<K, T, L> {
-        self.log(error);
-        let shared = self.not_made(K::KIND, T::TYPE, keys);
-        let observed = Arc::new(Observed::new(shared));
-        let _ = observed.declare(keys);
-        Observable::new(observed, Arc::downgrade(&self.registry.inner), self.callback.clone())
+    ) -> Result<Self, InstrumentError> {
+        let observed = builder.clone().find_or_make(K::KIND, T::TYPE, keys, Observed::new)?;
+        Ok(Self::new(observed, &builder))
     }
 }
 
 impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabeled>> {
-    /// Makes the instrument, or gives the one that exists: to register callbacks for it later, or one for several
-    /// instruments at once. What this builder was told of callbacks holds for those that are registered for this
-    /// instrument alone.
-    ///
-    /// # Errors
-    ///
-    /// A bad scope, name or unit, and a clash with an instrument that differs.
-    pub fn build(self) -> Result<Observable<K, T>, InstrumentError> {
-        Ok(self.made(&[])?.instrument())
-    }
-
-    /// Makes the instrument, or gives the one that exists. When it cannot be made, that is logged as an error, and its
-    /// callbacks never run: for statics, which have nobody to give an error to.
-    pub fn register(self) -> Observable<K, T> {
-        let not_made = self.clone();
-        self.build().unwrap_or_else(|error| not_made.not_made_observable(&error, &[]))
-    }
-
     /// Makes the instrument, or takes the one that exists, and registers `callback` for it:
     /// [`CallbackBuilder::observe`].
     ///
@@ -94,7 +78,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
         self,
         callback: impl Fn() -> T + Send + Sync + 'static,
     ) -> Result<CallbackGuard, InstrumentError> {
-        Ok(self.made(&[])?.observe(callback))
+        Ok(self.build()?.callback().observe(callback))
     }
 
     /// Like [`observe`](Self::observe), with a callback that can fail: [`CallbackBuilder::observe_result`].
@@ -106,7 +90,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
         self,
         callback: impl Fn() -> Result<T, E> + Send + Sync + 'static,
     ) -> Result<CallbackGuard, InstrumentError> {
-        Ok(self.made(&[])?.observe_result(callback))
+        Ok(self.build()?.callback().observe_result(callback))
     }
 
     /// Makes the instrument, or takes the one that exists, and registers an async callback that runs in the background:
@@ -123,7 +107,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
     where
         F: Future<Output = T> + Send + 'static,
     {
-        Ok(self.made(&[])?.refresh_every(period, callback))
+        Ok(self.build()?.callback().refresh_every(period, callback))
     }
 
     /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail:
@@ -140,7 +124,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        Ok(self.made(&[])?.refresh_every_result(period, callback))
+        Ok(self.build()?.callback().refresh_every_result(period, callback))
     }
 }
 
@@ -153,24 +137,6 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
         self
     }
 
-    /// Makes the instrument, or gives the one that exists: to register callbacks for it later, or one for several
-    /// instruments at once. What this builder was told of callbacks holds for those that are registered for this
-    /// instrument alone.
-    ///
-    /// # Errors
-    ///
-    /// A bad scope, name, unit, attribute or label key, and a clash with an instrument that differs.
-    pub fn build(self) -> Result<Observable<K, T, L>, InstrumentError> {
-        Ok(self.made(L::KEYS)?.instrument())
-    }
-
-    /// Makes the instrument, or gives the one that exists. When it cannot be made, that is logged as an error, and its
-    /// callbacks never run: for statics, which have nobody to give an error to.
-    pub fn register(self) -> Observable<K, T, L> {
-        let not_made = self.clone();
-        self.build().unwrap_or_else(|error| not_made.not_made_observable(&error, L::KEYS))
-    }
-
     /// Makes the instrument, or takes the one that exists, and registers `callback` for it:
     /// [`CallbackBuilder::observe_with`].
     ///
@@ -181,7 +147,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
         self,
         callback: impl Fn(&mut SeriesObserver<'_, K, T, L>) -> R + Send + Sync + 'static,
     ) -> Result<CallbackGuard, InstrumentError> {
-        Ok(self.made(L::KEYS)?.observe_with(callback))
+        Ok(self.build()?.callback().observe_with(callback))
     }
 
     /// Makes the instrument, or takes the one that exists, and registers an async callback that runs in the background:
@@ -199,7 +165,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
         F: Future<Output = Vec<(S, T)>> + Send + 'static,
         S: Labels<Set = L::Set> + Send + 'static,
     {
-        Ok(self.made(L::KEYS)?.refresh_every(period, callback))
+        Ok(self.build()?.callback().refresh_every(period, callback))
     }
 
     /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail:
@@ -217,6 +183,6 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
         F: Future<Output = Result<Vec<(S, T)>, E>> + Send + 'static,
         S: Labels<Set = L::Set> + Send + 'static,
     {
-        Ok(self.made(L::KEYS)?.refresh_every_result(period, callback))
+        Ok(self.build()?.callback().refresh_every_result(period, callback))
     }
 }

@@ -15,9 +15,7 @@ use crate::labels::Labels;
 use crate::number::Number;
 use crate::registry::{Inner, Registry};
 use crate::scope::ScopeKey;
-use crate::store::callbacks::{
-    BackgroundTask, CallbackOptions, Found, Refreshing, Report, Spawn, Work,
-};
+use crate::store::callbacks::{BackgroundTask, CallbackOptions, Found, Refreshing, Report, Work};
 use crate::store::observed::{Draft, Observed};
 
 /// A callback about to be registered. From [`Observable::callback`] for one instrument, from
@@ -54,47 +52,15 @@ use crate::store::observed::{Draft, Observed};
 /// ```
 #[must_use = "a callback runs once it is registered: by `observe`, `observe_with` or `refresh_every`"]
 pub struct CallbackBuilder<I> {
-    registry: Weak<Inner>,
-    instruments: I,
-    settings: CallbackSettings,
+    pub(super) registry: Weak<Inner>,
+    pub(super) instruments: I,
+    pub(super) options: CallbackOptions,
 }
 
 /// Several instruments of one scope that a callback reports at once.
 pub struct Several(Vec<Arc<Observed>>);
 
-/// The settings of a callback.
-#[derive(Clone, Default)]
-pub(in crate::instrument) struct CallbackSettings {
-    options: CallbackOptions,
-    spawn: Option<Spawn>,
-}
-
-impl CallbackSettings {
-    pub(in crate::instrument) fn cached(&mut self, ttl: Duration) {
-        self.options.ttl = Some(ttl);
-    }
-
-    pub(in crate::instrument) fn budget(&mut self, budget: Duration) {
-        self.options.budget = Some(budget);
-    }
-
-    pub(in crate::instrument) fn spawn_with(
-        &mut self,
-        spawn: impl Fn(BackgroundTask) + Send + Sync + 'static,
-    ) {
-        self.spawn = Some(Arc::new(spawn));
-    }
-}
-
 impl<I> CallbackBuilder<I> {
-    pub(super) fn new(registry: Weak<Inner>, instruments: I) -> Self {
-        Self { registry, instruments, settings: CallbackSettings::default() }
-    }
-
-    pub(super) fn with(self, settings: CallbackSettings) -> Self {
-        Self { settings, ..self }
-    }
-
     /// Runs the callback at most once in this time, also when it fails; collections in between export what it reported
     /// last. By default it runs in every collection.
     ///
@@ -103,7 +69,7 @@ impl<I> CallbackBuilder<I> {
     /// then. Only the first run, which has nothing to export yet, is waited for as long as the
     /// [budget](Self::budget) allows.
     pub fn cached(mut self, ttl: Duration) -> Self {
-        self.settings.cached(ttl);
+        self.options.ttl = Some(ttl);
         self
     }
 
@@ -118,7 +84,7 @@ impl<I> CallbackBuilder<I> {
     /// earlier run. Such a run is reported as an overrun when it takes longer than the budget that is set here, by
     /// default longer than its period.
     pub fn budget(mut self, budget: Duration) -> Self {
-        self.settings.budget(budget);
+        self.options.budget = Some(budget);
         self
     }
 
@@ -138,21 +104,12 @@ impl<I> CallbackBuilder<I> {
     /// # }
     /// ```
     pub fn spawn_with(mut self, spawn: impl Fn(BackgroundTask) + Send + Sync + 'static) -> Self {
-        self.settings.spawn_with(spawn);
+        self.options.spawn = Some(Arc::new(spawn));
         self
     }
 
-    pub(super) fn instrument(self) -> I {
-        self.instruments
-    }
-
     /// Registers a callback for `instruments`.
-    fn register(
-        self,
-        instruments: &[Arc<Observed>],
-        work: impl FnOnce(Option<Spawn>) -> Work,
-    ) -> CallbackGuard {
-        let CallbackSettings { options, spawn } = self.settings;
+    fn register(self, instruments: &[Arc<Observed>], work: Work) -> CallbackGuard {
         // Instruments that could not be made, or that are gone, are left out; the callback reports the others.
         let may_report = |it: &&Arc<Observed>| {
             let is_gone = it.shared.is_unloaded() || it.shared.is_not_made();
@@ -169,7 +126,7 @@ impl<I> CallbackBuilder<I> {
         };
         let drafts = there.into_iter().map(Observed::attach).collect();
         let registry = Registry { inner };
-        let callback = registry.callback(drafts, work(spawn), options);
+        let callback = registry.callback(drafts, work, self.options);
         CallbackGuard::register(&registry, callback)
     }
 }
@@ -326,7 +283,8 @@ impl CallbackBuilder<Several> {
         if several.is_empty() {
             return Err(InstrumentError::NoInstrument { scope: scope() });
         }
-        Ok(Self::new(Arc::downgrade(&registry.inner), Several(several)))
+        let (registry, instruments) = (Arc::downgrade(&registry.inner), Several(several));
+        Ok(Self { registry, instruments, options: CallbackOptions::default() })
     }
 
     /// Registers `callback`, which reports to all the instruments at once until the guard is dropped. It returns
@@ -339,7 +297,7 @@ impl CallbackBuilder<Several> {
         let instruments = self.instruments.0.clone();
         let collect =
             move |drafts: &mut [Draft]| callback(&mut Observer::new(drafts)).into_outcome();
-        self.register(&instruments, |_| Work::Collect(Box::new(collect)))
+        self.register(&instruments, Work::Collect(Box::new(collect)))
     }
 
     /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not. It
@@ -402,7 +360,7 @@ impl CallbackBuilder<Several> {
             let report = callback();
             async move { report.await.map(found_several).map_err(told) }
         };
-        self.register(&instruments, |spawn| Work::Refresh(Refreshing::new(period, spawn, refresh)))
+        self.register(&instruments, Work::Refresh(Refreshing::new(period, refresh)))
     }
 }
 
@@ -413,7 +371,7 @@ impl<K, T, L> CallbackBuilder<Observable<K, T, L>> {
     ) -> CallbackGuard {
         let instrument = self.instruments.observed.clone();
         let collect = move |drafts: &mut [Draft]| drafts.iter_mut().try_for_each(&collect);
-        self.register(&[instrument], |_| Work::Collect(Box::new(collect)))
+        self.register(&[instrument], Work::Collect(Box::new(collect)))
     }
 
     fn refresh<F>(
@@ -425,7 +383,7 @@ impl<K, T, L> CallbackBuilder<Observable<K, T, L>> {
         F: Future<Output = Found> + Send + 'static,
     {
         let instrument = self.instruments.observed.clone();
-        self.register(&[instrument], |spawn| Work::Refresh(Refreshing::new(period, spawn, refresh)))
+        self.register(&[instrument], Work::Refresh(Refreshing::new(period, refresh)))
     }
 }
 
@@ -482,15 +440,9 @@ fn found_several(report: impl FnOnce(&mut Observer<'_>) + Send + 'static) -> Rep
     Box::new(move |drafts| report(&mut Observer::new(drafts)))
 }
 
-impl fmt::Debug for CallbackSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallbackSettings").field("options", &self.options).finish_non_exhaustive()
-    }
-}
-
 impl<I> fmt::Debug for CallbackBuilder<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallbackBuilder").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("CallbackBuilder").field("options", &self.options).finish_non_exhaustive()
     }
 }
 

@@ -1,11 +1,12 @@
 //! One registered callback: what it reports, and how its runs went.
 
 use std::any::Any;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::refreshing::Refreshing;
+use super::refreshing::{Refreshing, Spawn};
 use super::state::{Run, State};
 use crate::instrument::SelfMetrics;
 use crate::store::observed::{Draft, Sheet};
@@ -25,7 +26,7 @@ pub(crate) struct Callback {
     /// The time between two runs; zero for a callback that runs in each collection.
     interval: Duration,
     is_refresh: bool,
-    budget: Option<Duration>,
+    options: CallbackOptions,
     settings: Arc<Settings>,
     metrics: Arc<SelfMetrics>,
     state: Mutex<State>,
@@ -44,12 +45,24 @@ pub(crate) enum Work {
 }
 
 /// How a callback is run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct CallbackOptions {
     /// How long collections export what the callback reported before they run it again.
     pub(crate) ttl: Option<Duration>,
     /// How long a collection waits for it; the registry's budget by default.
     pub(crate) budget: Option<Duration>,
+    /// Where a refresh runs; by default on the runtime of whoever drives the refreshes.
+    pub(crate) spawn: Option<Spawn>,
+}
+
+impl fmt::Debug for CallbackOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ttl, budget, .. } = self;
+        f.debug_struct("CallbackOptions")
+            .field("ttl", ttl)
+            .field("budget", budget)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a run failed.
@@ -75,12 +88,17 @@ impl Callback {
             sheets: drafts.iter().map(|draft| draft.sheet().clone()).collect(),
             interval,
             is_refresh,
-            budget: options.budget,
+            options,
             settings,
             metrics,
             state: Mutex::new(State::new(work, drafts)),
             ended: Condvar::new(),
         }
+    }
+
+    /// Returns where a refresh runs, if that was set.
+    pub(super) fn spawn(&self) -> Option<&Spawn> {
+        self.options.spawn.as_ref()
     }
 
     pub(crate) fn is_refresh(&self) -> bool {
@@ -112,7 +130,7 @@ impl Callback {
 
     /// Returns how long a collection waits for a callback that has not reported anything yet.
     pub(super) fn longest_wait(&self) -> Duration {
-        self.budget.unwrap_or_else(|| self.settings.callback_budget()).min(LONGEST)
+        self.options.budget.unwrap_or_else(|| self.settings.callback_budget()).min(LONGEST)
     }
 
     /// Returns how long a collection waits for the current run, counted from its start.
@@ -141,7 +159,7 @@ impl Callback {
             false if self.is_spared(state) => self.interval.max(default),
             false => default,
         };
-        self.budget.unwrap_or(default).min(LONGEST)
+        self.options.budget.unwrap_or(default).min(LONGEST)
     }
 
     /// Queues a run if one is due `now`, by the registry's clock. Returns whether it did, whether a collection waits for

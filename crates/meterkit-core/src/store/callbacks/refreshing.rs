@@ -31,20 +31,14 @@ type Finding = Pin<Box<dyn Future<Output = Found> + Send>>;
 pub(crate) struct Refreshing {
     pub(crate) period: Duration,
     start: Box<dyn Fn() -> Finding + Send + Sync>,
-    /// Where it runs; by default on the runtime of whoever drives the refreshes.
-    spawn: Option<Spawn>,
 }
 
 impl Refreshing {
-    pub(crate) fn new<F>(
-        period: Duration,
-        spawn: Option<Spawn>,
-        start: impl Fn() -> F + Send + Sync + 'static,
-    ) -> Self
+    pub(crate) fn new<F>(period: Duration, start: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Found> + Send + 'static,
     {
-        Self { period: period.max(SHORTEST), start: Box::new(move || Box::pin(start())), spawn }
+        Self { period: period.max(SHORTEST), start: Box::new(move || Box::pin(start())) }
     }
 }
 
@@ -55,15 +49,16 @@ impl Callbacks {
         let mut tasks = Vec::new();
         let mut next: Option<Duration> = None;
         for callback in self.registered() {
-            let work = callback.state().work.clone();
-            let Some(Work::Refresh(refreshing)) = work.as_deref() else { continue };
+            if !callback.is_refresh() {
+                continue;
+            }
             let (is_due, _, wait) = callback.prepare(now);
             next = Some(next.map_or(wait, |next| next.min(wait)));
             if !is_due {
                 continue;
             }
-            let task: BackgroundTask = Box::pin(Refresh::new(callback));
-            match &refreshing.spawn {
+            let task: BackgroundTask = Box::pin(Refresh::new(callback.clone()));
+            match callback.spawn() {
                 // A task that is dropped counts as failed: nothing more to do about a spawn that panics.
                 Some(spawn) => drop(caught(|| spawn(task))),
                 None => tasks.push(task),
