@@ -3,7 +3,6 @@
 mod closed;
 pub(crate) mod keyed;
 mod member;
-mod members;
 mod open;
 mod overflow;
 mod reading;
@@ -13,13 +12,14 @@ mod value_cap;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use opentelemetry::{KeyValue, Value};
 
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
-use self::keyed::ByKey;
+use self::keyed::{AsDeclared, ByKey};
 pub(crate) use self::member::Member;
-use self::members::Members;
 use self::open::{OpenSeries, Place};
 pub(crate) use self::overflow::{Overflow, warn as warn_of_overflow};
 use self::reading::Reading;
@@ -27,7 +27,7 @@ pub(crate) use self::room::{GroupOptions, Room};
 pub(crate) use self::value_cap::{Capped, ValueCap};
 use super::entry::Entry;
 use super::handle::{self, Handle};
-use super::label_set::{Declared, LabelSet, Query, hash_declared};
+use super::label_set::{Declared, KeySetId, LabelSet, Query, hash_declared};
 use super::settings::Settings;
 use super::shared::Shared;
 use crate::labels::{LabelKey, Labels};
@@ -37,26 +37,28 @@ use crate::unpoisoned::Unpoisoned;
 /// as open ones are.
 pub(crate) const MOST_PLACES: usize = 4096;
 
-/// Series with the same keys, or found by attributes.
+/// The series of one instrument.
 pub(crate) struct SeriesGroup<H: Handle> {
-    keys: &'static [LabelKey],
-    members: Members<H>,
-    caps: Box<[Option<ValueCap>]>,
-    common: Arc<Common<H>>,
+    pub(crate) room: Room,
+    pub(crate) overflow: Overflow<H>,
+    /// How series with the labels that the code declares are found, once it declares any.
+    declared: OnceLock<DeclaredSeries<H>>,
+    /// Series that are found by their values, once there is one.
+    open: OnceLock<Box<OpenSeries<H>>>,
     is_zero_initialized: AtomicBool,
+    /// Held while series are made, labels are declared, or something changes for all series.
+    creation: Mutex<()>,
     reading: Mutex<Reading>,
 }
 
-/// What all groups of one instrument have in common.
-pub(crate) struct Common<H> {
-    pub(crate) room: Room,
-    pub(crate) overflow: Overflow<H>,
-}
-
-impl<H: Handle> Common<H> {
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { room: Room::new(settings), overflow: Overflow::new() }
-    }
+/// How series with declared labels are found.
+pub(crate) enum DeclaredSeries<H> {
+    /// There are no labels: it is this one, which takes no room.
+    Plain(H),
+    /// By their places.
+    Closed(ClosedSeries<H>),
+    /// By their values, some of which may be capped.
+    Open(Box<[Option<ValueCap>]>),
 }
 
 /// How many series an instrument has.
@@ -68,55 +70,94 @@ pub(crate) struct Usage {
 }
 
 impl<H: Handle> SeriesGroup<H> {
-    /// Returns a group whose series have declared labels.
-    pub(crate) fn declared(keys: &'static [LabelKey], common: Arc<Common<H>>) -> Self {
-        let most = common.room.limit().min(MOST_PLACES);
-        let members = match LabelKey::closed_sets(keys).filter(|sets| *sets <= most) {
-            Some(sets) => Members::Closed(ClosedSeries::new(keys, sets)),
-            None => Members::Open(OpenSeries::new()),
-        };
-        Self { keys, members, caps: ValueCap::of(keys), ..Self::keyed(common) }
-    }
-
-    /// Returns a group whose series have any keys.
-    pub(crate) fn keyed(common: Arc<Common<H>>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
         Self {
-            keys: &[],
-            members: Members::Open(OpenSeries::new()),
-            caps: Box::default(),
-            common,
+            room: Room::new(settings),
+            overflow: Overflow::new(),
+            declared: OnceLock::new(),
+            open: OnceLock::new(),
             is_zero_initialized: AtomicBool::new(false),
+            creation: Mutex::default(),
             reading: Mutex::default(),
         }
     }
 
+    /// Returns how series with declared labels are found, once labels are declared.
+    #[inline]
+    pub(crate) fn declared(&self) -> Option<&DeclaredSeries<H>> {
+        self.declared.get()
+    }
+
+    /// Returns whether series were looked for by their values.
+    pub(crate) fn has_open(&self) -> bool {
+        self.open.get().is_some()
+    }
+
+    /// Declares the labels. Series with these labels that were recorded by attributes before stay what they are.
+    ///
+    /// Returns the labels that were declared before, if others were.
+    pub(crate) fn declare(
+        &self,
+        keys: &'static [LabelKey],
+        shared: &Arc<Shared>,
+    ) -> Result<(), &'static [LabelKey]> {
+        let _creation = self.lock_creation();
+        shared.declare(keys)?;
+        if self.declared.get().is_some() {
+            return Ok(());
+        }
+        let most = self.room.limit().min(MOST_PLACES);
+        let declared = match LabelKey::closed_sets(keys).filter(|sets| *sets <= most) {
+            _ if keys.is_empty() => DeclaredSeries::Plain(self.plain_handle(shared)),
+            Some(sets) => DeclaredSeries::Closed(ClosedSeries::new(keys, sets)),
+            None => DeclaredSeries::Open(ValueCap::of(keys)),
+        };
+        if !keys.is_empty() {
+            self.leave_to(&declared, keys, shared);
+        }
+        // Readings count the places of closed series before those of open ones.
+        let mut reading = self.lock_reading();
+        *reading = Reading::default();
+        let _ = self.declared.set(declared);
+        Ok(())
+    }
+
     /// Returns the series of each closed label set; none for an open one.
     pub(crate) fn places(&self) -> Places<H> {
-        match &self.members {
-            Members::Closed(closed) => closed.places().clone(),
-            Members::Open(_) => Arc::new([]),
+        match self.closed() {
+            Some(closed) => closed.places().clone(),
+            None => Arc::new([]),
         }
     }
 
-    /// Returns the series with these labels. Takes no lock and allocates nothing when it exists.
+    /// Returns the series with these labels, which are those that the code declares. Takes no lock and allocates nothing
+    /// when it exists.
     #[inline]
-    pub(crate) fn with(&self, labels: &impl Labels, shared: &Arc<Shared>) -> Entry<'_, H> {
-        let found = match &self.members {
+    pub(crate) fn with(
+        &self,
+        declared: &DeclaredSeries<H>,
+        labels: &impl Labels,
+        shared: &Arc<Shared>,
+    ) -> Entry<'_, H> {
+        let key_count = shared.label_keys().len();
+        let found = match declared {
             // Those that exist have been found by their places before.
-            Members::Closed(closed) => self.make_closed(closed, labels, shared),
-            Members::Open(_) if self.caps.is_empty() => {
-                self.find(&self.declares(labels), shared, || true)
+            DeclaredSeries::Plain(_) | DeclaredSeries::Closed(_) => {
+                self.make_closed(labels, shared)
             }
-            Members::Open(_) => {
-                let capped = Capped { labels, caps: &self.caps, learns: true };
-                self.find(&self.declares(&capped), shared, || true)
+            DeclaredSeries::Open(caps) if caps.is_empty() => {
+                self.find(&Declared { labels, key_count }, shared, || true)
+            }
+            DeclaredSeries::Open(caps) => {
+                let labels = &Capped { labels, caps, learns: true };
+                self.find(&Declared { labels, key_count }, shared, || true)
             }
         };
         found.unwrap_or_else(|| self.overflow(shared))
     }
 
-    /// Returns the series with these attributes, of a group that is keyed by them. `may_make` is asked before one is
-    /// made, while no other can be; `None` if it says no.
+    /// Returns the series with these attributes. `may_make` is asked before one is made, while no other can be; `None`
+    /// if it says no.
     #[inline]
     pub(crate) fn with_attributes(
         &self,
@@ -128,18 +169,18 @@ impl<H: Handle> SeriesGroup<H> {
     }
 
     /// Takes the series with these labels out of every later export. Returns whether there was one.
-    pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
-        if !ValueCap::let_through(&self.caps, labels) {
-            return false;
-        }
-        match &self.members {
-            Members::Closed(closed) => {
-                let place = LabelKey::place_of(self.keys, labels);
+    pub(crate) fn remove(&self, labels: &impl Labels, shared: &Shared) -> bool {
+        let (keys, open) = (shared.label_keys(), self.open.get());
+        match (self.declared.get(), open) {
+            (Some(DeclaredSeries::Closed(closed)), _) => {
+                let place = LabelKey::place_of(keys, labels);
                 place.and_then(|place| closed.get(place)).is_some_and(|member| self.hide(member))
             }
-            Members::Open(open) => {
-                let capped = Capped { labels, caps: &self.caps, learns: false };
-                let query = self.declares(&capped);
+            (Some(DeclaredSeries::Open(caps)), Some(open))
+                if ValueCap::let_through(caps, labels) =>
+            {
+                let labels = &Capped { labels, caps, learns: false };
+                let query = Declared { labels, key_count: keys.len() };
                 let hash = open.hash(&query);
                 match open.get(hash, &query) {
                     Some(member) => self.hide(member),
@@ -150,18 +191,19 @@ impl<H: Handle> SeriesGroup<H> {
                     }),
                 }
             }
+            _ => false,
         }
     }
 
-    /// Takes all series out of every later export.
+    /// Takes all series but a plain one out of every later export.
     pub(crate) fn clear(&self) {
-        self.members.for_each(|member| {
+        self.for_each_member(|member| {
             self.hide(member);
         });
-        if let Members::Open(open) = &self.members {
+        if let Some(open) = self.open.get() {
             open.sweep(|member, _| member.is_hidden() && member.is_empty());
         }
-        if let Some(member) = self.common.overflow.get() {
+        if let Some(member) = self.overflow.get() {
             let _reading = self.lock_reading();
             member.set_hidden(true);
             member.handle.series().reset();
@@ -171,24 +213,26 @@ impl<H: Handle> SeriesGroup<H> {
     /// Restarts all series without taking them out.
     pub(crate) fn restart(&self) {
         let _reading = self.lock_reading();
-        self.for_each(|handle| {
-            handle.series().reset();
-            if self.is_zero_initialized.load(Relaxed) {
-                handle.zero();
-            }
-        });
+        self.for_each(|handle| handle.series().reset());
+        if self.is_zero_initialized.load(Relaxed) {
+            self.for_each_member(|member| {
+                if member.labels.keys == KeySetId::DECLARED {
+                    member.handle.zero();
+                }
+            });
+        }
     }
 
-    /// Makes all series of a closed set, with a value to be exported from now on. Returns the instrument's own limit
-    /// as an error when it allows fewer; below another limit, there are as many as may be.
-    pub(crate) fn make_all(&self, shared: &Arc<Shared>) -> Result<(), usize> {
-        let sets = LabelKey::closed_sets(self.keys).unwrap_or(0);
-        let room = &self.common.room;
-        if let Some(limit) = room.own_limit().filter(|limit| sets > *limit) {
+    /// Exports all series of a closed set from now on, as zero where nothing was recorded. Returns the instrument's own
+    /// limit as an error when it allows fewer; below another limit, there are as many as may be.
+    pub(crate) fn zero_initialize(&self, shared: &Arc<Shared>) -> Result<(), usize> {
+        let keys = shared.label_keys();
+        let sets = LabelKey::closed_sets(keys).unwrap_or(0);
+        if let Some(limit) = self.room.own_limit().filter(|limit| sets > *limit) {
             return Err(limit);
         }
-        if sets > room.limit() {
-            overflow::warn_of_fewer(shared, room, sets);
+        if sets > self.room.limit() {
+            overflow::warn_of_fewer(shared, &self.room, sets);
         }
         self.is_zero_initialized.store(true, Relaxed);
         let zero = |member: &Member<H>| {
@@ -197,87 +241,106 @@ impl<H: Handle> SeriesGroup<H> {
             }
         };
         for place in 0..sets {
-            match &self.members {
-                Members::Closed(closed) => {
-                    self.closed_member(closed, place, shared).into_iter().for_each(zero);
-                }
-                // The limit was lower when the group was made.
-                Members::Open(open) => {
-                    let labels = LabelSet::declared(LabelKey::nth_set(self.keys, place));
-                    let hash = hash_declared(open.hasher(), &labels);
-                    let made = open.get_or_make(hash, &labels, room.limit(), || {
-                        room.try_take().then(|| make(labels.clone(), shared))
-                    });
-                    match made {
-                        Some(Place::Table(member)) => zero(member),
-                        Some(Place::Later(member)) => zero(&member),
-                        None => {}
-                    }
-                }
+            if let Some(closed) = self.closed() {
+                self.closed_member(closed, place, shared).into_iter().for_each(zero);
+                continue;
+            }
+            // The limit was lower when the labels were declared.
+            let (open, labels) = (self.open(), LabelSet::declared(LabelKey::nth_set(keys, place)));
+            let hash = hash_declared(open.hasher(), &labels);
+            match self.make_open_member(open, hash, &labels, shared, || true) {
+                Some(Place::Table(member)) => zero(member),
+                Some(Place::Later(member)) => zero(&member),
+                None => {}
             }
         }
         Ok(())
     }
 
-    /// Takes over a series that was made by attributes: from now on it is found by `labels`.
-    pub(crate) fn adopt(&self, member: &Member<H>, labels: LabelSet) {
-        match &self.members {
-            Members::Closed(closed) => {
-                if let Some(place) = LabelKey::place_of_values(self.keys, &labels) {
-                    closed.get_or_make(place, |_| Some(member.move_to(labels)));
-                }
-            }
-            Members::Open(open) => {
-                let (hash, limit) =
-                    (hash_declared(open.hasher(), &labels), self.common.room.limit());
-                open.get_or_make(hash, &labels, limit, || Some(member.move_to(labels.clone())));
-            }
-        }
+    /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
+    pub(crate) fn for_all(&self, change: impl FnOnce(), each: impl FnMut(&H)) {
+        let _creation = self.lock_creation();
+        change();
+        self.for_each(each);
     }
 
-    /// Calls `each` with every member, including removed ones.
-    pub(crate) fn for_each_member(&self, each: impl FnMut(&Member<H>)) {
-        self.members.for_each(each);
+    /// Calls `each` with every member but plain and overflow series, including removed ones.
+    fn for_each_member(&self, mut each: impl FnMut(&Member<H>)) {
+        self.closed().into_iter().flat_map(ClosedSeries::iter).for_each(&mut each);
+        self.open.get().into_iter().for_each(|open| open.for_each(&mut each));
     }
 
     /// Calls `each` with every series, including removed ones.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(&H)) {
-        self.members.for_each(|member| each(&member.handle));
+    fn for_each(&self, mut each: impl FnMut(&H)) {
+        if let Some(DeclaredSeries::Plain(handle)) = self.declared.get() {
+            each(handle);
+        }
+        self.for_each_member(|member| each(&member.handle));
+        self.overflow.get().into_iter().for_each(|member| each(&member.handle));
     }
 
-    /// Calls `read` with all series but the overflow series, ordered by their attributes.
+    /// Calls `read` with all series, ordered by their attributes, the overflow series last.
     pub(crate) fn in_order<R>(
+        &self,
+        shared: &Shared,
+        read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
+    ) -> R {
+        let overflow = self.overflow.shown();
+        match (self.declared.get(), self.open.get()) {
+            (Some(DeclaredSeries::Plain(handle)), None) => {
+                read(&mut std::iter::once(handle).chain(overflow))
+            }
+            (Some(DeclaredSeries::Plain(handle)), Some(_)) => {
+                self.others_in_order(shared, |others| {
+                    let keys = shared.keys();
+                    let others = others.map(|handle| -> &H { handle });
+                    let mut all: Vec<&H> = others.chain([handle]).collect();
+                    all.sort_by_cached_key(|handle| handle.series().attributes(&keys));
+                    read(&mut all.into_iter().chain(overflow))
+                })
+            }
+            _ => self.others_in_order(shared, |others| {
+                read(&mut others.map(|handle| -> &H { handle }).chain(overflow))
+            }),
+        }
+    }
+
+    /// Calls `read` with all series but plain and overflow ones, ordered by their attributes.
+    fn others_in_order<R>(
         &self,
         shared: &Shared,
         read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
     ) -> R {
         let mut reading = self.lock_reading();
         let now = shared.settings.clock.elapsed();
-        reading.read(&self.members, shared, read, |member, activity| {
+        reading.read(self, shared, read, |member, activity| {
             if member.has_moved() || (member.is_hidden() && member.is_empty()) {
                 return true;
             }
             // Someone may have kept a handle and recorded with it.
             self.show(member);
-            let Some(timeout) = self.common.room.idle_timeout() else { return false };
+            let Some(timeout) = self.room.idle_timeout() else { return false };
             let is_over = activity.resets(&member.handle, timeout, now);
             if is_over && member.set_hidden(true) {
-                self.common.room.give_back();
+                self.room.give_back();
             }
             is_over
         })
     }
 
-    /// Keeps new series out while `work` runs.
-    pub(crate) fn with_creation_paused<R>(&self, work: impl FnOnce() -> R) -> R {
-        self.members.with_creation_paused(work)
+    fn closed(&self) -> Option<&ClosedSeries<H>> {
+        match self.declared.get() {
+            Some(DeclaredSeries::Closed(closed)) => Some(closed),
+            _ => None,
+        }
     }
 
-    fn declares<'a, L: Labels>(&self, labels: &'a L) -> Declared<'a, L> {
-        Declared { labels, key_count: self.keys.len() }
+    #[inline]
+    fn open(&self) -> &OpenSeries<H> {
+        self.open.get_or_init(|| Box::new(OpenSeries::new()))
     }
 
-    /// Returns the series of an open set, made if there is room for it.
+    /// Returns the series that is found by its values, made if there is room for it.
     #[inline]
     fn find(
         &self,
@@ -285,7 +348,7 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'_, H>> {
-        let Members::Open(open) = &self.members else { return None };
+        let open = self.open();
         let hash = open.hash(query);
         match open.get(hash, query) {
             Some(member) if !member.is_hidden() => Some(Entry::kept(&member.handle)),
@@ -306,15 +369,12 @@ impl<H: Handle> SeriesGroup<H> {
             Some(member) => Some(Place::Table(member)),
             None => open.get_later(hash, query).map(Place::Later),
         };
-        let room = &self.common.room;
         let place = place.or_else(|| {
             // Past the limit, nothing is collected that would not be stored.
-            let labels = room.is_free().then(|| query.to_stored())?;
+            let labels = self.room.is_free().then(|| query.to_stored())?;
             // Of these values: a second visit of the caller's labels may hand out others than the first.
             let hash = query.hash_stored(open.hasher(), &labels);
-            open.get_or_make(hash, &labels, room.limit(), || {
-                (may_make() && room.try_take()).then(|| make(labels.clone(), shared))
-            })
+            self.make_open_member(open, hash, &labels, shared, may_make)
         });
         match place {
             Some(Place::Table(member)) if self.readmit(member) => Some(Entry::kept(&member.handle)),
@@ -323,14 +383,24 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    #[cold]
-    fn make_closed<'a>(
+    /// Returns the series of an open set with these labels, made if there is room for it and `may_make` says yes.
+    fn make_open_member<'a>(
         &'a self,
-        closed: &'a ClosedSeries<H>,
-        labels: &impl Labels,
+        open: &'a OpenSeries<H>,
+        hash: u64,
+        labels: &LabelSet,
         shared: &Arc<Shared>,
-    ) -> Option<Entry<'a, H>> {
-        let place = LabelKey::place_of(self.keys, labels)?;
+        may_make: impl Fn() -> bool,
+    ) -> Option<Place<'a, H>> {
+        let _creation = self.lock_creation();
+        open.get_or_make(hash, labels, self.room.limit(), || {
+            (may_make() && self.room.try_take()).then(|| make(labels.clone(), shared))
+        })
+    }
+
+    #[cold]
+    fn make_closed(&self, labels: &impl Labels, shared: &Arc<Shared>) -> Option<Entry<'_, H>> {
+        let (closed, place) = (self.closed()?, LabelKey::place_of(shared.label_keys(), labels)?);
         let member = self.closed_member(closed, place, shared)?;
         Some(Entry::kept(&member.handle))
     }
@@ -342,27 +412,71 @@ impl<H: Handle> SeriesGroup<H> {
         place: usize,
         shared: &Arc<Shared>,
     ) -> Option<&'a Member<H>> {
-        let room = &self.common.room;
         let member = match closed.get(place) {
             Some(member) => member,
-            None if !room.is_free() => return None,
-            None => closed.get_or_make(place, |values| {
-                room.try_take().then(|| make(LabelSet::declared(values), shared))
-            })?,
+            None if !self.room.is_free() => return None,
+            None => {
+                // The user's types list their values: not under the lock.
+                let labels = closed.labels(place);
+                let _creation = self.lock_creation();
+                closed.get_or_make(place, || self.room.try_take().then(|| make(labels, shared)))?
+            }
         };
         self.readmit(member).then_some(member)
     }
 
     #[inline]
     pub(crate) fn overflow(&self, shared: &Arc<Shared>) -> Entry<'_, H> {
-        let overflow = &self.common.overflow;
         loop {
-            if let Some(handle) = overflow.use_it() {
+            if let Some(handle) = self.overflow.use_it() {
                 return Entry::kept(handle);
             }
             // Under the same lock as other new series, for whoever looks at all of them at once.
-            if self.with_creation_paused(|| overflow.make(shared)) {
+            let creation = self.lock_creation();
+            let is_new = self.overflow.make(shared);
+            drop(creation);
+            if is_new {
                 self.warn_of_overflow(shared);
+            }
+        }
+    }
+
+    /// Returns the handle of the one series that a plain instrument has.
+    fn plain_handle(&self, shared: &Arc<Shared>) -> H {
+        let mut recorded = None;
+        self.for_each_member(|member| {
+            if member.labels.is_empty() && !member.has_moved() {
+                recorded = Some(member.move_to(LabelSet::none()).handle);
+                self.room.give_back();
+            }
+        });
+        recorded.unwrap_or_else(|| handle::make(LabelSet::none(), shared))
+    }
+
+    /// Has series that were made by attributes found as `declared` ones, if they have declared labels.
+    fn leave_to(&self, declared: &DeclaredSeries<H>, keys: &'static [LabelKey], shared: &Shared) {
+        let Some(open) = self.open.get() else { return };
+        let (point_keys, mut moved) = (shared.keys(), Vec::new());
+        open.for_each(|member| {
+            let own = point_keys.own_attributes(&member.labels);
+            let own: Vec<KeyValue> =
+                own.map(|(key, value)| KeyValue::new(key, Value::from(&value))).collect();
+            let labels = AsDeclared::new(keys, &own).and_then(|labels| labels.to_values(keys));
+            if let Some(labels) = labels.filter(|_| !member.has_moved()) {
+                moved.push(member.move_to(LabelSet::declared(labels)));
+            }
+        });
+        for member in moved {
+            match declared {
+                DeclaredSeries::Closed(closed) => {
+                    let place = LabelKey::place_of_values(keys, &member.labels);
+                    place.and_then(|place| closed.get_or_make(place, || Some(member)));
+                }
+                _ => {
+                    let (hash, labels) =
+                        (hash_declared(open.hasher(), &member.labels), member.labels.clone());
+                    open.get_or_make(hash, &labels, self.room.limit(), || Some(member));
+                }
             }
         }
     }
@@ -377,7 +491,7 @@ impl<H: Handle> SeriesGroup<H> {
         }
         let is_change = member.set_hidden(true);
         if is_change {
-            self.common.room.give_back();
+            self.room.give_back();
         }
         let is_recorded = !member.is_empty();
         member.handle.series().reset();
@@ -388,9 +502,9 @@ impl<H: Handle> SeriesGroup<H> {
     fn show(&self, member: &Member<H>) {
         if member.is_hidden() {
             // First of all: whoever hides it again gives back what was taken here.
-            self.common.room.take();
+            self.room.take();
             if !member.set_hidden(false) {
-                self.common.room.give_back();
+                self.room.give_back();
             }
         }
     }
@@ -400,13 +514,18 @@ impl<H: Handle> SeriesGroup<H> {
         if !member.is_hidden() {
             return true;
         }
-        let has_room = self.common.room.try_take();
+        let has_room = self.room.try_take();
         if has_room && !member.set_hidden(false) {
             // Someone else was faster.
-            self.common.room.give_back();
+            self.room.give_back();
         }
         // One that is removed again by now was in: what is recorded in it brings it back.
         has_room || !member.is_hidden()
+    }
+
+    fn lock_creation(&self) -> MutexGuard<'_, ()> {
+        // A series is complete before it can be found: a panic while making one leaves nothing half done.
+        self.creation.lock().unpoisoned()
     }
 
     fn lock_reading(&self) -> MutexGuard<'_, Reading> {
@@ -415,8 +534,8 @@ impl<H: Handle> SeriesGroup<H> {
 
     fn warn_of_overflow(&self, shared: &Shared) {
         let mut series = Vec::new();
-        self.members.for_each(|member| series.push(member.labels.clone()));
-        overflow::warn(shared, &self.common.room, series.iter());
+        self.for_each_member(|member| series.push(member.labels.clone()));
+        overflow::warn(shared, &self.room, series.iter());
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::any::Any;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
-use opentelemetry::{KeyValue, Value};
+use opentelemetry::KeyValue;
 
 use super::cell::Cell;
 use super::entry::Entry;
 use super::feed::MakeSink;
-use super::group::keyed::{AsDeclared, KeyedSeries};
-use super::group::{Common, Places, Room, SeriesGroup, Usage};
+use super::group::keyed::{AsDeclared, ByKey, KeyLayouts};
+use super::group::{DeclaredSeries, Places, Room, SeriesGroup, Usage};
 use super::handle::{self, Handle};
 use super::label_set::LabelSet;
 use super::shared::{Shared, Switch};
@@ -18,43 +18,31 @@ use crate::buckets::HistogramBuckets;
 use crate::data::{Data, SeriesId};
 use crate::kind::Kind;
 use crate::labels::{LabelKey, Labels};
-use crate::unpoisoned::Unpoisoned;
 
 /// An instrument with all its series. `H` is the handle that users hold.
 pub struct Core<H: Handle> {
     pub(crate) shared: Arc<Shared>,
-    common: Arc<Common<H>>,
-    /// The series of the labels that the code declares, once it does.
-    declared: OnceLock<DeclaredSeries<H>>,
-    /// All other series that are recorded by attributes, once there is one.
-    keyed: OnceLock<Box<KeyedSeries<H>>>,
-    /// Held while labels are declared, and while something changes for all series.
-    changes: Mutex<()>,
+    group: SeriesGroup<H>,
+    /// The layouts of the attributes that were recorded by, if any were but the declared ones.
+    layouts: OnceLock<Box<KeyLayouts>>,
     /// What look-ups return while the instrument is off.
     nowhere: OnceLock<H>,
-}
-
-enum DeclaredSeries<H: Handle> {
-    Plain(H),
-    Group(Box<SeriesGroup<H>>),
 }
 
 impl<H: Handle> Core<H> {
     /// Returns an instrument whose labels are not declared yet.
     pub(crate) fn new(shared: Shared) -> Self {
         Self {
-            common: Arc::new(Common::new(shared.settings.clone())),
+            group: SeriesGroup::new(shared.settings.clone()),
             shared: Arc::new(shared),
-            declared: OnceLock::new(),
-            keyed: OnceLock::new(),
-            changes: Mutex::default(),
+            layouts: OnceLock::new(),
             nowhere: OnceLock::new(),
         }
     }
 
     /// Returns the handle of an instrument that declares no labels.
     pub(crate) fn plain(&self) -> &H {
-        match self.declared.get() {
+        match self.group.declared() {
             Some(DeclaredSeries::Plain(handle)) => handle,
             _ => self.nowhere(),
         }
@@ -62,19 +50,16 @@ impl<H: Handle> Core<H> {
 
     /// Returns the series of each closed label set; none for an open one.
     pub(crate) fn places(&self) -> Places<H> {
-        match self.declared.get() {
-            Some(DeclaredSeries::Group(group)) => group.places(),
-            _ => Arc::new([]),
-        }
+        self.group.places()
     }
 
     // Apart, so that finding a place is small enough to stand where the caller is.
     #[inline(never)]
     pub(crate) fn with(&self, labels: &impl Labels) -> Entry<'_, H> {
-        match self.declared.get() {
+        match self.group.declared() {
             Some(DeclaredSeries::Plain(handle)) => Entry::kept(handle),
-            Some(DeclaredSeries::Group(group)) if !self.shared.is_off() => {
-                group.with(labels, &self.shared)
+            Some(declared) if !self.shared.is_off() => {
+                self.group.with(declared, labels, &self.shared)
             }
             _ => Entry::kept(self.nowhere()),
         }
@@ -87,14 +72,11 @@ impl<H: Handle> Core<H> {
             return Entry::kept(self.nowhere());
         }
         loop {
-            let declared = self.declared.get();
+            let declared = self.group.declared();
             let found = declared.and_then(|it| self.with_declared(it, attributes));
             let found = found.or_else(|| {
                 // Labels that are declared meanwhile may be these: then once more.
-                let may_make = || self.declared.get().is_some() == declared.is_some();
-                let keyed = self.keyed.get().map(|keyed| &**keyed);
-                let keyed = keyed.or_else(|| self.make_keyed(may_make))?;
-                keyed.with(attributes, &self.shared, may_make)
+                self.with_keys(attributes, || self.group.declared().is_some() == declared.is_some())
             });
             if let Some(found) = found {
                 return found;
@@ -102,13 +84,27 @@ impl<H: Handle> Core<H> {
         }
     }
 
-    /// Returns what holds the series that are found by attributes, unless `may_make` says no.
-    #[cold]
-    fn make_keyed(&self, may_make: impl Fn() -> bool) -> Option<&KeyedSeries<H>> {
-        // Whoever holds the lock pauses the creation of series, and would miss those that are made here.
-        let _changes = self.changes.lock().unpoisoned();
-        let make = || Box::new(KeyedSeries::new(self.common.clone()));
-        may_make().then(|| &**self.keyed.get_or_init(make))
+    /// Returns the series with these attributes, of all that do not have declared labels. `may_make` is asked before one
+    /// is made, while no other can be; `None` if it says no.
+    #[inline]
+    fn with_keys(
+        &self,
+        attributes: &[KeyValue],
+        may_make: impl Fn() -> bool,
+    ) -> Option<Entry<'_, H>> {
+        let layouts = self.layouts.get_or_init(Box::default);
+        match layouts.find(attributes) {
+            Some(layout) => {
+                self.group.with_attributes(&ByKey { attributes, layout }, &self.shared, may_make)
+            }
+            None => layouts.with_new(attributes, &self.shared, |layout| match layout {
+                Some(layout) => {
+                    let query = ByKey { attributes, layout };
+                    self.group.with_attributes(&query, &self.shared, may_make)
+                }
+                None => Some(self.group.overflow(&self.shared)),
+            }),
+        }
     }
 
     fn with_declared<'a>(
@@ -121,102 +117,37 @@ impl<H: Handle> Core<H> {
         let is_closed = LabelKey::closed_sets(keys).is_some();
         match declared {
             DeclaredSeries::Plain(handle) => Some(Entry::kept(handle)),
-            DeclaredSeries::Group(_)
-                if is_closed && LabelKey::place_of(keys, &labels).is_none() =>
-            {
-                None
-            }
-            DeclaredSeries::Group(group) => Some(group.with(&labels, &self.shared)),
+            _ if is_closed && LabelKey::place_of(keys, &labels).is_none() => None,
+            declared => Some(self.group.with(declared, &labels, &self.shared)),
         }
     }
 
     /// Takes the series with these labels out of every later export. Returns whether there was one.
     pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
-        match self.declared.get() {
-            Some(DeclaredSeries::Group(group)) => group.remove(labels),
-            _ => false,
-        }
+        self.group.remove(labels, &self.shared)
     }
 
     /// Takes all series but a plain one out of every later export.
     pub(crate) fn clear(&self) {
-        self.groups().for_each(SeriesGroup::clear);
+        self.group.clear();
     }
 
     /// Makes all series of a closed set, exported as zero from now on. Returns the limit as an error when it allows
     /// fewer.
     pub(crate) fn zero_initialize(&self) -> Result<(), usize> {
-        match self.declared.get() {
+        match self.group.declared() {
             Some(DeclaredSeries::Plain(handle)) if handle.series().cell().is_empty() => {
                 handle.zero();
                 Ok(())
             }
-            Some(DeclaredSeries::Group(group)) => group.make_all(&self.shared),
-            _ => Ok(()),
+            Some(DeclaredSeries::Plain(_)) | None => Ok(()),
+            Some(_) => self.group.zero_initialize(&self.shared),
         }
     }
 
     /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
-    pub(crate) fn for_all(&self, change: impl FnOnce(), mut each: impl FnMut(&H)) {
-        let _changes = self.changes.lock().unpoisoned();
-        self.with_creation_paused(|| {
-            change();
-            if let Some(DeclaredSeries::Plain(handle)) = self.declared.get() {
-                each(handle);
-            }
-            self.groups().for_each(|group| group.for_each(&mut each));
-            self.common.overflow.get().into_iter().for_each(|member| each(&member.handle));
-        });
-    }
-
-    fn with_creation_paused<R>(&self, work: impl FnOnce() -> R) -> R {
-        let keyed = self.keyed.get().map(|keyed| &keyed.group);
-        match (self.declared.get(), keyed) {
-            (Some(DeclaredSeries::Group(declared)), Some(keyed)) => {
-                keyed.with_creation_paused(|| declared.with_creation_paused(work))
-            }
-            (Some(DeclaredSeries::Group(declared)), None) => declared.with_creation_paused(work),
-            (_, Some(keyed)) => keyed.with_creation_paused(work),
-            _ => work(),
-        }
-    }
-
-    /// Returns the handle of the one series that a plain instrument has.
-    fn plain_handle(&self) -> H {
-        let mut recorded = None;
-        if let Some(keyed) = self.keyed.get() {
-            keyed.group.for_each_member(|member| {
-                if member.labels.is_empty() && !member.has_moved() {
-                    recorded = Some(member.move_to(LabelSet::none()).handle);
-                    // A plain series takes no room.
-                    self.common.room.give_back();
-                }
-            });
-        }
-        recorded.unwrap_or_else(|| handle::make(LabelSet::none(), &self.shared))
-    }
-
-    /// Leaves series with declared labels to their group.
-    fn leave_to(&self, group: &SeriesGroup<H>, keys: &'static [LabelKey]) {
-        let Some(keyed) = self.keyed.get() else { return };
-        let point_keys = self.shared.keys();
-        keyed.group.for_each_member(|member| {
-            let own = point_keys.own_attributes(&member.labels);
-            let own: Vec<KeyValue> =
-                own.map(|(key, value)| KeyValue::new(key, Value::from(&value))).collect();
-            let labels = AsDeclared::new(keys, &own).and_then(|labels| labels.to_values(keys));
-            if let Some(labels) = labels.filter(|_| !member.has_moved()) {
-                group.adopt(member, LabelSet::declared(labels));
-            }
-        });
-    }
-
-    fn groups(&self) -> impl Iterator<Item = &SeriesGroup<H>> {
-        let declared = match self.declared.get() {
-            Some(DeclaredSeries::Group(group)) => Some(&**group),
-            _ => None,
-        };
-        declared.into_iter().chain(self.keyed.get().map(|keyed| &keyed.group))
+    pub(crate) fn for_all(&self, change: impl FnOnce(), each: impl FnMut(&H)) {
+        self.group.for_all(change, each);
     }
 
     #[cold]
@@ -259,21 +190,8 @@ impl<H: Handle> Stored for Core<H> {
         &self.shared
     }
 
-    /// Series with these labels that were recorded by attributes before stay what they are.
     fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
-        let _changes = self.changes.lock().unpoisoned();
-        self.shared.declare(keys)?;
-        self.with_creation_paused(|| {
-            self.declared.get_or_init(|| match keys {
-                [] => DeclaredSeries::Plain(self.plain_handle()),
-                keys => {
-                    let group = SeriesGroup::declared(keys, self.common.clone());
-                    self.leave_to(&group, keys);
-                    DeclaredSeries::Group(Box::new(group))
-                }
-            });
-        });
-        Ok(())
+        self.group.declare(keys, &self.shared)
     }
 
     fn data(&self) -> Data {
@@ -281,44 +199,15 @@ impl<H: Handle> Stored for Core<H> {
         if shared.is_off() {
             return H::data(shared, &mut std::iter::empty());
         }
-        let overflow = self.common.overflow.shown();
-        match (self.declared.get(), self.keyed.get()) {
-            (None, None) => read(shared, &mut std::iter::empty(), overflow),
-            (Some(DeclaredSeries::Plain(handle)), None) => {
-                read(shared, &mut std::iter::once(handle), overflow)
-            }
-            (Some(DeclaredSeries::Group(group)), None) => {
-                group.in_order(shared, |series| read(shared, series, overflow))
-            }
-            (None, Some(keyed)) => {
-                keyed.group.in_order(shared, |series| read(shared, series, overflow))
-            }
-            (Some(declared), Some(keyed)) => {
-                // Both are read at once: no series is seen while it is removed.
-                let with_keyed = |mut all: Vec<H>| {
-                    keyed.group.in_order(shared, |series| {
-                        all.extend(series.cloned());
-                        let keys = shared.keys();
-                        all.sort_by_cached_key(|handle| handle.series().attributes(&keys));
-                        read(shared, &mut all.iter(), overflow)
-                    })
-                };
-                match declared {
-                    DeclaredSeries::Plain(handle) => with_keyed(vec![handle.clone()]),
-                    DeclaredSeries::Group(group) => {
-                        group.in_order(shared, |series| with_keyed(series.cloned().collect()))
-                    }
-                }
-            }
-        }
+        self.group.in_order(shared, |series| H::data(shared, series))
     }
 
     fn usage(&self) -> Option<Usage> {
-        let Common { room, overflow, .. } = &*self.common;
+        let SeriesGroup { room, overflow, .. } = &self.group;
         let usage = Usage { series: room.taken(), overflowed: overflow.uses() };
-        let is_group = matches!(self.declared.get(), Some(DeclaredSeries::Group(_)));
+        let is_plain = matches!(self.group.declared(), None | Some(DeclaredSeries::Plain(_)));
         // An instrument that is recorded without attributes has no labels either.
-        (is_group || usage.series > 1).then_some(usage)
+        (!is_plain || usage.series > 1).then_some(usage)
     }
 
     fn switch(&self, to: Switch) {
@@ -334,27 +223,23 @@ impl<H: Handle> Stored for Core<H> {
             }
         } else if is_back {
             // Targets that take deltas have seen these series go: they begin anew.
-            if let Some(DeclaredSeries::Plain(handle)) = self.declared.get() {
-                handle.series().reset();
-            }
-            self.groups().for_each(SeriesGroup::restart);
-            self.common.overflow.get().into_iter().for_each(|it| it.handle.series().reset());
+            self.group.restart();
         }
     }
 
     fn room(&self) -> &Room {
-        &self.common.room
+        &self.group.room
     }
 
     fn limit(&self) -> usize {
-        match self.declared.get() {
-            Some(DeclaredSeries::Plain(_)) if self.keyed.get().is_none() => 1,
-            _ => self.common.room.limit(),
+        match self.group.declared() {
+            Some(DeclaredSeries::Plain(_)) if !self.group.has_open() => 1,
+            _ => self.group.room.limit(),
         }
     }
 
     fn set_stream(&self, buckets: Option<HistogramBuckets>, cardinality_limit: Option<usize>) {
-        self.common.room.set_limit(cardinality_limit);
+        self.group.room.set_limit(cardinality_limit);
         if let Some(buckets) = buckets.filter(|_| H::KIND == Kind::Histogram) {
             H::set_buckets(self, buckets);
         }
@@ -373,13 +258,4 @@ impl<H: Handle> Stored for Core<H> {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
-}
-
-/// Reads the points of these series, the overflow series last.
-fn read<H: Handle>(
-    shared: &Shared,
-    series: &mut dyn Iterator<Item = &H>,
-    overflow: Option<&H>,
-) -> Data {
-    H::data(shared, &mut series.map(|handle| -> &H { handle }).chain(overflow))
 }

@@ -4,64 +4,16 @@
 //! then on only values are hashed, and a look-up takes no lock and allocates nothing.
 
 use std::hash::{BuildHasher, Hasher};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use foldhash::fast::RandomState;
 use opentelemetry::{Array, Key, KeyValue, Value};
 
 use super::table::SeriesTable;
-use super::{Common, SeriesGroup};
 use crate::attributes::AttributeValue;
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
-use crate::store::entry::Entry;
-use crate::store::handle::Handle;
 use crate::store::label_set::{KeySetId, LabelSet, Query};
 use crate::store::shared::Shared;
-
-/// The series of one instrument that are found by attributes.
-pub(crate) struct KeyedSeries<H: Handle> {
-    pub(crate) group: SeriesGroup<H>,
-    layouts: KeyLayouts,
-}
-
-impl<H: Handle> KeyedSeries<H> {
-    pub(crate) fn new(common: Arc<Common<H>>) -> Self {
-        Self { group: SeriesGroup::keyed(common), layouts: KeyLayouts::default() }
-    }
-
-    /// Returns the series with these attributes. `may_make` is asked before one is made, while no other can be; `None`
-    /// if it says no.
-    #[inline]
-    pub(crate) fn with(
-        &self,
-        attributes: &[KeyValue],
-        shared: &Arc<Shared>,
-        may_make: impl Fn() -> bool,
-    ) -> Option<Entry<'_, H>> {
-        match self.layouts.find(attributes) {
-            Some(layout) => {
-                self.group.with_attributes(&ByKey { attributes, layout }, shared, may_make)
-            }
-            None => self.with_new_layout(attributes, shared, may_make),
-        }
-    }
-
-    #[cold]
-    fn with_new_layout(
-        &self,
-        attributes: &[KeyValue],
-        shared: &Arc<Shared>,
-        may_make: impl Fn() -> bool,
-    ) -> Option<Entry<'_, H>> {
-        let find = |layout: Option<&KeyLayout>| match layout {
-            Some(layout) => {
-                self.group.with_attributes(&ByKey { attributes, layout }, shared, may_make)
-            }
-            None => Some(self.group.overflow(shared)),
-        };
-        self.layouts.with_new(attributes, shared, find)
-    }
-}
 
 /// The layouts of attributes that one instrument has seen.
 pub(crate) struct KeyLayouts {
@@ -95,6 +47,7 @@ impl KeyLayouts {
     }
 
     /// Calls `work` with the layout of these attributes, or without one if the instrument has too many key sets.
+    #[cold]
     pub(crate) fn with_new<R>(
         &self,
         attributes: &[KeyValue],

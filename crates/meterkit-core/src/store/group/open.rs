@@ -129,11 +129,6 @@ impl<H: Handle> OpenSeries<H> {
         })
     }
 
-    pub(crate) fn with_creation_paused<R>(&self, work: impl FnOnce() -> R) -> R {
-        self.table.with_writers_excluded(|_| work())
-    }
-
-    /// Calls `each` with every series.
     pub(crate) fn for_each(&self, mut each: impl FnMut(&Member<H>)) {
         self.table.iter().for_each(&mut each);
         self.all_later().iter().for_each(|member| each(member));

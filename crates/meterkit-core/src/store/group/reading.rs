@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::SeriesGroup;
 use super::member::{Activity, Member};
-use super::members::Members;
 use crate::store::handle::Handle;
 use crate::store::shared::{PointKeys, Shared};
 
@@ -22,26 +22,20 @@ impl Reading {
     /// Calls `read` with the series that are not over, as `is_over` says, in the order of their attributes.
     pub(super) fn read<H: Handle, R>(
         &mut self,
-        members: &Members<H>,
+        group: &SeriesGroup<H>,
         shared: &Shared,
         read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
         is_over: impl Fn(&Member<H>, &mut Activity) -> bool,
     ) -> R {
         let keys = &shared.keys();
-        self.sort(members, shared, keys);
+        self.sort(group, shared, keys);
         let Self { order, activities, .. } = self;
         let mut in_place = order.iter().filter_map(|place| {
             let place = *place as usize;
-            let member = match members {
-                Members::Closed(closed) => closed.get(place)?,
-                Members::Open(open) => open.at(place)?,
-            };
+            let member = member_at(group, place)?;
             (!is_over(member, &mut activities[place])).then_some(&member.handle)
         });
-        let later = match members {
-            Members::Closed(_) => Vec::new(),
-            Members::Open(open) => open.sweep(&is_over),
-        };
+        let later = group.open.get().map_or_else(Vec::new, |open| open.sweep(&is_over));
         if later.is_empty() {
             return read(&mut in_place);
         }
@@ -52,30 +46,35 @@ impl Reading {
     }
 
     /// Brings `order` up to date.
-    fn sort<H: Handle>(&mut self, members: &Members<H>, shared: &Shared, keys: &Arc<PointKeys>) {
+    fn sort<H: Handle>(&mut self, group: &SeriesGroup<H>, shared: &Shared, keys: &Arc<PointKeys>) {
         let is_known = self.keys.as_ref().is_some_and(|known| Arc::ptr_eq(known, keys));
         if !is_known {
             self.order.clear();
             self.keys = Some(keys.clone());
         }
         let known = self.order.len();
-        match members {
-            Members::Closed(closed) => {
-                if known == 0 {
-                    self.order = closed.order(shared, keys);
+        let closed = group.closed().map_or(0, |closed| closed.places().len());
+        let places = closed + group.open.get().map_or(0, |open| open.places());
+        if known < places {
+            self.order.extend(known as u32..places as u32);
+            self.order.sort_by_cached_key(|place| {
+                let place = *place as usize;
+                match group.closed().filter(|_| place < closed) {
+                    // Closed series have their place before they are made.
+                    Some(series) => Some(shared.attributes(keys, &series.labels(place))),
+                    None => Some(member_at(group, place)?.handle.series().attributes(keys)),
                 }
-            }
-            Members::Open(open) => {
-                let places = open.places();
-                if known < places {
-                    self.order.extend(known as u32..places as u32);
-                    let attributes = |place: &u32| {
-                        Some(open.at(*place as usize)?.handle.series().attributes(keys))
-                    };
-                    self.order.sort_by_cached_key(attributes);
-                }
-            }
+            });
         }
         self.activities.resize_with(self.order.len(), Activity::default);
+    }
+}
+
+/// Returns the series at a place: those of closed series come before those of open ones.
+fn member_at<H: Handle>(group: &SeriesGroup<H>, place: usize) -> Option<&Member<H>> {
+    let closed = group.closed().map_or(&[][..], |closed| closed.places());
+    match closed.get(place) {
+        Some(member) => member.get(),
+        None => group.open.get()?.at(place - closed.len()),
     }
 }

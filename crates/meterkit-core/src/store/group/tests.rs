@@ -29,28 +29,28 @@ fn series_that_are_removed_take_no_memory() {
     let shared =
         Shared::new(identity, "requests".into(), attributes, settings.clone(), Door::Facade);
     let shared = Arc::new(shared);
-    shared.declare(Id::KEYS).expect("the first keys");
     let options = GroupOptions { limit: Some(10), ..GroupOptions::default() };
-    let common = Common::new(settings);
-    common.room.declare(options);
-    let group = SeriesGroup::<Counter>::declared(Id::KEYS, Arc::new(common));
-    let Members::Open(open) = &group.members else { panic!("an open label set") };
-    let kept = || open.places() + open.later_len();
+    let group = SeriesGroup::<Counter>::new(settings);
+    group.room.declare(options);
+    group.declare(Id::KEYS, &shared).expect("the first keys");
+    let kept = || group.open().places() + group.open().later_len();
+    let with = |id| group.with(group.declared().expect("an open label set"), &Id(id), &shared);
+    let remove = |id| group.remove(&Id(id), &shared);
     for id in 0..1000 {
-        group.with(&Id(id), &shared).increment();
-        assert!(group.remove(&Id(id)));
+        with(id).increment();
+        assert!(remove(id));
         assert!(kept() <= 10, "nobody reads, and {} series are kept", kept());
     }
     for id in 1000..2000 {
-        group.with(&Id(id), &shared).increment();
+        with(id).increment();
         if id % 5 == 4 {
             group.clear();
             assert!(kept() <= 10, "nobody reads, and {} series are kept", kept());
         }
     }
-    let held = group.with(&Id(5000), &shared);
-    assert!(group.remove(&Id(5000)));
+    let held = with(5000);
+    assert!(remove(5000));
     assert_eq!(kept(), 11, "what someone may record in stays");
     held.increment();
-    assert_eq!(group.with(&Id(5000), &shared).value(), 1);
+    assert_eq!(with(5000).value(), 1);
 }
