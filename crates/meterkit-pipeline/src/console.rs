@@ -1,12 +1,11 @@
 //! The console target: metrics as lines of text, for people.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use meterkit_core::{
-    Attributes, Data, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, Temporality,
-    Unpoisoned, Value,
+    Attributes, Data, Descriptor, ExponentialHistogramPoint, Temporality, Unpoisoned, Value,
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -70,7 +69,7 @@ impl Target for ConsoleTarget {
     }
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
-        let text = Page(snapshot).to_string();
+        let text = page(snapshot);
         let Self { out, writing, .. } = self;
         let out = out.clone();
         Box::pin(async move {
@@ -94,121 +93,67 @@ impl Target for ConsoleTarget {
     }
 }
 
-struct Page<'a>(&'a Snapshot);
-
-impl fmt::Display for Page<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = humantime::format_rfc3339_seconds(self.0.time);
-        writeln!(f, "# {time}, {} points", self.0.len())?;
-        for metric in self.0.scopes.iter().flat_map(|scope| &scope.metrics) {
-            match &metric.data {
-                Data::Gauge(points) | Data::Sum { points, .. } => {
-                    for point in points {
-                        writeln!(f, "{}", NumberLine(metric, point))?;
-                    }
-                }
-                Data::Histogram { points, bounds, .. } => {
-                    for point in points {
-                        writeln!(f, "{}", HistogramLine(metric, bounds, point))?;
-                    }
-                }
-                Data::ExponentialHistogram { points, .. } => {
-                    for point in points {
-                        writeln!(f, "{}", ExponentialLine(metric, point))?;
-                    }
-                }
-                _ => {}
+fn page(snapshot: &Snapshot) -> String {
+    let time = humantime::format_rfc3339_seconds(snapshot.time);
+    let mut page = format!("# {time}, {} points\n", snapshot.len());
+    for metric in snapshot.scopes.iter().flat_map(|scope| &scope.metrics) {
+        let mut line = |attributes: &Attributes, values: String, buckets: String| {
+            let Descriptor { name, unit, .. } = &*metric.descriptor;
+            let space = if unit.is_empty() { "" } else { " " };
+            let labels = labels(attributes);
+            page.push_str(&format!("{name}{labels} {values}{space}{unit}{buckets}\n"));
+        };
+        match &metric.data {
+            Data::Gauge(points) | Data::Sum { points, .. } => {
+                points.iter().for_each(|it| line(&it.attributes, number(it.value), String::new()));
             }
-        }
-        Ok(())
-    }
-}
-
-struct NumberLine<'a>(&'a Metric, &'a NumberPoint);
-
-impl fmt::Display for NumberLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(metric, point) = self;
-        write!(f, "{}{} ", metric.descriptor.name, Labels(&point.attributes))?;
-        match point.value {
-            Value::U64(value) => write!(f, "{value}")?,
-            Value::I64(value) => write!(f, "{value}")?,
-            Value::F64(value) => write!(f, "{value}")?,
-        }
-        write_unit(f, metric)
-    }
-}
-
-struct HistogramLine<'a>(&'a Metric, &'a [f64], &'a HistogramPoint);
-
-impl fmt::Display for HistogramLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(metric, bounds, point) = self;
-        write!(f, "{}{}", metric.descriptor.name, Labels(&point.attributes))?;
-        write_numbers(f, (point.count, point.sum), point.min.zip(point.max))?;
-        write_unit(f, metric)?;
-        let open = [f64::INFINITY];
-        for (bound, count) in bounds.iter().chain(&open).zip(&point.buckets) {
-            if *count > 0 {
-                write!(f, " ≤{bound}:{count}")?;
+            Data::Histogram { points, bounds, .. } => {
+                for point in points {
+                    let values = distribution(point.count, point.sum, point.min.zip(point.max));
+                    let ends = bounds.iter().copied().chain([f64::INFINITY]);
+                    let filled = ends.zip(&point.buckets).filter(|(_, count)| **count > 0);
+                    let buckets = filled.map(|(end, count)| format!(" ≤{end}:{count}"));
+                    line(&point.attributes, values, buckets.collect());
+                }
             }
+            Data::ExponentialHistogram { points, .. } => {
+                for point in points {
+                    let values = distribution(point.count, point.sum, point.min.zip(point.max));
+                    let values = format!("{values} scale={}", point.scale);
+                    line(&point.attributes, values, exponential_buckets(point));
+                }
+            }
+            _ => {}
         }
-        Ok(())
+    }
+    page
+}
+
+fn labels(attributes: &Attributes) -> String {
+    let pairs = attributes.iter().map(|(key, value)| format!("{key}={:?}", value.to_string()));
+    let pairs: Vec<String> = pairs.collect();
+    if pairs.is_empty() { String::new() } else { format!("{{{}}}", pairs.join(",")) }
+}
+
+fn number(value: Value) -> String {
+    match value {
+        Value::U64(value) => value.to_string(),
+        Value::I64(value) => value.to_string(),
+        Value::F64(value) => value.to_string(),
     }
 }
 
-struct ExponentialLine<'a>(&'a Metric, &'a ExponentialHistogramPoint);
-
-impl fmt::Display for ExponentialLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(metric, point) = self;
-        write!(f, "{}{}", metric.descriptor.name, Labels(&point.attributes))?;
-        write_numbers(f, (point.count, point.sum), point.min.zip(point.max))?;
-        write!(f, " scale={}", point.scale)?;
-        write_unit(f, metric)?;
-        let has_values = |bucket: &(f64, f64, u64)| bucket.2 > 0;
-        for (_, upper, count) in point.negative.bounded(point.scale).rev().filter(has_values) {
-            write!(f, " ≥-{upper}:{count}")?;
-        }
-        if point.zero_count > 0 {
-            write!(f, " 0:{}", point.zero_count)?;
-        }
-        for (_, upper, count) in point.positive.bounded(point.scale).filter(has_values) {
-            write!(f, " ≤{upper}:{count}")?;
-        }
-        Ok(())
-    }
+fn distribution(count: u64, sum: f64, ends: Option<(f64, f64)>) -> String {
+    let ends = ends.map(|(min, max)| format!(" min={min} max={max}")).unwrap_or_default();
+    format!("count={count} sum={sum}{ends}")
 }
 
-/// What both kinds of histograms have.
-fn write_numbers(
-    f: &mut fmt::Formatter<'_>,
-    (count, sum): (u64, f64),
-    ends: Option<(f64, f64)>,
-) -> fmt::Result {
-    write!(f, " count={count} sum={sum}")?;
-    match ends {
-        Some((min, max)) => write!(f, " min={min} max={max}"),
-        None => Ok(()),
-    }
-}
-
-fn write_unit(f: &mut fmt::Formatter<'_>, metric: &Metric) -> fmt::Result {
-    match &*metric.descriptor.unit {
-        "" => Ok(()),
-        unit => write!(f, " {unit}"),
-    }
-}
-
-struct Labels<'a>(&'a Attributes);
-
-impl fmt::Display for Labels<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut before = '{';
-        for (key, value) in self.0.iter() {
-            write!(f, "{before}{key}={:?}", value.to_string())?;
-            before = ',';
-        }
-        if before == ',' { f.write_char('}') } else { Ok(()) }
-    }
+/// Writes the buckets from the smallest values to the largest.
+fn exponential_buckets(point: &ExponentialHistogramPoint) -> String {
+    let negative =
+        point.negative.bounded(point.scale).rev().map(|it| (format!("≥-{}", it.1), it.2));
+    let zero = ("0".to_owned(), point.zero_count);
+    let positive = point.positive.bounded(point.scale).map(|it| (format!("≤{}", it.1), it.2));
+    let all = negative.chain([zero]).chain(positive).filter(|(_, count)| *count > 0);
+    all.map(|(end, count)| format!(" {end}:{count}")).collect()
 }

@@ -5,6 +5,7 @@
 //! meant for use on its own; the texts are fragments of other crates' messages.
 
 pub mod buckets;
+pub mod glob;
 pub mod label_key;
 pub mod name;
 pub mod prometheus_name;

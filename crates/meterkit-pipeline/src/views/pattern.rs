@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use meterkit_core::Attributes;
+use meterkit_rules::glob;
 
 use crate::point::OVERFLOW;
 
@@ -34,35 +35,7 @@ impl NamePattern {
     /// assert!(!pattern.matches("http.duration"));
     /// ```
     pub fn matches(&self, name: &str) -> bool {
-        let mut pattern = self.0.chars();
-        let mut rest = name.chars();
-        // Where to go on when what follows the last `*` does not fit: it takes one character more.
-        let mut retry = None;
-        loop {
-            let before = pattern.clone();
-            match pattern.next() {
-                Some('*') => {
-                    retry = Some((pattern.clone(), rest.clone()));
-                    continue;
-                }
-                None if rest.as_str().is_empty() => return true,
-                Some(expected) => match rest.next() {
-                    Some(found) if expected == '?' || expected == found => continue,
-                    None if before.as_str().chars().all(|c| c == '*') => return true,
-                    _ => {}
-                },
-                None => {}
-            }
-            let Some((after_star, mut from)) = retry else {
-                return false;
-            };
-            if from.next().is_none() {
-                return false;
-            }
-            pattern = after_star.clone();
-            rest = from.clone();
-            retry = Some((after_star, from));
-        }
+        glob::matches(&self.0, name)
     }
 }
 
