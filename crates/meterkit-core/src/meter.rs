@@ -357,6 +357,7 @@ impl Registry {
 
     /// Returns the meter of a scope of OpenTelemetry. A scope whose name is one of [`scoped`](Self::scoped), such as
     /// `backstage.plugin.catalog`, is that scope.
+    #[doc(hidden)] // for OpenTelemetry's side
     pub fn meter_of(&self, scope: &InstrumentationScope) -> Meter {
         let key = Ok(ScopeKey::of(scope, &self.naming()));
         Meter { registry: self.clone(), key, prefix: String::new() }

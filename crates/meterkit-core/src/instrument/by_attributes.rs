@@ -24,6 +24,7 @@ use crate::store::settings::DropReason;
 #[expect(clippy::exhaustive_enums, reason = "has no values")]
 pub enum AnyAttributes {}
 
+#[doc(hidden)] // for OpenTelemetry's side
 impl Meter {
     /// Returns an instrument whose series are found by OpenTelemetry's attributes. `H` is the handle of a series:
     /// `Counter<u64>` for example. What is asked for here and by the other methods of this meter is one instrument.
@@ -48,6 +49,7 @@ impl Meter {
     }
 }
 
+#[doc(hidden)] // for OpenTelemetry's side
 impl<H: Handle> InstrumentBuilder<ByAttributes<H>> {
     /// Sets the bucket boundaries that the code advises for a histogram. By default they follow from the unit.
     pub fn boundaries(mut self, boundaries: Option<Vec<f64>>) -> Self {
@@ -63,6 +65,7 @@ impl<H: Handle> InstrumentBuilder<ByAttributes<H>> {
     }
 }
 
+#[doc(hidden)] // for OpenTelemetry's side
 impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, AnyAttributes>> {
     /// Makes the instrument, or takes the one that exists, and registers `callbacks` for it, for good. When it cannot be
     /// made, that is logged as an error.
