@@ -1,0 +1,61 @@
+//! How `meterkit` and its targets declare settings, and how they read them.
+//!
+//! A [`Setting`] is declared once, as a constant in a table of [`settings!`]: its variable, its key in a configuration
+//! file, its type, default and meaning. Everything else follows from the table: a [`Reader`] reads values from the
+//! environment or from a section of a configuration file, [`documentation`] renders the table as Markdown, and
+//! `testing` checks that every setting of a table behaves like all others.
+//!
+//! Whatever is wrong goes to one collector, [`Problems`], so that a single start reports all problems at once. No
+//! [`Problem`] shows what may be a credential.
+//!
+//! ```
+//! use meterkit_settings::{Environment, Setting, count, settings, token};
+//!
+//! settings! {
+//!     SETTINGS for None;
+//!
+//!     QUEUE_BYTES: usize = count("ACME_QUEUE_BYTES").by_default("`1000`").meaning("how much waits at most");
+//!
+//!     TOKEN: String = token("ACME_TOKEN").meaning("a token that may write");
+//! }
+//!
+//! let environment = Environment::of([("ACME_QUEUE_BYTES", "many"), ("ACME_TOKEN", "Bearer hunter2")]);
+//! let error = environment.read(|reader| (reader.get(&QUEUE_BYTES), reader.get(&TOKEN))).unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "2 problems in the environment:
+//!   ACME_QUEUE_BYTES=`many`: write a whole number, 1 or more
+//!   ACME_TOKEN: holds white space; write the token alone, without `Bearer` or `Basic`"
+//! );
+//! ```
+
+mod declaration;
+mod documentation;
+mod environment;
+mod parse;
+mod problem;
+mod quote;
+mod reader;
+mod section;
+mod small_file;
+mod spelling;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod value_type;
+mod words;
+
+pub use self::declaration::{
+    Declaration, Setting, boolean, count, file, host, interval, milliseconds, pairs_of_text,
+    password, port, text, timeout, token, url, username, word,
+};
+pub use self::documentation::documentation;
+pub use self::environment::Environment;
+pub use self::parse::{bare_host, pairs, password_problem, token_problem, username_problem};
+pub use self::problem::{Position, Problem, Problems, SettingsError};
+pub use self::quote::url_without_secrets;
+pub use self::reader::Reader;
+pub use self::section::{Section, SectionValue};
+pub use self::small_file::{SmallFileError, read_small_file};
+pub use self::spelling::nearest;
+pub use self::value_type::ValueType;
+pub use self::words::{UnknownWord, Words};

@@ -1,0 +1,229 @@
+//! What is wrong with settings. No text holds the value of a secret.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt;
+
+/// The variable that names a configuration file.
+const CONFIG_FILE: &str = "OTEL_CONFIG_FILE";
+
+/// A setting that cannot be used, or that is missing. `Debug` shows the same text as `Display`.
+///
+/// ```
+/// use meterkit_settings::Problem;
+///
+/// let problem = Problem::new("METERKIT_SERIES_LIMIT", Some("many".into()), "write a whole number, 1 or more");
+/// assert_eq!(problem.to_string(), "METERKIT_SERIES_LIMIT=`many`: write a whole number, 1 or more");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The variable; `OTEL_CONFIG_FILE` for what stands in the configuration file.
+    pub variable: Cow<'static, str>,
+    /// Its value, as far as it can be shown; `None` if it is a secret, or unset.
+    pub value: Option<String>,
+    /// Where in the configuration file; `None` for a variable.
+    pub position: Option<Position>,
+    /// What is wrong, and what would be right.
+    pub reason: String,
+}
+
+impl Problem {
+    /// Creates a problem with a variable. `value` is what may be shown of its value.
+    pub fn new(
+        variable: impl Into<Cow<'static, str>>,
+        value: Option<String>,
+        reason: impl Into<String>,
+    ) -> Self {
+        Self { variable: variable.into(), value, position: None, reason: reason.into() }
+    }
+
+    /// Creates a problem with what stands in the configuration file.
+    pub fn in_file(position: Position, reason: impl Into<String>) -> Self {
+        let (variable, reason) = (CONFIG_FILE.into(), reason.into());
+        Self { variable, value: None, position: Some(position), reason }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.variable)?;
+        if let Some(value) = &self.value {
+            write!(f, "=`{value}`")?;
+        }
+        if let Some(position) = &self.position {
+            write!(f, ": {position}")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A position in the configuration file: `line 6, meter_provider.readers[0]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The path of keys, `meter_provider.readers[0].periodic.interval`; empty for the file as a whole.
+    pub path: String,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if self.path.is_empty() { Ok(()) } else { write!(f, ", {}", self.path) }
+    }
+}
+
+/// Collects what is wrong with all settings of a start, wherever they are read.
+#[derive(Debug, Default)]
+pub struct Problems {
+    errors: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
+    /// The path of the configuration file.
+    file: RefCell<Option<String>>,
+    is_strict: bool,
+}
+
+impl Problems {
+    /// Creates a collector. If `is_strict`, what would be a warning is an error.
+    pub fn new(is_strict: bool) -> Self {
+        Self { is_strict, ..Self::default() }
+    }
+
+    /// Names the configuration file in problems with what stands in it.
+    pub fn name_file(&self, path: impl Into<String>) {
+        *self.file.borrow_mut() = Some(path.into());
+    }
+
+    /// Adds an error. The same error counts once.
+    pub fn add(&self, mut problem: Problem) {
+        if problem.position.is_some() {
+            problem.value = self.file.borrow().clone();
+        }
+        add_once(&self.errors, problem);
+    }
+
+    /// Adds a problem that is merely a warning, unless the start is strict.
+    pub fn warn(&self, problem: Problem) {
+        if self.is_strict { self.add(problem) } else { add_once(&self.warnings, problem) }
+    }
+
+    /// Returns how many errors there are so far.
+    pub fn errors(&self) -> usize {
+        self.errors.borrow().len()
+    }
+
+    /// Returns `value` and all warnings, unless there were errors.
+    ///
+    /// # Errors
+    ///
+    /// All errors, in the order in which they were found. What stands in the configuration file comes in the order of
+    /// its lines.
+    pub fn finish<T>(self, value: T) -> Result<(T, Vec<Problem>), SettingsError> {
+        let mut problems = self.errors.into_inner();
+        if problems.is_empty() {
+            return Ok((value, self.warnings.into_inner()));
+        }
+        let first_in_file = problems.iter().position(|problem| problem.position.is_some());
+        if let Some(first) = first_in_file {
+            let (in_file, others): (Vec<_>, Vec<_>) =
+                problems.drain(first..).partition(|problem| problem.position.is_some());
+            problems.extend(in_file);
+            problems[first..].sort_by_key(|it| it.position.as_ref().map(|position| position.line));
+            problems.extend(others);
+        }
+        Err(SettingsError { problems })
+    }
+}
+
+fn add_once(problems: &RefCell<Vec<Problem>>, problem: Problem) {
+    let mut problems = problems.borrow_mut();
+    if !problems.contains(&problem) {
+        problems.push(problem);
+    }
+}
+
+/// All that is wrong with the settings of a start. `Debug` shows the same text as `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SettingsError {
+    problems: Vec<Problem>,
+}
+
+impl SettingsError {
+    /// Returns each problem by itself.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [only] = &*self.problems {
+            return only.fmt(f);
+        }
+        write!(f, "{} problems in the environment:", self.problems.len())?;
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_line(line: usize) -> Problem {
+        Problem::in_file(Position { line, path: "a.b".to_owned() }, "remove it")
+    }
+
+    #[test]
+    fn each_problem_names_its_variable_or_its_line_first() {
+        let problems = Problems::default();
+        problems.name_file("/etc/otel.yaml");
+        problems.add(Problem::new("A", Some(" x ".to_owned()), "write `y`"));
+        problems.add(in_line(7));
+        problems.add(Problem::new("B".to_owned(), None, "copy it again"));
+        problems.add(in_line(3));
+        problems.add(in_line(7));
+        assert_eq!(problems.errors(), 4);
+        let error = problems.finish(()).unwrap_err();
+        let text = "4 problems in the environment:
+  A=` x `: write `y`
+  OTEL_CONFIG_FILE=`/etc/otel.yaml`: line 3, a.b: remove it
+  OTEL_CONFIG_FILE=`/etc/otel.yaml`: line 7, a.b: remove it
+  B: copy it again";
+        assert_eq!((error.to_string(), format!("{error:?}")), (text.to_owned(), text.to_owned()));
+        assert_eq!(format!("{:?}", error.problems()[0]), "A=` x `: write `y`");
+    }
+
+    #[test]
+    fn warnings_are_errors_where_the_start_is_strict() {
+        for is_strict in [false, true] {
+            let problems = Problems::new(is_strict);
+            problems.warn(Problem::new("A", None, "is wrong"));
+            problems.warn(Problem::new("A", None, "is wrong"));
+            let finished = problems.finish("value");
+            match is_strict {
+                false => {
+                    assert_eq!(finished.map(|(value, it)| (value, it.len())), Ok(("value", 1)))
+                }
+                true => assert_eq!(finished.unwrap_err().problems().len(), 1),
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What of a wrong value may be shown. An operator who mixed up two variables must not find a password in the log.
+
+use crate::value_type::ValueType;
+
+/// Returns what may be shown of a wrong value, if anything, and what may be said of it: a reason may quote a part of the
+/// value, so it is replaced where the value looks like a credential.
+pub(crate) fn quoted(
+    value_type: ValueType,
+    value: &str,
+    reason: String,
+) -> (Option<String>, String) {
+    match value_type {
+        _ if value.contains("-----BEGIN") => {
+            // Perhaps a key, where its path belongs.
+            (None, format!("is the text of a PEM file, which is not shown; {reason}"))
+        }
+        ValueType::Token
+        | ValueType::Password
+        | ValueType::Username
+        | ValueType::Number
+        | ValueType::Pairs => (None, reason),
+        _ if value_type == ValueType::Url || value.contains("://") => {
+            (Some(url_without_secrets(value)), reason)
+        }
+        _ if may_hold_credentials(value_type, value) => {
+            (None, format!("looks like a credential, which is not shown; write {value_type}"))
+        }
+        _ => (Some(value.to_owned()), reason),
+    }
+}
+
+/// Returns whether a value may hold a credential that was meant for another variable.
+fn may_hold_credentials(value_type: ValueType, value: &str) -> bool {
+    const WORDS: [&str; 8] =
+        ["@", "%40", "authorization", "basic ", "bearer ", "password", "secret", "token"];
+    let lower = value.to_ascii_lowercase();
+    // `user:password` where a host belongs: what follows a colon should be a port, or a part of an IPv6 address.
+    let is_pair = matches!(value_type, ValueType::Host)
+        && value.split(':').skip(1).any(|part| !part.chars().all(|c| c.is_ascii_hexdigit()));
+    // Base64 that is padded is hardly ever something else.
+    is_pair || lower.ends_with("==") || WORDS.iter().any(|word| lower.contains(word))
+}
+
+/// Returns a URL without what may be secret in it: user and password, also where they were encoded or lack their host,
+/// and what follows `?` or `#`.
+///
+/// ```
+/// use meterkit_settings::url_without_secrets;
+///
+/// assert_eq!(url_without_secrets("http://me:hunter2@c/v1"), "http://...");
+/// assert_eq!(url_without_secrets("http://c:4318/v1?token=hunter2"), "http://c:4318/v1?...");
+/// ```
+pub fn url_without_secrets(text: &str) -> String {
+    let scheme = text.find("://").map_or("", |end| &text[..end + 3]);
+    let has_user = |text: &str| text.contains('@') || text.contains("%40");
+    if has_user(text) || has_password(&text[scheme.len()..]) {
+        return if has_user(scheme) { "...".to_owned() } else { format!("{scheme}...") };
+    }
+    match text.find(['?', '#']) {
+        Some(end) => format!("{}...", &text[..=end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Returns whether what follows the scheme has a colon with letters behind it, and is no IPv6 address.
+fn has_password(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let Some((_, port)) = authority.rsplit(']').next().unwrap_or_default().split_once(':') else {
+        return false;
+    };
+    let is_v6 = port.contains(':') && port.chars().all(|c| c == ':' || c.is_ascii_hexdigit());
+    !is_v6 && !authority.starts_with('[') && port.contains(char::is_alphabetic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_url_nothing_secret_is_shown() {
+        for (text, expected) in [
+            ("http://c:4318/v1", "http://c:4318/v1"),
+            ("http://[::1]:4318/v1", "http://[::1]:4318/v1"),
+            ("http://[::1", "http://[::1"),
+            ("http://c:99999", "http://c:99999"),
+            ("http://c:/v1:x", "http://c:/v1:x"),
+            ("c:4318", "c:4318"),
+            ("udp://::1", "udp://::1"),
+            ("udp://c:+1", "udp://c:+1"),
+            ("http://c/v1?token=hunter2", "http://c/v1?..."),
+            ("http://c/v1#hunter2?x", "http://c/v1#..."),
+            ("http://me:hunter2@c/v1", "http://..."),
+            ("http://me:hunt/er?2@c", "http://..."),
+            ("http://me:hunter2%40c", "http://..."),
+            ("http://me:hunter2", "http://..."),
+            ("me:hunter2", "..."),
+            ("me:hunter2@c", "..."),
+            ("me:hunter2@://c", "..."),
+            ("http://ü:hunter2/", "http://..."),
+        ] {
+            assert_eq!(url_without_secrets(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_credential_in_the_wrong_variable_is_not_shown() {
+        for (value_type, value, shown) in [
+            (ValueType::Count, "many", Some("many")),
+            (ValueType::Count, "-----BEGIN PRIVATE KEY-----\nhunter2", None),
+            (ValueType::Host, "localhost:9464", Some("localhost:9464")),
+            (ValueType::Host, "http://x", Some("http://x")),
+            (ValueType::Host, "fe80::1", Some("fe80::1")),
+            (ValueType::Host, "http://me:hunter2", Some("http://...")),
+            (ValueType::Host, "me:hunter2", None),
+            (ValueType::Host, "me@hunter2", None),
+            (ValueType::Pairs, "Authorization: Basic aHVudGVyMg==", None),
+            (ValueType::Pairs, "aHVudGVyMg==", None),
+            (ValueType::Pairs, "Bearer hunter2", None),
+            (ValueType::Word(&[]), "Basic hunter2", None),
+            (ValueType::Username, "me:hunter2", None),
+            (ValueType::Number, "hunter2", None),
+            (ValueType::Token, "hunter2", None),
+            (ValueType::Scopes, "plugin:x", Some("plugin:x")),
+        ] {
+            let quoted = quoted(value_type, value, String::new()).0;
+            assert_eq!(quoted.as_deref(), shown, "{value_type:?} {value}");
+        }
+    }
+}

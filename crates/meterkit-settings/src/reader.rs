@@ -1,0 +1,263 @@
+//! Reads declared settings, from wherever they are set.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::declaration::{Declaration, Setting};
+use crate::environment::{Environment, SetBy};
+use crate::problem::{Problem, Problems};
+use crate::quote::quoted;
+use crate::section::{Section, SectionValue};
+use crate::small_file::{
+    BYTE_ORDER_MARK, HAS_BYTE_ORDER_MARK, MAX_PEM, SmallFileError, read_small_file,
+};
+use crate::spelling::nearest;
+use crate::value_type::ValueType;
+
+/// Reads the settings of a target, from the environment or from its section of the configuration file. Whatever is wrong
+/// is reported to the collector of the start, named as the operator wrote it.
+///
+/// A setting that is unset reads as `None`, and so does one with a problem. Checks of several settings therefore ask
+/// [`is_set`](Self::is_set), so that one mistake is one problem.
+///
+/// ```
+/// use meterkit_settings::{Environment, Reader, Setting, password, username};
+///
+/// const USERNAME: Setting<String> = username("ACME_USERNAME");
+/// const PASSWORD: Setting<String> = password("ACME_PASSWORD");
+///
+/// fn credentials(reader: &Reader<'_>) -> Option<(String, String)> {
+///     reader.needs(&PASSWORD, &USERNAME, "write the password that goes with it");
+///     reader.get(&USERNAME).zip(reader.get(&PASSWORD))
+/// }
+///
+/// let error = Environment::of([("ACME_USERNAME", "me")]).read(credentials).unwrap_err();
+/// let text = "ACME_PASSWORD: is not set, but ACME_USERNAME is; write the password that goes with it";
+/// assert_eq!(error.to_string(), text);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    environment: &'a Environment,
+    /// `None` for a reader of the environment itself.
+    section: Option<&'a Section>,
+    problems: &'a Problems,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn of_environment(environment: &'a Environment, problems: &'a Problems) -> Self {
+        Self { environment, section: None, problems }
+    }
+
+    /// Creates a reader of a section. Settings that every program reads, such as `HTTPS_PROXY`, still come from the
+    /// environment.
+    pub fn of_section(
+        section: &'a Section,
+        environment: &'a Environment,
+        problems: &'a Problems,
+    ) -> Self {
+        Self { environment, section: Some(section), problems }
+    }
+
+    /// Returns the reader of the environment, for settings that have no place in a file.
+    pub fn environment(&self) -> Reader<'a> {
+        Reader { section: None, ..*self }
+    }
+
+    /// Returns the value of a setting.
+    pub fn get<T>(&self, setting: &Setting<T>) -> Option<T> {
+        self.get_with(setting, |text| setting.parse(text))
+    }
+
+    /// Returns what `parse` makes of the value. Its error is reported.
+    pub fn get_with<T, E: fmt::Display>(
+        &self,
+        setting: &Declaration,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.text(setting)?;
+        parse(&text).map_err(|reason| self.refuse(setting, reason)).ok()
+    }
+
+    /// Returns the words of a comma list, each read by the setting; blanks and duplicates fall away. `None` if it is
+    /// unset; a list that says `none` is empty.
+    pub fn list<T: PartialEq>(&self, setting: &Setting<T>) -> Option<Vec<T>> {
+        let list = self.text(setting)?;
+        let words = list.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let (nones, words): (Vec<_>, Vec<_>) =
+            words.partition(|word| word.eq_ignore_ascii_case("none"));
+        let mut items = Vec::new();
+        for word in &words {
+            match setting.parse(&word.to_ascii_lowercase()) {
+                Ok(item) if items.contains(&item) => {}
+                Ok(item) => items.push(item),
+                Err(reason) => self.refuse(setting, reason),
+            }
+        }
+        if !nones.is_empty() && !words.is_empty() {
+            self.refuse(setting, "`none` stands alone: remove it, or the others");
+        }
+        Some(items)
+    }
+
+    /// Returns the content of the PEM file that the setting names, unless `check` refuses it.
+    pub fn pem<E: fmt::Display>(
+        &self,
+        setting: &Declaration,
+        check: impl FnOnce(&[u8]) -> Result<(), E>,
+    ) -> Option<Vec<u8>> {
+        self.get_with(setting, |path| {
+            let pem = read_small_file(path.as_ref(), MAX_PEM).map_err(|error| match error {
+                SmallFileError::TooLong { .. } => format!("{error}; name a file in PEM form"),
+                _ => format!("{error}; name a PEM file that this process may read"),
+            })?;
+            if pem.starts_with(BYTE_ORDER_MARK) {
+                return Err(HAS_BYTE_ORDER_MARK.to_owned());
+            }
+            check(&pem).map_err(|error| error.to_string())?;
+            Ok(pem)
+        })
+    }
+
+    /// Returns whether the setting is set, to whatever.
+    pub fn is_set(&self, setting: &Declaration) -> bool {
+        match self.section {
+            None => self.environment.set_by(setting).is_some(),
+            Some(section) => {
+                let found = setting.key.and_then(|key| section.get(key));
+                found.and_then(Section::text).is_none_or(|text| !text.trim().is_empty())
+                    && found.is_some()
+            }
+        }
+    }
+
+    /// Returns the first of `settings` that is set.
+    pub fn first_set<'s>(&self, settings: &[&'s Declaration]) -> Option<&'s Declaration> {
+        settings.iter().copied().find(|setting| self.is_set(setting))
+    }
+
+    /// Returns the alias by which the setting is set, if not by its own name.
+    pub fn alias(&self, setting: &Declaration) -> Option<&'static str> {
+        let name = match self.section {
+            Some(_) => return None,
+            None => match self.environment.set_by(setting)? {
+                SetBy::Value { name, .. }
+                | SetBy::File { name, .. }
+                | SetBy::Twice { name, .. } => name,
+            },
+        };
+        (name != setting.name).then_some(name)
+    }
+
+    /// Returns what the setting is called where it is set, or would be: `GRAFANA_REMOTE_WRITE_URL`, or
+    /// `remote_write_url` between backticks.
+    pub fn name(&self, setting: &Declaration) -> Cow<'static, str> {
+        match (self.section, setting.key) {
+            (Some(_), Some(key)) => format!("`{key}`").into(),
+            _ => self.alias(setting).unwrap_or(setting.name).into(),
+        }
+    }
+
+    /// Reports that the value of a setting cannot be used.
+    pub fn refuse(&self, setting: &Declaration, reason: impl fmt::Display) {
+        let problem = self.problem(setting, reason.to_string());
+        if setting.is_lenient && self.section.is_none() {
+            self.problems.warn(problem);
+        } else {
+            self.problems.add(problem);
+        }
+    }
+
+    /// Reports that `missing` is unset beside `present`, if only the latter is set. `remedy` says what to write.
+    pub fn needs(&self, missing: &Declaration, present: &Declaration, remedy: &str) {
+        if !self.is_set(present) || self.is_set(missing) {
+            return;
+        }
+        // Where one of two has the name for all signals, the other one should.
+        let beside = self.alias(present).and_then(|alias| {
+            let at = present.aliases.iter().position(|known| *known == alias)?;
+            missing.aliases.get(at).copied()
+        });
+        let reason = format!("is not set, but {} is; {remedy}", self.name(present));
+        let mut problem = self.problem(missing, reason);
+        if let (Some(alias), None) = (beside, self.section) {
+            problem.variable = alias.into();
+        }
+        self.problems.add(problem);
+    }
+
+    /// Reports that two settings are set of which one is enough. `remedy` says which.
+    pub fn conflict(&self, setting: &Declaration, other: &Declaration, remedy: &str) {
+        let reason = format!("is set, and {} too; {remedy}", self.name(other));
+        let problem = self.problem(setting, reason);
+        // The values do not matter.
+        let value = problem.value.filter(|_| problem.position.is_some());
+        self.problems.add(Problem { value, ..problem });
+    }
+
+    /// Reports what stands in the section and is not among `settings`.
+    pub fn refuse_unknown(&self, settings: &[Declaration]) {
+        let Some(SectionValue::Mapping(entries)) = self.section.map(|section| &section.value)
+        else {
+            return;
+        };
+        let known: Vec<_> = settings.iter().filter_map(|setting| setting.key).collect();
+        for (key, section) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+            let advice = match nearest(key, known.iter().copied()) {
+                Some(near) => format!("write `{near}`"),
+                None => {
+                    let known: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
+                    format!("there are {}", known.join(", "))
+                }
+            };
+            self.problems.add(section.problem(format!("is unknown; {advice}")));
+        }
+    }
+
+    /// Returns the text of a setting, without white space around it. `None` if it is unset or a problem.
+    fn text(&self, setting: &Declaration) -> Option<String> {
+        let text = match self.section {
+            None => self.environment.text(setting, self.problems)?,
+            Some(section) => {
+                let section = section.get(setting.key?)?;
+                match section.text() {
+                    Some(text) => text,
+                    None => {
+                        let reason = "is a mapping; write text or a number";
+                        self.problems.add(section.problem(reason));
+                        return None;
+                    }
+                }
+            }
+        };
+        let trimmed = match setting.value_type {
+            // A file has a line end; blanks may be part of a password.
+            ValueType::Password => text.trim_end_matches(['\r', '\n']),
+            _ => text.trim(),
+        };
+        (!trimmed.trim().is_empty()).then(|| trimmed.to_owned())
+    }
+
+    fn problem(&self, setting: &Declaration, reason: String) -> Problem {
+        let (Some(section), Some(key)) = (self.section, setting.key) else {
+            return self.environment.problem(setting, reason);
+        };
+        if let Some(found) = section.get(key) {
+            // A value is never shown: the file may have it from a variable.
+            let text = found.text().unwrap_or_default();
+            let is_shown_nowhere = setting.is_secret || text.is_empty();
+            return found.problem(match is_shown_nowhere {
+                true => reason,
+                false => quoted(setting.value_type, &text, reason).1,
+            });
+        }
+        let mut position = section.position.clone();
+        position.path = format!("{}.{key}", position.path);
+        Problem::in_file(position, reason)
+    }
+}
+
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("section", &self.section).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! Files that a setting names: secrets, certificates, configuration.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+///
+/// When it is no regular file, so that a pipe or a device without end cannot hold up the start; when it is longer than
+/// `limit`; when it cannot be read.
+pub fn read_small_file(path: &Path, limit: usize) -> Result<Vec<u8>, SmallFileError> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(SmallFileError::NoFile { is_directory: metadata.is_dir() });
+    }
+    let mut bytes = Vec::new();
+    // Files that the system makes up have no length.
+    File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        return Err(SmallFileError::TooLong { limit });
+    }
+    Ok(bytes)
+}
+
+/// Why a file cannot be used. Holds nothing of its content.
+#[derive(Debug)]
+pub enum SmallFileError {
+    /// It cannot be read.
+    Read(io::Error),
+    /// It is a directory, a pipe, a socket or a device.
+    NoFile {
+        /// Whether it is a directory.
+        is_directory: bool,
+    },
+    /// It is longer than any that someone wrote on purpose.
+    TooLong {
+        /// How many bytes it may have.
+        limit: usize,
+    },
+}
+
+impl From<io::Error> for SmallFileError {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl std::error::Error for SmallFileError {}
+
+impl fmt::Display for SmallFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(error) => write!(f, "cannot be read ({error})"),
+            Self::NoFile { is_directory: true } => {
+                f.write_str("cannot be read (it is a directory, not a file)")
+            }
+            Self::NoFile { is_directory: false } => {
+                f.write_str("cannot be read (it is a pipe, a socket or a device, not a file)")
+            }
+            Self::TooLong { limit } => write!(f, "has more than {limit} bytes"),
+        }
+    }
+}
+
+/// No secret is longer.
+const MAX_SECRET: usize = 64 * 1024;
+
+/// No list of certificates is longer.
+pub(crate) const MAX_PEM: usize = 1 << 20;
+
+/// What some editors put in front of a text.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What to do about it.
+pub(crate) const HAS_BYTE_ORDER_MARK: &str =
+    "begins with a byte-order mark; save it as UTF-8 without one";
+
+/// Reads a secret from a file, without the line end at its end. The error does not quote it.
+pub(crate) fn secret(path: &Path) -> Result<String, String> {
+    let bytes = read_small_file(path, MAX_SECRET).map_err(|error| match error {
+        SmallFileError::TooLong { .. } => {
+            format!("the file {error}; name one with the secret alone")
+        }
+        _ => format!("the file {error}"),
+    })?;
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        return Err(format!("the file {HAS_BYTE_ORDER_MARK}"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.trim().is_empty() {
+        // A secret that was not mounted would otherwise be a metric that goes nowhere.
+        return Err("the file is empty; write the secret into it, or unset the variable".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_bytes(bytes: &[u8]) -> Result<String, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        secret(file.path())
+    }
+
+    #[test]
+    fn one_line_end_is_cut() {
+        for (bytes, text) in [
+            ("hunter2", "hunter2"),
+            ("hunter2\n", "hunter2"),
+            ("hunter2\r\n", "hunter2"),
+            (" hunter2 \n\n", " hunter2 \n"),
+            ("a=1\nb=2\n", "a=1\nb=2"),
+        ] {
+            assert_eq!(read_bytes(bytes.as_bytes()).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_told_without_its_content() {
+        let long = "hunter2".repeat(10_000);
+        for (bytes, problem) in [
+            (&b""[..], "the file is empty; write"),
+            (b" \r\n", "the file is empty; write"),
+            (b"hunter2\xff", "not UTF-8"),
+            (b"\xef\xbb\xbfhunter2", "the file begins with a byte-order mark"),
+            (long.as_bytes(), "more than 65536 bytes"),
+        ] {
+            let text = read_bytes(bytes).unwrap_err();
+            assert!(text.contains(problem) && !text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_told_with_the_systems_words() {
+        let directory = tempfile::tempdir().unwrap();
+        for path in [directory.path().join("none"), directory.path().to_owned()] {
+            let text = secret(&path).unwrap_err();
+            assert!(text.starts_with("the file cannot be read ("), "{text}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn pipes_and_devices_are_refused_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for path in [&*pipe, Path::new("/dev/zero")] {
+            let text = secret(path).unwrap_err();
+            assert!(text.contains("it is a pipe, a socket or a device"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_the_longest_that_is_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"abc").unwrap();
+        assert_eq!(read_small_file(file.path(), 3).unwrap(), b"abc");
+        let error = read_small_file(file.path(), 2).unwrap_err();
+        assert_eq!(error.to_string(), "has more than 2 bytes");
+    }
+}

@@ -1,0 +1,417 @@
+//! Checks that hold for every setting of a table, for the tests of the crate that declares it.
+//!
+//! A crate adds one [`Row`] per setting whose values its type cannot guess. What unset, empty and odd values do, what is
+//! said of wrong ones, and that nothing shows a secret, is the same everywhere and is checked here.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use crate::declaration::{Declaration, file_of};
+use crate::environment::Environment;
+use crate::problem::{Position, Problems, SettingsError};
+use crate::quote::quoted;
+use crate::reader::Reader;
+use crate::section::{Section, SectionValue};
+use crate::value_type::ValueType;
+
+/// Variables and their values.
+pub type Variables = &'static [(&'static str, &'static str)];
+
+/// What is particular about one setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The variable.
+    pub variable: &'static str,
+    /// What else is set, so that it matters.
+    pub beside: Variables,
+    /// Values, and a part of the settings that come of them.
+    pub valid: Variables,
+    /// Values, and a part of what is said of them.
+    pub invalid: Variables,
+    /// Whether its aliases mean the same.
+    pub has_equal_aliases: bool,
+}
+
+impl Row {
+    /// Creates the row of a setting about which there is nothing particular.
+    pub const fn new(variable: &'static str) -> Self {
+        Self { variable, beside: &[], valid: &[], invalid: &[], has_equal_aliases: true }
+    }
+
+    /// Sets what else is set, so that the setting matters.
+    pub const fn beside(mut self, variables: Variables) -> Self {
+        self.beside = variables;
+        self
+    }
+
+    /// Sets values, and a part of the settings that come of them.
+    pub const fn valid(mut self, values: Variables) -> Self {
+        self.valid = values;
+        self
+    }
+
+    /// Sets values, and a part of what is said of them.
+    pub const fn invalid(mut self, values: Variables) -> Self {
+        self.invalid = values;
+        self
+    }
+
+    /// Says that values mean something else when they come by an alias.
+    pub const fn with_other_aliases(mut self) -> Self {
+        self.has_equal_aliases = false;
+        self
+    }
+}
+
+/// Reads settings, and returns them as text in which every difference shows.
+pub type Read<'a> = &'a dyn Fn(Environment) -> Result<String, SettingsError>;
+
+/// A table with what reads it.
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations)]
+pub struct Table<'a> {
+    /// All settings of the table that are read.
+    pub settings: &'a [Declaration],
+    /// What is particular about some.
+    pub rows: &'a [Row],
+    /// What is set where a row says nothing else.
+    pub beside: Variables,
+    /// Reads the environment.
+    pub read: Read<'a>,
+    /// Reads a section of a configuration file, if the target can have one.
+    pub read_section: Option<&'a dyn Fn(&Reader<'_>) -> String>,
+    /// Whether what is unset is read as its default.
+    pub has_defaults: bool,
+    /// What stands for `{dir}` in values: a directory that can be written to.
+    pub directory: &'a str,
+}
+
+/// In every value that is secret.
+const SECRET: &str = "hunter2";
+
+impl Table<'_> {
+    /// Checks every setting of the table.
+    ///
+    /// # Panics
+    ///
+    /// When one does not behave as all settings do.
+    pub fn check(&self) {
+        for row in self.rows {
+            let is_declared = self.settings.iter().any(|it| it.name == row.variable);
+            assert!(is_declared, "{} is in no table", row.variable);
+        }
+        for setting in self.settings {
+            let found = self.rows.iter().find(|row| row.variable == setting.name);
+            let row = found.copied().unwrap_or(Row::new(setting.name).beside(self.beside));
+            let check = Check { table: self, setting, row };
+            check.empty_is_unset();
+            check.valid_values();
+            check.invalid_values();
+            check.aliases();
+            check.not_utf_8();
+            if setting.is_secret {
+                check.secret_files();
+            }
+            if setting.key.is_some() && self.read_section.is_some() {
+                check.section();
+            }
+        }
+    }
+}
+
+struct Check<'a> {
+    table: &'a Table<'a>,
+    setting: &'a Declaration,
+    row: Row,
+}
+
+impl Check<'_> {
+    fn read(&self, variables: &[(&str, &str)]) -> Result<String, SettingsError> {
+        let all = self.row.beside.iter().chain(variables);
+        let all: BTreeMap<String, String> =
+            all.map(|(name, value)| ((*name).to_owned(), self.fill(value))).collect();
+        (self.table.read)(Environment::of(all))
+    }
+
+    fn fill(&self, text: &str) -> String {
+        text.replace("{dir}", self.table.directory)
+    }
+
+    #[track_caller]
+    fn good(&self, variables: &[(&str, &str)]) -> String {
+        let read = self.read(variables);
+        let shown = read.unwrap_or_else(|error| panic!("{variables:?}: {error}"));
+        if self.setting.is_secret {
+            assert!(!shown.contains(SECRET), "{variables:?}: {shown}");
+        }
+        shown
+    }
+
+    /// Returns the one problem that there is, which names `variable`.
+    #[track_caller]
+    fn bad(&self, variables: &[(&str, &str)], variable: &str) -> String {
+        let error = match self.read(variables) {
+            Ok(shown) => panic!("{variables:?}: {shown}"),
+            Err(error) => error,
+        };
+        let [problem] = error.problems() else { panic!("{variables:?}: {error}") };
+        assert_eq!(problem.variable, variable, "{error}");
+        let text = format!("{error}{error:?}");
+        assert!(!text.contains(SECRET), "{text}");
+        error.to_string()
+    }
+
+    fn valid(&self) -> Vec<(&'static str, &'static str)> {
+        let of_type: &[&str] = match self.setting.value_type {
+            ValueType::Boolean => &["true", "TRUE", "False"],
+            ValueType::Word(words) => words,
+            ValueType::Count => &["1", "7"],
+            ValueType::Interval => &["1", "2500"],
+            ValueType::Timeout | ValueType::Milliseconds => &["0", "2500"],
+            ValueType::Port => &["0", "65535"],
+            ValueType::PeerPort => &["1", "65535"],
+            ValueType::Text if self.row.valid.is_empty() => &["Some text, Ä%20"],
+            ValueType::Username => &["Me"],
+            ValueType::Password => &["open hunter2"],
+            ValueType::Token => &["hunter2S"],
+            _ => &[],
+        };
+        let given = self.row.valid.iter().copied();
+        let values: Vec<_> = of_type.iter().map(|value| (*value, "")).chain(given).collect();
+        assert!(!values.is_empty(), "{}: no valid value", self.setting.name);
+        values
+    }
+
+    fn invalid(&self) -> Vec<(&'static str, String)> {
+        let of_type: &[&str] = match self.setting.value_type {
+            ValueType::Boolean => &["yes", "1", "tru e"],
+            ValueType::Word(_) => &["nonsense", "Basic hunter2"],
+            ValueType::Words(_) => &["nonsense", "Basic hunter2"],
+            ValueType::Count | ValueType::Interval => {
+                &["0", "-1", "many", "1.5", "99999999999999999999", "Bearer hunter2"]
+            }
+            ValueType::Timeout | ValueType::Milliseconds => &["-1", "soon", "1.5"],
+            ValueType::Port => &["-1", "65536", "x"],
+            ValueType::PeerPort => &["0", "65536", "x"],
+            ValueType::Username => &["me:hunter2", "hunter2\u{7}"],
+            ValueType::Password => &["hunter2\u{7}"],
+            ValueType::Token => &["Bearer hunter2", "hunter2 x"],
+            ValueType::Url => &["ftp://me:hunter2@c", "http://me:hunter2%40c"],
+            ValueType::File => &["/nowhere/x.pem", "-----BEGIN PRIVATE KEY-----\nhunter2"],
+            ValueType::Host => &["http://me:hunter2@c", "me:hunter2", "http://c/x"],
+            ValueType::Number => &["hunter2"],
+            ValueType::Pairs => &["hunter2", "Authorization: Basic hunter2"],
+            ValueType::Name | ValueType::Scopes => &["Basic hunter2", "me:hunter2@c"],
+            _ => &[],
+        };
+        let accepted = match self.setting.value_type {
+            ValueType::Boolean
+            | ValueType::Word(_)
+            | ValueType::Words(_)
+            | ValueType::Count
+            | ValueType::Interval
+            | ValueType::Timeout
+            | ValueType::Milliseconds
+            | ValueType::Port
+            | ValueType::PeerPort => self.setting.value_type.to_string(),
+            _ => String::new(),
+        };
+        let given = self.row.invalid.iter().map(|(value, said)| (*value, self.fill(said)));
+        let of_type = of_type.iter().map(|value| (*value, accepted.clone()));
+        of_type.chain(given).collect()
+    }
+
+    fn empty_is_unset(&self) {
+        let unset = self.read(&[]);
+        let unset = unset.map_err(|error| error.to_string());
+        for name in self.setting.names() {
+            for empty in ["", " ", "\t\r\n"] {
+                let set = self.read(&[(name, empty)]).map_err(|error| error.to_string());
+                assert_eq!(set, unset, "{name}=`{empty}`");
+            }
+        }
+        let default = self.setting.default;
+        let default = default.strip_prefix('`').and_then(|it| it.strip_suffix('`'));
+        let is_value = |it: &&str| {
+            // Not the name of another variable, and nothing that differs with each program.
+            it.contains(|c: char| c.is_lowercase() || c.is_numeric()) && !it.contains(['`', '<'])
+        };
+        if let (Some(default), Ok(unset)) = (default.filter(is_value), unset) {
+            let shown = self.good(&[(self.setting.name, default)]);
+            assert!(!self.table.has_defaults || shown == unset, "`{default}` is not the default");
+        }
+    }
+
+    fn valid_values(&self) {
+        let name = self.setting.name;
+        let unset = self.read(&[]).ok();
+        let mut makes_a_difference = false;
+        for (value, part) in self.valid() {
+            let shown = self.good(&[(name, value)]);
+            assert!(shown.contains(&self.fill(part)), "{name}=`{value}`: no `{part}` in {shown}");
+            let is_new = unset.as_ref() != Some(&shown);
+            makes_a_difference |= is_new;
+            let may_have_blanks = self.setting.value_type != ValueType::Password;
+            let around =
+                if may_have_blanks { format!(" {value}\t\n") } else { format!("{value}\r\n") };
+            assert_eq!(self.good(&[(name, &around)]), shown, "{name}=`{around}`");
+            if let ValueType::Word(_) | ValueType::Words(_) | ValueType::Boolean =
+                self.setting.value_type
+            {
+                let capitals = value.to_ascii_uppercase();
+                assert_eq!(self.good(&[(name, &capitals)]), shown, "{name}=`{capitals}`");
+            }
+        }
+        assert!(makes_a_difference, "{name}: no value makes a difference");
+    }
+
+    fn invalid_values(&self) {
+        for (value, said) in self.invalid() {
+            for name in self.setting.names() {
+                let text = self.bad(&[(name, value)], name);
+                let shown = quoted(self.setting.value_type, &self.fill(value), String::new()).0;
+                let shown = shown.filter(|_| !self.setting.is_secret);
+                let shown = shown.map(|value| format!("=`{value}`")).unwrap_or_default();
+                assert!(text.starts_with(&format!("{name}{shown}: ")), "{text}");
+                assert!(text.contains(&said), "`{said}` is not in: {text}");
+            }
+        }
+    }
+
+    fn aliases(&self) {
+        let name = self.setting.name;
+        for (value, _) in self.valid() {
+            let shown = self.good(&[(name, value)]);
+            for alias in self.setting.aliases {
+                if self.row.has_equal_aliases {
+                    assert_eq!(self.good(&[(alias, value)]), shown, "{alias}=`{value}`");
+                }
+                for (other, _) in self.valid() {
+                    assert_eq!(
+                        self.good(&[(alias, other), (name, value)]),
+                        shown,
+                        "over `{other}`"
+                    );
+                }
+                for (wrong, _) in self.invalid() {
+                    assert_eq!(
+                        self.good(&[(alias, wrong), (name, value)]),
+                        shown,
+                        "over `{wrong}`"
+                    );
+                }
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn not_utf_8(&self) {}
+
+    #[cfg(unix)]
+    fn not_utf_8(&self) {
+        use std::os::unix::ffi::OsStringExt;
+        for name in self.setting.names() {
+            let beside = self.row.beside.iter().filter(|(known, _)| *known != name);
+            let beside = beside.map(|(name, value)| ((*name).into(), self.fill(value).into()));
+            let value = OsString::from_vec(b"http://me:hunter2@c\xff".to_vec());
+            let all = beside.chain([(OsString::from(name), value)]);
+            let error = (self.table.read)(Environment::of(all)).expect_err("no text");
+            let text = error.to_string();
+            assert!(text.starts_with(name) && text.ends_with(": is not UTF-8"), "{text}");
+            assert!(!text.contains(SECRET), "{text}");
+        }
+    }
+
+    fn secret_files(&self) {
+        let path = self.fill("{dir}/secret");
+        for name in self.setting.names() {
+            let file = file_of(name);
+            for (value, _) in self.valid() {
+                std::fs::write(&path, format!("{value}\n")).expect("a directory to write to");
+                let shown = self.good(&[(name, value)]);
+                assert_eq!(self.good(&[(&file, &path)]), shown, "{file}");
+                assert_eq!(self.good(&[(&file, &path), (name, " ")]), shown, "{file}");
+                let twice = self.bad(&[(&file, &path), (name, value)], &file);
+                let expected = format!("{file}: is set, and {name} too; keep one of them");
+                assert_eq!(twice, expected);
+            }
+            for (value, said) in self.invalid() {
+                std::fs::write(&path, value).expect("a directory to write to");
+                let text = self.bad(&[(&file, &path)], &file);
+                assert!(text.starts_with(&format!("{file}=`{path}`: ")), "{text}");
+                assert!(text.contains(&said), "`{said}` is not in: {text}");
+            }
+            for content in [&b""[..], b"\r\n", b"hunter2\xff", b"\xef\xbb\xbfhunter2"] {
+                std::fs::write(&path, content).expect("a directory to write to");
+                let text = self.bad(&[(&file, &path)], &file);
+                assert!(text.starts_with(&format!("{file}=`{path}`: the file ")), "{text}");
+            }
+            let missing = self.bad(&[(&file, "/nowhere/secret")], &file);
+            assert!(missing.contains("the file cannot be read ("), "{missing}");
+        }
+    }
+
+    /// Checks that a section of a file means the same, and that problems name key and line.
+    fn section(&self) {
+        let (Some(key), Some(read)) = (self.setting.key, self.table.read_section) else {
+            return;
+        };
+        // What else the section has: the settings beside this one.
+        let mut beside = Vec::new();
+        for (name, value) in self.row.beside {
+            let setting = self.table.settings.iter().find(|it| it.names().any(|it| it == *name));
+            match setting.map(|setting| setting.key) {
+                Some(Some(key)) => beside.push((key, self.fill(value))),
+                // Something that no file has: it cannot matter in one.
+                Some(None) => return,
+                None => {}
+            }
+        }
+        let section = |value: &str| {
+            let mut root = Section::new(at(1, "root"), SectionValue::Mapping(BTreeMap::new()));
+            for (key, value) in &beside {
+                insert(&mut root, key, value);
+            }
+            insert(&mut root, key, &self.fill(value));
+            root
+        };
+        let environment = Environment::default();
+        for (value, _) in self.valid() {
+            let (section, problems) = (section(value), Problems::default());
+            let shown = read(&Reader::of_section(&section, &environment, &problems));
+            problems.finish(()).unwrap_or_else(|error| panic!("{key}: {value}: {error}"));
+            assert_eq!(shown, self.good(&[(self.setting.name, value)]), "{key}: {value}");
+        }
+        for (value, said) in self.invalid() {
+            let (section, problems) = (section(value), Problems::default());
+            read(&Reader::of_section(&section, &environment, &problems));
+            let error = problems.finish(()).expect_err(value);
+            let text = format!("{error}{error:?}");
+            let expected = format!("OTEL_CONFIG_FILE: line 7, root.{key}: ");
+            assert!(error.problems().len() == 1 && text.starts_with(&expected), "{text}");
+            assert!(text.contains(&said), "`{said}` is not in: {text}");
+            assert!(!text.contains(SECRET) && !text.contains(self.setting.name), "{text}");
+        }
+    }
+}
+
+fn at(line: usize, path: &str) -> Position {
+    Position { line, path: path.to_owned() }
+}
+
+fn insert(section: &mut Section, key: &str, value: &str) {
+    let path = format!("{}.{}", section.position.path, key.split('.').next().unwrap_or(key));
+    let SectionValue::Mapping(entries) = &mut section.value else {
+        return;
+    };
+    match key.split_once('.') {
+        Some((outer, inner)) => {
+            let empty = || Section::new(at(6, &path), SectionValue::Mapping(BTreeMap::new()));
+            insert(entries.entry(outer.to_owned()).or_insert_with(empty), inner, value);
+        }
+        None => {
+            let value = SectionValue::Text(value.to_owned());
+            entries.insert(key.to_owned(), Section::new(at(7, &path), value));
+        }
+    }
+}

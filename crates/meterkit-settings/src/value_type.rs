@@ -1,0 +1,115 @@
+//! What is accepted as a value.
+
+use std::fmt;
+
+/// What is accepted as the value of a setting; `Display` says it in words.
+///
+/// White space around a value does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValueType {
+    /// Yes or no, in any case.
+    Boolean,
+    /// Any text.
+    Text,
+    /// A part of names.
+    Name,
+    /// The name that goes with a password.
+    Username,
+    /// A password. Blanks may be part of it.
+    Password,
+    /// A token or key.
+    Token,
+    /// How many of something there may be.
+    Count,
+    /// A number that identifies something.
+    Number,
+    /// A time span that may be nothing.
+    Milliseconds,
+    /// A time span that is something.
+    Interval,
+    /// A time span that may be without end.
+    Timeout,
+    /// A port to listen on.
+    Port,
+    /// A port on which the other side listens.
+    PeerPort,
+    /// A host to listen on, or to talk to.
+    Host,
+    /// A URL to send to.
+    Url,
+    /// The path of a file that this library reads.
+    File,
+    /// One of these words, in any case.
+    Word(&'static [&'static str]),
+    /// Some of these words, in any case; each counts once.
+    Words(&'static [&'static str]),
+    /// Scopes.
+    Scopes,
+    /// Pairs by OpenTelemetry's rules.
+    Pairs,
+    /// Tags by Datadog's rules.
+    Tags,
+}
+
+impl fmt::Display for ValueType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Boolean => "`true` or `false`",
+            Self::Text | Self::Password => "any text",
+            Self::Name => "words in lower case, `_` between them",
+            Self::Username => "a name without `:`",
+            Self::Token => "text without white space",
+            Self::Count => "a whole number, 1 or more",
+            Self::Number => "a whole number",
+            Self::Milliseconds => "a whole number of milliseconds",
+            Self::Interval => "a whole number of milliseconds, 1 or more",
+            Self::Timeout => "a whole number of milliseconds, 0 for no limit",
+            Self::Port => "a port from 0 to 65535, 0 for any free one",
+            Self::PeerPort => "a port from 1 to 65535",
+            Self::Host => "a host name or an address, without scheme, port or path",
+            Self::Url => "a URL",
+            Self::File => "the path of a file",
+            Self::Word(words) => return list(f, words, "or"),
+            Self::Words(words) => {
+                f.write_str("a comma list of ")?;
+                list(f, words, "and")?;
+                ", or `none`"
+            }
+            Self::Scopes => "a comma list of scopes, in which `*` is any text",
+            Self::Pairs => "a comma list of `key=value`, percent-encoded",
+            Self::Tags => "`key:value` pairs between commas, or between spaces",
+        };
+        f.write_str(text)
+    }
+}
+
+/// Writes the words, with `last` before the last one.
+fn list(f: &mut fmt::Formatter<'_>, words: &[&str], last: &str) -> fmt::Result {
+    for (at, word) in words.iter().enumerate() {
+        match at {
+            0 => write!(f, "`{word}`")?,
+            at if at + 1 == words.len() => write!(f, " {last} `{word}`")?,
+            _ => write!(f, ", `{word}`")?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_say_what_they_accept() {
+        for (value_type, text) in [
+            (ValueType::Boolean, "`true` or `false`"),
+            (ValueType::Word(&["a"]), "`a`"),
+            (ValueType::Word(&["a", "b"]), "`a` or `b`"),
+            (ValueType::Word(&["a", "b", "c"]), "`a`, `b` or `c`"),
+            (ValueType::Words(&["a", "b", "c"]), "a comma list of `a`, `b` and `c`, or `none`"),
+        ] {
+            assert_eq!(value_type.to_string(), text);
+        }
+    }
+}
