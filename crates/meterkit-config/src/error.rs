@@ -1,8 +1,9 @@
 //! Why a file cannot be used.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
+
+use meterkit_settings::SmallFileError;
 
 use crate::file::ConfigFile;
 use crate::report::Problem;
@@ -12,12 +13,12 @@ use crate::report::Problem;
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("config file `{}` cannot be read: {source}; set OTEL_CONFIG_FILE to a file that this process may read", path.display())]
+    #[error("config file `{}` {source}; set OTEL_CONFIG_FILE to a file that this process may read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        source: SmallFileError,
     },
 
     /// The file is larger than any that someone wrote on purpose.

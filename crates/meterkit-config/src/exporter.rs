@@ -10,7 +10,7 @@ use crate::schema::At;
 pub use self::otlp::{
     Compression, Headers, HistogramAggregation, OtlpExporter, Protocol, TemporalityPreference, Tls,
 };
-pub use self::plugin::{Plugin, Property, PropertyValue};
+pub use self::plugin::Plugin;
 pub use self::prometheus::PrometheusExporter;
 
 /// Where a periodic reader sends metrics.

@@ -1,9 +1,9 @@
 //! A whole file.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
+
+use meterkit_settings::{SmallFileError, read_small_file};
 
 use crate::error::ConfigError;
 use crate::format::{self, FileFormat};
@@ -54,12 +54,12 @@ impl ConfigFile {
         lookup: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        let mut bytes = Vec::new();
-        // No more than that, however long it is: it may be a device.
-        let limit = Self::MAX_BYTES as u64 + 1;
-        File::open(path)
-            .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let bytes = read_small_file(path, Self::MAX_BYTES)
+            .map_err(|error| match error {
+                SmallFileError::TooLong { limit } => ConfigError::TooLarge { path: None, limit },
+                source => ConfigError::Read { path: path.to_owned(), source },
+            })
+            .map_err(|error| error.of_file(path))?;
         Self::from_bytes(&bytes, &lookup).map_err(|error| error.of_file(path))
     }
 

@@ -36,8 +36,7 @@ mod yaml;
 pub use self::error::ConfigError;
 pub use self::exporter::{
     Compression, ConsoleExporter, Headers, HistogramAggregation, OtlpExporter, Plugin,
-    PrometheusExporter, Property, PropertyValue, Protocol, PullExporter, PushExporter,
-    TemporalityPreference, Tls,
+    PrometheusExporter, Protocol, PullExporter, PushExporter, TemporalityPreference, Tls,
 };
 pub use self::file::ConfigFile;
 pub use self::format::FileFormat;

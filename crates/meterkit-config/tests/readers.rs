@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use meterkit_config::{
-    Compression, HistogramAggregation, OtlpExporter, PropertyValue, Protocol, PullExporter,
-    PushExporter, Reader, TemporalityPreference,
+    Compression, HistogramAggregation, OtlpExporter, Protocol, PullExporter, PushExporter, Reader,
+    TemporalityPreference,
 };
 use meterkit_core::Kind;
 use meterkit_rules::prometheus_name::Translation;
+use meterkit_settings::SectionValue;
 
 use reading::{exporter, good, good_with, meter_provider, periodic, provider, pushed, unused};
 
@@ -231,19 +232,19 @@ fn exporters_of_others_are_kept_as_they_stand() {
     };
     assert_eq!(plugin.name, "datadog");
     let key = plugin.properties.get("api_key").expect("the key");
-    assert_eq!(key.value, PropertyValue::Text("0123abc".to_owned()));
+    assert_eq!(key.value, SectionValue::Text("0123abc".to_owned()));
     let at = "meter_provider.readers[0].periodic.exporter.datadog";
-    assert_eq!((key.line, &*key.path), (7, &*format!("{at}.api_key")));
-    let PropertyValue::List(tags) = &plugin.properties.get("tags").expect("tags").value else {
+    assert_eq!((key.position.line, &*key.position.path), (7, &*format!("{at}.api_key")));
+    let SectionValue::List(tags) = &plugin.properties.get("tags").expect("tags").value else {
         panic!("a list");
     };
     let tags: Vec<_> = tags.iter().map(|tag| tag.value.clone()).collect();
-    let text = PropertyValue::Text("a".to_owned());
+    let text = SectionValue::Text("a".to_owned());
     let others = [
-        PropertyValue::Int(2),
-        PropertyValue::Float(1.5),
-        PropertyValue::Bool(true),
-        PropertyValue::Null,
+        SectionValue::Int(2),
+        SectionValue::Float(1.5),
+        SectionValue::Bool(true),
+        SectionValue::Null,
     ];
     assert_eq!((&tags[0], &tags[1..]), (&text, &others[..]));
     let port = plugin.properties.get("proxy").and_then(|proxy| proxy.get("port"));
@@ -256,7 +257,7 @@ fn a_plug_in_may_have_nothing_to_say() {
     let PushExporter::Plugin(plugin) = pushed(good(&exporter("          grafana:\n"))) else {
         panic!("a plug-in");
     };
-    assert_eq!((&*plugin.name, &plugin.properties.value), ("grafana", &PropertyValue::Null));
+    assert_eq!((&*plugin.name, &plugin.properties.value), ("grafana", &SectionValue::Null));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 mod reading;
 
-use meterkit_config::{PropertyValue, PushExporter};
+use meterkit_config::PushExporter;
+use meterkit_settings::SectionValue;
 
 use reading::{bad_with, exporter, good_with, places, pushed};
 
@@ -18,7 +19,7 @@ const VARIABLES: [(&str, &str); 8] = [
     ("REPLACE_ME", "${DO_NOT_REPLACE_ME}"),
 ];
 
-fn value(text: &str) -> PropertyValue {
+fn value(text: &str) -> SectionValue {
     let file =
         good_with(&exporter(&format!("          own:\n            key: {text}\n")), &VARIABLES);
     let PushExporter::Plugin(plugin) = pushed(file) else {
@@ -29,13 +30,13 @@ fn value(text: &str) -> PropertyValue {
 
 #[test]
 fn the_type_is_that_of_what_has_been_put_in() {
-    let text = |text: &str| PropertyValue::Text(text.to_owned());
+    let text = |text: &str| SectionValue::Text(text.to_owned());
     let table = [
         ("${STRING_VALUE}", text("value")),
-        ("${BOOL_VALUE}", PropertyValue::Bool(true)),
-        ("${INT_VALUE}", PropertyValue::Int(1)),
-        ("${FLOAT_VALUE}", PropertyValue::Float(1.1)),
-        ("${HEX_VALUE}", PropertyValue::Int(3_735_928_559)),
+        ("${BOOL_VALUE}", SectionValue::Bool(true)),
+        ("${INT_VALUE}", SectionValue::Int(1)),
+        ("${FLOAT_VALUE}", SectionValue::Float(1.1)),
+        ("${HEX_VALUE}", SectionValue::Int(3_735_928_559)),
         ("\"${STRING_VALUE}\"", text("value")),
         ("\"${BOOL_VALUE}\"", text("true")),
         ("'${INT_VALUE}'", text("1")),
@@ -45,11 +46,11 @@ fn the_type_is_that_of_what_has_been_put_in() {
         ("${INVALID_MAP_VALUE}", text("value\nkey:value")),
         ("${MAP_VALUE}", text("{a: b}")),
         ("foo ${STRING_VALUE} ${FLOAT_VALUE}", text("foo value 1.1")),
-        ("${INT_VALUE}${INT_VALUE}", PropertyValue::Int(11)),
-        ("${UNDEFINED_KEY}", PropertyValue::Null),
+        ("${INT_VALUE}${INT_VALUE}", SectionValue::Int(11)),
+        ("${UNDEFINED_KEY}", SectionValue::Null),
         ("\"${UNDEFINED_KEY}\"", text("")),
         ("${UNDEFINED_KEY:-fallback}", text("fallback")),
-        ("${UNDEFINED_KEY:-7}", PropertyValue::Int(7)),
+        ("${UNDEFINED_KEY:-7}", SectionValue::Int(7)),
         ("${REPLACE_ME}", text("${DO_NOT_REPLACE_ME}")),
         ("$${STRING_VALUE}", text("${STRING_VALUE}")),
         ("a $$ b", text("a $ b")),

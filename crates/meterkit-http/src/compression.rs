@@ -1,11 +1,10 @@
 //! How requests are compressed.
 
-use std::fmt;
 use std::io::{self, Write};
-use std::str::FromStr;
 
 use flate2::write::GzEncoder;
 use http::HeaderValue;
+use meterkit_settings::words;
 
 /// A compression of requests.
 ///
@@ -24,18 +23,6 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The names, as errors about an unknown one list them.
-    pub const ACCEPTED: &str = "`none`, `gzip` or `zstd`";
-
-    /// Returns the name, for variables and for HTTP.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        }
-    }
-
     /// Returns whether this build has it.
     pub fn is_built_in(self) -> bool {
         self != Self::Zstd || cfg!(feature = "zstd")
@@ -76,21 +63,12 @@ impl Compression {
     }
 }
 
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// In upper or lower case.
-impl FromStr for Compression {
-    type Err = CompressionError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::None, Self::Gzip, Self::Zstd]
-            .into_iter()
-            .find(|compression| compression.as_str().eq_ignore_ascii_case(text))
-            .ok_or_else(|| CompressionError::Unknown(text.to_owned()))
+// HTTP has the same names.
+words! {
+    Compression {
+        Gzip = "gzip",
+        Zstd = "zstd",
+        None = "none",
     }
 }
 
@@ -98,9 +76,6 @@ impl FromStr for Compression {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompressionError {
-    /// There is no compression of this name.
-    #[error("compression `{0}` is unknown; write {accepted}", accepted = Compression::ACCEPTED)]
-    Unknown(String),
     /// This build does not have it. The crate named has a feature for it.
     #[error("compression `{0}` is not built in; enable the feature `{0}` of {1}, or use `gzip`")]
     NotBuiltIn(Compression, &'static str),
@@ -122,7 +97,7 @@ mod tests {
             assert_eq!(compression.as_str().to_uppercase().parse(), Ok(compression));
         }
         let text = "deflate".parse::<Compression>().expect_err("unknown").to_string();
-        assert_eq!(text, "compression `deflate` is unknown; write `none`, `gzip` or `zstd`");
+        assert_eq!(text, "`deflate` is unknown; write `gzip`, `zstd` or `none`");
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl Headers {
             let Some((name, value)) = pair.split_once('=') else {
                 return Err(format!("pair {} has no `=`; write `key=value,key2=value2`", at + 1));
             };
+            if !value.is_empty() && value.chars().all(|c| c == '=') {
+                // The end of a credential in Base64: its beginning is no name to be shown.
+                let remedy = "write `Authorization=Basic%20` and the credential, `=` as `%3D`";
+                return Err(format!("pair {} has no name of a header; {remedy}", at + 1));
+            }
             let value: Vec<u8> = percent_decode_str(value.trim()).collect();
             let added = headers.insert(name.trim(), &value);
             added.map_err(|problem| format!("pair {}: {problem}", at + 1))?;
@@ -55,11 +60,11 @@ impl Headers {
     /// of gRPC.
     pub fn insert(&mut self, name: &str, value: &[u8]) -> Result<(), HeaderError> {
         let error = |problem| HeaderError { name: name.to_owned(), problem };
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| error(Problem::Name))?;
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| error(Fault::Name))?;
         if OWN.contains(&key.as_str()) || key.as_str().starts_with("grpc-") {
-            return Err(error(Problem::Own));
+            return Err(error(Fault::Own));
         }
-        let mut value = HeaderValue::from_bytes(value).map_err(|_| error(Problem::Value))?;
+        let mut value = HeaderValue::from_bytes(value).map_err(|_| error(Fault::Value))?;
         value.set_sensitive(true);
         self.0.insert(key, value);
         Ok(())
@@ -133,14 +138,21 @@ const OWN: [&str; 8] = [
 
 /// A header that cannot be sent. Its value is not shown: it may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("header `{name}` {problem}")]
+#[error("header{} {problem}", self.shown_name())]
 pub struct HeaderError {
     name: String,
-    problem: Problem,
+    problem: Fault,
+}
+
+impl HeaderError {
+    /// Returns the name, unless it is none: `Authorization: Basic ...` is a name and a credential in one.
+    fn shown_name(&self) -> String {
+        if self.problem == Fault::Name { String::new() } else { format!(" `{}`", self.name) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Problem {
+enum Fault {
     #[error("has a bad name; write letters, digits and `-`")]
     Name,
     #[error("has a value with control characters or line breaks; remove them")]
@@ -183,8 +195,11 @@ mod tests {
     fn a_bad_pair_is_told_by_its_place_and_without_its_value() {
         for (text, problem) in [
             ("a=1,hunter2", "pair 2 has no `=`"),
-            ("a b=hunter2", "pair 1: header `a b` has a bad name"),
-            ("=hunter2", "pair 1: header `` has a bad name"),
+            ("a b=hunter2", "pair 1: header has a bad name"),
+            ("=hunter2", "pair 1: header has a bad name"),
+            ("Authorization: Basic hunter2==", "pair 1 has no name of a header"),
+            ("Basic hunter2=", "pair 1: header has a bad name"),
+            ("aHVudGVyhunter2==", "pair 1 has no name of a header"),
             ("a=hunter2%0A", "pair 1: header `a` has a value with control characters"),
             ("Content-Type=hunter2", "`Content-Type` is set by the exporter itself"),
             ("grpc-timeout=hunter2", "`grpc-timeout` is set by the exporter itself"),

@@ -8,9 +8,9 @@ use hyper_util::client::proxy::matcher::Matcher;
 
 use crate::url::{self, BAD_PORT, is_port};
 
-mod from_variables;
+mod settings;
 
-pub use self::from_variables::ProxyVariables;
+pub use self::settings::{ProxySettings, proxy};
 
 /// Which proxies a target goes through, and to which hosts it goes without. None at all by default.
 ///

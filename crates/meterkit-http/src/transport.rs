@@ -35,7 +35,7 @@ pub struct Transport {
 
 impl Transport {
     /// Sends through these proxies; by default through none, whatever the environment says.
-    /// [`Proxies::from_variables`] reads the usual variables.
+    /// [`Proxies::read`] reads the usual variables.
     #[must_use]
     pub fn with_proxies(mut self, proxies: Proxies) -> Self {
         self.proxies = Some(proxies);

@@ -1,6 +1,7 @@
 //! URLs as people write them into a variable.
 
 use http::Uri;
+pub use meterkit_settings::url_without_secrets as shown;
 
 /// What texts about a bad URL say of the target that it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub fn parse(text: &str, hints: &UrlHints<'_>) -> Result<Uri, String> {
     let Some(authority) = uri.authority() else {
         return Err(format!("names no host; {example}"));
     };
-    if authority.as_str().contains('@') {
+    if authority.as_str().contains('@') || authority.as_str().contains("%40") {
         return Err(format!("holds credentials; {}", hints.credentials));
     }
     if authority.host().is_empty() {
@@ -82,19 +83,6 @@ pub fn append(base: &Uri, path: &str) -> String {
     let own = own.strip_suffix('/').unwrap_or(own);
     let query = base.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{scheme}://{authority}{own}{path}{query}")
-}
-
-/// What a variable holds, for people's eyes. The query is left out, and all but the scheme where there may be a
-/// password: one with `/` or `?` in it ends anywhere.
-pub fn shown(text: &str) -> String {
-    let scheme = text.find("://").map_or("", |end| &text[..end + 3]);
-    if text.contains('@') {
-        return if scheme.contains('@') { "...".to_owned() } else { format!("{scheme}...") };
-    }
-    match text.split_once('?') {
-        Some((rest, _)) => format!("{rest}?..."),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -177,26 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_secret_is_not_shown() {
-        for (text, expected) in [
-            ("http://c:4318/v1", "http://c:4318/v1"),
-            ("c:4318", "c:4318"),
-            ("http://c/v1?token=hunter2", "http://c/v1?..."),
-            ("http://me:hunter2@c/v1", "http://..."),
-            ("http://me:hunt/er?2@c", "http://..."),
-            ("me:hunter2@c", "..."),
-            ("me:hunter2@://c", "..."),
-        ] {
-            assert_eq!(shown(text), expected);
-        }
-    }
-
-    #[test]
     fn no_problem_quotes_a_password() {
         for text in [
             "http://me:hunter2/x@c",
             "http://me:hunter2?x@c",
             "http://me:hunter2 @c",
+            "http://me:hunter2%40c",
+            "http://me:hunter2",
             "hunter2@c",
             "hunter2://me@c",
         ] {

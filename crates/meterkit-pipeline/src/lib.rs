@@ -29,8 +29,6 @@ mod snapshot;
 mod source;
 mod stream;
 mod target;
-mod variable;
-mod variables;
 mod views;
 mod work;
 
@@ -44,8 +42,6 @@ pub use self::refreshes::{RefreshError, run_due_refreshes, run_due_refreshes_asy
 pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
 pub use self::target::{ExportError, ExportFuture, Schedule, Target, TargetQueue};
-pub use self::variable::VariableError;
-pub use self::variables::{Variables, password_problem, token_problem, username_problem};
 pub use self::views::{
     Aggregation, KeyFilter, NamePattern, StreamDefaults, View, ViewSelector, ViewStream, Views,
 };

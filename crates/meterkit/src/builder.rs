@@ -23,11 +23,11 @@ use meterkit_prometheus::{PrometheusServer, Protection, Translation};
 use opentelemetry_sdk::metrics::{exporter::PushMetricExporter, reader::MetricReader};
 
 use crate::add_target::AddTarget;
-use crate::env::{EnvError, Ignored, Settings, TargetName};
 use crate::error::InstallError;
 use crate::mixed_versions;
 use crate::resource::ResourceDetector;
 use crate::runtime_metrics::RuntimeMetrics;
+use crate::settings::{Environment, Ignored, Problem, Settings, SettingsError, TargetName};
 use crate::telemetry::Telemetry;
 
 mod start;
@@ -56,7 +56,7 @@ pub struct TelemetryBuilder {
     pub(crate) prometheus: Option<PrometheusServer>,
     /// Of variables, for an endpoint that has none of its own.
     #[cfg(feature = "prometheus")]
-    protection: Result<Protection, EnvError>,
+    protection: Result<Protection, SettingsError>,
     /// Of the scrape, where there is no endpoint.
     #[cfg(feature = "prometheus")]
     translation: Translation,
@@ -72,6 +72,7 @@ pub struct TelemetryBuilder {
     #[cfg(feature = "sdk")]
     mirror: Mirror,
     ignored: Vec<Ignored>,
+    warnings: Vec<Problem>,
     pub(crate) runtime_metrics: RuntimeMetrics,
     pub(crate) views: Views,
     pub(crate) stream_defaults: StreamDefaults,
@@ -119,6 +120,7 @@ impl TelemetryBuilder {
             #[cfg(feature = "sdk")]
             mirror: Mirror::new(),
             ignored: Vec::new(),
+            warnings: Vec::new(),
             runtime_metrics: RuntimeMetrics::default(),
             views: Views::default(),
             stream_defaults: StreamDefaults::default(),
@@ -129,8 +131,8 @@ impl TelemetryBuilder {
         }
     }
 
-    pub(crate) fn from_env() -> Result<Self, EnvError> {
-        let settings = Settings::read(std::env::vars_os())?;
+    pub(crate) fn from_env() -> Result<Self, SettingsError> {
+        let settings = Settings::read(Environment::of_process())?;
         let mut builder = Self::new();
         builder.disabled_by = settings.is_disabled.then_some("OTEL_SDK_DISABLED");
         builder.naming = settings.naming;
@@ -145,23 +147,12 @@ impl TelemetryBuilder {
         builder.intervals = settings.intervals;
         builder.ignored = settings.selection.unserved;
         builder.ignored.extend(settings.ignored);
+        builder.warnings = settings.warnings;
         for target in settings.selection.targets {
             match target {
                 TargetName::Console => builder.console = Some(ConsoleTarget::stdout()),
                 #[cfg(feature = "prometheus")]
-                TargetName::Prometheus => {
-                    let mut server = PrometheusServer::new();
-                    if let Some(host) = &settings.prometheus_host {
-                        server = server.host(host.clone());
-                    }
-                    if let Some(port) = settings.prometheus_port {
-                        server = server.port(port);
-                    }
-                    if let Some(translation) = settings.prometheus_translation {
-                        server = server.translation(translation);
-                    }
-                    builder.prometheus = Some(server);
-                }
+                TargetName::Prometheus => builder.prometheus = Some(settings.prometheus.clone()),
                 #[cfg(not(feature = "prometheus"))]
                 TargetName::Prometheus => {}
                 TargetName::Otlp | TargetName::Datadog | TargetName::Grafana => {}
@@ -184,7 +175,7 @@ impl TelemetryBuilder {
         #[cfg(feature = "prometheus")]
         {
             builder.protection = settings.protection;
-            builder.translation = settings.prometheus_translation.unwrap_or_default();
+            builder.translation = settings.prometheus.names();
         }
         Ok(builder.with_runtime_metrics(&settings.runtime_metrics))
     }
@@ -454,6 +445,12 @@ impl TelemetryBuilder {
         }
         for Ignored { variable, reason } in std::mem::take(&mut self.ignored) {
             tracing::warn!(variable = &*variable, "set, but {reason}");
+        }
+        for warning in &self.warnings {
+            tracing::warn!(
+                variable = &*warning.variable,
+                "{warning}; until then, the default holds"
+            );
         }
         if !self.unused_in_file.is_empty() {
             let unused = self.unused_in_file.join(", ");

@@ -5,7 +5,7 @@ use meterkit_pipeline::ConsoleTarget;
 use meterkit_prometheus::PrometheusServer;
 
 use crate::builder::TelemetryBuilder;
-use crate::env::Configured;
+use crate::settings::Configured;
 
 impl TelemetryBuilder {
     /// Takes over what a file asks for.

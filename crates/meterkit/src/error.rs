@@ -5,7 +5,7 @@ use std::fmt;
 use meterkit_core::{AttributeError, InstrumentError, NamingError, ScopePatternError};
 use meterkit_pipeline::{Closed, FlushError, StartError};
 
-use crate::env::EnvError;
+use meterkit_settings::SettingsError;
 
 /// Whatever went wrong in this library, for `fn main() -> Result<(), meterkit::Error>`.
 ///
@@ -13,9 +13,9 @@ use crate::env::EnvError;
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The environment has variables that cannot be used.
+    /// Settings cannot be used.
     #[error(transparent)]
-    Environment(#[from] EnvError),
+    Settings(#[from] SettingsError),
     /// The pipeline could not be installed.
     #[error(transparent)]
     Install(#[from] std::sync::Arc<InstallError>),
@@ -59,7 +59,7 @@ pub enum InstallError {
     AlreadyInstalled,
     /// An endpoint that comes from code is to be protected, by variables that cannot be used.
     #[error(transparent)]
-    Environment(#[from] EnvError),
+    Settings(#[from] SettingsError),
     /// The namespace cannot be used with the instruments that exist.
     #[error(transparent)]
     Naming(#[from] NamingError),

@@ -107,7 +107,6 @@ pub mod catalog;
 mod configured;
 pub mod data;
 mod disabled_scopes;
-mod env;
 mod error;
 pub mod instrument;
 mod mixed_versions;

@@ -115,7 +115,7 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    use meterkit_grafana::{GrafanaConfig, PublishConfig, Secret};
+    use meterkit_grafana::{GrafanaConfig, PublishConfig, RemoteWrite, RemoteWriteConfig, Secret};
     use meterkit_pipeline::{Aggregation, Pipeline, View, ViewSelector, ViewStream};
 
     use crate::{Telemetry, TelemetryBuilder};
@@ -294,10 +294,8 @@ mod tests {
         let dashboard = drawn(&registry, Views::default(), scraped.histograms_in_grafana());
         assert!(dashboard.contains(classic) && !dashboard.contains(native), "{dashboard}");
 
-        let written = GrafanaConfig::from_variables(|name| {
-            (name == "GRAFANA_REMOTE_WRITE_URL").then(|| "http://mimir:9009/push".to_owned())
-        });
-        let written = written.expect("a URL").expect("it is set");
+        let receiver = RemoteWrite::new("http://mimir:9009/push").expect("a URL");
+        let written = GrafanaConfig::remote_write(RemoteWriteConfig::new(receiver));
         let builder = Telemetry::builder().grafana(written);
         let dashboard = drawn(&registry, Views::default(), builder.histograms_in_grafana());
         assert!(dashboard.contains(native) && !dashboard.contains(classic), "{dashboard}");

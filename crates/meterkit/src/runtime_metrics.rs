@@ -7,8 +7,8 @@ use meterkit_core::{CallbackGuard, Registry, Unpoisoned};
 use tokio::runtime::Handle;
 
 use crate::builder::TelemetryBuilder;
-use crate::env;
 use crate::error::InstallError;
+use crate::settings;
 
 impl TelemetryBuilder {
     /// Observes the process: CPU time, memory, threads, open files, page faults, disk bytes and uptime, by
@@ -63,12 +63,12 @@ impl TelemetryBuilder {
     }
 
     /// What the environment names, which is compiled in.
-    pub(crate) fn with_runtime_metrics(self, names: &[env::RuntimeMetrics]) -> Self {
+    pub(crate) fn with_runtime_metrics(self, names: &[settings::RuntimeMetrics]) -> Self {
         names.iter().fold(self, |builder, name| match name {
             #[cfg(feature = "process")]
-            env::RuntimeMetrics::Process => builder.with_process_metrics(),
+            settings::RuntimeMetrics::Process => builder.with_process_metrics(),
             #[cfg(feature = "tokio")]
-            env::RuntimeMetrics::Tokio => {
+            settings::RuntimeMetrics::Tokio => {
                 builder.with_metrics_of_current("METERKIT_RUNTIME_METRICS=tokio")
             }
             #[cfg(not(all(feature = "process", feature = "tokio")))]

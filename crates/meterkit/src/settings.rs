@@ -1,15 +1,262 @@
 //! Settings: how scopes are named, what is detected, and the variables of the environment.
 //!
 //! An operator decides with variables where metrics go; [`Telemetry::from_env`](crate::Telemetry::from_env) reads them.
-//! Each is declared once: [`variables`] returns the declarations as values, [`documentation`] as Markdown. An empty
+//! Each is declared once: [`declarations`] returns the declarations as values, [`documentation`] as Markdown. An empty
 //! variable counts as unset. All variables are read before an error is returned, so one start shows every problem.
 //!
+//! A crate with a target of its own declares and reads its settings in the same way: see [`Setting`], [`Reader`] and
+//! [`Environment`].
+//!
 //! ```
-//! let names: Vec<&str> = meterkit::settings::variables().map(|variable| variable.name).collect();
+//! let names: Vec<&str> = meterkit::settings::declarations().map(|setting| setting.name).collect();
 //! assert!(names.contains(&"OTEL_METRICS_EXPORTER"));
 //! ```
 
-pub use meterkit_core::{Naming, NamingError, NamingPolicy, ScopePatternError, ScopePatterns};
+#[cfg(feature = "config")]
+mod config_file;
+mod ignored;
+mod resource;
+mod select;
+mod table;
+mod targets;
 
-pub use crate::env::{EnvError, ValueType, Variable, VariableError, documentation, variables};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use meterkit_core::AttributeValue;
+pub use meterkit_core::{Naming, NamingError, NamingPolicy, ScopePatternError, ScopePatterns};
+#[cfg(feature = "datadog")]
+use meterkit_datadog::DatadogConfig;
+#[cfg(feature = "grafana")]
+use meterkit_grafana::GrafanaConfig;
+#[cfg(all(feature = "dashboard", feature = "grafana"))]
+use meterkit_grafana::PublishConfig;
+#[cfg(feature = "otlp")]
+use meterkit_otlp::OtlpConfig;
+use meterkit_pipeline::Schedule;
+#[cfg(feature = "prometheus")]
+use meterkit_prometheus::{PrometheusServer, Protection};
+pub use meterkit_settings::{
+    Declaration, Environment, Problem, Problems, Reader, Setting, SettingsError, ValueType,
+};
+
+#[cfg(feature = "config")]
+pub(crate) use self::config_file::Configured;
+pub(crate) use self::ignored::Ignored;
+pub(crate) use self::resource::resource;
+pub(crate) use self::select::{Selection, TargetName};
+pub(crate) use self::table::RuntimeMetrics;
 pub use crate::resource::ResourceDetector;
+
+/// Returns every setting that this library reads: those about all targets first, then those of each target that is
+/// compiled in.
+///
+/// ```
+/// let limit = meterkit::settings::declarations().find(|it| it.name == "METERKIT_SERIES_LIMIT");
+/// assert_eq!(limit.map(|it| it.value_type.to_string()).as_deref(), Some("a whole number, 1 or more"));
+/// ```
+pub fn declarations() -> impl Iterator<Item = &'static Declaration> {
+    table::SETTINGS.iter().chain(TargetName::ALL.into_iter().flat_map(TargetName::settings))
+}
+
+/// Returns all settings as Markdown: a table of those about all targets, then one for each target that is compiled in.
+///
+/// For programs that print what they can be told, and for documentation of your own.
+///
+/// ```
+/// let markdown = meterkit::settings::documentation();
+/// assert!(markdown.contains("| `OTEL_SDK_DISABLED` | `true` or `false` | `false` |"));
+/// ```
+pub fn documentation() -> String {
+    meterkit_settings::documentation(declarations())
+}
+
+/// The settings of one process.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) is_disabled: bool,
+    pub(crate) selection: Selection,
+    pub(crate) runtime_metrics: Vec<RuntimeMetrics>,
+    pub(crate) resource: Vec<(String, AttributeValue)>,
+    pub(crate) resource_detectors: Vec<ResourceDetector>,
+    pub(crate) naming: Option<Naming>,
+    pub(crate) cardinality_limit: Option<usize>,
+    pub(crate) series_limit: Option<usize>,
+    pub(crate) disabled_scopes: Option<ScopePatterns>,
+    pub(crate) snapshot_max_age: Option<Duration>,
+    pub(crate) callback_budget: Option<Duration>,
+    pub(crate) schedule: Schedule,
+    /// Of push targets that have one of their own, by the target's name.
+    pub(crate) intervals: BTreeMap<&'static str, Duration>,
+    /// The scrape endpoint, if it is selected.
+    #[cfg(feature = "prometheus")]
+    pub(crate) prometheus: PrometheusServer,
+    /// Whom a scrape endpoint serves. If there is none here, what is wrong with it matters to one that comes from code.
+    #[cfg(feature = "prometheus")]
+    pub(crate) protection: Result<Protection, SettingsError>,
+    /// Where the OTLP target sends to, if it is selected.
+    #[cfg(feature = "otlp")]
+    pub(crate) otlp: Option<OtlpConfig>,
+    /// How the Datadog target sends, if it is selected.
+    #[cfg(feature = "datadog")]
+    pub(crate) datadog: Option<DatadogConfig>,
+    /// Where the Grafana target sends to, if it is selected.
+    #[cfg(feature = "grafana")]
+    pub(crate) grafana: Option<GrafanaConfig>,
+    /// The Grafana that gets a dashboard.
+    #[cfg(all(feature = "dashboard", feature = "grafana"))]
+    pub(crate) publish: Option<PublishConfig>,
+    /// What a file says, in place of all but our own variables.
+    #[cfg(feature = "config")]
+    pub(crate) configured: Option<Configured>,
+    /// Variables that are set in vain; reported when the process starts.
+    pub(crate) ignored: Vec<Ignored>,
+    /// Settings with a wrong value, for which the default holds; reported when the process starts.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+impl Settings {
+    /// Reads everything from the environment.
+    pub(crate) fn read(environment: Environment) -> Result<Self, SettingsError> {
+        let strict = environment.read(|reader| reader.get(&table::STRICT));
+        let problems = Problems::new(strict.ok().flatten().unwrap_or(false));
+        let (environment, file) = with_file(environment, &problems);
+        let selection = select::selection(&environment, &problems);
+        // Once is enough.
+        let ignored = ignored::ignored(&environment).into_iter();
+        let ignored = ignored.filter(|it| !selection.unserved.contains(it)).chain(file.replaced);
+        let ignored = ignored.collect();
+        let reader = environment.reader(&problems);
+        let default = Schedule::default();
+        reader.get(&table::STRICT);
+        let mut settings = Self {
+            is_disabled: reader.get(&table::SDK_DISABLED).unwrap_or(false),
+            runtime_metrics: reader.list(&table::RUNTIME_METRICS).unwrap_or_default(),
+            resource: resource::from_env(&reader),
+            resource_detectors: reader
+                .list(&table::RESOURCE_DETECTORS)
+                .map_or_else(|| ResourceDetector::DEFAULT.to_vec(), |lists| lists.concat()),
+            naming: naming(&reader),
+            cardinality_limit: reader.get(&table::CARDINALITY_LIMIT),
+            series_limit: reader.get(&table::SERIES_LIMIT),
+            disabled_scopes: reader.get(&table::DISABLED_SCOPES),
+            snapshot_max_age: reader.get(&table::SNAPSHOT_MAX_AGE),
+            callback_budget: reader.get(&table::CALLBACK_BUDGET),
+            schedule: Schedule {
+                interval: reader.get(&table::EXPORT_INTERVAL).unwrap_or(default.interval),
+                timeout: reader.get(&table::EXPORT_TIMEOUT).unwrap_or(default.timeout),
+            },
+            intervals: intervals(&reader),
+            #[cfg(feature = "prometheus")]
+            prometheus: PrometheusServer::read(&reader),
+            #[cfg(feature = "prometheus")]
+            protection: match file.has_endpoint {
+                true => Ok(Protection::read(&reader)),
+                false => {
+                    let read = Protection::read;
+                    let selected =
+                        selection.read(TargetName::Prometheus, &environment, &problems, read);
+                    selected.map_or_else(|| environment.read(read), Ok)
+                }
+            },
+            #[cfg(feature = "otlp")]
+            otlp: selection.read(TargetName::Otlp, &environment, &problems, OtlpConfig::read),
+            #[cfg(feature = "datadog")]
+            datadog: selection.read(
+                TargetName::Datadog,
+                &environment,
+                &problems,
+                DatadogConfig::read,
+            ),
+            #[cfg(feature = "grafana")]
+            grafana: selection
+                .read(TargetName::Grafana, &environment, &problems, GrafanaConfig::read)
+                .flatten(),
+            #[cfg(all(feature = "dashboard", feature = "grafana"))]
+            publish: PublishConfig::read(&reader),
+            selection,
+            #[cfg(feature = "config")]
+            configured: file.configured,
+            ignored,
+            warnings: Vec::new(),
+        };
+        let ((), warnings) = problems.finish(())?;
+        settings.warnings = warnings;
+        Ok(settings)
+    }
+}
+
+/// What `OTEL_CONFIG_FILE` makes of a start.
+#[derive(Default)]
+struct File {
+    #[cfg(feature = "config")]
+    configured: Option<Configured>,
+    /// Whether the file has a scrape endpoint.
+    has_endpoint: bool,
+    /// Variables that have no effect beside it.
+    replaced: Vec<Ignored>,
+}
+
+/// Reads the file, if the environment names one, and returns the variables that count beside it.
+fn with_file(mut environment: Environment, problems: &Problems) -> (Environment, File) {
+    let mut file = File::default();
+    let reader = environment.reader(problems);
+    if !reader.is_set(&table::CONFIG_FILE) {
+        return (environment, file);
+    }
+    // What a file asks for does have an effect.
+    let in_file = RefCell::new(BTreeSet::<String>::new());
+    #[cfg(feature = "config")]
+    {
+        file.configured = config_file::read(&environment, problems, |name| {
+            in_file.borrow_mut().insert(name.to_owned());
+            environment.value(name).map(ToOwned::to_owned)
+        });
+        file.has_endpoint = file.configured.as_ref().is_some_and(|it| it.prometheus.is_some());
+    }
+    #[cfg(not(feature = "config"))]
+    reader.refuse(&table::CONFIG_FILE, table::not_compiled_in("reading files", "config"));
+    let has_endpoint = file.has_endpoint;
+    let counts = |name: &str| match declarations().find(|setting| setting.is_set_by(name)) {
+        // What protects an endpoint needs one.
+        Some(known) => {
+            known.counts_beside_file && (known.target != Some("prometheus") || has_endpoint)
+        }
+        // Reported as unknown, if it looks like one of ours.
+        None => name.starts_with("METERKIT_"),
+    };
+    let in_file = in_file.into_inner();
+    let is_known = |name: &String| declarations().any(|setting| setting.is_set_by(name));
+    let replaced = environment.retain(counts).into_iter();
+    let replaced = replaced.filter(|name| !in_file.contains(name) && is_known(name));
+    let reason = "OTEL_CONFIG_FILE takes its place";
+    file.replaced =
+        replaced.map(|name| Ignored { variable: name.into(), reason: reason.to_owned() }).collect();
+    (environment, file)
+}
+
+/// Returns what `METERKIT_NAMESPACE` and `METERKIT_NAMING` say together; `None` if both are unset.
+fn naming(reader: &Reader<'_>) -> Option<Naming> {
+    let (policy, namespace) = (reader.get(&table::NAMING), reader.get(&table::NAMESPACE));
+    if policy.is_none() && namespace.is_none() {
+        return None;
+    }
+    let namespace = namespace.unwrap_or_default();
+    // The namespace has been checked: it cannot fail here.
+    Naming::new(namespace.namespace(), policy.unwrap_or_default()).ok()
+}
+
+/// Returns the intervals of all targets, whether they are selected or not: a bad value is a problem in any case.
+fn intervals(reader: &Reader<'_>) -> BTreeMap<&'static str, Duration> {
+    let settings = [
+        table::CONSOLE_INTERVAL,
+        table::OTLP_INTERVAL,
+        table::DATADOG_INTERVAL,
+        table::GRAFANA_INTERVAL,
+    ];
+    settings.iter().filter_map(|setting| Some((setting.target?, reader.get(setting)?))).collect()
+}
+
+#[cfg(test)]
+mod tests;

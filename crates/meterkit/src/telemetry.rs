@@ -6,8 +6,8 @@ use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{FlushError, Health, Pipeline, Source};
 
 use crate::builder::TelemetryBuilder;
-use crate::env::EnvError;
 use crate::runtime_metrics::Observations;
+use crate::settings::SettingsError;
 
 /// How long [`Telemetry::flush`] and [`Telemetry::shutdown`] take at most.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -47,10 +47,10 @@ impl Telemetry {
     /// Returns a builder with the settings of the environment. Without any, metrics are served at
     /// `http://localhost:9464/metrics`. An empty variable counts as unset.
     ///
-    #[doc = include_str!("env/variables.md")]
+    #[doc = include_str!("settings/variables.md")]
     ///
     /// [`install`](TelemetryBuilder::install) warns of any other variable that begins with `METERKIT_`.
-    /// [`settings::variables`](crate::settings::variables) returns this list as values.
+    /// [`settings::declarations`](crate::settings::declarations) returns this list as values.
     ///
     /// Follows OpenTelemetry's Environment Variable Specification with two exceptions: an unusable value is an error
     /// instead of being ignored, and the default target is `prometheus`, which sends nothing anywhere.
@@ -58,7 +58,7 @@ impl Telemetry {
     /// # Errors
     ///
     /// Lists every variable with an unusable value, with that value and what is accepted.
-    pub fn from_env() -> Result<TelemetryBuilder, EnvError> {
+    pub fn from_env() -> Result<TelemetryBuilder, SettingsError> {
         TelemetryBuilder::from_env()
     }
 

@@ -1,6 +1,5 @@
 //! The settings of a Datadog target.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -13,11 +12,9 @@ use crate::Format;
 use crate::agent::AgentAddress;
 use crate::instance::Instance;
 use crate::mode::Mode;
-use crate::service::service_tags;
+use crate::service::ServiceTags;
 use crate::site::Site;
 use crate::tag::all_normal;
-
-mod from_variables;
 
 /// The settings of one target. `Debug` shows no credentials.
 ///
@@ -43,8 +40,8 @@ pub struct DatadogConfig {
     /// The host of the agent, for its OTLP port.
     pub(crate) agent_host: String,
     pub(crate) host: Option<String>,
-    /// Those of Datadog's variables that make tags.
-    pub(crate) tag_variables: BTreeMap<&'static str, String>,
+    /// The tags of Datadog's variables.
+    pub(crate) service_tags: ServiceTags,
     pub(crate) tags: Vec<String>,
     pub(crate) scope_tags: bool,
     pub(crate) instance_tag: bool,
@@ -93,7 +90,7 @@ impl DatadogConfig {
         Self { agent_host: host.into(), ..Self::to(Mode::Otlp) }
     }
 
-    fn to(mode: Mode) -> Self {
+    pub(crate) fn to(mode: Mode) -> Self {
         Self {
             name: "datadog".to_owned(),
             mode,
@@ -103,7 +100,7 @@ impl DatadogConfig {
             agent: AgentAddress::default(),
             agent_host: "localhost".to_owned(),
             host: None,
-            tag_variables: BTreeMap::new(),
+            service_tags: ServiceTags::default(),
             tags: Vec::new(),
             scope_tags: false,
             instance_tag: true,
@@ -136,7 +133,9 @@ impl DatadogConfig {
     ///
     /// When requests cannot be sent to `url`.
     pub fn with_endpoint(mut self, url: &str) -> Result<Self, EndpointError> {
-        self.endpoint = Some(endpoint(url)?);
+        let endpoint = endpoint(url);
+        let error = |reason| EndpointError { url: url::shown(url), reason };
+        self.endpoint = Some(endpoint.map_err(error)?);
         Ok(self)
     }
 
@@ -207,9 +206,7 @@ impl DatadogConfig {
     /// The tags of everything that is sent of `snapshot`.
     pub(crate) fn common_tags(&self, snapshot: &Snapshot) -> Vec<String> {
         let resource = |name: &str| snapshot.resource.get(name).map(ToString::to_string);
-        let variable = |name: &str| self.tag_variables.get(name).cloned();
-        // They were checked when they were read.
-        let mut tags = service_tags(variable, resource).unwrap_or_default();
+        let mut tags = self.service_tags.of(resource);
         tags.extend(self.tags.iter().cloned());
         let own = self.instance.as_ref().and_then(|it| it.tag(snapshot, &tags));
         tags.extend(own);
@@ -223,7 +220,7 @@ impl DatadogConfig {
     }
 }
 
-fn key(text: &str) -> Result<Secret, KeyError> {
+pub(crate) fn key(text: &str) -> Result<Secret, KeyError> {
     let text = text.trim_end_matches(['\r', '\n']);
     match text.chars().all(|c| c.is_ascii_graphic()) && !text.is_empty() {
         true => Ok(Secret::new(text)),
@@ -241,14 +238,13 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-fn endpoint(text: &str) -> Result<Endpoint, EndpointError> {
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
     let hints = UrlHints {
         example: "https://metrics-relay.example.com",
         credentials: "remove them: the API key is what Datadog asks for",
         path: None,
     };
-    let uri = url::parse(text, &hints);
-    uri.map(Endpoint).map_err(|reason| EndpointError { url: url::shown(text), reason })
+    url::parse(text, &hints).map(Endpoint)
 }
 
 /// A key that no request can carry. It is not shown.

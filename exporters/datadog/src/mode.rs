@@ -1,7 +1,6 @@
 //! The ways that lead to Datadog.
 
-use std::fmt;
-use std::str::FromStr;
+use meterkit_settings::words;
 
 /// How metrics get to Datadog: `METERKIT_DATADOG_MODE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,39 +14,13 @@ pub enum Mode {
     Otlp,
 }
 
-impl Mode {
-    /// The name that the variable takes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Agent => "agent",
-            Self::Otlp => "otlp",
-        }
+words! {
+    Mode {
+        Api = "api",
+        Agent = "agent",
+        Otlp = "otlp",
     }
 }
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// In upper or lower case.
-impl FromStr for Mode {
-    type Err = ModeError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Api, Self::Agent, Self::Otlp]
-            .into_iter()
-            .find(|mode| mode.as_str().eq_ignore_ascii_case(text))
-            .ok_or(ModeError)
-    }
-}
-
-/// The text is the name of no mode.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this mode is unknown; write `api`, `agent` or `otlp`")]
-pub struct ModeError;
 
 #[cfg(test)]
 mod tests {
@@ -59,6 +32,7 @@ mod tests {
             assert_eq!(mode.to_string().parse(), Ok(mode));
             assert_eq!(mode.as_str().to_ascii_uppercase().parse(), Ok(mode));
         }
-        assert_eq!("proxy".parse::<Mode>(), Err(ModeError));
+        let error = "proxy".parse::<Mode>().expect_err("unknown").to_string();
+        assert_eq!(error, "`proxy` is unknown; write `api`, `agent` or `otlp`");
     }
 }

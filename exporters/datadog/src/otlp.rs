@@ -6,7 +6,7 @@ use meterkit_pipeline::{ExportError, Snapshot, Target};
 
 use crate::config::DatadogConfig;
 use crate::instance::Instance;
-use crate::service::service_tags;
+use crate::service::Unified;
 use crate::target::BuildError;
 
 /// Sends snapshots over OTLP, with what Datadog's variables say.
@@ -26,24 +26,15 @@ const LIMIT: usize = 4 * 1024 * 1024;
 /// What Datadog's intake learns about scopes: their names and versions become tags.
 const SCOPE_TAGS: &str = r#"{"instrumentation_scope_metadata_as_tags":true}"#;
 
-/// Tags that Datadog makes of attributes of the resource, and these attributes.
-const UNIFIED: [(&str, &str, &[&str]); 3] = [
-    ("DD_ENV", "env", &["deployment.environment.name", "deployment.environment"]),
-    ("DD_SERVICE", "service", &["service.name"]),
-    ("DD_VERSION", "version", &["service.version"]),
-];
-
 impl ByOtlp {
     pub(crate) fn new(config: &DatadogConfig) -> Result<Self, BuildError> {
         let target = OtlpTarget::new(settings(config)?)?;
-        let variable = |name: &str| config.tag_variables.get(name).cloned();
-        // They were checked when they were read.
-        let mut tags = service_tags(variable, |_| None).unwrap_or_default();
+        let mut tags = config.service_tags.of(|_| None);
         tags.extend(config.tags.iter().cloned());
         let mut resource = Vec::new();
-        for (variable, key, attributes) in UNIFIED {
+        for Unified { key, value, attributes } in config.service_tags.unified() {
             // As it is written, where that is known.
-            let as_written = config.tag_variables.get(variable).cloned();
+            let as_written = value.map(str::to_owned);
             let of_tags = || tags.iter().map(|tag| pair(tag)).find(|tag| tag.0 == key);
             let value = as_written.or_else(|| of_tags().map(|tag| tag.1.to_owned()));
             resource.extend(value.map(|value| (attributes, value)));

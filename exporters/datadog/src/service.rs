@@ -1,65 +1,71 @@
 //! Tags of everything that a process sends: Datadog's unified service tagging.
 
-use crate::VariableError;
 use crate::tag::{normal, tag};
 
-const TAGS: &str = "DD_TAGS";
-
-/// A tag that ties metrics, traces and logs together, and where it comes from.
-struct Unified {
-    key: &'static str,
-    variable: &'static str,
-    /// Attributes of the resource, the first that is set.
-    attributes: &'static [&'static str],
+/// The tags that go with every metric: `env`, `service` and `version`, then others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceTags {
+    /// `DD_ENV`: the tag `env`.
+    pub env: Option<String>,
+    /// `DD_SERVICE`: the tag `service`.
+    pub service: Option<String>,
+    /// `DD_VERSION`: the tag `version`.
+    pub version: Option<String>,
+    /// `DD_TAGS`: whole tags, which may be of these keys too.
+    pub tags: Vec<String>,
 }
 
-const UNIFIED: [Unified; 3] = [
-    Unified {
-        key: "env",
-        variable: "DD_ENV",
-        attributes: &["deployment.environment.name", "deployment.environment"],
-    },
-    Unified { key: "service", variable: "DD_SERVICE", attributes: &["service.name"] },
-    Unified { key: "version", variable: "DD_VERSION", attributes: &["service.version"] },
-];
+/// A tag that ties metrics, traces and logs together, and where it comes from.
+pub(crate) struct Unified<'a> {
+    pub(crate) key: &'static str,
+    pub(crate) value: Option<&'a str>,
+    /// Attributes of the resource, the first that is set.
+    pub(crate) attributes: &'static [&'static str],
+}
 
-/// The tags that go with every metric: `env`, `service` and `version`, then the others of `DD_TAGS`.
-///
-/// `env` comes from `DD_ENV`, else from `DD_TAGS`, else from the resource; `service` and `version` likewise.
-/// `variable` looks up variables, `resource` attributes of the resource. `DD_TAGS` holds `key:value` pairs or plain
-/// tags, between commas, or between spaces when there is no comma.
-///
-/// # Errors
-///
-/// When something in `DD_TAGS` does not begin with a letter: the back end would change it or drop it.
-pub fn service_tags(
-    variable: impl Fn(&str) -> Option<String>,
-    resource: impl Fn(&str) -> Option<String>,
-) -> Result<Vec<String>, VariableError> {
-    let set = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-    let given = match set(variable(TAGS)) {
-        None => Vec::new(),
-        Some(value) => parse(&value).map_err(|reason| VariableError::new(TAGS, value, reason))?,
-    };
+impl ServiceTags {
+    /// Returns all tags, with `resource` to look up attributes of the resource.
+    ///
+    /// `env` is [`env`](Self::env), else one of [`tags`](Self::tags), else an attribute of the resource; `service` and
+    /// `version` likewise.
+    pub fn of(&self, resource: impl Fn(&str) -> Option<String>) -> Vec<String> {
+        let set = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let mut tags: Vec<String> = Vec::new();
+        for unified in self.unified() {
+            let is_it = |tag: &&String| key(tag) == unified.key;
+            if unified.value.is_none() && self.tags.iter().any(|tag| is_it(&tag)) {
+                tags.extend(self.tags.iter().filter(is_it).cloned());
+                continue;
+            }
+            let from_resource = || unified.attributes.iter().find_map(|name| set(resource(name)));
+            let value = unified.value.map(str::to_owned).or_else(from_resource);
+            tags.extend(value.and_then(|value| tag(unified.key, value.trim())));
+        }
+        let is_other = |tag: &&String| self.unified().iter().all(|own| own.key != key(tag));
+        for tag in self.tags.iter().filter(is_other) {
+            if !tags.contains(tag) {
+                tags.push(tag.clone());
+            }
+        }
+        tags
+    }
 
-    let mut tags: Vec<String> = Vec::new();
-    for unified in &UNIFIED {
-        let from_variable = set(variable(unified.variable));
-        if from_variable.is_none() && given.iter().any(|tag| key(tag) == unified.key) {
-            tags.extend(given.iter().filter(|tag| key(tag) == unified.key).cloned());
-            continue;
-        }
-        let from_resource = || unified.attributes.iter().find_map(|name| set(resource(name)));
-        let value = from_variable.or_else(from_resource);
-        tags.extend(value.and_then(|value| tag(unified.key, value.trim())));
+    pub(crate) fn unified(&self) -> [Unified<'_>; 3] {
+        let environment = &["deployment.environment.name", "deployment.environment"];
+        [
+            Unified { key: "env", value: self.env.as_deref(), attributes: environment },
+            Unified {
+                key: "service",
+                value: self.service.as_deref(),
+                attributes: &["service.name"],
+            },
+            Unified {
+                key: "version",
+                value: self.version.as_deref(),
+                attributes: &["service.version"],
+            },
+        ]
     }
-    let others = given.into_iter().filter(|tag| UNIFIED.iter().all(|own| own.key != key(tag)));
-    for tag in others {
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
-    }
-    Ok(tags)
 }
 
 /// What is before the first `:`.
@@ -67,7 +73,12 @@ pub(crate) fn key(tag: &str) -> &str {
     tag.split(':').next().unwrap_or(tag)
 }
 
-fn parse(text: &str) -> Result<Vec<String>, String> {
+/// Parses `DD_TAGS`: `key:value` pairs or plain tags, between commas, or between spaces if there is no comma.
+///
+/// # Errors
+///
+/// When a tag does not begin with a letter: the back end would change it or drop it.
+pub(crate) fn tags(text: &str) -> Result<Vec<String>, String> {
     let separator = |c: char| if text.contains(',') { c == ',' } else { c.is_whitespace() };
     let entries = text.split(separator).map(str::trim).filter(|entry| !entry.is_empty());
     entries
@@ -84,7 +95,10 @@ fn parse(text: &str) -> Result<Vec<String>, String> {
 
 #[cfg(test)]
 mod tests {
+    use meterkit_settings::{Environment, SettingsError};
+
     use super::*;
+    use crate::DatadogConfig;
 
     fn lookup(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
         let pairs: Vec<(String, String)> =
@@ -92,9 +106,14 @@ mod tests {
         move |name| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.clone())
     }
 
+    fn read(variables: &[(&str, &str)]) -> Result<ServiceTags, SettingsError> {
+        let mode = ("METERKIT_DATADOG_MODE", "agent");
+        let environment = Environment::of(variables.iter().copied().chain([mode]));
+        environment.read(DatadogConfig::read).map(|config| config.service_tags)
+    }
+
     fn tags(variables: &[(&str, &str)], resource: &[(&str, &str)]) -> Vec<String> {
-        let tags = service_tags(lookup(variables), lookup(resource));
-        tags.unwrap_or_else(|error| panic!("{error}"))
+        read(variables).unwrap_or_else(|error| panic!("{error}")).of(lookup(resource))
     }
 
     const RESOURCE: &[(&str, &str)] = &[
@@ -142,7 +161,7 @@ mod tests {
     #[test]
     fn a_tag_that_is_none_is_named_with_what_to_write() {
         for (text, entry) in [("a:1,:b", ":b"), ("9:x", "9:x"), ("a:1 _b", "_b"), ("a, -", "-")] {
-            let error = service_tags(lookup(&[("DD_TAGS", text)]), lookup(&[])).expect_err(text);
+            let error = read(&[("DD_TAGS", text)]).expect_err(text);
             let text = error.to_string();
             assert!(text.starts_with("DD_TAGS=`"), "{text}");
             assert!(text.contains(&format!("`{entry}` does not begin with a letter")), "{text}");

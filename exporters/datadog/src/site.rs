@@ -3,10 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::VariableError;
-
-const SITE: &str = "DD_SITE";
-
 /// A Datadog installation, named by its domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -45,19 +41,6 @@ impl Site {
         Self::Us1Gov,
         Self::Us2Gov,
     ];
-
-    /// What `DD_SITE` says, else the default.
-    ///
-    /// # Errors
-    ///
-    /// When the variable names no known site.
-    pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, VariableError> {
-        let Some(value) = lookup(SITE).filter(|value| !value.trim().is_empty()) else {
-            return Ok(Self::default());
-        };
-        let error = |error: SiteError| VariableError::new(SITE, &*value, error.to_string());
-        value.trim().parse().map_err(error)
-    }
 
     /// The domain, which is also the value of `DD_SITE`.
     pub fn domain(self) -> &'static str {
@@ -184,17 +167,5 @@ mod tests {
         }
         let error = "notdatadoghq.com".parse::<Site>().expect_err("another domain");
         assert_eq!(error.meant, None);
-    }
-
-    #[test]
-    fn the_variable_is_optional_and_named_when_it_is_wrong() {
-        let read = |value: Option<&'static str>| {
-            Site::from_variables(move |name| value.filter(|_| name == "DD_SITE").map(str::to_owned))
-        };
-        assert_eq!(read(None), Ok(Site::Us1));
-        assert_eq!(read(Some(" ")), Ok(Site::Us1));
-        assert_eq!(read(Some(" datadoghq.eu ")), Ok(Site::Eu1));
-        let text = read(Some("eu")).expect_err("eu is no domain").to_string();
-        assert!(text.starts_with("DD_SITE=`eu`: this is no Datadog site; write one of "), "{text}");
     }
 }

@@ -14,6 +14,7 @@ use meterkit_core::{
 };
 use meterkit_datadog::{AgentConfig, AgentTarget, DatadogConfig, DatadogTarget};
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Snapshot, Target};
+use meterkit_settings::Environment;
 use opentelemetry::InstrumentationScope;
 use tokio::time::{sleep, timeout};
 
@@ -181,11 +182,8 @@ async fn the_host_is_the_agents_unless_another_one_is_named() {
         let place = Place::new(Transport::Datagram);
         let receiver = place.start();
         let url = format!("unix://{}", place.path().display());
-        let config = DatadogConfig::from_variables(|name| match name {
-            "DD_DOGSTATSD_URL" => Some(url.clone()),
-            "DD_HOSTNAME" => host.map(str::to_owned),
-            _ => None,
-        });
+        let variables = [("DD_DOGSTATSD_URL", &*url), ("DD_HOSTNAME", host.unwrap_or_default())];
+        let config = Environment::of(variables).read(DatadogConfig::read);
         let mut target = DatadogTarget::new(config.expect("good variables")).expect("a target");
         assert_eq!(target.export(&snapshot).await, Ok(()));
         let lines = lines(&receiver.stop());
@@ -202,11 +200,9 @@ async fn the_entity_that_the_agent_knows_is_a_tag() {
     let place = Place::new(Transport::Datagram);
     let receiver = place.start();
     let url = format!("unix://{}", place.path().display());
-    let config = DatadogConfig::from_variables(|name| match name {
-        "DD_DOGSTATSD_URL" => Some(url.clone()),
-        "DD_ENTITY_ID" => Some(" 65b1b5c2-0b3c-4c1d-9d0a-2f0e8a1b7c55 ".to_owned()),
-        _ => None,
-    });
+    let entity = ("DD_ENTITY_ID", " 65b1b5c2-0b3c-4c1d-9d0a-2f0e8a1b7c55 ");
+    let environment = Environment::of([("DD_DOGSTATSD_URL", &*url), entity]);
+    let config = environment.read(DatadogConfig::read);
     let config = config.expect("good variables").with_instance_tag(false).with_tags(["team:a"]);
     let mut target = DatadogTarget::new(config).expect("a target");
     assert_eq!(target.export(&counts(SystemTime::now(), [3])).await, Ok(()));

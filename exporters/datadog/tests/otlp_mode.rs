@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use meterkit_core::Attributes;
 use meterkit_datadog::{DatadogConfig, DatadogTarget, Mode};
 use meterkit_pipeline::{ExportError, Snapshot, Target};
+use meterkit_settings::Environment;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -19,12 +20,8 @@ use self::snapshots::{KEY, ago, counts_and_sizes};
 fn config(intake: &Intake, variables: &[(&str, &str)]) -> DatadogConfig {
     let endpoint = format!("{}/v1/metrics", intake.url());
     let own = [("METERKIT_DATADOG_MODE", "otlp"), ("METERKIT_DATADOG_ENDPOINT", &*endpoint)];
-    let lookup = |name: &str| {
-        let found = variables.iter().chain(&own).find(|(known, _)| *known == name);
-        found.map(|(_, value)| (*value).to_owned())
-    };
-    let config = DatadogConfig::from_variables(lookup);
-    config.unwrap_or_else(|problems| panic!("{problems:?}"))
+    let environment = Environment::of(own.into_iter().chain(variables.iter().copied()));
+    environment.read(DatadogConfig::read).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn given() -> Snapshot {

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value as Number};
 use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format, Proxies, Transport};
 use meterkit_pipeline::{Snapshot, Target};
+use meterkit_settings::Environment;
 
 use self::intake::{Answer, Intake, Point, Value};
 use self::snapshots::{KEY, ago, config, counts, counts_and_sizes, metric, seconds};
@@ -121,11 +122,8 @@ async fn both_forms_say_what_kind_a_series_is_its_time_unit_host_and_tags() {
 /// Settings from variables, for the intake at `url`.
 fn from_variables(url: &str, variables: &[(&str, &str)]) -> DatadogConfig {
     let own = [("DD_API_KEY", KEY), ("METERKIT_DATADOG_ENDPOINT", url)];
-    let lookup = |name: &str| {
-        let found = variables.iter().chain(&own).find(|(known, _)| *known == name);
-        found.map(|(_, value)| (*value).to_owned())
-    };
-    DatadogConfig::from_variables(lookup).unwrap_or_else(|problems| panic!("{problems:?}"))
+    let environment = Environment::of(own.into_iter().chain(variables.iter().copied()));
+    environment.read(DatadogConfig::read).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[tokio::test]

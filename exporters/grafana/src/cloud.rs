@@ -2,13 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use meterkit_pipeline::Variables;
 
-use crate::{Secret, VariableError};
-
-const ZONE: &str = "GRAFANA_CLOUD_ZONE";
-const INSTANCE_ID: &str = "GRAFANA_CLOUD_INSTANCE_ID";
-const API_KEY: &str = "GRAFANA_CLOUD_API_KEY";
+use crate::Secret;
 
 /// A stack of Grafana Cloud, and the key to write metrics to it. All three are on the page "OpenTelemetry" of the
 /// stack.
@@ -24,38 +19,6 @@ impl CloudOtlp {
     /// `metrics:write`. Nothing is taken from the environment.
     pub fn new(zone: impl Into<String>, instance_id: impl Into<String>, api_key: Secret) -> Self {
         Self { zone: zone.into(), instance_id: instance_id.into(), api_key }
-    }
-
-    /// What `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY` say; `None` when all are
-    /// unset.
-    ///
-    /// # Errors
-    ///
-    /// All problems at once: each variable that is missing beside the others, a zone that cannot be part of a host
-    /// name, an instance id that is no number, a key that cannot stand in a header.
-    pub fn from_variables(
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Self>, Vec<VariableError>> {
-        let mut variables = Variables::new(&lookup);
-        let Some(present) = variables.first_set(&[ZONE, INSTANCE_ID, API_KEY]) else {
-            return Ok(None);
-        };
-        for (variable, remedy) in [
-            (ZONE, "write the zone of the stack, such as `prod-eu-west-2`"),
-            (INSTANCE_ID, "write the number of the instance"),
-            (API_KEY, "write a token that has the scope `metrics:write`"),
-        ] {
-            variables.needs(variable, present, remedy);
-        }
-        let zone = variables.checked(ZONE, zone_problem);
-        let instance_id = variables.checked(INSTANCE_ID, instance_id_problem);
-        let api_key = variables.token(API_KEY).map(Secret::new);
-        let cloud = zone.zip(instance_id).zip(api_key);
-        variables.finish(cloud.map(|((zone, instance_id), api_key)| Self {
-            zone,
-            instance_id,
-            api_key,
-        }))
     }
 
     /// Where metrics go to, over HTTP: the gateway speaks no gRPC.
@@ -75,7 +38,8 @@ pub(crate) fn basic(user: &str, password: &Secret) -> Secret {
     Secret::new(format!("Basic {}", STANDARD.encode(pair)))
 }
 
-fn zone_problem(zone: &str) -> Option<String> {
+/// Returns why a text cannot be a zone.
+pub(crate) fn zone_problem(zone: &str) -> Option<String> {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if zone.chars().all(legal) && !zone.starts_with('-') && !zone.ends_with('-') {
         return None;
@@ -88,26 +52,29 @@ fn zone_problem(zone: &str) -> Option<String> {
     Some(format!("a zone holds lower-case letters, digits and `-`; write `{example}`"))
 }
 
-fn instance_id_problem(id: &str) -> Option<String> {
+/// Returns why a text cannot be an instance id.
+pub(crate) fn instance_id_problem(id: &str) -> Option<String> {
     let is_number = id.chars().all(|c| c.is_ascii_digit());
     (!is_number).then(|| "an instance id is a number; write for example `123456`".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use meterkit_settings::{Environment, SettingsError};
+
     use super::*;
 
     fn read(
         zone: &str,
         instance_id: &str,
         api_key: &str,
-    ) -> Result<Option<CloudOtlp>, Vec<VariableError>> {
-        CloudOtlp::from_variables(|name| match name {
-            "GRAFANA_CLOUD_ZONE" => Some(zone.to_owned()),
-            "GRAFANA_CLOUD_INSTANCE_ID" => Some(instance_id.to_owned()),
-            "GRAFANA_CLOUD_API_KEY" => Some(api_key.to_owned()),
-            other => panic!("{other} was read"),
-        })
+    ) -> Result<Option<CloudOtlp>, SettingsError> {
+        let environment = Environment::of([
+            ("GRAFANA_CLOUD_ZONE", zone),
+            ("GRAFANA_CLOUD_INSTANCE_ID", instance_id),
+            ("GRAFANA_CLOUD_API_KEY", api_key),
+        ]);
+        environment.read(CloudOtlp::read)
     }
 
     fn cloud(zone: &str, instance_id: &str, api_key: &str) -> CloudOtlp {
@@ -117,7 +84,6 @@ mod tests {
 
     #[test]
     fn nothing_set_is_no_destination() {
-        assert!(matches!(CloudOtlp::from_variables(|_| None), Ok(None)));
         assert!(matches!(read("", " ", "\n"), Ok(None)));
     }
 
@@ -154,8 +120,8 @@ mod tests {
             ("", "", "k", &["GRAFANA_CLOUD_ZONE", "GRAFANA_CLOUD_INSTANCE_ID"]),
         ] {
             let errors = read(zone, id, key).expect_err("incomplete");
-            assert_eq!(errors.len(), missing.len(), "{errors:?}");
-            for (error, missing) in errors.iter().zip(missing) {
+            assert_eq!(errors.problems().len(), missing.len(), "{errors:?}");
+            for (error, missing) in errors.problems().iter().zip(missing) {
                 let text = error.to_string();
                 assert!(
                     text.starts_with(&format!("{missing}: is not set, but GRAFANA_")),
@@ -179,13 +145,14 @@ mod tests {
                 "GRAFANA_CLOUD_ZONE=`https://otlp-gateway-prod-us-east-0.grafana.net/otlp`: ",
                 "write `prod-us-east-0`",
             ),
-            ("z", "me", "k", "GRAFANA_CLOUD_INSTANCE_ID=`me`: ", "is a number"),
-            ("z", "1:2", "k", "GRAFANA_CLOUD_INSTANCE_ID=`1:2`: ", "is a number"),
+            ("z", "me", "k", "GRAFANA_CLOUD_INSTANCE_ID: ", "is a number"),
+            ("z", "1:hunter2", "k", "GRAFANA_CLOUD_INSTANCE_ID: ", "is a number"),
+            ("z", "1:2", "k", "GRAFANA_CLOUD_INSTANCE_ID: ", "is a number"),
             ("z", "1", "Basic hunter2", "GRAFANA_CLOUD_API_KEY: ", "token alone"),
             ("z", "1", "hunter2\u{7}", "GRAFANA_CLOUD_API_KEY: ", "copy it again"),
         ] {
             let errors = read(zone, id, key).expect_err(start);
-            let [error] = &*errors else { panic!("{errors:?}") };
+            let [error] = errors.problems() else { panic!("{errors:?}") };
             let text = error.to_string();
             assert!(text.starts_with(start) && text.contains(remedy), "{text}");
             assert!(!format!("{text} {error:?}").contains("hunter2"), "{error:?}");
@@ -195,7 +162,7 @@ mod tests {
     #[test]
     fn all_problems_are_reported_at_once() {
         let errors = read("A", "b", "c d").expect_err("all wrong");
-        assert_eq!(errors.len(), 3, "{errors:?}");
+        assert_eq!(errors.problems().len(), 3, "{errors:?}");
     }
 
     #[test]

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use meterkit_http::Transport;
-use meterkit_pipeline::Variables;
 
-use crate::VariableError;
 use crate::batch::Limits;
 use crate::remote_write::RemoteWrite;
 
@@ -35,10 +33,6 @@ pub struct RemoteWriteConfig {
     pub(crate) requests_at_once: usize,
 }
 
-const QUEUE_BYTES: &str = "METERKIT_GRAFANA_QUEUE_BYTES";
-const QUEUE_AGE: &str = "METERKIT_GRAFANA_QUEUE_AGE";
-const SPOOL: &str = "METERKIT_GRAFANA_SPOOL_DIR";
-
 impl RemoteWriteConfig {
     /// Metrics go to `destination`. Nothing is taken from the environment.
     pub fn new(destination: RemoteWrite) -> Self {
@@ -53,39 +47,6 @@ impl RemoteWriteConfig {
             limits: Limits { series: 2000, bytes: 3_000_000 },
             requests_at_once: 4,
         }
-    }
-
-    /// What `GRAFANA_REMOTE_WRITE_*` say of the receiver (see [`RemoteWrite::from_variables`]), and
-    /// `METERKIT_GRAFANA_QUEUE_BYTES`, `METERKIT_GRAFANA_QUEUE_AGE` (in milliseconds) and `METERKIT_GRAFANA_SPOOL_DIR`
-    /// of the queue; `None` when there is no receiver.
-    ///
-    /// # Errors
-    ///
-    /// All problems at once.
-    pub fn from_variables(
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Self>, Vec<VariableError>> {
-        let mut variables = Variables::new(&lookup);
-        let bytes = whole(&mut variables, QUEUE_BYTES, "bytes, such as `67108864`");
-        let age = whole(&mut variables, QUEUE_AGE, "milliseconds, such as `7200000`");
-        let destination = match RemoteWrite::from_variables(&lookup) {
-            Ok(destination) => destination,
-            Err(problems) => {
-                problems.into_iter().for_each(|problem| variables.problem(problem));
-                None
-            }
-        };
-        let config = destination.map(|destination| {
-            let config = Self::new(destination);
-            let bytes = bytes.map_or(config.queue_bytes, |it| it.try_into().unwrap_or(usize::MAX));
-            let age = age.map_or(config.queue_age, Duration::from_millis);
-            let config = config.with_queue(bytes, age);
-            match variables.text(SPOOL) {
-                Some(directory) => config.with_spool(directory),
-                None => config,
-            }
-        });
-        variables.finish(config)
     }
 
     /// What the target is called in logs and self-metrics, to tell it from another one. `grafana` by default.
@@ -161,25 +122,18 @@ impl RemoteWriteConfig {
     }
 }
 
-fn whole(variables: &mut Variables<'_>, variable: &'static str, of: &str) -> Option<u64> {
-    let text = variables.text(variable)?;
-    let number = text.parse().ok().filter(|number| *number > 0);
-    if number.is_none() {
-        let reason = format!("write a whole number of {of}, 1 or more");
-        variables.problem(VariableError::new(variable, text, reason));
-    }
-    number
-}
-
 #[cfg(test)]
 mod tests {
+    use meterkit_settings::{Environment, SettingsError};
+
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Option<RemoteWriteConfig>, Vec<VariableError>> {
-        RemoteWriteConfig::from_variables(|name| {
-            let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
-            Some((*value).to_owned())
-        })
+    const QUEUE_BYTES: &str = "METERKIT_GRAFANA_QUEUE_BYTES";
+    const QUEUE_AGE: &str = "METERKIT_GRAFANA_QUEUE_AGE";
+    const SPOOL: &str = "METERKIT_GRAFANA_SPOOL_DIR";
+
+    fn read(variables: &[(&str, &str)]) -> Result<Option<RemoteWriteConfig>, SettingsError> {
+        Environment::of(variables.iter().copied()).read(RemoteWriteConfig::read)
     }
 
     const URL: (&str, &str) = ("GRAFANA_REMOTE_WRITE_URL", "http://c/api/v1/write");
@@ -203,14 +157,12 @@ mod tests {
     fn all_problems_are_reported_at_once() {
         let url = ("GRAFANA_REMOTE_WRITE_URL", "http://c");
         let problems = read(&[url, (QUEUE_BYTES, "0"), (QUEUE_AGE, "2h")]).expect_err("three");
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let texts: Vec<String> = problems.problems().iter().map(ToString::to_string).collect();
         assert_eq!(
             texts[..2],
             [
-                "METERKIT_GRAFANA_QUEUE_BYTES=`0`: write a whole number of bytes, such as `67108864`, \
-                 1 or more",
-                "METERKIT_GRAFANA_QUEUE_AGE=`2h`: write a whole number of milliseconds, such as \
-                 `7200000`, 1 or more",
+                "METERKIT_GRAFANA_QUEUE_BYTES=`0`: write a whole number, 1 or more",
+                "METERKIT_GRAFANA_QUEUE_AGE=`2h`: write a whole number of milliseconds, 1 or more",
             ]
         );
         assert!(texts[2].starts_with("GRAFANA_REMOTE_WRITE_URL=`http://c`: "), "{texts:?}");

@@ -5,28 +5,27 @@ use std::pin::Pin;
 use meterkit_core::Temporality;
 use meterkit_http::{Compression, Transport};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue, VariableError};
+use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
 
 use crate::cloud::CloudOtlp;
 use crate::config::RemoteWriteConfig;
 use crate::counts::RemoteWriteCounts;
 use crate::error::BuildError;
-use crate::remote_write::RemoteWrite;
 use crate::target::RemoteWriteTarget;
 
 /// Where the target `grafana` sends to. `Debug` shows no credentials.
 ///
 /// ```
 /// use meterkit_grafana::{GrafanaConfig, GrafanaTarget};
+/// use meterkit_settings::Environment;
 ///
-/// let config = GrafanaConfig::from_variables(|name| match name {
-///     "GRAFANA_REMOTE_WRITE_URL" => Some("http://mimir:9009/api/v1/push".to_owned()),
-///     "GRAFANA_REMOTE_WRITE_TENANT" => Some("team-a".to_owned()),
-///     _ => None,
-/// });
-/// let config = config.expect("both are fine").expect("one of them is set");
+/// let environment = Environment::of([
+///     ("GRAFANA_REMOTE_WRITE_URL", "http://mimir:9009/api/v1/push"),
+///     ("GRAFANA_REMOTE_WRITE_TENANT", "team-a"),
+/// ]);
+/// let config = environment.read(GrafanaConfig::read)?.expect("a destination");
 /// let target = GrafanaTarget::new(config)?;
-/// # Ok::<(), meterkit_grafana::BuildError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct GrafanaConfig {
@@ -41,44 +40,6 @@ enum Mode {
 }
 
 impl GrafanaConfig {
-    /// What the variables of Grafana say; `None` when none of a destination is set.
-    ///
-    /// - `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY`: the OTLP gateway of Grafana
-    ///   Cloud; see [`CloudOtlp`].
-    /// - `GRAFANA_REMOTE_WRITE_URL` and those beside it: remote write; see [`RemoteWriteConfig::from_variables`].
-    ///
-    /// # Errors
-    ///
-    /// All problems at once; variables of both kinds are one.
-    pub fn from_variables(
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Self>, Vec<VariableError>> {
-        let cloud = CloudOtlp::from_variables(&lookup);
-        let remote_write = RemoteWriteConfig::from_variables(&lookup);
-        let mut problems = Vec::new();
-        // What is set, and wrong, is set.
-        let has_receiver = !matches!(RemoteWrite::from_variables(&lookup), Ok(None));
-        if has_receiver && !matches!(cloud, Ok(None)) {
-            problems.push(VariableError::conflict(
-                "GRAFANA_REMOTE_WRITE_URL",
-                "GRAFANA_CLOUD_ZONE",
-                "keep `GRAFANA_CLOUD_*` for OTLP or `GRAFANA_REMOTE_WRITE_*` for remote write",
-            ));
-        }
-        let cloud = cloud.unwrap_or_else(|found| {
-            problems.extend(found);
-            None
-        });
-        let remote_write = remote_write.unwrap_or_else(|found| {
-            problems.extend(found);
-            None
-        });
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        Ok(cloud.map(Self::cloud).or_else(|| remote_write.map(Self::remote_write)))
-    }
-
     /// Metrics go to the OTLP gateway of Grafana Cloud.
     pub fn cloud(cloud: CloudOtlp) -> Self {
         Self { mode: Mode::Cloud(cloud), transport: Transport::default() }
@@ -213,6 +174,8 @@ impl Target for GrafanaTarget {
 
 #[cfg(test)]
 mod tests {
+    use meterkit_settings::{Environment, SettingsError};
+
     use super::*;
 
     const CLOUD: [(&str, &str); 3] = [
@@ -222,11 +185,8 @@ mod tests {
     ];
     const URL: (&str, &str) = ("GRAFANA_REMOTE_WRITE_URL", "http://mimir:9009/api/v1/push?x=1");
 
-    fn read(variables: &[(&str, &str)]) -> Result<Option<GrafanaConfig>, Vec<VariableError>> {
-        GrafanaConfig::from_variables(|name| {
-            let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
-            Some((*value).to_owned())
-        })
+    fn read(variables: &[(&str, &str)]) -> Result<Option<GrafanaConfig>, SettingsError> {
+        Environment::of(variables.iter().copied()).read(GrafanaConfig::read)
     }
 
     /// What the target says of itself: its endpoint, its server, whether it has counts.
@@ -257,7 +217,10 @@ mod tests {
             let server = Some((host.to_owned(), port));
             assert_eq!(made(&[(URL.0, url)]), (endpoint.to_owned(), server, true));
         }
-        assert!(matches!(read(&[]), Ok(None)));
+        let text = read(&[]).expect_err("no destination").to_string();
+        let expected = "GRAFANA_REMOTE_WRITE_URL: is not set, nor is GRAFANA_CLOUD_API_KEY; set it for remote write, or \
+                        GRAFANA_CLOUD_ZONE, GRAFANA_CLOUD_INSTANCE_ID and GRAFANA_CLOUD_API_KEY for Grafana Cloud";
+        assert_eq!(text, expected);
     }
 
     #[cfg(not(feature = "tls"))]
@@ -294,7 +257,8 @@ mod tests {
             (&[zone, bad_id, key, URL], 1),
             (&[zone, id, key, tenant], 1),
         ] {
-            let problems = read(variables).expect_err("a conflict");
+            let error = read(variables).expect_err("a conflict");
+            let problems = error.problems();
             let text = problems[0].to_string();
             assert!(text.contains("is set, and GRAFANA_CLOUD_ZONE too; keep"), "{text}");
             assert_eq!(problems.len() - 1, others, "{problems:?}");

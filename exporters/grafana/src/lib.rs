@@ -8,8 +8,6 @@
 //! - [`DashboardPublisher`] saves a dashboard in Grafana, unless a person has changed it. [`PublishConfig`] holds its
 //!   settings.
 //!
-//! This crate does not read the process environment: `from_variables` takes a function that returns variables.
-//!
 //! # Features
 //!
 //! `tls` (default) is needed for `https`.
@@ -28,16 +26,16 @@ mod queue;
 mod remote_write;
 mod sender;
 mod series;
+mod settings;
 mod spool;
 mod target;
 mod wire;
 
 pub use meterkit_http::{
-    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxyVariables, Secret,
-    TlsError, Transport,
+    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, Secret, TlsError,
+    Transport,
 };
 pub use meterkit_otlp::EndpointError;
-pub use meterkit_pipeline::VariableError;
 
 #[doc(hidden)]
 pub use self::batch::written;
@@ -48,4 +46,5 @@ pub use self::error::BuildError;
 pub use self::grafana::{GrafanaConfig, GrafanaTarget};
 pub use self::publish::{DashboardPublisher, PublishConfig, PublishError, Published};
 pub use self::remote_write::{Authentication, RemoteWrite, UrlError};
+pub use self::settings::SETTINGS;
 pub use self::target::RemoteWriteTarget;

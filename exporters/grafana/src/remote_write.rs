@@ -5,23 +5,16 @@ use std::fmt;
 use http::Uri;
 use meterkit_http::url::{self, UrlHints};
 use meterkit_http::{HeaderError, Headers};
-use meterkit_pipeline::Variables;
 
+use crate::Secret;
 use crate::cloud::basic;
-use crate::{Secret, VariableError};
-
-const URL: &str = "GRAFANA_REMOTE_WRITE_URL";
-const USERNAME: &str = "GRAFANA_REMOTE_WRITE_USERNAME";
-const PASSWORD: &str = "GRAFANA_REMOTE_WRITE_PASSWORD";
-const BEARER_TOKEN: &str = "GRAFANA_REMOTE_WRITE_BEARER_TOKEN";
-const TENANT: &str = "GRAFANA_REMOTE_WRITE_TENANT";
 
 /// A receiver of remote write: Grafana Cloud, Mimir, Prometheus, or one that speaks the same.
 #[derive(Clone)]
 pub struct RemoteWrite {
-    url: Uri,
-    authentication: Authentication,
-    tenant: Option<String>,
+    pub(crate) url: Uri,
+    pub(crate) authentication: Authentication,
+    pub(crate) tenant: Option<String>,
 }
 
 /// How a receiver knows who writes.
@@ -66,27 +59,6 @@ impl Authentication {
 }
 
 impl RemoteWrite {
-    /// What `GRAFANA_REMOTE_WRITE_URL` says, with the credentials of `GRAFANA_REMOTE_WRITE_USERNAME` and `_PASSWORD`,
-    /// or of `_BEARER_TOKEN`, and the tenant of `_TENANT`; `None` when all are unset.
-    ///
-    /// # Errors
-    ///
-    /// All problems at once: a URL that cannot be sent to or is missing, half of a name and password, both kinds of
-    /// credentials, values that cannot stand in a header.
-    pub fn from_variables(
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Self>, Vec<VariableError>> {
-        let mut variables = Variables::new(&lookup);
-        let all = [URL, USERNAME, PASSWORD, BEARER_TOKEN, TENANT];
-        let Some(present) = variables.first_set(&all) else {
-            return Ok(None);
-        };
-        let url = read_url(&mut variables, present);
-        let authentication = read_authentication(&mut variables);
-        let tenant = read_tenant(&mut variables);
-        variables.finish(url.map(|url| Self { url, authentication, tenant }))
-    }
-
     /// The receiver at `url`, which is used as it is: `http://prometheus:9090/api/v1/write`. It asks for no
     /// credentials.
     ///
@@ -178,54 +150,9 @@ pub struct UrlError {
 const PATHS: &str = "Prometheus takes `/api/v1/write`, Mimir `/api/v1/push`, Grafana Cloud \
                      `/api/prom/push`";
 
-fn hints(credentials: &str) -> UrlHints<'_> {
+pub(crate) fn hints(credentials: &str) -> UrlHints<'_> {
     let example = "https://mimir.example.com/api/v1/push";
     UrlHints { example, credentials, path: Some(PATHS) }
-}
-
-fn read_url(variables: &mut Variables<'_>, present: &'static str) -> Option<Uri> {
-    let Some(text) = variables.text(URL) else {
-        let remedy = "write the URL that takes remote write, or unset the other";
-        variables.problem(VariableError::missing(URL, present, remedy));
-        return None;
-    };
-    let credentials = format!("write them into {USERNAME} and {PASSWORD}");
-    match url::parse(&text, &hints(&credentials)) {
-        Ok(url) => Some(url),
-        Err(reason) => {
-            variables.problem(VariableError::new(URL, url::shown(&text), reason));
-            None
-        }
-    }
-}
-
-fn read_authentication(variables: &mut Variables<'_>) -> Authentication {
-    let by_name = variables.first_set(&[USERNAME, PASSWORD]);
-    let by_token = variables.first_set(&[BEARER_TOKEN]);
-    if let (Some(variable), Some(other)) = (by_name, by_token) {
-        let remedy = "keep the one that the receiver asks for";
-        variables.problem(VariableError::conflict(variable, other, remedy));
-        return Authentication::None;
-    }
-    let password = variables.password(PASSWORD).map(Secret::new);
-    if by_name.is_some() {
-        variables.needs(USERNAME, PASSWORD, "write the name that the password is for");
-        let remedy = "write the password, or for a token alone, the bearer token";
-        variables.needs(PASSWORD, USERNAME, remedy);
-    }
-    let username = variables.username(USERNAME);
-    match (username, password, variables.token(BEARER_TOKEN).map(Secret::new)) {
-        (Some(username), Some(password), _) => Authentication::Basic { username, password },
-        (_, _, Some(token)) => Authentication::Bearer { token },
-        _ => Authentication::None,
-    }
-}
-
-fn read_tenant(variables: &mut Variables<'_>) -> Option<String> {
-    variables.checked(TENANT, |tenant| {
-        let is_tenant = tenant.chars().all(|c| c.is_ascii_graphic());
-        (!is_tenant).then_some("a tenant is ASCII without white space; write for example `team-a`")
-    })
 }
 
 #[cfg(test)]

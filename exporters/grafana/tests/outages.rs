@@ -11,6 +11,7 @@ use meterkit_grafana::{
     RemoteWriteTarget, Secret, Transport,
 };
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
+use meterkit_settings::Environment;
 
 use self::receiver::{Answer, Arrival, Receiver, Speaks};
 use self::snapshots::{Taken, config, snapshot, target};
@@ -440,9 +441,8 @@ async fn a_pipeline_delivers_after_an_outage_what_it_could_not_before() {
     let registry = Registry::new();
     let counter = registry.scoped("plugin", "catalog").counter::<u64>("requests");
     let counter = counter.build().expect("a good name");
-    let config = GrafanaConfig::from_variables(|name| {
-        (name == "GRAFANA_REMOTE_WRITE_URL").then(|| receiver.url())
-    });
+    let environment = Environment::of([("GRAFANA_REMOTE_WRITE_URL", receiver.url())]);
+    let config = environment.read(GrafanaConfig::read);
     let config = config.expect("good variables").expect("a receiver");
     let target = GrafanaTarget::new(config).expect("a target");
     let counts = target.remote_write_counts().expect("remote write");

@@ -8,8 +8,6 @@ use crate::endpoint::{Endpoint, EndpointError};
 use crate::protocol::Protocol;
 use crate::temporality::{HistogramAggregation, TemporalityPreference};
 
-mod from_variables;
-
 /// The settings of one target. `Debug` shows no credentials.
 ///
 /// ```

@@ -9,20 +9,10 @@ use std::fmt;
 use http::Uri;
 use meterkit_http::url::{self, UrlHints};
 
-use crate::variable::{Pair, Variable};
-use crate::{Protocol, VariableError};
+use crate::Protocol;
 
-const ENDPOINT: Pair =
-    Pair { metrics: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", generic: "OTEL_EXPORTER_OTLP_ENDPOINT" };
-
-const INSECURE: Pair =
-    Pair { metrics: "OTEL_EXPORTER_OTLP_METRICS_INSECURE", generic: "OTEL_EXPORTER_OTLP_INSECURE" };
-
-const URL: UrlHints<'static> = UrlHints {
-    example: "http://localhost:4318",
-    credentials: "put them into `OTEL_EXPORTER_OTLP_METRICS_HEADERS` as `Authorization=Basic%20...`",
-    path: None,
-};
+/// What a URL made in code is told about credentials in it.
+const IN_CODE: &str = "send them as a header `Authorization`";
 
 /// What is added to an endpoint for all signals.
 const METRICS_PATH: &str = "/v1/metrics";
@@ -43,39 +33,44 @@ impl Endpoint {
     /// When `url` is none that can be sent to: no scheme or one that is neither `http` nor `https`, no host, a bad
     /// port, user and password, or a path or query for gRPC.
     pub fn new(protocol: Protocol, url: &str) -> Result<Self, EndpointError> {
-        let uri = match protocol {
-            Protocol::Grpc if url.contains("://") => grpc(url, false),
-            _ => url::parse(url, &URL),
+        let endpoint = match protocol {
+            Protocol::Grpc if url.contains("://") => Self::grpc(url, false, IN_CODE),
+            _ => Self::http(url, false, IN_CODE),
         };
-        uri.map(|uri| Self { uri }).map_err(|reason| EndpointError { url: url::shown(url), reason })
+        endpoint.map_err(|reason| EndpointError { url: url::shown(url), reason })
     }
 
-    /// What `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` says, else `OTEL_EXPORTER_OTLP_ENDPOINT`, else this machine.
-    ///
-    /// Over HTTP, the endpoint for metrics is used as it is, and that for all signals gets `/v1/metrics` appended. gRPC
-    /// has no paths: both are used as they are. There a `host:port` without scheme will do, and `is_insecure` (see
-    /// [`is_insecure`]) says whether that means `http` instead of `https`.
-    ///
-    /// # Errors
-    ///
-    /// When the variable that counts holds no URL that can be sent to: no scheme (over HTTP) or one that is neither
-    /// `http` nor `https`, no host, a bad port, user and password, or a path or query for gRPC.
-    pub fn from_variables(
-        protocol: Protocol,
-        is_insecure: bool,
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, VariableError> {
-        let Some(variable) = ENDPOINT.read(lookup) else {
-            return Ok(Self::of_this_machine(protocol));
+    /// Returns the endpoint of a URL over HTTP. If it is for all signals, it gets the path of metrics.
+    pub(crate) fn http(
+        url: &str,
+        is_for_all_signals: bool,
+        credentials: &str,
+    ) -> Result<Self, String> {
+        let uri = url::parse(url, &hints(credentials))?;
+        if !is_for_all_signals {
+            return Ok(Self { uri });
+        }
+        let long = |error| format!("cannot take `{METRICS_PATH}` behind it ({error})");
+        let uri = url::append(&uri, METRICS_PATH).parse().map_err(long)?;
+        Ok(Self { uri })
+    }
+
+    /// Returns the endpoint of a URL over gRPC, which has no paths. A `host:port` without scheme will do, and
+    /// `is_insecure` says whether that means `http` instead of `https`.
+    pub(crate) fn grpc(text: &str, is_insecure: bool, credentials: &str) -> Result<Self, String> {
+        let hints = hints(credentials);
+        let uri = if text.contains("://") {
+            url::parse(text, &hints)?
+        } else {
+            let scheme = if is_insecure { "http" } else { "https" };
+            url::parse(&format!("{scheme}://{text}"), &hints)?
         };
-        let uri = match protocol {
-            Protocol::Grpc => grpc(&variable.value, is_insecure),
-            Protocol::HttpProtobuf | Protocol::HttpJson => http(&variable),
-        };
-        uri.map(|uri| Self { uri }).map_err(|reason| {
-            let value = url::shown(&variable.value);
-            Variable { name: variable.name, value }.error(reason)
-        })
+        // A path is a sign that the URL is meant for HTTP: the receiver of that does not speak gRPC.
+        if uri.path() != "/" || uri.query().is_some() {
+            let remedy = "remove it, or send by `http/protobuf`";
+            return Err(format!("has a path or query, which gRPC does not; {remedy}"));
+        }
+        Ok(Self { uri })
     }
 
     /// The endpoint when nothing is set.
@@ -121,22 +116,6 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// What `OTEL_EXPORTER_OTLP_METRICS_INSECURE` says, else `OTEL_EXPORTER_OTLP_INSECURE`, else `false`.
-///
-/// It matters to gRPC endpoints without scheme only; everywhere else the scheme decides.
-///
-/// # Errors
-///
-/// When the variable that counts is neither `true` nor `false`, in any case.
-pub fn is_insecure(lookup: impl Fn(&str) -> Option<String>) -> Result<bool, VariableError> {
-    match INSECURE.read(lookup) {
-        None => Ok(false),
-        Some(variable) if variable.value.eq_ignore_ascii_case("true") => Ok(true),
-        Some(variable) if variable.value.eq_ignore_ascii_case("false") => Ok(false),
-        Some(variable) => Err(variable.error("write `true` or `false`".to_owned())),
-    }
-}
-
 /// A URL that cannot be sent to. What may be secret in it is left out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("OTLP endpoint `{url}` {reason}")]
@@ -145,28 +124,8 @@ pub struct EndpointError {
     reason: String,
 }
 
-fn http(variable: &Variable) -> Result<Uri, String> {
-    let uri = url::parse(&variable.value, &URL)?;
-    if variable.name == ENDPOINT.metrics {
-        return Ok(uri);
-    }
-    let long = |error| format!("cannot take `{METRICS_PATH}` behind it ({error})");
-    url::append(&uri, METRICS_PATH).parse().map_err(long)
-}
-
-fn grpc(text: &str, is_insecure: bool) -> Result<Uri, String> {
-    let uri = if text.contains("://") {
-        url::parse(text, &URL)?
-    } else {
-        let scheme = if is_insecure { "http" } else { "https" };
-        url::parse(&format!("{scheme}://{text}"), &URL)?
-    };
-    // A path is a sign that the URL is meant for HTTP: the receiver of that does not speak gRPC.
-    if uri.path() != "/" || uri.query().is_some() {
-        let remedy = "remove it, or set `OTEL_EXPORTER_OTLP_METRICS_PROTOCOL` to `http/protobuf`";
-        return Err(format!("has a path or query, which gRPC does not; {remedy}"));
-    }
-    Ok(uri)
+fn hints(credentials: &str) -> UrlHints<'_> {
+    UrlHints { example: "http://localhost:4318", credentials, path: None }
 }
 
 #[cfg(test)]

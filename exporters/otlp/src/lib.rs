@@ -4,20 +4,18 @@
 //! - [`OtlpConfig`] holds its settings, from code or from `OTEL_EXPORTER_OTLP_*`. Two targets share none of them.
 //! - [`Losses`] counts what receivers rejected.
 //!
-//! This crate does not read the process environment: `from_variables` takes a function that returns variables.
-//!
 //! ```
 //! use meterkit_otlp::{OtlpConfig, OtlpTarget};
+//! use meterkit_settings::Environment;
 //!
-//! let config = OtlpConfig::from_variables(|name| match name {
-//!     "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://collector.example.com/otlp".to_owned()),
-//!     "OTEL_EXPORTER_OTLP_HEADERS" => Some("Authorization=Basic%20MTIzOjQ1Ng%3D%3D".to_owned()),
-//!     _ => None,
-//! });
-//! let config = config.expect("both are fine");
+//! let environment = Environment::of([
+//!     ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.example.com/otlp"),
+//!     ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20MTIzOjQ1Ng%3D%3D"),
+//! ]);
+//! let config = environment.read(OtlpConfig::read)?;
 //! assert_eq!(config.endpoint().to_string(), "http://collector.example.com/otlp/v1/metrics");
 //! let target = OtlpTarget::new(config)?;
-//! # Ok::<(), meterkit_otlp::BuildError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Features
@@ -35,18 +33,17 @@ mod http_sender;
 mod losses;
 mod protocol;
 mod reply;
+mod settings;
 mod target;
 mod temporality;
-mod variable;
 
 pub use self::config::OtlpConfig;
-pub use self::endpoint::{Endpoint, EndpointError, is_insecure};
+pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::losses::Losses;
-pub use self::protocol::{Protocol, ProtocolError};
+pub use self::protocol::Protocol;
+pub use self::settings::SETTINGS;
 pub use self::target::{BuildError, OtlpTarget};
-pub use self::temporality::{HistogramAggregation, PreferenceError, TemporalityPreference};
+pub use self::temporality::{HistogramAggregation, TemporalityPreference};
 pub use meterkit_http::{
-    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxyVariables,
-    TlsError, Transport,
+    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, TlsError, Transport,
 };
-pub use meterkit_pipeline::VariableError;

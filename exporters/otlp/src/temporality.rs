@@ -2,10 +2,8 @@
 //!
 //! By OpenTelemetry's specification "Metrics Exporter - OTLP".
 
-use std::fmt;
-use std::str::FromStr;
-
 use meterkit_core::Temporality;
+use meterkit_settings::words;
 
 /// Which metrics go out as totals and which as differences: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
 ///
@@ -26,15 +24,6 @@ pub enum TemporalityPreference {
 }
 
 impl TemporalityPreference {
-    /// The name that the variable takes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cumulative => "cumulative",
-            Self::Delta => "delta",
-            Self::LowMemory => "lowmemory",
-        }
-    }
-
     /// What the pipeline is asked for.
     pub(crate) fn temporality(self) -> Temporality {
         match self {
@@ -44,21 +33,12 @@ impl TemporalityPreference {
     }
 }
 
-impl fmt::Display for TemporalityPreference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// In upper or lower case.
-impl FromStr for TemporalityPreference {
-    type Err = PreferenceError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Cumulative, Self::Delta, Self::LowMemory]
-            .into_iter()
-            .find(|preference| preference.as_str().eq_ignore_ascii_case(text))
-            .ok_or_else(|| PreferenceError { text: text.to_owned(), accepted: TEMPORALITIES })
+// The first is the word of the variable, the second that of a configuration file.
+words! {
+    TemporalityPreference {
+        Cumulative = "cumulative",
+        Delta = "delta",
+        LowMemory = "lowmemory" | "low_memory",
     }
 }
 
@@ -77,44 +57,11 @@ pub enum HistogramAggregation {
     Base2Exponential,
 }
 
-impl HistogramAggregation {
-    /// The name that the variable takes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ExplicitBuckets => "explicit_bucket_histogram",
-            Self::Base2Exponential => "base2_exponential_bucket_histogram",
-        }
+words! {
+    HistogramAggregation {
+        ExplicitBuckets = "explicit_bucket_histogram",
+        Base2Exponential = "base2_exponential_bucket_histogram",
     }
-}
-
-impl fmt::Display for HistogramAggregation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// In upper or lower case.
-impl FromStr for HistogramAggregation {
-    type Err = PreferenceError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::ExplicitBuckets, Self::Base2Exponential]
-            .into_iter()
-            .find(|aggregation| aggregation.as_str().eq_ignore_ascii_case(text))
-            .ok_or_else(|| PreferenceError { text: text.to_owned(), accepted: AGGREGATIONS })
-    }
-}
-
-pub(crate) const TEMPORALITIES: &str = "`cumulative`, `delta` or `lowmemory`";
-pub(crate) const AGGREGATIONS: &str =
-    "`explicit_bucket_histogram` or `base2_exponential_bucket_histogram`";
-
-/// The text is the name of no preference.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is unknown; write {accepted}")]
-pub struct PreferenceError {
-    text: String,
-    accepted: &'static str,
 }
 
 #[cfg(test)]
@@ -140,6 +87,9 @@ mod tests {
         let error = "low".parse::<TemporalityPreference>().expect_err("unknown").to_string();
         assert_eq!(error, "`low` is unknown; write `cumulative`, `delta` or `lowmemory`");
         let error = "explicit".parse::<HistogramAggregation>().expect_err("unknown").to_string();
-        assert_eq!(error, format!("`explicit` is unknown; write {AGGREGATIONS}"));
+        assert_eq!(
+            error,
+            "`explicit` is unknown; write `explicit_bucket_histogram` or `base2_exponential_bucket_histogram`"
+        );
     }
 }

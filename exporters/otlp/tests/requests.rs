@@ -6,6 +6,7 @@ mod snapshots;
 use meterkit_core::{Data, Value};
 use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, Transport};
 use meterkit_pipeline::Target;
+use meterkit_settings::Environment;
 
 use self::receiver::Receiver;
 use self::snapshots::{ALL, config, snapshot, target, values};
@@ -32,8 +33,8 @@ async fn requests_go_to_the_path_of_the_endpoint_with_a_user_agent() {
 async fn endpoints_from_variables_keep_their_path_and_query() {
     let receiver = Receiver::start([]).await;
     let url = format!("{}/otlp?token=hunter2", receiver.url());
-    let lookup = |name: &str| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| url.clone());
-    let config = OtlpConfig::from_variables(lookup).expect("a good URL");
+    let environment = Environment::of([("OTEL_EXPORTER_OTLP_ENDPOINT", url)]);
+    let config = environment.read(OtlpConfig::read).expect("a good URL");
     let mut target = OtlpTarget::new(config).expect("a target");
     assert!(!target.endpoint().contains("hunter2"), "{}", target.endpoint());
     target.export(&snapshot(1, &[1])).await.expect("it is accepted");
@@ -73,12 +74,8 @@ async fn two_targets_send_their_own_headers_and_none_of_the_environment() {
             ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &ours.url()),
             ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", protocol.as_str()),
         ];
-        let lookup = |name: &str| {
-            let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
-            Some((*value).to_owned())
-        };
-        let mut first = OtlpTarget::new(OtlpConfig::from_variables(lookup).expect("all is fine"))
-            .expect("a target");
+        let read = Environment::of(variables).read(OtlpConfig::read).expect("all is fine");
+        let mut first = OtlpTarget::new(read).expect("a target");
         let config =
             config(protocol, &theirs).with_header("Authorization", "Bearer x").expect("good");
         let mut second = OtlpTarget::new(config).expect("a target");

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use meterkit_pipeline::{password_problem, token_problem, username_problem};
+use meterkit_settings::{password_problem, token_problem, username_problem};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::scrape::plain;

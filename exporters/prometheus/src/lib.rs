@@ -19,6 +19,7 @@ mod protection;
 mod render;
 mod scrape;
 mod server;
+mod settings;
 mod text;
 mod tls;
 
@@ -27,5 +28,6 @@ pub use self::protection::Protection;
 pub use self::render::{render, render_with};
 pub use self::scrape::{Scrape, TEXT_FORMAT, UTF8_TEXT_FORMAT, endpoint};
 pub use self::server::{BoundServer, PrometheusServer};
+pub use self::settings::SETTINGS;
 pub use self::tls::ServerTls;
 pub use meterkit_rules::prometheus_name::{FamilyType, Names, Translation};

@@ -97,6 +97,11 @@ impl PrometheusServer {
         self
     }
 
+    /// Returns how names become those of Prometheus.
+    pub fn names(&self) -> Translation {
+        self.translation
+    }
+
     /// Sets how many connections are served at a time; further ones wait. 64 by default.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {

@@ -1,6 +1,6 @@
 //! Tables of URLs, hosts and variables.
 
-use std::collections::HashMap;
+use meterkit_settings::{Environment, SettingsError};
 
 use super::*;
 
@@ -94,11 +94,15 @@ fn some_hosts_are_reached_without() {
     }
 }
 
-const OWN: ProxyVariables = ProxyVariables {
-    https: "DD_PROXY_HTTPS",
-    http: "DD_PROXY_HTTP",
-    no_proxy: "DD_PROXY_NO_PROXY",
+const OWN: ProxySettings = ProxySettings {
+    https: proxy("DD_PROXY_HTTPS"),
+    http: proxy("DD_PROXY_HTTP"),
+    no_proxy: meterkit_settings::text("DD_PROXY_NO_PROXY"),
 };
+
+fn read(variables: &[(&str, &str)], own: Option<&ProxySettings>) -> Result<Proxies, SettingsError> {
+    Environment::of(variables.iter().copied()).read(|reader| Proxies::read(reader, own))
+}
 
 fn of(proxies: &Proxies, target: &str) -> String {
     proxies.of(&uri(target)).map_or_else(|| "none".to_owned(), |proxy| proxy.to_string())
@@ -117,9 +121,7 @@ fn variables_name_the_proxies() {
         (&[("HTTP_PROXY", "a"), ("REQUEST_METHOD", "GET")], "none", "none"),
         (&[("http_proxy", "a"), ("REQUEST_METHOD", "GET")], "none", "http://a"),
     ] {
-        let lookup: HashMap<_, _> = variables.iter().copied().collect();
-        let lookup = |name: &str| lookup.get(name).map(|value| (*value).to_owned());
-        let proxies = Proxies::from_variables(lookup).expect("all fine");
+        let proxies = read(variables, None).expect("all fine");
         assert_eq!(of(&proxies, "https://receiver"), https, "{variables:?}");
         assert_eq!(of(&proxies, "http://receiver"), http, "{variables:?}");
     }
@@ -138,9 +140,7 @@ fn a_targets_own_variables_win_one_by_one() {
             "http://a",
         ),
     ] {
-        let lookup: HashMap<_, _> = variables.iter().copied().collect();
-        let lookup = |name: &str| lookup.get(name).map(|value| (*value).to_owned());
-        let proxies = Proxies::from_variables_with(OWN, lookup).expect("all fine");
+        let proxies = read(variables, Some(&OWN)).expect("all fine");
         assert_eq!(of(&proxies, "https://receiver"), https, "{variables:?}");
         assert_eq!(of(&proxies, "http://receiver"), http, "{variables:?}");
     }
@@ -148,20 +148,13 @@ fn a_targets_own_variables_win_one_by_one() {
 
 #[test]
 fn each_bad_variable_is_named_once_and_without_its_password() {
-    let problems = Proxies::from_variables(|name| match name {
-        "ALL_PROXY" => Some("socks5://me:hunter2@proxy".to_owned()),
-        _ => None,
-    });
-    let problems = problems.expect_err("no SOCKS");
-    let [problem] = &*problems else { panic!("{problems:?}") };
+    let error = read(&[("ALL_PROXY", "socks5://me:hunter2@proxy")], None).expect_err("no SOCKS");
+    let [problem] = error.problems() else { panic!("{error:?}") };
     let start = "ALL_PROXY=`socks5://...`: has an unknown scheme; ";
     assert!(problem.to_string().starts_with(start), "{problem}");
 
-    let problems = Proxies::from_variables(|name| match name {
-        "HTTPS_PROXY" | "HTTP_PROXY" => Some("http://:1".to_owned()),
-        _ => None,
-    });
-    assert_eq!(problems.expect_err("no host").len(), 2);
+    let error = read(&[("HTTPS_PROXY", "http://:1"), ("HTTP_PROXY", "http://:1")], None);
+    assert_eq!(error.expect_err("no host").problems().len(), 2);
 }
 
 #[test]

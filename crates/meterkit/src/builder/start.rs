@@ -21,12 +21,12 @@ use meterkit_prometheus::Translation;
 use super::TelemetryBuilder;
 use crate::add_target::{AddTarget, StartLine};
 use crate::disabled_scopes;
-use crate::env;
 use crate::error::InstallError;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use crate::publishing::{self, Drawing};
 use crate::resource;
 use crate::runtime_metrics::Observations;
+use crate::settings;
 use crate::telemetry::Telemetry;
 
 impl TelemetryBuilder {
@@ -41,7 +41,7 @@ impl TelemetryBuilder {
         let detected = resource::detect(&self.detectors);
         let detected: Vec<_> = detected.into_iter().filter(|(key, _)| keeps(key)).collect();
         let attributes = detected.into_iter().chain(self.resource).collect();
-        let resource = env::resource(attributes);
+        let resource = settings::resource(attributes);
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         let service_name =
             resource.get("service.name").map(ToString::to_string).unwrap_or_default();

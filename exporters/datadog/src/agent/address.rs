@@ -5,12 +5,6 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::VariableError;
-
-const URL: &str = "DD_DOGSTATSD_URL";
-const HOST: &str = "DD_AGENT_HOST";
-const PORT: &str = "DD_DOGSTATSD_PORT";
-
 const DEFAULT_HOST: &str = "localhost";
 const DEFAULT_PORT: u16 = 8125;
 
@@ -51,41 +45,33 @@ pub(super) enum UnixKind {
 }
 
 impl AgentAddress {
-    /// What the environment says: `DD_DOGSTATSD_URL`, else `DD_AGENT_HOST` (by default `localhost`) with
-    /// `DD_DOGSTATSD_PORT` (by default 8125); `None` when none of them is set. Empty is unset.
-    ///
-    /// # Errors
-    ///
-    /// When the variable that counts cannot be used.
-    pub fn from_variables(
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Self>, VariableError> {
-        let set = |name| lookup(name).filter(|value| !value.trim().is_empty());
-        if let Some(url) = set(URL) {
-            let error = |error: AgentAddressError| {
-                VariableError::new(URL, without_user(&url), error.to_string())
-            };
-            return url.parse().map(Some).map_err(error);
+    /// Returns the address of a UDP port, by default 8125 on `localhost`.
+    pub(crate) fn udp(host: Option<&str>, port: Option<u16>) -> Self {
+        let host = host.unwrap_or(DEFAULT_HOST).to_owned();
+        Self(Place::Udp { host, port: port.unwrap_or(DEFAULT_PORT) })
+    }
+
+    /// Returns a host alone, an IPv6 address with brackets or without. `url` and `port` are what the settings for more
+    /// are called.
+    pub(crate) fn bare_host(text: &str, url: &str, port: &str) -> Result<String, String> {
+        let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let host = inner.filter(|inner| is_v6(inner)).unwrap_or(text);
+        if is_v6(host) {
+            return Ok(host.to_owned());
         }
-        let (host, port) = (set(HOST), set(PORT));
-        if host.is_none() && port.is_none() {
-            return Ok(None);
+        if host.contains("://") || host.contains(['/', '@']) {
+            return Err(format!("is a host without scheme and path; a URL goes into {url}"));
         }
-        let host = match host {
-            None => DEFAULT_HOST.to_owned(),
-            Some(value) => match bare_host(value.trim()) {
-                Ok(host) => host,
-                Err(reason) => return Err(VariableError::new(HOST, without_user(&value), reason)),
-            },
-        };
-        let port = match port {
-            None => DEFAULT_PORT,
-            Some(value) => match port_number(value.trim()) {
-                Some(port) => port,
-                None => return Err(VariableError::new(PORT, value, "write a port, 1 to 65535")),
-            },
-        };
-        Ok(Some(Self(Place::Udp { host, port })))
+        if host.contains([':', '[', ']']) || host.contains(char::is_whitespace) {
+            return Err(format!("is a host alone; the port goes into {port}"));
+        }
+        Ok(host.to_owned())
+    }
+
+    /// Returns a port that an agent can listen on.
+    pub(crate) fn port(text: &str) -> Option<u16> {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|port| is_number && *port > 0)
     }
 
     /// The most that a packet may hold: over UDP what fits into one frame of Ethernet, over a Unix socket the agent's
@@ -100,7 +86,7 @@ impl AgentAddress {
 
 impl Default for AgentAddress {
     fn default() -> Self {
-        Self(Place::Udp { host: DEFAULT_HOST.to_owned(), port: DEFAULT_PORT })
+        Self::udp(None, None)
     }
 }
 
@@ -191,12 +177,18 @@ fn udp(rest: &str) -> Result<Place, AgentAddressError> {
     }
     let port = match port {
         None => DEFAULT_PORT,
-        Some(text) => port_number(text).ok_or_else(|| AgentAddressError::new(no_port(text)))?,
+        Some(text) => {
+            AgentAddress::port(text).ok_or_else(|| AgentAddressError::new(no_port(text)))?
+        }
     };
     Ok(Place::Udp { host: host.to_owned(), port })
 }
 
 fn no_port(text: &str) -> String {
+    // It may be a password.
+    if text.contains(char::is_alphabetic) {
+        return "has no port after `:`; write one of 1 to 65535".to_owned();
+    }
     format!("`{text}` is no port; write one of 1 to 65535, as in `udp://localhost:8125`")
 }
 
@@ -227,76 +219,48 @@ fn check_path(_path: &Path) -> Result<(), AgentAddressError> {
     ))
 }
 
-/// A host alone, an IPv6 address with brackets or without.
-fn bare_host(text: &str) -> Result<String, String> {
-    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let host = inner.filter(|inner| is_v6(inner)).unwrap_or(text);
-    if is_v6(host) {
-        return Ok(host.to_owned());
-    }
-    if host.contains("://") || host.contains(['/', '@']) {
-        return Err(format!("is a host without scheme and path; a URL goes into {URL}"));
-    }
-    if host.contains([':', '[', ']']) || host.contains(char::is_whitespace) {
-        return Err(format!("is a host alone; the port goes into {PORT}"));
-    }
-    Ok(host.to_owned())
-}
-
 /// An IPv6 address, maybe with a zone.
 fn is_v6(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     address.parse::<Ipv6Addr>().is_ok()
 }
 
-fn port_number(text: &str) -> Option<u16> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|port| is_number && *port > 0)
-}
-
-/// What is shown of a URL in which somebody put a password.
-fn without_user(url: &str) -> String {
-    let (scheme, rest) = match url.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
-        None => (String::new(), url),
-    };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}...@{host}"),
-        None => url.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use meterkit_settings::Environment;
 
-    fn from(pairs: &[(&str, &str)]) -> Result<Option<String>, String> {
-        let lookup = |name: &str| {
-            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        };
-        let found = AgentAddress::from_variables(lookup);
-        found.map(|it| it.map(|it| it.to_string())).map_err(|error| error.to_string())
+    use crate::DatadogConfig;
+
+    const URL: &str = "DD_DOGSTATSD_URL";
+    const HOST: &str = "DD_AGENT_HOST";
+    const PORT: &str = "DD_DOGSTATSD_PORT";
+
+    fn from(pairs: &[(&str, &str)]) -> Result<String, String> {
+        let mode = ("METERKIT_DATADOG_MODE", "agent");
+        let environment = Environment::of(pairs.iter().copied().chain([mode]));
+        let config = environment.read(DatadogConfig::read).map_err(|error| error.to_string())?;
+        Ok(config.agent.to_string())
     }
 
     #[test]
     fn the_url_wins_over_host_and_port_which_have_defaults() {
         for (pairs, expected) in [
-            (&[][..], None),
-            (&[(URL, " "), (HOST, "")], None),
-            (&[(HOST, "10.0.0.7")], Some("udp://10.0.0.7:8125")),
-            (&[(PORT, " 9125 ")], Some("udp://localhost:9125")),
-            (&[(HOST, "agent"), (PORT, "1")], Some("udp://agent:1")),
-            (&[(HOST, "::1")], Some("udp://[::1]:8125")),
-            (&[(HOST, "[::1]"), (PORT, "9")], Some("udp://[::1]:9")),
-            (&[(HOST, "fe80::1%eth0")], Some("udp://[fe80::1%eth0]:8125")),
-            (&[(URL, "unix:///a b"), (HOST, "x y"), (PORT, "0")], Some("unix:///a b")),
-            (&[(URL, "UDP://agent")], Some("udp://agent:8125")),
-            (&[(URL, "udp://[::1]:7/")], Some("udp://[::1]:7")),
-            (&[(URL, "udp://[::1]")], Some("udp://[::1]:8125")),
-            (&[(URL, "unixgram:///s")], Some("unixgram:///s")),
-            (&[(URL, "unixstream:///s")], Some("unixstream:///s")),
+            (&[][..], "udp://localhost:8125"),
+            (&[(URL, " "), (HOST, "")], "udp://localhost:8125"),
+            (&[(HOST, "10.0.0.7")], "udp://10.0.0.7:8125"),
+            (&[(PORT, " 9125 ")], "udp://localhost:9125"),
+            (&[(HOST, "agent"), (PORT, "1")], "udp://agent:1"),
+            (&[(HOST, "::1")], "udp://[::1]:8125"),
+            (&[(HOST, "[::1]"), (PORT, "9")], "udp://[::1]:9"),
+            (&[(HOST, "fe80::1%eth0")], "udp://[fe80::1%eth0]:8125"),
+            (&[(URL, "unix:///a b"), (HOST, "x y"), (PORT, "0")], "unix:///a b"),
+            (&[(URL, "UDP://agent")], "udp://agent:8125"),
+            (&[(URL, "udp://[::1]:7/")], "udp://[::1]:7"),
+            (&[(URL, "udp://[::1]")], "udp://[::1]:8125"),
+            (&[(URL, "unixgram:///s")], "unixgram:///s"),
+            (&[(URL, "unixstream:///s")], "unixstream:///s"),
         ] {
-            assert_eq!(from(pairs), Ok(expected.map(str::to_owned)), "{pairs:?}");
+            assert_eq!(from(pairs), Ok(expected.to_owned()), "{pairs:?}");
         }
     }
 
@@ -321,8 +285,8 @@ mod tests {
             (URL, &long, "use a shorter one"),
             (HOST, "udp://agent", "a URL goes into DD_DOGSTATSD_URL"),
             (HOST, "agent:8125", "the port goes into DD_DOGSTATSD_PORT"),
-            (PORT, "many", "write a port, 1 to 65535"),
-            (PORT, "0", "write a port, 1 to 65535"),
+            (PORT, "many", "write a port from 1 to 65535"),
+            (PORT, "0", "write a port from 1 to 65535"),
         ] {
             let error = from(&[(variable, value)]).expect_err(value);
             assert!(error.starts_with(&format!("{variable}=`{value}`: ")), "{error}");
@@ -335,7 +299,9 @@ mod tests {
         for variable in [URL, HOST] {
             let error = from(&[(variable, "udp://me:secret@agent:8125")]).expect_err("no user");
             assert!(!error.contains("secret"), "{error}");
-            assert!(error.contains("udp://...@agent:8125"), "{error}");
+            assert!(error.starts_with(&format!("{variable}=`udp://...`: ")), "{error}");
+            let error = from(&[(variable, "udp://me:secret")]).expect_err("no port");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 }

@@ -48,7 +48,7 @@ impl AgentConfig {
         self
     }
 
-    /// Tags of every metric, after its own: those of [`service_tags`](crate::service_tags). None by default.
+    /// Tags of every metric, after its own: those of [`ServiceTags`](crate::ServiceTags). None by default.
     ///
     /// Of several processes of a host, each needs a tag that the others do not have, as
     /// [`DatadogConfig::with_instance_tag`](crate::DatadogConfig::with_instance_tag) gives it.

@@ -11,7 +11,7 @@ use crate::tag::tag;
 /// What points are tagged with beside their labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tagging {
-    /// Tags of every point, as Datadog stores them: see [`service_tags`](crate::service_tags).
+    /// Tags of every point, as Datadog stores them: see [`ServiceTags`](crate::ServiceTags).
     pub(crate) common: Vec<String>,
     /// Whether the scope goes along: `instrumentation_scope:name`, `instrumentation_scope_version:version`.
     pub(crate) scopes: bool,

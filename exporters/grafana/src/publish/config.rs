@@ -6,13 +6,8 @@ use std::time::Duration;
 use http::Uri;
 use meterkit_http::Transport;
 use meterkit_http::url::{self, UrlHints};
-use meterkit_pipeline::Variables;
 
-use crate::{Secret, UrlError, VariableError};
-
-const URL: &str = "GRAFANA_URL";
-const TOKEN: &str = "GRAFANA_SERVICE_ACCOUNT_TOKEN";
-const FOLDER: &str = "GRAFANA_FOLDER";
+use crate::{Secret, UrlError};
 
 /// The settings of a publisher of dashboards. `Debug` shows no credentials.
 ///
@@ -44,57 +39,31 @@ impl PublishConfig {
     ///
     /// When nothing can be sent to `url`: what is wrong with it, and what to write. No password is quoted.
     pub fn new(url: &str, token: Secret) -> Result<Self, UrlError> {
-        let uri = read_url(url, "give the token of a service account instead");
+        let uri = Self::read_url(url, "give the token of a service account instead");
         let url = uri.map_err(|reason| UrlError { url: url::shown(url), reason })?;
         Ok(Self::of(url, token))
     }
 
-    /// What `GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN` and `GRAFANA_FOLDER` (the title of a folder, optional) say;
-    /// `None` when neither of the first two is set.
-    ///
-    /// # Errors
-    ///
-    /// All problems at once: a URL that cannot be sent to, a token that cannot stand in a header, one of them without
-    /// the other.
-    pub fn from_variables(
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Self>, Vec<VariableError>> {
-        let mut variables = Variables::new(&lookup);
-        let Some(present) = variables.first_set(&[URL, TOKEN]) else {
-            return Ok(None);
-        };
-        for (variable, remedy) in [
-            (URL, "write the address of Grafana, such as `https://grafana.example.com`"),
-            (TOKEN, "write the token of a service account with the role Editor"),
-        ] {
-            variables.needs(variable, present, remedy);
-        }
-        let credentials = format!("write a token into {TOKEN}");
-        let url = variables.text(URL).and_then(|text| match read_url(&text, &credentials) {
-            Ok(url) => Some(url),
-            Err(reason) => {
-                variables.problem(VariableError::new(URL, url::shown(&text), reason));
-                None
-            }
-        });
-        let token = variables.token(TOKEN).map(Secret::new);
-        let config = url.zip(token).map(|(url, token)| {
-            let config = Self::of(url, token);
-            match variables.text(FOLDER) {
-                Some(title) => config.with_folder(title),
-                None => config,
-            }
-        });
-        variables.finish(config)
-    }
-
-    fn of(url: Uri, token: Secret) -> Self {
+    pub(crate) fn of(url: Uri, token: Secret) -> Self {
         Self {
             url,
             token,
             folder: None,
             transport: Transport::default().with_timeout(Duration::from_secs(10)),
             backoff: Duration::from_secs(1),
+        }
+    }
+
+    /// Checks the address of a Grafana. `credentials` says what to do about those in it.
+    pub(crate) fn read_url(text: &str, credentials: &str) -> Result<Uri, String> {
+        let example = "https://grafana.example.com";
+        let url = url::parse(text, &UrlHints { example, credentials, path: None })?;
+        // People copy the address of a page.
+        match url.query() {
+            None => Ok(url),
+            Some(_) => {
+                Err(format!("has a query; write the address of Grafana alone, as `{example}`"))
+            }
         }
     }
 
@@ -152,26 +121,19 @@ impl fmt::Debug for PublishConfig {
     }
 }
 
-fn read_url(text: &str, credentials: &str) -> Result<Uri, String> {
-    let example = "https://grafana.example.com";
-    let url = url::parse(text, &UrlHints { example, credentials, path: None })?;
-    // People copy the address of a page.
-    match url.query() {
-        None => Ok(url),
-        Some(_) => Err(format!("has a query; write the address of Grafana alone, as `{example}`")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use meterkit_settings::{Environment, SettingsError};
+
     use super::*;
     use crate::{Compression, DashboardPublisher};
 
-    fn read(variables: &[(&str, &str)]) -> Result<Option<PublishConfig>, Vec<VariableError>> {
-        PublishConfig::from_variables(|name| {
-            let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
-            Some((*value).to_owned())
-        })
+    const URL: &str = "GRAFANA_URL";
+    const TOKEN: &str = "GRAFANA_SERVICE_ACCOUNT_TOKEN";
+    const FOLDER: &str = "GRAFANA_FOLDER";
+
+    fn read(variables: &[(&str, &str)]) -> Result<Option<PublishConfig>, SettingsError> {
+        Environment::of(variables.iter().copied()).read(PublishConfig::read)
     }
 
     #[test]
@@ -213,8 +175,8 @@ mod tests {
             ("http://g/?orgId=1", "hunter2", &["GRAFANA_URL=`http://g/?...`: has a query"]),
         ] {
             let problems = read(&[(URL, url), (TOKEN, token)]).expect_err("problems");
-            assert_eq!(problems.len(), texts.len(), "{problems:?}");
-            for (problem, start) in problems.iter().zip(texts) {
+            assert_eq!(problems.problems().len(), texts.len(), "{problems:?}");
+            for (problem, start) in problems.problems().iter().zip(texts) {
                 let text = problem.to_string();
                 assert!(text.starts_with(start), "{text}");
                 assert!(!format!("{text}{problem:?}").contains("hunter2"), "{problem:?}");

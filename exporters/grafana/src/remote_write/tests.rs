@@ -1,14 +1,19 @@
 //! Tables over the five variables.
 
+use meterkit_settings::{Environment, SettingsError};
+
 use super::*;
+
+const URL: &str = "GRAFANA_REMOTE_WRITE_URL";
+const USERNAME: &str = "GRAFANA_REMOTE_WRITE_USERNAME";
+const PASSWORD: &str = "GRAFANA_REMOTE_WRITE_PASSWORD";
+const BEARER_TOKEN: &str = "GRAFANA_REMOTE_WRITE_BEARER_TOKEN";
+const TENANT: &str = "GRAFANA_REMOTE_WRITE_TENANT";
 
 const RECEIVER: (&str, &str) = (URL, "https://mimir.example.com/api/v1/push");
 
-fn read(variables: &[(&str, &str)]) -> Result<Option<RemoteWrite>, Vec<VariableError>> {
-    RemoteWrite::from_variables(|name| {
-        let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
-        Some((*value).to_owned())
-    })
+fn read(variables: &[(&str, &str)]) -> Result<Option<RemoteWrite>, SettingsError> {
+    Environment::of(variables.iter().copied()).read(RemoteWrite::read)
 }
 
 fn remote_write(variables: &[(&str, &str)]) -> RemoteWrite {
@@ -19,7 +24,7 @@ fn remote_write(variables: &[(&str, &str)]) -> RemoteWrite {
 fn errors(variables: &[(&str, &str)]) -> Vec<String> {
     let errors = read(variables).expect_err("a problem");
     assert!(!format!("{errors:?}").contains("hunter2"), "{errors:?}");
-    errors.iter().map(ToString::to_string).collect()
+    errors.problems().iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -96,8 +101,8 @@ fn each_mistake_names_its_variable_and_what_to_do() {
             "write the name",
         ),
         (
-            &[RECEIVER, (USERNAME, "a:b"), (PASSWORD, "hunter2")],
-            "GRAFANA_REMOTE_WRITE_USERNAME=`a:b`: ",
+            &[RECEIVER, (USERNAME, "a:hunter2"), (PASSWORD, "hunter2")],
+            "GRAFANA_REMOTE_WRITE_USERNAME: ",
             "no user name",
         ),
         (

@@ -1,6 +1,9 @@
 //! The specification's examples and tables, and what it leaves open.
 
+use meterkit_settings::{Environment, SettingsError};
+
 use super::*;
+use crate::OtlpConfig;
 use Protocol::{Grpc, HttpJson, HttpProtobuf};
 
 const METRICS: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
@@ -10,11 +13,14 @@ fn resolve(
     protocol: Protocol,
     is_insecure: bool,
     variables: &[(&str, &str)],
-) -> Result<Endpoint, VariableError> {
-    Endpoint::from_variables(protocol, is_insecure, |name| {
-        let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
-        Some((*value).to_owned())
-    })
+) -> Result<Endpoint, SettingsError> {
+    let insecure = if is_insecure { "true" } else { "false" };
+    let how = [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.as_str()),
+        ("OTEL_EXPORTER_OTLP_INSECURE", insecure),
+    ];
+    let variables = variables.iter().copied().chain(how);
+    Environment::of(variables).read(OtlpConfig::read).map(|config| config.endpoint)
 }
 
 /// The whole URL, query included.
@@ -138,12 +144,14 @@ fn only_https_is_secure() {
 
 #[test]
 fn insecure_is_a_boolean_in_any_case() {
-    let read = |metrics: &'static str, generic: &'static str| {
-        is_insecure(move |name| match name {
-            "OTEL_EXPORTER_OTLP_METRICS_INSECURE" => Some(metrics.to_owned()),
-            "OTEL_EXPORTER_OTLP_INSECURE" => Some(generic.to_owned()),
-            other => panic!("{other} was read"),
-        })
+    let read = |metrics, generic| {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "c"),
+            ("OTEL_EXPORTER_OTLP_METRICS_INSECURE", metrics),
+            ("OTEL_EXPORTER_OTLP_INSECURE", generic),
+        ];
+        Environment::of(variables).read(OtlpConfig::read)
     };
     for (metrics, generic, expected) in [
         ("", "", false),
@@ -152,7 +160,8 @@ fn insecure_is_a_boolean_in_any_case() {
         ("True", "false", true),
         ("true", "maybe", true),
     ] {
-        assert_eq!(read(metrics, generic), Ok(expected), "{metrics} {generic}");
+        let config = read(metrics, generic).expect("good variables");
+        assert_eq!(!config.endpoint.is_secure(), expected, "{metrics} {generic}");
     }
     let text = read("", "1").expect_err("1 is no boolean").to_string();
     assert_eq!(text, "OTEL_EXPORTER_OTLP_INSECURE=`1`: write `true` or `false`");

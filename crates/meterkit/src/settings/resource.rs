@@ -1,0 +1,56 @@
+//! The resource: what is being measured.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use meterkit_core::{AttributeValue, Attributes};
+use meterkit_settings::Reader;
+
+use super::table::{RESOURCE_ATTRIBUTES, SERVICE_NAME};
+
+const NAME: &str = "service.name";
+
+/// Returns attributes that the environment names. `OTEL_SERVICE_NAME` wins over `service.name` in
+/// `OTEL_RESOURCE_ATTRIBUTES`.
+///
+/// By OpenTelemetry's Resource SDK, section Specifying resource information via an environment variable.
+pub(super) fn from_env(reader: &Reader<'_>) -> Vec<(String, AttributeValue)> {
+    let attributes = reader.get(&RESOURCE_ATTRIBUTES).unwrap_or_default().into_iter();
+    let mut attributes: Vec<_> =
+        attributes.map(|(key, value)| (key, AttributeValue::from(value))).collect();
+    if let Some(name) = reader.get(&SERVICE_NAME) {
+        attributes.retain(|(key, _)| key != NAME);
+        attributes.push((NAME.to_owned(), name.into()));
+    }
+    attributes
+}
+
+/// Returns the complete resource: this library, a service name (always present), and the `given` attributes, which win.
+///
+/// `telemetry.sdk.*` names this library, as OpenTelemetry's semantic conventions require of SDKs other than
+/// OpenTelemetry's own.
+pub(crate) fn resource(given: Vec<(String, AttributeValue)>) -> Attributes {
+    let mut attributes: BTreeMap<String, AttributeValue> = BTreeMap::new();
+    attributes.insert(NAME.to_owned(), unknown_service().into());
+    for (key, value) in [
+        ("telemetry.distro.name", "meterkit"),
+        ("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
+        ("telemetry.sdk.language", "rust"),
+        ("telemetry.sdk.name", "meterkit"),
+        ("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
+    ] {
+        attributes.insert(key.to_owned(), value.into());
+    }
+    attributes.extend(given);
+    Attributes::from_pairs(attributes.into_iter().map(|(key, value)| (Cow::Owned(key), value)))
+}
+
+/// Returns what the specification asks for when nobody named the service.
+fn unknown_service() -> String {
+    let program = std::env::current_exe().ok();
+    let name = program.as_deref().and_then(|path| path.file_name());
+    match name {
+        Some(name) => format!("unknown_service:{}", name.to_string_lossy()),
+        None => "unknown_service".to_owned(),
+    }
+}

@@ -1,0 +1,205 @@
+//! Settings about all targets, or none.
+
+use std::time::Duration;
+
+use meterkit_core::{Naming, NamingPolicy, ScopePatterns};
+use meterkit_settings::{
+    Declaration, Setting, ValueType, boolean, count, file, interval, milliseconds, pairs_of_text,
+    settings, text, timeout, words,
+};
+
+use super::select::{self, TargetName};
+use crate::resource::ResourceDetector;
+
+settings! {
+    SETTINGS for None;
+
+    EXPORTER: TargetName = Setting::new(
+        "OTEL_METRICS_EXPORTER",
+        ValueType::Words(<TargetName as meterkit_settings::Words>::WORDS),
+        select::target,
+    )
+    .by_default(
+        "`prometheus`, and each of `otlp`, `datadog` and `grafana` that is given an endpoint, a key, an agent, a mode, \
+         a zone or an instance",
+    )
+    .meaning("the targets");
+
+    CONFIG_FILE: String = file("OTEL_CONFIG_FILE")
+        .beside_file()
+        .meaning(
+            "a file in OpenTelemetry's declarative form, with feature `config`; variables of OpenTelemetry, of targets \
+             and of the resource then have no effect, unless the file names them; those for the dashboard in Grafana \
+             do (`GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN`, `GRAFANA_FOLDER`), and for credentials and TLS of its \
+             scrape endpoint (`METERKIT_PROMETHEUS_*`)",
+        );
+
+    SDK_DISABLED: bool = boolean("OTEL_SDK_DISABLED")
+        .by_default("`false`")
+        .meaning("nothing is collected, nothing is sent");
+
+    SERVICE_NAME: String = text("OTEL_SERVICE_NAME")
+        .by_default("`unknown_service:<program>`")
+        .meaning("`service.name`; wins over the next one");
+
+    RESOURCE_ATTRIBUTES: Vec<(String, String)> = pairs_of_text("OTEL_RESOURCE_ATTRIBUTES")
+        .meaning("attributes of the resource");
+
+    RESOURCE_DETECTORS: &'static [ResourceDetector] = Setting::new(
+        "METERKIT_RESOURCE_DETECTORS",
+        ValueType::Words(&[
+            "container", "host", "kubernetes", "os", "process", "service_instance", "all",
+        ]),
+        detectors,
+    )
+    .by_default("`container,host,kubernetes,os`")
+    .meaning("what is found out for the resource, under what the two before say");
+
+    EXPORT_INTERVAL: Duration = interval("OTEL_METRIC_EXPORT_INTERVAL")
+        .lenient()
+        .by_default("`60000`")
+        .meaning("the time between two exports of a push target");
+
+    EXPORT_TIMEOUT: Duration = timeout("OTEL_METRIC_EXPORT_TIMEOUT")
+        .lenient()
+        .by_default("`30000`")
+        .meaning("the time that one attempt may take");
+
+    NAMESPACE: Naming = Setting::new("METERKIT_NAMESPACE", ValueType::Name, namespace)
+        .beside_file()
+        .by_default("`backstage`")
+        .meaning("what all scopes begin with");
+
+    NAMING: NamingPolicy =
+        Setting::new("METERKIT_NAMING", ValueType::Word(&["prefixed", "scope"]), policy)
+            .beside_file()
+            .by_default("`prefixed`")
+            .meaning("`scope` leaves metric names without their scope");
+
+    CARDINALITY_LIMIT: usize = count("METERKIT_CARDINALITY_LIMIT")
+        .beside_file()
+        .by_default("`2000`")
+        .meaning("series per instrument that names no limit of its own");
+
+    SERIES_LIMIT: usize = count("METERKIT_SERIES_LIMIT")
+        .beside_file()
+        .by_default("`1000000`")
+        .meaning("series of all labeled instruments together");
+
+    DISABLED_SCOPES: ScopePatterns =
+        Setting::new("METERKIT_DISABLED_SCOPES", ValueType::Scopes, scopes)
+            .beside_file()
+            .meaning("scopes that record and export nothing, as in `plugin.techdocs,core.*`");
+
+    SNAPSHOT_MAX_AGE: Duration = milliseconds("METERKIT_SNAPSHOT_MAX_AGE")
+        .beside_file()
+        .by_default("`1000`")
+        .meaning("how old the values of a scrape or export may be");
+
+    CALLBACK_BUDGET: Duration = interval("METERKIT_CALLBACK_BUDGET")
+        .beside_file()
+        .by_default("`1000`")
+        .meaning("how long a scrape or export waits for a callback that has no budget of its own");
+
+    RUNTIME_METRICS: RuntimeMetrics = Setting::new(
+        "METERKIT_RUNTIME_METRICS",
+        ValueType::Words(<RuntimeMetrics as meterkit_settings::Words>::WORDS),
+        runtime_metrics,
+    )
+    .beside_file()
+    .meaning("what is observed of the program itself");
+
+    STRICT: bool = boolean("METERKIT_STRICT")
+        .beside_file()
+        .by_default("`false`")
+        .meaning(
+            "a wrong interval, timeout, temporality, aggregation or compression is an error; otherwise a warning, and \
+             the default holds",
+        );
+}
+
+settings! {
+    INTERVALS for None;
+
+    CONSOLE_INTERVAL: Duration = interval_of("METERKIT_CONSOLE_INTERVAL", "console");
+    OTLP_INTERVAL: Duration = interval_of("METERKIT_OTLP_INTERVAL", "otlp");
+    DATADOG_INTERVAL: Duration = interval_of("METERKIT_DATADOG_INTERVAL", "datadog");
+    GRAFANA_INTERVAL: Duration = interval_of("METERKIT_GRAFANA_INTERVAL", "grafana");
+}
+
+const fn interval_of(name: &'static str, target: &'static str) -> Setting<Duration> {
+    interval(name)
+        .of_target(Some(target))
+        .by_default("as `OTEL_METRIC_EXPORT_INTERVAL`")
+        .meaning("the time between two exports of this target")
+}
+
+/// Metrics that need no line of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RuntimeMetrics {
+    Process,
+    Tokio,
+}
+
+words! {
+    RuntimeMetrics {
+        Process = "process",
+        Tokio = "tokio",
+    }
+}
+
+fn runtime_metrics(name: &str) -> Result<RuntimeMetrics, String> {
+    let is_built_in = match name {
+        "process" => cfg!(feature = "process"),
+        "tokio" => cfg!(feature = "tokio"),
+        _ => true,
+    };
+    if !is_built_in {
+        return Err(not_compiled_in(&format!("`{name}`"), name));
+    }
+    name.parse().map_err(|_| unknown(name, &RUNTIME_METRICS))
+}
+
+/// Returns the detectors that one word of the list stands for: one, or all.
+fn detectors(name: &str) -> Result<&'static [ResourceDetector], String> {
+    if name == "all" {
+        return Ok(ResourceDetector::ALL);
+    }
+    let at = ResourceDetector::ALL.iter().position(|detector| detector.name() == name);
+    at.and_then(|at| ResourceDetector::ALL.get(at..=at))
+        .ok_or_else(|| unknown(name, &RESOURCE_DETECTORS))
+}
+
+fn namespace(text: &str) -> Result<Naming, String> {
+    Naming::new(text, NamingPolicy::default()).map_err(|error| error.to_string())
+}
+
+fn policy(text: &str) -> Result<NamingPolicy, String> {
+    text.parse().map_err(|error: meterkit_core::NamingError| error.to_string())
+}
+
+fn scopes(text: &str) -> Result<ScopePatterns, String> {
+    text.parse().map_err(|error: meterkit_core::ScopePatternError| error.to_string())
+}
+
+/// Returns why a word of a list cannot be used.
+pub(super) fn unknown(word: &str, setting: &Declaration) -> String {
+    format!("`{word}` is unknown; accepted: {}", setting.value_type)
+}
+
+/// Returns why something is missing in this build.
+pub(super) fn not_compiled_in(what: &str, feature: &str) -> String {
+    format!("{what} is not compiled in: switch on the feature `{feature}` of meterkit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_detector_is_found_by_its_name() {
+        for detector in ResourceDetector::ALL {
+            assert_eq!(detectors(detector.name()), Ok(&[*detector][..]));
+        }
+    }
+}

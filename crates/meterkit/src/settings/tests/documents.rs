@@ -1,0 +1,60 @@
+//! The tables of variables: in the README, in the documentation of `Telemetry::from_env`, and as a text.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use super::*;
+
+/// Has the tables written instead of compared.
+const UPDATE: &str = "METERKIT_UPDATE_VARIABLES";
+
+const BEGIN: &str = "<!-- variables -->\n";
+const END: &str = "<!-- end of variables -->\n";
+
+fn at(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[track_caller]
+fn compare(path: &str, actual: &str, expected: &str) {
+    if env::var_os(UPDATE).is_some() && actual != expected {
+        fs::write(at(path), expected).expect(path);
+        return;
+    }
+    assert_eq!(
+        actual, expected,
+        "{path} tells of other variables: {UPDATE}=1 cargo test -p meterkit --lib"
+    );
+}
+
+#[test]
+#[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp", feature = "prometheus"))]
+fn the_documentation_of_from_env_has_the_table() {
+    let path = "src/settings/variables.md";
+    compare(path, &fs::read_to_string(at(path)).expect(path), &documentation());
+}
+
+#[test]
+#[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp", feature = "prometheus"))]
+fn the_readme_has_the_table() {
+    let path = "../../README.md";
+    let text = fs::read_to_string(at(path)).expect(path);
+    let (before, rest) = text.split_once(BEGIN).expect("the README has a place for variables");
+    let (_, after) = rest.split_once(END).expect("variables in the README have an end");
+    compare(path, &text, &format!("{before}{BEGIN}\n{}\n{END}{after}", documentation()));
+}
+
+#[test]
+fn each_setting_has_a_row_with_all_its_names() {
+    let text = documentation();
+    for setting in declarations() {
+        let names: Vec<_> = setting.names().map(|name| format!("`{name}`")).collect();
+        let file = setting.file_name().map(|name| format!("`{name}`"));
+        let is_its = |row: &&str| row.starts_with(&format!("| {}", names[0]));
+        let row = text.lines().find(is_its).unwrap_or_else(|| panic!("{names:?}"));
+        let accepted = format!(" | {} |", setting.value_type);
+        let end = format!(" {} | {} |", setting.default, setting.meaning).replace("  ", " ");
+        assert!(names.iter().chain(&file).all(|name| row.contains(name)), "{row}");
+        assert!(row.contains(&accepted) && row.ends_with(&end), "{row}");
+    }
+}

@@ -1,0 +1,141 @@
+//! What holds for every setting that is no target's own.
+
+use meterkit_settings::testing::{Row, Table};
+
+use super::*;
+
+/// Says nothing but its version.
+#[cfg(feature = "config")]
+const QUIET_FILE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src/settings/config_file/quiet.yaml");
+
+const ROWS: &[Row] = &[
+    Row::new("OTEL_METRICS_EXPORTER")
+        .valid(&[
+            ("prometheus", "targets: [Prometheus]"),
+            ("console", "targets: [Console]"),
+            ("console,Prometheus", "targets: [Console, Prometheus]"),
+            ("prometheus , ,CONSOLE,prometheus,", "targets: [Prometheus, Console]"),
+            ("none", "targets: []"),
+            ("None,NONE", "targets: []"),
+        ])
+        .invalid(&[
+            (
+                "carbon",
+                "`carbon` is unknown; accepted: a comma list of `prometheus`, `otlp`, `datadog`, `grafana` and `console`",
+            ),
+            ("console,none", "`none` stands alone: remove it"),
+            ("prometheus console", "`prometheus console` is unknown"),
+        ]),
+    #[cfg(feature = "config")]
+    Row::new("OTEL_CONFIG_FILE")
+        .valid(&[(QUIET_FILE, "configured: Some(")])
+        .invalid(&[
+            ("/nowhere.yaml", "cannot be read ("),
+            (env!("CARGO_MANIFEST_DIR"), "cannot be read (it is a directory"),
+        ]),
+    Row::new("OTEL_SERVICE_NAME").valid(&[
+        ("shop", "(\"service.name\", Str(\"shop\"))"),
+        ("My Shop, Ä%20", "(\"service.name\", Str(\"My Shop, Ä%20\"))"),
+    ]),
+    Row::new("OTEL_RESOURCE_ATTRIBUTES")
+        .valid(&[
+            ("team=a%2Cb%20c ,,zone=é", "[(\"team\", Str(\"a,b c\")), (\"zone\", Str(\"é\"))]"),
+            ("A=1,b=x=y", "[(\"A\", Str(\"1\")), (\"b\", Str(\"x=y\"))]"),
+            ("k%3D=%C3%A9", "[(\"k=\", Str(\"é\"))]"),
+            ("empty=", "[(\"empty\", Str(\"\"))]"),
+        ])
+        .invalid(&[
+            ("a", "entry 1 is no `key=value`; commas in values are `%2C`"),
+            ("a=1,=2", "entry 2 is no `key=value`"),
+            ("a=%ff", "entry 1 is not UTF-8 when percent-decoded"),
+            ("a=5%", "entry 1 has a `%` without two digits; write `%25`"),
+        ]),
+    Row::new("METERKIT_RESOURCE_DETECTORS")
+        .valid(&[
+            ("host", "resource_detectors: [Host]"),
+            ("container,Container", "resource_detectors: [Container]"),
+            ("OS , ,process,os,", "resource_detectors: [Os, Process]"),
+            ("service_instance,kubernetes", "resource_detectors: [ServiceInstance, Kubernetes]"),
+            ("all", "[Container, Host, Kubernetes, Os, Process, ServiceInstance]"),
+            ("none", "resource_detectors: []"),
+        ])
+        .invalid(&[
+            ("cloud", "`cloud` is unknown; accepted: a comma list of `container`, `host`, "),
+            ("host,none", "`none` stands alone"),
+        ]),
+    Row::new("METERKIT_NAMESPACE")
+        .valid(&[("acme", "acme"), ("acme_shop", "acme_shop"), ("backstage", "backstage")])
+        .invalid(&[("Acme", "write `acme`"), ("my co", "write `my_co`"), ("9", "namespace `9`")]),
+    Row::new("METERKIT_NAMING").valid(&[("prefixed", "Prefixed"), ("scope", "ScopeOnly")]),
+    Row::new("METERKIT_DISABLED_SCOPES")
+        .valid(&[
+            ("plugin.techdocs", "techdocs"),
+            ("plugin.techdocs, core.* ,", "techdocs"),
+            ("Plugin.MCP-Actions", "mcp_actions"),
+        ])
+        .invalid(&[("plugin:x", "write `plugin.techdocs`, or `core.*`"), ("core.*,a b", "`a b`")]),
+    Row::new("METERKIT_RUNTIME_METRICS")
+        .valid(&[
+            ("process", "runtime_metrics: [Process]"),
+            ("tokio,Process", "runtime_metrics: [Tokio, Process]"),
+            ("PROCESS , ,tokio,process,", "runtime_metrics: [Process, Tokio]"),
+            ("none", "runtime_metrics: []"),
+        ])
+        .invalid(&[
+            ("jvm", "`jvm` is unknown; accepted: a comma list of `process` and `tokio`, or `none`"),
+            ("process,none", "`none` stands alone"),
+        ]),
+    Row::new("OTEL_METRIC_EXPORT_TIMEOUT")
+        .valid(&[("2500", "timeout: 2.5s"), ("0", "timeout: 18446744073709551615")])
+        .beside(STRICT),
+    Row::new("OTEL_METRIC_EXPORT_INTERVAL").valid(&[("1500", "interval: 1.5s")]).beside(STRICT),
+    Row::new("METERKIT_CONSOLE_INTERVAL").valid(&[("20", "{\"console\": 20ms}")]),
+];
+
+/// What would be a warning is an error, which shows.
+const STRICT: &[(&str, &str)] = &[("METERKIT_STRICT", "true")];
+
+#[test]
+fn every_setting_behaves_like_all_others() {
+    let is_here = |it: &&Declaration| {
+        // `METERKIT_STRICT` makes a difference to wrong values only.
+        it.name != "METERKIT_STRICT" && (cfg!(feature = "config") || it.name != "OTEL_CONFIG_FILE")
+    };
+    let own = table::SETTINGS.iter().filter(is_here);
+    let is_built_in = |it: &&Declaration| declared(it.name).is_some();
+    let intervals = table::INTERVALS.iter().filter(is_built_in);
+    let settings: Vec<_> = own.chain(intervals).copied().collect();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    Table {
+        settings: &settings,
+        rows: ROWS,
+        beside: STRICT,
+        read: &|environment| Settings::read(environment).map(|settings| format!("{settings:?}")),
+        read_section: None,
+        has_defaults: false,
+        directory: directory.path().to_str().expect("a path of letters"),
+    }
+    .check();
+}
+
+#[test]
+fn a_harmless_variable_of_opentelemetry_with_a_wrong_value_is_a_warning() {
+    for (name, value, fix) in [
+        ("OTEL_METRIC_EXPORT_INTERVAL", "soon", "write a whole number of milliseconds, 1 or more"),
+        (
+            "OTEL_METRIC_EXPORT_TIMEOUT",
+            "-1",
+            "write a whole number of milliseconds, 0 for no limit",
+        ),
+    ] {
+        let settings = settings(&[(name, value)]);
+        assert_eq!(settings.schedule, Schedule::default());
+        let warnings: Vec<_> = settings.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, [format!("{name}=`{value}`: {fix}")]);
+        let text = problem(&[(name, value), ("METERKIT_STRICT", "TRUE")]);
+        assert_eq!(text, format!("{name}=`{value}`: {fix}"));
+    }
+    let text = problem(&[("METERKIT_STRICT", "yes")]);
+    assert_eq!(text, "METERKIT_STRICT=`yes`: write `true` or `false`");
+}

@@ -1,0 +1,232 @@
+//! What an operator can set of a Grafana target, and of the dashboard that is published to a Grafana.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Uri;
+use meterkit_http::url;
+use meterkit_settings::{
+    Declaration, Reader, Setting, ValueType, count, interval, password, settings, text, token, url,
+    username,
+};
+
+use crate::Secret;
+use crate::cloud::{CloudOtlp, instance_id_problem, zone_problem};
+use crate::config::RemoteWriteConfig;
+use crate::grafana::GrafanaConfig;
+use crate::publish::PublishConfig;
+use crate::remote_write::{self, Authentication, RemoteWrite};
+
+settings! {
+    SETTINGS for Some("grafana");
+
+    CLOUD_ZONE: String = Setting::new("GRAFANA_CLOUD_ZONE", ValueType::Text, zone)
+        .key("cloud_zone")
+        .meaning("the zone of the stack in Grafana Cloud, as in `prod-eu-west-2`");
+
+    CLOUD_INSTANCE_ID: String =
+        Setting::new("GRAFANA_CLOUD_INSTANCE_ID", ValueType::Number, instance_id)
+            .key("cloud_instance_id")
+            .meaning("the instance of the stack");
+
+    CLOUD_API_KEY: String = token("GRAFANA_CLOUD_API_KEY")
+        .key("cloud_api_key")
+        .meaning("a token that may write metrics to it");
+
+    REMOTE_WRITE_URL: String = url("GRAFANA_REMOTE_WRITE_URL")
+        .key("remote_write_url")
+        .meaning("where remote write goes to");
+
+    REMOTE_WRITE_USERNAME: String = username("GRAFANA_REMOTE_WRITE_USERNAME")
+        .key("remote_write_username")
+        .meaning("who writes");
+
+    REMOTE_WRITE_PASSWORD: String = password("GRAFANA_REMOTE_WRITE_PASSWORD")
+        .key("remote_write_password")
+        .meaning("the password of who writes");
+
+    REMOTE_WRITE_BEARER_TOKEN: String = token("GRAFANA_REMOTE_WRITE_BEARER_TOKEN")
+        .key("remote_write_bearer_token")
+        .meaning("a token, instead of name and password");
+
+    REMOTE_WRITE_TENANT: String =
+        Setting::new("GRAFANA_REMOTE_WRITE_TENANT", ValueType::Text, tenant)
+            .key("remote_write_tenant")
+            .meaning("the tenant, for Mimir");
+
+    QUEUE_BYTES: usize = count("METERKIT_GRAFANA_QUEUE_BYTES")
+        .key("queue_bytes")
+        .by_default("`67108864`")
+        .meaning("what remote write keeps at most while the receiver is down, in bytes");
+
+    QUEUE_AGE: Duration = interval("METERKIT_GRAFANA_QUEUE_AGE")
+        .key("queue_age")
+        .by_default("`7200000`")
+        .meaning("for how long it keeps it");
+
+    SPOOL_DIR: String = text("METERKIT_GRAFANA_SPOOL_DIR")
+        .key("spool_dir")
+        .meaning("a directory to keep it in, so that it outlives a crash; in memory without");
+
+    GRAFANA_URL: String = url("GRAFANA_URL")
+        .beside_file()
+        .meaning("a Grafana to put a dashboard of all instruments into, with feature `dashboard` too");
+
+    SERVICE_ACCOUNT_TOKEN: String = token("GRAFANA_SERVICE_ACCOUNT_TOKEN")
+        .beside_file()
+        .meaning("a token that may write dashboards there");
+
+    FOLDER: String = text("GRAFANA_FOLDER")
+        .beside_file()
+        .by_default("the folder `General`")
+        .meaning("the folder for the dashboard");
+}
+
+/// What makes a destination of Grafana Cloud.
+const CLOUD: [&Declaration; 3] =
+    [&CLOUD_ZONE.declaration(), &CLOUD_INSTANCE_ID.declaration(), &CLOUD_API_KEY.declaration()];
+
+/// What makes a destination of remote write.
+const RECEIVER: [&Declaration; 5] = [
+    &REMOTE_WRITE_URL.declaration(),
+    &REMOTE_WRITE_USERNAME.declaration(),
+    &REMOTE_WRITE_PASSWORD.declaration(),
+    &REMOTE_WRITE_BEARER_TOKEN.declaration(),
+    &REMOTE_WRITE_TENANT.declaration(),
+];
+
+fn zone(text: &str) -> Result<String, String> {
+    zone_problem(text).map_or_else(|| Ok(text.to_owned()), Err)
+}
+
+fn instance_id(text: &str) -> Result<String, String> {
+    instance_id_problem(text).map_or_else(|| Ok(text.to_owned()), Err)
+}
+
+fn tenant(text: &str) -> Result<String, String> {
+    match text.chars().all(|c| c.is_ascii_graphic()) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("a tenant is ASCII without white space; write for example `team-a`".to_owned())
+        }
+    }
+}
+
+impl GrafanaConfig {
+    /// Reads the variables of Grafana.
+    ///
+    /// - `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY`: the OTLP gateway of Grafana
+    ///   Cloud; see [`CloudOtlp`].
+    /// - `GRAFANA_REMOTE_WRITE_URL` and those beside it: remote write; see [`RemoteWriteConfig::read`].
+    ///
+    /// `None` if there is no destination. That is a problem, and so are variables of both kinds.
+    pub fn read(reader: &Reader<'_>) -> Option<Self> {
+        let (by_cloud, by_remote_write) = (reader.first_set(&CLOUD), reader.first_set(&RECEIVER));
+        if let (Some(cloud), Some(remote_write)) = (by_cloud, by_remote_write) {
+            let remedy = "keep what is for Grafana Cloud, or what is for remote write";
+            reader.conflict(remote_write, cloud, remedy);
+        }
+        let cloud = CloudOtlp::read(reader).map(Self::cloud);
+        let remote_write = RemoteWriteConfig::read(reader).map(Self::remote_write);
+        if by_cloud.or(by_remote_write).is_none() {
+            let [zone, id, key] = CLOUD.map(|setting| reader.name(setting));
+            let remedy =
+                format!("set it for remote write, or {zone}, {id} and {key} for Grafana Cloud");
+            reader.refuse(&REMOTE_WRITE_URL, format!("is not set, nor is {key}; {remedy}"));
+        }
+        cloud.or(remote_write)
+    }
+}
+
+impl CloudOtlp {
+    /// Reads `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY`; `None` if all are unset, or
+    /// there are problems: one that is missing beside the others, a zone that cannot be part of a host name, an
+    /// instance id that is no number, a key that cannot stand in a header.
+    pub fn read(reader: &Reader<'_>) -> Option<Self> {
+        let present = reader.first_set(&CLOUD)?;
+        reader.needs(&CLOUD_ZONE, present, "write the zone of the stack, such as `prod-eu-west-2`");
+        reader.needs(&CLOUD_INSTANCE_ID, present, "write the number of the instance");
+        reader.needs(&CLOUD_API_KEY, present, "write a token that has the scope `metrics:write`");
+        let zone = reader.get(&CLOUD_ZONE);
+        let instance_id = reader.get(&CLOUD_INSTANCE_ID);
+        let api_key = reader.get(&CLOUD_API_KEY).map(Secret::new);
+        Some(Self::new(zone?, instance_id?, api_key?))
+    }
+}
+
+impl RemoteWriteConfig {
+    /// Reads the receiver (see [`RemoteWrite::read`]), and `METERKIT_GRAFANA_QUEUE_BYTES`, `METERKIT_GRAFANA_QUEUE_AGE`
+    /// (in milliseconds) and `METERKIT_GRAFANA_SPOOL_DIR` of the queue; `None` if there is no receiver.
+    pub fn read(reader: &Reader<'_>) -> Option<Self> {
+        let (bytes, age) = (reader.get(&QUEUE_BYTES), reader.get(&QUEUE_AGE));
+        let spool = reader.get(&SPOOL_DIR).map(PathBuf::from);
+        let config = Self::new(RemoteWrite::read(reader)?);
+        let (default_bytes, default_age) = config.queue();
+        let config = config.with_queue(bytes.unwrap_or(default_bytes), age.unwrap_or(default_age));
+        Some(Self { spool, ..config })
+    }
+}
+
+impl RemoteWrite {
+    /// Reads `GRAFANA_REMOTE_WRITE_URL`, the credentials of `GRAFANA_REMOTE_WRITE_USERNAME` and `_PASSWORD` or of
+    /// `_BEARER_TOKEN`, and the tenant of `_TENANT`; `None` if all are unset, or there are problems: a URL that cannot
+    /// be sent to or is missing, half of a name and password, both kinds of credentials, values that cannot stand in a
+    /// header.
+    pub fn read(reader: &Reader<'_>) -> Option<Self> {
+        let present = reader.first_set(&RECEIVER)?;
+        let remedy = "write the URL that takes remote write, or unset the other";
+        reader.needs(&REMOTE_WRITE_URL, present, remedy);
+        let (name, password) =
+            (reader.name(&REMOTE_WRITE_USERNAME), reader.name(&REMOTE_WRITE_PASSWORD));
+        let credentials = format!("write them into {name} and {password}");
+        let url = reader.get_with(&REMOTE_WRITE_URL, |text| {
+            url::parse(text, &remote_write::hints(&credentials))
+        });
+        let authentication = authentication(reader);
+        let tenant = reader.get(&REMOTE_WRITE_TENANT);
+        Some(Self { url: url?, authentication, tenant })
+    }
+}
+
+fn authentication(reader: &Reader<'_>) -> Authentication {
+    let by_name = reader.first_set(&[&REMOTE_WRITE_USERNAME, &REMOTE_WRITE_PASSWORD]);
+    if let (Some(setting), true) = (by_name, reader.is_set(&REMOTE_WRITE_BEARER_TOKEN)) {
+        let remedy = "keep the one that the receiver asks for";
+        reader.conflict(setting, &REMOTE_WRITE_BEARER_TOKEN, remedy);
+        return Authentication::None;
+    }
+    let remedy = "write the name that the password is for";
+    reader.needs(&REMOTE_WRITE_USERNAME, &REMOTE_WRITE_PASSWORD, remedy);
+    let remedy = "write the password, or for a token alone, the bearer token";
+    reader.needs(&REMOTE_WRITE_PASSWORD, &REMOTE_WRITE_USERNAME, remedy);
+    let username = reader.get(&REMOTE_WRITE_USERNAME);
+    let password = reader.get(&REMOTE_WRITE_PASSWORD).map(Secret::new);
+    let token = reader.get(&REMOTE_WRITE_BEARER_TOKEN).map(Secret::new);
+    match (username, password, token) {
+        (Some(username), Some(password), _) => Authentication::Basic { username, password },
+        (_, _, Some(token)) => Authentication::Bearer { token },
+        _ => Authentication::None,
+    }
+}
+
+impl PublishConfig {
+    /// Reads `GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN` and `GRAFANA_FOLDER` (the title of a folder, optional);
+    /// `None` if neither of the first two is set, or there are problems: a URL that cannot be sent to, a token that
+    /// cannot stand in a header, one of them without the other.
+    pub fn read(reader: &Reader<'_>) -> Option<Self> {
+        let remedy = "write the address of Grafana, such as `https://grafana.example.com`";
+        reader.needs(&GRAFANA_URL, &SERVICE_ACCOUNT_TOKEN, remedy);
+        let remedy = "write the token of a service account with the role Editor";
+        reader.needs(&SERVICE_ACCOUNT_TOKEN, &GRAFANA_URL, remedy);
+        let credentials = format!("write a token into {}", reader.name(&SERVICE_ACCOUNT_TOKEN));
+        let url: Option<Uri> =
+            reader.get_with(&GRAFANA_URL, |text| Self::read_url(text, &credentials));
+        let token = reader.get(&SERVICE_ACCOUNT_TOKEN).map(Secret::new);
+        let folder = reader.get(&FOLDER);
+        let config = Self::of(url?, token?);
+        Some(folder.into_iter().fold(config, Self::with_folder))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! What holds for every setting of the target and of the publisher of dashboards.
+
+use meterkit_settings::testing::{Row, Table, Variables};
+
+use super::*;
+
+const URL: (&str, &str) = ("GRAFANA_REMOTE_WRITE_URL", "http://mimir:9009/api/v1/push");
+const TO_MIMIR: Variables = &[URL];
+const AS_USER: Variables = &[URL, ("GRAFANA_REMOTE_WRITE_USERNAME", "me")];
+const WITH_PASSWORD: Variables = &[URL, ("GRAFANA_REMOTE_WRITE_PASSWORD", "hunter2")];
+const ID: (&str, &str) = ("GRAFANA_CLOUD_INSTANCE_ID", "123456");
+const KEY: (&str, &str) = ("GRAFANA_CLOUD_API_KEY", "hunter2");
+const ZONE: (&str, &str) = ("GRAFANA_CLOUD_ZONE", "prod-eu-west-2");
+
+const ROWS: &[Row] = &[
+    Row::new("GRAFANA_CLOUD_ZONE")
+        .beside(&[ID, KEY])
+        .valid(&[("prod-eu-west-2", "prod-eu-west-2")])
+        .invalid(&[
+            ("prod eu", "a zone holds lower-case letters"),
+            ("PROD-US-1", "a zone holds lower-case letters"),
+        ]),
+    Row::new("GRAFANA_CLOUD_INSTANCE_ID")
+        .beside(&[ZONE, KEY])
+        .valid(&[("654321", "654321")])
+        .invalid(&[("stack", "an instance id is a number")]),
+    Row::new("GRAFANA_CLOUD_API_KEY").beside(&[ZONE, ID]).valid(&[("glc_hunter2", "Cloud")]),
+    Row::new("GRAFANA_REMOTE_WRITE_URL")
+        .valid(&[("https://Mimir/api/v1/push", "Mimir/api/v1/push")])
+        .invalid(&[("mimir:9009/x", "has no scheme")]),
+    Row::new("GRAFANA_REMOTE_WRITE_USERNAME").beside(WITH_PASSWORD).valid(&[("Me", "\"Me\"")]),
+    Row::new("GRAFANA_REMOTE_WRITE_PASSWORD").beside(AS_USER).valid(&[("hunter2", "Basic")]),
+    Row::new("GRAFANA_REMOTE_WRITE_BEARER_TOKEN").beside(TO_MIMIR).valid(&[("hunter2", "Bearer")]),
+    Row::new("GRAFANA_REMOTE_WRITE_TENANT")
+        .beside(TO_MIMIR)
+        .valid(&[("Team-A", "Team-A")])
+        .invalid(&[("team\u{1}a", "a tenant is ASCII without white space")]),
+    Row::new("METERKIT_GRAFANA_QUEUE_BYTES")
+        .beside(TO_MIMIR)
+        .valid(&[("1000", "queue_bytes: 1000")])
+        .invalid(&[("64MiB", "1 or more")]),
+    Row::new("METERKIT_GRAFANA_QUEUE_AGE")
+        .beside(TO_MIMIR)
+        .valid(&[("60000", "queue_age: 60s")])
+        .invalid(&[("2h", "milliseconds, 1 or more")]),
+    Row::new("METERKIT_GRAFANA_SPOOL_DIR").beside(TO_MIMIR).valid(&[("/var/Spool", "/var/Spool")]),
+    Row::new("GRAFANA_URL")
+        .beside(&[URL, ("GRAFANA_SERVICE_ACCOUNT_TOKEN", "hunter2")])
+        .valid(&[("http://Grafana:3000", "url: http://Grafana:3000/")])
+        .invalid(&[("grafana:3000", "has no scheme"), ("http://g/?orgId=1", "has a query")]),
+    Row::new("GRAFANA_SERVICE_ACCOUNT_TOKEN")
+        .beside(&[URL, ("GRAFANA_URL", "http://grafana:3000")])
+        .valid(&[("hunter2", "PublishConfig")]),
+    Row::new("GRAFANA_FOLDER")
+        .beside(&[
+            URL,
+            ("GRAFANA_URL", "http://grafana:3000"),
+            ("GRAFANA_SERVICE_ACCOUNT_TOKEN", "hunter2"),
+        ])
+        .valid(&[("Shop", "folder: Some(\"Shop\")")]),
+];
+
+#[test]
+fn every_setting_behaves_like_all_others() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let read = |reader: &Reader<'_>| {
+        format!(
+            "{:?} {:?}",
+            GrafanaConfig::read(reader),
+            PublishConfig::read(&reader.environment())
+        )
+    };
+    Table {
+        settings: SETTINGS,
+        rows: ROWS,
+        beside: TO_MIMIR,
+        read: &|environment| environment.read(read),
+        read_section: Some(&read),
+        has_defaults: true,
+        directory: directory.path().to_str().expect("a path of letters"),
+    }
+    .check();
+}

@@ -1,0 +1,182 @@
+//! What an operator can set of an OTLP target.
+//!
+//! By OpenTelemetry's specifications "OpenTelemetry Protocol Exporter", section Configuration Options, and "Metrics
+//! Exporter - OTLP". A variable with `METRICS` in its name wins over its twin for all signals.
+
+use std::time::Duration;
+
+use meterkit_http::{Compression, Headers, Transport, tls};
+use meterkit_settings::{Reader, Setting, ValueType, boolean, file, settings, timeout, url, word};
+
+use crate::config::OtlpConfig;
+use crate::endpoint::Endpoint;
+use crate::protocol::Protocol;
+use crate::temporality::{HistogramAggregation, TemporalityPreference};
+
+settings! {
+    SETTINGS for Some("otlp");
+
+    ENDPOINT: String = url("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+        .or(&["OTEL_EXPORTER_OTLP_ENDPOINT"])
+        .key("endpoint")
+        .by_default("`http://localhost:4318/v1/metrics`, or `http://localhost:4317` for gRPC")
+        .meaning("where to send to; over HTTP, `/v1/metrics` is added to the second one");
+
+    PROTOCOL: Protocol = word("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL")
+        .or(&["OTEL_EXPORTER_OTLP_PROTOCOL"])
+        .by_default("`http/protobuf`")
+        .meaning("how to send");
+
+    HEADERS: Headers =
+        Setting::new("OTEL_EXPORTER_OTLP_METRICS_HEADERS", ValueType::Pairs, Headers::parse)
+            .or(&["OTEL_EXPORTER_OTLP_HEADERS"])
+            .key("headers_list")
+            .secret()
+            .meaning("headers of each request, as in `Authorization=Basic%20…`");
+
+    COMPRESSION: Compression =
+        Setting::new("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", COMPRESSIONS, compression)
+            .or(&["OTEL_EXPORTER_OTLP_COMPRESSION"])
+            .key("compression")
+            .lenient()
+            .by_default("`none`")
+            .meaning("how requests are compressed");
+
+    TIMEOUT: Duration = timeout("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT")
+        .or(&["OTEL_EXPORTER_OTLP_TIMEOUT"])
+        .key("timeout")
+        .lenient()
+        .by_default("`10000`")
+        .meaning("the time that one request may take");
+
+    INSECURE: bool = boolean("OTEL_EXPORTER_OTLP_METRICS_INSECURE")
+        .or(&["OTEL_EXPORTER_OTLP_INSECURE"])
+        .key("tls.insecure")
+        .by_default("`false`")
+        .meaning("for gRPC, whether an endpoint without scheme is one without TLS");
+
+    CERTIFICATE: String = file("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE")
+        .or(&["OTEL_EXPORTER_OTLP_CERTIFICATE"])
+        .key("tls.ca_file")
+        .by_default("those of the system")
+        .meaning("certificates in PEM that the receiver's is checked against");
+
+    CLIENT_KEY: String = file("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY")
+        .or(&["OTEL_EXPORTER_OTLP_CLIENT_KEY"])
+        .key("tls.key_file")
+        .meaning("the private key of the client's certificate, in PEM");
+
+    CLIENT_CERTIFICATE: String = file("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE")
+        .or(&["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"])
+        .key("tls.cert_file")
+        .meaning("the client's certificate, in PEM");
+
+    TEMPORALITY: TemporalityPreference =
+        word("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE")
+            .key("temporality_preference")
+            .lenient()
+            .by_default("`cumulative`")
+            .meaning("whether values are totals, or what came since the last export");
+
+    HISTOGRAM_AGGREGATION: HistogramAggregation =
+        word("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")
+            .key("default_histogram_aggregation")
+            .lenient()
+            .by_default("`explicit_bucket_histogram`")
+            .meaning("what all histograms become, whatever the code says, and for all targets");
+}
+
+const COMPRESSIONS: ValueType = word::<Compression>("").declaration().value_type;
+
+fn compression(text: &str) -> Result<Compression, String> {
+    let compression: Compression =
+        text.parse().map_err(|_| format!("is unknown; write {COMPRESSIONS}"))?;
+    if compression.is_built_in() {
+        return Ok(compression);
+    }
+    Err("is not built in; enable the feature `zstd` of meterkit-otlp, or write `gzip`".to_owned())
+}
+
+impl OtlpConfig {
+    /// Reads the variables `OTEL_EXPORTER_OTLP_*` and `OTEL_EXPORTER_OTLP_METRICS_*`; the latter win, one by one. PEM
+    /// files are read now.
+    ///
+    /// ```
+    /// use meterkit_otlp::{OtlpConfig, Protocol};
+    /// use meterkit_settings::Environment;
+    ///
+    /// let environment = Environment::of([
+    ///     ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    ///     ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "api-key=3f2a"),
+    /// ]);
+    /// let config = environment.read(OtlpConfig::read)?;
+    /// assert_eq!(config.protocol(), Protocol::Grpc);
+    /// assert_eq!(config.endpoint().to_string(), "http://localhost:4317/");
+    /// # Ok::<(), meterkit_settings::SettingsError>(())
+    /// ```
+    pub fn read(reader: &Reader<'_>) -> Self {
+        let protocol = match reader.is_set(&PROTOCOL) {
+            true => reader.get(&PROTOCOL),
+            false => Some(Protocol::default()),
+        };
+        let is_insecure = reader.get(&INSECURE).unwrap_or_default();
+        let endpoint = endpoint(protocol, is_insecure, reader);
+        let protocol = protocol.unwrap_or_default();
+        let default = match endpoint {
+            Some(endpoint) => Self::to(protocol, endpoint),
+            None => Self::local(protocol),
+        };
+        let config = Self {
+            headers: reader.get(&HEADERS).unwrap_or_default(),
+            temporality: reader.get(&TEMPORALITY).unwrap_or_default(),
+            histogram_aggregation: reader.get(&HISTOGRAM_AGGREGATION).unwrap_or_default(),
+            ..default
+        };
+        config.with_transport(transport(reader))
+    }
+}
+
+/// Reads the endpoint; this machine if none is set. With a protocol that is unknown, an endpoint is wrong if it is so
+/// for each.
+fn endpoint(
+    protocol: Option<Protocol>,
+    is_insecure: bool,
+    reader: &Reader<'_>,
+) -> Option<Endpoint> {
+    if !reader.is_set(&ENDPOINT) {
+        return Some(Endpoint::of_this_machine(protocol.unwrap_or_default()));
+    }
+    // By the specification, what is for all signals gets the path of metrics.
+    let is_for_all_signals = reader.alias(&ENDPOINT).is_some();
+    let credentials =
+        format!("put them into {} as `Authorization=Basic%20...`", reader.name(&HEADERS));
+    reader.get_with(&ENDPOINT, |url| {
+        let of = |protocol| match protocol {
+            Protocol::Grpc => Endpoint::grpc(url, is_insecure, &credentials),
+            _ => Endpoint::http(url, is_for_all_signals, &credentials),
+        };
+        match protocol {
+            Some(protocol) => of(protocol),
+            None => of(Protocol::Grpc).or_else(|_| of(Protocol::HttpProtobuf)),
+        }
+    })
+}
+
+fn transport(reader: &Reader<'_>) -> Transport {
+    let compression = reader.get(&COMPRESSION).into_iter();
+    let transport = compression.fold(Transport::default(), Transport::with_compression);
+    let transport = reader.get(&TIMEOUT).into_iter().fold(transport, Transport::with_timeout);
+    let authorities = reader.pem(&CERTIFICATE, tls::check_authorities).into_iter();
+    let transport = authorities.fold(transport, Transport::with_certificate_authorities);
+    reader.needs(&CLIENT_KEY, &CLIENT_CERTIFICATE, "name the PEM file with its private key");
+    reader.needs(&CLIENT_CERTIFICATE, &CLIENT_KEY, "name the PEM file with the certificate");
+    let certificate = reader.pem(&CLIENT_CERTIFICATE, tls::check_certificate);
+    let key = reader.pem(&CLIENT_KEY, tls::check_key);
+    match certificate.zip(key) {
+        Some((certificate, key)) => transport.with_client_certificate(certificate, key),
+        None => transport,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,292 @@
+//! Each variable of the specification: unset, empty, valid, invalid, and which one wins.
+
+#[cfg(feature = "tls")]
+use std::io::Write as _;
+
+use meterkit_settings::{Environment, SettingsError};
+use tempfile::NamedTempFile;
+
+use super::*;
+
+fn read(variables: &[(&str, &str)]) -> Result<OtlpConfig, SettingsError> {
+    Environment::of(variables.iter().copied()).read(OtlpConfig::read)
+}
+
+fn config(variables: &[(&str, &str)]) -> OtlpConfig {
+    read(variables).unwrap_or_else(|problems| panic!("{variables:?}: {problems:?}"))
+}
+
+/// The only problem.
+fn problem(variables: &[(&str, &str)]) -> String {
+    match read(variables) {
+        Ok(config) => panic!("{variables:?}: {config:?}"),
+        Err(error) => {
+            assert_eq!(error.problems().len(), 1, "{error}");
+            error.to_string()
+        }
+    }
+}
+
+#[test]
+fn nothing_set_means_the_defaults() {
+    for empty in ["", "  "] {
+        let names = [
+            "ENDPOINT",
+            "PROTOCOL",
+            "HEADERS",
+            "TIMEOUT",
+            "COMPRESSION",
+            "INSECURE",
+            "CERTIFICATE",
+            "CLIENT_KEY",
+            "CLIENT_CERTIFICATE",
+            "METRICS_TEMPORALITY_PREFERENCE",
+            "METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        ];
+        let names: Vec<String> = names
+            .iter()
+            .flat_map(|name| {
+                ["", "METRICS_"].map(|infix| format!("OTEL_EXPORTER_OTLP_{infix}{name}"))
+            })
+            .collect();
+        let variables: Vec<_> = names.iter().map(|name| (name.as_str(), empty)).collect();
+        assert_eq!(config(&variables), OtlpConfig::local(Protocol::HttpProtobuf));
+    }
+    assert_eq!(config(&[]).transport.timeout(), Some(Duration::from_secs(10)));
+}
+
+#[test]
+fn timeouts_are_milliseconds_and_zero_is_no_limit() {
+    let (metrics, generic) = (TIMEOUT.name, TIMEOUT.aliases[0]);
+    for (variables, expected) in [
+        (&[(generic, "2500")][..], Some(2500)),
+        (&[(generic, "2500"), (metrics, " 1 ")], Some(1)),
+        (&[(generic, "2500"), (metrics, "")], Some(2500)),
+        (&[(generic, "0")], None),
+    ] {
+        assert_eq!(config(variables).transport.timeout(), expected.map(Duration::from_millis));
+    }
+    for bad in ["-1", "10s", "1.5", "99999999999999999999"] {
+        assert_eq!(
+            problem(&[(metrics, bad)]),
+            format!("{metrics}=`{bad}`: write a whole number of milliseconds, 0 for no limit")
+        );
+    }
+}
+
+#[test]
+fn headers_for_metrics_replace_those_for_all_signals() {
+    let all = (HEADERS.aliases[0], "api-key=hunter2,tenant=a");
+    assert_eq!(config(&[all]).headers, Headers::parse(all.1).expect("good pairs"));
+    let metrics = config(&[all, (HEADERS.name, "tenant=b")]);
+    assert_eq!(metrics.headers, Headers::parse("tenant=b").expect("good pairs"));
+}
+
+#[test]
+fn bad_headers_are_told_without_their_values() {
+    let text = problem(&[(HEADERS.aliases[0], "api-key=hunter2,hunter3")]);
+    assert_eq!(
+        text,
+        "OTEL_EXPORTER_OTLP_HEADERS: pair 2 has no `=`; write `key=value,key2=value2`"
+    );
+}
+
+#[test]
+fn enumerations_are_read_in_any_case() {
+    let config = config(&[
+        (COMPRESSION.aliases[0], "GZIP"),
+        (TEMPORALITY.name, "LowMemory"),
+        (HISTOGRAM_AGGREGATION.name, "BASE2_exponential_bucket_histogram"),
+    ]);
+    assert_eq!(config.transport.compression(), Some(Compression::Gzip));
+    assert_eq!(config.temporality, TemporalityPreference::LowMemory);
+    assert_eq!(config.histogram_aggregation, HistogramAggregation::Base2Exponential);
+    for (name, accepted) in [
+        (COMPRESSION.aliases[0], COMPRESSION.value_type),
+        (COMPRESSION.name, COMPRESSION.value_type),
+        (TEMPORALITY.name, TEMPORALITY.value_type),
+        (HISTOGRAM_AGGREGATION.name, HISTOGRAM_AGGREGATION.value_type),
+    ] {
+        assert_eq!(
+            problem(&[(name, "best")]),
+            format!("{name}=`best`: is unknown; write {accepted}")
+        );
+    }
+}
+
+#[test]
+fn compression_for_metrics_wins() {
+    let variables = [(COMPRESSION.aliases[0], "gzip"), (COMPRESSION.name, "none")];
+    assert_eq!(config(&variables).transport.compression(), Some(Compression::None));
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn certificates_are_read_from_their_files() {
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a key");
+    let file = |text: &str| {
+        let mut file = NamedTempFile::new().expect("a temporary file");
+        file.write_all(text.as_bytes()).expect("it is written");
+        file
+    };
+    let (certificate, key) = (file(&issued.cert.pem()), file(&issued.signing_key.serialize_pem()));
+    let path = |file: &NamedTempFile| file.path().to_str().expect("a path in UTF-8").to_owned();
+    let (certificate, key) = (path(&certificate), path(&key));
+    let config = config(&[
+        (CERTIFICATE.aliases[0], &certificate),
+        (CLIENT_CERTIFICATE.name, &certificate),
+        (CLIENT_KEY.name, &key),
+    ]);
+    let (pem, secret) = (issued.cert.pem(), issued.signing_key.serialize_pem());
+    let transport = Transport::default()
+        .with_certificate_authorities(&*pem)
+        .with_client_certificate(&*pem, &*secret);
+    let expected = OtlpConfig::local(Protocol::HttpProtobuf).with_transport(transport);
+    assert_eq!(config, expected);
+    assert!(!format!("{config:?}").contains(&secret[40..60]), "{config:?}");
+
+    let swapped = problem(&[
+        (CLIENT_CERTIFICATE.aliases[0], &certificate),
+        (CLIENT_KEY.aliases[0], &certificate),
+    ]);
+    assert!(swapped.contains("CLIENT_KEY") && swapped.contains("no private key"), "{swapped}");
+    let swapped = problem(&[(CERTIFICATE.name, &key)]);
+    assert!(
+        swapped.contains("METRICS_CERTIFICATE") && swapped.contains("no certificate"),
+        "{swapped}"
+    );
+}
+
+#[test]
+fn files_that_are_missing_are_named() {
+    for name in [CERTIFICATE.aliases[0], CERTIFICATE.name] {
+        let text = problem(&[(name, "/nowhere/ca.pem")]);
+        assert!(text.starts_with(&format!("{name}=`/nowhere/ca.pem`: cannot be read (")), "{text}");
+    }
+}
+
+#[test]
+fn a_client_certificate_needs_its_key() {
+    let file = NamedTempFile::new().expect("a temporary file");
+    let path = file.path().to_str().expect("a path in UTF-8");
+    for (one, other) in [(CLIENT_CERTIFICATE, CLIENT_KEY), (CLIENT_KEY, CLIENT_CERTIFICATE)] {
+        for (name, missing) in [(one.aliases[0], other.aliases[0]), (one.name, other.name)] {
+            let error = read(&[(name, path)]).expect_err("one alone");
+            let expected = format!("{missing}: is not set, but {name} is; name the PEM file with ");
+            assert!(error.problems()[0].to_string().starts_with(&expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn all_problems_are_told_together() {
+    let problems = read(&[
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "yes"),
+        (TIMEOUT.aliases[0], "soon"),
+        (HEADERS.aliases[0], "hunter2"),
+        (COMPRESSION.aliases[0], "brotli"),
+        (CERTIFICATE.aliases[0], "/nowhere/ca.pem"),
+        (TEMPORALITY.name, "both"),
+        (HISTOGRAM_AGGREGATION.name, "none"),
+    ]);
+    let error = problems.expect_err("bad");
+    let names: Vec<_> = error.problems().iter().map(|it| &*it.variable).collect();
+    assert_eq!(
+        names,
+        [
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "OTEL_EXPORTER_OTLP_INSECURE",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            TIMEOUT.aliases[0],
+            HEADERS.aliases[0],
+            COMPRESSION.aliases[0],
+            CERTIFICATE.aliases[0],
+            TEMPORALITY.name,
+            HISTOGRAM_AGGREGATION.name,
+        ]
+    );
+}
+
+#[test]
+fn an_endpoint_is_not_blamed_for_an_unknown_protocol() {
+    for endpoint in ["collector:4317", "http://collector:4318/otlp"] {
+        let text = problem(&[
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "otlp"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ]);
+        assert!(text.starts_with("OTEL_EXPORTER_OTLP_PROTOCOL=`otlp`"), "{text}");
+    }
+}
+
+#[cfg(all(feature = "tls", feature = "zstd"))]
+#[test]
+fn every_setting_behaves_like_all_others() {
+    use meterkit_settings::testing::{Row, Table};
+
+    const GRPC: &[(&str, &str)] =
+        &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4317")];
+    let rows = [
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").with_other_aliases().valid(&[
+            ("http://collector:4318", "http://collector:4318/)"),
+            ("https://collector/Otlp/?t=1", "https://collector/Otlp/?...)"),
+        ]),
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL").valid(&[
+            ("grpc", "http://localhost:4317/"),
+            ("http/protobuf", "protocol: HttpProtobuf"),
+            ("http/json", "protocol: HttpJson"),
+        ]),
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_HEADERS")
+            .valid(&[("api-key=hunter2", "headers: {\"api-key\"}"), ("A=x=y ,,a=b", "{\"a\"}")])
+            .invalid(&[
+                ("a=1,b c=hunter2", "pair 2: header has a bad name; write letters, digits and `-`"),
+                ("a=hunter2%0A", "pair 1: header `a` has a value with control characters"),
+                ("Content-Type=hunter2", "header `Content-Type` is set by the exporter itself"),
+            ]),
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION").valid(&[
+            ("gzip", "Gzip"),
+            ("zstd", "Zstd"),
+            ("none", "compression: Some(None)"),
+        ]),
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT")
+            .valid(&[("2500", "Some(2.5s)"), ("0", "timeout: None")]),
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_INSECURE")
+            .beside(GRPC)
+            .valid(&[("true", "http://c:4317/"), ("false", "https://c:4317/")]),
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE")
+            .valid(&[("{dir}/certificate.pem", "has_certificate_authorities: true")])
+            .invalid(&[("{dir}/key.pem", "holds no certificate in PEM form (")]),
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE")
+            .beside(&[("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", "{dir}/key.pem")])
+            .valid(&[("{dir}/certificate.pem", "has_client_certificate: true")])
+            .invalid(&[("{dir}/key.pem", "holds no certificate in PEM form (")]),
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY")
+            .beside(&[("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE", "{dir}/certificate.pem")])
+            .valid(&[("{dir}/key.pem", "has_client_certificate: true")])
+            .invalid(&[("{dir}/certificate.pem", "holds no private key in PEM form; ")]),
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE").valid(&[
+            ("delta", "temporality: Delta"),
+            ("lowmemory", "temporality: LowMemory"),
+            ("low_memory", "temporality: LowMemory"),
+        ]),
+        Row::new("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")
+            .valid(&[("base2_exponential_bucket_histogram", "Base2Exponential")]),
+    ];
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a key");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str, text: String| std::fs::write(directory.path().join(name), text);
+    write("certificate.pem", issued.cert.pem()).expect("room for it");
+    write("key.pem", issued.signing_key.serialize_pem()).expect("room for it");
+    let shown = |config: OtlpConfig| format!("{config:?}");
+    Table {
+        settings: SETTINGS,
+        rows: &rows,
+        beside: &[],
+        read: &|environment| environment.read(OtlpConfig::read).map(shown),
+        read_section: Some(&|reader| shown(OtlpConfig::read(reader))),
+        has_defaults: true,
+        directory: directory.path().to_str().expect("a path of letters"),
+    }
+    .check();
+}

@@ -1,0 +1,137 @@
+//! What an operator can set of the scrape endpoint.
+//!
+//! By OpenTelemetry's Environment Variable Specification, section Prometheus Exporter; it has none for the names, and
+//! none for protection.
+
+use meterkit_rules::prometheus_name::Translation;
+use meterkit_settings::{
+    Reader, Setting, ValueType, bare_host, file, host, password, port, settings, token, username,
+};
+
+use crate::credentials::Credentials;
+use crate::protection::Protection;
+use crate::server::PrometheusServer;
+use crate::tls::{self, Encryption, ServerTls};
+
+settings! {
+    SETTINGS for Some("prometheus");
+
+    HOST: String = host("OTEL_EXPORTER_PROMETHEUS_HOST")
+        .by_default("`localhost`")
+        .meaning("where to listen");
+
+    PORT: u16 = port("OTEL_EXPORTER_PROMETHEUS_PORT")
+        .by_default("`9464`")
+        .meaning("where to listen");
+
+    TRANSLATION: Translation =
+        Setting::new("METERKIT_PROMETHEUS_TRANSLATION", TRANSLATIONS, translation)
+            .by_default("`underscore_escaping_with_suffixes`")
+            .meaning(
+                "how names become those of Prometheus: with or without units and `_total`; with `_`, or with all \
+                 characters for scrapers that ask for them",
+            );
+
+    USERNAME: String = username("METERKIT_PROMETHEUS_USERNAME")
+        .beside_file()
+        .meaning("the name that scrapers have to show, by HTTP Basic authentication; without, everybody may scrape");
+
+    PASSWORD: String = password("METERKIT_PROMETHEUS_PASSWORD")
+        .beside_file()
+        .meaning("the password that goes with it");
+
+    BEARER_TOKEN: String = token("METERKIT_PROMETHEUS_BEARER_TOKEN")
+        .beside_file()
+        .meaning("a token that scrapers have to show, instead of name and password");
+
+    TLS_CERTIFICATE: String = file("METERKIT_PROMETHEUS_TLS_CERTIFICATE").beside_file().meaning(
+        "the certificate of the endpoint with its chain, in PEM; HTTPS then, with feature `prometheus-tls`",
+    );
+
+    TLS_KEY: String = file("METERKIT_PROMETHEUS_TLS_KEY")
+        .beside_file()
+        .meaning("the private key of that certificate, in PEM");
+
+    TLS_CLIENT_CA: String = file("METERKIT_PROMETHEUS_TLS_CLIENT_CA")
+        .beside_file()
+        .meaning("certificates in PEM that those of scrapers are checked against; without, scrapers need none");
+}
+
+/// OpenTelemetry's own spelling, `NoTranslation`, is read too.
+const TRANSLATIONS: ValueType = ValueType::Word(&[
+    Translation::UnderscoreEscapingWithSuffixes.as_str(),
+    Translation::UnderscoreEscapingWithoutSuffixes.as_str(),
+    Translation::NoUtf8EscapingWithSuffixes.as_str(),
+    Translation::NoTranslation.as_str(),
+]);
+
+fn translation(text: &str) -> Result<Translation, String> {
+    text.parse().map_err(|_| format!("write {TRANSLATIONS}"))
+}
+
+impl PrometheusServer {
+    /// Creates an endpoint as `OTEL_EXPORTER_PROMETHEUS_HOST`, `OTEL_EXPORTER_PROMETHEUS_PORT` and
+    /// `METERKIT_PROMETHEUS_TRANSLATION` set it. It serves everybody: see [`Protection::read`].
+    pub fn read(reader: &Reader<'_>) -> Self {
+        let host = reader.get_with(&HOST, |text| bare_host(text, &reader.name(&PORT)));
+        let server = host.into_iter().fold(Self::new(), Self::host);
+        let server = reader.get(&PORT).into_iter().fold(server, Self::port);
+        reader.get(&TRANSLATION).into_iter().fold(server, Self::translation)
+    }
+}
+
+impl Protection {
+    /// Reads the variables that are named `METERKIT_PROMETHEUS_`: `USERNAME` and `PASSWORD`, or `BEARER_TOKEN`;
+    /// `TLS_CERTIFICATE`, `TLS_KEY` and `TLS_CLIENT_CA`, paths of PEM files, which are read now.
+    ///
+    /// Half of a name and password or of a certificate and key is a problem, and so are both kinds of credentials,
+    /// values that nobody could show, files that cannot be used, and TLS that is not compiled in.
+    pub fn read(reader: &Reader<'_>) -> Self {
+        Self { credentials: credentials(reader), tls: encryption(reader) }
+    }
+}
+
+fn credentials(reader: &Reader<'_>) -> Option<Credentials> {
+    let by_name = reader.first_set(&[&USERNAME, &PASSWORD]);
+    if let (Some(setting), true) = (by_name, reader.is_set(&BEARER_TOKEN)) {
+        reader.conflict(setting, &BEARER_TOKEN, "keep the one that scrapers are to show");
+        return None;
+    }
+    if by_name.is_none() {
+        return reader.get(&BEARER_TOKEN).map(|token| Credentials::Bearer { token });
+    }
+    reader.needs(&USERNAME, &PASSWORD, "write the name that the password is for");
+    reader.needs(&PASSWORD, &USERNAME, "write the password that goes with it");
+    let (username, password) = (reader.get(&USERNAME), reader.get(&PASSWORD));
+    Some(Credentials::Basic { username: username?, password: password? })
+}
+
+fn encryption(reader: &Reader<'_>) -> Option<ServerTls> {
+    let present = reader.first_set(&[&TLS_CERTIFICATE, &TLS_KEY, &TLS_CLIENT_CA])?;
+    if let Some(reason) = tls::missing() {
+        reader.refuse(present, reason);
+        return None;
+    }
+    reader.needs(
+        &TLS_CERTIFICATE,
+        present,
+        "name the PEM file with the certificate of the endpoint",
+    );
+    reader.needs(&TLS_KEY, present, "name the PEM file with the private key of the endpoint");
+    let certificate = reader.pem(&TLS_CERTIFICATE, tls::check_certificate);
+    let key = reader.pem(&TLS_KEY, tls::check_key);
+    let authorities = reader.pem(&TLS_CLIENT_CA, tls::check_client_authorities);
+    let is_complete = !reader.is_set(&TLS_CLIENT_CA) || authorities.is_some();
+    let tls = ServerTls::new(certificate?, key?);
+    let tls = authorities.into_iter().fold(tls, ServerTls::client_authorities);
+    match Encryption::new(&tls) {
+        Err(error) if is_complete => {
+            reader.refuse(&TLS_KEY, error);
+            None
+        }
+        _ => Some(tls),
+    }
+}
+
+#[cfg(test)]
+mod tests;
