@@ -1,29 +1,17 @@
 //! Callbacks that are asked at most once in some time.
 
-mod gate;
-mod readings;
-
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meterkit_core::{CallbackGuard, InstrumentError, ManualClock, Meter, Registry, Value};
-
-use self::gate::{Gate, failures, in_time, told, until};
-use self::readings::value;
+use meterkit_core::{CallbackGuard, InstrumentError, Meter, Registry, Value};
+use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::gate::{Gate, failures, in_time, told, until};
+use meterkit_fakes::readings::{self, value};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 const TTL: Duration = Duration::from_secs(30);
-
-fn catalog() -> (ManualClock, Registry, Meter) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
-    // Real time: a machine that is busy must not look like a callback that is slow.
-    registry.set_callback_budget(Duration::from_secs(60));
-    let meter = registry.scoped("plugin", "catalog");
-    (clock, registry, meter)
-}
 
 fn disable(registry: &Registry, scopes: &str) {
     registry.set_disabled_scopes(scopes.parse().expect("good patterns"));
@@ -64,7 +52,7 @@ fn held(meter: &Meter, gate: &Arc<Gate>) -> Result<CallbackGuard, InstrumentErro
 #[test]
 fn an_expired_value_is_exported_while_a_slow_callback_refreshes_it() -> Result<(), InstrumentError>
 {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let gate = Gate::open();
     let _rows = held(&meter, &gate)?;
     registry.refresh();
@@ -97,7 +85,7 @@ fn an_expired_value_is_exported_while_a_slow_callback_refreshes_it() -> Result<(
 
 #[test]
 fn the_first_run_of_a_cached_callback_is_waited_for() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let gate = Gate::closed();
     let _rows = held(&meter, &gate)?;
     in_time(move || {
@@ -118,7 +106,7 @@ fn the_first_run_of_a_cached_callback_is_waited_for() -> Result<(), InstrumentEr
 #[test]
 fn a_cached_callback_that_takes_longer_than_its_time_is_an_overrun() -> Result<(), InstrumentError>
 {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let gate = Gate::open();
     let (inside, runs) = (gate.clone(), AtomicU64::new(0));
     let rows = meter.observable_gauge::<u64>("rows").cached(TTL).budget(Duration::from_millis(1));
@@ -145,7 +133,7 @@ fn a_cached_callback_that_takes_longer_than_its_time_is_an_overrun() -> Result<(
 #[test]
 fn a_cached_callback_runs_once_in_its_time_and_serves_what_it_reported()
 -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let (runs, fails) = (Arc::default(), Arc::default());
     counting(&meter, &runs, &fails)?;
     for (seconds, run) in [(0, 1), (0, 1), (29, 1), (1, 2), (29, 2), (1, 3), (300, 4)] {
@@ -161,7 +149,7 @@ fn a_cached_callback_runs_once_in_its_time_and_serves_what_it_reported()
 
 #[test]
 fn one_that_fails_is_not_asked_more_often() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let (runs, fails) = (Arc::<AtomicU64>::default(), Arc::default());
     counting(&meter, &runs, &fails)?;
     registry.refresh();
@@ -184,7 +172,7 @@ fn one_that_fails_is_not_asked_more_often() -> Result<(), InstrumentError> {
 
 #[test]
 fn one_whose_scope_was_off_is_asked_at_once_and_not_more_often() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let (runs, fails) = (Arc::<AtomicU64>::default(), Arc::default());
     counting(&meter, &runs, &fails)?;
     registry.refresh();
@@ -209,7 +197,7 @@ fn one_whose_scope_was_off_is_asked_at_once_and_not_more_often() -> Result<(), I
 
 #[test]
 fn what_was_measured_before_its_scope_was_off_is_not_served_after() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let gate = Gate::closed();
     let (inside, runs) = (gate.clone(), AtomicU64::new(0));
     let _rows = meter.observable_gauge::<u64>("rows").cached(TTL).observe(move || {
@@ -240,7 +228,7 @@ fn what_was_measured_before_its_scope_was_off_is_not_served_after() -> Result<()
 
 #[test]
 fn callbacks_of_one_instrument_have_their_times_each() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let rows = meter.observable_gauge::<u64>("rows").build()?;
     let runs: [Arc<AtomicU64>; 3] = Default::default();
     let ttls = [None, Some(10), Some(25)];

@@ -1,17 +1,13 @@
 //! Callbacks that are slow: what a collection waits for, what it serves meanwhile, and what is told of it.
 
-mod gate;
-mod readings;
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use meterkit_core::{CallbackGuard, InstrumentError, Meter, Registry, Value};
-
-use self::gate::{Gate, in_time, told, until};
-use self::readings::value;
+use meterkit_fakes::gate::{Gate, in_time, told, until};
+use meterkit_fakes::readings::value;
 
 const SLOW: &str = "backstage.plugin.catalog.slow";
 const GOOD: &str = "backstage.plugin.catalog.good";
@@ -22,10 +18,9 @@ const SHORT: Duration = Duration::from_millis(20);
 /// So long that no callback overruns it that is not held.
 const LONG: Duration = Duration::from_secs(50);
 
-fn catalog(budget: Duration) -> (Registry, Meter) {
-    let registry = Registry::new();
+fn catalog_with_budget(budget: Duration) -> (Registry, Meter) {
+    let (registry, meter) = meterkit_fakes::catalog();
     registry.set_callback_budget(budget);
-    let meter = registry.scoped("plugin", "catalog");
     (registry, meter)
 }
 
@@ -50,7 +45,7 @@ fn refresh_until(registry: &Registry, metric: &str, is_so: impl Fn(f64) -> bool)
 #[test]
 fn a_collection_goes_on_without_a_callback_that_hangs_and_serves_its_last_value()
 -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog(SHORT);
+    let (registry, meter) = catalog_with_budget(SHORT);
     let gate = Gate::open();
     let _slow = held(&meter, &gate)?;
     until("a first value", || {
@@ -74,7 +69,7 @@ fn a_collection_goes_on_without_a_callback_that_hangs_and_serves_its_last_value(
 #[test]
 fn after_three_overruns_a_callback_runs_in_the_background_until_it_is_fast_again()
 -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog(SHORT);
+    let (registry, meter) = catalog_with_budget(SHORT);
     let gate = Gate::closed();
     let _slow = held(&meter, &gate)?;
     refresh_until(&registry, "overruns", |overruns| overruns >= 2.0);
@@ -108,7 +103,7 @@ fn after_three_overruns_a_callback_runs_in_the_background_until_it_is_fast_again
 
 #[test]
 fn overruns_that_are_not_in_a_row_leave_a_callback_where_it_is() -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog(LONG);
+    let (registry, meter) = catalog_with_budget(LONG);
     let gate = Gate::open();
     let _slow = held(&meter, &gate)?;
     for round in 1..=4 {
@@ -134,7 +129,7 @@ fn overruns_that_are_not_in_a_row_leave_a_callback_where_it_is() -> Result<(), I
 #[test]
 fn a_good_callback_behind_ten_that_hang_reports_in_the_same_collection()
 -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog(Duration::from_secs(5));
+    let (registry, meter) = catalog_with_budget(Duration::from_secs(5));
     let gate = Gate::closed();
     let mut guards = Vec::new();
     for at in 0..10 {
@@ -158,7 +153,7 @@ fn a_good_callback_behind_ten_that_hang_reports_in_the_same_collection()
 #[test]
 fn callbacks_that_hang_leave_in_the_end_a_collection_that_waits_for_none()
 -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog(SHORT);
+    let (registry, meter) = catalog_with_budget(SHORT);
     let gate = Gate::closed();
     let mut guards = Vec::new();
     let names: Vec<_> = (0..5).map(|at| format!("hangs.n{at}")).collect();
@@ -190,7 +185,7 @@ fn callbacks_that_hang_leave_in_the_end_a_collection_that_waits_for_none()
 
 #[test]
 fn a_budget_of_its_own_counts_for_a_callback() -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog(LONG);
+    let (registry, meter) = catalog_with_budget(LONG);
     let gate = Gate::closed();
     let (inside, runs) = (gate.clone(), AtomicU64::new(0));
     let slow = meter.observable_gauge::<u64>("slow").budget(SHORT);
@@ -212,7 +207,7 @@ fn a_budget_of_its_own_counts_for_a_callback() -> Result<(), InstrumentError> {
 #[test]
 fn a_background_callback_behind_one_that_hangs_is_begun_all_the_same() -> Result<(), InstrumentError>
 {
-    let (registry, meter) = catalog(SHORT);
+    let (registry, meter) = catalog_with_budget(SHORT);
     let (first, second) = (Gate::closed(), Gate::closed());
     let mut guards = Vec::new();
     for (name, gate) in [("slow", &first), ("good", &second)] {
@@ -249,7 +244,7 @@ fn a_background_callback_behind_one_that_hangs_is_begun_all_the_same() -> Result
 #[test]
 fn the_mark_of_a_background_callback_goes_with_it() -> Result<(), InstrumentError> {
     for unloads in [false, true] {
-        let (registry, meter) = catalog(SHORT);
+        let (registry, meter) = catalog_with_budget(SHORT);
         let gate = Gate::closed();
         let slow = held(&meter, &gate)?;
         refresh_until(&registry, "background", |mark| mark == 1.0);
@@ -268,7 +263,7 @@ fn the_mark_of_a_background_callback_goes_with_it() -> Result<(), InstrumentErro
 
 #[test]
 fn a_collection_waits_for_a_callback_that_another_one_runs() -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog(LONG);
+    let (registry, meter) = catalog_with_budget(LONG);
     let gate = Gate::closed();
     let _slow = held(&meter, &gate)?;
     in_time(move || {
@@ -289,7 +284,7 @@ fn a_collection_waits_for_a_callback_that_another_one_runs() -> Result<(), Instr
 
 #[test]
 fn no_collection_begins_a_callback_that_is_running() -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog(SHORT);
+    let (registry, meter) = catalog_with_budget(SHORT);
     let gate = Gate::closed();
     let _slow = held(&meter, &gate)?;
     in_time(move || {
@@ -305,7 +300,7 @@ fn no_collection_begins_a_callback_that_is_running() -> Result<(), InstrumentErr
 
 #[test]
 fn extreme_budgets_are_budgets() -> Result<(), InstrumentError> {
-    let (registry, meter) = catalog(Duration::MAX);
+    let (registry, meter) = catalog_with_budget(Duration::MAX);
     let _good = meter.observable_gauge::<u64>("good").observe(|| 7)?;
     registry.refresh();
     assert_eq!(value(&registry, GOOD), Some(Value::U64(7)));

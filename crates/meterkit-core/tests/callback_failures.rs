@@ -1,9 +1,5 @@
 //! Callbacks that panic or return errors: what it costs, and what is told of it.
 
-mod gate;
-mod label_sets;
-mod readings;
-
 use std::fmt;
 use std::panic::{panic_any, resume_unwind};
 use std::sync::atomic::AtomicU64;
@@ -11,33 +7,16 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meterkit_core::{
-    InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock, Meter, Registry,
-    Value,
-};
-
-use self::gate::{counted, failures, in_time, told};
-use self::label_sets::Id;
-use self::readings::{series, total, value};
+use meterkit_core::{InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Value};
+use meterkit_fakes::gate::{counted, failures, in_time, told};
+use meterkit_fakes::label_sets::Id;
+use meterkit_fakes::readings::{series, total, value};
+use meterkit_fakes::{catalog, catalog_with_clock};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
 /// A callback that panicked is tried again after this time, however often it has panicked.
 const LATER: Duration = Duration::from_secs(15 * 60);
-
-fn catalog() -> (Registry, Meter) {
-    let (_, registry, meter) = catalog_with_clock();
-    (registry, meter)
-}
-
-fn catalog_with_clock() -> (ManualClock, Registry, Meter) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
-    // Real time: a machine that is busy must not look like a callback that is slow.
-    registry.set_callback_budget(Duration::from_secs(60));
-    let meter = registry.scoped("plugin", "catalog");
-    (clock, registry, meter)
-}
 
 #[test]
 fn an_error_leaves_the_last_value_for_one_period_and_then_none() -> Result<(), InstrumentError> {

@@ -1,10 +1,5 @@
 //! What is logged about callbacks: each that is in trouble by name, as long as there are not too many.
 
-mod gate;
-#[path = "../../meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-mod readings;
-
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -12,20 +7,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use meterkit_core::{InstrumentError, ManualClock, Meter, Registry, Value};
-
-use self::gate::{Gate, failures, in_time, until};
-use self::readings::value;
+use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::gate::{Gate, failures, in_time, until};
+use meterkit_fakes::log_lines;
+use meterkit_fakes::readings::value;
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
 /// So long that no callback overruns it that is not held.
 const LONG: Duration = Duration::from_secs(50);
 
-fn catalog(budget: Duration) -> (ManualClock, Registry, Meter) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
+fn catalog_with_budget(budget: Duration) -> (ManualClock, Registry, Meter) {
+    let (clock, registry, meter) = catalog_with_clock();
     registry.set_callback_budget(budget);
-    let meter = registry.scoped("plugin", "catalog");
     (clock, registry, meter)
 }
 
@@ -72,7 +66,7 @@ fn named<'a>(lines: impl IntoIterator<Item = &'a String>, text: &str) -> BTreeSe
 
 #[test]
 fn each_of_twenty_stuck_callbacks_is_named() {
-    let (_, registry, meter) = catalog(Duration::from_secs(2));
+    let (_, registry, meter) = catalog_with_budget(Duration::from_secs(2));
     let gate = Gate::closed();
     let stuck = register(&meter, &gate, 20, 21);
     let logged = until_in_background(&registry, &stuck);
@@ -87,7 +81,7 @@ fn each_of_twenty_stuck_callbacks_is_named() {
 
 #[test]
 fn two_hundred_stuck_callbacks_of_ten_thousand_share_a_few_lines() {
-    let (_, registry, meter) = catalog(Duration::from_secs(2));
+    let (_, registry, meter) = catalog_with_budget(Duration::from_secs(2));
     let gate = Gate::closed();
     let stuck = register(&meter, &gate, 200, 10_000);
     let logged = until_in_background(&registry, &stuck);
@@ -100,7 +94,7 @@ fn two_hundred_stuck_callbacks_of_ten_thousand_share_a_few_lines() {
 
 #[test]
 fn more_than_twenty_failures_share_a_line_that_names_three() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog(LONG);
+    let (_, registry, meter) = catalog_with_budget(LONG);
     let fails = Arc::new(AtomicBool::new(true));
     for at in 0..30 {
         let fails = fails.clone();
@@ -125,7 +119,7 @@ fn more_than_twenty_failures_share_a_line_that_names_three() -> Result<(), Instr
 #[test]
 fn a_callback_that_panics_in_each_run_runs_seldom_and_is_logged_once() -> Result<(), InstrumentError>
 {
-    let (clock, registry, meter) = catalog(LONG);
+    let (clock, registry, meter) = catalog_with_budget(LONG);
     let (runs, panics) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
     let (counted, panicking) = (runs.clone(), panics.clone());
     let _rows = meter.observable_gauge::<u64>("rows").observe(move || {
@@ -163,7 +157,7 @@ fn a_callback_that_panics_in_each_run_runs_seldom_and_is_logged_once() -> Result
 
 #[test]
 fn a_callback_that_was_switched_off_after_a_panic_runs_at_once() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog(LONG);
+    let (_, registry, meter) = catalog_with_budget(LONG);
     let runs = Arc::new(AtomicU64::new(0));
     let counted = runs.clone();
     let _rows = meter.observable_gauge::<u64>("rows").observe(move || {
@@ -184,7 +178,7 @@ fn a_callback_that_was_switched_off_after_a_panic_runs_at_once() -> Result<(), I
 
 #[test]
 fn what_happened_to_a_refresh_is_logged_at_the_next_look() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog(LONG);
+    let (clock, registry, meter) = catalog_with_budget(LONG);
     let results = Mutex::new(vec![Ok(3), Err("no disk"), Ok(1)]);
     let period = Duration::from_secs(30);
     let rows = meter.observable_gauge::<u64>("rows").refresh_every_result(period, move || {

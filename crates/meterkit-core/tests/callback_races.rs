@@ -1,9 +1,5 @@
 //! What happens to callbacks while they run: their guards, scopes, instruments and registries may go.
 
-mod gate;
-mod label_sets;
-mod readings;
-
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -15,22 +11,12 @@ use std::time::Duration;
 use meterkit_core::{
     CallbackGuard, InstrumentError, Meter, Naming, NamingPolicy, Registry, Value, in_callback,
 };
-
-use self::gate::{Gate, counted, in_time, told, until};
-use self::label_sets::Id;
-use self::readings::{live, metric, series, value};
+use meterkit_fakes::catalog;
+use meterkit_fakes::gate::{Gate, counted, in_time, told, until};
+use meterkit_fakes::label_sets::Id;
+use meterkit_fakes::readings::{live, metric, series, value};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
-
-/// So long that no callback overruns it that is not held.
-const LONG: Duration = Duration::from_secs(50);
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    registry.set_callback_budget(LONG);
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 /// A callback with one more series in each run, which waits at the gate in the middle.
 fn growing(meter: &Meter, gate: &Arc<Gate>) -> Result<CallbackGuard, InstrumentError> {

@@ -1,10 +1,6 @@
 //! Threads that register, collect, record, unload and switch in an order that no two share, with callbacks that panic,
 //! fail, are slow, and do all of that themselves.
 
-mod gate;
-mod label_sets;
-mod readings;
-
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -16,10 +12,9 @@ use std::time::{Duration, SystemTime};
 use meterkit_core::{
     BackgroundTask, CallbackGuard, Data, InstrumentError, ManualClock, Meter, Registry,
 };
-
-use self::gate::in_time;
-use self::label_sets::Id;
-use self::readings::{OVERFLOW, labels, live, series};
+use meterkit_fakes::gate::{self, in_time};
+use meterkit_fakes::label_sets::Id;
+use meterkit_fakes::readings::{OVERFLOW, labels, live, series};
 
 const THREADS: u64 = 4;
 const STEPS: u64 = 3_000;

@@ -1,7 +1,5 @@
 //! Callbacks of observable gauges: when they run, what a panic costs, and how they end.
 
-mod readings;
-
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -9,19 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use meterkit_core::{CallbackGuard, InstrumentError, ManualClock, Meter, Registry, Value};
-
-use self::readings::{dropped, value};
+use meterkit_core::{CallbackGuard, InstrumentError, ManualClock, Registry, Value};
+use meterkit_fakes::catalog;
+use meterkit_fakes::readings::{dropped, value};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    // Real time: a machine that is busy must not look like a callback that is slow.
-    registry.set_callback_budget(Duration::from_secs(60));
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 #[test]
 fn a_callback_runs_once_per_refresh_and_never_for_a_read() -> Result<(), InstrumentError> {

@@ -1,12 +1,10 @@
 //! The same instrument asked for twice is one; one that differs is refused, and both sides are named.
 
-mod readings;
-
 use meterkit_core::{
-    Counter, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Meter, Registry, Value,
+    Counter, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Registry, Value,
 };
-
-use self::readings::{points, value};
+use meterkit_fakes::catalog;
+use meterkit_fakes::readings::{points, value};
 
 struct Kind(&'static str);
 
@@ -28,12 +26,6 @@ impl Labels for Method {
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.0.label());
     }
-}
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
 }
 
 /// The refusal names `full_name`, in what the two differ, what exists and what was asked for.

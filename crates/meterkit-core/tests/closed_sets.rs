@@ -1,26 +1,16 @@
 //! Closed label sets: found by place or by values, exported from the start on request, and never a reason to panic.
 
-mod label_sets;
-mod readings;
-
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use meterkit_core::{
-    InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Outcome,
-    Registry, Value,
+    InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Outcome, Value,
 };
-
-use self::label_sets::{Color, Light, Tenant};
-use self::readings::{OVERFLOW, histogram, labels, live, metric, points, series, total};
+use meterkit_fakes::catalog;
+use meterkit_fakes::label_sets::{Color, Light, Tenant};
+use meterkit_fakes::readings::{OVERFLOW, histogram, labels, live, metric, points, series, total};
 
 const LIGHTS: &str = "backstage.plugin.catalog.lights";
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 /// The same sets as [`Light`], written by hand: without a place.
 struct ByHand(Light);

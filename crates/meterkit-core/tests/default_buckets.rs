@@ -1,10 +1,7 @@
 //! Buckets follow the unit unless the histogram names its own.
 
-mod readings;
-
 use meterkit_core::{InstrumentError, Registry};
-
-use self::readings::histogram;
+use meterkit_fakes::readings::histogram;
 
 fn bounds(unit: &'static str, own: Option<&[f64]>) -> Result<Vec<f64>, InstrumentError> {
     let registry = Registry::new();

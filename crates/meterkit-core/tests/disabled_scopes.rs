@@ -1,25 +1,16 @@
 //! Scopes that an operator has disabled: nothing recorded, no callbacks, nothing exported, until they are enabled
 //! again.
 
-mod label_sets;
-mod readings;
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
-use meterkit_core::{InstrumentError, ManualClock, Meter, Registry};
-
-use self::label_sets::{Id, Light};
-use self::readings::{histogram, metric, points, series, total, value};
+use meterkit_core::{InstrumentError, ManualClock, Registry};
+use meterkit_fakes::catalog;
+use meterkit_fakes::label_sets::{Id, Light};
+use meterkit_fakes::readings::{histogram, metric, points, series, total, value};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 fn disable(registry: &Registry, scopes: &str) {
     registry.set_disabled_scopes(scopes.parse().expect("good patterns"));

@@ -1,28 +1,17 @@
 //! Exponential histograms: what they hold, how long, and how they are asked for.
 
-mod label_sets;
-mod readings;
-
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
 use meterkit_core::{
-    Data, ExponentialBuckets, ExponentialHistogramPoint, InstrumentError, ManualClock, Meter,
-    Registry, ScopePatterns,
+    Data, ExponentialBuckets, ExponentialHistogramPoint, InstrumentError, Registry, ScopePatterns,
 };
-
-use self::label_sets::{Success, Tenant};
-use self::readings::{dropped, histogram, metric};
+use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::label_sets::{Success, Tenant};
+use meterkit_fakes::readings::{dropped, histogram, metric};
 
 const SIZES: &str = "backstage.plugin.catalog.sizes";
-
-fn catalog() -> (ManualClock, Registry, Meter) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
-    let meter = registry.scoped("plugin", "catalog");
-    (clock, registry, meter)
-}
 
 /// The points of `sizes`; none when it is not exported.
 fn points(registry: &Registry) -> Vec<ExponentialHistogramPoint> {
@@ -46,7 +35,7 @@ fn counted(point: &ExponentialHistogramPoint) -> u64 {
 
 #[test]
 fn values_are_counted_by_size_and_sign() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<f64>("sizes").exponential_with(8, 20).build()?;
     assert!(points(&registry).is_empty(), "not exported without a value");
     for value in [1.0, 3.0, 4.0, 100.0, 0.0, -0.0, -2.0] {
@@ -66,7 +55,7 @@ fn values_are_counted_by_size_and_sign() -> Result<(), InstrumentError> {
 
 #[test]
 fn integers_are_counted_too() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<u64>("sizes").exponential().build()?;
     for size in [0, 1, 1024, u64::MAX] {
         sizes.record(size);
@@ -80,7 +69,7 @@ fn integers_are_counted_too() -> Result<(), InstrumentError> {
 
 #[test]
 fn what_is_no_number_is_dropped_and_sums_stay_finite() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<f64>("sizes").exponential().build()?;
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MAX] {
         sizes.record(value);
@@ -93,7 +82,7 @@ fn what_is_no_number_is_dropped_and_sums_stay_finite() -> Result<(), InstrumentE
 
 #[test]
 fn all_floats_fit_into_the_buckets_that_there_are() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<f64>("sizes").exponential().build()?;
     let smallest = f64::from_bits(1);
     for magnitude in [smallest, f64::MIN_POSITIVE, 1.0, 1e300, f64::MAX] {
@@ -109,7 +98,7 @@ fn all_floats_fit_into_the_buckets_that_there_are() -> Result<(), InstrumentErro
 
 #[test]
 fn each_series_of_a_group_has_a_scale_of_its_own() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram_group::<Tenant<'static>, f64>("sizes").exponential().build()?;
     sizes.with(Tenant("narrow")).record(5.0);
     sizes.with(Tenant("wide")).record(1e-6);
@@ -121,7 +110,7 @@ fn each_series_of_a_group_has_a_scale_of_its_own() -> Result<(), InstrumentError
 
 #[test]
 fn a_series_that_was_removed_begins_anew_with_the_finest_scale() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram_group::<Success, f64>("sizes").exponential().build()?;
     let kept = sizes.with(Success(true)).clone();
     kept.record(1e-6);
@@ -139,7 +128,7 @@ fn a_series_that_was_removed_begins_anew_with_the_finest_scale() -> Result<(), I
 
 #[test]
 fn an_idle_series_goes_and_one_that_is_used_stays() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let minute = Duration::from_secs(60);
     let sizes = meter.histogram_group::<Tenant<'static>, f64>("sizes");
     let sizes = sizes.exponential().idle_timeout(minute).build()?;
@@ -156,7 +145,7 @@ fn an_idle_series_goes_and_one_that_is_used_stays() -> Result<(), InstrumentErro
 
 #[test]
 fn a_closed_set_is_there_from_the_start_without_values() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let _sizes =
         meter.histogram_group::<Success, u64>("sizes").exponential().zero_initialized().build()?;
     let points = points(&registry);
@@ -170,7 +159,7 @@ fn a_closed_set_is_there_from_the_start_without_values() -> Result<(), Instrumen
 
 #[test]
 fn a_disabled_scope_records_nothing() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<f64>("sizes").exponential().build()?;
     sizes.record(1.0);
     registry.set_disabled_scopes("plugin.catalog".parse().unwrap());
@@ -184,7 +173,7 @@ fn a_disabled_scope_records_nothing() -> Result<(), InstrumentError> {
 
 #[test]
 fn timers_record_in_it() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<f64>("sizes").unit("s").exponential().build()?;
     let timer = sizes.start_timer();
     clock.advance(Duration::from_millis(250));
@@ -195,7 +184,7 @@ fn timers_record_in_it() -> Result<(), InstrumentError> {
 
 #[test]
 fn of_two_kinds_of_buckets_the_one_asked_for_last_counts() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<f64>("sizes").buckets([2.0, 1.0]).exponential().build()?;
     sizes.record(1.0);
     assert_eq!(one(&registry).scale, 20, "and the list that is none says nothing any more");
@@ -207,7 +196,7 @@ fn of_two_kinds_of_buckets_the_one_asked_for_last_counts() -> Result<(), Instrum
 
 #[test]
 fn limits_that_cannot_be_kept_are_refused_by_name() {
-    let (_, _, meter) = catalog();
+    let (_, _, meter) = catalog_with_clock();
     for (max_size, max_scale, words) in [
         (1, 20, "exponential buckets of histogram `sizes` may be 1 at most; allow 2 to 16384"),
         (160, 21, "exponential buckets of histogram `sizes` have scale 21; begin with -10 to 20"),
@@ -221,7 +210,7 @@ fn limits_that_cannot_be_kept_are_refused_by_name() {
 #[test]
 fn asking_again_gives_the_same_one_and_for_other_buckets_is_refused() -> Result<(), InstrumentError>
 {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let asked = || meter.histogram::<f64>("sizes");
     asked().exponential().build()?.record(1.0);
     asked().exponential_with(160, 20).build()?.record(1.0);
@@ -245,7 +234,7 @@ fn asking_again_gives_the_same_one_and_for_other_buckets_is_refused() -> Result<
 
 #[test]
 fn the_catalog_says_that_it_is_exponential() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let _sizes = meter.histogram::<u64>("sizes").unit("By").exponential_with(80, 10).build()?;
     let catalog = registry.catalog();
     let json = catalog.to_json();
@@ -264,7 +253,7 @@ fn the_catalog_says_that_it_is_exponential() -> Result<(), InstrumentError> {
 fn eight_threads_that_record_while_others_read_lose_nothing() -> Result<(), InstrumentError> {
     const THREADS: u64 = 8;
     const ROUNDS: u64 = 20_000;
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<u64>("sizes").exponential().build()?;
     let start = Barrier::new(THREADS as usize + 1);
     thread::scope(|scope| {

@@ -1,22 +1,13 @@
 //! Attributes that are the same for many series: of all metrics, of a scope, of an instrument.
 
-mod label_sets;
-mod readings;
-
 use meterkit_core::{
-    AttributeValue, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Meter, Registry,
+    AttributeValue, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Registry,
 };
-
-use self::label_sets::{Id, Light};
-use self::readings::{histogram, labels, points, series};
+use meterkit_fakes::catalog;
+use meterkit_fakes::label_sets::{Id, Light};
+use meterkit_fakes::readings::{histogram, labels, points, series};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 fn set(registry: &Registry, pairs: &[(&'static str, &'static str)]) {
     let pairs = pairs.iter().map(|(key, value)| ((*key).into(), AttributeValue::from(*value)));

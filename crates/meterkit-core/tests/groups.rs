@@ -1,15 +1,13 @@
 //! Groups: one series per label set, found again, limited in number, read in order.
 
-mod readings;
-
 use std::borrow::Cow;
 
 use meterkit_core::{
-    AttributeValue, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter,
+    AttributeValue, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels,
     Registry, Value,
 };
-
-use self::readings::{histogram, labels, points};
+use meterkit_fakes::catalog;
+use meterkit_fakes::readings::{histogram, labels, points};
 
 /// Keys on purpose not in their order.
 #[derive(Clone)]
@@ -49,12 +47,6 @@ impl Labels for Id {
 }
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 fn get(route: &str) -> Request<'_> {
     Request { route: route.into(), method: "GET", status: Some(200), is_cached: false }

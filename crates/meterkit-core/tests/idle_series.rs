@@ -1,32 +1,22 @@
 //! Series in which nothing was recorded for a while go, and no count is lost with them.
 
-mod label_sets;
-mod readings;
-
 use std::sync::Barrier;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
 
-use meterkit_core::{Gauge, InstrumentError, ManualClock, Meter, Registry};
-
-use self::label_sets::{Id, Light, Success, Tenant};
-use self::readings::{Rise, histogram, metric, points, points_of, series, total};
+use meterkit_core::{Gauge, InstrumentError};
+use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::label_sets::{Id, Light, Success, Tenant};
+use meterkit_fakes::readings::{Rise, histogram, metric, points, points_of, series, total};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn catalog() -> (ManualClock, Registry, Meter) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
-    let meter = registry.scoped("plugin", "catalog");
-    (clock, registry, meter)
-}
-
 #[test]
 fn a_series_goes_after_the_timeout_and_one_that_is_used_stays() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Tenant<'static>, u64>("requests");
     let requests = requests.idle_timeout(MINUTE).build()?;
     requests.with(Tenant("idle")).add(5);
@@ -44,7 +34,7 @@ fn a_series_goes_after_the_timeout_and_one_that_is_used_stays() -> Result<(), In
 
 #[test]
 fn without_a_timeout_series_stay() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Success, u64>("requests").build()?;
     requests.with(Success(true)).increment();
     for _ in 0..10 {
@@ -56,7 +46,7 @@ fn without_a_timeout_series_stay() -> Result<(), InstrumentError> {
 
 #[test]
 fn what_was_never_read_is_read_once_however_long_ago_it_was() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Success, u64>("requests").idle_timeout(MINUTE).build()?;
     requests.with(Success(true)).add(3);
     clock.advance(MINUTE * 10);
@@ -71,7 +61,7 @@ fn what_was_never_read_is_read_once_however_long_ago_it_was() -> Result<(), Inst
 
 #[test]
 fn a_timeout_of_nothing_still_exports_what_was_recorded() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let none = Duration::ZERO;
     let requests = meter.counter_group::<Success, u64>("requests").idle_timeout(none).build()?;
     let mut rise = Rise::default();
@@ -85,7 +75,7 @@ fn a_timeout_of_nothing_still_exports_what_was_recorded() -> Result<(), Instrume
 
 #[test]
 fn a_gauge_that_is_set_to_the_same_value_is_used() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let queues =
         meter.gauge_group::<Tenant<'static>, i64>("requests").idle_timeout(MINUTE).build()?;
     type Call = fn(&Gauge<i64>);
@@ -114,7 +104,7 @@ fn a_gauge_that_is_set_to_the_same_value_is_used() -> Result<(), InstrumentError
 
 #[test]
 fn a_histogram_goes_and_begins_anew() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram_group::<Success, f64>("sizes").idle_timeout(MINUTE).build()?;
     let kept = sizes.with(Success(true)).clone();
     let name = "backstage.plugin.catalog.sizes";
@@ -138,7 +128,7 @@ fn a_histogram_goes_and_begins_anew() -> Result<(), InstrumentError> {
 
 #[test]
 fn a_kept_handle_brings_its_series_back_from_nothing() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Light, u64>("requests").idle_timeout(MINUTE).build()?;
     let later = meter.counter_group::<Id, u64>("later");
     let later = later.cardinality_limit(1).idle_timeout(MINUTE).build()?;
@@ -164,7 +154,7 @@ fn a_kept_handle_brings_its_series_back_from_nothing() -> Result<(), InstrumentE
 
 #[test]
 fn room_that_idle_series_leave_is_used_again() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests");
     let requests = requests.cardinality_limit(10).idle_timeout(MINUTE).build()?;
     let mut rise = Rise::default();
@@ -184,7 +174,7 @@ fn room_that_idle_series_leave_is_used_again() -> Result<(), InstrumentError> {
 #[test]
 fn a_removed_series_that_comes_back_to_the_value_it_had_is_not_idle() -> Result<(), InstrumentError>
 {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Success, u64>("requests").idle_timeout(MINUTE).build()?;
     requests.with(Success(true)).add(5);
     assert_eq!(total(&registry, REQUESTS), 5.0);
@@ -198,7 +188,7 @@ fn a_removed_series_that_comes_back_to_the_value_it_had_is_not_idle() -> Result<
 
 #[test]
 fn what_has_come_and_not_gone_is_not_idle() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let open = meter.up_down_counter_group::<Success, i64>("requests").idle_timeout(MINUTE);
     let open = open.build()?;
     let guard = open.with(Success(true)).guard();
@@ -217,7 +207,7 @@ fn what_has_come_and_not_gone_is_not_idle() -> Result<(), InstrumentError> {
 
 #[test]
 fn a_guard_outlives_the_removal_of_its_series() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let open = meter.up_down_counter_group::<Success, i64>("requests").build()?;
     let (one, other) = (open.with(Success(true)).guard(), open.with(Success(true)).guard());
     assert!(open.remove(Success(true)));
@@ -232,7 +222,7 @@ fn a_guard_outlives_the_removal_of_its_series() -> Result<(), InstrumentError> {
 
 #[test]
 fn guards_that_race_with_removal_leave_nothing_behind() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let open = meter.up_down_counter_group::<Success, i64>("requests").build()?;
     thread::scope(|scope| {
         for _ in 0..3 {
@@ -255,7 +245,7 @@ fn next(state: &mut u64) -> u64 {
 fn eight_threads_lose_no_count_while_series_go_at_every_read() {
     const THREADS: u64 = 8;
     const ROUNDS: u64 = 30_000;
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let open = meter.counter_group::<Id, u64>("requests");
     let open = open.cardinality_limit(20).idle_timeout(MINUTE).build().expect("a good name");
     let closed = meter.counter_group::<Light, f64>("lights");

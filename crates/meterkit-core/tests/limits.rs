@@ -1,31 +1,21 @@
 //! How many series there may be: of an instrument, and of the whole process. What is beyond goes to one marked series.
 
-mod label_sets;
-#[path = "../../meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-mod readings;
-
 use std::sync::Barrier;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
 
-use meterkit_core::{InstrumentError, ManualClock, Meter, Registry};
-
-use self::label_sets::{Id, Light, Success};
-use self::readings::{OVERFLOW, live, metric, series, total};
+use meterkit_core::{InstrumentError, ManualClock, Registry};
+use meterkit_fakes::catalog;
+use meterkit_fakes::label_sets::{Id, Light, Success};
+use meterkit_fakes::log_lines;
+use meterkit_fakes::readings::{OVERFLOW, live, metric, series, total};
 
 const THREADS: u64 = 8;
 
 fn name(metric: &str) -> String {
     format!("backstage.plugin.catalog.{metric}")
-}
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
 }
 
 /// What a metric of the store says of an instrument, by its short name.

@@ -1,7 +1,5 @@
 //! Threads that make instruments and record while others read: nothing is lost, nothing counts twice.
 
-mod readings;
-
 use std::sync::Barrier;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
@@ -10,8 +8,7 @@ use std::thread;
 use meterkit_core::{
     Data, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Meter, Registry, Value,
 };
-
-use self::readings::{histogram, points, value};
+use meterkit_fakes::readings::{histogram, points, value};
 
 const WRITERS: u64 = 8;
 const READERS: usize = 4;

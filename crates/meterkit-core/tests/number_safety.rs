@@ -1,23 +1,14 @@
 //! Numbers at their ends: sums stop there, and nothing that is no number gets in.
 
-mod label_sets;
-mod readings;
-
 use std::sync::Barrier;
 use std::thread;
 
-use meterkit_core::{InstrumentError, Meter, Registry, Value};
-
-use self::label_sets::Id;
-use self::readings::{dropped, histogram, metric, value};
+use meterkit_core::{InstrumentError, Value};
+use meterkit_fakes::catalog;
+use meterkit_fakes::label_sets::Id;
+use meterkit_fakes::readings::{dropped, histogram, metric, value};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 #[test]
 fn counters_stop_at_the_largest_integer() -> Result<(), InstrumentError> {

@@ -1,31 +1,16 @@
 //! How many series observable instruments have, and may have.
 
-mod gate;
-mod label_sets;
-mod readings;
-
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use meterkit_core::{
-    AttributeValue, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Meter, Registry,
-};
-
-use self::gate::counted;
-use self::label_sets::{Id, Light, Tenant};
-use self::readings::{OVERFLOW, live, points, series, total};
+use meterkit_core::{AttributeValue, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels};
+use meterkit_fakes::catalog;
+use meterkit_fakes::gate::counted;
+use meterkit_fakes::label_sets::{Id, Light, Tenant};
+use meterkit_fakes::readings::{self, OVERFLOW, live, points, series, total};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    // Real time: a machine that is busy must not look like a callback that is slow.
-    registry.set_callback_budget(Duration::from_secs(60));
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 /// The series that are to be reported, each with its own number as value.
 type Ids = Arc<Mutex<Vec<u64>>>;

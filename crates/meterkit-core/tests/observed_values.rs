@@ -1,32 +1,19 @@
 //! What targets see of observed values: kinds, start times, and which of several values counts.
 
-mod gate;
-mod label_sets;
-mod readings;
-
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Collections, Data, InstrumentError, ManualClock, Meter, Observable, ObservableCounterGroup,
-    Registry, SeriesId, Temporality, Value,
+    Collections, Data, InstrumentError, Observable, ObservableCounterGroup, Registry, SeriesId,
+    Temporality, Value,
 };
-
-use self::label_sets::{Id, Tenant};
-use self::readings::{dropped, metric, points, series, value};
+use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::label_sets::{Id, Tenant};
+use meterkit_fakes::readings::{self, dropped, metric, points, series, value};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
-
-fn catalog() -> (ManualClock, Registry, Meter) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
-    // Real time: a machine that is busy must not look like a callback that is slow.
-    registry.set_callback_budget(Duration::from_secs(60));
-    let meter = registry.scoped("plugin", "catalog");
-    (clock, registry, meter)
-}
 
 /// What a callback reports next; `None` for a panic.
 type Next = Arc<Mutex<Option<Vec<(u64, u64)>>>>;
@@ -54,7 +41,7 @@ fn start(registry: &Registry, labels: &str) -> SystemTime {
 #[test]
 fn each_kind_takes_its_number_types_and_shows_them_as_what_they_are() -> Result<(), InstrumentError>
 {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let (low, high) = (i64::MIN, u64::MAX);
     meter.observable_counter::<u64>("counter.u64").observe(move || high)?.forget();
     meter.observable_counter::<f64>("counter.f64").observe(|| 1.5)?.forget();
@@ -90,7 +77,7 @@ fn each_kind_takes_its_number_types_and_shows_them_as_what_they_are() -> Result<
 
 #[test]
 fn groups_of_each_kind_show_their_series_by_attributes() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     macro_rules! group {
         ($make:ident, $type:ty, $value:expr) => {
             meter
@@ -136,7 +123,7 @@ fn groups_of_each_kind_show_their_series_by_attributes() -> Result<(), Instrumen
 
 #[test]
 fn a_counter_that_falls_has_begun_anew_and_others_have_not() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let made = clock.now();
     let next = Next::default();
     set(&next, &[(1, 10), (2, 10)]);
@@ -163,7 +150,7 @@ fn a_counter_that_falls_has_begun_anew_and_others_have_not() -> Result<(), Instr
 
 #[test]
 fn what_is_no_counter_may_fall() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let made = clock.now();
     let value = Arc::new(Mutex::new(10));
     let read = value.clone();
@@ -181,7 +168,7 @@ fn what_is_no_counter_may_fall() -> Result<(), InstrumentError> {
 #[test]
 fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns_with_less()
 -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let next = Next::default();
     let rows = meter.observable_counter_group::<Id, u64>("rows");
     let _guard = rows.observe_with(reports(&next))?;
@@ -210,7 +197,7 @@ fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns_with_le
 
 #[test]
 fn a_series_that_is_left_out_goes_on_when_it_returns_with_no_less() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let next = Next::default();
     let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
     let _guard = rows.observe_with(reports(&next));
@@ -234,7 +221,7 @@ fn a_series_that_is_left_out_goes_on_when_it_returns_with_no_less() -> Result<()
 
 /// What collections find of one series, at the seconds beside what is reported of it.
 fn found(rounds: &[(u64, Option<u64>)]) -> Vec<Option<(SeriesId, SystemTime)>> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let next = Next::default();
     let rows = meter.observable_counter_group::<Id, u64>("rows").build().expect("a good name");
     let _guard = rows.observe_with(reports(&next));
@@ -281,7 +268,7 @@ fn a_series_that_collections_have_forgotten_is_another_one() {
 #[test]
 fn a_series_that_two_callbacks_report_is_one_unless_what_is_seen_of_it_falls()
 -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
     let (first, last) = (Next::default(), Next::default());
     let _first = rows.observe_with(reports(&first));
@@ -312,7 +299,7 @@ fn a_series_that_two_callbacks_report_is_one_unless_what_is_seen_of_it_falls()
 
 #[test]
 fn a_series_whose_callback_was_replaced_goes_on_unless_it_fell() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
     let others = rows.observe_with(|observer| observer.observe(Id(9), 1));
     let mut starts = Vec::new();
@@ -340,7 +327,7 @@ fn a_series_whose_callback_was_replaced_goes_on_unless_it_fell() -> Result<(), I
 
 #[test]
 fn a_series_that_moves_to_another_callback_begins_anew() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
     let (a, b) = (Next::default(), Next::default());
     set(&a, &[(1, 10)]);
@@ -358,7 +345,7 @@ fn a_series_that_moves_to_another_callback_begins_anew() -> Result<(), Instrumen
 
 #[test]
 fn a_series_that_a_panic_hid_goes_on() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let next = Next::default();
     set(&next, &[(1, 10)]);
     let rows = meter.observable_counter_group::<Id, u64>("rows");
@@ -385,7 +372,7 @@ fn a_series_that_a_panic_hid_goes_on() -> Result<(), InstrumentError> {
 
 #[test]
 fn what_no_counter_can_be_is_dropped_and_counted() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let rows = meter.observable_counter_group::<Id, f64>("rows").build()?;
     let _guard = rows.observe_with(|observer| {
         for (id, value) in [1.0, -1.0, f64::NAN, f64::INFINITY, f64::MAX].into_iter().enumerate() {
@@ -402,7 +389,7 @@ fn what_no_counter_can_be_is_dropped_and_counted() -> Result<(), InstrumentError
 
 #[test]
 fn of_several_values_of_one_series_the_last_counts() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let next = Next::default();
     let rows = meter.observable_counter_group::<Id, u64>("rows");
     let _guard = rows.observe_with(reports(&next))?;
@@ -423,7 +410,7 @@ fn of_several_values_of_one_series_the_last_counts() -> Result<(), InstrumentErr
 #[test]
 fn of_several_callbacks_with_one_total_the_last_registered_counts_until_it_goes()
 -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let rows: ObservableCounterGroup<Id> =
         meter.observable_counter_group::<Id, u64>("rows").build()?;
     let (first, last) = (Next::default(), Next::default());
@@ -456,7 +443,7 @@ fn of_several_callbacks_with_one_total_the_last_registered_counts_until_it_goes(
 #[test]
 fn of_several_callbacks_with_one_gauge_the_last_registered_counts_until_it_fails()
 -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let rows = meter.observable_gauge::<u64>("rows").build()?;
     let fails = Arc::new(AtomicBool::new(false));
     let failing = fails.clone();
@@ -476,7 +463,7 @@ fn of_several_callbacks_with_one_gauge_the_last_registered_counts_until_it_fails
 
 #[test]
 fn an_instrument_that_is_made_again_is_the_same() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let rows: Observable<_, u64> = meter.observable_gauge::<u64>("rows").build()?;
     let _guard = meter.observable_gauge::<u64>("rows").build()?.observe(|| 4);
     registry.refresh();

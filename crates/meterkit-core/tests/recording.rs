@@ -1,18 +1,10 @@
 //! What is recorded is there to be read, and what cannot be recorded is dropped and counted.
 
-mod readings;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use meterkit_core::{Data, InstrumentError, Meter, Registry, Temporality, Value};
-
-use self::readings::{dropped, histogram, metric, value};
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
+use meterkit_core::{Data, InstrumentError, Temporality, Value};
+use meterkit_fakes::catalog;
+use meterkit_fakes::readings::{dropped, histogram, metric, value};
 
 #[test]
 fn a_counter_adds_up_and_is_exported_as_zero_from_the_start() -> Result<(), InstrumentError> {

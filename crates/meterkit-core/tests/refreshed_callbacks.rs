@@ -1,9 +1,5 @@
 //! Async callbacks that run once per period, in the background.
 
-mod gate;
-mod label_sets;
-mod readings;
-
 use std::future::{Future, pending, ready};
 use std::pin::{Pin, pin};
 use std::sync::atomic::AtomicU64;
@@ -13,21 +9,14 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use meterkit_core::{BackgroundTask, InstrumentError, ManualClock, Meter, Registry, Tap, Value};
-
-use self::gate::{Gate, failures, in_time, told};
-use self::label_sets::Tenant;
-use self::readings::{series, value};
+use meterkit_core::{BackgroundTask, InstrumentError, Registry, Tap, Value};
+use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::gate::{Gate, failures, in_time, told};
+use meterkit_fakes::label_sets::Tenant;
+use meterkit_fakes::readings::{series, value};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 const PERIOD: Duration = Duration::from_secs(30);
-
-fn catalog() -> (ManualClock, Registry, Meter) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
-    let meter = registry.scoped("plugin", "catalog");
-    (clock, registry, meter)
-}
 
 fn disable(registry: &Registry, scopes: &str) {
     registry.set_disabled_scopes(scopes.parse().expect("good patterns"));
@@ -82,7 +71,7 @@ fn counting(runs: &Arc<AtomicU64>) -> impl Fn() -> u64 + Send + Sync + use<> {
 
 #[test]
 fn it_runs_once_per_period_and_no_collection_runs_or_awaits_it() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let runs = Arc::default();
     let count = counting(&runs);
     let _rows = meter.observable_gauge::<u64>("rows").refresh_every(PERIOD, move || {
@@ -110,7 +99,7 @@ fn it_runs_once_per_period_and_no_collection_runs_or_awaits_it() -> Result<(), I
 
 #[test]
 fn a_collection_goes_on_while_it_runs() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let _rows = meter.observable_gauge::<u64>("rows").refresh_every(PERIOD, pending::<u64>)?;
     let _other = meter.observable_gauge::<u64>("other").observe(|| 1)?;
     let (mut tasks, _) = registry.due_refreshes();
@@ -126,7 +115,7 @@ fn a_collection_goes_on_while_it_runs() -> Result<(), InstrumentError> {
 
 #[test]
 fn the_next_look_is_due_when_the_next_callback_is() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     assert_eq!(registry.due_refreshes().1, None, "there is nothing to wait for");
     let _often = meter
         .observable_gauge::<u64>("often")
@@ -150,7 +139,7 @@ fn the_next_look_is_due_when_the_next_callback_is() -> Result<(), InstrumentErro
 
 #[test]
 fn a_group_is_refreshed_whole() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let runs = Arc::default();
     let count = counting(&runs);
     let rows = meter.observable_counter_group::<Tenant<'static>, u64>("rows");
@@ -173,7 +162,7 @@ fn a_group_is_refreshed_whole() -> Result<(), InstrumentError> {
 
 #[test]
 fn an_error_leaves_the_last_value_for_one_period_and_a_panic_none() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let next = Arc::new(Mutex::new("ok"));
     let read = next.clone();
     let _rows = meter.observable_gauge::<u64>("rows").refresh_every_result(PERIOD, move || {
@@ -215,7 +204,7 @@ fn an_error_leaves_the_last_value_for_one_period_and_a_panic_none() -> Result<()
 
 #[test]
 fn a_task_that_is_dropped_at_any_time_does_not_stop_later_ones() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let runs = Arc::default();
     let count = counting(&runs);
     let _rows = meter.observable_gauge::<u64>("rows").refresh_every(PERIOD, move || {
@@ -247,7 +236,7 @@ fn a_task_that_is_dropped_at_any_time_does_not_stop_later_ones() -> Result<(), I
 
 #[test]
 fn tasks_run_where_their_callback_says() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let spawned: Arc<Mutex<Vec<BackgroundTask>>> = Arc::default();
     let place = spawned.clone();
     let rows = meter.observable_gauge::<u64>("rows").build()?;
@@ -290,7 +279,7 @@ impl Drop for Clingy {
 #[test]
 fn a_future_that_panics_when_it_goes_is_a_panic_of_the_callback_alone()
 -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let _rows = meter.observable_gauge::<u64>("rows").refresh_every(PERIOD, || Clingy)?;
     for run in [1.0, 2.0] {
         assert_eq!(run_due(&registry), 1);
@@ -303,7 +292,7 @@ fn a_future_that_panics_when_it_goes_is_a_panic_of_the_callback_alone()
 #[test]
 fn what_is_dropped_or_unloaded_while_it_runs_reports_nothing() -> Result<(), InstrumentError> {
     for unloads in [false, true] {
-        let (clock, registry, meter) = catalog();
+        let (clock, registry, meter) = catalog_with_clock();
         let runs = Arc::default();
         let count = counting(&runs);
         let rows = meter.observable_gauge::<u64>("rows").refresh_every(PERIOD, move || {
@@ -331,7 +320,7 @@ fn what_is_dropped_or_unloaded_while_it_runs_reports_nothing() -> Result<(), Ins
 
 #[test]
 fn a_task_that_was_not_begun_when_its_guard_went_runs_nothing() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let runs = Arc::default();
     let count = counting(&runs);
     let rows =
@@ -354,7 +343,7 @@ impl Tap for Looks {
 
 #[test]
 fn one_whose_scope_was_off_is_due_at_once() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let looks = Arc::new(AtomicU64::new(0));
     registry.tap(Arc::new(Looks(looks.clone())));
     let runs = Arc::default();
@@ -383,7 +372,7 @@ fn one_whose_scope_was_off_is_due_at_once() -> Result<(), InstrumentError> {
 #[test]
 fn one_that_takes_longer_than_its_budget_is_told_of_once_and_marked_until_it_ends()
 -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let gate = Gate::closed();
     let inside = gate.clone();
     let rows = meter.observable_gauge::<u64>("rows").build()?;

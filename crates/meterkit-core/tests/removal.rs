@@ -1,27 +1,17 @@
 //! Series that are removed: gone from exports, back from nothing when they are used again, and never in the way.
 
-mod label_sets;
-mod readings;
-
 use std::sync::Barrier;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
 
-use meterkit_core::{InstrumentError, ManualClock, Meter, Registry, Value};
-
-use self::label_sets::{Id, Light, Success, Tenant};
-use self::readings::{OVERFLOW, histogram, labels, live, metric, points, series, total};
+use meterkit_core::{InstrumentError, Registry, Value};
+use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::label_sets::{Id, Light, Success, Tenant};
+use meterkit_fakes::readings::{OVERFLOW, histogram, labels, live, metric, points, series, total};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
-
-fn catalog() -> (ManualClock, Registry, Meter) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
-    let meter = registry.scoped("plugin", "catalog");
-    (clock, registry, meter)
-}
 
 /// How many series the store says that an instrument has.
 fn usage(registry: &Registry, name: &str) -> Option<f64> {
@@ -34,7 +24,7 @@ fn usage(registry: &Registry, name: &str) -> Option<f64> {
 #[test]
 fn a_removed_series_is_gone_from_the_next_read_and_the_others_stay() -> Result<(), InstrumentError>
 {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Tenant<'static>, u64>("requests").build()?;
     for tenant in ["a", "b", "c"] {
         requests.with(Tenant(tenant)).add(2);
@@ -50,7 +40,7 @@ fn a_removed_series_is_gone_from_the_next_read_and_the_others_stay() -> Result<(
 
 #[test]
 fn looked_up_again_it_starts_from_zero_at_a_later_time() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let open = meter.counter_group::<Tenant<'static>, u64>("requests").build()?;
     let closed = meter.counter_group::<Success, u64>("closed").build()?;
     let name = "backstage.plugin.catalog.closed";
@@ -76,7 +66,7 @@ fn looked_up_again_it_starts_from_zero_at_a_later_time() -> Result<(), Instrumen
 
 #[test]
 fn a_new_start_is_later_even_when_the_clock_stands_still() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Tenant<'static>, u64>("requests").build()?;
     requests.with(Tenant("a")).add(5);
     let before = points(&registry, REQUESTS)[0].start;
@@ -89,7 +79,7 @@ fn a_new_start_is_later_even_when_the_clock_stands_still() -> Result<(), Instrum
 
 #[test]
 fn recorded_with_a_kept_handle_it_is_back_with_what_was_recorded() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let counters = meter.counter_group::<Tenant<'static>, u64>("requests").build()?;
     let gauges = meter.gauge_group::<Tenant<'static>, i64>("gauges").build()?;
     let sizes = meter.histogram_group::<Success, f64>("sizes").buckets([1.0]).build()?;
@@ -122,7 +112,7 @@ fn recorded_with_a_kept_handle_it_is_back_with_what_was_recorded() -> Result<(),
 
 #[test]
 fn a_gauge_that_returns_has_no_value_until_it_is_set() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let gauges = meter.gauge_group::<Tenant<'static>, i64>("gauges").build()?;
     gauges.with(Tenant("a")).set(100);
     gauges.remove(Tenant("a"));
@@ -142,7 +132,7 @@ fn a_gauge_that_returns_has_no_value_until_it_is_set() -> Result<(), InstrumentE
 
 #[test]
 fn clear_takes_everything_the_overflow_series_included() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").cardinality_limit(3).build()?;
     let kept = requests.with(Id(1)).clone();
     let all: Vec<_> = (0..5).map(|id| requests.with(Id(id)).clone()).collect();
@@ -163,7 +153,7 @@ fn clear_takes_everything_the_overflow_series_included() -> Result<(), Instrumen
 
 #[test]
 fn clear_of_a_closed_set_takes_all_places() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let lights = meter.counter_group::<Light, u64>("requests").zero_initialized().build()?;
     lights.clear();
     assert!(metric(&registry, REQUESTS).is_none());
@@ -174,7 +164,7 @@ fn clear_of_a_closed_set_takes_all_places() -> Result<(), InstrumentError> {
 
 #[test]
 fn zero_initialized_histograms_return_without_values() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram_group::<Success, f64>("sizes").zero_initialized().build()?;
     sizes.with(Success(true)).record(3.0);
     assert!(sizes.remove(Success(true)));
@@ -199,7 +189,7 @@ fn the_only_series_of_an_instrument_without_label_keys_cannot_be_removed()
         const KEYS: &'static [LabelKey] = &[];
         fn visit(&self, _: &mut impl LabelVisitor) {}
     }
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<None, u64>("requests").build()?;
     requests.with(None).add(2);
     assert!(!requests.remove(None));
@@ -210,7 +200,7 @@ fn the_only_series_of_an_instrument_without_label_keys_cannot_be_removed()
 
 #[test]
 fn ten_thousand_label_sets_one_after_the_other_never_overflow() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").cardinality_limit(10).build()?;
     for id in 0..10_000 {
         requests.with(Id(id)).increment();
@@ -228,7 +218,7 @@ fn ten_thousand_label_sets_one_after_the_other_never_overflow() -> Result<(), In
 
 #[test]
 fn after_all_that_the_limit_is_still_what_it_was() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").cardinality_limit(10).build()?;
     for id in 0..500 {
         requests.with(Id(id)).increment();
@@ -253,7 +243,7 @@ fn after_all_that_the_limit_is_still_what_it_was() -> Result<(), InstrumentError
 
 #[test]
 fn several_at_a_time_come_and_go_within_the_limit() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let requests = meter.gauge_group::<Id, u64>("requests").cardinality_limit(10).build()?;
     for id in 0..3000_u64 {
         requests.with(Id(id)).set(id);
@@ -269,7 +259,7 @@ fn several_at_a_time_come_and_go_within_the_limit() -> Result<(), InstrumentErro
 
 #[test]
 fn entries_that_are_held_across_removals_stay_valid() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").cardinality_limit(2).build()?;
     // The first two stay in the table; the others come and go after it.
     let held: Vec<_> = (0..40)
@@ -305,7 +295,7 @@ fn entries_that_are_held_across_removals_stay_valid() -> Result<(), InstrumentEr
 
 #[test]
 fn a_held_entry_blocks_nobody() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").cardinality_limit(2).build()?;
     let sizes = meter.histogram_group::<Id, u64>("sizes").cardinality_limit(2).build()?;
     let mut entries = Vec::new();
@@ -347,7 +337,7 @@ fn a_held_entry_blocks_nobody() -> Result<(), InstrumentError> {
 fn removal_while_threads_record_leaves_what_came_after_it() {
     const THREADS: u64 = 4;
     const ROUNDS: u64 = 20_000;
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").cardinality_limit(4).build();
     let requests = requests.expect("a good name");
     let is_done = AtomicBool::new(false);

@@ -1,10 +1,7 @@
 //! Names are composed when metrics are read: a naming that is set later renames what exists.
 
-mod readings;
-
 use meterkit_core::{InstrumentError, Naming, NamingError, NamingPolicy, Registry, Value};
-
-use self::readings::{metric, value};
+use meterkit_fakes::readings::{metric, value};
 
 fn naming(namespace: &str, policy: NamingPolicy) -> Naming {
     Naming::new(namespace, policy).expect("a good namespace")

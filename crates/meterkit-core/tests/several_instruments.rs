@@ -1,9 +1,5 @@
 //! One callback for several instruments of a scope.
 
-mod gate;
-mod label_sets;
-mod readings;
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -14,18 +10,10 @@ use meterkit_core::{
     AnyObservable, BackgroundTask, InstrumentError, ManualClock, Meter, ObservableGauge, Observer,
     Registry, Value,
 };
-
-use self::gate::{failures, told, until};
-use self::label_sets::{Id, Tenant};
-use self::readings::{dropped, series, value};
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    // Real time: a machine that is busy must not look like a callback that is slow.
-    registry.set_callback_budget(Duration::from_secs(60));
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
+use meterkit_fakes::catalog;
+use meterkit_fakes::gate::{failures, told, until};
+use meterkit_fakes::label_sets::{Id, Tenant};
+use meterkit_fakes::readings::{self, dropped, series, value};
 
 fn gauge(meter: &Meter, name: &'static str) -> Result<ObservableGauge<u64>, InstrumentError> {
     meter.observable_gauge::<u64>(name).build()

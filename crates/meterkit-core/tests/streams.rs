@@ -1,28 +1,18 @@
 //! How an operator has values kept, in place of what the code says.
 
-mod label_sets;
-#[path = "../../meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-mod readings;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use meterkit_core::{
     Data, ExponentialBuckets, ExponentialHistogramPoint, ExponentialLimits, HistogramBuckets,
-    InstrumentError, Kind, Meter, Registry, StreamRequest, StreamSettings,
+    InstrumentError, Kind, Registry, StreamRequest, StreamSettings,
 };
-
-use self::label_sets::Id;
-use self::readings::{histogram, live, metric, series, total};
+use meterkit_fakes::catalog;
+use meterkit_fakes::label_sets::Id;
+use meterkit_fakes::log_lines;
+use meterkit_fakes::readings::{histogram, live, metric, series, total};
 
 const SIZES: &str = "backstage.plugin.catalog.sizes";
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 fn exponential(_: &StreamRequest<'_>) -> StreamSettings {
     let buckets = Some(HistogramBuckets::Exponential(ExponentialLimits::default()));

@@ -1,8 +1,5 @@
 //! Threads that do anything at all, in an order that no two threads share: nothing panics, nothing waits for ever.
 
-mod label_sets;
-mod readings;
-
 use std::collections::HashMap;
 use std::sync::Barrier;
 use std::sync::atomic::AtomicBool;
@@ -15,9 +12,8 @@ use meterkit_core::{
     AttributeValue, Data, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock,
     Meter, Registry, ScopeMetrics,
 };
-
-use self::label_sets::{Id, Light};
-use self::readings::{live, series};
+use meterkit_fakes::label_sets::{Id, Light};
+use meterkit_fakes::readings::{live, series};
 
 const THREADS: u64 = 4;
 const STEPS: u64 = 4_000;

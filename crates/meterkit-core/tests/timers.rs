@@ -1,8 +1,5 @@
 //! Timers: what they record, when, and with which labels. A clock that stands still tells the time.
 
-mod label_sets;
-mod readings;
-
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -13,18 +10,11 @@ use meterkit_core::{
     Histogram, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock, Meter,
     Outcome, Registry,
 };
-
-use self::label_sets::Success;
-use self::readings::{histogram, metric};
+use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::label_sets::Success;
+use meterkit_fakes::readings::{histogram, metric};
 
 const DURATION: &str = "backstage.plugin.catalog.duration";
-
-fn catalog() -> (ManualClock, Registry, Meter) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
-    let meter = registry.scoped("plugin", "catalog");
-    (clock, registry, meter)
-}
 
 fn seconds(meter: &Meter) -> Result<Histogram, InstrumentError> {
     meter.histogram::<f64>("duration").unit("s").build()
@@ -52,7 +42,7 @@ fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
 
 #[test]
 fn a_timer_records_once_when_it_is_observed_or_dropped() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let duration = seconds(&meter)?;
     let timer = duration.start_timer();
     clock.advance(millis(250));
@@ -71,7 +61,7 @@ fn a_timer_records_once_when_it_is_observed_or_dropped() -> Result<(), Instrumen
 
 #[test]
 fn a_discarded_timer_records_nothing() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let timer = seconds(&meter)?.start_timer();
     clock.advance(millis(250));
     timer.discard();
@@ -81,7 +71,7 @@ fn a_discarded_timer_records_nothing() -> Result<(), InstrumentError> {
 
 #[test]
 fn timers_that_overlap_each_have_their_own_start() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let duration = seconds(&meter)?;
     let timers: Vec<_> = (0..4)
         .map(|_| {
@@ -108,7 +98,7 @@ fn a_group_timer_is_given_its_labels_at_the_end() -> Result<(), InstrumentError>
             visitor.visit(self.outcome.label());
         }
     }
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let builds = meter.histogram_group::<Build, f64>("duration").unit("s").build()?;
     for result in [Ok(()), Err("no"), Ok(())] {
         let timer = builds.start_timer();
@@ -130,7 +120,7 @@ fn a_group_timer_is_given_its_labels_at_the_end() -> Result<(), InstrumentError>
 
 #[test]
 fn a_timer_of_a_series_that_was_removed_brings_it_back() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let duration = meter.histogram_group::<Success, f64>("duration").unit("s").build()?;
     let timer = duration.with(Success(true)).start_timer();
     clock.advance(millis(250));
@@ -142,7 +132,7 @@ fn a_timer_of_a_series_that_was_removed_brings_it_back() -> Result<(), Instrumen
 
 #[test]
 fn a_closure_is_timed_and_its_result_handed_on() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let duration = seconds(&meter)?;
     let answer = duration.time(|| {
         clock.advance(millis(125));
@@ -158,7 +148,7 @@ fn a_closure_is_timed_and_its_result_handed_on() -> Result<(), InstrumentError> 
 
 #[test]
 fn a_closure_that_panics_is_timed_too() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let duration = seconds(&meter)?;
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         duration.time(|| {
@@ -173,7 +163,7 @@ fn a_closure_that_panics_is_timed_too() -> Result<(), InstrumentError> {
 
 #[test]
 fn a_future_is_timed_from_its_first_poll_to_its_end() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let duration = seconds(&meter)?;
     let mut steps = 0;
     let work = poll_fn(|_| {
@@ -196,7 +186,7 @@ fn a_future_is_timed_from_its_first_poll_to_its_end() -> Result<(), InstrumentEr
 #[test]
 fn a_future_is_recorded_at_its_end_and_not_again_when_it_is_dropped() -> Result<(), InstrumentError>
 {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let duration = seconds(&meter)?;
     {
         let mut timed = pin!(duration.time(ready(7)));
@@ -210,7 +200,7 @@ fn a_future_is_recorded_at_its_end_and_not_again_when_it_is_dropped() -> Result<
 #[test]
 fn a_future_that_is_dropped_half_way_is_recorded_and_one_never_polled_is_not()
 -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let duration = seconds(&meter)?;
     let mut half = Box::pin(duration.time(pending::<()>()));
     let never = duration.time(pending::<()>());
@@ -224,7 +214,7 @@ fn a_future_that_is_dropped_half_way_is_recorded_and_one_never_polled_is_not()
 
 #[test]
 fn a_future_that_panics_is_recorded_once() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let duration = seconds(&meter)?;
     let mut timed = Box::pin(duration.time(poll_fn(|_| -> Poll<()> {
         clock.advance(millis(250));
@@ -239,7 +229,7 @@ fn a_future_that_panics_is_recorded_once() -> Result<(), InstrumentError> {
 
 #[test]
 fn each_unit_of_time_has_its_own_scale() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     for (unit, name, expected) in [
         ("ns", "nanos", 90e9),
         ("us", "micros", 90e6),
@@ -263,7 +253,7 @@ fn each_unit_of_time_has_its_own_scale() -> Result<(), InstrumentError> {
 
 #[test]
 fn whole_units_are_counted_exactly() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     for (unit, name, one) in [
         ("ns", "nanos", Duration::from_nanos(1)),
         ("us", "micros", Duration::from_micros(1)),
@@ -289,7 +279,7 @@ fn whole_units_are_counted_exactly() -> Result<(), InstrumentError> {
 
 #[test]
 fn what_is_less_than_a_unit_is_cut() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let whole = meter.histogram::<u64>("duration").unit("ms").build()?;
     let timer = whole.start_timer();
     clock.advance(Duration::from_nanos(1_999_999));

@@ -1,8 +1,5 @@
 //! Scopes that are unloaded: all of it gone at once, what is still recorded counted, and a fresh start afterwards.
 
-mod label_sets;
-mod readings;
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -10,23 +7,16 @@ use std::sync::{Barrier, Weak};
 use std::thread;
 use std::time::Duration;
 
-use meterkit_core::{InstrumentError, ManualClock, Meter, Registry, Value};
-
-use self::label_sets::{Id, Light};
-use self::readings::{dropped, metric, points, series, total, value};
+use meterkit_core::{InstrumentError, Registry, Value};
+use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::label_sets::{Id, Light};
+use meterkit_fakes::readings::{self, dropped, metric, points, series, total, value};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 
-fn catalog() -> (ManualClock, Registry, Meter) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
-    let meter = registry.scoped("plugin", "catalog");
-    (clock, registry, meter)
-}
-
 #[test]
 fn everything_of_the_scope_is_gone_and_the_others_are_untouched() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let meter = meter.version("1");
     let mut guards = Vec::new();
     let other = registry.scoped("plugin", "other");
@@ -61,7 +51,7 @@ fn everything_of_the_scope_is_gone_and_the_others_are_untouched() -> Result<(), 
 
 #[test]
 fn a_meter_that_says_less_unloads_all_that_it_could_mean() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let made = || {
         for meter in [
             meter.clone(),
@@ -88,7 +78,7 @@ fn a_meter_that_says_less_unloads_all_that_it_could_mean() -> Result<(), Instrum
 
 #[test]
 fn a_scope_that_is_not_known_is_not_unloaded() {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     assert!(!meter.clone().unload());
     assert!(!registry.scoped("Bad Kind", "catalog").unload());
     assert!(!meter.version("3").unload());
@@ -107,7 +97,7 @@ fn a_scope_is_the_same_however_its_name_is_written() -> Result<(), InstrumentErr
 
 #[test]
 fn instruments_that_are_made_again_start_afresh() -> Result<(), InstrumentError> {
-    let (clock, registry, meter) = catalog();
+    let (clock, registry, meter) = catalog_with_clock();
     let old = meter.counter::<u64>("requests").build()?;
     let old_group = meter.gauge_group::<Id, u64>("gauges").build()?;
     old.add(5);
@@ -136,7 +126,7 @@ fn instruments_that_are_made_again_start_afresh() -> Result<(), InstrumentError>
 
 #[test]
 fn what_is_recorded_with_kept_handles_is_dropped_and_counted() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let counter = meter.counter::<u64>("requests").build()?;
     let gauge = meter.gauge::<i64>("queue").build()?;
     let sizes = meter.histogram::<f64>("sizes").build()?;
@@ -164,7 +154,7 @@ fn what_is_recorded_with_kept_handles_is_dropped_and_counted() -> Result<(), Ins
 
 #[test]
 fn callbacks_go_with_what_they_hold() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let (runs, held) = (Arc::new(AtomicU64::new(0)), Arc::new(()));
     let (counted, weak): (_, Weak<()>) = (runs.clone(), Arc::downgrade(&held));
     let rows = meter.observable_gauge::<u64>("rows").observe(move || {
@@ -187,7 +177,7 @@ fn callbacks_go_with_what_they_hold() -> Result<(), InstrumentError> {
 
 #[test]
 fn a_scope_can_be_unloaded_from_its_own_callback() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let own = meter.clone();
     let _rows = meter.observable_gauge::<u64>("rows").observe(move || {
         own.clone().unload();
@@ -201,7 +191,7 @@ fn a_scope_can_be_unloaded_from_its_own_callback() -> Result<(), InstrumentError
 
 #[test]
 fn an_old_guard_leaves_a_new_callback_alone() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let old = meter.observable_gauge::<u64>("rows").observe(|| 1)?;
     assert!(meter.clone().unload());
     let _new = meter.observable_gauge::<u64>("rows").observe(|| 2)?;
@@ -213,7 +203,7 @@ fn an_old_guard_leaves_a_new_callback_alone() -> Result<(), InstrumentError> {
 
 #[test]
 fn an_instrument_is_mirrored_as_long_as_it_is_there() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     meter.counter::<u64>("requests").build()?.increment();
     let instruments = registry.instruments();
     let names: Vec<_> = instruments.iter().map(|it| &*it.descriptor().name).collect();
@@ -227,7 +217,7 @@ fn an_instrument_is_mirrored_as_long_as_it_is_there() -> Result<(), InstrumentEr
 
 #[test]
 fn an_unloaded_scope_stays_unloaded_when_scopes_are_enabled() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let counter = meter.counter::<u64>("requests").build()?;
     assert!(meter.unload());
     for patterns in ["*", ""] {
@@ -241,7 +231,7 @@ fn an_unloaded_scope_stays_unloaded_when_scopes_are_enabled() -> Result<(), Inst
 
 #[test]
 fn the_stores_own_scope_stays() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let floats = meter.counter::<f64>("floats").build()?;
     let group = meter.counter_group::<Id, u64>("requests").cardinality_limit(1).build()?;
     (0..3).for_each(|id| group.with(Id(id)).increment());
@@ -261,7 +251,7 @@ fn the_stores_own_scope_stays() -> Result<(), InstrumentError> {
 
 #[test]
 fn an_instrument_that_cannot_be_made_records_nowhere_and_says_so() -> Result<(), InstrumentError> {
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     let first = meter.counter::<u64>("requests").register();
     let clash = meter.gauge::<i64>("requests").register();
     let bad = meter.counter::<u64>("Bad Name").register();
@@ -291,7 +281,7 @@ fn an_instrument_that_cannot_be_made_records_nowhere_and_says_so() -> Result<(),
 fn unloading_while_four_threads_record_and_register() {
     const THREADS: u64 = 4;
     const ROUNDS: u64 = 1_000;
-    let (_, registry, meter) = catalog();
+    let (_, registry, meter) = catalog_with_clock();
     registry.set_series_limit(60);
     let start = Barrier::new(THREADS as usize + 1);
     thread::scope(|scope| {

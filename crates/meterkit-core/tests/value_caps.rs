@@ -1,24 +1,14 @@
 //! Labels that let only so many different values through: the rest becomes `other`.
 
-mod readings;
-
 use std::collections::HashSet;
 use std::sync::Barrier;
 use std::thread;
 
-use meterkit_core::{
-    InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Registry,
-};
-
-use self::readings::{series, total};
+use meterkit_core::{InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
+use meterkit_fakes::catalog;
+use meterkit_fakes::readings::{series, total};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 /// Three tenants, any number of shards, two bools of which one value gets through.
 struct Request<'a> {

@@ -1,18 +1,14 @@
 //! Recording by attributes in a series that exists allocates nothing. Alone in this program, so that what is counted
 //! is its own.
 
-#[path = "../../meterkit-core/tests/label_sets/mod.rs"]
-mod label_sets;
-
 use std::alloc::System;
 
 use meterkit_core::Registry;
+use meterkit_fakes::label_sets::{Light, Tenant};
 use meterkit_otel::MeterProvider;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::{Array, KeyValue, Value};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-
-use self::label_sets::{Light, Tenant};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

@@ -1,20 +1,14 @@
 //! Attributes that are recorded through OpenTelemetry's API: kept as they are, whatever their types and order.
 
-#[path = "../../meterkit-core/tests/label_sets/mod.rs"]
-mod label_sets;
-#[path = "../../meterkit-core/tests/readings/mod.rs"]
-mod readings;
-
 use std::sync::Arc;
 use std::thread;
 
 use meterkit_core::{AttributeValue, Data, Registry};
+use meterkit_fakes::label_sets::Tenant;
+use meterkit_fakes::readings::{OVERFLOW, metric, points, series, total};
 use meterkit_otel::MeterProvider;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::{Array, KeyValue, StringValue, Value};
-
-use self::label_sets::Tenant;
-use self::readings::{OVERFLOW, metric, points, series, total};
 
 fn library() -> (Registry, Meter) {
     let registry = Registry::new();

@@ -1,14 +1,10 @@
 //! Instruments that OpenTelemetry's API binds to attributes once, to record without them.
 
-#[path = "../../meterkit-core/tests/readings/mod.rs"]
-mod readings;
-
 use meterkit_core::Registry;
+use meterkit_fakes::readings::{OVERFLOW, histogram, live, metric, series};
 use meterkit_otel::MeterProvider;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
-
-use self::readings::{OVERFLOW, histogram, live, metric, series};
 
 fn library() -> (Registry, Meter) {
     let registry = Registry::new();

@@ -1,9 +1,7 @@
 //! Instruments of other libraries are in the catalog, and stay streams of their own when new names make them equal.
 
-#[path = "../../meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-
 use meterkit_core::{Data, Naming, NamingPolicy, Registry, Value};
+use meterkit_fakes::log_lines;
 use meterkit_otel::MeterProvider;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;

@@ -1,17 +1,12 @@
 //! Instruments that are asked for more than once, by OpenTelemetry's API alone: OpenTelemetry's Metrics SDK, section
 //! Duplicate instrument registration.
 
-#[path = "../../meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-#[path = "../../meterkit-core/tests/readings/mod.rs"]
-mod readings;
-
 use meterkit_core::{Data, Metric, NumberPoint, Registry};
+use meterkit_fakes::log_lines;
+use meterkit_fakes::readings::{self, metric, series};
 use meterkit_otel::MeterProvider;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::{InstrumentationScope, KeyValue};
-
-use self::readings::{metric, series};
 
 fn library() -> (Registry, Meter) {
     let registry = Registry::new();

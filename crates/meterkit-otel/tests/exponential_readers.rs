@@ -1,31 +1,15 @@
 //! Readers of OpenTelemetry's ecosystem see exponential histograms as what they are.
 #![cfg(feature = "sdk")]
 
-#[path = "../../meterkit-pipeline/tests/many_sizes/mod.rs"]
-mod many_sizes;
-mod user_reader;
-
-use std::time::Duration;
-
-use meterkit_core::{Meter, Registry};
+use meterkit_fakes::many_sizes::{Route, SIZES, one, record_some};
 use meterkit_otel::OtelMeter;
-use meterkit_pipeline::{Pipeline, PipelineBuilder};
 use opentelemetry_sdk::metrics::Temporality;
 
-use self::many_sizes::{Route, SIZES, one, record_some};
-use self::user_reader::{UserReader, WithReaders};
-
-fn catalog() -> (Meter, PipelineBuilder, UserReader) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    let reader = UserReader::new(Temporality::Cumulative);
-    let builder = Pipeline::builder(registry).expect("a registry of its own");
-    (meter, builder.snapshot_max_age(Duration::ZERO).reader(reader.clone()), reader)
-}
+use crate::user_reader::catalog;
 
 #[test]
 fn a_reader_sees_the_same_distribution_with_what_was_recorded_before_the_start() {
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let sizes = meter.histogram::<f64>("sizes").exponential_with(40, 12).build().unwrap();
     record_some(&sizes, 1, 500, 1e3);
     let pipeline = builder.start().unwrap();
@@ -51,7 +35,7 @@ fn a_reader_sees_the_same_distribution_with_what_was_recorded_before_the_start()
 
 #[test]
 fn a_reader_sees_groups_integers_and_histograms_that_are_made_later() {
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let _pipeline = builder.start().unwrap();
     let sizes = meter.histogram_group::<Route, u64>("sizes").exponential().build().unwrap();
     sizes.with(Route("/a")).record(5);
@@ -69,7 +53,7 @@ fn a_reader_sees_groups_integers_and_histograms_that_are_made_later() {
 
 #[test]
 fn histograms_of_other_libraries_stay_as_they_are() {
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let _pipeline = builder.start().unwrap();
     meter.histogram::<f64>("sizes").exponential().build().unwrap().record(1.0);
     reader.awaited(SIZES);

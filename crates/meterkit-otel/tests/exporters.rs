@@ -1,16 +1,10 @@
 //! Exporters of OpenTelemetry's ecosystem as targets: what they are given.
 #![cfg(feature = "sdk")]
 
-mod scripted_exporter;
-#[path = "../../meterkit-pipeline/tests/scripted_target/mod.rs"]
-mod scripted_target;
-mod user_reader;
-
 use std::collections::BTreeMap;
 
-use meterkit_core::{
-    Kind, LabelKey, LabelValue, LabelVisitor, Labels, Meter, Naming, NamingPolicy, Registry,
-};
+use meterkit_core::{Kind, LabelKey, LabelValue, LabelVisitor, Labels, Registry};
+use meterkit_fakes::scripted_target::PATIENCE;
 use meterkit_otel::{MeterProvider, OtelMeter};
 use meterkit_pipeline::{
     Aggregation, KeyFilter, Pipeline, PipelineBuilder, View, ViewSelector, ViewStream, Views,
@@ -19,9 +13,8 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_sdk::metrics::Temporality::{self, Cumulative, Delta};
 
-use self::scripted_exporter::{Offers, ScriptedExporter, WithExporters};
-use self::scripted_target::PATIENCE;
-use self::user_reader::{Reading, UserReader};
+use crate::scripted_exporter::{self, Offers, ScriptedExporter, WithExporters, catalog};
+use crate::user_reader::{Reading, UserReader};
 
 struct Id(u64);
 
@@ -32,15 +25,6 @@ impl Labels for Id {
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.0.label());
     }
-}
-
-/// A registry whose names have no prefix.
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let naming = Naming::new("backstage", NamingPolicy::ScopeOnly).expect("a good namespace");
-    registry.set_naming(naming).expect("nothing is named yet");
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
 }
 
 fn builder(registry: &Registry) -> PipelineBuilder {

@@ -1,16 +1,5 @@
 //! Callbacks of other libraries that hang, are slow or panic cost nobody but themselves anything.
 
-#[path = "../../meterkit-core/tests/gate/mod.rs"]
-mod gate;
-#[path = "../../meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-#[path = "../../meterkit-core/tests/readings/mod.rs"]
-mod readings;
-#[path = "../../meterkit-pipeline/tests/scripted_target/mod.rs"]
-mod scripted_target;
-#[path = "../../meterkit-pipeline/tests/readings/mod.rs"]
-mod snapshots;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -18,15 +7,15 @@ use std::thread;
 use std::time::Duration;
 
 use meterkit_core::{ManualClock, Registry};
+use meterkit_fakes::gate::{Gate, failures, in_time, told, until};
+use meterkit_fakes::log_lines;
+use meterkit_fakes::readings::{histogram, labels, series};
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen};
+use meterkit_fakes::snapshots::{self, value};
 use meterkit_otel::MeterProvider;
 use meterkit_pipeline::Pipeline;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
-
-use self::gate::{Gate, failures, in_time, told, until};
-use self::readings::{histogram, labels, series};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen};
-use self::snapshots::value;
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 

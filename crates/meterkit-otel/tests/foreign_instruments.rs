@@ -1,30 +1,23 @@
 //! Instruments that other libraries make with OpenTelemetry's own API are in the snapshots too.
 #![cfg(feature = "sdk")]
 
-#[path = "../../meterkit-pipeline/tests/readings/mod.rs"]
-mod readings;
-#[path = "../../meterkit-pipeline/tests/scripted_target/mod.rs"]
-mod scripted_target;
-mod user_reader;
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use meterkit_core::{Data, Meter, Registry, Temporality, Value};
+use meterkit_core::{Data, Meter, Temporality, Value};
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
+use meterkit_fakes::snapshots::{histogram, metrics, points, value};
 use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{Pipeline, PipelineBuilder};
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::{InstrumentationScope, KeyValue};
 
-use self::readings::{histogram, metrics, points, value};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
-use self::user_reader::{UserReader, WithReaders};
+use crate::user_reader::{UserReader, WithReaders};
 
 fn catalog() -> (Meter, PipelineBuilder, MeterProvider) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
+    let (registry, meter) = meterkit_fakes::catalog();
     let provider = MeterProvider::new(registry.clone());
     let builder = Pipeline::builder(registry).expect("a registry of its own");
     (meter, builder.snapshot_max_age(Duration::ZERO), provider)

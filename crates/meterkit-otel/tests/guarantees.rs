@@ -1,31 +1,22 @@
 //! What is promised of instruments holds for those that other libraries make through OpenTelemetry's API: exact
 //! deltas, and what an operator says of them. For limits see `limits.rs`, for callbacks `foreign_callbacks.rs`.
 
-#[path = "../../meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-#[path = "../../meterkit-core/tests/readings/mod.rs"]
-mod readings;
-#[path = "../../meterkit-pipeline/tests/scripted_target/mod.rs"]
-mod scripted_target;
-#[path = "../../meterkit-pipeline/tests/readings/mod.rs"]
-mod snapshots;
-
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use meterkit_core::{AttributeValue, Data, Registry};
+use meterkit_fakes::log_lines;
+use meterkit_fakes::readings::{OVERFLOW, dropped, labels, metric, points, series, total};
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
+use meterkit_fakes::snapshots::{self, value};
 use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{
     Aggregation, KeyFilter, Pipeline, PipelineBuilder, View, ViewSelector, ViewStream, Views,
 };
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
-
-use self::readings::{OVERFLOW, dropped, labels, metric, points, series, total};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
-use self::snapshots::value;
 
 fn library() -> (Registry, Meter) {
     let registry = Registry::new();

@@ -1,23 +1,16 @@
 //! Limits of series hold for instruments that other libraries make through OpenTelemetry's API.
 
-#[path = "../../meterkit-core/tests/label_sets/mod.rs"]
-mod label_sets;
-#[path = "../../meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-#[path = "../../meterkit-core/tests/readings/mod.rs"]
-mod readings;
-
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
 use meterkit_core::{ManualClock, Registry, StreamSettings};
+use meterkit_fakes::label_sets::Id;
+use meterkit_fakes::log_lines;
+use meterkit_fakes::readings::{self, OVERFLOW, Rise, live, series, total};
 use meterkit_otel::MeterProvider;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
-
-use self::label_sets::Id;
-use self::readings::{OVERFLOW, Rise, live, series, total};
 
 const CALLS: &str = "backstage.plugin.own.calls";
 

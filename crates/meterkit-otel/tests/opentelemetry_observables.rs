@@ -1,24 +1,17 @@
 //! Readers of OpenTelemetry's ecosystem see what callbacks report, as the kind of instrument that it is.
 #![cfg(feature = "sdk")]
 
-#[path = "../../meterkit-pipeline/tests/readings/mod.rs"]
-mod readings;
-#[path = "../../meterkit-pipeline/tests/scripted_target/mod.rs"]
-mod scripted_target;
-mod user_reader;
-
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use meterkit_core::{LabelKey, LabelValue, LabelVisitor, Labels, ManualClock, Meter, Registry};
-use meterkit_pipeline::{Pipeline, PipelineBuilder};
+use meterkit_fakes::scripted_target::PATIENCE;
+use meterkit_fakes::snapshots::value;
 use opentelemetry_sdk::metrics::Temporality;
 
-use self::readings::value;
-use self::scripted_target::PATIENCE;
-use self::user_reader::{UserReader, WithReaders};
+use crate::user_reader::{UserReader, catalog, catalog_of};
 
 const READ: &str = "backstage.plugin.catalog.bytes.read";
 
@@ -31,20 +24,6 @@ impl Labels for Disk {
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         visitor.visit(self.0.label());
     }
-}
-
-fn catalog(temporality: Temporality) -> (Meter, PipelineBuilder, UserReader) {
-    catalog_of(Registry::new(), temporality)
-}
-
-fn catalog_of(
-    registry: Registry,
-    temporality: Temporality,
-) -> (Meter, PipelineBuilder, UserReader) {
-    let meter = registry.scoped("plugin", "catalog");
-    let reader = UserReader::new(temporality);
-    let builder = Pipeline::builder(registry).expect("a registry of its own");
-    (meter, builder.snapshot_max_age(Duration::ZERO).reader(reader.clone()), reader)
 }
 
 /// What the reader has of the plugin: name, kind, labels, value.

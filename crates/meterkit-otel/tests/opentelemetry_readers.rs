@@ -1,27 +1,20 @@
 //! Readers of OpenTelemetry's ecosystem see every instrument of the facade, and each value once.
 #![cfg(feature = "sdk")]
 
-#[path = "../../meterkit-pipeline/tests/readings/mod.rs"]
-mod readings;
-#[path = "../../meterkit-pipeline/tests/scripted_target/mod.rs"]
-mod scripted_target;
-mod user_reader;
-
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use meterkit_core::{
-    CallbackGuard, LabelKey, LabelValue, LabelVisitor, Labels, Meter, Naming, NamingPolicy,
-    Registry,
+    CallbackGuard, LabelKey, LabelValue, LabelVisitor, Labels, Naming, NamingPolicy, Registry,
 };
-use meterkit_pipeline::{Pipeline, PipelineBuilder};
+use meterkit_fakes::scripted_target::PATIENCE;
+use meterkit_fakes::snapshots::{self, histogram, points, value};
+use meterkit_pipeline::Pipeline;
 use opentelemetry_sdk::metrics::Temporality;
 
-use self::readings::{histogram, points, value};
-use self::scripted_target::PATIENCE;
-use self::user_reader::{UserReader, WithReaders};
+use crate::user_reader::{UserReader, WithReaders, catalog};
 
 struct Route(&'static str, Option<u16>);
 
@@ -33,14 +26,6 @@ impl Labels for Route {
         visitor.visit(self.0.label());
         visitor.visit(self.1.label());
     }
-}
-
-fn catalog() -> (Meter, PipelineBuilder, UserReader) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    let reader = UserReader::new(Temporality::Cumulative);
-    let builder = Pipeline::builder(registry).expect("a registry of its own");
-    (meter, builder.snapshot_max_age(Duration::ZERO).reader(reader.clone()), reader)
 }
 
 fn name(metric: &str) -> String {
@@ -70,7 +55,7 @@ fn series(
 
 #[test]
 fn a_reader_sees_every_kind_of_instrument_with_what_it_recorded_before_the_start() {
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     meter.counter::<u64>("a.counter").build().unwrap().add(3);
     meter.counter::<f64>("b.counter").build().unwrap().add(0.5);
     meter.up_down_counter::<i64>("c.up_down").build().unwrap().add(-4);
@@ -114,7 +99,7 @@ fn a_reader_sees_every_kind_of_instrument_with_what_it_recorded_before_the_start
 
 #[test]
 fn a_reader_sees_instruments_and_series_that_are_made_after_the_start() {
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let early = meter.histogram_group::<Route, u64>("early").build().unwrap();
     let _pipeline = builder.start().unwrap();
 
@@ -135,7 +120,7 @@ fn a_reader_sees_instruments_and_series_that_are_made_after_the_start() {
 
 #[test]
 fn observed_values_are_fresh_for_a_reader() {
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let rows = Arc::new(AtomicU64::new(1));
     let shared = rows.clone();
     let guard = meter.observable_gauge::<u64>("rows").observe(move || shared.load(SeqCst)).unwrap();
@@ -185,7 +170,7 @@ fn a_reader_of_deltas_gets_each_value_exactly_once() {
 fn threads_that_record_while_the_pipeline_starts_lose_nothing_on_the_way_to_a_reader() {
     const THREADS: u64 = 8;
     const ROUNDS: u64 = 5_000; // fits into what is replayed
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let group = meter.histogram_group::<Route, u64>("sizes").build().unwrap();
     let start = Barrier::new(THREADS as usize + 1);
     let pipeline = std::thread::scope(|scope| {
@@ -206,7 +191,7 @@ fn threads_that_record_while_the_pipeline_starts_lose_nothing_on_the_way_to_a_re
     assert_eq!(read.len(), 200);
     assert!(read.iter().all(|it| it.count == THREADS * ROUNDS / 200), "{read:?}");
     let snapshot = pipeline.source().snapshot_blocking();
-    let metric = readings::metrics(&snapshot, &name("sizes"));
+    let metric = snapshots::metrics(&snapshot, &name("sizes"));
     assert_eq!(metric.len(), 1);
     assert_eq!(metric[0].data.len(), 200);
 }
@@ -214,7 +199,7 @@ fn threads_that_record_while_the_pipeline_starts_lose_nothing_on_the_way_to_a_re
 #[test]
 fn values_that_did_not_fit_into_the_replay_are_counted() {
     const ROOM: u64 = 65_536;
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let sizes = meter.histogram::<u64>("sizes").build().unwrap();
     for _ in 0..ROOM + 10 {
         sizes.record(1);
@@ -235,7 +220,7 @@ fn values_that_did_not_fit_into_the_replay_are_counted() {
 
 #[test]
 fn a_snapshot_holds_each_instrument_once_while_a_reader_is_there() {
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     meter.counter::<u64>("requests").build().unwrap().add(3);
     meter.histogram::<u64>("sizes").build().unwrap().record(4);
     let pipeline = builder.start().unwrap();
@@ -288,7 +273,7 @@ fn two_readers_see_the_same() {
 
 #[test]
 fn recording_goes_on_after_a_shutdown_ended_the_readers() {
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let sizes = meter.histogram::<u64>("sizes").build().unwrap();
     let pipeline = builder.start().unwrap();
     sizes.record(1);
@@ -304,7 +289,7 @@ fn recording_goes_on_after_a_shutdown_ended_the_readers() {
 
 #[test]
 fn a_reader_that_collects_all_the_time_never_gets_stuck_with_callbacks_that_make_instruments() {
-    let (meter, builder, reader) = catalog();
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let inner = meter.clone();
     let kept: Mutex<Vec<CallbackGuard>> = Mutex::default();
     let next = AtomicU64::new(0);

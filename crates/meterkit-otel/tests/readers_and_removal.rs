@@ -1,8 +1,6 @@
 //! What readers of OpenTelemetry's ecosystem see of series that are removed, and of scopes that are unloaded.
 #![cfg(feature = "sdk")]
 
-mod user_reader;
-
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +10,7 @@ use meterkit_core::{
 use meterkit_pipeline::Pipeline;
 use opentelemetry_sdk::metrics::Temporality;
 
-use self::user_reader::{UserReader, WithReaders};
+use crate::user_reader::{UserReader, WithReaders};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 const SIZES: &str = "backstage.plugin.catalog.sizes";

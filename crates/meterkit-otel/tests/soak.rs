@@ -3,8 +3,6 @@
 //! `METERKIT_SOAK` sets the number of recordings: 400,000 by default, ten million in `.ci/long`.
 #![cfg(feature = "sdk")]
 
-mod user_reader;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
@@ -26,7 +24,7 @@ use opentelemetry_sdk::metrics::Temporality as SdkTemporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
-use self::user_reader::{Reading, UserReader, readings};
+use crate::user_reader::{Reading, UserReader, readings};
 
 const SCOPE: &str = "backstage.plugin.catalog";
 const THREADS: u64 = 8;

@@ -1,20 +1,13 @@
 //! One instrument asked for from both doors: the typed facade and OpenTelemetry's API.
 
-#[path = "../../meterkit-core/tests/label_sets/mod.rs"]
-mod label_sets;
-#[path = "../../meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-#[path = "../../meterkit-core/tests/readings/mod.rs"]
-mod readings;
-
 use meterkit_core::{Data, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Meter};
 use meterkit_core::{Metric, Registry};
+use meterkit_fakes::label_sets::{Id, Light, Success, Tenant};
+use meterkit_fakes::log_lines;
+use meterkit_fakes::readings::{OVERFLOW, histogram, points, series, total};
 use meterkit_otel::{MeterProvider, OtelMeter};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter as OtherMeter, MeterProvider as _};
-
-use self::label_sets::{Id, Light, Success, Tenant};
-use self::readings::{OVERFLOW, histogram, points, series, total};
 
 const THINGS: &str = "backstage.plugin.own.things";
 

@@ -1,20 +1,14 @@
 //! Threads that record through OpenTelemetry's API while the facade declares the same instrument.
 
-#[path = "../../meterkit-core/tests/label_sets/mod.rs"]
-mod label_sets;
-#[path = "../../meterkit-core/tests/readings/mod.rs"]
-mod readings;
-
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use meterkit_core::{InstrumentError, Meter, Registry};
+use meterkit_fakes::label_sets::Id;
+use meterkit_fakes::readings::{Rise, series, total};
 use meterkit_otel::MeterProvider;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, MeterProvider as _};
-
-use self::label_sets::Id;
-use self::readings::{Rise, series, total};
 
 const THINGS: &str = "backstage.plugin.own.things";
 

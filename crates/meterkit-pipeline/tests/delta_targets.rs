@@ -1,31 +1,22 @@
 //! Targets with delta temporality are given what came since they last acknowledged something.
 
-mod readings;
-mod scripted_target;
-
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meterkit_core::{Meter, Registry, Temporality};
+use meterkit_core::Temporality;
+use meterkit_fakes::catalog_pipeline;
+use meterkit_fakes::scripted_target::{self, ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
+use meterkit_fakes::snapshots::{histogram, metrics, points, value};
 use meterkit_otel::MeterProvider;
-use meterkit_pipeline::{ConsoleTarget, Pipeline, PipelineBuilder};
+use meterkit_pipeline::ConsoleTarget;
 use opentelemetry::metrics::MeterProvider as _;
-
-use self::readings::{histogram, metrics, points, value};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 
-fn catalog() -> (Meter, PipelineBuilder) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (meter, Pipeline::builder(registry).expect("a registry of its own"))
-}
-
 #[test]
 fn the_success_after_a_failure_carries_the_whole_difference() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let sizes = meter.histogram::<u64>("sizes").build().unwrap();
     let queue = meter.gauge::<i64>("queue").build().unwrap();
@@ -54,7 +45,7 @@ fn the_success_after_a_failure_carries_the_whole_difference() {
 
 #[test]
 fn two_targets_are_behind_by_what_each_of_them_missed() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let (good, seen_by_good) = ScriptedTarget::new("good", []);
     let (bad, seen_by_bad) = ScriptedTarget::new("bad", [Step::Refuse]);
@@ -80,7 +71,7 @@ fn two_targets_are_behind_by_what_each_of_them_missed() {
 
 #[test]
 fn an_attempt_that_timed_out_is_not_acknowledged() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let (target, seen) = ScriptedTarget::new("scripted", [Step::Hang]);
     let mut schedule = ONLY_WHEN_ASKED;
@@ -96,7 +87,7 @@ fn an_attempt_that_timed_out_is_not_acknowledged() {
 
 #[test]
 fn an_observable_counter_that_skips_collections_is_counted_once() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let steps = [Step::Succeed, Step::Succeed, Step::Refuse, Step::Succeed, Step::Refuse];
     let (target, seen) = ScriptedTarget::new("scripted", steps);
     let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
@@ -124,7 +115,7 @@ fn an_observable_counter_that_skips_collections_is_counted_once() {
 
 #[test]
 fn instruments_that_differ_in_their_description_alone_are_one() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let (target, seen) = ScriptedTarget::new("scripted", []);
     let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
     let meter = MeterProvider::new(meter.registry().clone()).meter("library");
@@ -177,7 +168,7 @@ impl Write for Page {
 
 #[test]
 fn the_console_with_delta_temporality_writes_only_differences() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let sizes = meter.histogram::<u64>("sizes").unit("By").buckets([10.0]).build().unwrap();
     let open = meter.up_down_counter::<i64>("open").build().unwrap();
@@ -208,7 +199,7 @@ fn the_console_with_delta_temporality_writes_only_differences() {
 
 #[test]
 fn what_the_console_could_not_write_comes_with_its_next_page() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let page = Page::default();
     let console = ConsoleTarget::new(page.clone()).with_temporality(Temporality::Delta);
@@ -233,7 +224,7 @@ fn what_the_console_could_not_write_comes_with_its_next_page() {
 
 #[test]
 fn the_console_writes_full_values_unless_told_otherwise() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").unit("{request}").build().unwrap();
     let page = Page::default();
     let target = ConsoleTarget::new(page.clone());
@@ -247,7 +238,7 @@ fn the_console_writes_full_values_unless_told_otherwise() {
 
 #[test]
 fn the_console_shows_the_buckets_of_an_exponential_histogram_that_have_values() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let sizes = meter.histogram::<f64>("sizes").unit("By").exponential_with(160, 0);
     let sizes = sizes.build().unwrap();
     let page = Page::default();
@@ -268,7 +259,7 @@ fn the_console_shows_the_buckets_of_an_exponential_histogram_that_have_values() 
 
 #[test]
 fn a_delta_that_was_taken_in_part_is_finished_before_the_next() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let steps = [Step::Succeed, Step::TakePart, Step::Refuse, Step::Succeed, Step::Succeed];
     let (target, seen) = ScriptedTarget::new("scripted", steps);

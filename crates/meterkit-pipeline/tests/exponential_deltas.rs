@@ -1,21 +1,13 @@
 //! Deltas of exponential histograms, whose scales fall while they live.
 
-mod many_sizes;
-
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, Meter, Registry, Temporality,
+    Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, Registry, Temporality,
 };
+use meterkit_fakes::catalog;
+use meterkit_fakes::many_sizes::{Route, one, points, record_some};
 use meterkit_pipeline::Snapshot;
-
-use self::many_sizes::{Route, one, points, record_some};
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 fn snapshot(registry: &Registry, seconds: u64) -> Snapshot {
     let time = SystemTime::now() + Duration::from_secs(seconds);

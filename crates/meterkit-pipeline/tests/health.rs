@@ -1,22 +1,18 @@
 //! `health()` says of each target how it is doing.
 
-mod scripted_target;
-
 use std::time::{Duration, Instant, SystemTime};
 
-use meterkit_core::{Meter, Registry};
+use meterkit_core::Meter;
+use meterkit_fakes::scripted_target::{self, ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 use meterkit_pipeline::{Health, Pipeline, PipelineBuilder, TargetHealth, TargetKind};
-
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 
 /// Fails, and not to be tried again before the end.
 const LATER: Step = Step::FailFor(Duration::from_secs(3600));
 
 fn catalog() -> (Meter, PipelineBuilder) {
-    let registry = Registry::new();
+    let (registry, meter) = meterkit_fakes::catalog();
     // So that points can be counted.
     registry.set_disabled_scopes("meterkit".parse().unwrap());
-    let meter = registry.scoped("plugin", "catalog");
     meter.counter::<u64>("requests").build().expect("a good name").increment();
     let builder = Pipeline::builder(registry).expect("a registry of its own");
     (meter, builder.snapshot_max_age(Duration::ZERO))

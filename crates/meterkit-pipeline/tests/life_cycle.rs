@@ -1,28 +1,19 @@
 //! Start, shutdown and what comes after it.
 
-mod block_on;
-mod readings;
-mod scripted_target;
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use meterkit_core::{Attributes, Meter, Registry};
+use meterkit_core::Attributes;
+use meterkit_fakes::catalog;
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
+use meterkit_fakes::snapshots::{histogram, value};
 use meterkit_pipeline::{Closed, FlushError, Pipeline, Schedule};
 
-use self::block_on::block_on;
-use self::readings::{histogram, value};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
+use crate::block_on::block_on;
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 #[test]
 fn what_was_counted_before_the_start_is_exported() {

@@ -1,9 +1,6 @@
 //! Totals that callbacks report, for targets that take deltas: whatever becomes of a callback, nothing is lost and
 //! nothing counts twice.
 
-mod readings;
-mod scripted_target;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,10 +8,9 @@ use meterkit_core::{
     Attributes, CallbackGuard, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock, Meter,
     Registry, Value,
 };
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen, Step};
+use meterkit_fakes::snapshots::{points, value};
 use meterkit_pipeline::{Pipeline, Snapshot};
-
-use self::readings::{points, value};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen, Step};
 
 const READ: &str = "backstage.plugin.catalog.bytes.read";
 

@@ -1,8 +1,5 @@
 //! Async callbacks run in the background while the pipeline does, and nobody waits for them.
 
-mod readings;
-mod scripted_target;
-
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, mpsc};
@@ -10,10 +7,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use meterkit_core::{ManualClock, Meter, ObservableGauge, Registry};
+use meterkit_fakes::catalog;
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
+use meterkit_fakes::snapshots::{points, value};
 use meterkit_pipeline::{Pipeline, PipelineBuilder};
-
-use self::readings::{points, value};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
@@ -21,12 +18,6 @@ const ROWS: &str = "backstage.plugin.catalog.rows";
 const OFTEN: Duration = Duration::from_millis(10);
 /// Once while a test runs.
 const ONCE: Duration = Duration::from_secs(24 * 3600);
-
-fn catalog() -> (Registry, Meter) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (registry, meter)
-}
 
 fn builder(registry: &Registry) -> PipelineBuilder {
     let builder = Pipeline::builder(registry.clone()).expect("no other pipeline has it");

@@ -1,26 +1,16 @@
 //! What is worth a retry is tried again, within bounds; what is not is reported at once.
 
-mod readings;
-mod scripted_target;
-
 use std::time::Duration;
 
-use meterkit_core::{Meter, Registry};
-use meterkit_pipeline::{FlushError, Pipeline, PipelineBuilder, Schedule};
-
-use self::readings::value;
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen, Step};
+use meterkit_fakes::catalog_pipeline;
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen, Step};
+use meterkit_fakes::snapshots::value;
+use meterkit_pipeline::{FlushError, Pipeline, Schedule};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 
-fn catalog() -> (Meter, PipelineBuilder) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    (meter, Pipeline::builder(registry).expect("a registry of its own"))
-}
-
 fn start(steps: impl Into<Vec<Step>>, schedule: Schedule) -> (Pipeline, Seen) {
-    let (_, builder) = catalog();
+    let (_, builder) = catalog_pipeline();
     let (target, seen) = ScriptedTarget::new("scripted", steps.into());
     (builder.target(target, schedule).start().expect("a thread"), seen)
 }
@@ -39,7 +29,7 @@ fn reason(outcome: Result<(), FlushError>) -> String {
 
 #[test]
 fn a_failure_that_may_pass_is_tried_again_with_the_same_snapshot() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let steps = [Step::Fail, Step::Fail, Step::Succeed];
     let (target, seen) = ScriptedTarget::new("scripted", steps);
@@ -123,7 +113,7 @@ fn the_last_export_of_a_shutdown_is_tried_again_too() {
 
 #[test]
 fn retries_of_a_shutdown_end_with_its_deadline() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let _requests = meter.counter::<u64>("requests").build().unwrap();
     let (target, seen) = ScriptedTarget::always("scripted", Step::Fail);
     let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
@@ -134,7 +124,7 @@ fn retries_of_a_shutdown_end_with_its_deadline() {
 
 #[test]
 fn a_shutdown_does_not_wait_for_the_patience_that_a_receiver_asked_for() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let patience = Duration::from_secs(3600);
     let (target, seen) = ScriptedTarget::new("scripted", [Step::FailFor(patience)]);

@@ -1,17 +1,13 @@
 //! Flush and shutdown work the same wherever they are called from.
 
-mod block_on;
-mod readings;
-mod scripted_target;
-
 use std::time::Duration;
 
 use meterkit_core::{Counter, Registry};
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen, Step};
+use meterkit_fakes::snapshots::value;
 use meterkit_pipeline::Pipeline;
 
-use self::block_on::block_on;
-use self::readings::value;
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen, Step};
+use crate::block_on::block_on;
 
 struct Running {
     pipeline: Pipeline,

@@ -1,17 +1,14 @@
 //! What the pipeline tells of collection and delivery, through its own targets.
 
-mod block_on;
-mod readings;
-mod scripted_target;
-
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{Attributes, Data, Meter, Registry};
+use meterkit_fakes::catalog_pipeline;
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
+use meterkit_fakes::snapshots::{histogram, metrics, points, value};
 use meterkit_pipeline::{Pipeline, PipelineBuilder, Snapshot};
 
-use self::block_on::block_on;
-use self::readings::{histogram, metrics, points, value};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
+use crate::block_on::block_on;
 
 const EXPORTED: &str = "otel.sdk.exporter.metric_data_point.exported";
 const INFLIGHT: &str = "otel.sdk.exporter.metric_data_point.inflight";
@@ -23,13 +20,11 @@ const QUEUE_DROPPED: &str = "meterkit.target.queue.dropped";
 
 /// A registry with two series, and a pipeline that collects anew whenever it is asked.
 fn catalog() -> (Meter, PipelineBuilder) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
+    let (meter, builder) = catalog_pipeline();
     for name in ["requests", "errors"] {
         meter.counter::<u64>(name).build().expect("a good name").increment();
     }
-    let builder = Pipeline::builder(registry).expect("a registry of its own");
-    (meter, builder.snapshot_max_age(Duration::ZERO))
+    (meter, builder)
 }
 
 /// The points that went out, by the component's name and what went wrong.

@@ -1,29 +1,19 @@
 //! Who asks at the same time shares one collection; who asks soon after gets the last one again.
 
-mod readings;
-mod scripted_target;
-
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meterkit_core::{CallbackGuard, Meter, Registry};
-use meterkit_pipeline::{Pipeline, PipelineBuilder, Schedule};
-
-use self::readings::{metrics, value};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
+use meterkit_core::{CallbackGuard, Meter};
+use meterkit_fakes::catalog_pipeline;
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
+use meterkit_fakes::snapshots::{metrics, value};
+use meterkit_pipeline::Schedule;
 
 const LONG: Duration = Duration::from_secs(24 * 3600);
 const RUNS: &str = "backstage.plugin.catalog.runs";
-
-fn catalog(max_age: Duration) -> (Meter, PipelineBuilder) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    let builder = Pipeline::builder(registry).expect("a registry of its own");
-    (meter, builder.snapshot_max_age(max_age))
-}
 
 /// A callback that counts how often it ran.
 fn count_runs(meter: &Meter) -> (Arc<AtomicU64>, CallbackGuard) {
@@ -61,7 +51,7 @@ impl Gate {
 
 #[tokio::test(flavor = "current_thread")]
 async fn concurrent_snapshots_share_one_collection() {
-    let (meter, builder) = catalog(Duration::ZERO);
+    let (meter, builder) = catalog_pipeline();
     let gate = Gate::new(&meter);
     let pipeline = builder.start().unwrap();
     let source = pipeline.source();
@@ -87,7 +77,7 @@ async fn concurrent_snapshots_share_one_collection() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn who_asks_after_a_collection_ended_gets_a_new_one_when_none_may_be_old() {
-    let (meter, builder) = catalog(Duration::ZERO);
+    let (meter, builder) = catalog_pipeline();
     let (runs, _guard) = count_runs(&meter);
     let pipeline = builder.start().unwrap();
     let source = pipeline.source();
@@ -101,7 +91,8 @@ async fn who_asks_after_a_collection_ended_gets_a_new_one_when_none_may_be_old()
 
 #[test]
 fn threads_that_ask_at_once_share_one_collection() {
-    let (meter, builder) = catalog(LONG);
+    let (meter, builder) = catalog_pipeline();
+    let builder = builder.snapshot_max_age(LONG);
     let (runs, _guard) = count_runs(&meter);
     let pipeline = builder.start().unwrap();
     let start = std::sync::Barrier::new(8);
@@ -118,7 +109,8 @@ fn threads_that_ask_at_once_share_one_collection() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_snapshot_that_is_young_enough_is_used_again() {
-    let (meter, builder) = catalog(LONG);
+    let (meter, builder) = catalog_pipeline();
+    let builder = builder.snapshot_max_age(LONG);
     let (runs, _guard) = count_runs(&meter);
     let pipeline = builder.start().unwrap();
     let first = pipeline.source().snapshot().await.unwrap();
@@ -131,7 +123,8 @@ async fn a_snapshot_that_is_young_enough_is_used_again() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_flush_always_takes_a_new_one_which_others_then_use() {
-    let (meter, builder) = catalog(LONG);
+    let (meter, builder) = catalog_pipeline();
+    let builder = builder.snapshot_max_age(LONG);
     let (runs, _guard) = count_runs(&meter);
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let (target, seen) = ScriptedTarget::new("scripted", []);
@@ -151,7 +144,8 @@ async fn a_flush_always_takes_a_new_one_which_others_then_use() {
 
 #[test]
 fn a_flush_does_not_make_do_with_a_collection_that_began_before_it() {
-    let (meter, builder) = catalog(LONG);
+    let (meter, builder) = catalog_pipeline();
+    let builder = builder.snapshot_max_age(LONG);
     let gate = Gate::new(&meter);
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let (target, seen) = ScriptedTarget::new("scripted", []);
@@ -175,7 +169,8 @@ fn a_flush_does_not_make_do_with_a_collection_that_began_before_it() {
 
 #[test]
 fn targets_that_are_due_together_share_one_collection() {
-    let (meter, builder) = catalog(LONG);
+    let (meter, builder) = catalog_pipeline();
+    let builder = builder.snapshot_max_age(LONG);
     let (runs, _guard) = count_runs(&meter);
     let schedule = Schedule { interval: Duration::from_millis(10), ..Schedule::default() };
     let (one, seen_by_one) = ScriptedTarget::new("one", []);
@@ -189,7 +184,7 @@ fn targets_that_are_due_together_share_one_collection() {
 
 #[test]
 fn a_callback_that_panics_leaves_the_rest_of_the_snapshot() {
-    let (meter, builder) = catalog(Duration::ZERO);
+    let (meter, builder) = catalog_pipeline();
     let (_, _guard) = count_runs(&meter);
     let _bad = meter.observable_gauge::<u64>("bad").observe(|| panic!("no database")).unwrap();
     let pipeline = builder.start().unwrap();
@@ -202,7 +197,8 @@ fn a_callback_that_panics_leaves_the_rest_of_the_snapshot() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn who_stops_waiting_leaves_the_collection_to_the_next_one() {
-    let (meter, builder) = catalog(LONG);
+    let (meter, builder) = catalog_pipeline();
+    let builder = builder.snapshot_max_age(LONG);
     let gate = Gate::new(&meter);
     let pipeline = builder.start().unwrap();
     let source = pipeline.source();
@@ -220,7 +216,7 @@ async fn who_stops_waiting_leaves_the_collection_to_the_next_one() {
 
 #[test]
 fn a_callback_that_asks_for_a_snapshot_does_not_wait_for_itself() {
-    let (meter, builder) = catalog(Duration::ZERO);
+    let (meter, builder) = catalog_pipeline();
     let source = Arc::new(Mutex::new(None::<meterkit_pipeline::Source>));
     let asked = source.clone();
     let _guard = meter
@@ -238,7 +234,8 @@ fn a_callback_that_asks_for_a_snapshot_does_not_wait_for_itself() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn all_targets_of_a_flush_and_of_the_shutdown_share_one_collection() {
-    let (meter, mut builder) = catalog(LONG);
+    let (meter, builder) = catalog_pipeline();
+    let mut builder = builder.snapshot_max_age(LONG);
     let (runs, _guard) = count_runs(&meter);
     for _ in 0..8 {
         builder = builder.target(ScriptedTarget::new("scripted", []).0, ONLY_WHEN_ASKED);

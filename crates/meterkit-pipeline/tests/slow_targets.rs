@@ -1,24 +1,19 @@
 //! A target in trouble delays neither another one, nor a scrape, nor who flushes and shuts down.
 
-mod block_on;
-mod readings;
-mod scripted_target;
-
 use std::time::{Duration, Instant};
 
 use meterkit_core::{Meter, Registry};
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
+use meterkit_fakes::snapshots::value;
 use meterkit_pipeline::{FlushError, Pipeline, PipelineBuilder, Schedule};
 
-use self::block_on::block_on;
-use self::readings::value;
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
+use crate::block_on::block_on;
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 const DEADLINE: Duration = Duration::from_millis(300);
 
 fn catalog() -> (Registry, Meter, PipelineBuilder) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
+    let (registry, meter) = meterkit_fakes::catalog();
     let builder = Pipeline::builder(registry.clone()).expect("a registry of its own");
     (registry, meter, builder)
 }

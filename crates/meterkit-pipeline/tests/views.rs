@@ -1,30 +1,16 @@
 //! What an operator's views make of metrics on their way to the targets.
 
-mod readings;
-mod scripted_target;
-
-use std::time::Duration;
-
 use meterkit_core::{
     Data, ExponentialLimits, HistogramBuckets, Kind, LabelKey, LabelValue, LabelVisitor, Labels,
-    Meter, Registry,
 };
+use meterkit_fakes::catalog_pipeline;
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
+use meterkit_fakes::snapshots::{histogram, metrics, points, value};
 use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{
-    Aggregation, KeyFilter, Pipeline, PipelineBuilder, Snapshot, StreamDefaults, View,
-    ViewSelector, ViewStream, Views,
+    Aggregation, KeyFilter, Snapshot, StreamDefaults, View, ViewSelector, ViewStream, Views,
 };
 use opentelemetry::metrics::MeterProvider as _;
-
-use self::readings::{histogram, metrics, points, value};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
-
-fn catalog() -> (Meter, PipelineBuilder) {
-    let registry = Registry::new();
-    let meter = registry.scoped("plugin", "catalog");
-    let builder = Pipeline::builder(registry).expect("a registry of its own");
-    (meter, builder.snapshot_max_age(Duration::ZERO))
-}
 
 fn name(metric: &str) -> String {
     format!("backstage.plugin.catalog.{metric}")
@@ -71,7 +57,7 @@ impl Labels for Id {
 
 #[test]
 fn targets_and_scrapes_see_what_the_views_make_of_metrics() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let queue = meter.gauge::<i64>("queue").build().unwrap();
     let tenants = meter.counter_group::<Id, u64>("tenants").build().unwrap();
@@ -98,7 +84,7 @@ fn targets_and_scrapes_see_what_the_views_make_of_metrics() {
 
 #[test]
 fn kinds_are_told_apart_where_points_look_alike() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let recorded = meter.counter::<u64>("recorded").build().unwrap();
     let observed = meter.observable_counter::<u64>("observed").build().unwrap();
     let _guard = observed.observe(|| 7);
@@ -113,7 +99,7 @@ fn kinds_are_told_apart_where_points_look_alike() {
 
 #[test]
 fn views_choose_buckets_and_limits_before_values_are_recorded() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let early = meter.histogram::<f64>("early").build().unwrap();
     early.record(3.0);
     let explicit =
@@ -147,7 +133,7 @@ fn views_choose_buckets_and_limits_before_values_are_recorded() {
 
 #[test]
 fn defaults_hold_where_neither_a_view_nor_the_code_says_it() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let defaults = StreamDefaults::new()
         .histogram(HistogramBuckets::Exponential(ExponentialLimits::default()))
         .cardinality_limit(4)
@@ -178,7 +164,7 @@ fn defaults_hold_where_neither_a_view_nor_the_code_says_it() {
 
 #[test]
 fn histograms_of_other_libraries_have_the_same_defaults_and_views() {
-    let (meter, builder) = catalog();
+    let (meter, builder) = catalog_pipeline();
     let limits = ExponentialLimits { max_size: 20, max_scale: 3 };
     let defaults = StreamDefaults::new().histogram(HistogramBuckets::Exponential(limits));
     let selector =

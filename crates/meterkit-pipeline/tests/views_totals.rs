@@ -1,16 +1,14 @@
 //! Totals that views make of several series: each value counts once, whatever becomes of the series.
 
-mod readings;
-mod scripted_target;
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use meterkit_core::{
-    Data, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock, Meter, Registry,
-};
+use meterkit_core::{Data, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock, Meter};
+use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen};
+use meterkit_fakes::snapshots::{histogram, metrics, points, value};
 use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{
     KeyFilter, Pipeline, PipelineBuilder, Snapshot, View, ViewSelector, ViewStream, Views,
@@ -18,15 +16,9 @@ use meterkit_pipeline::{
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 
-use self::readings::{histogram, metrics, points, value};
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen};
-
 /// A registry whose series begin at different times, as the clock is put on between them.
 fn catalog() -> (ManualClock, Meter, PipelineBuilder) {
-    let clock = ManualClock::new();
-    let registry = Registry::with_clock(&clock);
-    registry.set_callback_budget(PATIENCE);
-    let meter = registry.scoped("plugin", "catalog");
+    let (clock, registry, meter) = catalog_with_clock();
     let builder = Pipeline::builder(registry).expect("a registry of its own");
     (clock, meter, builder.snapshot_max_age(Duration::ZERO))
 }

@@ -3,8 +3,6 @@
 //! Random events happen to a registry, between collections that some consumers see and others do not. A model that
 //! knows nothing of series says what was counted.
 
-mod scripted_target;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -14,9 +12,8 @@ use meterkit_core::{
     LabelValue, LabelVisitor, Labels, ManualClock, Meter, Metric, Observable,
     ObservableCounterGroup, Registry, ScopeMetrics, SeriesId,
 };
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 use meterkit_pipeline::{KeyFilter, Pipeline, Snapshot, View, ViewSelector, ViewStream, Views};
-
-use self::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 
 const SEEDS: u64 = 80;
 const ROUNDS: usize = 60;

@@ -2,9 +2,6 @@
 //! of the program's.
 #![cfg(feature = "prometheus")]
 
-mod batches;
-mod http_get;
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -15,7 +12,8 @@ use meterkit::data::Value;
 use meterkit::testing::{Seen, TestKit, assert_metric};
 use meterkit::{Labels, Telemetry};
 
-use self::batches::{Batches, ONLY_WHEN_ASKED};
+use crate::batches::{Batches, ONLY_WHEN_ASKED};
+use crate::http_get;
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 

@@ -1,7 +1,5 @@
 //! A catalog is compared with a file that is checked in, or written there when the environment says so.
 
-mod own_process;
-
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -9,7 +7,7 @@ use std::path::{Path, PathBuf};
 use meterkit::Registry;
 use meterkit::catalog::Catalog;
 use meterkit::testing::assert_catalog;
-use own_process::rerun;
+use meterkit_fakes::own_process::rerun;
 
 const UPDATE: [(&str, &str); 1] = [("METERKIT_UPDATE_CATALOG", "1")];
 

@@ -1,15 +1,13 @@
 //! Conformance, cases 1 to 16: what counters and gauges do in the systems that meterkit learns from, said in its API.
 //! Where the rule here is another one, the test says why.
 
-mod batches;
-
 use std::time::Duration;
 
 use meterkit::data::Value;
 use meterkit::testing::{TestKit, assert_metric, assert_no_metric};
 use meterkit::{Counter, InstrumentError, Labels, Telemetry};
 
-use self::batches::{Batches, ONLY_WHEN_ASKED};
+use crate::batches::{Batches, ONLY_WHEN_ASKED};
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 

@@ -1,8 +1,6 @@
 //! Conformance, cases 31 to 41: histograms, attributes of instruments, callbacks and scopes in the systems that
 //! meterkit learns from, said in its API. Where the rule here is another one, the test says why.
 
-mod batches;
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,7 +11,7 @@ use meterkit::observable::AnyObservable;
 use meterkit::testing::{Seen, TestKit, assert_metric, assert_no_metric};
 use meterkit::{InstrumentError, Labels, Telemetry};
 
-use self::batches::{Batches, ONLY_WHEN_ASKED};
+use crate::batches::{Batches, ONLY_WHEN_ASKED};
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 

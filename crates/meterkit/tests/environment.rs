@@ -1,14 +1,11 @@
 //! What the variables of the environment do to a program that starts.
 
 #[cfg(feature = "prometheus")]
-mod http_get;
-mod log_lines;
-mod own_process;
-
+use crate::http_get;
 use meterkit::opentelemetry::global;
 use meterkit::{Error, Meter, Telemetry};
-
-use self::own_process::{rerun, text};
+use meterkit_fakes::log_lines;
+use meterkit_fakes::own_process::{rerun, text};
 
 /// Counts something where every part of a program does: in the global registry.
 fn count(requests: u64) {

@@ -1,13 +1,11 @@
 //! `Telemetry::health()` tells how each target is doing, and no secrets.
 
-mod page;
-
 use meterkit::target::ConsoleTarget;
 #[cfg(feature = "prometheus")]
 use meterkit::target::TargetKind;
 use meterkit::{Registry, Telemetry};
 
-use self::page::Page;
+use crate::page::Page;
 
 #[test]
 #[cfg(feature = "prometheus")]

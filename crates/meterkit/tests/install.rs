@@ -1,12 +1,10 @@
 //! Installing, shutting down, and installing again.
 
-mod page;
-
 use meterkit::settings::{Naming, NamingPolicy};
 use meterkit::target::{ConsoleTarget, FlushError};
 use meterkit::{Error, InstallError, Registry, Telemetry};
 
-use self::page::Page;
+use crate::page::Page;
 
 #[test]
 fn a_second_install_is_refused_until_the_first_is_shut_down() {

@@ -1,17 +1,14 @@
 //! How a program ends: in order, by a signal, or by dropping what it installed.
 
-mod log_lines;
-mod own_process;
-mod page;
-
 use std::time::Duration;
 
 use meterkit::data::Snapshot;
 use meterkit::target::{ConsoleTarget, ExportFuture, FlushError, Target};
 use meterkit::{Meter, Registry, Telemetry};
+use meterkit_fakes::log_lines;
+use meterkit_fakes::own_process::{rerun, text};
 
-use self::own_process::{rerun, text};
-use self::page::Page;
+use crate::page::Page;
 
 /// A target whose receiver never answers.
 #[derive(Debug)]

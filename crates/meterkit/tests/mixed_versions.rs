@@ -1,13 +1,10 @@
 //! Cargo tells a program that it runs where its manifest is: a second `opentelemetry` in its lock file is warned of.
 
-mod log_lines;
-mod own_process;
-
 use std::fs;
 
 use meterkit::{Registry, Telemetry};
-
-use self::own_process::rerun;
+use meterkit_fakes::log_lines;
+use meterkit_fakes::own_process::rerun;
 
 const LOCK: &str = r#"
 [[package]]

@@ -1,9 +1,6 @@
 //! A scrape endpoint that asks for credentials and is served as HTTPS, as an operator sets it up.
 #![cfg(feature = "prometheus")]
 
-mod log_lines;
-mod own_process;
-
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,8 +8,8 @@ use std::time::Duration;
 
 use meterkit::prometheus::PrometheusServer;
 use meterkit::{Registry, Telemetry};
-
-use self::own_process::rerun;
+use meterkit_fakes::log_lines;
+use meterkit_fakes::own_process::rerun;
 
 /// `prometheus:open sesame`
 const RIGHT: &str = "Authorization: Basic cHJvbWV0aGV1czpvcGVuIHNlc2FtZQ==\r\n";

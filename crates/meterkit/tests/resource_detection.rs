@@ -1,12 +1,9 @@
 //! The resource: what is found out by itself, and what wins over it.
 
-mod own_process;
-
 use meterkit::data::Attributes;
 use meterkit::settings::ResourceDetector;
 use meterkit::{Registry, Telemetry};
-
-use self::own_process::rerun;
+use meterkit_fakes::own_process::rerun;
 
 /// The resource of a program that is started like this one is.
 fn resource_by_environment() -> Attributes {

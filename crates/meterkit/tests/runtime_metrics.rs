@@ -1,18 +1,15 @@
 //! Metrics of the process and of the tokio runtime: switched on, exported to the last, and gone with the pipeline.
 #![cfg(all(feature = "process", feature = "tokio"))]
 
-#[cfg(feature = "prometheus")]
-mod http_get;
-mod own_process;
-mod page;
-
 use meterkit::data::ScopeMetrics;
 use meterkit::target::ConsoleTarget;
 use meterkit::{InstallError, Registry, Telemetry};
+#[cfg(feature = "prometheus")]
+use meterkit_fakes::own_process::rerun;
 use tokio::runtime::Builder;
 
-use self::own_process::rerun;
-use self::page::Page;
+use crate::http_get;
+use crate::page::Page;
 
 #[test]
 #[cfg(feature = "prometheus")]

@@ -1,14 +1,12 @@
 //! The scrape endpoint of an installed program.
 #![cfg(feature = "prometheus")]
 
-mod http_get;
-
 use std::net::{SocketAddr, TcpListener};
 
 use meterkit::prometheus::{PrometheusServer, Translation};
 use meterkit::{InstallError, Registry, Telemetry};
 
-use self::http_get::scrape;
+use crate::http_get::scrape;
 
 fn server() -> PrometheusServer {
     PrometheusServer::new().host("127.0.0.1").port(0)

@@ -1,13 +1,12 @@
 //! One line per live target says at the start where metrics go; secrets are in none of them.
 
-mod log_lines;
-
 use std::time::Duration;
 
 use meterkit::data::Snapshot;
 use meterkit::target::{ConsoleTarget, ExportFuture, Schedule, Target};
 use meterkit::{Registry, Telemetry};
 use meterkit_core::Temporality;
+use meterkit_fakes::log_lines;
 
 /// A target of the program's own, with a secret.
 #[derive(Debug)]

@@ -1,11 +1,8 @@
 //! What is set in vain is warned of: by the one who waits for its effect it would go unnoticed.
 
-mod log_lines;
-mod own_process;
-
 use meterkit::{Meter, Telemetry};
-
-use self::own_process::rerun;
+use meterkit_fakes::log_lines;
+use meterkit_fakes::own_process::rerun;
 
 #[test]
 fn a_misspelled_variable_is_warned_of_when_the_program_starts() {

@@ -1,8 +1,5 @@
 //! What the intake answers, or does not, decides what becomes of an export.
 
-#[path = "../../../crates/meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-
 mod intake;
 mod snapshots;
 
@@ -10,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value};
 use meterkit_datadog::{DatadogTarget, Transport};
+use meterkit_fakes::log_lines;
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 
 use self::intake::{Answer, Intake};

@@ -1,8 +1,5 @@
 //! A key that Datadog refuses is told of when the pipeline starts.
 
-#[path = "../../../crates/meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-
 mod intake;
 mod snapshots;
 
@@ -10,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use meterkit_core::Registry;
+use meterkit_fakes::log_lines;
 use meterkit_pipeline::{Pipeline, Schedule};
 
 use self::intake::{Answer, Intake};

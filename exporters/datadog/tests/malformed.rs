@@ -1,12 +1,10 @@
 //! Of a payload that the intake refuses, only the points are lost that are at fault.
 
-#[path = "../../../crates/meterkit/tests/log_lines/mod.rs"]
-mod log_lines;
-
 mod intake;
 mod snapshots;
 
 use meterkit_datadog::DatadogTarget;
+use meterkit_fakes::log_lines;
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 
 use self::intake::{Answer, Intake, Point};

@@ -1,5 +1,4 @@
-//! Holds callbacks where a test wants them, and tells what the store says of them.
-#![allow(dead_code, reason = "each test file uses others of them")]
+//! Holds callbacks where a test wants them, and reads the store's metrics about callbacks.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -7,19 +6,19 @@ use std::time::{Duration, Instant};
 
 use meterkit_core::Registry;
 
-use super::readings::series;
+use crate::readings::series;
 
-/// Far more than anything takes on any machine: a deadlock is to fail, not to hang.
+/// Longer than anything takes on any machine, so that a deadlock fails instead of hanging.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Where callbacks wait while it is closed.
-#[derive(Default)]
-pub(crate) struct Gate {
+/// A gate at which callbacks wait while it is closed.
+#[derive(Debug, Default)]
+pub struct Gate {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     is_closed: bool,
     arrived: usize,
@@ -27,23 +26,26 @@ struct State {
 }
 
 impl Gate {
-    pub(crate) fn open() -> Arc<Self> {
+    /// Creates a gate that is open.
+    pub fn open() -> Arc<Self> {
         Arc::default()
     }
 
-    pub(crate) fn closed() -> Arc<Self> {
+    /// Creates a gate that is closed.
+    pub fn closed() -> Arc<Self> {
         let gate = Self::open();
         gate.set_closed(true);
         gate
     }
 
-    pub(crate) fn set_closed(&self, is_closed: bool) {
+    /// Closes or opens the gate.
+    pub fn set_closed(&self, is_closed: bool) {
         self.state.lock().unwrap().is_closed = is_closed;
         self.changed.notify_all();
     }
 
     /// Waits until the gate is open.
-    pub(crate) fn pass(&self) {
+    pub fn pass(&self) {
         let mut state = self.state.lock().unwrap();
         state.arrived += 1;
         self.changed.notify_all();
@@ -53,13 +55,13 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// How many have come so far.
-    pub(crate) fn arrived(&self) -> usize {
+    /// Returns how many callbacks have arrived so far.
+    pub fn arrived(&self) -> usize {
         self.state.lock().unwrap().arrived
     }
 
-    /// Waits until so many have come since the gate was made.
-    pub(crate) fn await_arrivals(&self, arrivals: usize) {
+    /// Waits until that many callbacks have arrived since the gate was created.
+    pub fn await_arrivals(&self, arrivals: usize) {
         let state = self.state.lock().unwrap();
         let waited =
             self.changed.wait_timeout_while(state, LONGEST, |it| it.arrived < arrivals).unwrap();
@@ -67,8 +69,8 @@ impl Gate {
     }
 }
 
-/// Waits until it is so.
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Waits until `is_so` returns true.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < LONGEST, "never so: {what}");
@@ -76,21 +78,21 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Runs `test` on a thread of its own.
-pub(crate) fn in_time<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
+/// Runs `test` on a thread of its own and panics if it takes too long.
+pub fn in_time<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
     let (sender, done) = std::sync::mpsc::channel();
     thread::spawn(move || sender.send(test()));
     done.recv_timeout(2 * LONGEST).expect("a panic above, or a deadlock")
 }
 
-/// A metric about callbacks, `overruns` for example, of one instrument.
-pub(crate) fn told(registry: &Registry, metric: &str, instrument: &str) -> Option<f64> {
+/// Returns the value of a metric about one instrument's callbacks, such as `overruns`.
+pub fn told(registry: &Registry, metric: &str, instrument: &str) -> Option<f64> {
     let labels = format!("instrument={instrument}");
     told_with(registry, metric, &labels)
 }
 
-/// How many runs of an instrument's callbacks failed, for `reason`.
-pub(crate) fn failures(registry: &Registry, instrument: &str, reason: &str) -> f64 {
+/// Returns how many runs of an instrument's callbacks failed for `reason`.
+pub fn failures(registry: &Registry, instrument: &str, reason: &str) -> f64 {
     let labels = format!("instrument={instrument},reason={reason}");
     told_with(registry, "failures", &labels).unwrap_or_default()
 }
@@ -100,8 +102,8 @@ fn told_with(registry: &Registry, metric: &str, labels: &str) -> Option<f64> {
     all.into_iter().find(|(known, _)| known == labels).map(|(_, value)| value)
 }
 
-/// How many series the store says that an instrument has.
-pub(crate) fn counted(registry: &Registry, instrument: &str) -> Option<f64> {
+/// Returns how many series the store counts for an instrument.
+pub fn counted(registry: &Registry, instrument: &str) -> Option<f64> {
     let labels = format!("instrument={instrument}");
     let all = series(registry, "meterkit.series");
     all.into_iter().find(|(known, _)| *known == labels).map(|(_, value)| value)

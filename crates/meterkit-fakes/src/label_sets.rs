@@ -1,11 +1,10 @@
 //! Label sets, open and closed, for tests of groups.
-#![allow(dead_code, reason = "each test file uses others of them")]
 
 use meterkit_core::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 
-/// Open: any text.
-#[derive(Clone, Copy)]
-pub(crate) struct Tenant<'a>(pub(crate) &'a str);
+/// An open set: any text.
+#[derive(Clone, Copy, Debug)]
+pub struct Tenant<'a>(pub &'a str);
 
 impl Labels for Tenant<'_> {
     type Set = Tenant<'static>;
@@ -16,9 +15,9 @@ impl Labels for Tenant<'_> {
     }
 }
 
-/// Open: any number.
-#[derive(Clone, Copy)]
-pub(crate) struct Id(pub(crate) u64);
+/// An open set: any number.
+#[derive(Clone, Copy, Debug)]
+pub struct Id(pub u64);
 
 impl Labels for Id {
     type Set = Self;
@@ -29,8 +28,10 @@ impl Labels for Id {
     }
 }
 
+/// A label value with three variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Color {
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Color {
     Red,
     Green,
     Blue,
@@ -52,19 +53,21 @@ impl LabelValue for Color {
     }
 }
 
-/// Closed, and found by its place: what `derive(Labels)` writes.
+/// A closed set that is found by its index, as `derive(Labels)` writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Light {
-    pub(crate) color: Color,
-    pub(crate) is_on: bool,
-    pub(crate) is_dimmed: Option<bool>,
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Light {
+    pub color: Color,
+    pub is_on: bool,
+    pub is_dimmed: Option<bool>,
 }
 
 impl Light {
-    /// How many different ones there are.
-    pub(crate) const SETS: usize = 18;
+    /// The number of different sets.
+    pub const SETS: usize = 18;
 
-    pub(crate) fn all() -> Vec<Self> {
+    /// Returns every set.
+    pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for color in [Color::Red, Color::Green, Color::Blue] {
             for is_on in [false, true] {
@@ -76,8 +79,8 @@ impl Light {
         all
     }
 
-    /// As `readings::labels` writes it.
-    pub(crate) fn text(&self) -> String {
+    /// Returns the set as [`labels`](crate::readings::labels) writes it.
+    pub fn text(&self) -> String {
         let LabelRef::Static(color) = self.color.label() else { panic!("a static text") };
         let dimmed = self.is_dimmed.map_or(String::new(), |it| format!(",is_dimmed={it}"));
         format!("color={color}{dimmed},is_on={}", self.is_on)
@@ -103,9 +106,9 @@ impl Labels for Light {
     }
 }
 
-/// Closed, with two sets.
-#[derive(Clone, Copy)]
-pub(crate) struct Success(pub(crate) bool);
+/// A closed set of two.
+#[derive(Clone, Copy, Debug)]
+pub struct Success(pub bool);
 
 impl Labels for Success {
     type Set = Self;

@@ -1,5 +1,4 @@
-//! What this library logs through `tracing`.
-#![allow(dead_code, reason = "each test file needs a part of it")]
+//! What meterkit logs through `tracing`.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -8,10 +7,10 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-/// Runs `work` and gives each event of this thread as `LEVEL message field=value …`.
-pub(crate) fn of<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
-    // While there is one subscriber, `tracing` asks the thread that comes to a line first whether anybody wants it: in
-    // another test, that thread has none. With more it asks them all.
+/// Runs `work` and returns each event of this thread as `LEVEL message field=value …`.
+pub fn of<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
+    // With a single subscriber, `tracing` decides whether an event is wanted by the thread that reaches it first, which may
+    // belong to a test without a subscriber. With several, it asks all of them.
     static OTHERS: LazyLock<[Dispatch; 2]> =
         LazyLock::new(|| [(); 2].map(|()| Dispatch::new(Lines::default())));
     LazyLock::force(&OTHERS);
@@ -21,8 +20,12 @@ pub(crate) fn of<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
     (outcome, lines)
 }
 
-/// Like [`of`], with the events of all threads. For a process that does nothing else.
-pub(crate) fn of_all_threads<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
+/// Like [`of`], with the events of all threads. Works once per process, so call it in a test with a process of its own.
+///
+/// # Panics
+///
+/// Panics if the process already has a global subscriber.
+pub fn of_all_threads<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
     let lines = Lines::default();
     tracing::subscriber::set_global_default(lines.clone()).expect("it is the first");
     let outcome = work();
@@ -55,7 +58,7 @@ impl Visit for Line {
 }
 
 impl Subscriber for Lines {
-    /// Other crates may log too, depending on features that someone else switches on.
+    /// Other crates may log too, depending on the features that the workspace enables.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("meterkit")
     }

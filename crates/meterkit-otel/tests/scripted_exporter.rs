@@ -1,10 +1,10 @@
 //! An exporter of OpenTelemetry's ecosystem that does what a test says, and keeps what it was offered.
-#![allow(dead_code, reason = "each test file needs a part of it")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use meterkit_core::{Meter, Naming, NamingPolicy, Registry};
 use meterkit_otel::sdk::Mirror;
 use meterkit_pipeline::PipelineBuilder;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -12,8 +12,8 @@ use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
-use crate::scripted_target::{ONLY_WHEN_ASKED, PATIENCE};
 use crate::user_reader::{Reading, UserReader, readings};
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE};
 
 /// What an exporter does with a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -160,6 +160,14 @@ impl Offers {
         let waited = self.0.1.wait_timeout_while(state, PATIENCE, |state| !is_so(state)).unwrap();
         assert!(!waited.1.timed_out(), "waited too long");
     }
+}
+
+/// Returns a registry whose names have no prefix, and the meter of its plugin `catalog`.
+pub(crate) fn catalog() -> (Registry, Meter) {
+    let (registry, meter) = meterkit_fakes::catalog();
+    let naming = Naming::new("backstage", NamingPolicy::ScopeOnly).expect("a good namespace");
+    registry.set_naming(naming).expect("nothing is named yet");
+    (registry, meter)
 }
 
 /// Adds exporters to a pipeline.

@@ -1,5 +1,4 @@
-//! An exponential histogram named `sizes`, what is recorded in it, and what a snapshot has of it.
-#![allow(dead_code, reason = "each test file needs a part of it")]
+//! An exponential histogram named `sizes`: values to record in it, and its points in a snapshot.
 
 use meterkit_core::{
     Data, ExponentialHistogramPoint, Histogram, LabelKey, LabelValue, LabelVisitor, Labels,
@@ -7,9 +6,12 @@ use meterkit_core::{
 };
 use meterkit_pipeline::Snapshot;
 
-pub(crate) const SIZES: &str = "backstage.plugin.catalog.sizes";
+/// The full name of the histogram.
+pub const SIZES: &str = "backstage.plugin.catalog.sizes";
 
-pub(crate) struct Route(pub(crate) &'static str);
+/// An open set: any route.
+#[derive(Debug)]
+pub struct Route(pub &'static str);
 
 impl Labels for Route {
     type Set = Self;
@@ -20,7 +22,8 @@ impl Labels for Route {
     }
 }
 
-pub(crate) fn points(snapshot: &Snapshot) -> (Temporality, &[ExponentialHistogramPoint]) {
+/// Returns the temporality and the points of the histogram.
+pub fn points(snapshot: &Snapshot) -> (Temporality, &[ExponentialHistogramPoint]) {
     let metrics = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
     let mut named = metrics.filter(|metric| metric.descriptor.name == SIZES);
     match named.next().map(|metric| &metric.data) {
@@ -29,14 +32,15 @@ pub(crate) fn points(snapshot: &Snapshot) -> (Temporality, &[ExponentialHistogra
     }
 }
 
-pub(crate) fn one(snapshot: &Snapshot) -> &ExponentialHistogramPoint {
+/// Returns the only point of the histogram.
+pub fn one(snapshot: &Snapshot) -> &ExponentialHistogramPoint {
     let (_, points) = points(snapshot);
     assert_eq!(points.len(), 1, "{points:?}");
     &points[0]
 }
 
-/// Numbers of many sizes that look random, and are the same each time.
-pub(crate) fn record_some(sizes: &Histogram<f64>, seed: u64, many: usize, range: f64) {
+/// Records numbers of many sizes that look random but are the same for the same seed.
+pub fn record_some(sizes: &Histogram<f64>, seed: u64, many: usize, range: f64) {
     let mut state = seed;
     for _ in 0..many {
         state =

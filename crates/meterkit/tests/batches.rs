@@ -1,5 +1,4 @@
 //! A push target that keeps what it is sent, and is sent something only when asked.
-#![allow(dead_code, reason = "each test file needs a part of it")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,18 +1,19 @@
 //! A reader of OpenTelemetry's ecosystem, as a user adds it, and what it reads.
-#![allow(dead_code, reason = "each test file needs a part of it")]
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use meterkit_core::Attributes;
+use meterkit_core::{Attributes, Meter, Registry};
 use meterkit_otel::sdk::Mirror;
-use meterkit_pipeline::PipelineBuilder;
+use meterkit_pipeline::{Pipeline, PipelineBuilder};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::{
     AggregatedMetrics, ExponentialHistogramDataPoint, Metric, MetricData, ResourceMetrics,
 };
 use opentelemetry_sdk::metrics::reader::MetricReader;
-use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
+use opentelemetry_sdk::metrics::{
+    InstrumentKind, ManualReader, Pipeline as SdkPipeline, Temporality,
+};
 
 /// Adds readers to a pipeline.
 pub(crate) trait WithReaders {
@@ -35,6 +36,22 @@ impl WithReaders for PipelineBuilder {
 /// A reader that the test keeps a handle on.
 #[derive(Clone, Debug)]
 pub(crate) struct UserReader(Arc<ManualReader>);
+
+/// Returns the meter of a registry's plugin `catalog`, a pipeline to build, and a reader that is added to it.
+pub(crate) fn catalog_of(
+    registry: Registry,
+    temporality: Temporality,
+) -> (Meter, PipelineBuilder, UserReader) {
+    let meter = registry.scoped("plugin", "catalog");
+    let reader = UserReader::new(temporality);
+    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    (meter, builder.snapshot_max_age(Duration::ZERO).reader(reader.clone()), reader)
+}
+
+/// Like [`catalog_of`], with a registry of its own.
+pub(crate) fn catalog(temporality: Temporality) -> (Meter, PipelineBuilder, UserReader) {
+    catalog_of(Registry::new(), temporality)
+}
 
 /// One series as the reader saw it.
 #[derive(Clone, Debug, PartialEq)]
@@ -174,7 +191,7 @@ fn text<'a>(attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>) -> St
 }
 
 impl MetricReader for UserReader {
-    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+    fn register_pipeline(&self, pipeline: Weak<SdkPipeline>) {
         self.0.register_pipeline(pipeline);
     }
 

@@ -1,5 +1,4 @@
-//! A target that does what a test says, and tells what it was given.
-#![allow(dead_code, reason = "each test file needs a part of it")]
+//! A target that follows a script and records what it was asked to export.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -9,35 +8,37 @@ use std::time::{Duration, Instant};
 use meterkit_core::Temporality;
 use meterkit_pipeline::{ExportError, ExportFuture, Schedule, Snapshot, Target, TargetQueue};
 
-/// More than any test needs; a wait this long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than any test needs: a wait this long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A schedule whose interval never comes: only a flush or a shutdown exports.
-pub(crate) const ONLY_WHEN_ASKED: Schedule =
+pub const ONLY_WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 
 /// What an export does.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Step {
+pub enum Step {
+    /// Succeeds.
     Succeed,
     /// Fails, and may work later.
     Fail,
-    /// Fails, and asks to be left alone for a while.
+    /// Fails and asks for a pause.
     FailFor(Duration),
     /// Fails for good.
     Refuse,
-    /// Fails for good, but has some of the snapshot, until it succeeds.
+    /// Fails for good, but has taken a part of the snapshot.
     TakePart,
-    /// Never gets ready.
+    /// Never completes.
     Hang,
-    /// Keeps its thread until the test is over.
+    /// Blocks its thread until the test releases it.
     Block,
+    /// Panics.
     Panic,
 }
 
-/// A target that takes one step per export, and succeeds when there are no more.
+/// A target that takes one step per export, and succeeds once there are no more.
 #[derive(Debug)]
-pub(crate) struct ScriptedTarget {
+pub struct ScriptedTarget {
     name: &'static str,
     temporality: Temporality,
     steps: VecDeque<Step>,
@@ -52,9 +53,9 @@ pub(crate) struct ScriptedTarget {
     seen: Seen,
 }
 
-/// What a target was given, for the test to look at.
+/// What a target was asked to export. Cloning creates another handle.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen(Arc<(Mutex<State>, Condvar)>);
+pub struct Seen(Arc<(Mutex<State>, Condvar)>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -64,7 +65,8 @@ struct State {
 }
 
 impl ScriptedTarget {
-    pub(crate) fn new(name: &'static str, steps: impl Into<VecDeque<Step>>) -> (Self, Seen) {
+    /// Creates a target that takes these steps.
+    pub fn new(name: &'static str, steps: impl Into<VecDeque<Step>>) -> (Self, Seen) {
         let seen = Seen::default();
         let target = Self {
             name,
@@ -83,38 +85,39 @@ impl ScriptedTarget {
         (target, seen)
     }
 
-    /// Goes on with `step` for ever.
-    pub(crate) fn always(name: &'static str, step: Step) -> (Self, Seen) {
+    /// Creates a target that takes `step` each time.
+    pub fn always(name: &'static str, step: Step) -> (Self, Seen) {
         let (target, seen) = Self::new(name, []);
         (Self { last: step, ..target }, seen)
     }
 
-    /// Its receiver refuses this many points of each export that it takes.
-    pub(crate) fn rejecting(self, points: u64) -> Self {
+    /// Lets the receiver refuse this many points of each export that it takes.
+    pub fn rejecting(self, points: u64) -> Self {
         Self { rejected: points, ..self }
     }
 
-    /// Its receiver refuses this many points of what waits when it is shut down.
-    pub(crate) fn rejecting_in_the_end(self, points: u64) -> Self {
+    /// Lets the receiver refuse this many queued points at shutdown.
+    pub fn rejecting_in_the_end(self, points: u64) -> Self {
         Self { rejected_in_the_end: points, ..self }
     }
 
-    /// Is never done with its shutdown.
-    pub(crate) fn hanging_in_the_end(self) -> Self {
+    /// Lets the shutdown never complete.
+    pub fn hanging_in_the_end(self) -> Self {
         Self { hangs_in_the_end: true, ..self }
     }
 
-    /// Says that it sends to this server.
-    pub(crate) fn sending_to(self, host: &str, port: u16) -> Self {
+    /// Names the server that the target sends to.
+    pub fn sending_to(self, host: &str, port: u16) -> Self {
         Self { server: Some((host.to_owned(), port)), ..self }
     }
 
-    /// Keeps what failed, up to this many requests of ten bytes and two values, until it succeeds or is shut down.
-    pub(crate) fn with_queue(self, room: u64) -> Self {
+    /// Keeps what failed, up to this many requests of ten bytes and two values, until it succeeds or shuts down.
+    pub fn with_queue(self, room: u64) -> Self {
         Self { queue: Some(TargetQueue::default()), room, ..self }
     }
 
-    pub(crate) fn delta(self) -> Self {
+    /// Makes it a target for deltas.
+    pub fn delta(self) -> Self {
         Self { temporality: Temporality::Delta, ..self }
     }
 }
@@ -204,34 +207,34 @@ impl Target for ScriptedTarget {
 }
 
 impl Seen {
-    /// How many exports were tried.
-    pub(crate) fn attempts(&self) -> usize {
+    /// Returns how many exports were tried.
+    pub fn attempts(&self) -> usize {
         self.exports().len()
     }
 
-    /// What was tried to export.
-    pub(crate) fn exports(&self) -> Vec<Snapshot> {
+    /// Returns the snapshot of each export that was tried.
+    pub fn exports(&self) -> Vec<Snapshot> {
         let exports = &self.0.0.lock().unwrap().exports;
         exports.iter().map(|(_, snapshot)| snapshot.clone()).collect()
     }
 
-    /// When each export was tried.
-    pub(crate) fn times(&self) -> Vec<Instant> {
+    /// Returns when each export was tried.
+    pub fn times(&self) -> Vec<Instant> {
         self.0.0.lock().unwrap().exports.iter().map(|(time, _)| *time).collect()
     }
 
-    /// How often the target was told to shut down.
-    pub(crate) fn shutdowns(&self) -> usize {
+    /// Returns how often the target was shut down.
+    pub fn shutdowns(&self) -> usize {
         self.0.0.lock().unwrap().shutdowns
     }
 
     /// Waits until that many exports were tried.
-    pub(crate) fn wait_for(&self, attempts: usize) {
+    pub fn wait_for(&self, attempts: usize) {
         self.wait_until(|state| state.exports.len() >= attempts);
     }
 
-    /// Lets go of the threads that the target blocks.
-    pub(crate) fn release(&self) {
+    /// Releases the threads that the target blocks.
+    pub fn release(&self) {
         self.change(|state| state.is_released = true);
     }
 

@@ -1,24 +1,29 @@
-//! Tests of what the environment says, or of what a program has only one of, run in a process of their own.
-#![allow(dead_code, reason = "each test file needs a part of it")]
+//! Processes of their own for tests that depend on the environment, or on what a program has only one of.
 
 use std::env;
 use std::process::{Command, Output};
 
-/// Set for the process that a test runs itself in.
+/// Set in the process that a test starts for itself.
 const MARK: &str = "TEST_OF_METERKIT_RUNS_ALONE";
 
-/// What the environment of such a process holds none of, whatever ours does.
+/// Variables that such a process does not inherit.
 const OURS: [&str; 4] = ["OTEL_", "METERKIT_", "DD_", "GRAFANA_"];
 
-/// Runs the test `name` of this file again, alone and with these variables set: `Some` output of a success.
-/// `None` when this is that process, where the test is to do its work.
+/// Runs the test `name` again, alone in a process with these variables set, and returns its output.
+///
+/// Returns `None` in that process, where the test does its work. `name` comes without its module, so no other test of the
+/// binary may have a name that contains it.
+///
+/// # Panics
+///
+/// Panics if the test fails in its own process, or if the binary has no or several tests of that name.
 #[track_caller]
-pub(crate) fn rerun(name: &str, variables: &[(&str, &str)]) -> Option<Output> {
+pub fn rerun(name: &str, variables: &[(&str, &str)]) -> Option<Output> {
     if env::var_os(MARK).is_some() {
         return None;
     }
     let mut command = Command::new(env::current_exe().expect("tests run from a file"));
-    command.args([name, "--exact", "--nocapture", "--test-threads=1"]);
+    command.args([name, "--nocapture", "--test-threads=1"]);
     for (variable, _) in env::vars_os() {
         if OURS.iter().any(|prefix| variable.to_string_lossy().starts_with(prefix)) {
             command.env_remove(variable);
@@ -32,6 +37,7 @@ pub(crate) fn rerun(name: &str, variables: &[(&str, &str)]) -> Option<Output> {
     Some(output)
 }
 
-pub(crate) fn text(bytes: &[u8]) -> String {
+/// Returns what a process wrote.
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

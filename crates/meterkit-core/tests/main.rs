@@ -1,0 +1,36 @@
+//! All integration tests of this crate in one binary, which links once.
+
+mod cached_callbacks;
+mod callback_budgets;
+mod callback_failures;
+mod callback_logs;
+mod callback_races;
+mod callback_stress;
+mod callbacks;
+mod catalog;
+mod clashes;
+mod closed_sets;
+mod creation_errors;
+mod default_buckets;
+mod disabled_scopes;
+mod exponential_histograms;
+mod fixed_attributes;
+mod groups;
+mod idle_series;
+mod limits;
+mod many_threads;
+mod number_safety;
+mod observed_limits;
+mod observed_values;
+mod recording;
+mod refreshed_callbacks;
+mod removal;
+mod renaming;
+mod several_instruments;
+mod store_health;
+mod streams;
+mod stress;
+mod timers;
+mod unloading;
+mod unwinding;
+mod value_caps;

@@ -1,0 +1,22 @@
+//! All integration tests of this crate in one binary, which links once.
+
+mod attributes;
+mod bound_instruments;
+mod catalog_and_names;
+mod duplicate_instruments;
+mod early_provider;
+mod exponential_readers;
+mod exporter_outages;
+mod exporters;
+mod foreign_callbacks;
+mod foreign_instruments;
+mod guarantees;
+mod limits;
+mod opentelemetry_observables;
+mod opentelemetry_readers;
+mod readers_and_removal;
+mod scripted_exporter;
+mod soak;
+mod two_doors;
+mod two_doors_at_once;
+mod user_reader;

@@ -1,0 +1,26 @@
+//! All integration tests of this crate in one binary, which links once.
+
+mod batches;
+mod callbacks;
+mod catalog_file;
+mod conformance_counters_and_gauges;
+mod conformance_global_attributes;
+mod conformance_histograms_and_observables;
+mod conformance_names_and_keys;
+mod environment;
+mod health;
+mod http_get;
+mod install;
+mod life_cycle;
+mod mixed_versions;
+mod page;
+mod protected_endpoint;
+mod public_api;
+mod resource_detection;
+mod runtime_metrics;
+mod scrape_endpoint;
+mod start_up_lines;
+mod testing_failures;
+mod testing_kit;
+mod testing_refreshes;
+mod variables_without_effect;
