@@ -1,8 +1,6 @@
 //! Dashboards and rules that are made from the catalog of catalog-service, asked of a real Prometheus that scrapes
 //! it.
 
-mod troubled;
-
 use std::time::{Duration, SystemTime};
 
 use catalog_service::database::ROWS_TTL;
@@ -13,7 +11,7 @@ use integration_tests::{peer, program};
 use meterkit_dashboard::{Dashboard, Histograms, Rules};
 use serde_json::Value;
 
-use self::troubled::Troubled;
+use crate::troubled::Troubled;
 
 /// An alert that waits for longer than a test can: a target must have taken nothing for 15 minutes. What it compares
 /// with that time is looked at instead.

@@ -1,12 +1,11 @@
 //! Files that nobody wrote on purpose, or that somebody wrote to do harm.
 
-mod reading;
-
 use std::fs;
 
 use meterkit_config::{ConfigError, ConfigFile};
 
-use reading::{bad, bad_with, good, no_variables, places, unused};
+use crate::reading;
+use crate::reading::{bad, bad_with, good, no_variables, places, unused};
 
 fn with_length(bytes: usize) -> String {
     let start = "file_format: \"1.1\"\n#";

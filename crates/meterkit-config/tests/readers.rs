@@ -1,7 +1,5 @@
 //! Readers and their exporters, as files have them.
 
-mod reading;
-
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +11,9 @@ use meterkit_core::Kind;
 use meterkit_rules::prometheus_name::Translation;
 use meterkit_settings::SectionValue;
 
-use reading::{exporter, good, good_with, meter_provider, periodic, provider, pushed, unused};
+use crate::reading::{
+    exporter, good, good_with, meter_provider, periodic, provider, pushed, unused,
+};
 
 fn otlp(text: &str) -> OtlpExporter {
     match pushed(good(&exporter(text))) {

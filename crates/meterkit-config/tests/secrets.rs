@@ -1,8 +1,6 @@
 //! Secrets of files and variables are nowhere to be seen.
 
-mod reading;
-
-use reading::{bad_with, exporter, good_with};
+use crate::reading::{bad_with, exporter, good_with};
 
 const VARIABLES: [(&str, &str); 1] = [("KEY", "hunter2")];
 

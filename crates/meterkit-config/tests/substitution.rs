@@ -1,11 +1,9 @@
 //! Variables in files: what they are in the end is decided after they have been put in.
 
-mod reading;
-
 use meterkit_config::PushExporter;
 use meterkit_settings::SectionValue;
 
-use reading::{bad_with, exporter, good_with, places, pushed};
+use crate::reading::{bad_with, exporter, good_with, places, pushed};
 
 /// The variables of the specification's own table, with another map that is no map.
 const VARIABLES: [(&str, &str); 8] = [

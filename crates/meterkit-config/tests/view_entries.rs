@@ -1,11 +1,9 @@
 //! Views, as files have them.
 
-mod reading;
-
 use meterkit_core::Kind;
 use meterkit_pipeline::{Aggregation, View};
 
-use reading::{good, meter_provider, views};
+use crate::reading::{good, meter_provider, views};
 
 fn only(text: &str) -> View {
     let all = meter_provider(good(&views(text))).views;

@@ -1,14 +1,13 @@
 //! Whole files: what they say of the resource, what has no effect, and what an operator would really write.
 
-mod reading;
-
 use std::fs;
 use std::time::Duration;
 
 use meterkit_config::{ConfigError, ConfigFile, FileFormat, PushExporter};
 use meterkit_core::AttributeValue;
 
-use reading::{bad, good, good_with, no_variables, places, pushed, unused};
+use crate::reading;
+use crate::reading::{bad, good, good_with, no_variables, places, pushed, unused};
 
 #[test]
 fn a_file_that_says_nothing_of_metrics_is_right() {

@@ -1,8 +1,6 @@
 //! What is wrong with files: each problem with its line and path, all of them together.
 
-mod reading;
-
-use reading::{bad, exporter, places, provider, views};
+use crate::reading::{bad, exporter, places, provider, views};
 
 /// A file with one problem: its line, its path below `prefix`, and words of its reason.
 fn assert_one(file: &str, line: usize, path: &str, words: &str) {

@@ -4,17 +4,33 @@
 //! - Readers of what was recorded: [`readings`] of a registry, [`snapshots`] of a pipeline, [`log_lines`].
 //! - Control over what runs: [`gate`] for callbacks, [`scripted_target`] for targets, [`own_process`] for tests that need a
 //!   process to themselves.
+//! - Fake receivers (feature `servers`), which answer as a test says and keep what they got: [`otlp`], [`remote_write`],
+//!   [`datadog`], and [`raw`] for a server that misbehaves. All stand on [`server`]; [`tls`] has certificates.
 //!
 //! Only integration tests can use it: in a crate's unit tests, the types of that crate are not the ones this crate knows.
 
+#[cfg(feature = "servers")]
+pub mod datadog;
 pub mod gate;
 pub mod label_sets;
 pub mod log_lines;
 pub mod many_sizes;
+#[cfg(feature = "servers")]
+pub mod otlp;
 pub mod own_process;
+#[cfg(feature = "servers")]
+pub mod raw;
 pub mod readings;
+#[cfg(feature = "servers")]
+pub mod receiver;
+#[cfg(feature = "servers")]
+pub mod remote_write;
 pub mod scripted_target;
+#[cfg(feature = "servers")]
+pub mod server;
 pub mod snapshots;
+#[cfg(feature = "servers")]
+pub mod tls;
 
 mod catalog;
 

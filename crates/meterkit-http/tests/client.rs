@@ -1,16 +1,13 @@
 //! What goes out with a request, and what comes back.
 
-mod servers;
-
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri};
+use meterkit_fakes::raw::RawServer;
 use meterkit_http::{
     Client, Compression, NoAnswer, Post, Reply, TlsError, Transport, TransportHints,
 };
-
-use self::servers::{Proxy, Receiver, Server};
 
 const HINTS: TransportHints =
     TransportHints { package: "meterkit-test", authorities: "", timeout: "TEST_TIMEOUT" };
@@ -19,7 +16,7 @@ fn client(receiver: &Uri, transport: &Transport) -> Result<Client, TlsError> {
     Client::new(receiver, transport, HINTS)
 }
 
-async fn post(server: &Server) -> Result<Reply, NoAnswer> {
+async fn post(server: &RawServer) -> Result<Reply, NoAnswer> {
     let uri: Uri = format!("http://{}/v1?x=1", server.address()).parse().expect("a URL");
     let client = client(&uri, &Transport::default()).expect("a client");
     let api_key = ("x-key".parse().expect("a name"), HeaderValue::from_static("3f2a"));
@@ -35,7 +32,7 @@ async fn post(server: &Server) -> Result<Reply, NoAnswer> {
 
 #[tokio::test]
 async fn a_request_has_the_headers_of_its_target_and_of_its_body_only() {
-    let receiver = Receiver::start().await;
+    let receiver = RawServer::accepting().await;
     assert_eq!(post(&receiver).await.expect("an answer").status().as_u16(), 200);
     let head = receiver.heads().pop().expect("a request");
     let mut lines: Vec<&str> = head.trim_end().split("\r\n").collect();
@@ -57,7 +54,7 @@ async fn the_status_counts_when_the_body_cannot_be_read() {
         (format!("{start}4\r\n\r\nbad"), 0),
     ] {
         // A server that says this to everyone.
-        let server = Proxy::start(answer.leak()).await;
+        let server = RawServer::saying(answer).await;
         let reply = post(&server).await.expect("an answer");
         assert_eq!((reply.status().as_u16(), reply.body().len()), (400, length));
         assert_eq!(reply.headers()["x-hint"], "y");
@@ -66,17 +63,17 @@ async fn the_status_counts_when_the_body_cannot_be_read() {
 
 #[tokio::test]
 async fn a_redirect_is_an_answer() {
-    let elsewhere = Receiver::start().await;
+    let elsewhere = RawServer::accepting().await;
     let location = format!("location: http://{}/", elsewhere.address());
     let answer = format!("HTTP/1.1 308 Moved\r\n{location}\r\ncontent-length: 0\r\n\r\n");
-    let server = Proxy::start(answer.leak()).await;
+    let server = RawServer::saying(answer).await;
     assert_eq!(post(&server).await.expect("an answer").status().as_u16(), 308);
     assert_eq!(elsewhere.heads(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn no_answer_is_an_error_that_says_why() {
-    let server = Proxy::start("").await;
+    let server = RawServer::saying("").await;
     let problem = post(&server).await.expect_err("it hangs up");
     assert!(problem.reason.contains("connection closed"), "{problem}");
     assert!(problem.may_have_arrived, "nobody knows");
@@ -105,7 +102,7 @@ async fn an_answer_that_does_not_come_in_time_is_an_error_that_names_the_setting
 
 #[tokio::test]
 async fn what_is_asked_for_needs_no_body() {
-    let receiver = Receiver::start().await;
+    let receiver = RawServer::accepting().await;
     let uri: Uri = format!("http://{}/validate", receiver.address()).parse().expect("a URL");
     let client = client(&uri, &Transport::default()).expect("a client");
     let key = ("x-key".parse().expect("a name"), HeaderValue::from_static("3f2a"));

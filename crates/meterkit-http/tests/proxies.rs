@@ -1,14 +1,12 @@
 //! Requests by way of a proxy.
 
-mod servers;
-
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri};
+use meterkit_fakes::raw::RawServer;
+use meterkit_fakes::tls::Authority;
 use meterkit_http::{Client, Post, Proxies, Reply, Transport, TransportHints};
-
-use self::servers::{Proxy, Receiver};
 
 const HINTS: TransportHints = TransportHints { package: "test", authorities: "", timeout: "" };
 
@@ -49,7 +47,7 @@ const CREDENTIALS: &str = "proxy-authorization: Basic bWU6aHVudGVyMg==\r\n";
 
 #[tokio::test]
 async fn an_http_request_is_given_to_the_proxy_with_its_credentials() {
-    let proxy = Proxy::start("HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\nok").await;
+    let proxy = RawServer::saying("HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\nok").await;
     // Only the proxy knows this host.
     let target = uri("http://receiver.test:4318/v1?x=1".to_owned());
     let client = client(&target, &through(proxy.address()));
@@ -65,9 +63,10 @@ async fn an_http_request_is_given_to_the_proxy_with_its_credentials() {
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn an_https_request_goes_through_a_tunnel_that_hides_all_but_the_host() {
-    let receiver = Receiver::start_with_tls("receiver.test").await;
-    let proxy = Proxy::start_tunnelling_to(receiver.address()).await;
-    let transport = through(proxy.address()).with_certificate_authorities(receiver.certificate());
+    let authority = Authority::new();
+    let receiver = RawServer::accepting_with_tls(authority.server("receiver.test", None)).await;
+    let proxy = RawServer::proxy_to(receiver.address()).await;
+    let transport = through(proxy.address()).with_certificate_authorities(authority.pem());
     for (url, host) in [
         ("https://receiver.test/v1", "receiver.test:443"),
         ("https://receiver.test:4318/v1", "receiver.test:4318"),
@@ -90,11 +89,16 @@ async fn an_https_request_goes_through_a_tunnel_that_hides_all_but_the_host() {
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn a_proxy_may_be_encrypted_itself() {
-    let proxy = Proxy::start_with_tls("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let authority = Authority::new();
+    let proxy = RawServer::saying_with_tls(
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        authority.server("localhost", None),
+    )
+    .await;
     let url = format!("https://me:hunter2@localhost:{}", proxy.address().port());
     let transport = Transport::default()
         .with_proxies(Proxies::default().with_http(&url).expect("a proxy"))
-        .with_certificate_authorities(proxy.certificate())
+        .with_certificate_authorities(authority.pem())
         // It is for the receiver: if the proxy got it too, this would be an error.
         .with_client_certificate("no certificate", "no key");
     let target = uri("http://receiver.test/v1".to_owned());
@@ -106,8 +110,8 @@ async fn a_proxy_may_be_encrypted_itself() {
 
 #[tokio::test]
 async fn a_host_that_is_excepted_is_reached_without_proxy() {
-    let receiver = Receiver::start().await;
-    let proxy = Proxy::start("HTTP/1.1 500 Wrong\r\ncontent-length: 0\r\n\r\n").await;
+    let receiver = RawServer::accepting().await;
+    let proxy = RawServer::saying("HTTP/1.1 500 Wrong\r\ncontent-length: 0\r\n\r\n").await;
     let target = uri(format!("http://{}/v1", receiver.address()));
     let proxies = proxies(proxy.address()).with_direct("receiver.test,127.0.0.0/8");
     let client = client(&target, &Transport::default().with_proxies(proxies));
@@ -135,11 +139,11 @@ async fn a_proxy_that_refuses_is_named_without_its_password() {
         #[cfg(feature = "tls")]
         ("https", "", "tunnel error: unexpected end of file"),
     ] {
-        let proxy = Proxy::start(answer).await;
+        let proxy = RawServer::saying(answer).await;
         let target = uri(format!("{scheme}://receiver.test/v1"));
         // Any authority will do: it does not come to it.
         let transport =
-            through(proxy.address()).with_certificate_authorities(servers::certificate("a").0);
+            through(proxy.address()).with_certificate_authorities(Authority::new().pem());
         let client = client(&target, &transport);
         let problem = post(&client, &target).await.expect_err("it refuses");
         let name = format!("proxy `http://{}`", proxy.address());
@@ -153,7 +157,7 @@ async fn a_proxy_that_refuses_is_named_without_its_password() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_there_is_named() {
-    let address = Proxy::start("").await.stop().await;
+    let address = RawServer::saying("").await.stop().await;
     let target = uri("http://receiver.test/v1".to_owned());
     let client = client(&target, &through(address));
     let problem = post(&client, &target).await.expect_err("nobody listens");
@@ -164,7 +168,7 @@ async fn a_proxy_that_is_not_there_is_named() {
 #[tokio::test]
 async fn what_the_receiver_refuses_by_way_of_a_proxy_is_an_answer() {
     let proxy =
-        Proxy::start("HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n").await;
+        RawServer::saying("HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n").await;
     let target = uri("http://receiver.test/v1".to_owned());
     let client = client(&target, &through(proxy.address()));
     let reply = post(&client, &target).await.expect("an answer");

@@ -1,8 +1,6 @@
 //! What goes to an agent adds up exactly, whatever happens to it in between.
 #![cfg(unix)]
 
-mod agent_receiver;
-
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
@@ -18,7 +16,7 @@ use meterkit_settings::Environment;
 use opentelemetry::InstrumentationScope;
 use tokio::time::{sleep, timeout};
 
-use self::agent_receiver::{ALL, Place, Transport, lines, totals};
+use crate::agent_receiver::{ALL, Place, Transport, lines, totals};
 
 /// The interval never comes: only a flush or a shutdown exports.
 const WHEN_ASKED: Schedule =

@@ -1,17 +1,15 @@
 //! What the intake answers, or does not, decides what becomes of an export.
 
-mod intake;
-mod snapshots;
-
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value};
 use meterkit_datadog::{DatadogTarget, Transport};
+use meterkit_fakes::datadog::{Answer, Intake};
 use meterkit_fakes::log_lines;
+use meterkit_fakes::raw::RawServer;
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 
-use self::intake::{Answer, Intake};
-use self::snapshots::{ago, config, counts, counts_and_sizes, metric, seconds, target};
+use crate::snapshots::{ago, config, counts, counts_and_sizes, metric, seconds, target};
 
 fn refusal(status: u16) -> Answer {
     Answer::Refuse(status, Vec::new(), "")
@@ -80,8 +78,8 @@ async fn an_intake_that_is_not_there_has_nothing() {
 
 #[tokio::test]
 async fn what_is_no_http_at_all_may_be_some_later() {
-    let (address, _tasks) = Intake::start_babbling(b"SSH-2.0-OpenSSH_9.9\r\n").await;
-    let outcome = target(&format!("http://{address}")).export(&counts(ago(1), &[1])).await;
+    let server = RawServer::saying("SSH-2.0-OpenSSH_9.9\r\n").await;
+    let outcome = target(&server.url()).export(&counts(ago(1), &[1])).await;
     assert_eq!(pause(&outcome), Some(None), "{outcome:?}");
 }
 
@@ -107,8 +105,11 @@ async fn a_payload_whose_answer_got_lost_is_sent_again_as_it_was_and_counts_once
         assert_eq!(target.export(&given).await, Ok(()), "{lost:?}");
         assert!(!target.is_partway());
         let arrivals = intake.arrivals();
-        let sent: Vec<_> = arrivals.iter().filter(|it| it.points.len() == 2).collect();
-        assert!(sent.windows(2).all(|pair| pair[0].points == pair[1].points), "{sent:?}");
+        let sent: Vec<_> = arrivals.iter().filter(|it| it.content.points.len() == 2).collect();
+        assert!(
+            sent.windows(2).all(|pair| pair[0].content.points == pair[1].content.points),
+            "{sent:?}"
+        );
         assert_eq!(intake.counted("catalog.requests"), 111.0, "{lost:?}");
     }
 }
@@ -124,7 +125,7 @@ async fn an_export_that_is_cut_off_while_it_waits_for_an_answer_is_sent_again_as
     }
     assert!(target.is_partway(), "the intake may have it");
     assert_eq!(target.export(&given).await, Ok(()));
-    assert_eq!(intake.arrivals()[0].points, intake.arrivals()[1].points);
+    assert_eq!(intake.arrivals()[0].content.points, intake.arrivals()[1].content.points);
     assert_eq!(intake.counted("catalog.requests"), 5.0);
 }
 
@@ -159,9 +160,10 @@ async fn what_is_too_large_is_divided_until_it_is_taken() {
     assert_eq!(target.rejected(), 0);
     assert_eq!(intake.counted("catalog.requests"), 125_250.0);
     let arrivals = intake.arrivals();
-    assert!(arrivals[0].length > 1500 && !arrivals[0].was_taken);
-    assert!(arrivals.iter().all(|it| it.was_taken == (it.length <= 1500)));
-    let taken: usize = arrivals.iter().filter(|it| it.was_taken).map(|it| it.points.len()).sum();
+    assert!(arrivals[0].body.len() > 1500 && !arrivals[0].was_taken);
+    assert!(arrivals.iter().all(|it| it.was_taken == (it.body.len() <= 1500)));
+    let taken: usize =
+        arrivals.iter().filter(|it| it.was_taken).map(|it| it.content.points.len()).sum();
     assert_eq!(taken, 500);
 }
 

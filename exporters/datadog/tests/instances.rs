@@ -1,20 +1,16 @@
 //! Processes with the same host and tags do not replace each other's counts.
 
 #[cfg(unix)]
-mod agent_receiver;
-mod intake;
-mod snapshots;
-
 use std::collections::BTreeSet;
 
 use meterkit_core::Attributes;
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
+use meterkit_fakes::datadog::{Arrival, Intake};
 use meterkit_pipeline::{Snapshot, Target};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
-use self::intake::{Arrival, Intake};
-use self::snapshots::{KEY, ago, config, counts};
+use crate::snapshots::{KEY, ago, config, counts};
 
 /// Of a process whose resource does not say which one it is.
 fn given() -> Snapshot {
@@ -79,7 +75,7 @@ async fn a_tag_of_the_same_key_wins() {
 
 /// The attribute of the only point.
 fn instance_of(arrival: &Arrival) -> Option<String> {
-    let request = arrival.otlp.as_ref().expect("OTLP");
+    let request = arrival.content.otlp.as_ref().expect("OTLP");
     let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
     let Some(Data::Sum(sum)) = &metric.data else { panic!("{metric:?}") };
     let [point] = &*sum.data_points else { panic!("{sum:?}") };
@@ -111,7 +107,7 @@ async fn by_otlp_each_point_has_the_id_as_an_attribute() {
 #[cfg(unix)]
 #[tokio::test]
 async fn an_agent_gets_the_tag_with_each_line() {
-    use self::agent_receiver::{Place, Transport, totals};
+    use crate::agent_receiver::{Place, Transport, totals};
 
     let place = Place::new(Transport::Datagram);
     let receiver = place.start();

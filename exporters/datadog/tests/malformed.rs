@@ -1,14 +1,11 @@
 //! Of a payload that the intake refuses, only the points are lost that are at fault.
 
-mod intake;
-mod snapshots;
-
 use meterkit_datadog::DatadogTarget;
+use meterkit_fakes::datadog::{Answer, Intake, Point};
 use meterkit_fakes::log_lines;
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 
-use self::intake::{Answer, Intake, Point};
-use self::snapshots::{ago, config, counts, counts_and_sizes, target};
+use crate::snapshots::{ago, config, counts, counts_and_sizes, target};
 
 /// How many refusals an export puts up with while it searches.
 const MAX_REFUSED: usize = 64;
@@ -48,7 +45,7 @@ async fn malformed_points_are_found_among_thousands_and_the_others_are_stored() 
         assert_eq!((target.rejected(), target.is_partway()), (bad.len() as u64, false), "{bad:?}");
         assert_eq!(intake.counted("catalog.requests"), sum(2000, |shard| !is_bad(shard)));
         let taken = intake.arrivals().into_iter().filter(|arrival| arrival.was_taken);
-        let points: usize = taken.map(|arrival| arrival.points.len()).sum();
+        let points: usize = taken.map(|arrival| arrival.content.points.len()).sum();
         assert_eq!(points, 2000 - bad.len(), "each is stored once");
         // Each halving has one of the two refused.
         assert!(refused(&intake) <= bad.len() * 12, "{bad:?}: {}", refused(&intake));
@@ -109,7 +106,7 @@ async fn a_search_that_is_interrupted_goes_on_where_it_was() {
         assert_eq!(intake.counted("catalog.requests"), 30.0, "{at}");
         let taken: Vec<_> = intake.arrivals().into_iter().filter(|it| it.was_taken).collect();
         if intake.arrivals()[..at].iter().any(|it| it.was_taken) {
-            let points = taken.iter().map(|arrival| arrival.points.len());
+            let points = taken.iter().map(|arrival| arrival.content.points.len());
             assert_eq!(points.sum::<usize>(), 7, "{at}: none is sent twice");
         }
     }

@@ -1,20 +1,17 @@
 //! What the mode `otlp` sends, and what becomes of it.
 
-mod intake;
-mod snapshots;
-
 use std::collections::BTreeMap;
 
 use meterkit_core::Attributes;
 use meterkit_datadog::{DatadogConfig, DatadogTarget, Mode};
+use meterkit_fakes::datadog::{Answer, Intake};
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 use meterkit_settings::Environment;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
-use self::intake::{Answer, Intake};
-use self::snapshots::{KEY, ago, counts_and_sizes};
+use crate::snapshots::{KEY, ago, counts_and_sizes};
 
 /// Settings from variables, for an intake.
 fn config(intake: &Intake, variables: &[(&str, &str)]) -> DatadogConfig {
@@ -121,7 +118,7 @@ async fn variables_become_what_datadog_reads_them_from() {
         let mut target = DatadogTarget::new(config(&intake, variables)).expect("a target");
         assert_eq!(target.export(&given()).await, Ok(()));
         let arrivals = intake.arrivals();
-        let request = arrivals[0].otlp.as_ref().expect("OTLP");
+        let request = arrivals[0].content.otlp.as_ref().expect("OTLP");
         let sent = request.resource_metrics[0].resource.as_ref().expect("a resource");
         assert_eq!(texts(&sent.attributes), map(resource), "{variables:?}");
         let mut tags = map(tags);

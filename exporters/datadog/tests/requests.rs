@@ -1,16 +1,13 @@
 //! What a request to the intake looks like.
 
-mod intake;
-mod snapshots;
-
 use http::HeaderMap;
 use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value as Number};
 use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format, Proxies, Transport};
+use meterkit_fakes::datadog::{Answer, Intake, Point, Value};
 use meterkit_pipeline::{Snapshot, Target};
 use meterkit_settings::Environment;
 
-use self::intake::{Answer, Intake, Point, Value};
-use self::snapshots::{KEY, ago, config, counts, counts_and_sizes, metric, seconds};
+use crate::snapshots::{KEY, ago, config, counts, counts_and_sizes, metric, seconds};
 
 /// Of the resource of all snapshots.
 const INSTANCE: &str = "service.instance.id:7";
@@ -21,7 +18,7 @@ async fn sent(config: DatadogConfig, intake: &Intake, snapshot: &Snapshot) -> Ve
     let mut target = DatadogTarget::new(config).expect("a target");
     assert_eq!(target.export(snapshot).await, Ok(()));
     let arrivals = intake.arrivals().into_iter().skip(before);
-    arrivals.flat_map(|arrival| arrival.points).collect()
+    arrivals.flat_map(|arrival| arrival.content.points).collect()
 }
 
 fn compressions() -> Vec<(Compression, Option<&'static str>)> {
@@ -191,7 +188,7 @@ async fn what_no_payload_can_hold_is_left_out_and_counted() {
     snapshot.scopes[0].metrics.push(metric("load", "", Data::Gauge(vec![load])));
     let mut target = DatadogTarget::new(config(&intake.url())).expect("a target");
     assert_eq!((target.export(&snapshot).await, target.rejected()), (Ok(()), 1));
-    assert_eq!(intake.arrivals()[0].points.len(), 1);
+    assert_eq!(intake.arrivals()[0].content.points.len(), 1);
 }
 
 #[tokio::test]
@@ -218,7 +215,7 @@ async fn requests_go_through_a_proxy_where_one_is_set() {
     proxy.questions().iter().for_each(|(_, headers)| through(headers));
 
     let intake = Intake::start([]).await;
-    let transport = Transport::default().with_proxies(proxies.with_direct("127.0.0.1"));
+    let transport = Transport::default().with_proxies(proxies.with_direct("localhost"));
     let direct = config(&intake.url()).with_transport(transport);
     assert_eq!(sent(direct, &intake, &counts(ago(1), &[1])).await.len(), 1);
     assert!(intake.arrivals()[0].header("proxy-authorization").is_none());

@@ -1,8 +1,5 @@
 //! What a pipeline sends to the intake adds up exactly, whatever the intake does in between.
 
-mod intake;
-mod snapshots;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,10 +11,10 @@ use meterkit_core::{
     Meter, Registry,
 };
 use meterkit_datadog::{Compression, DatadogTarget, Format, Transport};
+use meterkit_fakes::datadog::{Answer, Intake};
 use meterkit_pipeline::{Pipeline, Schedule};
 
-use self::intake::{Answer, Intake};
-use self::snapshots::config;
+use crate::snapshots::config;
 
 /// Only a flush exports.
 const NEVER: Duration = Duration::from_secs(24 * 3600);

@@ -1,8 +1,5 @@
 //! Processes that are killed at any moment: what they said that they keep, the next ones deliver.
 
-mod receiver;
-mod snapshots;
-
 use std::collections::BTreeSet;
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,11 +9,11 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
+use meterkit_fakes::remote_write::{Answer, Receiver};
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::Target;
 
-use self::receiver::{Answer, Receiver};
-use self::snapshots::snapshot;
+use crate::snapshots::snapshot;
 
 const URL: &str = "CRASHING_URL";
 const DIRECTORY: &str = "CRASHING_DIRECTORY";
@@ -54,7 +51,7 @@ async fn killed_process() {
 fn start(url: &str, directory: &Path, first: u64) -> Child {
     let mut process = Command::new(env::current_exe().expect("this test has a file"));
     process
-        .args(["--exact", "killed_process", "--ignored", "--nocapture"])
+        .args(["--exact", "crashes::killed_process", "--ignored", "--nocapture"])
         .env(URL, url)
         .env(DIRECTORY, directory)
         .env(FIRST, first.to_string())
@@ -137,7 +134,7 @@ async fn processes_that_are_killed_lose_nothing_that_they_said_they_keep() {
     receiver.forget_answers();
     assert_eq!(last.export(&snapshot(KILLS * APART, &[1, 2])).await, Ok(()));
     let arrivals = receiver.arrivals();
-    let written = arrivals.iter().enumerate().filter(|(_, arrival)| arrival.was_written);
+    let written = arrivals.iter().enumerate().filter(|(_, arrival)| arrival.was_taken);
     let written: Vec<(usize, i64)> = written.map(|(at, arrival)| (at, arrival.time())).collect();
     let times: BTreeSet<i64> = written.iter().map(|(_, time)| *time).collect();
 

@@ -1,18 +1,15 @@
 //! Disks that are slow, or full, under the queue.
 #![cfg(unix)]
 
-mod receiver;
-mod snapshots;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use meterkit_fakes::remote_write::{Answer, Receiver};
 use meterkit_grafana::RemoteWriteTarget;
 use meterkit_pipeline::Target;
 
-use self::receiver::{Answer, Receiver};
-use self::snapshots::{config, snapshot};
+use crate::snapshots::{config, snapshot};
 
 /// Where the one target that uses this directory keeps its requests.
 fn slot(directory: &Path) -> PathBuf {
@@ -42,7 +39,7 @@ async fn a_disk_that_does_not_answer_keeps_nothing_from_being_sent() {
     for second in 1..=3 {
         assert_eq!(target.export(&snapshot(second, &[1, 2])).await, Ok(()));
     }
-    assert_eq!(receiver.written().len(), 3);
+    assert_eq!(receiver.taken().len(), 3);
     assert_eq!(target.counts().waiting_requests(), 0);
 
     // It answers again: what it was to keep has gone out meanwhile, and is not there. What comes next is.
@@ -73,7 +70,7 @@ async fn a_full_disk_keeps_nothing_from_being_sent_and_no_parts() {
     // That took the link away, and so the disk has room now.
     assert_eq!(names(&slot), ["00000000000000000000.request"]);
     assert_eq!(target.export(&snapshot(2, &[1])).await, Ok(()));
-    assert_eq!(receiver.written().len(), 2, "the queue has it in memory");
+    assert_eq!(receiver.taken().len(), 2, "the queue has it in memory");
 }
 
 #[tokio::test]
@@ -99,5 +96,5 @@ async fn what_found_no_room_on_a_disk_is_kept_there_as_soon_as_there_is_some() {
     let mut next = RemoteWriteTarget::new(config).expect("a target");
     let _ = next.export(&snapshot(4, &[1])).await;
     assert_eq!(next.export(&snapshot(5, &[1])).await, Ok(()));
-    assert_eq!(receiver.written().len(), 5);
+    assert_eq!(receiver.taken().len(), 5);
 }

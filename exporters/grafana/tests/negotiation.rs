@@ -1,12 +1,9 @@
 //! Which version is spoken: what receivers answer decides, and is remembered.
 
-mod receiver;
-mod snapshots;
-
+use meterkit_fakes::remote_write::{Answer, Receiver, Speaks};
 use meterkit_pipeline::{ExportError, Target};
 
-use self::receiver::{Answer, Receiver, Speaks};
-use self::snapshots::{snapshot, target};
+use crate::snapshots::{snapshot, target};
 
 fn versions(receiver: &Receiver) -> Vec<String> {
     receiver.arrivals().iter().map(|arrival| arrival.version().to_owned()).collect()
@@ -33,7 +30,7 @@ async fn a_receiver_of_1_gets_1_after_one_request_in_2() {
         }
         assert_eq!(versions(&receiver), ["2.0.0", "0.1.0", "0.1.0", "0.1.0"], "{speaks:?}");
         let values: Vec<_> =
-            receiver.written().iter().map(|arrival| (arrival.time(), arrival.values())).collect();
+            receiver.taken().iter().map(|arrival| (arrival.time(), arrival.values())).collect();
         let expected = [(1000, vec![1.0]), (2000, vec![2.0]), (3000, vec![3.0])];
         assert_eq!(values, expected, "nothing is lost on the way: {speaks:?}");
         assert_eq!((counts.written(), counts.refused()), (3, 0), "{speaks:?}");
@@ -51,7 +48,7 @@ async fn what_waited_in_2_goes_out_in_1() {
     assert_eq!(target.export(&snapshot(3, &[3, 7])).await, Ok(()));
     let all = ["2.0.0", "2.0.0", "2.0.0", "0.1.0", "0.1.0", "0.1.0"];
     assert_eq!(versions(&receiver), all);
-    let times: Vec<_> = receiver.written().iter().map(|it| (it.time(), it.values())).collect();
+    let times: Vec<_> = receiver.taken().iter().map(|it| (it.time(), it.values())).collect();
     let expected = [(1000, vec![1.0, 7.0]), (2000, vec![2.0, 7.0]), (3000, vec![3.0, 7.0])];
     assert_eq!(times, expected);
 }
@@ -99,7 +96,7 @@ async fn a_receiver_that_is_replaced_by_an_older_one_gets_1() {
             assert_eq!(target.export(&snapshot(second, &[1])).await, Ok(()), "{older:?}");
         }
         assert_eq!(versions(&receiver), ["2.0.0", "2.0.0", "0.1.0", "0.1.0"], "{older:?}");
-        assert_eq!(receiver.written().len(), 3);
+        assert_eq!(receiver.taken().len(), 3);
     }
 }
 

@@ -1,11 +1,9 @@
 //! Receivers that take nothing for a while, or never: what is kept, what is lost, what is sent again.
 
-mod receiver;
-mod snapshots;
-
 use std::time::Duration;
 
 use meterkit_core::{Attributes, Registry};
+use meterkit_fakes::remote_write::{Answer, Arrival, Receiver, Speaks};
 use meterkit_grafana::{
     Authentication, GrafanaConfig, GrafanaTarget, RemoteWrite, RemoteWriteConfig,
     RemoteWriteTarget, Secret, Transport,
@@ -13,8 +11,7 @@ use meterkit_grafana::{
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
 use meterkit_settings::Environment;
 
-use self::receiver::{Answer, Arrival, Receiver, Speaks};
-use self::snapshots::{Taken, config, snapshot, target};
+use crate::snapshots::{Taken, config, snapshot, target};
 
 fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
     match outcome {
@@ -39,7 +36,7 @@ async fn two_kinds_of_status_may_pass_and_the_others_stay() {
             assert_eq!(pause(&outcome), Some(None), "{status}: {outcome:?}");
             assert_eq!(target.counts().waiting_requests(), 1, "{status}");
             assert_eq!(target.export(&snapshot(3, &[1])).await, Ok(()));
-            assert_eq!(times(&receiver.written()), [1000, 2000, 3000], "{status}");
+            assert_eq!(times(&receiver.taken()), [1000, 2000, 3000], "{status}");
         }
         for status in [301, 400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 422, 451] {
             let receiver = Receiver::speaking(speaks, []).await;
@@ -51,7 +48,7 @@ async fn two_kinds_of_status_may_pass_and_the_others_stay() {
             assert!(is_permanent, "{status}: {outcome:?}");
             assert_eq!(target.counts().refused(), 1, "{status}");
             assert_eq!(target.export(&snapshot(3, &[1])).await, Ok(()));
-            assert_eq!(times(&receiver.written()), [1000, 3000], "{status} is not tried again");
+            assert_eq!(times(&receiver.taken()), [1000, 3000], "{status} is not tried again");
         }
     }
 }
@@ -70,7 +67,7 @@ async fn a_receiver_that_is_not_there_or_breaks_off_may_come_back() {
     assert!(target.counts().waiting_bytes() > 0);
     let receiver = Receiver::start_at(address).await;
     assert_eq!(target.export(&snapshot(5, &[1])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [1000, 2000, 3000, 4000, 5000], "oldest first");
+    assert_eq!(times(&receiver.taken()), [1000, 2000, 3000, 4000, 5000], "oldest first");
     assert_eq!((target.counts().waiting_requests(), target.counts().waiting_bytes()), (0, 0));
 }
 
@@ -83,7 +80,7 @@ async fn a_receiver_that_does_not_answer_in_time_may_later() {
     let outcome = target.export(&snapshot(1, &[1])).await;
     assert_eq!(outcome, Err(ExportError::retryable("no answer within 2000 ms")));
     assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [1000]);
+    assert_eq!(times(&receiver.taken()), [1000]);
 }
 
 #[tokio::test]
@@ -138,7 +135,7 @@ async fn a_receiver_can_ask_for_a_pause_and_gets_it() {
         assert_eq!(receiver.arrivals().len(), 1, "it is left alone");
         assert_eq!(target.counts().waiting_requests(), 2, "what comes meanwhile waits");
         target.shutdown().await;
-        let written = receiver.written();
+        let written = receiver.taken();
         assert_eq!(times(&written)[..2], [1000, 2000], "there is no later any more");
         assert_eq!(written.len(), 3);
     }
@@ -168,7 +165,7 @@ async fn the_oldest_go_when_the_queue_is_full_and_are_counted() {
     assert_eq!(target.counts().waiting_requests(), 3);
     assert_eq!(target.counts().dropped(), 10, "five requests of two");
     assert_eq!(target.export(&snapshot(9, &[1, 2])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [6000, 7000, 8000, 9000], "none without need");
+    assert_eq!(times(&receiver.taken()), [6000, 7000, 8000, 9000], "none without need");
     assert_eq!((target.counts().written(), target.counts().refused()), (8, 0));
 }
 
@@ -235,7 +232,7 @@ async fn what_is_too_old_is_not_sent() {
         assert!(target.export(&snapshot(second, &[1])).await.is_err());
     }
     assert_eq!(target.export(&snapshot(13, &[1])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [2000, 11000, 12000, 13000]);
+    assert_eq!(times(&receiver.taken()), [2000, 11000, 12000, 13000]);
     assert_eq!(target.counts().dropped(), 1);
 }
 
@@ -251,7 +248,7 @@ async fn a_request_that_is_refused_does_not_hold_up_the_others() {
     }
     assert_eq!(target.export(&snapshot(4, &[1])).await, Ok(()));
     assert_eq!(target.rejected(), 1);
-    assert_eq!(times(&receiver.written()), [1000, 3000, 4000]);
+    assert_eq!(times(&receiver.taken()), [1000, 3000, 4000]);
 }
 
 #[tokio::test]
@@ -273,7 +270,7 @@ async fn with_bad_credentials_what_waits_is_kept() {
     assert_eq!(error, ExportError::permanent(text));
     assert_eq!(target.counts().waiting_requests(), 2, "one was refused, and is not tried again");
     assert_eq!(target.export(&snapshot(4, &[1])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [2000, 3000, 4000]);
+    assert_eq!(times(&receiver.taken()), [2000, 3000, 4000]);
 }
 
 #[tokio::test]
@@ -286,7 +283,7 @@ async fn a_request_that_is_too_large_goes_out_in_parts() {
         receiver.limit(3000);
         let values: Vec<u64> = (0..100).collect();
         assert_eq!(target.export(&snapshot(2, &values)).await, Ok(()));
-        let written = receiver.written();
+        let written = receiver.taken();
         let mut sent: Vec<u64> =
             written[1..].iter().flat_map(Arrival::values).map(|value| value as u64).collect();
         sent.sort_unstable();
@@ -296,7 +293,7 @@ async fn a_request_that_is_too_large_goes_out_in_parts() {
         let before = receiver.arrivals().len();
         assert_eq!(target.export(&snapshot(3, &values)).await, Ok(()));
         let later = &receiver.arrivals()[before..];
-        assert!(later.iter().all(|arrival| arrival.was_written), "it was learned: {speaks:?}");
+        assert!(later.iter().all(|arrival| arrival.was_taken), "it was learned: {speaks:?}");
     }
 }
 
@@ -316,7 +313,7 @@ async fn a_series_that_goes_away_is_ended_and_all_are_at_the_end() {
     let mut target = target(&receiver);
     let ends = |arrival: &Arrival| {
         arrival
-            .rows
+            .content
             .iter()
             .map(|row| (row.label("shard").map(str::to_owned), row.is_stale()))
             .collect()
@@ -330,12 +327,12 @@ async fn a_series_that_goes_away_is_ended_and_all_are_at_the_end() {
         (4, &[1, 2], vec![row("0", false), row("1", false)]),
     ] {
         assert_eq!(target.export(&taken.numbered(snapshot(second, values))).await, Ok(()));
-        let last = receiver.written().pop().expect("a request");
+        let last = receiver.taken().pop().expect("a request");
         let sent: Vec<(Option<String>, bool)> = ends(&last);
         assert_eq!((sent, last.time()), (expected, second as i64 * 1000));
     }
     target.shutdown().await;
-    let last = receiver.written().pop().expect("a request");
+    let last = receiver.taken().pop().expect("a request");
     let sent: Vec<(Option<String>, bool)> = ends(&last);
     assert_eq!(sent, [row("0", true), row("1", true)]);
     assert!(last.time() > 4000);
@@ -357,13 +354,13 @@ async fn what_waited_when_a_process_ended_goes_out_with_the_next_one() {
     }
     let mut next = RemoteWriteTarget::new(config()).expect("a target");
     assert_eq!(next.export(&snapshot(4, &[1, 2])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [1000, 2000, 3000, 4000]);
+    assert_eq!(times(&receiver.taken()), [1000, 2000, 3000, 4000]);
     assert_eq!(next.counts().written(), 8);
     drop(next);
 
     let mut last = RemoteWriteTarget::new(config()).expect("a target");
     assert_eq!(last.export(&snapshot(5, &[1, 2])).await, Ok(()));
-    assert_eq!(receiver.written().len(), 5, "what was delivered is on disk no longer");
+    assert_eq!(receiver.taken().len(), 5, "what was delivered is on disk no longer");
 }
 
 #[tokio::test]
@@ -380,9 +377,9 @@ async fn what_waits_goes_out_for_the_user_it_is_of() {
     };
     assert!(of("one").export(&snapshot(1, &[1])).await.is_err());
     assert_eq!(of("two").export(&snapshot(2, &[1])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [2000]);
+    assert_eq!(times(&receiver.taken()), [2000]);
     assert_eq!(of("one").export(&snapshot(3, &[1])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [2000, 1000, 3000]);
+    assert_eq!(times(&receiver.taken()), [2000, 1000, 3000]);
 }
 
 #[tokio::test]
@@ -398,7 +395,7 @@ async fn a_spool_is_no_larger_than_the_queue() {
     drop(target);
     let mut next = RemoteWriteTarget::new(config).expect("a target");
     assert_eq!(next.export(&snapshot(10, &[1])).await, Ok(()));
-    assert_eq!(times(&receiver.written()), [8000, 9000, 10000]);
+    assert_eq!(times(&receiver.taken()), [8000, 9000, 10000]);
 }
 
 #[test]
@@ -461,15 +458,15 @@ async fn a_pipeline_delivers_after_an_outage_what_it_could_not_before() {
     pipeline.shutdown(PATIENCE).await.expect("it is taken");
 
     let values: Vec<f64> = receiver
-        .written()
+        .taken()
         .iter()
-        .flat_map(|arrival| arrival.rows.clone())
+        .flat_map(|arrival| arrival.content.clone())
         .filter(|row| row.name() == "backstage_plugin_catalog_requests_total" && !row.is_stale())
         .map(|row| row.value)
         .collect();
     assert_eq!(values, [1.0, 3.0, 7.0]);
-    let last = receiver.written().pop().expect("the ends");
-    assert!(last.rows.iter().all(|row| row.is_stale()));
+    let last = receiver.taken().pop().expect("the ends");
+    assert!(last.content.iter().all(|row| row.is_stale()));
     assert_eq!((counts.refused(), counts.dropped(), counts.waiting_requests()), (0, 0, 0));
 }
 

@@ -1,13 +1,11 @@
 //! Dashboards are created and updated in Grafana, and left alone when a person changed them.
 
-mod grafana;
-
 use std::time::Duration;
 
 use meterkit_grafana::{DashboardPublisher, PublishConfig, PublishError, Published, Secret};
 use serde_json::json;
 
-use self::grafana::{Event, Grafana, TOKEN};
+use crate::grafana::{Event, Grafana, TOKEN};
 
 const ONE: &str = r#"{"uid": "shop", "title": "Shop", "panels": [1]}"#;
 const TWO: &str = r#"{"uid": "shop", "title": "Shop", "panels": [1, 2]}"#;

@@ -1,7 +1,5 @@
 //! What is told when Grafana does not take a dashboard, or is not there.
 
-mod grafana;
-
 use std::time::Duration;
 
 use meterkit_grafana::{
@@ -9,7 +7,7 @@ use meterkit_grafana::{
 };
 use tokio::net::TcpListener;
 
-use self::grafana::{Event, Grafana, TOKEN};
+use crate::grafana::{Event, Grafana, TOKEN};
 
 const TEXT: &str = r#"{"uid": "shop", "title": "Shop"}"#;
 const FIND: &str = "GET /api/dashboards/uid/shop";

@@ -1,19 +1,17 @@
 //! What requests say, in both versions: headers, labels, times, metadata, histograms.
 
-mod receiver;
-mod snapshots;
-
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
     Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, NumberPoint,
     SeriesId, Temporality, Value,
 };
+use meterkit_fakes::remote_write::{self, Arrival, Receiver, Speaks};
 use meterkit_grafana::{Authentication, RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, Secret};
 use meterkit_pipeline::{Snapshot, Target};
 
-use self::receiver::{Arrival, Receiver, Speaks};
-use self::snapshots::{of, snapshot, target};
+use crate::snapshots;
+use crate::snapshots::{of, snapshot, target};
 
 /// The request that `snapshot` becomes, in 2.0 and in 1.0.
 async fn both(snapshot: &Snapshot) -> [Arrival; 2] {
@@ -21,7 +19,7 @@ async fn both(snapshot: &Snapshot) -> [Arrival; 2] {
     for speaks in [Speaks::Two, Speaks::One] {
         let receiver = Receiver::speaking(speaks, []).await;
         assert_eq!(target(&receiver).export(snapshot).await, Ok(()));
-        let mut written = receiver.written();
+        let mut written = receiver.taken();
         assert_eq!(written.len(), 1, "{speaks:?}");
         arrivals.append(&mut written);
     }
@@ -56,7 +54,7 @@ async fn headers_say_what_it_is_and_who_writes() {
             let config = RemoteWriteConfig::new(destination);
             let mut target = RemoteWriteTarget::new(config).expect("a target");
             assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
-            let arrival = receiver.written().remove(0);
+            let arrival = receiver.taken().remove(0);
             // The receiver looks at type and encoding itself.
             assert_eq!(arrival.version(), version);
             assert_eq!(arrival.path, "/api/v1/write?x=1");
@@ -74,7 +72,7 @@ async fn labels_are_ordered_unique_and_not_empty() {
     let pairs = [("zone", "z"), ("Azimuth", "n"), ("empty", ""), ("a.b", "1"), ("a_b", "2")];
     let data = Data::Gauge(vec![point(&pairs, Value::I64(-3))]);
     for arrival in both(&of(1, "load", data)).await {
-        let [row] = &*arrival.rows else { panic!("{:?}", arrival.rows) };
+        let [row] = &*arrival.content else { panic!("{:?}", arrival.content) };
         let labels: Vec<_> = row.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(
             labels,
@@ -103,7 +101,7 @@ async fn values_have_the_time_of_the_snapshot_and_counters_their_start() {
     ] {
         let [two, one] = both(&of(7, "x", data)).await;
         for (arrival, start) in [(two, start), (one, 0)] {
-            let [row] = &*arrival.rows else { panic!("{:?}", arrival.rows) };
+            let [row] = &*arrival.content else { panic!("{:?}", arrival.content) };
             assert_eq!((row.name(), row.value, row.time), (name, 0.5, 7000));
             assert_eq!(row.start, start, "{name}: 1.0 has none");
             let metadata = (metric_type, "What it is.".to_owned(), "seconds".to_owned());
@@ -117,9 +115,9 @@ async fn values_that_are_no_numbers_or_infinite_are_sent_as_they_are() {
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, f64::MAX] {
         let data = Data::Gauge(vec![point(&[], Value::F64(value))]);
         for arrival in both(&of(1, "x", data)).await {
-            let sent = arrival.rows[0].value;
+            let sent = arrival.content[0].value;
             let is_same = sent.to_bits() == value.to_bits() || (sent.is_nan() && value.is_nan());
-            assert!(is_same && !arrival.rows[0].is_stale(), "{value}: {sent}");
+            assert!(is_same && !arrival.content[0].is_stale(), "{value}: {sent}");
         }
     }
 }
@@ -141,7 +139,7 @@ async fn a_histogram_has_all_its_parts() {
     let [two, one] = both(&of(3, "x", data)).await;
     for (arrival, start) in [(two, 1000), (one, 0)] {
         let parts: Vec<_> =
-            arrival.rows.iter().map(|row| (row.name(), row.label("le"), row.value)).collect();
+            arrival.content.iter().map(|row| (row.name(), row.label("le"), row.value)).collect();
         assert_eq!(
             parts,
             [
@@ -152,7 +150,7 @@ async fn a_histogram_has_all_its_parts() {
                 ("x_seconds_count", None, 7.0),
             ]
         );
-        for row in &arrival.rows {
+        for row in &arrival.content {
             assert_eq!((row.metadata.0, row.start, row.time), (3, start, 3000));
         }
     }
@@ -178,13 +176,13 @@ async fn an_exponential_histogram_is_a_native_one() {
         Data::ExponentialHistogram { temporality: Temporality::Cumulative, points: vec![point] };
     let [two, one] = both(&of(3, "x", data)).await;
     for (arrival, start) in [(two, 1000), (one, 0)] {
-        let [row] = &*arrival.rows else { panic!("{:?}", arrival.rows) };
+        let [row] = &*arrival.content else { panic!("{:?}", arrival.content) };
         assert_eq!((row.name(), row.metadata.0), ("x_seconds", 3));
         let native = row.native.as_ref().expect("a native histogram");
-        let spans = |spans: &[receiver::message::Span]| {
+        let spans = |spans: &[remote_write::message::Span]| {
             spans.iter().map(|span| (span.offset, span.length)).collect::<Vec<_>>()
         };
-        assert_eq!(native.count, Some(receiver::message::Count::Whole(10)));
+        assert_eq!(native.count, Some(remote_write::message::Count::Whole(10)));
         assert_eq!(native.zero_count, Some(0), "it is there, so that it is no histogram of floats");
         assert_eq!((native.sum, native.schema, native.zero_threshold), (2.5, 5, 0.25));
         assert_eq!(spans(&native.positive_spans), [(-1, 3)]);
@@ -212,8 +210,8 @@ async fn much_goes_out_in_several_requests_at_once() {
     receiver.wait_for_company(2);
     let values: Vec<u64> = (0..20).collect();
     assert_eq!(target.export(&snapshot(2, &values)).await, Ok(()));
-    let written = receiver.written().split_off(1);
-    let mut sizes: Vec<usize> = written.iter().map(|arrival| arrival.rows.len()).collect();
+    let written = receiver.taken().split_off(1);
+    let mut sizes: Vec<usize> = written.iter().map(|arrival| arrival.content.len()).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [2, 3, 3, 3, 3, 3, 3]);
     let mut sent: Vec<u64> =

@@ -1,19 +1,16 @@
 //! What a pipeline sends adds up exactly, whatever happens to the receiver in between.
 
-mod receiver;
-mod snapshots;
-
 use std::time::Duration;
 
 use meterkit_core::{Counter, Registry};
+use meterkit_fakes::otlp::{Answer, Arrival, Receiver};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol, TemporalityPreference};
 use meterkit_pipeline::{Pipeline, Schedule};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use tokio::time::sleep;
 
-use self::receiver::{Answer, Arrival, Receiver};
-use self::snapshots::{ALL, config, totals};
+use crate::snapshots::{ALL, config, totals};
 
 /// The interval never comes: only a flush or a shutdown exports.
 const WHEN_ASKED: Schedule =
@@ -64,8 +61,8 @@ fn received(requests: &[ExportMetricsServiceRequest]) -> Vec<u64> {
 }
 
 fn taken(arrivals: Vec<Arrival>) -> Vec<ExportMetricsServiceRequest> {
-    let accepted = arrivals.into_iter().filter(|arrival| arrival.was_accepted);
-    accepted.map(|arrival| arrival.request).collect()
+    let accepted = arrivals.into_iter().filter(|arrival| arrival.was_taken);
+    accepted.map(|arrival| arrival.content).collect()
 }
 
 /// It is not tried again before the next export.

@@ -1,16 +1,14 @@
 //! What a receiver answers, or does not, decides what becomes of an export.
 
-mod receiver;
-mod snapshots;
-
 use std::time::Duration;
 
+use meterkit_fakes::otlp::{Answer, Receiver};
+use meterkit_fakes::raw::RawServer;
 use meterkit_otlp::{OtlpTarget, Protocol, Transport};
 use meterkit_pipeline::{ExportError, Target};
 use tokio::task::JoinSet;
 
-use self::receiver::{Answer, Receiver};
-use self::snapshots::{ALL, config, snapshot, target, values};
+use crate::snapshots::{ALL, config, config_for, snapshot, target, values};
 
 fn http(status: u16) -> Answer {
     Answer::Http(status, Vec::new(), "")
@@ -133,8 +131,9 @@ async fn too_late(protocol: Protocol) {
 #[tokio::test]
 async fn what_is_no_http_at_all_may_be_some_later() {
     for protocol in ALL {
-        let receiver = Receiver::start_babbling(b"SSH-2.0-OpenSSH_9.9\r\n").await;
-        let outcome = target(protocol, &receiver).export(&snapshot(1, &[1])).await;
+        let server = RawServer::saying("SSH-2.0-OpenSSH_9.9\r\n").await;
+        let mut target = OtlpTarget::new(config_for(protocol, &server.url())).expect("a target");
+        let outcome = target.export(&snapshot(1, &[1])).await;
         assert_eq!(pause(&outcome), Some(None), "{protocol}: {outcome:?}");
     }
 }
@@ -201,7 +200,7 @@ async fn a_retry_sends_the_same_again() {
         assert!(!target.is_partway());
         assert_eq!(target.export(&given).await, Ok(()));
         let arrivals = receiver.arrivals();
-        assert_eq!(arrivals[0].request, arrivals[1].request);
-        assert_eq!(values(&arrivals[1].request), [5, 6]);
+        assert_eq!(arrivals[0].content, arrivals[1].content);
+        assert_eq!(values(&arrivals[1].content), [5, 6]);
     }
 }

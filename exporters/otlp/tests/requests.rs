@@ -1,15 +1,12 @@
 //! What a request looks like: paths, headers, compression, JSON.
 
-mod receiver;
-mod snapshots;
-
 use meterkit_core::{Data, Value};
+use meterkit_fakes::otlp::Receiver;
 use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, Transport};
 use meterkit_pipeline::Target;
 use meterkit_settings::Environment;
 
-use self::receiver::Receiver;
-use self::snapshots::{ALL, config, snapshot, target, values};
+use crate::snapshots::{ALL, config, snapshot, target, values};
 
 #[tokio::test]
 async fn requests_go_to_the_path_of_the_endpoint_with_a_user_agent() {
@@ -59,7 +56,7 @@ async fn compressed_requests_say_the_same() {
             let header =
                 if protocol == Protocol::Grpc { "grpc-encoding" } else { "content-encoding" };
             assert_eq!(arrival.header(header), Some(name), "{protocol}");
-            assert_eq!(values(&arrival.request), (0..100).collect::<Vec<i64>>());
+            assert_eq!(values(&arrival.content), (0..100).collect::<Vec<i64>>());
         }
     }
 }
@@ -101,7 +98,7 @@ async fn json_is_that_of_otlp() {
     points[0].value = Value::I64(-7);
     target.export(&given).await.expect("it is accepted");
     let json: serde_json::Value =
-        serde_json::from_slice(&receiver.arrivals()[0].body).expect("JSON");
+        serde_json::from_slice(&receiver.arrivals()[0].plain).expect("JSON");
     assert!(!json.to_string().contains("null"), "{json}");
     let resource = &json["resourceMetrics"][0];
     let service = serde_json::json!({"key": "service.name", "value": {"stringValue": "test"}});
@@ -126,7 +123,7 @@ async fn json_goes_without_what_it_cannot_say() {
         };
         points[1].value = Value::F64(f64::INFINITY);
         target.export(&given).await.expect("it is accepted");
-        let request = &receiver.arrivals()[0].request;
+        let request = &receiver.arrivals()[0].content;
         let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
         let Some(opentelemetry_proto::tonic::metrics::v1::metric::Data::Sum(sum)) = &metric.data
         else {

@@ -1,20 +1,17 @@
 //! What a pipeline tells of an OTLP target, as a receiver gets it.
 
-mod receiver;
-mod snapshots;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use meterkit_core::Registry;
+use meterkit_fakes::otlp::Receiver;
 use meterkit_otlp::{OtlpTarget, Protocol};
 use meterkit_pipeline::{Pipeline, Schedule};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
-use self::receiver::Receiver;
-use self::snapshots::config;
+use crate::snapshots::config;
 
 /// The interval never comes: only a flush exports.
 const WHEN_ASKED: Schedule =
@@ -64,7 +61,7 @@ async fn they_name_the_kind_of_exporter_and_the_server() {
         // Dropping it would keep the receiver's thread from answering.
         pipeline.shutdown(PATIENCE).await.expect("it is accepted");
         let arrivals = receiver.arrivals();
-        let metrics = of_exporter(&arrivals[1].request);
+        let metrics = of_exporter(&arrivals[1].content);
         let names: BTreeSet<_> = metrics.iter().map(|(name, _)| *name).collect();
         assert_eq!(
             names,

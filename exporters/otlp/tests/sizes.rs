@@ -1,15 +1,13 @@
 //! Snapshots that are longer than a request may be.
 
-mod receiver;
-mod snapshots;
-
 use std::time::{Duration, SystemTime};
 
+use meterkit_fakes::otlp::{Answer, Receiver};
 use meterkit_otlp::{OtlpTarget, Protocol, TemporalityPreference};
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 
-use self::receiver::{Answer, Receiver};
-use self::snapshots::{ALL, config, snapshot, target, totals, values};
+use crate::snapshots;
+use crate::snapshots::{ALL, config, snapshot, target, totals, values};
 
 /// Several kilobytes.
 fn long(second: u64) -> Snapshot {
@@ -25,8 +23,8 @@ async fn what_is_too_long_goes_out_in_several_requests() {
         target.export(&long(1)).await.expect("it is accepted");
         let arrivals = receiver.arrivals();
         assert!(arrivals.len() > 2, "{}", arrivals.len());
-        assert!(arrivals.iter().all(|it| it.was_accepted && it.body.len() <= 1500));
-        let sent: Vec<i64> = arrivals.iter().flat_map(|it| values(&it.request)).collect();
+        assert!(arrivals.iter().all(|it| it.was_taken && it.plain.len() <= 1500));
+        let sent: Vec<i64> = arrivals.iter().flat_map(|it| values(&it.content)).collect();
         assert_eq!(sent, (0..100).collect::<Vec<i64>>());
         assert!(!target.is_partway());
         assert_eq!((target.rejected_points(), target.losses().oversized_requests()), (0, 0));
@@ -40,12 +38,12 @@ async fn the_limit_of_a_receiver_is_found_out_and_kept() {
         receiver.limit(1500);
         let mut target = target(protocol, &receiver);
         target.export(&long(1)).await.expect("it is accepted");
-        let refused = receiver.arrivals().iter().filter(|it| !it.was_accepted).count();
+        let refused = receiver.arrivals().iter().filter(|it| !it.was_taken).count();
         assert!(refused > 0);
         assert_eq!(target.losses().oversized_requests(), refused as u64);
         target.export(&long(2)).await.expect("it is accepted");
         let arrivals = receiver.arrivals();
-        let again = arrivals.iter().filter(|it| !it.was_accepted).count();
+        let again = arrivals.iter().filter(|it| !it.was_taken).count();
         assert_eq!(again, refused, "nothing too long is sent any more");
         let sent: Vec<i64> = receiver.accepted().iter().flat_map(values).collect();
         assert_eq!(sent, (0..100).chain(0..100).collect::<Vec<i64>>());
@@ -133,6 +131,6 @@ async fn another_snapshot_starts_anew() {
     let two = SystemTime::UNIX_EPOCH + Duration::from_secs(2);
     assert_eq!(long(2).time, two);
     let arrivals = receiver.arrivals();
-    let sent: Vec<i64> = arrivals[2..].iter().flat_map(|it| values(&it.request)).collect();
+    let sent: Vec<i64> = arrivals[2..].iter().flat_map(|it| values(&it.content)).collect();
     assert_eq!(sent, (0..100).collect::<Vec<i64>>(), "a total is sent in full");
 }

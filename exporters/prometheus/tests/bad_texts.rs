@@ -1,8 +1,6 @@
 //! The checker that all other tests rely on: takes what is right, and rejects each kind of wrong.
 
-mod checker;
-
-use checker::{check, checked};
+use crate::checker::{check, checked};
 
 const GOOD: &str = r#"# HELP target_info Target metadata
 # TYPE target_info gauge

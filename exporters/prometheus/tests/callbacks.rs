@@ -1,19 +1,15 @@
 //! Callbacks of observable instruments cost a scrape no more than their budget, whatever they do and whoever scrapes.
 
-mod checker;
-mod client;
-mod served;
-
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use checker::Exposition;
-use client::scrape;
+use crate::checker::Exposition;
+use crate::client::scrape;
+use crate::served::{LONG, Number, Served};
 use meterkit_core::{CallbackGuard, Registry};
-use served::{LONG, Number, Served};
 use tokio::time::sleep;
 
 const BUDGET: Duration = Duration::from_millis(50);

@@ -1,12 +1,10 @@
 //! Metrics and labels that mean different things in OpenTelemetry and the same in Prometheus: the text stays legal.
 
-mod checker;
-
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use checker::checked;
+use crate::checker::checked;
 use meterkit_core::{
     AttributeValue, Attributes, Data, Descriptor, HistogramPoint, Metric, NumberPoint, Registry,
     ScopeMetrics, SeriesId, Temporality, Value,

@@ -1,13 +1,9 @@
 //! An endpoint that asks for credentials: who gets the metrics, and what everybody else is told.
 
-mod checker;
-mod client;
-mod served;
-
-use client::{Answer, Connection};
+use crate::client::{Answer, Connection};
+use crate::served::Served;
 use meterkit_core::Registry;
 use meterkit_prometheus::PrometheusServer;
-use served::Served;
 
 /// `prometheus:open sesame`, and a few that are not.
 const RIGHT: &str = "Basic cHJvbWV0aGV1czpvcGVuIHNlc2FtZQ==";

@@ -1,16 +1,12 @@
 //! The scrape endpoint speaks HTTP as scrapers, load balancers and people with `curl` do.
 
-mod checker;
-mod client;
-mod served;
-
 use std::error::Error;
 use std::net::TcpListener;
 
-use client::{Connection, scrape};
+use crate::client::{Connection, scrape};
+use crate::served::{Served, large_registry};
 use meterkit_core::Registry;
 use meterkit_prometheus::{PrometheusServer, TEXT_FORMAT};
-use served::{Served, large_registry};
 use tokio::io::AsyncWriteExt;
 
 const TEXT: &str = "# TYPE hits_total counter\nhits_total{otel_scope_name=\"s\"} 7\n";

@@ -1,15 +1,11 @@
 //! The endpoint waits for clients as long as it says, no longer, and not for too many at a time.
 
-mod checker;
-mod client;
-mod served;
-
 use std::time::{Duration, Instant};
 
-use client::{Connection, scrape};
+use crate::client::{Connection, scrape};
+use crate::served::{LONG, Served, large_registry};
 use meterkit_core::Registry;
 use meterkit_prometheus::PrometheusServer;
-use served::{LONG, Served, large_registry};
 use tokio::time::{sleep, timeout};
 
 const SHORT: Duration = Duration::from_millis(200);

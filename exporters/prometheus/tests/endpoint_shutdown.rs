@@ -1,18 +1,14 @@
 //! When the pipeline shuts down, scrapes under way are answered, and nobody gets half an answer.
 
-mod checker;
-mod client;
-mod served;
-
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use client::{Answer, Connection, scrape};
+use crate::client::{Answer, Connection, scrape};
+use crate::served::{LONG, Served};
 use meterkit_core::Registry;
 use meterkit_pipeline::Pipeline;
-use served::{LONG, Served};
 use tokio::task::{spawn, spawn_blocking};
 
 /// How long the endpoint lets scrapes go on: on a busy machine, the one below may take as long.

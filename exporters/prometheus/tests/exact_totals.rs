@@ -1,22 +1,19 @@
 //! No recording is lost or counted twice, whoever scrapes and reads meanwhile.
 
-mod checker;
-mod client;
-mod served;
-
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::thread;
 
-use checker::{Exposition, Labels as LabelMap};
-use client::{Connection, scrape};
+use crate::checker::{Exposition, Labels as LabelMap};
+use crate::client::{Connection, scrape};
+use crate::served;
+use crate::served::Served;
 use meterkit_core::{
     Counter, CounterGroup, Data, Histogram, HistogramGroup, LabelKey, LabelRef, LabelVisitor,
     Labels, Registry, UpDownCounter, UpDownCounterGroup, Value,
 };
-use served::Served;
 
 const THREADS: u64 = 8;
 const READERS: usize = 4;

@@ -1,10 +1,8 @@
 //! The text that a snapshot becomes, to the byte.
 
-mod checker;
-
 use std::time::SystemTime;
 
-use checker::checked;
+use crate::checker::checked;
 use meterkit_core::{
     Attributes, CallbackGuard, InstrumentError, LabelKey, LabelRef, LabelVisitor, Labels, Naming,
     NamingPolicy, Registry,

@@ -1,18 +1,15 @@
 //! Scrapes without a server of ours: as a function, and as a service in the application's own router.
 
-mod checker;
-mod client;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::checker::checked;
+use crate::client::{Connection, scrape};
 use axum::Router;
 use axum::routing::get;
-use checker::checked;
-use client::{Connection, scrape};
 use meterkit_core::Registry;
 use meterkit_pipeline::Pipeline;
 use meterkit_prometheus::{Scrape, TEXT_FORMAT};

@@ -1,23 +1,19 @@
 //! The scrape endpoint as HTTPS.
 #![cfg(feature = "tls")]
 
-mod checker;
-mod client;
-mod served;
-
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use checker::checked;
-use client::Connection;
+use crate::checker::checked;
+use crate::client::Connection;
+use crate::served::{LONG, Served, large_registry};
 use meterkit_core::Registry;
+use meterkit_fakes::tls::Authority;
 use meterkit_prometheus::{PrometheusServer, ServerTls};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use served::{LONG, Served, large_registry};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -27,51 +23,10 @@ use tokio_rustls::client::TlsStream;
 const SHORT: Duration = Duration::from_millis(200);
 const REQUEST: &str = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// An authority, and what it issues.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-/// A certificate and its key.
-struct Identity {
-    certificate: rcgen::Certificate,
-    key: KeyPair,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn issue(&self, name: &str) -> Identity {
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let key = KeyPair::generate().unwrap();
-        Identity { certificate: params.signed_by(&key, &self.0).unwrap(), key }
-    }
-
-    /// What an endpoint needs that this authority vouches for.
-    fn server(&self) -> ServerTls {
-        let Identity { certificate, key } = self.issue("localhost");
-        ServerTls::new(certificate.pem(), key.serialize_pem())
-    }
-
-    /// A client that trusts this authority, and shows a certificate.
-    fn client(&self, shows: Option<&Identity>) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-        match shows {
-            None => builder.with_no_client_auth(),
-            Some(Identity { certificate, key }) => {
-                let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-                builder.with_client_auth_cert(vec![certificate.der().clone()], key).unwrap()
-            }
-        }
-    }
+/// The settings of an endpoint that `authority` vouches for.
+fn identity(authority: &Authority) -> ServerTls {
+    let identity = authority.issue("localhost");
+    ServerTls::new(identity.pem(), identity.key_pem())
 }
 
 fn start(configure: impl FnOnce(PrometheusServer) -> PrometheusServer) -> Served {
@@ -100,7 +55,7 @@ async fn scrape(address: SocketAddr, config: ClientConfig) -> io::Result<String>
 #[tokio::test]
 async fn clients_that_trust_the_authority_get_the_metrics() {
     let authority = Authority::new();
-    let served = start(|server| server.tls(authority.server()));
+    let served = start(|server| server.tls(identity(&authority)));
     for _ in 0..2 {
         let text = scrape(served.address, authority.client(None)).await.unwrap();
         assert_eq!(checked(&text).value("hits_total", &[]), 7.0);
@@ -112,7 +67,7 @@ async fn clients_that_trust_the_authority_get_the_metrics() {
 #[tokio::test]
 async fn the_protocol_is_http_1_1_for_who_asks() {
     let authority = Authority::new();
-    let served = start(|server| server.tls(authority.server()));
+    let served = start(|server| server.tls(identity(&authority)));
     let mut config = authority.client(None);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let stream = connect(served.address, config).await.unwrap();
@@ -126,7 +81,7 @@ async fn the_protocol_is_http_1_1_for_who_asks() {
 #[tokio::test]
 async fn a_large_text_comes_whole() {
     let authority = Authority::new();
-    let served = Served::start(&large_registry(), |server| server.tls(authority.server()));
+    let served = Served::start(&large_registry(), |server| server.tls(identity(&authority)));
     let text = scrape(served.address, authority.client(None)).await.unwrap();
     assert_eq!(checked(&text).samples.len(), 20_000);
     served.stop().await;
@@ -135,7 +90,7 @@ async fn a_large_text_comes_whole() {
 #[tokio::test]
 async fn credentials_are_asked_for_as_without_tls() {
     let authority = Authority::new();
-    let served = start(|server| server.tls(authority.server()).bearer_token("s3cret"));
+    let served = start(|server| server.tls(identity(&authority)).bearer_token("s3cret"));
     let mut stream = connect(served.address, authority.client(None)).await.unwrap();
     stream.write_all(REQUEST.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -147,7 +102,7 @@ async fn credentials_are_asked_for_as_without_tls() {
 #[tokio::test]
 async fn clients_have_to_show_a_certificate_of_the_right_authority() {
     let (authority, of_clients) = (Authority::new(), Authority::new());
-    let tls = authority.server().client_authorities(of_clients.0.pem());
+    let tls = identity(&authority).client_authorities(of_clients.pem());
     let served = start(|server| server.tls(tls));
     let right = of_clients.issue("prometheus");
     let text = scrape(served.address, authority.client(Some(&right))).await.unwrap();
@@ -163,7 +118,7 @@ async fn clients_have_to_show_a_certificate_of_the_right_authority() {
 #[tokio::test]
 async fn who_speaks_something_else_is_turned_away_and_disturbs_nobody() {
     let authority = Authority::new();
-    let served = start(|server| server.tls(authority.server()).header_timeout(LONG));
+    let served = start(|server| server.tls(identity(&authority)).header_timeout(LONG));
     let others = [REQUEST.as_bytes(), b"\x16\x03\x01\x00\x05hello", b"SSH-2.0-x\r\n", &[0; 4096]];
     for bytes in others {
         let mut connection = Connection::open(served.address).await;
@@ -178,7 +133,7 @@ async fn who_speaks_something_else_is_turned_away_and_disturbs_nobody() {
 #[tokio::test]
 async fn a_handshake_that_never_ends_is_cut_off_and_holds_nobody_up() {
     let authority = Authority::new();
-    let served = start(|server| server.tls(authority.server()).header_timeout(LONG));
+    let served = start(|server| server.tls(identity(&authority)).header_timeout(LONG));
     // The start of a client's first message.
     let mut slow = Vec::new();
     for _ in 0..3 {
@@ -190,7 +145,7 @@ async fn a_handshake_that_never_ends_is_cut_off_and_holds_nobody_up() {
     // Nor the end of it all.
     timeout(LONG / 2, served.stop()).await.unwrap();
 
-    let served = start(|server| server.tls(authority.server()).header_timeout(SHORT));
+    let served = start(|server| server.tls(identity(&authority)).header_timeout(SHORT));
     let mut connection = Connection::open(served.address).await;
     let mut sent = connection.send(b"\x16\x03\x01\x40\x00\x01").await;
     // Each byte comes well within the timeout.
@@ -205,7 +160,7 @@ async fn a_handshake_that_never_ends_is_cut_off_and_holds_nobody_up() {
 async fn a_handshake_takes_one_of_the_connections() {
     let authority = Authority::new();
     let served =
-        start(|server| server.tls(authority.server()).header_timeout(LONG).max_connections(1));
+        start(|server| server.tls(identity(&authority)).header_timeout(LONG).max_connections(1));
     let mut slow = Connection::open(served.address).await;
     slow.send(b"\x16\x03\x01").await.unwrap();
     let scraping = scrape(served.address, authority.client(None));
@@ -220,7 +175,7 @@ async fn a_handshake_takes_one_of_the_connections() {
 async fn a_receiver_that_never_reads_is_cut_off() {
     let authority = Authority::new();
     let served = Served::start(&large_registry(), |server| {
-        server.tls(authority.server()).write_timeout(SHORT).max_connections(1)
+        server.tls(identity(&authority)).write_timeout(SHORT).max_connections(1)
     });
     let mut stuck = connect(served.address, authority.client(None)).await.unwrap();
     stuck.write_all(REQUEST.as_bytes()).await.unwrap();
@@ -234,7 +189,7 @@ async fn a_receiver_that_never_reads_is_cut_off() {
 fn what_cannot_be_served_is_an_error_at_the_start() {
     let authority = Authority::new();
     let (one, other) = (authority.issue("localhost"), authority.issue("localhost"));
-    let (certificate, key) = (one.certificate.pem(), one.key.serialize_pem());
+    let (certificate, key) = (one.pem(), one.key_pem());
     let no_ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for (tls, said) in [
         (ServerTls::new("", &*key), "the certificate of the scrape endpoint cannot be read (none"),
@@ -242,7 +197,7 @@ fn what_cannot_be_served_is_an_error_at_the_start() {
         (ServerTls::new(&*certificate, ""), "the private key of the scrape endpoint cannot be"),
         (ServerTls::new(&*certificate, &*certificate), "the private key of the scrape endpoint"),
         (
-            ServerTls::new(&*certificate, other.key.serialize_pem()),
+            ServerTls::new(&*certificate, other.key_pem()),
             "certificate and private key of the scrape endpoint cannot be used (",
         ),
         (
@@ -269,6 +224,6 @@ fn the_url_says_how_it_is_served() {
     let server = || PrometheusServer::new().host("127.0.0.1").port(0);
     let plain = server().bind().unwrap();
     assert_eq!(plain.url(), format!("http://{}/metrics", plain.address()));
-    let encrypted = server().tls(Authority::new().server()).bind().unwrap();
+    let encrypted = server().tls(identity(&Authority::new())).bind().unwrap();
     assert_eq!(encrypted.url(), format!("https://{}/metrics", encrypted.address()));
 }

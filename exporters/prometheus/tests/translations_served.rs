@@ -1,15 +1,11 @@
 //! Who asks for names in all characters gets them, over HTTP and from the function; nobody else does.
 
-mod checker;
-mod client;
-mod served;
-
+use crate::client::{Answer, Connection};
+use crate::served::{LONG, Served};
 use axum::Router;
-use client::{Answer, Connection};
 use meterkit_core::Registry;
 use meterkit_pipeline::Pipeline;
 use meterkit_prometheus::{Scrape, TEXT_FORMAT, Translation, UTF8_TEXT_FORMAT};
-use served::{LONG, Served};
 
 const ESCAPED: &str = "# TYPE http_hits counter\nhttp_hits{otel_scope_name=\"s\"} 7\n";
 const UTF8: &str = "# TYPE \"http.hits\" counter\n{\"http.hits\",otel_scope_name=\"s\"} 7\n";

@@ -7,6 +7,8 @@ use axum::routing::get;
 use http::{Request, StatusCode};
 use meterkit::Telemetry;
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
+use meterkit_fakes::datadog::Intake;
+use meterkit_fakes::{otlp, remote_write};
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, Transport};
 use opentelemetry::global;
@@ -18,9 +20,7 @@ use tower::ServiceExt;
 use tracing_opentelemetry::MetricsLayer;
 use tracing_subscriber::layer::SubscriberExt;
 
-use super::datadog_intake::Intake;
-use super::remote_write_receiver::Receiver as RemoteWriteReceiver;
-use super::{PATIENCE, WHEN_ASKED, otlp_receiver, remote_write_receiver, user_reader};
+use super::{PATIENCE, WHEN_ASKED, user_reader};
 
 /// One series, as the code of the instrumentation says it.
 struct Expected {
@@ -68,10 +68,10 @@ const EXPECTED: [Expected; 10] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_instrumentation_of_others_records_arrives_at_every_target() {
-    let otlp = otlp_receiver::Receiver::start([]).await;
+    let otlp = otlp::Receiver::start([]).await;
     let datadog = Intake::start([]).await;
-    let speaks = remote_write_receiver::Speaks::Two;
-    let remote_write = RemoteWriteReceiver::speaking(speaks, []).await;
+    let speaks = remote_write::Speaks::Two;
+    let remote_write = remote_write::Receiver::speaking(speaks, []).await;
     let exporter = InMemoryMetricExporter::default();
     let telemetry = install(&otlp, &datadog, &remote_write, exporter.clone());
 
@@ -104,9 +104,9 @@ async fn what_instrumentation_of_others_records_arrives_at_every_target() {
 
 /// Installs metrics as the global provider, before anybody makes an instrument.
 fn install(
-    otlp: &otlp_receiver::Receiver,
+    otlp: &otlp::Receiver,
     datadog: &Intake,
-    remote_write: &RemoteWriteReceiver,
+    remote_write: &remote_write::Receiver,
     exporter: InMemoryMetricExporter,
 ) -> Telemetry {
     let url = format!("{}/v1/metrics", otlp.url());
@@ -169,7 +169,7 @@ fn in_scrape(text: &str, Expected { family, attribute: (key, value), .. }: &Expe
     lines.map(|line| line.rsplit(' ').next().unwrap().parse().expect("a number")).collect()
 }
 
-fn in_otlp(receiver: &otlp_receiver::Receiver, expected: &Expected) -> Vec<f64> {
+fn in_otlp(receiver: &otlp::Receiver, expected: &Expected) -> Vec<f64> {
     let requests = receiver.accepted().into_iter();
     let scopes = requests.flat_map(|it| it.resource_metrics).flat_map(|it| it.scope_metrics);
     let metrics = scopes.flat_map(|it| it.metrics).filter(|it| it.name == expected.name);
@@ -214,11 +214,11 @@ fn in_datadog(
 }
 
 fn in_remote_write(
-    receiver: &RemoteWriteReceiver,
+    receiver: &remote_write::Receiver,
     Expected { family, attribute: (key, value), .. }: &Expected,
 ) -> Vec<f64> {
     let key = key.replace('.', "_");
-    let rows = receiver.written().into_iter().flat_map(|arrival| arrival.rows);
+    let rows = receiver.taken().into_iter().flat_map(|arrival| arrival.content);
     let rows = rows.filter(|row| row.name() == *family && row.label(&key) == Some(value));
     rows.map(|row| row.value).collect()
 }

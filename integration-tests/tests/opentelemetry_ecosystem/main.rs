@@ -1,16 +1,10 @@
-//! Crates of OpenTelemetry's ecosystem, as users have them in their programs.
+//! Crates of OpenTelemetry's ecosystem, as users have them in their programs. A binary of its own, because they set the
+//! global provider.
 
 mod exporter_otlp;
 mod instrumentation;
 mod reader_prometheus;
 
-#[path = "../../../exporters/datadog/tests/intake/mod.rs"]
-mod datadog_intake;
-#[path = "../../../exporters/otlp/tests/receiver/mod.rs"]
-#[allow(unexpected_cfgs, reason = "the feature is one of the exporter")]
-mod otlp_receiver;
-#[path = "../../../exporters/grafana/tests/receiver/mod.rs"]
-mod remote_write_receiver;
 #[path = "../../../crates/meterkit-otel/tests/user_reader.rs"]
 #[allow(dead_code, reason = "this crate needs a part of it")]
 mod user_reader;

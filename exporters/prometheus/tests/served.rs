@@ -1,5 +1,4 @@
 //! A pipeline whose metrics are served on a port of its own.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -2,7 +2,6 @@
 //!
 //! Stricter than Prometheus where the exporter promises more: families are ordered, labels never begin with `__`, and
 //! no sample has a time.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;

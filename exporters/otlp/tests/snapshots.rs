@@ -1,5 +1,4 @@
 //! Snapshots to send, and what of them arrives.
-#![allow(dead_code, reason = "each test file needs a part of it")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use meterkit_core::{
     Attributes, Data, Descriptor, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
 };
+use meterkit_fakes::otlp::Receiver;
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
@@ -15,14 +15,17 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::metrics::v1::metric;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 
-use crate::receiver::Receiver;
-
 pub(crate) const ALL: [Protocol; 3] = [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson];
 
 /// Settings for `receiver`.
 pub(crate) fn config(protocol: Protocol, receiver: &Receiver) -> OtlpConfig {
+    config_for(protocol, &receiver.url())
+}
+
+/// Settings for a server with this URL.
+pub(crate) fn config_for(protocol: Protocol, url: &str) -> OtlpConfig {
     let path = if protocol == Protocol::Grpc { "" } else { "/v1/metrics" };
-    OtlpConfig::new(protocol, &format!("{}{path}", receiver.url())).expect("a URL")
+    OtlpConfig::new(protocol, &format!("{url}{path}")).expect("a URL")
 }
 
 /// A target that sends to `receiver`.

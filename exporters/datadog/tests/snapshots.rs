@@ -1,5 +1,4 @@
 //! Snapshots to send, and targets that send them.
-#![allow(dead_code, reason = "each test file needs a part of it")]
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

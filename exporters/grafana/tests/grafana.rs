@@ -1,21 +1,13 @@
 //! A Grafana on this machine, as far as dashboards go: it keeps versions, checks them, and tells what it was asked.
-#![allow(dead_code, reason = "each test file needs a part of it")]
 
 use std::collections::{BTreeMap, VecDeque};
-use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use meterkit_fakes::server::{ANY, Body, Server, read, response};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 /// The only token that it knows.
 pub(crate) const TOKEN: &str = "glsa_hunter2";
@@ -63,9 +55,8 @@ pub(crate) enum Event {
 
 /// A running Grafana. It ends when this is dropped.
 pub(crate) struct Grafana {
-    address: SocketAddr,
+    server: Server,
     shared: Arc<Shared>,
-    _tasks: JoinSet<()>,
 }
 
 #[derive(Default)]
@@ -78,31 +69,16 @@ struct Shared {
 impl Grafana {
     /// The events are those of the first requests.
     pub(crate) async fn start(events: impl IntoIterator<Item = Event>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-        let address = listener.local_addr().expect("an address");
         let events = Mutex::new(events.into_iter().collect());
         let shared = Arc::new(Shared { events, ..Shared::default() });
-        let mut tasks = JoinSet::new();
         let served = shared.clone();
-        tasks.spawn(async move {
-            // Dropped with this task, and the connections with it.
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let served = served.clone();
-                connections.spawn(async move {
-                    let service = service_fn(|request| answer(request, served.clone()));
-                    let stream = TokioIo::new(stream);
-                    // Connections that are cut end with an error.
-                    let _ = http1::Builder::new().serve_connection(stream, service).await;
-                });
-            }
-        });
-        Self { address, shared, _tasks: tasks }
+        let server = Server::http(ANY, None, move |request, _| answer(request, served.clone()));
+        Self { server: server.await, shared }
     }
 
     /// It is served under a path, as behind a proxy.
     pub(crate) fn url(&self) -> String {
-        format!("http://localhost:{}/grafana", self.address.port())
+        self.server.url() + "/grafana"
     }
 
     pub(crate) fn store<T>(&self, read: impl FnOnce(&mut Store) -> T) -> T {
@@ -131,12 +107,9 @@ impl Grafana {
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    shared: Arc<Shared>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Response<Body>> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.expect("a body").to_bytes();
+    let body = read(body).await?;
     let body: Value = match head.method {
         Method::POST => serde_json::from_slice(&body).expect("JSON"),
         _ => Value::Null,
@@ -160,7 +133,7 @@ async fn answer(
         (401, json!({"message": "Invalid API key"}))
     };
     let headers = [("content-type", "application/json; charset=UTF-8")];
-    Ok(response(lost.unwrap_or(status), &headers, &body.to_string()))
+    Ok(response(lost.unwrap_or(status), &headers, body.to_string()))
 }
 
 fn is_known(headers: &HeaderMap) -> bool {
@@ -246,18 +219,4 @@ fn save(store: &mut Store, body: &Value) -> (u16, Value) {
 
 fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
-}
-
-fn response(
-    status: u16,
-    headers: &[(&'static str, &'static str)],
-    body: &str,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::copy_from_slice(body.as_bytes())));
-    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
-    for (name, value) in headers {
-        let name = HeaderName::from_static(name);
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

@@ -1,5 +1,4 @@
 //! A client that sends the very bytes it is given, and takes answers apart.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};

@@ -1,4 +1,4 @@
-//! What a request says, read by the receiver's own idea of the messages.
+//! The values in a request, read by messages of the receiver's own.
 
 use std::collections::BTreeMap;
 
@@ -6,28 +6,31 @@ use prost::Message;
 
 /// One value of a series.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Row {
+#[allow(missing_docs, reason = "the protocol's names")]
+pub struct Row {
     /// Names and values in the order in which they came.
-    pub(crate) labels: Vec<(String, String)>,
-    pub(crate) value: f64,
-    pub(crate) time: i64,
-    pub(crate) start: i64,
-    pub(crate) native: Option<Native>,
+    pub labels: Vec<(String, String)>,
+    pub value: f64,
+    pub time: i64,
+    pub start: i64,
+    pub native: Option<Native>,
     /// Type, help and unit: of the series in 2.0, of the family in 1.0.
-    pub(crate) metadata: (i32, String, String),
+    pub metadata: (i32, String, String),
 }
 
 impl Row {
-    pub(crate) fn label(&self, name: &str) -> Option<&str> {
+    /// Returns the value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
         self.labels.iter().find(|(label, _)| label == name).map(|(_, value)| value.as_str())
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Returns the name of the series.
+    pub fn name(&self) -> &str {
         self.label("__name__").expect("a name")
     }
 
-    /// Whether it ends its series.
-    pub(crate) fn is_stale(&self) -> bool {
+    /// Returns whether it is a staleness marker.
+    pub fn is_stale(&self) -> bool {
         let sum = self.native.as_ref().map_or(self.value, |native| native.sum);
         sum.to_bits() == 0x7ff0_0000_0000_0002
     }
@@ -113,48 +116,53 @@ struct Sample {
 
 /// A native histogram.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct Native {
+#[allow(missing_docs, reason = "the protocol's names")]
+pub struct Native {
     #[prost(oneof = "Count", tags = "1, 2")]
-    pub(crate) count: Option<Count>,
+    pub count: Option<Count>,
     #[prost(double, tag = "3")]
-    pub(crate) sum: f64,
+    pub sum: f64,
     #[prost(sint32, tag = "4")]
-    pub(crate) schema: i32,
+    pub schema: i32,
     #[prost(double, tag = "5")]
-    pub(crate) zero_threshold: f64,
+    pub zero_threshold: f64,
     #[prost(uint64, optional, tag = "6")]
-    pub(crate) zero_count: Option<u64>,
+    pub zero_count: Option<u64>,
     #[prost(message, repeated, tag = "8")]
-    pub(crate) negative_spans: Vec<Span>,
+    pub negative_spans: Vec<Span>,
     #[prost(sint64, repeated, tag = "9")]
-    pub(crate) negative_deltas: Vec<i64>,
+    pub negative_deltas: Vec<i64>,
     #[prost(message, repeated, tag = "11")]
-    pub(crate) positive_spans: Vec<Span>,
+    pub positive_spans: Vec<Span>,
     #[prost(sint64, repeated, tag = "12")]
-    pub(crate) positive_deltas: Vec<i64>,
+    pub positive_deltas: Vec<i64>,
     #[prost(int64, tag = "15")]
-    pub(crate) time: i64,
+    pub time: i64,
     #[prost(int64, tag = "17")]
-    pub(crate) start: i64,
+    pub start: i64,
 }
 
+/// The number of values of a native histogram.
 #[derive(Clone, Copy, PartialEq, prost::Oneof)]
-pub(crate) enum Count {
+#[allow(missing_docs, reason = "the protocol's names")]
+pub enum Count {
     #[prost(uint64, tag = "1")]
     Whole(u64),
     #[prost(double, tag = "2")]
     Float(f64),
 }
 
+/// Buckets that follow one another.
 #[derive(Clone, Copy, PartialEq, Message)]
-pub(crate) struct Span {
+#[allow(missing_docs, reason = "the protocol's names")]
+pub struct Span {
     #[prost(sint32, tag = "1")]
-    pub(crate) offset: i32,
+    pub offset: i32,
     #[prost(uint32, tag = "2")]
-    pub(crate) length: u32,
+    pub length: u32,
 }
 
-pub(crate) fn rows_of_1(plain: &[u8]) -> Vec<Row> {
+pub(super) fn rows_of_1(plain: &[u8]) -> Vec<Row> {
     let request = WriteRequest::decode(plain).expect("prometheus.WriteRequest");
     let families: BTreeMap<String, (i32, String, String)> = request
         .metadata
@@ -175,7 +183,7 @@ pub(crate) fn rows_of_1(plain: &[u8]) -> Vec<Row> {
     rows
 }
 
-pub(crate) fn rows_of_2(plain: &[u8]) -> Vec<Row> {
+pub(super) fn rows_of_2(plain: &[u8]) -> Vec<Row> {
     let request = Request::decode(plain).expect("io.prometheus.write.v2.Request");
     assert_eq!(request.symbols.first().map(String::as_str), Some(""));
     let symbol = |at: u32| request.symbols[at as usize].clone();

@@ -1,5 +1,4 @@
 //! Stand-ins for the agent: real sockets, each read by a thread.
-#![allow(dead_code, reason = "each test file needs a part of it")]
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};

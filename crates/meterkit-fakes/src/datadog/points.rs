@@ -1,4 +1,4 @@
-//! What payloads say, in whichever form.
+//! The points of a payload, in whichever form it came.
 
 use bytes::Bytes;
 use prost::Message;
@@ -8,17 +8,20 @@ use super::messages::{MetricPayload, SketchPayload};
 
 /// One point of a series.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Point {
-    pub(crate) metric: String,
-    pub(crate) tags: Vec<String>,
-    pub(crate) host: Option<String>,
-    pub(crate) unit: Option<String>,
-    pub(crate) timestamp: i64,
-    pub(crate) value: Value,
+#[allow(missing_docs, reason = "the protocol's names")]
+pub struct Point {
+    pub metric: String,
+    pub tags: Vec<String>,
+    pub host: Option<String>,
+    pub unit: Option<String>,
+    pub timestamp: i64,
+    pub value: Value,
 }
 
+/// The value of a point.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
+#[allow(missing_docs, reason = "the protocol's names")]
+pub enum Value {
     Count {
         value: f64,
         /// In seconds.

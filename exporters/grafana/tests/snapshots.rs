@@ -1,5 +1,4 @@
 //! Snapshots to send, and targets that send them.
-#![allow(dead_code, reason = "each test file needs a part of it")]
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,7 +11,7 @@ use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
 
-use crate::receiver::Receiver;
+use meterkit_fakes::remote_write::Receiver;
 
 /// Settings for `receiver`.
 pub(crate) fn config(receiver: &Receiver) -> RemoteWriteConfig {

@@ -1,7 +1,5 @@
 //! Reading files in tests.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use std::ffi::OsString;
 
 use meterkit_config::{

@@ -1,0 +1,166 @@
+//! A receiver of OTLP over HTTP and gRPC.
+
+use std::io;
+use std::net::SocketAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
+use prost::Message;
+use tokio_rustls::TlsAcceptor;
+
+use crate::receiver::{self, Headers, Protocol, Script, path};
+use crate::server::{ANY, Body, read, response, unpack};
+
+/// What a receiver does with a request.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Takes it.
+    Accept,
+    /// Takes it except for some points, and says why.
+    Partial(i64, &'static str),
+    /// Refuses it with a status, headers, and a body.
+    Http(u16, Headers, &'static str),
+    /// Refuses it with a code, a message, and details.
+    Grpc(i32, &'static str, Vec<u8>),
+    /// Takes it, and answers with a body that is no message.
+    Garbage,
+    /// Never answers.
+    Silence,
+    /// Reads the request and closes the connection.
+    Cut,
+}
+
+/// OTLP.
+#[derive(Debug)]
+pub struct Otlp;
+
+/// A running receiver of OTLP.
+pub type Receiver = receiver::Receiver<Otlp>;
+
+/// A request that arrived.
+pub type Arrival = receiver::Arrival<ExportMetricsServiceRequest>;
+
+impl Receiver {
+    /// Starts a receiver that gives these answers, and accepts what comes after that.
+    pub async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::any(Otlp, answers).await
+    }
+
+    /// Starts a receiver where an earlier one listened.
+    pub async fn start_at(address: SocketAddr) -> Self {
+        Self::listen(address, None, Otlp, []).await
+    }
+
+    /// Starts a receiver with TLS.
+    pub async fn start_with_tls(tls: TlsAcceptor) -> Self {
+        Self::listen(ANY, Some(tls), Otlp, []).await
+    }
+
+    /// Returns the messages that it took.
+    pub fn accepted(&self) -> Vec<ExportMetricsServiceRequest> {
+        self.taken().into_iter().map(|arrival| arrival.content).collect()
+    }
+}
+
+impl Protocol for Otlp {
+    type Answer = Answer;
+    type Content = ExportMetricsServiceRequest;
+
+    async fn answer(
+        &self,
+        script: &Script<Self>,
+        request: Request<Incoming>,
+        connection: usize,
+    ) -> io::Result<Response<Body>> {
+        let (head, body) = request.into_parts();
+        let body = read(body).await?;
+        let content_type = head.headers["content-type"].to_str().expect("text").to_owned();
+        let is_grpc = content_type == "application/grpc";
+        let plain = match is_grpc {
+            true => unframed(&body, &head.headers),
+            false => unpack(&body, &head.headers, "content-encoding"),
+        };
+        let content = match content_type.as_str() {
+            "application/json" => serde_json::from_slice(&plain).expect("JSON of OTLP"),
+            "application/grpc" | "application/x-protobuf" => {
+                ExportMetricsServiceRequest::decode(plain.clone()).expect("protobuf of OTLP")
+            }
+            other => panic!("content type `{other}`"),
+        };
+        let answer = match script.is_too_long(plain.len()) {
+            true if is_grpc => {
+                Answer::Grpc(8, "grpc: received message larger than max (9 vs. 8)", Vec::new())
+            }
+            true => Answer::Http(413, Vec::new(), ""),
+            false => script.next().unwrap_or(Answer::Accept),
+        };
+        let was_taken = matches!(answer, Answer::Accept | Answer::Partial(..) | Answer::Garbage);
+        let (path, headers) = (path(&head), head.headers);
+        script.arrived(Arrival { path, headers, body, plain, content, was_taken, connection });
+        match answer {
+            Answer::Accept => Ok(success(&content_type, None)),
+            Answer::Partial(rejected_data_points, message) => {
+                let error_message = message.to_owned();
+                let partial = ExportMetricsPartialSuccess { rejected_data_points, error_message };
+                Ok(success(&content_type, Some(partial)))
+            }
+            Answer::Http(status, headers, body) => Ok(response(status, &headers, body)),
+            Answer::Grpc(code, message, details) => Ok(grpc_error(code, message, &details)),
+            Answer::Garbage => {
+                let headers = [("content-type", "text/html")];
+                Ok(response(200, &headers, &b"\xff\x00 no message"[..]))
+            }
+            Answer::Silence => std::future::pending().await,
+            Answer::Cut => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+}
+
+fn success(content_type: &str, partial: Option<ExportMetricsPartialSuccess>) -> Response<Body> {
+    let message = ExportMetricsServiceResponse { partial_success: partial };
+    let headers = [("content-type", content_type)];
+    match content_type {
+        "application/grpc" => {
+            let mut frame = BytesMut::new();
+            frame.put_u8(0);
+            frame.put_u32(message.encoded_len() as u32);
+            message.encode(&mut frame).expect("there is room");
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", HeaderValue::from_static("0"));
+            let body = Full::new(frame.freeze()).with_trailers(async { Some(Ok(trailers)) });
+            response(200, &headers, "").map(|_| body.boxed())
+        }
+        "application/json" => response(200, &headers, serde_json::to_vec(&message).expect("JSON")),
+        _ => response(200, &headers, message.encode_to_vec()),
+    }
+}
+
+fn grpc_error(code: i32, message: &str, details: &[u8]) -> Response<Body> {
+    let (code, details) = (code.to_string(), STANDARD_NO_PAD.encode(details));
+    let mut headers = vec![
+        ("content-type", "application/grpc"),
+        ("grpc-status", &code),
+        ("grpc-message", message),
+    ];
+    if !details.is_empty() {
+        headers.push(("grpc-status-details-bin", &details));
+    }
+    response(200, &headers, "")
+}
+
+/// Returns the message in a frame, which is a byte that says whether it is compressed, its length, and itself.
+fn unframed(frame: &[u8], headers: &HeaderMap) -> Bytes {
+    let length = u32::from_be_bytes(frame[1..5].try_into().expect("four bytes")) as usize;
+    assert_eq!(frame.len(), 5 + length, "one message");
+    match frame[0] {
+        1 => unpack(&frame[5..], headers, "grpc-encoding"),
+        _ => Bytes::copy_from_slice(&frame[5..]),
+    }
+}

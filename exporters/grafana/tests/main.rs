@@ -1,0 +1,11 @@
+//! All integration tests of this crate in one binary, which links once.
+
+mod crashes;
+mod disks;
+mod grafana;
+mod negotiation;
+mod outages;
+mod publishing;
+mod publishing_refused;
+mod requests;
+mod snapshots;

@@ -1,0 +1,11 @@
+//! All integration tests of this crate in one binary, which links once.
+
+mod deltas;
+mod failures;
+mod proxies;
+mod requests;
+mod self_metrics;
+mod sizes;
+mod snapshots;
+mod tls;
+mod without_tls;
