@@ -13,6 +13,7 @@ pub use self::collections::{AbsentSeries, Collections};
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
 pub use self::series_id::SeriesId;
 use crate::attributes::Attributes;
+use crate::kind::Kind;
 use crate::number::Value;
 
 /// The metrics of one scope, ordered by name.
@@ -109,6 +110,20 @@ macro_rules! with_points {
 }
 
 impl Data {
+    /// Returns the cumulative points of instruments of this kind.
+    pub(crate) fn of_numbers(kind: Kind, points: Vec<NumberPoint>) -> Self {
+        let temporality = Temporality::Cumulative;
+        match kind {
+            Kind::Counter | Kind::ObservableCounter => {
+                Self::Sum { monotonic: true, temporality, points }
+            }
+            Kind::UpDownCounter | Kind::ObservableUpDownCounter => {
+                Self::Sum { monotonic: false, temporality, points }
+            }
+            Kind::Gauge | Kind::ObservableGauge | Kind::Histogram => Self::Gauge(points),
+        }
+    }
+
     /// Returns how many points there are.
     pub fn len(&self) -> usize {
         with_points!(self, points => points.len())

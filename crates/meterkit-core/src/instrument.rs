@@ -7,10 +7,10 @@ mod counter;
 mod gauge;
 mod group;
 mod histogram;
+mod number_handle;
 mod observable;
 mod outcome;
 mod self_metrics;
-mod sum;
 mod timer;
 mod up_down_counter;
 

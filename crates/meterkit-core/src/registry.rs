@@ -119,7 +119,7 @@ impl Registry {
     /// How many series all groups may have together; further label sets go to the overflow series of their groups.
     /// 1,000,000 by default; `METERKIT_SERIES_LIMIT` overrides. Series that exist stay.
     pub fn set_series_limit(&self, limit: usize) {
-        self.inner.settings.series.set_limit(limit.max(1));
+        self.inner.settings.series_limit.store(limit.max(1), Relaxed);
     }
 
     /// Sets how the values of all instruments are kept, those that exist and those to come:

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use meterkit_rules::glob;
+
 use crate::error::ScopePatternError;
 use crate::scope::{Naming, ScopeId, ScopeKey};
 
@@ -12,48 +14,31 @@ use crate::scope::{Naming, ScopeId, ScopeKey};
 /// semantic conventions as its name. `*` stands for any text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScopePatterns {
-    patterns: Vec<ScopePattern>,
+    /// As names are written: kebab-case is snake_case.
+    pub(crate) patterns: Vec<String>,
 }
 
-/// One of them, as names are written: kebab-case is snake_case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ScopePattern(String);
-
 impl ScopePatterns {
-    /// Whether there is none.
+    /// Returns whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
 
-    pub(crate) fn into_iter(self) -> impl Iterator<Item = ScopePattern> {
-        self.patterns.into_iter()
-    }
-}
-
-impl ScopePattern {
-    pub(crate) fn matches(&self, key: &ScopeKey, naming: &Naming) -> bool {
-        let full_name = key.full_name(naming);
+    /// Returns whether one of these patterns means a scope. Dashes count as `_`, capitals as small letters.
+    pub(crate) fn matches(pattern: &str, key: &ScopeKey, naming: &Naming) -> bool {
         let short_name = match &key.id {
             ScopeId::Scoped { kind, name } => format!("{kind}.{name}"),
             ScopeId::Semconv(name) => name.clone(),
         };
-        is_like(&short_name, &self.0) || is_like(&full_name, &self.0)
+        [short_name, key.full_name(naming)]
+            .iter()
+            .any(|name| glob::matches(pattern, &written(name)))
     }
 }
 
 impl fmt::Display for ScopePatterns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, pattern) in self.patterns.iter().enumerate() {
-            let separator = if at == 0 { "" } else { "," };
-            write!(f, "{separator}{pattern}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for ScopePattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.patterns.join(","))
     }
 }
 
@@ -67,38 +52,18 @@ impl FromStr for ScopePatterns {
     }
 }
 
-fn checked(pattern: &str) -> Result<ScopePattern, ScopePatternError> {
+fn checked(pattern: &str) -> Result<String, ScopePatternError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | '*');
     if !pattern.chars().all(legal) {
         let problem = "holds a character that no scope has";
         return Err(ScopePatternError { pattern: pattern.to_owned(), problem });
     }
-    // A scope of semantic conventions may have capitals: those are not distinguished.
-    Ok(ScopePattern(pattern.replace('-', "_").to_ascii_lowercase()))
+    Ok(written(pattern))
 }
 
-/// Whether `text` is what `pattern` says, in which `*` is any text. Dashes count as `_`, capitals as small letters.
-fn is_like(text: &str, pattern: &str) -> bool {
-    let text = text.replace('-', "_").to_ascii_lowercase();
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    true
+/// Returns a name as patterns have it. A scope of semantic conventions may have capitals: those are not distinguished.
+fn written(name: &str) -> String {
+    name.replace('-', "_").to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -108,7 +73,7 @@ mod tests {
     fn are_in(patterns: &str, kind: &str, name: &str) -> bool {
         let patterns: ScopePatterns = patterns.parse().unwrap();
         let key = ScopeKey::scoped(kind, name).unwrap();
-        patterns.into_iter().any(|pattern| pattern.matches(&key, &Naming::default()))
+        patterns.patterns.iter().any(|it| ScopePatterns::matches(it, &key, &Naming::default()))
     }
 
     #[test]
@@ -143,7 +108,8 @@ mod tests {
     fn semconv_scopes_are_meant_by_their_name() {
         let patterns: ScopePatterns = "http-server".parse().unwrap();
         let key = ScopeKey::semconv("http-server").unwrap();
-        assert!(patterns.into_iter().all(|pattern| pattern.matches(&key, &Naming::default())));
+        let is_meant = |it: &String| ScopePatterns::matches(it, &key, &Naming::default());
+        assert!(patterns.patterns.iter().all(is_meant));
     }
 
     #[test]

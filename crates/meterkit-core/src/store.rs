@@ -9,6 +9,7 @@
     reason = "public for the sealed trait only, nobody can name them"
 )]
 
+pub(crate) mod budget;
 pub(crate) mod callbacks;
 pub(crate) mod cell;
 pub(crate) mod clock;
@@ -22,7 +23,6 @@ pub(crate) mod identity;
 pub(crate) mod instrument;
 pub(crate) mod label_set;
 pub(crate) mod observed;
-pub(crate) mod replay;
 pub(crate) mod scopes;
 pub(crate) mod series;
 pub(crate) mod settings;

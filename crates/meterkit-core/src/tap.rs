@@ -11,7 +11,6 @@ use crate::kind::Kind;
 use crate::number::NumberType;
 pub use crate::store::feed::{MakeSink, Sink};
 use crate::store::instrument::Stored;
-use crate::store::settings::DropReason;
 
 /// Listens to what happens in a registry. Methods are called on the threads that make it happen, so they must return
 /// at once.
@@ -98,11 +97,7 @@ impl MirroredInstrument {
     pub fn feed(&self, make: MakeSink) {
         if let Some(stored) = self.stored.upgrade() {
             stored.feed(Some(make));
-            let settings = &stored.shared().settings;
-            let unreplayed = settings.replay.take_dropped();
-            if unreplayed > 0 {
-                settings.count_dropped(DropReason::ReplayFull, unreplayed);
-            }
+            stored.shared().settings.drop_unreplayed();
         }
     }
 }

@@ -1,18 +1,13 @@
 //! Counters: sums that only rise.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use super::group::Group;
-use super::sum::sum_handle;
-use crate::data::{Data, NumberPoint, Temporality};
-use crate::kind::Kind;
-use crate::number::{CounterNumber, NumberType};
+use super::number_handle::number_handle;
+use crate::number::CounterNumber;
 use crate::store::cell::SumCell;
-use crate::store::handle::Handle;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
-use crate::store::shared::Shared;
 
 /// Counts what happens: requests, bytes, errors. Starts at zero and only rises.
 ///
@@ -68,4 +63,4 @@ impl<T: CounterNumber> Counter<T> {
     }
 }
 
-sum_handle!(Counter, CounterNumber, SumCell, Kind::Counter);
+number_handle!(Counter, CounterNumber, SumCell);

@@ -1,17 +1,13 @@
 //! Gauges: values that are set.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use super::group::Group;
-use crate::data::{Data, NumberPoint};
-use crate::kind::Kind;
-use crate::number::{GaugeNumber, NumberType};
+use super::number_handle::number_handle;
+use crate::number::GaugeNumber;
 use crate::store::cell::GaugeCell;
-use crate::store::handle::Handle;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
-use crate::store::shared::Shared;
 
 /// Holds a value that stands for itself: a temperature, the length of a queue, a configured limit.
 ///
@@ -86,51 +82,4 @@ impl<T: GaugeNumber> Gauge<T> {
     }
 }
 
-impl<T: GaugeNumber> Clone for Gauge<T> {
-    fn clone(&self) -> Self {
-        Self { series: self.series.clone(), number: PhantomData }
-    }
-}
-
-impl<T: GaugeNumber> fmt::Debug for Gauge<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.series.debug(f, "Gauge", &self.series.cell().get::<T>())
-    }
-}
-
-impl<T: GaugeNumber> Handle for Gauge<T> {
-    type Cell = GaugeCell;
-
-    const KIND: Kind = Kind::Gauge;
-    const NUMBER: NumberType = T::TYPE;
-
-    fn new(series: SeriesRef<GaugeCell>) -> Self {
-        Self { series, number: PhantomData }
-    }
-
-    #[inline]
-    fn series(&self) -> &SeriesRef<GaugeCell> {
-        &self.series
-    }
-
-    fn cell(_: &Shared) -> GaugeCell {
-        GaugeCell::new()
-    }
-
-    fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
-        let keys = shared.keys();
-        let points = series.filter_map(|Self { series, .. }| {
-            Some(NumberPoint {
-                series: series.id(),
-                attributes: series.attributes(&keys),
-                start: series.start(),
-                value: series.cell().get::<T>()?.value(),
-            })
-        });
-        Data::Gauge(points.collect())
-    }
-
-    fn zero(&self) {
-        self.series.cell().set(T::ZERO);
-    }
-}
+number_handle!(Gauge, GaugeNumber, GaugeCell);

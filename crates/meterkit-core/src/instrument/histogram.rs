@@ -211,7 +211,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
     fn feed(&self) {
         let shared = &self.series.shared;
         let attributes = || self.series.attributes(&shared.keys());
-        self.series.cell().feed(&shared.feed.get(), &shared.settings.replay, attributes);
+        self.series.cell().feed(&shared.feed.get(), &shared.settings, attributes);
     }
 }
 

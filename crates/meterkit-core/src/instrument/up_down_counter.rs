@@ -1,18 +1,13 @@
 //! Up-down counters: sums that rise and fall.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use super::group::Group;
-use super::sum::sum_handle;
-use crate::data::{Data, NumberPoint, Temporality};
-use crate::kind::Kind;
-use crate::number::{NumberType, UpDownNumber};
+use super::number_handle::number_handle;
+use crate::number::UpDownNumber;
 use crate::store::cell::UpDownCell;
-use crate::store::handle::Handle;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
-use crate::store::shared::Shared;
 
 /// Counts what comes and goes: open connections, tasks in flight, items in a queue.
 ///
@@ -83,7 +78,7 @@ impl<T: UpDownNumber> UpDownCounter<T> {
     }
 }
 
-sum_handle!(UpDownCounter, UpDownNumber, UpDownCell, Kind::UpDownCounter);
+number_handle!(UpDownCounter, UpDownNumber, UpDownCell);
 
 /// Something that is in flight: counted until this is dropped. From [`UpDownCounter::guard`].
 #[derive(Debug)]

@@ -9,6 +9,14 @@ use crate::unpoisoned::Unpoisoned;
 
 /// What removal needs to know of a cell, whatever it holds.
 pub trait Cell: Send + Sync + 'static {
+    /// Returns the number, if this is the cell of one and it has a value.
+    fn number<T: Number>(&self) -> Option<T> {
+        None
+    }
+
+    /// Gives the cell a value to be exported with before anything is recorded, where it needs one.
+    fn zero(&self) {}
+
     /// Whether nothing was recorded since the cell was made or reset.
     fn is_empty(&self) -> bool;
 
@@ -46,6 +54,10 @@ impl SumCell {
 }
 
 impl Cell for SumCell {
+    fn number<T: Number>(&self) -> Option<T> {
+        Some(self.get())
+    }
+
     fn is_empty(&self) -> bool {
         self.bits.load(Relaxed) == 0
     }
@@ -93,6 +105,10 @@ impl UpDownCell {
 }
 
 impl Cell for UpDownCell {
+    fn number<T: Number>(&self) -> Option<T> {
+        Some(self.get())
+    }
+
     fn is_empty(&self) -> bool {
         self.sum.is_empty() && self.in_flight.load(Relaxed) == 0
     }
@@ -203,6 +219,14 @@ impl GaugeCell {
 }
 
 impl Cell for GaugeCell {
+    fn number<T: Number>(&self) -> Option<T> {
+        self.get()
+    }
+
+    fn zero(&self) {
+        self.set(0_u64);
+    }
+
     fn is_empty(&self) -> bool {
         self.state.load(Acquire) == UNSET
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use super::cell::Cell;
 use super::exponential::{ExponentialCounts, Place};
 use super::feed::{Feeding, Sink};
-use super::replay::ReplayBudget;
+use super::settings::Settings;
 use super::shared::Shared;
 use crate::attributes::Attributes;
 use crate::buckets::HistogramBuckets;
@@ -142,7 +142,7 @@ impl<T: Number> DistributionCell<T> {
         shared: &Shared,
         count: impl FnOnce(&mut Counts),
     ) {
-        let budget = &shared.settings.replay;
+        let settings = &shared.settings;
         let mut state = self.lock();
         let State { distribution, is_other: counts_other, .. } = &mut *state;
         if *counts_other == is_other {
@@ -158,7 +158,7 @@ impl<T: Number> DistributionCell<T> {
         distribution.sum = (distribution.sum + number).clamp(f64::MIN, f64::MAX);
         distribution.min = distribution.min.min(number);
         distribution.max = distribution.max.max(number);
-        state.outlet.send(value, budget);
+        state.outlet.send(value, settings);
     }
 
     pub(crate) fn read(&self) -> Distribution {
@@ -186,7 +186,7 @@ impl<T: Number> DistributionCell<T> {
     pub(crate) fn feed(
         &self,
         feeding: &Feeding,
-        budget: &ReplayBudget,
+        settings: &Settings,
         attributes: impl FnOnce() -> Attributes,
     ) {
         let outlet = match feeding {
@@ -200,9 +200,9 @@ impl<T: Number> DistributionCell<T> {
             Outlet::Waiting(values) => values,
             _ => Vec::new(),
         };
-        budget.give_back(waiting.len());
+        settings.waiting.give_back(waiting.len());
         for value in waiting {
-            state.outlet.send(value, budget);
+            state.outlet.send(value, settings);
         }
     }
 
@@ -309,12 +309,12 @@ impl Counts {
 
 impl<T: Number> Outlet<T> {
     #[inline]
-    fn send(&mut self, value: T, budget: &ReplayBudget) {
+    fn send(&mut self, value: T, settings: &Settings) {
         match self {
             Self::Off => {}
             Self::On(sink) => sink(value.value()),
             Self::Waiting(values) => {
-                if budget.take() {
+                if settings.may_wait() {
                     values.push(value);
                 }
             }

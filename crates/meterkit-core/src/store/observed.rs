@@ -29,7 +29,7 @@ use super::label_set::LabelSet;
 use super::shared::{PointKeys, Shared, Switch};
 use crate::attributes::Attributes;
 use crate::buckets::HistogramBuckets;
-use crate::data::{Data, NumberPoint, SeriesId, Temporality};
+use crate::data::{Data, NumberPoint, SeriesId};
 use crate::kind::Kind;
 use crate::labels::LabelKey;
 use crate::number::Value;
@@ -229,12 +229,7 @@ impl Stored for Observed {
 
     fn data(&self) -> Data {
         let points = if self.shared.is_off() { Vec::new() } else { self.points() };
-        let temporality = Temporality::Cumulative;
-        match self.shared.identity.kind {
-            Kind::ObservableCounter => Data::Sum { monotonic: true, temporality, points },
-            Kind::ObservableUpDownCounter => Data::Sum { monotonic: false, temporality, points },
-            _ => Data::Gauge(points),
-        }
+        Data::of_numbers(self.shared.identity.kind, points)
     }
 
     fn usage(&self) -> Option<Usage> {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::budget::Budget;
 use super::clock::Clock;
-use super::replay::ReplayBudget;
 use crate::attributes::AttributeValue;
 use crate::unpoisoned::Unpoisoned;
 
@@ -17,6 +17,9 @@ const CARDINALITY_LIMIT: usize = 2000;
 
 /// Series of all groups together, unless `METERKIT_SERIES_LIMIT` says otherwise.
 const SERIES_LIMIT: usize = 1_000_000;
+
+/// Histogram values that may wait in one registry: half a megabyte.
+const WAITING_VALUES: usize = 65_536;
 
 /// How long a collection waits for a callback, unless `METERKIT_CALLBACK_BUDGET` says otherwise.
 const CALLBACK_BUDGET: Duration = Duration::from_secs(1);
@@ -31,8 +34,13 @@ type OnDrop = dyn Fn(DropReason, u64) + Send + Sync + UnwindSafe + RefUnwindSafe
 pub(crate) struct Settings {
     pub(crate) clock: Clock,
     pub(crate) cardinality_limit: AtomicUsize,
-    pub(crate) series: SeriesBudget,
-    pub(crate) replay: ReplayBudget,
+    /// Series of all groups together.
+    pub(crate) series: Budget,
+    pub(crate) series_limit: AtomicUsize,
+    /// Histogram values that wait until it is known whether something listens to them.
+    pub(crate) waiting: Budget,
+    /// How many values found no room to wait.
+    unreplayed: AtomicU64,
     /// In nanoseconds.
     callback_budget: AtomicU64,
     /// Nothing begins before this: series with the same labels may have been there.
@@ -52,8 +60,10 @@ impl Settings {
         let settings = Self {
             clock,
             cardinality_limit: AtomicUsize::new(CARDINALITY_LIMIT),
-            series: SeriesBudget::new(),
-            replay: ReplayBudget::new(),
+            series: Budget::default(),
+            series_limit: AtomicUsize::new(SERIES_LIMIT),
+            waiting: Budget::default(),
+            unreplayed: AtomicU64::new(0),
             callback_budget: AtomicU64::new(0),
             first_start: AtomicU64::new(0),
             attributes: RwLock::default(),
@@ -111,6 +121,23 @@ impl Settings {
         start
     }
 
+    /// Returns whether one more value may wait, and has it counted.
+    pub(crate) fn may_wait(&self) -> bool {
+        let may_wait = self.waiting.try_take(WAITING_VALUES);
+        if !may_wait {
+            self.unreplayed.fetch_add(1, Relaxed);
+        }
+        may_wait
+    }
+
+    /// Counts values that found no room to wait as dropped: somebody has come to listen.
+    pub(crate) fn drop_unreplayed(&self) {
+        let unreplayed = self.unreplayed.swap(0, Relaxed);
+        if unreplayed > 0 {
+            self.count_dropped(DropReason::ReplayFull, unreplayed);
+        }
+    }
+
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
@@ -120,47 +147,6 @@ impl Settings {
         if let Some(on_drop) = self.on_drop.get() {
             on_drop(reason, values);
         }
-    }
-}
-
-/// How many series all groups of a registry have, and may have.
-pub(crate) struct SeriesBudget {
-    taken: AtomicUsize,
-    limit: AtomicUsize,
-}
-
-impl SeriesBudget {
-    fn new() -> Self {
-        Self { taken: AtomicUsize::new(0), limit: AtomicUsize::new(SERIES_LIMIT) }
-    }
-
-    pub(crate) fn limit(&self) -> usize {
-        self.limit.load(Relaxed)
-    }
-
-    pub(crate) fn set_limit(&self, series: usize) {
-        self.limit.store(series, Relaxed);
-    }
-
-    /// Returns whether there may be one more.
-    pub(crate) fn has_room(&self) -> bool {
-        self.taken.load(Relaxed) < self.limit()
-    }
-
-    /// Takes one, if there is room for it.
-    pub(crate) fn try_take(&self) -> bool {
-        let limit = self.limit();
-        let one_more = |taken| (taken < limit).then_some(taken + 1);
-        self.taken.fetch_update(Relaxed, Relaxed, one_more).is_ok()
-    }
-
-    /// Takes one in any case.
-    pub(crate) fn take(&self) {
-        self.taken.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn give_back(&self, series: usize) {
-        self.taken.fetch_sub(series, Relaxed);
     }
 }
 

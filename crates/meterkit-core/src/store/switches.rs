@@ -5,15 +5,21 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::shared::Switch;
 use crate::scope::{Naming, ScopeKey};
-use crate::scope_patterns::{ScopePattern, ScopePatterns};
+use crate::scope_patterns::ScopePatterns;
 
 /// Patterns of disabled scopes, each with whether a scope has been like it.
 #[derive(Default)]
-pub(crate) struct Switches(Vec<(ScopePattern, AtomicBool)>);
+pub(crate) struct Switches(Vec<(String, AtomicBool)>);
 
 impl Switches {
     pub(crate) fn new(patterns: ScopePatterns) -> Self {
-        Self(patterns.into_iter().map(|pattern| (pattern, AtomicBool::new(false))).collect())
+        Self(
+            patterns
+                .patterns
+                .into_iter()
+                .map(|pattern| (pattern, AtomicBool::new(false)))
+                .collect(),
+        )
     }
 
     /// Whether the scope is disabled.
@@ -21,7 +27,7 @@ impl Switches {
         let mut switch = Switch::On;
         // All of them are asked: each is to know that it is of use.
         for (pattern, has_matched) in &self.0 {
-            if pattern.matches(key, naming) {
+            if ScopePatterns::matches(pattern, key, naming) {
                 has_matched.store(true, Relaxed);
                 switch = Switch::Disabled;
             }
@@ -32,6 +38,6 @@ impl Switches {
     /// The patterns that no scope has been like so far.
     pub(crate) fn unmatched(&self) -> Vec<String> {
         let unmatched = self.0.iter().filter(|(_, has_matched)| !has_matched.load(Relaxed));
-        unmatched.map(|(pattern, _)| pattern.to_string()).collect()
+        unmatched.map(|(pattern, _)| pattern.clone()).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! The series to which recordings go once a limit is reached.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
 use super::member::Member;
@@ -30,7 +31,7 @@ pub(crate) fn warn<'a>(shared: &Shared, room: &Room, series: impl Iterator<Item 
     } else if !room.is_free() {
         tracing::warn!(
             instrument,
-            limit = shared.settings.series.limit(),
+            limit = shared.settings.series_limit.load(Relaxed),
             "series limit of the process reached: label sets that are new, of this instrument and others, are \
              recorded together as {OVERFLOW}=true; remove series, or raise METERKIT_SERIES_LIMIT"
         );

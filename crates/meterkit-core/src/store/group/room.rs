@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::store::budget::Budget;
 use crate::store::settings::Settings;
 
 /// What a group may have that is not part of its identity.
@@ -20,7 +21,7 @@ pub(crate) struct GroupOptions {
 
 /// The room that a group has for series: below its own limit, and below that of all groups together.
 pub(crate) struct Room {
-    taken: AtomicUsize,
+    taken: Budget,
     /// What an operator allows this very instrument; 0 for nothing said.
     asked: AtomicUsize,
     /// What the code declares, once it does.
@@ -30,8 +31,8 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        let (taken, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { taken, asked, options: OnceLock::new(), settings }
+        let asked = AtomicUsize::new(0);
+        Self { taken: Budget::default(), asked, options: OnceLock::new(), settings }
     }
 
     /// Sets the options that the code declares. Returns whether it is the first time; later ones have no effect.
@@ -46,7 +47,7 @@ impl Room {
 
     /// Returns how many series there are.
     pub(crate) fn taken(&self) -> usize {
-        self.taken.load(Relaxed)
+        self.taken.taken()
     }
 
     /// Returns how many the instrument itself allows, if it says so.
@@ -72,16 +73,17 @@ impl Room {
 
     /// Returns whether there is room for one more.
     pub(crate) fn is_free(&self) -> bool {
-        self.taken() < self.limit() && (self.is_self_metric() || self.settings.series.has_room())
+        let Settings { series, series_limit, .. } = &*self.settings;
+        let has_room = || series.taken() < series_limit.load(Relaxed);
+        self.taken() < self.limit() && (self.is_self_metric() || has_room())
     }
 
     /// Takes the room of one more, if there is any.
     pub(crate) fn try_take(&self) -> bool {
-        let limit = self.limit();
-        let one_more = |taken| (taken < limit).then_some(taken + 1);
-        let has_room = self.taken.fetch_update(Relaxed, Relaxed, one_more).is_ok();
-        if has_room && !self.is_self_metric() && !self.settings.series.try_take() {
-            self.taken.fetch_sub(1, Relaxed);
+        let Settings { series, series_limit, .. } = &*self.settings;
+        let has_room = self.taken.try_take(self.limit());
+        if has_room && !self.is_self_metric() && !series.try_take(series_limit.load(Relaxed)) {
+            self.taken.give_back(1);
             return false;
         }
         has_room
@@ -89,14 +91,14 @@ impl Room {
 
     /// Takes the room of one more in any case.
     pub(crate) fn take(&self) {
-        self.taken.fetch_add(1, Relaxed);
+        self.taken.take();
         if !self.is_self_metric() {
             self.settings.series.take();
         }
     }
 
     pub(crate) fn give_back(&self) {
-        self.taken.fetch_sub(1, Relaxed);
+        self.taken.give_back(1);
         if !self.is_self_metric() {
             self.settings.series.give_back(1);
         }

@@ -1,0 +1,93 @@
+//! What counters, up-down counters and gauges have in common: they are handles on a number.
+
+use std::fmt;
+
+use crate::data::{Data, NumberPoint};
+use crate::kind::Kind;
+use crate::number::Number;
+use crate::store::cell::Cell;
+use crate::store::series::SeriesRef;
+use crate::store::shared::Shared;
+
+/// Makes `$handle` a handle on the numbers of the store.
+macro_rules! number_handle {
+    ($handle:ident, $number:ident, $cell:ident) => {
+        const _: () = {
+            use crate::instrument::number_handle::{debug, points};
+            use crate::store::{cell::Cell, handle::Handle, shared::Shared};
+            use crate::{data::Data, kind::Kind, number::NumberType};
+
+            impl<T: $number> Clone for $handle<T> {
+                fn clone(&self) -> Self {
+                    Self { series: self.series.clone(), number: PhantomData }
+                }
+            }
+
+            impl<T: $number> std::fmt::Debug for $handle<T> {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    debug::<T, _>(f, stringify!($handle), &self.series)
+                }
+            }
+
+            impl<T: $number> Handle for $handle<T> {
+                type Cell = $cell;
+
+                const KIND: Kind = Kind::$handle;
+                const NUMBER: NumberType = T::TYPE;
+
+                fn new(series: SeriesRef<$cell>) -> Self {
+                    Self { series, number: PhantomData }
+                }
+
+                #[inline]
+                fn series(&self) -> &SeriesRef<$cell> {
+                    &self.series
+                }
+
+                fn cell(_: &Shared) -> $cell {
+                    $cell::new()
+                }
+
+                fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
+                    points::<T, _>(Self::KIND, shared, series.map(|it| &it.series))
+                }
+
+                fn zero(&self) {
+                    self.series.cell().zero();
+                }
+            }
+        };
+    };
+}
+
+pub(super) use number_handle;
+
+/// Shows a handle with its value, if it has one.
+pub(super) fn debug<T: Number, C: Cell>(
+    f: &mut fmt::Formatter<'_>,
+    handle: &str,
+    series: &SeriesRef<C>,
+) -> fmt::Result {
+    match series.cell().number::<T>() {
+        Some(value) => series.debug(f, handle, &value),
+        None => series.debug(f, handle, &None::<T>),
+    }
+}
+
+/// Returns the points of the series that have a value.
+pub(super) fn points<'a, T: Number, C: Cell>(
+    kind: Kind,
+    shared: &Shared,
+    series: impl Iterator<Item = &'a SeriesRef<C>>,
+) -> Data {
+    let keys = shared.keys();
+    let points = series.filter_map(|series| {
+        Some(NumberPoint {
+            series: series.id(),
+            attributes: series.attributes(&keys),
+            start: series.start(),
+            value: series.cell().number::<T>()?.value(),
+        })
+    });
+    Data::of_numbers(kind, points.collect())
+}

@@ -1,0 +1,29 @@
+//! How much of something is taken.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// How much of something is taken, below a limit that can change.
+#[derive(Debug, Default)]
+pub(crate) struct Budget(AtomicUsize);
+
+impl Budget {
+    pub(crate) fn taken(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+
+    /// Takes one more, unless `limit` are taken. Returns whether it did.
+    pub(crate) fn try_take(&self, limit: usize) -> bool {
+        let one_more = |taken| (taken < limit).then_some(taken + 1);
+        self.0.fetch_update(Relaxed, Relaxed, one_more).is_ok()
+    }
+
+    /// Takes one more in any case.
+    pub(crate) fn take(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn give_back(&self, taken: usize) {
+        self.0.fetch_sub(taken, Relaxed);
+    }
+}
