@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use meterkit_rules::label_key;
 use meterkit_rules::name::Problem;
+use opentelemetry::InstrumentationScope;
 
 use crate::attributes::AttributeValue;
 use crate::error::{InstrumentError, ScopeError};
@@ -16,7 +17,7 @@ use crate::instrument::{
 use crate::number::{CounterNumber, GaugeNumber, HistogramNumber, UpDownNumber};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
-use opentelemetry::InstrumentationScope;
+use crate::store::shared::Door;
 
 /// Makes the instruments of one part of the program.
 ///
@@ -325,7 +326,8 @@ impl Meter {
 
     /// Returns a builder of an instrument that OpenTelemetry's API asks for.
     pub(crate) fn opentelemetry_builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {
-        InstrumentBuilder::new(self.registry.clone(), self.key.clone(), name).from_opentelemetry()
+        InstrumentBuilder::new(self.registry.clone(), self.key.clone(), name)
+            .through(Door::OpenTelemetry)
     }
 
     fn builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {

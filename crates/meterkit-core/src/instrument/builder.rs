@@ -116,10 +116,9 @@ impl<I> InstrumentBuilder<I> {
         self
     }
 
-    /// For an instrument that OpenTelemetry's API asks for.
-    pub(crate) fn from_opentelemetry(mut self) -> Self {
-        self.door = Door::OpenTelemetry;
-        self
+    /// Sets where the request comes from; by default, from the facade.
+    pub(crate) fn through(self, door: Door) -> Self {
+        Self { door, ..self }
     }
 
     /// For an instrument that tells of the store itself: no limit stops it.
