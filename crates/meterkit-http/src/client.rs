@@ -10,8 +10,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::{BodyExt, Full, Limited};
 
 use crate::connector::{Connection, Connector};
+use crate::headers::Headers;
 use crate::proxy::Proxy;
 use crate::reply::with_causes;
+use crate::send_error::SendError;
 use crate::tls::{TlsError, TransportHints};
 use crate::transport::Transport;
 use crate::url;
@@ -19,7 +21,8 @@ use crate::url;
 /// Sends requests to the receiver of one target.
 ///
 /// It connects with the first request, on the tokio runtime of the caller, and keeps the connection. It sends the
-/// headers it is given and no others, and follows no redirect, which would carry credentials elsewhere.
+/// headers it is given and no others, and follows no redirect, which would carry credentials elsewhere. `Debug` shows
+/// no credentials.
 #[derive(Clone, Debug)]
 pub struct Client {
     connection: Connection<Full<Bytes>>,
@@ -27,6 +30,10 @@ pub struct Client {
     forwarder: Option<Proxy>,
     timeout: Option<Duration>,
     hints: TransportHints,
+    /// Sent with every request.
+    headers: HeaderMap,
+    /// Those of `headers` that must not be shown.
+    secrets: Headers,
 }
 
 /// A request that can be sent. `Debug` shows the names of its headers only, and no query.
@@ -34,7 +41,7 @@ pub struct Client {
 pub struct Post {
     /// Where it goes, with the scheme and the host that the client was made for.
     pub uri: Uri,
-    /// Credentials and the user agent. The client adds those of the body and of the connection.
+    /// Headers of this request alone. The client adds its own, and those of the body and of the connection.
     pub headers: HeaderMap,
     /// The header `Content-Type`.
     pub content_type: HeaderValue,
@@ -46,17 +53,6 @@ pub struct Post {
 
 /// What the receiver answered, with any status. A body longer than 4 MiB, or one that breaks off, is empty.
 pub type Reply = Response<Bytes>;
-
-/// Why there was no answer. Holds no credentials.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-#[non_exhaustive]
-pub struct NoAnswer {
-    /// What happened.
-    pub reason: String,
-    /// Whether the receiver may have the request nevertheless: it was not when there was no connection.
-    pub may_have_arrived: bool,
-}
 
 impl Client {
     /// Returns a client for the scheme, host and port of `receiver`. Certificates are read now, so that a bad one is an
@@ -72,8 +68,27 @@ impl Client {
     ) -> Result<Self, TlsError> {
         let connector = Connector::http1(receiver, transport, hints)?;
         let forwarder = connector.forwarder().cloned();
-        let timeout = transport.timeout();
-        Ok(Self { connection: connector.connection(), forwarder, timeout, hints })
+        Ok(Self {
+            connection: connector.connection(),
+            forwarder,
+            timeout: transport.timeout(),
+            hints,
+            headers: HeaderMap::new(),
+            secrets: Headers::default(),
+        })
+    }
+
+    /// Sends `credentials` and the user agent `product` with every request.
+    #[must_use]
+    pub fn with_headers(mut self, credentials: Headers, product: &'static str) -> Self {
+        self.headers = credentials.with_user_agent(product);
+        self.secrets = credentials;
+        self
+    }
+
+    /// Returns the credentials that every request carries, which must not be shown.
+    pub fn secrets(&self) -> &Headers {
+        &self.secrets
     }
 
     /// Sends a request and waits for the answer.
@@ -81,12 +96,12 @@ impl Client {
     /// # Errors
     ///
     /// When there is no answer within the timeout of the transport.
-    pub async fn send(&self, post: Post) -> Result<Reply, NoAnswer> {
+    pub async fn send(&self, post: Post) -> Result<Reply, SendError> {
         let mut request = Request::new(Full::new(post.body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = post.uri;
+        *request.headers_mut() = post.headers;
         let headers = request.headers_mut();
-        *headers = post.headers;
         headers.insert(CONTENT_TYPE, post.content_type);
         if let Some(encoding) = post.content_encoding {
             headers.insert(CONTENT_ENCODING, encoding);
@@ -99,34 +114,37 @@ impl Client {
     /// # Errors
     ///
     /// When there is no answer within the timeout of the transport.
-    pub async fn get(&self, uri: Uri, headers: HeaderMap) -> Result<Reply, NoAnswer> {
+    pub async fn get(&self, uri: Uri, headers: HeaderMap) -> Result<Reply, SendError> {
         let mut request = Request::new(Full::default());
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         in_time(self.timeout, self.hints.timeout, self.ask(request)).await?
     }
 
-    async fn ask(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, NoAnswer> {
+    async fn ask(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, SendError> {
+        let own = std::mem::replace(request.headers_mut(), self.headers.clone());
         let headers = request.headers_mut();
+        headers.extend(own);
         if let Some(authorization) = self.forwarder.as_ref().and_then(Proxy::authorization) {
             headers.insert(PROXY_AUTHORIZATION, authorization.clone());
         }
         let response = self.connection.request(request).await;
-        let response = response.map_err(|error| NoAnswer {
-            may_have_arrived: !error.is_connect(),
-            reason: match &self.forwarder {
-                // Who does not connect says so.
-                Some(proxy) if !error.is_connect() => {
-                    format!("{} (through the proxy `{proxy}`)", with_causes(&error))
+        let response = response.map_err(|error| {
+            let may_have_arrived = !error.is_connect();
+            let reason = with_causes(&error);
+            match &self.forwarder {
+                // An error of the connection names the proxy itself.
+                Some(proxy) if may_have_arrived => {
+                    SendError::no_answer(format!("{reason} (through the proxy `{proxy}`)"), true)
                 }
-                _ => with_causes(&error),
-            },
+                _ => SendError::no_answer(reason, may_have_arrived),
+            }
         });
         let (head, body) = response?.into_parts();
         if let Some(proxy) = self.forwarder.as_ref().filter(|_| head.status == ASKED_BY_PROXY) {
             let status = head.status;
             let reason = format!("proxy `{proxy}` refuses the request: HTTP status {status}");
-            return Err(NoAnswer { reason, may_have_arrived: false });
+            return Err(SendError::no_answer(reason, false));
         }
         let body = match Limited::new(body, LARGEST_REPLY).collect().await {
             Ok(body) => body.to_bytes(),
@@ -149,14 +167,14 @@ pub async fn in_time<T>(
     timeout: Option<Duration>,
     setting: &str,
     answer: impl Future<Output = T>,
-) -> Result<T, NoAnswer> {
+) -> Result<T, SendError> {
     let Some(timeout) = timeout else {
         return Ok(answer.await);
     };
     tokio::time::timeout(timeout, answer).await.map_err(|_| {
         let setting = if setting.is_empty() { String::new() } else { format!(" ({setting})") };
         let reason = format!("no answer within {} ms{setting}", timeout.as_millis());
-        NoAnswer { reason, may_have_arrived: true }
+        SendError::no_answer(reason, true)
     })
 }
 

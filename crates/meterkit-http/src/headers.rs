@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
@@ -73,6 +74,13 @@ impl Headers {
     /// The headers, with values that `Debug` does not show.
     pub fn as_map(&self) -> &HeaderMap {
         &self.0
+    }
+
+    /// Returns the headers together with the user agent `product`, unless they have one of their own.
+    pub fn with_user_agent(&self, product: &'static str) -> HeaderMap {
+        let mut headers = self.0.clone();
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(product));
+        headers
     }
 
     /// `text` from the receiver without what it may quote of these, passwords of Basic authentication among them. Values

@@ -4,16 +4,17 @@
 //! - [`Transport`] is the setting that every push target has for it: [`Proxies`], certificates, [`Compression`] and the
 //!   timeout of a request.
 //! - [`Headers`], [`Secret`] and [`url`] are for other settings of a target. `Debug` and errors show no secrets.
-//! - [`reply`] reads and shows what receivers answer; [`News`] keeps the same answer from being logged every time.
+//! - [`SendError`] is why a request was not delivered, by what would help; [`reply`] reads and shows what receivers
+//!   answer; [`News`] keeps the same answer from being logged every time.
 //!
 //! Nothing here reads the process environment: variables come through a function.
 //!
 //! ```
 //! use std::time::Duration;
 //!
-//! use http::{HeaderValue, StatusCode};
+//! use http::{HeaderMap, HeaderValue};
 //! use meterkit_http::{
-//!     Client, Compression, Headers, Post, Transport, TransportHints, reply,
+//!     Client, Compression, Headers, Post, SendError, Transport, TransportHints, reply,
 //! };
 //!
 //! async fn send(metrics: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
@@ -24,21 +25,22 @@
 //!         authorities: "name a file in `MY_CERTIFICATE`",
 //!         timeout: "MY_TIMEOUT",
 //!     };
-//!     let client = Client::new(&uri, &transport, hints)?;
+//!     let mut credentials = Headers::default();
+//!     credentials.insert("Authorization", b"Bearer 3f2a")?;
+//!     let client = Client::new(&uri, &transport, hints)?.with_headers(credentials, "my-target/1.0");
 //!
-//!     let mut headers = Headers::default();
-//!     headers.insert("Authorization", b"Bearer 3f2a")?;
 //!     let compression = Compression::Gzip;
 //!     let post = Post {
 //!         uri: uri.clone(),
-//!         headers: headers.as_map().clone(),
+//!         headers: HeaderMap::new(),
 //!         content_type: HeaderValue::from_static("application/json"),
 //!         content_encoding: compression.content_encoding(),
 //!         body: compression.compress(metrics)?.into(),
 //!     };
 //!     let reply = client.send(post).await?;
-//!     if reply.status() == StatusCode::TOO_MANY_REQUESTS {
-//!         println!("once more after {:?}", reply::retry_after(reply.headers()));
+//!     if !reply.status().is_success() {
+//!         let error = SendError::of(&reply, &reply::message(&reply), client.secrets());
+//!         println!("{error}; retry after {:?}", error.retry_after);
 //!     }
 //!     Ok(())
 //! }
@@ -56,16 +58,18 @@ mod news;
 mod proxy;
 pub mod reply;
 mod secret;
+mod send_error;
 pub mod tls;
 mod transport;
 pub mod url;
 
-pub use self::client::{Client, NoAnswer, Post, Reply, in_time};
+pub use self::client::{Client, Post, Reply, in_time};
 pub use self::compression::{Compression, CompressionError};
 pub use self::connector::{Connection, Connector};
 pub use self::headers::{HeaderError, Headers};
 pub use self::news::News;
 pub use self::proxy::{Proxies, Proxy, ProxyError, ProxySettings, proxy};
 pub use self::secret::Secret;
+pub use self::send_error::{SendError, SendErrorKind};
 pub use self::tls::{TlsError, TransportHints};
 pub use self::transport::Transport;

@@ -1,10 +1,15 @@
 //! What receivers answer, read and shown.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use http::header::RETRY_AFTER;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use serde_json::Value;
+
+use crate::client::Reply;
+use crate::headers::Headers;
 
 /// Longer messages are cut off: they go into logs.
 const LONGEST: usize = 300;
@@ -21,6 +26,48 @@ pub fn shown(text: &str) -> String {
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}...", &line[..end]),
         None => line,
+    }
+}
+
+/// Returns what the receiver says of an error: `message` or the texts in `errors` of a JSON body, or else the body. A
+/// page for browsers says nothing.
+///
+/// ```
+/// use meterkit_http::{Reply, reply::message};
+///
+/// let said = |body: &'static str| message(&Reply::new(body.into()));
+/// assert_eq!(said(r#"{"message": "no such key"}"#), "no such key");
+/// assert_eq!(said(r#"{"errors": ["bad tag", "too long"]}"#), "bad tag; too long");
+/// assert_eq!(said("no such key\n"), "no such key\n");
+/// assert_eq!(said("<html>hello</html>"), "");
+/// ```
+pub fn message(reply: &Reply) -> String {
+    let body = std::str::from_utf8(reply.body()).unwrap_or_default();
+    if has_type(reply, "html") || body.trim_start().starts_with('<') {
+        return String::new();
+    }
+    let json: Value = serde_json::from_str(body).unwrap_or_default();
+    if let Some(message) = json["message"].as_str() {
+        return message.to_owned();
+    }
+    let Some(errors) = json["errors"].as_array() else {
+        return body.to_owned();
+    };
+    errors.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
+}
+
+/// Returns whether the header `Content-Type` contains `part`, such as `json`, in any case.
+pub fn has_type(reply: &Reply, part: &str) -> bool {
+    let content_type = reply.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    content_type.is_some_and(|content_type| content_type.to_ascii_lowercase().contains(part))
+}
+
+/// Returns `status` and the `message` of the receiver, on one line of bounded length, without the values of `secrets`.
+pub fn quoted(status: impl Display, message: &str, secrets: &Headers) -> String {
+    // In this order: a secret that is cut in two would not be found.
+    match shown(&secrets.redact(message)) {
+        message if message.is_empty() => status.to_string(),
+        message => format!("{status}: {message}"),
     }
 }
 
@@ -57,6 +104,22 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_page_for_browsers_says_nothing() {
+        let said = |content_type, body: &'static str| {
+            let mut reply = Reply::new(body.into());
+            reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            message(&reply)
+        };
+        assert_eq!(said("text/HTML; charset=utf-8", "hello"), "");
+        assert_eq!(said("text/plain", " <html>"), "");
+        assert_eq!(said("text/html+json", r#"{"message": "hello"}"#), "");
+        assert_eq!(said("text/plain", r#"{"errors": []}"#), "");
+        for body in ["hello", r#"["message"]"#, r#"{"message": 1}"#] {
+            assert_eq!(said("application/json", body), body);
+        }
+    }
 
     #[test]
     fn messages_are_shown_on_one_line_of_bounded_length() {

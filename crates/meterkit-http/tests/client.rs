@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri};
 use meterkit_fakes::raw::RawServer;
 use meterkit_http::{
-    Client, Compression, NoAnswer, Post, Reply, TlsError, Transport, TransportHints,
+    Client, Compression, Headers, Post, Reply, SendError, TlsError, Transport, TransportHints,
 };
 
 const HINTS: TransportHints =
@@ -16,7 +16,7 @@ fn client(receiver: &Uri, transport: &Transport) -> Result<Client, TlsError> {
     Client::new(receiver, transport, HINTS)
 }
 
-async fn post(server: &RawServer) -> Result<Reply, NoAnswer> {
+async fn post(server: &RawServer) -> Result<Reply, SendError> {
     let uri: Uri = format!("http://{}/v1?x=1", server.address()).parse().expect("a URL");
     let client = client(&uri, &Transport::default()).expect("a client");
     let api_key = ("x-key".parse().expect("a name"), HeaderValue::from_static("3f2a"));
@@ -41,6 +41,24 @@ async fn a_request_has_the_headers_of_its_target_and_of_its_body_only() {
     let host = format!("host: {}", receiver.address());
     let (encoding, length) = ("content-encoding: gzip", "content-length: 7");
     assert_eq!(lines, [encoding, length, "content-type: text/plain", &*host, "x-key: 3f2a"]);
+}
+
+#[tokio::test]
+async fn every_request_carries_the_credentials_and_a_user_agent() {
+    for (credentials, user_agent) in [("x-key=3f2a", "test/1"), ("x-key=3f2a,user-agent=me", "me")]
+    {
+        let receiver = Receiver::start().await;
+        let uri: Uri = format!("http://{}/v1", receiver.address()).parse().expect("a URL");
+        let client = client(&uri, &Transport::default()).expect("a client");
+        let client = client.with_headers(Headers::parse(credentials).expect("pairs"), "test/1");
+        assert!(!format!("{client:?}").contains("3f2a"), "{client:?}");
+        let own = ("x-own".parse().expect("a name"), HeaderValue::from_static("1"));
+        client.get(uri, HeaderMap::from_iter([own])).await.expect("an answer");
+        let head = receiver.heads().pop().expect("a request");
+        for line in ["x-key: 3f2a", "x-own: 1", &format!("user-agent: {user_agent}")] {
+            assert!(head.lines().any(|it| it == line), "{line}: {head}");
+        }
+    }
 }
 
 #[tokio::test]

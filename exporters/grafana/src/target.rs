@@ -4,9 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::HeaderValue;
-use http::header::USER_AGENT;
-use meterkit_http::{Client, CompressionError, Headers, TransportHints, url};
+use meterkit_http::{Client, CompressionError, SendError, TransportHints, url};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
@@ -32,7 +30,7 @@ mod spooling;
 ///   request and remembers.
 /// - What the receiver cannot take now waits in a queue, and goes out oldest first when it can. There is an end to how
 ///   much waits, and for how long; see [`RemoteWriteConfig::with_queue`].
-/// - Status 429, 5xx and no answer at all are tried again, and nothing else. A request that is too large goes out
+/// - Status 408, 429, 5xx and no answer at all are tried again, and nothing else. A request that is too large goes out
 ///   again in halves.
 /// - A series that goes away is ended with a stale marker, and all of them are at shutdown: queries see them no longer.
 /// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment.
@@ -42,8 +40,6 @@ mod spooling;
 pub struct RemoteWriteTarget {
     config: RemoteWriteConfig,
     sender: Sender,
-    /// To keep them out of what is told.
-    headers: Headers,
     limits: Limits,
     queue: Queue,
     /// The queue once more, on disk.
@@ -76,13 +72,10 @@ impl RemoteWriteTarget {
         }
         let client = Client::new(config.destination.url(), &config.transport, HINTS);
         let client = client.map_err(|problem| BuildError::Tls { endpoint, problem })?;
-        let mut sent = headers.as_map().clone();
-        sent.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
-        let uri = config.destination.url().clone();
-        let sender = Sender { client, uri, headers: sent };
+        let client = client.with_headers(headers, PRODUCT);
+        let sender = Sender { client, uri: config.destination.url().clone() };
         let mut target = Self {
             sender,
-            headers,
             limits: config.limits,
             queue: Queue::new(config.queue_bytes, config.queue_age),
             spool: None,
@@ -213,20 +206,19 @@ impl RemoteWriteTarget {
         for batch in batches {
             let sender = self.sender.clone();
             requests.spawn(async move {
-                if batch.version == version {
-                    let answer = sender.send(&batch).await;
-                    return (batch, answer);
-                }
-                let waiting = batch.clone();
-                match elsewhere(move || waiting.in_version(version)).await {
-                    Ok(batch) => {
-                        let answer = sender.send(&batch).await;
-                        (batch, answer)
-                    }
-                    Err(error) => {
-                        (batch, Answer::Refused { reason: error.to_string(), written: None })
+                let mut batch = batch;
+                if batch.version != version {
+                    let waiting = batch.clone();
+                    match elsewhere(move || waiting.in_version(version)).await {
+                        Ok(converted) => batch = converted,
+                        Err(error) => {
+                            let error = SendError::invalid(error.to_string());
+                            return (batch, Answer { outcome: Err(error), written: None });
+                        }
                     }
                 }
+                let answer = sender.send(&batch).await;
+                (batch, answer)
             });
         }
         requests
@@ -245,10 +237,6 @@ impl RemoteWriteTarget {
         }
         let reason = "the receiver asked to be left alone for a while".to_owned();
         Some(ExportError::Retryable { reason, retry_after: Some(rest) })
-    }
-
-    fn redact(&self, text: &str) -> String {
-        self.headers.redact(text)
     }
 }
 

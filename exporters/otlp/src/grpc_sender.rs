@@ -6,10 +6,12 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
+use http::Uri;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Uri};
-use meterkit_http::reply::{shown, with_causes};
-use meterkit_http::{Compression, Connection, Connector, in_time};
+use meterkit_http::reply::{quoted, with_causes};
+use meterkit_http::{
+    Compression, Connection, Connector, Headers, SendError, SendErrorKind, in_time,
+};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 use tonic::client::Grpc;
@@ -20,8 +22,8 @@ use tonic_prost::ProstDecoder;
 
 use crate::body::Body;
 use crate::http_sender::from_response;
-use crate::reply::{Accepted, Refusal, RpcStatus};
-use crate::target::HINTS;
+use crate::reply::{Accepted, RpcStatus};
+use crate::target::{HINTS, PRODUCT};
 
 /// Sends requests over gRPC.
 #[derive(Debug)]
@@ -32,8 +34,7 @@ pub(crate) struct GrpcSender {
     compression: Compression,
     /// Set while a request has no answer, and kept if that never comes.
     is_asking: bool,
-    /// Credentials and the user agent.
-    headers: HeaderMap,
+    headers: Headers,
     timeout: Option<Duration>,
 }
 
@@ -41,7 +42,7 @@ impl GrpcSender {
     pub(crate) fn new(
         connector: Connector,
         uri: Uri,
-        headers: HeaderMap,
+        headers: Headers,
         compression: Compression,
         timeout: Option<Duration>,
     ) -> Self {
@@ -49,28 +50,28 @@ impl GrpcSender {
         Self { client, connector, uri, compression, is_asking: false, headers, timeout }
     }
 
-    pub(crate) async fn send(&mut self, body: Body) -> Result<Accepted, Refusal> {
+    pub(crate) async fn send(&mut self, body: Body) -> Result<Accepted, SendError> {
         if self.is_asking {
             // Over HTTP/2 a request that was given up leaves its connection open, which may be dead.
             self.client = client(self.connector.clone(), self.uri.clone(), self.compression);
         }
         self.is_asking = true;
-        let answer = in_time(self.timeout, HINTS.timeout, self.ask(body)).await;
-        let answer = answer.map_err(|late| Refusal::later(late.reason))?;
+        let answer = in_time(self.timeout, HINTS.timeout, self.ask(body)).await?;
         self.is_asking = false;
         answer
     }
 
-    async fn ask(&mut self, body: Body) -> Result<Accepted, Refusal> {
-        let metadata = MetadataMap::from_headers(self.headers.clone());
+    async fn ask(&mut self, body: Body) -> Result<Accepted, SendError> {
+        let metadata = MetadataMap::from_headers(self.headers.with_user_agent(PRODUCT));
         let mut request = Request::from_parts(metadata, Extensions::default(), body.bytes);
         if let Some(timeout) = self.timeout {
             request.set_timeout(timeout);
         }
-        self.client.ready().await.map_err(|error| Refusal::later(with_causes(&error)))?;
+        let ready = self.client.ready().await;
+        ready.map_err(|error| SendError::no_answer(with_causes(&error), false))?;
         match self.client.unary(request, PathAndQuery::from_static(EXPORT), Written).await {
             Ok(response) => Ok(from_response(response.into_inner())),
-            Err(status) => Err(refusal(&status)),
+            Err(status) => Err(send_error(&status, &self.headers)),
         }
     }
 }
@@ -124,29 +125,31 @@ impl Encoder for Written {
     }
 }
 
-fn refusal(status: &Status) -> Refusal {
+fn send_error(status: &Status, secrets: &Headers) -> SendError {
     if let Some(error) = status.source() {
         // Made here: there was no answer.
-        return Refusal::later(with_causes(error));
+        return SendError::no_answer(with_causes(error), true);
     }
     let delay = RpcStatus::decode(status.details()).ok().and_then(|details| details.retry_delay());
-    let said = shown(status.message());
-    let said = if said.is_empty() { said } else { format!(": {said}") };
-    let reason = format!("gRPC status {:?}{said}", status.code());
-    match status.code() {
+    let kind = match status.code() {
         Code::ResourceExhausted | Code::OutOfRange if is_too_large(status.message()) => {
-            Refusal::TooLarge { reason }
+            SendErrorKind::TooLarge
         }
         Code::Cancelled
         | Code::DeadlineExceeded
         | Code::Aborted
         | Code::OutOfRange
         | Code::Unavailable
-        | Code::DataLoss => Refusal::Later { reason, retry_after: delay },
-        Code::ResourceExhausted if delay.is_some() => Refusal::Later { reason, retry_after: delay },
-        Code::InvalidArgument => Refusal::Malformed { reason },
-        _ => Refusal::Final { reason },
-    }
+        | Code::DataLoss => SendErrorKind::Unavailable,
+        Code::ResourceExhausted if delay.is_some() => SendErrorKind::Unavailable,
+        Code::InvalidArgument => SendErrorKind::Invalid,
+        _ => SendErrorKind::Denied,
+    };
+    let code = format_args!("gRPC status {:?}", status.code());
+    let reason = quoted(code, status.message(), secrets);
+    let is_for_later = kind == SendErrorKind::Unavailable;
+    let retry_after = delay.filter(|_| is_for_later);
+    SendError { kind, reason, status: None, retry_after, may_have_arrived: is_for_later }
 }
 
 /// gRPC has no code of its own for it: this is what the implementations in Go, Java, C and Rust say.
@@ -159,13 +162,18 @@ fn is_too_large(message: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn error(code: Code, message: &str) -> SendError {
+        let secrets = Headers::parse("x-key=hunter2").expect("a pair");
+        send_error(&Status::new(code, message), &secrets)
+    }
+
     #[test]
     fn each_code_is_taken_as_the_specification_has_it() {
         use Code::*;
         for code in [Cancelled, DeadlineExceeded, Aborted, OutOfRange, Unavailable, DataLoss] {
-            let refusal = refusal(&Status::new(code, "busy"));
-            let reason = format!("gRPC status {code:?}: busy");
-            assert_eq!(refusal, Refusal::Later { reason, retry_after: None });
+            let error = error(code, "busy");
+            assert_eq!((error.kind, error.retry_after), (SendErrorKind::Unavailable, None));
+            assert_eq!(error.reason, format!("gRPC status {code:?}: busy"));
         }
         for code in [
             Unknown,
@@ -178,11 +186,13 @@ mod tests {
             Internal,
             Unauthenticated,
         ] {
-            let refusal = refusal(&Status::new(code, ""));
-            assert_eq!(refusal, Refusal::Final { reason: format!("gRPC status {code:?}") });
+            let error = error(code, "");
+            assert_eq!(error.kind, SendErrorKind::Denied);
+            assert_eq!(error.reason, format!("gRPC status {code:?}"));
         }
-        let malformed = refusal(&Status::new(InvalidArgument, ""));
-        assert!(matches!(malformed, Refusal::Malformed { .. }), "{malformed:?}");
+        assert_eq!(error(InvalidArgument, "").kind, SendErrorKind::Invalid);
+        let reason = "gRPC status Unauthenticated: ... has expired";
+        assert_eq!(error(Unauthenticated, "hunter2 has expired").reason, reason);
     }
 
     #[test]
@@ -192,8 +202,7 @@ mod tests {
             (Code::ResourceExhausted, "gRPC message exceeds maximum size 4194304: 5000000"),
             (Code::OutOfRange, "Error, decoded message length too large: found 9 bytes"),
         ] {
-            let refusal = refusal(&Status::new(code, message));
-            assert!(matches!(refusal, Refusal::TooLarge { .. }), "{refusal:?}");
+            assert_eq!(error(code, message).kind, SendErrorKind::TooLarge, "{message}");
         }
     }
 }

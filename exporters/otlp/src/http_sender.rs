@@ -2,39 +2,35 @@
 //!
 //! By OpenTelemetry's protocol specification, section OTLP/HTTP.
 
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
+use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use meterkit_http::reply::{retry_after, shown};
-use meterkit_http::{Client, Compression, Post, Reply};
+use meterkit_http::reply::{self, has_type};
+use meterkit_http::{Client, Compression, Headers, Post, Reply, SendError, SendErrorKind};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 
 use crate::body::{Body, Format};
-use crate::reply::{Accepted, Refusal, RpcStatus};
+use crate::reply::{Accepted, RpcStatus};
 
 /// Sends requests over HTTP.
 #[derive(Debug)]
 pub(crate) struct HttpSender {
     pub(crate) client: Client,
     pub(crate) uri: Uri,
-    /// Credentials and the user agent.
-    pub(crate) headers: HeaderMap,
     pub(crate) format: Format,
     pub(crate) compression: Compression,
 }
 
 impl HttpSender {
-    pub(crate) async fn send(&self, body: Body) -> Result<Accepted, Refusal> {
-        let mut headers = self.headers.clone();
-        headers.insert(ACCEPT, self.format.content_type());
+    pub(crate) async fn send(&self, body: Body) -> Result<Accepted, SendError> {
         let post = Post {
             uri: self.uri.clone(),
-            headers,
+            headers: HeaderMap::from_iter([(ACCEPT, self.format.content_type())]),
             content_type: self.format.content_type(),
             content_encoding: self.compression.content_encoding(),
             body: body.bytes,
         };
-        outcome(&self.client.send(post).await.map_err(|error| Refusal::later(error.reason))?)
+        outcome(&self.client.send(post).await?, self.client.secrets())
     }
 }
 
@@ -47,37 +43,31 @@ impl Format {
     }
 }
 
-fn outcome(response: &Reply) -> Result<Accepted, Refusal> {
-    let status = response.status();
-    if status.is_success() {
-        return Ok(accepted(response));
+fn outcome(reply: &Reply, secrets: &Headers) -> Result<Accepted, SendError> {
+    if reply.status().is_success() {
+        return Ok(accepted(reply));
     }
-    let said = message(response);
-    let said = if said.is_empty() { said } else { format!(": {said}") };
-    let reason = format!("HTTP status {status}{said}");
-    Err(match status {
-        StatusCode::TOO_MANY_REQUESTS
-        | StatusCode::BAD_GATEWAY
-        | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => {
-            Refusal::Later { reason, retry_after: retry_after(response.headers()) }
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge { reason },
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Refusal::Malformed { reason },
-        _ if status.is_redirection() && response.headers().contains_key(LOCATION) => {
-            let remedy = "redirects are not followed; set the endpoint to where it leads";
-            Refusal::Final { reason: format!("{reason} ({remedy})") }
-        }
-        _ => Refusal::Final { reason },
-    })
+    let mut error = SendError::of(reply, &message(reply), secrets);
+    if error.kind == SendErrorKind::Unavailable && !RETRYABLE.contains(&reply.status()) {
+        error.kind = SendErrorKind::Denied;
+    }
+    Err(error)
 }
 
+/// The specification forbids to retry any other status.
+const RETRYABLE: [StatusCode; 4] = [
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
+
 /// A body that cannot be read changes nothing: the request was accepted, and must not be sent again.
-fn accepted(response: &Reply) -> Accepted {
-    let read = if is_json(response) {
-        accepted_in_json(response.body())
+fn accepted(reply: &Reply) -> Accepted {
+    let read = if has_type(reply, "json") {
+        accepted_in_json(reply.body())
     } else {
-        ExportMetricsServiceResponse::decode(response.body().clone()).ok().map(from_response)
+        ExportMetricsServiceResponse::decode(reply.body().clone()).ok().map(from_response)
     };
     read.unwrap_or_else(|| {
         tracing::debug!("an OTLP response with a success status is not what OTLP knows");
@@ -104,31 +94,13 @@ fn accepted_in_json(body: &[u8]) -> Option<Accepted> {
     Some(Accepted { rejected: rejected.unwrap_or_default(), message })
 }
 
-/// What the receiver says of an error: `google.rpc.Status`, or some text.
-fn message(response: &Reply) -> String {
-    let body = response.body();
-    let text = || std::str::from_utf8(body).map(shown).unwrap_or_default();
-    if is_json(response) {
-        let status: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-        let message = status.as_ref().and_then(|status| status["message"].as_str());
-        return message.map_or_else(text, shown);
+/// Returns what the receiver says of an error: in protobuf `google.rpc.Status`, else text or JSON.
+fn message(reply: &Reply) -> String {
+    if has_type(reply, "protobuf") {
+        RpcStatus::decode(reply.body().clone()).unwrap_or_default().message
+    } else {
+        reply::message(reply)
     }
-    match has_type(response, "protobuf").then(|| RpcStatus::decode(body.clone())) {
-        Some(Ok(status)) => shown(&status.message),
-        Some(Err(_)) => String::new(),
-        // Pages are for browsers.
-        None if has_type(response, "html") => String::new(),
-        None => text(),
-    }
-}
-
-fn is_json(response: &Reply) -> bool {
-    has_type(response, "json")
-}
-
-fn has_type(response: &Reply, part: &str) -> bool {
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    content_type.is_some_and(|content_type| content_type.to_ascii_lowercase().contains(part))
 }
 
 #[cfg(test)]

@@ -13,25 +13,6 @@ pub(crate) struct Accepted {
     pub(crate) message: String,
 }
 
-/// The receiver does not have the request. Reasons hold no secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// It may take it later.
-    Later { reason: String, retry_after: Option<Duration> },
-    /// It would take a smaller one.
-    TooLarge { reason: String },
-    /// It will never take this one, but perhaps others.
-    Malformed { reason: String },
-    /// It takes none, until someone changes something.
-    Final { reason: String },
-}
-
-impl Refusal {
-    pub(crate) fn later(reason: impl Into<String>) -> Self {
-        Self::Later { reason: reason.into(), retry_after: None }
-    }
-}
-
 /// `google.rpc.Status`, which tells more of an error, over HTTP in the body and over gRPC in a trailer.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct RpcStatus {

@@ -1,10 +1,11 @@
 //! The OTLP target.
 
-use http::HeaderMap;
-use http::header::{HeaderValue, USER_AGENT};
 use meterkit_core::Temporality;
 use meterkit_http::reply::shown;
-use meterkit_http::{Client, Compression, CompressionError, Connector, TlsError, TransportHints};
+use meterkit_http::{
+    Client, Compression, CompressionError, Connector, SendError, SendErrorKind, TlsError,
+    TransportHints,
+};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
@@ -18,7 +19,7 @@ use crate::grpc_sender::GrpcSender;
 use crate::http_sender::HttpSender;
 use crate::losses::Losses;
 use crate::protocol::Protocol;
-use crate::reply::{Accepted, Refusal};
+use crate::reply::Accepted;
 
 /// Sends snapshots to an OTLP receiver: `OTEL_METRICS_EXPORTER=otlp`.
 ///
@@ -105,14 +106,16 @@ impl OtlpTarget {
                 }
                 continue;
             }
-            let outcome = self.sender.send(body).await;
-            match outcome {
+            let SendError { kind, reason, retry_after, .. } = match self.sender.send(body).await {
                 Ok(accepted) => {
                     batch.accept_first();
                     self.note(&accepted);
+                    continue;
                 }
-                Err(Refusal::TooLarge { reason }) => {
-                    let reason = self.redact(&reason);
+                Err(error) => error,
+            };
+            match kind {
+                SendErrorKind::TooLarge => {
                     self.losses.count_oversized();
                     if size <= SMALLEST_LIMIT {
                         // It is not the size. It may be something else next time.
@@ -124,16 +127,11 @@ impl OtlpTarget {
                         self.learn_limit(&reason, size, points);
                     }
                 }
-                Err(Refusal::Malformed { reason }) => {
-                    failure = Some(self.give_up_first(&self.redact(&reason)));
-                }
-                Err(Refusal::Later { reason, retry_after }) => {
-                    let reason = self.redact(&reason);
+                SendErrorKind::Invalid => failure = Some(self.give_up_first(&reason)),
+                SendErrorKind::Unavailable => {
                     return Err(ExportError::Retryable { reason, retry_after });
                 }
-                Err(Refusal::Final { reason }) => {
-                    return Err(ExportError::permanent(self.redact(&reason)));
-                }
+                SendErrorKind::Denied => return Err(ExportError::permanent(reason)),
             }
         }
         Ok(())
@@ -197,7 +195,7 @@ impl OtlpTarget {
 
     fn note(&self, accepted: &Accepted) {
         self.losses.reject(accepted.rejected);
-        let message = shown(&self.redact(&accepted.message));
+        let message = shown(&self.config.headers.redact(&accepted.message));
         let says_something = accepted.rejected > 0 || !message.is_empty();
         if says_something && self.losses.is_news(&message) {
             tracing::warn!(
@@ -207,10 +205,6 @@ impl OtlpTarget {
                 "the receiver did not take all points: {message}"
             );
         }
-    }
-
-    fn redact(&self, text: &str) -> String {
-        self.config.headers.redact(text)
     }
 }
 
@@ -285,28 +279,21 @@ enum Sender {
 
 impl Sender {
     fn new(config: &OtlpConfig, compression: Compression) -> Result<Self, TlsError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
-        // One of the user's wins.
-        for (name, value) in config.headers.as_map() {
-            headers.insert(name, value.clone());
-        }
-        let OtlpConfig { endpoint, protocol, transport, .. } = config;
+        let OtlpConfig { endpoint, protocol, headers, transport, .. } = config;
         let uri = endpoint.uri().clone();
         let format = match protocol {
             Protocol::Grpc => {
                 let connector = Connector::http2(&uri, transport, HINTS)?;
                 let timeout = transport.timeout();
-                let sender = GrpcSender::new(connector, uri, headers, compression, timeout);
+                let sender = GrpcSender::new(connector, uri, headers.clone(), compression, timeout);
                 return Ok(Self::Grpc(sender));
             }
             Protocol::HttpProtobuf => Format::Protobuf,
             Protocol::HttpJson => Format::Json,
         };
         Ok(Self::Http(HttpSender {
-            client: Client::new(&uri, transport, HINTS)?,
+            client: Client::new(&uri, transport, HINTS)?.with_headers(headers.clone(), PRODUCT),
             uri,
-            headers,
             format,
             compression,
         }))
@@ -328,7 +315,7 @@ impl Sender {
         }
     }
 
-    async fn send(&mut self, body: Body) -> Result<Accepted, Refusal> {
+    async fn send(&mut self, body: Body) -> Result<Accepted, SendError> {
         match self {
             Self::Http(sender) => sender.send(body).await,
             Self::Grpc(sender) => sender.send(body).await,
@@ -343,7 +330,7 @@ pub(crate) const HINTS: TransportHints = TransportHints {
 };
 
 /// By the specification, a distribution puts its own product before that of the exporter.
-const PRODUCT: &str = concat!(
+pub(crate) const PRODUCT: &str = concat!(
     "meterkit-otlp/",
     env!("CARGO_PKG_VERSION"),
     " OTel-OTLP-Exporter-Rust/",

@@ -5,83 +5,41 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use meterkit_http::reply::{retry_after, shown};
-use meterkit_http::{Headers, NoAnswer, Reply};
+use meterkit_http::reply::message;
+use meterkit_http::{Headers, Reply, SendError, SendErrorKind};
 
-/// The intake does not have the payload, or may not have it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It may take it later.
-    Later { reason: String, retry_after: Option<Duration>, may_have_arrived: bool },
-    /// It would take a smaller one.
-    TooLarge { reason: String },
-    /// It will never take this one, but perhaps others.
-    Malformed { reason: String },
-    /// It takes none, until someone changes something.
-    Final { reason: String },
-}
-
-/// Whether the intake has what it was sent. What it quotes of `secrets` is left out.
-pub(super) fn outcome(answer: Result<Reply, NoAnswer>, secrets: &Headers) -> Result<(), Refusal> {
-    let reply = answer.map_err(|NoAnswer { reason, may_have_arrived, .. }| Refusal::Later {
-        reason,
-        retry_after: None,
-        may_have_arrived,
-    })?;
-    let status = reply.status();
-    if status.is_success() {
+/// Returns whether the intake has what it was sent. What it quotes of `secrets` is left out.
+pub(super) fn outcome(
+    answer: Result<Reply, SendError>,
+    secrets: &Headers,
+) -> Result<(), SendError> {
+    let reply = answer?;
+    if reply.status().is_success() {
         return Ok(());
     }
-    let reason = reason(&reply, secrets);
-    Err(match status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-            let may_have_arrived = status == StatusCode::REQUEST_TIMEOUT;
-            Refusal::Later { reason, retry_after: wait(&reply), may_have_arrived }
-        }
-        _ if status.is_server_error() => {
-            // Something on the way may say so of a request that went through.
-            Refusal::Later { reason, retry_after: wait(&reply), may_have_arrived: true }
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge { reason },
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Refusal::Malformed { reason },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Refusal::Final { reason: format!("{KEY_REFUSED} ({reason})") }
-        }
-        _ => Refusal::Final { reason },
-    })
+    let mut error = SendError::of(&reply, &message(&reply), secrets);
+    if error.kind == SendErrorKind::Unavailable {
+        error.retry_after = until_reset(&reply).or(error.retry_after);
+    }
+    if is_key_refused(&reply) {
+        error.reason = format!("{KEY_REFUSED} ({})", error.reason);
+    }
+    Err(error)
+}
+
+/// Returns whether the intake does not accept the API key.
+pub(super) fn is_key_refused(reply: &Reply) -> bool {
+    matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 /// What to say of a key that is refused, in the check of it and in exports: the same is said once.
 pub(super) const KEY_REFUSED: &str = "Datadog refuses the API key; check DD_API_KEY, and that DD_SITE names the site \
                                       of the account that it belongs to";
 
-fn reason(reply: &Reply, secrets: &Headers) -> String {
-    // In this order: a secret that is cut in two would not be found.
-    let said = shown(&secrets.redact(&errors(reply.body())));
-    let said = if said.is_empty() { said } else { format!(": {said}") };
-    format!("HTTP status {}{said}", reply.status())
-}
-
-/// The list `errors` of an answer, or its text.
-fn errors(body: &[u8]) -> String {
-    let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let errors = json.as_ref().and_then(|json| json["errors"].as_array());
-    match errors {
-        Some(errors) => {
-            let texts: Vec<_> = errors.iter().filter_map(|error| error.as_str()).collect();
-            texts.join("; ")
-        }
-        // Pages are for browsers.
-        None if body.trim_ascii_start().starts_with(b"<") => String::new(),
-        None => std::str::from_utf8(body).unwrap_or_default().to_owned(),
-    }
-}
-
-/// How long to leave the intake alone: seconds until its limit begins anew.
-fn wait(reply: &Reply) -> Option<Duration> {
-    let reset = reply.headers().get("x-ratelimit-reset").and_then(|value| value.to_str().ok());
-    let seconds = reset.and_then(|text| text.trim().parse().ok());
-    seconds.map(Duration::from_secs).or_else(|| retry_after(reply.headers()))
+/// Returns how long it takes until the intake's rate limit begins anew.
+fn until_reset(reply: &Reply) -> Option<Duration> {
+    let seconds = reply.headers().get("x-ratelimit-reset")?.to_str().ok()?.trim().parse();
+    seconds.ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -98,7 +56,7 @@ mod tests {
         response.body(Bytes::from_static(body.as_bytes())).expect("a good response")
     }
 
-    fn refusal(status: u16) -> Refusal {
+    fn error(status: u16) -> SendError {
         outcome(Ok(reply(status, &[], "")), &Headers::default()).expect_err("no success")
     }
 
@@ -108,15 +66,15 @@ mod tests {
             assert_eq!(outcome(Ok(reply(status, &[], body)), &Headers::default()), Ok(()));
         }
         for status in [408, 429, 500, 502, 503, 504] {
-            assert!(matches!(refusal(status), Refusal::Later { .. }), "{status}");
+            assert_eq!(error(status).kind, SendErrorKind::Unavailable, "{status}");
         }
         for status in [400, 422] {
-            assert!(matches!(refusal(status), Refusal::Malformed { .. }), "{status}");
+            assert_eq!(error(status).kind, SendErrorKind::Invalid, "{status}");
         }
         for status in [301, 401, 402, 403, 404, 405] {
-            assert!(matches!(refusal(status), Refusal::Final { .. }), "{status}");
+            assert_eq!(error(status).kind, SendErrorKind::Denied, "{status}");
         }
-        assert!(matches!(refusal(413), Refusal::TooLarge { .. }));
+        assert_eq!(error(413).kind, SendErrorKind::TooLarge);
     }
 
     #[test]
@@ -128,11 +86,10 @@ mod tests {
             (&[("x-ratelimit-reset", "-1")], None),
             (&[], None),
         ] {
-            let outcome = outcome(Ok(reply(429, headers, "")), &Headers::default());
-            let Err(Refusal::Later { retry_after, may_have_arrived, .. }) = outcome else {
-                panic!("{outcome:?}");
-            };
-            assert_eq!((retry_after, may_have_arrived), (expected, false), "{headers:?}");
+            let error = outcome(Ok(reply(429, headers, "")), &Headers::default());
+            let error = error.expect_err("no success");
+            assert_eq!(error.retry_after, expected, "{headers:?}");
+            assert!(!error.may_have_arrived, "{headers:?}");
         }
     }
 
@@ -147,13 +104,12 @@ mod tests {
             (" <html>hello</html>", "HTTP status 404 Not Found"),
             ("", "HTTP status 404 Not Found"),
         ] {
-            let outcome = outcome(Ok(reply(404, &[], body)), &Headers::default());
-            let Err(Refusal::Final { reason }) = outcome else {
-                panic!("{body}");
-            };
-            assert_eq!(reason, expected);
+            let error = outcome(Ok(reply(404, &[], body)), &Headers::default());
+            let error = error.expect_err("no success");
+            assert_eq!((error.kind, error.reason.as_str()), (SendErrorKind::Denied, expected));
         }
-        let Refusal::Final { reason } = refusal(403) else { panic!("403") };
+        let SendError { kind, reason, .. } = error(403);
+        assert_eq!(kind, SendErrorKind::Denied);
         assert!(reason.starts_with(KEY_REFUSED), "{reason}");
         assert!(reason.ends_with("(HTTP status 403 Forbidden)"), "{reason}");
     }
@@ -166,10 +122,9 @@ mod tests {
         for before in 0..400 {
             let body = format!("{} {key} is no key", "x".repeat(before));
             let response = Response::builder().status(403).body(Bytes::from(body));
-            let outcome = outcome(Ok(response.expect("a good response")), &secrets);
-            let Err(Refusal::Final { reason }) = outcome else {
-                panic!("{outcome:?}");
-            };
+            let error = outcome(Ok(response.expect("a good response")), &secrets);
+            let SendError { kind, reason, .. } = error.expect_err("no success");
+            assert_eq!(kind, SendErrorKind::Denied);
             assert!(!reason.contains("0123"), "{reason}");
         }
     }

@@ -3,12 +3,12 @@
 use std::io;
 use std::time::SystemTime;
 
-use http::header::{ACCEPT, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use meterkit_http::{Client, Headers, News, Post, Reply};
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue};
+use meterkit_http::{Client, Headers, News, Post, SendError, SendErrorKind};
 use meterkit_pipeline::{ExportError, Snapshot};
 
-use super::answer::{KEY_REFUSED, Refusal, outcome};
+use super::answer::{KEY_REFUSED, is_key_refused, outcome};
 use super::batch::{Batch, Dropped};
 use super::endpoints::Endpoints;
 use crate::config::DatadogConfig;
@@ -26,10 +26,6 @@ pub(crate) struct ApiTarget {
     config: DatadogConfig,
     endpoints: Endpoints,
     client: Client,
-    /// The key and the user agent.
-    headers: HeaderMap,
-    /// The key once more, to keep it out of what the intake says.
-    secrets: Headers,
     stamps: Stamps,
     /// The export under way, also when it was cut off.
     batch: Option<Batch>,
@@ -44,20 +40,15 @@ impl ApiTarget {
         let client = Client::new(&endpoints.validate, &config.transport, HINTS);
         let client =
             client.map_err(|problem| BuildError::Tls { endpoint: endpoints.shown(), problem })?;
-        let mut secrets = Headers::default();
+        let mut credentials = Headers::default();
         if let Some(key) = &config.api_key {
-            let inserted = secrets.insert(API_KEY.as_str(), key.expose().as_bytes());
+            let inserted = credentials.insert("dd-api-key", key.expose().as_bytes());
             inserted.map_err(|_| BuildError::Key)?;
         }
-        let mut headers = secrets.as_map().clone();
-        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         Ok(Self {
             config,
             endpoints,
-            client,
-            headers,
-            secrets,
+            client: client.with_headers(credentials, PRODUCT),
             stamps: Stamps::default(),
             batch: None,
             rejected: 0,
@@ -84,11 +75,8 @@ impl ApiTarget {
     /// Whether Datadog knows the key. What is not certain is no error.
     pub(crate) async fn check(&self) -> Result<(), ExportError> {
         let uri = self.endpoints.validate.clone();
-        let is_refused = |reply: &Reply| {
-            [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status())
-        };
-        match self.client.get(uri, self.headers.clone()).await {
-            Ok(reply) if is_refused(&reply) => Err(ExportError::permanent(KEY_REFUSED)),
+        match self.client.get(uri, accept()).await {
+            Ok(reply) if is_key_refused(&reply) => Err(ExportError::permanent(KEY_REFUSED)),
             Ok(reply) => {
                 tracing::debug!(status = %reply.status(), "the API key was checked");
                 Ok(())
@@ -125,25 +113,25 @@ impl ApiTarget {
             let Some(batch) = &mut self.batch else {
                 break;
             };
-            match outcome {
-                Ok(()) => batch.accept_first(),
-                Err(Refusal::TooLarge { reason }) => {
-                    batch.doubt_first(was_in_doubt);
-                    self.split(&written, reason)?;
+            let SendError { kind, reason, retry_after, may_have_arrived, .. } = match outcome {
+                Ok(()) => {
+                    batch.accept_first();
+                    continue;
                 }
-                Err(Refusal::Malformed { reason }) => {
+                Err(error) => error,
+            };
+            batch.doubt_first(was_in_doubt || may_have_arrived);
+            match kind {
+                SendErrorKind::Invalid => {
                     let points = written.payload.len();
                     let is_halved = batch.refuse_first(reason);
                     tracing::debug!(target = self.config.name, points, is_halved, "malformed");
                 }
-                Err(Refusal::Later { reason, retry_after, may_have_arrived }) => {
-                    batch.doubt_first(was_in_doubt || may_have_arrived);
+                SendErrorKind::TooLarge => self.split(&written, reason)?,
+                SendErrorKind::Unavailable => {
                     return Err(ExportError::Retryable { reason, retry_after });
                 }
-                Err(Refusal::Final { reason }) => {
-                    batch.doubt_first(was_in_doubt);
-                    return Err(ExportError::permanent(reason));
-                }
+                SendErrorKind::Denied => return Err(ExportError::permanent(reason)),
             }
         }
         Ok(())
@@ -183,15 +171,15 @@ impl ApiTarget {
         self.batch = Some(Batch::new(snapshot.time, stamp, payloads));
     }
 
-    async fn send(&self, written: &Written) -> Result<(), Refusal> {
+    async fn send(&self, written: &Written) -> Result<(), SendError> {
         let post = Post {
             uri: self.endpoints.of(written.payload.kind()).clone(),
-            headers: self.headers.clone(),
+            headers: accept(),
             content_type: HeaderValue::from_static(written.payload.content_type()),
             content_encoding: self.config.compression().content_encoding(),
             body: written.bytes.clone(),
         };
-        outcome(self.client.send(post).await, &self.secrets)
+        outcome(self.client.send(post).await, self.client.secrets())
     }
 
     /// Sends the first payload in two. One that cannot be divided is dropped.
@@ -241,6 +229,10 @@ impl ApiTarget {
     }
 }
 
+fn accept() -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))])
+}
+
 /// Writes and compresses, on a thread where that holds up no other target.
 async fn write(payload: Payload, stamp: u64) -> io::Result<Written> {
     let stamp = i64::try_from(stamp).unwrap_or(i64::MAX);
@@ -250,7 +242,5 @@ async fn write(payload: Payload, stamp: u64) -> io::Result<Written> {
 
 /// An intake that takes less takes nothing: it would be asked for each point.
 const SMALLEST_LIMIT: usize = 1024;
-
-const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
 
 const PRODUCT: &str = concat!("meterkit-datadog/", env!("CARGO_PKG_VERSION"));

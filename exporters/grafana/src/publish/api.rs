@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use meterkit_http::reply::{retry_after, shown};
-use meterkit_http::{Client, Compression, CompressionError, Headers, NoAnswer, Post, Reply, url};
+use meterkit_http::reply::{has_type, message, quoted};
+use meterkit_http::{
+    Client, Compression, CompressionError, Headers, Post, Reply, SendError, SendErrorKind, url,
+};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -20,9 +22,6 @@ use crate::target::{HINTS, PRODUCT};
 pub(crate) struct Api {
     client: Client,
     base: Uri,
-    /// To keep the token out of what is told.
-    headers: Headers,
-    sent: HeaderMap,
     backoff: Duration,
 }
 
@@ -31,14 +30,11 @@ pub(crate) struct Api {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Value,
+    /// Status and message, for errors.
+    said: String,
 }
 
 impl Answer {
-    /// What Grafana says of an error.
-    fn message(&self) -> &str {
-        self.text("message")
-    }
-
     /// The text at `key`; empty if there is none.
     pub(crate) fn text(&self, key: &str) -> &str {
         self.body.get(key).and_then(Value::as_str).unwrap_or_default()
@@ -61,11 +57,8 @@ impl Api {
             let url = url::shown(&config.url.to_string());
             BuildError::PublishTls { url, problem }
         })?;
-        let mut sent = headers.as_map().clone();
-        sent.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
-        sent.insert(ACCEPT, JSON);
-        let base = config.url.clone();
-        Ok(Self { client, base, headers, sent, backoff: config.backoff })
+        let client = client.with_headers(headers, PRODUCT);
+        Ok(Self { client, base: config.url.clone(), backoff: config.backoff })
     }
 
     /// `attempt` says what it is for, where it fails.
@@ -94,19 +87,15 @@ impl Api {
 
     /// The error for an answer that is none of those expected.
     pub(crate) fn refused(&self, attempt: &'static str, answer: &Answer) -> PublishError {
-        let said = said(answer.status, answer.message());
+        let said = &answer.said;
         if answer.status.is_success() {
-            return self.refusal(attempt, &format!("{said}, but with {NOT_GRAFANA}"));
+            return self.refusal(attempt, format!("{said}, but with {NOT_GRAFANA}"));
         }
-        self.refusal(attempt, &said)
+        self.refusal(attempt, said)
     }
 
-    pub(crate) fn refusal(&self, attempt: &'static str, reason: &str) -> PublishError {
-        PublishError::Refused {
-            url: self.address(""),
-            attempt,
-            reason: self.headers.redact(reason),
-        }
+    pub(crate) fn refusal(&self, attempt: &'static str, reason: impl Into<String>) -> PublishError {
+        PublishError::Refused { url: self.address(""), attempt, reason: reason.into() }
     }
 
     async fn ask(
@@ -118,33 +107,32 @@ impl Api {
         let uri: Uri = self
             .address(path)
             .parse()
-            .map_err(|error| self.refusal(attempt, &format!("its URL cannot be used ({error})")))?;
+            .map_err(|error| self.refusal(attempt, format!("its URL cannot be used ({error})")))?;
         let mut backoff = self.backoff;
         let mut attempts = 1;
         loop {
-            let (reason, pause) = match self.send(&uri, body.clone()).await {
-                Ok(reply) if !is_for_later(reply.status()) => {
-                    return read(&reply).map_err(|reason| self.refusal(attempt, &reason));
-                }
+            let SendError { reason, retry_after, .. } = match self.send(&uri, body.clone()).await {
                 Ok(reply) => {
-                    let message = json(&reply).map(|body| Answer { status: reply.status(), body });
-                    let message = message.as_ref().map_or("", Answer::message);
-                    (said(reply.status(), message), retry_after(reply.headers()))
+                    let error = SendError::of(&reply, &message(&reply), self.client.secrets());
+                    if error.kind != SendErrorKind::Unavailable {
+                        return self.read(attempt, &reply);
+                    }
+                    error
                 }
-                Err(error) => (error.reason, None),
+                Err(error) => error,
             };
             if attempts == ATTEMPTS {
-                let (url, reason) = (self.address(""), self.headers.redact(&reason));
+                let url = self.address("");
                 return Err(PublishError::NoAnswer { url, attempt, attempts, reason });
             }
-            sleep(backoff.max(pause.unwrap_or_default().min(LONGEST_PAUSE))).await;
+            sleep(backoff.max(retry_after.unwrap_or_default().min(LONGEST_PAUSE))).await;
             backoff = backoff.saturating_mul(2);
             attempts += 1;
         }
     }
 
-    async fn send(&self, uri: &Uri, body: Option<Bytes>) -> Result<Reply, NoAnswer> {
-        let (uri, headers) = (uri.clone(), self.sent.clone());
+    async fn send(&self, uri: &Uri, body: Option<Bytes>) -> Result<Reply, SendError> {
+        let (uri, headers) = (uri.clone(), HeaderMap::from_iter([(ACCEPT, JSON)]));
         match body {
             None => self.client.get(uri, headers).await,
             Some(body) => {
@@ -152,6 +140,31 @@ impl Api {
                 self.client.send(post).await
             }
         }
+    }
+
+    /// Returns the answer, unless it is not Grafana's, or no other request will change it.
+    fn read(&self, attempt: &'static str, reply: &Reply) -> Result<Answer, PublishError> {
+        let status = reply.status();
+        let body: Option<Value> = serde_json::from_slice(reply.body()).ok();
+        let body = body.filter(|body| body.is_object() || body.is_array());
+        let status_line = format_args!("HTTP status {status}");
+        let said = quoted(status_line, &message(reply), self.client.secrets());
+        let remedy = match (status, body) {
+            (StatusCode::UNAUTHORIZED, _) => {
+                "set GRAFANA_SERVICE_ACCOUNT_TOKEN to the token of a service account of this Grafana"
+            }
+            (StatusCode::FORBIDDEN, _) => {
+                "give the service account of GRAFANA_SERVICE_ACCOUNT_TOKEN the role Editor"
+            }
+            _ if status.is_redirection() => {
+                "redirects are not followed; set GRAFANA_URL to where it leads"
+            }
+            (_, Some(body)) if !has_type(reply, "html") => {
+                return Ok(Answer { status, body, said });
+            }
+            _ => NOT_GRAFANA,
+        };
+        Err(self.refusal(attempt, format!("{said} ({remedy})")))
     }
 }
 
@@ -164,47 +177,3 @@ const ATTEMPTS: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-fn is_for_later(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
-}
-
-/// The answer, or why it is none of Grafana's, or one that no other request will change.
-fn read(reply: &Reply) -> Result<Answer, String> {
-    let status = reply.status();
-    let body = json(reply);
-    let message = body.as_ref().and_then(|body| body.get("message")).and_then(Value::as_str);
-    let said = said(status, message.unwrap_or_default());
-    let remedy = match status {
-        StatusCode::UNAUTHORIZED => {
-            "set GRAFANA_SERVICE_ACCOUNT_TOKEN to the token of a service account of this Grafana"
-        }
-        StatusCode::FORBIDDEN => {
-            "give the service account of GRAFANA_SERVICE_ACCOUNT_TOKEN the role Editor"
-        }
-        _ if status.is_redirection() => {
-            "redirects are not followed; set GRAFANA_URL to where it leads"
-        }
-        _ => match body {
-            Some(body) if body.is_object() || body.is_array() => {
-                return Ok(Answer { status, body });
-            }
-            _ => NOT_GRAFANA,
-        },
-    };
-    Err(format!("{said} ({remedy})"))
-}
-
-/// The body, unless it is for browsers.
-fn json(reply: &Reply) -> Option<Value> {
-    let content_type = reply.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    let is_page = content_type.is_some_and(|it| it.to_ascii_lowercase().contains("html"));
-    serde_json::from_slice(reply.body()).ok().filter(|_| !is_page)
-}
-
-fn said(status: StatusCode, message: &str) -> String {
-    match shown(message) {
-        message if message.is_empty() => format!("HTTP status {status}"),
-        message => format!("HTTP status {status}: {message}"),
-    }
-}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+use meterkit_http::{SendError, SendErrorKind};
 use meterkit_pipeline::{ExportError, Target};
 use tokio::time::Instant;
 
@@ -27,13 +29,14 @@ impl RemoteWriteTarget {
     /// Decides what becomes of a request.
     pub(super) async fn settle(&mut self, batch: &Batch, answer: Answer) -> Outcome {
         let is_two = batch.version == Version::V2;
-        match answer {
+        let written = answer.written;
+        match answer.outcome {
             // A receiver of 1.0 that does not look at the version finds nothing in the message.
-            Answer::Accepted { written: None } if is_two => {
+            Ok(()) if is_two && written.is_none() => {
                 self.speak_one("it took a request in 2.0 and did not say how much it wrote");
                 Outcome::Again
             }
-            Answer::Accepted { written } => {
+            Ok(()) => {
                 self.learn(if is_two { Dialect::Two } else { Dialect::One });
                 self.queue.remove(batch.id);
                 let taken = written.map_or(batch.len(), |count| count.min(batch.len()));
@@ -43,56 +46,70 @@ impl RemoteWriteTarget {
                 }
                 Outcome::Taken
             }
-            Answer::Unsupported { reason } if is_two => {
-                self.speak_one(&reason);
+            Err(error) if is_two && error.status == Some(StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
+                self.speak_one(&error.reason);
                 Outcome::Again
             }
-            Answer::BadRequest { written: None, .. } if self.dialect == Dialect::Unknown => {
-                self.dialect = Dialect::Doubted;
-                Outcome::Again
-            }
-            Answer::BadRequest { reason, written } => {
+            Err(error) if error.status == Some(StatusCode::BAD_REQUEST) => {
+                if written.is_none() && self.dialect == Dialect::Unknown {
+                    self.dialect = Dialect::Doubted;
+                    return Outcome::Again;
+                }
                 if is_two && written.is_some() {
                     self.learn(Dialect::Two);
                 }
-                self.give_up(batch, &reason, written)
+                self.give_up(batch, error.reason, written)
             }
-            Answer::Refused { reason, written } => self.give_up(batch, &reason, written),
-            Answer::Unsupported { reason } => self.give_up(batch, &reason, None),
-            Answer::TooLarge { reason } if batch.len() > 1 => {
-                if self.counts.says_too_large() {
-                    tracing::error!(
-                        target = self.config.name,
-                        endpoint = self.endpoint(),
-                        bytes = batch.size,
-                        values = batch.len(),
-                        "the receiver refuses requests of this size, and gets smaller ones from now on ({reason})",
-                        reason = self.redact(&reason)
-                    );
-                }
-                self.limits.bytes = self.limits.bytes.min(batch.size / 2).max(SMALLEST_LIMIT);
-                let whole = batch.clone();
-                match elsewhere(move || whole.halves()).await {
-                    Ok(halves) => {
-                        self.queue.replace(batch.id, halves.into());
-                        Outcome::Again
-                    }
-                    Err(error) => self.give_up(batch, &error.to_string(), None),
-                }
+            Err(error) => self.settle_failed(batch, error, written).await,
+        }
+    }
+
+    /// Decides what becomes of a request that failed for a reason other than its version.
+    async fn settle_failed(
+        &mut self,
+        batch: &Batch,
+        error: SendError,
+        written: Option<u64>,
+    ) -> Outcome {
+        let SendError { kind, reason, retry_after, .. } = error;
+        match kind {
+            SendErrorKind::TooLarge if batch.len() > 1 => self.halve(batch, &reason).await,
+            SendErrorKind::TooLarge | SendErrorKind::Invalid => {
+                self.give_up(batch, reason, written)
             }
-            Answer::TooLarge { reason } => self.give_up(batch, &reason, None),
-            Answer::Closed { reason } => match self.give_up(batch, &reason, None) {
+            SendErrorKind::Denied => match self.give_up(batch, reason, None) {
                 // The others may be taken when someone has changed what is wrong.
                 Outcome::Refused(reason) => Outcome::Failed(ExportError::permanent(reason)),
                 other => other,
             },
-            Answer::Later { reason, retry_after } => {
+            SendErrorKind::Unavailable => {
                 if let Some(pause) = retry_after {
                     self.pause = Instant::now().checked_add(pause.min(LONGEST_PAUSE));
                 }
-                let reason = self.redact(&reason);
                 Outcome::Failed(ExportError::Retryable { reason, retry_after })
             }
+        }
+    }
+
+    /// Puts two halves in the place of a request that is too large, and makes smaller ones from now on.
+    async fn halve(&mut self, batch: &Batch, reason: &str) -> Outcome {
+        if self.counts.says_too_large() {
+            tracing::error!(
+                target = self.config.name,
+                endpoint = self.endpoint(),
+                bytes = batch.size,
+                values = batch.len(),
+                "the receiver refuses requests of this size, and gets smaller ones from now on ({reason})"
+            );
+        }
+        self.limits.bytes = self.limits.bytes.min(batch.size / 2).max(SMALLEST_LIMIT);
+        let whole = batch.clone();
+        match elsewhere(move || whole.halves()).await {
+            Ok(halves) => {
+                self.queue.replace(batch.id, halves.into());
+                Outcome::Again
+            }
+            Err(error) => self.give_up(batch, error.to_string(), None),
         }
     }
 
@@ -108,15 +125,14 @@ impl RemoteWriteTarget {
             tracing::info!(
                 target = self.config.name,
                 endpoint = self.endpoint(),
-                "the receiver does not know remote write 2.0, and gets 1.0 from now on ({reason})",
-                reason = self.redact(reason)
+                "the receiver does not know remote write 2.0, and gets 1.0 from now on ({reason})"
             );
         }
         self.dialect = Dialect::One;
     }
 
     /// Takes a request out of the queue that the receiver will never take, or only a part of it.
-    fn give_up(&mut self, batch: &Batch, reason: &str, written: Option<u64>) -> Outcome {
+    fn give_up(&mut self, batch: &Batch, reason: String, written: Option<u64>) -> Outcome {
         self.queue.remove(batch.id);
         if self.dialect == Dialect::Doubted {
             // It is the request that was at fault, not the version.
@@ -124,7 +140,6 @@ impl RemoteWriteTarget {
         }
         let taken = written.unwrap_or(0).min(batch.len());
         self.counts.add_written(taken);
-        let reason = self.redact(reason);
         self.refuse(batch.len() - taken, &reason);
         if taken > 0 { Outcome::Taken } else { Outcome::Refused(reason) }
     }

@@ -19,6 +19,14 @@ const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 const TEXT: (&str, &str) = ("content-type", "text/plain");
 
+fn taken(reply: &Reply) -> Result<Accepted, SendError> {
+    outcome(reply, &Headers::default())
+}
+
+fn error(reply: &Reply) -> SendError {
+    taken(reply).expect_err("an error")
+}
+
 fn partial(rejected: u64, message: &str) -> Accepted {
     Accepted { rejected, message: message.to_owned() }
 }
@@ -26,31 +34,22 @@ fn partial(rejected: u64, message: &str) -> Accepted {
 #[test]
 fn each_status_is_taken_as_the_specification_has_it() {
     for status in [429, 502, 503, 504] {
-        let refused = outcome(&response(status, &[], b"")).expect_err("an error");
-        assert!(matches!(refused, Refusal::Later { retry_after: None, .. }), "{refused:?}");
+        let error = error(&response(status, &[], b""));
+        assert_eq!((error.kind, error.retry_after), (SendErrorKind::Unavailable, None), "{status}");
     }
     for status in [300, 304, 401, 403, 404, 405, 408, 415, 500, 501, 505] {
-        let refused = outcome(&response(status, &[], b"")).expect_err("an error");
-        assert!(matches!(refused, Refusal::Final { .. }), "{refused:?}");
+        assert_eq!(error(&response(status, &[], b"")).kind, SendErrorKind::Denied, "{status}");
     }
     for status in [200, 202, 204] {
-        assert_eq!(outcome(&response(status, &[], b"")), Ok(Accepted::default()));
+        assert_eq!(taken(&response(status, &[], b"")), Ok(Accepted::default()));
     }
-    let refused = outcome(&response(413, &[], b"")).expect_err("an error");
-    assert!(matches!(refused, Refusal::TooLarge { .. }), "{refused:?}");
-    let refused = outcome(&response(400, &[], b"")).expect_err("an error");
-    assert!(matches!(refused, Refusal::Malformed { .. }), "{refused:?}");
+    assert_eq!(error(&response(413, &[], b"")).kind, SendErrorKind::TooLarge);
+    assert_eq!(error(&response(400, &[], b"")).kind, SendErrorKind::Invalid);
 }
 
 #[test]
 fn a_pause_is_asked_for_in_seconds_or_with_a_date() {
-    let pause = |text| {
-        let refused = outcome(&response(503, &[("retry-after", text)], b""));
-        match refused {
-            Err(Refusal::Later { retry_after, .. }) => retry_after,
-            other => panic!("{other:?}"),
-        }
-    };
+    let pause = |text| error(&response(503, &[("retry-after", text)], b"")).retry_after;
     assert_eq!(pause("7"), Some(Duration::from_secs(7)));
     assert_eq!(pause("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
     let later = pause("Fri, 31 Dec 9999 23:59:59 GMT").expect("a date");
@@ -70,15 +69,15 @@ fn partial_success_is_read_in_both_forms() {
         }),
     };
     let both = Ok(partial(3, "no unit"));
-    assert_eq!(outcome(&response(200, &[PROTOBUF], &message.encode_to_vec())), both);
+    assert_eq!(taken(&response(200, &[PROTOBUF], &message.encode_to_vec())), both);
     for json in [
         r#"{"partialSuccess":{"rejectedDataPoints":"3","errorMessage":"no unit"}}"#,
         r#"{"partialSuccess":{"rejectedDataPoints":3,"errorMessage":"no unit","new":[]}}"#,
     ] {
-        assert_eq!(outcome(&response(200, &[JSON], json.as_bytes())), both, "{json}");
+        assert_eq!(taken(&response(200, &[JSON], json.as_bytes())), both, "{json}");
     }
     for json in ["{}", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":null}"#, ""] {
-        assert_eq!(outcome(&response(200, &[JSON], json.as_bytes())), Ok(partial(0, "")), "{json}");
+        assert_eq!(taken(&response(200, &[JSON], json.as_bytes())), Ok(partial(0, "")), "{json}");
     }
 }
 
@@ -86,7 +85,7 @@ fn partial_success_is_read_in_both_forms() {
 fn garbage_after_a_success_changes_nothing() {
     for kind in [JSON, PROTOBUF, TEXT] {
         for body in [&b"\xff\xff\xff"[..], b"[]", b"null", b"<html>"] {
-            assert_eq!(outcome(&response(200, &[kind], body)), Ok(Accepted::default()));
+            assert_eq!(taken(&response(200, &[kind], body)), Ok(Accepted::default()));
         }
     }
 }
@@ -102,18 +101,16 @@ fn errors_quote_what_the_receiver_says() {
         (("content-type", "text/html"), b"<html>", ""),
         (PROTOBUF, b"\xff", ""),
     ] {
-        let Err(Refusal::Final { reason }) = outcome(&response(403, &[kind], body)) else {
-            panic!("not final");
-        };
-        assert_eq!(reason, format!("HTTP status 403 Forbidden{expected}"));
+        let error = error(&response(403, &[kind], body));
+        assert_eq!(error.kind, SendErrorKind::Denied);
+        assert_eq!(error.reason, format!("HTTP status 403 Forbidden{expected}"));
     }
 }
 
 #[test]
 fn a_redirect_is_told_what_to_do() {
     let headers = [("location", "https://elsewhere.example.com")];
-    let Err(Refusal::Final { reason }) = outcome(&response(308, &headers, b"")) else {
-        panic!("not final");
-    };
-    assert!(reason.contains("set the endpoint to where it leads"), "{reason}");
+    let error = error(&response(308, &headers, b""));
+    assert_eq!(error.kind, SendErrorKind::Denied);
+    assert!(error.reason.contains("set the endpoint to where it leads"), "{error}");
 }

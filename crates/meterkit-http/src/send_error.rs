@@ -1,0 +1,165 @@
+//! Why a request was not delivered.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::LOCATION;
+
+use crate::client::Reply;
+use crate::headers::Headers;
+use crate::reply::{quoted, retry_after};
+
+/// Why a receiver does not have a request, or may not have it. Holds no credentials.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+#[expect(clippy::exhaustive_structs, reason = "targets make it for protocols of their own")]
+pub struct SendError {
+    /// What would help.
+    pub kind: SendErrorKind,
+    /// What happened.
+    pub reason: String,
+    /// The HTTP status of the reply, if there was one.
+    pub status: Option<StatusCode>,
+    /// How long the receiver asks to be left alone.
+    pub retry_after: Option<Duration>,
+    /// Whether the receiver may have the request nevertheless.
+    pub may_have_arrived: bool,
+}
+
+/// What would help after a request was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a target treats each kind in its own way")]
+pub enum SendErrorKind {
+    /// Time: the receiver is down, busy or limits the rate, and may accept the same request later.
+    Unavailable,
+    /// A smaller request.
+    TooLarge,
+    /// Another content: the receiver will never accept this request, but perhaps others.
+    Invalid,
+    /// Another sender: the receiver accepts no request until credentials, the URL or the like are corrected.
+    Denied,
+}
+
+impl SendError {
+    /// Returns the error for a request without an answer.
+    pub fn no_answer(reason: impl Into<String>, may_have_arrived: bool) -> Self {
+        Self {
+            kind: SendErrorKind::Unavailable,
+            reason: reason.into(),
+            status: None,
+            retry_after: None,
+            may_have_arrived,
+        }
+    }
+
+    /// Returns the error for a request that cannot be sent as it is.
+    pub fn invalid(reason: impl Into<String>) -> Self {
+        Self { kind: SendErrorKind::Invalid, ..Self::no_answer(reason, false) }
+    }
+
+    /// Returns the error for a reply that is not a success. It quotes `message`, the receiver's own words, without the
+    /// values of `secrets`.
+    ///
+    /// ```
+    /// use meterkit_http::{Headers, Reply, SendError, SendErrorKind};
+    ///
+    /// let mut reply = Reply::default();
+    /// *reply.status_mut() = http::StatusCode::UNAUTHORIZED;
+    /// let secrets = Headers::parse("x-key=hunter2")?;
+    /// let error = SendError::of(&reply, "hunter2 has expired", &secrets);
+    /// assert_eq!(error.kind, SendErrorKind::Denied);
+    /// assert_eq!(error.to_string(), "HTTP status 401 Unauthorized: ... has expired");
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn of(reply: &Reply, message: &str, secrets: &Headers) -> Self {
+        let (status, headers) = (reply.status(), reply.headers());
+        let kind = match status {
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                SendErrorKind::Unavailable
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => SendErrorKind::TooLarge,
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => SendErrorKind::Invalid,
+            _ if status.is_server_error() => SendErrorKind::Unavailable,
+            _ => SendErrorKind::Denied,
+        };
+        let mut reason = quoted(format_args!("HTTP status {status}"), message, secrets);
+        if status.is_redirection() && headers.contains_key(LOCATION) {
+            reason += " (redirects are not followed; set the endpoint to where it leads)";
+        }
+        let is_for_later = kind == SendErrorKind::Unavailable;
+        Self {
+            kind,
+            reason,
+            status: Some(status),
+            retry_after: retry_after(headers).filter(|_| is_for_later),
+            // A gateway may say so of a request that went through.
+            may_have_arrived: is_for_later && status != StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Response;
+
+    use super::*;
+
+    fn error(status: u16, headers: &[(&str, &str)], message: &str) -> SendError {
+        let response = Response::builder().status(status);
+        let response =
+            headers.iter().fold(response, |response, (name, value)| response.header(*name, *value));
+        let reply = response.body(Bytes::new()).expect("a good reply");
+        SendError::of(&reply, message, &Headers::parse("x-key=hunter2").expect("a pair"))
+    }
+
+    #[test]
+    fn each_status_says_what_would_help() {
+        for (kind, statuses) in [
+            (SendErrorKind::Unavailable, &[408, 429, 500, 501, 502, 503, 504, 507, 599][..]),
+            (SendErrorKind::TooLarge, &[413]),
+            (SendErrorKind::Invalid, &[400, 422]),
+            (SendErrorKind::Denied, &[300, 301, 304, 401, 402, 403, 404, 405, 407, 409, 415, 451]),
+        ] {
+            for status in statuses {
+                assert_eq!(error(*status, &[], "").kind, kind, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_receiver_that_may_accept_it_later_can_ask_for_a_pause() {
+        let pause = |status| error(status, &[("retry-after", "7")], "").retry_after;
+        for status in [408, 429, 503] {
+            assert_eq!(pause(status), Some(Duration::from_secs(7)), "{status}");
+            assert_eq!(error(status, &[], "").retry_after, None, "{status}");
+        }
+        for status in [301, 400, 401, 413] {
+            assert_eq!(pause(status), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_clear_answer_may_have_arrived() {
+        for (status, expected) in [(408, true), (429, false), (503, true), (400, false)] {
+            assert_eq!(error(status, &[], "").may_have_arrived, expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_says_what_to_do() {
+        let location = [("location", "https://elsewhere.example.com/?token=hunter2")];
+        let text = error(308, &location, "").to_string();
+        assert!(text.ends_with("; set the endpoint to where it leads)"), "{text}");
+        assert_eq!(error(308, &[], "").to_string(), "HTTP status 308 Permanent Redirect");
+        assert_eq!(error(404, &location, "").to_string(), "HTTP status 404 Not Found");
+    }
+
+    #[test]
+    fn a_secret_is_left_out_also_where_a_long_message_ends() {
+        for before in 0..400 {
+            let text = error(403, &[], &format!("{} hunter2 is no key", "x".repeat(before)));
+            assert!(!text.reason.contains("hunt"), "{text}");
+        }
+    }
+}
