@@ -47,7 +47,7 @@ async fn a_request_has_the_headers_of_its_target_and_of_its_body_only() {
 async fn every_request_carries_the_credentials_and_a_user_agent() {
     for (credentials, user_agent) in [("x-key=3f2a", "test/1"), ("x-key=3f2a,user-agent=me", "me")]
     {
-        let receiver = Receiver::start().await;
+        let receiver = RawServer::accepting().await;
         let uri: Uri = format!("http://{}/v1", receiver.address()).parse().expect("a URL");
         let client = client(&uri, &Transport::default()).expect("a client");
         let client = client.with_headers(Headers::parse(credentials).expect("pairs"), "test/1");

@@ -30,8 +30,9 @@ mod spooling;
 ///   request and remembers.
 /// - What the receiver cannot take now waits in a queue, and goes out oldest first when it can. There is an end to how
 ///   much waits, and for how long; see [`RemoteWriteConfig::with_queue`].
-/// - Status 408, 429, 5xx and no answer at all are tried again, and nothing else. A request that is too large goes out
-///   again in halves.
+/// - A request is dropped only if the receiver refuses its content: status 400, 409 and 422. One that is too large goes
+///   out again in halves. After any other status, or no answer, it stays in the queue: also when the receiver refuses
+///   the credentials or the URL, so that nothing is lost until they are corrected.
 /// - A series that goes away is ended with a stale marker, and all of them are at shutdown: queries see them no longer.
 /// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment.
 ///

@@ -25,7 +25,7 @@ fn times(arrivals: &[Arrival]) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn a_status_that_may_pass_is_tried_again_and_others_are_not() {
+async fn only_a_request_whose_content_is_refused_is_not_tried_again() {
     for speaks in [Speaks::Two, Speaks::One] {
         for status in [408, 429, 500, 501, 502, 503, 504, 507, 599] {
             let receiver = Receiver::speaking(speaks, []).await;
@@ -38,7 +38,22 @@ async fn a_status_that_may_pass_is_tried_again_and_others_are_not() {
             assert_eq!(target.export(&snapshot(3, &[1])).await, Ok(()));
             assert_eq!(times(&receiver.taken()), [1000, 2000, 3000], "{status}");
         }
-        for status in [301, 400, 401, 402, 403, 404, 405, 409, 410, 413, 422, 451] {
+        for status in [301, 401, 402, 403, 404, 405, 407, 410, 451] {
+            let receiver = Receiver::speaking(speaks, []).await;
+            let mut target = target(&receiver);
+            assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+            receiver.answer_next([Answer::status(status), Answer::status(status)]);
+            for second in 2..=3 {
+                let outcome = target.export(&snapshot(second, &[1])).await;
+                let is_permanent = matches!(outcome, Err(ExportError::Permanent { .. }));
+                assert!(is_permanent, "{status}: {outcome:?}");
+            }
+            let counts = target.counts();
+            assert_eq!((counts.refused(), counts.waiting_requests()), (0, 2), "{status}");
+            assert_eq!(target.export(&snapshot(4, &[1])).await, Ok(()));
+            assert_eq!(times(&receiver.taken()), [1000, 2000, 3000, 4000], "{status}");
+        }
+        for status in [400, 409, 413, 422] {
             let receiver = Receiver::speaking(speaks, []).await;
             let mut target = target(&receiver);
             assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
@@ -268,9 +283,9 @@ async fn with_bad_credentials_what_waits_is_kept() {
     let error = target.export(&snapshot(3, &[1])).await.expect_err("refused");
     let text = "HTTP status 401 Unauthorized: token ... has expired";
     assert_eq!(error, ExportError::permanent(text));
-    assert_eq!(target.counts().waiting_requests(), 2, "one was refused, and is not tried again");
+    assert_eq!((target.counts().waiting_requests(), target.counts().refused()), (3, 0));
     assert_eq!(target.export(&snapshot(4, &[1])).await, Ok(()));
-    assert_eq!(times(&receiver.taken()), [2000, 3000, 4000]);
+    assert_eq!(times(&receiver.taken()), [1000, 2000, 3000, 4000]);
 }
 
 #[tokio::test]

@@ -77,11 +77,8 @@ impl RemoteWriteTarget {
             SendErrorKind::TooLarge | SendErrorKind::Invalid => {
                 self.give_up(batch, reason, written)
             }
-            SendErrorKind::Denied => match self.give_up(batch, reason, None) {
-                // The others may be taken when someone has changed what is wrong.
-                Outcome::Refused(reason) => Outcome::Failed(ExportError::permanent(reason)),
-                other => other,
-            },
+            // It may be accepted when someone has changed what is wrong.
+            SendErrorKind::Denied => Outcome::Failed(ExportError::permanent(reason)),
             SendErrorKind::Unavailable => {
                 if let Some(pause) = retry_after {
                     self.pause = Instant::now().checked_add(pause.min(LONGEST_PAUSE));
