@@ -85,6 +85,21 @@ pub fn append(base: &Uri, path: &str) -> String {
     format!("{scheme}://{authority}{own}{path}{query}")
 }
 
+/// Returns the host of `uri`, an IPv6 address without its brackets, and the port, which may be that of the scheme.
+///
+/// ```
+/// use meterkit_http::url;
+///
+/// let collector = "https://[::1]/v1/metrics".parse()?;
+/// assert_eq!(url::server(&collector), Some(("::1".to_owned(), 443)));
+/// # Ok::<(), http::uri::InvalidUri>(())
+/// ```
+pub fn server(uri: &Uri) -> Option<(String, u16)> {
+    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+    let port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    Some((host.to_owned(), uri.port_u16().unwrap_or(port)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +177,21 @@ mod tests {
             let base = parse(base, &HINTS).unwrap_or_else(|problem| panic!("{base}: {problem}"));
             assert_eq!(append(&base, "/v1/metrics"), expected);
         }
+    }
+
+    #[test]
+    fn a_server_has_the_port_of_the_url_or_of_its_scheme() {
+        for (text, host, port) in [
+            ("http://c/v1", "c", 80),
+            ("https://c", "c", 443),
+            ("https://c:4318/v1?t=1", "c", 4318),
+            ("http://[::1]:9009", "::1", 9009),
+            ("http://10.0.0.1:/", "10.0.0.1", 80),
+        ] {
+            let uri = text.parse().expect("a URL");
+            assert_eq!(server(&uri), Some((host.to_owned(), port)), "{text}");
+        }
+        assert_eq!(server(&Uri::from_static("/v1")), None);
     }
 
     #[test]

@@ -251,10 +251,7 @@ impl Target for RemoteWriteTarget {
     }
 
     fn server(&self) -> Option<(String, u16)> {
-        let uri = self.config.destination.url();
-        let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
-        let port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        Some((host.to_owned(), uri.port_u16().unwrap_or(port)))
+        url::server(self.config.destination.url())
     }
 
     fn rejected(&self) -> u64 {

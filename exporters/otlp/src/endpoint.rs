@@ -88,14 +88,6 @@ impl Endpoint {
         &self.uri
     }
 
-    /// The host, an IPv6 address without its brackets, and the port, which may be that of the scheme.
-    pub(crate) fn server(&self) -> Option<(String, u16)> {
-        let host = self.uri.host()?;
-        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let port = if self.is_secure() { 443 } else { 80 };
-        Some((address.unwrap_or(host).to_owned(), self.uri.port_u16().unwrap_or(port)))
-    }
-
     /// Whether the connection is encrypted.
     pub fn is_secure(&self) -> bool {
         self.uri.scheme_str() == Some("https")

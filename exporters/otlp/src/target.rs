@@ -4,7 +4,7 @@ use meterkit_core::Temporality;
 use meterkit_http::reply::shown;
 use meterkit_http::{
     Client, Compression, CompressionError, Connector, SendError, SendErrorKind, TlsError,
-    TransportHints,
+    TransportHints, url,
 };
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -226,7 +226,7 @@ impl Target for OtlpTarget {
     }
 
     fn server(&self) -> Option<(String, u16)> {
-        self.config.endpoint.server()
+        url::server(self.config.endpoint.uri())
     }
 
     fn temporality(&self) -> Temporality {

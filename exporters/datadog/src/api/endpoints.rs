@@ -35,12 +35,8 @@ impl Endpoints {
         }
     }
 
-    /// Host and port.
     pub(super) fn server(&self) -> Option<(String, u16)> {
-        let host = self.series.host()?.trim_start_matches('[').trim_end_matches(']');
-        let is_secure = self.series.scheme_str() == Some("https");
-        let port = self.series.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
-        Some((host.to_owned(), port))
+        url::server(&self.series)
     }
 
     /// For people: without what may be secret.

@@ -179,9 +179,9 @@ fn the_server_is_the_host_and_the_port_that_it_listens_on() {
         ("http://10.0.0.1:65535", "10.0.0.1", 65535),
     ] {
         let endpoint = Endpoint::new(HttpProtobuf, url).expect("a good URL");
-        assert_eq!(endpoint.server(), Some((host.to_owned(), port)), "{url}");
+        assert_eq!(url::server(endpoint.uri()), Some((host.to_owned(), port)), "{url}");
     }
-    let local = |protocol| Endpoint::of_this_machine(protocol).server();
+    let local = |protocol| url::server(Endpoint::of_this_machine(protocol).uri());
     assert_eq!(local(Grpc), Some(("localhost".to_owned(), 4317)));
     assert_eq!(local(HttpJson), Some(("localhost".to_owned(), 4318)));
 }
