@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::dashboard::{Link, Sheet};
-use crate::grid::{self, COLUMNS, Place, TITLE_HEIGHT};
+use crate::grid::{self, COLUMNS, GridPosition, TITLE_HEIGHT};
 use crate::panels::{Panel, Row};
 use crate::variables::{ANY, DATASOURCE, Values, Variable};
 use crate::{plugin, text};
@@ -21,7 +21,8 @@ pub(crate) fn dashboard(sheet: &Sheet<'_>) -> Value {
         y += TITLE_HEIGHT;
         let places = grid::places(&row.panels);
         let placed = row.panels.iter().zip(&places);
-        panels.extend(placed.map(|(of, place)| panel(of, Place { y: y + place.y, ..*place })));
+        panels
+            .extend(placed.map(|(of, place)| panel(of, GridPosition { y: y + place.y, ..*place })));
         y += grid::height(&places);
     }
     let mut variables = vec![datasource_variable()];
@@ -58,7 +59,7 @@ fn title(row: &Row, y: u32) -> Value {
     })
 }
 
-fn panel(panel: &Panel, place: Place) -> Value {
+fn panel(panel: &Panel, place: GridPosition) -> Value {
     let query = |(at, query)| {
         let mut target = plugin::query(query, panel.view);
         target["datasource"] = datasource();

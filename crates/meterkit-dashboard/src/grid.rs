@@ -12,9 +12,9 @@ const WIDTH: u32 = 8;
 const HEIGHT: u32 = 8;
 pub(crate) const TITLE_HEIGHT: u32 = 1;
 
-/// The place of a panel within its row.
+/// The position of a panel within its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct GridPosition {
     pub(crate) x: u32,
     pub(crate) y: u32,
     pub(crate) width: u32,
@@ -22,7 +22,7 @@ pub(crate) struct Place {
 }
 
 /// Places from left to right. Panels of one instrument stay in one line.
-pub(crate) fn places(panels: &[Panel]) -> Vec<Place> {
+pub(crate) fn places(panels: &[Panel]) -> Vec<GridPosition> {
     let mut places = Vec::with_capacity(panels.len());
     let (mut x, mut y) = (0, 0);
     for of_instrument in panels.chunk_by(|_, next| next.belongs_to_previous) {
@@ -31,7 +31,7 @@ pub(crate) fn places(panels: &[Panel]) -> Vec<Place> {
             (x, y) = (0, y + HEIGHT);
         }
         for _ in of_instrument {
-            places.push(Place { x, y, width: WIDTH, height: HEIGHT });
+            places.push(GridPosition { x, y, width: WIDTH, height: HEIGHT });
             x += WIDTH;
         }
     }
@@ -39,7 +39,7 @@ pub(crate) fn places(panels: &[Panel]) -> Vec<Place> {
 }
 
 /// How high a row is, without its title.
-pub(crate) fn height(places: &[Place]) -> u32 {
+pub(crate) fn height(places: &[GridPosition]) -> u32 {
     places.iter().map(|place| place.y + place.height).max().unwrap_or_default()
 }
 

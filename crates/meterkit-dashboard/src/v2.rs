@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::classic::links;
 use crate::dashboard::Sheet;
-use crate::grid::{self, Place};
+use crate::grid::{self, GridPosition};
 use crate::panels::{Panel, Row};
 use crate::variables::{ANY, DATASOURCE, Values, Variable};
 use crate::{plugin, text};
@@ -58,7 +58,7 @@ fn element(panel: &Panel) -> String {
 }
 
 fn row(row: &Row) -> Value {
-    let item = |(panel, place): (&Panel, Place)| {
+    let item = |(panel, place): (&Panel, GridPosition)| {
         json!({
             "kind": "GridLayoutItem",
             "spec": {

@@ -28,10 +28,10 @@ const EXAMPLES: &str = "write `udp://localhost:8125` or `unix:///var/run/datadog
 /// # Ok::<(), meterkit_datadog::AgentAddressError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct AgentAddress(pub(super) Place);
+pub struct AgentAddress(pub(super) Address);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Place {
+pub(super) enum Address {
     Udp { host: String, port: u16 },
     Unix { path: PathBuf, kind: UnixKind },
 }
@@ -48,7 +48,7 @@ impl AgentAddress {
     /// Returns the address of a UDP port, by default 8125 on `localhost`.
     pub(crate) fn udp(host: Option<&str>, port: Option<u16>) -> Self {
         let host = host.unwrap_or(DEFAULT_HOST).to_owned();
-        Self(Place::Udp { host, port: port.unwrap_or(DEFAULT_PORT) })
+        Self(Address::Udp { host, port: port.unwrap_or(DEFAULT_PORT) })
     }
 
     /// Returns a host alone, an IPv6 address with brackets or without. `url` and `port` are what the settings for more
@@ -78,8 +78,8 @@ impl AgentAddress {
     /// buffer.
     pub(super) fn max_packet_bytes(&self) -> usize {
         match self.0 {
-            Place::Udp { .. } => 1432,
-            Place::Unix { .. } => 8192,
+            Address::Udp { .. } => 1432,
+            Address::Unix { .. } => 8192,
         }
     }
 }
@@ -94,9 +94,9 @@ impl Default for AgentAddress {
 impl fmt::Display for AgentAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Place::Udp { host, port } if host.contains(':') => write!(f, "udp://[{host}]:{port}"),
-            Place::Udp { host, port } => write!(f, "udp://{host}:{port}"),
-            Place::Unix { path, kind } => {
+            Address::Udp { host, port } if host.contains(':') => write!(f, "udp://[{host}]:{port}"),
+            Address::Udp { host, port } => write!(f, "udp://{host}:{port}"),
+            Address::Unix { path, kind } => {
                 let scheme = match kind {
                     UnixKind::Either => "unix",
                     UnixKind::Datagram => "unixgram",
@@ -145,7 +145,7 @@ impl AgentAddressError {
     }
 }
 
-fn udp(rest: &str) -> Result<Place, AgentAddressError> {
+fn udp(rest: &str) -> Result<Address, AgentAddressError> {
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if authority.contains(['/', '?', '#', '@']) {
         let reason = "a UDP address has a host and a port and nothing else; \
@@ -181,7 +181,7 @@ fn udp(rest: &str) -> Result<Place, AgentAddressError> {
             AgentAddress::port(text).ok_or_else(|| AgentAddressError::new(no_port(text)))?
         }
     };
-    Ok(Place::Udp { host: host.to_owned(), port })
+    Ok(Address::Udp { host: host.to_owned(), port })
 }
 
 fn no_port(text: &str) -> String {
@@ -192,14 +192,14 @@ fn no_port(text: &str) -> String {
     format!("`{text}` is no port; write one of 1 to 65535, as in `udp://localhost:8125`")
 }
 
-fn unix(path: &str, kind: UnixKind) -> Result<Place, AgentAddressError> {
+fn unix(path: &str, kind: UnixKind) -> Result<Address, AgentAddressError> {
     if !path.starts_with('/') {
         let reason = "the path of the socket does not begin with `/`; \
                       write three slashes, as in `unix:///var/run/datadog/dsd.socket`";
         return Err(AgentAddressError::new(reason.to_owned()));
     }
     check_path(Path::new(path))?;
-    Ok(Place::Unix { path: path.into(), kind })
+    Ok(Address::Unix { path: path.into(), kind })
 }
 
 #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::{UdpSocket, lookup_host};
 use tokio::time::{sleep, timeout};
 
-use super::address::{AgentAddress, Place};
+use super::address::{Address, AgentAddress};
 #[cfg(unix)]
 use super::unix_socket::{self, UnixSocket};
 
@@ -137,7 +137,7 @@ async fn send_udp(socket: &UdpSocket, packet: &[u8]) -> Result<(), SendError> {
 
 async fn connect(address: &AgentAddress, turn: usize) -> io::Result<Connection> {
     match &address.0 {
-        Place::Udp { host, port } => {
+        Address::Udp { host, port } => {
             let mut addresses: Vec<SocketAddr> =
                 lookup_host((host.as_str(), *port)).await?.collect();
             // `localhost` is both, and an agent seldom listens at `::1` alone.
@@ -155,9 +155,11 @@ async fn connect(address: &AgentAddress, turn: usize) -> io::Result<Connection> 
             Ok(Connection::Udp(socket))
         }
         #[cfg(unix)]
-        Place::Unix { path, kind } => UnixSocket::connect(path, *kind).await.map(Connection::Unix),
+        Address::Unix { path, kind } => {
+            UnixSocket::connect(path, *kind).await.map(Connection::Unix)
+        }
         #[cfg(not(unix))]
-        Place::Unix { .. } => Err(io::ErrorKind::Unsupported.into()),
+        Address::Unix { .. } => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
