@@ -206,8 +206,8 @@ impl PipelineBuilder {
     }
 
     /// Adds a push target.
-    pub fn target(mut self, target: impl Target, schedule: Schedule) -> Self {
-        self.targets.push((Box::new(target), schedule));
+    pub fn target(mut self, target: impl Into<Box<dyn Target>>, schedule: Schedule) -> Self {
+        self.targets.push((target.into(), schedule));
         self
     }
 

@@ -95,6 +95,12 @@ pub trait Target: Debug + Send + 'static {
     }
 }
 
+impl<T: Target> From<T> for Box<dyn Target> {
+    fn from(target: T) -> Self {
+        Box::new(target)
+    }
+}
+
 /// What waits in a target for its receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "targets make it")]

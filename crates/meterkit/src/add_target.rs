@@ -1,34 +1,25 @@
 //! Targets that wait for the pipeline, and the lines that say where metrics go.
 
 use meterkit_core::Temporality;
-use meterkit_pipeline::{PipelineBuilder, Schedule, Target};
+use meterkit_pipeline::{Schedule, Target};
 
-/// A push target that waits for the pipeline: what it says of itself, and how it is added.
+/// A push target that waits for the pipeline.
 pub(crate) struct AddTarget {
-    pub(crate) name: String,
-    endpoint: String,
-    temporality: Temporality,
+    pub(crate) target: Box<dyn Target>,
     pub(crate) schedule: Option<Schedule>,
-    pub(crate) add: Box<dyn FnOnce(PipelineBuilder, Schedule) -> PipelineBuilder + Send>,
 }
 
 impl AddTarget {
-    pub(crate) fn new(target: impl Target, schedule: Option<Schedule>) -> Self {
-        Self {
-            name: target.name().to_owned(),
-            endpoint: target.endpoint(),
-            temporality: target.temporality(),
-            schedule,
-            add: Box::new(|pipeline, schedule| pipeline.target(target, schedule)),
-        }
+    pub(crate) fn new(target: impl Into<Box<dyn Target>>, schedule: Option<Schedule>) -> Self {
+        Self { target: target.into(), schedule }
     }
 
     pub(crate) fn line(&self, schedule: Schedule) -> StartLine {
         StartLine {
-            name: self.name.clone(),
-            endpoint: self.endpoint.clone(),
+            name: self.target.name().to_owned(),
+            endpoint: self.target.endpoint(),
             interval: format!("{} ms", schedule.interval.as_millis()),
-            temporality: match self.temporality {
+            temporality: match self.target.temporality() {
                 Temporality::Cumulative => "cumulative",
                 Temporality::Delta => "delta",
             },

@@ -366,12 +366,12 @@ impl TelemetryBuilder {
     }
 
     /// Adds your own push target, which uses the common [schedule](Self::schedule).
-    pub fn target(self, target: impl Target) -> Self {
+    pub fn target(self, target: impl Into<Box<dyn Target>>) -> Self {
         self.add(target, None)
     }
 
     /// Adds your own push target with its own schedule.
-    pub fn target_with(self, target: impl Target, schedule: Schedule) -> Self {
+    pub fn target_with(self, target: impl Into<Box<dyn Target>>, schedule: Schedule) -> Self {
         self.add(target, Some(schedule))
     }
 
@@ -465,7 +465,7 @@ impl TelemetryBuilder {
         Ok(telemetry)
     }
 
-    fn add(mut self, target: impl Target, schedule: Option<Schedule>) -> Self {
+    fn add(mut self, target: impl Into<Box<dyn Target>>, schedule: Option<Schedule>) -> Self {
         self.targets.push(AddTarget::new(target, schedule));
         self
     }
@@ -473,7 +473,7 @@ impl TelemetryBuilder {
 
 impl fmt::Debug for TelemetryBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let targets: Vec<_> = self.targets.iter().map(|target| &target.name).collect();
+        let targets: Vec<_> = self.targets.iter().map(|target| target.target.name()).collect();
         f.debug_struct("TelemetryBuilder")
             .field("targets", &targets)
             .field("console", &self.console)

@@ -1,22 +1,18 @@
 //! The Grafana target: OTLP or remote write, by what is set.
 
-use std::pin::Pin;
-
-use meterkit_core::Temporality;
 use meterkit_http::{Compression, Transport};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
+use meterkit_pipeline::Target;
 
 use crate::cloud::CloudOtlp;
 use crate::config::RemoteWriteConfig;
-use crate::counts::RemoteWriteCounts;
 use crate::error::BuildError;
 use crate::target::RemoteWriteTarget;
 
 /// Where the target `grafana` sends to. `Debug` shows no credentials.
 ///
 /// ```
-/// use meterkit_grafana::{GrafanaConfig, GrafanaTarget};
+/// use meterkit_grafana::GrafanaConfig;
 /// use meterkit_settings::Environment;
 ///
 /// let environment = Environment::of([
@@ -24,7 +20,7 @@ use crate::target::RemoteWriteTarget;
 ///     ("GRAFANA_REMOTE_WRITE_TENANT", "team-a"),
 /// ]);
 /// let config = environment.read(GrafanaConfig::read)?.expect("a destination");
-/// let target = GrafanaTarget::new(config)?;
+/// let target = config.into_target()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -60,59 +56,24 @@ impl GrafanaConfig {
         self.transport = transport.or(self.transport);
         self
     }
-}
 
-/// Sends snapshots to Grafana: `OTEL_METRICS_EXPORTER=grafana`. One of [`OtlpTarget`] and [`RemoteWriteTarget`], by its
-/// settings.
-#[derive(Debug)]
-pub struct GrafanaTarget(Inner);
-
-#[derive(Debug)]
-enum Inner {
-    Cloud(Box<OtlpTarget>),
-    RemoteWrite(Box<RemoteWriteTarget>),
-}
-
-impl GrafanaTarget {
-    /// A target with these settings. Nothing is sent yet.
+    /// Returns the target `grafana` with these settings: an [`OtlpTarget`] or a [`RemoteWriteTarget`]. Nothing is sent
+    /// yet.
     ///
     /// # Errors
     ///
     /// When it could never send; see [`BuildError`].
-    pub fn new(config: GrafanaConfig) -> Result<Self, BuildError> {
-        let GrafanaConfig { mode, transport } = config;
-        Ok(Self(match mode {
+    pub fn into_target(self) -> Result<Box<dyn Target>, BuildError> {
+        let Self { mode, transport } = self;
+        Ok(match mode {
             Mode::Cloud(cloud) => {
                 let config = otlp_config(&cloud)?.with_transport(transport);
-                Inner::Cloud(Box::new(OtlpTarget::new(config).map_err(BuildError::Otlp)?))
+                OtlpTarget::new(config).map_err(BuildError::Otlp)?.into()
             }
             Mode::RemoteWrite(config) => {
-                let config = config.with_transport(transport);
-                Inner::RemoteWrite(Box::new(RemoteWriteTarget::new(config)?))
+                RemoteWriteTarget::new(config.with_transport(transport))?.into()
             }
-        }))
-    }
-
-    /// Counts of what became of the values, with remote write.
-    pub fn remote_write_counts(&self) -> Option<RemoteWriteCounts> {
-        match &self.0 {
-            Inner::Cloud(_) => None,
-            Inner::RemoteWrite(target) => Some(target.counts()),
-        }
-    }
-
-    fn inner(&self) -> &dyn Target {
-        match &self.0 {
-            Inner::Cloud(target) => &**target,
-            Inner::RemoteWrite(target) => &**target,
-        }
-    }
-
-    fn inner_mut(&mut self) -> &mut dyn Target {
-        match &mut self.0 {
-            Inner::Cloud(target) => &mut **target,
-            Inner::RemoteWrite(target) => &mut **target,
-        }
+        })
     }
 }
 
@@ -126,54 +87,9 @@ fn otlp_config(cloud: &CloudOtlp) -> Result<OtlpConfig, BuildError> {
     Ok(config.map_err(BuildError::Header)?.with_transport(gzip))
 }
 
-impl Target for GrafanaTarget {
-    fn name(&self) -> &str {
-        self.inner().name()
-    }
-
-    fn endpoint(&self) -> String {
-        self.inner().endpoint()
-    }
-
-    fn component_type(&self) -> &'static str {
-        self.inner().component_type()
-    }
-
-    fn server(&self) -> Option<(String, u16)> {
-        self.inner().server()
-    }
-
-    fn temporality(&self) -> Temporality {
-        self.inner().temporality()
-    }
-
-    fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
-        self.inner_mut().check()
-    }
-
-    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
-        self.inner_mut().export(snapshot)
-    }
-
-    fn rejected(&self) -> u64 {
-        self.inner().rejected()
-    }
-
-    fn queue(&self) -> Option<TargetQueue> {
-        self.inner().queue()
-    }
-
-    fn is_partway(&self) -> bool {
-        self.inner().is_partway()
-    }
-
-    fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.inner_mut().shutdown()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use meterkit_core::Temporality;
     use meterkit_settings::{Environment, SettingsError};
 
     use super::*;
@@ -189,14 +105,14 @@ mod tests {
         Environment::of(variables.iter().copied()).read(GrafanaConfig::read)
     }
 
-    /// What the target says of itself: its endpoint, its server, whether it has counts.
+    /// What the target says of itself: its endpoint, its server, whether it has a queue.
     fn made(variables: &[(&str, &str)]) -> (String, Option<(String, u16)>, bool) {
         let config = read(variables).expect("good variables").expect("a destination");
-        let target = GrafanaTarget::new(config).expect("a target");
+        let target = config.into_target().expect("a target");
         assert_eq!(target.name(), "grafana");
         assert_eq!(target.temporality(), Temporality::Cumulative);
         assert!(!format!("{target:?}").contains("hunter2"), "{target:?}");
-        (target.endpoint(), target.server(), target.remote_write_counts().is_some())
+        (target.endpoint(), target.server(), target.queue().is_some())
     }
 
     #[cfg(feature = "tls")]
@@ -227,7 +143,7 @@ mod tests {
     #[test]
     fn without_encryption_grafana_cloud_is_an_error_that_names_the_feature() {
         let config = read(&CLOUD).expect("good variables").expect("a destination");
-        let error = GrafanaTarget::new(config).expect_err("no encryption").to_string();
+        let error = config.into_target().expect_err("no encryption").to_string();
         assert!(error.starts_with("Grafana Cloud: ") && error.contains("feature `tls`"), "{error}");
     }
 
@@ -237,7 +153,7 @@ mod tests {
         let zstd = || Transport::default().with_compression(Compression::Zstd);
         let with_zstd = |variables: &[(&str, &str)]| {
             let config = read(variables).expect("good variables").expect("a destination");
-            GrafanaTarget::new(config.with_transport(zstd()))
+            config.with_transport(zstd()).into_target()
         };
         let error = with_zstd(&[URL]).expect_err("there is no such remote write").to_string();
         let expected =

@@ -1,7 +1,8 @@
 //! The Grafana target of `meterkit`: sends metrics to the OTLP gateway of Grafana Cloud, or by Prometheus remote write
 //! to Grafana Cloud, Mimir, Prometheus and VictoriaMetrics.
 //!
-//! - [`GrafanaTarget`] is the target of `OTEL_METRICS_EXPORTER=grafana`, and [`GrafanaConfig`] holds its settings.
+//! - [`GrafanaConfig`] holds the settings of `OTEL_METRICS_EXPORTER=grafana`, and makes a target that sends OTLP or remote
+//!   write.
 //! - [`RemoteWriteTarget`] speaks Prometheus remote write 2.0 and 1.0, with a queue for outages. [`RemoteWriteConfig`]
 //!   holds its settings, and [`RemoteWriteCounts`] counts sent and lost values.
 //! - [`CloudOtlp`] and [`RemoteWrite`] are destinations, with credentials.
@@ -43,7 +44,7 @@ pub use self::cloud::CloudOtlp;
 pub use self::config::RemoteWriteConfig;
 pub use self::counts::RemoteWriteCounts;
 pub use self::error::BuildError;
-pub use self::grafana::{GrafanaConfig, GrafanaTarget};
+pub use self::grafana::GrafanaConfig;
 pub use self::publish::{DashboardPublisher, PublishConfig, PublishError, Published};
 pub use self::remote_write::{Authentication, RemoteWrite, UrlError};
 pub use self::settings::SETTINGS;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use meterkit_core::{Attributes, Registry};
 use meterkit_fakes::remote_write::{Answer, Arrival, Receiver, Speaks};
 use meterkit_grafana::{
-    Authentication, GrafanaConfig, GrafanaTarget, RemoteWrite, RemoteWriteConfig,
-    RemoteWriteTarget, Secret, Transport,
+    Authentication, GrafanaConfig, RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, Secret,
+    Transport,
 };
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
 use meterkit_settings::Environment;
@@ -454,10 +454,10 @@ async fn a_pipeline_delivers_after_an_outage_what_it_could_not_before() {
     let counter = registry.scoped("plugin", "catalog").counter::<u64>("requests");
     let counter = counter.build().expect("a good name");
     let environment = Environment::of([("GRAFANA_REMOTE_WRITE_URL", receiver.url())]);
-    let config = environment.read(GrafanaConfig::read);
+    let config = environment.read(RemoteWriteConfig::read);
     let config = config.expect("good variables").expect("a receiver");
-    let target = GrafanaTarget::new(config).expect("a target");
-    let counts = target.remote_write_counts().expect("remote write");
+    let target = RemoteWriteTarget::new(config).expect("a target");
+    let counts = target.counts();
     let never = Schedule { interval: Duration::from_secs(3600), ..Schedule::default() };
     let resource = Attributes::from_pairs([("service.name".into(), "catalog".into())]);
     let builder = Pipeline::builder(registry).expect("a registry of its own").resource(resource);
@@ -495,7 +495,7 @@ async fn grafana_cloud_gets_otlp_at_the_gateway_of_its_zone() {
     let proxies = proxies.with_https(&format!("http://{}", proxy.address())).expect("a proxy");
     let config =
         GrafanaConfig::cloud(cloud).with_transport(Transport::default().with_proxies(proxies));
-    let mut target = GrafanaTarget::new(config).expect("a target");
+    let mut target = config.into_target().expect("a target");
     // The proxy refuses: nothing leaves this machine.
     assert!(target.export(&snapshot(1, &[1])).await.is_err());
     assert_eq!(proxy.tunnels(), ["otlp-gateway-prod-eu-west-2.grafana.net:443"]);

@@ -9,8 +9,6 @@ use meterkit_dashboard::Histograms;
 use meterkit_datadog::DatadogTarget;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::DashboardPublisher;
-#[cfg(feature = "grafana")]
-use meterkit_grafana::GrafanaTarget;
 use meterkit_otel::MeterProvider;
 #[cfg(feature = "otlp")]
 use meterkit_otlp::{HistogramAggregation, OtlpTarget};
@@ -117,7 +115,7 @@ impl TelemetryBuilder {
         }
         #[cfg(feature = "grafana")]
         for (config, schedule) in self.grafana {
-            let target = GrafanaTarget::new(config)?;
+            let target = config.into_target()?;
             let schedule = schedule.unwrap_or_else(|| schedule_of("grafana"));
             targets.push(AddTarget::new(target, Some(schedule)));
         }
@@ -133,7 +131,7 @@ impl TelemetryBuilder {
         for target in targets {
             let schedule = target.schedule.unwrap_or(self.schedule);
             lines.push(target.line(schedule));
-            pipeline = (target.add)(pipeline, schedule);
+            pipeline = pipeline.target(target.target, schedule);
         }
         #[cfg(feature = "prometheus")]
         let (prometheus, translation) = match self.prometheus {

@@ -149,8 +149,8 @@ impl Start<'_> {
             }
             #[cfg(feature = "grafana")]
             PushExporter::Plugin(plugin) if plugin.name == "grafana" => {
-                use meterkit_grafana::{GrafanaConfig, GrafanaTarget, SETTINGS};
-                let made = |config| GrafanaTarget::new(config).map(drop);
+                use meterkit_grafana::{GrafanaConfig, SETTINGS};
+                let made = |config: GrafanaConfig| config.into_target().map(drop);
                 let config = self.section(&plugin.properties, SETTINGS, GrafanaConfig::read, made);
                 self.configured.grafana.extend(config.map(|config| (config, schedule)));
             }
