@@ -1,7 +1,6 @@
 //! An intake of Datadog's that stores what it takes, as Datadog does.
 
-#[path = "../../../exporters/datadog/src/payload/messages.rs"]
-mod messages;
+pub mod messages;
 mod points;
 
 use std::collections::BTreeMap;

@@ -39,7 +39,7 @@ mod tests {
     use meterkit_core::Attributes;
 
     use super::*;
-    use crate::samples::snapshot;
+    use crate::tests::samples::snapshot;
 
     fn of(id: Option<&'static str>) -> Snapshot {
         let pairs = id.map(|id| (INSTANCE.into(), id.into()));

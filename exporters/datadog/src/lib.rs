@@ -32,10 +32,6 @@ mod name;
 mod otlp;
 mod payload;
 mod points;
-#[cfg(test)]
-mod random;
-#[cfg(test)]
-mod samples;
 mod service;
 mod settings;
 mod site;
@@ -43,6 +39,8 @@ mod sketch;
 mod stamp;
 mod tag;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use meterkit_http::{
     Compression, CompressionError, Proxies, Proxy, ProxyError, TlsError, Transport,

@@ -1,8 +1,6 @@
 //! Points as payloads: what is sent in one request.
 
 mod json;
-#[cfg(test)]
-mod messages;
 mod protobuf;
 
 use std::io;

@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
     use crate::agent::AgentAddress;
-    use crate::samples::{labels, snapshot};
+    use crate::tests::samples::{labels, snapshot};
 
     fn of(resource: Attributes) -> Snapshot {
         Snapshot { resource, ..snapshot(Vec::new()) }

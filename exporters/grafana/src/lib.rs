@@ -19,8 +19,6 @@ mod config;
 mod counts;
 mod dialect;
 mod error;
-#[cfg(test)]
-mod given;
 mod grafana;
 mod publish;
 mod queue;
@@ -30,6 +28,8 @@ mod series;
 mod settings;
 mod spool;
 mod target;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use meterkit_http::{

@@ -64,7 +64,7 @@ mod tests {
     use meterkit_core::{Attributes, ExponentialBuckets, ExponentialHistogramPoint, SeriesId};
 
     use super::*;
-    use crate::samples::{at, recorded};
+    use crate::tests::samples::{at, recorded};
 
     const INFINITY: f64 = f64::INFINITY;
 

@@ -3,16 +3,17 @@
 use std::io::Read;
 
 use meterkit_core::{Attributes, Data, HistogramPoint, Value as Number};
+use meterkit_fakes::datadog::messages::{
+    self, Dogsketch, MetricPayload, MetricPoint, MetricSeries, Resource, SketchPayload,
+    SketchSeries,
+};
 use meterkit_pipeline::Snapshot;
 use prost::Message;
 use serde_json::{Value as Json, json};
 
-use super::messages::{
-    Dogsketch, MetricPayload, MetricPoint, MetricSeries, Resource, SketchPayload, SketchSeries,
-};
 use super::*;
-use crate::random::Random;
-use crate::samples::{counter, histogram, metric, number, of, recorded};
+use crate::tests::random::Random;
+use crate::tests::samples::{counter, histogram, metric, number, of, recorded};
 
 const TIME: i64 = 1_700_000_000;
 

@@ -137,7 +137,7 @@ mod tests {
     use meterkit_core::{Attributes, SeriesId};
 
     use super::*;
-    use crate::samples::{at, recorded};
+    use crate::tests::samples::{at, recorded};
 
     /// Without buckets, one value.
     fn point(buckets: &[u64], min: Option<f64>, max: Option<f64>) -> HistogramPoint {

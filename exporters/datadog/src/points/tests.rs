@@ -6,7 +6,7 @@ use meterkit_core::{
 };
 
 use super::*;
-use crate::samples::{
+use crate::tests::samples::{
     at, counter, histogram, labels, metric, number, of, recorded, scope, snapshot, up_down,
 };
 

@@ -6,9 +6,9 @@ use meterkit_core::{
 };
 
 use super::*;
-use crate::random::Random;
-use crate::samples::{at, recorded};
 use crate::sketch::key::{gamma, key, value};
+use crate::tests::random::Random;
+use crate::tests::samples::{at, recorded};
 
 impl Sketch {
     /// What the agent makes of values that it sees one by one.

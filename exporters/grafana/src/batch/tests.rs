@@ -4,15 +4,15 @@ use meterkit_core::{Collections, Data, ScopeMetrics, SeriesId};
 use prost::Message;
 
 use super::*;
-use crate::given::{self, exponential, histogram, metric, point, scope};
 use crate::series;
+use crate::tests::samples::{self, exponential, histogram, metric, point, scope};
 use crate::wire::messages::{Request, WriteRequest};
 
 const NO_LIMITS: Limits = Limits { series: usize::MAX, bytes: usize::MAX };
 
 fn written(version: Version, limits: Limits) -> Vec<Batch> {
     let mut batches = Batches::new(9, version, limits);
-    series::for_each(&given::all_kinds(100), &mut |series| batches.add(series));
+    series::for_each(&samples::all_kinds(100), &mut |series| batches.add(series));
     batches.finish().expect("in memory")
 }
 
@@ -27,7 +27,7 @@ fn shown(series: &Series<'_>) -> String {
 
 fn given_series(start: bool) -> Vec<String> {
     let mut all = Vec::new();
-    series::for_each(&given::all_kinds(100), &mut |series| {
+    series::for_each(&samples::all_kinds(100), &mut |series| {
         let start = if start { series.start } else { 0 };
         all.push(shown(&Series { start, ..series.clone() }));
     });
@@ -175,7 +175,7 @@ impl Taken {
             }
             metric(kind.trim_end_matches('\''), "", "", data)
         });
-        let mut snapshot = given::snapshot(second, vec![scope("a", metrics.collect())]);
+        let mut snapshot = samples::snapshot(second, vec![scope("a", metrics.collect())]);
         self.collections.add(&self.last, &snapshot.scopes, snapshot.time);
         self.last.clone_from(&snapshot.scopes);
         snapshot.number = self.collections.number();

@@ -6,7 +6,7 @@ use meterkit_core::{AttributeValue, Data};
 use opentelemetry::{InstrumentationScope, KeyValue};
 
 use super::*;
-use crate::given::{self, histogram, metric, point, scope, snapshot, sum};
+use crate::tests::samples::{self, histogram, metric, point, scope, snapshot, sum};
 
 type Text = BTreeMap<(String, Vec<(String, String)>), String>;
 
@@ -140,7 +140,7 @@ fn labels_are_in_order_and_none_is_empty() {
     let pairs = [pair("Z", "1"), pair("_a", "2"), pair("zz", "3"), pair("none", "")];
     let data = histogram(&pairs, [1, 1, 1]);
     let mut snapshot = snapshot(1, vec![scope("a", vec![metric("x", "", "", data)])]);
-    snapshot.resource = given::attributes(&[pair("service.name", "s"), pair("host", "h")]);
+    snapshot.resource = samples::attributes(&[pair("service.name", "s"), pair("host", "h")]);
     let series = all(&snapshot);
     assert_eq!(series.len(), 6);
     for series in series {
@@ -174,7 +174,7 @@ fn the_process_is_on_every_series_and_the_resource_on_one() {
             Some(("h", "x")),
         ),
     ] {
-        snapshot.resource = given::attributes(resource);
+        snapshot.resource = samples::attributes(resource);
         let series = all(&snapshot);
         assert_eq!(series.len(), 1 + usize::from(info.is_some()), "{resource:?}");
         for series in &series {
@@ -195,7 +195,7 @@ fn the_process_is_on_every_series_and_the_resource_on_one() {
 
 #[test]
 fn metadata_and_starts_are_those_of_the_metric() {
-    let snapshot = given::all_kinds(100);
+    let snapshot = samples::all_kinds(100);
     let described: Vec<_> = all(&snapshot)
         .iter()
         .map(|series| {
@@ -204,7 +204,7 @@ fn metadata_and_starts_are_those_of_the_metric() {
             (family.to_owned(), name, family_type.as_str(), help.to_owned(), unit, series.start)
         })
         .collect();
-    let start = given::START.as_millis() as i64;
+    let start = samples::START.as_millis() as i64;
     let row = |family: &str, part: &str, kind, help: &str, unit, start| {
         (family.to_owned(), part.to_owned(), kind, help.to_owned(), unit, start)
     };

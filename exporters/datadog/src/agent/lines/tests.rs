@@ -4,7 +4,7 @@ use meterkit_core::{AttributeValue, Attributes, Data, NumberPoint, Value as Numb
 
 use super::*;
 use crate::agent::AgentAddress;
-use crate::samples::{
+use crate::tests::samples::{
     counter, histogram, labels, metric, number, recorded, scope, snapshot, up_down,
 };
 

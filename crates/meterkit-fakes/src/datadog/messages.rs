@@ -1,86 +1,87 @@
-//! The messages of `agent_payload.proto` as another library reads them, for tests.
+//! The messages of `agent_payload.proto`, as another library reads them.
+#![allow(missing_docs, reason = "the names of the protocol")]
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct MetricPayload {
+pub struct MetricPayload {
     #[prost(message, repeated, tag = "1")]
-    pub(super) series: Vec<MetricSeries>,
+    pub series: Vec<MetricSeries>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct MetricSeries {
+pub struct MetricSeries {
     #[prost(message, repeated, tag = "1")]
-    pub(super) resources: Vec<Resource>,
+    pub resources: Vec<Resource>,
     #[prost(string, tag = "2")]
-    pub(super) metric: String,
+    pub metric: String,
     #[prost(string, repeated, tag = "3")]
-    pub(super) tags: Vec<String>,
+    pub tags: Vec<String>,
     #[prost(message, repeated, tag = "4")]
-    pub(super) points: Vec<MetricPoint>,
+    pub points: Vec<MetricPoint>,
     #[prost(int32, tag = "5")]
-    pub(super) kind: i32,
+    pub kind: i32,
     #[prost(string, tag = "6")]
-    pub(super) unit: String,
+    pub unit: String,
     #[prost(string, tag = "7")]
-    pub(super) source_type_name: String,
+    pub source_type_name: String,
     #[prost(int64, tag = "8")]
-    pub(super) interval: i64,
+    pub interval: i64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Resource {
+pub struct Resource {
     #[prost(string, tag = "1")]
-    pub(super) kind: String,
+    pub kind: String,
     #[prost(string, tag = "2")]
-    pub(super) name: String,
+    pub name: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct MetricPoint {
+pub struct MetricPoint {
     #[prost(double, tag = "1")]
-    pub(super) value: f64,
+    pub value: f64,
     #[prost(int64, tag = "2")]
-    pub(super) timestamp: i64,
+    pub timestamp: i64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct SketchPayload {
+pub struct SketchPayload {
     #[prost(message, repeated, tag = "1")]
-    pub(super) sketches: Vec<SketchSeries>,
+    pub sketches: Vec<SketchSeries>,
     #[prost(message, optional, tag = "2")]
-    pub(super) metadata: Option<Metadata>,
+    pub metadata: Option<Metadata>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Metadata {}
+pub struct Metadata {}
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct SketchSeries {
+pub struct SketchSeries {
     #[prost(string, tag = "1")]
-    pub(super) metric: String,
+    pub metric: String,
     #[prost(string, tag = "2")]
-    pub(super) host: String,
+    pub host: String,
     #[prost(string, repeated, tag = "4")]
-    pub(super) tags: Vec<String>,
+    pub tags: Vec<String>,
     #[prost(message, repeated, tag = "7")]
-    pub(super) dogsketches: Vec<Dogsketch>,
+    pub dogsketches: Vec<Dogsketch>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Dogsketch {
+pub struct Dogsketch {
     #[prost(int64, tag = "1")]
-    pub(super) ts: i64,
+    pub ts: i64,
     #[prost(int64, tag = "2")]
-    pub(super) cnt: i64,
+    pub cnt: i64,
     #[prost(double, tag = "3")]
-    pub(super) min: f64,
+    pub min: f64,
     #[prost(double, tag = "4")]
-    pub(super) max: f64,
+    pub max: f64,
     #[prost(double, tag = "5")]
-    pub(super) avg: f64,
+    pub avg: f64,
     #[prost(double, tag = "6")]
-    pub(super) sum: f64,
+    pub sum: f64,
     #[prost(sint32, repeated, tag = "7")]
-    pub(super) k: Vec<i32>,
+    pub k: Vec<i32>,
     #[prost(uint32, repeated, tag = "8")]
-    pub(super) n: Vec<u32>,
+    pub n: Vec<u32>,
 }
