@@ -16,7 +16,7 @@ use meterkit_settings::Environment;
 use opentelemetry::InstrumentationScope;
 use tokio::time::{sleep, timeout};
 
-use crate::agent_receiver::{ALL, Place, Transport, lines, totals};
+use crate::agent_receiver::{ALL, ListenAddress, Transport, lines, totals};
 
 /// The interval never comes: only a flush or a shutdown exports.
 const WHEN_ASKED: Schedule =
@@ -158,9 +158,9 @@ async fn each_transport_gets_these_bytes() {
          catalog.requests:5|c|#shard:0,env:dev|c:ci-0f3e|T{time}"
     );
     for transport in ALL {
-        let place = Place::new(transport);
-        let receiver = place.start();
-        let config = place.config().with_tags(["env:dev"]).with_container_id(Some("0f3e"));
+        let address = ListenAddress::new(transport);
+        let receiver = address.start();
+        let config = address.config().with_tags(["env:dev"]).with_container_id(Some("0f3e"));
         let mut target = AgentTarget::new(config);
         assert_eq!(target.export(&snapshot).await, Ok(()), "{transport:?}");
         let packets = receiver.stop();
@@ -177,9 +177,9 @@ async fn the_host_is_the_agents_unless_another_one_is_named() {
     let agents = "#shard:0,service.instance.id:7";
     let named = format!("{agents},host:web-1");
     for (host, tags) in [(None, agents), (Some("Web-1"), &named)] {
-        let place = Place::new(Transport::Datagram);
-        let receiver = place.start();
-        let url = format!("unix://{}", place.path().display());
+        let address = ListenAddress::new(Transport::Datagram);
+        let receiver = address.start();
+        let url = format!("unix://{}", address.path().display());
         let variables = [("DD_DOGSTATSD_URL", &*url), ("DD_HOSTNAME", host.unwrap_or_default())];
         let config = Environment::of(variables).read(DatadogConfig::read);
         let mut target = DatadogTarget::new(config.expect("good variables")).expect("a target");
@@ -195,9 +195,9 @@ async fn the_host_is_the_agents_unless_another_one_is_named() {
 
 #[tokio::test]
 async fn the_entity_that_the_agent_knows_is_a_tag() {
-    let place = Place::new(Transport::Datagram);
-    let receiver = place.start();
-    let url = format!("unix://{}", place.path().display());
+    let address = ListenAddress::new(Transport::Datagram);
+    let receiver = address.start();
+    let url = format!("unix://{}", address.path().display());
     let entity = ("DD_ENTITY_ID", " 65b1b5c2-0b3c-4c1d-9d0a-2f0e8a1b7c55 ");
     let environment = Environment::of([("DD_DOGSTATSD_URL", &*url), entity]);
     let config = environment.read(DatadogConfig::read);
@@ -212,9 +212,9 @@ async fn the_entity_that_the_agent_knows_is_a_tag() {
 #[tokio::test]
 async fn a_path_alone_finds_out_which_kind_of_socket_it_is() {
     for transport in [Transport::Datagram, Transport::Stream] {
-        let place = Place::new(transport);
-        let receiver = place.start();
-        let url = format!("unix://{}", place.path().display());
+        let address = ListenAddress::new(transport);
+        let receiver = address.start();
+        let url = format!("unix://{}", address.path().display());
         let mut target = AgentTarget::new(AgentConfig::new(url.parse().expect("an address")));
         let snapshot = counts(SystemTime::now(), [3, 4]);
         assert_eq!(target.export(&snapshot).await, Ok(()), "{transport:?}");
@@ -225,14 +225,14 @@ async fn a_path_alone_finds_out_which_kind_of_socket_it_is() {
 #[tokio::test]
 async fn an_agent_that_is_not_there_is_an_error_that_may_pass() {
     for transport in ALL {
-        let place = Place::new(transport);
-        let mut target = AgentTarget::new(place.config());
+        let address = ListenAddress::new(transport);
+        let mut target = AgentTarget::new(address.config());
         let snapshot = counts(SystemTime::now(), 1..500);
         for _ in 0..3 {
             assert!(is_retryable(target.export(&snapshot).await), "{transport:?}");
             assert!(!target.is_partway(), "{transport:?}");
         }
-        let receiver = place.start();
+        let receiver = address.start();
         assert_eq!(target.export(&snapshot).await, Ok(()), "{transport:?}");
         assert_same(&totals(&receiver.stop()), &expected(1..500));
     }
@@ -260,9 +260,9 @@ async fn an_agent_at_an_ipv6_address_is_found_by_address_and_by_name() {
 
 #[tokio::test]
 async fn a_socket_of_the_other_kind_is_an_error_with_a_reason() {
-    let place = Place::new(Transport::Stream);
-    let _listener = place.listen();
-    let url = format!("unixgram://{}", place.path().display());
+    let address = ListenAddress::new(Transport::Stream);
+    let _listener = address.listen();
+    let url = format!("unixgram://{}", address.path().display());
     let mut target = AgentTarget::new(AgentConfig::new(url.parse().expect("an address")));
     let error = target.export(&counts(SystemTime::now(), [1])).await.expect_err("the other kind");
     assert!(error.to_string().starts_with("cannot connect: "), "{error}");
@@ -275,12 +275,12 @@ async fn thousands_of_series_arrive_in_packets_of_the_allowed_size() {
         // Of UDP no more than what the receiver's buffer holds should its thread not run.
         let series = if transport == Transport::Udp { 2000 } else { 8000 };
         let values = || 1..=series;
-        let place = Place::new(transport);
-        let receiver = place.start();
-        let mut target = AgentTarget::new(place.config());
+        let address = ListenAddress::new(transport);
+        let receiver = address.start();
+        let mut target = AgentTarget::new(address.config());
         assert_eq!(target.export(&counts(SystemTime::now(), values())).await, Ok(()));
         let packets = receiver.stop();
-        let limit = place.max_packet_bytes();
+        let limit = address.max_packet_bytes();
         assert!(packets.iter().all(|packet| packet.len() <= limit), "{transport:?}");
         let full = packets.iter().filter(|packet| packet.len() > limit - 100).count();
         assert_eq!(full, packets.len() - 1, "{transport:?}: all but the last are full");
@@ -292,9 +292,9 @@ async fn thousands_of_series_arrive_in_packets_of_the_allowed_size() {
 #[tokio::test]
 async fn a_full_socket_loses_no_count() {
     for transport in [Transport::Datagram, Transport::Stream] {
-        let place = Place::new(transport);
-        let idle = place.listen();
-        let mut target = AgentTarget::new(place.config().with_timeout(SHORT));
+        let address = ListenAddress::new(transport);
+        let idle = address.listen();
+        let mut target = AgentTarget::new(address.config().with_timeout(SHORT));
         let values = || 1..=30_000;
         let snapshot = counts(SystemTime::now(), values());
         for _ in 0..2 {
@@ -302,7 +302,7 @@ async fn a_full_socket_loses_no_count() {
             assert!(error.to_string().contains("does not read"), "{error}");
             assert!(target.is_partway(), "{transport:?}");
         }
-        let receiver = idle.start(&place.path());
+        let receiver = idle.start(&address.path());
         // It reads as soon as its thread runs.
         while target.export(&snapshot).await.is_err() {}
         assert!(!target.is_partway());
@@ -315,15 +315,15 @@ async fn a_full_socket_loses_no_count() {
 #[tokio::test]
 async fn an_export_that_is_cut_off_goes_on_where_it_was() {
     for transport in [Transport::Datagram, Transport::Stream] {
-        let place = Place::new(transport);
-        let idle = place.listen();
-        let mut target = AgentTarget::new(place.config().with_timeout(PATIENCE));
+        let address = ListenAddress::new(transport);
+        let idle = address.listen();
+        let mut target = AgentTarget::new(address.config().with_timeout(PATIENCE));
         let values = || 1..=30_000;
         let snapshot = counts(SystemTime::now(), values());
         while !target.is_partway() {
             assert!(timeout(SHORT, target.export(&snapshot)).await.is_err(), "nobody reads");
         }
-        let receiver = idle.start(&place.path());
+        let receiver = idle.start(&address.path());
         assert_eq!(target.export(&snapshot).await, Ok(()));
         let packets = receiver.stop();
         assert_eq!(lines(&packets).len(), 30_000, "{transport:?}: each line once");
@@ -334,14 +334,14 @@ async fn an_export_that_is_cut_off_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_whose_agent_stops_reading_for_a_while_adds_up() {
     for transport in [Transport::Datagram, Transport::Stream] {
-        let place = Place::new(transport);
-        let idle = place.listen();
-        let mut service = Service::start(place.config().with_timeout(SHORT), 8000);
+        let address = ListenAddress::new(transport);
+        let idle = address.listen();
+        let mut service = Service::start(address.config().with_timeout(SHORT), 8000);
         for _ in 0..3 {
             service.count();
             service.flush(SHORT).await;
         }
-        let receiver = idle.start(&place.path());
+        let receiver = idle.start(&address.path());
         service.count();
         assert!(service.flush(PATIENCE).await, "{transport:?}");
         service.count();
@@ -353,11 +353,11 @@ async fn a_pipeline_whose_agent_stops_reading_for_a_while_adds_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_whose_agent_is_restarted_adds_up() {
     for transport in ALL {
-        let place = Place::new(transport);
+        let address = ListenAddress::new(transport);
         let mut packets = Vec::new();
-        let mut service = Service::start(place.config(), 500);
+        let mut service = Service::start(address.config(), 500);
         for _ in 0..3 {
-            let receiver = place.start();
+            let receiver = address.start();
             service.count();
             assert!(service.flush(PATIENCE).await, "{transport:?}");
             packets.extend(receiver.stop());
@@ -367,7 +367,7 @@ async fn a_pipeline_whose_agent_is_restarted_adds_up() {
         }
         let returning = async {
             sleep(SHORT).await;
-            place.start()
+            address.start()
         };
         let (flushed, receiver) = tokio::join!(service.flush(PATIENCE), returning);
         assert!(flushed, "{transport:?}: it is tried until the agent is back");
@@ -381,11 +381,11 @@ async fn a_pipeline_whose_agent_is_restarted_adds_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_is_replaced_between_two_exports_is_not_noticed() {
     for transport in ALL {
-        let place = Place::new(transport);
-        let mut target = AgentTarget::new(place.config());
+        let address = ListenAddress::new(transport);
+        let mut target = AgentTarget::new(address.config());
         let mut packets = Vec::new();
         for round in 1..=5 {
-            let receiver = place.start();
+            let receiver = address.start();
             let snapshot = counts(SystemTime::now(), [round, 10 * round]);
             assert_eq!(target.export(&snapshot).await, Ok(()), "{transport:?} {round}");
             packets.extend(receiver.stop());
@@ -396,25 +396,25 @@ async fn an_agent_that_is_replaced_between_two_exports_is_not_noticed() {
 
 #[tokio::test]
 async fn the_last_packet_of_a_stream_that_was_reset_is_sent_again() {
-    let place = Place::new(Transport::Stream);
-    let idle = place.listen();
-    let mut target = AgentTarget::new(place.config());
+    let address = ListenAddress::new(Transport::Stream);
+    let idle = address.listen();
+    let mut target = AgentTarget::new(address.config());
     assert_eq!(target.export(&counts(SystemTime::now(), [3, 4])).await, Ok(()));
     // It ends without having read anything.
     drop(idle);
-    std::fs::remove_file(place.path()).expect("the socket was there");
+    std::fs::remove_file(address.path()).expect("the socket was there");
     assert!(is_retryable(target.export(&counts(SystemTime::now(), [5, 6])).await));
     assert!(!target.is_partway());
-    let receiver = place.start();
+    let receiver = address.start();
     assert_eq!(target.export(&counts(SystemTime::now(), [5, 7])).await, Ok(()));
     assert_eq!(totals(&receiver.stop()), expected([8, 11]));
 }
 
 #[tokio::test]
 async fn exports_within_one_second_have_different_times() {
-    let place = Place::new(Transport::Udp);
-    let receiver = place.start();
-    let mut target = AgentTarget::new(place.config());
+    let address = ListenAddress::new(Transport::Udp);
+    let receiver = address.start();
+    let mut target = AgentTarget::new(address.config());
     let now = SystemTime::now();
     for _ in 0..20 {
         assert_eq!(target.export(&counts(now, [1])).await, Ok(()));
@@ -424,14 +424,14 @@ async fn exports_within_one_second_have_different_times() {
 
 #[tokio::test]
 async fn what_is_too_old_for_datadog_gets_the_time_of_now() {
-    let place = Place::new(Transport::Udp);
-    let receiver = place.start();
-    let mut target = AgentTarget::new(place.config());
+    let address = ListenAddress::new(Transport::Udp);
+    let receiver = address.start();
+    let mut target = AgentTarget::new(address.config());
     let before = SystemTime::now();
     let hours_ago = before - Duration::from_secs(2 * 3600);
     assert_eq!(target.export(&counts(hours_ago, [1])).await, Ok(()));
     let minutes_ago = before - Duration::from_secs(5 * 60);
-    let mut other = AgentTarget::new(place.config());
+    let mut other = AgentTarget::new(address.config());
     assert_eq!(other.export(&counts(minutes_ago, [1])).await, Ok(()));
     let lines = lines(&receiver.stop());
     let times: Vec<u64> =
@@ -443,9 +443,9 @@ async fn what_is_too_old_for_datadog_gets_the_time_of_now() {
 
 #[tokio::test]
 async fn points_that_cannot_be_sent_are_rejected_and_the_others_sent() {
-    let place = Place::new(Transport::Udp);
-    let receiver = place.start();
-    let mut target = AgentTarget::new(place.config());
+    let address = ListenAddress::new(Transport::Udp);
+    let receiver = address.start();
+    let mut target = AgentTarget::new(address.config());
     let temporality = Temporality::Delta;
     let mut mixed = points([1, 2, 3]);
     mixed[1].value = Value::F64(f64::NAN);

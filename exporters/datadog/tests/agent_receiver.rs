@@ -24,7 +24,7 @@ pub(crate) const ALL: [Transport; 3] = [Transport::Udp, Transport::Datagram, Tra
 
 /// Where an agent listens, whether it runs or not.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ListenAddress {
     pub(crate) transport: Transport,
     directory: tempfile::TempDir,
     port: u16,
@@ -49,7 +49,7 @@ pub(crate) enum Idle {
 /// A reader that had nothing to read for so long has read everything: these sockets deliver at once.
 const SILENCE: Duration = Duration::from_millis(50);
 
-impl Place {
+impl ListenAddress {
     pub(crate) fn new(transport: Transport) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");

@@ -107,11 +107,11 @@ async fn by_otlp_each_point_has_the_id_as_an_attribute() {
 #[cfg(unix)]
 #[tokio::test]
 async fn an_agent_gets_the_tag_with_each_line() {
-    use crate::agent_receiver::{Place, Transport, totals};
+    use crate::agent_receiver::{ListenAddress, Transport, totals};
 
-    let place = Place::new(Transport::Datagram);
-    let receiver = place.start();
-    let url = format!("unix://{}", place.path().display());
+    let address = ListenAddress::new(Transport::Datagram);
+    let receiver = address.start();
+    let url = format!("unix://{}", address.path().display());
     let config = DatadogConfig::agent(url.parse().expect("an address"));
     two_send(config.clone(), &given()).await;
     two_send(config.with_instance_tag(false), &given()).await;

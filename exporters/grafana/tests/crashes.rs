@@ -70,16 +70,16 @@ impl Dice {
     }
 }
 
-/// What the processes said of their exports.
+/// The exports that the processes reported.
 #[derive(Debug, Default)]
-struct Said {
+struct Exports {
     /// The time of each export that was taken or kept.
     safe: BTreeSet<i64>,
     /// The time of the last one that was taken, and how much had arrived by then: with it, all before it went out.
     taken: Vec<(i64, usize)>,
 }
 
-impl Said {
+impl Exports {
     fn note(&mut self, line: &str, arrived: usize) {
         let (what, second) = line.split_once(' ').expect("two words");
         let time =
@@ -93,8 +93,8 @@ impl Said {
     }
 }
 
-fn kill_many(receiver: &Receiver, directory: &Path) -> Said {
-    let mut said = Said::default();
+fn kill_many(receiver: &Receiver, directory: &Path) -> Exports {
+    let mut exports = Exports::default();
     let mut dice = Dice(7);
     for kill in 0..KILLS {
         receiver.forget_answers();
@@ -107,7 +107,7 @@ fn kill_many(receiver: &Receiver, directory: &Path) -> Said {
         let mut process = start(&receiver.url(), directory, 1 + kill * APART);
         let mut lines = BufReader::new(process.stderr.take().expect("a pipe")).lines();
         for line in lines.by_ref().take(dice.below(4) as usize) {
-            said.note(&line.expect("text"), receiver.count());
+            exports.note(&line.expect("text"), receiver.count());
         }
         sleep(Duration::from_micros(dice.below(3000)));
         // By SIGKILL.
@@ -115,11 +115,11 @@ fn kill_many(receiver: &Receiver, directory: &Path) -> Said {
         // All that it had sent by then has arrived.
         let arrived = receiver.count();
         for line in lines {
-            said.note(&line.expect("text"), arrived);
+            exports.note(&line.expect("text"), arrived);
         }
         process.wait().expect("it has ended");
     }
-    said
+    exports
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +128,7 @@ async fn processes_that_are_killed_lose_nothing_that_they_said_they_keep() {
     let receiver = Arc::new(Receiver::start([]).await);
     let (shared, path) = (receiver.clone(), directory.path().to_owned());
     let killing = tokio::task::spawn_blocking(move || kill_many(&shared, &path));
-    let said = killing.await.expect("the processes said nothing else");
+    let exports = killing.await.expect("the processes said nothing else");
 
     let mut last = target(&receiver.url(), directory.path());
     receiver.forget_answers();
@@ -138,15 +138,15 @@ async fn processes_that_are_killed_lose_nothing_that_they_said_they_keep() {
     let written: Vec<(usize, i64)> = written.map(|(at, arrival)| (at, arrival.time())).collect();
     let times: BTreeSet<i64> = written.iter().map(|(_, time)| *time).collect();
 
-    let (safe, taken) = (said.safe.len(), said.taken.len());
+    let (safe, taken) = (exports.safe.len(), exports.taken.len());
     let is_mixed = taken as u64 > KILLS / 10 && (safe - taken) as u64 > KILLS / 10;
     assert!(is_mixed, "they lived long enough for {safe} exports, {taken} of which were taken");
-    let lost: Vec<_> = said.safe.difference(&times).collect();
+    let lost: Vec<_> = exports.safe.difference(&times).collect();
     assert_eq!(lost, Vec::<&i64>::new(), "what they said they keep");
     // A process may be killed between the answer and its note of it: one request is sent again then.
     let twice = written.len() - times.len();
     assert!(twice as u64 <= KILLS, "{twice}");
-    for (time, arrived) in said.taken {
+    for (time, arrived) in exports.taken {
         let again = written.iter().find(|(at, other)| *at >= arrived && *other <= time);
         assert_eq!(again, None, "it was taken, and that was noted");
     }

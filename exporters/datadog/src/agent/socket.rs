@@ -33,7 +33,7 @@ enum Connection {
 
 /// Why a packet was not sent.
 #[derive(Debug)]
-pub(super) enum SendError {
+pub(super) enum SocketError {
     /// There is nobody to connect to.
     Unreachable(io::Error),
     /// The connection is broken; a new one may work.
@@ -60,14 +60,14 @@ impl AgentSocket {
     }
 
     /// Sends `packet` as a whole, or not at all. May be canceled, and called again with the same packet or another.
-    pub(super) async fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
+    pub(super) async fn send(&mut self, packet: &[u8]) -> Result<(), SocketError> {
         let is_usable = self.connection.as_ref().is_some_and(|it| it.is_usable(packet));
         if !is_usable {
             // Before the attempt: the old one holds resources of the agent.
             self.connection = None;
             let attempt = timeout(self.patience, connect(&self.address, self.turn)).await;
             let attempt = attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-            self.connection = Some(attempt.map_err(SendError::Unreachable)?);
+            self.connection = Some(attempt.map_err(SocketError::Unreachable)?);
         }
         if matches!(self.connection, Some(Connection::Udp(_))) {
             if self.burst == BURST {
@@ -77,11 +77,11 @@ impl AgentSocket {
             self.burst += 1;
         }
         let Some(connection) = &mut self.connection else {
-            return Err(SendError::Full);
+            return Err(SocketError::Full);
         };
         let outcome = timeout(self.patience, connection.send(packet)).await;
-        let outcome = outcome.unwrap_or(Err(SendError::Full));
-        if let Err(SendError::Broken(_) | SendError::BrokenBefore(_)) = outcome {
+        let outcome = outcome.unwrap_or(Err(SocketError::Full));
+        if let Err(SocketError::Broken(_) | SocketError::BrokenBefore(_)) = outcome {
             self.connection = None;
             self.turn = self.turn.wrapping_add(1);
         }
@@ -90,7 +90,7 @@ impl AgentSocket {
 }
 
 impl Connection {
-    async fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
+    async fn send(&mut self, packet: &[u8]) -> Result<(), SocketError> {
         loop {
             let outcome = match self {
                 Self::Udp(socket) => send_udp(socket, packet).await,
@@ -98,11 +98,11 @@ impl Connection {
                 Self::Unix(socket) => socket.send(packet).await,
             };
             match outcome {
-                Err(SendError::Broken(error)) if is_device_full(&error) => {
+                Err(SocketError::Broken(error)) if is_device_full(&error) => {
                     sleep(DEVICE_PAUSE).await;
                 }
-                Err(SendError::Broken(error)) if is_too_long(&error) => {
-                    return Err(SendError::TooLong);
+                Err(SocketError::Broken(error)) if is_too_long(&error) => {
+                    return Err(SocketError::TooLong);
                 }
                 outcome => return outcome,
             }
@@ -121,16 +121,16 @@ impl Connection {
 }
 
 /// Where nobody listens, the system is told so, and tells with the next call: at once on the same machine.
-async fn send_udp(socket: &UdpSocket, packet: &[u8]) -> Result<(), SendError> {
+async fn send_udp(socket: &UdpSocket, packet: &[u8]) -> Result<(), SocketError> {
     match socket.send(packet).await {
         // That was about an earlier packet, and kept this one from being sent.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Err(SendError::BrokenBefore(error))
+            Err(SocketError::BrokenBefore(error))
         }
-        Err(error) => Err(SendError::Broken(error)),
+        Err(error) => Err(SocketError::Broken(error)),
         Ok(_) => match socket.take_error() {
             Ok(None) => Ok(()),
-            Ok(Some(error)) | Err(error) => Err(SendError::Broken(error)),
+            Ok(Some(error)) | Err(error) => Err(SocketError::Broken(error)),
         },
     }
 }

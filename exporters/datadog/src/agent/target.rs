@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::config::AgentConfig;
 use super::datagram::Batch;
 use super::lines::{LineWriter, Rejected};
-use super::socket::{AgentSocket, SendError};
+use super::socket::{AgentSocket, SocketError};
 use crate::stamp::{Stamps, is_stale, seconds};
 
 /// Sends snapshots to a Datadog Agent, over DogStatsD.
@@ -101,7 +101,7 @@ impl AgentTarget {
                 break;
             };
             let outcome = self.socket.send(&packet.bytes).await;
-            if let Err(SendError::BrokenBefore(_)) = outcome {
+            if let Err(SocketError::BrokenBefore(_)) = outcome {
                 self.take_back_last();
             }
             match outcome {
@@ -111,27 +111,27 @@ impl AgentTarget {
                     }
                 }
                 // On some systems datagrams are shorter than what the agent takes.
-                Err(SendError::TooLong) if packet.lines > 1 => {
+                Err(SocketError::TooLong) if packet.lines > 1 => {
                     self.limit = packet.bytes.len() / 2;
                     tracing::debug!(target = self.config.name, limit = self.limit, "new limit");
                 }
-                Err(SendError::TooLong) => {
+                Err(SocketError::TooLong) => {
                     if let Some(batch) = self.batch(part) {
                         batch.skip(packet.lines);
                     }
                     self.rejected += packet.lines as u64;
                     self.tell_refused(packet.bytes.len());
                 }
-                Err(SendError::Full) => {
+                Err(SocketError::Full) => {
                     let waited = self.config.timeout.as_millis();
                     let reason =
                         format!("the agent does not read: no room for a packet within {waited} ms");
                     return Err(ExportError::retryable(reason));
                 }
-                Err(SendError::Unreachable(error)) => {
+                Err(SocketError::Unreachable(error)) => {
                     return Err(ExportError::retryable(format!("cannot connect: {error}")));
                 }
-                Err(SendError::Broken(error) | SendError::BrokenBefore(error)) => {
+                Err(SocketError::Broken(error) | SocketError::BrokenBefore(error)) => {
                     attempts += 1;
                     if attempts == ATTEMPTS {
                         return Err(ExportError::retryable(format!("cannot send: {error}")));

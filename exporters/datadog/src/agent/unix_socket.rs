@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixDatagram, UnixStream};
 
 use super::address::UnixKind;
-use super::socket::SendError;
+use super::socket::SocketError;
 
 #[derive(Debug)]
 pub(super) enum UnixSocket {
@@ -46,21 +46,21 @@ impl UnixSocket {
     }
 
     /// Sends `packet`, or goes on with it after having been canceled.
-    pub(super) async fn send(&mut self, packet: &[u8]) -> Result<(), SendError> {
+    pub(super) async fn send(&mut self, packet: &[u8]) -> Result<(), SocketError> {
         match self {
             Self::Datagram(socket) => {
-                socket.send(packet).await.map(drop).map_err(SendError::Broken)
+                socket.send(packet).await.map(drop).map_err(SocketError::Broken)
             }
             Self::Stream { stream, frame, written } => {
                 if *written == 0 {
                     let Ok(length) = u32::try_from(packet.len()) else {
-                        return Err(SendError::TooLong);
+                        return Err(SocketError::TooLong);
                     };
                     *frame = [&length.to_le_bytes(), packet].concat();
                 }
                 while let Some(rest) = frame.get(*written..).filter(|rest| !rest.is_empty()) {
                     match stream.write(rest).await {
-                        Ok(0) => return Err(SendError::Broken(io::ErrorKind::WriteZero.into())),
+                        Ok(0) => return Err(SocketError::Broken(io::ErrorKind::WriteZero.into())),
                         Ok(size) => *written += size,
                         Err(error) => return Err(broken(stream, error)),
                     }
@@ -74,12 +74,12 @@ impl UnixSocket {
 
 /// A connection that was reset, as opposed to closed, had something in it that the agent did not read: the end of it at
 /// least.
-fn broken(stream: &UnixStream, error: io::Error) -> SendError {
+fn broken(stream: &UnixStream, error: io::Error) -> SocketError {
     match stream.take_error() {
         Ok(Some(reset)) if reset.kind() == io::ErrorKind::ConnectionReset => {
-            SendError::BrokenBefore(reset)
+            SocketError::BrokenBefore(reset)
         }
-        _ => SendError::Broken(error),
+        _ => SocketError::Broken(error),
     }
 }
 
