@@ -10,16 +10,16 @@ use quote::quote;
 use syn::{Data, DataEnum, DeriveInput, Error, Fields, Variant};
 
 use crate::problems::Problems;
-use crate::setting::{Place, default_crate, plain_name};
+use crate::setting::{AttributeSpec, default_crate, plain_name};
 
-const ON_ENUM: Place = Place {
+const ON_ENUM: AttributeSpec = AttributeSpec {
     attribute: "label",
     on: "an enum",
     known: &["crate = \"path::to::meterkit\""],
     elsewhere: &[("name", "`name` belongs on a variant, an enum has no label of its own")],
 };
 
-const ON_VARIANT: Place = Place {
+const ON_VARIANT: AttributeSpec = AttributeSpec {
     attribute: "label",
     on: "a variant",
     known: &["name = \"...\""],

@@ -13,12 +13,12 @@ use syn::{Data, DataStruct, DeriveInput, Error, Fields};
 use self::field::LabelField;
 use self::generics::StaticLifetimes;
 use crate::problems::{Problems, shown_at};
-use crate::setting::{Place, default_crate};
+use crate::setting::{AttributeSpec, default_crate};
 
 /// More keys than any back end takes well; what is meant by them is something else than labels.
 const MOST_LABELS: usize = 64;
 
-const ON_STRUCT: Place = Place {
+const ON_STRUCT: AttributeSpec = AttributeSpec {
     attribute: "label",
     on: "a struct",
     known: &["crate = \"path::to::meterkit\""],

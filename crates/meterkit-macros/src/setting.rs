@@ -14,11 +14,11 @@ use crate::problems::Problems;
 
 pub(crate) use self::lists::Pair;
 
-/// Which settings an attribute takes at one place.
-pub(crate) struct Place {
+/// An attribute on one kind of item, and the settings that it accepts there.
+pub(crate) struct AttributeSpec {
     /// The attribute's name.
     pub(crate) attribute: &'static str,
-    /// Where it stands, for messages: `a field`.
+    /// The kind of item, for messages: `a field`.
     pub(crate) on: &'static str,
     /// Each setting as one would write it: its name first.
     pub(crate) known: &'static [&'static str],
@@ -45,8 +45,8 @@ enum Value {
     List(Group),
 }
 
-impl Place {
-    /// The settings of all attributes with this place's name; others belong to someone else.
+impl AttributeSpec {
+    /// Returns the settings in all attributes of this name, and ignores other attributes.
     /// Each is known here, and given once.
     pub(crate) fn read(&self, attributes: &[Attribute], problems: &mut Problems) -> Vec<Setting> {
         let mut settings: Vec<Setting> = Vec::new();
@@ -96,7 +96,7 @@ impl Place {
         Ok(Setting { name, entry, value, remedy })
     }
 
-    /// What to write for the setting `name`, or that it is none of this place.
+    /// Returns what to write for the setting `name`, or that it does not belong here.
     fn remedy_of(&self, name: &Ident) -> syn::Result<String> {
         if let Some(example) = self.known.iter().find(|example| *name == named(example)) {
             return Ok(format!("write `#[{}({example})]`", self.attribute));

@@ -7,9 +7,9 @@ use quote::ToTokens;
 use syn::{Error, Field, GenericArgument, Ident, PathArguments, Type};
 
 use crate::problems::Problems;
-use crate::setting::{Place, plain_name};
+use crate::setting::{AttributeSpec, plain_name};
 
-const ON_FIELD: Place = Place {
+const ON_FIELD: AttributeSpec = AttributeSpec {
     attribute: "label",
     on: "a field",
     known: &["name = \"...\"", "max_values = 50"],

@@ -7,9 +7,9 @@ use syn::{DeriveInput, Error, LitStr};
 use super::attributes;
 use super::names::{Naming, check_scope, check_semconv};
 use crate::problems::{Problems, shown_at};
-use crate::setting::{Place, Setting, default_crate};
+use crate::setting::{AttributeSpec, Setting, default_crate};
 
-const ON_STRUCT: Place = Place {
+const ON_STRUCT: AttributeSpec = AttributeSpec {
     attribute: "metrics",
     on: "a struct",
     known: &[

@@ -8,9 +8,9 @@ use syn::{Error, Field, Ident, LitStr, Type};
 use super::container::Container;
 use super::instrument::Instrument;
 use crate::problems::{Problems, shown_at};
-use crate::setting::{Place, Setting, plain_name};
+use crate::setting::{AttributeSpec, Setting, plain_name};
 
-const ON_FIELD: Place = Place {
+const ON_FIELD: AttributeSpec = AttributeSpec {
     attribute: "metric",
     on: "a field",
     known: &[
