@@ -142,7 +142,7 @@ impl DatadogConfig {
         let api_key = reader.get(&API_KEY);
         let has_key = reader.is_set(&API_KEY);
         let mode = reader.get(&MODE);
-        let endpoint = reader.get_with(&ENDPOINT, |text| config::endpoint(text));
+        let endpoint = reader.get_with(&ENDPOINT, config::endpoint);
         let site = reader.get(&SITE).unwrap_or_default();
         let has_agent = reader.first_set(&[&DOGSTATSD_URL, &AGENT_HOST, &DOGSTATSD_PORT]).is_some();
         let (agent, agent_host) = agent(reader);

@@ -199,12 +199,12 @@ fn all_problems_are_told_together() {
             "OTEL_EXPORTER_OTLP_PROTOCOL",
             "OTEL_EXPORTER_OTLP_INSECURE",
             "OTEL_EXPORTER_OTLP_ENDPOINT",
-            TIMEOUT.aliases[0],
             HEADERS.aliases[0],
-            COMPRESSION.aliases[0],
-            CERTIFICATE.aliases[0],
             TEMPORALITY.name,
             HISTOGRAM_AGGREGATION.name,
+            COMPRESSION.aliases[0],
+            TIMEOUT.aliases[0],
+            CERTIFICATE.aliases[0],
         ]
     );
 }
