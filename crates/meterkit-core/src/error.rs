@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use meterkit_rules::name::Problem;
+use meterkit_rules::name::{self, Problem};
 
 /// Why an instrument could not be made. Nothing is registered then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,6 +165,12 @@ pub struct ScopeError {
 impl ScopeError {
     pub(crate) fn new(part: &'static str, text: &str, problem: Problem) -> Self {
         Self { part, text: text.to_owned(), rule: problem.rule, suggestion: problem.suggestion }
+    }
+
+    /// Returns the error of a scope whose name is like that of a scope that exists.
+    pub(crate) fn alike(name: &str, other: &str) -> Self {
+        let problem = Problem { rule: name::ALIKE, suggestion: Some(other.to_owned()) };
+        Self::new("name", name, problem)
     }
 
     fn remedy(&self) -> String {

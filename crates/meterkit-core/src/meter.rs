@@ -17,6 +17,7 @@ use crate::instrument::{
 use crate::number::{CounterNumber, GaugeNumber, HistogramNumber, UpDownNumber};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
+use crate::scope_kind::ScopeKind;
 use crate::store::shared::Door;
 
 /// Makes the instruments of one part of the program.
@@ -43,11 +44,27 @@ pub struct Meter {
 impl Meter {
     /// The meter of a part of the program, in the global registry.
     ///
-    /// `kind` says what sort of part: `plugin` and `core` are the documented ones, others are allowed. Both are
-    /// lower-case; kebab-case becomes snake_case. A bad kind or name shows as the error of each instrument.
-    /// Instruments made before `install()` work; what they counted is there afterwards.
-    pub fn scoped(kind: &str, name: &str) -> Self {
+    /// `kind` is [`plugin`](ScopeKind::Plugin), [`core`](ScopeKind::Core), or any other word. Names may be in snake_case
+    /// or camelCase, which is kept as written; kebab-case becomes snake_case. Two scopes of a kind whose names differ
+    /// only in case, `-` or `_` are an error, and so are two instruments of a scope. A bad kind or name shows as the
+    /// error of each instrument. Instruments that are created before `install()` work, and keep what they counted.
+    pub fn scoped(kind: impl Into<ScopeKind>, name: &str) -> Self {
         Registry::global().scoped(kind, name)
+    }
+
+    /// Returns the meter of the core itself, in the global registry: its scope is `backstage.core`, and its metrics are
+    /// named `backstage.core.<metric>`.
+    ///
+    /// ```
+    /// use meterkit::Meter;
+    ///
+    /// let meter = Meter::core();
+    /// let duration = meter.histogram::<f64>("httpRouter.middleware.duration").unit("s").build()?;
+    /// duration.record(0.2); // backstage.core.httpRouter.middleware.duration
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    pub fn core() -> Self {
+        Registry::global().core()
     }
 
     /// A meter of the global registry whose metric names are left alone, for names that OpenTelemetry's semantic
@@ -348,8 +365,14 @@ impl Meter {
 
 impl Registry {
     /// Returns the meter of a part of the program; see [`Meter::scoped`].
-    pub fn scoped(&self, kind: &str, name: &str) -> Meter {
-        Meter { registry: self.clone(), key: ScopeKey::scoped(kind, name), prefix: String::new() }
+    pub fn scoped(&self, kind: impl Into<ScopeKind>, name: &str) -> Meter {
+        let key = ScopeKey::scoped(kind.into().as_str(), name);
+        Meter { registry: self.clone(), key, prefix: String::new() }
+    }
+
+    /// Returns the meter of the core itself; see [`Meter::core`].
+    pub fn core(&self) -> Meter {
+        Meter { registry: self.clone(), key: Ok(ScopeKey::core()), prefix: String::new() }
     }
 
     /// Returns a meter whose metric names are left alone; see [`Meter::semconv`].

@@ -8,6 +8,7 @@ use opentelemetry::{InstrumentationScope, KeyValue, Value};
 
 use crate::attributes::{AttributeValue, Attributes};
 use crate::error::{NamingError, ScopeError};
+use crate::scope_kind::ScopeKind;
 
 /// The root namespace when nothing else is said.
 const DEFAULT_NAMESPACE: &str = "backstage";
@@ -27,7 +28,7 @@ impl Naming {
     ///
     /// # Errors
     ///
-    /// A namespace that is not in lower-case snake_case with dots between levels.
+    /// A namespace that is not in snake_case or camelCase with dots between levels.
     pub fn new(namespace: &str, policy: NamingPolicy) -> Result<Self, NamingError> {
         name::check(namespace).map_err(|problem| NamingError::Namespace {
             namespace: namespace.to_owned(),
@@ -90,7 +91,7 @@ pub(crate) struct ScopeKey {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ScopeId {
-    /// `plugin` and `catalog`, below the namespace.
+    /// `plugin` and `catalog`, below the namespace. The scope of a kind itself has an empty name.
     Scoped { kind: String, name: String },
     /// A scope whose metric names are fixed by a convention: nothing is put before them.
     Semconv(String),
@@ -103,6 +104,12 @@ impl ScopeKey {
         Ok(Self::from(ScopeId::Scoped { kind, name }))
     }
 
+    /// Returns the key of the core scope, which has no name.
+    pub(crate) fn core() -> Self {
+        let (kind, name) = (ScopeKind::Core.as_str().to_owned(), String::new());
+        Self::from(ScopeId::Scoped { kind, name })
+    }
+
     pub(crate) fn semconv(scope: &str) -> Result<Self, ScopeError> {
         name::check_grammar(scope).map_err(|problem| ScopeError::new("name", scope, problem))?;
         Ok(Self::from(ScopeId::Semconv(scope.to_owned())))
@@ -111,8 +118,12 @@ impl ScopeKey {
     /// Returns the key of the scope that has this name in OpenTelemetry.
     pub(crate) fn of(scope: &InstrumentationScope, naming: &Naming) -> Self {
         let below = scope.name().strip_prefix(&*naming.namespace);
-        let parts = below.and_then(|below| below.strip_prefix('.')?.split_once('.'));
-        let scoped = parts.and_then(|(kind, name)| Self::scoped(kind, name).ok());
+        let scoped = below.and_then(|below| below.strip_prefix('.')).and_then(|below| match below
+            .split_once('.')
+        {
+            Some((kind, name)) => Self::scoped(kind, name).ok(),
+            None => Some(Self::core()),
+        });
         // A name that would be written in another way is a name of its own.
         let is_it = |key: &Self| key.full_name(naming) == scope.name();
         let given = || Self::from(ScopeId::Semconv(scope.name().to_owned()));
@@ -140,6 +151,9 @@ impl ScopeKey {
     pub(crate) fn full_name(&self, naming: &Naming) -> String {
         match &self.id {
             ScopeId::Semconv(name) => name.clone(),
+            ScopeId::Scoped { kind, name } if name.is_empty() => {
+                format!("{}.{kind}", naming.namespace)
+            }
             ScopeId::Scoped { kind, name } => {
                 let prefix = format!("{}.{kind}.", naming.namespace);
                 prefix_once(&prefix, name)
@@ -175,6 +189,22 @@ impl ScopeKey {
         match (&self.id, naming.policy, metric.strip_prefix(&prefix)) {
             (ScopeId::Scoped { .. }, NamingPolicy::Prefixed, Some(bare)) => bare.to_owned(),
             _ => metric.to_owned(),
+        }
+    }
+
+    /// Returns the error if `other` is a scope of the same kind whose name differs only in case, `-` or `_`.
+    pub(crate) fn clash_with(&self, other: &Self) -> Option<ScopeError> {
+        match (&self.id, &other.id) {
+            (
+                ScopeId::Scoped { kind, name },
+                ScopeId::Scoped { kind: other_kind, name: other_name },
+            ) => {
+                let is_alike = kind == other_kind
+                    && name != other_name
+                    && name::folded(name) == name::folded(other_name);
+                is_alike.then(|| ScopeError::alike(name, other_name))
+            }
+            _ => None,
         }
     }
 

@@ -26,13 +26,16 @@ impl ScopePatterns {
 
     /// Returns whether one of these patterns means a scope. Dashes count as `_`, capitals as small letters.
     pub(crate) fn matches(pattern: &str, key: &ScopeKey, naming: &Naming) -> bool {
-        let short_name = match &key.id {
-            ScopeId::Scoped { kind, name } => format!("{kind}.{name}"),
-            ScopeId::Semconv(name) => name.clone(),
+        let full_name = key.full_name(naming);
+        let names = match &key.id {
+            // The scope of a kind itself is meant by `core.*` too.
+            ScopeId::Scoped { kind, name } if name.is_empty() => {
+                vec![kind.clone(), format!("{kind}."), format!("{full_name}."), full_name]
+            }
+            ScopeId::Scoped { kind, name } => vec![format!("{kind}.{name}"), full_name],
+            ScopeId::Semconv(_) => vec![full_name],
         };
-        [short_name, key.full_name(naming)]
-            .iter()
-            .any(|name| glob::matches(pattern, &written(name)))
+        names.iter().any(|name| glob::matches(pattern, &written(name)))
     }
 }
 

@@ -29,7 +29,7 @@ fn each_bad_name_is_named_with_the_rule_and_a_better_one() {
         ("2xx.responses", "must begin with a letter", "write `n_2xx.responses`"),
         ("größe", "outside ASCII", "write `gr_e`"),
         ("Queue.Length", "upper-case letter", "write `queue.length`"),
-        ("httpRequests", "upper-case letter", "write `http_requests`"),
+        ("HttpRequests", "upper-case letter", "write `http_requests`"),
         ("open files", "white space", "write `open_files`"),
         ("open-files", "holds `-` or `/`", "write `open_files`"),
         ("a..b", "empty level", "write `a.b`"),
@@ -67,8 +67,8 @@ fn each_bad_unit_is_named_with_the_rule_and_a_better_one() {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     for (unit, rule, suggestion) in [
-        ("seconds", "is no UCUM symbol", "write `s`"),
-        ("bytes", "is no UCUM symbol", "write `By`"),
+        ("second", "is no UCUM symbol", "write `s`"),
+        ("byte", "is no UCUM symbol", "write `By`"),
         ("requests", "is a word", "write an annotation such as `{request}`"),
         ("open files", "must not hold white space", "write an annotation such as `{open_files}`"),
         ("{request", "braces that do not match", "write for example `{request}`"),
@@ -178,4 +178,25 @@ fn a_bad_namespace_or_policy_is_named_with_what_is_accepted() {
     says(&namespace, &["namespace `AcmeCorp`", "upper-case", "write `acme_corp`"]);
     let policy: Result<NamingPolicy, NamingError> = "flat".parse();
     says(&policy.unwrap_err(), &["`flat`", "unknown", "`prefixed` or `scope`"]);
+}
+
+#[test]
+fn names_that_differ_only_in_case_or_underscores_are_refused() -> Result<(), InstrumentError> {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "mcp-actions");
+    let _requests = meter.counter::<u64>("http_requests").build()?;
+    for name in ["httpRequests", "httprequests", "hTTPRequests"] {
+        says(&counter_error(&meter, name), &["only in case, `-` or `_`", "write `http_requests`"]);
+    }
+    assert!(meter.counter::<u64>("http.requests").build().is_ok(), "a dot is a level");
+
+    let alike = counter_error(&registry.scoped("plugin", "mcpActions"), "requests");
+    let words = ["scope name `mcpActions`", "only in case, `-` or `_`", "write `mcp_actions`"];
+    says(&alike, &words);
+    assert!(registry.scoped("core", "mcpActions").counter::<u64>("requests").build().is_ok());
+    assert!(registry.scoped("plugin", "mcp_actions").counter::<u64>("requests").build().is_ok());
+
+    assert!(registry.scoped("plugin", "mcp-actions").unload());
+    assert!(registry.scoped("plugin", "mcpActions").counter::<u64>("requests").build().is_ok());
+    Ok(())
 }

@@ -22,6 +22,22 @@ fn seconds_get_the_scale_of_requests() -> Result<(), InstrumentError> {
 }
 
 #[test]
+fn units_in_words_are_exported_as_symbols() -> Result<(), InstrumentError> {
+    assert_eq!(bounds("seconds", None)?, bounds("s", None)?);
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    for (name, unit) in [("took", "seconds"), ("sent", "bytes"), ("entities", "count")] {
+        meter.gauge::<i64>(name).unit(unit).build()?.set(1);
+    }
+    let scopes = registry.read();
+    let units: Vec<_> = scopes[0].metrics.iter().map(|it| &*it.descriptor.unit).collect();
+    assert_eq!(units, ["{count}", "By", "s"]);
+    // One unit in either spelling is one instrument.
+    assert!(meter.gauge::<i64>("took").unit("s").build().is_ok());
+    Ok(())
+}
+
+#[test]
 fn bytes_get_powers_of_four_from_one_kibibyte() -> Result<(), InstrumentError> {
     let bounds = bounds("By", None)?;
     assert_eq!(bounds[0], 1024.0);

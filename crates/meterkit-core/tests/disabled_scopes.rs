@@ -220,3 +220,23 @@ fn patterns_that_no_scope_has_been_like_are_told() -> Result<(), InstrumentError
     assert_eq!(registry.unmatched_disabled_scopes(), ["core.*"], "patterns begin anew");
     Ok(())
 }
+
+#[test]
+fn the_core_scope_is_one_of_its_kind() -> Result<(), InstrumentError> {
+    for (pattern, is_disabled) in [
+        ("core", true),
+        ("core.*", true),
+        ("backstage.core", true),
+        ("core.http", false),
+        ("plugin.*", false),
+    ] {
+        let registry = Registry::new();
+        let meter = registry.core();
+        meter.counter::<u64>("http.requests").build()?.increment();
+        let names: Vec<_> = registry.read().iter().map(|it| it.scope.name().to_owned()).collect();
+        assert_eq!(names, ["backstage.core"]);
+        disable(&registry, pattern);
+        assert_eq!(registry.read().is_empty(), is_disabled, "{pattern}");
+    }
+    Ok(())
+}

@@ -189,7 +189,7 @@ pub fn labels(input: TokenStream) -> TokenStream {
 ///
 /// | Setting | Default | What it does |
 /// |---|---|---|
-/// | `scope = "plugin", name = "catalog"` | no meter of its own | the scope: `backstage.plugin.catalog` |
+/// | `scope = "plugin", name = "catalog"` | no meter of its own | the scope: `backstage.plugin.catalog`; `scope = "core"` alone is `backstage.core` |
 /// | `semconv = "http_server"` | no meter of its own | a scope whose names a convention fixes: nothing is put before them |
 /// | `version = "1.2"` | none | the version of what is measured |
 /// | `schema_url = "https://..."` | none | where the schema of the metrics is written down |
@@ -203,7 +203,7 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// | Setting | Default | What it does |
 /// |---|---|---|
 /// | `name = "queue.length"` | the field's name in snake_case | the metric's name below its scope |
-/// | `unit = "s"` | none | the unit, by UCUM: `s`, `By`, `1`, or what is counted: `{task}` |
+/// | `unit = "s"` | none | the unit, by UCUM: `s`, `By`, `1`, or what is counted: `{task}`; `seconds`, `bytes` and `count` are accepted as words |
 /// | `buckets = [0.1, 1.0]` | by the unit | the boundaries of a histogram's buckets, rising |
 /// | `exponential` | no | buckets of a histogram that follow its values, instead of boundaries |
 /// | `attributes(tier = "gold", "db.system" = "sqlite")` | none | attributes of every series: texts, whole numbers, truth values |

@@ -18,11 +18,20 @@ impl Problem {
     }
 }
 
-/// Checks a name of ours: lower-case words in snake_case, dots between levels.
+/// The rule that a name breaks if another one is [alike](folded).
+pub const ALIKE: &str = "differs from a name that exists only in case, `-` or `_`";
+
+/// Returns `name` without what must not tell two names apart: case, `-` and `_`.
+pub fn folded(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Checks a name of ours: words in snake_case or camelCase, dots between levels.
 pub fn check(name: &str) -> Result<(), Problem> {
     check_grammar(name)?;
-    let rule = if name.contains(|c: char| c.is_ascii_uppercase()) {
-        "holds an upper-case letter"
+    let is_capitalized = |word: &str| word.starts_with(|c: char| c.is_ascii_uppercase());
+    let rule = if name.split(['.', '_']).any(is_capitalized) {
+        "holds an upper-case letter at the start of a word"
     } else if name.contains(['-', '/']) {
         "holds `-` or `/`; words are joined by `_`, levels by `.`"
     } else if name.split('.').any(str::is_empty) {
@@ -92,12 +101,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dotted_snake_case_is_fine() {
+    fn dotted_snake_case_and_camel_case_are_fine() {
         for name in [
             "a",
             "queue.length",
             "entities.operations.total",
             "http_router.responses_2xx",
+            "httpRouter.middleware",
+            "responses_aB.xY2Z",
             "x9",
             "responses.5xx",
         ] {
@@ -110,7 +121,8 @@ mod tests {
         for (name, rule, suggestion) in [
             ("", "empty", None),
             ("Queue.Length", "upper-case", Some("queue.length")),
-            ("httpRouter.middleware", "upper-case", Some("http_router.middleware")),
+            ("HttpRouter.middleware", "upper-case", Some("http_router.middleware")),
+            ("http_Router", "upper-case", Some("http_router")),
             ("2xx.responses", "begin with a letter", Some("n_2xx.responses")),
             ("_count", "begin with a letter", Some("count")),
             ("count_", "joins nothing", Some("count")),
@@ -127,6 +139,16 @@ mod tests {
             assert!(problem.rule.contains(rule), "{name}: {problem:?}");
             assert_eq!(problem.suggestion.as_deref(), suggestion, "{name}");
         }
+    }
+
+    #[test]
+    fn names_are_alike_whatever_joins_their_words() {
+        for name in
+            ["httpRouter.x", "http_router.x", "http-router.x", "httprouter.x", "HTTP_Router.X"]
+        {
+            assert_eq!(folded(name), "httprouter.x");
+        }
+        assert_ne!(folded("http.router"), folded("http_router"));
     }
 
     #[test]

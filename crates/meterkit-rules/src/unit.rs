@@ -3,6 +3,11 @@
 /// Longest unit that OpenTelemetry's specification asks back ends to take.
 const MAX_LENGTH: usize = 63;
 
+/// Words that Backstage's plugins write, and the UCUM symbols that they stand for. A count has an annotation instead of
+/// `1`, which is a ratio in Prometheus.
+const ACCEPTED: [(&str, &str); 4] =
+    [("seconds", "s"), ("milliseconds", "ms"), ("bytes", "By"), ("count", "{count}")];
+
 /// Words and symbols that people write where UCUM has another symbol, in lower case.
 const WORDS: [(&str, &[&str]); 13] = [
     ("s", &["second", "seconds", "sec", "secs"]),
@@ -33,8 +38,14 @@ const BYTES: [(&str, &str); 6] = [
 /// Symbols of UCUM with prefixes have four letters at most, but for multiples of `bit`: what is longer is a word.
 const LONGEST_SYMBOL: usize = 4;
 
+/// Returns the UCUM symbol of a word that is accepted as a unit; any other unit unchanged.
+pub fn symbol(unit: &str) -> &str {
+    ACCEPTED.iter().find(|(word, _)| *word == unit).map_or(unit, |(_, symbol)| symbol)
+}
+
 /// What is wrong with `unit`, and what to write, or `None` when it is fine. No unit is fine.
 pub fn problem(unit: &str) -> Option<String> {
+    let unit = symbol(unit);
     if unit.len() > MAX_LENGTH {
         return Some(format!(
             "has {} characters, {MAX_LENGTH} are allowed; use a UCUM symbol such as `s` or `By`",
@@ -105,7 +116,7 @@ fn braces_match(unit: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::problem;
+    use super::{problem, symbol};
 
     #[test]
     fn symbols_and_annotations_are_units() {
@@ -132,10 +143,23 @@ mod tests {
     }
 
     #[test]
+    fn units_in_words_are_accepted_as_symbols() {
+        for (word, expected) in [
+            ("seconds", "s"),
+            ("milliseconds", "ms"),
+            ("bytes", "By"),
+            ("count", "{count}"),
+            ("h", "h"),
+        ] {
+            assert_eq!((problem(word), symbol(word)), (None, expected));
+        }
+    }
+
+    #[test]
     fn each_bad_unit_is_told_what_to_write() {
         for (unit, remedy) in [
-            ("seconds", "`s`"),
-            ("bytes", "`By`"),
+            ("second", "`s`"),
+            ("byte", "`By`"),
             ("B", "`By`"),
             ("KB", "`kBy`"),
             ("MiB", "`MiBy`"),

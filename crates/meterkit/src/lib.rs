@@ -130,7 +130,7 @@ pub use meterkit_core::{
     CallbackGuard, Counter, CounterGroup, Gauge, GaugeGroup, Histogram, HistogramGroup,
     InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Metrics,
     ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
-    ObservableUpDownCounter, ObservableUpDownCounterGroup, Registry, UpDownCounter,
+    ObservableUpDownCounter, ObservableUpDownCounterGroup, Registry, ScopeKind, UpDownCounter,
     UpDownCounterGroup,
 };
 #[cfg(feature = "dashboard")]

@@ -1,7 +1,7 @@
 //! Compares the public API with `api.txt`, so that every change of it shows in review, and checks that each feature
 //! exports what its signatures need.
 //!
-//! `METERKIT_UPDATE_API=1 cargo test -p meterkit --test public_api` writes the file.
+//! `METERKIT_UPDATE_API=1 cargo test -p meterkit --test main public_api` writes the file.
 //!
 //! Stable Rust has no machine-readable documentation, so the listing is made from the sources: from `lib.rs` along
 //! `pub mod` and `pub use`, through the crates of this workspace. What macros expand to is not listed.

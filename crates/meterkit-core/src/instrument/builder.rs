@@ -198,6 +198,10 @@ impl<I> InstrumentBuilder<I> {
             let unit = self.unit.into_owned();
             return Err(InstrumentError::Unit { name, unit, problem });
         }
+        let symbol = unit::symbol(&self.unit);
+        if is_declared && symbol != self.unit {
+            self.unit = Cow::Owned(symbol.to_owned());
+        }
         // No boundaries at all ask for count and sum only, as conventions on metrics of this library do.
         let may_be_empty = !is_declared || self.options.is_self_metric;
         match &self.chosen_buckets {

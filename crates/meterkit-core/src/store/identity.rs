@@ -39,6 +39,11 @@ impl Identity {
         }
     }
 
+    /// Returns whether this is the name to OpenTelemetry, which does not distinguish case.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
     /// Returns whether both are one instrument to OpenTelemetry, whatever their descriptions. Follows its Metrics SDK,
     /// section Duplicate instrument registration.
     pub(crate) fn is_duplicate_of(&self, other: &Self) -> bool {

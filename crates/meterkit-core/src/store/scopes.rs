@@ -14,7 +14,7 @@ use super::shared::{Door, Shared, Switch};
 use super::switches::Switches;
 use crate::buckets::HistogramBuckets;
 use crate::data::{Metric, ScopeMetrics};
-use crate::error::{InstrumentError, NamingError};
+use crate::error::{InstrumentError, NamingError, ScopeError};
 use crate::instrument::SelfMetrics;
 use crate::kind::Kind;
 use crate::scope::{Naming, ScopeKey};
@@ -177,15 +177,26 @@ impl Scopes {
             return Err(InstrumentError::TooLong { name: identity.name, full_name });
         }
         identity.name = key.bare_metric_name(&naming, &identity.name);
-        let scope = self.scope(key, &naming);
+        let scope = self.scope(key, &naming, door)?;
         let mut instruments = scope.instruments.write().unpoisoned();
+        let alike = instruments.entry(name::folded(&identity.name)).or_default();
+        let other = alike.iter().find_map(|it| it.shared().other_name(&identity));
+        if let Some(other) = other.filter(|_| door == Door::Facade && key.has_house_style()) {
+            let suggestion = Some(other.to_owned());
+            return Err(InstrumentError::Name {
+                name: identity.name,
+                rule: name::ALIKE,
+                suggestion,
+            });
+        }
         // OpenTelemetry takes names that differ in case only for one.
-        let streams = instruments.entry(identity.name.to_ascii_lowercase()).or_default();
+        let streams = alike.iter().filter(|it| it.shared().identity.has_name(&identity.name));
+        let streams: Vec<_> = streams.cloned().collect();
         let set_stream = |instrument: &dyn Stored| {
             let settings = self.streams.read().unpoisoned();
             settings.as_ref().and_then(|it| scope.set_stream(instrument, it))
         };
-        if let Some(known) = find(streams, &full_name, &identity, door)? {
+        if let Some(known) = find(&streams, &full_name, &identity, door)? {
             let warning = known.shared().join(&identity, door);
             if door == Door::Facade && known.room().declare(options) {
                 // What an operator says depends on the options. Problems were reported when the instrument was made.
@@ -214,7 +225,7 @@ impl Scopes {
             made.room().declare(options);
         }
         let warnings = set_stream(&*made).into_iter().chain(apart).collect();
-        streams.push(made.clone());
+        alike.push(made.clone());
         Ok((made, true, warnings))
     }
 
@@ -232,17 +243,24 @@ impl Scopes {
         scopes.values().cloned().collect()
     }
 
-    fn scope(&self, key: &ScopeKey, naming: &Naming) -> Arc<Scope> {
+    /// Returns the scope, and makes it if it does not exist yet.
+    fn scope(&self, key: &ScopeKey, naming: &Naming, door: Door) -> Result<Arc<Scope>, ScopeError> {
         let mut scopes = self.scopes.write().unpoisoned();
-        let scope = scopes.entry(key.clone()).or_insert_with(|| {
-            Arc::new(Scope {
-                key: key.clone(),
-                attributes: key.attributes.clone().into(),
-                named: RwLock::new(Arc::new(key.to_instrumentation_scope(naming))),
-                instruments: RwLock::default(),
-            })
+        if let Some(known) = scopes.get(key) {
+            return Ok(known.clone());
+        }
+        if door == Door::Facade {
+            let clash = scopes.keys().find_map(|known| key.clash_with(known));
+            clash.map_or(Ok(()), Err)?;
+        }
+        let scope = Arc::new(Scope {
+            key: key.clone(),
+            attributes: key.attributes.clone().into(),
+            named: RwLock::new(Arc::new(key.to_instrumentation_scope(naming))),
+            instruments: RwLock::default(),
         });
-        scope.clone()
+        scopes.insert(key.clone(), scope.clone());
+        Ok(scope)
     }
 }
 
@@ -300,7 +318,7 @@ pub(crate) struct Scope {
     pub(crate) key: ScopeKey,
     attributes: FixedAttributes,
     named: RwLock<Arc<InstrumentationScope>>,
-    /// By name in lower case. Several of one name are something else each.
+    /// By [folded](name::folded) name. Several of one name are something else each.
     instruments: RwLock<BTreeMap<String, Vec<Arc<dyn Stored>>>>,
 }
 

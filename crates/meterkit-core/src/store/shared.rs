@@ -30,7 +30,7 @@ pub struct Shared {
     is_declared: AtomicBool,
     has_warned_of_duplicate: AtomicBool,
     /// What the code declares, of an instrument that came through OpenTelemetry's API first.
-    description: OnceLock<String>,
+    declared_later: OnceLock<Identity>,
     /// Where the values of a histogram go, besides its cells.
     pub(crate) feed: Feed,
     label_keys: OnceLock<&'static [LabelKey]>,
@@ -65,7 +65,7 @@ impl Shared {
             exports_empty: AtomicBool::new(false),
             is_declared: AtomicBool::new(door == Door::Facade),
             has_warned_of_duplicate: AtomicBool::new(false),
-            description: OnceLock::new(),
+            declared_later: OnceLock::new(),
             feed: Feed::new(settings.feeds_by_default()),
             label_keys: OnceLock::new(),
             identity,
@@ -212,14 +212,24 @@ impl Shared {
         }
     }
 
+    /// Returns the identity as the code declares it, if the instrument is one of the facade.
+    fn declaration(&self) -> &Identity {
+        self.declared_later.get().unwrap_or(&self.identity)
+    }
+
+    /// Returns the name that the code declares, if that is another one than in `requested`.
+    pub(crate) fn other_name(&self, requested: &Identity) -> Option<&str> {
+        let name = &self.declaration().name;
+        (self.door() == Door::Facade && *name != requested.name).then_some(name)
+    }
+
     /// Checks that the code declares what it declared before.
     pub(crate) fn check_same(
         &self,
         full_name: &str,
         requested: &Identity,
     ) -> Result<(), InstrumentError> {
-        let description = self.description.get().unwrap_or(&self.identity.description);
-        match self.identity.difference(description, requested) {
+        match self.identity.difference(&self.declaration().description, requested) {
             None => Ok(()),
             Some(Difference { aspect, existing, requested }) => Err(InstrumentError::Clash {
                 name: full_name.to_owned(),
@@ -234,7 +244,7 @@ impl Shared {
     /// the first time that one does.
     pub(crate) fn join(&self, requested: &Identity, door: Door) -> Option<Warning> {
         if door == Door::Facade && !self.is_declared.swap(true, Relaxed) {
-            let _ = self.description.set(requested.description.clone());
+            let _ = self.declared_later.set(requested.clone());
         }
         let mut descriptor = self.descriptor.write().unpoisoned();
         let differs = descriptor.description != requested.description;

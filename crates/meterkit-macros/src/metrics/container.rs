@@ -37,7 +37,7 @@ const ON_STRUCT: AttributeSpec = AttributeSpec {
 pub(super) struct Container {
     pub(super) meterkit: TokenStream,
     pub(super) naming: Naming,
-    /// The call that gives the registry's meter: `.scoped(..)` or `.semconv(..)`.
+    /// The call that gives the registry's meter: `.scoped(..)`, `.core()` or `.semconv(..)`.
     meter: Option<TokenStream>,
     /// What is said of the meter: `.version(..)` and so on.
     details: TokenStream,
@@ -130,6 +130,10 @@ impl Scope {
                     naming.scope_length = kind_length + name_length + "..".len();
                 }
                 Some(quote!(.scoped(#kind, #name)))
+            }
+            (None, Some((_, kind)), None) if kind.value() == "core" => {
+                naming.scope_length = "core.".len();
+                Some(quote!(.core()))
             }
             (None, Some((setting, _)), None) if !self.is_broken => {
                 problems.add(half_a_scope(setting, "name = \"catalog\""));

@@ -1,5 +1,6 @@
 //! A field of a struct of instruments: an instrument, or a struct of them.
 
+use meterkit_rules::name;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -125,6 +126,16 @@ impl<'a> MetricsField<'a> {
                     "fields {fields} both have the name `{}`; \
                      give this one another with `#[metric(name = \"...\")]`",
                     own.name
+                );
+                Some(Error::new_spanned(&own.name_place, text))
+            }
+            (Source::Instrument(known), Source::Instrument(own))
+                if name::folded(&known.name) == name::folded(&own.name) =>
+            {
+                let text = format!(
+                    "fields {fields} have names that differ only in case, `-` or `_`: `{}` and `{}`; \
+                     give this one another with `#[metric(name = \"...\")]`",
+                    known.name, own.name
                 );
                 Some(Error::new_spanned(&own.name_place, text))
             }

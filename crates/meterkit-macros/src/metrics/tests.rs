@@ -106,6 +106,8 @@ fn a_struct_with_a_scope_makes_its_own_meter() {
             "pub(crate) fn register_in(registry: &::meterkit::Registry,)",
         ],
     );
+    let core = "#[metrics(scope = \"core\")] struct M { a: Counter }";
+    assert_holds(core, &["{ registry.core() }"]);
     let semconv = "#[metrics(semconv = \"http-server\")] struct M { a: Counter }";
     assert_holds(semconv, &["{ registry.semconv(\"http-server\") }"]);
     assert!(!expansion("struct M { a: Counter }").contains("fnregister()"));
@@ -197,7 +199,7 @@ fn each_mistake_on_a_field_is_shown_where_it_is_with_what_to_write() {
         ("name = \"Tasks\"", "\"Tasks\"", "instrument name `Tasks` holds an upper", "`tasks`"),
         ("name = \"\"", "\"\"", "is empty", "`queue.length`"),
         ("name = 5", "5", "string in quotes", "name = \"queue.length\""),
-        ("unit = \"seconds\"", "\"seconds\"", "unit `seconds` is no UCUM symbol", "`s`"),
+        ("unit = \"second\"", "\"second\"", "unit `second` is no UCUM symbol", "`s`"),
         ("buckets = [5, 1.5]", "[5, 1.5]", "has 5 before 1.5", "[1.5, 5.0]"),
         ("buckets = [-1, -2]", "[-1, -2]", "has -1 before -2", "[-2.0, -1.0]"),
         ("buckets = []", "[]", "of histogram `a` is empty", "at least one"),
@@ -247,6 +249,11 @@ fn mistakes_between_fields_are_shown_at_the_second() {
     for (fields, place, rule) in [
         ("#[metric(name = \"b\")] a: C, b: C", "b", "`a` and `b` both have the name `b`"),
         ("b: C, #[metric(name = \"b\")] a: C", "\"b\"", "`b` and `a` both have the name `b`"),
+        (
+            "queue_length: C, #[metric(name = \"queueLength\")] b: C",
+            "\"queueLength\"",
+            "only in case, `-` or `_`: `queue_length` and `queueLength`",
+        ),
         ("#[metric(flatten)] a: C, #[metric(flatten)] b: C", "b", "make the same instruments"),
         (
             "#[metric(flatten, prefix = \"x\")] a: C, #[metric(flatten, prefix = \"x\")] b: C",
@@ -298,11 +305,11 @@ fn names_that_get_too_long_with_their_scope_are_an_error() {
 #[test]
 fn all_mistakes_are_reported_at_once() {
     let code = "#[metrics(x, scope = \"A\", name = \"B\")] struct M { \
-        #[metric(name = \"C\", unit = \"bytes\", y, attributes(le = 1.5, 3))] c: C, \
+        #[metric(name = \"C\", unit = \"byte\", y, attributes(le = 1.5, 3))] c: C, \
         #[metric(flatten, unit = \"s\", prefix = \"D\")] d: D }";
     let places: Vec<String> = errors(code).into_iter().map(|(_, place)| place).collect();
     assert_eq!(
         places,
-        ["x", "\"A\"", "\"B\"", "y", "\"C\"", "\"bytes\"", "3", "le", "1.5", "unit", "\"D\""]
+        ["x", "\"A\"", "\"B\"", "y", "\"C\"", "\"byte\"", "3", "le", "1.5", "unit", "\"D\""]
     );
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meterkit_core::{ManualClock, Meter, Registry};
+use meterkit_core::{ManualClock, Meter, Registry, ScopeKind};
 
 use super::collect::{collect, collect_async};
 use super::seen::Seen;
@@ -52,12 +52,17 @@ impl TestKit {
         self.clock.advance(by);
     }
 
-    /// A meter of this kit; see [`Meter::scoped`].
-    pub fn scoped(&self, kind: &str, name: &str) -> Meter {
+    /// Returns a meter of this kit; see [`Meter::scoped`].
+    pub fn scoped(&self, kind: impl Into<ScopeKind>, name: &str) -> Meter {
         self.registry.scoped(kind, name)
     }
 
-    /// A meter of this kit whose metric names are left alone; see [`Meter::semconv`].
+    /// Returns the meter of the core itself in this kit; see [`Meter::core`].
+    pub fn core(&self) -> Meter {
+        self.registry.core()
+    }
+
+    /// Returns a meter of this kit whose metric names are left alone; see [`Meter::semconv`].
     pub fn semconv(&self, scope: &str) -> Meter {
         self.registry.semconv(scope)
     }

@@ -2,7 +2,7 @@ use meterkit::{Counter, Metrics};
 
 #[derive(Metrics)]
 struct CatalogMetrics {
-    #[metric(name = "httpRequests")]
+    #[metric(name = "HttpRequests")]
     requests: Counter,
 }
 

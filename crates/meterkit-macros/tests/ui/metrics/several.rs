@@ -3,7 +3,7 @@ use meterkit::{Counter, Metrics};
 #[derive(Metrics)]
 #[metrics(scope = "Plugin", name = "catalog", kind = "x")]
 struct CatalogMetrics {
-    #[metric(name = "Requests", unit = "seconds", buckets = [2, 1])]
+    #[metric(name = "Requests", unit = "second", buckets = [2, 1])]
     requests: Counter,
     #[metric(flatten, unit = "s")]
     cache: CacheMetrics,

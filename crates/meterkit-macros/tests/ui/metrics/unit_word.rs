@@ -2,7 +2,7 @@ use meterkit::{Counter, Metrics};
 
 #[derive(Metrics)]
 struct CatalogMetrics {
-    #[metric(unit = "seconds")]
+    #[metric(unit = "second")]
     requests: Counter,
 }
 
