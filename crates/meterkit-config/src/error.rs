@@ -9,7 +9,7 @@ use crate::file::ConfigFile;
 use crate::report::Problem;
 
 /// Why a file cannot be used. No value of a variable, and nothing of headers or plug-ins, is shown.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -44,6 +44,8 @@ pub enum ConfigError {
         readable: Option<Box<ConfigFile>>,
     },
 }
+
+meterkit_rules::debug_as_text!(ConfigError);
 
 impl ConfigError {
     /// Each thing that is wrong with what the file says.

@@ -119,6 +119,8 @@ impl Catalog {
 }
 
 /// Why a text is no catalog.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("not a catalog of metrics as JSON: {0}")]
 pub struct CatalogError(#[source] serde_json::Error);
+
+meterkit_rules::debug_as_text!(CatalogError);

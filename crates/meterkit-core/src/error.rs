@@ -5,7 +5,7 @@ use std::fmt;
 use meterkit_rules::name::{self, Problem};
 
 /// Why an instrument could not be made. Nothing is registered then.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InstrumentError {
     /// The scope of the meter has a bad kind or name.
@@ -153,7 +153,7 @@ pub enum InstrumentError {
 }
 
 /// Why `Meter::scoped` gave a meter that cannot make instruments.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("scope {part} `{text}` {rule}; write {}", self.remedy())]
 pub struct ScopeError {
     part: &'static str,
@@ -184,7 +184,7 @@ impl ScopeError {
 }
 
 /// Why attributes cannot be put on every series.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("attribute key `{key}` {problem}; write for example `deployment.environment.name`")]
 pub struct AttributeError {
     pub(crate) key: String,
@@ -192,7 +192,7 @@ pub struct AttributeError {
 }
 
 /// Why a list of scopes cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "scope `{pattern}` {problem}; write `plugin.techdocs`, or `core.*` for all scopes of a kind, separated by commas"
 )]
@@ -202,7 +202,7 @@ pub struct ScopePatternError {
 }
 
 /// Why a namespace or naming policy cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NamingError {
     /// The namespace breaks the house style.
@@ -233,6 +233,14 @@ pub enum NamingError {
         full_name: String,
     },
 }
+
+meterkit_rules::debug_as_text!(
+    InstrumentError,
+    ScopeError,
+    AttributeError,
+    ScopePatternError,
+    NamingError
+);
 
 /// The tail of a message that says what to write instead.
 struct Write<'a>(&'a Option<String>);

@@ -73,7 +73,7 @@ words! {
 }
 
 /// A compression that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompressionError {
     /// This build does not have it. The crate named has a feature for it.
@@ -83,6 +83,8 @@ pub enum CompressionError {
     #[error("compression `{0}` is not supported; {1}")]
     Unsupported(Compression, &'static str),
 }
+
+meterkit_rules::debug_as_text!(CompressionError);
 
 #[cfg(test)]
 mod tests {

@@ -145,12 +145,14 @@ const OWN: [&str; 8] = [
 ];
 
 /// A header that cannot be sent. Its value is not shown: it may be a secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header{} {problem}", self.shown_name())]
 pub struct HeaderError {
     name: String,
     problem: Fault,
 }
+
+meterkit_rules::debug_as_text!(HeaderError);
 
 impl HeaderError {
     /// Returns the name, unless it is none: `Authorization: Basic ...` is a name and a credential in one.

@@ -191,12 +191,14 @@ impl fmt::Debug for Proxy {
 }
 
 /// A URL that is none of a proxy. What may be secret in it is left out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("proxy `{url}` {reason}")]
 pub struct ProxyError {
     url: String,
     reason: String,
 }
+
+meterkit_rules::debug_as_text!(ProxyError);
 
 #[cfg(test)]
 mod tests;

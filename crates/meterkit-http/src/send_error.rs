@@ -10,7 +10,7 @@ use crate::headers::Headers;
 use crate::reply::{quoted, retry_after};
 
 /// Why a receiver does not have a request, or may not have it. Holds no credentials.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 #[expect(clippy::exhaustive_structs, reason = "targets make it for protocols of their own")]
 pub struct SendError {
@@ -25,6 +25,8 @@ pub struct SendError {
     /// Whether the receiver may have the request nevertheless.
     pub may_have_arrived: bool,
 }
+
+meterkit_rules::debug_as_text!(SendError);
 
 /// What would help after a request was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -53,7 +53,7 @@ impl TransportHints {
 }
 
 /// Why encryption cannot be set up.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
     /// This build has no encryption. The crate named has a feature for it.
@@ -76,6 +76,8 @@ pub enum TlsError {
     #[error("no certificate authorities are found on this system {0}")]
     NoAuthorities(String),
 }
+
+meterkit_rules::debug_as_text!(TlsError);
 
 #[cfg(feature = "tls")]
 pub(crate) use self::built_in::client_config;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::source::Closed;
 
 /// Why a pipeline could not be started.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The system gave no thread, or no event queue for its runtime.
@@ -16,7 +16,7 @@ pub enum StartError {
 }
 
 /// Some targets did not take the last snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
     /// These targets failed. With delta temporality they get what they missed with their next success.
@@ -31,6 +31,8 @@ pub enum FlushError {
     #[error(transparent)]
     Closed(#[from] Closed),
 }
+
+meterkit_rules::debug_as_text!(StartError, FlushError);
 
 /// One target's failure.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ pub(crate) async fn run(registry: Registry, made: Arc<Notify>, ended: watch::Rec
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why async callbacks were not run to their ends.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RefreshError {
     /// The callbacks take too long, or wait for a thread that waits for them.
@@ -51,6 +51,8 @@ pub enum RefreshError {
     #[error("callbacks of `refresh_every` cannot be run: {0}")]
     System(#[from] io::Error),
 }
+
+meterkit_rules::debug_as_text!(RefreshError);
 
 /// Runs the async callbacks that are due now to their ends, side by side: for tests, which have no pipeline. May be
 /// called on a thread that has a runtime, but one that they wait for must have another thread:

@@ -31,10 +31,12 @@ pub struct Source {
 }
 
 /// The pipeline has shut down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the metrics pipeline has shut down")]
 #[non_exhaustive]
 pub struct Closed;
+
+meterkit_rules::debug_as_text!(Closed);
 
 impl Source {
     pub(crate) fn new(

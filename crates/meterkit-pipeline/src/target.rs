@@ -117,7 +117,7 @@ pub struct TargetQueue {
 pub type ExportFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + 'a>>;
 
 /// Why an export failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
     /// It may succeed later: the receiver is down, or busy.
@@ -140,6 +140,8 @@ pub enum ExportError {
     #[error("no answer within {} ms (OTEL_METRIC_EXPORT_TIMEOUT)", .0.as_millis())]
     Timeout(Duration),
 }
+
+meterkit_rules::debug_as_text!(ExportError);
 
 impl ExportError {
     /// Returns the attribute `error.type` of self-metrics: `retryable`, `permanent` or `timeout`.

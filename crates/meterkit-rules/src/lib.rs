@@ -4,6 +4,8 @@
 //! are created, and catalog, dashboards and exporters name them, so one place keeps all of them in agreement. Not
 //! meant for use on its own; the texts are fragments of other crates' messages.
 
+mod debug_as_text;
+
 pub mod buckets;
 pub mod glob;
 pub mod label_key;

@@ -58,11 +58,7 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Debug for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+meterkit_rules::debug_as_text!(Problem);
 
 /// A position in the configuration file: `line 6, meter_provider.readers[0]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,11 +173,7 @@ impl fmt::Display for SettingsError {
     }
 }
 
-impl fmt::Debug for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+meterkit_rules::debug_as_text!(SettingsError);
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,6 @@ pub fn read_small_file(path: &Path, limit: usize) -> Result<Vec<u8>, SmallFileEr
 }
 
 /// Why a file cannot be used. Holds nothing of its content.
-#[derive(Debug)]
 pub enum SmallFileError {
     /// It cannot be read.
     Read(io::Error),
@@ -41,6 +40,8 @@ pub enum SmallFileError {
         limit: usize,
     },
 }
+
+meterkit_rules::debug_as_text!(SmallFileError);
 
 impl From<io::Error> for SmallFileError {
     fn from(error: io::Error) -> Self {

@@ -23,11 +23,13 @@ pub trait Words: Copy + 'static {
 }
 
 /// A word that an enumeration does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UnknownWord {
     word: String,
     accepted: &'static [&'static str],
 }
+
+meterkit_rules::debug_as_text!(UnknownWord);
 
 impl UnknownWord {
     /// Creates the error for a word that `T` does not have.

@@ -1,10 +1,7 @@
 //! The one error type for programs that use `?` everywhere.
 
-use std::fmt;
-
 use meterkit_core::{AttributeError, InstrumentError, NamingError, ScopePatternError};
 use meterkit_pipeline::{Closed, FlushError, StartError};
-
 use meterkit_settings::SettingsError;
 
 /// Whatever went wrong in this library, for `fn main() -> Result<(), meterkit::Error>`.
@@ -36,11 +33,7 @@ pub enum Error {
     Closed(#[from] Closed),
 }
 
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+meterkit_rules::debug_as_text!(Error);
 
 impl From<InstallError> for Error {
     fn from(error: InstallError) -> Self {
@@ -49,7 +42,7 @@ impl From<InstallError> for Error {
 }
 
 /// Why [`TelemetryBuilder::install`](crate::TelemetryBuilder::install) failed. Nothing runs then.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InstallError {
     /// Another pipeline collects from this registry.
@@ -99,3 +92,5 @@ pub enum InstallError {
     #[error(transparent)]
     Prometheus(#[from] meterkit_prometheus::BindError),
 }
+
+meterkit_rules::debug_as_text!(InstallError);

@@ -50,6 +50,19 @@ fn an_attribute_that_no_label_may_be_is_refused_by_name() {
 }
 
 #[test]
+fn a_main_that_fails_shows_the_text_of_the_error() {
+    fn main() -> Result<(), Box<dyn std::error::Error>> {
+        let builder = Telemetry::builder().registry(Registry::new());
+        let _telemetry = builder.attribute("le", "1").install()?;
+        Ok(())
+    }
+    let error = main().unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string());
+    let nested = Error::from(InstallError::AlreadyInstalled);
+    assert_eq!(format!("{nested:?}"), nested.to_string());
+}
+
+#[test]
 fn two_registries_are_installed_side_by_side() {
     let registries = [Registry::new(), Registry::new()];
     let pages = [Page::default(), Page::default()];

@@ -72,6 +72,15 @@ fn each_feature_alone_exports_what_its_signatures_need() {
     );
 }
 
+#[test]
+fn errors_print_their_text_with_debug_too() {
+    let exports = Workspace::read().exports(ROOT);
+    let errors = exports.iter().filter(|((_, name), _)| name.ends_with("Error"));
+    let derived = errors.filter(|(_, signatures)| signatures.iter().any(|it| it.contains("Debug")));
+    let names: Vec<_> = derived.map(|(name, _)| name).collect();
+    assert!(names.is_empty(), "use `debug_as_text!` in place of `derive(Debug)`: {names:?}");
+}
+
 /// All crates: the items of `a/b.rs` are in module `a::b`.
 struct Workspace {
     crates: BTreeMap<String, BTreeMap<String, Vec<Item>>>,

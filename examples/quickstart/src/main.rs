@@ -31,6 +31,9 @@ async fn main() -> Result<(), meterkit::Error> {
     drop(timer);
 
     print!("{}", String::from_utf8_lossy(&telemetry.scrape().text().await?)); // what Prometheus would see
-    telemetry.shutdown().await?; // last flush, bounded by a deadline
+    // The last flush, bounded by a deadline. That a receiver is down is no reason to exit with an error.
+    if let Err(error) = telemetry.shutdown().await {
+        eprintln!("{error}");
+    }
     Ok(())
 }

@@ -248,16 +248,18 @@ pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
 }
 
 /// A key that no request can carry. It is not shown.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Datadog API key is empty or holds white space or a character that no key has; copy it again"
 )]
 pub struct KeyError;
 
 /// A URL that cannot be sent to. What may be secret in it is left out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Datadog endpoint `{url}` {reason}")]
 pub struct EndpointError {
     pub(crate) url: String,
     pub(crate) reason: String,
 }
+
+meterkit_rules::debug_as_text!(KeyError, EndpointError);

@@ -102,10 +102,12 @@ impl Site {
 }
 
 /// The text names no site that is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SiteError {
     meant: Option<Site>,
 }
+
+meterkit_rules::debug_as_text!(SiteError);
 
 impl std::error::Error for SiteError {}
 

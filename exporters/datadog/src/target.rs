@@ -158,7 +158,7 @@ impl Target for DatadogTarget {
 }
 
 /// Why a target cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// Encryption cannot be set up.
@@ -188,6 +188,8 @@ pub enum BuildError {
     #[error(transparent)]
     OtlpEndpoint(#[from] OtlpEndpointError),
 }
+
+meterkit_rules::debug_as_text!(BuildError);
 
 pub(crate) const HINTS: TransportHints = TransportHints {
     package: "meterkit-datadog",

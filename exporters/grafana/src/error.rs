@@ -4,7 +4,7 @@ use meterkit_http::{CompressionError, HeaderError, TlsError};
 use meterkit_otlp::EndpointError;
 
 /// Why a target, or a publisher of dashboards, cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// Encryption cannot be set up.
@@ -53,3 +53,5 @@ pub enum BuildError {
     #[error("Grafana Cloud: {0}")]
     Otlp(meterkit_otlp::BuildError),
 }
+
+meterkit_rules::debug_as_text!(BuildError);

@@ -139,12 +139,14 @@ impl fmt::Debug for RemoteWrite {
 }
 
 /// A URL that nothing can be sent to. What may be secret in it is left out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("URL `{url}` {reason}")]
 pub struct UrlError {
     pub(crate) url: String,
     pub(crate) reason: String,
 }
+
+meterkit_rules::debug_as_text!(UrlError);
 
 /// No receiver listens at the root: a bare host is a path forgotten.
 const PATHS: &str = "Prometheus takes `/api/v1/write`, Mimir `/api/v1/push`, Grafana Cloud \

@@ -109,12 +109,14 @@ impl fmt::Debug for Endpoint {
 }
 
 /// A URL that cannot be sent to. What may be secret in it is left out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("OTLP endpoint `{url}` {reason}")]
 pub struct EndpointError {
     url: String,
     reason: String,
 }
+
+meterkit_rules::debug_as_text!(EndpointError);
 
 fn hints(credentials: &str) -> UrlHints<'_> {
     UrlHints { example: "http://localhost:4318", credentials, path: None }

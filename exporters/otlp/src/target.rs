@@ -254,7 +254,7 @@ impl Target for OtlpTarget {
 }
 
 /// Why a target cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// Encryption cannot be set up.
@@ -269,6 +269,8 @@ pub enum BuildError {
     #[error("OTLP {0}")]
     Compression(#[from] CompressionError),
 }
+
+meterkit_rules::debug_as_text!(BuildError);
 
 /// Sends over one of the protocols.
 #[derive(Debug)]

@@ -8,8 +8,9 @@ use crate::credentials::CredentialsError;
 use crate::tls::TlsError;
 
 /// Why the endpoint could not be opened.
-#[derive(Debug)]
 pub struct BindError(Reason);
+
+meterkit_rules::debug_as_text!(BindError);
 
 #[derive(Debug)]
 enum Reason {

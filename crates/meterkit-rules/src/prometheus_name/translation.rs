@@ -105,8 +105,10 @@ impl FromStr for Translation {
 }
 
 /// A text that names no translation strategy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TranslationError(String);
+
+crate::debug_as_text!(TranslationError);
 
 impl fmt::Display for TranslationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

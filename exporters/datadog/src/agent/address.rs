@@ -133,11 +133,13 @@ impl FromStr for AgentAddress {
 }
 
 /// The text is no address of an agent. Does not quote it as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct AgentAddressError {
     reason: String,
 }
+
+meterkit_rules::debug_as_text!(AgentAddressError);
 
 impl AgentAddressError {
     fn new(reason: String) -> Self {

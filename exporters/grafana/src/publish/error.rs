@@ -2,7 +2,7 @@
 
 /// Why a dashboard was not published. Whatever it is, the one in Grafana is as it was before, unless an answer to
 /// saving it got lost. No text holds the token.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
     /// What was given is no dashboard that can be published.
@@ -50,3 +50,5 @@ pub enum PublishError {
         reason: String,
     },
 }
+
+meterkit_rules::debug_as_text!(PublishError);
