@@ -38,7 +38,8 @@ use meterkit_pipeline::Schedule;
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::{PrometheusServer, Protection};
 pub use meterkit_settings::{
-    Declaration, Environment, Problem, Problems, Reader, Setting, SettingsError, ValueType,
+    Declaration, Environment, Position, Problem, Problems, Reader, Section, SectionValue, Setting,
+    SettingsError, SmallFileError, ValueType,
 };
 
 #[cfg(feature = "config")]

@@ -43,7 +43,7 @@ mod target;
 mod tests;
 
 pub use meterkit_http::{
-    Compression, CompressionError, Proxies, Proxy, ProxyError, TlsError, Transport,
+    Compression, CompressionError, Proxies, Proxy, ProxyError, ProxySettings, TlsError, Transport,
 };
 
 pub use self::agent::{AgentAddress, AgentAddressError, AgentConfig, AgentTarget};

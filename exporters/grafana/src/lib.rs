@@ -33,8 +33,8 @@ mod tests;
 mod wire;
 
 pub use meterkit_http::{
-    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, Secret, TlsError,
-    Transport,
+    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxySettings, Secret,
+    TlsError, Transport,
 };
 pub use meterkit_otlp::EndpointError;
 

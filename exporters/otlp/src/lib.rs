@@ -45,5 +45,6 @@ pub use self::settings::SETTINGS;
 pub use self::target::{BuildError, OtlpTarget};
 pub use self::temporality::{HistogramAggregation, TemporalityPreference};
 pub use meterkit_http::{
-    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, TlsError, Transport,
+    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxySettings,
+    TlsError, Transport,
 };
