@@ -216,6 +216,19 @@ pub enum NamingError {
         suggestion: Option<String>,
     },
 
+    /// The name that an operator gives a scope breaks OpenTelemetry's grammar.
+    #[error("name `{name}` of scope `{scope}` {rule}{}", Write(suggestion))]
+    ScopeName {
+        /// The scope.
+        scope: String,
+        /// The name as given.
+        name: String,
+        /// What is wrong with it.
+        rule: &'static str,
+        /// A name that would do.
+        suggestion: Option<String>,
+    },
+
     /// The policy is unknown.
     #[error("naming policy `{0}` is unknown; write `prefixed` or `scope`")]
     Policy(String),

@@ -26,6 +26,7 @@ mod number;
 mod registry;
 mod scope;
 mod scope_kind;
+mod scope_options;
 mod scope_patterns;
 mod store;
 mod store_health;
@@ -62,6 +63,7 @@ pub use self::number::{
 pub use self::registry::{Claim, Registry};
 pub use self::scope::{Naming, NamingPolicy};
 pub use self::scope_kind::ScopeKind;
+pub use self::scope_options::ScopeOptions;
 pub use self::scope_patterns::ScopePatterns;
 pub use self::store::callbacks::{BackgroundTask, in_callback};
 pub use self::store::clock::ManualClock;

@@ -1,6 +1,7 @@
 //! Scopes: which part of the program a metric belongs to, and how that shows in its name.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use meterkit_rules::name;
@@ -9,6 +10,7 @@ use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use crate::attributes::{AttributeValue, Attributes};
 use crate::error::{NamingError, ScopeError};
 use crate::scope_kind::ScopeKind;
+use crate::scope_options::ScopeOptions;
 
 /// The root namespace when nothing else is said.
 const DEFAULT_NAMESPACE: &str = "backstage";
@@ -21,21 +23,65 @@ const DEFAULT_NAMESPACE: &str = "backstage";
 pub struct Naming {
     namespace: Cow<'static, str>,
     policy: NamingPolicy,
+    /// By [short name](ScopeKey::short_name).
+    scopes: BTreeMap<String, ScopeOptions>,
 }
 
 impl Naming {
-    /// Names below `namespace`, by `policy`.
+    /// Creates names below `namespace`, by `policy`.
     ///
     /// # Errors
     ///
     /// A namespace that is not in snake_case or camelCase with dots between levels.
     pub fn new(namespace: &str, policy: NamingPolicy) -> Result<Self, NamingError> {
+        Self { policy, ..Self::default() }.with_namespace(namespace)
+    }
+
+    /// Returns the same with another root namespace.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_namespace(mut self, namespace: &str) -> Result<Self, NamingError> {
         name::check(namespace).map_err(|problem| NamingError::Namespace {
             namespace: namespace.to_owned(),
             rule: problem.rule,
             suggestion: problem.suggestion,
         })?;
-        Ok(Self { namespace: Cow::Owned(namespace.to_owned()), policy })
+        self.namespace = Cow::Owned(namespace.to_owned());
+        Ok(self)
+    }
+
+    /// Returns the same with what an operator says of one scope. The scope is written as its kind and name with a dot
+    /// between, `core` alone, or the name of a scope of semantic conventions.
+    ///
+    /// ```
+    /// use meterkit::Registry;
+    /// use meterkit::settings::{Naming, ScopeOptions};
+    ///
+    /// let registry = Registry::new();
+    /// let options = ScopeOptions { version: Some("1.2".to_owned()), ..Default::default() };
+    /// registry.set_naming(Naming::default().with_scope("plugin.catalog", options)?)?;
+    ///
+    /// registry.scoped("plugin", "catalog").counter::<u64>("requests").build()?.increment();
+    /// assert_eq!(registry.read()[0].scope.version(), Some("1.2"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A name that OpenTelemetry does not allow.
+    pub fn with_scope(mut self, scope: &str, options: ScopeOptions) -> Result<Self, NamingError> {
+        if let Some(name) = &options.name {
+            name::check_grammar(name).map_err(|problem| NamingError::ScopeName {
+                scope: scope.to_owned(),
+                name: name.clone(),
+                rule: problem.rule,
+                suggestion: problem.suggestion,
+            })?;
+        }
+        self.scopes.insert(scope.replace('-', "_"), options);
+        Ok(self)
     }
 
     /// Returns the root namespace: `backstage` by default, `METERKIT_NAMESPACE` overrides.
@@ -52,7 +98,11 @@ impl Naming {
 
 impl Default for Naming {
     fn default() -> Self {
-        Self { namespace: Cow::Borrowed(DEFAULT_NAMESPACE), policy: NamingPolicy::Prefixed }
+        Self {
+            namespace: Cow::Borrowed(DEFAULT_NAMESPACE),
+            policy: NamingPolicy::Prefixed,
+            scopes: BTreeMap::new(),
+        }
     }
 }
 
@@ -213,13 +263,26 @@ impl ScopeKey {
         matches!(self.id, ScopeId::Scoped { .. })
     }
 
-    pub(crate) fn to_instrumentation_scope(&self, naming: &Naming) -> InstrumentationScope {
-        let mut scope = InstrumentationScope::builder(self.full_name(naming));
-        if let Some(version) = &self.version {
-            scope = scope.with_version(version.clone());
+    /// `plugin.catalog`, as operators write scopes.
+    pub(crate) fn short_name(&self) -> Cow<'_, str> {
+        match &self.id {
+            ScopeId::Scoped { kind, name } if name.is_empty() => Cow::Borrowed(kind),
+            ScopeId::Scoped { kind, name } => Cow::Owned(format!("{kind}.{name}")),
+            ScopeId::Semconv(name) => Cow::Borrowed(name),
         }
-        if let Some(schema_url) = &self.schema_url {
-            scope = scope.with_schema_url(schema_url.clone());
+    }
+
+    pub(crate) fn to_instrumentation_scope(&self, naming: &Naming) -> InstrumentationScope {
+        let short_name = self.short_name().replace('-', "_");
+        let options = naming.scopes.get(&short_name).cloned().unwrap_or_default();
+        let name = options.name.unwrap_or_else(|| self.full_name(naming));
+        let mut scope = InstrumentationScope::builder(name);
+        if let Some(version) = options.version.map(Cow::Owned).or_else(|| self.version.clone()) {
+            scope = scope.with_version(version);
+        }
+        let schema_url = options.schema_url.map(Cow::Owned);
+        if let Some(schema_url) = schema_url.or_else(|| self.schema_url.clone()) {
+            scope = scope.with_schema_url(schema_url);
         }
         if !self.attributes.is_empty() {
             scope = scope.with_attributes(

@@ -26,15 +26,11 @@ impl ScopePatterns {
 
     /// Returns whether one of these patterns means a scope. Dashes count as `_`, capitals as small letters.
     pub(crate) fn matches(pattern: &str, key: &ScopeKey, naming: &Naming) -> bool {
-        let full_name = key.full_name(naming);
-        let names = match &key.id {
-            // The scope of a kind itself is meant by `core.*` too.
-            ScopeId::Scoped { kind, name } if name.is_empty() => {
-                vec![kind.clone(), format!("{kind}."), format!("{full_name}."), full_name]
-            }
-            ScopeId::Scoped { kind, name } => vec![format!("{kind}.{name}"), full_name],
-            ScopeId::Semconv(_) => vec![full_name],
-        };
+        let mut names = vec![key.short_name().into_owned(), key.full_name(naming)];
+        if matches!(&key.id, ScopeId::Scoped { name, .. } if name.is_empty()) {
+            // `core.*` means the scope `core` too.
+            names.extend(names.clone().into_iter().map(|name| name + "."));
+        }
         names.iter().any(|name| glob::matches(pattern, &written(name)))
     }
 }

@@ -1,6 +1,8 @@
 //! Names are composed when metrics are read: a naming that is set later renames what exists.
 
-use meterkit_core::{InstrumentError, Naming, NamingError, NamingPolicy, Registry, Value};
+use meterkit_core::{
+    InstrumentError, Naming, NamingError, NamingPolicy, Registry, ScopeOptions, Value,
+};
 use meterkit_fakes::readings::{metric, value};
 
 fn naming(namespace: &str, policy: NamingPolicy) -> Naming {
@@ -110,4 +112,42 @@ fn a_metric_is_one_however_much_of_its_prefix_is_written() {
     assert_eq!(scopes[0].metrics.len(), 1, "{scopes:?}");
     let text = format!("{:?}", scopes[0].metrics[0].data);
     assert!(text.contains("U64(3)"), "{text}");
+}
+
+#[test]
+fn an_operator_says_name_version_and_schema_of_a_scope() -> Result<(), Box<dyn std::error::Error>> {
+    let registry = Registry::new();
+    let early = registry.scoped("plugin", "mcp-actions").version("0.9").schema_url("https://a.b/1");
+    early.counter::<u64>("requests").build()?.increment();
+    let options = |name: &str, version: &str| ScopeOptions {
+        name: Some(name.to_owned()),
+        version: Some(version.to_owned()),
+        schema_url: None,
+    };
+    let naming = Naming::new("acme", NamingPolicy::Prefixed)?
+        .with_scope("plugin.mcp-actions", options("acme.actions", "1.2"))?
+        .with_scope("core", options("acme", "3"))?
+        .with_scope("http-server", options("acme.http", "4"))?;
+    registry.set_naming(naming)?;
+    registry.core().counter::<u64>("starts").build()?.increment();
+    registry.semconv("http-server").counter::<u64>("http.requests").build()?.increment();
+    registry.scoped("plugin", "catalog").counter::<u64>("rows").build()?.increment();
+
+    let scopes = registry.read();
+    let shown = scopes.iter().map(|it| {
+        let scope = &it.scope;
+        let name = &*it.metrics[0].descriptor.name;
+        (scope.name(), scope.version(), scope.schema_url(), name)
+    });
+    let expected = [
+        ("acme", Some("3"), None, "acme.core.starts"),
+        ("acme.actions", Some("1.2"), Some("https://a.b/1"), "acme.plugin.mcp_actions.requests"),
+        ("acme.http", Some("4"), None, "http.requests"),
+        ("acme.plugin.catalog", None, None, "acme.plugin.catalog.rows"),
+    ];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+
+    let error = Naming::default().with_scope("core", options("1a", "1")).unwrap_err().to_string();
+    assert!(error.contains("name `1a` of scope `core` must begin with a letter"), "{error}");
+    Ok(())
 }

@@ -25,7 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use meterkit_core::AttributeValue;
-pub use meterkit_core::{Naming, NamingError, NamingPolicy, ScopePatternError, ScopePatterns};
+pub use meterkit_core::{
+    Naming, NamingError, NamingPolicy, ScopeOptions, ScopePatternError, ScopePatterns,
+};
 #[cfg(feature = "datadog")]
 use meterkit_datadog::DatadogConfig;
 #[cfg(feature = "grafana")]
@@ -237,15 +239,18 @@ fn with_file(mut environment: Environment, problems: &Problems) -> (Environment,
     (environment, file)
 }
 
-/// Returns what `METERKIT_NAMESPACE` and `METERKIT_NAMING` say together; `None` if both are unset.
+/// Returns what the settings about names say together; `None` if all are unset.
 fn naming(reader: &Reader<'_>) -> Option<Naming> {
     let (policy, namespace) = (reader.get(&table::NAMING), reader.get(&table::NAMESPACE));
-    if policy.is_none() && namespace.is_none() {
+    let scopes = reader.get(&table::SCOPE_OPTIONS);
+    if policy.is_none() && namespace.is_none() && scopes.is_none() {
         return None;
     }
     let namespace = namespace.unwrap_or_default();
-    // The namespace has been checked: it cannot fail here.
-    Naming::new(namespace.namespace(), policy.unwrap_or_default()).ok()
+    // Each has been checked: nothing can fail here.
+    let naming = Naming::new(namespace.namespace(), policy.unwrap_or_default()).ok()?;
+    let mut scopes = scopes.unwrap_or_default().into_iter();
+    scopes.try_fold(naming, |naming, (scope, options)| naming.with_scope(&scope, options).ok())
 }
 
 /// Returns the intervals of all targets, whether they are selected or not: a bad value is a problem in any case.

@@ -1,8 +1,8 @@
 //! Starts a pipeline with the settings of a builder.
 
+use meterkit_core::Registry;
 #[cfg(feature = "otlp")]
 use meterkit_core::{ExponentialLimits, HistogramBuckets};
-use meterkit_core::{Naming, Registry};
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_dashboard::Histograms;
 #[cfg(feature = "datadog")]
@@ -45,10 +45,7 @@ impl TelemetryBuilder {
             resource.get("service.name").map(ToString::to_string).unwrap_or_default();
         let mut pipeline = pipeline.resource(resource);
         let naming = match self.namespace {
-            Some(namespace) => {
-                let policy = self.naming.unwrap_or_default().policy();
-                Some(Naming::new(&namespace, policy)?)
-            }
+            Some(namespace) => Some(self.naming.unwrap_or_default().with_namespace(&namespace)?),
             None => self.naming,
         };
         if let Some(naming) = naming {

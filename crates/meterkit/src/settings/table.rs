@@ -1,11 +1,12 @@
 //! Settings about all targets, or none.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use meterkit_core::{Naming, NamingPolicy, ScopePatterns};
+use meterkit_core::{Naming, NamingPolicy, ScopeOptions, ScopePatterns};
 use meterkit_settings::{
-    Declaration, Setting, ValueType, boolean, count, file, interval, milliseconds, pairs_of_text,
-    settings, text, timeout, words,
+    Declaration, Setting, ValueType, boolean, count, file, interval, milliseconds, pairs,
+    pairs_of_text, settings, text, timeout, words,
 };
 
 use super::select::{self, TargetName};
@@ -75,6 +76,14 @@ settings! {
             .beside_file()
             .by_default("`prefixed`")
             .meaning("`scope` leaves metric names without their scope");
+
+    SCOPE_OPTIONS: BTreeMap<String, ScopeOptions> =
+        Setting::new("METERKIT_SCOPE_OPTIONS", ValueType::Pairs, scope_options)
+            .beside_file()
+            .meaning(
+                "name, version and schema URL of scopes in place of those of the code, as in \
+                 `plugin.catalog.name=acme.catalog,plugin.catalog.version=1.2`, and `.schema_url`; metrics keep their names",
+            );
 
     CARDINALITY_LIMIT: usize = count("METERKIT_CARDINALITY_LIMIT")
         .beside_file()
@@ -176,6 +185,29 @@ fn namespace(text: &str) -> Result<Naming, String> {
 
 fn policy(text: &str) -> Result<NamingPolicy, String> {
     text.parse().map_err(|error: meterkit_core::NamingError| error.to_string())
+}
+
+/// Returns the options of each scope. A key is the scope, a dot, and the option.
+fn scope_options(text: &str) -> Result<BTreeMap<String, ScopeOptions>, String> {
+    let mut scopes = BTreeMap::<String, ScopeOptions>::new();
+    for (key, value) in pairs(text)? {
+        let parts = key.rsplit_once('.').filter(|(scope, _)| !scope.is_empty());
+        let (scope, option) = parts.unwrap_or_default();
+        let options = scopes.entry(scope.to_owned()).or_default();
+        *match option {
+            "name" => &mut options.name,
+            "version" => &mut options.version,
+            "schema_url" => &mut options.schema_url,
+            _ => {
+                return Err(format!(
+                    "`{key}` is no option; write a scope, and `.name`, `.version` or `.schema_url`"
+                ));
+            }
+        } = Some(value);
+        let checked = Naming::default().with_scope(scope, options.clone());
+        checked.map_err(|error| error.to_string())?;
+    }
+    Ok(scopes)
 }
 
 fn scopes(text: &str) -> Result<ScopePatterns, String> {

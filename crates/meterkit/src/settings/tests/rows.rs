@@ -67,6 +67,18 @@ const ROWS: &[Row] = &[
     Row::new("METERKIT_NAMESPACE")
         .valid(&[("acme", "acme"), ("acme_shop", "acme_shop"), ("backstage", "backstage")])
         .invalid(&[("Acme", "write `acme`"), ("my co", "write `my_co`"), ("9", "namespace `9`")]),
+    Row::new("METERKIT_SCOPE_OPTIONS")
+        .valid(&[
+            ("plugin.catalog.name=acme.catalog", "name: Some(\"acme.catalog\"), version: None"),
+            ("core.version=1.2,core.schema_url=https://a.b/c", "version: Some(\"1.2\"), schema_url: Some("),
+        ])
+        .invalid(&[
+            ("plugin.catalog=acme", "`plugin.catalog` is no option; write a scope, and `.name`"),
+            ("name=acme", "`name` is no option"),
+            (".name=acme", "`.name` is no option"),
+            ("core.name=1a", "name `1a` of scope `core` must begin with a letter"),
+            ("core.name", "entry 1 is no `key=value`"),
+        ]),
     Row::new("METERKIT_NAMING").valid(&[("prefixed", "Prefixed"), ("scope", "ScopeOnly")]),
     Row::new("METERKIT_DISABLED_SCOPES")
         .valid(&[

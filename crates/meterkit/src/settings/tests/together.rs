@@ -55,6 +55,12 @@ fn namespace_and_naming_go_together() {
     assert_eq!(settings(&both).naming, naming("acme", ScopeOnly));
     assert_eq!(settings(&both[..1]).naming, naming("acme", Prefixed));
     assert_eq!(settings(&both[1..]).naming, naming("backstage", ScopeOnly));
+
+    let with_scope = [both[0], ("METERKIT_SCOPE_OPTIONS", "plugin.catalog.version=1.2")];
+    let options = ScopeOptions { version: Some("1.2".to_owned()), ..ScopeOptions::default() };
+    let expected =
+        naming("acme", Prefixed).and_then(|it| it.with_scope("plugin.catalog", options).ok());
+    assert_eq!(settings(&with_scope).naming, expected);
 }
 
 #[test]
