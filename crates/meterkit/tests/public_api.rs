@@ -145,15 +145,16 @@ impl Workspace {
     fn signatures(&self, krate: &str, path: &[String]) -> Vec<String> {
         let krate = if self.crates.contains_key(&path[0]) { &path[0] } else { krate };
         let wanted = &path[path.len() - 1];
-        let items = self.crates[krate].values().flatten().filter(|it| self.has(krate, it));
-        let its = items
-            .clone()
-            .filter(|it| parts(it).is_some_and(|(.., name)| name.is_some_and(|it| it == wanted)));
+        let items = self.crates[krate].values().flatten();
+        let is_named =
+            |it: &&Item| parts(it).is_some_and(|(.., name)| name.is_some_and(|it| it == wanted));
+        let its = items.clone().filter(is_named).filter(|it| self.has(krate, it));
         let found: Vec<_> = its.flat_map(|it| self.signatures_of(krate, it)).collect();
         if !found.is_empty() {
             return found;
         }
         let uses = items
+            .filter(|it| self.has(krate, it))
             .filter_map(|item| if let Item::Use(it) = item { Some(paths(&it.tree)) } else { None });
         let is_other = |path: &[String]| path[0] != *krate && self.crates.contains_key(&path[0]);
         let other = uses.flatten().find(|(path, name)| name == wanted && is_other(path));
