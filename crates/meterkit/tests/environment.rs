@@ -122,7 +122,7 @@ fn all_that_is_wrong_is_reported_at_once_and_nothing_starts() {
     let name = "all_that_is_wrong_is_reported_at_once_and_nothing_starts";
     let variables = [
         ("OTEL_METRICS_EXPORTER", "console,none"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "-5"),
+        ("METERKIT_SNAPSHOT_MAX_AGE", "-5"),
         ("METERKIT_CONSOLE_INTERVAL", "1s"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "http"),
         ("METERKIT_NAMESPACE", "Acme"),
