@@ -19,6 +19,8 @@ use crate::yaml;
 pub struct ConfigFile {
     /// The version of the schema that it is written for.
     pub file_format: FileFormat,
+    /// The line that says so.
+    pub file_format_line: usize,
     /// Whether all telemetry is off.
     pub is_disabled: bool,
     /// What is being measured.
@@ -133,6 +135,7 @@ impl ConfigFile {
         };
         let mut fields = At::root(&root).fields(report)?;
         let file_format = fields.need("file_format", report);
+        let file_format_line = file_format.as_ref().map_or(1, |at| at.line);
         let file_format = file_format.and_then(|at| format::read(&at, report));
         // When the version is wrong, the rest is likely to be as well: that would hide what matters.
         let file_format = file_format?;
@@ -144,6 +147,7 @@ impl ConfigFile {
         fields.ignore_others(report);
         Some(Self {
             file_format,
+            file_format_line,
             is_disabled: is_disabled.unwrap_or(false),
             resource: resource.unwrap_or_default(),
             meter_provider,

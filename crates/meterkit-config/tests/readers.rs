@@ -249,7 +249,10 @@ fn exporters_of_others_are_kept_as_they_stand() {
     assert_eq!((&tags[0], &tags[1..]), (&text, &others[..]));
     let port = plugin.properties.get("proxy").and_then(|proxy| proxy.get("port"));
     let problem = port.expect("a port").problem("is closed");
-    assert_eq!(problem.to_string(), format!("OTEL_CONFIG_FILE: line 11, {at}.proxy.port: is closed"));
+    assert_eq!(
+        problem.to_string(),
+        format!("OTEL_CONFIG_FILE: line 11, {at}.proxy.port: is closed")
+    );
 }
 
 #[test]

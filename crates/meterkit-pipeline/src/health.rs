@@ -28,6 +28,8 @@ pub struct Health {
     pub snapshot_age: Option<Duration>,
     /// How many points the last collection had.
     pub snapshot_points: usize,
+    /// Settings with a wrong value, for which a default holds: what is wrong with each, and what to write.
+    pub settings: Vec<String>,
 }
 
 impl Health {
@@ -133,6 +135,9 @@ impl fmt::Display for Health {
         }
         if *dropped_values > 0 {
             write!(f, "\nvalues that could not be recorded: {dropped_values}")?;
+        }
+        for setting in &self.settings {
+            write!(f, "\nsetting {setting}")?;
         }
         Ok(())
     }

@@ -99,15 +99,25 @@ impl Problems {
 
     /// Adds an error. The same error counts once.
     pub fn add(&self, mut problem: Problem) {
-        if problem.position.is_some() {
-            problem.value = self.file.borrow().clone();
-        }
+        self.name_file_in(&mut problem);
         add_once(&self.errors, problem);
     }
 
-    /// Adds a problem that is merely a warning, unless the start is strict.
-    pub fn warn(&self, problem: Problem) {
-        if self.is_strict { self.add(problem) } else { add_once(&self.warnings, problem) }
+    /// Adds a problem that is merely a warning, unless the start is strict. A warning also says what `holds` until it is
+    /// heeded.
+    pub fn warn(&self, mut problem: Problem, holds: &str) {
+        if self.is_strict {
+            return self.add(problem);
+        }
+        problem.reason = format!("{}; until then, {holds}", problem.reason);
+        self.name_file_in(&mut problem);
+        add_once(&self.warnings, problem);
+    }
+
+    fn name_file_in(&self, problem: &mut Problem) {
+        if problem.position.is_some() {
+            problem.value = self.file.borrow().clone();
+        }
     }
 
     /// Returns how many errors there are so far.
@@ -207,8 +217,8 @@ mod tests {
     fn warnings_are_errors_where_the_start_is_strict() {
         for is_strict in [false, true] {
             let problems = Problems::new(is_strict);
-            problems.warn(Problem::new("A", None, "is wrong"));
-            problems.warn(Problem::new("A", None, "is wrong"));
+            problems.warn(Problem::new("A", None, "is wrong"), "the default holds");
+            problems.warn(Problem::new("A", None, "is wrong"), "the default holds");
             let finished = problems.finish("value");
             match is_strict {
                 false => {

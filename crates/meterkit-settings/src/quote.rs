@@ -12,15 +12,25 @@ pub(crate) fn quoted(
     match value_type {
         _ if value.contains("-----BEGIN") => {
             // Perhaps a key, where its path belongs.
-            (None, format!("is the text of a PEM file, which is not shown; {reason}"))
+            let remedy = match value_type {
+                ValueType::File => reason,
+                _ => format!("write {value_type}"),
+            };
+            (None, format!("is the text of a PEM file, which is not shown; {remedy}"))
         }
         ValueType::Token
         | ValueType::Password
         | ValueType::Username
         | ValueType::Number
         | ValueType::Pairs => (None, reason),
-        _ if value_type == ValueType::Url || value.contains("://") => {
-            (Some(url_without_secrets(value)), reason)
+        ValueType::Url => (Some(url_without_secrets(value)), reason),
+        _ if value.contains("://") => {
+            let shown = url_without_secrets(value);
+            let reason = match shown == value {
+                true => reason,
+                false => format!("is a URL, of which a part is not shown; write {value_type}"),
+            };
+            (Some(shown), reason)
         }
         _ if may_hold_credentials(value_type, value) => {
             (None, format!("looks like a credential, which is not shown; write {value_type}"))
@@ -52,6 +62,9 @@ fn may_hold_credentials(value_type: ValueType, value: &str) -> bool {
 /// ```
 pub fn url_without_secrets(text: &str) -> String {
     let scheme = text.find("://").map_or("", |end| &text[..end + 3]);
+    if scheme.is_empty() && may_hold_credentials(ValueType::Url, text) {
+        return "...".to_owned();
+    }
     let has_user = |text: &str| text.contains('@') || text.contains("%40");
     if has_user(text) || has_password(&text[scheme.len()..]) {
         return if has_user(scheme) { "...".to_owned() } else { format!("{scheme}...") };
@@ -95,6 +108,8 @@ mod tests {
             ("http://me:hunter2", "http://..."),
             ("me:hunter2", "..."),
             ("me:hunter2@c", "..."),
+            ("aHVudGVyMg==", "..."),
+            ("Bearer hunter2", "..."),
             ("me:hunter2@://c", "..."),
             ("http://ü:hunter2/", "http://..."),
         ] {

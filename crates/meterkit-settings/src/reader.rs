@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
     pub fn refuse(&self, setting: &Declaration, reason: impl fmt::Display) {
         let problem = self.problem(setting, reason.to_string());
         if setting.is_lenient && self.section.is_none() {
-            self.problems.warn(problem);
+            self.problems.warn(problem, "the default holds");
         } else {
             self.problems.add(problem);
         }

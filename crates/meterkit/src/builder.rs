@@ -131,8 +131,8 @@ impl TelemetryBuilder {
         }
     }
 
-    pub(crate) fn from_env() -> Result<Self, SettingsError> {
-        let settings = Settings::read(Environment::of_process())?;
+    pub(crate) fn from_environment(environment: Environment) -> Result<Self, SettingsError> {
+        let settings = Settings::read(environment)?;
         let mut builder = Self::new();
         builder.disabled_by = settings.is_disabled.then_some("OTEL_SDK_DISABLED");
         builder.naming = settings.naming;
@@ -447,10 +447,7 @@ impl TelemetryBuilder {
             tracing::warn!(variable = &*variable, "set, but {reason}");
         }
         for warning in &self.warnings {
-            tracing::warn!(
-                variable = &*warning.variable,
-                "{warning}; until then, the default holds"
-            );
+            tracing::warn!(variable = &*warning.variable, "{warning}");
         }
         if !self.unused_in_file.is_empty() {
             let unused = self.unused_in_file.join(", ");

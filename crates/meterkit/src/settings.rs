@@ -41,7 +41,7 @@ use meterkit_pipeline::Schedule;
 use meterkit_prometheus::{PrometheusServer, Protection};
 pub use meterkit_settings::{
     Declaration, Environment, Position, Problem, Problems, Reader, Section, SectionValue, Setting,
-    SettingsError, SmallFileError, ValueType,
+    SettingsError, SmallFileError, UnknownWord, ValueType, Words,
 };
 
 #[cfg(feature = "config")]

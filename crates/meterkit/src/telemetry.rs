@@ -7,7 +7,7 @@ use meterkit_pipeline::{FlushError, Health, Pipeline, Source};
 
 use crate::builder::TelemetryBuilder;
 use crate::runtime_metrics::Observations;
-use crate::settings::SettingsError;
+use crate::settings::{Environment, Problem, SettingsError};
 
 /// How long [`Telemetry::flush`] and [`Telemetry::shutdown`] take at most.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -32,6 +32,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub struct Telemetry {
     /// Before the observations: dropped first, so that its last export has them.
     pub(crate) pipeline: Pipeline,
+    /// What was wrong with settings at the start.
+    pub(crate) warnings: Vec<Problem>,
     pub(crate) provider: MeterProvider,
     pub(crate) observations: Observations,
     #[cfg(feature = "prometheus")]
@@ -59,7 +61,7 @@ impl Telemetry {
     ///
     /// Lists every variable with an unusable value, with that value and what is accepted.
     pub fn from_env() -> Result<TelemetryBuilder, SettingsError> {
-        TelemetryBuilder::from_env()
+        TelemetryBuilder::from_environment(Environment::of_process())
     }
 
     /// Returns a builder that ignores the environment and has no targets yet.
@@ -207,7 +209,9 @@ impl Telemetry {
     /// # }
     /// ```
     pub fn health(&self) -> Health {
-        self.pipeline.health()
+        let mut health = self.pipeline.health();
+        health.settings = self.warnings.iter().map(ToString::to_string).collect();
+        health
     }
 
     /// Returns the address of the scrape endpoint, with the port that the system chose for port 0. `None` if there is

@@ -44,7 +44,9 @@ fn the_root_is_short() {
 #[test]
 fn each_feature_alone_exports_what_its_signatures_need() {
     let mut workspace = Workspace::read();
-    let crates: Vec<_> = workspace.crates.keys().cloned().collect();
+    // What tests alone use is no part of anyone's API.
+    let crates = workspace.crates.keys().filter(|name| !name.ends_with("fakes")).cloned();
+    let crates: Vec<_> = crates.collect();
     let known =
         crates.iter().flat_map(|it| workspace.exports(it).into_keys().map(|(_, name)| name));
     // What no crate exports is sealed: nobody is to name it.

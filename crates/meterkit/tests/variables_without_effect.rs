@@ -46,6 +46,25 @@ fn a_disabled_scope_that_there_is_not_is_warned_of_at_the_latest_when_the_progra
 }
 
 #[test]
+fn a_harmless_variable_of_opentelemetry_with_a_wrong_value_stops_nothing() {
+    let name = "a_harmless_variable_of_opentelemetry_with_a_wrong_value_stops_nothing";
+    let variables =
+        [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_METRIC_EXPORT_INTERVAL", "1 minute")];
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    let (telemetry, lines) = log_lines::of(|| Telemetry::from_env().unwrap().install().unwrap());
+    let warning = "OTEL_METRIC_EXPORT_INTERVAL=`1 minute`: write a whole number of milliseconds, 1 or more; \
+                   until then, the default holds";
+    let is_warning = |line: &&String| line.starts_with("WARN");
+    let warnings: Vec<_> = lines.iter().filter(is_warning).collect();
+    assert_eq!(warnings, [&format!("WARN {warning} variable=OTEL_METRIC_EXPORT_INTERVAL")]);
+    let health = telemetry.health();
+    assert!(health.is_healthy() && health.settings == [warning]);
+    assert!(health.to_string().ends_with(&format!("\nsetting {warning}")), "{health}");
+}
+
+#[test]
 fn nothing_is_warned_of_where_all_is_well() {
     let name = "nothing_is_warned_of_where_all_is_well";
     let variables = [

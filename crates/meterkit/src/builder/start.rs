@@ -151,6 +151,7 @@ impl TelemetryBuilder {
         StartLine::log(&lines);
         Ok(Telemetry {
             pipeline,
+            warnings: self.warnings,
             provider,
             observations,
             #[cfg(feature = "prometheus")]
@@ -183,6 +184,7 @@ impl TelemetryBuilder {
         let pipeline = Pipeline::builder(Registry::new()).ok_or(InstallError::AlreadyInstalled)?;
         Ok(Telemetry {
             pipeline: pipeline.start()?,
+            warnings: self.warnings,
             provider: MeterProvider::new(self.registry),
             observations: Observations::default(),
             #[cfg(feature = "prometheus")]

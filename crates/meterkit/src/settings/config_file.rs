@@ -5,9 +5,9 @@
 use std::ffi::OsString;
 
 use meterkit_config::{
-    CardinalityLimits, ConfigError, ConfigFile, Detection, MeterProvider, PeriodicReader, Plugin,
-    PrometheusExporter, PullExporter, PullReader, PushExporter, Reader as MetricReader,
-    TemporalityPreference,
+    CardinalityLimits, ConfigError, ConfigFile, Detection, FileFormat, MeterProvider,
+    PeriodicReader, Plugin, PrometheusExporter, PullExporter, PullReader, PushExporter,
+    Reader as MetricReader, TemporalityPreference,
 };
 use meterkit_core::{AttributeValue, Kind, Temporality};
 use meterkit_pipeline::{KeyFilter, Schedule, StreamDefaults, Views};
@@ -87,6 +87,13 @@ struct Start<'a> {
 impl Start<'_> {
     /// Takes over a file that follows the schema.
     fn configured(mut self, file: ConfigFile) -> Configured {
+        if file.file_format.is_newer() {
+            let (format, known) = (file.file_format, FileFormat::KNOWN);
+            let reason = format!("`{format}` is newer than `{known}`; write `{known}`");
+            let position = Position { line: file.file_format_line, path: "file_format".to_owned() };
+            let holds = "what only a newer version has is ignored";
+            self.problems.warn(Problem::in_file(position, reason), holds);
+        }
         let configured = &mut self.configured;
         configured.is_disabled = file.is_disabled;
         configured.resource = file.resource.attributes;

@@ -4,6 +4,7 @@ mod declarations;
 mod documents;
 #[cfg(all(feature = "process", feature = "prometheus", feature = "tokio"))]
 mod rows;
+mod secrets;
 mod targets;
 mod together;
 mod vain;

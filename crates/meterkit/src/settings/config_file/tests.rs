@@ -329,6 +329,31 @@ fn all_that_is_wrong_is_told_with_the_variable_line_and_path() {
 }
 
 #[test]
+fn an_unknown_minor_version_is_a_warning() {
+    let read = |version: &str, variables: &[(&str, &str)]| {
+        let mut file = NamedTempFile::new().expect("a temporary file");
+        write!(file, "disabled: true\nfile_format: \"{version}\"\n").expect("room for it");
+        let path = file.path().to_str().expect("a path of letters").to_owned();
+        let named = [("OTEL_CONFIG_FILE", &*path)];
+        let all = variables.iter().chain(&named).copied();
+        (path.clone(), Settings::read(Environment::of(all)))
+    };
+    for known in ["1.0", "1.1", "1.1-rc.1"] {
+        assert_eq!(read(known, &[]).1.expect("a known one").warnings, []);
+    }
+    let (path, settings) = read("1.7", &[]);
+    let settings = settings.expect("a warning at most");
+    assert!(settings.configured.expect("there is a file").is_disabled);
+    let expected = format!(
+        "OTEL_CONFIG_FILE=`{path}`: line 2, file_format: `1.7` is newer than `1.1`; write `1.1`; until then, what only a \
+         newer version has is ignored"
+    );
+    assert_eq!(settings.warnings[0].to_string(), expected);
+    let (_, strict) = read("1.7", &[("METERKIT_STRICT", "true")]);
+    assert!(strict.expect_err("an error").to_string().ends_with("write `1.1`"));
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let variables = [("OTEL_CONFIG_FILE", "/nowhere/otel.yaml")];
     let error = Settings::read(Environment::of(variables));

@@ -144,7 +144,7 @@ fn a_harmless_variable_of_opentelemetry_with_a_wrong_value_is_a_warning() {
         let settings = settings(&[(name, value)]);
         assert_eq!(settings.schedule, Schedule::default());
         let warnings: Vec<_> = settings.warnings.iter().map(ToString::to_string).collect();
-        assert_eq!(warnings, [format!("{name}=`{value}`: {fix}")]);
+        assert_eq!(warnings, [format!("{name}=`{value}`: {fix}; until then, the default holds")]);
         let text = problem(&[(name, value), ("METERKIT_STRICT", "TRUE")]);
         assert_eq!(text, format!("{name}=`{value}`: {fix}"));
     }
