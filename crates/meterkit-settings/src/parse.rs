@@ -102,7 +102,7 @@ pub fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
             let pair = entry.split_once('=').filter(|(key, _)| !key.trim().is_empty());
             let no_pair = || problem("is no `key=value`; commas in values are `%2C`");
             let (key, value) = pair.ok_or_else(no_pair)?;
-            let decoded = |text: &str| decoded(text.trim()).map_err(|reason| problem(reason));
+            let decoded = |text: &str| decoded(text.trim()).map_err(problem);
             Ok((decoded(key)?, decoded(value)?))
         })
         .collect()

@@ -59,8 +59,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the reader of the environment, for settings that have no place in a file.
-    pub fn environment(&self) -> Reader<'a> {
-        Reader { section: None, ..*self }
+    pub fn environment(&self) -> Self {
+        Self { section: None, ..*self }
     }
 
     /// Returns the value of a setting.

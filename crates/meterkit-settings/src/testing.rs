@@ -102,7 +102,7 @@ impl Table<'_> {
         }
         for setting in self.settings {
             let found = self.rows.iter().find(|row| row.variable == setting.name);
-            let row = found.copied().unwrap_or(Row::new(setting.name).beside(self.beside));
+            let row = found.copied().unwrap_or_else(|| Row::new(setting.name).beside(self.beside));
             let check = Check { table: self, setting, row };
             check.empty_is_unset();
             check.valid_values();
