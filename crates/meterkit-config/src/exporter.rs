@@ -1,15 +1,13 @@
 //! `exporter`: where metrics go.
 
-mod otlp;
 mod plugin;
 mod prometheus;
+
+use meterkit_core::Temporality;
 
 use crate::report::Report;
 use crate::schema::At;
 
-pub use self::otlp::{
-    Compression, Headers, HistogramAggregation, OtlpExporter, Protocol, TemporalityPreference, Tls,
-};
 pub use self::plugin::Plugin;
 pub use self::prometheus::PrometheusExporter;
 
@@ -17,11 +15,9 @@ pub use self::prometheus::PrometheusExporter;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PushExporter {
-    /// `otlp_http` or `otlp_grpc`: a receiver of OpenTelemetry's protocol.
-    Otlp(Box<OtlpExporter>),
     /// `console`: standard output.
     Console(ConsoleExporter),
-    /// Anything else, `datadog` for example, as the file has it.
+    /// Anything else, `otlp_http` or `datadog` for example, as the file has it.
     Plugin(Plugin),
 }
 
@@ -39,15 +35,13 @@ pub enum PullExporter {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConsoleExporter {
-    /// Since when values count; `None` for cumulative.
-    pub temporality: Option<TemporalityPreference>,
+    /// Whether values are totals or deltas; `None` for totals.
+    pub temporality: Option<Temporality>,
 }
 
 pub(crate) fn push(at: At<'_>, report: &mut Report) -> Option<PushExporter> {
     let (name, at) = at.only("console:", report)?;
     match name {
-        "otlp_http" => otlp::http(at, report).map(PushExporter::Otlp),
-        "otlp_grpc" => otlp::grpc(at, report).map(PushExporter::Otlp),
         "console" => console(at, report).map(PushExporter::Console),
         "prometheus" | "prometheus/development" => {
             at.problem(report, "is for readers that are pulled from; put it below `pull`");
@@ -72,11 +66,19 @@ pub(crate) fn pull(at: At<'_>, report: &mut Report) -> Option<PullExporter> {
 }
 
 fn console(at: At<'_>, report: &mut Report) -> Option<ConsoleExporter> {
+    let preferences = [
+        ("cumulative", Temporality::Cumulative),
+        ("delta", Temporality::Delta),
+        ("low_memory", Temporality::Delta),
+    ];
+    let aggregations =
+        [("explicit_bucket_histogram", false), ("base2_exponential_bucket_histogram", true)];
     let mut fields = at.fields_or_nothing(report)?;
-    let temporality = otlp::temporality(&mut fields, report);
+    let temporality = fields.take("temporality_preference");
+    let temporality = temporality.and_then(|at| at.choice(&preferences, report));
     if let Some(at) = fields.take("default_histogram_aggregation") {
         // Which buckets are shown has no meaning for a console.
-        if at.choice(&otlp::AGGREGATIONS, report) == Some(HistogramAggregation::Exponential) {
+        if at.choice(&aggregations, report) == Some(true) {
             at.unused(report);
         }
     }

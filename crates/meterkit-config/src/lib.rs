@@ -9,8 +9,8 @@
 //!   anything, or the file is written for a later version than this one knows, nothing is wrong.
 //! - **Not used** is what the schema has, and metrics or this library have no use for: it is listed, see
 //!   [`ConfigFile::unused`].
-//! - **Plug-ins** are exporters that OpenTelemetry does not define, such as `datadog`. They are kept as they stand in
-//!   the file, see [`Plugin`].
+//! - **Plug-ins** are exporters that another crate reads, such as `otlp_http` and `datadog`. They are kept as they stand
+//!   in the file, see [`Plugin`].
 //!
 //! Text without quotes means what YAML 1.2 says: `yes` and `no` are text, `1` is a number, and a number is no text.
 //! After substitution the same holds, so a variable that may look like a number stands in quotes: `"${API_KEY}"`.
@@ -34,10 +34,7 @@ mod view;
 mod yaml;
 
 pub use self::error::ConfigError;
-pub use self::exporter::{
-    Compression, ConsoleExporter, Headers, HistogramAggregation, OtlpExporter, Plugin,
-    PrometheusExporter, Protocol, PullExporter, PushExporter, TemporalityPreference, Tls,
-};
+pub use self::exporter::{ConsoleExporter, Plugin, PrometheusExporter, PullExporter, PushExporter};
 pub use self::file::ConfigFile;
 pub use self::format::FileFormat;
 pub use self::meter_provider::{

@@ -32,7 +32,7 @@ fn a_file_without_an_end_or_with_one_too_far_is_not_read() {
     let error = ConfigFile::read("/dev/zero", no_variables).expect_err("no end");
     assert!(error.to_string().contains("it is a pipe, a socket or a device"), "{error}");
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), " ".repeat(ConfigFile::MAX_BYTES + 1)).expect("room for it");
+    fs::write(file.path(), " ".repeat(ConfigFile::MAX_BYTES + 1)).expect("room for it");
     let error = ConfigFile::read(file.path(), no_variables).expect_err("too much");
     assert!(matches!(error, ConfigError::TooLarge { path: Some(_), .. }), "{error}");
 }

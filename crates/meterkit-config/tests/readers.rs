@@ -1,26 +1,15 @@
 //! Readers and their exporters, as files have them.
 
-use std::path::Path;
 use std::time::Duration;
 
-use meterkit_config::{
-    Compression, HistogramAggregation, OtlpExporter, Protocol, PullExporter, PushExporter, Reader,
-    TemporalityPreference,
-};
-use meterkit_core::Kind;
+use meterkit_config::{PullExporter, PushExporter, Reader};
+use meterkit_core::{Kind, Temporality};
 use meterkit_rules::prometheus_name::Translation;
 use meterkit_settings::SectionValue;
 
 use crate::reading::{
     exporter, good, good_with, meter_provider, periodic, provider, pushed, unused,
 };
-
-fn otlp(text: &str) -> OtlpExporter {
-    match pushed(good(&exporter(text))) {
-        PushExporter::Otlp(otlp) => *otlp,
-        other => panic!("no OTLP: {other:?}"),
-    }
-}
 
 #[test]
 fn a_reader_needs_its_exporter_alone() {
@@ -67,66 +56,6 @@ fn a_kind_has_its_own_limit_or_that_of_all() {
     assert_eq!(limits.default_limit(), Some(100));
     assert_eq!(limits.of(Kind::Histogram), Some(7));
     assert_eq!(limits.of(Kind::ObservableGauge), Some(100));
-}
-
-#[test]
-fn otlp_over_http_has_everything_that_the_schema_has() {
-    let otlp = otlp(
-        "          otlp_http:
-            endpoint: https://collector.example.org/v1/metrics
-            tls:
-              ca_file: /etc/ca.pem
-              key_file: /etc/key.pem
-              cert_file: /etc/cert.pem
-            headers_list: Api-Key=listed,tenant=a%2Cb
-            headers:
-              - name: api-key
-                value: \"1234\"
-              - name: nothing
-                value:
-            compression: gzip
-            timeout: 5000
-            encoding: json
-            temporality_preference: delta
-            default_histogram_aggregation: base2_exponential_bucket_histogram
-",
-    );
-    assert_eq!(otlp.protocol, Protocol::HttpJson);
-    assert_eq!(otlp.endpoint.as_deref(), Some("https://collector.example.org/v1/metrics"));
-    assert_eq!(otlp.tls.ca_file.as_deref(), Some(Path::new("/etc/ca.pem")));
-    assert_eq!(otlp.tls.key_file.as_deref(), Some(Path::new("/etc/key.pem")));
-    assert_eq!(otlp.tls.cert_file.as_deref(), Some(Path::new("/etc/cert.pem")));
-    let headers: Vec<_> = otlp.headers.iter().collect();
-    assert_eq!(headers, [("tenant", "a,b"), ("api-key", "1234")], "single entries win");
-    assert_eq!(otlp.compression, Some(Compression::Gzip));
-    assert_eq!(otlp.timeout, Some(Duration::from_secs(5)));
-    assert_eq!(otlp.temporality, Some(TemporalityPreference::Delta));
-    assert_eq!(otlp.default_histogram_aggregation, Some(HistogramAggregation::Exponential));
-}
-
-#[test]
-fn otlp_over_grpc_may_be_insecure() {
-    let otlp = otlp(
-        "          otlp_grpc:
-            endpoint: localhost:4317
-            tls: {insecure: true}
-            compression: none
-            temporality_preference: low_memory
-",
-    );
-    assert_eq!(otlp.protocol, Protocol::Grpc);
-    assert_eq!(otlp.tls.insecure, Some(true));
-    assert_eq!(otlp.compression, Some(Compression::None));
-    assert_eq!(otlp.temporality, Some(TemporalityPreference::LowMemory));
-}
-
-#[test]
-fn otlp_without_anything_has_the_defaults_of_its_protocol() {
-    let http = otlp("          otlp_http:\n");
-    assert_eq!((http.protocol, http.endpoint, http.timeout), (Protocol::HttpProtobuf, None, None));
-    assert!(http.headers.is_empty());
-    let grpc = otlp("          otlp_grpc: {endpoint: , tls: , headers_list: }\n");
-    assert_eq!((grpc.protocol, grpc.endpoint), (Protocol::Grpc, None));
 }
 
 #[test]
@@ -214,7 +143,7 @@ fn what_the_prometheus_target_does_not_do_is_not_used() {
 }
 
 #[test]
-fn exporters_of_others_are_kept_as_they_stand() {
+fn exporters_that_another_crate_reads_are_kept_as_they_stand() {
     let file = good_with(
         &exporter(
             "          datadog:
@@ -277,6 +206,6 @@ fn there_may_be_several_readers() {
         &*readers,
         [Reader::Pull(_), Reader::Periodic(_), Reader::Periodic(last)]
             if matches!(&last.exporter, PushExporter::Console(console)
-                if console.temporality == Some(TemporalityPreference::Delta))
+                if console.temporality == Some(Temporality::Delta))
     ));
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use meterkit_config::{ConfigError, ConfigFile, FileFormat, PushExporter};
 use meterkit_core::AttributeValue;
+use meterkit_settings::SectionValue;
 
 use crate::reading;
 use crate::reading::{bad, good, good_with, no_variables, places, pushed, unused};
@@ -137,8 +138,6 @@ something_of_a_vendor: [1, 2]
         (10, "meter_provider.meter_configurator/development".to_owned()),
         (14, format!("{periodic}.max_export_batch_size/development")),
         (15, format!("{periodic}.producers")),
-        (19, format!("{periodic}.exporter.otlp_http.max_request_size")),
-        (20, format!("{periodic}.exporter.otlp_http.retry/development")),
         (21, "logger_provider".to_owned()),
         (22, "something_of_a_vendor".to_owned()),
     ];
@@ -212,16 +211,21 @@ logger_provider:
     let file = good_with(text, &[("OTEL_METRIC_EXPORT_INTERVAL", "5000")]);
     let reader = reading::periodic(file);
     assert_eq!(reader.interval, Some(Duration::from_secs(5)));
-    let PushExporter::Otlp(otlp) = reader.exporter else {
-        panic!("OTLP");
-    };
-    assert_eq!(otlp.endpoint.as_deref(), Some("http://localhost:4318/v1/metrics"));
+    assert_eq!(endpoint(reader.exporter), "http://localhost:4318/v1/metrics");
 
     let elsewhere = good_with(text, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otel:4318")]);
-    let PushExporter::Otlp(otlp) = pushed(elsewhere) else {
+    assert_eq!(endpoint(pushed(elsewhere)), "https://otel:4318/v1/metrics");
+}
+
+/// The endpoint of an OTLP exporter.
+fn endpoint(exporter: PushExporter) -> String {
+    let PushExporter::Plugin(plugin) = exporter else {
         panic!("OTLP");
     };
-    assert_eq!(otlp.endpoint.as_deref(), Some("https://otel:4318/v1/metrics"));
+    match &plugin.properties.get("endpoint").expect("an endpoint").value {
+        SectionValue::Text(text) => text.clone(),
+        other => panic!("no text: {other:?}"),
+    }
 }
 
 #[test]
@@ -235,10 +239,15 @@ meter_provider:
     - periodic: {exporter: {otlp_http: {headers: *headers}}}
 ",
     );
-    let PushExporter::Otlp(otlp) = pushed(file) else {
+    let PushExporter::Plugin(plugin) = pushed(file) else {
         panic!("OTLP");
     };
-    assert_eq!(otlp.headers.iter().collect::<Vec<_>>(), [("tenant", "a")]);
+    let SectionValue::List(headers) = &plugin.properties.get("headers").expect("them").value else {
+        panic!("a list");
+    };
+    let value = |key| headers[0].get(key).map(|section| &section.value);
+    let text = |text: &str| SectionValue::Text(text.to_owned());
+    assert_eq!((value("name"), value("value")), (Some(&text("tenant")), Some(&text("a"))));
 }
 
 #[test]

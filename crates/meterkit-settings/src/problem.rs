@@ -1,7 +1,7 @@
 //! What is wrong with settings. No text holds the value of a secret.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 /// The variable that names a configuration file.
@@ -83,6 +83,10 @@ pub struct Problems {
     warnings: RefCell<Vec<Problem>>,
     /// The path of the configuration file.
     file: RefCell<Option<String>>,
+    /// Whether the file may have what only a later version of its schema has.
+    is_newer: Cell<bool>,
+    /// What stands in the file and has no effect.
+    unused: RefCell<Vec<Position>>,
     is_strict: bool,
 }
 
@@ -95,6 +99,25 @@ impl Problems {
     /// Names the configuration file in problems with what stands in it.
     pub fn name_file(&self, path: impl Into<String>) {
         *self.file.borrow_mut() = Some(path.into());
+    }
+
+    /// Says that the configuration file may have what only a later version of its schema has.
+    pub fn expect_newer(&self) {
+        self.is_newer.set(true);
+    }
+
+    pub(crate) fn is_newer(&self) -> bool {
+        self.is_newer.get()
+    }
+
+    /// Adds what stands in the configuration file and has no effect.
+    pub fn unused(&self, position: Position) {
+        self.unused.borrow_mut().push(position);
+    }
+
+    /// Returns what stands in the configuration file and has no effect.
+    pub fn take_unused(&self) -> Vec<Position> {
+        self.unused.take()
     }
 
     /// Adds an error. The same error counts once.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 
 use crate::declaration::{Declaration, Setting};
 use crate::environment::{Environment, SetBy};
@@ -40,12 +41,14 @@ pub struct Reader<'a> {
     environment: &'a Environment,
     /// `None` for a reader of the environment itself.
     section: Option<&'a Section>,
+    /// Whether the section follows OpenTelemetry's schema, in which a number is no text.
+    has_schema: bool,
     problems: &'a Problems,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn of_environment(environment: &'a Environment, problems: &'a Problems) -> Self {
-        Self { environment, section: None, problems }
+        Self { environment, section: None, has_schema: false, problems }
     }
 
     /// Creates a reader of a section. Settings that every program reads, such as `HTTPS_PROXY`, still come from the
@@ -55,12 +58,18 @@ impl<'a> Reader<'a> {
         environment: &'a Environment,
         problems: &'a Problems,
     ) -> Self {
-        Self { environment, section: Some(section), problems }
+        Self { environment, section: Some(section), has_schema: false, problems }
+    }
+
+    /// Returns the same reader for a section that follows OpenTelemetry's schema: a value of another type is a problem,
+    /// and what a later version of the schema may have is not.
+    pub fn with_schema(self) -> Self {
+        Self { has_schema: true, ..self }
     }
 
     /// Returns the reader of the environment, for settings that have no place in a file.
     pub fn environment(&self) -> Self {
-        Self { section: None, ..*self }
+        Self { section: None, has_schema: false, ..*self }
     }
 
     /// Returns the value of a setting.
@@ -123,9 +132,14 @@ impl<'a> Reader<'a> {
         match self.section {
             None => self.environment.set_by(setting).is_some(),
             Some(section) => {
-                let found = setting.key.and_then(|key| section.get(key));
-                found.and_then(Section::text).is_none_or(|text| !text.trim().is_empty())
-                    && found.is_some()
+                let Some(found) = setting.key.and_then(|key| section.get(key)) else {
+                    return false;
+                };
+                match &found.value {
+                    SectionValue::Null => false,
+                    SectionValue::Text(text) => self.has_schema || !text.trim().is_empty(),
+                    _ => true,
+                }
             }
         }
     }
@@ -194,22 +208,131 @@ impl<'a> Reader<'a> {
         self.problems.add(Problem { value, ..problem });
     }
 
-    /// Reports what stands in the section and is not among `settings`.
-    pub fn refuse_unknown(&self, settings: &[Declaration]) {
-        let Some(SectionValue::Mapping(entries)) = self.section.map(|section| &section.value)
-        else {
-            return;
+    /// Returns the `name` and `value` of each item of a list in the section, and where it stands.
+    pub fn pairs(&self, key: &str) -> Vec<(String, String, &'a Section)> {
+        let Some(list) = self.section.and_then(|section| section.get(key)) else {
+            return Vec::new();
         };
-        let known: Vec<_> = settings.iter().filter_map(|setting| setting.key).collect();
-        for (key, section) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-            let advice = match nearest(key, known.iter().copied()) {
-                Some(near) => format!("write `{near}`"),
+        let problem = |at: &Section, reason: String| self.problems.add(at.problem(reason));
+        let SectionValue::List(items) = &list.value else {
+            problem(list, format!("is {}; write a list, or remove it", list.kind()));
+            return Vec::new();
+        };
+        if items.is_empty() {
+            problem(list, "is an empty list; write items, or remove it".to_owned());
+        }
+        let pair = |item: &'a Section| {
+            let SectionValue::Mapping(entries) = &item.value else {
+                problem(item, format!("is {}; write a mapping", item.kind()));
+                return None;
+            };
+            let known = ["name", "value"];
+            for (key, other) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+                problem(other, format!("`{key}` is unknown; there are `name`, `value`"));
+            }
+            let text = |key| match item.get(key) {
+                Some(section) => self.schema_text(section),
                 None => {
-                    let known: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
-                    format!("there are {}", known.join(", "))
+                    problem(item, format!("has no `{key}`; add it"));
+                    None
                 }
             };
-            self.problems.add(section.problem(format!("is unknown; {advice}")));
+            let (name, value) = (text("name"), text("value"));
+            Some((name?, value?, item.get("name")?))
+        };
+        items.iter().filter_map(pair).collect()
+    }
+
+    /// Reports a problem with a part of the section.
+    pub fn refuse_at(&self, section: &Section, reason: impl fmt::Display) {
+        self.problems.add(section.problem(reason.to_string()));
+    }
+
+    /// Reports what stands in the section and is not among `known`. What is among `unused` has no effect.
+    pub fn refuse_unknown(&self, known: &[&str], unused: &[&str]) {
+        if let Some(section) = self.section {
+            self.refuse_others(section, "", known, unused);
+        }
+    }
+
+    fn refuse_others(&self, section: &Section, above: &str, known: &[&str], unused: &[&str]) {
+        let entries = match &section.value {
+            SectionValue::Mapping(entries) => entries,
+            SectionValue::Null => return,
+            _ => {
+                return self.refuse_at(section, format!("is {}; write a mapping", section.kind()));
+            }
+        };
+        let here: Vec<_> = known.iter().filter_map(|key| key.strip_prefix(above)).collect();
+        for (key, section) in entries.iter().filter(|(key, _)| !here.contains(&key.as_str())) {
+            let below = format!("{above}{key}.");
+            if known.iter().any(|known| known.starts_with(&below)) {
+                self.refuse_others(section, &below, known, unused);
+            } else if unused.contains(&key.as_str())
+                || self.has_schema && (key.ends_with("/development") || self.problems.is_newer())
+            {
+                self.problems.unused(section.position.clone());
+            } else {
+                let here = here.iter().map(|key| key.split('.').next().unwrap_or(key));
+                let advice = match nearest(key, here.clone()) {
+                    Some(near) => format!("write `{near}`"),
+                    None => {
+                        let mut here: Vec<_> = here.map(|key| format!("`{key}`")).collect();
+                        here.dedup();
+                        format!("there are {}", here.join(", "))
+                    }
+                };
+                self.refuse_at(section, format!("is unknown; {advice}"));
+            }
+        }
+    }
+
+    /// Returns text of a section that follows the schema; `None` for nothing, and for what is no text.
+    fn schema_text(&self, section: &Section) -> Option<String> {
+        let reason = match &section.value {
+            SectionValue::Text(text) => return Some(text.clone()),
+            SectionValue::Null => return None,
+            SectionValue::Bool(_) | SectionValue::Int(_) | SectionValue::Float(_) => {
+                format!("is {}, not text; put it into quotes", section.kind())
+            }
+            _ => format!("is {}; write text", section.kind()),
+        };
+        self.refuse_at(section, reason);
+        None
+    }
+
+    /// Returns the text of a value by the schema, for a setting of this type.
+    fn schema_value(&self, section: &Section, value_type: ValueType) -> Option<String> {
+        use ValueType::{Boolean, Count, File, Interval, Milliseconds, Timeout};
+        let number = match &section.value {
+            SectionValue::Int(value) => Some(value.to_string()),
+            // To JSON schema, 1.0 is whole.
+            SectionValue::Float(value) if value.fract() == 0.0 => Some(format!("{value:.0}")),
+            _ => None,
+        };
+        match (value_type, &section.value) {
+            (_, SectionValue::Null) => None,
+            (Boolean, SectionValue::Bool(value)) => Some(value.to_string()),
+            (Boolean, _) => {
+                self.refuse_at(section, "is no truth value; write `true` or `false`");
+                None
+            }
+            (Count | Interval | Milliseconds | Timeout, _) => number.or_else(|| {
+                self.refuse_at(section, format!("does not do; write {value_type}"));
+                None
+            }),
+            _ => {
+                let text = self.schema_text(section)?;
+                let reason = match value_type {
+                    _ if text.trim().is_empty() => "is empty; write something, or remove it",
+                    File if !Path::new(&text).is_absolute() => {
+                        "is no absolute path; write the whole path"
+                    }
+                    _ => return Some(text),
+                };
+                self.refuse_at(section, reason);
+                None
+            }
         }
     }
 
@@ -220,6 +343,7 @@ impl<'a> Reader<'a> {
             Some(section) => {
                 let section = section.get(setting.key?)?;
                 match section.text() {
+                    _ if self.has_schema => self.schema_value(section, setting.value_type)?,
                     Some(text) => text,
                     None => {
                         let reason = "is a mapping; write text or a number";

@@ -58,6 +58,18 @@ impl Section {
         Problem::in_file(self.position.clone(), reason)
     }
 
+    /// Returns what kind of value stands here, which may be shown.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.value {
+            SectionValue::Null => "nothing",
+            SectionValue::Bool(_) => "a truth value",
+            SectionValue::Int(_) | SectionValue::Float(_) => "a number",
+            SectionValue::Text(_) => "text",
+            SectionValue::List(_) => "a list",
+            SectionValue::Mapping(_) => "a mapping",
+        }
+    }
+
     /// Returns what stands here as a variable would have it; `None` for what no variable can hold.
     pub(crate) fn text(&self) -> Option<String> {
         match &self.value {

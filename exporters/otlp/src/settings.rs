@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use meterkit_http::{Compression, Headers, Transport, tls};
-use meterkit_settings::{Reader, Setting, ValueType, boolean, file, settings, timeout, url, word};
+use meterkit_settings::{
+    Reader, Setting, ValueType, Words, boolean, file, settings, timeout, url, word,
+};
 
 use crate::config::OtlpConfig;
 use crate::endpoint::Endpoint;
@@ -97,6 +99,18 @@ fn compression(text: &str) -> Result<Compression, String> {
     Err("is not built in; enable the feature `zstd` of meterkit-otlp, or write `gzip`".to_owned())
 }
 
+/// How a configuration file names the protocols over HTTP.
+const ENCODING: Setting<Encoding> = word("encoding").key("encoding");
+
+#[derive(Clone, Copy, Default)]
+struct Encoding(Protocol);
+
+impl Words for Encoding {
+    const WORDS: &'static [&'static str] = &["protobuf", "json"];
+    const VALUES: &'static [Self] = &[Self(Protocol::HttpProtobuf), Self(Protocol::HttpJson)];
+    const ALSO: &'static [(&'static str, Self)] = &[];
+}
+
 impl OtlpConfig {
     /// Reads the variables `OTEL_EXPORTER_OTLP_*` and `OTEL_EXPORTER_OTLP_METRICS_*`; the latter win, one by one. PEM
     /// files are read now.
@@ -119,6 +133,36 @@ impl OtlpConfig {
             true => reader.get(&PROTOCOL),
             false => Some(Protocol::default()),
         };
+        Self::read_for(protocol, reader)
+    }
+
+    /// Reads the section `otlp_http` or `otlp_grpc` of a configuration file in OpenTelemetry's declarative form. `None`
+    /// if `name` is another one.
+    pub fn read_section(name: &str, reader: &Reader<'_>) -> Option<Self> {
+        let reader = reader.with_schema();
+        let is_grpc = match name {
+            "otlp_grpc" => true,
+            "otlp_http" => false,
+            _ => return None,
+        };
+        let own = if is_grpc { INSECURE.key } else { ENCODING.key };
+        let others =
+            SETTINGS.iter().filter_map(|it| it.key).filter(|key| Some(*key) != INSECURE.key);
+        let known: Vec<_> = others.chain(own).chain(["headers"]).collect();
+        reader.refuse_unknown(&known, &["max_request_size", "max_response_size"]);
+        let protocol = match is_grpc {
+            true => Protocol::Grpc,
+            false => reader.get(&ENCODING).unwrap_or_default().0,
+        };
+        let mut config = Self::read_for(Some(protocol), &reader);
+        for (name, value, at) in reader.pairs("headers") {
+            let added = config.headers.insert(&name, value.as_bytes());
+            added.unwrap_or_else(|error| reader.refuse_at(at, error));
+        }
+        Some(config)
+    }
+
+    fn read_for(protocol: Option<Protocol>, reader: &Reader<'_>) -> Self {
         let is_insecure = reader.get(&INSECURE).unwrap_or_default();
         let endpoint = endpoint(protocol, is_insecure, reader);
         let protocol = protocol.unwrap_or_default();

@@ -7,18 +7,18 @@ use std::ffi::OsString;
 use meterkit_config::{
     CardinalityLimits, ConfigError, ConfigFile, Detection, FileFormat, MeterProvider,
     PeriodicReader, Plugin, PrometheusExporter, PullExporter, PullReader, PushExporter,
-    Reader as MetricReader, TemporalityPreference,
+    Reader as MetricReader,
 };
 use meterkit_core::{AttributeValue, Kind, Temporality};
 use meterkit_pipeline::{KeyFilter, Schedule, StreamDefaults, Views};
-use meterkit_settings::{Declaration, Environment, Position, Problem, Problems, Reader, Section};
+#[cfg(any(feature = "datadog", feature = "grafana"))]
+use meterkit_settings::Declaration;
+use meterkit_settings::{Environment, Position, Problem, Problems, Reader, Section};
 
 use super::table::{CONFIG_FILE, not_compiled_in};
 use super::targets::TargetName;
 use crate::resource::ResourceDetector;
 
-#[cfg(feature = "otlp")]
-mod otlp;
 #[cfg(test)]
 mod tests;
 
@@ -93,6 +93,7 @@ impl Start<'_> {
             let position = Position { line: file.file_format_line, path: "file_format".to_owned() };
             let holds = "what only a newer version has is ignored";
             self.problems.warn(Problem::in_file(position, reason), holds);
+            self.problems.expect_newer();
         }
         let configured = &mut self.configured;
         configured.is_disabled = file.is_disabled;
@@ -115,6 +116,9 @@ impl Start<'_> {
                 }
             }
         }
+        let unused = self.problems.take_unused();
+        let shown = unused.iter().map(|at| format!("{} (line {})", at.path, at.line));
+        self.configured.unused.extend(shown);
         self.configured
     }
 
@@ -130,35 +134,37 @@ impl Start<'_> {
         };
         match reader.exporter {
             PushExporter::Console(console) => {
-                let temporality = temporality(console.temporality);
+                let temporality = console.temporality.unwrap_or(Temporality::Cumulative);
                 self.configured.consoles.push((temporality, schedule));
             }
             #[cfg(feature = "otlp")]
-            PushExporter::Otlp(exporter) => match otlp::config(&exporter) {
-                Ok(config) => self.configured.otlp.push((config, schedule)),
-                Err(reason) => {
-                    let position = at(otlp::name(exporter.protocol));
-                    self.problems.add(Problem::in_file(position, reason));
-                }
-            },
-            #[cfg(not(feature = "otlp"))]
-            PushExporter::Otlp(_) => {
-                let reason = not_compiled_in("the exporter", "otlp");
-                self.problems.add(Problem::in_file(at("otlp_http"), reason));
+            PushExporter::Plugin(plugin) if ["otlp_http", "otlp_grpc"].contains(&&*plugin.name) => {
+                use meterkit_otlp::{OtlpConfig, OtlpTarget};
+                let made = |config| OtlpTarget::new(config).map(drop);
+                let read = |reader: &Reader<'_>| OtlpConfig::read_section(&plugin.name, reader);
+                let config = self.section(&plugin.properties, read, made);
+                self.configured.otlp.extend(config.map(|config| (config, schedule)));
             }
             #[cfg(feature = "datadog")]
             PushExporter::Plugin(plugin) if plugin.name == "datadog" => {
                 use meterkit_datadog::{DatadogConfig, DatadogTarget, SETTINGS};
                 let made = |config| DatadogTarget::new(config).map(drop);
-                let read = |reader: &Reader<'_>| Some(DatadogConfig::read(reader));
-                let config = self.section(&plugin.properties, SETTINGS, read, made);
+                let read = |reader: &Reader<'_>| {
+                    refuse_unknown(reader, SETTINGS);
+                    Some(DatadogConfig::read(reader))
+                };
+                let config = self.section(&plugin.properties, read, made);
                 self.configured.datadog.extend(config.map(|config| (config, schedule)));
             }
             #[cfg(feature = "grafana")]
             PushExporter::Plugin(plugin) if plugin.name == "grafana" => {
                 use meterkit_grafana::{GrafanaConfig, SETTINGS};
                 let made = |config: GrafanaConfig| config.into_target().map(drop);
-                let config = self.section(&plugin.properties, SETTINGS, GrafanaConfig::read, made);
+                let read = |reader: &Reader<'_>| {
+                    refuse_unknown(reader, SETTINGS);
+                    GrafanaConfig::read(reader)
+                };
+                let config = self.section(&plugin.properties, read, made);
                 self.configured.grafana.extend(config.map(|config| (config, schedule)));
             }
             PushExporter::Plugin(plugin) => self.problems.add(unknown(&plugin)),
@@ -167,17 +173,18 @@ impl Start<'_> {
     }
 
     /// Reads the section of a target. What could never be sent is a mistake in the file, so the target is made once.
-    #[cfg_attr(not(any(feature = "datadog", feature = "grafana")), expect(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "datadog", feature = "grafana", feature = "otlp")),
+        expect(dead_code, reason = "only these have sections of their own")
+    )]
     fn section<C: Clone, E: std::fmt::Display>(
         &self,
         section: &Section,
-        settings: &[Declaration],
         read: impl FnOnce(&Reader<'_>) -> Option<C>,
         made: impl FnOnce(C) -> Result<(), E>,
     ) -> Option<C> {
         let before = self.problems.errors();
         let reader = Reader::of_section(section, self.environment, self.problems);
-        reader.refuse_unknown(settings);
         let config = read(&reader);
         if self.problems.errors() > before {
             return None;
@@ -211,6 +218,13 @@ impl Start<'_> {
     }
 }
 
+/// Reports what stands in the section of a target and is none of its settings.
+#[cfg(any(feature = "datadog", feature = "grafana"))]
+fn refuse_unknown(reader: &Reader<'_>, settings: &[Declaration]) {
+    let known: Vec<_> = settings.iter().filter_map(|setting| setting.key).collect();
+    reader.refuse_unknown(&known, &[]);
+}
+
 fn detect(detection: Detection, configured: &mut Configured) {
     configured.detected = detection.attributes;
     for detector in detection.detectors {
@@ -225,8 +239,12 @@ fn detect(detection: Detection, configured: &mut Configured) {
 }
 
 fn unknown(plugin: &Plugin) -> Problem {
-    let plugins = [TargetName::Datadog, TargetName::Grafana];
-    let ours = plugins.into_iter().find(|target| target.as_str() == plugin.name);
+    let ours = match &*plugin.name {
+        "otlp_http" | "otlp_grpc" => Some(TargetName::Otlp),
+        "datadog" => Some(TargetName::Datadog),
+        "grafana" => Some(TargetName::Grafana),
+        _ => None,
+    };
     if let Some(reason) = ours.and_then(TargetName::missing) {
         return plugin.properties.problem(reason);
     }
@@ -234,14 +252,6 @@ fn unknown(plugin: &Plugin) -> Problem {
                     `prometheus/development` below `pull`";
     let name = &plugin.name;
     plugin.properties.problem(format!("exporter `{name}` is none of meterkit's; {accepted}"))
-}
-
-/// Without differences for up-down counters in any case.
-fn temporality(preference: Option<TemporalityPreference>) -> Temporality {
-    match preference {
-        None | Some(TemporalityPreference::Cumulative) => Temporality::Cumulative,
-        Some(_) => Temporality::Delta,
-    }
 }
 
 /// How many series there may be where a reader says it: values are recorded once for all readers, so that the largest
