@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use foldhash::fast::RandomState;
 
 use crate::attributes::AttributeValue;
-use crate::labels::{LabelRef, Labels};
+use crate::labels::{LabelRef, LabelVisitor, Labels};
 
 /// The labels of one series: the values, in the order of the keys that they belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -91,18 +91,12 @@ pub(crate) struct Declared<'a, L> {
 impl<L: Labels> Query for Declared<'_, L> {
     #[inline]
     fn hash(&self, hasher: &RandomState) -> u64 {
-        let (mut hasher, mut room) = (hasher.build_hasher(), self.key_count);
-        // As many values as there are keys: label sets that are stored as one series have one hash.
-        self.labels.visit(&mut |value: LabelRef<'_>| {
-            if room > 0 {
-                room -= 1;
-                value.hash_into(&mut hasher);
-            }
-        });
-        for _ in 0..room {
-            LabelRef::Absent.hash_into(&mut hasher);
+        let mut visitor = Hashing { hasher: hasher.build_hasher(), room: self.key_count };
+        self.labels.visit(&mut visitor);
+        for _ in 0..visitor.room {
+            LabelRef::Absent.hash_into(&mut visitor.hasher);
         }
-        hasher.finish()
+        visitor.hasher.finish()
     }
 
     fn hash_stored(&self, hasher: &RandomState, stored: &LabelSet) -> u64 {
@@ -114,13 +108,9 @@ impl<L: Labels> Query for Declared<'_, L> {
         if stored.keys != KeySetId::DECLARED {
             return false;
         }
-        let (mut stored, mut are_equal) = (stored.iter(), true);
-        self.labels.visit(&mut |value: LabelRef<'_>| {
-            if let Some(stored) = stored.next() {
-                are_equal &= value.is(stored);
-            }
-        });
-        are_equal && stored.all(Option::is_none)
+        let mut visitor = Matching { stored: stored.iter(), are_equal: true };
+        self.labels.visit(&mut visitor);
+        visitor.are_equal && visitor.stored.all(Option::is_none)
     }
 
     fn to_stored(&self) -> LabelSet {
@@ -143,4 +133,36 @@ pub(crate) fn hash_declared(hasher: &RandomState, stored: &[Option<AttributeValu
         LabelRef::of(value).hash_into(&mut hasher);
     }
     hasher.finish()
+}
+
+/// Hashes as many values as there are keys: label sets that are stored as one series have one hash.
+///
+/// Not a closure, and neither is [`Matching`]: every look-up runs them, and only methods can be forced inline.
+struct Hashing<S> {
+    hasher: S,
+    room: usize,
+}
+
+impl<S: Hasher> LabelVisitor for Hashing<S> {
+    #[inline(always)]
+    fn visit(&mut self, value: LabelRef<'_>) {
+        if self.room > 0 {
+            self.room -= 1;
+            value.hash_into(&mut self.hasher);
+        }
+    }
+}
+
+struct Matching<'a> {
+    stored: std::slice::Iter<'a, Option<AttributeValue>>,
+    are_equal: bool,
+}
+
+impl LabelVisitor for Matching<'_> {
+    #[inline(always)]
+    fn visit(&mut self, value: LabelRef<'_>) {
+        if let Some(stored) = self.stored.next() {
+            self.are_equal &= value.is(stored);
+        }
+    }
 }

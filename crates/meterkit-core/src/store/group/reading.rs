@@ -1,9 +1,10 @@
 //! Reading all series of a group, in order.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::SeriesGroup;
 use super::member::{Activity, Member};
+use super::open::OpenSeries;
 use crate::store::handle::Handle;
 use crate::store::shared::{PointKeys, Shared};
 
@@ -12,7 +13,7 @@ use crate::store::shared::{PointKeys, Shared};
 pub(crate) struct Reading {
     /// The keys by which `order` is sorted.
     keys: Option<Arc<PointKeys>>,
-    /// Places in the order of their series' attributes, as far as there were series at the last reading.
+    /// PlacedSeries in the order of their series' attributes, as far as there were series at the last reading.
     order: Vec<u32>,
     /// By place.
     activities: Vec<Activity>,
@@ -28,14 +29,15 @@ impl Reading {
         is_over: impl Fn(&Member<H>, &mut Activity) -> bool,
     ) -> R {
         let keys = &shared.keys();
-        self.sort(group, shared, keys);
+        let places = PlacedSeries::of(group);
+        self.sort(&places, group, shared, keys);
         let Self { order, activities, .. } = self;
         let mut in_place = order.iter().filter_map(|place| {
             let place = *place as usize;
-            let member = member_at(group, place)?;
+            let member = places.get(place)?;
             (!is_over(member, &mut activities[place])).then_some(&member.handle)
         });
-        let later = group.open.get().map_or_else(Vec::new, |open| open.sweep(&is_over));
+        let later = places.open.map_or_else(Vec::new, |open| open.sweep(&is_over));
         if later.is_empty() {
             return read(&mut in_place);
         }
@@ -46,23 +48,27 @@ impl Reading {
     }
 
     /// Brings `order` up to date.
-    fn sort<H: Handle>(&mut self, group: &SeriesGroup<H>, shared: &Shared, keys: &Arc<PointKeys>) {
+    fn sort<H: Handle>(
+        &mut self,
+        places: &PlacedSeries<'_, H>,
+        group: &SeriesGroup<H>,
+        shared: &Shared,
+        keys: &Arc<PointKeys>,
+    ) {
         let is_known = self.keys.as_ref().is_some_and(|known| Arc::ptr_eq(known, keys));
         if !is_known {
             self.order.clear();
             self.keys = Some(keys.clone());
         }
         let known = self.order.len();
-        let closed = group.closed().map_or(0, |closed| closed.places().len());
-        let places = closed + group.open.get().map_or(0, |open| open.places());
-        if known < places {
-            self.order.extend(known as u32..places as u32);
+        if known < places.len() {
+            self.order.extend(known as u32..places.len() as u32);
             self.order.sort_by_cached_key(|place| {
                 let place = *place as usize;
-                match group.closed().filter(|_| place < closed) {
-                    // Closed series have their place before they are made.
-                    Some(series) => Some(shared.attributes(keys, &series.labels(place))),
-                    None => Some(member_at(group, place)?.handle.series().attributes(keys)),
+                match group.closed().filter(|_| place < places.closed.len()) {
+                    // Closed series have their places before they are made.
+                    Some(closed) => Some(shared.attributes(keys, &closed.labels(place))),
+                    None => Some(places.get(place)?.handle.series().attributes(keys)),
                 }
             });
         }
@@ -70,11 +76,26 @@ impl Reading {
     }
 }
 
-/// Returns the series at a place: those of closed series come before those of open ones.
-fn member_at<H: Handle>(group: &SeriesGroup<H>, place: usize) -> Option<&Member<H>> {
-    let closed = group.closed().map_or(&[][..], |closed| closed.places());
-    match closed.get(place) {
-        Some(member) => member.get(),
-        None => group.open.get()?.at(place - closed.len()),
+/// The series of a group by their places: those of closed series come before those of open ones.
+struct PlacedSeries<'a, H> {
+    closed: &'a [OnceLock<Member<H>>],
+    open: Option<&'a OpenSeries<H>>,
+}
+
+impl<'a, H: Handle> PlacedSeries<'a, H> {
+    fn of(group: &'a SeriesGroup<H>) -> Self {
+        let closed = group.closed().map_or(&[][..], |closed| closed.places());
+        Self { closed, open: group.open.get().map(|open| &**open) }
+    }
+
+    fn len(&self) -> usize {
+        self.closed.len() + self.open.map_or(0, OpenSeries::places)
+    }
+
+    fn get(&self, place: usize) -> Option<&'a Member<H>> {
+        match self.closed.get(place) {
+            Some(member) => member.get(),
+            None => self.open?.at(place - self.closed.len()),
+        }
     }
 }
