@@ -33,5 +33,7 @@ pub mod snapshots;
 pub mod tls;
 
 mod catalog;
+mod rounds;
 
 pub use self::catalog::{catalog, catalog_pipeline, catalog_with_clock};
+pub use self::rounds::rounds;

@@ -1,6 +1,6 @@
 //! The dashboard, the rules and the provisioning in `examples/deploy` are what this service's catalog makes of them.
 //!
-//! `METERKIT_UPDATE_DEPLOY=1 cargo test -p catalog-service --test deploy_files` writes them anew.
+//! `METERKIT_UPDATE_DEPLOY=1 cargo test -p catalog-service --test main deploy_files` writes them anew.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use meterkit_fakes::remote_write::{Answer, Receiver};
+use meterkit_fakes::rounds;
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::Target;
 
@@ -19,7 +20,10 @@ const URL: &str = "CRASHING_URL";
 const DIRECTORY: &str = "CRASHING_DIRECTORY";
 const FIRST: &str = "CRASHING_FIRST";
 
-const KILLS: u64 = 1000;
+/// How many processes are killed.
+fn kills() -> u64 {
+    rounds(200, 1000)
+}
 
 /// More exports than a process lives for.
 const APART: u64 = 100_000;
@@ -96,7 +100,7 @@ impl Exports {
 fn kill_many(receiver: &Receiver, directory: &Path) -> Exports {
     let mut exports = Exports::default();
     let mut dice = Dice(7);
-    for kill in 0..KILLS {
+    for kill in 0..kills() {
         receiver.forget_answers();
         let troubled = dice.below(4);
         receiver.answer_next((0..troubled).map(|_| match dice.below(4) {
@@ -124,6 +128,7 @@ fn kill_many(receiver: &Receiver, directory: &Path) -> Exports {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_are_killed_lose_nothing_that_they_said_they_keep() {
+    let kills = kills();
     let directory = tempfile::tempdir().expect("a directory");
     let receiver = Arc::new(Receiver::start([]).await);
     let (shared, path) = (receiver.clone(), directory.path().to_owned());
@@ -132,20 +137,20 @@ async fn processes_that_are_killed_lose_nothing_that_they_said_they_keep() {
 
     let mut last = target(&receiver.url(), directory.path());
     receiver.forget_answers();
-    assert_eq!(last.export(&snapshot(KILLS * APART, &[1, 2])).await, Ok(()));
+    assert_eq!(last.export(&snapshot(kills * APART, &[1, 2])).await, Ok(()));
     let arrivals = receiver.arrivals();
     let written = arrivals.iter().enumerate().filter(|(_, arrival)| arrival.was_taken);
     let written: Vec<(usize, i64)> = written.map(|(at, arrival)| (at, arrival.time())).collect();
     let times: BTreeSet<i64> = written.iter().map(|(_, time)| *time).collect();
 
     let (safe, taken) = (exports.safe.len(), exports.taken.len());
-    let is_mixed = taken as u64 > KILLS / 10 && (safe - taken) as u64 > KILLS / 10;
+    let is_mixed = taken as u64 > kills / 10 && (safe - taken) as u64 > kills / 10;
     assert!(is_mixed, "they lived long enough for {safe} exports, {taken} of which were taken");
     let lost: Vec<_> = exports.safe.difference(&times).collect();
     assert_eq!(lost, Vec::<&i64>::new(), "what they said they keep");
     // A process may be killed between the answer and its note of it: one request is sent again then.
     let twice = written.len() - times.len();
-    assert!(twice as u64 <= KILLS, "{twice}");
+    assert!(twice as u64 <= kills, "{twice}");
     for (time, arrived) in exports.taken {
         let again = written.iter().find(|(at, other)| *at >= arrived && *other <= time);
         assert_eq!(again, None, "it was taken, and that was noted");
