@@ -221,6 +221,14 @@ pub const fn interval(name: &'static str) -> Setting<Duration> {
     Setting::new(name, ValueType::Interval, parse::interval)
 }
 
+/// Declares the setting of the time between two exports of one target.
+pub const fn export_interval(name: &'static str, target: &'static str) -> Setting<Duration> {
+    interval(name)
+        .of_target(Some(target))
+        .by_default("as `OTEL_METRIC_EXPORT_INTERVAL`")
+        .meaning("the time between two exports of this target")
+}
+
 /// Declares a setting that is the time something may take. 0 is no limit, [`Duration::MAX`].
 pub const fn timeout(name: &'static str) -> Setting<Duration> {
     Setting::new(name, ValueType::Timeout, parse::timeout)

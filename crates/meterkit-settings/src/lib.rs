@@ -45,8 +45,8 @@ mod value_type;
 mod words;
 
 pub use self::declaration::{
-    Declaration, Setting, boolean, count, file, host, interval, milliseconds, pairs_of_text,
-    password, port, text, timeout, token, url, username, word,
+    Declaration, Setting, boolean, count, export_interval, file, host, interval, milliseconds,
+    pairs_of_text, password, port, text, timeout, token, url, username, word,
 };
 pub use self::documentation::documentation;
 pub use self::environment::Environment;

@@ -255,6 +255,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reports what stands in the section and is none of `settings`.
+    pub fn refuse_others_than(&self, settings: &[Declaration]) {
+        let known: Vec<_> = settings.iter().filter_map(|setting| setting.key).collect();
+        self.refuse_unknown(&known, &[]);
+    }
+
     fn refuse_others(&self, section: &Section, above: &str, known: &[&str], unused: &[&str]) {
         let entries = match &section.value {
             SectionValue::Mapping(entries) => entries,

@@ -5,29 +5,24 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns};
-#[cfg(feature = "datadog")]
-use meterkit_datadog::DatadogConfig;
-#[cfg(feature = "grafana")]
-use meterkit_grafana::GrafanaConfig;
+use meterkit_core::{
+    AttributeValue, ExponentialLimits, HistogramBuckets, Naming, Registry, ScopePatterns,
+};
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::PublishConfig;
 #[cfg(feature = "sdk")]
 use meterkit_otel::sdk::Mirror;
-#[cfg(feature = "otlp")]
-use meterkit_otlp::OtlpConfig;
-use meterkit_pipeline::{ConsoleTarget, KeyFilter, Schedule, StreamDefaults, Target, Views};
+use meterkit_pipeline::{IntoTarget, KeyFilter, Schedule, StreamDefaults, Views};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::{PrometheusServer, Protection, Translation};
 #[cfg(feature = "sdk")]
 use opentelemetry_sdk::metrics::{exporter::PushMetricExporter, reader::MetricReader};
 
-use crate::add_target::AddTarget;
 use crate::error::InstallError;
 use crate::mixed_versions;
 use crate::resource::ResourceDetector;
 use crate::runtime_metrics::RuntimeMetrics;
-use crate::settings::{Environment, Ignored, Problem, Settings, SettingsError, TargetName};
+use crate::settings::{Environment, Ignored, Problem, Settings, SettingsError};
 use crate::telemetry::Telemetry;
 
 mod start;
@@ -51,7 +46,6 @@ pub struct TelemetryBuilder {
     schedule: Schedule,
     /// Of targets that have one of their own, by name.
     intervals: BTreeMap<&'static str, Duration>,
-    console: Option<ConsoleTarget>,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus: Option<PrometheusServer>,
     /// Of variables, for an endpoint that has none of its own.
@@ -60,15 +54,10 @@ pub struct TelemetryBuilder {
     /// Of the scrape, where there is no endpoint.
     #[cfg(feature = "prometheus")]
     translation: Translation,
-    #[cfg(feature = "datadog")]
-    pub(crate) datadog: Vec<(DatadogConfig, Option<Schedule>)>,
-    #[cfg(feature = "grafana")]
-    pub(crate) grafana: Vec<(GrafanaConfig, Option<Schedule>)>,
     #[cfg(all(feature = "dashboard", feature = "grafana"))]
     publish: Option<PublishConfig>,
-    #[cfg(feature = "otlp")]
-    pub(crate) otlp: Vec<(OtlpConfig, Option<Schedule>)>,
-    targets: Vec<AddTarget>,
+    /// With schedules of their own, if they have some.
+    pub(crate) targets: Vec<(Box<dyn IntoTarget>, Option<Schedule>)>,
     #[cfg(feature = "sdk")]
     mirror: Mirror,
     ignored: Vec<Ignored>,
@@ -76,6 +65,7 @@ pub struct TelemetryBuilder {
     pub(crate) runtime_metrics: RuntimeMetrics,
     pub(crate) views: Views,
     pub(crate) stream_defaults: StreamDefaults,
+    pub(crate) has_exponential_histograms: bool,
     /// What is kept of what the detectors find.
     pub(crate) detected: Option<KeyFilter>,
     /// What a configuration file says in vain.
@@ -101,21 +91,14 @@ impl TelemetryBuilder {
             detectors: Vec::new(),
             schedule: Schedule::default(),
             intervals: BTreeMap::new(),
-            console: None,
             #[cfg(feature = "prometheus")]
             prometheus: None,
             #[cfg(feature = "prometheus")]
             protection: Ok(Protection::default()),
             #[cfg(feature = "prometheus")]
             translation: Translation::default(),
-            #[cfg(feature = "datadog")]
-            datadog: Vec::new(),
-            #[cfg(feature = "grafana")]
-            grafana: Vec::new(),
             #[cfg(all(feature = "dashboard", feature = "grafana"))]
             publish: None,
-            #[cfg(feature = "otlp")]
-            otlp: Vec::new(),
             targets: Vec::new(),
             #[cfg(feature = "sdk")]
             mirror: Mirror::new(),
@@ -124,6 +107,7 @@ impl TelemetryBuilder {
             runtime_metrics: RuntimeMetrics::default(),
             views: Views::default(),
             stream_defaults: StreamDefaults::default(),
+            has_exponential_histograms: false,
             detected: None,
             unused_in_file: Vec::new(),
             is_global: true,
@@ -148,22 +132,16 @@ impl TelemetryBuilder {
         builder.ignored = settings.selection.unserved;
         builder.ignored.extend(settings.ignored);
         builder.warnings = settings.warnings;
-        for target in settings.selection.targets {
-            match target {
-                TargetName::Console => builder.console = Some(ConsoleTarget::stdout()),
-                #[cfg(feature = "prometheus")]
-                TargetName::Prometheus => builder.prometheus = Some(settings.prometheus.clone()),
-                #[cfg(not(feature = "prometheus"))]
-                TargetName::Prometheus => {}
-                TargetName::Otlp | TargetName::Datadog | TargetName::Grafana => {}
-            }
+        builder.targets = settings.targets.into_iter().map(|target| (target, None)).collect();
+        if settings.has_exponential_histograms {
+            builder = builder.exponential_histograms();
         }
-        #[cfg(feature = "otlp")]
-        builder.otlp.extend(settings.otlp.map(|config| (config, None)));
-        #[cfg(feature = "datadog")]
-        builder.datadog.extend(settings.datadog.map(|config| (config, None)));
-        #[cfg(feature = "grafana")]
-        builder.grafana.extend(settings.grafana.map(|config| (config, None)));
+        #[cfg(feature = "prometheus")]
+        {
+            builder.prometheus = settings.prometheus;
+            builder.protection = settings.protection;
+            builder.translation = settings.translation;
+        }
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         {
             builder.publish = settings.publish;
@@ -171,11 +149,6 @@ impl TelemetryBuilder {
         #[cfg(feature = "config")]
         if let Some(configured) = settings.configured {
             builder = builder.configured(configured);
-        }
-        #[cfg(feature = "prometheus")]
-        {
-            builder.protection = settings.protection;
-            builder.translation = settings.prometheus.names();
         }
         Ok(builder.with_runtime_metrics(&settings.runtime_metrics))
     }
@@ -308,47 +281,6 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Writes metrics to standard output, or to the writer of `console`. `OTEL_METRICS_EXPORTER=console` does so too.
-    /// `METERKIT_CONSOLE_INTERVAL` sets an interval for this target alone.
-    pub fn console(mut self, console: ConsoleTarget) -> Self {
-        self.console = Some(console);
-        self
-    }
-
-    /// Adds an OTLP receiver: a Collector, or a backend that accepts OTLP. Call this once for each receiver; each has
-    /// its own settings. `OTEL_METRICS_EXPORTER=otlp` or an endpoint in `OTEL_EXPORTER_OTLP_ENDPOINT` adds one too.
-    /// `METERKIT_OTLP_INTERVAL` sets an interval for OTLP alone.
-    ///
-    /// [`install`](Self::install) fails if an `https` endpoint cannot be used.
-    #[cfg(feature = "otlp")]
-    pub fn otlp(mut self, config: OtlpConfig) -> Self {
-        self.otlp.push((config, None));
-        self
-    }
-
-    /// Adds Datadog as a target: its intake, an agent, or its OTLP intake. Call this once for each; each has its own
-    /// settings. `OTEL_METRICS_EXPORTER=datadog`, `DD_API_KEY`, `DD_AGENT_HOST`, `DD_DOGSTATSD_URL`,
-    /// `METERKIT_DATADOG_MODE` or `METERKIT_DATADOG_ENDPOINT` adds one too. `METERKIT_DATADOG_INTERVAL` sets an
-    /// interval for Datadog alone.
-    ///
-    /// The API key is checked in the background. A rejected key is logged as an error and appears in
-    /// [`Telemetry::health`].
-    #[cfg(feature = "datadog")]
-    pub fn datadog(mut self, config: DatadogConfig) -> Self {
-        self.datadog.push((config, None));
-        self
-    }
-
-    /// Adds Grafana as a target: Grafana Cloud's OTLP gateway, or Prometheus remote write to Grafana Cloud, Mimir,
-    /// Prometheus or VictoriaMetrics. Call this once for each; each has its own settings.
-    /// `OTEL_METRICS_EXPORTER=grafana`, `GRAFANA_REMOTE_WRITE_URL`, `GRAFANA_CLOUD_API_KEY`, `GRAFANA_CLOUD_ZONE` or
-    /// `GRAFANA_CLOUD_INSTANCE_ID` adds one too. `METERKIT_GRAFANA_INTERVAL` sets an interval for Grafana alone.
-    #[cfg(feature = "grafana")]
-    pub fn grafana(mut self, config: GrafanaConfig) -> Self {
-        self.grafana.push((config, None));
-        self
-    }
-
     /// Publishes a dashboard of all instruments, named after the service, to a Grafana: 15 s after the start, and again
     /// when the instruments change. `GRAFANA_URL` and `GRAFANA_SERVICE_ACCOUNT_TOKEN` do so too, and
     /// `GRAFANA_FOLDER` names a folder.
@@ -365,14 +297,31 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Adds your own push target, which uses the common [schedule](Self::schedule).
-    pub fn target(self, target: impl Into<Box<dyn Target>>) -> Self {
-        self.add(target, None)
+    /// Makes all histograms exponential, whatever the code asks for, and for all targets: values are recorded once.
+    /// [Views](Self::views) that name buckets win. A scrape has the counts and sums of such histograms, but no buckets.
+    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=base2_exponential_bucket_histogram` does so too.
+    pub fn exponential_histograms(mut self) -> Self {
+        let buckets = HistogramBuckets::Exponential(ExponentialLimits::default());
+        self.stream_defaults = self.stream_defaults.histogram(buckets);
+        self.has_exponential_histograms = true;
+        self
     }
 
-    /// Adds your own push target with its own schedule.
-    pub fn target_with(self, target: impl Into<Box<dyn Target>>, schedule: Schedule) -> Self {
-        self.add(target, Some(schedule))
+    /// Adds a push target: the settings of a receiver, such as [`OtlpConfig`](crate::otlp::OtlpConfig), a
+    /// [`ConsoleTarget`](crate::target::ConsoleTarget), or a [target](crate::target::Target) of your own. Call this once
+    /// for each; each has its own settings and credentials.
+    ///
+    /// The target uses the interval that the environment sets for its name, such as `METERKIT_OTLP_INTERVAL`, or the
+    /// common [schedule](Self::schedule). [`install`](Self::install) fails if the target could never send.
+    pub fn target(mut self, target: impl IntoTarget) -> Self {
+        self.targets.push((Box::new(target), None));
+        self
+    }
+
+    /// Adds a push target with its own schedule; otherwise like [`target`](Self::target).
+    pub fn target_with(mut self, target: impl IntoTarget, schedule: Schedule) -> Self {
+        self.targets.push((Box::new(target), Some(schedule)));
+        self
     }
 
     /// Adds a reader of OpenTelemetry's SDK, which has its own schedule. The reader sees every instrument, including
@@ -461,19 +410,13 @@ impl TelemetryBuilder {
         }
         Ok(telemetry)
     }
-
-    fn add(mut self, target: impl Into<Box<dyn Target>>, schedule: Option<Schedule>) -> Self {
-        self.targets.push(AddTarget::new(target, schedule));
-        self
-    }
 }
 
 impl fmt::Debug for TelemetryBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let targets: Vec<_> = self.targets.iter().map(|target| target.target.name()).collect();
+        let targets: Vec<_> = self.targets.iter().map(|(target, _)| target).collect();
         f.debug_struct("TelemetryBuilder")
             .field("targets", &targets)
-            .field("console", &self.console)
             .field("schedule", &self.schedule)
             .finish_non_exhaustive()
     }

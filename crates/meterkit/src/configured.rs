@@ -1,6 +1,5 @@
 //! What a configuration file has installed.
 
-use meterkit_pipeline::ConsoleTarget;
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::PrometheusServer;
 
@@ -25,22 +24,11 @@ impl TelemetryBuilder {
             let translation = exporter.translation.into_iter();
             self.prometheus = Some(translation.fold(server, PrometheusServer::translation));
         }
-        #[cfg(feature = "otlp")]
-        for (config, schedule) in configured.otlp {
-            self.otlp.push((config, Some(schedule)));
-        }
-        #[cfg(feature = "datadog")]
-        for (config, schedule) in configured.datadog {
-            self.datadog.push((config, Some(schedule)));
-        }
-        #[cfg(feature = "grafana")]
-        for (config, schedule) in configured.grafana {
-            self.grafana.push((config, Some(schedule)));
-        }
+        self.targets = configured.targets;
         self.unused_in_file = configured.unused;
-        let consoles = configured.consoles.into_iter();
-        consoles.fold(self, |builder, (temporality, schedule)| {
-            builder.target_with(ConsoleTarget::stdout().with_temporality(temporality), schedule)
-        })
+        match configured.has_exponential_histograms {
+            true => self.exponential_histograms(),
+            false => self,
+        }
     }
 }

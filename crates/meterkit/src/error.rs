@@ -62,18 +62,9 @@ pub enum InstallError {
     /// Metrics of the process or of the runtime clash with ones that the program has made.
     #[error(transparent)]
     Instrument(#[from] InstrumentError),
-    /// The Datadog target cannot be built from its settings.
-    #[cfg(feature = "datadog")]
-    #[error(transparent)]
-    Datadog(#[from] meterkit_datadog::BuildError),
-    /// The Grafana target cannot be built from its settings.
-    #[cfg(feature = "grafana")]
-    #[error(transparent)]
-    Grafana(#[from] meterkit_grafana::BuildError),
-    /// The OTLP target cannot be built from its settings.
-    #[cfg(feature = "otlp")]
-    #[error(transparent)]
-    Otlp(#[from] meterkit_otlp::BuildError),
+    /// A target could never send with its settings. The source is the error of the target's crate.
+    #[error("{0}")]
+    Target(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Metrics of a tokio runtime were asked for, but not of which one.
     #[cfg(feature = "tokio")]
     #[error(

@@ -100,7 +100,6 @@
 //!
 //! 1.85.
 
-mod add_target;
 mod builder;
 pub mod catalog;
 #[cfg(feature = "config")]
@@ -118,6 +117,7 @@ mod publishing;
 mod resource;
 mod runtime_metrics;
 pub mod settings;
+mod start_line;
 pub mod target;
 mod telemetry;
 pub mod testing;
@@ -139,21 +139,21 @@ pub use meterkit_dashboard as dashboard;
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};
 
-/// Datadog as a target, added with [`TelemetryBuilder::datadog`] or `OTEL_METRICS_EXPORTER=datadog`.
+/// Datadog as a target, added with [`TelemetryBuilder::target`] or `OTEL_METRICS_EXPORTER=datadog`.
 ///
 /// ```
 /// use meterkit::Telemetry;
 /// use meterkit::datadog::DatadogConfig;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let builder = Telemetry::builder().datadog(DatadogConfig::api("0123456789abcdef0123456789abcdef")?);
+/// let builder = Telemetry::builder().target(DatadogConfig::api("0123456789abcdef0123456789abcdef")?);
 /// # Ok(())
 /// # }
 /// ```
 #[cfg(feature = "datadog")]
 #[doc(inline)]
 pub use meterkit_datadog as datadog;
-/// Grafana as a target, added with [`TelemetryBuilder::grafana`] or `OTEL_METRICS_EXPORTER=grafana`.
+/// Grafana as a target, added with [`TelemetryBuilder::target`] or `OTEL_METRICS_EXPORTER=grafana`.
 ///
 /// ```
 /// use meterkit::Telemetry;
@@ -162,14 +162,14 @@ pub use meterkit_datadog as datadog;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mimir = RemoteWrite::new("http://mimir:9009/api/v1/push")?;
 /// let config = GrafanaConfig::remote_write(RemoteWriteConfig::new(mimir));
-/// let builder = Telemetry::builder().grafana(config);
+/// let builder = Telemetry::builder().target(config);
 /// # Ok(())
 /// # }
 /// ```
 #[cfg(feature = "grafana")]
 #[doc(inline)]
 pub use meterkit_grafana as grafana;
-/// OTLP receivers as targets, added with [`TelemetryBuilder::otlp`] or `OTEL_METRICS_EXPORTER=otlp`.
+/// OTLP receivers as targets, added with [`TelemetryBuilder::target`] or `OTEL_METRICS_EXPORTER=otlp`.
 ///
 /// ```
 /// use meterkit::Telemetry;
@@ -177,7 +177,7 @@ pub use meterkit_grafana as grafana;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = OtlpConfig::new(Protocol::HttpProtobuf, "http://collector:4318")?;
-/// let builder = Telemetry::builder().otlp(config);
+/// let builder = Telemetry::builder().target(config);
 /// # Ok(())
 /// # }
 /// ```

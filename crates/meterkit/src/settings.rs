@@ -28,17 +28,11 @@ use meterkit_core::AttributeValue;
 pub use meterkit_core::{
     Naming, NamingError, NamingPolicy, ScopeOptions, ScopePatternError, ScopePatterns,
 };
-#[cfg(feature = "datadog")]
-use meterkit_datadog::DatadogConfig;
-#[cfg(feature = "grafana")]
-use meterkit_grafana::GrafanaConfig;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::PublishConfig;
-#[cfg(feature = "otlp")]
-use meterkit_otlp::OtlpConfig;
-use meterkit_pipeline::Schedule;
+use meterkit_pipeline::{IntoTarget, Schedule};
 #[cfg(feature = "prometheus")]
-use meterkit_prometheus::{PrometheusServer, Protection};
+use meterkit_prometheus::{PrometheusServer, Protection, Translation};
 pub use meterkit_settings::{
     Declaration, Environment, Position, Problem, Problems, Reader, Section, SectionValue, Setting,
     SettingsError, SmallFileError, UnknownWord, ValueType, Words,
@@ -48,8 +42,10 @@ pub use meterkit_settings::{
 pub(crate) use self::config_file::Configured;
 pub(crate) use self::ignored::Ignored;
 pub(crate) use self::resource::resource;
-pub(crate) use self::select::{Selection, TargetName};
+use self::select::Selection;
+use self::table::HistogramAggregation;
 pub(crate) use self::table::RuntimeMetrics;
+use self::targets::Known;
 pub use crate::resource::ResourceDetector;
 
 /// Returns every setting that this library reads: those about all targets first, then those of each target that is
@@ -60,7 +56,7 @@ pub use crate::resource::ResourceDetector;
 /// assert_eq!(limit.map(|it| it.value_type.to_string()).as_deref(), Some("a whole number, 1 or more"));
 /// ```
 pub fn declarations() -> impl Iterator<Item = &'static Declaration> {
-    table::SETTINGS.iter().chain(TargetName::ALL.into_iter().flat_map(TargetName::settings))
+    table::SETTINGS.iter().chain(Known::all().flat_map(Known::settings))
 }
 
 /// Returns all settings as Markdown: a table of those about all targets, then one for each target that is compiled in.
@@ -92,21 +88,19 @@ pub(crate) struct Settings {
     pub(crate) schedule: Schedule,
     /// Of push targets that have one of their own, by the target's name.
     pub(crate) intervals: BTreeMap<&'static str, Duration>,
+    /// Whether all histograms are exponential.
+    pub(crate) has_exponential_histograms: bool,
+    /// The push targets that are selected.
+    pub(crate) targets: Vec<Box<dyn IntoTarget>>,
     /// The scrape endpoint, if it is selected.
     #[cfg(feature = "prometheus")]
-    pub(crate) prometheus: PrometheusServer,
+    pub(crate) prometheus: Option<PrometheusServer>,
+    /// How the scrape names metrics if there is no endpoint.
+    #[cfg(feature = "prometheus")]
+    pub(crate) translation: Translation,
     /// Whom a scrape endpoint serves. If there is none here, what is wrong with it matters to one that comes from code.
     #[cfg(feature = "prometheus")]
     pub(crate) protection: Result<Protection, SettingsError>,
-    /// Where the OTLP target sends to, if it is selected.
-    #[cfg(feature = "otlp")]
-    pub(crate) otlp: Option<OtlpConfig>,
-    /// How the Datadog target sends, if it is selected.
-    #[cfg(feature = "datadog")]
-    pub(crate) datadog: Option<DatadogConfig>,
-    /// Where the Grafana target sends to, if it is selected.
-    #[cfg(feature = "grafana")]
-    pub(crate) grafana: Option<GrafanaConfig>,
     /// The Grafana that gets a dashboard.
     #[cfg(all(feature = "dashboard", feature = "grafana"))]
     pub(crate) publish: Option<PublishConfig>,
@@ -133,6 +127,8 @@ impl Settings {
         let reader = environment.reader(&problems);
         let default = Schedule::default();
         reader.get(&table::STRICT);
+        #[cfg(feature = "prometheus")]
+        let server = PrometheusServer::read(&reader);
         let mut settings = Self {
             is_disabled: reader.get(&table::SDK_DISABLED).unwrap_or(false),
             runtime_metrics: reader.list(&table::RUNTIME_METRICS).unwrap_or_default(),
@@ -151,31 +147,28 @@ impl Settings {
                 timeout: reader.get(&table::EXPORT_TIMEOUT).unwrap_or(default.timeout),
             },
             intervals: intervals(&reader),
+            has_exponential_histograms: reader.get(&table::DEFAULT_HISTOGRAM_AGGREGATION)
+                == Some(HistogramAggregation::Exponential),
+            targets: Known::all()
+                .filter_map(|target| Some((target, target.declaration?)))
+                .filter_map(|(target, it)| {
+                    selection.read(target, &environment, &problems, it.read).flatten()
+                })
+                .collect(),
             #[cfg(feature = "prometheus")]
-            prometheus: PrometheusServer::read(&reader),
+            prometheus: selection.has("prometheus").then(|| server.clone()),
+            #[cfg(feature = "prometheus")]
+            translation: server.names(),
             #[cfg(feature = "prometheus")]
             protection: match file.has_endpoint {
                 true => Ok(Protection::read(&reader)),
                 false => {
-                    let read = Protection::read;
+                    let (endpoint, read) = (Known::find("prometheus"), Protection::read);
                     let selected =
-                        selection.read(TargetName::Prometheus, &environment, &problems, read);
+                        endpoint.and_then(|it| selection.read(it, &environment, &problems, read));
                     selected.map_or_else(|| environment.read(read), Ok)
                 }
             },
-            #[cfg(feature = "otlp")]
-            otlp: selection.read(TargetName::Otlp, &environment, &problems, OtlpConfig::read),
-            #[cfg(feature = "datadog")]
-            datadog: selection.read(
-                TargetName::Datadog,
-                &environment,
-                &problems,
-                DatadogConfig::read,
-            ),
-            #[cfg(feature = "grafana")]
-            grafana: selection
-                .read(TargetName::Grafana, &environment, &problems, GrafanaConfig::read)
-                .flatten(),
             #[cfg(all(feature = "dashboard", feature = "grafana"))]
             publish: PublishConfig::read(&reader),
             selection,
@@ -255,13 +248,8 @@ fn naming(reader: &Reader<'_>) -> Option<Naming> {
 
 /// Returns the intervals of all targets, whether they are selected or not: a bad value is a problem in any case.
 fn intervals(reader: &Reader<'_>) -> BTreeMap<&'static str, Duration> {
-    let settings = [
-        table::CONSOLE_INTERVAL,
-        table::OTLP_INTERVAL,
-        table::DATADOG_INTERVAL,
-        table::GRAFANA_INTERVAL,
-    ];
-    settings.iter().filter_map(|setting| Some((setting.target?, reader.get(setting)?))).collect()
+    let declared = Known::all().filter_map(|target| target.declaration);
+    declared.filter_map(|it| Some((it.name, reader.get(it.interval)?))).collect()
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ impl Telemetry {
     /// # fn main() -> Result<(), meterkit::Error> {
     /// let telemetry = Telemetry::builder()
     ///     .registry(Registry::new())
-    ///     .console(ConsoleTarget::new(std::io::sink()))
+    ///     .target(ConsoleTarget::new(std::io::sink()))
     ///     .install()?;
     /// telemetry.flush_blocking()?;
     ///

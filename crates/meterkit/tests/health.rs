@@ -27,7 +27,7 @@ fn a_scrape_endpoint_is_in_the_health_from_the_start() {
 fn self_metrics_arrive_at_the_targets_themselves() {
     let page = Page::default();
     let builder = Telemetry::builder().registry(Registry::new());
-    let telemetry = builder.console(ConsoleTarget::new(page.clone())).install().unwrap();
+    let telemetry = builder.target(ConsoleTarget::new(page.clone())).install().unwrap();
     telemetry.flush_blocking().unwrap();
     telemetry.flush_blocking().unwrap();
     let text = page.text();

@@ -31,7 +31,7 @@ fn an_attribute_is_on_every_series_unless_a_nearer_one_has_its_key() {
         .registry(registry)
         .attribute("region", "north")
         .attribute("tier", "gold")
-        .console(ConsoleTarget::new(page.clone()))
+        .target(ConsoleTarget::new(page.clone()))
         .install()
         .unwrap();
     early.increment();
@@ -71,7 +71,7 @@ fn two_registries_are_installed_side_by_side() {
         .zip(&pages)
         .map(|(registry, page)| {
             let console = ConsoleTarget::new(page.clone());
-            Telemetry::builder().registry(registry.clone()).console(console).install().unwrap()
+            Telemetry::builder().registry(registry.clone()).target(console).install().unwrap()
         })
         .collect();
     for (registry, count) in registries.iter().zip([3, 5]) {
@@ -95,7 +95,7 @@ fn what_was_counted_before_the_install_is_there_and_goes_on_after_the_shutdown()
     for expected in [4, 6] {
         let page = Page::default();
         let console = ConsoleTarget::new(page.clone());
-        let builder = Telemetry::builder().registry(registry.clone()).console(console);
+        let builder = Telemetry::builder().registry(registry.clone()).target(console);
         let telemetry = builder.install().unwrap();
         telemetry.shutdown_blocking().unwrap();
         requests.add(2);
@@ -134,7 +134,7 @@ fn what_the_builder_sets_shows_in_what_is_exported() {
         .namespace("acme")
         .service_name("shop")
         .resource_attribute("zone", "b")
-        .console(ConsoleTarget::new(page.clone()))
+        .target(ConsoleTarget::new(page.clone()))
         .install()
         .unwrap();
     registry.scoped("core", "database").gauge::<i64>("rows").build().unwrap().set(7);
@@ -152,7 +152,7 @@ async fn flush_and_shutdown_are_there_for_async_programs() {
     let page = Page::default();
     let console = ConsoleTarget::new(page.clone());
     let telemetry =
-        Telemetry::builder().registry(registry.clone()).console(console).install().unwrap();
+        Telemetry::builder().registry(registry.clone()).target(console).install().unwrap();
     let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build().unwrap();
     requests.increment();
     telemetry.flush().await.unwrap();

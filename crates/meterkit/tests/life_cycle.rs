@@ -35,7 +35,7 @@ fn what_is_dropped_in_peace_has_exported_and_says_nothing() {
     let (registry, page) = (Registry::new(), Page::default());
     registry.scoped("plugin", "catalog").counter::<u64>("requests").build().unwrap().add(3);
     let builder = Telemetry::builder().registry(registry);
-    let telemetry = builder.console(ConsoleTarget::new(page.clone())).install().unwrap();
+    let telemetry = builder.target(ConsoleTarget::new(page.clone())).install().unwrap();
     let ((), lines) = log_lines::of(|| drop(telemetry));
     assert!(lines.is_empty(), "{lines:?}");
     assert!(page.text().contains("backstage.plugin.catalog.requests 3\n"), "{}", page.text());

@@ -110,7 +110,7 @@ fn the_last_export_has_them_and_the_registry_is_free_of_them_afterwards() {
             .registry(registry.clone())
             .with_process_metrics()
             .with_tokio_metrics()
-            .console(ConsoleTarget::new(page.clone()))
+            .target(ConsoleTarget::new(page.clone()))
             .install()
             .unwrap();
         telemetry.shutdown_blocking().unwrap();

@@ -41,7 +41,7 @@ fn each_target_is_named_with_endpoint_interval_and_temporality() {
     let builder = Telemetry::builder()
         .registry(Registry::new())
         .schedule(Schedule { interval: Duration::from_millis(2500), ..Schedule::default() })
-        .console(ConsoleTarget::new(std::io::sink()))
+        .target(ConsoleTarget::new(std::io::sink()))
         .target(Warehouse { api_key: SECRET })
         .target_with(Warehouse { api_key: SECRET }, hourly);
     let (telemetry, lines) = log_lines::of(|| builder.install().unwrap());

@@ -54,7 +54,7 @@ pub use self::payload::Format;
 #[doc(hidden)]
 pub use self::payload::written;
 pub use self::service::ServiceTags;
-pub use self::settings::SETTINGS;
+pub use self::settings::{SETTINGS, TARGET};
 pub use self::site::{Site, SiteError};
 pub use self::tag::tag;
 pub use self::target::{BuildError, DatadogTarget};

@@ -1,13 +1,20 @@
 //! What an operator can set of a Datadog target: the variables of Datadog's own libraries, and what only this one has.
 
+use std::error::Error;
+use std::time::Duration;
+
 use meterkit_http::{Proxies, Proxy, ProxySettings, Secret, Transport, proxy};
-use meterkit_settings::{Reader, Setting, ValueType, boolean, host, settings, text, url, word};
+use meterkit_pipeline::{IntoTarget, Target, TargetDeclaration};
+use meterkit_settings::{
+    Reader, Setting, ValueType, boolean, export_interval, host, settings, text, url, word,
+};
 
 use crate::agent::AgentAddress;
 use crate::config::{self, DatadogConfig};
 use crate::mode::Mode;
 use crate::service::{self, ServiceTags};
 use crate::site::Site;
+use crate::target::DatadogTarget;
 
 settings! {
     SETTINGS for Some("datadog");
@@ -101,6 +108,27 @@ settings! {
     ENTITY_ID: String = text("DD_ENTITY_ID")
         .key("entity_id")
         .meaning("the pod's id, for the agent: the tag `dd.internal.entity_id`");
+}
+
+const INTERVAL: Setting<Duration> = export_interval("METERKIT_DATADOG_INTERVAL", "datadog");
+
+/// The target as `OTEL_METRICS_EXPORTER` selects it.
+pub const TARGET: TargetDeclaration = TargetDeclaration {
+    name: "datadog",
+    settings: SETTINGS,
+    interval: &INTERVAL,
+    sections: &["datadog"],
+    read: |reader| Some(Box::new(DatadogConfig::read(reader))),
+    read_section: |_, reader| {
+        reader.refuse_others_than(SETTINGS);
+        Some(Box::new(DatadogConfig::read(reader)))
+    },
+};
+
+impl IntoTarget for DatadogConfig {
+    fn into_target(self: Box<Self>) -> Result<Box<dyn Target>, Box<dyn Error + Send + Sync>> {
+        Ok(Box::new(DatadogTarget::new(*self)?))
+    }
 }
 
 fn api_key(text: &str) -> Result<Secret, String> {

@@ -47,5 +47,5 @@ pub use self::error::BuildError;
 pub use self::grafana::GrafanaConfig;
 pub use self::publish::{DashboardPublisher, PublishConfig, PublishError, Published};
 pub use self::remote_write::{Authentication, RemoteWrite, UrlError};
-pub use self::settings::SETTINGS;
+pub use self::settings::{SETTINGS, TARGET};
 pub use self::target::RemoteWriteTarget;

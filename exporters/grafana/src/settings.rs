@@ -1,13 +1,15 @@
 //! What an operator can set of a Grafana target, and of the dashboard that is published to a Grafana.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
 use meterkit_http::url;
+use meterkit_pipeline::{IntoTarget, Target, TargetDeclaration};
 use meterkit_settings::{
-    Declaration, Reader, Setting, ValueType, count, interval, password, settings, text, token, url,
-    username,
+    Declaration, Reader, Setting, ValueType, count, export_interval, interval, password, settings,
+    text, token, url, username,
 };
 
 use crate::Secret;
@@ -80,6 +82,32 @@ settings! {
         .beside_file()
         .by_default("the folder `General`")
         .meaning("the folder for the dashboard");
+}
+
+const INTERVAL: Setting<Duration> = export_interval("METERKIT_GRAFANA_INTERVAL", "grafana");
+
+/// The target as `OTEL_METRICS_EXPORTER` selects it.
+pub const TARGET: TargetDeclaration = TargetDeclaration {
+    name: "grafana",
+    settings: SETTINGS,
+    interval: &INTERVAL,
+    sections: &["grafana"],
+    read,
+    read_section: |_, reader| {
+        reader.refuse_others_than(SETTINGS);
+        read(reader)
+    },
+};
+
+fn read(reader: &Reader<'_>) -> Option<Box<dyn IntoTarget>> {
+    let config = GrafanaConfig::read(reader)?;
+    Some(Box::new(config))
+}
+
+impl IntoTarget for GrafanaConfig {
+    fn into_target(self: Box<Self>) -> Result<Box<dyn Target>, Box<dyn Error + Send + Sync>> {
+        Ok((*self).into_target()?)
+    }
 }
 
 /// What makes a destination of Grafana Cloud.

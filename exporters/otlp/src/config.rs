@@ -6,7 +6,7 @@ use meterkit_http::{Compression, HeaderError, Headers, Transport};
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::protocol::Protocol;
-use crate::temporality::{HistogramAggregation, TemporalityPreference};
+use crate::temporality::TemporalityPreference;
 
 /// The settings of one target. `Debug` shows no credentials.
 ///
@@ -34,7 +34,6 @@ pub struct OtlpConfig {
     pub(crate) headers: Headers,
     pub(crate) transport: Transport,
     pub(crate) temporality: TemporalityPreference,
-    pub(crate) histogram_aggregation: HistogramAggregation,
     pub(crate) max_request_bytes: usize,
 }
 
@@ -69,7 +68,6 @@ impl OtlpConfig {
                 .with_compression(Compression::None)
                 .with_timeout(TIMEOUT),
             temporality: TemporalityPreference::default(),
-            histogram_aggregation: HistogramAggregation::default(),
             max_request_bytes: match protocol {
                 // What servers take if they are not told otherwise.
                 Protocol::Grpc => 4 * 1024 * 1024,
@@ -125,14 +123,6 @@ impl OtlpConfig {
         self
     }
 
-    /// Which histograms the receiver prefers; see [`HistogramAggregation`].
-    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` overrides.
-    #[must_use]
-    pub fn with_default_histogram_aggregation(mut self, aggregation: HistogramAggregation) -> Self {
-        self.histogram_aggregation = aggregation;
-        self
-    }
-
     /// How long a request may be before compression: what is more goes out in several. 4 MiB over gRPC, 64 MiB over
     /// HTTP by default. A receiver that refuses less is found out, at the cost of a request.
     #[must_use]
@@ -154,10 +144,5 @@ impl OtlpConfig {
     /// Which metrics go out as totals and which as differences.
     pub fn temporality(&self) -> TemporalityPreference {
         self.temporality
-    }
-
-    /// Which kind of histogram to make where nothing else was said.
-    pub fn default_histogram_aggregation(&self) -> HistogramAggregation {
-        self.histogram_aggregation
     }
 }

@@ -41,9 +41,9 @@ pub use self::config::OtlpConfig;
 pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::losses::Losses;
 pub use self::protocol::Protocol;
-pub use self::settings::SETTINGS;
+pub use self::settings::{SETTINGS, TARGET};
 pub use self::target::{BuildError, OtlpTarget};
-pub use self::temporality::{HistogramAggregation, TemporalityPreference};
+pub use self::temporality::TemporalityPreference;
 pub use meterkit_http::{
     Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxySettings,
     TlsError, Transport,

@@ -3,17 +3,20 @@
 //! By OpenTelemetry's specifications "OpenTelemetry Protocol Exporter", section Configuration Options, and "Metrics
 //! Exporter - OTLP". A variable with `METRICS` in its name wins over its twin for all signals.
 
+use std::error::Error;
 use std::time::Duration;
 
 use meterkit_http::{Compression, Headers, Transport, tls};
+use meterkit_pipeline::{IntoTarget, Target, TargetDeclaration};
 use meterkit_settings::{
-    Reader, Setting, ValueType, Words, boolean, file, settings, timeout, url, word,
+    Reader, Setting, ValueType, Words, boolean, export_interval, file, settings, timeout, url, word,
 };
 
 use crate::config::OtlpConfig;
 use crate::endpoint::Endpoint;
 use crate::protocol::Protocol;
-use crate::temporality::{HistogramAggregation, TemporalityPreference};
+use crate::target::OtlpTarget;
+use crate::temporality::TemporalityPreference;
 
 settings! {
     SETTINGS for Some("otlp");
@@ -79,13 +82,27 @@ settings! {
             .lenient()
             .by_default("`cumulative`")
             .meaning("whether values are totals, or what came since the last export");
+}
 
-    HISTOGRAM_AGGREGATION: HistogramAggregation =
-        word("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")
-            .key("default_histogram_aggregation")
-            .lenient()
-            .by_default("`explicit_bucket_histogram`")
-            .meaning("what all histograms become, whatever the code says, and for all targets");
+const INTERVAL: Setting<Duration> = export_interval("METERKIT_OTLP_INTERVAL", "otlp");
+
+/// The target as `OTEL_METRICS_EXPORTER` selects it.
+pub const TARGET: TargetDeclaration = TargetDeclaration {
+    name: "otlp",
+    settings: SETTINGS,
+    interval: &INTERVAL,
+    sections: &["otlp_http", "otlp_grpc"],
+    read: |reader| Some(Box::new(OtlpConfig::read(reader))),
+    read_section: |name, reader| {
+        let config = OtlpConfig::read_section(name, reader)?;
+        Some(Box::new(config))
+    },
+};
+
+impl IntoTarget for OtlpConfig {
+    fn into_target(self: Box<Self>) -> Result<Box<dyn Target>, Box<dyn Error + Send + Sync>> {
+        Ok(Box::new(OtlpTarget::new(*self)?))
+    }
 }
 
 const COMPRESSIONS: ValueType = word::<Compression>("").declaration().value_type;
@@ -148,7 +165,8 @@ impl OtlpConfig {
         let own = if is_grpc { INSECURE.key } else { ENCODING.key };
         let others =
             SETTINGS.iter().filter_map(|it| it.key).filter(|key| Some(*key) != INSECURE.key);
-        let known: Vec<_> = others.chain(own).chain(["headers"]).collect();
+        let known: Vec<_> =
+            others.chain(own).chain(["headers", "default_histogram_aggregation"]).collect();
         reader.refuse_unknown(&known, &["max_request_size", "max_response_size"]);
         let protocol = match is_grpc {
             true => Protocol::Grpc,
@@ -173,7 +191,6 @@ impl OtlpConfig {
         let config = Self {
             headers: reader.get(&HEADERS).unwrap_or_default(),
             temporality: reader.get(&TEMPORALITY).unwrap_or_default(),
-            histogram_aggregation: reader.get(&HISTOGRAM_AGGREGATION).unwrap_or_default(),
             ..default
         };
         config.with_transport(transport(reader))

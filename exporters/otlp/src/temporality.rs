@@ -42,28 +42,6 @@ words! {
     }
 }
 
-/// Which kind of histogram a receiver prefers: `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`.
-///
-/// The target sends what it is given: this is for those who make the instruments, before anything is recorded. As
-/// `meterkit` applies it, other than the default is for all histograms of all targets, also those that were told their
-/// buckets in code; a view that names buckets wins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HistogramAggregation {
-    /// `explicit_bucket_histogram`: fixed buckets. The default.
-    #[default]
-    ExplicitBuckets,
-    /// `base2_exponential_bucket_histogram`: buckets that follow the values.
-    Base2Exponential,
-}
-
-words! {
-    HistogramAggregation {
-        ExplicitBuckets = "explicit_bucket_histogram",
-        Base2Exponential = "base2_exponential_bucket_histogram",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,21 +53,11 @@ mod tests {
             assert_eq!(preference.to_string().parse(), Ok(preference));
             assert_eq!(preference.as_str().to_uppercase().parse(), Ok(preference));
         }
-        for kind in [HistogramAggregation::ExplicitBuckets, HistogramAggregation::Base2Exponential]
-        {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-            assert_eq!(kind.as_str().to_uppercase().parse(), Ok(kind));
-        }
     }
 
     #[test]
     fn other_names_are_told_which_exist() {
         let error = "low".parse::<TemporalityPreference>().expect_err("unknown").to_string();
         assert_eq!(error, "`low` is unknown; write `cumulative`, `delta` or `lowmemory`");
-        let error = "explicit".parse::<HistogramAggregation>().expect_err("unknown").to_string();
-        assert_eq!(
-            error,
-            "`explicit` is unknown; write `explicit_bucket_histogram` or `base2_exponential_bucket_histogram`"
-        );
     }
 }

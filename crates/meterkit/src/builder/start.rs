@@ -1,23 +1,14 @@
 //! Starts a pipeline with the settings of a builder.
 
 use meterkit_core::Registry;
-#[cfg(feature = "otlp")]
-use meterkit_core::{ExponentialLimits, HistogramBuckets};
-#[cfg(all(feature = "dashboard", feature = "grafana"))]
-use meterkit_dashboard::Histograms;
-#[cfg(feature = "datadog")]
-use meterkit_datadog::DatadogTarget;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::DashboardPublisher;
 use meterkit_otel::MeterProvider;
-#[cfg(feature = "otlp")]
-use meterkit_otlp::{HistogramAggregation, OtlpTarget};
 use meterkit_pipeline::{Pipeline, Schedule};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::Translation;
 
 use super::TelemetryBuilder;
-use crate::add_target::{AddTarget, StartLine};
 use crate::disabled_scopes;
 use crate::error::InstallError;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
@@ -25,6 +16,7 @@ use crate::publishing::{self, Drawing};
 use crate::resource;
 use crate::runtime_metrics::Observations;
 use crate::settings;
+use crate::start_line::StartLine;
 use crate::telemetry::Telemetry;
 
 impl TelemetryBuilder {
@@ -32,8 +24,6 @@ impl TelemetryBuilder {
     pub(super) fn start(self) -> Result<Telemetry, InstallError> {
         let pipeline = Pipeline::builder(self.registry.clone());
         let pipeline = pipeline.ok_or(InstallError::AlreadyInstalled)?;
-        #[cfg(all(feature = "dashboard", feature = "grafana"))]
-        let histograms = self.histograms_in_grafana();
         // If a key is set more than once, the last value wins.
         let keeps = |key: &str| self.detected.as_ref().is_none_or(|filter| filter.keeps(key));
         let detected = resource::detect(&self.detectors);
@@ -81,54 +71,34 @@ impl TelemetryBuilder {
             let interval = self.intervals.get(target).copied().unwrap_or(self.schedule.interval);
             Schedule { interval, ..self.schedule }
         };
-        let mut targets = self.targets;
-        #[cfg_attr(not(feature = "otlp"), expect(unused_mut, reason = "OTLP has one more"))]
-        let mut defaults = self.stream_defaults;
-        if let Some(console) = self.console {
-            targets.push(AddTarget::new(console, Some(schedule_of("console"))));
+        #[cfg(feature = "prometheus")]
+        if self.has_exponential_histograms && self.prometheus.is_some() {
+            tracing::warn!(
+                "histograms are exponential, which are recorded once for all targets: the scrape endpoint has their counts \
+                 and sums, but no buckets"
+            );
         }
-        #[cfg(feature = "otlp")]
-        for (config, schedule) in self.otlp {
-            if config.default_histogram_aggregation() != HistogramAggregation::default() {
-                let buckets = HistogramBuckets::Exponential(ExponentialLimits::default());
-                defaults = defaults.histogram(buckets);
-                #[cfg(feature = "prometheus")]
-                if self.prometheus.is_some() {
-                    tracing::warn!(
-                        "OTLP asks for exponential histograms, which are recorded once for all targets: the scrape endpoint \
-                         has their counts and sums, but no buckets"
-                    );
-                }
-            }
-            let target = OtlpTarget::new(config)?;
-            let schedule = schedule.unwrap_or_else(|| schedule_of("otlp"));
-            targets.push(AddTarget::new(target, Some(schedule)));
-        }
-        #[cfg(feature = "datadog")]
-        for (config, schedule) in self.datadog {
-            let target = DatadogTarget::new(config)?;
-            let schedule = schedule.unwrap_or_else(|| schedule_of("datadog"));
-            targets.push(AddTarget::new(target, Some(schedule)));
-        }
-        #[cfg(feature = "grafana")]
-        for (config, schedule) in self.grafana {
-            let target = config.into_target()?;
-            let schedule = schedule.unwrap_or_else(|| schedule_of("grafana"));
-            targets.push(AddTarget::new(target, Some(schedule)));
-        }
+        let targets = self.targets.into_iter().map(|(target, schedule)| {
+            let target = target.into_target().map_err(InstallError::Target)?;
+            let schedule = schedule.unwrap_or_else(|| schedule_of(target.name()));
+            Ok((target, schedule))
+        });
+        let targets = targets.collect::<Result<Vec<_>, InstallError>>()?;
+        #[cfg(all(feature = "dashboard", feature = "grafana"))]
+        let histograms = publishing::histograms(targets.iter().map(|(target, _)| target.name()));
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         if let Some(config) = self.publish {
-            let publisher = DashboardPublisher::new(config)?;
+            let publisher = DashboardPublisher::new(config)
+                .map_err(|error| InstallError::Target(error.into()))?;
             let (registry, views) = (self.registry.clone(), self.views.clone());
             let drawing = Drawing { registry, views, histograms, title: service_name };
             pipeline = pipeline.service(publishing::publish(drawing, publisher));
         }
-        pipeline = pipeline.views(self.views).stream_defaults(defaults);
+        pipeline = pipeline.views(self.views).stream_defaults(self.stream_defaults);
         let mut lines = Vec::new();
-        for target in targets {
-            let schedule = target.schedule.unwrap_or(self.schedule);
-            lines.push(target.line(schedule));
-            pipeline = pipeline.target(target.target, schedule);
+        for (target, schedule) in targets {
+            lines.push(StartLine::pushed(&*target, schedule));
+            pipeline = pipeline.target(target, schedule);
         }
         #[cfg(feature = "prometheus")]
         let (prometheus, translation) = match self.prometheus {
@@ -161,20 +131,6 @@ impl TelemetryBuilder {
             #[cfg(feature = "prometheus")]
             translation,
         })
-    }
-
-    /// Returns how dashboards query exponential histograms: as native ones if OTLP or remote write delivers them. Scrapes
-    /// have only their counts and sums.
-    #[cfg(all(feature = "dashboard", feature = "grafana"))]
-    pub(crate) fn histograms_in_grafana(&self) -> Histograms {
-        #[cfg(feature = "otlp")]
-        let has_otlp = !self.otlp.is_empty();
-        #[cfg(not(feature = "otlp"))]
-        let has_otlp = false;
-        match has_otlp || !self.grafana.is_empty() {
-            true => Histograms::ByInstrument,
-            false => Histograms::Classic,
-        }
     }
 
     /// Returns a `Telemetry` that collects from an empty registry. Tells the real registry that nothing will read it.

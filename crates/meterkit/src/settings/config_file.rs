@@ -10,13 +10,13 @@ use meterkit_config::{
     Reader as MetricReader,
 };
 use meterkit_core::{AttributeValue, Kind, Temporality};
-use meterkit_pipeline::{KeyFilter, Schedule, StreamDefaults, Views};
-#[cfg(any(feature = "datadog", feature = "grafana"))]
-use meterkit_settings::Declaration;
-use meterkit_settings::{Environment, Position, Problem, Problems, Reader, Section};
+use meterkit_pipeline::{ConsoleTarget, IntoTarget, KeyFilter, Schedule, StreamDefaults, Views};
+use meterkit_settings::{Environment, Position, Problem, Problems, Reader};
 
-use super::table::{CONFIG_FILE, not_compiled_in};
-use super::targets::TargetName;
+use super::table::{
+    CONFIG_FILE, DEFAULT_HISTOGRAM_AGGREGATION, HistogramAggregation, not_compiled_in,
+};
+use super::targets::Known;
 use crate::resource::ResourceDetector;
 
 #[cfg(test)]
@@ -32,15 +32,12 @@ pub(crate) struct Configured {
     pub(crate) detected: Option<KeyFilter>,
     pub(crate) views: Views,
     pub(crate) stream_defaults: StreamDefaults,
-    pub(crate) consoles: Vec<(Temporality, Schedule)>,
+    /// The push targets, with their schedules.
+    pub(crate) targets: Vec<(Box<dyn IntoTarget>, Option<Schedule>)>,
+    /// Whether all histograms are exponential.
+    pub(crate) has_exponential_histograms: bool,
     /// The scrape endpoint.
     pub(crate) prometheus: Option<PrometheusExporter>,
-    #[cfg(feature = "otlp")]
-    pub(crate) otlp: Vec<(meterkit_otlp::OtlpConfig, Schedule)>,
-    #[cfg(feature = "datadog")]
-    pub(crate) datadog: Vec<(meterkit_datadog::DatadogConfig, Schedule)>,
-    #[cfg(feature = "grafana")]
-    pub(crate) grafana: Vec<(meterkit_grafana::GrafanaConfig, Schedule)>,
     /// What stands in the file and has no effect.
     pub(crate) unused: Vec<String>,
 }
@@ -132,68 +129,40 @@ impl Start<'_> {
             line: reader.line,
             path: format!("{}.exporter.{name}", reader.path),
         };
-        match reader.exporter {
+        let target: Option<Box<dyn IntoTarget>> = match reader.exporter {
             PushExporter::Console(console) => {
                 let temporality = console.temporality.unwrap_or(Temporality::Cumulative);
-                self.configured.consoles.push((temporality, schedule));
+                Some(Box::new(ConsoleTarget::stdout().with_temporality(temporality)))
             }
-            #[cfg(feature = "otlp")]
-            PushExporter::Plugin(plugin) if ["otlp_http", "otlp_grpc"].contains(&&*plugin.name) => {
-                use meterkit_otlp::{OtlpConfig, OtlpTarget};
-                let made = |config| OtlpTarget::new(config).map(drop);
-                let read = |reader: &Reader<'_>| OtlpConfig::read_section(&plugin.name, reader);
-                let config = self.section(&plugin.properties, read, made);
-                self.configured.otlp.extend(config.map(|config| (config, schedule)));
+            PushExporter::Plugin(plugin) => self.plugin(&plugin),
+            _ => {
+                self.problems.add(Problem::in_file(at(""), "is no exporter of meterkit"));
+                None
             }
-            #[cfg(feature = "datadog")]
-            PushExporter::Plugin(plugin) if plugin.name == "datadog" => {
-                use meterkit_datadog::{DatadogConfig, DatadogTarget, SETTINGS};
-                let made = |config| DatadogTarget::new(config).map(drop);
-                let read = |reader: &Reader<'_>| {
-                    refuse_unknown(reader, SETTINGS);
-                    Some(DatadogConfig::read(reader))
-                };
-                let config = self.section(&plugin.properties, read, made);
-                self.configured.datadog.extend(config.map(|config| (config, schedule)));
-            }
-            #[cfg(feature = "grafana")]
-            PushExporter::Plugin(plugin) if plugin.name == "grafana" => {
-                use meterkit_grafana::{GrafanaConfig, SETTINGS};
-                let made = |config: GrafanaConfig| config.into_target().map(drop);
-                let read = |reader: &Reader<'_>| {
-                    refuse_unknown(reader, SETTINGS);
-                    GrafanaConfig::read(reader)
-                };
-                let config = self.section(&plugin.properties, read, made);
-                self.configured.grafana.extend(config.map(|config| (config, schedule)));
-            }
-            PushExporter::Plugin(plugin) => self.problems.add(unknown(&plugin)),
-            _ => self.problems.add(Problem::in_file(at(""), "is no exporter of meterkit")),
-        }
+        };
+        self.configured.targets.extend(target.map(|target| (target, Some(schedule))));
     }
 
-    /// Reads the section of a target. What could never be sent is a mistake in the file, so the target is made once.
-    #[cfg_attr(
-        not(any(feature = "datadog", feature = "grafana", feature = "otlp")),
-        expect(dead_code, reason = "only these have sections of their own")
-    )]
-    fn section<C: Clone, E: std::fmt::Display>(
-        &self,
-        section: &Section,
-        read: impl FnOnce(&Reader<'_>) -> Option<C>,
-        made: impl FnOnce(C) -> Result<(), E>,
-    ) -> Option<C> {
+    /// Reads the section of a target. What could never be sent is a mistake in the file, so the target is made now.
+    fn plugin(&mut self, plugin: &Plugin) -> Option<Box<dyn IntoTarget>> {
+        let Some(target) = Known::of_section(&plugin.name).and_then(|known| known.declaration)
+        else {
+            self.problems.add(unknown(plugin));
+            return None;
+        };
         let before = self.problems.errors();
-        let reader = Reader::of_section(section, self.environment, self.problems);
-        let config = read(&reader);
+        let reader = Reader::of_section(&plugin.properties, self.environment, self.problems);
+        let settings = (target.read_section)(&plugin.name, &reader);
+        let aggregation = reader.with_schema().get(&DEFAULT_HISTOGRAM_AGGREGATION);
+        self.configured.has_exponential_histograms |=
+            aggregation == Some(HistogramAggregation::Exponential);
         if self.problems.errors() > before {
             return None;
         }
-        let config = config?;
-        match made(config.clone()) {
-            Ok(()) => Some(config),
+        match settings?.into_target() {
+            Ok(target) => Some(Box::new(target)),
             Err(error) => {
-                self.problems.add(section.problem(error.to_string()));
+                self.problems.add(plugin.properties.problem(error.to_string()));
                 None
             }
         }
@@ -218,13 +187,6 @@ impl Start<'_> {
     }
 }
 
-/// Reports what stands in the section of a target and is none of its settings.
-#[cfg(any(feature = "datadog", feature = "grafana"))]
-fn refuse_unknown(reader: &Reader<'_>, settings: &[Declaration]) {
-    let known: Vec<_> = settings.iter().filter_map(|setting| setting.key).collect();
-    reader.refuse_unknown(&known, &[]);
-}
-
 fn detect(detection: Detection, configured: &mut Configured) {
     configured.detected = detection.attributes;
     for detector in detection.detectors {
@@ -239,13 +201,7 @@ fn detect(detection: Detection, configured: &mut Configured) {
 }
 
 fn unknown(plugin: &Plugin) -> Problem {
-    let ours = match &*plugin.name {
-        "otlp_http" | "otlp_grpc" => Some(TargetName::Otlp),
-        "datadog" => Some(TargetName::Datadog),
-        "grafana" => Some(TargetName::Grafana),
-        _ => None,
-    };
-    if let Some(reason) = ours.and_then(TargetName::missing) {
+    if let Some(reason) = Known::of_section(&plugin.name).and_then(Known::missing_because) {
         return plugin.properties.problem(reason);
     }
     let accepted = "write `otlp_http`, `otlp_grpc`, `datadog`, `grafana` or `console` below `periodic`, or \

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use meterkit_settings::{Environment, nearest};
 
 use super::declarations;
-use super::targets::TargetName;
+use super::targets::Known;
 
 /// What all our own variables begin with. Others may be meant for another library.
 const PREFIX: &str = "METERKIT_";
@@ -41,7 +41,8 @@ fn reason(name: &str) -> Option<String> {
     if declarations().any(|setting| setting.is_set_by(name)) {
         return None;
     }
-    TargetName::missing_for(name).and_then(TargetName::missing).or_else(|| Some(unknown(name)))
+    let missing = Known::missing_for(name).and_then(Known::missing_because);
+    missing.or_else(|| Some(unknown(name)))
 }
 
 fn unknown(name: &str) -> String {

@@ -1,17 +1,17 @@
 //! Which targets run: `OTEL_METRICS_EXPORTER`.
 
-use meterkit_settings::{Environment, Problems, Reader, Words};
+use meterkit_settings::{Environment, Problems, Reader};
 
 use super::ignored::Ignored;
 use super::table::{CONFIG_FILE, EXPORTER, unknown};
-pub(crate) use super::targets::TargetName;
+use super::targets::Known;
 
 /// What the environment selects.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Selection {
-    pub(crate) targets: Vec<TargetName>,
-    /// Targets that may have been meant, where the selection itself is wrong.
-    pub(super) maybe: Vec<TargetName>,
+    pub(super) targets: Vec<&'static Known>,
+    /// Whether the selection itself is wrong: any target may have been meant.
+    pub(super) is_wrong: bool,
     /// Variables that ask for a target which cannot run; reported when the process starts.
     pub(crate) unserved: Vec<Ignored>,
 }
@@ -19,18 +19,9 @@ pub(crate) struct Selection {
 impl Selection {
     /// Returns what `read` makes of the settings of a target, if it is selected. If only the selection is wrong, what is
     /// wrong with the target is reported with it; what it lacks is not, unless it was asked for.
-    #[cfg_attr(
-        not(any(
-            feature = "datadog",
-            feature = "grafana",
-            feature = "otlp",
-            feature = "prometheus"
-        )),
-        expect(dead_code, reason = "only the console is compiled in")
-    )]
     pub(super) fn read<T>(
         &self,
-        target: TargetName,
+        target: &'static Known,
         environment: &Environment,
         problems: &Problems,
         read: impl FnOnce(&Reader<'_>) -> T,
@@ -38,7 +29,7 @@ impl Selection {
         if self.targets.contains(&target) {
             return Some(read(&environment.reader(problems)));
         }
-        if self.maybe.contains(&target) {
+        if self.is_wrong {
             let is_asked_for = target.asked_for(environment).is_some();
             let found = environment.read(|reader| drop(read(reader))).err();
             for problem in found.iter().flat_map(|error| error.problems()) {
@@ -49,12 +40,17 @@ impl Selection {
         }
         None
     }
+
+    /// Returns whether a target of this name is selected.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.targets.iter().any(|target| target.name == name)
+    }
 }
 
 /// Returns what the environment selects: by default the scrape endpoint, which bothers nobody, and each target that is
 /// told where to send to.
 pub(super) fn selection(environment: &Environment, problems: &Problems) -> Selection {
-    let mut selection = Selection { targets: Vec::new(), maybe: Vec::new(), unserved: Vec::new() };
+    let mut selection = Selection::default();
     let reader = environment.reader(problems);
     if reader.is_set(&CONFIG_FILE) {
         // The file has the readers.
@@ -62,15 +58,12 @@ pub(super) fn selection(environment: &Environment, problems: &Problems) -> Selec
     }
     if reader.is_set(&EXPORTER) {
         selection.targets = reader.list(&EXPORTER).unwrap_or_default();
-        let is_wrong = environment.read(|reader| reader.list(&EXPORTER)).is_err();
-        if is_wrong {
-            selection.maybe.extend(TargetName::ALL);
-        }
+        selection.is_wrong = environment.read(|reader| reader.list(&EXPORTER)).is_err();
         return selection;
     }
     selection.targets.extend(target("prometheus"));
-    for target in TargetName::ALL {
-        match (target.asked_for(environment), target.missing()) {
+    for target in Known::all() {
+        match (target.asked_for(environment), target.missing_because()) {
             (None, _) => {}
             (Some(_), None) => selection.targets.push(target),
             (Some(name), Some(reason)) => {
@@ -82,7 +75,7 @@ pub(super) fn selection(environment: &Environment, problems: &Problems) -> Selec
 }
 
 /// Parses one word of the list.
-pub(super) fn target(name: &str) -> Result<TargetName, String> {
-    let target = TargetName::find(name).ok_or_else(|| unknown(name, &EXPORTER))?;
-    target.missing().map_or(Ok(target), Err)
+pub(super) fn target(name: &str) -> Result<&'static Known, String> {
+    let target = Known::find(name).ok_or_else(|| unknown(name, &EXPORTER))?;
+    target.missing_because().map_or(Ok(target), Err)
 }

@@ -6,18 +6,19 @@ use std::time::Duration;
 use meterkit_core::{Naming, NamingPolicy, ScopeOptions, ScopePatterns};
 use meterkit_settings::{
     Declaration, Setting, ValueType, boolean, count, file, interval, milliseconds, pairs,
-    pairs_of_text, settings, text, timeout, words,
+    pairs_of_text, settings, text, timeout, word, words,
 };
 
-use super::select::{self, TargetName};
+use super::select;
+use super::targets::{Known, NAMES};
 use crate::resource::ResourceDetector;
 
 settings! {
     SETTINGS for None;
 
-    EXPORTER: TargetName = Setting::new(
+    EXPORTER: &'static Known = Setting::new(
         "OTEL_METRICS_EXPORTER",
-        ValueType::Words(<TargetName as meterkit_settings::Words>::WORDS),
+        ValueType::Words(NAMES),
         select::target,
     )
     .by_default(
@@ -118,6 +119,13 @@ settings! {
     .beside_file()
     .meaning("what is observed of the program itself");
 
+    DEFAULT_HISTOGRAM_AGGREGATION: HistogramAggregation =
+        word("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")
+            .key("default_histogram_aggregation")
+            .lenient()
+            .by_default("`explicit_bucket_histogram`")
+            .meaning("what all histograms become, whatever the code says, and for all targets");
+
     STRICT: bool = boolean("METERKIT_STRICT")
         .beside_file()
         .by_default("`false`")
@@ -127,20 +135,18 @@ settings! {
         );
 }
 
-settings! {
-    INTERVALS for None;
-
-    CONSOLE_INTERVAL: Duration = interval_of("METERKIT_CONSOLE_INTERVAL", "console");
-    OTLP_INTERVAL: Duration = interval_of("METERKIT_OTLP_INTERVAL", "otlp");
-    DATADOG_INTERVAL: Duration = interval_of("METERKIT_DATADOG_INTERVAL", "datadog");
-    GRAFANA_INTERVAL: Duration = interval_of("METERKIT_GRAFANA_INTERVAL", "grafana");
+/// Which buckets histograms have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HistogramAggregation {
+    Explicit,
+    Exponential,
 }
 
-const fn interval_of(name: &'static str, target: &'static str) -> Setting<Duration> {
-    interval(name)
-        .of_target(Some(target))
-        .by_default("as `OTEL_METRIC_EXPORT_INTERVAL`")
-        .meaning("the time between two exports of this target")
+words! {
+    HistogramAggregation {
+        Explicit = "explicit_bucket_histogram",
+        Exponential = "base2_exponential_bucket_histogram",
+    }
 }
 
 /// Metrics that need no line of the program.

@@ -1,106 +1,165 @@
-//! The targets that there are, also those that are not compiled in.
+//! The targets that an operator can select, also those that are not compiled in.
 
-use meterkit_settings::{Declaration, Environment, words};
+use std::fmt;
 
-use super::table::{INTERVALS, not_compiled_in};
+use meterkit_pipeline::{ConsoleTarget, TargetDeclaration};
+use meterkit_settings::{Declaration, Environment, export_interval};
 
-/// A target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TargetName {
-    Prometheus,
-    Otlp,
-    Datadog,
-    Grafana,
-    Console,
-}
+use super::table::not_compiled_in;
 
-words! {
-    TargetName {
-        Prometheus = "prometheus",
-        Otlp = "otlp",
-        Datadog = "datadog",
-        Grafana = "grafana",
-        Console = "console",
-    }
-}
-
-/// Returns the table of a crate that may not be compiled in.
-macro_rules! table {
-    ($feature:tt, $table:path) => {{
+/// Returns a target from a crate that may not be compiled in: one that is pushed to, or the scrape endpoint.
+macro_rules! known {
+    ($feature:tt, $target:path, $asked_for_by:expr) => {{
         #[cfg(feature = $feature)]
-        let table: Option<&'static [Declaration]> = Some($table);
+        let known = Known::pushed(&$target, $asked_for_by);
         #[cfg(not(feature = $feature))]
-        let table: Option<&'static [Declaration]> = None;
-        table
+        let known = Known::missing($feature, $asked_for_by);
+        known
+    }};
+    ($feature:tt, scraped $settings:path) => {{
+        #[cfg(feature = $feature)]
+        let known = Known { settings: Some($settings), ..Known::missing($feature, &[]) };
+        #[cfg(not(feature = $feature))]
+        let known = Known::missing($feature, &[]);
+        known
     }};
 }
 
-impl TargetName {
-    /// All targets, in the order of the documentation.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Prometheus, Self::Console, Self::Otlp, Self::Datadog, Self::Grafana];
+/// All targets, in the order of the documentation. A new target is a crate and a line here.
+const TARGETS: &[Known] = &[
+    known!("prometheus", scraped meterkit_prometheus::SETTINGS),
+    Known::pushed(&CONSOLE, &[]),
+    known!("otlp", meterkit_otlp::TARGET, OTLP),
+    known!("datadog", meterkit_datadog::TARGET, DATADOG),
+    known!("grafana", meterkit_grafana::TARGET, GRAFANA),
+];
 
-    /// Returns the settings of the target itself; `None` if it is not compiled in.
-    pub(super) const fn table(self) -> Option<&'static [Declaration]> {
-        match self {
-            Self::Console => Some(&[]),
-            Self::Prometheus => table!("prometheus", meterkit_prometheus::SETTINGS),
-            Self::Otlp => table!("otlp", meterkit_otlp::SETTINGS),
-            Self::Datadog => table!("datadog", meterkit_datadog::SETTINGS),
-            Self::Grafana => table!("grafana", meterkit_grafana::SETTINGS),
-        }
+/// Writes metrics to standard output.
+const CONSOLE: TargetDeclaration = TargetDeclaration {
+    name: "console",
+    settings: &[],
+    interval: &export_interval("METERKIT_CONSOLE_INTERVAL", "console"),
+    sections: &[],
+    read: |_| Some(Box::new(ConsoleTarget::stdout())),
+    read_section: |_, _| None,
+};
+
+// The variables that each ask for a target: it then runs without being selected. What says where to, or how, asks for it
+// even if something is missing beside it: its error then says what, at the start.
+const OTLP: &[&str] = &["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+const DATADOG: &[&str] = &[
+    "DD_API_KEY",
+    "DD_API_KEY_FILE",
+    "DD_DOGSTATSD_URL",
+    "DD_AGENT_HOST",
+    "METERKIT_DATADOG_MODE",
+    "METERKIT_DATADOG_ENDPOINT",
+];
+const GRAFANA: &[&str] = &[
+    "GRAFANA_CLOUD_API_KEY",
+    "GRAFANA_CLOUD_API_KEY_FILE",
+    "GRAFANA_REMOTE_WRITE_URL",
+    "GRAFANA_CLOUD_ZONE",
+    "GRAFANA_CLOUD_INSTANCE_ID",
+];
+
+/// The names of all targets, for `OTEL_METRICS_EXPORTER`.
+pub(super) const NAMES: &[&str] = &{
+    let mut names = [""; TARGETS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = TARGETS[at].name;
+        at += 1;
+    }
+    names
+};
+
+/// A target that this version knows.
+#[derive(Clone, Copy)]
+pub(crate) struct Known {
+    pub(crate) name: &'static str,
+    /// The settings of the target itself; `None` if it is not compiled in.
+    settings: Option<&'static [Declaration]>,
+    /// How it is made; `None` also for the scrape endpoint, which a program has once.
+    pub(super) declaration: Option<&'static TargetDeclaration>,
+    /// The variables that each ask for it.
+    pub(super) asked_for_by: &'static [&'static str],
+}
+
+impl Known {
+    pub(super) const fn pushed(
+        declaration: &'static TargetDeclaration,
+        asked_for_by: &'static [&'static str],
+    ) -> Self {
+        let settings = Some(declaration.settings);
+        Self { name: declaration.name, settings, declaration: Some(declaration), asked_for_by }
+    }
+
+    #[allow(dead_code, reason = "all features may be on")]
+    const fn missing(name: &'static str, asked_for_by: &'static [&'static str]) -> Self {
+        Self { name, settings: None, declaration: None, asked_for_by }
+    }
+
+    /// Returns all targets.
+    pub(super) fn all() -> impl Iterator<Item = &'static Self> {
+        #[cfg(test)]
+        let of_tests = [super::tests::NEW_TARGET].as_slice().iter();
+        #[cfg(not(test))]
+        let of_tests = [].iter();
+        TARGETS.iter().chain(of_tests)
+    }
+
+    /// Returns the target of a name.
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
+        Self::all().find(|known| known.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Returns the target that has a section of this name in a configuration file.
+    #[cfg_attr(not(feature = "config"), allow(dead_code, reason = "there is no file"))]
+    pub(super) fn of_section(name: &str) -> Option<&'static Self> {
+        let has_section = |known: &&Self| match known.declaration {
+            Some(declaration) => declaration.sections.contains(&name),
+            None => name.split('_').next() == Some(known.name),
+        };
+        Self::all().find(has_section)
     }
 
     /// Returns all settings about the target, in the order of the documentation.
-    pub(super) fn settings(self) -> impl Iterator<Item = &'static Declaration> {
-        let of_target = move |it: &&Declaration| it.target == Some(self.as_str());
-        let intervals = INTERVALS.iter().filter(of_target);
-        self.table().into_iter().flat_map(move |table| table.iter().chain(intervals.clone()))
+    pub(super) fn settings(&self) -> impl Iterator<Item = &'static Declaration> + use<> {
+        let interval = self.declaration.map(|it| &**it.interval);
+        self.settings.into_iter().flatten().chain(interval)
     }
 
     /// Returns why the target cannot run, if it is not compiled in.
-    pub(super) fn missing(self) -> Option<String> {
-        let what = format!("target `{self}`");
-        self.table().is_none().then(|| not_compiled_in(&what, self.as_str()))
-    }
-
-    /// Returns the variables that each ask for the target: it then runs without being selected. What says where to, or
-    /// how, asks for it even if something is missing beside it: its error then says what, at the start.
-    pub(super) const fn asked_for_by(self) -> &'static [&'static str] {
-        match self {
-            Self::Prometheus | Self::Console => &[],
-            Self::Otlp => &["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
-            Self::Datadog => &[
-                "DD_API_KEY",
-                "DD_API_KEY_FILE",
-                "DD_DOGSTATSD_URL",
-                "DD_AGENT_HOST",
-                "METERKIT_DATADOG_MODE",
-                "METERKIT_DATADOG_ENDPOINT",
-            ],
-            Self::Grafana => &[
-                "GRAFANA_CLOUD_API_KEY",
-                "GRAFANA_CLOUD_API_KEY_FILE",
-                "GRAFANA_REMOTE_WRITE_URL",
-                "GRAFANA_CLOUD_ZONE",
-                "GRAFANA_CLOUD_INSTANCE_ID",
-            ],
-        }
+    pub(super) fn missing_because(&self) -> Option<String> {
+        let what = format!("target `{}`", self.name);
+        self.settings.is_none().then(|| not_compiled_in(&what, self.name))
     }
 
     /// Returns the first variable that is set and asks for the target.
-    pub(super) fn asked_for(self, environment: &Environment) -> Option<&'static str> {
-        self.asked_for_by().iter().copied().find(|name| environment.value(name).is_some())
+    pub(super) fn asked_for(&self, environment: &Environment) -> Option<&'static str> {
+        self.asked_for_by.iter().copied().find(|name| environment.value(name).is_some())
     }
 
     /// Returns the target whose own variables have names like this one, if it is not compiled in.
-    pub(super) fn missing_for(variable: &str) -> Option<Self> {
-        let missing = Self::ALL.into_iter().filter(|target| target.table().is_none());
-        let is_its = |target: &Self| {
-            let rest = variable.strip_prefix("METERKIT_").unwrap_or_default();
-            rest.strip_prefix(&target.as_str().to_ascii_uppercase())
-                .is_some_and(|rest| rest.starts_with('_'))
+    pub(super) fn missing_for(variable: &str) -> Option<&'static Self> {
+        let rest = variable.strip_prefix("METERKIT_")?;
+        let is_its = |known: &&Self| {
+            let rest = rest.strip_prefix(&known.name.to_ascii_uppercase());
+            known.settings.is_none() && rest.is_some_and(|rest| rest.starts_with('_'))
         };
-        missing.into_iter().find(is_its)
+        Self::all().find(is_its)
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }

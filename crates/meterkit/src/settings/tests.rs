@@ -2,6 +2,7 @@
 
 mod declarations;
 mod documents;
+mod new_target;
 #[cfg(all(feature = "process", feature = "prometheus", feature = "tokio"))]
 mod rows;
 mod secrets;
@@ -10,6 +11,8 @@ mod together;
 mod vain;
 
 use super::*;
+
+pub(super) use self::new_target::KNOWN as NEW_TARGET;
 
 fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     Settings::read(Environment::of(variables.iter().copied()))
@@ -29,4 +32,11 @@ fn problem(variables: &[(&str, &str)]) -> String {
 /// The declaration of which this is a variable.
 fn declared(name: &str) -> Option<&'static Declaration> {
     declarations().find(|setting| setting.names().any(|known| known == name))
+}
+
+/// The settings of the target whose configuration has this type.
+#[cfg(any(feature = "datadog", feature = "grafana", feature = "otlp"))]
+fn target(settings: &Settings, of_type: &str) -> Option<String> {
+    let shown = settings.targets.iter().map(|target| format!("{target:?}"));
+    shown.into_iter().find(|shown| shown.starts_with(of_type))
 }

@@ -41,7 +41,6 @@ fn nothing_set_means_the_defaults() {
             "CLIENT_KEY",
             "CLIENT_CERTIFICATE",
             "METRICS_TEMPORALITY_PREFERENCE",
-            "METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
         ];
         let names: Vec<String> = names
             .iter()
@@ -93,19 +92,13 @@ fn bad_headers_are_told_without_their_values() {
 
 #[test]
 fn enumerations_are_read_in_any_case() {
-    let config = config(&[
-        (COMPRESSION.aliases[0], "GZIP"),
-        (TEMPORALITY.name, "LowMemory"),
-        (HISTOGRAM_AGGREGATION.name, "BASE2_exponential_bucket_histogram"),
-    ]);
+    let config = config(&[(COMPRESSION.aliases[0], "GZIP"), (TEMPORALITY.name, "LowMemory")]);
     assert_eq!(config.transport.compression(), Some(Compression::Gzip));
     assert_eq!(config.temporality, TemporalityPreference::LowMemory);
-    assert_eq!(config.histogram_aggregation, HistogramAggregation::Base2Exponential);
     for (name, accepted) in [
         (COMPRESSION.aliases[0], COMPRESSION.value_type),
         (COMPRESSION.name, COMPRESSION.value_type),
         (TEMPORALITY.name, TEMPORALITY.value_type),
-        (HISTOGRAM_AGGREGATION.name, HISTOGRAM_AGGREGATION.value_type),
     ] {
         assert_eq!(
             problem(&[(name, "best")]),
@@ -189,7 +182,6 @@ fn all_problems_are_told_together() {
         (COMPRESSION.aliases[0], "brotli"),
         (CERTIFICATE.aliases[0], "/nowhere/ca.pem"),
         (TEMPORALITY.name, "both"),
-        (HISTOGRAM_AGGREGATION.name, "none"),
     ]);
     let error = problems.expect_err("bad");
     let names: Vec<_> = error.problems().iter().map(|it| &*it.variable).collect();
@@ -201,7 +193,6 @@ fn all_problems_are_told_together() {
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             HEADERS.aliases[0],
             TEMPORALITY.name,
-            HISTOGRAM_AGGREGATION.name,
             COMPRESSION.aliases[0],
             TIMEOUT.aliases[0],
             CERTIFICATE.aliases[0],
@@ -270,8 +261,6 @@ fn every_setting_behaves_like_all_others() {
             ("lowmemory", "temporality: LowMemory"),
             ("low_memory", "temporality: LowMemory"),
         ]),
-        Row::new("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")
-            .valid(&[("base2_exponential_bucket_histogram", "Base2Exponential")]),
     ];
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a key");
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -289,4 +278,32 @@ fn every_setting_behaves_like_all_others() {
         directory: directory.path().to_str().expect("a path of letters"),
     }
     .check();
+}
+
+#[test]
+fn items_of_a_section_win_over_its_list_of_headers() {
+    use std::collections::BTreeMap;
+
+    use meterkit_settings::{Position, Problems, Section, SectionValue};
+
+    let at = || Position { line: 1, path: "exporter".to_owned() };
+    let section = |value| Section::new(at(), value);
+    let text = |text: &str| section(SectionValue::Text(text.to_owned()));
+    let mapping = |entries: [(&str, Section); 2]| {
+        let entries = entries.map(|(key, value)| (key.to_owned(), value));
+        section(SectionValue::Mapping(BTreeMap::from(entries)))
+    };
+    let header = mapping([("name", text("api-key")), ("value", text("1234"))]);
+    let root = mapping([
+        ("headers_list", text("Api-Key=listed,tenant=a%2Cb")),
+        ("headers", section(SectionValue::List(vec![header]))),
+    ]);
+    let (environment, problems) = (Environment::of([("A", "b")]), Problems::new(true));
+    let reader = Reader::of_section(&root, &environment, &problems);
+    let config = OtlpConfig::read_section("otlp_http", &reader).expect("a section of its own");
+    let expected = OtlpConfig::local(Protocol::HttpProtobuf)
+        .with_header("tenant", "a,b")
+        .and_then(|config| config.with_header("api-key", "1234"))
+        .expect("good headers");
+    assert_eq!(config.headers, expected.headers);
 }

@@ -104,7 +104,7 @@ fn without_a_meter_provider_metrics_go_nowhere() {
     let settings = settings("", &[]);
     assert!(settings.selection.targets.is_empty());
     let configured = settings.configured.expect("there is a file");
-    assert!(configured.consoles.is_empty() && configured.prometheus.is_none());
+    assert!(configured.targets.is_empty() && configured.prometheus.is_none());
     assert!(configured.detectors.is_empty(), "the schema has none by default");
 }
 
@@ -143,7 +143,11 @@ fn each_reader_has_its_own_schedule() {
         exporter:
           console:
 ";
-    let consoles = configured(text).consoles;
+    let targets = configured(text).targets.into_iter();
+    let consoles = targets.map(|(target, schedule)| {
+        (target.into_target().expect("a target").temporality(), schedule.expect("its own"))
+    });
+    let consoles: Vec<_> = consoles.collect();
     let schedule = |interval, timeout| Schedule {
         interval: std::time::Duration::from_millis(interval),
         timeout: std::time::Duration::from_millis(timeout),
@@ -369,8 +373,11 @@ fn the_file_in_the_readme_can_be_installed() {
     let (text, _) = rest.split_once("```").expect("it ends");
     let settings = settings(text, &[("DD_API_KEY", "0123456789abcdef")]);
     let configured = settings.configured.expect("there is a file");
-    let pushed = (configured.otlp.len(), configured.datadog.len(), configured.grafana.len());
-    assert_eq!(pushed, (1, 1, 1));
+    let pushed = configured.targets.into_iter().map(|(target, _)| target.into_target());
+    let pushed = pushed.map(|target| target.expect("a target").name().to_owned());
+    let mut pushed: Vec<String> = pushed.collect();
+    pushed.sort_unstable();
+    assert_eq!(pushed, ["datadog", "grafana", "otlp"]);
     let prometheus = configured.prometheus.expect("a scrape endpoint");
     assert_eq!((prometheus.host.as_deref(), prometheus.port), (Some("0.0.0.0"), Some(9464)));
     assert_eq!((configured.views.iter().count(), configured.unused), (2, Vec::new()));
@@ -378,9 +385,6 @@ fn the_file_in_the_readme_can_be_installed() {
 
 #[cfg(feature = "otlp")]
 mod otlp {
-    use std::time::Duration;
-
-    use meterkit_otlp::{HistogramAggregation, OtlpConfig, Protocol, TemporalityPreference};
 
     use super::*;
 
@@ -410,14 +414,18 @@ mod otlp {
 ",
         );
         let configured = configured(&text);
-        let (config, schedule) = &configured.otlp[0];
-        assert_eq!(config.endpoint().to_string(), "http://collector:4318/v1/metrics");
-        assert_eq!(config.protocol(), Protocol::HttpJson);
-        assert_eq!(config.temporality(), TemporalityPreference::Delta);
-        assert_eq!(config.default_histogram_aggregation(), HistogramAggregation::Base2Exponential);
-        assert_eq!(*schedule, Schedule::default());
-        let shown = format!("{config:?}");
-        assert!(shown.contains("Gzip") && shown.contains("2.5s"), "{shown}");
+        assert!(configured.has_exponential_histograms);
+        assert_eq!(configured.targets[0].1, Some(Schedule::default()));
+        let shown = format!("{:?}", configured.targets[0].0);
+        for part in [
+            "http://collector:4318/v1/metrics",
+            "protocol: HttpJson",
+            "temporality: Delta",
+            "Gzip",
+            "2.5s",
+        ] {
+            assert!(shown.contains(part), "{shown}");
+        }
         assert!(shown.contains("api-key") && !shown.contains("hunter2"), "{shown}");
     }
 
@@ -554,9 +562,8 @@ mod otlp {
               - {name: nothing, value: }
 ",
         );
-        let config = OtlpConfig::local(Protocol::HttpProtobuf).with_header("tenant", "a,b");
-        let config = config.and_then(|config| config.with_header("api-key", "1234"));
-        assert_eq!(configured(&text).otlp[0].0, config.expect("good headers"), "items win");
+        let shown = format!("{:?}", configured(&text).targets[0].0);
+        assert!(shown.contains("headers: {\"api-key\", \"tenant\"}"), "{shown}");
     }
 
     #[test]
@@ -589,7 +596,8 @@ mod otlp {
             ("", "http://localhost:4317/"),
         ] {
             let configured = configured(&exporter("otlp_grpc", properties));
-            assert_eq!(configured.otlp[0].0.endpoint().to_string(), expected);
+            let shown = format!("{:?}", configured.targets[0].0);
+            assert!(shown.contains(expected), "{shown}");
         }
     }
 
@@ -627,16 +635,14 @@ mod otlp {
     #[test]
     fn no_limit_is_none() {
         let configured = configured(&exporter("otlp_http", "            timeout: 0\n"));
-        let shown = format!("{:?}", configured.otlp[0].0);
+        let shown = format!("{:?}", configured.targets[0].0);
         assert!(shown.contains("timeout: None"), "{shown}");
-        assert_ne!(configured.otlp[0].1.timeout, Duration::MAX);
+        assert_eq!(configured.targets[0].1, Some(Schedule::default()));
     }
 }
 
 #[cfg(feature = "datadog")]
 mod datadog {
-    use meterkit_datadog::Mode;
-
     use super::*;
 
     fn reader(properties: &str) -> String {
@@ -664,11 +670,11 @@ mod datadog {
         );
         let variables = [("DD_API_KEY", "0123456789abcdef"), ("DD_SITE", "us5.datadoghq.com")];
         let configured = settings(&text, &variables).configured.expect("there is a file");
-        let (config, schedule) = &configured.datadog[0];
-        assert_eq!(config.mode(), Mode::Api);
-        assert_eq!(schedule.interval, std::time::Duration::from_secs(10));
+        let (config, schedule) = &configured.targets[0];
+        assert_eq!(schedule.expect("its own").interval, std::time::Duration::from_secs(10));
         let shown = format!("{config:?}");
         for part in [
+            "mode: Api",
             "site: Eu1",
             "tags: [\"team:a\", \"zone:b\"]",
             "scope_tags: true",
@@ -714,7 +720,7 @@ mod datadog {
         ] {
             let text = reader(&format!("{key}{properties}"));
             let configured = settings(&text, &[(name, "everyone:1")]).configured;
-            let config = format!("{:?}", configured.expect("there is a file").datadog[0].0);
+            let config = format!("{:?}", configured.expect("there is a file").targets[0].0);
             assert!(config.contains(shown) && !config.contains(hidden), "{name}: {config}");
         }
     }
@@ -756,7 +762,7 @@ mod grafana {
     fn remote_write_is_taken_over() {
         let properties = "{remote_write_url: \"http://mimir:9009/push\", remote_write_tenant: team-a, queue_bytes: 1000}";
         let configured = configured(&reader(properties));
-        let shown = format!("{:?}", configured.grafana[0].0);
+        let shown = format!("{:?}", configured.targets[0].0);
         for part in ["mimir:9009/push", "team-a", "queue_bytes: 1000"] {
             assert!(shown.contains(part), "{shown}");
         }

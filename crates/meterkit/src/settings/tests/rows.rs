@@ -12,17 +12,17 @@ const QUIET_FILE: &str =
 const ROWS: &[Row] = &[
     Row::new("OTEL_METRICS_EXPORTER")
         .valid(&[
-            ("prometheus", "targets: [Prometheus]"),
-            ("console", "targets: [Console]"),
-            ("console,Prometheus", "targets: [Console, Prometheus]"),
-            ("prometheus , ,CONSOLE,prometheus,", "targets: [Prometheus, Console]"),
+            ("prometheus", "targets: [prometheus]"),
+            ("console", "targets: [console]"),
+            ("console,Prometheus", "targets: [console, prometheus]"),
+            ("prometheus , ,CONSOLE,prometheus,", "targets: [prometheus, console]"),
             ("none", "targets: []"),
             ("None,NONE", "targets: []"),
         ])
         .invalid(&[
             (
                 "carbon",
-                "`carbon` is unknown; accepted: a comma list of `prometheus`, `otlp`, `datadog`, `grafana` and `console`",
+                "`carbon` is unknown; accepted: a comma list of `prometheus`, `console`, `otlp`, `datadog` and `grafana`",
             ),
             ("console,none", "`none` stands alone: remove it"),
             ("prometheus console", "`prometheus console` is unknown"),
@@ -102,6 +102,9 @@ const ROWS: &[Row] = &[
         .valid(&[("2500", "timeout: 2.5s"), ("0", "timeout: 18446744073709551615")])
         .beside(STRICT),
     Row::new("OTEL_METRIC_EXPORT_INTERVAL").valid(&[("1500", "interval: 1.5s")]).beside(STRICT),
+    Row::new("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")
+        .valid(&[("base2_exponential_bucket_histogram", "has_exponential_histograms: true")])
+        .beside(STRICT),
     Row::new("METERKIT_CONSOLE_INTERVAL").valid(&[("20", "{\"console\": 20ms}")]),
 ];
 
@@ -115,8 +118,7 @@ fn every_setting_behaves_like_all_others() {
         it.name != "METERKIT_STRICT" && (cfg!(feature = "config") || it.name != "OTEL_CONFIG_FILE")
     };
     let own = table::SETTINGS.iter().filter(is_here);
-    let is_built_in = |it: &&Declaration| declared(it.name).is_some();
-    let intervals = table::INTERVALS.iter().filter(is_built_in);
+    let intervals = Known::all().filter_map(|target| Some(&**target.declaration?.interval));
     let settings: Vec<_> = own.chain(intervals).copied().collect();
     let directory = tempfile::tempdir().expect("a temporary directory");
     Table {

@@ -12,9 +12,9 @@ mod otlp {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=s3cret"),
         ]);
-        assert!(settings.selection.targets.contains(&TargetName::Otlp));
-        let otlp = settings.otlp.as_ref().expect("it is selected");
-        assert_eq!(otlp.endpoint().to_string(), "http://127.0.0.1:4318/v1/metrics");
+        assert!(settings.selection.has("otlp"));
+        let otlp = target(&settings, "OtlpConfig").expect("it is selected");
+        assert!(otlp.contains("http://127.0.0.1:4318/v1/metrics"), "{otlp}");
         assert!(!format!("{settings:?}").contains("s3cret"));
     }
 
@@ -24,7 +24,7 @@ mod otlp {
             ("OTEL_METRICS_EXPORTER", "console"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier pigeon"),
         ]);
-        assert!(settings.otlp.is_none());
+        assert_eq!(target(&settings, "OtlpConfig"), None);
     }
 
     #[test]
@@ -47,22 +47,19 @@ mod otlp {
 
 #[cfg(feature = "datadog")]
 mod datadog {
-    use meterkit_datadog::DatadogConfig;
-
     use super::*;
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";
     const BY_API: &[(&str, &str)] = &[("DD_API_KEY", KEY)];
     const BY_AGENT: &[(&str, &str)] = &[("METERKIT_DATADOG_MODE", "agent")];
 
-    fn read_with(variables: &[&[(&str, &str)]]) -> Result<DatadogConfig, SettingsError> {
+    fn read_with(variables: &[&[(&str, &str)]]) -> Result<String, SettingsError> {
         let variables = [&[("OTEL_METRICS_EXPORTER", "datadog")], &*variables.concat()].concat();
-        read(&variables).map(|settings| settings.datadog.expect("it is selected"))
+        read(&variables).map(|settings| target(&settings, "DatadogConfig").expect("it is selected"))
     }
 
     fn shown(variables: &[&[(&str, &str)]]) -> String {
-        let config = read_with(variables);
-        format!("{:?}", config.unwrap_or_else(|error| panic!("{variables:?}: {error}")))
+        read_with(variables).unwrap_or_else(|error| panic!("{variables:?}: {error}"))
     }
 
     #[test]
@@ -74,7 +71,7 @@ mod datadog {
         assert!(shown(&[&[("DD_API_KEY_FILE", path)]]).contains("mode: Api"));
         // It selects the target as the key itself does.
         let settings = settings(&[("DD_API_KEY_FILE", path)]);
-        assert!(settings.selection.targets.contains(&TargetName::Datadog));
+        assert!(settings.selection.has("datadog"));
         let twice = read_with(&[&[("DD_API_KEY_FILE", path), ("DD_API_KEY", KEY)]]);
         let text = twice.expect_err("one is enough").to_string();
         assert!(text.starts_with("DD_API_KEY_FILE: is set, and DD_API_KEY too"), "{text}");
@@ -84,13 +81,13 @@ mod datadog {
     fn an_agent_selects_the_target_beside_the_scrape() {
         for (variable, value) in [("DD_AGENT_HOST", "agent"), ("DD_DOGSTATSD_URL", "unix:///dsd")] {
             let settings = settings(&[(variable, value)]);
-            assert!(settings.selection.targets.contains(&TargetName::Datadog), "{variable}");
+            assert!(settings.selection.has("datadog"), "{variable}");
         }
-        let by_default = settings(BY_AGENT).datadog.expect("the agent's own address");
-        assert_eq!(by_default.mode(), meterkit_datadog::Mode::Agent);
+        let by_default = target(&settings(BY_AGENT), "DatadogConfig").expect("its own address");
+        assert!(by_default.contains("mode: Agent"), "{by_default}");
         let elsewhere =
             settings(&[("DD_SERVICE", "shop"), ("DD_TAGS", "9:bad, and nobody reads it")]);
-        assert!(elsewhere.datadog.is_none());
+        assert_eq!(target(&elsewhere, "DatadogConfig"), None);
     }
 
     #[test]
@@ -108,10 +105,8 @@ mod datadog {
             let text = problem(variables);
             assert!(text.starts_with(said), "{text}");
             let others = [variables, &[("OTEL_METRICS_EXPORTER", "console")][..]].concat();
-            assert!(
-                settings(&others).datadog.is_none(),
-                "whoever selects targets has the others off"
-            );
+            let datadog = target(&settings(&others), "DatadogConfig");
+            assert_eq!(datadog, None, "whoever selects targets has the others off");
         }
     }
 
@@ -134,8 +129,6 @@ mod datadog {
 
 #[cfg(feature = "grafana")]
 mod grafana {
-    use meterkit_grafana::GrafanaConfig;
-
     use super::*;
 
     const URL: (&str, &str) = ("GRAFANA_REMOTE_WRITE_URL", "http://mimir:9009/api/v1/push");
@@ -144,9 +137,9 @@ mod grafana {
     const KEY: (&str, &str) = ("GRAFANA_CLOUD_API_KEY", "hunter2");
     const ZONE: (&str, &str) = ("GRAFANA_CLOUD_ZONE", "prod-eu-west-2");
 
-    fn read_with(variables: &[&[(&str, &str)]]) -> Result<GrafanaConfig, SettingsError> {
+    fn read_with(variables: &[&[(&str, &str)]]) -> Result<String, SettingsError> {
         let variables = [&[("OTEL_METRICS_EXPORTER", "grafana")], &*variables.concat()].concat();
-        read(&variables).map(|settings| settings.grafana.expect("it is selected"))
+        read(&variables).map(|settings| target(&settings, "GrafanaConfig").expect("it is selected"))
     }
 
     #[test]
@@ -159,7 +152,7 @@ mod grafana {
         let shown = format!("{:?}", with_folder.publish);
         assert!(shown.contains("Shop") && !shown.contains("S3cret"), "{shown}");
         // It selects no target.
-        assert!(!with_folder.selection.targets.contains(&TargetName::Grafana));
+        assert!(!with_folder.selection.has("grafana"));
         for (variables, said) in [
             (&[url][..], "GRAFANA_SERVICE_ACCOUNT_TOKEN: is not set, but GRAFANA_URL is"),
             (&[token], "GRAFANA_URL: is not set, but GRAFANA_SERVICE_ACCOUNT_TOKEN is"),
@@ -184,14 +177,15 @@ mod grafana {
             let said = format!("GRAFANA_CLOUD_API_KEY: is not set, but {} is", given.0);
             assert!(text.contains(&said), "{text}");
             let elsewhere = settings(&[given, ("OTEL_METRICS_EXPORTER", "console")]);
-            assert!(elsewhere.grafana.is_none(), "whoever selects targets has the others off");
+            let grafana = target(&elsewhere, "GrafanaConfig");
+            assert_eq!(grafana, None, "whoever selects targets has the others off");
         }
     }
 
     #[test]
     fn a_destination_selects_the_target_and_none_is_a_problem() {
         let to_mimir = settings(TO_MIMIR);
-        assert!(to_mimir.selection.targets.contains(&TargetName::Grafana));
+        assert!(to_mimir.selection.has("grafana"));
         let text = read_with(&[]).expect_err("nowhere").to_string();
         assert!(text.starts_with("GRAFANA_REMOTE_WRITE_URL: is not set, nor is"), "{text}");
         let both = read_with(&[TO_MIMIR, &[ZONE, ID, KEY]]).expect_err("one is enough").to_string();
@@ -256,12 +250,12 @@ mod maybe {
         let expected = [
             "OTEL_METRICS_EXPORTER",
             "METERKIT_SERIES_LIMIT",
-            "METERKIT_PROMETHEUS_USERNAME",
             "OTEL_EXPORTER_OTLP_PROTOCOL",
             "DD_API_KEY",
             "DD_SITE",
             "GRAFANA_CLOUD_INSTANCE_ID",
             "GRAFANA_CLOUD_API_KEY",
+            "METERKIT_PROMETHEUS_USERNAME",
         ];
         let mut told = variables(&error);
         told.retain(|name| *name != "METERKIT_PROMETHEUS_PASSWORD");
@@ -275,5 +269,21 @@ mod maybe {
         let selection = ("OTEL_METRICS_EXPORTER", "carbon");
         let error = read(&[&[selection], &others[..]].concat()).expect_err("no such target");
         assert_eq!(variables(&error), ["OTEL_METRICS_EXPORTER"], "{error}");
+    }
+}
+
+#[test]
+fn all_histograms_can_be_exponential_whichever_targets_are_selected() {
+    let name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+    for (value, is_exponential) in [
+        ("base2_exponential_bucket_histogram", true),
+        ("BASE2_Exponential_bucket_histogram", true),
+        ("explicit_bucket_histogram", false),
+        ("", false),
+        ("exponential", false),
+    ] {
+        let settings = settings(&[(name, value), ("OTEL_METRICS_EXPORTER", "console")]);
+        assert_eq!(settings.has_exponential_histograms, is_exponential, "{value}");
+        assert_eq!(settings.warnings.len(), usize::from(value == "exponential"), "{value}");
     }
 }

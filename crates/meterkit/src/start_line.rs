@@ -1,31 +1,7 @@
-//! Targets that wait for the pipeline, and the lines that say where metrics go.
+//! The lines that say where metrics go.
 
 use meterkit_core::Temporality;
 use meterkit_pipeline::{Schedule, Target};
-
-/// A push target that waits for the pipeline.
-pub(crate) struct AddTarget {
-    pub(crate) target: Box<dyn Target>,
-    pub(crate) schedule: Option<Schedule>,
-}
-
-impl AddTarget {
-    pub(crate) fn new(target: impl Into<Box<dyn Target>>, schedule: Option<Schedule>) -> Self {
-        Self { target: target.into(), schedule }
-    }
-
-    pub(crate) fn line(&self, schedule: Schedule) -> StartLine {
-        StartLine {
-            name: self.target.name().to_owned(),
-            endpoint: self.target.endpoint(),
-            interval: format!("{} ms", schedule.interval.as_millis()),
-            temporality: match self.target.temporality() {
-                Temporality::Cumulative => "cumulative",
-                Temporality::Delta => "delta",
-            },
-        }
-    }
-}
 
 /// What is logged of a live target.
 pub(crate) struct StartLine {
@@ -36,6 +12,18 @@ pub(crate) struct StartLine {
 }
 
 impl StartLine {
+    pub(crate) fn pushed(target: &dyn Target, schedule: Schedule) -> Self {
+        Self {
+            name: target.name().to_owned(),
+            endpoint: target.endpoint(),
+            interval: format!("{} ms", schedule.interval.as_millis()),
+            temporality: match target.temporality() {
+                Temporality::Cumulative => "cumulative",
+                Temporality::Delta => "delta",
+            },
+        }
+    }
+
     #[cfg(feature = "prometheus")]
     pub(crate) fn scraped(endpoint: String) -> Self {
         Self {
