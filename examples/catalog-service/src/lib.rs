@@ -1,10 +1,10 @@
 //! A small catalog of software: an HTTP service with two plugins and a database, and a load generator for it.
 //!
-//! - plugin [`catalog`]: entities that can be created, listed, read, updated and deleted
+//! - plugin [`catalog`](mod@catalog): entities that can be created, listed, read, updated and deleted
 //! - plugin [`scaffolder`]: background tasks that render a template into an entity
 //! - core scope [`database`]: the SQLite file under both
 //!
-//! [`Service::start`] runs all of it, [`load`] sends it requests, [`catalog`] lists its metrics.
+//! [`Service::start`] runs all of it, [`load`] sends it requests, [`catalog()`] lists its metrics.
 
 pub mod catalog;
 pub mod database;

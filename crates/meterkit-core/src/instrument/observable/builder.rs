@@ -9,6 +9,8 @@ use super::callback::CallbackOutput;
 use super::guard::CallbackGuard;
 use super::observer::SeriesObserver;
 use super::{Observable, ObservableKind, Unlabeled};
+#[cfg(doc)]
+use crate::CallbackBuilder;
 use crate::error::InstrumentError;
 use crate::instrument::InstrumentBuilder;
 use crate::instrument::builder::sealed::Sealed;
