@@ -196,7 +196,9 @@ fn policy(text: &str) -> Result<NamingPolicy, String> {
 /// Returns the options of each scope. A key is the scope, a dot, and the option.
 fn scope_options(text: &str) -> Result<BTreeMap<String, ScopeOptions>, String> {
     let mut scopes = BTreeMap::<String, ScopeOptions>::new();
-    for (key, value) in pairs(text)? {
+    for (at, (key, value)) in pairs(text)?.into_iter().enumerate() {
+        // Texts are not quoted: a credential may be in the wrong variable.
+        let problem = |what: &str| format!("entry {} {what}", at + 1);
         let parts = key.rsplit_once('.').filter(|(scope, _)| !scope.is_empty());
         let (scope, option) = parts.unwrap_or_default();
         let options = scopes.entry(scope.to_owned()).or_default();
@@ -205,13 +207,13 @@ fn scope_options(text: &str) -> Result<BTreeMap<String, ScopeOptions>, String> {
             "version" => &mut options.version,
             "schema_url" => &mut options.schema_url,
             _ => {
-                return Err(format!(
-                    "`{key}` is no option; write a scope, and `.name`, `.version` or `.schema_url`"
-                ));
+                let what =
+                    "names no option; write a scope, and `.name`, `.version` or `.schema_url`";
+                return Err(problem(what));
             }
         } = Some(value);
         let checked = Naming::default().with_scope(scope, options.clone());
-        checked.map_err(|error| error.to_string())?;
+        checked.map_err(|_| problem("gives a scope a name that OpenTelemetry does not allow"))?;
     }
     Ok(scopes)
 }

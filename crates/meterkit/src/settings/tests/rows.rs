@@ -73,10 +73,10 @@ const ROWS: &[Row] = &[
             ("core.version=1.2,core.schema_url=https://a.b/c", "version: Some(\"1.2\"), schema_url: Some("),
         ])
         .invalid(&[
-            ("plugin.catalog=acme", "`plugin.catalog` is no option; write a scope, and `.name`"),
-            ("name=acme", "`name` is no option"),
-            (".name=acme", "`.name` is no option"),
-            ("core.name=1a", "name `1a` of scope `core` must begin with a letter"),
+            ("plugin.catalog=acme", "entry 1 names no option; write a scope, and `.name`"),
+            ("core.version=1,name=acme", "entry 2 names no option"),
+            (".name=acme", "entry 1 names no option"),
+            ("core.name=1a", "entry 1 gives a scope a name that OpenTelemetry does not allow"),
             ("core.name", "entry 1 is no `key=value`"),
         ]),
     Row::new("METERKIT_NAMING").valid(&[("prefixed", "Prefixed"), ("scope", "ScopeOnly")]),
