@@ -255,7 +255,7 @@ impl PipelineBuilder {
             .map_err(StartError::Thread)?;
         let (registry, views) = (self.registry, self.views);
         set_streams(&registry, &views, &self.stream_defaults);
-        let metrics = Arc::new(SelfMetrics::new(&registry));
+        let metrics = Arc::new(SelfMetrics::new(registry.clone()));
         let components = Arc::new(Components::new(metrics.clone()));
         let targets = self.targets.into_iter().map(|(target, schedule)| {
             let component = components.push(&*target);

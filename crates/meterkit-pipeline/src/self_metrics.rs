@@ -5,6 +5,7 @@
 //! itself.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{
@@ -16,8 +17,17 @@ use meterkit_core::{
 const READER: Labeled<'static> =
     Labeled { component_type: "meterkit_pipeline::Pipeline", name: "pipeline/0" };
 
-/// What a pipeline records about itself. Each metric stays away if the program has made a different one of its name.
+/// What a pipeline records about itself.
+///
+/// The metrics are made with the first value, at the end of the first collection: a mirror that is being read for the
+/// first time does not come to see what that reading itself takes.
 pub(crate) struct SelfMetrics {
+    registry: Registry,
+    groups: OnceLock<Groups>,
+}
+
+/// Each stays away if the program has made a different metric of its name.
+struct Groups {
     exported: CounterGroup<Ended<'static>>,
     inflight: UpDownCounterGroup<Exporter<'static>>,
     operations: HistogramGroup<Ended<'static>>,
@@ -52,8 +62,8 @@ pub(crate) const CUT_OFF: &str = "cut_off";
 /// All that may stand in `error.type`.
 const ERROR_TYPES: [&str; 6] = ["retryable", "permanent", "timeout", REJECTED, PANIC, CUT_OFF];
 
-impl SelfMetrics {
-    pub(crate) fn new(registry: &Registry) -> Self {
+impl Groups {
+    fn new(registry: &Registry) -> Self {
         let operations = "otel.sdk.exporter.operation.duration";
         let collections = "otel.sdk.metric_reader.collection.duration";
         Self {
@@ -96,10 +106,16 @@ impl SelfMetrics {
                 .register_silently(),
         }
     }
+}
+
+impl SelfMetrics {
+    pub(crate) fn new(registry: Registry) -> Self {
+        Self { registry, groups: OnceLock::new() }
+    }
 
     /// Points were given to a target.
     pub(crate) fn began(&self, of: Exporter<'_>, points: u64) {
-        self.inflight.with(of).add(signed(points));
+        self.groups().inflight.with(of).add(signed(points));
     }
 
     /// An export is over, after all its attempts: `error` says what went wrong with some of its points or with all.
@@ -110,43 +126,48 @@ impl SelfMetrics {
         took: Duration,
         error: Option<&'static str>,
     ) {
-        self.inflight.with(of).add(-signed(points));
-        self.operations.with(Ended { of, error }).record(took.as_secs_f64());
+        self.groups().inflight.with(of).add(-signed(points));
+        self.groups().operations.with(Ended { of, error }).record(took.as_secs_f64());
     }
 
     /// Points for which the export has finished.
     pub(crate) fn count(&self, of: Exporter<'_>, points: u64, error: Option<&'static str>) {
-        self.exported.with(Ended { of, error }).add(points);
+        self.groups().exported.with(Ended { of, error }).add(points);
     }
 
     /// An export ended well at this time.
     pub(crate) fn succeeded(&self, of: Exporter<'_>, at: SystemTime) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.last_success.with(of.component).set(since.as_secs_f64());
+        self.groups().last_success.with(of.component).set(since.as_secs_f64());
     }
 
     /// So much waits in a target, and so many values more were given up.
     pub(crate) fn queue(&self, of: Exporter<'_>, bytes: u64, dropped: u64) {
-        self.queue_size.with(of.component).set(bytes);
-        self.queue_dropped.with(of.component).add(dropped);
+        self.groups().queue_size.with(of.component).set(bytes);
+        self.groups().queue_dropped.with(of.component).add(dropped);
     }
 
     /// A collection is over.
     pub(crate) fn collected(&self, took: Duration) {
-        self.collections.with(READER).record(took.as_secs_f64());
+        self.groups().collections.with(READER).record(took.as_secs_f64());
     }
 
     /// The component has gone.
     pub(crate) fn forget(&self, of: Exporter<'_>) {
-        self.inflight.remove(of);
-        self.last_success.remove(of.component);
-        self.queue_size.remove(of.component);
-        self.queue_dropped.remove(of.component);
+        let Some(groups) = self.groups.get() else { return };
+        groups.inflight.remove(of);
+        groups.last_success.remove(of.component);
+        groups.queue_size.remove(of.component);
+        groups.queue_dropped.remove(of.component);
         let errors = ERROR_TYPES.map(Some);
         for error in [None].into_iter().chain(errors) {
-            self.exported.remove(Ended { of, error });
-            self.operations.remove(Ended { of, error });
+            groups.exported.remove(Ended { of, error });
+            groups.operations.remove(Ended { of, error });
         }
+    }
+
+    fn groups(&self) -> &Groups {
+        self.groups.get_or_init(|| Groups::new(&self.registry))
     }
 }
 
