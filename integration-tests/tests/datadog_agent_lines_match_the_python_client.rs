@@ -96,6 +96,7 @@ fn snapshot(time: SystemTime) -> Snapshot {
             name: name.to_owned(),
             unit: String::new(),
             description: String::new(),
+            kind: data.kind(),
         }),
         data,
     };

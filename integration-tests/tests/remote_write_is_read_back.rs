@@ -7,7 +7,7 @@ use integration_tests::peer;
 use integration_tests::prometheus_receiver::{PrometheusReceiver, Stored};
 use integration_tests::victoria_metrics::VictoriaMetrics;
 use meterkit_core::{
-    Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, Metric,
+    Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, Kind, Metric,
     NumberPoint, Registry, ScopeMetrics, SeriesId, Value,
 };
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
@@ -164,6 +164,7 @@ async fn prometheus_has_each_of_many_series_over_many_requests() {
         name: "many".to_owned(),
         unit: String::new(),
         description: "Many of them.".to_owned(),
+        kind: Kind::Gauge,
     };
     snapshot.scopes = vec![ScopeMetrics {
         scope: Arc::new(InstrumentationScope::builder("catalog").build()),

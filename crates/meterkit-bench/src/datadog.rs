@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Attributes, Data, Descriptor, ExponentialHistogramPoint, Metric, NumberPoint, Registry,
+    Attributes, Data, Descriptor, ExponentialHistogramPoint, Kind, Metric, NumberPoint, Registry,
     ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_datadog::{Compression, Format, metric_name, tag, written};
@@ -33,14 +33,20 @@ pub fn snapshot(counts: usize, sketches: usize) -> Snapshot {
     let mut metrics = Vec::new();
     if counts > 0 {
         let data = Data::Sum { monotonic: true, temporality, points };
-        metrics.push(Metric { descriptor: descriptor("http.server.requests", "{request}"), data });
+        metrics.push(Metric {
+            descriptor: descriptor("http.server.requests", "{request}", Kind::Counter),
+            data,
+        });
     }
     if sketches > 0 {
         let distribution = distribution();
         let point = |n| ExponentialHistogramPoint { attributes: labels(n), ..distribution.clone() };
         let points = (0..sketches).map(point).collect();
         let data = Data::ExponentialHistogram { temporality, points };
-        metrics.push(Metric { descriptor: descriptor("http.server.duration", "s"), data });
+        metrics.push(Metric {
+            descriptor: descriptor("http.server.duration", "s", Kind::Histogram),
+            data,
+        });
     }
     let scope = Arc::new(InstrumentationScope::builder("bench").build());
     Snapshot::new(
@@ -86,9 +92,9 @@ pub(crate) fn labels(n: usize) -> Attributes {
     ])
 }
 
-pub(crate) fn descriptor(name: &str, unit: &str) -> Arc<Descriptor> {
+pub(crate) fn descriptor(name: &str, unit: &str, kind: Kind) -> Arc<Descriptor> {
     let (name, unit) = (name.to_owned(), unit.to_owned());
-    Arc::new(Descriptor { name, unit, description: String::new() })
+    Arc::new(Descriptor { name, unit, description: String::new(), kind })
 }
 
 /// Returns a thousand durations.

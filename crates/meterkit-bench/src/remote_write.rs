@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{
     Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
-    Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
+    Kind, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_grafana::written;
 use meterkit_pipeline::Snapshot;
@@ -34,7 +34,7 @@ pub fn counters(counters: usize) -> Arc<Snapshot> {
     };
     let points = (0..counters).map(point).collect();
     let data = Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points };
-    snapshot(descriptor("http.server.requests", "{request}"), data)
+    snapshot(descriptor("http.server.requests", "{request}", Kind::Counter), data)
 }
 
 /// Returns a snapshot of totals with so many histograms of eleven bounds: fourteen series for each.
@@ -55,7 +55,7 @@ pub fn histograms(histograms: usize) -> Arc<Snapshot> {
     let points = (0..histograms).map(point).collect();
     let (temporality, bounds) = (Temporality::Cumulative, BOUNDS.into());
     snapshot(
-        descriptor("http.server.duration", "s"),
+        descriptor("http.server.duration", "s", Kind::Histogram),
         Data::Histogram { temporality, bounds, points },
     )
 }
@@ -81,7 +81,7 @@ pub fn native_histograms(histograms: usize) -> Arc<Snapshot> {
     };
     let points = (0..histograms).map(point).collect();
     let data = Data::ExponentialHistogram { temporality: Temporality::Cumulative, points };
-    snapshot(descriptor("http.server.duration", "s"), data)
+    snapshot(descriptor("http.server.duration", "s", Kind::Histogram), data)
 }
 
 /// Ours: the request as it is sent.

@@ -53,7 +53,7 @@ pub struct Metric {
     pub data: Data,
 }
 
-/// Name, unit and description of a metric, as exporters show them.
+/// What a metric is called and what it measures, as exporters show it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct Descriptor {
@@ -63,6 +63,16 @@ pub struct Descriptor {
     pub unit: String,
     /// What it counts or measures, empty for none.
     pub description: String,
+    /// The kind of its instrument; of a metric that a view makes, the kind that has such points.
+    pub kind: Kind,
+}
+
+impl Descriptor {
+    /// Returns whether both have one name, unit and description, whatever their kinds.
+    pub fn is_same_text(&self, other: &Self) -> bool {
+        (&self.name, &self.unit, &self.description)
+            == (&other.name, &other.unit, &other.description)
+    }
 }
 
 /// The points of one metric, by kind. Points are ordered by their attributes; the overflow series comes last.
@@ -110,6 +120,16 @@ macro_rules! with_points {
 }
 
 impl Data {
+    /// Returns the kind of synchronous instruments that have such points.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Gauge(_) => Kind::Gauge,
+            Self::Sum { monotonic: true, .. } => Kind::Counter,
+            Self::Sum { .. } => Kind::UpDownCounter,
+            Self::Histogram { .. } | Self::ExponentialHistogram { .. } => Kind::Histogram,
+        }
+    }
+
     /// Returns the cumulative points of instruments of this kind.
     pub(crate) fn of_numbers(kind: Kind, points: Vec<NumberPoint>) -> Self {
         let temporality = Temporality::Cumulative;

@@ -22,10 +22,6 @@ impl From<Kind> for FamilyType {
 impl From<&Data> for FamilyType {
     /// Returns the type of a metric with this data.
     fn from(data: &Data) -> Self {
-        match data {
-            Data::Gauge(_) | Data::Sum { monotonic: false, .. } => Self::Gauge,
-            Data::Sum { monotonic: true, .. } => Self::Counter,
-            Data::Histogram { .. } | Data::ExponentialHistogram { .. } => Self::Histogram,
-        }
+        data.kind().into()
     }
 }

@@ -1,7 +1,7 @@
 //! All scopes and instruments of a program, or of a test.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
@@ -9,13 +9,11 @@ use std::sync::{Arc, LazyLock, OnceLock, RwLock};
 use std::time::Duration;
 
 use meterkit_rules::label_key;
-use opentelemetry::InstrumentationScope;
 
 use crate::attributes::AttributeValue;
 use crate::data::{AbsentSeries, ScopeMetrics, SeriesId};
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
-use crate::kind::Kind;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
 use crate::store::callbacks::{BackgroundTask, Callback, CallbackOptions, Callbacks, Work};
@@ -136,12 +134,6 @@ impl Registry {
     ) {
         let problems = self.inner.scopes.set_streams(Arc::new(settings_of));
         problems.iter().for_each(Warning::log);
-    }
-
-    /// Returns what each instrument of this library is, by its full name, for each scope.
-    #[doc(hidden)] // for the crates that collect and mirror
-    pub fn kinds(&self) -> HashMap<InstrumentationScope, HashMap<String, Kind>> {
-        self.inner.scopes.kinds()
     }
 
     /// Puts attributes on every series of every instrument, those that exist included, in place of those that were set

@@ -6,7 +6,6 @@ use opentelemetry::InstrumentationScope;
 
 use crate::buckets::HistogramBuckets;
 use crate::data::Descriptor;
-use crate::kind::Kind;
 
 /// An instrument that is about to be made, or was made before anybody said how its values are kept.
 #[derive(Clone, Copy, Debug)]
@@ -14,18 +13,16 @@ use crate::kind::Kind;
 pub struct StreamRequest<'a> {
     /// Its scope.
     pub scope: &'a InstrumentationScope,
-    /// Its full name, unit and description.
+    /// What it is called, and its kind.
     pub descriptor: &'a Descriptor,
-    /// What it is.
-    pub kind: Kind,
     /// Whether the code says how many series it may have.
     pub names_limit: bool,
 }
 
 impl<'a> StreamRequest<'a> {
     /// An instrument whose code says nothing of limits.
-    pub fn new(scope: &'a InstrumentationScope, descriptor: &'a Descriptor, kind: Kind) -> Self {
-        Self { scope, descriptor, kind, names_limit: false }
+    pub fn new(scope: &'a InstrumentationScope, descriptor: &'a Descriptor) -> Self {
+        Self { scope, descriptor, names_limit: false }
     }
 }
 

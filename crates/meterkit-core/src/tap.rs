@@ -28,7 +28,6 @@ pub struct MirroredInstrument {
     scope: Arc<InstrumentationScope>,
     descriptor: Arc<Descriptor>,
     stored: Weak<dyn Stored>,
-    kind: Kind,
     number: NumberType,
     address: usize,
 }
@@ -36,10 +35,10 @@ pub struct MirroredInstrument {
 impl MirroredInstrument {
     pub(crate) fn new(scope: Arc<InstrumentationScope>, stored: Arc<dyn Stored>) -> Self {
         let shared = stored.shared();
-        let (kind, number) = (shared.identity.kind, shared.identity.number);
+        let number = shared.identity.number;
         let address = std::ptr::from_ref(shared) as usize;
         let descriptor = shared.descriptor();
-        Self { scope, descriptor, stored: Arc::downgrade(&stored), kind, number, address }
+        Self { scope, descriptor, stored: Arc::downgrade(&stored), number, address }
     }
 
     /// Returns the scope, as it was named when this was asked for.
@@ -54,7 +53,7 @@ impl MirroredInstrument {
 
     /// Returns what the instrument is.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.descriptor.kind
     }
 
     /// Returns which numbers it records.
@@ -106,7 +105,7 @@ impl fmt::Debug for MirroredInstrument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MirroredInstrument")
             .field("name", &self.descriptor.name)
-            .field("kind", &self.kind)
+            .field("kind", &self.kind())
             .finish_non_exhaustive()
     }
 }

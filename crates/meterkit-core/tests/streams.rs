@@ -222,7 +222,7 @@ fn each_instrument_is_told_by_what_it_is_and_what_its_code_says() -> Result<(), 
             "cache" => (Kind::ObservableGauge, false),
             _ => panic!("{name}"),
         };
-        assert_eq!((instrument.kind, instrument.names_limit), expected);
+        assert_eq!((instrument.descriptor.kind, instrument.names_limit), expected);
         assert_eq!(instrument.scope.name(), "backstage.plugin.catalog");
         if name == "plain" { exponential(instrument) } else { StreamSettings::default() }
     });

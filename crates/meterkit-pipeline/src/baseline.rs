@@ -101,11 +101,12 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        let metric = |(is_histogram, data)| Metric {
+        let metric = |(is_histogram, data): (bool, Data)| Metric {
             descriptor: Arc::new(Descriptor {
                 name: if is_histogram { "sizes" } else { "requests" }.to_owned(),
                 unit: String::new(),
                 description: String::new(),
+                kind: data.kind(),
             }),
             data,
         };

@@ -27,7 +27,7 @@ impl Stream {
 
 impl PartialEq for Stream {
     fn eq(&self, other: &Self) -> bool {
-        self.descriptor == other.descriptor
+        self.descriptor.is_same_text(&other.descriptor)
             && self.scope == other.scope
             && are_alike(&self.shape, &other.shape)
     }
@@ -85,6 +85,7 @@ mod tests {
             name: "sizes".to_owned(),
             unit: "By".to_owned(),
             description: description.to_owned(),
+            kind: shape.kind(),
         };
         Stream {
             scope: Arc::new(InstrumentationScope::builder("catalog").build()),

@@ -8,11 +8,11 @@ mod stream;
 mod totals;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use meterkit_core::{AbsentSeries, Data, Descriptor, Kind, Metric, Registry, ScopeMetrics};
+use meterkit_core::{AbsentSeries, Data, Descriptor, Metric, Registry, ScopeMetrics};
 use opentelemetry::InstrumentationScope;
 
 use crate::stream::{Stream, are_alike, empty};
@@ -31,8 +31,11 @@ pub(crate) use self::totals::Totals;
 /// that drops an instrument takes nothing from another view that selects it too.
 ///
 /// ```
+/// use meterkit_core::Registry;
 /// use meterkit_pipeline::{Aggregation, View, ViewSelector, ViewStream, Views};
 ///
+/// let registry = Registry::new();
+/// let _workers = registry.semconv("tokio").gauge::<u64>("tokio.workers").build()?;
 /// let views = Views::new(vec![View {
 ///     selector: ViewSelector {
 ///         instrument_name: Some("tokio.*".into()),
@@ -40,7 +43,8 @@ pub(crate) use self::totals::Totals;
 ///     },
 ///     stream: ViewStream { aggregation: Some(Aggregation::Drop), ..ViewStream::default() },
 /// }]);
-/// assert!(views.apply(Vec::new()).is_empty());
+/// assert!(views.catalog(registry.catalog()).entries.is_empty());
+/// # Ok::<(), meterkit_core::InstrumentError>(())
 /// ```
 ///
 /// # What a snapshot cannot tell any more
@@ -83,37 +87,17 @@ impl Views {
         self.views.iter()
     }
 
-    /// Returns what views ask for an instrument of this kind, when it is made.
+    /// Returns what views ask for an instrument, when it is made.
     pub fn streams<'a>(
         &'a self,
         scope: &'a InstrumentationScope,
         instrument: &'a Descriptor,
-        kind: Kind,
     ) -> impl Iterator<Item = &'a ViewStream> {
         let views = self.views.iter();
-        views
-            .filter(move |view| view.selector.matches(scope, instrument, &[kind]))
-            .map(|view| &view.stream)
+        views.filter(move |view| view.selector.matches(scope, instrument)).map(|view| &view.stream)
     }
 
-    /// Returns the metrics as the views have them, in the order that snapshots have.
-    ///
-    /// Points do not say whether callbacks reported them: an `instrument_type` selects counters and observable counters
-    /// alike, and so on. Where that is known, use [`apply_to_kinds`](Self::apply_to_kinds).
-    pub fn apply(&self, scopes: Vec<ScopeMetrics>) -> Vec<ScopeMetrics> {
-        self.apply_to_kinds(scopes, |_, _| None)
-    }
-
-    /// Like [`apply`](Self::apply), with a way to ask for the kind of an instrument; `None` where it is not known.
-    pub fn apply_to_kinds(
-        &self,
-        scopes: Vec<ScopeMetrics>,
-        kind_of: impl Fn(&InstrumentationScope, &Descriptor) -> Option<Kind>,
-    ) -> Vec<ScopeMetrics> {
-        self.apply_with(scopes, &kind_of, &mut Totals::default(), SystemTime::UNIX_EPOCH).0
-    }
-
-    /// Like [`apply`](Self::apply), for the metrics of `registry` at `time`. Series that are made of others go on from
+    /// Returns the metrics of `registry` at `time` as the views have them, in the order that snapshots have. Series that are made of others go on from
     /// one collection to the next, and their totals do not fall when those go that they are made of.
     pub(crate) fn apply_in(
         &self,
@@ -122,16 +106,7 @@ impl Views {
         totals: &mut Totals,
         time: SystemTime,
     ) -> Vec<ScopeMetrics> {
-        let depends = |view: &View| {
-            let aggregation = &view.stream.aggregation;
-            view.selector.instrument_type.is_some() || *aggregation == Some(Aggregation::LastValue)
-        };
-        let asks_for_kinds = self.views.iter().any(depends);
-        let kinds = if asks_for_kinds { registry.kinds() } else { HashMap::new() };
-        let kind_of = |scope: &InstrumentationScope, instrument: &Descriptor| {
-            kinds.get(scope)?.get(&instrument.name).copied()
-        };
-        let (scopes, forgotten) = self.apply_with(scopes, &kind_of, totals, time);
+        let (scopes, forgotten) = self.apply_with(scopes, totals, time);
         registry.forget(&forgotten);
         scopes
     }
@@ -141,14 +116,13 @@ impl Views {
     fn apply_with(
         &self,
         mut scopes: Vec<ScopeMetrics>,
-        kind_of: KindOf<'_>,
         totals: &mut Totals,
         time: SystemTime,
     ) -> (Vec<ScopeMetrics>, Vec<Arc<AbsentSeries>>) {
         if self.is_empty() {
             return (scopes, Vec::new());
         }
-        let selected = Selection { views: &self.views, unchanged: ViewStream::default(), kind_of };
+        let selected = Selection { views: &self.views, unchanged: ViewStream::default() };
         let members = selected.split(&mut scopes);
         let forgotten = totals.begin(&members, time);
         let mut joined: Vec<(usize, (Stream, usize), Metric)> = Vec::new();
@@ -194,14 +168,11 @@ impl Views {
     }
 }
 
-type KindOf<'a> = &'a dyn Fn(&InstrumentationScope, &Descriptor) -> Option<Kind>;
-
 /// What views make of each metric.
 struct Selection<'a> {
     views: &'a [View],
     /// Of what no view selects.
     unchanged: ViewStream,
-    kind_of: KindOf<'a>,
 }
 
 /// What a view makes of a metric.
@@ -244,17 +215,13 @@ impl Selection<'_> {
 
     /// Returns what the views make of `metric`; what no view selects stays.
     fn of<'m>(&'m self, scope: &InstrumentationScope, metric: &'m Metric) -> Vec<Selected<'m>> {
-        // What callbacks report is the last value already.
-        let kind = (self.kind_of)(scope, &metric.descriptor);
-        let is_last_known =
-            matches!(kind, Some(Kind::ObservableCounter | Kind::ObservableUpDownCounter));
         let mut streams: Vec<_> = self.matching(scope, metric).collect();
         if streams.is_empty() {
             streams.push((self.views.len(), &self.unchanged));
         }
         let mut all: Vec<Selected<'m>> = Vec::new();
         for (view, stream) in streams {
-            let Some(data) = stream.aggregate(&metric.data, is_last_known) else {
+            let Some(data) = stream.aggregate(metric) else {
                 continue;
             };
             let descriptor = stream.describe(&metric.descriptor);
@@ -274,14 +241,7 @@ impl Selection<'_> {
         scope: &InstrumentationScope,
         metric: &Metric,
     ) -> impl Iterator<Item = (usize, &ViewStream)> {
-        let kind = (self.kind_of)(scope, &metric.descriptor);
-        let is_matching = move |view: &View| {
-            let kinds = match &kind {
-                Some(kind) => std::slice::from_ref(kind),
-                None => selector::kinds_of(&metric.data),
-            };
-            view.selector.matches(scope, &metric.descriptor, kinds)
-        };
+        let is_matching = |view: &View| view.selector.matches(scope, &metric.descriptor);
         let views = self.views.iter().enumerate().filter(move |(_, view)| is_matching(view));
         views.map(|(at, view)| (at, &view.stream))
     }
@@ -298,7 +258,8 @@ fn with_ordinals(metrics: &[Metric]) -> impl Iterator<Item = (&Metric, usize)> {
     metrics.iter().enumerate().map(|(at, metric)| {
         let has_name = |other: &&Metric| other.descriptor.name == metric.descriptor.name;
         let is_like = |other: &&Metric| {
-            other.descriptor == metric.descriptor && are_alike(&other.data, &metric.data)
+            other.descriptor.is_same_text(&metric.descriptor)
+                && are_alike(&other.data, &metric.data)
         };
         (metric, metrics[..at].iter().rev().take_while(has_name).filter(is_like).count())
     })

@@ -63,6 +63,7 @@ fn snapshot(seconds: u64, scopes: &[(&'static str, Data)]) -> Snapshot {
             name: "requests".to_owned(),
             unit: String::new(),
             description: String::new(),
+            kind: data.kind(),
         };
         ScopeMetrics {
             scope: Arc::new(InstrumentationScope::builder(*scope).build()),

@@ -178,7 +178,10 @@ mod tests {
             false => Data::Sum { monotonic: true, temporality, points },
         };
         let (name, unit, description) = (name.to_owned(), "By".to_owned(), description.to_owned());
-        Metric { descriptor: Arc::new(Descriptor { name, unit, description }), data }
+        Metric {
+            descriptor: Arc::new(Descriptor { name, unit, description, kind: data.kind() }),
+            data,
+        }
     }
 
     fn scope(name: &'static str, metrics: Vec<Metric>) -> ScopeMetrics {

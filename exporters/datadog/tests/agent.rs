@@ -35,6 +35,7 @@ fn snapshot_of(time: SystemTime, metrics: Vec<(&str, Data)>) -> Snapshot {
             name: name.to_owned(),
             unit: String::new(),
             description: String::new(),
+            kind: data.kind(),
         }),
         data,
     };

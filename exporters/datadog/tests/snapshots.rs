@@ -67,8 +67,12 @@ pub(crate) fn counts_and_sizes(time: SystemTime, values: &[u64], sizes: u64) -> 
 }
 
 pub(crate) fn metric(name: &str, unit: &str, data: Data) -> Metric {
-    let descriptor =
-        Descriptor { name: name.to_owned(), unit: unit.to_owned(), description: String::new() };
+    let descriptor = Descriptor {
+        name: name.to_owned(),
+        unit: unit.to_owned(),
+        description: String::new(),
+        kind: data.kind(),
+    };
     Metric { descriptor: Arc::new(descriptor), data }
 }
 

@@ -45,6 +45,7 @@ pub(crate) fn of(second: u64, name: &str, data: Data) -> Snapshot {
         name: name.to_owned(),
         unit: "s".to_owned(),
         description: "What it is.".to_owned(),
+        kind: data.kind(),
     };
     let scope = ScopeMetrics {
         scope: Arc::new(InstrumentationScope::builder("catalog").build()),

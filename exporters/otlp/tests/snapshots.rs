@@ -50,6 +50,7 @@ pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
         name: "catalog.requests".to_owned(),
         unit: String::new(),
         description: String::new(),
+        kind: data.kind(),
     };
     let scope = ScopeMetrics {
         scope: Arc::new(InstrumentationScope::builder("catalog").build()),

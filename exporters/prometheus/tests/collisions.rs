@@ -28,7 +28,15 @@ fn scope(name: &'static str, metrics: Vec<Metric>) -> ScopeMetrics {
 
 fn metric(name: &str, description: &str, data: Data) -> Metric {
     let (name, description) = (name.to_owned(), description.to_owned());
-    Metric { descriptor: Arc::new(Descriptor { name, unit: String::new(), description }), data }
+    Metric {
+        descriptor: Arc::new(Descriptor {
+            name,
+            unit: String::new(),
+            description,
+            kind: data.kind(),
+        }),
+        data,
+    }
 }
 
 fn points(points: &[(u64, &[(&'static str, &'static str)])]) -> Vec<NumberPoint> {

@@ -53,7 +53,7 @@ fn histogram() -> Data {
 
 fn metric(name: &str, unit: &str, data: Data) -> Metric {
     let (name, unit, description) = (name.to_owned(), unit.to_owned(), String::new());
-    Metric { descriptor: Arc::new(Descriptor { name, unit, description }), data }
+    Metric { descriptor: Arc::new(Descriptor { name, unit, description, kind: data.kind() }), data }
 }
 
 fn snapshot(resource: Attributes, metrics: Vec<Metric>) -> Snapshot {

@@ -175,6 +175,7 @@ mod tests {
     use super::*;
     use crate::attributes::Attributes;
     use crate::data::{Descriptor, NumberPoint, Temporality};
+    use crate::kind::Kind;
     use crate::number::Value;
 
     fn id(series: u64) -> SeriesId {
@@ -197,6 +198,7 @@ mod tests {
                     name: (*name).to_owned(),
                     unit: String::new(),
                     description: String::new(),
+                    kind: Kind::Counter,
                 }),
                 data: Data::Sum { monotonic: true, temporality, points },
             }

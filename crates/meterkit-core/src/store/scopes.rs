@@ -16,7 +16,6 @@ use crate::buckets::HistogramBuckets;
 use crate::data::{Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError, ScopeError};
 use crate::instrument::SelfMetrics;
-use crate::kind::Kind;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
 use crate::stream::{StreamRequest, StreamSettings, Streams};
@@ -117,18 +116,6 @@ impl Scopes {
         }
         *self.streams.write().unpoisoned() = Some(streams);
         problems
-    }
-
-    /// Returns the kind of each instrument, by its full name, for each scope.
-    pub(crate) fn kinds(&self) -> HashMap<InstrumentationScope, HashMap<String, Kind>> {
-        let of = |scope: &Arc<Scope>| {
-            let kinds = scope.instruments().into_iter().map(|instrument| {
-                let shared = instrument.shared();
-                (shared.descriptor().name.clone(), shared.identity.kind)
-            });
-            (InstrumentationScope::clone(&scope.instrumentation_scope()), kinds.collect())
-        };
-        self.all().iter().map(of).collect()
     }
 
     /// Takes the scopes away that are what `key` says, and gives them to the caller, who holds no lock when they go.
@@ -353,7 +340,6 @@ impl Scope {
         let StreamSettings { buckets, cardinality_limit } = streams(&StreamRequest {
             scope: &self.instrumentation_scope(),
             descriptor: &descriptor,
-            kind: shared.identity.kind,
             names_limit: instrument.room().own_limit().is_some(),
         });
         let problem = buckets.as_ref().and_then(HistogramBuckets::problem);

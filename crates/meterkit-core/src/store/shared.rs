@@ -55,6 +55,7 @@ impl Shared {
             name: full_name,
             unit: identity.unit.clone(),
             description: identity.description.clone(),
+            kind: identity.kind,
         };
         let fixed = Fixed::of(&identity, &settings.attributes(), &scope_attributes);
         let keys = PointKeys::new(vec![KeySet::from([])], &fixed);

@@ -230,7 +230,10 @@ impl Numbers {
         for scope in &snapshot.scopes {
             for metric in &scope.metrics {
                 let Some((twin, points)) = TwinKind::of_data(&metric.data) else { continue };
-                let (scope, descriptor) = ((*scope.scope).clone(), (*metric.descriptor).clone());
+                let (scope, mut descriptor) =
+                    ((*scope.scope).clone(), (*metric.descriptor).clone());
+                // Of joined metrics, any may come first.
+                descriptor.kind = twin.kind;
                 let points = points.iter().cloned();
                 metrics.entry(Stream { scope, descriptor, twin }).or_default().extend(points);
             }

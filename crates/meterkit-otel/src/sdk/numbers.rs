@@ -13,7 +13,7 @@ pub(crate) type Points = Arc<dyn Fn() -> Vec<NumberPoint> + Send + Sync>;
 /// What a twin is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TwinKind {
-    kind: Kind,
+    pub(crate) kind: Kind,
     number: NumberType,
 }
 
@@ -31,18 +31,13 @@ impl TwinKind {
 
     /// Returns the twin of what has these points; `None` for a histogram, and where there is no point.
     pub(crate) fn of_data(data: &Data) -> Option<(Self, &[NumberPoint])> {
-        let (kind, points) = match data {
-            Data::Gauge(points) => (Kind::ObservableGauge, points),
-            Data::Sum { monotonic: true, points, .. } => (Kind::ObservableCounter, points),
-            Data::Sum { points, .. } => (Kind::ObservableUpDownCounter, points),
-            _ => return None,
-        };
+        let (Data::Gauge(points) | Data::Sum { points, .. }) = data else { return None };
         let number = match points.first()?.value {
             Value::U64(_) => NumberType::U64,
             Value::I64(_) => NumberType::I64,
             Value::F64(_) => NumberType::F64,
         };
-        Some((Self { kind, number }, points))
+        Some((Self::of(data.kind(), number)?, points))
     }
 
     pub(crate) fn is_counter(self) -> bool {
@@ -74,7 +69,7 @@ impl TwinKind {
                         None => points.iter().for_each(|it| report(it.value, &it.attributes)),
                     }
                 };
-                let Descriptor { name, unit, description } = descriptor.clone();
+                let Descriptor { name, unit, description, .. } = descriptor.clone();
                 let twin = meter.$build(name).with_unit(unit).with_description(description);
                 let _ = twin.with_callback(callback).build();
             }};

@@ -53,7 +53,7 @@ impl Output {
         let mut limits = HashMap::new();
         for instrument in self.registry.instruments() {
             let (scope, descriptor) = (instrument.scope(), instrument.descriptor());
-            let streams = self.views.streams(scope, descriptor, instrument.kind());
+            let streams = self.views.streams(scope, descriptor);
             let mut names: Vec<_> = streams.filter_map(|stream| stream.name.clone()).collect();
             names.push(descriptor.name.clone());
             for name in names {
@@ -84,8 +84,7 @@ impl Output {
     /// Makes the twins of a histogram: one, or one for each view that selects it and keeps it a histogram.
     pub(crate) fn histogram_twins(&self, instrument: &MirroredInstrument) -> Vec<HistogramTwin> {
         let (scope, descriptor) = (instrument.scope(), instrument.descriptor());
-        let selected: Vec<_> =
-            self.views.streams(scope, descriptor, instrument.kind()).cloned().collect();
+        let selected: Vec<_> = self.views.streams(scope, descriptor).cloned().collect();
         if selected.is_empty() {
             return HistogramTwin::make(self, instrument, None).into_iter().collect();
         }

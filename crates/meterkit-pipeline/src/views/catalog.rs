@@ -38,13 +38,12 @@ impl Views {
 
     /// Returns what the views that select an instrument make of it; `None` when none does.
     fn entries(&self, entry: &CatalogEntry) -> Option<Vec<CatalogEntry>> {
-        let kind = kind_of(entry)?;
-        let (scope, descriptor) = (scope_of(entry), descriptor_of(entry));
+        let (scope, descriptor) = (scope_of(entry), descriptor_of(entry)?);
         let mut is_selected = false;
         let mut all: Vec<CatalogEntry> = Vec::new();
-        for stream in self.streams(&scope, &descriptor, kind) {
+        for stream in self.streams(&scope, &descriptor) {
             is_selected = true;
-            let new = stream.entry(entry, kind);
+            let new = stream.entry(entry, descriptor.kind);
             all.extend(new.filter(|new| !all.iter().any(|known| known.name == new.name)));
         }
         is_selected.then_some(all)
@@ -61,26 +60,22 @@ impl ViewStream {
         if let Some(description) = &self.description {
             entry.description.clone_from(description);
         }
-        let mut kind = kind;
-        match (&self.aggregation, kind) {
-            (Some(Aggregation::Drop), _) => return None,
-            (Some(Aggregation::Sum), Kind::Histogram) => {
-                kind = Kind::Counter;
+        match &self.aggregation {
+            Some(Aggregation::Drop) => return None,
+            Some(Aggregation::Sum) => {
                 entry.buckets.clear();
                 entry.exponential = None;
             }
-            (
-                Some(Aggregation::LastValue),
-                Kind::ObservableCounter | Kind::ObservableUpDownCounter,
-            ) => kind = Kind::ObservableGauge,
-            (
-                Some(Aggregation::ExplicitBuckets { boundaries: Some(bounds), .. }),
-                Kind::Histogram,
-            ) if entry.exponential.is_none() && places(&entry.buckets, bounds).is_some() => {
+            Some(Aggregation::ExplicitBuckets { boundaries: Some(bounds), .. })
+                if kind == Kind::Histogram
+                    && entry.exponential.is_none()
+                    && places(&entry.buckets, bounds).is_some() =>
+            {
                 entry.buckets.clone_from(bounds);
             }
             _ => {}
         }
+        let kind = self.kind(kind);
         if let Some(filter) = &self.attribute_keys {
             entry.labels.retain(|label| filter.keeps(&label.key));
             entry.attributes.retain(|key, _| filter.keeps(key));
@@ -94,8 +89,11 @@ impl ViewStream {
 /// Adds an instrument, or its labels to one that its points are added to.
 fn put(all: &mut Catalog, entry: CatalogEntry) {
     let is_same = |known: &CatalogEntry| {
-        let key = |it: &CatalogEntry| (kind_of(it).map(FamilyType::from), descriptor_of(it));
-        known.scope == entry.scope && key(known) == key(&entry)
+        let both = descriptor_of(known).zip(descriptor_of(&entry));
+        let is_like = |(a, b): (Descriptor, Descriptor)| {
+            FamilyType::from(a.kind) == FamilyType::from(b.kind) && a.is_same_text(&b)
+        };
+        known.scope == entry.scope && both.is_some_and(is_like)
     };
     let Some(same) = all.entries.iter_mut().find(|known| is_same(known)) else {
         all.entries.push(entry);
@@ -129,10 +127,6 @@ fn join(known: &mut CatalogLabel, label: CatalogLabel) {
     });
 }
 
-fn kind_of(entry: &CatalogEntry) -> Option<Kind> {
-    KINDS.into_iter().find(|kind| kind.as_str() == entry.kind)
-}
-
 fn scope_of(entry: &CatalogEntry) -> InstrumentationScope {
     let scope = InstrumentationScope::builder(entry.scope.name.clone());
     let scope = match &entry.scope.version {
@@ -145,9 +139,11 @@ fn scope_of(entry: &CatalogEntry) -> InstrumentationScope {
     }
 }
 
-fn descriptor_of(entry: &CatalogEntry) -> Descriptor {
+/// Returns what an instrument is called, and its kind; `None` if that is not one of [`KINDS`].
+fn descriptor_of(entry: &CatalogEntry) -> Option<Descriptor> {
+    let kind = KINDS.into_iter().find(|kind| kind.as_str() == entry.kind)?;
     let (name, unit) = (entry.name.clone(), entry.unit.clone());
-    Descriptor { name, unit, description: entry.description.clone() }
+    Some(Descriptor { name, unit, description: entry.description.clone(), kind })
 }
 
 const KINDS: [Kind; 7] = [
@@ -241,14 +237,12 @@ mod tests {
             let registry = registry();
             let told = views.catalog(registry.catalog());
             registry.refresh();
-            let kinds = registry.kinds();
-            let seen = views.apply_to_kinds(registry.read(), |scope, instrument| {
-                kinds.get(scope)?.get(&instrument.name).copied()
-            });
+            let seen = views.applied(registry.read());
             let metrics = seen.iter().filter(|scope| scope.scope.name() != "meterkit");
             let mut seen = Vec::new();
             for metric in metrics.flat_map(|scope| &scope.metrics) {
                 let family_type = FamilyType::from(&metric.data);
+                assert_eq!(FamilyType::from(metric.descriptor.kind), family_type);
                 let (bounds, keys) = match &metric.data {
                     meterkit_core::Data::Histogram { bounds, .. } => (bounds.to_vec(), Vec::new()),
                     meterkit_core::Data::Sum { points, .. }

@@ -1,6 +1,6 @@
 //! Which instruments a view is for.
 
-use meterkit_core::{Data, Descriptor, Kind};
+use meterkit_core::{Descriptor, Kind};
 use opentelemetry::InstrumentationScope;
 
 use super::pattern::NamePattern;
@@ -32,30 +32,15 @@ impl ViewSelector {
     }
 
     /// Whether it chooses an instrument, which is one of `kinds`.
-    pub(super) fn matches(
-        &self,
-        scope: &InstrumentationScope,
-        instrument: &Descriptor,
-        kinds: &[Kind],
-    ) -> bool {
+    pub(super) fn matches(&self, scope: &InstrumentationScope, instrument: &Descriptor) -> bool {
         let is = |asked: &Option<String>, found: Option<&str>| {
             asked.as_deref().is_none_or(|asked| Some(asked) == found)
         };
         self.instrument_name.as_ref().is_none_or(|name| name.matches(&instrument.name))
-            && self.instrument_type.is_none_or(|kind| kinds.contains(&kind))
+            && self.instrument_type.is_none_or(|kind| kind == instrument.kind)
             && is(&self.unit, Some(&instrument.unit))
             && is(&self.meter_name, Some(scope.name()))
             && is(&self.meter_version, scope.version())
             && is(&self.meter_schema_url, scope.schema_url())
-    }
-}
-
-/// What an instrument may be that has such points.
-pub(super) fn kinds_of(data: &Data) -> &'static [Kind] {
-    match data {
-        Data::Gauge(_) => &[Kind::Gauge, Kind::ObservableGauge],
-        Data::Sum { monotonic: true, .. } => &[Kind::Counter, Kind::ObservableCounter],
-        Data::Sum { .. } => &[Kind::UpDownCounter, Kind::ObservableUpDownCounter],
-        _ => &[Kind::Histogram],
     }
 }

@@ -61,13 +61,14 @@ fn settings(
     defaults: &StreamDefaults,
     instrument: &StreamRequest<'_>,
 ) -> StreamSettings {
-    let StreamRequest { scope, descriptor, kind, names_limit, .. } = *instrument;
-    let streams = || views.streams(scope, descriptor, kind);
+    let StreamRequest { scope, descriptor, names_limit, .. } = *instrument;
+    let streams = || views.streams(scope, descriptor);
     let asked = streams().find_map(|stream| buckets(stream.aggregation.as_ref()?));
     let limit = streams().find_map(|stream| stream.cardinality_limit);
     StreamSettings {
         buckets: asked.or_else(|| defaults.histogram.clone()),
-        cardinality_limit: limit.or_else(|| defaults.limit_of(kind).filter(|_| !names_limit)),
+        cardinality_limit: limit
+            .or_else(|| defaults.limit_of(descriptor.kind).filter(|_| !names_limit)),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use meterkit_core::{Data, Descriptor, HistogramPoint, NumberPoint, Value};
+use meterkit_core::{Data, Descriptor, HistogramPoint, Kind, Metric, NumberPoint, Value};
 
 use super::pattern::KeyFilter;
 
@@ -58,11 +58,25 @@ pub enum Aggregation {
 }
 
 impl ViewStream {
+    /// Returns the kind of the metric that this stream makes of an instrument.
+    pub(super) fn kind(&self, kind: Kind) -> Kind {
+        match (&self.aggregation, kind) {
+            (Some(Aggregation::Sum), Kind::Histogram) => Kind::Counter,
+            (
+                Some(Aggregation::LastValue),
+                Kind::ObservableCounter | Kind::ObservableUpDownCounter,
+            ) => Kind::ObservableGauge,
+            (_, kind) => kind,
+        }
+    }
+
     /// Returns what the metric of an instrument is called in this stream.
     pub(super) fn describe(&self, instrument: &Arc<Descriptor>) -> Arc<Descriptor> {
         let mut descriptor = instrument.clone();
-        if self.name.is_some() || self.description.is_some() {
+        let kind = self.kind(instrument.kind);
+        if self.name.is_some() || self.description.is_some() || kind != instrument.kind {
             let descriptor = Arc::make_mut(&mut descriptor);
+            descriptor.kind = kind;
             if let Some(name) = &self.name {
                 descriptor.name.clone_from(name);
             }
@@ -74,16 +88,13 @@ impl ViewStream {
     }
 
     /// Returns the values of an instrument as this stream puts them together; `None` when it is dropped.
-    pub(super) fn aggregate<'a>(
-        &self,
-        data: &'a Data,
-        is_last_known: bool,
-    ) -> Option<Cow<'a, Data>> {
-        let mut data = Cow::Borrowed(data);
+    pub(super) fn aggregate<'a>(&self, metric: &'a Metric) -> Option<Cow<'a, Data>> {
+        let (mut data, kind) = (Cow::Borrowed(&metric.data), metric.descriptor.kind);
         match &self.aggregation {
             Some(Aggregation::Drop) => return None,
             Some(Aggregation::Sum) => sum(&mut data),
-            Some(Aggregation::LastValue) if is_last_known => last_value(data.to_mut()),
+            // What callbacks report is the last value already.
+            Some(Aggregation::LastValue) if self.kind(kind) != kind => last_value(data.to_mut()),
             Some(Aggregation::ExplicitBuckets { boundaries, record_min_max }) => {
                 explicit_buckets(data.to_mut(), boundaries.as_deref(), *record_min_max);
             }

@@ -1,10 +1,11 @@
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
     AttributeValue, Attributes, Collections, Data, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, NumberPoint, SeriesId, Temporality, Value,
+    HistogramPoint, Kind, NumberPoint, SeriesId, Temporality, Value,
 };
 
 use super::*;
@@ -27,6 +28,7 @@ fn metric(name: &str, data: Data) -> Metric {
         name: name.to_owned(),
         unit: "{item}".to_owned(),
         description: "Items.".to_owned(),
+        kind: data.kind(),
     };
     Metric { descriptor: Arc::new(descriptor), data }
 }
@@ -107,6 +109,25 @@ fn numbers(metric: &Metric) -> Vec<(String, Value)> {
     }
 }
 
+impl Views {
+    /// Returns the metrics as these views have them, where nothing was collected before.
+    pub(super) fn applied(&self, scopes: Vec<ScopeMetrics>) -> Vec<ScopeMetrics> {
+        self.apply_with(scopes, &mut Totals::default(), START).0
+    }
+}
+
+/// Returns the metrics as if callbacks reported them.
+fn observed(mut scopes: Vec<ScopeMetrics>) -> Vec<ScopeMetrics> {
+    for metric in scopes.iter_mut().flat_map(|scope| &mut scope.metrics) {
+        let descriptor = Arc::make_mut(&mut metric.descriptor);
+        descriptor.kind = match descriptor.kind {
+            Kind::Counter => Kind::ObservableCounter,
+            _ => Kind::ObservableGauge,
+        };
+    }
+    scopes
+}
+
 fn two() -> Vec<ScopeMetrics> {
     let point = || vec![number(&[], Value::U64(1))];
     scopes(vec![sum("jobs", point()), gauge("queue.length", point())])
@@ -114,14 +135,14 @@ fn two() -> Vec<ScopeMetrics> {
 
 #[test]
 fn a_view_that_selects_nothing_changes_nothing() {
-    assert_eq!(names(&view("other", dropping()).apply(two())), ["jobs", "queue.length"]);
-    assert_eq!(names(&Views::default().apply(two())), ["jobs", "queue.length"]);
+    assert_eq!(names(&view("other", dropping()).applied(two())), ["jobs", "queue.length"]);
+    assert_eq!(names(&Views::default().applied(two())), ["jobs", "queue.length"]);
 }
 
 #[test]
 fn a_dropped_metric_is_gone_and_a_scope_without_metrics_too() {
-    assert_eq!(names(&view("queue.*", dropping()).apply(two())), ["jobs"]);
-    assert!(view("*", dropping()).apply(two()).is_empty());
+    assert_eq!(names(&view("queue.*", dropping()).applied(two())), ["jobs"]);
+    assert!(view("*", dropping()).applied(two()).is_empty());
 }
 
 #[test]
@@ -143,7 +164,7 @@ fn all_criteria_must_hold() {
         ViewSelector { meter_version: other(), ..full.clone() },
         ViewSelector { meter_schema_url: other(), ..full.clone() },
     ];
-    let apply = |selector| Views::new(vec![View { selector, stream: dropping() }]).apply(two());
+    let apply = |selector| Views::new(vec![View { selector, stream: dropping() }]).applied(two());
     assert_eq!(names(&apply(full)), ["queue.length"]);
     for selector in misses {
         let shown = format!("{selector:?}");
@@ -152,19 +173,18 @@ fn all_criteria_must_hold() {
 }
 
 #[test]
-fn a_type_tells_observable_counters_apart_only_where_kinds_are_known() {
+fn a_type_tells_observable_counters_apart() {
     let selector =
         ViewSelector { instrument_type: Some(Kind::ObservableCounter), ..ViewSelector::default() };
     let views = Views::new(vec![View { selector, stream: dropping() }]);
-    assert_eq!(names(&views.apply(two())), ["queue.length"]);
-    let all = views.apply_to_kinds(two(), |_, _| Some(Kind::Counter));
-    assert_eq!(names(&all), ["jobs", "queue.length"]);
+    assert_eq!(names(&views.applied(observed(two()))), ["queue.length"]);
+    assert_eq!(names(&views.applied(two())), ["jobs", "queue.length"]);
 }
 
 #[test]
 fn a_renamed_metric_takes_its_place_in_the_order() {
     let stream = ViewStream { description: Some("All jobs.".to_owned()), ..named("work.done") };
-    let applied = view("jobs", stream).apply(two());
+    let applied = view("jobs", stream).applied(two());
     assert_eq!(names(&applied), ["queue.length", "work.done"]);
     let descriptor = &applied[0].metrics[1].descriptor;
     assert_eq!((&*descriptor.unit, &*descriptor.description), ("{item}", "All jobs."));
@@ -178,14 +198,14 @@ fn metrics_that_get_one_name_become_one_if_they_are_alike() {
         .map(|name| View { selector: selector(name), stream: named("jobs") })
         .into_iter()
         .collect();
-    let applied = views.apply(scopes(metrics));
+    let applied = views.applied(scopes(metrics));
     assert_eq!(names(&applied), ["jobs"]);
     assert_eq!(numbers(&applied[0].metrics[0]), [("{}".to_owned(), Value::U64(7))]);
 }
 
 #[test]
 fn metrics_of_other_kinds_stay_apart_under_one_name() {
-    let applied = view("queue.length", named("jobs")).apply(two());
+    let applied = view("queue.length", named("jobs")).applied(two());
     assert_eq!(names(&applied), ["jobs", "jobs"]);
 
     let points = || vec![number(&[], Value::I64(1))];
@@ -193,7 +213,7 @@ fn metrics_of_other_kinds_stay_apart_under_one_name() {
     for (monotonic, temporality) in others {
         let other = metric("other", Data::Sum { monotonic, temporality, points: points() });
         let applied =
-            view("other", named("jobs")).apply(scopes(vec![sum("jobs", points()), other]));
+            view("other", named("jobs")).applied(scopes(vec![sum("jobs", points()), other]));
         assert_eq!(names(&applied), ["jobs", "jobs"], "{monotonic} {temporality:?}");
     }
 
@@ -201,7 +221,7 @@ fn metrics_of_other_kinds_stay_apart_under_one_name() {
     let temporality = Temporality::Cumulative;
     let coarse = metric("other", Data::Histogram { temporality, bounds, points: Vec::new() });
     let applied =
-        view("other", named("size")).apply(scopes(vec![histogram("size", vec![]), coarse]));
+        view("other", named("size")).applied(scopes(vec![histogram("size", vec![]), coarse]));
     assert_eq!(names(&applied), ["size", "size"], "other buckets");
 }
 
@@ -212,7 +232,7 @@ fn each_view_that_selects_an_instrument_gives_a_metric() {
         View { selector: selector("*"), stream: ViewStream::default() },
         View { selector: selector("jobs"), stream: dropping() },
     ]);
-    assert_eq!(names(&views.apply(two())), ["jobs", "jobs.renamed", "queue.length"]);
+    assert_eq!(names(&views.applied(two())), ["jobs", "jobs.renamed", "queue.length"]);
 }
 
 #[test]
@@ -222,7 +242,7 @@ fn of_two_views_that_give_one_name_the_first_stays() {
         View { selector: selector("jobs"), stream: keeping(&["none"]) },
         View { selector: selector("*"), stream: ViewStream::default() },
     ]);
-    let applied = views.apply(scopes(vec![sum("jobs", points)]));
+    let applied = views.applied(scopes(vec![sum("jobs", points)]));
     assert_eq!(numbers(&applied[0].metrics[0]), [("{}".to_owned(), Value::U64(3))]);
 }
 
@@ -236,7 +256,7 @@ fn sums_of_series_that_do_not_differ_any_more_add_up() {
         number(&[("host", "b"), ("user", "2")], Value::U64(1)),
     ];
     points[0].start = later;
-    let applied = view("*", keeping(&["host"])).apply(scopes(vec![sum("jobs", points)]));
+    let applied = view("*", keeping(&["host"])).applied(scopes(vec![sum("jobs", points)]));
     let expected = [(r#"{"host": Str("a")}"#.to_owned(), Value::U64(3)), {
         (r#"{"host": Str("b")}"#.to_owned(), Value::U64(u64::MAX))
     }];
@@ -251,7 +271,7 @@ fn sums_of_series_that_do_not_differ_any_more_add_up() {
 fn of_gauges_that_do_not_differ_any_more_the_last_stays() {
     let points =
         vec![number(&[("user", "1")], Value::I64(5)), number(&[("user", "2")], Value::I64(-3))];
-    let applied = view("*", keeping(&["host"])).apply(scopes(vec![gauge("length", points)]));
+    let applied = view("*", keeping(&["host"])).applied(scopes(vec![gauge("length", points)]));
     assert_eq!(numbers(&applied[0].metrics[0]), [("{}".to_owned(), Value::I64(-3))]);
 }
 
@@ -261,7 +281,7 @@ fn histograms_of_series_that_do_not_differ_any_more_add_up() {
         distribution(&[("user", "1")], [1, 0, 2, 0], 10.0),
         distribution(&[("user", "2")], [0, 3, 1, 1], 20.0),
     ];
-    let applied = view("*", keeping(&["host"])).apply(scopes(vec![histogram("size", points)]));
+    let applied = view("*", keeping(&["host"])).applied(scopes(vec![histogram("size", points)]));
     let Data::Histogram { points, .. } = &applied[0].metrics[0].data else {
         panic!("a histogram stays one");
     };
@@ -290,14 +310,14 @@ fn exponential_histograms_lose_their_attributes_too() {
     let temporality = Temporality::Cumulative;
     let points = vec![point("1"), point("2")];
     let metrics = scopes(vec![metric("size", Data::ExponentialHistogram { temporality, points })]);
-    let applied = view("*", keeping(&["host"])).apply(metrics.clone());
+    let applied = view("*", keeping(&["host"])).applied(metrics.clone());
     let Data::ExponentialHistogram { points, .. } = &applied[0].metrics[0].data else {
         panic!("an exponential histogram stays one");
     };
     assert_eq!((points.len(), points[0].count, points[0].attributes.is_empty()), (1, 2, true));
 
     let stream = ViewStream { aggregation: Some(Aggregation::Sum), ..keeping(&["host"]) };
-    let applied = view("*", stream).apply(metrics);
+    let applied = view("*", stream).applied(metrics);
     assert_eq!(numbers(&applied[0].metrics[0]), [("{}".to_owned(), Value::F64(2.0))]);
 }
 
@@ -308,7 +328,7 @@ fn the_overflow_series_keeps_its_attribute_and_comes_last() {
         number(&[("z", "2")], Value::U64(2)),
         number(&[("otel.metric.overflow", "true")], Value::U64(4)),
     ];
-    let applied = view("*", keeping(&["z"])).apply(scopes(vec![sum("jobs", points)]));
+    let applied = view("*", keeping(&["z"])).applied(scopes(vec![sum("jobs", points)]));
     let values: Vec<_> =
         numbers(&applied[0].metrics[0]).into_iter().map(|(_, value)| value).collect();
     assert_eq!(values, [Value::U64(1), Value::U64(2), Value::U64(4)]);
@@ -321,7 +341,7 @@ fn buckets_can_be_joined_but_not_divided() {
             Aggregation::ExplicitBuckets { boundaries: Some(boundaries.to_vec()), record_min_max };
         let stream = ViewStream { aggregation: Some(aggregation), ..ViewStream::default() };
         let points = vec![distribution(&[], [1, 2, 3, 4], 10.0)];
-        let applied = view("*", stream).apply(scopes(vec![histogram("size", points)]));
+        let applied = view("*", stream).applied(scopes(vec![histogram("size", points)]));
         let Data::Histogram { bounds, points, .. } = &applied[0].metrics[0].data else {
             panic!("a histogram stays one");
         };
@@ -338,7 +358,7 @@ fn buckets_can_be_joined_but_not_divided() {
 fn of_a_histogram_its_sum_can_remain() {
     let stream = ViewStream { aggregation: Some(Aggregation::Sum), ..ViewStream::default() };
     let points = vec![distribution(&[("user", "1")], [1, 0, 2, 0], 10.0)];
-    let applied = view("*", stream).apply(scopes(vec![histogram("size", points)]));
+    let applied = view("*", stream).applied(scopes(vec![histogram("size", points)]));
     let only = &applied[0].metrics[0];
     assert!(matches!(only.data, Data::Sum { monotonic: true, .. }));
     assert_eq!(numbers(only), [(r#"{"user": Str("1")}"#.to_owned(), Value::F64(10.0))]);
@@ -349,8 +369,10 @@ fn the_last_value_stands_only_where_callbacks_report_totals() {
     let stream = ViewStream { aggregation: Some(Aggregation::LastValue), ..ViewStream::default() };
     let views = view("jobs", stream);
     let is_gauge = |scopes: Vec<ScopeMetrics>| matches!(scopes[0].metrics[0].data, Data::Gauge(_));
-    assert!(!is_gauge(views.apply(two())));
-    assert!(is_gauge(views.apply_to_kinds(two(), |_, _| Some(Kind::ObservableCounter))));
+    assert!(!is_gauge(views.applied(two())));
+    let applied = views.applied(observed(two()));
+    assert_eq!(applied[0].metrics[0].descriptor.kind, Kind::ObservableGauge);
+    assert!(is_gauge(applied));
 }
 
 #[test]
@@ -360,7 +382,7 @@ fn the_registry_can_ask_what_views_want_of_an_instrument() {
     let all = two();
     let ask = |at: usize| {
         let descriptor = &all[0].metrics[at].descriptor;
-        let streams = views.streams(&all[0].scope, descriptor, Kind::Counter);
+        let streams = views.streams(&all[0].scope, descriptor);
         streams.filter_map(|stream| stream.cardinality_limit).collect::<Vec<_>>()
     };
     assert_eq!((ask(0), ask(1)), (vec![7], vec![]));

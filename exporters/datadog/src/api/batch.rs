@@ -164,9 +164,13 @@ mod tests {
             start: time,
             value: Value::U64(1),
         };
-        let descriptor =
-            Descriptor { name: "load".to_owned(), unit: String::new(), description: String::new() };
         let data = Data::Gauge(vec![point(1), point(2)]);
+        let descriptor = Descriptor {
+            name: "load".to_owned(),
+            unit: String::new(),
+            description: String::new(),
+            kind: data.kind(),
+        };
         let scope = ScopeMetrics {
             scope: InstrumentationScope::builder("catalog").build().into(),
             metrics: vec![Metric { descriptor: descriptor.into(), data }],

@@ -30,8 +30,12 @@ pub(crate) fn scope(version: Option<&'static str>, metrics: Vec<Metric>) -> Scop
 }
 
 pub(crate) fn metric(name: &str, unit: &str, data: Data) -> Metric {
-    let descriptor =
-        Descriptor { name: name.to_owned(), unit: unit.to_owned(), description: String::new() };
+    let descriptor = Descriptor {
+        name: name.to_owned(),
+        unit: unit.to_owned(),
+        description: String::new(),
+        kind: data.kind(),
+    };
     Metric { descriptor: Arc::new(descriptor), data }
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn exponential(pairs: &[(&'static str, AttributeValue)]) -> Data {
 
 pub(crate) fn metric(name: &str, unit: &str, description: &str, data: Data) -> Metric {
     let [name, unit, description] = [name, unit, description].map(str::to_owned);
-    Metric { descriptor: Arc::new(Descriptor { name, unit, description }), data }
+    Metric { descriptor: Arc::new(Descriptor { name, unit, description, kind: data.kind() }), data }
 }
 
 pub(crate) fn scope(name: &'static str, metrics: Vec<Metric>) -> ScopeMetrics {

@@ -18,6 +18,7 @@ fn metric(data: Data) -> Metric {
         name: "catalog.requests".to_owned(),
         unit: "{request}".to_owned(),
         description: "Requests.".to_owned(),
+        kind: data.kind(),
     };
     Metric { descriptor: Arc::new(descriptor), data }
 }
