@@ -7,12 +7,10 @@ use std::{env, fs};
 use meterkit_core::Catalog;
 use meterkit_dashboard::{Dashboard, Histograms, Provisioning, Rules};
 
+use crate::catalog;
+
 /// Has the files written instead of compared, unless it is empty or `0`.
 const UPDATE: &str = "METERKIT_UPDATE_DASHBOARDS";
-
-fn catalog() -> Catalog {
-    Catalog::from_json(include_str!("golden/catalog.json")).unwrap()
-}
 
 fn dashboard() -> Dashboard {
     Dashboard::new("Shop").namespace("backstage").description("All of the shop.").of(&catalog())

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use meterkit_core::Catalog;
 use meterkit_dashboard::{Dashboard, Histograms};
 use promql_parser::parser;
 use serde_json::Value;
 
-fn catalog() -> Catalog {
-    Catalog::from_json(include_str!("golden/catalog.json")).unwrap()
-}
+use crate::catalog;
 
 /// All expressions of a classic dashboard, with the variables as Grafana fills them in for "all".
 fn expressions(dashboard: &Dashboard) -> Vec<String> {

@@ -1,7 +1,7 @@
-//! What the compiler says to each mistake, with a derive or with callbacks: one file per mistake, the text next to it.
+//! The error for each mistake with a derive or with callbacks. Mistakes that a derive finds are in one file per kind; one that
+//! the compiler finds has a file of its own, because it may hide others. A binary of its own, which needs no other test.
 //!
-//! A compiler may word its own errors in another way than the one that wrote the texts; `TRYBUILD=overwrite` with the
-//! test writes them anew.
+//! Another version of the compiler may word its errors differently; `TRYBUILD=overwrite` writes them again.
 
 #[test]
 fn each_mistake_is_told_where_it_is() {

@@ -53,7 +53,7 @@ mod facade {
 #[test]
 fn the_path_of_meterkit_can_be_given() {
     #[derive(LabelValue)]
-    #[label(crate = "crate::facade")]
+    #[label(crate = "crate::label_value::facade")]
     enum Outcome {
         Done,
     }

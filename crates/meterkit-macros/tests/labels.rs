@@ -198,7 +198,7 @@ mod facade {
 #[test]
 fn the_path_of_meterkit_can_be_given() {
     #[derive(Labels)]
-    #[label(crate = "crate::facade")]
+    #[label(crate = "crate::labels::facade")]
     struct Job {
         name: &'static str,
     }

@@ -42,7 +42,7 @@ struct CacheMetrics {
     schema_url = "https://example.org/1",
     attributes(team = "core", "team.lead" = "ada")
 )]
-pub struct ScaffolderMetrics {
+pub(crate) struct ScaffolderMetrics {
     /// Tasks started,
     /// by template and outcome.
     ///
@@ -428,7 +428,7 @@ fn an_observable_field_that_cannot_be_made_reports_nothing() {
 #[test]
 fn the_path_of_meterkit_can_be_given() {
     #[derive(Metrics)]
-    #[metrics(crate = "crate::facade", scope = "core", name = "jobs")]
+    #[metrics(crate = "crate::metrics::facade", scope = "core", name = "jobs")]
     struct Jobs {
         started: Counter,
     }

@@ -1,9 +1,0 @@
-use meterkit::LabelValue;
-
-#[derive(LabelValue)]
-#[label(crate = "my crate")]
-enum Outcome {
-    Done,
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use meterkit::LabelValue;
-
-#[derive(LabelValue)]
-enum Outcome {
-    #[label(name)]
-    Done,
-}
-
-fn main() {}

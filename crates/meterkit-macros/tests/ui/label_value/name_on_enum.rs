@@ -1,9 +1,0 @@
-use meterkit::LabelValue;
-
-#[derive(LabelValue)]
-#[label(name = "done")]
-enum Outcome {
-    Done,
-}
-
-fn main() {}

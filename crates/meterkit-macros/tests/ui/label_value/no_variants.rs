@@ -1,6 +1,0 @@
-use meterkit::LabelValue;
-
-#[derive(LabelValue)]
-enum Outcome {}
-
-fn main() {}

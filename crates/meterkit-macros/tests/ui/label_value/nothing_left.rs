@@ -1,8 +1,0 @@
-use meterkit::LabelValue;
-
-#[derive(LabelValue)]
-enum Outcome {
-    __,
-}
-
-fn main() {}

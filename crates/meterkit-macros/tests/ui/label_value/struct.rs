@@ -1,8 +1,0 @@
-use meterkit::LabelValue;
-
-#[derive(LabelValue)]
-struct Outcome {
-    done: bool,
-}
-
-fn main() {}

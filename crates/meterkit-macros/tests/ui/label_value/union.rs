@@ -1,8 +1,0 @@
-use meterkit::LabelValue;
-
-#[derive(LabelValue)]
-union Outcome {
-    done: bool,
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use meterkit::LabelValue;
-
-#[derive(LabelValue)]
-#[label(krate = "meterkit")]
-enum Outcome {
-    Done,
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use meterkit::LabelValue;
-
-#[derive(LabelValue)]
-enum Outcome {
-    #[label(text = "a")]
-    Done,
-}
-
-fn main() {}

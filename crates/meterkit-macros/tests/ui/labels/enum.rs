@@ -1,8 +1,0 @@
-use meterkit::Labels;
-
-#[derive(Labels)]
-enum Request {
-    Get,
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use meterkit::Labels;
-
-#[derive(Labels)]
-struct Request {
-    #[label(max_values = 5)]
-    status: bool,
-}
-
-fn main() {}

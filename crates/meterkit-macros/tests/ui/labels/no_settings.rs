@@ -1,9 +1,0 @@
-use meterkit::Labels;
-
-#[derive(Labels)]
-struct Request {
-    #[label()]
-    status: u16,
-}
-
-fn main() {}

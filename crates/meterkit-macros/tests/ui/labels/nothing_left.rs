@@ -1,8 +1,0 @@
-use meterkit::Labels;
-
-#[derive(Labels)]
-struct Request {
-    __: u16,
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use meterkit::Labels;
-
-#[derive(Labels)]
-struct Request {
-    #[label(rename = "a")]
-    route: &'static str,
-}
-
-fn main() {}

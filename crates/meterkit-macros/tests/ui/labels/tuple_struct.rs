@@ -1,6 +1,0 @@
-use meterkit::Labels;
-
-#[derive(Labels)]
-struct Request(u16);
-
-fn main() {}

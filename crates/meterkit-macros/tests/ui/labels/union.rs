@@ -1,8 +1,0 @@
-use meterkit::Labels;
-
-#[derive(Labels)]
-union Request {
-    status: u16,
-}
-
-fn main() {}

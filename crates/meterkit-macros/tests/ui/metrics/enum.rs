@@ -1,8 +1,0 @@
-use meterkit::Metrics;
-
-#[derive(Metrics)]
-enum CatalogMetrics {
-    Requests,
-}
-
-fn main() {}

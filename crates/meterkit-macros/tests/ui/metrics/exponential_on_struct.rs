@@ -1,9 +1,0 @@
-use meterkit::{Histogram, Metrics};
-
-#[derive(Metrics)]
-#[metrics(exponential)]
-struct CatalogMetrics {
-    requests: Histogram,
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use meterkit::{Counter, Metrics};
-
-#[derive(Metrics)]
-struct CatalogMetrics {
-    #[metrics(unit = "{request}")]
-    requests: Counter,
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use meterkit::{Counter, Metrics};
-
-#[derive(Metrics)]
-struct CatalogMetrics {
-    #[metric(unit = "1")]
-    größe: Counter,
-}
-
-fn main() {}

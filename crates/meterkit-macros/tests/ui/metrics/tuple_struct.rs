@@ -1,6 +1,0 @@
-use meterkit::{Counter, Metrics};
-
-#[derive(Metrics)]
-struct CatalogMetrics(Counter);
-
-fn main() {}

@@ -1,8 +1,0 @@
-use meterkit::Metrics;
-
-#[derive(Metrics)]
-union CatalogMetrics {
-    requests: u64,
-}
-
-fn main() {}

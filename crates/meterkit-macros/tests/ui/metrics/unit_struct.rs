@@ -1,6 +1,0 @@
-use meterkit::Metrics;
-
-#[derive(Metrics)]
-struct CatalogMetrics;
-
-fn main() {}
