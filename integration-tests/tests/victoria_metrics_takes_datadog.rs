@@ -4,25 +4,15 @@ use std::time::Duration;
 
 use integration_tests::peer;
 use integration_tests::victoria_metrics::VictoriaMetrics;
-use meterkit_core::{Attributes, LabelKey, LabelValue, LabelVisitor, Labels, Registry};
+use meterkit_core::{Attributes, Registry};
 use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format, Transport};
+use meterkit_fakes::label_sets::Route;
 use meterkit_pipeline::{Pipeline, Schedule};
 
 /// The interval never comes: only a flush exports.
 const WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Route(&'static str);
-
-impl Labels for Route {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("route")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(self.0.label());
-    }
-}
 
 fn config(server: &VictoriaMetrics) -> DatadogConfig {
     let config = DatadogConfig::api("0123456789abcdef0123456789abcdef").expect("a key");

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use meterkit_core::{
     BackgroundTask, CallbackGuard, Data, InstrumentError, ManualClock, Meter, Registry,
 };
+use meterkit_fakes::Dice;
 use meterkit_fakes::gate::{self, in_time};
 use meterkit_fakes::label_sets::Id;
 use meterkit_fakes::readings::{OVERFLOW, labels, live, series};
@@ -20,20 +21,6 @@ const THREADS: u64 = 4;
 const STEPS: u64 = 3_000;
 const LIMIT: usize = 12;
 const SCOPES: [&str; 2] = ["zero", "one"];
-
-/// A generator of pseudo-random numbers.
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `sides`.
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
 
 type Guards = Mutex<Vec<CallbackGuard>>;
 
@@ -67,7 +54,7 @@ impl World {
     }
 
     fn meter(&self, dice: &mut Dice) -> Meter {
-        self.registry.scoped("plugin", SCOPES[dice.roll(2) as usize])
+        self.registry.scoped("plugin", SCOPES[dice.below(2) as usize])
     }
 
     /// What a callback does, once per run: whether it fails.
@@ -81,26 +68,26 @@ impl World {
             // Falls now and then, but for that it only rises.
             let mut dice = {
                 let mut dice = dice.lock().unwrap();
-                dice.roll(2);
+                dice.below(2);
                 dice.clone()
             };
-            let total = match dice.roll(20) {
+            let total = match dice.below(20) {
                 0 => total.swap(0, SeqCst),
-                _ => total.fetch_add(dice.roll(5), SeqCst),
+                _ => total.fetch_add(dice.below(5), SeqCst),
             };
             let Some(world) = world.upgrade() else { return Ok(total) };
-            match dice.roll(24) {
+            match dice.below(24) {
                 0 => panic!("as is to be"),
                 1 => return Err("as is to be"),
-                2 => thread::sleep(Duration::from_millis(dice.roll(5))),
+                2 => thread::sleep(Duration::from_millis(dice.below(5))),
                 3 => drop(world.take_guard(&mut dice)),
                 4 => world.registry.refresh(),
                 5 => {
                     let recorded = world.meter(&mut dice).counter_group::<Id, u64>("recorded");
-                    recorded.build().unwrap().with(Id(dice.roll(9))).increment();
+                    recorded.build().unwrap().with(Id(dice.below(9))).increment();
                 }
-                6 if dice.roll(40) == 0 => drop(world.meter(&mut dice).unload()),
-                7 if dice.roll(4) == 0 => drop(world.register(&mut dice)),
+                6 if dice.below(40) == 0 => drop(world.meter(&mut dice).unload()),
+                7 if dice.below(4) == 0 => drop(world.register(&mut dice)),
                 _ => {}
             }
             Ok(total)
@@ -109,7 +96,7 @@ impl World {
 
     fn take_guard(&self, dice: &mut Dice) -> Option<CallbackGuard> {
         let mut guards = self.guards.lock().unwrap();
-        let at = dice.roll(guards.len().max(1) as u64) as usize;
+        let at = dice.below(guards.len().max(1) as u64) as usize;
         (at < guards.len()).then(|| guards.swap_remove(at))
     }
 
@@ -119,10 +106,10 @@ impl World {
         let counters = counters.cardinality_limit(LIMIT).build()?;
         let gauges = meter.observable_gauge_group::<Id, u64>("gauges").build()?;
         let id = self.next_id.fetch_add(1, SeqCst);
-        let run = self.mischief(dice.roll(u64::MAX));
-        let ttl = Duration::from_secs(dice.roll(20));
-        let spread = dice.roll(4);
-        let guard = match dice.roll(4) {
+        let run = self.mischief(dice.below(u64::MAX));
+        let ttl = Duration::from_secs(dice.below(20));
+        let spread = dice.below(4);
+        let guard = match dice.below(4) {
             0 => counters.observe_with(move |it| run().map(|total| it.observe(Id(id), total))),
             1 => gauges.callback().cached(ttl).observe_with(move |it| {
                 (0..spread).for_each(|at| it.observe(Id(at), at));
@@ -145,7 +132,7 @@ impl World {
                 })
             }
         };
-        match dice.roll(10) {
+        match dice.below(10) {
             0 => guard.forget(),
             _ => self.guards.lock().unwrap().push(guard),
         }
@@ -154,23 +141,23 @@ impl World {
 
     fn step(self: &Arc<Self>, dice: &mut Dice, seen: &mut Seen) -> Result<(), InstrumentError> {
         let registry = &self.registry;
-        match dice.roll(20) {
+        match dice.below(20) {
             0..4 => self.register(dice)?,
             4..8 => drop(self.take_guard(dice)),
             8..11 => registry.refresh(),
             11..13 => seen.check(registry),
-            13 => self.clock.advance(Duration::from_secs(dice.roll(8))),
+            13 => self.clock.advance(Duration::from_secs(dice.below(8))),
             14 => registry.due_refreshes().0.into_iter().for_each(|task| poll(task, dice)),
-            15 => registry.set_series_limit(20 + dice.roll(50) as usize),
-            16 => registry.set_cardinality_limit(1 + dice.roll(20) as usize),
-            17 if dice.roll(10) == 0 => drop(self.meter(dice).unload()),
-            18 if dice.roll(5) == 0 => {
-                let patterns = ["", "plugin.zero", "plugin.*"][dice.roll(3) as usize];
+            15 => registry.set_series_limit(20 + dice.below(50) as usize),
+            16 => registry.set_cardinality_limit(1 + dice.below(20) as usize),
+            17 if dice.below(10) == 0 => drop(self.meter(dice).unload()),
+            18 if dice.below(5) == 0 => {
+                let patterns = ["", "plugin.zero", "plugin.*"][dice.below(3) as usize];
                 registry.set_disabled_scopes(patterns.parse().expect("good patterns"));
             }
             _ => {
                 let recorded = self.meter(dice).counter_group::<Id, u64>("recorded").build()?;
-                recorded.with(Id(dice.roll(30))).increment();
+                recorded.with(Id(dice.below(30))).increment();
             }
         }
         Ok(())
@@ -179,7 +166,7 @@ impl World {
 
 /// Runs a task, or has it stopped before it begins.
 fn poll(mut task: BackgroundTask, dice: &mut Dice) {
-    if dice.roll(5) > 0 {
+    if dice.below(5) > 0 {
         let done = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(done.is_ready());
     }

@@ -2,18 +2,8 @@
 
 use std::time::Duration;
 
-use meterkit_core::{LabelKey, LabelRef, LabelVisitor, Labels, Registry, StoreHealth};
-
-struct Route(&'static str);
-
-impl Labels for Route {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("route")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(LabelRef::Static(self.0));
-    }
-}
+use meterkit_core::{Registry, StoreHealth};
+use meterkit_fakes::label_sets::Route;
 
 #[test]
 fn a_registry_in_which_all_is_well_has_nothing_to_tell() {

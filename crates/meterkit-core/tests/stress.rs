@@ -12,6 +12,7 @@ use meterkit_core::{
     AttributeValue, Data, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock,
     Meter, Registry, ScopeMetrics,
 };
+use meterkit_fakes::Dice;
 use meterkit_fakes::label_sets::{Id, Light};
 use meterkit_fakes::readings::{live, series};
 
@@ -31,19 +32,6 @@ impl Labels for Capped {
     }
 }
 
-/// A generator of pseudo-random numbers.
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `sides`.
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
-
 fn step(
     dice: &mut Dice,
     clock: &ManualClock,
@@ -57,25 +45,25 @@ fn step(
     let lights = meter.up_down_counter_group::<Light, i64>("lights").zero_initialized().build()?;
     let sizes = meter.histogram_group::<Id, f64>("sizes").cardinality_limit(LIMIT).build()?;
     let plain = meter.histogram::<u64>("plain").unit("ms").register();
-    let (id, light) = (dice.roll(40), Light::all()[dice.roll(18) as usize]);
+    let (id, light) = (dice.below(40), Light::all()[dice.below(18) as usize]);
     let held = (counters.with(Id(id)), sizes.with(Id(id)).clone(), lights.with(light).guard());
-    match dice.roll(16) {
+    match dice.below(16) {
         0 => registry.refresh(),
         1 => check(&registry.read()),
         2 => drop((counters.remove(Id(id)), sizes.remove(Id(id)), lights.remove(light))),
         3 => drop(gauges.remove(Capped(id))),
-        4 if dice.roll(10) == 0 => drop((counters.clear(), gauges.clear(), lights.clear())),
-        5 if dice.roll(10) == 0 => drop(meter.clone().unload()),
-        6 if dice.roll(10) == 0 => {
-            let pair = ("zone".into(), AttributeValue::from(dice.roll(3) as i64));
+        4 if dice.below(10) == 0 => drop((counters.clear(), gauges.clear(), lights.clear())),
+        5 if dice.below(10) == 0 => drop(meter.clone().unload()),
+        6 if dice.below(10) == 0 => {
+            let pair = ("zone".into(), AttributeValue::from(dice.below(3) as i64));
             registry.set_attributes([pair]).expect("a good key");
         }
-        7 if dice.roll(10) == 0 => {
-            let patterns = ["", "plugin.zero", "plugin.*", "*"][dice.roll(4) as usize];
+        7 if dice.below(10) == 0 => {
+            let patterns = ["", "plugin.zero", "plugin.*", "*"][dice.below(4) as usize];
             registry.set_disabled_scopes(patterns.parse().expect("good patterns"));
         }
-        8 => clock.advance(Duration::from_secs(dice.roll(8))),
-        9 => registry.set_series_limit(20 + dice.roll(50) as usize),
+        8 => clock.advance(Duration::from_secs(dice.below(8))),
+        9 => registry.set_series_limit(20 + dice.below(50) as usize),
         10 => {
             let _rows = meter.observable_gauge::<u64>("rows").observe(|| 1)?;
             registry.refresh();
@@ -132,7 +120,7 @@ fn run(seed: u64) {
                 let mut dice = Dice(seed * 1000 + thread + 1);
                 start.wait();
                 for _ in 0..STEPS {
-                    let name = ["zero", "one"][dice.roll(2) as usize];
+                    let name = ["zero", "one"][dice.below(2) as usize];
                     let meter = registry.scoped("plugin", name);
                     let done = step(&mut dice, clock, registry, &meter);
                     has_failed.fetch_or(done.is_err(), SeqCst);

@@ -28,6 +28,19 @@ impl Labels for Id {
     }
 }
 
+/// An open set: any route.
+#[derive(Debug)]
+pub struct Route(pub &'static str);
+
+impl Labels for Route {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("route")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(self.0.label());
+    }
+}
+
 /// A label value with three variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]

@@ -33,7 +33,9 @@ pub mod snapshots;
 pub mod tls;
 
 mod catalog;
+mod dice;
 mod rounds;
 
 pub use self::catalog::{catalog, catalog_pipeline, catalog_with_clock};
+pub use self::dice::Dice;
 pub use self::rounds::rounds;

@@ -1,26 +1,10 @@
 //! An exponential histogram named `sizes`: values to record in it, and its points in a snapshot.
 
-use meterkit_core::{
-    Data, ExponentialHistogramPoint, Histogram, LabelKey, LabelValue, LabelVisitor, Labels,
-    Temporality,
-};
+use meterkit_core::{Data, ExponentialHistogramPoint, Histogram, Temporality};
 use meterkit_pipeline::Snapshot;
 
 /// The full name of the histogram.
 pub const SIZES: &str = "backstage.plugin.catalog.sizes";
-
-/// An open set: any route.
-#[derive(Debug)]
-pub struct Route(pub &'static str);
-
-impl Labels for Route {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("route")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(self.0.label());
-    }
-}
 
 /// Returns the temporality and the points of the histogram.
 pub fn points(snapshot: &Snapshot) -> (Temporality, &[ExponentialHistogramPoint]) {

@@ -1,7 +1,8 @@
 //! Readers of OpenTelemetry's ecosystem see exponential histograms as what they are.
 #![cfg(feature = "sdk")]
 
-use meterkit_fakes::many_sizes::{Route, SIZES, one, record_some};
+use meterkit_fakes::label_sets::Route;
+use meterkit_fakes::many_sizes::{SIZES, one, record_some};
 use meterkit_otel::OtelMeter;
 use opentelemetry_sdk::metrics::Temporality;
 

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use meterkit_core::{LabelKey, LabelValue, LabelVisitor, Labels, Meter};
+use meterkit_core::Meter;
+use meterkit_fakes::label_sets::Id;
 use meterkit_fakes::log_lines;
 use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
@@ -16,17 +17,6 @@ use opentelemetry_sdk::metrics::Temporality::{Cumulative, Delta};
 
 use crate::scripted_exporter::Step::{Accept, Block, Hang, Panic, Refuse};
 use crate::scripted_exporter::{self, Offers, ScriptedExporter, Step, WithExporters};
-
-struct Id(u64);
-
-impl Labels for Id {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("id")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(self.0.label());
-    }
-}
 
 fn catalog() -> (Meter, PipelineBuilder) {
     let (registry, meter) = scripted_exporter::catalog();

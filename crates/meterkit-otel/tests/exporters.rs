@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use meterkit_core::{Kind, LabelKey, LabelValue, LabelVisitor, Labels, Registry};
+use meterkit_core::{Kind, Registry};
+use meterkit_fakes::label_sets::Id;
 use meterkit_fakes::scripted_target::PATIENCE;
 use meterkit_otel::{MeterProvider, OtelMeter};
 use meterkit_pipeline::{
@@ -15,17 +16,6 @@ use opentelemetry_sdk::metrics::Temporality::{self, Cumulative, Delta};
 
 use crate::scripted_exporter::{self, Offers, ScriptedExporter, WithExporters, catalog};
 use crate::user_reader::{Reading, UserReader};
-
-struct Id(u64);
-
-impl Labels for Id {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("id")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(self.0.label());
-    }
-}
 
 fn builder(registry: &Registry) -> PipelineBuilder {
     let builder = Pipeline::builder(registry.clone()).expect("a registry of its own");

@@ -4,9 +4,8 @@
 use std::thread;
 use std::time::Duration;
 
-use meterkit_core::{
-    LabelKey, LabelValue, LabelVisitor, Labels, Meter, Naming, NamingPolicy, Registry,
-};
+use meterkit_core::{Meter, Naming, NamingPolicy, Registry};
+use meterkit_fakes::label_sets::Route;
 use meterkit_pipeline::Pipeline;
 use opentelemetry_sdk::metrics::Temporality;
 
@@ -14,17 +13,6 @@ use crate::user_reader::{UserReader, WithReaders};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 const SIZES: &str = "backstage.plugin.catalog.sizes";
-
-struct Route(&'static str);
-
-impl Labels for Route {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("route")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(self.0.label());
-    }
-}
 
 fn start(temporality: Temporality) -> (Registry, Meter, Pipeline, UserReader) {
     let registry = Registry::new();

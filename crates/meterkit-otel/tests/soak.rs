@@ -11,9 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use meterkit_core::{
-    Attributes, Counter, CounterGroup, Data, Histogram, HistogramGroup, LabelKey, LabelValue,
-    LabelVisitor, Labels, Naming, NamingPolicy, Registry, Temporality, UpDownCounter,
+    Attributes, Counter, CounterGroup, Data, Histogram, HistogramGroup, Naming, NamingPolicy,
+    Registry, Temporality, UpDownCounter,
 };
+use meterkit_fakes::label_sets::Id;
 use meterkit_otel::sdk::Mirror;
 use meterkit_otel::{MeterProvider, OtelMeter};
 use meterkit_pipeline::{ExportError, ExportFuture, Pipeline, Schedule, Snapshot, Target};
@@ -94,17 +95,6 @@ struct Doors {
     /// One handle per series.
     bound: Vec<api::BoundCounter<u64>>,
     bound_sizes: Vec<api::BoundHistogram<u64>>,
-}
-
-struct Id(u64);
-
-impl Labels for Id {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("id")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(self.0.label());
-    }
 }
 
 impl Doors {

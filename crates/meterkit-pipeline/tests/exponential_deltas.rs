@@ -6,7 +6,8 @@ use meterkit_core::{
     Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, Registry, Temporality,
 };
 use meterkit_fakes::catalog;
-use meterkit_fakes::many_sizes::{Route, one, points, record_some};
+use meterkit_fakes::label_sets::Route;
+use meterkit_fakes::many_sizes::{one, points, record_some};
 use meterkit_pipeline::Snapshot;
 
 fn snapshot(registry: &Registry, seconds: u64) -> Snapshot {

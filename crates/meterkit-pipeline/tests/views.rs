@@ -1,9 +1,8 @@
 //! What an operator's views make of metrics on their way to the targets.
 
-use meterkit_core::{
-    Data, ExponentialLimits, HistogramBuckets, Kind, LabelKey, LabelValue, LabelVisitor, Labels,
-};
+use meterkit_core::{Data, ExponentialLimits, HistogramBuckets, Kind};
 use meterkit_fakes::catalog_pipeline;
+use meterkit_fakes::label_sets::Id;
 use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
 use meterkit_fakes::snapshots::{histogram, metrics, points, value};
 use meterkit_otel::MeterProvider;
@@ -40,19 +39,6 @@ fn without_attributes() -> ViewStream {
 fn names(snapshot: &Snapshot) -> Vec<&str> {
     let scopes = snapshot.scopes.iter().filter(|it| it.scope.name().contains("catalog"));
     scopes.flat_map(|it| &it.metrics).map(|metric| &*metric.descriptor.name).collect()
-}
-
-/// A series of its own.
-#[derive(Clone, Copy)]
-struct Id(u64);
-
-impl Labels for Id {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("id")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(self.0.label());
-    }
 }
 
 #[test]

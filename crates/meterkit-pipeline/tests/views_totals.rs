@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use meterkit_core::{Data, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock, Meter};
+use meterkit_core::{Data, ManualClock, Meter};
 use meterkit_fakes::catalog_with_clock;
+use meterkit_fakes::label_sets::Id;
 use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen};
 use meterkit_fakes::snapshots::{histogram, metrics, points, value};
 use meterkit_otel::MeterProvider;
@@ -57,19 +58,6 @@ fn start(builder: PipelineBuilder, views: Views) -> (Pipeline, Seen) {
 fn delivered(exports: &[Snapshot], name: &str) -> f64 {
     let points = exports.iter().flat_map(|export| points(export, name));
     points.map(|point| point.value.as_f64()).sum()
-}
-
-/// A series of its own.
-#[derive(Clone, Copy)]
-struct Id(u64);
-
-impl Labels for Id {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("id")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(self.0.label());
-    }
 }
 
 #[test]

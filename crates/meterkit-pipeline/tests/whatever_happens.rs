@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Attributes, CallbackGuard, Counter, CounterGroup, Data, GaugeGroup, HistogramGroup, LabelKey,
-    LabelValue, LabelVisitor, Labels, ManualClock, Meter, Metric, Observable,
-    ObservableCounterGroup, Registry, ScopeMetrics, SeriesId,
+    Attributes, CallbackGuard, Counter, CounterGroup, Data, GaugeGroup, HistogramGroup,
+    ManualClock, Meter, Metric, Observable, ObservableCounterGroup, Registry, ScopeMetrics,
+    SeriesId,
 };
+use meterkit_fakes::Dice;
+use meterkit_fakes::label_sets::Id;
 use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 use meterkit_pipeline::{KeyFilter, Pipeline, Snapshot, View, ViewSelector, ViewStream, Views};
 
@@ -20,33 +22,6 @@ const ROUNDS: usize = 60;
 
 /// What rises, each in a metric of its own, and in another one that a view makes of all of its series.
 const RISING: [&str; 5] = ["jobs", "many", "sizes", "reads", "calls"];
-
-#[derive(Clone, Copy)]
-struct Id(u64);
-
-impl Labels for Id {
-    type Set = Self;
-    const KEYS: &'static [LabelKey] = &[LabelKey::new("id")];
-
-    fn visit(&self, visitor: &mut impl LabelVisitor) {
-        visitor.visit(self.0.label());
-    }
-}
-
-/// Numbers that look random and are the same in each run.
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, limit: u64) -> u64 {
-        // Knuth's constants; the high bits are the good ones.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % limit
-    }
-
-    fn is_one_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-}
 
 /// What a callback reports next.
 #[derive(Default)]
@@ -137,7 +112,7 @@ fn register(reads: &ObservableCounterGroup<Id>, script: &Arc<Mutex<Script>>) -> 
 }
 
 struct World {
-    random: Seeded,
+    random: Dice,
     clock: ManualClock,
     registry: Registry,
     jobs: CounterGroup<Id>,
@@ -166,7 +141,7 @@ impl World {
         let jobs = meter.counter_group::<Id, u64>("jobs").idle_timeout(Duration::from_secs(100));
         let script = Arc::default();
         Self {
-            random: Seeded(seed),
+            random: Dice(seed),
             jobs: jobs.build().unwrap(),
             handles: BTreeMap::new(),
             many: meter.counter_group::<Id, u64>("many").cardinality_limit(2).build().unwrap(),
@@ -457,7 +432,7 @@ fn whatever_happens_everything_counts_once() {
     let mut ended = 0;
     for seed in 0..SEEDS {
         let mut world = World::new(seed);
-        let steps = |random: &mut Seeded| -> Vec<Step> {
+        let steps = |random: &mut Dice| -> Vec<Step> {
             let step = |_| if random.is_one_in(3) { Step::Refuse } else { Step::Succeed };
             (0..ROUNDS).map(step).collect()
         };

@@ -11,6 +11,7 @@ use meterkit_core::{
     Meter, Registry,
 };
 use meterkit_datadog::{Compression, DatadogTarget, Format, Transport};
+use meterkit_fakes::Dice;
 use meterkit_fakes::datadog::{Answer, Intake};
 use meterkit_pipeline::{Pipeline, Schedule};
 
@@ -20,20 +21,9 @@ use crate::snapshots::config;
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Numbers that look random and are the same in each run.
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, limit: u64) -> u64 {
-        // Knuth's constants; the high bits are the good ones.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % limit
-    }
-
-    /// From nearly nothing to thousands.
-    fn size(&mut self) -> f64 {
-        10_f64.powi(self.below(9) as i32 - 5) * (1.0 + self.below(1000) as f64 / 7.0)
-    }
+/// A size from nearly nothing to thousands.
+fn any_size(dice: &mut Dice) -> f64 {
+    10_f64.powi(dice.below(9) as i32 - 5) * (1.0 + dice.below(1000) as f64 / 7.0)
 }
 
 struct Route(String);
@@ -79,25 +69,25 @@ impl Service {
     }
 
     /// What is recorded in one interval. Some series rest, and some are new.
-    fn record(&mut self, random: &mut Seeded, interval: u64) {
+    fn record(&mut self, random: &mut Dice, interval: u64) {
         for (name, counter) in COUNTERS.into_iter().zip(self.counters.clone()) {
             let count = random.below(4) * random.below(1000);
             counter.add(count);
             self.note(name, None, count as f64, 0);
         }
-        let size = random.size();
+        let size = any_size(random);
         self.bytes.add(size);
         self.note("bytes", None, size, 0);
         for _ in 0..20 {
             let route = format!("/r{}", random.below(15 + 5 * interval));
             self.requests.with(Route(route.clone())).add(3);
             self.note("requests", Some(&route), 3.0, 0);
-            let size = random.size();
+            let size = any_size(random);
             self.durations.with(Route(route.clone())).record(size);
             self.note("durations", Some(&route), size, 1);
         }
         for _ in 0..random.below(30) {
-            let (one, other) = (random.size(), random.size());
+            let (one, other) = (any_size(random), any_size(random));
             self.explicit.record(one);
             self.note("explicit", None, one, 1);
             self.exponential.record(one);
@@ -123,7 +113,7 @@ const BADLY: u8 = 1;
 const REFUSING: u8 = 2;
 
 /// Takes two payloads of three, as a rule, and loses many an answer.
-fn anything(random: &mut Seeded) -> Answer {
+fn anything(random: &mut Dice) -> Answer {
     // So long that the export is over.
     let refuse = |status| Answer::Refuse(status, vec![("x-ratelimit-reset", "1000000")], "");
     match random.below(36) {
@@ -148,7 +138,7 @@ fn anything(random: &mut Seeded) -> Answer {
 fn two_minutes(seed: u64, compression: Compression, format: Format) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let state = Arc::new(AtomicU8::new(WELL));
-    let (shared, mut answers) = (state.clone(), Seeded(seed + 100));
+    let (shared, mut answers) = (state.clone(), Dice(seed + 100));
     let intake =
         runtime.block_on(Intake::start_with(move || match shared.load(Ordering::SeqCst) {
             WELL => Answer::Accept,
@@ -170,7 +160,7 @@ fn two_minutes(seed: u64, compression: Compression, format: Format) {
     let pipeline = Pipeline::builder(registry).expect("a registry of its own");
     let pipeline = pipeline.target(target, schedule).start();
     let pipeline = pipeline.expect("a thread");
-    let (mut random, mut failures, mut is_clean) = (Seeded(seed), 0, true);
+    let (mut random, mut failures, mut is_clean) = (Dice(seed), 0, true);
     for interval in 0..12 {
         service.record(&mut random, interval);
         // With nothing under way, a payload that is refused for good leaves the others alone.

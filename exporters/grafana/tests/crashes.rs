@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use meterkit_fakes::remote_write::{Answer, Receiver};
-use meterkit_fakes::rounds;
+use meterkit_fakes::{Dice, rounds};
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::Target;
 
@@ -62,16 +62,6 @@ fn start(url: &str, directory: &Path, first: u64) -> Child {
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     process.spawn().expect("it starts")
-}
-
-/// Numbers that look like chance and are the same in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % end
-    }
 }
 
 /// The exports that the processes reported.
