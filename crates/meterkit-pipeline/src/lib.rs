@@ -38,7 +38,7 @@ pub use self::console::ConsoleTarget;
 pub use self::endpoint::Endpoint;
 pub use self::error::{FlushError, StartError, TargetFailure};
 pub use self::health::{Health, TargetError, TargetHealth, TargetKind};
-pub use self::into_target::{IntoTarget, TargetDeclaration};
+pub use self::into_target::IntoTarget;
 pub use self::pipeline::{Pipeline, PipelineBuilder};
 pub use self::refreshes::{RefreshError, run_due_refreshes, run_due_refreshes_async};
 pub use self::snapshot::Snapshot;

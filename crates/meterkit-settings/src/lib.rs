@@ -32,6 +32,8 @@
 mod declaration;
 mod documentation;
 mod environment;
+#[cfg(feature = "file")]
+pub mod file;
 mod parse;
 mod problem;
 mod quote;
@@ -39,6 +41,7 @@ mod reader;
 mod section;
 mod small_file;
 mod spelling;
+mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value_type;
@@ -57,5 +60,6 @@ pub use self::reader::Reader;
 pub use self::section::{Section, SectionValue};
 pub use self::small_file::{SmallFileError, read_small_file};
 pub use self::spelling::nearest;
+pub use self::target::TargetDeclaration;
 pub use self::value_type::ValueType;
 pub use self::words::{UnknownWord, Words};

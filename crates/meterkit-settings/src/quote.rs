@@ -18,13 +18,11 @@ pub(crate) fn quoted(
             };
             (None, format!("is the text of a PEM file, which is not shown; {remedy}"))
         }
-        ValueType::Token
-        | ValueType::Password
-        | ValueType::Username
-        | ValueType::Number
-        | ValueType::Pairs => (None, reason),
+        ValueType::Token | ValueType::Password | ValueType::Username | ValueType::Number => {
+            (None, reason)
+        }
         ValueType::Url => (Some(url_without_secrets(value)), reason),
-        _ if value.contains("://") => {
+        _ if value_type != ValueType::Pairs && value.contains("://") => {
             let shown = url_without_secrets(value);
             let reason = match shown == value {
                 true => reason,
@@ -35,6 +33,8 @@ pub(crate) fn quoted(
         _ if may_hold_credentials(value_type, value) => {
             (None, format!("looks like a credential, which is not shown; write {value_type}"))
         }
+        // What it is about is told by its place.
+        ValueType::Pairs => (None, reason),
         _ => (Some(value.to_owned()), reason),
     }
 }

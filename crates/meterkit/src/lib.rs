@@ -103,6 +103,8 @@
 mod builder;
 pub mod catalog;
 #[cfg(feature = "config")]
+pub mod config;
+#[cfg(feature = "config")]
 mod configured;
 pub mod data;
 mod disabled_scopes;
@@ -123,9 +125,6 @@ mod telemetry;
 pub mod testing;
 pub mod view;
 
-#[cfg(feature = "config")]
-#[doc(inline)]
-pub use meterkit_config as config;
 pub use meterkit_core::{
     CallbackGuard, Counter, CounterGroup, Gauge, GaugeGroup, Histogram, HistogramGroup,
     InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Metrics,

@@ -4,9 +4,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use meterkit_http::{Proxies, Proxy, ProxySettings, Secret, Transport, proxy};
-use meterkit_pipeline::{IntoTarget, Target, TargetDeclaration};
+use meterkit_pipeline::{IntoTarget, Target};
 use meterkit_settings::{
-    Reader, Setting, ValueType, boolean, export_interval, host, settings, text, url, word,
+    Reader, Setting, TargetDeclaration, ValueType, boolean, export_interval, host, settings, text,
+    url, word,
 };
 
 use crate::agent::AgentAddress;
@@ -113,7 +114,7 @@ settings! {
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_DATADOG_INTERVAL", "datadog");
 
 /// The target as `OTEL_METRICS_EXPORTER` selects it.
-pub const TARGET: TargetDeclaration = TargetDeclaration {
+pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
     name: "datadog",
     settings: SETTINGS,
     interval: &INTERVAL,

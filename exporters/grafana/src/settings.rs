@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use http::Uri;
 use meterkit_http::url;
-use meterkit_pipeline::{IntoTarget, Target, TargetDeclaration};
+use meterkit_pipeline::{IntoTarget, Target};
 use meterkit_settings::{
-    Declaration, Reader, Setting, ValueType, count, export_interval, interval, password, settings,
-    text, token, url, username,
+    Declaration, Reader, Setting, TargetDeclaration, ValueType, count, export_interval, interval,
+    password, settings, text, token, url, username,
 };
 
 use crate::Secret;
@@ -87,7 +87,7 @@ settings! {
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_GRAFANA_INTERVAL", "grafana");
 
 /// The target as `OTEL_METRICS_EXPORTER` selects it.
-pub const TARGET: TargetDeclaration = TargetDeclaration {
+pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
     name: "grafana",
     settings: SETTINGS,
     interval: &INTERVAL,

@@ -7,9 +7,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use meterkit_http::{Compression, Headers, Transport, tls};
-use meterkit_pipeline::{IntoTarget, Target, TargetDeclaration};
+use meterkit_pipeline::{IntoTarget, Target};
 use meterkit_settings::{
-    Reader, Setting, ValueType, Words, boolean, export_interval, file, settings, timeout, url, word,
+    Reader, Setting, TargetDeclaration, ValueType, Words, boolean, export_interval, file, settings,
+    timeout, url, word,
 };
 
 use crate::config::OtlpConfig;
@@ -87,7 +88,7 @@ settings! {
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_OTLP_INTERVAL", "otlp");
 
 /// The target as `OTEL_METRICS_EXPORTER` selects it.
-pub const TARGET: TargetDeclaration = TargetDeclaration {
+pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
     name: "otlp",
     settings: SETTINGS,
     interval: &INTERVAL,

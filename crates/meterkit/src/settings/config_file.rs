@@ -4,13 +4,13 @@
 
 use std::ffi::OsString;
 
-use meterkit_config::{
-    CardinalityLimits, ConfigError, ConfigFile, Detection, FileFormat, MeterProvider,
-    PeriodicReader, Plugin, PrometheusExporter, PullExporter, PullReader, PushExporter,
-    Reader as MetricReader,
-};
 use meterkit_core::{AttributeValue, Kind, Temporality};
 use meterkit_pipeline::{ConsoleTarget, IntoTarget, KeyFilter, Schedule, StreamDefaults, Views};
+use meterkit_settings::file::{
+    CardinalityLimits, ConfigError, ConfigFile, Detection, FileFormat, MeterProvider,
+    PeriodicReader, Plugin, PrometheusExporter, PullExporter, PullReader, PushExporter,
+    ReaderConfig,
+};
 use meterkit_settings::{Environment, Position, Problem, Problems, Reader};
 
 use super::table::{
@@ -54,10 +54,7 @@ pub(super) fn read(
     let file = match ConfigFile::read(&path, lookup) {
         Ok(file) => file,
         Err(ConfigError::Invalid { problems: found, readable, .. }) => {
-            for problem in found {
-                let position = Position { line: problem.line, path: problem.path };
-                problems.add(Problem::in_file(position, problem.reason));
-            }
+            found.into_iter().for_each(|problem| problems.add(problem));
             // What breaks the schema hides nothing else that is wrong.
             *readable?
         }
@@ -95,10 +92,8 @@ impl Start<'_> {
         let configured = &mut self.configured;
         configured.is_disabled = file.is_disabled;
         configured.resource = file.resource.attributes;
-        configured.unused = file.unused.iter().map(ToString::to_string).collect();
-        if file.resource.schema_url.is_some() {
-            configured.unused.push("resource.schema_url".to_owned());
-        }
+        let schema_url = file.resource.schema_url;
+        file.unused.into_iter().for_each(|position| self.problems.unused(position));
         if let Some(detection) = file.resource.detection {
             detect(detection, configured);
         }
@@ -107,8 +102,8 @@ impl Start<'_> {
             configured.stream_defaults = limits(&readers);
             for reader in readers {
                 match reader {
-                    MetricReader::Periodic(reader) => self.push(reader),
-                    MetricReader::Pull(reader) => self.pull(reader),
+                    ReaderConfig::Periodic(reader) => self.push(reader),
+                    ReaderConfig::Pull(reader) => self.pull(reader),
                     _ => {}
                 }
             }
@@ -116,6 +111,7 @@ impl Start<'_> {
         let unused = self.problems.take_unused();
         let shown = unused.iter().map(|at| format!("{} (line {})", at.path, at.line));
         self.configured.unused.extend(shown);
+        self.configured.unused.extend(schema_url.map(|_| "resource.schema_url".to_owned()));
         self.configured
     }
 
@@ -212,10 +208,10 @@ fn unknown(plugin: &Plugin) -> Problem {
 
 /// How many series there may be where a reader says it: values are recorded once for all readers, so that the largest
 /// limit counts.
-fn limits(readers: &[MetricReader]) -> StreamDefaults {
-    let of = |reader: &MetricReader| match reader {
-        MetricReader::Periodic(reader) => reader.cardinality_limits.clone(),
-        MetricReader::Pull(reader) => reader.cardinality_limits.clone(),
+fn limits(readers: &[ReaderConfig]) -> StreamDefaults {
+    let of = |reader: &ReaderConfig| match reader {
+        ReaderConfig::Periodic(reader) => reader.cardinality_limits.clone(),
+        ReaderConfig::Pull(reader) => reader.cardinality_limits.clone(),
         _ => CardinalityLimits::default(),
     };
     let limits: Vec<CardinalityLimits> = readers.iter().map(of).collect();

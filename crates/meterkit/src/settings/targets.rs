@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use meterkit_pipeline::{ConsoleTarget, TargetDeclaration};
-use meterkit_settings::{Declaration, Environment, export_interval};
+use meterkit_pipeline::{ConsoleTarget, IntoTarget};
+use meterkit_settings::{Declaration, Environment, TargetDeclaration, export_interval};
 
 use super::table::not_compiled_in;
+
+/// A push target that an operator can select.
+pub(super) type Pushed = TargetDeclaration<Box<dyn IntoTarget>>;
 
 /// Returns a target from a crate that may not be compiled in: one that is pushed to, or the scrape endpoint.
 macro_rules! known {
@@ -35,7 +38,7 @@ const TARGETS: &[Known] = &[
 ];
 
 /// Writes metrics to standard output.
-const CONSOLE: TargetDeclaration = TargetDeclaration {
+const CONSOLE: Pushed = Pushed {
     name: "console",
     settings: &[],
     interval: &export_interval("METERKIT_CONSOLE_INTERVAL", "console"),
@@ -81,14 +84,14 @@ pub(crate) struct Known {
     /// The settings of the target itself; `None` if it is not compiled in.
     settings: Option<&'static [Declaration]>,
     /// How it is made; `None` also for the scrape endpoint, which a program has once.
-    pub(super) declaration: Option<&'static TargetDeclaration>,
+    pub(super) declaration: Option<&'static Pushed>,
     /// The variables that each ask for it.
     pub(super) asked_for_by: &'static [&'static str],
 }
 
 impl Known {
     pub(super) const fn pushed(
-        declaration: &'static TargetDeclaration,
+        declaration: &'static Pushed,
         asked_for_by: &'static [&'static str],
     ) -> Self {
         let settings = Some(declaration.settings);

@@ -1,9 +1,10 @@
 //! A target of another crate: what it declares, and one line in the list, are all that selecting it takes.
 
-use meterkit_pipeline::{ExportFuture, Snapshot, Target, TargetDeclaration};
+use meterkit_pipeline::{ExportFuture, Snapshot, Target};
 use meterkit_settings::{export_interval, settings, token, url};
 
 use super::*;
+use crate::settings::targets::Pushed;
 
 /// The line.
 pub(in crate::settings) const KNOWN: Known = Known::pushed(&TARGET, &["ACME_URL"]);
@@ -16,7 +17,7 @@ settings! {
     TOKEN: String = token("ACME_TOKEN").key("token").meaning("a token that may write");
 }
 
-const TARGET: TargetDeclaration = TargetDeclaration {
+const TARGET: Pushed = Pushed {
     name: "acme",
     settings: SETTINGS,
     interval: &export_interval("ACME_INTERVAL", "acme"),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use meterkit_config::{PullExporter, PushExporter, Reader};
 use meterkit_core::{Kind, Temporality};
 use meterkit_rules::prometheus_name::Translation;
 use meterkit_settings::SectionValue;
+use meterkit_settings::file::{PullExporter, PushExporter, ReaderConfig};
 
 use crate::reading::{
     exporter, good, good_with, meter_provider, periodic, provider, pushed, unused,
@@ -74,7 +74,7 @@ fn prometheus_is_known_by_its_name_with_and_without_development() {
 "
         )));
         assert_eq!(unused(&file), []);
-        let [Reader::Pull(reader)] = &*meter_provider(file).readers else {
+        let [ReaderConfig::Pull(reader)] = &*meter_provider(file).readers else {
             panic!("one pull reader");
         };
         let PullExporter::Prometheus(prometheus) = &reader.exporter else {
@@ -112,7 +112,7 @@ fn prometheus_has_a_translation_strategy_by_the_words_of_the_schema() {
 "
         )));
         assert_eq!(unused(&file), []);
-        let [Reader::Pull(reader)] = &*meter_provider(file).readers else {
+        let [ReaderConfig::Pull(reader)] = &*meter_provider(file).readers else {
             panic!("one pull reader");
         };
         let PullExporter::Prometheus(prometheus) = &reader.exporter else {
@@ -204,7 +204,7 @@ fn there_may_be_several_readers() {
     let readers = meter_provider(file).readers;
     assert!(matches!(
         &*readers,
-        [Reader::Pull(_), Reader::Periodic(_), Reader::Periodic(last)]
+        [ReaderConfig::Pull(_), ReaderConfig::Periodic(_), ReaderConfig::Periodic(last)]
             if matches!(&last.exporter, PushExporter::Console(console)
                 if console.temporality == Some(Temporality::Delta))
     ));

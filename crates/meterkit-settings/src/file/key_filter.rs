@@ -2,8 +2,8 @@
 
 use meterkit_pipeline::{KeyFilter, NamePattern};
 
-use crate::report::Report;
-use crate::schema::At;
+use crate::file::report::Report;
+use crate::file::schema::At;
 
 pub(crate) fn read(at: At<'_>, report: &mut Report) -> Option<KeyFilter> {
     let mut fields = at.fields(report)?;

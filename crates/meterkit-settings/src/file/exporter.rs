@@ -5,8 +5,8 @@ mod prometheus;
 
 use meterkit_core::Temporality;
 
-use crate::report::Report;
-use crate::schema::At;
+use crate::file::report::Report;
+use crate::file::schema::At;
 
 pub use self::plugin::Plugin;
 pub use self::prometheus::PrometheusExporter;

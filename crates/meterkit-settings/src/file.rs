@@ -19,9 +19,9 @@
 //!
 //! By OpenTelemetry's specification, sections Configuration Data Model and Configuration SDK.
 
+mod config_file;
 mod error;
 mod exporter;
-mod file;
 mod format;
 mod key_filter;
 mod meter_provider;
@@ -33,13 +33,11 @@ mod schema;
 mod view;
 mod yaml;
 
+pub use self::config_file::ConfigFile;
 pub use self::error::ConfigError;
 pub use self::exporter::{ConsoleExporter, Plugin, PrometheusExporter, PullExporter, PushExporter};
-pub use self::file::ConfigFile;
 pub use self::format::FileFormat;
 pub use self::meter_provider::{
-    CardinalityLimits, MeterProvider, PeriodicReader, PullReader, Reader,
+    CardinalityLimits, MeterProvider, PeriodicReader, PullReader, ReaderConfig,
 };
-pub use self::report::{Problem, Unused};
 pub use self::resource::{Detection, Detector, Resource};
-pub use meterkit_rules::prometheus_name::{FamilyType, Names, Translation};

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use meterkit_settings::SmallFileError;
+use crate::SmallFileError;
 
-use crate::file::ConfigFile;
-use crate::report::Problem;
+use crate::file::config_file::ConfigFile;
+use crate::problem::Problem;
 
 /// Why a file cannot be used. No value of a variable, and nothing of headers or plug-ins, is shown.
 #[derive(thiserror::Error)]
@@ -82,13 +82,14 @@ struct All<'a>(&'a [Problem]);
 
 impl fmt::Display for All<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |problem: &Problem| match &problem.position {
+            Some(position) => format!("{position}: {}", problem.reason),
+            None => problem.reason.clone(),
+        };
         if let [only] = self.0 {
-            return write!(f, ", {only}");
+            return write!(f, ", {}", told(only));
         }
         write!(f, " has {} problems:", self.0.len())?;
-        for problem in self.0 {
-            write!(f, "\n  {problem}")?;
-        }
-        Ok(())
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {}", told(problem)))
     }
 }

@@ -4,9 +4,9 @@ use meterkit_core::AttributeValue;
 use meterkit_pipeline::KeyFilter;
 use opentelemetry::{Array, StringValue, Value};
 
-use crate::report::Report;
-use crate::schema::At;
-use crate::{key_filter, pairs};
+use crate::file::report::Report;
+use crate::file::schema::At;
+use crate::file::{key_filter, pairs};
 
 /// What is being measured, as the file says.
 #[derive(Clone, Debug, Default, PartialEq)]

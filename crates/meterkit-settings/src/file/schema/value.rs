@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::At;
-use crate::path;
-use crate::report::Report;
-use crate::yaml::{Content, Meaning, Node, Scalar};
+use crate::file::path;
+use crate::file::report::Report;
+use crate::file::yaml::{Content, Meaning, Node, Scalar};
 
 impl<'n> At<'n> {
     fn scalar(&self) -> Option<&'n Scalar> {

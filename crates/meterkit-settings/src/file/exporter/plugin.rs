@@ -1,10 +1,10 @@
 //! Exporters that OpenTelemetry does not define: their part of the file, as it stands there.
 
-use meterkit_settings::{Position, Section, SectionValue};
+use crate::{Position, Section, SectionValue};
 
-use crate::report::Report;
-use crate::schema::At;
-use crate::yaml::{Content, Meaning};
+use crate::file::report::Report;
+use crate::file::schema::At;
+use crate::file::yaml::{Content, Meaning};
 
 /// An exporter of another name, with its properties. Whoever has it reads them; errors can name line and path.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use meterkit_config::{ConfigError, ConfigFile};
+use meterkit_settings::file::{ConfigError, ConfigFile};
 
 use crate::reading;
 use crate::reading::{bad, bad_with, good, no_variables, places, unused};

@@ -5,17 +5,17 @@ use std::time::Duration;
 use meterkit_core::Kind;
 use meterkit_pipeline::Views;
 
-use crate::exporter::{self, PullExporter, PushExporter};
-use crate::report::Report;
-use crate::schema::At;
-use crate::view;
+use crate::file::exporter::{self, PullExporter, PushExporter};
+use crate::file::report::Report;
+use crate::file::schema::At;
+use crate::file::view;
 
 /// What becomes of metrics.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct MeterProvider {
     /// Who takes them.
-    pub readers: Vec<Reader>,
+    pub readers: Vec<ReaderConfig>,
     /// What is changed on their way.
     pub views: Views,
 }
@@ -23,7 +23,7 @@ pub struct MeterProvider {
 /// Who takes metrics.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Reader {
+pub enum ReaderConfig {
     /// Sends them at intervals.
     Periodic(PeriodicReader),
     /// Has them fetched.
@@ -105,11 +105,11 @@ pub(crate) fn read(at: At<'_>, report: &mut Report) -> Option<MeterProvider> {
     Some(MeterProvider { readers, views })
 }
 
-fn reader(at: At<'_>, report: &mut Report) -> Option<Reader> {
+fn reader(at: At<'_>, report: &mut Report) -> Option<ReaderConfig> {
     let (name, at) = at.only("periodic:", report)?;
     match name {
-        "periodic" => periodic(at, report).map(Reader::Periodic),
-        "pull" => pull(at, report).map(Reader::Pull),
+        "periodic" => periodic(at, report).map(ReaderConfig::Periodic),
+        "pull" => pull(at, report).map(ReaderConfig::Pull),
         _ if report.is_newer => {
             at.unused(report);
             None

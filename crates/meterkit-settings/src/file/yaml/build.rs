@@ -9,8 +9,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use super::scalar::{self, Meaning};
 use super::substitute::{self, Lookup, SubstitutionError};
 use super::{Content, Entry, Node, Scalar};
-use crate::path;
-use crate::report::Report;
+use crate::file::path;
+use crate::file::report::Report;
 
 /// How many nodes a file may have once its aliases are written out.
 const MAX_NODES: usize = 100_000;

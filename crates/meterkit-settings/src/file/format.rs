@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::report::Report;
-use crate::schema::At;
+use crate::file::report::Report;
+use crate::file::schema::At;
 
 /// The version of OpenTelemetry's schema that a file is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use meterkit_pipeline::{Aggregation, NamePattern, View, ViewSelector, ViewStream};
 
-use crate::key_filter;
-use crate::meter_provider::KINDS;
-use crate::report::Report;
-use crate::schema::{At, Fields};
+use crate::file::key_filter;
+use crate::file::meter_provider::KINDS;
+use crate::file::report::Report;
+use crate::file::schema::{At, Fields};
 
 pub(crate) fn read(at: At<'_>, report: &mut Report) -> Option<View> {
     let mut fields = at.fields(report)?;

@@ -361,9 +361,8 @@ resource:
         (17, "disabled".to_owned()),
         (19, "resource.attributes_list".to_owned()),
     ];
-    let found: Vec<_> =
-        error.problems().iter().map(|problem| (problem.line, problem.path.clone())).collect();
-    assert_eq!(found, expected);
+    let expected: Vec<_> = expected.iter().map(|(line, path)| (*line, &**path)).collect();
+    assert_eq!(places(&error), expected);
     let text = error.to_string();
     assert!(text.starts_with("config file has 5 problems:\n  line 5, meter_provider.readers[0]"));
     assert_eq!(text.lines().count(), 6);

@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use meterkit_config::{ConfigError, ConfigFile, FileFormat, PushExporter};
 use meterkit_core::AttributeValue;
 use meterkit_settings::SectionValue;
+use meterkit_settings::file::{ConfigError, ConfigFile, FileFormat, PushExporter};
 
 use crate::reading;
 use crate::reading::{bad, good, good_with, no_variables, places, pushed, unused};
@@ -143,7 +143,7 @@ something_of_a_vendor: [1, 2]
     ];
     let found: Vec<_> = file.unused.iter().map(|it| (it.line, it.path.clone())).collect();
     assert_eq!(found, expected);
-    assert_eq!(file.unused[3].to_string(), "tracer_provider (line 5)");
+    assert_eq!(file.unused[3].to_string(), "line 5, tracer_provider");
 }
 
 #[test]

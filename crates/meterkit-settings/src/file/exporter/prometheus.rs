@@ -2,9 +2,9 @@
 
 use meterkit_rules::prometheus_name::Translation;
 
-use crate::key_filter;
-use crate::report::Report;
-use crate::schema::At;
+use crate::file::key_filter;
+use crate::file::report::Report;
+use crate::file::schema::At;
 
 /// A scrape endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

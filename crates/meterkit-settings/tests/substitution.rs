@@ -1,7 +1,7 @@
 //! Variables in files: what they are in the end is decided after they have been put in.
 
-use meterkit_config::PushExporter;
 use meterkit_settings::SectionValue;
+use meterkit_settings::file::PushExporter;
 
 use crate::reading::{bad_with, exporter, good_with, places, pushed};
 

@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use meterkit_config::{
-    ConfigError, ConfigFile, MeterProvider, PeriodicReader, PushExporter, Reader,
+use meterkit_settings::file::{
+    ConfigError, ConfigFile, MeterProvider, PeriodicReader, PushExporter, ReaderConfig,
 };
 
 /// No variable is set.
@@ -47,7 +47,8 @@ pub(crate) fn bad_with(text: &str, variables: &[(&str, &str)]) -> ConfigError {
 
 /// Line and path of each problem.
 pub(crate) fn places(error: &ConfigError) -> Vec<(usize, &str)> {
-    error.problems().iter().map(|problem| (problem.line, &*problem.path)).collect()
+    let positions = error.problems().iter().filter_map(|problem| problem.position.as_ref());
+    positions.map(|position| (position.line, &*position.path)).collect()
 }
 
 /// The paths that have no effect.
@@ -79,7 +80,7 @@ pub(crate) fn meter_provider(file: ConfigFile) -> MeterProvider {
 pub(crate) fn periodic(file: ConfigFile) -> PeriodicReader {
     let mut readers = meter_provider(file).readers;
     match (readers.pop(), readers.len()) {
-        (Some(Reader::Periodic(reader)), 0) => reader,
+        (Some(ReaderConfig::Periodic(reader)), 0) => reader,
         other => panic!("not one periodic reader: {other:?}"),
     }
 }

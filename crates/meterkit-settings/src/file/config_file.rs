@@ -3,15 +3,16 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use meterkit_settings::{SmallFileError, read_small_file};
+use crate::{SmallFileError, read_small_file};
 
-use crate::error::ConfigError;
-use crate::format::{self, FileFormat};
-use crate::meter_provider::{self, MeterProvider};
-use crate::report::{Report, Unused};
-use crate::resource::{self, Resource};
-use crate::schema::At;
-use crate::yaml;
+use crate::file::error::ConfigError;
+use crate::file::format::{self, FileFormat};
+use crate::file::meter_provider::{self, MeterProvider};
+use crate::file::report::Report;
+use crate::file::resource::{self, Resource};
+use crate::file::schema::At;
+use crate::file::yaml;
+use crate::problem::Position;
 
 /// What a file of OpenTelemetry's declarative configuration says about metrics.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +29,7 @@ pub struct ConfigFile {
     /// What becomes of metrics; `None` when the file does not say, which by the schema means that they go nowhere.
     pub meter_provider: Option<MeterProvider>,
     /// What else stands in the file and has no effect, ordered by line.
-    pub unused: Vec<Unused>,
+    pub unused: Vec<Position>,
 }
 
 impl ConfigFile {
@@ -38,13 +39,13 @@ impl ConfigFile {
     /// Reads a file, with `lookup` for the variables of the environment that it names.
     ///
     /// ```no_run
-    /// use meterkit_config::ConfigFile;
+    /// use meterkit_settings::file::ConfigFile;
     ///
     /// let file = ConfigFile::read("otel.yaml", |name| std::env::var_os(name))?;
     /// for unused in &file.unused {
-    ///     eprintln!("{unused} is not used");
+    ///     eprintln!("not used: {unused}");
     /// }
-    /// # Ok::<(), meterkit_config::ConfigError>(())
+    /// # Ok::<(), meterkit_settings::file::ConfigError>(())
     /// ```
     ///
     /// # Errors
@@ -68,7 +69,7 @@ impl ConfigFile {
     /// Reads the text of a file, with `lookup` for the variables of the environment that it names.
     ///
     /// ```
-    /// use meterkit_config::{ConfigFile, Reader};
+    /// use meterkit_settings::file::{ConfigFile, ReaderConfig};
     ///
     /// let text = r#"
     /// file_format: "1.1"
@@ -81,8 +82,8 @@ impl ConfigFile {
     /// "#;
     /// let file = ConfigFile::parse(text, |_| None)?;
     /// let provider = file.meter_provider.unwrap_or_default();
-    /// assert!(matches!(&*provider.readers, [Reader::Periodic(reader)] if reader.interval.is_some()));
-    /// # Ok::<(), meterkit_config::ConfigError>(())
+    /// assert!(matches!(&*provider.readers, [ReaderConfig::Periodic(reader)] if reader.interval.is_some()));
+    /// # Ok::<(), meterkit_settings::file::ConfigError>(())
     /// ```
     ///
     /// # Errors
@@ -112,7 +113,7 @@ impl ConfigFile {
         };
         let Report { mut problems, mut unused, .. } = report;
         unused.sort();
-        problems.sort_by_key(|problem| problem.line);
+        problems.sort_by_key(|problem| problem.position.as_ref().map(|it| it.line));
         match file {
             Some(file) if problems.is_empty() => Ok(Self { unused, ..file }),
             readable => {

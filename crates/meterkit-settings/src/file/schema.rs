@@ -3,9 +3,9 @@
 mod fields;
 mod value;
 
-use crate::path;
-use crate::report::Report;
-use crate::yaml::{Content, Entry, Meaning, Node, Scalar};
+use crate::file::path;
+use crate::file::report::Report;
+use crate::file::yaml::{Content, Entry, Meaning, Node, Scalar};
 
 pub(crate) use self::fields::Fields;
 

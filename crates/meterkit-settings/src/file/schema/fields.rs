@@ -1,8 +1,8 @@
 //! Mappings, whose keys the schema lists.
 
 use super::At;
-use crate::report::Report;
-use crate::yaml::{Content, Entry};
+use crate::file::report::Report;
+use crate::file::yaml::{Content, Entry};
 
 /// A mapping that is being read: what nobody takes is unknown.
 pub(crate) struct Fields<'n> {
