@@ -1,11 +1,13 @@
 //! What is declared, next to what is read and what is documented.
 
 mod declarations;
+#[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp", feature = "prometheus"))]
 mod documents;
 mod new_target;
 #[cfg(all(feature = "process", feature = "prometheus", feature = "tokio"))]
 mod rows;
 mod secrets;
+#[cfg(any(feature = "datadog", feature = "grafana", feature = "otlp", feature = "prometheus"))]
 mod targets;
 mod together;
 mod vain;
@@ -23,6 +25,7 @@ fn settings(variables: &[(&str, &str)]) -> Settings {
 }
 
 /// The one problem that there is.
+#[allow(dead_code, reason = "most features have one")]
 fn problem(variables: &[(&str, &str)]) -> String {
     let error = read(variables).expect_err("a problem");
     assert_eq!(error.problems().len(), 1, "{error}");
