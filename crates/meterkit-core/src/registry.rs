@@ -16,7 +16,7 @@ use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
-use crate::store::callbacks::{BackgroundTask, Callback, CallbackOptions, Callbacks, Work};
+use crate::store::callbacks::{BackgroundTask, Callback, CallbackOptions, Callbacks, Routine};
 use crate::store::clock::{Clock, ManualClock};
 use crate::store::group::{GroupOptions, Usage};
 use crate::store::identity::Identity;
@@ -340,7 +340,7 @@ impl Registry {
     pub(crate) fn callback(
         &self,
         drafts: Vec<Draft>,
-        work: Work,
+        work: Routine,
         options: CallbackOptions,
     ) -> Callback {
         let metrics = SelfMetrics::of(self).clone();

@@ -12,7 +12,7 @@ use crate::buckets::HistogramBuckets;
 use crate::kind::Kind;
 use crate::meter::Meter;
 use crate::number::{Number, Value};
-use crate::store::callbacks::{CallbackOptions, Work};
+use crate::store::callbacks::{CallbackOptions, Routine};
 use crate::store::entry::Entry;
 use crate::store::handle::Handle;
 use crate::store::instrument::Core;
@@ -79,7 +79,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, AnyAttr
                 Ok(())
             };
             let (drafts, options) = (vec![observed.attach()], CallbackOptions::default());
-            let callback = registry.callback(drafts, Work::Collect(Box::new(collect)), options);
+            let callback = registry.callback(drafts, Routine::Collect(Box::new(collect)), options);
             registry.register_callback(Arc::new(callback));
         }
     }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::unpoisoned::Unpoisoned;
 
-pub(crate) use self::callback::{Callback, CallbackOptions, Work};
+pub(crate) use self::callback::{Callback, CallbackOptions, Routine};
 pub use self::refreshing::BackgroundTask;
 pub(crate) use self::refreshing::{Found, Refreshing, Report};
 use self::workers::Workers;

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 
 use super::cell::Cell;
-use super::exponential::{ExponentialCounts, Place};
+use super::exponential::{ExponentialCounts, SignedIndex};
 use super::feed::{Feeding, Sink};
 use super::settings::Settings;
 use super::shared::Shared;
@@ -125,7 +125,7 @@ impl<T: Number> DistributionCell<T> {
     // Apart, so that what stands where the caller is stays small.
     #[inline(never)]
     fn record_by_size(&self, value: T, number: f64, is_other: bool, shared: &Shared) {
-        let place = Place::of(number);
+        let place = SignedIndex::of(number);
         self.add(value, number, is_other, shared, |counts| {
             if let Counts::Exponential(counts) = counts {
                 counts.add(place);
@@ -270,7 +270,7 @@ impl Counts {
                     *count += values;
                 }
             }
-            Self::Exponential(counts) => counts.add_several(Place::of(number), values),
+            Self::Exponential(counts) => counts.add_several(SignedIndex::of(number), values),
         }
     }
 
@@ -283,7 +283,7 @@ impl Counts {
                     *count = count.saturating_sub(1);
                 }
             }
-            Self::Exponential(counts) => counts.take(Place::of(number)),
+            Self::Exponential(counts) => counts.take(SignedIndex::of(number)),
         }
     }
 

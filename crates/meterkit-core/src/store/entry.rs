@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::group::Member;
+use super::group::TrackedSeries;
 use super::handle::Handle;
 
 /// A series of a group, found by its labels: use it as the instrument that it is. Clone what it derefs to, with
@@ -16,7 +16,7 @@ enum Found<'a, H> {
     /// In a place that stays as long as the group.
     Kept(&'a H),
     /// One of those that can go again while this is held.
-    Shared(Arc<Member<H>>),
+    Shared(Arc<TrackedSeries<H>>),
 }
 
 impl<'a, H: Handle> Entry<'a, H> {
@@ -33,7 +33,7 @@ impl<'a, H: Handle> Entry<'a, H> {
         }
     }
 
-    pub(crate) fn shared(member: Arc<Member<H>>) -> Self {
+    pub(crate) fn shared(member: Arc<TrackedSeries<H>>) -> Self {
         Self(Found::Shared(member))
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct ExponentialCounts {
 
 /// Where a value belongs, whatever the scale is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
+pub(crate) enum SignedIndex {
     Zero,
     /// The index at [`MAX_SCALE`].
     Positive(i32),
@@ -29,7 +29,7 @@ pub(crate) enum Place {
     Negative(i32),
 }
 
-impl Place {
+impl SignedIndex {
     /// The place of a finite number.
     #[inline]
     pub(crate) fn of(number: f64) -> Self {
@@ -60,12 +60,12 @@ impl ExponentialCounts {
     }
 
     #[inline]
-    pub(crate) fn add(&mut self, place: Place) {
+    pub(crate) fn add(&mut self, place: SignedIndex) {
         let scale = self.scale;
         let (index, buckets) = match place {
-            Place::Zero => return self.zero += 1,
-            Place::Positive(index) => (index, &mut self.positive),
-            Place::Negative(index) => (index, &mut self.negative),
+            SignedIndex::Zero => return self.zero += 1,
+            SignedIndex::Positive(index) => (index, &mut self.positive),
+            SignedIndex::Negative(index) => (index, &mut self.negative),
         };
         let at = i64::from(index >> (MAX_SCALE - scale)) - i64::from(buckets.offset);
         match usize::try_from(at).ok().and_then(|at| buckets.counts.get_mut(at)) {
@@ -75,7 +75,7 @@ impl ExponentialCounts {
     }
 
     /// Adds several values of about the same size.
-    pub(crate) fn add_several(&mut self, place: Place, values: u64) {
+    pub(crate) fn add_several(&mut self, place: SignedIndex, values: u64) {
         if let Some(others) = values.checked_sub(1) {
             self.add(place);
             if let Some(count) = self.at(place) {
@@ -85,7 +85,7 @@ impl ExponentialCounts {
     }
 
     /// Takes out a value that was added.
-    pub(crate) fn take(&mut self, place: Place) {
+    pub(crate) fn take(&mut self, place: SignedIndex) {
         if let Some(count) = self.at(place) {
             *count = count.saturating_sub(1);
         }
@@ -99,11 +99,11 @@ impl ExponentialCounts {
         all.filter(|(_, count)| *count > 0).for_each(|(end, count)| each(end, count));
     }
 
-    fn at(&mut self, place: Place) -> Option<&mut u64> {
+    fn at(&mut self, place: SignedIndex) -> Option<&mut u64> {
         let (index, buckets) = match place {
-            Place::Zero => return Some(&mut self.zero),
-            Place::Positive(index) => (index, &mut self.positive),
-            Place::Negative(index) => (index, &mut self.negative),
+            SignedIndex::Zero => return Some(&mut self.zero),
+            SignedIndex::Positive(index) => (index, &mut self.positive),
+            SignedIndex::Negative(index) => (index, &mut self.negative),
         };
         let at = i64::from(index >> (MAX_SCALE - self.scale)) - i64::from(buckets.offset);
         usize::try_from(at).ok().and_then(|at| buckets.counts.get_mut(at))
@@ -111,11 +111,11 @@ impl ExponentialCounts {
 
     /// Adds a value for which there is no bucket yet.
     #[cold]
-    fn add_beyond(&mut self, place: Place) {
+    fn add_beyond(&mut self, place: SignedIndex) {
         let (index, buckets) = match place {
-            Place::Zero => return,
-            Place::Positive(index) => (index, &self.positive),
-            Place::Negative(index) => (index, &self.negative),
+            SignedIndex::Zero => return,
+            SignedIndex::Positive(index) => (index, &self.positive),
+            SignedIndex::Negative(index) => (index, &self.negative),
         };
         let steps = self.limits.steps_to_fit(buckets, index >> (MAX_SCALE - self.scale));
         if steps > 0 {
@@ -126,7 +126,7 @@ impl ExponentialCounts {
         let max_size = self.limits.max_size as usize;
         let index = index >> (MAX_SCALE - self.scale);
         let buckets = match place {
-            Place::Negative(_) => &mut self.negative,
+            SignedIndex::Negative(_) => &mut self.negative,
             _ => &mut self.positive,
         };
         buckets.include(index, max_size);

@@ -2,12 +2,12 @@
 
 mod closed;
 pub(crate) mod keyed;
-mod member;
 mod open;
 mod overflow;
 mod reading;
 mod room;
 mod table;
+mod tracked_series;
 mod value_cap;
 
 use std::sync::atomic::AtomicBool;
@@ -19,11 +19,11 @@ use opentelemetry::{KeyValue, Value};
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
 use self::keyed::{AsDeclared, ByKey};
-pub(crate) use self::member::Member;
-use self::open::{OpenSeries, Place};
+use self::open::{Located, OpenSeries};
 pub(crate) use self::overflow::{Overflow, warn as warn_of_overflow};
 use self::reading::Reading;
 pub(crate) use self::room::{GroupOptions, Room};
+pub(crate) use self::tracked_series::TrackedSeries;
 pub(crate) use self::value_cap::{Capped, ValueCap};
 use super::entry::Entry;
 use super::handle::{self, Handle};
@@ -235,7 +235,7 @@ impl<H: Handle> SeriesGroup<H> {
             overflow::warn_of_fewer(shared, &self.room, sets);
         }
         self.is_zero_initialized.store(true, Relaxed);
-        let zero = |member: &Member<H>| {
+        let zero = |member: &TrackedSeries<H>| {
             if self.readmit(member) && member.is_empty() {
                 member.handle.zero();
             }
@@ -249,8 +249,8 @@ impl<H: Handle> SeriesGroup<H> {
             let (open, labels) = (self.open(), LabelSet::declared(LabelKey::nth_set(keys, place)));
             let hash = hash_declared(open.hasher(), &labels);
             match self.make_open_member(open, hash, &labels, shared, || true) {
-                Some(Place::Table(member)) => zero(member),
-                Some(Place::Later(member)) => zero(&member),
+                Some(Located::Table(member)) => zero(member),
+                Some(Located::Later(member)) => zero(&member),
                 None => {}
             }
         }
@@ -265,7 +265,7 @@ impl<H: Handle> SeriesGroup<H> {
     }
 
     /// Calls `each` with every member but plain and overflow series, including removed ones.
-    fn for_each_member(&self, mut each: impl FnMut(&Member<H>)) {
+    fn for_each_member(&self, mut each: impl FnMut(&TrackedSeries<H>)) {
         self.closed().into_iter().flat_map(ClosedSeries::iter).for_each(&mut each);
         self.open.get().into_iter().for_each(|open| open.for_each(&mut each));
     }
@@ -366,8 +366,8 @@ impl<H: Handle> SeriesGroup<H> {
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'a, H>> {
         let place = match open.get(hash, query) {
-            Some(member) => Some(Place::Table(member)),
-            None => open.get_later(hash, query).map(Place::Later),
+            Some(member) => Some(Located::Table(member)),
+            None => open.get_later(hash, query).map(Located::Later),
         };
         let place = place.or_else(|| {
             // Past the limit, nothing is collected that would not be stored.
@@ -377,8 +377,10 @@ impl<H: Handle> SeriesGroup<H> {
             self.make_open_member(open, hash, &labels, shared, may_make)
         });
         match place {
-            Some(Place::Table(member)) if self.readmit(member) => Some(Entry::kept(&member.handle)),
-            Some(Place::Later(member)) if self.readmit(&member) => Some(Entry::shared(member)),
+            Some(Located::Table(member)) if self.readmit(member) => {
+                Some(Entry::kept(&member.handle))
+            }
+            Some(Located::Later(member)) if self.readmit(&member) => Some(Entry::shared(member)),
             _ => None,
         }
     }
@@ -391,7 +393,7 @@ impl<H: Handle> SeriesGroup<H> {
         labels: &LabelSet,
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
-    ) -> Option<Place<'a, H>> {
+    ) -> Option<Located<'a, H>> {
         let _creation = self.lock_creation();
         open.get_or_make(hash, labels, self.room.limit(), || {
             (may_make() && self.room.try_take()).then(|| make(labels.clone(), shared))
@@ -411,7 +413,7 @@ impl<H: Handle> SeriesGroup<H> {
         closed: &'a ClosedSeries<H>,
         place: usize,
         shared: &Arc<Shared>,
-    ) -> Option<&'a Member<H>> {
+    ) -> Option<&'a TrackedSeries<H>> {
         let member = match closed.get(place) {
             Some(member) => member,
             None if !self.room.is_free() => return None,
@@ -483,7 +485,7 @@ impl<H: Handle> SeriesGroup<H> {
 
     /// Takes a series out of every later export, until it is asked for or recorded in again. Returns whether it was in,
     /// or would have been in the next.
-    fn hide(&self, member: &Member<H>) -> bool {
+    fn hide(&self, member: &TrackedSeries<H>) -> bool {
         // No reading sees a new value with an old start.
         let _reading = self.lock_reading();
         if member.has_moved() {
@@ -499,7 +501,7 @@ impl<H: Handle> SeriesGroup<H> {
     }
 
     /// Puts the series into exports, if it was removed. What was recorded in it must get there, whatever the limit.
-    fn show(&self, member: &Member<H>) {
+    fn show(&self, member: &TrackedSeries<H>) {
         if member.is_hidden() {
             // First of all: whoever hides it again gives back what was taken here.
             self.room.take();
@@ -510,7 +512,7 @@ impl<H: Handle> SeriesGroup<H> {
     }
 
     /// Puts the series into exports, if it was removed and there is room for it. Returns whether it is in.
-    fn readmit(&self, member: &Member<H>) -> bool {
+    fn readmit(&self, member: &TrackedSeries<H>) -> bool {
         if !member.is_hidden() {
             return true;
         }
@@ -539,8 +541,8 @@ impl<H: Handle> SeriesGroup<H> {
     }
 }
 
-fn make<H: Handle>(labels: LabelSet, shared: &Arc<Shared>) -> Member<H> {
-    Member::new(labels.clone(), handle::make(labels, shared))
+fn make<H: Handle>(labels: LabelSet, shared: &Arc<Shared>) -> TrackedSeries<H> {
+    TrackedSeries::new(labels.clone(), handle::make(labels, shared))
 }
 
 #[cfg(test)]

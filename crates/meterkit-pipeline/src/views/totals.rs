@@ -61,11 +61,11 @@ impl Totals {
         let metrics = self.metrics.entry(stream).or_default();
         while metrics.len() <= ordinal {
             metrics.push(match &*selected.data {
-                Data::Histogram { .. } => Box::new(Of::<HistogramPoint>::default()),
+                Data::Histogram { .. } => Box::new(JoinedMetric::<HistogramPoint>::default()),
                 Data::ExponentialHistogram { .. } => {
-                    Box::new(Of::<ExponentialHistogramPoint>::default())
+                    Box::new(JoinedMetric::<ExponentialHistogramPoint>::default())
                 }
-                _ => Box::new(Of::<NumberPoint>::default()),
+                _ => Box::new(JoinedMetric::<NumberPoint>::default()),
             });
         }
         metrics[ordinal].add(selected, Presence::Live);
@@ -115,7 +115,7 @@ trait Join: fmt::Debug + Send {
 
 /// All series of one metric.
 #[derive(Debug)]
-struct Of<P> {
+struct JoinedMetric<P> {
     totals: Vec<Total<P>>,
     by_attributes: HashMap<Attributes, usize>,
     /// By the series itself, and the view.
@@ -138,7 +138,7 @@ struct Total<P> {
     is_live: bool,
 }
 
-impl<P: Point> Join for Of<P> {
+impl<P: Point> Join for JoinedMetric<P> {
     fn begin(&mut self) {
         for total in &mut self.totals {
             (total.sum, total.is_live) = (None, false);
@@ -214,7 +214,7 @@ impl<P: Point> Join for Of<P> {
     }
 }
 
-impl<P: Point> Of<P> {
+impl<P: Point> JoinedMetric<P> {
     fn add_member(&mut self, key: (SeriesId, usize), point: &P, of: &Selected<'_>) -> usize {
         let attributes = match of.filter {
             Some(filter) => filter.kept(point.attributes()),
@@ -238,7 +238,7 @@ impl<P: Point> Of<P> {
     }
 }
 
-impl<P> Default for Of<P> {
+impl<P> Default for JoinedMetric<P> {
     fn default() -> Self {
         let (by_attributes, by_member) = (HashMap::default(), HashMap::default());
         Self { totals: Vec::new(), by_attributes, by_member }

@@ -15,7 +15,9 @@ use crate::labels::Labels;
 use crate::number::Number;
 use crate::registry::{Inner, Registry};
 use crate::scope::ScopeKey;
-use crate::store::callbacks::{BackgroundTask, CallbackOptions, Found, Refreshing, Report, Work};
+use crate::store::callbacks::{
+    BackgroundTask, CallbackOptions, Found, Refreshing, Report, Routine,
+};
 use crate::store::observed::{Draft, Observed};
 
 /// A callback about to be registered. From [`Observable::callback`] for one instrument, from
@@ -109,7 +111,7 @@ impl<I> CallbackBuilder<I> {
     }
 
     /// Registers a callback for `instruments`.
-    fn register(self, instruments: &[Arc<Observed>], work: Work) -> CallbackGuard {
+    fn register(self, instruments: &[Arc<Observed>], work: Routine) -> CallbackGuard {
         // Instruments that could not be made, or that are gone, are left out; the callback reports the others.
         let may_report = |it: &&Arc<Observed>| {
             let is_gone = it.shared.is_unloaded() || it.shared.is_not_made();
@@ -297,7 +299,7 @@ impl CallbackBuilder<Several> {
         let instruments = self.instruments.0.clone();
         let collect =
             move |drafts: &mut [Draft]| callback(&mut Observer::new(drafts)).into_outcome();
-        self.register(&instruments, Work::Collect(Box::new(collect)))
+        self.register(&instruments, Routine::Collect(Box::new(collect)))
     }
 
     /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not. It
@@ -360,7 +362,7 @@ impl CallbackBuilder<Several> {
             let report = callback();
             async move { report.await.map(found_several).map_err(told) }
         };
-        self.register(&instruments, Work::Refresh(Refreshing::new(period, refresh)))
+        self.register(&instruments, Routine::Refresh(Refreshing::new(period, refresh)))
     }
 }
 
@@ -371,7 +373,7 @@ impl<K, T, L> CallbackBuilder<Observable<K, T, L>> {
     ) -> CallbackGuard {
         let instrument = self.instruments.observed.clone();
         let collect = move |drafts: &mut [Draft]| drafts.iter_mut().try_for_each(&collect);
-        self.register(&[instrument], Work::Collect(Box::new(collect)))
+        self.register(&[instrument], Routine::Collect(Box::new(collect)))
     }
 
     fn refresh<F>(
@@ -383,7 +385,7 @@ impl<K, T, L> CallbackBuilder<Observable<K, T, L>> {
         F: Future<Output = Found> + Send + 'static,
     {
         let instrument = self.instruments.observed.clone();
-        self.register(&[instrument], Work::Refresh(Refreshing::new(period, refresh)))
+        self.register(&[instrument], Routine::Refresh(Refreshing::new(period, refresh)))
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Callback {
 type Collect = Box<dyn Fn(&mut [Draft]) -> Result<(), String> + Send + Sync>;
 
 /// The user's code.
-pub(crate) enum Work {
+pub(crate) enum Routine {
     /// Called by collections.
     Collect(Collect),
     /// Called once per period, in the background.
@@ -75,14 +75,14 @@ pub(super) enum Failure {
 impl Callback {
     pub(crate) fn new(
         drafts: Vec<Draft>,
-        work: Work,
+        work: Routine,
         options: CallbackOptions,
         settings: Arc<Settings>,
         metrics: Arc<SelfMetrics>,
     ) -> Self {
         let (interval, is_refresh) = match &work {
-            Work::Collect(_) => (options.ttl.unwrap_or_default(), false),
-            Work::Refresh(refreshing) => (refreshing.period, true),
+            Routine::Collect(_) => (options.ttl.unwrap_or_default(), false),
+            Routine::Refresh(refreshing) => (refreshing.period, true),
         };
         Self {
             sheets: drafts.iter().map(|draft| draft.sheet().clone()).collect(),
@@ -234,7 +234,7 @@ impl Callback {
     /// Runs the user's code on this thread. [`finish`](Self::finish) follows.
     pub(super) fn run(&self) {
         let begun = self.state().begin();
-        if let Some((Work::Collect(collect), since)) = begun.as_ref().map(|it| (&*it.0, it.1)) {
+        if let Some((Routine::Collect(collect), since)) = begun.as_ref().map(|it| (&*it.0, it.1)) {
             self.report(since, Ok(|drafts: &mut [Draft]| collect(drafts)));
         }
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::Callbacks;
-use super::callback::{Callback, Failure, Work, caught};
+use super::callback::{Callback, Failure, Routine, caught};
 use crate::store::observed::Draft;
 
 /// The shortest period.
@@ -93,7 +93,7 @@ impl Refresh {
             return Poll::Ready(Err(Failure::Error("it was unregistered".to_owned())));
         };
         self.since = since;
-        let Work::Refresh(refreshing) = &*work else { return Poll::Pending };
+        let Routine::Refresh(refreshing) = &*work else { return Poll::Pending };
         let future = &mut self.future;
         let poll = || future.get_or_insert_with(&refreshing.start).as_mut().poll(context);
         match caught(poll) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-use super::callback::{Failure, Work};
+use super::callback::{Failure, Routine};
 use super::events::Event;
 use crate::store::observed::Draft;
 
@@ -23,7 +23,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(15 * 60);
 #[derive(Default)]
 pub(super) struct State {
     /// `None` once unregistered, so that values captured by the user's closure are dropped.
-    pub(super) work: Option<Arc<Work>>,
+    pub(super) work: Option<Arc<Routine>>,
     /// Taken out during a run, so that no lock is held while user code runs.
     pub(super) drafts: Vec<Draft>,
     /// Wakes a waiting refresh when the callback is unregistered.
@@ -69,7 +69,7 @@ enum Outcome {
 }
 
 impl State {
-    pub(super) fn new(work: Work, drafts: Vec<Draft>) -> Self {
+    pub(super) fn new(work: Routine, drafts: Vec<Draft>) -> Self {
         Self { work: Some(Arc::new(work)), drafts, ..Self::default() }
     }
 
@@ -95,7 +95,7 @@ impl State {
     }
 
     /// Begins the queued run, or returns the one that has begun, unless the callback was unregistered.
-    pub(super) fn begin(&mut self) -> Option<(Arc<Work>, Instant)> {
+    pub(super) fn begin(&mut self) -> Option<(Arc<Routine>, Instant)> {
         let work = self.work.clone()?;
         if let Run::Running { since, .. } = self.run {
             return Some((work, since));
@@ -204,7 +204,7 @@ impl State {
     }
 
     /// Unregisters the callback. Returns what it held, to be dropped without a lock.
-    pub(super) fn retire(&mut self) -> (Option<Arc<Work>>, Option<Waker>) {
+    pub(super) fn retire(&mut self) -> (Option<Arc<Routine>>, Option<Waker>) {
         self.is_background = false;
         self.events.clear();
         (self.work.take(), self.waker.take())
@@ -212,7 +212,7 @@ impl State {
 
     /// Returns whether the callback runs once per period, whether anyone collects or not.
     fn is_refresh(&self) -> bool {
-        self.work.as_deref().is_some_and(|work| matches!(work, Work::Refresh(_)))
+        self.work.as_deref().is_some_and(|work| matches!(work, Routine::Refresh(_)))
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
     const BUDGET: Duration = Duration::from_secs(1);
 
     fn idle() -> State {
-        State::new(Work::Collect(Box::new(|_| Ok(()))), Vec::new())
+        State::new(Routine::Collect(Box::new(|_| Ok(()))), Vec::new())
     }
 
     fn begin(state: &mut State) {

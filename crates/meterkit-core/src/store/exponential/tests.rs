@@ -54,7 +54,7 @@ fn limits() -> [ExponentialLimits; 5] {
 
 fn counted(limits: ExponentialLimits, values: &[f64]) -> ExponentialCounts {
     let mut counts = ExponentialCounts::new(limits);
-    values.iter().for_each(|value| counts.add(Place::of(*value)));
+    values.iter().for_each(|value| counts.add(SignedIndex::of(*value)));
     counts
 }
 
@@ -99,7 +99,7 @@ fn there_are_never_more_buckets_than_allowed_and_no_empty_ones_at_the_ends() {
         let mut counts = ExponentialCounts::new(limits);
         for value in values {
             let scale = counts.scale;
-            counts.add(Place::of(value));
+            counts.add(SignedIndex::of(value));
             assert!(counts.scale <= scale, "it never gets finer");
             for buckets in [&counts.positive, &counts.negative] {
                 let (size, room) = (buckets.counts.len(), buckets.counts.capacity());

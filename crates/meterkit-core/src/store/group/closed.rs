@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::member::Member;
+use super::tracked_series::TrackedSeries;
 use crate::labels::LabelKey;
 use crate::store::label_set::LabelSet;
 
 /// The series of each label set that there can be, once it is made.
-pub(crate) type Places<H> = Arc<[OnceLock<Member<H>>]>;
+pub(crate) type Places<H> = Arc<[OnceLock<TrackedSeries<H>>]>;
 
 pub(crate) struct ClosedSeries<H> {
     keys: &'static [LabelKey],
@@ -28,7 +28,7 @@ impl<H> ClosedSeries<H> {
         LabelSet::declared(LabelKey::nth_set(self.keys, place))
     }
 
-    pub(crate) fn get(&self, place: usize) -> Option<&Member<H>> {
+    pub(crate) fn get(&self, place: usize) -> Option<&TrackedSeries<H>> {
         self.places.get(place)?.get()
     }
 
@@ -36,8 +36,8 @@ impl<H> ClosedSeries<H> {
     pub(crate) fn get_or_make(
         &self,
         place: usize,
-        make: impl FnOnce() -> Option<Member<H>>,
-    ) -> Option<&Member<H>> {
+        make: impl FnOnce() -> Option<TrackedSeries<H>>,
+    ) -> Option<&TrackedSeries<H>> {
         let slot = self.places.get(place)?;
         if slot.get().is_none() {
             let _ = slot.set(make()?);
@@ -45,7 +45,7 @@ impl<H> ClosedSeries<H> {
         slot.get()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member<H>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &TrackedSeries<H>> {
         self.places.iter().filter_map(OnceLock::get)
     }
 }

@@ -12,15 +12,15 @@ use std::sync::{Arc, RwLock};
 
 use foldhash::fast::RandomState;
 
-use super::member::{Activity, Member};
 use super::table::SeriesTable;
+use super::tracked_series::{Activity, TrackedSeries};
 use crate::store::handle::Handle;
 use crate::store::label_set::{LabelSet, Query};
 use crate::unpoisoned::Unpoisoned;
 
 pub(crate) struct OpenSeries<H> {
     hasher: RandomState,
-    table: SeriesTable<Member<H>>,
+    table: SeriesTable<TrackedSeries<H>>,
     later: RwLock<HashMap<u64, Vec<Later<H>>>>,
     /// How many there are in `later`.
     later_len: AtomicUsize,
@@ -28,7 +28,7 @@ pub(crate) struct OpenSeries<H> {
 
 /// A series that can go again.
 struct Later<H> {
-    member: Arc<Member<H>>,
+    member: Arc<TrackedSeries<H>>,
     activity: Activity,
 }
 
@@ -43,9 +43,9 @@ impl<H: Handle> Later<H> {
 }
 
 /// Where a series is.
-pub(crate) enum Place<'a, H> {
-    Table(&'a Member<H>),
-    Later(Arc<Member<H>>),
+pub(crate) enum Located<'a, H> {
+    Table(&'a TrackedSeries<H>),
+    Later(Arc<TrackedSeries<H>>),
 }
 
 impl<H: Handle> OpenSeries<H> {
@@ -64,7 +64,7 @@ impl<H: Handle> OpenSeries<H> {
     }
 
     /// Returns the series with that place in the table.
-    pub(crate) fn at(&self, place: usize) -> Option<&Member<H>> {
+    pub(crate) fn at(&self, place: usize) -> Option<&TrackedSeries<H>> {
         self.table.entry(place)
     }
 
@@ -79,12 +79,12 @@ impl<H: Handle> OpenSeries<H> {
 
     /// Returns the series with these labels, if it has a place in the table. Takes no lock.
     #[inline]
-    pub(crate) fn get(&self, hash: u64, query: &impl Query) -> Option<&Member<H>> {
+    pub(crate) fn get(&self, hash: u64, query: &impl Query) -> Option<&TrackedSeries<H>> {
         self.table.get(hash, |member| query.is(&member.labels))
     }
 
     /// Returns the series with these labels, if it is one of those that can go again.
-    pub(crate) fn get_later(&self, hash: u64, query: &impl Query) -> Option<Arc<Member<H>>> {
+    pub(crate) fn get_later(&self, hash: u64, query: &impl Query) -> Option<Arc<TrackedSeries<H>>> {
         if self.later_len() == 0 {
             return None;
         }
@@ -103,33 +103,33 @@ impl<H: Handle> OpenSeries<H> {
         hash: u64,
         labels: &LabelSet,
         places: usize,
-        make: impl FnOnce() -> Option<Member<H>>,
-    ) -> Option<Place<'_, H>> {
-        let is_it = |member: &Member<H>| member.labels == *labels;
+        make: impl FnOnce() -> Option<TrackedSeries<H>>,
+    ) -> Option<Located<'_, H>> {
+        let is_it = |member: &TrackedSeries<H>| member.labels == *labels;
         self.table.with_writers_excluded(|writer| {
             if let Some(member) = self.table.get(hash, is_it) {
-                return Some(Place::Table(member));
+                return Some(Located::Table(member));
             }
             let mut later = self.later.write().unpoisoned();
             let bucket = later.get(&hash).into_iter().flatten();
             if let Some(known) = bucket.map(|it| &it.member).find(|member| is_it(member)) {
-                return Some(Place::Later(known.clone()));
+                return Some(Located::Later(known.clone()));
             }
             let made = make()?;
             match self.table.insert(writer, hash, places, made) {
-                Ok(member) => Some(Place::Table(member)),
+                Ok(member) => Some(Located::Table(member)),
                 Err(made) => {
                     let member = Arc::new(made);
                     let kept = Later { member: member.clone(), activity: Activity::default() };
                     later.entry(hash).or_default().push(kept);
                     self.later_len.fetch_add(1, Release);
-                    Some(Place::Later(member))
+                    Some(Located::Later(member))
                 }
             }
         })
     }
 
-    pub(crate) fn for_each(&self, mut each: impl FnMut(&Member<H>)) {
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&TrackedSeries<H>)) {
         self.table.iter().for_each(&mut each);
         self.all_later().iter().for_each(|member| each(member));
     }
@@ -137,8 +137,8 @@ impl<H: Handle> OpenSeries<H> {
     /// Those that can go again, after `is_over` said of each whether it is: one that nobody else holds goes.
     pub(crate) fn sweep(
         &self,
-        mut is_over: impl FnMut(&Member<H>, &mut Activity) -> bool,
-    ) -> Vec<Arc<Member<H>>> {
+        mut is_over: impl FnMut(&TrackedSeries<H>, &mut Activity) -> bool,
+    ) -> Vec<Arc<TrackedSeries<H>>> {
         if self.later_len() == 0 {
             return Vec::new();
         }
@@ -165,7 +165,7 @@ impl<H: Handle> OpenSeries<H> {
     }
 
     /// Lets a series go that was removed, unless someone else holds it: then the next reading does.
-    pub(crate) fn let_go(&self, hash: u64, member: Arc<Member<H>>) {
+    pub(crate) fn let_go(&self, hash: u64, member: Arc<TrackedSeries<H>>) {
         let mut later = self.later.write().unpoisoned();
         let Entry::Occupied(mut bucket) = later.entry(hash) else { return };
         let at = bucket.get().iter().position(|it| Arc::ptr_eq(&it.member, &member));
@@ -180,7 +180,7 @@ impl<H: Handle> OpenSeries<H> {
         drop(gone);
     }
 
-    fn all_later(&self) -> Vec<Arc<Member<H>>> {
+    fn all_later(&self) -> Vec<Arc<TrackedSeries<H>>> {
         let later = self.later.read().unpoisoned();
         later.values().flatten().map(|it| it.member.clone()).collect()
     }

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
-use super::member::Member;
 use super::room::Room;
+use super::tracked_series::TrackedSeries;
 use crate::attributes::AttributeValue;
 use crate::store::handle::{self, Handle};
 use crate::store::label_set::LabelSet;
@@ -70,7 +70,7 @@ pub(crate) fn warn_of_fewer(shared: &Shared, room: &Room, sets: usize) {
 
 /// The overflow series.
 pub(crate) struct Overflow<H> {
-    series: OnceLock<Member<H>>,
+    series: OnceLock<TrackedSeries<H>>,
 }
 
 impl<H: Handle> Overflow<H> {
@@ -79,7 +79,7 @@ impl<H: Handle> Overflow<H> {
     }
 
     /// Returns the series, if there is one.
-    pub(crate) fn get(&self) -> Option<&Member<H>> {
+    pub(crate) fn get(&self) -> Option<&TrackedSeries<H>> {
         self.series.get()
     }
 
@@ -97,7 +97,7 @@ impl<H: Handle> Overflow<H> {
     /// Makes the series. Returns whether it was not there before.
     pub(crate) fn make(&self, shared: &Arc<Shared>) -> bool {
         let labels = LabelSet::overflow();
-        self.series.set(Member::new(labels.clone(), handle::make(labels, shared))).is_ok()
+        self.series.set(TrackedSeries::new(labels.clone(), handle::make(labels, shared))).is_ok()
     }
 
     /// Returns the series, if it is exported.

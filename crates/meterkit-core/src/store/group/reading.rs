@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use super::SeriesGroup;
-use super::member::{Activity, Member};
 use super::open::OpenSeries;
+use super::tracked_series::{Activity, TrackedSeries};
 use crate::store::handle::Handle;
 use crate::store::shared::{PointKeys, Shared};
 
@@ -26,7 +26,7 @@ impl Reading {
         group: &SeriesGroup<H>,
         shared: &Shared,
         read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
-        is_over: impl Fn(&Member<H>, &mut Activity) -> bool,
+        is_over: impl Fn(&TrackedSeries<H>, &mut Activity) -> bool,
     ) -> R {
         let keys = &shared.keys();
         let places = PlacedSeries::of(group);
@@ -78,7 +78,7 @@ impl Reading {
 
 /// The series of a group by their places: those of closed series come before those of open ones.
 struct PlacedSeries<'a, H> {
-    closed: &'a [OnceLock<Member<H>>],
+    closed: &'a [OnceLock<TrackedSeries<H>>],
     open: Option<&'a OpenSeries<H>>,
 }
 
@@ -92,7 +92,7 @@ impl<'a, H: Handle> PlacedSeries<'a, H> {
         self.closed.len() + self.open.map_or(0, OpenSeries::places)
     }
 
-    fn get(&self, place: usize) -> Option<&'a Member<H>> {
+    fn get(&self, place: usize) -> Option<&'a TrackedSeries<H>> {
         match self.closed.get(place) {
             Some(member) => member.get(),
             None => self.open?.at(place - self.closed.len()),

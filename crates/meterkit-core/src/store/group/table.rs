@@ -57,7 +57,7 @@ impl<V> SeriesTable<V> {
                 return None;
             }
             if entry >> 32 == tag {
-                let value = self.at(Place::from_entry(entry))?;
+                let value = self.at(Address::from_entry(entry))?;
                 if is_it(value) {
                     return Some(value);
                 }
@@ -75,7 +75,7 @@ impl<V> SeriesTable<V> {
         value: V,
     ) -> Result<&V, V> {
         let slot = self.len.load(Relaxed);
-        let place = Place::of(slot);
+        let place = Address::of(slot);
         if slot >= limit || place.chunk >= CHUNKS {
             return Err(value);
         }
@@ -102,11 +102,11 @@ impl<V> SeriesTable<V> {
     }
 
     pub(crate) fn entry(&self, slot: usize) -> Option<&V> {
-        self.at(Place::of(slot))
+        self.at(Address::of(slot))
     }
 
     #[inline]
-    fn at(&self, place: Place) -> Option<&V> {
+    fn at(&self, place: Address) -> Option<&V> {
         self.chunks.get(place.chunk)?.get()?.get(place.offset)?.get()
     }
 
@@ -153,12 +153,12 @@ fn insert(index: &[AtomicU64], entry: u64) {
 
 /// Where a slot is: chunk `k` holds `FIRST_CHUNK * 2^k` entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct Address {
     chunk: usize,
     offset: usize,
 }
 
-impl Place {
+impl Address {
     /// In an index entry, the chunk plus one stands above the offset, so that no entry is zero.
     const OFFSET_BITS: u32 = 27;
 
@@ -201,9 +201,9 @@ mod tests {
     fn every_slot_has_a_place_of_its_own() {
         let mut expected = (0, 0);
         for slot in 0..100_000 {
-            let place = Place::of(slot);
+            let place = Address::of(slot);
             assert_eq!((place.chunk, place.offset), expected, "slot {slot}");
-            assert_eq!(Place::from_entry(place.to_entry(u64::MAX)), place);
+            assert_eq!(Address::from_entry(place.to_entry(u64::MAX)), place);
             expected.1 += 1;
             if expected.1 == FIRST_CHUNK << expected.0 {
                 expected = (expected.0 + 1, 0);

@@ -11,7 +11,7 @@ use crate::store::label_set::LabelSet;
 
 /// A series of a group. Its labels stand here too, so that a look-up does not touch the series itself, whose line of
 /// memory other threads are writing to.
-pub(crate) struct Member<H> {
+pub(crate) struct TrackedSeries<H> {
     pub(crate) labels: LabelSet,
     is_hidden: AtomicBool,
     /// Whether another member has the series now.
@@ -19,7 +19,7 @@ pub(crate) struct Member<H> {
     pub(crate) handle: H,
 }
 
-impl<H: Handle> Member<H> {
+impl<H: Handle> TrackedSeries<H> {
     pub(crate) fn new(labels: LabelSet, handle: H) -> Self {
         let (is_hidden, has_moved) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { labels, is_hidden, has_moved, handle }
