@@ -164,12 +164,9 @@ words! {
 }
 
 fn runtime_metrics(name: &str) -> Result<RuntimeMetrics, String> {
-    let is_built_in = match name {
-        "process" => cfg!(feature = "process"),
-        "tokio" => cfg!(feature = "tokio"),
-        _ => true,
-    };
-    if !is_built_in {
+    let is_missing = (name == "process" && cfg!(not(feature = "process")))
+        || (name == "tokio" && cfg!(not(feature = "tokio")));
+    if is_missing {
         return Err(not_compiled_in(&format!("`{name}`"), name));
     }
     name.parse().map_err(|_| unknown(name, &RUNTIME_METRICS))
