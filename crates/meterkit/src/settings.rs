@@ -35,7 +35,7 @@ use meterkit_pipeline::{IntoTarget, Schedule};
 use meterkit_prometheus::{PrometheusServer, Protection, Translation};
 pub use meterkit_settings::{
     Declaration, Environment, Position, Problem, Problems, Reader, Section, SectionValue, Setting,
-    SettingsError, SmallFileError, UnknownWord, ValueType, Words,
+    SettingsError, SmallFileError, TargetDeclaration, UnknownWord, ValueType, Words,
 };
 
 #[cfg(feature = "config")]

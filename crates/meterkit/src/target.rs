@@ -37,7 +37,7 @@
 
 pub use meterkit_core::StoreHealth;
 pub use meterkit_pipeline::{
-    Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health, Schedule,
-    Source, StartError, Stop, Target, TargetError, TargetFailure, TargetHealth, TargetKind,
-    TargetQueue,
+    Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health, IntoTarget,
+    Schedule, Source, StartError, Stop, Target, TargetError, TargetFailure, TargetHealth,
+    TargetKind, TargetQueue,
 };

@@ -42,6 +42,7 @@ impl Selection {
     }
 
     /// Returns whether a target of this name is selected.
+    #[cfg(any(test, feature = "prometheus"))]
     pub(super) fn has(&self, name: &str) -> bool {
         self.targets.iter().any(|target| target.name == name)
     }
