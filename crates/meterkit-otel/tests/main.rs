@@ -15,8 +15,10 @@ mod limits;
 mod opentelemetry_observables;
 mod opentelemetry_readers;
 mod readers_and_removal;
+#[cfg(feature = "sdk")]
 mod scripted_exporter;
 mod soak;
 mod two_doors;
 mod two_doors_at_once;
+#[cfg(feature = "sdk")]
 mod user_reader;

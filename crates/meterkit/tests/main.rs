@@ -9,6 +9,7 @@ mod conformance_histograms_and_observables;
 mod conformance_names_and_keys;
 mod environment;
 mod health;
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "tests of the endpoint use it"))]
 mod http_get;
 mod install;
 mod life_cycle;
