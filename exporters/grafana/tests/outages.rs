@@ -5,8 +5,7 @@ use std::time::Duration;
 use meterkit_core::{Attributes, Registry};
 use meterkit_fakes::remote_write::{Answer, Arrival, Receiver, Speaks};
 use meterkit_grafana::{
-    Authentication, GrafanaConfig, RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, Secret,
-    Transport,
+    Authentication, RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, Secret, Transport,
 };
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
 use meterkit_settings::Environment;
@@ -493,8 +492,8 @@ async fn grafana_cloud_gets_otlp_at_the_gateway_of_its_zone() {
         meterkit_grafana::CloudOtlp::new("prod-eu-west-2", "123456", Secret::new("hunter2"));
     let proxies = meterkit_grafana::Proxies::default();
     let proxies = proxies.with_https(&format!("http://{}", proxy.address())).expect("a proxy");
-    let config =
-        GrafanaConfig::cloud(cloud).with_transport(Transport::default().with_proxies(proxies));
+    let config = meterkit_grafana::GrafanaConfig::cloud(cloud)
+        .with_transport(Transport::default().with_proxies(proxies));
     let mut target = config.into_target().expect("a target");
     // The proxy refuses: nothing leaves this machine.
     assert!(target.export(&snapshot(1, &[1])).await.is_err());
