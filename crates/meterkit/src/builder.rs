@@ -18,6 +18,7 @@ use meterkit_prometheus::{PrometheusServer, Protection, Translation};
 #[cfg(feature = "sdk")]
 use opentelemetry_sdk::metrics::{exporter::PushMetricExporter, reader::MetricReader};
 
+use crate::at_start;
 use crate::error::InstallError;
 use crate::mixed_versions;
 use crate::resource::ResourceDetector;
@@ -394,9 +395,11 @@ impl TelemetryBuilder {
         }
         for Ignored { variable, reason } in std::mem::take(&mut self.ignored) {
             tracing::warn!(variable = &*variable, "set, but {reason}");
+            at_start::warn(format_args!("{variable} is set, but {reason}"));
         }
         for warning in &self.warnings {
             tracing::warn!(variable = &*warning.variable, "{warning}");
+            at_start::warn(format_args!("{warning}"));
         }
         if !self.unused_in_file.is_empty() {
             let unused = self.unused_in_file.join(", ");
@@ -414,7 +417,8 @@ impl TelemetryBuilder {
 
 impl fmt::Debug for TelemetryBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let targets: Vec<_> = self.targets.iter().map(|(target, _)| target).collect();
+        // Their names only: a target may hold secrets that its own `Debug` shows.
+        let targets: Vec<_> = self.targets.iter().map(|(it, _)| it.target_name()).collect();
         f.debug_struct("TelemetryBuilder")
             .field("targets", &targets)
             .field("schedule", &self.schedule)

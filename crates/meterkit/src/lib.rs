@@ -100,6 +100,7 @@
 //!
 //! 1.85.
 
+mod at_start;
 mod builder;
 pub mod catalog;
 #[cfg(feature = "config")]

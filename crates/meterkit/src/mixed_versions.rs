@@ -8,6 +8,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::at_start;
+
 /// The crate that has the global provider.
 const SHARED: &str = "opentelemetry";
 
@@ -30,6 +32,11 @@ pub(crate) fn warn() {
                  `cargo tree -i {SHARED}@{}` says how it got there",
                 other.version,
             );
+            at_start::warn(format_args!(
+                "a second version of `opentelemetry`, {}, is in Cargo.lock: metrics that are recorded with it arrive \
+                 nowhere; `cargo tree -i {SHARED}@{}` says how it got there",
+                other.version, other.version,
+            ));
         }
     }
 }

@@ -121,7 +121,7 @@ impl Settings {
         let (environment, file) = with_file(environment, &problems);
         let selection = select::selection(&environment, &problems);
         // Once is enough.
-        let ignored = ignored::ignored(&environment).into_iter();
+        let ignored = ignored::ignored(&environment, &selection).into_iter();
         let ignored = ignored.filter(|it| !selection.unserved.contains(it)).chain(file.replaced);
         let ignored = ignored.collect();
         let reader = environment.reader(&problems);

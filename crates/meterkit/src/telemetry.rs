@@ -51,11 +51,14 @@ impl Telemetry {
     ///
     #[doc = include_str!("settings/variables.md")]
     ///
-    /// [`install`](TelemetryBuilder::install) warns of any other variable that begins with `METERKIT_`.
-    /// [`settings::declarations`](crate::settings::declarations) returns this list as values.
+    /// [`install`](TelemetryBuilder::install) warns of variables that have no effect: misspelled names, those of a target
+    /// that is not compiled in, and those of OTLP without an endpoint. If the program has no subscriber of `tracing`, the
+    /// warnings go to standard error. [`settings::declarations`](crate::settings::declarations) returns this list as
+    /// values.
     ///
-    /// Follows OpenTelemetry's Environment Variable Specification with two exceptions: an unusable value is an error
-    /// instead of being ignored, and the default target is `prometheus`, which sends nothing anywhere.
+    /// Follows OpenTelemetry's Environment Variable Specification with two exceptions. An unusable value is an error if
+    /// it decides whether, where, to whom or how protected data goes; other `OTEL_*` variables are ignored with a
+    /// warning. The default target is `prometheus`, which sends nothing anywhere.
     ///
     /// # Errors
     ///

@@ -47,11 +47,11 @@ fn each_target_is_named_with_endpoint_interval_and_temporality() {
     let (telemetry, lines) = log_lines::of(|| builder.install().unwrap());
     let warehouse = "INFO metrics target is live target=warehouse endpoint=https://warehouse.example.com/ingest";
     let expected = [
-        format!("{warehouse} interval=2500 ms temporality=delta"),
-        format!("{warehouse} interval=3600000 ms temporality=delta"),
         "INFO metrics target is live target=console endpoint=standard output \
          interval=2500 ms temporality=cumulative"
             .to_owned(),
+        format!("{warehouse} interval=2500 ms temporality=delta"),
+        format!("{warehouse} interval=3600000 ms temporality=delta"),
     ];
     assert_eq!(lines, expected);
     telemetry.shutdown_blocking().unwrap();

@@ -2,7 +2,7 @@
 
 use meterkit::{Meter, Telemetry};
 use meterkit_fakes::log_lines;
-use meterkit_fakes::own_process::rerun;
+use meterkit_fakes::own_process::{rerun, text};
 
 #[test]
 fn a_misspelled_variable_is_warned_of_when_the_program_starts() {
@@ -84,4 +84,30 @@ fn nothing_is_warned_of_where_all_is_well() {
         telemetry.shutdown_blocking().unwrap();
     });
     assert!(lines.iter().all(|line| line.starts_with("INFO")), "{lines:?}");
+}
+
+#[test]
+fn a_program_without_a_subscriber_says_it_on_standard_error() {
+    let name = "a_program_without_a_subscriber_says_it_on_standard_error";
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("METERKIT_NAMESPACES", "acme"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "soon"),
+    ];
+    if let Some(output) = rerun(name, &variables) {
+        let err = text(&output.stderr);
+        for expected in [
+            "meterkit: warning: METERKIT_NAMESPACES is set, but it is unknown; did you mean `METERKIT_NAMESPACE`?\n",
+            "meterkit: warning: OTEL_METRIC_EXPORT_INTERVAL=`soon`: write a whole number of milliseconds, 1 or more",
+        ] {
+            assert_eq!(err.matches(expected).count(), 1, "{err}");
+        }
+        return;
+    }
+    let telemetry = Telemetry::from_env().unwrap().install().unwrap();
+    telemetry.shutdown_blocking().unwrap();
+    // With a subscriber, its settings decide: the second start only logs.
+    let (telemetry, lines) = log_lines::of(|| Telemetry::from_env().unwrap().install().unwrap());
+    assert!(lines.iter().any(|line| line.contains("METERKIT_NAMESPACES")), "{lines:?}");
+    telemetry.shutdown_blocking().unwrap();
 }

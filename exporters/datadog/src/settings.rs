@@ -127,6 +127,10 @@ pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
 };
 
 impl IntoTarget for DatadogConfig {
+    fn target_name(&self) -> &str {
+        &self.name
+    }
+
     fn into_target(self: Box<Self>) -> Result<Box<dyn Target>, Box<dyn Error + Send + Sync>> {
         Ok(Box::new(DatadogTarget::new(*self)?))
     }

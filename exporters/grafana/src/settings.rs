@@ -105,6 +105,10 @@ fn read(reader: &Reader<'_>) -> Option<Box<dyn IntoTarget>> {
 }
 
 impl IntoTarget for GrafanaConfig {
+    fn target_name(&self) -> &str {
+        "grafana"
+    }
+
     fn into_target(self: Box<Self>) -> Result<Box<dyn Target>, Box<dyn Error + Send + Sync>> {
         Ok((*self).into_target()?)
     }

@@ -101,6 +101,10 @@ pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
 };
 
 impl IntoTarget for OtlpConfig {
+    fn target_name(&self) -> &str {
+        &self.name
+    }
+
     fn into_target(self: Box<Self>) -> Result<Box<dyn Target>, Box<dyn Error + Send + Sync>> {
         Ok(Box::new(OtlpTarget::new(*self)?))
     }

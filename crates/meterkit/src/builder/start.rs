@@ -9,6 +9,7 @@ use meterkit_pipeline::{Pipeline, Schedule};
 use meterkit_prometheus::Translation;
 
 use super::TelemetryBuilder;
+use crate::at_start;
 use crate::disabled_scopes;
 use crate::error::InstallError;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
@@ -18,6 +19,10 @@ use crate::runtime_metrics::Observations;
 use crate::settings;
 use crate::start_line::StartLine;
 use crate::telemetry::Telemetry;
+
+#[cfg(feature = "prometheus")]
+const NO_BUCKETS: &str = "histograms are exponential, which are recorded once for all targets: the scrape endpoint has \
+                          their counts and sums, but no buckets";
 
 impl TelemetryBuilder {
     /// Starts the pipeline with all settings of the builder.
@@ -73,10 +78,8 @@ impl TelemetryBuilder {
         };
         #[cfg(feature = "prometheus")]
         if self.has_exponential_histograms && self.prometheus.is_some() {
-            tracing::warn!(
-                "histograms are exponential, which are recorded once for all targets: the scrape endpoint has their counts \
-                 and sums, but no buckets"
-            );
+            tracing::warn!("{NO_BUCKETS}");
+            at_start::warn(format_args!("{NO_BUCKETS}"));
         }
         let targets = self.targets.into_iter().map(|(target, schedule)| {
             let target = target.into_target().map_err(InstallError::Target)?;

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use meterkit_settings::{Environment, nearest};
+use meterkit_settings::{Declaration, Environment, nearest};
 
 use super::declarations;
+use super::select::Selection;
 use super::targets::Known;
 
 /// What all our own variables begin with. Others may be meant for another library.
@@ -20,20 +21,72 @@ pub(crate) struct Ignored {
     pub(crate) reason: String,
 }
 
-/// Returns our own variables that nobody knows, or that are for a target that is not compiled in.
-pub(super) fn ignored(environment: &Environment) -> Vec<Ignored> {
-    let is_ours = |name: &&str| name.starts_with(PREFIX) && !ELSEWHERE.contains(name);
-    let ours = environment.names().filter(is_ours);
-    let reasons = ours.filter_map(|name| Some((name, reason(name)?)));
-    let ours = reasons.map(|(name, reason)| Ignored { variable: name.to_owned().into(), reason });
-    let can_publish = cfg!(all(feature = "dashboard", feature = "grafana"));
-    let url = environment.value("GRAFANA_URL").filter(|_| !can_publish);
-    let dashboard = url.map(|_| Ignored {
-        variable: "GRAFANA_URL".into(),
-        reason: "dashboards are published with the features `dashboard` and `grafana` of meterkit"
-            .to_owned(),
+/// Returns variables that nobody knows, that are for a target which is not compiled in, or that have no effect as they
+/// are set.
+pub(super) fn ignored(environment: &Environment, selection: &Selection) -> Vec<Ignored> {
+    let names = environment.names().filter(|name| !ELSEWHERE.contains(name));
+    let reasons = names.filter_map(|name| {
+        let reason = match name {
+            _ if name.starts_with(PREFIX) => reason(name),
+            "GRAFANA_URL" => no_dashboard(),
+            "OTEL_EXPERIMENTAL_CONFIG_FILE" => {
+                Some("it has become `OTEL_CONFIG_FILE`; use that name".to_owned())
+            }
+            "OTEL_METRICS_EXEMPLAR_FILTER" => {
+                Some("meterkit records no exemplars; unset it".to_owned())
+            }
+            _ if selection.is_by_default && is_only_of_otlp(name) => no_endpoint(selection),
+            _ => misspelled(name),
+        };
+        Some(Ignored { variable: name.to_owned().into(), reason: reason? })
     });
-    ours.chain(dashboard).collect()
+    reasons.collect()
+}
+
+fn no_dashboard() -> Option<String> {
+    let can_publish = cfg!(all(feature = "dashboard", feature = "grafana"));
+    let reason = "dashboards are published with the features `dashboard` and `grafana` of meterkit";
+    (!can_publish).then(|| reason.to_owned())
+}
+
+/// Returns whether a variable says how OTLP is sent. Those of other signals are none of ours.
+fn is_only_of_otlp(name: &str) -> bool {
+    name.strip_prefix("OTEL_EXPORTER_OTLP_").is_some_and(|rest| {
+        ["TRACES_", "LOGS_", "PROFILES_"].iter().all(|signal| !rest.starts_with(signal))
+            && rest != "METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+    })
+}
+
+/// Returns why variables of OTLP have no effect, if no variable asks for the target.
+fn no_endpoint(selection: &Selection) -> Option<String> {
+    if selection.has("otlp") || !selection.unserved.is_empty() {
+        return None;
+    }
+    let missing = Known::find("otlp").and_then(Known::missing_because);
+    missing.or_else(|| {
+        let remedy = "set `OTEL_EXPORTER_OTLP_ENDPOINT`, or add `otlp` to `OTEL_METRICS_EXPORTER`";
+        Some(format!("metrics are not sent by OTLP; {remedy}"))
+    })
+}
+
+/// Returns what was meant by a name of OpenTelemetry or Datadog that differs from one of ours in one letter. Names that
+/// differ in more may be meant for other libraries.
+fn misspelled(name: &str) -> Option<String> {
+    let is_theirs = name.starts_with("OTEL_") || name.starts_with("DD_");
+    if !is_theirs || name == "DD_APP_KEY" || declarations().any(|it| it.is_set_by(name)) {
+        return None;
+    }
+    let known = declarations().flat_map(Declaration::names);
+    let near = nearest(name, known).filter(|near| is_one_change(name, near))?;
+    Some(format!("it is unknown; did you mean `{near}`?"))
+}
+
+/// Returns whether one letter too many, too few or wrong makes the difference.
+fn is_one_change(a: &str, b: &str) -> bool {
+    let begin = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a.as_bytes()[begin..], &b.as_bytes()[begin..]);
+    let end = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    a.len().max(b.len()) - end <= 1
 }
 
 /// Returns why a variable of ours has no effect, if it has none.

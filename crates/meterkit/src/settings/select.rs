@@ -10,6 +10,8 @@ use super::targets::Known;
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Selection {
     pub(super) targets: Vec<&'static Known>,
+    /// Whether no variable selects targets, so that what asks for one decides.
+    pub(super) is_by_default: bool,
     /// Whether the selection itself is wrong: any target may have been meant.
     pub(super) is_wrong: bool,
     /// Variables that ask for a target which cannot run; reported when the process starts.
@@ -42,7 +44,6 @@ impl Selection {
     }
 
     /// Returns whether a target of this name is selected.
-    #[cfg(any(test, feature = "prometheus"))]
     pub(super) fn has(&self, name: &str) -> bool {
         self.targets.iter().any(|target| target.name == name)
     }
@@ -62,6 +63,7 @@ pub(super) fn selection(environment: &Environment, problems: &Problems) -> Selec
         selection.is_wrong = environment.read(|reader| reader.list(&EXPORTER)).is_err();
         return selection;
     }
+    selection.is_by_default = true;
     selection.targets.extend(target("prometheus"));
     for target in Known::all() {
         match (target.asked_for(environment), target.missing_because()) {

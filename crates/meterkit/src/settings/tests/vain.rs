@@ -59,6 +59,68 @@ fn what_is_empty_or_someone_elses_or_known_is_not_told() {
 }
 
 #[test]
+fn a_name_of_opentelemetry_that_is_one_letter_off_is_told_and_others_are_not() {
+    for (variable, meant) in [
+        ("OTEL_METRIC_EXPORTER", "OTEL_METRICS_EXPORTER"),
+        ("OTEL_METRICS_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_INTERVAL"),
+        ("OTEL_SERVICE_NAMES", "OTEL_SERVICE_NAME"),
+        ("OTEL_RESSOURCE_ATTRIBUTES", "OTEL_RESOURCE_ATTRIBUTES"),
+        ("OTEL_CONFIG_FILA", "OTEL_CONFIG_FILE"),
+        #[cfg(feature = "datadog")]
+        ("DD_API_KEYS", "DD_API_KEY"),
+    ] {
+        let reason = format!("it is unknown; did you mean `{meant}`?");
+        assert_eq!(told(&settings(&[(variable, "x")]).ignored), [(variable, &*reason)]);
+    }
+    for elses in [
+        "OTEL_TRACES_EXPORTER",
+        "OTEL_LOGS_EXPORTER",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+        "OTEL_BLRP_EXPORT_TIMEOUT",
+        "OTEL_PROPAGATORS",
+        "DD_APP_KEY",
+        "DD_TRACE_AGENT_PORT",
+        "DD_URL",
+    ] {
+        assert_eq!(told(&settings(&[(elses, "x")]).ignored), [], "{elses}");
+    }
+}
+
+#[test]
+fn what_says_how_to_send_without_saying_that_it_is_sent_is_told() {
+    let reason = match cfg!(feature = "otlp") {
+        true => {
+            "metrics are not sent by OTLP; set `OTEL_EXPORTER_OTLP_ENDPOINT`, or add `otlp` to \
+                 `OTEL_METRICS_EXPORTER`"
+        }
+        false => "target `otlp` is not compiled in: switch on the feature `otlp` of meterkit",
+    };
+    for (variable, value) in [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "5"),
+    ] {
+        assert_eq!(told(&settings(&[(variable, value)]).ignored), [(variable, reason)]);
+        let selects = ("OTEL_METRICS_EXPORTER", "console");
+        assert_eq!(told(&settings(&[(variable, value), selects]).ignored), [], "{variable}");
+    }
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+    let sent = settings(&[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]);
+    assert_eq!(told(&sent.ignored), []);
+}
+
+#[test]
+fn names_and_features_that_there_are_none_of_are_told() {
+    for (variable, reason) in [
+        ("OTEL_EXPERIMENTAL_CONFIG_FILE", "it has become `OTEL_CONFIG_FILE`; use that name"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "meterkit records no exemplars; unset it"),
+    ] {
+        assert_eq!(told(&settings(&[(variable, "x")]).ignored), [(variable, reason)]);
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_variable_that_nobody_reads_is_no_problem_whatever_it_holds() {
     use std::ffi::OsString;
