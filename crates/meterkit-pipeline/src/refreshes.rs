@@ -13,8 +13,8 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::moment::after;
 
-/// Runs refreshes when they are due, as long as the runtime exists. Dropping the sender of `ended` stops those that are
-/// still running.
+/// Runs refreshes when they are due, as long as the runtime exists. A value in `ended` stops those that are still running;
+/// each keeps its receiver until it has stopped.
 pub(crate) async fn run(registry: Registry, made: Arc<Notify>, ended: watch::Receiver<()>) {
     loop {
         // On a thread that may block: refreshes with their own `spawn_with` are started there, which runs user code.
@@ -109,6 +109,8 @@ async fn until(mut ended: watch::Receiver<()>, task: BackgroundTask) {
         _ = ended.changed() => {}
         () = task => {}
     }
+    // Only here: the task is dropped, and the receiver says so.
+    drop(ended);
 }
 
 /// Runs a task with the runtime, but on a thread of its own: user code may block, and collections need the runtime's

@@ -110,9 +110,9 @@ impl Work {
             .into_iter()
             .map(|serve| tokio::spawn(serve(self.source.clone(), Stop(stopped.clone()))))
             .collect();
-        // Goes with this function: refreshes end before the runtime does, and after the last export.
-        let (_running, ended) = watch::channel(());
-        tokio::spawn(refreshes::run(self.registry.clone(), self.news.refresh.clone(), ended));
+        let (refreshing, ended) = watch::channel(());
+        let refreshes = refreshes::run(self.registry.clone(), self.news.refresh.clone(), ended);
+        let refreshes = tokio::spawn(refreshes);
 
         while let Some(command) = inbox.recv().await {
             match command {
@@ -132,6 +132,10 @@ impl Work {
                     // Before the answer: whoever has it may start another pipeline.
                     drop(self.claim);
                     let _ = reply.send(outcome);
+                    // Timers of a refresh that outlives the runtime would panic. One that blocks is not waited for longer.
+                    refreshes.abort();
+                    refreshing.send_replace(());
+                    let _ = timeout_at(deadline.into(), refreshing.closed()).await;
                     return deadline;
                 }
             }
