@@ -38,5 +38,5 @@ pub struct StreamSettings {
     pub cardinality_limit: Option<usize>,
 }
 
-/// Says how the values of each instrument are kept.
+/// Decides how the values of each instrument are kept.
 pub(crate) type Streams = Arc<dyn Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync>;

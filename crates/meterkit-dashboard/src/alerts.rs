@@ -19,7 +19,7 @@ const STALE_AFTER: u32 = 900;
 /// The type of the component that answers scrapes.
 const SCRAPED: &str = "prometheus_http_text_metric_exporter";
 
-/// A target that has told of `meterkit` within this time is one of ours.
+/// A target that reported metrics of `meterkit` within this time is one of ours.
 const REMEMBERED: &str = "1d";
 
 /// The group of all alerts.

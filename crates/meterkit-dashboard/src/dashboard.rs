@@ -92,7 +92,7 @@ impl Dashboard {
         }
     }
 
-    /// Tells apart dashboards of the same title, of two programs for example. Default: empty.
+    /// Distinguishes dashboards with the same title, for example those of two programs. Default: empty.
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();

@@ -22,15 +22,15 @@ use crate::server::{Body, read, response, unpack};
 /// What an intake does with a payload.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// Takes it, and says so.
+    /// Accepts the payload.
     Accept,
-    /// Takes it, and answers with a body that nobody understands.
+    /// Accepts the payload, and answers with a body that cannot be parsed.
     Garbage,
-    /// Takes it, but something on the way says another status.
+    /// Accepts the payload, but a proxy answers with another status.
     TakeAndSay(u16),
-    /// Takes it, and closes the connection.
+    /// Accepts the payload, and closes the connection without an answer.
     TakeAndCut,
-    /// Takes it, and never answers.
+    /// Accepts the payload, and never answers.
     TakeAndHang,
     /// Refuses it with a status, headers, and a body.
     Refuse(u16, Headers, &'static str),
@@ -83,10 +83,10 @@ pub struct Key {
 /// A running intake.
 pub type Intake = receiver::Receiver<Datadog>;
 
-/// Says what happens to the next payload.
+/// Chooses what happens to the next payload.
 type Decide = Box<dyn FnMut() -> Answer + Send>;
 
-/// Says which points are malformed.
+/// Returns which points are malformed.
 type IsBad = Box<dyn Fn(&Point) -> bool + Send>;
 
 /// Datadog's API.

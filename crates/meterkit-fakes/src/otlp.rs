@@ -21,15 +21,15 @@ use crate::server::{ANY, Body, read, response, unpack};
 /// What a receiver does with a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// Takes it.
+    /// Accepts the request.
     Accept,
-    /// Takes it except for some points, and says why.
+    /// Accepts the request except for some points, and states why.
     Partial(i64, &'static str),
     /// Refuses it with a status, headers, and a body.
     Http(u16, Headers, &'static str),
     /// Refuses it with a code, a message, and details.
     Grpc(i32, &'static str, Vec<u8>),
-    /// Takes it, and answers with a body that is no message.
+    /// Accepts the request, and answers with a body that is not a message.
     Garbage,
     /// Never answers.
     Silence,

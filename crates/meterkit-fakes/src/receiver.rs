@@ -113,7 +113,7 @@ impl<P: Protocol> Receiver<P> {
         *self.state.1.limit.lock().unwrap() = Some(bytes);
     }
 
-    /// Gives these answers next, after those that it was to give anyway.
+    /// Queues these answers behind those that are already queued.
     pub fn answer_next(&self, answers: impl IntoIterator<Item = P::Answer>) {
         self.state.1.answers.lock().unwrap().extend(answers);
     }

@@ -18,11 +18,11 @@ use crate::server::{Body, read, response, unpack};
 /// What a receiver does with a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// Takes it, and says how much it wrote if it was 2.0.
+    /// Accepts the request. If it was version 2.0, the answer states how much was written.
     Accept,
-    /// Takes it, and says nothing.
+    /// Accepts the request. The answer does not state how much was written.
     Swallow,
-    /// Says with this status that it wrote so many samples and histograms.
+    /// Answers with this status, and states that so many samples and histograms were written.
     Wrote(u16, u64, u64),
     /// Answers with a status, headers, and a body.
     Http(u16, Headers, &'static str),
@@ -130,7 +130,7 @@ impl RemoteWrite {
         while self.most_at_once.load(Ordering::Relaxed) < self.company.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        // Gives one request too many the time to come.
+        // Waits, in case one request too many arrives.
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }

@@ -57,7 +57,7 @@ impl Server {
         .await
     }
 
-    /// Gives each connection and its number to `serve`.
+    /// Calls `serve` with each connection and its number.
     pub(crate) async fn listen<S, F>(
         address: SocketAddr,
         tls: Option<TlsAcceptor>,

@@ -155,7 +155,7 @@ pub struct HeaderError {
 meterkit_rules::debug_as_text!(HeaderError);
 
 impl HeaderError {
-    /// Returns the name, unless it is none: `Authorization: Basic ...` is a name and a credential in one.
+    /// Returns the name if it is a valid one. `Authorization: Basic ...` is not: it contains the credential too.
     fn shown_name(&self) -> String {
         if self.problem == Fault::Name { String::new() } else { format!(" `{}`", self.name) }
     }

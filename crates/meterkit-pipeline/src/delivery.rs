@@ -25,7 +25,7 @@ pub(crate) struct Delivery {
     stop: watch::Receiver<Option<Ending>>,
     /// Where deltas begin.
     baseline: Baseline,
-    /// A snapshot of which the target has a part, and its delta.
+    /// A snapshot that the target has accepted in part, and its delta.
     partial: Option<(Arc<Snapshot>, Snapshot)>,
     /// Whether the export under way is the last one.
     is_last: bool,
@@ -250,7 +250,7 @@ impl Delivery {
         self.check_error = Some(error.to_string());
     }
 
-    /// Says when trouble begins and when it ends; what is between goes to debug.
+    /// Logs when trouble begins and when it ends. Failures in between are logged at debug level.
     fn log(&mut self, outcome: &Result<(), ExportError>) {
         let target = self.target.name();
         // An export that fails for the same reason says nothing new.

@@ -50,7 +50,7 @@ pub(crate) enum Command {
 
 type Outcome = std_mpsc::Sender<Result<(), FlushError>>;
 
-/// Tells a pull target when to stop, and by when to be done.
+/// Signals a pull target to stop, with the deadline by which it must be done.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<Option<Ending>>);
 

@@ -137,13 +137,13 @@ impl<T> Setting<T> {
         self
     }
 
-    /// Has a wrong value ignored with a warning.
+    /// Ignores a wrong value, with a warning.
     pub const fn lenient(mut self) -> Self {
         self.declaration.is_lenient = true;
         self
     }
 
-    /// Has the variable count even if `OTEL_CONFIG_FILE` names a file.
+    /// Makes the variable count even if `OTEL_CONFIG_FILE` names a file.
     pub const fn beside_file(mut self) -> Self {
         self.declaration.counts_beside_file = true;
         self

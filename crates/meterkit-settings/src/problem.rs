@@ -101,7 +101,7 @@ impl Problems {
         *self.file.borrow_mut() = Some(path.into());
     }
 
-    /// Says that the configuration file may have what only a later version of its schema has.
+    /// Records that the configuration file may use a later version of the schema.
     pub fn expect_newer(&self) {
         self.is_newer.set(true);
     }

@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
         self.problems.add(problem);
     }
 
-    /// Reports that two settings are set of which one is enough. `remedy` says which.
+    /// Reports that two settings are set although one is enough. `remedy` says which one to keep.
     pub fn conflict(&self, setting: &Declaration, other: &Declaration, remedy: &str) {
         let reason = format!("is set, and {} too; {remedy}", self.name(other));
         let problem = self.problem(setting, reason);

@@ -56,7 +56,7 @@ impl Row {
         self
     }
 
-    /// Says that values mean something else when they come by an alias.
+    /// Declares that values have another meaning when an alias sets them.
     pub const fn with_other_aliases(mut self) -> Self {
         self.has_equal_aliases = false;
         self

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Watching = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Says once which patterns of disabled scopes no scope has been like. Runs beside the targets.
+/// Logs once which patterns of disabled scopes have matched no scope. Runs beside the targets.
 pub(crate) fn watch(registry: Registry) -> impl FnOnce(Source, Stop) -> Watching + Send {
     move |_, mut stop| {
         Box::pin(async move {

@@ -65,7 +65,7 @@ pub enum InstallError {
     /// A target could never send with its settings. The source is the error of the target's crate.
     #[error("{0}")]
     Target(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Metrics of a tokio runtime were asked for, but not of which one.
+    /// Metrics of a tokio runtime were requested, but no runtime was named.
     #[cfg(feature = "tokio")]
     #[error(
         "{asked_by} observes the tokio runtime in which `install` is called, and it is called outside of one: \

@@ -84,7 +84,7 @@ pub(crate) struct RuntimeMetrics {
     tokio: Option<Observe>,
 }
 
-/// Has a registry tell of it from now on.
+/// Makes a registry report it from now on.
 type Observe = Box<dyn FnOnce(&Registry) -> Result<CallbackGuard, InstallError> + Send>;
 
 impl RuntimeMetrics {

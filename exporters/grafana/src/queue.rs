@@ -83,7 +83,7 @@ impl Queue {
         dropped
     }
 
-    /// Gives back what there is no room for: the oldest.
+    /// Returns the oldest requests that there is no room for.
     pub(crate) fn drop_oldest(&mut self) -> Vec<Batch> {
         // One that never fits would have all others go first.
         let too_large = self.batches.iter().filter(|batch| batch.body.len() > self.max_bytes);
@@ -97,7 +97,7 @@ impl Queue {
         dropped
     }
 
-    /// Gives back what is too old at `time`. A clock that goes wrong for one moment makes nothing older.
+    /// Returns what is too old at `time`. A clock that goes wrong for one moment makes nothing older.
     fn drop_older(&mut self, time: i64) -> Vec<Batch> {
         let now = self.newest.replace(time).map_or(time, |before| time.min(before));
         let max_age = i64::try_from(self.max_age.as_millis()).unwrap_or(i64::MAX);
@@ -120,7 +120,7 @@ impl Queue {
         self.replace(id, Vec::new());
     }
 
-    /// Has others in place of a request.
+    /// Replaces a request with others.
     pub(crate) fn replace(&mut self, id: u64, others: Vec<Batch>) {
         let Some(at) = self.batches.iter().position(|batch| batch.id == id) else {
             return;

@@ -85,7 +85,7 @@ impl RemoteWrite {
         Ok(Self { url, authentication: Authentication::None, tenant: None })
     }
 
-    /// Says who writes, in place of what was said before.
+    /// Sets the credentials, in place of those that were set before.
     #[must_use]
     pub fn with_authentication(mut self, authentication: Authentication) -> Self {
         self.authentication = authentication;

@@ -86,7 +86,7 @@ impl Spool {
         !(pending.added.is_empty() && pending.removed.is_empty())
     }
 
-    /// Has on disk what the queue has. Takes time. What fails is noted for the next time.
+    /// Writes the queue to disk, which may take time. Whatever fails is tried again next time.
     pub(crate) fn write(&self) -> io::Result<()> {
         let _writing = self.lock.lock().unpoisoned();
         // More may come meanwhile.

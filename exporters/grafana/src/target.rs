@@ -142,14 +142,14 @@ impl RemoteWriteTarget {
         self.note_waiting();
     }
 
-    /// Has no more wait than may.
+    /// Drops the oldest requests beyond the limits of the queue.
     async fn make_room(&mut self) {
         let dropped = self.queue.drop_oldest();
         self.note_dropped(&dropped);
         self.save().await;
     }
 
-    /// Has stale markers wait, which end all series.
+    /// Queues stale markers, which end all series.
     async fn push_farewell(&mut self) {
         let Some(written) = self.written.take() else {
             return;

@@ -241,7 +241,7 @@ impl<I> InstrumentBuilder<I> {
         Ok((scope, identity, self.options))
     }
 
-    /// Says why the instrument cannot be made.
+    /// Logs why the instrument cannot be made.
     fn log(&self, error: &InstrumentError) {
         let scope = self.scope.as_ref().map(|key| key.full_name(&self.registry.naming()));
         tracing::error!(
@@ -253,9 +253,9 @@ impl<I> InstrumentBuilder<I> {
 }
 
 impl<I: Instrument> InstrumentBuilder<I> {
-    /// Makes the instrument or group, or gives the one that exists, with the limit and timeout that it has. Callbacks are
-    /// registered for an observable one later, or one for several instruments at once; what this builder was told of
-    /// callbacks holds for those that are registered for this instrument alone.
+    /// Makes the instrument or group, or returns the one that exists, with its limit and timeout. Callbacks for an
+    /// observable instrument can be registered later, also one for several instruments at once. Options for callbacks
+    /// that were set on this builder apply to those that are registered for this instrument alone.
     ///
     /// # Errors
     ///

@@ -145,7 +145,7 @@ impl SelfMetrics {
     }
 }
 
-/// Has values that are not recorded counted in `meterkit.dropped`.
+/// Counts values that are not recorded in `meterkit.dropped`.
 pub(super) fn count_drops(registry: &Registry) {
     registry.inner.settings.on_drop.get_or_init(|| {
         let inner = Arc::downgrade(&registry.inner);

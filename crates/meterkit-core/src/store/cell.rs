@@ -14,7 +14,7 @@ pub trait Cell: Send + Sync + 'static {
         None
     }
 
-    /// Gives the cell a value to be exported with before anything is recorded, where it needs one.
+    /// Sets the value that is exported before anything is recorded, if the cell needs one.
     fn zero(&self) {}
 
     /// Whether nothing was recorded since the cell was made or reset.

@@ -91,7 +91,7 @@ impl ExponentialCounts {
         }
     }
 
-    /// Gives the upper end of each bucket that has values, and how many.
+    /// Returns the upper end of each bucket that has values, with their number.
     pub(crate) fn for_each(&self, mut each: impl FnMut(f64, u64)) {
         let negative = self.negative.bounded(self.scale).map(|(near, _, count)| (-near, count));
         let positive = self.positive.bounded(self.scale).map(|(_, far, count)| (far, count));

@@ -455,7 +455,7 @@ impl<H: Handle> SeriesGroup<H> {
         recorded.unwrap_or_else(|| handle::make(LabelSet::none(), shared))
     }
 
-    /// Has series that were made by attributes found as `declared` ones, if they have declared labels.
+    /// Moves series that were made by attributes to the `declared` ones, if they have the declared labels.
     fn leave_to(&self, declared: &DeclaredSeries<H>, keys: &'static [LabelKey], shared: &Shared) {
         let Some(open) = self.open.get() else { return };
         let (point_keys, mut moved) = (shared.keys(), Vec::new());

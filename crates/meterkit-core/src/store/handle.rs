@@ -27,7 +27,7 @@ pub trait Handle: Clone + Send + Sync + Sized + 'static {
     /// Returns the points of these series.
     fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data;
 
-    /// Returns the series a value to be exported with before anything is recorded, where it needs one.
+    /// Sets the value that is exported before anything is recorded, if the series needs one.
     fn zero(&self) {}
 
     /// Sorts values into other buckets, including those that were recorded before.

@@ -142,7 +142,7 @@ impl Shared {
         self.exports_empty.store(true, Relaxed);
     }
 
-    /// Says once that a timer records seconds in a histogram of something else.
+    /// Logs once that a timer records seconds in a histogram with another unit.
     pub(crate) fn warn_of_unit(&self) {
         if !self.has_warned_of_unit.swap(true, Relaxed) {
             tracing::warn!(
@@ -177,7 +177,7 @@ impl Shared {
         self.other_buckets().unwrap_or(&self.identity.buckets)
     }
 
-    /// Has values sorted in another way. Once only: what is counted cannot be told apart again.
+    /// Changes the buckets of values. Works only once: values that were counted cannot be separated again.
     pub(crate) fn set_buckets(&self, buckets: HistogramBuckets) {
         let _ = self.buckets.set(buckets);
     }

@@ -14,7 +14,7 @@ impl Setting {
         syn::parse2(value.clone()).map_err(|_| self.not_a(value, "a string in quotes"))
     }
 
-    /// `name = "text"`, of which something is left when white space is taken away.
+    /// `name = "text"`, where the text is more than white space.
     pub(crate) fn filled_text(&self, what: &str) -> syn::Result<LitStr> {
         let text = self.text()?;
         if text.value().trim().is_empty() {

@@ -26,7 +26,7 @@ pub struct MeterProvider {
 pub enum ReaderConfig {
     /// Sends them at intervals.
     Periodic(PeriodicReader),
-    /// Has them fetched.
+    /// Metrics are pulled.
     Pull(PullReader),
 }
 
@@ -48,7 +48,7 @@ pub struct PeriodicReader {
     pub cardinality_limits: CardinalityLimits,
 }
 
-/// Has metrics fetched.
+/// A reader whose metrics are pulled.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PullReader {
@@ -70,7 +70,7 @@ pub struct CardinalityLimits {
 }
 
 impl CardinalityLimits {
-    /// For instruments of which the file says nothing else.
+    /// For instruments that the file does not mention.
     pub fn default_limit(&self) -> Option<usize> {
         self.default
     }

@@ -25,7 +25,7 @@ impl<'n> At<'n> {
         Self { node, line: node.line, path: String::new(), is_secret: false }
     }
 
-    /// The same, of which errors do not show what stands here or below.
+    /// Returns the same value, but errors do not show it or anything below it.
     pub(crate) fn secret(mut self) -> Self {
         self.is_secret = true;
         self
@@ -51,7 +51,7 @@ impl<'n> At<'n> {
         report.unused(self.line, self.path.clone());
     }
 
-    /// Says what stands here, as far as it may be shown.
+    /// Describes the value here, as far as it may be shown.
     pub(crate) fn shown(&self) -> String {
         match &self.node.content {
             Content::Sequence(_) => "a list".to_owned(),

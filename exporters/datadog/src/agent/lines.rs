@@ -86,7 +86,7 @@ impl LineWriter {
         (batch, rejected)
     }
 
-    /// Says whether there is room for it.
+    /// Returns whether there is room for it.
     fn write_number(
         &self,
         batch: &mut Batch,

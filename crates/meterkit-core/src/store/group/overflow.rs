@@ -57,7 +57,7 @@ fn most_values<'a>(shared: &Shared, series: impl Iterator<Item = &'a LabelSet>) 
     counts.max_by(|(a, one), (b, other)| (one, b).cmp(&(other, a))).unwrap_or_default()
 }
 
-/// Says that a group has fewer series to begin with than there are label sets.
+/// Logs that the limit of a group is below the number of its label sets.
 pub(crate) fn warn_of_fewer(shared: &Shared, room: &Room, sets: usize) {
     tracing::warn!(
         instrument = %shared.descriptor().name,

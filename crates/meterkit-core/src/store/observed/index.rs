@@ -16,7 +16,7 @@ impl Index {
         index
     }
 
-    /// Returns the row with this hash of which `is_it` says that it is the one.
+    /// Returns the row with this hash for which `is_it` returns `true`.
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
         let mut rows = (0..).map_while(|at| self.0.get(&(hash, at)).copied());
         rows.find(|row| is_it(*row))
