@@ -14,7 +14,7 @@ use crate::headers::Headers;
 use crate::proxy::Proxy;
 use crate::reply::with_causes;
 use crate::send_error::SendError;
-use crate::tls::{TlsError, TransportHints};
+use crate::tls::TlsError;
 use crate::transport::Transport;
 use crate::url;
 
@@ -29,7 +29,8 @@ pub struct Client {
     /// The proxy that requests are handed to, where there is no tunnel through it.
     forwarder: Option<Proxy>,
     timeout: Option<Duration>,
-    hints: TransportHints,
+    /// The setting that changes the timeout.
+    setting: &'static str,
     /// Sent with every request.
     headers: HeaderMap,
     /// Those of `headers` that must not be shown.
@@ -61,18 +62,14 @@ impl Client {
     /// # Errors
     ///
     /// When encryption is needed but not built in, or certificates cannot be used.
-    pub fn new(
-        receiver: &Uri,
-        transport: &Transport,
-        hints: TransportHints,
-    ) -> Result<Self, TlsError> {
-        let connector = Connector::http1(receiver, transport, hints)?;
+    pub fn new(receiver: &Uri, transport: &Transport) -> Result<Self, TlsError> {
+        let connector = Connector::http1(receiver, transport)?;
         let forwarder = connector.forwarder().cloned();
         Ok(Self {
             connection: connector.connection(),
             forwarder,
             timeout: transport.timeout(),
-            hints,
+            setting: transport.hints().timeout,
             headers: HeaderMap::new(),
             secrets: Headers::default(),
         })
@@ -106,7 +103,7 @@ impl Client {
         if let Some(encoding) = post.content_encoding {
             headers.insert(CONTENT_ENCODING, encoding);
         }
-        in_time(self.timeout, self.hints.timeout, self.ask(request)).await?
+        in_time(self.timeout, self.setting, self.ask(request)).await?
     }
 
     /// Requests what is at `uri`, with these headers, and waits for the answer.
@@ -118,7 +115,7 @@ impl Client {
         let mut request = Request::new(Full::default());
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        in_time(self.timeout, self.hints.timeout, self.ask(request)).await?
+        in_time(self.timeout, self.setting, self.ask(request)).await?
     }
 
     async fn ask(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, SendError> {

@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use self::route::Route;
 use crate::proxy::Proxy;
-use crate::tls::{TlsError, TransportHints};
+use crate::tls::TlsError;
 use crate::transport::Transport;
 
 mod route;
@@ -54,12 +54,8 @@ impl Connector {
     /// # Errors
     ///
     /// When encryption is needed but not built in, or certificates cannot be used.
-    pub fn http1(
-        receiver: &Uri,
-        transport: &Transport,
-        hints: TransportHints,
-    ) -> Result<Self, TlsError> {
-        Self::new(receiver, transport, hints, false)
+    pub fn http1(receiver: &Uri, transport: &Transport) -> Result<Self, TlsError> {
+        Self::new(receiver, transport, false)
     }
 
     /// Returns a connector for HTTP/2 and nothing else, over `http` too, as gRPC has it. Through a proxy there is always
@@ -68,20 +64,11 @@ impl Connector {
     /// # Errors
     ///
     /// As for [`http1`](Self::http1).
-    pub fn http2(
-        receiver: &Uri,
-        transport: &Transport,
-        hints: TransportHints,
-    ) -> Result<Self, TlsError> {
-        Self::new(receiver, transport, hints, true)
+    pub fn http2(receiver: &Uri, transport: &Transport) -> Result<Self, TlsError> {
+        Self::new(receiver, transport, true)
     }
 
-    fn new(
-        receiver: &Uri,
-        transport: &Transport,
-        hints: TransportHints,
-        is_http2: bool,
-    ) -> Result<Self, TlsError> {
+    fn new(receiver: &Uri, transport: &Transport, is_http2: bool) -> Result<Self, TlsError> {
         let proxy = transport.proxies.as_ref().and_then(|proxies| proxies.of(receiver));
         let is_secure = receiver.scheme_str() == Some("https");
         // Few proxies allow tunnels to other ports than that of `https`; requests in HTTP/2 they cannot read.
@@ -89,7 +76,7 @@ impl Connector {
         let route = match &proxy {
             None => Route::Direct(plain()),
             Some(proxy) => {
-                let to_proxy = to_proxy(transport, hints, proxy.is_secure())?;
+                let to_proxy = to_proxy(transport, proxy.is_secure())?;
                 if is_forwarded {
                     Route::Forwarded(to_proxy, proxy.clone())
                 } else {
@@ -97,7 +84,7 @@ impl Connector {
                 }
             }
         };
-        let inner = encrypted(transport, hints, is_secure, is_http2, route)?;
+        let inner = encrypted(transport, is_secure, is_http2, route)?;
         Ok(Self(Box::new(Parts { inner, proxy, is_forwarded, is_http2 })))
     }
 
@@ -150,21 +137,17 @@ type ToProxy = hyper_rustls::HttpsConnector<HttpConnector>;
 type ToProxy = HttpConnector;
 
 #[cfg(feature = "tls")]
-fn to_proxy(
-    transport: &Transport,
-    hints: TransportHints,
-    is_secure: bool,
-) -> Result<ToProxy, TlsError> {
+fn to_proxy(transport: &Transport, is_secure: bool) -> Result<ToProxy, TlsError> {
     // The client certificate is for the receiver.
     let transport = Transport { identity: None, ..transport.clone() };
-    let config = crate::tls::client_config(is_secure.then_some(&transport), hints)?;
+    let config = crate::tls::client_config(is_secure.then_some(&transport))?;
     let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
     Ok(builder.https_or_http().enable_http1().wrap_connector(plain()))
 }
 
 // A proxy that needs encryption is refused by `Proxy::new`.
 #[cfg(not(feature = "tls"))]
-fn to_proxy(_: &Transport, _: TransportHints, _is_secure: bool) -> Result<ToProxy, TlsError> {
+fn to_proxy(_: &Transport, _is_secure: bool) -> Result<ToProxy, TlsError> {
     Ok(plain())
 }
 
@@ -172,12 +155,11 @@ fn to_proxy(_: &Transport, _: TransportHints, _is_secure: bool) -> Result<ToProx
 #[cfg(feature = "tls")]
 fn encrypted(
     transport: &Transport,
-    hints: TransportHints,
     is_secure: bool,
     is_http2: bool,
     route: Route,
 ) -> Result<Inner, TlsError> {
-    let config = crate::tls::client_config(is_secure.then_some(transport), hints)?;
+    let config = crate::tls::client_config(is_secure.then_some(transport))?;
     let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
     let builder = builder.https_or_http();
     Ok(if is_http2 {
@@ -189,13 +171,12 @@ fn encrypted(
 
 #[cfg(not(feature = "tls"))]
 fn encrypted(
-    _: &Transport,
-    hints: TransportHints,
+    transport: &Transport,
     is_secure: bool,
     _is_http2: bool,
     route: Route,
 ) -> Result<Inner, TlsError> {
-    if is_secure { Err(TlsError::NotBuiltIn(hints.package)) } else { Ok(route) }
+    if is_secure { Err(TlsError::NotBuiltIn(transport.hints().package)) } else { Ok(route) }
 }
 
 fn plain() -> HttpConnector {

@@ -2,7 +2,7 @@
 //!
 //! - [`Client`] posts to the receiver of one target; [`Connector`] is below it, for protocols on HTTP/2 such as gRPC.
 //! - [`Transport`] is the setting that every push target has for it: [`Proxies`], certificates, [`Compression`] and the
-//!   timeout of a request.
+//!   timeout of a request; [`TransportSettings`] are the variables and keys for it.
 //! - [`Headers`], [`Secret`] and [`url`] are for other settings of a target. `Debug` and errors show no secrets.
 //! - [`SendError`] is why a request was not delivered, by what would help; [`reply`] reads and shows what receivers
 //!   answer; [`News`] keeps the same answer from being logged every time.
@@ -19,15 +19,15 @@
 //!
 //! async fn send(metrics: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
 //!     let uri = "https://metrics.example.com/v1/series".parse()?;
-//!     let transport = Transport::default().with_timeout(Duration::from_secs(10));
 //!     let hints = TransportHints {
 //!         package: "my-target",
-//!         authorities: "name a file in `MY_CERTIFICATE`",
+//!         certificate: "MY_CERTIFICATE",
 //!         timeout: "MY_TIMEOUT",
 //!     };
+//!     let transport = Transport::default().with_timeout(Duration::from_secs(10)).with_hints(hints);
 //!     let mut credentials = Headers::default();
 //!     credentials.insert("Authorization", b"Bearer 3f2a")?;
-//!     let client = Client::new(&uri, &transport, hints)?.with_headers(credentials, "my-target/1.0");
+//!     let client = Client::new(&uri, &transport)?.with_headers(credentials, "my-target/1.0");
 //!
 //!     let compression = Compression::Gzip;
 //!     let post = Post {
@@ -60,7 +60,7 @@ pub mod reply;
 mod secret;
 mod send_error;
 pub mod tls;
-mod transport;
+pub mod transport;
 pub mod url;
 
 pub use self::client::{Client, Post, Reply, in_time};
@@ -71,5 +71,5 @@ pub use self::news::News;
 pub use self::proxy::{Proxies, Proxy, ProxyError, ProxySettings, proxy};
 pub use self::secret::Secret;
 pub use self::send_error::{SendError, SendErrorKind};
-pub use self::tls::{TlsError, TransportHints};
-pub use self::transport::Transport;
+pub use self::tls::TlsError;
+pub use self::transport::{Transport, TransportHints, TransportSettings};

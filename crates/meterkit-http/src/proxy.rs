@@ -75,6 +75,11 @@ impl Proxies {
         self
     }
 
+    /// Goes through `proxy` to every receiver.
+    pub(crate) fn all(proxy: Proxy) -> Self {
+        Self { https: Some(proxy.clone()), http: Some(proxy), direct: Vec::new() }
+    }
+
     /// The proxy on the way to `target`.
     pub fn of(&self, target: &Uri) -> Option<Proxy> {
         let is_https = target.scheme() == Some(&Scheme::HTTPS);

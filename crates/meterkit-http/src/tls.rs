@@ -27,31 +27,6 @@ pub fn check_key(pem: &[u8]) -> Result<(), TlsError> {
     built_in::private_key(pem).map(drop)
 }
 
-/// What errors of a transport tell the users of one target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TransportHints {
-    /// The crate whose features `tls` and `zstd` enable what is not built in, such as `meterkit-otlp`.
-    pub package: &'static str,
-    /// What to do on a system without certificate authorities, besides installing some or naming a file in
-    /// `SSL_CERT_FILE`, such as `name a file in \`OTEL_EXPORTER_OTLP_CERTIFICATE\``. Empty for nothing.
-    pub authorities: &'static str,
-    /// The setting that changes the timeout, such as `OTEL_EXPORTER_OTLP_METRICS_TIMEOUT`. Empty for none.
-    pub timeout: &'static str,
-}
-
-impl TransportHints {
-    #[cfg(feature = "tls")]
-    fn no_authorities(self, why: &str) -> TlsError {
-        // Everyone's variable, which is looked at for those of the system.
-        let name = "name a file with some in SSL_CERT_FILE";
-        let install = "install its CA certificates";
-        TlsError::NoAuthorities(match self.authorities {
-            "" => format!("({why}); {install}, or {name}"),
-            other => format!("({why}); {install}, {name}, or {other}"),
-        })
-    }
-}
-
 /// Why encryption cannot be set up.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -91,19 +66,16 @@ mod built_in {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::{ClientConfig, RootCertStore};
 
-    use super::{TlsError, TransportHints};
+    use super::TlsError;
     use crate::transport::Transport;
 
     /// Returns the settings of a client with the certificates of `transport`. With `None`, it trusts nobody, which
     /// works on systems without certificate authorities.
-    pub(crate) fn client_config(
-        transport: Option<&Transport>,
-        hints: TransportHints,
-    ) -> Result<ClientConfig, TlsError> {
-        let roots = match transport.map(|transport| &transport.authorities) {
+    pub(crate) fn client_config(transport: Option<&Transport>) -> Result<ClientConfig, TlsError> {
+        let roots = match transport {
             None => RootCertStore::empty(),
-            Some(Some(pem)) => authorities(pem)?,
-            Some(None) => of_this_system(hints)?,
+            Some(Transport { authorities: Some(pem), .. }) => authorities(pem)?,
+            Some(transport) => of_this_system(transport.hints().certificate)?,
         };
         // Named here, because a process may have chosen another provider, or have several and no default.
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -142,7 +114,8 @@ mod built_in {
         PrivateKeyDer::from_pem_slice(pem).map_err(|_| TlsError::NoKey)
     }
 
-    fn of_this_system(hints: TransportHints) -> Result<RootCertStore, TlsError> {
+    /// Returns the authorities of this system. `setting` names a file with others.
+    fn of_this_system(setting: &str) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         // Some systems have old certificates among theirs that cannot be read.
@@ -152,9 +125,20 @@ mod built_in {
                 .errors
                 .first()
                 .map_or_else(|| "the list is empty".to_owned(), ToString::to_string);
-            return Err(hints.no_authorities(&why));
+            return Err(no_authorities(&why, setting));
         }
         Ok(roots)
+    }
+
+    pub(super) fn no_authorities(why: &str, setting: &str) -> TlsError {
+        // `SSL_CERT_FILE` is everyone's variable.
+        let install = "install its CA certificates";
+        TlsError::NoAuthorities(match setting {
+            "" => format!("({why}); {install}, or name a file with some in SSL_CERT_FILE"),
+            own => {
+                format!("({why}); {install}, or name a file with some in SSL_CERT_FILE or {own}")
+            }
+        })
     }
 }
 
@@ -177,15 +161,10 @@ mod tests {
 
     #[test]
     fn where_there_are_no_authorities_it_is_told_what_to_do() {
-        let told = |authorities| {
-            TransportHints { package: "p", authorities, timeout: "" }
-                .no_authorities("the list is empty")
-                .to_string()
-        };
+        let told = |setting| built_in::no_authorities("the list is empty", setting).to_string();
         let start = "no certificate authorities are found on this system (the list is empty); install its CA \
-                     certificates, ";
-        assert_eq!(told(""), format!("{start}or name a file with some in SSL_CERT_FILE"));
-        let both = format!("{start}name a file with some in SSL_CERT_FILE, or write `X`");
-        assert_eq!(told("write `X`"), both);
+                     certificates, or name a file with some in SSL_CERT_FILE";
+        assert_eq!(told(""), start);
+        assert_eq!(told("X_CERTIFICATE"), format!("{start} or X_CERTIFICATE"));
     }
 }

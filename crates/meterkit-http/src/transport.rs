@@ -6,6 +6,12 @@ use std::time::Duration;
 use crate::compression::Compression;
 use crate::proxy::Proxies;
 
+mod settings;
+
+pub use self::settings::{
+    TransportSettings, certificate, client_certificate, client_key, compression, timeout,
+};
+
 /// How the requests of one target reach their receiver: proxies, certificates, compression and timeout.
 ///
 /// Every push target takes one. Whatever a `Transport` leaves unset keeps the target's own default. Nothing is read
@@ -31,6 +37,7 @@ pub struct Transport {
     pub(crate) compression: Option<Compression>,
     /// [`Duration::MAX`] is no limit.
     pub(crate) timeout: Option<Duration>,
+    pub(crate) hints: Option<TransportHints>,
 }
 
 impl Transport {
@@ -76,6 +83,13 @@ impl Transport {
         self
     }
 
+    /// Sets what errors tell users. A target does this, for the users of its settings.
+    #[must_use]
+    pub fn with_hints(mut self, hints: TransportHints) -> Self {
+        self.hints = Some(hints);
+        self
+    }
+
     /// Returns these settings, completed by those of `defaults` where they are unset.
     #[must_use]
     pub fn or(self, defaults: Self) -> Self {
@@ -85,6 +99,7 @@ impl Transport {
             identity: self.identity.or(defaults.identity),
             compression: self.compression.or(defaults.compression),
             timeout: self.timeout.or(defaults.timeout),
+            hints: self.hints.or(defaults.hints),
         }
     }
 
@@ -102,6 +117,22 @@ impl Transport {
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout.filter(|timeout| *timeout != Duration::MAX)
     }
+
+    /// Returns what errors tell users.
+    pub fn hints(&self) -> TransportHints {
+        self.hints.unwrap_or_default()
+    }
+}
+
+/// What errors of a transport tell the users of one target: the names of its settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TransportHints {
+    /// The crate whose features `tls` and `zstd` enable what is not built in, such as `meterkit-otlp`.
+    pub package: &'static str,
+    /// The setting that names certificate authorities, such as `OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE`. Empty for none.
+    pub certificate: &'static str,
+    /// The setting that changes the timeout, such as `OTEL_EXPORTER_OTLP_METRICS_TIMEOUT`. Empty for none.
+    pub timeout: &'static str,
 }
 
 impl fmt::Debug for Transport {

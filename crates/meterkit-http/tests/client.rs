@@ -10,10 +10,10 @@ use meterkit_http::{
 };
 
 const HINTS: TransportHints =
-    TransportHints { package: "meterkit-test", authorities: "", timeout: "TEST_TIMEOUT" };
+    TransportHints { package: "meterkit-test", certificate: "", timeout: "TEST_TIMEOUT" };
 
 fn client(receiver: &Uri, transport: &Transport) -> Result<Client, TlsError> {
-    Client::new(receiver, transport, HINTS)
+    Client::new(receiver, &transport.clone().with_hints(HINTS))
 }
 
 async fn post(server: &RawServer) -> Result<Reply, SendError> {

@@ -6,12 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri};
 use meterkit_fakes::raw::RawServer;
 use meterkit_fakes::tls::Authority;
-use meterkit_http::{Client, Post, Proxies, Reply, Transport, TransportHints};
-
-const HINTS: TransportHints = TransportHints { package: "test", authorities: "", timeout: "" };
+use meterkit_http::{Client, Post, Proxies, Reply, Transport};
 
 fn client(receiver: &Uri, transport: &Transport) -> Client {
-    Client::new(receiver, transport, HINTS).expect("a client")
+    Client::new(receiver, transport).expect("a client")
 }
 
 async fn post(client: &Client, target: &Uri) -> Result<Reply, String> {

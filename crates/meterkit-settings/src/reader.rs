@@ -199,6 +199,14 @@ impl<'a> Reader<'a> {
         self.problems.add(problem);
     }
 
+    /// Warns of each of `settings` that is set, because it has no effect. `why` is the reason, and what to do.
+    pub fn in_vain(&self, settings: &[&Declaration], why: &str) {
+        for setting in settings.iter().filter(|setting| self.is_set(setting)) {
+            let problem = self.problem(setting, why.to_owned());
+            self.problems.warn(Problem { value: None, ..problem }, "it is ignored");
+        }
+    }
+
     /// Reports that two settings are set although one is enough. `remedy` says which one to keep.
     pub fn conflict(&self, setting: &Declaration, other: &Declaration, remedy: &str) {
         let reason = format!("is set, and {} too; {remedy}", self.name(other));

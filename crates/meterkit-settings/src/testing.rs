@@ -63,6 +63,29 @@ impl Row {
     }
 }
 
+/// Returns the rows of a push target's certificates. The directory of the [`Table`] has to hold `certificate.pem` and
+/// `key.pem`.
+pub fn certificate_rows(
+    [certificate, client_key, client_certificate]: [&'static str; 3],
+    beside: Variables,
+) -> [Row; 3] {
+    const CERTIFICATE: &str = "{dir}/certificate.pem";
+    const KEY: &str = "{dir}/key.pem";
+    let with = |name, file| beside.iter().copied().chain([(name, file)]).collect::<Vec<_>>().leak();
+    let row = |variable, part| {
+        Row::new(variable).valid(part).invalid(&[(KEY, "holds no certificate in PEM form (")])
+    };
+    [
+        row(certificate, &[(CERTIFICATE, "has_certificate_authorities: true")]).beside(beside),
+        row(client_certificate, &[(CERTIFICATE, "has_client_certificate: true")])
+            .beside(with(client_key, KEY)),
+        Row::new(client_key)
+            .beside(with(client_certificate, CERTIFICATE))
+            .valid(&[(KEY, "has_client_certificate: true")])
+            .invalid(&[(CERTIFICATE, "holds no private key in PEM form; ")]),
+    ]
+}
+
 /// Reads settings, and returns them as text in which every difference shows.
 pub type Read<'a> = &'a dyn Fn(Environment) -> Result<String, SettingsError>;
 

@@ -13,6 +13,7 @@ use crate::agent::AgentAddress;
 use crate::instance::Instance;
 use crate::mode::Mode;
 use crate::service::ServiceTags;
+use crate::settings::TRANSPORT;
 use crate::site::Site;
 use crate::tag::all_normal;
 
@@ -106,7 +107,10 @@ impl DatadogConfig {
             instance_tag: true,
             instance: None,
             format: Format::default(),
-            transport: Transport::default().with_compression(COMPRESSION).with_timeout(TIMEOUT),
+            transport: Transport::default()
+                .with_compression(COMPRESSION)
+                .with_timeout(TIMEOUT)
+                .with_hints(TRANSPORT.hints()),
             external_data: None,
             entity_id: None,
         }
@@ -187,7 +191,8 @@ impl DatadogConfig {
     ///
     /// The defaults are no proxies, the system's certificate authorities, no client certificate, zstd (gzip where zstd
     /// is not built in), and 20 s for a request. `DD_PROXY_HTTPS`, `DD_PROXY_HTTP` and `DD_PROXY_NO_PROXY` override the
-    /// proxies, and after them `HTTPS_PROXY` and the like.
+    /// proxies, and after them `HTTPS_PROXY` and the like; `METERKIT_DATADOG_COMPRESSION`, `..._TIMEOUT`,
+    /// `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY` override the rest.
     #[must_use]
     pub fn with_transport(mut self, transport: Transport) -> Self {
         self.transport = transport.or(self.transport);

@@ -44,6 +44,7 @@ mod tests;
 
 pub use meterkit_http::{
     Compression, CompressionError, Proxies, Proxy, ProxyError, ProxySettings, TlsError, Transport,
+    TransportHints,
 };
 
 pub use self::agent::{AgentAddress, AgentAddressError, AgentConfig, AgentTarget};

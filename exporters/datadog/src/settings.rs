@@ -3,7 +3,9 @@
 use std::error::Error;
 use std::time::Duration;
 
-use meterkit_http::{Proxies, Proxy, ProxySettings, Secret, Transport, proxy};
+use meterkit_http::{
+    Compression, Proxies, Proxy, ProxySettings, Secret, TransportSettings, proxy, transport,
+};
 use meterkit_pipeline::{IntoTarget, Target};
 use meterkit_settings::{
     Reader, Setting, TargetDeclaration, ValueType, boolean, export_interval, host, settings, text,
@@ -101,6 +103,18 @@ settings! {
         .key("proxy_no_proxy")
         .by_default("`NO_PROXY`")
         .meaning("hosts that are reached without one");
+
+    COMPRESSION: Compression = transport::compression("METERKIT_DATADOG_COMPRESSION")
+        .by_default("`zstd` if it is built in, else `gzip`");
+
+    TIMEOUT: Duration = transport::timeout("METERKIT_DATADOG_TIMEOUT").by_default("`20000`");
+
+    CERTIFICATE: String = transport::certificate("METERKIT_DATADOG_CERTIFICATE");
+
+    CLIENT_KEY: String = transport::client_key("METERKIT_DATADOG_CLIENT_KEY");
+
+    CLIENT_CERTIFICATE: String =
+        transport::client_certificate("METERKIT_DATADOG_CLIENT_CERTIFICATE");
 
     EXTERNAL_DATA: String = text("DD_EXTERNAL_ENV")
         .key("external_env")
@@ -204,7 +218,6 @@ impl DatadogConfig {
             let remedy = format!("use `api`, or name one in {}", reader.name(&ENDPOINT));
             reader.refuse(&SITE, format!("Datadog has no intake of OTLP there; {remedy}"));
         }
-        let own = ProxySettings { https: PROXY_HTTPS, http: PROXY_HTTP, no_proxy: PROXY_NO_PROXY };
         let config = Self {
             api_key,
             site,
@@ -221,14 +234,36 @@ impl DatadogConfig {
         };
         // An agent is reached without a proxy.
         match mode {
-            Mode::Agent => config,
+            Mode::Agent => {
+                let why = format!(
+                    "metrics go to an agent in datagrams; unset it, or change {}",
+                    MODE.name
+                );
+                let transport =
+                    [&*COMPRESSION, &TIMEOUT, &CERTIFICATE, &CLIENT_KEY, &CLIENT_CERTIFICATE];
+                reader.in_vain(&transport, &why);
+                config
+            }
             Mode::Api | Mode::Otlp => {
-                let proxies = Proxies::read(reader, Some(&own));
-                config.with_transport(Transport::default().with_proxies(proxies))
+                let proxies = Proxies::read(reader, Some(&PROXIES));
+                config.with_transport(TRANSPORT.read(reader).with_proxies(proxies))
             }
         }
     }
 }
+
+const PROXIES: ProxySettings =
+    ProxySettings { https: PROXY_HTTPS, http: PROXY_HTTP, no_proxy: PROXY_NO_PROXY };
+
+pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
+    package: "meterkit-datadog",
+    proxy: None,
+    compression: COMPRESSION,
+    timeout: TIMEOUT,
+    certificate: CERTIFICATE,
+    client_key: CLIENT_KEY,
+    client_certificate: CLIENT_CERTIFICATE,
+};
 
 /// Reads where the agent listens, and its host: the URL, else host and port.
 fn agent(reader: &Reader<'_>) -> (AgentAddress, String) {

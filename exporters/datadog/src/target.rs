@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use meterkit_core::Temporality;
-use meterkit_http::{CompressionError, TlsError, TransportHints};
+use meterkit_http::{CompressionError, TlsError};
 use meterkit_otlp::{BuildError as OtlpError, EndpointError as OtlpEndpointError};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 
@@ -14,6 +14,7 @@ use crate::config::{DatadogConfig, EndpointError};
 use crate::instance::Instance;
 use crate::mode::Mode;
 use crate::otlp::ByOtlp;
+use crate::settings::TRANSPORT;
 use crate::tag::tag;
 
 /// Sends snapshots to Datadog: `OTEL_METRICS_EXPORTER=datadog`.
@@ -61,7 +62,7 @@ impl DatadogTarget {
     /// When it could never send: encryption or a compression that is not built in, a URL that is none, or a site
     /// without the intake of OTLP that is asked for.
     pub fn new(mut config: DatadogConfig) -> Result<Self, BuildError> {
-        config.compression().built_in(HINTS.package)?;
+        config.compression().built_in(TRANSPORT.package)?;
         // Each target has one of its own, also where settings are cloned.
         config.instance = config.instance_tag.then(Instance::new);
         let sender = match config.mode {
@@ -190,12 +191,6 @@ pub enum BuildError {
 }
 
 meterkit_rules::debug_as_text!(BuildError);
-
-pub(crate) const HINTS: TransportHints = TransportHints {
-    package: "meterkit-datadog",
-    authorities: "set them with `Transport::with_certificate_authorities`",
-    timeout: "",
-};
 
 #[cfg(test)]
 mod tests {

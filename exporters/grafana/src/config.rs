@@ -7,6 +7,7 @@ use meterkit_http::Transport;
 
 use crate::batch::Limits;
 use crate::remote_write::RemoteWrite;
+use crate::settings::TRANSPORT;
 
 /// The settings of a target of remote write. `Debug` shows no credentials.
 ///
@@ -33,13 +34,16 @@ pub struct RemoteWriteConfig {
     pub(crate) requests_at_once: usize,
 }
 
+/// How long the receiver may take for one request.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+
 impl RemoteWriteConfig {
     /// Metrics go to `destination`. Nothing is taken from the environment.
     pub fn new(destination: RemoteWrite) -> Self {
         Self {
             name: "grafana".to_owned(),
             destination,
-            transport: Transport::default().with_timeout(Duration::from_secs(10)),
+            transport: Transport::default().with_timeout(TIMEOUT).with_hints(TRANSPORT.hints()),
             queue_bytes: 64 * 1024 * 1024,
             queue_age: Duration::from_secs(2 * 3600),
             spool: None,

@@ -5,8 +5,9 @@ use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
 use meterkit_pipeline::Target;
 
 use crate::cloud::CloudOtlp;
-use crate::config::RemoteWriteConfig;
+use crate::config::{RemoteWriteConfig, TIMEOUT};
 use crate::error::BuildError;
+use crate::settings::TRANSPORT;
 use crate::target::RemoteWriteTarget;
 
 /// Where the target `grafana` sends to. `Debug` shows no credentials.
@@ -24,36 +25,42 @@ use crate::target::RemoteWriteTarget;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct GrafanaConfig {
-    mode: Mode,
-    transport: Transport,
-}
+pub struct GrafanaConfig(Mode);
 
 #[derive(Clone, Debug)]
 enum Mode {
-    Cloud(CloudOtlp),
-    RemoteWrite(Box<RemoteWriteConfig>),
+    Cloud(CloudOtlp, Transport),
+    RemoteWrite(RemoteWriteConfig),
 }
 
 impl GrafanaConfig {
     /// Metrics go to the OTLP gateway of Grafana Cloud.
     pub fn cloud(cloud: CloudOtlp) -> Self {
-        Self { mode: Mode::Cloud(cloud), transport: Transport::default() }
+        let transport = Transport::default()
+            .with_compression(Compression::Gzip)
+            .with_timeout(TIMEOUT)
+            .with_hints(TRANSPORT.hints());
+        Self(Mode::Cloud(cloud, transport))
     }
 
     /// Metrics go out by remote write.
     pub fn remote_write(config: RemoteWriteConfig) -> Self {
-        Self { mode: Mode::RemoteWrite(Box::new(config)), transport: Transport::default() }
+        Self(Mode::RemoteWrite(config))
     }
 
     /// Sets proxies, certificates, compression and timeout. What `transport` leaves unset stays as it is.
     ///
     /// The defaults are no proxies, the system's certificate authorities, no client certificate, and 10 s for a
     /// request. Requests to Grafana Cloud's OTLP gateway are compressed with gzip; for remote write, see
-    /// [`RemoteWriteConfig::with_transport`].
+    /// [`RemoteWriteConfig::with_transport`]. [`read`](Self::read) takes each of them from a variable:
+    /// `METERKIT_GRAFANA_PROXY`, `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE`, `..._CLIENT_KEY`, `..._COMPRESSION` and
+    /// `..._TIMEOUT`.
     #[must_use]
     pub fn with_transport(mut self, transport: Transport) -> Self {
-        self.transport = transport.or(self.transport);
+        self.0 = match self.0 {
+            Mode::Cloud(cloud, defaults) => Mode::Cloud(cloud, transport.or(defaults)),
+            Mode::RemoteWrite(config) => Mode::RemoteWrite(config.with_transport(transport)),
+        };
         self
     }
 
@@ -64,15 +71,12 @@ impl GrafanaConfig {
     ///
     /// When it could never send; see [`BuildError`].
     pub fn into_target(self) -> Result<Box<dyn Target>, BuildError> {
-        let Self { mode, transport } = self;
-        Ok(match mode {
-            Mode::Cloud(cloud) => {
+        Ok(match self.0 {
+            Mode::Cloud(cloud, transport) => {
                 let config = otlp_config(&cloud)?.with_transport(transport);
                 OtlpTarget::new(config).map_err(BuildError::Otlp)?.into()
             }
-            Mode::RemoteWrite(config) => {
-                RemoteWriteTarget::new(config.with_transport(transport))?.into()
-            }
+            Mode::RemoteWrite(config) => RemoteWriteTarget::new(config)?.into(),
         })
     }
 }
@@ -83,8 +87,7 @@ fn otlp_config(cloud: &CloudOtlp) -> Result<OtlpConfig, BuildError> {
     let config = config.map_err(BuildError::Endpoint)?.with_name("grafana");
     let authorization = cloud.authorization();
     let config = config.with_header("Authorization", authorization.expose());
-    let gzip = Transport::default().with_compression(Compression::Gzip);
-    Ok(config.map_err(BuildError::Header)?.with_transport(gzip))
+    config.map_err(BuildError::Header)
 }
 
 #[cfg(test)]
@@ -161,6 +164,14 @@ mod tests {
         assert!(error.starts_with(expected), "{error}");
         let gateway = with_zstd(&CLOUD);
         assert_eq!(gateway.is_ok(), Compression::Zstd.is_built_in(), "{gateway:?}");
+    }
+
+    #[test]
+    fn a_variable_with_a_compression_is_wrong_for_remote_write() {
+        let error = read(&[URL, ("METERKIT_GRAFANA_COMPRESSION", "gzip")]).expect_err("snappy");
+        let expected =
+            "METERKIT_GRAFANA_COMPRESSION=`gzip`: remote write always uses snappy; unset it";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

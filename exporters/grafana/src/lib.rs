@@ -34,7 +34,7 @@ mod wire;
 
 pub use meterkit_http::{
     Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxySettings, Secret,
-    TlsError, Transport,
+    TlsError, Transport, TransportHints,
 };
 pub use meterkit_otlp::EndpointError;
 

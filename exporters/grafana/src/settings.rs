@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
-use meterkit_http::url;
+use meterkit_http::{Compression, Proxy, TransportSettings, proxy, transport, url};
 use meterkit_pipeline::{IntoTarget, Target};
 use meterkit_settings::{
     Declaration, Reader, Setting, TargetDeclaration, ValueType, count, export_interval, interval,
@@ -70,6 +70,24 @@ settings! {
         .key("spool_dir")
         .meaning("a directory to keep it in, so that it outlives a crash; in memory without");
 
+    COMPRESSION: Compression = transport::compression("METERKIT_GRAFANA_COMPRESSION")
+        .by_default("`gzip`")
+        .meaning("how requests to Grafana Cloud are compressed; remote write always uses snappy");
+
+    TIMEOUT: Duration = transport::timeout("METERKIT_GRAFANA_TIMEOUT").by_default("`10000`");
+
+    CERTIFICATE: String = transport::certificate("METERKIT_GRAFANA_CERTIFICATE");
+
+    CLIENT_KEY: String = transport::client_key("METERKIT_GRAFANA_CLIENT_KEY");
+
+    CLIENT_CERTIFICATE: String =
+        transport::client_certificate("METERKIT_GRAFANA_CLIENT_CERTIFICATE");
+
+    PROXY: Proxy = proxy("METERKIT_GRAFANA_PROXY")
+        .key("proxy")
+        .by_default("none")
+        .meaning("the URL of the proxy on the way to the receiver");
+
     GRAFANA_URL: String = url("GRAFANA_URL")
         .beside_file()
         .meaning("a Grafana to put a dashboard of all instruments into, with feature `dashboard` too");
@@ -114,6 +132,16 @@ impl IntoTarget for GrafanaConfig {
     }
 }
 
+pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
+    package: "meterkit-grafana",
+    proxy: Some(PROXY),
+    compression: COMPRESSION,
+    timeout: TIMEOUT,
+    certificate: CERTIFICATE,
+    client_key: CLIENT_KEY,
+    client_certificate: CLIENT_CERTIFICATE,
+};
+
 /// What makes a destination of Grafana Cloud.
 const CLOUD: [&Declaration; 3] =
     [&CLOUD_ZONE.declaration(), &CLOUD_INSTANCE_ID.declaration(), &CLOUD_API_KEY.declaration()];
@@ -150,6 +178,7 @@ impl GrafanaConfig {
     /// - `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY`: the OTLP gateway of Grafana
     ///   Cloud; see [`CloudOtlp`].
     /// - `GRAFANA_REMOTE_WRITE_URL` and those beside it: remote write; see [`RemoteWriteConfig::read`].
+    /// - `METERKIT_GRAFANA_PROXY` and the like: the transport; see [`with_transport`](Self::with_transport).
     ///
     /// `None` if there is no destination. That is a problem, and so are variables of both kinds.
     pub fn read(reader: &Reader<'_>) -> Option<Self> {
@@ -166,7 +195,10 @@ impl GrafanaConfig {
                 format!("set it for remote write, or {zone}, {id} and {key} for Grafana Cloud");
             reader.refuse(&REMOTE_WRITE_URL, format!("is not set, nor is {key}; {remedy}"));
         }
-        cloud.or(remote_write)
+        if remote_write.is_some() && reader.is_set(&COMPRESSION) {
+            reader.refuse(&COMPRESSION, "remote write always uses snappy; unset it");
+        }
+        Some(cloud.or(remote_write)?.with_transport(TRANSPORT.read(reader)))
     }
 }
 
@@ -260,5 +292,5 @@ impl PublishConfig {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tls", feature = "zstd"))]
 mod tests;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use meterkit_http::{Client, CompressionError, SendError, TransportHints, url};
+use meterkit_http::{Client, CompressionError, SendError, url};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
@@ -71,7 +71,7 @@ impl RemoteWriteTarget {
             let reason = "remote write always uses `snappy`, so leave it unset";
             return Err(BuildError::Compression(CompressionError::Unsupported(other, reason)));
         }
-        let client = Client::new(config.destination.url(), &config.transport, HINTS);
+        let client = Client::new(config.destination.url(), &config.transport);
         let client = client.map_err(|problem| BuildError::Tls { endpoint, problem })?;
         let client = client.with_headers(headers, PRODUCT);
         let sender = Sender { client, uri: config.destination.url().clone() };
@@ -315,11 +315,5 @@ async fn elsewhere<T: Send + 'static>(
     let done = done.map_err(|error| ExportError::permanent(error.to_string()))?;
     done.map_err(|error| ExportError::permanent(error.to_string()))
 }
-
-pub(crate) const HINTS: TransportHints = TransportHints {
-    package: "meterkit-grafana",
-    authorities: "set them with `Transport::with_certificate_authorities`",
-    timeout: "",
-};
 
 pub(crate) const PRODUCT: &str = concat!("meterkit-grafana/", env!("CARGO_PKG_VERSION"));

@@ -6,6 +6,7 @@ use meterkit_http::{Compression, HeaderError, Headers, Transport};
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::protocol::Protocol;
+use crate::settings::TRANSPORT;
 use crate::temporality::TemporalityPreference;
 
 /// The settings of one target. `Debug` shows no credentials.
@@ -66,7 +67,8 @@ impl OtlpConfig {
             headers: Headers::default(),
             transport: Transport::default()
                 .with_compression(Compression::None)
-                .with_timeout(TIMEOUT),
+                .with_timeout(TIMEOUT)
+                .with_hints(TRANSPORT.hints()),
             temporality: TemporalityPreference::default(),
             max_request_bytes: match protocol {
                 // What servers take if they are not told otherwise.
@@ -99,7 +101,7 @@ impl OtlpConfig {
     ///
     /// The defaults are no proxies, the system's certificate authorities, no client certificate, no compression, and
     /// 10 s for a request. These variables override, each for itself: `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION`,
-    /// `..._TIMEOUT`, `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY`.
+    /// `..._TIMEOUT`, `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE`, `..._CLIENT_KEY`, and `METERKIT_OTLP_PROXY`.
     ///
     /// ```
     /// use meterkit_otlp::{OtlpConfig, Protocol, Proxies, Transport};

@@ -10,7 +10,7 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use meterkit_http::reply::{quoted, with_causes};
 use meterkit_http::{
-    Compression, Connection, Connector, Headers, SendError, SendErrorKind, in_time,
+    Compression, Connection, Connector, Headers, SendError, SendErrorKind, Transport, in_time,
 };
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
@@ -23,7 +23,7 @@ use tonic_prost::ProstDecoder;
 use crate::body::Body;
 use crate::http_sender::from_response;
 use crate::reply::{Accepted, RpcStatus};
-use crate::target::{HINTS, PRODUCT};
+use crate::target::PRODUCT;
 
 /// Sends requests over gRPC.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(crate) struct GrpcSender {
     is_asking: bool,
     headers: Headers,
     timeout: Option<Duration>,
+    /// The setting that changes the timeout.
+    setting: &'static str,
 }
 
 impl GrpcSender {
@@ -44,10 +46,11 @@ impl GrpcSender {
         uri: Uri,
         headers: Headers,
         compression: Compression,
-        timeout: Option<Duration>,
+        transport: &Transport,
     ) -> Self {
         let client = client(connector.clone(), uri.clone(), compression);
-        Self { client, connector, uri, compression, is_asking: false, headers, timeout }
+        let (timeout, setting) = (transport.timeout(), transport.hints().timeout);
+        Self { client, connector, uri, compression, is_asking: false, headers, timeout, setting }
     }
 
     pub(crate) async fn send(&mut self, body: Body) -> Result<Accepted, SendError> {
@@ -56,7 +59,7 @@ impl GrpcSender {
             self.client = client(self.connector.clone(), self.uri.clone(), self.compression);
         }
         self.is_asking = true;
-        let answer = in_time(self.timeout, HINTS.timeout, self.ask(body)).await?;
+        let answer = in_time(self.timeout, self.setting, self.ask(body)).await?;
         self.is_asking = false;
         answer
     }

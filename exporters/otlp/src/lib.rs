@@ -46,5 +46,5 @@ pub use self::target::{BuildError, OtlpTarget};
 pub use self::temporality::TemporalityPreference;
 pub use meterkit_http::{
     Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxySettings,
-    TlsError, Transport,
+    TlsError, Transport, TransportHints,
 };

@@ -6,11 +6,11 @@
 use std::error::Error;
 use std::time::Duration;
 
-use meterkit_http::{Compression, Headers, Transport, tls};
+use meterkit_http::{Compression, Headers, Proxy, TransportSettings, proxy, transport};
 use meterkit_pipeline::{IntoTarget, Target};
 use meterkit_settings::{
-    Reader, Setting, TargetDeclaration, ValueType, Words, boolean, export_interval, file, settings,
-    timeout, url, word,
+    Reader, Setting, TargetDeclaration, ValueType, Words, boolean, export_interval, settings, url,
+    word,
 };
 
 use crate::config::OtlpConfig;
@@ -40,20 +40,15 @@ settings! {
             .secret()
             .meaning("headers of each request, as in `Authorization=Basic%20…`");
 
-    COMPRESSION: Compression =
-        Setting::new("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", COMPRESSIONS, compression)
-            .or(&["OTEL_EXPORTER_OTLP_COMPRESSION"])
-            .key("compression")
-            .lenient()
-            .by_default("`none`")
-            .meaning("how requests are compressed");
-
-    TIMEOUT: Duration = timeout("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT")
-        .or(&["OTEL_EXPORTER_OTLP_TIMEOUT"])
-        .key("timeout")
+    COMPRESSION: Compression = transport::compression("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION")
+        .or(&["OTEL_EXPORTER_OTLP_COMPRESSION"])
         .lenient()
-        .by_default("`10000`")
-        .meaning("the time that one request may take");
+        .by_default("`none`");
+
+    TIMEOUT: Duration = transport::timeout("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT")
+        .or(&["OTEL_EXPORTER_OTLP_TIMEOUT"])
+        .lenient()
+        .by_default("`10000`");
 
     INSECURE: bool = boolean("OTEL_EXPORTER_OTLP_METRICS_INSECURE")
         .or(&["OTEL_EXPORTER_OTLP_INSECURE"])
@@ -61,21 +56,20 @@ settings! {
         .by_default("`false`")
         .meaning("for gRPC, whether an endpoint without scheme is one without TLS");
 
-    CERTIFICATE: String = file("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE")
-        .or(&["OTEL_EXPORTER_OTLP_CERTIFICATE"])
-        .key("tls.ca_file")
-        .by_default("those of the system")
-        .meaning("certificates in PEM that the receiver's is checked against");
+    CERTIFICATE: String = transport::certificate("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE")
+        .or(&["OTEL_EXPORTER_OTLP_CERTIFICATE"]);
 
-    CLIENT_KEY: String = file("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY")
-        .or(&["OTEL_EXPORTER_OTLP_CLIENT_KEY"])
-        .key("tls.key_file")
-        .meaning("the private key of the client's certificate, in PEM");
+    CLIENT_KEY: String = transport::client_key("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY")
+        .or(&["OTEL_EXPORTER_OTLP_CLIENT_KEY"]);
 
-    CLIENT_CERTIFICATE: String = file("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE")
-        .or(&["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"])
-        .key("tls.cert_file")
-        .meaning("the client's certificate, in PEM");
+    CLIENT_CERTIFICATE: String =
+        transport::client_certificate("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE")
+            .or(&["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"]);
+
+    PROXY: Proxy = proxy("METERKIT_OTLP_PROXY")
+        .key("proxy")
+        .by_default("none")
+        .meaning("the URL of the proxy on the way to the receiver");
 
     TEMPORALITY: TemporalityPreference =
         word("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE")
@@ -110,16 +104,16 @@ impl IntoTarget for OtlpConfig {
     }
 }
 
-const COMPRESSIONS: ValueType = word::<Compression>("").declaration().value_type;
-
-fn compression(text: &str) -> Result<Compression, String> {
-    let compression: Compression =
-        text.parse().map_err(|_| format!("is unknown; write {COMPRESSIONS}"))?;
-    if compression.is_built_in() {
-        return Ok(compression);
-    }
-    Err("is not built in; enable the feature `zstd` of meterkit-otlp, or write `gzip`".to_owned())
-}
+/// The transport, by the specification's variables. It knows none for a proxy.
+pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
+    package: "meterkit-otlp",
+    proxy: Some(PROXY),
+    compression: COMPRESSION,
+    timeout: TIMEOUT,
+    certificate: CERTIFICATE,
+    client_key: CLIENT_KEY,
+    client_certificate: CLIENT_CERTIFICATE,
+};
 
 /// How a configuration file names the protocols over HTTP.
 const ENCODING: Setting<Encoding> = word("encoding").key("encoding");
@@ -198,7 +192,7 @@ impl OtlpConfig {
             temporality: reader.get(&TEMPORALITY).unwrap_or_default(),
             ..default
         };
-        config.with_transport(transport(reader))
+        config.with_transport(TRANSPORT.read(reader))
     }
 }
 
@@ -226,22 +220,6 @@ fn endpoint(
             None => of(Protocol::Grpc).or_else(|_| of(Protocol::HttpProtobuf)),
         }
     })
-}
-
-fn transport(reader: &Reader<'_>) -> Transport {
-    let compression = reader.get(&COMPRESSION).into_iter();
-    let transport = compression.fold(Transport::default(), Transport::with_compression);
-    let transport = reader.get(&TIMEOUT).into_iter().fold(transport, Transport::with_timeout);
-    let authorities = reader.pem(&CERTIFICATE, tls::check_authorities).into_iter();
-    let transport = authorities.fold(transport, Transport::with_certificate_authorities);
-    reader.needs(&CLIENT_KEY, &CLIENT_CERTIFICATE, "name the PEM file with its private key");
-    reader.needs(&CLIENT_CERTIFICATE, &CLIENT_KEY, "name the PEM file with the certificate");
-    let certificate = reader.pem(&CLIENT_CERTIFICATE, tls::check_certificate);
-    let key = reader.pem(&CLIENT_KEY, tls::check_key);
-    match certificate.zip(key) {
-        Some((certificate, key)) => transport.with_client_certificate(certificate, key),
-        None => transport,
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use meterkit_core::Temporality;
 use meterkit_http::reply::shown;
 use meterkit_http::{
-    Client, Compression, CompressionError, Connector, SendError, SendErrorKind, TlsError,
-    TransportHints, url,
+    Client, Compression, CompressionError, Connector, SendError, SendErrorKind, TlsError, url,
 };
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -52,7 +51,7 @@ impl OtlpTarget {
     /// When it could never send: encryption or a compression that is not built in, or certificates that cannot be used.
     pub fn new(config: OtlpConfig) -> Result<Self, BuildError> {
         let compression = config.transport.compression().unwrap_or_default();
-        let compression = compression.built_in(HINTS.package)?;
+        let compression = compression.built_in(config.transport.hints().package)?;
         let sender = Sender::new(&config, compression).map_err(|problem| BuildError::Tls {
             endpoint: config.endpoint.to_string(),
             problem,
@@ -285,16 +284,16 @@ impl Sender {
         let uri = endpoint.uri().clone();
         let format = match protocol {
             Protocol::Grpc => {
-                let connector = Connector::http2(&uri, transport, HINTS)?;
-                let timeout = transport.timeout();
-                let sender = GrpcSender::new(connector, uri, headers.clone(), compression, timeout);
+                let connector = Connector::http2(&uri, transport)?;
+                let headers = headers.clone();
+                let sender = GrpcSender::new(connector, uri, headers, compression, transport);
                 return Ok(Self::Grpc(sender));
             }
             Protocol::HttpProtobuf => Format::Protobuf,
             Protocol::HttpJson => Format::Json,
         };
         Ok(Self::Http(HttpSender {
-            client: Client::new(&uri, transport, HINTS)?.with_headers(headers.clone(), PRODUCT),
+            client: Client::new(&uri, transport)?.with_headers(headers.clone(), PRODUCT),
             uri,
             format,
             compression,
@@ -324,12 +323,6 @@ impl Sender {
         }
     }
 }
-
-pub(crate) const HINTS: TransportHints = TransportHints {
-    package: "meterkit-otlp",
-    authorities: "name a file in `OTEL_EXPORTER_OTLP_CERTIFICATE`",
-    timeout: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
-};
 
 /// By the specification, a distribution puts its own product before that of the exporter.
 pub(crate) const PRODUCT: &str = concat!(

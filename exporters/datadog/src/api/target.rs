@@ -15,7 +15,7 @@ use crate::config::DatadogConfig;
 use crate::payload::{Payload, Writing, Written, payloads};
 use crate::points::{Points, Tagging};
 use crate::stamp::{Stamps, seconds};
-use crate::target::{BuildError, HINTS};
+use crate::target::BuildError;
 
 /// Sends snapshots to Datadog's intake: counts, gauges and distributions.
 ///
@@ -37,7 +37,7 @@ pub(crate) struct ApiTarget {
 impl ApiTarget {
     pub(crate) fn new(config: DatadogConfig) -> Result<Self, BuildError> {
         let endpoints = Endpoints::new(&config)?;
-        let client = Client::new(&endpoints.validate, &config.transport, HINTS);
+        let client = Client::new(&endpoints.validate, &config.transport);
         let client =
             client.map_err(|problem| BuildError::Tls { endpoint: endpoints.shown(), problem })?;
         let mut credentials = Headers::default();

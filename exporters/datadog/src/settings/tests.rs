@@ -1,4 +1,4 @@
-use meterkit_settings::{Environment, SettingsError};
+use meterkit_settings::{Environment, Problems, SettingsError};
 
 use super::*;
 use crate::{DatadogTarget, Format};
@@ -154,10 +154,31 @@ fn what_does_not_go_together_is_told() {
     assert_eq!(config(&[mode("agent"), ("HTTPS_PROXY", "socks5://proxy")]).mode(), Mode::Agent);
 }
 
+#[test]
+fn settings_of_the_transport_that_no_datagram_has_are_warned_of() {
+    let environment = Environment::of([
+        ("METERKIT_DATADOG_MODE", "agent"),
+        ("METERKIT_DATADOG_TIMEOUT", "500"),
+        ("METERKIT_DATADOG_CERTIFICATE", "/nowhere.pem"),
+    ]);
+    let problems = Problems::new(false);
+    let config = DatadogConfig::read(&environment.reader(&problems));
+    let (config, warnings) = problems.finish(config).expect("they are no errors");
+    assert_eq!(config.mode(), Mode::Agent);
+    let end = "metrics go to an agent in datagrams; unset it, or change METERKIT_DATADOG_MODE; until then, it is ignored";
+    assert_eq!(
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            format!("METERKIT_DATADOG_TIMEOUT: {end}"),
+            format!("METERKIT_DATADOG_CERTIFICATE: {end}"),
+        ]
+    );
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn every_setting_behaves_like_all_others() {
-    use meterkit_settings::testing::{Row, Table, Variables};
+    use meterkit_settings::testing::{Row, Table, Variables, certificate_rows};
 
     const BY_AGENT: Variables = &[("METERKIT_DATADOG_MODE", "agent")];
     const BY_API: Variables = &[("DD_API_KEY", "hunter2S")];
@@ -213,9 +234,21 @@ fn every_setting_behaves_like_all_others() {
         Row::new("METERKIT_DATADOG_INSTANCE_TAG")
             .beside(BY_API)
             .valid(&[("false", "instance_tag: false")]),
+        Row::new("METERKIT_DATADOG_COMPRESSION")
+            .beside(BY_API)
+            .valid(&[("gzip", "compression: Some(Gzip)"), ("none", "compression: Some(None)")]),
+        Row::new("METERKIT_DATADOG_TIMEOUT")
+            .beside(BY_API)
+            .valid(&[("2500", "timeout: Some(2.5s)"), ("0", "timeout: None")]),
     ];
+    let certificates = [CERTIFICATE.name, CLIENT_KEY.name, CLIENT_CERTIFICATE.name];
+    let rows = [&rows[..], &certificate_rows(certificates, BY_API)].concat();
     let shown = |config: DatadogConfig| format!("{config:?}");
     let directory = tempfile::tempdir().expect("a temporary directory");
+    let identity = meterkit_fakes::tls::Authority::new().issue("client");
+    let write = |name: &str, text: String| std::fs::write(directory.path().join(name), text);
+    write("certificate.pem", identity.pem()).expect("room for it");
+    write("key.pem", identity.key_pem()).expect("room for it");
     Table {
         settings: SETTINGS,
         rows: &rows,

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::config::PublishConfig;
 use super::error::PublishError;
 use crate::error::BuildError;
-use crate::target::{HINTS, PRODUCT};
+use crate::target::PRODUCT;
 
 /// Asks one Grafana.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Api {
             let problem = CompressionError::Unsupported(other, reason);
             return Err(BuildError::PublishCompression(problem));
         }
-        let client = Client::new(&config.url, &config.transport, HINTS).map_err(|problem| {
+        let client = Client::new(&config.url, &config.transport).map_err(|problem| {
             let url = url::shown(&config.url.to_string());
             BuildError::PublishTls { url, problem }
         })?;

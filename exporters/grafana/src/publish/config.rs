@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use http::Uri;
-use meterkit_http::Transport;
 use meterkit_http::url::{self, UrlHints};
+use meterkit_http::{Transport, TransportHints};
 
+use crate::config::TIMEOUT;
 use crate::{Secret, UrlError};
 
 /// The settings of a publisher of dashboards. `Debug` shows no credentials.
@@ -49,7 +50,9 @@ impl PublishConfig {
             url,
             token,
             folder: None,
-            transport: Transport::default().with_timeout(Duration::from_secs(10)),
+            transport: Transport::default()
+                .with_timeout(TIMEOUT)
+                .with_hints(TransportHints { package: "meterkit-grafana", ..Default::default() }),
             backoff: Duration::from_secs(1),
         }
     }

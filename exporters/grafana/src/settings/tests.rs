@@ -1,6 +1,7 @@
 //! What holds for every setting of the target and of the publisher of dashboards.
 
-use meterkit_settings::testing::{Row, Table, Variables};
+use meterkit_settings::testing::{Row, Variables};
+use meterkit_settings::testing::{Table, certificate_rows};
 
 use super::*;
 
@@ -44,6 +45,16 @@ const ROWS: &[Row] = &[
         .valid(&[("60000", "queue_age: 60s")])
         .invalid(&[("2h", "milliseconds, 1 or more")]),
     Row::new("METERKIT_GRAFANA_SPOOL_DIR").beside(TO_MIMIR).valid(&[("/var/Spool", "/var/Spool")]),
+    Row::new("METERKIT_GRAFANA_COMPRESSION")
+        .beside(&[ZONE, ID, KEY])
+        .valid(&[("none", "compression: Some(None)")]),
+    Row::new("METERKIT_GRAFANA_TIMEOUT")
+        .beside(TO_MIMIR)
+        .valid(&[("2500", "timeout: Some(2.5s)"), ("0", "timeout: None")]),
+    Row::new("METERKIT_GRAFANA_PROXY")
+        .beside(TO_MIMIR)
+        .valid(&[("http://me:hunter2@Proxy:3128", "http://Proxy:3128")])
+        .invalid(&[("socks5://proxy", "has an unknown scheme")]),
     Row::new("GRAFANA_URL")
         .beside(&[URL, ("GRAFANA_SERVICE_ACCOUNT_TOKEN", "hunter2")])
         .valid(&[("http://Grafana:3000", "url: http://Grafana:3000/")])
@@ -63,6 +74,12 @@ const ROWS: &[Row] = &[
 #[test]
 fn every_setting_behaves_like_all_others() {
     let directory = tempfile::tempdir().expect("a temporary directory");
+    let identity = meterkit_fakes::tls::Authority::new().issue("client");
+    let write = |name: &str, text: String| std::fs::write(directory.path().join(name), text);
+    write("certificate.pem", identity.pem()).expect("room for it");
+    write("key.pem", identity.key_pem()).expect("room for it");
+    let certificates = [CERTIFICATE.name, CLIENT_KEY.name, CLIENT_CERTIFICATE.name];
+    let rows = [ROWS, &certificate_rows(certificates, TO_MIMIR)].concat();
     let read = |reader: &Reader<'_>| {
         format!(
             "{:?} {:?}",
@@ -72,7 +89,7 @@ fn every_setting_behaves_like_all_others() {
     };
     Table {
         settings: SETTINGS,
-        rows: ROWS,
+        rows: &rows,
         beside: TO_MIMIR,
         read: &|environment| environment.read(read),
         read_section: Some(&read),

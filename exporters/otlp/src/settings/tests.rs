@@ -7,6 +7,8 @@ use meterkit_settings::{Environment, SettingsError};
 use tempfile::NamedTempFile;
 
 use super::*;
+#[cfg(feature = "tls")]
+use crate::Transport;
 
 fn read(variables: &[(&str, &str)]) -> Result<OtlpConfig, SettingsError> {
     Environment::of(variables.iter().copied()).read(OtlpConfig::read)
@@ -214,7 +216,7 @@ fn an_endpoint_is_not_blamed_for_an_unknown_protocol() {
 #[cfg(all(feature = "tls", feature = "zstd"))]
 #[test]
 fn every_setting_behaves_like_all_others() {
-    use meterkit_settings::testing::{Row, Table};
+    use meterkit_settings::testing::{Row, Table, certificate_rows};
 
     const GRPC: &[(&str, &str)] =
         &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4317")];
@@ -245,23 +247,17 @@ fn every_setting_behaves_like_all_others() {
         Row::new("OTEL_EXPORTER_OTLP_METRICS_INSECURE")
             .beside(GRPC)
             .valid(&[("true", "http://c:4317/"), ("false", "https://c:4317/")]),
-        Row::new("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE")
-            .valid(&[("{dir}/certificate.pem", "has_certificate_authorities: true")])
-            .invalid(&[("{dir}/key.pem", "holds no certificate in PEM form (")]),
-        Row::new("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE")
-            .beside(&[("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", "{dir}/key.pem")])
-            .valid(&[("{dir}/certificate.pem", "has_client_certificate: true")])
-            .invalid(&[("{dir}/key.pem", "holds no certificate in PEM form (")]),
-        Row::new("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY")
-            .beside(&[("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE", "{dir}/certificate.pem")])
-            .valid(&[("{dir}/key.pem", "has_client_certificate: true")])
-            .invalid(&[("{dir}/certificate.pem", "holds no private key in PEM form; ")]),
+        Row::new("METERKIT_OTLP_PROXY")
+            .valid(&[("http://me:hunter2@Proxy:3128", "http://Proxy:3128")])
+            .invalid(&[("socks5://proxy", "has an unknown scheme")]),
         Row::new("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE").valid(&[
             ("delta", "temporality: Delta"),
             ("lowmemory", "temporality: LowMemory"),
             ("low_memory", "temporality: LowMemory"),
         ]),
     ];
+    let certificates = [CERTIFICATE.name, CLIENT_KEY.name, CLIENT_CERTIFICATE.name];
+    let rows = [&rows[..], &certificate_rows(certificates, &[])].concat();
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a key");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let write = |name: &str, text: String| std::fs::write(directory.path().join(name), text);

@@ -1,0 +1,100 @@
+//! The settings that an operator has for a transport. The table of each push target lists its own.
+
+use std::time::Duration;
+
+use meterkit_settings::{Reader, Setting, ValueType, Words, file, timeout as time_limit, word};
+
+use super::{Transport, TransportHints};
+use crate::compression::Compression;
+use crate::proxy::{Proxies, Proxy};
+use crate::tls;
+
+/// The settings of one target's transport.
+#[derive(Debug)]
+pub struct TransportSettings {
+    /// The crate whose features `tls` and `zstd` enable what is not built in, such as `meterkit-otlp`.
+    pub package: &'static str,
+    /// Made by [`proxy`](crate::proxy); `None` for a target that reads its proxies itself.
+    pub proxy: Option<Setting<Proxy>>,
+    /// Made by [`compression`].
+    pub compression: Setting<Compression>,
+    /// Made by [`timeout`].
+    pub timeout: Setting<Duration>,
+    /// Made by [`certificate`].
+    pub certificate: Setting<String>,
+    /// Made by [`client_key`].
+    pub client_key: Setting<String>,
+    /// Made by [`client_certificate`].
+    pub client_certificate: Setting<String>,
+}
+
+/// Declares how requests are compressed.
+pub const fn compression(name: &'static str) -> Setting<Compression> {
+    word(name).key("compression").meaning("how requests are compressed")
+}
+
+/// Declares how long a request may take.
+pub const fn timeout(name: &'static str) -> Setting<Duration> {
+    time_limit(name).key("timeout").meaning("the time that one request may take")
+}
+
+/// Declares the certificate authorities.
+pub const fn certificate(name: &'static str) -> Setting<String> {
+    file(name)
+        .key("tls.ca_file")
+        .by_default("those of the system")
+        .meaning("certificates in PEM that the receiver's is checked against")
+}
+
+/// Declares the key of the client's certificate.
+pub const fn client_key(name: &'static str) -> Setting<String> {
+    file(name).key("tls.key_file").meaning("the private key of the client's certificate, in PEM")
+}
+
+/// Declares the client's certificate.
+pub const fn client_certificate(name: &'static str) -> Setting<String> {
+    file(name).key("tls.cert_file").meaning("the client's certificate, in PEM")
+}
+
+impl TransportSettings {
+    /// Returns what errors of this transport tell an operator.
+    pub const fn hints(&self) -> TransportHints {
+        TransportHints {
+            package: self.package,
+            certificate: self.certificate.declaration().name,
+            timeout: self.timeout.declaration().name,
+        }
+    }
+
+    /// Reads the transport. PEM files are read now. What is not set stays unset.
+    ///
+    /// A proxy of the target's own is used for its receiver whatever its scheme is, and whatever `NO_PROXY` says.
+    pub fn read(&self, reader: &Reader<'_>) -> Transport {
+        let (certificate, key) = (&self.client_certificate, &self.client_key);
+        let proxy = self.proxy.as_ref().and_then(|setting| reader.get(setting));
+        let compression = reader.get_with(&self.compression, |text| built_in(text, self.package));
+        let timeout = reader.get(&self.timeout);
+        let authorities = reader.pem(&self.certificate, tls::check_authorities);
+        reader.needs(key, certificate, "name the PEM file with its private key");
+        reader.needs(certificate, key, "name the PEM file with the certificate");
+        let certificate = reader.pem(certificate, tls::check_certificate);
+        let key = reader.pem(key, tls::check_key);
+        Transport {
+            proxies: proxy.map(Proxies::all),
+            authorities,
+            identity: certificate.zip(key),
+            compression,
+            timeout,
+            hints: None,
+        }
+    }
+}
+
+fn built_in(text: &str, package: &str) -> Result<Compression, String> {
+    let known = Compression::find(text)
+        .ok_or_else(|| format!("is unknown; write {}", ValueType::Word(Compression::WORDS)))?;
+    if known.is_built_in() {
+        return Ok(known);
+    }
+    Err(format!("is not built in; enable the feature `{known}` of {package}, or write `gzip`"))
+}
