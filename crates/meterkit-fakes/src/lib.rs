@@ -2,12 +2,13 @@
 //!
 //! - Fixtures: [`catalog()`], [`label_sets`], [`many_sizes`].
 //! - Readers of what was recorded: [`readings`] of a registry, [`snapshots`] of a pipeline, [`log_lines`].
+//! - Checks that hold for every declared setting: [`settings_table`].
 //! - Control over what runs: [`gate`] for callbacks, [`scripted_target`] for targets, [`own_process`] for tests that need a
 //!   process to themselves.
 //! - Fake receivers (feature `servers`), which answer as a test says and keep what they got: [`otlp`], [`remote_write`],
 //!   [`datadog`], and [`raw`] for a server that misbehaves. All stand on [`server`]; [`tls`] has certificates.
 //!
-//! Only integration tests can use it: in a crate's unit tests, the types of that crate are not the ones this crate knows.
+//! In a crate's unit tests, the types of that crate are not the ones this crate knows. Integration tests have no such limit.
 
 #[cfg(feature = "servers")]
 pub mod datadog;
@@ -28,6 +29,7 @@ pub mod remote_write;
 pub mod scripted_target;
 #[cfg(feature = "servers")]
 pub mod server;
+pub mod settings_table;
 pub mod snapshots;
 #[cfg(feature = "servers")]
 pub mod tls;

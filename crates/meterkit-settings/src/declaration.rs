@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::parse;
+use crate::quote::quoted;
 use crate::value_type::ValueType;
 use crate::words::Words;
 
@@ -52,6 +53,11 @@ impl Declaration {
     pub fn is_set_by(&self, variable: &str) -> bool {
         let value = if self.is_secret { variable.strip_suffix(FILE) } else { None };
         self.names().any(|name| name == variable || Some(name) == value)
+    }
+
+    /// Returns what may be shown of a wrong value, if anything.
+    pub fn shown(&self, value: &str) -> Option<String> {
+        quoted(self.value_type, value, String::new()).0.filter(|_| !self.is_secret)
     }
 
     /// Returns the feature of `meterkit` without which it has no effect.

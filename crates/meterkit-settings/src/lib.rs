@@ -42,8 +42,6 @@ mod section;
 mod small_file;
 mod spelling;
 mod target;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod value_type;
 mod words;
 

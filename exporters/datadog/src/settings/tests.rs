@@ -178,7 +178,7 @@ fn settings_of_the_transport_that_no_datagram_has_are_warned_of() {
 #[cfg(feature = "tls")]
 #[test]
 fn every_setting_behaves_like_all_others() {
-    use meterkit_settings::testing::{Row, Table, Variables, certificate_rows};
+    use meterkit_fakes::settings_table::{Row, Table, Variables, certificate_rows};
 
     const BY_AGENT: Variables = &[("METERKIT_DATADOG_MODE", "agent")];
     const BY_API: Variables = &[("DD_API_KEY", "hunter2S")];

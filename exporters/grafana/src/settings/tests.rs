@@ -1,7 +1,7 @@
 //! What holds for every setting of the target and of the publisher of dashboards.
 
-use meterkit_settings::testing::{Row, Variables};
-use meterkit_settings::testing::{Table, certificate_rows};
+use meterkit_fakes::settings_table::{Row, Variables};
+use meterkit_fakes::settings_table::{Table, certificate_rows};
 
 use super::*;
 

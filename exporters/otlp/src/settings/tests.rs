@@ -216,7 +216,7 @@ fn an_endpoint_is_not_blamed_for_an_unknown_protocol() {
 #[cfg(all(feature = "tls", feature = "zstd"))]
 #[test]
 fn every_setting_behaves_like_all_others() {
-    use meterkit_settings::testing::{Row, Table, certificate_rows};
+    use meterkit_fakes::settings_table::{Row, Table, certificate_rows};
 
     const GRPC: &[(&str, &str)] =
         &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4317")];

@@ -83,7 +83,7 @@ fn credentials_that_nobody_could_show_are_told_without_the_secret() {
 
 #[test]
 fn every_setting_behaves_like_all_others() {
-    use meterkit_settings::testing::{Row, Table};
+    use meterkit_fakes::settings_table::{Row, Table};
 
     const CERTIFICATE: (&str, &str) =
         ("METERKIT_PROMETHEUS_TLS_CERTIFICATE", "{dir}/certificate.pem");

@@ -1,6 +1,6 @@
 //! What holds for every setting that is no target's own.
 
-use meterkit_settings::testing::{Row, Table};
+use meterkit_fakes::settings_table::{Row, Table};
 
 use super::*;
 

@@ -6,13 +6,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use crate::declaration::{Declaration, file_of};
-use crate::environment::Environment;
-use crate::problem::{Position, Problems, SettingsError};
-use crate::quote::quoted;
-use crate::reader::Reader;
-use crate::section::{Section, SectionValue};
-use crate::value_type::ValueType;
+use meterkit_settings::{
+    Declaration, Environment, Position, Problems, Reader, Section, SectionValue, SettingsError,
+    ValueType,
+};
 
 /// Variables and their values.
 pub type Variables = &'static [(&'static str, &'static str)];
@@ -292,8 +289,7 @@ impl Check<'_> {
         for (value, said) in self.invalid() {
             for name in self.setting.names() {
                 let text = self.bad(&[(name, value)], name);
-                let shown = quoted(self.setting.value_type, &self.fill(value), String::new()).0;
-                let shown = shown.filter(|_| !self.setting.is_secret);
+                let shown = self.setting.shown(&self.fill(value));
                 let shown = shown.map(|value| format!("=`{value}`")).unwrap_or_default();
                 assert!(text.starts_with(&format!("{name}{shown}: ")), "{text}");
                 assert!(text.contains(&said), "`{said}` is not in: {text}");
@@ -348,7 +344,7 @@ impl Check<'_> {
     fn secret_files(&self) {
         let path = self.fill("{dir}/secret");
         for name in self.setting.names() {
-            let file = file_of(name);
+            let file = format!("{name}_FILE");
             for (value, _) in self.valid() {
                 std::fs::write(&path, format!("{value}\n")).expect("a directory to write to");
                 let shown = self.good(&[(name, value)]);
