@@ -5,6 +5,7 @@ mod compose_files_are_valid;
 mod dashboards_show_catalog_service;
 mod datadog_agent_lines_match_the_python_client;
 mod deploy_files_are_valid;
+mod every_target_adds_up_through_outages;
 mod manifests_are_valid;
 mod operators_send_catalog_service_by_remote_write;
 mod operators_send_catalog_service_to_a_collector;
