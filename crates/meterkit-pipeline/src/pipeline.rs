@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::AcqRel;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::mpsc::{self as std_mpsc, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
-use meterkit_core::{Attributes, Claim, Registry, Unpoisoned};
+use meterkit_core::{Attributes, Claim, Registry};
 use tokio::sync::mpsc;
 
 use crate::collector::Collector;
@@ -22,9 +22,9 @@ use crate::self_metrics::SelfMetrics;
 use crate::source::{Closed, Source};
 use crate::target::{Schedule, Target};
 use crate::views::{StreamDefaults, Views, set_streams};
-use crate::work::{Command, Service, Stop, Work};
+use crate::work::{Command, Outcome, Service, Stop, Work};
 
-/// How long a dropped pipeline takes to say good-bye.
+/// How long dropping a pipeline may take.
 const DROP_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A running pipeline: collects from a registry and serves its targets.
@@ -35,8 +35,10 @@ pub struct Pipeline {
     registry: Registry,
     source: Source,
     commands: mpsc::UnboundedSender<Command>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    is_shut_down: AtomicBool,
+    /// How the shutdown ended.
+    outcome: Arc<OnceLock<Outcome>>,
+    /// Whether a shutdown has been answered, with this outcome or because its caller waited no longer.
+    is_answered: AtomicBool,
 }
 
 /// What a pipeline is started from.
@@ -81,11 +83,13 @@ impl Pipeline {
 
     /// Exports everything recorded so far to all push targets, within `deadline`.
     ///
+    /// While the pipeline shuts down, the outcome is that of the shutdown.
+    ///
     /// # Errors
     ///
     /// Which targets failed and why, or that the deadline passed.
     pub async fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
-        wait(self.send_flush(deadline), deadline).await
+        wait(self.ask(false, deadline), deadline).await
     }
 
     /// Like [`flush`](Self::flush), for programs without a runtime.
@@ -94,57 +98,53 @@ impl Pipeline {
     ///
     /// Which targets failed and why, or that the deadline passed.
     pub fn flush_blocking(&self, deadline: Duration) -> Result<(), FlushError> {
-        answer(&self.send_flush(deadline), deadline)
+        answer(&self.ask(false, deadline), deadline)
     }
 
     /// Exports once more and stops, within `deadline`. Recording stays safe and cheap afterwards.
     ///
-    /// The second call does nothing.
+    /// The pipeline shuts down once. It goes on with that if this future is dropped, and whoever calls this again, at
+    /// the same time or later, gets the same outcome.
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the deadline passed. The pipeline has stopped all the same.
+    /// Which targets failed and why, or that the deadline passed. The pipeline has stopped all the same, unless an
+    /// earlier call gave it more time.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), FlushError> {
-        match self.send_shutdown(deadline) {
-            Some(reply) => wait(reply, deadline).await,
-            None => Ok(()),
-        }
+        self.answered(wait(self.ask(true, deadline), deadline).await)
     }
 
     /// Like [`shutdown`](Self::shutdown), for programs without a runtime.
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the deadline passed. The pipeline has stopped all the same.
+    /// As [`shutdown`](Self::shutdown).
     pub fn shutdown_blocking(&self, deadline: Duration) -> Result<(), FlushError> {
-        match self.send_shutdown(deadline) {
-            Some(reply) => answer(&reply, deadline),
-            None => Ok(()),
-        }
+        self.answered(answer(&self.ask(true, deadline), deadline))
     }
 
-    fn send_flush(&self, deadline: Duration) -> Reply {
+    fn ask(&self, is_last: bool, deadline: Duration) -> Reply {
         let (reply, outcome) = std_mpsc::channel();
         // A pipeline that is gone drops the reply, which the caller sees.
-        let _ = self.commands.send(Command::Flush { deadline: after(deadline), reply });
+        let _ = self.commands.send(Command { is_last, deadline: after(deadline), reply });
         outcome
     }
 
-    fn send_shutdown(&self, deadline: Duration) -> Option<Reply> {
-        if self.is_shut_down.swap(true, AcqRel) {
-            return None;
+    /// Returns the outcome of a shutdown that was answered like this.
+    fn answered(&self, answer: Outcome) -> Outcome {
+        self.is_answered.store(true, Release);
+        match (&answer, self.outcome.get()) {
+            (Err(FlushError::Closed(_)), Some(outcome)) => outcome.clone(),
+            _ => answer,
         }
-        let (reply, outcome) = std_mpsc::channel();
-        let deadline = after(deadline);
-        let _ = self.commands.send(Command::Shutdown { deadline, reply });
-        // Not joined: a target that blocks must not hold up whoever shuts down.
-        drop(self.thread.lock().unpoisoned().take());
-        Some(outcome)
     }
 }
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
+        if self.is_answered.load(Acquire) {
+            return;
+        }
         if let Err(error) = self.shutdown_blocking(DROP_DEADLINE) {
             tracing::warn!(
                 %error,
@@ -158,7 +158,7 @@ impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline")
             .field("registry", &self.registry)
-            .field("is_shut_down", &self.is_shut_down)
+            .field("outcome", &self.outcome.get())
             .finish_non_exhaustive()
     }
 }
@@ -166,10 +166,10 @@ impl fmt::Debug for Pipeline {
 /// Starts what runs beside the targets.
 type StartCompanion = Box<dyn FnOnce(&Start<'_>) -> Arc<dyn Companion> + Send>;
 
-type Reply = std_mpsc::Receiver<Result<(), FlushError>>;
+type Reply = std_mpsc::Receiver<Outcome>;
 
 /// Waits on a thread of its own: the deadline holds whatever the pipeline's thread and the caller's runtime do.
-async fn wait(reply: Reply, deadline: Duration) -> Result<(), FlushError> {
+async fn wait(reply: Reply, deadline: Duration) -> Outcome {
     let (waited, outcome) = tokio::sync::oneshot::channel();
     let waiter = thread::Builder::new().name("meterkit-deadline".to_owned());
     let started = waiter.spawn(move || {
@@ -181,7 +181,7 @@ async fn wait(reply: Reply, deadline: Duration) -> Result<(), FlushError> {
     }
 }
 
-fn answer(reply: &Reply, deadline: Duration) -> Result<(), FlushError> {
+fn answer(reply: &Reply, deadline: Duration) -> Outcome {
     // The pipeline keeps the deadline itself and says which target missed it: give it a moment to do so.
     let grace = Duration::from_millis(200);
     match reply.recv_timeout(deadline.saturating_add(grace)) {
@@ -272,6 +272,7 @@ impl PipelineBuilder {
         let start = Start { registry, source: &source, resource, views };
         let companions = self.companions.into_iter().map(|companion| companion(&start)).collect();
         let (commands, inbox) = mpsc::unbounded_channel();
+        let outcome = Arc::<OnceLock<Outcome>>::default();
         let work = Work {
             registry: registry.clone(),
             claim: self.claim,
@@ -280,8 +281,10 @@ impl PipelineBuilder {
             targets,
             services: self.services,
             news,
+            outcome: outcome.clone(),
         };
-        let thread = thread::Builder::new()
+        // Never joined: a target that blocks must not hold up whoever shuts down.
+        thread::Builder::new()
             .name("meterkit".to_owned())
             .spawn(move || work.run(runtime, inbox))
             .map_err(StartError::Thread)?;
@@ -289,8 +292,8 @@ impl PipelineBuilder {
             registry: registry.clone(),
             source,
             commands,
-            thread: Mutex::new(Some(thread)),
-            is_shut_down: AtomicBool::new(false),
+            outcome,
+            is_answered: AtomicBool::new(false),
         })
     }
 }

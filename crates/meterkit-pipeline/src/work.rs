@@ -1,9 +1,10 @@
 //! What runs on the pipeline's thread.
 
 use std::future::Future;
+use std::iter;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use meterkit_core::{Claim, Registry, Tap};
@@ -33,6 +34,8 @@ pub(crate) struct Work {
     pub(crate) targets: Vec<(Box<dyn Target>, Schedule, Arc<Component>)>,
     pub(crate) services: Vec<Service>,
     pub(crate) news: Arc<News>,
+    /// Set once the pipeline has shut down, before anyone is answered.
+    pub(crate) outcome: Arc<OnceLock<Outcome>>,
 }
 
 /// A pull target, about to be started.
@@ -42,13 +45,16 @@ pub(crate) type Service =
 /// What runs beside the targets.
 pub(crate) type Companions = Vec<Arc<dyn Companion>>;
 
-/// What the pipeline is asked to do.
-pub(crate) enum Command {
-    Flush { deadline: Instant, reply: Outcome },
-    Shutdown { deadline: Instant, reply: Outcome },
+/// A request to export everything recorded so far, within `deadline`.
+pub(crate) struct Command {
+    /// Whether the pipeline shuts down afterwards.
+    pub(crate) is_last: bool,
+    pub(crate) deadline: Instant,
+    pub(crate) reply: std_mpsc::Sender<Outcome>,
 }
 
-type Outcome = std_mpsc::Sender<Result<(), FlushError>>;
+/// How a flush or a shutdown ended.
+pub(crate) type Outcome = Result<(), FlushError>;
 
 /// Signals a pull target to stop, with the deadline by which it must be done.
 #[derive(Clone, Debug)]
@@ -66,6 +72,7 @@ impl Stop {
     /// Does `work`, unless the pipeline shuts down before it is done.
     pub async fn before<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
+            biased;
             _ = self.requested() => None,
             done = work => Some(done),
         }
@@ -114,31 +121,43 @@ impl Work {
         let refreshes = refreshes::run(self.registry.clone(), self.news.refresh.clone(), ended);
         let refreshes = tokio::spawn(refreshes);
 
-        while let Some(command) = inbox.recv().await {
-            match command {
-                Command::Flush { deadline, reply } => {
-                    let senders = served.iter().map(|it| (it.name.clone(), it.flushes.clone()));
-                    let flush = flush(senders.collect(), self.companions.clone(), deadline);
-                    tokio::spawn(async move { reply.send(flush.await) });
-                }
-                Command::Shutdown { deadline, reply } => {
-                    stop.send_replace(Some(Ending { asked: Instant::now(), deadline }));
-                    let outcome = finish(served, services, self.companions, deadline).await;
-                    let news: Arc<dyn Tap> = self.news;
-                    self.registry.untap(&news);
-                    self.registry.expect_listener(false);
-                    self.source.close();
-                    self.source.components().retire();
-                    // Before the answer: whoever has it may start another pipeline.
-                    drop(self.claim);
-                    let _ = reply.send(outcome);
-                    // Timers of a refresh that outlives the runtime would panic. One that blocks is not waited for longer.
-                    refreshes.abort();
-                    refreshing.send_replace(());
-                    let _ = timeout_at(deadline.into(), refreshing.closed()).await;
-                    return deadline;
-                }
+        // Flushes that a shutdown overtakes. Its last export holds what they asked for, so they get its outcome.
+        let (overtaken, mut late) = mpsc::unbounded_channel();
+        while let Some(Command { is_last, deadline, reply }) = inbox.recv().await {
+            if !is_last {
+                let senders = served.iter().map(|it| (it.name.clone(), it.flushes.clone()));
+                let flush = flush(senders.collect(), self.companions.clone(), deadline);
+                let (mut stopped, overtaken) = (Stop(stopped.clone()), overtaken.clone());
+                tokio::spawn(async move {
+                    match stopped.before(flush).await {
+                        Some(outcome) => drop(reply.send(outcome)),
+                        None => drop(overtaken.send(reply)),
+                    }
+                });
+                continue;
             }
+            stop.send_replace(Some(Ending { asked: Instant::now(), deadline }));
+            let outcome = finish(served, services, self.companions, deadline).await;
+            let news: Arc<dyn Tap> = self.news;
+            self.registry.untap(&news);
+            self.registry.expect_listener(false);
+            self.source.close();
+            self.source.components().retire();
+            // Before the answer: whoever has it may start another pipeline.
+            drop(self.claim);
+            let outcome = self.outcome.get_or_init(|| outcome);
+            // Everyone who asked meanwhile gets the same answer. From here on, callers find it in `self.outcome`.
+            inbox.close();
+            let waiting = iter::from_fn(|| inbox.try_recv().ok()).map(|command| command.reply);
+            let late = iter::from_fn(|| late.try_recv().ok());
+            for reply in iter::once(reply).chain(late).chain(waiting) {
+                let _ = reply.send(outcome.clone());
+            }
+            // Timers of a refresh that outlives the runtime would panic. One that blocks is not waited for longer.
+            refreshes.abort();
+            refreshing.send_replace(());
+            let _ = timeout_at(deadline.into(), refreshing.closed()).await;
+            return deadline;
         }
         Instant::now()
     }
@@ -148,7 +167,7 @@ async fn flush(
     targets: Vec<(String, mpsc::Sender<Flush>)>,
     companions: Companions,
     deadline: Instant,
-) -> Result<(), FlushError> {
+) -> Outcome {
     // One moment for all targets: they share one collection.
     let asked = Instant::now();
     let flushing: Vec<_> = targets
@@ -173,7 +192,7 @@ async fn finish(
     services: Vec<JoinHandle<()>>,
     companions: Companions,
     deadline: Instant,
-) -> Result<(), FlushError> {
+) -> Outcome {
     let mut failures = Vec::new();
     for Served { name, task, .. } in served {
         let reason = match timeout_at(deadline.into(), task).await {
@@ -218,7 +237,7 @@ async fn ask(
     failures
 }
 
-fn outcome(failures: Vec<TargetFailure>) -> Result<(), FlushError> {
+fn outcome(failures: Vec<TargetFailure>) -> Outcome {
     if failures.is_empty() { Ok(()) } else { Err(FlushError::Targets(failures)) }
 }
 

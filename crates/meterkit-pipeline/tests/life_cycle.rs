@@ -1,13 +1,17 @@
 //! Start, shutdown and what comes after it.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
+use std::task::Poll;
 use std::time::Duration;
 
 use meterkit_core::Attributes;
 use meterkit_fakes::catalog;
-use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
+use meterkit_fakes::log_lines;
+use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 use meterkit_fakes::snapshots::{histogram, value};
 use meterkit_pipeline::{Closed, FlushError, Pipeline, Schedule};
 
@@ -62,6 +66,96 @@ fn a_second_shutdown_does_nothing() {
     assert_eq!(block_on(pipeline.shutdown(PATIENCE)), Ok(()));
     drop(pipeline);
     assert_eq!((seen.attempts(), seen.shutdowns()), (1, 1));
+}
+
+#[test]
+fn everyone_who_shuts_down_or_flushes_meanwhile_or_later_gets_the_outcome_of_the_one_shutdown() {
+    let (registry, _meter) = catalog();
+    let (target, seen) = ScriptedTarget::always("scripted", Step::Hang);
+    let pipeline =
+        Pipeline::builder(registry).unwrap().target(target, ONLY_WHEN_ASKED).start().unwrap();
+    let failed = std::thread::scope(|scope| {
+        let flush = scope.spawn(|| pipeline.flush_blocking(PATIENCE));
+        seen.wait_for(1);
+        let mut first = pin!(pipeline.shutdown(Duration::from_millis(300)));
+        assert!(block_on(poll_once(first.as_mut())).is_none(), "its deadline counts from here");
+        let others = [
+            scope.spawn(|| pipeline.shutdown_blocking(PATIENCE)),
+            scope.spawn(|| block_on(pipeline.shutdown(PATIENCE))),
+        ];
+        let failed = block_on(first);
+        for other in others.into_iter().chain([flush]) {
+            assert_eq!(other.join().unwrap(), failed);
+        }
+        failed
+    });
+    let Err(FlushError::Targets(failures)) = &failed else { panic!("{failed:?}") };
+    assert_eq!(failures[0].reason, "not finished by the deadline");
+    assert_eq!(pipeline.shutdown_blocking(PATIENCE), failed);
+    assert_eq!(block_on(pipeline.shutdown(Duration::ZERO)), failed);
+    assert!(matches!(pipeline.flush_blocking(PATIENCE), Err(FlushError::Closed(_))));
+}
+
+#[test]
+fn a_flush_during_a_shutdown_waits_for_it() {
+    let (registry, meter) = catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let (target, seen) = ScriptedTarget::new("scripted", [Step::Block]);
+    let pipeline =
+        Pipeline::builder(registry).unwrap().target(target, ONLY_WHEN_ASKED).start().unwrap();
+    requests.increment();
+    std::thread::scope(|scope| {
+        let shutdown = scope.spawn(|| pipeline.shutdown_blocking(PATIENCE));
+        seen.wait_for(1);
+        let flush = scope.spawn(|| pipeline.flush_blocking(PATIENCE));
+        let late = pipeline.flush_blocking(Duration::from_millis(1));
+        assert_eq!(late, Err(FlushError::Deadline(Duration::from_millis(1))));
+        seen.release();
+        assert_eq!((shutdown.join().unwrap(), flush.join().unwrap()), (Ok(()), Ok(())));
+    });
+    assert_eq!(seen.attempts(), 1);
+}
+
+#[test]
+fn a_caller_who_waits_no_longer_cuts_no_shutdown_short() {
+    let (registry, meter) = catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let (target, seen) = ScriptedTarget::new("scripted", [Step::Block]);
+    let pipeline =
+        Pipeline::builder(registry).unwrap().target(target, ONLY_WHEN_ASKED).start().unwrap();
+    requests.add(3);
+    assert!(block_on(poll_once(pin!(pipeline.shutdown(PATIENCE)))).is_none());
+    seen.wait_for(1);
+    let late = pipeline.shutdown_blocking(Duration::from_millis(1));
+    assert_eq!(late, Err(FlushError::Deadline(Duration::from_millis(1))), "it still runs");
+    seen.release();
+    assert_eq!(pipeline.shutdown_blocking(PATIENCE), Ok(()));
+    assert_eq!(value(&seen.exports()[0], REQUESTS), Some(3.0));
+    assert_eq!((seen.attempts(), seen.shutdowns()), (1, 1));
+}
+
+#[test]
+fn a_drop_waits_for_a_shutdown_that_was_cancelled_and_reports_its_outcome() {
+    for (step, is_reported) in [(Step::Succeed, false), (Step::Refuse, true)] {
+        let (registry, _meter) = catalog();
+        let (target, seen) = ScriptedTarget::always("scripted", step);
+        let pipeline =
+            Pipeline::builder(registry).unwrap().target(target, ONLY_WHEN_ASKED).start().unwrap();
+        assert!(block_on(poll_once(pin!(pipeline.shutdown(PATIENCE)))).is_none());
+        let ((), lines) = log_lines::of(|| drop(pipeline));
+        assert_eq!((seen.attempts(), seen.shutdowns()), (1, 1));
+        let reported = lines.iter().any(|line| line.contains("the receiver refuses"));
+        assert_eq!(reported, is_reported, "{lines:?}");
+    }
+}
+
+/// Polls a future once, and returns its output if it has one by then.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 #[test]

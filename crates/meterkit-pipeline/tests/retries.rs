@@ -134,11 +134,7 @@ fn a_shutdown_does_not_wait_for_the_patience_that_a_receiver_asked_for() {
         seen.wait_for(1);
         requests.add(3);
         pipeline.shutdown_blocking(PATIENCE).unwrap();
-        // It hears of the failure, or of the pipeline being gone, whichever is faster.
-        let flushed = flush.join().unwrap();
-        if !matches!(flushed, Err(FlushError::Closed(_))) {
-            assert_eq!(reason(flushed), "the receiver asks for patience");
-        }
+        assert_eq!(flush.join().unwrap(), Ok(()), "the last export held what it asked for");
     });
     let values: Vec<_> = seen.exports().iter().map(|export| value(export, REQUESTS)).collect();
     assert_eq!(values, [Some(0.0), Some(3.0)], "the last attempt has a fresh snapshot");

@@ -72,7 +72,7 @@ impl Telemetry {
         TelemetryBuilder::new()
     }
 
-    /// Exports everything recorded so far to all push targets, within 10 s.
+    /// Exports everything recorded so far to all push targets, within 10 s. During a shutdown, returns its outcome.
     ///
     /// # Errors
     ///
@@ -108,8 +108,10 @@ impl Telemetry {
         self.pipeline.flush_blocking(deadline)
     }
 
-    /// Exports once more and stops, within 10 s. Recording stays safe and cheap afterwards. The second call does
-    /// nothing.
+    /// Exports once more and stops, within 10 s. Recording stays safe and cheap afterwards.
+    ///
+    /// There is one shutdown, with one outcome: it goes on if this future is dropped, and whoever calls this again, at
+    /// the same time or later, waits for it and gets its outcome.
     ///
     /// Orchestrators end a program with SIGTERM, which by default kills it at once. Wait for the signal, so that what
     /// was recorded last still arrives:
@@ -158,9 +160,7 @@ impl Telemetry {
     /// Returns an error that names the targets that failed and why, or says that the deadline passed. Delivery has stopped
     /// all the same.
     pub async fn shutdown_within(&self, deadline: Duration) -> Result<(), FlushError> {
-        let result = self.pipeline.shutdown(deadline).await;
-        self.observations.end();
-        result
+        self.ended(self.pipeline.shutdown(deadline).await)
     }
 
     /// Like [`shutdown`](Self::shutdown), for programs without a runtime.
@@ -180,9 +180,15 @@ impl Telemetry {
     /// Returns an error that names the targets that failed and why, or says that the deadline passed. Delivery has stopped
     /// all the same.
     pub fn shutdown_blocking_within(&self, deadline: Duration) -> Result<(), FlushError> {
-        let result = self.pipeline.shutdown_blocking(deadline);
-        self.observations.end();
-        result
+        self.ended(self.pipeline.shutdown_blocking(deadline))
+    }
+
+    fn ended(&self, outcome: Result<(), FlushError>) -> Result<(), FlushError> {
+        // The last export, which is still to come if another caller gave the shutdown more time, has the observations.
+        if !matches!(outcome, Err(FlushError::Deadline(_))) {
+            self.observations.end();
+        }
+        outcome
     }
 
     /// Returns the state of collection and delivery, for a readiness check, an admin page, or a line in a log.
