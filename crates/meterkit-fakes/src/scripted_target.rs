@@ -46,6 +46,7 @@ pub struct ScriptedTarget {
     rejected: u64,
     rejected_in_the_end: u64,
     hangs_in_the_end: bool,
+    sends_in_background: bool,
     server: Option<(String, u16)>,
     is_partway: bool,
     queue: Option<TargetQueue>,
@@ -76,6 +77,7 @@ impl ScriptedTarget {
             rejected: 0,
             rejected_in_the_end: 0,
             hangs_in_the_end: false,
+            sends_in_background: false,
             server: None,
             is_partway: false,
             queue: None,
@@ -104,6 +106,11 @@ impl ScriptedTarget {
     /// Lets the shutdown never complete.
     pub fn hanging_in_the_end(self) -> Self {
         Self { hangs_in_the_end: true, ..self }
+    }
+
+    /// Lets an export that hangs go on when the next one begins.
+    pub fn sending_in_background(self) -> Self {
+        Self { sends_in_background: true, ..self }
     }
 
     /// Names the server that the target sends to.
@@ -187,6 +194,10 @@ impl Target for ScriptedTarget {
 
     fn is_partway(&self) -> bool {
         self.is_partway
+    }
+
+    fn sends_in_background(&self) -> bool {
+        self.sends_in_background
     }
 
     fn queue(&self) -> Option<TargetQueue> {

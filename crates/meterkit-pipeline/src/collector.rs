@@ -49,13 +49,14 @@ struct Taken {
     ended: Instant,
 }
 
-/// How old a snapshot may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Freshness {
-    /// As old as `METERKIT_SNAPSHOT_MAX_AGE`; a collection that is running already will do.
-    Recent,
-    /// Begun after this moment: holds everything recorded before it.
-    Since(Instant),
+/// Which snapshots will do: any that is younger than `METERKIT_SNAPSHOT_MAX_AGE`, or being taken already, unless this
+/// asks for more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Freshness {
+    /// Begun after this moment, so that it holds everything recorded before it.
+    pub(crate) since: Option<Instant>,
+    /// Newer than the one with this number, which whoever asks has already.
+    pub(crate) after: u64,
 }
 
 impl Collector {
@@ -164,11 +165,12 @@ impl Flight {
         max_age: Duration,
     ) -> Option<Arc<Snapshot>> {
         let last = self.last.as_ref()?;
-        let is_fresh = match freshness {
-            Freshness::Since(moment) => last.started >= moment,
-            Freshness::Recent => last.ended >= asked || last.ended.elapsed() < max_age,
+        let is_fresh = match freshness.since {
+            Some(moment) => last.started >= moment,
+            None => last.ended >= asked || last.ended.elapsed() < max_age,
         };
-        is_fresh.then(|| last.snapshot.clone())
+        let is_new = last.snapshot.number > freshness.after;
+        (is_fresh && is_new).then(|| last.snapshot.clone())
     }
 }
 

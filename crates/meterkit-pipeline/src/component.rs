@@ -176,6 +176,13 @@ impl Operation {
         self
     }
 
+    /// Adds a later export, which has the same outcome.
+    pub(crate) fn and(mut self, mut later: Self) -> Self {
+        later.is_over = true;
+        self.points += later.points;
+        self
+    }
+
     /// The target took all points, or all but those that its receiver `rejected`.
     pub(crate) fn succeeded(mut self, rejected: u64) {
         self.settle(rejected, Some(SystemTime::now()));

@@ -1,17 +1,17 @@
 //! Delivery to one push target: its schedule, its retries, its deltas.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use meterkit_core::Temporality;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
 use crate::backoff::Backoff;
 use crate::baseline::Baseline;
-use crate::collector::Freshness;
 use crate::component::{Component, Operation};
 use crate::moment::after;
+use crate::newest::Newest;
 use crate::snapshot::Snapshot;
 use crate::source::{Closed, Source};
 use crate::target::{ExportError, Schedule, Target};
@@ -23,14 +23,19 @@ pub(crate) struct Delivery {
     component: Arc<Component>,
     source: Source,
     stop: watch::Receiver<Option<Ending>>,
+    newest: Arc<Newest>,
     /// Where deltas begin.
     baseline: Baseline,
     /// A snapshot that the target has accepted in part, and its delta.
     partial: Option<(Arc<Snapshot>, Snapshot)>,
+    /// Whether someone waits for the export under way: it is retried even when a newer snapshot is due.
+    is_asked: bool,
     /// Whether the export under way is the last one.
     is_last: bool,
-    /// The last export, which failed for now: it is over when the target is shut down.
+    /// Exports without an outcome yet: the next one's is theirs too, or that of the target's shutdown.
     waiting: Option<Operation>,
+    /// When an export that goes on in the background has to have an outcome.
+    answer_due: Option<Instant>,
     is_failing: bool,
     /// What was wrong at the start.
     check_error: Option<String>,
@@ -66,33 +71,35 @@ impl Delivery {
             component,
             source,
             stop,
+            newest: Arc::default(),
             baseline,
             partial,
+            is_asked: false,
             is_last: false,
             waiting: None,
+            answer_due: None,
             is_failing: false,
             check_error: None,
         }
     }
 
     /// Exports once per interval and whenever asked; at the end once more.
-    pub(crate) async fn run(
-        mut self,
-        mut flushes: mpsc::Receiver<Flush>,
-    ) -> Result<(), ExportError> {
-        // A timer needs an interval that is not zero.
-        let interval = self.schedule.interval.max(Duration::from_millis(1));
-        let mut ticks = interval_at(after(interval).into(), interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stop = self.stop.clone();
+    pub(crate) async fn run(self, flushes: mpsc::Receiver<Flush>) -> Result<(), ExportError> {
+        let (newest, source) = (self.newest.clone(), self.source.clone());
+        let interval = self.schedule.interval;
+        tokio::select! {
+            outcome = self.serve(flushes) => outcome,
+            never = newest.collect(&source, interval) => match never {},
+        }
+    }
+
+    async fn serve(mut self, mut flushes: mpsc::Receiver<Flush>) -> Result<(), ExportError> {
+        let (mut stop, newest) = (self.stop.clone(), self.newest.clone());
         let mut asked_early = tokio::select! {
             biased;
             () = told_to(&mut stop) => None,
             flush = flushes.recv() => flush,
-            _ = ticks.tick() => {
-                ticks.reset_immediately();
-                None
-            }
+            () = newest.due() => None,
             outcome = self.target.check() => {
                 if let Err(error) = outcome {
                     self.check_failed(&error);
@@ -102,25 +109,25 @@ impl Delivery {
         };
         loop {
             if let Some(Flush { asked, reply }) = asked_early.take() {
-                let _ = reply.send(self.export(Freshness::Since(asked)).await);
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(self.export_since(asked).await);
             }
             tokio::select! {
                 biased;
                 () = told_to(&mut stop) => break,
-                Some(Flush { asked, reply }) = flushes.recv() => {
-                    // Whoever asked may have stopped waiting.
-                    let _ = reply.send(self.export(Freshness::Since(asked)).await);
-                }
-                _ = ticks.tick() => {
-                    // Logged where it happened; the next interval tries again.
-                    let _ = self.export(Freshness::Recent).await;
+                Some(flush) = flushes.recv() => asked_early = Some(flush),
+                () = newest.due() => {
+                    if let Some(snapshot) = newest.take() {
+                        // Logged where it happened; the next interval tries again.
+                        let _ = self.export(snapshot).await;
+                    }
                 }
             }
         }
         // This one has seen the stop: the last export is not cut short by it, but may be retried until the deadline.
         let asked = stop.borrow().map_or_else(Instant::now, |ending| ending.asked);
         (self.stop, self.is_last) = (stop, true);
-        let outcome = self.export(Freshness::Since(asked)).await;
+        let outcome = self.export_since(asked).await;
         self.end(outcome).await
     }
 
@@ -155,24 +162,36 @@ impl Delivery {
         }
     }
 
-    /// Sends one snapshot, with retries until the next interval has something fresher. One that the target has a part
-    /// of comes first, as it was.
-    async fn export(&mut self, freshness: Freshness) -> Result<(), ExportError> {
+    /// Exports what was recorded by `asked`.
+    async fn export_since(&mut self, asked: Instant) -> Result<(), ExportError> {
+        let Ok(snapshot) = self.newest.take_since(&self.source, asked).await else {
+            return Err(ExportError::permanent(Closed.to_string()));
+        };
+        self.is_asked = true;
+        let outcome = self.export(snapshot).await;
+        self.is_asked = false;
+        outcome
+    }
+
+    /// Sends one snapshot, with retries until a newer one is due. One that the target has a part of comes first, as it
+    /// was.
+    async fn export(&mut self, mut snapshot: Arc<Snapshot>) -> Result<(), ExportError> {
         if let Some((snapshot, delta)) = self.partial.take() {
             self.export_delta(snapshot, delta).await?;
         }
-        let Ok(snapshot) = self.source.take(freshness).await else {
-            return Err(ExportError::permanent(Closed.to_string()));
-        };
-        match self.target.temporality() {
-            Temporality::Cumulative => {
-                let outcome = self.send(&snapshot).await;
+        if self.target.temporality() == Temporality::Delta {
+            let delta = self.baseline.delta_of(&snapshot);
+            return self.export_delta(snapshot, delta).await;
+        }
+        loop {
+            if let Some(outcome) = self.send(&snapshot).await {
                 self.log(&outcome);
-                outcome
+                return outcome;
             }
-            Temporality::Delta => {
-                let delta = self.baseline.delta_of(&snapshot);
-                self.export_delta(snapshot, delta).await
+            match self.newest.take() {
+                Some(newer) => snapshot = newer,
+                // The last export goes on with it.
+                None => return Err(ExportError::retryable(Closed.to_string())),
             }
         }
     }
@@ -182,7 +201,8 @@ impl Delivery {
         snapshot: Arc<Snapshot>,
         delta: Snapshot,
     ) -> Result<(), ExportError> {
-        let outcome = self.send(&delta).await;
+        // Deltas are not sent in the background, so there is an outcome.
+        let Some(outcome) = self.send(&delta).await else { return Ok(()) };
         self.log(&outcome);
         if outcome.is_ok() {
             self.baseline.acknowledge(snapshot);
@@ -192,53 +212,70 @@ impl Delivery {
         outcome
     }
 
-    async fn send(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+    /// Returns the outcome; `None` if the target goes on in the background, and is to be given another snapshot.
+    async fn send(&mut self, snapshot: &Snapshot) -> Option<Result<(), ExportError>> {
         // Dropped by a panic or at the end of the runtime, it says so.
-        let mut operation = self.component.begin(snapshot.len());
+        let operation = self.component.begin(snapshot.len());
+        let mut operation = match self.waiting.take() {
+            Some(earlier) => earlier.and(operation),
+            None => operation,
+        };
         let outcome = self.attempt(snapshot).await;
         match &outcome {
-            Ok(()) => operation.succeeded(self.target.rejected()),
-            Err(error @ (ExportError::Retryable { .. } | ExportError::Timeout(_)))
+            None => self.waiting = Some(operation),
+            Some(Ok(())) => operation.succeeded(self.target.rejected()),
+            Some(Err(error @ (ExportError::Retryable { .. } | ExportError::Timeout(_))))
                 if self.is_last && self.target.queue().is_some() =>
             {
                 operation.waits(error);
                 self.waiting = Some(operation);
             }
-            Err(error) => operation.failed(error),
+            Some(Err(error)) => operation.failed(error),
         }
         outcome
     }
 
-    async fn attempt(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+    async fn attempt(&mut self, snapshot: &Snapshot) -> Option<Result<(), ExportError>> {
         let give_up = after(self.schedule.interval);
-        let mut stop = self.stop.clone();
+        let (mut stop, newest) = (self.stop.clone(), self.newest.clone());
+        let mut overtaken = self.stop.clone();
         let mut backoff = Backoff::new();
+        // The last export is overtaken by none, and a delta must have an outcome before the next.
+        let goes_on = self.target.sends_in_background()
+            && self.target.temporality() == Temporality::Cumulative
+            && !self.is_last;
         loop {
             let limit = self.schedule.timeout;
-            let attempt = timeout(limit, self.target.export(snapshot));
-            let error = match attempt.await {
-                Ok(Ok(())) => {
-                    self.component.note_queue(self.target.queue());
-                    return Ok(());
-                }
+            let answer_due = *self.answer_due.get_or_insert_with(|| after(limit));
+            let ended = tokio::select! {
+                biased;
+                ended = timeout_at(answer_due.into(), self.target.export(snapshot)) => Some(ended),
+                () = newest.due(), if goes_on => None,
+                () = told_to(&mut overtaken), if goes_on => None,
+            };
+            self.component.note_queue(self.target.queue());
+            let ended = ended?;
+            self.answer_due = None;
+            let error = match ended {
+                Ok(Ok(())) => return Some(Ok(())),
                 Ok(Err(error)) => error,
                 Err(_) => ExportError::Timeout(limit),
             };
-            self.component.note_queue(self.target.queue());
             self.component.attempt_failed(&error);
             let wait = match &error {
-                ExportError::Permanent { .. } => return Err(error),
+                ExportError::Permanent { .. } => return Some(Err(error)),
                 ExportError::Retryable { retry_after, .. } => backoff.next(*retry_after),
                 ExportError::Timeout(_) => backoff.next(None),
             };
             let end = stop.borrow().map_or(give_up, |ending| ending.deadline.min(give_up));
             if after(wait) >= end {
-                return Err(error);
+                return Some(Err(error));
             }
             tokio::select! {
                 () = sleep(wait) => {}
                 // Told to stop: one last attempt is made, with a fresh snapshot.
-                _ = stop.changed() => return Err(error),
+                _ = stop.changed() => return Some(Err(error)),
+                () = newest.due(), if !self.is_asked => return Some(Err(error)),
             }
         }
     }

@@ -21,6 +21,7 @@ mod error;
 mod health;
 mod into_target;
 mod moment;
+mod newest;
 mod news;
 mod pipeline;
 mod point;

@@ -27,6 +27,10 @@ use crate::work::{Command, Outcome, Service, Stop, Work};
 /// How long dropping a pipeline may take.
 const DROP_DEADLINE: Duration = Duration::from_secs(1);
 
+/// Long enough that targets that are due together share a collection, and that a storm of scrapes does not become one of
+/// callbacks. Short enough that a scrape every second sees what came in that second.
+const MAX_AGE: Duration = Duration::from_millis(100);
+
 /// A running pipeline: collects from a registry and serves its targets.
 ///
 /// Owns one thread with a current-thread runtime. Callbacks and everything else that may block run on that runtime's
@@ -62,7 +66,7 @@ impl Pipeline {
             claim: registry.claim()?,
             registry,
             resource: Attributes::empty(),
-            max_age: Duration::from_secs(1),
+            max_age: MAX_AGE,
             targets: Vec::new(),
             services: Vec::new(),
             companions: Vec::new(),
@@ -198,8 +202,8 @@ impl PipelineBuilder {
         self
     }
 
-    /// Sets how old a snapshot may be for a scrape or an export. 1 s by default; `METERKIT_SNAPSHOT_MAX_AGE`
-    /// overrides.
+    /// Sets how old a snapshot may be that a scrape or an export shares with others. 100 ms by default;
+    /// `METERKIT_SNAPSHOT_MAX_AGE` overrides. A push target never gets the same snapshot for two exports.
     pub fn snapshot_max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self

@@ -17,8 +17,8 @@ use crate::snapshot::Snapshot;
 
 /// The source of snapshots for a scrape endpoint, or for a handler in the application's own server.
 ///
-/// Concurrent requests share one collection, and one younger than `METERKIT_SNAPSHOT_MAX_AGE` (1 s by default) is
-/// used again. Works on any runtime, and without one. Cheap to clone.
+/// Concurrent requests share one collection, and one younger than `METERKIT_SNAPSHOT_MAX_AGE` (100 ms by default) is
+/// used again, whoever it was for. Works on any runtime, and without one. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Source {
     collector: Arc<Collector>,
@@ -88,14 +88,14 @@ impl Source {
     ///
     /// [`Closed`] after `shutdown()`, once the last snapshot is too old.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Closed> {
-        self.take(Freshness::Recent).await
+        self.take(Freshness::default()).await
     }
 
     /// Returns a recent snapshot, for programs without a runtime. Callbacks may run on this thread.
     ///
     /// Works after `shutdown()` too.
     pub fn snapshot_blocking(&self) -> Arc<Snapshot> {
-        self.collector.collect(Freshness::Recent)
+        self.collector.collect(Freshness::default())
     }
 
     pub(crate) async fn take(&self, freshness: Freshness) -> Result<Arc<Snapshot>, Closed> {

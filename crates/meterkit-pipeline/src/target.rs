@@ -79,6 +79,17 @@ pub trait Target: Debug + Send + 'static {
         false
     }
 
+    /// Returns whether requests stay on their way when the future of [`export`](Self::export) is dropped, and the next
+    /// call goes on with them. Otherwise, the default, they end with it.
+    ///
+    /// A target that [queues](Self::queue) what it is given can so be given each snapshot when it is due, however long
+    /// the receiver takes to answer: the pipeline drops a future that has no outcome by then, and calls
+    /// [`export`](Self::export) with the next snapshot. It does not for [`Temporality::Delta`]. A target that does not
+    /// send in the background is given the newest snapshot once it has an outcome, and none of those in between.
+    fn sends_in_background(&self) -> bool {
+        false
+    }
+
     /// Returns what waits for the receiver, for a target that keeps what could not be delivered. Asked for after each
     /// attempt to export, and at the end; tells of it in the self-metrics `meterkit.target.queue.*`, and in
     /// [`Health`](crate::Health). By default there is no queue.

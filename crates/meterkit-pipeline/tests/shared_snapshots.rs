@@ -4,13 +4,13 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meterkit_core::{CallbackGuard, Meter};
 use meterkit_fakes::catalog_pipeline;
 use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
 use meterkit_fakes::snapshots::{metrics, value};
-use meterkit_pipeline::Schedule;
+use meterkit_pipeline::{Pipeline, Schedule};
 
 const LONG: Duration = Duration::from_secs(24 * 3600);
 const RUNS: &str = "backstage.plugin.catalog.runs";
@@ -168,7 +168,7 @@ fn a_flush_does_not_make_do_with_a_collection_that_began_before_it() {
 }
 
 #[test]
-fn targets_that_are_due_together_share_one_collection() {
+fn targets_that_are_due_together_share_collections_and_get_none_twice() {
     let (meter, builder) = catalog_pipeline();
     let builder = builder.snapshot_max_age(LONG);
     let (runs, _guard) = count_runs(&meter);
@@ -176,10 +176,62 @@ fn targets_that_are_due_together_share_one_collection() {
     let (one, seen_by_one) = ScriptedTarget::new("one", []);
     let (other, seen_by_other) = ScriptedTarget::new("other", []);
     let pipeline = builder.target(one, schedule).target(other, schedule).start().unwrap();
-    seen_by_one.wait_for(3);
-    seen_by_other.wait_for(3);
-    assert_eq!(runs.load(SeqCst), 1);
-    drop(pipeline);
+    seen_by_one.wait_for(5);
+    seen_by_other.wait_for(5);
+    pipeline.shutdown_blocking(PATIENCE).unwrap();
+    let mut exports = 0;
+    for seen in [seen_by_one, seen_by_other] {
+        let numbers: Vec<_> = seen.exports().iter().map(|export| export.number).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+        exports += numbers.len() as u64;
+    }
+    assert!(runs.load(SeqCst) < exports, "{runs:?} collections for {exports} exports");
+}
+
+#[test]
+fn flushes_at_the_same_time_export_no_snapshot_twice() {
+    let (_meter, builder) = catalog_pipeline();
+    let (target, seen) = ScriptedTarget::new("scripted", []);
+    let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| pipeline.flush_blocking(PATIENCE).unwrap());
+        }
+    });
+    let numbers: Vec<_> = seen.exports().iter().map(|export| export.number).collect();
+    assert!(numbers.len() == 8 && numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}
+
+/// How old a snapshot may be unless it is set.
+const DEFAULT_AGE: Duration = Duration::from_millis(100);
+
+#[test]
+fn a_scrape_each_second_sees_what_came_in_that_second() {
+    let (registry, meter) = meterkit_fakes::catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let pipeline = Pipeline::builder(registry).unwrap().start().unwrap();
+    for second in 1..=5 {
+        requests.add(10);
+        let scraped = pipeline.source().snapshot_blocking();
+        let expected = Some(f64::from(10 * second));
+        assert_eq!(value(&scraped, "backstage.plugin.catalog.requests"), expected);
+        // A fifth of that second is enough.
+        std::thread::sleep(DEFAULT_AGE * 2);
+    }
+}
+
+#[test]
+fn a_storm_of_scrapes_is_none_of_callbacks() {
+    let (registry, meter) = meterkit_fakes::catalog();
+    let (runs, _guard) = count_runs(&meter);
+    let pipeline = Pipeline::builder(registry).unwrap().start().unwrap();
+    let (start, mut scrapes) = (Instant::now(), 0_u64);
+    while scrapes < 1000 || start.elapsed() < DEFAULT_AGE * 3 {
+        pipeline.source().snapshot_blocking();
+        scrapes += 1;
+    }
+    let most = start.elapsed().as_millis() / DEFAULT_AGE.as_millis() + 1;
+    assert!(u128::from(runs.load(SeqCst)) <= most, "{runs:?} of {most} for {scrapes} scrapes");
 }
 
 #[test]

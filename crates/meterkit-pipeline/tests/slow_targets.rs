@@ -72,6 +72,118 @@ fn a_target_that_hangs_delays_neither_another_nor_a_scrape() {
 }
 
 #[test]
+fn collections_stay_on_schedule_while_a_target_hangs_which_then_gets_the_newest() {
+    let (_, meter, builder) = catalog();
+    let (ran, runs) = std::sync::mpsc::channel();
+    let rows =
+        meter.observable_gauge::<u64>("rows").observe(move || ran.send(()).map_or(0, |()| 1));
+    let _rows = rows.unwrap();
+    let schedule =
+        Schedule { interval: Duration::from_millis(20), timeout: Duration::from_millis(500) };
+    let (hanging, seen) = ScriptedTarget::new("hanging", [Step::Hang]);
+    let pipeline = builder.target(hanging, schedule).start().unwrap();
+    seen.wait_for(1);
+    for _ in 0..5 {
+        runs.recv_timeout(PATIENCE).unwrap();
+    }
+    assert_eq!(seen.attempts(), 1, "it still hangs");
+    seen.wait_for(2);
+    let exports = seen.exports();
+    assert!(exports[1].number >= exports[0].number + 4, "{} is old", exports[1].number);
+    pipeline.shutdown_blocking(PATIENCE).unwrap();
+}
+
+#[test]
+fn deltas_stay_exact_while_a_target_hangs() {
+    let (_, meter, builder) = catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let schedule =
+        Schedule { interval: Duration::from_millis(10), timeout: Duration::from_millis(60) };
+    let steps = [Step::Succeed, Step::Hang, Step::Succeed, Step::Hang, Step::Refuse];
+    let (hanging, seen) = ScriptedTarget::new("hanging", steps);
+    let pipeline = builder.target(hanging.delta(), schedule).start().unwrap();
+    let mut total = 0;
+    while seen.attempts() < 8 {
+        requests.increment();
+        total += 1;
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    pipeline.shutdown_blocking(PATIENCE).unwrap();
+    let accepted = seen.exports().into_iter().enumerate().filter(|(at, _)| ![1, 3, 4].contains(at));
+    let sum: f64 = accepted.filter_map(|(_, export)| value(&export, REQUESTS)).sum();
+    assert_eq!(sum, f64::from(total));
+}
+
+#[test]
+fn a_target_that_sends_in_the_background_is_given_each_snapshot_when_it_is_due() {
+    let (_, meter, builder) = catalog();
+    meter.registry().set_disabled_scopes("meterkit".parse().unwrap());
+    let _requests = meter.counter::<u64>("requests").build().unwrap();
+    let schedule = Schedule { interval: Duration::from_millis(20), timeout: PATIENCE };
+    let (hanging, seen) = ScriptedTarget::new("hanging", [Step::Hang; 5]);
+    let hanging = hanging.with_queue(9).sending_in_background();
+    let pipeline = builder.target(hanging, schedule).start().unwrap();
+    seen.wait_for(6);
+    pipeline.shutdown_blocking(PATIENCE).unwrap();
+    let numbers: Vec<_> = seen.exports().iter().map(|export| export.number).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    let target = pipeline.health().targets.remove(0);
+    assert_eq!(target.exported_points, numbers.len() as u64, "the outcome is that of all");
+    assert_eq!((target.failed_points, target.last_error), (0, None));
+}
+
+#[test]
+fn a_target_that_never_answers_in_the_background_fails_after_its_timeout() {
+    let (_, meter, builder) = catalog();
+    meter.registry().set_disabled_scopes("meterkit".parse().unwrap());
+    let _requests = meter.counter::<u64>("requests").build().unwrap();
+    let schedule =
+        Schedule { interval: Duration::from_millis(20), timeout: Duration::from_millis(100) };
+    let (hanging, seen) = ScriptedTarget::always("hanging", Step::Hang);
+    let hanging = hanging.with_queue(9).sending_in_background();
+    let pipeline = builder.target(hanging, schedule).start().unwrap();
+    let end = Instant::now() + PATIENCE;
+    while pipeline.health().is_healthy() {
+        assert!(Instant::now() < end, "{}", pipeline.health());
+        std::thread::yield_now();
+    }
+    assert!(seen.attempts() > 1);
+    let error = pipeline.health().targets.remove(0).last_error.unwrap();
+    assert_eq!(error.text, "no answer within 100 ms (OTEL_METRIC_EXPORT_TIMEOUT)");
+}
+
+#[test]
+fn a_flush_and_a_shutdown_are_not_answered_before_what_is_sent_in_the_background() {
+    let (_, meter, builder) = catalog();
+    let requests = meter.counter::<u64>("requests").build().unwrap();
+    let schedule = Schedule { interval: Duration::from_millis(20), timeout: PATIENCE };
+    let (hanging, seen) = ScriptedTarget::new("hanging", [Step::Hang; 5]);
+    let hanging = hanging.with_queue(9).sending_in_background();
+    let pipeline = builder.target(hanging, schedule).start().unwrap();
+    requests.increment();
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    assert!(seen.attempts() > 5);
+    assert_eq!(value(&seen.exports().pop().unwrap(), REQUESTS), Some(1.0));
+
+    let (_, _meter, builder) = catalog();
+    let (hanging, seen) = ScriptedTarget::new("hanging", [Step::Hang, Step::Refuse]);
+    let hanging = hanging.with_queue(9).sending_in_background();
+    let schedule = Schedule { interval: PATIENCE, timeout: PATIENCE };
+    let pipeline = builder.target(hanging, schedule).start().unwrap();
+    std::thread::scope(|scope| {
+        let flush = scope.spawn(|| pipeline.flush_blocking(PATIENCE));
+        seen.wait_for(1);
+        let failed = pipeline.shutdown_blocking(PATIENCE);
+        assert_eq!(
+            failed.as_ref().unwrap_err().to_string(),
+            "target `hanging`: the receiver refuses"
+        );
+        assert_eq!(flush.join().unwrap(), failed);
+    });
+    assert_eq!(seen.attempts(), 2, "the last snapshot does not wait for the first");
+}
+
+#[test]
 fn a_target_that_fails_for_ever_is_no_trouble_for_another() {
     let (_, _meter, builder) = catalog();
     let (failing, _) = ScriptedTarget::always("failing", Step::FailFor(Duration::from_secs(60)));

@@ -226,8 +226,9 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets how old the values of a scrape or an export may be, 1 s by default. `METERKIT_SNAPSHOT_MAX_AGE`, in
-    /// milliseconds, sets it too.
+    /// Sets how old the values may be that a scrape or an export shares with others, 100 ms by default: more spares
+    /// expensive callbacks. `METERKIT_SNAPSHOT_MAX_AGE`, in milliseconds, sets it too. A push target never gets the
+    /// same values for two exports.
     pub fn snapshot_max_age(mut self, age: Duration) -> Self {
         self.snapshot_max_age = Some(age);
         self

@@ -103,8 +103,8 @@ settings! {
 
     SNAPSHOT_MAX_AGE: Duration = milliseconds("METERKIT_SNAPSHOT_MAX_AGE")
         .beside_file()
-        .by_default("`1000`")
-        .meaning("how old the values of a scrape or export may be");
+        .by_default("`100`")
+        .meaning("how old the values may be that a scrape or export shares with others");
 
     CALLBACK_BUDGET: Duration = interval("METERKIT_CALLBACK_BUDGET")
         .beside_file()
