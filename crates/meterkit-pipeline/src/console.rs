@@ -26,6 +26,7 @@ pub struct ConsoleTarget {
     /// The page that is being written, also when its export has timed out: a stuck pipe holds one thread, not many.
     writing: Option<JoinHandle<io::Result<()>>>,
     temporality: Temporality,
+    observed: Option<Temporality>,
 }
 
 impl ConsoleTarget {
@@ -36,13 +37,21 @@ impl ConsoleTarget {
 
     /// Writes to `out`.
     pub fn new(out: impl Write + Send + 'static) -> Self {
-        Self { out: Arc::new(Mutex::new(out)), writing: None, temporality: Temporality::Cumulative }
+        let (out, temporality) = (Arc::new(Mutex::new(out)), Temporality::Cumulative);
+        Self { out, writing: None, temporality, observed: None }
     }
 
     /// Whether sums and histograms are written in full, the default, or as the difference to what was written before.
     #[must_use]
     pub fn with_temporality(mut self, temporality: Temporality) -> Self {
         self.temporality = temporality;
+        self
+    }
+
+    /// Sets the temporality of observable counters. By default it is that of all other sums.
+    #[must_use]
+    pub fn with_observed_temporality(mut self, temporality: Temporality) -> Self {
+        self.observed = Some(temporality);
         self
     }
 }
@@ -66,6 +75,10 @@ impl Target for ConsoleTarget {
 
     fn temporality(&self) -> Temporality {
         self.temporality
+    }
+
+    fn observed_temporality(&self) -> Temporality {
+        self.observed.unwrap_or(self.temporality)
     }
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {

@@ -180,7 +180,7 @@ impl Delivery {
             self.export_delta(snapshot, delta).await?;
         }
         if self.target.temporality() == Temporality::Delta {
-            let delta = self.baseline.delta_of(&snapshot);
+            let delta = self.baseline.delta_of(&snapshot, self.target.observed_temporality());
             return self.export_delta(snapshot, delta).await;
         }
         loop {

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use foldhash::fast::RandomState;
 use meterkit_core::{
-    Data, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId,
-    Temporality,
+    Data, ExponentialHistogramPoint, HistogramPoint, Kind, Metric, NumberPoint, ScopeMetrics,
+    SeriesId, Temporality,
 };
 
 use crate::point::{self, Point};
@@ -23,11 +23,15 @@ impl Snapshot {
     /// Returns this snapshot with its rising sums and its histograms as the difference to `acknowledged`, or in full
     /// when nothing was acknowledged yet.
     ///
-    /// A series that is new, or whose value fell, is given in full. What series counted that are
-    /// [absent](Self::absent) now is part of the difference too. Gauges and sums that also fall stay as they are: their
-    /// last value counts.
+    /// - A series that is new, or whose value fell, comes in full.
+    /// - The difference includes what series that are [absent](Self::absent) now counted before they went.
+    /// - Gauges and sums that also fall stay as they are: their last value counts.
+    /// - The difference of two floats is rounded to the nearest float and not to fewer digits: 0.3 − 0.1 stays
+    ///   0.19999999999999998. A total has at most one rounding error per addition, so a delta differs from the sum of
+    ///   its measurements by at most one unit in the last place of each of both totals per addition.
     pub fn delta_since(&self, acknowledged: Option<&Self>) -> Self {
-        Acknowledged::new(acknowledged, &Covered::default()).delta_of(self)
+        let covered = Covered::default();
+        Acknowledged::new(acknowledged, &covered).delta_of(self, Temporality::Delta)
     }
 }
 
@@ -65,17 +69,20 @@ impl<'a> Acknowledged<'a> {
         }
     }
 
-    /// Returns what `snapshot` has beyond this.
-    pub(crate) fn delta_of(&mut self, snapshot: &Snapshot) -> Snapshot {
+    /// Returns what `snapshot` has beyond this, with observable counters in the temporality `observed`.
+    pub(crate) fn delta_of(&mut self, snapshot: &Snapshot, observed: Temporality) -> Snapshot {
+        let is_total = |metric: &Metric| is_observed(metric) && observed == Temporality::Cumulative;
         let mut scopes: Vec<ScopeMetrics> = Vec::with_capacity(snapshot.scopes.len());
         for scope in &snapshot.scopes {
-            let metrics = scope.metrics.iter().map(|metric| Metric {
-                descriptor: metric.descriptor.clone(),
-                data: self.delta(&metric.data).unwrap_or_else(|| metric.data.clone()),
+            let metrics = scope.metrics.iter().map(|metric| {
+                let delta = if is_total(metric) { None } else { self.delta(&metric.data) };
+                let data = delta.unwrap_or_else(|| metric.data.clone());
+                Metric { descriptor: metric.descriptor.clone(), data }
             });
             scopes.push(ScopeMetrics { scope: scope.scope.clone(), metrics: metrics.collect() });
         }
-        for (scope, metric) in self.absent_deltas(snapshot) {
+        let absent = self.absent_deltas(snapshot);
+        for (scope, metric) in absent.into_iter().filter(|(_, metric)| !is_total(metric)) {
             add_counted(&mut scopes, scope, metric);
         }
         Snapshot::new(snapshot.resource.clone(), snapshot.time, scopes)
@@ -177,6 +184,33 @@ pub(crate) fn has_deltas(data: &Data) -> bool {
             | Data::Histogram { temporality: Temporality::Cumulative, .. }
             | Data::ExponentialHistogram { temporality: Temporality::Cumulative, .. }
     )
+}
+
+/// Removes the series of a delta that have no measurement in it, as OpenTelemetry's specification requires.
+pub(crate) fn remove_unmeasured(delta: &mut Snapshot) {
+    fn remove<P: Point>(data: &mut Data) {
+        P::all_mut(data).into_iter().for_each(|points| points.retain(|it| !it.is_nothing()));
+    }
+    for scope in &mut delta.scopes {
+        for metric in scope.metrics.iter_mut().filter(|metric| !is_observed(metric)) {
+            match &mut metric.data {
+                data @ Data::Sum { temporality: Temporality::Delta, .. } => {
+                    remove::<NumberPoint>(data);
+                }
+                data => {
+                    remove::<HistogramPoint>(data);
+                    remove::<ExponentialHistogramPoint>(data);
+                }
+            }
+        }
+        scope.metrics.retain(|metric| !metric.data.is_empty());
+    }
+    delta.scopes.retain(|scope| !scope.metrics.is_empty());
+}
+
+/// Returns whether callbacks report the totals of `metric`: each report is a measurement, even if nothing was added.
+fn is_observed(metric: &Metric) -> bool {
+    metric.descriptor.kind == Kind::ObservableCounter
 }
 
 /// Returns since when each series counted what `data` has, and whether that is nothing.

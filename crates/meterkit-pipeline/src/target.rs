@@ -36,14 +36,23 @@ pub trait Target: Debug + Send + 'static {
         None
     }
 
-    /// Returns whether snapshots come as they are, or as the difference to what was acknowledged.
+    /// Returns whether the target receives cumulative snapshots or [deltas](Snapshot::delta_since) since the last
+    /// snapshot that it acknowledged.
+    ///
+    /// A delta has only those counters and histograms that were recorded in since, and all observable counters that
+    /// callbacks have reported. Gauges, and sums that also fall, come in full with every snapshot.
     ///
     /// Deltas that are accepted add up to what was counted, whichever exports fail and whoever else collects in between:
     /// what a series counted before it ended is part of the next delta. A series that is missing for a while goes on
-    /// where its last delta ended. One that has been missing for an hour is another one should it come back, and is
-    /// given in full.
+    /// where its last delta ended. One that returns after more than an hour is a new series and comes in full.
     fn temporality(&self) -> Temporality {
         Temporality::Cumulative
+    }
+
+    /// Returns the temporality of observable counters for a target that otherwise receives deltas. OpenTelemetry's
+    /// preference `lowmemory` has them cumulative.
+    fn observed_temporality(&self) -> Temporality {
+        self.temporality()
     }
 
     /// Called once, when the pipeline starts: whether the destination takes these credentials, for example. What is

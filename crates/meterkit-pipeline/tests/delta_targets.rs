@@ -193,8 +193,7 @@ fn the_console_with_delta_temporality_writes_only_differences() {
     assert_eq!(page.take(), expected);
 
     pipeline.flush_blocking(PATIENCE).unwrap();
-    let expected = [line("open 1"), line("requests 0"), line("sizes count=0 sum=0 By")];
-    assert_eq!(page.take(), expected);
+    assert_eq!(page.take(), [line("open 1")], "nothing was counted since");
 }
 
 #[test]

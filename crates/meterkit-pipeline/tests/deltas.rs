@@ -119,6 +119,14 @@ fn a_counter_gives_its_difference_from_the_time_of_the_acknowledged_snapshot() {
 }
 
 #[test]
+fn a_difference_of_floats_is_not_rounded_further() {
+    let total = |value| counter([NumberPoint { value: Value::F64(value), ..point("a", 0) }]);
+    let delta = alone(20, total(0.3)).delta_since(Some(&alone(10, total(0.1))));
+    assert_eq!(rises(&delta)[0].1, Value::F64(0.3 - 0.1));
+    assert_ne!(0.3 - 0.1, 0.2);
+}
+
+#[test]
 fn a_failure_between_leaves_the_whole_difference_to_the_next_success() {
     let acknowledged = alone(10, counter([point("a", 5)]));
     let failed = alone(20, counter([point("a", 8)]));

@@ -129,6 +129,7 @@ fn a_shutdown_does_not_wait_for_the_patience_that_a_receiver_asked_for() {
     let patience = Duration::from_secs(3600);
     let (target, seen) = ScriptedTarget::new("scripted", [Step::FailFor(patience)]);
     let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
+    requests.add(2);
     std::thread::scope(|scope| {
         let flush = scope.spawn(|| pipeline.flush_blocking(PATIENCE));
         seen.wait_for(1);
@@ -137,5 +138,5 @@ fn a_shutdown_does_not_wait_for_the_patience_that_a_receiver_asked_for() {
         assert_eq!(flush.join().unwrap(), Ok(()), "the last export held what it asked for");
     });
     let values: Vec<_> = seen.exports().iter().map(|export| value(export, REQUESTS)).collect();
-    assert_eq!(values, [Some(0.0), Some(3.0)], "the last attempt has a fresh snapshot");
+    assert_eq!(values, [Some(2.0), Some(5.0)], "the last attempt has a fresh snapshot");
 }

@@ -209,3 +209,24 @@ fn there_may_be_several_readers() {
                 if console.temporality == Some(Temporality::Delta))
     ));
 }
+
+#[test]
+fn low_memory_leaves_observable_counters_cumulative() {
+    let (delta, cumulative) = (Temporality::Delta, Temporality::Cumulative);
+    for (preference, expected) in [
+        ("cumulative", (Some(cumulative), None)),
+        ("delta", (Some(delta), None)),
+        ("low_memory", (Some(delta), Some(cumulative))),
+    ] {
+        let file = good(&provider(&format!(
+            "  readers: [{{periodic: {{exporter: {{console: {{temporality_preference: {preference}}}}}}}}}]\n"
+        )));
+        let readers = meter_provider(file).readers;
+        assert!(matches!(
+            &*readers,
+            [ReaderConfig::Periodic(reader)]
+                if matches!(&reader.exporter, PushExporter::Console(console)
+                    if (console.temporality, console.observed_temporality) == expected)
+        ));
+    }
+}

@@ -17,9 +17,10 @@ impl StartLine {
             name: target.name().to_owned(),
             endpoint: target.endpoint(),
             interval: format!("{} ms", schedule.interval.as_millis()),
-            temporality: match target.temporality() {
-                Temporality::Cumulative => "cumulative",
-                Temporality::Delta => "delta",
+            temporality: match (target.temporality(), target.observed_temporality()) {
+                (Temporality::Cumulative, _) => "cumulative",
+                (Temporality::Delta, Temporality::Delta) => "delta",
+                (Temporality::Delta, Temporality::Cumulative) => "lowmemory",
             },
         }
     }

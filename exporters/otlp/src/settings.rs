@@ -76,7 +76,7 @@ settings! {
             .key("temporality_preference")
             .lenient()
             .by_default("`cumulative`")
-            .meaning("whether values are totals, or what came since the last export");
+            .meaning("whether counters and histograms are totals or deltas; with `lowmemory`, only those that are not observable are deltas");
 }
 
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_OTLP_INTERVAL", "otlp");

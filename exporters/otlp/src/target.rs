@@ -232,6 +232,10 @@ impl Target for OtlpTarget {
         self.config.temporality.temporality()
     }
 
+    fn observed_temporality(&self) -> Temporality {
+        self.config.temporality.observed()
+    }
+
     fn rejected(&self) -> u64 {
         self.losses.rejected_points() - self.lost_before
     }

@@ -16,19 +16,24 @@ pub enum TemporalityPreference {
     Cumulative,
     /// `delta`: counters and histograms since what the receiver acknowledged last.
     Delta,
-    /// `lowmemory`: here the same as `delta`.
-    ///
-    /// By the specification counters that are observed stay cumulative, since an SDK would have to keep their last
-    /// values. The pipeline keeps one snapshot for all kinds alike, so leaving some out would save nothing.
+    /// `lowmemory`: counters and histograms as with `delta`, observable counters cumulative.
     LowMemory,
 }
 
 impl TemporalityPreference {
-    /// What the pipeline is asked for.
+    /// Returns the temporality of counters and histograms.
     pub(crate) fn temporality(self) -> Temporality {
         match self {
             Self::Cumulative => Temporality::Cumulative,
             Self::Delta | Self::LowMemory => Temporality::Delta,
+        }
+    }
+
+    /// Returns the temporality of observable counters.
+    pub(crate) fn observed(self) -> Temporality {
+        match self {
+            Self::Cumulative | Self::LowMemory => Temporality::Cumulative,
+            Self::Delta => Temporality::Delta,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a pipeline sends adds up exactly, whatever happens to the receiver in between.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use meterkit_core::{Counter, Registry};
@@ -7,7 +8,9 @@ use meterkit_fakes::otlp::{Answer, Arrival, Receiver};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol, TemporalityPreference};
 use meterkit_pipeline::{Pipeline, Schedule};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use tokio::time::sleep;
 
 use crate::snapshots::{ALL, config, totals};
@@ -150,5 +153,82 @@ async fn totals_are_the_last_ones() {
         let (counted, accepted) = through_an_outage(protocol, preference, 1 << 20).await;
         assert_eq!(received(&accepted[accepted.len() - 1..]), counted, "{protocol}");
         assert!(temporalities(&accepted).iter().all(|it| *it == 2));
+    }
+}
+
+/// Returns the temporality and the integer values of each of our metrics in a request, by the last word of its name.
+fn ours(request: &ExportMetricsServiceRequest) -> BTreeMap<String, (i32, Vec<i64>)> {
+    let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
+    let metrics = scopes.flat_map(|scope| &scope.metrics).filter_map(|metric| {
+        let name = metric.name.strip_prefix("backstage.plugin.catalog.")?.to_owned();
+        let numbers = |points: &[NumberDataPoint]| -> Vec<i64> {
+            let integer = |point: &NumberDataPoint| match point.value {
+                Some(Number::AsInt(value)) => value,
+                ref other => panic!("{other:?}"),
+            };
+            points.iter().map(integer).collect()
+        };
+        Some(match metric.data.as_ref()? {
+            Data::Sum(sum) => (name, (sum.aggregation_temporality, numbers(&sum.data_points))),
+            Data::Gauge(gauge) => (name, (0, numbers(&gauge.data_points))),
+            Data::Histogram(histogram) => {
+                let counts = histogram.data_points.iter().map(|point| point.count as i64);
+                (name, (histogram.aggregation_temporality, counts.collect()))
+            }
+            other => panic!("{other:?}"),
+        })
+    });
+    metrics.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_preference_has_the_temporalities_of_the_specification_and_deltas_skip_idle_series() {
+    use TemporalityPreference::{Cumulative, Delta, LowMemory};
+    const TOTAL: i32 = 2;
+    const RISE: i32 = 1;
+    for (preference, sync, observed) in
+        [(Cumulative, TOTAL, TOTAL), (Delta, RISE, RISE), (LowMemory, RISE, TOTAL)]
+    {
+        let receiver = Receiver::start([]).await;
+        let registry = Registry::new();
+        let meter = registry.scoped("plugin", "catalog");
+        let requests = meter.counter::<u64>("requests").build().expect("a counter");
+        let sizes = meter.histogram::<u64>("sizes").unit("By").build().expect("a histogram");
+        let open = meter.up_down_counter::<i64>("open").build().expect("an up-down counter");
+        let queue = meter.gauge::<u64>("queue").build().expect("a gauge");
+        let _unused = meter.counter::<u64>("unused").build().expect("a counter");
+        let reads = meter.observable_counter::<u64>("reads").build().expect("a counter");
+        let _reads = reads.callback().observe(|| 40);
+        let held = meter.observable_up_down_counter::<i64>("held").build().expect("a counter");
+        let _held = held.callback().observe(|| 50);
+        let config = config(Protocol::HttpProtobuf, &receiver).with_temporality(preference);
+        let target = OtlpTarget::new(config).expect("a target");
+        let builder = Pipeline::builder(registry).expect("a registry of its own");
+        let pipeline = builder.target(target, WHEN_ASKED).start().expect("the pipeline starts");
+
+        requests.add(3);
+        sizes.record(7);
+        open.add(2);
+        queue.set(9);
+        for _ in 0..2 {
+            pipeline.flush(PATIENCE).await.expect("the receiver is there");
+        }
+        let arrivals = taken(receiver.stop().await);
+        let [first, idle] = &arrivals[..] else { panic!("{} requests", arrivals.len()) };
+        let always = [("held", (TOTAL, 50)), ("open", (TOTAL, 2)), ("queue", (0, 9))];
+        let expected = |others: &[(&str, (i32, i64))]| -> BTreeMap<String, (i32, Vec<i64>)> {
+            let all = always.iter().chain(others);
+            all.map(|(name, (kind, value))| ((*name).to_owned(), (*kind, vec![*value]))).collect()
+        };
+        let mut before =
+            vec![("reads", (observed, 40)), ("requests", (sync, 3)), ("sizes", (sync, 1))];
+        // Its callback has reported, which is a measurement.
+        let mut after = vec![("reads", (observed, if observed == RISE { 0 } else { 40 }))];
+        if sync == TOTAL {
+            after.extend([("requests", (TOTAL, 3)), ("sizes", (TOTAL, 1)), ("unused", (TOTAL, 0))]);
+            before.push(("unused", (TOTAL, 0)));
+        }
+        assert_eq!(ours(first), expected(&before), "{preference}");
+        assert_eq!(ours(idle), expected(&after), "{preference}");
     }
 }

@@ -308,9 +308,10 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
         self
     }
 
-    /// Has every series of a closed label set exported from the start: counters and gauges as zero, histograms without
-    /// values. By default a series is exported once it is used. Does not compile unless all labels are closed: enums,
-    /// `bool`s and `Option`s of those.
+    /// Exports every series of a closed label set from the start: counters and gauges as zero, histograms without
+    /// values. By default a series is exported once it is used. Targets that receive deltas get a counter or histogram
+    /// with its first measurement in any case. Does not compile unless all labels are closed: enums, `bool`s and
+    /// `Option`s of those.
     ///
     /// Where an operator's limit (`METERKIT_CARDINALITY_LIMIT`) allows fewer series, as many are made as may be, and a
     /// warning says so. More than 4096 sets are an error.

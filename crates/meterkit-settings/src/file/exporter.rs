@@ -37,6 +37,8 @@ pub enum PullExporter {
 pub struct ConsoleExporter {
     /// Whether values are totals or deltas; `None` for totals.
     pub temporality: Option<Temporality>,
+    /// Whether the values of observable counters are totals or deltas; `None` for those of all other sums.
+    pub observed_temporality: Option<Temporality>,
 }
 
 pub(crate) fn push(at: At<'_>, report: &mut Report) -> Option<PushExporter> {
@@ -67,9 +69,9 @@ pub(crate) fn pull(at: At<'_>, report: &mut Report) -> Option<PullExporter> {
 
 fn console(at: At<'_>, report: &mut Report) -> Option<ConsoleExporter> {
     let preferences = [
-        ("cumulative", Temporality::Cumulative),
-        ("delta", Temporality::Delta),
-        ("low_memory", Temporality::Delta),
+        ("cumulative", (Temporality::Cumulative, None)),
+        ("delta", (Temporality::Delta, None)),
+        ("low_memory", (Temporality::Delta, Some(Temporality::Cumulative))),
     ];
     let aggregations =
         [("explicit_bucket_histogram", false), ("base2_exponential_bucket_histogram", true)];
@@ -83,5 +85,6 @@ fn console(at: At<'_>, report: &mut Report) -> Option<ConsoleExporter> {
         }
     }
     fields.end(report);
-    Some(ConsoleExporter { temporality })
+    let (temporality, observed_temporality) = temporality.unzip();
+    Some(ConsoleExporter { temporality, observed_temporality: observed_temporality.flatten() })
 }

@@ -128,7 +128,9 @@ impl Start<'_> {
         let target: Option<Box<dyn IntoTarget>> = match reader.exporter {
             PushExporter::Console(console) => {
                 let temporality = console.temporality.unwrap_or(Temporality::Cumulative);
-                Some(Box::new(ConsoleTarget::stdout().with_temporality(temporality)))
+                let observed = console.observed_temporality.unwrap_or(temporality);
+                let target = ConsoleTarget::stdout().with_temporality(temporality);
+                Some(Box::new(target.with_observed_temporality(observed)))
             }
             PushExporter::Plugin(plugin) => self.plugin(&plugin),
             _ => {
