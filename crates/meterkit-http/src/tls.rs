@@ -61,6 +61,7 @@ pub(crate) use self::built_in::client_config;
 mod built_in {
     use std::sync::Arc;
 
+    use meterkit_settings::{SmallFileError, read_small_file};
     use rustls::crypto::ring;
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -114,9 +115,21 @@ mod built_in {
         PrivateKeyDer::from_pem_slice(pem).map_err(|_| TlsError::NoKey)
     }
 
+    /// No list of authorities is longer.
+    const MOST_BYTES: usize = 16 << 20;
+
     /// Returns the authorities of this system. `setting` names a file with others.
     fn of_this_system(setting: &str) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
+        if let Some(path) = std::env::var_os("SSL_CERT_FILE") {
+            // What loads it would wait for a pipe, and has no limit.
+            let read = read_small_file(path.as_ref(), MOST_BYTES);
+            if let Err(error @ (SmallFileError::NoFile { .. } | SmallFileError::TooLong { .. })) =
+                read
+            {
+                return Err(no_authorities(&format!("SSL_CERT_FILE {error}"), setting));
+            }
+        }
         let found = rustls_native_certs::load_native_certs();
         // Some systems have old certificates among theirs that cannot be read.
         roots.add_parsable_certificates(found.certs);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri};
+#[cfg(all(unix, feature = "tls"))]
+use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::raw::RawServer;
 use meterkit_http::{
     Client, Compression, Headers, Post, Reply, SendError, TlsError, Transport, TransportHints,
@@ -151,4 +153,16 @@ fn a_build_without_tls_names_the_crate_that_has_it() {
     let error = client(&uri, &Transport::default()).expect_err("no TLS").to_string();
     let expected = "enable the feature `tls` of meterkit-test, or use `http://`";
     assert_eq!(error, format!("is built without TLS; {expected}"));
+}
+
+#[cfg(all(unix, feature = "tls"))]
+#[test]
+fn a_list_of_authorities_without_end_does_not_hold_up_the_start() {
+    let name = "a_list_of_authorities_without_end_does_not_hold_up_the_start";
+    if rerun(name, &[("SSL_CERT_FILE", "/dev/zero")]).is_some() {
+        return;
+    }
+    let receiver = Uri::from_static("https://receiver.example/");
+    let error = client(&receiver, &Transport::default()).expect_err("it is a device").to_string();
+    assert!(error.contains("(SSL_CERT_FILE cannot be read (it is a pipe, a socket"), "{error}");
 }

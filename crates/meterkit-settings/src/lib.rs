@@ -56,7 +56,7 @@ pub use self::problem::{Position, Problem, Problems, SettingsError};
 pub use self::quote::url_without_secrets;
 pub use self::reader::Reader;
 pub use self::section::{Section, SectionValue};
-pub use self::small_file::{SmallFileError, read_small_file};
+pub use self::small_file::{SmallFileError, open_own_file, read_own_file, read_small_file};
 pub use self::spelling::nearest;
 pub use self::target::TargetDeclaration;
 pub use self::value_type::ValueType;

@@ -1,25 +1,78 @@
 //! Files that a setting names: secrets, certificates, configuration.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Reads a file of at most `limit` bytes.
+/// Reads a file of at most `limit` bytes. Follows links: secrets that are mounted into a container are links.
 ///
 /// # Errors
 ///
 /// When it is no regular file, so that a pipe or a device without end cannot hold up the start; when it is longer than
 /// `limit`; when it cannot be read.
 pub fn read_small_file(path: &Path, limit: usize) -> Result<Vec<u8>, SmallFileError> {
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(SmallFileError::NoFile { is_directory: metadata.is_dir() });
+    // Opening a device may already do something.
+    check(&std::fs::metadata(path)?)?;
+    read(open(path, File::options().read(true), 0)?, limit)
+}
+
+/// Reads a file of at most `limit` bytes that this program has written.
+///
+/// # Errors
+///
+/// Those of [`read_small_file`], and when `path` is a link.
+pub fn read_own_file(path: &Path, limit: usize) -> Result<Vec<u8>, SmallFileError> {
+    read(open_own_file(path, File::options().read(true))?, limit)
+}
+
+/// Opens a file that only this program writes. If `options` create it, then for this user alone.
+///
+/// # Errors
+///
+/// When it cannot be opened, or is a link, a pipe or anything else but a regular file. Never waits for the other end of
+/// a pipe.
+pub fn open_own_file(path: &Path, options: &mut OpenOptions) -> Result<File, SmallFileError> {
+    open(path, options, NO_LINKS)
+}
+
+fn open(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<File, SmallFileError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Without it, opening a pipe waits for its other end.
+        options.mode(0o600).custom_flags(flags | rustix::fs::OFlags::NONBLOCK.bits() as i32);
     }
+    #[cfg(not(unix))]
+    if flags == NO_LINKS && std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
+        return Err(SmallFileError::NoFile { is_directory: false });
+    }
+    let file = options.open(path)?;
+    check(&file.metadata()?)?;
+    Ok(file)
+}
+
+#[cfg(unix)]
+const NO_LINKS: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+#[cfg(not(unix))]
+const NO_LINKS: i32 = 1;
+
+fn check(found: &std::fs::Metadata) -> Result<(), SmallFileError> {
+    if found.is_file() {
+        return Ok(());
+    }
+    Err(SmallFileError::NoFile { is_directory: found.is_dir() })
+}
+
+fn read(file: File, limit: usize) -> Result<Vec<u8>, SmallFileError> {
+    // Files that the system makes up have no length, but a sparse one that is too long need not be read.
+    let length = file.metadata()?.len();
     let mut bytes = Vec::new();
-    // Files that the system makes up have no length.
-    File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > limit {
+    if length <= limit as u64 {
+        bytes.reserve_exact(length as usize);
+        file.take((limit as u64).saturating_add(1)).read_to_end(&mut bytes)?;
+    }
+    if length > limit as u64 || bytes.len() > limit {
         return Err(SmallFileError::TooLong { limit });
     }
     Ok(bytes)
@@ -50,6 +103,15 @@ impl From<io::Error> for SmallFileError {
 }
 
 impl std::error::Error for SmallFileError {}
+
+impl From<SmallFileError> for io::Error {
+    fn from(error: SmallFileError) -> Self {
+        match error {
+            SmallFileError::Read(error) => error,
+            _ => Self::other(error.to_string()),
+        }
+    }
+}
 
 impl fmt::Display for SmallFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,5 +229,32 @@ mod tests {
         assert_eq!(read_small_file(file.path(), 3).unwrap(), b"abc");
         let error = read_small_file(file.path(), 2).unwrap_err();
         assert_eq!(error.to_string(), "has more than 2 bytes");
+    }
+
+    #[test]
+    fn a_sparse_file_is_not_read() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(6 << 30).unwrap();
+        assert!(matches!(read(file, 100), Err(SmallFileError::TooLong { limit: 100 })));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_are_followed_unless_the_file_is_the_programs_own() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let directory = tempfile::tempdir().unwrap();
+        let [file, link, pipe] = ["file", "link", "pipe"].map(|name| directory.path().join(name));
+        let mut options = File::options();
+        open_own_file(&file, options.write(true).create_new(true)).unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        symlink(&file, &link).unwrap();
+        assert!(read_small_file(&link, 9).is_ok() && read_own_file(&file, 9).is_ok());
+        assert!(matches!(read_own_file(&link, 9), Err(SmallFileError::Read(_))));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        assert!(matches!(read_own_file(&pipe, 9), Err(SmallFileError::NoFile { .. })));
+        let writing = open_own_file(&pipe, File::options().write(true));
+        assert!(writing.is_err(), "nobody reads from it");
     }
 }

@@ -8,7 +8,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use meterkit_settings::read_small_file;
+
 use crate::at_start;
+
+/// No `Cargo.lock` is longer.
+const MOST_BYTES: usize = 16 << 20;
 
 /// The crate that has the global provider.
 const SHARED: &str = "opentelemetry";
@@ -43,7 +48,8 @@ pub(crate) fn warn() {
 
 /// The lock file of the workspace that has this package.
 fn lock_of(package: &Path) -> Option<String> {
-    package.ancestors().find_map(|folder| std::fs::read_to_string(folder.join("Cargo.lock")).ok())
+    let read = |folder: &Path| read_small_file(&folder.join("Cargo.lock"), MOST_BYTES).ok();
+    package.ancestors().find_map(|folder| String::from_utf8(read(folder)?).ok())
 }
 
 /// A version that is not ours.

@@ -51,15 +51,29 @@ impl Queue {
         Self { batches, bytes: 0, max_bytes, max_age, newest: None, next_id: 0, changes: None }
     }
 
-    /// Begins with what an earlier process has left, and notes changes from now on; ids below `next_id` are taken. What
-    /// does not fit is given back.
-    pub(crate) fn restore(&mut self, mut batches: Vec<Batch>, next_id: u64) -> Vec<Batch> {
-        batches.sort_by_key(|batch| (batch.time, batch.id));
+    /// Adds requests that an earlier process has left, and notes changes from now on; ids below `next_id` are taken.
+    /// Returns those that do not fit.
+    pub(crate) fn restore(&mut self, batches: Vec<Batch>, next_id: u64) -> Vec<Batch> {
         self.next_id = next_id;
-        self.bytes = batches.iter().map(|batch| batch.body.len()).sum();
-        self.batches = batches.into();
-        self.changes = Some(Changes::default());
-        self.drop_oldest()
+        self.changes.get_or_insert_default();
+        for batch in batches {
+            let place = (batch.time, batch.id);
+            let at = self.batches.partition_point(|other| (other.time, other.id) < place);
+            self.bytes += batch.body.len();
+            self.batches.insert(at, batch);
+        }
+        let mut dropped = Vec::new();
+        while self.bytes > self.max_bytes {
+            dropped.extend(self.pop());
+        }
+        dropped
+    }
+
+    /// Has all requests noted as added, for a disk that has lost them.
+    pub(crate) fn note_all(&mut self) {
+        if let Some(changes) = &mut self.changes {
+            changes.added = self.batches.iter().cloned().collect();
+        }
     }
 
     /// What has changed since this was last asked; nothing where no one wants to know.

@@ -120,14 +120,13 @@ impl RemoteWriteTarget {
         let batches = elsewhere(write).await?;
         let dropped = self.queue.push(batches);
         self.written = Some(snapshot);
-        self.note_dropped(&dropped);
+        self.note_dropped(values_of(&dropped));
         self.save().await;
         Ok(())
     }
 
-    fn note_dropped(&self, dropped: &[Batch]) {
-        if !dropped.is_empty() {
-            let values = dropped.iter().map(Batch::len).sum();
+    fn note_dropped(&self, values: u64) {
+        if values > 0 {
             self.counts.add_dropped(values);
             if self.counts.says_dropped() {
                 tracing::error!(
@@ -145,7 +144,7 @@ impl RemoteWriteTarget {
     /// Drops the oldest requests beyond the limits of the queue.
     async fn make_room(&mut self) {
         let dropped = self.queue.drop_oldest();
-        self.note_dropped(&dropped);
+        self.note_dropped(values_of(&dropped));
         self.save().await;
     }
 
@@ -159,7 +158,7 @@ impl RemoteWriteTarget {
         match elsewhere(move || batch::farewell(&written, now, version, limits)).await {
             Ok(batches) => {
                 let dropped = self.queue.push(batches);
-                self.note_dropped(&dropped);
+                self.note_dropped(values_of(&dropped));
                 self.save().await;
             }
             Err(error) => tracing::error!(target = self.config.name, "{error}"),
@@ -305,6 +304,10 @@ impl Target for RemoteWriteTarget {
             }
         })
     }
+}
+
+fn values_of(batches: &[Batch]) -> u64 {
+    batches.iter().map(Batch::len).sum()
 }
 
 /// Does `work` on a thread where that holds up no other target.

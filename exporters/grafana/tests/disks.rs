@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::Duration;
 
 use meterkit_fakes::remote_write::{Answer, Receiver};
 use meterkit_grafana::RemoteWriteTarget;
@@ -26,49 +26,18 @@ fn names(slot: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_disk_that_does_not_answer_keeps_nothing_from_being_sent() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let receiver = Receiver::start([]).await;
-    let config = config(&receiver).with_spool(directory.path());
-    let mut target = RemoteWriteTarget::new(config).expect("a target");
-    let slot = slot(directory.path());
-    // Whoever opens it waits until there is a reader.
-    let stuck = slot.join("00000000000000000000.part");
-    let made = Command::new("mkfifo").arg(&stuck).status().expect("mkfifo runs");
-    assert!(made.success());
-    for second in 1..=3 {
-        assert_eq!(target.export(&snapshot(second, &[1, 2])).await, Ok(()));
-    }
-    assert_eq!(receiver.taken().len(), 3);
-    assert_eq!(target.counts().waiting_requests(), 0);
-
-    // It answers again: what it was to keep has gone out meanwhile, and is not there. What comes next is.
-    let read = std::thread::spawn(move || fs::read(stuck)).join().expect("the reader ends");
-    assert!(read.is_ok_and(|bytes| !bytes.is_empty()));
-    for second in 4..1000 {
-        receiver.answer_next([Answer::status(503)]);
-        assert!(target.export(&snapshot(second, &[1, 2])).await.is_err());
-        let waiting = target.counts().waiting_requests() as usize;
-        if names(&slot).len() == waiting {
-            let first = &names(&slot)[0];
-            return assert_eq!(first, "00000000000000000003.request");
-        }
-    }
-    panic!("the disk has {:?}", names(&slot));
-}
-
-#[tokio::test]
 async fn a_full_disk_keeps_nothing_from_being_sent_and_no_parts() {
     let directory = tempfile::tempdir().expect("a directory");
     let receiver = Receiver::start([Answer::status(503)]).await;
     let config = config(&receiver).with_spool(directory.path());
     let mut target = RemoteWriteTarget::new(config).expect("a target");
     let slot = slot(directory.path());
-    let full = slot.join("00000000000000000000.part");
-    std::os::unix::fs::symlink("/dev/full", &full).expect("a link");
+    // The last step of writing fails.
+    let full = slot.join("00000000000000000000.request");
+    fs::create_dir(&full).expect("a directory");
     assert!(target.export(&snapshot(1, &[1])).await.is_err());
-    // That took the link away, and so the disk has room now.
-    assert_eq!(names(&slot), ["00000000000000000000.request"]);
+    assert_eq!(names(&slot), ["00000000000000000000.request"], "the part of it is gone");
+    assert!(full.is_dir());
     assert_eq!(target.export(&snapshot(2, &[1])).await, Ok(()));
     assert_eq!(receiver.taken().len(), 2, "the queue has it in memory");
 }
@@ -97,4 +66,40 @@ async fn what_found_no_room_on_a_disk_is_kept_there_as_soon_as_there_is_some() {
     let _ = next.export(&snapshot(4, &[1])).await;
     assert_eq!(next.export(&snapshot(5, &[1])).await, Ok(()));
     assert_eq!(receiver.taken().len(), 5);
+}
+
+#[tokio::test]
+async fn a_directory_that_was_deleted_is_made_again_with_all_that_waits() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let directory = parent.path().join("spool");
+    let receiver = Receiver::start((0..4).map(|_| Answer::status(503))).await;
+    let config = config(&receiver).with_spool(&directory);
+    let mut target = RemoteWriteTarget::new(config.clone()).expect("a target");
+    for (second, delete) in (1..).zip([false, false, true, false]) {
+        if delete {
+            fs::remove_dir_all(&directory).expect("it is removed");
+        }
+        assert!(target.export(&snapshot(second, &[1])).await.is_err());
+        assert_eq!(names(&slot(&directory)).len() as u64, second);
+    }
+    drop(target);
+    let mut next = RemoteWriteTarget::new(config).expect("a target");
+    assert_eq!(next.export(&snapshot(5, &[1])).await, Ok(()));
+    assert_eq!(receiver.taken().len(), 5);
+}
+
+#[tokio::test]
+async fn what_is_left_beyond_the_bounds_of_the_queue_is_dropped_and_counted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let receiver = Receiver::start((0..5).map(|_| Answer::status(503))).await;
+    let config = config(&receiver).with_spool(directory.path());
+    let mut target = RemoteWriteTarget::new(config.clone()).expect("a target");
+    for second in 1..=5 {
+        assert!(target.export(&snapshot(second, &[1, 2])).await.is_err());
+    }
+    let size = target.counts().waiting_bytes() as usize / 5;
+    drop(target);
+    let config = config.with_queue(size * 3 + size / 2, Duration::MAX);
+    let next = RemoteWriteTarget::new(config).expect("a target");
+    assert_eq!((next.counts().waiting_requests(), next.counts().dropped()), (3, 4));
 }

@@ -10,7 +10,8 @@ pub(crate) fn inode() -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
 
     let namespace = fs::metadata("/proc/self/ns/cgroup").ok().map(|file| file.ino());
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let groups = meterkit_settings::read_small_file("/proc/self/cgroup".as_ref(), 1 << 20).ok()?;
+    let groups = String::from_utf8(groups).ok()?;
     linux::inode(namespace, &groups, "/sys/fs/cgroup".as_ref())
 }
 

@@ -7,7 +7,8 @@ use meterkit_pipeline::Target;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use super::RemoteWriteTarget;
+use super::{RemoteWriteTarget, values_of};
+use crate::batch::Batch;
 use crate::error::BuildError;
 use crate::spool::Spool;
 
@@ -24,12 +25,19 @@ impl RemoteWriteTarget {
             // In Grafana Cloud, it says whose metrics these are.
             destination.authentication().username().unwrap_or_default(),
         ];
-        let (spool, found) =
-            Spool::open(directory, &receiver.join(" ")).map_err(|error| BuildError::Spool {
-                directory: directory.display().to_string(),
-                reason: error.to_string(),
-            })?;
-        let (requests, torn) = (found.batches.len(), found.torn);
+        let (receiver, limit) = (receiver.join(" "), self.config.queue_bytes);
+        let (queue, mut dropped) = (&mut self.queue, 0);
+        // One at a time: together they may be larger than the queue.
+        let mut keep = |batch: Batch| {
+            let next_id = batch.id + 1;
+            dropped += values_of(&queue.restore(vec![batch], next_id));
+        };
+        let opened = Spool::open(directory, &receiver, limit, &mut keep);
+        let (spool, found) = opened.map_err(|error| BuildError::Spool {
+            directory: directory.display().to_string(),
+            reason: error.to_string(),
+        })?;
+        let (requests, torn) = (found.requests, found.torn);
         if requests + torn > 0 {
             tracing::info!(
                 target = self.config.name,
@@ -46,9 +54,9 @@ impl RemoteWriteTarget {
                 "requests of an earlier process stay where they are: {problem}"
             );
         }
-        let dropped = self.queue.restore(found.batches, found.next_id);
+        self.queue.restore(Vec::new(), found.next_id);
         self.spool = Some(spool);
-        self.note_dropped(&dropped);
+        self.note_dropped(dropped);
         Ok(())
     }
 
@@ -73,6 +81,10 @@ impl RemoteWriteTarget {
                 return self.tell_of_disk(problem);
             };
             self.saving = None;
+            if spool.take_lost() {
+                self.queue.note_all();
+                spool.note(self.queue.take_changes());
+            }
             if let Ok(Err(error)) = saved {
                 // It is tried again with what comes next.
                 return self.tell_of_disk(&error.to_string());
@@ -96,3 +108,51 @@ pub(super) type Saving = JoinHandle<io::Result<()>>;
 
 /// How long an export waits for the disk, unless an earlier one still does.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use meterkit_fakes::remote_write::{Answer, Receiver};
+
+    use super::*;
+    use crate::tests::samples::all_kinds;
+    use crate::{RemoteWrite, RemoteWriteConfig};
+
+    #[tokio::test]
+    #[expect(clippy::await_holding_lock, reason = "it stands for the disk")]
+    async fn a_disk_that_does_not_answer_keeps_nothing_from_being_sent() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let receiver = Receiver::start([]).await;
+        let destination = RemoteWrite::new(&receiver.url()).expect("a URL");
+        let config = RemoteWriteConfig::new(destination).with_spool(directory.path());
+        let mut target = RemoteWriteTarget::new(config).expect("a target");
+        let spool = target.spool.clone().expect("it was opened");
+        let slot = spool.slot();
+        let disk = spool.hang();
+        for second in 1..=3 {
+            assert_eq!(target.export(&all_kinds(second)).await, Ok(()));
+        }
+        assert_eq!(receiver.taken().len(), 3);
+        assert_eq!(target.counts().waiting_requests(), 0);
+
+        // It answers again: what it was to keep has gone out meanwhile, and is not there. What comes next is.
+        drop(disk);
+        let names = || {
+            let entries = fs::read_dir(&slot).expect("a directory");
+            let names = entries.map(|it| it.expect("it is read").file_name());
+            let mut names: Vec<_> = names.filter(|name| name != "lock").collect();
+            names.sort();
+            names
+        };
+        for second in 4..1000 {
+            receiver.answer_next([Answer::status(503)]);
+            assert!(target.export(&all_kinds(second)).await.is_err());
+            let waiting = target.counts().waiting_requests() as usize;
+            if names().len() == waiting {
+                return assert_eq!(names()[0], "00000000000000000003.request");
+            }
+        }
+        panic!("the disk has {:?}", names());
+    }
+}
