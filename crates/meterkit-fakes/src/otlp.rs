@@ -16,7 +16,7 @@ use prost::Message;
 use tokio_rustls::TlsAcceptor;
 
 use crate::receiver::{self, Headers, Protocol, Script, path};
-use crate::server::{ANY, Body, read, response, unpack};
+use crate::server::{ANY, Body, pack, read, response, unpack};
 
 /// What a receiver does with a request.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub enum Answer {
     Grpc(i32, &'static str, Vec<u8>),
     /// Accepts the request, and answers with a body that is not a message.
     Garbage,
+    /// Accepts the request, and answers with these headers and this body; over gRPC, with the status `OK` behind it.
+    AcceptWith(Headers, &'static [u8]),
     /// Never answers.
     Silence,
     /// Reads the request and closes the connection.
@@ -101,15 +103,20 @@ impl Protocol for Otlp {
             true => Answer::Http(413, Vec::new(), ""),
             false => script.next().unwrap_or(Answer::Accept),
         };
-        let was_taken = matches!(answer, Answer::Accept | Answer::Partial(..) | Answer::Garbage);
+        let was_taken = matches!(
+            answer,
+            Answer::Accept | Answer::Partial(..) | Answer::Garbage | Answer::AcceptWith(..)
+        );
         let (path, headers) = (path(&head), head.headers);
+        let encoding = headers.get("grpc-encoding").and_then(|it| it.to_str().ok());
+        let encoding = encoding.map(str::to_owned);
         script.arrived(Arrival { path, headers, body, plain, content, was_taken, connection });
         match answer {
-            Answer::Accept => Ok(success(&content_type, None)),
+            Answer::Accept => Ok(success(&content_type, None, encoding.as_deref())),
             Answer::Partial(rejected_data_points, message) => {
                 let error_message = message.to_owned();
                 let partial = ExportMetricsPartialSuccess { rejected_data_points, error_message };
-                Ok(success(&content_type, Some(partial)))
+                Ok(success(&content_type, Some(partial), encoding.as_deref()))
             }
             Answer::Http(status, headers, body) => Ok(response(status, &headers, body)),
             Answer::Grpc(code, message, details) => Ok(grpc_error(code, message, &details)),
@@ -117,29 +124,49 @@ impl Protocol for Otlp {
                 let headers = [("content-type", "text/html")];
                 Ok(response(200, &headers, &b"\xff\x00 no message"[..]))
             }
+            Answer::AcceptWith(mut headers, body) => {
+                headers.push(("content-type", if is_grpc { "application/grpc" } else { "" }));
+                Ok(ok(&headers, body.into(), is_grpc))
+            }
             Answer::Silence => std::future::pending().await,
             Answer::Cut => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 }
 
-fn success(content_type: &str, partial: Option<ExportMetricsPartialSuccess>) -> Response<Body> {
+/// Returns a success. Over gRPC it is compressed as the request was, as Go's servers do it.
+fn success(
+    content_type: &str,
+    partial: Option<ExportMetricsPartialSuccess>,
+    encoding: Option<&str>,
+) -> Response<Body> {
     let message = ExportMetricsServiceResponse { partial_success: partial };
-    let headers = [("content-type", content_type)];
-    match content_type {
+    let mut headers = vec![("content-type", content_type)];
+    let body = match content_type {
         "application/grpc" => {
+            headers.extend(encoding.map(|encoding| ("grpc-encoding", encoding)));
+            let message = pack(message.encode_to_vec(), encoding);
             let mut frame = BytesMut::new();
-            frame.put_u8(0);
-            frame.put_u32(message.encoded_len() as u32);
-            message.encode(&mut frame).expect("there is room");
-            let mut trailers = HeaderMap::new();
-            trailers.insert("grpc-status", HeaderValue::from_static("0"));
-            let body = Full::new(frame.freeze()).with_trailers(async { Some(Ok(trailers)) });
-            response(200, &headers, "").map(|_| body.boxed())
+            frame.put_u8(encoding.is_some().into());
+            frame.put_u32(message.len() as u32);
+            frame.put_slice(&message);
+            frame.freeze()
         }
-        "application/json" => response(200, &headers, serde_json::to_vec(&message).expect("JSON")),
-        _ => response(200, &headers, message.encode_to_vec()),
+        "application/json" => serde_json::to_vec(&message).expect("JSON").into(),
+        _ => message.encode_to_vec().into(),
+    };
+    ok(&headers, body, content_type == "application/grpc")
+}
+
+/// Returns a response with the status 200, and over gRPC with the status `OK`.
+fn ok(headers: &[(&str, &str)], body: Bytes, is_grpc: bool) -> Response<Body> {
+    if !is_grpc {
+        return response(200, headers, body);
     }
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = Full::new(body).with_trailers(async { Some(Ok(trailers)) });
+    response(200, headers, "").map(|_| body.boxed())
 }
 
 fn grpc_error(code: i32, message: &str, details: &[u8]) -> Response<Body> {

@@ -1,7 +1,7 @@
 //! The HTTP server below all fake receivers.
 
 use std::convert::Infallible;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -129,6 +129,19 @@ pub fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -
 /// Fails if the connection ends early.
 pub async fn read(body: Incoming) -> io::Result<Bytes> {
     Ok(body.collect().await.map_err(io::Error::other)?.to_bytes())
+}
+
+/// Compresses `plain` in the way that has this name.
+pub(crate) fn pack(plain: Vec<u8>, encoding: Option<&str>) -> Vec<u8> {
+    match encoding {
+        None => plain,
+        Some("gzip") => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+            encoder.write_all(&plain).and_then(|()| encoder.finish()).expect("gzip")
+        }
+        Some("zstd") => zstd::encode_all(plain.as_slice(), 0).expect("zstd"),
+        Some(other) => panic!("encoding {other:?}"),
+    }
 }
 
 /// Undoes the compression that the header `name` states.

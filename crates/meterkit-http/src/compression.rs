@@ -1,7 +1,8 @@
 //! How requests are compressed.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use http::HeaderValue;
 use meterkit_settings::words;
@@ -61,6 +62,28 @@ impl Compression {
             Self::Zstd => Err(io::ErrorKind::Unsupported.into()),
         }
     }
+
+    /// Decompresses `packed`, which may have up to `limit` bytes then.
+    ///
+    /// # Errors
+    ///
+    /// When it has more, or was not compressed this way, or this build cannot do it.
+    pub fn decompress(self, packed: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+        let (mut plain, most) = (Vec::new(), limit as u64 + 1);
+        match self {
+            Self::None => packed.take(most).read_to_end(&mut plain)?,
+            Self::Gzip => GzDecoder::new(packed).take(most).read_to_end(&mut plain)?,
+            #[cfg(feature = "zstd")]
+            Self::Zstd => zstd::Decoder::new(packed)?.take(most).read_to_end(&mut plain)?,
+            #[cfg(not(feature = "zstd"))]
+            Self::Zstd => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        if plain.len() > limit {
+            let reason = format!("it has more than {limit} bytes without compression");
+            return Err(io::Error::other(reason));
+        }
+        Ok(plain)
+    }
 }
 
 // HTTP has the same names.
@@ -88,8 +111,6 @@ meterkit_rules::debug_as_text!(CompressionError);
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
     #[test]
@@ -105,15 +126,17 @@ mod tests {
     #[test]
     fn what_was_compressed_can_be_read_again() {
         let plain = b"metrics ".repeat(1000);
-        let packed = Compression::Gzip.compress(plain.clone()).expect("in memory");
-        let mut unpacked = Vec::new();
-        flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).expect("gzip");
-        assert!(packed.len() < plain.len() && unpacked == plain);
-        #[cfg(feature = "zstd")]
-        {
-            let packed = Compression::Zstd.compress(plain.clone()).expect("in memory");
-            let unpacked = zstd::decode_all(packed.as_slice()).expect("zstd");
-            assert!(packed.len() < plain.len() && unpacked == plain);
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            if !compression.is_built_in() {
+                continue;
+            }
+            let packed = compression.compress(plain.clone()).expect("in memory");
+            assert_eq!(packed.len() < plain.len(), compression != Compression::None);
+            let unpacked = compression.decompress(&packed, plain.len()).expect("it fits");
+            assert!(unpacked == plain, "{compression}");
+            let error = compression.decompress(&packed, plain.len() - 1).expect_err("one too many");
+            assert!(error.to_string().contains("more than 7999 bytes"), "{error}");
         }
+        assert!(Compression::Gzip.decompress(&plain, 9).is_err());
     }
 }

@@ -1,34 +1,26 @@
 //! OTLP over gRPC.
 //!
-//! By OpenTelemetry's protocol specification, section OTLP/gRPC.
+//! By OpenTelemetry's protocol specification, section OTLP/gRPC, and "gRPC over HTTP2". A client for its one unary call
+//! is less than what a general one needs to be told, and reads the status also where the message cannot be read.
 
-use std::error::Error as _;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes};
-use http::Uri;
-use http::uri::PathAndQuery;
-use meterkit_http::reply::{quoted, with_causes};
-use meterkit_http::{
-    Compression, Connection, Connector, Headers, SendError, SendErrorKind, Transport, in_time,
-};
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
-use prost::Message;
-use tonic::client::Grpc;
-use tonic::codec::{Codec, CompressionEncoding, EncodeBuf, Encoder};
-use tonic::metadata::MetadataMap;
-use tonic::{Code, Extensions, Request, Status};
-use tonic_prost::ProstDecoder;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http_body_util::{BodyExt, Full};
+use meterkit_http::reply::with_causes;
+use meterkit_http::{Compression, Connection, Connector, Headers, SendError, Transport, in_time};
 
 use crate::body::Body;
-use crate::http_sender::from_response;
-use crate::reply::{Accepted, RpcStatus};
+use crate::grpc_reply::{self, ENCODING, GrpcReply};
+use crate::reply::Accepted;
 use crate::target::PRODUCT;
 
 /// Sends requests over gRPC.
 #[derive(Debug)]
 pub(crate) struct GrpcSender {
-    client: Grpc<Connection<tonic::body::Body>>,
+    connection: Connection<Full<Bytes>>,
     connector: Connector,
     uri: Uri,
     compression: Compression,
@@ -43,169 +35,143 @@ pub(crate) struct GrpcSender {
 impl GrpcSender {
     pub(crate) fn new(
         connector: Connector,
-        uri: Uri,
+        endpoint: &Uri,
         headers: Headers,
         compression: Compression,
         transport: &Transport,
     ) -> Self {
-        let client = client(connector.clone(), uri.clone(), compression);
+        let connection = connector.clone().connection();
+        let uri = call(endpoint);
         let (timeout, setting) = (transport.timeout(), transport.hints().timeout);
-        Self { client, connector, uri, compression, is_asking: false, headers, timeout, setting }
+        Self {
+            connection,
+            connector,
+            uri,
+            compression,
+            is_asking: false,
+            headers,
+            timeout,
+            setting,
+        }
+    }
+
+    pub(crate) fn compression(&self) -> Compression {
+        self.compression
     }
 
     pub(crate) async fn send(&mut self, body: Body) -> Result<Accepted, SendError> {
         if self.is_asking {
             // Over HTTP/2 a request that was given up leaves its connection open, which may be dead.
-            self.client = client(self.connector.clone(), self.uri.clone(), self.compression);
+            self.connection = self.connector.clone().connection();
         }
         self.is_asking = true;
-        let answer = in_time(self.timeout, self.setting, self.ask(body)).await?;
+        let reply = in_time(self.timeout, self.setting, self.ask(body.bytes)).await?;
         self.is_asking = false;
-        answer
+        reply?.outcome(&self.headers)
     }
 
-    async fn ask(&mut self, body: Body) -> Result<Accepted, SendError> {
-        let metadata = MetadataMap::from_headers(self.headers.with_user_agent(PRODUCT));
-        let mut request = Request::from_parts(metadata, Extensions::default(), body.bytes);
-        if let Some(timeout) = self.timeout {
-            request.set_timeout(timeout);
+    async fn ask(&self, message: Bytes) -> Result<GrpcReply, SendError> {
+        let mut request = Request::new(Full::new(framed(&message, self.compression)));
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers();
+        let response = self.connection.request(request).await;
+        let response = response
+            .map_err(|error| SendError::no_answer(with_causes(&error), !error.is_connect()))?;
+        let (head, mut body) = response.into_parts();
+        let (mut message, mut trailers) = (BytesMut::new(), HeaderMap::new());
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| SendError::no_answer(with_causes(&error), true))?;
+            match frame.into_data() {
+                // What is too long is of no use, but the trailers behind it are.
+                Ok(data) if message.len() <= grpc_reply::LARGEST => message.put(data),
+                Ok(_) => {}
+                Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
+            }
         }
-        let ready = self.client.ready().await;
-        ready.map_err(|error| SendError::no_answer(with_causes(&error), false))?;
-        match self.client.unary(request, PathAndQuery::from_static(EXPORT), Written).await {
-            Ok(response) => Ok(from_response(response.into_inner())),
-            Err(status) => Err(send_error(&status, &self.headers)),
+        Ok(GrpcReply { head, message: message.freeze(), trailers })
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = self.headers.with_user_agent(PRODUCT);
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        if let Some(encoding) = self.compression.content_encoding() {
+            headers.insert(ENCODING, encoding);
         }
+        // Some receivers, the Collector among them, reply in the compression of the request without looking here.
+        let accepted = if Compression::Zstd.is_built_in() { "zstd,gzip" } else { "gzip" };
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(accepted));
+        if let Some(timeout) = self.timeout.and_then(grpc_timeout) {
+            headers.insert(TIMEOUT, timeout);
+        }
+        headers
     }
 }
 
-/// A client of its own connection.
-fn client(
-    connector: Connector,
-    uri: Uri,
-    compression: Compression,
-) -> Grpc<Connection<tonic::body::Body>> {
-    let client = Grpc::with_origin(connector.connection(), uri);
-    let client = match compression {
-        Compression::None => client,
-        Compression::Gzip => client.send_compressed(CompressionEncoding::Gzip),
-        #[cfg(feature = "zstd")]
-        Compression::Zstd => client.send_compressed(CompressionEncoding::Zstd),
-        // Refused before it comes to this.
-        _ => client,
-    };
-    client.accept_compressed(CompressionEncoding::Gzip)
-}
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
-/// Messages that are bytes already: they were written on another thread.
-#[derive(Clone, Copy, Debug)]
-struct Written;
-
-impl Codec for Written {
-    type Encode = Bytes;
-    type Decode = ExportMetricsServiceResponse;
-    type Encoder = Self;
-    type Decoder = ProstDecoder<ExportMetricsServiceResponse>;
-
-    fn encoder(&mut self) -> Self::Encoder {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self::Decoder {
-        ProstDecoder::default()
-    }
+/// Returns the URI of the call at `endpoint`, behind the path that it may have.
+fn call(endpoint: &Uri) -> Uri {
+    let mut parts = endpoint.clone().into_parts();
+    let path = format!("{}{EXPORT}", endpoint.path().trim_end_matches('/'));
+    parts.path_and_query = path.parse().ok();
+    Uri::from_parts(parts).unwrap_or_else(|_| endpoint.clone())
 }
 
-impl Encoder for Written {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
+/// Returns a message in its frame: whether it is compressed, its length, and itself.
+fn framed(message: &Bytes, compression: Compression) -> Bytes {
+    let mut frame = BytesMut::with_capacity(message.len() + 5);
+    frame.put_u8((compression != Compression::None).into());
+    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    frame.put_slice(message);
+    frame.freeze()
 }
 
-fn send_error(status: &Status, secrets: &Headers) -> SendError {
-    if let Some(error) = status.source() {
-        // Made here: there was no answer.
-        return SendError::no_answer(with_causes(error), true);
-    }
-    let delay = RpcStatus::decode(status.details()).ok().and_then(|details| details.retry_delay());
-    let kind = match status.code() {
-        Code::ResourceExhausted | Code::OutOfRange if is_too_large(status.message()) => {
-            SendErrorKind::TooLarge
-        }
-        Code::Cancelled
-        | Code::DeadlineExceeded
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::Unavailable
-        | Code::DataLoss => SendErrorKind::Unavailable,
-        Code::ResourceExhausted if delay.is_some() => SendErrorKind::Unavailable,
-        Code::InvalidArgument => SendErrorKind::Invalid,
-        _ => SendErrorKind::Denied,
+/// Returns the value of `grpc-timeout`, which has eight digits at most; `None` for a time that is longer than those say.
+fn grpc_timeout(timeout: Duration) -> Option<HeaderValue> {
+    const MOST: u128 = 99_999_999;
+    let millis = timeout.as_millis().max(1);
+    let value = match (millis, u128::from(timeout.as_secs())) {
+        (0..=MOST, _) => format!("{millis}m"),
+        (_, seconds @ 0..=MOST) => format!("{seconds}S"),
+        _ => return None,
     };
-    let code = format_args!("gRPC status {:?}", status.code());
-    let reason = quoted(code, status.message(), secrets);
-    let is_for_later = kind == SendErrorKind::Unavailable;
-    let retry_after = delay.filter(|_| is_for_later);
-    SendError { kind, reason, status: None, retry_after, may_have_arrived: is_for_later }
-}
-
-/// gRPC has no code of its own for it: this is what the implementations in Go, Java, C and Rust say.
-fn is_too_large(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    ["larger than max", "exceeds maximum", "too large"].iter().any(|said| message.contains(said))
+    HeaderValue::try_from(value).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn error(code: Code, message: &str) -> SendError {
-        let secrets = Headers::parse("x-key=hunter2").expect("a pair");
-        send_error(&Status::new(code, message), &secrets)
+    #[test]
+    fn the_call_is_behind_the_path_of_the_endpoint() {
+        for (endpoint, expected) in [
+            ("http://collector:4317", "http://collector:4317"),
+            ("http://collector:4317/", "http://collector:4317"),
+            ("https://gateway/otlp", "https://gateway/otlp"),
+            ("https://gateway/otlp/", "https://gateway/otlp"),
+        ] {
+            let uri = call(&endpoint.parse().expect("a URI"));
+            assert_eq!(uri.to_string(), format!("{expected}{EXPORT}"));
+        }
     }
 
     #[test]
-    fn each_code_is_taken_as_the_specification_has_it() {
-        use Code::*;
-        for code in [Cancelled, DeadlineExceeded, Aborted, OutOfRange, Unavailable, DataLoss] {
-            let error = error(code, "busy");
-            assert_eq!((error.kind, error.retry_after), (SendErrorKind::Unavailable, None));
-            assert_eq!(error.reason, format!("gRPC status {code:?}: busy"));
-        }
-        for code in [
-            Unknown,
-            NotFound,
-            AlreadyExists,
-            PermissionDenied,
-            ResourceExhausted,
-            FailedPrecondition,
-            Unimplemented,
-            Internal,
-            Unauthenticated,
+    fn a_timeout_has_eight_digits_at_most() {
+        for (timeout, expected) in [
+            (Duration::ZERO, Some("1m")),
+            (Duration::from_secs(10), Some("10000m")),
+            (Duration::from_millis(99_999_999), Some("99999999m")),
+            (Duration::from_secs(100_000), Some("100000S")),
+            (Duration::from_secs(100_000_000), None),
         ] {
-            let error = error(code, "");
-            assert_eq!(error.kind, SendErrorKind::Denied);
-            assert_eq!(error.reason, format!("gRPC status {code:?}"));
-        }
-        assert_eq!(error(InvalidArgument, "").kind, SendErrorKind::Invalid);
-        let reason = "gRPC status Unauthenticated: ... has expired";
-        assert_eq!(error(Unauthenticated, "hunter2 has expired").reason, reason);
-    }
-
-    #[test]
-    fn a_message_that_is_too_large_is_known_by_what_servers_say() {
-        for (code, message) in [
-            (Code::ResourceExhausted, "grpc: received message larger than max (5000 vs. 4194304)"),
-            (Code::ResourceExhausted, "gRPC message exceeds maximum size 4194304: 5000000"),
-            (Code::OutOfRange, "Error, decoded message length too large: found 9 bytes"),
-        ] {
-            assert_eq!(error(code, message).kind, SendErrorKind::TooLarge, "{message}");
+            let value = grpc_timeout(timeout);
+            assert_eq!(value.as_ref().and_then(|it| it.to_str().ok()), expected);
         }
     }
 }

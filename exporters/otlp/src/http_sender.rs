@@ -67,18 +67,9 @@ fn accepted(reply: &Reply) -> Accepted {
     let read = if has_type(reply, "json") {
         accepted_in_json(reply.body())
     } else {
-        ExportMetricsServiceResponse::decode(reply.body().clone()).ok().map(from_response)
+        ExportMetricsServiceResponse::decode(reply.body().clone()).ok().map(Accepted::from)
     };
-    read.unwrap_or_else(|| {
-        tracing::debug!("an OTLP response with a success status is not what OTLP knows");
-        Accepted::default()
-    })
-}
-
-pub(crate) fn from_response(response: ExportMetricsServiceResponse) -> Accepted {
-    let partial = response.partial_success.unwrap_or_default();
-    let rejected = u64::try_from(partial.rejected_data_points).unwrap_or_default();
-    Accepted { rejected, message: partial.error_message }
+    read.unwrap_or_else(|| Accepted::unreadable("its body is not a message of OTLP"))
 }
 
 /// Receivers write the number as text or as a number: both are right.
@@ -91,7 +82,7 @@ fn accepted_in_json(body: &[u8]) -> Option<Accepted> {
     let rejected = &partial["rejectedDataPoints"];
     let rejected = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok());
     let message = partial["errorMessage"].as_str().unwrap_or_default().to_owned();
-    Some(Accepted { rejected: rejected.unwrap_or_default(), message })
+    Some(Accepted { rejected: rejected.unwrap_or_default(), message, problem: None })
 }
 
 /// Returns what the receiver says of an error: in protobuf `google.rpc.Status`, else text or JSON.

@@ -28,6 +28,7 @@ mod config;
 mod encode;
 mod endpoint;
 mod finite;
+mod grpc_reply;
 mod grpc_sender;
 mod http_sender;
 mod losses;

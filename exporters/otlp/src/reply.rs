@@ -2,15 +2,34 @@
 
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 
-/// The receiver has the request, but for some points.
+/// The receiver has the request, except for some points.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Accepted {
     /// Points that it did not take. They must not be sent again.
     pub(crate) rejected: u64,
     /// Why it did not, or a warning; empty for none.
     pub(crate) message: String,
+    /// Why the reply could not be read.
+    pub(crate) problem: Option<String>,
+}
+
+impl Accepted {
+    /// Returns a success whose reply cannot be read because of `problem`. The request was accepted all the same, and
+    /// must not be sent again.
+    pub(crate) fn unreadable(problem: impl Into<String>) -> Self {
+        Self { problem: Some(problem.into()), ..Self::default() }
+    }
+}
+
+impl From<ExportMetricsServiceResponse> for Accepted {
+    fn from(response: ExportMetricsServiceResponse) -> Self {
+        let partial = response.partial_success.unwrap_or_default();
+        let rejected = u64::try_from(partial.rejected_data_points).unwrap_or_default();
+        Self { rejected, message: partial.error_message, problem: None }
+    }
 }
 
 /// `google.rpc.Status`, which tells more of an error, over HTTP in the body and over gRPC in a trailer.

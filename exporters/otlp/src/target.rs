@@ -194,6 +194,13 @@ impl OtlpTarget {
 
     fn note(&self, accepted: &Accepted) {
         self.losses.reject(accepted.rejected);
+        if let Some(problem) = accepted.problem.as_ref().filter(|it| self.losses.is_news(it)) {
+            tracing::warn!(
+                target = self.config.name,
+                endpoint = %self.config.endpoint,
+                "the receiver accepts the metrics, but its reply cannot be read: {problem}"
+            );
+        }
         let message = shown(&self.config.headers.redact(&accepted.message));
         let says_something = accepted.rejected > 0 || !message.is_empty();
         if says_something && self.losses.is_news(&message) {
@@ -290,7 +297,7 @@ impl Sender {
             Protocol::Grpc => {
                 let connector = Connector::http2(&uri, transport)?;
                 let headers = headers.clone();
-                let sender = GrpcSender::new(connector, uri, headers, compression, transport);
+                let sender = GrpcSender::new(connector, &uri, headers, compression, transport);
                 return Ok(Self::Grpc(sender));
             }
             Protocol::HttpProtobuf => Format::Protobuf,
@@ -311,12 +318,11 @@ impl Sender {
         }
     }
 
-    /// What is done to a body beforehand.
+    /// Returns how bodies are compressed beforehand.
     fn compression(&self) -> Compression {
         match self {
             Self::Http(sender) => sender.compression,
-            // Over gRPC each message is compressed within its frame.
-            Self::Grpc(_) => Compression::None,
+            Self::Grpc(sender) => sender.compression(),
         }
     }
 

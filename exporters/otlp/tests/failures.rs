@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use meterkit_fakes::log_lines;
 use meterkit_fakes::otlp::{Answer, Receiver};
 use meterkit_fakes::raw::RawServer;
-use meterkit_otlp::{OtlpTarget, Protocol, Transport};
+use meterkit_otlp::{Compression, OtlpTarget, Protocol, Transport};
 use meterkit_pipeline::{ExportError, Target};
 use tokio::task::JoinSet;
 
@@ -145,6 +146,58 @@ async fn garbage_after_a_success_is_a_success() {
     }
     let outcome = outcome(Protocol::Grpc, Answer::Garbage).await;
     assert!(outcome.is_err(), "gRPC has no success without its status");
+}
+
+/// Replies that cannot be read: they break off, are compressed in an unknown way, are no message, or are too long.
+const UNREADABLE: [(&[(&str, &str)], &[u8]); 5] = [
+    (&[], b"\0\0\0"),
+    (&[], b"\0\0\0\0\x02\xff\xff"),
+    (&[("grpc-encoding", "snappy")], b"\x01\0\0\0\x02\xff\xff"),
+    (&[("grpc-encoding", "zstd")], b"\x01\0\0\0\x02\xff\xff"),
+    (&[], &[0; 5 * 1024 * 1024]),
+];
+
+#[test]
+fn what_is_accepted_over_grpc_is_not_sent_again_because_its_reply_cannot_be_read() {
+    let ((), lines) = log_lines::of(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            for (headers, body) in UNREADABLE {
+                let answer = Answer::AcceptWith(headers.to_vec(), body);
+                let receiver = Receiver::start([answer.clone(), answer]).await;
+                let mut target = target(Protocol::Grpc, &receiver);
+                for second in 1..=2 {
+                    assert_eq!(target.export(&snapshot(second, &[1])).await, Ok(()));
+                }
+                assert_eq!(receiver.count(), 2, "each is sent once");
+                assert_eq!(target.losses().oversized_requests(), 0, "the limit is ours");
+            }
+        });
+    });
+    let told = lines.iter().filter(|line| line.contains("its reply cannot be read")).count();
+    assert_eq!(told, UNREADABLE.len(), "each target tells of it once: {lines:?}");
+}
+
+#[tokio::test]
+async fn a_reply_is_read_in_the_compression_of_its_request() {
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        if !compression.is_built_in() {
+            continue;
+        }
+        let receiver = Receiver::start([Answer::Partial(2, "no unit")]).await;
+        let transport = Transport::default().with_compression(compression);
+        let config = config(Protocol::Grpc, &receiver).with_transport(transport);
+        let mut target = OtlpTarget::new(config).expect("a target");
+        for second in 1..=2 {
+            assert_eq!(target.export(&snapshot(second, &[1, 2, 3])).await, Ok(()), "{compression}");
+        }
+        assert_eq!(target.rejected_points(), 2, "{compression}");
+        let arrivals = receiver.arrivals();
+        assert_eq!(arrivals.len(), 2, "{compression}: each is sent once");
+        let accepted = arrivals[0].header("grpc-accept-encoding").unwrap_or_default();
+        assert!(accepted.contains("gzip"), "{accepted}");
+        assert_eq!(accepted.contains("zstd"), Compression::Zstd.is_built_in(), "{accepted}");
+    }
 }
 
 #[tokio::test]

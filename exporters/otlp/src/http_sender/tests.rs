@@ -28,7 +28,7 @@ fn error(reply: &Reply) -> SendError {
 }
 
 fn partial(rejected: u64, message: &str) -> Accepted {
-    Accepted { rejected, message: message.to_owned() }
+    Accepted { rejected, message: message.to_owned(), problem: None }
 }
 
 #[test]
@@ -85,7 +85,9 @@ fn partial_success_is_read_in_both_forms() {
 fn garbage_after_a_success_changes_nothing() {
     for kind in [JSON, PROTOBUF, TEXT] {
         for body in [&b"\xff\xff\xff"[..], b"[]", b"null", b"<html>"] {
-            assert_eq!(taken(&response(200, &[kind], body)), Ok(Accepted::default()));
+            let accepted = taken(&response(200, &[kind], body)).expect("it is accepted");
+            assert!(accepted.problem.is_some());
+            assert_eq!(Accepted { problem: None, ..accepted }, Accepted::default());
         }
     }
 }

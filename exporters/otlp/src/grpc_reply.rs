@@ -1,0 +1,258 @@
+//! What receivers answer over gRPC.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
+use meterkit_http::reply::{message, quoted};
+use meterkit_http::{Compression, Headers, Reply, SendError, SendErrorKind};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use percent_encoding::percent_decode;
+use prost::Message;
+
+use crate::reply::{Accepted, RpcStatus};
+
+/// An answer to a unary call: the head of the response, what is in its body, and its trailers.
+#[derive(Debug)]
+pub(crate) struct GrpcReply {
+    pub(crate) head: response::Parts,
+    pub(crate) message: Bytes,
+    pub(crate) trailers: HeaderMap,
+}
+
+/// Longer messages are not read. By OpenTelemetry's protocol specification.
+pub(crate) const LARGEST: usize = 4 * 1024 * 1024;
+
+/// The header that names the compression of messages.
+pub(crate) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
+const STATUS: &str = "grpc-status";
+const MESSAGE: &str = "grpc-message";
+const DETAILS: &str = "grpc-status-details-bin";
+
+impl GrpcReply {
+    /// Returns whether the receiver has the request. The status decides alone: a message that cannot be read after an
+    /// `OK` changes nothing, since the request must not be sent again.
+    pub(crate) fn outcome(self, secrets: &Headers) -> Result<Accepted, SendError> {
+        // Without a message, the status stands in the headers.
+        let all =
+            if self.trailers.contains_key(STATUS) { &self.trailers } else { &self.head.headers };
+        let Some(status) = all.get(STATUS) else {
+            return Err(self.without_status(secrets));
+        };
+        let code = status.to_str().ok().and_then(|code| code.trim().parse().ok());
+        if code == Some(0) {
+            return Ok(self.accepted().unwrap_or_else(Accepted::unreadable));
+        }
+        let said = all.get(MESSAGE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let said = percent_decode(said).decode_utf8_lossy();
+        let details = all.get(DETAILS).and_then(|it| BASE64.decode(it.as_bytes()).ok());
+        Err(refusal(code.unwrap_or(UNKNOWN), &said, &details.unwrap_or_default(), secrets))
+    }
+
+    /// Returns what the message says, or why it cannot be read.
+    fn accepted(&self) -> Result<Accepted, String> {
+        if self.message.is_empty() {
+            return Ok(Accepted::default());
+        }
+        if self.message.len() > LARGEST {
+            return Err(format!("it is longer than {LARGEST} bytes"));
+        }
+        let (Some(flag), Some(framed)) = (self.message.first(), self.message.get(5..)) else {
+            return Err("it ends within its frame".to_owned());
+        };
+        let encoding = self.head.headers.get(ENCODING).and_then(|it| it.to_str().ok());
+        let plain = match (flag, encoding) {
+            (0, _) => self.message.slice(5..),
+            (1, Some(name)) => {
+                let compression = name.parse::<Compression>().map_err(|error| error.to_string())?;
+                let plain = compression.decompress(framed, LARGEST);
+                plain.map_err(|error| format!("{name}: {error}"))?.into()
+            }
+            _ => return Err(format!("its frame has the unknown flag {flag}")),
+        };
+        let response = ExportMetricsServiceResponse::decode(plain);
+        response.map(Accepted::from).map_err(|error| error.to_string())
+    }
+
+    /// Returns the error for an answer that is not gRPC's: that of a proxy, or of a server of something else.
+    fn without_status(self, secrets: &Headers) -> SendError {
+        let reply = Reply::from_parts(self.head, self.message);
+        let mut error = SendError::of(&reply, &message(&reply), secrets);
+        if reply.status() == StatusCode::OK {
+            error.reason += " without a gRPC status; is the endpoint one of OTLP over gRPC?";
+        }
+        error
+    }
+}
+
+/// gRPC sends binary headers without padding, and accepts both.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Returns the error for a status other than `OK`.
+fn refusal(code: usize, message: &str, details: &[u8], secrets: &Headers) -> SendError {
+    let delay = RpcStatus::decode(details).ok().and_then(|details| details.retry_delay());
+    let kind = match code {
+        RESOURCE_EXHAUSTED | OUT_OF_RANGE if is_too_large(message) => SendErrorKind::TooLarge,
+        CANCELLED | DEADLINE_EXCEEDED | ABORTED | OUT_OF_RANGE | UNAVAILABLE | DATA_LOSS => {
+            SendErrorKind::Unavailable
+        }
+        RESOURCE_EXHAUSTED if delay.is_some() => SendErrorKind::Unavailable,
+        INVALID_ARGUMENT => SendErrorKind::Invalid,
+        _ => SendErrorKind::Denied,
+    };
+    let reason = match NAMES.get(code) {
+        Some(name) => quoted(format_args!("gRPC status {name}"), message, secrets),
+        None => quoted(format_args!("gRPC status {code}"), message, secrets),
+    };
+    let is_for_later = kind == SendErrorKind::Unavailable;
+    let retry_after = delay.filter(|_| is_for_later);
+    SendError { kind, reason, status: None, retry_after, may_have_arrived: is_for_later }
+}
+
+/// gRPC has no code of its own for it: this is what the implementations in Go, Java, C and Rust say.
+fn is_too_large(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["larger than max", "exceeds maximum", "too large"].iter().any(|said| message.contains(said))
+}
+
+/// The names of gRPC's codes.
+const NAMES: [&str; 17] = [
+    "Ok",
+    "Cancelled",
+    "Unknown",
+    "InvalidArgument",
+    "DeadlineExceeded",
+    "NotFound",
+    "AlreadyExists",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "FailedPrecondition",
+    "Aborted",
+    "OutOfRange",
+    "Unimplemented",
+    "Internal",
+    "Unavailable",
+    "DataLoss",
+    "Unauthenticated",
+];
+
+const CANCELLED: usize = 1;
+const UNKNOWN: usize = 2;
+const INVALID_ARGUMENT: usize = 3;
+const DEADLINE_EXCEEDED: usize = 4;
+const RESOURCE_EXHAUSTED: usize = 8;
+const ABORTED: usize = 10;
+const OUT_OF_RANGE: usize = 11;
+const UNAVAILABLE: usize = 14;
+const DATA_LOSS: usize = 15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: usize, message: &str) -> SendError {
+        let secrets = Headers::parse("x-key=hunter2").expect("a pair");
+        refusal(code, message, &[], &secrets)
+    }
+
+    #[test]
+    fn each_code_is_taken_as_the_specification_has_it() {
+        for (code, name) in NAMES.iter().enumerate().skip(1) {
+            let error = error(code, "busy");
+            assert_eq!(error.reason, format!("gRPC status {name}: busy"));
+            let expected = match code {
+                1 | 4 | 10 | 11 | 14 | 15 => SendErrorKind::Unavailable,
+                3 => SendErrorKind::Invalid,
+                _ => SendErrorKind::Denied,
+            };
+            assert_eq!((error.kind, error.retry_after), (expected, None), "{name}");
+        }
+        assert_eq!(error(99, "").reason, "gRPC status 99");
+        let reason = "gRPC status Unauthenticated: ... has expired";
+        assert_eq!(error(16, "hunter2 has expired").reason, reason);
+    }
+
+    #[test]
+    fn a_message_that_is_too_large_is_known_by_what_servers_say() {
+        for (code, message) in [
+            (RESOURCE_EXHAUSTED, "grpc: received message larger than max (5000 vs. 4194304)"),
+            (RESOURCE_EXHAUSTED, "gRPC message exceeds maximum size 4194304: 5000000"),
+            (OUT_OF_RANGE, "Error, decoded message length too large: found 9 bytes"),
+        ] {
+            assert_eq!(error(code, message).kind, SendErrorKind::TooLarge, "{message}");
+        }
+    }
+
+    /// An answer with these headers, body and trailers.
+    fn reply(headers: &[(&str, &str)], body: &[u8], trailers: &[(&str, &str)]) -> GrpcReply {
+        let map = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(name, value)| {
+                (name.parse::<HeaderName>().expect("a name"), value.parse().expect("a value"))
+            });
+            pairs.collect::<HeaderMap>()
+        };
+        let (mut head, ()) = http::Response::new(()).into_parts();
+        head.headers = map(headers);
+        GrpcReply { head, message: Bytes::copy_from_slice(body), trailers: map(trailers) }
+    }
+
+    #[test]
+    fn a_request_that_is_accepted_stays_so_whatever_the_message_is() {
+        let ok = [("grpc-status", "0")];
+        for (headers, body) in [
+            (&[][..], &b""[..]),
+            (&[], b"\0"),
+            (&[], b"\0\0\0\0\x02\xff\xff"),
+            (&[], b"\x01\0\0\0\0"),
+            (&[], b"\x07\0\0\0\0"),
+            (&[("grpc-encoding", "snappy")], b"\x01\0\0\0\x02\xff\xff"),
+            (&[("grpc-encoding", "gzip")], b"\x01\0\0\0\x02\xff\xff"),
+            (&[("grpc-encoding", "zstd")], b"\x01\0\0\0\x02\xff\xff"),
+        ] {
+            let accepted = reply(headers, body, &ok).outcome(&Headers::default());
+            let accepted = accepted.unwrap_or_else(|error| panic!("{error} for {body:?}"));
+            assert_eq!(accepted.rejected, 0);
+            assert_eq!(accepted.problem.is_some(), !body.is_empty(), "{body:?}");
+        }
+        let long = reply(&[], &vec![0; LARGEST + 1], &ok).outcome(&Headers::default());
+        assert!(long.expect("it is accepted").problem.is_some());
+    }
+
+    #[test]
+    fn an_answer_without_a_status_is_taken_by_that_of_http() {
+        for (status, expected) in [
+            (200, SendErrorKind::Denied),
+            (401, SendErrorKind::Denied),
+            (413, SendErrorKind::TooLarge),
+            (503, SendErrorKind::Unavailable),
+        ] {
+            let mut reply = reply(&[("retry-after", "7")], b"", &[]);
+            reply.head.status = StatusCode::from_u16(status).expect("a status");
+            let error = reply.outcome(&Headers::default()).expect_err("no success");
+            assert_eq!((error.kind, error.retry_after.is_some()), (expected, status == 503));
+        }
+    }
+
+    #[test]
+    fn messages_and_details_are_decoded() {
+        // google.rpc.Status with RetryInfo of 7 seconds.
+        let details = "CAgaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIECgIIBw";
+        for padding in ["", "=="] {
+            let details = format!("{details}{padding}");
+            let trailers = [
+                ("grpc-status", "8"),
+                ("grpc-message", "so%20busy%F0%9F%98%85"),
+                ("grpc-status-details-bin", &details),
+            ];
+            let error = reply(&[], b"", &trailers).outcome(&Headers::default());
+            let error = error.expect_err("it is refused");
+            assert_eq!(error.reason, "gRPC status ResourceExhausted: so busy\u{1f605}");
+            assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(7)));
+        }
+    }
+}
