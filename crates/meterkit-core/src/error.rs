@@ -102,6 +102,21 @@ pub enum InstrumentError {
         limit: usize,
     },
 
+    /// Prometheus would have the name twice: characters that it does not know become `_`, and units, `_total` and the
+    /// parts of histograms are added.
+    #[error(
+        "instrument `{name}` meets {other} in Prometheus, where both are `{prometheus_name}`; \
+         give one of them another name"
+    )]
+    Meeting {
+        /// The full name of the instrument that was refused.
+        name: String,
+        /// What has the name already: an instrument of the same scope, or the resource.
+        other: String,
+        /// The name that both would have.
+        prometheus_name: String,
+    },
+
     /// A cardinality limit of zero would send every recording to the overflow series.
     #[error("cardinality limit of instrument `{name}` is 0; allow at least 1 series")]
     CardinalityLimit {

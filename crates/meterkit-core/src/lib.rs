@@ -68,6 +68,8 @@ pub use self::scope_patterns::ScopePatterns;
 pub use self::store::callbacks::{BackgroundTask, in_callback};
 pub use self::store::clock::ManualClock;
 pub use self::store::entry::Entry;
+#[doc(hidden)]
+pub use self::store::prometheus_names::{NameMeetings, PrometheusNames};
 pub use self::store_health::StoreHealth;
 pub use self::stream::{StreamRequest, StreamSettings};
 pub use self::tap::{MakeSink, MirroredInstrument, Sink, Tap};

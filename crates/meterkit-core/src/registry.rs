@@ -22,6 +22,7 @@ use crate::store::group::{GroupOptions, Usage};
 use crate::store::identity::Identity;
 use crate::store::instrument::Stored;
 use crate::store::observed::Draft;
+use crate::store::prometheus_names::PrometheusNames;
 use crate::store::scopes::{Scope, Scopes, Warning};
 use crate::store::settings::Settings;
 use crate::store::shared::{Door, Shared, Switch};
@@ -242,6 +243,12 @@ impl Registry {
             }
         }
         usages
+    }
+
+    /// Returns the names that the instruments have in Prometheus, now and whenever they are asked about.
+    #[doc(hidden)] // for the crates that collect and export
+    pub fn prometheus_names(&self) -> PrometheusNames {
+        self.inner.scopes.prometheus_names.clone()
     }
 
     /// Returns what all instruments hold now: scopes by name, metrics by name, points by attributes.

@@ -4,6 +4,7 @@
 //! [`group`] finds series by label set. [`series`] is one of them, with a number in a [`cell`] or a [`distribution`],
 //! whose buckets may be [`exponential`]; a [`handle`] points at it, an [`entry`] is what a look-up gives, found by its
 //! [label set](label_set). [`callbacks`] are what a refresh runs.
+//! [`prometheus_names`] settles which instrument keeps a name that several have in Prometheus.
 #![allow(
     missing_debug_implementations,
     reason = "public for the sealed trait only, nobody can name them"
@@ -23,6 +24,7 @@ pub(crate) mod identity;
 pub(crate) mod instrument;
 pub(crate) mod label_set;
 pub(crate) mod observed;
+pub(crate) mod prometheus_names;
 pub(crate) mod scopes;
 pub(crate) mod series;
 pub(crate) mod settings;

@@ -13,6 +13,9 @@ pub struct StoreHealth {
     /// Full names of the instruments of each callback that is so slow that collections export its last values. Also in
     /// `meterkit.callback.background`.
     pub callbacks_in_background: Vec<String>,
+    /// Full names of the instruments of which Prometheus does not see all series, because an older instrument has the
+    /// same name there. Also in `meterkit.name_meetings`.
+    pub name_meetings: Vec<String>,
     /// How many values could not be recorded since the start. Also in `meterkit.dropped`, by reason.
     pub dropped_values: u64,
 }
@@ -37,6 +40,7 @@ impl Registry {
                 .map(|(name, _)| name)
                 .collect(),
             callbacks_in_background: self.inner.callbacks.in_background(),
+            name_meetings: self.prometheus_names().instruments().into_iter().collect(),
             dropped_values: self.inner.settings.dropped(),
         }
     }

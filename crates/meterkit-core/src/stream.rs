@@ -36,6 +36,8 @@ pub struct StreamSettings {
     pub buckets: Option<HistogramBuckets>,
     /// How many series it may have.
     pub cardinality_limit: Option<usize>,
+    /// The metrics that targets get of it.
+    pub metrics: Option<Vec<Arc<Descriptor>>>,
 }
 
 /// Decides how the values of each instrument are kept.

@@ -22,6 +22,7 @@ mod many_threads;
 mod number_safety;
 mod observed_limits;
 mod observed_values;
+mod prometheus_names;
 mod recording;
 mod refreshed_callbacks;
 mod removal;

@@ -127,7 +127,8 @@ impl Collector {
             let (mut totals, time) = (Totals::default(), SystemTime::now());
             let scopes = self.registry.read();
             let scopes = self.views.apply_in(&self.registry, scopes, &mut totals, time);
-            Arc::new(Snapshot::new(self.resource.clone(), time, scopes))
+            let names = self.registry.prometheus_names();
+            Arc::new(Snapshot { names, ..Snapshot::new(self.resource.clone(), time, scopes) })
         })
     }
 
@@ -149,6 +150,7 @@ impl Collector {
             scopes,
             number: collections.number(),
             absent: collections.absent().to_vec(),
+            names: self.registry.prometheus_names(),
         }
     }
 

@@ -126,15 +126,19 @@ impl fmt::Display for Health {
         for target in &self.targets {
             write!(f, "\n{target}")?;
         }
-        let StoreHealth { overflowing, callbacks_in_background, dropped_values, .. } = &self.store;
+        let StoreHealth { overflowing, callbacks_in_background, name_meetings, .. } = &self.store;
         if !overflowing.is_empty() {
             write!(f, "\ntoo many series: {}", overflowing.join(", "))?;
         }
         if !callbacks_in_background.is_empty() {
             write!(f, "\ncallbacks too slow: {}", callbacks_in_background.join(", "))?;
         }
-        if *dropped_values > 0 {
-            write!(f, "\nvalues that could not be recorded: {dropped_values}")?;
+        if !name_meetings.is_empty() {
+            let names = name_meetings.join(", ");
+            write!(f, "\nnot in Prometheus, where older instruments have their names: {names}")?;
+        }
+        if self.store.dropped_values > 0 {
+            write!(f, "\nvalues that could not be recorded: {}", self.store.dropped_values)?;
         }
         for setting in &self.settings {
             write!(f, "\nsetting {setting}")?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use meterkit_core::{AbsentSeries, Attributes, ScopeMetrics};
+use meterkit_core::{AbsentSeries, Attributes, PrometheusNames, ScopeMetrics};
 
 /// All metrics at one moment. Never changes: targets share one behind an `Arc`.
 ///
@@ -23,12 +23,15 @@ pub struct Snapshot {
     pub number: u64,
     /// Series that are missing for now or have ended, ordered by the snapshot in which they first were missing.
     pub absent: Vec<Arc<AbsentSeries>>,
+    /// The names that the instruments behind these metrics have in Prometheus; of none outside of pipelines.
+    pub names: PrometheusNames,
 }
 
 impl Snapshot {
     /// A snapshot that knows of no others, such as one that a test builds.
     pub fn new(resource: Attributes, time: SystemTime, scopes: Vec<ScopeMetrics>) -> Self {
-        Self { resource, time, scopes, number: 0, absent: Vec::new() }
+        let (absent, names) = Default::default();
+        Self { resource, time, scopes, number: 0, absent, names }
     }
 
     /// Returns the series that are gone since the snapshot with this number.

@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex};
 
-use meterkit_core::{Metric, ScopeMetrics, Unpoisoned};
-use meterkit_rules::prometheus_name::{self, FamilyType, Names};
+use meterkit_core::{Data, Metric, NameMeetings, ScopeMetrics, SeriesId, Unpoisoned};
+use meterkit_rules::prometheus_name::{self, FamilyType, Names, whole_of_part};
 
 use crate::labels::{Labels, scope_labels};
 
-/// The name of the metric that carries the resource.
-pub const TARGET_INFO: &str = "target_info";
+pub use meterkit_rules::prometheus_name::TARGET_INFO;
 
 /// The description of [`TARGET_INFO`].
 pub const TARGET_INFO_HELP: &str = "Target metadata";
@@ -41,16 +40,19 @@ pub struct Member<'a, S> {
 }
 
 /// Returns the families of all scopes, ordered by name. Members are ordered by scope, then by their own name, whatever
-/// the order of `scopes`. `names` names the families; `keep` turns the labels of each scope into the target's own form.
+/// the order of `scopes`. `names` names the families, `meetings` says which instruments have no name of their own; `keep`
+/// turns the labels of each scope into the target's own form.
 ///
 /// Conflicts are resolved as follows, and each is logged once:
 ///
-/// - When metrics with one name differ in type, the first one stays and the others are left out.
+/// - When metrics with one name differ in type, or one has the name of a histogram's part (`_bucket`, `_sum`,
+///   `_count`), the older one stays and the other is left out. `meetings` decides which one is older; of metrics that it
+///   does not know, the one whose oldest series is older.
 /// - When their descriptions differ, the first one counts.
-/// - A family named like a part of a histogram (`_bucket`, `_sum`, `_count`) is left out.
 pub fn families<'a, S: Clone + Ord>(
     scopes: &'a [ScopeMetrics],
     names: Names,
+    meetings: &NameMeetings,
     keep: impl Fn(Labels<'a>) -> S,
 ) -> Vec<Family<'a, S>> {
     let mut named: Vec<(String, FamilyType, Member<'a, S>)> = Vec::new();
@@ -60,22 +62,30 @@ pub fn families<'a, S: Clone + Ord>(
             let family_type = FamilyType::from(&metric.data);
             let (name, unit) = (&metric.descriptor.name, &metric.descriptor.unit);
             let name = names.family(name, unit, family_type);
-            named.push((name, family_type, Member { metric, scope: labels.clone() }));
+            if !meetings.hide(&name, family_type) {
+                named.push((name, family_type, Member { metric, scope: labels.clone() }));
+            }
         }
     }
-    named.sort_by(|(a, _, one), (b, _, other)| {
-        (a, &one.scope, one.name()).cmp(&(b, &other.scope, other.name()))
+    named.sort_by(|(a, a_type, one), (b, b_type, other)| {
+        let names = (a, a_type, &one.scope).cmp(&(b, b_type, &other.scope));
+        names.then_with(|| {
+            let age = |member: &Member<'_, S>| meetings.age(&member.metric.descriptor);
+            (age(one), one.name()).cmp(&(age(other), other.name()))
+        })
     });
 
     let mut families: Vec<Family<'a, S>> = Vec::new();
     for (name, family_type, member) in named {
         let help = &*member.metric.descriptor.description;
         match families.last_mut() {
-            Some(family) if family.name == name => family.add(family_type, help, member),
+            Some(family) if family.name == name && family.family_type == family_type => {
+                family.add(help, member);
+            }
             _ => families.push(Family { name, family_type, help, members: vec![member] }),
         }
     }
-    leave_out_parts_of_histograms(&mut families);
+    leave_out_younger(&mut families);
     families
 }
 
@@ -120,18 +130,19 @@ impl<'a, S> Family<'a, S> {
         }
     }
 
-    fn add(&mut self, family_type: FamilyType, help: &'a str, member: Member<'a, S>) {
-        if family_type != self.family_type {
-            let clash = "has another type than the first metric of that name: left out";
-            self.warn_of(&member, clash);
-            return;
-        }
+    fn add(&mut self, help: &'a str, member: Member<'a, S>) {
         if self.help.is_empty() {
             self.help = help;
         } else if !help.is_empty() && help != self.help {
             self.warn_of(&member, "has another description than the first metric of that name");
         }
         self.members.push(member);
+    }
+
+    /// Returns the oldest series.
+    fn oldest(&self) -> Option<SeriesId> {
+        let metrics = self.members.iter().map(|member| &member.metric.data);
+        metrics.flat_map(Data::series).min()
     }
 }
 
@@ -142,20 +153,31 @@ impl<'a, S> Member<'a, S> {
     }
 }
 
-/// Leaves out families whose name is taken by the `_bucket`, `_sum` or `_count` of a histogram.
-fn leave_out_parts_of_histograms<S>(families: &mut Vec<Family<'_, S>>) {
-    let mut histograms = HashSet::new();
-    // Ordered by name, a histogram comes before its parts.
-    families.retain(|family| {
-        let is_part = ["_bucket", "_sum", "_count"].iter().any(|part| {
-            family.name.strip_suffix(part).is_some_and(|name| histograms.contains(name))
-        });
-        if is_part {
-            family.warn("has the name of a part of a histogram: left out");
-        } else if family.family_type == FamilyType::Histogram {
-            histograms.insert(family.name.clone());
+/// Leaves out families whose name is also that of an older one, or of a part of one.
+fn leave_out_younger<S>(families: &mut Vec<Family<'_, S>>) {
+    let place = |name: &str, of: FamilyType| {
+        families.binary_search_by(|it| (&*it.name, it.family_type).cmp(&(name, of))).ok()
+    };
+    let mut younger = HashSet::new();
+    for (at, family) in families.iter().enumerate() {
+        let same = families[..at].iter().rposition(|it| it.name != family.name);
+        let same = same.map_or(0, |before| before + 1)..at;
+        let whole = whole_of_part(&family.name).and_then(|it| place(it, FamilyType::Histogram));
+        for other in same.chain(whole) {
+            let is_older = family.oldest() < families[other].oldest();
+            let (loser, clash) = match (is_older, families[other].name == family.name) {
+                (true, _) => (other, "has the name of an older metric in Prometheus: left out"),
+                (false, true) => (at, "has the name of an older metric in Prometheus: left out"),
+                (false, false) => (at, "has the name of a part of a histogram: left out"),
+            };
+            families[loser].warn(clash);
+            younger.insert(loser);
         }
-        !is_part
+    }
+    let mut at = 0;
+    families.retain(|_| {
+        at += 1;
+        !younger.contains(&(at - 1))
     });
 }
 
@@ -164,7 +186,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::UNIX_EPOCH;
 
-    use meterkit_core::{Attributes, Data, Descriptor, NumberPoint, SeriesId, Temporality, Value};
+    use meterkit_core::{Attributes, Descriptor, NumberPoint, Temporality, Value};
     use opentelemetry::InstrumentationScope;
 
     use super::*;
@@ -195,7 +217,8 @@ mod tests {
             scope("a", vec![metric("sent_bytes", "", false), metric("load", "", true)]),
         ];
         for _ in 0..2 {
-            let families = families(&scopes, Names::default(), |labels| labels);
+            let families =
+                families(&scopes, Names::default(), &NameMeetings::default(), |labels| labels);
             let found: Vec<_> = families
                 .iter()
                 .map(|family| {
@@ -229,7 +252,7 @@ mod tests {
             scope("a", vec![metric("x", "", true), metric("target_info", "", true)]),
             scope("b", vec![metric("x", "", false)]),
         ];
-        let mut families = families(&scopes, translation.utf8(), |_| ());
+        let mut families = families(&scopes, translation.utf8(), &NameMeetings::default(), |_| ());
         assert_eq!(families.len(), 2);
         let x = &families[1];
         assert_eq!((&*x.name, x.family_type, x.members.len()), ("x", FamilyType::Gauge, 1));

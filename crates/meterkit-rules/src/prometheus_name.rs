@@ -3,17 +3,22 @@
 //! The functions follow the translation strategy `UnderscoreEscapingWithSuffixes`: illegal characters become `_`; the
 //! unit and `_total` are added unless the name already ends with them. [`Names`] follows any [`Translation`].
 
+mod meeting;
 mod translation;
 mod unit;
 
 use std::borrow::Cow;
 
+pub use self::meeting::{meeting, neighbors, whole_of_part};
 pub use self::translation::{
     Names, Translation, TranslationError, is_legal_family, is_legal_label,
 };
 
+/// The name of the metric that carries the resource.
+pub const TARGET_INFO: &str = "target_info";
+
 /// The type of a metric family in Prometheus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum FamilyType {
     /// A sum that only rises.

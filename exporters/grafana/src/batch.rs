@@ -103,8 +103,9 @@ pub(crate) fn write(
         batches.add(series);
     });
     for absent in gone {
-        let (resource, scopes) = (snapshot.resource.clone(), absent.scopes.clone());
-        let last = Snapshot::new(resource, snapshot.time, scopes);
+        let (resource, names) = (snapshot.resource.clone(), snapshot.names.clone());
+        let last = Snapshot::new(resource, snapshot.time, absent.scopes.clone());
+        let last = Snapshot { names, ..last };
         series::for_each(&last, &mut |series| {
             if there.insert(hash(series)) {
                 batches.end(series, time);

@@ -78,7 +78,8 @@ fn sample_value(value: f64) -> f64 {
 /// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes.
 pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) {
     let target = labels::target_labels(&snapshot.resource);
-    let mut families = families(&snapshot.scopes, Names::default(), |mut labels| {
+    let meetings = snapshot.names.meetings(Names::default());
+    let mut families = families(&snapshot.scopes, Names::default(), &meetings, |mut labels| {
         labels.extend(target.iter().cloned());
         labels
     });

@@ -58,8 +58,10 @@ pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
     let out = String::with_capacity(snapshot.len() * 128);
     let mut page = Page { out, names, labels: String::new(), quoted: None };
     page.target_info(snapshot);
-    let mut families =
-        model::families(&snapshot.scopes, names, |labels| scope_labels(&labels, names).into());
+    let meetings = snapshot.names.meetings(names);
+    let mut families = model::families(&snapshot.scopes, names, &meetings, |labels| {
+        scope_labels(&labels, names).into()
+    });
     if !snapshot.resource.is_empty() {
         reserve_target_info(&mut families);
     }

@@ -13,6 +13,7 @@ mod endpoint_shutdown;
 mod exact_totals;
 mod exposition;
 mod hostile_requests;
+mod name_meetings;
 mod served;
 mod service;
 mod tls;

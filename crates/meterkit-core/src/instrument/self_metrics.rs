@@ -28,8 +28,9 @@ pub(crate) struct SelfMetrics {
     overruns: CounterGroup<ByInstrument<'static>>,
     failures: CounterGroup<Failed<'static>>,
     background: GaugeGroup<ByInstrument<'static>, u64>,
-    /// The names of the instruments that have a number of series, and of those that have one of callbacks.
-    counted: Mutex<[BTreeSet<String>; 2]>,
+    name_meetings: GaugeGroup<ByInstrument<'static>, u64>,
+    /// The names of the instruments that have a number of series, one of callbacks, and one of names that meet.
+    counted: Mutex<[BTreeSet<String>; 3]>,
 }
 
 impl SelfMetrics {
@@ -69,6 +70,10 @@ impl SelfMetrics {
                 .unit("{callback}")
                 .description("Callbacks whose last values collections serve because they are too slow.")
                 .register_silently(),
+            name_meetings: registry.self_metric("meterkit.name_meetings")
+                .unit("{name}")
+                .description("Instruments of which Prometheus does not see all series, as an older one has the same name there.")
+                .register_silently(),
             counted: Mutex::default(),
         }
     }
@@ -81,13 +86,14 @@ impl SelfMetrics {
     /// Brings the numbers of series and of callbacks in the background up to date.
     pub(crate) fn update(registry: &Registry) {
         let (usages, callbacks) = (registry.usage(), registry.inner.callbacks.by_name());
-        if usages.is_empty() && callbacks.is_empty() && registry.inner.self_metrics.get().is_none()
-        {
+        let meetings = registry.prometheus_names().instruments();
+        let has_none = usages.is_empty() && callbacks.is_empty() && meetings.is_empty();
+        if has_none && registry.inner.self_metrics.get().is_none() {
             return;
         }
         let own = Self::of(registry);
         let mut counted = own.counted.lock().unpoisoned();
-        let [series, background] = &mut *counted;
+        let [series, background, met] = &mut *counted;
         // Unloaded, disabled, unregistered or renamed since the last update.
         for name in series.iter().filter(|name| !usages.contains_key(*name)) {
             own.series.remove(ByInstrument(name));
@@ -110,6 +116,11 @@ impl SelfMetrics {
             own.background.with(ByInstrument(name)).set(*slow);
         }
         *background = slow.into_iter().map(|(name, _)| name).collect();
+        met.difference(&meetings).for_each(|name| {
+            own.name_meetings.remove(ByInstrument(name));
+        });
+        meetings.iter().for_each(|name| own.name_meetings.with(ByInstrument(name)).set(1));
+        *met = meetings;
     }
 
     /// Records a run of a callback that has ended; it failed if `has_panicked` says how.

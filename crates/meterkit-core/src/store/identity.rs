@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::attributes::AttributeValue;
 use crate::buckets::HistogramBuckets;
+use crate::data::Descriptor;
 use crate::kind::Kind;
 use crate::number::NumberType;
 
@@ -36,6 +37,16 @@ impl Identity {
             attributes: Vec::new(),
             buckets: HistogramBuckets::none(),
             chooses_buckets: false,
+        }
+    }
+
+    /// Returns what exporters show of the instrument, under this name.
+    pub(crate) fn descriptor(&self, full_name: String) -> Descriptor {
+        Descriptor {
+            name: full_name,
+            unit: self.unit.clone(),
+            description: self.description.clone(),
+            kind: self.kind,
         }
     }
 

@@ -9,11 +9,12 @@ use opentelemetry::InstrumentationScope;
 use super::group::GroupOptions;
 use super::identity::Identity;
 use super::instrument::Stored;
+use super::prometheus_names::PrometheusNames;
 use super::settings::{FixedAttributes, Settings};
 use super::shared::{Door, Shared, Switch};
 use super::switches::Switches;
 use crate::buckets::HistogramBuckets;
-use crate::data::{Metric, ScopeMetrics};
+use crate::data::{Descriptor, Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError, ScopeError};
 use crate::instrument::SelfMetrics;
 use crate::scope::{Naming, ScopeKey};
@@ -30,6 +31,7 @@ pub(crate) struct Scopes {
     scopes: RwLock<BTreeMap<ScopeKey, Arc<Scope>>>,
     /// How values are kept; as the code says by default.
     streams: RwLock<Option<Streams>>,
+    pub(crate) prometheus_names: PrometheusNames,
 }
 
 impl Scopes {
@@ -37,8 +39,8 @@ impl Scopes {
         self.naming.read().unpoisoned().clone()
     }
 
-    /// Renames everything, or nothing if a name would get too long. Returns the instruments that the names make equal:
-    /// whoever logs them must hold no lock.
+    /// Renames everything, or nothing if a name would get too long. Returns the instruments whose names meet then.
+    /// Hold no lock when you log them.
     pub(crate) fn set_naming(&self, naming: Naming) -> Result<Vec<Warning>, NamingError> {
         let mut current = self.naming.write().unpoisoned();
         let scopes = self.all();
@@ -75,6 +77,7 @@ impl Scopes {
             scope.instruments().iter().for_each(|instrument| instrument.switch(switch));
         }
         *current = naming;
+        duplicates.extend(self.renew_prometheus_names());
         Ok(duplicates)
     }
 
@@ -111,11 +114,21 @@ impl Scopes {
         let mut problems = Vec::new();
         for scope in self.all() {
             for instrument in scope.instruments() {
-                problems.extend(scope.set_stream(&*instrument, &streams));
+                let settings = scope.stream_of(&*instrument, &streams);
+                problems.extend(settings.and_then(|it| set_stream(&*instrument, &it)));
             }
         }
         *self.streams.write().unpoisoned() = Some(streams);
+        problems.extend(self.renew_prometheus_names());
         problems
+    }
+
+    fn renew_prometheus_names(&self) -> Vec<Warning> {
+        let streams = self.streams.read().unpoisoned();
+        self.prometheus_names.renew(|scope, instrument| {
+            let settings = streams.as_ref().and_then(|it| scope.stream_of(instrument, it));
+            metrics_of(instrument, settings)
+        })
     }
 
     /// Takes the scopes away that are what `key` says, and gives them to the caller, who holds no lock when they go.
@@ -131,7 +144,10 @@ impl Scopes {
             stays
         });
         for scope in &removed {
-            scope.instruments().iter().for_each(|instrument| instrument.switch(Switch::Unloaded));
+            for instrument in scope.instruments() {
+                instrument.switch(Switch::Unloaded);
+                self.prometheus_names.release(&*instrument);
+            }
         }
         removed
     }
@@ -179,15 +195,15 @@ impl Scopes {
         // OpenTelemetry takes names that differ in case only for one.
         let streams = alike.iter().filter(|it| it.shared().identity.has_name(&identity.name));
         let streams: Vec<_> = streams.cloned().collect();
-        let set_stream = |instrument: &dyn Stored| {
+        let stream_of = |instrument: &dyn Stored| {
             let settings = self.streams.read().unpoisoned();
-            settings.as_ref().and_then(|it| scope.set_stream(instrument, it))
+            settings.as_ref().and_then(|it| scope.stream_of(instrument, it))
         };
         if let Some(known) = find(&streams, &full_name, &identity, door)? {
             let warning = known.shared().join(&identity, door);
             if door == Door::Facade && known.room().declare(options) {
                 // What an operator says depends on the options. Problems were reported when the instrument was made.
-                let _ = set_stream(&*known);
+                let _ = stream_of(&*known).map(|settings| set_stream(&*known, &settings));
             }
             let typed = known.into_any().downcast::<S>().map_err(|_| InstrumentError::Clash {
                 name: full_name,
@@ -204,6 +220,13 @@ impl Scopes {
         let apart = difference
             .map(|it| Warning::Apart { instrument: full_name.clone(), aspect: it.aspect });
         let attributes = scope.attributes.clone();
+        if door == Door::Facade {
+            let wanted = identity.descriptor(full_name.clone());
+            if let Some((other, both)) = self.prometheus_names.declared(&scope, &wanted) {
+                let name = full_name;
+                return Err(InstrumentError::Meeting { name, other, prometheus_name: both });
+            }
+        }
         let shared = Shared::new(identity, full_name, attributes, settings.clone(), door);
         let switches = self.switches.read().unpoisoned();
         shared.switch(switches.of(key, &naming));
@@ -211,8 +234,13 @@ impl Scopes {
         if door == Door::Facade {
             made.room().declare(options);
         }
-        let warnings = set_stream(&*made).into_iter().chain(apart).collect();
-        alike.push(made.clone());
+        let settings = stream_of(&*made);
+        let problem = settings.as_ref().and_then(|settings| set_stream(&*made, settings));
+        let stored: Arc<dyn Stored> = made.clone();
+        let seen = metrics_of(&*stored, settings);
+        let meeting = self.prometheus_names.claim(&scope, &stored, seen);
+        let warnings = problem.into_iter().chain(apart.or(meeting)).collect();
+        alike.push(stored);
         Ok((made, true, warnings))
     }
 
@@ -276,6 +304,8 @@ pub(crate) enum Warning {
     Apart { instrument: String, aspect: &'static str },
     /// Two requests for one name differ in this aspect; one stream is both.
     Joined { instrument: String, aspect: &'static str },
+    /// Prometheus has both under one name; they share it, or the older one has it.
+    Meeting { instrument: String, other: String, shares: bool },
     /// The buckets that an operator asked for cannot be used.
     Buckets { instrument: String, problem: String },
 }
@@ -292,6 +322,18 @@ impl Warning {
                 instrument,
                 "instrument is made twice with another {aspect}: one is used for both; use the same {aspect} in both \
                  places"
+            ),
+            Self::Meeting { instrument, other, shares: false } => tracing::warn!(
+                instrument,
+                older = other,
+                "instrument is left out in Prometheus, where an older one has its name; rename one of them, or select one \
+                 with a view that renames or drops it"
+            ),
+            Self::Meeting { instrument, other, shares: true } => tracing::warn!(
+                instrument,
+                older = other,
+                "instrument has the name of an older one in Prometheus: of series with equal labels, only that of the \
+                 older one is exported there; rename one of them"
             ),
             Self::Buckets { instrument, problem } => {
                 tracing::warn!(instrument, "the buckets that were asked for {problem}");
@@ -330,24 +372,33 @@ impl Scope {
         (!metrics.is_empty()).then_some(ScopeMetrics { scope, metrics })
     }
 
-    /// Keeps the values of `instrument` as `streams` says. What the library tells of itself stays as it is.
-    fn set_stream(&self, instrument: &dyn Stored, streams: &Streams) -> Option<Warning> {
-        if SelfMetrics::has_scope(&self.key) {
-            return None;
-        }
-        let shared = instrument.shared();
-        let descriptor = shared.descriptor();
-        let StreamSettings { buckets, cardinality_limit } = streams(&StreamRequest {
+    /// Returns what `streams` says of `instrument`. What the library tells of itself stays as it is.
+    fn stream_of(&self, instrument: &dyn Stored, streams: &Streams) -> Option<StreamSettings> {
+        let descriptor = instrument.shared().descriptor();
+        let request = StreamRequest {
             scope: &self.instrumentation_scope(),
             descriptor: &descriptor,
             names_limit: instrument.room().own_limit().is_some(),
-        });
-        let problem = buckets.as_ref().and_then(HistogramBuckets::problem);
-        instrument.set_stream(buckets.filter(|_| problem.is_none()), cardinality_limit);
-        problem.map(|problem| Warning::Buckets { instrument: descriptor.name.clone(), problem })
+        };
+        (!SelfMetrics::has_scope(&self.key)).then(|| streams(&request))
     }
 
     fn rename(&self, naming: &Naming) {
         *self.named.write().unpoisoned() = Arc::new(self.key.to_instrumentation_scope(naming));
     }
+}
+
+/// Keeps the values of `instrument` as `settings` say.
+fn set_stream(instrument: &dyn Stored, settings: &StreamSettings) -> Option<Warning> {
+    let StreamSettings { buckets, cardinality_limit, .. } = settings;
+    let problem = buckets.as_ref().and_then(HistogramBuckets::problem);
+    instrument.set_stream(buckets.clone().filter(|_| problem.is_none()), *cardinality_limit);
+    let instrument = instrument.shared().descriptor().name.clone();
+    problem.map(|problem| Warning::Buckets { instrument, problem })
+}
+
+/// Returns the metrics that targets get of `instrument`.
+fn metrics_of(instrument: &dyn Stored, settings: Option<StreamSettings>) -> Vec<Arc<Descriptor>> {
+    let of_views = settings.and_then(|settings| settings.metrics);
+    of_views.unwrap_or_else(|| vec![instrument.shared().descriptor()])
 }

@@ -29,6 +29,8 @@ pub struct Shared {
     /// Whether the code has declared it; otherwise it came through OpenTelemetry's API.
     is_declared: AtomicBool,
     has_warned_of_duplicate: AtomicBool,
+    /// Rises from one instrument of a registry to the next. Not set before the instrument is in it.
+    pub(super) age: OnceLock<u64>,
     /// What the code declares, of an instrument that came through OpenTelemetry's API first.
     declared_later: OnceLock<Identity>,
     /// Where the values of a histogram go, besides its cells.
@@ -51,12 +53,7 @@ impl Shared {
         settings: Arc<Settings>,
         door: Door,
     ) -> Self {
-        let descriptor = Descriptor {
-            name: full_name,
-            unit: identity.unit.clone(),
-            description: identity.description.clone(),
-            kind: identity.kind,
-        };
+        let descriptor = identity.descriptor(full_name);
         let fixed = Fixed::of(&identity, &settings.attributes(), &scope_attributes);
         let keys = PointKeys::new(vec![KeySet::from([])], &fixed);
         Self {
@@ -66,6 +63,7 @@ impl Shared {
             exports_empty: AtomicBool::new(false),
             is_declared: AtomicBool::new(door == Door::Facade),
             has_warned_of_duplicate: AtomicBool::new(false),
+            age: OnceLock::new(),
             declared_later: OnceLock::new(),
             feed: Feed::new(settings.feeds_by_default()),
             label_keys: OnceLock::new(),

@@ -1,6 +1,7 @@
 //! An instrument as it is declared: its name, its description, and the calls that its settings become.
 
 use heck::ToSnakeCase;
+use meterkit_rules::prometheus_name::{self, FamilyType};
 use meterkit_rules::{buckets, unit};
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -17,6 +18,8 @@ pub(super) struct Instrument {
     pub(super) name: String,
     /// What gave the name, to point at.
     pub(super) name_place: TokenStream,
+    /// Its family in Prometheus, behind the scope. `None` for a type of unknown name, such as an alias.
+    pub(super) family: Option<(String, FamilyType)>,
     /// The calls on the builder.
     calls: TokenStream,
 }
@@ -32,6 +35,7 @@ impl Instrument {
         let mut instrument = Self {
             name: plain_name(ident).to_snake_case(),
             name_place: ident.to_token_stream(),
+            family: None,
             calls: TokenStream::new(),
         };
         if let Some(name) = settings.iter().find(|setting| setting.name == "name") {
@@ -41,6 +45,13 @@ impl Instrument {
             }
         }
         problems.take(container.naming.check_name(&instrument.name, &instrument.name_place));
+
+        let unit = settings.iter().find(|setting| setting.name == "unit");
+        let unit = unit.and_then(|unit| unit.text().ok()).map(|text| text.value());
+        instrument.family = family_type(&field.ty).map(|of| {
+            let unit = unit::symbol(unit.as_deref().unwrap_or_default());
+            (prometheus_name::family(&format!("_.{}", instrument.name), unit, of), of)
+        });
 
         let description = description(&field.attrs);
         if !description.is_empty() {
@@ -110,6 +121,19 @@ impl Instrument {
             // `name`, which is read first: messages need it.
             _ => None,
         }
+    }
+}
+
+/// Returns the Prometheus type of an instrument or group, by the name of its type.
+fn family_type(ty: &Type) -> Option<FamilyType> {
+    let Type::Path(path) = ty else { return None };
+    let name = path.path.segments.last()?.ident.to_string();
+    let kind = name.strip_prefix("Observable").unwrap_or(&name);
+    match kind.strip_suffix("Group").unwrap_or(kind) {
+        "Counter" => Some(FamilyType::Counter),
+        "UpDownCounter" | "Gauge" => Some(FamilyType::Gauge),
+        "Histogram" => Some(FamilyType::Histogram),
+        _ => None,
     }
 }
 

@@ -126,6 +126,24 @@ fn names_that_a_convention_fixes_need_no_house_style() {
 }
 
 #[test]
+fn names_that_prometheus_cannot_tell_apart_are_errors() {
+    let declared = |fields: &str| errors(&format!("struct M {{ {fields} }}"));
+    for (fields, both) in [
+        ("t: Counter, #[metric(name = \"t.total\")] u: CounterGroup<L>", "t_total"),
+        ("x_y: Gauge<u64>, #[metric(name = \"x.y\")] z: ObservableGauge<u64>", "x_y"),
+        ("#[metric(unit = \"s\")] z: Histogram, z_seconds: HistogramGroup<L>", "z_seconds"),
+        ("h: metrics::Histogram, h_count: UpDownCounter", "h_count"),
+    ] {
+        let found = declared(fields);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].0.contains(&format!("both are `{both}`")), "{found:?}");
+    }
+    for fine in ["#[metric(name = \"t.total\")] u: Alias", "t_count: Gauge<u64>"] {
+        assert_holds(&format!("struct M {{ t: Counter, {fine} }}"), &["(\"t\")"]);
+    }
+}
+
+#[test]
 fn generics_are_kept() {
     assert_holds(
         "struct M<L: Labels, const N: usize> where L: Copy { a: CounterGroup<L> }",

@@ -1,10 +1,12 @@
 //! How values are kept, as views and targets ask for it: what must be known before they are recorded.
 
+use std::sync::Arc;
+
 use meterkit_core::{
-    ExponentialLimits, HistogramBuckets, Kind, Registry, StreamRequest, StreamSettings,
+    Descriptor, ExponentialLimits, HistogramBuckets, Kind, Registry, StreamRequest, StreamSettings,
 };
 
-use super::{Aggregation, Views};
+use super::{Aggregation, ViewStream, Views};
 
 /// How values are kept where no view says so.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,6 +71,11 @@ fn settings(
         buckets: asked.or_else(|| defaults.histogram.clone()),
         cardinality_limit: limit
             .or_else(|| defaults.limit_of(descriptor.kind).filter(|_| !names_limit)),
+        metrics: streams().next().is_some().then(|| {
+            let is_seen = |it: &&ViewStream| it.aggregation != Some(Aggregation::Drop);
+            let descriptor = Arc::new(Descriptor::clone(descriptor));
+            streams().filter(is_seen).map(|stream| stream.describe(&descriptor)).collect()
+        }),
     }
 }
 

@@ -1,0 +1,321 @@
+//! The names that instruments have in Prometheus, and which instrument keeps a name that several have.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use meterkit_rules::prometheus_name::{FamilyType, Names, TARGET_INFO, meeting, neighbors};
+
+use super::instrument::Stored;
+use super::scopes::{Scope, Warning};
+use super::shared::Door;
+use crate::data::Descriptor;
+use crate::unpoisoned::Unpoisoned;
+
+/// The names that the instruments of a registry have in Prometheus.
+///
+/// Instruments of one name and type share a family. Where types differ, or where a name is that of a histogram's
+/// buckets, sum or count, Prometheus can have only one: it gets the oldest instrument, whichever has values.
+#[derive(Clone, Default)]
+pub struct PrometheusNames(Arc<Mutex<Claims>>);
+
+/// What a target that writes Prometheus' names leaves out, and in which order it writes the rest.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct NameMeetings {
+    /// Families whose name an older instrument has.
+    hidden: HashSet<Family>,
+    /// The ages of instruments that share a family with another one of their scope, by the address of what describes
+    /// them.
+    sharing: HashMap<usize, u64>,
+}
+
+impl NameMeetings {
+    /// Returns whether an older instrument, or the resource, has the name of this family.
+    pub fn hide(&self, name: &str, of: FamilyType) -> bool {
+        !self.hidden.is_empty() && self.hidden.contains(&(name.to_owned(), of))
+    }
+
+    /// Returns a number that rises with the age of the instruments of a scope that share a family.
+    pub fn age(&self, metric: &Arc<Descriptor>) -> u64 {
+        self.sharing.get(&(Arc::as_ptr(metric) as usize)).copied().unwrap_or_default()
+    }
+}
+
+impl PrometheusNames {
+    /// Returns what Prometheus cannot have, under these names.
+    pub fn meetings(&self, names: Names) -> NameMeetings {
+        let mut claims = self.0.lock().unpoisoned();
+        let at = claims.index(names);
+        let hidden = claims.indices[at].hidden(&claims.by_age).collect();
+        let sharing = claims.sharing.iter().flat_map(|(younger, older)| [*older, *younger]);
+        let address =
+            |age| Some((Arc::as_ptr(&claims.by_age.get(&age)?.descriptor()) as usize, age));
+        NameMeetings { hidden, sharing: sharing.filter_map(address).collect() }
+    }
+
+    /// Returns the full names of the instruments of which Prometheus does not see all series.
+    pub(crate) fn instruments(&self) -> BTreeSet<String> {
+        let claims = self.0.lock().unpoisoned();
+        let hidden = claims.indices.iter().flat_map(|index| {
+            let hidden = index.hidden(&claims.by_age);
+            hidden.flat_map(|family| index.ages(&family).collect::<Vec<_>>())
+        });
+        let all = hidden.chain(claims.sharing.keys().copied());
+        let all = all.filter_map(|age| claims.by_age.get(&age));
+        all.filter(|claim| claim.is_on()).map(|claim| claim.descriptor().name.clone()).collect()
+    }
+
+    /// Returns the declared instrument of this scope that a further one would meet, and the name under which Prometheus
+    /// would have both.
+    pub(super) fn declared(
+        &self,
+        scope: &Arc<Scope>,
+        wanted: &Descriptor,
+    ) -> Option<(String, String)> {
+        let claims = self.0.lock().unpoisoned();
+        let own = family(wanted, Names::default());
+        if own.0 == TARGET_INFO {
+            return Some(("the resource's metric".to_owned(), own.0));
+        }
+        let mut met = claims.met_in(scope, &own);
+        let (_, claim, other) = met.find(|(_, claim, _)| claim.is_declared())?;
+        let both = meeting((&own.0, own.1), (&other.0, other.1))?;
+        Some((format!("`{}`", claim.descriptor().name), both))
+    }
+
+    /// Takes the names of a new instrument. `seen` is what targets get of it. Returns what to log if an older instrument
+    /// has one of its names.
+    pub(super) fn claim(
+        &self,
+        scope: &Arc<Scope>,
+        instrument: &Arc<dyn Stored>,
+        seen: Vec<Arc<Descriptor>>,
+    ) -> Option<Warning> {
+        let mut claims = self.0.lock().unpoisoned();
+        let made = claims.made + 1;
+        let age = *instrument.shared().age.get_or_init(|| made);
+        claims.made = made;
+        let (scope, instrument) = (scope.clone(), instrument.clone());
+        claims.add(age, Claim { scope, instrument, seen, is_warned: false })
+    }
+
+    /// Gives up the names of an instrument that goes.
+    pub(super) fn release(&self, instrument: &dyn Stored) {
+        if let Some(age) = instrument.shared().age.get() {
+            self.0.lock().unpoisoned().remove(*age);
+        }
+    }
+
+    /// Takes the names of all instruments anew. `seen` returns what targets get of one.
+    pub(super) fn renew(
+        &self,
+        seen: impl Fn(&Scope, &dyn Stored) -> Vec<Arc<Descriptor>>,
+    ) -> Vec<Warning> {
+        let mut claims = self.0.lock().unpoisoned();
+        let before = std::mem::take(&mut claims.by_age);
+        claims.indices.iter_mut().for_each(|index| *index = Index::new(index.names));
+        claims.within.clear();
+        claims.sharing.clear();
+        let renewed = before.into_iter().filter_map(|(age, mut claim)| {
+            claim.seen = seen(&claim.scope, &*claim.instrument);
+            claims.add(age, claim)
+        });
+        renewed.collect()
+    }
+}
+
+impl fmt::Debug for PrometheusNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrometheusNames").finish_non_exhaustive()
+    }
+}
+
+/// An instrument that has names.
+struct Claim {
+    scope: Arc<Scope>,
+    instrument: Arc<dyn Stored>,
+    /// What targets get of it.
+    seen: Vec<Arc<Descriptor>>,
+    /// Whether it was logged that an older instrument has one of the names.
+    is_warned: bool,
+}
+
+impl Claim {
+    fn descriptor(&self) -> Arc<Descriptor> {
+        self.instrument.shared().descriptor()
+    }
+
+    fn is_on(&self) -> bool {
+        !self.instrument.shared().is_off()
+    }
+
+    fn is_declared(&self) -> bool {
+        self.instrument.shared().door() == Door::Facade
+    }
+}
+
+/// All instruments by age, and their names.
+struct Claims {
+    made: u64,
+    by_age: BTreeMap<u64, Claim>,
+    /// By scope, family name and age, whatever targets get.
+    within: BTreeSet<((usize, String), FamilyType, u64)>,
+    /// Instruments that share a family with an older one of their scope, and so may have the same series.
+    sharing: BTreeMap<u64, u64>,
+    /// One per way of naming that targets use. The default is always there, and first.
+    indices: Vec<Index>,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        let indices = vec![Index::new(Names::default())];
+        let (by_age, within, sharing) = Default::default();
+        Self { made: 0, by_age, within, sharing, indices }
+    }
+}
+
+impl Claims {
+    /// Returns the place of the index of these names. The first time, it is made of all instruments.
+    fn index(&mut self, names: Names) -> usize {
+        let known = self.indices.iter().position(|index| index.names == names);
+        known.unwrap_or_else(|| {
+            let mut index = Index::new(names);
+            for (age, claim) in &self.by_age {
+                index.add(*age, claim);
+            }
+            self.indices.push(index);
+            self.indices.len() - 1
+        })
+    }
+
+    /// Returns the instruments of a scope that a family of it meets, each with its own family.
+    fn met_in(
+        &self,
+        scope: &Arc<Scope>,
+        (name, of): &Family,
+    ) -> impl Iterator<Item = (u64, &Claim, Family)> {
+        let scope = Arc::as_ptr(scope) as usize;
+        neighbors(name, *of).filter_map(move |(name, of)| {
+            let age = ages(&self.within, (scope, name.clone()), of).next()?;
+            Some((age, self.by_age.get(&age)?, (name, of)))
+        })
+    }
+
+    fn add(&mut self, age: u64, mut claim: Claim) -> Option<Warning> {
+        let descriptor = claim.descriptor();
+        let own = family(&descriptor, Names::default());
+        let sharing = self.met_in(&claim.scope, &own).find(|(.., other)| *other == own);
+        let sharing = sharing.map(|(older, ..)| older);
+        let mut older = sharing;
+        for index in &mut self.indices {
+            older = index.add(age, &claim).or(older);
+        }
+        self.sharing.extend(sharing.map(|older| (age, older)));
+        self.within.insert(((Arc::as_ptr(&claim.scope) as usize, own.0), own.1, age));
+        let is_new = older.is_some() && !std::mem::replace(&mut claim.is_warned, older.is_some());
+        self.by_age.insert(age, claim);
+        let older = older.filter(|_| is_new)?;
+        let (instrument, shares) = (descriptor.name.clone(), sharing == Some(older));
+        let other = self.by_age.get(&older).map(|claim| claim.descriptor().name.clone());
+        let other = other.unwrap_or_else(|| TARGET_INFO.to_owned());
+        Some(Warning::Meeting { instrument, other, shares })
+    }
+
+    fn remove(&mut self, age: u64) {
+        let Some(claim) = self.by_age.remove(&age) else { return };
+        self.indices.iter_mut().for_each(|index| index.remove(age, &claim));
+        let (name, of) = family(&claim.descriptor(), Names::default());
+        self.within.remove(&((Arc::as_ptr(&claim.scope) as usize, name), of, age));
+        // The whole scope goes, and those that share with this one go with it.
+        self.sharing.remove(&age);
+    }
+}
+
+/// The families of all instruments under one way of naming.
+struct Index {
+    names: Names,
+    /// With the ages of their instruments.
+    families: BTreeSet<(String, FamilyType, u64)>,
+    /// Those that met another one when they were added.
+    contested: BTreeSet<Family>,
+}
+
+impl Index {
+    fn new(names: Names) -> Self {
+        Self { names, families: BTreeSet::new(), contested: BTreeSet::new() }
+    }
+
+    /// Adds the families of an instrument. Returns an older one that has the name of one of them.
+    fn add(&mut self, age: u64, claim: &Claim) -> Option<u64> {
+        let mut older = None;
+        for seen in &claim.seen {
+            let own = family(seen, self.names);
+            let first = self.ages(&own).next().unwrap_or(age);
+            if own.0 == TARGET_INFO {
+                older = Some(RESOURCE);
+                self.contested.insert(own.clone());
+            }
+            let met: Vec<_> = self.met_by(&own).collect();
+            for other in met {
+                older = older.or_else(|| self.ages(&other).next().filter(|other| *other < first));
+                self.contested.extend([other, own.clone()]);
+            }
+            self.families.insert((own.0, own.1, age));
+        }
+        older
+    }
+
+    fn remove(&mut self, age: u64, claim: &Claim) {
+        for seen in &claim.seen {
+            let own = family(seen, self.names);
+            self.families.remove(&(own.0.clone(), own.1, age));
+            if self.ages(&own).next().is_none() {
+                self.contested.remove(&own);
+            }
+        }
+    }
+
+    /// Returns the ages of the instruments of a family, rising.
+    fn ages(&self, (name, of): &Family) -> impl Iterator<Item = u64> {
+        ages(&self.families, name.clone(), *of)
+    }
+
+    /// Returns the other families that a family meets.
+    fn met_by(&self, own: &Family) -> impl Iterator<Item = Family> {
+        let near = neighbors(&own.0, own.1).filter(move |near| near != own);
+        near.filter(|near| self.ages(near).next().is_some())
+    }
+
+    /// Returns the families that meet an older one. Disabled instruments take no name from others.
+    fn hidden(&self, claims: &BTreeMap<u64, Claim>) -> impl Iterator<Item = Family> {
+        let is_on = |age: &u64| claims.get(age).is_some_and(Claim::is_on);
+        let age = move |family: &Family| self.ages(family).find(is_on);
+        let hidden = self.contested.iter().filter(move |own| {
+            let own_age = age(own);
+            let is_older = |other| age(&other).is_some_and(|other| Some(other) < own_age);
+            own.0 == TARGET_INFO || own_age.is_some() && self.met_by(own).any(is_older)
+        });
+        hidden.cloned()
+    }
+}
+
+/// The age of the resource, which has a metric in Prometheus too.
+const RESOURCE: u64 = 0;
+
+type Family = (String, FamilyType);
+
+/// Returns the family that a metric is in.
+fn family(metric: &Descriptor, names: Names) -> Family {
+    let of = FamilyType::from(metric.kind);
+    (names.family(&metric.name, &metric.unit, of), of)
+}
+
+/// Returns the ages of the instruments that a set has under a name, rising.
+fn ages<N: Clone + Ord>(
+    set: &BTreeSet<(N, FamilyType, u64)>,
+    name: N,
+    of: FamilyType,
+) -> impl Iterator<Item = u64> {
+    set.range((name.clone(), of, 0)..=(name, of, u64::MAX)).map(|(.., age)| *age)
+}

@@ -1,0 +1,116 @@
+//! Instruments whose names meet in Prometheus: the older one is exported, whatever happens to its series.
+
+use std::time::Duration;
+
+use meterkit_core::{Meter, Naming, NamingPolicy, Registry};
+use meterkit_fakes::label_sets::Route;
+use meterkit_fakes::log_lines;
+use meterkit_otel::MeterProvider;
+use meterkit_pipeline::{Pipeline, View, ViewSelector, ViewStream, Views};
+use meterkit_prometheus::render;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::MeterProvider as _;
+
+use crate::checker::checked;
+
+/// Returns a registry whose metric names do not carry their scopes, and two of its scopes.
+fn unprefixed() -> (Registry, Meter, Meter) {
+    let registry = Registry::new();
+    let naming = Naming::new("backstage", NamingPolicy::ScopeOnly).unwrap();
+    registry.set_naming(naming).unwrap();
+    let (older, younger) = (registry.scoped("plugin", "z"), registry.scoped("plugin", "a"));
+    (registry, older, younger)
+}
+
+fn scrape(pipeline: &Pipeline) -> String {
+    let text = render(&pipeline.source().snapshot_blocking());
+    checked(&text);
+    text.lines().filter(|line| line.starts_with("jobs")).map(|line| format!("{line}\n")).collect()
+}
+
+fn start(registry: &Registry, views: Views) -> Pipeline {
+    let pipeline = Pipeline::builder(registry.clone()).unwrap().views(views);
+    pipeline.snapshot_max_age(Duration::ZERO).start().unwrap()
+}
+
+#[test]
+fn the_older_type_is_exported_and_never_takes_turns_with_the_other() {
+    let (registry, older, younger) = unprefixed();
+    let jobs = older.counter_group::<Route, u64>("jobs").build().unwrap();
+    younger.gauge::<u64>("jobs.total").build().unwrap().set(7);
+    let pipeline = start(&registry, Views::default());
+    let with_jobs = "jobs_total{route=\"/\",otel_scope_name=\"backstage.plugin.z\"} 1\n";
+    for _ in 0..2 {
+        assert_eq!(scrape(&pipeline), "", "the older one has no series");
+        jobs.with(Route("/")).increment();
+        assert_eq!(scrape(&pipeline), with_jobs);
+        assert!(jobs.remove(Route("/")));
+    }
+    let health = pipeline.health();
+    assert_eq!(health.store.name_meetings, ["jobs.total"]);
+    let line = "\nnot in Prometheus, where older instruments have their names: jobs.total";
+    assert!(health.to_string().contains(line), "{health}");
+}
+
+#[test]
+fn equal_types_of_two_scopes_share_a_family() {
+    let (registry, older, younger) = unprefixed();
+    older.counter::<u64>("jobs").build().unwrap().add(1);
+    younger.counter::<u64>("jobs.total").build().unwrap().add(2);
+    let expected = "jobs_total{otel_scope_name=\"backstage.plugin.a\"} 2\n\
+                    jobs_total{otel_scope_name=\"backstage.plugin.z\"} 1\n";
+    assert_eq!(scrape(&start(&registry, Views::default())), expected);
+    assert!(registry.store_health().name_meetings.is_empty());
+}
+
+#[test]
+fn a_view_that_renames_one_of_two_makes_room_for_the_other() {
+    let named = |name: &str| ViewStream { name: Some(name.to_owned()), ..ViewStream::default() };
+    let select =
+        |name: &str| ViewSelector { instrument_name: Some(name.into()), ..ViewSelector::default() };
+    let (registry, older, younger) = unprefixed();
+    older.counter::<u64>("jobs").build().unwrap().add(1);
+    younger.gauge::<u64>("jobs.total").build().unwrap().set(7);
+    let views = vec![View { selector: select("jobs"), stream: named("jobs.done") }];
+    let pipeline = start(&registry, Views::new(views));
+    let expected = "jobs_done_total{otel_scope_name=\"backstage.plugin.z\"} 1\n\
+                    jobs_total{otel_scope_name=\"backstage.plugin.a\"} 7\n";
+    assert_eq!(scrape(&pipeline), expected);
+    assert!(pipeline.health().store.name_meetings.is_empty());
+
+    let (registry, older, younger) = unprefixed();
+    let views = vec![View { selector: select("work"), stream: named("jobs.total") }];
+    let pipeline = start(&registry, Views::new(views));
+    older.counter::<u64>("jobs").build().unwrap().add(1);
+    younger.gauge::<u64>("work").build().unwrap().set(7);
+    assert_eq!(scrape(&pipeline), "jobs_total{otel_scope_name=\"backstage.plugin.z\"} 1\n");
+    assert_eq!(pipeline.health().store.name_meetings, ["work"]);
+}
+
+#[test]
+fn other_libraries_are_not_refused_and_the_older_instrument_stays() {
+    let registry = Registry::new();
+    let pipeline = start(&registry, Views::default());
+    let ((), lines) = log_lines::of(|| {
+        let library = MeterProvider::new(registry.clone()).meter("library");
+        let younger = library.u64_counter("jobs.total");
+        let older = library.u64_counter("jobs_total").build();
+        let younger = younger.build();
+        library.u64_gauge("target.info").build().record(9, &[]);
+        for (instrument, value) in [(&younger, 1), (&older, 2)] {
+            instrument.add(value, &[]);
+            instrument.add(value, &[KeyValue::new("by", value as i64)]);
+        }
+        let expected = "jobs_total{by=\"1\",otel_scope_name=\"library\"} 1\n\
+                        jobs_total{by=\"2\",otel_scope_name=\"library\"} 2\n\
+                        jobs_total{otel_scope_name=\"library\"} 2\n";
+        let scraped = scrape(&pipeline);
+        let mut scraped: Vec<_> = scraped.lines().collect();
+        scraped.sort_unstable();
+        assert_eq!(scraped, expected.lines().collect::<Vec<_>>());
+    });
+    let says = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(says("of series with equal labels, only that of the older one"), 1, "{lines:?}");
+    assert_eq!(says("older=target_info"), 1, "{lines:?}");
+    assert_eq!(registry.store_health().name_meetings, ["jobs.total", "target.info"]);
+}
