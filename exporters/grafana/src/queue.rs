@@ -129,6 +129,11 @@ impl Queue {
         of_that_time.take(most).cloned().collect()
     }
 
+    /// Returns whether a request still waits.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        self.batches.iter().any(|batch| batch.id == id)
+    }
+
     /// Takes a request out: it was delivered, or never will be.
     pub(crate) fn remove(&mut self, id: u64) {
         self.replace(id, Vec::new());

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use meterkit_http::{Client, CompressionError, SendError, url};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
@@ -45,6 +45,8 @@ pub struct RemoteWriteTarget {
     queue: Queue,
     /// The queue once more, on disk.
     spool: Option<Spool>,
+    /// Requests on their way, also when their export has been dropped.
+    requests: JoinSet<(Batch, Answer)>,
     /// The disk is being written to.
     saving: Option<Saving>,
     dialect: Dialect,
@@ -71,7 +73,11 @@ impl RemoteWriteTarget {
             let reason = "remote write always uses `snappy`, so leave it unset";
             return Err(BuildError::Compression(CompressionError::Unsupported(other, reason)));
         }
-        let client = Client::new(config.destination.url(), &config.transport);
+        let transport = match config.transport.timeout() {
+            Some(_) => config.transport.clone(),
+            None => config.transport.clone().with_timeout(LONGEST),
+        };
+        let client = Client::new(config.destination.url(), &transport);
         let client = client.map_err(|problem| BuildError::Tls { endpoint, problem })?;
         let client = client.with_headers(headers, PRODUCT);
         let sender = Sender { client, uri: config.destination.url().clone() };
@@ -80,6 +86,7 @@ impl RemoteWriteTarget {
             limits: config.limits,
             queue: Queue::new(config.queue_bytes, config.queue_age),
             spool: None,
+            requests: JoinSet::new(),
             saving: None,
             dialect: Dialect::default(),
             written: None,
@@ -109,9 +116,13 @@ impl RemoteWriteTarget {
             (written.number, written.time) == (snapshot.number, snapshot.time)
         };
         if self.written.as_ref().is_some_and(is_same) {
+            // Those on their way have had their time.
+            self.requests = JoinSet::new();
             return Ok(());
         }
-        self.refused_before = self.counts.refused();
+        if self.requests.is_empty() {
+            self.refused_before = self.counts.refused();
+        }
         // Points share their attributes with those of the pipeline.
         let snapshot = Arc::new(snapshot.clone());
         let since = self.written.as_ref().map(|written| written.number);
@@ -169,18 +180,21 @@ impl RemoteWriteTarget {
     async fn drain(&mut self) -> Result<(), ExportError> {
         let (mut has_some, mut refusal) = (false, None);
         loop {
-            let at_once = if self.dialect.is_open() { 1 } else { self.config.requests_at_once };
-            let batches = self.queue.oldest(at_once);
-            if batches.is_empty() {
-                let outcome = refusal.map_or(Ok(()), |reason| Err(ExportError::permanent(reason)));
-                // What was refused of it was logged and counted.
-                return if has_some { Ok(()) } else { outcome };
+            if self.requests.is_empty() {
+                let at_once = if self.dialect.is_open() { 1 } else { self.config.requests_at_once };
+                let batches = self.queue.oldest(at_once);
+                if batches.is_empty() {
+                    let refusal = refusal.map_or(Ok(()), |it| Err(ExportError::permanent(it)));
+                    // What was refused of it was logged and counted.
+                    return if has_some { Ok(()) } else { refusal };
+                }
+                self.send(batches);
             }
             let mut failure = None;
-            // Dropped with the export, and the requests with it. What was answered until then is settled.
-            let mut requests = self.send(batches);
-            while let Some(ended) = requests.join_next().await {
+            while let Some(ended) = self.requests.join_next().await {
                 let outcome = match ended {
+                    // Dropped meanwhile for lack of room, and counted so.
+                    Ok((batch, _)) if !self.queue.has(batch.id) => Outcome::Again,
                     Ok((batch, answer)) => self.settle(&batch, answer).await,
                     Err(error) => Outcome::Failed(ExportError::permanent(error.to_string())),
                 };
@@ -200,12 +214,11 @@ impl RemoteWriteTarget {
     }
 
     /// Sends requests that have no series in common, at the same time.
-    fn send(&self, batches: Vec<Batch>) -> JoinSet<(Batch, Answer)> {
+    fn send(&mut self, batches: Vec<Batch>) {
         let version = self.dialect.to_send();
-        let mut requests = JoinSet::new();
         for batch in batches {
             let sender = self.sender.clone();
-            requests.spawn(async move {
+            self.requests.spawn(async move {
                 let mut batch = batch;
                 if batch.version != version {
                     let waiting = batch.clone();
@@ -221,7 +234,6 @@ impl RemoteWriteTarget {
                 (batch, answer)
             });
         }
-        requests
     }
 
     fn note_waiting(&self) {
@@ -255,6 +267,10 @@ impl Target for RemoteWriteTarget {
 
     fn rejected(&self) -> u64 {
         self.counts.refused() - self.refused_before
+    }
+
+    fn sends_in_background(&self) -> bool {
+        true
     }
 
     fn queue(&self) -> Option<TargetQueue> {
@@ -318,5 +334,8 @@ async fn elsewhere<T: Send + 'static>(
     let done = done.map_err(|error| ExportError::permanent(error.to_string()))?;
     done.map_err(|error| ExportError::permanent(error.to_string()))
 }
+
+/// How long a request may take that has no timeout: nobody else ends it when its export is dropped.
+const LONGEST: Duration = Duration::from_secs(300);
 
 pub(crate) const PRODUCT: &str = concat!("meterkit-grafana/", env!("CARGO_PKG_VERSION"));

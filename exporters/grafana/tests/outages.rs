@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use meterkit_core::{Attributes, Registry};
+use meterkit_fakes::gate::until;
+use meterkit_fakes::log_lines;
+use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::remote_write::{Answer, Arrival, Receiver, Speaks};
 use meterkit_grafana::{
     Authentication, RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, Secret, Transport,
@@ -135,6 +138,116 @@ async fn an_export_that_is_cut_off_goes_on_where_it_was() {
     assert_eq!(target.export(&given).await, Ok(()));
     let values: Vec<f64> = receiver.arrivals().iter().flat_map(Arrival::values).collect();
     assert_eq!(values, [1.0, 2.0, 3.0, 3.0, 4.0], "only the one without an answer comes again");
+}
+
+#[tokio::test]
+async fn requests_on_their_way_go_on_when_the_next_snapshot_is_due() {
+    let receiver = Receiver::start([]).await;
+    let mut target = target(&receiver);
+    assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+    // The second one waits for company, which does not come before the fourth.
+    receiver.wait_for_company(2);
+    for second in 2..=3 {
+        let given = snapshot(second, &[1]);
+        let mut export = target.export(&given);
+        let wait = tokio::time::sleep(Duration::from_millis(300));
+        tokio::select! {
+            outcome = &mut export => panic!("{outcome:?}"),
+            () = wait => {}
+        }
+        drop(export);
+        assert_eq!(target.counts().waiting_requests(), second - 1, "it is queued, not sent");
+    }
+    receiver.wait_for_company(0);
+    assert_eq!(target.export(&snapshot(4, &[1])).await, Ok(()));
+    assert_eq!(times(&receiver.arrivals()), [1000, 2000, 3000, 4000], "none comes twice");
+}
+
+#[tokio::test]
+async fn what_finds_no_room_while_it_is_on_its_way_counts_once() {
+    let receiver = Receiver::start([]).await;
+    let config = config(&receiver).with_queue(1, Duration::MAX);
+    let mut target = RemoteWriteTarget::new(config).expect("a target");
+    assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+    receiver.wait_for_company(2);
+    let given = snapshot(2, &[1]);
+    {
+        let mut export = target.export(&given);
+        let wait = tokio::time::sleep(Duration::from_millis(300));
+        tokio::select! {
+            outcome = &mut export => panic!("{outcome:?}"),
+            () = wait => {}
+        }
+    }
+    receiver.wait_for_company(0);
+    assert_eq!(target.export(&snapshot(3, &[1])).await, Ok(()));
+    let counts = target.counts();
+    assert_eq!((counts.dropped(), counts.written()), (1, 2));
+}
+
+#[test]
+fn each_collection_is_queued_while_a_receiver_hangs() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let receiver = runtime.block_on(Receiver::start([]));
+    let target = target(&receiver);
+    let counts = target.counts();
+    let schedule = Schedule { interval: Duration::from_millis(50), ..Schedule::default() };
+    let pipeline = Pipeline::builder(Registry::new()).expect("a registry of its own");
+    let pipeline = pipeline.target(target, schedule).start().expect("a thread");
+    until("it works", || !receiver.taken().is_empty());
+    receiver.wait_for_company(99);
+    until("it hangs, and more is collected", || counts.waiting_requests() > 5);
+    assert!(pipeline.health().is_healthy(), "nothing has failed yet: {}", pipeline.health());
+    receiver.wait_for_company(0);
+    until("it has it all", || receiver.taken().len() > 10);
+    pipeline.shutdown_blocking(Duration::from_secs(60)).expect("it works again");
+    let mut times = times(&receiver.taken());
+    // The last one has stale markers, of the time of the shutdown.
+    times.pop();
+    assert!(times.is_sorted_by(|a, b| a < b), "each once, in order: {times:?}");
+    assert_eq!((counts.dropped(), counts.refused()), (0, 0));
+}
+
+#[test]
+fn a_receiver_that_only_refuses_never_seems_to_work() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for status in [400, 404] {
+        let refusals = (0..1000).map(|_| Answer::status(status));
+        let receiver = runtime.block_on(Receiver::start(refusals));
+        let schedule = Schedule { interval: Duration::from_millis(20), ..Schedule::default() };
+        let (target, registry) = (target(&receiver), Registry::new());
+        let gauge = registry.scoped("plugin", "catalog").gauge::<u64>("rows").build();
+        gauge.expect("a good name").set(1);
+        let pipeline = Pipeline::builder(registry).expect("a registry of its own");
+        // Old enough that each snapshot could be exported several times.
+        let pipeline = pipeline.snapshot_max_age(Duration::from_secs(3600));
+        let pipeline = pipeline.target(target, schedule).start().expect("a thread");
+        until("it is refused", || receiver.arrivals().len() > 10);
+        let target = pipeline.health().targets.remove(0);
+        assert!(target.is_failing() && target.last_success.is_none(), "{status}: {target}");
+        let _ = pipeline.shutdown_blocking(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_receiver_that_only_refuses_is_logged_once() {
+    let name = "a_receiver_that_only_refuses_is_logged_once";
+    if rerun(name, &[("METERKIT_TEST", name)]).is_some() {
+        return;
+    }
+    let ((), lines) = log_lines::of_all_threads(|| {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let refusals = (0..1000).map(|_| Answer::status(404));
+        let receiver = runtime.block_on(Receiver::start(refusals));
+        let schedule = Schedule { interval: Duration::from_millis(20), ..Schedule::default() };
+        let pipeline = Pipeline::builder(Registry::new()).expect("a registry of its own");
+        let pipeline = pipeline.snapshot_max_age(Duration::from_secs(3600));
+        let pipeline = pipeline.target(target(&receiver), schedule).start().expect("a thread");
+        until("it is refused", || receiver.arrivals().len() > 10);
+        drop(pipeline);
+    });
+    let told = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+    assert_eq!((told("WARN export failed"), told("works again")), (1, 0), "{lines:?}");
 }
 
 #[tokio::test]
