@@ -4,8 +4,9 @@
 //! - [`Transport`] is the setting that every push target has for it: [`Proxies`], certificates, [`Compression`] and the
 //!   timeout of a request; [`TransportSettings`] are the variables and keys for it.
 //! - [`Headers`], [`Secret`] and [`url`] are for other settings of a target. `Debug` and errors show no secrets.
-//! - [`SendError`] is why a request was not delivered, by what would help; [`reply`] reads and shows what receivers
-//!   answer; [`News`] keeps the same answer from being logged every time.
+//! - [`SendError`] is why a request was not delivered, by what would help; [`Refusals`] decides what becomes of the
+//!   request then, and [`Outbox`] has those of one export. [`reply`] reads and shows what receivers answer; [`News`] keeps
+//!   the same answer from being logged every time.
 //!
 //! Nothing here reads the process environment: variables come through a function.
 //!
@@ -55,10 +56,13 @@ mod compression;
 mod connector;
 mod headers;
 mod news;
+mod outbox;
 mod proxy;
+mod refusals;
 pub mod reply;
 mod secret;
 mod send_error;
+mod size_limit;
 pub mod tls;
 pub mod transport;
 pub mod url;
@@ -68,7 +72,9 @@ pub use self::compression::{Compression, CompressionError};
 pub use self::connector::{Connection, Connector};
 pub use self::headers::{HeaderError, Headers};
 pub use self::news::News;
+pub use self::outbox::{Divide, Dropped, Outbox};
 pub use self::proxy::{Proxies, Proxy, ProxyError, ProxySettings, proxy};
+pub use self::refusals::{Next, Refusals, Verdict};
 pub use self::secret::Secret;
 pub use self::send_error::{SendError, SendErrorKind};
 pub use self::tls::TlsError;

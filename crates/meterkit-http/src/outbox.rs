@@ -1,0 +1,237 @@
+//! The requests of one export.
+
+use std::collections::VecDeque;
+
+use crate::refusals::{Next, Refusals, Verdict};
+use crate::send_error::{SendError, SendErrorKind};
+
+/// A request whose items may go out in several requests. Cheap to clone.
+pub trait Divide: Clone {
+    /// Returns how many items it has.
+    fn items(&self) -> usize;
+
+    /// Returns a request with the first `count` items and one with the others; `count` is less than
+    /// [`items`](Self::items), and more than 0.
+    fn split(self, count: usize) -> [Self; 2];
+}
+
+/// The requests of one export that are still to be delivered. [`Refusals`] decides what becomes of those that the
+/// receiver refuses.
+///
+/// Call [`next`](Self::next), send what it returns, and say with [`accepted`](Self::accepted) or
+/// [`refused`](Self::refused) what the receiver made of it, until there is no next one.
+#[derive(Debug)]
+pub struct Outbox<R> {
+    /// The first one is the current one.
+    parts: VecDeque<Part<R>>,
+    next_id: u64,
+    /// What is left of the current one while its canary is sent.
+    without_canary: Option<Vec<R>>,
+    is_accepted: bool,
+    dropped: Vec<Dropped>,
+}
+
+#[derive(Debug)]
+struct Part<R> {
+    id: u64,
+    request: R,
+    /// The receiver may have it: it was sent, and there was no answer that says otherwise.
+    is_in_doubt: bool,
+}
+
+/// Items that are not sent again, as the receiver would never accept them, all for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// How many they are.
+    pub items: u64,
+    /// What the receiver said.
+    pub reason: String,
+}
+
+impl<R: Divide> Outbox<R> {
+    /// Returns an outbox with these requests.
+    pub fn new(requests: impl IntoIterator<Item = R>, refusals: &mut Refusals) -> Self {
+        refusals.begin_lot();
+        let parts = requests.into_iter().filter(|request| request.items() > 0);
+        let parts = (0..).zip(parts).map(|(id, request)| Part { id, request, is_in_doubt: false });
+        let parts: VecDeque<_> = parts.collect();
+        let next_id = parts.len() as u64;
+        Self { parts, next_id, without_canary: None, is_accepted: false, dropped: Vec::new() }
+    }
+
+    /// Returns the request to send next, which is the current one from then on. `None` if the export has to stop, or
+    /// all is delivered: see [`is_empty`](Self::is_empty).
+    pub fn next(&mut self, refusals: &mut Refusals) -> Option<R> {
+        // One may be left of an export that was cut off.
+        self.without_canary = None;
+        let at = self.parts.iter().position(|part| refusals.may_send(part.id));
+        match refusals.next(at.is_some()) {
+            Next::Request => {
+                self.make_current(at?);
+                self.current().cloned()
+            }
+            Next::Canary => {
+                self.make_current(self.parts.iter().position(|part| part.request.items() > 1)?);
+                let whole = self.current()?.clone();
+                let (items, mut others) = (whole.items(), Vec::new());
+                let at = refusals.canary(items);
+                let mut canary = whole;
+                if at > 0 {
+                    let [before, rest] = canary.split(at);
+                    others.push(before);
+                    canary = rest;
+                }
+                if canary.items() > 1 {
+                    let [first, after] = canary.split(1);
+                    others.push(after);
+                    canary = first;
+                }
+                self.without_canary = Some(others);
+                Some(canary)
+            }
+            Next::Nothing => None,
+        }
+    }
+
+    /// Sends `first` now, and `rest` later, in place of the current request.
+    pub fn divide(&mut self, refusals: &mut Refusals, first: R, rest: R) {
+        if self.without_canary.is_none() {
+            self.replace(refusals, vec![first, rest], true);
+        }
+    }
+
+    /// Notes whether the receiver may have the current request although there is no answer that says so. Set it before
+    /// the request is sent, which may be cut off.
+    pub fn doubt(&mut self, is_in_doubt: bool) {
+        if let Some(current) = self.parts.front_mut() {
+            current.is_in_doubt = is_in_doubt;
+        }
+    }
+
+    /// Returns whether the receiver may have the current request.
+    pub fn is_doubted(&self) -> bool {
+        self.parts.front().is_some_and(|part| part.is_in_doubt)
+    }
+
+    /// Returns whether the receiver may have some of it although there is no answer that says so.
+    pub fn is_in_doubt(&self) -> bool {
+        self.parts.iter().any(|part| part.is_in_doubt)
+    }
+
+    /// Returns whether the receiver has some of it, or may have.
+    pub fn is_begun(&self) -> bool {
+        self.is_accepted || self.is_in_doubt()
+    }
+
+    /// Returns whether nothing is left to be sent.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Notes that the receiver has the current request.
+    pub fn accepted(&mut self, refusals: &mut Refusals) {
+        self.is_accepted = true;
+        match self.without_canary.take() {
+            Some(others) => {
+                refusals.accepted(None);
+                self.replace(refusals, others, true);
+            }
+            None => {
+                let part = self.parts.pop_front();
+                refusals.accepted(part.map(|part| part.id));
+            }
+        }
+    }
+
+    /// Notes that the receiver refused the current request, which had `size` bytes.
+    pub fn refused(&mut self, refusals: &mut Refusals, error: &SendError, size: usize) {
+        if self.without_canary.take().is_some() {
+            match refusals.canary_refused(error) {
+                // Nothing of it is accepted, and the export fails as a whole.
+                Verdict::Drop if !self.is_accepted => {
+                    while !self.parts.is_empty() {
+                        self.drop_current(&error.reason);
+                    }
+                }
+                Verdict::Drop => self.drop_current(&error.reason),
+                Verdict::Divide | Verdict::Keep => {}
+            }
+            return;
+        }
+        let Some(part) = self.parts.front_mut() else {
+            return;
+        };
+        if error.kind == SendErrorKind::Invalid {
+            // A receiver that finds fault with it has not accepted it before either.
+            part.is_in_doubt = false;
+        }
+        let items = part.request.items();
+        match refusals.judge(part.id, items, size, error) {
+            Verdict::Divide => {
+                // Of large requests in order, the next one may be of the right size. Of others, the larger part of what
+                // waits is accepted sooner if the larger parts come first.
+                let comes_next = error.kind == SendErrorKind::TooLarge;
+                let halves = part.request.clone().split(items / 2);
+                self.replace(refusals, halves.into(), comes_next);
+            }
+            Verdict::Drop => self.drop_current(&error.reason),
+            Verdict::Keep => {}
+        }
+    }
+
+    /// Drops the current request.
+    pub fn drop_current(&mut self, reason: &str) {
+        let Some(part) = self.parts.pop_front() else {
+            return;
+        };
+        let items = part.request.items() as u64;
+        match self.dropped.iter_mut().find(|known| known.reason == reason) {
+            Some(known) => known.items += items,
+            None => self.dropped.push(Dropped { items, reason: reason.to_owned() }),
+        }
+    }
+
+    /// Returns what was dropped of an export that is through, or the reason if that is all of it.
+    ///
+    /// # Errors
+    ///
+    /// When the receiver has nothing of it.
+    pub fn end(self, refusals: &mut Refusals) -> Result<Vec<Dropped>, String> {
+        refusals.end_attempt();
+        match self.dropped.last() {
+            Some(last) if !self.is_accepted => Err(last.reason.clone()),
+            _ => Ok(self.dropped),
+        }
+    }
+
+    fn current(&self) -> Option<&R> {
+        self.parts.front().map(|part| &part.request)
+    }
+
+    fn make_current(&mut self, at: usize) {
+        if let Some(part) = self.parts.remove(at) {
+            self.parts.push_front(part);
+        }
+    }
+
+    /// Replaces the current request.
+    fn replace(&mut self, refusals: &mut Refusals, requests: Vec<R>, comes_next: bool) {
+        let Some(Part { id, is_in_doubt, .. }) = self.parts.pop_front() else {
+            return;
+        };
+        let ids: Vec<u64> = (self.next_id..).take(requests.len()).collect();
+        self.next_id += ids.len() as u64;
+        refusals.divided(id, &ids);
+        let parts = ids.into_iter().zip(requests);
+        let parts = parts.map(|(id, request)| Part { id, request, is_in_doubt });
+        if comes_next {
+            parts.rev().for_each(|part| self.parts.push_front(part));
+        } else {
+            self.parts.extend(parts);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
