@@ -49,18 +49,21 @@ impl Compression {
     ///
     /// When this build cannot do it; see [`is_built_in`](Self::is_built_in).
     pub fn compress(self, plain: Vec<u8>) -> io::Result<Vec<u8>> {
-        match self {
-            Self::None => Ok(plain),
+        let mut bytes = match self {
+            Self::None => plain,
             Self::Gzip => {
                 let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
                 encoder.write_all(&plain)?;
-                encoder.finish()
+                encoder.finish()?
             }
             #[cfg(feature = "zstd")]
-            Self::Zstd => zstd::encode_all(plain.as_slice(), zstd::DEFAULT_COMPRESSION_LEVEL),
+            Self::Zstd => zstd::encode_all(plain.as_slice(), zstd::DEFAULT_COMPRESSION_LEVEL)?,
             #[cfg(not(feature = "zstd"))]
-            Self::Zstd => Err(io::ErrorKind::Unsupported.into()),
-        }
+            Self::Zstd => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        // A request may wait for its answer for long.
+        bytes.shrink_to_fit();
+        Ok(bytes)
     }
 
     /// Decompresses `packed`, which may have up to `limit` bytes then.

@@ -30,6 +30,10 @@ pub(crate) struct Batch {
     pub(crate) histograms: u64,
 }
 
+/// What a request takes besides its body: a place in the queue and one in what is to be written to disk, both in lists
+/// that may be half empty, which is also room for what the allocator takes.
+pub(crate) const OVERHEAD: usize = 4 * size_of::<Batch>();
+
 /// How much goes into one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -48,6 +52,11 @@ pub(crate) enum BatchError {
 }
 
 impl Batch {
+    /// Returns how much memory it takes while it waits.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len() + OVERHEAD
+    }
+
     /// Returns how many values it has.
     pub(crate) fn len(&self) -> u64 {
         self.samples + self.histograms
@@ -211,7 +220,8 @@ impl Writing {
     fn finish(self, time: i64) -> Result<Batch, BatchError> {
         let Self { version, encoder, samples, histograms } = self;
         let plain = encoder.finish();
-        let body = snap::raw::Encoder::new().compress_vec(&plain)?.into();
+        // Snappy makes room for the worst case, which would be kept for as long as the request waits.
+        let body = Bytes::copy_from_slice(&snap::raw::Encoder::new().compress_vec(&plain)?);
         Ok(Batch { id: 0, time, version, body, size: plain.len(), samples, histograms })
     }
 }

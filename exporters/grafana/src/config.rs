@@ -70,8 +70,8 @@ impl RemoteWriteConfig {
         self
     }
 
-    /// How much may wait for a receiver that takes nothing: requests of so many bytes, as they go over the wire, with
-    /// values up to this age. 64 MiB and 2 h by default: the oldest go first, and are counted. Receivers refuse what is
+    /// How much may wait for a receiver that takes nothing: requests that take so many bytes of memory, which is their
+    /// size on the wire and a few hundred bytes for each, with values up to this age. 64 MiB and 2 h by default: the oldest go first, and are counted. Receivers refuse what is
     /// much older. `METERKIT_GRAFANA_QUEUE_BYTES` and `METERKIT_GRAFANA_QUEUE_AGE` override.
     ///
     /// The newest values are sent once before these bounds count for them: a receiver that takes everything loses none
@@ -121,7 +121,7 @@ impl RemoteWriteConfig {
         &self.destination
     }
 
-    /// How many bytes may wait, and how old they may get.
+    /// Returns how many bytes may wait, and how old they may get.
     pub fn queue(&self) -> (usize, Duration) {
         (self.queue_bytes, self.queue_age)
     }

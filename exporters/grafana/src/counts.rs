@@ -47,7 +47,7 @@ impl RemoteWriteCounts {
         self.0.waiting_requests.load(Relaxed)
     }
 
-    /// How many bytes those have.
+    /// Returns how many bytes of memory those take.
     pub fn waiting_bytes(&self) -> u64 {
         self.0.waiting_bytes.load(Relaxed)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::batch::Batch;
 
-/// Requests that wait, in the order of time. There is an end to how many bytes they have, and to how old they get.
+/// Requests that wait, in the order of time. There is an end to how much memory they take, and to how old they get.
 #[derive(Debug)]
 pub(crate) struct Queue {
     batches: VecDeque<Batch>,
@@ -59,7 +59,7 @@ impl Queue {
         for batch in batches {
             let place = (batch.time, batch.id);
             let at = self.batches.partition_point(|other| (other.time, other.id) < place);
-            self.bytes += batch.body.len();
+            self.bytes += batch.bytes();
             self.batches.insert(at, batch);
         }
         let mut dropped = Vec::new();
@@ -100,7 +100,7 @@ impl Queue {
     /// Returns the oldest requests that there is no room for.
     pub(crate) fn drop_oldest(&mut self) -> Vec<Batch> {
         // One that never fits would have all others go first.
-        let too_large = self.batches.iter().filter(|batch| batch.body.len() > self.max_bytes);
+        let too_large = self.batches.iter().filter(|batch| batch.bytes() > self.max_bytes);
         let mut dropped: Vec<Batch> = too_large.cloned().collect();
         for batch in &dropped {
             self.remove(batch.id);
@@ -158,7 +158,7 @@ impl Queue {
         self.batches.len()
     }
 
-    /// How many bytes they have, as they go over the wire.
+    /// Returns how much memory they take.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -172,7 +172,7 @@ impl Queue {
     fn accept(&mut self, batch: Batch) -> Batch {
         let batch = Batch { id: self.next_id, ..batch };
         self.next_id += 1;
-        self.bytes += batch.body.len();
+        self.bytes += batch.bytes();
         if let Some(changes) = &mut self.changes {
             changes.added.push(batch.clone());
         }
@@ -180,7 +180,10 @@ impl Queue {
     }
 
     fn release(&mut self, batch: &Batch) {
-        self.bytes -= batch.body.len();
+        if self.batches.len() < self.batches.capacity() / 4 {
+            self.batches.shrink_to(self.batches.len() * 2);
+        }
+        self.bytes -= batch.bytes();
         if let Some(changes) = &mut self.changes {
             changes.remove(batch.id);
         }
@@ -190,14 +193,22 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::OVERHEAD;
     use crate::wire::Version;
+
+    /// So many bytes are one here.
+    const UNIT: usize = 1000;
+
+    fn queue_of(max_bytes: usize, max_age: Duration) -> Queue {
+        Queue::new(max_bytes * UNIT, max_age)
+    }
 
     fn batch(time: i64, bytes: usize) -> Batch {
         Batch {
             id: 0,
             time,
             version: Version::V2,
-            body: vec![0; bytes].into(),
+            body: vec![0; bytes * UNIT - OVERHEAD].into(),
             size: 0,
             samples: 1,
             histograms: 0,
@@ -210,32 +221,32 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_there_is_no_room() {
-        let mut queue = Queue::new(100, Duration::MAX);
+        let mut queue = queue_of(100, Duration::MAX);
         queue.push(vec![batch(1, 40), batch(1, 30)]);
         queue.push(vec![batch(2, 30)]);
         assert!(queue.drop_oldest().is_empty());
         queue.push(vec![batch(3, 50)]);
         assert_eq!(times(&queue.drop_oldest()), [1, 1]);
-        assert_eq!((queue.len(), queue.bytes()), (2, 80));
+        assert_eq!((queue.len(), queue.bytes() / UNIT), (2, 80));
         queue.push(vec![batch(4, 101)]);
         assert_eq!(times(&queue.drop_oldest()), [4], "one that never fits");
         queue.push(vec![batch(5, 100)]);
         assert_eq!(times(&queue.drop_oldest()), [2, 3]);
-        assert_eq!((queue.len(), queue.bytes()), (1, 100));
+        assert_eq!((queue.len(), queue.bytes() / UNIT), (1, 100));
     }
 
     #[test]
     fn the_newest_may_be_larger_than_the_queue_until_others_come() {
-        let mut queue = Queue::new(100, Duration::MAX);
+        let mut queue = queue_of(100, Duration::MAX);
         assert!(queue.push(vec![batch(1, 60), batch(1, 60), batch(1, 101)]).is_empty());
         assert_eq!(queue.oldest(9).len(), 3);
         assert_eq!(queue.push(vec![batch(2, 1)]).len(), 2);
-        assert_eq!(queue.bytes(), 61);
+        assert_eq!(queue.bytes() / UNIT, 61);
     }
 
     #[test]
     fn what_is_too_old_goes_as_time_goes_on() {
-        let mut queue = Queue::new(1000, Duration::from_millis(10));
+        let mut queue = queue_of(1000, Duration::from_millis(10));
         assert!(queue.push(vec![batch(1, 1)]).is_empty());
         assert!(queue.push(vec![batch(11, 1)]).is_empty());
         assert!(queue.push(vec![batch(12, 1)]).is_empty());
@@ -246,18 +257,18 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_wrong_once_makes_nothing_older() {
-        let mut queue = Queue::new(1000, Duration::from_millis(10));
+        let mut queue = queue_of(1000, Duration::from_millis(10));
         for time in [1, 2, 99_999, 4, 5] {
             assert!(queue.push(vec![batch(time, 1)]).is_empty());
         }
-        let mut queue = Queue::new(1000, Duration::from_millis(10));
+        let mut queue = queue_of(1000, Duration::from_millis(10));
         assert!(queue.restore(vec![batch(1, 1), batch(99_999, 1)], 1).is_empty());
         assert!(queue.push(vec![batch(3, 1)]).is_empty());
     }
 
     #[test]
     fn only_requests_of_one_moment_go_out_together() {
-        let mut queue = Queue::new(1000, Duration::MAX);
+        let mut queue = queue_of(1000, Duration::MAX);
         queue.push(vec![batch(1, 1), batch(1, 1), batch(1, 1)]);
         queue.push(vec![batch(2, 1)]);
         assert_eq!(times(&queue.oldest(2)), [1, 1]);
@@ -271,24 +282,24 @@ mod tests {
 
     #[test]
     fn others_take_the_place_of_a_request() {
-        let mut queue = Queue::new(1000, Duration::MAX);
+        let mut queue = queue_of(1000, Duration::MAX);
         queue.push(vec![batch(1, 10), batch(2, 10)]);
         let first = queue.oldest(1);
         queue.replace(first[0].id, vec![batch(1, 4), batch(1, 5)]);
-        let sizes = queue.oldest(9).iter().map(|batch| batch.body.len()).collect::<Vec<_>>();
-        assert_eq!((sizes, queue.bytes()), (vec![4, 5], 19));
+        let sizes = queue.oldest(9).iter().map(|batch| batch.bytes() / UNIT).collect::<Vec<_>>();
+        assert_eq!((sizes, queue.bytes() / UNIT), (vec![4, 5], 19));
         queue.remove(first[0].id);
         assert_eq!(queue.len(), 3, "an id is used once");
     }
 
     #[test]
     fn changes_are_told_once_and_only_if_they_last() {
-        let mut queue = Queue::new(1000, Duration::MAX);
+        let mut queue = queue_of(1000, Duration::MAX);
         queue.push(vec![batch(1, 1)]);
         let changes = queue.take_changes();
         assert!(changes.added.is_empty() && changes.removed.is_empty(), "nobody wants to know");
 
-        let mut queue = Queue::new(25, Duration::MAX);
+        let mut queue = queue_of(25, Duration::MAX);
         let left = |id, time| Batch { id, ..batch(time, 10) };
         let dropped = queue.restore(vec![left(7, 3), left(3, 2), left(5, 1)], 8);
         assert_eq!(times(&dropped), [1], "the oldest, whatever its id");

@@ -59,7 +59,7 @@ settings! {
     QUEUE_BYTES: usize = count("METERKIT_GRAFANA_QUEUE_BYTES")
         .key("queue_bytes")
         .by_default("`67108864`")
-        .meaning("what remote write keeps at most while the receiver is down, in bytes");
+        .meaning("memory that remote write takes at most for what waits while the receiver is down, in bytes");
 
     QUEUE_AGE: Duration = interval("METERKIT_GRAFANA_QUEUE_AGE")
         .key("queue_age")

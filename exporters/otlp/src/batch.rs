@@ -119,7 +119,10 @@ fn split_metric(metric: &mut Metric, kept: &mut usize) -> Metric {
     fn split<P>(points: &mut Vec<P>, kept: &mut usize) -> Vec<P> {
         let here = points.len().min(*kept);
         *kept -= here;
-        points.split_off(here)
+        let others = points.split_off(here);
+        // Otherwise each first half would keep the room of the whole.
+        points.shrink_to_fit();
+        others
     }
     let data = metric.data.as_mut().map(|data| match data {
         Data::Gauge(data) => {
@@ -209,6 +212,21 @@ mod tests {
         }
         assert_eq!(sizes, [Some(1); 4]);
         assert!(batch.is_begun());
+    }
+
+    #[test]
+    fn what_waits_takes_no_more_room_than_it_needs() {
+        let values: Vec<i64> = (0..1000).collect();
+        let mut batch = Batch::new(SystemTime::UNIX_EPOCH, request(&[&values]));
+        while batch.split_first() {}
+        let points = |request: &Arc<ExportMetricsServiceRequest>| {
+            let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
+            let Some(Data::Gauge(gauge)) = &metric.data else { panic!("{metric:?}") };
+            (gauge.data_points.len(), gauge.data_points.capacity())
+        };
+        for (length, capacity) in batch.requests.iter().map(points) {
+            assert!(capacity * 10 <= length * 12, "{capacity} for {length}");
+        }
     }
 
     #[test]

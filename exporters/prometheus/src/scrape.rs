@@ -163,7 +163,10 @@ impl Scrape {
         match page.texts.iter().find(|(known, _)| *known == names) {
             Some((_, text)) => text.clone(),
             None => {
-                let text = Bytes::from(render_with(&page.snapshot, names));
+                let mut text = render_with(&page.snapshot, names);
+                // It is kept until the next snapshot.
+                text.shrink_to_fit();
+                let text = Bytes::from(text);
                 page.texts.push((names, text.clone()));
                 text
             }

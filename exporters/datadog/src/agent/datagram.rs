@@ -60,6 +60,12 @@ impl Batch {
         self.lines.push(Line { end: self.text.len(), is_timed });
     }
 
+    /// Gives back room that no line took.
+    pub(super) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.lines.shrink_to_fit();
+    }
+
     /// The next lines, as many as fit into `limit` bytes, but one at least. `None` when all are written.
     pub(super) fn next_packet(&self, limit: usize) -> Option<Packet> {
         let stamp = self.stamp.map(|stamp| format!("|T{stamp}")).unwrap_or_default();
@@ -174,6 +180,14 @@ mod tests {
             assert_eq!(packets(&mut batch(&lines), limit), expected, "{limit}");
         }
         assert_eq!(packets(&mut batch(&[]), 10), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_waits_takes_no_more_room_than_it_needs() {
+        let mut batch = batch(&[("a:1|c", true); 1000]);
+        batch.shrink();
+        assert!(batch.text.capacity() * 10 <= batch.text.len() * 12);
+        assert!(batch.lines.capacity() * 10 <= batch.lines.len() * 12);
     }
 
     #[test]

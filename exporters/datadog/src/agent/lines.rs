@@ -83,6 +83,7 @@ impl LineWriter {
                 rejected.too_long_metric = point.name.to_string();
             }
         }
+        batch.shrink();
         (batch, rejected)
     }
 

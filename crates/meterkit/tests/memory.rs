@@ -1,0 +1,126 @@
+//! What waits, and what is kept for later, takes the memory that is configured and at most a fifth more. Alone in this
+//! program, so that what is counted is its own.
+
+use std::alloc::System;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use meterkit_core::{Attributes, Registry};
+use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
+use meterkit_pipeline::{Pipeline, Snapshot, Target};
+use meterkit_prometheus::{Scrape, Translation};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// One test at a time counts.
+static COUNTING: Mutex<()> = Mutex::new(());
+
+/// Returns how many bytes the program has.
+fn live() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated - stats.bytes_deallocated
+}
+
+/// Fails if what was allocated since there were `before` bytes is more than a fifth above `configured`.
+#[track_caller]
+fn assert_bounded(before: usize, configured: usize, what: &str) {
+    let taken = live().saturating_sub(before);
+    assert!(taken * 10 <= configured * 12, "{what}: {taken} bytes where {configured} are allowed");
+}
+
+/// Counters with a series for each shard, which grow.
+fn registry(series: u64) -> (Registry, impl Fn()) {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let counters: Vec<_> = (0..series)
+        .map(|at| meter.counter::<u64>(format!("requests.of_{at}")).build().expect("a new name"))
+        .collect();
+    (registry, move || counters.iter().zip(1..).for_each(|(counter, by)| counter.add(by * 7)))
+}
+
+fn snapshot(registry: &Registry, second: u64) -> Snapshot {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+    Snapshot::new(Attributes::empty(), time, registry.read())
+}
+
+/// Settings for a receiver that is never there.
+fn config(queue: usize) -> RemoteWriteConfig {
+    let destination = RemoteWrite::new("http://127.0.0.1:1/push").expect("a URL");
+    RemoteWriteConfig::new(destination).with_queue(queue, Duration::from_secs(1_000_000))
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+#[test]
+fn the_queue_of_remote_write_takes_what_is_configured_however_large_requests_are() {
+    let _alone = COUNTING.lock();
+    let runtime = runtime();
+    for (series, queue) in [(1, 200_000), (30, 500_000), (3000, 2_000_000)] {
+        let (registry, grow) = registry(series);
+        let mut target = RemoteWriteTarget::new(config(queue)).expect("a target");
+        let counts = target.counts();
+        let mut export = |second| {
+            grow();
+            let snapshot = snapshot(&registry, second);
+            runtime.block_on(target.export(&snapshot)).expect_err("there is no receiver");
+        };
+        export(1);
+        let (before, mut second) = (live(), 1);
+        while counts.dropped() < 10 * series {
+            second += 1;
+            export(second);
+        }
+        assert!(counts.waiting_bytes() as usize * 10 > queue * 8, "it is full");
+        assert_bounded(before, queue, &format!("a queue of requests for {series} series"));
+
+        // All of it gets too old: with the second time, as the first one may be a mistake of the clock.
+        export(second + 10_000_000);
+        export(second + 10_000_001);
+        assert_eq!(counts.waiting_requests(), if series > 2000 { 4 } else { 2 });
+        assert_bounded(before, queue / 5, "a queue that was full");
+    }
+}
+
+#[test]
+fn what_an_earlier_process_has_left_takes_no_more_than_the_queue() {
+    let _alone = COUNTING.lock();
+    let runtime = runtime();
+    let directory = tempfile::tempdir().expect("a directory");
+    let (registry, grow) = registry(300);
+    let mut target =
+        RemoteWriteTarget::new(config(4_000_000).with_spool(directory.path())).expect("a target");
+    while target.counts().waiting_bytes() < 1_000_000 {
+        grow();
+        let snapshot = snapshot(&registry, target.counts().waiting_requests() + 1);
+        runtime.block_on(target.export(&snapshot)).expect_err("there is no receiver");
+    }
+    drop(target);
+    let before = live();
+    let config = config(150_000).with_spool(directory.path());
+    let target = RemoteWriteTarget::new(config).expect("a target");
+    assert!(target.counts().dropped() > 0);
+    assert_bounded(before, 150_000, "a queue with what was on disk");
+}
+
+#[test]
+fn the_text_of_a_scrape_is_kept_without_the_room_that_it_was_written_in() {
+    let _alone = COUNTING.lock();
+    let (registry, grow) = registry(10_000);
+    grow();
+    let builder = Pipeline::builder(registry).expect("it has no other pipeline");
+    let pipeline = builder.snapshot_max_age(Duration::from_secs(1000)).start().expect("it starts");
+    let scrape = Scrape::new(pipeline.source()).translation(Translation::NoTranslation);
+    let first = scrape.text_blocking();
+    assert!(first.len() > 500_000);
+    // The second text of the same snapshot is all that is new.
+    let before = live();
+    let runtime = runtime();
+    let accept = "text/plain;version=1.0.0;escaping=allow-utf-8";
+    let (_, second) = runtime.block_on(scrape.text_for(accept)).expect("it runs");
+    assert_ne!(first, second);
+    assert_bounded(before, second.len(), "a text");
+}
