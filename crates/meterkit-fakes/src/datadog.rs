@@ -230,6 +230,7 @@ impl Protocol for Datadog {
             other => panic!("{other:?}"),
         };
         let has_bad = points.iter().any(&*self.is_bad.lock().unwrap());
+        let content = Payload { points, otlp };
         let answer = match answer {
             _ if script.is_too_long(body.len()) => {
                 Answer::Refuse(413, Vec::new(), r#"{"errors":["Payload too large"]}"#)
@@ -237,13 +238,14 @@ impl Protocol for Datadog {
             Answer::Accept if has_bad => {
                 Answer::Refuse(400, Vec::new(), r#"{"errors":["bad tag"]}"#)
             }
+            Answer::Accept => script.answer_to(&content).unwrap_or(Answer::Accept),
             answer => answer,
         };
         let was_taken = answer.takes();
         if was_taken {
-            self.store(&points);
+            self.store(&content.points);
         }
-        let (headers, content) = (head.headers, Payload { points, otlp });
+        let headers = head.headers;
         script.arrived(Arrival { path, headers, body, plain, content, was_taken, connection });
         self.count.send_modify(|count| *count += 1);
         reply(answer, 202, r#"{"errors":[]}"#).await

@@ -101,7 +101,7 @@ impl Protocol for Otlp {
                 Answer::Grpc(8, "grpc: received message larger than max (9 vs. 8)", Vec::new())
             }
             true => Answer::Http(413, Vec::new(), ""),
-            false => script.next().unwrap_or(Answer::Accept),
+            false => script.next().or_else(|| script.answer_to(&content)).unwrap_or(Answer::Accept),
         };
         let was_taken = matches!(
             answer,

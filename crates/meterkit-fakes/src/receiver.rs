@@ -1,7 +1,7 @@
 //! What the fake receivers have in common: they answer as a test says, and keep what arrived.
 
 use std::collections::VecDeque;
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Formatter};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -41,11 +41,14 @@ pub struct Receiver<P: Protocol> {
     state: Arc<(P, Script<P>)>,
 }
 
+/// Answers requests with some content.
+type AnswerIf<P> = Box<dyn Fn(&<P as Protocol>::Content) -> Option<<P as Protocol>::Answer> + Send>;
+
 /// The answers that a receiver gives next, and what has arrived.
-#[derive(Debug)]
 pub struct Script<P: Protocol> {
     answers: Mutex<VecDeque<P::Answer>>,
     limit: Mutex<Option<usize>>,
+    answer_if: Mutex<Option<AnswerIf<P>>>,
     arrivals: Mutex<Vec<Arrival<P::Content>>>,
 }
 
@@ -83,6 +86,7 @@ impl<P: Protocol> Receiver<P> {
         let script = Script {
             answers: Mutex::new(answers.into_iter().collect()),
             limit: Mutex::default(),
+            answer_if: Mutex::default(),
             arrivals: Mutex::default(),
         };
         let state = Arc::new((protocol, script));
@@ -108,7 +112,7 @@ impl<P: Protocol> Receiver<P> {
         self.server.url() + P::PATH
     }
 
-    /// Refuses requests that are longer from now on, as servers do.
+    /// Refuses requests that are longer from now on, as servers do; none after `usize::MAX`.
     pub fn limit(&self, bytes: usize) {
         *self.state.1.limit.lock().unwrap() = Some(bytes);
     }
@@ -116,6 +120,16 @@ impl<P: Protocol> Receiver<P> {
     /// Queues these answers behind those that are already queued.
     pub fn answer_next(&self, answers: impl IntoIterator<Item = P::Answer>) {
         self.state.1.answers.lock().unwrap().extend(answers);
+    }
+
+    /// Gives `answer` to each request with such content from now on, unless it is too long.
+    pub fn answer_if(
+        &self,
+        is_such: impl Fn(&P::Content) -> bool + Send + 'static,
+        answer: impl Fn() -> P::Answer + Send + 'static,
+    ) {
+        *self.state.1.answer_if.lock().unwrap() =
+            Some(Box::new(move |content| is_such(content).then(&answer)));
     }
 
     /// Forgets the answers that it has not given yet.
@@ -151,6 +165,11 @@ impl<P: Protocol> Script<P> {
         self.answers.lock().unwrap().pop_front()
     }
 
+    /// Returns the answer to a request with such content, if the test said one.
+    pub(crate) fn answer_to(&self, content: &P::Content) -> Option<P::Answer> {
+        self.answer_if.lock().unwrap().as_ref()?(content)
+    }
+
     /// Returns whether a request of this length is to be refused.
     pub(crate) fn is_too_long(&self, bytes: usize) -> bool {
         self.limit.lock().unwrap().is_some_and(|limit| bytes > limit)
@@ -158,6 +177,15 @@ impl<P: Protocol> Script<P> {
 
     pub(crate) fn arrived(&self, arrival: Arrival<P::Content>) {
         self.arrivals.lock().unwrap().push(arrival);
+    }
+}
+
+impl<P: Protocol> Debug for Script<P> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script")
+            .field("answers", &self.answers)
+            .field("arrivals", &self.arrivals)
+            .finish_non_exhaustive()
     }
 }
 

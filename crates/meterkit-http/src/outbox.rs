@@ -94,10 +94,18 @@ impl<R: Divide> Outbox<R> {
         }
     }
 
-    /// Sends `first` now, and `rest` later, in place of the current request.
+    /// Puts `first` and then `rest` in the place of the current request, which is too long for the receiver.
     pub fn divide(&mut self, refusals: &mut Refusals, first: R, rest: R) {
         if self.without_canary.is_none() {
             self.replace(refusals, vec![first, rest], true);
+        }
+    }
+
+    /// Puts two halves in the place of the current request, which is too long for the receiver.
+    pub fn halve(&mut self, refusals: &mut Refusals) {
+        if let Some(current) = self.current().filter(|current| current.items() > 1) {
+            let [first, rest] = current.clone().split(current.items() / 2);
+            self.divide(refusals, first, rest);
         }
     }
 
@@ -129,17 +137,17 @@ impl<R: Divide> Outbox<R> {
         self.parts.is_empty()
     }
 
-    /// Notes that the receiver has the current request.
-    pub fn accepted(&mut self, refusals: &mut Refusals) {
+    /// Notes that the receiver has the current request, which had `size` bytes.
+    pub fn accepted(&mut self, refusals: &mut Refusals, size: usize) {
         self.is_accepted = true;
         match self.without_canary.take() {
             Some(others) => {
-                refusals.accepted(None);
+                refusals.accepted(None, size);
                 self.replace(refusals, others, true);
             }
             None => {
                 let part = self.parts.pop_front();
-                refusals.accepted(part.map(|part| part.id));
+                refusals.accepted(part.map(|part| part.id), size);
             }
         }
     }
@@ -151,10 +159,10 @@ impl<R: Divide> Outbox<R> {
                 // Nothing of it is accepted, and the export fails as a whole.
                 Verdict::Drop if !self.is_accepted => {
                     while !self.parts.is_empty() {
-                        self.drop_current(&error.reason);
+                        self.drop_current(refusals, &error.reason);
                     }
                 }
-                Verdict::Drop => self.drop_current(&error.reason),
+                Verdict::Drop => self.drop_current(refusals, &error.reason),
                 Verdict::Divide | Verdict::Keep => {}
             }
             return;
@@ -175,17 +183,25 @@ impl<R: Divide> Outbox<R> {
                 let halves = part.request.clone().split(items / 2);
                 self.replace(refusals, halves.into(), comes_next);
             }
-            Verdict::Drop => self.drop_current(&error.reason),
+            Verdict::Drop => self.drop_current(refusals, &error.reason),
             Verdict::Keep => {}
         }
     }
 
     /// Drops the current request.
-    pub fn drop_current(&mut self, reason: &str) {
-        let Some(part) = self.parts.pop_front() else {
-            return;
+    pub fn drop_current(&mut self, refusals: &mut Refusals, reason: &str) {
+        let items = match (self.without_canary.take(), self.current()) {
+            (Some(others), _) => {
+                self.replace(refusals, others, true);
+                1
+            }
+            (None, Some(current)) => {
+                let items = current.items() as u64;
+                self.replace(refusals, Vec::new(), true);
+                items
+            }
+            (None, None) => return,
         };
-        let items = part.request.items() as u64;
         match self.dropped.iter_mut().find(|known| known.reason == reason) {
             Some(known) => known.items += items,
             None => self.dropped.push(Dropped { items, reason: reason.to_owned() }),

@@ -160,8 +160,9 @@ impl Refusals {
         self.canaries.wrapping_mul(SPREAD) % items.max(1)
     }
 
-    /// Notes that request `id` was accepted, or the canary.
-    pub fn accepted(&mut self, id: Option<u64>) {
+    /// Notes that request `id` of `size` bytes was accepted, or the canary.
+    pub fn accepted(&mut self, id: Option<u64>, size: usize) {
+        self.limit.accepted(size);
         self.accepted += 1;
         (self.attempt.in_a_row, self.attempt.needs_canary) = (0, false);
         self.is_hopeless = false;

@@ -18,7 +18,7 @@ pub struct SendError {
     pub kind: SendErrorKind,
     /// What happened.
     pub reason: String,
-    /// The HTTP status of the reply, if there was one.
+    /// The HTTP status of the reply, if there was one; over another protocol, the one that says the same.
     pub status: Option<StatusCode>,
     /// How long the receiver asks to be left alone.
     pub retry_after: Option<Duration>,

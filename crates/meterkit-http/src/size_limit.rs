@@ -6,6 +6,8 @@
 pub(crate) struct SizeLimit {
     most: usize,
     now: usize,
+    /// What was accepted lately.
+    accepted: usize,
     /// How many attempts without a refusal it takes to double.
     patience: u32,
     quiet_attempts: u32,
@@ -19,6 +21,7 @@ impl SizeLimit {
         Self {
             most,
             now: most,
+            accepted: 0,
             patience: 1,
             quiet_attempts: 0,
             has_grown: false,
@@ -35,7 +38,17 @@ impl SizeLimit {
         (self.before_attempt, self.was_refused) = (self.now, false);
     }
 
+    pub(crate) fn accepted(&mut self, size: usize) {
+        self.accepted = self.accepted.max(size);
+    }
+
     pub(crate) fn refused(&mut self, size: usize) {
+        if size <= self.accepted {
+            // Once may be a mistake: as much was accepted before.
+            self.accepted = size.saturating_sub(1);
+            self.was_refused = true;
+            return;
+        }
         self.now = self.now.min(size / 2).max(1);
         self.was_refused = true;
         self.quiet_attempts = 0;
@@ -87,6 +100,8 @@ mod tests {
                 refused += 1;
                 limit.refused(size);
                 waiting.extend([size / 2, size - size / 2]);
+            } else {
+                limit.accepted(size);
             }
         }
         limit.end_attempt();
@@ -110,6 +125,16 @@ mod tests {
         assert_eq!(refused[1], 0, "it was learned");
         let late: usize = refused[500..].iter().sum();
         assert!((1..20).contains(&late), "{late}");
+    }
+
+    #[test]
+    fn one_refusal_of_what_was_accepted_before_teaches_nothing() {
+        let mut limit = SizeLimit::new(1000);
+        limit.accepted(800);
+        limit.refused(700);
+        assert_eq!(limit.get(), 1000);
+        limit.refused(700);
+        assert_eq!(limit.get(), 350);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::sketch::Sketch;
 const MAX_SIZE: usize = 5_242_880;
 
 /// A payload is shorter than this, compressed.
-const MAX_COMPRESSED: usize = 512_000;
+pub(crate) const MAX_COMPRESSED: usize = 512_000;
 
 /// How many points a payload has at most.
 const MAX_POINTS: usize = 10_000;
@@ -124,20 +124,15 @@ impl Payload {
         self.range.len()
     }
 
-    /// Writes as many points as there is room for, from the first one on. `time` is in seconds since 1970.
-    pub(crate) fn write(self, time: i64) -> io::Result<Written> {
-        self.write_within(time, MAX_COMPRESSED)
+    /// Returns the first `count` points, and the others.
+    pub(crate) fn parts(&self, count: usize) -> [Self; 2] {
+        let middle = self.range.start + count;
+        [self.part(self.range.start..middle), self.part(middle..self.range.end)]
     }
 
-    /// The first and the second half of the points, for a receiver to which they are too many. Not possible with a
-    /// single one.
-    pub(crate) fn halves(&self) -> Option<(Self, Self)> {
-        let middle = self.range.start + self.len() / 2;
-        (self.len() > 1)
-            .then(|| (self.part(self.range.start..middle), self.part(middle..self.range.end)))
-    }
-
-    fn write_within(mut self, time: i64, max_compressed: usize) -> io::Result<Written> {
+    /// Writes as many points as there is room for in less than `max_compressed` bytes, but one at least, from the first
+    /// one on. `time` is in seconds since 1970.
+    pub(crate) fn write(mut self, time: i64, max_compressed: usize) -> io::Result<Written> {
         loop {
             let (plain, points) = self.plain(time)?;
             let size = plain.len();
@@ -195,7 +190,7 @@ pub fn written(
     for payload in payloads(Points::of(snapshot, &tagging), writing).0 {
         let mut rest = Some(payload);
         while let Some(payload) = rest {
-            let written = payload.write(0)?;
+            let written = payload.write(0, MAX_COMPRESSED)?;
             all.push(written.bytes);
             rest = written.rest;
         }

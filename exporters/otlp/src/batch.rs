@@ -1,74 +1,30 @@
-//! What one export has to deliver, in requests that receivers take.
+//! Requests, and how they are divided.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::SystemTime;
 
+use meterkit_http::Divide;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1 as proto;
 use proto::metric::Data;
 use proto::{Metric, ResourceMetrics, ScopeMetrics};
 
-/// The requests of one snapshot that are still to be delivered.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    /// When the snapshot was taken, which tells it from others.
-    time: SystemTime,
-    requests: VecDeque<Arc<ExportMetricsServiceRequest>>,
-    /// How many points were accepted.
-    accepted: u64,
-}
+/// A request that can be divided between its points.
+#[derive(Clone, Debug)]
+pub(crate) struct Request(pub(crate) Arc<ExportMetricsServiceRequest>);
 
-impl Batch {
-    pub(crate) fn new(time: SystemTime, request: ExportMetricsServiceRequest) -> Self {
-        let is_empty = points(&request) == 0;
-        let requests = if is_empty { VecDeque::new() } else { [Arc::new(request)].into() };
-        Self { time, requests, accepted: 0 }
+impl Divide for Request {
+    fn items(&self) -> usize {
+        points(&self.0)
     }
 
-    pub(crate) fn is_of(&self, time: SystemTime) -> bool {
-        self.time == time
-    }
-
-    /// The next request.
-    pub(crate) fn first(&self) -> Option<&Arc<ExportMetricsServiceRequest>> {
-        self.requests.front()
-    }
-
-    /// Makes two requests of the first one. Not possible if that has a single point.
-    pub(crate) fn split_first(&mut self) -> bool {
-        let Some(first) = self.requests.pop_front() else {
-            return false;
-        };
-        if points(&first) < 2 {
-            self.requests.push_front(first);
-            return false;
-        }
-        let (first, second) = halves(Arc::unwrap_or_clone(first));
-        self.requests.push_front(Arc::new(second));
-        self.requests.push_front(Arc::new(first));
-        true
-    }
-
-    /// Takes the first one away, as the receiver has it.
-    pub(crate) fn accept_first(&mut self) {
-        let first = self.requests.pop_front();
-        self.accepted += first.map_or(0, |request| points(&request) as u64);
-    }
-
-    /// Takes the first one away: no receiver will ever have it. Says how many points it has.
-    pub(crate) fn drop_first(&mut self) -> u64 {
-        self.requests.pop_front().map_or(0, |request| points(&request) as u64)
-    }
-
-    /// Whether the receiver has some of it.
-    pub(crate) fn is_begun(&self) -> bool {
-        self.accepted > 0
+    fn split(self, count: usize) -> [Self; 2] {
+        let (first, others) = split(Arc::unwrap_or_clone(self.0), count);
+        [first, others].map(|request| Self(Arc::new(request)))
     }
 }
 
-/// How many points a request has.
-pub(crate) fn points(request: &ExportMetricsServiceRequest) -> usize {
+/// Returns how many points a request has.
+fn points(request: &ExportMetricsServiceRequest) -> usize {
     let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
     scopes.flat_map(|scope| &scope.metrics).map(points_of).sum()
 }
@@ -84,11 +40,11 @@ fn points_of(metric: &Metric) -> usize {
     }
 }
 
-/// The first and the second half of the points, with the same envelopes around them.
-fn halves(
+/// Returns the first `kept` points and the others, with the same envelopes around them.
+fn split(
     mut request: ExportMetricsServiceRequest,
+    mut kept: usize,
 ) -> (ExportMetricsServiceRequest, ExportMetricsServiceRequest) {
-    let mut kept = points(&request) / 2;
     let mut second = ExportMetricsServiceRequest::default();
     for resource in &mut request.resource_metrics {
         let mut scopes = Vec::new();
@@ -114,7 +70,7 @@ fn halves(
     (request, second)
 }
 
-/// Leaves up to `kept` points in `metric`, and gives the same metric with the others.
+/// Leaves up to `kept` points in `metric`, and returns the same metric with the others.
 fn split_metric(metric: &mut Metric, kept: &mut usize) -> Metric {
     fn split<P>(points: &mut Vec<P>, kept: &mut usize) -> Vec<P> {
         let here = points.len().min(*kept);
@@ -157,6 +113,7 @@ fn split_metric(metric: &mut Metric, kept: &mut usize) -> Metric {
 
 #[cfg(test)]
 mod tests {
+    use meterkit_http::{Outbox, Refusals};
     use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
     use opentelemetry_proto::tonic::resource::v1::Resource;
 
@@ -197,40 +154,47 @@ mod tests {
             (&[&[1, 2, 3], &[4]], &[&[1, 2]], &[&[3], &[4]]),
             (&[&[1], &[2]], &[&[1]], &[&[2]]),
         ] {
-            assert_eq!(halves(request(whole)), (request(first), request(second)));
+            let whole = request(whole);
+            let half = points(&whole) / 2;
+            assert_eq!(split(whole, half), (request(first), request(second)));
         }
     }
 
-    #[test]
-    fn a_batch_is_split_down_to_its_points() {
-        let mut batch = Batch::new(SystemTime::UNIX_EPOCH, request(&[&[1, 2, 3], &[4]]));
-        let mut sizes = Vec::new();
-        while batch.first().is_some() {
-            while batch.split_first() {}
-            sizes.push(batch.first().map(|request| points(request)));
-            batch.accept_first();
+    /// Returns the parts of a request, divided until each has one point.
+    fn parts(whole: ExportMetricsServiceRequest) -> Vec<Request> {
+        let (mut waiting, mut parts) = (vec![Request(Arc::new(whole))], Vec::new());
+        while let Some(request) = waiting.pop() {
+            match request.items() {
+                1 => parts.push(request),
+                points => waiting.extend(request.split(points / 2).into_iter().rev()),
+            }
         }
-        assert_eq!(sizes, [Some(1); 4]);
-        assert!(batch.is_begun());
+        parts
+    }
+
+    #[test]
+    fn a_request_is_split_down_to_its_points() {
+        let parts = parts(request(&[&[1, 2, 3], &[4]]));
+        let expected = [1, 2, 3, 4].map(|value| request(&[&[value]]));
+        assert!(parts.iter().map(|part| &*part.0).eq(&expected), "{parts:?}");
     }
 
     #[test]
     fn what_waits_takes_no_more_room_than_it_needs() {
         let values: Vec<i64> = (0..1000).collect();
-        let mut batch = Batch::new(SystemTime::UNIX_EPOCH, request(&[&values]));
-        while batch.split_first() {}
-        let points = |request: &Arc<ExportMetricsServiceRequest>| {
-            let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
+        let points = |request: &Request| {
+            let metric = &request.0.resource_metrics[0].scope_metrics[0].metrics[0];
             let Some(Data::Gauge(gauge)) = &metric.data else { panic!("{metric:?}") };
             (gauge.data_points.len(), gauge.data_points.capacity())
         };
-        for (length, capacity) in batch.requests.iter().map(points) {
+        for (length, capacity) in parts(request(&[&values])).iter().map(points) {
             assert!(capacity * 10 <= length * 12, "{capacity} for {length}");
         }
     }
 
     #[test]
     fn without_points_there_is_nothing_to_send() {
-        assert!(Batch::new(SystemTime::UNIX_EPOCH, request(&[&[]])).first().is_none());
+        let empty = Request(Arc::new(request(&[&[]])));
+        assert!(Outbox::new([empty], &mut Refusals::new(usize::MAX)).is_empty());
     }
 }

@@ -111,7 +111,23 @@ fn refusal(code: usize, message: &str, details: &[u8], secrets: &Headers) -> Sen
     };
     let is_for_later = kind == SendErrorKind::Unavailable;
     let retry_after = delay.filter(|_| is_for_later);
-    SendError { kind, reason, status: None, retry_after, may_have_arrived: is_for_later }
+    SendError {
+        kind,
+        reason,
+        status: equivalent(code),
+        retry_after,
+        may_have_arrived: is_for_later,
+    }
+}
+
+/// Returns the status in HTTP that says the same as a failure of the receiver.
+fn equivalent(code: usize) -> Option<StatusCode> {
+    match code {
+        UNKNOWN | INTERNAL | DATA_LOSS => Some(StatusCode::INTERNAL_SERVER_ERROR),
+        UNAVAILABLE => Some(StatusCode::SERVICE_UNAVAILABLE),
+        DEADLINE_EXCEEDED => Some(StatusCode::GATEWAY_TIMEOUT),
+        _ => None,
+    }
 }
 
 /// gRPC has no code of its own for it: this is what the implementations in Go, Java, C and Rust say.
@@ -148,6 +164,7 @@ const DEADLINE_EXCEEDED: usize = 4;
 const RESOURCE_EXHAUSTED: usize = 8;
 const ABORTED: usize = 10;
 const OUT_OF_RANGE: usize = 11;
+const INTERNAL: usize = 13;
 const UNAVAILABLE: usize = 14;
 const DATA_LOSS: usize = 15;
 

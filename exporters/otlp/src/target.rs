@@ -1,15 +1,19 @@
 //! The OTLP target.
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use meterkit_core::Temporality;
 use meterkit_http::reply::shown;
 use meterkit_http::{
-    Client, Compression, CompressionError, Connector, SendError, SendErrorKind, TlsError, url,
+    Client, Compression, CompressionError, Connector, Divide, Dropped, Outbox, Refusals, SendError,
+    SendErrorKind, TlsError, url,
 };
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
 
-use crate::batch::{Batch, points};
+use crate::batch::Request;
 use crate::body::{Body, Format};
 use crate::config::OtlpConfig;
 use crate::encode::encode;
@@ -35,10 +39,9 @@ pub struct OtlpTarget {
     config: OtlpConfig,
     sender: Sender,
     losses: Losses,
-    /// What was found out to be the most that the receiver takes, or what it was said to be.
-    limit: usize,
-    /// The export under way, also when it was cut off.
-    batch: Option<Batch>,
+    refusals: Refusals,
+    /// The export under way, also when it was cut off, and the time of its snapshot.
+    outbox: Option<(SystemTime, Outbox<Request>)>,
     /// How many points were lost before the export under way, or before the last one.
     lost_before: u64,
 }
@@ -56,8 +59,9 @@ impl OtlpTarget {
             endpoint: config.endpoint.to_string(),
             problem,
         })?;
-        let limit = config.max_request_bytes;
-        Ok(Self { config, sender, losses: Losses::default(), limit, batch: None, lost_before: 0 })
+        let refusals = Refusals::new(config.max_request_bytes);
+        let losses = Losses::default();
+        Ok(Self { config, sender, losses, refusals, outbox: None, lost_before: 0 })
     }
 
     /// Its settings.
@@ -76,61 +80,73 @@ impl OtlpTarget {
     }
 
     async fn deliver(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
-        let is_known = self.batch.as_ref().is_some_and(|batch| batch.is_of(snapshot.time));
-        if !is_known {
+        self.refusals.begin_attempt();
+        if self.outbox.as_ref().is_none_or(|(time, _)| *time != snapshot.time) {
             self.lost_before = self.losses.rejected_points();
-            self.batch = Some(Batch::new(snapshot.time, self.request(snapshot)));
+            let request = Request(Arc::new(self.request(snapshot)));
+            self.outbox = Some((snapshot.time, Outbox::new([request], &mut self.refusals)));
         }
         let mut failure = None;
-        while let Some(batch) = &mut self.batch {
-            let Some(request) = batch.first() else {
-                let is_begun = batch.is_begun();
-                self.batch = None;
-                // What was refused of it was logged and counted.
-                return if is_begun { Ok(()) } else { failure.map_or(Ok(()), Err) };
+        while let Some((_, outbox)) = &mut self.outbox {
+            let Some(request) = outbox.next(&mut self.refusals) else {
+                break;
             };
+            let limit = self.refusals.limit();
             // JSON is longer, which shows when it is written.
-            if request.encoded_len() > self.limit && points(request) > 1 {
-                batch.split_first();
+            if request.0.encoded_len() > limit && request.items() > 1 {
+                outbox.halve(&mut self.refusals);
                 continue;
             }
-            let (format, points, request) =
-                (self.sender.format(), points(request), request.clone());
-            let body = Body::write(request, format, self.sender.compression()).await;
-            let body = body.map_err(|error| ExportError::permanent(error.to_string()))?;
+            let points = request.items();
+            let body = Body::write(request.0, self.sender.format(), self.sender.compression());
+            let body = body.await.map_err(|error| ExportError::permanent(error.to_string()))?;
             let size = body.size;
-            if size > self.limit {
-                if !batch.split_first() {
-                    failure = Some(self.give_up_first(&too_long(size, self.limit)));
-                }
+            if size > limit && points > 1 {
+                outbox.halve(&mut self.refusals);
                 continue;
             }
-            let SendError { kind, reason, retry_after, .. } = match self.sender.send(body).await {
+            if size > self.config.max_request_bytes {
+                outbox.drop_current(&mut self.refusals, &too_long(size, limit));
+                continue;
+            }
+            match self.sender.send(body).await {
                 Ok(accepted) => {
-                    batch.accept_first();
+                    outbox.accepted(&mut self.refusals, size);
                     self.note(&accepted);
-                    continue;
                 }
-                Err(error) => error,
-            };
-            match kind {
-                SendErrorKind::TooLarge => {
-                    self.losses.count_oversized();
-                    if size <= SMALLEST_LIMIT {
-                        // It is not the size. It may be something else next time.
-                        self.limit = self.config.max_request_bytes;
-                        return Err(ExportError::permanent(reason));
-                    } else if points < 2 {
-                        failure = Some(self.give_up_first(&reason));
-                    } else {
-                        self.learn_limit(&reason, size, points);
+                Err(error) => {
+                    outbox.refused(&mut self.refusals, &error, size);
+                    if error.kind == SendErrorKind::TooLarge {
+                        self.note_too_large(&error.reason, size, points);
                     }
+                    failure = Some(error);
                 }
-                SendErrorKind::Invalid => failure = Some(self.give_up_first(&reason)),
-                SendErrorKind::Unavailable => {
-                    return Err(ExportError::Retryable { reason, retry_after });
-                }
-                SendErrorKind::Denied => return Err(ExportError::permanent(reason)),
+            }
+        }
+        match (self.outbox.take_if(|(_, outbox)| outbox.is_empty()), failure) {
+            (Some((_, outbox)), _) => self.end(outbox),
+            (
+                None,
+                Some(SendError { kind: SendErrorKind::Unavailable, reason, retry_after, .. }),
+            ) => Err(ExportError::Retryable { reason, retry_after }),
+            (None, Some(error)) => Err(ExportError::permanent(error.reason)),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Ends an export of which nothing is left. It is a failure if the receiver has none of it.
+    fn end(&mut self, outbox: Outbox<Request>) -> Result<(), ExportError> {
+        for Dropped { items, reason, .. } in
+            outbox.end(&mut self.refusals).map_err(ExportError::permanent)?
+        {
+            self.losses.reject(items);
+            if self.losses.is_news(&reason) {
+                tracing::error!(
+                    target = self.config.name,
+                    endpoint = %self.config.endpoint,
+                    points = items,
+                    "the receiver refused a part of the metrics: {reason}"
+                );
             }
         }
         Ok(())
@@ -153,43 +169,18 @@ impl OtlpTarget {
         request
     }
 
-    /// Sends smaller requests from now on.
-    fn learn_limit(&mut self, reason: &str, size: usize, points: usize) {
-        self.limit = self.limit.min(size / 2).max(SMALLEST_LIMIT);
-        let (target, limit) = (&self.config.name, self.limit);
+    fn note_too_large(&self, reason: &str, size: usize, points: usize) {
+        self.losses.count_oversized();
         if self.losses.is_news("too large") {
             tracing::error!(
-                target,
+                target = self.config.name,
                 endpoint = %self.config.endpoint,
                 bytes = size,
                 points,
-                "the receiver refuses requests of this size, and gets smaller ones from now on ({reason}); \
+                "the receiver refuses requests of this size, and gets smaller ones for a while ({reason}); \
                  raise its limit, or send deltas or fewer series"
             );
         }
-        tracing::debug!(target, limit, "requests have a new limit");
-        if let Some(batch) = &mut self.batch {
-            batch.split_first();
-        }
-    }
-
-    /// Goes on without the first request, which nobody will take.
-    fn give_up_first(&mut self, reason: &str) -> ExportError {
-        let dropped = self.batch.as_mut().map_or(0, Batch::drop_first);
-        let is_partial =
-            self.batch.as_ref().is_some_and(|it| it.is_begun() || it.first().is_some());
-        if is_partial {
-            self.losses.reject(dropped);
-            if self.losses.is_news(reason) {
-                tracing::error!(
-                    target = self.config.name,
-                    endpoint = %self.config.endpoint,
-                    points = dropped,
-                    "the receiver refused a part of the metrics: {reason}"
-                );
-            }
-        }
-        ExportError::permanent(reason)
     }
 
     fn note(&self, accepted: &Accepted) {
@@ -248,7 +239,7 @@ impl Target for OtlpTarget {
     }
 
     fn is_partway(&self) -> bool {
-        self.batch.as_ref().is_some_and(Batch::is_begun)
+        self.outbox.as_ref().is_some_and(|(_, outbox)| outbox.is_begun())
     }
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
@@ -256,7 +247,7 @@ impl Target for OtlpTarget {
             let outcome = self.deliver(snapshot).await;
             if !self.is_partway() {
                 // Holding on to what is encoded would cost as much memory as the snapshot.
-                self.batch = None;
+                self.outbox = None;
             }
             outcome
         })
@@ -341,9 +332,6 @@ pub(crate) const PRODUCT: &str = concat!(
     " OTel-OTLP-Exporter-Rust/",
     env!("CARGO_PKG_VERSION")
 );
-
-/// A receiver that takes less takes nothing: it would be asked for each point.
-const SMALLEST_LIMIT: usize = 1024;
 
 fn too_long(size: usize, limit: usize) -> String {
     format!("a request for one point has {size} bytes, more than the {limit} that are allowed")

@@ -51,14 +51,13 @@ impl Exports {
         while let Some(request) = outbox.next(&mut self.refusals) {
             let size = request.0.len() * 10;
             if size > self.refusals.limit() && request.0.len() > 1 {
-                let [first, rest] = request.clone().split(request.0.len() / 2);
-                outbox.divide(&mut self.refusals, first, rest);
+                outbox.halve(&mut self.refusals);
                 continue;
             }
             self.requests.push(request.0.len());
             match status(&request.0) {
                 200 => {
-                    outbox.accepted(&mut self.refusals);
+                    outbox.accepted(&mut self.refusals, size);
                     self.accepted.extend(request.0);
                 }
                 status => outbox.refused(&mut self.refusals, &error(status), size),
@@ -87,6 +86,66 @@ impl Exports {
 /// A receiver that says `status` of requests with such an item.
 fn refusing(status: u16, is_bad: impl Fn(u32) -> bool) -> impl Fn(&[u32]) -> u16 {
     move |items| if items.iter().any(|item| is_bad(*item)) { status } else { 200 }
+}
+
+/// An outbox with two items in one request.
+fn two(refusals: &mut Refusals) -> Outbox<Items> {
+    let mut outbox = Outbox::new([Items(vec![1, 2])], refusals);
+    assert!(outbox.next(refusals).is_some());
+    outbox
+}
+
+#[test]
+fn it_is_begun_when_some_of_it_arrived_or_may_have() {
+    let mut refusals = Refusals::new(usize::MAX);
+    let mut outbox = two(&mut refusals);
+    outbox.halve(&mut refusals);
+    assert!(!outbox.is_begun());
+    outbox.doubt(true);
+    assert!(outbox.is_begun());
+    outbox.doubt(false);
+    assert!(!outbox.is_begun());
+    outbox.accepted(&mut refusals, 1);
+    assert!(outbox.is_begun() && !outbox.is_in_doubt());
+}
+
+#[test]
+fn halves_of_what_may_have_arrived_may_have_too() {
+    let mut refusals = Refusals::new(usize::MAX);
+    let mut outbox = two(&mut refusals);
+    outbox.doubt(true);
+    outbox.halve(&mut refusals);
+    assert!(outbox.is_doubted());
+    outbox.drop_current(&mut refusals, "bad");
+    assert!(outbox.is_doubted());
+    outbox.drop_current(&mut refusals, "worse");
+    assert!(!outbox.is_begun());
+    assert_eq!(outbox.end(&mut refusals), Err("worse".to_owned()));
+}
+
+#[test]
+fn what_is_malformed_is_halved_and_may_not_have_arrived_before() {
+    let mut refusals = Refusals::new(usize::MAX);
+    let mut outbox = two(&mut refusals);
+    outbox.doubt(true);
+    for refused in 1..=3 {
+        outbox.refused(&mut refusals, &error(400), 20);
+        assert!(!outbox.is_begun());
+        assert_eq!(outbox.next(&mut refusals).is_none(), refused == 3, "{refused}");
+    }
+    assert!(outbox.is_empty());
+    assert!(outbox.end(&mut refusals).is_err(), "nothing was accepted");
+}
+
+#[test]
+fn what_is_dropped_is_lost_only_when_something_was_accepted() {
+    let mut refusals = Refusals::new(usize::MAX);
+    let mut outbox = two(&mut refusals);
+    outbox.halve(&mut refusals);
+    outbox.drop_current(&mut refusals, "bad");
+    outbox.accepted(&mut refusals, 10);
+    let dropped = Dropped { items: 1, reason: "bad".to_owned() };
+    assert_eq!(outbox.end(&mut refusals), Ok(vec![dropped]));
 }
 
 #[test]

@@ -5,14 +5,16 @@ use std::time::SystemTime;
 
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
-use meterkit_http::{Client, Headers, News, Post, SendError, SendErrorKind};
+use meterkit_http::{
+    Client, Dropped, Headers, News, Outbox, Post, Refusals, SendError, SendErrorKind,
+};
 use meterkit_pipeline::{ExportError, Snapshot};
 
 use super::answer::{KEY_REFUSED, is_key_refused, outcome};
-use super::batch::{Batch, Dropped};
+use super::batch::Batch;
 use super::endpoints::Endpoints;
 use crate::config::DatadogConfig;
-use crate::payload::{Payload, Writing, Written, payloads};
+use crate::payload::{MAX_COMPRESSED, Payload, Writing, Written, payloads};
 use crate::points::{Points, Tagging};
 use crate::stamp::{Stamps, seconds};
 use crate::target::BuildError;
@@ -27,6 +29,7 @@ pub(crate) struct ApiTarget {
     endpoints: Endpoints,
     client: Client,
     stamps: Stamps,
+    refusals: Refusals,
     /// The export under way, also when it was cut off.
     batch: Option<Batch>,
     /// Points of the export under way that are not sent.
@@ -50,6 +53,7 @@ impl ApiTarget {
             endpoints,
             client: client.with_headers(credentials, PRODUCT),
             stamps: Stamps::default(),
+            refusals: Refusals::new(MAX_COMPRESSED),
             batch: None,
             rejected: 0,
             told: News::default(),
@@ -69,7 +73,7 @@ impl ApiTarget {
     }
 
     pub(crate) fn is_partway(&self) -> bool {
-        self.batch.as_ref().is_some_and(Batch::is_begun)
+        self.batch.as_ref().is_some_and(|batch| batch.payloads.is_begun())
     }
 
     /// Whether Datadog knows the key. What is not certain is no error.
@@ -98,43 +102,48 @@ impl ApiTarget {
     }
 
     async fn deliver(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        self.refusals.begin_attempt();
         self.prepare(snapshot).await;
+        let mut failure = None;
         while let Some(batch) = &mut self.batch {
-            let Some(payload) = batch.first().cloned() else {
-                return self.end();
+            let (outbox, refusals) = (&mut batch.payloads, &mut self.refusals);
+            let Some(payload) = outbox.next(refusals) else {
+                break;
             };
-            let written = write(payload, batch.stamp).await;
+            let written = write(payload, batch.stamp, refusals.limit()).await;
             let written = written.map_err(|error| ExportError::permanent(error.to_string()))?;
-            batch.replace_first([Some(written.payload.clone()), written.rest.clone()]);
+            if let Some(rest) = &written.rest {
+                outbox.divide(refusals, written.payload.clone(), rest.clone());
+            }
             // From here on until there is an answer: this may be cut off.
-            let was_in_doubt = batch.is_in_doubt();
-            batch.doubt_first(true);
+            let was_in_doubt = outbox.is_doubted();
+            outbox.doubt(true);
             let outcome = self.send(&written).await;
             let Some(batch) = &mut self.batch else {
                 break;
             };
-            let SendError { kind, reason, retry_after, may_have_arrived, .. } = match outcome {
-                Ok(()) => {
-                    batch.accept_first();
-                    continue;
+            let (outbox, refusals) = (&mut batch.payloads, &mut self.refusals);
+            match outcome {
+                Ok(()) => outbox.accepted(refusals, written.bytes.len()),
+                Err(error) => {
+                    outbox.doubt(was_in_doubt || error.may_have_arrived);
+                    outbox.refused(refusals, &error, written.bytes.len());
+                    if error.kind == SendErrorKind::TooLarge {
+                        self.note_too_large(&written, &error.reason);
+                    }
+                    failure = Some(error);
                 }
-                Err(error) => error,
-            };
-            batch.doubt_first(was_in_doubt || may_have_arrived);
-            match kind {
-                SendErrorKind::Invalid => {
-                    let points = written.payload.len();
-                    let is_halved = batch.refuse_first(reason);
-                    tracing::debug!(target = self.config.name, points, is_halved, "malformed");
-                }
-                SendErrorKind::TooLarge => self.split(&written, reason)?,
-                SendErrorKind::Unavailable => {
-                    return Err(ExportError::Retryable { reason, retry_after });
-                }
-                SendErrorKind::Denied => return Err(ExportError::permanent(reason)),
             }
         }
-        Ok(())
+        match (self.batch.take_if(|batch| batch.payloads.is_empty()), failure) {
+            (Some(batch), _) => self.end(batch),
+            (
+                None,
+                Some(SendError { kind: SendErrorKind::Unavailable, reason, retry_after, .. }),
+            ) => Err(ExportError::Retryable { reason, retry_after }),
+            (None, Some(error)) => Err(ExportError::permanent(error.reason)),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Makes a batch of `snapshot`, unless it is under way. Sees to it that it has a time that Datadog takes.
@@ -168,6 +177,7 @@ impl ApiTarget {
                 "points are left out that Datadog has no form for: an infinite value, or a name without a letter"
             );
         }
+        let payloads = Outbox::new(payloads, &mut self.refusals);
         self.batch = Some(Batch::new(snapshot.time, stamp, payloads));
     }
 
@@ -182,19 +192,7 @@ impl ApiTarget {
         outcome(self.client.send(post).await, self.client.secrets())
     }
 
-    /// Sends the first payload in two. One that cannot be divided is dropped.
-    fn split(&mut self, written: &Written, reason: String) -> Result<(), ExportError> {
-        let Some(batch) = &mut self.batch else {
-            return Ok(());
-        };
-        let Some((first, second)) = written.payload.halves() else {
-            batch.drop_first(reason);
-            return Ok(());
-        };
-        if written.bytes.len() <= SMALLEST_LIMIT && !batch.is_begun() {
-            // It is not the size.
-            return Err(ExportError::permanent(reason));
-        }
+    fn note_too_large(&self, written: &Written, reason: &str) {
         if self.told.is_new("too large") {
             tracing::warn!(
                 target = self.config.name,
@@ -204,23 +202,18 @@ impl ApiTarget {
                 "Datadog refuses payloads of this size, and gets them in parts ({reason})"
             );
         }
-        batch.replace_first([Some(first), Some(second)]);
-        Ok(())
     }
 
-    /// All of the batch was delivered or dropped. If all was dropped, that is a failure, and the next difference has
-    /// it.
-    fn end(&mut self) -> Result<(), ExportError> {
-        let Some(batch) = self.batch.take() else {
-            return Ok(());
-        };
-        for Dropped { points, reason } in batch.end().map_err(ExportError::permanent)? {
-            self.rejected += points;
+    /// Ends a batch of which nothing is left. It is a failure if the intake has none of it: the next difference has it.
+    fn end(&mut self, batch: Batch) -> Result<(), ExportError> {
+        let dropped = batch.payloads.end(&mut self.refusals).map_err(ExportError::permanent)?;
+        for Dropped { items, reason, .. } in dropped {
+            self.rejected += items;
             if self.told.is_new(&reason) {
                 tracing::error!(
                     target = self.config.name,
                     endpoint = self.endpoint(),
-                    points,
+                    points = items,
                     "Datadog refused a part of the metrics: {reason}"
                 );
             }
@@ -234,13 +227,10 @@ fn accept() -> HeaderMap {
 }
 
 /// Writes and compresses, on a thread where that holds up no other target.
-async fn write(payload: Payload, stamp: u64) -> io::Result<Written> {
+async fn write(payload: Payload, stamp: u64, limit: usize) -> io::Result<Written> {
     let stamp = i64::try_from(stamp).unwrap_or(i64::MAX);
-    let written = tokio::task::spawn_blocking(move || payload.write(stamp)).await;
+    let written = tokio::task::spawn_blocking(move || payload.write(stamp, limit)).await;
     written.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
-
-/// An intake that takes less takes nothing: it would be asked for each point.
-const SMALLEST_LIMIT: usize = 1024;
 
 const PRODUCT: &str = concat!("meterkit-datadog/", env!("CARGO_PKG_VERSION"));

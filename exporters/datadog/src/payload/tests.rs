@@ -53,7 +53,7 @@ fn all(payloads: Vec<Payload>, max_compressed: usize) -> Vec<Written> {
     for payload in payloads {
         let mut rest = Some(payload);
         while let Some(payload) = rest {
-            let mut written = payload.write_within(TIME, max_compressed).expect("in memory");
+            let mut written = payload.write(TIME, max_compressed).expect("in memory");
             rest = written.rest.take();
             all.push(written);
         }
@@ -279,13 +279,13 @@ fn a_payload_is_halved_down_to_its_points() {
     let payload = payloads_of(&snapshot(4, 0, 5), Format::Json, Compression::Gzip).remove(0);
     let (mut waiting, mut single) = (vec![payload], Vec::new());
     while let Some(payload) = waiting.pop() {
-        match payload.halves() {
-            Some((first, second)) => {
-                assert_eq!(first.len() + second.len(), payload.len());
-                waiting.extend([second, first]);
-            }
-            None => single.push(payload),
+        if payload.len() == 1 {
+            single.push(payload);
+            continue;
         }
+        let [first, second] = payload.parts(payload.len() / 2);
+        assert_eq!(first.len() + second.len(), payload.len());
+        waiting.extend([second, first]);
     }
     assert_eq!(single.len(), 5);
     let written = all(single, MAX_COMPRESSED);
@@ -295,9 +295,9 @@ fn a_payload_is_halved_down_to_its_points() {
 #[test]
 fn the_rest_can_be_sent_with_another_time() {
     let payload = payloads_of(&snapshot(4, 0, 5), Format::Protobuf, Compression::None).remove(0);
-    let (first, second) = payload.halves().expect("five points");
+    let [first, second] = payload.parts(2);
     for (payload, time) in [(first, TIME), (second, TIME + 4000)] {
-        let bytes = payload.write(time).expect("in memory").bytes;
+        let bytes = payload.write(time, MAX_COMPRESSED).expect("in memory").bytes;
         let message = MetricPayload::decode(bytes.clone()).expect("protobuf");
         assert!(message.series.iter().all(|series| series.points[0].timestamp == time));
     }
