@@ -63,6 +63,7 @@ struct State {
     exports: Vec<(Instant, Snapshot)>,
     shutdowns: usize,
     is_released: bool,
+    problem: Option<&'static str>,
 }
 
 impl ScriptedTarget {
@@ -204,6 +205,10 @@ impl Target for ScriptedTarget {
         self.queue
     }
 
+    fn problem(&self) -> Option<String> {
+        self.seen.0.0.lock().unwrap().problem.map(str::to_owned)
+    }
+
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.seen.change(|state| state.shutdowns += 1);
         if self.hangs_in_the_end {
@@ -247,6 +252,11 @@ impl Seen {
     /// Releases the threads that the target blocks.
     pub fn release(&self) {
         self.change(|state| state.is_released = true);
+    }
+
+    /// Sets what is wrong with the target though its exports succeed.
+    pub fn set_problem(&self, problem: Option<&'static str>) {
+        self.change(|state| state.problem = problem);
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {

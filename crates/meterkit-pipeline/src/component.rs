@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use meterkit_core::Unpoisoned;
@@ -11,6 +11,15 @@ use meterkit_core::Unpoisoned;
 use crate::health::{TargetError, TargetHealth, TargetKind};
 use crate::self_metrics::{CUT_OFF, Exporter, Labeled, PANIC, REJECTED, SelfMetrics};
 use crate::target::{ExportError, Target, TargetQueue};
+
+/// What happened to a target whose task has ended.
+const PANICKED: &str = "the target panicked: it is not served any more";
+
+/// After this many intervals without an export, a target is not healthy.
+const SILENT_INTERVALS: u32 = 3;
+
+/// A shorter silence means nothing: a busy machine may be as slow.
+const SHORTEST_SILENCE: Duration = Duration::from_millis(500);
 
 /// All targets of a pipeline, in the order in which they came.
 pub(crate) struct Components {
@@ -27,8 +36,36 @@ pub(crate) struct Component {
     server: Option<(String, u16)>,
     metrics: Arc<SelfMetrics>,
     health: Mutex<TargetHealth>,
+    /// How a push target keeps its schedule.
+    pace: Option<Mutex<Pace>>,
+    /// For a pull target: which service of the pipeline serves it, unless the application does.
+    service: OnceLock<usize>,
     /// The pipeline has ended: there is no metric of it any more.
     is_retired: AtomicBool,
+}
+
+/// Whether a target keeps its schedule.
+struct Pace {
+    interval: Duration,
+    /// When it last began an export or had an answer.
+    moved: Instant,
+    is_silence_logged: bool,
+}
+
+impl Pace {
+    fn new(interval: Duration) -> Self {
+        Self { interval, moved: Instant::now(), is_silence_logged: false }
+    }
+
+    /// Returns what is wrong if it has been silent for too long.
+    fn silence(&self) -> Option<String> {
+        let (silent, interval) = (self.moved.elapsed(), self.interval);
+        let longest = interval.saturating_mul(SILENT_INTERVALS).max(SHORTEST_SILENCE);
+        (silent > longest).then(|| {
+            let (silent, interval) = (silent.as_millis(), interval.as_millis());
+            format!("no export for {silent} ms, though one is due every {interval} ms")
+        })
+    }
 }
 
 impl Components {
@@ -37,9 +74,10 @@ impl Components {
     }
 
     /// A push target. Each is one of its own.
-    pub(crate) fn push(&self, target: &dyn Target) -> Arc<Component> {
+    pub(crate) fn push(&self, target: &dyn Target, interval: Duration) -> Arc<Component> {
         let health = TargetHealth::new(target.name(), target.endpoint(), TargetKind::Push);
-        self.add(&mut self.lock(), health, target.component_type(), target.server())
+        let pace = Some(Mutex::new(Pace::new(interval)));
+        self.add(&mut self.lock(), health, target.component_type(), target.server(), pace)
     }
 
     /// A pull target: the one with this name and endpoint, or a new one.
@@ -59,11 +97,27 @@ impl Components {
         }
         // It is the server itself.
         let health = TargetHealth::new(name, endpoint, TargetKind::Pull);
-        self.add(&mut known, health, component_type, None)
+        self.add(&mut known, health, component_type, None, None)
+    }
+
+    /// A service of the pipeline has ended before it was told to: what it served is served no more.
+    pub(crate) fn service_ended(&self, service: usize, panic: Option<String>) {
+        let is_its = |it: &Arc<Component>| it.service.get() == Some(&service);
+        let mut its: Vec<_> = self.lock().iter().filter(|it| is_its(it)).cloned().collect();
+        if its.is_empty() && panic.is_some() {
+            its.push(self.pull("service", "", format!("task {service} of the pipeline")));
+        }
+        let reason = panic.map(|panic| format!(": {panic}")).unwrap_or_default();
+        let problem = format!("it is not served any more{reason}");
+        for component in its {
+            let TargetHealth { name: target, endpoint, .. } = component.health().clone();
+            tracing::error!(target, endpoint, "{problem}");
+            component.note_problem(Some(problem.clone()));
+        }
     }
 
     pub(crate) fn health(&self) -> Vec<TargetHealth> {
-        self.lock().iter().map(|component| component.health().clone()).collect()
+        self.lock().iter().map(|component| component.health_now()).collect()
     }
 
     /// The pipeline has ended: its targets have no metrics any more.
@@ -80,6 +134,7 @@ impl Components {
         mut health: TargetHealth,
         component_type: &str,
         server: Option<(String, u16)>,
+        pace: Option<Mutex<Pace>>,
     ) -> Arc<Component> {
         let before = known.iter().filter(|it| it.health().name == health.name).count();
         health.component = format!("{}/{before}", health.name);
@@ -89,6 +144,8 @@ impl Components {
             server,
             metrics: self.metrics.clone(),
             health: Mutex::new(health),
+            pace,
+            service: OnceLock::new(),
             is_retired: AtomicBool::new(false),
         });
         known.push(component.clone());
@@ -110,6 +167,7 @@ impl Component {
     /// Points are given to the target.
     pub(crate) fn begin(self: &Arc<Self>, points: usize) -> Operation {
         let points = points as u64;
+        self.moved();
         if let Some(metrics) = self.metrics() {
             metrics.began(self.labels(), points);
         }
@@ -119,7 +177,26 @@ impl Component {
 
     /// An attempt failed; there may be another one.
     pub(crate) fn attempt_failed(&self, error: &ExportError) {
+        self.moved();
         self.note_failure(error.to_string());
+    }
+
+    /// The target panicked, which ends its task.
+    pub(crate) fn panicked(&self) {
+        let is_known = self.health().last_error.as_ref().is_some_and(|it| it.text == PANICKED);
+        if !is_known {
+            self.note_failure(PANICKED.to_owned());
+        }
+    }
+
+    /// This service of the pipeline serves it.
+    pub(crate) fn served_by(&self, service: usize) {
+        self.service.get_or_init(|| service);
+    }
+
+    /// What is wrong although no attempt failed.
+    pub(crate) fn note_problem(&self, problem: Option<String>) {
+        self.health().problem = problem;
     }
 
     /// What waits in the target now.
@@ -137,7 +214,38 @@ impl Component {
         f.debug_struct(what).field("component", component).field("endpoint", endpoint).finish()
     }
 
-    fn note_failure(&self, text: String) {
+    /// Returns its health, of which silence is a part.
+    fn health_now(&self) -> TargetHealth {
+        let mut health = self.health().clone();
+        if !(health.is_failing() || self.is_retired.load(Acquire)) {
+            health.problem = self.pace().and_then(|pace| pace.silence());
+        }
+        health
+    }
+
+    /// Logs once that it is silent, if it is.
+    pub(crate) fn log_silence(&self) {
+        let Some(mut pace) = self.pace() else { return };
+        let Some(silence) = pace.silence() else { return };
+        if !std::mem::replace(&mut pace.is_silence_logged, true) {
+            drop(pace);
+            let TargetHealth { name: target, endpoint, .. } = self.health().clone();
+            tracing::warn!(target, endpoint, "{silence}");
+        }
+    }
+
+    /// It began an export, or had an answer.
+    fn moved(&self) {
+        if let Some(mut pace) = self.pace() {
+            *pace = Pace::new(pace.interval);
+        }
+    }
+
+    fn pace(&self) -> Option<MutexGuard<'_, Pace>> {
+        self.pace.as_ref().map(|pace| pace.lock().unpoisoned())
+    }
+
+    pub(crate) fn note_failure(&self, text: String) {
         let mut health = self.health();
         health.consecutive_failures = health.consecutive_failures.saturating_add(1);
         health.last_error = Some(TargetError { text, time: SystemTime::now() });
@@ -245,13 +353,17 @@ impl Drop for Operation {
         if self.is_over {
             return;
         }
-        let (error_type, text) = match (std::thread::panicking(), self.failure) {
-            (true, _) => (PANIC, "the target panicked: it is not served any more"),
+        match self.failure {
+            _ if std::thread::panicking() => {
+                self.component.panicked();
+                self.fail(PANIC);
+            }
             // Why was noted when it failed.
-            (false, Some(error_type)) => return self.fail(error_type),
-            (false, None) => (CUT_OFF, "cut off by the end of the pipeline"),
-        };
-        self.component.note_failure(text.to_owned());
-        self.fail(error_type);
+            Some(error_type) => self.fail(error_type),
+            None => {
+                self.component.note_failure("cut off by the end of the pipeline".to_owned());
+                self.fail(CUT_OFF);
+            }
+        }
     }
 }

@@ -86,10 +86,11 @@ impl Delivery {
     /// Exports once per interval and whenever asked; at the end once more.
     pub(crate) async fn run(self, flushes: mpsc::Receiver<Flush>) -> Result<(), ExportError> {
         let (newest, source) = (self.newest.clone(), self.source.clone());
+        let component = self.component.clone();
         let interval = self.schedule.interval;
         tokio::select! {
             outcome = self.serve(flushes) => outcome,
-            never = newest.collect(&source, interval) => match never {},
+            never = newest.collect(&source, interval, &component) => match never {},
         }
     }
 
@@ -137,6 +138,7 @@ impl Delivery {
         self.target.shutdown().await;
         let queue = self.target.queue();
         self.component.note_queue(queue);
+        self.component.note_problem(self.target.problem());
         let (Err(error), Some(operation)) = (&outcome, self.waiting.take()) else {
             return outcome;
         };
@@ -254,6 +256,7 @@ impl Delivery {
                 () = told_to(&mut overtaken), if goes_on => None,
             };
             self.component.note_queue(self.target.queue());
+            self.component.note_problem(self.target.problem());
             let ended = ended?;
             self.answer_due = None;
             let error = match ended {
@@ -305,6 +308,14 @@ impl Delivery {
             (Err(error), true) => tracing::debug!(target, %error, "export still fails"),
         }
         self.is_failing = outcome.is_err();
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.component.panicked();
+        }
     }
 }
 

@@ -20,6 +20,11 @@ impl Endpoint {
         Self { component }
     }
 
+    /// Requests could not be answered, or not even be received, until one is.
+    pub fn failed(&self, reason: impl Into<String>) {
+        self.component.note_failure(reason.into());
+    }
+
     /// A request was answered with this many points, and that took this long.
     pub fn answered(&self, points: usize, took: Duration) {
         self.component.begin(points).began_before(took).succeeded(0);

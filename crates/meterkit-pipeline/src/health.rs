@@ -33,7 +33,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether no target is failing.
+    /// Returns whether no target is failing, and none is silent.
     pub fn is_healthy(&self) -> bool {
         !self.targets.iter().any(TargetHealth::is_failing)
     }
@@ -55,6 +55,9 @@ pub struct TargetHealth {
     pub last_success: Option<SystemTime>,
     /// The last attempt that failed, also when later ones succeeded.
     pub last_error: Option<TargetError>,
+    /// What is wrong although no attempt has failed: no export was begun for three intervals, the task that serves a
+    /// scrape endpoint has ended, or a queue cannot be kept on disk.
+    pub problem: Option<String>,
     /// How many attempts have failed since the last success.
     pub consecutive_failures: u64,
     /// Points that arrived.
@@ -79,6 +82,7 @@ impl TargetHealth {
             kind,
             last_success: None,
             last_error: None,
+            problem: None,
             consecutive_failures: 0,
             exported_points: 0,
             failed_points: 0,
@@ -87,9 +91,9 @@ impl TargetHealth {
         }
     }
 
-    /// Whether the last attempt failed.
+    /// Returns whether the last attempt failed, or there is another [`problem`](Self::problem).
     pub fn is_failing(&self) -> bool {
-        self.consecutive_failures > 0
+        self.consecutive_failures > 0 || self.problem.is_some()
     }
 }
 
@@ -155,8 +159,14 @@ impl fmt::Display for TargetHealth {
                 let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
                 let time = format_rfc3339_seconds(error.time);
                 write!(f, "fails {times} in a row: {} ({time})", error.text)?;
+                if let Some(problem) = &self.problem {
+                    write!(f, "; {problem}")?;
+                }
             }
-            _ => f.write_str("works")?,
+            _ => match &self.problem {
+                Some(problem) => write!(f, "fails: {problem}")?,
+                None => f.write_str("works")?,
+            },
         }
         match (self.last_success, self.kind) {
             (Some(time), _) => write!(f, "; last success {}", format_rfc3339_seconds(time))?,

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval_at};
 
 use crate::collector::Freshness;
+use crate::component::Component;
 use crate::moment::after;
 use crate::snapshot::Snapshot;
 use crate::source::{Closed, Source};
@@ -25,8 +26,13 @@ struct Slot {
 }
 
 impl Newest {
-    /// Collects once per interval.
-    pub(crate) async fn collect(&self, source: &Source, interval: Duration) -> Infallible {
+    /// Collects once per interval for `component`, and notices when that takes none of it.
+    pub(crate) async fn collect(
+        &self,
+        source: &Source,
+        interval: Duration,
+        component: &Component,
+    ) -> Infallible {
         // A timer needs an interval that is not zero.
         let interval = interval.max(Duration::from_millis(1));
         let mut ticks = interval_at(after(interval).into(), interval);
@@ -35,7 +41,10 @@ impl Newest {
         loop {
             ticks.tick().await;
             match source.take(self.fresher(None)).await {
-                Ok(snapshot) => self.offer(snapshot),
+                Ok(snapshot) => {
+                    component.log_silence();
+                    self.offer(snapshot);
+                }
                 Err(Closed) => pending().await,
             }
         }

@@ -262,7 +262,7 @@ impl PipelineBuilder {
         let metrics = Arc::new(SelfMetrics::new(registry.clone()));
         let components = Arc::new(Components::new(metrics.clone()));
         let targets = self.targets.into_iter().map(|(target, schedule)| {
-            let component = components.push(&*target);
+            let component = components.push(&*target, schedule.interval);
             (target, schedule, component)
         });
         let targets = targets.collect();

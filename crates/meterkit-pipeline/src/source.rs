@@ -24,6 +24,8 @@ pub struct Source {
     collector: Arc<Collector>,
     components: Arc<Components>,
     runtime: Handle,
+    /// The service of the pipeline that it was handed to.
+    service: Option<usize>,
     /// Who waits for a collection waits here, not on a thread.
     turn: Arc<Mutex<()>>,
     /// The runtime ends a moment after the pipeline has answered that it has shut down.
@@ -45,7 +47,12 @@ impl Source {
         runtime: Handle,
     ) -> Self {
         let (turn, is_closed) = (Arc::default(), Arc::default());
-        Self { collector, components, runtime, turn, is_closed }
+        Self { collector, components, runtime, service: None, turn, is_closed }
+    }
+
+    /// Returns a source for a service of the pipeline, which serves the endpoints that it asks for.
+    pub(crate) fn for_service(&self, service: usize) -> Self {
+        Self { service: Some(service), ..self.clone() }
     }
 
     /// Ends collections that run on the pipeline's threads.
@@ -64,7 +71,11 @@ impl Source {
         component_type: &str,
         endpoint: impl Into<String>,
     ) -> Endpoint {
-        Endpoint::new(self.components.pull(name, component_type, endpoint.into()))
+        let component = self.components.pull(name, component_type, endpoint.into());
+        if let Some(service) = self.service {
+            component.served_by(service);
+        }
+        Endpoint::new(component)
     }
 
     pub(crate) fn health(&self, registry: &Registry) -> Health {

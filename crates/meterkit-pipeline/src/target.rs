@@ -109,6 +109,13 @@ pub trait Target: Debug + Send + 'static {
         None
     }
 
+    /// Returns what is wrong although exports succeed, such as a queue that cannot be kept on disk. Asked for after each
+    /// attempt to export, and at the end; the target is not healthy while there is something. By default there is not.
+    /// Must not hold secrets.
+    fn problem(&self) -> Option<String> {
+        None
+    }
+
     /// Called once, after the last export.
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(std::future::ready(()))

@@ -115,7 +115,11 @@ impl Work {
         let services: Vec<JoinHandle<()>> = self
             .services
             .into_iter()
-            .map(|serve| tokio::spawn(serve(self.source.clone(), Stop(stopped.clone()))))
+            .enumerate()
+            .map(|(service, serve)| {
+                let (source, stop) = (self.source.for_service(service), Stop(stopped.clone()));
+                tokio::spawn(watch_service(service, serve, source, stop))
+            })
             .collect();
         let (refreshing, ended) = watch::channel(());
         let refreshes = refreshes::run(self.registry.clone(), self.news.refresh.clone(), ended);
@@ -161,6 +165,18 @@ impl Work {
         }
         Instant::now()
     }
+}
+
+/// Runs a service to its end, which is to be reported if it comes too early.
+async fn watch_service(service: usize, serve: Service, source: Source, stop: Stop) {
+    let (components, mut stopped) = (source.clone(), stop.clone());
+    // As a task of its own, and called there: it may panic.
+    let ended = tokio::spawn(async move { serve(source, stop).await }).await;
+    if stopped.requested_within(Duration::ZERO).await {
+        return;
+    }
+    let panic = ended.err().map(|error| error.to_string());
+    components.components().service_ended(service, panic);
 }
 
 async fn flush(

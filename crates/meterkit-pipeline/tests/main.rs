@@ -13,6 +13,7 @@ mod retries;
 mod runtimes;
 mod self_metrics;
 mod shared_snapshots;
+mod silence;
 mod slow_targets;
 mod stuck_console;
 mod target_checks;

@@ -1,8 +1,9 @@
 //! What became of the values that were to be sent.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
+use meterkit_core::Unpoisoned;
 use meterkit_http::News;
 
 /// Counts of one target of remote write, to keep when the target is handed to the pipeline. Clones share them.
@@ -22,7 +23,8 @@ struct Counts {
     /// What was logged, so that it is not logged again with every export: refusals, and what is not the receiver's.
     refusals: News,
     dropped_is_told: AtomicBool,
-    disk_is_told: AtomicBool,
+    /// Why the disk keeps nothing.
+    disk_problem: Mutex<Option<String>>,
     too_large_is_told: AtomicBool,
 }
 
@@ -82,13 +84,18 @@ impl RemoteWriteCounts {
         !self.0.dropped_is_told.swap(true, Relaxed)
     }
 
-    /// Whether to say that the disk keeps nothing: once until it does.
-    pub(crate) fn says_disk_fails(&self) -> bool {
-        !self.0.disk_is_told.swap(true, Relaxed)
+    /// Notes that the disk keeps nothing. Returns whether to say so: once until it does.
+    pub(crate) fn disk_fails(&self, problem: &str) -> bool {
+        self.0.disk_problem.lock().unpoisoned().replace(problem.to_owned()).is_none()
     }
 
     pub(crate) fn disk_works(&self) {
-        self.0.disk_is_told.store(false, Relaxed);
+        *self.0.disk_problem.lock().unpoisoned() = None;
+    }
+
+    /// Returns why the disk keeps nothing, until it does.
+    pub(crate) fn disk_problem(&self) -> Option<String> {
+        self.0.disk_problem.lock().unpoisoned().clone()
     }
 
     /// Whether to say that requests were too large: once.
@@ -106,10 +113,10 @@ mod tests {
         let counts = RemoteWriteCounts::default();
         let new = (0..1000).filter(|at| counts.is_new_refusal(&format!("series {at}"))).count();
         assert!((1..1000).contains(&new));
-        assert!(counts.says_dropped() && counts.says_disk_fails() && counts.says_too_large());
-        assert!(!counts.says_dropped() && !counts.says_disk_fails() && !counts.says_too_large());
+        assert!(counts.says_dropped() && counts.disk_fails("full") && counts.says_too_large());
+        assert!(!counts.says_dropped() && !counts.disk_fails("full") && !counts.says_too_large());
         counts.add_written(1);
         counts.disk_works();
-        assert!(counts.says_dropped() && counts.says_disk_fails() && !counts.says_too_large());
+        assert!(counts.says_dropped() && counts.disk_fails("full") && !counts.says_too_large());
     }
 }

@@ -281,6 +281,10 @@ impl Target for RemoteWriteTarget {
         })
     }
 
+    fn problem(&self) -> Option<String> {
+        self.counts.disk_problem()
+    }
+
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
         Box::pin(async move {
             self.enqueue(snapshot).await?;

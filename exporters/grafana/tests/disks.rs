@@ -5,11 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use meterkit_core::Registry;
 use meterkit_fakes::remote_write::{Answer, Receiver};
 use meterkit_grafana::RemoteWriteTarget;
-use meterkit_pipeline::Target;
+use meterkit_pipeline::{Pipeline, Schedule, Target};
 
 use crate::snapshots::{config, snapshot};
+
+const LONG: Duration = Duration::from_secs(60);
 
 /// Where the one target that uses this directory keeps its requests.
 fn slot(directory: &Path) -> PathBuf {
@@ -102,4 +105,32 @@ async fn what_is_left_beyond_the_bounds_of_the_queue_is_dropped_and_counted() {
     let config = config.with_queue(size * 3 + size / 2, Duration::MAX);
     let next = RemoteWriteTarget::new(config).expect("a target");
     assert_eq!((next.counts().waiting_requests(), next.counts().dropped()), (3, 4));
+}
+
+#[test]
+fn a_spool_that_cannot_write_is_not_healthy_until_it_can() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let receiver = runtime.block_on(Receiver::start([]));
+    let config = config(&receiver).with_spool(directory.path());
+    let target = RemoteWriteTarget::new(config).expect("a target");
+    let slot = slot(directory.path());
+    // No file can be where a directory is.
+    let in_the_way: Vec<_> = (0..9).map(|id| slot.join(format!("{id:020}.part"))).collect();
+    in_the_way.iter().for_each(|part| fs::create_dir(part).expect("a directory"));
+    let registry = Registry::new();
+    let rows = registry.scoped("plugin", "catalog").gauge::<u64>("rows").build();
+    rows.expect("a good name").set(1);
+    let pipeline = Pipeline::builder(registry).expect("a registry of its own");
+    let schedule = Schedule { interval: LONG, ..Schedule::default() };
+    let pipeline = pipeline.target(target, schedule).start().expect("a thread");
+    pipeline.flush_blocking(LONG).expect("it is sent all the same");
+    let health = pipeline.health();
+    let problem = health.targets[0].problem.as_deref().expect("there is one");
+    assert!(problem.starts_with("the queue cannot be kept on disk: "), "{problem}");
+    assert!(!health.is_healthy(), "{health}");
+    in_the_way.iter().for_each(|part| fs::remove_dir(part).expect("it is empty"));
+    pipeline.flush_blocking(LONG).expect("it is sent");
+    assert!(pipeline.health().is_healthy(), "{}", pipeline.health());
+    pipeline.shutdown_blocking(LONG).expect("it ends");
 }

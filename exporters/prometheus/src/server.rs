@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use meterkit_pipeline::{Source, Stop};
+use meterkit_pipeline::{Endpoint, Source, Stop};
 use meterkit_rules::prometheus_name::Translation;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -24,7 +24,7 @@ use crate::bind_error::BindError;
 use crate::connection::{Patience, Progress, TrackedStream};
 use crate::credentials::{Credentials, Guard};
 use crate::protection::Protection;
-use crate::scrape::{Scrape, plain};
+use crate::scrape::{Scrape, endpoint, plain};
 use crate::tls::{Encryption, ServerTls};
 
 /// Where metrics are served.
@@ -102,10 +102,11 @@ impl PrometheusServer {
         self.translation
     }
 
-    /// Sets how many connections are served at a time; further ones wait. 64 by default.
+    /// Sets how many connections are served at a time; further ones wait. 64 by default, and at least 1.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.connections = connections.max(1);
+        // More than a semaphore counts is more than there can be.
+        self.connections = connections.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 
@@ -259,11 +260,13 @@ impl BoundServer {
     /// Serves scrapes from `source` until `stop`. Runs on a tokio runtime with I/O and time.
     pub async fn serve(self, source: Source, mut stop: Stop) {
         let url = self.url();
+        // First of all: what goes wrong from here on is the endpoint's.
+        let endpoint = endpoint(&source, &url);
         let listener = match tokio::net::TcpListener::from_std(self.listener) {
             Ok(listener) => listener,
             Err(error) => {
                 tracing::error!(%error, "prometheus endpoint could not be served");
-                return;
+                return endpoint.failed(error.to_string());
             }
         };
         let scrape = Scrape::at(source, &url).translation(self.translation);
@@ -273,7 +276,7 @@ impl BoundServer {
         let deadline = loop {
             tokio::select! {
                 deadline = stop.requested() => break deadline,
-                (stream, permit) = accept(&listener, &room) => {
+                (stream, permit) = accept(&listener, &room, &endpoint) => {
                     let patience = self.patience;
                     match &self.encryption {
                         None => serve_connection(stream, permit, &page, patience, &graceful),
@@ -296,6 +299,7 @@ impl BoundServer {
 async fn accept(
     listener: &tokio::net::TcpListener,
     room: &Arc<Semaphore>,
+    endpoint: &Endpoint,
 ) -> (TcpStream, Option<OwnedSemaphorePermit>) {
     // Never closed, so there always is a permit in the end.
     let permit = room.clone().acquire_owned().await.ok();
@@ -305,6 +309,7 @@ async fn accept(
             Err(error) => {
                 // Out of file descriptors, most likely: others will be closed.
                 tracing::debug!(%error, "prometheus endpoint could not accept a connection");
+                endpoint.failed(format!("it could not accept a connection: {error}"));
                 sleep(Duration::from_millis(100)).await;
             }
         }

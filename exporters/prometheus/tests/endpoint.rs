@@ -209,3 +209,17 @@ fn any_port_will_do_for_port_0_and_is_told() {
     assert!(bound.address().ip().is_loopback());
     assert_ne!(bound.address().port(), 0);
 }
+
+#[tokio::test]
+async fn no_number_of_connections_is_too_large_or_too_small() {
+    for connections in [usize::MAX, 0] {
+        let registry = Registry::new();
+        registry.semconv("s").counter::<u64>("hits").build().unwrap().increment();
+        let served = Served::start(&registry, |server| server.max_connections(connections));
+        let read = scrape(served.address).await.unwrap().exposition();
+        assert_eq!(read.value("hits_total", &[]), 1.0);
+        let health = served.pipeline.health();
+        assert!(health.is_healthy() && health.targets.len() == 1, "{health}");
+        served.stop().await;
+    }
+}

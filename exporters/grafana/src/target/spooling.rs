@@ -94,11 +94,11 @@ impl RemoteWriteTarget {
     }
 
     fn tell_of_disk(&self, problem: &str) {
-        if self.counts.says_disk_fails() {
-            tracing::error!(
-                target = self.config.name,
-                "the queue cannot be kept on disk: what waits is lost if this process ends: {problem}"
-            );
+        let problem = format!(
+            "the queue cannot be kept on disk: what waits is lost if this process ends: {problem}"
+        );
+        if self.counts.disk_fails(&problem) {
+            tracing::error!(target = self.config.name, "{problem}");
         }
     }
 }
