@@ -47,6 +47,8 @@ struct Attempt {
     in_a_row: usize,
     has_failed: bool,
     needs_canary: bool,
+    /// Whether the canary is to show whether any content is accepted.
+    is_in_the_dark: bool,
     is_over: bool,
 }
 
@@ -165,6 +167,7 @@ impl Refusals {
         self.limit.accepted(size);
         self.accepted += 1;
         (self.attempt.in_a_row, self.attempt.needs_canary) = (0, false);
+        self.attempt.is_in_the_dark = false;
         self.is_hopeless = false;
         if let Some(id) = id {
             self.forget(id);
@@ -174,7 +177,7 @@ impl Refusals {
     /// Notes that the canary was refused as well. Returns what becomes of the request that it was taken from.
     pub fn canary_refused(&mut self, error: &SendError) -> Verdict {
         self.attempt.refused += 1;
-        if !error.is_of_content() {
+        if !error.is_of_content() || !std::mem::take(&mut self.attempt.is_in_the_dark) {
             return self.stop();
         }
         self.is_hopeless = true;
@@ -213,7 +216,8 @@ impl Refusals {
             }
             return self.divide(id, items);
         }
-        let Some(status) = error.status.filter(StatusCode::is_server_error) else {
+        let wants_time = error.retry_after.is_some_and(|pause| !pause.is_zero());
+        let Some(status) = error.status.filter(|it| it.is_server_error() && !wants_time) else {
             return self.stop();
         };
         // Of parts it is known that something is wrong with them; other requests are asked anew in each attempt.
@@ -244,7 +248,7 @@ impl Refusals {
     /// Divides a request that may be refused whatever its content is.
     fn divide_in_the_dark(&mut self, id: u64) -> Verdict {
         if self.is_hopeless || self.attempt.in_a_row >= FRUITLESS {
-            self.attempt.needs_canary = true;
+            (self.attempt.needs_canary, self.attempt.is_in_the_dark) = (true, true);
             return Verdict::Keep;
         }
         self.divide(id, 2)

@@ -72,16 +72,20 @@ impl Batch {
         Ok(Self { id: self.id, ..writing.finish(self.time)? })
     }
 
-    /// Its series in two requests; the second is empty if there is one series.
-    pub(crate) fn halves(&self) -> Result<[Self; 2], BatchError> {
-        let mut halves = [Writing::new(self.version), Writing::new(self.version)];
+    /// Returns its series in several requests, which begin with these series; none is empty.
+    pub(crate) fn split(&self, beginnings: &[u64]) -> Result<Vec<Self>, BatchError> {
+        let mut parts = vec![Writing::new(self.version)];
         let mut at = 0;
         self.for_each(&mut |series| {
-            halves[usize::from(at >= self.len().div_ceil(2))].add(series);
+            if at > 0 && beginnings.contains(&at) {
+                parts.push(Writing::new(self.version));
+            }
+            if let Some(part) = parts.last_mut() {
+                part.add(series);
+            }
             at += 1;
         })?;
-        let [first, second] = halves;
-        Ok([first.finish(self.time)?, second.finish(self.time)?])
+        parts.into_iter().map(|part| part.finish(self.time)).collect()
     }
 
     /// Calls `visit` with each series.

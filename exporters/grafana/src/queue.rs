@@ -139,18 +139,32 @@ impl Queue {
         self.replace(id, Vec::new());
     }
 
-    /// Replaces a request with others.
-    pub(crate) fn replace(&mut self, id: u64, others: Vec<Batch>) {
+    /// Replaces a request with others. Returns their ids.
+    pub(crate) fn replace(&mut self, id: u64, others: Vec<Batch>) -> Vec<u64> {
         let Some(at) = self.batches.iter().position(|batch| batch.id == id) else {
-            return;
+            return Vec::new();
         };
         if let Some(removed) = self.batches.remove(at) {
             self.release(&removed);
         }
+        let mut ids = Vec::with_capacity(others.len());
         for (at, other) in (at..).zip(others) {
             let other = self.accept(other);
+            ids.push(other.id);
             self.batches.insert(at, other);
         }
+        ids
+    }
+
+    /// Returns the first request that is of another moment than the oldest ones.
+    pub(crate) fn next_moment(&self) -> Option<&Batch> {
+        let oldest = self.batches.front()?.time;
+        self.batches.iter().find(|batch| batch.time != oldest)
+    }
+
+    /// Returns the request with this id.
+    pub(crate) fn get(&self, id: u64) -> Option<&Batch> {
+        self.batches.iter().find(|batch| batch.id == id)
     }
 
     /// How many requests there are.

@@ -1,10 +1,11 @@
 //! The target of Prometheus remote write.
 
+use std::cmp::Reverse;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use meterkit_http::{Client, CompressionError, SendError, url};
+use meterkit_http::{Client, CompressionError, Next, Refusals, SendError, url};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
@@ -30,9 +31,10 @@ mod spooling;
 ///   request and remembers.
 /// - What the receiver cannot take now waits in a queue, and goes out oldest first when it can. There is an end to how
 ///   much waits, and for how long; see [`RemoteWriteConfig::with_queue`].
-/// - A request is dropped only if the receiver refuses its content: status 400, 409 and 422. One that is too large goes
-///   out again in halves. After any other status, or no answer, it stays in the queue: also when the receiver refuses
-///   the credentials or the URL, so that nothing is lost until they are corrected.
+/// - A series is dropped only if the receiver refuses it: with status 400, 409, 413 and 422, or by failing on it with 5xx
+///   for a while although it accepts others. [`Refusals`] finds it in the request. After any other status, or no answer,
+///   a request stays in the queue: also when the receiver refuses the credentials or the URL, so that nothing is lost
+///   until they are corrected.
 /// - A series that goes away is ended with a stale marker, and all of them are at shutdown: queries see them no longer.
 /// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment.
 ///
@@ -41,8 +43,12 @@ mod spooling;
 pub struct RemoteWriteTarget {
     config: RemoteWriteConfig,
     sender: Sender,
-    limits: Limits,
     queue: Queue,
+    refusals: Refusals,
+    /// The moment whose requests go out.
+    moment: Option<i64>,
+    /// What is left of a request whose canary is on its way.
+    canary: Option<Vec<Batch>>,
     /// The queue once more, on disk.
     spool: Option<Spool>,
     /// Requests on their way, also when their export has been dropped.
@@ -83,8 +89,10 @@ impl RemoteWriteTarget {
         let sender = Sender { client, uri: config.destination.url().clone() };
         let mut target = Self {
             sender,
-            limits: config.limits,
             queue: Queue::new(config.queue_bytes, config.queue_age),
+            refusals: Refusals::new(config.limits.bytes),
+            moment: None,
+            canary: None,
             spool: None,
             requests: JoinSet::new(),
             saving: None,
@@ -126,7 +134,7 @@ impl RemoteWriteTarget {
         // Points share their attributes with those of the pipeline.
         let snapshot = Arc::new(snapshot.clone());
         let since = self.written.as_ref().map(|written| written.number);
-        let (written, version, limits) = (snapshot.clone(), self.dialect.to_write(), self.limits);
+        let (written, version, limits) = (snapshot.clone(), self.dialect.to_write(), self.limits());
         let write = move || batch::write(&written, since, version, limits);
         let batches = elsewhere(write).await?;
         let dropped = self.queue.push(batches);
@@ -164,7 +172,7 @@ impl RemoteWriteTarget {
         let Some(written) = self.written.take() else {
             return;
         };
-        let (version, limits) = (self.dialect.to_write(), self.limits);
+        let (version, limits) = (self.dialect.to_write(), self.limits());
         let now = milliseconds(SystemTime::now());
         match elsewhere(move || batch::farewell(&written, now, version, limits)).await {
             Ok(batches) => {
@@ -178,25 +186,22 @@ impl RemoteWriteTarget {
 
     /// Sends what waits, oldest first, until nothing does or the receiver takes no more.
     async fn drain(&mut self) -> Result<(), ExportError> {
-        let (mut has_some, mut refusal) = (false, None);
+        self.refusals.begin_attempt();
+        let (mut has_some, mut refusal, mut failure) = (false, None, None);
         loop {
             if self.requests.is_empty() {
-                let at_once = if self.dialect.is_open() { 1 } else { self.config.requests_at_once };
-                let batches = self.queue.oldest(at_once);
+                let batches = self.next_requests().await?;
                 if batches.is_empty() {
-                    let refusal = refusal.map_or(Ok(()), |it| Err(ExportError::permanent(it)));
-                    // What was refused of it was logged and counted.
-                    return if has_some { Ok(()) } else { refusal };
+                    break;
                 }
                 self.send(batches);
             }
-            let mut failure = None;
             while let Some(ended) = self.requests.join_next().await {
                 let outcome = match ended {
                     // Dropped meanwhile for lack of room, and counted so.
                     Ok((batch, _)) if !self.queue.has(batch.id) => Outcome::Again,
                     Ok((batch, answer)) => self.settle(&batch, answer).await,
-                    Err(error) => Outcome::Failed(ExportError::permanent(error.to_string())),
+                    Err(error) => return Err(ExportError::permanent(error.to_string())),
                 };
                 match outcome {
                     Outcome::Taken => has_some = true,
@@ -207,10 +212,65 @@ impl RemoteWriteTarget {
             }
             self.note_waiting();
             self.save().await;
-            if let Some(failure) = failure {
-                return Err(failure);
+        }
+        match (self.queue.len(), failure, refusal) {
+            (1.., Some(failure), _) => Err(failure),
+            (1.., None, Some(refusal)) => Err(ExportError::permanent(refusal)),
+            (0, _, Some(refusal)) if !has_some => {
+                self.refusals.end_attempt();
+                Err(ExportError::permanent(refusal))
+            }
+            // What was refused of it was logged and counted.
+            _ => {
+                self.refusals.end_attempt();
+                Ok(())
             }
         }
+    }
+
+    /// Returns what to send next, at the same time: requests of the oldest moment, or a canary.
+    async fn next_requests(&mut self) -> Result<Vec<Batch>, ExportError> {
+        loop {
+            self.canary = None;
+            let oldest = self.queue.oldest(usize::MAX);
+            let time = oldest.first().map(|batch| batch.time);
+            if self.moment != time {
+                self.moment = time;
+                self.refusals.begin_lot();
+            }
+            let may_be_sent = oldest.iter().filter(|batch| self.refusals.may_send(batch.id));
+            let mut batches: Vec<Batch> = may_be_sent.cloned().collect();
+            match self.refusals.next(!batches.is_empty()) {
+                Next::Request => {
+                    let is_careful = self.dialect.is_open() || self.refusals.is_careful();
+                    let at_once = if is_careful { 1 } else { self.config.requests_at_once };
+                    // Of what is left of a request that was refused, most is accepted sooner if the larger parts come
+                    // first.
+                    batches.sort_by_key(|batch| Reverse(batch.len()));
+                    batches.truncate(at_once);
+                }
+                Next::Canary => {
+                    let source = oldest.iter().find(|batch| batch.len() > 1);
+                    // At the end of a search, nothing that may be accepted is left of a moment.
+                    let source = source.or_else(|| self.queue.next_moment()).cloned();
+                    batches = match source {
+                        Some(source) => vec![self.take_canary(source).await?],
+                        None => Vec::new(),
+                    };
+                }
+                Next::Nothing => batches.clear(),
+            }
+            match batches.iter().find(|batch| self.is_too_large(batch)) {
+                Some(batch) => self.divide(&batch.clone()).await?,
+                None => return Ok(batches),
+            }
+        }
+    }
+
+    /// Returns whether the receiver was found to accept less. A request may be longer than its limit by one series.
+    fn is_too_large(&self, batch: &Batch) -> bool {
+        let limit = self.refusals.limit();
+        limit < self.config.limits.bytes && batch.len() > 1 && batch.size / 3 > limit / 2
     }
 
     /// Sends requests that have no series in common, at the same time.
@@ -234,6 +294,10 @@ impl RemoteWriteTarget {
                 (batch, answer)
             });
         }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { bytes: self.refusals.limit(), ..self.config.limits }
     }
 
     fn note_waiting(&self) {

@@ -71,11 +71,25 @@ fn a_request_can_be_made_one_of_the_other_version() {
 fn halves_have_all_series_once() {
     for version in [Version::V1, Version::V2] {
         let [whole] = &*written(version, NO_LIMITS) else { panic!("one request") };
-        let halves = whole.halves().expect("it was written");
-        assert_eq!(halves.each_ref().map(Batch::len), [6, 5]);
+        let halves = whole.split(&[6]).expect("it was written");
+        assert_eq!(halves.iter().map(Batch::len).collect::<Vec<_>>(), [6, 5]);
         assert_eq!(read(&halves), read(std::slice::from_ref(whole)));
-        let [first, _] = halves[0].halves().expect("it was written");
+        let first = &halves[0].split(&[3]).expect("it was written")[0];
         assert_eq!((first.len(), first.time), (3, 9));
+    }
+}
+
+#[test]
+fn one_series_is_taken_from_anywhere() {
+    for version in [Version::V1, Version::V2] {
+        let [whole] = &*written(version, NO_LIMITS) else { panic!("one request") };
+        let all = read(std::slice::from_ref(whole));
+        for at in 0..11 {
+            let parts = whole.split(&[at, at + 1]).expect("it was written");
+            let expected = [at, 1, 10 - at].into_iter().filter(|len| *len > 0);
+            assert!(parts.iter().map(Batch::len).eq(expected), "{at}");
+            assert_eq!(read(&parts), all, "{at}");
+        }
     }
 }
 
@@ -145,7 +159,7 @@ fn garbage_is_an_error() {
     assert!(matches!(torn.in_version(Version::V1), Err(BatchError::Snappy(_))));
     let body = snap::raw::Encoder::new().compress_vec(b"\xff\xff").expect("in memory");
     let wrong = Batch { body: body.into(), ..batch };
-    assert!(matches!(wrong.halves(), Err(BatchError::Message(_))));
+    assert!(matches!(wrong.split(&[1]), Err(BatchError::Message(_))));
 }
 
 const FEW: Limits = Limits { series: 3, bytes: usize::MAX };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use meterkit_http::{SendError, SendErrorKind};
+use meterkit_http::{SendError, SendErrorKind, Verdict};
 use meterkit_pipeline::{ExportError, Target};
 use tokio::time::Instant;
 
@@ -38,13 +38,7 @@ impl RemoteWriteTarget {
             }
             Ok(()) => {
                 self.learn(if is_two { Dialect::Two } else { Dialect::One });
-                self.queue.remove(batch.id);
-                let taken = written.map_or(batch.len(), |count| count.min(batch.len()));
-                self.counts.add_written(taken);
-                if taken < batch.len() {
-                    self.refuse(batch.len() - taken, "it wrote less than it was sent");
-                }
-                Outcome::Taken
+                self.accept(batch, written)
             }
             Err(error) if is_two && error.status == Some(StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
                 self.speak_one(&error.reason);
@@ -58,56 +52,109 @@ impl RemoteWriteTarget {
                 if is_two && written.is_some() {
                     self.learn(Dialect::Two);
                 }
-                self.give_up(batch, error.reason, written)
+                self.settle_refused(batch, error, written).await
             }
-            Err(error) => self.settle_failed(batch, error, written).await,
+            Err(error) => self.settle_refused(batch, error, written).await,
         }
     }
 
-    /// Decides what becomes of a request that failed for a reason other than its version.
-    async fn settle_failed(
+    fn accept(&mut self, batch: &Batch, written: Option<u64>) -> Outcome {
+        match self.canary.take() {
+            Some(others) => {
+                self.refusals.accepted(None, batch.size);
+                let ids = self.queue.replace(batch.id, others);
+                self.refusals.divided(batch.id, &ids);
+            }
+            None => {
+                self.refusals.accepted(Some(batch.id), batch.size);
+                self.queue.remove(batch.id);
+            }
+        }
+        let taken = written.map_or(batch.len(), |count| count.min(batch.len()));
+        self.counts.add_written(taken);
+        if taken < batch.len() {
+            self.refuse(batch.len() - taken, "it wrote less than it was sent");
+        }
+        Outcome::Taken
+    }
+
+    /// Decides what becomes of a request that was refused for a reason other than its version.
+    async fn settle_refused(
         &mut self,
         batch: &Batch,
         error: SendError,
         written: Option<u64>,
     ) -> Outcome {
-        let SendError { kind, reason, retry_after, .. } = error;
-        match kind {
-            SendErrorKind::TooLarge if batch.len() > 1 => self.halve(batch, &reason).await,
-            SendErrorKind::TooLarge | SendErrorKind::Invalid => {
-                self.give_up(batch, reason, written)
+        let is_of_content = matches!(error.kind, SendErrorKind::Invalid | SendErrorKind::TooLarge);
+        if is_of_content && self.dialect == Dialect::Doubted {
+            // It is the request that is at fault, not the version.
+            self.dialect = Dialect::Unknown;
+        }
+        if written.is_some_and(|written| written > 0) {
+            self.canary = None;
+            return self.give_up(batch.id, batch.len(), error.reason, written);
+        }
+        let verdict = match self.canary.take() {
+            Some(_) => self.refusals.canary_refused(&error),
+            None => {
+                let items = usize::try_from(batch.len()).unwrap_or(usize::MAX);
+                self.refusals.judge(batch.id, items, batch.size, &error)
             }
-            // It may be accepted when someone has changed what is wrong.
-            SendErrorKind::Denied => Outcome::Failed(ExportError::permanent(reason)),
-            SendErrorKind::Unavailable => {
+        };
+        if error.kind == SendErrorKind::TooLarge && batch.len() > 1 {
+            self.note_too_large(batch, &error.reason);
+        }
+        let SendError { kind, reason, retry_after, .. } = error;
+        match verdict {
+            Verdict::Divide => match self.divide(batch).await {
+                Ok(()) => Outcome::Again,
+                Err(error) => self.give_up(batch.id, batch.len(), error.to_string(), None),
+            },
+            Verdict::Drop => {
+                let len = self.queue.get(batch.id).map_or(0, Batch::len);
+                self.give_up(batch.id, len, reason, None)
+            }
+            Verdict::Keep if kind == SendErrorKind::Unavailable => {
                 if let Some(pause) = retry_after {
                     self.pause = Instant::now().checked_add(pause.min(LONGEST_PAUSE));
                 }
                 Outcome::Failed(ExportError::Retryable { reason, retry_after })
             }
+            // It may be accepted when someone has changed what is wrong.
+            Verdict::Keep => Outcome::Failed(ExportError::permanent(reason)),
         }
     }
 
-    /// Puts two halves in the place of a request that is too large, and makes smaller ones from now on.
-    async fn halve(&mut self, batch: &Batch, reason: &str) -> Outcome {
+    fn note_too_large(&self, batch: &Batch, reason: &str) {
         if self.counts.says_too_large() {
             tracing::error!(
                 target = self.config.name,
                 endpoint = self.endpoint(),
                 bytes = batch.size,
                 values = batch.len(),
-                "the receiver refuses requests of this size, and gets smaller ones from now on ({reason})"
+                "the receiver refuses requests of this size, and gets smaller ones for a while ({reason})"
             );
         }
-        self.limits.bytes = self.limits.bytes.min(batch.size / 2).max(SMALLEST_LIMIT);
+    }
+
+    /// Puts two halves in the place of a request.
+    pub(super) async fn divide(&mut self, batch: &Batch) -> Result<(), ExportError> {
+        let (id, middle) = (batch.id, batch.len() / 2);
         let whole = batch.clone();
-        match elsewhere(move || whole.halves()).await {
-            Ok(halves) => {
-                self.queue.replace(batch.id, halves.into());
-                Outcome::Again
-            }
-            Err(error) => self.give_up(batch, error.to_string(), None),
-        }
+        let halves = elsewhere(move || whole.split(&[middle])).await?;
+        let ids = self.queue.replace(id, halves);
+        self.refusals.divided(id, &ids);
+        Ok(())
+    }
+
+    /// Returns one series of `batch`, which stays in the queue until the receiver has accepted it.
+    pub(super) async fn take_canary(&mut self, batch: Batch) -> Result<Batch, ExportError> {
+        let (id, len) = (batch.id, usize::try_from(batch.len()).unwrap_or(usize::MAX));
+        let at = self.refusals.canary(len) as u64;
+        let mut parts = elsewhere(move || batch.split(&[at, at + 1])).await?;
+        let canary = parts.remove(usize::from(at > 0));
+        self.canary = Some(parts);
+        Ok(Batch { id, ..canary })
     }
 
     fn learn(&mut self, dialect: Dialect) {
@@ -128,16 +175,13 @@ impl RemoteWriteTarget {
         self.dialect = Dialect::One;
     }
 
-    /// Takes a request out of the queue that the receiver will never take, or only a part of it.
-    fn give_up(&mut self, batch: &Batch, reason: String, written: Option<u64>) -> Outcome {
-        self.queue.remove(batch.id);
-        if self.dialect == Dialect::Doubted {
-            // It is the request that was at fault, not the version.
-            self.dialect = Dialect::Unknown;
-        }
-        let taken = written.unwrap_or(0).min(batch.len());
+    /// Takes a request with `len` values out of the queue that the receiver will never take, or only a part of it.
+    fn give_up(&mut self, id: u64, len: u64, reason: String, written: Option<u64>) -> Outcome {
+        self.queue.remove(id);
+        self.refusals.forget(id);
+        let taken = written.unwrap_or(0).min(len);
         self.counts.add_written(taken);
-        self.refuse(batch.len() - taken, &reason);
+        self.refuse(len - taken, &reason);
         if taken > 0 { Outcome::Taken } else { Outcome::Refused(reason) }
     }
 
@@ -166,9 +210,6 @@ pub(super) fn worse(one: Option<ExportError>, other: ExportError) -> Option<Expo
         _ => Some(other),
     }
 }
-
-/// A receiver that takes less takes nothing.
-const SMALLEST_LIMIT: usize = 1024;
 
 /// Longer pauses are cut short: an hour of values may wait, a year of them never.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
