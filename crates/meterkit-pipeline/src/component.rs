@@ -15,7 +15,7 @@ use crate::target::{ExportError, Target, TargetQueue};
 /// What happened to a target whose task has ended.
 const PANICKED: &str = "the target panicked: it is not served any more";
 
-/// After this many intervals without an export, a target is not healthy.
+/// After this many intervals in which no export ended, a target is not healthy.
 const SILENT_INTERVALS: u32 = 3;
 
 /// A shorter silence means nothing: a busy machine may be as slow.
@@ -63,7 +63,7 @@ impl Pace {
         let longest = interval.saturating_mul(SILENT_INTERVALS).max(SHORTEST_SILENCE);
         (silent > longest).then(|| {
             let (silent, interval) = (silent.as_millis(), interval.as_millis());
-            format!("no export for {silent} ms, though one is due every {interval} ms")
+            format!("no export has ended for {silent} ms, though one is due every {interval} ms")
         })
     }
 }
@@ -284,11 +284,13 @@ impl Operation {
         self
     }
 
-    /// Adds a later export, which has the same outcome.
-    pub(crate) fn and(mut self, mut later: Self) -> Self {
-        later.is_over = true;
-        self.points += later.points;
-        self
+    /// More points are given to the target, and have the same outcome.
+    pub(crate) fn add(&mut self, points: usize) {
+        let points = points as u64;
+        self.points += points;
+        if let Some(metrics) = self.component.metrics() {
+            metrics.began(self.component.labels(), points);
+        }
     }
 
     /// The target took all points, or all but those that its receiver `rejected`.

@@ -217,10 +217,12 @@ impl Delivery {
     /// Returns the outcome; `None` if the target goes on in the background, and is to be given another snapshot.
     async fn send(&mut self, snapshot: &Snapshot) -> Option<Result<(), ExportError>> {
         // Dropped by a panic or at the end of the runtime, it says so.
-        let operation = self.component.begin(snapshot.len());
         let mut operation = match self.waiting.take() {
-            Some(earlier) => earlier.and(operation),
-            None => operation,
+            Some(mut earlier) => {
+                earlier.add(snapshot.len());
+                earlier
+            }
+            None => self.component.begin(snapshot.len()),
         };
         let outcome = self.attempt(snapshot).await;
         match &outcome {

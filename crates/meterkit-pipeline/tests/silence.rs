@@ -35,10 +35,10 @@ fn a_target_that_has_not_tried_for_several_intervals_is_not_healthy() {
         let target = only(&pipeline);
         assert_eq!((target.consecutive_failures, &target.last_error), (0, &None));
         let problem = target.problem.as_deref().unwrap();
-        assert!(problem.starts_with("no export for "), "{problem}");
+        assert!(problem.starts_with("no export has ended for "), "{problem}");
         assert!(problem.ends_with(" ms, though one is due every 20 ms"), "{problem}");
         let text = pipeline.health().to_string();
-        let line = "metrics: 1 of 1 targets fails\nscripted a test fails: no export for ";
+        let line = "metrics: 1 of 1 targets fails\nscripted a test fails: no export has ended for ";
         assert!(text.starts_with(line) && text.contains("; last success 2"), "{text}");
         seen.release();
         if matches!(step, Step::Block) {
@@ -47,6 +47,16 @@ fn a_target_that_has_not_tried_for_several_intervals_is_not_healthy() {
         }
         let _ = pipeline.shutdown_blocking(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn a_target_that_never_answers_in_the_background_is_silent() {
+    let (target, seen) = ScriptedTarget::always("scripted", Step::Hang);
+    let target = target.with_queue(9).sending_in_background();
+    let pipeline = builder().target(target, OFTEN).start().unwrap();
+    until("it is silent", || only(&pipeline).problem.is_some());
+    assert!(seen.attempts() > 1, "it is given each snapshot");
+    let _ = pipeline.shutdown_blocking(Duration::from_millis(10));
 }
 
 #[test]
@@ -68,7 +78,8 @@ fn silence_is_logged_once() {
         }
         let _ = pipeline.shutdown_blocking(Duration::from_millis(10));
     });
-    let told = lines.iter().filter(|line| line.starts_with("WARN no export for ")).count();
+    let told =
+        lines.iter().filter(|line| line.starts_with("WARN no export has ended for ")).count();
     assert_eq!(told, 1, "{lines:?}");
 }
 
