@@ -83,6 +83,21 @@ impl HistogramBuckets {
         }
     }
 
+    /// Returns the width of the bucket for a value that is not negative.
+    pub(crate) fn width_at(&self, value: f64) -> f64 {
+        /// A usual width of exponential buckets, relative to their values.
+        const EXPONENTIAL: f64 = 0.044;
+
+        match self {
+            Self::Explicit(bounds) => {
+                let at = bounds.partition_point(|bound| *bound < value);
+                let lower = at.checked_sub(1).map_or(0.0, |below| bounds[below]);
+                bounds.get(at).map_or(f64::INFINITY, |upper| upper - lower)
+            }
+            Self::Exponential(_) => value * EXPONENTIAL,
+        }
+    }
+
     /// Checks that a histogram of this name can have these buckets.
     pub(crate) fn check(&self, name: &str) -> Result<(), InstrumentError> {
         let name = name.to_owned();
@@ -120,7 +135,7 @@ impl fmt::Debug for HistogramBuckets {
     }
 }
 
-/// Seconds, as the semantic conventions advise for the duration of requests.
+/// Seconds, as the semantic conventions advise for the duration of requests. For longer ones, minutes, hours or days.
 const SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
@@ -143,12 +158,14 @@ const BYTES: [f64; 11] = {
 
 /// The boundaries that a histogram of `unit` gets when it names none.
 pub(crate) fn default_for(unit: &str) -> Arc<[f64]> {
+    let seconds_in = |scale: f64| SECONDS.iter().map(|bound| (bound * scale).round()).collect();
     match unit {
-        "s" => SECONDS.as_slice(),
-        "By" => BYTES.as_slice(),
-        _ => DEFAULT.as_slice(),
+        "s" | "min" | "h" | "d" => SECONDS.as_slice().into(),
+        "us" => seconds_in(1e6),
+        "ns" => seconds_in(1e9),
+        "By" => BYTES.as_slice().into(),
+        _ => DEFAULT.as_slice().into(),
     }
-    .into()
 }
 
 #[cfg(test)]

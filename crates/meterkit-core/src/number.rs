@@ -163,9 +163,7 @@ macro_rules! integer {
             }
 
             fn from_duration(units: f64) -> Self {
-                // What is a whole number but for the dust of floating point is that number.
-                let whole = units.round();
-                if (units - whole).abs() <= whole * 1e-12 { whole as Self } else { units as Self }
+                units.round() as Self
             }
         }
     };
@@ -265,7 +263,7 @@ pub(crate) mod sealed {
         fn to_f64(self) -> f64;
         /// Returns the number for a count.
         fn from_count(count: i64) -> Self;
-        /// A duration given in the instrument's unit, cut to whole units for integers.
+        /// Returns a duration that is given in the instrument's unit, rounded to whole units for integers.
         fn from_duration(units: f64) -> Self;
     }
 }

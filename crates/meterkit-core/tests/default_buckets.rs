@@ -22,6 +22,23 @@ fn seconds_get_the_scale_of_requests() -> Result<(), InstrumentError> {
 }
 
 #[test]
+fn smaller_units_of_time_get_the_same_durations_and_larger_ones_the_same_numbers()
+-> Result<(), InstrumentError> {
+    let seconds = bounds("s", None)?;
+    for (unit, per_second) in [("us", 1e6), ("ns", 1e9)] {
+        let bounds = bounds(unit, None)?;
+        assert_eq!(bounds.len(), seconds.len());
+        let is_same = |(bound, second): (&f64, &f64)| (bound / per_second - second).abs() < 1e-12;
+        assert!(bounds.iter().zip(&seconds).all(is_same), "{unit}: {bounds:?}");
+        assert!(bounds.iter().all(|bound| bound.fract() == 0.0), "{bounds:?}");
+    }
+    for unit in ["min", "h", "d"] {
+        assert_eq!(bounds(unit, None)?, seconds, "{unit}");
+    }
+    Ok(())
+}
+
+#[test]
 fn units_in_words_are_exported_as_symbols() -> Result<(), InstrumentError> {
     assert_eq!(bounds("seconds", None)?, bounds("s", None)?);
     let registry = Registry::new();

@@ -7,12 +7,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use meterkit_core::{
-    Histogram, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, ManualClock, Meter,
-    Outcome, Registry,
+    Histogram, HistogramNumber, InstrumentBuilder, InstrumentError, LabelKey, LabelValue,
+    LabelVisitor, Labels, ManualClock, Meter, Outcome, Registry,
 };
-use meterkit_fakes::catalog_with_clock;
 use meterkit_fakes::label_sets::Success;
 use meterkit_fakes::readings::{histogram, metric};
+use meterkit_fakes::{catalog_with_clock, log_lines};
 
 const DURATION: &str = "backstage.plugin.catalog.duration";
 
@@ -278,12 +278,106 @@ fn whole_units_are_counted_exactly() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn what_is_less_than_a_unit_is_cut() -> Result<(), InstrumentError> {
+fn what_is_less_than_a_unit_is_rounded() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let whole = meter.histogram::<u64>("duration").unit("ms").build()?;
-    let timer = whole.start_timer();
-    clock.advance(Duration::from_nanos(1_999_999));
-    assert_eq!(timer.observe_duration(), Duration::from_nanos(1_999_999));
-    assert_eq!(recorded(&registry), (1, 1.0));
+    let mut sum = 0.0;
+    for (nanos, expected) in [(1_999_999, 2.0), (499_999, 0.0), (500_000, 1.0), (1_400_000, 1.0)] {
+        let timer = whole.start_timer();
+        clock.advance(Duration::from_nanos(nanos));
+        assert_eq!(timer.observe_duration(), Duration::from_nanos(nanos));
+        sum += expected;
+        assert_eq!(recorded(&registry).1, sum, "{nanos} ns");
+    }
+    Ok(())
+}
+
+/// Returns the lines that timers of these durations log, for a histogram that `build` makes.
+fn logged<T: HistogramNumber>(
+    build: impl FnOnce(InstrumentBuilder<Histogram<T>>) -> InstrumentBuilder<Histogram<T>>,
+    durations: &[Duration],
+) -> Vec<String> {
+    let (clock, _registry, meter) = catalog_with_clock();
+    let histogram = build(meter.histogram::<T>("duration")).build().unwrap();
+    let time = |duration: &Duration| histogram.time(|| clock.advance(*duration));
+    log_lines::of(|| durations.iter().chain(durations).for_each(time)).1
+}
+
+#[test]
+fn durations_that_do_not_fit_the_histogram_are_logged_once() {
+    let short = &[millis(20), millis(700)][..];
+    for (lines, words) in [
+        (logged::<f64>(|it| it, short), "has no unit; create it with `duration()`"),
+        (logged::<u64>(|it| it, short), "has no unit; create it with `duration()`"),
+        (logged::<f64>(|it| it.unit("By"), short), "give it the unit `s` instrument="),
+        (
+            logged::<u64>(|it| it.unit("s"), short),
+            "whole units are coarser than the histogram's buckets",
+        ),
+        (logged::<u64>(|it| it.unit("s"), &[millis(700)]), "whole units are coarser"),
+        (logged::<u64>(|it| it.unit("min"), &[millis(20_000)]), "whole units are coarser"),
+        (
+            logged::<u64>(
+                |it| it.unit("ms").buckets([0.1, 0.2, 0.5]),
+                &[Duration::from_micros(320)],
+            ),
+            "whole",
+        ),
+        (logged::<u64>(|it| it.unit("s").exponential(), short), "whole units are coarser"),
+    ] {
+        assert_eq!(lines.len(), 1, "{words}: {lines:?}");
+        assert!(lines[0].contains(words), "{words}: {lines:?}");
+        assert!(lines[0].contains("instrument=backstage.plugin.catalog.duration"), "{lines:?}");
+    }
+}
+
+#[test]
+fn durations_that_fit_are_not_logged() {
+    let short = &[millis(20), millis(700), millis(60_000)][..];
+    let long = &[millis(90_000), millis(1_800_400)][..];
+    for lines in [
+        logged::<f64>(|it| it.duration(), short),
+        logged::<u64>(|it| it.duration(), short),
+        logged::<u64>(|it| it.duration().exponential(), long),
+        logged::<f64>(|it| it.unit("s"), short),
+        logged::<f64>(|it| it.unit("h"), short),
+        logged::<f64>(|it| it.exponential(), short),
+        logged::<f64>(|it| it.buckets([0.01, 0.1]), short),
+        logged::<u64>(|it| it.unit("ms"), short),
+        logged::<u64>(|it| it.unit("ns"), short),
+        logged::<u64>(|it| it.unit("s"), long),
+    ] {
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_histogram_of_durations_has_the_unit_and_buckets_of_its_number_type()
+-> Result<(), InstrumentError> {
+    let (clock, registry, meter) = catalog_with_clock();
+    let read = |name: &str| {
+        let name = format!("backstage.plugin.catalog.{name}");
+        let unit = metric(&registry, &name).unwrap().descriptor.unit.clone();
+        let (bounds, points) = histogram(&registry, &name);
+        (unit, bounds[0].max(bounds[1]), bounds[bounds.len() - 1], points[0].sum)
+    };
+    let work = || clock.advance(millis(20));
+    meter.histogram::<f64>("a").duration().build()?.time(work);
+    assert_eq!(read("a"), ("s".to_owned(), 0.01, 10.0, 0.02));
+    meter.histogram::<u64>("b").duration().build()?.time(work);
+    assert_eq!(read("b"), ("ms".to_owned(), 5.0, 10_000.0, 20.0));
+    meter.histogram_group::<Success, f64>("c").duration().build()?.with(Success(true)).time(work);
+    assert_eq!(read("c"), ("s".to_owned(), 0.01, 10.0, 0.02));
+    meter.histogram::<u64>("d").unit("us").duration().build()?.time(work);
+    assert_eq!(read("d"), ("us".to_owned(), 10_000.0, 10_000_000.0, 20_000.0));
+    meter.histogram::<f64>("e").duration().unit("h").build()?.time(work);
+    assert_eq!(read("e").1, 0.01);
+    meter.histogram::<f64>("f").duration().buckets([1.0, 2.0]).build()?.time(work);
+    assert_eq!(read("f"), ("s".to_owned(), 2.0, 2.0, 0.02));
+
+    let error = meter.histogram::<f64>("g").unit("By").duration().build().unwrap_err().to_string();
+    let expected =
+        "unit `By` of instrument `g` is no unit of time; leave it out, or write for example `s`";
+    assert_eq!(error, expected);
     Ok(())
 }

@@ -205,6 +205,7 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// | `name = "queue.length"` | the field's name in snake_case | the metric's name below its scope |
 /// | `unit = "s"` | none | the unit, by UCUM: `s`, `By`, `1`, or what is counted: `{task}`; `seconds`, `bytes` and `count` are accepted as words |
 /// | `buckets = [0.1, 1.0]` | by the unit | the boundaries of a histogram's buckets, rising |
+/// | `duration` | no | durations: the unit of a histogram is `s`, or `ms` for integers, with buckets that fit |
 /// | `exponential` | no | buckets of a histogram that follow its values, instead of boundaries |
 /// | `attributes(tier = "gold", "db.system" = "sqlite")` | none | attributes of every series: texts, whole numbers, truth values |
 /// | `cardinality_limit = 100` | 2000, `METERKIT_CARDINALITY_LIMIT` | how many series a group may have |

@@ -40,6 +40,8 @@ pub struct InstrumentBuilder<I> {
     description: Cow<'static, str>,
     /// `None` for those that follow from the unit.
     pub(super) chosen_buckets: Option<HistogramBuckets>,
+    /// Whether values are durations, which have a unit of time.
+    pub(super) is_duration: bool,
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     pub(super) options: GroupOptions,
     is_zero_initialized: bool,
@@ -59,6 +61,7 @@ impl<I> Clone for InstrumentBuilder<I> {
             unit: self.unit.clone(),
             description: self.description.clone(),
             chosen_buckets: self.chosen_buckets.clone(),
+            is_duration: self.is_duration,
             attributes: self.attributes.clone(),
             options: self.options,
             is_zero_initialized: self.is_zero_initialized,
@@ -82,6 +85,7 @@ impl<I> InstrumentBuilder<I> {
             unit: Cow::Borrowed(""),
             description: Cow::Borrowed(""),
             chosen_buckets: None,
+            is_duration: false,
             attributes: Vec::new(),
             options: GroupOptions::default(),
             is_zero_initialized: false,
@@ -201,6 +205,13 @@ impl<I> InstrumentBuilder<I> {
         let symbol = unit::symbol(&self.unit);
         if is_declared && symbol != self.unit {
             self.unit = Cow::Owned(symbol.to_owned());
+        }
+        if self.is_duration && self.unit.is_empty() {
+            // Whole seconds would be too coarse.
+            self.unit = Cow::Borrowed(if number == NumberType::F64 { "s" } else { "ms" });
+        } else if self.is_duration && unit::per_second(&self.unit).is_none() {
+            let problem = "is no unit of time; leave it out, or write for example `s`".to_owned();
+            return Err(InstrumentError::Unit { name, unit: self.unit.into_owned(), problem });
         }
         // No boundaries at all ask for count and sum only, as conventions on metrics of this library do.
         let may_be_empty = !is_declared || self.options.is_self_metric;

@@ -1,4 +1,4 @@
-//! Which buckets a histogram about to be made gets.
+//! Which buckets a histogram gets.
 
 use super::builder::InstrumentBuilder;
 use super::group::Group;
@@ -8,6 +8,20 @@ use crate::labels::Labels;
 use crate::number::HistogramNumber;
 
 impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
+    /// Measures durations: gives the histogram the unit `s`, or `ms` if it counts in integers, and buckets from 5 ms to
+    /// 10 s, unless [`unit`](Self::unit), [`buckets`](Self::buckets) or [`exponential`](Self::exponential) say otherwise.
+    ///
+    /// ```
+    /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
+    /// let duration = meter.histogram::<f64>("processing.duration").duration().build()?;
+    /// duration.time(|| "work"); // records seconds
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    pub fn duration(mut self) -> Self {
+        self.is_duration = true;
+        self
+    }
+
     /// Upper bounds of the buckets, rising; the last bucket is open by itself. By default they follow the unit.
     ///
     /// Of this and [`exponential`](Self::exponential), the later call wins.
@@ -50,6 +64,12 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
 }
 
 impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
+    /// Measures durations: see [`duration`](InstrumentBuilder::<Histogram>::duration) of a single histogram.
+    pub fn duration(mut self) -> Self {
+        self.is_duration = true;
+        self
+    }
+
     /// Upper bounds of the buckets, rising; the last bucket is open by itself. By default they follow the unit.
     ///
     /// Of this and [`exponential`](Self::exponential), the later call wins.

@@ -22,8 +22,10 @@ use crate::store::shared::Shared;
 /// Records how values are distributed: durations, sizes.
 ///
 /// Buckets follow the unit unless [`buckets`](crate::InstrumentBuilder::buckets) says otherwise: 5 ms to 10 s for `s`,
-/// powers of four from 1 KiB to 1 GiB for `By`, OpenTelemetry's default (0 to 10,000) for the rest; or they follow the
-/// values, when it is [`exponential`](crate::InstrumentBuilder::exponential). A histogram is not exported until it has
+/// `us` and `ns`, 0.005 to 10 for longer units of time, powers of four from 1 KiB to 1 GiB for `By`, OpenTelemetry's
+/// default (0 to 10,000) for the rest, which includes `ms`; or they follow the values, when it is
+/// [`exponential`](crate::InstrumentBuilder::exponential). Histograms of durations are best created with
+/// [`duration`](crate::InstrumentBuilder::duration). A histogram is not exported until it has
 /// a value. NaN and infinities are dropped and counted in `meterkit.dropped`.
 /// Cheap to clone. Made by [`Meter::histogram`](crate::Meter::histogram).
 ///
@@ -63,8 +65,11 @@ impl<T: HistogramNumber> Histogram<T> {
         }
     }
 
-    /// Starts a timer that records, when dropped, how long it lived: in the histogram's unit of time, or in seconds
-    /// when its unit is none, with a warning unless it has no unit at all. Integers hold whole units.
+    /// Starts a timer that records, when dropped, how long it lived: in the histogram's unit of time. Integers are rounded
+    /// to whole units.
+    ///
+    /// If the histogram has no unit of time, the timer records seconds. That is logged once if the buckets do not fit, as
+    /// is a duration that rounding changes by more than the width of its bucket.
     pub fn start_timer(&self) -> Timer<T> {
         Timer::start(self.clone())
     }
@@ -91,13 +96,22 @@ impl<T: HistogramNumber> Histogram<T> {
     /// Records the time since `start`, and tells how long it was.
     pub(super) fn record_since(&self, start: Duration) -> Duration {
         let shared = &self.series.shared;
-        let unit = &shared.identity.unit;
-        let per_second = unit::per_second(unit);
-        if per_second.is_none() && !unit.is_empty() {
-            shared.warn_of_unit();
-        }
         let elapsed = shared.settings.clock.elapsed().saturating_sub(start);
-        self.record(T::from_duration(elapsed.as_secs_f64() * per_second.unwrap_or(1.0)));
+        let unit = &*shared.identity.unit;
+        let per_second = unit::per_second(unit);
+        let exact = elapsed.as_secs_f64() * per_second.unwrap_or(1.0);
+        let value = T::from_duration(exact);
+        let loss = (value.to_f64() - exact).abs();
+        if per_second.is_none() && !unit.is_empty() {
+            shared.warn_of_timer("the histogram's unit is no unit of time; give it the unit `s`");
+        } else if per_second.is_none() && !shared.has_chosen_buckets() {
+            shared.warn_of_timer("the histogram has no unit; create it with `duration()`");
+        } else if loss > 0.0 && loss > shared.buckets().width_at(exact) {
+            shared.warn_of_timer(
+                "whole units are coarser than the histogram's buckets; record `f64`, or use a smaller unit",
+            );
+        }
+        self.record(value);
         elapsed
     }
 

@@ -24,7 +24,7 @@ pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 pub struct Shared {
     switch: AtomicU8,
     has_warned: AtomicBool,
-    has_warned_of_unit: AtomicBool,
+    has_warned_of_timer: AtomicBool,
     exports_empty: AtomicBool,
     /// Whether the code has declared it; otherwise it came through OpenTelemetry's API.
     is_declared: AtomicBool,
@@ -59,7 +59,7 @@ impl Shared {
         Self {
             switch: AtomicU8::new(Switch::On as u8),
             has_warned: AtomicBool::new(false),
-            has_warned_of_unit: AtomicBool::new(false),
+            has_warned_of_timer: AtomicBool::new(false),
             exports_empty: AtomicBool::new(false),
             is_declared: AtomicBool::new(door == Door::Facade),
             has_warned_of_duplicate: AtomicBool::new(false),
@@ -140,13 +140,13 @@ impl Shared {
         self.exports_empty.store(true, Relaxed);
     }
 
-    /// Logs once that a timer records seconds in a histogram with another unit.
-    pub(crate) fn warn_of_unit(&self) {
-        if !self.has_warned_of_unit.swap(true, Relaxed) {
+    /// Logs once why durations do not fit the histogram.
+    pub(crate) fn warn_of_timer(&self, problem: &str) {
+        if !self.has_warned_of_timer.swap(true, Relaxed) {
             tracing::warn!(
                 instrument = %self.descriptor().name,
                 unit = self.identity.unit,
-                "a timer records seconds, the histogram's unit is no unit of time; give it the unit `s`"
+                "a timer records durations that do not fit: {problem}"
             );
         }
     }
@@ -173,6 +173,11 @@ impl Shared {
     /// Returns how values are sorted.
     pub(crate) fn buckets(&self) -> &HistogramBuckets {
         self.other_buckets().unwrap_or(&self.identity.buckets)
+    }
+
+    /// Returns whether the code or an operator chose the buckets. Otherwise, they follow the unit.
+    pub(crate) fn has_chosen_buckets(&self) -> bool {
+        self.identity.chooses_buckets || self.other_buckets().is_some()
     }
 
     /// Changes the buckets of values. Works only once: values that were counted cannot be separated again.

@@ -24,6 +24,7 @@ const ON_STRUCT: AttributeSpec = AttributeSpec {
     elsewhere: &[
         ("unit", "`unit` belongs on a field: `#[metric(unit = \"s\")]`"),
         ("buckets", "`buckets` belongs on a field: `#[metric(buckets = [0.1, 1.0])]`"),
+        ("duration", "`duration` belongs on a field, it holds for one histogram"),
         ("exponential", "`exponential` belongs on a field, it holds for one histogram"),
         ("cardinality_limit", "`cardinality_limit` belongs on a field, it holds for one group"),
         ("idle_timeout", "`idle_timeout` belongs on a field, it holds for one group"),

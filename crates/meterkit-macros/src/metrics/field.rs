@@ -19,6 +19,7 @@ const ON_FIELD: AttributeSpec = AttributeSpec {
         "name = \"queue.length\"",
         "unit = \"s\"",
         "buckets = [0.1, 1.0]",
+        "duration",
         "exponential",
         "attributes(key = \"value\")",
         "cardinality_limit = 100",

@@ -48,8 +48,15 @@ impl Instrument {
 
         let unit = settings.iter().find(|setting| setting.name == "unit");
         let unit = unit.and_then(|unit| unit.text().ok()).map(|text| text.value());
+        let is_duration = settings.iter().any(|setting| setting.name == "duration");
         instrument.family = family_type(&field.ty).map(|of| {
-            let unit = unit::symbol(unit.as_deref().unwrap_or_default());
+            let counts_integers = field.ty.to_token_stream().to_string().contains("u64");
+            let default = match (is_duration, counts_integers) {
+                (true, true) => "ms",
+                (true, false) => "s",
+                (false, _) => "",
+            };
+            let unit = unit::symbol(unit.as_deref().unwrap_or(default));
             (prometheus_name::family(&format!("_.{}", instrument.name), unit, of), of)
         });
 
@@ -92,6 +99,10 @@ impl Instrument {
                     return None;
                 }
                 Some(quote_spanned!(place=> .buckets([#(#bounds),*])))
+            }
+            "duration" => {
+                problems.take(setting.flag())?;
+                Some(quote_spanned!(place=> .duration()))
             }
             "exponential" => {
                 problems.take(setting.flag())?;

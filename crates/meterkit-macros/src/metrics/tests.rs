@@ -47,6 +47,7 @@ fn each_setting_becomes_a_call() {
         ("unit = \"s\"", "(\"a\").unit(\"s\").register()"),
         ("buckets = [-1, 0, 0.5, 1e3,]", ".buckets([-1f64, 0f64, 0.5f64, 1000f64])"),
         ("exponential", ".exponential()"),
+        ("duration", ".duration()"),
         ("cardinality_limit = 1_000", ".cardinality_limit(1000usize)"),
         ("zero_initialized", ".zero_initialized()"),
         (
@@ -133,6 +134,8 @@ fn names_that_prometheus_cannot_tell_apart_are_errors() {
         ("x_y: Gauge<u64>, #[metric(name = \"x.y\")] z: ObservableGauge<u64>", "x_y"),
         ("#[metric(unit = \"s\")] z: Histogram, z_seconds: HistogramGroup<L>", "z_seconds"),
         ("h: metrics::Histogram, h_count: UpDownCounter", "h_count"),
+        ("#[metric(duration)] d: Histogram, d_seconds: Gauge<u64>", "d_seconds"),
+        ("#[metric(duration)] d: Histogram<u64>, d_milliseconds: Gauge<u64>", "d_milliseconds"),
     ] {
         let found = declared(fields);
         assert_eq!(found.len(), 1, "{found:?}");
