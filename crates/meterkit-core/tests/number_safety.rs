@@ -3,10 +3,12 @@
 use std::sync::Barrier;
 use std::thread;
 
-use meterkit_core::{InstrumentError, Value};
+use meterkit_core::{
+    AttributeValue, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Value,
+};
 use meterkit_fakes::catalog;
 use meterkit_fakes::label_sets::Id;
-use meterkit_fakes::readings::{dropped, histogram, metric, value};
+use meterkit_fakes::readings::{dropped, histogram, metric, points, value};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 
@@ -182,6 +184,60 @@ fn large_numbers_are_read_exactly() -> Result<(), InstrumentError> {
     let gauge = value(&registry, "backstage.plugin.catalog.gauge");
     assert_eq!(gauge, Some(Value::U64(u64::MAX - 1)));
     Ok(())
+}
+
+#[test]
+fn labels_beyond_the_largest_integer_of_opentelemetry_are_texts_of_all_digits()
+-> Result<(), InstrumentError> {
+    struct Size(u64);
+
+    impl Labels for Size {
+        type Set = Self;
+        const KEYS: &'static [LabelKey] = &[LabelKey::new("size")];
+
+        fn visit(&self, visitor: &mut impl LabelVisitor) {
+            visitor.visit(self.0.label());
+        }
+    }
+
+    let (registry, meter) = catalog();
+    let sizes = meter.counter_group::<Size, u64>("requests").build()?;
+    let given = [0, i64::MAX as u64, i64::MAX as u64 + 1, i64::MAX as u64 + 2, u64::MAX];
+    for _ in 0..2 {
+        given.into_iter().for_each(|size| sizes.with(Size(size)).increment());
+    }
+    let read: Vec<_> = points(&registry, REQUESTS)
+        .iter()
+        .map(|point| (point.attributes.get("size").cloned().unwrap(), point.value))
+        .collect();
+    let texts = ["18446744073709551615", "9223372036854775808", "9223372036854775809"];
+    let mut expected: Vec<_> = texts.map(AttributeValue::from).into();
+    expected.extend([AttributeValue::I64(0), AttributeValue::I64(i64::MAX)]);
+    assert_eq!(read, expected.into_iter().map(|size| (size, Value::U64(2))).collect::<Vec<_>>());
+    assert!(sizes.remove(Size(u64::MAX)) && !sizes.remove(Size(u64::MAX)));
+    assert_eq!(points(&registry, REQUESTS).len(), 4);
+    assert_eq!(LabelRef::from(7_u64), LabelRef::U64(7));
+    assert!(usize::MAX.label() == LabelRef::U64(u64::MAX) && 7_usize.label() == LabelRef::I64(7));
+
+    let mixed = meter.counter_group::<Ref, u64>("mixed").build()?;
+    mixed.with(Ref(LabelRef::U64(7))).increment();
+    mixed.with(Ref(LabelRef::I64(7))).increment();
+    mixed.with(Ref(LabelRef::U64(u64::MAX))).increment();
+    mixed.with(Ref(LabelRef::Str("18446744073709551615"))).increment();
+    let read = points(&registry, "backstage.plugin.catalog.mixed");
+    assert_eq!(read.iter().map(|it| it.value).collect::<Vec<_>>(), [Value::U64(2); 2]);
+    Ok(())
+}
+
+struct Ref(LabelRef<'static>);
+
+impl Labels for Ref {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = &[LabelKey::new("value")];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(self.0);
+    }
 }
 
 #[test]

@@ -84,6 +84,17 @@ fn encode_metric(metric: &Metric, time: u64) -> Option<proto::Metric> {
     })
 }
 
+/// Returns the name of a metric that has an integer larger than those of OTLP, if there is one.
+pub(crate) fn too_large_integer(snapshot: &Snapshot) -> Option<&str> {
+    let is_too_large = |point: &NumberPoint| matches!(point.value, Value::U64(value) if i64::try_from(value).is_err());
+    let mut metrics = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
+    let found = metrics.find(|metric| match &metric.data {
+        Data::Gauge(points) | Data::Sum { points, .. } => points.iter().any(is_too_large),
+        _ => false,
+    });
+    found.map(|metric| &*metric.descriptor.name)
+}
+
 fn number_point(point: &NumberPoint, time: u64) -> proto::NumberDataPoint {
     use proto::number_data_point::Value::{AsDouble, AsInt};
     proto::NumberDataPoint {
@@ -92,8 +103,8 @@ fn number_point(point: &NumberPoint, time: u64) -> proto::NumberDataPoint {
         time_unix_nano: time,
         value: Some(match point.value {
             Value::I64(value) => AsInt(value),
-            // OTLP has no larger integer.
-            Value::U64(value) => AsInt(i64::try_from(value).unwrap_or(i64::MAX)),
+            // OTLP has no larger integer, and a double is nearest to it.
+            Value::U64(value) => i64::try_from(value).map_or(AsDouble(value as f64), AsInt),
             Value::F64(value) => AsDouble(value),
         }),
         ..proto::NumberDataPoint::default()

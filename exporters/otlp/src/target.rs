@@ -16,7 +16,7 @@ use prost::Message;
 use crate::batch::Request;
 use crate::body::{Body, Format};
 use crate::config::OtlpConfig;
-use crate::encode::encode;
+use crate::encode::{encode, too_large_integer};
 use crate::finite::remove_what_is_not_finite;
 use crate::grpc_sender::GrpcSender;
 use crate::http_sender::HttpSender;
@@ -154,6 +154,13 @@ impl OtlpTarget {
 
     fn request(&self, snapshot: &Snapshot) -> ExportMetricsServiceRequest {
         let mut request = encode(snapshot);
+        if let Some(metric) = too_large_integer(snapshot).filter(|_| self.losses.is_news("large")) {
+            tracing::warn!(
+                target = self.config.name,
+                metric,
+                "integers above 2^63 - 1 are sent as floating-point numbers, of 15 to 17 digits"
+            );
+        }
         if self.sender.format() == Format::Json {
             let removed = remove_what_is_not_finite(&mut request);
             self.losses.reject(removed);

@@ -1,6 +1,7 @@
 //! What a request looks like: paths, headers, compression, JSON.
 
 use meterkit_core::{Data, Value};
+use meterkit_fakes::log_lines;
 use meterkit_fakes::otlp::Receiver;
 use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, Transport};
 use meterkit_pipeline::Target;
@@ -109,7 +110,7 @@ async fn json_is_that_of_otlp() {
     assert_eq!(point["asInt"], "-7");
     assert_eq!(point["timeUnixNano"], "1000000000");
     assert_eq!(point["attributes"][0]["value"]["intValue"], "0");
-    assert_eq!(sum["dataPoints"][1]["asInt"], "9223372036854775807");
+    assert_eq!(sum["dataPoints"][1]["asDouble"], u64::MAX as f64);
 }
 
 #[tokio::test]
@@ -131,4 +132,24 @@ async fn json_goes_without_what_it_cannot_say() {
         };
         assert_eq!((sum.data_points.len(), target.rejected_points()), (expected, rejected));
     }
+}
+
+#[test]
+fn integers_that_otlp_has_not_are_logged_once() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ((), lines) = log_lines::of(|| {
+        runtime.block_on(async {
+            let receiver = Receiver::start([]).await;
+            let mut target = target(Protocol::HttpProtobuf, &receiver);
+            for second in 1..4 {
+                target.export(&snapshot(second, &[7, i64::MAX as u64])).await.unwrap();
+            }
+            for second in 4..7 {
+                target.export(&snapshot(second, &[7, i64::MAX as u64 + 1])).await.unwrap();
+            }
+        });
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("integers above 2^63 - 1 are sent as floating-point"), "{lines:?}");
+    assert!(lines[0].contains("metric=catalog.requests"), "{lines:?}");
 }

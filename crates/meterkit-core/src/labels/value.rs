@@ -52,6 +52,8 @@ pub enum LabelRef<'a> {
     Bool(bool),
     /// Integer.
     I64(i64),
+    /// Integer. Beyond `i64::MAX`, it is stored as text: OpenTelemetry has no larger ones.
+    U64(u64),
 }
 
 impl<'a> From<&'a str> for LabelRef<'a> {
@@ -72,6 +74,12 @@ impl From<i64> for LabelRef<'_> {
     }
 }
 
+impl From<u64> for LabelRef<'_> {
+    fn from(value: u64) -> Self {
+        Self::U64(value)
+    }
+}
+
 impl LabelRef<'_> {
     pub(crate) fn to_value(self) -> Option<AttributeValue> {
         match self {
@@ -80,6 +88,7 @@ impl LabelRef<'_> {
             Self::Str(text) => Some(AttributeValue::Str(Cow::Owned(text.to_owned()))),
             Self::Bool(value) => Some(AttributeValue::Bool(value)),
             Self::I64(value) => Some(AttributeValue::I64(value)),
+            Self::U64(value) => Some(attribute(value)),
         }
     }
 
@@ -101,6 +110,7 @@ impl LabelRef<'_> {
             (Self::Str(text), Some(AttributeValue::Str(stored))) => text == stored,
             (Self::Bool(value), Some(AttributeValue::Bool(stored))) => value == *stored,
             (Self::I64(value), Some(AttributeValue::I64(stored))) => value == *stored,
+            (Self::U64(value), Some(known)) => attribute(value) == *known,
             (Self::Absent, None) => true,
             _ => false,
         }
@@ -115,8 +125,19 @@ impl LabelRef<'_> {
             Self::Str(text) => hasher.write(text.as_bytes()),
             Self::Bool(value) => hasher.write_u8(1 + u8::from(value)),
             Self::I64(value) => hasher.write_i64(value),
+            Self::U64(value) => match attribute(value) {
+                AttributeValue::Str(text) => hasher.write(text.as_bytes()),
+                _ => hasher.write_i64(value as i64),
+            },
         }
     }
+}
+
+/// Returns an integer as attributes have it.
+#[cold]
+fn attribute(value: u64) -> AttributeValue {
+    let text = || AttributeValue::Str(Cow::Owned(value.to_string()));
+    i64::try_from(value).map_or_else(|_| text(), AttributeValue::I64)
 }
 
 impl LabelValue for str {
@@ -185,10 +206,9 @@ impl<V: LabelValue> LabelValue for Option<V> {
 macro_rules! integer_labels {
     ($($type:ty),*) => {$(
         impl LabelValue for $type {
-            /// Integers beyond `i64::MAX` become `i64::MAX`: OpenTelemetry has no larger ones.
             #[inline]
             fn label(&self) -> LabelRef<'_> {
-                LabelRef::I64(i64::try_from(*self).unwrap_or(i64::MAX))
+                i64::try_from(*self).map_or(LabelRef::U64(*self as u64), LabelRef::I64)
             }
         }
     )*};

@@ -260,6 +260,7 @@ pub fn label(value: &(impl LabelValue + ?Sized)) -> Option<String> {
         LabelRef::Static(text) | LabelRef::Str(text) => Some(text.to_owned()),
         LabelRef::Bool(value) => Some(value.to_string()),
         LabelRef::I64(value) => Some(value.to_string()),
+        LabelRef::U64(value) => Some(value.to_string()),
         _ => None,
     }
 }

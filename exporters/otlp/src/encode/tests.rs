@@ -117,18 +117,19 @@ fn sums_tell_whether_they_rise_and_since_when_they_count() {
 }
 
 #[test]
-fn integers_stay_integers_up_to_the_largest_there_is() {
+fn integers_stay_integers_up_to_the_largest_there_is_and_then_become_doubles() {
     for (value, expected) in [
-        (Value::I64(i64::MIN), i64::MIN),
-        (Value::U64(7), 7),
-        (Value::U64(i64::MAX as u64), i64::MAX),
-        (Value::U64(i64::MAX as u64 + 1), i64::MAX),
-        (Value::U64(u64::MAX), i64::MAX),
+        (Value::I64(i64::MIN), Number::AsInt(i64::MIN)),
+        (Value::U64(7), Number::AsInt(7)),
+        (Value::U64(i64::MAX as u64), Number::AsInt(i64::MAX)),
+        (Value::U64(i64::MAX as u64 + 1), Number::AsDouble(9_223_372_036_854_775_808.0)),
+        (Value::U64(10_000_000_000_000_000_000), Number::AsDouble(1e19)),
+        (Value::U64(u64::MAX), Number::AsDouble(u64::MAX as f64)),
     ] {
         let proto::metric::Data::Gauge(gauge) = encoded(Data::Gauge(vec![number(value)])) else {
             panic!("no gauge");
         };
-        assert_eq!(gauge.data_points[0].value, Some(Number::AsInt(expected)), "{value:?}");
+        assert_eq!(gauge.data_points[0].value, Some(expected), "{value:?}");
     }
 }
 
