@@ -67,6 +67,8 @@ pub use self::scope_options::ScopeOptions;
 pub use self::scope_patterns::ScopePatterns;
 pub use self::store::callbacks::{BackgroundTask, in_callback};
 pub use self::store::clock::ManualClock;
+#[doc(hidden)] // for the crates that collect and export
+pub use self::store::clock::now;
 pub use self::store::entry::Entry;
 #[doc(hidden)]
 pub use self::store::prometheus_names::{NameMeetings, PrometheusNames};

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 use std::sync::{Arc, LazyLock, OnceLock, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meterkit_rules::label_key;
 
@@ -256,6 +256,14 @@ impl Registry {
     /// Values are cumulative. Does not run callbacks: [`refresh`](Self::refresh) does.
     pub fn read(&self) -> Vec<ScopeMetrics> {
         self.inner.scopes.read()
+    }
+
+    /// Returns the date and time for a collection, later than that of the collection before, `last`. No series that has
+    /// been read began later, and none that is to come begins earlier, whatever the clock does.
+    #[doc(hidden)] // for the crates that collect and mirror
+    pub fn time_after(&self, last: Option<SystemTime>) -> SystemTime {
+        let last = last.map_or(0, Settings::nanoseconds);
+        UNIX_EPOCH + Duration::from_nanos(self.inner.settings.start_after(last))
     }
 
     /// Forgets series that no [collection](crate::Collections) remembers any more. They begin anew if they return.

@@ -30,3 +30,4 @@ pub(crate) mod series;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod switches;
+mod timeline;

@@ -285,7 +285,11 @@ mod tests {
     fn a_clock_that_was_put_back_makes_no_series_forgotten() {
         let mut baseline = after(&[(10_000, &[(A, (at(0), 5))]), (10_010, &[])]);
         baseline.acknowledge(20, &[]);
-        assert_eq!(delta(&baseline, 30, &[(A, (at(0), 8))]), [(A, (at(10_000), 3))]);
+        assert_eq!(
+            delta(&baseline, 30, &[(A, (at(0), 8))]),
+            [(A, (at(30), 3))],
+            "it does not begin after it ends"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use meterkit_core::{Attributes, Collections, Registry, Unpoisoned, in_callback};
 
@@ -124,8 +124,9 @@ impl Collector {
     fn without_callbacks(&self) -> Arc<Snapshot> {
         let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
         last.unwrap_or_else(|| {
-            let (mut totals, time) = (Totals::default(), SystemTime::now());
+            let mut totals = Totals::default();
             let scopes = self.registry.read();
+            let time = self.registry.time_after(None);
             let scopes = self.views.apply_in(&self.registry, scopes, &mut totals, time);
             let names = self.registry.prometheus_names();
             Arc::new(Snapshot { names, ..Snapshot::new(self.resource.clone(), time, scopes) })
@@ -134,12 +135,13 @@ impl Collector {
 
     fn take(&self) -> Snapshot {
         self.registry.refresh();
-        let time = SystemTime::now();
         let scopes = self.registry.read();
+        let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
+        // After the values: a series may have begun while others were read.
+        let time = self.registry.time_after(last.as_ref().map(|last| last.time));
         let mut memory = self.memory.lock().unpoisoned();
         let Memory { collections, totals } = &mut *memory;
         let scopes = self.views.apply_in(&self.registry, scopes, totals, time);
-        let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
         let before = last.as_ref().map_or(&[][..], |last| &last.scopes);
         let forgotten = collections.add(before, &scopes, time);
         totals.forget(&forgotten);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use meterkit_core::Unpoisoned;
+use meterkit_core::{Unpoisoned, now};
 
 use crate::health::{TargetError, TargetHealth, TargetKind};
 use crate::self_metrics::{CUT_OFF, Exporter, Labeled, PANIC, REJECTED, SelfMetrics};
@@ -248,7 +248,7 @@ impl Component {
     pub(crate) fn note_failure(&self, text: String) {
         let mut health = self.health();
         health.consecutive_failures = health.consecutive_failures.saturating_add(1);
-        health.last_error = Some(TargetError { text, time: SystemTime::now() });
+        health.last_error = Some(TargetError { text, time: now() });
     }
 
     fn labels(&self) -> Exporter<'_> {
@@ -295,7 +295,7 @@ impl Operation {
 
     /// The target took all points, or all but those that its receiver `rejected`.
     pub(crate) fn succeeded(mut self, rejected: u64) {
-        self.settle(rejected, Some(SystemTime::now()));
+        self.settle(rejected, Some(now()));
     }
 
     /// The target did not take the points, but may still have them: they are settled when it is shut down.

@@ -39,6 +39,8 @@ impl Snapshot {
 pub(crate) struct Acknowledged<'a> {
     number: u64,
     time: SystemTime,
+    /// When the snapshot that follows was taken.
+    end: SystemTime,
     /// What has deltas: first what was there, then what was absent.
     metrics: Vec<&'a Data>,
     /// How many of them were there.
@@ -58,9 +60,11 @@ impl<'a> Acknowledged<'a> {
         let live = metrics.len();
         let absent = snapshot.into_iter().flat_map(|it| &it.absent).flat_map(|it| it.metrics());
         metrics.extend(absent.map(|metric| &metric.data).filter(|data| has_deltas(data)));
+        let time = snapshot.map_or(SystemTime::UNIX_EPOCH, |it| it.time);
         Self {
             number: snapshot.map_or(0, |it| it.number),
-            time: snapshot.map_or(SystemTime::UNIX_EPOCH, |it| it.time),
+            time,
+            end: time,
             metrics,
             live,
             covered,
@@ -71,6 +75,7 @@ impl<'a> Acknowledged<'a> {
 
     /// Returns what `snapshot` has beyond this, with observable counters in the temporality `observed`.
     pub(crate) fn delta_of(&mut self, snapshot: &Snapshot, observed: Temporality) -> Snapshot {
+        self.end = snapshot.time;
         let is_total = |metric: &Metric| is_observed(metric) && observed == Temporality::Cumulative;
         let mut scopes: Vec<ScopeMetrics> = Vec::with_capacity(snapshot.scopes.len());
         for scope in &snapshot.scopes {
@@ -139,9 +144,9 @@ impl<'a> Acknowledged<'a> {
     }
 
     fn each<P: Point>(&mut self, data: &Data) -> Vec<P> {
-        let points = P::all(data).iter();
+        let (points, end) = (P::all(data).iter(), self.end);
         let deltas = points.map(|point| match self.find::<P>(point.series(), data) {
-            Some((earlier, time)) => point.since(earlier, time),
+            Some((earlier, time)) => point.since(earlier, time.min(end)),
             None => point.clone(),
         });
         deltas.collect()

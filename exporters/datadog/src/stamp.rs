@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 /// How old a timestamp may get. Datadog drops what is older than an hour, and the agent may have to keep it for a
 /// while.
 const STALE: u64 = 15 * 60;
+/// How far in the future a timestamp may be: Datadog drops what is further ahead.
+const FUTURE: u64 = 10 * 60;
 /// How far timestamps may run ahead of the clock when exports come faster than seconds do. Datadog takes ten minutes.
 const LEAD: u64 = 60;
 
@@ -18,12 +20,14 @@ pub(crate) struct Stamps {
 }
 
 impl Stamps {
-    /// A timestamp that no batch had before, for a snapshot taken at `time`: that time, unless it is stale.
+    /// Returns a timestamp that no batch had before, for a snapshot taken at `time`: that time, unless it is stale.
+    ///
+    /// Timestamps rise, also when the system's clock, which shows `now`, was set back. If it was set back by more than
+    /// ten minutes, they follow it, since Datadog would drop all of them without a word.
     pub(crate) fn next(&mut self, time: SystemTime, now: SystemTime) -> u64 {
         let (time, now) = (seconds(time), seconds(now));
         let wanted = if is_stale(time, now) { now } else { time };
-        // When the clock was put back, timestamps from before it help nobody.
-        let is_ahead = self.last > now + 2 * LEAD;
+        let is_ahead = self.last > now + FUTURE;
         let stamp = if is_ahead { wanted } else { wanted.max(self.last + 1) };
         self.last = stamp;
         stamp
@@ -37,9 +41,9 @@ impl Stamps {
     }
 }
 
-/// Whether `stamp` is too far from now to be sent.
+/// Returns whether `stamp` is too far from now to be sent.
 pub(crate) fn is_stale(stamp: u64, now: u64) -> bool {
-    stamp.abs_diff(now) > STALE
+    now.saturating_sub(stamp) > STALE || stamp.saturating_sub(now) > FUTURE
 }
 
 /// Seconds since 1970.
@@ -85,6 +89,14 @@ mod tests {
         stamps.next(at(0), at(0));
         assert_eq!(stamps.wait(at(0)), Duration::from_secs(1));
         assert_eq!(stamps.wait(at(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn timestamps_rise_when_the_clock_was_put_back_a_little() {
+        let mut stamps = Stamps::default();
+        for (time, now, expected) in [(1000, 1000, 1000), (600, 600, 1001), (990, 610, 1002)] {
+            assert_eq!(stamps.next(at(time), at(now)) - 1_000_000, expected, "{time} {now}");
+        }
     }
 
     #[test]

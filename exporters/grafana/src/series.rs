@@ -125,7 +125,7 @@ impl<'f> FamilySeries<'f, '_> {
                     let has_start = family.family_type == FamilyType::Counter;
                     for point in points {
                         if let Some(labels) = first(member, &point.attributes, &mut distinct) {
-                            let start = if has_start { milliseconds(point.start) } else { 0 };
+                            let start = if has_start { self.start(point.start) } else { 0 };
                             let value = sample_value(point.value.as_f64());
                             self.series(
                                 labels,
@@ -155,7 +155,7 @@ impl<'f> FamilySeries<'f, '_> {
                             continue;
                         };
                         if let Some(labels) = first(member, &point.attributes, &mut distinct) {
-                            let start = milliseconds(point.start);
+                            let start = self.start(point.start);
                             let value = SeriesValue::Histogram(Box::new(native));
                             self.series(labels, &family.name, None, start, value);
                         }
@@ -166,6 +166,11 @@ impl<'f> FamilySeries<'f, '_> {
         }
     }
 
+    /// Returns when a value began to count: not after its sample, whatever clocks said.
+    fn start(&self, start: SystemTime) -> i64 {
+        milliseconds(start).min(self.time)
+    }
+
     /// Visits the series of a histogram: one per bucket, the sum and the count.
     fn histogram<'l>(
         &mut self,
@@ -174,7 +179,7 @@ impl<'f> FamilySeries<'f, '_> {
         bounds: &'l [String],
         point: &HistogramPoint,
     ) {
-        let start = milliseconds(point.start);
+        let start = self.start(point.start);
         let mut add = |name, bound, value| {
             self.series(labels.clone(), name, bound, start, SeriesValue::Number(value));
         };

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use meterkit_core::now;
 use meterkit_http::{Client, CompressionError, Next, Refusals, SendError, url};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -56,8 +57,10 @@ pub struct RemoteWriteTarget {
     /// The disk is being written to.
     saving: Option<Saving>,
     dialect: Dialect,
-    /// The snapshot that was written last: the receiver has its series, or will.
+    /// The snapshot that was written last, at the time that its samples have: the receiver has its series, or will.
     written: Option<Arc<Snapshot>>,
+    /// Number and time of the snapshot that was exported last.
+    exported: Option<(u64, SystemTime)>,
     counts: RemoteWriteCounts,
     /// How many values were refused before the export under way, or before the last one.
     refused_before: u64,
@@ -98,6 +101,7 @@ impl RemoteWriteTarget {
             saving: None,
             dialect: Dialect::default(),
             written: None,
+            exported: None,
             counts: RemoteWriteCounts::default(),
             refused_before: 0,
             pause: None,
@@ -119,11 +123,9 @@ impl RemoteWriteTarget {
 
     /// Writes `snapshot` into the queue, unless it was already.
     async fn enqueue(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
-        // The pipeline gives the same again when it tries again.
-        let is_same = |written: &Arc<Snapshot>| {
-            (written.number, written.time) == (snapshot.number, snapshot.time)
-        };
-        if self.written.as_ref().is_some_and(is_same) {
+        // The pipeline exports the same snapshot again when it retries.
+        let exported = Some((snapshot.number, snapshot.time));
+        if self.exported == exported {
             // Those on their way have had their time.
             self.requests = JoinSet::new();
             return Ok(());
@@ -131,14 +133,17 @@ impl RemoteWriteTarget {
         if self.requests.is_empty() {
             self.refused_before = self.counts.refused();
         }
+        // Receivers refuse samples that are not later than the last ones of their series.
+        let later = self.written.as_ref().map(|written| written.time + Duration::from_millis(1));
+        let time = later.map_or(snapshot.time, |later| later.max(snapshot.time));
         // Points share their attributes with those of the pipeline.
-        let snapshot = Arc::new(snapshot.clone());
+        let snapshot = Arc::new(Snapshot { time, ..snapshot.clone() });
         let since = self.written.as_ref().map(|written| written.number);
         let (written, version, limits) = (snapshot.clone(), self.dialect.to_write(), self.limits());
         let write = move || batch::write(&written, since, version, limits);
         let batches = elsewhere(write).await?;
         let dropped = self.queue.push(batches);
-        self.written = Some(snapshot);
+        (self.written, self.exported) = (Some(snapshot), exported);
         self.note_dropped(values_of(&dropped));
         self.save().await;
         Ok(())
@@ -173,8 +178,8 @@ impl RemoteWriteTarget {
             return;
         };
         let (version, limits) = (self.dialect.to_write(), self.limits());
-        let now = milliseconds(SystemTime::now());
-        match elsewhere(move || batch::farewell(&written, now, version, limits)).await {
+        let time = milliseconds(now());
+        match elsewhere(move || batch::farewell(&written, time, version, limits)).await {
             Ok(batches) => {
                 let dropped = self.queue.push(batches);
                 self.note_dropped(values_of(&dropped));

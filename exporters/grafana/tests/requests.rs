@@ -220,3 +220,32 @@ async fn much_goes_out_in_several_requests_at_once() {
     assert_eq!(sent, values);
     assert_eq!(receiver.most_at_once(), 2);
 }
+
+#[tokio::test]
+async fn samples_are_in_order_and_do_not_start_after_their_time_whatever_the_clock_does() {
+    for speaks in [Speaks::Two, Speaks::One] {
+        let receiver = Receiver::speaking(speaks, []).await;
+        let mut target = target(&receiver);
+        // An hour back, twice the same time, and forward again.
+        for (value, second) in [8000, 4400, 4400, 4410, 7999, 8000, 8010].into_iter().enumerate() {
+            let mut snapshot = snapshot(second, &[value as u64]);
+            snapshot.number = value as u64 + 1;
+            let Data::Sum { points, .. } = &mut snapshot.scopes[0].metrics[0].data else {
+                panic!("{snapshot:?}");
+            };
+            points[0].start = SystemTime::UNIX_EPOCH + Duration::from_secs(8000);
+            assert_eq!(target.export(&snapshot).await, Ok(()));
+        }
+        target.shutdown().await;
+        let arrivals = receiver.taken();
+        let times: Vec<i64> = arrivals.iter().map(Arrival::time).collect();
+        let farewell = times[7];
+        let expected =
+            [8_000_000, 8_000_001, 8_000_002, 8_000_003, 8_000_004, 8_000_005, 8_010_000];
+        assert_eq!(times[..7], expected);
+        assert!(farewell > times[6]);
+        for row in arrivals.iter().flat_map(|arrival| &arrival.content) {
+            assert!(row.start <= row.time, "{row:?}");
+        }
+    }
+}

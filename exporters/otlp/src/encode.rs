@@ -99,7 +99,7 @@ fn number_point(point: &NumberPoint, time: u64) -> proto::NumberDataPoint {
     use proto::number_data_point::Value::{AsDouble, AsInt};
     proto::NumberDataPoint {
         attributes: key_values(&point.attributes),
-        start_time_unix_nano: nanoseconds(point.start),
+        start_time_unix_nano: nanoseconds(point.start).min(time),
         time_unix_nano: time,
         value: Some(match point.value {
             Value::I64(value) => AsInt(value),
@@ -114,7 +114,7 @@ fn number_point(point: &NumberPoint, time: u64) -> proto::NumberDataPoint {
 fn histogram_point(point: &HistogramPoint, bounds: &[f64], time: u64) -> proto::HistogramDataPoint {
     proto::HistogramDataPoint {
         attributes: key_values(&point.attributes),
-        start_time_unix_nano: nanoseconds(point.start),
+        start_time_unix_nano: nanoseconds(point.start).min(time),
         time_unix_nano: time,
         count: point.count,
         sum: Some(point.sum),
@@ -136,7 +136,7 @@ fn exponential_point(
     };
     proto::ExponentialHistogramDataPoint {
         attributes: key_values(&point.attributes),
-        start_time_unix_nano: nanoseconds(point.start),
+        start_time_unix_nano: nanoseconds(point.start).min(time),
         time_unix_nano: time,
         count: point.count,
         sum: Some(point.sum),

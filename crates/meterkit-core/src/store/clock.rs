@@ -1,10 +1,13 @@
 //! What time it is: the system's clock, or a test's.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::timeline::Timeline;
+use crate::unpoisoned::Unpoisoned;
 
 /// A clock that stands still until it is moved: for tests of timers, idle timeouts and start times.
 ///
@@ -24,35 +27,55 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 ///
-/// Cloning gives another handle on the same clock.
+/// Cloning returns another handle on the same clock.
 #[derive(Clone)]
 pub struct ManualClock {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     /// Since the clock was made.
-    nanos: Arc<AtomicU64>,
+    nanos: AtomicU64,
+    /// What the clock showed in the beginning, moved by how far it was set since. In nanoseconds since 1970.
+    origin: AtomicU64,
+    timeline: Mutex<Timeline>,
 }
 
 impl ManualClock {
     /// When every manual clock begins: the start of the year 2020, UTC.
     const START: Duration = Duration::from_secs(1_577_836_800);
 
-    /// A clock that stands at the start of the year 2020, UTC.
+    /// Creates a clock that stands at the start of the year 2020, UTC.
     pub fn new() -> Self {
-        Self { nanos: Arc::default() }
+        let (nanos, timeline) = (AtomicU64::new(0), Mutex::default());
+        let origin = AtomicU64::new(nanoseconds(Self::START));
+        Self { inner: Arc::new(Inner { nanos, origin, timeline }) }
     }
 
     /// Moves the clock on.
     pub fn advance(&self, by: Duration) {
-        self.nanos.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.inner.nanos.fetch_add(nanoseconds(by), Relaxed);
     }
 
-    /// What the clock shows.
+    /// Sets the date and time, also back, as an administrator or NTP does to the clock of a machine. Timers and idle
+    /// timeouts do not notice.
+    pub fn set(&self, time: SystemTime) {
+        let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.inner.origin.store(nanoseconds(time.saturating_sub(self.elapsed())), Relaxed);
+    }
+
+    /// Returns the date and time that the clock shows.
     pub fn now(&self) -> SystemTime {
-        UNIX_EPOCH + Self::START + self.elapsed()
+        UNIX_EPOCH + Duration::from_nanos(self.inner.origin.load(Relaxed)) + self.elapsed()
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::from_nanos(self.nanos.load(Relaxed))
+        Duration::from_nanos(self.inner.nanos.load(Relaxed))
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Default for ManualClock {
@@ -87,11 +110,37 @@ impl Clock {
         }
     }
 
-    /// The date and time.
+    /// Returns the date and time, as [`now`] does.
     pub(crate) fn now(&self) -> SystemTime {
         match self {
-            Self::System { .. } => SystemTime::now(),
-            Self::Manual(clock) => clock.now(),
+            Self::System { .. } => now(),
+            Self::Manual(clock) => {
+                let mut timeline = clock.inner.timeline.lock().unpoisoned();
+                timeline.at(clock.now(), clock.elapsed()).0
+            }
         }
     }
+}
+
+/// Returns the date and time of the system, for timestamps of metrics: it never goes back while the process runs, so
+/// that no interval ends before it begins.
+///
+/// When the system's clock is set back, this clock continues at half speed until the system's has caught up.
+pub fn now() -> SystemTime {
+    static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    static TIMELINE: Mutex<Timeline> = Mutex::new(Timeline::new());
+    let origin = *ORIGIN;
+    let (now, step_back) = {
+        let mut timeline = TIMELINE.lock().unpoisoned();
+        timeline.at(SystemTime::now(), origin.elapsed())
+    };
+    // The lock is released: subscribers are the user's code.
+    if let Some(step_back) = step_back {
+        tracing::warn!(
+            seconds = step_back.as_secs_f64(),
+            "the system's clock was set back: timestamps of metrics continue at half speed until it has caught up; \
+             receivers may refuse them meanwhile, as they are in the future"
+        );
+    }
+    now
 }

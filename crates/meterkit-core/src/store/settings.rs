@@ -5,7 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock, RwLock};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::budget::Budget;
 use super::clock::Clock;
@@ -104,9 +104,13 @@ impl Settings {
 
     /// When a series begins that is made now, in nanoseconds since 1970: not before any that went.
     pub(crate) fn start(&self) -> u64 {
-        let since = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-        now.max(self.first_start.load(Relaxed))
+        Self::nanoseconds(self.clock.now()).max(self.first_start.load(Relaxed))
+    }
+
+    /// Returns nanoseconds since 1970.
+    pub(crate) fn nanoseconds(time: SystemTime) -> u64 {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// When a series begins anew that began at `before`: later in any case, as another start is what tells that it did.

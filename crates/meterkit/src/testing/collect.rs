@@ -1,22 +1,20 @@
 //! A collection without a pipeline.
 
-use std::time::SystemTime;
-
 use meterkit_core::{Attributes, Registry};
 use meterkit_pipeline::{RefreshError, Snapshot, run_due_refreshes, run_due_refreshes_async};
 
 use super::seen::Seen;
 
-/// Runs all callbacks that are due, and gives what a target would see then.
-pub(super) fn collect(registry: &Registry, time: impl FnOnce() -> SystemTime) -> Seen {
+/// Runs all callbacks that are due, and returns what a target would see then.
+pub(super) fn collect(registry: &Registry) -> Seen {
     expect_ended(run_due_refreshes(registry));
-    read(registry, time)
+    read(registry)
 }
 
 /// Returns the same, while the runtime of the caller goes on.
-pub(super) async fn collect_async(registry: &Registry, time: impl FnOnce() -> SystemTime) -> Seen {
+pub(super) async fn collect_async(registry: &Registry) -> Seen {
     expect_ended(run_due_refreshes_async(registry).await);
-    read(registry, time)
+    read(registry)
 }
 
 fn expect_ended(refreshes: Result<(), RefreshError>) {
@@ -25,7 +23,8 @@ fn expect_ended(refreshes: Result<(), RefreshError>) {
     }
 }
 
-fn read(registry: &Registry, time: impl FnOnce() -> SystemTime) -> Seen {
+fn read(registry: &Registry) -> Seen {
     registry.refresh();
-    Seen::from(Snapshot::new(Attributes::empty(), time(), registry.read()))
+    let scopes = registry.read();
+    Seen::from(Snapshot::new(Attributes::empty(), registry.time_after(None), scopes))
 }

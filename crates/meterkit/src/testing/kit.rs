@@ -102,7 +102,7 @@ impl TestKit {
     /// They have not ended after 10 s. In an async test with one thread, where they wait for a task of the test, use
     /// [`collect_async`](Self::collect_async).
     pub fn collect(&self) -> Seen {
-        collect(&self.registry, || self.clock.now())
+        collect(&self.registry)
     }
 
     /// Like [`collect`](Self::collect), while the tasks of an async test go on.
@@ -138,7 +138,7 @@ impl TestKit {
     ///
     /// As [`collect`](Self::collect).
     pub async fn collect_async(&self) -> Seen {
-        collect_async(&self.registry, || self.clock.now()).await
+        collect_async(&self.registry).await
     }
 }
 

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use meterkit_core::{
     Attributes, ExponentialHistogramPoint, HistogramPoint, Metric, Registry, ScopeMetrics, Value,
@@ -293,7 +292,7 @@ impl Visible for TestKit {
 /// Collects, as [`TestKit::collect`] does.
 impl Visible for Registry {
     fn seen(&self) -> Cow<'_, Seen> {
-        Cow::Owned(collect(self, SystemTime::now))
+        Cow::Owned(collect(self))
     }
 }
 

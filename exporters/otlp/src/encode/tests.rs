@@ -223,3 +223,58 @@ fn what_has_no_points_is_left_out() {
     let request = encode(&snapshot(scope, vec![metric(Data::Gauge(Vec::new()))]));
     assert!(request.resource_metrics[0].scope_metrics.is_empty());
 }
+
+#[test]
+fn no_point_starts_after_it_ends() {
+    // The snapshot is of 2.5 s.
+    let late = at(9000);
+    let points = vec![NumberPoint { start: late, ..number(Value::U64(3)) }];
+    let temporality = Temporality::Cumulative;
+    let sum = encoded(Data::Sum { monotonic: true, temporality, points });
+    let histogram = HistogramPoint {
+        series: SeriesId::new(),
+        attributes: Attributes::empty(),
+        start: late,
+        count: 1,
+        sum: 3.0,
+        min: None,
+        max: None,
+        buckets: [1].into(),
+    };
+    let bounds = Arc::default();
+    let explicit = encoded(Data::Histogram { temporality, bounds, points: vec![histogram] });
+    let exponential = ExponentialHistogramPoint {
+        series: SeriesId::new(),
+        attributes: Attributes::empty(),
+        start: late,
+        count: 1,
+        sum: 3.0,
+        min: None,
+        max: None,
+        scale: 0,
+        zero_count: 1,
+        zero_threshold: 0.0,
+        positive: ExponentialBuckets::default(),
+        negative: ExponentialBuckets::default(),
+    };
+    let exponential =
+        encoded(Data::ExponentialHistogram { temporality, points: vec![exponential] });
+    for data in [sum, explicit, exponential] {
+        let times = match &data {
+            proto::metric::Data::Sum(sum) => {
+                let point = &sum.data_points[0];
+                (point.start_time_unix_nano, point.time_unix_nano)
+            }
+            proto::metric::Data::Histogram(histogram) => {
+                let point = &histogram.data_points[0];
+                (point.start_time_unix_nano, point.time_unix_nano)
+            }
+            proto::metric::Data::ExponentialHistogram(histogram) => {
+                let point = &histogram.data_points[0];
+                (point.start_time_unix_nano, point.time_unix_nano)
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(times, (2_500_000_000, 2_500_000_000));
+    }
+}
