@@ -23,18 +23,19 @@ use crate::url;
 /// It connects with the first request, on the tokio runtime of the caller, and keeps the connection. It sends the
 /// headers it is given and no others, and follows no redirect, which would carry credentials elsewhere. `Debug` shows
 /// no credentials.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     connection: Connection<Full<Bytes>>,
-    /// The proxy that requests are handed to, where there is no tunnel through it.
-    forwarder: Option<Proxy>,
+    receiver: Uri,
+    proxy: Option<Proxy>,
+    /// Whether the proxy is handed each request: there is no tunnel through it.
+    is_forwarded: bool,
     timeout: Option<Duration>,
     /// The setting that changes the timeout.
     setting: &'static str,
-    /// Sent with every request.
-    headers: HeaderMap,
-    /// Those of `headers` that must not be shown.
+    /// Sent with every request, and not shown.
     secrets: Headers,
+    product: &'static str,
 }
 
 /// A request that can be sent. `Debug` shows the names of its headers only, and no query.
@@ -64,26 +65,33 @@ impl Client {
     /// When encryption is needed but not built in, or certificates cannot be used.
     pub fn new(receiver: &Uri, transport: &Transport) -> Result<Self, TlsError> {
         let connector = Connector::http1(receiver, transport)?;
-        let forwarder = connector.forwarder().cloned();
         Ok(Self {
+            receiver: receiver.clone(),
+            proxy: connector.proxy().cloned(),
+            is_forwarded: connector.is_forwarded(),
             connection: connector.connection(),
-            forwarder,
             timeout: transport.timeout(),
             setting: transport.hints().timeout,
-            headers: HeaderMap::new(),
             secrets: Headers::default(),
+            product: "",
         })
     }
 
-    /// Sends `credentials` and the user agent `product` with every request.
+    /// Sends `credentials` and the user agent `product` with every request. Warns if credentials can be read on their
+    /// way to the receiver.
     #[must_use]
     pub fn with_headers(mut self, credentials: Headers, product: &'static str) -> Self {
-        self.headers = credentials.with_user_agent(product);
-        self.secrets = credentials;
+        self.secrets = credentials.sent_to(&self.receiver, self.proxy.as_ref());
+        self.product = product;
         self
     }
 
-    /// Returns the credentials that every request carries, which must not be shown.
+    /// Returns the URL that the client was made for.
+    pub fn receiver(&self) -> &Uri {
+        &self.receiver
+    }
+
+    /// Returns what every request carries that must not be shown.
     pub fn secrets(&self) -> &Headers {
         &self.secrets
     }
@@ -119,17 +127,19 @@ impl Client {
     }
 
     async fn ask(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, SendError> {
-        let own = std::mem::replace(request.headers_mut(), self.headers.clone());
+        let common = self.secrets.with_user_agent(self.product);
+        let own = std::mem::replace(request.headers_mut(), common);
         let headers = request.headers_mut();
         headers.extend(own);
-        if let Some(authorization) = self.forwarder.as_ref().and_then(Proxy::authorization) {
+        let forwarder = self.proxy.as_ref().filter(|_| self.is_forwarded);
+        if let Some(authorization) = forwarder.and_then(Proxy::authorization) {
             headers.insert(PROXY_AUTHORIZATION, authorization.clone());
         }
         let response = self.connection.request(request).await;
         let response = response.map_err(|error| {
             let may_have_arrived = !error.is_connect();
-            let reason = with_causes(&error);
-            match &self.forwarder {
+            let reason = self.secrets.redact(&with_causes(&error));
+            match forwarder {
                 // An error of the connection names the proxy itself.
                 Some(proxy) if may_have_arrived => {
                     SendError::no_answer(format!("{reason} (through the proxy `{proxy}`)"), true)
@@ -138,7 +148,7 @@ impl Client {
             }
         });
         let (head, body) = response?.into_parts();
-        if let Some(proxy) = self.forwarder.as_ref().filter(|_| head.status == ASKED_BY_PROXY) {
+        if let Some(proxy) = forwarder.filter(|_| head.status == ASKED_BY_PROXY) {
             let status = head.status;
             let reason = format!("proxy `{proxy}` refuses the request: HTTP status {status}");
             return Err(SendError::no_answer(reason, false));
@@ -173,6 +183,17 @@ pub async fn in_time<T>(
         let reason = format!("no answer within {} ms{setting}", timeout.as_millis());
         SendError::no_answer(reason, true)
     })
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("receiver", &format_args!("{}", url::shown(&self.receiver.to_string())))
+            .field("proxy", &self.proxy)
+            .field("timeout", &self.timeout)
+            .field("headers", &self.secrets)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Post {

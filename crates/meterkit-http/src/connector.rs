@@ -101,9 +101,14 @@ impl Connector {
             .build(self)
     }
 
-    /// The proxy that requests are handed to, if there is no tunnel through it.
-    pub(crate) fn forwarder(&self) -> Option<&Proxy> {
-        self.0.proxy.as_ref().filter(|_| self.0.is_forwarded)
+    /// Returns the proxy on the way to the receiver.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.0.proxy.as_ref()
+    }
+
+    /// Returns whether the proxy gets the requests themselves: there is no tunnel through it.
+    pub(crate) fn is_forwarded(&self) -> bool {
+        self.0.is_forwarded
     }
 }
 

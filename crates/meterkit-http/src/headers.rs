@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::header::USER_AGENT;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
+
+use crate::clear_text;
+use crate::proxy::Proxy;
+use crate::redact::redact;
 
 /// Headers of one target. Another target never sees them; `Debug` shows their names only.
 ///
@@ -20,7 +22,11 @@ use percent_encoding::percent_decode_str;
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Headers(HeaderMap);
+pub struct Headers {
+    map: HeaderMap,
+    /// What else is sent with them that no text may show.
+    hidden: Vec<String>,
+}
 
 impl Headers {
     /// Reads `key=value,key2=value2` with percent-encoded values: of a key that comes twice, the last value counts.
@@ -67,70 +73,54 @@ impl Headers {
         }
         let mut value = HeaderValue::from_bytes(value).map_err(|_| error(Fault::Value))?;
         value.set_sensitive(true);
-        self.0.insert(key, value);
+        self.map.insert(key, value);
         Ok(())
     }
 
     /// The headers, with values that `Debug` does not show.
     pub fn as_map(&self) -> &HeaderMap {
-        &self.0
+        &self.map
     }
 
     /// Returns the headers together with the user agent `product`, unless they have one of their own.
     pub fn with_user_agent(&self, product: &'static str) -> HeaderMap {
-        let mut headers = self.0.clone();
+        let mut headers = self.map.clone();
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(product));
         headers
     }
 
-    /// `text` from the receiver without what it may quote of these, passwords of Basic authentication among them. Values
-    /// of less than 4 bytes stay.
-    pub fn redact(&self, text: &str) -> String {
-        let mut shown = text.to_owned();
-        for value in self.0.values().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
-        {
-            // The scheme in front of a credential is often left out.
-            let credential = value.rsplit(' ').next().unwrap_or(value);
-            let password = value.strip_prefix("Basic ").and_then(password);
-            for secret in [Some(value), Some(credential), password.as_deref()] {
-                let secret = secret.unwrap_or_default();
-                if secret.len() >= SHORTEST_SECRET {
-                    shown = shown.replace(secret, "...");
-                    cut_off(&mut shown, secret);
-                }
-            }
+    /// Returns the headers as a target sends them to `receiver` through `proxy`: with what goes along and must not be
+    /// shown either, the query of the URL and the credentials of the proxy. Warns if credentials can be read on their way;
+    /// call it once, at the start.
+    #[must_use]
+    pub fn sent_to(mut self, receiver: &Uri, proxy: Option<&Proxy>) -> Self {
+        clear_text::warn(&self, receiver, proxy);
+        for pair in receiver.query().unwrap_or_default().split('&') {
+            let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+            let value = percent_decode_str(value).decode_utf8_lossy();
+            // In a query, either may be meant.
+            self.hidden.extend([value.replace('+', " "), value.into_owned()]);
         }
-        shown
+        let authorization = proxy.and_then(Proxy::authorization);
+        let authorization = authorization.and_then(|value| value.to_str().ok());
+        self.hidden.extend(authorization.map(str::to_owned));
+        self
+    }
+
+    /// Returns `text` of a receiver without what it quotes of the headers, as they are or escaped, passwords of Basic
+    /// authentication among them. Values of less than 4 bytes stay.
+    pub fn redact(&self, text: &str) -> String {
+        let values =
+            self.map.values().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+        redact(text, values.chain(self.hidden.iter().map(String::as_str)))
     }
 }
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys().map(HeaderName::as_str)).finish()
+        f.debug_set().entries(self.map.keys().map(HeaderName::as_str)).finish()
     }
 }
-
-/// The password in the credential of Basic authentication.
-fn password(credential: &str) -> Option<String> {
-    let pair = String::from_utf8(STANDARD.decode(credential).ok()?).ok()?;
-    pair.split_once(':').map(|(_, password)| password.to_owned())
-}
-
-/// Removes the beginning of `secret` from the end of a text that was cut off there.
-fn cut_off(text: &mut String, secret: &str) {
-    let Some(kept) = text.strip_suffix("...") else {
-        return;
-    };
-    let mut beginnings = (SHORTEST_SECRET..secret.len()).rev().filter_map(|end| secret.get(..end));
-    if let Some(beginning) = beginnings.find(|beginning| kept.ends_with(beginning)) {
-        let end = kept.len() - beginning.len();
-        text.truncate(end);
-        text.push_str("...");
-    }
-}
-
-/// Shorter values would make a text unreadable, and are no secrets.
-const SHORTEST_SECRET: usize = 4;
 
 /// What the transports set themselves; a second value would make requests that no receiver can read.
 const OWN: [&str; 8] = [

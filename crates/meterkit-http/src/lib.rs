@@ -51,6 +51,7 @@
 //!
 //! `tls` (on by default) is needed for `https`, `zstd` (on by default) for the compression of that name.
 
+mod clear_text;
 mod client;
 mod compression;
 mod connector;
@@ -58,6 +59,7 @@ mod headers;
 mod news;
 mod outbox;
 mod proxy;
+mod redact;
 mod refusals;
 pub mod reply;
 mod secret;

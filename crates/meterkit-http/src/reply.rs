@@ -14,7 +14,7 @@ use crate::headers::Headers;
 /// Longer messages are cut off: they go into logs.
 const LONGEST: usize = 300;
 
-/// A text of the receiver on one line of at most 300 characters.
+/// Returns a text of the receiver on one line of at most 300 characters, with control characters escaped.
 ///
 /// ```
 /// use meterkit_http::reply::shown;
@@ -23,11 +23,22 @@ const LONGEST: usize = 300;
 /// ```
 pub fn shown(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let escaped = |c: char| match c.is_control() || REORDERING.contains(&c) {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    let line: String = line.chars().map(escaped).collect();
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}...", &line[..end]),
         None => line,
     }
 }
+
+/// Characters that have the text behind them shown in another order.
+const REORDERING: [char; 9] = [
+    '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}',
+    '\u{2069}',
+];
 
 /// Returns what the receiver says of an error: `message` or the texts in `errors` of a JSON body, or else the body. A
 /// page for browsers says nothing.
@@ -124,6 +135,7 @@ mod tests {
     #[test]
     fn messages_are_shown_on_one_line_of_bounded_length() {
         assert_eq!(shown(" a\r\n  b\t"), "a b");
+        assert_eq!(shown("\u{1b}[31mred\0 \u{202e}der"), "\\u{1b}[31mred\\u{0} \\u{202e}der");
         let long = shown(&"ü".repeat(1000));
         assert_eq!(long.chars().count(), LONGEST + 3);
         assert!(long.ends_with("ü..."));

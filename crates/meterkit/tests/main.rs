@@ -7,6 +7,8 @@ mod conformance_counters_and_gauges;
 mod conformance_global_attributes;
 mod conformance_histograms_and_observables;
 mod conformance_names_and_keys;
+#[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp"))]
+mod credentials;
 mod environment;
 mod health;
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "tests of the endpoint use it"))]

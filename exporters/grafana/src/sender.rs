@@ -2,19 +2,16 @@
 //!
 //! By the Remote-Write specifications 1.0 and 2.0-rc.4, sections Protocol, Retries & Backoff and Partial Write.
 
-use std::fmt;
-
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use meterkit_http::reply::message;
-use meterkit_http::{Client, Post, SendError, SendErrorKind, url};
+use meterkit_http::{Client, Post, SendError, SendErrorKind};
 
 use crate::batch::Batch;
 
 /// Sends requests to one receiver. Clones share its connections.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sender {
     pub(crate) client: Client,
-    pub(crate) uri: Uri,
 }
 
 /// What became of a request.
@@ -28,7 +25,7 @@ pub(crate) struct Answer {
 impl Sender {
     pub(crate) async fn send(&self, batch: &Batch) -> Answer {
         let post = Post {
-            uri: self.uri.clone(),
+            uri: self.client.receiver().clone(),
             headers: HeaderMap::from_iter([(VERSION, batch.version.header())]),
             content_type: batch.version.content_type(),
             content_encoding: Some(HeaderValue::from_static("snappy")),
@@ -48,14 +45,6 @@ impl Sender {
             error.kind = SendErrorKind::Invalid;
         }
         Answer { outcome: Err(error), written }
-    }
-}
-
-impl fmt::Debug for Sender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A query may hold credentials.
-        let uri = url::shown(&self.uri.to_string());
-        f.debug_struct("Sender").field("uri", &uri).finish_non_exhaustive()
     }
 }
 

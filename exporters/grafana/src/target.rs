@@ -89,7 +89,7 @@ impl RemoteWriteTarget {
         let client = Client::new(config.destination.url(), &transport);
         let client = client.map_err(|problem| BuildError::Tls { endpoint, problem })?;
         let client = client.with_headers(headers, PRODUCT);
-        let sender = Sender { client, uri: config.destination.url().clone() };
+        let sender = Sender { client };
         let mut target = Self {
             sender,
             queue: Queue::new(config.queue_bytes, config.queue_age),

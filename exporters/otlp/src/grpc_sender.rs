@@ -3,13 +3,14 @@
 //! By OpenTelemetry's protocol specification, section OTLP/gRPC, and "gRPC over HTTP2". A client for its one unary call
 //! is less than what a general one needs to be told, and reads the status also where the message cannot be read.
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::{BodyExt, Full};
-use meterkit_http::reply::with_causes;
+use meterkit_http::reply::{shown, with_causes};
 use meterkit_http::{Compression, Connection, Connector, Headers, SendError, Transport, in_time};
 
 use crate::body::Body;
@@ -59,6 +60,10 @@ impl GrpcSender {
         self.compression
     }
 
+    pub(crate) fn secrets(&self) -> &Headers {
+        &self.headers
+    }
+
     pub(crate) async fn send(&mut self, body: Body) -> Result<Accepted, SendError> {
         if self.is_asking {
             // Over HTTP/2 a request that was given up leaves its connection open, which may be dead.
@@ -77,12 +82,12 @@ impl GrpcSender {
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers();
         let response = self.connection.request(request).await;
-        let response = response
-            .map_err(|error| SendError::no_answer(with_causes(&error), !error.is_connect()))?;
+        let response =
+            response.map_err(|error| no_answer(&error, !error.is_connect(), &self.headers))?;
         let (head, mut body) = response.into_parts();
         let (mut message, mut trailers) = (BytesMut::new(), HeaderMap::new());
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| SendError::no_answer(with_causes(&error), true))?;
+            let frame = frame.map_err(|error| no_answer(&error, true, &self.headers))?;
             match frame.into_data() {
                 // What is too long is of no use, but the trailers behind it are.
                 Ok(data) if message.len() <= grpc_reply::LARGEST => message.put(data),
@@ -142,6 +147,11 @@ fn grpc_timeout(timeout: Duration) -> Option<HeaderValue> {
         _ => return None,
     };
     HeaderValue::try_from(value).ok()
+}
+
+/// Returns the error of a connection. It may quote the receiver too.
+fn no_answer(error: &dyn Error, may_have_arrived: bool, secrets: &Headers) -> SendError {
+    SendError::no_answer(shown(&secrets.redact(&with_causes(error))), may_have_arrived)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! By OpenTelemetry's protocol specification, section OTLP/HTTP.
 
 use http::header::ACCEPT;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use meterkit_http::reply::{self, has_type};
 use meterkit_http::{Client, Compression, Headers, Post, Reply, SendError, SendErrorKind};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
@@ -16,7 +16,6 @@ use crate::reply::{Accepted, RpcStatus};
 #[derive(Debug)]
 pub(crate) struct HttpSender {
     pub(crate) client: Client,
-    pub(crate) uri: Uri,
     pub(crate) format: Format,
     pub(crate) compression: Compression,
 }
@@ -24,7 +23,7 @@ pub(crate) struct HttpSender {
 impl HttpSender {
     pub(crate) async fn send(&self, body: Body) -> Result<Accepted, SendError> {
         let post = Post {
-            uri: self.uri.clone(),
+            uri: self.client.receiver().clone(),
             headers: HeaderMap::from_iter([(ACCEPT, self.format.content_type())]),
             content_type: self.format.content_type(),
             content_encoding: self.compression.content_encoding(),

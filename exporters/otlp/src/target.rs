@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use meterkit_core::Temporality;
 use meterkit_http::reply::shown;
 use meterkit_http::{
-    Client, Compression, CompressionError, Connector, Divide, Dropped, Outbox, Refusals, SendError,
-    SendErrorKind, TlsError, url,
+    Client, Compression, CompressionError, Connector, Divide, Dropped, Headers, Outbox, Refusals,
+    SendError, SendErrorKind, TlsError, url,
 };
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -199,7 +199,7 @@ impl OtlpTarget {
                 "the receiver accepts the metrics, but its reply cannot be read: {problem}"
             );
         }
-        let message = shown(&self.config.headers.redact(&accepted.message));
+        let message = shown(&self.sender.secrets().redact(&accepted.message));
         let says_something = accepted.rejected > 0 || !message.is_empty();
         if says_something && self.losses.is_news(&message) {
             tracing::warn!(
@@ -294,7 +294,7 @@ impl Sender {
         let format = match protocol {
             Protocol::Grpc => {
                 let connector = Connector::http2(&uri, transport)?;
-                let headers = headers.clone();
+                let headers = headers.clone().sent_to(&uri, connector.proxy());
                 let sender = GrpcSender::new(connector, &uri, headers, compression, transport);
                 return Ok(Self::Grpc(sender));
             }
@@ -303,7 +303,6 @@ impl Sender {
         };
         Ok(Self::Http(HttpSender {
             client: Client::new(&uri, transport)?.with_headers(headers.clone(), PRODUCT),
-            uri,
             format,
             compression,
         }))
@@ -313,6 +312,14 @@ impl Sender {
         match self {
             Self::Http(sender) => sender.format,
             Self::Grpc(_) => Format::Protobuf,
+        }
+    }
+
+    /// Returns what requests carry that must not be shown.
+    fn secrets(&self) -> &Headers {
+        match self {
+            Self::Http(sender) => sender.client.secrets(),
+            Self::Grpc(sender) => sender.secrets(),
         }
     }
 
