@@ -43,8 +43,9 @@ pub struct Refusals {
 struct Attempt {
     number: u64,
     refused: usize,
-    /// Refused since anything was accepted.
+    /// Refused since anything was accepted: requests, and canaries.
     in_a_row: usize,
+    canaries_in_a_row: usize,
     has_failed: bool,
     needs_canary: bool,
     /// Whether the canary is to show whether any content is accepted.
@@ -167,6 +168,7 @@ impl Refusals {
         self.limit.accepted(size);
         self.accepted += 1;
         (self.attempt.in_a_row, self.attempt.needs_canary) = (0, false);
+        self.attempt.canaries_in_a_row = 0;
         self.attempt.is_in_the_dark = false;
         self.is_hopeless = false;
         if let Some(id) = id {
@@ -177,6 +179,11 @@ impl Refusals {
     /// Notes that the canary was refused as well. Returns what becomes of the request that it was taken from.
     pub fn canary_refused(&mut self, error: &SendError) -> Verdict {
         self.attempt.refused += 1;
+        self.attempt.canaries_in_a_row += 1;
+        if error.is_of_server() && self.attempt.canaries_in_a_row < CANARIES {
+            // It may have been what is at fault itself.
+            return Verdict::Keep;
+        }
         if !error.is_of_content() || !std::mem::take(&mut self.attempt.is_in_the_dark) {
             return self.stop();
         }
@@ -216,8 +223,7 @@ impl Refusals {
             }
             return self.divide(id, items);
         }
-        let wants_time = error.retry_after.is_some_and(|pause| !pause.is_zero());
-        let Some(status) = error.status.filter(|it| it.is_server_error() && !wants_time) else {
+        let Some(status) = error.status.filter(|_| error.is_of_server()) else {
             return self.stop();
         };
         // Of parts it is known that something is wrong with them; other requests are asked anew in each attempt.
@@ -285,6 +291,12 @@ impl SendError {
     fn is_of_content(&self) -> bool {
         matches!(self.kind, SendErrorKind::Invalid | SendErrorKind::TooLarge)
     }
+
+    /// Returns whether the receiver fails, and does not ask to be left alone.
+    fn is_of_server(&self) -> bool {
+        let wants_time = self.retry_after.is_some_and(|pause| !pause.is_zero());
+        self.status.is_some_and(|status| status.is_server_error()) && !wants_time
+    }
 }
 
 /// How much an attempt that ends with this status adds to the trouble. Some say that it is a matter of time.
@@ -302,6 +314,9 @@ const LASTING: u32 = 10;
 
 /// So many refusals in a row, and nothing accepted, call for a canary.
 const FRUITLESS: usize = 6;
+
+/// So many canaries are sent in a row.
+const CANARIES: usize = 2;
 
 /// So many attempts may end in the middle of a search before it goes on without an acceptance.
 const PATIENCE: u32 = 3;

@@ -33,10 +33,11 @@ use crate::tag::tag;
 /// [`with_instance_tag`](DatadogConfig::with_instance_tag).
 ///
 /// A delivery that fails loses nothing: what was not delivered is a part of the next difference. A payload that Datadog
-/// will never take is tried in halves, down to the points that are at fault. These are dropped if it takes others of
-/// the same export, counted in `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and told of
-/// once. That takes 64 refusals at most: where many points all over a payload are at fault, its parts are dropped
-/// whole. A key that is refused is no reason to drop any.
+/// refuses for its content, or fails on with 5xx for a while although it accepts others, is tried in halves, down to
+/// the points that are at fault. These are dropped if it accepts others of the same export, counted in
+/// `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and logged once. That takes 64 refusals at
+/// most: where many points all over a payload are at fault, its parts are dropped whole. See
+/// [`Refusals`](meterkit_http::Refusals). A key that is refused is no reason to drop any.
 #[derive(Debug)]
 pub struct DatadogTarget {
     config: DatadogConfig,

@@ -1,7 +1,7 @@
 //! Of a payload that the intake refuses, only the points are lost that are at fault.
 
 use meterkit_datadog::DatadogTarget;
-use meterkit_fakes::datadog::{Answer, Intake, Point};
+use meterkit_fakes::datadog::{Answer, Intake, Payload, Point};
 use meterkit_fakes::log_lines;
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 
@@ -124,6 +124,65 @@ async fn a_key_that_is_refused_during_the_search_gives_up_nothing() {
     assert_eq!((target.rejected(), target.is_partway()), (0, false));
     assert_eq!(target.export(&shards(4)).await, Ok(()));
     assert_eq!((target.rejected(), intake.counted("catalog.requests")), (1, 9.0));
+}
+
+/// Has the intake answer payloads that hold such a shard with this status.
+fn fail(intake: &Intake, status: u16, is_bad: impl Fn(u64) -> bool + Send + 'static) {
+    let is_such = move |payload: &Payload| payload.points.iter().filter_map(shard).any(&is_bad);
+    intake.answer_if(is_such, move || Answer::Refuse(status, Vec::new(), ""));
+}
+
+#[tokio::test]
+async fn a_point_on_which_the_intake_fails_is_lost_alone_once_that_lasts() {
+    for (status, patience) in [(500, 2), (503, 9)] {
+        let intake = Intake::start([]).await;
+        fail(&intake, status, |shard| shard == 5);
+        let mut target = target(&intake.url());
+        let given = shards(100);
+        for _ in 0..patience {
+            let outcome = target.export(&given).await;
+            assert!(matches!(outcome, Err(ExportError::Retryable { .. })), "{status}: {outcome:?}");
+        }
+        assert_eq!(refused(&intake), patience, "{status}");
+        assert_eq!((target.export(&given).await, target.rejected()), (Ok(()), 1), "{status}");
+        assert_eq!(intake.counted("catalog.requests"), sum(100, |shard| shard != 5), "{status}");
+        assert!(intake.arrivals().len() < 40, "{status}: {}", intake.arrivals().len());
+    }
+}
+
+#[tokio::test]
+async fn in_an_outage_of_the_intake_nothing_is_divided_or_lost() {
+    for status in [500, 502, 503, 504] {
+        let intake = Intake::start([]).await;
+        fail(&intake, status, |_| true);
+        let mut target = target(&intake.url());
+        let given = shards(100);
+        for _ in 0..20 {
+            assert!(target.export(&given).await.is_err(), "{status}");
+        }
+        let requests = intake.arrivals().len();
+        assert!(requests <= 60, "{status}: {requests}");
+        fail(&intake, status, |_| false);
+        assert_eq!((target.export(&given).await, target.rejected()), (Ok(()), 0), "{status}");
+        assert_eq!(intake.arrivals().len() - requests, 1, "{status}: it is not divided");
+        assert_eq!(intake.counted("catalog.requests"), sum(100, |_| true), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_intake_to_which_everything_is_too_large_is_asked_little() {
+    let intake = Intake::start([]).await;
+    intake.limit(0);
+    let mut target = target(&intake.url());
+    for _ in 0..10 {
+        let outcome = target.export(&shards(1020)).await;
+        assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "{outcome:?}");
+    }
+    let requests = intake.arrivals().len();
+    assert!(requests <= 30, "{requests} requests in ten exports");
+    intake.limit(usize::MAX);
+    assert_eq!((target.export(&shards(1020)).await, target.rejected()), (Ok(()), 0));
+    assert_eq!(intake.arrivals().len() - requests, 1, "it is as before");
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod negotiation;
 mod outages;
 mod publishing;
 mod publishing_refused;
+mod refusals;
 mod requests;
 mod snapshots;

@@ -283,8 +283,8 @@ meterkit_rules::debug_as_text!(BuildError);
 /// Sends over one of the protocols.
 #[derive(Debug)]
 enum Sender {
-    Http(HttpSender),
-    Grpc(GrpcSender),
+    Http(Box<HttpSender>),
+    Grpc(Box<GrpcSender>),
 }
 
 impl Sender {
@@ -296,16 +296,16 @@ impl Sender {
                 let connector = Connector::http2(&uri, transport)?;
                 let headers = headers.clone().sent_to(&uri, connector.proxy());
                 let sender = GrpcSender::new(connector, &uri, headers, compression, transport);
-                return Ok(Self::Grpc(sender));
+                return Ok(Self::Grpc(Box::new(sender)));
             }
             Protocol::HttpProtobuf => Format::Protobuf,
             Protocol::HttpJson => Format::Json,
         };
-        Ok(Self::Http(HttpSender {
+        Ok(Self::Http(Box::new(HttpSender {
             client: Client::new(&uri, transport)?.with_headers(headers.clone(), PRODUCT),
             format,
             compression,
-        }))
+        })))
     }
 
     fn format(&self) -> Format {

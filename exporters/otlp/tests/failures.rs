@@ -148,8 +148,11 @@ async fn garbage_after_a_success_is_a_success() {
     assert!(outcome.is_err(), "gRPC has no success without its status");
 }
 
+/// Headers and a body.
+type Unreadable = (&'static [(&'static str, &'static str)], &'static [u8]);
+
 /// Replies that cannot be read: they break off, are compressed in an unknown way, are no message, or are too long.
-const UNREADABLE: [(&[(&str, &str)], &[u8]); 5] = [
+const UNREADABLE: [Unreadable; 5] = [
     (&[], b"\0\0\0"),
     (&[], b"\0\0\0\0\x02\xff\xff"),
     (&[("grpc-encoding", "snappy")], b"\x01\0\0\0\x02\xff\xff"),

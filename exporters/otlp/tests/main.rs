@@ -3,6 +3,7 @@
 mod deltas;
 mod failures;
 mod proxies;
+mod refusals;
 mod requests;
 mod self_metrics;
 mod sizes;
