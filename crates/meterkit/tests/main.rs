@@ -19,6 +19,7 @@ mod mixed_versions;
 mod page;
 mod protected_endpoint;
 mod public_api;
+mod refusals;
 mod resource_detection;
 mod runtime_metrics;
 mod scrape_endpoint;

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use meterkit_core::{Attributes, Registry};
 use meterkit_fakes::gate::until;
-use meterkit_fakes::log_lines;
-use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::remote_write::{Answer, Arrival, Receiver, Speaks};
 use meterkit_grafana::{
     Authentication, RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, Secret, Transport,
@@ -227,27 +225,6 @@ fn a_receiver_that_only_refuses_never_seems_to_work() {
         assert!(target.is_failing() && target.last_success.is_none(), "{status}: {target}");
         let _ = pipeline.shutdown_blocking(Duration::from_secs(1));
     }
-}
-
-#[test]
-fn a_receiver_that_only_refuses_is_logged_once() {
-    let name = "a_receiver_that_only_refuses_is_logged_once";
-    if rerun(name, &[("METERKIT_TEST", name)]).is_some() {
-        return;
-    }
-    let ((), lines) = log_lines::of_all_threads(|| {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let refusals = (0..1000).map(|_| Answer::status(404));
-        let receiver = runtime.block_on(Receiver::start(refusals));
-        let schedule = Schedule { interval: Duration::from_millis(20), ..Schedule::default() };
-        let pipeline = Pipeline::builder(Registry::new()).expect("a registry of its own");
-        let pipeline = pipeline.snapshot_max_age(Duration::from_secs(3600));
-        let pipeline = pipeline.target(target(&receiver), schedule).start().expect("a thread");
-        until("it is refused", || receiver.arrivals().len() > 10);
-        drop(pipeline);
-    });
-    let told = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
-    assert_eq!((told("WARN export failed"), told("works again")), (1, 0), "{lines:?}");
 }
 
 #[tokio::test]
