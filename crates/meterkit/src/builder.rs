@@ -89,7 +89,7 @@ impl TelemetryBuilder {
             snapshot_max_age: None,
             callback_budget: None,
             resource: Vec::new(),
-            detectors: Vec::new(),
+            detectors: vec![ResourceDetector::ServiceInstance],
             schedule: Schedule::default(),
             intervals: BTreeMap::new(),
             #[cfg(feature = "prometheus")]

@@ -4,6 +4,7 @@
 use meterkit_prometheus::PrometheusServer;
 
 use crate::builder::TelemetryBuilder;
+use crate::resource::ResourceDetector;
 use crate::settings::Configured;
 
 impl TelemetryBuilder {
@@ -12,7 +13,11 @@ impl TelemetryBuilder {
         let by = "`disabled` in the file of OTEL_CONFIG_FILE";
         self.disabled_by = configured.is_disabled.then_some(by);
         self.resource = configured.resource;
-        self.detectors = configured.detectors;
+        self.detectors = match configured.detectors {
+            // The schema has none by default, which must not make processes indistinguishable.
+            none if none.is_empty() => vec![ResourceDetector::ServiceInstance],
+            detectors => detectors,
+        };
         self.detected = configured.detected;
         self.views = configured.views;
         self.stream_defaults = configured.stream_defaults;

@@ -24,10 +24,12 @@ use crate::builder::TelemetryBuilder;
 /// | `kubernetes` | `k8s.pod.name`, `k8s.pod.uid`, `k8s.namespace.name`, `k8s.node.name` and others, from variables of the [downward API](Self::Kubernetes) | yes |
 /// | `os` | `os.type` | yes |
 /// | `process` | `process.pid`, `process.executable.name` | no |
-/// | `service_instance` | `service.instance.id`: a random UUID | no |
+/// | `service_instance` | `service.instance.id`: a random UUID | yes |
 ///
-/// What differs after each start is off by default: back ends that put the resource on every series would begin all
-/// series anew. `METERKIT_RESOURCE_DETECTORS` selects by name: a comma list, `all` or `none`.
+/// What differs after each start is off by default, since back ends that put the resource on every series begin all
+/// series anew. Only the instance is on: without it, two processes of one service write the same series, each over the
+/// values of the other. Where there is never more than one process, you can leave it out.
+/// `METERKIT_RESOURCE_DETECTORS` selects by name: a comma list, `all` or `none`.
 ///
 /// Names and values follow OpenTelemetry's Semantic Conventions for resources. Arguments and paths of the process are
 /// left out: they may hold secrets.
@@ -64,7 +66,8 @@ pub enum ResourceDetector {
     Os,
     /// `process.pid` and `process.executable.name`.
     Process,
-    /// `service.instance.id`: a random UUID, another one with each start.
+    /// `service.instance.id`: a random UUID, the same as long as the process runs. Set the attribute yourself where an
+    /// instance has a name that stays, such as that of a pod of a stateful set.
     ServiceInstance,
 }
 
@@ -79,8 +82,9 @@ impl ResourceDetector {
         Self::ServiceInstance,
     ];
 
-    /// Those that run unless something else is said: what they find is the same after a restart in place.
-    pub const DEFAULT: &'static [Self] = &[Self::Container, Self::Host, Self::Kubernetes, Self::Os];
+    /// Those that run unless something else is said.
+    pub const DEFAULT: &'static [Self] =
+        &[Self::Container, Self::Host, Self::Kubernetes, Self::Os, Self::ServiceInstance];
 
     /// The name, as in `METERKIT_RESOURCE_DETECTORS`.
     pub fn name(self) -> &'static str {
@@ -116,7 +120,7 @@ impl TelemetryBuilder {
     /// Has these find out a part of the resource when [`install`](Self::install) is called, in place of those that were
     /// set before. What [`Telemetry::from_env`](crate::Telemetry::from_env) gives has those of
     /// `METERKIT_RESOURCE_DETECTORS`, or [`ResourceDetector::DEFAULT`];
-    /// [`Telemetry::builder`](crate::Telemetry::builder) has none.
+    /// [`Telemetry::builder`](crate::Telemetry::builder) has [`ServiceInstance`](ResourceDetector::ServiceInstance) alone.
     ///
     /// Of attributes with one key, the later in this order wins: detected ones, `OTEL_RESOURCE_ATTRIBUTES`,
     /// `OTEL_SERVICE_NAME`, [`resource_attribute`](Self::resource_attribute).
@@ -140,6 +144,9 @@ impl TelemetryBuilder {
     }
 }
 
+/// What tells processes of one service apart.
+pub(crate) const SERVICE_INSTANCE_ID: &str = "service.instance.id";
+
 /// Key and value of an attribute of the resource.
 pub(crate) type Attribute = (String, AttributeValue);
 
@@ -158,12 +165,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stays_the_same_is_detected_by_default() {
+    fn only_what_stays_the_same_and_the_instance_are_detected_by_default() {
         let twice = [detect(ResourceDetector::DEFAULT), detect(ResourceDetector::DEFAULT)];
         assert_eq!(twice[0], twice[1]);
-        for (key, _) in &twice[0] {
-            assert!(!key.starts_with("process.") && !key.starts_with("service."), "{key}");
-        }
+        let changing = twice[0].iter().filter(|(key, _)| {
+            ["process.", "service."].iter().any(|prefix| key.starts_with(prefix))
+        });
+        assert_eq!(changing.map(|(key, _)| &**key).collect::<Vec<_>>(), [SERVICE_INSTANCE_ID]);
     }
 
     #[test]

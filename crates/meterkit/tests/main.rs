@@ -14,6 +14,7 @@ mod health;
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "tests of the endpoint use it"))]
 mod http_get;
 mod install;
+mod instances;
 mod life_cycle;
 mod mixed_versions;
 mod page;

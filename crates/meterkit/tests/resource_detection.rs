@@ -36,7 +36,9 @@ fn host_and_system_are_detected_when_nothing_is_set_and_the_process_is_not() {
     );
     assert_eq!(text(&resource, "k8s.pod.name").unwrap(), "shop-1");
     assert_eq!(text(&resource, "process.pid"), None);
-    assert_eq!(text(&resource, "service.instance.id"), None);
+    let id = text(&resource, "service.instance.id").unwrap();
+    assert_eq!((id.len(), id.matches('-').count(), id.as_bytes()[14]), (36, 4, b'4'), "{id}");
+    assert_eq!(text(&resource_by_environment(), "service.instance.id").unwrap(), id);
 }
 
 #[test]
@@ -131,7 +133,7 @@ fn code_that_names_detectors_wins_over_the_variable() {
 }
 
 #[test]
-fn a_builder_that_does_not_look_at_the_environment_detects_nothing_unless_told_to() {
+fn a_builder_that_does_not_look_at_the_environment_detects_the_instance_alone_unless_told_to() {
     let keys = |builder: meterkit::TelemetryBuilder| {
         let telemetry = builder.registry(Registry::new()).install().unwrap();
         let snapshot = telemetry.source().snapshot_blocking();
@@ -139,8 +141,36 @@ fn a_builder_that_does_not_look_at_the_environment_detects_nothing_unless_told_t
         let keys = snapshot.resource.iter().map(|(key, _)| key.to_owned());
         keys.filter(|key| !key.starts_with("telemetry.")).collect::<Vec<_>>()
     };
-    assert_eq!(keys(Telemetry::builder()), ["service.name"]);
+    assert_eq!(keys(Telemetry::builder()), ["service.instance.id", "service.name"]);
+    assert_eq!(keys(Telemetry::builder().detect([])), ["service.name"]);
     let told = Telemetry::builder().detect([ResourceDetector::Process]);
     let expected = ["process.executable.name", "process.pid", "service.name"];
     assert_eq!(keys(told), expected);
+}
+
+#[test]
+#[cfg(feature = "config")]
+fn a_file_that_names_no_detectors_leaves_the_instance_to_be_generated() {
+    let name = "a_file_that_names_no_detectors_leaves_the_instance_to_be_generated";
+    if std::env::var_os("OTEL_CONFIG_FILE").is_some() {
+        let resource = resource_by_environment();
+        let given = std::env::var("GIVEN").ok();
+        let id = text(&resource, "service.instance.id").unwrap();
+        assert!(given.map_or(id.len() == 36, |given| id == given), "{id}");
+        assert_eq!(text(&resource, "host.name"), None);
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for (at, given) in [None, Some("web-7")].into_iter().enumerate() {
+        let path = directory.path().join(format!("{at}.yaml"));
+        let attribute = given.map_or(String::new(), |given| {
+            format!(
+                "resource:\n  attributes:\n    - {{name: service.instance.id, value: {given}}}\n"
+            )
+        });
+        std::fs::write(&path, format!("file_format: \"1.0\"\n{attribute}")).unwrap();
+        let mut variables = vec![("OTEL_CONFIG_FILE", path.to_str().unwrap())];
+        variables.extend(given.map(|given| ("GIVEN", given)));
+        rerun(name, &variables);
+    }
 }

@@ -4,7 +4,7 @@ use meterkit_core::Registry;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::DashboardPublisher;
 use meterkit_otel::MeterProvider;
-use meterkit_pipeline::{Pipeline, Schedule};
+use meterkit_pipeline::{Pipeline, Schedule, Target};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::Translation;
 
@@ -25,6 +25,12 @@ use crate::telemetry::Telemetry;
 const NO_BUCKETS: &str = "histograms are exponential, which are recorded once for all targets: the scrape endpoint has \
                           their counts and sums, but no buckets";
 
+/// Targets whose receivers tell processes apart by the resource alone.
+const SHARED: [&str; 2] = ["otlp", "grafana"];
+
+const NO_INSTANCE: &str = "the resource has no `service.instance.id`: processes of this service write the same series; set \
+                           it, or add `service_instance` to METERKIT_RESOURCE_DETECTORS";
+
 impl TelemetryBuilder {
     /// Starts the pipeline with all settings of the builder.
     pub(super) fn start(self) -> Result<Telemetry, InstallError> {
@@ -39,6 +45,7 @@ impl TelemetryBuilder {
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         let service_name =
             resource.get("service.name").map(ToString::to_string).unwrap_or_default();
+        let has_instance = resource.get(resource::SERVICE_INSTANCE_ID).is_some();
         let mut pipeline = pipeline.resource(resource);
         let naming = match self.namespace {
             Some(namespace) => Some(self.naming.unwrap_or_default().with_namespace(&namespace)?),
@@ -88,6 +95,12 @@ impl TelemetryBuilder {
             Ok((target, schedule))
         });
         let targets = targets.collect::<Result<Vec<_>, InstallError>>()?;
+        let is_shared = |target: &&(Box<dyn Target>, Schedule)| SHARED.contains(&target.0.name());
+        if let Some((target, _)) = targets.iter().find(is_shared).filter(|_| !has_instance) {
+            let target = target.name();
+            tracing::warn!(target, "{NO_INSTANCE}");
+            at_start::warn(format_args!("{target}: {NO_INSTANCE}"));
+        }
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         let histograms = publishing::histograms(targets.iter().map(|(target, _)| target.name()));
         #[cfg(all(feature = "dashboard", feature = "grafana"))]

@@ -1,16 +1,22 @@
-//! The instance of the service: a random UUID, as the semantic conventions recommend.
+//! The instance of the service: a random UUID for each process, as the semantic conventions recommend.
 
 use std::collections::hash_map::RandomState;
 use std::fmt::Write;
 use std::hash::BuildHasher;
+use std::sync::LazyLock;
 
-use super::{Attribute, attribute};
+use super::{Attribute, SERVICE_INSTANCE_ID, attribute};
 
 pub(super) fn detect() -> Vec<Attribute> {
+    static ID: LazyLock<String> = LazyLock::new(random);
+    vec![attribute(SERVICE_INSTANCE_ID, ID.clone())]
+}
+
+fn random() -> String {
     // The keys of the standard library's hash come from the system, as random as can be had without a dependency.
     let random = RandomState::new();
     let words = ["first", "second"].map(|half| random.hash_one((half, std::process::id())));
-    vec![attribute("service.instance.id", uuid(words))]
+    uuid(words)
 }
 
 /// The text of a UUID of version 4 with these bits.
@@ -44,7 +50,8 @@ mod tests {
     }
 
     #[test]
-    fn it_is_another_one_each_time() {
-        assert_ne!(detect(), detect());
+    fn it_is_the_same_as_long_as_the_process_runs() {
+        assert_eq!(detect(), detect());
+        assert_ne!(random(), random());
     }
 }

@@ -7,6 +7,7 @@ use meterkit_core::{AttributeValue, Attributes};
 use meterkit_settings::Reader;
 
 use super::table::{RESOURCE_ATTRIBUTES, SERVICE_NAME};
+use crate::resource::SERVICE_INSTANCE_ID;
 
 const NAME: &str = "service.name";
 
@@ -41,7 +42,11 @@ pub(crate) fn resource(given: Vec<(String, AttributeValue)>) -> Attributes {
     ] {
         attributes.insert(key.to_owned(), value.into());
     }
-    attributes.extend(given);
+    // An instance without a name would be like all others.
+    let says_nothing = |(key, value): &(String, AttributeValue)| {
+        key == SERVICE_INSTANCE_ID && value.to_string().trim().is_empty()
+    };
+    attributes.extend(given.into_iter().filter(|attribute| !says_nothing(attribute)));
     Attributes::from_pairs(attributes.into_iter().map(|(key, value)| (Cow::Owned(key), value)))
 }
 

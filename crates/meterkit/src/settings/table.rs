@@ -54,8 +54,11 @@ settings! {
         ]),
         detectors,
     )
-    .by_default("`container,host,kubernetes,os`")
-    .meaning("what is found out for the resource, under what the two before say");
+    .by_default("`container,host,kubernetes,os,service_instance`")
+    .meaning(
+        "what is found out for the resource, under what the two before say; `service_instance` is a random \
+         `service.instance.id`, without which processes of one service write the same series",
+    );
 
     EXPORT_INTERVAL: Duration = interval("OTEL_METRIC_EXPORT_INTERVAL")
         .lenient()
