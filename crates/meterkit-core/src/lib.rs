@@ -20,6 +20,7 @@ mod family_type;
 mod instrument;
 mod kind;
 mod labels;
+mod log_once;
 mod meter;
 mod metrics;
 mod number;
@@ -55,6 +56,7 @@ pub use self::instrument::{
 };
 pub use self::kind::Kind;
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
+pub use self::log_once::LogOnce;
 pub use self::meter::Meter;
 pub use self::metrics::Metrics;
 pub use self::number::{

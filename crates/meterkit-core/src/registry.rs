@@ -105,7 +105,7 @@ impl Registry {
         if let Some(own) = self.inner.self_metrics.get().filter(|_| is_other) {
             own.forget_names();
         }
-        duplicates.iter().for_each(Warning::log);
+        self.log(&duplicates);
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl Registry {
         settings_of: impl Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync + 'static,
     ) {
         let problems = self.inner.scopes.set_streams(Arc::new(settings_of));
-        problems.iter().for_each(Warning::log);
+        self.log(&problems);
     }
 
     /// Puts attributes on every series of every instrument, those that exist included, in place of those that were set
@@ -335,11 +335,16 @@ impl Registry {
         let scopes = &self.inner.scopes;
         let (found, is_new, warnings) =
             scopes.instrument(key, identity, door, options, settings, make)?;
-        warnings.iter().for_each(Warning::log);
+        self.log(&warnings);
         if is_new {
             self.inner.tell(|tap| tap.instrument_made());
         }
         Ok(found)
+    }
+
+    /// Logs warnings, each once. Hold no lock.
+    fn log(&self, warnings: &[Warning]) {
+        warnings.iter().for_each(|warning| warning.log(&self.inner.settings.logged));
     }
 
     /// Returns what an instrument has that is in no registry and records nothing.

@@ -18,6 +18,7 @@ mod fixed_attributes;
 mod groups;
 mod idle_series;
 mod limits;
+mod log_once;
 mod many_threads;
 mod number_safety;
 mod observed_limits;

@@ -5,8 +5,7 @@
 //!   timeout of a request; [`TransportSettings`] are the variables and keys for it.
 //! - [`Headers`], [`Secret`] and [`url`] are for other settings of a target. `Debug` and errors show no secrets.
 //! - [`SendError`] is why a request was not delivered, by what would help; [`Refusals`] decides what becomes of the
-//!   request then, and [`Outbox`] has those of one export. [`reply`] reads and shows what receivers answer; [`News`] keeps
-//!   the same answer from being logged every time.
+//!   request then, and [`Outbox`] has those of one export. [`reply`] reads and shows what receivers answer.
 //!
 //! Nothing here reads the process environment: variables come through a function.
 //!
@@ -56,7 +55,6 @@ mod client;
 mod compression;
 mod connector;
 mod headers;
-mod news;
 mod outbox;
 mod proxy;
 mod redact;
@@ -73,7 +71,6 @@ pub use self::client::{Client, Post, Reply, in_time};
 pub use self::compression::{Compression, CompressionError};
 pub use self::connector::{Connection, Connector};
 pub use self::headers::{HeaderError, Headers};
-pub use self::news::News;
 pub use self::outbox::{Divide, Dropped, Outbox};
 pub use self::proxy::{Proxies, Proxy, ProxyError, ProxySettings, proxy};
 pub use self::refusals::{Next, Refusals, Verdict};

@@ -1,9 +1,9 @@
 //! Families: the metrics that Prometheus sees under one name.
 
 use std::collections::HashSet;
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
 
-use meterkit_core::{Data, Metric, NameMeetings, ScopeMetrics, SeriesId, Unpoisoned};
+use meterkit_core::{Data, LogOnce, Metric, NameMeetings, ScopeMetrics, SeriesId};
 use meterkit_rules::prometheus_name::{self, FamilyType, Names, whole_of_part};
 
 use crate::labels::{Labels, scope_labels};
@@ -110,15 +110,10 @@ impl<'a, S> Family<'a, S> {
     /// Logs a problem with one of the metrics the first time that any target meets it: scrapes and exports repeat, the
     /// log must not.
     pub fn warn_of(&self, member: &Member<'_, S>, clash: &str) {
-        /// Further problems are not logged, so that memory stays bounded whatever the names.
-        const REMEMBERED: usize = 1000;
-        static SEEN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+        static LOGGED: LazyLock<LogOnce> = LazyLock::new(LogOnce::default);
 
         let (family, metric) = (&*self.name, member.name());
-        let mut seen = SEEN.lock().unpoisoned();
-        let is_new = seen.len() < REMEMBERED && seen.insert(format!("{family} {metric} {clash}"));
-        drop(seen);
-        if is_new {
+        if LOGGED.is_new(&(family, metric, clash)) {
             tracing::warn!(family, metric, "{clash}");
         }
     }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use meterkit_core::Registry;
+use meterkit_core::{LogOnce, Registry};
 use meterkit_dashboard::{Dashboard, Histograms};
 use meterkit_grafana::{DashboardPublisher, PublishError, Published};
 use meterkit_pipeline::{Source, Stop, Views};
@@ -55,7 +55,7 @@ fn publish_at(
     move |_, mut stop| {
         Box::pin(async move {
             let title = &*drawing.title;
-            let mut last = String::new();
+            let (mut last, logged) = (String::new(), LogOnce::default());
             let (mut age, mut pause) = (Duration::ZERO, pace.first);
             while !stop.requested_within(pause).await {
                 age = age.saturating_add(pause);
@@ -79,7 +79,9 @@ fn publish_at(
                         last = dashboard;
                     }
                     Some(Err(error)) => {
-                        tracing::warn!(title, %error, "dashboard not published");
+                        if logged.is_new(&error.to_string()) {
+                            tracing::warn!(title, %error, "dashboard not published");
+                        }
                         if let PublishError::ChangedByAPerson { .. } = error {
                             last = dashboard;
                         }

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use meterkit_core::Unpoisoned;
-use meterkit_http::News;
+use meterkit_core::{LogOnce, Unpoisoned};
 
 /// Counts of one target of remote write, to keep when the target is handed to the pipeline. Clones share them.
 ///
@@ -21,7 +20,7 @@ struct Counts {
     waiting_requests: AtomicU64,
     waiting_bytes: AtomicU64,
     /// What was logged, so that it is not logged again with every export: refusals, and what is not the receiver's.
-    refusals: News,
+    refusals: LogOnce,
     dropped_is_told: AtomicBool,
     /// Why the disk keeps nothing.
     disk_problem: Mutex<Option<String>>,

@@ -381,14 +381,22 @@ impl Target for RemoteWriteTarget {
             }
             self.make_room().await;
             match outcome {
-                Err(error) if self.queue.len() > 0 => tracing::warn!(
-                    target = self.config.name,
-                    endpoint = self.endpoint(),
-                    requests = self.queue.len(),
-                    is_kept = self.spool.is_some(),
-                    %error,
-                    "requests still wait for the receiver: without a spool, they are lost"
-                ),
+                Err(error) if self.queue.len() > 0 => {
+                    let fate = match &self.spool {
+                        Some(spool) if !spool.is_behind() => {
+                            "they are in the spool, and go out first when a process starts with it"
+                        }
+                        Some(_) => "they are lost, as the spool cannot be written",
+                        None => "they are lost, as there is no spool",
+                    };
+                    tracing::warn!(
+                        target = self.config.name,
+                        endpoint = self.endpoint(),
+                        requests = self.queue.len(),
+                        %error,
+                        "requests still wait for the receiver: {fate}"
+                    );
+                }
                 _ => {}
             }
         })

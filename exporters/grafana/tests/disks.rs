@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use meterkit_core::Registry;
+use meterkit_fakes::log_lines;
 use meterkit_fakes::remote_write::{Answer, Receiver};
 use meterkit_grafana::RemoteWriteTarget;
 use meterkit_pipeline::{Pipeline, Schedule, Target};
@@ -133,4 +134,29 @@ fn a_spool_that_cannot_write_is_not_healthy_until_it_can() {
     pipeline.flush_blocking(LONG).expect("it is sent");
     assert!(pipeline.health().is_healthy(), "{}", pipeline.health());
     pipeline.shutdown_blocking(LONG).expect("it ends");
+}
+
+#[test]
+fn what_waits_at_the_end_is_lost_without_a_spool_only() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir().expect("a directory");
+    let logged = |has_spool: bool| {
+        let (receiver, lines) = log_lines::of(|| {
+            runtime.block_on(async {
+                let receiver = Receiver::start(vec![Answer::status(503); 4]).await;
+                let config = config(&receiver);
+                let config = if has_spool { config.with_spool(directory.path()) } else { config };
+                let mut target = RemoteWriteTarget::new(config).expect("a target");
+                assert!(target.export(&snapshot(1, &[1, 2])).await.is_err());
+                target.shutdown().await;
+                receiver
+            })
+        });
+        drop(receiver);
+        lines.into_iter().filter(|line| line.contains("requests still wait")).collect::<Vec<_>>()
+    };
+    let (without, with) = (logged(false), logged(true));
+    assert!(without.len() == 1 && without[0].contains("they are lost, as there is no spool"));
+    assert!(with.len() == 1 && with[0].contains("they are in the spool"), "{with:?}");
+    assert!(!with[0].contains("lost"), "{with:?}");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use meterkit_http::News;
+use meterkit_core::LogOnce;
 
 /// Counts of what the receiver of one target did not take, for self-metrics. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +14,7 @@ struct Counts {
     rejected_points: AtomicU64,
     oversized_requests: AtomicU64,
     /// What was logged, so that it is not logged again with every export.
-    told: News,
+    told: LogOnce,
 }
 
 impl Losses {

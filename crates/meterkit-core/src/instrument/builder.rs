@@ -252,12 +252,17 @@ impl<I> InstrumentBuilder<I> {
         Ok((scope, identity, self.options))
     }
 
-    /// Logs why the instrument cannot be made.
+    /// Logs why the instrument cannot be made, once however often it is asked for.
     fn log(&self, error: &InstrumentError) {
         let scope = self.scope.as_ref().map(|key| key.full_name(&self.registry.naming()));
+        let scope = scope.unwrap_or_default();
+        let subject = (&scope, &self.name, error.to_string());
+        if !self.registry.inner.settings.logged.is_new(&subject) {
+            return;
+        }
         tracing::error!(
             %error,
-            scope = scope.unwrap_or_default(),
+            scope,
             "instrument not made: what is recorded with it is dropped"
         );
     }

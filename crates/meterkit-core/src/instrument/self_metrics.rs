@@ -1,10 +1,10 @@
 //! Metrics that the store keeps about itself, in the scope `meterkit`.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::builder::InstrumentBuilder;
+use super::builder::{InstrumentBuilder, NoLabels};
 use super::counter::CounterGroup;
 use super::gauge::GaugeGroup;
 use super::histogram::HistogramGroup;
@@ -29,6 +29,8 @@ pub(crate) struct SelfMetrics {
     failures: CounterGroup<Failed<'static>>,
     background: GaugeGroup<ByInstrument<'static>, u64>,
     name_meetings: GaugeGroup<ByInstrument<'static>, u64>,
+    /// Made with the first line that is left out: without labels, it would be exported as zero.
+    suppressed: OnceLock<CounterGroup<NoLabels>>,
     /// The names of the instruments that have a number of series, one of callbacks, and one of names that meet.
     counted: Mutex<[BTreeSet<String>; 3]>,
 }
@@ -74,6 +76,7 @@ impl SelfMetrics {
                 .unit("{name}")
                 .description("Instruments of which Prometheus does not see all series, as an older one has the same name there.")
                 .register_silently(),
+            suppressed: OnceLock::new(),
             counted: Mutex::default(),
         }
     }
@@ -87,11 +90,23 @@ impl SelfMetrics {
     pub(crate) fn update(registry: &Registry) {
         let (usages, callbacks) = (registry.usage(), registry.inner.callbacks.by_name());
         let meetings = registry.prometheus_names().instruments();
+        let suppressed = registry.inner.settings.logged.suppressed();
         let has_none = usages.is_empty() && callbacks.is_empty() && meetings.is_empty();
+        let has_none = has_none && suppressed == 0;
         if has_none && registry.inner.self_metrics.get().is_none() {
             return;
         }
         let own = Self::of(registry);
+        if suppressed > 0 {
+            let counter = own.suppressed.get_or_init(|| {
+                registry.self_metric("meterkit.log.suppressed")
+                    .unit("{line}")
+                    .description("Log lines about instruments that were left out, as they repeat earlier ones or are too many.")
+                    .register_silently()
+            });
+            let counter = counter.with(NoLabels);
+            counter.add(suppressed.saturating_sub(counter.value()));
+        }
         let mut counted = own.counted.lock().unpoisoned();
         let [series, background, met] = &mut *counted;
         // Unloaded, disabled, unregistered or renamed since the last update.

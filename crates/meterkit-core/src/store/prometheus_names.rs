@@ -97,7 +97,7 @@ impl PrometheusNames {
         let age = *instrument.shared().age.get_or_init(|| made);
         claims.made = made;
         let (scope, instrument) = (scope.clone(), instrument.clone());
-        claims.add(age, Claim { scope, instrument, seen, is_warned: false })
+        claims.add(age, Claim { scope, instrument, seen })
     }
 
     /// Gives up the names of an instrument that goes.
@@ -137,8 +137,6 @@ struct Claim {
     instrument: Arc<dyn Stored>,
     /// What targets get of it.
     seen: Vec<Arc<Descriptor>>,
-    /// Whether it was logged that an older instrument has one of the names.
-    is_warned: bool,
 }
 
 impl Claim {
@@ -202,7 +200,7 @@ impl Claims {
         })
     }
 
-    fn add(&mut self, age: u64, mut claim: Claim) -> Option<Warning> {
+    fn add(&mut self, age: u64, claim: Claim) -> Option<Warning> {
         let descriptor = claim.descriptor();
         let own = family(&descriptor, Names::default());
         let sharing = self.met_in(&claim.scope, &own).find(|(.., other)| *other == own);
@@ -213,13 +211,14 @@ impl Claims {
         }
         self.sharing.extend(sharing.map(|older| (age, older)));
         self.within.insert(((Arc::as_ptr(&claim.scope) as usize, own.0), own.1, age));
-        let is_new = older.is_some() && !std::mem::replace(&mut claim.is_warned, older.is_some());
+        let scope = claim.scope.instrumentation_scope();
         self.by_age.insert(age, claim);
-        let older = older.filter(|_| is_new)?;
+        let older = older?;
         let (instrument, shares) = (descriptor.name.clone(), sharing == Some(older));
+        let scope = scope.name().to_owned();
         let other = self.by_age.get(&older).map(|claim| claim.descriptor().name.clone());
         let other = other.unwrap_or_else(|| TARGET_INFO.to_owned());
-        Some(Warning::Meeting { instrument, other, shares })
+        Some(Warning::Meeting { instrument, scope, other, shares })
     }
 
     fn remove(&mut self, age: u64) {

@@ -17,6 +17,7 @@ use crate::buckets::HistogramBuckets;
 use crate::data::{Descriptor, Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError, ScopeError};
 use crate::instrument::SelfMetrics;
+use crate::log_once::LogOnce;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
 use crate::stream::{StreamRequest, StreamSettings, Streams};
@@ -299,19 +300,31 @@ fn find(
 }
 
 /// What is wrong with a request, to be logged when no lock is held.
+#[derive(Hash)]
 pub(crate) enum Warning {
     /// Two requests for one name differ in this aspect; each is a stream of its own.
     Apart { instrument: String, aspect: &'static str },
     /// Two requests for one name differ in this aspect; one stream is both.
     Joined { instrument: String, aspect: &'static str },
     /// Prometheus has both under one name; they share it, or the older one has it.
-    Meeting { instrument: String, other: String, shares: bool },
+    Meeting { instrument: String, scope: String, other: String, shares: bool },
     /// The buckets that an operator asked for cannot be used.
     Buckets { instrument: String, problem: String },
 }
 
 impl Warning {
-    pub(crate) fn log(&self) {
+    /// Logs the warning, once however often an instrument is made again.
+    pub(crate) fn log(&self, logged: &LogOnce) {
+        let subject = match self {
+            // Whatever its requests differ in.
+            Self::Joined { instrument, .. } => {
+                &Self::Joined { instrument: instrument.clone(), aspect: "" }
+            }
+            other => other,
+        };
+        if !logged.is_new(subject) {
+            return;
+        }
         match self {
             Self::Apart { instrument, aspect } => tracing::warn!(
                 instrument,
@@ -323,15 +336,17 @@ impl Warning {
                 "instrument is made twice with another {aspect}: one is used for both; use the same {aspect} in both \
                  places"
             ),
-            Self::Meeting { instrument, other, shares: false } => tracing::warn!(
+            Self::Meeting { instrument, scope, other, shares: false } => tracing::warn!(
                 instrument,
                 older = other,
+                scope,
                 "instrument is left out in Prometheus, where an older one has its name; rename one of them, or select one \
                  with a view that renames or drops it"
             ),
-            Self::Meeting { instrument, other, shares: true } => tracing::warn!(
+            Self::Meeting { instrument, scope, other, shares: true } => tracing::warn!(
                 instrument,
                 older = other,
+                scope,
                 "instrument has the name of an older one in Prometheus: of series with equal labels, only that of the \
                  older one is exported there; rename one of them"
             ),

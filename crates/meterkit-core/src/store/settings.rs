@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::budget::Budget;
 use super::clock::Clock;
 use crate::attributes::AttributeValue;
+use crate::log_once::LogOnce;
 use crate::unpoisoned::Unpoisoned;
 
 /// Series per instrument, unless the instrument or `METERKIT_CARDINALITY_LIMIT` says otherwise.
@@ -51,6 +52,7 @@ pub(crate) struct Settings {
     expects_listener: AtomicBool,
     /// How many values were not recorded.
     dropped: AtomicU64,
+    pub(crate) logged: LogOnce,
     /// Told of values that were not recorded, and of how many.
     pub(crate) on_drop: OnceLock<Box<OnDrop>>,
 }
@@ -69,6 +71,7 @@ impl Settings {
             attributes: RwLock::default(),
             expects_listener: AtomicBool::new(true),
             dropped: AtomicU64::new(0),
+            logged: LogOnce::default(),
             on_drop: OnceLock::new(),
         };
         settings.set_callback_budget(CALLBACK_BUDGET);
@@ -155,7 +158,7 @@ impl Settings {
 }
 
 /// Why a value was not recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum DropReason {
     /// A counter only rises.
     Negative,

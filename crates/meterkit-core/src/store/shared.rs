@@ -1,6 +1,7 @@
 //! What all series of an instrument share.
 
 use std::borrow::Cow;
+use std::hash::Hash;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, OnceLock, RwLock};
@@ -23,12 +24,11 @@ pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 /// What all series of an instrument share.
 pub struct Shared {
     switch: AtomicU8,
-    has_warned: AtomicBool,
-    has_warned_of_timer: AtomicBool,
+    /// [`Topic`]s that were logged, or that another instrument of this name has.
+    logged: AtomicU8,
     exports_empty: AtomicBool,
     /// Whether the code has declared it; otherwise it came through OpenTelemetry's API.
     is_declared: AtomicBool,
-    has_warned_of_duplicate: AtomicBool,
     /// Rises from one instrument of a registry to the next. Not set before the instrument is in it.
     pub(super) age: OnceLock<u64>,
     /// What the code declares, of an instrument that came through OpenTelemetry's API first.
@@ -58,11 +58,9 @@ impl Shared {
         let keys = PointKeys::new(vec![KeySet::from([])], &fixed);
         Self {
             switch: AtomicU8::new(Switch::On as u8),
-            has_warned: AtomicBool::new(false),
-            has_warned_of_timer: AtomicBool::new(false),
+            logged: AtomicU8::new(0),
             exports_empty: AtomicBool::new(false),
             is_declared: AtomicBool::new(door == Door::Facade),
-            has_warned_of_duplicate: AtomicBool::new(false),
             age: OnceLock::new(),
             declared_later: OnceLock::new(),
             feed: Feed::new(settings.feeds_by_default()),
@@ -117,10 +115,10 @@ impl Shared {
         }
     }
 
-    /// Counts a value that could not be recorded, and says so once per instrument.
+    /// Counts a value that could not be recorded, and logs that once per name of an instrument.
     #[cold]
     pub(crate) fn dropped(&self, reason: DropReason) {
-        if !self.has_warned.swap(true, Relaxed) {
+        if self.is_new(Topic::Drop, &reason) {
             tracing::warn!(
                 instrument = %self.descriptor().name,
                 reason = reason.as_str(),
@@ -129,6 +127,15 @@ impl Shared {
             );
         }
         self.settings.count_dropped(reason, 1);
+    }
+
+    /// Returns whether to log something about this instrument, and has later calls about the same topic answered
+    /// without a lock. Handles come and go, so that the registry knows by name what was logged.
+    pub(crate) fn is_new<S: Hash + ?Sized>(&self, topic: Topic, subject: &S) -> bool {
+        let bit = 1 << topic as u8;
+        self.logged.load(Relaxed) & bit == 0
+            && self.logged.fetch_or(bit, Relaxed) & bit == 0
+            && self.settings.logged.is_new(&(topic, &self.descriptor().name, subject))
     }
 
     /// Returns whether series are exported that have no value yet.
@@ -142,7 +149,7 @@ impl Shared {
 
     /// Logs once why durations do not fit the histogram.
     pub(crate) fn warn_of_timer(&self, problem: &str) {
-        if !self.has_warned_of_timer.swap(true, Relaxed) {
+        if self.is_new(Topic::Timer, problem) {
             tracing::warn!(
                 instrument = %self.descriptor().name,
                 unit = self.identity.unit,
@@ -244,8 +251,7 @@ impl Shared {
         }
     }
 
-    /// Takes a further request for this instrument. The longer description stays. Returns in what the request differs,
-    /// the first time that one does.
+    /// Takes a further request for this instrument. The longer description stays. Returns in what the request differs.
     pub(crate) fn join(&self, requested: &Identity, door: Door) -> Option<Warning> {
         if door == Door::Facade && !self.is_declared.swap(true, Relaxed) {
             let _ = self.declared_later.set(requested.clone());
@@ -258,8 +264,7 @@ impl Shared {
             *descriptor = Arc::new(described);
         }
         let chooses = requested.chooses_buckets && requested.buckets != self.identity.buckets;
-        let is_first = (differs || chooses) && !self.has_warned_of_duplicate.swap(true, Relaxed);
-        is_first.then(|| Warning::Joined {
+        (differs || chooses).then(|| Warning::Joined {
             instrument: descriptor.name.clone(),
             aspect: if differs { "description" } else { "buckets" },
         })
@@ -328,6 +333,17 @@ pub(crate) enum Door {
     Facade,
     /// It was asked for through OpenTelemetry's API.
     OpenTelemetry,
+}
+
+/// What is logged once about an instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Topic {
+    /// A value that could not be recorded.
+    Drop,
+    /// A timer whose durations do not fit.
+    Timer,
+    /// Label sets that found no room, or had too few places from the start.
+    Overflow,
 }
 
 /// Whether an instrument records.

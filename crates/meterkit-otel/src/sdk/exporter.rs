@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use meterkit_core::{Descriptor, NumberPoint, Unpoisoned};
+use meterkit_core::{Descriptor, LogOnce, NumberPoint, Unpoisoned};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -49,6 +49,7 @@ pub struct ExporterTarget<E> {
     /// An offer that is under way. It outlives an attempt that times out.
     offer: Option<JoinHandle<OTelSdkResult>>,
     dropped: u64,
+    logged: LogOnce,
 }
 
 /// Where a target collects from. Known once the mirror is attached to a pipeline.
@@ -85,6 +86,7 @@ impl<E: PushMetricExporter> ExporterTarget<E> {
             batch: None,
             offer: None,
             dropped: 0,
+            logged: LogOnce::default(),
         }
     }
 
@@ -114,13 +116,15 @@ impl<E: PushMetricExporter> ExporterTarget<E> {
         if batch.is_given_up(Instant::now()) {
             let points = points(&batch.metrics);
             self.dropped += points;
-            tracing::error!(
-                exporter = type_name::<E>(),
-                points,
-                offers = batch.offers,
-                error,
-                "batch dropped: the exporter has refused it too often"
-            );
+            if self.logged.is_new(&error) {
+                tracing::error!(
+                    exporter = type_name::<E>(),
+                    points,
+                    offers = batch.offers,
+                    error,
+                    "batch dropped: the exporter has refused it too often"
+                );
+            }
             self.batch = None;
         }
         // A retryable error would have it offered again within this interval.

@@ -9,7 +9,6 @@ use meterkit_pipeline::{Pipeline, Schedule, Target};
 use meterkit_prometheus::Translation;
 
 use super::TelemetryBuilder;
-#[cfg(feature = "prometheus")]
 use crate::at_start;
 use crate::disabled_scopes;
 use crate::error::InstallError;

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
+use meterkit_core::LogOnce;
 use meterkit_core::Temporality;
-use meterkit_http::News;
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
 use tokio::time::sleep;
 
@@ -51,7 +51,7 @@ pub struct AgentTarget {
     previous: Option<Batch>,
     /// Points that are not in the batch, or were left out since.
     rejected: u64,
-    told: News,
+    told: LogOnce,
     /// The most that a packet may hold: what the agent takes, or what was found out to be the most that the socket
     /// takes.
     limit: usize,
@@ -74,7 +74,7 @@ impl AgentTarget {
             batch: None,
             previous: None,
             rejected: 0,
-            told: News::default(),
+            told: LogOnce::default(),
             limit,
         }
     }

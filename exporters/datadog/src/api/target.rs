@@ -5,9 +5,8 @@ use std::time::SystemTime;
 
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
-use meterkit_http::{
-    Client, Dropped, Headers, News, Outbox, Post, Refusals, SendError, SendErrorKind,
-};
+use meterkit_core::LogOnce;
+use meterkit_http::{Client, Dropped, Headers, Outbox, Post, Refusals, SendError, SendErrorKind};
 use meterkit_pipeline::{ExportError, Snapshot};
 
 use super::answer::{KEY_REFUSED, is_key_refused, outcome};
@@ -34,7 +33,7 @@ pub(crate) struct ApiTarget {
     batch: Option<Batch>,
     /// Points of the export under way that are not sent.
     rejected: u64,
-    told: News,
+    told: LogOnce,
 }
 
 impl ApiTarget {
@@ -56,7 +55,7 @@ impl ApiTarget {
             refusals: Refusals::new(MAX_COMPRESSED),
             batch: None,
             rejected: 0,
-            told: News::default(),
+            told: LogOnce::default(),
         })
     }
 

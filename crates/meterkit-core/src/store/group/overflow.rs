@@ -9,11 +9,14 @@ use super::tracked_series::TrackedSeries;
 use crate::attributes::AttributeValue;
 use crate::store::handle::{self, Handle};
 use crate::store::label_set::LabelSet;
-use crate::store::shared::{OVERFLOW, Shared};
+use crate::store::shared::{OVERFLOW, Shared, Topic};
 
 /// Logs why recordings go to the overflow series. `series` are those that have room.
 pub(crate) fn warn<'a>(shared: &Shared, room: &Room, series: impl Iterator<Item = &'a LabelSet>) {
     let instrument = &shared.descriptor().name;
+    if !shared.is_new(Topic::Overflow, "") {
+        return;
+    }
     if room.taken() >= room.limit() {
         let (label, values) = most_values(shared, series);
         let limit = match room.own_limit() {
@@ -59,6 +62,9 @@ fn most_values<'a>(shared: &Shared, series: impl Iterator<Item = &'a LabelSet>) 
 
 /// Logs that the limit of a group is below the number of its label sets.
 pub(crate) fn warn_of_fewer(shared: &Shared, room: &Room, sets: usize) {
+    if !shared.settings.logged.is_new(&(Topic::Overflow, &shared.descriptor().name, sets)) {
+        return;
+    }
     tracing::warn!(
         instrument = %shared.descriptor().name,
         limit = room.limit(),
