@@ -24,7 +24,7 @@ use crate::store::instrument::Stored;
 use crate::store::observed::Draft;
 use crate::store::prometheus_names::PrometheusNames;
 use crate::store::scopes::{Scope, Scopes, Warning};
-use crate::store::settings::Settings;
+use crate::store::settings::{DropReason, Settings};
 use crate::store::shared::{Door, Shared, Switch};
 use crate::stream::{StreamRequest, StreamSettings};
 use crate::tap::{MirroredInstrument, Tap};
@@ -264,6 +264,32 @@ impl Registry {
     pub fn time_after(&self, last: Option<SystemTime>) -> SystemTime {
         let last = last.map_or(0, Settings::nanoseconds);
         UNIX_EPOCH + Duration::from_nanos(self.inner.settings.start_after(last))
+    }
+
+    /// Returns the number of the last collection that was [begun](Self::begin_collection), by this pipeline or an earlier
+    /// one.
+    #[doc(hidden)] // for the crates that collect and mirror
+    pub fn last_collection(&self) -> u64 {
+        self.inner.settings.collection.load(Relaxed)
+    }
+
+    /// Begins the collection with this number: what is recorded from now on may not be part of it.
+    #[doc(hidden)] // for the crates that collect and mirror
+    pub fn begin_collection(&self, number: u64) {
+        self.inner.settings.collection.store(number, Relaxed);
+    }
+
+    /// Sets the number of the last collection that everyone has who waits for the last values of idle series; `None`
+    /// when nobody waits. Series that are idle stay up to an hour longer for whoever waits.
+    #[doc(hidden)] // for the crates that collect and mirror
+    pub fn set_delivered(&self, number: Option<u64>) {
+        self.inner.settings.delivered.store(number.unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Counts series that ended before a target had their last values.
+    #[doc(hidden)] // for the crates that collect and mirror
+    pub fn count_undelivered(&self, series: u64) {
+        self.inner.settings.count_dropped(DropReason::Undelivered, series);
     }
 
     /// Forgets series that no [collection](crate::Collections) remembers any more. They begin anew if they return.

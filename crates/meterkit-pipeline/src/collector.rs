@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use meterkit_core::{Attributes, Collections, Registry, Unpoisoned, in_callback};
 
+use crate::progress::Progress;
 use crate::self_metrics::SelfMetrics;
 use crate::snapshot::Snapshot;
 use crate::views::{Totals, Views};
@@ -23,6 +24,7 @@ pub(crate) struct Collector {
     max_age: Duration,
     metrics: Arc<SelfMetrics>,
     views: Views,
+    progress: Arc<Progress>,
     /// Locked by whoever takes a snapshot, of whom there is one.
     memory: Mutex<Memory>,
     flight: Mutex<Flight>,
@@ -66,6 +68,7 @@ impl Collector {
         max_age: Duration,
         metrics: Arc<SelfMetrics>,
         views: Views,
+        progress: Arc<Progress>,
     ) -> Self {
         Self {
             registry,
@@ -73,6 +76,7 @@ impl Collector {
             max_age,
             metrics,
             views,
+            progress,
             memory: Mutex::default(),
             flight: Mutex::default(),
             landed: Condvar::new(),
@@ -135,6 +139,7 @@ impl Collector {
 
     fn take(&self) -> Snapshot {
         self.registry.refresh();
+        self.progress.begin(self.memory.lock().unpoisoned().collections.number() + 1);
         let scopes = self.registry.read();
         let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
         // After the values: a series may have begun while others were read.
@@ -144,6 +149,7 @@ impl Collector {
         let scopes = self.views.apply_in(&self.registry, scopes, totals, time);
         let before = last.as_ref().map_or(&[][..], |last| &last.scopes);
         let forgotten = collections.add(before, &scopes, time);
+        self.progress.forget(&forgotten);
         totals.forget(&forgotten);
         self.registry.forget(&forgotten);
         Snapshot {

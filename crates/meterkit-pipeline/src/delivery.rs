@@ -12,6 +12,7 @@ use crate::baseline::Baseline;
 use crate::component::{Component, Operation};
 use crate::moment::after;
 use crate::newest::Newest;
+use crate::progress::TargetProgress;
 use crate::snapshot::Snapshot;
 use crate::source::{Closed, Source};
 use crate::target::{ExportError, Schedule, Target};
@@ -26,6 +27,7 @@ pub(crate) struct Delivery {
     newest: Arc<Newest>,
     /// Where deltas begin.
     baseline: Baseline,
+    progress: TargetProgress,
     /// A snapshot that the target has accepted in part, and its delta.
     partial: Option<(Arc<Snapshot>, Snapshot)>,
     /// Whether someone waits for the export under way: it is retried even when a newer snapshot is due.
@@ -61,11 +63,13 @@ impl Delivery {
         target: Box<dyn Target>,
         schedule: Schedule,
         component: Arc<Component>,
+        progress: TargetProgress,
         source: Source,
         stop: watch::Receiver<Option<Ending>>,
     ) -> Self {
         let (baseline, partial) = (Baseline::default(), None);
         Self {
+            progress,
             target,
             schedule,
             component,
@@ -186,7 +190,12 @@ impl Delivery {
             return self.export_delta(snapshot, delta).await;
         }
         loop {
-            if let Some(outcome) = self.send(&snapshot).await {
+            let outcome = self.send(&snapshot).await;
+            // A target with a queue keeps what it could not deliver.
+            if matches!(outcome, Some(Ok(()))) || self.target.queue().is_some() {
+                self.progress.acknowledge(snapshot.number);
+            }
+            if let Some(outcome) = outcome {
                 self.log(&outcome);
                 return outcome;
             }
@@ -207,6 +216,7 @@ impl Delivery {
         let Some(outcome) = self.send(&delta).await else { return Ok(()) };
         self.log(&outcome);
         if outcome.is_ok() {
+            self.progress.acknowledge(snapshot.number);
             self.baseline.acknowledge(snapshot);
         } else if self.target.is_partway() {
             self.partial = Some((snapshot, delta));

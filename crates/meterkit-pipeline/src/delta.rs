@@ -218,6 +218,12 @@ fn is_observed(metric: &Metric) -> bool {
     metric.descriptor.kind == Kind::ObservableCounter
 }
 
+/// Returns how many series of counters and histograms have counted something.
+pub(crate) fn counted_something(data: &Data) -> usize {
+    let rising = Some(data).filter(|data| has_deltas(data)).into_iter();
+    rising.flat_map(delivered).filter(|(_, _, is_nothing)| !is_nothing).count()
+}
+
 /// Returns since when each series counted what `data` has, and whether that is nothing.
 fn delivered(data: &Data) -> impl Iterator<Item = (SeriesId, SystemTime, bool)> {
     fn of<P: Point>(data: &Data) -> impl Iterator<Item = (SeriesId, SystemTime, bool)> {

@@ -25,6 +25,7 @@ mod newest;
 mod news;
 mod pipeline;
 mod point;
+mod progress;
 mod refreshes;
 mod self_metrics;
 mod snapshot;

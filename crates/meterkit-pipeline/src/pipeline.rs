@@ -18,6 +18,7 @@ use crate::error::{FlushError, StartError};
 use crate::health::Health;
 use crate::moment::after;
 use crate::news::News;
+use crate::progress::Progress;
 use crate::self_metrics::SelfMetrics;
 use crate::source::{Closed, Source};
 use crate::target::{Schedule, Target};
@@ -261,13 +262,17 @@ impl PipelineBuilder {
         set_streams(&registry, &views, &self.stream_defaults);
         let metrics = Arc::new(SelfMetrics::new(registry.clone()));
         let components = Arc::new(Components::new(metrics.clone()));
+        let progress = Arc::new(Progress::new(registry.clone()));
         let targets = self.targets.into_iter().map(|(target, schedule)| {
             let component = components.push(&*target, schedule.interval);
-            (target, schedule, component)
+            let progress = progress.of_target(target.temporality());
+            (target, schedule, component, progress)
         });
         let targets = targets.collect();
         let (resource, max_age) = (self.resource.clone(), self.max_age);
-        let collector = Collector::new(registry.clone(), resource, max_age, metrics, views.clone());
+        let (registry_of_it, views_of_it) = (registry.clone(), views.clone());
+        let collector =
+            Collector::new(registry_of_it, resource, max_age, metrics, views_of_it, progress);
         let source = Source::new(Arc::new(collector), components, runtime.handle().clone());
         let news = Arc::new(News::default());
         registry.tap(news.clone());

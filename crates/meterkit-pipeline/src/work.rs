@@ -18,6 +18,7 @@ use crate::component::Component;
 use crate::delivery::{self, Delivery, Ending, Flush};
 use crate::error::{FlushError, TargetFailure};
 use crate::news::News;
+use crate::progress::TargetProgress;
 use crate::refreshes;
 use crate::source::Source;
 use crate::target::{ExportError, Schedule, Target};
@@ -31,12 +32,15 @@ pub(crate) struct Work {
     pub(crate) claim: Claim,
     pub(crate) source: Source,
     pub(crate) companions: Companions,
-    pub(crate) targets: Vec<(Box<dyn Target>, Schedule, Arc<Component>)>,
+    pub(crate) targets: Vec<PushTarget>,
     pub(crate) services: Vec<Service>,
     pub(crate) news: Arc<News>,
     /// Set once the pipeline has shut down, before anyone is answered.
     pub(crate) outcome: Arc<OnceLock<Outcome>>,
 }
+
+/// A push target, about to be started.
+pub(crate) type PushTarget = (Box<dyn Target>, Schedule, Arc<Component>, TargetProgress);
 
 /// A pull target, about to be started.
 pub(crate) type Service =
@@ -103,12 +107,13 @@ impl Work {
         let served: Vec<Served> = self
             .targets
             .into_iter()
-            .map(|(target, schedule, component)| {
+            .map(|(target, schedule, component, progress)| {
                 let (flushes, asked) = mpsc::channel(1);
                 let name = target.name().to_owned();
                 let source = self.source.clone();
                 let stopped = stopped.clone();
-                let delivery = Delivery::new(target, schedule, component, source, stopped);
+                let delivery =
+                    Delivery::new(target, schedule, component, progress, source, stopped);
                 Served { name, flushes, task: tokio::spawn(delivery.run(asked)) }
             })
             .collect();

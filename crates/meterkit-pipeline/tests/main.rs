@@ -7,6 +7,7 @@ mod delta_targets;
 mod deltas;
 mod exponential_deltas;
 mod health;
+mod idle_series;
 mod life_cycle;
 mod observable_deltas;
 mod refreshes;

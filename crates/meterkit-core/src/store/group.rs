@@ -10,6 +10,7 @@ mod table;
 mod tracked_series;
 mod value_cap;
 
+use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -23,12 +24,13 @@ use self::open::{Located, OpenSeries};
 pub(crate) use self::overflow::{Overflow, warn as warn_of_overflow};
 use self::reading::Reading;
 pub(crate) use self::room::{GroupOptions, Room};
+use self::tracked_series::Gone;
 pub(crate) use self::tracked_series::TrackedSeries;
 pub(crate) use self::value_cap::{Capped, ValueCap};
 use super::entry::Entry;
 use super::handle::{self, Handle};
 use super::label_set::{Declared, KeySetId, LabelSet, Query, hash_declared};
-use super::settings::Settings;
+use super::settings::{DropReason, Settings};
 use super::shared::Shared;
 use crate::labels::{LabelKey, Labels};
 use crate::unpoisoned::Unpoisoned;
@@ -311,21 +313,28 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Shared,
         read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
     ) -> R {
+        let rule = self.room.idle_rule();
+        let undelivered = Cell::new(0);
         let mut reading = self.lock_reading();
-        let now = shared.settings.clock.elapsed();
-        reading.read(self, shared, read, |member, activity| {
+        let read = reading.read(self, shared, read, |member, activity| {
             if member.has_moved() || (member.is_hidden() && member.is_empty()) {
                 return true;
             }
             // Someone may have kept a handle and recorded with it.
             self.show(member);
-            let Some(timeout) = self.room.idle_timeout() else { return false };
-            let is_over = activity.resets(&member.handle, timeout, now);
-            if is_over && member.set_hidden(true) {
+            let Some(rule) = &rule else { return false };
+            let gone = activity.resets(&member.handle, rule);
+            if gone.is_some() && member.set_hidden(true) {
                 self.room.give_back();
             }
-            is_over
-        })
+            undelivered.set(undelivered.get() + u64::from(gone == Some(Gone::Undelivered)));
+            gone.is_some()
+        });
+        drop(reading);
+        if undelivered.get() > 0 {
+            shared.dropped_values(DropReason::Undelivered, undelivered.get());
+        }
+        read
     }
 
     fn closed(&self) -> Option<&ClosedSeries<H>> {

@@ -46,6 +46,10 @@ pub(crate) struct Settings {
     callback_budget: AtomicU64,
     /// Nothing begins before this: series with the same labels may have been there.
     first_start: AtomicU64,
+    /// The number of the collection that was begun last.
+    pub(crate) collection: AtomicU64,
+    /// The number of the last collection that has been delivered to everyone who waits for series that are about to go.
+    pub(crate) delivered: AtomicU64,
     /// Attributes of every series.
     attributes: RwLock<FixedAttributes>,
     /// Whether values of new histograms wait for a listener.
@@ -68,6 +72,8 @@ impl Settings {
             unreplayed: AtomicU64::new(0),
             callback_budget: AtomicU64::new(0),
             first_start: AtomicU64::new(0),
+            collection: AtomicU64::new(0),
+            delivered: AtomicU64::new(u64::MAX),
             attributes: RwLock::default(),
             expects_listener: AtomicBool::new(true),
             dropped: AtomicU64::new(0),
@@ -172,6 +178,8 @@ pub(crate) enum DropReason {
     NotMade,
     /// A callback observed an instrument that it was not registered for.
     NotRegistered,
+    /// A series went before a target had its last value.
+    Undelivered,
 }
 
 impl DropReason {
@@ -183,6 +191,7 @@ impl DropReason {
             Self::Unloaded => "unloaded",
             Self::NotMade => "not_made",
             Self::NotRegistered => "not_registered",
+            Self::Undelivered => "undelivered",
         }
     }
 
@@ -195,6 +204,10 @@ impl DropReason {
             Self::NotMade => "the instrument could not be made; an earlier line says why",
             Self::NotRegistered => {
                 "a callback observed it that was not registered for it; name it where the callback is registered"
+            }
+            Self::Undelivered => {
+                "a series has been idle for its idle_timeout and was removed before a target had its last value; \
+                 use a longer timeout than the target's interval and outages"
             }
         }
     }

@@ -118,6 +118,12 @@ impl Shared {
     /// Counts a value that could not be recorded, and logs that once per name of an instrument.
     #[cold]
     pub(crate) fn dropped(&self, reason: DropReason) {
+        self.dropped_values(reason, 1);
+    }
+
+    /// Counts values that were lost, and logs that once per name of an instrument.
+    #[cold]
+    pub(crate) fn dropped_values(&self, reason: DropReason, values: u64) {
         if self.is_new(Topic::Drop, &reason) {
             tracing::warn!(
                 instrument = %self.descriptor().name,
@@ -126,7 +132,7 @@ impl Shared {
                 reason.explanation()
             );
         }
-        self.settings.count_dropped(reason, 1);
+        self.settings.count_dropped(reason, values);
     }
 
     /// Returns whether to log something about this instrument, and has later calls about the same topic answered

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::tracked_series::IdleRule;
 use crate::store::budget::Budget;
 use crate::store::settings::Settings;
 
@@ -40,9 +41,15 @@ impl Room {
         self.options.set(options).is_ok()
     }
 
-    /// Returns the idle timeout of the series, if the code declares one.
-    pub(crate) fn idle_timeout(&self) -> Option<Duration> {
-        self.options.get()?.idle_timeout
+    /// Returns when idle series go by now, if the code declares an idle timeout.
+    pub(crate) fn idle_rule(&self) -> Option<IdleRule<'_>> {
+        Some(IdleRule {
+            timeout: self.options.get()?.idle_timeout?,
+            now: self.settings.clock.elapsed(),
+            next_collection: self.settings.collection.load(Relaxed) + 1,
+            delivered: self.settings.delivered.load(Relaxed),
+            room: self,
+        })
     }
 
     /// Returns how many series there are.
