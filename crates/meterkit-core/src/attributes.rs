@@ -29,17 +29,13 @@ impl Attributes {
     pub fn from_pairs(
         pairs: impl IntoIterator<Item = (Cow<'static, str>, AttributeValue)>,
     ) -> Self {
-        let mut names = Vec::new();
-        let mut values: Vec<Option<AttributeValue>> = Vec::new();
-        for (name, value) in pairs {
-            match names.iter().position(|known| *known == name) {
-                Some(at) => values[at] = Some(value),
-                None => {
-                    names.push(name);
-                    values.push(Some(value));
-                }
-            }
-        }
+        let mut pairs: Vec<_> = pairs.into_iter().collect();
+        // Those that came last come first, and are kept.
+        pairs.reverse();
+        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        pairs.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        let (names, values): (Vec<_>, Vec<_>) =
+            pairs.into_iter().map(|(name, value)| (name, Some(value))).unzip();
         Self { keys: Arc::new(Keys::new(names, &[])), values: values.into() }
     }
 
@@ -321,16 +317,19 @@ impl Keys {
         let labels = labels.into_iter().enumerate();
         let mut entries: Vec<KeyEntry> =
             labels.map(|(at, name)| KeyEntry { name, source: Source::Label(at as u16) }).collect();
-        for (name, value) in fixed {
-            let source = Source::Fixed(value.clone());
-            match entries.iter_mut().find(|entry| entry.name == *name) {
-                // Even where its value is absent: two series could have the same attributes otherwise.
-                Some(KeyEntry { source: Source::Label(_), .. }) => {}
-                Some(entry) => entry.source = source,
-                None => entries.push(KeyEntry { name: name.clone(), source }),
-            }
-        }
+        entries.extend(fixed.into_iter().map(|(name, value)| KeyEntry {
+            name: name.clone(),
+            source: Source::Fixed(value.clone()),
+        }));
         entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.dedup_by(|later, kept| {
+            let is_again = later.name == kept.name && matches!(later.source, Source::Fixed(_));
+            // A label stays even where its value is absent: two series could have the same attributes otherwise.
+            if is_again && matches!(kept.source, Source::Fixed(_)) {
+                std::mem::swap(later, kept);
+            }
+            is_again
+        });
         Self { entries: entries.into() }
     }
 

@@ -189,9 +189,9 @@ impl Registry {
             return false;
         }
         let scopes = self.inner.scopes.unload(key);
-        self.inner.callbacks.unregister_unloaded();
         let own = self.inner.self_metrics.get();
         for instrument in scopes.iter().flat_map(|scope| scope.instruments()) {
+            self.inner.callbacks.unregister_unloaded(instrument.callbacks());
             own.iter().for_each(|own| own.forget(&instrument.shared().descriptor().name));
         }
         !scopes.is_empty()

@@ -141,8 +141,9 @@ pub(crate) struct ScopeKey {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ScopeId {
-    /// `plugin` and `catalog`, below the namespace. The scope of a kind itself has an empty name.
-    Scoped { kind: String, name: String },
+    /// `plugin` and `catalog`, below the namespace. The scope of a kind itself has an empty name. Names that are
+    /// [alike](name::ALIKE) stand beside each other: `folded` comes first.
+    Scoped { kind: String, folded: String, name: String },
     /// A scope whose metric names are fixed by a convention: nothing is put before them.
     Semconv(String),
 }
@@ -151,13 +152,13 @@ impl ScopeKey {
     pub(crate) fn scoped(kind: &str, name: &str) -> Result<Self, ScopeError> {
         let kind = checked("kind", kind)?;
         let name = checked("name", name)?;
-        Ok(Self::from(ScopeId::Scoped { kind, name }))
+        Ok(Self::from(ScopeId::scoped(kind, name)))
     }
 
     /// Returns the key of the core scope, which has no name.
     pub(crate) fn core() -> Self {
         let (kind, name) = (ScopeKind::Core.as_str().to_owned(), String::new());
-        Self::from(ScopeId::Scoped { kind, name })
+        Self::from(ScopeId::scoped(kind, name))
     }
 
     pub(crate) fn semconv(scope: &str) -> Result<Self, ScopeError> {
@@ -201,10 +202,10 @@ impl ScopeKey {
     pub(crate) fn full_name(&self, naming: &Naming) -> String {
         match &self.id {
             ScopeId::Semconv(name) => name.clone(),
-            ScopeId::Scoped { kind, name } if name.is_empty() => {
+            ScopeId::Scoped { kind, name, .. } if name.is_empty() => {
                 format!("{}.{kind}", naming.namespace)
             }
-            ScopeId::Scoped { kind, name } => {
+            ScopeId::Scoped { kind, name, .. } => {
                 let prefix = format!("{}.{kind}.", naming.namespace);
                 prefix_once(&prefix, name)
             }
@@ -224,10 +225,10 @@ impl ScopeKey {
     /// The same scope, its name without the prefix that it may carry already: one scope has one key.
     pub(crate) fn canonical(&self, naming: &Naming) -> Self {
         let mut key = self.clone();
-        if let ScopeId::Scoped { kind, name } = &mut key.id {
+        if let ScopeId::Scoped { kind, name, .. } = &self.id {
             let prefix = format!("{}.{kind}.", naming.namespace);
             if let Some(bare) = name.strip_prefix(&prefix) {
-                *name = bare.to_owned();
+                key.id = ScopeId::scoped(kind.clone(), bare.to_owned());
             }
         }
         key
@@ -242,17 +243,34 @@ impl ScopeKey {
         }
     }
 
+    /// Returns a key that comes before those of all scopes of this kind and name, and of those with names like it.
+    pub(crate) fn before_alike(&self) -> Self {
+        Self::from(match &self.id {
+            ScopeId::Scoped { kind, folded, .. } => {
+                ScopeId::Scoped { kind: kind.clone(), folded: folded.clone(), name: String::new() }
+            }
+            ScopeId::Semconv(name) => ScopeId::Semconv(name.clone()),
+        })
+    }
+
+    /// Returns whether both are of the same kind, and their names differ in case, `-` or `_` at most.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        match (&self.id, &other.id) {
+            (
+                ScopeId::Scoped { kind, folded, .. },
+                ScopeId::Scoped { kind: other_kind, folded: other_folded, .. },
+            ) => kind == other_kind && folded == other_folded,
+            _ => self.id == other.id,
+        }
+    }
+
     /// Returns the error if `other` is a scope of the same kind whose name differs only in case, `-` or `_`.
     pub(crate) fn clash_with(&self, other: &Self) -> Option<ScopeError> {
         match (&self.id, &other.id) {
-            (
-                ScopeId::Scoped { kind, name },
-                ScopeId::Scoped { kind: other_kind, name: other_name },
-            ) => {
-                let is_alike = kind == other_kind
-                    && name != other_name
-                    && name::folded(name) == name::folded(other_name);
-                is_alike.then(|| ScopeError::alike(name, other_name))
+            (ScopeId::Scoped { name, .. }, ScopeId::Scoped { name: other_name, .. })
+                if self.is_alike(other) && name != other_name =>
+            {
+                Some(ScopeError::alike(name, other_name))
             }
             _ => None,
         }
@@ -266,8 +284,8 @@ impl ScopeKey {
     /// `plugin.catalog`, as operators write scopes.
     pub(crate) fn short_name(&self) -> Cow<'_, str> {
         match &self.id {
-            ScopeId::Scoped { kind, name } if name.is_empty() => Cow::Borrowed(kind),
-            ScopeId::Scoped { kind, name } => Cow::Owned(format!("{kind}.{name}")),
+            ScopeId::Scoped { kind, name, .. } if name.is_empty() => Cow::Borrowed(kind),
+            ScopeId::Scoped { kind, name, .. } => Cow::Owned(format!("{kind}.{name}")),
             ScopeId::Semconv(name) => Cow::Borrowed(name),
         }
     }
@@ -292,6 +310,12 @@ impl ScopeKey {
             );
         }
         scope.build()
+    }
+}
+
+impl ScopeId {
+    fn scoped(kind: String, name: String) -> Self {
+        Self::Scoped { kind, folded: name::folded(&name), name }
     }
 }
 

@@ -24,13 +24,14 @@ pub use self::workers::in_callback;
 /// All registered callbacks, in the order of registration.
 #[derive(Default)]
 pub(crate) struct Callbacks {
-    registered: Mutex<Vec<Arc<Callback>>>,
+    registered: Mutex<BTreeMap<u64, Arc<Callback>>>,
     workers: Workers,
 }
 
 impl Callbacks {
     pub(crate) fn register(&self, callback: Arc<Callback>) {
-        self.lock().push(callback.clone());
+        callback.connect();
+        self.lock().insert(callback.number(), callback.clone());
         if callback.is_unloaded() {
             // The scope was unloaded while this callback was being made, perhaps after the list was searched.
             self.unregister(&callback);
@@ -38,22 +39,15 @@ impl Callbacks {
     }
 
     pub(crate) fn unregister(&self, callback: &Arc<Callback>) {
-        self.lock().retain(|known| !Arc::ptr_eq(known, callback));
+        self.lock().remove(&callback.number());
         callback.retire();
     }
 
-    /// Unregisters all whose scope was unloaded.
-    pub(crate) fn unregister_unloaded(&self) {
-        let mut unloaded = Vec::new();
-        self.lock().retain(|callback| {
-            let is_unloaded = callback.is_unloaded();
-            if is_unloaded {
-                unloaded.push(callback.clone());
-            }
-            !is_unloaded
-        });
-        // Without the lock, because this runs the user's destructors.
-        unloaded.iter().for_each(|callback| callback.retire());
+    /// Unregisters those among `callbacks` all of whose instruments were unloaded.
+    pub(crate) fn unregister_unloaded(&self, callbacks: impl IntoIterator<Item = Arc<Callback>>) {
+        for callback in callbacks.into_iter().filter(|callback| callback.is_unloaded()) {
+            self.unregister(&callback);
+        }
     }
 
     /// Returns how many callbacks run in the background because they are too slow, by the name that all have in metrics.
@@ -73,10 +67,10 @@ impl Callbacks {
     }
 
     fn registered(&self) -> Vec<Arc<Callback>> {
-        self.lock().clone()
+        self.lock().values().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Callback>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Callback>>> {
         self.registered.lock().unpoisoned()
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use opentelemetry::KeyValue;
 
+use super::callbacks::Callback;
 use super::cell::Cell;
 use super::entry::Entry;
 use super::feed::MakeSink;
@@ -174,6 +175,10 @@ pub(crate) trait Stored: Send + Sync {
     fn switch(&self, to: Switch);
     /// Forgets these series. They begin anew if they return.
     fn forget(&self, _series: &HashSet<SeriesId>) {}
+    /// Returns the callbacks that report it.
+    fn callbacks(&self) -> Vec<Arc<Callback>> {
+        Vec::new()
+    }
     /// Returns the room that there is for series.
     fn room(&self) -> &Room;
     /// Returns how many series there may be.

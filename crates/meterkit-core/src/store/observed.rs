@@ -22,6 +22,7 @@ pub(crate) use self::draft::Draft;
 use self::series::Series;
 use self::sheet::Row;
 pub(crate) use self::sheet::Sheet;
+use super::callbacks::Callback;
 use super::group::keyed::KeyLayouts;
 use super::group::{self, Room, Usage, ValueCap};
 use super::instrument::Stored;
@@ -260,6 +261,10 @@ impl Stored for Observed {
             }
             None => true,
         });
+    }
+
+    fn callbacks(&self) -> Vec<Arc<Callback>> {
+        self.lock().iter().filter_map(|sheet| sheet.callback()).collect()
     }
 
     fn room(&self) -> &Room {

@@ -136,14 +136,13 @@ impl Scopes {
     pub(crate) fn unload(&self, key: &ScopeKey) -> Vec<Arc<Scope>> {
         let naming = self.naming.write().unpoisoned();
         let key = key.canonical(&naming);
-        let mut removed = Vec::new();
-        self.scopes.write().unpoisoned().retain(|known, scope| {
-            let stays = !known.is_a(&key);
-            if !stays {
-                removed.push(scope.clone());
-            }
-            stays
-        });
+        let mut scopes = self.scopes.write().unpoisoned();
+        let alike =
+            scopes.range(key.before_alike()..).take_while(|(known, _)| known.is_alike(&key));
+        let found = alike.filter(|(known, _)| known.is_a(&key)).map(|(known, _)| known.clone());
+        let found: Vec<_> = found.collect();
+        let removed: Vec<_> = found.iter().filter_map(|known| scopes.remove(known)).collect();
+        drop(scopes);
         for scope in &removed {
             for instrument in scope.instruments() {
                 instrument.switch(Switch::Unloaded);
@@ -266,7 +265,9 @@ impl Scopes {
             return Ok(known.clone());
         }
         if door == Door::Facade {
-            let clash = scopes.keys().find_map(|known| key.clash_with(known));
+            let from = scopes.range(key.before_alike()..).map(|(known, _)| known);
+            let mut alike = from.take_while(|known| known.is_alike(key));
+            let clash = alike.find_map(|known| key.clash_with(known));
             clash.map_or(Ok(()), Err)?;
         }
         let scope = Arc::new(Scope {

@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,8 @@ const GRACE: Duration = Duration::from_millis(100);
 
 /// One registered callback.
 pub(crate) struct Callback {
+    /// Tells it from all others; one that was made later has a higher number.
+    number: u64,
     sheets: Box<[Arc<Sheet>]>,
     /// The time between two runs; zero for a callback that runs in each collection.
     interval: Duration,
@@ -84,7 +88,9 @@ impl Callback {
             Routine::Collect(_) => (options.ttl.unwrap_or_default(), false),
             Routine::Refresh(refreshing) => (refreshing.period, true),
         };
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
+            number: NEXT.fetch_add(1, Relaxed),
             sheets: drafts.iter().map(|draft| draft.sheet().clone()).collect(),
             interval,
             is_refresh,
@@ -94,6 +100,15 @@ impl Callback {
             state: Mutex::new(State::new(work, drafts)),
             ended: Condvar::new(),
         }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Lets the instruments know who reports them.
+    pub(super) fn connect(self: &Arc<Self>) {
+        self.sheets.iter().for_each(|sheet| sheet.connect(self));
     }
 
     /// Returns where a refresh runs, if that was set.

@@ -1,12 +1,13 @@
 //! What a callback reported of one instrument, as readers see it.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use super::Observed;
 use super::series::Series;
 use crate::attributes::Attributes;
 use crate::number::Value;
+use crate::store::callbacks::Callback;
 use crate::store::label_set::LabelSet;
 use crate::store::shared::{PointKeys, Shared};
 use crate::unpoisoned::Unpoisoned;
@@ -14,6 +15,7 @@ use crate::unpoisoned::Unpoisoned;
 /// What one callback reports of one instrument.
 pub(crate) struct Sheet {
     pub(super) instrument: Arc<Observed>,
+    callback: OnceLock<Weak<Callback>>,
     shown: Mutex<Shown>,
 }
 
@@ -49,11 +51,21 @@ pub(super) struct Row {
 
 impl Sheet {
     pub(super) fn new(instrument: Arc<Observed>) -> Self {
-        Self { instrument, shown: Mutex::default() }
+        Self { instrument, callback: OnceLock::new(), shown: Mutex::default() }
     }
 
     pub(crate) fn instrument(&self) -> &Arc<Observed> {
         &self.instrument
+    }
+
+    /// Remembers who reports it.
+    pub(crate) fn connect(&self, callback: &Arc<Callback>) {
+        self.callback.get_or_init(|| Arc::downgrade(callback));
+    }
+
+    /// Returns who reports it, while it is registered.
+    pub(super) fn callback(&self) -> Option<Arc<Callback>> {
+        self.callback.get()?.upgrade()
     }
 
     /// What was reported is in no export until something is reported again.

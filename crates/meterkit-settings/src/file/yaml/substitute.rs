@@ -51,12 +51,16 @@ fn substitute_part(
     let mut rest = text;
     while let Some(start) = rest.find("${") {
         let inside = &rest[start + 2..];
-        let Some(end) = inside.find('}').filter(|end| *end > 0) else {
+        let Some(end) = inside.find('}') else {
+            // Nor does any later reference end.
+            break;
+        };
+        if end == 0 {
             // Nothing that has the form of a reference.
             whole.push_str(&rest[..start + 2]);
             rest = inside;
             continue;
-        };
+        }
         whole.push_str(&rest[..start]);
         let value = value(&inside[..end], lookup).map_err(SubstitutionError::Reference)?;
         if whole.len() + value.len() > limit {

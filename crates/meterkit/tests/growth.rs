@@ -1,0 +1,178 @@
+//! Twice the input is twice the work, and not four times. What is counted are instructions, by valgrind: they do not
+//! depend on how busy the machine is. Where there is no valgrind, nothing is tested.
+
+use std::env;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use meterkit_core::{Attributes, Meter, Registry};
+use meterkit_datadog::{Compression, Format};
+use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
+use meterkit_http::Headers;
+use meterkit_pipeline::{Pipeline, Snapshot, Target};
+use meterkit_settings::file::ConfigFile;
+
+/// Name, a size at which the work shows beside what the process does at its start, and what does it.
+type Case = (&'static str, usize, fn(usize));
+
+const CASES: &[Case] = &[
+    ("references in a configuration file that never end", 20_000, |n| {
+        drop(ConfigFile::parse(&"${A:-".repeat(n), |_| None));
+    }),
+    ("nested references in a configuration file", 5_000, |n| {
+        drop(ConfigFile::parse(&format!("{}{}", "${A:-".repeat(n), "}".repeat(n)), |_| None));
+    }),
+    ("lists in a configuration file", 500, |n| drop(ConfigFile::parse(&views(n), |_| None))),
+    ("scopes that are made", 300, |n| drop(registry_of(n, 1))),
+    ("scopes that are unloaded", 300, |n| {
+        let registry = registry_of(n, 1);
+        (0..n).for_each(|at| assert!(scope(&registry, at).unload()));
+    }),
+    ("instruments of one scope", 300, |n| drop(registry_of(1, n).read())),
+    ("collections of many scopes", 300, |n| {
+        let registry = registry_of(n, 2);
+        let pipeline = Pipeline::builder(registry).expect("it is new");
+        let pipeline = pipeline.snapshot_max_age(Duration::ZERO).start().expect("it starts");
+        (0..3).for_each(|_| drop(pipeline.source().snapshot_blocking()));
+    }),
+    ("catalogs of many scopes", 200, |n| drop(registry_of(n, 2).catalog().to_json())),
+    ("callbacks that go one by one", 300, |n| {
+        let registry = Registry::new();
+        let guards: Vec<_> = (0..n).map(|at| observe(&scope(&registry, at))).collect();
+        registry.refresh();
+        drop(guards);
+    }),
+    ("callbacks of scopes that are unloaded", 200, |n| {
+        let registry = Registry::new();
+        (0..n).for_each(|at| observe(&scope(&registry, at)).forget());
+        (0..n).for_each(|at| assert!(scope(&registry, at).unload()));
+    }),
+    ("scrapes of many scopes", 300, |n| {
+        drop(meterkit_prometheus::render(&snapshot(&registry_of(n, 2), 1)));
+    }),
+    ("scrapes of a metric that many scopes have", 300, |n| {
+        drop(meterkit_prometheus::render(&snapshot(&alike(n), 1)));
+    }),
+    ("requests of remote write", 300, |n| {
+        drop(meterkit_grafana::written(&Arc::new(snapshot(&registry_of(n, 2), 1))));
+    }),
+    ("payloads for Datadog", 300, |n| {
+        let snapshot = snapshot(&registry_of(n, 2), 1);
+        drop(meterkit_datadog::written(&snapshot, &[], Format::Json, Compression::None));
+    }),
+    ("a queue that fills and is dropped", 100, |n| {
+        let destination = RemoteWrite::new("http://127.0.0.1:1/push").expect("a URL");
+        let config = RemoteWriteConfig::new(destination).with_request_limits(1, usize::MAX);
+        let mut target = RemoteWriteTarget::new(config).expect("a target");
+        let registry = registry_of(n, 1);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        for second in [1, 100_000, 100_001] {
+            let snapshot = snapshot(&registry, second);
+            runtime.block_on(target.export(&snapshot)).expect_err("nobody is there");
+        }
+    }),
+    ("secrets in what a receiver says", 1_000, |n| {
+        let headers = Headers::parse("authorization=Bearer%20huntersecret2").expect("a pair");
+        drop(headers.redact(&"huntersecre%74%".repeat(n)));
+    }),
+    ("headers in a variable", 1_000, |n| {
+        let pairs: Vec<String> = (0..n).map(|at| format!("x-{at}=v%20{at}")).collect();
+        Headers::parse(&pairs.join(",")).expect("good pairs");
+    }),
+    ("attributes of a resource", 1_000, |n| {
+        let pairs = (0..n).rev().map(|at| (format!("key.{at}").into(), (at as i64).into()));
+        drop(Attributes::from_pairs(pairs));
+    }),
+];
+
+fn scope(registry: &Registry, at: usize) -> Meter {
+    registry.scoped("plugin", &format!("of_{at}"))
+}
+
+fn registry_of(scopes: usize, instruments: usize) -> Registry {
+    let registry = Registry::new();
+    for at in 0..scopes {
+        for instrument in 0..instruments {
+            let name = format!("requests.of_{instrument}");
+            scope(&registry, at).counter::<u64>(name).build().expect("a new name").add(1);
+        }
+    }
+    registry
+}
+
+/// A registry with one name in many scopes, which Prometheus has as one family.
+fn alike(scopes: usize) -> Registry {
+    let registry = Registry::new();
+    for at in 0..scopes {
+        let scope = registry.semconv(&format!("scope_{at}"));
+        scope.counter::<u64>("requests").build().expect("a new name").add(1);
+    }
+    registry
+}
+
+fn observe(meter: &Meter) -> meterkit_core::CallbackGuard {
+    meter.observable_gauge::<u64>("depth").build().expect("a new name").observe(|| 1)
+}
+
+fn snapshot(registry: &Registry, second: u64) -> Snapshot {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+    Snapshot::new(Attributes::empty(), time, registry.read())
+}
+
+fn views(views: usize) -> String {
+    let view =
+        |at| format!("    - {{selector: {{instrument_name: a{at}}}, stream: {{name: b{at}}}}}\n");
+    let views: String = (0..views).map(view).collect();
+    format!("file_format: \"1.0\"\nmeter_provider:\n  views:\n{views}")
+}
+
+const CASE: &str = "TEST_OF_GROWTH";
+
+/// Does the work of one case in a process of its own, which valgrind watches.
+#[test]
+#[ignore = "the other test starts it"]
+fn one_case() {
+    let Some(chosen) = env::var(CASE).ok() else { return };
+    let (name, size) = chosen.split_once('=').expect("a name and a size");
+    let (_, _, work) = CASES.iter().find(|(known, ..)| *known == name).expect("a case");
+    work(size.parse().expect("a number"));
+}
+
+/// Returns how many instructions a case takes.
+fn instructions(name: &str, size: usize) -> u64 {
+    let output = Command::new("valgrind")
+        .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
+        .arg(env::current_exe().expect("it runs from a file"))
+        .args(["--exact", "one_case", "--ignored", "--test-threads=1"])
+        .env(CASE, format!("{name}={size}"))
+        .output()
+        .expect("valgrind starts");
+    let text = String::from_utf8_lossy(&output.stderr).replace(',', "");
+    assert!(output.status.success(), "{name}: {text}");
+    let count = text.lines().find_map(|line| line.split_once("refs:")?.1.trim().parse().ok());
+    count.unwrap_or_else(|| panic!("valgrind does not say how many: {text}"))
+}
+
+#[test]
+fn twice_the_input_is_twice_the_work() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        eprintln!("skipped: valgrind is not installed");
+        return;
+    }
+    let mut steep = Vec::new();
+    for (name, size, _) in CASES {
+        // By the differences, as what every process does at its start would hide the growth.
+        let [one, two, four] = [1, 2, 4].map(|times| instructions(name, size * times) as f64);
+        let growth = (four - two) / (two - one).max(1.0);
+        println!("{growth:.2} {name}: {one} {two} {four}");
+        if growth > STEEPEST {
+            steep.push(format!("{name}: {growth:.2}"));
+        }
+    }
+    assert_eq!(steep, Vec::<String>::new(), "times the work for twice the input");
+}
+
+/// Sorting takes a little more than twice the work; what compares everything with everything takes four times as much.
+const STEEPEST: f64 = 2.5;
