@@ -19,6 +19,7 @@ mod groups;
 mod idle_series;
 mod limits;
 mod log_once;
+mod look_ups;
 mod many_threads;
 mod number_safety;
 mod observed_limits;
