@@ -62,6 +62,7 @@ pub struct Seen(Arc<(Mutex<State>, Condvar)>);
 struct State {
     exports: Vec<(Instant, Snapshot)>,
     shutdowns: usize,
+    queued: usize,
     is_released: bool,
     problem: Option<&'static str>,
 }
@@ -193,6 +194,11 @@ impl Target for ScriptedTarget {
         })
     }
 
+    fn enqueue<'a>(&'a mut self, _: &'a Snapshot) -> ExportFuture<'a> {
+        self.seen.change(|state| state.queued += 1);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn is_partway(&self) -> bool {
         self.is_partway
     }
@@ -247,6 +253,11 @@ impl Seen {
     /// Waits until that many exports were tried.
     pub fn wait_for(&self, attempts: usize) {
         self.wait_until(|state| state.exports.len() >= attempts);
+    }
+
+    /// Waits until that many snapshots were queued and not sent.
+    pub fn wait_for_queued(&self, snapshots: usize) {
+        self.wait_until(|state| state.queued >= snapshots);
     }
 
     /// Releases the threads that the target blocks.

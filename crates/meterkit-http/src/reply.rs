@@ -96,16 +96,23 @@ pub fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// How long the header `Retry-After` asks to wait, in seconds or until a date. A date that is over is no time.
+/// Returns how long the header `Retry-After` asks to wait, in seconds or until a date. A date that is over is no time.
 ///
 /// By RFC 9110, section 10.2.3. What is neither is taken for a header that is not there.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if let Some(time) = seconds(text) {
+        return Some(time);
     }
     let date = httpdate::parse_http_date(text).ok()?;
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// Returns the time that a header states in whole seconds, however many digits these have.
+pub fn seconds(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]
@@ -163,6 +170,7 @@ mod tests {
             retry_after(&HeaderMap::from_iter([pair]))
         };
         assert_eq!(pause(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(pause("99999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(pause("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
         let later = pause("Fri, 31 Dec 9999 23:59:59 GMT").expect("a date");
         assert!(later > Duration::from_secs(3600 * 24 * 365), "{later:?}");

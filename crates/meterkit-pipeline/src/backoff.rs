@@ -1,28 +1,80 @@
-//! How long to wait before another attempt.
+//! How long to leave a receiver alone after a failure.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use crate::moment::after;
+use crate::target::ExportError;
 
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Waiting times that double, each cut by up to a half at random, so that many senders do not return together.
+/// What a receiver asks for beyond this is not granted: a wrong date must not silence a target for a year.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+
+/// Waiting times that double until an export succeeds, each cut by up to a half at random, so that many senders do not
+/// return together. A receiver may ask for more.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,
+    waiting: Option<Waiting>,
+}
+
+/// A time in which nothing is sent.
+#[derive(Debug)]
+struct Waiting {
+    until: Instant,
+    /// Until when the receiver asked to be left alone.
+    asked_until: Option<Instant>,
+    error: ExportError,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { next: FIRST, waiting: None }
+    }
 }
 
 impl Backoff {
-    pub(crate) fn new() -> Self {
-        Self { next: FIRST }
+    /// Begins a waiting time after `error`, unless that is nothing that time would help against.
+    pub(crate) fn failed(&mut self, error: &ExportError) {
+        if matches!(error, ExportError::Permanent { .. }) {
+            return self.waiting = None;
+        }
+        let asked = error.retry_after().map(|asked| asked.min(LONGEST_ASKED));
+        let own = self.next_wait();
+        self.waiting = Some(Waiting {
+            until: after(own.max(asked.unwrap_or_default())),
+            asked_until: asked.map(after),
+            error: error.clone(),
+        });
     }
 
-    /// The next waiting time: at least what the receiver asked for.
-    pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
+    /// Begins anew.
+    pub(crate) fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Returns the rest of the waiting time, and the error for an export that does not wait for its end. If someone
+    /// asks for an export, only what the receiver asked for counts.
+    pub(crate) fn rest(&self, is_asked: bool) -> Option<(Duration, ExportError)> {
+        let Waiting { until, asked_until, error } = self.waiting.as_ref()?;
+        let until = if is_asked { (*asked_until)? } else { *until };
+        let rest = until.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            return None;
+        }
+        let retry_after = asked_until.map(|_| rest);
+        let who = if retry_after.is_some() { "the receiver asked for" } else { "back-off of" };
+        let reason = format!("{error} ({who} {:.1} s more)", rest.as_secs_f64());
+        Some((rest, ExportError::Retryable { reason, retry_after }))
+    }
+
+    fn next_wait(&mut self) -> Duration {
         let full = self.next;
         self.next = (full * 2).min(LONGEST);
         let cut = f64::from(random() >> 1) / f64::from(u32::MAX);
-        full.mul_f64(1.0 - cut).max(asked.unwrap_or_default())
+        full.mul_f64(1.0 - cut)
     }
 }
 
@@ -35,12 +87,20 @@ fn random() -> u32 {
 mod tests {
     use super::*;
 
+    fn rest(backoff: &Backoff, is_asked: bool) -> Duration {
+        backoff.rest(is_asked).map_or(Duration::ZERO, |(rest, _)| rest)
+    }
+
+    fn asking_for(asked: Duration) -> ExportError {
+        ExportError::Retryable { reason: "busy".to_owned(), retry_after: Some(asked) }
+    }
+
     #[test]
     fn waiting_times_double_up_to_a_limit_and_are_spread() {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         let mut full = FIRST;
         for _ in 0..12 {
-            let wait = backoff.next(None);
+            let wait = backoff.next_wait();
             assert!(wait <= full && wait >= full / 2, "{wait:?} of {full:?}");
             full = (full * 2).min(LONGEST);
         }
@@ -49,6 +109,37 @@ mod tests {
     #[test]
     fn the_receiver_can_ask_for_more() {
         let asked = Duration::from_secs(90);
-        assert_eq!(Backoff::new().next(Some(asked)), asked);
+        let mut backoff = Backoff::default();
+        backoff.failed(&asking_for(asked));
+        for is_asked in [false, true] {
+            let rest = rest(&backoff, is_asked);
+            assert!(rest > asked - Duration::from_secs(30) && rest <= asked, "{rest:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_receiver_asks_for_has_a_limit() {
+        let mut backoff = Backoff::default();
+        for asked in [LONGEST_ASKED * 2, Duration::MAX] {
+            backoff.failed(&asking_for(asked));
+            assert!(rest(&backoff, true) <= LONGEST_ASKED);
+            assert!(rest(&backoff, true) > LONGEST_ASKED / 2);
+        }
+    }
+
+    #[test]
+    fn an_export_that_someone_asks_for_waits_for_the_receiver_only() {
+        let mut backoff = Backoff::default();
+        for _ in 0..10 {
+            backoff.failed(&ExportError::retryable("busy"));
+        }
+        assert!(rest(&backoff, false) > Duration::from_secs(10));
+        assert_eq!(rest(&backoff, true), Duration::ZERO);
+        backoff.failed(&ExportError::permanent("bad"));
+        assert_eq!(rest(&backoff, false), Duration::ZERO, "time is of no help");
+        backoff.failed(&ExportError::retryable("busy"));
+        backoff.succeeded();
+        assert_eq!(rest(&backoff, false), Duration::ZERO);
+        assert_eq!(backoff.next, FIRST);
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Delivery {
     is_last: bool,
     /// Exports without an outcome yet: the next one's is theirs too, or that of the target's shutdown.
     waiting: Option<Operation>,
+    /// When the next attempt may be made.
+    backoff: Backoff,
     /// When an export that goes on in the background has to have an outcome.
     answer_due: Option<Instant>,
     is_failing: bool,
@@ -81,6 +83,7 @@ impl Delivery {
             is_asked: false,
             is_last: false,
             waiting: None,
+            backoff: Backoff::default(),
             answer_due: None,
             is_failing: false,
             check_error: None,
@@ -253,12 +256,34 @@ impl Delivery {
         let give_up = after(self.schedule.interval);
         let (mut stop, newest) = (self.stop.clone(), self.newest.clone());
         let mut overtaken = self.stop.clone();
-        let mut backoff = Backoff::new();
         // The last export is overtaken by none, and a delta must have an outcome before the next.
         let goes_on = self.target.sends_in_background()
             && self.target.temporality() == Temporality::Cumulative
             && !self.is_last;
+        // The last export is not held up by what failed before: there is no later. Who asks for one is not held up by
+        // our own back-off, but by the receiver's wish.
+        let mut wait = if self.is_last { None } else { self.backoff.rest(self.is_asked) };
+        if wait.is_some() {
+            // It is not given again if a newer one is due before the wait is over.
+            if let Err(error) = self.target.enqueue(snapshot).await {
+                return Some(Err(error));
+            }
+            self.component.note_queue(self.target.queue());
+        }
         loop {
+            if let Some((wait, error)) = wait {
+                let end = stop.borrow().map_or(give_up, |ending| ending.deadline.min(give_up));
+                // The receiver may ask for more than it is granted.
+                if after(wait.max(error.retry_after().unwrap_or_default())) >= end {
+                    return Some(Err(error));
+                }
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    // Told to stop: one last attempt is made, with a fresh snapshot.
+                    _ = stop.changed() => return Some(Err(error)),
+                    () = newest.due(), if !self.is_asked => return Some(Err(error)),
+                }
+            }
             let limit = self.schedule.timeout;
             let answer_due = *self.answer_due.get_or_insert_with(|| after(limit));
             let ended = tokio::select! {
@@ -272,25 +297,19 @@ impl Delivery {
             let ended = ended?;
             self.answer_due = None;
             let error = match ended {
-                Ok(Ok(())) => return Some(Ok(())),
+                Ok(Ok(())) => {
+                    self.backoff.succeeded();
+                    return Some(Ok(()));
+                }
                 Ok(Err(error)) => error,
                 Err(_) => ExportError::Timeout(limit),
             };
             self.component.attempt_failed(&error);
-            let wait = match &error {
-                ExportError::Permanent { .. } => return Some(Err(error)),
-                ExportError::Retryable { retry_after, .. } => backoff.next(*retry_after),
-                ExportError::Timeout(_) => backoff.next(None),
-            };
-            let end = stop.borrow().map_or(give_up, |ending| ending.deadline.min(give_up));
-            if after(wait) >= end {
-                return Some(Err(error));
-            }
-            tokio::select! {
-                () = sleep(wait) => {}
-                // Told to stop: one last attempt is made, with a fresh snapshot.
-                _ = stop.changed() => return Some(Err(error)),
-                () = newest.due(), if !self.is_asked => return Some(Err(error)),
+            self.backoff.failed(&error);
+            match self.backoff.rest(false) {
+                Some((rest, _)) => wait = Some((rest, error)),
+                None if matches!(error, ExportError::Permanent { .. }) => return Some(Err(error)),
+                None => wait = None,
             }
         }
     }

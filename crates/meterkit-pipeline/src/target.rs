@@ -69,6 +69,15 @@ pub trait Target: Debug + Send + 'static {
     /// Must not block the thread: the other targets share it.
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a>;
 
+    /// Queues `snapshot` and sends nothing: an export has failed, and the next attempt has to wait. Then comes
+    /// [`export`](Self::export), with this snapshot or a later one.
+    ///
+    /// Matters for a target with a [`queue`](Self::queue) only, and does nothing by default: others get the newest
+    /// snapshot once the wait is over.
+    fn enqueue<'a>(&'a mut self, _snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Returns how many points of the last export the receiver refused though it took the others. Asked for after each
     /// success; counted as `error.type=rejected` in self-metrics, and in [`Health`](crate::Health).
     ///
@@ -152,7 +161,8 @@ pub enum ExportError {
     Retryable {
         /// What happened. Must not hold secrets.
         reason: String,
-        /// How long the receiver asked to be left alone.
+        /// How long the receiver asked to be left alone. Neither the interval nor a flush makes another attempt before;
+        /// only the last export at shutdown does. More than an hour is taken for an hour.
         retry_after: Option<Duration>,
     },
 
@@ -177,6 +187,14 @@ impl ExportError {
             Self::Retryable { .. } => "retryable",
             Self::Permanent { .. } => "permanent",
             Self::Timeout(_) => "timeout",
+        }
+    }
+
+    /// Returns how long the receiver asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Retryable { retry_after, .. } => *retry_after,
+            Self::Permanent { .. } | Self::Timeout(_) => None,
         }
     }
 

@@ -97,10 +97,68 @@ fn a_wait_beyond_the_interval_is_left_to_the_next_interval() {
 fn exports_come_by_themselves_once_per_interval_and_go_on_after_failures() {
     let schedule =
         Schedule { interval: Duration::from_millis(30), timeout: Duration::from_secs(30) };
-    let steps = [Step::Succeed, Step::Refuse, Step::Fail, Step::FailFor(Duration::from_secs(60))];
+    let asked = Duration::from_secs(2);
+    let steps = [Step::Succeed, Step::Refuse, Step::Fail, Step::FailFor(asked)];
     let (pipeline, seen) = start(steps, schedule);
     seen.wait_for(6);
     pipeline.shutdown_blocking(PATIENCE).unwrap();
+    let times = seen.times();
+    assert!(times[4] - times[3] >= asked, "the wish of the receiver outranks the interval");
+}
+
+#[test]
+fn the_wish_of_a_receiver_outranks_a_flush() {
+    let asked = Duration::from_secs(60);
+    let schedule = Schedule { interval: Duration::from_secs(30), ..ONLY_WHEN_ASKED };
+    let (pipeline, seen) = start([Step::FailFor(asked)], schedule);
+    assert_eq!(reason(pipeline.flush_blocking(PATIENCE)), "the receiver asks for patience");
+    for _ in 0..3 {
+        let reason = reason(pipeline.flush_blocking(PATIENCE));
+        assert!(reason.starts_with("the receiver asks for patience (the receiver asked for "));
+    }
+    assert_eq!(seen.attempts(), 1);
+    assert_eq!(pipeline.shutdown_blocking(PATIENCE), Ok(()), "there is no later");
+    assert_eq!(seen.attempts(), 2);
+}
+
+#[test]
+fn a_flush_waits_until_the_receiver_can_be_asked_again() {
+    let asked = Duration::from_secs(2);
+    let (pipeline, seen) = start([Step::FailFor(asked)], ONLY_WHEN_ASKED);
+    // The first one has a deadline that is too early.
+    assert!(pipeline.flush_blocking(Duration::from_millis(100)).is_err());
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let times = seen.times();
+    assert!(times[1] - times[0] >= asked, "{:?}", times[1] - times[0]);
+}
+
+#[test]
+fn back_off_goes_on_over_intervals_until_an_export_succeeds() {
+    let schedule =
+        Schedule { interval: Duration::from_millis(100), timeout: Duration::from_secs(30) };
+    let steps = [Step::Fail, Step::Fail, Step::Fail, Step::Fail, Step::Succeed, Step::Fail];
+    let (pipeline, seen) = start(steps, schedule);
+    seen.wait_for(7);
+    pipeline.shutdown_blocking(PATIENCE).unwrap();
+    let times = seen.times();
+    let waits: Vec<u128> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
+    // Half of 500 ms, and twice as much each time.
+    for (wait, least) in waits.iter().zip([250, 500, 1000, 2000]) {
+        assert!(*wait >= least, "{waits:?}");
+    }
+    assert!(waits[5] >= 250, "{waits:?}");
+}
+
+#[test]
+fn a_target_with_a_queue_gets_each_snapshot_while_it_waits() {
+    let schedule = Schedule { interval: Duration::from_millis(50), ..Schedule::default() };
+    let (_, builder) = catalog_pipeline();
+    let (target, seen) = ScriptedTarget::always("scripted", Step::FailFor(Duration::MAX));
+    let target = target.with_queue(1000);
+    let pipeline = builder.target(target, schedule).start().unwrap();
+    seen.wait_for_queued(10);
+    assert_eq!(seen.attempts(), 1);
+    drop(pipeline);
 }
 
 #[test]

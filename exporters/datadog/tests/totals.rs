@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use meterkit_core::{
     Counter, CounterGroup, Histogram, HistogramGroup, LabelKey, LabelValue, LabelVisitor, Labels,
-    Meter, Registry,
+    Meter, Registry, Temporality,
 };
 use meterkit_datadog::{Compression, DatadogTarget, Format, Transport};
 use meterkit_fakes::Dice;
 use meterkit_fakes::datadog::{Answer, Intake};
-use meterkit_pipeline::{Pipeline, Schedule};
+use meterkit_pipeline::{ExportError, ExportFuture, Pipeline, Schedule, Snapshot, Target};
 
 use crate::snapshots::config;
 
@@ -134,6 +134,44 @@ fn anything(random: &mut Dice) -> Answer {
     }
 }
 
+/// A target whose exports are over once they fail: the pipeline does not try again before the next flush.
+#[derive(Debug)]
+struct Hasty(DatadogTarget);
+
+impl Target for Hasty {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn endpoint(&self) -> String {
+        self.0.endpoint()
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.0.temporality()
+    }
+
+    fn rejected(&self) -> u64 {
+        self.0.rejected()
+    }
+
+    fn is_partway(&self) -> bool {
+        self.0.is_partway()
+    }
+
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        let export = self.0.export(snapshot);
+        Box::pin(async {
+            match export.await {
+                Err(error) if error.retry_after().is_some() => {
+                    Err(ExportError::permanent(error.to_string()))
+                }
+                outcome => outcome,
+            }
+        })
+    }
+}
+
 /// Two minutes of ten seconds each, in which the intake does badly, and a last export when it is well.
 fn two_minutes(seed: u64, compression: Compression, format: Format) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -158,7 +196,7 @@ fn two_minutes(seed: u64, compression: Compression, format: Format) {
         .expect("a target");
     let schedule = Schedule { interval: NEVER, timeout: export };
     let pipeline = Pipeline::builder(registry).expect("a registry of its own");
-    let pipeline = pipeline.target(target, schedule).start();
+    let pipeline = pipeline.target(Hasty(target), schedule).start();
     let pipeline = pipeline.expect("a thread");
     let (mut random, mut failures, mut is_clean) = (Dice(seed), 0, true);
     for interval in 0..12 {

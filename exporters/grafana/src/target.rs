@@ -122,7 +122,7 @@ impl RemoteWriteTarget {
     }
 
     /// Writes `snapshot` into the queue, unless it was already.
-    async fn enqueue(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+    async fn queue_up(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
         // The pipeline exports the same snapshot again when it retries.
         let exported = Some((snapshot.number, snapshot.time));
         if self.exported == exported {
@@ -354,9 +354,17 @@ impl Target for RemoteWriteTarget {
         self.counts.disk_problem()
     }
 
+    fn enqueue<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        Box::pin(async move {
+            self.queue_up(snapshot).await?;
+            self.make_room().await;
+            Ok(())
+        })
+    }
+
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
         Box::pin(async move {
-            self.enqueue(snapshot).await?;
+            self.queue_up(snapshot).await?;
             let outcome = match self.paused() {
                 Some(pause) => Err(pause),
                 None => self.drain().await,

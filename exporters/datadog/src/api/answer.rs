@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use meterkit_http::reply::message;
+use meterkit_http::reply::{message, seconds};
 use meterkit_http::{Headers, Reply, SendError, SendErrorKind};
 
 /// Returns whether the intake has what it was sent. What it quotes of `secrets` is left out.
@@ -38,8 +38,7 @@ pub(super) const KEY_REFUSED: &str = "Datadog refuses the API key; check DD_API_
 
 /// Returns how long it takes until the intake's rate limit begins anew.
 fn until_reset(reply: &Reply) -> Option<Duration> {
-    let seconds = reply.headers().get("x-ratelimit-reset")?.to_str().ok()?.trim().parse();
-    seconds.ok().map(Duration::from_secs)
+    seconds(reply.headers().get("x-ratelimit-reset")?.to_str().ok()?)
 }
 
 #[cfg(test)]
