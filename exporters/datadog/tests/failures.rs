@@ -1,13 +1,13 @@
 //! What the intake answers, or does not, decides what becomes of an export.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value};
+use meterkit_core::{Attributes, Data, NumberPoint, Registry, SeriesId, Temporality, Value};
 use meterkit_datadog::{DatadogTarget, Transport};
 use meterkit_fakes::datadog::{Answer, Intake};
 use meterkit_fakes::log_lines;
 use meterkit_fakes::raw::RawServer;
-use meterkit_pipeline::{ExportError, Snapshot, Target};
+use meterkit_pipeline::{ExportError, Pipeline, Schedule, Snapshot, Target};
 
 use crate::snapshots::{ago, config, counts, counts_and_sizes, metric, seconds, target};
 
@@ -64,6 +64,28 @@ async fn the_intake_can_ask_for_a_pause() {
             let (outcome, _) = outcome(Answer::Refuse(status, headers, "")).await;
             assert_eq!(pause(&outcome), Some(Some(Duration::from_secs(seconds))), "{status}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_intake_is_left_alone_as_it_asks_whatever_the_interval_is_and_who_flushes() {
+    for header in ["x-ratelimit-reset", "retry-after"] {
+        let (started, answer) = (Instant::now(), Answer::Refuse(429, vec![(header, "2")], ""));
+        let intake = Intake::start([answer]).await;
+        let registry = Registry::new();
+        let counter = registry.scoped("plugin", "catalog").counter::<u64>("requests").build();
+        counter.expect("a good name").add(7);
+        let schedule = Schedule { interval: Duration::from_millis(100), ..Schedule::default() };
+        let pipeline = Pipeline::builder(registry).expect("a registry of its own");
+        let pipeline = pipeline.target(target(&intake.url()), schedule).start();
+        let pipeline = pipeline.expect("the pipeline starts");
+        while intake.arrivals().len() < 2 {
+            let _ = pipeline.flush(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
+        pipeline.shutdown(Duration::from_secs(60)).await.expect("it works again");
+        assert_eq!(intake.counted("backstage.plugin.catalog.requests"), 7.0);
     }
 }
 

@@ -248,6 +248,25 @@ async fn a_receiver_can_ask_for_a_pause_and_gets_it() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_receiver_is_left_alone_each_collection_is_queued() {
+    let busy = Answer::Http(429, vec![("retry-after", "3000")], "");
+    let receiver = Receiver::start([Answer::Accept, busy]).await;
+    let (target, registry) = (target(&receiver), Registry::new());
+    let counts = target.counts();
+    let schedule = Schedule { interval: Duration::from_millis(50), ..Schedule::default() };
+    let pipeline = Pipeline::builder(registry).expect("a registry of its own");
+    let pipeline = pipeline.target(target, schedule).start().expect("a thread");
+    until("it is left alone, and more is collected", || counts.waiting_requests() > 3);
+    assert!(pipeline.flush(Duration::from_secs(60)).await.is_err());
+    assert_eq!(receiver.count(), 2);
+    // There is no later any more.
+    let _ = pipeline.shutdown(Duration::from_secs(60)).await;
+    let times = times(&receiver.taken());
+    assert!(times.len() > 5 && times.is_sorted_by(|a, b| a < b), "each once, in order: {times:?}");
+    assert_eq!((counts.dropped(), counts.refused()), (0, 0));
+}
+
 #[tokio::test]
 async fn a_short_pause_ends() {
     let busy = Answer::Http(429, vec![("retry-after", "0")], "");

@@ -1,12 +1,13 @@
 //! What a receiver answers, or does not, decides what becomes of an export.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
+use meterkit_core::Registry;
 use meterkit_fakes::log_lines;
 use meterkit_fakes::otlp::{Answer, Receiver};
 use meterkit_fakes::raw::RawServer;
 use meterkit_otlp::{Compression, OtlpTarget, Protocol, Transport};
-use meterkit_pipeline::{ExportError, Target};
+use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
 use tokio::task::JoinSet;
 
 use crate::snapshots::{ALL, config, config_for, snapshot, target, values};
@@ -79,6 +80,47 @@ async fn a_receiver_can_ask_for_a_pause() {
         let answer = Answer::Grpc(code, "busy", details.clone());
         let outcome = outcome(Protocol::Grpc, answer).await;
         assert_eq!(pause(&outcome), Some(Some(Duration::from_secs(7))), "{code}: {outcome:?}");
+    }
+}
+
+/// `google.rpc.Status` with a `RetryInfo` of two seconds.
+fn two_seconds() -> Vec<u8> {
+    let url = b"type.googleapis.com/google.rpc.RetryInfo";
+    let mut any = vec![0x0a, url.len() as u8];
+    any.extend_from_slice(url);
+    any.extend_from_slice(&[0x12, 4, 0x0a, 2, 0x08, 2]);
+    let mut details = vec![0x08, 8, 0x1a, any.len() as u8];
+    details.extend_from_slice(&any);
+    details
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_is_left_alone_as_it_asks_whatever_the_interval_is_and_who_flushes() {
+    let date = SystemTime::now() + Duration::from_secs(6);
+    let in_words: &str = httpdate::fmt_http_date(date).leak();
+    for (protocol, answer) in [
+        (Protocol::HttpProtobuf, Answer::Http(429, vec![("retry-after", "2")], "")),
+        (Protocol::HttpJson, Answer::Http(503, vec![("retry-after", in_words)], "")),
+        (Protocol::Grpc, Answer::Grpc(14, "busy", two_seconds())),
+        (Protocol::Grpc, Answer::Grpc(8, "busy", two_seconds())),
+    ] {
+        let (started, receiver) = (Instant::now(), Receiver::start([answer.clone()]).await);
+        let schedule = Schedule { interval: Duration::from_millis(100), ..Schedule::default() };
+        let pipeline = Pipeline::builder(Registry::new()).expect("a registry of its own");
+        let pipeline = pipeline.target(target(protocol, &receiver), schedule).start();
+        let pipeline = pipeline.expect("the pipeline starts");
+        while receiver.count() < 2 {
+            let outcome = pipeline.flush(Duration::from_secs(1)).await;
+            assert!(outcome.is_err() || receiver.count() != 1, "{answer:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Dates have whole seconds.
+        let waited = match protocol {
+            Protocol::HttpJson => SystemTime::now() >= date - Duration::from_secs(1),
+            _ => started.elapsed() >= Duration::from_secs(2),
+        };
+        assert!(waited, "{answer:?}: {:?}", started.elapsed());
+        pipeline.shutdown(Duration::from_secs(60)).await.expect("it works again");
     }
 }
 
