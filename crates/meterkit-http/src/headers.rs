@@ -85,7 +85,9 @@ impl Headers {
     /// Returns the headers together with the user agent `product`, unless they have one of their own.
     pub fn with_user_agent(&self, product: &'static str) -> HeaderMap {
         let mut headers = self.map.clone();
-        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(product));
+        if !product.is_empty() {
+            headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(product));
+        }
         headers
     }
 
