@@ -5,8 +5,13 @@
 
 mod interpolate;
 mod key;
+mod shape;
+
+#[cfg(test)]
+mod accuracy;
 
 use self::interpolate::interpolate;
+use self::shape::{Shaped, shaped};
 use crate::points::Histogram;
 
 /// How many keys a sketch has at most. What is below goes to the lowest of them.
@@ -37,9 +42,10 @@ struct Bin {
 }
 
 impl Sketch {
-    /// What these histograms counted together: bucket by bucket, with linear interpolation in each.
+    /// Returns what these histograms counted together, bucket by bucket. Within an exponential bucket values lie evenly;
+    /// within an explicit one, as the counts of its neighbors and the sum of all values suggest.
     ///
-    /// Nothing without values, or with so many (four thousand million) that no payload has room for it.
+    /// Returns nothing without values, or with so many (four thousand million) that no payload has room for it.
     pub(crate) fn of(histograms: &[Histogram<'_>]) -> Option<Self> {
         let mut whole: Option<Self> = None;
         for histogram in histograms {
@@ -53,24 +59,23 @@ impl Sketch {
     }
 
     fn of_one(histogram: &Histogram<'_>) -> Option<Self> {
+        let buckets: Vec<Shaped> = match histogram {
+            Histogram::Explicit { .. } => shaped(histogram.open_buckets(), histogram.sum()),
+            Histogram::Exponential(_) => histogram.buckets().map(Shaped::even).collect(),
+        };
         let mut bins: Vec<Bin> = Vec::new();
         let (mut count, mut sum) = (0_u64, 0.0);
-        let (mut min, mut max) = (None, 0.0);
-        for bucket in histogram.buckets() {
-            interpolate(bucket.lower, bucket.upper, bucket.count, |key, count| {
-                bins.push(Bin { key, count });
-            });
+        for bucket in &buckets {
+            interpolate(bucket, |key, count| bins.push(Bin { key, count }));
             count = count.saturating_add(bucket.count);
             sum += (bucket.lower / 2.0 + bucket.upper / 2.0) * bucket.count as f64;
-            min = min.or(Some(bucket.lower));
-            max = bucket.upper;
         }
         Some(Self {
             bins: joined(bins),
             count,
             sum: finite(histogram.sum().unwrap_or(sum)),
-            min: min.map(|min| histogram.min().unwrap_or(min))?,
-            max: histogram.max().unwrap_or(max),
+            min: histogram.min().unwrap_or(smallest(buckets.first()?, histogram)),
+            max: histogram.max().unwrap_or(largest(buckets.last()?, histogram)),
         })
     }
 
@@ -101,6 +106,19 @@ impl Sketch {
             full.chain((rest > 0).then_some(rest)).map(|count| (bin.key, count))
         })
     }
+}
+
+/// Returns the smallest value, where that is not known: the end of its bucket. If that is the smallest value ever, it need
+/// not be one of these.
+fn smallest(bucket: &Shaped, histogram: &Histogram<'_>) -> f64 {
+    let is_old = bucket.lower == histogram.ends().0;
+    if is_old { bucket.quantile(0.5 / bucket.count as f64) } else { bucket.lower }
+}
+
+/// Returns the largest value, where that is not known.
+fn largest(bucket: &Shaped, histogram: &Histogram<'_>) -> f64 {
+    let is_old = bucket.upper == histogram.ends().1;
+    if is_old { bucket.quantile(1.0 - 0.5 / bucket.count as f64) } else { bucket.upper }
 }
 
 /// Each key once and in order, and not too many of them.

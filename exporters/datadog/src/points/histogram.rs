@@ -1,11 +1,12 @@
 //! Histograms of both kinds, seen as buckets.
 
+use super::ranges::Range;
 use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint};
 
 /// What one series of a histogram counted, by reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Histogram<'a> {
-    Explicit { bounds: &'a [f64], point: &'a HistogramPoint },
+    Explicit { bounds: &'a [f64], point: &'a HistogramPoint, range: Range },
     Exponential(&'a ExponentialHistogramPoint),
 }
 
@@ -37,11 +38,11 @@ impl<'a> Histogram<'a> {
     /// Returns the same buckets, but where only one end is known, the bound at the other is infinite.
     pub(crate) fn open_buckets(&self) -> impl Iterator<Item = Bucket> + use<'a> {
         let (explicit, exponential) = match *self {
-            Self::Explicit { bounds, point } => (Some(explicit(bounds, point)), None),
+            Self::Explicit { bounds, point, .. } => (Some(explicit(bounds, point)), None),
             Self::Exponential(point) => (None, Some(exponential(point))),
         };
         let all = explicit.into_iter().flatten().chain(exponential.into_iter().flatten());
-        let (min, max) = (self.min(), self.max());
+        let (min, max) = self.ends();
         let (sum, count) = (self.sum(), self.count());
         let mean = sum.unwrap_or(0.0) / count.max(1) as f64;
         let single = sum.filter(|_| count == 1);
@@ -50,15 +51,21 @@ impl<'a> Histogram<'a> {
             if let Some(value) = single.filter(|value| (lower..=upper).contains(value)) {
                 return Bucket { lower: value, upper: value, count };
             }
-            let within = |bound: f64| {
-                let bound = min.map_or(bound, |min| bound.max(min));
-                max.map_or(bound, |max| bound.min(max))
-            };
+            let within = |bound: f64| bound.max(min).min(max);
             let (lower, upper) = (within(lower), within(upper));
             let is_placed = lower.is_finite() || upper.is_finite();
             let (lower, upper) = if is_placed { (lower, upper) } else { (mean, mean) };
             Bucket { lower, upper, count }
         })
+    }
+
+    /// Returns what all values lie between: infinite where that is not known.
+    pub(crate) fn ends(&self) -> (f64, f64) {
+        let range = match self {
+            Self::Explicit { range, .. } => *range,
+            Self::Exponential(_) => Range::UNKNOWN,
+        };
+        (self.min().unwrap_or(range.min), self.max().unwrap_or(range.max))
     }
 
     /// Returns whether anything tells where its values lie.
@@ -67,7 +74,8 @@ impl<'a> Histogram<'a> {
             Self::Explicit { bounds, .. } => bounds.iter().any(|bound| bound.is_finite()),
             Self::Exponential(_) => true,
         };
-        is_bounded || self.sum().is_some() || self.min().is_some() || self.max().is_some()
+        let (min, max) = self.ends();
+        is_bounded || self.sum().is_some() || min.is_finite() || max.is_finite()
     }
 
     /// Returns the sum of all values; none if one of them was not finite.
@@ -178,7 +186,10 @@ mod tests {
             (bounds, &[0, 0, 0, 0], none, none, &[]),
         ] {
             let point = point(buckets, min, max);
-            assert_eq!(bounded(Histogram::Explicit { bounds, point: &point }), expected);
+            assert_eq!(
+                bounded(Histogram::Explicit { bounds, point: &point, range: Range::UNKNOWN }),
+                expected
+            );
         }
     }
 
@@ -192,7 +203,7 @@ mod tests {
             (&[0, 2, 0], &[10.0, 20.0], (10.0, 20.0, 2)),
         ] {
             let point = point(buckets, None, None);
-            let histogram = Histogram::Explicit { bounds, point: &point };
+            let histogram = Histogram::Explicit { bounds, point: &point, range: Range::UNKNOWN };
             assert_eq!(bounded(histogram), [expected], "{bounds:?}");
         }
     }

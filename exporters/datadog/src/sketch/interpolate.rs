@@ -1,13 +1,15 @@
 //! Buckets as bins.
 
 use super::key::{bin_of, key, upper_edge};
+use super::shape::Shaped;
 
-/// Hands the `count` values between `lower` and `upper` out to the keys from that of `lower` to that of `upper`, as if
-/// they lay at even distances. Keys rise, and the counts add up to `count`.
+/// Distributes the values of `bucket` to the keys from that of its lower end to that of its upper end, by their density.
+/// Keys rise, and the counts add up to that of the bucket.
 ///
-/// A value that has a bucket for itself so lands in its middle, and not at one of its ends.
-pub(super) fn interpolate(lower: f64, upper: f64, count: u64, mut put: impl FnMut(i16, u64)) {
-    let (first, last) = (key(lower), key(upper));
+/// A value that has a bucket for itself lands in its middle, and not at one of its ends.
+pub(super) fn interpolate(bucket: &Shaped, mut put: impl FnMut(i16, u64)) {
+    let count = bucket.count;
+    let (first, last) = (key(bucket.lower), key(bucket.upper));
     if first >= last {
         put(first, count);
         return;
@@ -17,7 +19,7 @@ pub(super) fn interpolate(lower: f64, upper: f64, count: u64, mut put: impl FnMu
     // One turn per bin that gets something, however many lie in between.
     loop {
         let share = (done as f64 + 0.5) / count as f64;
-        let next = lower * (1.0 - share) + upper * share;
+        let next = bucket.quantile(share);
         if next >= edge {
             key = bin_of(next).max(key).min(last);
             edge = upper_edge(key);
@@ -25,7 +27,7 @@ pub(super) fn interpolate(lower: f64, upper: f64, count: u64, mut put: impl FnMu
         let end = if key == last {
             count
         } else {
-            let share = share_below(edge, lower, upper);
+            let share = bucket.share_below(edge);
             ((share * count as f64).round() as u64).max(done + 1).min(count)
         };
         put(key, end - done);
@@ -39,19 +41,16 @@ pub(super) fn interpolate(lower: f64, upper: f64, count: u64, mut put: impl FnMu
     }
 }
 
-/// Halved first: the distance of two floats may be more than a float can hold.
-fn share_below(edge: f64, lower: f64, upper: f64) -> f64 {
-    (edge / 2.0 - lower / 2.0) / (upper / 2.0 - lower / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::key::value;
     use super::*;
+    use crate::points::Bucket;
 
     fn bins(lower: f64, upper: f64, count: u64) -> Vec<(i16, u64)> {
         let mut bins = Vec::new();
-        interpolate(lower, upper, count, |key, count| bins.push((key, count)));
+        let bucket = Shaped::even(Bucket { lower, upper, count });
+        interpolate(&bucket, |key, count| bins.push((key, count)));
         bins
     }
 
@@ -120,7 +119,8 @@ mod tests {
     #[test]
     fn the_work_does_not_grow_with_the_count() {
         let mut turns = 0;
-        interpolate(-1e15, 1e15, u64::MAX, |_, _| turns += 1);
+        let bucket = Bucket { lower: -1e15, upper: 1e15, count: u64::MAX };
+        interpolate(&Shaped::even(bucket), |_, _| turns += 1);
         assert!(turns < 8000, "{turns}");
     }
 }

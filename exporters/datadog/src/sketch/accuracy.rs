@@ -1,0 +1,118 @@
+//! How far quantiles of explicit buckets are off.
+
+use meterkit_core::{Data, HistogramPoint, Registry};
+
+use super::Sketch;
+use crate::points::{Histogram, Range};
+use crate::tests::random::Random;
+
+const VALUES: usize = 20_000;
+const SHARES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
+
+type Draw = fn(&mut Random) -> f64;
+
+/// Each with its unit, whose default buckets it gets.
+const DISTRIBUTIONS: [(&str, &str, Draw); 8] = [
+    ("lognormal, median 50 ms", "s", |random| (random.normal() - 3.0).exp()),
+    ("lognormal, median 50 ms", "ms", |random| (random.normal() + 3.9).exp()),
+    ("lognormal, wide (sigma 1.5)", "s", |random| (1.5 * random.normal() - 1.0).exp()),
+    ("exponential, mean 100 ms", "s", |random| -0.1 * random.fraction().ln()),
+    ("Pareto, exponent 1.5", "s", |random| 0.02 * random.fraction().powf(-1.0 / 1.5)),
+    ("normal, 300 ms ± 50 ms", "s", |random| 0.3 + 0.05 * random.normal()),
+    ("uniform, 0 to 1", "s", Random::fraction),
+    ("uniform, -1 to 1", "", |random| 2.0 * random.fraction() - 1.0),
+];
+
+fn recorded(unit: &'static str, draw: Draw, seed: u64) -> (Vec<f64>, Vec<f64>, HistogramPoint) {
+    let registry = Registry::new();
+    let histogram = registry.scoped("core", "test").histogram::<f64>("values").unit(unit);
+    let histogram = histogram.build().expect("a histogram");
+    let mut random = Random(seed);
+    let mut values: Vec<f64> = (0..VALUES).map(|_| draw(&mut random)).collect();
+    values.iter().for_each(|value| histogram.record(*value));
+    values.sort_by(f64::total_cmp);
+    let scopes = registry.read();
+    let mut data = scopes.iter().flat_map(|scope| &scope.metrics).map(|metric| &metric.data);
+    match data.next() {
+        Some(Data::Histogram { bounds, points, .. }) => {
+            (values, bounds.to_vec(), points[0].clone())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What is known of the smallest and the largest value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ends {
+    Known,
+    /// Those of earlier intervals.
+    Remembered,
+    Unknown,
+}
+
+/// Returns the largest error of each quantile, in percent of it; in percent of the largest value where values lie
+/// around zero.
+fn errors(unit: &'static str, draw: Draw, ends: Ends) -> [f64; 4] {
+    let mut errors = [0.0_f64; 4];
+    for seed in 1..=5 {
+        let (values, bounds, mut point) = recorded(unit, draw, seed);
+        let (min, max) = (point.min.expect("a value"), point.max.expect("a value"));
+        if ends != Ends::Known {
+            (point.min, point.max) = (None, None);
+        }
+        let range = match ends {
+            // An outlier came before.
+            Ends::Remembered => Range { min, max: 10.0 * max },
+            Ends::Known | Ends::Unknown => Range::UNKNOWN,
+        };
+        let histogram = Histogram::Explicit { bounds: &bounds, point: &point, range };
+        let sketch = Sketch::of(&[histogram]).expect("values");
+        for (error, share) in errors.iter_mut().zip(SHARES) {
+            let exact = values[(share * (VALUES - 1) as f64).round() as usize];
+            let of = if values[0] < 0.0 { values[VALUES - 1] } else { exact };
+            *error = error.max((sketch.quantile(share) - exact).abs() / of * 100.0);
+        }
+    }
+    errors
+}
+
+/// Returns the errors that README's row about a distribution states, in the first interval and in later ones.
+fn stated(name: &str, unit: &str) -> Vec<[f64; 2]> {
+    let readme = include_str!("../../../../README.md");
+    let row = format!("| {name} | {unit} | ");
+    let line = readme.lines().find_map(|line| line.strip_prefix(&row));
+    let line = line.unwrap_or_else(|| panic!("README lacks the row `{row}`"));
+    let cells = line.trim_end_matches(" |").split(" | ");
+    let pair = |cell: &str| {
+        let (first, later) = cell.split_once(" / ").expect("two numbers");
+        [first, later].map(|text| text.parse().expect("a number"))
+    };
+    cells.map(pair).collect()
+}
+
+#[test]
+fn the_errors_are_those_that_readme_states() {
+    for (name, unit, draw) in DISTRIBUTIONS {
+        let first = errors(unit, draw, Ends::Known);
+        let later = errors(unit, draw, Ends::Remembered);
+        let pairs: Vec<_> = first.into_iter().zip(later).collect();
+        let cells = pairs.iter().map(|(first, later)| format!("{first:.1} / {later:.1}"));
+        let row = format!("| {name} | {unit} | {} |", cells.collect::<Vec<_>>().join(" | "));
+        let stated = stated(name, unit);
+        assert_eq!(stated.len(), SHARES.len(), "{row}");
+        for (measured, stated) in pairs.iter().zip(stated) {
+            let is_as_stated = |measured: f64, stated: f64| (measured - stated).abs() <= 0.1;
+            let is_close =
+                is_as_stated(measured.0, stated[0]) && is_as_stated(measured.1, stated[1]);
+            assert!(is_close, "README should say\n{row}");
+        }
+    }
+}
+
+#[test]
+fn without_any_extremes_the_sum_still_tells_where_the_tail_is() {
+    for (name, unit, draw) in &DISTRIBUTIONS[..7] {
+        let [p50, p90, p99, p999] = errors(unit, *draw, Ends::Unknown);
+        assert!(p50 < 10.0 && p90 < 15.0 && p99 < 18.0 && p999 < 15.0, "{name}");
+    }
+}
