@@ -72,6 +72,11 @@ impl Mirror {
         target
     }
 
+    /// Returns whether a reader was added.
+    pub fn has_readers(&self) -> bool {
+        self.readers.is_some()
+    }
+
     /// Makes the mirror when the pipeline starts. Nothing is made without a reader or an exporter.
     pub fn attach(self, pipeline: PipelineBuilder) -> PipelineBuilder {
         if self.readers.is_none() && self.exporters.is_empty() {

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use meterkit_core::{
-    AttributeValue, ExponentialLimits, HistogramBuckets, Naming, Registry, ScopePatterns,
-};
+use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns};
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::PublishConfig;
 #[cfg(feature = "sdk")]
@@ -23,7 +21,9 @@ use crate::error::InstallError;
 use crate::mixed_versions;
 use crate::resource::ResourceDetector;
 use crate::runtime_metrics::RuntimeMetrics;
-use crate::settings::{Environment, Ignored, Problem, Settings, SettingsError};
+use crate::settings::{
+    Environment, HistogramAggregation, Ignored, Problem, Settings, SettingsError,
+};
 use crate::telemetry::Telemetry;
 
 mod start;
@@ -66,7 +66,8 @@ pub struct TelemetryBuilder {
     pub(crate) runtime_metrics: RuntimeMetrics,
     pub(crate) views: Views,
     pub(crate) stream_defaults: StreamDefaults,
-    pub(crate) has_exponential_histograms: bool,
+    /// Which buckets all histograms have, if someone says so.
+    pub(crate) histograms: Option<HistogramAggregation>,
     /// What is kept of what the detectors find.
     pub(crate) detected: Option<KeyFilter>,
     /// What a configuration file says in vain.
@@ -108,7 +109,7 @@ impl TelemetryBuilder {
             runtime_metrics: RuntimeMetrics::default(),
             views: Views::default(),
             stream_defaults: StreamDefaults::default(),
-            has_exponential_histograms: false,
+            histograms: None,
             detected: None,
             unused_in_file: Vec::new(),
             is_global: true,
@@ -134,9 +135,7 @@ impl TelemetryBuilder {
         builder.ignored.extend(settings.ignored);
         builder.warnings = settings.warnings;
         builder.targets = settings.targets.into_iter().map(|target| (target, None)).collect();
-        if settings.has_exponential_histograms {
-            builder = builder.exponential_histograms();
-        }
+        builder.histograms = settings.histograms;
         #[cfg(feature = "prometheus")]
         {
             builder.prometheus = settings.prometheus;
@@ -303,9 +302,15 @@ impl TelemetryBuilder {
     /// [Views](Self::views) that name buckets win. A scrape has the counts and sums of such histograms, but no buckets.
     /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=base2_exponential_bucket_histogram` does so too.
     pub fn exponential_histograms(mut self) -> Self {
-        let buckets = HistogramBuckets::Exponential(ExponentialLimits::default());
-        self.stream_defaults = self.stream_defaults.histogram(buckets);
-        self.has_exponential_histograms = true;
+        self.histograms = Some(HistogramAggregation::Exponential);
+        self
+    }
+
+    /// Gives histograms the buckets that the code asks for, also where Datadog is the only target. By default histograms
+    /// are exponential there: Datadog has no buckets, and its percentiles are within 2 % then.
+    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=explicit_bucket_histogram` does so too.
+    pub fn explicit_histograms(mut self) -> Self {
+        self.histograms = Some(HistogramAggregation::Explicit);
         self
     }
 

@@ -31,9 +31,7 @@ impl TelemetryBuilder {
         }
         self.targets = configured.targets;
         self.unused_in_file = configured.unused;
-        match configured.has_exponential_histograms {
-            true => self.exponential_histograms(),
-            false => self,
-        }
+        self.histograms = configured.histograms;
+        self
     }
 }

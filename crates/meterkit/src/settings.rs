@@ -43,7 +43,7 @@ pub(crate) use self::config_file::Configured;
 pub(crate) use self::ignored::Ignored;
 pub(crate) use self::resource::resource;
 use self::select::Selection;
-use self::table::HistogramAggregation;
+pub(crate) use self::table::HistogramAggregation;
 pub(crate) use self::table::RuntimeMetrics;
 use self::targets::Known;
 pub use crate::resource::ResourceDetector;
@@ -88,8 +88,8 @@ pub(crate) struct Settings {
     pub(crate) schedule: Schedule,
     /// Of push targets that have one of their own, by the target's name.
     pub(crate) intervals: BTreeMap<&'static str, Duration>,
-    /// Whether all histograms are exponential.
-    pub(crate) has_exponential_histograms: bool,
+    /// Which buckets all histograms have.
+    pub(crate) histograms: Option<HistogramAggregation>,
     /// The push targets that are selected.
     pub(crate) targets: Vec<Box<dyn IntoTarget>>,
     /// The scrape endpoint, if it is selected.
@@ -147,8 +147,7 @@ impl Settings {
                 timeout: reader.get(&table::EXPORT_TIMEOUT).unwrap_or(default.timeout),
             },
             intervals: intervals(&reader),
-            has_exponential_histograms: reader.get(&table::DEFAULT_HISTOGRAM_AGGREGATION)
-                == Some(HistogramAggregation::Exponential),
+            histograms: reader.get(&table::DEFAULT_HISTOGRAM_AGGREGATION),
             targets: Known::all()
                 .filter_map(|target| Some((target, target.declaration?)))
                 .filter_map(|(target, it)| {

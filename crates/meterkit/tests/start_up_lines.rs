@@ -119,3 +119,45 @@ fn a_dropped_value_is_logged_once_per_instrument() {
     assert!(lines[0].contains("instrument=backstage.plugin.catalog.first reason=negative"));
     assert!(lines[1].contains("instrument=backstage.plugin.catalog.second reason=not_finite"));
 }
+
+#[test]
+#[cfg(feature = "datadog")]
+fn where_datadog_is_the_only_target_histograms_are_exponential_and_a_line_says_so() {
+    use meterkit::data::Data;
+    use meterkit::datadog::DatadogConfig;
+
+    let datadog = || {
+        let config = DatadogConfig::api("0123456789abcdef0123456789abcdef").expect("a key");
+        config.with_endpoint("http://127.0.0.1:9").expect("a URL")
+    };
+    let alone = || Telemetry::builder().target(datadog());
+    let console = || ConsoleTarget::new(std::io::sink());
+    for (builder, is_exponential, says) in [
+        (alone(), true, Some("all histograms are exponential")),
+        (alone().target(datadog()), true, Some("all histograms are exponential")),
+        (alone().exponential_histograms(), true, None),
+        (alone().explicit_histograms(), false, Some("percentiles are estimates")),
+        (alone().target(console()), false, None),
+        (Telemetry::builder().target(console()), false, None),
+        (Telemetry::builder(), false, None),
+    ] {
+        let registry = Registry::new();
+        let meter = registry.scoped("plugin", "catalog");
+        let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([10.0]).build().unwrap();
+        sizes.record(3.0);
+        let builder = builder.registry(registry.clone());
+        let (telemetry, lines) = log_lines::of(|| builder.install().unwrap());
+        let said: Vec<_> = lines.iter().filter(|line| line.contains("Datadog")).collect();
+        assert_eq!(said.len(), usize::from(says.is_some()), "{lines:?}");
+        for (said, expected) in said.iter().zip(says) {
+            assert!(said.starts_with("INFO ") && said.contains(expected), "{lines:?}");
+        }
+        let scopes = registry.read();
+        let is_found = scopes.iter().flat_map(|scope| &scope.metrics).any(|metric| {
+            let is_it = metric.descriptor.name.ends_with("sizes");
+            is_it && matches!(metric.data, Data::ExponentialHistogram { .. }) == is_exponential
+        });
+        assert!(is_found, "{scopes:?}");
+        drop(telemetry);
+    }
+}

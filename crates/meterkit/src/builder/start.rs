@@ -1,6 +1,6 @@
 //! Starts a pipeline with the settings of a builder.
 
-use meterkit_core::Registry;
+use meterkit_core::{ExponentialLimits, HistogramBuckets, Registry};
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::DashboardPublisher;
 use meterkit_otel::MeterProvider;
@@ -16,7 +16,7 @@ use crate::error::InstallError;
 use crate::publishing::{self, Drawing};
 use crate::resource;
 use crate::runtime_metrics::Observations;
-use crate::settings;
+use crate::settings::{self, HistogramAggregation};
 use crate::start_line::StartLine;
 use crate::telemetry::Telemetry;
 
@@ -30,9 +30,31 @@ const SHARED: [&str; 2] = ["otlp", "grafana"];
 const NO_INSTANCE: &str = "the resource has no `service.instance.id`: processes of this service write the same series; set \
                            it, or add `service_instance` to METERKIT_RESOURCE_DETECTORS";
 
+const EXPONENTIAL_FOR_DATADOG: &str = "Datadog is the only target, so all histograms are exponential: its percentiles are within 2 %; set \
+     OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=explicit_bucket_histogram to keep the buckets of the code";
+
+const EXPLICIT_FOR_DATADOG: &str = "histograms have explicit buckets, so Datadog's percentiles are estimates, off by 18 % and more with the default \
+     buckets; exponential histograms are within 2 %: set \
+     OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=base2_exponential_bucket_histogram";
+
 impl TelemetryBuilder {
+    /// Returns whether nothing but Datadog receives metrics, as far as is known at the start.
+    fn is_datadog_alone(&self) -> bool {
+        #[cfg(feature = "sdk")]
+        if self.mirror.has_readers() {
+            return false;
+        }
+        #[cfg(feature = "prometheus")]
+        if self.prometheus.is_some() {
+            return false;
+        }
+        let mut names = self.targets.iter().map(|(target, _)| target.target_name());
+        !self.targets.is_empty() && names.all(|name| name == "datadog")
+    }
+
     /// Starts the pipeline with all settings of the builder.
     pub(super) fn start(self) -> Result<Telemetry, InstallError> {
+        let is_datadog_alone = self.is_datadog_alone();
         let pipeline = Pipeline::builder(self.registry.clone());
         let pipeline = pipeline.ok_or(InstallError::AlreadyInstalled)?;
         // If a key is set more than once, the last value wins.
@@ -83,10 +105,26 @@ impl TelemetryBuilder {
             let interval = self.intervals.get(target).copied().unwrap_or(self.schedule.interval);
             Schedule { interval, ..self.schedule }
         };
-        #[cfg(feature = "prometheus")]
-        if self.has_exponential_histograms && self.prometheus.is_some() {
-            tracing::warn!("{NO_BUCKETS}");
-            at_start::warn(format_args!("{NO_BUCKETS}"));
+        let aggregation = self.histograms.unwrap_or(match is_datadog_alone {
+            true => HistogramAggregation::Exponential,
+            false => HistogramAggregation::Explicit,
+        });
+        let mut stream_defaults = self.stream_defaults;
+        if aggregation == HistogramAggregation::Exponential {
+            let buckets = HistogramBuckets::Exponential(ExponentialLimits::default());
+            stream_defaults = stream_defaults.histogram(buckets);
+            #[cfg(feature = "prometheus")]
+            if self.prometheus.is_some() {
+                tracing::warn!("{NO_BUCKETS}");
+                at_start::warn(format_args!("{NO_BUCKETS}"));
+            }
+        }
+        match (is_datadog_alone, self.histograms) {
+            (true, None) => tracing::info!("{EXPONENTIAL_FOR_DATADOG}"),
+            (true, Some(HistogramAggregation::Explicit)) => {
+                tracing::info!("{EXPLICIT_FOR_DATADOG}");
+            }
+            _ => {}
         }
         let targets = self.targets.into_iter().map(|(target, schedule)| {
             let target = target.into_target().map_err(InstallError::Target)?;
@@ -110,7 +148,7 @@ impl TelemetryBuilder {
             let drawing = Drawing { registry, views, histograms, title: service_name };
             pipeline = pipeline.service(publishing::publish(drawing, publisher));
         }
-        pipeline = pipeline.views(self.views).stream_defaults(self.stream_defaults);
+        pipeline = pipeline.views(self.views).stream_defaults(stream_defaults);
         let mut lines = Vec::new();
         for (target, schedule) in targets {
             lines.push(StartLine::pushed(&*target, schedule));

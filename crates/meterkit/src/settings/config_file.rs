@@ -34,8 +34,8 @@ pub(crate) struct Configured {
     pub(crate) stream_defaults: StreamDefaults,
     /// The push targets, with their schedules.
     pub(crate) targets: Vec<(Box<dyn IntoTarget>, Option<Schedule>)>,
-    /// Whether all histograms are exponential.
-    pub(crate) has_exponential_histograms: bool,
+    /// Which buckets all histograms have.
+    pub(crate) histograms: Option<HistogramAggregation>,
     /// The scrape endpoint.
     pub(crate) prometheus: Option<PrometheusExporter>,
     /// What stands in the file and has no effect.
@@ -152,8 +152,10 @@ impl Start<'_> {
         let reader = Reader::of_section(&plugin.properties, self.environment, self.problems);
         let settings = (target.read_section)(&plugin.name, &reader);
         let aggregation = reader.with_schema().get(&DEFAULT_HISTOGRAM_AGGREGATION);
-        self.configured.has_exponential_histograms |=
-            aggregation == Some(HistogramAggregation::Exponential);
+        let exponential = Some(HistogramAggregation::Exponential);
+        if self.configured.histograms != exponential {
+            self.configured.histograms = aggregation.or(self.configured.histograms);
+        }
         if self.problems.errors() > before {
             return None;
         }

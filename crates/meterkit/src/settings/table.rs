@@ -126,7 +126,9 @@ settings! {
         word("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")
             .key("default_histogram_aggregation")
             .lenient()
-            .by_default("`explicit_bucket_histogram`")
+            .by_default(
+                "`base2_exponential_bucket_histogram` where Datadog is the only target, `explicit_bucket_histogram` elsewhere",
+            )
             .meaning("what all histograms become, whatever the code says, and for all targets");
 
     STRICT: bool = boolean("METERKIT_STRICT")

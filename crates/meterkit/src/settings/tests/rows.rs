@@ -103,7 +103,7 @@ const ROWS: &[Row] = &[
         .beside(STRICT),
     Row::new("OTEL_METRIC_EXPORT_INTERVAL").valid(&[("1500", "interval: 1.5s")]).beside(STRICT),
     Row::new("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")
-        .valid(&[("base2_exponential_bucket_histogram", "has_exponential_histograms: true")])
+        .valid(&[("base2_exponential_bucket_histogram", "histograms: Some(Exponential)")])
         .beside(STRICT),
     Row::new("METERKIT_CONSOLE_INTERVAL").valid(&[("20", "{\"console\": 20ms}")]),
 ];

@@ -275,15 +275,16 @@ mod maybe {
 #[test]
 fn all_histograms_can_be_exponential_whichever_targets_are_selected() {
     let name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
-    for (value, is_exponential) in [
-        ("base2_exponential_bucket_histogram", true),
-        ("BASE2_Exponential_bucket_histogram", true),
-        ("explicit_bucket_histogram", false),
-        ("", false),
-        ("exponential", false),
+    use HistogramAggregation::{Explicit, Exponential};
+    for (value, histograms) in [
+        ("base2_exponential_bucket_histogram", Some(Exponential)),
+        ("BASE2_Exponential_bucket_histogram", Some(Exponential)),
+        ("explicit_bucket_histogram", Some(Explicit)),
+        ("", None),
+        ("exponential", None),
     ] {
         let settings = settings(&[(name, value), ("OTEL_METRICS_EXPORTER", "console")]);
-        assert_eq!(settings.has_exponential_histograms, is_exponential, "{value}");
+        assert_eq!(settings.histograms, histograms, "{value}");
         assert_eq!(settings.warnings.len(), usize::from(value == "exponential"), "{value}");
     }
 }

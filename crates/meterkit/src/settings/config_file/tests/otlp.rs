@@ -28,7 +28,7 @@ fn every_property_of_an_exporter_is_taken_over() {
 ",
     );
     let configured = configured(&text);
-    assert!(configured.has_exponential_histograms);
+    assert_eq!(configured.histograms, Some(HistogramAggregation::Exponential));
     assert_eq!(configured.targets[0].1, Some(Schedule::default()));
     let shown = format!("{:?}", configured.targets[0].0);
     for part in [
