@@ -2,86 +2,140 @@
 //! depend on how busy the machine is. Where there is no valgrind, nothing is tested.
 
 use std::env;
+use std::net::UdpSocket;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{Attributes, Meter, Registry};
-use meterkit_datadog::{Compression, Format};
+use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format};
+use meterkit_fakes::label_sets::Tenant;
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_http::Headers;
-use meterkit_pipeline::{Pipeline, Snapshot, Target};
+use meterkit_pipeline::{Pipeline, Schedule, Snapshot, Target};
+use meterkit_settings::Environment;
 use meterkit_settings::file::ConfigFile;
 
 /// Name, a size at which the work shows beside what the process does at its start, and what does it.
 type Case = (&'static str, usize, fn(usize));
 
 const CASES: &[Case] = &[
-    ("references in a configuration file that never end", 20_000, |n| {
+    ("references in a configuration file that never end", 10000, |n| {
         drop(ConfigFile::parse(&"${A:-".repeat(n), |_| None));
     }),
-    ("nested references in a configuration file", 5_000, |n| {
+    ("nested references in a configuration file", 2500, |n| {
         drop(ConfigFile::parse(&format!("{}{}", "${A:-".repeat(n), "}".repeat(n)), |_| None));
     }),
-    ("lists in a configuration file", 500, |n| drop(ConfigFile::parse(&views(n), |_| None))),
-    ("scopes that are made", 300, |n| drop(registry_of(n, 1))),
-    ("scopes that are unloaded", 300, |n| {
+    ("lists in a configuration file", 250, |n| drop(ConfigFile::parse(&views(n), |_| None))),
+    ("scopes that are made", 150, |n| drop(registry_of(n, 1))),
+    ("scopes that are unloaded", 150, |n| {
         let registry = registry_of(n, 1);
         (0..n).for_each(|at| assert!(scope(&registry, at).unload()));
     }),
-    ("instruments of one scope", 300, |n| drop(registry_of(1, n).read())),
-    ("collections of many scopes", 300, |n| {
+    ("instruments of one scope", 150, |n| drop(registry_of(1, n).read())),
+    ("collections of many scopes", 150, |n| {
         let registry = registry_of(n, 2);
         let pipeline = Pipeline::builder(registry).expect("it is new");
         let pipeline = pipeline.snapshot_max_age(Duration::ZERO).start().expect("it starts");
         (0..3).for_each(|_| drop(pipeline.source().snapshot_blocking()));
     }),
-    ("catalogs of many scopes", 200, |n| drop(registry_of(n, 2).catalog().to_json())),
-    ("callbacks that go one by one", 300, |n| {
+    ("catalogs of many scopes", 100, |n| drop(registry_of(n, 2).catalog().to_json())),
+    ("callbacks that go one by one", 150, |n| {
         let registry = Registry::new();
         let guards: Vec<_> = (0..n).map(|at| observe(&scope(&registry, at))).collect();
         registry.refresh();
         drop(guards);
     }),
-    ("callbacks of scopes that are unloaded", 200, |n| {
+    ("callbacks of scopes that are unloaded", 100, |n| {
         let registry = Registry::new();
         (0..n).for_each(|at| observe(&scope(&registry, at)).forget());
         (0..n).for_each(|at| assert!(scope(&registry, at).unload()));
     }),
-    ("scrapes of many scopes", 300, |n| {
+    ("scrapes of many scopes", 150, |n| {
         drop(meterkit_prometheus::render(&snapshot(&registry_of(n, 2), 1)));
     }),
-    ("scrapes of a metric that many scopes have", 300, |n| {
+    ("scrapes of a metric that many scopes have", 150, |n| {
         drop(meterkit_prometheus::render(&snapshot(&alike(n), 1)));
     }),
-    ("requests of remote write", 300, |n| {
+    ("requests of remote write", 150, |n| {
         drop(meterkit_grafana::written(&Arc::new(snapshot(&registry_of(n, 2), 1))));
     }),
-    ("payloads for Datadog", 300, |n| {
+    ("payloads for Datadog", 150, |n| {
         let snapshot = snapshot(&registry_of(n, 2), 1);
         drop(meterkit_datadog::written(&snapshot, &[], Format::Json, Compression::None));
     }),
-    ("a queue that fills and is dropped", 100, |n| {
+    ("a queue that fills and is dropped", 50, |n| {
         let destination = RemoteWrite::new("http://127.0.0.1:1/push").expect("a URL");
         let config = RemoteWriteConfig::new(destination).with_request_limits(1, usize::MAX);
         let mut target = RemoteWriteTarget::new(config).expect("a target");
         let registry = registry_of(n, 1);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("a runtime");
         for second in [1, 100_000, 100_001] {
-            let snapshot = snapshot(&registry, second);
-            runtime.block_on(target.export(&snapshot)).expect_err("nobody is there");
+            export(&mut target, &registry, second);
         }
     }),
-    ("secrets in what a receiver says", 1_000, |n| {
+    ("secrets in what a receiver says", 500, |n| {
         let headers = Headers::parse("authorization=Bearer%20huntersecret2").expect("a pair");
         drop(headers.redact(&"huntersecre%74%".repeat(n)));
     }),
-    ("headers in a variable", 1_000, |n| {
+    ("headers in a variable", 500, |n| {
         let pairs: Vec<String> = (0..n).map(|at| format!("x-{at}=v%20{at}")).collect();
         Headers::parse(&pairs.join(",")).expect("good pairs");
     }),
-    ("attributes of a resource", 1_000, |n| {
+    ("problems in a configuration file", 200, |n| {
+        let readers = "    - what: [1, 2]\n".repeat(n);
+        let text = format!("file_format: \"1.0\"\nmeter_provider:\n  readers:\n{readers}");
+        ConfigFile::parse(&text, |_| None).expect_err("no reader is called `what`");
+    }),
+    ("fields without effect in a configuration file", 300, |n| {
+        let fields: String = (0..n).map(|at| format!("field_{at}: 1\n")).collect();
+        let file = ConfigFile::parse(&format!("file_format: \"1.0\"\n{fields}"), |_| None);
+        assert_eq!(file.expect("they are ignored").unused.len(), n);
+    }),
+    ("tags in a variable", 500, |n| {
+        let tags: Vec<String> = (0..n).map(|at| format!("key{at}:value{at}")).collect();
+        let variables = [("DD_API_KEY", "k".to_owned()), ("DD_TAGS", tags.join(","))];
+        Environment::of(variables).read(DatadogConfig::read).expect("good variables");
+    }),
+    ("series that come and go", 300, |n| {
+        let registry = Registry::new();
+        let pipeline = Pipeline::builder(registry.clone()).expect("it is new");
+        let pipeline = pipeline.snapshot_max_age(Duration::ZERO).start().expect("it starts");
+        let group = scope(&registry, 0).counter_group::<Tenant, u64>("requests");
+        let group = group.cardinality_limit(n).build().expect("a new name");
+        for round in 0..4 {
+            let tenants = (0..n).map(|at| format!("{round} {at}"));
+            tenants.clone().for_each(|tenant| group.with(Tenant(&tenant)).add(1));
+            drop(pipeline.source().snapshot_blocking());
+            tenants.for_each(|tenant| assert!(group.remove(Tenant(&tenant))));
+            drop(pipeline.source().snapshot_blocking());
+        }
+    }),
+    ("deltas for an agent", 300, |n| {
+        let registry = registry_of(n, 1);
+        // It reads nothing, which nobody tells the sender.
+        let agent = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let address = format!("udp://{}", agent.local_addr().expect("an address"));
+        let address = address.parse().expect("an address");
+        let target = DatadogTarget::new(DatadogConfig::agent(address)).expect("a target");
+        let builder = Pipeline::builder(registry).expect("it is new");
+        let pipeline = builder.target(Box::new(target) as Box<dyn Target>, Schedule::default());
+        let pipeline = pipeline.start().expect("it starts");
+        for _ in 0..2 {
+            pipeline.flush_blocking(Duration::from_secs(60)).expect("it is sent");
+        }
+    }),
+    ("files of an earlier process", 100, |n| {
+        let directory = tempfile::tempdir().expect("a directory");
+        let destination = RemoteWrite::new("http://127.0.0.1:1/push").expect("a URL");
+        let config = RemoteWriteConfig::new(destination).with_request_limits(1, usize::MAX);
+        let config = config.with_spool(directory.path());
+        let mut target = RemoteWriteTarget::new(config.clone()).expect("a target");
+        export(&mut target, &registry_of(n, 1), 1);
+        drop(target);
+        let target = RemoteWriteTarget::new(config).expect("a target");
+        assert_eq!(target.counts().waiting_requests(), n as u64);
+    }),
+    ("attributes of a resource", 500, |n| {
         let pairs = (0..n).rev().map(|at| (format!("key.{at}").into(), (at as i64).into()));
         drop(Attributes::from_pairs(pairs));
     }),
@@ -121,6 +175,14 @@ fn snapshot(registry: &Registry, second: u64) -> Snapshot {
     Snapshot::new(Attributes::empty(), time, registry.read())
 }
 
+/// Exports to a receiver that is not there.
+fn export(target: &mut RemoteWriteTarget, registry: &Registry, second: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let snapshot = snapshot(registry, second);
+    let export = target.export(&snapshot);
+    runtime.expect("a runtime").block_on(export).expect_err("nobody is there");
+}
+
 fn views(views: usize) -> String {
     let view =
         |at| format!("    - {{selector: {{instrument_name: a{at}}}, stream: {{name: b{at}}}}}\n");
@@ -145,7 +207,7 @@ fn instructions(name: &str, size: usize) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
         .arg(env::current_exe().expect("it runs from a file"))
-        .args(["--exact", "one_case", "--ignored", "--test-threads=1"])
+        .args(["--exact", "growth::one_case", "--ignored", "--test-threads=1"])
         .env(CASE, format!("{name}={size}"))
         .output()
         .expect("valgrind starts");
@@ -156,6 +218,7 @@ fn instructions(name: &str, size: usize) -> u64 {
 }
 
 #[test]
+#[ignore = "it takes minutes: `.ci/long` runs it"]
 fn twice_the_input_is_twice_the_work() {
     if Command::new("valgrind").arg("--version").output().is_err() {
         eprintln!("skipped: valgrind is not installed");

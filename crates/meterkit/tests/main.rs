@@ -10,6 +10,22 @@ mod conformance_names_and_keys;
 #[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp"))]
 mod credentials;
 mod environment;
+#[cfg(all(
+    feature = "config",
+    feature = "datadog",
+    feature = "grafana",
+    feature = "otlp",
+    feature = "prometheus"
+))]
+mod fuzz;
+#[cfg(all(
+    feature = "config",
+    feature = "datadog",
+    feature = "grafana",
+    feature = "otlp",
+    feature = "prometheus"
+))]
+mod growth;
 mod health;
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "tests of the endpoint use it"))]
 mod http_get;

@@ -1,0 +1,103 @@
+//! Whatever scrapers, files, variables and receivers say, nothing panics, hangs or shows a secret.
+//!
+//! Each test takes a corpus, the files in `tests/corpora`, and replays it as it is and with a few changes. The ignored
+//! forms change it for a minute each, or for as many seconds as `METERKIT_FUZZ_SECONDS` says, with other changes in
+//! each run: `.ci/long` runs them. What fails is printed; a file with it belongs into the corpus.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use meterkit_fakes::Dice;
+
+use self::mutation::mutate;
+
+mod inputs;
+mod mutation;
+mod receiver;
+mod replies;
+
+/// How many changes of each file are tried with every change of the code.
+const CHANGES: usize = 20;
+
+macro_rules! corpora {
+    ($($name:ident: $test:expr;)*) => {$(
+        mod $name {
+            #[test]
+            fn what_is_in_the_corpus_does_no_harm() {
+                super::replay(stringify!($name), &mut $test);
+            }
+
+            #[test]
+            #[ignore = "it takes a minute: `.ci/long` runs it"]
+            fn fuzz() {
+                super::fuzz(stringify!($name), &mut $test);
+            }
+        }
+    )*};
+}
+
+corpora! {
+    scrapes: crate::fuzz::inputs::scrapes();
+    configurations: crate::fuzz::inputs::configuration;
+    environments: crate::fuzz::inputs::environment;
+    spool_files: crate::fuzz::inputs::spool_files();
+    replies_to_otlp_http: crate::fuzz::replies::to(crate::fuzz::replies::otlp_http);
+    replies_to_otlp_grpc: crate::fuzz::replies::to(crate::fuzz::replies::otlp_grpc);
+    replies_to_datadog: crate::fuzz::replies::to(crate::fuzz::replies::datadog);
+    replies_to_remote_write: crate::fuzz::replies::to(crate::fuzz::replies::remote_write);
+    replies_to_publishing: crate::fuzz::replies::to_publishing();
+}
+
+/// Tries each file of the corpus, and the same few changes of it each time.
+fn replay(corpus: &str, test: &mut dyn FnMut(&[u8])) {
+    let files = files(corpus);
+    let mut dice = Dice(1);
+    for file in &files {
+        attempt(test, file);
+        (0..CHANGES).for_each(|_| attempt(test, &mutate(file, &files, &mut dice)));
+    }
+}
+
+/// Tries changes of the corpus until the time is over.
+fn fuzz(corpus: &str, test: &mut dyn FnMut(&[u8])) {
+    let seconds = env::var("METERKIT_FUZZ_SECONDS").map_or(60, |it| it.parse().expect("a number"));
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_nanos() as u64;
+    let (files, mut dice, mut count) = (files(corpus), Dice(seed), 0);
+    while Instant::now() < end {
+        let file = &files[dice.below(files.len() as u64) as usize];
+        attempt(test, &mutate(file, &files, &mut dice));
+        count += 1;
+    }
+    println!("{corpus}: {count} inputs, with seed {seed}");
+}
+
+fn attempt(test: &mut dyn FnMut(&[u8]), input: &[u8]) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| test(input)));
+    if outcome.is_err() {
+        panic!("the input was b\"{}\"", input.escape_ascii());
+    }
+}
+
+fn files(corpus: &str) -> Vec<Vec<u8>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora").join(corpus);
+    let entries = fs::read_dir(directory).expect("there is a corpus");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a file").path()).collect();
+    // In the same order everywhere.
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths.iter().map(|path| fs::read(path).expect("a file")).collect()
+}
+
+/// Fails if a text for people would spoil a log.
+fn assert_shown(error: &dyn std::fmt::Display) {
+    let mut text = String::new();
+    write!(text, "{error}").expect("it is written");
+    assert!(text.len() < 3000, "{} bytes", text.len());
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    assert!(!text.contains(replies::SECRET), "{text}");
+}

@@ -1,0 +1,115 @@
+//! What others send or leave, and what operators write.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use meterkit_core::Registry;
+use meterkit_datadog::DatadogConfig;
+use meterkit_grafana::RemoteWriteTarget;
+use meterkit_grafana::{GrafanaConfig, PublishConfig, RemoteWrite, RemoteWriteConfig};
+use meterkit_otlp::OtlpConfig;
+use meterkit_pipeline::{Pipeline, Target};
+use meterkit_prometheus::PrometheusServer;
+use meterkit_settings::Environment;
+use meterkit_settings::file::ConfigFile;
+
+use crate::fuzz::assert_shown;
+use crate::fuzz::receiver::Receiver;
+use crate::fuzz::replies::{runtime, snapshot, transport};
+
+/// Requests to the scrape endpoint.
+pub(crate) fn scrapes() -> impl FnMut(&[u8]) {
+    let bound = PrometheusServer::new().host("127.0.0.1").port(0).bearer_token("hunter2secret");
+    let bound = bound.bind().expect("a port");
+    let address = bound.address();
+    let builder = Pipeline::builder(Registry::new()).expect("it is new");
+    let pipeline = builder.service(|source, stop| bound.serve(source, stop)).start();
+    let pipeline = pipeline.expect("it starts");
+    move |input| {
+        let ask = |request: &[u8], is_all: bool| {
+            let mut stream = TcpStream::connect(address).expect("it listens");
+            stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+            let _ = stream.write_all(request);
+            if is_all {
+                let _ = stream.shutdown(Shutdown::Write);
+            }
+            let mut answer = Vec::new();
+            // It may be reset, but not hang.
+            let read = stream.read_to_end(&mut answer);
+            assert!(!read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        assert!(!ask(input, true).contains("hunter2secret"));
+        let scrape = ask(SCRAPE, false);
+        assert!(scrape.contains(" 200 OK"), "{scrape}");
+        assert!(pipeline.health().is_healthy());
+    }
+}
+
+const SCRAPE: &[u8] =
+    b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: Bearer hunter2secret\r\n\r\n";
+
+pub(crate) fn configuration(input: &[u8]) {
+    let file = ConfigFile::parse(&String::from_utf8_lossy(input), |_| Some("value".into()));
+    if let Err(error) = file {
+        // It has a line for each problem.
+        error.to_string().lines().for_each(|line| assert!(line.len() < 3000, "{line}"));
+    }
+}
+
+/// Lines of `NAME=value`.
+pub(crate) fn environment(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let variables = || Environment::of(text.lines().filter_map(|line| line.split_once('=')));
+    let problems = [
+        variables().read(OtlpConfig::read).err(),
+        variables().read(DatadogConfig::read).err(),
+        variables().read(GrafanaConfig::read).err(),
+        variables().read(RemoteWriteConfig::read).err(),
+        variables().read(PublishConfig::read).err(),
+        variables().read(PrometheusServer::read).err(),
+    ];
+    for problems in problems.iter().flatten() {
+        problems.problems().iter().for_each(|problem| drop(problem.to_string()));
+    }
+}
+
+/// Files in the directory of the queue, in which the checksum is always right: what it protects is trusted least.
+pub(crate) fn spool_files() -> impl FnMut(&[u8]) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let receiver = Receiver::start();
+    let destination = RemoteWrite::new(&format!("http://{}/push", receiver.address));
+    let config = RemoteWriteConfig::new(destination.expect("a URL"))
+        .with_transport(transport())
+        .with_spool(directory.path())
+        .with_queue(1 << 20, Duration::MAX);
+    drop(RemoteWriteTarget::new(config.clone()).expect("it makes the directory"));
+    let of_receiver = fs::read_dir(directory.path()).expect("it is there").next();
+    let slot: PathBuf = of_receiver.expect("a receiver").expect("it is read").path().join("0");
+    let runtime = runtime();
+    move |input| {
+        // The directory lives as long as this.
+        let _ = &directory;
+        for entry in fs::read_dir(&slot).expect("a directory") {
+            let path = entry.expect("it is read").path();
+            if !path.ends_with("lock") {
+                fs::remove_file(path).expect("it is a file");
+            }
+        }
+        let file = [input, &crc32fast::hash(input).to_le_bytes()].concat();
+        fs::write(slot.join("00000000000000000003.request"), file).expect("room");
+        let mut target = RemoteWriteTarget::new(config.clone()).expect("a target");
+        assert!(target.counts().waiting_bytes() <= 1 << 20);
+        // The first status has the request converted, the second one divided.
+        for status in ["415 Unsupported Media Type", "413 Payload Too Large", "200 OK"] {
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            receiver.answer_with(head.as_bytes());
+            if let Err(error) = runtime.block_on(target.export(&snapshot())) {
+                assert_shown(&error);
+            }
+        }
+    }
+}
