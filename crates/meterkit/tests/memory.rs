@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{Attributes, Registry};
+use meterkit_datadog::{DatadogConfig, DatadogTarget};
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
+use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
 use meterkit_pipeline::{Pipeline, Snapshot, Target};
 use meterkit_prometheus::{Scrape, Translation};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -59,7 +61,7 @@ fn runtime() -> tokio::runtime::Runtime {
 fn the_queue_of_remote_write_takes_what_is_configured_however_large_requests_are() {
     let _alone = COUNTING.lock();
     let runtime = runtime();
-    for (series, queue) in [(1, 200_000), (30, 500_000), (3000, 2_000_000)] {
+    for (series, queue) in [(1, 200_000), (30, 300_000), (3000, 2_000_000)] {
         let (registry, grow) = registry(series);
         let mut target = RemoteWriteTarget::new(config(queue)).expect("a target");
         let counts = target.counts();
@@ -104,6 +106,39 @@ fn what_an_earlier_process_has_left_takes_no_more_than_the_queue() {
     let target = RemoteWriteTarget::new(config).expect("a target");
     assert!(target.counts().dropped() > 0);
     assert_bounded(before, 150_000, "a queue with what was on disk");
+}
+
+#[test]
+fn a_target_without_a_queue_keeps_nothing_of_an_export_that_failed() {
+    let _alone = COUNTING.lock();
+    let runtime = runtime();
+    let (registry, grow) = registry(1000);
+    grow();
+    let otlp = |protocol| {
+        let config = OtlpConfig::new(protocol, "http://127.0.0.1:1").expect("a URL");
+        let config = config.with_max_request_bytes(10_000);
+        Box::new(OtlpTarget::new(config).expect("a target")) as Box<dyn Target>
+    };
+    let datadog = DatadogConfig::api("key").expect("a key");
+    let datadog = datadog.with_endpoint("http://127.0.0.1:1").expect("a URL");
+    let agent = "unix:///nowhere/dsd.socket".parse().expect("an address");
+    for mut target in [
+        otlp(Protocol::HttpProtobuf),
+        otlp(Protocol::HttpJson),
+        otlp(Protocol::Grpc),
+        Box::new(DatadogTarget::new(datadog).expect("a target")),
+        Box::new(DatadogTarget::new(DatadogConfig::agent(agent)).expect("a target")),
+    ] {
+        let mut export = |second| {
+            let snapshot = snapshot(&registry, second);
+            runtime.block_on(target.export(&snapshot)).expect_err("there is no receiver");
+        };
+        export(1);
+        let before = live();
+        (2..10).for_each(export);
+        // Less than a tenth of what one export takes.
+        assert_bounded(before, 20_000, target.component_type());
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Slot {
         let mut problem = None;
         for number in 0..MOST {
             let slot = of_receiver.join(number.to_string());
-            let is_new = !fs::exists(&slot)?;
+            let is_new = fs::symlink_metadata(&slot).is_err();
             match create_private(&slot).and_then(|()| Self::lock(&slot)) {
                 Ok(Some(slot)) if is_wanted(&slot) => return Ok(slot),
                 Ok(_) => {}

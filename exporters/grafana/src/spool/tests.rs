@@ -315,8 +315,10 @@ mod linux {
         drop(spool);
         fs::remove_dir_all(&slot).expect("it is removed");
         symlink(elsewhere.path(), &slot).expect("a link");
+        symlink("nowhere", slot.with_file_name("1")).expect("a link");
+        fs::write(slot.with_file_name("2"), "a file").expect("room");
         let (spool, ..) = open(directory.path(), "a");
-        assert!(spool.slot().ends_with("1"));
+        assert!(spool.slot().ends_with("3"));
         drop(spool);
 
         fs::remove_dir_all(&of_receiver).expect("it is removed");
