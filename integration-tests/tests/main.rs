@@ -13,6 +13,7 @@ mod operators_send_catalog_service_to_datadog;
 mod prometheus_reads_each_translation;
 mod prometheus_scrapes_a_protected_endpoint;
 mod prometheus_scrapes_catalog_service;
+mod promises_are_held_by_tests;
 mod remote_write_is_read_back;
 mod troubled;
 mod victoria_metrics_takes_datadog;

@@ -28,6 +28,13 @@ fn without_variables_nobody_is_asked() {
 }
 
 #[test]
+fn without_variables_only_this_machine_reaches_the_endpoint() {
+    let nothing = Environment::of(std::iter::empty::<(&str, &str)>());
+    let server = format!("{:?}", nothing.read(PrometheusServer::read).unwrap());
+    assert!(server.contains("host: \"localhost\", port: 9464"), "{server}");
+}
+
+#[test]
 fn name_and_password_or_a_token_are_taken_without_what_is_around_them() {
     let basic = read(&[(USERNAME, " me\n"), (PASSWORD, " open sesame \r\n")]).unwrap();
     let Some(Credentials::Basic { username, password }) = basic.credentials else {
