@@ -188,6 +188,21 @@ fn when_the_older_one_goes_the_other_has_the_name() {
 }
 
 #[test]
+fn a_disabled_scope_takes_no_name_and_is_not_logged() {
+    let ((), lines) = log_lines::of(|| {
+        let registry = unprefixed();
+        registry.set_disabled_scopes("plugin.z".parse().unwrap());
+        counter(&registry.scoped("plugin", "z"), "jobs", "").unwrap();
+        gauge(&registry.scoped("plugin", "a"), "jobs.total", "").unwrap();
+        counter(&registry.scoped("plugin", "z"), "jobs.total.bucket", "").unwrap();
+        assert!(registry.store_health().name_meetings.is_empty());
+        registry.set_disabled_scopes(ScopePatterns::default());
+        assert_eq!(registry.store_health().name_meetings, ["jobs.total"]);
+    });
+    assert!(lines.is_empty(), "{lines:?}");
+}
+
+#[test]
 fn names_that_meet_once_scopes_are_taken_out_of_them_are_logged_once() {
     let registry = Registry::new();
     counter(&registry.scoped("plugin", "z"), "jobs", "").unwrap();

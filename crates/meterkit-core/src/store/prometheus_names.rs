@@ -212,6 +212,9 @@ impl Claims {
         self.sharing.extend(sharing.map(|older| (age, older)));
         self.within.insert(((Arc::as_ptr(&claim.scope) as usize, own.0), own.1, age));
         let scope = claim.scope.instrumentation_scope();
+        let is_on = |claim: &Claim| claim.is_on();
+        let is_seen = |age: &u64| *age == RESOURCE || self.by_age.get(age).is_some_and(is_on);
+        let older = older.filter(is_seen).filter(|_| claim.is_on());
         self.by_age.insert(age, claim);
         let older = older?;
         let (instrument, shares) = (descriptor.name.clone(), sharing == Some(older));
