@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct PrometheusReceiver {
     executable: PathBuf,
     port: u16,
+    has_native_histograms: bool,
     process: Option<Process>,
     directory: TempDir,
 }
@@ -51,9 +52,19 @@ pub struct Native {
 impl PrometheusReceiver {
     /// Starts the server.
     pub async fn start(executable: &Path) -> Self {
+        Self::start_with(executable, true).await
+    }
+
+    /// Starts the server as it is by default, without native histograms: it answers 500 to requests that hold one.
+    pub async fn start_by_default(executable: &Path) -> Self {
+        Self::start_with(executable, false).await
+    }
+
+    async fn start_with(executable: &Path, has_native_histograms: bool) -> Self {
         let mut server = Self {
             executable: executable.to_owned(),
             port: client::free_port(),
+            has_native_histograms,
             process: None,
             directory: tempfile::tempdir().expect("a temporary directory"),
         };
@@ -78,18 +89,20 @@ impl PrometheusReceiver {
     /// Starts it again after [`stop`](Self::stop), with the data that it had, where it was.
     pub async fn run(&mut self) {
         let directory = self.directory.path();
-        self.process = Some(Process::start(
-            &self.executable,
-            &[
-                &format!("--config.file={}", directory.join("prometheus.yml").display()),
-                &format!("--storage.tsdb.path={}", directory.join("data").display()),
-                &format!("--web.listen-address=127.0.0.1:{}", self.port),
-                "--web.enable-remote-write-receiver",
-                "--enable-feature=native-histograms",
-                "--log.level=error",
-            ],
-            &[],
-        ));
+        let config = format!("--config.file={}", directory.join("prometheus.yml").display());
+        let storage = format!("--storage.tsdb.path={}", directory.join("data").display());
+        let address = format!("--web.listen-address=127.0.0.1:{}", self.port);
+        let mut arguments = vec![
+            &*config,
+            &*storage,
+            &*address,
+            "--web.enable-remote-write-receiver",
+            "--log.level=error",
+        ];
+        if self.has_native_histograms {
+            arguments.push("--enable-feature=native-histograms");
+        }
+        self.process = Some(Process::start(&self.executable, &arguments, &[]));
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let answer = client::get(&format!("{}/-/ready", self.url())).await;

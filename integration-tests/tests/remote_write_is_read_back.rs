@@ -100,6 +100,46 @@ fn is_near(a: f64, b: f64) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn prometheus_has_all_but_the_histograms_that_it_does_not_know() {
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    let server = PrometheusReceiver::start_by_default(&executable).await;
+    let registry = recorded();
+    let spool = tempfile::tempdir().expect("a directory");
+    let target = || {
+        let destination = RemoteWrite::new(&server.remote_write_url()).expect("a URL");
+        let config = RemoteWriteConfig::new(destination).with_spool(spool.path());
+        RemoteWriteTarget::new(config).expect("a target")
+    };
+    let mut first = target();
+    // One process ends before it can know.
+    for seconds_ago in [40, 35] {
+        let outcome = first.export(&taken(&registry, seconds_ago)).await;
+        assert!(matches!(outcome, Err(ExportError::Retryable { .. })), "{outcome:?}");
+    }
+    drop(first);
+    let mut second = target();
+    for seconds_ago in [30, 25, 20, 15, 10, 5] {
+        let _ = second.export(&taken(&registry, seconds_ago)).await;
+    }
+    assert_eq!((second.counts().waiting_requests(), second.counts().dropped()), (0, 0));
+    assert_eq!(second.counts().refused(), 8, "the histogram of each snapshot");
+    let all = server.series(r#"{job="catalog",instance="7",__name__!="target_info"}"#).await;
+    let read = all.iter().map(|it| {
+        let values = it.samples.iter().map(|(_, value)| *value).collect::<Vec<_>>();
+        (it.name.as_str(), it.labels.get("le").map(String::as_str), values)
+    });
+    let expected = RECORDED.map(|(name, bound, value)| (name, bound, vec![value; 8]));
+    assert_eq!(read.collect::<Vec<_>>(), expected);
+    // With what it knows only, all is well.
+    let known = Registry::new();
+    let counter = known.scoped("plugin", "catalog").counter::<u64>("requests").build();
+    counter.expect("a good name").add(7);
+    assert_eq!(second.export(&taken(&known, 1)).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn prometheus_has_what_was_recorded() {
     let Some(executable) = peer::find("prometheus") else {
         return;

@@ -190,6 +190,8 @@ impl Refusals {
         self.is_hopeless = true;
         self.limit.restore();
         self.attempt.needs_canary = false;
+        // Others that wait for an acceptance have the same fate, one by one.
+        self.trials.values_mut().for_each(|trial| trial.last = None);
         Verdict::Drop
     }
 

@@ -172,6 +172,8 @@ async fn a_receiver_to_which_everything_is_too_large_is_asked_little() {
         for second in 2..=11 {
             let outcome = target.export(&shards(second, 1020)).await;
             assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "{outcome:?}");
+            let counts = target.counts();
+            assert_eq!((counts.refused(), counts.waiting_requests()), ((second - 1) * 1020, 0));
         }
         let requests = receiver.count();
         assert!(requests <= 60, "{status}: {requests} requests in ten exports");
