@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt;
 
 /// The variable that names a configuration file.
@@ -15,7 +16,7 @@ const CONFIG_FILE: &str = "OTEL_CONFIG_FILE";
 /// let problem = Problem::new("METERKIT_SERIES_LIMIT", Some("many".into()), "write a whole number, 1 or more");
 /// assert_eq!(problem.to_string(), "METERKIT_SERIES_LIMIT=`many`: write a whole number, 1 or more");
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Problem {
     /// The variable; `OTEL_CONFIG_FILE` for what stands in the configuration file.
@@ -61,7 +62,7 @@ impl fmt::Display for Problem {
 meterkit_rules::debug_as_text!(Problem);
 
 /// A position in the configuration file: `line 6, meter_provider.readers[0]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The line, counted from 1.
     pub line: usize,
@@ -81,6 +82,8 @@ impl fmt::Display for Position {
 pub struct Problems {
     errors: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
+    /// All of both.
+    known: RefCell<HashSet<Problem>>,
     /// The path of the configuration file.
     file: RefCell<Option<String>>,
     /// Whether the file may have what only a later version of its schema has.
@@ -123,7 +126,7 @@ impl Problems {
     /// Adds an error. The same error counts once.
     pub fn add(&self, mut problem: Problem) {
         self.name_file_in(&mut problem);
-        add_once(&self.errors, problem);
+        self.add_once(&self.errors, problem);
     }
 
     /// Adds a problem that is merely a warning, unless the start is strict. A warning also says what `holds` until it is
@@ -134,7 +137,13 @@ impl Problems {
         }
         problem.reason = format!("{}; until then, {holds}", problem.reason);
         self.name_file_in(&mut problem);
-        add_once(&self.warnings, problem);
+        self.add_once(&self.warnings, problem);
+    }
+
+    fn add_once(&self, problems: &RefCell<Vec<Problem>>, problem: Problem) {
+        if self.known.borrow_mut().insert(problem.clone()) {
+            problems.borrow_mut().push(problem);
+        }
     }
 
     fn name_file_in(&self, problem: &mut Problem) {
@@ -168,13 +177,6 @@ impl Problems {
             problems.extend(others);
         }
         Err(SettingsError { problems })
-    }
-}
-
-fn add_once(problems: &RefCell<Vec<Problem>>, problem: Problem) {
-    let mut problems = problems.borrow_mut();
-    if !problems.contains(&problem) {
-        problems.push(problem);
     }
 }
 

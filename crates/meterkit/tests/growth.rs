@@ -91,6 +91,16 @@ const CASES: &[Case] = &[
         let file = ConfigFile::parse(&format!("file_format: \"1.0\"\n{fields}"), |_| None);
         assert_eq!(file.expect("they are ignored").unused.len(), n);
     }),
+    ("attributes in a configuration file", 300, |n| {
+        let listed: String = (0..n).map(|at| format!("key{at}=value,")).collect();
+        let item = |at| format!("    - {{name: of{at}, value: text}}\n");
+        let items: String = (0..n).map(item).collect();
+        let text = format!(
+            "file_format: \"1.0\"\nresource:\n  attributes_list: \"{listed}\"\n  attributes:\n{items}"
+        );
+        let file = ConfigFile::parse(&text, |_| None).expect("it is good");
+        assert_eq!(file.resource.attributes.len(), 2 * n);
+    }),
     ("tags in a variable", 500, |n| {
         let tags: Vec<String> = (0..n).map(|at| format!("key{at}:value{at}")).collect();
         let variables = [("DD_API_KEY", "k".to_owned()), ("DD_TAGS", tags.join(","))];

@@ -1,5 +1,7 @@
 //! `resource`: what is being measured.
 
+use std::collections::HashSet;
+
 use meterkit_core::AttributeValue;
 use meterkit_pipeline::KeyFilter;
 use opentelemetry::{Array, StringValue, Value};
@@ -48,17 +50,15 @@ pub(crate) fn read(at: At<'_>, report: &mut Report) -> Option<Resource> {
     let mut resource = Resource::default();
     if let Some(at) = fields.take("attributes") {
         for item in at.items(1, report) {
-            if let Some((key, value)) = attribute(item, report) {
-                put(&mut resource.attributes, key, value);
-            }
+            resource.attributes.extend(attribute(item, report));
         }
+        keep_last(&mut resource.attributes, HashSet::new());
     }
     if let Some(at) = fields.take("attributes_list") {
-        let mut listed = Vec::new();
-        for (key, value) in pairs::read(&at, report) {
-            put(&mut listed, key, value.into());
-        }
-        listed.retain(|(key, _)| resource.attributes.iter().all(|(known, _)| known != key));
+        let listed = pairs::read(&at, report).into_iter();
+        let mut listed: Vec<_> = listed.map(|(key, value)| (key, value.into())).collect();
+        let known = resource.attributes.iter().map(|(key, _)| key.clone()).collect();
+        keep_last(&mut listed, known);
         resource.attributes.extend(listed);
     }
     resource.schema_url =
@@ -70,10 +70,11 @@ pub(crate) fn read(at: At<'_>, report: &mut Report) -> Option<Resource> {
     Some(resource)
 }
 
-/// Of a key that comes twice, the last value counts.
-fn put(attributes: &mut Vec<(String, AttributeValue)>, key: String, value: AttributeValue) {
-    attributes.retain(|(known, _)| *known != key);
-    attributes.push((key, value));
+/// Removes what has a key that is `known`. Of a key that comes twice, the last value counts.
+fn keep_last(attributes: &mut Vec<(String, AttributeValue)>, mut known: HashSet<String>) {
+    attributes.reverse();
+    attributes.retain(|(key, _)| known.insert(key.clone()));
+    attributes.reverse();
 }
 
 #[derive(Clone, Copy)]
