@@ -212,7 +212,7 @@ fn a_receiver_that_only_refuses_never_seems_to_work() {
     for status in [400, 404] {
         let refusals = (0..1000).map(|_| Answer::status(status));
         let receiver = runtime.block_on(Receiver::start(refusals));
-        let schedule = Schedule { interval: Duration::from_millis(20), ..Schedule::default() };
+        let schedule = Schedule { interval: Duration::from_millis(100), ..Schedule::default() };
         let (target, registry) = (target(&receiver), Registry::new());
         let gauge = registry.scoped("plugin", "catalog").gauge::<u64>("rows").build();
         gauge.expect("a good name").set(1);
@@ -220,9 +220,8 @@ fn a_receiver_that_only_refuses_never_seems_to_work() {
         // Old enough that each snapshot could be exported several times.
         let pipeline = pipeline.snapshot_max_age(Duration::from_secs(3600));
         let pipeline = pipeline.target(target, schedule).start().expect("a thread");
-        until("it is refused", || receiver.arrivals().len() > 10);
-        let target = pipeline.health().targets.remove(0);
-        assert!(target.is_failing() && target.last_success.is_none(), "{status}: {target}");
+        until("it is refused", || pipeline.health().targets[0].consecutive_failures > 5);
+        assert_eq!(pipeline.health().targets[0].last_success, None, "{status}");
         let _ = pipeline.shutdown_blocking(Duration::from_secs(1));
     }
 }
