@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use meterkit_core::now;
 use meterkit_http::{Client, CompressionError, Next, Refusals, SendError, url};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
 use self::settlement::{Outcome, worse};
@@ -54,6 +54,8 @@ pub struct RemoteWriteTarget {
     spool: Option<Spool>,
     /// Requests on their way, also when their export has been dropped.
     requests: JoinSet<(Batch, Answer)>,
+    /// The next requests, also when their export has been dropped.
+    writing: Option<Writing>,
     /// The disk is being written to.
     saving: Option<Saving>,
     dialect: Dialect,
@@ -66,6 +68,14 @@ pub struct RemoteWriteTarget {
     refused_before: u64,
     /// Until when the receiver asked to be left alone.
     pause: Option<Instant>,
+}
+
+/// A snapshot that is being written as requests.
+#[derive(Debug)]
+struct Writing {
+    batches: JoinHandle<Result<Vec<Batch>, BatchError>>,
+    snapshot: Arc<Snapshot>,
+    exported: Option<(u64, SystemTime)>,
 }
 
 impl RemoteWriteTarget {
@@ -98,6 +108,7 @@ impl RemoteWriteTarget {
             canary: None,
             spool: None,
             requests: JoinSet::new(),
+            writing: None,
             saving: None,
             dialect: Dialect::default(),
             written: None,
@@ -123,6 +134,8 @@ impl RemoteWriteTarget {
 
     /// Writes `snapshot` into the queue, unless it was already.
     async fn queue_up(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        // An export that was dropped may have left one. If each began anew, a large snapshot would never be written.
+        self.finish_writing().await?;
         // The pipeline exports the same snapshot again when it retries.
         let exported = Some((snapshot.number, snapshot.time));
         if self.exported == exported {
@@ -140,9 +153,16 @@ impl RemoteWriteTarget {
         let snapshot = Arc::new(Snapshot { time, ..snapshot.clone() });
         let since = self.written.as_ref().map(|written| written.number);
         let (written, version, limits) = (snapshot.clone(), self.dialect.to_write(), self.limits());
-        let write = move || batch::write(&written, since, version, limits);
-        let batches = elsewhere(write).await?;
-        let dropped = self.queue.push(batches);
+        let batches = spawn_blocking(move || batch::write(&written, since, version, limits));
+        self.writing = Some(Writing { batches, snapshot, exported });
+        self.finish_writing().await
+    }
+
+    async fn finish_writing(&mut self) -> Result<(), ExportError> {
+        let Some(writing) = &mut self.writing else { return Ok(()) };
+        let batches = (&mut writing.batches).await;
+        let Some(Writing { snapshot, exported, .. }) = self.writing.take() else { return Ok(()) };
+        let dropped = self.queue.push(done(batches)?);
         (self.written, self.exported) = (Some(snapshot), exported);
         self.note_dropped(values_of(&dropped));
         self.save().await;
@@ -378,7 +398,8 @@ impl Target for RemoteWriteTarget {
 
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
-            let mut outcome = self.drain().await;
+            let written = self.finish_writing().await;
+            let mut outcome = written.and(self.drain().await);
             let is_open = self.queue.len() == 0;
             self.push_farewell().await;
             if is_open {
@@ -419,8 +440,11 @@ fn values_of(batches: &[Batch]) -> u64 {
 async fn elsewhere<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BatchError> + Send + 'static,
 ) -> Result<T, ExportError> {
-    let done = spawn_blocking(work).await;
-    let done = done.map_err(|error| ExportError::permanent(error.to_string()))?;
+    done(spawn_blocking(work).await)
+}
+
+fn done<T>(ended: Result<Result<T, BatchError>, JoinError>) -> Result<T, ExportError> {
+    let done = ended.map_err(|error| ExportError::permanent(error.to_string()))?;
     done.map_err(|error| ExportError::permanent(error.to_string()))
 }
 

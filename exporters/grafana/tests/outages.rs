@@ -161,6 +161,32 @@ async fn requests_on_their_way_go_on_when_the_next_snapshot_is_due() {
     assert_eq!(times(&receiver.arrivals()), [1000, 2000, 3000, 4000], "none comes twice");
 }
 
+#[test]
+fn a_snapshot_that_takes_longer_to_write_than_the_interval_goes_out_all_the_same() {
+    // One thread that writes, and that is busy for now.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(1).build().expect("a runtime");
+    let (finish, busy) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        let receiver = Receiver::start([]).await;
+        let mut target = target(&receiver);
+        assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+        let slow = tokio::task::spawn_blocking(move || busy.recv());
+        for second in 2..=4 {
+            let given = snapshot(second, &[1]);
+            let mut export = target.export(&given);
+            tokio::select! {
+                outcome = &mut export => panic!("{outcome:?}"),
+                () = tokio::time::sleep(Duration::from_millis(10)) => {}
+            }
+        }
+        drop(finish);
+        assert!(slow.await.expect("it ends").is_err());
+        assert_eq!(target.export(&snapshot(5, &[1])).await, Ok(()));
+        assert_eq!(times(&receiver.taken()), [1000, 2000, 5000], "what was begun is finished");
+    });
+}
+
 #[tokio::test]
 async fn what_finds_no_room_while_it_is_on_its_way_counts_once() {
     let receiver = Receiver::start([]).await;
