@@ -103,8 +103,10 @@ pub trait Target: Debug + Send + 'static {
     /// A target that [queues](Self::queue) what it is given can so be given each snapshot when it is due, however long
     /// the receiver takes to answer: the pipeline drops a future that has no outcome by then, and calls
     /// [`export`](Self::export) with the next snapshot. So work on a snapshot must not begin anew with each call, or
-    /// what takes longer than the interval never ends. With [`Temporality::Delta`], the pipeline waits for the outcome. A target that does not
-    /// send in the background is given the newest snapshot once it has an outcome, and none of those in between.
+    /// what takes longer than the interval never ends. With [`Temporality::Delta`], the pipeline waits for the outcome.
+    ///
+    /// A target that does not send in the background is given the newest snapshot once it has an outcome, and none of
+    /// those in between.
     fn sends_in_background(&self) -> bool {
         false
     }
