@@ -3,15 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, NumberPoint,
-    SeriesId, Temporality, Value,
+    Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Naming,
+    NamingPolicy, NumberPoint, Registry, SeriesId, Temporality, Value,
 };
+use meterkit_fakes::label_sets::Route;
 use meterkit_fakes::remote_write::{self, Arrival, Receiver, Speaks};
 use meterkit_grafana::{Authentication, RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, Secret};
 use meterkit_pipeline::{Snapshot, Target};
 
 use crate::snapshots;
-use crate::snapshots::{of, snapshot, target};
+use crate::snapshots::{Taken, of, snapshot, target};
 
 /// The request that `snapshot` becomes, in 2.0 and in 1.0.
 async fn both(snapshot: &Snapshot) -> [Arrival; 2] {
@@ -248,4 +249,37 @@ async fn samples_are_in_order_and_do_not_start_after_their_time_whatever_the_clo
             assert!(row.start <= row.time, "{row:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_instrument_whose_name_an_older_one_has_is_neither_written_nor_ended() {
+    let registry = Registry::new();
+    let naming = Naming::new("backstage", NamingPolicy::ScopeOnly).expect("a good namespace");
+    registry.set_naming(naming).expect("it fits");
+    let older = registry.scoped("plugin", "z").counter_group::<Route, u64>("jobs").build();
+    let older = older.expect("a good name");
+    let younger = registry.scoped("plugin", "a").gauge_group::<Route, u64>("jobs.total").build();
+    let younger = younger.expect("other scopes may have the name");
+    let receiver = Receiver::start([]).await;
+    let (mut target, mut taken) = (target(&receiver), Taken::default());
+    let mut written = Vec::new();
+    for second in 1..=4 {
+        match second {
+            1 => younger.with(Route("/")).set(7),
+            2 => older.with(Route("/")).increment(),
+            3 => assert!(younger.remove(Route("/"))),
+            _ => assert!(older.remove(Route("/"))),
+        }
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        let names = registry.prometheus_names();
+        let snapshot = Snapshot::new(Attributes::empty(), time, registry.read());
+        let snapshot = taken.numbered(Snapshot { names, ..snapshot });
+        assert_eq!(target.export(&snapshot).await, Ok(()));
+        for row in receiver.taken().drain(written.len()..).flat_map(|arrival| arrival.content) {
+            let is_older = row.label("otel_scope_name") == Some("backstage.plugin.z");
+            written.push((row.name().to_owned(), is_older, row.is_stale()));
+        }
+    }
+    let name = || "jobs_total".to_owned();
+    assert_eq!(written, [(name(), true, false), (name(), true, false), (name(), true, true)]);
 }
