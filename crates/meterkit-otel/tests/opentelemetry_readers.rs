@@ -9,6 +9,7 @@ use std::time::Duration;
 use meterkit_core::{
     CallbackGuard, LabelKey, LabelValue, LabelVisitor, Labels, Naming, NamingPolicy, Registry,
 };
+use meterkit_fakes::log_lines;
 use meterkit_fakes::scripted_target::PATIENCE;
 use meterkit_fakes::snapshots::{self, histogram, points, value};
 use meterkit_pipeline::Pipeline;
@@ -51,6 +52,22 @@ fn series(
     count: u64,
 ) -> (String, &'static str, String, f64, u64) {
     (name.to_owned(), kind, labels.to_owned(), value, count)
+}
+
+#[test]
+fn an_integer_that_the_sdk_sends_as_zero_is_read_exactly_and_logged_once() {
+    let (meter, builder, reader) = catalog(Temporality::Cumulative);
+    meter.gauge::<u64>("large").build().unwrap().set(1 << 63);
+    meter.gauge::<u64>("small").build().unwrap().set((1 << 63) - 1);
+    let pipeline = builder.start().unwrap();
+    let ((), lines) = log_lines::of(|| {
+        for _ in 0..3 {
+            assert_eq!(all(&reader)[0].3, 9_223_372_036_854_775_808.0);
+        }
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(&format!("instrument={}", name("large"))), "{lines:?}");
+    pipeline.shutdown_blocking(PATIENCE).unwrap();
 }
 
 #[test]

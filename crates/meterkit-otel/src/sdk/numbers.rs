@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use meterkit_core::{Data, Descriptor, Kind, NumberPoint, NumberType, Unpoisoned, Value};
+use meterkit_core::{Data, Descriptor, Kind, LogOnce, NumberPoint, NumberType, Unpoisoned, Value};
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::reported::SharedReported;
@@ -52,10 +52,23 @@ impl TwinKind {
         points: Points,
         reported: Option<SharedReported>,
     ) {
+        let (logged, instrument) = (LogOnce::default(), descriptor.name.clone());
+        let log_too_large = move || {
+            if logged.is_new("large") {
+                tracing::warn!(
+                    instrument,
+                    "an integer above 2^63 - 1 goes to OpenTelemetry's SDK, whose OTLP exporter sends it as 0; record `f64`, or \
+                     use meterkit's OTLP target"
+                );
+            }
+        };
         macro_rules! observable {
             ($build:ident, $variant:ident) => {{
                 let callback = move |observer: &dyn AsyncInstrument<_>| {
                     let report = |value, attributes: &meterkit_core::Attributes| {
+                        if matches!(value, Value::U64(value) if i64::try_from(value).is_err()) {
+                            log_too_large();
+                        }
                         if let Value::$variant(value) = value {
                             observer.observe(value, &attributes.to_key_values());
                         }
