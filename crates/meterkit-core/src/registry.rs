@@ -18,7 +18,7 @@ use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
 use crate::store::callbacks::{BackgroundTask, Callback, CallbackOptions, Callbacks, Routine};
 use crate::store::clock::{Clock, ManualClock};
-use crate::store::group::{GroupOptions, Usage};
+use crate::store::group::{GroupOptions, Usage, collecting};
 use crate::store::identity::Identity;
 use crate::store::instrument::Stored;
 use crate::store::observed::Draft;
@@ -266,17 +266,17 @@ impl Registry {
         UNIX_EPOCH + Duration::from_nanos(self.inner.settings.start_after(last))
     }
 
-    /// Returns the number of the last collection that was [begun](Self::begin_collection), by this pipeline or an earlier
-    /// one.
+    /// Returns the number of the last [collection](Self::collect), by this pipeline or an earlier one.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn last_collection(&self) -> u64 {
         self.inner.settings.collection.load(Relaxed)
     }
 
-    /// Begins the collection with this number: what is recorded from now on may not be part of it.
+    /// [Reads](Self::read) all instruments for the collection with this number, which is greater than those before.
     #[doc(hidden)] // for the crates that collect and mirror
-    pub fn begin_collection(&self, number: u64) {
+    pub fn collect(&self, number: u64) -> Vec<ScopeMetrics> {
         self.inner.settings.collection.store(number, Relaxed);
+        collecting(|| self.read())
     }
 
     /// Sets the number of the last collection that everyone has who waits for the last values of idle series; `None`

@@ -119,6 +119,12 @@ impl Collector {
         snapshot
     }
 
+    /// A pull target was given `snapshot`.
+    pub(crate) fn served(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        self.progress.served(snapshot.number);
+        snapshot
+    }
+
     /// Returns how long ago the last collection ended, and what it took.
     pub(crate) fn last(&self) -> Option<(Duration, Arc<Snapshot>)> {
         self.lock().last.as_ref().map(|last| (last.ended.elapsed(), last.snapshot.clone()))
@@ -139,8 +145,8 @@ impl Collector {
 
     fn take(&self) -> Snapshot {
         self.registry.refresh();
-        self.progress.begin(self.memory.lock().unpoisoned().collections.number() + 1);
-        let scopes = self.registry.read();
+        let number = self.memory.lock().unpoisoned().collections.number() + 1;
+        let scopes = self.progress.collect(number);
         let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
         // After the values: a series may have begun while others were read.
         let time = self.registry.time_after(last.as_ref().map(|last| last.time));

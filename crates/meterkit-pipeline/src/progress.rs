@@ -1,12 +1,16 @@
-//! How far push targets have come: what they have not acknowledged must not get lost without a word.
+//! How far targets have come: what they have not acknowledged must not get lost without a word.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
-use meterkit_core::{AbsentSeries, Registry, Temporality, Unpoisoned};
+use meterkit_core::{AbsentSeries, Registry, ScopeMetrics, Temporality, Unpoisoned};
 
 use crate::delta::counted_something;
+
+/// How long a pull target is waited for after its last scrape. Prometheus forgets what it has not seen for so long.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The last collections that the push targets of a pipeline have acknowledged.
 #[derive(Debug)]
@@ -14,9 +18,16 @@ pub(crate) struct Progress {
     registry: Registry,
     /// How many collections earlier pipelines made of the registry.
     before: u64,
-    targets: Mutex<Vec<Option<Acknowledged>>>,
+    targets: Mutex<Targets>,
     /// Whether a loss has been logged since a target last acknowledged something.
     is_logged: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Targets {
+    push: Vec<Option<Acknowledged>>,
+    /// The last collection that was served to a pull target, and when.
+    served: Option<(u64, Instant)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,22 +49,32 @@ impl Progress {
         Self { registry, before, targets, is_logged: AtomicBool::new(false) }
     }
 
-    /// Begins the collection with this number.
-    pub(crate) fn begin(&self, number: u64) {
-        self.registry.begin_collection(self.before + number);
+    /// Reads the registry for the collection with this number.
+    pub(crate) fn collect(&self, number: u64) -> Vec<ScopeMetrics> {
+        // Scrapes may have stopped.
+        self.tell_store(&self.lock());
+        self.registry.collect(self.before + number)
+    }
+
+    /// A pull target was given the collection with this number.
+    pub(crate) fn served(&self, number: u64) {
+        let mut targets = self.lock();
+        let last = targets.served.map_or(0, |(last, _)| last);
+        targets.served = Some((last.max(number), Instant::now()));
+        self.tell_store(&targets);
     }
 
     /// Adds a target, which has nothing yet.
     pub(crate) fn of_target(self: &Arc<Self>, temporality: Temporality) -> TargetProgress {
         let mut targets = self.lock();
-        targets.push(Some(Acknowledged { temporality, number: 0 }));
+        targets.push.push(Some(Acknowledged { temporality, number: 0 }));
         self.tell_store(&targets);
-        TargetProgress { progress: self.clone(), place: targets.len() - 1 }
+        TargetProgress { progress: self.clone(), place: targets.push.len() - 1 }
     }
 
     /// Counts the series that are listed as absent no longer, although targets that take deltas lack them.
     pub(crate) fn forget(&self, forgotten: &[Arc<AbsentSeries>]) {
-        let Some(acknowledged) = self.last_of_all(Temporality::Delta) else { return };
+        let Some(acknowledged) = self.lock().last_of_all(Temporality::Delta) else { return };
         let missed = forgotten.iter().filter(|absent| absent.number > acknowledged);
         let series =
             missed.flat_map(|absent| absent.metrics()).map(|it| counted_something(&it.data));
@@ -70,25 +91,25 @@ impl Progress {
         }
     }
 
-    /// Returns the last collection that all targets with this temporality have, if there are any.
-    fn last_of_all(&self, temporality: Temporality) -> Option<u64> {
-        last_of_all(&self.lock(), temporality)
-    }
-
     /// Targets that take deltas get what ended series counted with the next delta: the store need not keep these.
-    fn tell_store(&self, targets: &[Option<Acknowledged>]) {
-        let delivered = last_of_all(targets, Temporality::Cumulative);
+    fn tell_store(&self, targets: &Targets) {
+        let pulled = targets.served.filter(|(_, at)| at.elapsed() < PATIENCE);
+        let pushed = targets.last_of_all(Temporality::Cumulative);
+        let delivered = pushed.into_iter().chain(pulled.map(|(number, _)| number)).min();
         self.registry.set_delivered(delivered.map(|number| self.before + number));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Option<Acknowledged>>> {
+    fn lock(&self) -> MutexGuard<'_, Targets> {
         self.targets.lock().unpoisoned()
     }
 }
 
-fn last_of_all(targets: &[Option<Acknowledged>], temporality: Temporality) -> Option<u64> {
-    let of_temporality = targets.iter().flatten().filter(|it| it.temporality == temporality);
-    of_temporality.map(|it| it.number).min()
+impl Targets {
+    /// Returns the last collection that all push targets with this temporality have, if there are any.
+    fn last_of_all(&self, temporality: Temporality) -> Option<u64> {
+        let all = self.push.iter().flatten().filter(|it| it.temporality == temporality);
+        all.map(|it| it.number).min()
+    }
 }
 
 impl TargetProgress {
@@ -100,7 +121,7 @@ impl TargetProgress {
 
     fn change(&self, change: impl FnOnce(&mut Option<Acknowledged>)) {
         let mut targets = self.progress.lock();
-        if let Some(known) = targets.get_mut(self.place) {
+        if let Some(known) = targets.push.get_mut(self.place) {
             change(known);
         }
         self.progress.tell_store(&targets);

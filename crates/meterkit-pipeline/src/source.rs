@@ -99,14 +99,15 @@ impl Source {
     ///
     /// [`Closed`] after `shutdown()`, once the last snapshot is too old.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Closed> {
-        self.take(Freshness::default()).await
+        let snapshot = self.take(Freshness::default()).await?;
+        Ok(self.collector.served(snapshot))
     }
 
     /// Returns a recent snapshot, for programs without a runtime. Callbacks may run on this thread.
     ///
     /// Works after `shutdown()` too.
     pub fn snapshot_blocking(&self) -> Arc<Snapshot> {
-        self.collector.collect(Freshness::default())
+        self.collector.served(self.collector.collect(Freshness::default()))
     }
 
     pub(crate) async fn take(&self, freshness: Freshness) -> Result<Arc<Snapshot>, Closed> {

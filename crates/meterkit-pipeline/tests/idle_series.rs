@@ -98,13 +98,33 @@ fn a_series_that_lives_between_two_exports_is_in_the_second() {
 }
 
 #[test]
+fn a_series_that_lives_between_two_scrapes_is_in_the_second() {
+    let (target, seen) = refusing(0);
+    let service = Service::start(target, seen);
+    assert_eq!(service.scrape(), 0);
+    service.requests.with(Id(1)).add(3);
+    service.export(5);
+    assert_eq!((service.scrape(), service.scrape()), (1, 0));
+}
+
+#[test]
+fn a_series_that_everyone_has_goes_after_its_timeout() {
+    let (target, seen) = refusing(0);
+    let service = Service::start(target, seen);
+    service.requests.with(Id(1)).add(3);
+    service.export(2);
+    let counts: Vec<_> = service.seen.exports().iter().map(series).collect();
+    assert_eq!(counts, [1, 0]);
+}
+
+#[test]
 fn a_target_with_a_queue_and_one_that_takes_deltas_are_not_waited_for() {
     let (target, seen) = refusing(9);
     let service = Service::start(target.with_queue(99), seen);
     service.requests.with(Id(1)).add(3);
     service.export(3);
     let counts: Vec<_> = service.seen.exports().iter().map(series).collect();
-    assert_eq!(counts, [1, 1, 0], "the first one is in the queue");
+    assert_eq!(counts, [1, 0, 0], "the first one is in the queue");
 
     let (target, seen) = refusing(4);
     let service = Service::start(target.delta(), seen);

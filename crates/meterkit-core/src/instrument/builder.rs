@@ -317,10 +317,10 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// [zero-initialized](Self::zero_initialized), but no up-down counter that is not at zero. By default series stay.
     /// One that was removed returns, from nothing, when something is recorded in it again.
     ///
-    /// A series stays longer while a push target has not acknowledged its last value: for up to an hour, and while at
-    /// most half of the group's room is taken. After that its last value is lost for that target, which is logged and
-    /// counted in `meterkit.dropped` with the reason `undelivered`. A scrape endpoint is not waited for, so give the
-    /// timeout more time than the scrape interval.
+    /// A series stays longer while a target does not have its last value: for up to an hour, and while at most half of the
+    /// group's room is taken. After that its last value is lost for that target, which is logged and counted in
+    /// `meterkit.dropped` with the reason `undelivered`. A scrape endpoint is waited for until five minutes after its last
+    /// scrape.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.options.idle_timeout = Some(timeout);
         self

@@ -1,5 +1,6 @@
 //! How many series a group has, and may have.
 
+use std::cell::Cell;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
@@ -8,6 +9,25 @@ use std::time::Duration;
 use super::tracked_series::IdleRule;
 use crate::store::budget::Budget;
 use crate::store::settings::Settings;
+
+thread_local! {
+    /// Whether this thread reads for a collection.
+    static IS_COLLECTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `read`, which reads for the collection that was begun last.
+pub(crate) fn collecting<R>(read: impl FnOnce() -> R) -> R {
+    /// Also when a label of the user's panics.
+    struct Collecting;
+    impl Drop for Collecting {
+        fn drop(&mut self) {
+            IS_COLLECTING.set(false);
+        }
+    }
+    IS_COLLECTING.set(true);
+    let _collecting = Collecting;
+    read()
+}
 
 /// What a group may have that is not part of its identity.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +66,8 @@ impl Room {
         Some(IdleRule {
             timeout: self.options.get()?.idle_timeout?,
             now: self.settings.clock.elapsed(),
-            next_collection: self.settings.collection.load(Relaxed) + 1,
+            // Others read too: what they see may have come too late for the collection that is under way.
+            collection: self.settings.collection.load(Relaxed) + u64::from(!IS_COLLECTING.get()),
             delivered: self.settings.delivered.load(Relaxed),
             room: self,
         })

@@ -73,8 +73,8 @@ struct Seen {
 pub(crate) struct IdleRule<'a> {
     pub(crate) timeout: Duration,
     pub(crate) now: Duration,
-    /// The collection that begins next.
-    pub(crate) next_collection: u64,
+    /// The first collection that certainly has what this reading sees.
+    pub(crate) collection: u64,
     /// The last collection that everyone has who waits for one.
     pub(crate) delivered: u64,
     /// The room of the group: series that wait must not keep new ones out.
@@ -100,7 +100,7 @@ impl Activity {
     ///
     /// What is recorded meanwhile is kept, in this series or in the one that begins after it.
     pub(crate) fn resets<H: Handle>(&mut self, handle: &H, rule: &IdleRule<'_>) -> Option<Gone> {
-        let (series, now, collection) = (handle.series(), rule.now, rule.next_collection);
+        let (series, now, collection) = (handle.series(), rule.now, rule.collection);
         let id = series.id();
         let known = self.0.filter(|seen| seen.series == id);
         let mut seen = known.unwrap_or(Seen { series: id, mark: 0, since: now, collection });
