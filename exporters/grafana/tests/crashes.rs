@@ -1,4 +1,5 @@
-//! Processes that are killed at any moment: what they said that they keep, the next ones deliver.
+//! Processes that are killed at any moment: what they said that they keep, the next ones deliver. A program of its own,
+//! because a process that is being started holds the locks of spools in the tests beside it.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -14,7 +15,10 @@ use meterkit_fakes::{Dice, rounds};
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::Target;
 
-use crate::snapshots::snapshot;
+#[allow(dead_code, reason = "other tests need more of them")]
+mod snapshots;
+
+use self::snapshots::snapshot;
 
 const URL: &str = "CRASHING_URL";
 const DIRECTORY: &str = "CRASHING_DIRECTORY";
@@ -55,7 +59,7 @@ async fn killed_process() {
 fn start(url: &str, directory: &Path, first: u64) -> Child {
     let mut process = Command::new(env::current_exe().expect("this test has a file"));
     process
-        .args(["--exact", "crashes::killed_process", "--ignored", "--nocapture"])
+        .args(["--exact", "killed_process", "--ignored", "--nocapture"])
         .env(URL, url)
         .env(DIRECTORY, directory)
         .env(FIRST, first.to_string())

@@ -1,6 +1,5 @@
-//! All integration tests of this crate in one binary, which links once.
+//! All integration tests of this crate in one binary, which links once; but for those that start processes.
 
-mod crashes;
 mod disks;
 mod grafana;
 mod negotiation;
