@@ -3,7 +3,8 @@
 //! Of two points of a series that have the same second, Datadog keeps the last. So counts that are sent twice within a
 //! second would lose the first one, and no two batches get the same timestamp.
 
-use std::time::{Duration, SystemTime};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant, SystemTime};
 
 /// How old a timestamp may get. Datadog drops what is older than an hour, and the agent may have to keep it for a
 /// while.
@@ -13,10 +14,16 @@ const FUTURE: u64 = 10 * 60;
 /// How far timestamps may run ahead of the clock when exports come faster than seconds do. Datadog takes ten minutes.
 const LEAD: u64 = 60;
 
+/// How many timestamps are remembered, for a clock that is set back: those of three hours at one per second.
+const REMEMBERED: usize = 3 * 3600;
+
 /// The timestamps of one target.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Stamps {
     last: u64,
+    used: BTreeSet<u64>,
+    /// What the system's clock showed when the last one was made, and when that was.
+    read: Option<(u64, Instant)>,
 }
 
 impl Stamps {
@@ -26,11 +33,25 @@ impl Stamps {
     /// ten minutes, they follow it, since Datadog would drop all of them without a word.
     pub(crate) fn next(&mut self, time: SystemTime, now: SystemTime) -> u64 {
         let (time, now) = (seconds(time), seconds(now));
+        self.read = Some((now, Instant::now()));
         let wanted = if is_stale(time, now) { now } else { time };
         let is_ahead = self.last > now + FUTURE;
-        let stamp = if is_ahead { wanted } else { wanted.max(self.last + 1) };
+        let mut stamp = if is_ahead { wanted } else { wanted.max(self.last + 1) };
+        while !self.used.insert(stamp) {
+            stamp += 1;
+        }
+        if self.used.len() > REMEMBERED {
+            self.used.pop_first();
+        }
         self.last = stamp;
         stamp
+    }
+
+    /// Returns what the system's clock, which shows `now`, would show if it had not been set back since the last timestamp
+    /// was made: a batch that may have arrived must not get another timestamp because of that.
+    pub(crate) fn not_set_back(&self, now: SystemTime) -> u64 {
+        let passed = |(shown, at): (u64, Instant)| shown.saturating_add(at.elapsed().as_secs());
+        seconds(now).max(self.read.map_or(0, passed))
     }
 
     /// How long to wait until the next one is not too far ahead.
@@ -89,6 +110,23 @@ mod tests {
         stamps.next(at(0), at(0));
         assert_eq!(stamps.wait(at(0)), Duration::from_secs(1));
         assert_eq!(stamps.wait(at(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn no_second_is_used_twice_however_the_clock_jumps() {
+        let (mut stamps, mut used) = (Stamps::default(), BTreeSet::new());
+        for step in 0..200 {
+            let shown = at(10_000 + step / 3 + 3600 * (step % 3));
+            assert!(used.insert(stamps.next(shown, shown)), "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_makes_no_timestamp_stale() {
+        let mut stamps = Stamps::default();
+        let stamp = stamps.next(at(10_000), at(10_000));
+        assert!(!is_stale(stamp, stamps.not_set_back(at(6400))));
+        assert!(is_stale(stamp, stamps.not_set_back(at(13_600))));
     }
 
     #[test]

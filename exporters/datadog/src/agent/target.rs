@@ -12,7 +12,7 @@ use super::datagram::Batch;
 use super::lines::{LineWriter, Rejected};
 use super::socket::{AgentSocket, SocketError};
 use crate::points::Ranges;
-use crate::stamp::{Stamps, is_stale, seconds};
+use crate::stamp::{Stamps, is_stale};
 
 /// Sends snapshots to a Datadog Agent, over DogStatsD.
 ///
@@ -164,7 +164,8 @@ impl AgentTarget {
 
     /// Sees to it that what comes next has a timestamp that Datadog takes.
     async fn stamp(&mut self, part: Part) {
-        let is_fine = |stamp| !is_stale(stamp, seconds(SystemTime::now()));
+        let now = self.stamps.not_set_back(SystemTime::now());
+        let is_fine = |stamp| !is_stale(stamp, now);
         let Some((time, stamp)) = self.batch(part).map(|batch| (batch.time(), batch.stamp()))
         else {
             return;

@@ -15,7 +15,7 @@ use super::endpoints::Endpoints;
 use crate::config::DatadogConfig;
 use crate::payload::{MAX_COMPRESSED, Payload, Writing, Written, payloads};
 use crate::points::{Points, Ranges, Tagging};
-use crate::stamp::{Stamps, seconds};
+use crate::stamp::Stamps;
 use crate::target::BuildError;
 
 /// Sends snapshots to Datadog's intake: counts, gauges and distributions.
@@ -152,7 +152,7 @@ impl ApiTarget {
         let now = SystemTime::now();
         let known = self.batch.as_ref().filter(|batch| batch.is_of(snapshot.time));
         let is_known = known.is_some();
-        if known.is_some_and(|batch| !batch.is_stale(seconds(now))) {
+        if known.is_some_and(|batch| !batch.is_stale(self.stamps.not_set_back(now))) {
             return;
         }
         tokio::time::sleep(self.stamps.wait(now)).await;
