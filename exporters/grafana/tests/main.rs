@@ -4,6 +4,7 @@ mod disks;
 mod grafana;
 mod negotiation;
 mod outages;
+mod pauses;
 mod publishing;
 mod publishing_refused;
 mod refusals;

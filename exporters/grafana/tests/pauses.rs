@@ -1,0 +1,71 @@
+//! Receivers that ask to be left alone.
+
+use std::time::Duration;
+
+use meterkit_core::Registry;
+use meterkit_fakes::gate::until;
+use meterkit_fakes::remote_write::{Answer, Arrival, Receiver};
+use meterkit_grafana::RemoteWriteTarget;
+use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
+
+use crate::snapshots::{config, snapshot, target};
+
+fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
+    match outcome {
+        Err(ExportError::Retryable { retry_after, .. }) => Some(*retry_after),
+        _ => None,
+    }
+}
+
+fn times(arrivals: &[Arrival]) -> Vec<i64> {
+    arrivals.iter().map(Arrival::time).collect()
+}
+
+#[tokio::test]
+async fn a_receiver_can_ask_for_a_pause_and_gets_it() {
+    for status in [429, 503] {
+        let busy = Answer::Http(status, vec![("retry-after", "3000")], "");
+        let receiver = Receiver::start([busy]).await;
+        // The ends have the time of today.
+        let config = config(&receiver).with_queue(usize::MAX, Duration::MAX);
+        let mut target = RemoteWriteTarget::new(config).expect("a target");
+        let outcome = target.export(&snapshot(1, &[1])).await;
+        assert_eq!(pause(&outcome), Some(Some(Duration::from_secs(3000))));
+        let rest = pause(&target.export(&snapshot(2, &[1])).await).flatten().expect("a pause");
+        assert!(rest > Duration::from_secs(2000) && rest <= Duration::from_secs(3000), "{rest:?}");
+        assert_eq!(receiver.arrivals().len(), 1, "it is left alone");
+        assert_eq!(target.counts().waiting_requests(), 2, "what comes meanwhile waits");
+        target.shutdown().await;
+        let written = receiver.taken();
+        assert_eq!(times(&written)[..2], [1000, 2000], "there is no later any more");
+        assert_eq!(written.len(), 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_receiver_is_left_alone_each_collection_is_queued() {
+    let busy = Answer::Http(429, vec![("retry-after", "3000")], "");
+    let receiver = Receiver::start([Answer::Accept, busy]).await;
+    let (target, registry) = (target(&receiver), Registry::new());
+    let counts = target.counts();
+    let schedule = Schedule { interval: Duration::from_millis(50), ..Schedule::default() };
+    let pipeline = Pipeline::builder(registry).expect("a registry of its own");
+    let pipeline = pipeline.target(target, schedule).start().expect("a thread");
+    until("it is left alone, and more is collected", || counts.waiting_requests() > 3);
+    assert!(pipeline.flush(Duration::from_secs(60)).await.is_err());
+    assert_eq!(receiver.count(), 2);
+    // There is no later any more.
+    let _ = pipeline.shutdown(Duration::from_secs(60)).await;
+    let times = times(&receiver.taken());
+    assert!(times.len() > 5 && times.is_sorted_by(|a, b| a < b), "each once, in order: {times:?}");
+    assert_eq!((counts.dropped(), counts.refused()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_short_pause_ends() {
+    let busy = Answer::Http(429, vec![("retry-after", "0")], "");
+    let receiver = Receiver::start([busy]).await;
+    let mut target = target(&receiver);
+    assert_eq!(pause(&target.export(&snapshot(1, &[1])).await), Some(Some(Duration::ZERO)));
+    assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+}
