@@ -1,6 +1,6 @@
 //! What was not delivered yet, oldest first.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::batch::Batch;
@@ -22,7 +22,8 @@ pub(crate) struct Queue {
 /// What has changed in a queue.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    pub(crate) added: Vec<Batch>,
+    /// By their ids.
+    pub(crate) added: BTreeMap<u64, Batch>,
     pub(crate) removed: Vec<u64>,
 }
 
@@ -37,9 +38,7 @@ impl Changes {
 
     /// What comes and goes meanwhile never was.
     fn remove(&mut self, id: u64) {
-        let before = self.added.len();
-        self.added.retain(|added| added.id != id);
-        if self.added.len() == before {
+        if self.added.remove(&id).is_none() {
             self.removed.push(id);
         }
     }
@@ -72,7 +71,7 @@ impl Queue {
     /// Has all requests noted as added, for a disk that has lost them.
     pub(crate) fn note_all(&mut self) {
         if let Some(changes) = &mut self.changes {
-            changes.added = self.batches.iter().cloned().collect();
+            changes.added = self.batches.iter().map(|batch| (batch.id, batch.clone())).collect();
         }
     }
 
@@ -188,7 +187,7 @@ impl Queue {
         self.next_id += 1;
         self.bytes += batch.bytes();
         if let Some(changes) = &mut self.changes {
-            changes.added.push(batch.clone());
+            changes.added.insert(batch.id, batch.clone());
         }
         batch
     }
@@ -323,7 +322,7 @@ mod tests {
         queue.remove(newest);
         queue.remove(9);
         let changes = queue.take_changes();
-        assert_eq!(changes.added.iter().map(|it| it.id).collect::<Vec<_>>(), [8]);
+        assert_eq!(changes.added.into_keys().collect::<Vec<_>>(), [8]);
         assert_eq!(changes.removed, [3]);
         assert!(queue.take_changes().added.is_empty());
     }

@@ -14,7 +14,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use meterkit_core::Unpoisoned;
@@ -37,6 +37,8 @@ struct Shared {
     pending: Mutex<Changes>,
     /// Held while writing: one thread at a time does. Other processes stay out until this is dropped.
     slot: Mutex<Slot>,
+    /// The id of the request that is written first.
+    resume: AtomicU64,
     /// Whether the slot was lost, and with it whatever was on disk.
     lost: AtomicBool,
 }
@@ -83,7 +85,10 @@ impl Spool {
             }
         }
         let (pending, slot, lost) = (Mutex::default(), Mutex::new(slot), AtomicBool::new(false));
-        Ok((Self(Arc::new(Shared { of_receiver, pending, slot, lost })), found))
+        Ok((
+            Self(Arc::new(Shared { of_receiver, pending, slot, resume: AtomicU64::new(0), lost })),
+            found,
+        ))
     }
 
     /// Takes note of changes, for the next [`write`](Self::write).
@@ -119,14 +124,19 @@ impl Spool {
     fn write_pending(&self, slot: &Path) -> io::Result<()> {
         let Changes { mut added, removed } = std::mem::take(&mut *self.pending());
         let mut outcome = Ok(());
-        let written = added.iter().position(|batch| {
+        let resume = self.0.resume.load(Relaxed);
+        let order = added.range(resume..).chain(added.range(..resume)).map(|(id, _)| *id);
+        for id in order.collect::<Vec<_>>() {
+            let Some(batch) = added.get(&id) else {
+                continue;
+            };
             outcome = file::write(slot, batch);
-            outcome.is_err()
-        });
-        added.drain(..written.unwrap_or(added.len()));
-        if !added.is_empty() {
-            // The next time, it keeps no other from being tried.
-            added.rotate_left(1);
+            if outcome.is_err() {
+                // The next time, it keeps no other from being tried.
+                self.0.resume.store(id.saturating_add(1), Relaxed);
+                break;
+            }
+            added.remove(&id);
         }
         let mut failed = Changes { added, removed: Vec::new() };
         // Also if there was no room for those: it makes some.

@@ -82,6 +82,13 @@ impl Slot {
     }
 }
 
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a program that is being started has it open too, for a moment.
+        let _ = fs4::FileExt::unlock(&self.lock);
+    }
+}
+
 /// Returns the slots below `of_receiver`.
 pub(super) fn all(of_receiver: &Path) -> io::Result<Vec<PathBuf>> {
     let mut slots = Vec::new();

@@ -1,5 +1,6 @@
 //! What is on disk, and what is not ours there.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::file::path;
@@ -46,13 +47,17 @@ fn part(slot: &Path, id: u64) -> PathBuf {
     path(slot, id).with_extension("part")
 }
 
+fn by_id(batches: &[Batch]) -> BTreeMap<u64, Batch> {
+    batches.iter().map(|batch| (batch.id, batch.clone())).collect()
+}
+
 fn add(spool: &Spool, batches: &[Batch]) {
-    spool.note(Changes { added: batches.to_vec(), removed: Vec::new() });
+    spool.note(Changes { added: by_id(batches), removed: Vec::new() });
     spool.write().expect("it is written");
 }
 
 fn remove(spool: &Spool, ids: &[u64]) {
-    spool.note(Changes { added: Vec::new(), removed: ids.to_vec() });
+    spool.note(Changes { removed: ids.to_vec(), ..Changes::default() });
     spool.write().expect("it is gone");
 }
 
@@ -92,7 +97,7 @@ fn what_is_written_is_there_for_the_next_process() {
 fn what_comes_and_goes_before_it_is_written_never_was() {
     let directory = tempfile::tempdir().expect("a directory");
     let (spool, ..) = open(directory.path(), "a");
-    spool.note(Changes { added: vec![batch(1, 1), batch(2, 1)], removed: Vec::new() });
+    spool.note(Changes { added: by_id(&[batch(1, 1), batch(2, 1)]), removed: Vec::new() });
     remove(&spool, &[1]);
     assert_eq!(files(&spool), [path(&spool.slot(), 2)]);
 }
@@ -104,7 +109,7 @@ fn where_nothing_can_be_written_what_is_there_can_go() {
     add(&spool, &[batch(1, 1)]);
     // A directory where the file would be.
     fs::create_dir(part(&spool.slot(), 2)).expect("a directory");
-    spool.note(Changes { added: vec![batch(2, 2)], removed: vec![1] });
+    spool.note(Changes { added: by_id(&[batch(2, 2)]), removed: vec![1] });
     assert!(spool.write().is_err());
     assert!(!path(&spool.slot(), 1).exists());
 }
@@ -115,14 +120,14 @@ fn what_could_not_be_written_is_tried_again_unless_it_is_gone() {
     let (spool, ..) = open(directory.path(), "a");
     let in_the_way = part(&spool.slot(), 1);
     fs::create_dir(&in_the_way).expect("a directory");
-    let added = (1..=3).map(|id| batch(id, 1)).collect();
+    let added = by_id(&[1, 2, 3].map(|id| batch(id, 1)));
     spool.note(Changes { added, removed: Vec::new() });
     assert!(spool.write().is_err() && spool.is_behind());
     assert!(spool.write().is_err(), "the first one fails again");
     let others = [path(&spool.slot(), 2), path(&spool.slot(), 3)];
     assert_eq!(files(&spool)[1..], others, "and holds up no other");
 
-    spool.note(Changes { added: vec![batch(4, 1)], removed: vec![1] });
+    spool.note(Changes { added: by_id(&[batch(4, 1)]), removed: vec![1] });
     assert!(spool.write().is_ok() && !spool.is_behind());
     fs::remove_dir(&in_the_way).expect("it is empty");
     assert_eq!(files(&spool), [2, 3, 4].map(|id| path(&spool.slot(), id)));
