@@ -13,8 +13,8 @@ pub struct StoreHealth {
     /// Full names of the instruments of each callback that is so slow that collections export its last values. Also in
     /// `meterkit.callback.background`.
     pub callbacks_in_background: Vec<String>,
-    /// Full names of the instruments of which Prometheus does not see all series, because an older instrument has the
-    /// same name there. Also in `meterkit.name_meetings`.
+    /// Full names of the instruments that Prometheus does not see in full, because an older instrument has the same name
+    /// there. Also in `meterkit.name_meetings`.
     pub name_meetings: Vec<String>,
     /// How many values could not be recorded since the start. Also in `meterkit.dropped`, by reason.
     pub dropped_values: u64,

@@ -122,7 +122,7 @@ impl<P: Protocol> Receiver<P> {
         self.state.1.answers.lock().unwrap().extend(answers);
     }
 
-    /// Gives `answer` to each request with such content from now on, unless it is too long.
+    /// Answers each request with such content with `answer` from now on, unless the request exceeds the limit.
     pub fn answer_if(
         &self,
         is_such: impl Fn(&P::Content) -> bool + Send + 'static,

@@ -25,7 +25,7 @@ pub struct Outbox<R> {
     /// The first one is the current one.
     parts: VecDeque<Part<R>>,
     next_id: u64,
-    /// What is left of the current one while its canary is sent.
+    /// The rest of the current request while its canary is sent.
     without_canary: Option<Vec<R>>,
     is_accepted: bool,
     dropped: Vec<Dropped>,

@@ -311,7 +311,7 @@ fn weight(status: StatusCode) -> u32 {
     }
 }
 
-/// The trouble that calls for a canary: three attempts, or ten of which the receiver says that it is a matter of time.
+/// The trouble that calls for a canary: three attempts, or ten that the receiver calls a matter of time.
 const LASTING: u32 = 10;
 
 /// So many refusals in a row, and nothing accepted, call for a canary.

@@ -194,7 +194,7 @@ impl Component {
         self.service.get_or_init(|| service);
     }
 
-    /// What is wrong although no attempt failed.
+    /// A problem that shows although no attempt failed.
     pub(crate) fn note_problem(&self, problem: Option<String>) {
         self.health().problem = problem;
     }
@@ -214,7 +214,7 @@ impl Component {
         f.debug_struct(what).field("component", component).field("endpoint", endpoint).finish()
     }
 
-    /// Returns its health, of which silence is a part.
+    /// Returns its health, which includes silence.
     fn health_now(&self) -> TargetHealth {
         let mut health = self.health().clone();
         if !(health.is_failing() || self.is_retired.load(Acquire)) {

@@ -55,7 +55,7 @@ pub struct TargetHealth {
     pub last_success: Option<SystemTime>,
     /// The last attempt that failed, also when later ones succeeded.
     pub last_error: Option<TargetError>,
-    /// What is wrong although no attempt has failed: no export has ended for three intervals, the task that serves a
+    /// A problem that shows although no attempt has failed: no export has ended for three intervals, the task that serves a
     /// scrape endpoint has ended, or a queue cannot be kept on disk.
     pub problem: Option<String>,
     /// How many attempts have failed since the last success.

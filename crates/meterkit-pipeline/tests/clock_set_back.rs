@@ -73,7 +73,7 @@ fn no_interval_ends_before_it_begins_whatever_the_clock_does() {
     let mut until: BTreeMap<SeriesId, SystemTime> = BTreeMap::new();
     for delta in seen_deltas.exports() {
         for (series, start) in starts(&delta) {
-            // That of a removed series may be left out in between.
+            // The last point of a removed series may be left out in between.
             if let Some(until) = until.insert(series, delta.time) {
                 assert!(until <= start, "two intervals overlap");
             }

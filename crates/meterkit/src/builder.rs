@@ -306,8 +306,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Gives histograms the buckets that the code asks for, also where Datadog is the only target. By default histograms
-    /// are exponential there: Datadog has no buckets, and its percentiles are within 2 % then.
+    /// Keeps the buckets that the code asks for also where Datadog is the only target. By default histograms are
+    /// exponential there: Datadog has no buckets, and its percentiles are within 2 % then.
     /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=explicit_bucket_histogram` does so too.
     pub fn explicit_histograms(mut self) -> Self {
         self.histograms = Some(HistogramAggregation::Explicit);

@@ -1,5 +1,5 @@
-//! Twice the input is twice the work, and not four times. What is counted are instructions, by valgrind: they do not
-//! depend on how busy the machine is. Where there is no valgrind, nothing is tested.
+//! Twice the input is twice the work, and not four times. Valgrind counts the instructions, which do not depend on
+//! how busy the machine is. Where there is no valgrind, nothing is tested.
 
 use std::env;
 use std::net::UdpSocket;

@@ -48,7 +48,7 @@ pub struct RemoteWriteTarget {
     refusals: Refusals,
     /// The moment whose requests go out.
     moment: Option<i64>,
-    /// What is left of a request whose canary is on its way.
+    /// The rest of a request whose canary is on its way.
     canary: Option<Vec<Batch>>,
     /// The queue once more, on disk.
     spool: Option<Spool>,

@@ -12,7 +12,7 @@ fn shards(second: u64, count: u64) -> Snapshot {
     snapshot(second, &(0..count).collect::<Vec<_>>())
 }
 
-/// Answers requests with this status that have a series of which `is_bad` holds.
+/// Answers requests that have a series for which `is_bad` holds with this status.
 fn refuse(receiver: &Receiver, status: u16, is_bad: impl Fn(u64) -> bool + Send + 'static) {
     let is_such = move |rows: &Vec<Row>| rows.iter().any(|row| is_bad(shard(row)));
     receiver.answer_if(is_such, move || Answer::status(status));

@@ -89,7 +89,7 @@ impl GrpcSender {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| no_answer(&error, true, &self.headers))?;
             match frame.into_data() {
-                // What is too long is of no use, but the trailers behind it are.
+                // A message that exceeds the limit is of no use, but the trailers behind it are.
                 Ok(data) if message.len() <= grpc_reply::LARGEST => message.put(data),
                 Ok(_) => {}
                 Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),

@@ -134,7 +134,7 @@ impl OtlpTarget {
         }
     }
 
-    /// Ends an export of which nothing is left. It is a failure if the receiver has none of it.
+    /// Ends an export that has nothing left to send. It is a failure if the receiver has none of it.
     fn end(&mut self, outbox: Outbox<Request>) -> Result<(), ExportError> {
         for Dropped { items, reason, .. } in
             outbox.end(&mut self.refusals).map_err(ExportError::permanent)?

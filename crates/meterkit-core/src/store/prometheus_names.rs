@@ -54,7 +54,7 @@ impl PrometheusNames {
         NameMeetings { hidden, sharing: sharing.filter_map(address).collect() }
     }
 
-    /// Returns the full names of the instruments of which Prometheus does not see all series.
+    /// Returns the full names of the instruments that Prometheus does not see in full.
     pub(crate) fn instruments(&self) -> BTreeSet<String> {
         let claims = self.0.lock().unpoisoned();
         let hidden = claims.indices.iter().flat_map(|index| {
@@ -100,7 +100,7 @@ impl PrometheusNames {
         claims.add(age, Claim { scope, instrument, seen })
     }
 
-    /// Gives up the names of an instrument that goes.
+    /// Releases the names of an instrument that goes.
     pub(super) fn release(&self, instrument: &dyn Stored) {
         if let Some(age) = instrument.shared().age.get() {
             self.0.lock().unpoisoned().remove(*age);

@@ -341,7 +341,7 @@ pub(crate) enum Door {
     OpenTelemetry,
 }
 
-/// What is logged once about an instrument.
+/// A topic that is logged once for each instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Topic {
     /// A value that could not be recorded.

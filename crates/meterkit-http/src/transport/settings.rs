@@ -66,7 +66,7 @@ impl TransportSettings {
         }
     }
 
-    /// Reads the transport. PEM files are read now. What is not set stays unset.
+    /// Reads the transport. PEM files are read now. Settings that are not set stay unset.
     ///
     /// A proxy of the target's own is used for its receiver whatever its scheme is, and whatever `NO_PROXY` says.
     pub fn read(&self, reader: &Reader<'_>) -> Transport {

@@ -1,4 +1,4 @@
-//! A receiver that answers with whatever bytes it is told to.
+//! A receiver that answers with any bytes that a test chooses.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

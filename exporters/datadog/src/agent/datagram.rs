@@ -60,7 +60,7 @@ impl Batch {
         self.lines.push(Line { end: self.text.len(), is_timed });
     }
 
-    /// Gives back room that no line took.
+    /// Returns the room that no line took.
     pub(super) fn shrink(&mut self) {
         self.text.shrink_to_fit();
         self.lines.shrink_to_fit();

@@ -206,7 +206,7 @@ impl ApiTarget {
         }
     }
 
-    /// Ends a batch of which nothing is left. It is a failure if the intake has none of it: the next difference has it.
+    /// Ends a batch that has nothing left to send. It is a failure if the intake has none of it: the next one has it.
     fn end(&mut self, batch: Batch) -> Result<(), ExportError> {
         let dropped = batch.payloads.end(&mut self.refusals).map_err(ExportError::permanent)?;
         for Dropped { items, reason, .. } in dropped {

@@ -41,7 +41,7 @@ fn recorded(unit: &'static str, draw: Draw, seed: u64) -> (Vec<f64>, Vec<f64>, H
     }
 }
 
-/// What is known of the smallest and the largest value.
+/// The smallest and the largest value, as far as they are known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ends {
     Known,

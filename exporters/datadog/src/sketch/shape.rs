@@ -134,7 +134,7 @@ fn tail(lower: f64, mean: f64, count: u64) -> Shaped {
     Shaped { lower, upper, count, slope: -widths }
 }
 
-/// Gives each bucket the slope that the densities of its neighbors have.
+/// Sets the slope of each bucket to that of its neighbors' densities.
 fn slope_by_neighbors(shaped: &mut [Shaped]) {
     let slope = |at: usize| {
         let this = &shaped[at];

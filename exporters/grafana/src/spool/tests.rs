@@ -1,4 +1,4 @@
-//! What is on disk, and what is not ours there.
+//! Files on disk, and those that are not ours.
 
 use std::collections::BTreeMap;
 use std::fs;
