@@ -9,6 +9,8 @@ use meterkit_fakes::own_process::{rerun, text};
 use meterkit_fakes::{otlp, remote_write};
 
 const SERVICE: (&str, &str) = ("OTEL_SERVICE_NAME", "shop");
+/// The usual port of the scrape endpoint may be taken.
+const PORT: (&str, &str) = ("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
 
 /// Records and exports, as a program that has the variables of its environment.
 fn run() {
@@ -29,12 +31,13 @@ fn two_processes_write_series_of_their_own_by_remote_write() {
     let receiver = runtime.block_on(remote_write::Receiver::start([]));
     let url = receiver.url();
     for _ in 0..2 {
-        rerun(name, &[SERVICE, ("GRAFANA_REMOTE_WRITE_URL", &url)]);
+        rerun(name, &[SERVICE, PORT, ("GRAFANA_REMOTE_WRITE_URL", &url)]);
     }
     rerun(
         name,
         &[
             SERVICE,
+            PORT,
             ("GRAFANA_REMOTE_WRITE_URL", &url),
             ("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=web-7"),
         ],
@@ -61,7 +64,7 @@ fn two_processes_are_two_resources_in_otlp_and_the_lack_of_an_instance_is_logged
     let receiver = runtime.block_on(otlp::Receiver::start([]));
     let url = receiver.url();
     let start = |more: &[(&'static str, &'static str)]| {
-        let mut all = vec![SERVICE, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")];
+        let mut all = vec![SERVICE, PORT, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")];
         all.push(("OTEL_EXPORTER_OTLP_ENDPOINT", &*url));
         all.extend(more);
         text(&rerun(name, &all).unwrap().stderr)
