@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use http::Uri;
+use meterkit_settings::warn_at_start;
 
 use crate::headers::Headers;
 use crate::proxy::Proxy;
@@ -12,14 +13,14 @@ use crate::url;
 /// `receiver`, and those of `proxy` on the way there.
 pub(crate) fn warn(headers: &Headers, receiver: &Uri, proxy: Option<&Proxy>) {
     if is_exposed(headers, receiver, proxy) {
-        tracing::warn!(
+        warn_at_start!(
             "credentials go over the wire in clear text: the receiver at `{}` has no TLS; use `https://`",
             url::shown(&receiver.to_string())
         );
     }
     if let Some(proxy) = proxy.filter(|proxy| proxy.authorization().is_some()) {
         if !proxy.is_secure() && !is_loopback(proxy.uri()) {
-            tracing::warn!(
+            warn_at_start!(
                 "credentials of a proxy go over the wire in clear text: the proxy `{proxy}` has no TLS; use `https://` \
                  where it has"
             );

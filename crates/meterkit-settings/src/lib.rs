@@ -29,6 +29,7 @@
 //! );
 //! ```
 
+mod at_start;
 mod declaration;
 mod documentation;
 mod environment;
@@ -45,6 +46,11 @@ mod target;
 mod value_type;
 mod words;
 
+#[doc(hidden)] // for `warn_at_start!`
+pub use tracing;
+
+#[doc(hidden)] // for `warn_at_start!`
+pub use self::at_start::to_standard_error;
 pub use self::declaration::{
     Declaration, Setting, boolean, count, export_interval, file, host, interval, milliseconds,
     pairs_of_text, password, port, text, timeout, token, url, username, word,

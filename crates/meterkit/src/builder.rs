@@ -13,10 +13,10 @@ use meterkit_otel::sdk::Mirror;
 use meterkit_pipeline::{IntoTarget, KeyFilter, Schedule, StreamDefaults, Views};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::{PrometheusServer, Protection, Translation};
+use meterkit_settings::warn_at_start;
 #[cfg(feature = "sdk")]
 use opentelemetry_sdk::metrics::{exporter::PushMetricExporter, reader::MetricReader};
 
-use crate::at_start;
 use crate::error::InstallError;
 use crate::mixed_versions;
 use crate::resource::ResourceDetector;
@@ -400,12 +400,10 @@ impl TelemetryBuilder {
             return self.install_disabled(by);
         }
         for Ignored { variable, reason } in std::mem::take(&mut self.ignored) {
-            tracing::warn!(variable = &*variable, "set, but {reason}");
-            at_start::warn(format_args!("{variable} is set, but {reason}"));
+            warn_at_start!(variable = &*variable; "{variable} is set, but {reason}");
         }
         for warning in &self.warnings {
-            tracing::warn!(variable = &*warning.variable, "{warning}");
-            at_start::warn(format_args!("{warning}"));
+            warn_at_start!(variable = &*warning.variable; "{warning}");
         }
         if !self.unused_in_file.is_empty() {
             let unused = self.unused_in_file.join(", ");

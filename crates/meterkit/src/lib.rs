@@ -100,7 +100,6 @@
 //!
 //! 1.85.
 
-mod at_start;
 mod builder;
 pub mod catalog;
 #[cfg(feature = "config")]

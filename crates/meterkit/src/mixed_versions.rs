@@ -8,9 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use meterkit_settings::read_small_file;
-
-use crate::at_start;
+use meterkit_settings::{read_small_file, warn_at_start};
 
 /// No `Cargo.lock` is longer.
 const MOST_BYTES: usize = 16 << 20;
@@ -30,18 +28,12 @@ pub(crate) fn warn() {
     };
     if let Some(lock) = lock_of(Path::new(&directory)) {
         for other in others(&lock, &program) {
-            tracing::warn!(
-                version = other.version,
-                used_by = other.used_by.join(", "),
-                "a second version of `opentelemetry` is in Cargo.lock: metrics that are recorded with it arrive nowhere; \
-                 `cargo tree -i {SHARED}@{}` says how it got there",
-                other.version,
+            let (version, used_by) = (other.version, other.used_by.join(", "));
+            warn_at_start!(
+                version = version, used_by = used_by;
+                "a second version of `opentelemetry`, {version}, is in Cargo.lock: metrics that are recorded with it arrive \
+                 nowhere; `cargo tree -i {SHARED}@{version}` says how it got there"
             );
-            at_start::warn(format_args!(
-                "a second version of `opentelemetry`, {}, is in Cargo.lock: metrics that are recorded with it arrive \
-                 nowhere; `cargo tree -i {SHARED}@{}` says how it got there",
-                other.version, other.version,
-            ));
         }
     }
 }

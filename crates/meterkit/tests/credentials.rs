@@ -7,10 +7,12 @@ use std::time::SystemTime;
 use meterkit_core::{Attributes, Registry};
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
 use meterkit_fakes::log_lines;
+use meterkit_fakes::own_process::{rerun, text};
 use meterkit_fakes::raw::RawServer;
 use meterkit_grafana::{Authentication, RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, Secret};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol, Proxies, Transport};
 use meterkit_pipeline::{Snapshot, Target};
+use meterkit_prometheus::PrometheusServer;
 
 /// With a token in the header, `h3aderT/ken`, and one in the query, `qu3ry=T+ken`.
 fn targets(base: &str, transport: &Transport) -> Vec<Box<dyn Target>> {
@@ -102,4 +104,21 @@ fn credentials_in_clear_text_are_warned_of_once_at_the_start() {
     let (targets, lines) = log_lines::of(|| targets("http://c.example", &proxy));
     assert_eq!(lines.iter().filter(|line| line.starts_with(warning)).count(), targets.len());
     assert_eq!(lines.len(), 2 * targets.len(), "{lines:?}");
+}
+
+#[test]
+fn a_program_without_a_subscriber_has_warnings_of_clear_text_on_standard_error() {
+    let name = "a_program_without_a_subscriber_has_warnings_of_clear_text_on_standard_error";
+    if let Some(output) = rerun(name, &[]) {
+        let err = text(&output.stderr);
+        for place in ["the receiver at `http://c.example", "the endpoint at 0.0.0.0:"] {
+            let lines = err.lines().filter(|line| line.starts_with("meterkit: warning: "));
+            assert_eq!(lines.filter(|line| line.contains(place)).count(), 1, "{place}: {err}");
+        }
+        return;
+    }
+    let config = OtlpConfig::new(Protocol::HttpProtobuf, "http://c.example/v1/metrics").unwrap();
+    OtlpTarget::new(config.with_header("api-key", "t0ken").unwrap()).unwrap();
+    let server = PrometheusServer::new().host("0.0.0.0").port(0).bearer_token("t0ken");
+    server.bind().unwrap();
 }

@@ -14,7 +14,7 @@ fn a_misspelled_variable_is_warned_of_when_the_program_starts() {
     let (builder, lines) = log_lines::of(|| Telemetry::from_env().unwrap());
     assert!(lines.is_empty(), "logs may not be set up yet: {lines:?}");
     let (_telemetry, lines) = log_lines::of(|| builder.install().unwrap());
-    let warning = "WARN set, but it is unknown; did you mean `METERKIT_NAMESPACE`? \
+    let warning = "WARN METERKIT_NAMESPACES is set, but it is unknown; did you mean `METERKIT_NAMESPACE`? \
                    variable=METERKIT_NAMESPACES";
     assert_eq!(lines[0], warning);
 }

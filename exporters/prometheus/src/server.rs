@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use meterkit_pipeline::{Endpoint, Source, Stop};
 use meterkit_rules::prometheus_name::Translation;
+use meterkit_settings::warn_at_start;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -205,7 +206,7 @@ impl PrometheusServer {
                     encryption,
                 };
                 if bound.is_overheard() {
-                    tracing::warn!(
+                    warn_at_start!(
                         "credentials of scrapers go over the wire in clear text: the endpoint at {address} has no TLS"
                     );
                 }

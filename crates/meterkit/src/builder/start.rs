@@ -7,9 +7,9 @@ use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{Pipeline, Schedule, Target};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::Translation;
+use meterkit_settings::warn_at_start;
 
 use super::TelemetryBuilder;
-use crate::at_start;
 use crate::disabled_scopes;
 use crate::error::InstallError;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
@@ -115,8 +115,7 @@ impl TelemetryBuilder {
             stream_defaults = stream_defaults.histogram(buckets);
             #[cfg(feature = "prometheus")]
             if self.prometheus.is_some() {
-                tracing::warn!("{NO_BUCKETS}");
-                at_start::warn(format_args!("{NO_BUCKETS}"));
+                warn_at_start!("{NO_BUCKETS}");
             }
         }
         match (is_datadog_alone, self.histograms) {
@@ -134,9 +133,7 @@ impl TelemetryBuilder {
         let targets = targets.collect::<Result<Vec<_>, InstallError>>()?;
         let is_shared = |target: &&(Box<dyn Target>, Schedule)| SHARED.contains(&target.0.name());
         if let Some((target, _)) = targets.iter().find(is_shared).filter(|_| !has_instance) {
-            let target = target.name();
-            tracing::warn!(target, "{NO_INSTANCE}");
-            at_start::warn(format_args!("{target}: {NO_INSTANCE}"));
+            warn_at_start!("target `{}`: {NO_INSTANCE}", target.name());
         }
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         let histograms = publishing::histograms(targets.iter().map(|(target, _)| target.name()));
