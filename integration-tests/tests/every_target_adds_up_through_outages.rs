@@ -73,7 +73,7 @@ impl Instruments {
     }
 }
 
-/// The part of a metric's name that is the instrument's, if it is one of ours.
+/// Returns the name of the instrument without its scope; `None` for metrics that the test did not create.
 fn own_name(name: &str) -> Option<String> {
     let name = name.strip_prefix("backstage.plugin.catalog.")?;
     Some(name.to_owned())

@@ -19,7 +19,7 @@ const STALE_AFTER: u32 = 900;
 /// The type of the component that answers scrapes.
 const SCRAPED: &str = "prometheus_http_text_metric_exporter";
 
-/// A target that reported metrics of `meterkit` within this time is one of ours.
+/// An alert knows a scrape target as a `meterkit` program if it reported metrics of `meterkit` within this time.
 const REMEMBERED: &str = "1d";
 
 /// The group of all alerts.

@@ -14,8 +14,8 @@ const SHORTEST: usize = 4;
 /// No more of a text is looked at: what is left of it is cut to far less.
 const LONGEST: usize = 64 * 1024;
 
-/// Returns `text` without what it quotes of the values of headers and parameters in `values`, each of which may hold
-/// several secrets. Finds them as they are, and escaped as in URLs, JSON, HTML or source code.
+/// Returns `text` without the parts that quote `values`, the values of headers and parameters. Each may hold several
+/// secrets. Finds them as they are, and escaped as in URLs, JSON, HTML or source code.
 pub(crate) fn redact<'a>(text: &str, values: impl Iterator<Item = &'a str>) -> String {
     let mut secrets: Vec<String> = values.flat_map(secrets_in).collect();
     secrets.retain(|secret| secret.len() >= SHORTEST);

@@ -21,7 +21,7 @@ pub fn read_small_file(path: &Path, limit: usize) -> Result<Vec<u8>, SmallFileEr
 ///
 /// # Errors
 ///
-/// Those of [`read_small_file`], and when `path` is a link.
+/// Fails as [`read_small_file`] does, and also if `path` is a link.
 pub fn read_own_file(path: &Path, limit: usize) -> Result<Vec<u8>, SmallFileError> {
     read(open_own_file(path, File::options().read(true))?, limit)
 }

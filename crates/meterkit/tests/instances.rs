@@ -74,7 +74,10 @@ fn two_processes_are_two_resources_in_otlp_and_the_lack_of_an_instance_is_logged
         assert!(!start(&[]).contains(warning));
     }
     let empty = start(&[("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=")]);
-    assert!(!empty.contains(warning), "an empty one is none: one is generated");
+    assert!(
+        !empty.contains(warning),
+        "an empty `service.instance.id` counts as unset, so one is generated"
+    );
     let without = start(&[("METERKIT_RESOURCE_DETECTORS", "host")]);
     assert!(without.contains(warning), "{without}");
 

@@ -126,7 +126,7 @@ async fn a_key_that_is_refused_during_the_search_gives_up_nothing() {
     assert_eq!((target.rejected(), intake.counted("catalog.requests")), (1, 9.0));
 }
 
-/// Has the intake answer payloads that hold such a shard with this status.
+/// Makes the intake answer payloads with this status if they hold such a shard.
 fn fail(intake: &Intake, status: u16, is_bad: impl Fn(u64) -> bool + Send + 'static) {
     let is_such = move |payload: &Payload| payload.points.iter().filter_map(shard).any(&is_bad);
     intake.answer_if(is_such, move || Answer::Refuse(status, Vec::new(), ""));

@@ -68,7 +68,7 @@ impl Queue {
         dropped
     }
 
-    /// Has all requests noted as added, for a disk that has lost them.
+    /// Notes all requests as added, for a disk that has lost them.
     pub(crate) fn note_all(&mut self) {
         if let Some(changes) = &mut self.changes {
             changes.added = self.batches.iter().map(|batch| (batch.id, batch.clone())).collect();
@@ -110,7 +110,7 @@ impl Queue {
         dropped
     }
 
-    /// Returns what is too old at `time`. A clock that goes wrong for one moment makes nothing older.
+    /// Removes and returns the requests that are too old at `time`. A clock that is wrong for one moment removes none.
     fn drop_older(&mut self, time: i64) -> Vec<Batch> {
         let now = self.newest.replace(time).map_or(time, |before| time.min(before));
         let max_age = i64::try_from(self.max_age.as_millis()).unwrap_or(i64::MAX);

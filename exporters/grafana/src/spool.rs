@@ -158,7 +158,8 @@ impl Spool {
 }
 
 impl Found {
-    /// Reads the requests in `slot` in order, and clears away what is none. Returns the id above all of its files.
+    /// Reads the requests in `slot` in order, and removes files that hold no request. Returns an id above those of all
+    /// files.
     fn read(&mut self, slot: &Path, limit: usize, keep: &mut dyn FnMut(&mut Self, Batch)) -> u64 {
         let names = file::names(slot).unwrap_or_else(|error| {
             self.skip(slot, &error);

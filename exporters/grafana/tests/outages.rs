@@ -11,18 +11,7 @@ use meterkit_grafana::{
 use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
 use meterkit_settings::Environment;
 
-use crate::snapshots::{Taken, config, snapshot, target};
-
-fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
-    match outcome {
-        Err(ExportError::Retryable { retry_after, .. }) => Some(*retry_after),
-        _ => None,
-    }
-}
-
-fn times(arrivals: &[Arrival]) -> Vec<i64> {
-    arrivals.iter().map(Arrival::time).collect()
-}
+use crate::snapshots::{Taken, config, pause, snapshot, target, times};
 
 #[tokio::test]
 async fn only_a_request_whose_content_is_refused_is_not_tried_again() {

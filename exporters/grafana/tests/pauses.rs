@@ -4,22 +4,11 @@ use std::time::Duration;
 
 use meterkit_core::Registry;
 use meterkit_fakes::gate::until;
-use meterkit_fakes::remote_write::{Answer, Arrival, Receiver};
+use meterkit_fakes::remote_write::{Answer, Receiver};
 use meterkit_grafana::RemoteWriteTarget;
-use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
+use meterkit_pipeline::{Pipeline, Schedule, Target};
 
-use crate::snapshots::{config, snapshot, target};
-
-fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
-    match outcome {
-        Err(ExportError::Retryable { retry_after, .. }) => Some(*retry_after),
-        _ => None,
-    }
-}
-
-fn times(arrivals: &[Arrival]) -> Vec<i64> {
-    arrivals.iter().map(Arrival::time).collect()
-}
+use crate::snapshots::{config, pause, snapshot, target, times};
 
 #[tokio::test]
 async fn a_receiver_can_ask_for_a_pause_and_gets_it() {

@@ -8,10 +8,10 @@ use meterkit_core::{
     Temporality, Value,
 };
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
-use meterkit_pipeline::Snapshot;
+use meterkit_pipeline::{ExportError, Snapshot};
 use opentelemetry::InstrumentationScope;
 
-use meterkit_fakes::remote_write::Receiver;
+use meterkit_fakes::remote_write::{Arrival, Receiver};
 
 /// Settings for `receiver`.
 pub(crate) fn config(receiver: &Receiver) -> RemoteWriteConfig {
@@ -73,4 +73,17 @@ impl Taken {
         snapshot.absent = self.collections.absent().to_vec();
         snapshot
     }
+}
+
+/// Returns how long the receiver asked to be left alone, for an export that can be retried.
+pub(crate) fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
+    match outcome {
+        Err(ExportError::Retryable { retry_after, .. }) => Some(*retry_after),
+        _ => None,
+    }
+}
+
+/// Returns the times of the values in each request.
+pub(crate) fn times(arrivals: &[Arrival]) -> Vec<i64> {
+    arrivals.iter().map(Arrival::time).collect()
 }

@@ -74,7 +74,7 @@ impl SelfMetrics {
                 .register_silently(),
             name_meetings: registry.self_metric("meterkit.name_meetings")
                 .unit("{name}")
-                .description("Instruments of which Prometheus does not see all series, as an older one has the same name there.")
+                .description("Instruments that Prometheus does not see in full, as an older one has the same name there.")
                 .register_silently(),
             suppressed: OnceLock::new(),
             counted: Mutex::default(),

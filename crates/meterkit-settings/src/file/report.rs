@@ -1,4 +1,4 @@
-//! What is found out about a file on the way: what is wrong, and what is not used.
+//! Problems that are found while a file is read, and the parts of it that have no effect.
 
 use crate::problem::{Position, Problem};
 

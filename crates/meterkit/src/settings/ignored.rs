@@ -49,7 +49,7 @@ fn no_dashboard() -> Option<String> {
     (!can_publish).then(|| reason.to_owned())
 }
 
-/// Returns whether a variable says how OTLP is sent. Those of other signals are none of ours.
+/// Returns whether a variable configures how metrics are sent by OTLP. Variables for traces, logs and profiles do not.
 fn is_only_of_otlp(name: &str) -> bool {
     name.strip_prefix("OTEL_EXPORTER_OTLP_").is_some_and(|rest| {
         ["TRACES_", "LOGS_", "PROFILES_"].iter().all(|signal| !rest.starts_with(signal))
@@ -69,8 +69,8 @@ fn no_endpoint(selection: &Selection) -> Option<String> {
     })
 }
 
-/// Returns what was meant by a name of OpenTelemetry or Datadog that differs from one of ours in one letter. Names that
-/// differ in more may be meant for other libraries.
+/// Returns a suggestion for a variable of OpenTelemetry or Datadog whose name differs from a known one in one letter.
+/// Names that differ in more may be meant for other libraries.
 fn misspelled(name: &str) -> Option<String> {
     let is_theirs = name.starts_with("OTEL_") || name.starts_with("DD_");
     if !is_theirs || name == "DD_APP_KEY" || declarations().any(|it| it.is_set_by(name)) {

@@ -45,7 +45,7 @@ fn recorded(unit: &'static str, draw: Draw, seed: u64) -> (Vec<f64>, Vec<f64>, H
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ends {
     Known,
-    /// Those of earlier intervals.
+    /// The extremes of earlier intervals.
     Remembered,
     Unknown,
 }

@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_millis(100);
 
 /// One registered callback.
 pub(crate) struct Callback {
-    /// Tells it from all others; one that was made later has a higher number.
+    /// Identifies the callback. Callbacks that are registered later have higher numbers.
     number: u64,
     sheets: Box<[Arc<Sheet>]>,
     /// The time between two runs; zero for a callback that runs in each collection.
