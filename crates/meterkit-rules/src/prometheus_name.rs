@@ -3,12 +3,14 @@
 //! The functions follow the translation strategy `UnderscoreEscapingWithSuffixes`: illegal characters become `_`; the
 //! unit and `_total` are added unless the name already ends with them. [`Names`] follows any [`Translation`].
 
+mod escaping;
 mod meeting;
 mod translation;
 mod unit;
 
 use std::borrow::Cow;
 
+pub use self::escaping::Escaping;
 pub use self::meeting::{meeting, neighbors, whole_of_part};
 pub use self::translation::{
     Names, Translation, TranslationError, is_legal_family, is_legal_label,

@@ -13,6 +13,8 @@
 mod bind_error;
 mod connection;
 mod credentials;
+mod exposition;
+mod format;
 mod labels;
 mod negotiation;
 mod protection;
@@ -24,10 +26,12 @@ mod text;
 mod tls;
 
 pub use self::bind_error::BindError;
+pub use self::exposition::Exposition;
+pub use self::format::Format;
 pub use self::protection::Protection;
 pub use self::render::{render, render_with};
 pub use self::scrape::{Scrape, TEXT_FORMAT, UTF8_TEXT_FORMAT, endpoint};
 pub use self::server::{BoundServer, PrometheusServer};
 pub use self::settings::SETTINGS;
 pub use self::tls::ServerTls;
-pub use meterkit_rules::prometheus_name::{FamilyType, Names, Translation};
+pub use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names, Translation};

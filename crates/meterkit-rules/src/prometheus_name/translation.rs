@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{FamilyType, ends_with_word, legal, unit};
+use super::{Escaping, FamilyType, ends_with_word, legal, unit};
 
 /// How OpenTelemetry names become Prometheus names: `translation_strategy` of OpenTelemetry's Prometheus exporter.
 ///
@@ -61,14 +61,19 @@ impl Translation {
         matches!(self, Self::NoUtf8EscapingWithSuffixes | Self::NoTranslation)
     }
 
+    /// Returns the names for readers that asked for this escaping scheme.
+    pub const fn escaped_by(self, escaping: Escaping) -> Names {
+        Names { translation: self, escaping }
+    }
+
     /// Returns the names for readers that accept any character.
     pub const fn utf8(self) -> Names {
-        Names { translation: self, is_escaped: false }
+        self.escaped_by(Escaping::AllowUtf8)
     }
 
     /// Returns the names for readers limited to Prometheus' legacy characters: all others become `_`.
     pub const fn escaped(self) -> Names {
-        Names { translation: self, is_escaped: self.is_utf8() }
+        self.escaped_by(Escaping::Underscores)
     }
 
     const fn has_suffixes(self) -> bool {
@@ -131,14 +136,13 @@ impl Error for TranslationError {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Names {
     translation: Translation,
-    /// Whether characters that the strategy keeps become `_`.
-    is_escaped: bool,
+    escaping: Escaping,
 }
 
 impl Names {
     /// Returns whether some names may need quotes in the text format.
     pub const fn may_be_quoted(self) -> bool {
-        self.translation.is_utf8() && !self.is_escaped
+        self.translation.is_utf8() && matches!(self.escaping, Escaping::AllowUtf8)
     }
 
     /// Returns the family name of a metric; like [`family`](super::family).
@@ -148,24 +152,26 @@ impl Names {
         if translation.has_suffixes() {
             add_suffixes(&mut name, unit, family);
         }
-        if translation.is_utf8() {
-            if self.is_escaped && !is_legal_family(&name) {
-                name = underscores(&name, is_legal_in_family);
-            } else if name.is_empty() {
-                name.push('_');
-            }
+        if name.is_empty() {
+            name.push('_');
         }
-        name
+        match self.escaping.family(&name) {
+            Cow::Borrowed(_) => name,
+            Cow::Owned(escaped) => escaped,
+        }
     }
 
     /// Returns the label name for an attribute key; like [`label`](super::label).
     #[inline]
     pub fn label(self, key: &str) -> Cow<'_, str> {
-        match (self.translation.is_utf8(), self.is_escaped) {
-            (false, _) => super::label(key),
-            (true, _) if key.is_empty() => Cow::Owned("_".to_owned()),
-            (true, true) if !is_legal_label(key) => Cow::Owned(underscores(key, is_legal_in_label)),
-            (true, _) => Cow::Borrowed(key),
+        let label = match self.translation.is_utf8() {
+            false => super::label(key),
+            true if key.is_empty() => Cow::Borrowed("_"),
+            true => Cow::Borrowed(key),
+        };
+        match label {
+            Cow::Borrowed(label) => self.escaping.label(label),
+            Cow::Owned(label) => Cow::Owned(self.escaping.label(&label).into_owned()),
         }
     }
 
@@ -214,11 +220,11 @@ fn starts_legally(name: &str) -> bool {
 }
 
 /// Also correct for single bytes: those of multi-byte characters are never ASCII.
-fn is_legal_in_family(c: char) -> bool {
+pub(super) fn is_legal_in_family(c: char) -> bool {
     is_legal_in_label(c) || c == ':'
 }
 
-fn is_legal_in_label(c: char) -> bool {
+pub(super) fn is_legal_in_label(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
@@ -239,16 +245,6 @@ fn add_suffixes(name: &mut String, unit_of_metric: &str, family: FamilyType) {
     if is_counter && !ends_with_word(name, "total") {
         name.push_str("_total");
     }
-}
-
-/// Applies Prometheus' escaping scheme `underscores`: each illegal character becomes `_`, as does a leading digit.
-fn underscores(name: &str, is_legal: fn(char) -> bool) -> String {
-    if name.is_empty() {
-        return "_".to_owned();
-    }
-    let starts_badly = |at: usize, c: char| at == 0 && c.is_ascii_digit();
-    let escaped = |(at, c)| if is_legal(c) && !starts_badly(at, c) { c } else { '_' };
-    name.chars().enumerate().map(escaped).collect()
 }
 
 #[cfg(test)]
