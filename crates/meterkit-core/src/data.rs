@@ -1,14 +1,17 @@
 //! What is read from the store: scopes, metrics and their points. Exporters see nothing else.
 
+mod addition;
 mod collections;
 mod exponential;
 mod series_id;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use opentelemetry::InstrumentationScope;
 
+pub(crate) use self::addition::plus;
 pub use self::collections::{AbsentSeries, Collections};
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
 pub use self::series_id::SeriesId;
@@ -29,17 +32,20 @@ pub struct ScopeMetrics {
 impl ScopeMetrics {
     /// Puts scopes into the order in which snapshots have them: by name, version, schema URL and attributes.
     pub fn sort(scopes: &mut [Self]) {
-        scopes.sort_by(|a, b| {
-            let (a, b) = (&a.scope, &b.scope);
-            a.name()
-                .cmp(b.name())
-                .then_with(|| a.version().cmp(&b.version()))
-                .then_with(|| a.schema_url().cmp(&b.schema_url()))
-                .then_with(|| {
-                    let attributes = Attributes::from_key_values(a.attributes());
-                    attributes.cmp(&Attributes::from_key_values(b.attributes()))
-                })
-        });
+        scopes.sort_by(Self::cmp_scopes);
+    }
+
+    /// Compares two scopes by name, version, schema URL and attributes.
+    pub fn cmp_scopes(&self, other: &Self) -> Ordering {
+        let (a, b) = (&self.scope, &other.scope);
+        a.name()
+            .cmp(b.name())
+            .then_with(|| a.version().cmp(&b.version()))
+            .then_with(|| a.schema_url().cmp(&b.schema_url()))
+            .then_with(|| {
+                let attributes = Attributes::from_key_values(a.attributes());
+                attributes.cmp(&Attributes::from_key_values(b.attributes()))
+            })
     }
 }
 
@@ -176,25 +182,90 @@ impl Data {
         with_points!(self, points => points.get(at).map(|point| point.series))
     }
 
+    /// Returns the attributes of the point at this place.
+    pub fn attributes_at(&self, at: usize) -> Option<&Attributes> {
+        with_points!(self, points => points.get(at).map(|point| &point.attributes))
+    }
+
+    /// Returns since when the point at this place counts.
+    pub fn start_at(&self, at: usize) -> Option<SystemTime> {
+        with_points!(self, points => points.get(at).map(|point| point.start))
+    }
+
     /// Returns the same metric with only the points of the series for which `is_kept` says so.
     #[must_use]
     pub fn only(&self, is_kept: impl Fn(SeriesId) -> bool) -> Self {
-        macro_rules! kept {
-            ($points:expr) => {
-                $points.iter().filter(|point| is_kept(point.series)).cloned().collect()
+        let mut kept = self.empty();
+        for at in (0..self.len()).filter(|at| self.series_at(*at).is_some_and(&is_kept)) {
+            kept.push(self, at);
+        }
+        kept
+    }
+
+    /// Returns the same metric with only the point at this place.
+    #[must_use]
+    pub fn only_at(&self, at: usize) -> Self {
+        let mut kept = self.empty();
+        kept.push(self, at);
+        kept
+    }
+
+    /// Returns the same metric without points.
+    #[must_use]
+    pub fn empty(&self) -> Self {
+        match *self {
+            Self::Gauge(_) => Self::Gauge(Vec::new()),
+            Self::Sum { monotonic, temporality, .. } => {
+                Self::Sum { monotonic, temporality, points: Vec::new() }
+            }
+            Self::Histogram { temporality, ref bounds, .. } => {
+                Self::Histogram { temporality, bounds: bounds.clone(), points: Vec::new() }
+            }
+            Self::ExponentialHistogram { temporality, .. } => {
+                Self::ExponentialHistogram { temporality, points: Vec::new() }
+            }
+        }
+    }
+
+    /// Adds what a point of another metric of this kind counted to the first point of this one.
+    pub fn add(&mut self, other: &Self, at: usize) {
+        macro_rules! add {
+            ($sums:expr, $points:expr) => {
+                if let (Some(sum), Some(point)) = ($sums.first_mut(), $points.get(at)) {
+                    sum.add(point);
+                }
             };
         }
-        match *self {
-            Self::Gauge(ref points) => Self::Gauge(kept!(points)),
-            Self::Sum { monotonic, temporality, ref points } => {
-                Self::Sum { monotonic, temporality, points: kept!(points) }
+        match (self, other) {
+            (Self::Sum { points: sums, .. }, Self::Sum { points, .. }) => add!(sums, points),
+            (Self::Histogram { points: sums, .. }, Self::Histogram { points, .. }) => {
+                add!(sums, points);
             }
-            Self::Histogram { temporality, ref bounds, ref points } => {
-                Self::Histogram { temporality, bounds: bounds.clone(), points: kept!(points) }
+            (
+                Self::ExponentialHistogram { points: sums, .. },
+                Self::ExponentialHistogram { points, .. },
+            ) => add!(sums, points),
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, other: &Self, at: usize) {
+        macro_rules! push {
+            ($all:expr, $points:expr) => {
+                $all.extend($points.get(at).cloned())
+            };
+        }
+        match (self, other) {
+            (Self::Gauge(all), Self::Gauge(points))
+            | (Self::Sum { points: all, .. }, Self::Sum { points, .. }) => push!(all, points),
+            (Self::Histogram { points: all, .. }, Self::Histogram { points, .. }) => {
+                push!(all, points);
             }
-            Self::ExponentialHistogram { temporality, ref points } => {
-                Self::ExponentialHistogram { temporality, points: kept!(points) }
-            }
+            (
+                Self::ExponentialHistogram { points: all, .. },
+                Self::ExponentialHistogram { points, .. },
+            ) => push!(all, points),
+            _ => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use self::sealed::CellNumber;
+use crate::data::plus;
 
 /// A number that an instrument records: `u64`, `i64` or `f64`.
 ///
@@ -81,13 +82,20 @@ impl Value {
         }
     }
 
-    /// The sum of two values of one type, which stops at the ends; of different types, the second.
+    /// Returns the sum of two values, which stops at the ends of their type. The sum of integers is an integer.
     pub(crate) fn plus(self, other: Self) -> Self {
         match (self, other) {
             (Self::U64(a), Self::U64(b)) => Self::U64(a.saturating_add(b)),
             (Self::I64(a), Self::I64(b)) => Self::I64(a.saturating_add(b)),
-            (Self::F64(a), Self::F64(b)) => Self::F64(CellNumber::saturating_add(a, b)),
-            _ => other,
+            (Self::U64(a), Self::I64(b)) | (Self::I64(b), Self::U64(a)) => {
+                match a.checked_add_signed(b) {
+                    Some(sum) => Self::U64(sum),
+                    // Either above all integers, or at least the negative one.
+                    None if b >= 0 => Self::U64(u64::MAX),
+                    None => Self::I64(b.saturating_add_unsigned(a)),
+                }
+            }
+            (a, b) => Self::F64(plus(a.as_f64(), b.as_f64())),
         }
     }
 

@@ -14,7 +14,7 @@ use meterkit_core::{
 
 use crate::point::{self, Point};
 use crate::snapshot::Snapshot;
-use crate::stream::{are_alike, empty};
+use crate::stream::are_alike;
 
 /// Up to when the last deltas of series reach that are in no snapshot any more.
 pub(crate) type Covered = HashMap<SeriesId, SystemTime>;
@@ -127,7 +127,7 @@ impl<'a> Acknowledged<'a> {
         if !has_deltas(data) {
             return None;
         }
-        let mut delta = empty(data);
+        let mut delta = data.empty();
         match &mut delta {
             Data::Sum { temporality, points, .. } => {
                 (*temporality, *points) = (Temporality::Delta, self.each(data));

@@ -63,6 +63,10 @@ macro_rules! point {
         fn identify(&mut self, series: SeriesId, attributes: &Attributes, start: SystemTime) {
             (self.series, self.attributes, self.start) = (series, attributes.clone(), start);
         }
+
+        fn add(&mut self, next: &Self) {
+            Self::add(self, next);
+        }
     };
 }
 use point;
@@ -77,16 +81,6 @@ impl Point for NumberPoint {
 
     fn is_nothing(&self) -> bool {
         self.value.as_f64() == 0.0
-    }
-
-    fn add(&mut self, next: &Self) {
-        self.start = self.start.min(next.start);
-        // Sums stop at the ends of their type, as in the store.
-        self.value = match (self.value, next.value) {
-            (Value::U64(a), Value::U64(b)) => Value::U64(a.saturating_add(b)),
-            (Value::I64(a), Value::I64(b)) => Value::I64(a.saturating_add(b)),
-            (a, b) => Value::F64(plus(a.as_f64(), b.as_f64())),
-        };
     }
 
     fn raise_to(&mut self, last: &Self) {
@@ -122,17 +116,6 @@ impl Point for HistogramPoint {
         self.count == 0
     }
 
-    fn add(&mut self, next: &Self) {
-        self.start = self.start.min(next.start);
-        self.count = self.count.saturating_add(next.count);
-        self.sum = plus(self.sum, next.sum);
-        self.min = self.min.zip(next.min).map(|(a, b)| a.min(b));
-        self.max = self.max.zip(next.max).map(|(a, b)| a.max(b));
-        for (ours, theirs) in self.buckets.iter_mut().zip(&next.buckets) {
-            *ours = ours.saturating_add(*theirs);
-        }
-    }
-
     fn raise_to(&mut self, last: &Self) {
         self.sum = raised(self.sum, self.count, self.min, (last.sum, last.count));
     }
@@ -142,11 +125,6 @@ impl Point for HistogramPoint {
 /// older.
 fn changed(now: Option<f64>, earlier: Option<f64>) -> Option<f64> {
     now.filter(|now| earlier.is_some_and(|earlier| earlier != *now))
-}
-
-fn plus(a: f64, b: f64) -> f64 {
-    let sum = a + b;
-    if a.is_finite() && b.is_finite() { sum.clamp(f64::MIN, f64::MAX) } else { sum }
 }
 
 /// Returns the sum of a distribution whose last one had this sum and count. Below zero, a sum may fall.

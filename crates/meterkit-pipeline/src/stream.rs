@@ -20,7 +20,7 @@ pub(crate) struct Stream {
 impl Stream {
     /// Returns the stream that `metric` belongs to.
     pub(crate) fn of(scope: &Arc<InstrumentationScope>, metric: &Metric) -> Self {
-        let shape = empty(&metric.data);
+        let shape = metric.data.empty();
         Self { scope: scope.clone(), descriptor: metric.descriptor.clone(), shape }
     }
 }
@@ -68,12 +68,6 @@ fn have_same_bits(ours: &Arc<[f64]>, theirs: &Arc<[f64]>) -> bool {
     let bits = |bounds: &[f64]| bounds.iter().map(|bound| bound.to_bits()).collect::<Vec<_>>();
     Arc::ptr_eq(ours, theirs) || bits(ours) == bits(theirs)
 }
-
-/// Returns the same metric without points.
-pub(crate) fn empty(data: &Data) -> Data {
-    data.only(|_| false)
-}
-
 #[cfg(test)]
 mod tests {
     use meterkit_core::Temporality;

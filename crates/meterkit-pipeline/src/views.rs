@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use meterkit_core::{AbsentSeries, Data, Descriptor, Metric, Registry, ScopeMetrics};
 use opentelemetry::InstrumentationScope;
 
-use crate::stream::{Stream, are_alike, empty};
+use crate::stream::{Stream, are_alike};
 
 pub use self::pattern::{KeyFilter, NamePattern};
 pub use self::selector::ViewSelector;
@@ -189,7 +189,7 @@ struct Selected<'a> {
 
 impl Selected<'_> {
     fn empty(&self) -> Metric {
-        Metric { descriptor: self.descriptor.clone(), data: empty(&self.data) }
+        Metric { descriptor: self.descriptor.clone(), data: self.data.empty() }
     }
 
     fn stream(&self, scope: &ScopeMetrics) -> Stream {

@@ -1,9 +1,10 @@
 //! Families: the metrics that Prometheus sees under one name.
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
+use std::time::SystemTime;
 
-use meterkit_core::{Data, LogOnce, Metric, NameMeetings, ScopeMetrics, SeriesId};
+use meterkit_core::{AbsentSeries, Data, LogOnce, Metric, NameMeetings, ScopeMetrics, SeriesId};
 use meterkit_rules::prometheus_name::{self, FamilyType, Names, whole_of_part};
 
 use crate::labels::{Labels, scope_labels};
@@ -13,35 +14,55 @@ pub use meterkit_rules::prometheus_name::TARGET_INFO;
 /// The description of [`TARGET_INFO`].
 pub const TARGET_INFO_HELP: &str = "Target metadata";
 
+/// The metrics that families are made of.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "targets take both from a snapshot")]
+pub struct Collection<'a> {
+    /// The metrics that are there.
+    pub scopes: &'a [ScopeMetrics],
+    /// The last points of series that are not: they go on to count in the totals that they were part of.
+    pub absent: &'a [Arc<AbsentSeries>],
+}
+
 /// All metrics with one name: they come from different scopes, or the translation made their names equal.
+///
+/// Holds the places of the metrics in the [`Collection`] that it was made of, which its methods take.
 ///
 /// `S` is the form in which a target keeps the labels of a scope.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Family<'a, S> {
+pub struct Family<S> {
     /// The name, as `# TYPE` has it.
     pub name: String,
     /// The type of all members.
     pub family_type: FamilyType,
-    /// The first description that is not empty.
-    pub help: &'a str,
     /// At least one; ordered by scope, then by their own names.
-    pub members: Vec<Member<'a, S>>,
+    pub members: Vec<Member<S>>,
+    /// Metrics that have series which are absent, in the same order. None of gauges.
+    pub(crate) absent: Vec<Member<S>>,
 }
 
 /// One metric of a family.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Member<'a, S> {
-    /// The metric.
-    pub metric: &'a Metric,
+pub struct Member<S> {
     /// The labels that identify its scope.
     pub scope: S,
+    place: Place,
+}
+
+/// Where a collection has a metric.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Among which of the absent series; `None` if it is there.
+    absent: Option<usize>,
+    scope: usize,
+    metric: usize,
 }
 
 /// Returns the families of all scopes, ordered by name. Members are ordered by scope, then by their own name, whatever
-/// the order of `scopes`. `names` names the families, `meetings` says which instruments have no name of their own; `keep`
-/// turns the labels of each scope into the target's own form.
+/// the order of scopes in `collection`. `names` names the families, `meetings` says which instruments have no name of
+/// their own; `keep` turns the labels of each scope into the target's own form.
 ///
 /// Conflicts are resolved as follows, and each is logged once:
 ///
@@ -50,106 +71,176 @@ pub struct Member<'a, S> {
 ///   does not know, the one whose oldest series is older.
 /// - When their descriptions differ, the first one counts.
 pub fn families<'a, S: Clone + Ord>(
-    scopes: &'a [ScopeMetrics],
+    collection: Collection<'a>,
     names: Names,
     meetings: &NameMeetings,
     keep: impl Fn(Labels<'a>) -> S,
-) -> Vec<Family<'a, S>> {
-    let mut named: Vec<(String, FamilyType, Member<'a, S>)> = Vec::new();
-    for scope in scopes {
+) -> Vec<Family<S>> {
+    let name = |metric: &Metric| {
+        let family_type = FamilyType::from(&metric.data);
+        let (name, unit) = (&metric.descriptor.name, &metric.descriptor.unit);
+        (names.family(name, unit, family_type), family_type)
+    };
+    let mut named: Vec<(String, FamilyType, Member<S>)> = Vec::new();
+    for (scope_at, scope) in collection.scopes.iter().enumerate() {
         let labels = keep(scope_labels(&scope.scope, names));
-        for metric in &scope.metrics {
-            let family_type = FamilyType::from(&metric.data);
-            let (name, unit) = (&metric.descriptor.name, &metric.descriptor.unit);
-            let name = names.family(name, unit, family_type);
+        for (metric_at, metric) in scope.metrics.iter().enumerate() {
+            let (name, family_type) = name(metric);
             if !meetings.hide(&name, family_type) {
-                named.push((name, family_type, Member { metric, scope: labels.clone() }));
+                let place = Place { absent: None, scope: scope_at, metric: metric_at };
+                named.push((name, family_type, Member { scope: labels.clone(), place }));
             }
         }
     }
     named.sort_by(|(a, a_type, one), (b, b_type, other)| {
         let names = (a, a_type, &one.scope).cmp(&(b, b_type, &other.scope));
         names.then_with(|| {
-            let age = |member: &Member<'_, S>| meetings.age(&member.metric.descriptor);
-            (age(one), one.name()).cmp(&(age(other), other.name()))
+            let descriptor = |member: &Member<S>| &member.metric(collection).descriptor;
+            let (one, other) = (descriptor(one), descriptor(other));
+            (meetings.age(one), &one.name).cmp(&(meetings.age(other), &other.name))
         })
     });
 
-    let mut families: Vec<Family<'a, S>> = Vec::new();
+    let mut families: Vec<Family<S>> = Vec::new();
     for (name, family_type, member) in named {
-        let help = &*member.metric.descriptor.description;
         match families.last_mut() {
             Some(family) if family.name == name && family.family_type == family_type => {
-                family.add(help, member);
+                family.members.push(member);
             }
-            _ => families.push(Family { name, family_type, help, members: vec![member] }),
+            _ => {
+                let (members, absent) = (vec![member], Vec::new());
+                families.push(Family { name, family_type, members, absent });
+            }
         }
     }
-    leave_out_younger(&mut families);
+    leave_out_younger(&mut families, collection);
+    if !collection.absent.is_empty() {
+        add_absent(&mut families, collection, name, |scope| {
+            keep(scope_labels(&scope.scope, names))
+        });
+    }
     families
 }
 
 /// Leaves out a family called `target_info`, for targets that write the resource under that name.
-pub fn reserve_target_info<S>(families: &mut Vec<Family<'_, S>>) {
+pub fn reserve_target_info<S>(families: &mut Vec<Family<S>>, collection: Collection<'_>) {
     families.retain(|family| {
         let is_taken = family.name == TARGET_INFO;
         if is_taken {
-            family.warn("has the name of the resource's metric: left out");
+            family.warn(collection, "has the name of the resource's metric: left out");
         }
         !is_taken
     });
 }
 
-impl<'a, S> Family<'a, S> {
+impl<S> Family<S> {
+    /// Returns the first description that is not empty. One that differs from it is logged.
+    pub fn help<'a>(&self, collection: Collection<'a>) -> &'a str {
+        let metrics = self.members.iter().map(|member| member.metric(collection));
+        let mut described = metrics.filter(|metric| !metric.descriptor.description.is_empty());
+        let Some(first) = described.next() else { return "" };
+        let help = &first.descriptor.description;
+        for other in described.filter(|metric| metric.descriptor.description != *help) {
+            self.warn_of(other, "has another description than the first metric of that name");
+        }
+        help
+    }
+
     /// Returns the unit in words, as OpenMetrics and remote write have it; empty for no unit.
-    pub fn unit(&self) -> String {
-        let unit = self.members.first().map_or("", |member| &member.metric.descriptor.unit);
+    pub fn unit(&self, collection: Collection<'_>) -> String {
+        let first = self.members.first();
+        let unit = first.map_or("", |member| &member.metric(collection).descriptor.unit);
         prometheus_name::unit(unit, self.family_type)
     }
 
     /// Logs a problem with one of the metrics the first time that any target meets it: scrapes and exports repeat, the
     /// log must not.
-    pub fn warn_of(&self, member: &Member<'_, S>, clash: &str) {
+    pub fn warn_of(&self, metric: &Metric, clash: &str) {
         static LOGGED: LazyLock<LogOnce> = LazyLock::new(LogOnce::default);
 
-        let (family, metric) = (&*self.name, member.name());
+        let (family, metric) = (&*self.name, &*metric.descriptor.name);
         if LOGGED.is_new(&(family, metric, clash)) {
             tracing::warn!(family, metric, "{clash}");
         }
     }
 
     /// Logs a problem with the whole family, once.
-    fn warn(&self, clash: &str) {
+    fn warn(&self, collection: Collection<'_>, clash: &str) {
         if let Some(member) = self.members.first() {
-            self.warn_of(member, clash);
+            self.warn_of(member.metric(collection), clash);
         }
-    }
-
-    fn add(&mut self, help: &'a str, member: Member<'a, S>) {
-        if self.help.is_empty() {
-            self.help = help;
-        } else if !help.is_empty() && help != self.help {
-            self.warn_of(&member, "has another description than the first metric of that name");
-        }
-        self.members.push(member);
     }
 
     /// Returns the oldest series.
-    fn oldest(&self) -> Option<SeriesId> {
-        let metrics = self.members.iter().map(|member| &member.metric.data);
+    fn oldest(&self, collection: Collection<'_>) -> Option<SeriesId> {
+        let metrics = self.members.iter().map(|member| &member.metric(collection).data);
         metrics.flat_map(Data::series).min()
     }
 }
 
-impl<'a, S> Member<'a, S> {
-    /// Returns the metric's own name.
-    pub fn name(&self) -> &'a str {
-        &self.metric.descriptor.name
+impl<S> Member<S> {
+    /// Returns the metric.
+    ///
+    /// # Panics
+    ///
+    /// May panic if the family was made of another collection.
+    pub fn metric<'a>(&self, collection: Collection<'a>) -> &'a Metric {
+        &self.scope_metrics(collection).metrics[self.place.metric]
+    }
+
+    /// Returns the metric with the others of its scope.
+    pub(crate) fn scope_metrics<'a>(&self, collection: Collection<'a>) -> &'a ScopeMetrics {
+        let scopes = match self.place.absent {
+            Some(absent) => &collection.absent[absent].scopes,
+            None => collection.scopes,
+        };
+        &scopes[self.place.scope]
+    }
+
+    /// Returns when the last collection with its series was taken, if they are absent.
+    pub(crate) fn last_seen(&self, collection: Collection<'_>) -> Option<SystemTime> {
+        self.place.absent.map(|absent| collection.absent[absent].last_seen)
     }
 }
 
+/// Adds the metrics of absent series to the families that have their names.
+fn add_absent<'a, S: Clone + Ord>(
+    families: &mut [Family<S>],
+    collection: Collection<'a>,
+    name: impl Fn(&Metric) -> (String, FamilyType),
+    labels: impl Fn(&'a ScopeMetrics) -> S,
+) {
+    // Most descriptors and scopes are those of earlier entries: what belongs to them is found by their addresses.
+    let (mut known, mut scopes) = (HashMap::new(), HashMap::new());
+    for (absent_at, absent) in collection.absent.iter().enumerate() {
+        for (scope_at, scope) in absent.scopes.iter().enumerate() {
+            for (metric_at, metric) in scope.metrics.iter().enumerate() {
+                let family_type = FamilyType::from(&metric.data);
+                if family_type == FamilyType::Gauge {
+                    continue;
+                }
+                let descriptor = (Arc::as_ptr(&metric.descriptor), family_type);
+                let family = *known.entry(descriptor).or_insert_with(|| {
+                    let name = name(metric);
+                    let find =
+                        |it: &Family<S>| (&*it.name, it.family_type).cmp(&(&*name.0, name.1));
+                    families.binary_search_by(find).ok()
+                });
+                if let Some(family) = family {
+                    let known = scopes.entry(Arc::as_ptr(&scope.scope));
+                    let scope = known.or_insert_with(|| labels(scope)).clone();
+                    let place =
+                        Place { absent: Some(absent_at), scope: scope_at, metric: metric_at };
+                    families[family].absent.push(Member { scope, place });
+                }
+            }
+        }
+    }
+    families.iter_mut().for_each(|family| family.absent.sort_by(|a, b| a.scope.cmp(&b.scope)));
+}
+
 /// Leaves out families whose name is also that of an older one, or of a part of one.
-fn leave_out_younger<S>(families: &mut Vec<Family<'_, S>>) {
+fn leave_out_younger<S>(families: &mut Vec<Family<S>>, collection: Collection<'_>) {
     let place = |name: &str, of: FamilyType| {
         families.binary_search_by(|it| (&*it.name, it.family_type).cmp(&(name, of))).ok()
     };
@@ -159,13 +250,13 @@ fn leave_out_younger<S>(families: &mut Vec<Family<'_, S>>) {
         let same = same.map_or(0, |before| before + 1)..at;
         let whole = whole_of_part(&family.name).and_then(|it| place(it, FamilyType::Histogram));
         for other in same.chain(whole) {
-            let is_older = family.oldest() < families[other].oldest();
+            let is_older = family.oldest(collection) < families[other].oldest(collection);
             let (loser, clash) = match (is_older, families[other].name == family.name) {
                 (true, _) => (other, "has the name of an older metric in Prometheus: left out"),
                 (false, true) => (at, "has the name of an older metric in Prometheus: left out"),
                 (false, false) => (at, "has the name of a part of a histogram: left out"),
             };
-            families[loser].warn(clash);
+            families[loser].warn(collection, clash);
             younger.insert(loser);
         }
     }
@@ -212,17 +303,18 @@ mod tests {
             scope("a", vec![metric("sent_bytes", "", false), metric("load", "", true)]),
         ];
         for _ in 0..2 {
-            let families =
-                families(&scopes, Names::default(), &NameMeetings::default(), |labels| labels);
+            let of = Collection { scopes: &scopes, absent: &[] };
+            let families = families(of, Names::default(), &NameMeetings::default(), |it| it);
             let found: Vec<_> = families
                 .iter()
                 .map(|family| {
                     let members: Vec<_> = family
                         .members
                         .iter()
-                        .map(|member| (&*member.scope[0].1, member.name()))
+                        .map(|it| (&*it.scope[0].1, &*it.metric(of).descriptor.name))
                         .collect();
-                    (&*family.name, family.family_type, family.help, family.unit(), members)
+                    let (help, unit) = (family.help(of), family.unit(of));
+                    (&*family.name, family.family_type, help, unit, members)
                 })
                 .collect();
             let (load, sent) = (("a", "load"), [("a", "sent_bytes"), ("b", "sent")]);
@@ -247,11 +339,12 @@ mod tests {
             scope("a", vec![metric("x", "", true), metric("target_info", "", true)]),
             scope("b", vec![metric("x", "", false)]),
         ];
-        let mut families = families(&scopes, translation.utf8(), &NameMeetings::default(), |_| ());
+        let of = Collection { scopes: &scopes, absent: &[] };
+        let mut families = families(of, translation.utf8(), &NameMeetings::default(), |_| ());
         assert_eq!(families.len(), 2);
         let x = &families[1];
         assert_eq!((&*x.name, x.family_type, x.members.len()), ("x", FamilyType::Gauge, 1));
-        reserve_target_info(&mut families);
+        reserve_target_info(&mut families, of);
         assert_eq!(families.iter().map(|family| &*family.name).collect::<Vec<_>>(), ["x"]);
     }
 }

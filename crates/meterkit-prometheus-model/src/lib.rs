@@ -3,21 +3,21 @@
 //!
 //! [`families`] groups [`ScopeMetrics`](meterkit_core::ScopeMetrics) by the names that Prometheus sees, and settles
 //! which metric keeps a name that several share. [`for_each_label`] does the same for the labels of a series,
-//! [`DistinctSeries`] for the series of a family.
+//! [`Joins`] for the series of a family.
 //!
 //! The rules are those of OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; the names come from
 //! [`prometheus_name`](meterkit_rules::prometheus_name). Encoding and delivery are up to the exporters.
 
-mod distinct;
 mod family;
 mod histogram;
+mod joins;
 mod labels;
 mod number;
 
-pub use self::distinct::DistinctSeries;
 pub use self::family::{
-    Family, Member, TARGET_INFO, TARGET_INFO_HELP, families, reserve_target_info,
+    Collection, Family, Member, TARGET_INFO, TARGET_INFO_HELP, families, reserve_target_info,
 };
-pub use self::histogram::{bounds, cumulative_buckets};
+pub use self::histogram::{Bounds, cumulative_buckets};
+pub use self::joins::Joins;
 pub use self::labels::{LabelText, Labels, for_each_label};
 pub use self::number::write_float;

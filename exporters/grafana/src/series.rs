@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use meterkit_core::{Attributes, Data, HistogramPoint};
+use meterkit_core::{Data, HistogramPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{
-    self as model, Labels, TARGET_INFO, TARGET_INFO_HELP, bounds, cumulative_buckets, families,
-    reserve_target_info,
+    self as model, Bounds, Collection, Joins, Labels, TARGET_INFO, TARGET_INFO_HELP,
+    cumulative_buckets, families, reserve_target_info,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names, stored_label};
 
@@ -20,9 +20,8 @@ mod labels;
 mod native;
 
 /// The labels of members say which scope and which process they come from.
-type Family<'a> = model::Family<'a, Labels<'a>>;
-type Member<'a> = model::Member<'a, Labels<'a>>;
-type DistinctSeries<'f, 'a> = model::DistinctSeries<'f, 'a, Labels<'a>, Labels<'f>>;
+type Family<'a> = model::Family<Labels<'a>>;
+type Member<'a> = model::Member<Labels<'a>>;
 
 /// One series, and its value at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,14 +78,15 @@ fn sample_value(value: f64) -> f64 {
 pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) {
     let target = labels::target_labels(&snapshot.resource);
     let meetings = snapshot.names.meetings(Names::default());
-    let mut families = families(&snapshot.scopes, Names::default(), &meetings, |mut labels| {
+    let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
+    let mut families = families(collection, Names::default(), &meetings, |mut labels| {
         labels.extend(target.iter().cloned());
         labels
     });
     let time = milliseconds(snapshot.time);
     let info = labels::info_labels(&snapshot.resource, &target);
     if let Some(labels) = info {
-        reserve_target_info(&mut families);
+        reserve_target_info(&mut families, collection);
         visit(&Series {
             labels,
             value: SeriesValue::Number(1.0),
@@ -101,68 +101,75 @@ pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) 
         });
     }
     for family in &families {
-        let unit = family.unit();
-        let Family { name, family_type, help, .. } = family;
-        let metadata = Metadata { family: name, family_type: *family_type, help, unit: &unit };
-        FamilySeries { family, metadata, time, visit: &mut *visit }.all();
+        let unit = family.unit(collection);
+        let metadata = Metadata {
+            family: &family.name,
+            family_type: family.family_type,
+            help: family.help(collection),
+            unit: &unit,
+        };
+        let parts = ["_bucket", "_sum", "_count"].map(|part| format!("{}{part}", family.name));
+        let (parts, bounds) = (parts.each_ref().map(String::as_str), Bounds::default());
+        let visit = &mut *visit;
+        FamilySeries { family, collection, metadata, time, parts, bounds, visit }.all();
     }
 }
 
 struct FamilySeries<'f, 'a> {
     family: &'f Family<'a>,
+    collection: Collection<'a>,
     metadata: Metadata<'f>,
     time: i64,
+    /// The names of buckets, sum and count.
+    parts: [&'f str; 3],
+    bounds: Bounds,
     visit: &'f mut dyn FnMut(&Series<'_>),
 }
 
-impl<'f> FamilySeries<'f, '_> {
+impl FamilySeries<'_, '_> {
     fn all(&mut self) {
-        let family = self.family;
-        let mut distinct = DistinctSeries::of(family, stored_label);
-        for member in &family.members {
-            match &member.metric.data {
-                Data::Gauge(points) | Data::Sum { points, .. } => {
-                    let has_start = family.family_type == FamilyType::Counter;
-                    for point in points {
-                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
-                            let start = if has_start { self.start(point.start) } else { 0 };
-                            let value = sample_value(point.value.as_f64());
-                            self.series(
-                                labels,
-                                &family.name,
-                                None,
-                                start,
-                                SeriesValue::Number(value),
-                            );
-                        }
-                    }
-                }
-                Data::Histogram { points, bounds: boundaries, .. } => {
-                    let bounds = bounds(boundaries);
-                    let part = |suffix| format!("{}{suffix}", family.name);
-                    let parts = ["_bucket", "_sum", "_count"].map(part);
-                    for point in points {
-                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
-                            self.histogram(&labels, &parts, &bounds, point);
-                        }
-                    }
-                }
-                Data::ExponentialHistogram { points, .. } => {
-                    for point in points {
-                        let Some(native) = NativeHistogram::of(point) else {
-                            let clash = "has buckets wider than a native histogram can: left out";
-                            family.warn_of(member, clash);
-                            continue;
-                        };
-                        if let Some(labels) = first(member, &point.attributes, &mut distinct) {
-                            let start = self.start(point.start);
-                            let value = SeriesValue::Histogram(Box::new(native));
-                            self.series(labels, &family.name, None, start, value);
-                        }
-                    }
-                }
-                _ => {}
+        let (family, collection) = (self.family, self.collection);
+        let joins = Joins::of(family, collection, stored_label, |text, scope, attributes| {
+            for (name, value) in labels::series_labels(attributes, scope) {
+                text.extend([&*name, "\0", &*value, "\0"]);
             }
+        });
+        for (place, member) in family.members.iter().enumerate() {
+            let data = &member.metric(collection).data;
+            for (data, at) in (0..data.len()).filter_map(|at| joins.point(data, place, at)) {
+                self.point(member, data, at);
+            }
+        }
+    }
+
+    fn point(&mut self, member: &Member<'_>, data: &Data, at: usize) {
+        let family = self.family;
+        let Some(attributes) = data.attributes_at(at) else { return };
+        let labels = labels::series_labels(attributes, &member.scope);
+        match data {
+            Data::Gauge(points) | Data::Sum { points, .. } => {
+                let has_start = family.family_type == FamilyType::Counter;
+                let start = if has_start { self.start(points[at].start) } else { 0 };
+                let value = SeriesValue::Number(sample_value(points[at].value.as_f64()));
+                self.series(labels, &family.name, None, start, value);
+            }
+            Data::Histogram { points, bounds: boundaries, .. } => {
+                let mut bounds = std::mem::take(&mut self.bounds);
+                self.histogram(&labels, bounds.of(boundaries), &points[at]);
+                self.bounds = bounds;
+            }
+            Data::ExponentialHistogram { points, .. } => match NativeHistogram::of(&points[at]) {
+                Some(native) => {
+                    let start = self.start(points[at].start);
+                    let value = SeriesValue::Histogram(Box::new(native));
+                    self.series(labels, &family.name, None, start, value);
+                }
+                None => {
+                    let clash = "has buckets wider than a native histogram can: left out";
+                    family.warn_of(member.metric(self.collection), clash);
+                }
+            },
+            _ => {}
         }
     }
 
@@ -172,14 +179,9 @@ impl<'f> FamilySeries<'f, '_> {
     }
 
     /// Visits the series of a histogram: one per bucket, the sum and the count.
-    fn histogram<'l>(
-        &mut self,
-        labels: &Labels<'l>,
-        [bucket, sum, count]: &'l [String; 3],
-        bounds: &'l [String],
-        point: &HistogramPoint,
-    ) {
+    fn histogram<'l>(&mut self, labels: &Labels<'l>, bounds: &'l [String], point: &HistogramPoint) {
         let start = self.start(point.start);
+        let [bucket, sum, count] = self.parts;
         let mut add = |name, bound, value| {
             self.series(labels.clone(), name, bound, start, SeriesValue::Number(value));
         };
@@ -205,16 +207,6 @@ impl<'f> FamilySeries<'f, '_> {
         let (time, metadata) = (self.time, self.metadata);
         (self.visit)(&Series { labels, value, time, start, metadata });
     }
-}
-
-/// Returns the labels of a series without its name, or `None` if the family has an equal series already.
-fn first<'f, 'a: 'f>(
-    member: &'f Member<'a>,
-    attributes: &'f Attributes,
-    distinct: &mut DistinctSeries<'f, 'a>,
-) -> Option<Labels<'f>> {
-    let labels = labels::series_labels(attributes, &member.scope);
-    distinct.is_first(member, &labels).then_some(labels)
 }
 
 /// Since 1970, as Prometheus counts time.

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use meterkit_core::{Attributes, Data};
+use meterkit_core::Data;
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{
-    self as model, TARGET_INFO, TARGET_INFO_HELP, cumulative_buckets, reserve_target_info,
-    write_float,
+    self as model, Bounds, Collection, Joins, TARGET_INFO, TARGET_INFO_HELP, cumulative_buckets,
+    reserve_target_info, write_float,
 };
 use meterkit_rules::prometheus_name::{Names, is_legal_family};
 
@@ -14,9 +14,7 @@ use crate::labels::{scope_labels, series_labels};
 use crate::text;
 
 /// The labels of a scope are written once for all its metrics.
-type Family<'a> = model::Family<'a, Rc<str>>;
-type Member<'a> = model::Member<'a, Rc<str>>;
-type DistinctSeries<'f, 'a> = model::DistinctSeries<'f, 'a, Rc<str>, String>;
+type Family = model::Family<Rc<str>>;
 
 /// Writes `snapshot` in Prometheus' text format 0.0.4.
 ///
@@ -56,17 +54,18 @@ pub fn render(snapshot: &Snapshot) -> String {
 /// [`Translation::utf8`]: meterkit_rules::prometheus_name::Translation::utf8
 pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
     let out = String::with_capacity(snapshot.len() * 128);
-    let mut page = Page { out, names, labels: String::new(), quoted: None };
+    let mut page =
+        Page { out, names, labels: String::new(), quoted: None, bounds: Bounds::default() };
     page.target_info(snapshot);
     let meetings = snapshot.names.meetings(names);
-    let mut families = model::families(&snapshot.scopes, names, &meetings, |labels| {
-        scope_labels(&labels, names).into()
-    });
+    let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
+    let mut families =
+        model::families(collection, names, &meetings, |labels| scope_labels(&labels, names).into());
     if !snapshot.resource.is_empty() {
-        reserve_target_info(&mut families);
+        reserve_target_info(&mut families, collection);
     }
     for family in &families {
-        page.family(family);
+        page.family(family, collection);
     }
     page.out
 }
@@ -78,6 +77,7 @@ struct Page {
     labels: String,
     /// The name of the family at hand between quotes, if it needs them.
     quoted: Option<String>,
+    bounds: Bounds,
 }
 
 impl Page {
@@ -92,7 +92,7 @@ impl Page {
         }
     }
 
-    fn family(&mut self, family: &Family<'_>) {
+    fn family(&mut self, family: &Family, collection: Collection<'_>) {
         let names = self.names;
         self.quoted = (names.may_be_quoted() && !is_legal_family(&family.name)).then(|| {
             let mut quoted = String::with_capacity(family.name.len() + 2);
@@ -100,52 +100,48 @@ impl Page {
             quoted
         });
         let name = self.quoted.as_deref().unwrap_or(&family.name);
-        text::head(&mut self.out, name, family.family_type.as_str(), family.help);
-        let mut distinct = DistinctSeries::of(family, |key| names.series_label(key));
-        for member in &family.members {
-            match &member.metric.data {
-                Data::Gauge(points) | Data::Sum { points, .. } => {
-                    for point in points {
-                        if self.series(member, &point.attributes, &mut distinct) {
-                            self.sample(&family.name, "", None);
-                            text::value(&mut self.out, point.value);
-                        }
-                    }
-                }
-                Data::Histogram { points, bounds, .. } => {
-                    let bounds = model::bounds(bounds);
-                    for point in points {
-                        if self.series(member, &point.attributes, &mut distinct) {
-                            let buckets = cumulative_buckets(&bounds, &point.buckets, point.count);
-                            self.histogram(&family.name, buckets, point.count, point.sum);
-                        }
-                    }
-                }
-                // This format knows no buckets of that kind, and bounds that come and go would make no good ones.
-                Data::ExponentialHistogram { points, .. } => {
-                    for point in points {
-                        if self.series(member, &point.attributes, &mut distinct) {
-                            let buckets = cumulative_buckets(&[], &[], point.count);
-                            self.histogram(&family.name, buckets, point.count, point.sum);
-                        }
-                    }
-                }
-                _ => {}
+        text::head(&mut self.out, name, family.family_type.as_str(), family.help(collection));
+        let joins = Joins::of(
+            family,
+            collection,
+            |key| names.series_label(key),
+            |out, scope, attributes| {
+                series_labels(out, names, attributes);
+                text::labels(out, scope);
+            },
+        );
+        for (place, member) in family.members.iter().enumerate() {
+            let data = &member.metric(collection).data;
+            for (data, at) in (0..data.len()).filter_map(|at| joins.point(data, place, at)) {
+                self.point(&family.name, &member.scope, data, at);
             }
         }
     }
 
-    /// Prepares the labels of a series. Returns whether the family has no earlier series with these labels.
-    fn series(
-        &mut self,
-        member: &Member<'_>,
-        attributes: &Attributes,
-        distinct: &mut DistinctSeries<'_, '_>,
-    ) -> bool {
+    fn point(&mut self, name: &str, scope: &str, data: &Data, at: usize) {
+        let Some(attributes) = data.attributes_at(at) else { return };
         self.labels.clear();
         series_labels(&mut self.labels, self.names, attributes);
-        text::labels(&mut self.labels, &member.scope);
-        distinct.is_first(member, &self.labels)
+        text::labels(&mut self.labels, scope);
+        match data {
+            Data::Gauge(points) | Data::Sum { points, .. } => {
+                self.sample(name, "", None);
+                text::value(&mut self.out, points[at].value);
+            }
+            Data::Histogram { points, bounds, .. } => {
+                let (point, mut known) = (&points[at], std::mem::take(&mut self.bounds));
+                let buckets = cumulative_buckets(known.of(bounds), &point.buckets, point.count);
+                self.histogram(name, buckets, point.count, point.sum);
+                self.bounds = known;
+            }
+            // This format knows no buckets of that kind, and bounds that come and go would make no good ones.
+            Data::ExponentialHistogram { points, .. } => {
+                let point = &points[at];
+                let buckets = cumulative_buckets(&[], &[], point.count);
+                self.histogram(name, buckets, point.count, point.sum);
+            }
+            _ => {}
+        }
     }
 
     fn histogram<'a>(

@@ -88,7 +88,7 @@ fn a_view_that_renames_one_of_two_makes_room_for_the_other() {
 }
 
 #[test]
-fn other_libraries_are_not_refused_and_the_older_instrument_stays() {
+fn other_libraries_are_not_refused_and_equal_series_are_added() {
     let registry = Registry::new();
     let pipeline = start(&registry, Views::default());
     let ((), lines) = log_lines::of(|| {
@@ -103,14 +103,18 @@ fn other_libraries_are_not_refused_and_the_older_instrument_stays() {
         }
         let expected = "jobs_total{by=\"1\",otel_scope_name=\"library\"} 1\n\
                         jobs_total{by=\"2\",otel_scope_name=\"library\"} 2\n\
-                        jobs_total{otel_scope_name=\"library\"} 2\n";
+                        jobs_total{otel_scope_name=\"library\"} 3\n";
         let scraped = scrape(&pipeline);
         let mut scraped: Vec<_> = scraped.lines().collect();
         scraped.sort_unstable();
         assert_eq!(scraped, expected.lines().collect::<Vec<_>>());
     });
     let says = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
-    assert_eq!(says("of series with equal labels, only that of the older one"), 1, "{lines:?}");
+    assert_eq!(
+        says("series with equal labels are one there: sums and histograms are added"),
+        1,
+        "{lines:?}"
+    );
     assert_eq!(says("older=target_info"), 1, "{lines:?}");
     assert_eq!(registry.store_health().name_meetings, ["jobs.total", "target.info"]);
 }

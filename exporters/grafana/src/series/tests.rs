@@ -136,6 +136,23 @@ fn a_scrape_has_the_same_series() {
 }
 
 #[test]
+fn series_that_become_equal_are_added_and_of_gauges_the_last_one_counts() {
+    let points = |one: f64, other: f64| {
+        vec![point(&[pair("a.b", "1")], one), point(&[pair("a_b", "1")], other)]
+    };
+    for (data, expected) in [
+        (sum(true, points(1.0, 2.5)), 3.5),
+        (sum(false, points(-1.0, 2.5)), 1.5),
+        (Data::Gauge(points(7.0, 2.5)), 2.5),
+    ] {
+        let series = all(&snapshot(1, vec![scope("a", vec![metric("x", "", "", data)])]));
+        assert_eq!(series.len(), 1);
+        assert_eq!(series[0].value, SeriesValue::Number(expected));
+        assert_eq!(label(&series[0], "a_b"), Some("1"));
+    }
+}
+
+#[test]
 fn labels_are_in_order_and_none_is_empty() {
     let pairs = [pair("Z", "1"), pair("_a", "2"), pair("zz", "3"), pair("none", "")];
     let data = histogram(&pairs, [1, 1, 1]);
