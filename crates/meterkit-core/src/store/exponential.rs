@@ -14,6 +14,8 @@ use crate::data::ExponentialBuckets;
 pub(crate) struct ExponentialCounts {
     limits: ExponentialLimits,
     pub(crate) scale: i32,
+    /// The index at [`MAX_SCALE`] that those of smaller values are raised to.
+    lowest: i32,
     pub(crate) zero: u64,
     pub(crate) positive: ExponentialBuckets,
     pub(crate) negative: ExponentialBuckets,
@@ -48,6 +50,8 @@ impl ExponentialCounts {
         Self {
             limits,
             scale: limits.max_scale,
+            // At the lowest scale, two buckets hold all numbers but the subnormal ones.
+            lowest: if limits.max_size > 2 { i32::MIN } else { index_of(f64::MIN_POSITIVE) },
             zero: 0,
             positive: ExponentialBuckets::default(),
             negative: ExponentialBuckets::default(),
@@ -61,13 +65,13 @@ impl ExponentialCounts {
 
     #[inline]
     pub(crate) fn add(&mut self, place: SignedIndex) {
-        let scale = self.scale;
+        let (scale, lowest) = (self.scale, self.lowest);
         let (index, buckets) = match place {
             SignedIndex::Zero => return self.zero += 1,
             SignedIndex::Positive(index) => (index, &mut self.positive),
             SignedIndex::Negative(index) => (index, &mut self.negative),
         };
-        let at = i64::from(index >> (MAX_SCALE - scale)) - i64::from(buckets.offset);
+        let at = i64::from(index.max(lowest) >> (MAX_SCALE - scale)) - i64::from(buckets.offset);
         match usize::try_from(at).ok().and_then(|at| buckets.counts.get_mut(at)) {
             Some(count) => *count += 1,
             None => self.add_beyond(place),
@@ -102,8 +106,8 @@ impl ExponentialCounts {
     fn at(&mut self, place: SignedIndex) -> Option<&mut u64> {
         let (index, buckets) = match place {
             SignedIndex::Zero => return Some(&mut self.zero),
-            SignedIndex::Positive(index) => (index, &mut self.positive),
-            SignedIndex::Negative(index) => (index, &mut self.negative),
+            SignedIndex::Positive(index) => (index.max(self.lowest), &mut self.positive),
+            SignedIndex::Negative(index) => (index.max(self.lowest), &mut self.negative),
         };
         let at = i64::from(index >> (MAX_SCALE - self.scale)) - i64::from(buckets.offset);
         usize::try_from(at).ok().and_then(|at| buckets.counts.get_mut(at))
@@ -114,8 +118,8 @@ impl ExponentialCounts {
     fn add_beyond(&mut self, place: SignedIndex) {
         let (index, buckets) = match place {
             SignedIndex::Zero => return,
-            SignedIndex::Positive(index) => (index, &self.positive),
-            SignedIndex::Negative(index) => (index, &self.negative),
+            SignedIndex::Positive(index) => (index.max(self.lowest), &self.positive),
+            SignedIndex::Negative(index) => (index.max(self.lowest), &self.negative),
         };
         let steps = self.limits.steps_to_fit(buckets, index >> (MAX_SCALE - self.scale));
         if steps > 0 {
