@@ -3,7 +3,8 @@
 //!
 //! [`families`] groups [`ScopeMetrics`](meterkit_core::ScopeMetrics) by the names that Prometheus sees, and settles
 //! which metric keeps a name that several share. [`for_each_label`] does the same for the labels of a series,
-//! [`Joins`] for the series of a family.
+//! [`Joins`] for the series of a family. Exponential histograms become [native](NativeHistogram) ones, or [classic](Ladder)
+//! ones in formats that have no others.
 //!
 //! The rules are those of OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; the names come from
 //! [`prometheus_name`](meterkit_rules::prometheus_name). Encoding and delivery are up to the exporters.
@@ -12,6 +13,8 @@ mod family;
 mod histogram;
 mod joins;
 mod labels;
+mod ladder;
+mod native;
 mod number;
 
 pub use self::family::{
@@ -20,4 +23,6 @@ pub use self::family::{
 pub use self::histogram::{Bounds, cumulative_buckets};
 pub use self::joins::Joins;
 pub use self::labels::{LabelText, Labels, for_each_label};
-pub use self::number::write_float;
+pub use self::ladder::Ladder;
+pub use self::native::{NativeBuckets, NativeHistogram};
+pub use self::number::{sample_value, write_canonical, write_float};

@@ -4,26 +4,40 @@
 
 use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint};
 
+use crate::number::sample_value;
+
 /// A distribution over buckets whose bounds are powers of 2^(2^-schema).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct NativeHistogram {
-    pub(crate) count: u64,
-    pub(crate) sum: f64,
-    pub(crate) schema: i32,
-    pub(crate) zero_threshold: f64,
-    pub(crate) zero_count: u64,
-    pub(crate) negative: Buckets,
-    pub(crate) positive: Buckets,
+#[expect(clippy::exhaustive_structs, reason = "remote write reads them back from its requests")]
+pub struct NativeHistogram {
+    /// How many values there are.
+    pub count: u64,
+    /// Their sum. No value of the user makes it a staleness marker.
+    pub sum: f64,
+    /// How fine the buckets are: -4 to 8.
+    pub schema: i32,
+    /// The magnitude up to which values are in the zero bucket.
+    pub zero_threshold: f64,
+    /// How many values are in the zero bucket.
+    pub zero_count: u64,
+    /// The buckets of values below zero.
+    pub negative: NativeBuckets,
+    /// The buckets of values above zero.
+    pub positive: NativeBuckets,
 }
 
 /// The buckets of one sign. Long runs without values are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Buckets {
+#[expect(clippy::exhaustive_structs, reason = "remote write reads them back from its requests")]
+pub struct NativeBuckets {
     /// How far each run is from the end of the one before, and how long it is.
-    pub(crate) spans: Vec<(i32, u32)>,
-    /// How much more values each bucket has than the one before it.
-    pub(crate) deltas: Vec<i64>,
+    pub spans: Vec<(i32, u32)>,
+    /// How many more values each bucket has than the one before it.
+    pub deltas: Vec<i64>,
 }
+
+/// The zero threshold of histograms that have none, as the specification recommends.
+const ZERO_THRESHOLD: f64 = 1e-128;
 
 /// The finest and the coarsest buckets that Prometheus knows.
 const FINEST: i32 = 8;
@@ -33,24 +47,28 @@ const COARSEST: i32 = -4;
 const SHORTEST_GAP: i64 = 3;
 
 impl NativeHistogram {
-    /// Returns the same distribution; `None` where its buckets are wider than Prometheus knows them.
-    pub(crate) fn of(point: &ExponentialHistogramPoint) -> Option<Self> {
+    /// Returns the same distribution, at scale 8 if it has a finer one. `None` if its buckets are wider than those of
+    /// native histograms, that is for scales below -4: a [`Ladder`](crate::Ladder) has room for them.
+    pub fn of(point: &ExponentialHistogramPoint) -> Option<Self> {
         if point.scale > FINEST {
             return Self::of(&point.clone().downscaled(FINEST));
         }
         (point.scale >= COARSEST).then(|| Self {
             count: point.count,
-            sum: super::sample_value(point.sum),
+            sum: sample_value(point.sum),
             schema: point.scale,
-            zero_threshold: point.zero_threshold,
+            zero_threshold: match point.zero_threshold {
+                0.0 => ZERO_THRESHOLD,
+                threshold => threshold,
+            },
             zero_count: point.zero_count,
-            negative: Buckets::of(&point.negative),
-            positive: Buckets::of(&point.positive),
+            negative: NativeBuckets::of(&point.negative),
+            positive: NativeBuckets::of(&point.positive),
         })
     }
 }
 
-impl Buckets {
+impl NativeBuckets {
     fn of(buckets: &ExponentialBuckets) -> Self {
         let mut made = Self::default();
         // OpenTelemetry counts buckets by their lower bound, Prometheus by the upper one.
@@ -84,12 +102,12 @@ impl Buckets {
 mod tests {
     use super::*;
 
-    fn buckets(offset: i32, counts: &[u64]) -> Buckets {
-        Buckets::of(&ExponentialBuckets { offset, counts: counts.to_vec() })
+    fn buckets(offset: i32, counts: &[u64]) -> NativeBuckets {
+        NativeBuckets::of(&ExponentialBuckets { offset, counts: counts.to_vec() })
     }
 
     /// Index and count of each bucket that is not empty, as Prometheus reads them.
-    fn read(buckets: &Buckets) -> Vec<(i32, i64)> {
+    fn read(buckets: &NativeBuckets) -> Vec<(i32, i64)> {
         let mut deltas = buckets.deltas.iter();
         let (mut index, mut count, mut found) = (0, 0, Vec::new());
         for (gap, length) in &buckets.spans {
@@ -125,7 +143,7 @@ mod tests {
 
     #[test]
     fn buckets_too_fine_are_joined_and_too_wide_ones_refused() {
-        let point = |scale| ExponentialHistogramPoint {
+        let point = |scale, zero_threshold| ExponentialHistogramPoint {
             series: meterkit_core::SeriesId::new(),
             attributes: meterkit_core::Attributes::empty(),
             start: std::time::UNIX_EPOCH,
@@ -135,7 +153,7 @@ mod tests {
             max: None,
             scale,
             zero_count: 1,
-            zero_threshold: 0.5,
+            zero_threshold,
             positive: ExponentialBuckets { offset: 4, counts: vec![1, 2] },
             negative: ExponentialBuckets::default(),
         };
@@ -146,7 +164,7 @@ mod tests {
             (20, Some(8), vec![(1, 3)]),
             (-5, None, vec![]),
         ] {
-            let native = NativeHistogram::of(&point(scale));
+            let native = NativeHistogram::of(&point(scale, 0.5));
             assert_eq!(native.as_ref().map(|it| it.schema), schema, "{scale}");
             if let Some(native) = native {
                 assert_eq!(read(&native.positive), expected, "{scale}");
@@ -154,5 +172,7 @@ mod tests {
                 assert_eq!(native.zero_threshold, 0.5);
             }
         }
+        let native = NativeHistogram::of(&point(0, 0.0));
+        assert_eq!(native.map(|it| it.zero_threshold), Some(1e-128));
     }
 }

@@ -9,15 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use meterkit_core::{Data, HistogramPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{
-    self as model, Bounds, Collection, Joins, Labels, TARGET_INFO, TARGET_INFO_HELP,
-    cumulative_buckets, families, reserve_target_info,
+    self as model, Bounds, Collection, Joins, Labels, NativeHistogram, TARGET_INFO,
+    TARGET_INFO_HELP, cumulative_buckets, families, reserve_target_info, sample_value,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names, stored_label};
 
-pub(crate) use self::native::{Buckets, NativeHistogram};
-
 mod labels;
-mod native;
 
 /// The labels of members say which scope and which process they come from.
 type Family<'a> = model::Family<Labels<'a>>;
@@ -67,11 +64,6 @@ impl SeriesValue {
 /// Returns the number that is no number, and tells Prometheus that a series has ended.
 fn stale() -> f64 {
     f64::from_bits(0x7ff0_0000_0000_0002)
-}
-
-/// Returns a user's value as a sample may have it: a NaN must not be taken for the staleness marker, which is a NaN too.
-fn sample_value(value: f64) -> f64 {
-    if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0001) } else { value }
 }
 
 /// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes.

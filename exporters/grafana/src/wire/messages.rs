@@ -6,11 +6,12 @@
 
 use std::borrow::Cow;
 
+use meterkit_prometheus_model::{NativeBuckets, NativeHistogram};
 use meterkit_rules::prometheus_name::FamilyType;
 use prost::{DecodeError, Message};
 
 use super::Version;
-use crate::series::{self, Buckets, Metadata, NativeHistogram, Series, SeriesValue};
+use crate::series::{self, Metadata, Series, SeriesValue};
 
 /// `prometheus.WriteRequest`
 #[derive(Clone, PartialEq, Message)]
@@ -229,11 +230,11 @@ impl Histogram {
             schema: self.schema,
             zero_threshold: self.zero_threshold,
             zero_count: self.zero_count,
-            negative: Buckets {
+            negative: NativeBuckets {
                 spans: spans(&self.negative_spans),
                 deltas: self.negative_deltas.clone(),
             },
-            positive: Buckets {
+            positive: NativeBuckets {
                 spans: spans(&self.positive_spans),
                 deltas: self.positive_deltas.clone(),
             },

@@ -2,7 +2,7 @@
 //!
 //! By the encoding of Protocol Buffers, version 3: what has the default value is left out.
 
-use crate::series::{Buckets, NativeHistogram};
+use meterkit_prometheus_model::{NativeBuckets, NativeHistogram};
 
 /// A message that is being written.
 #[derive(Debug, Default)]
@@ -100,7 +100,7 @@ impl Writer {
         self.signed(17, start);
     }
 
-    fn buckets(&mut self, spans: u64, deltas: u64, buckets: &Buckets, scratch: &mut Self) {
+    fn buckets(&mut self, spans: u64, deltas: u64, buckets: &NativeBuckets, scratch: &mut Self) {
         for (offset, length) in &buckets.spans {
             scratch.clear();
             scratch.zigzag(1, *offset);
