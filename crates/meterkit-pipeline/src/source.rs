@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use meterkit_core::Registry;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
+use tokio::time::timeout;
 
 use crate::collector::{Collector, Freshness};
 use crate::component::Components;
@@ -101,6 +102,36 @@ impl Source {
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Closed> {
         let snapshot = self.take(Freshness::default()).await?;
         Ok(self.collector.served(snapshot))
+    }
+
+    /// Returns a recent snapshot like [`snapshot`](Self::snapshot), or `None` if that takes longer than `limit`. The
+    /// collection then goes on for whoever asks next.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after `shutdown()`, once the last snapshot is too old.
+    pub async fn snapshot_within(&self, limit: Duration) -> Result<Option<Arc<Snapshot>>, Closed> {
+        let source = self.clone();
+        // The caller's runtime, if it has any, may have no clock.
+        let waiting = self.runtime.spawn(async move { timeout(limit, source.snapshot()).await });
+        match waiting.await {
+            Ok(Ok(snapshot)) => snapshot.map(Some),
+            Ok(Err(_)) => Ok(None),
+            Err(_) => Err(Closed),
+        }
+    }
+
+    /// Runs work that takes long, such as writing a snapshot of many series, on a thread of the pipeline that may
+    /// block.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after `shutdown()`.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Closed> {
+        self.runtime.spawn_blocking(work).await.map_err(|_| Closed)
     }
 
     /// Returns a recent snapshot, for programs without a runtime. Callbacks may run on this thread.
