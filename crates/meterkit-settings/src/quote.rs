@@ -45,7 +45,7 @@ fn may_hold_credentials(value_type: ValueType, value: &str) -> bool {
         ["@", "%40", "authorization", "basic ", "bearer ", "password", "secret", "token"];
     let lower = value.to_ascii_lowercase();
     // `user:password` where a host belongs: what follows a colon should be a port, or a part of an IPv6 address.
-    let is_pair = matches!(value_type, ValueType::Host)
+    let is_pair = matches!(value_type, ValueType::Host | ValueType::Hosts | ValueType::Networks)
         && value.split(':').skip(1).any(|part| !part.chars().all(|c| c.is_ascii_hexdigit()));
     // Base64 that is padded is hardly ever something else.
     is_pair || lower.ends_with("==") || WORDS.iter().any(|word| lower.contains(word))

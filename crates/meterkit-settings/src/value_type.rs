@@ -36,6 +36,10 @@ pub enum ValueType {
     PeerPort,
     /// A host to listen on, or to talk to.
     Host,
+    /// Hosts that others ask for.
+    Hosts,
+    /// Networks that others are in.
+    Networks,
     /// A URL to send to.
     Url,
     /// The path of a file that this library reads.
@@ -68,6 +72,8 @@ impl fmt::Display for ValueType {
             Self::Port => "a port from 0 to 65535, 0 for any free one",
             Self::PeerPort => "a port from 1 to 65535",
             Self::Host => "a host name or an address, without scheme, port or path",
+            Self::Hosts => "a comma list of host names and addresses, without ports",
+            Self::Networks => "a comma list of addresses, and of networks such as `10.0.0.0/8`",
             Self::Url => "a URL",
             Self::File => "the path of a file",
             Self::Word(words) => return list(f, words, "or"),
