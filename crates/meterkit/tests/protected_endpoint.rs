@@ -23,7 +23,7 @@ fn open(address: SocketAddr) -> TcpStream {
 /// The whole answer to a scrape with these headers.
 fn ask(mut stream: impl Read + Write, headers: &str) -> io::Result<String> {
     let request =
-        format!("GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
+        format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

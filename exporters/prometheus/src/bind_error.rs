@@ -17,11 +17,17 @@ enum Reason {
     Listen { host: String, port: u16, source: io::Error },
     Credentials(CredentialsError),
     Tls(TlsError),
+    Allowed { what: &'static str, reason: String },
 }
 
 impl BindError {
     pub(crate) fn listen(host: String, port: u16, source: io::Error) -> Self {
         Self(Reason::Listen { host, port, source })
+    }
+
+    /// What of the allowed networks or host names cannot be used.
+    pub(crate) fn allowed(what: &'static str, reason: String) -> Self {
+        Self(Reason::Allowed { what, reason })
     }
 }
 
@@ -43,6 +49,9 @@ impl fmt::Display for BindError {
             Reason::Listen { host, port, source } => (host, port, source),
             Reason::Credentials(error) => return error.fmt(f),
             Reason::Tls(error) => return error.fmt(f),
+            Reason::Allowed { what, reason } => {
+                return write!(f, "the allowed {what} of the scrape endpoint: {reason}");
+            }
         };
         write!(f, "prometheus cannot listen on {host}:{port}: {source}; ")?;
         match source.kind() {
@@ -61,7 +70,7 @@ impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Reason::Listen { source, .. } => Some(source),
-            Reason::Credentials(_) | Reason::Tls(_) => None,
+            Reason::Credentials(_) | Reason::Tls(_) | Reason::Allowed { .. } => None,
         }
     }
 }

@@ -10,10 +10,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
 use meterkit_core::Unpoisoned;
-
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
+
+use crate::body::ScrapeBody;
+
+/// How much of an answer the other side has to take for that to be progress: about a piece of one.
+const STEP: usize = 64 * 1024;
+
+/// How long the other side may take for a step before another connection may have its place.
+const SLOW: Duration = Duration::from_millis(200);
 
 /// How long each part of a conversation may take.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +44,10 @@ struct State {
     since: Instant,
     /// Since when the other side takes nothing of an answer.
     stuck: Option<Instant>,
+    /// When the other side last made a step, and how much it has taken since.
+    step: (Instant, usize),
+    /// The task that serves the connection.
+    task: Option<AbortHandle>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +64,38 @@ enum Phase {
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        let state = State { phase: Phase::Head, since: Instant::now(), stuck: None };
+        let now = Instant::now();
+        let (phase, step) = (Phase::Head, (now, 0));
+        let state = State { phase, since: now, stuck: None, step, task: None };
         Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Sets the task that serves the connection.
+    pub(crate) fn served_by(&self, task: AbortHandle) {
+        self.lock().task = Some(task);
+    }
+
+    /// Returns since when we wait for the other side, if the connection can be cut off for another one.
+    pub(crate) fn waits(&self) -> Option<Waiting> {
+        let state = self.lock();
+        state.task.as_ref()?;
+        match (state.stuck, state.phase) {
+            (Some(_), _) => {
+                let (since, _) = state.step;
+                (since.elapsed() >= SLOW).then_some(Waiting { is_within_answer: true, since })
+            }
+            (None, Phase::Head | Phase::Idle) => {
+                Some(Waiting { is_within_answer: false, since: state.since })
+            }
+            (None, Phase::Answer | Phase::AnswerAhead) => None,
+        }
+    }
+
+    /// Ends the connection.
+    pub(crate) fn cut_off(&self) {
+        if let Some(task) = self.lock().task.take() {
+            task.abort();
+        }
     }
 
     /// A request is complete; the next move is ours.
@@ -59,7 +103,7 @@ impl Progress {
         self.lock().begin(Phase::Answer);
     }
 
-    /// The answer is ready; another request may follow.
+    /// All of the answer is written; another request may follow.
     pub(crate) fn answer_made(&self) {
         let mut state = self.lock();
         let is_ahead = state.phase == Phase::AnswerAhead;
@@ -93,13 +137,17 @@ impl Progress {
         }
     }
 
-    fn written(&self, is_taken: bool) {
+    fn written(&self, written: &Poll<io::Result<usize>>) {
         let mut state = self.lock();
-        if is_taken {
-            state.stuck = None;
-            state.since = Instant::now();
-        } else {
+        let Poll::Ready(taken) = written else {
             state.stuck.get_or_insert_with(Instant::now);
+            return;
+        };
+        state.stuck = None;
+        state.since = Instant::now();
+        state.step.1 += taken.as_ref().map_or(0, |taken| *taken);
+        if state.step.1 >= STEP {
+            state.step = (state.since, 0);
         }
     }
 
@@ -122,6 +170,7 @@ impl State {
     fn begin(&mut self, phase: Phase) {
         self.phase = phase;
         self.since = Instant::now();
+        self.step = (self.since, 0);
     }
 
     fn deadline(&self, patience: Patience) -> Option<Instant> {
@@ -131,6 +180,52 @@ impl State {
             (None, Phase::Idle) => self.since.checked_add(patience.idle),
             (None, Phase::Answer | Phase::AnswerAhead) => None,
         }
+    }
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Whether the other side has yet to take a part of an answer, rather than to send a request.
+    pub(crate) is_within_answer: bool,
+    pub(crate) since: Instant,
+}
+
+/// A body that keeps track of when all of it is written.
+pub(crate) struct TrackedBody {
+    body: ScrapeBody,
+    progress: Progress,
+}
+
+impl TrackedBody {
+    pub(crate) fn new(body: ScrapeBody, progress: Progress) -> Self {
+        Self { body, progress }
+    }
+}
+
+impl Drop for TrackedBody {
+    fn drop(&mut self) {
+        self.progress.answer_made();
+    }
+}
+
+impl Body for TrackedBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -168,7 +263,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, data);
-        self.progress.written(written.is_ready());
+        self.progress.written(&written);
         written
     }
 
@@ -178,7 +273,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, data);
-        self.progress.written(written.is_ready());
+        self.progress.written(&written);
         written
     }
 

@@ -4,13 +4,12 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use meterkit_settings::{password_problem, token_problem, username_problem};
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::body::ScrapeBody;
 use crate::scrape::plain;
 
 /// What a scraper has to show. `Debug` hides what is secret.
@@ -95,7 +94,7 @@ impl Guard {
     }
 
     /// What everybody else gets.
-    pub(crate) fn refusal(&self) -> Response<Full<Bytes>> {
+    pub(crate) fn refusal(&self) -> Response<ScrapeBody> {
         let mut response =
             plain(StatusCode::UNAUTHORIZED, "metrics are for those with credentials\n");
         let challenge = HeaderValue::from_static(self.challenge);

@@ -10,13 +10,19 @@
 //!
 //! Not here yet: OpenMetrics, the protobuf format with native histograms, and compression.
 
+mod accept;
 mod bind_error;
+mod body;
+mod coding;
 mod connection;
 mod credentials;
 mod exposition;
 mod format;
+mod hosts;
 mod labels;
 mod negotiation;
+mod networks;
+mod places;
 mod protection;
 mod render;
 mod scrape;
@@ -26,6 +32,7 @@ mod text;
 mod tls;
 
 pub use self::bind_error::BindError;
+pub use self::body::ScrapeBody;
 pub use self::exposition::Exposition;
 pub use self::format::Format;
 pub use self::protection::Protection;

@@ -1,24 +1,24 @@
-//! Scrapes: the text for whoever asks, from an application's own server or from ours.
+//! Scrapes: the metrics for whoever asks, from an application's own server or from ours.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use meterkit_core::Unpoisoned;
-
-use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use meterkit_pipeline::{Closed, Endpoint, Snapshot, Source};
-use meterkit_rules::prometheus_name::{Names, Translation};
+use meterkit_rules::prometheus_name::{Escaping, Translation};
 use tower_service::Service;
 
+use crate::body::{Receipt, ScrapeBody};
+use crate::coding::Coding;
+use crate::exposition::Exposition;
+use crate::format::Format;
 use crate::negotiation;
-use crate::render::render_with;
 
 /// The content type of the text that scrapes give.
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -35,34 +35,27 @@ pub fn endpoint(source: &Source, url: &str) -> Endpoint {
     source.endpoint("prometheus", COMPONENT_TYPE, url)
 }
 
-/// Returns the text of a scrape, and serves it: as a function, or as a [`tower::Service`](tower_service::Service) for
+/// Returns what a scrape gets, and serves it: as a function, or as a [`tower::Service`](tower_service::Service) for
 /// applications that have a server of their own.
 ///
-/// Concurrent scrapes share one collection and one text. Cheap to clone.
+/// Concurrent scrapes share one collection. Cheap to clone.
 ///
 /// As a service it answers `GET` and `HEAD` on whatever path it is mounted at; with axum:
-/// `Router::new().route_service("/metrics", scrape)`.
+/// `Router::new().route_service("/metrics", scrape)`. `Accept` determines the [format](crate::Format), `Accept-Encoding`
+/// the compression, and `X-Prometheus-Scrape-Timeout-Seconds` how long it waits for the collection. A long answer is
+/// written as the client takes it; it has no `Content-Length`, nor has the answer to a `HEAD` for it.
 #[derive(Clone, Debug)]
 pub struct Scrape {
     source: Source,
     endpoint: Endpoint,
     translation: Translation,
-    last: Arc<Mutex<Option<Page>>>,
-}
-
-/// The texts of a snapshot.
-#[derive(Debug)]
-struct Page {
-    snapshot: Arc<Snapshot>,
-    /// By the names in them, of which there are two kinds at most: for those who read all characters, and for others.
-    texts: Vec<(Names, Bytes)>,
 }
 
 impl Scrape {
     /// Scrapes of the pipeline behind `source`. Self-metrics and health have them as `scrape`.
     pub fn new(source: Source) -> Self {
         let endpoint = source.endpoint("scrape", COMPONENT_TYPE, "served by the application");
-        Self { source, endpoint, translation: Translation::default(), last: Arc::default() }
+        Self { source, endpoint, translation: Translation::default() }
     }
 
     /// Sets how names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default. More
@@ -70,15 +63,13 @@ impl Scrape {
     #[must_use]
     pub fn translation(mut self, translation: Translation) -> Self {
         self.translation = translation;
-        // Clones from before go on with theirs.
-        self.last = Arc::default();
         self
     }
 
     /// Scrapes that are served at `url`, as `prometheus`.
     pub(crate) fn at(source: Source, url: &str) -> Self {
         let endpoint = endpoint(&source, url);
-        Self { source, endpoint, translation: Translation::default(), last: Arc::default() }
+        Self { source, endpoint, translation: Translation::default() }
     }
 
     /// Returns the metrics as text, at most `METERKIT_SNAPSHOT_MAX_AGE` old. Its content type is that of the text
@@ -88,26 +79,31 @@ impl Scrape {
     ///
     /// [`Closed`] after `shutdown()`.
     pub async fn text(&self) -> Result<Bytes, Closed> {
-        self.named(self.translation.escaped()).await
+        self.whole(Format::Text, Escaping::Underscores).await
     }
 
-    /// Like [`text`](Self::text), for a request whose `Accept` is this: the content type of the answer, and its text.
+    /// Returns the content type and the body of the answer to a request with this `Accept`.
     ///
-    /// Names with any characters, by a [`translation`](Self::translation) that leaves them, go to those who ask for
-    /// `text/plain;version=1.0.0;escaping=allow-utf-8`, as Prometheus does since its version 3.
+    /// Both are those of the format that the client prefers among those that it accepts: `Content-Type` as
+    /// [`Format::content_type`] gives it. Prometheus 3 gets OpenMetrics or protobuf, and a client that accepts anything
+    /// gets what [`text`](Self::text) returns.
     ///
     /// # Errors
     ///
     /// [`Closed`] after `shutdown()`.
-    pub async fn text_for(&self, accept: &str) -> Result<(&'static str, Bytes), Closed> {
-        let names = self.names(negotiation::allows_utf8_in([accept].into_iter()));
-        Ok((content_type(names), self.named(names).await?))
+    pub async fn text_for(&self, accept: &str) -> Result<(String, Bytes), Closed> {
+        let (format, escaping) = negotiation::negotiated_in([accept].into_iter());
+        Ok((format.content_type(escaping), self.whole(format, escaping).await?))
     }
 
     /// Like [`text`](Self::text), for programs without a runtime. Callbacks may run on this thread.
     pub fn text_blocking(&self) -> Bytes {
         let asked = Instant::now();
-        self.page(self.source.snapshot_blocking(), self.translation.escaped(), asked)
+        let snapshot = self.source.snapshot_blocking();
+        let receipt = self.receipt(&snapshot, asked);
+        let text = collected(self.exposition(snapshot, Format::Text, Escaping::Underscores));
+        receipt.sign();
+        text
     }
 
     /// Answers a scrape request, whatever its path.
@@ -115,67 +111,116 @@ impl Scrape {
         &self,
         method: &Method,
         headers: &HeaderMap,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<ScrapeBody> {
         if method != Method::GET && method != Method::HEAD {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "use GET or HEAD\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let names = self.names(negotiation::allows_utf8(headers));
-        let Ok(text) = self.named(names).await else {
-            return plain(StatusCode::SERVICE_UNAVAILABLE, "the metrics pipeline has shut down\n");
+        let Some(coding) = Coding::negotiated(headers) else {
+            let mut response = plain(
+                StatusCode::NOT_ACCEPTABLE,
+                "Accept-Encoding refuses identity and names nothing that is supported; accept gzip\n",
+            );
+            response.headers_mut().insert(VARY, HeaderValue::from(ACCEPT_ENCODING));
+            return response;
         };
-        let length = text.len();
-        let body = if method == Method::HEAD { Bytes::new() } else { text };
-        let mut response = Response::new(Full::new(body));
+        let (format, escaping) = negotiation::negotiated(headers);
+        let asked = Instant::now();
+        let snapshot = match collection_time(headers) {
+            None => self.source.snapshot().await.map(Some),
+            Some(limit) => self.source.snapshot_within(limit).await,
+        };
+        let body = match snapshot {
+            Ok(Some(snapshot)) => {
+                let receipt = self.receipt(&snapshot, asked);
+                let exposition = self.exposition(snapshot, format, escaping);
+                self.source.run(move || ScrapeBody::start(exposition, coding, receipt)).await
+            }
+            Ok(None) => {
+                return plain(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the metrics were not collected within X-Prometheus-Scrape-Timeout-Seconds; \
+                     callbacks may be slow, or that time too short\n",
+                );
+            }
+            Err(closed) => Err(closed),
+        };
+        let body = match body {
+            Ok(Ok(body)) => body,
+            Ok(Err(error)) => {
+                self.endpoint.failed(format!("an answer could not be compressed: {error}"));
+                return plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the answer could not be compressed\n",
+                );
+            }
+            Err(_) => {
+                let words = "the metrics pipeline has shut down\n";
+                return plain(StatusCode::SERVICE_UNAVAILABLE, words);
+            }
+        };
+        let length = body.length();
+        let is_head = method == Method::HEAD;
+        let mut response = Response::new(if is_head { ScrapeBody::default() } else { body });
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(names)));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        if self.translation.is_utf8() {
-            headers.insert(VARY, HeaderValue::from(ACCEPT));
+        if let Ok(content_type) = format.content_type(escaping).try_into() {
+            headers.insert(CONTENT_TYPE, content_type);
         }
+        if let Some(coding) = coding.header() {
+            headers.insert(CONTENT_ENCODING, coding);
+        }
+        if let Some(length) = length {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
         response
     }
 
-    fn names(&self, allows_utf8: bool) -> Names {
-        if allows_utf8 { self.translation.utf8() } else { self.translation.escaped() }
+    fn exposition(
+        &self,
+        snapshot: Arc<Snapshot>,
+        format: Format,
+        escaping: Escaping,
+    ) -> Exposition {
+        Exposition::new(snapshot, format, self.translation.escaped_by(escaping))
     }
 
-    async fn named(&self, names: Names) -> Result<Bytes, Closed> {
+    fn receipt(&self, snapshot: &Snapshot, asked: Instant) -> Receipt {
+        Receipt { endpoint: self.endpoint.clone(), points: snapshot.len(), asked }
+    }
+
+    async fn whole(&self, format: Format, escaping: Escaping) -> Result<Bytes, Closed> {
         let asked = Instant::now();
-        Ok(self.page(self.source.snapshot().await?, names, asked))
-    }
-
-    fn page(&self, snapshot: Arc<Snapshot>, names: Names, asked: Instant) -> Bytes {
-        let points = snapshot.len();
-        let text = self.rendered(snapshot, names);
-        self.endpoint.answered(points, asked.elapsed());
-        text
-    }
-
-    fn rendered(&self, snapshot: Arc<Snapshot>, names: Names) -> Bytes {
-        // Held while rendering: whoever asks meanwhile wants the same text.
-        let mut last = self.last.lock().unpoisoned();
-        let page = match &mut *last {
-            Some(page) if Arc::ptr_eq(&page.snapshot, &snapshot) => page,
-            last => last.insert(Page { snapshot, texts: Vec::new() }),
-        };
-        match page.texts.iter().find(|(known, _)| *known == names) {
-            Some((_, text)) => text.clone(),
-            None => {
-                let mut text = render_with(&page.snapshot, names);
-                // It is kept until the next snapshot.
-                text.shrink_to_fit();
-                let text = Bytes::from(text);
-                page.texts.push((names, text.clone()));
-                text
-            }
-        }
+        let snapshot = self.source.snapshot().await?;
+        let receipt = self.receipt(&snapshot, asked);
+        let exposition = self.exposition(snapshot, format, escaping);
+        let body = self.source.run(move || collected(exposition)).await?;
+        receipt.sign();
+        Ok(body)
     }
 }
 
+fn collected(mut exposition: Exposition) -> Bytes {
+    let first = exposition.next().unwrap_or_default();
+    let Some(second) = exposition.next() else { return first };
+    let mut body = BytesMut::from(first);
+    body.extend_from_slice(&second);
+    body.extend(exposition);
+    body.freeze()
+}
+
+/// Returns how long a collection may take if the scraper is to see an answer: a little less than it says that it waits.
+/// A value that is not a time says nothing.
+fn collection_time(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get("x-prometheus-scrape-timeout-seconds")?.to_str().ok()?;
+    let seconds = seconds.trim().parse().ok().filter(|seconds| *seconds > 0.0)?;
+    let time = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(time - (time / 10).min(Duration::from_millis(500)))
+}
+
 impl<B> Service<Request<B>> for Scrape {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<ScrapeBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -191,13 +236,9 @@ impl<B> Service<Request<B>> for Scrape {
     }
 }
 
-fn content_type(names: Names) -> &'static str {
-    if names.may_be_quoted() { UTF8_TEXT_FORMAT } else { TEXT_FORMAT }
-}
-
 /// Returns a short answer in words.
-pub(crate) fn plain(status: StatusCode, words: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(words.as_bytes())));
+pub(crate) fn plain(status: StatusCode, words: &'static str) -> Response<ScrapeBody> {
+    let mut response = Response::new(ScrapeBody::from(words));
     *response.status_mut() = status;
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);

@@ -5,9 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,14 +14,19 @@ use hyper_util::server::graceful::GracefulShutdown;
 use meterkit_pipeline::{Endpoint, Source, Stop};
 use meterkit_rules::prometheus_name::Translation;
 use meterkit_settings::warn_at_start;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::bind_error::BindError;
-use crate::connection::{Patience, Progress, TrackedStream};
+use crate::body::ScrapeBody;
+use crate::connection::{Patience, Progress, TrackedBody, TrackedStream};
 use crate::credentials::{Credentials, Guard};
+use crate::hosts::{self, Hosts};
+use crate::networks::Networks;
+use crate::places::{Place, Places};
 use crate::protection::Protection;
 use crate::scrape::{Scrape, endpoint, plain};
 use crate::tls::{Encryption, ServerTls};
@@ -34,6 +37,9 @@ const PATH: &str = "/metrics";
 /// The most that a request's head may take.
 const HEAD_BYTES: usize = 16 * 1024;
 
+/// How many connections the system keeps for us until they are accepted, if it allows as many.
+const BACKLOG: i32 = 4096;
+
 /// How long scrapes that are being answered may go on after the stop.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -41,7 +47,11 @@ const GRACE: Duration = Duration::from_secs(1);
 ///
 /// Listens on `localhost:9464` by default. Answers `GET` and `HEAD` on `/metrics`, 404 elsewhere and 405 to other
 /// methods. Slow senders, slow receivers and idle connections are cut off, and no more than a set number of
-/// connections is served at a time.
+/// connections is served at a time. When all places are taken, a new connection gets that of one that waits for its
+/// client.
+///
+/// On `localhost` it answers only requests for that host, so that no page in a browser can read metrics by way of a name
+/// that resolves to it (DNS rebinding).
 #[derive(Clone, Debug)]
 pub struct PrometheusServer {
     host: String,
@@ -51,6 +61,8 @@ pub struct PrometheusServer {
     patience: Patience,
     credentials: Option<Credentials>,
     tls: Option<ServerTls>,
+    allowed_hosts: Option<Result<Vec<String>, String>>,
+    allowed_networks: Option<Result<Networks, String>>,
 }
 
 impl PrometheusServer {
@@ -68,6 +80,8 @@ impl PrometheusServer {
             },
             credentials: None,
             tls: None,
+            allowed_hosts: None,
+            allowed_networks: None,
         }
     }
 
@@ -103,11 +117,15 @@ impl PrometheusServer {
         self.translation
     }
 
-    /// Sets how many connections are served at a time; further ones wait. 64 by default, and at least 1.
+    /// Sets how many connections are served at a time, those that are idle between requests included. 64 by default, and
+    /// at least 1.
+    ///
+    /// Beyond that, a connection that waits for its client gives way: the one that has been idle the longest, or a client
+    /// that takes its answer slowly. As many connections again, and at least 128, may wait for their first request or a
+    /// TLS handshake. Both together bound the file descriptors that the endpoint takes.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
-        // More than a semaphore counts is more than there can be.
-        self.connections = connections.clamp(1, Semaphore::MAX_PERMITS);
+        self.connections = connections.max(1);
         self
     }
 
@@ -165,18 +183,41 @@ impl PrometheusServer {
     /// without it, [`bind`](Self::bind) fails.
     ///
     /// A handshake counts as a part of the first request: both together have the
-    /// [header timeout](Self::header_timeout), and take one of the [connections](Self::max_connections).
+    /// [header timeout](Self::header_timeout).
     #[must_use]
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Takes credentials and TLS from `protection`, each unless it was set before.
+    /// Serves requests for these host names and addresses too. `METERKIT_PROMETHEUS_ALLOWED_HOSTS` sets them.
+    ///
+    /// An endpoint on loopback serves `localhost`, loopback addresses and the [host](Self::host) that it listens on,
+    /// whatever the port; it refuses requests with another `Host`. One that other machines reach serves every host by
+    /// default, and with this only the ones named here and those of loopback.
+    #[must_use]
+    pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.allowed_hosts = Some(hosts::parse(&list(hosts)));
+        self
+    }
+
+    /// Accepts connections only from these networks, such as `10.0.0.0/8`, and addresses. From everywhere by default.
+    /// `METERKIT_PROMETHEUS_ALLOWED_NETWORKS` sets them.
+    ///
+    /// Other connections are closed at once. Loopback is allowed only if it is named, as in `127.0.0.0/8` and `::1`.
+    #[must_use]
+    pub fn allowed_networks(mut self, networks: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.allowed_networks = Some(Networks::parse(&list(networks)));
+        self
+    }
+
+    /// Takes credentials, TLS, allowed hosts and networks from `protection`, each unless it was set before.
     #[must_use]
     pub fn protection(mut self, protection: Protection) -> Self {
         self.credentials = self.credentials.or(protection.credentials);
         self.tls = self.tls.or(protection.tls);
+        self.allowed_hosts = self.allowed_hosts.or(protection.allowed_hosts.map(Ok));
+        self.allowed_networks = self.allowed_networks.or(protection.allowed_networks.map(Ok));
         self
     }
 
@@ -185,18 +226,25 @@ impl PrometheusServer {
     /// # Errors
     ///
     /// The host does not resolve, the port is in use or not allowed, or nobody could ever show the credentials;
-    /// certificate and key cannot be read or used, or TLS is not compiled in.
+    /// certificate and key cannot be read or used, or TLS is not compiled in; an allowed host or network is none.
     pub fn bind(self) -> Result<BoundServer, BindError> {
         let guard = self.credentials.as_ref().map(Credentials::guard).transpose()?;
-        let encryption = self.tls.as_ref().map(Encryption::new).transpose()?;
+        let encryption = self.tls.map(Encryption::new).transpose()?;
+        let allowed = |what| move |reason| BindError::allowed(what, reason);
+        let hosts = self.allowed_hosts.transpose().map_err(allowed("hosts"))?.unwrap_or_default();
+        let networks = self.allowed_networks.transpose().map_err(allowed("networks"))?;
         let bound = TcpListener::bind((&*self.host, self.port)).and_then(|listener| {
             listener.set_nonblocking(true)?;
+            // The standard library asks for 128.
+            SockRef::from(&listener).listen(BACKLOG)?;
             Ok((listener.local_addr()?, listener))
         });
         match bound {
             Ok((address, listener)) => {
                 let Self { translation, connections, patience, .. } = self;
                 let bound = BoundServer {
+                    hosts: Hosts::new(&self.host, address.ip(), &hosts),
+                    networks: networks.unwrap_or_default(),
                     listener,
                     address,
                     translation,
@@ -223,6 +271,10 @@ impl Default for PrometheusServer {
     }
 }
 
+fn list(items: impl IntoIterator<Item: Into<String>>) -> String {
+    items.into_iter().map(Into::into).collect::<Vec<_>>().join(",")
+}
+
 /// An endpoint that has its port and waits to be served.
 #[derive(Debug)]
 pub struct BoundServer {
@@ -233,6 +285,8 @@ pub struct BoundServer {
     patience: Patience,
     guard: Option<Guard>,
     encryption: Option<Encryption>,
+    hosts: Hosts,
+    networks: Networks,
 }
 
 impl BoundServer {
@@ -271,47 +325,70 @@ impl BoundServer {
             }
         };
         let scrape = Scrape::at(source, &url).translation(self.translation);
-        let page = Page { scrape, guard: self.guard };
-        let room = Arc::new(Semaphore::new(self.connections));
+        let page = Page { scrape, guard: self.guard, hosts: self.hosts };
+        let door =
+            Door { listener, networks: self.networks, places: Places::new(self.connections) };
         let graceful = GracefulShutdown::new();
         let deadline = loop {
             tokio::select! {
                 deadline = stop.requested() => break deadline,
-                (stream, permit) = accept(&listener, &room, &endpoint) => {
+                (stream, visit) = door.next(&endpoint) => {
                     let patience = self.patience;
                     match &self.encryption {
-                        None => serve_connection(stream, permit, &page, patience, &graceful),
+                        None => serve_connection(stream, visit, &page, patience, &graceful),
                         Some(encryption) => {
                             let stream = encryption.encrypt(stream);
-                            serve_connection(stream, permit, &page, patience, &graceful);
+                            serve_connection(stream, visit, &page, patience, &graceful);
                         }
                     }
+                    // A request that came with the connection is read before the next one may take its place.
+                    yield_now().await;
                 }
             }
         };
-        drop(listener);
+        drop(door);
         let end = Instant::from_std(deadline).min(Instant::now() + GRACE);
         // Who is not done by then is cut off.
         let _ = timeout_at(end, graceful.shutdown()).await;
     }
 }
 
-/// Returns the next connection, once there is room for it.
-async fn accept(
-    listener: &tokio::net::TcpListener,
-    room: &Arc<Semaphore>,
-    endpoint: &Endpoint,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // Never closed, so there always is a permit in the end.
-    let permit = room.clone().acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
-            Err(error) => {
-                // Out of file descriptors, most likely: others will be closed.
-                tracing::debug!(%error, "prometheus endpoint could not accept a connection");
-                endpoint.failed(format!("it could not accept a connection: {error}"));
-                sleep(Duration::from_millis(100)).await;
+/// Where connections come from.
+struct Door {
+    listener: tokio::net::TcpListener,
+    networks: Networks,
+    places: Places,
+}
+
+/// What belongs to a connection beside its stream.
+struct Visit {
+    place: Place,
+    progress: Progress,
+}
+
+impl Door {
+    /// Returns the next connection that has a place.
+    async fn next(&self, endpoint: &Endpoint) -> (TcpStream, Visit) {
+        loop {
+            match self.listener.accept().await {
+                Ok((_, peer)) if !self.networks.allow(peer.ip()) => {
+                    tracing::debug!(
+                        %peer,
+                        "scrape connection refused: the client is in none of the allowed networks"
+                    );
+                }
+                Ok((stream, peer)) => {
+                    let progress = Progress::new();
+                    let place = self.places.enter(peer.ip(), &progress).await;
+                    return (stream, Visit { place, progress });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely. Others may be closed, too.
+                    tracing::debug!(%error, "prometheus endpoint could not accept a connection");
+                    endpoint.failed(format!("it could not accept a connection: {error}"));
+                    self.places.free_one();
+                    sleep(Duration::from_millis(100)).await;
+                }
             }
         }
     }
@@ -319,22 +396,21 @@ async fn accept(
 
 fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    permit: Option<OwnedSemaphorePermit>,
+    Visit { place, progress }: Visit,
     page: &Page,
     patience: Patience,
     graceful: &GracefulShutdown,
 ) {
-    let progress = Progress::new();
     let io = TokioIo::new(TrackedStream::new(stream, progress.clone()));
     let page = page.clone();
-    let track = progress.clone();
+    let (track, place) = (progress.clone(), Arc::new(place));
     let service = service_fn(move |request| {
-        let (page, track) = (page.clone(), track.clone());
+        let (page, track, place) = (page.clone(), track.clone(), place.clone());
         async move {
             track.request_came();
+            place.come_inside().await;
             let response = page.answer(&request).await;
-            track.answer_made();
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, track)))
         }
     });
     let connection = http1::Builder::new()
@@ -342,30 +418,35 @@ fn serve_connection(
         .header_read_timeout(None)
         .serve_connection(io, service);
     let connection = graceful.watch(connection);
-    tokio::spawn(async move {
+    let until = progress.clone();
+    let task = tokio::spawn(async move {
         tokio::select! {
             // The connection first: then the other branch sees what it did.
             biased;
             ended = connection => if let Err(error) = ended {
                 tracing::trace!(%error, "scrape connection ended");
             },
-            () = progress.ends(patience) => {
+            () = until.ends(patience) => {
                 tracing::trace!("scrape connection cut off: the client takes too long");
             }
         }
-        drop(permit);
     });
+    progress.served_by(task.abort_handle());
 }
 
-/// What is served, and to whom.
+/// What is served, to whom, and under which names.
 #[derive(Clone)]
 struct Page {
     scrape: Scrape,
     guard: Option<Guard>,
+    hosts: Hosts,
 }
 
 impl Page {
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<ScrapeBody> {
+        if let Some(refusal) = self.hosts.refusal(request) {
+            return refusal;
+        }
         if request.uri().path() != PATH {
             return plain(StatusCode::NOT_FOUND, "metrics are served at /metrics\n");
         }

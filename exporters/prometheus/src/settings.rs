@@ -9,9 +9,11 @@ use meterkit_settings::{
 };
 
 use crate::credentials::Credentials;
+use crate::hosts;
+use crate::networks::Networks;
 use crate::protection::Protection;
 use crate::server::PrometheusServer;
-use crate::tls::{self, Encryption, ServerTls};
+use crate::tls::{self, Encryption, ServerTls, TlsError};
 
 settings! {
     SETTINGS for Some("prometheus");
@@ -55,6 +57,19 @@ settings! {
     TLS_CLIENT_CA: String = file("METERKIT_PROMETHEUS_TLS_CLIENT_CA")
         .beside_file()
         .meaning("certificates in PEM that those of scrapers are checked against; without, scrapers need none");
+
+    ALLOWED_HOSTS: Vec<String> =
+        Setting::new("METERKIT_PROMETHEUS_ALLOWED_HOSTS", ValueType::Hosts, hosts::parse)
+            .beside_file()
+            .meaning(
+                "further host names under which scrapers may ask; without, an endpoint on `localhost` answers for \
+                 that host only, and others for every host",
+            );
+
+    ALLOWED_NETWORKS: Networks =
+        Setting::new("METERKIT_PROMETHEUS_ALLOWED_NETWORKS", ValueType::Networks, Networks::parse)
+            .beside_file()
+            .meaning("the networks that scrapers may connect from; without, all of them");
 }
 
 /// OpenTelemetry's own spelling, `NoTranslation`, is read too.
@@ -82,12 +97,18 @@ impl PrometheusServer {
 
 impl Protection {
     /// Reads the variables that are named `METERKIT_PROMETHEUS_`: `USERNAME` and `PASSWORD`, or `BEARER_TOKEN`;
-    /// `TLS_CERTIFICATE`, `TLS_KEY` and `TLS_CLIENT_CA`, paths of PEM files, which are read now.
+    /// `TLS_CERTIFICATE`, `TLS_KEY` and `TLS_CLIENT_CA`, paths of PEM files, which are read now and when they change;
+    /// `ALLOWED_HOSTS` and `ALLOWED_NETWORKS`, comma lists.
     ///
     /// Half of a name and password or of a certificate and key is a problem, and so are both kinds of credentials,
     /// values that nobody could show, files that cannot be used, and TLS that is not compiled in.
     pub fn read(reader: &Reader<'_>) -> Self {
-        Self { credentials: credentials(reader), tls: encryption(reader) }
+        Self {
+            credentials: credentials(reader),
+            tls: encryption(reader),
+            allowed_hosts: reader.get(&ALLOWED_HOSTS),
+            allowed_networks: reader.get(&ALLOWED_NETWORKS),
+        }
     }
 }
 
@@ -118,13 +139,17 @@ fn encryption(reader: &Reader<'_>) -> Option<ServerTls> {
         "name the PEM file with the certificate of the endpoint",
     );
     reader.needs(&TLS_KEY, present, "name the PEM file with the private key of the endpoint");
-    let certificate = reader.pem(&TLS_CERTIFICATE, tls::check_certificate);
-    let key = reader.pem(&TLS_KEY, tls::check_key);
-    let authorities = reader.pem(&TLS_CLIENT_CA, tls::check_client_authorities);
+    let path = |setting: &Setting<String>, check: fn(&[u8]) -> Result<(), TlsError>| {
+        reader.pem(setting, check)?;
+        reader.get(setting)
+    };
+    let certificate = path(&TLS_CERTIFICATE, tls::check_certificate);
+    let key = path(&TLS_KEY, tls::check_key);
+    let authorities = path(&TLS_CLIENT_CA, tls::check_client_authorities);
     let is_complete = !reader.is_set(&TLS_CLIENT_CA) || authorities.is_some();
-    let tls = ServerTls::new(certificate?, key?);
-    let tls = authorities.into_iter().fold(tls, ServerTls::client_authorities);
-    match Encryption::new(&tls) {
+    let tls = ServerTls::from_files(certificate?, key?);
+    let tls = authorities.into_iter().fold(tls, ServerTls::client_authorities_file);
+    match Encryption::new(tls.clone()) {
         Err(error) if is_complete => {
             reader.refuse(&TLS_KEY, error);
             None

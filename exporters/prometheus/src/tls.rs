@@ -1,7 +1,10 @@
 //! Encryption: which certificate the endpoint shows, and whom it lets in.
 
 use std::fmt;
+use std::path::PathBuf;
 
+#[cfg(feature = "tls")]
+mod reload;
 #[cfg(feature = "tls")]
 mod socket;
 
@@ -9,31 +12,56 @@ pub(crate) use self::built_in::{
     Encryption, check_certificate, check_client_authorities, check_key, missing,
 };
 
-/// The certificate that the endpoint shows, and perhaps whose certificates it asks clients for, as the text of PEM
-/// files. `Debug` shows which there are.
+/// The certificate that the endpoint shows, and perhaps whose certificates it asks clients for. `Debug` shows which there
+/// are.
 ///
-/// They are read once: with new ones, the endpoint starts again.
+/// [Files](Self::from_files) are read again when a client connects, so that a renewed certificate needs no restart. New
+/// ones that cannot be used are logged, and the endpoint keeps the previous ones. Connections that are open go on as
+/// they are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerTls {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
-    client_authorities: Option<Vec<u8>>,
+    certificate: Pem,
+    key: Pem,
+    client_authorities: Option<Pem>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Pem {
+    Text(Vec<u8>),
+    File(PathBuf),
 }
 
 impl ServerTls {
-    /// TLS with this certificate, with its chain, and this private key. `METERKIT_PROMETHEUS_TLS_CERTIFICATE` and
-    /// `METERKIT_PROMETHEUS_TLS_KEY` name files with them.
+    /// TLS with this certificate, with its chain, and this private key, both as the text of PEM files.
     ///
     /// Nothing is checked before [`PrometheusServer::bind`](crate::PrometheusServer::bind).
     pub fn new(certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
-        Self { certificate: certificate.into(), key: key.into(), client_authorities: None }
+        let (certificate, key) = (Pem::Text(certificate.into()), Pem::Text(key.into()));
+        Self { certificate, key, client_authorities: None }
     }
 
-    /// Serves only clients with a certificate of one of these authorities. All clients by default.
-    /// `METERKIT_PROMETHEUS_TLS_CLIENT_CA` names a file with them.
+    /// TLS with the certificate, with its chain, and the private key in these PEM files, which may change.
+    /// `METERKIT_PROMETHEUS_TLS_CERTIFICATE` and `METERKIT_PROMETHEUS_TLS_KEY` name them.
+    ///
+    /// Nothing is read before [`PrometheusServer::bind`](crate::PrometheusServer::bind).
+    pub fn from_files(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        let (certificate, key) = (Pem::File(certificate.into()), Pem::File(key.into()));
+        Self { certificate, key, client_authorities: None }
+    }
+
+    /// Serves only clients with a certificate of one of these authorities, which are the text of a PEM file. All clients
+    /// by default.
     #[must_use]
     pub fn client_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.client_authorities = Some(pem.into());
+        self.client_authorities = Some(Pem::Text(pem.into()));
+        self
+    }
+
+    /// Serves only clients with a certificate of one of the authorities in this PEM file, which may change. All clients
+    /// by default. `METERKIT_PROMETHEUS_TLS_CLIENT_CA` names it.
+    #[must_use]
+    pub fn client_authorities_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.client_authorities = Some(Pem::File(path.into()));
         self
     }
 }
@@ -73,11 +101,14 @@ pub(crate) enum TlsError {
          `-----BEGIN CERTIFICATE-----`"
     )]
     ClientAuthorities(String),
+    #[error(
+        "the {what} of the scrape endpoint {reason}; name a PEM file that this process may read"
+    )]
+    File { what: &'static str, reason: String },
 }
 
 #[cfg(feature = "tls")]
 mod built_in {
-    use std::fmt;
     use std::sync::Arc;
 
     use rustls::crypto::ring;
@@ -85,35 +116,19 @@ mod built_in {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::server::WebPkiClientVerifier;
     use rustls::{RootCertStore, ServerConfig};
-    use tokio::net::TcpStream;
-    use tokio_rustls::TlsAcceptor;
 
-    use super::socket::TlsSocket;
-    use super::{ServerTls, TlsError};
+    use super::TlsError;
+    pub(crate) use super::reload::Encryption;
+    use super::reload::Texts;
 
-    /// What makes connections encrypted ones.
-    #[derive(Clone)]
-    pub(crate) struct Encryption(TlsAcceptor);
-
-    impl Encryption {
-        pub(crate) fn new(tls: &ServerTls) -> Result<Self, TlsError> {
-            let mut config = config(tls)?;
-            config.alpn_protocols = vec![b"http/1.1".to_vec()];
-            Ok(Self(TlsAcceptor::from(Arc::new(config))))
-        }
-
-        pub(crate) fn encrypt(&self, stream: TcpStream) -> TlsSocket {
-            TlsSocket::new(&self.0, stream)
-        }
+    /// Returns the configuration for what the PEM files say.
+    pub(super) fn config(tls: &Texts) -> Result<ServerConfig, TlsError> {
+        let mut config = without_protocols(tls)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
     }
 
-    impl fmt::Debug for Encryption {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.debug_struct("Encryption").finish_non_exhaustive()
-        }
-    }
-
-    fn config(tls: &ServerTls) -> Result<ServerConfig, TlsError> {
+    fn without_protocols(tls: &Texts) -> Result<ServerConfig, TlsError> {
         let chain = certificates(&tls.certificate).map_err(TlsError::Certificate)?;
         let key = private_key(&tls.key)?;
         let of_identity = |error: rustls::Error| TlsError::Identity(error.to_string());
@@ -200,7 +215,7 @@ mod built_in {
     pub(crate) enum Encryption {}
 
     impl Encryption {
-        pub(crate) fn new(_: &ServerTls) -> Result<Self, TlsError> {
+        pub(crate) fn new(_: ServerTls) -> Result<Self, TlsError> {
             Err(TlsError::NotBuiltIn)
         }
 

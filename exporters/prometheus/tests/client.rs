@@ -63,7 +63,7 @@ impl Connection {
 
     /// Sends a request without a body and reads its answer.
     pub(crate) async fn request(&mut self, method: &str, path: &str) -> io::Result<Answer> {
-        self.send(format!("{method} {path} HTTP/1.1\r\nHost: test\r\n\r\n")).await?;
+        self.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await?;
         self.answer(method).await
     }
 
@@ -85,12 +85,46 @@ impl Connection {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
         let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-        let length = if method == "HEAD" { 0 } else { length };
+        let is_chunked = headers.get("transfer-encoding").is_some_and(|it| it == "chunked");
+        let body = match method {
+            "HEAD" => Vec::new(),
+            _ if is_chunked => self.chunks().await?,
+            _ => self.take(length).await?,
+        };
+        Ok(Answer { status: status.unwrap_or_else(|| panic!("{first}")), headers, body })
+    }
+
+    async fn chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let line = loop {
+                match self.received.windows(2).position(|end| end == b"\r\n") {
+                    Some(end) => break self.take(end + 2).await?,
+                    None => self.receive().await.map_err(|_| ErrorKind::UnexpectedEof)?,
+                }
+            };
+            let length = std::str::from_utf8(&line).unwrap().trim_end();
+            let length = usize::from_str_radix(length, 16).unwrap();
+            let chunk = self.take(length + 2).await?;
+            assert!(chunk.ends_with(b"\r\n"));
+            body.extend_from_slice(&chunk[..length]);
+            if length == 0 {
+                return Ok(body);
+            }
+        }
+    }
+
+    async fn take(&mut self, length: usize) -> io::Result<Vec<u8>> {
         while self.received.len() < length {
             self.receive().await.map_err(|_| ErrorKind::UnexpectedEof)?;
         }
-        let body = self.received.drain(..length).collect();
-        Ok(Answer { status: status.unwrap_or_else(|| panic!("{first}")), headers, body })
+        Ok(self.received.drain(..length).collect())
+    }
+
+    /// Sends a `GET` with further lines in its head and reads the answer.
+    pub(crate) async fn get_with(&mut self, lines: &str) -> io::Result<Answer> {
+        self.send(format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")).await?;
+        self.answer("GET").await
     }
 
     /// Takes a little of what has come.

@@ -35,7 +35,7 @@ fn start_basic() -> Served {
 
 async fn ask(connection: &mut Connection, method: &str, path: &str, headers: &[&str]) -> Answer {
     let headers: String = headers.iter().map(|it| format!("Authorization: {it}\r\n")).collect();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
     connection.send(request).await.unwrap();
     connection.answer(method).await.unwrap()
 }

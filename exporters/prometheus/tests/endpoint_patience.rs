@@ -86,7 +86,7 @@ async fn a_receiver_that_never_reads_is_cut_off() {
         patient(server).write_timeout(SHORT).max_connections(1)
     });
     let mut stuck = Connection::open_narrow(served.address).await;
-    stuck.send("GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
+    stuck.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     // There is room for one: this one is served once the other is gone.
     let mut next = Connection::open(served.address).await;
     assert_eq!(next.request("GET", "/").await.unwrap().status, 404);
@@ -100,7 +100,7 @@ async fn a_receiver_that_reads_slowly_gets_everything() {
     let idle = Duration::from_millis(100);
     let served = Served::start(&large_registry(), |server| patient(server).idle_timeout(idle));
     let mut connection = Connection::open_narrow(served.address).await;
-    connection.send("GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
+    connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     // What may be idle is the connection between two requests, not the client within an answer.
     for _ in 0..5 {
         sleep(idle).await;
@@ -117,13 +117,13 @@ async fn a_client_that_sends_ahead_and_reads_slowly_gets_everything() {
     let header = Duration::from_secs(3);
     let served = Served::start(&large_registry(), |server| patient(server).header_timeout(header));
     let mut connection = Connection::open_narrow(served.address).await;
-    connection.send("GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
+    connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     connection.receive_some().await;
     // The next request begins while the answer is on its way: its time does not run yet.
     connection.send("GET /metrics HTTP/1.1\r\nHost: ").await.unwrap();
     sleep(header + SHORT).await;
     let one = connection.answer("GET").await.unwrap();
-    connection.send("t\r\n\r\n").await.unwrap();
+    connection.send("localhost\r\n\r\n").await.unwrap();
     let other = connection.answer("GET").await.unwrap();
     assert_eq!(one.exposition().samples.len(), 20_000);
     assert!(one.body == other.body);
@@ -163,22 +163,50 @@ async fn a_callback_may_take_longer_than_clients_may() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_a_connection_waits_until_another_one_closes() {
+async fn beyond_the_limit_a_request_waits_until_another_one_is_answered() {
+    let registry = Registry::new();
+    let (release, hold) = std::sync::mpsc::channel::<()>();
+    let hold = std::sync::Mutex::new(hold);
+    let gauge = registry.semconv("s").observable_gauge::<i64>("slow").budget(LONG);
+    let guard = gauge.observe(move || {
+        let _ = hold.lock().unwrap().recv_timeout(LONG);
+        1
+    });
+    let served = Served::start(&registry, |server| patient(server).max_connections(2));
+    let mut first = Connection::open(served.address).await;
+    let mut second = Connection::open(served.address).await;
+    for connection in [&mut first, &mut second] {
+        connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    }
+    // Both are inside.
+    sleep(SHORT).await;
+    let mut third = Connection::open(served.address).await;
+    let waiting = third.request("GET", "/");
+    tokio::pin!(waiting);
+    assert!(timeout(SHORT, &mut waiting).await.is_err(), "served beyond the limit");
+    release.send(()).unwrap();
+    first.answer("GET").await.unwrap().exposition();
+    second.answer("GET").await.unwrap().exposition();
+    assert_eq!(waiting.await.unwrap().status, 404);
+    drop(release);
+    drop(guard.unwrap());
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn beyond_the_limit_the_connection_that_has_been_idle_the_longest_is_closed() {
     let served = start(|server| server.max_connections(2));
     let mut first = Connection::open(served.address).await;
     let mut second = Connection::open(served.address).await;
     for connection in [&mut first, &mut second] {
         connection.request("GET", "/metrics").await.unwrap().exposition();
+        sleep(Duration::from_millis(10)).await;
     }
     let mut third = Connection::open(served.address).await;
-    let waiting = third.request("GET", "/metrics");
-    tokio::pin!(waiting);
-    assert!(timeout(SHORT, &mut waiting).await.is_err(), "served beyond the limit");
-    // Those inside are served meanwhile.
+    third.request("GET", "/metrics").await.unwrap().exposition();
+    assert_eq!(first.until_closed().await, b"");
     second.request("GET", "/metrics").await.unwrap().exposition();
-    drop(first);
-    waiting.await.unwrap().exposition();
-    second.request("GET", "/metrics").await.unwrap().exposition();
+    third.request("GET", "/metrics").await.unwrap().exposition();
     served.stop().await;
 }
 

@@ -55,7 +55,7 @@ enum Then {
 }
 
 fn hostile(kind: u64, random: &mut Random) -> (Vec<u8>, Then) {
-    let get = "GET /metrics HTTP/1.1\r\nHost: t\r\n";
+    let get = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n";
     let bytes = match kind {
         0 => {
             let length = 1 + random.below(4096);
@@ -82,8 +82,9 @@ fn hostile(kind: u64, random: &mut Random) -> (Vec<u8>, Then) {
             let method = random.one_of(&["POST", "GET", "PUT", "BREW"]);
             let chunk =
                 random.one_of(&["zz\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "5\r\nab", ";"]);
-            let head =
-                format!("{method} /metrics HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked");
+            let head = format!(
+                "{method} /metrics HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked"
+            );
             format!("{head}\r\n\r\n{chunk}").into_bytes()
         }
         5 => {
@@ -113,7 +114,7 @@ fn hostile(kind: u64, random: &mut Random) -> (Vec<u8>, Then) {
                 "Upgrade: h2c\r\nConnection: upgrade",
                 "Expect: 100-continue\r\nContent-Length: 1000000",
             ]);
-            format!("POST /metrics HTTP/1.1\r\nHost: t\r\n{lies}\r\n\r\n").into_bytes()
+            format!("POST /metrics HTTP/1.1\r\nHost: localhost\r\n{lies}\r\n\r\n").into_bytes()
         }
         _ => {
             let start = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

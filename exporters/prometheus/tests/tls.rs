@@ -157,17 +157,24 @@ async fn a_handshake_that_never_ends_is_cut_off_and_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_handshake_takes_one_of_the_connections() {
+async fn handshakes_take_no_place_of_those_who_are_served() {
     let authority = Authority::new();
     let served =
         start(|server| server.tls(identity(&authority)).header_timeout(LONG).max_connections(1));
-    let mut slow = Connection::open(served.address).await;
-    slow.send(b"\x16\x03\x01").await.unwrap();
-    let scraping = scrape(served.address, authority.client(None));
-    tokio::pin!(scraping);
-    assert!(timeout(SHORT, &mut scraping).await.is_err(), "served beyond the limit");
-    drop(slow);
-    scraping.await.unwrap();
+    let mut open = connect(served.address, authority.client(None)).await.unwrap();
+    let request = REQUEST.replace("Connection: close\r\n", "");
+    open.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1000];
+    let length = open.read(&mut answer).await.unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200 "));
+    // Far more than there are places.
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(Connection::open(served.address).await);
+    }
+    open.write_all(request.as_bytes()).await.unwrap();
+    assert_ne!(open.read(&mut answer).await.unwrap(), 0, "it has kept its place");
+    timeout(LONG / 2, scrape(served.address, authority.client(None))).await.unwrap().unwrap();
     served.stop().await;
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn scrapes() -> impl FnMut(&[u8]) {
 }
 
 const SCRAPE: &[u8] =
-    b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: Bearer hunter2secret\r\n\r\n";
+    b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer hunter2secret\r\n\r\n";
 
 pub(crate) fn configuration(input: &[u8]) {
     let file = ConfigFile::parse(&String::from_utf8_lossy(input), |_| Some("value".into()));

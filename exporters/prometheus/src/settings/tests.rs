@@ -149,6 +149,30 @@ fn every_setting_behaves_like_all_others() {
             .beside(&[CERTIFICATE, KEY])
             .valid(&[("{dir}/certificate.pem", "ServerTls { client_authorities: true")])
             .invalid(&[("{dir}/key.pem", "the authorities of the clients of the scrape endpoint")]),
+        Row::new("METERKIT_PROMETHEUS_ALLOWED_HOSTS")
+            .valid(&[
+                ("Metrics.example.", "allowed_hosts: Some([\"metrics.example\"])"),
+                ("a, 10.0.0.1 ,[::1]", "allowed_hosts: Some([\"a\", \"10.0.0.1\", \"::1\"])"),
+            ])
+            .invalid(&[
+                ("a,b:9464", "`b:9464` is no host name or address; write it without"),
+                ("*", "`*` is no host name or address"),
+            ]),
+        Row::new("METERKIT_PROMETHEUS_ALLOWED_NETWORKS")
+            .valid(&[
+                ("10.0.0.0/8", "Network { address: 10.0.0.0, prefix: 8 }"),
+                ("::1,::ffff:10.0.0.1", "Network { address: 10.0.0.1, prefix: 32 }"),
+            ])
+            .invalid(&[
+                (
+                    "10.0.0.0/33",
+                    "`10.0.0.0/33` is no network; after `/`, write a number from 0 to 32",
+                ),
+                (
+                    "10.0.0.0/8,10.0.0.1/8",
+                    "`10.0.0.1/8` has bits beyond its prefix; write `10.0.0.0/8`",
+                ),
+            ]),
     ];
     let issue = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a key");
     let (one, other) = (issue(), issue());

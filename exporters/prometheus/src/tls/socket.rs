@@ -5,16 +5,29 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{Accept, TlsAcceptor};
+use tokio_rustls::{Accept, LazyConfigAcceptor, StartHandshake};
 
-pub(crate) struct TlsSocket(State);
+use super::reload::Encryption;
+
+pub(crate) struct TlsSocket {
+    encryption: Encryption,
+    state: State,
+}
 
 enum State {
+    /// The client has not introduced itself yet.
+    Hello(Box<LazyConfigAcceptor<TcpStream>>),
+    /// The files with certificates are being read.
+    Loading(Box<StartHandshake<TcpStream>>, JoinHandle<Arc<ServerConfig>>),
     Handshake(Box<Accept<TcpStream>>),
     Open(Box<TlsStream<TcpStream>>),
     /// The other side speaks no TLS, or is not whom we serve.
@@ -22,29 +35,61 @@ enum State {
 }
 
 impl TlsSocket {
-    pub(crate) fn new(acceptor: &TlsAcceptor, stream: TcpStream) -> Self {
-        Self(State::Handshake(Box::new(acceptor.accept(stream))))
+    pub(crate) fn new(encryption: Encryption, stream: TcpStream) -> Self {
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
+        Self { encryption, state: State::Hello(Box::new(hello)) }
     }
 
-    /// The stream, once the handshake is done.
+    /// Returns the stream once the handshake is done.
     fn poll_open(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Pin<&mut TlsStream<TcpStream>>>> {
-        if let State::Handshake(accept) = &mut self.0 {
-            // Once it has failed, it must not be polled again.
-            match ready!(Pin::new(accept).poll(cx)) {
-                Ok(stream) => self.0 = State::Open(Box::new(stream)),
+        while !matches!(self.state, State::Open(_)) {
+            match ready!(self.poll_handshake(cx)) {
+                Ok(state) => self.state = state,
                 Err(error) => {
-                    self.0 = State::Failed;
+                    // What has failed must not be polled again.
+                    self.state = State::Failed;
                     return Poll::Ready(Err(error));
                 }
             }
         }
-        Poll::Ready(match &mut self.0 {
+        Poll::Ready(match &mut self.state {
             State::Open(stream) => Ok(Pin::new(&mut **stream)),
-            State::Handshake(_) | State::Failed => Err(io::ErrorKind::NotConnected.into()),
+            _ => Err(io::ErrorKind::NotConnected.into()),
         })
+    }
+
+    /// Returns the state that follows.
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<State>> {
+        let (hello, config) = match &mut self.state {
+            State::Hello(hello) => {
+                let hello = ready!(Pin::new(&mut **hello).poll(cx))?;
+                if self.encryption.has_files() {
+                    let encryption = self.encryption.clone();
+                    let loading = spawn_blocking(move || encryption.reloaded());
+                    return Poll::Ready(Ok(State::Loading(Box::new(hello), loading)));
+                }
+                (hello, self.encryption.current())
+            }
+            State::Loading(_, loading) => {
+                let loaded = ready!(Pin::new(loading).poll(cx));
+                let State::Loading(hello, _) = std::mem::replace(&mut self.state, State::Failed)
+                else {
+                    return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+                };
+                (*hello, loaded.unwrap_or_else(|_| self.encryption.current()))
+            }
+            State::Handshake(accept) => {
+                let stream = ready!(Pin::new(&mut **accept).poll(cx))?;
+                return Poll::Ready(Ok(State::Open(Box::new(stream))));
+            }
+            State::Open(_) | State::Failed => {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            }
+        };
+        Poll::Ready(Ok(State::Handshake(Box::new(hello.into_stream(config)))))
     }
 }
 
@@ -80,21 +125,18 @@ impl AsyncWrite for TlsSocket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
+        match &mut self.state {
             State::Open(stream) => Pin::new(&mut **stream).poll_flush(cx),
             // The handshake flushes for itself.
-            State::Handshake(_) | State::Failed => Poll::Ready(Ok(())),
+            _ => Poll::Ready(Ok(())),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
+        match &mut self.state {
             State::Open(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
-            State::Handshake(accept) => match accept.get_mut() {
-                Some(stream) => Pin::new(stream).poll_shutdown(cx),
-                None => Poll::Ready(Ok(())),
-            },
-            State::Failed => Poll::Ready(Ok(())),
+            // Nothing was sent that would have to be ended; dropping it closes the connection.
+            _ => Poll::Ready(Ok(())),
         }
     }
 }
