@@ -132,6 +132,11 @@ impl Connection {
         self.receive().await.unwrap();
     }
 
+    /// Takes a little of what has come, unless the connection has ended.
+    pub(crate) async fn try_receive_some(&mut self) -> io::Result<()> {
+        self.receive().await
+    }
+
     async fn receive(&mut self) -> io::Result<()> {
         let read = self.stream.read_buf(&mut self.received);
         match timeout(PATIENCE, read).await.expect("an answer in time") {

@@ -1,11 +1,13 @@
 //! The endpoint waits for clients as long as it says, no longer, and not for too many at a time.
 
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::client::{Connection, scrape};
 use crate::served::{LONG, Served, large_registry};
 use meterkit_core::Registry;
 use meterkit_prometheus::PrometheusServer;
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -165,30 +167,26 @@ async fn a_callback_may_take_longer_than_clients_may() {
 #[tokio::test]
 async fn beyond_the_limit_a_request_waits_until_another_one_is_answered() {
     let registry = Registry::new();
-    let (release, hold) = std::sync::mpsc::channel::<()>();
+    let (release, hold) = channel::<()>();
+    let (begins, begun) = channel();
     let hold = std::sync::Mutex::new(hold);
     let gauge = registry.semconv("s").observable_gauge::<i64>("slow").budget(LONG);
     let guard = gauge.observe(move || {
+        let _ = begins.send(());
         let _ = hold.lock().unwrap().recv_timeout(LONG);
         1
     });
-    let served = Served::start(&registry, |server| patient(server).max_connections(2));
+    let served = Served::start(&registry, |server| patient(server).max_connections(1));
     let mut first = Connection::open(served.address).await;
+    first.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    spawn_blocking(move || begun.recv_timeout(LONG).unwrap()).await.unwrap();
     let mut second = Connection::open(served.address).await;
-    for connection in [&mut first, &mut second] {
-        connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-    }
-    // Both are inside.
-    sleep(SHORT).await;
-    let mut third = Connection::open(served.address).await;
-    let waiting = third.request("GET", "/");
+    let waiting = second.request("GET", "/");
     tokio::pin!(waiting);
     assert!(timeout(SHORT, &mut waiting).await.is_err(), "served beyond the limit");
-    release.send(()).unwrap();
-    first.answer("GET").await.unwrap().exposition();
-    second.answer("GET").await.unwrap().exposition();
-    assert_eq!(waiting.await.unwrap().status, 404);
     drop(release);
+    first.answer("GET").await.unwrap().exposition();
+    assert_eq!(waiting.await.unwrap().status, 404);
     drop(guard.unwrap());
     served.stop().await;
 }
