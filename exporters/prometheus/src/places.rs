@@ -78,10 +78,10 @@ impl Places {
         Some(Place { places: self.clone(), number })
     }
 
-    /// Cuts a connection off, if one waits for its client, so that its file descriptor is free.
-    pub(crate) fn free_one(&self) {
+    /// Cuts a connection off, so that its file descriptor is free. Returns whether one waited for its client.
+    pub(crate) fn free_one(&self) -> bool {
         let mut rooms = self.0.rooms.lock().unpoisoned();
-        let _ = rooms.door.cut_one_off() || rooms.inside.cut_one_off();
+        rooms.door.cut_one_off() || rooms.inside.cut_one_off()
     }
 }
 

@@ -127,7 +127,7 @@ impl Scrape {
         };
         let (format, escaping) = negotiation::negotiated(headers);
         let asked = Instant::now();
-        let snapshot = match collection_time(headers) {
+        let snapshot = match scrape_timeout(headers) {
             None => self.source.snapshot().await.map(Some),
             Some(limit) => self.source.snapshot_within(limit).await,
         };
@@ -210,9 +210,9 @@ fn collected(mut exposition: Exposition) -> Bytes {
     body.freeze()
 }
 
-/// Returns how long a collection may take if the scraper is to see an answer: a little less than it says that it waits.
-/// A value that is not a time says nothing.
-fn collection_time(headers: &HeaderMap) -> Option<Duration> {
+/// Returns how long an answer may take if the scraper is to see it: a little less than it says that it waits. A value
+/// that is not a time says nothing.
+pub(crate) fn scrape_timeout(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get("x-prometheus-scrape-timeout-seconds")?.to_str().ok()?;
     let seconds = seconds.trim().parse().ok().filter(|seconds| *seconds > 0.0)?;
     let time = Duration::try_from_secs_f64(seconds).ok()?;

@@ -18,7 +18,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::bind_error::BindError;
 use crate::body::ScrapeBody;
@@ -28,7 +28,7 @@ use crate::hosts::{self, Hosts};
 use crate::networks::Networks;
 use crate::places::{Place, Places};
 use crate::protection::Protection;
-use crate::scrape::{Scrape, endpoint, plain};
+use crate::scrape::{Scrape, endpoint, plain, scrape_timeout};
 use crate::tls::{Encryption, ServerTls};
 
 /// Where metrics are served.
@@ -383,11 +383,16 @@ impl Door {
                     return (stream, Visit { place, progress });
                 }
                 Err(error) => {
-                    // Out of file descriptors, most likely. Others may be closed, too.
+                    // Out of file descriptors, most likely.
                     tracing::debug!(%error, "prometheus endpoint could not accept a connection");
                     endpoint.failed(format!("it could not accept a connection: {error}"));
-                    self.places.free_one();
-                    sleep(Duration::from_millis(100)).await;
+
+                    if self.places.free_one() {
+                        // Its task ends when it has its turn.
+                        yield_now().await;
+                    } else {
+                        sleep(Duration::from_millis(100)).await;
+                    }
                 }
             }
         }
@@ -408,8 +413,13 @@ fn serve_connection(
         let (page, track, place) = (page.clone(), track.clone(), place.clone());
         async move {
             track.request_came();
-            place.come_inside().await;
-            let response = page.answer(&request).await;
+            let limit = scrape_timeout(request.headers()).unwrap_or(Duration::MAX);
+            let response = match timeout(limit, place.come_inside()).await {
+                Ok(()) => page.answer(&request).await,
+                Err(_) => {
+                    plain(StatusCode::SERVICE_UNAVAILABLE, "other scrapes have taken all places\n")
+                }
+            };
             Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, track)))
         }
     });

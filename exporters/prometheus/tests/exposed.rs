@@ -124,3 +124,28 @@ async fn a_collection_that_outlasts_the_scraper_is_given_up_in_time_and_goes_on_
     drop(guard.unwrap());
     served.stop().await;
 }
+
+#[tokio::test]
+async fn a_scraper_that_finds_no_place_in_time_gets_an_answer() {
+    let registry = Registry::new();
+    let (release, hold) = channel::<()>();
+    let (begins, begun) = channel();
+    let hold = Mutex::new(hold);
+    let gauge = registry.semconv("s").observable_gauge::<i64>("slow").budget(LONG);
+    let guard = gauge.observe(move || {
+        let _ = begins.send(());
+        let _ = hold.lock().unwrap().recv_timeout(LONG);
+        1
+    });
+    let served = Served::start(&registry, |server| server.max_connections(1));
+    let first = tokio::spawn(scrape(served.address));
+    tokio::task::spawn_blocking(move || begun.recv_timeout(LONG).unwrap()).await.unwrap();
+    let mut second = Connection::open(served.address).await;
+    let answer = second.get_with("X-Prometheus-Scrape-Timeout-Seconds: 0.3\r\n").await.unwrap();
+    assert_eq!((answer.status, answer.text()), (503, "other scrapes have taken all places\n"));
+    drop(release);
+    first.await.unwrap().unwrap().exposition();
+    second.request("GET", "/metrics").await.unwrap().exposition();
+    drop(guard.unwrap());
+    served.stop().await;
+}

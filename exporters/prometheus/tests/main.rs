@@ -16,6 +16,7 @@ mod exposed;
 mod exposition;
 mod hostile_requests;
 mod name_meetings;
+mod negotiated;
 mod served;
 mod service;
 mod starvation;

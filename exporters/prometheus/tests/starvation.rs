@@ -119,3 +119,35 @@ async fn scrapes_are_answered_while_connections_keep_coming() {
     assert!(answered >= 10, "{answered}");
     served.stop().await;
 }
+
+#[tokio::test]
+#[cfg(unix)]
+async fn a_process_without_file_descriptors_frees_those_of_silent_connections() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let name = "a_process_without_file_descriptors_frees_those_of_silent_connections";
+    if meterkit_fakes::own_process::rerun(name, &[]).is_some() {
+        return;
+    }
+    let served = Served::start(&small_registry(), patient);
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(100), maximum }).unwrap();
+    // Their descriptors are there before others take all of them.
+    let scrapers: Vec<_> = (0..10).map(|_| tokio::net::TcpSocket::new_v4().unwrap()).collect();
+    // The endpoint has some of them for sure.
+    let mut idle = Connection::open(served.address).await;
+    idle.request("GET", "/").await.unwrap();
+    let mut silent = Vec::new();
+    while let Ok(stream) = tokio::net::TcpStream::connect(served.address).await {
+        silent.push(stream);
+    }
+    assert!(silent.len() > 30, "{}", silent.len());
+    for scraper in scrapers {
+        let mut connection = Connection::new(scraper.connect(served.address).await.unwrap());
+        let answer = timeout(LONG / 3, connection.request("GET", "/metrics")).await;
+        answer.expect("a descriptor").unwrap().exposition();
+    }
+    let health = served.pipeline.health();
+    assert!(health.is_healthy(), "{health}");
+    served.stop().await;
+}
