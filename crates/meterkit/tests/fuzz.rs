@@ -19,6 +19,7 @@ mod inputs;
 mod mutation;
 mod receiver;
 mod replies;
+mod scraper;
 
 /// How many changes of each file are tried with every change of the code.
 const CHANGES: usize = 20;
@@ -41,7 +42,8 @@ macro_rules! corpora {
 }
 
 corpora! {
-    scrapes: crate::fuzz::inputs::scrapes();
+    scrapes: crate::fuzz::scraper::requests();
+    scrape_preferences: crate::fuzz::scraper::preferences();
     configurations: crate::fuzz::inputs::configuration;
     environments: crate::fuzz::inputs::environment;
     spool_files: crate::fuzz::inputs::spool_files();

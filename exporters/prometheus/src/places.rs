@@ -173,7 +173,7 @@ mod tests {
     }
 
     impl Connection {
-        async fn is_cut_off(self) -> bool {
+        async fn was_cut_off(self) -> bool {
             sleep(Duration::from_millis(20)).await;
             self.task.is_finished()
         }
@@ -208,9 +208,9 @@ mod tests {
         let oldest = inside(&places, "10.0.0.2", false).await;
         let newer = inside(&places, "10.0.0.3", false).await;
         let newest = inside(&places, "10.0.0.4", true).await;
-        assert!(oldest.is_cut_off().await);
+        assert!(oldest.was_cut_off().await);
         for connection in [busy, newer, newest] {
-            assert!(!connection.is_cut_off().await);
+            assert!(!connection.was_cut_off().await);
         }
     }
 
@@ -225,9 +225,9 @@ mod tests {
             let first = inside(&places, peers[0], false).await;
             let second = inside(&places, peers[1], false).await;
             let _new = inside(&places, "10.9.9.9", false).await;
-            assert!(!oldest.is_cut_off().await);
-            assert!(first.is_cut_off().await);
-            assert!(!second.is_cut_off().await);
+            assert!(!oldest.was_cut_off().await);
+            assert!(first.was_cut_off().await);
+            assert!(!second.was_cut_off().await);
         }
     }
 
@@ -250,8 +250,8 @@ mod tests {
         for _ in 0..=AT_THE_DOOR {
             silent.push(enter(&places, "10.0.0.2").await);
         }
-        assert!(!idle.is_cut_off().await);
-        assert!(silent.swap_remove(0).is_cut_off().await);
-        assert!(!silent.swap_remove(0).is_cut_off().await);
+        assert!(!idle.was_cut_off().await);
+        assert!(silent.swap_remove(0).was_cut_off().await);
+        assert!(!silent.swap_remove(0).was_cut_off().await);
     }
 }

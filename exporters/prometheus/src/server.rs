@@ -216,8 +216,9 @@ impl PrometheusServer {
     pub fn protection(mut self, protection: Protection) -> Self {
         self.credentials = self.credentials.or(protection.credentials);
         self.tls = self.tls.or(protection.tls);
-        self.allowed_hosts = self.allowed_hosts.or(protection.allowed_hosts.map(Ok));
-        self.allowed_networks = self.allowed_networks.or(protection.allowed_networks.map(Ok));
+        self.allowed_hosts = self.allowed_hosts.or_else(|| protection.allowed_hosts.map(Ok));
+        self.allowed_networks =
+            self.allowed_networks.or_else(|| protection.allowed_networks.map(Ok));
         self
     }
 

@@ -32,8 +32,8 @@ settings! {
         .meaning(
             "a file in OpenTelemetry's declarative form, with feature `config`; variables of OpenTelemetry, of targets \
              and of the resource then have no effect, unless the file names them; those for the dashboard in Grafana \
-             do (`GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN`, `GRAFANA_FOLDER`), and for credentials and TLS of its \
-             scrape endpoint (`METERKIT_PROMETHEUS_*`)",
+             do (`GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN`, `GRAFANA_FOLDER`), and for credentials, TLS, \
+             allowed hosts and networks of its scrape endpoint (`METERKIT_PROMETHEUS_*`)",
         );
 
     SDK_DISABLED: bool = boolean("OTEL_SDK_DISABLED")

@@ -1,56 +1,21 @@
 //! What others send or leave, and what operators write.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use meterkit_core::Registry;
 use meterkit_datadog::DatadogConfig;
 use meterkit_grafana::RemoteWriteTarget;
 use meterkit_grafana::{GrafanaConfig, PublishConfig, RemoteWrite, RemoteWriteConfig};
 use meterkit_otlp::OtlpConfig;
-use meterkit_pipeline::{Pipeline, Target};
-use meterkit_prometheus::PrometheusServer;
+use meterkit_pipeline::Target;
+use meterkit_prometheus::{PrometheusServer, Protection};
 use meterkit_settings::Environment;
 use meterkit_settings::file::ConfigFile;
 
 use crate::fuzz::assert_shown;
 use crate::fuzz::receiver::Receiver;
 use crate::fuzz::replies::{runtime, snapshot, transport};
-
-/// Requests to the scrape endpoint.
-pub(crate) fn scrapes() -> impl FnMut(&[u8]) {
-    let bound = PrometheusServer::new().host("127.0.0.1").port(0).bearer_token("hunter2secret");
-    let bound = bound.bind().expect("a port");
-    let address = bound.address();
-    let builder = Pipeline::builder(Registry::new()).expect("it is new");
-    let pipeline = builder.service(|source, stop| bound.serve(source, stop)).start();
-    let pipeline = pipeline.expect("it starts");
-    move |input| {
-        let ask = |request: &[u8], is_all: bool| {
-            let mut stream = TcpStream::connect(address).expect("it listens");
-            stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
-            let _ = stream.write_all(request);
-            if is_all {
-                let _ = stream.shutdown(Shutdown::Write);
-            }
-            let mut answer = Vec::new();
-            // It may be reset, but not hang.
-            let read = stream.read_to_end(&mut answer);
-            assert!(!read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
-            String::from_utf8_lossy(&answer).into_owned()
-        };
-        assert!(!ask(input, true).contains("hunter2secret"));
-        let scrape = ask(SCRAPE, false);
-        assert!(scrape.contains(" 200 OK"), "{scrape}");
-        assert!(pipeline.health().is_healthy());
-    }
-}
-
-const SCRAPE: &[u8] =
-    b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer hunter2secret\r\n\r\n";
 
 pub(crate) fn configuration(input: &[u8]) {
     let file = ConfigFile::parse(&String::from_utf8_lossy(input), |_| Some("value".into()));
@@ -71,6 +36,7 @@ pub(crate) fn environment(input: &[u8]) {
         variables().read(RemoteWriteConfig::read).err(),
         variables().read(PublishConfig::read).err(),
         variables().read(PrometheusServer::read).err(),
+        variables().read(Protection::read).err(),
     ];
     for problems in problems.iter().flatten() {
         problems.problems().iter().for_each(|problem| drop(problem.to_string()));
