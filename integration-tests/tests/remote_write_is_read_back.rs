@@ -34,6 +34,9 @@ fn milliseconds(snapshot: &Snapshot) -> i64 {
     snapshot.time.duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64
 }
 
+/// The values of the exponential histogram.
+const TOOK: [f64; 11] = [0.0, -0.5, -0.5, 0.001, 0.003, 0.2, 0.2, 0.2, 1.0, 3.5, 1000.0];
+
 /// A metric of each kind, with values. The exponential histogram has its default size.
 fn recorded() -> Registry {
     let registry = Registry::new();
@@ -51,7 +54,7 @@ fn recorded() -> Registry {
     }
     let took = meter.histogram::<f64>("took").unit("s").exponential().build();
     let took = took.expect("a good name");
-    for value in [0.0, -0.5, -0.5, 0.001, 0.003, 0.2, 0.2, 0.2, 1.0, 3.5, 1000.0] {
+    for value in TOOK {
         took.record(value);
     }
     registry
@@ -287,10 +290,10 @@ async fn victoria_metrics_has_what_was_recorded() {
     let mut target = target(&server.remote_write_url());
     let snapshot = taken(&registry, 5);
     assert_eq!(target.export(&snapshot).await, Ok(()));
-    assert_eq!((target.counts().written(), target.counts().refused()), (10, 0));
-
     let stored = server.series(r#"{job="catalog",instance="7"}"#).await;
-    let (native, numbers): (Vec<_>, Vec<_>) =
+    assert_eq!(target.counts().written(), stored.len() as u64);
+    assert_eq!(target.counts().refused(), 0);
+    let (exponential, numbers): (Vec<_>, Vec<_>) =
         stored.into_iter().partition(|series| series.name.contains("_took_"));
     let read: Vec<_> = numbers
         .iter()
@@ -299,24 +302,22 @@ async fn victoria_metrics_has_what_was_recorded() {
         .collect();
     assert_eq!(read, RECORDED.map(|(name, bound, value)| (name, bound, vec![value])));
 
-    // It has a series for each bucket, with rounded bounds in a label.
-    let point = exponential(&snapshot.scopes);
-    let mut read = Vec::new();
-    for series in &native {
-        match series.labels.get("vmrange").and_then(|range| range.split_once("...")) {
-            Some((lower, upper)) => read.push((number(lower), number(upper), series.values[0])),
-            None if series.name.ends_with("_count") => assert_eq!(series.values, [11.0]),
-            None => assert_eq!(series.values, [point.sum], "{series:?}"),
-        }
+    // It knows 1.0 only, in which the exponential histogram is a classic one.
+    let point = self::exponential(&snapshot.scopes);
+    let mut bounds = 0;
+    for series in &exponential {
+        let expected = match series.labels.get("le") {
+            Some(bound) => {
+                bounds += 1;
+                let bound = number(&bound.replace("Inf", "inf"));
+                TOOK.iter().filter(|value| **value <= bound).count() as f64
+            }
+            None if series.name.ends_with("_count") => TOOK.len() as f64,
+            None => point.sum,
+        };
+        assert_eq!(series.values, [expected], "{series:?}");
     }
-    read.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let expected = buckets(point);
-    assert_eq!(read.len(), expected.len(), "{read:?} {expected:?}");
-    for (read, expected) in read.iter().zip(&expected) {
-        let is_near = |a: f64, b: f64| (a - b).abs() <= b.abs() * 1e-3;
-        let is_same = is_near(read.0, expected.0) && is_near(read.1, expected.1);
-        assert!(is_same && read.2 == expected.2, "{read:?} {expected:?}");
-    }
+    assert!(bounds > 3, "{exponential:?}");
 }
 
 fn number(text: &str) -> f64 {

@@ -2,7 +2,9 @@
 //!
 //! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Exponential Histograms.
 
-use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint};
+use std::time::UNIX_EPOCH;
+
+use meterkit_core::{Attributes, ExponentialBuckets, ExponentialHistogramPoint, SeriesId};
 
 use crate::number::sample_value;
 
@@ -14,7 +16,7 @@ pub struct NativeHistogram {
     pub count: u64,
     /// Their sum. No value of the user makes it a staleness marker.
     pub sum: f64,
-    /// How fine the buckets are: -4 to 8.
+    /// How fine the buckets are: -4 to 8, or [`CUSTOM_BUCKETS`](Self::CUSTOM_BUCKETS).
     pub schema: i32,
     /// The magnitude up to which values are in the zero bucket.
     pub zero_threshold: f64,
@@ -24,6 +26,8 @@ pub struct NativeHistogram {
     pub negative: NativeBuckets,
     /// The buckets of values above zero.
     pub positive: NativeBuckets,
+    /// The boundaries of [custom buckets](Self::CUSTOM_BUCKETS), whose counts are those of `positive`.
+    pub custom_values: Vec<f64>,
 }
 
 /// The buckets of one sign. Long runs without values are left out.
@@ -47,6 +51,9 @@ const COARSEST: i32 = -4;
 const SHORTEST_GAP: i64 = 3;
 
 impl NativeHistogram {
+    /// The schema of buckets with boundaries of their own.
+    pub const CUSTOM_BUCKETS: i32 = -53;
+
     /// Returns the same distribution, at scale 8 if it has a finer one. `None` if its buckets are wider than those of
     /// native histograms, that is for scales below -4: a [`Ladder`](crate::Ladder) has room for them.
     pub fn of(point: &ExponentialHistogramPoint) -> Option<Self> {
@@ -64,11 +71,99 @@ impl NativeHistogram {
             zero_count: point.zero_count,
             negative: NativeBuckets::of(&point.negative),
             positive: NativeBuckets::of(&point.positive),
+            custom_values: Vec::new(),
         })
     }
 }
 
+impl NativeHistogram {
+    /// Returns a histogram that keeps these boundaries, of which none is infinite. There may be one more bucket than
+    /// boundaries, or none at all: the last one has the values that no other has.
+    pub fn with_custom_buckets(boundaries: &[f64], buckets: &[u64], count: u64, sum: f64) -> Self {
+        let mut counts: Vec<u64> = buckets.iter().copied().take(boundaries.len()).collect();
+        counts.resize(boundaries.len(), 0);
+        let below = counts.iter().fold(0_u64, |sum, bucket| sum.saturating_add(*bucket));
+        counts.push(count.saturating_sub(below));
+        Self {
+            count: count.max(below),
+            sum: sample_value(sum),
+            schema: Self::CUSTOM_BUCKETS,
+            // Indices begin at 0.
+            positive: NativeBuckets::of(&ExponentialBuckets { offset: -1, counts }),
+            custom_values: boundaries.to_vec(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns whether native histograms have buckets as wide as those of the point.
+    pub fn can_hold(point: &ExponentialHistogramPoint) -> bool {
+        point.scale >= COARSEST
+    }
+
+    /// Returns an exponential histogram with the same values, the inverse of [`of`](Self::of).
+    pub fn to_exponential(&self) -> ExponentialHistogramPoint {
+        ExponentialHistogramPoint {
+            series: SeriesId::new(),
+            attributes: Attributes::empty(),
+            start: UNIX_EPOCH,
+            count: self.count,
+            sum: self.sum,
+            min: None,
+            max: None,
+            scale: self.schema,
+            zero_count: self.zero_count,
+            zero_threshold: if self.zero_threshold == ZERO_THRESHOLD {
+                0.0
+            } else {
+                self.zero_threshold
+            },
+            positive: self.positive.to_exponential(),
+            negative: self.negative.to_exponential(),
+        }
+    }
+}
+
+/// More than one bucket for each power of two at the finest schema.
+const MOST_BUCKETS: i64 = 1 << 20;
+
 impl NativeBuckets {
+    /// Returns the index and the count of each bucket.
+    pub fn counts(&self) -> impl Iterator<Item = (i64, u64)> {
+        let mut end = 0_i64;
+        let indices = self.spans.iter().flat_map(move |(gap, length)| {
+            let start = end.saturating_add(i64::from(*gap));
+            end = start.saturating_add(i64::from(*length));
+            start..end
+        });
+        let counts = self.deltas.iter().scan(0_i64, |count, delta| {
+            *count = count.wrapping_add(*delta);
+            Some(*count as u64)
+        });
+        indices.zip(counts)
+    }
+
+    fn to_exponential(&self) -> ExponentialBuckets {
+        let all: Vec<(i64, u64)> = self.counts().filter(|(_, count)| *count > 0).collect();
+        let (Some((first, _)), Some((last, _))) = (all.first(), all.last()) else {
+            return ExponentialBuckets::default();
+        };
+        // Spans that were read from somewhere may say anything.
+        let Ok(length) = usize::try_from(last - first + 1) else {
+            return ExponentialBuckets::default();
+        };
+        if last - first >= MOST_BUCKETS || i32::try_from(*last).is_err() {
+            return ExponentialBuckets::default();
+        }
+        let mut counts = vec![0; length];
+        for (index, count) in &all {
+            if let Some(bucket) = counts.get_mut((index - first) as usize) {
+                *bucket = *count;
+            }
+        }
+        let offset = i32::try_from(first - 1).unwrap_or(i32::MIN);
+        ExponentialBuckets { offset, counts }
+    }
+
     fn of(buckets: &ExponentialBuckets) -> Self {
         let mut made = Self::default();
         // OpenTelemetry counts buckets by their lower bound, Prometheus by the upper one.
@@ -174,5 +269,58 @@ mod tests {
         }
         let native = NativeHistogram::of(&point(0, 0.0));
         assert_eq!(native.map(|it| it.zero_threshold), Some(1e-128));
+    }
+
+    #[test]
+    fn a_native_histogram_can_be_made_an_exponential_one_again() {
+        for (scale, zero_threshold) in [(8, 0.0), (0, 0.5), (-4, 0.0)] {
+            let point = ExponentialHistogramPoint {
+                zero_count: 3,
+                zero_threshold,
+                scale,
+                positive: ExponentialBuckets { offset: -7, counts: vec![1, 0, 0, 0, 0, 5, 0, 2] },
+                negative: ExponentialBuckets { offset: i32::MAX - 1, counts: vec![4] },
+                count: 15,
+                sum: 2.5,
+                ..NativeHistogram::default().to_exponential()
+            };
+            let native = NativeHistogram::of(&point).expect("no wide buckets");
+            let back = native.to_exponential();
+            assert_eq!(ExponentialHistogramPoint { series: point.series, ..back }, point);
+        }
+    }
+
+    #[test]
+    fn spans_that_nobody_wrote_take_neither_time_nor_memory() {
+        for spans in [
+            vec![(i32::MIN, u32::MAX), (i32::MAX, u32::MAX)],
+            vec![(0, 1), (i32::MAX, 1)],
+            vec![(i32::MAX, 1), (i32::MAX, 1)],
+            vec![(5, 0)],
+        ] {
+            let buckets = NativeBuckets { spans, deltas: vec![1, i64::MAX, i64::MAX] };
+            assert!(buckets.counts().count() <= 3);
+            assert!(buckets.to_exponential().counts.len() <= 3);
+        }
+    }
+
+    #[test]
+    fn custom_buckets_have_all_values_once() {
+        for (boundaries, given, count, expected) in [
+            (&[0.5, 10.0][..], &[1, 2, 4][..], 7, &[(0, 1), (1, 2), (2, 4)][..]),
+            // The last bucket is the rest.
+            (&[0.5, 10.0], &[1, 2], 7, &[(0, 1), (1, 2), (2, 4)]),
+            (&[], &[], 9, &[(0, 9)]),
+            (&[], &[9], 9, &[(0, 9)]),
+            (&[1.0, 2.0], &[5, 0, 0], 3, &[(0, 5)]),
+            (&[1.0], &[0, 0], 0, &[]),
+        ] {
+            let native = NativeHistogram::with_custom_buckets(boundaries, given, count, 1.5);
+            assert_eq!(read(&native.positive), expected, "{boundaries:?} {given:?}");
+            let total: i64 = expected.iter().map(|(_, count)| count).sum();
+            assert_eq!((native.count as i64, native.schema, native.sum), (total, -53, 1.5));
+            assert_eq!((native.zero_count, native.zero_threshold), (0, 0.0));
+            assert_eq!(native.custom_values, boundaries);
+        }
     }
 }

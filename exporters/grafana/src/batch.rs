@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use foldhash::quality::FixedState;
+use meterkit_core::{Data, ScopeMetrics};
 use meterkit_pipeline::Snapshot;
 
-use crate::series::{self, Series, SeriesValue};
+use crate::histograms::RemoteWriteHistograms;
+use crate::series::{self, Series};
 use crate::wire::messages;
 use crate::wire::{Encoder, Version};
 
@@ -62,9 +64,15 @@ impl Batch {
         self.samples + self.histograms
     }
 
+    /// Returns whether the request is as this version has it: 1.0 has no native histograms, though an earlier release
+    /// wrote some.
+    pub(crate) fn is_in(&self, version: Version) -> bool {
+        self.version == version && (version == Version::V2 || self.histograms == 0)
+    }
+
     /// Returns the same series in another version.
     pub(crate) fn in_version(&self, version: Version) -> Result<Self, BatchError> {
-        if self.version == version {
+        if self.is_in(version) {
             return Ok(self.clone());
         }
         let mut writing = Writing::new(version);
@@ -95,31 +103,31 @@ impl Batch {
     }
 }
 
-/// Writes the requests for `snapshot`: its series, and a stale marker for each that is gone since the snapshot with the
-/// number `since` was written.
+/// Writes the requests for `snapshot`: its series, and a staleness marker for each that is gone since `previous` was
+/// written.
 pub(crate) fn write(
     snapshot: &Snapshot,
-    since: Option<u64>,
+    previous: Option<&Snapshot>,
     version: Version,
+    histograms: RemoteWriteHistograms,
     limits: Limits,
 ) -> Result<Vec<Batch>, BatchError> {
     let time = series::milliseconds(snapshot.time);
     let mut batches = Batches::new(time, version, limits);
-    let gone = since.into_iter().flat_map(|number| snapshot.absent_since(number));
-    let gone: Vec<_> = gone.collect();
+    let gone = previous.map_or_else(Vec::new, |previous| gone(snapshot, previous, histograms));
     // By their labels: another series may have taken the place of one that is gone. A hash is less than those take.
     let mut there = HashSet::new();
-    series::for_each(snapshot, &mut |series| {
+    series::for_each(snapshot, histograms, &mut |series| {
         if !gone.is_empty() {
             there.insert(hash(series));
         }
         batches.add(series);
     });
-    for absent in gone {
+    for scopes in gone {
         let (resource, names) = (snapshot.resource.clone(), snapshot.names.clone());
-        let last = Snapshot::new(resource, snapshot.time, absent.scopes.clone());
+        let last = Snapshot::new(resource, snapshot.time, scopes);
         let last = Snapshot { names, ..last };
-        series::for_each(&last, &mut |series| {
+        series::for_each(&last, histograms, &mut |series| {
             if there.insert(hash(series)) {
                 batches.end(series, time);
             }
@@ -128,17 +136,41 @@ pub(crate) fn write(
     batches.finish()
 }
 
+/// Returns the metrics of which some series may be gone since `previous` was written.
+fn gone(
+    snapshot: &Snapshot,
+    previous: &Snapshot,
+    histograms: RemoteWriteHistograms,
+) -> Vec<Vec<ScopeMetrics>> {
+    let absent = snapshot.absent_since(previous.number).map(|absent| absent.scopes.clone());
+    let mut gone: Vec<_> = absent.collect();
+    // While a series goes on, the boundaries of classic buckets made of its exponential ones may change.
+    let may_change = |scopes: &[ScopeMetrics]| {
+        let mut metrics = scopes.iter().flat_map(|scope| &scope.metrics);
+        metrics.any(|metric| series::has_derived_boundaries(&metric.data, histograms))
+    };
+    if may_change(&previous.scopes) || may_change(&snapshot.scopes) {
+        let mut scopes = previous.scopes.clone();
+        for scope in &mut scopes {
+            scope.metrics.retain(|it| matches!(it.data, Data::ExponentialHistogram { .. }));
+        }
+        gone.push(scopes);
+    }
+    gone
+}
+
 /// Writes the requests that end all series of `last`, the last snapshot that was written: there will be no more of them.
 pub(crate) fn farewell(
     last: &Snapshot,
     now: i64,
     version: Version,
+    histograms: RemoteWriteHistograms,
     limits: Limits,
 ) -> Result<Vec<Batch>, BatchError> {
     // Two values of one moment would be one too many.
     let time = now.max(series::milliseconds(last.time).saturating_add(1));
     let mut batches = Batches::new(time, version, limits);
-    series::for_each(last, &mut |series| batches.end(series, time));
+    series::for_each(last, histograms, &mut |series| batches.end(series, time));
     batches.finish()
 }
 
@@ -210,11 +242,9 @@ impl Writing {
     }
 
     fn add(&mut self, series: &Series<'_>) {
-        self.encoder.add(series);
-        match series.value {
-            SeriesValue::Number(_) => self.samples += 1,
-            SeriesValue::Histogram(_) => self.histograms += 1,
-        }
+        let (samples, histograms) = self.encoder.add(series);
+        self.samples += samples;
+        self.histograms += histograms;
     }
 
     fn len(&self) -> u64 {
@@ -235,7 +265,9 @@ impl Writing {
 #[doc(hidden)]
 pub fn written(snapshot: &Arc<Snapshot>) -> io::Result<Vec<Bytes>> {
     let limits = Limits { series: usize::MAX, bytes: usize::MAX };
-    let batches = write(snapshot, None, Version::V2, limits).map_err(io::Error::other)?;
+    let histograms = RemoteWriteHistograms::default();
+    let batches = write(snapshot, None, Version::V2, histograms, limits);
+    let batches = batches.map_err(io::Error::other)?;
     Ok(batches.into_iter().map(|batch| batch.body).collect())
 }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use meterkit_http::Transport;
 
 use crate::batch::Limits;
+use crate::histograms::RemoteWriteHistograms;
 use crate::remote_write::RemoteWrite;
 use crate::settings::TRANSPORT;
+use crate::wire::RemoteWriteVersion;
 
 /// The settings of a target of remote write. `Debug` shows no credentials.
 ///
@@ -27,6 +29,8 @@ pub struct RemoteWriteConfig {
     pub(crate) name: String,
     pub(crate) destination: RemoteWrite,
     pub(crate) transport: Transport,
+    pub(crate) version: RemoteWriteVersion,
+    pub(crate) histograms: RemoteWriteHistograms,
     pub(crate) queue_bytes: usize,
     pub(crate) queue_age: Duration,
     pub(crate) spool: Option<PathBuf>,
@@ -44,6 +48,8 @@ impl RemoteWriteConfig {
             name: "grafana".to_owned(),
             destination,
             transport: Transport::default().with_timeout(TIMEOUT).with_hints(TRANSPORT.hints()),
+            version: RemoteWriteVersion::V2,
+            histograms: RemoteWriteHistograms::default(),
             queue_bytes: 64 * 1024 * 1024,
             queue_age: Duration::from_secs(2 * 3600),
             spool: None,
@@ -67,6 +73,23 @@ impl RemoteWriteConfig {
     #[must_use]
     pub fn with_transport(mut self, transport: Transport) -> Self {
         self.transport = transport.or(self.transport);
+        self
+    }
+
+    /// Sets the newest version of the protocol to send: [`V2`](RemoteWriteVersion::V2) by default, which falls back to 1.0
+    /// where a receiver does not know it. [`V1`](RemoteWriteVersion::V1) never tries 2.0.
+    /// `METERKIT_GRAFANA_REMOTE_WRITE_VERSION` overrides.
+    #[must_use]
+    pub fn with_version(mut self, newest: RemoteWriteVersion) -> Self {
+        self.version = newest;
+        self
+    }
+
+    /// Sets the form in which histograms are sent in 2.0; [as recorded](RemoteWriteHistograms::AsRecorded) by default.
+    /// `METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS` overrides.
+    #[must_use]
+    pub fn with_histograms(mut self, histograms: RemoteWriteHistograms) -> Self {
+        self.histograms = histograms;
         self
     }
 

@@ -5,20 +5,27 @@
 use crate::wire::Version;
 
 /// What is known of the receiver.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// Nothing yet: it is asked in 2.0.
-    #[default]
     Unknown,
     /// It has refused a request in 2.0 and did not say that the version is why: it is asked the same in 1.0.
     Doubted,
     /// It said how much of a request in 2.0 it wrote.
     Two,
-    /// It took 1.0 only.
+    /// It took 1.0 only, or the settings say so.
     One,
 }
 
 impl Dialect {
+    /// Returns what to begin with: the version to find out, or 1.0 for good.
+    pub(crate) fn new(newest: Version) -> Self {
+        match newest {
+            Version::V1 => Self::One,
+            Version::V2 => Self::Unknown,
+        }
+    }
+
     /// What the next request goes out in.
     pub(crate) fn to_send(self) -> Version {
         match self {

@@ -4,7 +4,8 @@
 //! - [`GrafanaConfig`] holds the settings of `OTEL_METRICS_EXPORTER=grafana`, and makes a target that sends OTLP or remote
 //!   write.
 //! - [`RemoteWriteTarget`] speaks Prometheus remote write 2.0 and 1.0, with a queue for outages. [`RemoteWriteConfig`]
-//!   holds its settings, and [`RemoteWriteCounts`] counts sent and lost values.
+//!   holds its settings, among them the [version](RemoteWriteVersion) and the form of
+//!   [histograms](RemoteWriteHistograms), and [`RemoteWriteCounts`] counts sent and lost values.
 //! - [`CloudOtlp`] and [`RemoteWrite`] are destinations, with credentials.
 //! - [`DashboardPublisher`] saves a dashboard in Grafana, unless a person has changed it. [`PublishConfig`] holds its
 //!   settings.
@@ -20,6 +21,7 @@ mod counts;
 mod dialect;
 mod error;
 mod grafana;
+mod histograms;
 mod publish;
 mod queue;
 mod remote_write;
@@ -45,7 +47,9 @@ pub use self::config::RemoteWriteConfig;
 pub use self::counts::RemoteWriteCounts;
 pub use self::error::BuildError;
 pub use self::grafana::GrafanaConfig;
+pub use self::histograms::RemoteWriteHistograms;
 pub use self::publish::{DashboardPublisher, PublishConfig, PublishError, Published};
 pub use self::remote_write::{Authentication, RemoteWrite, UrlError};
 pub use self::settings::{SETTINGS, TARGET};
 pub use self::target::RemoteWriteTarget;
+pub use self::wire::RemoteWriteVersion;

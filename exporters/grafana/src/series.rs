@@ -6,14 +6,19 @@
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use meterkit_core::{Data, HistogramPoint};
+use meterkit_core::{Data, ExponentialHistogramPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{
-    self as model, Bounds, Collection, Joins, Labels, NativeHistogram, TARGET_INFO,
-    TARGET_INFO_HELP, cumulative_buckets, families, reserve_target_info, sample_value,
+    self as model, Collection, Joins, Labels, Ladder, NativeHistogram, TARGET_INFO,
+    TARGET_INFO_HELP, families, reserve_target_info, sample_value,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names, stored_label};
 
+pub(crate) use self::classic::as_classic;
+use self::classic::{ClassicSeries, Counts};
+use crate::histograms::RemoteWriteHistograms;
+
+mod classic;
 mod labels;
 
 /// The labels of members say which scope and which process they come from.
@@ -66,8 +71,13 @@ fn stale() -> f64 {
     f64::from_bits(0x7ff0_0000_0000_0002)
 }
 
-/// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes.
-pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) {
+/// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes. Histograms have the
+/// form that `histograms` says.
+pub(crate) fn for_each(
+    snapshot: &Snapshot,
+    histograms: RemoteWriteHistograms,
+    visit: &mut dyn FnMut(&Series<'_>),
+) {
     let target = labels::target_labels(&snapshot.resource);
     let meetings = snapshot.names.meetings(Names::default());
     let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
@@ -100,10 +110,8 @@ pub(crate) fn for_each(snapshot: &Snapshot, visit: &mut dyn FnMut(&Series<'_>)) 
             help: family.help(collection),
             unit: &unit,
         };
-        let parts = ["_bucket", "_sum", "_count"].map(|part| format!("{}{part}", family.name));
-        let (parts, bounds) = (parts.each_ref().map(String::as_str), Bounds::default());
-        let visit = &mut *visit;
-        FamilySeries { family, collection, metadata, time, parts, bounds, visit }.all();
+        let (classic, visit) = (ClassicSeries::new(&family.name), &mut *visit);
+        FamilySeries { family, collection, metadata, time, histograms, classic, visit }.all();
     }
 }
 
@@ -112,9 +120,8 @@ struct FamilySeries<'f, 'a> {
     collection: Collection<'a>,
     metadata: Metadata<'f>,
     time: i64,
-    /// The names of buckets, sum and count.
-    parts: [&'f str; 3],
-    bounds: Bounds,
+    histograms: RemoteWriteHistograms,
+    classic: ClassicSeries,
     visit: &'f mut dyn FnMut(&Series<'_>),
 }
 
@@ -126,78 +133,100 @@ impl FamilySeries<'_, '_> {
                 text.extend([&*name, "\0", &*value, "\0"]);
             }
         });
+        let ladder = self.ladder(&joins);
         for (place, member) in family.members.iter().enumerate() {
             let data = &member.metric(collection).data;
             for (data, at) in (0..data.len()).filter_map(|at| joins.point(data, place, at)) {
-                self.point(member, data, at);
+                self.point(member, data, at, &ladder);
             }
         }
     }
 
-    fn point(&mut self, member: &Member<'_>, data: &Data, at: usize) {
+    /// Returns the boundaries at which exponential histograms become classic ones: the same for all of the family.
+    fn ladder(&self, joins: &Joins) -> Ladder {
+        let mut classic = Vec::new();
+        for (place, member) in self.family.members.iter().enumerate() {
+            let data = &member.metric(self.collection).data;
+            let Data::ExponentialHistogram { points, .. } = data else { continue };
+            for (data, at) in (0..points.len()).filter_map(|at| joins.point(data, place, at)) {
+                let Data::ExponentialHistogram { points, .. } = data else { continue };
+                classic.extend(points.get(at).filter(|it| !is_native(it, self.histograms)));
+            }
+        }
+        Ladder::of(classic.into_iter())
+    }
+
+    fn point(&mut self, member: &Member<'_>, data: &Data, at: usize, ladder: &Ladder) {
         let family = self.family;
         let Some(attributes) = data.attributes_at(at) else { return };
         let labels = labels::series_labels(attributes, &member.scope);
+        let time = self.time;
+        // A value does not begin to count after its sample, whatever clocks said.
+        let start = |start| milliseconds(start).min(time);
+        let series = |labels, start, value| {
+            let metadata = self.metadata;
+            Series { labels, value, time, start, metadata }
+        };
         match data {
             Data::Gauge(points) | Data::Sum { points, .. } => {
                 let has_start = family.family_type == FamilyType::Counter;
-                let start = if has_start { self.start(points[at].start) } else { 0 };
+                let start = if has_start { start(points[at].start) } else { 0 };
                 let value = SeriesValue::Number(sample_value(points[at].value.as_f64()));
-                self.series(labels, &family.name, None, start, value);
+                self.whole(series(labels, start, value));
             }
-            Data::Histogram { points, bounds: boundaries, .. } => {
-                let mut bounds = std::mem::take(&mut self.bounds);
-                self.histogram(&labels, bounds.of(boundaries), &points[at]);
-                self.bounds = bounds;
-            }
-            Data::ExponentialHistogram { points, .. } => match NativeHistogram::of(&points[at]) {
-                Some(native) => {
-                    let start = self.start(points[at].start);
+            Data::Histogram { points, bounds, .. } => {
+                let point = &points[at];
+                let start = start(point.start);
+                let counts = Counts { buckets: &point.buckets, count: point.count, sum: point.sum };
+                if self.histograms == RemoteWriteHistograms::Native {
+                    let Counts { buckets, count, sum } = counts;
+                    let native = NativeHistogram::with_custom_buckets(bounds, buckets, count, sum);
                     let value = SeriesValue::Histogram(Box::new(native));
-                    self.series(labels, &family.name, None, start, value);
+                    self.whole(series(labels, start, value));
+                } else {
+                    let series = series(labels, start, SeriesValue::Number(0.0));
+                    self.classic.for_each(&series, bounds, counts, self.visit);
                 }
-                None => {
-                    let clash = "has buckets wider than a native histogram can: left out";
-                    family.warn_of(member.metric(self.collection), clash);
+            }
+            Data::ExponentialHistogram { points, .. } => {
+                let point = &points[at];
+                let start = start(point.start);
+                let native = is_native(point, self.histograms).then(|| NativeHistogram::of(point));
+                if let Some(native) = native.flatten() {
+                    let value = SeriesValue::Histogram(Box::new(native));
+                    self.whole(series(labels, start, value));
+                } else {
+                    let mut buckets = Vec::new();
+                    ladder.fill(point, &mut buckets);
+                    let counts = Counts { buckets: &buckets, count: point.count, sum: point.sum };
+                    let series = series(labels, start, SeriesValue::Number(0.0));
+                    self.classic.for_each(&series, ladder.boundaries(), counts, self.visit);
                 }
-            },
+            }
             _ => {}
         }
     }
 
-    /// Returns when a value began to count: not after its sample, whatever clocks said.
-    fn start(&self, start: SystemTime) -> i64 {
-        milliseconds(start).min(self.time)
-    }
-
-    /// Visits the series of a histogram: one per bucket, the sum and the count.
-    fn histogram<'l>(&mut self, labels: &Labels<'l>, bounds: &'l [String], point: &HistogramPoint) {
-        let start = self.start(point.start);
-        let [bucket, sum, count] = self.parts;
-        let mut add = |name, bound, value| {
-            self.series(labels.clone(), name, bound, start, SeriesValue::Number(value));
-        };
-        for (bound, below) in cumulative_buckets(bounds, &point.buckets, point.count) {
-            add(bucket, Some(bound), below as f64);
-        }
-        add(sum, None, sample_value(point.sum));
-        add(count, None, point.count as f64);
-    }
-
-    fn series<'l>(
-        &mut self,
-        mut labels: Labels<'l>,
-        name: &'l str,
-        bound: Option<&'l str>,
-        start: i64,
-        value: SeriesValue,
-    ) {
-        labels::insert(&mut labels, "__name__", name);
-        if let Some(bound) = bound {
-            labels::insert(&mut labels, "le", bound);
-        }
-        let (time, metadata) = (self.time, self.metadata);
+    /// Visits a series that has the name of the family.
+    fn whole(&mut self, series: Series<'_>) {
+        let Series { mut labels, value, time, start, metadata } = series;
+        labels::insert(&mut labels, "__name__", &self.family.name);
         (self.visit)(&Series { labels, value, time, start, metadata });
+    }
+}
+
+/// Returns whether an exponential histogram is sent as a native one: not if its buckets are too wide for one.
+fn is_native(point: &ExponentialHistogramPoint, histograms: RemoteWriteHistograms) -> bool {
+    histograms != RemoteWriteHistograms::Classic && NativeHistogram::can_hold(point)
+}
+
+/// Returns whether the boundaries of this metric's buckets are derived from its values.
+pub(crate) fn has_derived_boundaries(data: &Data, histograms: RemoteWriteHistograms) -> bool {
+    match data {
+        Data::ExponentialHistogram { points, .. } => {
+            points.iter().any(|point| !is_native(point, histograms))
+        }
+        _ => false,
     }
 }
 

@@ -9,15 +9,17 @@ use meterkit_http::{Compression, Proxy, TransportSettings, proxy, transport, url
 use meterkit_pipeline::{IntoTarget, Target};
 use meterkit_settings::{
     Declaration, Reader, Setting, TargetDeclaration, ValueType, count, export_interval, interval,
-    password, settings, text, token, url, username,
+    password, settings, text, token, url, username, word,
 };
 
 use crate::Secret;
 use crate::cloud::{CloudOtlp, instance_id_problem, zone_problem};
 use crate::config::RemoteWriteConfig;
 use crate::grafana::GrafanaConfig;
+use crate::histograms::RemoteWriteHistograms;
 use crate::publish::PublishConfig;
 use crate::remote_write::{self, Authentication, RemoteWrite};
+use crate::wire::RemoteWriteVersion;
 
 settings! {
     SETTINGS for Some("grafana");
@@ -55,6 +57,17 @@ settings! {
         Setting::new("GRAFANA_REMOTE_WRITE_TENANT", ValueType::Text, tenant)
             .key("remote_write_tenant")
             .meaning("the tenant, for Mimir");
+
+    REMOTE_WRITE_VERSION: RemoteWriteVersion = word("METERKIT_GRAFANA_REMOTE_WRITE_VERSION")
+        .key("remote_write_version")
+        .by_default("`2.0`")
+        .meaning("the version of remote write: `2.0`, with 1.0 for receivers that do not know it, or always `1.0`");
+
+    REMOTE_WRITE_HISTOGRAMS: RemoteWriteHistograms =
+        word("METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS")
+            .key("remote_write_histograms")
+            .by_default("`as_recorded`")
+            .meaning("the form of histograms in remote write 2.0: as recorded (exponential ones native, others classic), all classic, or all native (with fixed buckets as custom buckets)");
 
     QUEUE_BYTES: usize = count("METERKIT_GRAFANA_QUEUE_BYTES")
         .key("queue_bytes")
@@ -219,15 +232,20 @@ impl CloudOtlp {
 }
 
 impl RemoteWriteConfig {
-    /// Reads the receiver (see [`RemoteWrite::read`]), and `METERKIT_GRAFANA_QUEUE_BYTES`, `METERKIT_GRAFANA_QUEUE_AGE`
-    /// (in milliseconds) and `METERKIT_GRAFANA_SPOOL_DIR` of the queue; `None` if there is no receiver.
+    /// Reads the receiver (see [`RemoteWrite::read`]), `METERKIT_GRAFANA_REMOTE_WRITE_VERSION` and
+    /// `METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS`, and `METERKIT_GRAFANA_QUEUE_BYTES`, `METERKIT_GRAFANA_QUEUE_AGE` (in
+    /// milliseconds) and `METERKIT_GRAFANA_SPOOL_DIR` of the queue; `None` if there is no receiver.
     pub fn read(reader: &Reader<'_>) -> Option<Self> {
         let (bytes, age) = (reader.get(&QUEUE_BYTES), reader.get(&QUEUE_AGE));
+        let version = reader.get(&REMOTE_WRITE_VERSION);
+        let histograms = reader.get(&REMOTE_WRITE_HISTOGRAMS);
         let spool = reader.get(&SPOOL_DIR).map(PathBuf::from);
         let config = Self::new(RemoteWrite::read(reader)?);
         let (default_bytes, default_age) = config.queue();
         let config = config.with_queue(bytes.unwrap_or(default_bytes), age.unwrap_or(default_age));
-        Some(Self { spool, ..config })
+        let version = version.unwrap_or(config.version);
+        let histograms = histograms.unwrap_or(config.histograms);
+        Some(Self { spool, version, histograms, ..config })
     }
 }
 

@@ -18,10 +18,12 @@ use crate::config::RemoteWriteConfig;
 use crate::counts::RemoteWriteCounts;
 use crate::dialect::Dialect;
 use crate::error::BuildError;
+use crate::histograms::RemoteWriteHistograms;
 use crate::queue::Queue;
 use crate::sender::{Answer, Sender};
 use crate::series::milliseconds;
 use crate::spool::Spool;
+use crate::wire::Version;
 
 mod settlement;
 mod spooling;
@@ -110,7 +112,7 @@ impl RemoteWriteTarget {
             requests: JoinSet::new(),
             writing: None,
             saving: None,
-            dialect: Dialect::default(),
+            dialect: Dialect::new(config.version),
             written: None,
             exported: None,
             counts: RemoteWriteCounts::default(),
@@ -151,9 +153,11 @@ impl RemoteWriteTarget {
         let time = later.map_or(snapshot.time, |later| later.max(snapshot.time));
         // Points share their attributes with those of the pipeline.
         let snapshot = Arc::new(Snapshot { time, ..snapshot.clone() });
-        let since = self.written.as_ref().map(|written| written.number);
-        let (written, version, limits) = (snapshot.clone(), self.dialect.to_write(), self.limits());
-        let batches = spawn_blocking(move || batch::write(&written, since, version, limits));
+        let (written, previous) = (snapshot.clone(), self.written.clone());
+        let (version, histograms, limits) = self.form();
+        let batches = spawn_blocking(move || {
+            batch::write(&written, previous.as_deref(), version, histograms, limits)
+        });
         self.writing = Some(Writing { batches, snapshot, exported });
         self.finish_writing().await
     }
@@ -197,9 +201,10 @@ impl RemoteWriteTarget {
         let Some(written) = self.written.take() else {
             return;
         };
-        let (version, limits) = (self.dialect.to_write(), self.limits());
+        let (version, histograms, limits) = self.form();
         let time = milliseconds(now());
-        match elsewhere(move || batch::farewell(&written, time, version, limits)).await {
+        let batches = move || batch::farewell(&written, time, version, histograms, limits);
+        match elsewhere(batches).await {
             Ok(batches) => {
                 let dropped = self.queue.push(batches);
                 self.note_dropped(values_of(&dropped));
@@ -305,7 +310,7 @@ impl RemoteWriteTarget {
             let sender = self.sender.clone();
             self.requests.spawn(async move {
                 let mut batch = batch;
-                if batch.version != version {
+                if !batch.is_in(version) {
                     let waiting = batch.clone();
                     match elsewhere(move || waiting.in_version(version)).await {
                         Ok(converted) => batch = converted,
@@ -321,8 +326,14 @@ impl RemoteWriteTarget {
         }
     }
 
-    fn limits(&self) -> Limits {
-        Limits { bytes: self.refusals.limit(), ..self.config.limits }
+    /// Returns how requests are written.
+    fn form(&self) -> (Version, RemoteWriteHistograms, Limits) {
+        let version = self.dialect.to_write();
+        let histograms = match version {
+            Version::V1 => RemoteWriteHistograms::Classic,
+            Version::V2 => self.config.histograms,
+        };
+        (version, histograms, Limits { bytes: self.refusals.limit(), ..self.config.limits })
     }
 
     fn note_waiting(&self) {

@@ -1,22 +1,35 @@
 //! The two messages of remote write: `prometheus.WriteRequest` of 1.0 and `io.prometheus.write.v2.Request` of 2.0.
 
 use http::HeaderValue;
+use meterkit_settings::words;
 
-use crate::series::Series;
+use crate::series::{Series, SeriesValue};
+
+pub(crate) use RemoteWriteVersion as Version;
 
 pub(crate) mod messages;
 mod v1;
 mod v2;
 mod writer;
 
-/// A version of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
+/// The version of the protocol: `METERKIT_GRAFANA_REMOTE_WRITE_VERSION`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RemoteWriteVersion {
+    /// `1.0`, which has neither native histograms nor start times.
     V1,
+    /// `2.0`.
     V2,
 }
 
-impl Version {
+words! {
+    RemoteWriteVersion {
+        V1 = "1.0" | "1",
+        V2 = "2.0" | "2",
+    }
+}
+
+impl RemoteWriteVersion {
     /// The header `Content-Type`.
     pub(crate) fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
@@ -49,10 +62,15 @@ impl Encoder {
         }
     }
 
-    pub(crate) fn add(&mut self, series: &Series<'_>) {
+    /// Writes a series. Returns how many samples and native histograms it became.
+    pub(crate) fn add(&mut self, series: &Series<'_>) -> (u64, u64) {
         match self {
-            Self::V1(encoder) => encoder.add(series),
-            Self::V2(encoder) => encoder.add(series),
+            Self::V1(encoder) => (encoder.add(series), 0),
+            Self::V2(encoder) => {
+                encoder.add(series);
+                let is_native = matches!(series.value, SeriesValue::Histogram(_));
+                if is_native { (0, 1) } else { (1, 0) }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod disks;
 mod grafana;
+mod histograms;
 mod negotiation;
 mod outages;
 mod pauses;

@@ -158,7 +158,7 @@ async fn a_histogram_has_all_its_parts() {
 }
 
 #[tokio::test]
-async fn an_exponential_histogram_is_a_native_one() {
+async fn an_exponential_histogram_is_a_native_one_in_2_and_a_classic_one_in_1() {
     let point = ExponentialHistogramPoint {
         series: SeriesId::new(),
         attributes: Attributes::empty(),
@@ -176,22 +176,33 @@ async fn an_exponential_histogram_is_a_native_one() {
     let data =
         Data::ExponentialHistogram { temporality: Temporality::Cumulative, points: vec![point] };
     let [two, one] = both(&of(3, "x", data)).await;
-    for (arrival, start) in [(two, 1000), (one, 0)] {
-        let [row] = &*arrival.content else { panic!("{:?}", arrival.content) };
-        assert_eq!((row.name(), row.metadata.0), ("x_seconds", 3));
-        let native = row.native.as_ref().expect("a native histogram");
-        let spans = |spans: &[remote_write::message::Span]| {
-            spans.iter().map(|span| (span.offset, span.length)).collect::<Vec<_>>()
-        };
-        assert_eq!(native.count, Some(remote_write::message::Count::Whole(10)));
-        assert_eq!(native.zero_count, Some(0), "it is there, so that it is no histogram of floats");
-        assert_eq!((native.sum, native.schema, native.zero_threshold), (2.5, 5, 0.25));
-        assert_eq!(spans(&native.positive_spans), [(-1, 3)]);
-        assert_eq!(native.positive_deltas, [1, -1, 5]);
-        assert_eq!(spans(&native.negative_spans), [(4, 1)]);
-        assert_eq!(native.negative_deltas, [4]);
-        assert_eq!((native.time, native.start), (3000, start));
-    }
+    let [row] = &*two.content else { panic!("{:?}", two.content) };
+    assert_eq!((row.name(), row.metadata.0), ("x_seconds", 3));
+    let native = row.native.as_ref().expect("a native histogram");
+    assert_eq!(native.count, Some(remote_write::message::Count::Whole(10)));
+    assert_eq!(native.zero_count, Some(0), "it is there, so that it is no histogram of floats");
+    assert_eq!((native.sum, native.schema, native.zero_threshold), (2.5, 5, 0.25));
+    assert_eq!(spans(&native.positive_spans), [(-1, 3)]);
+    assert_eq!(native.positive_deltas, [1, -1, 5]);
+    assert_eq!(spans(&native.negative_spans), [(4, 1)]);
+    assert_eq!(native.negative_deltas, [4]);
+    assert_eq!((native.time, native.start), (3000, 1000));
+
+    // 1.0 has no native histograms.
+    assert!(one.content.iter().all(|row| row.native.is_none()), "{:?}", one.content);
+    let value = |name: &str, bound| {
+        let mut rows = one.content.iter().filter(|it| it.name() == name && it.label("le") == bound);
+        rows.next().map(|row| (row.value, row.time, row.start, row.metadata.0))
+    };
+    assert_eq!(value("x_seconds_sum", None), Some((2.5, 3000, 0, 3)));
+    assert_eq!(value("x_seconds_count", None), Some((10.0, 3000, 0, 3)));
+    assert_eq!(value("x_seconds_bucket", Some("+Inf")), Some((10.0, 3000, 0, 3)));
+    let buckets = one.content.iter().filter(|row| row.name() == "x_seconds_bucket");
+    assert!(buckets.count() > 2, "not only all values: {:?}", one.content);
+}
+
+fn spans(spans: &[remote_write::message::Span]) -> Vec<(i32, u32)> {
+    spans.iter().map(|span| (span.offset, span.length)).collect()
 }
 
 #[tokio::test]

@@ -138,6 +138,8 @@ pub struct Native {
     pub positive_deltas: Vec<i64>,
     #[prost(int64, tag = "15")]
     pub time: i64,
+    #[prost(double, repeated, tag = "16")]
+    pub custom_values: Vec<f64>,
     #[prost(int64, tag = "17")]
     pub start: i64,
 }

@@ -1,18 +1,29 @@
 //! What is written can be read by prost, in both versions, whole and in halves.
 
-use meterkit_core::{Collections, Data, ScopeMetrics, SeriesId};
+use std::collections::BTreeMap;
+
+use meterkit_core::{Collections, Data, ExponentialBuckets, ScopeMetrics, SeriesId};
 use prost::Message;
 
 use super::*;
-use crate::series;
+use crate::series::{self, SeriesValue};
 use crate::tests::samples::{self, exponential, histogram, metric, point, scope};
-use crate::wire::messages::{Request, WriteRequest};
+use crate::wire::messages::{Label, Request, TimeSeries1, WriteRequest};
 
+const AS_RECORDED: RemoteWriteHistograms = RemoteWriteHistograms::AsRecorded;
 const NO_LIMITS: Limits = Limits { series: usize::MAX, bytes: usize::MAX };
+
+/// The form that histograms have in this version.
+fn form(version: Version) -> RemoteWriteHistograms {
+    match version {
+        Version::V1 => RemoteWriteHistograms::Classic,
+        Version::V2 => AS_RECORDED,
+    }
+}
 
 fn written(version: Version, limits: Limits) -> Vec<Batch> {
     let mut batches = Batches::new(9, version, limits);
-    series::for_each(&samples::all_kinds(100), &mut |series| batches.add(series));
+    series::for_each(&samples::all_kinds(100), form(version), &mut |series| batches.add(series));
     batches.finish().expect("in memory")
 }
 
@@ -25,10 +36,11 @@ fn shown(series: &Series<'_>) -> String {
     format!("{series:?} {bits:x}")
 }
 
-fn given_series(start: bool) -> Vec<String> {
+/// The series as a request of this version has them.
+fn given_series(version: Version) -> Vec<String> {
     let mut all = Vec::new();
-    series::for_each(&samples::all_kinds(100), &mut |series| {
-        let start = if start { series.start } else { 0 };
+    series::for_each(&samples::all_kinds(100), form(version), &mut |series| {
+        let start = if version == Version::V2 { series.start } else { 0 };
         all.push(shown(&Series { start, ..series.clone() }));
     });
     all
@@ -47,11 +59,11 @@ fn read(batches: &[Batch]) -> Vec<String> {
 #[test]
 fn what_is_written_is_what_is_read() {
     let [two] = &*written(Version::V2, NO_LIMITS) else { panic!("one request") };
-    assert_eq!(read(std::slice::from_ref(two)), given_series(true));
+    assert_eq!(read(std::slice::from_ref(two)), given_series(Version::V2));
     assert_eq!((two.samples, two.histograms, two.time), (10, 1, 9));
 
     let [one] = &*written(Version::V1, NO_LIMITS) else { panic!("one request") };
-    assert_eq!(read(std::slice::from_ref(one)), given_series(false), "1.0 has no start");
+    assert_eq!(read(std::slice::from_ref(one)), given_series(Version::V1), "1.0 has no start");
 }
 
 #[test]
@@ -60,10 +72,14 @@ fn a_request_can_be_made_one_of_the_other_version() {
     let one = two.in_version(Version::V1).expect("it was written");
     let directly = written(Version::V1, NO_LIMITS).remove(0);
     assert_eq!(one.body, directly.body, "the same as if it were written so");
-    assert_eq!((one.version, one.samples, one.histograms, one.time), (Version::V1, 10, 1, 9));
+    assert_eq!(
+        (one.version, one.samples, one.histograms, one.time),
+        (Version::V1, directly.samples, 0, 9)
+    );
+    assert_eq!(one.samples, given_series(Version::V1).len() as u64, "histograms are classic ones");
 
     let back = one.in_version(Version::V2).expect("it was written");
-    assert_eq!(read(&[back]), given_series(false));
+    assert_eq!(read(&[back]), given_series(Version::V1));
     assert_eq!(two.in_version(Version::V2).expect("it is").body, two.body);
 }
 
@@ -72,7 +88,8 @@ fn halves_have_all_series_once() {
     for version in [Version::V1, Version::V2] {
         let [whole] = &*written(version, NO_LIMITS) else { panic!("one request") };
         let halves = whole.split(&[6]).expect("it was written");
-        assert_eq!(halves.iter().map(Batch::len).collect::<Vec<_>>(), [6, 5]);
+        let rest = whole.len() - 6;
+        assert_eq!(halves.iter().map(Batch::len).collect::<Vec<_>>(), [6, rest]);
         assert_eq!(read(&halves), read(std::slice::from_ref(whole)));
         let first = &halves[0].split(&[3]).expect("it was written")[0];
         assert_eq!((first.len(), first.time), (3, 9));
@@ -84,9 +101,9 @@ fn one_series_is_taken_from_anywhere() {
     for version in [Version::V1, Version::V2] {
         let [whole] = &*written(version, NO_LIMITS) else { panic!("one request") };
         let all = read(std::slice::from_ref(whole));
-        for at in 0..11 {
+        for at in 0..whole.len() {
             let parts = whole.split(&[at, at + 1]).expect("it was written");
-            let expected = [at, 1, 10 - at].into_iter().filter(|len| *len > 0);
+            let expected = [at, 1, whole.len() - 1 - at].into_iter().filter(|len| *len > 0);
             assert!(parts.iter().map(Batch::len).eq(expected), "{at}");
             assert_eq!(read(&parts), all, "{at}");
         }
@@ -97,13 +114,16 @@ fn one_series_is_taken_from_anywhere() {
 fn a_request_ends_where_its_limits_are() {
     for version in [Version::V1, Version::V2] {
         let sizes = |limits| written(version, limits).iter().map(Batch::len).collect::<Vec<_>>();
-        assert_eq!(sizes(Limits { series: 4, ..NO_LIMITS }), [4, 4, 3]);
-        assert_eq!(sizes(Limits { series: 1, ..NO_LIMITS }), [1; 11]);
-        assert_eq!(sizes(Limits { bytes: 1, ..NO_LIMITS }), [1; 11]);
+        let all = given_series(version).len();
+        let fours = sizes(Limits { series: 4, ..NO_LIMITS });
+        assert!(fours[..fours.len() - 1].iter().all(|size| *size == 4), "{fours:?}");
+        assert_eq!(fours.iter().sum::<u64>(), all as u64);
+        assert_eq!(sizes(Limits { series: 1, ..NO_LIMITS }), vec![1; all]);
+        assert_eq!(sizes(Limits { bytes: 1, ..NO_LIMITS }), vec![1; all]);
         let batches = written(version, Limits { bytes: 400, ..NO_LIMITS });
-        assert!(batches.len() > 1 && batches.len() < 11, "{}", batches.len());
+        assert!(batches.len() > 1 && batches.len() < all, "{}", batches.len());
         assert!(batches[..batches.len() - 1].iter().all(|batch| batch.size >= 400));
-        assert_eq!(read(&batches), given_series(version == Version::V2));
+        assert_eq!(read(&batches), given_series(version));
     }
     assert!(Batches::new(9, Version::V2, NO_LIMITS).finish().expect("nothing").is_empty());
 }
@@ -221,41 +241,47 @@ fn names(batches: &[Batch], time: i64) -> Vec<String> {
 #[test]
 fn series_that_went_are_ended_once() {
     for version in [Version::V1, Version::V2] {
-        let write =
-            |snapshot: &Snapshot, since| write(snapshot, since, version, FEW).expect("in memory");
+        let write = |snapshot: &Snapshot, since| {
+            write(snapshot, since, version, form(version), FEW).expect("in memory")
+        };
         let mut taken = Taken::default();
         let first = taken.take(1, &["exponential", "gauge", "histogram"]);
-        let batches = write(&first, None);
+        let all = names(&write(&first, None), 1000);
+        let of = |metric: &str| {
+            let of_it = all.iter().filter(|name| name.starts_with(metric)).cloned();
+            of_it.collect::<Vec<String>>()
+        };
         let histogram = ["_bucket", "_bucket", "_bucket", "_sum", "_count"];
-        let histogram = histogram.map(|part| format!("histogram{part}"));
-        let all = [&["exponential".to_owned(), "gauge".to_owned()][..], &histogram].concat();
-        assert_eq!(names(&batches, 1000), all);
+        assert_eq!(of("histogram"), histogram.map(|part| format!("histogram{part}")));
+        assert_eq!(of("exponential").contains(&"exponential".to_owned()), version == Version::V2);
+        assert_eq!(all, [of("exponential"), of("gauge"), of("histogram")].concat());
 
         let second = taken.take(2, &["gauge"]);
-        let batches = write(&second, Some(first.number));
-        let ended = [&["exponential!".to_owned()][..], &histogram.map(|it| it + "!")].concat();
-        assert_eq!(names(&batches, 2000), [&["gauge".to_owned()][..], &ended].concat());
-        assert_eq!(batches.len(), 3, "the limits hold for them too");
+        let batches = write(&second, Some(&first));
+        let ended = [of("exponential"), of("histogram")].concat();
+        let ended: Vec<String> = ended.into_iter().map(|name| name + "!").collect();
+        assert_eq!(names(&batches, 2000), [vec!["gauge".to_owned()], ended].concat());
+        assert_eq!(batches.len(), all.len().div_ceil(3), "the limits hold for them too");
 
         let third = taken.take(3, &["gauge"]);
-        assert_eq!(names(&write(&third, Some(second.number)), 3000), ["gauge"]);
+        assert_eq!(names(&write(&third, Some(&second)), 3000), ["gauge"]);
         let fourth = taken.take(4, &["gauge", "other"]);
-        assert_eq!(names(&write(&fourth, Some(third.number)), 4000), ["gauge", "other"]);
+        assert_eq!(names(&write(&fourth, Some(&third)), 4000), ["gauge", "other"]);
     }
 }
 
 #[test]
 fn a_series_that_went_in_a_snapshot_that_others_took_is_ended() {
     let write = |snapshot: &Snapshot, since| {
-        let batches = write(snapshot, since, Version::V2, FEW).expect("in memory");
+        let batches = write(snapshot, since, Version::V2, AS_RECORDED, FEW).expect("in memory");
         names(&batches, series::milliseconds(snapshot.time))
     };
     let mut taken = Taken::default();
     let first = taken.take(1, &["gauge", "other"]);
     taken.take(2, &["gauge"]);
-    assert_eq!(write(&taken.take(3, &["gauge"]), Some(first.number)), ["gauge", "other!"]);
+    assert_eq!(write(&taken.take(3, &["gauge"]), Some(&first)), ["gauge", "other!"]);
     let back = taken.take(4, &["gauge", "other"]);
-    assert_eq!(write(&back, Some(first.number)), ["gauge", "other"], "it is not gone any more");
+    assert_eq!(write(&back, Some(&first)), ["gauge", "other"], "it is not gone any more");
     assert_eq!(write(&back, None), ["gauge", "other"], "nothing was written before");
 }
 
@@ -264,11 +290,12 @@ fn a_series_that_others_took_the_place_of_is_not_ended() {
     let mut taken = Taken::default();
     let first = taken.take(1, &["gauge"]);
     let next = taken.take(2, &["gauge'"]);
-    let batches = write(&next, Some(first.number), Version::V2, FEW).expect("in memory");
+    let batches = write(&next, Some(&first), Version::V2, AS_RECORDED, FEW).expect("in memory");
     assert_eq!(names(&batches, 2000), ["gauge"]);
     // Both of them end, with one marker.
     let none = taken.take(3, &[]);
-    let batches = write(&none, Some(first.number - 1), Version::V2, FEW).expect("in memory");
+    let before = Snapshot { number: first.number - 1, ..first };
+    let batches = write(&none, Some(&before), Version::V2, AS_RECORDED, FEW).expect("in memory");
     assert_eq!(names(&batches, 3000), ["gauge!"]);
 }
 
@@ -276,7 +303,85 @@ fn a_series_that_others_took_the_place_of_is_not_ended() {
 fn at_the_end_all_series_end_after_their_last_value() {
     let last = Taken::default().take(5, &["gauge"]);
     for (now, time) in [(4000, 5001), (5000, 5001), (7000, 7000)] {
-        let batches = farewell(&last, now, Version::V2, FEW).expect("in memory");
+        let batches = farewell(&last, now, Version::V2, AS_RECORDED, FEW).expect("in memory");
         assert_eq!(names(&batches, time), ["gauge!"]);
     }
+}
+
+/// The values of each series by its name and label `le`; `None` where it ends.
+fn values(batches: &[Batch]) -> BTreeMap<String, Option<f64>> {
+    let mut all = BTreeMap::new();
+    for batch in batches {
+        let visit = &mut |series: &Series<'_>| {
+            let (value, is_native) = match &series.value {
+                SeriesValue::Number(value) => (*value, ""),
+                SeriesValue::Histogram(histogram) => (histogram.sum, " native"),
+            };
+            let bound = series.labels.iter().find(|(name, _)| name == "le");
+            let bound = bound.map_or("", |(_, bound)| bound);
+            let name = format!("{} {bound}{is_native}", series::name(&series.labels));
+            let is_end = value.to_bits() == 0x7ff0_0000_0000_0002;
+            all.insert(name, (!is_end).then_some(value));
+        };
+        batch.for_each(visit).expect("it was written");
+    }
+    all
+}
+
+/// A snapshot of one series of an exponential histogram, which has a value in the bucket with this index.
+fn wide(second: u64, scale: i32, index: i32) -> Snapshot {
+    let mut data = exponential(&[]);
+    if let Data::ExponentialHistogram { points, .. } = &mut data {
+        let point = &mut points[0];
+        point.series = SeriesId::from_hash(7);
+        (point.scale, point.count, point.zero_count) = (scale, 1, 0);
+        point.negative = ExponentialBuckets::default();
+        point.positive = ExponentialBuckets { offset: index, counts: vec![1] };
+    }
+    samples::snapshot(second, vec![scope("a", vec![metric("x", "", "", data)])])
+}
+
+#[test]
+fn buckets_that_a_histogram_no_longer_has_are_ended() {
+    let classic = RemoteWriteHistograms::Classic;
+    let (first, second) = (wide(1, 0, 3), wide(2, -4, 0));
+    let before = values(&write(&first, None, Version::V1, classic, FEW).expect("in memory"));
+    let after =
+        values(&write(&second, Some(&first), Version::V1, classic, FEW).expect("in memory"));
+    for name in before.keys() {
+        assert!(after.contains_key(name), "{name} is neither there nor ended: {after:?}");
+    }
+    assert!(after.values().filter(|value| value.is_none()).count() < before.len(), "{after:?}");
+    // A wide histogram has no native form, and ends the series that it had as a native one.
+    let third = wide(3, -5, 0);
+    let after = write(&third, Some(&second), Version::V2, AS_RECORDED, FEW).expect("in memory");
+    let after = values(&after);
+    assert_eq!(after.get("x  native"), Some(&None), "{after:?}");
+    assert_eq!(after.get("x_bucket +Inf"), Some(&Some(1.0)), "{after:?}");
+    let back = write(&wide(4, -4, 0), Some(&third), Version::V2, AS_RECORDED, FEW);
+    let back = values(&back.expect("in memory"));
+    assert_eq!(back.get("x_bucket +Inf"), Some(&None), "{back:?}");
+    assert!(back["x  native"].is_some(), "{back:?}");
+}
+
+#[test]
+fn a_native_histogram_that_an_earlier_release_wrote_in_1_is_classic_when_it_is_sent() {
+    let native = written(Version::V2, NO_LIMITS).remove(0);
+    let directly = written(Version::V1, NO_LIMITS).remove(0);
+    assert!(!native.is_in(Version::V1) && directly.is_in(Version::V1));
+    let plain = snap::raw::Decoder::new().decompress_vec(&native.body).expect("snappy");
+    let request = Request::decode(plain.as_slice()).expect("protobuf");
+    let histogram = request.timeseries.iter().find(|it| !it.histograms.is_empty());
+    let histograms = histogram.expect("a native histogram").histograms.clone();
+    let labels = [("__name__", "sizes_bytes"), ("at", "a"), ("otel_scope_name", "catalog")];
+    let labels =
+        labels.map(|(name, value)| Label { name: name.to_owned(), value: value.to_owned() });
+    let series = TimeSeries1 { labels: labels.to_vec(), samples: Vec::new(), histograms };
+    let old = WriteRequest { timeseries: vec![series], metadata: Vec::new() }.encode_to_vec();
+    let body = snap::raw::Encoder::new().compress_vec(&old).expect("in memory");
+    let old =
+        Batch { version: Version::V1, body: body.into(), samples: 0, histograms: 1, ..native };
+    let sent = values(&[old.in_version(Version::V1).expect("it can be read")]);
+    let expected = values(&[directly]).into_iter().filter(|(name, _)| name.starts_with("sizes"));
+    assert_eq!(sent, expected.collect());
 }

@@ -12,7 +12,7 @@ type Text = BTreeMap<(String, Vec<(String, String)>), String>;
 
 fn all(snapshot: &Snapshot) -> Vec<Series<'static>> {
     let mut all = Vec::new();
-    for_each(snapshot, &mut |series| all.push(owned(series)));
+    for_each(snapshot, RemoteWriteHistograms::AsRecorded, &mut |series| all.push(owned(series)));
     all
 }
 

@@ -36,6 +36,14 @@ const ROWS: &[Row] = &[
         .beside(TO_MIMIR)
         .valid(&[("Team-A", "Team-A")])
         .invalid(&[("team\u{1}a", "a tenant is ASCII without white space")]),
+    Row::new("METERKIT_GRAFANA_REMOTE_WRITE_VERSION")
+        .beside(TO_MIMIR)
+        .valid(&[("1.0", "version: V1"), ("2.0", "version: V2")])
+        .invalid(&[("3.0", "write `1.0` or `2.0`"), ("V1", "write `1.0` or `2.0`")]),
+    Row::new("METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS")
+        .beside(TO_MIMIR)
+        .valid(&[("Classic", "histograms: Classic"), ("native", "histograms: Native")])
+        .invalid(&[("sparse", "write `as_recorded`, `classic` or `native`")]),
     Row::new("METERKIT_GRAFANA_QUEUE_BYTES")
         .beside(TO_MIMIR)
         .valid(&[("1000", "queue_bytes: 1000")])

@@ -122,6 +122,8 @@ pub(crate) struct Histogram {
     pub(crate) positive_deltas: Vec<i64>,
     #[prost(int64, tag = "15")]
     pub(crate) timestamp: i64,
+    #[prost(double, repeated, tag = "16")]
+    pub(crate) custom_values: Vec<f64>,
     #[prost(int64, tag = "17")]
     pub(crate) start_timestamp: i64,
 }
@@ -238,6 +240,7 @@ impl Histogram {
                 spans: spans(&self.positive_spans),
                 deltas: self.positive_deltas.clone(),
             },
+            custom_values: self.custom_values.clone(),
         }
     }
 }

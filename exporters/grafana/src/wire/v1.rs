@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::writer::Writer;
-use crate::series::{Metadata, Series, SeriesValue};
+use crate::series::{Metadata, Series, SeriesValue, as_classic};
 use meterkit_rules::prometheus_name::FamilyType;
 
 /// Writes one request.
@@ -17,7 +17,14 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn add(&mut self, series: &Series<'_>) {
+    /// Writes a series. A native histogram becomes a classic one: 1.0 has no other. Returns how many samples were
+    /// written.
+    pub(crate) fn add(&mut self, series: &Series<'_>) -> u64 {
+        let SeriesValue::Number(value) = series.value else {
+            let mut samples = 0;
+            as_classic(series, &mut |part| samples += self.add(part));
+            return samples;
+        };
         let Self { request, told, series: written, part } = self;
         written.clear();
         for (name, value) in &series.labels {
@@ -27,17 +34,9 @@ impl Encoder {
             written.element(1, part);
         }
         part.clear();
-        match &series.value {
-            SeriesValue::Number(value) => {
-                part.double(1, *value);
-                part.signed(2, series.time);
-                written.element(2, part);
-            }
-            SeriesValue::Histogram(histogram) => {
-                part.histogram(histogram, series.time, 0);
-                written.element(4, part);
-            }
-        }
+        part.double(1, value);
+        part.signed(2, series.time);
+        written.element(2, part);
         request.element(1, written);
         let family = series.metadata.family;
         if !told.contains(family) {
@@ -46,6 +45,7 @@ impl Encoder {
             metadata(part, &series.metadata);
             request.element(3, part);
         }
+        1
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -86,7 +86,15 @@ impl Writer {
         }
     }
 
-    /// A native histogram, which both versions write in the same way; but for `start`, which 1.0 has not.
+    /// A list of floats.
+    fn doubles(&mut self, field: u64, values: &[f64]) {
+        if !values.is_empty() {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            self.delimited(field, &bytes);
+        }
+    }
+
+    /// A native histogram of 2.0.
     pub(crate) fn histogram(&mut self, histogram: &NativeHistogram, time: i64, start: i64) {
         let mut scratch = Self::default();
         self.number_of_choice(1, histogram.count);
@@ -97,6 +105,7 @@ impl Writer {
         self.buckets(8, 9, &histogram.negative, &mut scratch);
         self.buckets(11, 12, &histogram.positive, &mut scratch);
         self.signed(15, time);
+        self.doubles(16, &histogram.custom_values);
         self.signed(17, start);
     }
 

@@ -1,0 +1,91 @@
+//! Classic histograms: one series per bucket, the sum and the count.
+
+use std::sync::Arc;
+
+use meterkit_prometheus_model::{
+    Bounds, Ladder, NativeHistogram, cumulative_buckets, sample_value,
+};
+
+use super::{Series, SeriesValue, labels, name, stale};
+
+/// Writes the histograms of one family.
+#[derive(Debug)]
+pub(super) struct ClassicSeries {
+    /// The names of buckets, sum and count.
+    parts: [String; 3],
+    bounds: Bounds,
+}
+
+/// The values of a classic histogram.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts<'a> {
+    /// How many values are in each bucket; that of the last one may be missing.
+    pub(super) buckets: &'a [u64],
+    pub(super) count: u64,
+    pub(super) sum: f64,
+}
+
+impl ClassicSeries {
+    pub(super) fn new(name: &str) -> Self {
+        let parts = ["_bucket", "_sum", "_count"].map(|part| format!("{name}{part}"));
+        Self { parts, bounds: Bounds::default() }
+    }
+
+    /// Visits the series of a histogram, which are like `series` but for their names and values.
+    pub(super) fn for_each(
+        &mut self,
+        series: &Series<'_>,
+        boundaries: &Arc<[f64]>,
+        Counts { buckets, count, sum }: Counts<'_>,
+        visit: &mut dyn FnMut(&Series<'_>),
+    ) {
+        let [bucket, sum_name, count_name] = &self.parts;
+        let mut add = |name, bound, value| {
+            let mut labels = series.labels.clone();
+            labels::insert(&mut labels, "__name__", name);
+            if let Some(bound) = bound {
+                labels::insert(&mut labels, "le", bound);
+            }
+            visit(&Series { labels, value: SeriesValue::Number(value), ..*series });
+        };
+        for (bound, below) in cumulative_buckets(self.bounds.of(boundaries), buckets, count) {
+            add(bucket, Some(bound), below as f64);
+        }
+        add(sum_name, None, sample_value(sum));
+        add(count_name, None, count as f64);
+    }
+}
+
+/// Visits the series of the classic histogram that `series` is as a native one; or `series` itself, if it is a number.
+pub(crate) fn as_classic(series: &Series<'_>, visit: &mut dyn FnMut(&Series<'_>)) {
+    let SeriesValue::Histogram(native) = &series.value else { return visit(series) };
+    let mut classic = ClassicSeries::new(name(&series.labels));
+    let labels = series.labels.iter().filter(|(label, _)| label != "__name__").cloned().collect();
+    let series = Series { labels, value: SeriesValue::Number(0.0), ..*series };
+    let (count, sum) = (native.count, native.sum);
+    if sum.to_bits() == stale().to_bits() {
+        // A staleness marker has no buckets: those below infinity end when queries no longer look back to them.
+        let end = &mut |part: &Series<'_>| {
+            visit(&Series { value: SeriesValue::Number(stale()), ..part.clone() });
+        };
+        let none = Counts { buckets: &[], count: 0, sum: 0.0 };
+        return classic.for_each(&series, &Arc::default(), none, end);
+    }
+    let (boundaries, mut buckets) = (Arc::from(&*native.custom_values), Vec::new());
+    if native.schema == NativeHistogram::CUSTOM_BUCKETS {
+        buckets.resize(native.custom_values.len(), 0);
+        for (index, count) in native.positive.counts() {
+            // The last bucket has no boundary, and is the rest of all values.
+            let bucket = usize::try_from(index).ok().and_then(|at| buckets.get_mut(at));
+            bucket.into_iter().for_each(|bucket| *bucket = count);
+        }
+        let counts = Counts { buckets: &buckets, count, sum };
+        classic.for_each(&series, &boundaries, counts, visit);
+    } else {
+        let point = native.to_exponential();
+        let ladder = Ladder::of([&point].into_iter());
+        ladder.fill(&point, &mut buckets);
+        let counts = Counts { buckets: &buckets, count, sum };
+        classic.for_each(&series, ladder.boundaries(), counts, visit);
+    }
+}
