@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
+use prost::Message;
 
 use self::message::Row;
 use crate::receiver::{self, Headers, Protocol, Script, path};
@@ -82,6 +83,11 @@ impl Arrival {
         let time = self.content[0].time;
         assert!(self.content.iter().all(|row| row.time == time), "{:?}", self.content);
         time
+    }
+
+    /// Returns a request in 2.0 as it came.
+    pub fn message(&self) -> message::Request {
+        message::Request::decode(&*self.plain).expect("io.prometheus.write.v2.Request")
     }
 
     /// Returns the values of its samples.

@@ -1,5 +1,6 @@
 //! All integration tests of this crate in one binary, which links once; but for those that start processes.
 
+mod compliance;
 mod disks;
 mod grafana;
 mod histograms;

@@ -1,6 +1,7 @@
 //! Which version is spoken: what receivers answer decides, and is remembered.
 
 use meterkit_fakes::remote_write::{Answer, Receiver, Speaks};
+use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::{ExportError, Target};
 
 use crate::snapshots::{snapshot, target};
@@ -88,6 +89,22 @@ async fn a_receiver_of_2_that_refuses_a_part_is_not_doubted() {
 }
 
 #[tokio::test]
+async fn a_request_that_failed_in_part_is_sent_again_as_a_whole() {
+    for status in [429, 500, 503] {
+        let receiver = Receiver::start([Answer::Accept, Answer::Wrote(status, 1, 0)]).await;
+        let mut target = target(&receiver);
+        assert_eq!(target.export(&snapshot(1, &[1, 2, 3])).await, Ok(()));
+        let outcome = target.export(&snapshot(2, &[4, 5, 6])).await;
+        assert!(matches!(outcome, Err(ExportError::Retryable { .. })), "{status}: {outcome:?}");
+        assert_eq!(target.export(&snapshot(2, &[4, 5, 6])).await, Ok(()));
+        let arrivals = receiver.arrivals();
+        assert_eq!(arrivals[1].body, arrivals[2].body, "{status}");
+        let counts = target.counts();
+        assert_eq!((counts.written(), counts.refused(), counts.waiting_requests()), (6, 0, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_receiver_that_is_replaced_by_an_older_one_gets_1() {
     for older in [Answer::Swallow, Answer::status(415)] {
         let receiver = Receiver::start([Answer::Accept, older.clone()]).await;
@@ -108,4 +125,37 @@ async fn a_receiver_that_knows_no_version_is_not_asked_on_and_on() {
     let outcome = target.export(&snapshot(1, &[1])).await;
     assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "{outcome:?}");
     assert_eq!(versions(&receiver), ["2.0.0", "0.1.0"]);
+}
+
+#[tokio::test]
+async fn the_body_of_a_success_is_ignored() {
+    // The refusal that it speaks of is none.
+    let body = "400 Bad Request: out of order sample";
+    let written = vec![("x-prometheus-remote-write-samples-written", "2")];
+    let receiver = Receiver::start([Answer::Http(200, written, body)]).await;
+    let mut target = target(&receiver);
+    assert_eq!(target.export(&snapshot(1, &[1, 2])).await, Ok(()));
+    assert_eq!((target.counts().written(), target.counts().refused()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_megabyte_of_an_answer_is_not_quoted() {
+    let megabyte = String::leak("x".repeat(1 << 20));
+    let receiver = Receiver::start([Answer::Accept, Answer::Http(400, Vec::new(), megabyte)]).await;
+    let mut target = target(&receiver);
+    assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
+    let error = target.export(&snapshot(2, &[1])).await.expect_err("it is refused");
+    assert!(error.to_string().len() < 2000, "{}", error.to_string().len());
+    assert_eq!(target.export(&snapshot(3, &[1])).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_resolved_is_tried_again() {
+    let destination = RemoteWrite::new("http://nowhere.invalid:9009/api/v1/push").expect("a URL");
+    let mut target = RemoteWriteTarget::new(RemoteWriteConfig::new(destination)).expect("a target");
+    for second in 1..=2 {
+        let outcome = target.export(&snapshot(second, &[1])).await;
+        assert!(matches!(outcome, Err(ExportError::Retryable { .. })), "{outcome:?}");
+    }
+    assert_eq!((target.counts().waiting_requests(), target.counts().refused()), (2, 0));
 }

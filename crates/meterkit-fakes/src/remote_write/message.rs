@@ -74,44 +74,54 @@ struct FamilyMetadata {
     unit: String,
 }
 
+/// A request in 2.0.
 #[derive(Clone, PartialEq, Message)]
-struct Request {
+#[allow(missing_docs, reason = "the protocol's names")]
+pub struct Request {
     #[prost(string, repeated, tag = "4")]
-    symbols: Vec<String>,
+    pub symbols: Vec<String>,
     #[prost(message, repeated, tag = "5")]
-    timeseries: Vec<ReferringSeries>,
+    pub timeseries: Vec<ReferringSeries>,
 }
 
+/// A series in 2.0, which refers to the symbols of its request.
 #[derive(Clone, PartialEq, Message)]
-struct ReferringSeries {
+#[allow(missing_docs, reason = "the protocol's names")]
+pub struct ReferringSeries {
     #[prost(uint32, repeated, tag = "1")]
-    labels: Vec<u32>,
+    pub labels: Vec<u32>,
     #[prost(message, repeated, tag = "2")]
-    samples: Vec<Sample>,
+    pub samples: Vec<Sample>,
     #[prost(message, repeated, tag = "3")]
-    histograms: Vec<Native>,
+    pub histograms: Vec<Native>,
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub exemplars: Vec<Vec<u8>>,
     #[prost(message, required, tag = "5")]
-    metadata: ReferringMetadata,
+    pub metadata: ReferringMetadata,
 }
 
+/// What a series is, in 2.0.
 #[derive(Clone, PartialEq, Message)]
-struct ReferringMetadata {
+#[allow(missing_docs, reason = "the protocol's names")]
+pub struct ReferringMetadata {
     #[prost(int32, tag = "1")]
-    metric_type: i32,
+    pub metric_type: i32,
     #[prost(uint32, tag = "3")]
-    help: u32,
+    pub help: u32,
     #[prost(uint32, tag = "4")]
-    unit: u32,
+    pub unit: u32,
 }
 
+/// One value of a series.
 #[derive(Clone, PartialEq, Message)]
-struct Sample {
+#[allow(missing_docs, reason = "the protocol's names")]
+pub struct Sample {
     #[prost(double, tag = "1")]
-    value: f64,
+    pub value: f64,
     #[prost(int64, tag = "2")]
-    time: i64,
+    pub time: i64,
     #[prost(int64, tag = "3")]
-    start: i64,
+    pub start: i64,
 }
 
 /// A native histogram.

@@ -90,7 +90,8 @@ impl RemoteWriteTarget {
             // It is the request that is at fault, not the version.
             self.dialect = Dialect::Unknown;
         }
-        if written.is_some_and(|written| written > 0) {
+        // After any other failure, the receiver expects the whole request once more.
+        if is_of_content && written.is_some_and(|written| written > 0) {
             self.canary = None;
             return self.give_up(batch.id, batch.len(), error.reason, written);
         }
