@@ -4,6 +4,7 @@ mod compliance;
 mod disks;
 mod grafana;
 mod histograms;
+mod joined;
 mod negotiation;
 mod outages;
 mod pauses;
