@@ -236,9 +236,12 @@ type Pairs = Vec<(String, String)>;
 impl Building {
     fn metric(&mut self, metric: &Metric, envelope: &Pairs) {
         let family_type = FamilyType::from(&metric.data);
-        let name =
-            prometheus_name::family(&metric.descriptor.name, &metric.descriptor.unit, family_type);
-        let unit = prometheus_name::unit(&metric.descriptor.unit, family_type);
+        let name = prometheus_name::family(
+            &metric.descriptor.name,
+            &metric.descriptor.unit,
+            metric.data.kind(),
+        );
+        let unit = prometheus_name::unit(&metric.descriptor.unit, metric.data.kind());
         self.metadata = Some((family_type, metric.descriptor.description.clone(), unit));
         match &metric.data {
             Data::Sum { points, .. } => {
@@ -358,7 +361,7 @@ impl Symbols {
 
 fn pairs(attributes: &Attributes, envelope: &Pairs) -> Pairs {
     let own = |(key, value): (&str, &meterkit_core::AttributeValue)| {
-        (prometheus_name::series_label(key).into_owned(), value.to_string())
+        (prometheus_name::series_label(key, FamilyType::Histogram).into_owned(), value.to_string())
     };
     attributes.iter().map(own).chain(envelope.iter().cloned()).collect()
 }

@@ -154,18 +154,29 @@ impl AttributeValue {
     }
 }
 
-/// Writes a scalar as it is, and a list as JSON: `["a","b"]`.
+/// Writes texts as they are, and everything else as JSON: `["a","b"]`.
+///
+/// By OpenTelemetry's "AnyValue representation for non-OTLP protocols": floats that JSON cannot have are `NaN`,
+/// `Infinity` and `-Infinity`, between quotes in lists.
 impl Display for AttributeValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Str(value) => f.write_str(value),
             Self::Bool(value) => Display::fmt(value, f),
             Self::I64(value) => Display::fmt(value, f),
+            Self::F64(value) if value.is_nan() => f.write_str("NaN"),
+            Self::F64(f64::INFINITY) => f.write_str("Infinity"),
+            Self::F64(f64::NEG_INFINITY) => f.write_str("-Infinity"),
+            // Without an exponent, the largest number would have 309 digits.
+            Self::F64(value) if *value != 0.0 && !(1e-5..1e16).contains(&value.abs()) => {
+                fmt::LowerExp::fmt(value, f)
+            }
             Self::F64(value) => Display::fmt(value, f),
             Self::List(values) => {
                 let json = |value: &Self| match value {
                     Self::Str(text) => serde_json::Value::from(&**text).to_string(),
-                    scalar => scalar.to_string(),
+                    Self::F64(float) if !float.is_finite() => format!("\"{value}\""),
+                    other => other.to_string(),
                 };
                 write!(f, "[{}]", values.iter().map(json).collect::<Vec<_>>().join(","))
             }
@@ -393,6 +404,28 @@ mod tests {
             let here = AttributeValue::from(&there);
             assert_eq!((here.to_string().as_str(), Value::from(&here)), (text, there));
         }
+    }
+
+    #[test]
+    fn floats_are_numbers_of_json_or_the_three_words_for_what_json_lacks() {
+        for (float, text, in_list) in [
+            (3.0, "3", "3"),
+            (-0.5, "-0.5", "-0.5"),
+            (1e300, "1e300", "1e300"),
+            (-2.5e-7, "-2.5e-7", "-2.5e-7"),
+            (1e15, "1000000000000000", "1000000000000000"),
+            (f64::NAN, "NaN", r#""NaN""#),
+            (f64::INFINITY, "Infinity", r#""Infinity""#),
+            (f64::NEG_INFINITY, "-Infinity", r#""-Infinity""#),
+        ] {
+            assert_eq!(AttributeValue::F64(float).to_string(), text);
+            let list = AttributeValue::list([float, 0.0]).to_string();
+            assert_eq!(list, format!("[{in_list},0]"));
+            assert!(serde_json::from_str::<Vec<serde_json::Value>>(&list).is_ok(), "{list}");
+        }
+        let texts = ["quote \"", "back \\ slash", "line\nend", "tab\t\u{1}", "größe"];
+        let list = AttributeValue::list(texts).to_string();
+        assert_eq!(serde_json::from_str::<Vec<String>>(&list).unwrap(), texts);
     }
 
     #[test]

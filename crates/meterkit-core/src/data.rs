@@ -15,8 +15,8 @@ pub(crate) use self::addition::plus;
 pub use self::collections::{AbsentSeries, Collections};
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
 pub use self::series_id::SeriesId;
+use crate::Kind;
 use crate::attributes::Attributes;
-use crate::kind::Kind;
 use crate::number::Value;
 
 /// The metrics of one scope, ordered by name.
@@ -146,7 +146,7 @@ impl Data {
             Kind::UpDownCounter | Kind::ObservableUpDownCounter => {
                 Self::Sum { monotonic: false, temporality, points }
             }
-            Kind::Gauge | Kind::ObservableGauge | Kind::Histogram => Self::Gauge(points),
+            _ => Self::Gauge(points),
         }
     }
 

@@ -18,7 +18,6 @@ mod data;
 mod error;
 mod family_type;
 mod instrument;
-mod kind;
 mod labels;
 mod log_once;
 mod meter;
@@ -54,7 +53,6 @@ pub use self::instrument::{
     ObservableUpDownCounterGroup, Observer, Outcome, Polled, SeriesObserver, Several, Timeable,
     TimedFuture, Timer, Unlabeled, UpDownCounter, UpDownCounterGroup, UpDownCounterKind,
 };
-pub use self::kind::Kind;
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 pub use self::log_once::LogOnce;
 pub use self::meter::Meter;
@@ -79,3 +77,4 @@ pub use self::stream::{StreamRequest, StreamSettings};
 pub use self::tap::{MakeSink, MirroredInstrument, Sink, Tap};
 #[doc(hidden)]
 pub use self::unpoisoned::Unpoisoned;
+pub use meterkit_rules::Kind;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Weak};
 
 use opentelemetry::InstrumentationScope;
 
+use crate::Kind;
 use crate::buckets::ExponentialLimits;
 use crate::data::{Data, Descriptor};
-use crate::kind::Kind;
 use crate::number::NumberType;
 pub use crate::store::feed::{MakeSink, Sink};
 use crate::store::instrument::Stored;

@@ -52,14 +52,15 @@ pub(crate) struct Label {
 
 impl Instrument {
     pub(crate) fn of(entry: &CatalogEntry) -> Self {
+        let shape = Shape::of(entry);
         let labels = entry.labels.iter();
-        let labels = labels.map(|label| Label::new(&label.key, label.values.clone()));
+        let labels = labels.map(|label| Label::new(&label.key, shape, label.values.clone()));
         Self {
             scope: entry.scope.name.clone(),
             scope_version: entry.scope.version.clone(),
             name: entry.name.clone(),
             family: entry.prometheus_name.clone(),
-            shape: Shape::of(entry),
+            shape,
             unit: entry.unit.clone(),
             description: entry.description.clone(),
             labels: labels.collect(),
@@ -99,6 +100,16 @@ impl Shape {
             Self::Histogram(Buckets::Bounds)
         }
     }
+
+    /// Returns the kind of synchronous instruments of this shape.
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Counter => Kind::Counter,
+            Self::Total => Kind::UpDownCounter,
+            Self::Level => Kind::Gauge,
+            Self::Histogram(_) => Kind::Histogram,
+        }
+    }
 }
 
 impl Buckets {
@@ -113,7 +124,9 @@ impl Buckets {
 }
 
 impl Label {
-    pub(crate) fn new(key: &str, values: Option<Vec<String>>) -> Self {
-        Self { name: prometheus_name::stored_label(key).into_owned(), values }
+    /// Creates the label that an attribute key of instruments of this shape becomes.
+    pub(crate) fn new(key: &str, shape: Shape, values: Option<Vec<String>>) -> Self {
+        let name = prometheus_name::stored_label(key, shape.kind().into());
+        Self { name: name.into_owned(), values }
     }
 }

@@ -93,15 +93,16 @@ mod tests {
     use crate::instrument::{Buckets, Label};
 
     fn histogram(scope: &str, name: &str, buckets: Buckets, labels: &[&str]) -> Instrument {
+        let shape = Shape::Histogram(buckets);
         Instrument {
             scope: scope.to_owned(),
             scope_version: None,
             name: name.to_owned(),
             family: name.to_owned(),
-            shape: Shape::Histogram(buckets),
+            shape,
             unit: "s".to_owned(),
             description: String::new(),
-            labels: labels.iter().map(|key| Label::new(key, Some(Vec::new()))).collect(),
+            labels: labels.iter().map(|key| Label::new(key, shape, Some(Vec::new()))).collect(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What `meterkit` tells of itself: no catalog lists it, as each of these metrics comes with its first value.
 
-use meterkit_rules::prometheus_name::{self, FamilyType};
+use meterkit_rules::prometheus_name;
 
 use crate::instrument::{Buckets, Instrument, Label, Shape};
 
@@ -141,12 +141,7 @@ pub(crate) fn instruments() -> Vec<Instrument> {
 impl SelfMetric {
     /// Returns the name in Prometheus.
     pub(crate) fn family(&self) -> String {
-        let family_type = match self.shape {
-            Shape::Counter => FamilyType::Counter,
-            Shape::Total | Shape::Level => FamilyType::Gauge,
-            Shape::Histogram(_) => FamilyType::Histogram,
-        };
-        prometheus_name::family(self.name, self.unit, family_type)
+        prometheus_name::family(self.name, self.unit, self.shape.kind())
     }
 
     fn instrument(&self) -> Instrument {
@@ -158,14 +153,14 @@ impl SelfMetric {
             shape: self.shape,
             unit: self.unit.to_owned(),
             description: self.description.to_owned(),
-            labels: self.labels.iter().map(|key| Label::new(key, None)).collect(),
+            labels: self.labels.iter().map(|key| Label::new(key, self.shape, None)).collect(),
         }
     }
 }
 
 /// Returns the name in Prometheus of a label of these metrics.
 pub(crate) fn label(key: &str) -> String {
-    Label::new(key, None).name
+    Label::new(key, Shape::Level, None).name
 }
 
 #[cfg(test)]

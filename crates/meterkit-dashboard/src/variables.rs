@@ -142,13 +142,16 @@ mod tests {
     }
 
     fn label(key: &str, values: &[&str]) -> Label {
-        Label::new(key, Some(values.iter().map(ToString::to_string).collect()))
+        Label::new(key, Shape::Counter, Some(values.iter().map(ToString::to_string).collect()))
     }
 
     #[test]
     fn a_label_of_several_instruments_has_one_variable_with_all_values() {
         let one = with_labels(vec![label("kind", &["b", "a"])]);
-        let other = with_labels(vec![label("kind", &["c", "a"]), Label::new("route", None)]);
+        let other = with_labels(vec![
+            label("kind", &["c", "a"]),
+            Label::new("route", Shape::Counter, None),
+        ]);
         let variables = Variables::of(&[one, other]);
         assert_eq!(variables.list.len(), 3);
         let Values::Known(values) = &variables.list[2].values else { panic!("{variables:?}") };

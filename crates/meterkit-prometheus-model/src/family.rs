@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use meterkit_core::{AbsentSeries, Data, LogOnce, Metric, NameMeetings, ScopeMetrics, SeriesId};
 use meterkit_rules::prometheus_name::{self, FamilyType, Names, whole_of_part};
 
-use crate::labels::{Labels, scope_labels};
+use crate::labels::ScopeLabels;
 
 pub use meterkit_rules::prometheus_name::TARGET_INFO;
 
@@ -74,16 +74,15 @@ pub fn families<'a, S: Clone + Ord>(
     collection: Collection<'a>,
     names: Names,
     meetings: &NameMeetings,
-    keep: impl Fn(Labels<'a>) -> S,
+    keep: impl Fn(ScopeLabels<'a>) -> S,
 ) -> Vec<Family<S>> {
     let name = |metric: &Metric| {
-        let family_type = FamilyType::from(&metric.data);
         let (name, unit) = (&metric.descriptor.name, &metric.descriptor.unit);
-        (names.family(name, unit, family_type), family_type)
+        (names.family(name, unit, metric.data.kind()), FamilyType::from(&metric.data))
     };
     let mut named: Vec<(String, FamilyType, Member<S>)> = Vec::new();
     for (scope_at, scope) in collection.scopes.iter().enumerate() {
-        let labels = keep(scope_labels(&scope.scope, names));
+        let labels = keep(ScopeLabels::of(&scope.scope, names));
         for (metric_at, metric) in scope.metrics.iter().enumerate() {
             let (name, family_type) = name(metric);
             if !meetings.hide(&name, family_type) {
@@ -116,7 +115,7 @@ pub fn families<'a, S: Clone + Ord>(
     leave_out_younger(&mut families, collection);
     if !collection.absent.is_empty() {
         add_absent(&mut families, collection, name, |scope| {
-            keep(scope_labels(&scope.scope, names))
+            keep(ScopeLabels::of(&scope.scope, names))
         });
     }
     families
@@ -148,9 +147,10 @@ impl<S> Family<S> {
 
     /// Returns the unit in words, as OpenMetrics and remote write have it; empty for no unit.
     pub fn unit(&self, collection: Collection<'_>) -> String {
-        let first = self.members.first();
-        let unit = first.map_or("", |member| &member.metric(collection).descriptor.unit);
-        prometheus_name::unit(unit, self.family_type)
+        let first = self.members.first().map(|member| member.metric(collection));
+        first.map_or_else(String::new, |metric| {
+            prometheus_name::unit(&metric.descriptor.unit, metric.data.kind())
+        })
     }
 
     /// Logs a problem with one of the metrics the first time that any target meets it: scrapes and exports repeat, the
@@ -311,7 +311,9 @@ mod tests {
                     let members: Vec<_> = family
                         .members
                         .iter()
-                        .map(|it| (&*it.scope[0].1, &*it.metric(of).descriptor.name))
+                        .map(|it| {
+                            (it.scope.iter().next().unwrap().1, &*it.metric(of).descriptor.name)
+                        })
                         .collect();
                     let (help, unit) = (family.help(of), family.unit(of));
                     (&*family.name, family.family_type, help, unit, members)

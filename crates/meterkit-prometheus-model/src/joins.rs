@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use meterkit_core::{AttributeValue, Attributes, Data, Metric, ScopeMetrics};
 
 use crate::family::{Collection, Family, Member};
+use crate::labels::is_of_scope;
 
 /// What becomes of the series of one family that are equal in Prometheus. Others stay as they are.
 ///
@@ -238,7 +239,7 @@ fn may_repeat_series<S: Ord>(
 }
 
 /// Returns whether two of these different sets could become the same labels: by keys that become equal, values that
-/// differ in type alone, or an empty value where another set has none. Lists and NaN may differ in what no text shows.
+/// differ in type alone, an empty value where another set has none, or a key like those of scopes. Lists and NaN may differ in what no text shows.
 fn may_become_equal<'a>(
     series: impl Iterator<Item = &'a Attributes>,
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
@@ -253,6 +254,10 @@ fn may_become_equal<'a>(
             Some(_) => {}
             None => {
                 let label = label(key);
+                // The series of another scope may have it of their scope.
+                if is_of_scope(&label) {
+                    return true;
+                }
                 if known.iter().any(|(_, known, _)| *known == label) {
                     return true;
                 }

@@ -22,7 +22,7 @@ pub use self::family::{
 };
 pub use self::histogram::{Bounds, cumulative_buckets};
 pub use self::joins::Joins;
-pub use self::labels::{LabelText, Labels, for_each_label};
+pub use self::labels::{LabelText, Labels, ScopeLabels, for_each_label};
 pub use self::ladder::Ladder;
 pub use self::native::{NativeBuckets, NativeHistogram};
 pub use self::number::{sample_value, write_canonical, write_float};

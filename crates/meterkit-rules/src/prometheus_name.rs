@@ -10,11 +10,14 @@ mod unit;
 
 use std::borrow::Cow;
 
+use crate::Kind;
+
 pub use self::escaping::Escaping;
 pub use self::meeting::{meeting, neighbors, whole_of_part};
 pub use self::translation::{
     Names, Translation, TranslationError, is_legal_family, is_legal_label,
 };
+use self::translation::{is_label_as_it_stands, is_legal_in_label};
 
 /// The name of the metric that carries the resource.
 pub const TARGET_INFO: &str = "target_info";
@@ -40,61 +43,82 @@ impl FamilyType {
             Self::Histogram => "histogram",
         }
     }
+
+    /// Returns the label that samples of this type carry beside those of their series.
+    const fn own_label(self) -> Option<&'static str> {
+        match self {
+            Self::Histogram => Some("le"),
+            _ => None,
+        }
+    }
+}
+
+impl From<Kind> for FamilyType {
+    /// Returns the type of what an instrument of this kind records.
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Counter | Kind::ObservableCounter => Self::Counter,
+            Kind::UpDownCounter
+            | Kind::Gauge
+            | Kind::ObservableUpDownCounter
+            | Kind::ObservableGauge => Self::Gauge,
+            Kind::Histogram => Self::Histogram,
+        }
+    }
 }
 
 /// Returns the family name of a metric, as `# TYPE` has it: a counter's with `_total`, a histogram's without `_bucket`,
 /// `_sum` or `_count`.
 ///
 /// ```
-/// use meterkit_rules::prometheus_name::{FamilyType, family};
+/// use meterkit_rules::Kind;
+/// use meterkit_rules::prometheus_name::family;
 ///
-/// let name = family("backstage.core.http.sent", "By", FamilyType::Counter);
+/// let name = family("backstage.core.http.sent", "By", Kind::Counter);
 /// assert_eq!(name, "backstage_core_http_sent_bytes_total");
 /// ```
-pub fn family(name: &str, unit: &str, family: FamilyType) -> String {
-    Names::default().family(name, unit, family)
+pub fn family(name: &str, unit: &str, kind: Kind) -> String {
+    Names::default().family(name, unit, kind)
 }
 
-/// Returns the words for `unit` that end a family's name: `bytes` for `By`, an empty string for no unit.
+/// Returns the words for `unit` that end a family's name: `bytes` for `By`, an empty string for no unit. Only gauges
+/// are ratios: an up-down counter in `1` counts something.
 ///
 /// ```
-/// use meterkit_rules::prometheus_name::{FamilyType, unit};
+/// use meterkit_rules::Kind;
+/// use meterkit_rules::prometheus_name::unit;
 ///
-/// assert_eq!(unit("By", FamilyType::Counter), "bytes");
-/// assert_eq!(unit("1", FamilyType::Gauge), "ratio");
-/// assert_eq!(unit("{request}", FamilyType::Counter), "");
+/// assert_eq!(unit("By", Kind::Counter), "bytes");
+/// assert_eq!(unit("1", Kind::Gauge), "ratio");
+/// assert_eq!(unit("1", Kind::UpDownCounter), "");
+/// assert_eq!(unit("{request}", Kind::Counter), "");
 /// ```
-pub fn unit(unit: &str, family: FamilyType) -> String {
-    unit::suffix(unit, family == FamilyType::Gauge)
+pub fn unit(unit: &str, kind: Kind) -> String {
+    unit::suffix(unit, matches!(kind, Kind::Gauge | Kind::ObservableGauge))
 }
 
-/// Returns the label name for an attribute key.
+/// Returns the label name for an attribute key: illegal characters become `_`, and runs of `_` a single one.
 pub fn label(key: &str) -> Cow<'_, str> {
-    if is_legal_label(key) {
+    if is_label_as_it_stands(key) {
         return Cow::Borrowed(key);
     }
-    let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut label = String::with_capacity(key.len() + 4);
-    if key.starts_with(|c: char| c.is_ascii_digit()) {
-        label.push_str("key_");
-    }
-    label.extend(key.chars().map(|c| if is_legal(c) { c } else { '_' }));
+    let mut label = legal(key, "key_", is_legal_in_label);
     if label.is_empty() {
         label.push('_');
     }
     Cow::Owned(label)
 }
 
-/// Returns the label name for an attribute key of a series. Names reserved for buckets, scopes or Prometheus itself get
-/// the prefix `exported_`.
-pub fn series_label(key: &str) -> Cow<'_, str> {
-    Names::default().series_label(key)
+/// Returns the label name for an attribute key of a series of this type. The label that samples of the type carry
+/// themselves is reserved: an attribute `le` of a histogram becomes `exported_le`.
+pub fn series_label(key: &str, of: FamilyType) -> Cow<'_, str> {
+    Names::default().series_label(key, of)
 }
 
 /// Returns the label name for an attribute key of a series, as Prometheus stores it: `job` and `instance` identify the
 /// target, so that keys called so get the prefix `exported_` too.
-pub fn stored_label(key: &str) -> Cow<'_, str> {
-    let label = series_label(key);
+pub fn stored_label(key: &str, of: FamilyType) -> Cow<'_, str> {
+    let label = series_label(key, of);
     if label == "job" || label == "instance" {
         return Cow::Owned(format!("exported_{label}"));
     }
@@ -110,14 +134,15 @@ fn ends_with_word(name: &str, word: &str) -> bool {
     }
 }
 
-/// Replaces illegal characters with `_`, and runs of `_` with a single one.
-fn legal(name: &str) -> String {
+/// Replaces illegal characters with `_`, and runs of `_` with a single one. A name that starts with a digit gets a
+/// prefix.
+fn legal(name: &str, before_digit: &str, is_legal: fn(char) -> bool) -> String {
     let mut legal = String::with_capacity(name.len() + 16);
     if name.starts_with(|c: char| c.is_ascii_digit()) {
-        legal.push('_');
+        legal.push_str(before_digit);
     }
     for c in name.chars() {
-        let c = if c.is_ascii_alphanumeric() || c == ':' { c } else { '_' };
+        let c = if is_legal(c) { c } else { '_' };
         if c != '_' || !legal.ends_with('_') {
             legal.push(c);
         }
@@ -127,8 +152,8 @@ fn legal(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::FamilyType::{Counter, Gauge, Histogram};
     use super::*;
+    use crate::Kind::{self, Counter, Gauge, Histogram, ObservableUpDownCounter, UpDownCounter};
 
     #[test]
     fn families_are_named_by_the_compatibility_specification() {
@@ -144,7 +169,12 @@ mod tests {
             ("seconds", "s", Gauge, "seconds"),
             ("milliseconds", "s", Gauge, "milliseconds_seconds"),
             ("cpu.utilization", "1", Gauge, "cpu_utilization_ratio"),
+            ("cpu.utilization", "1", Kind::ObservableGauge, "cpu_utilization_ratio"),
             ("hits", "1", Counter, "hits_total"),
+            ("runs", "1", UpDownCounter, "runs"),
+            ("runs.active", "1", ObservableUpDownCounter, "runs_active"),
+            ("parts", "1", Histogram, "parts"),
+            ("used", "By", UpDownCounter, "used_bytes"),
             (
                 "http.server.request.duration",
                 "s",
@@ -174,8 +204,14 @@ mod tests {
             ("http.route", "http_route"),
             ("a:b", "a_b"),
             ("1x", "key_1x"),
-            ("größe", "gr__e"),
+            ("größe", "gr_e"),
+            ("a..b", "a_b"),
+            ("a__b", "a_b"),
+            ("a_.-b_", "a_b_"),
+            ("__name__", "_name_"),
+            ("1..x", "key_1_x"),
             ("", "_"),
+            ("...", "_"),
         ] {
             assert_eq!(label(key), expected, "{key}");
         }
@@ -189,20 +225,22 @@ mod tests {
             ("le", "exported_le"),
             ("job.id", "job_id"),
         ] {
-            assert_eq!(stored_label(key), expected, "{key}");
+            assert_eq!(stored_label(key, FamilyType::Histogram), expected, "{key}");
         }
     }
 
     #[test]
-    fn labels_of_series_are_never_those_of_buckets_or_scopes() {
-        for (key, expected) in [
-            ("http.route", "http_route"),
-            ("le", "exported_le"),
-            ("quantile", "exported_quantile"),
-            ("otel.scope_x", "exported_otel_scope_x"),
-            ("_.x", "exported___x"),
+    fn a_label_of_series_is_renamed_only_where_their_samples_have_it_themselves() {
+        for (key, of_gauge, of_histogram) in [
+            ("http.route", "http_route", "http_route"),
+            ("le", "le", "exported_le"),
+            ("quantile", "quantile", "quantile"),
+            ("otel.scope_x", "otel_scope_x", "otel_scope_x"),
+            ("_.x", "_x", "_x"),
         ] {
-            assert_eq!(series_label(key), expected, "{key}");
+            assert_eq!(series_label(key, FamilyType::Gauge), of_gauge, "{key}");
+            assert_eq!(series_label(key, FamilyType::Counter), of_gauge, "{key}");
+            assert_eq!(series_label(key, FamilyType::Histogram), of_histogram, "{key}");
         }
     }
 }

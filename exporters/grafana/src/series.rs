@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use meterkit_core::{Data, ExponentialHistogramPoint};
+use meterkit_core::{Attributes, Data, ExponentialHistogramPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{
-    self as model, Collection, Joins, Labels, Ladder, NativeHistogram, TARGET_INFO,
+    self as model, Collection, Joins, Labels, Ladder, NativeHistogram, ScopeLabels, TARGET_INFO,
     TARGET_INFO_HELP, families, reserve_target_info, sample_value,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names, stored_label};
@@ -22,8 +22,8 @@ mod classic;
 mod labels;
 
 /// The labels of members say which scope and which process they come from.
-type Family<'a> = model::Family<Labels<'a>>;
-type Member<'a> = model::Member<Labels<'a>>;
+type Family<'a> = model::Family<ScopeLabels<'a>>;
+type Member<'a> = model::Member<ScopeLabels<'a>>;
 
 /// One series, and its value at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +82,7 @@ pub(crate) fn for_each(
     let meetings = snapshot.names.meetings(Names::default());
     let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
     let mut families = families(collection, Names::default(), &meetings, |mut labels| {
-        labels.extend(target.iter().cloned());
+        target.iter().cloned().for_each(|(name, value)| labels.push(name, value));
         labels
     });
     let time = milliseconds(snapshot.time);
@@ -128,11 +128,13 @@ struct FamilySeries<'f, 'a> {
 impl FamilySeries<'_, '_> {
     fn all(&mut self) {
         let (family, collection) = (self.family, self.collection);
-        let joins = Joins::of(family, collection, stored_label, |text, scope, attributes| {
-            for (name, value) in labels::series_labels(attributes, scope) {
+        let of = family.family_type;
+        let write = |text: &mut String, scope: &ScopeLabels<'_>, attributes: &Attributes| {
+            for (name, value) in labels::series_labels(attributes, of, scope) {
                 text.extend([&*name, "\0", &*value, "\0"]);
             }
-        });
+        };
+        let joins = Joins::of(family, collection, |key| stored_label(key, of), write);
         let ladder = self.ladder(&joins);
         for (place, member) in family.members.iter().enumerate() {
             let data = &member.metric(collection).data;
@@ -159,7 +161,7 @@ impl FamilySeries<'_, '_> {
     fn point(&mut self, member: &Member<'_>, data: &Data, at: usize, ladder: &Ladder) {
         let family = self.family;
         let Some(attributes) = data.attributes_at(at) else { return };
-        let labels = labels::series_labels(attributes, &member.scope);
+        let labels = labels::series_labels(attributes, family.family_type, &member.scope);
         let time = self.time;
         // A value does not begin to count after its sample, whatever clocks said.
         let start = |start| milliseconds(start).min(time);

@@ -10,11 +10,11 @@ use meterkit_prometheus_model::{
 };
 use meterkit_rules::prometheus_name::{Names, is_legal_family};
 
-use crate::labels::{scope_labels, series_labels};
+use crate::labels::{ScopeText, series_labels};
 use crate::text;
 
 /// The labels of a scope are written once for all its metrics.
-type Family = model::Family<Rc<str>>;
+type Family = model::Family<Rc<ScopeText>>;
 
 /// Writes `snapshot` in Prometheus' text format 0.0.4.
 ///
@@ -59,8 +59,9 @@ pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
     page.target_info(snapshot);
     let meetings = snapshot.names.meetings(names);
     let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
-    let mut families =
-        model::families(collection, names, &meetings, |labels| scope_labels(&labels, names).into());
+    let mut families = model::families(collection, names, &meetings, |labels| {
+        ScopeText::new(labels, names).into()
+    });
     if !snapshot.resource.is_empty() {
         reserve_target_info(&mut families, collection);
     }
@@ -87,7 +88,8 @@ impl Page {
             text::head(out, TARGET_INFO, "gauge", TARGET_INFO_HELP);
             out.push_str(TARGET_INFO);
             out.push('{');
-            series_labels(out, self.names, &snapshot.resource);
+            let label = |key| self.names.label(key);
+            series_labels(out, self.names, label, &snapshot.resource, &ScopeText::default());
             out.push_str("} 1\n");
         }
     }
@@ -101,28 +103,29 @@ impl Page {
         });
         let name = self.quoted.as_deref().unwrap_or(&family.name);
         text::head(&mut self.out, name, family.family_type.as_str(), family.help(collection));
+        let of = family.family_type;
         let joins = Joins::of(
             family,
             collection,
-            |key| names.series_label(key),
+            |key| names.series_label(key, of),
             |out, scope, attributes| {
-                series_labels(out, names, attributes);
-                text::labels(out, scope);
+                series_labels(out, names, |key| names.series_label(key, of), attributes, scope);
             },
         );
         for (place, member) in family.members.iter().enumerate() {
             let data = &member.metric(collection).data;
             for (data, at) in (0..data.len()).filter_map(|at| joins.point(data, place, at)) {
-                self.point(&family.name, &member.scope, data, at);
+                self.point(family, &member.scope, data, at);
             }
         }
     }
 
-    fn point(&mut self, name: &str, scope: &str, data: &Data, at: usize) {
+    fn point(&mut self, family: &Family, scope: &ScopeText, data: &Data, at: usize) {
         let Some(attributes) = data.attributes_at(at) else { return };
+        let (names, name) = (self.names, &*family.name);
         self.labels.clear();
-        series_labels(&mut self.labels, self.names, attributes);
-        text::labels(&mut self.labels, scope);
+        let label = |key| names.series_label(key, family.family_type);
+        series_labels(&mut self.labels, names, label, attributes, scope);
         match data {
             Data::Gauge(points) | Data::Sum { points, .. } => {
                 self.sample(name, "", None);

@@ -67,7 +67,6 @@ fn lines_that_do_not_parse_are_rejected() {
         ("a{k=\"v\"}1", "one space"),
         ("a{k=\"\\t\"} 1", "bad escape"),
         ("a{k=\"v\",k=\"w\"} 1", "stands twice"),
-        ("a{le=\"1\"} 1", "le without a bucket"),
         ("b 1", "another family"),
         ("a_sum 1", "another family"),
     ] {

@@ -161,7 +161,6 @@ impl Reader {
         family.samples += 1;
         match (kind, ending) {
             ("histogram", _) => family.part_of_histogram(ending, &labels, &value)?,
-            (_, "") if labels.contains_key("le") => return Err("le without a bucket".to_owned()),
             ("counter", "") if !(0.0..f64::INFINITY).contains(&number(&value)?) => {
                 return Err("a counter that is negative or not finite".to_owned());
             }

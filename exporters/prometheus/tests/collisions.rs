@@ -172,11 +172,9 @@ fn labels_that_become_equal_are_joined_in_the_order_of_their_keys() {
 
 #[test]
 fn series_of_one_metric_that_become_equal_are_added() {
-    for (one, other) in [
-        (("a.b", "1"), ("a_b", "1")),
-        (("a_b", "1"), ("a-b", "1")),
-        (("le", "1"), ("exported_le", "1")),
-    ] {
+    for (one, other) in
+        [(("a.b", "1"), ("a_b", "1")), (("a_b", "1"), ("a-b", "1")), (("a..b", "1"), ("a_b", "1"))]
+    {
         let data = counters(&[(1, &[one]), (2, &[other]), (3, &[("c", "")]), (4, &[])]);
         let text = text_of(vec![scope("a", vec![metric("x", "", data)])]);
         assert_eq!(text.lines().count(), 3, "{text}");
@@ -254,7 +252,7 @@ fn values_of_different_types_with_the_same_text_are_written_once() {
 }
 
 #[test]
-fn labels_that_prometheus_keeps_for_itself_are_renamed() {
+fn labels_that_the_exposition_has_itself_are_renamed_or_joined() {
     let pairs = [
         ("le", "0.5"),
         ("quantile", "0.9"),
@@ -264,9 +262,35 @@ fn labels_that_prometheus_keeps_for_itself_are_renamed() {
         ("1st", "mine"),
     ];
     let text = text_of(vec![scope("a", vec![metric("x", "", counters(&[(1, &pairs)]))])]);
-    let expected = "# TYPE x_total counter\nx_total{exported___name__=\"mine\",exported_le=\"0.5\",\
-                    exported_otel_scope_name=\"mine\",exported_otel_scope_version=\"mine\",\
-                    exported_quantile=\"0.9\",key_1st=\"mine\",otel_scope_name=\"a\"} 1\n";
+    let expected = "# TYPE x_total counter\nx_total{_name_=\"mine\",key_1st=\"mine\",le=\"0.5\",\
+                    quantile=\"0.9\",otel_scope_name=\"a;mine\",otel_scope_version=\"mine\"} 1\n";
+    assert_eq!(text, expected);
+
+    let mut data = histogram(2.0);
+    let Data::Histogram { points, .. } = &mut data else { unreachable!() };
+    let pairs = pairs.map(|(key, value)| (key.into(), value.into()));
+    points[0].attributes = Attributes::from_pairs(pairs);
+    let text = text_of(vec![scope("a", vec![metric("x", "", data)])]);
+    let labels = "_name_=\"mine\",exported_le=\"0.5\",key_1st=\"mine\",\
+                  quantile=\"0.9\",otel_scope_name=\"a;mine\",otel_scope_version=\"mine\"";
+    let expected = format!(
+        "# TYPE x histogram\nx_bucket{{{labels},le=\"+Inf\"}} 1\nx_sum{{{labels}}} 2\nx_count{{{labels}}} 1\n"
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_label_that_is_that_of_another_scope_makes_the_same_series() {
+    let scoped = |version: &'static str, data| {
+        let scope = InstrumentationScope::builder("a").with_version(version).build();
+        ScopeMetrics { scope: Arc::new(scope), metrics: vec![metric("x", "", data)] }
+    };
+    let text = text_of(vec![
+        scoped("", counters(&[(1, &[("otel_scope_version", "2")])])),
+        scoped("2", counters(&[(5, &[])])),
+    ]);
+    let expected = "# TYPE x_total counter\n\
+                    x_total{otel_scope_name=\"a\",otel_scope_version=\"2\"} 6\n";
     assert_eq!(text, expected);
 }
 
@@ -325,7 +349,7 @@ fn instruments_of_other_libraries_pass_through_whatever_their_labels() {
                     h_sum{otel_scope_name=\"other.library\"} 2.5\n\
                     h_count{otel_scope_name=\"other.library\"} 1\n";
     assert!(text.starts_with(expected), "{text}");
-    let labels = [("exported_le", "1"), ("exported_otel_scope_name", "x")];
+    let labels = [("le", "1"), ("otel_scope_name", "other.library;x")];
     assert_eq!(read.value("http_requests_total", &labels), 2.0);
     assert_eq!(read.value("http_requests_total", &[("a_b", "1;2")]), 7.0);
 }

@@ -205,15 +205,11 @@ fn labels_that_are_one_when_escaped_are_joined_there_and_two_elsewhere() {
     let line = |names| render_with(&snapshot, names).lines().nth(1).map(str::to_owned);
     assert_eq!(
         line(Translation::NoTranslation.utf8()).as_deref(),
-        Some(
-            r#"m{"a.b"="1",a_b="2",exported_le="3",exported_otel_scope_name="4",otel_scope_name="s","otel_scope_a.b"="c"} 1"#
-        )
+        Some(r#"m{"a.b"="1",a_b="2",le="3",otel_scope_name="s;4","otel_scope_a.b"="c"} 1"#)
     );
     assert_eq!(
         line(Translation::NoTranslation.escaped()).as_deref(),
-        Some(
-            r#"m{a_b="1;2",exported_le="3",exported_otel_scope_name="4",otel_scope_name="s",otel_scope_a_b="c"} 1"#
-        )
+        Some(r#"m{a_b="1;2",le="3",otel_scope_name="s;4",otel_scope_a_b="c"} 1"#)
     );
 }
 

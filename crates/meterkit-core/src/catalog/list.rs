@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use meterkit_rules::prometheus_name::{self, FamilyType};
+use meterkit_rules::prometheus_name;
 use opentelemetry::InstrumentationScope;
 
 use super::{Catalog, CatalogEntry, CatalogLabel, CatalogScope};
@@ -48,10 +48,9 @@ impl Registry {
 
 fn entry(instrument: &Shared, scope: CatalogScope) -> CatalogEntry {
     let (identity, descriptor) = (&instrument.identity, instrument.descriptor());
-    let family_type = FamilyType::from(identity.kind);
     CatalogEntry {
         name: descriptor.name.clone(),
-        prometheus_name: prometheus_name::family(&descriptor.name, &descriptor.unit, family_type),
+        prometheus_name: prometheus_name::family(&descriptor.name, &descriptor.unit, identity.kind),
         kind: identity.kind.as_str().to_owned(),
         number_type: identity.number.as_str().to_owned(),
         unit: descriptor.unit.clone(),

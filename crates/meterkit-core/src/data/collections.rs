@@ -173,9 +173,9 @@ mod tests {
     use opentelemetry::InstrumentationScope;
 
     use super::*;
+    use crate::Kind;
     use crate::attributes::Attributes;
     use crate::data::{Descriptor, NumberPoint, Temporality};
-    use crate::kind::Kind;
     use crate::number::Value;
 
     fn id(series: u64) -> SeriesId {

@@ -8,8 +8,8 @@ use opentelemetry::KeyValue;
 
 use super::builder::InstrumentBuilder;
 use super::observable::{Observable, ObservableKind};
+use crate::Kind;
 use crate::buckets::HistogramBuckets;
-use crate::kind::Kind;
 use crate::meter::Meter;
 use crate::number::{Number, Value};
 use crate::store::callbacks::{CallbackOptions, Routine};

@@ -7,9 +7,9 @@ use meterkit_rules::unit;
 
 use super::group::Group;
 use super::timer::{Timeable, Timer};
+use crate::Kind;
 use crate::buckets::HistogramBuckets;
 use crate::data::{Data, ExponentialHistogramPoint, HistogramPoint, Temporality};
-use crate::kind::Kind;
 use crate::number::{HistogramNumber, NumberType};
 use crate::store::clock::Clock;
 use crate::store::distribution::{Counts, Distribution, DistributionCell};

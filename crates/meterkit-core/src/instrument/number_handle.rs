@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::Kind;
 use crate::data::{Data, NumberPoint};
-use crate::kind::Kind;
 use crate::number::Number;
 use crate::store::cell::Cell;
 use crate::store::series::SeriesRef;
@@ -15,7 +15,7 @@ macro_rules! number_handle {
         const _: () = {
             use crate::instrument::number_handle::{debug, points};
             use crate::store::{cell::Cell, handle::Handle, shared::Shared};
-            use crate::{data::Data, kind::Kind, number::NumberType};
+            use crate::{Kind, data::Data, number::NumberType};
 
             impl<T: $number> Clone for $handle<T> {
                 fn clone(&self) -> Self {

@@ -7,9 +7,9 @@ use super::instrument::Core;
 use super::label_set::LabelSet;
 use super::series::SeriesRef;
 use super::shared::Shared;
+use crate::Kind;
 use crate::buckets::HistogramBuckets;
 use crate::data::Data;
-use crate::kind::Kind;
 use crate::number::NumberType;
 
 /// A handle on one series: what users record through. Implemented by each instrument.

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::Kind;
 use crate::attributes::AttributeValue;
 use crate::buckets::HistogramBuckets;
 use crate::data::Descriptor;
-use crate::kind::Kind;
 use crate::number::NumberType;
 
 /// Everything in which two requests for one name must agree.

@@ -15,9 +15,9 @@ use super::group::{DeclaredSeries, Places, Room, SeriesGroup, Usage};
 use super::handle::{self, Handle};
 use super::label_set::LabelSet;
 use super::shared::{Shared, Switch};
+use crate::Kind;
 use crate::buckets::HistogramBuckets;
 use crate::data::{Data, SeriesId};
-use crate::kind::Kind;
 use crate::labels::{LabelKey, Labels};
 
 /// An instrument with all its series. `H` is the handle that users hold.

@@ -309,8 +309,7 @@ type Family = (String, FamilyType);
 
 /// Returns the family that a metric is in.
 fn family(metric: &Descriptor, names: Names) -> Family {
-    let of = FamilyType::from(metric.kind);
-    (names.family(&metric.name, &metric.unit, of), of)
+    (names.family(&metric.name, &metric.unit, metric.kind), metric.kind.into())
 }
 
 /// Returns the ages of the instruments that a set has under a name, rising.

@@ -2,7 +2,7 @@
 
 use heck::ToSnakeCase;
 use meterkit_rules::prometheus_name::{self, FamilyType};
-use meterkit_rules::{buckets, unit};
+use meterkit_rules::{Kind, buckets, unit};
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -49,7 +49,7 @@ impl Instrument {
         let unit = settings.iter().find(|setting| setting.name == "unit");
         let unit = unit.and_then(|unit| unit.text().ok()).map(|text| text.value());
         let is_duration = settings.iter().any(|setting| setting.name == "duration");
-        instrument.family = family_type(&field.ty).map(|of| {
+        instrument.family = kind(&field.ty).map(|kind| {
             let counts_integers = field.ty.to_token_stream().to_string().contains("u64");
             let default = match (is_duration, counts_integers) {
                 (true, true) => "ms",
@@ -57,7 +57,8 @@ impl Instrument {
                 (false, _) => "",
             };
             let unit = unit::symbol(unit.as_deref().unwrap_or(default));
-            (prometheus_name::family(&format!("_.{}", instrument.name), unit, of), of)
+            let name = format!("_.{}", instrument.name);
+            (prometheus_name::family(&name, unit, kind), kind.into())
         });
 
         let description = description(&field.attrs);
@@ -135,15 +136,16 @@ impl Instrument {
     }
 }
 
-/// Returns the Prometheus type of an instrument or group, by the name of its type.
-fn family_type(ty: &Type) -> Option<FamilyType> {
+/// Returns the kind of an instrument or group, by the name of its type.
+fn kind(ty: &Type) -> Option<Kind> {
     let Type::Path(path) = ty else { return None };
     let name = path.path.segments.last()?.ident.to_string();
     let kind = name.strip_prefix("Observable").unwrap_or(&name);
     match kind.strip_suffix("Group").unwrap_or(kind) {
-        "Counter" => Some(FamilyType::Counter),
-        "UpDownCounter" | "Gauge" => Some(FamilyType::Gauge),
-        "Histogram" => Some(FamilyType::Histogram),
+        "Counter" => Some(Kind::Counter),
+        "UpDownCounter" => Some(Kind::UpDownCounter),
+        "Gauge" => Some(Kind::Gauge),
+        "Histogram" => Some(Kind::Histogram),
         _ => None,
     }
 }

@@ -81,7 +81,7 @@ impl ViewStream {
             entry.attributes.retain(|key, _| filter.keeps(key));
         }
         entry.kind = kind.as_str().to_owned();
-        entry.prometheus_name = prometheus_name::family(&entry.name, &entry.unit, kind.into());
+        entry.prometheus_name = prometheus_name::family(&entry.name, &entry.unit, kind);
         Some(entry)
     }
 }
@@ -255,7 +255,7 @@ mod tests {
                 let family = prometheus_name::family(
                     &metric.descriptor.name,
                     &metric.descriptor.unit,
-                    family_type,
+                    metric.data.kind(),
                 );
                 seen.push((family, bounds, keys));
             }

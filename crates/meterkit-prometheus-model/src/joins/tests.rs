@@ -7,7 +7,7 @@ use meterkit_core::{
     AbsentSeries, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
     NameMeetings, NumberPoint, SeriesId, Temporality, Value,
 };
-use meterkit_rules::prometheus_name::Names;
+use meterkit_rules::prometheus_name::{FamilyType, Names};
 use opentelemetry::InstrumentationScope;
 
 use super::*;
@@ -66,11 +66,12 @@ fn exported(metrics: Vec<Metric>, absent: &[Arc<AbsentSeries>]) -> Vec<Data> {
     let joins = Joins::of(
         family,
         of,
-        |key| names.series_label(key),
-        |text, _, attributes| {
-            for_each_label(
+        |key| names.series_label(key, family.family_type),
+        |text, scope, attributes| {
+            let _ = for_each_label(
                 attributes.iter(),
-                |key| names.series_label(key),
+                scope,
+                |key| names.series_label(key, family.family_type),
                 |name, value| {
                     let value = Cow::from(value);
                     text.extend([&*name, "=", &*value, ";"]);
@@ -107,9 +108,12 @@ fn sets_may_become_equal_by_key_by_type_and_by_an_empty_value() {
         (vec![attributes(&[("a", text("1"))]), attributes(&[("a", 1_i64.into())])], true),
         (vec![attributes(&[("a", text(""))]), attributes(&[])], true),
         (vec![attributes(&[("a", list())])], true),
+        (vec![attributes(&[("otel.scope.version", text("2"))])], true),
         (vec![attributes(&[("a", f64::NAN.into())])], true),
     ] {
-        let may = may_become_equal(sets.iter(), |key| Names::default().series_label(key));
+        let may = may_become_equal(sets.iter(), |key| {
+            Names::default().series_label(key, FamilyType::Gauge)
+        });
         assert_eq!(may, expected, "{sets:?}");
     }
 }

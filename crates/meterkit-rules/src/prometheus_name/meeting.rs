@@ -47,8 +47,8 @@ const TYPES: [FamilyType; 3] = [FamilyType::Counter, FamilyType::Gauge, FamilyTy
 #[cfg(test)]
 mod tests {
     use super::super::family;
-    use super::FamilyType::{Counter, Gauge, Histogram};
     use super::*;
+    use crate::Kind::{Counter, Gauge, Histogram, UpDownCounter};
 
     #[test]
     fn families_meet_by_name_and_where_one_is_a_part_of_a_histogram() {
@@ -58,6 +58,8 @@ mod tests {
             (("z", "s", Histogram), ("z.seconds", "", Histogram), Some("z_seconds")),
             (("z", "s", Histogram), ("z.seconds", "s", Gauge), Some("z_seconds")),
             (("load", "1", Gauge), ("load.ratio", "", Gauge), Some("load_ratio")),
+            (("load", "1", UpDownCounter), ("load.ratio", "", Gauge), None),
+            (("load", "1", UpDownCounter), ("load", "", Gauge), Some("load")),
             (("x.total", "", Gauge), ("x", "", Counter), Some("x_total")),
             (("x", "", Histogram), ("x.count", "", Gauge), Some("x_count")),
             (("x", "", Histogram), ("x.sum", "", Histogram), Some("x_sum")),
@@ -67,7 +69,7 @@ mod tests {
             (("x", "", Counter), ("x", "", Gauge), None),
             (("x", "", Histogram), ("x.max", "", Gauge), None),
         ] {
-            let named = |(name, unit, kind)| (family(name, unit, kind), kind);
+            let named = |(name, unit, kind)| (family(name, unit, kind), FamilyType::from(kind));
             let (one, other) = (named(one), named(other));
             let (a, b) = ((&*one.0, one.1), (&*other.0, other.1));
             assert_eq!(meeting(a, b).as_deref(), expected, "{one:?} and {other:?}");

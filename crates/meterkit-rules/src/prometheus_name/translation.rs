@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Escaping, FamilyType, ends_with_word, legal, unit};
+use crate::Kind;
 
 /// How OpenTelemetry names become Prometheus names: `translation_strategy` of OpenTelemetry's Prometheus exporter.
 ///
@@ -146,11 +147,14 @@ impl Names {
     }
 
     /// Returns the family name of a metric; like [`family`](super::family).
-    pub fn family(self, name: &str, unit: &str, family: FamilyType) -> String {
+    pub fn family(self, name: &str, unit: &str, kind: Kind) -> String {
         let translation = self.translation;
-        let mut name = if translation.is_utf8() { name.to_owned() } else { legal(name) };
+        let mut name = match translation.is_utf8() {
+            true => name.to_owned(),
+            false => legal(name, "_", is_legal_in_family),
+        };
         if translation.has_suffixes() {
-            add_suffixes(&mut name, unit, family);
+            add_suffixes(&mut name, unit, kind);
         }
         if name.is_empty() {
             name.push('_');
@@ -161,7 +165,8 @@ impl Names {
         }
     }
 
-    /// Returns the label name for an attribute key; like [`label`](super::label).
+    /// Returns the label name for an attribute key; like [`label`](super::label). Names that start with `__` belong to
+    /// Prometheus: those get the prefix `exported_`.
     #[inline]
     pub fn label(self, key: &str) -> Cow<'_, str> {
         let label = match self.translation.is_utf8() {
@@ -169,22 +174,24 @@ impl Names {
             true if key.is_empty() => Cow::Borrowed("_"),
             true => Cow::Borrowed(key),
         };
-        match label {
+        let label = match label {
             Cow::Borrowed(label) => self.escaping.label(label),
             Cow::Owned(label) => Cow::Owned(self.escaping.label(&label).into_owned()),
-        }
+        };
+        if label.starts_with("__") { exported(&label) } else { label }
     }
 
     /// Returns the label name for an attribute key of a series; like [`series_label`](super::series_label).
     #[inline]
-    pub fn series_label(self, key: &str) -> Cow<'_, str> {
+    pub fn series_label(self, key: &str, of: FamilyType) -> Cow<'_, str> {
         let label = self.label(key);
-        let taken = ["otel_scope_", "__"].iter().any(|prefix| label.starts_with(prefix));
-        if taken || label == "le" || label == "quantile" {
-            return Cow::Owned(format!("exported_{label}"));
-        }
-        label
+        if of.own_label() == Some(&*label) { exported(&label) } else { label }
     }
+}
+
+#[cold]
+fn exported(label: &str) -> Cow<'static, str> {
+    Cow::Owned(format!("exported_{label}"))
 }
 
 impl From<Translation> for Names {
@@ -202,6 +209,16 @@ pub fn is_legal_family(name: &str) -> bool {
 /// Returns whether `name` is legal for a label without quotes.
 pub fn is_legal_label(name: &str) -> bool {
     starts_legally(name) && name.bytes().all(|byte| IN_LABELS[usize::from(byte)])
+}
+
+/// Returns whether the translation of a label changes nothing.
+pub(super) fn is_label_as_it_stands(name: &str) -> bool {
+    let mut before = 0;
+    let stays = |byte| {
+        let is_run = std::mem::replace(&mut before, byte) == b'_' && byte == b'_';
+        IN_LABELS[usize::from(byte)] && !is_run
+    };
+    starts_legally(name) && name.bytes().all(stays)
 }
 
 /// Which bytes are legal in labels. A table, because a scrape checks each label of each series.
@@ -229,15 +246,15 @@ pub(super) fn is_legal_in_label(c: char) -> bool {
 }
 
 /// Adds the unit and `_total`, unless the name already ends with them.
-fn add_suffixes(name: &mut String, unit_of_metric: &str, family: FamilyType) {
-    let is_counter = family == FamilyType::Counter;
+fn add_suffixes(name: &mut String, unit_of_metric: &str, kind: Kind) {
+    let is_counter = FamilyType::from(kind) == FamilyType::Counter;
     let total = "_total".len();
     if is_counter && name.len() > total && ends_with_word(name, "total") {
         name.truncate(name.len() - "total".len());
         // The separator, which may take several bytes.
         name.pop();
     }
-    let unit = unit(unit_of_metric, family);
+    let unit = unit(unit_of_metric, kind);
     if !unit.is_empty() && !ends_with_word(name, &unit) {
         name.push('_');
         name.push_str(&unit);
@@ -249,8 +266,8 @@ fn add_suffixes(name: &mut String, unit_of_metric: &str, family: FamilyType) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::FamilyType::{Counter, Gauge, Histogram};
     use super::*;
+    use crate::Kind::{Counter, Gauge, Histogram};
 
     #[test]
     fn families_are_named_by_each_strategy() {
@@ -306,15 +323,16 @@ mod tests {
             let (one, other) = (translation.utf8(), translation.escaped());
             for name in ["a.b", "1x", "größe", "a:b", ""] {
                 assert_eq!(one.family(name, "By", Gauge), other.family(name, "By", Gauge));
-                assert_eq!(one.series_label(name), super::super::series_label(name));
-                assert_eq!(other.series_label(name), super::super::series_label(name));
+                let plain = super::super::series_label(name, FamilyType::Gauge);
+                assert_eq!(one.series_label(name, FamilyType::Gauge), plain);
+                assert_eq!(other.series_label(name, FamilyType::Gauge), plain);
             }
             assert!(!one.may_be_quoted() && !other.may_be_quoted());
         }
     }
 
     #[test]
-    fn labels_are_kept_or_escaped_and_never_those_of_buckets_or_scopes() {
+    fn labels_are_kept_or_escaped_and_never_those_of_buckets_or_prometheus() {
         for (key, kept, escaped) in [
             ("kind", "kind", "kind"),
             ("http.route", "http.route", "http_route"),
@@ -323,16 +341,20 @@ mod tests {
             ("größe", "größe", "gr__e"),
             ("", "_", "_"),
             ("le", "exported_le", "exported_le"),
-            ("otel_scope_x", "exported_otel_scope_x", "exported_otel_scope_x"),
-            ("otel.scope.x", "otel.scope.x", "exported_otel_scope_x"),
+            ("a..b__c", "a..b__c", "a__b__c"),
+            ("otel_scope_x", "otel_scope_x", "otel_scope_x"),
+            ("otel.scope.x", "otel.scope.x", "otel_scope_x"),
             ("_.x", "_.x", "exported___x"),
             ("__name__", "exported___name__", "exported___name__"),
         ] {
             for translation in &Translation::ALL[2..] {
-                assert_eq!(translation.utf8().series_label(key), kept, "{key}");
-                assert_eq!(translation.escaped().series_label(key), escaped, "{key}");
+                let label = |names: Names| names.series_label(key, FamilyType::Histogram);
+                assert_eq!(label(translation.utf8()), kept, "{key}");
+                assert_eq!(label(translation.escaped()), escaped, "{key}");
             }
         }
+        let dots = Translation::NoTranslation.escaped_by(Escaping::Dots);
+        assert_eq!(dots.label("_name_"), "exported___name__", "not the name of the metric");
     }
 
     #[test]

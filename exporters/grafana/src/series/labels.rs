@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 
 use meterkit_core::{AttributeValue, Attributes};
-use meterkit_prometheus_model::{LabelText, Labels, TARGET_INFO, for_each_label};
-use meterkit_rules::prometheus_name::stored_label;
+use meterkit_prometheus_model::{LabelText, Labels, ScopeLabels, TARGET_INFO, for_each_label};
+use meterkit_rules::prometheus_name::{FamilyType, stored_label};
 
 const SERVICE_NAME: &str = "service.name";
 const SERVICE_NAMESPACE: &str = "service.namespace";
 const SERVICE_INSTANCE: &str = "service.instance.id";
+
+/// The resource is beyond all scopes.
+static NO_SCOPE: ScopeLabels<'static> = ScopeLabels::none();
 
 /// `job` and `instance`: which process it is, on every series. Where the resource does not say, there is no label.
 pub(crate) fn target_labels(resource: &Attributes) -> Labels<'_> {
@@ -34,7 +37,7 @@ pub(crate) fn target_labels(resource: &Attributes) -> Labels<'_> {
 pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> Option<Labels<'a>> {
     let identifying = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE];
     let rest = resource.iter().filter(|(key, _)| !identifying.contains(key));
-    let mut labels = named(rest, target.len() + 1);
+    let mut labels = named(rest, FamilyType::Gauge, &NO_SCOPE, target.len() + 1);
     if labels.is_empty() {
         return None;
     }
@@ -44,11 +47,14 @@ pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> 
     Some(labels)
 }
 
-/// Returns the labels of a series with those of its `envelope`, ordered by name.
-pub(crate) fn series_labels<'a>(attributes: &'a Attributes, envelope: &Labels<'a>) -> Labels<'a> {
+/// Returns the labels of a series of this type with those of its scope, ordered by name.
+pub(crate) fn series_labels<'a>(
+    attributes: &'a Attributes,
+    of: FamilyType,
+    scope: &'a ScopeLabels<'_>,
+) -> Labels<'a> {
     // With room for `__name__` and `le`.
-    let mut labels = named(attributes.iter(), envelope.len() + 2);
-    labels.extend(envelope.iter().cloned());
+    let mut labels = named(attributes.iter(), of, scope, scope.iter().count() + 2);
     labels.sort();
     labels
 }
@@ -59,12 +65,19 @@ pub(crate) fn insert<'a>(labels: &mut Labels<'a>, name: &'a str, value: &'a str)
     labels.insert(at, (Cow::Borrowed(name), Cow::Borrowed(value)));
 }
 
-/// Returns the labels for these attributes, with room for more.
+/// Returns the labels for these attributes and those of the scope, with room for more.
 fn named<'a>(
     attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)> + Clone,
+    of: FamilyType,
+    scope: &'a ScopeLabels<'_>,
     room: usize,
 ) -> Labels<'a> {
     let mut labels = Labels::with_capacity(attributes.clone().count() + room);
-    for_each_label(attributes, stored_label, |label, value| labels.push((label, value.into())));
+    let label = |key| stored_label(key, of);
+    let write = |label, value: LabelText<'a>| labels.push((label, value.into()));
+    if for_each_label(attributes, scope, label, write) {
+        let scope = scope.iter().map(|(name, value)| (name.into(), value.into()));
+        labels.extend(scope);
+    }
     labels
 }

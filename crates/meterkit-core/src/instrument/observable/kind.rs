@@ -1,6 +1,6 @@
 //! What an observable instrument's values mean.
 
-use crate::kind::Kind;
+use crate::Kind;
 use crate::number::{CounterNumber, GaugeNumber, Number, UpDownNumber};
 
 /// What the values of an observable instrument mean, where `T` is the number type: [`CounterKind`],

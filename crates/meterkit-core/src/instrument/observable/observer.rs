@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::{Observable, ObservableKind, Types};
+use crate::Kind;
 use crate::instrument::builder::NoLabels;
-use crate::kind::Kind;
 use crate::labels::Labels;
 use crate::number::Number;
 use crate::store::observed::{Draft, Observed};

@@ -1,8 +1,8 @@
 //! What removed series take of memory: not seen from outside.
 
 use super::*;
+use crate::Kind;
 use crate::instrument::Counter;
-use crate::kind::Kind;
 use crate::labels::{LabelValue, LabelVisitor};
 use crate::number::NumberType;
 use crate::store::clock::Clock;
