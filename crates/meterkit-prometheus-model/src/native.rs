@@ -239,9 +239,9 @@ mod tests {
     #[test]
     fn buckets_too_fine_are_joined_and_too_wide_ones_refused() {
         let point = |scale, zero_threshold| ExponentialHistogramPoint {
-            series: meterkit_core::SeriesId::new(),
-            attributes: meterkit_core::Attributes::empty(),
-            start: std::time::UNIX_EPOCH,
+            series: SeriesId::new(),
+            attributes: Attributes::empty(),
+            start: UNIX_EPOCH,
             count: 4,
             sum: 5.0,
             min: None,
