@@ -165,7 +165,7 @@ impl<S> Family<S> {
     }
 
     /// Logs a problem with the whole family, once.
-    fn warn(&self, collection: Collection<'_>, clash: &str) {
+    pub fn warn(&self, collection: Collection<'_>, clash: &str) {
         if let Some(member) = self.members.first() {
             self.warn_of(member.metric(collection), clash);
         }

@@ -5,19 +5,32 @@ use std::sync::Arc;
 use crate::number::write_float;
 
 /// The values of the label `le`, written once for series that share their boundaries.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Bounds {
     boundaries: Arc<[f64]>,
     written: Vec<String>,
+    write: fn(&mut String, f64),
+}
+
+impl Default for Bounds {
+    /// Writes boundaries as the text format has them.
+    fn default() -> Self {
+        Self::written_by(write_float)
+    }
 }
 
 impl Bounds {
+    /// Writes boundaries with this function.
+    pub fn written_by(write: fn(&mut String, f64)) -> Self {
+        Self { boundaries: Arc::default(), written: Vec::new(), write }
+    }
+
     /// Returns the values of `le` for these boundaries, without the one of the last, open bucket.
     pub fn of(&mut self, boundaries: &Arc<[f64]>) -> &[String] {
         if !Arc::ptr_eq(&self.boundaries, boundaries) {
             let written = |boundary: &f64| {
                 let mut out = String::new();
-                write_float(&mut out, *boundary);
+                (self.write)(&mut out, *boundary);
                 out
             };
             self.written = boundaries.iter().map(written).collect();
@@ -33,12 +46,19 @@ pub fn cumulative_buckets<'a>(
     buckets: &'a [u64],
     count: u64,
 ) -> impl Iterator<Item = (&'a str, u64)> {
-    let cumulative = |below: &mut u64, (bound, in_bucket): (&'a String, &u64)| {
+    let below = cumulative_counts(bounds.len(), buckets);
+    let bounds = bounds.iter().map(String::as_str);
+    bounds.zip(below).chain([("+Inf", count)])
+}
+
+/// Returns how many values there are up to each of the boundaries; nothing if the buckets are not known.
+///
+/// How many there are up to infinity is not the sum of buckets: a histogram of another library may have none at all.
+pub fn cumulative_counts(boundaries: usize, buckets: &[u64]) -> impl Iterator<Item = u64> {
+    buckets.iter().take(boundaries).scan(0, |below: &mut u64, in_bucket| {
         *below = below.saturating_add(*in_bucket);
-        Some((&**bound, *below))
-    };
-    // The total is not the sum of the buckets: a histogram of another library may have none at all.
-    bounds.iter().zip(buckets).scan(0, cumulative).chain([("+Inf", count)])
+        Some(*below)
+    })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod number;
 pub use self::family::{
     Collection, Family, Member, TARGET_INFO, TARGET_INFO_HELP, families, reserve_target_info,
 };
-pub use self::histogram::{Bounds, cumulative_buckets};
+pub use self::histogram::{Bounds, cumulative_buckets, cumulative_counts};
 pub use self::joins::Joins;
 pub use self::labels::{LabelText, Labels, ScopeLabels, for_each_label};
 pub use self::ladder::Ladder;

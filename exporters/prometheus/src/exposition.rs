@@ -1,26 +1,38 @@
 //! A snapshot in the format of a scraper, piece by piece.
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::{fmt, mem, vec};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use meterkit_core::{Data, ExponentialHistogramPoint};
 use meterkit_pipeline::Snapshot;
-use meterkit_rules::prometheus_name::Names;
+use meterkit_prometheus_model::{
+    self as model, Collection, Joins, Ladder, families, reserve_target_info,
+};
+use meterkit_rules::prometheus_name::{FamilyType, Names};
 
 use crate::format::Format;
-use crate::render::render_with;
+use crate::labels::{Scope, write_series};
+use crate::writer::{Head, Writer};
 
-/// The body of a scrape. An iterator over its pieces, each written when it is asked for.
+/// How long a piece is, about.
+const PIECE: usize = 64 * 1024;
+
+/// Room for the series that a piece ends with.
+const SLACK: usize = 8 * 1024;
+
+/// The body of a scrape. An iterator over its pieces of about 64 KiB, each written when it is asked for.
+///
+/// Beside one piece, it holds the names of metric families. A piece that is dropped before the next one is asked for
+/// leaves its memory to that one.
 #[derive(Debug)]
-pub struct Exposition {
-    snapshot: Arc<Snapshot>,
-    names: Names,
-    is_done: bool,
-}
+pub struct Exposition(Walk<Arc<Snapshot>>);
 
 impl Exposition {
     /// Starts to write `snapshot` in `format`, with these names.
-    pub fn new(snapshot: Arc<Snapshot>, _format: Format, names: Names) -> Self {
-        Self { snapshot, names, is_done: false }
+    pub fn new(snapshot: Arc<Snapshot>, format: Format, names: Names) -> Self {
+        Self(Walk::new(snapshot, format, names))
     }
 }
 
@@ -28,9 +40,188 @@ impl Iterator for Exposition {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        if std::mem::replace(&mut self.is_done, true) {
-            return None;
+        self.0.piece()
+    }
+}
+
+/// One pass over the families of a snapshot, which can stop after any series.
+pub(crate) struct Walk<D> {
+    snapshot: D,
+    names: Names,
+    writer: Writer,
+    out: BytesMut,
+    state: State,
+}
+
+enum State {
+    Start,
+    Families(vec::IntoIter<Family>),
+    Family(Box<Current>, vec::IntoIter<Family>),
+    Done,
+}
+
+type Family = model::Family<Arc<Scope>>;
+type Member = model::Member<Arc<Scope>>;
+
+/// The family at hand.
+pub(crate) struct Current {
+    pub(crate) family: Family,
+    joins: Joins,
+    /// Where exponential histograms of the family have their classic buckets.
+    ladder: Option<Ladder>,
+    next: Place,
+}
+
+/// A point of a family: its member, and the place among the points of that.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    member: usize,
+    point: usize,
+}
+
+/// What is written of one series.
+#[derive(Clone, Copy)]
+pub(crate) struct Series<'a> {
+    pub(crate) family_type: FamilyType,
+    pub(crate) scope: &'a Scope,
+    pub(crate) data: &'a Data,
+    /// The place of the point in `data`.
+    pub(crate) at: usize,
+    pub(crate) ladder: Option<&'a Ladder>,
+}
+
+impl<D: Deref<Target = Snapshot>> Walk<D> {
+    pub(crate) fn new(snapshot: D, format: Format, names: Names) -> Self {
+        let writer = Writer::new(format, names, snapshot.time);
+        Self { snapshot, names, writer, out: BytesMut::new(), state: State::Start }
+    }
+
+    /// Returns the next piece, or `None` at the end.
+    pub(crate) fn piece(&mut self) -> Option<Bytes> {
+        self.out.reserve(PIECE + SLACK);
+        while self.out.len() < PIECE && self.advance() {}
+        (!self.out.is_empty()).then(|| self.out.split().freeze())
+    }
+
+    /// Writes until the piece is full, or the family ends. Returns whether there was anything left to write.
+    fn advance(&mut self) -> bool {
+        let Self { snapshot, names, writer, out, state } = self;
+        let snapshot = &**snapshot;
+        let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
+        *state = match mem::replace(state, State::Done) {
+            State::Start => {
+                let meetings = snapshot.names.meetings(*names);
+                let scope = |labels| Arc::new(writer.scope(labels));
+                let mut families = families(collection, *names, &meetings, scope);
+                if !snapshot.resource.is_empty() {
+                    reserve_target_info(&mut families, collection);
+                    writer.target_info(out, &snapshot.resource, &families);
+                }
+                State::Families(families.into_iter())
+            }
+            State::Families(mut rest) => match rest.next() {
+                Some(family) => {
+                    let mut current = Current::of(family, collection, *names);
+                    let (help, unit) =
+                        (current.family.help(collection), current.family.unit(collection));
+                    let head = Head {
+                        name: &current.family.name,
+                        family_type: current.family.family_type,
+                        help,
+                        unit: &unit,
+                    };
+                    match writer.start(out, head, &current, collection) {
+                        Ok(next) => {
+                            current.next = next;
+                            State::Family(Box::new(current), rest)
+                        }
+                        Err(clash) => {
+                            current.family.warn(collection, clash);
+                            State::Families(rest)
+                        }
+                    }
+                }
+                None => {
+                    writer.end(out);
+                    return false;
+                }
+            },
+            State::Family(mut current, rest) => {
+                let mut place = current.next;
+                loop {
+                    if out.len() >= PIECE {
+                        current.next = place;
+                        break State::Family(current, rest);
+                    }
+                    match current.series(&mut place, collection) {
+                        Some(series) => writer.series(out, series),
+                        None => break State::Families(rest),
+                    }
+                }
+            }
+            State::Done => return false,
+        };
+        true
+    }
+}
+
+impl<D> fmt::Debug for Walk<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Walk").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl Current {
+    fn of(family: Family, collection: Collection<'_>, names: Names) -> Self {
+        let of = family.family_type;
+        let joins = Joins::of(
+            &family,
+            collection,
+            |key| names.series_label(key, of),
+            |text, scope, attributes| write_series(text, names, of, scope, attributes),
+        );
+        let mut current = Self { family, joins, ladder: None, next: Place::default() };
+        if current.family.family_type == FamilyType::Histogram {
+            let mut points = current.exponential(collection).peekable();
+            let ladder = points.peek().is_some().then(|| Ladder::of(points));
+            current.ladder = ladder;
         }
-        Some(Bytes::from(render_with(&self.snapshot, self.names)))
+        current
+    }
+
+    /// Returns the series at this place or, if there is none to write, the next one; and moves the place behind it.
+    #[inline]
+    pub(crate) fn series<'a>(
+        &'a self,
+        place: &mut Place,
+        collection: Collection<'a>,
+    ) -> Option<Series<'a>> {
+        loop {
+            let member: &Member = self.family.members.get(place.member)?;
+            let data = &member.metric(collection).data;
+            if place.point >= data.len() {
+                *place = Place { member: place.member + 1, point: 0 };
+                continue;
+            }
+            let point = self.joins.point(data, place.member, place.point);
+            place.point += 1;
+            if let Some((data, at)) = point {
+                let (scope, ladder) = (&*member.scope, self.ladder.as_ref());
+                let family_type = self.family.family_type;
+                return Some(Series { family_type, scope, data, at, ladder });
+            }
+        }
+    }
+
+    fn exponential<'a>(
+        &'a self,
+        collection: Collection<'a>,
+    ) -> impl Iterator<Item = &'a ExponentialHistogramPoint> {
+        let mut place = Place::default();
+        let all = std::iter::from_fn(move || self.series(&mut place, collection));
+        all.filter_map(|series| match series.data {
+            Data::ExponentialHistogram { points, .. } => points.get(series.at),
+            _ => None,
+        })
     }
 }

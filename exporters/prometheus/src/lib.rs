@@ -1,14 +1,13 @@
 //! The Prometheus target of `meterkit`: serves metrics to scrapers.
 //!
-//! - [`render`] writes a snapshot in Prometheus' text format 0.0.4, and [`render_with`] does so with other names.
+//! - [`render`] writes a snapshot in Prometheus' text format 0.0.4, and [`render_in`] in any [`Format`];
+//!   [`Exposition`] writes it piece by piece.
 //! - [`PrometheusServer`] serves `/metrics` on its own port, on the pipeline's runtime. It may require credentials, and
 //!   with the feature `tls` it serves HTTPS.
 //! - [`Scrape`] returns the text to applications that have a server: it is a function and a `tower::Service`.
 //!
 //! A [`Translation`] determines how names become names of Prometheus. Scrapers that accept UTF-8 receive names with any
 //! characters; all others receive `_` in their places.
-//!
-//! Not here yet: OpenMetrics, the protobuf format with native histograms, and compression.
 
 mod accept;
 mod bind_error;
@@ -22,21 +21,24 @@ mod hosts;
 mod labels;
 mod negotiation;
 mod networks;
+mod open_metrics;
 mod places;
 mod protection;
+mod protobuf;
 mod render;
 mod scrape;
 mod server;
 mod settings;
 mod text;
 mod tls;
+mod writer;
 
 pub use self::bind_error::BindError;
 pub use self::body::ScrapeBody;
 pub use self::exposition::Exposition;
 pub use self::format::Format;
 pub use self::protection::Protection;
-pub use self::render::{render, render_with};
+pub use self::render::{render, render_in, render_with};
 pub use self::scrape::{Scrape, TEXT_FORMAT, UTF8_TEXT_FORMAT, endpoint};
 pub use self::server::{BoundServer, PrometheusServer};
 pub use self::settings::SETTINGS;

@@ -1,23 +1,348 @@
-//! Writing the text format: names, label values, numbers.
+//! The text formats: Prometheus' own, and OpenMetrics.
+//!
+//! By Prometheus' "Exposition formats", and by "OpenMetrics 1.0", of which 0.0.1 is an earlier name.
 
-use meterkit_core::Value;
-use meterkit_prometheus_model::write_float;
-use meterkit_rules::prometheus_name::{Names, is_legal_label};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// `# HELP` and `# TYPE` of a family, whose name is written as it may stand there.
-pub(crate) fn head(out: &mut String, name: &str, family_type: &str, help: &str) {
+use bytes::BytesMut;
+use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint, Value};
+use meterkit_prometheus_model::{
+    Bounds, Family, ScopeLabels, TARGET_INFO, TARGET_INFO_HELP, cumulative_counts, write_canonical,
+    write_float,
+};
+use meterkit_rules::prometheus_name::{FamilyType, Names, is_legal_family, is_legal_label};
+
+use crate::exposition::Series;
+use crate::labels::{Scope, series_labels, write_series};
+use crate::open_metrics::OpenMetrics;
+use crate::writer::{Head, unit_of};
+
+/// Writes a body in one of the text formats.
+pub(crate) struct Text {
+    names: Names,
+    /// What is different in OpenMetrics; `None` in Prometheus' own format.
+    open_metrics: Option<OpenMetrics>,
+    family: SampleNames,
+    /// The labels of the series at hand.
+    labels: String,
+    /// What the lines of its buckets begin with, up to the value of `le`.
+    bucket: String,
+    /// The values of `le`, with what follows them up to the count.
+    bounds: Bounds,
+    /// How many values are in each classic bucket of an exponential histogram.
+    classic: Vec<u64>,
+    number: String,
+}
+
+/// How the samples of a family are called.
+#[derive(Default)]
+struct SampleNames {
+    value: SampleName,
+    bucket: SampleName,
+    sum: SampleName,
+    count: SampleName,
+    /// `None` where starts are not written.
+    created: Option<SampleName>,
+}
+
+/// The name of a sample, as its lines begin.
+#[derive(Default)]
+struct SampleName {
+    /// With labels to follow: `name{`, or `{"name",`.
+    before_labels: String,
+    /// Without labels, up to the value.
+    alone: String,
+}
+
+impl Text {
+    /// Prometheus' own format.
+    pub(crate) fn plain(names: Names) -> Self {
+        let bounds = Bounds::written_by(|out, bound| {
+            write_float(out, bound);
+            out.push_str("\"} ");
+        });
+        Self::new(names, None, bounds)
+    }
+
+    /// OpenMetrics. `time` is when the values were taken.
+    pub(crate) fn open_metrics(names: Names, time: SystemTime) -> Self {
+        let bounds = Bounds::written_by(|out, bound| {
+            write_canonical(out, bound);
+            out.push_str("\"} ");
+        });
+        Self::new(names, Some(OpenMetrics::new(time)), bounds)
+    }
+
+    fn new(names: Names, open_metrics: Option<OpenMetrics>, bounds: Bounds) -> Self {
+        let (labels, bucket, number) = Default::default();
+        let (family, classic) = Default::default();
+        Self { names, open_metrics, family, labels, bucket, bounds, classic, number }
+    }
+
+    pub(crate) fn scope(&self, labels: ScopeLabels<'_>) -> Scope {
+        Scope::new(labels, self.names, Vec::new())
+    }
+
+    pub(crate) fn target_info<S>(
+        &mut self,
+        out: &mut BytesMut,
+        resource: &Attributes,
+        families: &[Family<S>],
+    ) {
+        let mut start = String::new();
+        let is_info = self.open_metrics.as_mut().is_some_and(|it| it.begin_info(families));
+        if is_info {
+            write_type(&mut start, "target", "info");
+            write_help(&mut start, "target", TARGET_INFO_HELP, true);
+        } else {
+            let is_strict = self.open_metrics.is_some();
+            self.write_head(&mut start, TARGET_INFO, "gauge", "", TARGET_INFO_HELP, is_strict);
+        }
+        start.push_str(TARGET_INFO);
+        start.push('{');
+        self.labels.clear();
+        let (labels, names, none) = (&mut self.labels, self.names, Scope::default());
+        let write = |name: &str, value: &str| label(labels, names, name, value);
+        let _ = series_labels(resource, &none, |key| names.label(key), write);
+        for part in [&*start, &*self.labels, "} 1\n"] {
+            put(out, part);
+        }
+    }
+
+    pub(crate) fn start(&mut self, out: &mut BytesMut, head: Head<'_>) -> Result<(), &'static str> {
+        let Head { name, family_type, help, unit } = head;
+        let of = |suffix: &str| SampleName::of(name, suffix, self.names);
+        let (mut family, mut kind) = (name, family_type.as_str());
+        let mut created = None;
+        if let Some(open_metrics) = &mut self.open_metrics {
+            (family, kind) = open_metrics.begin(name, family_type)?;
+            if kind != "gauge" && kind != "unknown" {
+                created = Some(SampleName::of(family, "_created", self.names));
+            }
+        }
+        self.family = match family_type {
+            FamilyType::Histogram => SampleNames {
+                value: SampleName::default(),
+                bucket: of("_bucket"),
+                sum: of("_sum"),
+                count: of("_count"),
+                created,
+            },
+            _ => SampleNames { value: of(""), created, ..SampleNames::default() },
+        };
+        let mut written = String::new();
+        let is_strict = self.open_metrics.is_some();
+        self.write_head(&mut written, family, kind, unit_of(family, unit), help, is_strict);
+        put(out, &written);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn series(&mut self, out: &mut BytesMut, series: Series<'_>) {
+        let Series { family_type, scope, data, at, ladder } = series;
+        let attributes = match data {
+            Data::Gauge(points) | Data::Sum { points, .. } => &points[at].attributes,
+            Data::Histogram { points, .. } => &points[at].attributes,
+            Data::ExponentialHistogram { points, .. } => &points[at].attributes,
+            _ => return,
+        };
+        self.labels.clear();
+        write_series(&mut self.labels, self.names, family_type, scope, attributes);
+        match data {
+            Data::Gauge(points) => self.number(out, &points[at], false),
+            Data::Sum { points, monotonic, .. } => self.number(out, &points[at], *monotonic),
+            Data::Histogram { points, bounds, .. } => {
+                let HistogramPoint { buckets, count, sum, min, start, .. } = &points[at];
+                let is_negative = bounds.first().is_some_and(|bound| *bound < 0.0);
+                self.buckets(out, bounds, buckets, *count);
+                self.rest_of_histogram(out, *count, *sum, *min, is_negative, *start);
+            }
+            Data::ExponentialHistogram { points, .. } => {
+                let (Some(ladder), point) = (ladder, &points[at]) else { return };
+                let mut classic = std::mem::take(&mut self.classic);
+                ladder.fill(point, &mut classic);
+                let bounds = ladder.boundaries();
+                let is_negative = bounds.first().is_some_and(|bound| *bound < 0.0);
+                self.buckets(out, bounds, &classic, point.count);
+                self.classic = classic;
+                let (count, sum, min, start) = (point.count, point.sum, point.min, point.start);
+                self.rest_of_histogram(out, count, sum, min, is_negative, start);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn end(&mut self, out: &mut BytesMut) {
+        if self.open_metrics.is_some() {
+            put(out, "# EOF\n");
+        }
+    }
+
+    fn number(&mut self, out: &mut BytesMut, point: &NumberPoint, is_counter: bool) {
+        let value = point.value.as_f64();
+        if is_counter && self.open_metrics.is_some() && may_fall(value) {
+            // No counter there has such a value.
+            return;
+        }
+        self.family.value.write(out, &self.labels);
+        match (point.value, &self.open_metrics) {
+            (Value::U64(value), None) => integer(out, value),
+            (Value::I64(value), None) => put(out, itoa::Buffer::new().format(value)),
+            // A float would have other digits.
+            (Value::U64(value), _) if value > EXACT => integer(out, value),
+            (Value::I64(value), _) if value.unsigned_abs() > EXACT => {
+                put(out, itoa::Buffer::new().format(value));
+            }
+            _ => self.float(out, value),
+        }
+        put(out, "\n");
+        self.created(out, point.start);
+    }
+
+    fn buckets(
+        &mut self,
+        out: &mut BytesMut,
+        boundaries: &std::sync::Arc<[f64]>,
+        buckets: &[u64],
+        count: u64,
+    ) {
+        let Self { family, labels, bucket, bounds, .. } = self;
+        bucket.clear();
+        bucket.push_str(&family.bucket.before_labels);
+        bucket.push_str(labels);
+        bucket.push_str(if labels.is_empty() { "le=\"" } else { ",le=\"" });
+        let below = cumulative_counts(boundaries.len(), buckets);
+        for (bound, below) in bounds.of(boundaries).iter().zip(below) {
+            put(out, bucket);
+            put(out, bound);
+            integer(out, below);
+            put(out, "\n");
+        }
+        put(out, bucket);
+        put(out, "+Inf\"} ");
+        integer(out, count);
+        put(out, "\n");
+    }
+
+    /// Writes what follows the buckets of a histogram.
+    fn rest_of_histogram(
+        &mut self,
+        out: &mut BytesMut,
+        count: u64,
+        sum: f64,
+        min: Option<f64>,
+        has_negative_bound: bool,
+        start: SystemTime,
+    ) {
+        // A sum that can fall is none there, and no sum is without a count.
+        let may_fall = has_negative_bound || min.is_some_and(may_fall) || may_fall(sum);
+        if self.open_metrics.is_none() || !may_fall {
+            self.family.sum.write(out, &self.labels);
+            self.float(out, sum);
+            put(out, "\n");
+            self.family.count.write(out, &self.labels);
+            integer(out, count);
+            put(out, "\n");
+        }
+        self.created(out, start);
+    }
+
+    fn float(&mut self, out: &mut BytesMut, value: f64) {
+        self.number.clear();
+        match &self.open_metrics {
+            None => write_float(&mut self.number, value),
+            Some(_) => write_canonical(&mut self.number, value),
+        }
+        put(out, &self.number);
+    }
+
+    /// Writes when a series began to count.
+    fn created(&mut self, out: &mut BytesMut, start: SystemTime) {
+        let (Some(created), Some(open_metrics)) = (&self.family.created, &self.open_metrics) else {
+            return;
+        };
+        // A series cannot have begun after its value was taken, whatever the clock did.
+        let start = start.min(open_metrics.time).duration_since(UNIX_EPOCH);
+        let Some(start) = start.ok().filter(|start| *start > Duration::ZERO) else { return };
+        created.write(out, &self.labels);
+        self.float(out, start.as_secs_f64());
+        put(out, "\n");
+    }
+
+    fn write_head(
+        &self,
+        out: &mut String,
+        name: &str,
+        kind: &str,
+        unit: &str,
+        help: &str,
+        is_strict: bool,
+    ) {
+        let mut quoted_name = String::new();
+        let name = if self.names.may_be_quoted() && !is_legal_family(name) {
+            quoted(&mut quoted_name, name);
+            &quoted_name
+        } else {
+            name
+        };
+        if is_strict {
+            write_type(out, name, kind);
+            if !unit.is_empty() {
+                out.extend(["# UNIT ", name, " ", unit, "\n"]);
+            }
+            write_help(out, name, help, true);
+        } else {
+            write_help(out, name, help, false);
+            write_type(out, name, kind);
+        }
+    }
+}
+
+/// Up to this number, every integer is a float.
+const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
+
+impl SampleName {
+    fn of(name: &str, suffix: &str, names: Names) -> Self {
+        let name = format!("{name}{suffix}");
+        if names.may_be_quoted() && !is_legal_family(&name) {
+            let mut before_labels = String::from("{");
+            quoted(&mut before_labels, &name);
+            let alone = format!("{before_labels}}} ");
+            before_labels.push(',');
+            Self { before_labels, alone }
+        } else {
+            Self { before_labels: format!("{name}{{"), alone: format!("{name} ") }
+        }
+    }
+
+    /// Writes the name and the labels, up to the value.
+    #[inline]
+    fn write(&self, out: &mut BytesMut, labels: &str) {
+        if labels.is_empty() {
+            put(out, &self.alone);
+        } else {
+            put(out, &self.before_labels);
+            put(out, labels);
+            put(out, "} ");
+        }
+    }
+}
+
+/// Returns whether a total that has this value can fall, as no total in OpenMetrics does.
+fn may_fall(value: f64) -> bool {
+    value < 0.0 || value.is_nan()
+}
+
+fn write_type(out: &mut String, name: &str, kind: &str) {
+    out.extend(["# TYPE ", name, " ", kind, "\n"]);
+}
+
+fn write_help(out: &mut String, name: &str, help: &str, is_strict: bool) {
     if !help.is_empty() {
-        out.push_str("# HELP ");
-        out.push_str(name);
-        out.push(' ');
-        escape(out, help, |byte| matches!(byte, b'\\' | b'\n'));
+        out.extend(["# HELP ", name, " "]);
+        escape(out, help, |byte| matches!(byte, b'\\' | b'\n') || is_strict && byte == b'"');
         out.push('\n');
     }
-    out.push_str("# TYPE ");
-    out.push_str(name);
-    out.push(' ');
-    out.push_str(family_type);
-    out.push('\n');
 }
 
 /// `name="value"`, behind a comma unless it is the first.
@@ -33,13 +358,6 @@ pub(crate) fn label(out: &mut String, names: Names, name: &str, value: &str) {
     out.push('"');
 }
 
-/// Text between quotes.
-pub(crate) fn quoted(out: &mut String, text: &str) {
-    out.push('"');
-    escape(out, text, |byte| matches!(byte, b'\\' | b'\n' | b'"'));
-    out.push('"');
-}
-
 /// Labels that are written already.
 pub(crate) fn labels(out: &mut String, written: &str) {
     if !written.is_empty() {
@@ -48,22 +366,25 @@ pub(crate) fn labels(out: &mut String, written: &str) {
     }
 }
 
-/// The value of a sample, and the end of its line.
-pub(crate) fn value(out: &mut String, value: Value) {
-    match value {
-        Value::U64(value) => integer(out, value),
-        Value::I64(value) => out.push_str(itoa::Buffer::new().format(value)),
-        Value::F64(value) => write_float(out, value),
-    }
-    out.push('\n');
+/// Text between quotes.
+fn quoted(out: &mut String, text: &str) {
+    out.push('"');
+    escape(out, text, |byte| matches!(byte, b'\\' | b'\n' | b'"'));
+    out.push('"');
 }
 
-pub(crate) fn integer(out: &mut String, value: u64) {
-    out.push_str(itoa::Buffer::new().format(value));
+#[inline]
+fn put(out: &mut BytesMut, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[inline]
+fn integer(out: &mut BytesMut, value: u64) {
+    put(out, itoa::Buffer::new().format(value));
 }
 
 fn separate(out: &mut String) {
-    if !matches!(out.as_bytes().last(), None | Some(b'{')) {
+    if !out.is_empty() {
         out.push(',');
     }
 }
@@ -91,21 +412,26 @@ mod tests {
 
     #[test]
     fn backslashes_quotes_and_line_ends_are_escaped() {
-        let mut out = String::from("{");
+        let mut out = String::new();
         let names = Names::default();
         label(&mut out, names, "a", "C:\\dir\n\"x\" ü");
         label(&mut out, names, "b", "");
-        assert_eq!(out, "{a=\"C:\\\\dir\\n\\\"x\\\" ü\",b=\"\"");
+        assert_eq!(out, "a=\"C:\\\\dir\\n\\\"x\\\" ü\",b=\"\"");
 
-        let mut out = String::from("{");
+        let mut out = String::new();
         let names = Translation::NoTranslation.utf8();
         label(&mut out, names, "plain", "1");
         label(&mut out, names, "a.b", "2");
         label(&mut out, names, "\"\\\n", "3");
-        assert_eq!(out, "{plain=\"1\",\"a.b\"=\"2\",\"\\\"\\\\\\n\"=\"3\"");
+        assert_eq!(out, "plain=\"1\",\"a.b\"=\"2\",\"\\\"\\\\\\n\"=\"3\"");
 
-        let mut out = String::new();
-        head(&mut out, "x", "gauge", "say \"hi\"\\\nbye");
-        assert_eq!(out, "# HELP x say \"hi\"\\\\\\nbye\n# TYPE x gauge\n");
+        for (is_strict, expected) in [
+            (false, "# HELP x say \"hi\"\\\\\\nbye\n"),
+            (true, "# HELP x say \\\"hi\\\"\\\\\\nbye\n"),
+        ] {
+            let mut out = String::new();
+            write_help(&mut out, "x", "say \"hi\"\\\nbye", is_strict);
+            assert_eq!(out, expected);
+        }
     }
 }

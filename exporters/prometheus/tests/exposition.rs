@@ -287,25 +287,45 @@ fn past_the_cardinality_limit_totals_stay_right() {
 }
 
 #[test]
-fn an_exponential_histogram_is_one_with_count_and_sum() {
+fn an_exponential_histogram_has_buckets_at_powers_of_two() {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     let sizes = meter.histogram_group::<Route, u64>("sizes").unit("By").exponential();
     let sizes = sizes.description("Sizes.").build().unwrap();
     sizes.with(route("/a")).record(7);
-    sizes.with(route("/a")).record(70_000);
+    sizes.with(route("/a")).record(40);
     sizes.with(route("/b")).record(0);
     let scope = "otel_scope_name=\"backstage.plugin.catalog\"";
-    let series = |route: &str, count: u64, sum: u64| {
+    let series = |route: &str, buckets: [u64; 7], sum: u64| {
         let labels = format!("http_route=\"{route}\",{scope}");
+        let bounds = ["0", "4", "8", "16", "32", "64", "+Inf"];
+        let line = |(bound, count)| {
+            format!(
+                "backstage_plugin_catalog_sizes_bytes_bucket{{{labels},le=\"{bound}\"}} {count}\n"
+            )
+        };
+        let lines: String = bounds.into_iter().zip(buckets).map(line).collect();
         format!(
-            "backstage_plugin_catalog_sizes_bytes_bucket{{{labels},le=\"+Inf\"}} {count}\n\
-             backstage_plugin_catalog_sizes_bytes_sum{{{labels}}} {sum}\n\
-             backstage_plugin_catalog_sizes_bytes_count{{{labels}}} {count}\n"
+            "{lines}backstage_plugin_catalog_sizes_bytes_sum{{{labels}}} {sum}\n\
+             backstage_plugin_catalog_sizes_bytes_count{{{labels}}} {}\n",
+            buckets[6]
         )
     };
     let head = "# HELP backstage_plugin_catalog_sizes_bytes Sizes.\n\
                 # TYPE backstage_plugin_catalog_sizes_bytes histogram\n";
-    let expected = format!("{head}{}{}", series("/a", 2, 70_007), series("/b", 1, 0));
+    let (a, b) = ([0, 0, 1, 1, 1, 2, 2], [1; 7]);
+    let expected = format!("{head}{}{}", series("/a", a, 47), series("/b", b, 0));
     assert_eq!(text_of(&registry), expected);
+
+    // Larger and smaller values add boundaries, and change none.
+    let before = text_of(&registry);
+    sizes.with(route("/a")).record(u64::from(u32::MAX));
+    sizes.with(route("/a")).record(1);
+    let after = text_of(&registry);
+    let bounds = |text: &str| -> Vec<String> {
+        let of_b = text.lines().filter(|line| line.contains("/b") && line.contains("_bucket"));
+        of_b.map(str::to_owned).collect()
+    };
+    let after = bounds(&after);
+    assert!(bounds(&before).iter().all(|bucket| after.contains(bucket)), "{after:?}");
 }

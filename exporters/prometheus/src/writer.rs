@@ -1,0 +1,102 @@
+//! What is the same in all formats: which parts a body has, and in which order.
+
+use std::time::SystemTime;
+
+use bytes::BytesMut;
+use meterkit_core::Attributes;
+use meterkit_prometheus_model::{Collection, Family, ScopeLabels};
+use meterkit_rules::prometheus_name::{FamilyType, Names};
+
+use crate::exposition::{Current, Place, Series};
+use crate::format::Format;
+use crate::labels::Scope;
+use crate::protobuf::Protobuf;
+use crate::text::Text;
+
+/// Writes one body.
+pub(crate) enum Writer {
+    Text(Box<Text>),
+    Protobuf(Box<Protobuf>),
+}
+
+/// What a family begins with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) family_type: FamilyType,
+    pub(crate) help: &'a str,
+    /// In words; empty for no unit.
+    pub(crate) unit: &'a str,
+}
+
+impl Writer {
+    /// Begins a body. `time` is when the values were taken.
+    pub(crate) fn new(format: Format, names: Names, time: SystemTime) -> Self {
+        match format {
+            Format::Text | Format::QuotedText => Self::Text(Box::new(Text::plain(names))),
+            Format::OldOpenMetrics | Format::OpenMetrics => {
+                Self::Text(Box::new(Text::open_metrics(names, time)))
+            }
+            Format::Protobuf => Self::Protobuf(Box::new(Protobuf::new(names, time))),
+        }
+    }
+
+    /// Returns the labels of a scope, as they are written for each of its series.
+    pub(crate) fn scope(&self, labels: ScopeLabels<'_>) -> Scope {
+        match self {
+            Self::Text(text) => text.scope(labels),
+            Self::Protobuf(protobuf) => protobuf.scope(labels),
+        }
+    }
+
+    /// Writes the resource, before these families.
+    pub(crate) fn target_info<S>(
+        &mut self,
+        out: &mut BytesMut,
+        resource: &Attributes,
+        families: &[Family<S>],
+    ) {
+        match self {
+            Self::Text(text) => text.target_info(out, resource, families),
+            Self::Protobuf(protobuf) => protobuf.target_info(out, resource),
+        }
+    }
+
+    /// Begins a family. Returns its first series that is not written yet, or why the format cannot have the family.
+    pub(crate) fn start(
+        &mut self,
+        out: &mut BytesMut,
+        head: Head<'_>,
+        family: &Current,
+        collection: Collection<'_>,
+    ) -> Result<Place, &'static str> {
+        match self {
+            Self::Text(text) => text.start(out, head).map(|()| Place::default()),
+            Self::Protobuf(protobuf) => Ok(protobuf.start(out, head, family, collection)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn series(&mut self, out: &mut BytesMut, series: Series<'_>) {
+        match self {
+            Self::Text(text) => text.series(out, series),
+            Self::Protobuf(protobuf) => protobuf.series(out, series),
+        }
+    }
+
+    /// Ends the body.
+    pub(crate) fn end(&mut self, out: &mut BytesMut) {
+        match self {
+            Self::Text(text) => text.end(out),
+            Self::Protobuf(_) => {}
+        }
+    }
+}
+
+/// Returns the unit, if a family with this name may say that it has it: only one whose name ends with it.
+pub(crate) fn unit_of<'u>(name: &str, unit: &'u str) -> &'u str {
+    match name.strip_suffix(unit) {
+        Some(rest) if rest.len() > 1 && rest.ends_with('_') => unit,
+        _ => "",
+    }
+}
