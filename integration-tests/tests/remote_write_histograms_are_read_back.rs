@@ -11,8 +11,8 @@ use meterkit_grafana::{
 };
 use meterkit_pipeline::{Snapshot, Target};
 
-/// What is recorded in both histograms. Sums of these are exact.
-const RECORDED: [f64; 10] = [0.0, -0.5, -0.5, 0.001953125, 0.25, 0.25, 1.0, 3.5, 3.5, 1000.0];
+/// What is recorded in both histograms. Sums of these are exact, and none below zero is a boundary of classic buckets.
+const RECORDED: [f64; 10] = [0.0, -0.375, -0.375, 0.001953125, 0.25, 0.25, 1.0, 3.5, 3.5, 1000.0];
 
 const BOUNDS: [f64; 4] = [-1.0, 0.25, 1.0, 10.0];
 

@@ -34,8 +34,8 @@ fn milliseconds(snapshot: &Snapshot) -> i64 {
     snapshot.time.duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64
 }
 
-/// The values of the exponential histogram.
-const TOOK: [f64; 11] = [0.0, -0.5, -0.5, 0.001, 0.003, 0.2, 0.2, 0.2, 1.0, 3.5, 1000.0];
+/// The values of the exponential histogram. None below zero is a boundary of classic buckets.
+const TOOK: [f64; 11] = [0.0, -0.375, -0.375, 0.001, 0.003, 0.2, 0.2, 0.2, 1.0, 3.5, 1000.0];
 
 /// A metric of each kind, with values. The exponential histogram has its default size.
 fn recorded() -> Registry {
@@ -91,7 +91,8 @@ fn buckets(point: &ExponentialHistogramPoint) -> Vec<(f64, f64, f64)> {
     let mut buckets: Vec<_> =
         bounded(&point.negative).into_iter().rev().map(|(a, b, count)| (-b, -a, count)).collect();
     if point.zero_count > 0 {
-        let around = point.zero_threshold;
+        // What the specification recommends for a histogram that has none.
+        let around = if point.zero_threshold > 0.0 { point.zero_threshold } else { 1e-128 };
         buckets.push((-around, around, point.zero_count as f64));
     }
     buckets.extend(bounded(&point.positive));
