@@ -102,7 +102,7 @@ impl Client {
     ///
     /// When there is no answer within the timeout of the transport.
     pub async fn send(&self, post: Post) -> Result<Reply, SendError> {
-        let mut request = Request::new(Full::new(post.body));
+        let mut request = Request::new(post.body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = post.uri;
         *request.headers_mut() = post.headers;
@@ -111,7 +111,7 @@ impl Client {
         if let Some(encoding) = post.content_encoding {
             headers.insert(CONTENT_ENCODING, encoding);
         }
-        in_time(self.timeout, self.setting, self.ask(request)).await?
+        self.request(request).await
     }
 
     /// Requests what is at `uri`, with these headers, and waits for the answer.
@@ -120,9 +120,20 @@ impl Client {
     ///
     /// When there is no answer within the timeout of the transport.
     pub async fn get(&self, uri: Uri, headers: HeaderMap) -> Result<Reply, SendError> {
-        let mut request = Request::new(Full::default());
+        let mut request = Request::new(Bytes::new());
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
+        self.request(request).await
+    }
+
+    /// Sends a request with any method to the scheme and the host that the client was made for, and waits for the
+    /// answer.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer within the timeout of the transport.
+    pub async fn request(&self, request: Request<Bytes>) -> Result<Reply, SendError> {
+        let request = request.map(Full::new);
         in_time(self.timeout, self.setting, self.ask(request)).await?
     }
 

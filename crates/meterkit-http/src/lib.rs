@@ -3,7 +3,7 @@
 //! - [`Client`] posts to the receiver of one target; [`Connector`] is below it, for protocols on HTTP/2 such as gRPC.
 //! - [`Transport`] is the setting that every push target has for it: [`Proxies`], certificates, [`Compression`] and the
 //!   timeout of a request; [`TransportSettings`] are the variables and keys for it.
-//! - [`Headers`], [`Secret`] and [`url`] are for other settings of a target. `Debug` and errors show no secrets.
+//! - [`Authentication`], [`Headers`], [`Secret`] and [`url`] are for other settings of a target. `Debug` and errors show no secrets.
 //! - [`SendError`] is why a request was not delivered, by what would help; [`Refusals`] decides what becomes of the
 //!   request then, and [`Outbox`] has those of one export. [`reply`] reads and shows what receivers answer.
 //!
@@ -50,6 +50,7 @@
 //!
 //! `tls` (on by default) is needed for `https`, `zstd` (on by default) for the compression of that name.
 
+mod authentication;
 mod clear_text;
 mod client;
 mod compression;
@@ -67,6 +68,7 @@ pub mod tls;
 pub mod transport;
 pub mod url;
 
+pub use self::authentication::{Authentication, AuthenticationSettings};
 pub use self::client::{Client, Post, Reply, in_time};
 pub use self::compression::{Compression, CompressionError};
 pub use self::connector::{Connection, Connector};

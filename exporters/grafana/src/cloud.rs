@@ -1,8 +1,5 @@
 //! The OTLP gateway of Grafana Cloud.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::Secret;
 
 /// A stack of Grafana Cloud, and the key to write metrics to it. All three are on the page "OpenTelemetry" of the
@@ -28,14 +25,8 @@ impl CloudOtlp {
 
     /// The value of the header `Authorization`.
     pub fn authorization(&self) -> Secret {
-        basic(&self.instance_id, &self.api_key)
+        Secret::basic(&self.instance_id, &self.api_key)
     }
-}
-
-/// Basic authentication, as the value of the header `Authorization`.
-pub(crate) fn basic(user: &str, password: &Secret) -> Secret {
-    let pair = format!("{user}:{}", password.expose());
-    Secret::new(format!("Basic {}", STANDARD.encode(pair)))
 }
 
 /// Returns why a text cannot be a zone.

@@ -35,8 +35,8 @@ mod tests;
 mod wire;
 
 pub use meterkit_http::{
-    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxySettings, Secret,
-    TlsError, Transport, TransportHints,
+    Authentication, Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError,
+    ProxySettings, Secret, TlsError, Transport, TransportHints,
 };
 pub use meterkit_otlp::EndpointError;
 
@@ -49,7 +49,7 @@ pub use self::error::BuildError;
 pub use self::grafana::GrafanaConfig;
 pub use self::histograms::RemoteWriteHistograms;
 pub use self::publish::{DashboardPublisher, PublishConfig, PublishError, Published};
-pub use self::remote_write::{Authentication, RemoteWrite, UrlError};
+pub use self::remote_write::{RemoteWrite, UrlError};
 pub use self::settings::{SETTINGS, TARGET};
 pub use self::target::RemoteWriteTarget;
 pub use self::wire::RemoteWriteVersion;

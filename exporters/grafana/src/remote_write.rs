@@ -4,10 +4,7 @@ use std::fmt;
 
 use http::Uri;
 use meterkit_http::url::{self, UrlHints};
-use meterkit_http::{HeaderError, Headers};
-
-use crate::Secret;
-use crate::cloud::basic;
+use meterkit_http::{Authentication, HeaderError, Headers};
 
 /// A receiver of remote write: Grafana Cloud, Mimir, Prometheus, or one that speaks the same.
 #[derive(Clone)]
@@ -15,47 +12,6 @@ pub struct RemoteWrite {
     pub(crate) url: Uri,
     pub(crate) authentication: Authentication,
     pub(crate) tenant: Option<String>,
-}
-
-/// How a receiver knows who writes.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Authentication {
-    /// It does not ask.
-    None,
-    /// By name and password; in Grafana Cloud, the id of the metrics instance and a token.
-    Basic {
-        /// The name.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
-    /// By a token.
-    Bearer {
-        /// The token.
-        token: Secret,
-    },
-}
-
-impl Authentication {
-    /// The value of the header `Authorization`, if there is to be one.
-    pub fn authorization(&self) -> Option<Secret> {
-        match self {
-            Self::None => None,
-            Self::Basic { username, password } => Some(basic(username, password)),
-            Self::Bearer { token } => Some(Secret::new(format!("Bearer {}", token.expose()))),
-        }
-    }
-}
-
-impl Authentication {
-    /// The name, if there is one.
-    pub(crate) fn username(&self) -> Option<&str> {
-        match self {
-            Self::Basic { username, .. } => Some(username),
-            Self::None | Self::Bearer { .. } => None,
-        }
-    }
 }
 
 impl RemoteWrite {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
-use meterkit_http::{Compression, Proxy, TransportSettings, proxy, transport, url};
+use meterkit_http::{
+    AuthenticationSettings, Compression, Proxy, TransportSettings, proxy, transport, url,
+};
 use meterkit_pipeline::{IntoTarget, Target};
 use meterkit_settings::{
     Declaration, Reader, Setting, TargetDeclaration, ValueType, count, export_interval, interval,
@@ -18,7 +20,7 @@ use crate::config::RemoteWriteConfig;
 use crate::grafana::GrafanaConfig;
 use crate::histograms::RemoteWriteHistograms;
 use crate::publish::PublishConfig;
-use crate::remote_write::{self, Authentication, RemoteWrite};
+use crate::remote_write::{self, RemoteWrite};
 use crate::wire::RemoteWriteVersion;
 
 settings! {
@@ -155,6 +157,12 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     client_certificate: CLIENT_CERTIFICATE,
 };
 
+const AUTHENTICATION: AuthenticationSettings = AuthenticationSettings {
+    username: REMOTE_WRITE_USERNAME,
+    password: REMOTE_WRITE_PASSWORD,
+    bearer_token: REMOTE_WRITE_BEARER_TOKEN,
+};
+
 /// What makes a destination of Grafana Cloud.
 const CLOUD: [&Declaration; 3] =
     [&CLOUD_ZONE.declaration(), &CLOUD_INSTANCE_ID.declaration(), &CLOUD_API_KEY.declaration()];
@@ -264,30 +272,9 @@ impl RemoteWrite {
         let url = reader.get_with(&REMOTE_WRITE_URL, |text| {
             url::parse(text, &remote_write::hints(&credentials))
         });
-        let authentication = authentication(reader);
+        let authentication = AUTHENTICATION.read(reader);
         let tenant = reader.get(&REMOTE_WRITE_TENANT);
         Some(Self { url: url?, authentication, tenant })
-    }
-}
-
-fn authentication(reader: &Reader<'_>) -> Authentication {
-    let by_name = reader.first_set(&[&REMOTE_WRITE_USERNAME, &REMOTE_WRITE_PASSWORD]);
-    if let (Some(setting), true) = (by_name, reader.is_set(&REMOTE_WRITE_BEARER_TOKEN)) {
-        let remedy = "keep the one that the receiver asks for";
-        reader.conflict(setting, &REMOTE_WRITE_BEARER_TOKEN, remedy);
-        return Authentication::None;
-    }
-    let remedy = "write the name that the password is for";
-    reader.needs(&REMOTE_WRITE_USERNAME, &REMOTE_WRITE_PASSWORD, remedy);
-    let remedy = "write the password, or for a token alone, the bearer token";
-    reader.needs(&REMOTE_WRITE_PASSWORD, &REMOTE_WRITE_USERNAME, remedy);
-    let username = reader.get(&REMOTE_WRITE_USERNAME);
-    let password = reader.get(&REMOTE_WRITE_PASSWORD).map(Secret::new);
-    let token = reader.get(&REMOTE_WRITE_BEARER_TOKEN).map(Secret::new);
-    match (username, password, token) {
-        (Some(username), Some(password), _) => Authentication::Basic { username, password },
-        (_, _, Some(token)) => Authentication::Bearer { token },
-        _ => Authentication::None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tables over the five variables.
 
+use meterkit_http::Secret;
 use meterkit_settings::{Environment, SettingsError};
 
 use super::*;

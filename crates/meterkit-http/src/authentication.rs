@@ -1,0 +1,99 @@
+//! Credentials of one target: a name and password, or a token.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use meterkit_settings::{Reader, Setting};
+
+use crate::secret::Secret;
+
+/// How a receiver knows who sends. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Authentication {
+    /// It does not ask.
+    None,
+    /// By name and password; in Grafana Cloud, the id of the metrics instance and a token.
+    Basic {
+        /// The name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// By a token.
+    Bearer {
+        /// The token.
+        token: Secret,
+    },
+}
+
+impl Authentication {
+    /// Returns the value of the header `Authorization`, if there is to be one.
+    ///
+    /// ```
+    /// use meterkit_http::{Authentication, Secret};
+    ///
+    /// let password = Secret::new("open sesame");
+    /// let basic = Authentication::Basic { username: "Aladdin".to_owned(), password };
+    /// let header = basic.authorization();
+    /// assert_eq!(header.as_ref().map(Secret::expose), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+    /// ```
+    pub fn authorization(&self) -> Option<Secret> {
+        match self {
+            Self::None => None,
+            Self::Basic { username, password } => Some(Secret::basic(username, password)),
+            Self::Bearer { token } => Some(Secret::new(format!("Bearer {}", token.expose()))),
+        }
+    }
+
+    /// Returns the name, if there is one.
+    pub fn username(&self) -> Option<&str> {
+        match self {
+            Self::Basic { username, .. } => Some(username),
+            Self::None | Self::Bearer { .. } => None,
+        }
+    }
+}
+
+impl Secret {
+    /// Returns the value of the header `Authorization` for Basic authentication.
+    #[must_use]
+    pub fn basic(username: &str, password: &Self) -> Self {
+        let pair = format!("{username}:{}", password.expose());
+        Self::new(format!("Basic {}", STANDARD.encode(pair)))
+    }
+}
+
+/// The settings of one target's credentials.
+#[derive(Debug)]
+pub struct AuthenticationSettings {
+    /// The name.
+    pub username: Setting<String>,
+    /// The password.
+    pub password: Setting<String>,
+    /// The token, instead of both.
+    pub bearer_token: Setting<String>,
+}
+
+impl AuthenticationSettings {
+    /// Reads the credentials. Half of a name and password is a problem, and so are credentials of both kinds.
+    pub fn read(&self, reader: &Reader<'_>) -> Authentication {
+        let Self { username, password, bearer_token } = self;
+        let by_name = reader.first_set(&[username, password]);
+        if let (Some(setting), true) = (by_name, reader.is_set(bearer_token)) {
+            let remedy = "keep the one that the receiver asks for";
+            reader.conflict(setting, bearer_token, remedy);
+            return Authentication::None;
+        }
+        reader.needs(username, password, "write the name that the password is for");
+        let remedy = "write the password, or for a token alone, the bearer token";
+        reader.needs(password, username, remedy);
+        let username = reader.get(username);
+        let password = reader.get(password).map(Secret::new);
+        let token = reader.get(bearer_token).map(Secret::new);
+        match (username, password, token) {
+            (Some(username), Some(password), _) => Authentication::Basic { username, password },
+            (_, _, Some(token)) => Authentication::Bearer { token },
+            _ => Authentication::None,
+        }
+    }
+}
