@@ -6,7 +6,7 @@
 //! - Control over what runs: [`gate`] for callbacks, [`scripted_target`] for targets, [`own_process`] for tests that need a
 //!   process to themselves.
 //! - Fake receivers (feature `servers`), which answer as a test says and keep what they got: [`otlp`], [`remote_write`],
-//!   [`datadog`], and [`raw`] for a server that misbehaves. All stand on [`server`]; [`tls`] has certificates.
+//!   [`datadog`], [`pushgateway`], and [`raw`] for a server that misbehaves. All stand on [`server`]; [`tls`] has certificates.
 //!
 //! In a crate's unit tests, the types of that crate are not the ones this crate knows. Integration tests have no such limit.
 
@@ -19,6 +19,8 @@ pub mod many_sizes;
 #[cfg(feature = "servers")]
 pub mod otlp;
 pub mod own_process;
+#[cfg(feature = "servers")]
+pub mod pushgateway;
 #[cfg(feature = "servers")]
 pub mod raw;
 pub mod readings;

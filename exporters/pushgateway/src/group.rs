@@ -1,0 +1,182 @@
+//! Groups of metrics on a push gateway: which one a process pushes to, and how it is deleted.
+//!
+//! By the documentation of Prometheus' Pushgateway, sections URL and `DELETE` method.
+
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::{Method, Request, Uri};
+use meterkit_core::Unpoisoned;
+use meterkit_http::{Client, SendError, SendErrorKind, reply, url};
+use meterkit_pipeline::ExportError;
+
+/// The group that a target pushes to, to keep when the target is handed to the pipeline. Clones share it.
+///
+/// ```no_run
+/// use meterkit_pushgateway::{PushgatewayConfig, PushgatewayTarget};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = PushgatewayConfig::new("http://pushgateway:9091")?.with_job("nightly-import")?;
+/// let target = PushgatewayTarget::new(config)?;
+/// let group = target.group();
+/// // Hand the target to a pipeline, do the work, and shut the pipeline down. When nobody needs the metrics any more:
+/// group.delete().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct PushgatewayGroup {
+    pub(crate) client: Client,
+    /// Where its metrics are. `None` until something is pushed, unless the settings name the job.
+    pub(crate) url: Arc<Mutex<Option<Uri>>>,
+}
+
+impl PushgatewayGroup {
+    /// Deletes the group with all its metrics from the gateway. The next push, if there is one, creates it again.
+    ///
+    /// Does nothing if the job is named by the resource and nothing was pushed yet.
+    ///
+    /// # Errors
+    ///
+    /// When the gateway does not confirm the deletion.
+    pub async fn delete(&self) -> Result<(), ExportError> {
+        let Some(uri) = self.url.lock().unpoisoned().clone() else { return Ok(()) };
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::DELETE;
+        *request.uri_mut() = uri;
+        self.send(request).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<(), ExportError> {
+        let reply = self.client.request(request).await.map_err(failure)?;
+        if reply.status().is_success() {
+            return Ok(());
+        }
+        Err(failure(SendError::of(&reply, &reply::message(&reply), self.client.secrets())))
+    }
+}
+
+fn failure(error: SendError) -> ExportError {
+    let SendError { kind, reason, retry_after, .. } = error;
+    match kind {
+        SendErrorKind::Unavailable => ExportError::Retryable { reason, retry_after },
+        _ => ExportError::permanent(reason),
+    }
+}
+
+/// Returns the URL of the group of `job` with these labels, at the gateway with this address.
+pub(crate) fn group_url(gateway: &Uri, job: &str, labels: &[(String, String)]) -> Option<Uri> {
+    let mut path = "/metrics".to_owned();
+    for (name, value) in
+        std::iter::once(("job", job)).chain(labels.iter().map(|(k, v)| (&**k, &**v)))
+    {
+        path += "/";
+        path += name;
+        // Servers and proxies change paths with dots, and decode what is escaped too early.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
+        if value.chars().all(is_plain) && !value.chars().all(|c| c == '.') {
+            path += "/";
+            path += value;
+        } else {
+            path += "@base64/";
+            path += &URL_SAFE_NO_PAD.encode(value);
+            // Nothing would not be a part of a path.
+            path += if value.is_empty() { "=" } else { "" };
+        }
+    }
+    url::append(gateway, &path).parse().ok()
+}
+
+/// Returns why no group can have a label of this name.
+pub(crate) fn label_problem(name: &str) -> Option<String> {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let is_legal =
+        name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
+    let problem = match name {
+        _ if !is_legal => "is no name of a label; write letters, digits and `_`",
+        "job" => "is the job, which has a setting of its own",
+        "le" | "quantile" => {
+            "is a label of the buckets and quantiles of metrics; choose another name"
+        }
+        _ if name.starts_with("__") => {
+            "is reserved by Prometheus; choose a name that does not begin with `__`"
+        }
+        _ if name.starts_with("otel_scope_") => {
+            "is a label of the scopes of metrics; choose a name that does not begin with `otel_scope_`"
+        }
+        _ => return None,
+    };
+    Some(format!("label `{name}` {problem}"))
+}
+
+/// Returns why these cannot be the labels of a group.
+pub(crate) fn labels_problem(labels: &[(String, String)]) -> Option<String> {
+    labels.iter().enumerate().find_map(|(at, (name, _))| {
+        let is_twice = labels[..at].iter().any(|(other, _)| other == name);
+        let twice = is_twice.then(|| format!("label `{name}` stands there twice; keep one"));
+        label_problem(name).or(twice)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(job: &str, labels: &[(&str, &str)]) -> String {
+        let labels: Vec<_> =
+            labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let gateway = Uri::from_static("http://gateway:9091/prefix/?token=1");
+        let url = group_url(&gateway, job, &labels).expect("a URL").to_string();
+        let path = url.strip_prefix("http://gateway:9091/prefix/metrics/");
+        path.and_then(|path| path.strip_suffix("?token=1")).expect(&url).to_owned()
+    }
+
+    #[test]
+    fn values_that_no_path_holds_are_encoded() {
+        for (job, labels, expected) in [
+            ("shop", &[][..], "job/shop"),
+            (
+                "nightly-import_2.0~",
+                &[("instance", "10.0.0.1")],
+                "job/nightly-import_2.0~/instance/10.0.0.1",
+            ),
+            // The examples of the documentation.
+            (
+                "directory_cleaner",
+                &[("path", "/var/tmp")],
+                "job/directory_cleaner/path@base64/L3Zhci90bXA",
+            ),
+            ("titan", &[("name", "Προμηθεύς")], "job/titan/name@base64/zqDPgc6_zrzOt864zrXPjc-C"),
+            ("titan", &[("empty", "")], "job/titan/empty@base64/="),
+            ("a b", &[("x", "100%")], "job@base64/YSBi/x@base64/MTAwJQ"),
+            ("..", &[("x", ".")], "job@base64/Li4/x@base64/Lg"),
+            ("a?b#c", &[("host", "h:9")], "job@base64/YT9iI2M/host@base64/aDo5"),
+        ] {
+            assert_eq!(path(job, labels), expected);
+        }
+    }
+
+    #[test]
+    fn labels_that_would_be_lost_or_refused_are_problems() {
+        for (name, problem) in [
+            ("a-b", "is no name of a label"),
+            ("", "is no name of a label"),
+            ("9", "is no name of a label"),
+            ("job", "is the job"),
+            ("le", "is a label of the buckets"),
+            ("__x", "is reserved"),
+            ("otel_scope_name", "is a label of the scopes"),
+        ] {
+            let found = label_problem(name).unwrap_or_else(|| panic!("{name}"));
+            assert!(found.starts_with(&format!("label `{name}` {problem}")), "{found}");
+        }
+        assert_eq!(label_problem("instance"), None);
+        let twice = [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())];
+        assert_eq!(
+            labels_problem(&twice).as_deref(),
+            Some("label `a` stands there twice; keep one")
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! The push gateway target of `meterkit`: pushes metrics of jobs to Prometheus' Pushgateway, which keeps them for Prometheus
+//! to scrape after the job has ended.
+//!
+//! - [`PushgatewayConfig`] holds the settings of `OTEL_METRICS_EXPORTER=pushgateway`: the address, the group, and the
+//!   [`PushMethod`].
+//! - [`PushgatewayTarget`] pushes each snapshot, and [`PushgatewayGroup`] deletes what was pushed.
+//!
+//! # Features
+//!
+//! `tls` (default) is needed for `https`.
+
+mod config;
+mod error;
+mod group;
+mod labels;
+mod method;
+mod settings;
+mod target;
+
+pub use meterkit_http::{
+    Authentication, Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError,
+    ProxySettings, Secret, TlsError, Transport, TransportHints,
+};
+
+pub use self::config::PushgatewayConfig;
+pub use self::error::{BuildError, GroupError, UrlError};
+pub use self::group::PushgatewayGroup;
+pub use self::method::PushMethod;
+pub use self::settings::{SETTINGS, TARGET};
+pub use self::target::PushgatewayTarget;

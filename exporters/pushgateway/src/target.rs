@@ -1,0 +1,153 @@
+//! The target of the push gateway.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderValue, Request, Uri};
+use meterkit_core::Unpoisoned;
+use meterkit_http::{Client, Compression, CompressionError, url};
+use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
+use meterkit_prometheus::{TEXT_FORMAT, render};
+use tokio::task::spawn_blocking;
+
+use crate::config::PushgatewayConfig;
+use crate::error::BuildError;
+use crate::group::{PushgatewayGroup, group_url};
+use crate::labels::without_group_labels;
+use crate::settings::TRANSPORT;
+
+/// Pushes snapshots to Prometheus' Pushgateway, in Prometheus' text format: `OTEL_METRICS_EXPORTER=pushgateway`.
+///
+/// - A push has all metrics of the process, with the totals since its start. Of a push that fails, nothing is lost: the
+///   next one has all of it. The last one is made when the pipeline shuts down.
+/// - The gateway adds the labels of the group to each metric. Attributes that become one of these labels, `job` or
+///   `instance` are called `exported_job` and so on, as in a scrape.
+/// - Metrics have no timestamps, which gateways refuse. When the gateway was pushed to is in its metric
+///   `push_time_seconds`.
+/// - A gateway refuses all metrics of a push if one of them is inconsistent with what it has. What it says is logged and
+///   in `health()`, until a push succeeds.
+/// - The group stays on the gateway when the process ends, unless
+///   [`with_delete_on_shutdown`](PushgatewayConfig::with_delete_on_shutdown) is set or [`PushgatewayGroup::delete`] is
+///   called.
+#[derive(Debug)]
+pub struct PushgatewayTarget {
+    config: PushgatewayConfig,
+    group: PushgatewayGroup,
+    compression: Compression,
+    /// The labels that the gateway adds.
+    labels: Vec<String>,
+}
+
+impl PushgatewayTarget {
+    /// Returns a target with these settings. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When it could never push: encryption or a compression that is not built in or not supported, certificates that
+    /// cannot be used, credentials that no header can hold.
+    pub fn new(config: PushgatewayConfig) -> Result<Self, BuildError> {
+        let compression = config.transport.compression().unwrap_or_default();
+        if compression == Compression::Zstd {
+            let error = CompressionError::Unsupported(compression, UNSUPPORTED);
+            return Err(BuildError::Compression(error));
+        }
+        let compression = compression.built_in(TRANSPORT.package);
+        let compression = compression.map_err(BuildError::Compression)?;
+        let headers = config.headers().map_err(BuildError::Header)?;
+        let client = Client::new(&config.url, &config.transport);
+        let client = client.map_err(|problem| BuildError::Tls {
+            endpoint: url::shown(&config.url.to_string()),
+            problem,
+        })?;
+        let client = client.with_headers(headers, PRODUCT);
+        let url = config.job.as_ref().and_then(|job| group_url(&config.url, job, &config.grouping));
+        let group = PushgatewayGroup { client, url: Arc::new(Mutex::new(url)) };
+        let names = config.grouping.iter().map(|(name, _)| name.clone());
+        let labels = ["job", "instance"].map(str::to_owned).into_iter().chain(names).collect();
+        Ok(Self { config, group, compression, labels })
+    }
+
+    /// Returns its settings.
+    pub fn config(&self) -> &PushgatewayConfig {
+        &self.config
+    }
+
+    /// Returns the group that it pushes to, to keep when the target is handed to the pipeline.
+    pub fn group(&self) -> PushgatewayGroup {
+        self.group.clone()
+    }
+
+    async fn push(&self, snapshot: &Snapshot) -> Result<(), ExportError> {
+        let uri = self.url(snapshot)?;
+        *self.group.url.lock().unpoisoned() = Some(uri.clone());
+        // Points share their attributes with those of the pipeline.
+        let (snapshot, labels) = (snapshot.clone(), self.labels.clone());
+        let compression = self.compression;
+        // On a thread where that holds up no other target.
+        let body = spawn_blocking(move || {
+            let text = render(&without_group_labels(&snapshot, &labels));
+            compression.compress(text.into_bytes())
+        });
+        let body = body.await.map_err(|error| ExportError::permanent(error.to_string()))?;
+        let body = body.map_err(|error| ExportError::permanent(error.to_string()))?;
+        let mut request = Request::new(Bytes::from(body));
+        *request.method_mut() = self.config.method.of_http();
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT_FORMAT));
+        headers.extend(self.compression.content_encoding().map(|it| (CONTENT_ENCODING, it)));
+        self.group.send(request).await
+    }
+
+    /// Returns the URL of the group, whose job the resource may name.
+    fn url(&self, snapshot: &Snapshot) -> Result<Uri, ExportError> {
+        let service = || snapshot.resource.get("service.name").map(ToString::to_string);
+        let job = self.config.job.clone().or_else(service).filter(|job| !job.is_empty());
+        let job = job.unwrap_or_else(|| UNKNOWN.to_owned());
+        group_url(&self.config.url, &job, &self.config.grouping)
+            .ok_or_else(|| ExportError::permanent(format!("job `{job}` makes no URL")))
+    }
+}
+
+impl Target for PushgatewayTarget {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn endpoint(&self) -> String {
+        url::shown(&self.config.url.to_string())
+    }
+
+    fn server(&self) -> Option<(String, u16)> {
+        url::server(&self.config.url)
+    }
+
+    fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
+        Box::pin(self.push(snapshot))
+    }
+
+    fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            if !self.config.delete_on_shutdown {
+                return;
+            }
+            if let Err(error) = self.group.delete().await {
+                tracing::warn!(
+                    target = self.config.name,
+                    endpoint = self.endpoint(),
+                    %error,
+                    "the group stays on the push gateway"
+                );
+            }
+        })
+    }
+}
+
+/// The job of a process that nothing names, as OpenTelemetry calls its service.
+const UNKNOWN: &str = "unknown_service";
+
+pub(crate) const UNSUPPORTED: &str = "a push gateway accepts `gzip` or `none`";
+
+const PRODUCT: &str = concat!("meterkit-pushgateway/", env!("CARGO_PKG_VERSION"));
