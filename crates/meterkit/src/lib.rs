@@ -89,6 +89,7 @@
 //! - `prometheus` (default): the module `prometheus`: the scrape endpoint, and the scrape as a function and as a
 //!   `tower::Service`.
 //! - `prometheus-tls`: the scrape endpoint as HTTPS, and client certificates.
+//! - `prometheus-zstd`: scrapes compressed with zstd for clients that accept it; builds a library in C.
 //! - `sdk` (default): readers and exporters of OpenTelemetry's SDK, added with [`reader`](TelemetryBuilder::reader) and
 //!   [`exporter`](TelemetryBuilder::exporter). With `prometheus` alone, `opentelemetry_sdk` is not compiled.
 //! - `tokio` (default): metrics of a tokio runtime, switched on with

@@ -11,7 +11,6 @@ use http_body::{Body, Frame, SizeHint};
 use meterkit_pipeline::Endpoint;
 
 use crate::coding::{Coding, Encoder};
-use crate::exposition::Exposition;
 
 /// The body of an answer of [`Scrape`](crate::Scrape).
 ///
@@ -41,13 +40,12 @@ impl Receipt {
 impl ScrapeBody {
     /// Starts to write an answer. Takes as long as its first two pieces, which show whether it is a short one.
     pub(crate) fn start(
-        exposition: Exposition,
+        exposition: impl Iterator<Item = Bytes> + Send + 'static,
         coding: Coding,
         receipt: Receipt,
     ) -> io::Result<Self> {
-        let exposition = Some(exposition);
         let mut pieces = Pieces {
-            exposition,
+            exposition: Some(Box::new(exposition)),
             encoder: Encoder::new(coding)?,
             first: Vec::new(),
             is_due: false,
@@ -60,8 +58,11 @@ impl ScrapeBody {
                 Written::End => break,
             }
         }
-        if pieces.exposition.is_none() && pieces.encoder.is_none() && pieces.first.len() < 2 {
-            let whole = pieces.first.pop().unwrap_or_default();
+        if pieces.exposition.is_none() && pieces.encoder.is_none() {
+            let whole = match &*pieces.first {
+                [whole] => whole.clone(),
+                parts => parts.concat().into(),
+            };
             return Ok(Self(State::Whole(Some(whole), pieces.receipt)));
         }
         pieces.first.reverse();
@@ -129,7 +130,7 @@ impl fmt::Debug for ScrapeBody {
 
 struct Pieces {
     /// `None` once all of it has been written.
-    exposition: Option<Exposition>,
+    exposition: Option<Box<dyn Iterator<Item = Bytes> + Send>>,
     encoder: Option<Encoder>,
     /// What was written before the answer began, in reverse.
     first: Vec<Bytes>,
@@ -186,5 +187,128 @@ impl Pieces {
                 None => Written::End,
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Read;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::task::Waker;
+
+    use flate2::read::GzDecoder;
+    use meterkit_core::Registry;
+    use meterkit_pipeline::Pipeline;
+
+    use super::*;
+    use crate::coding::CODINGS;
+
+    const PIECE: usize = 64 * 1024;
+
+    /// Pieces of text that hardly compresses, and how many have been written.
+    fn pieces(count: usize) -> (impl Iterator<Item = Bytes> + Send + 'static, Arc<AtomicUsize>) {
+        let written = Arc::new(AtomicUsize::new(0));
+        let counter = written.clone();
+        let mut seed = 1_u64;
+        let pieces = (0..count).map(move |_| {
+            counter.fetch_add(1, Relaxed);
+            let next = |_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                b'0' + (seed >> 58) as u8
+            };
+            (0..PIECE).map(next).collect()
+        });
+        (pieces, written)
+    }
+
+    fn start(count: usize, coding: Coding) -> (ScrapeBody, Arc<AtomicUsize>, Pipeline) {
+        let pipeline = Pipeline::builder(Registry::new()).unwrap().start().unwrap();
+        let endpoint = pipeline.source().endpoint("scrape", "test", "here");
+        let receipt = Receipt { endpoint, points: 1, asked: Instant::now() };
+        let (pieces, written) = pieces(count);
+        (ScrapeBody::start(pieces, coding, receipt).unwrap(), written, pipeline)
+    }
+
+    fn is_counted(pipeline: &Pipeline) -> bool {
+        pipeline.health().targets[0].last_success.is_some()
+    }
+
+    async fn next(body: &mut ScrapeBody) -> Option<Bytes> {
+        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
+        Some(frame.unwrap().into_data().unwrap())
+    }
+
+    async fn rest(body: &mut ScrapeBody) -> Vec<u8> {
+        let mut whole = Vec::new();
+        while let Some(piece) = next(body).await {
+            whole.extend_from_slice(&piece);
+        }
+        whole
+    }
+
+    fn decoded(body: &[u8], coding: Coding) -> Vec<u8> {
+        let mut plain = Vec::new();
+        match coding {
+            Coding::Identity => plain.extend_from_slice(body),
+            Coding::Gzip => drop(GzDecoder::new(body).read_to_end(&mut plain).unwrap()),
+            #[cfg(feature = "zstd")]
+            Coding::Zstd => plain = zstd::decode_all(body).unwrap(),
+        }
+        plain
+    }
+
+    #[tokio::test]
+    async fn every_coding_and_length_gives_what_was_written() {
+        for coding in CODINGS {
+            for count in [0, 1, 2, 3, 20] {
+                let (mut body, _, pipeline) = start(count, *coding);
+                let length = body.length();
+                let whole = rest(&mut body).await;
+                let expected: Vec<_> = pieces(count).0.flatten().collect();
+                assert!(decoded(&whole, *coding) == expected, "{coding:?} {count}");
+                assert_eq!(length.is_some(), count < 2, "{coding:?} {count}");
+                assert!(length.is_none_or(|length| length == whole.len() as u64));
+                assert!(is_counted(&pipeline));
+                assert!(next(&mut body).await.is_none());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_written_than_is_taken() {
+        for coding in CODINGS {
+            let (mut body, written, pipeline) = start(1000, *coding);
+            assert_eq!(written.load(Relaxed), 2);
+            for _ in 0..10 {
+                next(&mut body).await.unwrap();
+            }
+            assert!(written.load(Relaxed) < 40, "{written:?}");
+            drop(body);
+            assert!(!is_counted(&pipeline));
+        }
+    }
+
+    #[test]
+    fn others_have_their_turn_after_each_piece() {
+        for coding in CODINGS {
+            let (mut body, written, _pipeline) = start(20, *coding);
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut before = written.load(Relaxed);
+            let mut turns = 0;
+            loop {
+                match Pin::new(&mut body).poll_frame(&mut cx) {
+                    Poll::Ready(None) => break,
+                    Poll::Ready(Some(frame)) => drop(frame.unwrap()),
+                    Poll::Pending => turns += 1,
+                }
+                let now = written.load(Relaxed);
+                assert!(now - before <= 1, "{before} {now}");
+                before = now;
+            }
+            assert!(turns >= 18, "{turns}");
+        }
     }
 }

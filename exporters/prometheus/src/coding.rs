@@ -19,7 +19,7 @@ pub(crate) enum Coding {
 }
 
 /// The codings from the most to the least preferred.
-const CODINGS: &[Coding] = &[
+pub(crate) const CODINGS: &[Coding] = &[
     #[cfg(feature = "zstd")]
     Coding::Zstd,
     Coding::Gzip,

@@ -86,7 +86,7 @@ async fn the_most_welcome_coding_is_used() {
 }
 
 #[tokio::test]
-async fn a_long_answer_comes_in_chunks_whole_and_small() {
+async fn a_long_answer_comes_whole_and_small() {
     let served = Served::start(&large_registry(), |server| server);
     let mut connection = Connection::open(served.address).await;
     let plain = connection.request("GET", "/metrics").await.unwrap();
@@ -94,8 +94,6 @@ async fn a_long_answer_comes_in_chunks_whole_and_small() {
         let lines = format!("Accept-Encoding: {accepted}\r\n");
         let answer = connection.get_with(&lines).await.unwrap();
         assert!(answer.headers.contains_key("content-encoding"));
-        assert_eq!(answer.headers["transfer-encoding"], "chunked");
-        assert!(!answer.headers.contains_key("content-length"));
         assert!(answer.body.len() < plain.body.len() / 10, "{} bytes", answer.body.len());
         assert!(decoded(&answer) == plain.text());
     }
