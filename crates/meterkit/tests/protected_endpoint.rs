@@ -21,9 +21,14 @@ fn open(address: SocketAddr) -> TcpStream {
 }
 
 /// The whole answer to a scrape with these headers.
-fn ask(mut stream: impl Read + Write, headers: &str) -> io::Result<String> {
+fn ask(stream: impl Read + Write, headers: &str) -> io::Result<String> {
+    ask_as(stream, "localhost", headers)
+}
+
+/// The whole answer to a scrape of this host.
+fn ask_as(mut stream: impl Read + Write, host: &str, headers: &str) -> io::Result<String> {
     let request =
-        format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+        format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -57,6 +62,39 @@ fn variables_have_the_endpoint_ask_for_name_and_password() {
     let answer = ask(open(address), RIGHT).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("target_info{"), "{answer}");
     telemetry.shutdown_blocking().unwrap();
+}
+
+#[test]
+fn variables_name_further_hosts_and_the_networks_that_may_connect() {
+    let name = "variables_name_further_hosts_and_the_networks_that_may_connect";
+    let networks = "METERKIT_PROMETHEUS_ALLOWED_NETWORKS";
+    let variables = [
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ("METERKIT_PROMETHEUS_ALLOWED_HOSTS", "metrics.example, 10.0.0.1"),
+    ];
+    for (allowed, is_allowed) in [("127.0.0.0/8, ::1", "yes"), ("10.0.0.0/8", "no")] {
+        let further = [(networks, allowed), ("TEST_IS_ALLOWED", is_allowed)];
+        if rerun(name, &[&variables[..], &further].concat()).is_some() {
+            continue;
+        }
+        let telemetry = Telemetry::from_env().unwrap().install().expect("it has all it needs");
+        let address = telemetry.prometheus_address().expect("it has an endpoint");
+        if std::env::var("TEST_IS_ALLOWED").unwrap() == "no" {
+            let answer = ask(open(address), "").unwrap_or_default();
+            assert_eq!(answer, "");
+            return;
+        }
+        for (host, status) in [
+            ("localhost", 200),
+            ("metrics.example:9464", 200),
+            ("10.0.0.1", 200),
+            ("evil.example", 421),
+        ] {
+            let answer = ask_as(open(address), host, "").unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+        }
+        return;
+    }
 }
 
 #[test]
@@ -213,6 +251,15 @@ mod https {
         assert!(ask(encrypted(address, &trusts, None), token).is_err(), "it shows no certificate");
         let plain = ask(open(address), token).unwrap_or_default();
         assert!(!plain.contains("HTTP"), "{plain}");
+
+        // What the variables name is renewed.
+        let renewed = issue();
+        fs::write(format!("{directory}/server.pem"), renewed.cert.pem()).unwrap();
+        fs::write(format!("{directory}/server.key"), renewed.signing_key.serialize_pem()).unwrap();
+        let key = PrivateKeyDer::try_from(file("client.key")).unwrap();
+        let shows = Some((CertificateDer::from(file("client.der")), key));
+        let answer = ask(encrypted(address, renewed.cert.der(), shows), token).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         telemetry.shutdown_blocking().unwrap();
     }
 }
