@@ -239,3 +239,73 @@ fn each_translation_has_meetings_of_its_own() {
     gauge(&registry.scoped("plugin", "e"), "took.sum", "").unwrap();
     assert!(hidden(Translation::NoTranslation, "took_sum"), "later ones count as well");
 }
+
+#[test]
+fn what_meets_in_open_metrics_only_is_legal_and_counters_lose_their_type_there() {
+    let pairs: [(Make, Make, &str); 8] = [
+        (|m| gauge(m, "o.requests", ""), |m| counter(m, "o.requests.total", ""), "o_requests"),
+        (|m| histogram(m, "hh", ""), |m| counter(m, "hh.count", ""), "hh_count"),
+        (|m| histogram(m, "hh", ""), |m| counter(m, "hh.total", ""), "hh"),
+        (|m| gauge(m, "c.created", ""), |m| counter(m, "c", ""), "c"),
+        (|m| counter(m, "c.created", ""), |m| counter(m, "c", ""), "c"),
+        (|_| Ok(()), |m| counter(m, "target.info", ""), "target_info"),
+        (|_| Ok(()), |m| counter(m, "target", ""), "target"),
+        (|m| gauge(m, "total", ""), |m| counter(m, "total.total", ""), "total"),
+    ];
+    let names = Translation::default().escaped();
+    for (one, other, base) in pairs {
+        for turned in [false, true] {
+            let registry = unprefixed();
+            let meter = registry.scoped("plugin", "a");
+            let (first, second) = if turned { (other, one) } else { (one, other) };
+            first(&meter).unwrap();
+            second(&meter).unwrap();
+            let family = format!("{base}_total");
+            let counter = FamilyType::Counter;
+            assert!(!is_hidden(&registry, &family, counter), "{base}");
+            let meetings = registry.prometheus_names().meetings(names);
+            assert!(!meetings.take_type(&family, counter), "{base}: only in OpenMetrics");
+            let meetings = registry.prometheus_names().meetings(names.open_metrics());
+            assert!(meetings.take_type(&family, counter), "{base}");
+            for of in [counter, FamilyType::Gauge, FamilyType::Histogram] {
+                assert!(!meetings.hide(base, of) && !meetings.hide(&family, of), "{base}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_counter_and_younger_is_left_out_of_open_metrics() {
+    let names = Translation::default().escaped();
+    for turned in [false, true] {
+        let registry = unprefixed();
+        let meter = registry.scoped("plugin", "a");
+        let makes: [Make; 2] = [|m| histogram(m, "hh", ""), |m| gauge(m, "hh.created", "")];
+        let order = if turned { [1, 0] } else { [0, 1] };
+        for at in order {
+            makes[at](&meter).unwrap();
+        }
+        let meetings = registry.prometheus_names().meetings(names.open_metrics());
+        assert_eq!(meetings.hide("hh", FamilyType::Histogram), turned);
+        assert_eq!(meetings.hide("hh_created", FamilyType::Gauge), !turned);
+        let in_text = registry.prometheus_names().meetings(names);
+        for (name, of) in [("hh", FamilyType::Histogram), ("hh_created", FamilyType::Gauge)] {
+            assert!(!in_text.hide(name, of), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_disabled_instrument_takes_no_type_from_a_counter() {
+    let registry = unprefixed();
+    counter(&registry.scoped("plugin", "a"), "o.requests", "").unwrap();
+    gauge(&registry.scoped("plugin", "b"), "o.requests", "").unwrap();
+    let takes_type = || {
+        let names = Translation::default().escaped().open_metrics();
+        let meetings = registry.prometheus_names().meetings(names);
+        meetings.take_type("o_requests_total", FamilyType::Counter)
+    };
+    assert!(takes_type());
+    registry.set_disabled_scopes("plugin.b".parse().unwrap());
+    assert!(!takes_type());
+}

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use meterkit_core::{AbsentSeries, Data, LogOnce, Metric, NameMeetings, ScopeMetrics, SeriesId};
-use meterkit_rules::prometheus_name::{self, FamilyType, Names, whole_of_part};
+use meterkit_rules::prometheus_name::{self, FamilyType, Names};
 
 use crate::labels::ScopeLabels;
 
@@ -69,6 +69,7 @@ struct Place {
 /// - When metrics with one name differ in type, or one has the name of a histogram's part (`_bucket`, `_sum`,
 ///   `_count`), the older one stays and the other is left out. `meetings` decides which one is older; of metrics that it
 ///   does not know, the one whose oldest series is older.
+/// - When a counter [meets](Names::open_metrics) another family in OpenMetrics only, it is of unknown type there.
 /// - When their descriptions differ, the first one counts.
 pub fn families<'a, S: Clone + Ord>(
     collection: Collection<'a>,
@@ -112,19 +113,26 @@ pub fn families<'a, S: Clone + Ord>(
             }
         }
     }
-    leave_out_younger(&mut families, collection);
+    leave_out_younger(&mut families, collection, names);
     if !collection.absent.is_empty() {
         add_absent(&mut families, collection, name, |scope| {
             keep(ScopeLabels::of(&scope.scope, names))
         });
     }
+    if names.is_open_metrics() {
+        take_types(&mut families, collection, names, meetings);
+    }
     families
 }
 
-/// Leaves out a family called `target_info`, for targets that write the resource under that name.
-pub fn reserve_target_info<S>(families: &mut Vec<Family<S>>, collection: Collection<'_>) {
+/// Leaves out families that take a name of the resource's metric, for targets that write it.
+pub fn reserve_target_info<S>(
+    families: &mut Vec<Family<S>>,
+    collection: Collection<'_>,
+    names: Names,
+) {
     families.retain(|family| {
-        let is_taken = family.name == TARGET_INFO;
+        let is_taken = names.meets_resource(family.named());
         if is_taken {
             family.warn(collection, "has the name of the resource's metric: left out");
         }
@@ -169,6 +177,10 @@ impl<S> Family<S> {
         if let Some(member) = self.members.first() {
             self.warn_of(member.metric(collection), clash);
         }
+    }
+
+    fn named(&self) -> (&str, FamilyType) {
+        (&self.name, self.family_type)
     }
 
     /// Returns the oldest series.
@@ -239,27 +251,18 @@ fn add_absent<'a, S: Clone + Ord>(
     families.iter_mut().for_each(|family| family.absent.sort_by(|a, b| a.scope.cmp(&b.scope)));
 }
 
-/// Leaves out families whose name is also that of an older one, or of a part of one.
-fn leave_out_younger<S>(families: &mut Vec<Family<S>>, collection: Collection<'_>) {
-    let place = |name: &str, of: FamilyType| {
-        families.binary_search_by(|it| (&*it.name, it.family_type).cmp(&(name, of))).ok()
-    };
+/// Leaves out families that cannot stand beside an older one.
+fn leave_out_younger<S>(families: &mut Vec<Family<S>>, collection: Collection<'_>, names: Names) {
     let mut younger = HashSet::new();
-    for (at, family) in families.iter().enumerate() {
-        let same = families[..at].iter().rposition(|it| it.name != family.name);
-        let same = same.map_or(0, |before| before + 1)..at;
-        let whole = whole_of_part(&family.name).and_then(|it| place(it, FamilyType::Histogram));
-        for other in same.chain(whole) {
-            let is_older = family.oldest(collection) < families[other].oldest(collection);
-            let (loser, clash) = match (is_older, families[other].name == family.name) {
-                (true, _) => (other, "has the name of an older metric in Prometheus: left out"),
-                (false, true) => (at, "has the name of an older metric in Prometheus: left out"),
-                (false, false) => (at, "has the name of a part of a histogram: left out"),
-            };
-            families[loser].warn(collection, clash);
+    for_each_meeting(families, names, |one, other| {
+        if names.exclude(families[one].named(), families[other].named()) {
+            let ages = [one, other].map(|at| families[at].oldest(collection));
+            let loser = if ages[0] < ages[1] { other } else { one };
+            families[loser]
+                .warn(collection, "has a name that an older metric has in Prometheus: left out");
             younger.insert(loser);
         }
-    }
+    });
     let mut at = 0;
     families.retain(|_| {
         at += 1;
@@ -267,12 +270,58 @@ fn leave_out_younger<S>(families: &mut Vec<Family<S>>, collection: Collection<'_
     });
 }
 
+/// Takes the type from counters that meet another family in OpenMetrics.
+fn take_types<S>(
+    families: &mut [Family<S>],
+    collection: Collection<'_>,
+    names: Names,
+    meetings: &NameMeetings,
+) {
+    let mut untyped = HashSet::new();
+    for_each_meeting(families, names, |one, other| untyped.extend([one, other]));
+    for (at, family) in families.iter_mut().enumerate() {
+        if !names.allow(family.named()) {
+            family.family_type = FamilyType::Unknown;
+        }
+        let meets = || untyped.contains(&at) || names.meets_resource(family.named());
+        let is_known = || meetings.take_type(&family.name, family.family_type);
+        if family.family_type == FamilyType::Counter && (is_known() || meets()) {
+            let clash = "has a name that another metric has in OpenMetrics: a counter of unknown type there";
+            family.warn(collection, clash);
+            family.family_type = FamilyType::Unknown;
+        }
+    }
+}
+
+/// Calls `visit` with the places of each two families that meet; first the one whose name is the longer one.
+fn for_each_meeting<S>(families: &[Family<S>], names: Names, mut visit: impl FnMut(usize, usize)) {
+    let bases = families.iter().enumerate().map(|(at, it)| (names.base(it.named()), at));
+    let mut bases: Vec<_> = bases.collect();
+    bases.sort_unstable();
+    let of_base = |base: &str| {
+        let start = bases.partition_point(|(other, _)| *other < base);
+        let end = start + bases[start..].partition_point(|(other, _)| *other == base);
+        &bases[start..end]
+    };
+    for &(base, at) in &bases {
+        let before = of_base(base).iter().take_while(|(_, other)| *other < at);
+        before.for_each(|(_, other)| visit(at, *other));
+        for (whole, of) in names.wholes(base) {
+            let wholes = of_base(whole).iter().map(|(_, at)| *at);
+            wholes.filter(|at| families[*at].family_type == of).for_each(|whole| visit(at, whole));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
     use std::time::UNIX_EPOCH;
 
-    use meterkit_core::{Attributes, Descriptor, NumberPoint, Temporality, Value};
+    use meterkit_core::{
+        Attributes, Descriptor, HistogramPoint, Kind, NumberPoint, Temporality, Value,
+    };
+    use meterkit_rules::prometheus_name::Translation;
     use opentelemetry::InstrumentationScope;
 
     use super::*;
@@ -336,7 +385,7 @@ mod tests {
 
     #[test]
     fn the_later_type_and_a_metric_named_like_the_resource_are_left_out() {
-        let translation = prometheus_name::Translation::NoTranslation;
+        let translation = Translation::NoTranslation;
         let scopes = [
             scope("a", vec![metric("x", "", true), metric("target_info", "", true)]),
             scope("b", vec![metric("x", "", false)]),
@@ -346,7 +395,82 @@ mod tests {
         assert_eq!(families.len(), 2);
         let x = &families[1];
         assert_eq!((&*x.name, x.family_type, x.members.len()), ("x", FamilyType::Gauge, 1));
-        reserve_target_info(&mut families, of);
+        reserve_target_info(&mut families, of, translation.utf8());
         assert_eq!(families.iter().map(|family| &*family.name).collect::<Vec<_>>(), ["x"]);
+    }
+
+    /// Returns a counter, a gauge or a histogram without a unit.
+    fn of_kind(name: &str, kind: Kind) -> Metric {
+        let mut plain = metric(name, "", kind == Kind::Gauge);
+        let descriptor = Descriptor { unit: String::new(), ..(*plain.descriptor).clone() };
+        plain.descriptor = Arc::new(descriptor);
+        if kind != Kind::Histogram {
+            return plain;
+        }
+        let point = HistogramPoint {
+            series: SeriesId::new(),
+            attributes: Attributes::empty(),
+            start: UNIX_EPOCH,
+            count: 1,
+            sum: 1.0,
+            min: None,
+            max: None,
+            buckets: [1].into(),
+        };
+        let (temporality, bounds) = (Temporality::Cumulative, Arc::default());
+        Metric { data: Data::Histogram { temporality, bounds, points: vec![point] }, ..plain }
+    }
+
+    #[test]
+    fn in_open_metrics_no_name_is_taken_twice() {
+        use Kind::{Counter, Gauge, Histogram};
+        let names = Names::default();
+        for (metrics, expected) in [
+            (
+                &[("o.requests", Gauge), ("o.requests", Counter)][..],
+                &["o_requests gauge", "o_requests_total unknown"][..],
+            ),
+            (
+                &[("hh", Histogram), ("hh.count", Counter)],
+                &["hh histogram", "hh_count_total unknown"],
+            ),
+            (&[("hh", Histogram), ("hh", Counter)], &["hh histogram", "hh_total unknown"]),
+            (&[("hh", Histogram), ("hh.created", Gauge)], &["hh histogram"]),
+            (&[("hh.created", Gauge), ("hh", Histogram)], &["hh_created gauge"]),
+            (
+                &[("hh", Histogram), ("hh.created", Counter)],
+                &["hh histogram", "hh_created_total unknown"],
+            ),
+            (&[("c", Counter), ("c.created", Gauge)], &["c_created gauge", "c_total unknown"]),
+            (
+                &[("c", Counter), ("c.created", Counter)],
+                &["c_created_total unknown", "c_total unknown"],
+            ),
+            (&[("c", Counter), ("c.total", Gauge)], &["c_total counter"]),
+            (&[("c.total", Gauge), ("c", Counter)], &["c_total gauge"]),
+            (&[("c", Counter), ("c.total", Histogram)], &["c_total counter"]),
+            (&[("c", Counter), ("c.info", Gauge)], &["c_info gauge", "c_total counter"]),
+            (&[("target", Counter)], &["target_total unknown"]),
+            (&[("target.info", Counter)], &["target_info_total unknown"]),
+            (&[("target", Gauge), ("target.info", Gauge)], &["target gauge"]),
+            (&[("target", Histogram)], &["target histogram"]),
+            (&[("total", Counter)], &["total unknown"]),
+            (
+                &[("total", Counter), ("total.total", Counter)],
+                &["total unknown", "total_total unknown"],
+            ),
+            (&[("otel.scope.info", Gauge)], &["otel_scope_info gauge"]),
+        ] {
+            let names = names.open_metrics();
+            let metrics = metrics.iter().map(|(name, kind)| of_kind(name, *kind)).collect();
+            let scopes = [scope("a", metrics)];
+            let of = Collection { scopes: &scopes, absent: &[] };
+            let mut families = families(of, names, &NameMeetings::default(), |_| ());
+            reserve_target_info(&mut families, of, names);
+            let found = families.iter();
+            let found = found.map(|it| format!("{} {}", it.name, it.family_type.as_str()));
+            let found: Vec<_> = found.collect();
+            assert_eq!(found, expected);
+        }
     }
 }

@@ -13,7 +13,6 @@ use std::borrow::Cow;
 use crate::Kind;
 
 pub use self::escaping::Escaping;
-pub use self::meeting::{meeting, neighbors, whole_of_part};
 pub use self::translation::{
     Names, Translation, TranslationError, is_legal_family, is_legal_label,
 };
@@ -32,15 +31,18 @@ pub enum FamilyType {
     Gauge,
     /// A distribution over buckets.
     Histogram,
+    /// A value of a type that the format cannot tell.
+    Unknown,
 }
 
 impl FamilyType {
-    /// Returns the type as `# TYPE` spells it.
+    /// Returns the type as `# TYPE` spells it in OpenMetrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
+            Self::Unknown => "unknown",
         }
     }
 

@@ -88,7 +88,7 @@ pub(crate) fn for_each(
     let time = milliseconds(snapshot.time);
     let info = labels::info_labels(&snapshot.resource, &target);
     if let Some(labels) = info {
-        reserve_target_info(&mut families, collection);
+        reserve_target_info(&mut families, collection, Names::default());
         visit(&Series {
             labels,
             value: SeriesValue::Number(1.0),

@@ -92,6 +92,10 @@ pub(crate) struct Series<'a> {
 
 impl<D: Deref<Target = Snapshot>> Walk<D> {
     pub(crate) fn new(snapshot: D, format: Format, names: Names) -> Self {
+        let names = match format {
+            Format::OldOpenMetrics | Format::OpenMetrics => names.open_metrics(),
+            Format::Text | Format::QuotedText | Format::Protobuf => names,
+        };
         let writer = Writer::new(format, names, snapshot.time);
         Self { snapshot, names, writer, out: BytesMut::new(), state: State::Start }
     }
@@ -114,7 +118,7 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
                 let scope = |labels| Arc::new(writer.scope(labels));
                 let mut families = families(collection, *names, &meetings, scope);
                 if !snapshot.resource.is_empty() {
-                    reserve_target_info(&mut families, collection);
+                    reserve_target_info(&mut families, collection, *names);
                     writer.target_info(out, &snapshot.resource, &families);
                 }
                 State::Families(families.into_iter())
@@ -130,16 +134,8 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
                         help,
                         unit: &unit,
                     };
-                    match writer.start(out, head, &current, collection) {
-                        Ok(next) => {
-                            current.next = next;
-                            State::Family(Box::new(current), rest)
-                        }
-                        Err(clash) => {
-                            current.family.warn(collection, clash);
-                            State::Families(rest)
-                        }
-                    }
+                    current.next = writer.start(out, head, &current, collection);
+                    State::Family(Box::new(current), rest)
                 }
                 None => {
                     writer.end(out);

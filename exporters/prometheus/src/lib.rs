@@ -21,7 +21,6 @@ mod hosts;
 mod labels;
 mod negotiation;
 mod networks;
-mod open_metrics;
 mod places;
 mod protection;
 mod protobuf;

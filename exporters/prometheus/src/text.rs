@@ -14,14 +14,13 @@ use meterkit_rules::prometheus_name::{FamilyType, Names, is_legal_family, is_leg
 
 use crate::exposition::Series;
 use crate::labels::{Scope, series_labels, write_series};
-use crate::open_metrics::OpenMetrics;
 use crate::writer::{Head, unit_of};
 
 /// Writes a body in one of the text formats.
 pub(crate) struct Text {
     names: Names,
-    /// What is different in OpenMetrics; `None` in Prometheus' own format.
-    open_metrics: Option<OpenMetrics>,
+    /// When the values were taken, in OpenMetrics; `None` in Prometheus' own format.
+    open_metrics: Option<SystemTime>,
     family: SampleNames,
     /// The labels of the series at hand.
     labels: String,
@@ -33,6 +32,9 @@ pub(crate) struct Text {
     classic: Vec<u64>,
     number: String,
 }
+
+/// The name of the resource's metric where it is an info, whose samples add `_info`.
+const TARGET: &str = "target";
 
 /// How the samples of a family are called.
 #[derive(Default)]
@@ -70,10 +72,10 @@ impl Text {
             write_canonical(out, bound);
             out.push_str("\"} ");
         });
-        Self::new(names, Some(OpenMetrics::new(time)), bounds)
+        Self::new(names, Some(time), bounds)
     }
 
-    fn new(names: Names, open_metrics: Option<OpenMetrics>, bounds: Bounds) -> Self {
+    fn new(names: Names, open_metrics: Option<SystemTime>, bounds: Bounds) -> Self {
         let (labels, bucket, number) = Default::default();
         let (family, classic) = Default::default();
         Self { names, open_metrics, family, labels, bucket, bounds, classic, number }
@@ -90,13 +92,11 @@ impl Text {
         families: &[Family<S>],
     ) {
         let mut start = String::new();
-        let is_info = self.open_metrics.as_mut().is_some_and(|it| it.begin_info(families));
-        if is_info {
-            write_type(&mut start, "target", "info");
-            write_help(&mut start, "target", TARGET_INFO_HELP, true);
-        } else {
-            let is_strict = self.open_metrics.is_some();
-            self.write_head(&mut start, TARGET_INFO, "gauge", "", TARGET_INFO_HELP, is_strict);
+        // A family of another type may have the name that the resource's metric has as an info.
+        let is_free = families.iter().all(|family| family.name != TARGET);
+        match self.open_metrics.is_some() && is_free {
+            true => self.write_head(&mut start, TARGET, "info", "", TARGET_INFO_HELP),
+            false => self.write_head(&mut start, TARGET_INFO, "gauge", "", TARGET_INFO_HELP),
         }
         start.push_str(TARGET_INFO);
         start.push('{');
@@ -109,17 +109,13 @@ impl Text {
         }
     }
 
-    pub(crate) fn start(&mut self, out: &mut BytesMut, head: Head<'_>) -> Result<(), &'static str> {
+    pub(crate) fn start(&mut self, out: &mut BytesMut, head: Head<'_>) {
         let Head { name, family_type, help, unit } = head;
         let of = |suffix: &str| SampleName::of(name, suffix, self.names);
-        let (mut family, mut kind) = (name, family_type.as_str());
-        let mut created = None;
-        if let Some(open_metrics) = &mut self.open_metrics {
-            (family, kind) = open_metrics.begin(name, family_type)?;
-            if kind != "gauge" && kind != "unknown" {
-                created = Some(SampleName::of(family, "_created", self.names));
-            }
-        }
+        let family = self.names.base((name, family_type));
+        let has_start = matches!(family_type, FamilyType::Counter | FamilyType::Histogram)
+            && self.open_metrics.is_some();
+        let created = has_start.then(|| SampleName::of(family, "_created", self.names));
         self.family = match family_type {
             FamilyType::Histogram => SampleNames {
                 value: SampleName::default(),
@@ -131,10 +127,8 @@ impl Text {
             _ => SampleNames { value: of(""), created, ..SampleNames::default() },
         };
         let mut written = String::new();
-        let is_strict = self.open_metrics.is_some();
-        self.write_head(&mut written, family, kind, unit_of(family, unit), help, is_strict);
+        self.write_head(&mut written, family, family_type.as_str(), unit_of(family, unit), help);
         put(out, &written);
-        Ok(())
     }
 
     #[inline]
@@ -258,26 +252,16 @@ impl Text {
 
     /// Writes when a series began to count.
     fn created(&mut self, out: &mut BytesMut, start: SystemTime) {
-        let (Some(created), Some(open_metrics)) = (&self.family.created, &self.open_metrics) else {
-            return;
-        };
+        let (Some(created), Some(time)) = (&self.family.created, self.open_metrics) else { return };
         // A series cannot have begun after its value was taken, whatever the clock did.
-        let start = start.min(open_metrics.time).duration_since(UNIX_EPOCH);
+        let start = start.min(time).duration_since(UNIX_EPOCH);
         let Some(start) = start.ok().filter(|start| *start > Duration::ZERO) else { return };
         created.write(out, &self.labels);
         self.float(out, start.as_secs_f64());
         put(out, "\n");
     }
 
-    fn write_head(
-        &self,
-        out: &mut String,
-        name: &str,
-        kind: &str,
-        unit: &str,
-        help: &str,
-        is_strict: bool,
-    ) {
+    fn write_head(&self, out: &mut String, name: &str, kind: &str, unit: &str, help: &str) {
         let mut quoted_name = String::new();
         let name = if self.names.may_be_quoted() && !is_legal_family(name) {
             quoted(&mut quoted_name, name);
@@ -285,7 +269,7 @@ impl Text {
         } else {
             name
         };
-        if is_strict {
+        if self.open_metrics.is_some() {
             write_type(out, name, kind);
             if !unit.is_empty() {
                 out.extend(["# UNIT ", name, " ", unit, "\n"]);

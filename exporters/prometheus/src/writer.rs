@@ -62,17 +62,20 @@ impl Writer {
         }
     }
 
-    /// Begins a family. Returns its first series that is not written yet, or why the format cannot have the family.
+    /// Begins a family. Returns its first series that is not written yet.
     pub(crate) fn start(
         &mut self,
         out: &mut BytesMut,
         head: Head<'_>,
         family: &Current,
         collection: Collection<'_>,
-    ) -> Result<Place, &'static str> {
+    ) -> Place {
         match self {
-            Self::Text(text) => text.start(out, head).map(|()| Place::default()),
-            Self::Protobuf(protobuf) => Ok(protobuf.start(out, head, family, collection)),
+            Self::Text(text) => {
+                text.start(out, head);
+                Place::default()
+            }
+            Self::Protobuf(protobuf) => protobuf.start(out, head, family, collection),
         }
     }
 

@@ -47,7 +47,7 @@ fn families_of_open_metrics_that_would_share_a_name_have_another_type() {
     for (metrics, expected) in [
         (vec![gauge("load")], &["target info", "load gauge"][..]),
         (vec![gauge("target")], &["target_info gauge", "target gauge"]),
-        (vec![counts("target")], &["target_info gauge", "target counter"]),
+        (vec![counts("target")], &["target info", "target_total unknown"]),
         (vec![counts("target.info")], &["target info", "target_info_total unknown"]),
     ] {
         assert_eq!(types(&resource, metrics), expected);

@@ -49,7 +49,17 @@ async fn scrape(address: SocketAddr, config: ClientConfig) -> io::Result<String>
     // Only with TLS's own end is it the whole answer.
     stream.read_to_string(&mut answer).await?;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    Ok(answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    if !head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        return Ok(body.to_owned());
+    }
+    let (mut text, mut rest) = (String::new(), body);
+    while let Some((length, chunk)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        text.push_str(&chunk[..length]);
+        rest = &chunk[length + 2..];
+    }
+    Ok(text)
 }
 
 #[tokio::test]

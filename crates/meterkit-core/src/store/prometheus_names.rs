@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use meterkit_rules::prometheus_name::{FamilyType, Names, TARGET_INFO, meeting, neighbors};
+use meterkit_rules::prometheus_name::{FamilyType, Names, TARGET_INFO};
 
 use super::instrument::Stored;
 use super::scopes::{Scope, Warning};
@@ -15,7 +15,8 @@ use crate::unpoisoned::Unpoisoned;
 /// The names that the instruments of a registry have in Prometheus.
 ///
 /// Instruments of one name and type share a family. Where types differ, or where a name is that of a histogram's
-/// buckets, sum or count, Prometheus can have only one: it gets the oldest instrument, whichever has values.
+/// buckets, sum or count, Prometheus can have only one: it gets the oldest instrument, whichever has values. In
+/// OpenMetrics, where more families meet, counters lose their type instead; see [`Names::open_metrics`].
 #[derive(Clone, Default)]
 pub struct PrometheusNames(Arc<Mutex<Claims>>);
 
@@ -25,6 +26,8 @@ pub struct PrometheusNames(Arc<Mutex<Claims>>);
 pub struct NameMeetings {
     /// Families whose name an older instrument has.
     hidden: HashSet<Family>,
+    /// Counters that can stay only as families of unknown type.
+    untyped: HashSet<Family>,
     /// The ages of instruments that share a family with another one of their scope, by the address of what describes
     /// them.
     sharing: HashMap<usize, u64>,
@@ -34,6 +37,11 @@ impl NameMeetings {
     /// Returns whether an older instrument, or the resource, has the name of this family.
     pub fn hide(&self, name: &str, of: FamilyType) -> bool {
         !self.hidden.is_empty() && self.hidden.contains(&(name.to_owned(), of))
+    }
+
+    /// Returns whether this family can be exported only without its type.
+    pub fn take_type(&self, name: &str, of: FamilyType) -> bool {
+        !self.untyped.is_empty() && self.untyped.contains(&(name.to_owned(), of))
     }
 
     /// Returns a number that rises with the age of the instruments of a scope that share a family.
@@ -48,10 +56,11 @@ impl PrometheusNames {
         let mut claims = self.0.lock().unpoisoned();
         let at = claims.index(names);
         let hidden = claims.indices[at].hidden(&claims.by_age).collect();
+        let untyped = claims.indices[at].untyped(&claims.by_age).collect();
         let sharing = claims.sharing.iter().flat_map(|(younger, older)| [*older, *younger]);
         let address =
             |age| Some((Arc::as_ptr(&claims.by_age.get(&age)?.descriptor()) as usize, age));
-        NameMeetings { hidden, sharing: sharing.filter_map(address).collect() }
+        NameMeetings { hidden, untyped, sharing: sharing.filter_map(address).collect() }
     }
 
     /// Returns the full names of the instruments that Prometheus does not see in full.
@@ -80,7 +89,7 @@ impl PrometheusNames {
         }
         let mut met = claims.met_in(scope, &own);
         let (_, claim, other) = met.find(|(_, claim, _)| claim.is_declared())?;
-        let both = meeting((&own.0, own.1), (&other.0, other.1))?;
+        let both = Names::default().meeting((&own.0, own.1), (&other.0, other.1))?;
         Some((format!("`{}`", claim.descriptor().name), both))
     }
 
@@ -194,7 +203,7 @@ impl Claims {
         (name, of): &Family,
     ) -> impl Iterator<Item = (u64, &Claim, Family)> {
         let scope = Arc::as_ptr(scope) as usize;
-        neighbors(name, *of).filter_map(move |(name, of)| {
+        Names::default().neighbors((name, *of)).filter_map(move |(name, of)| {
             let age = ages(&self.within, (scope, name.clone()), of).next()?;
             Some((age, self.by_age.get(&age)?, (name, of)))
         })
@@ -254,13 +263,14 @@ impl Index {
         for seen in &claim.seen {
             let own = family(seen, self.names);
             let first = self.ages(&own).next().unwrap_or(age);
-            if own.0 == TARGET_INFO {
-                older = Some(RESOURCE);
+            if self.names.meets_resource((&own.0, own.1)) {
+                older = Some(RESOURCE).filter(|_| self.is_left_out_for_resource(&own));
                 self.contested.insert(own.clone());
             }
             let met: Vec<_> = self.met_by(&own).collect();
             for other in met {
-                older = older.or_else(|| self.ages(&other).next().filter(|other| *other < first));
+                let is_older = |age: &u64| *age < first && self.excludes(&own, &other);
+                older = older.or_else(|| self.ages(&other).next().filter(is_older));
                 self.contested.extend([other, own.clone()]);
             }
             self.families.insert((own.0, own.1, age));
@@ -285,7 +295,7 @@ impl Index {
 
     /// Returns the other families that a family meets.
     fn met_by(&self, own: &Family) -> impl Iterator<Item = Family> {
-        let near = neighbors(&own.0, own.1).filter(move |near| near != own);
+        let near = self.names.neighbors((&own.0, own.1)).filter(move |near| near != own);
         near.filter(|near| self.ages(near).next().is_some())
     }
 
@@ -295,10 +305,31 @@ impl Index {
         let age = move |family: &Family| self.ages(family).find(is_on);
         let hidden = self.contested.iter().filter(move |own| {
             let own_age = age(own);
-            let is_older = |other| age(&other).is_some_and(|other| Some(other) < own_age);
-            own.0 == TARGET_INFO || own_age.is_some() && self.met_by(own).any(is_older)
+            let is_older = |other: &_| age(other).is_some_and(|other| Some(other) < own_age);
+            let hides = |other: Family| is_older(&other) && self.excludes(own, &other);
+            self.is_left_out_for_resource(own) || own_age.is_some() && self.met_by(own).any(hides)
         });
         hidden.cloned()
+    }
+
+    /// Returns the counters that meet another family, of any age, and stay as families of unknown type.
+    fn untyped(&self, claims: &BTreeMap<u64, Claim>) -> impl Iterator<Item = Family> {
+        let is_on = |age: u64| claims.get(&age).is_some_and(Claim::is_on);
+        let untyped = self.contested.iter().filter(move |own| {
+            let meets = |other| !self.excludes(own, &other) && self.ages(&other).any(is_on);
+            own.1 == FamilyType::Counter
+                && (self.names.meets_resource((&own.0, own.1)) || self.met_by(own).any(meets))
+        });
+        untyped.cloned()
+    }
+
+    fn excludes(&self, (name, of): &Family, (other, of_other): &Family) -> bool {
+        self.names.exclude((name, *of), (other, *of_other))
+    }
+
+    fn is_left_out_for_resource(&self, (name, of): &Family) -> bool {
+        let stays = self.names.is_open_metrics() && *of == FamilyType::Counter;
+        self.names.meets_resource((name, *of)) && !stays
     }
 }
 

@@ -1,7 +1,7 @@
 //! A field of a struct of instruments: an instrument, or a struct of them.
 
 use meterkit_rules::name;
-use meterkit_rules::prometheus_name::meeting;
+use meterkit_rules::prometheus_name::Names;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -143,7 +143,7 @@ impl<'a> MetricsField<'a> {
             }
             (Source::Instrument(known), Source::Instrument(own)) => {
                 let (one, other) = (known.family.as_ref()?, own.family.as_ref()?);
-                let both = meeting((&one.0, one.1), (&other.0, other.1))?;
+                let both = Names::default().meeting((&one.0, one.1), (&other.0, other.1))?;
                 let text = format!(
                     "fields {fields} meet in Prometheus, where `{}` and `{}` both are `{}`; \
                      give this one another name with `#[metric(name = \"...\")]`",

@@ -1,52 +1,139 @@
 //! Names that meet: two families that cannot stand side by side in one exposition.
 
-use super::FamilyType;
+use super::{FamilyType, Names, TARGET_INFO};
 
-/// The samples of a histogram, beside which no other metric may have the same name.
-const HISTOGRAM_PARTS: [&str; 3] = ["_bucket", "_sum", "_count"];
+/// A family by its name and its type.
+type Named<'a> = (&'a str, FamilyType);
 
-/// Returns the name under which both families write samples, if there is one.
-///
-/// ```
-/// use meterkit_rules::prometheus_name::{FamilyType, meeting};
-///
-/// let (tasks, count) = (("tasks", FamilyType::Histogram), ("tasks_count", FamilyType::Gauge));
-/// assert_eq!(meeting(tasks, count).as_deref(), Some("tasks_count"));
-/// assert_eq!(meeting(tasks, ("tasks_total", FamilyType::Counter)), None);
-/// ```
-pub fn meeting(one: (&str, FamilyType), other: (&str, FamilyType)) -> Option<String> {
-    let is_part = |part: &str, (name, family)| {
-        family == FamilyType::Histogram && whole_of_part(part) == Some(name)
-    };
-    if one.0 == other.0 || is_part(one.0, other) {
-        Some(one.0.to_owned())
-    } else if is_part(other.0, one) {
-        Some(other.0.to_owned())
-    } else {
-        None
+const TYPES: [FamilyType; 4] =
+    [FamilyType::Counter, FamilyType::Gauge, FamilyType::Histogram, FamilyType::Unknown];
+
+impl Names {
+    /// Returns a name that both families take, if there is one.
+    ///
+    /// A family takes its own name and those of its samples. In [OpenMetrics](Self::open_metrics), that is the name
+    /// without `_total` of counters too, and `_created` beside them and histograms.
+    ///
+    /// ```
+    /// use meterkit_rules::prometheus_name::{FamilyType, Names};
+    ///
+    /// let names = Names::default();
+    /// let (tasks, count) = (("tasks", FamilyType::Histogram), ("tasks_count", FamilyType::Gauge));
+    /// assert_eq!(names.meeting(tasks, count).as_deref(), Some("tasks_count"));
+    ///
+    /// let total = ("tasks_total", FamilyType::Counter);
+    /// assert_eq!(names.meeting(tasks, total), None);
+    /// assert_eq!(names.open_metrics().meeting(tasks, total).as_deref(), Some("tasks"));
+    /// ```
+    pub fn meeting(self, one: Named<'_>, other: Named<'_>) -> Option<String> {
+        let bases = (self.base(one), self.base(other));
+        let is_part = |part: &str, whole: &str, of_whole| {
+            let parts = self.parts(of_whole).iter();
+            parts.filter_map(|it| part.strip_suffix(it)).any(|it| it == whole)
+        };
+        if bases.0 == bases.1 || is_part(bases.0, bases.1, other) {
+            Some(bases.0.to_owned())
+        } else if is_part(bases.1, bases.0, one) {
+            Some(bases.1.to_owned())
+        } else {
+            None
+        }
+    }
+
+    /// Returns whether only one of two families can be exported. Of other ones that [meet](Self::meeting), counters
+    /// are exported as of unknown type.
+    pub fn exclude(self, one: Named<'_>, other: Named<'_>) -> bool {
+        let mut tolerant = self;
+        tolerant.is_open_metrics = false;
+        let is_counter = |(_, of)| of == FamilyType::Counter;
+        match self.is_open_metrics && (is_counter(one) || is_counter(other)) {
+            true => tolerant.meeting(one, other).is_some(),
+            false => self.meeting(one, other).is_some(),
+        }
+    }
+
+    /// Returns all families that [meet](Self::meeting) this one, itself included.
+    pub fn neighbors(self, family: Named<'_>) -> impl Iterator<Item = (String, FamilyType)> {
+        let base = self.base(family);
+        let own = [""].iter().chain(self.parts(family)).map(move |part| format!("{base}{part}"));
+        let own = own.flat_map(|base| TYPES.map(|of| (base.clone(), of)));
+        let wholes = self.wholes(base).map(|(whole, of)| (whole.to_owned(), of));
+        let near = own.chain(wholes).flat_map(move |(base, of)| {
+            let is_counter = self.is_open_metrics && of == FamilyType::Counter;
+            let counter = is_counter.then(|| (format!("{base}_total"), of));
+            counter.into_iter().chain([(base, of)])
+        });
+        near.filter(move |(name, of)| self.meeting(family, (name, *of)).is_some())
+    }
+
+    /// Returns the [bases](Self::base) and types of families that would have `base` as the name of a sample.
+    pub fn wholes(self, base: &str) -> impl Iterator<Item = Named<'_>> {
+        let parts = TYPES.into_iter().flat_map(move |of| {
+            let parts = if self.is_open_metrics { of.strict_parts() } else { of.parts() };
+            parts.iter().map(move |part| (part, of))
+        });
+        parts.filter_map(move |(part, of)| Some((base.strip_suffix(part)?, of)))
+    }
+
+    /// Returns the name in the metadata of a family: that of counters has no `_total` in
+    /// [OpenMetrics](Self::open_metrics).
+    pub fn base<'n>(self, (name, of): Named<'n>) -> &'n str {
+        match of {
+            FamilyType::Counter if self.is_open_metrics => without_total(name).unwrap_or(name),
+            _ => name,
+        }
+    }
+
+    /// Returns whether the samples of a family have a name that its type allows.
+    pub fn allow(self, (name, of): Named<'_>) -> bool {
+        !self.is_open_metrics || of != FamilyType::Counter || without_total(name).is_some()
+    }
+
+    /// Returns whether a family cannot stand beside the resource's metric, `target_info`: it has the same name, or in
+    /// OpenMetrics, where that one is called `target` too, it is a counter of that name. Such counters are exported as
+    /// of unknown type, and other families are left out.
+    pub fn meets_resource(self, family: Named<'_>) -> bool {
+        let base = self.base(family);
+        base == TARGET_INFO || base == "target" && self.is_open_metrics && self.is_counter(family)
+    }
+
+    fn is_counter(self, family: Named<'_>) -> bool {
+        family.1 == FamilyType::Counter && self.allow(family)
+    }
+
+    /// Returns what the names of samples add to the one in the metadata.
+    fn parts(self, family: Named<'_>) -> &'static [&'static str] {
+        match self.is_open_metrics && self.allow(family) {
+            true => family.1.strict_parts(),
+            false => family.1.parts(),
+        }
     }
 }
 
-/// Returns all families that [meet](meeting) this one, itself included.
-pub fn neighbors(name: &str, of: FamilyType) -> impl Iterator<Item = (String, FamilyType)> + '_ {
-    let parts = HISTOGRAM_PARTS.iter().filter(move |_| of == FamilyType::Histogram);
-    let parts = parts.map(move |part| format!("{name}{part}"));
-    let whole = whole_of_part(name);
-    let of_any_type = |name: String| TYPES.map(|of| (name.clone(), of));
-    let near = [name.to_owned()].into_iter().chain(parts).flat_map(of_any_type);
-    near.chain(whole.map(|whole| (whole.to_owned(), FamilyType::Histogram)))
+impl FamilyType {
+    const fn parts(self) -> &'static [&'static str] {
+        match self {
+            Self::Histogram => &["_bucket", "_sum", "_count"],
+            _ => &[],
+        }
+    }
+
+    const fn strict_parts(self) -> &'static [&'static str] {
+        match self {
+            Self::Histogram => &["_bucket", "_sum", "_count", "_created"],
+            Self::Counter => &["_total", "_created"],
+            _ => &[],
+        }
+    }
 }
 
-/// Returns the name of the histogram that would have this name as its buckets, sum or count.
-pub fn whole_of_part(name: &str) -> Option<&str> {
-    HISTOGRAM_PARTS.iter().find_map(|part| name.strip_suffix(part))
+fn without_total(name: &str) -> Option<&str> {
+    name.strip_suffix("_total").filter(|rest| !rest.is_empty())
 }
-
-const TYPES: [FamilyType; 3] = [FamilyType::Counter, FamilyType::Gauge, FamilyType::Histogram];
 
 #[cfg(test)]
 mod tests {
-    use super::super::family;
+    use super::super::{Translation, family};
     use super::*;
     use crate::Kind::{Counter, Gauge, Histogram, UpDownCounter};
 
@@ -72,10 +159,87 @@ mod tests {
             let named = |(name, unit, kind)| (family(name, unit, kind), FamilyType::from(kind));
             let (one, other) = (named(one), named(other));
             let (a, b) = ((&*one.0, one.1), (&*other.0, other.1));
-            assert_eq!(meeting(a, b).as_deref(), expected, "{one:?} and {other:?}");
-            assert_eq!(meeting(b, a).as_deref(), expected, "{other:?} and {one:?}");
-            let is_found = neighbors(a.0, a.1).any(|near| near == other);
+            let names = Names::default();
+            assert_eq!(names.meeting(a, b).as_deref(), expected, "{one:?} and {other:?}");
+            assert_eq!(names.meeting(b, a).as_deref(), expected, "{other:?} and {one:?}");
+            let is_found = names.neighbors(a).any(|near| near == other);
             assert_eq!(is_found, expected.is_some(), "{one:?} and {other:?}");
+        }
+    }
+
+    #[test]
+    fn in_open_metrics_families_take_the_names_of_their_samples_too() {
+        let names = Names::default().open_metrics();
+        for (one, other, expected) in [
+            (("o.requests", "", Gauge), ("o.requests", "", Counter), Some("o_requests")),
+            (("hh", "", Histogram), ("hh.count", "", Counter), Some("hh_count")),
+            (("hh", "s", Histogram), ("hh", "s", Counter), Some("hh_seconds")),
+            (("hh", "", Histogram), ("hh.created", "", Gauge), Some("hh_created")),
+            (("hh", "", Histogram), ("hh.created", "", Histogram), Some("hh_created")),
+            (("c", "", Counter), ("c.created", "", Gauge), Some("c_created")),
+            (("c", "", Counter), ("c.created", "", Counter), Some("c_created")),
+            (("c", "", Counter), ("c.total", "", Gauge), Some("c_total")),
+            (("c", "", Counter), ("c.total", "", Histogram), Some("c_total")),
+            (("total", "", Counter), ("total", "", Gauge), Some("total")),
+            (("total", "", Counter), ("total.total", "", Counter), Some("total")),
+            (("total", "", Counter), ("total.created", "", Gauge), None),
+            (("c", "", Counter), ("c.info", "", Gauge), None),
+            (("c", "", Counter), ("c.count", "", Gauge), None),
+            (("c", "", Counter), ("c.bucket", "", Counter), None),
+            (("g", "", Gauge), ("g.created", "", Gauge), None),
+            (("g", "", Gauge), ("g.count", "", Counter), None),
+            (("otel.scope.info", "", Gauge), ("otel.scope", "", Gauge), None),
+        ] {
+            let named =
+                |(name, unit, kind)| (names.family(name, unit, kind), FamilyType::from(kind));
+            let (one, other) = (named(one), named(other));
+            let (a, b) = ((&*one.0, one.1), (&*other.0, other.1));
+            assert_eq!(names.meeting(a, b).as_deref(), expected, "{one:?} and {other:?}");
+            assert_eq!(names.meeting(b, a).as_deref(), expected, "{other:?} and {one:?}");
+            for (a, b) in [(a, &other), (b, &one)] {
+                let is_found = names.neighbors(a).any(|near| near == *b);
+                assert_eq!(is_found, expected.is_some(), "{one:?} and {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_resource_takes_one_name_and_in_open_metrics_two_of_counters() {
+        let text = Names::default();
+        for (family, in_text, in_open_metrics) in [
+            (("target_info", FamilyType::Gauge), true, true),
+            (("target", FamilyType::Gauge), false, false),
+            (("target", FamilyType::Counter), false, false),
+            (("target_total", FamilyType::Counter), false, true),
+            (("target_info_total", FamilyType::Counter), false, true),
+            (("target_info_total", FamilyType::Unknown), false, false),
+            (("targets", FamilyType::Gauge), false, false),
+        ] {
+            assert_eq!(text.meets_resource(family), in_text, "{family:?}");
+            assert_eq!(text.open_metrics().meets_resource(family), in_open_metrics, "{family:?}");
+        }
+    }
+
+    #[test]
+    fn counters_lose_total_in_metadata_and_their_type_if_they_have_none() {
+        for (name, translation, base, is_allowed) in [
+            ("total", Translation::default(), "total", false),
+            ("a.b", Translation::default(), "a_b", true),
+            ("a.b", Translation::NoUtf8EscapingWithSuffixes, "a.b", true),
+            ("a.b", Translation::UnderscoreEscapingWithoutSuffixes, "a_b", false),
+            ("a.b_total", Translation::UnderscoreEscapingWithoutSuffixes, "a_b", true),
+            ("a.b", Translation::NoTranslation, "a.b", false),
+            ("a.total", Translation::NoTranslation, "a.total", false),
+            ("_total", Translation::NoTranslation, "_total", false),
+        ] {
+            let names = translation.utf8();
+            let name = names.family(name, "", Counter);
+            let family = (&*name, FamilyType::Counter);
+            assert_eq!((names.base(family), names.allow(family)), (&*name, true));
+            let names = names.open_metrics();
+            assert_eq!((names.base(family), names.allow(family)), (base, is_allowed), "{name}");
+            let gauge = (&*name, FamilyType::Gauge);
+            assert_eq!((names.base(gauge), names.allow(gauge)), (&*name, true));
         }
     }
 }

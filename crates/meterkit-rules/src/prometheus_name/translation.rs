@@ -64,7 +64,7 @@ impl Translation {
 
     /// Returns the names for readers that asked for this escaping scheme.
     pub const fn escaped_by(self, escaping: Escaping) -> Names {
-        Names { translation: self, escaping }
+        Names { translation: self, escaping, is_open_metrics: false }
     }
 
     /// Returns the names for readers that accept any character.
@@ -138,9 +138,27 @@ impl Error for TranslationError {}
 pub struct Names {
     translation: Translation,
     escaping: Escaping,
+    pub(super) is_open_metrics: bool,
 }
 
 impl Names {
+    /// Returns the same names for OpenMetrics, where families that stand side by side in other formats
+    /// [meet](Self::meeting).
+    ///
+    /// Of two families that meet in OpenMetrics only, counters are exported as of unknown type, under their full name:
+    /// series have the same names in every format. So are counters that do not end with `_total`, as OpenMetrics demands
+    /// of them. If neither is a counter, the younger one is left out.
+    #[must_use]
+    pub const fn open_metrics(mut self) -> Self {
+        self.is_open_metrics = true;
+        self
+    }
+
+    /// Returns whether the names are those of [OpenMetrics](Self::open_metrics).
+    pub const fn is_open_metrics(self) -> bool {
+        self.is_open_metrics
+    }
+
     /// Returns whether some names may need quotes in the text format.
     pub const fn may_be_quoted(self) -> bool {
         self.translation.is_utf8() && matches!(self.escaping, Escaping::AllowUtf8)
@@ -248,8 +266,8 @@ pub(super) fn is_legal_in_label(c: char) -> bool {
 /// Adds the unit and `_total`, unless the name already ends with them.
 fn add_suffixes(name: &mut String, unit_of_metric: &str, kind: Kind) {
     let is_counter = FamilyType::from(kind) == FamilyType::Counter;
-    let total = "_total".len();
-    if is_counter && name.len() > total && ends_with_word(name, "total") {
+    let has_total = is_counter && name.len() > "_total".len() && ends_with_word(name, "total");
+    if has_total {
         name.truncate(name.len() - "total".len());
         // The separator, which may take several bytes.
         name.pop();
@@ -259,7 +277,7 @@ fn add_suffixes(name: &mut String, unit_of_metric: &str, kind: Kind) {
         name.push('_');
         name.push_str(&unit);
     }
-    if is_counter && !ends_with_word(name, "total") {
+    if has_total || is_counter && !ends_with_word(name, "total") {
         name.push_str("_total");
     }
 }
@@ -279,6 +297,7 @@ mod tests {
             ("runs.total", "1", Counter, "runs_total", "runs_total", "runs_total", ""),
             ("runs_total", "", Counter, "runs_total", "runs_total", "runs_total", ""),
             ("total", "", Counter, "total", "total", "total", ""),
+            ("total.total", "", Counter, "total_total", "total_total", "total_total", ""),
             ("a.bytes", "By", Gauge, "a_bytes", "a_bytes", "a.bytes", ""),
             ("a.bytes.total", "By", Counter, "a_bytes_total", "a_bytes_total", "a.bytes_total", ""),
             ("größe", "", Gauge, "gr_e", "gr_e", "größe", ""),
