@@ -34,7 +34,7 @@ pub(crate) fn without_group_labels<'s>(
 
 /// Returns the label of a key, if the group has it.
 fn label<'k>(key: &'k str, group: &[String]) -> Option<Cow<'k, str>> {
-    let label = Names::default().series_label(key);
+    let label = Names::default().label(key);
     group.iter().any(|taken| *taken == *label).then_some(label)
 }
 
