@@ -9,7 +9,8 @@ use crate::proxy::Proxies;
 mod settings;
 
 pub use self::settings::{
-    TransportSettings, certificate, client_certificate, client_key, compression, timeout,
+    TransportSettings, certificate, client_certificate, client_key, compression, compression_of,
+    timeout,
 };
 
 /// How the requests of one target reach their receiver: proxies, certificates, compression and timeout.

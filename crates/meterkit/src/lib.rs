@@ -90,6 +90,7 @@
 //!   `tower::Service`.
 //! - `prometheus-tls`: the scrape endpoint as HTTPS, and client certificates.
 //! - `prometheus-zstd`: scrapes compressed with zstd for clients that accept it; builds a library in C.
+//! - `pushgateway`: the module `pushgateway` and its target, for jobs that end before they are scraped.
 //! - `sdk` (default): readers and exporters of OpenTelemetry's SDK, added with [`reader`](TelemetryBuilder::reader) and
 //!   [`exporter`](TelemetryBuilder::exporter). With `prometheus` alone, `opentelemetry_sdk` is not compiled.
 //! - `tokio` (default): metrics of a tokio runtime, switched on with
@@ -196,6 +197,22 @@ pub use meterkit_otlp as otlp;
 #[cfg(feature = "prometheus")]
 #[doc(inline)]
 pub use meterkit_prometheus as prometheus;
+/// Prometheus' Pushgateway as a target, for jobs that end before they are scraped, added with
+/// [`TelemetryBuilder::target`] or `OTEL_METRICS_EXPORTER=pushgateway`.
+///
+/// ```
+/// use meterkit::Telemetry;
+/// use meterkit::pushgateway::PushgatewayConfig;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = PushgatewayConfig::new("http://pushgateway:9091")?.with_job("nightly-import")?;
+/// let builder = Telemetry::builder().target(config);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "pushgateway")]
+#[doc(inline)]
+pub use meterkit_pushgateway as pushgateway;
 
 /// OpenTelemetry's API in the version that this crate uses. A second version in the same program has its own globals,
 /// and metrics recorded through those are lost, so use this one.

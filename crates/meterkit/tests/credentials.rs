@@ -13,6 +13,7 @@ use meterkit_grafana::{Authentication, RemoteWrite, RemoteWriteConfig, RemoteWri
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol, Proxies, Transport};
 use meterkit_pipeline::{Snapshot, Target};
 use meterkit_prometheus::PrometheusServer;
+use meterkit_pushgateway::{PushgatewayConfig, PushgatewayTarget};
 
 /// With a token in the header, `h3aderT/ken`, and one in the query, `qu3ry=T+ken`.
 fn targets(base: &str, transport: &Transport) -> Vec<Box<dyn Target>> {
@@ -31,7 +32,11 @@ fn targets(base: &str, transport: &Transport) -> Vec<Box<dyn Target>> {
     let receiver = RemoteWrite::new(&url).expect("a URL");
     let receiver = receiver.with_authentication(Authentication::Basic { username, password });
     let grafana = RemoteWriteConfig::new(receiver).with_transport(transport.clone());
+    let pushgateway = PushgatewayConfig::new(&url).expect("a URL");
+    let token = Authentication::Bearer { token: Secret::new("h3aderT/ken") };
+    let pushgateway = pushgateway.with_authentication(token).with_transport(transport.clone());
     vec![
+        Box::new(PushgatewayTarget::new(pushgateway).expect("a target")),
         otlp(Protocol::HttpProtobuf),
         otlp(Protocol::HttpJson),
         otlp(Protocol::Grpc),

@@ -208,6 +208,9 @@ fn secrets_of_the_environment_show_nowhere() {
         ("GRAFANA_REMOTE_WRITE_BEARER_TOKEN", secret),
         ("GRAFANA_URL", "http://127.0.0.1:9"),
         ("GRAFANA_SERVICE_ACCOUNT_TOKEN", secret),
+        ("METERKIT_PUSHGATEWAY_URL", "http://127.0.0.1:9"),
+        ("METERKIT_PUSHGATEWAY_USERNAME", "me"),
+        ("METERKIT_PUSHGATEWAY_PASSWORD", secret),
         ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=5ecre7-value"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
     ];
@@ -227,6 +230,7 @@ fn secrets_of_the_environment_show_nowhere() {
     for (target, is_there, variable) in [
         ("datadog", cfg!(feature = "datadog"), "DD_API_KEY"),
         ("grafana", cfg!(feature = "grafana"), "GRAFANA_REMOTE_WRITE_URL"),
+        ("pushgateway", cfg!(feature = "pushgateway"), "METERKIT_PUSHGATEWAY_URL"),
     ] {
         let said = if is_there { "metrics target is live" } else { variable };
         let is_said = lines.iter().any(|it| it.contains(said) && it.contains(target));

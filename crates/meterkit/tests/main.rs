@@ -7,7 +7,7 @@ mod conformance_counters_and_gauges;
 mod conformance_global_attributes;
 mod conformance_histograms_and_observables;
 mod conformance_names_and_keys;
-#[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp"))]
+#[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp", feature = "pushgateway"))]
 mod credentials;
 mod environment;
 #[cfg(all(
@@ -36,6 +36,8 @@ mod mixed_versions;
 mod page;
 mod protected_endpoint;
 mod public_api;
+#[cfg(feature = "pushgateway")]
+mod pushgateway;
 mod refusals;
 mod resource_detection;
 mod runtime_metrics;

@@ -1,5 +1,6 @@
 //! The settings of a target of the push gateway.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::Uri;
@@ -22,7 +23,7 @@ use crate::settings::TRANSPORT;
 /// let target = PushgatewayTarget::new(config)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PushgatewayConfig {
     pub(crate) name: String,
     pub(crate) url: Uri,
@@ -167,6 +168,32 @@ impl PushgatewayConfig {
             headers.insert("Authorization", authorization.expose().as_bytes())?;
         }
         Ok(headers)
+    }
+}
+
+/// Without the query of the URL, which may hold a token.
+impl fmt::Debug for PushgatewayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            url,
+            authentication,
+            job,
+            grouping,
+            method,
+            delete_on_shutdown,
+            transport,
+        } = self;
+        f.debug_struct("PushgatewayConfig")
+            .field("name", name)
+            .field("url", &format_args!("{}", url::shown(&url.to_string())))
+            .field("authentication", authentication)
+            .field("job", job)
+            .field("grouping", grouping)
+            .field("method", method)
+            .field("delete_on_shutdown", delete_on_shutdown)
+            .field("transport", transport)
+            .finish()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! By the documentation of Prometheus' Pushgateway, sections URL and `DELETE` method.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
@@ -26,7 +27,7 @@ use meterkit_pipeline::ExportError;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PushgatewayGroup {
     pub(crate) client: Client,
     /// Where its metrics are. `None` until something is pushed, unless the settings name the job.
@@ -55,6 +56,14 @@ impl PushgatewayGroup {
             return Ok(());
         }
         Err(failure(SendError::of(&reply, &reply::message(&reply), self.client.secrets())))
+    }
+}
+
+/// Without the query of the URL, which may hold a token.
+impl fmt::Debug for PushgatewayGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.lock().unpoisoned().as_ref().map(|it| url::shown(&it.to_string()));
+        f.debug_struct("PushgatewayGroup").field("url", &url).field("client", &self.client).finish()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use meterkit_core::{Attributes, Data, ScopeMetrics};
 use meterkit_pipeline::Snapshot;
-use meterkit_prometheus::Names;
+use meterkit_prometheus::{FamilyType, Names};
 
 /// Returns `snapshot` with other keys for the attributes whose labels are those of a group: as in a scrape, they become
 /// `exported_job`, for example. The gateway overwrites the labels otherwise, and refuses series that become equal by it.
@@ -34,7 +34,7 @@ pub(crate) fn without_group_labels<'s>(
 
 /// Returns the label of a key, if the group has it.
 fn label<'k>(key: &'k str, group: &[String]) -> Option<Cow<'k, str>> {
-    let label = Names::default().label(key);
+    let label = Names::default().series_label(key, FamilyType::Gauge);
     group.iter().any(|taken| *taken == *label).then_some(label)
 }
 

@@ -16,7 +16,7 @@ use meterkit_settings::{
 use crate::config::PushgatewayConfig;
 use crate::group::labels_problem;
 use crate::method::PushMethod;
-use crate::target::{PushgatewayTarget, UNSUPPORTED};
+use crate::target::PushgatewayTarget;
 
 settings! {
     SETTINGS for Some("pushgateway");
@@ -27,7 +27,7 @@ settings! {
 
     JOB: String = text("METERKIT_PUSHGATEWAY_JOB")
         .key("job")
-        .by_default("`service.name`")
+        .by_default("the resource's `service.name`")
         .meaning("the label `job` of the group that metrics are pushed to");
 
     GROUPING: Vec<(String, String)> =
@@ -58,9 +58,9 @@ settings! {
         .key("bearer_token")
         .meaning("a token, instead of name and password");
 
-    COMPRESSION: Compression = transport::compression("METERKIT_PUSHGATEWAY_COMPRESSION")
-        .by_default("`none`")
-        .meaning("how requests are compressed; gateways do not support `zstd`");
+    COMPRESSION: Compression =
+        transport::compression_of("METERKIT_PUSHGATEWAY_COMPRESSION", &["gzip", "none"])
+            .by_default("`none`");
 
     TIMEOUT: Duration = transport::timeout("METERKIT_PUSHGATEWAY_TIMEOUT").by_default("`10000`");
 
@@ -142,9 +142,6 @@ impl PushgatewayConfig {
         let method = reader.get(&METHOD);
         let delete_on_shutdown = reader.get(&DELETE_ON_SHUTDOWN);
         let transport = TRANSPORT.read(reader);
-        if transport.compression() == Some(Compression::Zstd) {
-            reader.refuse(&COMPRESSION, UNSUPPORTED);
-        }
         let config = Self::to(url?);
         Some(
             Self {

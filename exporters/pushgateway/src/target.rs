@@ -50,7 +50,8 @@ impl PushgatewayTarget {
     pub fn new(config: PushgatewayConfig) -> Result<Self, BuildError> {
         let compression = config.transport.compression().unwrap_or_default();
         if compression == Compression::Zstd {
-            let error = CompressionError::Unsupported(compression, UNSUPPORTED);
+            let reason = "a push gateway accepts `gzip` or `none`";
+            let error = CompressionError::Unsupported(compression, reason);
             return Err(BuildError::Compression(error));
         }
         let compression = compression.built_in(TRANSPORT.package);
@@ -147,7 +148,5 @@ impl Target for PushgatewayTarget {
 
 /// The job of a process that nothing names, as OpenTelemetry calls its service.
 const UNKNOWN: &str = "unknown_service";
-
-pub(crate) const UNSUPPORTED: &str = "a push gateway accepts `gzip` or `none`";
 
 const PRODUCT: &str = concat!("meterkit-pushgateway/", env!("CARGO_PKG_VERSION"));

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use meterkit_settings::{Reader, Setting, ValueType, Words, file, timeout as time_limit, word};
+use meterkit_settings::{
+    Reader, Setting, UnknownWord, ValueType, Words, file, timeout as time_limit, word,
+};
 
 use super::{Transport, TransportHints};
 use crate::compression::Compression;
@@ -31,6 +33,16 @@ pub struct TransportSettings {
 /// Declares how requests are compressed.
 pub const fn compression(name: &'static str) -> Setting<Compression> {
     word(name).key("compression").meaning("how requests are compressed")
+}
+
+/// Declares how requests are compressed for a receiver that supports only these ways.
+pub const fn compression_of(
+    name: &'static str,
+    supported: &'static [&'static str],
+) -> Setting<Compression> {
+    let parse = |text: &str| text.parse().map_err(|error: UnknownWord| error.to_string());
+    let setting = Setting::new(name, ValueType::Word(supported), parse);
+    setting.key("compression").meaning("how requests are compressed")
 }
 
 /// Declares how long a request may take.
@@ -72,7 +84,9 @@ impl TransportSettings {
     pub fn read(&self, reader: &Reader<'_>) -> Transport {
         let (certificate, key) = (&self.client_certificate, &self.client_key);
         let proxy = self.proxy.as_ref().and_then(|setting| reader.get(setting));
-        let compression = reader.get_with(&self.compression, |text| built_in(text, self.package));
+        let compression = reader.get_with(&self.compression, |text| {
+            built_in(text, self.compression.declaration().value_type, self.package)
+        });
         let timeout = reader.get(&self.timeout);
         let authorities = reader.pem(&self.certificate, tls::check_authorities);
         reader.needs(key, certificate, "name the PEM file with its private key");
@@ -90,9 +104,13 @@ impl TransportSettings {
     }
 }
 
-fn built_in(text: &str, package: &str) -> Result<Compression, String> {
-    let known = Compression::find(text)
-        .ok_or_else(|| format!("is unknown; write {}", ValueType::Word(Compression::WORDS)))?;
+fn built_in(text: &str, accepted: ValueType, package: &str) -> Result<Compression, String> {
+    let is_accepted = |known: &Compression| match accepted {
+        ValueType::Word(words) => words.contains(&known.as_str()),
+        _ => true,
+    };
+    let known = Compression::find(text).filter(is_accepted);
+    let known = known.ok_or_else(|| format!("is unknown; write {accepted}"))?;
     if known.is_built_in() {
         return Ok(known);
     }

@@ -22,8 +22,8 @@ settings! {
         select::target,
     )
     .by_default(
-        "`prometheus`, and each of `otlp`, `datadog` and `grafana` that is given an endpoint, a key, an agent, a mode, \
-         a zone or an instance",
+        "`prometheus`, and each of `otlp`, `datadog`, `grafana` and `pushgateway` that is given an endpoint, a key, an \
+         agent, a mode, a zone or an instance",
     )
     .meaning("the targets");
 

@@ -35,6 +35,7 @@ const TARGETS: &[Known] = &[
     known!("otlp", meterkit_otlp::TARGET, OTLP),
     known!("datadog", meterkit_datadog::TARGET, DATADOG),
     known!("grafana", meterkit_grafana::TARGET, GRAFANA),
+    known!("pushgateway", meterkit_pushgateway::TARGET, &["METERKIT_PUSHGATEWAY_URL"]),
 ];
 
 /// Writes metrics to standard output.

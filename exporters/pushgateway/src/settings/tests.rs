@@ -49,7 +49,7 @@ const ROWS: &[Row] = &[
     Row::new("METERKIT_PUSHGATEWAY_COMPRESSION")
         .beside(TO_GATEWAY)
         .valid(&[("gzip", "compression: Some(Gzip)")])
-        .invalid(&[("zstd", "`gzip` or")]),
+        .invalid(&[("zstd", "write `gzip` or `none`")]),
     Row::new("METERKIT_PUSHGATEWAY_TIMEOUT")
         .beside(TO_GATEWAY)
         .valid(&[("2500", "timeout: Some(2.5s)"), ("0", "timeout: None")]),

@@ -22,7 +22,7 @@ const ROWS: &[Row] = &[
         .invalid(&[
             (
                 "carbon",
-                "`carbon` is unknown; accepted: a comma list of `prometheus`, `console`, `otlp`, `datadog` and `grafana`",
+                "`carbon` is unknown; accepted: a comma list of `prometheus`, `console`, `otlp`, `datadog`, `grafana` and `pushgateway`",
             ),
             ("console,none", "`none` stands alone: remove it"),
             ("prometheus console", "`prometheus console` is unknown"),
