@@ -6,6 +6,7 @@
 //! way. Idle ones go first, then those whose clients take their answers slowly; among them, one of the client that has
 //! the most connections, and of these the one that has waited the longest.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
@@ -37,23 +38,27 @@ struct Rooms {
     inside: Room,
     /// The number of the next connection.
     next: u64,
+    /// What the connections of a client share, by its address.
+    clients: HashMap<IpAddr, Arc<()>>,
 }
 
 struct Room {
     limit: usize,
-    connections: HashMap<u64, (Client, Progress)>,
+    connections: HashMap<u64, Connection>,
 }
 
-/// An address, or the part of one that is assigned to one client as a whole.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Client(IpAddr);
+struct Connection {
+    /// As many of it exist as the client has connections, and one more.
+    client: Arc<()>,
+    progress: Progress,
+}
 
 impl Places {
     /// Creates places for this many connections that are served.
     pub(crate) fn new(inside: usize) -> Self {
         let room = |limit| Room { limit, connections: HashMap::new() };
         let (door, inside) = (room(inside.max(AT_THE_DOOR)), room(inside));
-        let rooms = Mutex::new(Rooms { door, inside, next: 0 });
+        let rooms = Mutex::new(Rooms { door, inside, next: 0, clients: HashMap::new() });
         Self(Arc::new(Shared { rooms, has_left: Notify::new() }))
     }
 
@@ -69,12 +74,17 @@ impl Places {
 
     fn try_enter(&self, peer: IpAddr, progress: &Progress) -> Option<Place> {
         let mut rooms = self.0.rooms.lock().unpoisoned();
-        if !rooms.door.has_room() {
+        let Rooms { door, inside, next, clients } = &mut *rooms;
+        if !door.has_room() {
             return None;
         }
-        let number = rooms.next;
-        rooms.next += 1;
-        rooms.door.connections.insert(number, (Client::of(peer), progress.clone()));
+        if clients.len() > door.limit.saturating_add(inside.limit) {
+            clients.retain(|_, client| Arc::strong_count(client) > 1);
+        }
+        let client = clients.entry(client(peer)).or_default().clone();
+        let number = *next;
+        *next += 1;
+        door.connections.insert(number, Connection { client, progress: progress.clone() });
         Some(Place { places: self.clone(), number })
     }
 
@@ -132,30 +142,25 @@ impl Room {
 
     /// Cuts the most dispensable connection off. Returns whether there was one.
     fn cut_one_off(&mut self) -> bool {
-        let mut connections_of = HashMap::<Client, usize>::new();
-        for (client, _) in self.connections.values() {
-            *connections_of.entry(*client).or_default() += 1;
-        }
-        let waiting = self.connections.iter().filter_map(|(number, (client, progress))| {
-            let waiting = progress.waits()?;
-            let least = usize::MAX - connections_of[client];
-            Some(((waiting.is_within_answer, least, waiting.since), *number))
+        let waiting = self.connections.iter().filter_map(|(number, connection)| {
+            let waiting = connection.progress.waits()?;
+            let most = Reverse(Arc::strong_count(&connection.client));
+            Some((waiting.is_within_answer, most, waiting.since, *number))
         });
-        let Some((_, number)) = waiting.min() else { return false };
-        if let Some((_, progress)) = self.connections.remove(&number) {
-            progress.cut_off();
+        let Some((.., number)) = waiting.min() else { return false };
+        if let Some(connection) = self.connections.remove(&number) {
+            connection.progress.cut_off();
         }
         true
     }
 }
 
-impl Client {
-    fn of(peer: IpAddr) -> Self {
-        Self(match peer.to_canonical() {
-            // Whoever has one address of a /64 has all of them.
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-            address => address,
-        })
+/// Returns an address, or the part of one that is assigned to a client as a whole.
+fn client(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        // Whoever has one address of a /64 has all of them.
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address => address,
     }
 }
 
