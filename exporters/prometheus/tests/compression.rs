@@ -3,9 +3,10 @@
 use std::io::Read;
 
 use crate::client::{Answer, Connection};
-use crate::served::{Served, large_registry};
+use crate::served::{LONG, Served, large_registry};
 use flate2::read::GzDecoder;
 use meterkit_core::Registry;
+use tokio::time::sleep;
 
 const TEXT: &str = "# TYPE hits_total counter\nhits_total{otel_scope_name=\"s\"} 7\n";
 
@@ -86,7 +87,7 @@ async fn the_most_welcome_coding_is_used() {
 }
 
 #[tokio::test]
-async fn a_long_answer_comes_whole_and_small() {
+async fn a_long_answer_comes_in_chunks_whole_and_small() {
     let served = Served::start(&large_registry(), |server| server);
     let mut connection = Connection::open(served.address).await;
     let plain = connection.request("GET", "/metrics").await.unwrap();
@@ -94,6 +95,8 @@ async fn a_long_answer_comes_whole_and_small() {
         let lines = format!("Accept-Encoding: {accepted}\r\n");
         let answer = connection.get_with(&lines).await.unwrap();
         assert!(answer.headers.contains_key("content-encoding"));
+        assert_eq!(answer.headers["transfer-encoding"], "chunked");
+        assert!(!answer.headers.contains_key("content-length"));
         assert!(answer.body.len() < plain.body.len() / 10, "{} bytes", answer.body.len());
         assert!(decoded(&answer) == plain.text());
     }
@@ -116,5 +119,25 @@ async fn head_has_the_headers_of_get_also_for_a_long_answer() {
         assert_eq!(head.headers, get.headers);
     }
     connection.request("GET", "/").await.unwrap();
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_waits_for_counts_for_nothing() {
+    let served = Served::start(&large_registry(), |server| server);
+    let mut connection = Connection::open_narrow(served.address).await;
+    connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    connection.receive_some().await;
+    drop(connection);
+    let mut connection = Connection::open(served.address).await;
+    connection.request("HEAD", "/metrics").await.unwrap();
+    let health = served.pipeline.health();
+    assert!(health.targets[0].last_success.is_none() && health.is_healthy(), "{health}");
+    connection.request("GET", "/metrics").await.unwrap();
+    let begin = std::time::Instant::now();
+    while served.pipeline.health().targets[0].last_success.is_none() {
+        assert!(begin.elapsed() < LONG);
+        sleep(std::time::Duration::from_millis(1)).await;
+    }
     served.stop().await;
 }
