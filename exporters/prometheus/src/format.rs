@@ -29,17 +29,19 @@ impl Format {
     /// Returns the value of `Content-Type` for a body in this format, whose names are escaped by this scheme.
     pub fn content_type(self, escaping: Escaping) -> String {
         let content_type = match self {
-            // Readers of this format know no parameter `escaping`.
-            Self::Text => return "text/plain; version=0.0.4; charset=utf-8".to_owned(),
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::QuotedText => "text/plain; version=1.0.0; charset=utf-8",
-            Self::OldOpenMetrics => {
-                return "application/openmetrics-text; version=0.0.1; charset=utf-8".to_owned();
-            }
+            Self::OldOpenMetrics => "application/openmetrics-text; version=0.0.1; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Self::Protobuf => {
                 "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
             }
         };
+        // Most readers of the older formats do not know the parameter, and have not asked for a scheme.
+        let is_old = matches!(self, Self::Text | Self::OldOpenMetrics);
+        if is_old && matches!(escaping, Escaping::Underscores | Escaping::AllowUtf8) {
+            return content_type.to_owned();
+        }
         format!("{content_type}; escaping={}", escaping.as_str())
     }
 }

@@ -57,6 +57,43 @@ async fn the_endpoint_and_the_function_give_the_format_that_is_accepted() {
     served.stop().await;
 }
 
+#[test]
+fn content_types_are_those_of_prometheus() {
+    let protobuf = PROTOBUF.replace(';', "; ");
+    for (format, escaping, expected) in [
+        (Format::Text, Escaping::Underscores, TEXT_FORMAT),
+        (
+            Format::Text,
+            Escaping::Values,
+            "text/plain; version=0.0.4; charset=utf-8; escaping=values",
+        ),
+        (Format::QuotedText, Escaping::AllowUtf8, UTF8_TEXT_FORMAT),
+        (
+            Format::QuotedText,
+            Escaping::Underscores,
+            "text/plain; version=1.0.0; charset=utf-8; escaping=underscores",
+        ),
+        (
+            Format::OldOpenMetrics,
+            Escaping::Underscores,
+            "application/openmetrics-text; version=0.0.1; charset=utf-8",
+        ),
+        (
+            Format::OldOpenMetrics,
+            Escaping::Dots,
+            "application/openmetrics-text; version=0.0.1; charset=utf-8; escaping=dots",
+        ),
+        (
+            Format::OpenMetrics,
+            Escaping::Dots,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=dots",
+        ),
+        (Format::Protobuf, Escaping::AllowUtf8, &format!("{protobuf}; escaping=allow-utf-8")),
+    ] {
+        assert_eq!(format.content_type(escaping), expected);
+    }
+}
+
 #[tokio::test]
 async fn several_headers_are_one_list_and_none_is_the_oldest_text() {
     let served = Served::start(&registry(), |server| server);
