@@ -22,6 +22,7 @@ mod name_meetings;
 mod nasty;
 mod negotiated;
 mod open_metrics;
+mod scrape_memory;
 mod served;
 mod service;
 mod starvation;

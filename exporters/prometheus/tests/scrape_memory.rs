@@ -1,0 +1,65 @@
+//! A scrape takes little memory, however many series there are.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+
+use crate::client::Connection;
+use crate::served::{LONG, Number, Served};
+use meterkit_core::Registry;
+use meterkit_fakes::own_process::rerun;
+use tokio::io::AsyncReadExt;
+
+const SERIES: usize = 100_000;
+
+/// What a scrape may take beside the store and its snapshot. The text is many times as long.
+const LIMIT: u64 = 8 << 20;
+
+/// The most memory that this process has had since the last call of this function.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    kib * 1024
+}
+
+#[tokio::test]
+async fn scrapes_of_many_series_are_never_in_memory_as_a_whole() {
+    let name = "scrapes_of_many_series_are_never_in_memory_as_a_whole";
+    if rerun(name, &[]).is_some() {
+        return;
+    }
+    let registry = Registry::new();
+    let group = registry.semconv("large").counter_group::<Number, u64>("large");
+    let group = group.cardinality_limit(SERIES).build().unwrap();
+    for number in 0..SERIES as u64 {
+        group.with(Number(number)).add(number);
+    }
+    let served = Served::start_sharing(&registry, LONG, |server| server.write_timeout(LONG));
+    // The snapshot that all scrapes share.
+    let mut connection = Connection::open(served.address).await;
+    connection.request("HEAD", "/metrics").await.unwrap();
+    peak();
+    let before = peak();
+    let mut stuck = Connection::open_narrow(served.address).await;
+    stuck.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut length = 0;
+    for lines in ["", "Accept-Encoding: gzip\r\n", "Accept: application/openmetrics-text\r\n"] {
+        let request =
+            format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n");
+        connection = Connection::open(served.address).await;
+        connection.send(request).await.unwrap();
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            match connection.stream.read(&mut piece).await.unwrap() {
+                0 => break,
+                read => length += read as u64,
+            }
+        }
+    }
+    let grown = peak().saturating_sub(before);
+    assert!(length > 10 * LIMIT, "{length} bytes");
+    assert!(grown < LIMIT, "{grown} bytes for {length}");
+    drop(stuck);
+    served.stop().await;
+}
