@@ -13,5 +13,6 @@ pub mod process;
 pub mod program;
 pub mod prometheus;
 pub mod prometheus_receiver;
+pub mod pushgateway;
 pub mod victoria_metrics;
 pub mod yaml;

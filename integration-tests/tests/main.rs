@@ -14,6 +14,7 @@ mod prometheus_reads_each_translation;
 mod prometheus_scrapes_a_protected_endpoint;
 mod prometheus_scrapes_catalog_service;
 mod promises_are_held_by_tests;
+mod pushgateway_has_what_jobs_pushed;
 mod remote_write_histograms_are_read_back;
 mod remote_write_is_read_back;
 mod troubled;

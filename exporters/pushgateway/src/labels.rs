@@ -61,7 +61,8 @@ fn renamed(attributes: &Attributes, group: &[String]) -> Attributes {
     }
     Attributes::from_pairs(attributes.iter().map(|(key, value)| {
         // With a dot, so that it is no key that is there already. Values of labels that become equal are joined.
-        let key = label(key, group).map_or(key.to_owned(), |label| format!("exported.{label}"));
+        let label = label(key, group);
+        let key = label.map_or_else(|| key.to_owned(), |label| format!("exported.{label}"));
         (key.into(), value.clone())
     }))
 }
