@@ -239,29 +239,33 @@ fn may_repeat_series<S: Ord>(
 }
 
 /// Returns whether two of these different sets could become the same labels: by keys that become equal, values that
-/// differ in type alone, an empty value where another set has none, or a key like those of scopes. Lists and NaN may differ in what no text shows.
+/// differ in type alone, an empty value where another set has none, or a key like those of scopes. Lists and NaN may
+/// differ in what no text shows.
 fn may_become_equal<'a>(
     series: impl Iterator<Item = &'a Attributes>,
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
 ) -> bool {
     let mut known: Vec<(&str, Cow<'_, str>, Discriminant<AttributeValue>)> = Vec::new();
-    for (key, value) in series.flat_map(Attributes::iter) {
-        let value_type = discriminant(value);
-        // The series of an instrument share the texts of their keys: comparing addresses is enough for most.
-        match known.iter().find(|(known, ..)| ptr::eq(*known, key) || *known == key) {
-            _ if is_ambiguous(value) => return true,
-            Some((.., known)) if *known != value_type => return true,
-            Some(_) => {}
-            None => {
-                let label = label(key);
-                // The series of another scope may have it of their scope.
-                if is_of_scope(&label) {
-                    return true;
+    for attributes in series {
+        for (at, (key, value)) in attributes.iter().enumerate() {
+            // The series of an instrument share the texts of their keys, and mostly have all of them: the address of
+            // the key at the same place is enough for most.
+            let found = match known.get(at) {
+                Some(found) if ptr::eq(found.0, key) => Some(found),
+                _ => known.iter().find(|(known, ..)| *known == key),
+            };
+            match found {
+                _ if is_ambiguous(value) => return true,
+                Some((.., known)) if *known != discriminant(value) => return true,
+                Some(_) => {}
+                None => {
+                    let label = label(key);
+                    // The series of another scope may have it of their scope.
+                    if is_of_scope(&label) || known.iter().any(|(_, known, _)| *known == label) {
+                        return true;
+                    }
+                    known.push((key, label, discriminant(value)));
                 }
-                if known.iter().any(|(_, known, _)| *known == label) {
-                    return true;
-                }
-                known.push((key, label, value_type));
             }
         }
     }

@@ -13,7 +13,7 @@ use meterkit_prometheus_model::{
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 
 use crate::format::Format;
-use crate::labels::{Scope, write_series};
+use crate::labels::{Scope, SeriesLabels, write_series};
 use crate::writer::{Head, Writer};
 
 /// How long a piece is, about.
@@ -50,14 +50,10 @@ pub(crate) struct Walk<D> {
     names: Names,
     writer: Writer,
     out: BytesMut,
-    state: State,
-}
-
-enum State {
-    Start,
-    Families(vec::IntoIter<Family>),
-    Family(Box<Current>, vec::IntoIter<Family>),
-    Done,
+    /// The families to come; `None` before the first of them.
+    families: Option<vec::IntoIter<Family>>,
+    current: Option<Current>,
+    is_done: bool,
 }
 
 type Family = model::Family<Arc<Scope>>;
@@ -97,7 +93,8 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
             Format::Text | Format::QuotedText | Format::Protobuf => names,
         };
         let writer = Writer::new(format, names, snapshot.time);
-        Self { snapshot, names, writer, out: BytesMut::new(), state: State::Start }
+        let (out, families, current) = Default::default();
+        Self { snapshot, names, writer, out, families, current, is_done: false }
     }
 
     /// Returns the next piece, or `None` at the end.
@@ -109,54 +106,48 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
 
     /// Writes until the piece is full, or the family ends. Returns whether there was anything left to write.
     fn advance(&mut self) -> bool {
-        let Self { snapshot, names, writer, out, state } = self;
+        let Self { snapshot, names, writer, out, .. } = self;
         let snapshot = &**snapshot;
         let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
-        *state = match mem::replace(state, State::Done) {
-            State::Start => {
-                let meetings = snapshot.names.meetings(*names);
-                let scope = |labels| Arc::new(writer.scope(labels));
-                let mut families = families(collection, *names, &meetings, scope);
-                if !snapshot.resource.is_empty() {
-                    reserve_target_info(&mut families, collection, *names);
-                    writer.target_info(out, &snapshot.resource, &families);
-                }
-                State::Families(families.into_iter())
+        if let Some(current) = &mut self.current {
+            let mut place = current.next;
+            while out.len() < PIECE {
+                let Some(series) = current.series(&mut place, collection) else {
+                    self.current = None;
+                    return true;
+                };
+                writer.series(out, series);
             }
-            State::Families(mut rest) => match rest.next() {
-                Some(family) => {
-                    let mut current = Current::of(family, collection, *names);
-                    let (help, unit) =
-                        (current.family.help(collection), current.family.unit(collection));
-                    let head = Head {
-                        name: &current.family.name,
-                        family_type: current.family.family_type,
-                        help,
-                        unit: &unit,
-                    };
-                    current.next = writer.start(out, head, &current, collection);
-                    State::Family(Box::new(current), rest)
-                }
-                None => {
-                    writer.end(out);
-                    return false;
-                }
-            },
-            State::Family(mut current, rest) => {
-                let mut place = current.next;
-                loop {
-                    if out.len() >= PIECE {
-                        current.next = place;
-                        break State::Family(current, rest);
-                    }
-                    match current.series(&mut place, collection) {
-                        Some(series) => writer.series(out, series),
-                        None => break State::Families(rest),
-                    }
-                }
+            current.next = place;
+            return true;
+        }
+        let Some(families) = &mut self.families else {
+            let meetings = snapshot.names.meetings(*names);
+            let scope = |labels| Arc::new(writer.scope(labels));
+            let mut families = families(collection, *names, &meetings, scope);
+            if !snapshot.resource.is_empty() {
+                reserve_target_info(&mut families, collection, *names);
+                writer.target_info(out, &snapshot.resource, &families);
             }
-            State::Done => return false,
+            self.families = Some(families.into_iter());
+            return true;
         };
+        let Some(family) = families.next() else {
+            if !mem::replace(&mut self.is_done, true) {
+                writer.end(out);
+            }
+            return false;
+        };
+        let mut current = Current::of(family, collection, *names);
+        let unit = current.family.unit(collection);
+        let head = Head {
+            name: &current.family.name,
+            family_type: current.family.family_type,
+            help: current.family.help(collection),
+            unit: &unit,
+        };
+        current.next = writer.start(out, head, &current, collection);
+        self.current = Some(current);
         true
     }
 }
@@ -169,12 +160,14 @@ impl<D> fmt::Debug for Walk<D> {
 
 impl Current {
     fn of(family: Family, collection: Collection<'_>, names: Names) -> Self {
-        let of = family.family_type;
+        let (of, mut labels) = (family.family_type, SeriesLabels::default());
         let joins = Joins::of(
             &family,
             collection,
             |key| names.series_label(key, of),
-            |text, scope, attributes| write_series(text, names, of, scope, attributes),
+            |text, scope, attributes| {
+                write_series(text, &mut labels, names, of, scope, attributes);
+            },
         );
         let mut current = Self { family, joins, ladder: None, next: Place::default() };
         if current.family.family_type == FamilyType::Histogram {

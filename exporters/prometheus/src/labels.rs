@@ -27,29 +27,81 @@ impl Scope {
     }
 }
 
-/// Calls `visit` with name and value of each label of a series. `label` names the label of an attribute key. Returns
-/// whether those of the scope come on top.
-#[inline]
-#[must_use]
-pub(crate) fn series_labels<'a>(
-    attributes: &'a Attributes,
-    scope: &'a Scope,
-    label: impl Fn(&'a str) -> Cow<'a, str>,
-    mut visit: impl FnMut(&str, &str),
-) -> bool {
-    for_each_label(attributes.iter(), &scope.labels, label, |label, value| match value {
-        // Most labels are text, and integers would be allocated.
-        LabelText::Attribute(AttributeValue::Str(value)) => visit(&label, value),
-        LabelText::Attribute(AttributeValue::I64(value)) => {
-            visit(&label, itoa::Buffer::new().format(*value));
+/// Writes labels in the order of a series.
+///
+/// The series of an instrument share the texts of their keys, most of which are labels as they stand. So their addresses
+/// say that there is nothing to translate or to join.
+#[derive(Debug, Default)]
+pub(crate) struct SeriesLabels {
+    /// The addresses of the scope and of keys that are labels as they stand beside those of the scope.
+    scope: usize,
+    plain: Vec<usize>,
+}
+
+impl SeriesLabels {
+    /// Forgets all keys: those to come may have other labels.
+    pub(crate) fn clear(&mut self) {
+        self.plain.clear();
+    }
+
+    /// Calls `visit` with name and value of each label of a series. `label` names the label of an attribute key, always
+    /// in the same way. Returns whether those of the scope come on top.
+    #[inline]
+    #[must_use]
+    pub(crate) fn visit<'a>(
+        &mut self,
+        attributes: &'a Attributes,
+        scope: &'a Scope,
+        label: impl Fn(&'a str) -> Cow<'a, str>,
+        mut visit: impl FnMut(&str, &str),
+    ) -> bool {
+        let address = std::ptr::from_ref(scope) as usize;
+        if self.scope != address {
+            (self.scope, self.plain) = (address, Vec::new());
         }
-        value => visit(&label, &Cow::from(value)),
-    })
+        let is_plain = |key: &str| self.plain.contains(&(key.as_ptr() as usize));
+        if attributes.iter().all(|(key, _)| is_plain(key)) {
+            for (key, value) in attributes.iter() {
+                match value {
+                    AttributeValue::Str(text) if text.is_empty() => {}
+                    value => visit_text(key, LabelText::Attribute(value), &mut visit),
+                }
+            }
+            return true;
+        }
+        let mut are_plain = true;
+        let comes_on_top =
+            for_each_label(attributes.iter(), &scope.labels, label, |label, value| {
+                are_plain &= matches!(value, LabelText::Attribute(_));
+                visit_text(&label, value, &mut visit);
+            });
+        if comes_on_top && are_plain {
+            let is_empty = |value: &AttributeValue| matches!(value, AttributeValue::Str(text) if text.is_empty());
+            let keys = attributes.iter().filter(|(_, value)| !is_empty(value));
+            self.plain.extend(keys.map(|(key, _)| key.as_ptr() as usize));
+            self.plain.sort_unstable();
+            self.plain.dedup();
+        }
+        comes_on_top
+    }
+}
+
+#[inline]
+fn visit_text(label: &str, value: LabelText<'_>, visit: &mut impl FnMut(&str, &str)) {
+    match value {
+        // Most labels are text, and integers would be allocated.
+        LabelText::Attribute(AttributeValue::Str(value)) => visit(label, value),
+        LabelText::Attribute(AttributeValue::I64(value)) => {
+            visit(label, itoa::Buffer::new().format(*value));
+        }
+        value => visit(label, &Cow::from(value)),
+    }
 }
 
 /// Writes all labels of a series as text: the same one for equal series only.
 pub(crate) fn write_series<'a>(
     out: &mut String,
+    labels: &mut SeriesLabels,
     names: Names,
     of: FamilyType,
     scope: &'a Scope,
@@ -57,7 +109,7 @@ pub(crate) fn write_series<'a>(
 ) {
     let label = |key| names.series_label(key, of);
     let write = |name: &str, value: &str| text::label(out, names, name, value);
-    if series_labels(attributes, scope, label, write) {
+    if labels.visit(attributes, scope, label, write) {
         text::labels(out, &scope.text);
     }
 }

@@ -15,7 +15,7 @@ use meterkit_prometheus_model::{
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 
 use crate::exposition::{Current, Place, Series};
-use crate::labels::{Scope, series_labels};
+use crate::labels::{Scope, SeriesLabels};
 use crate::writer::{Head, unit_of};
 
 /// Writes a body in the protobuf format.
@@ -23,6 +23,7 @@ pub(crate) struct Protobuf {
     names: Names,
     /// When the values were taken.
     time: SystemTime,
+    series_labels: SeriesLabels,
     /// Scratch for messages, each inside of the one before it.
     metric: Vec<u8>,
     value: Vec<u8>,
@@ -55,7 +56,8 @@ const OF_HISTOGRAM: u32 = 7;
 impl Protobuf {
     pub(crate) fn new(names: Names, time: SystemTime) -> Self {
         let (metric, value, part, inner, classic) = Default::default();
-        Self { names, time, metric, value, part, inner, classic }
+        let series_labels = SeriesLabels::default();
+        Self { names, time, series_labels, metric, value, part, inner, classic }
     }
 
     pub(crate) fn scope(&self, labels: ScopeLabels<'_>) -> Scope {
@@ -93,6 +95,7 @@ impl Protobuf {
         family: &Current,
         collection: Collection<'_>,
     ) -> Place {
+        self.series_labels.clear();
         let mut kept = head_of(head);
         let mut length = kept.len();
         let (mut place, mut next) = (Place::default(), None);
@@ -179,7 +182,7 @@ impl Protobuf {
     ) {
         let (out, part) = (&mut self.metric, &mut self.part);
         let write = |name: &str, value: &str| label(out, part, name, value);
-        if series_labels(attributes, scope, name, write) {
+        if self.series_labels.visit(attributes, scope, name, write) {
             self.metric.extend_from_slice(&scope.message);
         }
     }

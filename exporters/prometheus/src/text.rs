@@ -13,7 +13,7 @@ use meterkit_prometheus_model::{
 use meterkit_rules::prometheus_name::{FamilyType, Names, is_legal_family, is_legal_label};
 
 use crate::exposition::Series;
-use crate::labels::{Scope, series_labels, write_series};
+use crate::labels::{Scope, SeriesLabels, write_series};
 use crate::writer::{Head, unit_of};
 
 /// Writes a body in one of the text formats.
@@ -24,13 +24,15 @@ pub(crate) struct Text {
     family: SampleNames,
     /// The labels of the series at hand.
     labels: String,
+    series_labels: SeriesLabels,
     /// What the lines of its buckets begin with, up to the value of `le`.
     bucket: String,
     /// The values of `le`, with what follows them up to the count.
     bounds: Bounds,
     /// How many values are in each classic bucket of an exponential histogram.
     classic: Vec<u64>,
-    number: String,
+    /// A number, or the lines that a family begins with.
+    scratch: String,
 }
 
 /// The name of the resource's metric where it is an info, whose samples add `_info`.
@@ -43,8 +45,8 @@ struct SampleNames {
     bucket: SampleName,
     sum: SampleName,
     count: SampleName,
-    /// `None` where starts are not written.
-    created: Option<SampleName>,
+    created: SampleName,
+    has_created: bool,
 }
 
 /// The name of a sample, as its lines begin.
@@ -76,9 +78,19 @@ impl Text {
     }
 
     fn new(names: Names, open_metrics: Option<SystemTime>, bounds: Bounds) -> Self {
-        let (labels, bucket, number) = Default::default();
-        let (family, classic) = Default::default();
-        Self { names, open_metrics, family, labels, bucket, bounds, classic, number }
+        let (labels, bucket, scratch) = Default::default();
+        let (family, series_labels, classic) = Default::default();
+        Self {
+            names,
+            open_metrics,
+            family,
+            series_labels,
+            labels,
+            bucket,
+            bounds,
+            classic,
+            scratch,
+        }
     }
 
     pub(crate) fn scope(&self, labels: ScopeLabels<'_>) -> Scope {
@@ -103,7 +115,7 @@ impl Text {
         self.labels.clear();
         let (labels, names, none) = (&mut self.labels, self.names, Scope::default());
         let write = |name: &str, value: &str| label(labels, names, name, value);
-        let _ = series_labels(resource, &none, |key| names.label(key), write);
+        let _ = SeriesLabels::default().visit(resource, &none, |key| names.label(key), write);
         for part in [&*start, &*self.labels, "} 1\n"] {
             put(out, part);
         }
@@ -111,24 +123,26 @@ impl Text {
 
     pub(crate) fn start(&mut self, out: &mut BytesMut, head: Head<'_>) {
         let Head { name, family_type, help, unit } = head;
-        let of = |suffix: &str| SampleName::of(name, suffix, self.names);
         let family = self.names.base((name, family_type));
-        let has_start = matches!(family_type, FamilyType::Counter | FamilyType::Histogram)
-            && self.open_metrics.is_some();
-        let created = has_start.then(|| SampleName::of(family, "_created", self.names));
-        self.family = match family_type {
-            FamilyType::Histogram => SampleNames {
-                value: SampleName::default(),
-                bucket: of("_bucket"),
-                sum: of("_sum"),
-                count: of("_count"),
-                created,
-            },
-            _ => SampleNames { value: of(""), created, ..SampleNames::default() },
-        };
-        let mut written = String::new();
-        self.write_head(&mut written, family, family_type.as_str(), unit_of(family, unit), help);
-        put(out, &written);
+        let (samples, names) = (&mut self.family, self.names);
+        samples.has_created = self.open_metrics.is_some()
+            && matches!(family_type, FamilyType::Counter | FamilyType::Histogram);
+        if samples.has_created {
+            samples.created.set(family, "_created", names);
+        }
+        if family_type == FamilyType::Histogram {
+            samples.bucket.set(name, "_bucket", names);
+            samples.sum.set(name, "_sum", names);
+            samples.count.set(name, "_count", names);
+        } else {
+            samples.value.set(name, "", names);
+        }
+        self.series_labels.clear();
+        let mut head = std::mem::take(&mut self.scratch);
+        head.clear();
+        self.write_head(&mut head, family, family_type.as_str(), unit_of(family, unit), help);
+        put(out, &head);
+        self.scratch = head;
     }
 
     #[inline]
@@ -141,7 +155,8 @@ impl Text {
             _ => return,
         };
         self.labels.clear();
-        write_series(&mut self.labels, self.names, family_type, scope, attributes);
+        let Self { labels, series_labels, names, .. } = self;
+        write_series(labels, series_labels, *names, family_type, scope, attributes);
         match data {
             Data::Gauge(points) => self.number(out, &points[at], false),
             Data::Sum { points, monotonic, .. } => self.number(out, &points[at], *monotonic),
@@ -242,21 +257,21 @@ impl Text {
     }
 
     fn float(&mut self, out: &mut BytesMut, value: f64) {
-        self.number.clear();
+        self.scratch.clear();
         match &self.open_metrics {
-            None => write_float(&mut self.number, value),
-            Some(_) => write_canonical(&mut self.number, value),
+            None => write_float(&mut self.scratch, value),
+            Some(_) => write_canonical(&mut self.scratch, value),
         }
-        put(out, &self.number);
+        put(out, &self.scratch);
     }
 
     /// Writes when a series began to count.
     fn created(&mut self, out: &mut BytesMut, start: SystemTime) {
-        let (Some(created), Some(time)) = (&self.family.created, self.open_metrics) else { return };
+        let Some(time) = self.open_metrics.filter(|_| self.family.has_created) else { return };
         // A series cannot have begun after its value was taken, whatever the clock did.
         let start = start.min(time).duration_since(UNIX_EPOCH);
         let Some(start) = start.ok().filter(|start| *start > Duration::ZERO) else { return };
-        created.write(out, &self.labels);
+        self.family.created.write(out, &self.labels);
         self.float(out, start.as_secs_f64());
         put(out, "\n");
     }
@@ -286,16 +301,20 @@ impl Text {
 const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
 
 impl SampleName {
-    fn of(name: &str, suffix: &str, names: Names) -> Self {
-        let name = format!("{name}{suffix}");
-        if names.may_be_quoted() && !is_legal_family(&name) {
-            let mut before_labels = String::from("{");
-            quoted(&mut before_labels, &name);
-            let alone = format!("{before_labels}}} ");
+    fn set(&mut self, name: &str, suffix: &str, names: Names) {
+        let Self { before_labels, alone } = self;
+        alone.clear();
+        before_labels.clear();
+        alone.extend([name, suffix]);
+        if names.may_be_quoted() && !is_legal_family(alone) {
+            before_labels.push('{');
+            quoted(before_labels, alone);
+            alone.clear();
+            alone.extend([before_labels, "} "]);
             before_labels.push(',');
-            Self { before_labels, alone }
         } else {
-            Self { before_labels: format!("{name}{{"), alone: format!("{name} ") }
+            before_labels.extend([&**alone, "{"]);
+            alone.push(' ');
         }
     }
 
@@ -338,7 +357,7 @@ pub(crate) fn label(out: &mut String, names: Names, name: &str, value: &str) {
         out.push_str(name);
     }
     out.push_str("=\"");
-    escape(out, value, |byte| matches!(byte, b'\\' | b'\n' | b'"'));
+    escape_quoted(out, value);
     out.push('"');
 }
 
@@ -353,7 +372,7 @@ pub(crate) fn labels(out: &mut String, written: &str) {
 /// Text between quotes.
 fn quoted(out: &mut String, text: &str) {
     out.push('"');
-    escape(out, text, |byte| matches!(byte, b'\\' | b'\n' | b'"'));
+    escape_quoted(out, text);
     out.push('"');
 }
 
@@ -371,6 +390,36 @@ fn separate(out: &mut String) {
     if !out.is_empty() {
         out.push(',');
     }
+}
+
+/// Writes text as it may stand between quotes.
+#[inline]
+fn escape_quoted(out: &mut String, text: &str) {
+    if has_escaped(text.as_bytes()) {
+        escape(out, text, |byte| matches!(byte, b'\\' | b'\n' | b'"'));
+    } else {
+        out.push_str(text);
+    }
+}
+
+/// Returns whether a backslash, a quote or a line end is among these bytes. Looks at eight of them at a time: a scrape
+/// asks for each label of each series.
+#[inline]
+fn has_escaped(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let has = |eight: u64, byte: u8| {
+        let zero_where_equal = eight ^ ONES * u64::from(byte);
+        zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & ONES << 7
+    };
+    let has_any = |eight: [u8; 8]| {
+        let eight = u64::from_le_bytes(eight);
+        has(eight, b'\\') | has(eight, b'\n') | has(eight, b'"') != 0
+    };
+    // The last eight overlap with those before.
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.iter().any(|byte| matches!(byte, b'\\' | b'\n' | b'"'));
+    };
+    bytes.chunks_exact(8).filter_map(|eight| eight.try_into().ok()).any(has_any) || has_any(*last)
 }
 
 /// `must` is asked for single bytes: what has to be escaped is ASCII, which no other character contains.
@@ -408,6 +457,16 @@ mod tests {
         label(&mut out, names, "a.b", "2");
         label(&mut out, names, "\"\\\n", "3");
         assert_eq!(out, "plain=\"1\",\"a.b\"=\"2\",\"\\\"\\\\\\n\"=\"3\"");
+
+        // Wherever it stands in a text of whatever length.
+        for (length, at) in (1..40).flat_map(|length| (0..length).map(move |at| (length, at))) {
+            for special in [b'\\', b'\n', b'"'] {
+                let mut bytes = vec![b'\xff'; length];
+                assert!(!has_escaped(&bytes));
+                bytes[at] = special;
+                assert!(has_escaped(&bytes), "{bytes:?}");
+            }
+        }
 
         for (is_strict, expected) in [
             (false, "# HELP x say \"hi\"\\\\\\nbye\n"),

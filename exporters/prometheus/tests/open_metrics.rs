@@ -68,7 +68,7 @@ impl Reader {
         };
         let family = self.family.as_mut().filter(|family| family.name == name);
         let family = family.ok_or("not in its family")?;
-        if part <= family.part - 1 || family.labels.is_some() {
+        if part < family.part || family.labels.is_some() {
             return Err("out of order".to_owned());
         }
         family.part = part + 1;
