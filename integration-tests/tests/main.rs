@@ -15,6 +15,7 @@ mod prometheus_scrapes_a_protected_endpoint;
 mod prometheus_scrapes_catalog_service;
 mod promises_are_held_by_tests;
 mod pushgateway_has_what_jobs_pushed;
+mod registries_of_others_reach_every_target;
 mod remote_write_histograms_are_read_back;
 mod remote_write_is_read_back;
 mod troubled;

@@ -3,6 +3,7 @@
 mod addition;
 mod collections;
 mod exponential;
+mod reading;
 mod series_id;
 
 use std::cmp::Ordering;
@@ -14,6 +15,7 @@ use opentelemetry::InstrumentationScope;
 pub(crate) use self::addition::plus;
 pub use self::collections::{AbsentSeries, Collections};
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
+pub use self::reading::{HistogramReading, Reading, SummaryReading};
 pub use self::series_id::SeriesId;
 use crate::Kind;
 use crate::attributes::Attributes;
@@ -112,6 +114,8 @@ pub enum Data {
         /// One point per series.
         points: Vec<ExponentialHistogramPoint>,
     },
+    /// Quantiles that another library has computed, since its series began.
+    Summary(Vec<SummaryPoint>),
 }
 
 /// Does the same with points of any kind.
@@ -121,6 +125,7 @@ macro_rules! with_points {
             Self::Gauge($points) | Self::Sum { points: $points, .. } => $work,
             Self::Histogram { points: $points, .. } => $work,
             Self::ExponentialHistogram { points: $points, .. } => $work,
+            Self::Summary($points) => $work,
         }
     };
 }
@@ -133,6 +138,7 @@ impl Data {
             Self::Sum { monotonic: true, .. } => Kind::Counter,
             Self::Sum { .. } => Kind::UpDownCounter,
             Self::Histogram { .. } | Self::ExponentialHistogram { .. } => Kind::Histogram,
+            Self::Summary(_) => Kind::Summary,
         }
     }
 
@@ -224,6 +230,7 @@ impl Data {
             Self::ExponentialHistogram { temporality, .. } => {
                 Self::ExponentialHistogram { temporality, points: Vec::new() }
             }
+            Self::Summary(_) => Self::Summary(Vec::new()),
         }
     }
 
@@ -245,6 +252,7 @@ impl Data {
                 Self::ExponentialHistogram { points: sums, .. },
                 Self::ExponentialHistogram { points, .. },
             ) => add!(sums, points),
+            (Self::Summary(sums), Self::Summary(points)) => add!(sums, points),
             _ => {}
         }
     }
@@ -265,6 +273,7 @@ impl Data {
                 Self::ExponentialHistogram { points: all, .. },
                 Self::ExponentialHistogram { points, .. },
             ) => push!(all, points),
+            (Self::Summary(all), Self::Summary(points)) => push!(all, points),
             _ => {}
         }
     }
@@ -315,4 +324,22 @@ pub struct HistogramPoint {
     pub max: Option<f64>,
     /// How many fell into each bucket, one more than there are bounds. Not cumulative.
     pub buckets: Box<[u64]>,
+}
+
+/// The quantiles of one series of a summary.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
+pub struct SummaryPoint {
+    /// Which series this is.
+    pub series: SeriesId,
+    /// The labels of the series.
+    pub attributes: Attributes,
+    /// Since when `count` and `sum` count.
+    pub start: SystemTime,
+    /// How many values were recorded.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// Quantiles between 0 and 1, rising, each with its value: over whatever time the other library computes them.
+    pub quantiles: Arc<[(f64, f64)]>,
 }

@@ -7,6 +7,7 @@ mod counter;
 mod gauge;
 mod group;
 mod histogram;
+mod import;
 mod number_handle;
 mod observable;
 mod outcome;
@@ -20,6 +21,7 @@ pub use self::counter::{Counter, CounterGroup};
 pub use self::gauge::{Gauge, GaugeGroup};
 pub use self::group::Group;
 pub use self::histogram::{Histogram, HistogramGroup};
+pub use self::import::{Import, ImportedFamily, is_importing};
 pub use self::observable::{
     AnyObservable, CallbackBuilder, CallbackGuard, CallbackOutput, CounterKind, GaugeKind,
     Observable, ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,

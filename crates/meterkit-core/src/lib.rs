@@ -39,7 +39,8 @@ pub use self::buckets::{ExponentialLimits, HistogramBuckets};
 pub use self::catalog::{Catalog, CatalogEntry, CatalogError, CatalogLabel, CatalogScope};
 pub use self::data::{
     AbsentSeries, Collections, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality,
+    HistogramPoint, HistogramReading, Metric, NumberPoint, Reading, ScopeMetrics, SeriesId,
+    SummaryPoint, SummaryReading, Temporality,
 };
 pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,
@@ -47,11 +48,12 @@ pub use self::error::{
 pub use self::instrument::{
     AnyAttributes, AnyObservable, AttributeCallback, AttributeObserver, ByAttributes,
     CallbackBuilder, CallbackGuard, CallbackOutput, Called, Counter, CounterGroup, CounterKind,
-    Gauge, GaugeGroup, GaugeKind, Group, GroupTimer, Histogram, HistogramGroup, InFlight,
-    Instrument, InstrumentBuilder, Observable, ObservableCounter, ObservableCounterGroup,
-    ObservableGauge, ObservableGaugeGroup, ObservableKind, ObservableUpDownCounter,
-    ObservableUpDownCounterGroup, Observer, Outcome, Polled, SeriesObserver, Several, Timeable,
-    TimedFuture, Timer, Unlabeled, UpDownCounter, UpDownCounterGroup, UpDownCounterKind,
+    Gauge, GaugeGroup, GaugeKind, Group, GroupTimer, Histogram, HistogramGroup, Import,
+    ImportedFamily, InFlight, Instrument, InstrumentBuilder, Observable, ObservableCounter,
+    ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup, ObservableKind,
+    ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome, Polled,
+    SeriesObserver, Several, Timeable, TimedFuture, Timer, Unlabeled, UpDownCounter,
+    UpDownCounterGroup, UpDownCounterKind, is_importing,
 };
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 pub use self::log_once::LogOnce;

@@ -73,6 +73,15 @@ pub enum Value {
 }
 
 impl Value {
+    /// Returns the type of the number.
+    pub const fn number_type(self) -> NumberType {
+        match self {
+            Self::U64(_) => NumberType::U64,
+            Self::I64(_) => NumberType::I64,
+            Self::F64(_) => NumberType::F64,
+        }
+    }
+
     /// Returns the value as a float; integers beyond 2^53 lose their lowest digits.
     pub const fn as_f64(self) -> f64 {
         match self {

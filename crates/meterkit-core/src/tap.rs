@@ -11,6 +11,7 @@ use crate::data::{Data, Descriptor};
 use crate::number::NumberType;
 pub use crate::store::feed::{MakeSink, Sink};
 use crate::store::instrument::Stored;
+use crate::store::shared::Door;
 
 /// Listens to what happens in a registry. Methods are called on the threads that make it happen, so they must return
 /// at once.
@@ -64,6 +65,11 @@ impl MirroredInstrument {
     /// Returns a number that no other instrument has as long as this one is there.
     pub fn address(&self) -> usize {
         self.address
+    }
+
+    /// Returns whether another library counts it, in a registry of its own.
+    pub fn is_import(&self) -> bool {
+        self.stored.upgrade().is_some_and(|stored| stored.shared().door() == Door::Import)
     }
 
     /// Returns whether the instrument is still in the store.

@@ -17,6 +17,7 @@ mod exponential_histograms;
 mod fixed_attributes;
 mod groups;
 mod idle_series;
+mod imports;
 mod limits;
 mod log_once;
 mod look_ups;

@@ -158,6 +158,10 @@ impl Running {
                 continue;
             }
             mirrored.insert(instrument.address(), instrument.clone());
+            if instrument.kind() == Kind::Histogram && instrument.is_import() {
+                // The SDK takes single values, which nobody knows.
+                continue;
+            }
             if instrument.kind() == Kind::Histogram {
                 self.mirror_histogram(&instrument);
             } else if let Some(readers) = &self.readers {

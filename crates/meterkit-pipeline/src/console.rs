@@ -136,6 +136,14 @@ fn page(snapshot: &Snapshot) -> String {
                     line(&point.attributes, values, exponential_buckets(point));
                 }
             }
+            Data::Summary(points) => {
+                for point in points {
+                    let values = distribution(point.count, point.sum, None);
+                    let quantiles =
+                        point.quantiles.iter().map(|(at, value)| format!(" q{at}={value}"));
+                    line(&point.attributes, values, quantiles.collect());
+                }
+            }
             _ => {}
         }
     }

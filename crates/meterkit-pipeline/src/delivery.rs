@@ -15,6 +15,7 @@ use crate::newest::Newest;
 use crate::progress::TargetProgress;
 use crate::snapshot::Snapshot;
 use crate::source::{Closed, Source};
+use crate::summaries;
 use crate::target::{ExportError, Schedule, Target};
 
 /// Serves one target until it is told to stop. Runs as a task of its own.
@@ -188,6 +189,7 @@ impl Delivery {
         if let Some((snapshot, delta)) = self.partial.take() {
             self.export_delta(snapshot, delta).await?;
         }
+        snapshot = self.as_taken(snapshot);
         if self.target.temporality() == Temporality::Delta {
             let delta = self.baseline.delta_of(&snapshot, self.target.observed_temporality());
             return self.export_delta(snapshot, delta).await;
@@ -203,11 +205,16 @@ impl Delivery {
                 return outcome;
             }
             match self.newest.take() {
-                Some(newer) => snapshot = newer,
+                Some(newer) => snapshot = self.as_taken(newer),
                 // The last export goes on with it.
                 None => return Err(ExportError::retryable(Closed.to_string())),
             }
         }
+    }
+
+    /// Returns the snapshot without what the target does not take.
+    fn as_taken(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        if self.target.takes_summaries() { snapshot } else { summaries::as_numbers(snapshot) }
     }
 
     async fn export_delta(

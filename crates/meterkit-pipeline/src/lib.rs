@@ -31,6 +31,7 @@ mod self_metrics;
 mod snapshot;
 mod source;
 mod stream;
+mod summaries;
 mod target;
 mod views;
 mod work;

@@ -1,6 +1,7 @@
 //! Points that add up: what deltas and views do with the series of rising sums and of histograms, whatever their kind.
 
 mod exponential;
+mod summary;
 
 use std::fmt;
 use std::time::SystemTime;

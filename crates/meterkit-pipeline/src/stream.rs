@@ -46,7 +46,7 @@ impl Hash for Stream {
 /// Returns whether the points of both can stand in one metric.
 pub(crate) fn are_alike(a: &Data, b: &Data) -> bool {
     match (a, b) {
-        (Data::Gauge(_), Data::Gauge(_)) => true,
+        (Data::Gauge(_), Data::Gauge(_)) | (Data::Summary(_), Data::Summary(_)) => true,
         (
             Data::Sum { monotonic, temporality, .. },
             Data::Sum { monotonic: rises, temporality: since, .. },
@@ -110,6 +110,7 @@ mod tests {
             stream("", histogram(&[1.0])),
             stream("", histogram(&[1.0, 2.0])),
             stream("", Data::ExponentialHistogram { temporality: CUMULATIVE, points: Vec::new() }),
+            stream("", Data::Summary(Vec::new())),
         ];
         for (i, one) in all.iter().enumerate() {
             for (j, other) in all.iter().enumerate() {

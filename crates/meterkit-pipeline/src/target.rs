@@ -55,6 +55,13 @@ pub trait Target: Debug + Send + 'static {
         self.temporality()
     }
 
+    /// Returns whether the receiver knows summaries, which only come from registries of other libraries. Otherwise,
+    /// the target receives three metrics in place of each: the sums `….count` and `….sum`, and the gauge `….quantile`,
+    /// whose series have the label `quantile`. A summary has no delta.
+    fn takes_summaries(&self) -> bool {
+        true
+    }
+
     /// Called once, when the pipeline starts: whether the destination takes these credentials, for example. What is
     /// wrong is logged as an error, and shows in [`Health`](crate::Health) until an export succeeds. Exports do not
     /// wait for it: one that is due ends it. Says nothing by default.

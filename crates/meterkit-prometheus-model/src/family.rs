@@ -1,5 +1,6 @@
 //! Families: the metrics that Prometheus sees under one name.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
@@ -36,6 +37,8 @@ pub struct Family<S> {
     pub name: String,
     /// The type of all members.
     pub family_type: FamilyType,
+    /// How labels are named: of what another library counts, they stay as they are.
+    pub names: Names,
     /// At least one; ordered by scope, then by their own names.
     pub members: Vec<Member<S>>,
     /// Metrics that have series which are absent, in the same order. None of gauges.
@@ -77,15 +80,22 @@ pub fn families<'a, S: Clone + Ord>(
     meetings: &NameMeetings,
     keep: impl Fn(ScopeLabels<'a>) -> S,
 ) -> Vec<Family<S>> {
-    let name = |metric: &Metric| {
-        let (name, unit) = (&metric.descriptor.name, &metric.descriptor.unit);
-        (names.family(name, unit, metric.data.kind()), FamilyType::from(&metric.data))
+    let name = |scope: &ScopeMetrics, metric: &Metric| {
+        let (scope, kind) = (scope.scope.name(), metric.data.kind());
+        let name = meetings.family(scope, &metric.descriptor, kind, names);
+        (name, FamilyType::from(&metric.data))
+    };
+    let labels = |scope: &'a ScopeMetrics| {
+        keep(match meetings.shows_scope(scope.scope.name()) {
+            true => ScopeLabels::of(&scope.scope, names),
+            false => ScopeLabels::none(),
+        })
     };
     let mut named: Vec<(String, FamilyType, Member<S>)> = Vec::new();
     for (scope_at, scope) in collection.scopes.iter().enumerate() {
-        let labels = keep(ScopeLabels::of(&scope.scope, names));
+        let labels = labels(scope);
         for (metric_at, metric) in scope.metrics.iter().enumerate() {
-            let (name, family_type) = name(metric);
+            let (name, family_type) = name(scope, metric);
             if !meetings.hide(&name, family_type) {
                 let place = Place { absent: None, scope: scope_at, metric: metric_at };
                 named.push((name, family_type, Member { scope: labels.clone(), place }));
@@ -109,15 +119,19 @@ pub fn families<'a, S: Clone + Ord>(
             }
             _ => {
                 let (members, absent) = (vec![member], Vec::new());
-                families.push(Family { name, family_type, members, absent });
+                families.push(Family { name, family_type, names, members, absent });
             }
+        }
+    }
+    for family in &mut families {
+        let mut members = family.members.iter();
+        if members.all(|member| member.is_import(collection, meetings)) {
+            family.names = names.untranslated();
         }
     }
     leave_out_younger(&mut families, collection, names);
     if !collection.absent.is_empty() {
-        add_absent(&mut families, collection, name, |scope| {
-            keep(ScopeLabels::of(&scope.scope, names))
-        });
+        add_absent(&mut families, collection, name, labels);
     }
     if names.is_open_metrics() {
         take_types(&mut families, collection, names, meetings);
@@ -141,6 +155,16 @@ pub fn reserve_target_info<S>(
 }
 
 impl<S> Family<S> {
+    /// Returns the label name for an attribute key of a series.
+    pub fn label<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        self.names.series_label(key, self.family_type)
+    }
+
+    /// Returns the label name for an attribute key of a series, as Prometheus stores it.
+    pub fn stored_label<'k>(&self, key: &'k str) -> Cow<'k, str> {
+        self.names.stored_label(key, self.family_type)
+    }
+
     /// Returns the first description that is not empty. One that differs from it is logged.
     pub fn help<'a>(&self, collection: Collection<'a>) -> &'a str {
         let metrics = self.members.iter().map(|member| member.metric(collection));
@@ -209,6 +233,11 @@ impl<S> Member<S> {
         &scopes[self.place.scope]
     }
 
+    fn is_import(&self, collection: Collection<'_>, meetings: &NameMeetings) -> bool {
+        let (scope, metric) = (self.scope_metrics(collection), self.metric(collection));
+        meetings.is_import(scope.scope.name(), &metric.descriptor)
+    }
+
     /// Returns when the last collection with its series was taken, if they are absent.
     pub(crate) fn last_seen(&self, collection: Collection<'_>) -> Option<SystemTime> {
         self.place.absent.map(|absent| collection.absent[absent].last_seen)
@@ -219,7 +248,7 @@ impl<S> Member<S> {
 fn add_absent<'a, S: Clone + Ord>(
     families: &mut [Family<S>],
     collection: Collection<'a>,
-    name: impl Fn(&Metric) -> (String, FamilyType),
+    name: impl Fn(&ScopeMetrics, &Metric) -> (String, FamilyType),
     labels: impl Fn(&'a ScopeMetrics) -> S,
 ) {
     // Most descriptors and scopes are those of earlier entries: what belongs to them is found by their addresses.
@@ -233,7 +262,7 @@ fn add_absent<'a, S: Clone + Ord>(
                 }
                 let descriptor = (Arc::as_ptr(&metric.descriptor), family_type);
                 let family = *known.entry(descriptor).or_insert_with(|| {
-                    let name = name(metric);
+                    let name = name(scope, metric);
                     let find =
                         |it: &Family<S>| (&*it.name, it.family_type).cmp(&(&*name.0, name.1));
                     families.binary_search_by(find).ok()

@@ -18,6 +18,8 @@ pub enum Kind {
     ObservableUpDownCounter,
     /// A value that callbacks report.
     ObservableGauge,
+    /// Quantiles that another library computes. No instrument of this library is one.
+    Summary,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::ObservableCounter => "observable counter",
             Self::ObservableUpDownCounter => "observable up-down counter",
             Self::ObservableGauge => "observable gauge",
+            Self::Summary => "summary",
         }
     }
 }

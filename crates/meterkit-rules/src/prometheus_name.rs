@@ -31,6 +31,8 @@ pub enum FamilyType {
     Gauge,
     /// A distribution over buckets.
     Histogram,
+    /// Quantiles of a distribution.
+    Summary,
     /// A value of a type that the format cannot tell.
     Unknown,
 }
@@ -42,6 +44,7 @@ impl FamilyType {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
+            Self::Summary => "summary",
             Self::Unknown => "unknown",
         }
     }
@@ -50,6 +53,7 @@ impl FamilyType {
     const fn own_label(self) -> Option<&'static str> {
         match self {
             Self::Histogram => Some("le"),
+            Self::Summary => Some("quantile"),
             _ => None,
         }
     }
@@ -65,6 +69,7 @@ impl From<Kind> for FamilyType {
             | Kind::ObservableUpDownCounter
             | Kind::ObservableGauge => Self::Gauge,
             Kind::Histogram => Self::Histogram,
+            Kind::Summary => Self::Summary,
         }
     }
 }
@@ -120,11 +125,7 @@ pub fn series_label(key: &str, of: FamilyType) -> Cow<'_, str> {
 /// Returns the label name for an attribute key of a series, as Prometheus stores it: `job` and `instance` identify the
 /// target, so that keys called so get the prefix `exported_` too.
 pub fn stored_label(key: &str, of: FamilyType) -> Cow<'_, str> {
-    let label = series_label(key, of);
-    if label == "job" || label == "instance" {
-        return Cow::Owned(format!("exported_{label}"));
-    }
-    label
+    Names::default().stored_label(key, of)
 }
 
 /// Returns whether `name` is `word`, or ends with `word` after a `_` or a character that would become one.

@@ -21,6 +21,6 @@
 pub use meterkit_core::{
     AbsentSeries, AttributeError, AttributeValue, Attributes, Data, Descriptor, ExponentialBuckets,
     ExponentialHistogramPoint, HistogramPoint, Kind, Metric, NumberPoint, NumberType, ScopeMetrics,
-    SeriesId, Temporality, Value,
+    SeriesId, SummaryPoint, Temporality, Value,
 };
 pub use meterkit_pipeline::Snapshot;

@@ -88,6 +88,10 @@
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
 //! - `prometheus` (default): the module `prometheus`: the scrape endpoint, and the scrape as a function and as a
 //!   `tower::Service`.
+//! - `prometheus-client`: the module `prometheus_client`, which brings registries of the crate `prometheus-client` into
+//!   all targets.
+//! - `prometheus-registry`: the module `prometheus_registry`, which brings registries of the crate `prometheus` into all
+//!   targets, and metrics of this library into such registries.
 //! - `prometheus-tls`: the scrape endpoint as HTTPS, and client certificates.
 //! - `prometheus-zstd`: scrapes compressed with zstd for clients that accept it; builds a library in C.
 //! - `pushgateway`: the module `pushgateway` and its target, for jobs that end before they are scraped.
@@ -213,6 +217,16 @@ pub use meterkit_prometheus as prometheus;
 #[cfg(feature = "pushgateway")]
 #[doc(inline)]
 pub use meterkit_pushgateway as pushgateway;
+
+/// Registries of the crate `prometheus-client`, added with [`TelemetryBuilder::prometheus_client_registry`].
+#[cfg(feature = "prometheus-client")]
+#[doc(inline)]
+pub use meterkit_prometheus_client as prometheus_client;
+/// Registries of the crate `prometheus`, added with [`TelemetryBuilder::prometheus_registry`]; the other way is
+/// [`Telemetry::prometheus_collector`].
+#[cfg(feature = "prometheus-registry")]
+#[doc(inline)]
+pub use meterkit_prometheus_registry as prometheus_registry;
 
 /// OpenTelemetry's API in the version that this crate uses. A second version in the same program has its own globals,
 /// and metrics recorded through those are lost, so use this one.

@@ -1,8 +1,11 @@
-//! Metrics of the program itself: how they are switched on, and until when they are observed.
+//! Metrics of the program itself, and of registries of other libraries in it: how they are switched on, and until when
+//! they are observed.
 
 use std::sync::Mutex;
 
 use meterkit_core::{CallbackGuard, Registry, Unpoisoned};
+#[cfg(feature = "prometheus-registry")]
+use meterkit_prometheus_registry::prometheus::Registry as PrometheusRegistry;
 #[cfg(feature = "tokio")]
 use tokio::runtime::Handle;
 
@@ -51,6 +54,65 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Brings what the application records with the crate `prometheus` into the scrape and to every push target, until
+    /// the shutdown. May be called for several registries. See
+    /// [`prometheus_registry::import`](crate::prometheus_registry::import).
+    ///
+    /// ```
+    /// use meterkit::{Registry, Telemetry};
+    /// use prometheus::{IntCounter, register_int_counter_with_registry};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let theirs = prometheus::Registry::new(); // or `prometheus::default_registry().clone()`
+    /// let jobs = register_int_counter_with_registry!("jobs_total", "Jobs.", theirs)?;
+    /// let builder = Telemetry::builder().registry(Registry::new()).prometheus_registry(theirs);
+    /// let telemetry = builder.install()?;
+    /// jobs.inc();
+    /// # telemetry.shutdown_blocking()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "prometheus-registry")]
+    pub fn prometheus_registry(mut self, registry: PrometheusRegistry) -> Self {
+        self.runtime_metrics
+            .imports
+            .push(Box::new(move |ours| Ok(meterkit_prometheus_registry::import(ours, registry))));
+        self
+    }
+
+    /// Brings what the application records with the crate `prometheus-client` into the scrape and to every push target,
+    /// until the shutdown. May be called for several registries. See
+    /// [`prometheus_client::import`](crate::prometheus_client::import).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use meterkit::{Registry, Telemetry};
+    /// use prometheus_client::metrics::counter::Counter;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut theirs = prometheus_client::registry::Registry::default();
+    /// let jobs: Counter = Counter::default();
+    /// theirs.register("jobs", "Jobs", jobs.clone());
+    /// let builder = Telemetry::builder().registry(Registry::new());
+    /// let telemetry = builder.prometheus_client_registry(Arc::new(theirs)).install()?;
+    /// jobs.inc();
+    /// # telemetry.shutdown_blocking()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "prometheus-client")]
+    pub fn prometheus_client_registry(
+        mut self,
+        registry: impl Into<meterkit_prometheus_client::SharedRegistry>,
+    ) -> Self {
+        let registry = registry.into();
+        self.runtime_metrics
+            .imports
+            .push(Box::new(move |ours| Ok(meterkit_prometheus_client::import(ours, registry))));
+        self
+    }
+
     #[cfg(feature = "tokio")]
     fn with_metrics_of_current(mut self, asked_by: &'static str) -> Self {
         let observe = move |registry: &Registry| {
@@ -82,6 +144,8 @@ impl TelemetryBuilder {
 pub(crate) struct RuntimeMetrics {
     process: Option<Observe>,
     tokio: Option<Observe>,
+    /// Registries of other libraries.
+    imports: Vec<Observe>,
 }
 
 /// Makes a registry report it from now on.
@@ -89,7 +153,7 @@ type Observe = Box<dyn FnOnce(&Registry) -> Result<CallbackGuard, InstallError> 
 
 impl RuntimeMetrics {
     pub(crate) fn observe(self, registry: &Registry) -> Result<Observations, InstallError> {
-        let observers = [self.process, self.tokio].into_iter().flatten();
+        let observers = [self.process, self.tokio].into_iter().flatten().chain(self.imports);
         let guards: Result<_, _> = observers.map(|observe| observe(registry)).collect();
         Ok(Observations(Mutex::new(guards?)))
     }

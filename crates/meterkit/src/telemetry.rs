@@ -243,6 +243,28 @@ impl Telemetry {
         meterkit_prometheus::Scrape::new(self.source()).translation(self.translation)
     }
 
+    /// Returns a collector for a `prometheus::Registry` that the application already serves. Names are translated as at
+    /// the scrape endpoint, or by `METERKIT_PROMETHEUS_TRANSLATION` if there is no endpoint.
+    ///
+    /// ```
+    /// use meterkit::{Registry, Telemetry};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let served = prometheus::Registry::new();
+    /// let telemetry = Telemetry::builder().registry(Registry::new()).install()?;
+    /// served.register(Box::new(telemetry.prometheus_collector()))?;
+    /// # telemetry.shutdown_blocking()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "prometheus-registry")]
+    pub fn prometheus_collector(&self) -> meterkit_prometheus_registry::MetricsCollector {
+        let collector = meterkit_prometheus_registry::MetricsCollector::new(self.source());
+        #[cfg(feature = "prometheus")]
+        let collector = collector.translation(self.translation);
+        collector
+    }
+
     /// Returns a source of snapshots, for your own pull target.
     pub fn source(&self) -> Source {
         self.pipeline.source()

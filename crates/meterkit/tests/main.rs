@@ -29,6 +29,7 @@ mod growth;
 mod health;
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "tests of the endpoint use it"))]
 mod http_get;
+mod imported_registries;
 mod install;
 mod instances;
 mod life_cycle;

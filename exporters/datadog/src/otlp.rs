@@ -88,6 +88,9 @@ fn tagged(scope: &ScopeMetrics, tags: &[(&str, &str)]) -> ScopeMetrics {
             Data::ExponentialHistogram { points, .. } => {
                 points.iter_mut().for_each(|point| tag(&mut point.attributes, tags));
             }
+            Data::Summary(points) => {
+                points.iter_mut().for_each(|point| tag(&mut point.attributes, tags));
+            }
             _ => {}
         }
         Metric { descriptor: metric.descriptor.clone(), data }

@@ -121,6 +121,10 @@ impl Target for DatadogTarget {
         Temporality::Delta
     }
 
+    fn takes_summaries(&self) -> bool {
+        matches!(self.sender, Sender::Otlp(_))
+    }
+
     fn rejected(&self) -> u64 {
         match &self.sender {
             Sender::Api(target) => target.rejected(),

@@ -12,7 +12,7 @@ use meterkit_prometheus_model::{
     self as model, Collection, Joins, Labels, Ladder, NativeHistogram, ScopeLabels, TARGET_INFO,
     TARGET_INFO_HELP, families, reserve_target_info, sample_value,
 };
-use meterkit_rules::prometheus_name::{FamilyType, Names, stored_label};
+use meterkit_rules::prometheus_name::{FamilyType, Names};
 
 pub(crate) use self::classic::as_classic;
 use self::classic::{ClassicSeries, Counts};
@@ -128,13 +128,14 @@ struct FamilySeries<'f, 'a> {
 impl FamilySeries<'_, '_> {
     fn all(&mut self) {
         let (family, collection) = (self.family, self.collection);
-        let of = family.family_type;
         let write = |text: &mut String, scope: &ScopeLabels<'_>, attributes: &Attributes| {
-            for (name, value) in labels::series_labels(attributes, of, scope) {
+            for (name, value) in
+                labels::series_labels(attributes, |key| family.stored_label(key), scope)
+            {
                 text.extend([&*name, "\0", &*value, "\0"]);
             }
         };
-        let joins = Joins::of(family, collection, |key| stored_label(key, of), write);
+        let joins = Joins::of(family, collection, |key| family.stored_label(key), write);
         let ladder = self.ladder(&joins);
         for (place, member) in family.members.iter().enumerate() {
             let data = &member.metric(collection).data;
@@ -161,7 +162,8 @@ impl FamilySeries<'_, '_> {
     fn point(&mut self, member: &Member<'_>, data: &Data, at: usize, ladder: &Ladder) {
         let family = self.family;
         let Some(attributes) = data.attributes_at(at) else { return };
-        let labels = labels::series_labels(attributes, family.family_type, &member.scope);
+        let label = |key| family.stored_label(key);
+        let labels = labels::series_labels(attributes, label, &member.scope);
         let time = self.time;
         // A value does not begin to count after its sample, whatever clocks said.
         let start = |start| milliseconds(start).min(time);
@@ -204,6 +206,11 @@ impl FamilySeries<'_, '_> {
                     let series = series(labels, start, SeriesValue::Number(0.0));
                     self.classic.for_each(&series, ladder.boundaries(), counts, self.visit);
                 }
+            }
+            Data::Summary(points) => {
+                let start = start(points[at].start);
+                let series = series(labels, start, SeriesValue::Number(0.0));
+                self.classic.for_summary(&series, &family.name, &points[at], self.visit);
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{
     AttributeValue, Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, Metric, NumberPoint, ScopeMetrics, Temporality, Value,
+    HistogramPoint, Metric, NumberPoint, ScopeMetrics, SummaryPoint, Temporality, Value,
 };
 use meterkit_pipeline::Snapshot;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -73,6 +73,9 @@ fn encode_metric(metric: &Metric, time: u64) -> Option<proto::Metric> {
                 aggregation_temporality: aggregation_temporality(*temporality),
             })
         }
+        Data::Summary(points) => proto::metric::Data::Summary(proto::Summary {
+            data_points: points.iter().map(|point| summary_point(point, time)).collect(),
+        }),
         _ => return None,
     };
     Some(proto::Metric {
@@ -148,6 +151,21 @@ fn exponential_point(
         min: point.min,
         max: point.max,
         ..proto::ExponentialHistogramDataPoint::default()
+    }
+}
+
+fn summary_point(point: &SummaryPoint, time: u64) -> proto::SummaryDataPoint {
+    use proto::summary_data_point::ValueAtQuantile;
+    let quantiles = point.quantiles.iter();
+    let quantiles = quantiles.map(|&(quantile, value)| ValueAtQuantile { quantile, value });
+    proto::SummaryDataPoint {
+        attributes: key_values(&point.attributes),
+        start_time_unix_nano: nanoseconds(point.start).min(time),
+        time_unix_nano: time,
+        count: point.count,
+        sum: point.sum,
+        quantile_values: quantiles.collect(),
+        ..proto::SummaryDataPoint::default()
     }
 }
 

@@ -33,7 +33,16 @@ pub(crate) fn remove_what_is_not_finite(request: &mut ExportMetricsServiceReques
                 }
                 0
             }
-            Some(Data::Summary(_)) | None => 0,
+            Some(Data::Summary(data)) => {
+                for point in &mut data.data_points {
+                    // Quantiles of no values are no numbers.
+                    point.quantile_values.retain(|it| it.value.is_finite());
+                }
+                retain(&mut data.data_points, |point: &proto::SummaryDataPoint| {
+                    point.sum.is_finite()
+                })
+            }
+            None => 0,
         };
     }
     removed

@@ -79,6 +79,8 @@ pub(crate) struct Place {
 #[derive(Clone, Copy)]
 pub(crate) struct Series<'a> {
     pub(crate) family_type: FamilyType,
+    /// How its labels are named.
+    pub(crate) names: Names,
     pub(crate) scope: &'a Scope,
     pub(crate) data: &'a Data,
     /// The place of the point in `data`.
@@ -138,7 +140,7 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
             }
             return false;
         };
-        let mut current = Current::of(family, collection, *names);
+        let mut current = Current::of(family, collection);
         let unit = current.family.unit(collection);
         let head = Head {
             name: &current.family.name,
@@ -159,12 +161,13 @@ impl<D> fmt::Debug for Walk<D> {
 }
 
 impl Current {
-    fn of(family: Family, collection: Collection<'_>, names: Names) -> Self {
-        let (of, mut labels) = (family.family_type, SeriesLabels::default());
+    fn of(family: Family, collection: Collection<'_>) -> Self {
+        let (names, of) = (family.names, family.family_type);
+        let mut labels = SeriesLabels::default();
         let joins = Joins::of(
             &family,
             collection,
-            |key| names.series_label(key, of),
+            |key| family.label(key),
             |text, scope, attributes| {
                 write_series(text, &mut labels, names, of, scope, attributes);
             },
@@ -196,8 +199,8 @@ impl Current {
             place.point += 1;
             if let Some((data, at)) = point {
                 let (scope, ladder) = (&*member.scope, self.ladder.as_ref());
-                let family_type = self.family.family_type;
-                return Some(Series { family_type, scope, data, at, ladder });
+                let (names, family_type) = (self.family.names, self.family.family_type);
+                return Some(Series { family_type, names, scope, data, at, ladder });
             }
         }
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
-use meterkit_core::{Attributes, Data, HistogramPoint};
+use meterkit_core::{Attributes, Data, HistogramPoint, SummaryPoint};
 use meterkit_prometheus_model::{
     Collection, NativeBuckets, NativeHistogram, ScopeLabels, TARGET_INFO, TARGET_INFO_HELP,
     cumulative_counts, sample_value,
@@ -38,6 +38,7 @@ const KEPT: usize = 64 * 1024;
 /// `io.prometheus.client.MetricType`
 const COUNTER: u64 = 0;
 const GAUGE: u64 = 1;
+const SUMMARY: u64 = 2;
 const HISTOGRAM: u64 = 4;
 
 /// Fields of `MetricFamily`.
@@ -51,6 +52,7 @@ const UNIT: u32 = 5;
 const LABEL: u32 = 1;
 const OF_GAUGE: u32 = 2;
 const OF_COUNTER: u32 = 3;
+const OF_SUMMARY: u32 = 4;
 const OF_HISTOGRAM: u32 = 7;
 
 impl Protobuf {
@@ -132,10 +134,9 @@ impl Protobuf {
 
     /// Writes the message `Metric` of a series to `self.metric`.
     fn metric(&mut self, series: Series<'_>) -> bool {
-        let Series { family_type, scope, data, at, ladder } = series;
+        let Series { family_type, names, scope, data, at, ladder } = series;
         let Some(attributes) = data.attributes_at(at) else { return false };
         self.metric.clear();
-        let names = self.names;
         self.labels(attributes, scope, |key| names.series_label(key, family_type));
         self.value.clear();
         let field = match data {
@@ -167,6 +168,10 @@ impl Protobuf {
                     (None, None) => return false,
                 }
                 OF_HISTOGRAM
+            }
+            Data::Summary(points) => {
+                self.summary(&points[at]);
+                OF_SUMMARY
             }
             _ => return false,
         };
@@ -205,6 +210,17 @@ impl Protobuf {
             message(&mut self.value, 3, &self.part);
         }
         self.created(15, start);
+    }
+
+    fn summary(&mut self, point: &SummaryPoint) {
+        self.count_and_sum(point.count, point.sum);
+        for (quantile, value) in &*point.quantiles {
+            self.part.clear();
+            double(&mut self.part, 1, *quantile);
+            double(&mut self.part, 2, sample_value(*value));
+            message(&mut self.value, 3, &self.part);
+        }
+        self.created(4, point.start);
     }
 
     fn native_histogram(&mut self, native: &NativeHistogram, start: SystemTime) {
@@ -258,6 +274,7 @@ fn head_of(Head { name, family_type, help, unit }: Head<'_>) -> Vec<u8> {
     let number_of_type = match family_type {
         FamilyType::Counter => COUNTER,
         FamilyType::Histogram => HISTOGRAM,
+        FamilyType::Summary => SUMMARY,
         _ => GAUGE,
     };
     number(&mut head, TYPE, number_of_type);

@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
-use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint, Value};
+use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint, SummaryPoint, Value};
 use meterkit_prometheus_model::{
     Bounds, Family, ScopeLabels, TARGET_INFO, TARGET_INFO_HELP, cumulative_counts, write_canonical,
     write_float,
@@ -126,16 +126,18 @@ impl Text {
         let family = self.names.base((name, family_type));
         let (samples, names) = (&mut self.family, self.names);
         samples.has_created = self.open_metrics.is_some()
-            && matches!(family_type, FamilyType::Counter | FamilyType::Histogram);
+            && !matches!(family_type, FamilyType::Gauge | FamilyType::Unknown);
         if samples.has_created {
             samples.created.set(family, "_created", names);
         }
         if family_type == FamilyType::Histogram {
             samples.bucket.set(name, "_bucket", names);
-            samples.sum.set(name, "_sum", names);
-            samples.count.set(name, "_count", names);
         } else {
             samples.value.set(name, "", names);
+        }
+        if matches!(family_type, FamilyType::Histogram | FamilyType::Summary) {
+            samples.sum.set(name, "_sum", names);
+            samples.count.set(name, "_count", names);
         }
         self.series_labels.clear();
         let mut head = std::mem::take(&mut self.scratch);
@@ -147,16 +149,17 @@ impl Text {
 
     #[inline]
     pub(crate) fn series(&mut self, out: &mut BytesMut, series: Series<'_>) {
-        let Series { family_type, scope, data, at, ladder } = series;
+        let Series { family_type, names, scope, data, at, ladder } = series;
         let attributes = match data {
             Data::Gauge(points) | Data::Sum { points, .. } => &points[at].attributes,
             Data::Histogram { points, .. } => &points[at].attributes,
             Data::ExponentialHistogram { points, .. } => &points[at].attributes,
+            Data::Summary(points) => &points[at].attributes,
             _ => return,
         };
         self.labels.clear();
-        let Self { labels, series_labels, names, .. } = self;
-        write_series(labels, series_labels, *names, family_type, scope, attributes);
+        let Self { labels, series_labels, .. } = self;
+        write_series(labels, series_labels, names, family_type, scope, attributes);
         match data {
             Data::Gauge(points) => self.number(out, &points[at], false),
             Data::Sum { points, monotonic, .. } => self.number(out, &points[at], *monotonic),
@@ -177,6 +180,7 @@ impl Text {
                 let (count, sum, min, start) = (point.count, point.sum, point.min, point.start);
                 self.rest_of_histogram(out, count, sum, min, is_negative, start);
             }
+            Data::Summary(points) => self.summary(out, &points[at]),
             _ => {}
         }
     }
@@ -233,7 +237,25 @@ impl Text {
         put(out, "\n");
     }
 
-    /// Writes what follows the buckets of a histogram.
+    /// Writes the quantiles of a summary, and what follows them.
+    fn summary(&mut self, out: &mut BytesMut, point: &SummaryPoint) {
+        let is_strict = self.open_metrics.is_some();
+        // In OpenMetrics, they are not below zero; those of no values are NaN.
+        let may_be = |value: f64| !is_strict || value.is_nan() || value >= 0.0;
+        let quantiles = point.quantiles.iter().filter(|(_, value)| may_be(*value));
+        for (quantile, value) in quantiles {
+            put(out, &self.family.value.before_labels);
+            put(out, &self.labels);
+            put(out, if self.labels.is_empty() { "quantile=\"" } else { ",quantile=\"" });
+            self.float(out, *quantile);
+            put(out, "\"} ");
+            self.float(out, *value);
+            put(out, "\n");
+        }
+        self.rest_of_histogram(out, point.count, point.sum, None, false, point.start);
+    }
+
+    /// Writes what follows the buckets of a histogram or the quantiles of a summary.
     fn rest_of_histogram(
         &mut self,
         out: &mut BytesMut,

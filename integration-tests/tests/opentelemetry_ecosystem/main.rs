@@ -3,6 +3,8 @@
 
 mod exporter_otlp;
 mod instrumentation;
+mod looped_registry;
+mod names_match_opentelemetry_prometheus;
 mod reader_prometheus;
 
 #[path = "../../../crates/meterkit-otel/tests/user_reader.rs"]

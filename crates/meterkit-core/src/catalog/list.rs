@@ -50,13 +50,16 @@ fn entry(instrument: &Shared, scope: CatalogScope) -> CatalogEntry {
     let (identity, descriptor) = (&instrument.identity, instrument.descriptor());
     CatalogEntry {
         name: descriptor.name.clone(),
-        prometheus_name: prometheus_name::family(&descriptor.name, &descriptor.unit, identity.kind),
+        prometheus_name: match instrument.door() {
+            Door::Import => descriptor.name.clone(),
+            _ => prometheus_name::family(&descriptor.name, &descriptor.unit, identity.kind),
+        },
         kind: identity.kind.as_str().to_owned(),
         number_type: identity.number.as_str().to_owned(),
         unit: descriptor.unit.clone(),
         description: descriptor.description.clone(),
         scope,
-        foreign: instrument.door() == Door::OpenTelemetry,
+        foreign: instrument.door() != Door::Facade,
         labels: labels(instrument),
         attributes: texts(identity.attributes.iter().map(|(key, value)| (&**key, value))),
         buckets: instrument.buckets().bounds().to_vec(),

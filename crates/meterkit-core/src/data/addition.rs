@@ -1,6 +1,10 @@
 //! Points that add up: where several series become one, in views and in Prometheus.
 
-use super::{ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, NumberPoint};
+use std::sync::Arc;
+
+use super::{
+    ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, NumberPoint, SummaryPoint,
+};
 
 /// The largest number of buckets of one sign that a sum has: the specification's default.
 const MAX_SIZE: i64 = 160;
@@ -50,6 +54,16 @@ impl ExponentialHistogramPoint {
         ours.positive = joined(&ours.positive, &theirs.positive);
         ours.negative = joined(&ours.negative, &theirs.negative);
         *self = ours;
+    }
+}
+
+impl SummaryPoint {
+    /// Adds count and sum of another point. Quantiles do not add up to any. The sum counts from the earlier start.
+    pub fn add(&mut self, other: &Self) {
+        self.start = self.start.min(other.start);
+        self.count = self.count.saturating_add(other.count);
+        self.sum = plus(self.sum, other.sum);
+        self.quantiles = Arc::default();
     }
 }
 

@@ -74,7 +74,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, AnyAttr
         let observed: Arc<Observed> = self.find_or_log(K::KIND, T::TYPE, Observed::new);
         let callbacks = callbacks.into_iter().filter(|_| !observed.shared.is_not_made());
         for callback in callbacks {
-            let collect = move |drafts: &mut [Draft]| {
+            let collect = move |drafts: &mut Vec<Draft>| {
                 drafts.iter_mut().for_each(|draft| callback(&mut AttributeObserver { draft }));
                 Ok(())
             };
@@ -151,7 +151,7 @@ impl AttributeObserver<'_> {
         } else if float < 0.0 && shared.identity.kind == Kind::ObservableCounter {
             shared.dropped(DropReason::Negative);
         } else {
-            self.draft.report_by_attributes(attributes, value);
+            self.draft.report_by_attributes(attributes, value.into());
         }
     }
 }

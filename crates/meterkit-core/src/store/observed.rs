@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use foldhash::fast::RandomState;
 
@@ -31,9 +31,10 @@ use super::shared::{PointKeys, Shared, Switch};
 use crate::Kind;
 use crate::attributes::Attributes;
 use crate::buckets::HistogramBuckets;
-use crate::data::{Data, NumberPoint, SeriesId};
+use crate::data::{
+    Data, HistogramPoint, NumberPoint, Reading, SeriesId, SummaryPoint, Temporality,
+};
 use crate::labels::LabelKey;
-use crate::number::Value;
 use crate::unpoisoned::Unpoisoned;
 
 /// An observable instrument.
@@ -58,8 +59,13 @@ pub struct Observed {
 
 impl Observed {
     pub(crate) fn new(shared: Shared) -> Self {
+        let start = shared.settings.start();
+        Self::since(shared, start)
+    }
+
+    /// Returns an instrument whose first series count since `start`, in nanoseconds since 1970.
+    pub(crate) fn since(shared: Shared, start: u64) -> Self {
         let settings = shared.settings.clone();
-        let start = settings.start();
         Self {
             start: AtomicU64::new(start),
             room: Room::new(settings),
@@ -89,8 +95,10 @@ impl Observed {
         self.lock().retain(|known| !Arc::ptr_eq(known, sheet));
     }
 
+    /// Returns whether its values are totals that only rise.
     fn is_counter(&self) -> bool {
-        self.shared.identity.kind == Kind::ObservableCounter
+        use Kind::{Histogram, ObservableCounter, Summary};
+        matches!(self.shared.identity.kind, ObservableCounter | Histogram | Summary)
     }
 
     fn keys(&self) -> &'static [LabelKey] {
@@ -103,8 +111,8 @@ impl Observed {
 
     /// Returns whether a total has fallen, which has begun anew then.
     #[inline]
-    fn fell(&self, now: Value, before: Option<Value>) -> bool {
-        self.is_counter() && before.is_some_and(|before| now.increase_since(before).is_none())
+    fn fell(&self, now: &Reading, before: Option<&Reading>) -> bool {
+        self.is_counter() && before.is_some_and(|before| now.fell_since(before))
     }
 
     /// Returns the series with these labels. A new series counts since `last_run`, when the callback did not report it
@@ -128,7 +136,7 @@ impl Observed {
     }
 
     /// Returns what the overflow series holds with one more value: of totals the sum, of gauges the last.
-    fn overflow(&self, before: Option<Value>, value: Value) -> Value {
+    fn overflow(&self, before: Option<Reading>, value: Reading) -> Reading {
         match before {
             Some(before) if self.shared.identity.kind != Kind::ObservableGauge => {
                 before.plus(value)
@@ -146,35 +154,41 @@ impl Observed {
         group::warn_of_overflow(&self.shared, &self.room, series);
     }
 
-    /// Returns all series, ordered by their attributes.
-    fn points(&self) -> Vec<NumberPoint> {
+    /// Returns a point for each series, ordered by their attributes.
+    fn points<P>(&self, to_point: impl Fn(Read<'_>) -> Option<P>) -> Vec<P> {
+        if self.shared.is_off() {
+            return Vec::new();
+        }
         let keys = self.shared.keys();
         let sheets = self.lock().clone();
         let (mut points, overflow) = match &sheets[..] {
             [sheet] => sheet.read(&keys, |attributes, row, fell, time| {
-                self.point(attributes, &row.series, row.value, fell, time)
+                to_point(self.read(attributes, &row.series, &row.value, fell, time))
             }),
-            _ => self.points_of_several(&sheets, &keys),
+            _ => self.points_of_several(&sheets, &keys, &to_point),
         };
         if let Some(value) = overflow {
             let attributes = self.shared.attributes(&keys, &LabelSet::overflow());
-            points.push(self.point(attributes, &self.overflow, value, false, self.now()));
+            let read = self.read(attributes, &self.overflow, &value, false, self.now());
+            points.extend(to_point(read));
         }
         points
     }
 
     /// Returns the series that several callbacks report. Of one that more than one of them reports, the one that was
     /// registered last counts.
-    fn points_of_several(
+    fn points_of_several<P>(
         &self,
         sheets: &[Arc<Sheet>],
         keys: &Arc<PointKeys>,
-    ) -> (Vec<NumberPoint>, Option<Value>) {
+        to_point: impl Fn(Read<'_>) -> Option<P>,
+    ) -> (Vec<P>, Option<Reading>) {
         let mut rows: Vec<(Attributes, Row, bool, u64)> = Vec::new();
         let mut overflow = None;
         for sheet in sheets {
-            let (seen, value) = sheet
-                .read(keys, |attributes, row, fell, time| (attributes, row.clone(), fell, time));
+            let (seen, value) = sheet.read(keys, |attributes, row, fell, time| {
+                Some((attributes, row.clone(), fell, time))
+            });
             if let Some(value) = value {
                 overflow = Some(self.overflow(overflow, value));
             }
@@ -194,24 +208,61 @@ impl Observed {
             }
             is_same
         });
-        let points = rows.into_iter().map(|(attributes, row, fell, time)| {
-            self.point(attributes, &row.series, row.value, fell, time)
+        let points = rows.into_iter().filter_map(|(attributes, row, fell, time)| {
+            to_point(self.read(attributes, &row.series, &row.value, fell, time))
         });
         (points.collect(), overflow)
     }
 
-    fn point(
+    fn read<'a>(
         &self,
         attributes: Attributes,
         series: &Series,
-        value: Value,
+        value: &'a Reading,
         fell: bool,
         time: u64,
-    ) -> NumberPoint {
-        let has_fallen = |before| fell || self.fell(value, before);
+    ) -> Read<'a> {
+        let has_fallen = |before: Option<&Reading>| fell || self.fell(value, before);
         let (series, start) = series.read(value, has_fallen, time, &self.shared.settings);
         let start = UNIX_EPOCH + Duration::from_nanos(start);
-        NumberPoint { series, attributes, start, value }
+        Read { series, attributes, start, value }
+    }
+
+    fn histogram_points(&self) -> Vec<HistogramPoint> {
+        self.points(|Read { series, attributes, start, value }| match value {
+            Reading::Histogram(histogram) => Some(HistogramPoint {
+                series,
+                attributes,
+                start,
+                count: histogram.count(),
+                sum: histogram.sum,
+                min: None,
+                max: None,
+                buckets: histogram.buckets.clone(),
+            }),
+            _ => None,
+        })
+    }
+
+    fn summary_points(&self) -> Vec<SummaryPoint> {
+        self.points(|Read { series, attributes, start, value }| match value {
+            Reading::Summary(summary) => Some(SummaryPoint {
+                series,
+                attributes,
+                start,
+                count: summary.count,
+                sum: summary.sum,
+                quantiles: summary.quantiles.clone(),
+            }),
+            _ => None,
+        })
+    }
+
+    fn number_points(&self) -> Vec<NumberPoint> {
+        self.points(|Read { series, attributes, start, value }| match *value {
+            Reading::Number(value) => Some(NumberPoint { series, attributes, start, value }),
+            _ => None,
+        })
     }
 
     fn lock_series(&self) -> MutexGuard<'_, HashMap<LabelSet, Arc<Series>, RandomState>> {
@@ -223,14 +274,29 @@ impl Observed {
     }
 }
 
+/// What is read of one series.
+struct Read<'a> {
+    series: SeriesId,
+    attributes: Attributes,
+    start: SystemTime,
+    value: &'a Reading,
+}
+
 impl Stored for Observed {
     fn shared(&self) -> &Shared {
         &self.shared
     }
 
     fn data(&self) -> Data {
-        let points = if self.shared.is_off() { Vec::new() } else { self.points() };
-        Data::of_numbers(self.shared.identity.kind, points)
+        let temporality = Temporality::Cumulative;
+        match self.shared.identity.kind {
+            Kind::Histogram => {
+                let bounds = self.shared.identity.buckets.bounds().into();
+                Data::Histogram { temporality, bounds, points: self.histogram_points() }
+            }
+            Kind::Summary => Data::Summary(self.summary_points()),
+            kind => Data::of_numbers(kind, self.number_points()),
+        }
     }
 
     fn usage(&self) -> Option<Usage> {

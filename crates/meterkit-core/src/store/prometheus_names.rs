@@ -9,6 +9,7 @@ use meterkit_rules::prometheus_name::{FamilyType, Names, TARGET_INFO};
 use super::instrument::Stored;
 use super::scopes::{Scope, Warning};
 use super::shared::Door;
+use crate::Kind;
 use crate::data::Descriptor;
 use crate::unpoisoned::Unpoisoned;
 
@@ -31,6 +32,7 @@ pub struct NameMeetings {
     /// The ages of instruments that share a family with another one of their scope, by the address of what describes
     /// them.
     sharing: HashMap<usize, u64>,
+    imports: Arc<Imports>,
 }
 
 impl NameMeetings {
@@ -48,6 +50,22 @@ impl NameMeetings {
     pub fn age(&self, metric: &Arc<Descriptor>) -> u64 {
         self.sharing.get(&(Arc::as_ptr(metric) as usize)).copied().unwrap_or_default()
     }
+
+    /// Returns the name of the family that a metric of this scope and kind is in.
+    pub fn family(&self, scope: &str, metric: &Descriptor, kind: Kind, names: Names) -> String {
+        name_in(names, metric, kind, self.is_import(scope, metric))
+    }
+
+    /// Returns whether another library counts this metric of this scope.
+    pub fn is_import(&self, scope: &str, metric: &Descriptor) -> bool {
+        self.imports.names.get(scope).is_some_and(|names| names.contains(&metric.name))
+    }
+
+    /// Returns whether the labels of series say that they are of this scope. What another library counts has no labels
+    /// but its own.
+    pub fn shows_scope(&self, scope: &str) -> bool {
+        !self.imports.bridges.contains(scope)
+    }
 }
 
 impl PrometheusNames {
@@ -60,7 +78,14 @@ impl PrometheusNames {
         let sharing = claims.sharing.iter().flat_map(|(younger, older)| [*older, *younger]);
         let address =
             |age| Some((Arc::as_ptr(&claims.by_age.get(&age)?.descriptor()) as usize, age));
-        NameMeetings { hidden, untyped, sharing: sharing.filter_map(address).collect() }
+        let imports = claims.imports.clone();
+        NameMeetings { hidden, untyped, sharing: sharing.filter_map(address).collect(), imports }
+    }
+
+    /// Adds a scope of what another library counts.
+    pub(crate) fn add_bridge(&self, scope: &'static str) {
+        let mut claims = self.0.lock().unpoisoned();
+        Arc::make_mut(&mut claims.imports).bridges.insert(scope);
     }
 
     /// Returns the full names of the instruments that Prometheus does not see in full.
@@ -83,7 +108,7 @@ impl PrometheusNames {
         wanted: &Descriptor,
     ) -> Option<(String, String)> {
         let claims = self.0.lock().unpoisoned();
-        let own = family(wanted, Names::default());
+        let own = family(wanted, Names::default(), false);
         if own.0 == TARGET_INFO {
             return Some(("the resource's metric".to_owned(), own.0));
         }
@@ -160,6 +185,22 @@ impl Claim {
     fn is_declared(&self) -> bool {
         self.instrument.shared().door() == Door::Facade
     }
+
+    fn is_import(&self) -> bool {
+        self.instrument.shared().door() == Door::Import
+    }
+
+    /// Returns the family of the instrument itself, whatever targets get.
+    fn own_family(&self) -> Family {
+        family(&self.descriptor(), Names::default(), self.is_import())
+    }
+
+    /// Returns the family of a metric that targets get.
+    fn family(&self, seen: &Descriptor, names: Names) -> Family {
+        // A name that a view gives is one of ours.
+        let is_import = self.is_import() && seen.name == self.descriptor().name;
+        family(seen, names, is_import)
+    }
 }
 
 /// All instruments by age, and their names.
@@ -172,13 +213,23 @@ struct Claims {
     sharing: BTreeMap<u64, u64>,
     /// One per way of naming that targets use. The default is always there, and first.
     indices: Vec<Index>,
+    imports: Arc<Imports>,
+}
+
+/// What other libraries count: their names are those of Prometheus already.
+#[derive(Clone, Debug, Default)]
+struct Imports {
+    /// Names of metrics by the names of their scopes.
+    names: HashMap<String, HashSet<String>>,
+    /// Scopes that do not show in labels.
+    bridges: HashSet<&'static str>,
 }
 
 impl Default for Claims {
     fn default() -> Self {
         let indices = vec![Index::new(Names::default())];
-        let (by_age, within, sharing) = Default::default();
-        Self { made: 0, by_age, within, sharing, indices }
+        let (by_age, within, sharing, imports) = Default::default();
+        Self { made: 0, by_age, within, sharing, indices, imports }
     }
 }
 
@@ -211,7 +262,12 @@ impl Claims {
 
     fn add(&mut self, age: u64, claim: Claim) -> Option<Warning> {
         let descriptor = claim.descriptor();
-        let own = family(&descriptor, Names::default());
+        let own = claim.own_family();
+        if claim.is_import() {
+            let scope = claim.scope.instrumentation_scope().name().to_owned();
+            let names = &mut Arc::make_mut(&mut self.imports).names;
+            names.entry(scope).or_default().insert(descriptor.name.clone());
+        }
         let sharing = self.met_in(&claim.scope, &own).find(|(.., other)| *other == own);
         let sharing = sharing.map(|(older, ..)| older);
         let mut older = sharing;
@@ -236,7 +292,7 @@ impl Claims {
     fn remove(&mut self, age: u64) {
         let Some(claim) = self.by_age.remove(&age) else { return };
         self.indices.iter_mut().for_each(|index| index.remove(age, &claim));
-        let (name, of) = family(&claim.descriptor(), Names::default());
+        let (name, of) = claim.own_family();
         self.within.remove(&((Arc::as_ptr(&claim.scope) as usize, name), of, age));
         // The whole scope goes, and those that share with this one go with it.
         self.sharing.remove(&age);
@@ -261,7 +317,7 @@ impl Index {
     fn add(&mut self, age: u64, claim: &Claim) -> Option<u64> {
         let mut older = None;
         for seen in &claim.seen {
-            let own = family(seen, self.names);
+            let own = claim.family(seen, self.names);
             let first = self.ages(&own).next().unwrap_or(age);
             if self.names.meets_resource((&own.0, own.1)) {
                 older = Some(RESOURCE).filter(|_| self.is_left_out_for_resource(&own));
@@ -280,7 +336,7 @@ impl Index {
 
     fn remove(&mut self, age: u64, claim: &Claim) {
         for seen in &claim.seen {
-            let own = family(seen, self.names);
+            let own = claim.family(seen, self.names);
             self.families.remove(&(own.0.clone(), own.1, age));
             if self.ages(&own).next().is_none() {
                 self.contested.remove(&own);
@@ -339,8 +395,14 @@ const RESOURCE: u64 = 0;
 type Family = (String, FamilyType);
 
 /// Returns the family that a metric is in.
-fn family(metric: &Descriptor, names: Names) -> Family {
-    (names.family(&metric.name, &metric.unit, metric.kind), metric.kind.into())
+fn family(metric: &Descriptor, names: Names, is_import: bool) -> Family {
+    (name_in(names, metric, metric.kind, is_import), metric.kind.into())
+}
+
+/// Returns the name of a metric in Prometheus.
+fn name_in(names: Names, metric: &Descriptor, kind: Kind, is_import: bool) -> String {
+    let names = if is_import { names.untranslated() } else { names };
+    names.family(&metric.name, &metric.unit, kind)
 }
 
 /// Returns the ages of the instruments that a set has under a name, rising.

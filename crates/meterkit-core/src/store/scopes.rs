@@ -194,6 +194,9 @@ impl Scopes {
         }
         // OpenTelemetry takes names that differ in case only for one.
         let streams = alike.iter().filter(|it| it.shared().identity.has_name(&identity.name));
+        // What another library counts is never the same instrument as one of ours.
+        let is_import = |it: &&Arc<dyn Stored>| it.shared().door() == Door::Import;
+        let streams = streams.filter(|it| is_import(it) == (door == Door::Import));
         let streams: Vec<_> = streams.cloned().collect();
         let stream_of = |instrument: &dyn Stored| {
             let settings = self.streams.read().unpoisoned();
@@ -219,7 +222,11 @@ impl Scopes {
         });
         let apart = difference
             .map(|it| Warning::Apart { instrument: full_name.clone(), aspect: it.aspect });
-        let attributes = scope.attributes.clone();
+        // Labels of another library are what they are.
+        let attributes = match door {
+            Door::Import => FixedAttributes::default(),
+            _ => scope.attributes.clone(),
+        };
         if door == Door::Facade {
             let wanted = identity.descriptor(full_name.clone());
             if let Some((other, both)) = self.prometheus_names.declared(&scope, &wanted) {
@@ -291,6 +298,11 @@ fn find(
     if door == Door::OpenTelemetry {
         let mut streams = streams.iter();
         return Ok(streams.find(|it| it.shared().identity.is_duplicate_of(requested)).cloned());
+    }
+    if door == Door::Import {
+        // Prometheus distinguishes case.
+        let is_it = |known: &Identity| known.name == requested.name && known.is_like(requested);
+        return Ok(streams.iter().find(|it| is_it(&it.shared().identity)).cloned());
     }
     let mut declared = streams.iter().filter(|it| it.shared().door() == Door::Facade);
     if let Some(known) = declared.next() {

@@ -29,6 +29,8 @@ pub struct Shared {
     exports_empty: AtomicBool,
     /// Whether the code has declared it; otherwise it came through OpenTelemetry's API.
     is_declared: AtomicBool,
+    /// Whether another library counts it.
+    is_imported: bool,
     /// Rises from one instrument of a registry to the next. Not set before the instrument is in it.
     pub(super) age: OnceLock<u64>,
     /// What the code declares, of an instrument that came through OpenTelemetry's API first.
@@ -61,6 +63,7 @@ impl Shared {
             logged: AtomicU8::new(0),
             exports_empty: AtomicBool::new(false),
             is_declared: AtomicBool::new(door == Door::Facade),
+            is_imported: door == Door::Import,
             age: OnceLock::new(),
             declared_later: OnceLock::new(),
             feed: Feed::new(settings.feeds_by_default()),
@@ -225,6 +228,7 @@ impl Shared {
     pub(crate) fn door(&self) -> Door {
         match self.is_declared.load(Relaxed) {
             true => Door::Facade,
+            false if self.is_imported => Door::Import,
             false => Door::OpenTelemetry,
         }
     }
@@ -339,6 +343,8 @@ pub(crate) enum Door {
     Facade,
     /// It was asked for through OpenTelemetry's API.
     OpenTelemetry,
+    /// Another library counts it, in a registry of its own.
+    Import,
 }
 
 /// A topic that is logged once for each instrument.

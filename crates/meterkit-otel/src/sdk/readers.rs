@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::AcqRel;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::{Arc, Mutex};
 
-use meterkit_core::{Data, MirroredInstrument, Unpoisoned};
+use meterkit_core::{Data, MirroredInstrument, Unpoisoned, is_importing};
 use meterkit_pipeline::{Source, Start, Views};
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::metrics::MeterProviderBuilder;
@@ -21,6 +21,8 @@ pub(crate) struct Readers {
     reported: Mutex<HashMap<(InstrumentationScope, String), SharedReported>>,
     /// Whether there is a twin that knows when a reading begins.
     is_announced: AtomicBool,
+    /// Whether what a reader sees comes back: it fills a registry that is brought into the store.
+    is_looped: Arc<AtomicBool>,
 }
 
 impl Readers {
@@ -30,6 +32,7 @@ impl Readers {
             source: start.source.clone(),
             reported: Mutex::default(),
             is_announced: AtomicBool::new(false),
+            is_looped: Arc::default(),
         }
     }
 
@@ -48,12 +51,18 @@ impl Readers {
         // The SDK calls in the order in which twins were made: the first one knows when a reading begins.
         let is_first = !self.is_announced.swap(true, AcqRel);
         let source = is_first.then(|| self.source.clone());
+        let (is_looped, is_import) = (self.is_looped.clone(), instrument.is_import());
         Arc::new(move || {
+            if is_importing() {
+                is_looped.store(true, Relaxed);
+                return Vec::new();
+            }
             if let Some(source) = &source {
                 // Brings observed values up to date.
                 source.snapshot_blocking();
             }
             match instrument.read() {
+                _ if is_import && is_looped.load(Relaxed) => Vec::new(),
                 Some(Data::Gauge(points) | Data::Sum { points, .. }) => points,
                 _ => Vec::new(),
             }

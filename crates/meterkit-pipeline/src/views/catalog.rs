@@ -75,13 +75,16 @@ impl ViewStream {
             }
             _ => {}
         }
-        let kind = self.kind(kind);
+        let (before, kind) = (kind, self.kind(kind));
         if let Some(filter) = &self.attribute_keys {
             entry.labels.retain(|label| filter.keeps(&label.key));
             entry.attributes.retain(|key, _| filter.keeps(key));
         }
         entry.kind = kind.as_str().to_owned();
-        entry.prometheus_name = prometheus_name::family(&entry.name, &entry.unit, kind);
+        // What another library counts keeps its own name.
+        if self.name.is_some() || kind != before {
+            entry.prometheus_name = prometheus_name::family(&entry.name, &entry.unit, kind);
+        }
         Some(entry)
     }
 }
@@ -146,7 +149,7 @@ fn descriptor_of(entry: &CatalogEntry) -> Option<Descriptor> {
     Some(Descriptor { name, unit, description: entry.description.clone(), kind })
 }
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Counter,
     Kind::UpDownCounter,
     Kind::Gauge,
@@ -154,6 +157,7 @@ const KINDS: [Kind; 7] = [
     Kind::ObservableCounter,
     Kind::ObservableUpDownCounter,
     Kind::ObservableGauge,
+    Kind::Summary,
 ];
 
 #[cfg(test)]

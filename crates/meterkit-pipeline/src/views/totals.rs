@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use foldhash::fast::RandomState;
 use meterkit_core::{
     AbsentSeries, Attributes, Collections, Data, ExponentialHistogramPoint, HistogramPoint,
-    NumberPoint, ScopeMetrics, SeriesId,
+    NumberPoint, ScopeMetrics, SeriesId, SummaryPoint,
 };
 
 use super::Selected;
@@ -65,6 +65,7 @@ impl Totals {
                 Data::ExponentialHistogram { .. } => {
                     Box::new(JoinedMetric::<ExponentialHistogramPoint>::default())
                 }
+                Data::Summary(_) => Box::new(JoinedMetric::<SummaryPoint>::default()),
                 _ => Box::new(JoinedMetric::<NumberPoint>::default()),
             });
         }

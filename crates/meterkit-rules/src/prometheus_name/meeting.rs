@@ -5,8 +5,13 @@ use super::{FamilyType, Names, TARGET_INFO};
 /// A family by its name and its type.
 type Named<'a> = (&'a str, FamilyType);
 
-const TYPES: [FamilyType; 4] =
-    [FamilyType::Counter, FamilyType::Gauge, FamilyType::Histogram, FamilyType::Unknown];
+const TYPES: [FamilyType; 5] = [
+    FamilyType::Counter,
+    FamilyType::Gauge,
+    FamilyType::Histogram,
+    FamilyType::Summary,
+    FamilyType::Unknown,
+];
 
 impl Names {
     /// Returns a name that both families take, if there is one.
@@ -114,6 +119,7 @@ impl FamilyType {
     const fn parts(self) -> &'static [&'static str] {
         match self {
             Self::Histogram => &["_bucket", "_sum", "_count"],
+            Self::Summary => &["_sum", "_count"],
             _ => &[],
         }
     }
@@ -121,6 +127,7 @@ impl FamilyType {
     const fn strict_parts(self) -> &'static [&'static str] {
         match self {
             Self::Histogram => &["_bucket", "_sum", "_count", "_created"],
+            Self::Summary => &["_sum", "_count", "_created"],
             Self::Counter => &["_total", "_created"],
             _ => &[],
         }

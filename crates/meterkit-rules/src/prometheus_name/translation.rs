@@ -164,6 +164,17 @@ impl Names {
         self.translation.is_utf8() && matches!(self.escaping, Escaping::AllowUtf8)
     }
 
+    /// Returns the names of what has a name of Prometheus already: only the escaping of the reader applies to it.
+    #[must_use]
+    pub const fn untranslated(self) -> Self {
+        let escaping = match self.escaping {
+            // A name that is not legal would need quotes, which this reader may not know.
+            Escaping::AllowUtf8 if !self.may_be_quoted() => Escaping::Underscores,
+            escaping => escaping,
+        };
+        Self { translation: Translation::NoTranslation, escaping, ..self }
+    }
+
     /// Returns the family name of a metric; like [`family`](super::family).
     pub fn family(self, name: &str, unit: &str, kind: Kind) -> String {
         let translation = self.translation;
@@ -204,6 +215,13 @@ impl Names {
     pub fn series_label(self, key: &str, of: FamilyType) -> Cow<'_, str> {
         let label = self.label(key);
         if of.own_label() == Some(&*label) { exported(&label) } else { label }
+    }
+
+    /// Returns the label name for an attribute key of a series, as Prometheus stores it; like
+    /// [`stored_label`](super::stored_label).
+    pub fn stored_label(self, key: &str, of: FamilyType) -> Cow<'_, str> {
+        let label = self.series_label(key, of);
+        if label == "job" || label == "instance" { exported(&label) } else { label }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use meterkit_core::{
     AttributeValue, Attributes, Data, Descriptor, ExponentialHistogramPoint, HistogramPoint,
-    LabelRef, LabelValue, Metric, NumberPoint, Value,
+    LabelRef, LabelValue, Metric, NumberPoint, SummaryPoint, Value,
 };
 use opentelemetry::InstrumentationScope;
 
@@ -26,9 +26,10 @@ enum Point<'a> {
     Number(&'a NumberPoint),
     Histogram(&'a HistogramPoint, &'a [f64]),
     Exponential(&'a ExponentialHistogramPoint),
+    Summary(&'a SummaryPoint),
 }
 
-/// What histograms of both kinds have.
+/// What histograms of both kinds have, and summaries.
 #[derive(Clone, Copy)]
 pub(super) struct Distribution {
     pub(super) count: u64,
@@ -52,6 +53,9 @@ impl<'a> Series<'a> {
             Data::ExponentialHistogram { points, .. } => {
                 points.iter().map(|point| series(Point::Exponential(point))).collect()
             }
+            Data::Summary(points) => {
+                points.iter().map(|point| series(Point::Summary(point))).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -72,6 +76,7 @@ impl<'a> Series<'a> {
             Point::Number(point) => &point.attributes,
             Point::Histogram(point, _) => &point.attributes,
             Point::Exponential(point) => &point.attributes,
+            Point::Summary(point) => &point.attributes,
         }
     }
 
@@ -90,6 +95,7 @@ impl<'a> Series<'a> {
             Point::Number(point) => point.start,
             Point::Histogram(point, _) => point.start,
             Point::Exponential(point) => point.start,
+            Point::Summary(point) => point.start,
         }
     }
 
@@ -97,7 +103,7 @@ impl<'a> Series<'a> {
     pub fn value(&self) -> Option<Value> {
         match self.point {
             Point::Number(point) => Some(point.value),
-            Point::Histogram(..) | Point::Exponential(_) => None,
+            _ => None,
         }
     }
 
@@ -105,7 +111,7 @@ impl<'a> Series<'a> {
     pub fn histogram(&self) -> Option<&'a HistogramPoint> {
         match self.point {
             Point::Histogram(point, _) => Some(point),
-            Point::Number(_) | Point::Exponential(_) => None,
+            _ => None,
         }
     }
 
@@ -113,7 +119,7 @@ impl<'a> Series<'a> {
     pub fn exponential_histogram(&self) -> Option<&'a ExponentialHistogramPoint> {
         match self.point {
             Point::Exponential(point) => Some(point),
-            Point::Number(_) | Point::Histogram(..) => None,
+            _ => None,
         }
     }
 
@@ -121,11 +127,19 @@ impl<'a> Series<'a> {
     pub fn bounds(&self) -> Option<&'a [f64]> {
         match self.point {
             Point::Histogram(_, bounds) => Some(bounds),
-            Point::Number(_) | Point::Exponential(_) => None,
+            _ => None,
         }
     }
 
-    /// What a histogram of either kind has.
+    /// Count, sum and quantiles of a summary of another library.
+    pub fn summary(&self) -> Option<&'a SummaryPoint> {
+        match self.point {
+            Point::Summary(point) => Some(point),
+            _ => None,
+        }
+    }
+
+    /// What histograms and summaries have.
     pub(super) fn distribution(&self) -> Option<Distribution> {
         macro_rules! of {
             ($point:expr) => {{
@@ -138,6 +152,10 @@ impl<'a> Series<'a> {
             Point::Number(_) => None,
             Point::Histogram(point, _) => of!(point),
             Point::Exponential(point) => of!(point),
+            Point::Summary(point) => {
+                let (min, max) = (None, None);
+                Some(Distribution { count: point.count, sum: point.sum, min, max })
+            }
         }
     }
 }
@@ -163,6 +181,12 @@ impl fmt::Display for Series<'_> {
                 Ok(())
             }
             Point::Exponential(point) => write_exponential(f, point),
+            Point::Summary(point) => {
+                for (quantile, value) in &*point.quantiles {
+                    write!(f, " q{quantile}={}", number(Value::F64(*value)))?;
+                }
+                Ok(())
+            }
         }
     }
 }

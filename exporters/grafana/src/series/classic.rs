@@ -1,14 +1,15 @@
-//! Classic histograms: one series per bucket, the sum and the count.
+//! Classic histograms and summaries: one series per bucket or quantile, the sum and the count.
 
 use std::sync::Arc;
 
+use meterkit_core::SummaryPoint;
 use meterkit_prometheus_model::{
-    Bounds, Ladder, NativeHistogram, cumulative_buckets, sample_value,
+    Bounds, Ladder, NativeHistogram, cumulative_buckets, sample_value, write_float,
 };
 
 use super::{Series, SeriesValue, labels, name, stale};
 
-/// Writes the histograms of one family.
+/// Writes the histograms or summaries of one family.
 #[derive(Debug)]
 pub(super) struct ClassicSeries {
     /// The names of buckets, sum and count.
@@ -53,6 +54,36 @@ impl ClassicSeries {
         }
         add(sum_name, None, sample_value(sum));
         add(count_name, None, count as f64);
+    }
+
+    /// Visits the series of a summary, which are like `series` but for their names and values. Quantiles have no start.
+    pub(super) fn for_summary(
+        &self,
+        series: &Series<'_>,
+        family: &str,
+        SummaryPoint { count, sum, quantiles, .. }: &SummaryPoint,
+        visit: &mut dyn FnMut(&Series<'_>),
+    ) {
+        let text = |(quantile, _): &(f64, f64)| {
+            let mut text = String::new();
+            write_float(&mut text, *quantile);
+            text
+        };
+        let texts: Vec<String> = quantiles.iter().map(text).collect();
+        let mut add = |name, quantile: Option<&String>, value, start| {
+            let mut labels = series.labels.clone();
+            labels::insert(&mut labels, "__name__", name);
+            if let Some(quantile) = quantile {
+                labels::insert(&mut labels, "quantile", quantile);
+            }
+            visit(&Series { labels, value: SeriesValue::Number(value), start, ..*series });
+        };
+        for ((_, value), text) in quantiles.iter().zip(&texts) {
+            add(family, Some(text), sample_value(*value), 0);
+        }
+        let [_, sum_name, count_name] = &self.parts;
+        add(sum_name, None, sample_value(*sum), series.start);
+        add(count_name, None, *count as f64, series.start);
     }
 }
 

@@ -37,7 +37,8 @@ pub(crate) fn target_labels(resource: &Attributes) -> Labels<'_> {
 pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> Option<Labels<'a>> {
     let identifying = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE];
     let rest = resource.iter().filter(|(key, _)| !identifying.contains(key));
-    let mut labels = named(rest, FamilyType::Gauge, &NO_SCOPE, target.len() + 1);
+    let mut labels =
+        named(rest, |key| stored_label(key, FamilyType::Gauge), &NO_SCOPE, target.len() + 1);
     if labels.is_empty() {
         return None;
     }
@@ -47,14 +48,14 @@ pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> 
     Some(labels)
 }
 
-/// Returns the labels of a series of this type with those of its scope, ordered by name.
+/// Returns the labels of a series with those of its scope, ordered by name. `label` names the label of an attribute key.
 pub(crate) fn series_labels<'a>(
     attributes: &'a Attributes,
-    of: FamilyType,
+    label: impl Fn(&'a str) -> Cow<'a, str>,
     scope: &'a ScopeLabels<'_>,
 ) -> Labels<'a> {
     // With room for `__name__` and `le`.
-    let mut labels = named(attributes.iter(), of, scope, scope.iter().count() + 2);
+    let mut labels = named(attributes.iter(), label, scope, scope.iter().count() + 2);
     labels.sort();
     labels
 }
@@ -68,12 +69,11 @@ pub(crate) fn insert<'a>(labels: &mut Labels<'a>, name: &'a str, value: &'a str)
 /// Returns the labels for these attributes and those of the scope, with room for more.
 fn named<'a>(
     attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)> + Clone,
-    of: FamilyType,
+    label: impl Fn(&'a str) -> Cow<'a, str>,
     scope: &'a ScopeLabels<'_>,
     room: usize,
 ) -> Labels<'a> {
     let mut labels = Labels::with_capacity(attributes.clone().count() + room);
-    let label = |key| stored_label(key, of);
     let write = |label, value: LabelText<'a>| labels.push((label, value.into()));
     if for_each_label(attributes, scope, label, write) {
         let scope = scope.iter().map(|(name, value)| (name.into(), value.into()));

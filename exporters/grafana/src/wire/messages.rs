@@ -213,7 +213,8 @@ impl Request {
     fn metadata_of<'a>(&'a self, series: &TimeSeries2, name: &'a str) -> Metadata<'a> {
         let metadata = series.metadata.clone().unwrap_or_default();
         let family_type = family_type(metadata.metric_type);
-        let is_part = family_type == FamilyType::Histogram && series.histograms.is_empty();
+        let has_parts = matches!(family_type, FamilyType::Histogram | FamilyType::Summary);
+        let is_part = has_parts && series.histograms.is_empty();
         Metadata {
             family: if is_part { without_part(name) } else { name },
             family_type,
@@ -249,11 +250,12 @@ fn family_type(number: i32) -> FamilyType {
     match number {
         1 => FamilyType::Counter,
         3 => FamilyType::Histogram,
+        5 => FamilyType::Summary,
         _ => FamilyType::Gauge,
     }
 }
 
-/// Returns the name of a histogram, from that of one of its parts.
+/// Returns the name of a histogram or summary, from that of one of its parts.
 fn without_part(name: &str) -> &str {
     let parts = ["_bucket", "_sum", "_count"];
     parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name)

@@ -70,6 +70,7 @@ pub(super) fn family_type(family_type: FamilyType) -> u64 {
         FamilyType::Counter => 1,
         FamilyType::Gauge => 2,
         FamilyType::Histogram => 3,
+        FamilyType::Summary => 5,
         _ => 0,
     }
 }

@@ -298,7 +298,7 @@ impl CallbackBuilder<Several> {
     ) -> CallbackGuard {
         let instruments = self.instruments.0.clone();
         let collect =
-            move |drafts: &mut [Draft]| callback(&mut Observer::new(drafts)).into_outcome();
+            move |drafts: &mut Vec<Draft>| callback(&mut Observer::new(drafts)).into_outcome();
         self.register(&instruments, Routine::Collect(Box::new(collect)))
     }
 
@@ -372,7 +372,7 @@ impl<K, T, L> CallbackBuilder<Observable<K, T, L>> {
         collect: impl Fn(&mut Draft) -> Result<(), String> + Send + Sync + 'static,
     ) -> CallbackGuard {
         let instrument = self.instruments.observed.clone();
-        let collect = move |drafts: &mut [Draft]| drafts.iter_mut().try_for_each(&collect);
+        let collect = move |drafts: &mut Vec<Draft>| drafts.iter_mut().try_for_each(&collect);
         self.register(&[instrument], Routine::Collect(Box::new(collect)))
     }
 

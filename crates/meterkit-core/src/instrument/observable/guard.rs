@@ -19,7 +19,7 @@ pub struct CallbackGuard {
 }
 
 impl CallbackGuard {
-    pub(super) fn register(registry: &Registry, callback: Callback) -> Self {
+    pub(in crate::instrument) fn register(registry: &Registry, callback: Callback) -> Self {
         let callback = Arc::new(callback);
         registry.register_callback(callback.clone());
         Self {

@@ -90,7 +90,7 @@ pub(super) fn report<K: ObservableKind<T>, T: Number>(
     value: T,
 ) {
     if may_be::<K, T>(&draft.instrument().shared, value) {
-        draft.report(labels, value.value());
+        draft.report(labels, value.value().into());
     }
 }
 

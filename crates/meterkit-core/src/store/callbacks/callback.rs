@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::refreshing::{Refreshing, Spawn};
@@ -13,6 +13,7 @@ use super::state::{Run, State};
 use crate::instrument::SelfMetrics;
 use crate::store::observed::{Draft, Sheet};
 use crate::store::settings::Settings;
+use crate::store::shared::Shared;
 use crate::unpoisoned::Unpoisoned;
 
 /// The largest budget, so that it can be added to any moment.
@@ -26,7 +27,9 @@ const GRACE: Duration = Duration::from_millis(100);
 pub(crate) struct Callback {
     /// Identifies the callback. Callbacks that are registered later have higher numbers.
     number: u64,
-    sheets: Box<[Arc<Sheet>]>,
+    /// What it reports, of each instrument. An intake adds some while it runs.
+    sheets: RwLock<Vec<Arc<Sheet>>>,
+    this: OnceLock<Weak<Self>>,
     /// The time between two runs; zero for a callback that runs in each collection.
     interval: Duration,
     is_refresh: bool,
@@ -38,7 +41,7 @@ pub(crate) struct Callback {
     ended: Condvar,
 }
 
-type Collect = Box<dyn Fn(&mut [Draft]) -> Result<(), String> + Send + Sync>;
+type Collect = Box<dyn Fn(&mut Vec<Draft>) -> Result<(), String> + Send + Sync>;
 
 /// The user's code.
 pub(crate) enum Routine {
@@ -57,6 +60,8 @@ pub(crate) struct CallbackOptions {
     pub(crate) budget: Option<Duration>,
     /// Where a refresh runs; by default on the runtime of whoever drives the refreshes.
     pub(crate) spawn: Option<Spawn>,
+    /// What it is called in place of the instruments that it reports.
+    pub(crate) name: Option<&'static str>,
 }
 
 impl fmt::Debug for CallbackOptions {
@@ -91,7 +96,8 @@ impl Callback {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             number: NEXT.fetch_add(1, Relaxed),
-            sheets: drafts.iter().map(|draft| draft.sheet().clone()).collect(),
+            sheets: RwLock::new(drafts.iter().map(|draft| draft.sheet().clone()).collect()),
+            this: OnceLock::new(),
             interval,
             is_refresh,
             options,
@@ -108,7 +114,8 @@ impl Callback {
 
     /// Lets the instruments know who reports them.
     pub(super) fn connect(self: &Arc<Self>) {
-        self.sheets.iter().for_each(|sheet| sheet.connect(self));
+        self.this.get_or_init(|| Arc::downgrade(self));
+        self.each_sheet(|sheet| sheet.connect(&Arc::downgrade(self)));
     }
 
     /// Returns where a refresh runs, if that was set.
@@ -122,25 +129,40 @@ impl Callback {
 
     /// Returns the full names of the instruments that it reports.
     pub(crate) fn names(&self) -> String {
-        self.each_name().collect::<Vec<_>>().join(", ")
+        self.all_names(usize::MAX).join(", ")
     }
 
     /// Returns the full name of the first of them, which identifies the callback in metrics.
     pub(super) fn name(&self) -> String {
-        self.each_name().next().unwrap_or_default()
+        self.all_names(1).pop().unwrap_or_default()
     }
 
-    fn each_name(&self) -> impl Iterator<Item = String> {
-        self.sheets.iter().map(|it| it.instrument().shared.descriptor().name.clone())
+    fn all_names(&self, most: usize) -> Vec<String> {
+        if let Some(name) = self.options.name {
+            return vec![name.to_owned()];
+        }
+        let sheets = self.sheets.read().unpoisoned();
+        let names = sheets.iter().map(|it| it.instrument().shared.descriptor().name.clone());
+        names.take(most).collect()
+    }
+
+    fn each_sheet(&self, each: impl FnMut(&Arc<Sheet>)) {
+        self.sheets.read().unpoisoned().iter().for_each(each);
+    }
+
+    /// Returns whether this holds of everything that it reports. Nothing holds of an intake that has not run yet.
+    fn all_sheets(&self, holds: impl Fn(&Shared) -> bool) -> bool {
+        let sheets = self.sheets.read().unpoisoned();
+        !sheets.is_empty() && sheets.iter().all(|sheet| holds(&sheet.instrument().shared))
     }
 
     /// Returns whether its scope records nothing.
     pub(super) fn is_off(&self) -> bool {
-        self.sheets.iter().all(|sheet| sheet.instrument().shared.is_off())
+        self.all_sheets(Shared::is_off)
     }
 
     pub(super) fn is_unloaded(&self) -> bool {
-        self.sheets.iter().all(|sheet| sheet.instrument().shared.is_unloaded())
+        self.all_sheets(Shared::is_unloaded)
     }
 
     /// Returns how long a collection waits for a callback that has not reported anything yet.
@@ -203,9 +225,9 @@ impl Callback {
     }
 
     fn queue(&self, state: &mut State, now: Duration) -> Result<(), Duration> {
-        let is_outdated = self.sheets.iter().any(|sheet| sheet.is_outdated());
+        let is_outdated = self.sheets.read().unpoisoned().iter().any(|sheet| sheet.is_outdated());
         state.queue(now, self.interval, is_outdated)?;
-        self.sheets.iter().for_each(|sheet| sheet.ask());
+        self.each_sheet(|sheet| sheet.ask());
         Ok(())
     }
 
@@ -250,7 +272,7 @@ impl Callback {
     pub(super) fn run(&self) {
         let begun = self.state().begin();
         if let Some((Routine::Collect(collect), since)) = begun.as_ref().map(|it| (&*it.0, it.1)) {
-            self.report(since, Ok(|drafts: &mut [Draft]| collect(drafts)));
+            self.report(since, Ok(|drafts: &mut Vec<Draft>| collect(drafts)));
         }
     }
 
@@ -258,7 +280,7 @@ impl Callback {
     pub(super) fn report(
         &self,
         since: Instant,
-        found: Result<impl FnOnce(&mut [Draft]) -> Result<(), String>, Failure>,
+        found: Result<impl FnOnce(&mut Vec<Draft>) -> Result<(), String>, Failure>,
     ) {
         let failure = found.and_then(|report| self.fill_drafts(report)).err();
         let has_panicked = failure.as_ref().map(|it| matches!(it, Failure::Panic(_)));
@@ -269,7 +291,7 @@ impl Callback {
         let has_values = state.has_values;
         drop(state);
         if !has_values {
-            self.sheets.iter().for_each(|sheet| sheet.hide());
+            self.each_sheet(|sheet| sheet.hide());
         }
         self.tell(|metrics, name| {
             metrics.ran(name, took, has_panicked);
@@ -281,14 +303,29 @@ impl Callback {
 
     fn fill_drafts(
         &self,
-        report: impl FnOnce(&mut [Draft]) -> Result<(), String>,
+        report: impl FnOnce(&mut Vec<Draft>) -> Result<(), String>,
     ) -> Result<(), Failure> {
         let mut drafts = std::mem::take(&mut self.state().drafts);
         drafts.iter_mut().for_each(Draft::begin);
         let outcome = caught(|| report(&mut drafts)).and_then(|it| it.map_err(Failure::Error));
+        self.adopt(&drafts);
         drafts.iter_mut().for_each(if outcome.is_ok() { Draft::commit } else { Draft::roll_back });
         self.state().drafts = drafts;
         outcome
+    }
+
+    /// Takes over the sheets of drafts that a run has added.
+    fn adopt(&self, drafts: &[Draft]) {
+        let known = self.sheets.read().unpoisoned().len();
+        let new = drafts.iter().skip(known).map(|draft| draft.sheet().clone());
+        let new: Vec<_> = new.inspect(|it| it.connect(self.this.get_or_init(Weak::new))).collect();
+        if !new.is_empty() {
+            self.sheets.write().unpoisoned().extend(new.iter().cloned());
+            // Unregistered meanwhile: whoever did it may not have seen these.
+            if self.state().work.is_none() {
+                new.iter().for_each(Sheet::retire);
+            }
+        }
     }
 
     /// Lets the next run begin, and collections that wait for this one continue. Metrics know of it by now.
@@ -300,7 +337,7 @@ impl Callback {
     /// Unregisters it: nothing that it reports is exported any more, whatever it is doing.
     pub(super) fn retire(&self) {
         let (work, waker) = self.state().retire();
-        self.sheets.iter().for_each(Sheet::retire);
+        self.each_sheet(Sheet::retire);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -330,7 +367,7 @@ impl Callback {
 impl Drop for Callback {
     /// Instruments and sheets hold each other, also after their registry has gone.
     fn drop(&mut self) {
-        self.sheets.iter().for_each(Sheet::retire);
+        self.each_sheet(Sheet::retire);
     }
 }
 
@@ -398,7 +435,7 @@ mod tests {
         let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
         rows.observe(|| 1).expect("a good name").forget();
         let callback = registry.inner.callbacks.registered().remove(0);
-        let instrument = Arc::downgrade(callback.sheets[0].instrument());
+        let instrument = Arc::downgrade(callback.sheets.read().unpoisoned()[0].instrument());
         drop((registry, callback));
         assert!(instrument.upgrade().is_none());
     }

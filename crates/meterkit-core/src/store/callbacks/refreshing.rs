@@ -105,7 +105,7 @@ impl Refresh {
     fn end(&mut self, found: Result<Report, Failure>) {
         self.is_over = true;
         let report = found.map(|report| {
-            |drafts: &mut [Draft]| {
+            |drafts: &mut Vec<Draft>| {
                 report(drafts);
                 Ok(())
             }

@@ -7,8 +7,8 @@ use opentelemetry::KeyValue;
 use super::Observed;
 use super::index::Index;
 use super::sheet::{Row, Sheet, Shown};
+use crate::data::Reading;
 use crate::labels::Labels;
-use crate::number::Value;
 use crate::store::group::keyed::{AsDeclared, ByKey};
 use crate::store::group::{Capped, ValueCap};
 use crate::store::label_set::{Declared, Query};
@@ -27,7 +27,7 @@ pub(crate) struct Draft {
     reported: usize,
     /// The row that comes next if everything is as it was.
     next: usize,
-    overflow: Option<Value>,
+    overflow: Option<Reading>,
     /// Whether what is being reported has labels that became `other`, and adds to what is there.
     joins: bool,
     /// Of the rows; made when one is not where it was.
@@ -68,7 +68,7 @@ impl Draft {
 
     /// Reports the value of a series. Of several values of one series, the last one counts.
     #[inline]
-    pub(crate) fn report(&mut self, labels: &impl Labels, value: Value) {
+    pub(crate) fn report(&mut self, labels: &impl Labels, value: Reading) {
         if self.sheet.instrument.caps().is_empty() {
             let key_count = self.sheet.instrument.keys().len();
             self.set(&Declared { labels, key_count }, value);
@@ -78,7 +78,7 @@ impl Draft {
     }
 
     /// Reports the value of the series with these attributes: one with declared labels, if these are the declared ones.
-    pub(crate) fn report_by_attributes(&mut self, attributes: &[KeyValue], value: Value) {
+    pub(crate) fn report_by_attributes(&mut self, attributes: &[KeyValue], value: Reading) {
         let instrument = self.sheet.instrument.clone();
         let declared = instrument.shared.declared_keys();
         if let Some(labels) = declared.and_then(|keys| AsDeclared::new(keys, attributes)) {
@@ -95,7 +95,7 @@ impl Draft {
 
     /// Reports the value of a series some of whose labels may become `other`. As in the overflow series, totals of
     /// several such add up.
-    fn report_capped(&mut self, labels: &impl Labels, value: Value) {
+    fn report_capped(&mut self, labels: &impl Labels, value: Reading) {
         let sheet = self.sheet.clone();
         let caps = sheet.instrument.caps();
         let capped = Capped { labels, caps, learns: true };
@@ -118,12 +118,12 @@ impl Draft {
             return;
         }
         for (row, before) in self.rows.iter_mut().zip(&shown.rows) {
-            row.fell = before.fell || instrument.fell(row.value, Some(before.value));
+            row.fell = before.fell || instrument.fell(&row.value, Some(&before.value));
         }
         for row in &mut self.rows[self.known..] {
-            row.fell = instrument.fell(row.value, row.series.last());
+            row.fell = instrument.fell(&row.value, row.series.last().as_ref());
         }
-        shown.overflow = self.overflow;
+        shown.overflow.clone_from(&self.overflow);
         if self.reported == self.rows.len() && self.known == self.rows.len() {
             std::mem::swap(&mut self.rows, &mut shown.rows);
         } else {
@@ -159,7 +159,7 @@ impl Draft {
     }
 
     #[inline]
-    fn set(&mut self, query: &impl Query, value: Value) {
+    fn set(&mut self, query: &impl Query, value: Reading) {
         let at = self.next;
         match self.rows.get(at).filter(|row| query.is(&row.labels)) {
             Some(_) => self.set_row(at, value),
@@ -168,14 +168,14 @@ impl Draft {
     }
 
     #[inline]
-    fn set_row(&mut self, at: usize, value: Value) {
+    fn set_row(&mut self, at: usize, value: Reading) {
         let row = &mut self.rows[at];
         if row.run != self.run {
             row.run = self.run;
             self.reported += 1;
             row.value = value;
         } else if self.joins {
-            row.value = self.sheet.instrument.overflow(Some(row.value), value);
+            row.value = self.sheet.instrument.overflow(Some(row.value.clone()), value);
         } else {
             row.value = value;
         }
@@ -183,7 +183,7 @@ impl Draft {
     }
 
     #[cold]
-    fn find_and_set(&mut self, query: &impl Query, value: Value) {
+    fn find_and_set(&mut self, query: &impl Query, value: Reading) {
         let instrument = self.sheet.instrument.clone();
         let hasher = &instrument.hasher;
         let rows = &self.rows;
@@ -209,13 +209,14 @@ impl Draft {
         let at = rows.len();
         index.insert(hash, at);
         let series = instrument.series_of(&labels, self.sheet.lock().last_run);
-        self.rows.push(Row { hash, labels, series, value, fell: false, run: 0 });
+        let row = Row { hash, labels, series, value: value.clone(), fell: false, run: 0 };
+        self.rows.push(row);
         self.set_row(at, value);
     }
 
-    fn set_overflow(&mut self, value: Value) {
+    fn set_overflow(&mut self, value: Reading) {
         let instrument = &self.sheet.instrument;
-        self.overflow = Some(instrument.overflow(self.overflow, value));
+        self.overflow = Some(instrument.overflow(self.overflow.take(), value));
         if instrument.is_first_overflow() {
             instrument.warn_of_overflow(self.rows.iter().map(|row| &row.labels));
         }

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard};
 
-use crate::data::SeriesId;
-use crate::number::Value;
+use crate::data::{Reading, SeriesId};
 use crate::store::settings::Settings;
 use crate::unpoisoned::Unpoisoned;
 
@@ -15,7 +14,7 @@ struct State {
     /// Nanoseconds since 1970.
     start: u64,
     /// What was last read of it, unless that is forgotten.
-    last: Option<(SeriesId, Value)>,
+    last: Option<(SeriesId, Reading)>,
 }
 
 impl Series {
@@ -25,30 +24,30 @@ impl Series {
     }
 
     /// Returns the value that was last read of it.
-    pub(super) fn last(&self) -> Option<Value> {
-        self.lock().last.map(|(_, value)| value)
+    pub(super) fn last(&self) -> Option<Reading> {
+        self.lock().last.as_ref().map(|(_, value)| value.clone())
     }
 
     /// Records that `value` was read last. Returns the identity and the start: the series begins anew, at `time`, if
     /// it `has_fallen` since what was last read before.
     pub(super) fn read(
         &self,
-        value: Value,
-        has_fallen: impl FnOnce(Option<Value>) -> bool,
+        value: &Reading,
+        has_fallen: impl FnOnce(Option<&Reading>) -> bool,
         time: u64,
         settings: &Settings,
     ) -> (SeriesId, u64) {
         let mut state = self.lock();
-        let has_fallen = has_fallen(state.last.map(|(_, value)| value));
-        let series = match state.last {
-            Some((series, _)) if !has_fallen => series,
+        let has_fallen = has_fallen(state.last.as_ref().map(|(_, value)| value));
+        let series = match &state.last {
+            Some((series, _)) if !has_fallen => *series,
             Some(_) => {
                 state.start = settings.begin_after(state.start, time);
                 SeriesId::new()
             }
             None => SeriesId::new(),
         };
-        state.last = Some((series, value));
+        state.last = Some((series, value.clone()));
         (series, state.start)
     }
 

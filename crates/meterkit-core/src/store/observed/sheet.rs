@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use super::Observed;
 use super::series::Series;
 use crate::attributes::Attributes;
-use crate::number::Value;
+use crate::data::Reading;
 use crate::store::callbacks::Callback;
 use crate::store::label_set::LabelSet;
 use crate::store::shared::{PointKeys, Shared};
@@ -24,7 +24,7 @@ pub(crate) struct Sheet {
 pub(super) struct Shown {
     pub(super) rows: Vec<Row>,
     /// What had no row of its own.
-    pub(super) overflow: Option<Value>,
+    pub(super) overflow: Option<Reading>,
     /// When the last run that went well ended; 0 before the first.
     pub(super) last_run: u64,
     is_visible: bool,
@@ -42,7 +42,7 @@ pub(super) struct Row {
     /// Of the labels.
     pub(super) hash: u64,
     pub(super) series: Arc<Series>,
-    pub(super) value: Value,
+    pub(super) value: Reading,
     /// Whether its total fell since it was last read.
     pub(super) fell: bool,
     /// The run that reported it last.
@@ -59,8 +59,8 @@ impl Sheet {
     }
 
     /// Remembers who reports it.
-    pub(crate) fn connect(&self, callback: &Arc<Callback>) {
-        self.callback.get_or_init(|| Arc::downgrade(callback));
+    pub(crate) fn connect(&self, callback: &Weak<Callback>) {
+        self.callback.get_or_init(|| callback.clone());
     }
 
     /// Returns who reports it, while it is registered.
@@ -115,8 +115,8 @@ impl Sheet {
     pub(super) fn read<T>(
         &self,
         keys: &Arc<PointKeys>,
-        see: impl Fn(Attributes, &Row, bool, u64) -> T,
-    ) -> (Vec<T>, Option<Value>) {
+        see: impl Fn(Attributes, &Row, bool, u64) -> Option<T>,
+    ) -> (Vec<T>, Option<Reading>) {
         let mut shown = self.lock();
         if !shown.is_visible {
             return (Vec::new(), None);
@@ -128,9 +128,9 @@ impl Sheet {
         seen.extend(order.iter().filter_map(|row| {
             let row = rows.get_mut(*row as usize)?;
             let fell = std::mem::take(&mut row.fell);
-            Some(see(shared.attributes(keys, &row.labels), row, fell, *time))
+            see(shared.attributes(keys, &row.labels), row, fell, *time)
         }));
-        (seen, *overflow)
+        (seen, overflow.clone())
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Shown> {

@@ -1,0 +1,220 @@
+//! Series of OpenMetrics' text, put together from their samples.
+
+use std::sync::Arc;
+
+use meterkit_core::{HistogramReading, Import, ImportedFamily, Kind, Reading, Value};
+use opentelemetry::KeyValue;
+
+use crate::text::{Line, Sample};
+
+/// Takes in what the lines of a text say.
+#[derive(Default)]
+pub(crate) struct Families<'t> {
+    help: (&'t str, &'t str),
+    current: Option<Family<'t>>,
+}
+
+/// The family whose samples come.
+struct Family<'t> {
+    name: &'t str,
+    of: Type,
+    unit: &'static str,
+    help: &'t str,
+    /// The histogram whose samples come.
+    histogram: Option<Histogram>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Type {
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+}
+
+#[derive(Default)]
+struct Histogram {
+    labels: Vec<KeyValue>,
+    count: Option<u64>,
+    sum: Option<f64>,
+    buckets: Vec<(f64, u64)>,
+}
+
+impl<'t> Families<'t> {
+    /// Takes in all series of `text`. A line that cannot be understood is left out, with a warning.
+    pub(crate) fn take(import: &mut Import<'_>, text: &'t str) {
+        let mut families = Self::default();
+        for line in text.lines() {
+            let is_taken = Line::parse(line).and_then(|line| families.line(import, line));
+            if is_taken.is_none() {
+                let family = families.current.as_ref().map_or("", |family| family.name);
+                import.refuse(
+                    family,
+                    "a line of the text cannot be understood; is there a newline in a help text?",
+                );
+            }
+        }
+        families.end(import);
+    }
+
+    /// Returns `None` if the line does not fit here.
+    fn line(&mut self, import: &mut Import<'_>, line: Line<'t>) -> Option<()> {
+        match line {
+            Line::Help { family, text } => {
+                self.end(import);
+                self.help = (family, text);
+            }
+            Line::Type { family, of } => {
+                self.end(import);
+                let of = match of {
+                    "counter" => Type::Counter,
+                    "gauge" | "unknown" => Type::Gauge,
+                    "histogram" => Type::Histogram,
+                    "info" => Type::Info,
+                    _ => return None,
+                };
+                let help = if self.help.0 == family { self.help.1 } else { "" };
+                self.current = Some(Family { name: family, of, unit: "", help, histogram: None });
+            }
+            Line::Unit { family, unit } => {
+                let current = self.current.as_mut().filter(|it| it.name == family)?;
+                current.unit = ucum(unit);
+            }
+            Line::End => self.end(import),
+            Line::Sample(sample) => self.current.as_mut()?.sample(import, sample)?,
+        }
+        Some(())
+    }
+
+    fn end(&mut self, import: &mut Import<'_>) {
+        if let Some(mut family) = self.current.take() {
+            family.end_histogram(import);
+        }
+    }
+}
+
+impl Family<'_> {
+    fn sample(&mut self, import: &mut Import<'_>, sample: Sample<'_>) -> Option<()> {
+        let suffix = sample.name.strip_prefix(self.name)?;
+        match (self.of, suffix) {
+            (Type::Histogram, part) => self.part_of_histogram(import, part, sample)?,
+            (Type::Counter, "_total") => {
+                let value = number(sample.value, true)?;
+                self.observe(
+                    import,
+                    sample.name,
+                    Kind::ObservableCounter,
+                    sample.labels,
+                    value.into(),
+                );
+            }
+            (Type::Gauge, "") => {
+                let value = number(sample.value, false)?;
+                self.observe(
+                    import,
+                    sample.name,
+                    Kind::ObservableGauge,
+                    sample.labels,
+                    value.into(),
+                );
+            }
+            // OpenTelemetry has it as a sum that also falls.
+            (Type::Info, "_info") => {
+                let value = number(sample.value, false)?;
+                self.observe(
+                    import,
+                    sample.name,
+                    Kind::ObservableUpDownCounter,
+                    sample.labels,
+                    value.into(),
+                );
+            }
+            // When a series was made is known from the first collection on.
+            (Type::Counter, "_created") => {}
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Takes one number of a histogram. The sum comes first, and the buckets come in their order.
+    fn part_of_histogram(
+        &mut self,
+        import: &mut Import<'_>,
+        part: &str,
+        mut sample: Sample<'_>,
+    ) -> Option<()> {
+        let bound = match part {
+            "_bucket" => {
+                let at = sample.labels.iter().position(|it| it.key.as_str() == "le")?;
+                Some(sample.labels.remove(at).value.as_str().parse().ok()?)
+            }
+            "_sum" | "_count" => None,
+            _ => return None,
+        };
+        let is_next = |it: &Histogram| it.labels != sample.labels || part == "_sum";
+        if self.histogram.as_ref().is_none_or(is_next) {
+            self.end_histogram(import);
+            self.histogram = Some(Histogram { labels: sample.labels, ..Histogram::default() });
+        }
+        let histogram = self.histogram.as_mut()?;
+        match (part, bound) {
+            (_, Some(bound)) => histogram.buckets.push((bound, sample.value.parse().ok()?)),
+            ("_sum", _) => histogram.sum = Some(sample.value.parse().ok()?),
+            _ => histogram.count = Some(sample.value.parse().ok()?),
+        }
+        Some(())
+    }
+
+    fn end_histogram(&mut self, import: &mut Import<'_>) {
+        let Some(Histogram { labels, count, sum, buckets }) = self.histogram.take() else { return };
+        let reading = count
+            .zip(sum)
+            .and_then(|(count, sum)| HistogramReading::from_cumulative(&buckets, count, sum));
+        match reading {
+            Some(reading) => {
+                let reading = Reading::Histogram(Arc::new(reading));
+                self.observe(import, self.name, Kind::Histogram, labels, reading);
+            }
+            None => import
+                .refuse(self.name, "the bounds of its buckets do not rise, or their counts fall"),
+        }
+    }
+
+    fn observe(
+        &self,
+        import: &mut Import<'_>,
+        name: &str,
+        kind: Kind,
+        labels: Vec<KeyValue>,
+        reading: Reading,
+    ) {
+        let family = ImportedFamily { name, unit: self.unit, description: self.help, kind };
+        import.observe(&family, labels, reading);
+    }
+}
+
+/// Returns a number with its type: what has neither a point nor an exponent is an integer.
+fn number(text: &str, is_counter: bool) -> Option<Value> {
+    if !is_counter {
+        if let Ok(value) = text.parse() {
+            return Some(Value::I64(value));
+        }
+    }
+    let integer = text.parse().map(Value::U64);
+    integer.or_else(|_| text.parse().map(Value::F64)).ok()
+}
+
+/// Returns the unit that UCUM has for a word. Ratios have none: theirs would be another word in Prometheus.
+fn ucum(word: &str) -> &'static str {
+    match word {
+        "amperes" => "A",
+        "bytes" => "By",
+        "celsius" => "Cel",
+        "grams" => "g",
+        "joules" => "J",
+        "meters" => "m",
+        "seconds" => "s",
+        "volts" => "V",
+        _ => "",
+    }
+}

@@ -1,0 +1,32 @@
+//! Registries of the crate `prometheus-client`, for `meterkit`.
+//!
+//! [`import`] brings what an application records with that crate into the scrape and to every push target.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use meterkit_core::{Data, Registry, Value};
+//! use prometheus_client::metrics::counter::Counter;
+//!
+//! let mut theirs = prometheus_client::registry::Registry::default();
+//! let jobs: Counter = Counter::default();
+//! theirs.register("jobs", "Jobs", jobs.clone());
+//! jobs.inc();
+//!
+//! let registry = Registry::new();
+//! let guard = meterkit_prometheus_client::import(&registry, Arc::new(theirs));
+//! registry.refresh();
+//! let metric = &registry.read()[0].metrics[0];
+//! assert_eq!(metric.descriptor.name, "jobs_total");
+//! let Data::Sum { points, .. } = &metric.data else { panic!("a counter is a sum") };
+//! assert_eq!(points[0].value, Value::U64(1));
+//! # drop(guard);
+//! ```
+
+mod families;
+mod import;
+mod shared;
+mod text;
+
+pub use self::import::import;
+pub use self::shared::SharedRegistry;

@@ -1,0 +1,30 @@
+//! Registries of the crate `prometheus`, for `meterkit`.
+//!
+//! [`import`] brings what an application records with that crate into the scrape and to every push target.
+//! [`MetricsCollector`] puts the metrics of `meterkit` into a registry that the application already serves.
+//!
+//! ```
+//! use meterkit_core::Registry;
+//! use prometheus::{IntCounter, Opts};
+//!
+//! let theirs = prometheus::Registry::new();
+//! let jobs = IntCounter::with_opts(Opts::new("jobs_total", "Jobs."))?;
+//! theirs.register(Box::new(jobs.clone()))?;
+//! jobs.inc();
+//!
+//! let registry = Registry::new();
+//! let guard = meterkit_prometheus_registry::import(&registry, theirs);
+//! registry.refresh();
+//! assert_eq!(registry.read()[0].metrics[0].descriptor.name, "jobs_total");
+//! # drop(guard);
+//! # Ok::<(), prometheus::Error>(())
+//! ```
+
+mod collector;
+mod import;
+
+pub use self::collector::MetricsCollector;
+pub use self::import::import;
+pub use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names, Translation};
+/// The crate in the version that this one uses.
+pub use prometheus;
