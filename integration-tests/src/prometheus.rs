@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::client;
 use crate::process::Process;
+use crate::prometheus_receiver::{Stored, by_name_and_labels};
 
 /// How long to wait for what a healthy server does within a few scrapes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +22,28 @@ pub struct Prometheus {
     url: String,
     _process: Process,
     _directory: TempDir,
+}
+
+/// A job that scrapes one or more targets.
+#[derive(Clone, Debug, Default)]
+pub struct Job {
+    /// The label `job` of all its series.
+    pub name: String,
+    /// Hosts and ports.
+    pub targets: Vec<String>,
+    /// Further settings, a line each: `scheme: https`.
+    pub settings: Vec<String>,
+}
+
+/// What the server knows of a family that a target exposes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// `counter`, `gauge`, `histogram`, ...
+    pub family_type: String,
+    /// The description.
+    pub help: String,
+    /// The unit, if the format has units.
+    pub unit: String,
 }
 
 /// A rule that the server has.
@@ -47,8 +70,10 @@ impl Prometheus {
 
     /// Starts the server, which scrapes `target` twice a second by these settings of a job, a line each:
     /// `scheme: https`.
-    pub async fn start_with_job(executable: &Path, target: &str, job: &[String]) -> Self {
-        Self::start_with_files(executable, &[target], job, &[]).await
+    pub async fn start_with_job(executable: &Path, target: &str, settings: &[String]) -> Self {
+        let targets = vec![target.to_owned()];
+        let job = Job { name: "test".to_owned(), targets, settings: settings.to_vec() };
+        Self::start_with_jobs(executable, &[job], &[], &[]).await
     }
 
     /// Starts the server, which scrapes `targets` and evaluates rules (names of files, and what is in them) twice a
@@ -58,39 +83,42 @@ impl Prometheus {
         targets: &[&str],
         rules: &[(String, String)],
     ) -> Self {
-        Self::start_with_files(executable, targets, &[], rules).await
+        let targets = targets.iter().map(|target| (*target).to_owned()).collect();
+        let job = Job { name: "test".to_owned(), targets, settings: Vec::new() };
+        Self::start_with_jobs(executable, &[job], rules, &[]).await
     }
 
-    async fn start_with_files(
+    /// Starts the server with these jobs, rules and further arguments.
+    pub async fn start_with_jobs(
         executable: &Path,
-        targets: &[&str],
-        job: &[String],
+        jobs: &[Job],
         rules: &[(String, String)],
+        arguments: &[&str],
     ) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         for (file, text) in rules {
             std::fs::write(directory.path().join(file), text).expect("the rules are written");
         }
         let config = directory.path().join("prometheus.yml");
-        let targets = targets.join("', '");
-        let job: String = job.iter().map(|line| format!("    {line}\n")).collect();
-        let text = format!(
+        let mut text =
             "global:\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  evaluation_interval: 500ms\n\
              rule_files: ['*.rules.yml']\n\
-             scrape_configs:\n  - job_name: test\n{job}    static_configs:\n      - targets: ['{targets}']\n"
-        );
+             scrape_configs:\n"
+                .to_owned();
+        for Job { name, targets, settings } in jobs {
+            let settings: String = settings.iter().map(|line| format!("    {line}\n")).collect();
+            let targets = targets.join("', '");
+            text += &format!(
+                "  - job_name: {name}\n{settings}    static_configs:\n      - targets: ['{targets}']\n"
+            );
+        }
         std::fs::write(&config, text).expect("the configuration is written");
         let listen = format!("127.0.0.1:{}", client::free_port());
-        let process = Process::start(
-            executable,
-            &[
-                &format!("--config.file={}", config.display()),
-                &format!("--storage.tsdb.path={}", directory.path().join("data").display()),
-                &format!("--web.listen-address={listen}"),
-                "--log.level=error",
-            ],
-            &[],
-        );
+        let config = format!("--config.file={}", config.display());
+        let storage = format!("--storage.tsdb.path={}", directory.path().join("data").display());
+        let address = format!("--web.listen-address={listen}");
+        let own = [&*config, &*storage, &*address, "--log.level=error"];
+        let process = Process::start(executable, &[&own, arguments].concat(), &[]);
         let server =
             Self { url: format!("http://{listen}"), _process: process, _directory: directory };
         server.ready().await;
@@ -108,8 +136,7 @@ impl Prometheus {
             }
             sleep(Duration::from_millis(100)).await;
         }
-        let (_, targets) = client::get(&format!("{}/api/v1/targets", self.url)).await.unwrap();
-        panic!("the target was not scraped in time: {targets}");
+        panic!("the target was not scraped in time: {:?}", self.failures().await);
     }
 
     /// Waits until `expression` gives a number, and not only "not a number"; `false` if it does not in time.
@@ -126,10 +153,7 @@ impl Prometheus {
 
     /// The rules that it has: name, expression, and what is wrong with it, if anything.
     pub async fn rules(&self) -> Vec<Rule> {
-        let url = format!("{}/api/v1/rules", self.url);
-        let (status, body) = client::get(&url).await.expect("the API of rules answers");
-        assert!(status.is_success(), "{body}");
-        let body: Value = serde_json::from_str(&body).expect("it answers in JSON");
+        let body = self.get("rules").await;
         let groups = body["data"]["groups"].as_array().expect("a list of groups");
         let rules = groups.iter().flat_map(|group| group["rules"].as_array().into_iter().flatten());
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -144,13 +168,46 @@ impl Prometheus {
 
     /// The series that `expression` gives now.
     pub async fn query(&self, expression: &str) -> Vec<Sample> {
-        let encoded = utf8_percent_encode(expression, NON_ALPHANUMERIC);
-        let url = format!("{}/api/v1/query?query={encoded}", self.url);
-        let (status, body) = client::get(&url).await.expect("the query API answers");
-        assert!(status.is_success(), "{expression}: {body}");
-        let body: Value = serde_json::from_str(&body).expect("the query API answers in JSON");
+        let body = self.get(&format!("query?query={}", encoded(expression))).await;
         let series = body["data"]["result"].as_array().expect("a list of series");
         series.iter().map(sample).collect()
+    }
+
+    /// The series that `selector` matches, ordered by name and labels, with all that they have of the last hour.
+    pub async fn series(&self, selector: &str) -> Vec<Stored> {
+        let body = self.get(&format!("query?query={}", encoded(&format!("{selector}[1h]")))).await;
+        by_name_and_labels(&body["data"]["result"])
+    }
+
+    /// What it knows of the families that the targets of a job expose, by name.
+    pub async fn metadata(&self, job: &str) -> BTreeMap<String, Metadata> {
+        let selector = encoded(&format!("{{job=\"{job}\"}}"));
+        let body = self.get(&format!("targets/metadata?match_target={selector}")).await;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let metadata = |family: &Value| {
+            let metadata = Metadata {
+                family_type: text(&family["type"]),
+                help: text(&family["help"]),
+                unit: text(&family["unit"]),
+            };
+            (text(&family["metric"]), metadata)
+        };
+        body["data"].as_array().expect("a list of families").iter().map(metadata).collect()
+    }
+
+    /// Why the last scrape of each target that is not up failed.
+    pub async fn failures(&self) -> Vec<String> {
+        let body = self.get("targets").await;
+        let targets = body["data"]["activeTargets"].as_array().expect("a list of targets").iter();
+        let failed = targets.filter(|target| target["health"] == "down");
+        failed.map(|target| format!("{}: {}", target["scrapePool"], target["lastError"])).collect()
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let url = format!("{}/api/v1/{path}", self.url);
+        let (status, body) = client::get(&url).await.expect("the API answers");
+        assert!(status.is_success(), "{path}: {body}");
+        serde_json::from_str(&body).expect("the API answers in JSON")
     }
 
     async fn ready(&self) {
@@ -164,6 +221,10 @@ impl Prometheus {
         }
         panic!("prometheus is not ready in time");
     }
+}
+
+fn encoded(expression: &str) -> String {
+    utf8_percent_encode(expression, NON_ALPHANUMERIC).to_string()
 }
 
 fn sample(series: &Value) -> Sample {

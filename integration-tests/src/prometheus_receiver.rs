@@ -117,10 +117,7 @@ impl PrometheusReceiver {
     /// The series that `selector` matches, ordered by name and labels, with all that they have of the last hour.
     pub async fn series(&self, selector: &str) -> Vec<Stored> {
         let body = self.query(&format!("{selector}[1h]")).await;
-        let series = body["data"]["result"].as_array().expect("a list of series");
-        let mut series: Vec<Stored> = series.iter().map(stored).collect();
-        series.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
-        series
+        by_name_and_labels(&body["data"]["result"])
     }
 
     /// How many series an instant query finds now.
@@ -139,6 +136,14 @@ impl PrometheusReceiver {
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
+}
+
+/// The series in a result of the query API, ordered.
+pub(crate) fn by_name_and_labels(result: &Value) -> Vec<Stored> {
+    let series = result.as_array().expect("a list of series");
+    let mut series: Vec<Stored> = series.iter().map(stored).collect();
+    series.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
+    series
 }
 
 fn stored(series: &Value) -> Stored {

@@ -430,8 +430,8 @@ fn escape_quoted(out: &mut String, text: &str) {
 fn has_escaped(bytes: &[u8]) -> bool {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     let has = |eight: u64, byte: u8| {
-        let zero_where_equal = eight ^ ONES * u64::from(byte);
-        zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & ONES << 7
+        let zero_where_equal = eight ^ (ONES * u64::from(byte));
+        zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & (ONES << 7)
     };
     let has_any = |eight: [u8; 8]| {
         let eight = u64::from_le_bytes(eight);
