@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use meterkit_bench::comparison::Comparison;
 use meterkit_bench::scrape::{Holding, Ours, Theirs};
 use meterkit_bench::suite::Suite;
+use meterkit_prometheus::Format;
 
 fn main() -> ExitCode {
     let mut suite = Suite::from_args();
@@ -53,9 +54,12 @@ fn scrape(suite: &mut Suite, what: &str, bound: Option<f64>, holding: Holding, s
             .ours(|| drop(black_box(ours.read())))
             .theirs(|| drop(black_box(theirs.read()))),
     );
-    suite.run(
-        Comparison::new(format!("{what}, render / encode"), None)
-            .ours(|| drop(black_box(ours.write(&snapshot))))
-            .theirs(|| drop(black_box(theirs.write(&families)))),
-    );
+    for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
+        suite.run(
+            Comparison::new(format!("{what}, {format:?} / encode as text"), None)
+                .ours(|| drop(black_box(ours.write(&snapshot, format))))
+                .theirs(|| drop(black_box(theirs.write(&families)))),
+        );
+        println!("{format:?}: {} bytes", ours.write(&snapshot, format));
+    }
 }

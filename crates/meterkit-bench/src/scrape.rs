@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use meterkit_core::{Meter, Registry};
 use meterkit_pipeline::{Pipeline, Snapshot};
+use meterkit_prometheus::{Exposition, Format, Names};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter as SdkMeter, MeterProvider};
 use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
@@ -60,14 +61,16 @@ impl Ours {
         self.pipeline.source().snapshot_blocking()
     }
 
-    /// Writes what was collected.
-    pub fn write(&self, snapshot: &Snapshot) -> String {
-        meterkit_prometheus::render(snapshot)
+    /// Writes what was collected, as the scrape endpoint does: in pieces, of which each one is gone before the next one.
+    /// Returns how many bytes they have.
+    pub fn write(&self, snapshot: &Arc<Snapshot>, format: Format) -> usize {
+        let pieces = Exposition::new(snapshot.clone(), format, Names::default());
+        pieces.map(|piece| piece.len()).sum()
     }
 
-    /// A whole scrape.
-    pub fn scrape(&self) -> String {
-        self.write(&self.read())
+    /// A whole scrape as text.
+    pub fn scrape(&self) -> usize {
+        self.write(&self.read(), Format::Text)
     }
 }
 
@@ -239,7 +242,7 @@ mod tests {
             (Holding::Observed, "requests", 1),
             (Holding::ObservedToAndFro, "requests", 1),
         ] {
-            let ours = Ours::new(holding, 3000).scrape();
+            let ours = meterkit_prometheus::render(&Ours::new(holding, 3000).read());
             let theirs = String::from_utf8(Theirs::new(holding, 3000).scrape()).unwrap();
             assert_eq!(samples(&ours, name), 3000 * each);
             assert_eq!(samples(&theirs, name), 3000 * each);
