@@ -93,7 +93,8 @@ impl Progress {
 
     /// Ends the connection.
     pub(crate) fn cut_off(&self) {
-        if let Some(task) = self.lock().task.take() {
+        let task = self.lock().task.take();
+        if let Some(task) = task {
             task.abort();
         }
     }

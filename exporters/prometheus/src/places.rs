@@ -1,10 +1,12 @@
-//! Places for connections, and which connection has to go when all places are taken.
+//! Places for connections, and which connection is closed when all places are taken.
 //!
-//! A connection that has not sent a request yet waits at the door, which has places of its own: clients that connect and
-//! say nothing, or never finish a TLS handshake, only compete with each other. With its first request it comes inside.
-//! A new connection always finds a place, unless each of the others waits for us: one that waits for its client gives
-//! way. Idle ones go first, then those whose clients take their answers slowly; among them, one of the client that has
-//! the most connections, and of these the one that has waited the longest.
+//! A connection is pending until its first request, and served from then on; idle connections between requests are
+//! served ones. Each kind has places of its own, so that clients that connect and say nothing, or never finish a TLS
+//! handshake, compete with each other only.
+//!
+//! When all places are taken, a new connection replaces one that waits for its client: an idle one if there is any, else
+//! one whose client takes its answer slowly. Among several, it is one of the client with the most connections, and of
+//! these the one that has waited longest. Connections that wait for us keep their places.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -18,8 +20,8 @@ use tokio::time::timeout;
 
 use crate::connection::Progress;
 
-/// How many connections may wait for their first request, unless more may be served.
-const AT_THE_DOOR: usize = 128;
+/// How many connections may be pending, unless more may be served.
+const PENDING: usize = 128;
 
 /// How often a connection without a place looks for one. It is also woken when another connection ends.
 const RETRY: Duration = Duration::from_millis(50);
@@ -29,20 +31,20 @@ const RETRY: Duration = Duration::from_millis(50);
 pub(crate) struct Places(Arc<Shared>);
 
 struct Shared {
-    rooms: Mutex<Rooms>,
+    pools: Mutex<Pools>,
     has_left: Notify,
 }
 
-struct Rooms {
-    door: Room,
-    inside: Room,
+struct Pools {
+    pending: Pool,
+    served: Pool,
     /// The number of the next connection.
     next: u64,
     /// What the connections of a client share, by its address.
     clients: HashMap<IpAddr, Arc<()>>,
 }
 
-struct Room {
+struct Pool {
     limit: usize,
     connections: HashMap<u64, Connection>,
 }
@@ -54,15 +56,15 @@ struct Connection {
 }
 
 impl Places {
-    /// Creates places for this many connections that are served.
-    pub(crate) fn new(inside: usize) -> Self {
-        let room = |limit| Room { limit, connections: HashMap::new() };
-        let (door, inside) = (room(inside.max(AT_THE_DOOR)), room(inside));
-        let rooms = Mutex::new(Rooms { door, inside, next: 0, clients: HashMap::new() });
-        Self(Arc::new(Shared { rooms, has_left: Notify::new() }))
+    /// Creates places for this many served connections.
+    pub(crate) fn new(served: usize) -> Self {
+        let pool = |limit| Pool { limit, connections: HashMap::new() };
+        let (pending, served) = (pool(served.max(PENDING)), pool(served));
+        let pools = Mutex::new(Pools { pending, served, next: 0, clients: HashMap::new() });
+        Self(Arc::new(Shared { pools, has_left: Notify::new() }))
     }
 
-    /// Returns a place at the door, once there is one.
+    /// Returns a place for a pending connection, once there is one.
     pub(crate) async fn enter(&self, peer: IpAddr, progress: &Progress) -> Place {
         loop {
             if let Some(place) = self.try_enter(peer, progress) {
@@ -73,25 +75,25 @@ impl Places {
     }
 
     fn try_enter(&self, peer: IpAddr, progress: &Progress) -> Option<Place> {
-        let mut rooms = self.0.rooms.lock().unpoisoned();
-        let Rooms { door, inside, next, clients } = &mut *rooms;
-        if !door.has_room() {
+        let mut pools = self.0.pools.lock().unpoisoned();
+        let Pools { pending, served, next, clients } = &mut *pools;
+        if !pending.has_room() {
             return None;
         }
-        if clients.len() > door.limit.saturating_add(inside.limit) {
+        if clients.len() > pending.limit.saturating_add(served.limit) {
             clients.retain(|_, client| Arc::strong_count(client) > 1);
         }
         let client = clients.entry(client(peer)).or_default().clone();
         let number = *next;
         *next += 1;
-        door.connections.insert(number, Connection { client, progress: progress.clone() });
+        pending.connections.insert(number, Connection { client, progress: progress.clone() });
         Some(Place { places: self.clone(), number })
     }
 
-    /// Cuts a connection off, so that its file descriptor is free. Returns whether one waited for its client.
+    /// Closes a connection, so that its file descriptor is free. Returns whether one waited for its client.
     pub(crate) fn free_one(&self) -> bool {
-        let mut rooms = self.0.rooms.lock().unpoisoned();
-        rooms.door.cut_one_off() || rooms.inside.cut_one_off()
+        let mut pools = self.0.pools.lock().unpoisoned();
+        pools.pending.cut_one_off() || pools.served.cut_one_off()
     }
 }
 
@@ -102,45 +104,45 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Takes a place inside, once there is one. At once for a connection that is inside.
-    pub(crate) async fn come_inside(&self) {
-        while !self.try_come_inside() {
+    /// Makes the connection a served one, once there is a place. Returns at once if it is one already.
+    pub(crate) async fn promote(&self) {
+        while !self.try_promote() {
             let _ = timeout(RETRY, self.places.0.has_left.notified()).await;
         }
     }
 
-    fn try_come_inside(&self) -> bool {
-        let mut rooms = self.places.0.rooms.lock().unpoisoned();
-        let Rooms { door, inside, .. } = &mut *rooms;
-        if !door.connections.contains_key(&self.number) {
+    fn try_promote(&self) -> bool {
+        let mut pools = self.places.0.pools.lock().unpoisoned();
+        let Pools { pending, served, .. } = &mut *pools;
+        if !pending.connections.contains_key(&self.number) {
             return true;
         }
-        if !inside.has_room() {
+        if !served.has_room() {
             return false;
         }
-        let connection = door.connections.remove(&self.number);
-        inside.connections.extend(connection.map(|connection| (self.number, connection)));
+        let connection = pending.connections.remove(&self.number);
+        served.connections.extend(connection.map(|connection| (self.number, connection)));
         true
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Shared { rooms, has_left } = &*self.places.0;
-        let mut rooms = rooms.lock().unpoisoned();
-        rooms.door.connections.remove(&self.number);
-        rooms.inside.connections.remove(&self.number);
+        let Shared { pools, has_left } = &*self.places.0;
+        let mut pools = pools.lock().unpoisoned();
+        pools.pending.connections.remove(&self.number);
+        pools.served.connections.remove(&self.number);
         has_left.notify_one();
     }
 }
 
-impl Room {
+impl Pool {
     /// Returns whether there is room for another connection, and makes it if need be.
     fn has_room(&mut self) -> bool {
         self.connections.len() < self.limit || self.cut_one_off()
     }
 
-    /// Cuts the most dispensable connection off. Returns whether there was one.
+    /// Closes the most dispensable connection. Returns whether there was one.
     fn cut_one_off(&mut self) -> bool {
         let waiting = self.connections.iter().filter_map(|(number, connection)| {
             let waiting = connection.progress.waits()?;
@@ -149,6 +151,7 @@ impl Room {
         });
         let Some((.., number)) = waiting.min() else { return false };
         if let Some(connection) = self.connections.remove(&number) {
+            tracing::debug!("scrape connection closed: another one needs its place");
             connection.progress.cut_off();
         }
         true
@@ -194,11 +197,11 @@ mod tests {
         Connection { place, progress, task }
     }
 
-    /// A connection inside, whose answer is done unless `is_busy`.
-    async fn inside(places: &Places, peer: &str, is_busy: bool) -> Connection {
+    /// A served connection, whose answer is done unless `is_busy`.
+    async fn served(places: &Places, peer: &str, is_busy: bool) -> Connection {
         let connection = enter(places, peer).await;
         connection.progress.request_came();
-        connection.place.come_inside().await;
+        connection.place.promote().await;
         if !is_busy {
             connection.progress.answer_made();
         }
@@ -209,10 +212,10 @@ mod tests {
     #[tokio::test]
     async fn the_connection_that_has_been_idle_the_longest_gives_way() {
         let places = Places::new(3);
-        let busy = inside(&places, "10.0.0.1", true).await;
-        let oldest = inside(&places, "10.0.0.2", false).await;
-        let newer = inside(&places, "10.0.0.3", false).await;
-        let newest = inside(&places, "10.0.0.4", true).await;
+        let busy = served(&places, "10.0.0.1", true).await;
+        let oldest = served(&places, "10.0.0.2", false).await;
+        let newer = served(&places, "10.0.0.3", false).await;
+        let newest = served(&places, "10.0.0.4", true).await;
         assert!(oldest.was_cut_off().await);
         for connection in [busy, newer, newest] {
             assert!(!connection.was_cut_off().await);
@@ -226,10 +229,10 @@ mod tests {
             (["2001:db8::1", "2001:db8::ffff:1"], "2001:db8:0:1::1"),
         ] {
             let places = Places::new(3);
-            let oldest = inside(&places, other, false).await;
-            let first = inside(&places, peers[0], false).await;
-            let second = inside(&places, peers[1], false).await;
-            let _new = inside(&places, "10.9.9.9", false).await;
+            let oldest = served(&places, other, false).await;
+            let first = served(&places, peers[0], false).await;
+            let second = served(&places, peers[1], false).await;
+            let _new = served(&places, "10.9.9.9", false).await;
             assert!(!oldest.was_cut_off().await);
             assert!(first.was_cut_off().await);
             assert!(!second.was_cut_off().await);
@@ -239,20 +242,20 @@ mod tests {
     #[tokio::test]
     async fn who_is_being_answered_keeps_the_place_and_others_wait_for_it() {
         let places = Places::new(1);
-        let busy = inside(&places, "10.0.0.1", true).await;
+        let busy = served(&places, "10.0.0.1", true).await;
         let next = enter(&places, "10.0.0.2").await;
         next.progress.request_came();
-        assert!(timeout(RETRY * 3, next.place.come_inside()).await.is_err());
+        assert!(timeout(RETRY * 3, next.place.promote()).await.is_err());
         drop(busy);
-        next.place.come_inside().await;
+        next.place.promote().await;
     }
 
     #[tokio::test]
     async fn silent_connections_compete_with_each_other_only() {
         let places = Places::new(1);
-        let idle = inside(&places, "10.0.0.1", false).await;
+        let idle = served(&places, "10.0.0.1", false).await;
         let mut silent = Vec::new();
-        for _ in 0..=AT_THE_DOOR {
+        for _ in 0..=PENDING {
             silent.push(enter(&places, "10.0.0.2").await);
         }
         assert!(!idle.was_cut_off().await);

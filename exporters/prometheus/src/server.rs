@@ -1,8 +1,8 @@
 //! The scrape endpoint: a small HTTP server on the pipeline's runtime.
 
 use std::convert::Infallible;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -361,6 +361,18 @@ struct Door {
     places: Places,
 }
 
+/// Logs that a client is in none of the allowed networks: the first time for the operator, who may have forgotten one.
+fn refused(client: IpAddr) {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| {
+        tracing::warn!(
+            "scrape connection from {client} refused: it is in none of METERKIT_PROMETHEUS_ALLOWED_NETWORKS; further \
+             ones are logged at level debug"
+        );
+    });
+    tracing::debug!(%client, "scrape connection refused: it is in none of the allowed networks");
+}
+
 /// What belongs to a connection beside its stream.
 struct Visit {
     place: Place,
@@ -373,10 +385,7 @@ impl Door {
         loop {
             match self.listener.accept().await {
                 Ok((_, peer)) if !self.networks.allow(peer.ip()) => {
-                    tracing::debug!(
-                        %peer,
-                        "scrape connection refused: the client is in none of the allowed networks"
-                    );
+                    refused(peer.ip());
                 }
                 Ok((stream, peer)) => {
                     let progress = Progress::new();
@@ -387,7 +396,6 @@ impl Door {
                     // Out of file descriptors, most likely.
                     tracing::debug!(%error, "prometheus endpoint could not accept a connection");
                     endpoint.failed(format!("it could not accept a connection: {error}"));
-
                     if self.places.free_one() {
                         // Its task ends when it has its turn.
                         yield_now().await;
@@ -415,7 +423,7 @@ fn serve_connection(
         async move {
             track.request_came();
             let limit = scrape_timeout(request.headers()).unwrap_or(Duration::MAX);
-            let response = match timeout(limit, place.come_inside()).await {
+            let response = match timeout(limit, place.promote()).await {
                 Ok(()) => page.answer(&request).await,
                 Err(_) => {
                     plain(StatusCode::SERVICE_UNAVAILABLE, "other scrapes have taken all places\n")

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use crate::served::Served;
 use meterkit_core::Registry;
+use meterkit_fakes::log_lines;
+use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::tls::Authority;
 use meterkit_prometheus::{PrometheusServer, ServerTls};
 use rustls::ClientConfig;
@@ -111,6 +113,38 @@ async fn the_authorities_of_clients_are_renewed_too() {
     scrape(served.address, authority.client(Some(&of_new))).await.unwrap();
     assert!(scrape(served.address, authority.client(Some(&of_old))).await.is_err());
     served.stop().await;
+}
+
+#[test]
+fn what_becomes_of_new_files_is_logged_once() {
+    if rerun("what_becomes_of_new_files_is_logged_once", &[]).is_some() {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ((), lines) = log_lines::of_all_threads(|| {
+        runtime.block_on(async {
+            let (old, files) = (Authority::new(), Files::new());
+            files.issue(&old);
+            let served = start(files.tls());
+            files.write("certificate", "none");
+            for _ in 0..2 {
+                scrape(served.address, old.client(None)).await.unwrap();
+            }
+            files.issue(&old);
+            for _ in 0..2 {
+                scrape(served.address, old.client(None)).await.unwrap();
+            }
+            served.stop().await;
+        });
+    });
+    let lines: Vec<_> = lines.iter().filter(|line| line.contains("TLS")).collect();
+    let [kept, reloaded] = &*lines else { panic!("{lines:?}") };
+    assert!(
+        kept.starts_with("ERROR scrape endpoint keeps its previous TLS certificates"),
+        "{kept}"
+    );
+    assert!(kept.contains("the certificate of the scrape endpoint cannot be read"), "{kept}");
+    assert!(reloaded.starts_with("INFO scrape endpoint has reloaded its TLS"), "{reloaded}");
 }
 
 #[test]
