@@ -7,12 +7,15 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use integration_tests::peer;
+use integration_tests::prometheus::Prometheus;
 use meterkit_core::Registry;
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
 use meterkit_fakes::{datadog, otlp, remote_write};
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol, TemporalityPreference};
 use meterkit_pipeline::{ConsoleTarget, Pipeline, Schedule};
+use meterkit_prometheus::PrometheusServer;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, SummaryDataPoint};
@@ -244,4 +247,43 @@ async fn exact_values_reach_every_target() {
     let page = String::from_utf8(page.0.lock().expect("no panic").clone()).expect("text");
     assert!(page.contains("latency_seconds count=12 sum=1.5 q0.5=0.125"), "{page}");
     drop(pipeline);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_the_same_in_every_format() {
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    for protocol in ["PrometheusText0.0.4", "OpenMetricsText1.0.0", "PrometheusProto"] {
+        let registry = Registry::new();
+        let application = Application::new(&registry);
+        application.record(3);
+        let server = PrometheusServer::new().host("127.0.0.1").port(0).bind().expect("a port");
+        let address = server.address().to_string();
+        let pipeline = Pipeline::builder(registry).expect("a registry of its own");
+        let pipeline = pipeline.service(|source, stop| server.serve(source, stop));
+        let pipeline = pipeline.start().expect("it starts");
+        let job = [format!("scrape_protocols: ['{protocol}']")];
+        let prometheus = Prometheus::start_with_job(&executable, &address, &job).await;
+        assert!(prometheus.has_data("jobs_done").await, "{protocol}");
+        for (query, expected) in [
+            ("jobs_done", 9.0),
+            ("calls_total", 3.0 * (1_u64 << 60) as f64),
+            ("open_total", -7.0),
+            ("sizes_bytes_bucket{le='8.0'}", 6.0),
+            ("sizes_bytes_bucket{le='+Inf'}", 9.0),
+            ("sizes_bytes_sum", 336.0),
+            ("latency_seconds{quantile='0.5'}", 0.125),
+            ("latency_seconds_sum", 1.5),
+            ("latency_seconds_count", 12.0),
+        ] {
+            let found = prometheus.query(query).await;
+            let values: Vec<_> = found.iter().map(|(_, value)| *value).collect();
+            assert_eq!(values, [expected], "{query} by {protocol}");
+            let labels: Vec<_> = found[0].0.keys().map(String::as_str).collect();
+            let own = ["instance", "job", "le", "quantile"];
+            assert!(labels.iter().all(|label| own.contains(label)), "{query}: {labels:?}");
+        }
+        pipeline.shutdown(PATIENCE).await.expect("it ends well");
+    }
 }

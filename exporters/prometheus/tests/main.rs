@@ -26,6 +26,7 @@ mod scrape_memory;
 mod served;
 mod service;
 mod starvation;
+mod summaries;
 mod tls;
 mod tls_reload;
 mod translations;

@@ -83,6 +83,7 @@ impl Reader {
         let suffixes = match kind {
             "counter" => &["", "_total", "_created"][..],
             "histogram" => &["", "_bucket", "_count", "_sum", "_created"],
+            "summary" => &["", "_count", "_sum", "_created"],
             "info" => &["", "_info"],
             "gauge" | "unknown" => &[""],
             _ => return Err("an unknown type".to_owned()),
@@ -106,6 +107,10 @@ impl Reader {
         let is_known = match &*family.kind {
             "counter" => ["_total", "_created"].contains(&&*suffix),
             "histogram" => ["_bucket", "_count", "_sum", "_created"].contains(&&*suffix),
+            "summary" => match &*suffix {
+                "" => labels.contains_key("quantile") && (number.is_nan() || number >= 0.0),
+                suffix => ["_count", "_sum", "_created"].contains(&suffix),
+            },
             "info" => suffix == "_info" && value == "1",
             _ => suffix.is_empty(),
         };
@@ -122,6 +127,8 @@ impl Reader {
             }
         }
         let mut of_series = labels.clone();
+        let quantile = of_series.remove("quantile").filter(|_| family.kind != "summary");
+        of_series.extend(quantile.map(|quantile| ("quantile".to_owned(), quantile)));
         let bound = match (&*suffix, of_series.remove("le")) {
             ("_bucket", Some(bound)) => {
                 let number = self::number(&bound)?;

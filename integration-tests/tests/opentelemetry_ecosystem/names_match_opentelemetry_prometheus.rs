@@ -181,7 +181,7 @@ fn labels_of_series_and_scopes_agree() {
         vec![KeyValue::new("flag", true), KeyValue::new("count", 7), KeyValue::new("ratio", 0.5)],
         vec![KeyValue::new("a.b", "1"), KeyValue::new("a_b", "2")],
         vec![KeyValue::new("a_b", "2"), KeyValue::new("a.b", "1"), KeyValue::new("a-b", "3")],
-        vec![KeyValue::new("größe", "x")],
+        vec![KeyValue::new("maß", "x")],
         vec![KeyValue::new("texts", list(&["a", "b"]))],
     ] {
         let scopes = [lib(), scope()];
@@ -199,5 +199,17 @@ fn labels_of_series_and_scopes_agree() {
             shared.collect::<Vec<Vec<_>>>()
         };
         assert_eq!(labels(&ours), labels(&theirs), "{attributes:?}");
+    }
+}
+
+#[test]
+fn labels_differ_where_the_other_library_does_not_collapse_underscores() {
+    let [ours, theirs] = both(|meter| {
+        let attributes = [KeyValue::new("größe", "x")];
+        record(&meter(lib()), ("requests", "", Counter), &attributes);
+    });
+    for ((samples, _), expected) in [(ours, "gr_e=\"x"), (theirs, "gr__e=\"x")] {
+        let (_, labels) = samples.keys().next().expect("a sample");
+        assert_eq!(labels[0], expected);
     }
 }

@@ -142,7 +142,7 @@ fn without_total(name: &str) -> Option<&str> {
 mod tests {
     use super::super::{Translation, family};
     use super::*;
-    use crate::Kind::{Counter, Gauge, Histogram, UpDownCounter};
+    use crate::Kind::{Counter, Gauge, Histogram, Summary, UpDownCounter};
 
     #[test]
     fn families_meet_by_name_and_where_one_is_a_part_of_a_histogram() {
@@ -159,6 +159,10 @@ mod tests {
             (("x", "", Histogram), ("x.sum", "", Histogram), Some("x_sum")),
             (("x", "s", Histogram), ("x.seconds.bucket", "", Gauge), Some("x_seconds_bucket")),
             (("x", "", Histogram), ("x.count", "", Counter), None),
+            (("x", "s", Summary), ("x.seconds", "", Gauge), Some("x_seconds")),
+            (("x", "", Summary), ("x.sum", "", Gauge), Some("x_sum")),
+            (("x", "", Summary), ("x.count", "", Histogram), Some("x_count")),
+            (("x", "", Summary), ("x.bucket", "", Gauge), None),
             (("x", "", Gauge), ("x.count", "", Gauge), None),
             (("x", "", Counter), ("x", "", Gauge), None),
             (("x", "", Histogram), ("x.max", "", Gauge), None),
@@ -183,6 +187,8 @@ mod tests {
             (("hh", "s", Histogram), ("hh", "s", Counter), Some("hh_seconds")),
             (("hh", "", Histogram), ("hh.created", "", Gauge), Some("hh_created")),
             (("hh", "", Histogram), ("hh.created", "", Histogram), Some("hh_created")),
+            (("s", "", Summary), ("s.created", "", Gauge), Some("s_created")),
+            (("s", "", Summary), ("s.bucket", "", Gauge), None),
             (("c", "", Counter), ("c.created", "", Gauge), Some("c_created")),
             (("c", "", Counter), ("c.created", "", Counter), Some("c_created")),
             (("c", "", Counter), ("c.total", "", Gauge), Some("c_total")),
