@@ -144,11 +144,11 @@ fn legal(name: &str, before_digit: &str, is_legal: fn(char) -> bool) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) {
         legal.push_str(before_digit);
     }
-    for c in name.chars() {
-        let c = if is_legal(c) { c } else { '_' };
-        if c != '_' || !legal.ends_with('_') {
-            legal.push(c);
+    for (at, part) in name.split(|c| c == '_' || !is_legal(c)).enumerate() {
+        if at > 0 && !legal.ends_with('_') {
+            legal.push('_');
         }
+        legal.push_str(part);
     }
     legal
 }
