@@ -15,6 +15,7 @@ mod body;
 mod coding;
 mod connection;
 mod credentials;
+mod escape;
 mod exposition;
 mod format;
 mod hosts;

@@ -12,6 +12,7 @@ use meterkit_prometheus_model::{
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names, is_legal_family, is_legal_label};
 
+use crate::escape::{escape, escape_quoted, quoted};
 use crate::exposition::Series;
 use crate::labels::{Scope, SeriesLabels, write_series};
 use crate::writer::{Head, unit_of};
@@ -391,13 +392,6 @@ pub(crate) fn labels(out: &mut String, written: &str) {
     }
 }
 
-/// Text between quotes.
-fn quoted(out: &mut String, text: &str) {
-    out.push('"');
-    escape_quoted(out, text);
-    out.push('"');
-}
-
 #[inline]
 fn put(out: &mut BytesMut, text: &str) {
     out.extend_from_slice(text.as_bytes());
@@ -412,51 +406,6 @@ fn separate(out: &mut String) {
     if !out.is_empty() {
         out.push(',');
     }
-}
-
-/// Writes text as it may stand between quotes.
-#[inline]
-fn escape_quoted(out: &mut String, text: &str) {
-    if has_escaped(text.as_bytes()) {
-        escape(out, text, |byte| matches!(byte, b'\\' | b'\n' | b'"'));
-    } else {
-        out.push_str(text);
-    }
-}
-
-/// Returns whether a backslash, a quote or a line end is among these bytes. Looks at eight of them at a time: a scrape
-/// asks for each label of each series.
-#[inline]
-fn has_escaped(bytes: &[u8]) -> bool {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let has = |eight: u64, byte: u8| {
-        let zero_where_equal = eight ^ (ONES * u64::from(byte));
-        zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & (ONES << 7)
-    };
-    let has_any = |eight: [u8; 8]| {
-        let eight = u64::from_le_bytes(eight);
-        has(eight, b'\\') | has(eight, b'\n') | has(eight, b'"') != 0
-    };
-    // The last eight overlap with those before.
-    let Some(last) = bytes.last_chunk() else {
-        return bytes.iter().any(|byte| matches!(byte, b'\\' | b'\n' | b'"'));
-    };
-    bytes.chunks_exact(8).filter_map(|eight| eight.try_into().ok()).any(has_any) || has_any(*last)
-}
-
-/// `must` is asked for single bytes: what has to be escaped is ASCII, which no other character contains.
-fn escape(out: &mut String, text: &str, must: impl Fn(u8) -> bool) {
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(&must) {
-        out.push_str(&rest[..at]);
-        out.push_str(match rest.as_bytes()[at] {
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            _ => "\\\"",
-        });
-        rest = &rest[at + 1..];
-    }
-    out.push_str(rest);
 }
 
 #[cfg(test)]
@@ -479,16 +428,6 @@ mod tests {
         label(&mut out, names, "a.b", "2");
         label(&mut out, names, "\"\\\n", "3");
         assert_eq!(out, "plain=\"1\",\"a.b\"=\"2\",\"\\\"\\\\\\n\"=\"3\"");
-
-        // Wherever it stands in a text of whatever length.
-        for (length, at) in (1..40).flat_map(|length| (0..length).map(move |at| (length, at))) {
-            for special in [b'\\', b'\n', b'"'] {
-                let mut bytes = vec![b'\xff'; length];
-                assert!(!has_escaped(&bytes));
-                bytes[at] = special;
-                assert!(has_escaped(&bytes), "{bytes:?}");
-            }
-        }
 
         for (is_strict, expected) in [
             (false, "# HELP x say \"hi\"\\\\\\nbye\n"),

@@ -121,10 +121,9 @@ impl Reader {
         if is_count && !value.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err("a count that is no integer".to_owned());
         }
-        if is_count || ["_total", "_sum"].contains(&&*suffix) && family.kind != "gauge" {
-            if number.is_nan() || number < 0.0 {
-                return Err("a total that falls".to_owned());
-            }
+        let is_total = is_count || ["_total", "_sum"].contains(&&*suffix);
+        if is_total && (number.is_nan() || number < 0.0) {
+            return Err("a total that falls".to_owned());
         }
         let mut of_series = labels.clone();
         let quantile = of_series.remove("quantile").filter(|_| family.kind != "summary");
