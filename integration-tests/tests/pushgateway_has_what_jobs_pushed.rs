@@ -8,7 +8,7 @@ use meterkit_core::{Attributes, Registry};
 use meterkit_fakes::label_sets::Route;
 use meterkit_pipeline::{ExportError, Snapshot, Target};
 use meterkit_pushgateway::{
-    Compression, PushMethod, PushgatewayConfig, PushgatewayTarget, Transport,
+    Compression, PushFormat, PushMethod, PushgatewayConfig, PushgatewayTarget, Transport,
 };
 
 fn target(
@@ -36,9 +36,11 @@ async fn all_kinds_of_metrics_arrive_with_the_labels_of_their_group() {
     let Some(executable) = peer::find("prometheus-pushgateway") else {
         return;
     };
-    for (compression, method) in
-        [(Compression::None, PushMethod::Put), (Compression::Gzip, PushMethod::Post)]
-    {
+    for (compression, method, format) in [
+        (Compression::None, PushMethod::Put, PushFormat::Text),
+        (Compression::Gzip, PushMethod::Post, PushFormat::Text),
+        (Compression::Gzip, PushMethod::Put, PushFormat::Protobuf),
+    ] {
         let gateway = Pushgateway::start(&executable).await;
         let registry = Registry::new();
         let meter = registry.scoped("plugin", "p");
@@ -52,7 +54,7 @@ async fn all_kinds_of_metrics_arrive_with_the_labels_of_their_group() {
             let config = config.with_grouping_label("path", "/var/tmp ü").expect("a label");
             let config = config.with_grouping_label("empty", "").expect("a label");
             let transport = Transport::default().with_compression(compression);
-            config.with_method(method).with_transport(transport)
+            config.with_method(method).with_format(format).with_transport(transport)
         });
         assert_eq!(target.export(&taken(&registry)).await, Ok(()));
         let group = r#"empty="",instance="",job="import",otel_scope_name="backstage.plugin.p",path="/var/tmp ü""#;
@@ -76,6 +78,10 @@ async fn all_kinds_of_metrics_arrive_with_the_labels_of_their_group() {
         for line in &expected {
             assert!(has.contains(line), "no {line} in {has:#?}");
         }
+
+        // Buckets of native histograms show in protobuf only.
+        let buckets = has.iter().filter(|line| line.contains("sizes_bytes_bucket")).count();
+        assert_eq!(buckets > 1, format == PushFormat::Text, "{has:#?}");
 
         assert_eq!(target.group().delete().await, Ok(()));
         assert_eq!(gateway.series().await, Vec::<String>::new());

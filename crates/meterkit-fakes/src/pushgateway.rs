@@ -1,4 +1,4 @@
-//! A push gateway for metrics in Prometheus' text format.
+//! A push gateway that keeps what it is sent.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -33,7 +33,7 @@ impl Answer {
 pub struct Push {
     /// `PUT`, `POST` or `DELETE`.
     pub method: Method,
-    /// The metrics.
+    /// The metrics, if they are text.
     pub text: String,
 }
 
@@ -71,7 +71,7 @@ impl Protocol for Pushgateway {
         let (head, body) = request.into_parts();
         let body = read(body).await?;
         let plain = unpack(&body, &head.headers, "content-encoding");
-        let text = String::from_utf8(plain.to_vec()).expect("text");
+        let text = String::from_utf8_lossy(&plain).into_owned();
         let content = Push { method: head.method.clone(), text: text.clone() };
         let next = script.next().or_else(|| script.answer_to(&content));
         let answer = next.unwrap_or(Answer::Accept);

@@ -77,9 +77,11 @@ impl NativeHistogram {
 }
 
 impl NativeHistogram {
-    /// Returns a histogram that keeps these boundaries, of which none is infinite. There may be one more bucket than
-    /// boundaries, or none at all: the last one has the values that no other has.
+    /// Returns a histogram that keeps these boundaries, but for infinity. There may be one more bucket than boundaries, or
+    /// none at all: the last one has the values that no other has.
     pub fn with_custom_buckets(boundaries: &[f64], buckets: &[u64], count: u64, sum: f64) -> Self {
+        let finite = boundaries.iter().take_while(|it| it.is_finite()).count();
+        let boundaries = boundaries.get(..finite).unwrap_or_default();
         let mut counts: Vec<u64> = buckets.iter().copied().take(boundaries.len()).collect();
         counts.resize(boundaries.len(), 0);
         let below = counts.iter().fold(0_u64, |sum, bucket| sum.saturating_add(*bucket));
@@ -322,5 +324,11 @@ mod tests {
             assert_eq!((native.zero_count, native.zero_threshold), (0, 0.0));
             assert_eq!(native.custom_values, boundaries);
         }
+        let native =
+            NativeHistogram::with_custom_buckets(&[1.0, f64::INFINITY], &[1, 2, 0], 3, 1.5);
+        assert_eq!(
+            (read(&native.positive), native.custom_values),
+            (vec![(0, 1), (1, 2)], vec![1.0])
+        );
     }
 }

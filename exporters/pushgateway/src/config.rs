@@ -8,6 +8,7 @@ use meterkit_http::url::{self, UrlHints};
 use meterkit_http::{Authentication, Compression, HeaderError, Headers, Transport};
 
 use crate::error::{GroupError, UrlError};
+use crate::format::PushFormat;
 use crate::group::labels_problem;
 use crate::method::PushMethod;
 use crate::settings::TRANSPORT;
@@ -31,6 +32,7 @@ pub struct PushgatewayConfig {
     pub(crate) job: Option<String>,
     pub(crate) grouping: Vec<(String, String)>,
     pub(crate) method: PushMethod,
+    pub(crate) format: PushFormat,
     pub(crate) delete_on_shutdown: bool,
     pub(crate) transport: Transport,
 }
@@ -71,6 +73,7 @@ impl PushgatewayConfig {
             job: None,
             grouping: Vec::new(),
             method: PushMethod::default(),
+            format: PushFormat::default(),
             delete_on_shutdown: false,
             transport: Transport::default()
                 .with_compression(Compression::None)
@@ -139,6 +142,13 @@ impl PushgatewayConfig {
         self
     }
 
+    /// Sets the format of pushes; [`PushFormat::Text`] by default. `METERKIT_PUSHGATEWAY_FORMAT` overrides.
+    #[must_use]
+    pub fn with_format(mut self, format: PushFormat) -> Self {
+        self.format = format;
+        self
+    }
+
     /// Deletes the group after the last push, when the pipeline shuts down. Not by default: Prometheus scrapes the last
     /// values later. `METERKIT_PUSHGATEWAY_DELETE_ON_SHUTDOWN` overrides.
     #[must_use]
@@ -174,25 +184,16 @@ impl PushgatewayConfig {
 /// Without the query of the URL, which may hold a token.
 impl fmt::Debug for PushgatewayConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            name,
-            url,
-            authentication,
-            job,
-            grouping,
-            method,
-            delete_on_shutdown,
-            transport,
-        } = self;
         f.debug_struct("PushgatewayConfig")
-            .field("name", name)
-            .field("url", &format_args!("{}", url::shown(&url.to_string())))
-            .field("authentication", authentication)
-            .field("job", job)
-            .field("grouping", grouping)
-            .field("method", method)
-            .field("delete_on_shutdown", delete_on_shutdown)
-            .field("transport", transport)
+            .field("name", &self.name)
+            .field("url", &format_args!("{}", url::shown(&self.url.to_string())))
+            .field("authentication", &self.authentication)
+            .field("job", &self.job)
+            .field("grouping", &self.grouping)
+            .field("method", &self.method)
+            .field("format", &self.format)
+            .field("delete_on_shutdown", &self.delete_on_shutdown)
+            .field("transport", &self.transport)
             .finish()
     }
 }

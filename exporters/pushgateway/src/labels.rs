@@ -9,10 +9,7 @@ use meterkit_prometheus::{FamilyType, Names};
 
 /// Returns `snapshot` with other keys for the attributes whose labels are those of a group: as in a scrape, they become
 /// `exported_job`, for example. The gateway overwrites the labels otherwise, and refuses series that become equal by it.
-pub(crate) fn without_group_labels<'s>(
-    snapshot: &'s Snapshot,
-    group: &[String],
-) -> Cow<'s, Snapshot> {
+pub(crate) fn without_group_labels(mut snapshot: Snapshot, group: &[String]) -> Snapshot {
     let is_taken =
         |attributes: &Attributes| attributes.iter().any(|(key, _)| label(key, group).is_some());
     let is_any_taken = |scopes: &[ScopeMetrics]| {
@@ -21,15 +18,14 @@ pub(crate) fn without_group_labels<'s>(
     };
     let absent = || snapshot.absent.iter().any(|absent| is_any_taken(&absent.scopes));
     if !is_taken(&snapshot.resource) && !is_any_taken(&snapshot.scopes) && !absent() {
-        return Cow::Borrowed(snapshot);
+        return snapshot;
     }
-    let mut snapshot = snapshot.clone();
     snapshot.resource = renamed(&snapshot.resource, group);
     rename_all(&mut snapshot.scopes, group);
     for absent in &mut snapshot.absent {
         rename_all(&mut Arc::make_mut(absent).scopes, group);
     }
-    Cow::Owned(snapshot)
+    snapshot
 }
 
 /// Returns the label of a key, if the group has it.

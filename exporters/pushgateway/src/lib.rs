@@ -1,8 +1,8 @@
 //! The push gateway target of `meterkit`: pushes metrics of jobs to Prometheus' Pushgateway, which keeps them for Prometheus
 //! to scrape after the job has ended.
 //!
-//! - [`PushgatewayConfig`] holds the settings of `OTEL_METRICS_EXPORTER=pushgateway`: the address, the group, and the
-//!   [`PushMethod`].
+//! - [`PushgatewayConfig`] holds the settings of `OTEL_METRICS_EXPORTER=pushgateway`: the address, the group, the
+//!   [`PushMethod`] and the [`PushFormat`].
 //! - [`PushgatewayTarget`] pushes each snapshot, and [`PushgatewayGroup`] deletes what was pushed.
 //!
 //! # Features
@@ -11,6 +11,7 @@
 
 mod config;
 mod error;
+mod format;
 mod group;
 mod labels;
 mod method;
@@ -24,6 +25,7 @@ pub use meterkit_http::{
 
 pub use self::config::PushgatewayConfig;
 pub use self::error::{BuildError, GroupError, UrlError};
+pub use self::format::PushFormat;
 pub use self::group::PushgatewayGroup;
 pub use self::method::PushMethod;
 pub use self::settings::{SETTINGS, TARGET};

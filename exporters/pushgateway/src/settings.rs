@@ -14,6 +14,7 @@ use meterkit_settings::{
 };
 
 use crate::config::PushgatewayConfig;
+use crate::format::PushFormat;
 use crate::group::labels_problem;
 use crate::method::PushMethod;
 use crate::target::PushgatewayTarget;
@@ -40,6 +41,11 @@ settings! {
         .key("method")
         .by_default("`put`")
         .meaning("whether a push replaces all metrics of the group, or those with the same names");
+
+    FORMAT: PushFormat = word("METERKIT_PUSHGATEWAY_FORMAT")
+        .key("format")
+        .by_default("`text`")
+        .meaning("the format of pushes; in `protobuf`, exponential histograms are native ones");
 
     DELETE_ON_SHUTDOWN: bool = boolean("METERKIT_PUSHGATEWAY_DELETE_ON_SHUTDOWN")
         .key("delete_on_shutdown")
@@ -140,6 +146,7 @@ impl PushgatewayConfig {
         let job = reader.get(&JOB);
         let grouping = reader.get(&GROUPING);
         let method = reader.get(&METHOD);
+        let format = reader.get(&FORMAT);
         let delete_on_shutdown = reader.get(&DELETE_ON_SHUTDOWN);
         let transport = TRANSPORT.read(reader);
         let config = Self::to(url?);
@@ -149,6 +156,7 @@ impl PushgatewayConfig {
                 job,
                 grouping: grouping.unwrap_or_default(),
                 method: method.unwrap_or_default(),
+                format: format.unwrap_or_default(),
                 delete_on_shutdown: delete_on_shutdown.unwrap_or_default(),
                 ..config
             }

@@ -9,7 +9,7 @@ use http::{HeaderValue, Request, Uri};
 use meterkit_core::Unpoisoned;
 use meterkit_http::{Client, Compression, CompressionError, url};
 use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
-use meterkit_prometheus::{TEXT_FORMAT, render};
+use meterkit_prometheus::{Exposition, Names};
 use tokio::task::spawn_blocking;
 
 use crate::config::PushgatewayConfig;
@@ -18,7 +18,8 @@ use crate::group::{PushgatewayGroup, group_url};
 use crate::labels::without_group_labels;
 use crate::settings::TRANSPORT;
 
-/// Pushes snapshots to Prometheus' Pushgateway, in Prometheus' text format: `OTEL_METRICS_EXPORTER=pushgateway`.
+/// Pushes snapshots to Prometheus' Pushgateway, in Prometheus' text format or in protobuf:
+/// `OTEL_METRICS_EXPORTER=pushgateway`.
 ///
 /// - A push has all metrics of the process, with the totals since its start. Of a push that fails, nothing is lost: the
 ///   next one has all of it. The last one is made when the pipeline shuts down.
@@ -85,11 +86,16 @@ impl PushgatewayTarget {
         *self.group.url.lock().unpoisoned() = Some(uri.clone());
         // Points share their attributes with those of the pipeline.
         let (snapshot, labels) = (snapshot.clone(), self.labels.clone());
-        let compression = self.compression;
+        let (format, compression) = (self.config.format, self.compression);
         // On a thread where that holds up no other target.
         let body = spawn_blocking(move || {
-            let text = render(&without_group_labels(&snapshot, &labels));
-            compression.compress(text.into_bytes())
+            let snapshot = Arc::new(without_group_labels(snapshot, &labels));
+            let names = Names::default();
+            let mut body = Vec::new();
+            for piece in Exposition::new(snapshot, format.of_scrapes(), names) {
+                body.extend_from_slice(&piece);
+            }
+            compression.compress(body)
         });
         let body = body.await.map_err(|error| ExportError::permanent(error.to_string()))?;
         let body = body.map_err(|error| ExportError::permanent(error.to_string()))?;
@@ -97,7 +103,8 @@ impl PushgatewayTarget {
         *request.method_mut() = self.config.method.of_http();
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT_FORMAT));
+        let content_type = HeaderValue::try_from(self.config.format.content_type());
+        headers.extend(content_type.ok().map(|it| (CONTENT_TYPE, it)));
         headers.extend(self.compression.content_encoding().map(|it| (CONTENT_ENCODING, it)));
         self.group.send(request).await
     }

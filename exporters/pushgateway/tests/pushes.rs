@@ -4,7 +4,8 @@ use http::Method;
 use meterkit_fakes::pushgateway::Receiver;
 use meterkit_pipeline::Target;
 use meterkit_pushgateway::{
-    Authentication, BuildError, Compression, PushMethod, PushgatewayTarget, Secret, Transport,
+    Authentication, BuildError, Compression, PushFormat, PushMethod, PushgatewayTarget, Secret,
+    Transport,
 };
 
 use crate::snapshots::{Pairs, config, snapshot, target};
@@ -63,6 +64,31 @@ async fn settings_choose_method_compression_and_credentials() {
         assert_eq!(arrival.header("authorization"), header);
         assert!(!format!("{target:?}").contains("hunter2"), "{target:?}");
     }
+}
+
+#[tokio::test]
+async fn a_push_in_protobuf_says_so_and_has_each_family_behind_its_length() {
+    let receiver = Receiver::start([]).await;
+    let config = config(&receiver).with_format(PushFormat::Protobuf);
+    let mut target = PushgatewayTarget::new(config).expect("a target");
+    assert_eq!(target.export(&snapshot(1, &[(&[("job", "mine")], 1)])).await, Ok(()));
+    let arrival = receiver.arrivals().remove(0);
+    let content_type = arrival.header("content-type").expect("a content type");
+    let expected = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \
+                    encoding=delimited";
+    assert!(content_type.starts_with(expected), "{content_type}");
+    let mut families = &*arrival.plain;
+    let mut names = Vec::new();
+    while let Some((length, rest)) = families.split_first() {
+        // Short families: the length is one byte, and the first field is the name.
+        let (family, rest) = rest.split_at(usize::from(*length));
+        assert_eq!(family[0], 0x0a);
+        let name = &family[2..2 + usize::from(family[1])];
+        names.push(String::from_utf8_lossy(name).into_owned());
+        families = rest;
+    }
+    assert_eq!(names, ["target_info", "rows_total"]);
+    assert!(arrival.content.text.contains("exported_job"), "{:?}", arrival.content.text);
 }
 
 #[tokio::test]

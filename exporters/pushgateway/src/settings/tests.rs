@@ -34,6 +34,10 @@ const ROWS: &[Row] = &[
         .beside(TO_GATEWAY)
         .valid(&[("POST", "method: Post"), ("put", "method: Put")])
         .invalid(&[("delete", "write `put` or `post`")]),
+    Row::new("METERKIT_PUSHGATEWAY_FORMAT")
+        .beside(TO_GATEWAY)
+        .valid(&[("Protobuf", "format: Protobuf"), ("text", "format: Text")])
+        .invalid(&[("json", "write `text` or `protobuf`")]),
     Row::new("METERKIT_PUSHGATEWAY_DELETE_ON_SHUTDOWN")
         .beside(TO_GATEWAY)
         .valid(&[("true", "delete_on_shutdown: true")]),
