@@ -37,12 +37,16 @@ const FIXED: [&str; 3] = ["otel_scope_name", "otel_scope_schema_url", "otel_scop
 
 /// The labels that all series of a scope share: those of the scope itself, and those that a target adds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ScopeLabels<'a>(Labels<'a>);
+pub struct ScopeLabels<'a> {
+    own: Labels<'a>,
+    /// Copies of resource attributes.
+    copied: Vec<Translated<'a>>,
+}
 
 impl<'a> ScopeLabels<'a> {
     /// Returns no labels: those of series without a scope.
     pub const fn none() -> Self {
-        Self(Vec::new())
+        Self { own: Vec::new(), copied: Vec::new() }
     }
 
     /// Returns `otel_scope_name`, version, schema URL and attributes of a scope, without the empty ones.
@@ -62,30 +66,64 @@ impl<'a> ScopeLabels<'a> {
         // An attribute called `name`, `version` or `schema_url` would take the label of the scope's own.
         let is_taken = |label: &str| FIXED.iter().any(|key| names.label(key) == label);
         let attributes = attributes.filter(|it| !it.value.is_empty() && !is_taken(&it.label));
-        labels.0.extend(joined(attributes.collect()));
+        labels.own.extend(joined(attributes.collect()).map(Translated::into_label));
         labels
+    }
+
+    /// Returns copies of the resource attributes that `keeps` keeps, as labels of all series. Labels that samples carry
+    /// themselves get the prefix `exported_`, and those of scopes are not copied.
+    pub fn copies(resource: &'a Attributes, names: Names, keeps: impl Fn(&str) -> bool) -> Self {
+        let kept = resource.iter().filter(|(key, _)| keeps(key));
+        let labels = kept.map(|(key, value)| Translated {
+            key: Cow::Borrowed(key),
+            label: match names.label(key) {
+                label if label == "le" || label == "quantile" => format!("exported_{label}").into(),
+                label => label,
+            },
+            value: LabelText::Attribute(value).into(),
+        });
+        let labels = labels.filter(|it| !it.value.is_empty() && !is_of_scope(&it.label));
+        Self { own: Vec::new(), copied: joined(labels.collect()).collect() }
+    }
+
+    /// Adds the [copies](Self::copies) that another one has.
+    #[must_use]
+    pub fn with_copies_of(mut self, other: &Self) -> Self {
+        self.copied.extend_from_slice(&other.copied);
+        self
     }
 
     /// Adds a label that no series has among its own, unless it is empty.
     pub fn push(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
         if !value.is_empty() {
-            self.0.push((name, value));
+            self.own.push((name, value));
         }
     }
 
     /// Returns the same labels for longer than their scope lives.
     pub fn into_owned(self) -> ScopeLabels<'static> {
-        let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
-        ScopeLabels(self.0.into_iter().map(|(name, value)| (own(name), own(value))).collect())
+        let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        let own = self.own.into_iter().map(|(name, value)| (owned(name), owned(value)));
+        let copied = self.copied.into_iter().map(|it| Translated {
+            key: owned(it.key),
+            label: owned(it.label),
+            value: owned(it.value),
+        });
+        ScopeLabels { own: own.collect(), copied: copied.collect() }
     }
 
     /// Returns names and values, each name once.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        let own = self.own.iter().map(|(name, value)| (&**name, &**value));
+        own.chain(self.copied.iter().map(|it| (&*it.label, &*it.value)))
     }
 
     fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| known == name)
+        self.own.iter().any(|(known, _)| known == name) || self.has_copied(name)
+    }
+
+    fn has_copied(&self, name: &str) -> bool {
+        self.copied.iter().any(|it| it.label == name)
     }
 }
 
@@ -121,19 +159,23 @@ pub fn for_each_label<'a>(
     });
     let own: Vec<_> = own.collect();
     let comes_on_top = !own.iter().any(|it| is_of_scope(&it.label) || scope.has(&it.label));
-    let of_scope = scope.0.iter().filter(|_| !comes_on_top);
-    let of_scope = of_scope.map(|(label, value)| Translated {
+    let of_scope = scope.own.iter().map(|(label, value)| Translated {
         key: label.clone(),
         label: label.clone(),
         value: value.clone(),
     });
-    let mut labels = joined(of_scope.chain(own).collect());
+    // An attribute of the series replaces the one with the same key in the resource.
+    let is_replaced = |copied: &&Translated<'_>| own.iter().any(|it| it.key == copied.key);
+    let copied = scope.copied.iter().filter(|it| !is_replaced(it)).cloned();
+    let on_top: Vec<_> = of_scope.chain(copied).filter(|_| !comes_on_top).collect();
+    let mut labels: Vec<_> = joined(on_top.into_iter().chain(own).collect()).collect();
     // As for series that get them on top.
-    labels.sort_by_key(|(label, _)| {
-        let fixed = FIXED.iter().position(|fixed| fixed == label);
-        is_of_scope(label).then_some(fixed.unwrap_or(FIXED.len()))
+    labels.sort_by_key(|it| {
+        let fixed = FIXED.iter().position(|fixed| *fixed == it.label);
+        let of_scope = is_of_scope(&it.label).then_some(fixed.unwrap_or(FIXED.len()));
+        of_scope.or(scope.has_copied(&it.label).then_some(FIXED.len() + 1))
     });
-    labels.into_iter().for_each(|(label, value)| visit(label, LabelText::Text(value)));
+    labels.into_iter().for_each(|it| visit(it.label, LabelText::Text(it.value)));
     comes_on_top
 }
 
@@ -143,27 +185,32 @@ pub(crate) fn is_of_scope(label: &str) -> bool {
 }
 
 /// An attribute, and the label that its key becomes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Translated<'a> {
     key: Cow<'a, str>,
     label: Cow<'a, str>,
     value: Cow<'a, str>,
 }
 
-/// Orders labels by name. The values of equal names are joined by `;`, in the order of their keys.
-fn joined(mut attributes: Vec<Translated<'_>>) -> Labels<'_> {
-    attributes.sort_by(|a, b| (&a.label, &a.key).cmp(&(&b.label, &b.key)));
-    let mut labels = Labels::with_capacity(attributes.len());
-    for Translated { label, value, .. } in attributes {
-        match labels.last_mut() {
-            Some((last, joined)) if *last == label => {
-                let joined = joined.to_mut();
-                joined.push(';');
-                joined.push_str(&value);
-            }
-            _ => labels.push((label, value)),
-        }
+impl<'a> Translated<'a> {
+    fn into_label(self) -> (Cow<'a, str>, Cow<'a, str>) {
+        (self.label, self.value)
     }
-    labels
+}
+
+/// Orders labels by name. The values of equal names are joined by `;`, in the order of their keys.
+fn joined(mut attributes: Vec<Translated<'_>>) -> impl Iterator<Item = Translated<'_>> {
+    attributes.sort_by(|a, b| (&a.label, &a.key).cmp(&(&b.label, &b.key)));
+    attributes.dedup_by(|later, earlier| {
+        let is_same = later.label == earlier.label;
+        if is_same {
+            let joined = earlier.value.to_mut();
+            joined.push(';');
+            joined.push_str(&later.value);
+        }
+        is_same
+    });
+    attributes.into_iter()
 }
 
 #[cfg(test)]
@@ -314,6 +361,49 @@ mod tests {
             assert_eq!(comes_on_top, expected.is_none(), "{attributes:?}");
             if let Some(expected) = expected {
                 assert_eq!(labels, expected, "{attributes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn copies_of_the_resource_yield_to_attributes_of_the_same_key_and_are_joined_with_others() {
+        let resource = Attributes::from_pairs([
+            ("service.name".into(), "shop".into()),
+            ("host.name".into(), "h".into()),
+            ("le".into(), "1".into()),
+            ("otel.scope.name".into(), "mine".into()),
+            ("secret".into(), "s".into()),
+            ("empty".into(), "".into()),
+        ]);
+        let scope = InstrumentationScope::builder("a").build();
+        let copies = ScopeLabels::copies(&resource, Names::default(), |key| key != "secret");
+        let scope = ScopeLabels::of(&scope, Names::default()).with_copies_of(&copies);
+        let expected = [
+            ("otel_scope_name", "a"),
+            ("exported_le", "1"),
+            ("host_name", "h"),
+            ("service_name", "shop"),
+        ];
+        assert_eq!(scope.iter().collect::<Vec<_>>(), expected);
+        for (key, expected) in [
+            ("a", None),
+            ("service.name", Some("own")),
+            ("service_name", Some("shop;own")),
+            ("service-name", Some("own;shop")),
+        ] {
+            let attributes = Attributes::from_pairs([(key.into(), "own".into())]);
+            let mut labels = Vec::new();
+            let label = |key| Names::default().series_label(key, FamilyType::Gauge);
+            let comes_on_top = for_each_label(attributes.iter(), &scope, label, |label, value| {
+                labels.push(format!("{label}={}", Cow::from(value)));
+            });
+            match expected {
+                None => assert!(comes_on_top && labels == ["a=own"], "{labels:?}"),
+                Some(value) => {
+                    let last = format!("service_name={value}");
+                    let all = ["otel_scope_name=a", "exported_le=1", "host_name=h", &last];
+                    assert!(!comes_on_top && labels == all, "{labels:?}");
+                }
             }
         }
     }

@@ -40,6 +40,10 @@ pub enum ValueType {
     Hosts,
     /// Networks that others are in.
     Networks,
+    /// The path of a URL that this library serves.
+    UrlPath,
+    /// Patterns of keys, some of which are left out.
+    KeyPatterns,
     /// A URL to send to.
     Url,
     /// The path of a file that this library reads.
@@ -74,6 +78,10 @@ impl fmt::Display for ValueType {
             Self::Host => "a host name or an address, without scheme, port or path",
             Self::Hosts => "a comma list of host names and addresses, without ports",
             Self::Networks => "a comma list of addresses, and of networks such as `10.0.0.0/8`",
+            Self::UrlPath => "a path that begins with `/`",
+            Self::KeyPatterns => {
+                "a comma list of keys, `*` for any text; keys behind `!` are left out, as in `service.*,!service.version`"
+            }
             Self::Url => "a URL",
             Self::File => "the path of a file",
             Self::Word(words) => return list(f, words, "or"),

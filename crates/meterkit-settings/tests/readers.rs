@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use meterkit_core::{Kind, Temporality};
+use meterkit_pipeline::KeyFilter;
 use meterkit_rules::prometheus_name::Translation;
 use meterkit_settings::SectionValue;
 use meterkit_settings::file::{PullExporter, PushExporter, ReaderConfig};
@@ -123,23 +124,50 @@ fn prometheus_has_a_translation_strategy_by_the_words_of_the_schema() {
 }
 
 #[test]
-fn what_the_prometheus_target_does_not_do_is_not_used() {
-    let file = good(&provider(
-        "  readers:
+fn labels_and_target_info_of_prometheus_are_switched_in_the_words_of_each_version() {
+    let filter = KeyFilter {
+        included: Some(vec!["service.*".into()]),
+        excluded: vec!["service.version".into()],
+    };
+    for (text, scope_info, target_info, constant) in [
+        ("{}", None, None, None),
+        ("{scope_info_enabled: false}", Some(false), None, None),
+        ("{scope_info_enabled: true}", Some(true), None, None),
+        ("{without_scope_info: true}", Some(false), None, None),
+        ("{without_scope_info: false}", Some(true), None, None),
+        ("{target_info_enabled/development: false}", None, Some(false), None),
+        ("{without_target_info/development: true}", None, Some(false), None),
+        (
+            "{resource_constant_labels: {included: [service.*], excluded: [service.version]}}",
+            None,
+            None,
+            Some(filter.clone()),
+        ),
+        (
+            "{with_resource_constant_labels: {included: [service.*], excluded: [service.version]}}",
+            None,
+            None,
+            Some(filter.clone()),
+        ),
+    ] {
+        let file = good(&provider(&format!(
+            "  readers:
     - pull:
         exporter:
-          prometheus/development:
-            scope_info_enabled: false
-            target_info_enabled/development: true
-            resource_constant_labels:
-              included: [service.*]
-",
-    ));
-    let at = "meter_provider.readers[0].pull.exporter.prometheus/development";
-    let expected =
-        [(7, format!("{at}.scope_info_enabled")), (9, format!("{at}.resource_constant_labels"))];
-    let found: Vec<_> = file.unused.iter().map(|it| (it.line, it.path.clone())).collect();
-    assert_eq!(found, expected);
+          prometheus/development: {text}
+"
+        )));
+        assert_eq!(unused(&file), [], "{text}");
+        let [ReaderConfig::Pull(reader)] = &*meter_provider(file).readers else {
+            panic!("one pull reader");
+        };
+        let PullExporter::Prometheus(prometheus) = &reader.exporter else {
+            panic!("a Prometheus exporter");
+        };
+        assert_eq!(prometheus.scope_info, scope_info, "{text}");
+        assert_eq!(prometheus.target_info, target_info, "{text}");
+        assert_eq!(prometheus.resource_constant_labels, constant, "{text}");
+    }
 }
 
 #[test]

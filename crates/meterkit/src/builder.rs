@@ -12,7 +12,7 @@ use meterkit_grafana::PublishConfig;
 use meterkit_otel::sdk::Mirror;
 use meterkit_pipeline::{IntoTarget, KeyFilter, Schedule, StreamDefaults, Views};
 #[cfg(feature = "prometheus")]
-use meterkit_prometheus::{PrometheusServer, Protection, Translation};
+use meterkit_prometheus::{PrometheusServer, Protection};
 use meterkit_settings::warn_at_start;
 #[cfg(feature = "sdk")]
 use opentelemetry_sdk::metrics::{exporter::PushMetricExporter, reader::MetricReader};
@@ -52,9 +52,9 @@ pub struct TelemetryBuilder {
     /// Of variables, for an endpoint that has none of its own.
     #[cfg(feature = "prometheus")]
     protection: Result<Protection, SettingsError>,
-    /// Of the scrape, where there is no endpoint.
+    /// The endpoint as variables set it, for the scrape where there is none, and for that of a file.
     #[cfg(feature = "prometheus")]
-    translation: Translation,
+    pub(crate) scrape: PrometheusServer,
     #[cfg(all(feature = "dashboard", feature = "grafana"))]
     publish: Option<PublishConfig>,
     /// With schedules of their own, if they have some.
@@ -98,7 +98,7 @@ impl TelemetryBuilder {
             #[cfg(feature = "prometheus")]
             protection: Ok(Protection::default()),
             #[cfg(feature = "prometheus")]
-            translation: Translation::default(),
+            scrape: PrometheusServer::new(),
             #[cfg(all(feature = "dashboard", feature = "grafana"))]
             publish: None,
             targets: Vec::new(),
@@ -140,7 +140,7 @@ impl TelemetryBuilder {
         {
             builder.prometheus = settings.prometheus;
             builder.protection = settings.protection;
-            builder.translation = settings.translation;
+            builder.scrape = settings.scrape;
         }
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         {

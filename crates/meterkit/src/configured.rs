@@ -1,7 +1,7 @@
 //! What a configuration file has installed.
 
 #[cfg(feature = "prometheus")]
-use meterkit_prometheus::PrometheusServer;
+use meterkit_prometheus::{ExpositionOptions, PrometheusServer};
 
 use crate::builder::TelemetryBuilder;
 use crate::resource::ResourceDetector;
@@ -23,11 +23,19 @@ impl TelemetryBuilder {
         self.stream_defaults = configured.stream_defaults;
         #[cfg(feature = "prometheus")]
         if let Some(exporter) = configured.prometheus {
-            let server = PrometheusServer::new();
+            // What the schema has no place for comes from variables.
+            let server = self.scrape.clone();
             let server = exporter.host.into_iter().fold(server, PrometheusServer::host);
             let server = exporter.port.into_iter().fold(server, PrometheusServer::port);
-            let translation = exporter.translation.into_iter();
-            self.prometheus = Some(translation.fold(server, PrometheusServer::translation));
+            let options = server.exposition_options().clone();
+            let (translation, scope) = (exporter.translation, exporter.scope_info);
+            let options = translation.into_iter().fold(options, ExpositionOptions::translation);
+            let options = scope.into_iter().fold(options, ExpositionOptions::scope_info);
+            let target = exporter.target_info.into_iter();
+            let options = target.fold(options, ExpositionOptions::target_info);
+            let constant = exporter.resource_constant_labels.into_iter();
+            let options = constant.fold(options, ExpositionOptions::resource_constant_labels);
+            self.prometheus = Some(server.options(options));
         }
         self.targets = configured.targets;
         self.unused_in_file = configured.unused;

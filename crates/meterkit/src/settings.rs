@@ -32,7 +32,7 @@ pub use meterkit_core::{
 use meterkit_grafana::PublishConfig;
 use meterkit_pipeline::{IntoTarget, Schedule};
 #[cfg(feature = "prometheus")]
-use meterkit_prometheus::{PrometheusServer, Protection, Translation};
+use meterkit_prometheus::{PrometheusServer, Protection};
 pub use meterkit_settings::{
     Declaration, Environment, Position, Problem, Problems, Reader, Section, SectionValue, Setting,
     SettingsError, SmallFileError, TargetDeclaration, UnknownWord, ValueType, Words,
@@ -95,9 +95,9 @@ pub(crate) struct Settings {
     /// The scrape endpoint, if it is selected.
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus: Option<PrometheusServer>,
-    /// How the scrape names metrics if there is no endpoint.
+    /// The endpoint as variables set it, whether it is selected or not.
     #[cfg(feature = "prometheus")]
-    pub(crate) translation: Translation,
+    pub(crate) scrape: PrometheusServer,
     /// Whom a scrape endpoint serves. If there is none here, what is wrong with it matters to one that comes from code.
     #[cfg(feature = "prometheus")]
     pub(crate) protection: Result<Protection, SettingsError>,
@@ -157,7 +157,7 @@ impl Settings {
             #[cfg(feature = "prometheus")]
             prometheus: selection.has("prometheus").then(|| server.clone()),
             #[cfg(feature = "prometheus")]
-            translation: server.names(),
+            scrape: server,
             #[cfg(feature = "prometheus")]
             protection: match file.has_endpoint {
                 true => Ok(Protection::read(&reader)),

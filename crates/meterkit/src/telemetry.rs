@@ -42,7 +42,7 @@ pub struct Telemetry {
     pub(crate) prometheus_url: Option<String>,
     /// That of the scrape endpoint, if there is one.
     #[cfg(feature = "prometheus")]
-    pub(crate) translation: meterkit_prometheus::Translation,
+    pub(crate) options: meterkit_prometheus::ExpositionOptions,
 }
 
 impl Telemetry {
@@ -236,11 +236,12 @@ impl Telemetry {
         self.prometheus_url.as_deref()
     }
 
-    /// Returns the scrape for an application's own server, as a function and as a `tower::Service`. Names are
-    /// translated as at the scrape endpoint, or by `METERKIT_PROMETHEUS_TRANSLATION` if there is no endpoint.
+    /// Returns the scrape for an application's own server, as a function and as a `tower::Service`. Names and labels are
+    /// those of the scrape endpoint or, if there is none, those that variables such as
+    /// `METERKIT_PROMETHEUS_TRANSLATION` set.
     #[cfg(feature = "prometheus")]
     pub fn scrape(&self) -> meterkit_prometheus::Scrape {
-        meterkit_prometheus::Scrape::new(self.source()).translation(self.translation)
+        meterkit_prometheus::Scrape::new(self.source()).options(self.options.clone())
     }
 
     /// Returns a collector for a `prometheus::Registry` that the application already serves. Names are translated as at

@@ -6,9 +6,14 @@ use std::time::Duration;
 
 /// The body of `GET /metrics`, which has to be answered with 200.
 pub(crate) fn scrape(address: SocketAddr) -> io::Result<String> {
+    get(address, "/metrics")
+}
+
+/// The body of a path, which has to be answered with 200.
+pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -5,8 +5,9 @@ use std::net::{SocketAddr, TcpListener};
 
 use meterkit::prometheus::{PrometheusServer, Translation};
 use meterkit::{InstallError, Registry, Telemetry};
+use meterkit_fakes::own_process::rerun;
 
-use crate::http_get::scrape;
+use crate::http_get::{get, scrape};
 
 fn server() -> PrometheusServer {
     PrometheusServer::new().host("127.0.0.1").port(0)
@@ -131,4 +132,85 @@ fn the_endpoint_and_the_applications_own_server_have_the_names_of_one_translatio
         assert!(text.contains(expected), "{text}");
     }
     telemetry.shutdown_blocking().unwrap();
+}
+
+/// A scrape of a counter in seconds: at the path of the endpoint, and for a server of the application.
+fn scraped_cpu_time() -> [String; 2] {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    meter.counter::<u64>("cpu.time").unit("s").build().unwrap().add(42);
+    let builder = Telemetry::from_env().expect("all variables are right").registry(registry);
+    let telemetry = builder.install().expect("it has all it needs");
+    let url = telemetry.prometheus_url().expect("it has an endpoint");
+    assert!(url.ends_with("/internal/metrics"), "{url}");
+    let address = telemetry.prometheus_address().expect("it has an endpoint");
+    let served = get(address, "/internal/metrics").unwrap();
+    let own = String::from_utf8(telemetry.scrape().text_blocking().into()).unwrap();
+    [served, own].map(|text| {
+        let lines = text.lines().filter(|line| !line.contains("meterkit_"));
+        lines.map(|line| format!("{line}\n")).collect()
+    })
+}
+
+#[test]
+fn variables_choose_path_names_and_labels() {
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.name=shop,host.name=h,service.version=1.2"),
+        ("METERKIT_PROMETHEUS_PATH", "/internal/metrics"),
+        ("METERKIT_PROMETHEUS_UNIT_SUFFIXES", "false"),
+        ("METERKIT_PROMETHEUS_SCOPE_INFO", "false"),
+        ("METERKIT_PROMETHEUS_TARGET_INFO", "false"),
+        ("METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS", "service.na*,host.name,!x"),
+    ];
+    if rerun("variables_choose_path_names_and_labels", &variables).is_some() {
+        return;
+    }
+    for text in scraped_cpu_time() {
+        let line =
+            "backstage_plugin_catalog_cpu_time_total{host_name=\"h\",service_name=\"shop\"} 42\n";
+        assert!(text.contains(line), "{text}");
+        assert!(!text.contains("target_info") && !text.contains("otel_scope"), "{text}");
+    }
+}
+
+#[test]
+#[cfg(feature = "config")]
+fn a_file_chooses_names_and_labels_and_variables_what_its_schema_has_no_place_for() {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let text = "file_format: \"1.1\"
+resource:
+  attributes_list: service.name=shop,host.name=h,service.version=1.2
+meter_provider:
+  readers:
+    - pull:
+        exporter:
+          prometheus/development:
+            host: 127.0.0.1
+            port: 0
+            scope_info_enabled: false
+            target_info_enabled/development: false
+            resource_constant_labels:
+              included: [service.*, host.name]
+              excluded: [service.version, service.instance.id]
+";
+    std::io::Write::write_all(&mut file, text.as_bytes()).expect("room for it");
+    let variables = [
+        ("OTEL_CONFIG_FILE", file.path().to_str().expect("a path of letters")),
+        ("METERKIT_PROMETHEUS_PATH", "/internal/metrics"),
+        ("METERKIT_PROMETHEUS_TOTAL_SUFFIXES", "false"),
+        // The file has a place for it.
+        ("METERKIT_PROMETHEUS_SCOPE_INFO", "true"),
+    ];
+    let name = "a_file_chooses_names_and_labels_and_variables_what_its_schema_has_no_place_for";
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    for text in scraped_cpu_time() {
+        let line =
+            "backstage_plugin_catalog_cpu_time_seconds{host_name=\"h\",service_name=\"shop\"} 42\n";
+        assert!(text.contains(line), "{text}");
+        assert!(!text.contains("target_info") && !text.contains("otel_scope"), "{text}");
+    }
 }

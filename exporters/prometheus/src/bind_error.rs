@@ -17,7 +17,7 @@ enum Reason {
     Listen { host: String, port: u16, source: io::Error },
     Credentials(CredentialsError),
     Tls(TlsError),
-    Allowed { what: &'static str, reason: String },
+    Wrong { what: &'static str, reason: String },
 }
 
 impl BindError {
@@ -25,9 +25,9 @@ impl BindError {
         Self(Reason::Listen { host, port, source })
     }
 
-    /// What of the allowed networks or host names cannot be used.
-    pub(crate) fn allowed(what: &'static str, reason: String) -> Self {
-        Self(Reason::Allowed { what, reason })
+    /// Creates the error for a setting that cannot be used.
+    pub(crate) fn wrong(what: &'static str, reason: String) -> Self {
+        Self(Reason::Wrong { what, reason })
     }
 }
 
@@ -49,8 +49,8 @@ impl fmt::Display for BindError {
             Reason::Listen { host, port, source } => (host, port, source),
             Reason::Credentials(error) => return error.fmt(f),
             Reason::Tls(error) => return error.fmt(f),
-            Reason::Allowed { what, reason } => {
-                return write!(f, "the allowed {what} of the scrape endpoint: {reason}");
+            Reason::Wrong { what, reason } => {
+                return write!(f, "the {what} of the scrape endpoint: {reason}");
             }
         };
         write!(f, "prometheus cannot listen on {host}:{port}: {source}; ")?;
@@ -70,7 +70,7 @@ impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Reason::Listen { source, .. } => Some(source),
-            Reason::Credentials(_) | Reason::Tls(_) | Reason::Allowed { .. } => None,
+            Reason::Credentials(_) | Reason::Tls(_) | Reason::Wrong { .. } => None,
         }
     }
 }

@@ -82,9 +82,9 @@ impl Default for ScrapeBody {
     }
 }
 
-impl From<&'static str> for ScrapeBody {
-    fn from(words: &'static str) -> Self {
-        Self(State::Whole(Some(Bytes::from_static(words.as_bytes())), None))
+impl From<Bytes> for ScrapeBody {
+    fn from(words: Bytes) -> Self {
+        Self(State::Whole(Some(words), None))
     }
 }
 

@@ -14,6 +14,7 @@ use meterkit_rules::prometheus_name::{FamilyType, Names};
 
 use crate::format::Format;
 use crate::labels::{Scope, SeriesLabels, write_series};
+use crate::options::ExpositionOptions;
 use crate::writer::{Head, Writer};
 
 /// How long a piece is, about.
@@ -30,9 +31,13 @@ const SLACK: usize = 8 * 1024;
 pub struct Exposition(Walk<Arc<Snapshot>>);
 
 impl Exposition {
-    /// Starts to write `snapshot` in `format`, with these names.
-    pub fn new(snapshot: Arc<Snapshot>, format: Format, names: Names) -> Self {
-        Self(Walk::new(snapshot, format, names))
+    /// Starts to write `snapshot` in `format`, with these names, or with all options.
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        format: Format,
+        options: impl Into<ExpositionOptions>,
+    ) -> Self {
+        Self(Walk::new(snapshot, format, options.into()))
     }
 }
 
@@ -47,7 +52,7 @@ impl Iterator for Exposition {
 /// One pass over the families of a snapshot, which can stop after any series.
 pub(crate) struct Walk<D> {
     snapshot: D,
-    names: Names,
+    options: ExpositionOptions,
     writer: Writer,
     out: BytesMut,
     /// The families to come; `None` before the first of them.
@@ -89,14 +94,14 @@ pub(crate) struct Series<'a> {
 }
 
 impl<D: Deref<Target = Snapshot>> Walk<D> {
-    pub(crate) fn new(snapshot: D, format: Format, names: Names) -> Self {
-        let names = match format {
-            Format::OldOpenMetrics | Format::OpenMetrics => names.open_metrics(),
-            Format::Text | Format::QuotedText | Format::Protobuf => names,
+    pub(crate) fn new(snapshot: D, format: Format, mut options: ExpositionOptions) -> Self {
+        options.names = match format {
+            Format::OldOpenMetrics | Format::OpenMetrics => options.names.open_metrics(),
+            Format::Text | Format::QuotedText | Format::Protobuf => options.names,
         };
-        let writer = Writer::new(format, names, snapshot.time);
+        let writer = Writer::new(format, options.names, snapshot.time);
         let (out, families, current) = Default::default();
-        Self { snapshot, names, writer, out, families, current, is_done: false }
+        Self { snapshot, options, writer, out, families, current, is_done: false }
     }
 
     /// Returns the next piece, or `None` at the end.
@@ -108,7 +113,7 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
 
     /// Writes until the piece is full, or the family ends. Returns whether there was anything left to write.
     fn advance(&mut self) -> bool {
-        let Self { snapshot, names, writer, out, .. } = self;
+        let Self { snapshot, options, writer, out, .. } = self;
         let snapshot = &**snapshot;
         let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
         if let Some(current) = &mut self.current {
@@ -124,11 +129,13 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
             return true;
         }
         let Some(families) = &mut self.families else {
-            let meetings = snapshot.names.meetings(*names);
-            let scope = |labels| Arc::new(writer.scope(labels));
-            let mut families = families(collection, *names, &meetings, scope);
-            if !snapshot.resource.is_empty() {
-                reserve_target_info(&mut families, collection, *names);
+            let names = options.names;
+            let meetings = snapshot.names.meetings(names);
+            let constant = options.constant_labels(&snapshot.resource);
+            let scope = |labels| Arc::new(writer.scope(options.labels(labels, &constant)));
+            let mut families = families(collection, names, &meetings, scope);
+            if options.target_info && !snapshot.resource.is_empty() {
+                reserve_target_info(&mut families, collection, names);
                 writer.target_info(out, &snapshot.resource, &families);
             }
             self.families = Some(families.into_iter());
@@ -156,7 +163,7 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
 
 impl<D> fmt::Debug for Walk<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Walk").field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("Walk").field("options", &self.options).finish_non_exhaustive()
     }
 }
 

@@ -6,6 +6,7 @@ use meterkit_rules::prometheus_name::Names;
 
 use crate::exposition::Walk;
 use crate::format::Format;
+use crate::options::ExpositionOptions;
 
 /// Writes `snapshot` in Prometheus' text format 0.0.4.
 ///
@@ -44,11 +45,11 @@ pub fn render(snapshot: &Snapshot) -> String {
 ///
 /// [`Translation::utf8`]: meterkit_rules::prometheus_name::Translation::utf8
 pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
-    let text = whole(snapshot, Format::Text, names);
+    let text = whole(snapshot, Format::Text, names.into());
     String::from_utf8(text).unwrap_or_else(|text| String::from_utf8_lossy(text.as_bytes()).into())
 }
 
-/// Writes `snapshot` in any format and with any names, as one whole. [`Exposition`](crate::Exposition) writes the same
+/// Writes `snapshot` in any format and with any names or [options](ExpositionOptions), as one whole. [`Exposition`](crate::Exposition) writes the same
 /// piece by piece.
 ///
 /// ```
@@ -61,12 +62,16 @@ pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
 /// let snapshot = Snapshot::new(resource, time, Registry::new().read());
 /// assert_eq!(&*render_in(&snapshot, Format::OpenMetrics, Names::default()), b"# EOF\n");
 /// ```
-pub fn render_in(snapshot: &Snapshot, format: Format, names: Names) -> Bytes {
-    whole(snapshot, format, names).into()
+pub fn render_in(
+    snapshot: &Snapshot,
+    format: Format,
+    options: impl Into<ExpositionOptions>,
+) -> Bytes {
+    whole(snapshot, format, options.into()).into()
 }
 
-fn whole(snapshot: &Snapshot, format: Format, names: Names) -> Vec<u8> {
-    let mut walk = Walk::new(snapshot, format, names);
+fn whole(snapshot: &Snapshot, format: Format, options: ExpositionOptions) -> Vec<u8> {
+    let mut walk = Walk::new(snapshot, format, options);
     let mut whole = Vec::with_capacity(snapshot.len() * 128);
     while let Some(piece) = walk.piece() {
         whole.extend_from_slice(&piece);

@@ -19,6 +19,7 @@ use crate::coding::Coding;
 use crate::exposition::Exposition;
 use crate::format::Format;
 use crate::negotiation;
+use crate::options::ExpositionOptions;
 
 /// The content type of the text that scrapes give.
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -48,28 +49,35 @@ pub fn endpoint(source: &Source, url: &str) -> Endpoint {
 pub struct Scrape {
     source: Source,
     endpoint: Endpoint,
-    translation: Translation,
+    options: ExpositionOptions,
 }
 
 impl Scrape {
     /// Scrapes of the pipeline behind `source`. Self-metrics and health have them as `scrape`.
     pub fn new(source: Source) -> Self {
         let endpoint = source.endpoint("scrape", COMPONENT_TYPE, "served by the application");
-        Self { source, endpoint, translation: Translation::default() }
+        Self { source, endpoint, options: ExpositionOptions::new() }
     }
 
     /// Sets how names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default. More
-    /// of it at [`PrometheusServer::translation`](crate::PrometheusServer::translation).
+    /// of it at [`ExpositionOptions::translation`].
     #[must_use]
     pub fn translation(mut self, translation: Translation) -> Self {
-        self.translation = translation;
+        self.options = self.options.translation(translation);
+        self
+    }
+
+    /// Sets names and labels, in place of those that were set before.
+    #[must_use]
+    pub fn options(mut self, options: ExpositionOptions) -> Self {
+        self.options = options;
         self
     }
 
     /// Scrapes that are served at `url`, as `prometheus`.
     pub(crate) fn at(source: Source, url: &str) -> Self {
         let endpoint = endpoint(&source, url);
-        Self { source, endpoint, translation: Translation::default() }
+        Self { source, endpoint, options: ExpositionOptions::new() }
     }
 
     /// Returns the metrics as text, at most `METERKIT_SNAPSHOT_MAX_AGE` old. Its content type is that of the text
@@ -183,7 +191,7 @@ impl Scrape {
         format: Format,
         escaping: Escaping,
     ) -> Exposition {
-        Exposition::new(snapshot, format, self.translation.escaped_by(escaping))
+        Exposition::new(snapshot, format, self.options.clone().escaped_by(escaping))
     }
 
     fn receipt(&self, snapshot: &Snapshot, asked: Instant) -> Receipt {
@@ -237,8 +245,8 @@ impl<B> Service<Request<B>> for Scrape {
 }
 
 /// Returns a short answer in words.
-pub(crate) fn plain(status: StatusCode, words: &'static str) -> Response<ScrapeBody> {
-    let mut response = Response::new(ScrapeBody::from(words));
+pub(crate) fn plain(status: StatusCode, words: impl Into<Bytes>) -> Response<ScrapeBody> {
+    let mut response = Response::new(ScrapeBody::from(words.into()));
     *response.status_mut() = status;
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);

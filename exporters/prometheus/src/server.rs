@@ -26,13 +26,12 @@ use crate::connection::{Patience, Progress, TrackedBody, TrackedStream};
 use crate::credentials::{Credentials, Guard};
 use crate::hosts::{self, Hosts};
 use crate::networks::Networks;
+use crate::options::ExpositionOptions;
+use crate::path;
 use crate::places::{Place, Places};
 use crate::protection::Protection;
 use crate::scrape::{Scrape, endpoint, plain, scrape_timeout};
 use crate::tls::{Encryption, ServerTls};
-
-/// Where metrics are served.
-const PATH: &str = "/metrics";
 
 /// The most that a request's head may take.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -45,8 +44,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The scrape endpoint of Prometheus: serves `/metrics` over HTTP.
 ///
-/// Listens on `localhost:9464` by default. Answers `GET` and `HEAD` on `/metrics`, 404 elsewhere and 405 to other
-/// methods. Slow senders, slow receivers and idle connections are cut off, and no more than a set number of
+/// Listens on `localhost:9464` by default. Answers `GET` and `HEAD` on its path, 404 elsewhere and 405 to other methods. Slow senders, slow receivers and idle connections are cut off, and no more than a set number of
 /// connections is served at a time. When all places are taken, a new connection gets that of one that waits for its
 /// client.
 ///
@@ -56,7 +54,8 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct PrometheusServer {
     host: String,
     port: u16,
-    translation: Translation,
+    path: Result<String, String>,
+    options: ExpositionOptions,
     connections: usize,
     patience: Patience,
     credentials: Option<Credentials>,
@@ -71,7 +70,8 @@ impl PrometheusServer {
         Self {
             host: "localhost".to_owned(),
             port: 9464,
-            translation: Translation::default(),
+            path: Ok("/metrics".to_owned()),
+            options: ExpositionOptions::new(),
             connections: 64,
             patience: Patience {
                 header: Duration::from_secs(5),
@@ -101,20 +101,33 @@ impl PrometheusServer {
         self
     }
 
-    /// Sets how names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default;
-    /// `METERKIT_PROMETHEUS_TRANSLATION` overrides.
-    ///
-    /// [`Translation::NoUtf8EscapingWithSuffixes`] and [`Translation::NoTranslation`] leave characters that Prometheus
-    /// knows since its version 3. Scrapers that do not ask for them get the same names with `_` in their places.
+    /// Sets the path of the metrics. `/metrics` by default; `METERKIT_PROMETHEUS_PATH` sets it.
+    /// [`bind`](Self::bind) fails if it is not the path of a URL.
     #[must_use]
-    pub fn translation(mut self, translation: Translation) -> Self {
-        self.translation = translation;
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        self.path = path::parse(&path).map_err(|problem| format!("`{path}` {problem}"));
         self
     }
 
-    /// Returns how names become those of Prometheus.
-    pub fn names(&self) -> Translation {
-        self.translation
+    /// Sets how names become those of Prometheus; see [`ExpositionOptions::translation`].
+    /// `METERKIT_PROMETHEUS_TRANSLATION` overrides.
+    #[must_use]
+    pub fn translation(mut self, translation: Translation) -> Self {
+        self.options = self.options.translation(translation);
+        self
+    }
+
+    /// Sets names and labels, in place of those that were set before.
+    #[must_use]
+    pub fn options(mut self, options: ExpositionOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Returns which names and labels metrics have.
+    pub fn exposition_options(&self) -> &ExpositionOptions {
+        &self.options
     }
 
     /// Sets how many connections are served at a time, those that are idle between requests included. 64 by default, and
@@ -227,13 +240,15 @@ impl PrometheusServer {
     /// # Errors
     ///
     /// The host does not resolve, the port is in use or not allowed, or nobody could ever show the credentials;
-    /// certificate and key cannot be read or used, or TLS is not compiled in; an allowed host or network is none.
+    /// certificate and key cannot be read or used, or TLS is not compiled in; the path, an allowed host or an
+    /// allowed network is none.
     pub fn bind(self) -> Result<BoundServer, BindError> {
         let guard = self.credentials.as_ref().map(Credentials::guard).transpose()?;
         let encryption = self.tls.map(Encryption::new).transpose()?;
-        let allowed = |what| move |reason| BindError::allowed(what, reason);
-        let hosts = self.allowed_hosts.transpose().map_err(allowed("hosts"))?.unwrap_or_default();
-        let networks = self.allowed_networks.transpose().map_err(allowed("networks"))?;
+        let wrong = |what| move |reason| BindError::wrong(what, reason);
+        let path = self.path.map_err(wrong("path"))?;
+        let hosts = self.allowed_hosts.transpose().map_err(wrong("allowed hosts"))?;
+        let networks = self.allowed_networks.transpose().map_err(wrong("allowed networks"))?;
         let bound = TcpListener::bind((&*self.host, self.port)).and_then(|listener| {
             listener.set_nonblocking(true)?;
             // The standard library asks for 128.
@@ -242,13 +257,14 @@ impl PrometheusServer {
         });
         match bound {
             Ok((address, listener)) => {
-                let Self { translation, connections, patience, .. } = self;
+                let Self { options, connections, patience, .. } = self;
                 let bound = BoundServer {
-                    hosts: Hosts::new(&self.host, address.ip(), &hosts),
+                    hosts: Hosts::new(&self.host, address.ip(), &hosts.unwrap_or_default()),
                     networks: networks.unwrap_or_default(),
                     listener,
                     address,
-                    translation,
+                    path,
+                    options,
                     connections,
                     patience,
                     guard,
@@ -281,7 +297,8 @@ fn list(items: impl IntoIterator<Item: Into<String>>) -> String {
 pub struct BoundServer {
     listener: TcpListener,
     address: SocketAddr,
-    translation: Translation,
+    path: String,
+    options: ExpositionOptions,
     connections: usize,
     patience: Patience,
     guard: Option<Guard>,
@@ -296,15 +313,15 @@ impl BoundServer {
         self.address
     }
 
-    /// Returns how names become those of Prometheus.
-    pub fn translation(&self) -> Translation {
-        self.translation
+    /// Returns which names and labels metrics have.
+    pub fn exposition_options(&self) -> &ExpositionOptions {
+        &self.options
     }
 
     /// Returns where the metrics are: `http://127.0.0.1:9464/metrics`.
     pub fn url(&self) -> String {
         let scheme = if self.encryption.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}{PATH}", self.address)
+        format!("{scheme}://{}{}", self.address, self.path)
     }
 
     /// Returns whether credentials may pass other machines as they are.
@@ -325,8 +342,9 @@ impl BoundServer {
                 return endpoint.failed(error.to_string());
             }
         };
-        let scrape = Scrape::at(source, &url).translation(self.translation);
-        let page = Page { scrape, guard: self.guard, hosts: self.hosts };
+        let scrape = Scrape::at(source, &url).options(self.options);
+        let path = self.path.into();
+        let page = Page { scrape, path, guard: self.guard, hosts: self.hosts };
         let door =
             Door { listener, networks: self.networks, places: Places::new(self.connections) };
         let graceful = GracefulShutdown::new();
@@ -457,6 +475,7 @@ fn serve_connection(
 #[derive(Clone)]
 struct Page {
     scrape: Scrape,
+    path: Arc<str>,
     guard: Option<Guard>,
     hosts: Hosts,
 }
@@ -466,8 +485,9 @@ impl Page {
         if let Some(refusal) = self.hosts.refusal(request) {
             return refusal;
         }
-        if request.uri().path() != PATH {
-            return plain(StatusCode::NOT_FOUND, "metrics are served at /metrics\n");
+        if request.uri().path() != &*self.path {
+            let words = format!("metrics are served at {}\n", self.path);
+            return plain(StatusCode::NOT_FOUND, words);
         }
         match &self.guard {
             Some(guard) if !guard.lets_pass(request.headers()) => guard.refusal(),

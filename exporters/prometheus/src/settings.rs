@@ -3,14 +3,18 @@
 //! By OpenTelemetry's Environment Variable Specification, section Prometheus Exporter; it has none for the names, and
 //! none for protection.
 
+use meterkit_pipeline::{KeyFilter, NamePattern};
 use meterkit_rules::prometheus_name::Translation;
 use meterkit_settings::{
-    Reader, Setting, ValueType, bare_host, file, host, password, port, settings, token, username,
+    Reader, Setting, ValueType, bare_host, boolean, file, host, password, port, settings, token,
+    username,
 };
 
 use crate::credentials::Credentials;
 use crate::hosts;
 use crate::networks::Networks;
+use crate::options::ExpositionOptions;
+use crate::path;
 use crate::protection::Protection;
 use crate::server::PrometheusServer;
 use crate::tls::{self, Encryption, ServerTls, TlsError};
@@ -70,6 +74,37 @@ settings! {
         Setting::new("METERKIT_PROMETHEUS_ALLOWED_NETWORKS", ValueType::Networks, Networks::parse)
             .beside_file()
             .meaning("the networks that scrapers may connect from; without, all of them");
+
+    PATH: String = Setting::new("METERKIT_PROMETHEUS_PATH", ValueType::UrlPath, path::parse)
+        .beside_file()
+        .by_default("`/metrics`")
+        .meaning("where metrics are served");
+
+    UNIT_SUFFIXES: bool = boolean("METERKIT_PROMETHEUS_UNIT_SUFFIXES")
+        .beside_file()
+        .by_default("`true`")
+        .meaning("whether names that get suffixes get those of units");
+
+    TOTAL_SUFFIXES: bool = boolean("METERKIT_PROMETHEUS_TOTAL_SUFFIXES")
+        .beside_file()
+        .by_default("`true`")
+        .meaning("whether names of counters that get suffixes get `_total`");
+
+    SCOPE_INFO: bool = boolean("METERKIT_PROMETHEUS_SCOPE_INFO")
+        .by_default("`true`")
+        .meaning("whether series have the labels `otel_scope_*`");
+
+    TARGET_INFO: bool = boolean("METERKIT_PROMETHEUS_TARGET_INFO")
+        .by_default("`true`")
+        .meaning("whether the resource is the metric `target_info`");
+
+    RESOURCE_CONSTANT_LABELS: KeyFilter = Setting::new(
+        "METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS",
+        ValueType::KeyPatterns,
+        key_filter,
+    )
+    .by_default("none")
+    .meaning("the attributes of the resource that all series have as labels");
 }
 
 /// OpenTelemetry's own spelling, `NoTranslation`, is read too.
@@ -84,14 +119,43 @@ fn translation(text: &str) -> Result<Translation, String> {
     text.parse().map_err(|_| format!("write {TRANSLATIONS}"))
 }
 
+/// Returns the filter that a list of patterns is: those behind `!` are left out.
+fn key_filter(text: &str) -> Result<KeyFilter, String> {
+    let patterns = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+    let (excluded, included): (Vec<_>, Vec<_>) = patterns.partition(|it| it.starts_with('!'));
+    let excluded: Vec<_> = excluded.iter().map(|it| it[1..].trim_start()).collect();
+    if excluded.contains(&"") {
+        return Err(format!("write {}", ValueType::KeyPatterns));
+    }
+    let patterns = |list: Vec<&str>| list.into_iter().map(NamePattern::from).collect();
+    let included = Some(patterns(included)).filter(|patterns: &Vec<_>| !patterns.is_empty());
+    Ok(KeyFilter { included, excluded: patterns(excluded) })
+}
+
+impl ExpositionOptions {
+    /// Reads the variables that are named `METERKIT_PROMETHEUS_`: `TRANSLATION`, `UNIT_SUFFIXES`, `TOTAL_SUFFIXES`,
+    /// `SCOPE_INFO`, `TARGET_INFO` and `RESOURCE_CONSTANT_LABELS`.
+    pub fn read(reader: &Reader<'_>) -> Self {
+        let options = reader.get(&TRANSLATION).into_iter().fold(Self::new(), Self::translation);
+        let options = reader.get(&UNIT_SUFFIXES).into_iter().fold(options, Self::unit_suffixes);
+        let options = reader.get(&TOTAL_SUFFIXES).into_iter().fold(options, Self::total_suffixes);
+        let options = reader.get(&SCOPE_INFO).into_iter().fold(options, Self::scope_info);
+        let options = reader.get(&TARGET_INFO).into_iter().fold(options, Self::target_info);
+        let constant = reader.get(&RESOURCE_CONSTANT_LABELS).into_iter();
+        constant.fold(options, Self::resource_constant_labels)
+    }
+}
+
 impl PrometheusServer {
-    /// Creates an endpoint as `OTEL_EXPORTER_PROMETHEUS_HOST`, `OTEL_EXPORTER_PROMETHEUS_PORT` and
-    /// `METERKIT_PROMETHEUS_TRANSLATION` set it. It serves everybody: see [`Protection::read`].
+    /// Creates an endpoint as `OTEL_EXPORTER_PROMETHEUS_HOST`, `OTEL_EXPORTER_PROMETHEUS_PORT`,
+    /// `METERKIT_PROMETHEUS_PATH` and those of [`ExpositionOptions::read`] set it. It serves everybody: see
+    /// [`Protection::read`].
     pub fn read(reader: &Reader<'_>) -> Self {
         let host = reader.get_with(&HOST, |text| bare_host(text, &reader.name(&PORT)));
         let server = host.into_iter().fold(Self::new(), Self::host);
         let server = reader.get(&PORT).into_iter().fold(server, Self::port);
-        reader.get(&TRANSLATION).into_iter().fold(server, Self::translation)
+        let server = reader.get(&PATH).into_iter().fold(server, Self::path);
+        server.options(ExpositionOptions::read(reader))
     }
 }
 

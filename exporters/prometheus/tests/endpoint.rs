@@ -49,6 +49,28 @@ async fn head_gives_the_same_headers_and_no_body() {
 }
 
 #[tokio::test]
+async fn metrics_are_served_at_a_path_of_choice_and_nowhere_else() {
+    let registry = Registry::new();
+    registry.semconv("s").counter::<u64>("hits").build().unwrap().add(7);
+    let served = Served::start(&registry, |server| server.path("/internal/app-metrics"));
+    let mut connection = Connection::open(served.address).await;
+    let answer = connection.request("GET", "/internal/app-metrics?x=1").await.unwrap();
+    assert_eq!(answer.exposition().value("hits_total", &[]), 7.0);
+    for path in ["/metrics", "/", "/internal", "/internal/app-metrics/"] {
+        let answer = connection.request("GET", path).await.unwrap();
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.text(), "metrics are served at /internal/app-metrics\n");
+    }
+    served.stop().await;
+
+    let bound = PrometheusServer::new().port(0).path("/m").bind().unwrap();
+    assert!(bound.url().ends_with("/m"), "{}", bound.url());
+    let error = PrometheusServer::new().port(0).path("m").bind().unwrap_err().to_string();
+    let expected = "the path of the scrape endpoint: `m` is not the path of a URL; write one that";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[tokio::test]
 async fn a_query_and_an_absolute_address_are_the_same_page() {
     let served = start();
     let mut connection = Connection::open(served.address).await;

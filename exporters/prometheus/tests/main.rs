@@ -14,6 +14,7 @@ mod endpoint_shutdown;
 mod exact_totals;
 mod exposed;
 mod exposition;
+mod exposition_options;
 mod formats;
 mod golden;
 mod hostile_requests;

@@ -7,7 +7,7 @@ use meterkit_fakes::label_sets::Route;
 use meterkit_fakes::log_lines;
 use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{Pipeline, View, ViewSelector, ViewStream, Views};
-use meterkit_prometheus::render;
+use meterkit_prometheus::{Format, Names, render, render_in};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 
@@ -117,4 +117,31 @@ fn other_libraries_are_not_refused_and_equal_series_are_added() {
     );
     assert_eq!(says("older=target_info"), 1, "{lines:?}");
     assert_eq!(registry.store_health().name_meetings, ["jobs.total", "target.info"]);
+}
+
+#[test]
+fn a_counter_has_no_type_in_open_metrics_for_as_long_as_a_gauge_has_its_name() {
+    let (registry, older, younger) = unprefixed();
+    older.counter::<u64>("jobs").build().unwrap().add(1);
+    let pipeline = start(&registry, Views::default());
+    let jobs = |format| {
+        let snapshot = pipeline.source().snapshot_blocking();
+        let text = render_in(&snapshot, format, Names::default());
+        let text = String::from_utf8(text.into()).unwrap();
+        let jobs: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE jobs")).collect();
+        jobs.join(", ")
+    };
+    assert_eq!(jobs(Format::OpenMetrics), "# TYPE jobs counter");
+
+    let gauge = younger.gauge_group::<Route, u64>("jobs").build().unwrap();
+    for _ in 0..2 {
+        assert_eq!(jobs(Format::OpenMetrics), "# TYPE jobs_total unknown", "it has no series yet");
+        assert_eq!(jobs(Format::Text), "# TYPE jobs_total counter");
+        gauge.with(Route("/")).set(1);
+        assert_eq!(jobs(Format::OpenMetrics), "# TYPE jobs gauge, # TYPE jobs_total unknown");
+        assert_eq!(jobs(Format::Text), "# TYPE jobs gauge, # TYPE jobs_total counter");
+        assert!(gauge.remove(Route("/")));
+    }
+    younger.unload();
+    assert_eq!(jobs(Format::OpenMetrics), "# TYPE jobs counter");
 }

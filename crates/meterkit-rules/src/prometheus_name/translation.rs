@@ -64,7 +64,8 @@ impl Translation {
 
     /// Returns the names for readers that asked for this escaping scheme.
     pub const fn escaped_by(self, escaping: Escaping) -> Names {
-        Names { translation: self, escaping, is_open_metrics: false }
+        let names = Names { translation: self, ..Names::DEFAULT };
+        names.escaped_by(escaping)
     }
 
     /// Returns the names for readers that accept any character.
@@ -134,14 +135,74 @@ impl Error for TranslationError {}
 /// assert_eq!(Translation::NoTranslation.utf8().label("http.route"), "http.route");
 /// assert_eq!(Translation::NoTranslation.escaped().label("http.route"), "http_route");
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Names {
     translation: Translation,
     escaping: Escaping,
     pub(super) is_open_metrics: bool,
+    /// Whether the names of a strategy with suffixes lack that of the unit, or `_total`.
+    without_unit: bool,
+    without_total: bool,
 }
 
 impl Names {
+    const DEFAULT: Self = Self {
+        translation: Translation::UnderscoreEscapingWithSuffixes,
+        escaping: Escaping::Underscores,
+        is_open_metrics: false,
+        without_unit: false,
+        without_total: false,
+    };
+
+    /// Returns the same names for readers that asked for this escaping scheme.
+    #[must_use]
+    pub const fn escaped_by(mut self, escaping: Escaping) -> Self {
+        self.escaping = escaping;
+        self
+    }
+
+    /// Returns the same names by another strategy.
+    #[must_use]
+    pub const fn translated_by(mut self, translation: Translation) -> Self {
+        self.translation = translation;
+        self
+    }
+
+    /// Returns the same names with or without units behind those of metrics. Only strategies with suffixes have any.
+    ///
+    /// ```
+    /// use meterkit_rules::Kind;
+    /// use meterkit_rules::prometheus_name::Names;
+    ///
+    /// let names = Names::default().unit_suffixes(false);
+    /// assert_eq!(names.family("sent", "By", Kind::Counter), "sent_total");
+    /// ```
+    #[must_use]
+    pub const fn unit_suffixes(mut self, are_added: bool) -> Self {
+        self.without_unit = !are_added;
+        self
+    }
+
+    /// Returns the same names with or without `_total` behind those of counters. Only strategies with suffixes have it.
+    ///
+    /// ```
+    /// use meterkit_rules::Kind;
+    /// use meterkit_rules::prometheus_name::Names;
+    ///
+    /// let names = Names::default().total_suffixes(false);
+    /// assert_eq!(names.family("sent", "By", Kind::Counter), "sent_bytes");
+    /// ```
+    #[must_use]
+    pub const fn total_suffixes(mut self, are_added: bool) -> Self {
+        self.without_total = !are_added;
+        self
+    }
+
+    /// Returns the strategy of these names.
+    pub const fn translation(self) -> Translation {
+        self.translation
+    }
+
     /// Returns the same names for OpenMetrics, where families that stand side by side in other formats
     /// [meet](Self::meeting).
     ///
@@ -183,7 +244,7 @@ impl Names {
             false => legal(name, "_", is_legal_in_family),
         };
         if translation.has_suffixes() {
-            add_suffixes(&mut name, unit, kind);
+            self.add_suffixes(&mut name, unit, kind);
         }
         if name.is_empty() {
             name.push('_');
@@ -191,6 +252,26 @@ impl Names {
         match self.escaping.family(&name) {
             Cow::Borrowed(_) => name,
             Cow::Owned(escaped) => escaped,
+        }
+    }
+
+    /// Adds the unit and `_total`, unless the name already ends with them.
+    fn add_suffixes(self, name: &mut String, unit_of_metric: &str, kind: Kind) {
+        let is_counter = FamilyType::from(kind) == FamilyType::Counter;
+        let has_total = is_counter && name.len() > "_total".len() && ends_with_word(name, "total");
+        if has_total {
+            name.truncate(name.len() - "total".len());
+            // The separator, which may take several bytes.
+            name.pop();
+        }
+        let unit = unit(unit_of_metric, kind);
+        if !self.without_unit && !unit.is_empty() && !ends_with_word(name, &unit) {
+            name.push('_');
+            name.push_str(&unit);
+        }
+        let gets_total = is_counter && !self.without_total && !ends_with_word(name, "total");
+        if has_total || gets_total {
+            name.push_str("_total");
         }
     }
 
@@ -228,6 +309,12 @@ impl Names {
 #[cold]
 fn exported(label: &str) -> Cow<'static, str> {
     Cow::Owned(format!("exported_{label}"))
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 impl From<Translation> for Names {
@@ -281,25 +368,6 @@ pub(super) fn is_legal_in_label(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Adds the unit and `_total`, unless the name already ends with them.
-fn add_suffixes(name: &mut String, unit_of_metric: &str, kind: Kind) {
-    let is_counter = FamilyType::from(kind) == FamilyType::Counter;
-    let has_total = is_counter && name.len() > "_total".len() && ends_with_word(name, "total");
-    if has_total {
-        name.truncate(name.len() - "total".len());
-        // The separator, which may take several bytes.
-        name.pop();
-    }
-    let unit = unit(unit_of_metric, kind);
-    if !unit.is_empty() && !ends_with_word(name, &unit) {
-        name.push('_');
-        name.push_str(&unit);
-    }
-    if has_total || is_counter && !ends_with_word(name, "total") {
-        name.push_str("_total");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,6 +402,37 @@ mod tests {
             let untouched = if untouched.is_empty() { name } else { untouched };
             let found = Translation::ALL.map(|it| it.utf8().family(name, unit, kind));
             assert_eq!(found, [with, without, utf8, untouched], "{name} in {unit}");
+        }
+    }
+
+    #[test]
+    fn suffixes_for_units_and_totals_are_added_independently_of_each_other() {
+        for (name, unit, kind, both, no_unit, no_total, neither) in [
+            ("a.b", "By", Counter, "a_b_bytes_total", "a_b_total", "a_b_bytes", "a_b"),
+            ("a.b", "1", Gauge, "a_b_ratio", "a_b", "a_b_ratio", "a_b"),
+            ("a.b", "s", Histogram, "a_b_seconds", "a_b", "a_b_seconds", "a_b"),
+            (
+                "runs.total",
+                "By",
+                Counter,
+                "runs_bytes_total",
+                "runs_total",
+                "runs_bytes_total",
+                "runs_total",
+            ),
+            ("a_bytes", "By", Counter, "a_bytes_total", "a_bytes_total", "a_bytes", "a_bytes"),
+        ] {
+            let names = Names::default();
+            let found = [
+                names,
+                names.unit_suffixes(false),
+                names.total_suffixes(false),
+                names.unit_suffixes(false).total_suffixes(false),
+            ];
+            let found = found.map(|names| names.family(name, unit, kind));
+            assert_eq!(found, [both, no_unit, no_total, neither], "{name} in {unit}");
+            let untouched = names.translated_by(Translation::NoTranslation).unit_suffixes(true);
+            assert_eq!(untouched.escaped_by(Escaping::AllowUtf8).family(name, unit, kind), name);
         }
     }
 

@@ -6,7 +6,7 @@ use meterkit_grafana::DashboardPublisher;
 use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{Pipeline, Schedule, Target};
 #[cfg(feature = "prometheus")]
-use meterkit_prometheus::Translation;
+use meterkit_prometheus::ExpositionOptions;
 use meterkit_settings::warn_at_start;
 
 use super::TelemetryBuilder;
@@ -152,15 +152,15 @@ impl TelemetryBuilder {
             pipeline = pipeline.target(target, schedule);
         }
         #[cfg(feature = "prometheus")]
-        let (prometheus, translation) = match self.prometheus {
-            None => (None, self.translation),
+        let (prometheus, options) = match self.prometheus {
+            None => (None, self.scrape.exposition_options().clone()),
             Some(server) => {
                 let bound = server.protection(self.protection?).bind()?;
-                let (address, url, translation) =
-                    (bound.address(), bound.url(), bound.translation());
+                let (address, url) = (bound.address(), bound.url());
+                let options = bound.exposition_options().clone();
                 lines.push(StartLine::scraped(url.clone()));
                 pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
-                (Some((address, url)), translation)
+                (Some((address, url)), options)
             }
         };
         let pipeline = pipeline.start()?;
@@ -180,7 +180,7 @@ impl TelemetryBuilder {
             #[cfg(feature = "prometheus")]
             prometheus_url: prometheus.map(|(_, url)| url),
             #[cfg(feature = "prometheus")]
-            translation,
+            options,
         })
     }
 
@@ -199,7 +199,7 @@ impl TelemetryBuilder {
             #[cfg(feature = "prometheus")]
             prometheus_url: None,
             #[cfg(feature = "prometheus")]
-            translation: Translation::default(),
+            options: ExpositionOptions::new(),
         })
     }
 }

@@ -173,6 +173,23 @@ fn every_setting_behaves_like_all_others() {
                     "`10.0.0.1/8` has bits beyond its prefix; write `10.0.0.0/8`",
                 ),
             ]),
+        Row::new("METERKIT_PROMETHEUS_PATH")
+            .valid(&[("/internal/m", "path: Ok(\"/internal/m\")"), ("/", "path: Ok(\"/\")")])
+            .invalid(&[
+                ("metrics", "is not the path of a URL; write one that begins with `/`"),
+                ("/metrics?x=1", "is not the path of a URL"),
+            ]),
+        Row::new("METERKIT_PROMETHEUS_UNIT_SUFFIXES").valid(&[("false", "without_unit: true")]),
+        Row::new("METERKIT_PROMETHEUS_TOTAL_SUFFIXES").valid(&[("false", "without_total: true")]),
+        Row::new("METERKIT_PROMETHEUS_SCOPE_INFO").valid(&[("false", "scope_info: false")]),
+        Row::new("METERKIT_PROMETHEUS_TARGET_INFO").valid(&[("false", "target_info: false")]),
+        Row::new("METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS")
+            .valid(&[
+                ("service.*", "included: Some([NamePattern(\"service.*\")]), excluded: []"),
+                ("a,!b", "included: Some([NamePattern(\"a\")]), excluded: [NamePattern(\"b\")]"),
+                ("! b", "included: None, excluded: [NamePattern(\"b\")]"),
+            ])
+            .invalid(&[("a,!", "keys behind `!` are left out")]),
     ];
     let issue = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a key");
     let (one, other) = (issue(), issue());
@@ -291,5 +308,39 @@ mod tls {
         let expected =
             format!("{KEY}=`{other}`: certificate and private key of the scrape endpoint");
         assert!(unmatched[0].starts_with(&expected), "{unmatched:?}");
+    }
+}
+
+fn server(variables: &[(&str, &str)]) -> Result<PrometheusServer, SettingsError> {
+    Environment::of(variables.iter().copied()).read(PrometheusServer::read)
+}
+
+#[test]
+fn names_and_labels_are_switched_one_by_one() {
+    let patterns = |list: &[&str]| list.iter().map(|it| NamePattern::from(*it)).collect::<Vec<_>>();
+    let default = ExpositionOptions::new();
+    let constant = |included: Option<&[&str]>, excluded: &[&str]| {
+        let (included, excluded) = (included.map(patterns), patterns(excluded));
+        default.clone().resource_constant_labels(KeyFilter { included, excluded })
+    };
+    for (name, value, expected) in [
+        ("UNIT_SUFFIXES", "false", default.clone().unit_suffixes(false)),
+        ("UNIT_SUFFIXES", "true", default.clone()),
+        ("TOTAL_SUFFIXES", "FALSE", default.clone().total_suffixes(false)),
+        ("SCOPE_INFO", "false", default.clone().scope_info(false)),
+        ("TARGET_INFO", "false", default.clone().target_info(false)),
+        ("TRANSLATION", "NoTranslation", default.clone().translation(Translation::NoTranslation)),
+        ("RESOURCE_CONSTANT_LABELS", "", default.clone()),
+        ("RESOURCE_CONSTANT_LABELS", "service.*, host.name", {
+            constant(Some(&["service.*", "host.name"]), &[])
+        }),
+        ("RESOURCE_CONSTANT_LABELS", "service.*,!service.version", {
+            constant(Some(&["service.*"]), &["service.version"])
+        }),
+        ("RESOURCE_CONSTANT_LABELS", "!process.*", constant(None, &["process.*"])),
+    ] {
+        let name = format!("METERKIT_PROMETHEUS_{name}");
+        let server = server(&[(&name, value)]).unwrap();
+        assert_eq!(*server.exposition_options(), expected, "{name}={value}");
     }
 }

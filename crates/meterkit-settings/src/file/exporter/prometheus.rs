@@ -1,5 +1,6 @@
 //! `prometheus/development`: a scrape endpoint.
 
+use meterkit_pipeline::KeyFilter;
 use meterkit_rules::prometheus_name::Translation;
 
 use crate::file::key_filter;
@@ -16,6 +17,12 @@ pub struct PrometheusExporter {
     pub port: Option<u16>,
     /// How names become those of Prometheus; `None` for `underscore_escaping_with_suffixes`.
     pub translation: Option<Translation>,
+    /// Whether series have the labels of their scope; `None` if they have.
+    pub scope_info: Option<bool>,
+    /// Whether the resource is a metric; `None` if it is.
+    pub target_info: Option<bool>,
+    /// Which attributes of the resource are labels of all series; `None` for none.
+    pub resource_constant_labels: Option<KeyFilter>,
 }
 
 /// The words of the schema.
@@ -36,28 +43,26 @@ pub(super) fn read(at: At<'_>, report: &mut Report) -> Option<PrometheusExporter
         let port = at.integer(0..=65_535, "a port from 0 to 65535", report)?;
         u16::try_from(port).ok()
     });
-    // The names that have `without` are those of version 1.0.
-    let switches = [
-        ("scope_info_enabled", true),
-        ("target_info_enabled/development", true),
-        ("without_scope_info", false),
-        ("without_target_info/development", false),
-    ];
-    for (key, what_we_do) in switches {
-        if let Some(at) = fields.take(key) {
-            if at.boolean(report).is_some_and(|asked| asked != what_we_do) {
-                at.unused(report);
-            }
-        }
-    }
-    for key in ["resource_constant_labels", "with_resource_constant_labels"] {
-        if let Some(at) = fields.take(key) {
-            key_filter::read(at.clone(), report);
-            at.unused(report);
-        }
-    }
+    // The names that have `with` and `without` are those of version 1.0.
+    let mut switch = |key, without| {
+        let with = fields.take(key).and_then(|at| at.boolean(report));
+        let without = fields.take(without).and_then(|at| at.boolean(report));
+        with.or(without.map(|is_left_out| !is_left_out))
+    };
+    let scope_info = switch("scope_info_enabled", "without_scope_info");
+    let target_info = switch("target_info_enabled/development", "without_target_info/development");
+    let keys = ["resource_constant_labels", "with_resource_constant_labels"];
+    let filters = keys.map(|key| fields.take(key).and_then(|at| key_filter::read(at, report)));
+    let resource_constant_labels = filters.into_iter().flatten().next();
     let translation = fields.take("translation_strategy");
     let translation = translation.and_then(|at| at.choice(&STRATEGIES, report));
     fields.end(report);
-    Some(PrometheusExporter { host, port, translation })
+    Some(PrometheusExporter {
+        host,
+        port,
+        translation,
+        scope_info,
+        target_info,
+        resource_constant_labels,
+    })
 }

@@ -174,6 +174,7 @@ fn a_scrape_endpoint_has_host_port_and_translation() {
     let prometheus = configured.prometheus.expect("a scrape endpoint");
     assert_eq!((prometheus.host.as_deref(), prometheus.port), (Some("127.0.0.1"), Some(9999)));
     assert_eq!(prometheus.translation, Some(Translation::NoTranslation));
+    assert_eq!((prometheus.scope_info, prometheus.target_info), (None, None));
     let two = problems(&format!("meter_provider:\n  readers:{reader}{reader}"));
     assert_eq!(two.len(), 1);
     let expected = "line 11, meter_provider.readers[1].pull: defines a second scrape endpoint; a";

@@ -1,0 +1,119 @@
+//! Which names and labels metrics have in a scrape.
+
+use meterkit_core::Attributes;
+use meterkit_pipeline::KeyFilter;
+use meterkit_prometheus_model::ScopeLabels;
+use meterkit_rules::prometheus_name::{Escaping, Names, Translation};
+
+/// Which names and labels metrics have in a scrape, and whether the resource is a metric of its own.
+///
+/// By OpenTelemetry's "Metrics Exporter - Prometheus", section Configuration.
+///
+/// ```
+/// use meterkit_pipeline::KeyFilter;
+/// use meterkit_prometheus::{ExpositionOptions, PrometheusServer};
+///
+/// let constant = KeyFilter { included: Some(vec!["service.*".into()]), excluded: Vec::new() };
+/// let options = ExpositionOptions::new().scope_info(false).resource_constant_labels(constant);
+/// let server = PrometheusServer::new().options(options);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpositionOptions {
+    pub(crate) names: Names,
+    scope_info: bool,
+    pub(crate) target_info: bool,
+    resource_constant_labels: Option<KeyFilter>,
+}
+
+impl ExpositionOptions {
+    /// Creates the defaults of the specification.
+    pub fn new() -> Self {
+        Names::default().into()
+    }
+
+    /// Sets how names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default.
+    ///
+    /// [`Translation::NoUtf8EscapingWithSuffixes`] and [`Translation::NoTranslation`] leave characters that Prometheus
+    /// knows since its version 3. Scrapers that do not ask for them get the same names with `_` in their places.
+    #[must_use]
+    pub fn translation(mut self, translation: Translation) -> Self {
+        self.names = self.names.translated_by(translation);
+        self
+    }
+
+    /// Sets whether a [translation](Self::translation) with suffixes adds units, as in `sent_bytes_total`. It does by
+    /// default.
+    #[must_use]
+    pub fn unit_suffixes(mut self, are_added: bool) -> Self {
+        self.names = self.names.unit_suffixes(are_added);
+        self
+    }
+
+    /// Sets whether a [translation](Self::translation) with suffixes adds `_total` to counters. It does by default. In
+    /// OpenMetrics, counters without it are of unknown type.
+    #[must_use]
+    pub fn total_suffixes(mut self, are_added: bool) -> Self {
+        self.names = self.names.total_suffixes(are_added);
+        self
+    }
+
+    /// Sets whether series have the labels `otel_scope_*`: name, version, schema URL and attributes of their scope. They
+    /// do by default. Series of different scopes that are equal without these labels are added.
+    #[must_use]
+    pub fn scope_info(mut self, is_shown: bool) -> Self {
+        self.scope_info = is_shown;
+        self
+    }
+
+    /// Sets whether the resource is exposed as the metric `target_info`. It is by default, unless it is empty.
+    #[must_use]
+    pub fn target_info(mut self, is_shown: bool) -> Self {
+        self.target_info = is_shown;
+        self
+    }
+
+    /// Sets which attributes of the resource all series have as labels. None by default. They stay in `target_info`. An
+    /// attribute of a series replaces the one of the resource with the same key.
+    #[must_use]
+    pub fn resource_constant_labels(mut self, keys: KeyFilter) -> Self {
+        self.resource_constant_labels = Some(keys);
+        self
+    }
+
+    /// Sets the scheme that a scraper asked for.
+    pub(crate) fn escaped_by(mut self, escaping: Escaping) -> Self {
+        self.names = self.names.escaped_by(escaping);
+        self
+    }
+
+    /// Returns the constant labels of all series.
+    pub(crate) fn constant_labels<'a>(&self, resource: &'a Attributes) -> ScopeLabels<'a> {
+        match &self.resource_constant_labels {
+            Some(keys) => ScopeLabels::copies(resource, self.names, |key| keys.keeps(key)),
+            None => ScopeLabels::none(),
+        }
+    }
+
+    /// Returns the labels that all series of a scope have.
+    pub(crate) fn labels<'a>(
+        &self,
+        scope: ScopeLabels<'a>,
+        constant: &ScopeLabels<'a>,
+    ) -> ScopeLabels<'a> {
+        let scope = if self.scope_info { scope } else { ScopeLabels::none() };
+        scope.with_copies_of(constant)
+    }
+}
+
+impl Default for ExpositionOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<Names> for ExpositionOptions {
+    /// Returns the defaults with these names.
+    fn from(names: Names) -> Self {
+        Self { names, scope_info: true, target_info: true, resource_constant_labels: None }
+    }
+}
