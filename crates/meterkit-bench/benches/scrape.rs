@@ -45,7 +45,9 @@ fn scrape(suite: &mut Suite, what: &str, bound: Option<f64>, holding: Holding, s
     let (ours, theirs) = (Ours::new(holding, series), Theirs::new(holding, series));
     suite.run(
         Comparison::new(what, bound)
-            .ours(|| drop(black_box(ours.scrape())))
+            .ours(|| {
+                black_box(ours.scrape());
+            })
             .theirs(|| drop(black_box(theirs.scrape()))),
     );
     let (snapshot, families) = (ours.read(), theirs.read());
@@ -57,7 +59,9 @@ fn scrape(suite: &mut Suite, what: &str, bound: Option<f64>, holding: Holding, s
     for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
         suite.run(
             Comparison::new(format!("{what}, {format:?} / encode as text"), None)
-                .ours(|| drop(black_box(ours.write(&snapshot, format))))
+                .ours(|| {
+                    black_box(ours.write(&snapshot, format));
+                })
                 .theirs(|| drop(black_box(theirs.write(&families)))),
         );
         println!("{format:?}: {} bytes", ours.write(&snapshot, format));

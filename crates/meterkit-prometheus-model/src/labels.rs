@@ -173,7 +173,7 @@ pub fn for_each_label<'a>(
     labels.sort_by_key(|it| {
         let fixed = FIXED.iter().position(|fixed| *fixed == it.label);
         let of_scope = is_of_scope(&it.label).then_some(fixed.unwrap_or(FIXED.len()));
-        of_scope.or(scope.has_copied(&it.label).then_some(FIXED.len() + 1))
+        of_scope.or_else(|| scope.has_copied(&it.label).then_some(FIXED.len() + 1))
     });
     labels.into_iter().for_each(|it| visit(it.label, LabelText::Text(it.value)));
     comes_on_top

@@ -12,7 +12,7 @@ use meterkit_prometheus_model::{
     Collection, Family, Joins, ScopeLabels, TARGET_INFO, TARGET_INFO_HELP, families,
     for_each_label, reserve_target_info,
 };
-use meterkit_rules::prometheus_name::{FamilyType, Names, Translation};
+use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType, Quantile,
@@ -67,8 +67,9 @@ impl MetricsCollector {
 
     /// Sets how names are translated. Names that need quotes are escaped: the crate cannot write them.
     #[must_use]
-    pub fn translation(self, translation: Translation) -> Self {
-        Self { names: translation.escaped(), ..self }
+    pub fn names(self, names: impl Into<Names>) -> Self {
+        let names = names.into().escaped_by(Escaping::Underscores);
+        Self { names, ..self }
     }
 }
 

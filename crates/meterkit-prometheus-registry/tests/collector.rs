@@ -32,7 +32,7 @@ fn names_labels_and_values_are_those_of_the_scrape_endpoint() {
     let (_pipeline, source) = source(&registry);
     for translation in Translation::ALL {
         let served = prometheus::Registry::new();
-        let collector = MetricsCollector::new(source.clone()).translation(translation);
+        let collector = MetricsCollector::new(source.clone()).names(translation);
         served.register(Box::new(collector)).expect("the only one");
         let ours = |text: &str| {
             let (mut samples, mut types) = parse(text);

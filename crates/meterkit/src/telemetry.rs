@@ -262,7 +262,7 @@ impl Telemetry {
     pub fn prometheus_collector(&self) -> meterkit_prometheus_registry::MetricsCollector {
         let collector = meterkit_prometheus_registry::MetricsCollector::new(self.source());
         #[cfg(feature = "prometheus")]
-        let collector = collector.translation(self.translation);
+        let collector = collector.names(self.options.names());
         collector
     }
 

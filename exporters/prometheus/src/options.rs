@@ -80,6 +80,11 @@ impl ExpositionOptions {
         self
     }
 
+    /// Returns the names for readers limited to Prometheus' legacy characters.
+    pub fn names(&self) -> Names {
+        self.names.escaped_by(Escaping::Underscores)
+    }
+
     /// Sets the scheme that a scraper asked for.
     pub(crate) fn escaped_by(mut self, escaping: Escaping) -> Self {
         self.names = self.names.escaped_by(escaping);

@@ -47,7 +47,7 @@ pub(super) fn read(at: At<'_>, report: &mut Report) -> Option<PrometheusExporter
     let mut switch = |key, without| {
         let with = fields.take(key).and_then(|at| at.boolean(report));
         let without = fields.take(without).and_then(|at| at.boolean(report));
-        with.or(without.map(|is_left_out| !is_left_out))
+        with.or_else(|| without.map(|is_left_out| !is_left_out))
     };
     let scope_info = switch("scope_info_enabled", "without_scope_info");
     let target_info = switch("target_info_enabled/development", "without_target_info/development");
