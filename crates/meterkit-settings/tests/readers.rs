@@ -147,7 +147,7 @@ fn labels_and_target_info_of_prometheus_are_switched_in_the_words_of_each_versio
             "{with_resource_constant_labels: {included: [service.*], excluded: [service.version]}}",
             None,
             None,
-            Some(filter.clone()),
+            Some(filter),
         ),
     ] {
         let file = good(&provider(&format!(
