@@ -29,7 +29,7 @@ impl Bounds {
     pub fn of(&mut self, boundaries: &Arc<[f64]>) -> &[String] {
         if !Arc::ptr_eq(&self.boundaries, boundaries) {
             let written = |boundary: &f64| {
-                let mut out = String::new();
+                let mut out = String::with_capacity(24);
                 (self.write)(&mut out, *boundary);
                 out
             };

@@ -1,7 +1,5 @@
 //! Numbers as Prometheus reads them.
 
-use std::fmt::Write;
-
 /// Writes a number as the text format has it: whole numbers without a point, as in `le="10"`, and infinities as `+Inf`
 /// and `-Inf`.
 #[inline]
@@ -27,29 +25,35 @@ pub fn write_canonical(out: &mut String, value: f64) {
     if !value.is_finite() {
         return write_float(out, value);
     }
-    let at = out.len();
-    let magnitude = value.abs();
-    if value == 0.0 || (1e-4..1e6).contains(&magnitude) {
-        out.push_str(ryu::Buffer::new().format_finite(value));
-        // Without an exponent, whatever the shortest form is.
-        if out[at..].contains('e') {
-            out.truncate(at);
-            let _ = write!(out, "{value:?}");
-        }
+    let mut buffer = ryu::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    if value == 0.0 || (1e-4..1e6).contains(&value.abs()) {
+        out.push_str(shortest);
         return;
     }
-    let _ = write!(out, "{value:e}");
-    // At least two digits and a sign.
-    if let Some(exponent) = out[at..].find('e').map(|found| at + found + 1) {
-        let is_negative = out[exponent..].starts_with('-');
-        let digits = exponent + usize::from(is_negative);
-        if out.len() - digits == 1 {
-            out.insert(digits, '0');
-        }
-        if !is_negative {
-            out.insert(exponent, '+');
-        }
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
+    let digits = mantissa.trim_start_matches('-');
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if value < 0.0 {
+        out.push('-');
     }
+    let start = out.len();
+    let digits = whole.bytes().chain(fraction.bytes());
+    let zeros = digits.clone().take_while(|digit| *digit == b'0').count();
+    out.extend(digits.skip(zeros).map(char::from));
+    out.truncate(start + out[start..].trim_end_matches('0').len());
+    if out.len() > start + 1 {
+        out.insert(start + 1, '.');
+    }
+    let exponent = exponent.parse::<i32>().unwrap_or(0) + whole.len() as i32 - 1 - zeros as i32;
+    // At least two digits and a sign.
+    out.push_str(match exponent {
+        ..-9 => "e-",
+        -9..0 => "e-0",
+        0..10 => "e+0",
+        10.. => "e+",
+    });
+    out.push_str(itoa::Buffer::new().format(exponent.unsigned_abs()));
 }
 
 /// Returns a user's value as a sample may have it. A NaN must not be taken for the staleness marker, which is a NaN too.
@@ -103,6 +107,13 @@ mod tests {
             (-1e100, "-1e+100"),
             (f64::MAX, "1.7976931348623157e+308"),
             (5e-324, "5e-324"),
+            (-0.0, "-0.0"),
+            (0.000_05, "5e-05"),
+            (1_700_000_000.125, "1.700000000125e+09"),
+            (1_234_567.0, "1.234567e+06"),
+            (-1e10, "-1e+10"),
+            (1.5e-9, "1.5e-09"),
+            (-2.5e-10, "-2.5e-10"),
             (f64::INFINITY, "+Inf"),
             (f64::NEG_INFINITY, "-Inf"),
             (f64::NAN, "NaN"),
@@ -112,6 +123,21 @@ mod tests {
             assert_eq!(out, expected);
             let back: f64 = out.replace("Inf", "inf").parse().unwrap();
             assert!(back == number || number.is_nan());
+        }
+    }
+
+    #[test]
+    fn canonical_numbers_of_all_sizes_are_read_back() {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        for _ in 0..20_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let number = f64::from_bits(state);
+            let mut out = String::from("x");
+            write_canonical(&mut out, number);
+            let back: f64 = out[1..].replace("Inf", "inf").parse().unwrap();
+            assert!(back.to_bits() == number.to_bits() || number.is_nan(), "{out}");
         }
     }
 

@@ -79,7 +79,8 @@ impl Text {
     }
 
     fn new(names: Names, open_metrics: Option<SystemTime>, bounds: Bounds) -> Self {
-        let (labels, bucket, scratch) = Default::default();
+        // Room for the labels of most series.
+        let [labels, bucket, scratch] = [(); 3].map(|()| String::with_capacity(512));
         let (family, series_labels, classic) = Default::default();
         Self {
             names,
@@ -326,8 +327,10 @@ const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
 impl SampleName {
     fn set(&mut self, name: &str, suffix: &str, names: Names) {
         let Self { before_labels, alone } = self;
-        alone.clear();
-        before_labels.clear();
+        for text in [&mut *alone, &mut *before_labels] {
+            text.clear();
+            text.reserve(name.len() + suffix.len() + 8);
+        }
         alone.extend([name, suffix]);
         if names.may_be_quoted() && !is_legal_family(alone) {
             before_labels.push('{');
