@@ -2,6 +2,29 @@
 //!
 //! The functions follow the translation strategy `UnderscoreEscapingWithSuffixes`: illegal characters become `_`; the
 //! unit and `_total` are added unless the name already ends with them. [`Names`] follows any [`Translation`].
+//!
+//! # Differences from the Go implementation
+//!
+//! Where `otlptranslator`, or what uses it in OpenTelemetry's Collector and Go SDK, differs from the specification, the
+//! specification decides:
+//!
+//! | case | here | in Go | what the specification says |
+//! |---|---|---|---|
+//! | counter `total.a` | `total_a_total` | `a_total` | "If the metric name [...] does not end in a suffix of `_total` a suffix of `_total` SHOULD be added by default, otherwise the name MUST remain unchanged." |
+//! | gauge `bytes.used` in `By` | `bytes_used_bytes` | `bytes_used` | "A suffix to the metric name SHOULD be added unless the metric name already ends with the unit (before type-specific suffixes)." |
+//! | gauge `x` in `TiBy`, `kBy` | `x_tebibytes`, `x_kilobytes` | `x_tibibytes`, `x_kBy` | "The Unit of an OTLP metric point MUST be converted from the UCUM unit to the equivalent unit word in Prometheus if it is included in the table" |
+//! | metric or label `_a` | `_a` | `a` for metrics | "Multiple consecutive `_` characters SHOULD be replaced with a single `_` character." |
+//! | label `__a__` | `_a_` | `__a__` | the same sentence, which has no exception |
+//! | labels `a.b="2"`, `a_b="1"` | `a_b="2;1"` | `a_b="1;2"` | "the values MUST be concatenated together, separated by `;`, and ordered by the lexicographical order of the original keys" |
+//! | attribute `otel_scope_name` of a point | joined with the name of the scope | replaced by it, or an error | "This conversion, or other labels (e.g. `otel_scope_name`) added by this specification, may cause different OpenTelemetry keys to map to the same Prometheus key.", and the sentence above |
+//! | metric or label of `_` alone | kept | an error | nothing |
+//!
+//! The specification does not say what becomes of a digit in first place; as in Go, metrics get `_` before it and labels
+//! `key_`. It has no rule for `_ratio` either; as in Go, gauges in `1` alone get it.
+//!
+//! [Escaping schemes](Escaping) are those of Prometheus' `EscapeName`, with lower-case numbers in `values` and `__` for
+//! further characters in `dots`, where its documentation has upper-case ones and `_`. As the documentation says, `dots`
+//! applies to legal names too, which Go's exposition leaves as they are; and `:` is escaped in labels.
 
 mod escaping;
 mod meeting;

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use meterkit_core::{Meter, Naming, NamingPolicy, Registry};
+use meterkit_core::{Data, Meter, Naming, NamingPolicy, Registry, Value};
 use meterkit_fakes::label_sets::Route;
 use meterkit_fakes::log_lines;
 use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{Pipeline, View, ViewSelector, ViewStream, Views};
-use meterkit_prometheus::{Format, Names, render, render_in};
+use meterkit_prometheus::{Escaping, Format, Names, Translation, render, render_in};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 
 use crate::checker::checked;
+use crate::nasty::{self, counter, histogram, metric, snapshot_of};
+use crate::open_metrics;
 
 /// Returns a registry whose metric names do not carry their scopes, and two of its scopes.
 fn unprefixed() -> (Registry, Meter, Meter) {
@@ -144,4 +146,46 @@ fn a_counter_has_no_type_in_open_metrics_for_as_long_as_a_gauge_has_its_name() {
     }
     younger.unload();
     assert_eq!(jobs(Format::OpenMetrics), "# TYPE jobs counter");
+}
+
+#[test]
+fn no_two_metrics_make_an_invalid_body_whatever_their_names() {
+    let names = [
+        "x",
+        "x.total",
+        "x_total",
+        "x.created",
+        "x.count",
+        "x.sum",
+        "x.bucket",
+        "x.info",
+        "total",
+        "_total",
+        "target",
+        "target.info",
+        "target_info",
+        "otel.scope.info",
+    ];
+    let metrics = |name: &str| {
+        let number = || vec![nasty::number(&[], Value::U64(1))];
+        [
+            metric(name, "s", "Help.", counter(number())),
+            metric(name, "", "", Data::Gauge(number())),
+            metric(name, "", "", histogram(&[1.0], &[], &[1, 0], 0.5, 0.5)),
+        ]
+    };
+    let all: Vec<_> = names.iter().flat_map(|name| metrics(name)).collect();
+    for translation in Translation::ALL {
+        for escaping in [Escaping::AllowUtf8, Escaping::Underscores, Escaping::Values] {
+            for (at, one) in all.iter().enumerate() {
+                for other in &all[..at] {
+                    let both = vec![one.clone(), other.clone()];
+                    let snapshot = snapshot_of(&[("service.name", "shop".into())], both);
+                    let names = translation.escaped_by(escaping);
+                    let body = render_in(&snapshot, Format::OpenMetrics, names);
+                    open_metrics::checked(&String::from_utf8(body.into()).unwrap());
+                }
+            }
+        }
+    }
 }

@@ -102,6 +102,10 @@ mod tests {
             ("a.b_total", "a_b_total", "a_dot_b__total", "U__a_2e_b__total"),
             ("1a", "_a", "__a", "U___31_a"),
             ("größe", "gr__e", "gr____e", "U__gr_f6__df_e"),
+            ("x😀y", "x_y", "x__y", "U__x_1f600_y"),
+            ("\u{10ffff}", "_", "__", "U___10ffff_"),
+            ("a\0\n", "a__", "a____", "U__a_0__a_"),
+            ("_", "_", "__", "_"),
         ] {
             let found = Escaping::ALL.map(|it| it.family(name).into_owned());
             assert_eq!(found, [name, underscores, dots, values], "{name}");

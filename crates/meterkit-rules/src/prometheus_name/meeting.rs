@@ -50,8 +50,7 @@ impl Names {
     pub fn exclude(self, one: Named<'_>, other: Named<'_>) -> bool {
         let mut tolerant = self;
         tolerant.is_open_metrics = false;
-        let is_counter = |(_, of)| of == FamilyType::Counter;
-        match self.is_open_metrics && (is_counter(one) || is_counter(other)) {
+        match self.is_open_metrics && (self.is_counter(one) || self.is_counter(other)) {
             true => tolerant.meeting(one, other).is_some(),
             false => self.meeting(one, other).is_some(),
         }
