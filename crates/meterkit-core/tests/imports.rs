@@ -299,6 +299,15 @@ fn two_registries_share_a_family_and_one_that_goes_takes_its_own_series() {
     other.set(&[jobs("a", 1.0)]);
     second.set(&[jobs("b", 2.0)]);
     assert_eq!(values(&registry), [1.0, 2.0]);
+    // Of the same series in both, one counts, and a line says so.
+    second.set(&[jobs("a", 7.0)]);
+    let (values_of_both, lines) = log_lines::of(|| [values(&registry), values(&registry)]);
+    assert_eq!(values_of_both, [[7.0], [7.0]]);
+    assert_eq!(
+        lines.iter().filter(|it| it.contains("have the same series")).count(),
+        1,
+        "{lines:?}"
+    );
     drop(guard);
     assert_eq!(values(&registry), [1.0]);
 }

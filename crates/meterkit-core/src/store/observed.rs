@@ -27,7 +27,7 @@ use super::group::keyed::KeyLayouts;
 use super::group::{self, Room, Usage, ValueCap};
 use super::instrument::Stored;
 use super::label_set::LabelSet;
-use super::shared::{PointKeys, Shared, Switch};
+use super::shared::{Door, PointKeys, Shared, Switch};
 use crate::Kind;
 use crate::attributes::Attributes;
 use crate::buckets::HistogramBuckets;
@@ -201,6 +201,7 @@ impl Observed {
         }
         // Stable: of equal ones, those of the callback that was registered last come last.
         rows.sort_by(|a, b| a.0.cmp(&b.0));
+        let all = rows.len();
         rows.dedup_by(|later, kept| {
             let is_same = later.0 == kept.0;
             if is_same {
@@ -208,10 +209,26 @@ impl Observed {
             }
             is_same
         });
+        if rows.len() < all {
+            self.warn_of_repeated();
+        }
         let points = rows.into_iter().filter_map(|(attributes, row, fell, time)| {
             to_point(self.read(attributes, &row.series, &row.value, fell, time))
         });
         (points.collect(), overflow)
+    }
+
+    /// Two registries of other libraries have a series that is the same. Callbacks replace each other so on purpose.
+    #[cold]
+    fn warn_of_repeated(&self) {
+        let (shared, name) = (&self.shared, self.shared.descriptor().name.clone());
+        if shared.door() == Door::Import && shared.settings.logged.is_new(&("repeated", &name)) {
+            tracing::warn!(
+                instrument = name,
+                "two registries that are brought in have the same series: that of the one that was brought in last is \
+                 exported; give one of both a label of its own"
+            );
+        }
     }
 
     fn read<'a>(
