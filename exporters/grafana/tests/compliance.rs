@@ -286,4 +286,4 @@ fn each_case_of_the_suite_is_there_once_and_those_that_do_not_apply_say_why() {
 const CASES: usize = 157;
 
 /// Those of them that do not apply.
-const LEFT_OUT: usize = 8;
+const LEFT_OUT: usize = 7;

@@ -59,7 +59,6 @@ async fn sums_that_become_equal_are_added_since_the_first_of_them() {
             "exported_instance",
             Some("1"),
         ),
-        (&[("le", text("1"))], &[("exported_le", text("1"))], "exported_le", Some("1")),
     ] {
         let data = counter(vec![number(1, one, 5, u64::MAX >> 13), number(2, other, 3, 2)]);
         let rows = sent(data, RemoteWriteHistograms::AsRecorded).await;
@@ -73,7 +72,9 @@ async fn sums_that_become_equal_are_added_since_the_first_of_them() {
 
 #[tokio::test]
 async fn histograms_that_become_equal_are_added_in_each_form() {
-    let keys = [[("a.b", text("1"))], [("a_b", text("1"))]];
+    // The label `le` is that of buckets.
+    let keys =
+        [[("a.b", text("1")), ("le", text("2"))], [("a_b", text("1")), ("exported_le", text("2"))]];
     let temporality = Temporality::Cumulative;
     let fixed = || {
         let point = |at_key: usize, buckets: [u64; 2]| HistogramPoint {
@@ -112,6 +113,7 @@ async fn histograms_that_become_equal_are_added_in_each_form() {
     };
     let parts = |rows: &[Row]| -> Vec<(String, Option<String>, f64)> {
         assert!(rows.iter().all(|row| row.start == 2000 && row.label("a_b") == Some("1")));
+        assert!(rows.iter().all(|row| row.label("exported_le") == Some("2")), "{rows:?}");
         let part =
             |row: &Row| (row.name().to_owned(), row.label("le").map(str::to_owned), row.value);
         rows.iter().map(part).collect()

@@ -1,5 +1,7 @@
 //! Cases about samples, their times, and metadata.
 
+use meterkit_core::SummaryPoint;
+
 use super::*;
 
 macro_rules! value {
@@ -28,6 +30,7 @@ fn requests() -> Vec<Metric> {
 const COUNTER: i32 = 1;
 const GAUGE: i32 = 2;
 const HISTOGRAM: i32 = 3;
+const SUMMARY: i32 = 5;
 
 pub(super) const CASES: &[Case] = &[
     value!("float_value_encoding", Must, "A float is sent bit by bit.", 123.45),
@@ -228,7 +231,27 @@ pub(super) const CASES: &[Case] = &[
         name: "metadata_type_summary",
         level: Should,
         rule: "A summary says that it is one.",
-        check: DoesNotApply("No instrument is a summary."),
+        check: Two(
+            || {
+                let point = SummaryPoint {
+                    series: SeriesId::new(),
+                    attributes: Attributes::empty(),
+                    start: SystemTime::UNIX_EPOCH + START,
+                    count: 1000,
+                    sum: 100.0,
+                    quantiles: [(0.5, 0.05), (0.9, 0.1)].into(),
+                };
+                vec![metric("rpc_duration", "", "s", Data::Summary(vec![point]))]
+            },
+            |it| {
+                assert!(it.arrival.content.iter().all(|row| row.metadata.0 == SUMMARY));
+                let quantiles = it.rows("rpc_duration_seconds");
+                let quantiles = quantiles.map(|row| (row.label("quantile"), row.value));
+                assert!(quantiles.eq([(Some("0.5"), 0.05), (Some("0.9"), 0.1)]));
+                assert_eq!(it.row("rpc_duration_seconds_sum").value, 100.0);
+                assert_eq!(it.row("rpc_duration_seconds_count").value, 1000.0);
+            },
+        ),
     },
     Case {
         name: "metadata_help_text",
