@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use foldhash::quality::FixedState;
-use meterkit_core::{Data, ScopeMetrics};
+use meterkit_core::{Data, Metric, ScopeMetrics};
 use meterkit_pipeline::Snapshot;
 
 use crate::histograms::RemoteWriteHistograms;
@@ -150,11 +150,12 @@ fn gone(
         metrics.any(|metric| series::has_derived_boundaries(&metric.data, histograms))
     };
     if may_change(&previous.scopes) || may_change(&snapshot.scopes) {
-        let mut scopes = previous.scopes.clone();
-        for scope in &mut scopes {
-            scope.metrics.retain(|it| matches!(it.data, Data::ExponentialHistogram { .. }));
-        }
-        gone.push(scopes);
+        let is_exponential = |it: &&Metric| matches!(it.data, Data::ExponentialHistogram { .. });
+        let scopes = previous.scopes.iter().map(|scope| ScopeMetrics {
+            scope: scope.scope.clone(),
+            metrics: scope.metrics.iter().filter(is_exponential).cloned().collect(),
+        });
+        gone.push(scopes.collect());
     }
     gone
 }

@@ -31,14 +31,17 @@ mod spooling;
 /// Sends snapshots by Prometheus remote write: to Grafana Cloud, Mimir, Prometheus, VictoriaMetrics.
 ///
 /// - It speaks 2.0 of the protocol, and 1.0 to a receiver that does not know it, which it finds out with the first
-///   request and remembers.
+///   request and remembers. [`RemoteWriteConfig::with_version`] restricts it to 1.0.
+/// - In 2.0, exponential histograms are native histograms, and others classic ones, unless
+///   [`RemoteWriteConfig::with_histograms`] says otherwise. Those with buckets wider than native histograms have, of scale
+///   -5 or less, are classic ones with boundaries at powers of two. In 1.0, all histograms are classic ones.
 /// - What the receiver cannot take now waits in a queue, and goes out oldest first when it can. There is an end to how
 ///   much waits, and for how long; see [`RemoteWriteConfig::with_queue`].
 /// - A series is dropped only if the receiver refuses it: with status 400, 409, 413 and 422, or by failing on it with 5xx
 ///   for a while although it accepts others. [`Refusals`] finds it in the request. After any other status, or no answer,
 ///   a request stays in the queue: also when the receiver refuses the credentials or the URL, so that nothing is lost
 ///   until they are corrected.
-/// - A series that goes away is ended with a stale marker, and all of them are at shutdown: queries see them no longer.
+/// - A series that goes away is ended with a staleness marker, and all of them are at shutdown: queries see them no longer.
 /// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment.
 ///
 /// By the Prometheus Remote-Write specifications 2.0-rc.4 and 1.0.
