@@ -30,6 +30,7 @@ mod protobuf;
 mod render;
 mod scrape;
 mod server;
+mod serving;
 mod settings;
 mod text;
 mod tls;

@@ -1,40 +1,28 @@
 //! The scrape endpoint: a small HTTP server on the pipeline's runtime.
 
-use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::{Arc, Once};
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use meterkit_pipeline::{Endpoint, Source, Stop};
+use meterkit_pipeline::{Source, Stop};
 use meterkit_rules::prometheus_name::Translation;
 use meterkit_settings::warn_at_start;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::bind_error::BindError;
-use crate::body::ScrapeBody;
-use crate::connection::{Patience, Progress, TrackedBody, TrackedStream};
+use crate::connection::Patience;
 use crate::credentials::{Credentials, Guard};
 use crate::hosts::{self, Hosts};
 use crate::networks::Networks;
 use crate::options::ExpositionOptions;
 use crate::path;
-use crate::places::{Place, Places};
+use crate::places::Places;
 use crate::protection::Protection;
-use crate::scrape::{Scrape, endpoint, plain, scrape_timeout};
+use crate::scrape::{Scrape, endpoint};
+use crate::serving::{Acceptor, Page, serve_connection};
 use crate::tls::{Encryption, ServerTls};
-
-/// The most that a request's head may take.
-const HEAD_BYTES: usize = 16 * 1024;
 
 /// How many connections the system keeps for us until they are accepted, if it allows as many.
 const BACKLOG: i32 = 4096;
@@ -44,9 +32,9 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The scrape endpoint of Prometheus: serves `/metrics` over HTTP.
 ///
-/// Listens on `localhost:9464` by default. Answers `GET` and `HEAD` on its path, 404 elsewhere and 405 to other methods. Slow senders, slow receivers and idle connections are cut off, and no more than a set number of
-/// connections is served at a time. When all places are taken, a new connection gets that of one that waits for its
-/// client.
+/// Listens on `localhost:9464` by default. Answers `GET` and `HEAD` on its path, 404 elsewhere and 405 to other methods.
+/// Slow senders, slow receivers and idle connections are cut off, and no more than a set number of connections is served
+/// at a time. When all places are taken, a new connection gets that of one that waits for its client.
 ///
 /// On `localhost` it answers only requests for that host, so that no page in a browser can read metrics by way of a name
 /// that resolves to it (DNS rebinding).
@@ -345,19 +333,19 @@ impl BoundServer {
         let scrape = Scrape::at(source, &url).options(self.options);
         let path = self.path.into();
         let page = Page { scrape, path, guard: self.guard, hosts: self.hosts };
-        let door =
-            Door { listener, networks: self.networks, places: Places::new(self.connections) };
+        let places = Places::new(self.connections);
+        let acceptor = Acceptor { listener, networks: self.networks, places };
         let graceful = GracefulShutdown::new();
         let deadline = loop {
             tokio::select! {
                 deadline = stop.requested() => break deadline,
-                (stream, visit) = door.next(&endpoint) => {
+                (stream, accepted) = acceptor.next(&endpoint) => {
                     let patience = self.patience;
                     match &self.encryption {
-                        None => serve_connection(stream, visit, &page, patience, &graceful),
+                        None => serve_connection(stream, accepted, &page, patience, &graceful),
                         Some(encryption) => {
                             let stream = encryption.encrypt(stream);
-                            serve_connection(stream, visit, &page, patience, &graceful);
+                            serve_connection(stream, accepted, &page, patience, &graceful);
                         }
                     }
                     // A request that came with the connection is read before the next one may take its place.
@@ -365,134 +353,10 @@ impl BoundServer {
                 }
             }
         };
-        drop(door);
+        drop(acceptor);
         let end = Instant::from_std(deadline).min(Instant::now() + GRACE);
         // Who is not done by then is cut off.
         let _ = timeout_at(end, graceful.shutdown()).await;
-    }
-}
-
-/// Where connections come from.
-struct Door {
-    listener: tokio::net::TcpListener,
-    networks: Networks,
-    places: Places,
-}
-
-/// Logs that a client is in none of the allowed networks: the first time for the operator, who may have forgotten one.
-fn refused(client: IpAddr) {
-    static FIRST: Once = Once::new();
-    FIRST.call_once(|| {
-        tracing::warn!(
-            "scrape connection from {client} refused: it is in none of METERKIT_PROMETHEUS_ALLOWED_NETWORKS; further \
-             ones are logged at level debug"
-        );
-    });
-    tracing::debug!(%client, "scrape connection refused: it is in none of the allowed networks");
-}
-
-/// What belongs to a connection beside its stream.
-struct Visit {
-    place: Place,
-    progress: Progress,
-}
-
-impl Door {
-    /// Returns the next connection that has a place.
-    async fn next(&self, endpoint: &Endpoint) -> (TcpStream, Visit) {
-        loop {
-            match self.listener.accept().await {
-                Ok((_, peer)) if !self.networks.allow(peer.ip()) => {
-                    refused(peer.ip());
-                }
-                Ok((stream, peer)) => {
-                    let progress = Progress::new();
-                    let place = self.places.enter(peer.ip(), &progress).await;
-                    return (stream, Visit { place, progress });
-                }
-                Err(error) => {
-                    // Out of file descriptors, most likely.
-                    tracing::debug!(%error, "prometheus endpoint could not accept a connection");
-                    endpoint.failed(format!("it could not accept a connection: {error}"));
-                    if self.places.free_one() {
-                        // Its task ends when it has its turn.
-                        yield_now().await;
-                    } else {
-                        sleep(Duration::from_millis(100)).await;
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn serve_connection(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    Visit { place, progress }: Visit,
-    page: &Page,
-    patience: Patience,
-    graceful: &GracefulShutdown,
-) {
-    let io = TokioIo::new(TrackedStream::new(stream, progress.clone()));
-    let page = page.clone();
-    let (track, place) = (progress.clone(), Arc::new(place));
-    let service = service_fn(move |request| {
-        let (page, track, place) = (page.clone(), track.clone(), place.clone());
-        async move {
-            track.request_came();
-            let limit = scrape_timeout(request.headers()).unwrap_or(Duration::MAX);
-            let response = match timeout(limit, place.promote()).await {
-                Ok(()) => page.answer(&request).await,
-                Err(_) => {
-                    plain(StatusCode::SERVICE_UNAVAILABLE, "other scrapes have taken all places\n")
-                }
-            };
-            Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, track)))
-        }
-    });
-    let connection = http1::Builder::new()
-        .max_buf_size(HEAD_BYTES)
-        .header_read_timeout(None)
-        .serve_connection(io, service);
-    let connection = graceful.watch(connection);
-    let until = progress.clone();
-    let task = tokio::spawn(async move {
-        tokio::select! {
-            // The connection first: then the other branch sees what it did.
-            biased;
-            ended = connection => if let Err(error) = ended {
-                tracing::trace!(%error, "scrape connection ended");
-            },
-            () = until.ends(patience) => {
-                tracing::trace!("scrape connection cut off: the client takes too long");
-            }
-        }
-    });
-    progress.served_by(task.abort_handle());
-}
-
-/// What is served, to whom, and under which names.
-#[derive(Clone)]
-struct Page {
-    scrape: Scrape,
-    path: Arc<str>,
-    guard: Option<Guard>,
-    hosts: Hosts,
-}
-
-impl Page {
-    async fn answer(&self, request: &Request<Incoming>) -> Response<ScrapeBody> {
-        if let Some(refusal) = self.hosts.refusal(request) {
-            return refusal;
-        }
-        if request.uri().path() != &*self.path {
-            let words = format!("metrics are served at {}\n", self.path);
-            return plain(StatusCode::NOT_FOUND, words);
-        }
-        match &self.guard {
-            Some(guard) if !guard.lets_pass(request.headers()) => guard.refusal(),
-            _ => self.scrape.answer(request.method(), request.headers()).await,
-        }
     }
 }
 

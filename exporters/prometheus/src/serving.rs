@@ -1,0 +1,154 @@
+//! Connections of the scrape endpoint: how they are accepted, and what their requests get.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
+use meterkit_pipeline::Endpoint;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
+use tokio::time::{sleep, timeout};
+
+use crate::body::ScrapeBody;
+use crate::connection::{Patience, Progress, TrackedBody, TrackedStream};
+use crate::credentials::Guard;
+use crate::hosts::Hosts;
+use crate::networks::Networks;
+use crate::places::{Place, Places};
+use crate::scrape::{Scrape, plain, scrape_timeout};
+
+/// The most that a request's head may take.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// Where connections come from.
+pub(crate) struct Acceptor {
+    pub(crate) listener: TcpListener,
+    pub(crate) networks: Networks,
+    pub(crate) places: Places,
+}
+
+/// Logs that a client is in none of the allowed networks: the first time for the operator, who may have forgotten one.
+fn refused(client: IpAddr) {
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| {
+        tracing::warn!(
+            "scrape connection from {client} refused: it is in none of METERKIT_PROMETHEUS_ALLOWED_NETWORKS; further \
+             ones are logged at level debug"
+        );
+    });
+    tracing::debug!(%client, "scrape connection refused: it is in none of the allowed networks");
+}
+
+/// What belongs to a connection beside its stream.
+pub(crate) struct Accepted {
+    place: Place,
+    progress: Progress,
+}
+
+impl Acceptor {
+    /// Returns the next connection that has a place.
+    pub(crate) async fn next(&self, endpoint: &Endpoint) -> (TcpStream, Accepted) {
+        loop {
+            match self.listener.accept().await {
+                Ok((_, peer)) if !self.networks.allow(peer.ip()) => {
+                    refused(peer.ip());
+                }
+                Ok((stream, peer)) => {
+                    let progress = Progress::new();
+                    let place = self.places.enter(peer.ip(), &progress).await;
+                    return (stream, Accepted { place, progress });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely.
+                    tracing::debug!(%error, "prometheus endpoint could not accept a connection");
+                    endpoint.failed(format!("it could not accept a connection: {error}"));
+                    if self.places.free_one() {
+                        // Its task ends when it has its turn.
+                        yield_now().await;
+                    } else {
+                        sleep(Duration::from_millis(100)).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Serves a connection in a task of its own.
+pub(crate) fn serve_connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    Accepted { place, progress }: Accepted,
+    page: &Page,
+    patience: Patience,
+    graceful: &GracefulShutdown,
+) {
+    let io = TokioIo::new(TrackedStream::new(stream, progress.clone()));
+    let page = page.clone();
+    let (track, place) = (progress.clone(), Arc::new(place));
+    let service = service_fn(move |request| {
+        let (page, track, place) = (page.clone(), track.clone(), place.clone());
+        async move {
+            track.request_came();
+            let limit = scrape_timeout(request.headers()).unwrap_or(Duration::MAX);
+            let response = match timeout(limit, place.promote()).await {
+                Ok(()) => page.answer(&request).await,
+                Err(_) => {
+                    plain(StatusCode::SERVICE_UNAVAILABLE, "other scrapes have taken all places\n")
+                }
+            };
+            Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, track)))
+        }
+    });
+    let connection = http1::Builder::new()
+        .max_buf_size(HEAD_BYTES)
+        .header_read_timeout(None)
+        .serve_connection(io, service);
+    let connection = graceful.watch(connection);
+    let until = progress.clone();
+    let task = tokio::spawn(async move {
+        tokio::select! {
+            // The connection first: then the other branch sees what it did.
+            biased;
+            ended = connection => if let Err(error) = ended {
+                tracing::trace!(%error, "scrape connection ended");
+            },
+            () = until.ends(patience) => {
+                tracing::trace!("scrape connection cut off: the client takes too long");
+            }
+        }
+    });
+    progress.served_by(task.abort_handle());
+}
+
+/// What is served, to whom, and under which names.
+#[derive(Clone)]
+pub(crate) struct Page {
+    pub(crate) scrape: Scrape,
+    pub(crate) path: Arc<str>,
+    pub(crate) guard: Option<Guard>,
+    pub(crate) hosts: Hosts,
+}
+
+impl Page {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<ScrapeBody> {
+        if let Some(refusal) = self.hosts.refusal(request) {
+            return refusal;
+        }
+        if request.uri().path() != &*self.path {
+            let words = format!("metrics are served at {}\n", self.path);
+            return plain(StatusCode::NOT_FOUND, words);
+        }
+        match &self.guard {
+            Some(guard) if !guard.lets_pass(request.headers()) => guard.refusal(),
+            _ => self.scrape.answer(request.method(), request.headers()).await,
+        }
+    }
+}
