@@ -99,7 +99,7 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
             Format::OldOpenMetrics | Format::OpenMetrics => options.names.open_metrics(),
             Format::Text | Format::QuotedText | Format::Protobuf => options.names,
         };
-        let writer = Writer::new(format, options.names, snapshot.time);
+        let writer = Writer::new(format, &options, snapshot.time);
         let (out, families, current) = Default::default();
         Self { snapshot, options, writer, out, families, current, is_done: false }
     }

@@ -22,6 +22,7 @@ pub struct ExpositionOptions {
     pub(crate) names: Names,
     scope_info: bool,
     pub(crate) target_info: bool,
+    pub(crate) start_times: bool,
     resource_constant_labels: Option<KeyFilter>,
 }
 
@@ -72,6 +73,17 @@ impl ExpositionOptions {
         self
     }
 
+    /// Sets whether counters, histograms and summaries have a sample `_created` in OpenMetrics: when they began to count.
+    /// They have by default. Protobuf always has these times.
+    ///
+    /// Prometheus stores each such sample as a series of its own unless its feature `created-timestamp-zero-ingestion` is
+    /// on.
+    #[must_use]
+    pub fn start_times(mut self, are_shown: bool) -> Self {
+        self.start_times = are_shown;
+        self
+    }
+
     /// Sets which attributes of the resource all series have as labels. None by default. They stay in `target_info`. An
     /// attribute of a series replaces the one of the resource with the same key.
     #[must_use]
@@ -119,6 +131,12 @@ impl Default for ExpositionOptions {
 impl From<Names> for ExpositionOptions {
     /// Returns the defaults with these names.
     fn from(names: Names) -> Self {
-        Self { names, scope_info: true, target_info: true, resource_constant_labels: None }
+        Self {
+            names,
+            scope_info: true,
+            target_info: true,
+            start_times: true,
+            resource_constant_labels: None,
+        }
     }
 }

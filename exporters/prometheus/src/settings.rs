@@ -98,6 +98,11 @@ settings! {
         .by_default("`true`")
         .meaning("whether the resource is the metric `target_info`");
 
+    START_TIMES: bool = boolean("METERKIT_PROMETHEUS_START_TIMES")
+        .beside_file()
+        .by_default("`true`")
+        .meaning("whether OpenMetrics has samples `_created`, which tell when counters began");
+
     RESOURCE_CONSTANT_LABELS: KeyFilter = Setting::new(
         "METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS",
         ValueType::KeyPatterns,
@@ -134,13 +139,14 @@ fn key_filter(text: &str) -> Result<KeyFilter, String> {
 
 impl ExpositionOptions {
     /// Reads the variables that are named `METERKIT_PROMETHEUS_`: `TRANSLATION`, `UNIT_SUFFIXES`, `TOTAL_SUFFIXES`,
-    /// `SCOPE_INFO`, `TARGET_INFO` and `RESOURCE_CONSTANT_LABELS`.
+    /// `SCOPE_INFO`, `TARGET_INFO`, `START_TIMES` and `RESOURCE_CONSTANT_LABELS`.
     pub fn read(reader: &Reader<'_>) -> Self {
         let options = reader.get(&TRANSLATION).into_iter().fold(Self::new(), Self::translation);
         let options = reader.get(&UNIT_SUFFIXES).into_iter().fold(options, Self::unit_suffixes);
         let options = reader.get(&TOTAL_SUFFIXES).into_iter().fold(options, Self::total_suffixes);
         let options = reader.get(&SCOPE_INFO).into_iter().fold(options, Self::scope_info);
         let options = reader.get(&TARGET_INFO).into_iter().fold(options, Self::target_info);
+        let options = reader.get(&START_TIMES).into_iter().fold(options, Self::start_times);
         let constant = reader.get(&RESOURCE_CONSTANT_LABELS).into_iter();
         constant.fold(options, Self::resource_constant_labels)
     }

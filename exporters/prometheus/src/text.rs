@@ -22,6 +22,8 @@ pub(crate) struct Text {
     names: Names,
     /// When the values were taken, in OpenMetrics; `None` in Prometheus' own format.
     open_metrics: Option<SystemTime>,
+    /// Whether samples tell when a series began to count.
+    has_starts: bool,
     family: SampleNames,
     /// The labels of the series at hand.
     labels: String,
@@ -70,12 +72,12 @@ impl Text {
     }
 
     /// OpenMetrics. `time` is when the values were taken.
-    pub(crate) fn open_metrics(names: Names, time: SystemTime) -> Self {
+    pub(crate) fn open_metrics(names: Names, time: SystemTime, has_starts: bool) -> Self {
         let bounds = Bounds::written_by(|out, bound| {
             write_canonical(out, bound);
             out.push_str("\"} ");
         });
-        Self::new(names, Some(time), bounds)
+        Self { has_starts, ..Self::new(names, Some(time), bounds) }
     }
 
     fn new(names: Names, open_metrics: Option<SystemTime>, bounds: Bounds) -> Self {
@@ -85,6 +87,7 @@ impl Text {
         Self {
             names,
             open_metrics,
+            has_starts: false,
             family,
             series_labels,
             labels,
@@ -127,8 +130,8 @@ impl Text {
         let Head { name, family_type, help, unit } = head;
         let family = self.names.base((name, family_type));
         let (samples, names) = (&mut self.family, self.names);
-        samples.has_created = self.open_metrics.is_some()
-            && !matches!(family_type, FamilyType::Gauge | FamilyType::Unknown);
+        samples.has_created =
+            self.has_starts && !matches!(family_type, FamilyType::Gauge | FamilyType::Unknown);
         if samples.has_created {
             samples.created.set(family, "_created", names);
         }

@@ -5,11 +5,12 @@ use std::time::SystemTime;
 use bytes::BytesMut;
 use meterkit_core::Attributes;
 use meterkit_prometheus_model::{Collection, Family, ScopeLabels};
-use meterkit_rules::prometheus_name::{FamilyType, Names};
+use meterkit_rules::prometheus_name::FamilyType;
 
 use crate::exposition::{Current, Place, Series};
 use crate::format::Format;
 use crate::labels::Scope;
+use crate::options::ExpositionOptions;
 use crate::protobuf::Protobuf;
 use crate::text::Text;
 
@@ -31,11 +32,12 @@ pub(crate) struct Head<'a> {
 
 impl Writer {
     /// Begins a body. `time` is when the values were taken.
-    pub(crate) fn new(format: Format, names: Names, time: SystemTime) -> Self {
+    pub(crate) fn new(format: Format, options: &ExpositionOptions, time: SystemTime) -> Self {
+        let names = options.names;
         match format {
             Format::Text | Format::QuotedText => Self::Text(Box::new(Text::plain(names))),
             Format::OldOpenMetrics | Format::OpenMetrics => {
-                Self::Text(Box::new(Text::open_metrics(names, time)))
+                Self::Text(Box::new(Text::open_metrics(names, time, options.start_times)))
             }
             Format::Protobuf => Self::Protobuf(Box::new(Protobuf::new(names, time))),
         }

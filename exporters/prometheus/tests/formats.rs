@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use meterkit_core::{Data, NumberPoint, Value};
 use meterkit_pipeline::Snapshot;
-use meterkit_prometheus::{Exposition, Format, Names, Translation, render_in};
+use meterkit_prometheus::{Exposition, ExpositionOptions, Format, Names, Translation, render_in};
 
 use crate::metric_family::{Histogram, Timestamp, families};
 use crate::nasty::{
@@ -83,6 +83,11 @@ fn a_start_is_never_after_the_values() {
     let body = render_in(&snapshot, Format::Protobuf, Names::default());
     let counter = families(&body)[0].metric[0].counter.clone().unwrap();
     assert_eq!(counter.created_timestamp, Some(Timestamp { seconds: 1, nanos: 500_000_000 }));
+
+    let without = ExpositionOptions::new().start_times(false);
+    let text = Exposition::new(Arc::new(snapshot.clone()), Format::OpenMetrics, without);
+    let text: Vec<u8> = text.flat_map(|piece| piece.to_vec()).collect();
+    assert!(!String::from_utf8(text).unwrap().contains("_created"));
 
     // One that is not known is not written.
     snapshot.time = std::time::UNIX_EPOCH;

@@ -183,6 +183,7 @@ fn every_setting_behaves_like_all_others() {
         Row::new("METERKIT_PROMETHEUS_TOTAL_SUFFIXES").valid(&[("false", "without_total: true")]),
         Row::new("METERKIT_PROMETHEUS_SCOPE_INFO").valid(&[("false", "scope_info: false")]),
         Row::new("METERKIT_PROMETHEUS_TARGET_INFO").valid(&[("false", "target_info: false")]),
+        Row::new("METERKIT_PROMETHEUS_START_TIMES").valid(&[("false", "start_times: false")]),
         Row::new("METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS")
             .valid(&[
                 ("service.*", "included: Some([NamePattern(\"service.*\")]), excluded: []"),
@@ -329,6 +330,7 @@ fn names_and_labels_are_switched_one_by_one() {
         ("TOTAL_SUFFIXES", "FALSE", default.clone().total_suffixes(false)),
         ("SCOPE_INFO", "false", default.clone().scope_info(false)),
         ("TARGET_INFO", "false", default.clone().target_info(false)),
+        ("START_TIMES", "false", default.clone().start_times(false)),
         ("TRANSLATION", "NoTranslation", default.clone().translation(Translation::NoTranslation)),
         ("RESOURCE_CONSTANT_LABELS", "", default.clone()),
         ("RESOURCE_CONSTANT_LABELS", "service.*, host.name", {
