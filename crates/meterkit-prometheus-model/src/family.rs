@@ -96,10 +96,15 @@ pub fn families<'a, S: Clone + Ord>(
         let labels = labels(scope);
         for (metric_at, metric) in scope.metrics.iter().enumerate() {
             let (name, family_type) = name(scope, metric);
-            if !meetings.hide(&name, family_type) {
-                let place = Place { absent: None, scope: scope_at, metric: metric_at };
-                named.push((name, family_type, Member { scope: labels.clone(), place }));
+            if meetings.hide(&name, family_type) {
+                // The store warns of meetings under the default names when instruments are made.
+                if names != Names::default() {
+                    warn(&name, metric, OLDER_HAS_NAME);
+                }
+                continue;
             }
+            let place = Place { absent: None, scope: scope_at, metric: metric_at };
+            named.push((name, family_type, Member { scope: labels.clone(), place }));
         }
     }
     named.sort_by(|(a, a_type, one), (b, b_type, other)| {
@@ -188,12 +193,7 @@ impl<S> Family<S> {
     /// Logs a problem with one of the metrics the first time that any target meets it: scrapes and exports repeat, the
     /// log must not.
     pub fn warn_of(&self, metric: &Metric, clash: &str) {
-        static LOGGED: LazyLock<LogOnce> = LazyLock::new(LogOnce::default);
-
-        let (family, metric) = (&*self.name, &*metric.descriptor.name);
-        if LOGGED.is_new(&(family, metric, clash)) {
-            tracing::warn!(family, metric, "{clash}");
-        }
+        warn(&self.name, metric, clash);
     }
 
     /// Logs a problem with the whole family, once.
@@ -244,6 +244,17 @@ impl<S> Member<S> {
     }
 }
 
+fn warn(family: &str, metric: &Metric, clash: &str) {
+    static LOGGED: LazyLock<LogOnce> = LazyLock::new(LogOnce::default);
+
+    let metric = &*metric.descriptor.name;
+    if LOGGED.is_new(&(family, metric, clash)) {
+        tracing::warn!(family, metric, "{clash}");
+    }
+}
+
+const OLDER_HAS_NAME: &str = "has a name that an older metric has in Prometheus: left out";
+
 /// Adds the metrics of absent series to the families that have their names.
 fn add_absent<'a, S: Clone + Ord>(
     families: &mut [Family<S>],
@@ -287,8 +298,7 @@ fn leave_out_younger<S>(families: &mut Vec<Family<S>>, collection: Collection<'_
         if names.exclude(families[one].named(), families[other].named()) {
             let ages = [one, other].map(|at| families[at].oldest(collection));
             let loser = if ages[0] < ages[1] { other } else { one };
-            families[loser]
-                .warn(collection, "has a name that an older metric has in Prometheus: left out");
+            families[loser].warn(collection, OLDER_HAS_NAME);
             younger.insert(loser);
         }
     });

@@ -189,3 +189,23 @@ fn no_two_metrics_make_an_invalid_body_whatever_their_names() {
         }
     }
 }
+
+#[test]
+fn what_open_metrics_alone_leaves_out_is_logged_once() {
+    let (registry, older, younger) = unprefixed();
+    older.histogram::<f64>("open.metrics.only").build().unwrap().record(1.0);
+    younger.gauge::<u64>("open.metrics.only.created").build().unwrap().set(7);
+    let pipeline = start(&registry, Views::default());
+    let (texts, lines) = log_lines::of(|| {
+        [Format::Text, Format::OpenMetrics, Format::OpenMetrics].map(|format| {
+            let snapshot = pipeline.source().snapshot_blocking();
+            let text = render_in(&snapshot, format, Names::default());
+            String::from_utf8(text.into()).unwrap()
+        })
+    });
+    let gauge = "# TYPE open_metrics_only_created gauge\n";
+    assert_eq!(texts.map(|text| text.contains(gauge)), [true, false, false]);
+    let warned: Vec<_> = lines.iter().filter(|line| line.contains("open_metrics_only")).collect();
+    let [line] = &warned[..] else { panic!("{lines:?}") };
+    assert!(line.starts_with("WARN") && line.contains("an older metric has"), "{line}");
+}
