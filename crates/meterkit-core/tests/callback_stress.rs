@@ -231,10 +231,12 @@ fn finish(world: &Arc<World>) {
     // Those that were forgotten go with their scopes; callbacks that still run may register others.
     gate::until("all callbacks to be freed", || {
         drop(std::mem::take(&mut *world.guards.lock().unwrap()));
+        // Before scopes are unloaded: the last callback may make an instrument until it ends.
+        let are_freed = world.alive.load(SeqCst) == 0;
         for name in SCOPES {
             registry.scoped("plugin", name).unload();
         }
-        world.alive.load(SeqCst) == 0
+        are_freed
     });
     registry.refresh();
     let left = registry.read();
