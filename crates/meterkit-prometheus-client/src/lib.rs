@@ -16,7 +16,9 @@
 //! let registry = Registry::new();
 //! let guard = meterkit_prometheus_client::import(&registry, Arc::new(theirs));
 //! registry.refresh();
-//! let metric = &registry.read()[0].metrics[0];
+//! let scopes = registry.read();
+//! let theirs = scopes.iter().find(|scope| scope.scope.name() == "prometheus-client").expect("jobs");
+//! let metric = &theirs.metrics[0];
 //! assert_eq!(metric.descriptor.name, "jobs_total");
 //! let Data::Sum { points, .. } = &metric.data else { panic!("a counter is a sum") };
 //! assert_eq!(points[0].value, Value::U64(1));

@@ -15,7 +15,9 @@
 //! let registry = Registry::new();
 //! let guard = meterkit_prometheus_registry::import(&registry, theirs);
 //! registry.refresh();
-//! assert_eq!(registry.read()[0].metrics[0].descriptor.name, "jobs_total");
+//! let scopes = registry.read();
+//! let theirs = scopes.iter().find(|scope| scope.scope.name() == "prometheus").expect("jobs");
+//! assert_eq!(theirs.metrics[0].descriptor.name, "jobs_total");
 //! # drop(guard);
 //! # Ok::<(), prometheus::Error>(())
 //! ```
