@@ -73,11 +73,13 @@ impl ExpositionOptions {
         self
     }
 
-    /// Sets whether counters, histograms and summaries have a sample `_created` in OpenMetrics: when they began to count.
-    /// They have by default. Protobuf always has these times.
+    /// Sets whether scrapers are told when counters, histograms and summaries began to count: by samples `_created` in
+    /// OpenMetrics, and by fields in protobuf. They are by default.
     ///
-    /// Prometheus stores each such sample as a series of its own unless its feature `created-timestamp-zero-ingestion` is
-    /// on.
+    /// Prometheus stores each sample `_created` as a series of its own unless its feature
+    /// `created-timestamp-zero-ingestion` is on. With that feature and native histograms, Prometheus 3.5
+    /// crashes on a native histogram that began more than an hour ago, whatever library exposes it
+    /// ([#16318](https://github.com/prometheus/prometheus/issues/16318)).
     #[must_use]
     pub fn start_times(mut self, are_shown: bool) -> Self {
         self.start_times = are_shown;

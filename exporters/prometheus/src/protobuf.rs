@@ -4,7 +4,7 @@
 //! language a field without a value is not there.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use bytes::BytesMut;
 use meterkit_core::{Attributes, Data, HistogramPoint, SummaryPoint};
@@ -16,13 +16,12 @@ use meterkit_rules::prometheus_name::{FamilyType, Names};
 
 use crate::exposition::{Current, Place, Series};
 use crate::labels::{Scope, SeriesLabels};
-use crate::writer::{Head, unit_of};
+use crate::writer::{Head, Starts, unit_of};
 
 /// Writes a body in the protobuf format.
 pub(crate) struct Protobuf {
     names: Names,
-    /// When the values were taken.
-    time: SystemTime,
+    starts: Starts,
     series_labels: SeriesLabels,
     /// Scratch for messages, each inside of the one before it.
     metric: Vec<u8>,
@@ -56,10 +55,10 @@ const OF_SUMMARY: u32 = 4;
 const OF_HISTOGRAM: u32 = 7;
 
 impl Protobuf {
-    pub(crate) fn new(names: Names, time: SystemTime) -> Self {
+    pub(crate) fn new(names: Names, starts: Starts) -> Self {
         let (metric, value, part, inner, classic) = Default::default();
         let series_labels = SeriesLabels::default();
-        Self { names, time, series_labels, metric, value, part, inner, classic }
+        Self { names, starts, series_labels, metric, value, part, inner, classic }
     }
 
     pub(crate) fn scope(&self, labels: ScopeLabels<'_>) -> Scope {
@@ -253,10 +252,9 @@ impl Protobuf {
         }
     }
 
-    /// Writes when a series began to count: not after its value was taken, whatever the clock did.
+    /// Writes when a series began to count.
     fn created(&mut self, field: u32, start: SystemTime) {
-        let start = start.min(self.time).duration_since(UNIX_EPOCH);
-        let Some(start) = start.ok().filter(|start| *start > Duration::ZERO) else { return };
+        let Some(start) = self.starts.since_1970(start) else { return };
         self.inner.clear();
         number(&mut self.inner, 1, start.as_secs());
         number(&mut self.inner, 2, start.subsec_nanos().into());

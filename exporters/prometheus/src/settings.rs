@@ -101,7 +101,7 @@ settings! {
     START_TIMES: bool = boolean("METERKIT_PROMETHEUS_START_TIMES")
         .beside_file()
         .by_default("`true`")
-        .meaning("whether OpenMetrics has samples `_created`, which tell when counters began");
+        .meaning("whether OpenMetrics and protobuf tell when a series began to count");
 
     RESOURCE_CONSTANT_LABELS: KeyFilter = Setting::new(
         "METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS",

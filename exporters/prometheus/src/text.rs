@@ -2,7 +2,7 @@
 //!
 //! By Prometheus' "Exposition formats", and by "OpenMetrics 1.0", of which 0.0.1 is an earlier name.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use bytes::BytesMut;
 use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint, SummaryPoint, Value};
@@ -15,15 +15,14 @@ use meterkit_rules::prometheus_name::{FamilyType, Names, is_legal_family, is_leg
 use crate::escape::{escape, escape_quoted, quoted};
 use crate::exposition::Series;
 use crate::labels::{Scope, SeriesLabels, write_series};
-use crate::writer::{Head, unit_of};
+use crate::writer::{Head, Starts, unit_of};
 
 /// Writes a body in one of the text formats.
 pub(crate) struct Text {
     names: Names,
-    /// When the values were taken, in OpenMetrics; `None` in Prometheus' own format.
-    open_metrics: Option<SystemTime>,
-    /// Whether samples tell when a series began to count.
-    has_starts: bool,
+    is_open_metrics: bool,
+    /// Only OpenMetrics has them.
+    starts: Starts,
     family: SampleNames,
     /// The labels of the series at hand.
     labels: String,
@@ -68,26 +67,26 @@ impl Text {
             write_float(out, bound);
             out.push_str("\"} ");
         });
-        Self::new(names, None, bounds)
+        Self::new(names, false, Starts(None), bounds)
     }
 
-    /// OpenMetrics. `time` is when the values were taken.
-    pub(crate) fn open_metrics(names: Names, time: SystemTime, has_starts: bool) -> Self {
+    /// OpenMetrics.
+    pub(crate) fn open_metrics(names: Names, starts: Starts) -> Self {
         let bounds = Bounds::written_by(|out, bound| {
             write_canonical(out, bound);
             out.push_str("\"} ");
         });
-        Self { has_starts, ..Self::new(names, Some(time), bounds) }
+        Self::new(names, true, starts, bounds)
     }
 
-    fn new(names: Names, open_metrics: Option<SystemTime>, bounds: Bounds) -> Self {
+    fn new(names: Names, is_open_metrics: bool, starts: Starts, bounds: Bounds) -> Self {
         // Room for the labels of most series.
         let [labels, bucket, scratch] = [(); 3].map(|()| String::with_capacity(512));
         let (family, series_labels, classic) = Default::default();
         Self {
             names,
-            open_metrics,
-            has_starts: false,
+            is_open_metrics,
+            starts,
             family,
             series_labels,
             labels,
@@ -111,7 +110,7 @@ impl Text {
         let mut start = String::new();
         // A family of another type may have the name that the resource's metric has as an info.
         let is_free = families.iter().all(|family| family.name != TARGET);
-        match self.open_metrics.is_some() && is_free {
+        match self.is_open_metrics && is_free {
             true => self.write_head(&mut start, TARGET, "info", "", TARGET_INFO_HELP),
             false => self.write_head(&mut start, TARGET_INFO, "gauge", "", TARGET_INFO_HELP),
         }
@@ -130,8 +129,8 @@ impl Text {
         let Head { name, family_type, help, unit } = head;
         let family = self.names.base((name, family_type));
         let (samples, names) = (&mut self.family, self.names);
-        samples.has_created =
-            self.has_starts && !matches!(family_type, FamilyType::Gauge | FamilyType::Unknown);
+        samples.has_created = self.starts.0.is_some()
+            && !matches!(family_type, FamilyType::Gauge | FamilyType::Unknown);
         if samples.has_created {
             samples.created.set(family, "_created", names);
         }
@@ -191,21 +190,21 @@ impl Text {
     }
 
     pub(crate) fn end(&mut self, out: &mut BytesMut) {
-        if self.open_metrics.is_some() {
+        if self.is_open_metrics {
             put(out, "# EOF\n");
         }
     }
 
     fn number(&mut self, out: &mut BytesMut, point: &NumberPoint, is_counter: bool) {
         let value = point.value.as_f64();
-        if is_counter && self.open_metrics.is_some() && may_fall(value) {
+        if is_counter && self.is_open_metrics && may_fall(value) {
             // No counter there has such a value.
             return;
         }
         self.family.value.write(out, &self.labels);
-        match (point.value, &self.open_metrics) {
-            (Value::U64(value), None) => integer(out, value),
-            (Value::I64(value), None) => put(out, itoa::Buffer::new().format(value)),
+        match (point.value, self.is_open_metrics) {
+            (Value::U64(value), false) => integer(out, value),
+            (Value::I64(value), false) => put(out, itoa::Buffer::new().format(value)),
             // A float would have other digits.
             (Value::U64(value), _) if value > EXACT => integer(out, value),
             (Value::I64(value), _) if value.unsigned_abs() > EXACT => {
@@ -244,7 +243,7 @@ impl Text {
 
     /// Writes the quantiles of a summary, and what follows them.
     fn summary(&mut self, out: &mut BytesMut, point: &SummaryPoint) {
-        let is_strict = self.open_metrics.is_some();
+        let is_strict = self.is_open_metrics;
         // In OpenMetrics, they are not below zero; those of no values are NaN.
         let may_be = |value: f64| !is_strict || value.is_nan() || value >= 0.0;
         let quantiles = point.quantiles.iter().filter(|(_, value)| may_be(*value));
@@ -272,7 +271,7 @@ impl Text {
     ) {
         // A sum that can fall is none there, and no sum is without a count.
         let may_fall = has_negative_bound || min.is_some_and(may_fall) || may_fall(sum);
-        if self.open_metrics.is_none() || !may_fall {
+        if !self.is_open_metrics || !may_fall {
             self.family.sum.write(out, &self.labels);
             self.float(out, sum);
             put(out, "\n");
@@ -285,19 +284,19 @@ impl Text {
 
     fn float(&mut self, out: &mut BytesMut, value: f64) {
         self.scratch.clear();
-        match &self.open_metrics {
-            None => write_float(&mut self.scratch, value),
-            Some(_) => write_canonical(&mut self.scratch, value),
+        match self.is_open_metrics {
+            false => write_float(&mut self.scratch, value),
+            true => write_canonical(&mut self.scratch, value),
         }
         put(out, &self.scratch);
     }
 
     /// Writes when a series began to count.
     fn created(&mut self, out: &mut BytesMut, start: SystemTime) {
-        let Some(time) = self.open_metrics.filter(|_| self.family.has_created) else { return };
-        // A series cannot have begun after its value was taken, whatever the clock did.
-        let start = start.min(time).duration_since(UNIX_EPOCH);
-        let Some(start) = start.ok().filter(|start| *start > Duration::ZERO) else { return };
+        if !self.family.has_created {
+            return;
+        }
+        let Some(start) = self.starts.since_1970(start) else { return };
         self.family.created.write(out, &self.labels);
         self.float(out, start.as_secs_f64());
         put(out, "\n");
@@ -311,7 +310,7 @@ impl Text {
         } else {
             name
         };
-        if self.open_metrics.is_some() {
+        if self.is_open_metrics {
             write_type(out, name, kind);
             if !unit.is_empty() {
                 out.extend(["# UNIT ", name, " ", unit, "\n"]);

@@ -1,6 +1,6 @@
 //! What is the same in all formats: which parts a body has, and in which order.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use meterkit_core::Attributes;
@@ -30,16 +30,30 @@ pub(crate) struct Head<'a> {
     pub(crate) unit: &'a str,
 }
 
+/// When series began to count, for a body whose values were taken at this time; `None` if it does not tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Starts(pub(crate) Option<SystemTime>);
+
+impl Starts {
+    /// Returns what a body tells of a start, as the time since 1970. No series can have begun after its value was taken,
+    /// whatever the clock did.
+    pub(crate) fn since_1970(self, start: SystemTime) -> Option<Duration> {
+        let start = start.min(self.0?).duration_since(UNIX_EPOCH).ok()?;
+        Some(start).filter(|start| !start.is_zero())
+    }
+}
+
 impl Writer {
     /// Begins a body. `time` is when the values were taken.
     pub(crate) fn new(format: Format, options: &ExpositionOptions, time: SystemTime) -> Self {
         let names = options.names;
+        let starts = Starts(options.start_times.then_some(time));
         match format {
             Format::Text | Format::QuotedText => Self::Text(Box::new(Text::plain(names))),
             Format::OldOpenMetrics | Format::OpenMetrics => {
-                Self::Text(Box::new(Text::open_metrics(names, time, options.start_times)))
+                Self::Text(Box::new(Text::open_metrics(names, starts)))
             }
-            Format::Protobuf => Self::Protobuf(Box::new(Protobuf::new(names, time))),
+            Format::Protobuf => Self::Protobuf(Box::new(Protobuf::new(names, starts))),
         }
     }
 

@@ -85,9 +85,10 @@ fn a_start_is_never_after_the_values() {
     assert_eq!(counter.created_timestamp, Some(Timestamp { seconds: 1, nanos: 500_000_000 }));
 
     let without = ExpositionOptions::new().start_times(false);
-    let text = Exposition::new(Arc::new(snapshot.clone()), Format::OpenMetrics, without);
-    let text: Vec<u8> = text.flat_map(|piece| piece.to_vec()).collect();
-    assert!(!String::from_utf8(text).unwrap().contains("_created"));
+    let text = render_in(&snapshot, Format::OpenMetrics, without.clone());
+    assert!(!String::from_utf8(text.into()).unwrap().contains("_created"));
+    let counter = &families(&render_in(&snapshot, Format::Protobuf, without))[0].metric[0].counter;
+    assert_eq!(counter.as_ref().unwrap().created_timestamp, None);
 
     // One that is not known is not written.
     snapshot.time = std::time::UNIX_EPOCH;
