@@ -2,15 +2,15 @@
 //! program, so that what is counted is its own.
 
 use std::alloc::System;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use meterkit_core::{Attributes, Registry};
+use meterkit_core::{Attributes, Data, NumberPoint, Registry, SeriesId, Value};
 use meterkit_datadog::{DatadogConfig, DatadogTarget};
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
-use meterkit_pipeline::{Pipeline, Snapshot, Target};
-use meterkit_prometheus::{Scrape, Translation};
+use meterkit_pipeline::{Snapshot, Target};
+use meterkit_prometheus::{Exposition, Format, Names};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
@@ -142,23 +142,32 @@ fn a_target_without_a_queue_keeps_nothing_of_an_export_that_failed() {
 }
 
 #[test]
-fn the_text_of_a_scrape_is_kept_without_the_room_that_it_was_written_in() {
+fn a_scrape_takes_a_few_pieces_and_hardly_any_allocations_however_long_it_is() {
+    const SERIES: i64 = 100_000;
     let _alone = COUNTING.lock();
-    let (registry, grow) = registry(10_000);
+    let point = |at: i64| NumberPoint {
+        series: SeriesId::new(),
+        attributes: Attributes::from_pairs([("number".into(), at.into())]),
+        start: SystemTime::UNIX_EPOCH,
+        value: Value::I64(at),
+    };
+    let (registry, grow) = registry(1);
     grow();
-    let builder = Pipeline::builder(registry).expect("it has no other pipeline");
-    let pipeline = builder.snapshot_max_age(Duration::from_secs(1000)).start().expect("it starts");
-    let scrape = || Scrape::new(pipeline.source()).translation(Translation::NoTranslation);
-    let runtime = runtime();
-    let accept = "text/plain;version=1.0.0;escaping=allow-utf-8";
-    // Which names meet is found out once for both kinds.
-    drop(runtime.block_on(scrape().text_for(accept)).expect("it runs"));
-    let scrape = scrape();
-    let first = scrape.text_blocking();
-    assert!(first.len() > 500_000);
-    // The second text of the same snapshot is all that is new.
-    let before = live();
-    let (_, second) = runtime.block_on(scrape.text_for(accept)).expect("it runs");
-    assert_ne!(first, second);
-    assert_bounded(before, second.len(), "a text");
+    let mut snapshot = snapshot(&registry, 1);
+    snapshot.scopes[0].metrics[0].data = Data::Gauge((0..SERIES).map(point).collect());
+    let snapshot = Arc::new(snapshot);
+    for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
+        let (before, allocations) = (live(), ALLOCATOR.stats().allocations);
+        let (mut most, mut length) = (0, 0);
+        for piece in Exposition::new(snapshot.clone(), format, Names::default()) {
+            length += piece.len();
+            most = most.max(live() - before);
+        }
+        let allocations = ALLOCATOR.stats().allocations - allocations;
+        assert!(length > 4_000_000, "{format:?}: {length} bytes");
+        assert!(most < 1_000_000, "{format:?}: {most} bytes at a time");
+        // Two for each MiB, and those of a start.
+        let allowed = 2 * length / (1024 * 1024) + 60;
+        assert!(allocations <= allowed, "{format:?}: {allocations} allocations for {length} bytes");
+    }
 }
