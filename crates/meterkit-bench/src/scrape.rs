@@ -61,7 +61,7 @@ impl Ours {
         self.pipeline.source().snapshot_blocking()
     }
 
-    /// Writes what was collected, as the scrape endpoint does: in pieces, of which each one is gone before the next one.
+    /// Writes what was collected, as the scrape endpoint does: in pieces, each dropped before the next one.
     /// Returns how many bytes they have.
     pub fn write(&self, snapshot: &Arc<Snapshot>, format: Format) -> usize {
         let pieces = Exposition::new(snapshot.clone(), format, Names::default());

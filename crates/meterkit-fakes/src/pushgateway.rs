@@ -47,7 +47,7 @@ pub struct Pushgateway {
 pub type Receiver = receiver::Receiver<Pushgateway>;
 
 impl Receiver {
-    /// Starts a gateway that gives these answers, and accepts what comes after that.
+    /// Starts a gateway that sends these answers, and accepts all further requests.
     pub async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         Self::any(Pushgateway::default(), answers).await
     }

@@ -105,7 +105,7 @@ impl Source {
     }
 
     /// Returns a recent snapshot like [`snapshot`](Self::snapshot), or `None` if that takes longer than `limit`. The
-    /// collection then goes on for whoever asks next.
+    /// collection then goes on for later requests.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ const SCOPE: &str = "prometheus";
 /// - In Prometheus, names and labels stay as they are. Everywhere else, a metric has the same name, in the scope
 ///   `prometheus`; labels `otel_scope_*` become the scope of OpenTelemetry that they stand for.
 /// - Counters, gauges, histograms and summaries keep their values. A gauge may be NaN or infinite, a counter may not. A
-///   time that a collector gives a value is not kept: values are of the time of the collection.
+///   time that a collector attaches to a value is not kept: values are of the time of the collection.
 /// - Collectors may come and go at any time. A registry that hangs or panics costs its own metrics only, as a callback
 ///   does.
 /// - What this library has put into `from` itself is left out, with a warning.
@@ -81,7 +81,7 @@ fn reading(kind: Kind, metric: &Metric) -> Option<Reading> {
     })
 }
 
-// With the feature `protobuf` of the crate, whoever switches that on, a number is read by `value()`, otherwise by
+// With the feature `protobuf` of the crate, whichever crate enables it, a number is read by `value()`, otherwise by
 // `get_value()`. A method of the type itself comes before one of a trait: of the two below, the one that the type has
 // is never called.
 macro_rules! number {

@@ -42,7 +42,7 @@ pub enum ValueType {
     Networks,
     /// The path of a URL that this library serves.
     UrlPath,
-    /// Patterns of keys, some of which are left out.
+    /// Patterns of keys that are kept, and of keys that are left out.
     KeyPatterns,
     /// A URL to send to.
     Url,

@@ -18,7 +18,7 @@ use crate::wire::{Encoder, Version};
 /// One request, written and compressed.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
-    /// Tells it from the others in a queue, which gives it.
+    /// Identifies the batch in its queue, which assigns it.
     pub(crate) id: u64,
     /// The moment that its values are of, in milliseconds since 1970.
     pub(crate) time: i64,
@@ -136,7 +136,7 @@ pub(crate) fn write(
     batches.finish()
 }
 
-/// Returns the metrics of which some series may be gone since `previous` was written.
+/// Returns the metrics that may have lost series since `previous` was written.
 fn gone(
     snapshot: &Snapshot,
     previous: &Snapshot,

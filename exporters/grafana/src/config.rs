@@ -113,8 +113,8 @@ impl RemoteWriteConfig {
     /// when a process starts that has the same directory and receiver. Nowhere by default;
     /// `METERKIT_GRAFANA_SPOOL_DIR` overrides.
     ///
-    /// What is on disk is what is in the queue, with the same bounds. What finds no room on the disk is written when
-    /// there is some. Directories and files are made for this user alone, and made again if someone deletes them; links
+    /// The directory holds the same batches as the queue, within the same bounds. A batch that does not fit on the disk is
+    /// written when there is room. Directories and files are made for this user alone, and made again if someone deletes them; links
     /// in `directory` are not followed. A receiver is a URL with a tenant and a user's name. Several processes may have one directory:
     /// each writes into a part of its own, and takes over what is left of those that have ended.
     #[must_use]

@@ -4,7 +4,7 @@
 
 use crate::wire::Version;
 
-/// What is known of the receiver.
+/// The protocol version that the receiver is known to understand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// Nothing yet: it is asked in 2.0.
@@ -34,7 +34,7 @@ impl Dialect {
         }
     }
 
-    /// What is written for later: 2.0 has all that 1.0 has, which can be made of it.
+    /// Returns the version for batches that are stored: 1.0 can be made from 2.0.
     pub(crate) fn to_write(self) -> Version {
         if self == Self::One { Version::V1 } else { Version::V2 }
     }

@@ -12,7 +12,7 @@ pub enum BuildError {
     Tls {
         /// Where it was to send to.
         endpoint: String,
-        /// What is wrong.
+        /// The problem.
         problem: TlsError,
     },
     /// Remote write has no such compression.
@@ -37,7 +37,7 @@ pub enum BuildError {
     PublishTls {
         /// The address of Grafana.
         url: String,
-        /// What is wrong.
+        /// The problem.
         problem: TlsError,
     },
     /// Grafana takes no compressed requests.
@@ -46,7 +46,7 @@ pub enum BuildError {
     /// The service account token cannot stand in a header.
     #[error("publishing to Grafana, GRAFANA_SERVICE_ACCOUNT_TOKEN: {0}")]
     PublishHeader(HeaderError),
-    /// The zone gives no URL.
+    /// The zone makes no valid URL.
     #[error("Grafana Cloud: {0}")]
     Endpoint(EndpointError),
     /// Encryption for the OTLP gateway cannot be set up.

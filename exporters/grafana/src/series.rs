@@ -1,7 +1,7 @@
 //! A snapshot as the flat list of series that remote write has.
 //!
-//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; what a scrape of the Prometheus target gives, with
-//! the labels `job` and `instance`, which there is no scrape to add.
+//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility". The series are those of a scrape, with the labels `job`
+//! and `instance`, which Prometheus adds when it scrapes.
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -88,8 +88,8 @@ impl RemoteWriteTarget {
     ///
     /// # Errors
     ///
-    /// When it could never send, or not keep what it is told to: encryption that is not built in, certificates that
-    /// cannot be used, credentials that no header can hold, a directory that cannot be written to.
+    /// Returns an error if the target could never send or store anything: encryption is not built in, certificates cannot
+    /// be used, no header can hold the credentials, or the directory cannot be written to.
     pub fn new(config: RemoteWriteConfig) -> Result<Self, BuildError> {
         let endpoint = url::shown(&config.destination.url().to_string());
         let headers = config.destination.headers().map_err(BuildError::Header)?;

@@ -50,7 +50,7 @@ enum Check {
     Two(fn() -> Vec<Metric>, fn(&Sent)),
     /// By the request in 1.0 that becomes of these metrics.
     One(fn() -> Vec<Metric>, fn(&Sent)),
-    /// By what happens when a receiver that understands so much gives these answers to three exports, a second apart.
+    /// The behavior when a receiver with this dialect sends these answers to three exports, one second apart.
     Answers(Speaks, fn() -> Vec<Answer>, fn(&Outcome)),
     /// By these tests.
     HeldBy(&'static [&'static str]),
@@ -285,5 +285,5 @@ fn each_case_of_the_suite_is_there_once_and_those_that_do_not_apply_say_why() {
 /// The cases of the suite.
 const CASES: usize = 157;
 
-/// Those of them that do not apply.
+/// The cases that do not apply.
 const LEFT_OUT: usize = 7;

@@ -270,7 +270,7 @@ pub enum BuildError {
     Tls {
         /// Where it was to send to.
         endpoint: String,
-        /// What is wrong.
+        /// The problem.
         problem: TlsError,
     },
     /// The compression is not part of this build.

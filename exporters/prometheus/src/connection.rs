@@ -33,7 +33,7 @@ pub(crate) struct Patience {
     pub(crate) write: Duration,
 }
 
-/// What a connection waits for, and since when. Shared by the stream and whoever answers its requests.
+/// The event that a connection waits for, and since when. The stream and the handler of its requests share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress(Arc<Mutex<State>>);
 

@@ -1,4 +1,4 @@
-//! Who may scrape: what the header `Authorization` has to say.
+//! The credentials that a scraper must send in the header `Authorization`.
 
 use std::fmt;
 

@@ -37,7 +37,7 @@ fn has_escaped(bytes: &[u8]) -> bool {
     bytes.chunks_exact(8).filter_map(|eight| eight.try_into().ok()).any(has_any) || has_any(*last)
 }
 
-/// Writes text with escapes in place of the bytes for which `must` says so. They are ASCII, which is part of no other
+/// Writes text, and escapes the bytes for which `must` returns true. They are ASCII, so they are never a part of another
 /// character.
 pub(crate) fn escape(out: &mut String, text: &str, must: impl Fn(u8) -> bool) {
     let mut rest = text;

@@ -80,7 +80,7 @@ pub(crate) struct Place {
     point: usize,
 }
 
-/// What is written of one series.
+/// One series to write.
 #[derive(Clone, Copy)]
 pub(crate) struct Series<'a> {
     pub(crate) family_type: FamilyType,

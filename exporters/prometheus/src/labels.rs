@@ -29,8 +29,8 @@ impl Scope {
 
 /// Writes labels in the order of a series.
 ///
-/// The series of an instrument share the texts of their keys, most of which are labels as they stand. So their addresses
-/// say that there is nothing to translate or to join.
+/// The series of an instrument share the texts of their keys, and most keys are labels as they stand. So equal addresses
+/// mean that there is nothing to translate or to join.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesLabels {
     /// The addresses of the scope and of keys that are labels as they stand beside those of the scope.

@@ -161,7 +161,7 @@ impl Pool {
 /// Returns an address, or the part of one that is assigned to a client as a whole.
 fn client(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
-        // Whoever has one address of a /64 has all of them.
+        // A client that has one address of a /64 has all of them.
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,
     }

@@ -40,8 +40,8 @@ pub fn render(snapshot: &Snapshot) -> String {
 /// Writes `snapshot` like [`render`], with other names.
 ///
 /// A name that is not legal in version 0.0.4 stands between quotes, as version 1.0.0 of the format has it:
-/// `{"http.requests","http.route"="/"} 1`. Only [`Translation::utf8`] gives such names: whoever reads the text has to
-/// have asked for them.
+/// `{"http.requests","http.route"="/"} 1`. Only [`Translation::utf8`] makes such names; pass it only for readers that
+/// asked for them.
 ///
 /// [`Translation::utf8`]: meterkit_rules::prometheus_name::Translation::utf8
 pub fn render_with(snapshot: &Snapshot, names: Names) -> String {

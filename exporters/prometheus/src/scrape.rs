@@ -1,4 +1,4 @@
-//! Scrapes: the metrics for whoever asks, from an application's own server or from ours.
+//! Scrapes: responses with all metrics, from an application's own server or from ours.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,8 +30,8 @@ pub const UTF8_TEXT_FORMAT: &str = "text/plain; version=1.0.0; charset=utf-8; es
 /// What self-metrics have as `otel.component.type`.
 const COMPONENT_TYPE: &str = "prometheus_http_text_metric_exporter";
 
-/// Returns the scrape endpoint at `url`, as self-metrics and health tell of it.
-/// [`BoundServer::url`](crate::BoundServer::url) gives the URL.
+/// Returns the scrape endpoint at `url`, as self-metrics and health show it.
+/// [`BoundServer::url`](crate::BoundServer::url) returns the URL.
 pub fn endpoint(source: &Source, url: &str) -> Endpoint {
     source.endpoint("prometheus", COMPONENT_TYPE, url)
 }
@@ -93,7 +93,7 @@ impl Scrape {
     /// Returns the content type and the body of the answer to a request with this `Accept`.
     ///
     /// Both are those of the format that the client prefers among those that it accepts: `Content-Type` as
-    /// [`Format::content_type`] gives it. Prometheus 3 gets OpenMetrics or protobuf, and a client that accepts anything
+    /// [`Format::content_type`] returns it. Prometheus 3 gets OpenMetrics or protobuf, and a client that accepts anything
     /// gets what [`text`](Self::text) returns.
     ///
     /// # Errors

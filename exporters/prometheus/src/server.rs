@@ -36,7 +36,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Slow senders, slow receivers and idle connections are cut off, and no more than a set number of connections is served
 /// at a time. When all places are taken, a new connection gets that of one that waits for its client.
 ///
-/// On `localhost` it answers only requests for that host, so that no page in a browser can read metrics by way of a name
+/// On `localhost` it answers only requests for that host, so that no page in a browser can read metrics through a name
 /// that resolves to it (DNS rebinding).
 #[derive(Clone, Debug)]
 pub struct PrometheusServer {
@@ -73,8 +73,8 @@ impl PrometheusServer {
         }
     }
 
-    /// The host name or address to listen on. `localhost` by default: whoever wants to be scraped from another machine
-    /// says so. `OTEL_EXPORTER_PROMETHEUS_HOST` overrides.
+    /// Sets the host name or address to listen on. `localhost` by default; set `0.0.0.0` to be scraped from other machines.
+    /// `OTEL_EXPORTER_PROMETHEUS_HOST` overrides.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = host.into();
@@ -151,11 +151,11 @@ impl PrometheusServer {
         self
     }
 
-    /// Asks scrapers for this name and password, in place of other credentials: HTTP Basic authentication. Nobody is
-    /// asked by default. `METERKIT_PROMETHEUS_USERNAME` and `METERKIT_PROMETHEUS_PASSWORD` set it.
+    /// Requires this name and password from scrapers, in place of other credentials: HTTP Basic authentication. No
+    /// credentials are required by default. `METERKIT_PROMETHEUS_USERNAME` and `METERKIT_PROMETHEUS_PASSWORD` set it.
     ///
-    /// Who shows neither gets 401. Name and password can be read on their way by whoever sees the traffic; on an
-    /// address that other machines reach, a warning at the start says so.
+    /// A request without them gets 401. Without TLS, anyone who sees the traffic can read both; on an address that other
+    /// machines reach, a warning is logged at the start.
     ///
     /// ```
     /// use meterkit_prometheus::PrometheusServer;
@@ -170,9 +170,9 @@ impl PrometheusServer {
         self
     }
 
-    /// Asks scrapers for this token, in place of other credentials: `Authorization: Bearer <token>`. Nobody is asked
-    /// by default. `METERKIT_PROMETHEUS_BEARER_TOKEN` sets it. What holds for
-    /// [name and password](Self::basic_auth) holds for it too.
+    /// Requires this token from scrapers, in place of other credentials: `Authorization: Bearer <token>`. No credentials
+    /// are required by default. `METERKIT_PROMETHEUS_BEARER_TOKEN` sets it. The warnings about
+    /// [name and password](Self::basic_auth) apply to it too.
     #[must_use]
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
         self.credentials = Some(Credentials::Bearer { token: token.into() });
@@ -355,7 +355,7 @@ impl BoundServer {
         };
         drop(acceptor);
         let end = Instant::from_std(deadline).min(Instant::now() + GRACE);
-        // Who is not done by then is cut off.
+        // Connections that are not done by then are cut off.
         let _ = timeout_at(end, graceful.shutdown()).await;
     }
 }

@@ -128,7 +128,7 @@ pub(crate) fn serve_connection(
     progress.served_by(task.abort_handle());
 }
 
-/// What is served, to whom, and under which names.
+/// The metrics that are served, and the clients and host names that they are served to.
 #[derive(Clone)]
 pub(crate) struct Page {
     pub(crate) scrape: Scrape,

@@ -1,6 +1,6 @@
 //! The text formats: Prometheus' own, and OpenMetrics.
 //!
-//! By Prometheus' "Exposition formats", and by "OpenMetrics 1.0", of which 0.0.1 is an earlier name.
+//! By Prometheus' "Exposition formats", and by "OpenMetrics 1.0", whose earlier version number is 0.0.1.
 
 use std::time::SystemTime;
 

@@ -168,7 +168,7 @@ mod built_in {
         authorities(pem).map(drop).map_err(TlsError::ClientAuthorities)
     }
 
-    /// What is wrong with it is not told: the text may quote it.
+    /// The error does not say why: its text might quote the key.
     fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_slice(pem).map_err(|_| TlsError::Key)
     }

@@ -1,4 +1,4 @@
-//! What is the same in all formats: which parts a body has, and in which order.
+//! The parts of a body and their order, which all formats share.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -35,7 +35,7 @@ pub(crate) struct Head<'a> {
 pub(crate) struct Starts(pub(crate) Option<SystemTime>);
 
 impl Starts {
-    /// Returns what a body tells of a start, as the time since 1970. No series can have begun after its value was taken,
+    /// Returns the start time that a body shows, as the time since 1970. No series can have begun after its value was taken,
     /// whatever the clock did.
     pub(crate) fn since_1970(self, start: SystemTime) -> Option<Duration> {
         let start = start.min(self.0?).duration_since(UNIX_EPOCH).ok()?;

@@ -9,7 +9,7 @@ use meterkit_core::Registry;
 use meterkit_fakes::own_process::rerun;
 use tokio::io::AsyncReadExt;
 
-/// Says that there are a million series.
+/// The variable that asks for a million series.
 const MILLION: &str = "A_MILLION_SERIES";
 
 /// How many series there are, and what a scrape may take beside the store and its snapshot. The text is many times as

@@ -11,7 +11,7 @@ pub enum BuildError {
     Tls {
         /// Where it was to push to.
         endpoint: String,
-        /// What is wrong.
+        /// The problem.
         problem: TlsError,
     },
     /// The gateway does not support the compression.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::plus;
 use crate::number::Value;
 
-/// What a series holds at one time, as whoever counts it reports it.
+/// The content of a series at one time, as its owner reports it.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "what Prometheus knows")]
 pub enum Reading {

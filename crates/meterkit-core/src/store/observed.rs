@@ -291,7 +291,7 @@ impl Observed {
     }
 }
 
-/// What is read of one series.
+/// The state of one series when it is read.
 struct Read<'a> {
     series: SeriesId,
     attributes: Attributes,

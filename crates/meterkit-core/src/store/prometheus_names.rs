@@ -197,7 +197,7 @@ impl Claim {
 
     /// Returns the family of a metric that targets get.
     fn family(&self, seen: &Descriptor, names: Names) -> Family {
-        // A name that a view gives is one of ours.
+        // A name that a view sets follows our rules.
         let is_import = self.is_import() && seen.name == self.descriptor().name;
         family(seen, names, is_import)
     }

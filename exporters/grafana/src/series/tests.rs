@@ -1,4 +1,4 @@
-//! What becomes of snapshots, alone and next to what a scrape gives.
+//! The series of snapshots, alone and compared with those of a scrape.
 
 use std::collections::BTreeMap;
 

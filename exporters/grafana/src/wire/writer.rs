@@ -119,7 +119,7 @@ impl Writer {
         self.packed(deltas, buckets.deltas.iter().copied().map(zigzag), scratch);
     }
 
-    /// One of several fields of which one is there, whatever its value.
+    /// Writes a field of a `oneof`, which is present even if its value is 0.
     fn number_of_choice(&mut self, field: u64, value: u64) {
         self.varint(field << 3 | VARINT);
         self.varint(value);

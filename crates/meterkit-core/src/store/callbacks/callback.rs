@@ -321,7 +321,7 @@ impl Callback {
         let new: Vec<_> = new.inspect(|it| it.connect(self.this.get_or_init(Weak::new))).collect();
         if !new.is_empty() {
             self.sheets.write().unpoisoned().extend(new.iter().cloned());
-            // Unregistered meanwhile: whoever did it may not have seen these.
+            // Unregistered meanwhile: these may have been made too late to be unregistered with it.
             if self.state().work.is_none() {
                 new.iter().for_each(Sheet::retire);
             }
