@@ -1,7 +1,7 @@
 //! What the tests of several crates share.
 //!
 //! - Fixtures: [`catalog()`], [`label_sets`], [`many_sizes`].
-//! - Readers of what was recorded: [`readings`] of a registry, [`snapshots`] of a pipeline, [`log_lines`].
+//! - Readers of what was recorded: [`readings`] of a registry, [`snapshots`] of a pipeline, [`log_lines`], [`open_metrics`].
 //! - Checks that hold for every declared setting: [`settings_table`].
 //! - Control over what runs: [`gate`] for callbacks, [`scripted_target`] for targets, [`own_process`] for tests that need a
 //!   process to themselves.
@@ -16,6 +16,7 @@ pub mod gate;
 pub mod label_sets;
 pub mod log_lines;
 pub mod many_sizes;
+pub mod open_metrics;
 #[cfg(feature = "servers")]
 pub mod otlp;
 pub mod own_process;

@@ -17,6 +17,7 @@ use self::mutation::mutate;
 
 mod inputs;
 mod mutation;
+mod named;
 mod receiver;
 mod replies;
 mod scraper;
@@ -44,6 +45,7 @@ macro_rules! corpora {
 corpora! {
     scrapes: crate::fuzz::scraper::requests();
     scrape_preferences: crate::fuzz::scraper::preferences();
+    names: crate::fuzz::named::in_every_format;
     configurations: crate::fuzz::inputs::configuration;
     environments: crate::fuzz::inputs::environment;
     spool_files: crate::fuzz::inputs::spool_files();

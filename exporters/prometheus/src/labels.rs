@@ -33,9 +33,10 @@ impl Scope {
 /// mean that there is nothing to translate or to join.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesLabels {
-    /// The addresses of the scope and of keys that are labels as they stand beside those of the scope.
+    /// The address of the scope.
     scope: usize,
-    plain: Vec<usize>,
+    /// The addresses and lengths of keys that are labels as they stand beside those of the scope.
+    plain: Vec<(usize, usize)>,
 }
 
 impl SeriesLabels {
@@ -59,7 +60,7 @@ impl SeriesLabels {
         if self.scope != address {
             (self.scope, self.plain) = (address, Vec::new());
         }
-        let is_plain = |key: &str| self.plain.contains(&(key.as_ptr() as usize));
+        let is_plain = |key: &str| self.plain.contains(&place(key));
         if attributes.iter().all(|(key, _)| is_plain(key)) {
             for (key, value) in attributes.iter() {
                 match value {
@@ -78,12 +79,17 @@ impl SeriesLabels {
         if comes_on_top && are_plain {
             let is_empty = |value: &AttributeValue| matches!(value, AttributeValue::Str(text) if text.is_empty());
             let keys = attributes.iter().filter(|(_, value)| !is_empty(value));
-            self.plain.extend(keys.map(|(key, _)| key.as_ptr() as usize));
+            self.plain.extend(keys.map(|(key, _)| place(key)));
             self.plain.sort_unstable();
             self.plain.dedup();
         }
         comes_on_top
     }
+}
+
+/// Returns where a text is in memory.
+fn place(text: &str) -> (usize, usize) {
+    (text.as_ptr() as usize, text.len())
 }
 
 #[inline]

@@ -5,7 +5,9 @@ use meterkit_pipeline::{KeyFilter, Snapshot};
 use meterkit_prometheus::{ExpositionOptions, Format, Translation, render_in};
 
 use crate::nasty::{Pairs, counter, histogram, metric, number, snapshot_of};
-use crate::{checker, metric_family, open_metrics};
+use meterkit_fakes::open_metrics;
+
+use crate::{checker, metric_family};
 
 /// A counter and a histogram in seconds, and an up-down counter in `1`, of a service.
 fn snapshot(pairs: Pairs<'_>) -> Snapshot {

@@ -10,7 +10,9 @@ use crate::metric_family::{Histogram, Timestamp, families};
 use crate::nasty::{
     Pairs, counter, exponential, exponentials, histogram, metric, number, snapshot, snapshot_of,
 };
-use crate::{checker, open_metrics};
+use meterkit_fakes::open_metrics;
+
+use crate::checker;
 
 fn open_metrics_of(snapshot: &Snapshot, names: Names) -> String {
     String::from_utf8(render_in(snapshot, Format::OpenMetrics, names).into()).unwrap()

@@ -8,7 +8,9 @@ use meterkit_prometheus::{Escaping, Format, Translation, render, render_in};
 
 use crate::checker::checked;
 use crate::metric_family::families;
-use crate::{nasty, open_metrics};
+use meterkit_fakes::open_metrics;
+
+use crate::nasty;
 
 /// Compares with a file.
 #[track_caller]

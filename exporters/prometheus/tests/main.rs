@@ -22,7 +22,6 @@ mod metric_family;
 mod name_meetings;
 mod nasty;
 mod negotiated;
-mod open_metrics;
 mod scrape_memory;
 mod served;
 mod service;

@@ -13,7 +13,7 @@ use opentelemetry::metrics::MeterProvider as _;
 
 use crate::checker::checked;
 use crate::nasty::{self, counter, histogram, metric, snapshot_of};
-use crate::open_metrics;
+use meterkit_fakes::open_metrics;
 
 /// Returns a registry whose metric names do not carry their scopes, and two of its scopes.
 fn unprefixed() -> (Registry, Meter, Meter) {

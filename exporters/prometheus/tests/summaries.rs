@@ -5,7 +5,7 @@ use meterkit_prometheus::{Format, Names, render_in};
 use prost::Message;
 
 use crate::nasty::{attributes, metric, snapshot_of, start};
-use crate::open_metrics;
+use meterkit_fakes::open_metrics;
 
 fn body(format: Format) -> Vec<u8> {
     let point = |of: &'static str, sum, quantiles: &[(f64, f64)]| SummaryPoint {

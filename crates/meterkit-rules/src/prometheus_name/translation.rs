@@ -281,7 +281,8 @@ impl Names {
     pub fn label(self, key: &str) -> Cow<'_, str> {
         let label = match self.translation.is_utf8() {
             false => super::label(key),
-            true if key.is_empty() => Cow::Borrowed("_"),
+            // Borrowed, it would say that the key stands as it is.
+            true if key.is_empty() => Cow::Owned("_".to_owned()),
             true => Cow::Borrowed(key),
         };
         let label = match label {

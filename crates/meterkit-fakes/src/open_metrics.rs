@@ -1,27 +1,39 @@
-//! A strict reader of OpenMetrics 1.0: what it takes, every parser takes.
+//! A strict reader of OpenMetrics 1.0. A body that it accepts is accepted by every parser.
 //!
-//! By the specification, "OpenMetrics 1.0", for what an exporter of ours writes: no exemplars, no times, and canonical
+//! By the specification, "OpenMetrics 1.0", for bodies that our exporters write: no exemplars, no times, and canonical
 //! numbers everywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-type Labels = BTreeMap<String, String>;
+/// Labels by name.
+pub type Labels = BTreeMap<String, String>;
 
-/// What was read: the value of each sample by name and labels.
+/// The families and samples of a body.
 #[derive(Debug, Default)]
-pub(crate) struct Body {
-    pub(crate) families: BTreeMap<String, String>,
-    pub(crate) samples: BTreeMap<(String, Labels), f64>,
+#[non_exhaustive]
+pub struct Body {
+    /// The type of each family by name.
+    pub families: BTreeMap<String, String>,
+    /// The value of each sample by name and labels.
+    pub samples: BTreeMap<(String, Labels), f64>,
 }
 
-/// Reads a body that must be right.
+/// Reads a body that must be valid.
+///
+/// # Panics
+///
+/// Panics if a line breaks a rule.
 #[track_caller]
-pub(crate) fn checked(text: &str) -> Body {
+pub fn checked(text: &str) -> Body {
     check(text).unwrap_or_else(|broken| panic!("{broken}\n---\n{text}"))
 }
 
-/// Reads a body, or returns which line breaks which rule.
-pub(crate) fn check(text: &str) -> Result<Body, String> {
+/// Reads a body.
+///
+/// # Errors
+///
+/// Returns the first line that breaks a rule, and the rule.
+pub fn check(text: &str) -> Result<Body, String> {
     let lines = text.strip_suffix("# EOF\n").ok_or("no EOF at the end")?;
     let mut reader = Reader::default();
     for line in lines.split_terminator('\n') {
