@@ -322,7 +322,8 @@ impl Histogram {
             count: Some(point.count),
             sum: point.sum,
             schema: point.scale,
-            zero_threshold: point.zero_threshold,
+            // By the recommendation of the specification, where the point has none.
+            zero_threshold: if point.zero_threshold == 0.0 { 1e-128 } else { point.zero_threshold },
             zero_count: Some(point.zero_count),
             positive_spans: vec![BucketSpan {
                 offset: point.positive.offset + 1,
