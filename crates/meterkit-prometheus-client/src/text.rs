@@ -22,7 +22,7 @@ pub(crate) struct Sample<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Reads one line; `None` if it is none.
+    /// Reads one line. Returns `None` if it is malformed.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         if line == "# EOF" {
             return Some(Self::End);

@@ -141,7 +141,7 @@ pub(crate) fn parse(text: &str) -> (BTreeMap<Sample, u64>, BTreeMap<String, Stri
                 .filter(|it| !it.is_empty())
                 .map(|it| it.trim_end_matches('"'))
                 .collect();
-            // A label without a value is none.
+            // A label without a value does not exist.
             labels.retain(|label| !label.ends_with("=\"") && !label.ends_with('='));
             labels.sort_unstable();
             let labels = labels.into_iter().map(str::to_owned).collect();

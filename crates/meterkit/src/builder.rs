@@ -52,7 +52,7 @@ pub struct TelemetryBuilder {
     /// Of variables, for an endpoint that has none of its own.
     #[cfg(feature = "prometheus")]
     protection: Result<Protection, SettingsError>,
-    /// The endpoint as variables set it, for the scrape where there is none, and for that of a file.
+    /// The options that variables set, for a scrape without an endpoint and for an endpoint from a file.
     #[cfg(feature = "prometheus")]
     pub(crate) scrape: PrometheusServer,
     #[cfg(all(feature = "dashboard", feature = "grafana"))]

@@ -237,7 +237,7 @@ impl Telemetry {
     }
 
     /// Returns the scrape for an application's own server, as a function and as a `tower::Service`. Names and labels are
-    /// those of the scrape endpoint or, if there is none, those that variables such as
+    /// those of the scrape endpoint or, without an endpoint, those that variables such as
     /// `METERKIT_PROMETHEUS_TRANSLATION` set.
     #[cfg(feature = "prometheus")]
     pub fn scrape(&self) -> meterkit_prometheus::Scrape {

@@ -129,7 +129,7 @@ async fn a_receiver_that_knows_no_version_is_not_asked_on_and_on() {
 
 #[tokio::test]
 async fn the_body_of_a_success_is_ignored() {
-    // The refusal that it speaks of is none.
+    // The request was not refused.
     let body = "400 Bad Request: out of order sample";
     let written = vec![("x-prometheus-remote-write-samples-written", "2")];
     let receiver = Receiver::start([Answer::Http(200, written, body)]).await;

@@ -188,7 +188,7 @@ impl Current {
         current
     }
 
-    /// Returns the series at this place or, if there is none to write, the next one; and moves the place behind it.
+    /// Returns the series at this place, or the next series that is to be written, and moves the place behind it.
     #[inline]
     pub(crate) fn series<'a>(
         &'a self,

@@ -144,7 +144,7 @@ impl Import<'_> {
             // What they say of the program and of its scopes is known.
             return;
         }
-        // To Prometheus a label without a value is none.
+        // Prometheus treats a label without a value like a missing label.
         labels.retain(|label| !label.value.as_str().is_empty());
         let has_scope = labels.iter().any(|label| label.key.as_str().starts_with(SCOPE_LABEL));
         let scope = has_scope.then(|| take_scope(&mut labels));

@@ -194,7 +194,7 @@ impl Scopes {
         }
         // OpenTelemetry takes names that differ in case only for one.
         let streams = alike.iter().filter(|it| it.shared().identity.has_name(&identity.name));
-        // What another library counts is never the same instrument as one of ours.
+        // A metric of another library is never the same instrument as one of ours.
         let is_import = |it: &&Arc<dyn Stored>| it.shared().door() == Door::Import;
         let streams = streams.filter(|it| is_import(it) == (door == Door::Import));
         let streams: Vec<_> = streams.cloned().collect();

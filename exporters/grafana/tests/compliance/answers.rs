@@ -82,7 +82,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "retry_on_504",
         level: Should,
-        rule: "The same holds for a gateway that waits in vain.",
+        rule: "The same holds for a gateway that times out.",
         check: Answers(Speaks::Two, || vec![Answer::status(504)], sends_all_again_in_order),
     },
     Case {
@@ -193,7 +193,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "ignore_response_body_on_success",
         level: Should,
-        rule: "The body of a success says nothing.",
+        rule: "The body of a success is ignored.",
         check: HeldBy(&[
             "exporters/grafana/tests/negotiation.rs::the_body_of_a_success_is_ignored",
         ]),
@@ -315,7 +315,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "handle_malformed_response",
         level: Should,
-        rule: "An answer that breaks off is none, and the request is sent again.",
+        rule: "After an answer that breaks off, the request is sent again.",
         check: Answers(Speaks::Two, || vec![Answer::Cut], sends_all_again_in_order),
     },
     Case {

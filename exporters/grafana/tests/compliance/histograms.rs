@@ -49,7 +49,7 @@ fn mixed() -> Vec<Metric> {
 
 const EXEMPLARS: Check = DoesNotApply("No exemplars are recorded yet.");
 
-/// For the rules that exemplars have to keep: there are none that could break one.
+/// The reason for rules about exemplars: no exemplars are sent.
 fn has_no_exemplars(it: &Sent) {
     it.each_series(|series, _| assert!(series.exemplars.is_empty()));
 }
