@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     scrape(&mut suite, "1,000 counters", None, Holding::Counters, 1_000);
     scrape(&mut suite, "10,000 counters", Some(0.5), Holding::Counters, 10_000);
     scrape(&mut suite, "10,000 histograms of 12 buckets", None, Holding::Histograms, 10_000);
+    scrape(&mut suite, "10,000 instruments", None, Holding::Instruments, 10_000);
     suite.section("collect, one callback that reports all series (ours) against others (theirs)");
     observed(&mut suite, 10_000);
     suite.finish()

@@ -31,6 +31,8 @@ pub enum Holding {
     Observed,
     /// The same, by a callback that reports them in the other order each time.
     ObservedToAndFro,
+    /// One number each, without labels: each series has an instrument to itself.
+    Instruments,
 }
 
 /// A registry of ours with many series in one instrument.
@@ -52,6 +54,7 @@ impl Ours {
             Holding::Gauges => fill_gauges(&meter, series),
             Holding::Observed => observe(&meter, series, false),
             Holding::ObservedToAndFro => observe(&meter, series, true),
+            Holding::Instruments => fill_instruments(&meter, series),
         }
         Self { pipeline }
     }
@@ -104,6 +107,13 @@ fn fill_gauges(meter: &Meter, series: usize) {
     });
 }
 
+fn fill_instruments(meter: &Meter, instruments: usize) {
+    for at in 0..instruments {
+        let counter = meter.counter::<u64>(format!("requests.of_{at}")).unit("By");
+        counter.build().expect("a counter").add(at as u64);
+    }
+}
+
 fn observe(meter: &Meter, series: usize, turns: bool) {
     let tenants = tenants(series);
     let runs = AtomicU64::new(0);
@@ -147,6 +157,7 @@ impl Theirs {
             Holding::Histograms => fill_their_histograms(&meter, series),
             Holding::Gauges => fill_their_gauges(&meter, series),
             Holding::Observed | Holding::ObservedToAndFro => observe_theirs(&meter, series),
+            Holding::Instruments => fill_their_instruments(&meter, series),
         }
         Self { _provider: provider, registry }
     }
@@ -201,6 +212,13 @@ fn fill_their_gauges(meter: &SdkMeter, series: usize) {
         n += 1;
         gauge.record(n, &attributes(request));
     });
+}
+
+fn fill_their_instruments(meter: &SdkMeter, instruments: usize) {
+    for at in 0..instruments {
+        let counter = meter.u64_counter(format!("requests.of_{at}")).with_unit("By");
+        counter.build().add(at as u64, &[]);
+    }
 }
 
 fn observe_theirs(meter: &SdkMeter, series: usize) {

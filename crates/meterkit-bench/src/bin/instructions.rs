@@ -62,6 +62,8 @@ const CASES: &[Case] = &[
     ("scrape-series-otel", SERIES, |n| repeat(n, their_scrape(Holding::Counters))),
     ("scrape-histogram", SERIES, |n| repeat(n, our_scrape(Holding::Histograms))),
     ("scrape-histogram-otel", SERIES, |n| repeat(n, their_scrape(Holding::Histograms))),
+    ("scrape-instrument", SERIES, |n| repeat(n, our_scrape(Holding::Instruments))),
+    ("scrape-instrument-otel", SERIES, |n| repeat(n, their_scrape(Holding::Instruments))),
     ("collect-gauge", SERIES, |n| repeat(n, our_collection(Holding::Gauges))),
     ("collect-observed", SERIES, |n| repeat(n, our_collection(Holding::Observed))),
     ("collect-to-and-fro", SERIES, |n| repeat(n, our_collection(Holding::ObservedToAndFro))),
