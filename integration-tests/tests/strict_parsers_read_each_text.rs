@@ -192,7 +192,7 @@ fn each_text_has_the_same_samples() {
             let lacks_suffix =
                 |(name, labels): Sample| (name.replace("total_total", "total"), labels);
             expected = expected.into_iter().map(|(it, value)| (lacks_suffix(it), value)).collect();
-            // Sums of histograms with negative bounds are none that rise.
+            // OpenMetrics has no sums of histograms with negative bounds: they may fall.
             expected.retain(|(name, _), _| {
                 !(name.contains("drift") && (name.ends_with("_sum") || name.ends_with("_count")))
             });

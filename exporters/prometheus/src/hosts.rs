@@ -81,7 +81,7 @@ pub(crate) fn parse(list: &str) -> Result<Vec<String>, String> {
     items.map(name).collect()
 }
 
-/// Returns the host without its port. `None` if the text is malformed, and an empty name if there is none.
+/// Returns the host without its port; an empty name if the header is empty. Returns `None` if the text is malformed.
 fn of_header(value: &HeaderValue) -> Option<String> {
     let text = value.to_str().ok()?;
     let (host, port) = match text.rfind(':').filter(|at| !text[*at..].contains(']')) {

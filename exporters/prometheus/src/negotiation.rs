@@ -5,8 +5,8 @@
 //! - The supported format of the highest quality wins. Among equals it is the first one of the header, and of two
 //!   versions of one media type the newer one.
 //! - OpenMetrics without a version is 0.0.1. Protobuf must name its message and be delimited.
-//! - Wildcards choose nothing: a client that accepts anything, nothing that is supported, or that says nothing gets
-//!   text 0.0.4.
+//! - Wildcards do not choose a format: a client that accepts anything, accepts no supported format, or sends no `Accept`
+//!   gets text 0.0.4.
 //! - Without `escaping`, or with an unknown scheme, names are escaped by `underscores`. `allow-utf-8` holds only in
 //!   formats that can write any name, so not in text 0.0.4 and OpenMetrics 0.0.1.
 //!

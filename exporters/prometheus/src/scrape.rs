@@ -218,8 +218,8 @@ fn collected(mut exposition: Exposition) -> Bytes {
     body.freeze()
 }
 
-/// Returns how long an answer may take if the scraper is to see it: a little less than it says that it waits. A value
-/// that is not a time says nothing.
+/// Returns how long an answer may take to reach the scraper in time: a little less than the scraper waits. Returns `None`
+/// if the header is missing or malformed.
 pub(crate) fn scrape_timeout(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get("x-prometheus-scrape-timeout-seconds")?.to_str().ok()?;
     let seconds = seconds.trim().parse().ok().filter(|seconds| *seconds > 0.0)?;

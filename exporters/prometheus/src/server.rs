@@ -227,9 +227,9 @@ impl PrometheusServer {
     ///
     /// # Errors
     ///
-    /// The host does not resolve, the port is in use or not allowed, or nobody could ever show the credentials;
-    /// certificate and key cannot be read or used, or TLS is not compiled in; the path, an allowed host or an
-    /// allowed network is none.
+    /// Returns an error if the host does not resolve, the port is in use or not allowed, no request could carry the
+    /// credentials, the certificate or the key cannot be read or used, TLS is not compiled in, or the path, an allowed
+    /// host or an allowed network is malformed.
     pub fn bind(self) -> Result<BoundServer, BindError> {
         let guard = self.credentials.as_ref().map(Credentials::guard).transpose()?;
         let encryption = self.tls.map(Encryption::new).transpose()?;

@@ -269,7 +269,7 @@ impl Text {
         has_negative_bound: bool,
         start: SystemTime,
     ) {
-        // A sum that can fall is none there, and no sum is without a count.
+        // OpenMetrics allows no sum that can fall, and no count without a sum.
         let may_fall = has_negative_bound || min.is_some_and(may_fall) || may_fall(sum);
         if !self.is_open_metrics || !may_fall {
             self.family.sum.write(out, &self.labels);

@@ -116,8 +116,8 @@ impl PushgatewayConfig {
     /// Adds a label to those that identify the group beside its job. The gateway adds it to each metric.
     /// `METERKIT_PUSHGATEWAY_GROUPING` overrides.
     ///
-    /// There are none by default, so that processes with the same job push to the same group, one after the other. Add
-    /// `instance` if several run at the same time, and delete their groups: a gateway forgets none.
+    /// Groups have no further labels by default, so processes with the same job push to the same group, one after the
+    /// other. Add `instance` if several run at the same time, and delete their groups: a gateway never forgets a group.
     ///
     /// # Errors
     ///

@@ -194,7 +194,7 @@ impl Scopes {
         }
         // OpenTelemetry takes names that differ in case only for one.
         let streams = alike.iter().filter(|it| it.shared().identity.has_name(&identity.name));
-        // A metric of another library is never the same instrument as one of ours.
+        // An imported metric and an instrument of ours are never the same, even under one name.
         let is_import = |it: &&Arc<dyn Stored>| it.shared().door() == Door::Import;
         let streams = streams.filter(|it| is_import(it) == (door == Door::Import));
         let streams: Vec<_> = streams.cloned().collect();
