@@ -30,4 +30,5 @@ pub(crate) mod series;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod switches;
+pub(crate) mod thread_number;
 mod timeline;
