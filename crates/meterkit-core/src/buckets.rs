@@ -1,10 +1,12 @@
 //! Buckets of histograms.
 
+mod boundaries;
+
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::boundaries::Boundaries;
 use crate::error::InstrumentError;
 use crate::store::exponential::MAX_SCALE;
 
@@ -58,7 +60,7 @@ impl fmt::Display for ExponentialLimits {
 #[expect(clippy::exhaustive_enums, reason = "OpenTelemetry has these two")]
 pub enum HistogramBuckets {
     /// At these boundaries, which rise; none for instruments that are not histograms.
-    Explicit(Arc<[f64]>),
+    Explicit(Boundaries),
     /// By their size alone.
     Exponential(ExponentialLimits),
 }
@@ -66,7 +68,7 @@ pub enum HistogramBuckets {
 impl HistogramBuckets {
     /// Returns the buckets of an instrument that has none.
     pub(crate) fn none() -> Self {
-        Self::Explicit(Arc::default())
+        Self::Explicit(Vec::new().into())
     }
 
     pub(crate) fn bounds(&self) -> &[f64] {
@@ -90,7 +92,7 @@ impl HistogramBuckets {
 
         match self {
             Self::Explicit(bounds) => {
-                let at = bounds.partition_point(|bound| *bound < value);
+                let at = bounds.bucket(value);
                 let lower = at.checked_sub(1).map_or(0.0, |below| bounds[below]);
                 bounds.get(at).map_or(f64::INFINITY, |upper| upper - lower)
             }
@@ -121,7 +123,7 @@ impl HistogramBuckets {
 
 impl Default for HistogramBuckets {
     fn default() -> Self {
-        Self::Explicit(DEFAULT.into())
+        Self::Explicit(DEFAULT.as_slice().into())
     }
 }
 
@@ -157,8 +159,11 @@ const BYTES: [f64; 11] = {
 };
 
 /// The boundaries that a histogram of `unit` gets when it names none.
-pub(crate) fn default_for(unit: &str) -> Arc<[f64]> {
-    let seconds_in = |scale: f64| SECONDS.iter().map(|bound| (bound * scale).round()).collect();
+pub(crate) fn default_for(unit: &str) -> Boundaries {
+    let seconds_in = |scale: f64| {
+        let scaled: Vec<f64> = SECONDS.iter().map(|bound| (bound * scale).round()).collect();
+        scaled.into()
+    };
     match unit {
         "s" | "min" | "h" | "d" => SECONDS.as_slice().into(),
         "us" => seconds_in(1e6),

@@ -3,6 +3,7 @@
 mod addition;
 mod collections;
 mod exponential;
+mod interval;
 mod reading;
 mod series_id;
 
@@ -15,6 +16,7 @@ use opentelemetry::InstrumentationScope;
 pub(crate) use self::addition::plus;
 pub use self::collections::{AbsentSeries, Collections};
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
+pub use self::interval::{Interval, Intervals, SignedBuckets};
 pub use self::reading::{HistogramReading, Reading, SummaryReading};
 pub use self::series_id::SeriesId;
 use crate::Kind;
@@ -318,9 +320,9 @@ pub struct HistogramPoint {
     pub count: u64,
     /// Their sum.
     pub sum: f64,
-    /// The smallest. In deltas known where it is smaller than any before.
+    /// The smallest, of the values that count here. In deltas it may be unknown.
     pub min: Option<f64>,
-    /// The largest. In deltas known where it is larger than any before.
+    /// The largest, of the values that count here. In deltas it may be unknown.
     pub max: Option<f64>,
     /// How many fell into each bucket, one more than there are bounds. Not cumulative.
     pub buckets: Box<[u64]>,

@@ -35,12 +35,12 @@ mod tap;
 mod unpoisoned;
 
 pub use self::attributes::{AttributeValue, Attributes};
-pub use self::buckets::{ExponentialLimits, HistogramBuckets};
+pub use self::buckets::{Boundaries, ExponentialLimits, HistogramBuckets};
 pub use self::catalog::{Catalog, CatalogEntry, CatalogError, CatalogLabel, CatalogScope};
 pub use self::data::{
     AbsentSeries, Collections, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, HistogramReading, Metric, NumberPoint, Reading, ScopeMetrics, SeriesId,
-    SummaryPoint, SummaryReading, Temporality,
+    HistogramPoint, HistogramReading, Interval, Intervals, Metric, NumberPoint, Reading,
+    ScopeMetrics, SeriesId, SignedBuckets, SummaryPoint, SummaryReading, Temporality,
 };
 pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use meterkit_rules::label_key;
 
 use crate::attributes::AttributeValue;
-use crate::data::{AbsentSeries, ScopeMetrics, SeriesId};
+use crate::data::{AbsentSeries, Intervals, ScopeMetrics, SeriesId};
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::scope::{Naming, ScopeKey};
@@ -277,6 +277,18 @@ impl Registry {
     pub fn collect(&self, number: u64) -> Vec<ScopeMetrics> {
         self.inner.settings.collection.store(number, Relaxed);
         collecting(|| self.read())
+    }
+
+    /// Sets whether [collections](Self::collect) note what each histogram recorded since the one before.
+    #[doc(hidden)] // for the crates that collect and mirror
+    pub fn want_intervals(&self, are_wanted: bool) {
+        self.inner.settings.intervals.want(are_wanted);
+    }
+
+    /// Returns what histograms recorded between the last two collections.
+    #[doc(hidden)] // for the crates that collect and mirror
+    pub fn take_intervals(&self) -> Intervals {
+        self.inner.settings.intervals.take()
     }
 
     /// Sets the number of the last collection that everyone has who waits for the last values of idle series; `None`

@@ -25,6 +25,7 @@ pub(crate) mod instrument;
 pub(crate) mod label_set;
 pub(crate) mod observed;
 pub(crate) mod prometheus_names;
+pub(crate) mod recent;
 pub(crate) mod scopes;
 pub(crate) mod series;
 pub(crate) mod settings;

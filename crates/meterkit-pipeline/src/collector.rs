@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use meterkit_core::{Attributes, Collections, Registry, Unpoisoned, in_callback};
 
+use crate::history::History;
 use crate::progress::Progress;
 use crate::self_metrics::SelfMetrics;
 use crate::snapshot::Snapshot;
@@ -36,6 +37,7 @@ pub(crate) struct Collector {
 struct Memory {
     collections: Collections,
     totals: Totals,
+    history: History,
 }
 
 #[derive(Debug, Default)]
@@ -151,8 +153,11 @@ impl Collector {
         // After the values: a series may have begun while others were read.
         let time = self.registry.time_after(last.as_ref().map(|last| last.time));
         let mut memory = self.memory.lock().unpoisoned();
-        let Memory { collections, totals } = &mut *memory;
+        let Memory { collections, totals, history } = &mut *memory;
+        let mut intervals = self.registry.take_intervals();
         let scopes = self.views.apply_in(&self.registry, scopes, totals, time);
+        totals.add_intervals(&mut intervals);
+        history.add(number, intervals, &self.progress.needed());
         let before = last.as_ref().map_or(&[][..], |last| &last.scopes);
         let forgotten = collections.add(before, &scopes, time);
         self.progress.forget(&forgotten);
@@ -165,6 +170,7 @@ impl Collector {
             number: collections.number(),
             absent: collections.absent().to_vec(),
             names: self.registry.prometheus_names(),
+            history: history.clone(),
         }
     }
 

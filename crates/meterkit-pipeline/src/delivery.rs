@@ -191,6 +191,7 @@ impl Delivery {
         }
         snapshot = self.as_taken(snapshot);
         if self.target.temporality() == Temporality::Delta {
+            self.progress.begin(snapshot.number);
             let delta = self.baseline.delta_of(&snapshot, self.target.observed_temporality());
             return self.export_delta(snapshot, delta).await;
         }

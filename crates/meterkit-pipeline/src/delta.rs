@@ -12,6 +12,7 @@ use meterkit_core::{
     SeriesId, Temporality,
 };
 
+use crate::history::History;
 use crate::point::{self, Point};
 use crate::snapshot::Snapshot;
 use crate::stream::are_alike;
@@ -41,6 +42,8 @@ pub(crate) struct Acknowledged<'a> {
     time: SystemTime,
     /// When the snapshot that follows was taken.
     end: SystemTime,
+    /// What histograms recorded up to then.
+    history: History,
     /// What has deltas: first what was there, then what was absent.
     metrics: Vec<&'a Data>,
     /// How many of them were there.
@@ -65,6 +68,7 @@ impl<'a> Acknowledged<'a> {
             number: snapshot.map_or(0, |it| it.number),
             time,
             end: time,
+            history: History::default(),
             metrics,
             live,
             covered,
@@ -76,6 +80,7 @@ impl<'a> Acknowledged<'a> {
     /// Returns what `snapshot` has beyond this, with observable counters in the temporality `observed`.
     pub(crate) fn delta_of(&mut self, snapshot: &Snapshot, observed: Temporality) -> Snapshot {
         self.end = snapshot.time;
+        self.history = snapshot.history.clone();
         let is_total = |metric: &Metric| is_observed(metric) && observed == Temporality::Cumulative;
         let mut scopes: Vec<ScopeMetrics> = Vec::with_capacity(snapshot.scopes.len());
         for scope in &snapshot.scopes {
@@ -146,7 +151,13 @@ impl<'a> Acknowledged<'a> {
     fn each<P: Point>(&mut self, data: &Data) -> Vec<P> {
         let (points, end) = (P::all(data).iter(), self.end);
         let deltas = points.map(|point| match self.find::<P>(point.series(), data) {
-            Some((earlier, time)) => point.since(earlier, time.min(end)),
+            Some((earlier, time)) => {
+                let mut delta = point.since(earlier, time.min(end));
+                if let Some(interval) = self.history.of(point.series(), self.number) {
+                    delta.refine(point, &interval);
+                }
+                delta
+            }
             None => point.clone(),
         });
         deltas.collect()

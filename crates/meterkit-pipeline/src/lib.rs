@@ -19,6 +19,7 @@ mod delta;
 mod endpoint;
 mod error;
 mod health;
+mod history;
 mod into_target;
 mod moment;
 mod newest;

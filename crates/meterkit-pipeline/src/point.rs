@@ -6,7 +6,7 @@ mod summary;
 use std::fmt;
 use std::time::SystemTime;
 
-use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint, SeriesId, Value};
+use meterkit_core::{Attributes, Data, HistogramPoint, Interval, NumberPoint, SeriesId, Value};
 
 /// On the series to which recordings go once a limit is reached: it stands for attributes that nobody knows any more,
 /// so it stays apart whatever is filtered.
@@ -24,6 +24,9 @@ pub(crate) trait Point: Clone + fmt::Debug + Send + 'static {
     fn identify(&mut self, series: SeriesId, attributes: &Attributes, start: SystemTime);
     /// Returns what came since `earlier`, from `time` on; everything, if the value fell.
     fn since(&self, earlier: &Self, time: SystemTime) -> Self;
+    /// Makes the difference between `now` and an earlier point say what is known of that time alone. `interval` is what
+    /// the series recorded in it.
+    fn refine(&mut self, _now: &Self, _interval: &Interval) {}
     /// Returns whether nothing was counted.
     fn is_nothing(&self) -> bool;
     /// Adds what another point counted.
@@ -110,6 +113,15 @@ impl Point for HistogramPoint {
                 buckets,
             },
             _ => Self { start: time, ..self.clone() },
+        }
+    }
+
+    fn refine(&mut self, now: &Self, interval: &Interval) {
+        // If someone else has taken a part of it, what the totals show is all that is known.
+        if self.count == interval.count {
+            // A view may leave the extremes out.
+            self.min = now.min.map(|_| interval.min);
+            self.max = now.max.map(|_| interval.max);
         }
     }
 

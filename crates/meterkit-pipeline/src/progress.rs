@@ -34,6 +34,8 @@ struct Targets {
 struct Acknowledged {
     temporality: Temporality,
     number: u64,
+    /// The collection that it has begun to export.
+    begun: u64,
 }
 
 /// How far one target has come. It is not waited for any more once this is dropped.
@@ -67,9 +69,15 @@ impl Progress {
     /// Adds a target, which has nothing yet.
     pub(crate) fn of_target(self: &Arc<Self>, temporality: Temporality) -> TargetProgress {
         let mut targets = self.lock();
-        targets.push.push(Some(Acknowledged { temporality, number: 0 }));
+        targets.push.push(Some(Acknowledged { temporality, number: 0, begun: 0 }));
         self.tell_store(&targets);
         TargetProgress { progress: self.clone(), place: targets.push.len() - 1 }
+    }
+
+    /// Returns the collections from which deltas begin, now or once an export has succeeded.
+    pub(crate) fn needed(&self) -> Vec<u64> {
+        let targets = self.lock();
+        targets.of(Temporality::Delta).flat_map(|it| [it.number, it.begun]).collect()
     }
 
     /// Counts the series that are listed as absent no longer, although targets that take deltas lack them.
@@ -97,6 +105,7 @@ impl Progress {
         let pushed = targets.last_of_all(Temporality::Cumulative);
         let delivered = pushed.into_iter().chain(pulled.map(|(number, _)| number)).min();
         self.registry.set_delivered(delivered.map(|number| self.before + number));
+        self.registry.want_intervals(targets.of(Temporality::Delta).next().is_some());
     }
 
     fn lock(&self) -> MutexGuard<'_, Targets> {
@@ -107,12 +116,20 @@ impl Progress {
 impl Targets {
     /// Returns the last collection that all push targets with this temporality have, if there are any.
     fn last_of_all(&self, temporality: Temporality) -> Option<u64> {
-        let all = self.push.iter().flatten().filter(|it| it.temporality == temporality);
-        all.map(|it| it.number).min()
+        self.of(temporality).map(|it| it.number).min()
+    }
+
+    fn of(&self, temporality: Temporality) -> impl Iterator<Item = &Acknowledged> {
+        self.push.iter().flatten().filter(move |it| it.temporality == temporality)
     }
 }
 
 impl TargetProgress {
+    /// The target begins to export the collection with this number.
+    pub(crate) fn begin(&self, number: u64) {
+        self.change(|known| known.iter_mut().for_each(|it| it.begun = it.begun.max(number)));
+    }
+
     /// The target has the collection with this number.
     pub(crate) fn acknowledge(&self, number: u64) {
         self.change(|known| known.iter_mut().for_each(|it| it.number = it.number.max(number)));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::history::History;
 use meterkit_core::{AbsentSeries, Attributes, PrometheusNames, ScopeMetrics};
 
 /// All metrics at one moment. Never changes: targets share one behind an `Arc`.
@@ -25,13 +26,15 @@ pub struct Snapshot {
     pub absent: Vec<Arc<AbsentSeries>>,
     /// The names that the instruments behind these metrics have in Prometheus; of none outside of pipelines.
     pub names: PrometheusNames,
+    /// What histograms recorded in the last collections, if a target takes deltas; nothing outside of pipelines.
+    pub history: History,
 }
 
 impl Snapshot {
     /// A snapshot that knows of no others, such as one that a test builds.
     pub fn new(resource: Attributes, time: SystemTime, scopes: Vec<ScopeMetrics>) -> Self {
-        let (absent, names) = Default::default();
-        Self { resource, time, scopes, number: 0, absent, names }
+        let (absent, names, history) = Default::default();
+        Self { resource, time, scopes, number: 0, absent, names, history }
     }
 
     /// Returns the series that are gone since the snapshot with this number.

@@ -189,7 +189,8 @@ fn the_console_with_delta_temporality_writes_only_differences() {
     sizes.record(20);
     open.add(-1);
     pipeline.flush_blocking(PATIENCE).unwrap();
-    let expected = [line("open 1"), line("requests 1"), line("sizes count=1 sum=20 By ≤inf:1")];
+    let expected =
+        [line("open 1"), line("requests 1"), line("sizes count=1 sum=20 min=20 max=20 By ≤inf:1")];
     assert_eq!(page.take(), expected);
 
     pipeline.flush_blocking(PATIENCE).unwrap();
@@ -252,7 +253,7 @@ fn the_console_shows_the_buckets_of_an_exponential_histogram_that_have_values() 
 
     sizes.record(3.0);
     pipeline.flush_blocking(PATIENCE).unwrap();
-    let expected = "backstage.plugin.catalog.sizes count=1 sum=3 scale=0 By ≤4:1";
+    let expected = "backstage.plugin.catalog.sizes count=1 sum=3 min=3 max=3 scale=0 By ≤4:1";
     assert_eq!(page.take(), [expected]);
 }
 

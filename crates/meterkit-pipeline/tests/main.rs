@@ -3,6 +3,7 @@
 mod abandoned_scrapes;
 mod block_on;
 mod clock_set_back;
+mod delta_intervals;
 mod delta_targets;
 mod deltas;
 mod exponential_deltas;

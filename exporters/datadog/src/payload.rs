@@ -11,7 +11,7 @@ use bytes::Bytes;
 use meterkit_http::Compression;
 use meterkit_pipeline::Snapshot;
 
-use crate::points::{Point, Points, Ranges, Tagging, Value};
+use crate::points::{Point, Points, Tagging, Value};
 use crate::sketch::Sketch;
 
 /// A payload is shorter than this, before compression. A single point is always sent, and Datadog may refuse it.
@@ -187,7 +187,7 @@ pub fn written(
     let tagging = Tagging { common: tags.to_vec(), scopes: false };
     let writing = Writing { host: Some("web-1".to_owned()), format, compression };
     let mut all = Vec::new();
-    for payload in payloads(Points::of(snapshot, &tagging, &Ranges::default()), writing).0 {
+    for payload in payloads(Points::of(snapshot, &tagging), writing).0 {
         let mut rest = Some(payload);
         while let Some(payload) = rest {
             let written = payload.write(0, MAX_COMPRESSED)?;

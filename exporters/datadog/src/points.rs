@@ -1,7 +1,6 @@
 //! Snapshots as Datadog's points, however these are sent.
 
 mod histogram;
-mod ranges;
 mod tags;
 mod unit;
 
@@ -14,9 +13,6 @@ use meterkit_core::{Attributes, Data, Metric, Value as Number};
 use meterkit_pipeline::Snapshot;
 
 pub(crate) use self::histogram::{Bucket, Histogram};
-#[cfg(test)]
-pub(crate) use self::ranges::Range;
-pub(crate) use self::ranges::Ranges;
 pub(crate) use self::tags::{Tagging, Tags};
 use crate::name::metric_name;
 
@@ -66,12 +62,12 @@ pub(crate) enum Value<D> {
 }
 
 impl<'a> Points<'a> {
-    /// Returns the points of `snapshot`, whose counters and histograms are deltas, and whose values lie in `ranges`.
+    /// Returns the points of `snapshot`, whose counters and histograms are deltas.
     ///
     /// Points whose labels become the same tags become one: counts, up-down counters and distributions add up, of
     /// gauges the last one counts. Counters and histograms to which nothing was added give no point: Datadog reads that
     /// as zero where it adds counts up, and charges for each series that is sent within an hour.
-    pub(crate) fn of(snapshot: &'a Snapshot, tagging: &Tagging, ranges: &Ranges) -> Self {
+    pub(crate) fn of(snapshot: &'a Snapshot, tagging: &Tagging) -> Self {
         let mut gathering = Gathering {
             time: snapshot.time,
             tagger: tags::Tagger::default(),
@@ -81,7 +77,7 @@ impl<'a> Points<'a> {
         };
         for scope in &snapshot.scopes {
             gathering.tagger.enter(scope, tagging);
-            scope.metrics.iter().for_each(|metric| gathering.take(metric, ranges));
+            scope.metrics.iter().for_each(|metric| gathering.take(metric));
         }
         Self { points: gathering.points, left_out: gathering.left_out }
     }
@@ -125,7 +121,7 @@ struct Gathering<'a> {
 }
 
 impl<'a> Gathering<'a> {
-    fn take(&mut self, metric: &'a Metric, ranges: &Ranges) {
+    fn take(&mut self, metric: &'a Metric) {
         let Some(name) = metric_name(&metric.descriptor.name) else {
             self.left_out.nameless += metric.data.len() as u64;
             return;
@@ -153,8 +149,7 @@ impl<'a> Gathering<'a> {
             }
             Data::Histogram { bounds, points, .. } => {
                 for point in points.iter().filter(|point| point.count > 0) {
-                    let range = ranges.of(point.series);
-                    let histogram = Histogram::Explicit { bounds, point, range };
+                    let histogram = Histogram::Explicit { bounds, point };
                     let value = Value::Distribution(vec![histogram]);
                     put(&point.attributes, value, Kind::Distribution);
                 }

@@ -1,13 +1,15 @@
 //! Points that add up: where several series become one, in views and in Prometheus.
 
+use std::mem::take;
 use std::sync::Arc;
 
 use super::{
-    ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, NumberPoint, SummaryPoint,
+    ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, NumberPoint, SignedBuckets,
+    SummaryPoint,
 };
 
 /// The largest number of buckets of one sign that a sum has: the specification's default.
-const MAX_SIZE: i64 = 160;
+pub(super) const MAX_SIZE: i64 = 160;
 
 impl NumberPoint {
     /// Adds the value of another point. The sum counts from the earlier start.
@@ -35,25 +37,65 @@ impl ExponentialHistogramPoint {
     /// Adds what another point counted, at the coarser scale of the two, or at a lower one if there would be more than
     /// 160 buckets. The sum counts from the earlier start.
     pub fn add(&mut self, other: &Self) {
-        let scale = self.scale.min(other.scale);
-        let mut ours = self.clone().downscaled(scale);
-        let mut theirs = other.clone().downscaled(scale);
-        while size(&ours.positive, &theirs.positive) > MAX_SIZE
-            || size(&ours.negative, &theirs.negative) > MAX_SIZE
-        {
-            let coarser = ours.scale - 1;
-            (ours, theirs) = (ours.downscaled(coarser), theirs.downscaled(coarser));
+        let mut buckets = SignedBuckets {
+            scale: self.scale,
+            zero_count: self.zero_count,
+            positive: take(&mut self.positive),
+            negative: take(&mut self.negative),
+        };
+        buckets.add(&SignedBuckets::of(other), MAX_SIZE);
+        SignedBuckets {
+            scale: self.scale,
+            zero_count: self.zero_count,
+            positive: self.positive,
+            negative: self.negative,
+        } = buckets;
+        self.start = self.start.min(other.start);
+        self.count = self.count.saturating_add(other.count);
+        self.sum = plus(self.sum, other.sum);
+        self.min = self.min.zip(other.min).map(|(a, b)| a.min(b));
+        self.max = self.max.zip(other.max).map(|(a, b)| a.max(b));
+        self.zero_threshold = self.zero_threshold.max(other.zero_threshold);
+    }
+}
+
+impl SignedBuckets {
+    /// Returns the buckets of a point.
+    pub fn of(point: &ExponentialHistogramPoint) -> Self {
+        Self {
+            scale: point.scale,
+            zero_count: point.zero_count,
+            positive: point.positive.clone(),
+            negative: point.negative.clone(),
         }
-        ours.start = ours.start.min(theirs.start);
-        ours.count = ours.count.saturating_add(theirs.count);
-        ours.sum = plus(ours.sum, theirs.sum);
-        ours.min = ours.min.zip(theirs.min).map(|(a, b)| a.min(b));
-        ours.max = ours.max.zip(theirs.max).map(|(a, b)| a.max(b));
-        ours.zero_count = ours.zero_count.saturating_add(theirs.zero_count);
-        ours.zero_threshold = ours.zero_threshold.max(theirs.zero_threshold);
-        ours.positive = joined(&ours.positive, &theirs.positive);
-        ours.negative = joined(&ours.negative, &theirs.negative);
-        *self = ours;
+    }
+
+    /// Adds other buckets, at the coarser scale of the two, or at a lower one if there would be more than `most`
+    /// buckets of one sign.
+    pub(crate) fn add(&mut self, other: &Self, most: i64) {
+        let mut other = other.clone();
+        self.downscale(other.scale);
+        other.downscale(self.scale);
+        while size(&self.positive, &other.positive) > most
+            || size(&self.negative, &other.negative) > most
+        {
+            let coarser = self.scale - 1;
+            self.downscale(coarser);
+            other.downscale(coarser);
+        }
+        self.zero_count = self.zero_count.saturating_add(other.zero_count);
+        self.positive = joined(&self.positive, &other.positive);
+        self.negative = joined(&self.negative, &other.negative);
+    }
+
+    /// Joins buckets until they have a lower scale; one that is not lower changes nothing.
+    fn downscale(&mut self, scale: i32) {
+        let steps = i64::from(self.scale) - i64::from(scale);
+        if let Ok(steps @ 1..) = u32::try_from(steps) {
+            self.positive.downscale(steps);
+            self.negative.downscale(steps);
+            self.scale = scale;
+        }
     }
 }
 
@@ -86,7 +128,7 @@ fn both(a: &ExponentialBuckets, b: &ExponentialBuckets) -> Option<(i64, i64)> {
     }
 }
 
-fn size(a: &ExponentialBuckets, b: &ExponentialBuckets) -> i64 {
+pub(super) fn size(a: &ExponentialBuckets, b: &ExponentialBuckets) -> i64 {
     both(a, b).map_or(0, |(first, end)| end - first)
 }
 

@@ -24,9 +24,9 @@ pub struct ExponentialHistogramPoint {
     pub count: u64,
     /// Their sum.
     pub sum: f64,
-    /// The smallest. In deltas known where it is smaller than any before.
+    /// The smallest, of the values that count here. In deltas it may be unknown.
     pub min: Option<f64>,
-    /// The largest. In deltas known where it is larger than any before.
+    /// The largest, of the values that count here. In deltas it may be unknown.
     pub max: Option<f64>,
     /// How fine the buckets are: each step doubles how many there are. It never rises while a series lives.
     pub scale: i32,

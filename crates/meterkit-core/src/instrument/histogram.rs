@@ -1,6 +1,7 @@
 //! Histograms: distributions of values.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use meterkit_rules::unit;
@@ -13,6 +14,7 @@ use crate::data::{Data, ExponentialHistogramPoint, HistogramPoint, Temporality};
 use crate::number::{HistogramNumber, NumberType};
 use crate::store::clock::Clock;
 use crate::store::distribution::{Counts, Distribution, DistributionCell};
+use crate::store::group::is_collecting;
 use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 use crate::store::series::SeriesRef;
@@ -43,7 +45,8 @@ use crate::store::shared::Shared;
 /// ```
 #[must_use = "a histogram does nothing until it is used"]
 pub struct Histogram<T: HistogramNumber = f64> {
-    series: SeriesRef<DistributionCell<T>>,
+    series: SeriesRef<DistributionCell>,
+    number: PhantomData<T>,
 }
 
 /// A histogram per label set.
@@ -58,8 +61,7 @@ impl<T: HistogramNumber> Histogram<T> {
             return;
         }
         if value.is_recordable() {
-            let cell = self.series.cell();
-            cell.record(value, shared);
+            self.series.cell().record(value, &shared.settings);
         } else {
             shared.dropped(DropReason::NotFinite);
         }
@@ -122,33 +124,33 @@ impl<T: HistogramNumber> Histogram<T> {
 
 impl<T: HistogramNumber> Clone for Histogram<T> {
     fn clone(&self) -> Self {
-        Self { series: self.series.clone() }
+        Self { series: self.series.clone(), number: PhantomData }
     }
 }
 
 impl<T: HistogramNumber> fmt::Debug for Histogram<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let read = self.series.cell().read();
-        self.series.debug(f, "Histogram", &(read.count, read.sum))
+        self.series.debug(f, "Histogram", &(read.count, read.moments.sum))
     }
 }
 
 impl<T: HistogramNumber> Handle for Histogram<T> {
-    type Cell = DistributionCell<T>;
+    type Cell = DistributionCell;
 
     const KIND: Kind = Kind::Histogram;
     const NUMBER: NumberType = T::TYPE;
 
-    fn new(series: SeriesRef<DistributionCell<T>>) -> Self {
-        Self { series }
+    fn new(series: SeriesRef<DistributionCell>) -> Self {
+        Self { series, number: PhantomData }
     }
 
     #[inline]
-    fn series(&self) -> &SeriesRef<DistributionCell<T>> {
+    fn series(&self) -> &SeriesRef<DistributionCell> {
         &self.series
     }
 
-    fn cell(shared: &Shared) -> DistributionCell<T> {
+    fn cell(shared: &Shared) -> DistributionCell {
         DistributionCell::new(shared)
     }
 
@@ -157,8 +159,11 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         let exports_empty = shared.exports_empty();
         let other = shared.other_buckets();
         let buckets = other.unwrap_or(&shared.identity.buckets);
-        let read = series.filter_map(|Self { series }| {
-            let read = series.cell().read_by(other.is_some(), shared)?;
+        let takes_interval = shared.settings.intervals.are_wanted() && is_collecting();
+        let read = series.filter_map(|Self { series, .. }| {
+            let is_other = other.is_some();
+            let (read, interval) = series.cell().read_by(is_other, shared, takes_interval)?;
+            interval.into_iter().for_each(|it| shared.settings.intervals.push(series.id(), it));
             (read.count > 0 || exports_empty).then(|| (series.attributes(&keys), series, read))
         });
         let temporality = Temporality::Cumulative;
@@ -166,7 +171,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
             HistogramBuckets::Explicit(bounds) => {
                 let points = read.filter_map(|(attributes, series, read)| {
                     let (min, max) = ends(&read);
-                    let Distribution { counts: Counts::Explicit(buckets), count, sum, .. } = read
+                    let Distribution { counts: Counts::Explicit(buckets), count, moments } = read
                     else {
                         return None;
                     };
@@ -176,18 +181,18 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
                         attributes,
                         start,
                         count,
-                        sum,
+                        sum: moments.sum,
                         min,
                         max,
                         buckets,
                     })
                 });
-                Data::Histogram { temporality, points: points.collect(), bounds: bounds.clone() }
+                Data::Histogram { temporality, points: points.collect(), bounds: bounds.to_arc() }
             }
             HistogramBuckets::Exponential(_) => {
                 let points = read.filter_map(|(attributes, series, read)| {
                     let (min, max) = ends(&read);
-                    let Distribution { counts: Counts::Exponential(counts), count, sum, .. } = read
+                    let Distribution { counts: Counts::Exponential(counts), count, moments } = read
                     else {
                         return None;
                     };
@@ -196,7 +201,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
                         attributes,
                         start: series.start(),
                         count,
-                        sum,
+                        sum: moments.sum,
                         min,
                         max,
                         scale: counts.scale,
@@ -218,7 +223,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
     fn set_buckets(core: &Core<Self>, buckets: HistogramBuckets) {
         core.for_all(
             || core.shared.set_buckets(buckets),
-            |Self { series }| series.cell().sort_anew(&core.shared),
+            |Self { series, .. }| series.cell().sort_anew(&core.shared),
         );
     }
 
@@ -231,6 +236,5 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
 
 /// Returns the smallest and the largest value, if there is any.
 fn ends(read: &Distribution) -> (Option<f64>, Option<f64>) {
-    let has_values = read.count > 0;
-    (has_values.then_some(read.min), has_values.then_some(read.max))
+    read.moments.extremes().unzip()
 }

@@ -197,7 +197,7 @@ impl Import<'_> {
         let bridge = || ScopeKey::from(ScopeId::Semconv(self.scope.to_owned()));
         let mut identity = Identity::bare(name.clone(), *kind, *number);
         (identity.unit, identity.description) = (unit.clone(), description.to_owned());
-        identity.buckets = HistogramBuckets::Explicit(bounds.clone());
+        identity.buckets = HistogramBuckets::Explicit(bounds.clone().into());
         identity.chooses_buckets = *kind == Kind::Histogram;
         let (key, options) = (scope.clone().unwrap_or_else(bridge), GroupOptions::default());
         let make = |shared| Observed::since(shared, self.since);

@@ -2,9 +2,11 @@
 
 mod index;
 
+use std::mem::take;
+
 pub(crate) use self::index::{MAX_SCALE, index_of};
 use crate::buckets::ExponentialLimits;
-use crate::data::ExponentialBuckets;
+use crate::data::{ExponentialBuckets, SignedBuckets};
 
 /// Counts of values by their size.
 ///
@@ -61,6 +63,34 @@ impl ExponentialCounts {
     /// Forgets all values, and gives their memory back.
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.limits);
+    }
+
+    /// Forgets all values, and keeps their memory for the next ones.
+    pub(crate) fn empty(&mut self) {
+        (self.scale, self.zero) = (self.limits.max_scale, 0);
+        self.positive.counts.clear();
+        self.negative.counts.clear();
+    }
+
+    /// Adds the values of another series with the same limits.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        let mut sum = self.take_all();
+        sum.add(&other.signed(), i64::from(self.limits.max_size));
+        let SignedBuckets { scale, zero_count, positive, negative } = sum;
+        (self.scale, self.zero) = (scale, zero_count);
+        (self.positive, self.negative) = (positive, negative);
+    }
+
+    /// Returns the buckets as points have them.
+    pub(crate) fn signed(&self) -> SignedBuckets {
+        let (positive, negative) = (self.positive.clone(), self.negative.clone());
+        SignedBuckets { scale: self.scale, zero_count: self.zero, positive, negative }
+    }
+
+    fn take_all(&mut self) -> SignedBuckets {
+        let (scale, zero_count) = (self.scale, self.zero);
+        let (positive, negative) = (take(&mut self.positive), take(&mut self.negative));
+        SignedBuckets { scale, zero_count, positive, negative }
     }
 
     #[inline]

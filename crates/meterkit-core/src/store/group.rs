@@ -23,7 +23,7 @@ use self::keyed::{AsDeclared, ByKey};
 use self::open::{Located, OpenSeries};
 pub(crate) use self::overflow::{Overflow, warn as warn_of_overflow};
 use self::reading::Reading;
-pub(crate) use self::room::{GroupOptions, Room, collecting};
+pub(crate) use self::room::{GroupOptions, Room, collecting, is_collecting};
 use self::tracked_series::Gone;
 pub(crate) use self::tracked_series::TrackedSeries;
 pub(crate) use self::value_cap::{Capped, ValueCap};

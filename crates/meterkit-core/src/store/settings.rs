@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::budget::Budget;
 use super::clock::Clock;
+use super::recent::RecentIntervals;
 use crate::attributes::AttributeValue;
 use crate::log_once::LogOnce;
 use crate::unpoisoned::Unpoisoned;
@@ -50,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) collection: AtomicU64,
     /// The number of the last collection that has been delivered to everyone who waits for series that are about to go.
     pub(crate) delivered: AtomicU64,
+    /// What histograms recorded since the collection before, if someone wants that.
+    pub(crate) intervals: RecentIntervals,
     /// Attributes of every series.
     attributes: RwLock<FixedAttributes>,
     /// Whether values of new histograms wait for a listener.
@@ -74,6 +77,7 @@ impl Settings {
             first_start: AtomicU64::new(0),
             collection: AtomicU64::new(0),
             delivered: AtomicU64::new(u64::MAX),
+            intervals: RecentIntervals::default(),
             attributes: RwLock::default(),
             expects_listener: AtomicBool::new(true),
             dropped: AtomicU64::new(0),

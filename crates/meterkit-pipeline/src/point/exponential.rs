@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
-use meterkit_core::{Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, SeriesId};
+use meterkit_core::{
+    Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, Interval, SeriesId,
+    SignedBuckets,
+};
 
 use super::{Point, changed, point, raised};
 
@@ -31,6 +34,18 @@ impl Point for ExponentialHistogramPoint {
                 })
             });
         increase.unwrap_or_else(|| Self { start: time, ..self.clone() })
+    }
+
+    fn refine(&mut self, now: &Self, interval: &Interval) {
+        let Some(buckets) = interval.buckets.clone().filter(|_| self.count == interval.count)
+        else {
+            return;
+        };
+        self.min = now.min.map(|_| interval.min);
+        self.max = now.max.map(|_| interval.max);
+        let SignedBuckets { scale, zero_count, positive, negative } = *buckets;
+        (self.scale, self.zero_count) = (scale, zero_count);
+        (self.positive, self.negative) = (positive, negative);
     }
 
     fn is_nothing(&self) -> bool {

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use foldhash::fast::RandomState;
 use meterkit_core::{
     AbsentSeries, Attributes, Collections, Data, ExponentialHistogramPoint, HistogramPoint,
-    NumberPoint, ScopeMetrics, SeriesId, SummaryPoint,
+    Intervals, NumberPoint, ScopeMetrics, SeriesId, SummaryPoint,
 };
 
 use super::Selected;
@@ -90,6 +90,13 @@ impl Totals {
         }
     }
 
+    /// Adds what totals recorded to what their members did.
+    pub(crate) fn add_intervals(&self, intervals: &mut Intervals) {
+        if !intervals.is_empty() {
+            self.metrics.values().flatten().for_each(|metric| metric.add_intervals(intervals));
+        }
+    }
+
     /// Ends the collection, which had these members.
     pub(super) fn end(&mut self, members: Vec<ScopeMetrics>) {
         self.last = members;
@@ -110,6 +117,7 @@ trait Join: fmt::Debug + Send {
     fn begin(&mut self);
     fn add(&mut self, selected: &Selected<'_>, presence: Presence);
     fn fill(&mut self, data: &mut Data);
+    fn add_intervals(&self, intervals: &mut Intervals);
     fn forget(&mut self, series: &HashSet<SeriesId>);
     fn is_empty(&self) -> bool;
 }
@@ -194,6 +202,14 @@ impl<P: Point> Join for JoinedMetric<P> {
             points.push(point);
         }
         point::sort(points);
+    }
+
+    fn add_intervals(&self, intervals: &mut Intervals) {
+        for ((member, _), total) in &self.by_member {
+            if let Some(interval) = intervals.of(*member).cloned() {
+                intervals.add(self.totals[*total].series, &interval);
+            }
+        }
     }
 
     fn forget(&mut self, series: &HashSet<SeriesId>) {

@@ -15,7 +15,7 @@ use super::config::AgentConfig;
 use super::datagram::Batch;
 use super::number::{MAX_WEIGHT, rate, write_float, write_value};
 use super::values::values;
-use crate::points::{Histogram, Histograms, LeftOut, Point, Points, Ranges, Tagging, Tags, Value};
+use crate::points::{Histogram, Histograms, LeftOut, Point, Points, Tagging, Tags, Value};
 
 /// Writes lines of at most so many bytes, timestamp included.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ impl LineWriter {
         Self { tagging: config.tagging.clone(), origin, limit: config.address.max_packet_bytes() }
     }
 
-    pub(super) fn write(&self, snapshot: &Snapshot, ranges: &Ranges) -> (Batch, Rejected) {
-        let Points { mut points, left_out } = Points::of(snapshot, &self.tagging, ranges);
+    pub(super) fn write(&self, snapshot: &Snapshot) -> (Batch, Rejected) {
+        let Points { mut points, left_out } = Points::of(snapshot, &self.tagging);
         points.sort_by(|a, b| place(a).cmp(&place(b)));
         let mut batch = Batch::new(snapshot.time);
         let mut rejected = Rejected { left_out, ..Rejected::default() };

@@ -11,7 +11,6 @@ use super::config::AgentConfig;
 use super::datagram::Batch;
 use super::lines::{LineWriter, Rejected};
 use super::socket::{AgentSocket, SocketError};
-use crate::points::Ranges;
 use crate::stamp::{Stamps, is_stale};
 
 /// Sends snapshots to a Datadog Agent, over DogStatsD.
@@ -53,7 +52,6 @@ pub struct AgentTarget {
     /// Points that are not in the batch, or were left out since.
     rejected: u64,
     told: LogOnce,
-    ranges: Ranges,
     /// The most that a packet may hold: what the agent takes, or what was found out to be the most that the socket
     /// takes.
     limit: usize,
@@ -77,7 +75,6 @@ impl AgentTarget {
             previous: None,
             rejected: 0,
             told: LogOnce::default(),
-            ranges: Ranges::default(),
             limit,
         }
     }
@@ -90,8 +87,7 @@ impl AgentTarget {
     async fn deliver(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
         let is_known = self.batch.as_ref().is_some_and(|batch| batch.is_of(snapshot.time));
         if !is_known {
-            self.ranges.note(snapshot);
-            let (batch, rejected) = self.writer.write(snapshot, &self.ranges);
+            let (batch, rejected) = self.writer.write(snapshot);
             self.rejected = rejected.points();
             self.tell(&rejected);
             self.batch = Some(batch);

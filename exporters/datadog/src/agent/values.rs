@@ -64,7 +64,6 @@ mod tests {
     use meterkit_core::{Attributes, ExponentialBuckets, ExponentialHistogramPoint, SeriesId};
 
     use super::*;
-    use crate::points::Range;
     use crate::tests::samples::{at, recorded};
 
     const INFINITY: f64 = f64::INFINITY;
@@ -77,7 +76,7 @@ mod tests {
     ) -> Vec<(f64, u64)> {
         let mut point = recorded(Attributes::empty(), buckets, sum);
         (point.min, point.max) = range.unzip();
-        values(&Histogram::Explicit { bounds, point: &point, range: Range::UNKNOWN })
+        values(&Histogram::Explicit { bounds, point: &point })
     }
 
     #[test]

@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
     use crate::payload::{Format, Writing, payloads};
-    use crate::points::{Points, Ranges, Tagging};
+    use crate::points::{Points, Tagging};
     use crate::{Compression, stamp::seconds};
 
     /// Two points in one payload.
@@ -88,7 +88,7 @@ mod tests {
         let snapshot = Snapshot::new(Attributes::empty(), time, vec![scope]);
         let writing =
             Writing { host: None, format: Format::Protobuf, compression: Compression::None };
-        let points = Points::of(&snapshot, &Tagging::default(), &Ranges::default());
+        let points = Points::of(&snapshot, &Tagging::default());
         let payloads = payloads(points, writing).0;
         Batch::new(time, seconds(time), Outbox::new(payloads, &mut Refusals::new(usize::MAX)))
     }

@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::endpoints::Endpoints;
 use crate::config::DatadogConfig;
 use crate::payload::{MAX_COMPRESSED, Payload, Writing, Written, payloads};
-use crate::points::{Points, Ranges, Tagging};
+use crate::points::{Points, Tagging};
 use crate::stamp::Stamps;
 use crate::target::BuildError;
 
@@ -34,7 +34,6 @@ pub(crate) struct ApiTarget {
     /// Points of the export under way that are not sent.
     rejected: u64,
     told: LogOnce,
-    ranges: Ranges,
 }
 
 impl ApiTarget {
@@ -57,7 +56,6 @@ impl ApiTarget {
             batch: None,
             rejected: 0,
             told: LogOnce::default(),
-            ranges: Ranges::default(),
         })
     }
 
@@ -164,13 +162,12 @@ impl ApiTarget {
         }
         let tagging =
             Tagging { common: self.config.common_tags(snapshot), scopes: self.config.scope_tags };
-        self.ranges.note(snapshot);
         let writing = Writing {
             host: self.config.host_of(snapshot),
             format: self.config.format,
             compression: self.config.compression(),
         };
-        let (payloads, left_out) = payloads(Points::of(snapshot, &tagging, &self.ranges), writing);
+        let (payloads, left_out) = payloads(Points::of(snapshot, &tagging), writing);
         self.rejected = left_out;
         if left_out > 0 && self.told.is_new("left out") {
             tracing::warn!(

@@ -42,8 +42,7 @@ fn snapshot(counters: usize, histograms: usize, length: usize) -> Snapshot {
 fn payloads_of(snapshot: &Snapshot, format: Format, compression: Compression) -> Vec<Payload> {
     let tagging = Tagging { common: vec!["env:prod".to_owned()], scopes: false };
     let writing = Writing { host: Some("web-1".to_owned()), format, compression };
-    let (payloads, left_out) =
-        payloads(Points::of(snapshot, &tagging, &Ranges::default()), writing);
+    let (payloads, left_out) = payloads(Points::of(snapshot, &tagging), writing);
     assert_eq!(left_out, 0);
     payloads
 }
@@ -164,11 +163,7 @@ fn json_says_what_the_points_say() {
 fn without_a_host_none_is_named() {
     for format in [Format::Protobuf, Format::Json] {
         let snapshot = snapshot(1, 1, 1);
-        let points = Points::of(
-            &snapshot,
-            &Tagging { common: Vec::new(), scopes: false },
-            &Ranges::default(),
-        );
+        let points = Points::of(&snapshot, &Tagging { common: Vec::new(), scopes: false });
         let writing = Writing { host: None, format, compression: Compression::None };
         let (payloads, _) = payloads(points, writing);
         for Written { bytes, .. } in all(payloads, MAX_COMPRESSED) {

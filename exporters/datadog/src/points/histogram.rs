@@ -1,12 +1,11 @@
 //! Histograms of both kinds, seen as buckets.
 
-use super::ranges::Range;
 use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint};
 
 /// What one series of a histogram counted, by reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Histogram<'a> {
-    Explicit { bounds: &'a [f64], point: &'a HistogramPoint, range: Range },
+    Explicit { bounds: &'a [f64], point: &'a HistogramPoint },
     Exponential(&'a ExponentialHistogramPoint),
 }
 
@@ -61,11 +60,7 @@ impl<'a> Histogram<'a> {
 
     /// Returns what all values lie between: infinite where that is not known.
     pub(crate) fn ends(&self) -> (f64, f64) {
-        let range = match self {
-            Self::Explicit { range, .. } => *range,
-            Self::Exponential(_) => Range::UNKNOWN,
-        };
-        (self.min().unwrap_or(range.min), self.max().unwrap_or(range.max))
+        (self.min().unwrap_or(f64::NEG_INFINITY), self.max().unwrap_or(f64::INFINITY))
     }
 
     /// Returns whether anything tells where its values lie.
@@ -186,10 +181,7 @@ mod tests {
             (bounds, &[0, 0, 0, 0], none, none, &[]),
         ] {
             let point = point(buckets, min, max);
-            assert_eq!(
-                bounded(Histogram::Explicit { bounds, point: &point, range: Range::UNKNOWN }),
-                expected
-            );
+            assert_eq!(bounded(Histogram::Explicit { bounds, point: &point }), expected);
         }
     }
 
@@ -203,7 +195,7 @@ mod tests {
             (&[0, 2, 0], &[10.0, 20.0], (10.0, 20.0, 2)),
         ] {
             let point = point(buckets, None, None);
-            let histogram = Histogram::Explicit { bounds, point: &point, range: Range::UNKNOWN };
+            let histogram = Histogram::Explicit { bounds, point: &point };
             assert_eq!(bounded(histogram), [expected], "{bounds:?}");
         }
     }

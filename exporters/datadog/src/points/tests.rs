@@ -24,7 +24,7 @@ fn numbers(points: &Points<'_>) -> Vec<(String, Vec<String>, Value<()>)> {
 }
 
 fn values(snapshot: &Snapshot) -> Vec<Value<()>> {
-    let points = Points::of(snapshot, &Tagging::default(), &Ranges::default());
+    let points = Points::of(snapshot, &Tagging::default());
     numbers(&points).into_iter().map(|point| point.2).collect()
 }
 
@@ -39,7 +39,7 @@ fn counters_are_counts_and_what_also_falls_is_a_gauge() {
         metric("load", "%", Data::Gauge(value(Number::F64(0.0)))),
         metric("duration", "s", histogram(&[1.0], vec![recorded(labels(NONE), &[1, 2], 1.5)])),
     ]);
-    let points = Points::of(&snapshot, &Tagging::default(), &Ranges::default());
+    let points = Points::of(&snapshot, &Tagging::default());
     let expected = [
         ("requests_total", Value::Count { value: Number::U64(7), interval: 10 }),
         ("in.flight", Value::Gauge(Number::I64(-3))),
@@ -92,7 +92,7 @@ fn labels_that_become_the_same_tags_are_added_up() {
         metric("a_", "", counter(vec![number(labels(&[("kind", "get")]), Number::U64(4))])),
         metric("A", "", counter(vec![number(labels(&[("kind", "get")]), Number::U64(8))])),
     ]);
-    let points = Points::of(&snapshot, &Tagging::default(), &Ranges::default());
+    let points = Points::of(&snapshot, &Tagging::default());
     let count = |value| Value::Count { value, interval: 10 };
     let found: Vec<_> = numbers(&points).into_iter().map(|point| (point.0, point.2)).collect();
     let expected = [
@@ -150,13 +150,13 @@ fn what_did_not_change_and_what_cannot_be_sent_are_left_out_but_only_the_latter_
         (histogram(&[], vec![recorded(labels(NONE), &[2], f64::NAN)]), 0, 1),
     ] {
         let snapshot = of(vec![metric("a", "", data)]);
-        let points = Points::of(&snapshot, &Tagging::default(), &Ranges::default());
+        let points = Points::of(&snapshot, &Tagging::default());
         let left_out = LeftOut { not_finite, nameless: 0 };
         assert_eq!((points.points.len(), points.left_out), (sent, left_out));
     }
     let nameless = of(vec![metric("42", "", counter(all(&[1.0, 2.0])))]);
     let left_out = LeftOut { not_finite: 0, nameless: 2 };
-    assert_eq!(Points::of(&nameless, &Tagging::default(), &Ranges::default()).left_out, left_out);
+    assert_eq!(Points::of(&nameless, &Tagging::default()).left_out, left_out);
 }
 
 #[test]
@@ -210,11 +210,7 @@ fn tags_of_labels_come_in_order_before_those_of_the_scope_and_of_all_and_each_on
         let all = [&[&*long, "ok:true", "zone:eu_1"], of_scope, &["service:shop", "env:prod"]];
         let snapshot = snapshot(vec![scope(version, metrics())]);
         let tagging = Tagging { common: common.clone(), scopes };
-        assert_eq!(
-            numbers(&Points::of(&snapshot, &tagging, &Ranges::default()))[0].1,
-            all.concat(),
-            "{version:?}"
-        );
+        assert_eq!(numbers(&Points::of(&snapshot, &tagging))[0].1, all.concat(), "{version:?}");
     }
 }
 
@@ -226,10 +222,7 @@ fn a_label_that_all_points_have_anyway_makes_no_series_of_its_own() {
     let tagging = Tagging { common: vec!["env:prod".to_owned()], scopes: false };
     let count = Value::Count { value: Number::U64(4), interval: 10 };
     let tags = ["a:b", "env:prod"].map(str::to_owned).to_vec();
-    assert_eq!(
-        numbers(&Points::of(&snapshot, &tagging, &Ranges::default())),
-        [("m".to_owned(), tags, count)]
-    );
+    assert_eq!(numbers(&Points::of(&snapshot, &tagging)), [("m".to_owned(), tags, count)]);
 }
 
 #[test]
@@ -239,7 +232,7 @@ fn scopes_keep_points_of_one_name_apart_only_where_they_are_tags() {
     let snapshot = snapshot(vec![scope(Some("1"), metrics()), scope(Some("2"), metrics())]);
     for (scopes, expected) in [(false, &[4.0][..]), (true, &[2.0, 2.0])] {
         let tagging = Tagging { common: Vec::new(), scopes };
-        let points = Points::of(&snapshot, &tagging, &Ranges::default());
+        let points = Points::of(&snapshot, &tagging);
         let values: Vec<f64> = numbers(&points)
             .into_iter()
             .map(|point| match point.2 {

@@ -6,7 +6,6 @@ use meterkit_core::{
 };
 
 use super::*;
-use crate::points::Range;
 use crate::sketch::key::{gamma, key, value};
 use crate::tests::random::Random;
 use crate::tests::samples::{at, recorded};
@@ -92,9 +91,7 @@ fn explicit_buckets_keep_what_is_exactly_known() {
         (&[0, 0, 4, 0], None, Some(4.5), (4, 2.0, 4.5)),
     ] {
         let point = explicit(buckets, 21.5, min, max);
-        let sketch =
-            Sketch::of(&[Histogram::Explicit { bounds, point: &point, range: Range::UNKNOWN }])
-                .expect("values");
+        let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point }]).expect("values");
         assert_eq!((sketch.count, sketch.min, sketch.max), expected, "{buckets:?}");
         assert_eq!((sketch.sum, sketch.mean()), (21.5, 21.5 / sketch.count as f64));
         assert_eq!(sketch.in_bins(), u128::from(sketch.count));
@@ -103,46 +100,31 @@ fn explicit_buckets_keep_what_is_exactly_known() {
 
 #[test]
 fn values_beyond_the_last_bound_lie_where_the_sum_has_them() {
-    let (bounds, range) = (&[1.0, 2.0, 5.0][..], Range::UNKNOWN);
+    let bounds = &[1.0, 2.0, 5.0][..];
     // One at 1, two between 1 and 2, and three that have 36 together.
     let point = explicit(&[1, 2, 0, 3], 40.0, None, None);
-    let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point, range }]);
+    let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point }]);
     let sketch = sketch.expect("values");
     assert!(sketch.min == 1.0 && sketch.max > 12.0, "{sketch:?}");
     assert!(sketch.quantile(0.8) > 8.0, "{sketch:?}");
     // Without a sum they are at their bound.
     let point = explicit(&[1, 2, 0, 3], f64::NAN, None, None);
-    let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point, range }]);
+    let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point }]);
     let sketch = sketch.expect("values");
     assert_eq!((sketch.count, sketch.min, sketch.max), (6, 1.0, 5.0));
     // Values below zero, and a sum that no such values have.
     for (buckets, sum, min) in [([4, 0, 0, 0], -20.0, -5.0), ([0, 4, 0, 0], 99.0, 1.0)] {
         let point = explicit(&buckets, sum, None, None);
-        let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point, range }]);
+        let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point }]);
         let sketch = sketch.expect("values");
         assert!(sketch.min <= min && sketch.max <= 2.0, "{sketch:?}");
     }
 }
 
 #[test]
-fn the_extremes_of_earlier_values_bound_these_and_are_not_taken_for_theirs() {
-    let bounds = &[1.0, 2.0, 5.0][..];
-    let point = explicit(&[2, 0, 0, 2], 13.0, None, None);
-    let range = Range { min: 0.5, max: 4000.0 };
-    let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point, range }]);
-    let Sketch { min, max, .. } = sketch.expect("values");
-    assert!((0.5..1.0).contains(&min), "{min}");
-    assert!((5.0..10.0).contains(&max), "{max}");
-}
-
-#[test]
 fn values_on_one_bound_are_in_one_bin() {
     let (bounds, point) = ([2.0, 3.0], explicit(&[5, 0, 7], 31.0, None, None));
-    let sketch = Sketch::of(&[Histogram::Explicit {
-        bounds: &bounds,
-        point: &point,
-        range: Range::UNKNOWN,
-    }]);
+    let sketch = Sketch::of(&[Histogram::Explicit { bounds: &bounds, point: &point }]);
     assert_eq!(sketch.as_ref().map(bins), Some(vec![(1383, 5), (1409, 7)]));
 }
 
@@ -150,11 +132,7 @@ fn values_on_one_bound_are_in_one_bin() {
 fn a_sum_that_is_no_number_is_estimated_from_the_buckets() {
     for (sum, expected) in [(f64::NAN, 7.0), (f64::INFINITY, 7.0), (6.5, 6.5)] {
         let (bounds, point) = ([1.0, 2.0, 3.0], explicit(&[0, 3, 1, 0], sum, None, None));
-        let sketch = Sketch::of(&[Histogram::Explicit {
-            bounds: &bounds,
-            point: &point,
-            range: Range::UNKNOWN,
-        }]);
+        let sketch = Sketch::of(&[Histogram::Explicit { bounds: &bounds, point: &point }]);
         assert_eq!(sketch.map(|sketch| sketch.sum), Some(expected));
     }
 }
@@ -169,11 +147,7 @@ fn nothing_recorded_is_no_sketch_and_neither_is_too_much() {
         ([u64::MAX, u64::MAX], false),
     ] {
         let point = explicit(&buckets, 1.0, Some(0.5), Some(2.0));
-        let sketch = Sketch::of(&[Histogram::Explicit {
-            bounds: &bounds,
-            point: &point,
-            range: Range::UNKNOWN,
-        }]);
+        let sketch = Sketch::of(&[Histogram::Explicit { bounds: &bounds, point: &point }]);
         assert_eq!(sketch.is_some(), is_some, "{buckets:?}");
     }
 }
@@ -278,7 +252,7 @@ fn no_count_is_lost_in_any_buckets() {
             exponential(20, &counts(160), 0, &counts(160)),
         ];
         let mut all = histograms.iter().map(Histogram::Exponential).collect::<Vec<_>>();
-        all.push(Histogram::Explicit { bounds: &bounds, point: &point, range: Range::UNKNOWN });
+        all.push(Histogram::Explicit { bounds: &bounds, point: &point });
         for histogram in all {
             let Some(sketch) = Sketch::of_one(&histogram) else {
                 continue;
@@ -327,11 +301,7 @@ fn the_ends_of_all_floats_have_bins() {
 
     let bounds = [f64::MIN, 0.0, f64::MAX];
     let point = explicit(&[1, 1000, 1000, 1], 0.0, None, None);
-    let sketch = Sketch::of(&[Histogram::Explicit {
-        bounds: &bounds,
-        point: &point,
-        range: Range::UNKNOWN,
-    }]);
+    let sketch = Sketch::of(&[Histogram::Explicit { bounds: &bounds, point: &point }]);
     assert_eq!(
         sketch.map(|sketch| (sketch.in_bins(), sketch.min, sketch.max)),
         Some((2002, f64::MIN, f64::MAX))

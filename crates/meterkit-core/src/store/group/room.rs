@@ -29,6 +29,11 @@ pub(crate) fn collecting<R>(read: impl FnOnce() -> R) -> R {
     read()
 }
 
+/// Returns whether this thread reads for a collection.
+pub(crate) fn is_collecting() -> bool {
+    IS_COLLECTING.get()
+}
+
 /// What a group may have that is not part of its identity.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct GroupOptions {

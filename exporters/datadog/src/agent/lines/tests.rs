@@ -29,7 +29,7 @@ fn config() -> AgentConfig {
 fn lines_of(config: &AgentConfig, metrics: Vec<(&str, Data)>) -> (Vec<String>, Rejected) {
     let metrics = metrics.into_iter().map(|(name, data)| metric(name, "", data)).collect();
     let snapshot = snapshot(vec![scope(Some("1.2"), metrics)]);
-    let (mut batch, rejected) = LineWriter::new(config).write(&snapshot, &Ranges::default());
+    let (mut batch, rejected) = LineWriter::new(config).write(&snapshot);
     batch.set_stamp(1_700_000_000);
     let mut lines = Vec::new();
     while let Some(packet) = batch.next_packet(0) {

@@ -1,0 +1,266 @@
+//! Rows: where the values of a histogram series with explicit buckets are counted.
+//!
+//! A row is claimed for as long as it takes to count one value. Nobody waits for a row that is claimed: recorders take
+//! another one. So everything in a row changes together without a lock.
+
+use std::hint::spin_loop;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, fence};
+use std::thread::yield_now;
+
+/// Counts of one row.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Odd while the row is claimed. Even, and changed, after each claim: so a reader notices.
+    sequence: AtomicU64,
+    /// The bits of a float, as are the next two.
+    sum: AtomicU64,
+    min: AtomicU64,
+    max: AtomicU64,
+    /// One more than there are boundaries.
+    counts: Box<[AtomicU64]>,
+}
+
+/// The sum and the extremes of some values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Moments {
+    pub(crate) sum: f64,
+    /// Infinite without values.
+    pub(crate) min: f64,
+    /// Infinite and negative without values.
+    pub(crate) max: f64,
+}
+
+/// How often a reader tries to read a row that recorders use, before it claims the row itself.
+const ATTEMPTS: usize = 64;
+
+impl Row {
+    pub(super) fn new(buckets: usize) -> Self {
+        let Moments { sum, min, max } = Moments::NONE;
+        let of = |value: f64| AtomicU64::new(value.to_bits());
+        let counts = (0..buckets).map(|_| AtomicU64::new(0)).collect();
+        Self { sequence: AtomicU64::new(0), sum: of(sum), min: of(min), max: of(max), counts }
+    }
+
+    /// Returns how many buckets there are.
+    pub(super) fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Counts a value, unless the row is claimed. Returns whether it did.
+    #[inline]
+    pub(super) fn try_record(&self, bucket: usize, value: f64) -> bool {
+        let Some(claim) = self.try_claim() else { return false };
+        claim.record(bucket, value);
+        true
+    }
+
+    /// Claims the row, unless someone else has.
+    #[inline]
+    fn try_claim(&self) -> Option<RowClaim<'_>> {
+        let before = self.sequence.load(Relaxed) & !1;
+        let claimed = self.sequence.compare_exchange(before, before + 1, Acquire, Relaxed);
+        claimed.ok()?;
+        // A reader that sees a change below sees the odd number, too.
+        fence(Release);
+        Some(RowClaim { row: self, before })
+    }
+
+    /// Claims the row as soon as it is free. For everyone but recorders.
+    pub(super) fn claim(&self) -> RowClaim<'_> {
+        let mut attempt = 0_usize;
+        loop {
+            if let Some(claim) = self.try_claim() {
+                return claim;
+            }
+            attempt += 1;
+            // Whoever has it may not be running.
+            if attempt % ATTEMPTS == 0 { yield_now() } else { spin_loop() }
+        }
+    }
+
+    /// Copies the counts of one moment into `counts`, and returns the rest.
+    pub(super) fn read(&self, counts: &mut [u64]) -> Moments {
+        for _ in 0..ATTEMPTS {
+            let before = self.sequence.load(Acquire);
+            if before & 1 == 0 {
+                let moments = self.copy(counts);
+                // Whatever was read above was read before this.
+                fence(Acquire);
+                if self.sequence.load(Relaxed) == before {
+                    return moments;
+                }
+            }
+            spin_loop();
+        }
+        self.claim().read(counts)
+    }
+
+    /// Returns how many values there are. They may belong to different moments.
+    pub(super) fn count(&self) -> u64 {
+        self.counts.iter().map(|count| count.load(Relaxed)).sum()
+    }
+
+    /// Returns whether there is a value.
+    pub(super) fn has_values(&self) -> bool {
+        self.counts.iter().any(|count| count.load(Relaxed) > 0)
+    }
+
+    fn copy(&self, counts: &mut [u64]) -> Moments {
+        for (to, from) in counts.iter_mut().zip(&self.counts) {
+            *to = from.load(Relaxed);
+        }
+        let load = |bits: &AtomicU64| f64::from_bits(bits.load(Relaxed));
+        Moments { sum: load(&self.sum), min: load(&self.min), max: load(&self.max) }
+    }
+}
+
+/// The right to change a row. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct RowClaim<'a> {
+    row: &'a Row,
+    before: u64,
+}
+
+impl RowClaim<'_> {
+    #[inline]
+    fn record(&self, bucket: usize, value: f64) {
+        let Row { sum, min, max, counts, .. } = self.row;
+        if let Some(count) = counts.get(bucket) {
+            count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
+        }
+        let total = Moments::plus(f64::from_bits(sum.load(Relaxed)), value);
+        sum.store(total.to_bits(), Relaxed);
+        if value < f64::from_bits(min.load(Relaxed)) {
+            min.store(value.to_bits(), Relaxed);
+        }
+        if value > f64::from_bits(max.load(Relaxed)) {
+            max.store(value.to_bits(), Relaxed);
+        }
+    }
+
+    pub(super) fn read(&self, counts: &mut [u64]) -> Moments {
+        self.row.copy(counts)
+    }
+
+    /// Adds what was counted elsewhere.
+    pub(super) fn add(&self, counts: &[u64], moments: Moments) {
+        for (to, more) in self.row.counts.iter().zip(counts) {
+            to.store(to.load(Relaxed).wrapping_add(*more), Relaxed);
+        }
+        let mut all = self.row.copy(&mut []);
+        all.add(moments);
+        self.set(all);
+    }
+
+    /// Forgets the extremes. What is recorded from now on has its own.
+    pub(super) fn clear_extremes(&self) {
+        self.set(Moments { sum: f64::from_bits(self.row.sum.load(Relaxed)), ..Moments::NONE });
+    }
+
+    /// Forgets all values.
+    pub(super) fn clear(&self) {
+        self.row.counts.iter().for_each(|count| count.store(0, Relaxed));
+        self.set(Moments::NONE);
+    }
+
+    /// Keeps the row claimed for good: nothing is recorded in it any more.
+    pub(super) fn retire(self) {
+        std::mem::forget(self);
+    }
+
+    fn set(&self, Moments { sum, min, max }: Moments) {
+        let Row { sum: sum_bits, min: min_bits, max: max_bits, .. } = self.row;
+        for (bits, value) in [(sum_bits, sum), (min_bits, min), (max_bits, max)] {
+            bits.store(value.to_bits(), Relaxed);
+        }
+    }
+}
+
+impl Drop for RowClaim<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.row.sequence.store(self.before.wrapping_add(2), Release);
+    }
+}
+
+impl Moments {
+    /// Those of no value.
+    pub(crate) const NONE: Self = Self { sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
+
+    /// Returns a sum of finite values, which stops at the ends of what a float holds.
+    #[inline]
+    pub(super) fn plus(sum: f64, value: f64) -> f64 {
+        (sum + value).clamp(f64::MIN, f64::MAX)
+    }
+
+    /// Adds one value.
+    #[inline]
+    pub(super) fn record(&mut self, value: f64) {
+        self.add(Self { sum: value, min: value, max: value });
+    }
+
+    /// Adds those of other values.
+    #[inline]
+    pub(crate) fn add(&mut self, other: Self) {
+        self.sum = Self::plus(self.sum, other.sum);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+
+    /// Returns the extremes, if there are any.
+    pub(crate) fn extremes(self) -> Option<(f64, f64)> {
+        (self.min <= self.max).then_some((self.min, self.max))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_row_that_is_claimed_takes_no_value() {
+        let row = Row::new(2);
+        let claim = row.claim();
+        assert!(!row.try_record(0, 1.0));
+        drop(claim);
+        assert!(row.try_record(1, 2.5));
+        let mut counts = [0; 2];
+        assert_eq!(row.read(&mut counts), Moments { sum: 2.5, min: 2.5, max: 2.5 });
+        assert_eq!(counts, [0, 1]);
+        row.claim().retire();
+        assert!(!row.try_record(0, 1.0));
+    }
+
+    #[test]
+    fn extremes_of_negative_values_are_compared_as_numbers() {
+        let row = Row::new(1);
+        for value in [-1.0, -3.0, -2.0] {
+            assert!(row.try_record(0, value));
+        }
+        assert_eq!(row.read(&mut [0]), Moments { sum: -6.0, min: -3.0, max: -1.0 });
+    }
+
+    #[test]
+    fn what_is_read_while_others_record_is_of_one_moment() {
+        let row = Row::new(2);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for n in 0..20_000_u32 {
+                        let bucket = (n % 2) as usize;
+                        while !row.try_record(bucket, f64::from(n % 2)) {}
+                    }
+                });
+            }
+            for _ in 0..2_000 {
+                let mut counts = [0; 2];
+                let moments = row.read(&mut counts);
+                assert_eq!(moments.sum, counts[1] as f64);
+            }
+        });
+        assert_eq!(row.count(), 40_000);
+    }
+}
