@@ -1,4 +1,4 @@
-//! What looking labels up at each call costs, next to other libraries: `cargo bench -p meterkit-bench --bench peers`.
+//! What a call costs, next to other libraries: `cargo bench -p meterkit-bench --bench peers`.
 
 use std::process::ExitCode;
 
@@ -12,120 +12,71 @@ use meterkit_bench::{floor, ours};
 fn main() -> ExitCode {
     let mut suite = Suite::from_args();
     suite.section("one thread, ours against other libraries");
-    Table { suite: &mut suite, threads: 1 }.fill();
+    one_thread(&mut suite);
     suite.section("two threads on one series, per call and thread");
-    Table { suite: &mut suite, threads: 2 }.fill();
+    two_threads(&mut suite);
     suite.finish()
 }
 
-/// The same rows for each number of threads.
-struct Table<'a> {
-    suite: &'a mut Suite,
-    threads: usize,
+/// A row for each library: the same function of its module against that of ours.
+macro_rules! rows {
+    ($row:ident, $suite:expr, $work:literal, $bound:expr, $function:ident) => {
+        rows!(
+            $row, $suite, $work, $bound, $function;
+            ("opentelemetry", opentelemetry), ("prometheus", prometheus),
+            ("prometheus-client", prometheus_client), ("metrics", metrics),
+            ("measured", measured), ("fastmetrics", fastmetrics)
+        );
+    };
+    ($row:ident, $suite:expr, $work:literal, $bound:expr, $function:ident;
+     $(($name:literal, $library:ident)),*) => {
+        $($row(
+            $suite, concat!($work, " / ", $name), $bound, ours::$function(), $library::$function(),
+        );)*
+    };
 }
 
-impl Table<'_> {
-    fn fill(&mut self) {
-        self.closed_set();
-        self.run_time_string();
-        self.past_the_limit();
-        self.without_labels();
-    }
+fn one_thread(suite: &mut Suite) {
+    alone(suite, CLOSED_AND_FLOOR, 1.3, ours::counter_of_closed_set(), floor::atomic_add());
+    rows!(alone, suite, "closed set of 3", 1.0, counter_of_closed_set);
+    rows!(alone, suite, "3 static texts, 64 sets", 0.45, counter_of_static_sets);
+    rows!(alone, suite, "3 strings", 0.5, counter_of_strings);
+    rows!(alone, suite, "3 fresh strings", 1.0, counter_of_fresh_strings);
+    rows!(alone, suite, "3 texts, 1 at run time", 1.0, counter_of_run_time_string);
+    rows!(alone, suite, "counter", None, counter);
+    rows!(alone, suite, "histogram", 0.65, histogram);
+    alone(suite, LIMIT, 1.1, ours::counter_past_limit(), ours::counter_within_limit());
+}
 
-    fn closed_set(&mut self) {
-        let ours = ours::counter_of_closed_set;
-        self.row("closed set of 3 / AtomicU64::fetch_add", 1.3, ours(), floor::atomic_add());
-        self.row(
-            "closed set of 3 / opentelemetry",
-            1.0,
-            ours(),
-            opentelemetry::counter_of_closed_set(),
-        );
-        self.row("closed set of 3 / prometheus", 1.0, ours(), prometheus::counter_of_closed_set());
-        self.row(
-            "closed set of 3 / prometheus-client",
-            1.0,
-            ours(),
-            prometheus_client::counter_of_closed_set(),
-        );
-        self.row("closed set of 3 / metrics", 1.0, ours(), metrics::counter_of_closed_set());
-        self.row("closed set of 3 / measured", 1.0, ours(), measured::counter_of_closed_set());
-        self.row(
-            "closed set of 3 / fastmetrics",
-            1.0,
-            ours(),
-            fastmetrics::counter_of_closed_set(),
-        );
-    }
+fn two_threads(suite: &mut Suite) {
+    together(suite, CLOSED_AND_FLOOR, 1.3, ours::counter_of_closed_set(), floor::atomic_add());
+    rows!(together, suite, "closed set of 3", 1.0, counter_of_closed_set);
+    rows!(together, suite, "3 texts, 1 at run time", 1.0, counter_of_run_time_string);
+    rows!(together, suite, "counter", None, counter);
+    together(suite, LIMIT, 1.1, ours::counter_past_limit(), ours::counter_within_limit());
+}
 
-    fn run_time_string(&mut self) {
-        let ours = ours::counter_of_run_time_string;
-        self.row(
-            "3 texts, 1 at run time / opentelemetry",
-            1.0,
-            ours(),
-            opentelemetry::counter_of_run_time_string(),
-        );
-        self.row(
-            "3 texts, 1 at run time / prometheus",
-            1.0,
-            ours(),
-            prometheus::counter_of_run_time_string(),
-        );
-        self.row(
-            "3 texts, 1 at run time / prometheus-client",
-            1.0,
-            ours(),
-            prometheus_client::counter_of_run_time_string(),
-        );
-        self.row(
-            "3 texts, 1 at run time / metrics",
-            1.0,
-            ours(),
-            metrics::counter_of_run_time_string(),
-        );
-        self.row(
-            "3 texts, 1 at run time / measured",
-            1.0,
-            ours(),
-            measured::counter_of_run_time_string(),
-        );
-        self.row(
-            "3 texts, 1 at run time / fastmetrics",
-            1.0,
-            ours(),
-            fastmetrics::counter_of_run_time_string(),
-        );
-    }
+const CLOSED_AND_FLOOR: &str = "closed set of 3 / AtomicU64::fetch_add";
 
-    /// Ours against ours: programs that have run out of series must not slow down.
-    fn past_the_limit(&mut self) {
-        let (past, within) = (ours::counter_past_limit(), ours::counter_within_limit());
-        self.row("past the cardinality limit / below it", 1.1, past, within);
-    }
+/// Ours against ours: programs that have run out of series must not slow down.
+const LIMIT: &str = "past the cardinality limit / below it";
 
-    fn without_labels(&mut self) {
-        let ours = ours::counter;
-        self.row("no labels / opentelemetry", None, ours(), opentelemetry::counter());
-        self.row("no labels / prometheus", None, ours(), prometheus::counter());
-        self.row("no labels / prometheus-client", None, ours(), prometheus_client::counter());
-        self.row("no labels / metrics", None, ours(), metrics::counter());
-        self.row("no labels / measured", None, ours(), measured::counter());
-        self.row("no labels / fastmetrics", None, ours(), fastmetrics::counter());
-    }
+fn alone(
+    suite: &mut Suite,
+    name: &str,
+    bound: impl Into<Option<f64>>,
+    ours: impl FnMut(),
+    theirs: impl FnMut(),
+) {
+    suite.run(Comparison::new(name, bound).ours(ours).theirs(theirs));
+}
 
-    fn row(
-        &mut self,
-        name: &str,
-        bound: impl Into<Option<f64>>,
-        ours: impl Fn() + Sync,
-        theirs: impl Fn() + Sync,
-    ) {
-        let comparison = Comparison::new(name, bound);
-        let comparison = match self.threads {
-            1 => comparison.ours(ours).theirs(theirs),
-            threads => comparison.ours_on(threads, ours).theirs_on(threads, theirs),
-        };
-        self.suite.run(comparison);
-    }
+fn together(
+    suite: &mut Suite,
+    name: &str,
+    bound: impl Into<Option<f64>>,
+    ours: impl Fn() + Sync,
+    theirs: impl Fn() + Sync,
+) {
+    suite.run(Comparison::new(name, bound).ours_on(2, ours).theirs_on(2, theirs));
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use meterkit_bench::comparison::Comparison;
+use meterkit_bench::comparison::{Clock, Comparison};
 use meterkit_bench::labels::{REQUEST, durations, requests};
 use meterkit_bench::suite::Suite;
 use meterkit_bench::targets::{Collected, Scraper};
@@ -16,6 +16,10 @@ fn main() -> ExitCode {
     for_information(&mut suite);
     suite.section("two threads on one series, per call and thread");
     two_threads(&mut suite);
+    suite.section(
+        "processor time per call, several threads on one series (ours) against one (theirs)",
+    );
+    several_threads(&mut suite);
     suite.section("three targets (ours) against one target (theirs)");
     targets(&mut suite);
     suite.finish()
@@ -23,7 +27,7 @@ fn main() -> ExitCode {
 
 fn bounded(suite: &mut Suite) {
     suite.run(
-        Comparison::new("counter / AtomicU64::fetch_add", 1.2)
+        Comparison::new("counter / AtomicU64::fetch_add", 1.15)
             .ours(ours::counter())
             .theirs(floor::atomic_add()),
     );
@@ -108,6 +112,21 @@ fn two_threads(suite: &mut Suite) {
             .ours_on(2, ours::histogram_of_one_value())
             .theirs_on(2, opentelemetry::histogram_of_one_value()),
     );
+}
+
+/// Both sides are ours: what a call costs must not depend on how many threads make it.
+fn several_threads(suite: &mut Suite) {
+    for (threads, many) in [(2, "two"), (4, "four")] {
+        let comparison = |work: &str, bound: f64| {
+            Comparison::new(format!("{work}, {many} threads / one"), bound).clock(Clock::Thread)
+        };
+        let counter = ours::counter();
+        suite.run(comparison("counter", 1.5).ours_on(threads, &counter).theirs_on(1, &counter));
+        let histogram = ours::histogram_of_one_value();
+        suite.run(
+            comparison("histogram", 1.3).ours_on(threads, &histogram).theirs_on(1, &histogram),
+        );
+    }
 }
 
 fn targets(suite: &mut Suite) {

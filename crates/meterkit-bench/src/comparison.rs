@@ -36,42 +36,49 @@ pub enum Clock {
     /// How long all threads of this process keep a processor busy meanwhile, in the kernel too. On Unix only; elsewhere
     /// it is how long the call takes.
     Processors,
+    /// How long the calling thread keeps a processor busy: what a call costs, whatever else runs on the machine. On
+    /// Unix only, as above.
+    Thread,
 }
 
 impl Clock {
     fn now(self) -> Reading {
         match self {
             Self::Wall => Reading::Wall(Instant::now()),
-            Self::Processors => Reading::Processors(busy()),
+            _ => Reading::Busy(self, self.busy()),
         }
+    }
+
+    #[cfg(unix)]
+    fn busy(self) -> Duration {
+        use rustix::time::{ClockId, clock_gettime};
+        let clock = match self {
+            Self::Thread => ClockId::ThreadCPUTime,
+            _ => ClockId::ProcessCPUTime,
+        };
+        clock_gettime(clock).try_into().unwrap_or_default()
+    }
+
+    #[cfg(not(unix))]
+    fn busy(self) -> Duration {
+        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        START.elapsed()
     }
 }
 
 /// When something began.
 enum Reading {
     Wall(Instant),
-    Processors(Duration),
+    Busy(Clock, Duration),
 }
 
 impl Reading {
     fn elapsed(&self) -> Duration {
         match self {
             Self::Wall(start) => start.elapsed(),
-            Self::Processors(start) => busy().saturating_sub(*start),
+            Self::Busy(clock, start) => clock.busy().saturating_sub(*start),
         }
     }
-}
-
-#[cfg(unix)]
-fn busy() -> Duration {
-    use rustix::time::{ClockId, clock_gettime};
-    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
-}
-
-#[cfg(not(unix))]
-fn busy() -> Duration {
-    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-    START.elapsed()
 }
 
 /// Ours against theirs.
@@ -94,7 +101,7 @@ impl<'a> Comparison<'a> {
         Self { name: name.into(), bound: bound.into(), clock, ours: None, theirs: None }
     }
 
-    /// What time is taken of the calls that are named after this: [`ours`](Self::ours) and [`theirs`](Self::theirs).
+    /// What time is taken of the calls that are named after this.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -114,13 +121,13 @@ impl<'a> Comparison<'a> {
 
     /// One call of ours, made by `threads` threads at once.
     pub fn ours_on(mut self, threads: usize, call: impl Fn() + Sync + 'a) -> Self {
-        self.ours = Some(together(threads, call));
+        self.ours = Some(together(self.clock, threads, call));
         self
     }
 
     /// One call of theirs, made by `threads` threads at once.
     pub fn theirs_on(mut self, threads: usize, call: impl Fn() + Sync + 'a) -> Self {
-        self.theirs = Some(together(threads, call));
+        self.theirs = Some(together(self.clock, threads, call));
         self
     }
 
@@ -211,12 +218,12 @@ fn alone<'a>(clock: Clock, mut call: impl FnMut() + 'a) -> Batch<'a> {
 }
 
 /// Each thread makes all `calls`; the time is the mean of the threads'.
-fn together<'a>(threads: usize, call: impl Fn() + Sync + 'a) -> Batch<'a> {
+fn together<'a>(clock: Clock, threads: usize, call: impl Fn() + Sync + 'a) -> Batch<'a> {
     Box::new(move |calls| {
         let start = Barrier::new(threads);
         let work = || {
             start.wait();
-            let start = Instant::now();
+            let start = clock.now();
             for _ in 0..calls {
                 call();
             }
@@ -278,6 +285,14 @@ mod tests {
     fn quartiles_of_an_odd_number_are_values_of_it() {
         let values = vec![5.0, 1.0, 4.0, 2.0, 3.0];
         assert_eq!([0.25, 0.5, 0.75].map(|at| quantile(values.clone(), at)), [2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_thread_that_sleeps_is_not_busy() {
+        let start = Clock::Thread.now();
+        thread::sleep(Duration::from_millis(50));
+        assert!(start.elapsed() < Duration::from_millis(25));
     }
 
     #[test]

@@ -3,18 +3,18 @@
 //! Both sides hold the same series with the same values, record the same between two exports, and post protobuf without
 //! compression to a [`Sink`] of their own.
 
-use std::fmt;
+#[cfg(feature = "others")]
+mod theirs;
+
 use std::time::Duration;
 
 use meterkit_core::{CounterGroup, HistogramGroup, Registry};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
 use meterkit_pipeline::{Pipeline, Schedule};
-use opentelemetry::metrics::{Counter, Histogram, MeterProvider};
-use opentelemetry_otlp::{MetricExporter, WithExportConfig};
-use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
 
+#[cfg(feature = "others")]
+pub use self::theirs::Theirs;
 use crate::labels::{Request, durations, for_each_series, request, tenants};
-use crate::scrape::attributes;
 use crate::sink::Sink;
 
 /// Counter series of one instrument, with three labels.
@@ -103,75 +103,6 @@ impl Ours {
     }
 }
 
-/// A provider with a periodic reader and the exporter of `opentelemetry-otlp`, with its default HTTP client.
-pub struct Theirs {
-    provider: SdkMeterProvider,
-    counter: Counter<u64>,
-    histogram: Histogram<f64>,
-    tenants: Vec<String>,
-    sink: Sink,
-}
-
-impl Default for Theirs {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Theirs {
-    /// With all series filled, and the connection made.
-    pub fn new() -> Self {
-        let sink = Sink::start();
-        let exporter = MetricExporter::builder().with_http().with_endpoint(sink.url());
-        let exporter = exporter.with_timeout(PATIENCE).build().expect("an exporter");
-        let provider = SdkMeterProvider::builder()
-            .with_reader(PeriodicReader::builder(exporter).with_interval(NEVER).build())
-            .with_view(|_: &Instrument| {
-                Stream::builder().with_cardinality_limit(COUNTERS + 1).build().ok()
-            })
-            .build();
-        let meter = provider.meter("bench");
-        let counter = meter.u64_counter("requests").build();
-        let histogram = meter.f64_histogram("requests.duration").with_unit("s");
-        let histogram = histogram.with_boundaries(BOUNDS.to_vec()).build();
-        let mut n = 0;
-        for_each_series(COUNTERS, |request| {
-            n += 1;
-            counter.add(n, &attributes(request));
-        });
-        let mut next = durations();
-        for_each_series(HISTOGRAMS, |request| {
-            let attributes = attributes(request);
-            (0..10).for_each(|_| histogram.record(next(), &attributes));
-        });
-        let tenants = tenants(TOUCHED);
-        let theirs = Self { provider, counter, histogram, tenants, sink };
-        theirs.export();
-        theirs
-    }
-
-    /// Records a little, collects, and sends everything.
-    pub fn export(&self) {
-        for (n, tenant) in self.tenants.iter().enumerate() {
-            let attributes = attributes(request(n, tenant));
-            self.counter.add(1, &attributes);
-            self.histogram.record(0.03, &attributes);
-        }
-        self.provider.force_flush().expect("the sink takes everything");
-    }
-
-    /// Where it goes.
-    pub fn sink(&self) -> &Sink {
-        &self.sink
-    }
-}
-
-impl fmt::Debug for Theirs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Theirs").field("sink", &self.sink).finish_non_exhaustive()
-    }
-}
-
 /// Bytes that one export puts into the body of its one request.
 ///
 /// # Panics
@@ -184,7 +115,7 @@ pub fn bytes_per_export(sink: &Sink, export: impl FnOnce()) -> u64 {
     sink.bytes() - bytes
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "others"))]
 mod tests {
     use super::*;
 

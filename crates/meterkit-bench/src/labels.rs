@@ -1,5 +1,7 @@
 //! The label sets that are measured, written by hand, and the values that fill them.
 
+use std::hint::black_box;
+
 use meterkit_core::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 
 /// The keys of [`Request`].
@@ -30,6 +32,54 @@ impl Labels for Request<'_> {
         visitor.visit(LabelRef::Static(self.method));
         visitor.visit(LabelRef::Static(self.route));
         visitor.visit(self.tenant.label());
+    }
+}
+
+/// Three text labels that are known at run time only.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
+pub struct Strings<'a> {
+    /// As [`Request::method`].
+    pub method: &'a str,
+    /// As [`Request::route`].
+    pub route: &'a str,
+    /// As [`Request::tenant`].
+    pub tenant: &'a str,
+}
+
+impl<'a> Strings<'a> {
+    /// Borrows three strings.
+    pub fn of([method, route, tenant]: &'a [String; 3]) -> Self {
+        Self { method, route, tenant }
+    }
+}
+
+impl Labels for Strings<'_> {
+    type Set = Strings<'static>;
+    const KEYS: &'static [LabelKey] = Request::KEYS;
+
+    #[inline]
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(self.method.label());
+        visitor.visit(self.route.label());
+        visitor.visit(self.tenant.label());
+    }
+}
+
+/// Returns the texts of [`REQUEST`] as strings that are made at run time.
+pub fn strings() -> [String; 3] {
+    [REQUEST.method, REQUEST.route, REQUEST.tenant].map(str::to_owned)
+}
+
+/// Has `record` called with strings that are allocated for the call. Those of earlier calls stay for a while, so the
+/// addresses change from call to call.
+pub fn with_fresh_strings(mut record: impl FnMut(&[String; 3])) -> impl FnMut() {
+    let mut recent: [[String; 3]; 256] = std::array::from_fn(|_| strings());
+    let mut at = 0;
+    move || {
+        at = (at + 1) % recent.len();
+        recent[at] = black_box(strings());
+        record(&recent[at]);
     }
 }
 
@@ -78,6 +128,20 @@ fn tenant(n: usize) -> String {
 pub fn requests() -> [Request<'static>; 16] {
     const TENANTS: [&str; 4] = ["north-europe", "west-us", "asia", "internal"];
     std::array::from_fn(|n| Request { method: METHODS[n % 4], tenant: TENANTS[n / 4], ..REQUEST })
+}
+
+/// The tenants of [`static_requests`].
+pub const STATIC_TENANTS: [&str; 2] = ["north-europe", "west-us"];
+
+/// Hands out 64 label sets of `&'static str`, in an order that is hard to predict.
+pub fn static_requests() -> impl FnMut() -> Request<'static> {
+    let set = |n: usize| Request { tenant: STATIC_TENANTS[n / 32], ..request(n, "") };
+    let sets: [_; 64] = std::array::from_fn(set);
+    let mut state = 1_u32;
+    move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        sets[(state >> 26) as usize]
+    }
 }
 
 /// Values for histograms, spread over their buckets so that no branch is always the same.

@@ -6,17 +6,22 @@
 //!
 //! How to run them, and what their figures were: `README.md`.
 
+mod api;
 pub mod arguments;
 pub mod comparison;
+#[cfg(feature = "others")]
 pub mod datadog;
 pub mod export;
+pub mod figures;
 pub mod floor;
 pub mod labels;
 pub mod operation;
 pub mod ours;
+#[cfg(feature = "others")]
 pub mod remote_write;
 pub mod scrape;
 pub mod sink;
 pub mod suite;
 pub mod targets;
+#[cfg(feature = "others")]
 pub mod theirs;

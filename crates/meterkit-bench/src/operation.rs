@@ -2,9 +2,12 @@
 //!
 //! The enums derive what other libraries want of a label's value, so that all of them record the same types.
 
+#[cfg(feature = "others")]
 use fastmetrics::derive::EncodeLabelValue as FastmetricsValue;
+#[cfg(feature = "others")]
 use measured::FixedCardinalityLabel;
 use meterkit_core::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
+#[cfg(feature = "others")]
 use prometheus_client::encoding::EncodeLabelValue;
 
 /// The keys of [`Operation`].
@@ -49,17 +52,8 @@ impl Labels for Operation {
 }
 
 /// What an operation does.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    FixedCardinalityLabel,
-    EncodeLabelValue,
-    FastmetricsValue,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "others", derive(FixedCardinalityLabel, EncodeLabelValue, FastmetricsValue))]
 #[expect(clippy::exhaustive_enums, reason = "a closed label")]
 pub enum Kind {
     /// `create`
@@ -71,17 +65,8 @@ pub enum Kind {
 }
 
 /// How an operation went.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    FixedCardinalityLabel,
-    EncodeLabelValue,
-    FastmetricsValue,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "others", derive(FixedCardinalityLabel, EncodeLabelValue, FastmetricsValue))]
 #[expect(clippy::exhaustive_enums, reason = "a closed label")]
 pub enum Outcome {
     /// `done`

@@ -9,9 +9,12 @@ use meterkit_otel::MeterProvider;
 use meterkit_pipeline::Pipeline;
 use opentelemetry::metrics::MeterProvider as _;
 
-use crate::labels::{BOUNDS, REQUEST, Request, durations, for_each_series, requests};
+use crate::api::{record_in_turns, record_kept, record_made};
+use crate::labels::{
+    BOUNDS, REQUEST, Request, Strings, durations, for_each_series, requests, static_requests,
+    strings, with_fresh_strings,
+};
 use crate::operation::{OPERATION, Operation};
-use crate::theirs::opentelemetry::{record_in_turns, record_kept, record_made};
 
 /// A registry with a running pipeline that has no target.
 static RUNNING: LazyLock<(Registry, Pipeline)> = LazyLock::new(running);
@@ -79,6 +82,29 @@ pub fn counter_of_sixteen_sets() -> impl FnMut() + 'static {
         at = (at + 1) % sets.len();
         group.with(sets[at]).increment();
     }
+}
+
+/// Returns a counter with three `&'static str` labels, with 64 label sets at random.
+pub fn counter_of_static_sets() -> impl FnMut() + 'static {
+    let group = counter_group(&meter());
+    let mut next = static_requests();
+    move || group.with(next()).increment()
+}
+
+/// Returns a counter whose three labels are strings of the caller's, the same at each call.
+pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
+    let (group, strings) = (string_group(), strings());
+    move || group.with(Strings::of(black_box(&strings))).increment()
+}
+
+/// Returns the same with strings that are allocated for each call.
+pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
+    let group = string_group();
+    with_fresh_strings(move |strings| group.with(Strings::of(strings)).increment())
+}
+
+fn string_group() -> CounterGroup<Strings<'static>> {
+    meter().counter_group("strings").build().expect("a counter group")
 }
 
 /// Returns a counter with a closed label set: two enums and a bool.

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::arguments::Arguments;
 use crate::comparison::{Comparison, Outcome, Pace};
+use crate::figures::Figure;
 
 /// By how much a bound must be missed before `--check` fails: shared machines are noisy.
 const MARGIN: f64 = 0.1;
@@ -13,6 +14,7 @@ const MARGIN: f64 = 0.1;
 #[must_use = "`finish` gives the exit code"]
 pub struct Suite {
     arguments: Arguments,
+    table: String,
     missed: Vec<String>,
 }
 
@@ -21,11 +23,12 @@ impl Suite {
     pub fn from_args() -> Self {
         let arguments = Arguments::from_env();
         println!("{}", arguments.header());
-        Self { arguments, missed: Vec::new() }
+        Self { arguments, table: String::new(), missed: Vec::new() }
     }
 
     /// Begins a table.
-    pub fn section(&self, title: &str) {
+    pub fn section(&mut self, title: &str) {
+        title.clone_into(&mut self.table);
         let head = [title, "ours", "theirs", "ratio", "paired", "middle half", "bound"];
         println!("\n{}", row(head.map(str::to_owned)));
         println!("|{}|{}", "-".repeat(63), "---|".repeat(6));
@@ -39,9 +42,16 @@ impl Suite {
         let pace = if self.arguments.is_quick { Pace::QUICK } else { Pace::FULL };
         let outcome = comparison.run(pace);
         println!("{}", row(cells(&outcome)));
+        self.figure(&outcome).append();
         if outcome.misses(MARGIN) {
             self.missed.push(outcome.name);
         }
+    }
+
+    fn figure(&self, outcome: &Outcome) -> Figure {
+        let &Outcome { ref name, bound, ours, theirs, .. } = outcome;
+        let (table, name, ratio) = (self.table.clone(), name.clone(), outcome.paired());
+        Figure { table, name, ours, theirs, ratio, bound }
     }
 
     /// Success, but with `--check` when a bound was missed.

@@ -7,9 +7,12 @@ use std::hint::black_box;
 use foldhash::fast::RandomState;
 use lasso::{Rodeo, RodeoReader, Spur, ThreadedRodeo};
 use measured::metric::histogram::Thresholds;
-use measured::{Counter, CounterVec, FixedCardinalityLabel, HistogramVec, LabelGroup};
+use measured::{Counter, CounterVec, FixedCardinalityLabel, Histogram, HistogramVec, LabelGroup};
 
-use crate::labels::{self, BOUNDS, METHODS, REQUEST, ROUTES, for_each_series};
+use crate::labels::{
+    self, BOUNDS, METHODS, REQUEST, ROUTES, STATIC_TENANTS, durations, for_each_series,
+    static_requests, strings, with_fresh_strings,
+};
 use crate::operation::{self, Kind, OPERATION, Outcome};
 
 #[derive(LabelGroup)]
@@ -38,6 +41,29 @@ struct Request<'a> {
     tenant: &'a str,
 }
 
+/// Three texts that are known at the start.
+#[derive(LabelGroup)]
+#[label(set = StaticSet)]
+struct StaticRequest<'a> {
+    #[label(fixed_with = RodeoReader<Spur, RandomState>)]
+    method: &'a str,
+    #[label(fixed_with = RodeoReader<Spur, RandomState>)]
+    route: &'a str,
+    #[label(fixed_with = RodeoReader<Spur, RandomState>)]
+    tenant: &'a str,
+}
+
+#[derive(LabelGroup)]
+#[label(set = StringSet)]
+struct Strings<'a> {
+    #[label(dynamic_with = ThreadedRodeo<Spur, RandomState>)]
+    method: &'a str,
+    #[label(dynamic_with = ThreadedRodeo<Spur, RandomState>)]
+    route: &'a str,
+    #[label(dynamic_with = ThreadedRodeo<Spur, RandomState>)]
+    tenant: &'a str,
+}
+
 /// A counter without labels.
 pub fn counter() -> impl Fn() + Send + Sync + 'static {
     let counter = Counter::new();
@@ -58,6 +84,39 @@ pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
         let request = labels::Request { tenant: black_box(&tenant), ..*black_box(&REQUEST) };
         count_request(&counters, request);
     }
+}
+
+/// A counter with three `&'static str` labels, with 64 label sets at random.
+pub fn counter_of_static_sets() -> impl FnMut() + 'static {
+    let set = StaticSet {
+        method: table(&METHODS),
+        route: table(&ROUTES),
+        tenant: table(&STATIC_TENANTS),
+    };
+    let (counters, mut next) = (CounterVec::with_label_set(set), static_requests());
+    move || {
+        let labels::Request { method, route, tenant } = next();
+        counters.inc(StaticRequest { method, route, tenant });
+    }
+}
+
+/// A counter whose three labels are strings of the caller's, the same at each call.
+pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
+    let (counters, strings) = (string_counters(), strings());
+    move || count_strings(&counters, black_box(&strings))
+}
+
+/// The same with strings that are allocated for each call.
+pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
+    let counters = string_counters();
+    with_fresh_strings(move |strings| count_strings(&counters, strings))
+}
+
+/// A histogram without labels.
+pub fn histogram() -> impl FnMut() + 'static {
+    let histogram = Histogram::with_metadata(Thresholds::with_buckets(BOUNDS));
+    let mut next = durations();
+    move || black_box(&histogram).observe(next())
 }
 
 /// A counter of so many series.
@@ -83,16 +142,22 @@ fn histograms() -> HistogramVec<RequestSet, { BOUNDS.len() }> {
 }
 
 fn request_set() -> RequestSet {
-    let table = |texts: &[&'static str]| {
-        let mut table = Rodeo::with_hasher(RandomState::default());
-        table.extend(texts);
-        table.into_reader()
-    };
-    RequestSet {
-        method: table(&METHODS),
-        route: table(&ROUTES),
-        tenant: ThreadedRodeo::with_hasher(RandomState::default()),
-    }
+    RequestSet { method: table(&METHODS), route: table(&ROUTES), tenant: interner() }
+}
+
+fn string_counters() -> CounterVec<StringSet> {
+    let set = StringSet { method: interner(), route: interner(), tenant: interner() };
+    CounterVec::with_label_set(set)
+}
+
+fn table(texts: &[&'static str]) -> RodeoReader<Spur, RandomState> {
+    let mut table = Rodeo::with_hasher(RandomState::default());
+    table.extend(texts);
+    table.into_reader()
+}
+
+fn interner() -> ThreadedRodeo<Spur, RandomState> {
+    ThreadedRodeo::with_hasher(RandomState::default())
 }
 
 fn count_operation(counters: &CounterVec<OperationSet>, labels: operation::Operation) {
@@ -104,6 +169,11 @@ fn count_operation(counters: &CounterVec<OperationSet>, labels: operation::Opera
 fn count_request(counters: &CounterVec<RequestSet>, request: labels::Request<'_>) {
     let labels::Request { method, route, tenant } = request;
     counters.inc(Request { method, route, tenant });
+}
+
+fn count_strings(counters: &CounterVec<StringSet>, strings: &[String; 3]) {
+    let [method, route, tenant] = strings;
+    counters.inc(Strings { method, route, tenant });
 }
 
 fn observe(

@@ -8,7 +8,10 @@ use std::sync::LazyLock;
 use metrics::with_local_recorder;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use crate::labels::{BOUNDS, REQUEST, Request, for_each_series};
+use crate::labels::{
+    BOUNDS, REQUEST, Request, durations, for_each_series, static_requests, strings,
+    with_fresh_strings,
+};
 use crate::operation::{OPERATION, Operation, text};
 
 /// The recorder of the program, as most users install one.
@@ -33,6 +36,42 @@ pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     LazyLock::force(&INSTALLED);
     let tenant = REQUEST.tenant.to_owned();
     move || count_request(Request { tenant: black_box(&tenant), ..*black_box(&REQUEST) })
+}
+
+/// A counter with three `&'static str` labels, with 64 label sets at random.
+pub fn counter_of_static_sets() -> impl FnMut() + 'static {
+    LazyLock::force(&INSTALLED);
+    let mut next = static_requests();
+    move || count_static(next())
+}
+
+/// A counter whose three labels are strings of the caller's, the same at each call.
+pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
+    LazyLock::force(&INSTALLED);
+    let strings = strings();
+    move || count_strings(black_box(&strings))
+}
+
+/// The same with strings that are allocated for each call.
+pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
+    LazyLock::force(&INSTALLED);
+    with_fresh_strings(count_strings)
+}
+
+/// A histogram without labels, bound to a handle. The upkeep that sorts its values into buckets runs every 65,536 calls:
+/// without it, every value would stay in memory.
+pub fn histogram() -> impl FnMut() + 'static {
+    let recorder = recorder();
+    let (histogram, upkeep) =
+        (with_local_recorder(&recorder, || metrics::histogram!("took")), recorder.handle());
+    let (mut next, mut calls) = (durations(), 0_u16);
+    move || {
+        black_box(&histogram).record(next());
+        calls = calls.wrapping_add(1);
+        if calls == 0 {
+            upkeep.run_upkeep();
+        }
+    }
 }
 
 /// A counter of so many series.
@@ -63,6 +102,17 @@ fn count_operation(Operation { kind, outcome, cached }: Operation) {
 /// The library wants to own a text that does not live as long as the program.
 fn count_request(Request { method, route, tenant }: Request<'_>) {
     let tenant = tenant.to_owned();
+    metrics::counter!("requests", "method" => method, "route" => route, "tenant" => tenant)
+        .increment(1);
+}
+
+fn count_static(Request { method, route, tenant }: Request<'static>) {
+    metrics::counter!("requests", "method" => method, "route" => route, "tenant" => tenant)
+        .increment(1);
+}
+
+fn count_strings(strings: &[String; 3]) {
+    let [method, route, tenant] = strings.clone();
     metrics::counter!("requests", "method" => method, "route" => route, "tenant" => tenant)
         .increment(1);
 }

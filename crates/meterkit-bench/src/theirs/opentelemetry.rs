@@ -9,7 +9,11 @@ use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider};
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{Instrument, ManualReader, SdkMeterProvider, Stream};
 
-use crate::labels::{BOUNDS, REQUEST, Request, durations, for_each_series, requests};
+use crate::api::{attributes, record_in_turns, record_kept, record_made, static_attributes};
+use crate::labels::{
+    BOUNDS, REQUEST, Request, durations, for_each_series, requests, static_requests, strings,
+    with_fresh_strings,
+};
 use crate::operation::{OPERATION, Operation};
 
 /// A provider with one cumulative reader.
@@ -43,31 +47,29 @@ pub fn counter_of_sixteen_attribute_sets() -> impl FnMut() + 'static {
     record_in_turns(&meter())
 }
 
-/// Records through OpenTelemetry's API, whoever is behind it.
-pub(crate) fn record_made(meter: &Meter) -> impl Fn() + Send + Sync + use<> {
-    let counter = meter.u64_counter("requests").build();
-    move || counter.add(1, &attributes(*black_box(&REQUEST)))
-}
-
-pub(crate) fn record_kept(meter: &Meter) -> impl Fn() + Send + Sync + use<> {
-    let (counter, kept) = (meter.u64_counter("requests").build(), attributes(REQUEST));
-    move || counter.add(1, black_box(&kept))
-}
-
-pub(crate) fn record_in_turns(meter: &Meter) -> impl FnMut() + use<> {
-    let (counter, kept) = (meter.u64_counter("requests").build(), requests().map(attributes));
-    let mut at = 0;
-    move || {
-        at = (at + 1) % kept.len();
-        counter.add(1, black_box(&kept[at]));
-    }
-}
-
 /// Returns the same with a value that is a string of the caller's, which OpenTelemetry wants to own.
 pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     let counter = meter().u64_counter("requests").build();
     let tenant = REQUEST.tenant.to_owned();
     move || count_request(&counter, Request { tenant: black_box(&tenant), ..*black_box(&REQUEST) })
+}
+
+/// Returns a counter with three attributes of `&'static str`, with 64 sets at random.
+pub fn counter_of_static_sets() -> impl FnMut() + 'static {
+    let (counter, mut next) = (meter().u64_counter("requests").build(), static_requests());
+    move || counter.add(1, &static_attributes(next()))
+}
+
+/// Returns a counter whose three attributes are strings of the caller's, the same at each call.
+pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
+    let (counter, strings) = (meter().u64_counter("requests").build(), strings());
+    move || count_strings(&counter, black_box(&strings))
+}
+
+/// Returns the same with strings that are allocated for each call.
+pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
+    let counter = meter().u64_counter("requests").build();
+    with_fresh_strings(move |strings| count_strings(&counter, strings))
 }
 
 /// Returns the same with sixteen attribute sets in turns.
@@ -77,7 +79,7 @@ pub fn counter_of_sixteen_sets() -> impl FnMut() + 'static {
     let mut at = 0;
     move || {
         at = (at + 1) % sets.len();
-        counter.add(1, &attributes(sets[at]));
+        counter.add(1, &static_attributes(sets[at]));
     }
 }
 
@@ -116,7 +118,7 @@ pub fn histogram_of_one_value() -> impl Fn() + Send + Sync + 'static {
 pub fn histogram_of_three() -> impl FnMut() + 'static {
     let histogram = histogram_named("requests.duration");
     let mut next = durations();
-    move || histogram.record(next(), &attributes(*black_box(&REQUEST)))
+    move || histogram.record(next(), &static_attributes(*black_box(&REQUEST)))
 }
 
 /// Returns a counter of so many series.
@@ -157,31 +159,25 @@ fn count_operation(counter: &Counter<u64>, Operation { kind, outcome, cached }: 
 }
 
 fn count_request(counter: &Counter<u64>, request: Request<'_>) {
-    counter.add(1, &owned(request));
+    counter.add(1, &attributes(request));
+}
+
+fn count_strings(counter: &Counter<u64>, strings: &[String; 3]) {
+    let [method, route, tenant] = strings.clone();
+    let attributes = [
+        KeyValue::new("method", method),
+        KeyValue::new("route", route),
+        KeyValue::new("tenant", tenant),
+    ];
+    counter.add(1, &attributes);
 }
 
 fn histogram_named(name: &'static str) -> Histogram<f64> {
     meter().f64_histogram(name).with_boundaries(BOUNDS.to_vec()).build()
 }
 
-fn attributes(Request { method, route, tenant }: Request<'static>) -> [KeyValue; 3] {
-    [
-        KeyValue::new("method", method),
-        KeyValue::new("route", route),
-        KeyValue::new("tenant", tenant),
-    ]
-}
-
 fn observe(histogram: &Histogram<f64>, request: Request<'_>) {
-    histogram.record(0.07, &owned(request));
-}
-
-fn owned(Request { method, route, tenant }: Request<'_>) -> [KeyValue; 3] {
-    [
-        KeyValue::new("method", method),
-        KeyValue::new("route", route),
-        KeyValue::new("tenant", tenant.to_owned()),
-    ]
+    histogram.record(0.07, &attributes(request));
 }
 
 #[cfg(test)]

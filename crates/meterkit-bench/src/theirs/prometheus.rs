@@ -3,9 +3,12 @@
 use std::any::Any;
 use std::hint::black_box;
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts};
 
-use crate::labels::{BOUNDS, REQUEST, REQUEST_KEYS, Request, for_each_series};
+use crate::labels::{
+    BOUNDS, REQUEST, REQUEST_KEYS, Request, durations, for_each_series, static_requests, strings,
+    with_fresh_strings,
+};
 use crate::operation::{OPERATION, OPERATION_KEYS, Operation, text};
 
 /// A counter without labels.
@@ -25,6 +28,32 @@ pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     let counters = counters(&REQUEST_KEYS);
     let tenant = REQUEST.tenant.to_owned();
     move || count_request(&counters, Request { tenant: black_box(&tenant), ..*black_box(&REQUEST) })
+}
+
+/// A counter with three `&'static str` labels, with 64 label sets at random.
+pub fn counter_of_static_sets() -> impl FnMut() + 'static {
+    let (counters, mut next) = (counters(&REQUEST_KEYS), static_requests());
+    move || count_request(&counters, next())
+}
+
+/// A counter whose three labels are strings of the caller's, the same at each call.
+pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
+    let (counters, strings) = (counters(&REQUEST_KEYS), strings());
+    move || count_strings(&counters, black_box(&strings))
+}
+
+/// The same with strings that are allocated for each call.
+pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
+    let counters = counters(&REQUEST_KEYS);
+    with_fresh_strings(move |strings| count_strings(&counters, strings))
+}
+
+/// A histogram without labels.
+pub fn histogram() -> impl FnMut() + 'static {
+    let options = HistogramOpts::new("took", "Took.").buckets(BOUNDS.to_vec());
+    let histogram = Histogram::with_opts(options).expect("a histogram");
+    let mut next = durations();
+    move || black_box(&histogram).observe(next())
 }
 
 /// A counter of so many series.
@@ -56,6 +85,10 @@ fn count_operation(counters: &IntCounterVec, Operation { kind, outcome, cached }
 
 fn count_request(counters: &IntCounterVec, Request { method, route, tenant }: Request<'_>) {
     counters.with_label_values(&[method, route, tenant]).inc();
+}
+
+fn count_strings(counters: &IntCounterVec, strings: &[String; 3]) {
+    counters.with_label_values(strings).inc();
 }
 
 fn observe(histograms: &HistogramVec, Request { method, route, tenant }: Request<'_>) {

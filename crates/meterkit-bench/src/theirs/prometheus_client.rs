@@ -8,7 +8,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
-use crate::labels::{self, BOUNDS, REQUEST, for_each_series};
+use crate::labels::{
+    self, BOUNDS, REQUEST, durations, for_each_series, static_requests, with_fresh_strings,
+};
 use crate::operation::{self, Kind, OPERATION, Outcome};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -22,6 +24,20 @@ struct Operation {
 struct Request {
     method: &'static str,
     route: &'static str,
+    tenant: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StaticRequest {
+    method: &'static str,
+    route: &'static str,
+    tenant: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Strings {
+    method: String,
+    route: String,
     tenant: String,
 }
 
@@ -49,6 +65,31 @@ pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     }
 }
 
+/// A counter with three `&'static str` labels, with 64 label sets at random.
+pub fn counter_of_static_sets() -> impl FnMut() + 'static {
+    let (counters, mut next) = (Family::default(), static_requests());
+    move || count_static(&counters, next())
+}
+
+/// A counter whose three labels are strings of the caller's, the same at each call.
+pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
+    let (counters, strings) = (Family::default(), labels::strings());
+    move || count_strings(&counters, black_box(&strings))
+}
+
+/// The same with strings that are allocated for each call.
+pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
+    let counters = Family::default();
+    with_fresh_strings(move |strings| count_strings(&counters, strings))
+}
+
+/// A histogram without labels.
+pub fn histogram() -> impl FnMut() + 'static {
+    let histogram = Histogram::new(BOUNDS);
+    let mut next = durations();
+    move || black_box(&histogram).observe(next())
+}
+
 /// A counter of so many series.
 pub fn counter_series(series: usize) -> Box<dyn Any> {
     let counters = Family::default();
@@ -74,6 +115,18 @@ fn count_operation(counters: &Family<Operation, Counter>, labels: operation::Ope
 
 fn count_request(counters: &Family<Request, Counter>, request: labels::Request<'_>) {
     counters.get_or_create(&owned(request)).inc();
+}
+
+fn count_static(
+    counters: &Family<StaticRequest, Counter>,
+    labels::Request { method, route, tenant }: labels::Request<'static>,
+) {
+    counters.get_or_create(&StaticRequest { method, route, tenant }).inc();
+}
+
+fn count_strings(counters: &Family<Strings, Counter>, strings: &[String; 3]) {
+    let [method, route, tenant] = strings.clone();
+    counters.get_or_create(&Strings { method, route, tenant }).inc();
 }
 
 fn observe(histograms: &Family<Request, Histogram>, request: labels::Request<'_>) {
