@@ -10,6 +10,7 @@
     reason = "public for the sealed trait only, nobody can name them"
 )]
 
+pub(crate) mod atomic;
 pub(crate) mod budget;
 pub(crate) mod callbacks;
 pub(crate) mod cell;
@@ -30,6 +31,8 @@ pub(crate) mod scopes;
 pub(crate) mod series;
 pub(crate) mod settings;
 pub(crate) mod shared;
+mod stripes;
+pub(crate) mod sum;
 pub(crate) mod switches;
 pub(crate) mod thread_number;
 mod timeline;

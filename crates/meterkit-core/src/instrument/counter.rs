@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use super::group::Group;
 use super::number_handle::number_handle;
 use crate::number::CounterNumber;
-use crate::store::cell::SumCell;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
+use crate::store::sum::SumCell;
 
 /// Counts what happens: requests, bytes, errors. Starts at zero and only rises.
 ///
@@ -37,24 +37,18 @@ impl<T: CounterNumber> Counter<T> {
     /// Adds one.
     #[inline]
     pub fn increment(&self) {
-        if !self.series.is_off() {
-            self.series.cell().add(T::ONE);
-        }
+        self.series.add(self.series.cell(), T::ONE, None);
     }
 
     /// Adds `value`. A negative value, NaN or an infinity is dropped and counted in `meterkit.dropped`.
     #[inline]
     pub fn add(&self, value: T) {
-        if self.series.is_off() {
-            return;
-        }
-        if value.is_negative() {
-            self.series.shared.dropped(DropReason::Negative);
-        } else if !value.is_recordable() {
-            self.series.shared.dropped(DropReason::NotFinite);
-        } else {
-            self.series.cell().add(value);
-        }
+        let problem = match value {
+            value if value.is_negative() => Some(DropReason::Negative),
+            value if !value.is_recordable() => Some(DropReason::NotFinite),
+            _ => None,
+        };
+        self.series.add(self.series.cell(), value, problem);
     }
 
     /// Returns the sum so far.

@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use super::group::Group;
 use super::number_handle::number_handle;
 use crate::number::UpDownNumber;
-use crate::store::cell::UpDownCell;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
+use crate::store::sum::UpDownCell;
 
 /// Counts what comes and goes: open connections, tasks in flight, items in a queue.
 ///
@@ -51,14 +51,8 @@ impl<T: UpDownNumber> UpDownCounter<T> {
     /// Adds `value`, which may be negative. NaN and infinities are dropped and counted in `meterkit.dropped`.
     #[inline]
     pub fn add(&self, value: T) {
-        if self.series.is_off() {
-            return;
-        }
-        if value.is_recordable() {
-            self.series.cell().add(value);
-        } else {
-            self.series.shared.dropped(DropReason::NotFinite);
-        }
+        let problem = (!value.is_recordable()).then_some(DropReason::NotFinite);
+        self.series.add(&self.series.cell().sum, value, problem);
     }
 
     /// Adds one now and takes it away when the guard is dropped.

@@ -1,9 +1,7 @@
-//! Cells: where the value of one series lives.
+//! Cells, in which the values of series live, and the cell of a gauge.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64};
-use std::sync::{Mutex, MutexGuard};
-
+use super::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use super::atomic::{AtomicU8, AtomicU64, Mutex, MutexGuard};
 use crate::number::Number;
 use crate::unpoisoned::Unpoisoned;
 
@@ -29,102 +27,6 @@ pub trait Cell: Send + Sync + 'static {
 
     /// Forgets what was recorded, unless something was since `mark` was taken.
     fn reset_unless_touched(&self, mark: u64) -> bool;
-}
-
-/// A sum. It is there, as zero, from the moment its series exists.
-#[derive(Debug)]
-pub struct SumCell {
-    bits: AtomicU64,
-}
-
-impl SumCell {
-    pub(crate) fn new() -> Self {
-        // The bits of zero are zero in all three number types.
-        Self { bits: AtomicU64::new(0) }
-    }
-
-    #[inline]
-    pub(crate) fn add<T: Number>(&self, value: T) {
-        value.add_to(&self.bits);
-    }
-
-    pub(crate) fn get<T: Number>(&self) -> T {
-        T::from_bits(self.bits.load(Relaxed))
-    }
-}
-
-impl Cell for SumCell {
-    fn number<T: Number>(&self) -> Option<T> {
-        Some(self.get())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.bits.load(Relaxed) == 0
-    }
-
-    fn reset(&self) {
-        self.bits.store(0, Relaxed);
-    }
-
-    fn was_touched(&self, mark: &mut u64) -> bool {
-        let bits = self.bits.load(Relaxed);
-        std::mem::replace(mark, bits) != bits
-    }
-
-    fn reset_unless_touched(&self, mark: u64) -> bool {
-        self.bits.compare_exchange(mark, 0, Relaxed, Relaxed).is_ok()
-    }
-}
-
-/// A sum that rises and falls: what was added, and how many guards are held. A guard outlives a reset of the sum: what
-/// is in flight stays so, and is taken away exactly when it ends.
-#[derive(Debug)]
-pub struct UpDownCell {
-    sum: SumCell,
-    in_flight: AtomicI64,
-}
-
-impl UpDownCell {
-    pub(crate) fn new() -> Self {
-        Self { sum: SumCell::new(), in_flight: AtomicI64::new(0) }
-    }
-
-    #[inline]
-    pub(crate) fn add<T: Number>(&self, value: T) {
-        self.sum.add(value);
-    }
-
-    /// One more guard is held, or one fewer.
-    pub(crate) fn count_guard(&self, change: i64) {
-        self.in_flight.fetch_add(change, Relaxed);
-    }
-
-    pub(crate) fn get<T: Number>(&self) -> T {
-        self.sum.get::<T>().saturating_add(T::from_count(self.in_flight.load(Relaxed)))
-    }
-}
-
-impl Cell for UpDownCell {
-    fn number<T: Number>(&self) -> Option<T> {
-        Some(self.get())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.sum.is_empty() && self.in_flight.load(Relaxed) == 0
-    }
-
-    fn reset(&self) {
-        self.sum.reset();
-    }
-
-    fn was_touched(&self, mark: &mut u64) -> bool {
-        self.sum.was_touched(mark) || self.in_flight.load(Relaxed) != 0
-    }
-
-    /// Only a sum of zero is ever idle: what has come and not gone is still there.
-    fn reset_unless_touched(&self, mark: u64) -> bool {
-        mark == 0 && self.is_empty()
-    }
 }
 
 /// A value that is set. Until then it has none and is not exported.

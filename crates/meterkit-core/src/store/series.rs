@@ -8,9 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cell::Cell;
 use super::label_set::{KeySetId, LabelSet};
+use super::settings::DropReason;
 use super::shared::{PointKeys, Shared};
+use super::sum::SumCell;
 use crate::attributes::Attributes;
 use crate::data::SeriesId;
+use crate::number::Number;
 
 /// One series. The store keeps a handle of its own, so that what was counted stays when users drop theirs.
 pub(crate) struct Series<C> {
@@ -54,6 +57,38 @@ impl<C: Cell> SeriesRef<C> {
             self.shared.refused();
         }
         is_off
+    }
+
+    /// Adds to the sum in this series' cell, or drops the value for that reason.
+    #[inline]
+    pub(crate) fn add<T: Number>(&self, sum: &SumCell, value: T, problem: Option<DropReason>) {
+        // One branch, as long as threads do not compete: recording has time for no more.
+        if problem.is_none() && self.shared.is_on_without_stripes() {
+            if sum.add(value) {
+                self.look_for_contention::<T>(sum);
+            }
+        } else {
+            self.add_aside(sum, value, problem);
+        }
+    }
+
+    #[inline(never)]
+    fn add_aside<T: Number>(&self, sum: &SumCell, value: T, problem: Option<DropReason>) {
+        if self.is_off() {
+            return;
+        }
+        match problem {
+            Some(reason) => self.shared.dropped(reason),
+            None if sum.add_aside(value) => self.look_for_contention::<T>(sum),
+            None => {}
+        }
+    }
+
+    #[cold]
+    fn look_for_contention<T: Number>(&self, sum: &SumCell) {
+        if sum.stripe_if_contended::<T>() {
+            self.shared.has_stripes();
+        }
     }
 
     pub(crate) fn is_overflow(&self) -> bool {

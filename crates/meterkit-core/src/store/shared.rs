@@ -23,6 +23,7 @@ pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
 /// What all series of an instrument share.
 pub struct Shared {
+    /// A [`Switch`], and whether there are [stripes](HAS_STRIPES): those who add ask for both at once.
     switch: AtomicU8,
     /// [`Topic`]s that were logged, or that another instrument of this name has.
     logged: AtomicU8,
@@ -80,11 +81,29 @@ impl Shared {
     /// Returns whether nothing is recorded.
     #[inline]
     pub(crate) fn is_off(&self) -> bool {
-        self.switch.load(Relaxed) != Switch::On as u8
+        self.position() != Switch::On as u8
+    }
+
+    /// Returns whether values are recorded, and no series has stripes.
+    #[inline]
+    pub(crate) fn is_on_without_stripes(&self) -> bool {
+        self.switch.load(Relaxed) == Switch::On as u8
+    }
+
+    /// From now on, whoever adds to a series asks whether it has stripes.
+    pub(crate) fn has_stripes(&self) {
+        self.switch.fetch_or(HAS_STRIPES, Relaxed);
     }
 
     pub(crate) fn switch(&self, to: Switch) {
-        self.switch.store(to as u8, Release);
+        let switched = |now: u8| Some((now & HAS_STRIPES) | to as u8);
+        let _ = self.switch.fetch_update(Release, Relaxed, switched);
+    }
+
+    /// Returns the [`Switch`] as a number.
+    #[inline]
+    fn position(&self) -> u8 {
+        self.switch.load(Relaxed) & !HAS_STRIPES
     }
 
     /// Returns what `with` returns while this instrument is off: one that stays off, for the same reason.
@@ -95,23 +114,23 @@ impl Shared {
         let off = Self::new(identity, name, attributes, settings, self.door());
         let _ = off.declare(self.label_keys());
         off.feed.stop();
-        let reason = self.switch.load(Relaxed).max(Switch::Disabled as u8);
+        let reason = self.position().max(Switch::Disabled as u8);
         off.switch.store(reason, Release);
         off
     }
 
     pub(crate) fn is_unloaded(&self) -> bool {
-        self.switch.load(Relaxed) == Switch::Unloaded as u8
+        self.position() == Switch::Unloaded as u8
     }
 
     pub(crate) fn is_not_made(&self) -> bool {
-        self.switch.load(Relaxed) == Switch::NotMade as u8
+        self.position() == Switch::NotMade as u8
     }
 
     /// Someone records while the instrument is off: what an operator switched off may be silent, nothing else may.
     #[cold]
     pub(crate) fn refused(&self) {
-        match self.switch.load(Relaxed) {
+        match self.position() {
             at if at == Switch::Unloaded as u8 => self.dropped(DropReason::Unloaded),
             at if at == Switch::NotMade as u8 => self.dropped(DropReason::NotMade),
             _ => {}
@@ -357,6 +376,9 @@ pub(crate) enum Topic {
     /// Label sets that found no room, or had too few places from the start.
     Overflow,
 }
+
+/// Stands in the same byte as a [`Switch`] once threads competed for a series of the instrument.
+const HAS_STRIPES: u8 = 0x80;
 
 /// Whether an instrument records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

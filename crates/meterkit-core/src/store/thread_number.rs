@@ -1,7 +1,5 @@
 //! A small number for the current thread, by which threads keep out of each other's way.
 
-#![allow(dead_code, reason = "for cells, which do not use it yet")]
-
 use std::cell::Cell;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;

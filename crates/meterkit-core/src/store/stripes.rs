@@ -1,0 +1,70 @@
+//! Where threads add that compete for one sum.
+
+use super::atomic::Ordering::{AcqRel, Relaxed};
+use super::atomic::{AtomicU64, Mutex};
+use super::thread_number::thread_number;
+use crate::number::Number;
+use crate::unpoisoned::Unpoisoned;
+
+/// Numbers in lines of memory of their own, to which threads add. Whoever wants the sum collects what they hold.
+pub(crate) struct Stripes {
+    stripes: [Stripe; STRIPES],
+    /// The bits of the sum as it was last collected. Readers take turns; nobody who adds ever waits for this.
+    sum: Mutex<u64>,
+    plus: fn(u64, u64) -> u64,
+}
+
+/// More threads than these share stripes.
+const STRIPES: usize = 16;
+
+/// Two lines, since processors fetch them in pairs.
+#[repr(align(128))]
+struct Stripe(AtomicU64);
+
+impl Stripes {
+    pub(crate) fn new<T: Number>() -> Self {
+        Self {
+            stripes: std::array::from_fn(|_| Stripe(AtomicU64::new(0))),
+            sum: Mutex::new(0),
+            plus: |a, b| T::from_bits(a).saturating_add(T::from_bits(b)).to_bits(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn add<T: Number>(&self, value: T) {
+        value.add_to(&self.stripes[thread_number() % STRIPES].0);
+    }
+
+    /// Returns the bits of the sum of all stripes and of `beside`, which is empty afterwards, as the stripes are.
+    pub(crate) fn sum(&self, beside: &AtomicU64) -> u64 {
+        self.collect(beside, |sum| *sum)
+    }
+
+    /// Forgets what was added.
+    pub(crate) fn reset(&self, beside: &AtomicU64) {
+        self.collect(beside, |sum| *sum = 0);
+    }
+
+    /// Forgets what was added, if that is `expected`. What is added meanwhile stays.
+    pub(crate) fn reset_if(&self, beside: &AtomicU64, expected: u64) -> bool {
+        self.collect(beside, |sum| {
+            let is_expected = *sum == expected;
+            if is_expected {
+                *sum = 0;
+            }
+            is_expected
+        })
+    }
+
+    fn collect<R>(&self, beside: &AtomicU64, then: impl FnOnce(&mut u64) -> R) -> R {
+        let mut sum = self.sum.lock().unpoisoned();
+        for part in self.stripes.iter().map(|stripe| &stripe.0).chain([beside]) {
+            // Most are empty: to leave them as they are leaves them where they are.
+            if part.load(Relaxed) != 0 {
+                // Taken away in one step: nothing that is added is lost or counted twice.
+                *sum = (self.plus)(*sum, part.swap(0, AcqRel));
+            }
+        }
+        then(&mut sum)
+    }
+}
