@@ -1,14 +1,15 @@
 //! Families: the metrics that Prometheus sees under one name.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use meterkit_core::{AbsentSeries, Data, LogOnce, Metric, NameMeetings, ScopeMetrics, SeriesId};
+use meterkit_core::{AbsentSeries, LogOnce, Metric, PrometheusNames, ScopeMetrics};
 use meterkit_rules::prometheus_name::{self, FamilyType, Names};
 
 use crate::labels::ScopeLabels;
+use crate::plan::Plan;
 
 pub use meterkit_rules::prometheus_name::TARGET_INFO;
 
@@ -33,8 +34,9 @@ pub struct Collection<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Family<S> {
-    /// The name, as `# TYPE` has it.
-    pub name: String,
+    plan: Arc<Plan>,
+    /// The place in the plan.
+    at: usize,
     /// The type of all members.
     pub family_type: FamilyType,
     /// How labels are named: of what another library counts, they stay as they are.
@@ -51,115 +53,116 @@ pub struct Family<S> {
 pub struct Member<S> {
     /// The labels that identify its scope.
     pub scope: S,
+    /// Among which of the absent series the metric is; `None` if it is not absent.
+    absent: Option<u32>,
     place: Place,
 }
 
-/// Where a collection has a metric.
+/// Where a list of scopes has a metric.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    /// Among which of the absent series; `None` if it is there.
-    absent: Option<usize>,
-    scope: usize,
-    metric: usize,
+pub(crate) struct Place {
+    pub(crate) scope: u32,
+    pub(crate) metric: u32,
+}
+
+impl Place {
+    pub(crate) fn of(self, scopes: &[ScopeMetrics]) -> &Metric {
+        &scopes[self.scope as usize].metrics[self.metric as usize]
+    }
 }
 
 /// Returns the families of all scopes, ordered by name. Members are ordered by scope, then by their own name, whatever
-/// the order of scopes in `collection`. `names` names the families, `meetings` says which instruments have no name of
-/// their own; `keep` turns the labels of each scope into the target's own form.
+/// the order of scopes in `collection`. `names` names the families, `known` knows the names of all instruments; `keep`
+/// turns the labels of each scope into the target's own form.
 ///
 /// Conflicts are resolved as follows, and each is logged once:
 ///
 /// - When metrics with one name differ in type, or one has the name of a histogram's part (`_bucket`, `_sum`,
-///   `_count`), the older one stays and the other is left out. `meetings` decides which one is older; of metrics that it
+///   `_count`), the older one stays and the other is left out. `known` decides which one is older; of metrics that it
 ///   does not know, the one whose oldest series is older.
 /// - When a counter [meets](Names::open_metrics) another family in OpenMetrics only, it is of unknown type there.
 /// - When their descriptions differ, the first one counts.
+///
+/// Names, order and conflicts are worked out only when the metrics are others than in the collection before: `known`
+/// keeps them in between.
 pub fn families<'a, S: Clone + Ord>(
     collection: Collection<'a>,
     names: Names,
-    meetings: &NameMeetings,
+    known: &PrometheusNames,
     keep: impl Fn(ScopeLabels<'a>) -> S,
-) -> Vec<Family<S>> {
-    let name = |scope: &ScopeMetrics, metric: &Metric| {
-        let (scope, kind) = (scope.scope.name(), metric.data.kind());
-        let name = meetings.family(scope, &metric.descriptor, kind, names);
-        (name, FamilyType::from(&metric.data))
-    };
+) -> Families<S> {
+    let plan = Plan::of(collection, names, known);
     let labels = |scope: &'a ScopeMetrics| {
-        keep(match meetings.shows_scope(scope.scope.name()) {
+        keep(match plan.meetings().shows_scope(scope.scope.name()) {
             true => ScopeLabels::of(&scope.scope, names),
             false => ScopeLabels::none(),
         })
     };
-    let mut named: Vec<(String, FamilyType, Member<S>)> = Vec::new();
-    for (scope_at, scope) in collection.scopes.iter().enumerate() {
-        let labels = labels(scope);
-        for (metric_at, metric) in scope.metrics.iter().enumerate() {
-            let (name, family_type) = name(scope, metric);
-            if meetings.hide(&name, family_type) {
-                // The store warns of meetings under the default names when instruments are made.
-                if names != Names::default() {
-                    warn(&name, metric, OLDER_HAS_NAME);
-                }
-                continue;
-            }
-            let place = Place { absent: None, scope: scope_at, metric: metric_at };
-            named.push((name, family_type, Member { scope: labels.clone(), place }));
-        }
-    }
-    named.sort_by(|(a, a_type, one), (b, b_type, other)| {
-        let names = (a, a_type, &one.scope).cmp(&(b, b_type, &other.scope));
-        names.then_with(|| {
-            let descriptor = |member: &Member<S>| &member.metric(collection).descriptor;
-            let (one, other) = (descriptor(one), descriptor(other));
-            (meetings.age(one), &one.name).cmp(&(meetings.age(other), &other.name))
-        })
-    });
-
-    let mut families: Vec<Family<S>> = Vec::new();
-    for (name, family_type, member) in named {
-        match families.last_mut() {
-            Some(family) if family.name == name && family.family_type == family_type => {
-                family.members.push(member);
-            }
-            _ => {
-                let (members, absent) = (vec![member], Vec::new());
-                families.push(Family { name, family_type, names, members, absent });
-            }
-        }
-    }
-    for family in &mut families {
-        let mut members = family.members.iter();
-        if members.all(|member| member.is_import(collection, meetings)) {
-            family.names = names.untranslated();
-        }
-    }
-    leave_out_younger(&mut families, collection, names);
-    if !collection.absent.is_empty() {
-        add_absent(&mut families, collection, name, labels);
-    }
-    if names.is_open_metrics() {
-        take_types(&mut families, collection, names, meetings);
-    }
-    families
+    let absent = absent_members(&plan, collection, labels);
+    let scopes = collection.scopes.iter().map(labels).collect();
+    Families { plan, scopes, absent, left_out: Vec::new(), next: 0 }
 }
 
-/// Leaves out families that take a name of the resource's metric, for targets that write it.
-pub fn reserve_target_info<S>(
-    families: &mut Vec<Family<S>>,
-    collection: Collection<'_>,
-    names: Names,
-) {
-    families.retain(|family| {
-        let is_taken = names.meets_resource(family.named());
-        if is_taken {
-            family.warn(collection, "has the name of the resource's metric: left out");
+/// The families of a collection, each made when it is asked for.
+#[derive(Clone, Debug)]
+pub struct Families<S> {
+    plan: Arc<Plan>,
+    /// The labels of each scope.
+    scopes: Vec<S>,
+    /// By the places of their families.
+    absent: HashMap<usize, Vec<Member<S>>>,
+    left_out: Vec<usize>,
+    next: usize,
+}
+
+impl<S> Families<S> {
+    /// Leaves out families that take a name of the resource's metric, for targets that write it.
+    pub fn reserve_target_info(&mut self, collection: Collection<'_>) {
+        for at in self.plan.meeting_resource() {
+            self.plan.warn(at, collection, "has the name of the resource's metric: left out");
+            self.left_out.push(at);
         }
-        !is_taken
-    });
+    }
+
+    /// Returns whether a family has this name.
+    pub fn has(&self, name: &str) -> bool {
+        let mut named = self.plan.find(name);
+        named.any(|at| !self.left_out.contains(&at))
+    }
+}
+
+impl<S: Clone + Ord> Iterator for Families<S> {
+    type Item = Family<S>;
+
+    fn next(&mut self) -> Option<Family<S>> {
+        while self.left_out.contains(&self.next) {
+            self.next += 1;
+        }
+        let (plan, at) = (&self.plan, self.next);
+        let (family_type, names, places) = plan.family(at)?;
+        self.next += 1;
+        let member = |place: &Place| {
+            let scope = self.scopes[place.scope as usize].clone();
+            Member { scope, absent: None, place: *place }
+        };
+        let mut members: Vec<_> = places.iter().map(member).collect();
+        if members.len() > 1 {
+            members.sort_by(|a, b| a.scope.cmp(&b.scope));
+        }
+        let absent = match self.absent.is_empty() {
+            true => Vec::new(),
+            false => self.absent.remove(&at).unwrap_or_default(),
+        };
+        Some(Family { plan: plan.clone(), at, family_type, names, members, absent })
+    }
 }
 
 impl<S> Family<S> {
+    /// Returns the name, as `# TYPE` has it.
+    pub fn name(&self) -> &str {
+        self.plan.name(self.at)
+    }
+
     /// Returns the label name for an attribute key of a series.
     pub fn label<'k>(&self, key: &'k str) -> Cow<'k, str> {
         self.names.series_label(key, self.family_type)
@@ -193,24 +196,7 @@ impl<S> Family<S> {
     /// Logs a problem with one of the metrics the first time that any target meets it: scrapes and exports repeat, the
     /// log must not.
     pub fn warn_of(&self, metric: &Metric, clash: &str) {
-        warn(&self.name, metric, clash);
-    }
-
-    /// Logs a problem with the whole family, once.
-    pub fn warn(&self, collection: Collection<'_>, clash: &str) {
-        if let Some(member) = self.members.first() {
-            self.warn_of(member.metric(collection), clash);
-        }
-    }
-
-    fn named(&self) -> (&str, FamilyType) {
-        (&self.name, self.family_type)
-    }
-
-    /// Returns the oldest series.
-    fn oldest(&self, collection: Collection<'_>) -> Option<SeriesId> {
-        let metrics = self.members.iter().map(|member| &member.metric(collection).data);
-        metrics.flat_map(Data::series).min()
+        warn(self.name(), metric, clash);
     }
 }
 
@@ -221,30 +207,29 @@ impl<S> Member<S> {
     ///
     /// May panic if the family was made of another collection.
     pub fn metric<'a>(&self, collection: Collection<'a>) -> &'a Metric {
-        &self.scope_metrics(collection).metrics[self.place.metric]
+        self.place.of(self.scopes(collection))
     }
 
     /// Returns the metric with the others of its scope.
     pub(crate) fn scope_metrics<'a>(&self, collection: Collection<'a>) -> &'a ScopeMetrics {
-        let scopes = match self.place.absent {
-            Some(absent) => &collection.absent[absent].scopes,
-            None => collection.scopes,
-        };
-        &scopes[self.place.scope]
-    }
-
-    fn is_import(&self, collection: Collection<'_>, meetings: &NameMeetings) -> bool {
-        let (scope, metric) = (self.scope_metrics(collection), self.metric(collection));
-        meetings.is_import(scope.scope.name(), &metric.descriptor)
+        &self.scopes(collection)[self.place.scope as usize]
     }
 
     /// Returns when the last collection with its series was taken, if they are absent.
     pub(crate) fn last_seen(&self, collection: Collection<'_>) -> Option<SystemTime> {
-        self.place.absent.map(|absent| collection.absent[absent].last_seen)
+        self.absent.map(|absent| collection.absent[absent as usize].last_seen)
+    }
+
+    fn scopes<'a>(&self, collection: Collection<'a>) -> &'a [ScopeMetrics] {
+        match self.absent {
+            Some(absent) => &collection.absent[absent as usize].scopes,
+            None => collection.scopes,
+        }
     }
 }
 
-fn warn(family: &str, metric: &Metric, clash: &str) {
+/// Logs a problem with a metric the first time that any target meets it.
+pub(crate) fn warn(family: &str, metric: &Metric, clash: &str) {
     static LOGGED: LazyLock<LogOnce> = LazyLock::new(LogOnce::default);
 
     let metric = &*metric.descriptor.name;
@@ -253,119 +238,53 @@ fn warn(family: &str, metric: &Metric, clash: &str) {
     }
 }
 
-const OLDER_HAS_NAME: &str = "has a name that an older metric has in Prometheus: left out";
-
-/// Adds the metrics of absent series to the families that have their names.
-fn add_absent<'a, S: Clone + Ord>(
-    families: &mut [Family<S>],
+/// Returns the metrics of absent series, by the places of the families that have their names.
+fn absent_members<'a, S: Clone + Ord>(
+    plan: &Plan,
     collection: Collection<'a>,
-    name: impl Fn(&ScopeMetrics, &Metric) -> (String, FamilyType),
     labels: impl Fn(&'a ScopeMetrics) -> S,
-) {
+) -> HashMap<usize, Vec<Member<S>>> {
+    let mut members: HashMap<usize, Vec<Member<S>>> = HashMap::new();
     // Most descriptors and scopes are those of earlier entries: what belongs to them is found by their addresses.
     let (mut known, mut scopes) = (HashMap::new(), HashMap::new());
-    for (absent_at, absent) in collection.absent.iter().enumerate() {
-        for (scope_at, scope) in absent.scopes.iter().enumerate() {
-            for (metric_at, metric) in scope.metrics.iter().enumerate() {
+    for (absent, entry) in (0..).zip(collection.absent) {
+        for (scope_at, scope) in (0..).zip(&entry.scopes) {
+            for (metric_at, metric) in (0..).zip(&scope.metrics) {
                 let family_type = FamilyType::from(&metric.data);
                 if family_type == FamilyType::Gauge {
                     continue;
                 }
                 let descriptor = (Arc::as_ptr(&metric.descriptor), family_type);
-                let family = *known.entry(descriptor).or_insert_with(|| {
-                    let name = name(scope, metric);
-                    let find =
-                        |it: &Family<S>| (&*it.name, it.family_type).cmp(&(&*name.0, name.1));
-                    families.binary_search_by(find).ok()
-                });
-                if let Some(family) = family {
+                let family = known.entry(descriptor);
+                if let Some(family) = *family.or_insert_with(|| plan.family_of(scope, metric)) {
                     let known = scopes.entry(Arc::as_ptr(&scope.scope));
-                    let scope = known.or_insert_with(|| labels(scope)).clone();
-                    let place =
-                        Place { absent: Some(absent_at), scope: scope_at, metric: metric_at };
-                    families[family].absent.push(Member { scope, place });
+                    let labels = known.or_insert_with(|| labels(scope)).clone();
+                    let place = Place { scope: scope_at, metric: metric_at };
+                    let member = Member { scope: labels, absent: Some(absent), place };
+                    members.entry(family).or_default().push(member);
                 }
             }
         }
     }
-    families.iter_mut().for_each(|family| family.absent.sort_by(|a, b| a.scope.cmp(&b.scope)));
-}
-
-/// Leaves out families that cannot stand beside an older one.
-fn leave_out_younger<S>(families: &mut Vec<Family<S>>, collection: Collection<'_>, names: Names) {
-    let mut younger = HashSet::new();
-    for_each_meeting(families, names, |one, other| {
-        if names.exclude(families[one].named(), families[other].named()) {
-            let ages = [one, other].map(|at| families[at].oldest(collection));
-            let loser = if ages[0] < ages[1] { other } else { one };
-            families[loser].warn(collection, OLDER_HAS_NAME);
-            younger.insert(loser);
-        }
-    });
-    let mut at = 0;
-    families.retain(|_| {
-        at += 1;
-        !younger.contains(&(at - 1))
-    });
-}
-
-/// Takes the type from counters that meet another family in OpenMetrics.
-fn take_types<S>(
-    families: &mut [Family<S>],
-    collection: Collection<'_>,
-    names: Names,
-    meetings: &NameMeetings,
-) {
-    let mut untyped = HashSet::new();
-    for_each_meeting(families, names, |one, other| untyped.extend([one, other]));
-    for (at, family) in families.iter_mut().enumerate() {
-        if !names.allow(family.named()) {
-            family.family_type = FamilyType::Unknown;
-        }
-        let meets = || untyped.contains(&at) || names.meets_resource(family.named());
-        let is_known = || meetings.take_type(&family.name, family.family_type);
-        if family.family_type == FamilyType::Counter && (is_known() || meets()) {
-            let clash = "has a name that another metric has in OpenMetrics: a counter of unknown type there";
-            family.warn(collection, clash);
-            family.family_type = FamilyType::Unknown;
-        }
-    }
-}
-
-/// Calls `visit` with the places of each two families that meet; first the one whose name is the longer one.
-fn for_each_meeting<S>(families: &[Family<S>], names: Names, mut visit: impl FnMut(usize, usize)) {
-    let bases = families.iter().enumerate().map(|(at, it)| (names.base(it.named()), at));
-    let mut bases: Vec<_> = bases.collect();
-    bases.sort_unstable();
-    let of_base = |base: &str| {
-        let start = bases.partition_point(|(other, _)| *other < base);
-        let end = start + bases[start..].partition_point(|(other, _)| *other == base);
-        &bases[start..end]
-    };
-    for &(base, at) in &bases {
-        let before = of_base(base).iter().take_while(|(_, other)| *other < at);
-        before.for_each(|(_, other)| visit(at, *other));
-        for (whole, of) in names.wholes(base) {
-            let wholes = of_base(whole).iter().map(|(_, at)| *at);
-            wholes.filter(|at| families[*at].family_type == of).for_each(|whole| visit(at, whole));
-        }
-    }
+    members.values_mut().for_each(|absent| absent.sort_by(|a, b| a.scope.cmp(&b.scope)));
+    members
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
     use std::time::UNIX_EPOCH;
 
     use meterkit_core::{
-        Attributes, Descriptor, HistogramPoint, Kind, NumberPoint, Temporality, Value,
+        Attributes, Data, Descriptor, HistogramPoint, Kind, NumberPoint, SeriesId, Temporality,
+        Value,
     };
     use meterkit_rules::prometheus_name::Translation;
     use opentelemetry::InstrumentationScope;
 
     use super::*;
 
-    fn metric(name: &str, description: &str, is_gauge: bool) -> Metric {
+    pub(crate) fn metric(name: &str, description: &str, is_gauge: bool) -> Metric {
         let (attributes, start, value) = (Attributes::empty(), UNIX_EPOCH, Value::U64(1));
         let points = vec![NumberPoint { series: SeriesId::new(), attributes, start, value }];
         let temporality = Temporality::Cumulative;
@@ -380,7 +299,7 @@ mod tests {
         }
     }
 
-    fn scope(name: &'static str, metrics: Vec<Metric>) -> ScopeMetrics {
+    pub(crate) fn scope(name: &'static str, metrics: Vec<Metric>) -> ScopeMetrics {
         ScopeMetrics { scope: Arc::new(InstrumentationScope::builder(name).build()), metrics }
     }
 
@@ -392,7 +311,8 @@ mod tests {
         ];
         for _ in 0..2 {
             let of = Collection { scopes: &scopes, absent: &[] };
-            let families = families(of, Names::default(), &NameMeetings::default(), |it| it);
+            let families = families(of, Names::default(), &PrometheusNames::default(), |it| it);
+            let families: Vec<_> = families.collect();
             let found: Vec<_> = families
                 .iter()
                 .map(|family| {
@@ -404,7 +324,7 @@ mod tests {
                         })
                         .collect();
                     let (help, unit) = (family.help(of), family.unit(of));
-                    (&*family.name, family.family_type, help, unit, members)
+                    (family.name(), family.family_type, help, unit, members)
                 })
                 .collect();
             let (load, sent) = (("a", "load"), [("a", "sent_bytes"), ("b", "sent")]);
@@ -430,12 +350,16 @@ mod tests {
             scope("b", vec![metric("x", "", false)]),
         ];
         let of = Collection { scopes: &scopes, absent: &[] };
-        let mut families = families(of, translation.utf8(), &NameMeetings::default(), |_| ());
-        assert_eq!(families.len(), 2);
-        let x = &families[1];
-        assert_eq!((&*x.name, x.family_type, x.members.len()), ("x", FamilyType::Gauge, 1));
-        reserve_target_info(&mut families, of, translation.utf8());
-        assert_eq!(families.iter().map(|family| &*family.name).collect::<Vec<_>>(), ["x"]);
+        let mut families = families(of, translation.utf8(), &PrometheusNames::default(), |_| ());
+        let all: Vec<_> = families.clone().collect();
+        assert_eq!(all.len(), 2);
+        let x = &all[1];
+        assert_eq!((x.name(), x.family_type, x.members.len()), ("x", FamilyType::Gauge, 1));
+        assert!(families.has("target_info"));
+        families.reserve_target_info(of);
+        assert!(!families.has("target_info"));
+        let left: Vec<_> = families.collect();
+        assert_eq!(left.iter().map(Family::name).collect::<Vec<_>>(), ["x"]);
     }
 
     /// Returns a counter, a gauge or a histogram without a unit.
@@ -504,10 +428,9 @@ mod tests {
             let metrics = metrics.iter().map(|(name, kind)| of_kind(name, *kind)).collect();
             let scopes = [scope("a", metrics)];
             let of = Collection { scopes: &scopes, absent: &[] };
-            let mut families = families(of, names, &NameMeetings::default(), |_| ());
-            reserve_target_info(&mut families, of, names);
-            let found = families.iter();
-            let found = found.map(|it| format!("{} {}", it.name, it.family_type.as_str()));
+            let mut families = families(of, names, &PrometheusNames::default(), |_| ());
+            families.reserve_target_info(of);
+            let found = families.map(|it| format!("{} {}", it.name(), it.family_type.as_str()));
             let found: Vec<_> = found.collect();
             assert_eq!(found, expected);
         }

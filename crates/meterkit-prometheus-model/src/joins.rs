@@ -219,6 +219,11 @@ fn may_repeat_series<S: Ord>(
     collection: Collection<'_>,
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
 ) -> bool {
+    if let ([member], []) = (&*family.members, &*family.absent) {
+        if member.metric(collection).data.len() == 1 {
+            return false;
+        }
+    }
     let attributes = |member: &Member<S>| {
         let data = &member.metric(collection).data;
         (0..data.len()).filter_map(|at| data.attributes_at(at))

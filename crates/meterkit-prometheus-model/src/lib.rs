@@ -16,9 +16,10 @@ mod labels;
 mod ladder;
 mod native;
 mod number;
+mod plan;
 
 pub use self::family::{
-    Collection, Family, Member, TARGET_INFO, TARGET_INFO_HELP, families, reserve_target_info,
+    Collection, Families, Family, Member, TARGET_INFO, TARGET_INFO_HELP, families,
 };
 pub use self::histogram::{Bounds, cumulative_buckets, cumulative_counts};
 pub use self::joins::Joins;

@@ -9,8 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use meterkit_core::{Attributes, Data, SummaryPoint, is_importing};
 use meterkit_pipeline::Source;
 use meterkit_prometheus_model::{
-    Collection, Family, Joins, ScopeLabels, TARGET_INFO, TARGET_INFO_HELP, families,
-    for_each_label, reserve_target_info,
+    Collection, Family, Joins, ScopeLabels, TARGET_INFO, TARGET_INFO_HELP, families, for_each_label,
 };
 use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names};
 use prometheus::core::{Collector, Desc};
@@ -84,27 +83,27 @@ impl Collector for MetricsCollector {
             return Vec::new();
         }
         let (snapshot, names) = (self.source.snapshot_blocking(), self.names);
-        let meetings = snapshot.names.meetings(names);
         let mut scopes = Cow::Borrowed(&snapshot.scopes);
         if self.is_imported.load(Relaxed) {
+            let meetings = snapshot.names.meetings(names);
             for scope in scopes.to_mut() {
                 let name = scope.scope.name();
                 scope.metrics.retain(|it| !meetings.is_import(name, &it.descriptor));
             }
         }
         let collection = Collection { scopes: &scopes, absent: &snapshot.absent };
-        let mut all = families(collection, names, &meetings, |labels| labels);
-        let mut collected = Vec::with_capacity(all.len() + 1);
+        let mut all = families(collection, names, &snapshot.names, |labels| labels);
+        let mut collected = Vec::new();
         if !snapshot.resource.is_empty() {
-            reserve_target_info(&mut all, collection, names);
+            all.reserve_target_info(collection);
             let labels = pairs(&snapshot.resource, &ScopeLabels::none(), |key| names.label(key));
             let info = number(1.0, false, labels);
             collected.push(family(TARGET_INFO, TARGET_INFO_HELP, MetricType::GAUGE, vec![info]));
         }
-        collected.extend(all.iter().filter_map(|it| {
-            let metrics = metrics(it, collection);
+        collected.extend(all.filter_map(|it| {
+            let metrics = metrics(&it, collection);
             let of = metric_type(it.family_type)?;
-            (!metrics.is_empty()).then(|| family(&it.name, it.help(collection), of, metrics))
+            (!metrics.is_empty()).then(|| family(it.name(), it.help(collection), of, metrics))
         }));
         collected
     }

@@ -10,7 +10,7 @@ use meterkit_core::{Attributes, Data, ExponentialHistogramPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{
     self as model, Collection, Joins, Labels, Ladder, NativeHistogram, ScopeLabels, TARGET_INFO,
-    TARGET_INFO_HELP, families, reserve_target_info, sample_value,
+    TARGET_INFO_HELP, families, sample_value,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 
@@ -79,16 +79,15 @@ pub(crate) fn for_each(
     visit: &mut dyn FnMut(&Series<'_>),
 ) {
     let target = labels::target_labels(&snapshot.resource);
-    let meetings = snapshot.names.meetings(Names::default());
     let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
-    let mut families = families(collection, Names::default(), &meetings, |mut labels| {
+    let mut families = families(collection, Names::default(), &snapshot.names, |mut labels| {
         target.iter().cloned().for_each(|(name, value)| labels.push(name, value));
         labels
     });
     let time = milliseconds(snapshot.time);
     let info = labels::info_labels(&snapshot.resource, &target);
     if let Some(labels) = info {
-        reserve_target_info(&mut families, collection, Names::default());
+        families.reserve_target_info(collection);
         visit(&Series {
             labels,
             value: SeriesValue::Number(1.0),
@@ -102,16 +101,17 @@ pub(crate) fn for_each(
             },
         });
     }
-    for family in &families {
+    for family in families {
         let unit = family.unit(collection);
         let metadata = Metadata {
-            family: &family.name,
+            family: family.name(),
             family_type: family.family_type,
             help: family.help(collection),
             unit: &unit,
         };
-        let (classic, visit) = (ClassicSeries::new(&family.name), &mut *visit);
-        FamilySeries { family, collection, metadata, time, histograms, classic, visit }.all();
+        let (classic, visit) = (ClassicSeries::new(family.name()), &mut *visit);
+        FamilySeries { family: &family, collection, metadata, time, histograms, classic, visit }
+            .all();
     }
 }
 
@@ -210,7 +210,7 @@ impl FamilySeries<'_, '_> {
             Data::Summary(points) => {
                 let start = start(points[at].start);
                 let series = series(labels, start, SeriesValue::Number(0.0));
-                self.classic.for_summary(&series, &family.name, &points[at], self.visit);
+                self.classic.for_summary(&series, family.name(), &points[at], self.visit);
             }
             _ => {}
         }
@@ -219,7 +219,7 @@ impl FamilySeries<'_, '_> {
     /// Visits a series that has the name of the family.
     fn whole(&mut self, series: Series<'_>) {
         let Series { mut labels, value, time, start, metadata } = series;
-        labels::insert(&mut labels, "__name__", &self.family.name);
+        labels::insert(&mut labels, "__name__", self.family.name());
         (self.visit)(&Series { labels, value, time, start, metadata });
     }
 }

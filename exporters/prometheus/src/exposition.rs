@@ -2,14 +2,12 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::{fmt, mem, vec};
+use std::{fmt, mem};
 
 use bytes::{Bytes, BytesMut};
 use meterkit_core::{Data, ExponentialHistogramPoint};
 use meterkit_pipeline::Snapshot;
-use meterkit_prometheus_model::{
-    self as model, Collection, Joins, Ladder, families, reserve_target_info,
-};
+use meterkit_prometheus_model::{self as model, Collection, Families, Joins, Ladder, families};
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 
 use crate::format::Format;
@@ -56,7 +54,7 @@ pub(crate) struct Walk<D> {
     writer: Writer,
     out: BytesMut,
     /// The families to come; `None` before the first of them.
-    families: Option<vec::IntoIter<Family>>,
+    families: Option<Families<Arc<Scope>>>,
     current: Option<Current>,
     is_done: bool,
 }
@@ -130,15 +128,14 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
         }
         let Some(families) = &mut self.families else {
             let names = options.names;
-            let meetings = snapshot.names.meetings(names);
             let constant = options.constant_labels(&snapshot.resource);
             let scope = |labels| Arc::new(writer.scope(options.labels(labels, &constant)));
-            let mut families = families(collection, names, &meetings, scope);
+            let mut families = families(collection, names, &snapshot.names, scope);
             if options.target_info && !snapshot.resource.is_empty() {
-                reserve_target_info(&mut families, collection, names);
+                families.reserve_target_info(collection);
                 writer.target_info(out, &snapshot.resource, &families);
             }
-            self.families = Some(families.into_iter());
+            self.families = Some(families);
             return true;
         };
         let Some(family) = families.next() else {
@@ -148,9 +145,12 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
             return false;
         };
         let mut current = Current::of(family, collection);
-        let unit = current.family.unit(collection);
+        let unit = match writer.shows_units() {
+            true => current.family.unit(collection),
+            false => String::new(),
+        };
         let head = Head {
-            name: &current.family.name,
+            name: current.family.name(),
             family_type: current.family.family_type,
             help: current.family.help(collection),
             unit: &unit,

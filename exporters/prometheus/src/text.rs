@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use bytes::BytesMut;
 use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint, SummaryPoint, Value};
 use meterkit_prometheus_model::{
-    Bounds, Family, ScopeLabels, TARGET_INFO, TARGET_INFO_HELP, cumulative_counts, write_canonical,
-    write_float,
+    Bounds, Families, ScopeLabels, TARGET_INFO, TARGET_INFO_HELP, cumulative_counts,
+    write_canonical, write_float,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names, is_legal_family, is_legal_label};
 
@@ -20,7 +20,7 @@ use crate::writer::{Head, Starts, unit_of};
 /// Writes a body in one of the text formats.
 pub(crate) struct Text {
     names: Names,
-    is_open_metrics: bool,
+    pub(crate) is_open_metrics: bool,
     /// Only OpenMetrics has them.
     starts: Starts,
     family: SampleNames,
@@ -105,11 +105,11 @@ impl Text {
         &mut self,
         out: &mut BytesMut,
         resource: &Attributes,
-        families: &[Family<S>],
+        families: &Families<S>,
     ) {
         let mut start = String::new();
         // A family of another type may have the name that the resource's metric has as an info.
-        let is_free = families.iter().all(|family| family.name != TARGET);
+        let is_free = !families.has(TARGET);
         match self.is_open_metrics && is_free {
             true => self.write_head(&mut start, TARGET, "info", "", TARGET_INFO_HELP),
             false => self.write_head(&mut start, TARGET_INFO, "gauge", "", TARGET_INFO_HELP),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use meterkit_core::Attributes;
-use meterkit_prometheus_model::{Collection, Family, ScopeLabels};
+use meterkit_prometheus_model::{Collection, Families, ScopeLabels};
 use meterkit_rules::prometheus_name::FamilyType;
 
 use crate::exposition::{Current, Place, Series};
@@ -26,7 +26,7 @@ pub(crate) struct Head<'a> {
     pub(crate) name: &'a str,
     pub(crate) family_type: FamilyType,
     pub(crate) help: &'a str,
-    /// In words; empty for no unit.
+    /// In words; empty for no unit, and in formats that show none.
     pub(crate) unit: &'a str,
 }
 
@@ -70,11 +70,19 @@ impl Writer {
         &mut self,
         out: &mut BytesMut,
         resource: &Attributes,
-        families: &[Family<S>],
+        families: &Families<S>,
     ) {
         match self {
             Self::Text(text) => text.target_info(out, resource, families),
             Self::Protobuf(protobuf) => protobuf.target_info(out, resource),
+        }
+    }
+
+    /// Returns whether families say which unit they have.
+    pub(crate) fn shows_units(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_open_metrics,
+            Self::Protobuf(_) => true,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meterkit_core::{Data, Meter, Naming, NamingPolicy, Registry, Value};
+use meterkit_core::{Data, Meter, Naming, NamingPolicy, Registry, ScopePatterns, Value};
 use meterkit_fakes::label_sets::Route;
 use meterkit_fakes::log_lines;
 use meterkit_otel::MeterProvider;
@@ -87,6 +87,47 @@ fn a_view_that_renames_one_of_two_makes_room_for_the_other() {
     younger.gauge::<u64>("work").build().unwrap().set(7);
     assert_eq!(scrape(&pipeline), "jobs_total{otel_scope_name=\"backstage.plugin.z\"} 1\n");
     assert_eq!(pipeline.health().store.name_meetings, ["work"]);
+}
+
+#[test]
+fn families_that_are_kept_for_the_next_scrape_follow_every_change() {
+    let (registry, older, younger) = unprefixed();
+    let pipeline = start(&registry, Views::default());
+    let check = |expected: &str| {
+        // The second scrape has the same metrics, so it finds the families of the first.
+        for _ in 0..2 {
+            assert_eq!(scrape(&pipeline), expected);
+        }
+    };
+    let total = "jobs_total{otel_scope_name=\"backstage.plugin.z\"} 1\n";
+    let jobs = older.counter::<u64>("jobs").build().unwrap();
+    jobs.add(1);
+    check(total);
+
+    younger.gauge::<u64>("jobs.active").build().unwrap().set(2);
+    let active = "jobs_active{otel_scope_name=\"backstage.plugin.a\"} 2\n";
+    check(&format!("{active}{total}"));
+
+    registry.set_disabled_scopes("plugin.z".parse().unwrap());
+    check(active);
+    younger.gauge::<u64>("jobs.total").build().unwrap().set(3);
+    let gauge = "jobs_total{otel_scope_name=\"backstage.plugin.a\"} 3\n";
+    check(&format!("{active}{gauge}"));
+    registry.set_disabled_scopes(ScopePatterns::default());
+    jobs.add(1);
+    check(&format!("{active}{total}"));
+
+    assert!(younger.clone().unload());
+    check(total);
+    younger.counter::<u64>("jobs.active").build().unwrap().add(4);
+    let active = "jobs_active_total{otel_scope_name=\"backstage.plugin.a\"} 4\n";
+    check(&format!("{active}{total}"));
+
+    registry.set_naming(Naming::new("jobs", NamingPolicy::Prefixed).unwrap()).unwrap();
+    check(
+        "jobs_plugin_a_jobs_active_total{otel_scope_name=\"jobs.plugin.a\"} 4\n\
+         jobs_plugin_z_jobs_total{otel_scope_name=\"jobs.plugin.z\"} 2\n",
+    );
 }
 
 #[test]

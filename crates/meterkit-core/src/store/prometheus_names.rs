@@ -1,8 +1,9 @@
 //! The names that instruments have in Prometheus, and which instrument keeps a name that several have.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use meterkit_rules::prometheus_name::{FamilyType, Names, TARGET_INFO};
 
@@ -19,10 +20,19 @@ use crate::unpoisoned::Unpoisoned;
 /// buckets, sum or count, Prometheus can have only one: it gets the oldest instrument, whichever has values. In
 /// OpenMetrics, where more families meet, counters lose their type instead; see [`Names::open_metrics`].
 #[derive(Clone, Default)]
-pub struct PrometheusNames(Arc<Mutex<Claims>>);
+pub struct PrometheusNames(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    claims: Mutex<Claims>,
+    /// What targets have made of names.
+    kept: Mutex<Vec<(Names, Arc<Kept>)>>,
+}
+
+type Kept = dyn Any + Send + Sync;
 
 /// What a target that writes Prometheus' names leaves out, and in which order it writes the rest.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NameMeetings {
     /// Families whose name an older instrument has.
@@ -71,7 +81,7 @@ impl NameMeetings {
 impl PrometheusNames {
     /// Returns what Prometheus cannot have, under these names.
     pub fn meetings(&self, names: Names) -> NameMeetings {
-        let mut claims = self.0.lock().unpoisoned();
+        let mut claims = self.lock();
         let at = claims.index(names);
         let hidden = claims.indices[at].hidden(&claims.by_age).collect();
         let untyped = claims.indices[at].untyped(&claims.by_age).collect();
@@ -82,15 +92,39 @@ impl PrometheusNames {
         NameMeetings { hidden, untyped, sharing: sharing.filter_map(address).collect(), imports }
     }
 
+    /// Returns what was [kept](Self::keep) for these names.
+    pub fn kept(&self, names: Names) -> Option<Arc<Kept>> {
+        let kept = self.0.kept.lock().unpoisoned();
+        kept.iter().find(|(of, _)| *of == names).map(|(_, kept)| kept.clone())
+    }
+
+    /// Keeps what a target has made of these names for the next one, in place of what was kept before, until an
+    /// instrument goes or is renamed.
+    pub fn keep(&self, names: Names, made: Arc<Kept>) {
+        let mut kept = self.0.kept.lock().unpoisoned();
+        kept.retain(|(of, _)| *of != names);
+        kept.push((names, made));
+    }
+
+    fn forget_kept(&self) {
+        let kept = std::mem::take(&mut *self.0.kept.lock().unpoisoned());
+        // Outside of the lock.
+        drop(kept);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Claims> {
+        self.0.claims.lock().unpoisoned()
+    }
+
     /// Adds a scope of what another library counts.
     pub(crate) fn add_bridge(&self, scope: &'static str) {
-        let mut claims = self.0.lock().unpoisoned();
+        let mut claims = self.lock();
         Arc::make_mut(&mut claims.imports).bridges.insert(scope);
     }
 
     /// Returns the full names of the instruments that Prometheus does not see in full.
     pub(crate) fn instruments(&self) -> BTreeSet<String> {
-        let claims = self.0.lock().unpoisoned();
+        let claims = self.lock();
         let hidden = claims.indices.iter().flat_map(|index| {
             let hidden = index.hidden(&claims.by_age);
             hidden.flat_map(|family| index.ages(&family).collect::<Vec<_>>())
@@ -107,7 +141,7 @@ impl PrometheusNames {
         scope: &Arc<Scope>,
         wanted: &Descriptor,
     ) -> Option<(String, String)> {
-        let claims = self.0.lock().unpoisoned();
+        let claims = self.lock();
         let own = family(wanted, Names::default(), false);
         if own.0 == TARGET_INFO {
             return Some(("the resource's metric".to_owned(), own.0));
@@ -126,7 +160,7 @@ impl PrometheusNames {
         instrument: &Arc<dyn Stored>,
         seen: Vec<Arc<Descriptor>>,
     ) -> Option<Warning> {
-        let mut claims = self.0.lock().unpoisoned();
+        let mut claims = self.lock();
         let made = claims.made + 1;
         let age = *instrument.shared().age.get_or_init(|| made);
         claims.made = made;
@@ -136,8 +170,9 @@ impl PrometheusNames {
 
     /// Releases the names of an instrument that goes.
     pub(super) fn release(&self, instrument: &dyn Stored) {
+        self.forget_kept();
         if let Some(age) = instrument.shared().age.get() {
-            self.0.lock().unpoisoned().remove(*age);
+            self.lock().remove(*age);
         }
     }
 
@@ -146,7 +181,8 @@ impl PrometheusNames {
         &self,
         seen: impl Fn(&Scope, &dyn Stored) -> Vec<Arc<Descriptor>>,
     ) -> Vec<Warning> {
-        let mut claims = self.0.lock().unpoisoned();
+        self.forget_kept();
+        let mut claims = self.lock();
         let before = std::mem::take(&mut claims.by_age);
         claims.indices.iter_mut().for_each(|index| *index = Index::new(index.names));
         claims.within.clear();
@@ -217,7 +253,7 @@ struct Claims {
 }
 
 /// What other libraries count: their names are those of Prometheus already.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Imports {
     /// Names of metrics by the names of their scopes.
     names: HashMap<String, HashSet<String>>,

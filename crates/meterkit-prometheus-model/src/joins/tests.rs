@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use meterkit_core::{
     AbsentSeries, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
-    NameMeetings, NumberPoint, SeriesId, Temporality, Value,
+    NumberPoint, PrometheusNames, SeriesId, Temporality, Value,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 use opentelemetry::InstrumentationScope;
@@ -61,7 +61,8 @@ fn absent(last_seen: u64, metrics: Vec<Metric>) -> Arc<AbsentSeries> {
 fn exported(metrics: Vec<Metric>, absent: &[Arc<AbsentSeries>]) -> Vec<Data> {
     let scopes = scope(metrics);
     let (of, names) = (Collection { scopes: &scopes, absent }, Names::default());
-    let families = families(of, names, &NameMeetings::default(), |it| it);
+    let families = families(of, names, &PrometheusNames::default(), |it| it);
+    let families: Vec<_> = families.collect();
     let [family] = &families[..] else { panic!("{families:?}") };
     let joins = Joins::of(
         family,
