@@ -1,6 +1,8 @@
 //! Numbered collections, and the series that the last of them lack.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
+use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -121,16 +123,16 @@ type Ids = HashSet<SeriesId, RandomState>;
 
 /// Returns what `before` has and `now` lacks, and the ids that `now` has and `before` lacks.
 fn compare(before: &[ScopeMetrics], now: &[ScopeMetrics]) -> (Vec<ScopeMetrics>, Ids) {
-    // A metric nearly always has the same series in the same order as before: those are not looked at any further.
-    let mut others: HashMap<(&str, &str), &Data> = HashMap::new();
+    let (changed, other_now) = unequal(before, now);
+    let mut others: HashMap<Key<'_>, &Data> = HashMap::new();
     let mut new = Ids::default();
-    for (key, data) in keyed(now) {
+    for (key, data) in other_now {
         if let Some(same_name) = others.insert(key, data) {
             new.extend(same_name.series());
         }
     }
     let mut missing = Ids::default();
-    for (key, data) in keyed(before) {
+    for (key, data) in changed {
         match others.get(&key) {
             Some(now) if now.has_series_of(data) => drop(others.remove(&key)),
             _ => missing.extend(data.series()),
@@ -145,8 +147,39 @@ fn compare(before: &[ScopeMetrics], now: &[ScopeMetrics]) -> (Vec<ScopeMetrics>,
     (gone, new)
 }
 
-/// Returns all metrics, each with what most likely finds it in another collection.
-fn keyed(scopes: &[ScopeMetrics]) -> impl Iterator<Item = ((&str, &str), &Data)> {
+/// Returns the metrics of both collections without those that have the same series in the same order in both, as nearly
+/// all have. Goes through both in the order of scopes and names that collections have; a metric that is out of order is
+/// returned of both.
+fn unequal<'a>(
+    before: &'a [ScopeMetrics],
+    now: &'a [ScopeMetrics],
+) -> (Vec<(Key<'a>, &'a Data)>, Vec<(Key<'a>, &'a Data)>) {
+    let (mut before, mut now) = (keyed(before).peekable(), keyed(now).peekable());
+    let (mut of_before, mut of_now) = (Vec::new(), Vec::new());
+    loop {
+        let order = match (before.peek(), now.peek()) {
+            // Most descriptors are those of the collection before.
+            (Some((one, _)), Some((other, _))) if ptr::eq(one.1, other.1) => Ordering::Equal,
+            (Some((one, _)), Some((other, _))) => one.cmp(other),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return (of_before, of_now),
+        };
+        let one = before.next_if(|_| order.is_le());
+        let other = now.next_if(|_| order.is_ge());
+        let is_same = one.zip(other).is_some_and(|((_, one), (_, other))| other.has_series_of(one));
+        if !is_same {
+            of_before.extend(one);
+            of_now.extend(other);
+        }
+    }
+}
+
+/// The names of a scope and of a metric: what most likely finds it in another collection.
+type Key<'a> = (&'a str, &'a str);
+
+/// Returns all metrics with their keys.
+fn keyed(scopes: &[ScopeMetrics]) -> impl Iterator<Item = (Key<'_>, &Data)> {
     scopes.iter().flat_map(|scope| {
         let name = scope.scope.name();
         scope.metrics.iter().map(move |it| ((name, it.descriptor.name.as_str()), &it.data))

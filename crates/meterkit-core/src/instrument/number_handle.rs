@@ -81,13 +81,18 @@ pub(super) fn points<'a, T: Number, C: Cell>(
     series: impl Iterator<Item = &'a SeriesRef<C>>,
 ) -> Data {
     let keys = shared.keys();
-    let points = series.filter_map(|series| {
+    // As many as there may be: one for an instrument without labels, and no copies while the points of others come.
+    let mut points = Vec::with_capacity(series.size_hint().1.unwrap_or_default());
+    points.extend(series.filter_map(|series| {
         Some(NumberPoint {
             series: series.id(),
             attributes: series.attributes(&keys),
             start: series.start(),
             value: series.cell().number::<T>()?.value(),
         })
-    });
-    Data::of_numbers(kind, points.collect())
+    }));
+    if points.len() < points.capacity() / 2 {
+        points.shrink_to_fit();
+    }
+    Data::of_numbers(kind, points)
 }

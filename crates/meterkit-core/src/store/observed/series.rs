@@ -37,9 +37,17 @@ impl Series {
         time: u64,
         settings: &Settings,
     ) -> (SeriesId, u64) {
-        let mut state = self.lock();
+        let state = &mut *self.lock();
         let has_fallen = has_fallen(state.last.as_ref().map(|(_, value)| value));
-        let series = match &state.last {
+        let series = match &mut state.last {
+            // Most are numbers, which take no more than a copy.
+            Some((series, Reading::Number(last))) if !has_fallen => {
+                if let Reading::Number(value) = value {
+                    *last = *value;
+                    return (*series, state.start);
+                }
+                *series
+            }
             Some((series, _)) if !has_fallen => *series,
             Some(_) => {
                 state.start = settings.begin_after(state.start, time);
