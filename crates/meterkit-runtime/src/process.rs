@@ -12,7 +12,7 @@
 //! | `process.thread.count` | up-down counter, `{thread}` | | Linux |
 //! | `process.paging.faults` | counter, `{fault}` | `system.paging.fault.type`: `minor`, `major` | Linux |
 //!
-//! Linux is read from `/proc` through `procfs`, other systems through `sysinfo`.
+//! On Linux these come from `/proc/self`, on other systems from `sysinfo`.
 
 mod labels;
 #[cfg(target_os = "linux")]

@@ -44,12 +44,12 @@ pub(super) struct DiskBytes {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     #[cfg(target_os = "linux")]
-    #[error("cannot read from /proc/self: {0}")]
-    Proc(#[from] procfs::ProcError),
+    #[error("cannot read {0}: {1}")]
+    File(&'static str, #[source] std::io::Error),
     #[cfg(target_os = "linux")]
-    #[error("cannot count the open files in /proc/self/fd: {0}")]
-    OpenFiles(#[from] std::io::Error),
+    #[error("field `{field}` of {file}: expected a number, found `{found}`")]
+    Field { file: &'static str, field: &'static str, found: String },
     #[cfg(any(test, not(target_os = "linux")))]
-    #[error("the system tells nothing of process {0}, which is this one")]
+    #[error("the operating system returned no information about this process (pid {0})")]
     Unknown(u32),
 }
