@@ -8,10 +8,9 @@
 //! | `tokio.task.count` | up-down counter, `{task}` | tasks that were spawned and have not ended |
 //! | `tokio.global_queue.length` | up-down counter, `{task}` | tasks that wait for any of the workers |
 //!
-//! OpenTelemetry has no conventions for it yet: the names follow those for other runtimes. It is what `tokio-metrics`
-//! gives of any build of tokio; what needs `--cfg tokio_unstable` is not here.
+//! OpenTelemetry has no conventions for these yet: the names follow those for other runtimes. Metrics that tokio has only
+//! with `--cfg tokio_unstable` are left out.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use meterkit_core::{
@@ -19,13 +18,12 @@ use meterkit_core::{
     Observer, Registry,
 };
 use meterkit_macros::Metrics;
-use tokio::runtime::Handle;
-use tokio_metrics::{RuntimeIntervals, RuntimeMetrics, RuntimeMonitor};
+use tokio::runtime::{Handle, RuntimeMetrics};
 
 /// Observes a runtime, in the scope `meterkit.tokio`, until the guard is dropped.
 ///
-/// Counters begin with 0 here. Time is counted when a worker turns to something else: a task that never yields is seen
-/// when it does. Of several runtimes that one registry observes, the last one is seen.
+/// Counters start from 0 at this call. Busy time is counted once a worker turns to something else, so a task that never
+/// yields is not seen until it does. If one registry observes several runtimes, only the last one is exported.
 ///
 /// # Errors
 ///
@@ -47,13 +45,11 @@ use tokio_metrics::{RuntimeIntervals, RuntimeMetrics, RuntimeMonitor};
 /// ```
 pub fn observe(registry: &Registry, runtime: &Handle) -> Result<CallbackGuard, InstrumentError> {
     let metrics = TokioMetrics::register_in(registry)?;
-    let loads = Mutex::new(Loads::of(runtime));
+    let runtime = runtime.metrics();
+    let before = Work::of(&runtime);
     TokioMetrics::meter_in(registry).register_callback(metrics.all(), {
         let metrics = metrics.clone();
-        move |observer| {
-            let load = loads.lock().unwrap_or_else(PoisonError::into_inner).next();
-            metrics.report(&load, observer);
-        }
+        move |observer| metrics.report(&runtime, &before, observer)
     })
 }
 
@@ -84,48 +80,34 @@ impl TokioMetrics {
         [&self.workers, &self.busy, &self.parks, &self.tasks, &self.queue]
     }
 
-    fn report(&self, load: &Load, observer: &mut Observer<'_>) {
-        let Load { now, busy, parks } = load;
-        observer.observe(&self.workers, whole(now.workers_count));
-        observer.observe(&self.busy, busy.as_secs_f64());
-        observer.observe(&self.parks, *parks);
-        observer.observe(&self.tasks, whole(now.live_tasks_count));
-        observer.observe(&self.queue, whole(now.global_queue_depth));
+    /// Reports the runtime, with the work that it has done since `before`.
+    fn report(&self, runtime: &RuntimeMetrics, before: &Work, observer: &mut Observer<'_>) {
+        let now = Work::of(runtime);
+        observer.observe(&self.workers, whole(runtime.num_workers()));
+        observer.observe(&self.busy, now.busy.saturating_sub(before.busy).as_secs_f64());
+        observer.observe(&self.parks, now.parks.saturating_sub(before.parks));
+        observer.observe(&self.tasks, whole(runtime.num_alive_tasks()));
+        observer.observe(&self.queue, whole(runtime.global_queue_depth()));
     }
 }
 
-/// What a runtime does, and has done since it is observed.
-#[derive(Clone)]
-struct Load {
-    now: RuntimeMetrics,
+/// What all workers of a runtime have done since it started.
+struct Work {
     busy: Duration,
     parks: u64,
 }
 
-/// `tokio-metrics` tells how much a counter rose since it was last asked. Here that is summed up.
-struct Loads {
-    intervals: RuntimeIntervals,
-    last: Load,
-}
-
-impl Loads {
-    fn of(runtime: &Handle) -> Self {
-        let last = Load { now: RuntimeMetrics::default(), busy: Duration::ZERO, parks: 0 };
-        Self { intervals: RuntimeMonitor::new(runtime).intervals(), last }
-    }
-
-    fn next(&mut self) -> Load {
-        // It never ends.
-        if let Some(now) = self.intervals.next() {
-            self.last.busy += now.total_busy_duration;
-            self.last.parks += now.total_park_count;
-            self.last.now = now;
+impl Work {
+    fn of(runtime: &RuntimeMetrics) -> Self {
+        let workers = || 0..runtime.num_workers();
+        Self {
+            busy: workers().map(|worker| runtime.worker_total_busy_duration(worker)).sum(),
+            parks: workers().map(|worker| runtime.worker_park_count(worker)).sum(),
         }
-        self.last.clone()
     }
 }
 
-/// As up-down counters have it.
+/// Returns a count as up-down counters have it.
 fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
