@@ -174,7 +174,7 @@ impl Display for AttributeValue {
             Self::F64(value) => Display::fmt(value, f),
             Self::List(values) => {
                 let json = |value: &Self| match value {
-                    Self::Str(text) => serde_json::Value::from(&**text).to_string(),
+                    Self::Str(text) => json_text(text),
                     Self::F64(float) if !float.is_finite() => format!("\"{value}\""),
                     other => other.to_string(),
                 };
@@ -182,6 +182,26 @@ impl Display for AttributeValue {
             }
         }
     }
+}
+
+/// Returns a text as JSON has it, between quotes.
+fn json_text(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    json.push('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => json.extend(['\\', char]),
+            '\n' => json.push_str("\\n"),
+            '\r' => json.push_str("\\r"),
+            '\t' => json.push_str("\\t"),
+            '\u{8}' => json.push_str("\\b"),
+            '\u{c}' => json.push_str("\\f"),
+            '\0'..' ' => json.push_str(&format!("\\u{:04x}", u32::from(char))),
+            _ => json.push(char),
+        }
+    }
+    json.push('"');
+    json
 }
 
 impl PartialEq for AttributeValue {
@@ -426,6 +446,8 @@ mod tests {
         let texts = ["quote \"", "back \\ slash", "line\nend", "tab\t\u{1}", "größe"];
         let list = AttributeValue::list(texts).to_string();
         assert_eq!(serde_json::from_str::<Vec<String>>(&list).unwrap(), texts);
+        let all: String = ('\0'..='\u{a1}').collect();
+        assert_eq!(json_text(&all), serde_json::Value::from(all).to_string());
     }
 
     #[test]

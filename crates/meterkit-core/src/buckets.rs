@@ -4,8 +4,6 @@ mod boundaries;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 pub use self::boundaries::Boundaries;
 use crate::error::InstrumentError;
 use crate::store::exponential::MAX_SCALE;
@@ -17,7 +15,8 @@ const MIN_SCALE: i32 = -10;
 const MOST_BUCKETS: u32 = 16_384;
 
 /// How fine an exponential histogram may be, and how large. 160 buckets and scale 20 by default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "catalog-json", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these two")]
 pub struct ExponentialLimits {
     /// How many buckets positive values may have, and how many negative ones: 2 to 16,384.

@@ -36,7 +36,9 @@ mod unpoisoned;
 
 pub use self::attributes::{AttributeValue, Attributes};
 pub use self::buckets::{Boundaries, ExponentialLimits, HistogramBuckets};
-pub use self::catalog::{Catalog, CatalogEntry, CatalogError, CatalogLabel, CatalogScope};
+#[cfg(feature = "catalog-json")]
+pub use self::catalog::CatalogError;
+pub use self::catalog::{Catalog, CatalogEntry, CatalogLabel, CatalogScope};
 pub use self::data::{
     AbsentSeries, Collections, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
     HistogramPoint, HistogramReading, Interval, Intervals, Metric, NumberPoint, Reading,

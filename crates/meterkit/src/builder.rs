@@ -332,7 +332,7 @@ impl TelemetryBuilder {
     }
 
     /// Adds a reader of OpenTelemetry's SDK, which has its own schedule. The reader sees every instrument, including
-    /// those of other libraries, without [views](Self::views).
+    /// those of other libraries, without [views](Self::views). Needs the feature `sdk`.
     ///
     /// As long as there is a reader, the SDK holds a copy of each instrument, and each value of a histogram is recorded
     /// twice.
@@ -357,7 +357,8 @@ impl TelemetryBuilder {
     }
 
     /// Adds an exporter of OpenTelemetry's SDK as a push target. The common [schedule](Self::schedule) with its
-    /// timeout, [views](Self::views) and [`health`](Telemetry::health) apply to it as to any other target.
+    /// timeout, [views](Self::views) and [`health`](Telemetry::health) apply to it as to any other target. Needs the
+    /// feature `sdk`.
     ///
     /// A batch that the exporter refuses is offered again, unchanged, at later intervals. After ten offers or an hour
     /// the batch is dropped, counted in `meterkit.target.queue.dropped`, and logged as an error. Nothing else is

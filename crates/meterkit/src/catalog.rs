@@ -15,4 +15,6 @@
 //! # Ok::<(), meterkit::InstrumentError>(())
 //! ```
 
-pub use meterkit_core::{Catalog, CatalogEntry, CatalogError, CatalogLabel, CatalogScope};
+#[cfg(feature = "catalog-json")]
+pub use meterkit_core::CatalogError;
+pub use meterkit_core::{Catalog, CatalogEntry, CatalogLabel, CatalogScope};

@@ -78,6 +78,8 @@
 //!
 //! # Feature flags
 //!
+//! - `catalog-json`: the [catalog] as JSON, `Catalog::to_json` and `Catalog::from_json`, and files that end in `.json` in
+//!   [`testing::assert_catalog`].
 //! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration, and `OTEL_CONFIG_FILE`.
 //! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the
 //!   catalog.
@@ -95,8 +97,7 @@
 //! - `prometheus-tls`: the scrape endpoint as HTTPS, and client certificates.
 //! - `prometheus-zstd`: scrapes compressed with zstd for clients that accept it; builds a library in C.
 //! - `pushgateway`: the module `pushgateway` and its target, for jobs that end before they are scraped.
-//! - `sdk` (default): readers and exporters of OpenTelemetry's SDK, added with [`reader`](TelemetryBuilder::reader) and
-//!   [`exporter`](TelemetryBuilder::exporter). With `prometheus` alone, `opentelemetry_sdk` is not compiled.
+//! - `sdk`: readers and exporters of OpenTelemetry's SDK, added with `reader` and `exporter` of [`TelemetryBuilder`].
 //! - `tokio` (default): metrics of a tokio runtime, switched on with
 //!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
 //!

@@ -2,7 +2,10 @@
 
 mod batches;
 mod callbacks;
+#[cfg(feature = "catalog-json")]
 mod catalog_file;
+#[cfg(not(feature = "catalog-json"))]
+mod catalog_file_without_json;
 mod conformance_counters_and_gauges;
 mod conformance_global_attributes;
 mod conformance_histograms_and_observables;
@@ -19,6 +22,7 @@ mod environment;
 ))]
 mod fuzz;
 #[cfg(all(
+    feature = "catalog-json",
     feature = "config",
     feature = "datadog",
     feature = "grafana",

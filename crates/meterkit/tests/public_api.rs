@@ -231,7 +231,10 @@ impl Workspace {
         attributes.iter().map(text).all(|it| {
             let cfg = it.strip_prefix("#[cfg(").and_then(|it| it.strip_suffix(")]"));
             match (cfg, &self.feature) {
-                (Some(cfg), Some(feature)) if krate == ROOT => holds(cfg, feature),
+                // A feature of meterkit-core is switched on by the one of the same name.
+                (Some(cfg), Some(feature)) if [ROOT, "meterkit_core"].contains(&krate) => {
+                    holds(cfg, feature)
+                }
                 (cfg, _) => {
                     cfg != Some("test") && it != "#[doc(hidden)]" && it != "#[doc(no_inline)]"
                 }

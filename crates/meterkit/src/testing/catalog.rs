@@ -1,5 +1,6 @@
 //! The metrics that a program declares, next to those in a file that is checked in.
 
+#[cfg(feature = "catalog-json")]
 mod entries;
 mod lines;
 
@@ -14,8 +15,8 @@ const UPDATE: &str = "METERKIT_UPDATE_CATALOG";
 /// Compares a catalog with the one in `file`, so that nobody renames a metric by accident: dashboards and alerts that
 /// use it would show nothing, and say nothing.
 ///
-/// A `file` that ends in `.json` holds [`Catalog::to_json`], any other one [`Catalog::to_markdown`]. A relative
-/// path begins at the package, where `cargo test` runs. With `METERKIT_UPDATE_CATALOG=1` in the environment the file
+/// A `file` that ends in `.json` holds `Catalog::to_json`, which needs the feature `catalog-json`; any other one holds
+/// [`Catalog::to_markdown`]. A relative path begins at the package, where `cargo test` runs. With `METERKIT_UPDATE_CATALOG=1` in the environment the file
 /// is written instead: to begin with, and to accept a change.
 ///
 /// ```no_run
@@ -45,7 +46,7 @@ pub fn assert_catalog(catalog: &Catalog, file: impl AsRef<Path>) {
 }
 
 fn write(catalog: &Catalog, file: &Path) -> Result<(), String> {
-    let text = if is_json(file) { catalog.to_json() } else { catalog.to_markdown() };
+    let text = text(catalog, file)?;
     // A file that is right already keeps its time: nothing is built again for it.
     if fs::read_to_string(file).is_ok_and(|known| known == text) {
         return Ok(());
@@ -57,17 +58,21 @@ fn write(catalog: &Catalog, file: &Path) -> Result<(), String> {
 
 fn compare(catalog: &Catalog, file: &Path) -> Result<(), String> {
     let shown = file.display();
+    let text = text(catalog, file)?;
     let known = fs::read_to_string(file).map_err(|error| {
         format!("cannot read {shown}: {error}\nTo write it:\n  {UPDATE}=1 cargo test")
     })?;
+    #[cfg(feature = "catalog-json")]
     let differences = if is_json(file) {
         let known = Catalog::from_json(&known).map_err(|error| {
             format!("{shown} is {error}\nTo write it anew:\n  {UPDATE}=1 cargo test")
         })?;
         entries::differences(&known.entries, &catalog.entries)
     } else {
-        lines::differences(&known, &catalog.to_markdown())
+        lines::differences(&known, &text)
     };
+    #[cfg(not(feature = "catalog-json"))]
+    let differences = lines::differences(&known, &text);
     if differences.is_empty() {
         return Ok(());
     }
@@ -75,6 +80,20 @@ fn compare(catalog: &Catalog, file: &Path) -> Result<(), String> {
         "the metrics are not those in {shown}:\n{differences}\
          If this is meant, mind the dashboards and alerts that use them, and accept it:\n  \
          {UPDATE}=1 cargo test"
+    ))
+}
+
+/// Returns the catalog as `file` has it.
+fn text(catalog: &Catalog, file: &Path) -> Result<String, String> {
+    if !is_json(file) {
+        return Ok(catalog.to_markdown());
+    }
+    #[cfg(feature = "catalog-json")]
+    return Ok(catalog.to_json());
+    #[cfg(not(feature = "catalog-json"))]
+    Err(format!(
+        "{} needs the feature `catalog-json` of meterkit: enable it in [dev-dependencies], or write a `.md` file",
+        file.display()
     ))
 }
 
