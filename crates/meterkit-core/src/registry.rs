@@ -24,8 +24,8 @@ use crate::store::instrument::Stored;
 use crate::store::observed::Draft;
 use crate::store::prometheus_names::PrometheusNames;
 use crate::store::scopes::{Scope, Scopes, Warning};
-use crate::store::settings::{DropReason, Settings};
-use crate::store::shared::{Door, Shared, Switch};
+use crate::store::settings::{DropReason, FixedAttributes, Settings};
+use crate::store::shared::{Door, ScopeAttributes, Shared, Switch};
 use crate::stream::{StreamRequest, StreamSettings};
 use crate::tap::{MirroredInstrument, Tap};
 use crate::unpoisoned::Unpoisoned;
@@ -387,9 +387,9 @@ impl Registry {
 
     /// Returns what an instrument has that is in no registry and records nothing.
     pub(crate) fn not_made(&self, identity: Identity) -> Shared {
-        let name = identity.name.clone();
         let settings = self.inner.settings.clone();
-        let shared = Shared::new(identity, name, Arc::default(), settings, Door::Facade);
+        let scope = Arc::new(ScopeAttributes::new(FixedAttributes::default(), &settings));
+        let shared = Shared::new(identity, scope, settings, Door::Facade);
         shared.switch(Switch::NotMade);
         shared
     }

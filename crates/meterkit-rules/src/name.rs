@@ -1,5 +1,7 @@
 //! Names of metrics and scopes: OpenTelemetry's grammar, then the house style.
 
+use std::cmp::Ordering;
+
 /// Longest instrument name in OpenTelemetry, prefix included.
 pub const MAX_LENGTH: usize = 255;
 
@@ -24,6 +26,15 @@ pub const ALIKE: &str = "differs from a name that exists only in case, `-` or `_
 /// Returns `name` without what must not tell two names apart: case, `-` and `_`.
 pub fn folded(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Compares two names as their [folded] forms compare.
+pub fn cmp_folded(a: &str, b: &str) -> Ordering {
+    fn bytes(name: &str) -> impl Iterator<Item = u8> {
+        let kept = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
+        kept.map(|byte| byte.to_ascii_lowercase())
+    }
+    bytes(a).cmp(bytes(b))
 }
 
 /// Checks a name of ours: words in snake_case or camelCase, dots between levels.

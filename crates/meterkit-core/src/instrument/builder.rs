@@ -14,6 +14,7 @@ use super::self_metrics;
 use crate::Kind;
 use crate::attributes::AttributeValue;
 use crate::buckets::{HistogramBuckets, default_for};
+use crate::data::Descriptor;
 use crate::error::{InstrumentError, ScopeError};
 use crate::labels::{LabelKey, Labels};
 use crate::number::{Number, NumberType};
@@ -238,16 +239,10 @@ impl<I> InstrumentBuilder<I> {
             }
             _ => HistogramBuckets::none(),
         };
-        let identity = Identity {
-            name,
-            kind,
-            number,
-            unit: self.unit.into_owned(),
-            description: self.description.into_owned(),
-            attributes: self.attributes,
-            buckets,
-            chooses_buckets,
-        };
+        let (unit, description) = (self.unit.into_owned(), self.description.into_owned());
+        let mut identity = Identity::new(Descriptor { name, unit, description, kind }, number);
+        identity.attributes = self.attributes.into();
+        (identity.buckets, identity.chooses_buckets) = (buckets, chooses_buckets);
         self_metrics::count_drops(&self.registry);
         Ok((scope, identity, self.options))
     }

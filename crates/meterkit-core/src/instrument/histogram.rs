@@ -99,7 +99,7 @@ impl<T: HistogramNumber> Histogram<T> {
     pub(super) fn record_since(&self, start: Duration) -> Duration {
         let shared = &self.series.shared;
         let elapsed = shared.settings.clock.elapsed().saturating_sub(start);
-        let unit = &*shared.identity.unit;
+        let unit = shared.identity.unit();
         let per_second = unit::per_second(unit);
         let exact = elapsed.as_secs_f64() * per_second.unwrap_or(1.0);
         let value = T::from_duration(exact);

@@ -18,7 +18,7 @@ use super::self_metrics;
 use crate::Kind;
 use crate::attributes::AttributeValue;
 use crate::buckets::HistogramBuckets;
-use crate::data::Reading;
+use crate::data::{Descriptor, Reading};
 use crate::number::NumberType;
 use crate::registry::Registry;
 use crate::scope::{ScopeId, ScopeKey};
@@ -195,8 +195,13 @@ impl Import<'_> {
     fn add(&mut self, stream: Stream, description: &str) -> Option<usize> {
         let Stream { scope, name, unit, kind, number, bounds } = &stream;
         let bridge = || ScopeKey::from(ScopeId::Semconv(self.scope.to_owned()));
-        let mut identity = Identity::bare(name.clone(), *kind, *number);
-        (identity.unit, identity.description) = (unit.clone(), description.to_owned());
+        let described = Descriptor {
+            name: name.clone(),
+            unit: unit.clone(),
+            description: description.to_owned(),
+            kind: *kind,
+        };
+        let mut identity = Identity::new(described, *number);
         identity.buckets = HistogramBuckets::Explicit(bounds.clone().into());
         identity.chooses_buckets = *kind == Kind::Histogram;
         let (key, options) = (scope.clone().unwrap_or_else(bridge), GroupOptions::default());

@@ -16,8 +16,8 @@ pub type Sink = Arc<dyn Fn(Value) + Send + Sync>;
 /// Makes the sink of the series with these attributes.
 pub type MakeSink = Arc<dyn Fn(&Attributes) -> Sink + Send + Sync>;
 
-/// Where the values of one histogram go.
-pub(crate) struct Feed(RwLock<Feeding>);
+/// Where the values of one histogram go. Other instruments have none.
+pub(crate) struct Feed(Option<Box<RwLock<Feeding>>>);
 
 #[derive(Clone)]
 pub(crate) enum Feeding {
@@ -29,21 +29,33 @@ pub(crate) enum Feeding {
 }
 
 impl Feed {
+    /// Returns the feed of an instrument without one.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// Returns a feed without a listener. `waits` says whether one may come.
     pub(crate) fn new(waits: bool) -> Self {
-        Self(RwLock::new(if waits { Feeding::Waiting } else { Feeding::Off }))
+        let feeding = if waits { Feeding::Waiting } else { Feeding::Off };
+        Self(Some(Box::new(RwLock::new(feeding))))
     }
 
     pub(crate) fn get(&self) -> Feeding {
-        self.0.read().unpoisoned().clone()
+        self.0.as_ref().map_or(Feeding::Off, |feeding| feeding.read().unpoisoned().clone())
     }
 
     pub(crate) fn start(&self, make: MakeSink) {
-        *self.0.write().unpoisoned() = Feeding::To(make);
+        self.set(Feeding::To(make));
     }
 
     pub(crate) fn stop(&self) {
-        *self.0.write().unpoisoned() = Feeding::Off;
+        self.set(Feeding::Off);
+    }
+
+    fn set(&self, to: Feeding) {
+        if let Some(feeding) = &self.0 {
+            *feeding.write().unpoisoned() = to;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::Kind;
 use crate::attributes::AttributeValue;
@@ -12,13 +13,15 @@ use crate::number::NumberType;
 /// Everything in which two requests for one name must agree.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    pub(crate) name: String,
+    /// Name, unit and description as they were requested. Exporters are shown the same one until the instrument is
+    /// renamed or described at greater length.
+    descriptor: Arc<Descriptor>,
+    /// Where in the full name the instrument's own begins.
+    own_name: usize,
     pub(crate) kind: Kind,
     pub(crate) number: NumberType,
-    pub(crate) unit: String,
-    pub(crate) description: String,
     /// Attributes of every series, ordered by key, each key once.
-    pub(crate) attributes: Vec<(Cow<'static, str>, AttributeValue)>,
+    pub(crate) attributes: Box<[(Cow<'static, str>, AttributeValue)]>,
     /// None but for histograms.
     pub(crate) buckets: HistogramBuckets,
     /// Whether the code chose the buckets; otherwise they follow from the unit.
@@ -26,39 +29,58 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Returns an identity that says as little as can be.
-    pub(crate) fn bare(name: String, kind: Kind, number: NumberType) -> Self {
+    /// Returns an identity without attributes and buckets.
+    pub(crate) fn new(descriptor: Descriptor, number: NumberType) -> Self {
         Self {
-            name,
-            kind,
+            kind: descriptor.kind,
+            descriptor: Arc::new(descriptor),
+            own_name: 0,
             number,
-            unit: String::new(),
-            description: String::new(),
-            attributes: Vec::new(),
+            attributes: Box::default(),
             buckets: HistogramBuckets::none(),
             chooses_buckets: false,
         }
     }
 
-    /// Returns what exporters show of the instrument, under this name.
-    pub(crate) fn descriptor(&self, full_name: String) -> Descriptor {
-        Descriptor {
-            name: full_name,
-            unit: self.unit.clone(),
-            description: self.description.clone(),
-            kind: self.kind,
-        }
+    /// Returns an identity that has a name and no more.
+    pub(crate) fn bare(name: String, kind: Kind, number: NumberType) -> Self {
+        let (unit, description) = (String::new(), String::new());
+        Self::new(Descriptor { name, unit, description, kind }, number)
     }
 
-    /// Returns whether this is the name to OpenTelemetry, which does not distinguish case.
-    pub(crate) fn has_name(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
+    /// Sets the name that the instrument has in its scope, and the full one, which ends with it.
+    pub(crate) fn set_names(&mut self, own: &str, full: String) {
+        self.own_name = full.len().saturating_sub(own.len());
+        Arc::make_mut(&mut self.descriptor).name = full;
+    }
+
+    /// Returns the name that the instrument has in its scope.
+    pub(crate) fn name(&self) -> &str {
+        self.descriptor.name.get(self.own_name..).unwrap_or_default()
+    }
+
+    pub(crate) fn unit(&self) -> &str {
+        &self.descriptor.unit
+    }
+
+    pub(crate) fn description(&self) -> &str {
+        &self.descriptor.description
+    }
+
+    /// Returns what exporters show of the instrument, to begin with.
+    pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
+        &self.descriptor
+    }
+
+    /// Returns whether both have one name to OpenTelemetry, which does not distinguish case.
+    pub(crate) fn has_name_of(&self, other: &Self) -> bool {
+        self.name().eq_ignore_ascii_case(other.name())
     }
 
     /// Returns whether both are one instrument to OpenTelemetry, whatever their descriptions. Follows its Metrics SDK,
     /// section Duplicate instrument registration.
     pub(crate) fn is_duplicate_of(&self, other: &Self) -> bool {
-        (self.kind, self.number, &self.unit) == (other.kind, other.number, &other.unit)
+        (self.kind, self.number, self.unit()) == (other.kind, other.number, other.unit())
     }
 
     /// Returns whether both are one instrument to a facade, whatever their descriptions.
@@ -79,10 +101,10 @@ impl Identity {
         let typed = |it: &Self| format!("`{} of {}`", it.kind.as_str(), it.number.as_str());
         if (self.kind, self.number) != (requested.kind, requested.number) {
             differs("type", typed(self), typed(requested))
-        } else if self.unit != requested.unit {
-            differs("unit", quoted(&self.unit), quoted(&requested.unit))
-        } else if *description != requested.description {
-            differs("description", quoted(description), quoted(&requested.description))
+        } else if self.unit() != requested.unit() {
+            differs("unit", quoted(self.unit()), quoted(requested.unit()))
+        } else if description != requested.description() {
+            differs("description", quoted(description), quoted(requested.description()))
         } else if self.attributes != requested.attributes {
             let attributes = |it: &Self| format!("{:?}", Pairs(&it.attributes));
             differs("attributes", attributes(self), attributes(requested))

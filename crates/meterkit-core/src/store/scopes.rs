@@ -1,6 +1,7 @@
 //! All scopes and their instruments.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
 use meterkit_rules::name;
@@ -11,7 +12,7 @@ use super::identity::Identity;
 use super::instrument::Stored;
 use super::prometheus_names::PrometheusNames;
 use super::settings::{FixedAttributes, Settings};
-use super::shared::{Door, Shared, Switch};
+use super::shared::{Door, ScopeAttributes, Shared, Switch};
 use super::switches::Switches;
 use crate::buckets::HistogramBuckets;
 use crate::data::{Descriptor, Metric, ScopeMetrics};
@@ -51,7 +52,7 @@ impl Scopes {
         for scope in &scopes {
             let named = scope.key.to_instrumentation_scope(&naming);
             for instrument in scope.instruments() {
-                let name = &instrument.shared().identity.name;
+                let name = instrument.shared().identity.name();
                 let full_name = scope.key.metric_name(&naming, name);
                 if full_name.len() > name::MAX_LENGTH {
                     return Err(NamingError::TooLong {
@@ -103,6 +104,7 @@ impl Scopes {
         let _naming = self.naming.write().unpoisoned();
         settings.set_attributes(attributes);
         for scope in self.all() {
+            scope.attributes.renew_keys(settings);
             scope.instruments().iter().for_each(|instrument| instrument.shared().renew_keys());
         }
     }
@@ -175,25 +177,23 @@ impl Scopes {
     ) -> Result<(Arc<S>, bool, Vec<Warning>), InstrumentError> {
         let naming = self.naming.read().unpoisoned();
         let key = &key.canonical(&naming);
-        let full_name = key.metric_name(&naming, &identity.name);
+        let full_name = key.metric_name(&naming, identity.name());
         if full_name.len() > name::MAX_LENGTH {
-            return Err(InstrumentError::TooLong { name: identity.name, full_name });
+            return Err(InstrumentError::TooLong { name: identity.name().to_owned(), full_name });
         }
-        identity.name = key.bare_metric_name(&naming, &identity.name);
-        let scope = self.scope(key, &naming, door)?;
+        let own_name = key.bare_metric_name(&naming, identity.name());
+        identity.set_names(&own_name, full_name.clone());
+        let scope = self.scope(key, &naming, door, settings)?;
         let mut instruments = scope.instruments.write().unpoisoned();
-        let alike = instruments.entry(name::folded(&identity.name)).or_default();
+        let place = places_of(&instruments, &own_name);
+        let alike = &instruments[place.clone()];
         let other = alike.iter().find_map(|it| it.shared().other_name(&identity));
         if let Some(other) = other.filter(|_| door == Door::Facade && key.has_house_style()) {
-            let suggestion = Some(other.to_owned());
-            return Err(InstrumentError::Name {
-                name: identity.name,
-                rule: name::ALIKE,
-                suggestion,
-            });
+            let (rule, suggestion) = (name::ALIKE, Some(other.to_owned()));
+            return Err(InstrumentError::Name { name: own_name, rule, suggestion });
         }
         // OpenTelemetry takes names that differ in case only for one.
-        let streams = alike.iter().filter(|it| it.shared().identity.has_name(&identity.name));
+        let streams = alike.iter().filter(|it| it.shared().identity.has_name_of(&identity));
         // An imported metric and an instrument of ours are never the same, even under one name.
         let is_import = |it: &&Arc<dyn Stored>| it.shared().door() == Door::Import;
         let streams = streams.filter(|it| is_import(it) == (door == Door::Import));
@@ -218,23 +218,18 @@ impl Scopes {
         }
         let difference = streams.first().and_then(|known| {
             // Each has the description that its own request brought.
-            known.shared().identity.difference(&identity.description, &identity)
+            known.shared().identity.difference(identity.description(), &identity)
         });
         let apart = difference
             .map(|it| Warning::Apart { instrument: full_name.clone(), aspect: it.aspect });
-        // Labels of another library are what they are.
-        let attributes = match door {
-            Door::Import => FixedAttributes::default(),
-            _ => scope.attributes.clone(),
-        };
         if door == Door::Facade {
-            let wanted = identity.descriptor(full_name.clone());
-            if let Some((other, both)) = self.prometheus_names.declared(&scope, &wanted) {
+            let wanted = identity.descriptor();
+            if let Some((other, both)) = self.prometheus_names.declared(&scope, wanted) {
                 let name = full_name;
                 return Err(InstrumentError::Meeting { name, other, prometheus_name: both });
             }
         }
-        let shared = Shared::new(identity, full_name, attributes, settings.clone(), door);
+        let shared = Shared::new(identity, scope.attributes.clone(), settings.clone(), door);
         let switches = self.switches.read().unpoisoned();
         shared.switch(switches.of(key, &naming));
         let made = Arc::new(make(shared));
@@ -247,7 +242,7 @@ impl Scopes {
         let seen = metrics_of(&*stored, settings);
         let meeting = self.prometheus_names.claim(&scope, &stored, seen);
         let warnings = problem.into_iter().chain(apart.or(meeting)).collect();
-        alike.push(stored);
+        instruments.insert(place.end, stored);
         Ok((made, true, warnings))
     }
 
@@ -266,7 +261,13 @@ impl Scopes {
     }
 
     /// Returns the scope, and makes it if it does not exist yet.
-    fn scope(&self, key: &ScopeKey, naming: &Naming, door: Door) -> Result<Arc<Scope>, ScopeError> {
+    fn scope(
+        &self,
+        key: &ScopeKey,
+        naming: &Naming,
+        door: Door,
+        settings: &Settings,
+    ) -> Result<Arc<Scope>, ScopeError> {
         let mut scopes = self.scopes.write().unpoisoned();
         if let Some(known) = scopes.get(key) {
             return Ok(known.clone());
@@ -279,13 +280,21 @@ impl Scopes {
         }
         let scope = Arc::new(Scope {
             key: key.clone(),
-            attributes: key.attributes.clone().into(),
+            attributes: Arc::new(ScopeAttributes::new(key.attributes.clone().into(), settings)),
             named: RwLock::new(Arc::new(key.to_instrumentation_scope(naming))),
             instruments: RwLock::default(),
         });
         scopes.insert(key.clone(), scope.clone());
         Ok(scope)
     }
+}
+
+/// Returns where the instruments are, or would be, that have this name but for what [folding](name::folded) removes.
+fn places_of(instruments: &[Arc<dyn Stored>], name: &str) -> Range<usize> {
+    let cmp = |it: &Arc<dyn Stored>| name::cmp_folded(it.shared().identity.name(), name);
+    let start = instruments.partition_point(|it| cmp(it).is_lt());
+    let alike = instruments[start..].partition_point(|it| cmp(it).is_eq());
+    start..start + alike
 }
 
 /// Returns the instrument among `streams`, which have one name, that a request is for.
@@ -301,7 +310,7 @@ fn find(
     }
     if door == Door::Import {
         // Prometheus distinguishes case.
-        let is_it = |known: &Identity| known.name == requested.name && known.is_like(requested);
+        let is_it = |known: &Identity| known.name() == requested.name() && known.is_like(requested);
         return Ok(streams.iter().find(|it| is_it(&it.shared().identity)).cloned());
     }
     let mut declared = streams.iter().filter(|it| it.shared().door() == Door::Facade);
@@ -373,16 +382,15 @@ impl Warning {
 /// One scope and its instruments.
 pub(crate) struct Scope {
     pub(crate) key: ScopeKey,
-    attributes: FixedAttributes,
+    attributes: Arc<ScopeAttributes>,
     named: RwLock<Arc<InstrumentationScope>>,
-    /// By [folded](name::folded) name. Several of one name are something else each.
-    instruments: RwLock<BTreeMap<String, Vec<Arc<dyn Stored>>>>,
+    /// In the order of their [folded](name::folded) names. Several of one name are something else each.
+    instruments: RwLock<Vec<Arc<dyn Stored>>>,
 }
 
 impl Scope {
     pub(crate) fn instruments(&self) -> Vec<Arc<dyn Stored>> {
-        let instruments = self.instruments.read().unpoisoned();
-        instruments.values().flatten().cloned().collect()
+        self.instruments.read().unpoisoned().clone()
     }
 
     pub(crate) fn instrumentation_scope(&self) -> Arc<InstrumentationScope> {

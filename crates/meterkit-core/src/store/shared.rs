@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::hash::Hash;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8};
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, OnceLock, RwLock, RwLockWriteGuard};
 
 use super::feed::Feed;
 use super::identity::{Difference, Identity};
 use super::label_set::{KeySetId, LabelSet};
 use super::scopes::Warning;
 use super::settings::{DropReason, FixedAttributes, Settings};
+use crate::Kind;
 use crate::attributes::{AttributeValue, Attributes, Keys};
 use crate::buckets::HistogramBuckets;
 use crate::data::Descriptor;
@@ -21,7 +22,7 @@ use crate::unpoisoned::Unpoisoned;
 /// The attribute that marks the series to which recordings go once the limit is reached.
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
-/// What all series of an instrument share.
+/// What all series of an instrument share. A program may have thousands of instruments: what few of them need is boxed.
 pub struct Shared {
     /// A [`Switch`], and whether there are [stripes](HAS_STRIPES): those who add ask for both at once.
     switch: AtomicU8,
@@ -35,47 +36,57 @@ pub struct Shared {
     /// Rises from one instrument of a registry to the next. Not set before the instrument is in it.
     pub(super) age: OnceLock<u64>,
     /// What the code declares, of an instrument that came through OpenTelemetry's API first.
-    declared_later: OnceLock<Identity>,
+    declared_later: OnceLock<Box<Identity>>,
     /// Where the values of a histogram go, besides its cells.
     pub(crate) feed: Feed,
     label_keys: OnceLock<&'static [LabelKey]>,
     pub(crate) identity: Identity,
     pub(crate) settings: Arc<Settings>,
-    descriptor: RwLock<Arc<Descriptor>>,
     /// In place of those that the instrument was made with.
-    buckets: OnceLock<HistogramBuckets>,
-    scope_attributes: FixedAttributes,
-    keys: RwLock<Arc<PointKeys>>,
+    buckets: OnceLock<Box<HistogramBuckets>>,
+    scope: Arc<ScopeAttributes>,
+    seen: RwLock<Seen>,
+}
+
+/// What targets see of an instrument besides values.
+struct Seen {
+    descriptor: Arc<Descriptor>,
+    /// `None` if the series have the [keys](ScopeAttributes::plain) of all plain instruments of the scope.
+    keys: Option<Arc<PointKeys>>,
 }
 
 impl Shared {
     pub(crate) fn new(
         identity: Identity,
-        full_name: String,
-        scope_attributes: FixedAttributes,
+        scope: Arc<ScopeAttributes>,
         settings: Arc<Settings>,
         door: Door,
     ) -> Self {
-        let descriptor = identity.descriptor(full_name);
-        let fixed = Fixed::of(&identity, &settings.attributes(), &scope_attributes);
-        let keys = PointKeys::new(vec![KeySet::from([])], &fixed);
-        Self {
+        let is_imported = door == Door::Import;
+        let feed = match identity.kind {
+            Kind::Histogram if !is_imported => Feed::new(settings.feeds_by_default()),
+            _ => Feed::none(),
+        };
+        let shared = Self {
             switch: AtomicU8::new(Switch::On as u8),
             logged: AtomicU8::new(0),
             exports_empty: AtomicBool::new(false),
             is_declared: AtomicBool::new(door == Door::Facade),
-            is_imported: door == Door::Import,
+            is_imported,
             age: OnceLock::new(),
             declared_later: OnceLock::new(),
-            feed: Feed::new(settings.feeds_by_default()),
+            feed,
             label_keys: OnceLock::new(),
+            seen: RwLock::new(Seen { descriptor: identity.descriptor().clone(), keys: None }),
             identity,
             settings,
-            descriptor: RwLock::new(Arc::new(descriptor)),
             buckets: OnceLock::new(),
-            scope_attributes,
-            keys: RwLock::new(Arc::new(keys)),
+            scope,
+        };
+        if is_imported || !shared.identity.attributes.is_empty() {
+            shared.change_keys(|_| ());
         }
+        shared
     }
 
     /// Returns whether nothing is recorded.
@@ -109,9 +120,8 @@ impl Shared {
     /// Returns what `with` returns while this instrument is off: one that stays off, for the same reason.
     pub(crate) fn off_for_good(&self) -> Self {
         let (identity, settings) = (self.identity.clone(), self.settings.clone());
-        let name = self.descriptor().name.clone();
-        let attributes = self.scope_attributes.clone();
-        let off = Self::new(identity, name, attributes, settings, self.door());
+        let off = Self::new(identity, self.scope.clone(), settings, self.door());
+        off.lock_seen().descriptor = self.descriptor();
         let _ = off.declare(self.label_keys());
         off.feed.stop();
         let reason = self.position().max(Switch::Disabled as u8);
@@ -180,29 +190,27 @@ impl Shared {
         if self.is_new(Topic::Timer, problem) {
             tracing::warn!(
                 instrument = %self.descriptor().name,
-                unit = self.identity.unit,
+                unit = self.identity.unit(),
                 "a timer records durations that do not fit: {problem}"
             );
         }
     }
 
     pub(crate) fn descriptor(&self) -> Arc<Descriptor> {
-        self.descriptor.read().unpoisoned().clone()
+        self.seen.read().unpoisoned().descriptor.clone()
     }
 
     pub(crate) fn rename(&self, full_name: String) {
-        let mut descriptor = self.descriptor.write().unpoisoned();
+        let descriptor = &mut self.lock_seen().descriptor;
         if descriptor.name != full_name {
-            let mut renamed = Descriptor::clone(&descriptor);
-            renamed.name = full_name;
-            *descriptor = Arc::new(renamed);
+            Arc::make_mut(descriptor).name = full_name;
         }
     }
 
     /// Returns the buckets that an operator asked for in place of the instrument's own.
     #[inline]
     pub(crate) fn other_buckets(&self) -> Option<&HistogramBuckets> {
-        self.buckets.get()
+        self.buckets.get().map(|buckets| &**buckets)
     }
 
     /// Returns how values are sorted.
@@ -217,7 +225,7 @@ impl Shared {
 
     /// Changes the buckets of values. Works only once: values that were counted cannot be separated again.
     pub(crate) fn set_buckets(&self, buckets: HistogramBuckets) {
-        let _ = self.buckets.set(buckets);
+        let _ = self.buckets.set(Box::new(buckets));
     }
 
     /// Returns the labels that the code declares, once it does.
@@ -236,8 +244,10 @@ impl Shared {
         label_keys: &'static [LabelKey],
     ) -> Result<(), &'static [LabelKey]> {
         let declared = *self.label_keys.get_or_init(|| {
-            let names: KeySet = label_keys.iter().map(|key| Cow::Borrowed(key.name())).collect();
-            self.change_keys(|sets| sets[0] = names);
+            if !label_keys.is_empty() {
+                let names = label_keys.iter().map(|key| Cow::Borrowed(key.name())).collect();
+                self.change_keys(|sets| sets[0] = names);
+            }
             label_keys
         });
         if declared == label_keys { Ok(()) } else { Err(declared) }
@@ -254,13 +264,13 @@ impl Shared {
 
     /// Returns the identity as the code declares it, if the instrument is one of the facade.
     fn declaration(&self) -> &Identity {
-        self.declared_later.get().unwrap_or(&self.identity)
+        self.declared_later.get().map_or(&self.identity, |later| later)
     }
 
     /// Returns the name that the code declares, if that is another one than in `requested`.
     pub(crate) fn other_name(&self, requested: &Identity) -> Option<&str> {
-        let name = &self.declaration().name;
-        (self.door() == Door::Facade && *name != requested.name).then_some(name)
+        let name = self.declaration().name();
+        (self.door() == Door::Facade && name != requested.name()).then_some(name)
     }
 
     /// Checks that the code declares what it declared before.
@@ -269,7 +279,7 @@ impl Shared {
         full_name: &str,
         requested: &Identity,
     ) -> Result<(), InstrumentError> {
-        match self.identity.difference(&self.declaration().description, requested) {
+        match self.identity.difference(self.declaration().description(), requested) {
             None => Ok(()),
             Some(Difference { aspect, existing, requested }) => Err(InstrumentError::Clash {
                 name: full_name.to_owned(),
@@ -283,14 +293,12 @@ impl Shared {
     /// Takes a further request for this instrument. The longer description stays. Returns in what the request differs.
     pub(crate) fn join(&self, requested: &Identity, door: Door) -> Option<Warning> {
         if door == Door::Facade && !self.is_declared.swap(true, Relaxed) {
-            let _ = self.declared_later.set(requested.clone());
+            let _ = self.declared_later.set(Box::new(requested.clone()));
         }
-        let mut descriptor = self.descriptor.write().unpoisoned();
-        let differs = descriptor.description != requested.description;
-        if differs && requested.description.len() > descriptor.description.len() {
-            let mut described = Descriptor::clone(&descriptor);
-            described.description.clone_from(&requested.description);
-            *descriptor = Arc::new(described);
+        let descriptor = &mut self.lock_seen().descriptor;
+        let differs = descriptor.description != requested.description();
+        if differs && requested.description().len() > descriptor.description.len() {
+            requested.description().clone_into(&mut Arc::make_mut(descriptor).description);
         }
         let chooses = requested.chooses_buckets && requested.buckets != self.identity.buckets;
         (differs || chooses).then(|| Warning::Joined {
@@ -301,7 +309,8 @@ impl Shared {
 
     /// Returns the keys of all series as they are now.
     pub(crate) fn keys(&self) -> Arc<PointKeys> {
-        self.keys.read().unpoisoned().clone()
+        let own = self.seen.read().unpoisoned().keys.clone();
+        own.unwrap_or_else(|| self.scope.plain())
     }
 
     /// Returns the key set with these names, which are in order; `None` if there would be too many.
@@ -325,9 +334,12 @@ impl Shared {
         })
     }
 
-    /// The attributes of all series have changed.
+    /// Brings the keys up to date after the attributes of all series have changed, and the scope's with them.
     pub(crate) fn renew_keys(&self) {
-        self.change_keys(|_| ());
+        let has_own = self.seen.read().unpoisoned().keys.is_some();
+        if has_own {
+            self.change_keys(|_| ());
+        }
     }
 
     /// Returns the attributes of a series with these labels. `keys` may be older than the series.
@@ -342,12 +354,47 @@ impl Shared {
     }
 
     fn change_keys(&self, change: impl FnOnce(&mut Vec<KeySet>)) {
-        let mut keys = self.keys.write().unpoisoned();
+        let keys = &mut self.lock_seen().keys;
         // Under the lock: attributes that change meanwhile are seen here, or renew the keys afterwards.
-        let fixed = Fixed::of(&self.identity, &self.settings.attributes(), &self.scope_attributes);
-        let mut sets = keys.sets.clone();
+        let global = self.settings.attributes();
+        // Labels of another library are what they are.
+        let scope: &[_] = if self.is_imported { &[] } else { &self.scope.attributes };
+        let fixed = global.iter().chain(scope).chain(&self.identity.attributes).cloned().collect();
+        let mut sets = keys.as_ref().map_or_else(PointKeys::no_labels, |keys| keys.sets.clone());
         change(&mut sets);
-        *keys = Arc::new(PointKeys::new(sets, &fixed));
+        *keys = Some(Arc::new(PointKeys::new(sets, &fixed)));
+    }
+
+    fn lock_seen(&self) -> RwLockWriteGuard<'_, Seen> {
+        self.seen.write().unpoisoned()
+    }
+}
+
+/// The attributes of a scope, and what follows from them for most of its instruments.
+pub(crate) struct ScopeAttributes {
+    attributes: FixedAttributes,
+    /// The keys of instruments that have neither labels nor attributes of their own.
+    plain: RwLock<Arc<PointKeys>>,
+}
+
+impl ScopeAttributes {
+    pub(crate) fn new(attributes: FixedAttributes, settings: &Settings) -> Self {
+        let plain = RwLock::new(Arc::new(Self::keys(&attributes, settings)));
+        Self { attributes, plain }
+    }
+
+    /// Brings the keys up to date after the attributes of all series have changed.
+    pub(crate) fn renew_keys(&self, settings: &Settings) {
+        *self.plain.write().unpoisoned() = Arc::new(Self::keys(&self.attributes, settings));
+    }
+
+    fn plain(&self) -> Arc<PointKeys> {
+        self.plain.read().unpoisoned().clone()
+    }
+
+    fn keys(attributes: &FixedAttributes, settings: &Settings) -> PointKeys {
+        let fixed = settings.attributes().iter().chain(&**attributes).cloned().collect();
+        PointKeys::new(PointKeys::no_labels(), &fixed)
     }
 }
 
@@ -406,13 +453,19 @@ pub(crate) struct PointKeys {
 }
 
 impl PointKeys {
-    fn new(sets: Vec<KeySet>, fixed: &Fixed) -> Self {
-        let keys = |set: &KeySet| Arc::new(Keys::new(set.iter().cloned(), &fixed.0));
+    /// Returns keys with these attributes for all series, of which the later of equal keys wins.
+    fn new(sets: Vec<KeySet>, fixed: &Vec<(Cow<'static, str>, AttributeValue)>) -> Self {
+        let keys = |set: &KeySet| Arc::new(Keys::new(set.iter().cloned(), fixed));
         Self {
             series: sets.iter().map(keys).collect(),
-            overflow: Arc::new(Keys::new([Cow::Borrowed(OVERFLOW)], &fixed.0)),
+            overflow: Arc::new(Keys::new([Cow::Borrowed(OVERFLOW)], fixed)),
             sets,
         }
+    }
+
+    /// Returns the key sets of an instrument that declares no labels, yet.
+    fn no_labels() -> Vec<KeySet> {
+        vec![KeySet::from([])]
     }
 
     /// Returns the attributes of a series with these labels, unless it is newer than these keys.
@@ -438,14 +491,5 @@ impl PointKeys {
         let names = self.sets.get(labels.keys.0 as usize).map_or(&[][..], |names| names);
         let pairs = names.iter().cloned().zip(labels.to_vec());
         pairs.filter_map(|(name, value)| Some((name, value?)))
-    }
-}
-
-/// The attributes of all series of an instrument. Of those with one key, the later wins: global, scope, instrument.
-struct Fixed(Vec<(Cow<'static, str>, AttributeValue)>);
-
-impl Fixed {
-    fn of(identity: &Identity, global: &FixedAttributes, scope: &FixedAttributes) -> Self {
-        Self(global.iter().chain(scope.iter()).chain(&identity.attributes).cloned().collect())
     }
 }

@@ -8,7 +8,7 @@ use crate::number::NumberType;
 use crate::store::clock::Clock;
 use crate::store::identity::Identity;
 use crate::store::settings::Settings;
-use crate::store::shared::Door;
+use crate::store::shared::{Door, ScopeAttributes};
 
 struct Id(u64);
 
@@ -25,10 +25,8 @@ impl Labels for Id {
 fn series_that_are_removed_take_no_memory() {
     let settings = Arc::new(Settings::new(Clock::system()));
     let identity = Identity::bare("requests".to_owned(), Kind::Counter, NumberType::U64);
-    let attributes = Arc::default();
-    let shared =
-        Shared::new(identity, "requests".into(), attributes, settings.clone(), Door::Facade);
-    let shared = Arc::new(shared);
+    let scope = Arc::new(ScopeAttributes::new(Arc::default(), &settings));
+    let shared = Arc::new(Shared::new(identity, scope, settings.clone(), Door::Facade));
     let options = GroupOptions { limit: Some(10), ..GroupOptions::default() };
     let group = SeriesGroup::<Counter>::new(settings);
     group.room.declare(options);
