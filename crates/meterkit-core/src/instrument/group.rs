@@ -61,8 +61,8 @@ impl<L: Labels, H: Handle> Group<L, H> {
     #[inline]
     pub fn with(&self, labels: impl Labels<Set = L::Set>) -> Entry<'_, H> {
         let placed = labels.index().and_then(|place| self.places.get(place)?.get());
-        match placed.filter(|member| !member.is_hidden()) {
-            Some(member) => Entry::kept(&member.handle),
+        match placed.filter(|handle| !handle.series().is_hidden()) {
+            Some(handle) => Entry::kept(handle),
             None => self.core.with(&labels),
         }
     }

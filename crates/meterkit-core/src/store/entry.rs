@@ -2,9 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 
-use super::group::TrackedSeries;
 use super::handle::Handle;
 
 /// A series of a group, found by its labels: use it as the instrument that it is. Clone what it derefs to, with
@@ -15,8 +13,8 @@ pub struct Entry<'a, H: Handle>(Found<'a, H>);
 enum Found<'a, H> {
     /// In a place that stays as long as the group.
     Kept(&'a H),
-    /// One of those that can go again while this is held.
-    Shared(Arc<TrackedSeries<H>>),
+    /// One of those that can go again, but not while this is held.
+    Shared(H),
 }
 
 impl<'a, H: Handle> Entry<'a, H> {
@@ -33,8 +31,8 @@ impl<'a, H: Handle> Entry<'a, H> {
         }
     }
 
-    pub(crate) fn shared(member: Arc<TrackedSeries<H>>) -> Self {
-        Self(Found::Shared(member))
+    pub(crate) fn shared(handle: H) -> Self {
+        Self(Found::Shared(handle))
     }
 }
 
@@ -45,7 +43,7 @@ impl<H: Handle> Deref for Entry<'_, H> {
     fn deref(&self) -> &H {
         match &self.0 {
             Found::Kept(handle) => handle,
-            Found::Shared(member) => &member.handle,
+            Found::Shared(handle) => handle,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Series of one instrument: found by label set, made when first asked for, limited in number, and taken out again.
 
 mod closed;
+mod idle;
 pub(crate) mod keyed;
 mod open;
 mod overflow;
 mod reading;
 mod room;
 mod table;
-mod tracked_series;
 mod value_cap;
 
 use std::cell::Cell;
@@ -19,14 +19,14 @@ use opentelemetry::{KeyValue, Value};
 
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
+use self::idle::Gone;
 use self::keyed::{AsDeclared, ByKey};
-use self::open::{Located, OpenSeries};
+use self::open::{Member, OpenSeries};
 pub(crate) use self::overflow::{Overflow, warn as warn_of_overflow};
 use self::reading::Reading;
 pub(crate) use self::room::{GroupOptions, Room, collecting, is_collecting};
-use self::tracked_series::Gone;
-pub(crate) use self::tracked_series::TrackedSeries;
 pub(crate) use self::value_cap::{Capped, ValueCap};
+use super::cell::Cell as _;
 use super::entry::Entry;
 use super::handle::{self, Handle};
 use super::label_set::{Declared, KeySetId, LabelSet, Query, hash_declared};
@@ -176,7 +176,7 @@ impl<H: Handle> SeriesGroup<H> {
         match (self.declared.get(), open) {
             (Some(DeclaredSeries::Closed(closed)), _) => {
                 let place = LabelKey::place_of(keys, labels);
-                place.and_then(|place| closed.get(place)).is_some_and(|member| self.hide(member))
+                place.and_then(|place| closed.get(place)).is_some_and(|handle| self.hide(handle))
             }
             (Some(DeclaredSeries::Open(caps)), Some(open))
                 if ValueCap::let_through(caps, labels) =>
@@ -185,10 +185,10 @@ impl<H: Handle> SeriesGroup<H> {
                 let query = Declared { labels, key_count: keys.len() };
                 let hash = open.hash(&query);
                 match open.get(hash, &query) {
-                    Some(member) => self.hide(member),
-                    None => open.get_later(hash, &query).is_some_and(|member| {
-                        let is_change = self.hide(&member);
-                        open.let_go(hash, member);
+                    Some(handle) => self.hide(handle),
+                    None => open.get_later(hash, &query).is_some_and(|handle| {
+                        let is_change = self.hide(&handle);
+                        open.let_go(hash, handle);
                         is_change
                     }),
                 }
@@ -199,16 +199,16 @@ impl<H: Handle> SeriesGroup<H> {
 
     /// Takes all series but a plain one out of every later export.
     pub(crate) fn clear(&self) {
-        self.for_each_member(|member| {
-            self.hide(member);
+        self.for_each_member(|handle| {
+            self.hide(handle);
         });
         if let Some(open) = self.open.get() {
-            open.sweep(|member, _| member.is_hidden() && member.is_empty());
+            open.sweep(|handle, _| is_gone(handle));
         }
-        if let Some(member) = self.overflow.get() {
+        if let Some(handle) = self.overflow.get() {
             let _reading = self.lock_reading();
-            member.set_hidden(true);
-            member.handle.series().reset();
+            handle.series().set_hidden(true);
+            handle.series().reset();
         }
     }
 
@@ -217,10 +217,13 @@ impl<H: Handle> SeriesGroup<H> {
         let _reading = self.lock_reading();
         self.for_each(|handle| handle.series().reset());
         if self.is_zero_initialized.load(Relaxed) {
-            self.for_each_member(|member| {
-                if member.labels.keys == KeySetId::DECLARED {
-                    member.handle.zero();
-                }
+            self.closed().into_iter().flat_map(ClosedSeries::iter).for_each(H::zero);
+            self.open.get().into_iter().for_each(|open| {
+                open.for_each(|labels, handle| {
+                    if labels.keys == KeySetId::DECLARED {
+                        handle.zero();
+                    }
+                });
             });
         }
     }
@@ -237,9 +240,9 @@ impl<H: Handle> SeriesGroup<H> {
             overflow::warn_of_fewer(shared, &self.room, sets);
         }
         self.is_zero_initialized.store(true, Relaxed);
-        let zero = |member: &TrackedSeries<H>| {
-            if self.readmit(member) && member.is_empty() {
-                member.handle.zero();
+        let zero = |handle: &H| {
+            if self.readmit(handle) && handle.series().cell().is_empty() {
+                handle.zero();
             }
         };
         for place in 0..sets {
@@ -250,10 +253,8 @@ impl<H: Handle> SeriesGroup<H> {
             // The limit was lower when the labels were declared.
             let (open, labels) = (self.open(), LabelSet::declared(LabelKey::nth_set(keys, place)));
             let hash = hash_declared(open.hasher(), &labels);
-            match self.make_open_member(open, hash, &labels, shared, || true) {
-                Some(Located::Table(member)) => zero(member),
-                Some(Located::Later(member)) => zero(&member),
-                None => {}
+            if let Some(member) = self.make_open_member(open, hash, &labels, shared, || true) {
+                zero(&member);
             }
         }
         Ok(())
@@ -267,9 +268,9 @@ impl<H: Handle> SeriesGroup<H> {
     }
 
     /// Calls `each` with every member but plain and overflow series, including removed ones.
-    fn for_each_member(&self, mut each: impl FnMut(&TrackedSeries<H>)) {
+    fn for_each_member(&self, mut each: impl FnMut(&H)) {
         self.closed().into_iter().flat_map(ClosedSeries::iter).for_each(&mut each);
-        self.open.get().into_iter().for_each(|open| open.for_each(&mut each));
+        self.open.get().into_iter().for_each(|open| open.for_each(|_, handle| each(handle)));
     }
 
     /// Calls `each` with every series, including removed ones.
@@ -277,8 +278,8 @@ impl<H: Handle> SeriesGroup<H> {
         if let Some(DeclaredSeries::Plain(handle)) = self.declared.get() {
             each(handle);
         }
-        self.for_each_member(|member| each(&member.handle));
-        self.overflow.get().into_iter().for_each(|member| each(&member.handle));
+        self.for_each_member(&mut each);
+        self.overflow.get().into_iter().for_each(each);
     }
 
     /// Calls `read` with all series, ordered by their attributes, the overflow series last.
@@ -316,15 +317,15 @@ impl<H: Handle> SeriesGroup<H> {
         let rule = self.room.idle_rule();
         let undelivered = Cell::new(0);
         let mut reading = self.lock_reading();
-        let read = reading.read(self, shared, read, |member, activity| {
-            if member.has_moved() || (member.is_hidden() && member.is_empty()) {
+        let read = reading.read(self, shared, read, |handle, activity| {
+            if is_gone(handle) {
                 return true;
             }
             // Someone may have kept a handle and recorded with it.
-            self.show(member);
+            self.show(handle);
             let Some(rule) = &rule else { return false };
-            let gone = activity.resets(&member.handle, rule);
-            if gone.is_some() && member.set_hidden(true) {
+            let gone = activity.resets(handle.series(), rule);
+            if gone.is_some() && handle.series().set_hidden(true) {
                 self.room.give_back();
             }
             undelivered.set(undelivered.get() + u64::from(gone == Some(Gone::Undelivered)));
@@ -360,7 +361,7 @@ impl<H: Handle> SeriesGroup<H> {
         let open = self.open();
         let hash = open.hash(query);
         match open.get(hash, query) {
-            Some(member) if !member.is_hidden() => Some(Entry::kept(&member.handle)),
+            Some(handle) if !handle.series().is_hidden() => Some(Entry::kept(handle)),
             _ => self.make_open(open, hash, query, shared, may_make),
         }
     }
@@ -374,24 +375,18 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'a, H>> {
-        let place = match open.get(hash, query) {
-            Some(member) => Some(Located::Table(member)),
-            None => open.get_later(hash, query).map(Located::Later),
+        let found = match open.get(hash, query) {
+            Some(handle) => Some(Entry::kept(handle)),
+            None => open.get_later(hash, query).map(Entry::shared),
         };
-        let place = place.or_else(|| {
+        let found = found.or_else(|| {
             // Past the limit, nothing is collected that would not be stored.
             let labels = self.room.is_free().then(|| query.to_stored())?;
             // Of these values: a second visit of the caller's labels may hand out others than the first.
             let hash = query.hash_stored(open.hasher(), &labels);
             self.make_open_member(open, hash, &labels, shared, may_make)
         });
-        match place {
-            Some(Located::Table(member)) if self.readmit(member) => {
-                Some(Entry::kept(&member.handle))
-            }
-            Some(Located::Later(member)) if self.readmit(&member) => Some(Entry::shared(member)),
-            _ => None,
-        }
+        found.filter(|handle| self.readmit(handle))
     }
 
     /// Returns the series of an open set with these labels, made if there is room for it and `may_make` says yes.
@@ -402,18 +397,18 @@ impl<H: Handle> SeriesGroup<H> {
         labels: &LabelSet,
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
-    ) -> Option<Located<'a, H>> {
+    ) -> Option<Entry<'a, H>> {
         let _creation = self.lock_creation();
         open.get_or_make(hash, labels, self.room.limit(), || {
-            (may_make() && self.room.try_take()).then(|| make(labels.clone(), shared))
+            let may_make = may_make() && self.room.try_take();
+            may_make.then(|| Member::Own(handle::make(labels.clone(), shared)))
         })
     }
 
     #[cold]
     fn make_closed(&self, labels: &impl Labels, shared: &Arc<Shared>) -> Option<Entry<'_, H>> {
         let (closed, place) = (self.closed()?, LabelKey::place_of(shared.label_keys(), labels)?);
-        let member = self.closed_member(closed, place, shared)?;
-        Some(Entry::kept(&member.handle))
+        self.closed_member(closed, place, shared).map(Entry::kept)
     }
 
     /// Returns the series at that place, shown again or made, unless there is no room for it.
@@ -422,18 +417,20 @@ impl<H: Handle> SeriesGroup<H> {
         closed: &'a ClosedSeries<H>,
         place: usize,
         shared: &Arc<Shared>,
-    ) -> Option<&'a TrackedSeries<H>> {
-        let member = match closed.get(place) {
-            Some(member) => member,
+    ) -> Option<&'a H> {
+        let handle = match closed.get(place) {
+            Some(handle) => handle,
             None if !self.room.is_free() => return None,
             None => {
                 // The user's types list their values: not under the lock.
                 let labels = closed.labels(place);
                 let _creation = self.lock_creation();
-                closed.get_or_make(place, || self.room.try_take().then(|| make(labels, shared)))?
+                closed.get_or_make(place, || {
+                    self.room.try_take().then(|| handle::make(labels, shared))
+                })?
             }
         };
-        self.readmit(member).then_some(member)
+        self.readmit(handle).then_some(handle)
     }
 
     #[inline]
@@ -455,10 +452,15 @@ impl<H: Handle> SeriesGroup<H> {
     /// Returns the handle of the one series that a plain instrument has.
     fn plain_handle(&self, shared: &Arc<Shared>) -> H {
         let mut recorded = None;
-        self.for_each_member(|member| {
-            if member.labels.is_empty() && !member.has_moved() {
-                recorded = Some(member.move_to(LabelSet::none()).handle);
-                self.room.give_back();
+        self.for_each_member(|handle| {
+            let series = handle.series();
+            if series.labels().is_empty() {
+                series.set_moved();
+                // One that was removed takes no room.
+                if !series.set_hidden(false) {
+                    self.room.give_back();
+                }
+                recorded = Some(handle.clone());
             }
         });
         recorded.unwrap_or_else(|| handle::make(LabelSet::none(), shared))
@@ -468,25 +470,26 @@ impl<H: Handle> SeriesGroup<H> {
     fn leave_to(&self, declared: &DeclaredSeries<H>, keys: &'static [LabelKey], shared: &Shared) {
         let Some(open) = self.open.get() else { return };
         let (point_keys, mut moved) = (shared.keys(), Vec::new());
-        open.for_each(|member| {
-            let own = point_keys.own_attributes(&member.labels);
+        open.for_each(|labels, handle| {
+            let own = point_keys.own_attributes(labels);
             let own: Vec<KeyValue> =
                 own.map(|(key, value)| KeyValue::new(key, Value::from(&value))).collect();
             let labels = AsDeclared::new(keys, &own).and_then(|labels| labels.to_values(keys));
-            if let Some(labels) = labels.filter(|_| !member.has_moved()) {
-                moved.push(member.move_to(LabelSet::declared(labels)));
+            if let Some(labels) = labels {
+                handle.series().set_moved();
+                moved.push((LabelSet::declared(labels), handle.clone()));
             }
         });
-        for member in moved {
+        for (labels, handle) in moved {
             match declared {
                 DeclaredSeries::Closed(closed) => {
-                    let place = LabelKey::place_of_values(keys, &member.labels);
-                    place.and_then(|place| closed.get_or_make(place, || Some(member)));
+                    let place = LabelKey::place_of_values(keys, &labels);
+                    place.and_then(|place| closed.get_or_make(place, || Some(handle)));
                 }
                 _ => {
-                    let (hash, labels) =
-                        (hash_declared(open.hasher(), &member.labels), member.labels.clone());
-                    open.get_or_make(hash, &labels, self.room.limit(), || Some(member));
+                    let hash = hash_declared(open.hasher(), &labels);
+                    let heir = || Some(Member::Heir(Box::new((labels.clone(), handle))));
+                    open.get_or_make(hash, &labels, self.room.limit(), heir);
                 }
             }
         }
@@ -494,44 +497,43 @@ impl<H: Handle> SeriesGroup<H> {
 
     /// Takes a series out of every later export, until it is asked for or recorded in again. Returns whether it was in,
     /// or would have been in the next.
-    fn hide(&self, member: &TrackedSeries<H>) -> bool {
+    fn hide(&self, handle: &H) -> bool {
         // No reading sees a new value with an old start.
         let _reading = self.lock_reading();
-        if member.has_moved() {
-            return false;
-        }
-        let is_change = member.set_hidden(true);
+        let series = handle.series();
+        let is_change = series.set_hidden(true);
         if is_change {
             self.room.give_back();
         }
-        let is_recorded = !member.is_empty();
-        member.handle.series().reset();
+        let is_recorded = !series.cell().is_empty();
+        series.reset();
         is_change || is_recorded
     }
 
     /// Puts the series into exports, if it was removed. What was recorded in it must get there, whatever the limit.
-    fn show(&self, member: &TrackedSeries<H>) {
-        if member.is_hidden() {
+    fn show(&self, handle: &H) {
+        if handle.series().is_hidden() {
             // First of all: whoever hides it again gives back what was taken here.
             self.room.take();
-            if !member.set_hidden(false) {
+            if !handle.series().set_hidden(false) {
                 self.room.give_back();
             }
         }
     }
 
     /// Puts the series into exports, if it was removed and there is room for it. Returns whether it is in.
-    fn readmit(&self, member: &TrackedSeries<H>) -> bool {
-        if !member.is_hidden() {
+    fn readmit(&self, handle: &H) -> bool {
+        let series = handle.series();
+        if !series.is_hidden() {
             return true;
         }
         let has_room = self.room.try_take();
-        if has_room && !member.set_hidden(false) {
+        if has_room && !series.set_hidden(false) {
             // Someone else was faster.
             self.room.give_back();
         }
         // One that is removed again by now was in: what is recorded in it brings it back.
-        has_room || !member.is_hidden()
+        has_room || !series.is_hidden()
     }
 
     fn lock_creation(&self) -> MutexGuard<'_, ()> {
@@ -545,13 +547,14 @@ impl<H: Handle> SeriesGroup<H> {
 
     fn warn_of_overflow(&self, shared: &Shared) {
         let mut series = Vec::new();
-        self.for_each_member(|member| series.push(member.labels.clone()));
+        self.for_each_member(|handle| series.push(handle.series().labels().clone()));
         overflow::warn(shared, &self.room, series.iter());
     }
 }
 
-fn make<H: Handle>(labels: LabelSet, shared: &Arc<Shared>) -> TrackedSeries<H> {
-    TrackedSeries::new(labels.clone(), handle::make(labels, shared))
+/// Returns whether the series was removed, and nothing was recorded in it since.
+fn is_gone<H: Handle>(handle: &H) -> bool {
+    handle.series().is_hidden() && handle.series().cell().is_empty()
 }
 
 #[cfg(test)]

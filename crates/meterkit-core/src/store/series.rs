@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cell::Cell;
@@ -16,17 +16,23 @@ use crate::data::SeriesId;
 use crate::number::Number;
 
 /// One series. The store keeps a handle of its own, so that what was counted stays when users drop theirs.
-pub(crate) struct Series<C> {
-    pub(crate) cell: C,
-    /// A [`SeriesId`]: another one after each reset.
-    id: AtomicU64,
+struct Series<C> {
+    cell: C,
+    /// A [`SeriesId`], another one after each reset, above the flags.
+    state: AtomicU64,
     /// Nanoseconds since 1970.
     start: AtomicU64,
-    pub(crate) labels: LabelSet,
-    /// How often the overflow series was looked up. Here, in the line of memory that whoever looks it up is about to
-    /// write to, counting costs next to nothing.
-    uses: AtomicU64,
+    labels: LabelSet,
 }
+
+/// Set while the series is removed and in no export.
+const HIDDEN: u64 = 1;
+
+/// Set once the series is found by labels that were declared after it was made.
+const MOVED: u64 = 2;
+
+/// How many bits the flags take.
+const FLAG_BITS: u32 = 2;
 
 /// The way to one series: what each handle holds. What it shares with others stands apart from the cell, whose
 /// line of memory recording threads take from each other.
@@ -39,14 +45,19 @@ impl<C: Cell> SeriesRef<C> {
     /// A series that begins now.
     pub(crate) fn new(cell: C, labels: LabelSet, shared: &Arc<Shared>) -> Self {
         let start = AtomicU64::new(shared.settings.start());
-        let id = AtomicU64::new(SeriesId::new().to_bits());
-        let series = Series { cell, id, start, labels, uses: AtomicU64::new(0) };
+        let state = AtomicU64::new(SeriesId::new().to_bits() << FLAG_BITS);
+        let series = Series { cell, state, start, labels };
         Self { series: Arc::new(series), shared: shared.clone() }
     }
 
     #[inline]
     pub(crate) fn cell(&self) -> &C {
         &self.series.cell
+    }
+
+    #[inline]
+    pub(crate) fn labels(&self) -> &LabelSet {
+        &self.series.labels
     }
 
     /// Returns whether nothing may be recorded. Says so where that could surprise someone.
@@ -99,19 +110,34 @@ impl<C: Cell> SeriesRef<C> {
         self.shared.attributes(keys, &self.series.labels)
     }
 
-    pub(crate) fn uses(&self) -> u64 {
-        self.series.uses.load(Relaxed)
+    /// Returns whether the series was removed and is in no export.
+    #[inline]
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.series.state.load(Relaxed) & HIDDEN != 0
     }
 
-    /// Counts a look-up. Not as one step: losing some costs less than the truth would.
-    #[inline]
-    pub(crate) fn count_use(&self) {
-        self.series.uses.store(self.uses().wrapping_add(1), Relaxed);
+    /// Changes whether the series is in exports. Returns whether that was a change.
+    pub(crate) fn set_hidden(&self, hidden: bool) -> bool {
+        let state = &self.series.state;
+        let before = match hidden {
+            true => state.fetch_or(HIDDEN, AcqRel),
+            false => state.fetch_and(!HIDDEN, AcqRel),
+        };
+        (before & HIDDEN != 0) != hidden
+    }
+
+    /// Returns whether the series is found by labels that were declared after a recording by attributes made it.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.series.state.load(Acquire) & MOVED != 0
+    }
+
+    pub(crate) fn set_moved(&self) {
+        self.series.state.fetch_or(MOVED, Release);
     }
 
     /// Returns which of the series that have been here this is: changes with each reset.
     pub(crate) fn id(&self) -> SeriesId {
-        SeriesId::from_bits(self.series.id.load(Relaxed))
+        SeriesId::from_bits(self.series.state.load(Relaxed) >> FLAG_BITS)
     }
 
     /// Since when the values count.
@@ -134,9 +160,14 @@ impl<C: Cell> SeriesRef<C> {
         is_reset
     }
 
-    /// Returns whether only the store holds this series: nobody can record in it.
+    /// Returns whether this is the only handle: nobody else can record in the series.
     pub(crate) fn is_alone(&self) -> bool {
         Arc::strong_count(&self.series) == 1
+    }
+
+    /// Returns whether both are handles of one series.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.series, &other.series)
     }
 
     /// What a handle shows of itself.
@@ -154,9 +185,12 @@ impl<C: Cell> SeriesRef<C> {
     }
 
     fn begin(&self) {
-        let before = self.series.start.load(Relaxed);
-        self.series.start.store(self.shared.settings.start_after(before), Relaxed);
-        self.series.id.store(SeriesId::new().to_bits(), Relaxed);
+        let Series { state, start, .. } = &*self.series;
+        start.store(self.shared.settings.start_after(start.load(Relaxed)), Relaxed);
+        // The flags may change meanwhile.
+        let id = SeriesId::new().to_bits() << FLAG_BITS;
+        let with_flags = |state| Some(id | state & (HIDDEN | MOVED));
+        let _ = state.fetch_update(Relaxed, Relaxed, with_flags);
     }
 }
 

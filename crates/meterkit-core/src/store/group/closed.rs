@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::tracked_series::TrackedSeries;
 use crate::labels::LabelKey;
 use crate::store::label_set::LabelSet;
 
-/// The series of each label set that there can be, once it is made.
-pub(crate) type Places<H> = Arc<[OnceLock<TrackedSeries<H>>]>;
+/// The handles of the series of each label set that there can be, once it is made.
+pub(crate) type Places<H> = Arc<[OnceLock<H>]>;
 
 pub(crate) struct ClosedSeries<H> {
     keys: &'static [LabelKey],
@@ -28,16 +27,12 @@ impl<H> ClosedSeries<H> {
         LabelSet::declared(LabelKey::nth_set(self.keys, place))
     }
 
-    pub(crate) fn get(&self, place: usize) -> Option<&TrackedSeries<H>> {
+    pub(crate) fn get(&self, place: usize) -> Option<&H> {
         self.places.get(place)?.get()
     }
 
     /// Returns the series at a place, made unless it is there or `make` returns none. Only while no other is made.
-    pub(crate) fn get_or_make(
-        &self,
-        place: usize,
-        make: impl FnOnce() -> Option<TrackedSeries<H>>,
-    ) -> Option<&TrackedSeries<H>> {
+    pub(crate) fn get_or_make(&self, place: usize, make: impl FnOnce() -> Option<H>) -> Option<&H> {
         let slot = self.places.get(place)?;
         if slot.get().is_none() {
             let _ = slot.set(make()?);
@@ -45,7 +40,7 @@ impl<H> ClosedSeries<H> {
         slot.get()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &TrackedSeries<H>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &H> {
         self.places.iter().filter_map(OnceLock::get)
     }
 }

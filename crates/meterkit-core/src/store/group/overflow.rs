@@ -1,12 +1,13 @@
 //! The series to which recordings go once a limit is reached.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
 use super::room::Room;
-use super::tracked_series::TrackedSeries;
 use crate::attributes::AttributeValue;
+use crate::store::cell::Cell;
 use crate::store::handle::{self, Handle};
 use crate::store::label_set::LabelSet;
 use crate::store::shared::{OVERFLOW, Shared, Topic};
@@ -76,44 +77,48 @@ pub(crate) fn warn_of_fewer(shared: &Shared, room: &Room, sets: usize) {
 
 /// The overflow series.
 pub(crate) struct Overflow<H> {
-    series: OnceLock<TrackedSeries<H>>,
+    series: OnceLock<H>,
+    /// How often the series was looked up.
+    uses: AtomicU64,
 }
 
 impl<H: Handle> Overflow<H> {
     pub(crate) fn new() -> Self {
-        Self { series: OnceLock::new() }
+        Self { series: OnceLock::new(), uses: AtomicU64::new(0) }
     }
 
     /// Returns the series, if there is one.
-    pub(crate) fn get(&self) -> Option<&TrackedSeries<H>> {
+    pub(crate) fn get(&self) -> Option<&H> {
         self.series.get()
     }
 
     /// Returns the series, to record in.
     #[inline]
     pub(crate) fn use_it(&self) -> Option<&H> {
-        let member = self.series.get()?;
-        if member.is_hidden() {
-            member.set_hidden(false);
+        let handle = self.series.get()?;
+        if handle.series().is_hidden() {
+            handle.series().set_hidden(false);
         }
-        member.handle.series().count_use();
-        Some(&member.handle)
+        // Not as one step: losing some costs less than the truth would.
+        self.uses.store(self.uses().wrapping_add(1), Relaxed);
+        Some(handle)
     }
 
     /// Makes the series. Returns whether it was not there before.
     pub(crate) fn make(&self, shared: &Arc<Shared>) -> bool {
-        let labels = LabelSet::overflow();
-        self.series.set(TrackedSeries::new(labels.clone(), handle::make(labels, shared))).is_ok()
+        self.series.set(handle::make(LabelSet::overflow(), shared)).is_ok()
     }
 
     /// Returns the series, if it is exported.
     pub(crate) fn shown(&self) -> Option<&H> {
-        let member = self.get().filter(|member| !member.is_hidden() || !member.is_empty());
-        member.map(|member| &member.handle)
+        self.get().filter(|handle| {
+            let series = handle.series();
+            !series.is_hidden() || !series.cell().is_empty()
+        })
     }
 
     /// Returns how often recordings went here, or somewhat less: threads that come at once may be counted as one.
     pub(crate) fn uses(&self) -> u64 {
-        self.series.get().map_or(0, |member| member.handle.series().uses())
+        self.uses.load(Relaxed)
     }
 }

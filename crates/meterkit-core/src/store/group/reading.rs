@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use super::SeriesGroup;
+use super::idle::Activity;
 use super::open::OpenSeries;
-use super::tracked_series::{Activity, TrackedSeries};
 use crate::store::handle::Handle;
 use crate::store::shared::{PointKeys, Shared};
 
@@ -15,7 +15,7 @@ pub(crate) struct Reading {
     keys: Option<Arc<PointKeys>>,
     /// PlacedSeries in the order of their series' attributes, as far as there were series at the last reading.
     order: Vec<u32>,
-    /// By place.
+    /// By place, if idle series go.
     activities: Vec<Activity>,
 }
 
@@ -26,22 +26,27 @@ impl Reading {
         group: &SeriesGroup<H>,
         shared: &Shared,
         read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
-        is_over: impl Fn(&TrackedSeries<H>, &mut Activity) -> bool,
+        is_over: impl Fn(&H, &mut Activity) -> bool,
     ) -> R {
         let keys = &shared.keys();
         let places = PlacedSeries::of(group);
         self.sort(&places, group, shared, keys);
+        if group.room.idle_rule().is_some() {
+            self.activities.resize_with(self.order.len(), Activity::default);
+        }
         let Self { order, activities, .. } = self;
         let mut in_place = order.iter().filter_map(|place| {
             let place = *place as usize;
-            let member = places.get(place)?;
-            (!is_over(member, &mut activities[place])).then_some(&member.handle)
+            let handle = places.get(place)?;
+            let mut unused = Activity::default();
+            let activity = activities.get_mut(place).unwrap_or(&mut unused);
+            (!is_over(handle, activity)).then_some(handle)
         });
         let later = places.open.map_or_else(Vec::new, |open| open.sweep(&is_over));
         if later.is_empty() {
             return read(&mut in_place);
         }
-        let later = later.iter().filter(|member| !member.is_hidden()).map(|member| &member.handle);
+        let later = later.iter().filter(|handle| !handle.series().is_hidden());
         let mut all: Vec<&H> = in_place.by_ref().chain(later).collect();
         all.sort_by_cached_key(|handle| handle.series().attributes(keys));
         read(&mut all.into_iter())
@@ -68,17 +73,16 @@ impl Reading {
                 match group.closed().filter(|_| place < places.closed.len()) {
                     // Closed series have their places before they are made.
                     Some(closed) => Some(shared.attributes(keys, &closed.labels(place))),
-                    None => Some(places.get(place)?.handle.series().attributes(keys)),
+                    None => Some(places.get(place)?.series().attributes(keys)),
                 }
             });
         }
-        self.activities.resize_with(self.order.len(), Activity::default);
     }
 }
 
 /// The series of a group by their places: those of closed series come before those of open ones.
 struct PlacedSeries<'a, H> {
-    closed: &'a [OnceLock<TrackedSeries<H>>],
+    closed: &'a [OnceLock<H>],
     open: Option<&'a OpenSeries<H>>,
 }
 
@@ -92,9 +96,9 @@ impl<'a, H: Handle> PlacedSeries<'a, H> {
         self.closed.len() + self.open.map_or(0, OpenSeries::places)
     }
 
-    fn get(&self, place: usize) -> Option<&'a TrackedSeries<H>> {
+    fn get(&self, place: usize) -> Option<&'a H> {
         match self.closed.get(place) {
-            Some(member) => member.get(),
+            Some(handle) => handle.get(),
             None => self.open?.at(place - self.closed.len()),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::tracked_series::IdleRule;
+use super::idle::IdleRule;
 use crate::store::budget::Budget;
 use crate::store::settings::Settings;
 

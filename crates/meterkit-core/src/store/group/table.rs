@@ -1,30 +1,43 @@
 //! Series by hash: look-ups take no lock and touch no shared counter, so they cost the same on any number of threads.
 //!
-//! Entries only ever come: a slot of the arena is written once, then the index points at it. When the index is half
-//! full a larger one takes over; readers of the old one still find everything that was in it, and whoever misses there
-//! looks again under the writers' lock.
+//! Entries only ever come: a slot is written once, then the index points at it. When the index is full a larger one
+//! takes over; readers of the old one still find everything that was in it, and whoever misses there looks again under
+//! the writers' lock.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use crate::unpoisoned::Unpoisoned;
 
-/// Slots of the first index; each further one has four times as many.
+/// Entries of the first index; each further one has twice as many. A power of two.
 const FIRST_INDEX: usize = 16;
-const INDEXES: usize = 14;
+const INDEXES: usize = 22;
 
-/// Entries of the first arena chunk; each further one has twice as many, so that at most half of the arena is empty.
-const FIRST_CHUNK: usize = 4;
-const CHUNKS: usize = 26;
+/// Slots of the first level; each further one has twice as many.
+const FIRST_LEVEL: usize = 4;
+const LEVELS: usize = 23;
+
+/// The most slots that are allocated at once: a large level is filled in chunks, so that few slots are empty.
+const CHUNK: usize = 64;
+
+/// How many slots there can be: as many as the largest index has room for.
+const MOST_SLOTS: usize = room(FIRST_INDEX << (INDEXES - 1));
 
 pub(crate) struct SeriesTable<V> {
-    /// An entry of an index: the upper half of the hash, and the place in the arena. Zero is empty.
-    indexes: [OnceLock<Box<[AtomicU64]>>; INDEXES],
+    /// An entry of an index: a slot plus one in as many of the lower bits as the index needs for its places, and the
+    /// hash in the bits above. Zero is empty.
+    indexes: [OnceLock<Box<[AtomicU32]>>; INDEXES],
     current: AtomicUsize,
-    chunks: [OnceLock<Box<[OnceLock<V>]>>; CHUNKS],
+    levels: [OnceLock<Box<[OnceLock<Chunk<V>>]>>; LEVELS],
     len: AtomicUsize,
     writer: Mutex<()>,
+}
+
+struct Chunk<V> {
+    values: Box<[OnceLock<V>]>,
+    /// Of the values: a larger index needs more of a hash than a smaller one keeps.
+    hashes: Box<[AtomicU32]>,
 }
 
 impl<V> SeriesTable<V> {
@@ -32,7 +45,7 @@ impl<V> SeriesTable<V> {
         let table = Self {
             indexes: [const { OnceLock::new() }; INDEXES],
             current: AtomicUsize::new(0),
-            chunks: [const { OnceLock::new() }; CHUNKS],
+            levels: [const { OnceLock::new() }; LEVELS],
             len: AtomicUsize::new(0),
             writer: Mutex::new(()),
         };
@@ -48,16 +61,15 @@ impl<V> SeriesTable<V> {
     #[inline]
     pub(crate) fn get(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<&V> {
         let index = self.indexes[self.current.load(Acquire)].get()?;
-        let tag = hash >> 32;
-        let mask = index.len() - 1;
-        let mut at = tag as usize & mask;
+        let (hash, mask) = (upper(hash), mask(index));
+        let mut at = hash & mask;
         loop {
-            let entry = index[at].load(Acquire);
+            let entry = index[at as usize].load(Acquire);
             if entry == 0 {
                 return None;
             }
-            if entry >> 32 == tag {
-                let value = self.at(Address::from_entry(entry))?;
+            if (entry ^ hash) <= mask {
+                let value = self.entry((entry & mask) as usize - 1)?;
                 if is_it(value) {
                     return Some(value);
                 }
@@ -75,16 +87,19 @@ impl<V> SeriesTable<V> {
         value: V,
     ) -> Result<&V, V> {
         let slot = self.len.load(Relaxed);
-        let place = Address::of(slot);
-        if slot >= limit || place.chunk >= CHUNKS {
+        if slot >= limit.min(MOST_SLOTS) {
             return Err(value);
         }
-        let len = FIRST_CHUNK << place.chunk;
-        let chunk =
-            self.chunks[place.chunk].get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
+        let place = Place::of(slot);
+        let chunks = FIRST_LEVEL << place.level;
+        let (chunks, len) = (chunks.div_ceil(CHUNK), chunks.min(CHUNK));
+        let level =
+            self.levels[place.level].get_or_init(|| (0..chunks).map(|_| OnceLock::new()).collect());
+        let chunk = level[place.chunk].get_or_init(|| Chunk::new(len));
+        chunk.hashes[place.at].store(upper(hash), Relaxed);
         // Slots beyond the length are empty: nobody else writes to them meanwhile.
-        let value = chunk[place.offset].get_or_init(|| value);
-        self.publish(place.to_entry(hash), slot);
+        let value = chunk.values[place.at].get_or_init(|| value);
+        self.publish(upper(hash), slot);
         self.len.store(slot + 1, Release);
         Ok(value)
     }
@@ -101,85 +116,92 @@ impl<V> SeriesTable<V> {
         (0..self.len()).filter_map(|slot| self.entry(slot))
     }
 
-    pub(crate) fn entry(&self, slot: usize) -> Option<&V> {
-        self.at(Address::of(slot))
-    }
-
     #[inline]
-    fn at(&self, place: Address) -> Option<&V> {
-        self.chunks.get(place.chunk)?.get()?.get(place.offset)?.get()
+    pub(crate) fn entry(&self, slot: usize) -> Option<&V> {
+        let Place { level, chunk, at } = Place::of(slot);
+        self.levels.get(level)?.get()?.get(chunk)?.get()?.values.get(at)?.get()
     }
 
-    /// Writes an entry into the index, into a larger one when this one is half full.
-    fn publish(&self, new: u64, slot: usize) {
+    /// Writes a slot into the index, into a larger one when this one is full.
+    fn publish(&self, hash: u32, slot: usize) {
         let current = self.current.load(Relaxed);
         // The first index is made with the table, and each further one before it becomes the current one.
         let Some(index) = self.indexes[current].get() else {
             return;
         };
-        if (slot + 1) * 2 <= index.len() || current + 1 == INDEXES {
-            return insert(index, new);
+        if slot < room(index.len()) {
+            return insert(index, hash, slot);
         }
-        let larger = empty_index(index.len() * 4);
-        for entry in index {
-            let entry = entry.load(Relaxed);
-            if entry != 0 {
-                insert(&larger, entry);
+        let larger = empty_index(index.len() * 2);
+        for slot in 0..slot {
+            let Place { level, chunk, at } = Place::of(slot);
+            let chunk = self.levels[level].get().and_then(|level| level[chunk].get());
+            if let Some(chunk) = chunk {
+                insert(&larger, chunk.hashes[at].load(Relaxed), slot);
             }
         }
-        insert(&larger, new);
+        insert(&larger, hash, slot);
         if self.indexes[current + 1].set(larger).is_ok() {
             self.current.store(current + 1, Release);
         }
     }
 }
 
+impl<V> Chunk<V> {
+    fn new(len: usize) -> Self {
+        let values = (0..len).map(|_| OnceLock::new()).collect();
+        Self { values, hashes: empty_index(len) }
+    }
+}
+
 /// The right to add entries.
 pub(crate) struct Writer<'a>(#[expect(dead_code, reason = "held")] MutexGuard<'a, ()>);
 
-fn empty_index(len: usize) -> Box<[AtomicU64]> {
-    (0..len).map(|_| AtomicU64::new(0)).collect()
+/// Returns the part of a hash that is used.
+#[inline]
+fn upper(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+/// Returns how many slots an index with so many entries may point at.
+const fn room(entries: usize) -> usize {
+    entries / 8 * 7
+}
+
+fn empty_index(len: usize) -> Box<[AtomicU32]> {
+    (0..len).map(|_| AtomicU32::new(0)).collect()
+}
+
+/// Returns the bits of an entry that are the slot.
+#[inline]
+fn mask(index: &[AtomicU32]) -> u32 {
+    index.len() as u32 - 1
 }
 
 /// Only under the writers' lock, or before the index is shared.
-fn insert(index: &[AtomicU64], entry: u64) {
-    let mask = index.len() - 1;
-    let mut at = (entry >> 32) as usize & mask;
-    while index[at].load(Relaxed) != 0 {
+fn insert(index: &[AtomicU32], hash: u32, slot: usize) {
+    let mask = mask(index);
+    let mut at = hash & mask;
+    while index[at as usize].load(Relaxed) != 0 {
         at = (at + 1) & mask;
     }
-    index[at].store(entry, Release);
+    index[at as usize].store(hash & !mask | (slot as u32 + 1), Release);
 }
 
-/// Where a slot is: chunk `k` holds `FIRST_CHUNK * 2^k` entries.
+/// Where a slot is: level `k` has `FIRST_LEVEL * 2^k` slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Address {
+struct Place {
+    level: usize,
     chunk: usize,
-    offset: usize,
+    at: usize,
 }
 
-impl Address {
-    /// In an index entry, the chunk plus one stands above the offset, so that no entry is zero.
-    const OFFSET_BITS: u32 = 27;
-
-    fn of(slot: usize) -> Self {
-        let chunk = (slot / FIRST_CHUNK + 1).ilog2() as usize;
-        let before = FIRST_CHUNK * ((1 << chunk) - 1);
-        Self { chunk, offset: slot - before }
-    }
-
-    fn to_entry(self, hash: u64) -> u64 {
-        let place = (self.chunk as u64 + 1) << Self::OFFSET_BITS | self.offset as u64;
-        hash >> 32 << 32 | place
-    }
-
+impl Place {
     #[inline]
-    fn from_entry(entry: u64) -> Self {
-        let place = entry as u32;
-        Self {
-            chunk: (place >> Self::OFFSET_BITS) as usize - 1,
-            offset: (place & ((1 << Self::OFFSET_BITS) - 1)) as usize,
-        }
+    fn of(slot: usize) -> Self {
+        let level = (slot / FIRST_LEVEL + 1).ilog2() as usize;
+        let offset = slot + FIRST_LEVEL - (FIRST_LEVEL << level);
+        Self { level, chunk: offset / CHUNK, at: offset % CHUNK }
     }
 }
 
@@ -201,13 +223,26 @@ mod tests {
     fn every_slot_has_a_place_of_its_own() {
         let mut expected = (0, 0);
         for slot in 0..100_000 {
-            let place = Address::of(slot);
-            assert_eq!((place.chunk, place.offset), expected, "slot {slot}");
-            assert_eq!(Address::from_entry(place.to_entry(u64::MAX)), place);
+            let place = Place::of(slot);
+            assert!(place.at < CHUNK);
+            assert_eq!((place.level, place.chunk * CHUNK + place.at), expected, "slot {slot}");
             expected.1 += 1;
-            if expected.1 == FIRST_CHUNK << expected.0 {
+            if expected.1 == FIRST_LEVEL << expected.0 {
                 expected = (expected.0 + 1, 0);
             }
+        }
+        assert!(Place::of(MOST_SLOTS - 1).level < LEVELS);
+    }
+
+    #[test]
+    fn entries_are_found_after_the_index_has_grown() {
+        let table = SeriesTable::new();
+        for value in 0..2_000 {
+            find_or_add(&table, u64::MAX - (value << 40), value);
+        }
+        for value in 0..2_000 {
+            assert_eq!(table.get(u64::MAX - (value << 40), |v| *v == value), Some(&value));
+            assert_eq!(table.get(u64::MAX - (value << 40), |_| false), None);
         }
     }
 

@@ -1,60 +1,11 @@
-//! A series as its group sees it.
+//! When idle series go.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use super::room::Room;
 use crate::data::SeriesId;
 use crate::store::cell::Cell;
-use crate::store::handle::Handle;
-use crate::store::label_set::LabelSet;
-
-/// A series of a group. Its labels stand here too, so that a look-up does not touch the series itself, whose line of
-/// memory other threads are writing to.
-pub(crate) struct TrackedSeries<H> {
-    pub(crate) labels: LabelSet,
-    is_hidden: AtomicBool,
-    /// Whether another member has the series now.
-    has_moved: AtomicBool,
-    pub(crate) handle: H,
-}
-
-impl<H: Handle> TrackedSeries<H> {
-    pub(crate) fn new(labels: LabelSet, handle: H) -> Self {
-        let (is_hidden, has_moved) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { labels, is_hidden, has_moved, handle }
-    }
-
-    /// Returns whether another member has the series now: a recording by attributes made it, and labels that it matches
-    /// were declared afterwards.
-    pub(crate) fn has_moved(&self) -> bool {
-        self.has_moved.load(Acquire)
-    }
-
-    /// Leaves the series to the member that is returned, which finds it by `labels`.
-    pub(crate) fn move_to(&self, labels: LabelSet) -> Self {
-        self.has_moved.store(true, Release);
-        let moved = Self::new(labels, self.handle.clone());
-        moved.set_hidden(self.is_hidden());
-        moved
-    }
-
-    /// Returns whether the series was removed and is in no export.
-    #[inline]
-    pub(crate) fn is_hidden(&self) -> bool {
-        self.is_hidden.load(Relaxed)
-    }
-
-    /// Changes whether the series is in exports. Returns whether that was a change.
-    pub(crate) fn set_hidden(&self, hidden: bool) -> bool {
-        self.is_hidden.swap(hidden, AcqRel) != hidden
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.handle.series().cell().is_empty()
-    }
-}
+use crate::store::series::SeriesRef;
 
 /// When something was last recorded in a series, as far as readings have seen it.
 #[derive(Clone, Copy, Default)]
@@ -99,8 +50,12 @@ impl Activity {
     /// waited for no longer. Returns how it went, if it did.
     ///
     /// What is recorded meanwhile is kept, in this series or in the one that begins after it.
-    pub(crate) fn resets<H: Handle>(&mut self, handle: &H, rule: &IdleRule<'_>) -> Option<Gone> {
-        let (series, now, collection) = (handle.series(), rule.now, rule.collection);
+    pub(crate) fn resets<C: Cell>(
+        &mut self,
+        series: &SeriesRef<C>,
+        rule: &IdleRule<'_>,
+    ) -> Option<Gone> {
+        let IdleRule { now, collection, .. } = *rule;
         let id = series.id();
         let known = self.0.filter(|seen| seen.series == id);
         let mut seen = known.unwrap_or(Seen { series: id, mark: 0, since: now, collection });
