@@ -3,6 +3,7 @@
 mod boundaries;
 
 use std::fmt;
+use std::sync::LazyLock;
 
 pub use self::boundaries::Boundaries;
 use crate::error::InstrumentError;
@@ -67,7 +68,8 @@ pub enum HistogramBuckets {
 impl HistogramBuckets {
     /// Returns the buckets of an instrument that has none.
     pub(crate) fn none() -> Self {
-        Self::Explicit(Vec::new().into())
+        static NONE: LazyLock<Boundaries> = LazyLock::new(|| Vec::new().into());
+        Self::Explicit(NONE.clone())
     }
 
     pub(crate) fn bounds(&self) -> &[f64] {
