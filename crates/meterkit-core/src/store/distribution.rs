@@ -214,3 +214,6 @@ impl Cell for DistributionCell {
         is_reset
     }
 }
+
+#[cfg(test)]
+mod tests;
