@@ -2,6 +2,7 @@
 
 mod addition;
 mod collections;
+mod exemplar;
 mod exponential;
 mod interval;
 mod reading;
@@ -15,6 +16,7 @@ use opentelemetry::InstrumentationScope;
 
 pub(crate) use self::addition::plus;
 pub use self::collections::{AbsentSeries, Collections};
+pub use self::exemplar::{Exemplar, ExemplarFilter, Exemplars, SpanIds};
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
 pub use self::interval::{Interval, Intervals, SignedBuckets};
 pub use self::reading::{HistogramReading, Reading, SummaryReading};

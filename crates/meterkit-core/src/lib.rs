@@ -40,9 +40,10 @@ pub use self::buckets::{Boundaries, ExponentialLimits, HistogramBuckets};
 pub use self::catalog::CatalogError;
 pub use self::catalog::{Catalog, CatalogEntry, CatalogLabel, CatalogScope};
 pub use self::data::{
-    AbsentSeries, Collections, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, HistogramReading, Interval, Intervals, Metric, NumberPoint, Reading,
-    ScopeMetrics, SeriesId, SignedBuckets, SummaryPoint, SummaryReading, Temporality,
+    AbsentSeries, Collections, Data, Descriptor, Exemplar, ExemplarFilter, Exemplars,
+    ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, HistogramReading, Interval,
+    Intervals, Metric, NumberPoint, Reading, ScopeMetrics, SeriesId, SignedBuckets, SpanIds,
+    SummaryPoint, SummaryReading, Temporality,
 };
 pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,

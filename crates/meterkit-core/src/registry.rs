@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use meterkit_rules::label_key;
 
 use crate::attributes::AttributeValue;
-use crate::data::{AbsentSeries, Intervals, ScopeMetrics, SeriesId};
+use crate::data::{AbsentSeries, ExemplarFilter, Exemplars, Intervals, ScopeMetrics, SeriesId};
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::scope::{Naming, ScopeKey};
@@ -289,6 +289,24 @@ impl Registry {
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn take_intervals(&self) -> Intervals {
         self.inner.settings.intervals.take()
+    }
+
+    /// Sets which measurements of counters and histograms may become exemplars: none until this is called, and none in
+    /// builds without the feature `exemplars`.
+    #[doc(hidden)] // for the crates that collect and mirror
+    pub fn sample_exemplars(&self, _filter: ExemplarFilter) {
+        #[cfg(feature = "exemplars")]
+        self.inner.settings.exemplars.set_filter(_filter);
+    }
+
+    /// Returns the exemplars of all series, for a collection that was taken at `time`. To be called after its values were
+    /// [read](Self::collect).
+    #[doc(hidden)] // for the crates that collect and mirror
+    pub fn exemplars(&self, _time: SystemTime) -> Exemplars {
+        #[cfg(feature = "exemplars")]
+        return self.inner.settings.exemplars.read(_time);
+        #[cfg(not(feature = "exemplars"))]
+        Exemplars::default()
     }
 
     /// Sets the number of the last collection that everyone has who waits for the last values of idle series; `None`

@@ -3,7 +3,7 @@
 //! [`scopes`] knows all scopes and instruments, [`instrument`] the series of one and what they [share](shared), a
 //! [`group`] finds series by label set. [`series`] is one of them, with a number in a [`cell`] or a [`distribution`],
 //! whose buckets may be [`exponential`]; a [`handle`] points at it, an [`entry`] is what a look-up gives, found by its
-//! [label set](label_set). [`callbacks`] are what a refresh runs.
+//! [label set](label_set). With the feature, `exemplars` keeps single measurements of a series. [`callbacks`] are what a refresh runs.
 //! [`prometheus_names`] settles which instrument keeps a name that several have in Prometheus.
 #![allow(
     missing_debug_implementations,
@@ -17,6 +17,8 @@ pub(crate) mod cell;
 pub(crate) mod clock;
 pub(crate) mod distribution;
 pub(crate) mod entry;
+#[cfg(feature = "exemplars")]
+pub(crate) mod exemplars;
 pub(crate) mod exponential;
 pub(crate) mod feed;
 pub(crate) mod group;

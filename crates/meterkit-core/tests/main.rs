@@ -13,6 +13,8 @@ mod closed_sets;
 mod creation_errors;
 mod default_buckets;
 mod disabled_scopes;
+#[cfg(feature = "exemplars")]
+mod exemplars;
 mod exponential_histograms;
 mod fixed_attributes;
 mod groups;

@@ -3,7 +3,7 @@
 //! - Fixtures: [`catalog()`], [`label_sets`], [`many_sizes`].
 //! - Readers of what was recorded: [`readings`] of a registry, [`snapshots`] of a pipeline, [`log_lines`], [`open_metrics`].
 //! - Checks that hold for every declared setting: [`settings_table`].
-//! - Control over what runs: [`gate`] for callbacks, [`scripted_target`] for targets, [`own_process`] for tests that need a
+//! - Control over what runs: [`gate`] for callbacks, [`scripted_target`] for targets, [`spans`] to record in, [`own_process`] for tests that need a
 //!   process to themselves.
 //! - Fake receivers (feature `servers`), which answer as a test says and keep what they got: [`otlp`], [`remote_write`],
 //!   [`datadog`], [`pushgateway`], and [`raw`] for a server that misbehaves. All stand on [`server`]; [`tls`] has certificates.
@@ -34,6 +34,7 @@ pub mod scripted_target;
 pub mod server;
 pub mod settings_table;
 pub mod snapshots;
+pub mod spans;
 #[cfg(feature = "servers")]
 pub mod tls;
 

@@ -38,6 +38,7 @@ impl<T: CounterNumber> Counter<T> {
     #[inline]
     pub fn increment(&self) {
         self.series.add(self.series.cell(), T::ONE, None);
+        self.series.offer(T::ONE);
     }
 
     /// Adds `value`. A negative value, NaN or an infinity is dropped and counted in `meterkit.dropped`.
@@ -49,6 +50,9 @@ impl<T: CounterNumber> Counter<T> {
             _ => None,
         };
         self.series.add(self.series.cell(), value, problem);
+        if problem.is_none() {
+            self.series.offer(value);
+        }
     }
 
     /// Returns the sum so far.

@@ -62,6 +62,7 @@ impl<T: HistogramNumber> Histogram<T> {
         }
         if value.is_recordable() {
             self.series.cell().record(value, &shared.settings);
+            self.series.offer(value);
         } else {
             shared.dropped(DropReason::NotFinite);
         }

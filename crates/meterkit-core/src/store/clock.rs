@@ -1,9 +1,11 @@
 //! What time it is: the system's clock, or a test's.
 
 use std::fmt;
+#[cfg(feature = "exemplars")]
+use std::sync::TryLockError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::timeline::Timeline;
@@ -110,30 +112,51 @@ impl Clock {
         }
     }
 
+    /// Returns the date and time as [`now`](Self::now) does, or `None` while another thread asks for it.
+    #[cfg(feature = "exemplars")]
+    pub(crate) fn try_now(&self) -> Option<SystemTime> {
+        let timeline = match self {
+            Self::System { .. } => &TIMELINE,
+            Self::Manual(clock) => &clock.inner.timeline,
+        };
+        let timeline = match timeline.try_lock() {
+            Ok(timeline) => timeline,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(self.read(timeline))
+    }
+
     /// Returns the date and time, as [`now`] does.
     pub(crate) fn now(&self) -> SystemTime {
         match self {
             Self::System { .. } => now(),
-            Self::Manual(clock) => {
-                let mut timeline = clock.inner.timeline.lock().unpoisoned();
-                timeline.at(clock.now(), clock.elapsed()).0
-            }
+            Self::Manual(clock) => self.read(clock.inner.timeline.lock().unpoisoned()),
+        }
+    }
+
+    fn read(&self, mut timeline: MutexGuard<'_, Timeline>) -> SystemTime {
+        match self {
+            Self::System { .. } => read_system(timeline),
+            Self::Manual(clock) => timeline.at(clock.now(), clock.elapsed()).0,
         }
     }
 }
+
+static TIMELINE: Mutex<Timeline> = Mutex::new(Timeline::new());
 
 /// Returns the date and time of the system, for timestamps of metrics: it never goes back while the process runs, so
 /// that no interval ends before it begins.
 ///
 /// When the system's clock is set back, this clock continues at half speed until the system's has caught up.
 pub fn now() -> SystemTime {
+    read_system(TIMELINE.lock().unpoisoned())
+}
+
+fn read_system(mut timeline: MutexGuard<'_, Timeline>) -> SystemTime {
     static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    static TIMELINE: Mutex<Timeline> = Mutex::new(Timeline::new());
-    let origin = *ORIGIN;
-    let (now, step_back) = {
-        let mut timeline = TIMELINE.lock().unpoisoned();
-        timeline.at(SystemTime::now(), origin.elapsed())
-    };
+    let (now, step_back) = timeline.at(SystemTime::now(), ORIGIN.elapsed());
+    drop(timeline);
     // The lock is released: subscribers are the user's code.
     if let Some(step_back) = step_back {
         tracing::warn!(

@@ -23,6 +23,8 @@ struct Series<C> {
     /// Nanoseconds since 1970.
     start: AtomicU64,
     labels: LabelSet,
+    #[cfg(feature = "exemplars")]
+    reservoir: super::exemplars::ReservoirSlot,
 }
 
 /// Set while the series is removed and in no export.
@@ -46,7 +48,14 @@ impl<C: Cell> SeriesRef<C> {
     pub(crate) fn new(cell: C, labels: LabelSet, shared: &Arc<Shared>) -> Self {
         let start = AtomicU64::new(shared.settings.start());
         let state = AtomicU64::new(SeriesId::new().to_bits() << FLAG_BITS);
-        let series = Series { cell, state, start, labels };
+        let series = Series {
+            cell,
+            state,
+            start,
+            labels,
+            #[cfg(feature = "exemplars")]
+            reservoir: Default::default(),
+        };
         Self { series: Arc::new(series), shared: shared.clone() }
     }
 
@@ -99,6 +108,20 @@ impl<C: Cell> SeriesRef<C> {
     fn look_for_contention<T: Number>(&self, sum: &SumCell) {
         if sum.stripe_if_contended::<T>() {
             self.shared.has_stripes();
+        }
+    }
+
+    /// Offers a value that was recorded as an exemplar, if a target takes them.
+    #[inline]
+    pub(crate) fn offer<T: Number>(&self, _value: T) {
+        #[cfg(feature = "exemplars")]
+        if self.shared.settings.exemplars.is_on() {
+            super::exemplars::offer(
+                &self.shared,
+                &self.series.reservoir,
+                self.id(),
+                _value.value(),
+            );
         }
     }
 

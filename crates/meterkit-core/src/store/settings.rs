@@ -60,6 +60,8 @@ pub(crate) struct Settings {
     /// How many values were not recorded.
     dropped: AtomicU64,
     pub(crate) logged: LogOnce,
+    #[cfg(feature = "exemplars")]
+    pub(crate) exemplars: super::exemplars::Sampling,
     /// Told of values that were not recorded, and of how many.
     pub(crate) on_drop: OnceLock<Box<OnDrop>>,
 }
@@ -82,6 +84,8 @@ impl Settings {
             expects_listener: AtomicBool::new(true),
             dropped: AtomicU64::new(0),
             logged: LogOnce::default(),
+            #[cfg(feature = "exemplars")]
+            exemplars: super::exemplars::Sampling::default(),
             on_drop: OnceLock::new(),
         };
         settings.set_callback_budget(CALLBACK_BUDGET);

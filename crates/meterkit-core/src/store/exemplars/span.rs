@@ -1,0 +1,62 @@
+//! The span in which a thread records.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt;
+
+use crate::data::SpanIds;
+
+thread_local! {
+    static CONTEXT: ContextLife = ContextLife::begin();
+}
+
+/// Lives shorter than OpenTelemetry's current context, which panics when it is asked for while its thread ends: values of
+/// a thread are dropped in reverse order.
+struct ContextLife {
+    is_there: bool,
+}
+
+impl ContextLife {
+    fn begin() -> Self {
+        Self { is_there: catch_unwind(|| Context::map_current(|_| ())).is_ok() }
+    }
+}
+
+impl Drop for ContextLife {
+    // Only values that have something to do when they are dropped know that they are gone.
+    fn drop(&mut self) {
+        self.is_there = false;
+    }
+}
+
+/// Returns the current span and whether it is sampled, if there is one.
+#[inline]
+pub(super) fn current() -> Option<(SpanIds, bool)> {
+    if !CONTEXT.try_with(|context| context.is_there).unwrap_or(false) {
+        return None;
+    }
+    let has_span = || Context::map_current(TraceContextExt::has_active_span);
+    // A subscriber may record while OpenTelemetry logs that contexts were dropped out of order. The context is then
+    // locked, and asking for it panics.
+    match catch_unwind(has_span) {
+        Ok(true) => details(),
+        Ok(false) | Err(_) => None,
+    }
+}
+
+#[cold]
+fn details() -> Option<(SpanIds, bool)> {
+    let details = || {
+        Context::map_current(|context| {
+            let span = context.span();
+            let context = span.span_context();
+            let ids = SpanIds {
+                trace_id: context.trace_id().to_bytes(),
+                span_id: context.span_id().to_bytes(),
+            };
+            context.is_valid().then_some((ids, context.is_sampled()))
+        })
+    };
+    catch_unwind(AssertUnwindSafe(details)).unwrap_or(None)
+}
