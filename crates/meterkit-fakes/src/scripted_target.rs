@@ -47,6 +47,7 @@ pub struct ScriptedTarget {
     rejected_in_the_end: u64,
     hangs_in_the_end: bool,
     sends_in_background: bool,
+    takes_exemplars: bool,
     server: Option<(String, u16)>,
     is_partway: bool,
     queue: Option<TargetQueue>,
@@ -80,6 +81,7 @@ impl ScriptedTarget {
             rejected_in_the_end: 0,
             hangs_in_the_end: false,
             sends_in_background: false,
+            takes_exemplars: false,
             server: None,
             is_partway: false,
             queue: None,
@@ -115,6 +117,11 @@ impl ScriptedTarget {
         Self { sends_in_background: true, ..self }
     }
 
+    /// Takes exemplars.
+    pub fn taking_exemplars(self) -> Self {
+        Self { takes_exemplars: true, ..self }
+    }
+
     /// Names the server that the target sends to.
     pub fn sending_to(self, host: &str, port: u16) -> Self {
         Self { server: Some((host.to_owned(), port)), ..self }
@@ -146,6 +153,10 @@ impl Target for ScriptedTarget {
 
     fn server(&self) -> Option<(String, u16)> {
         self.server.clone()
+    }
+
+    fn takes_exemplars(&self) -> bool {
+        self.takes_exemplars
     }
 
     fn rejected(&self) -> u64 {

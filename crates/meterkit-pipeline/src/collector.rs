@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use meterkit_core::{Attributes, Collections, Registry, Unpoisoned, in_callback};
+use meterkit_core::{Attributes, Collections, ExemplarFilter, Registry, Unpoisoned, in_callback};
 
 use crate::history::History;
 use crate::progress::Progress;
@@ -121,6 +121,10 @@ impl Collector {
         snapshot
     }
 
+    pub(crate) fn sample_exemplars(&self, filter: ExemplarFilter) {
+        self.registry.sample_exemplars(filter);
+    }
+
     /// A pull target was given `snapshot`.
     pub(crate) fn served(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         self.progress.served(snapshot.number);
@@ -139,9 +143,12 @@ impl Collector {
             let mut totals = Totals::default();
             let scopes = self.registry.read();
             let time = self.registry.time_after(None);
-            let scopes = self.views.apply_in(&self.registry, scopes, &mut totals, time);
-            let names = self.registry.prometheus_names();
-            Arc::new(Snapshot { names, ..Snapshot::new(self.resource.clone(), time, scopes) })
+            let mut exemplars = self.registry.exemplars(time);
+            let scopes =
+                self.views.apply_in(&self.registry, scopes, &mut totals, time, &mut exemplars);
+            let (names, exemplars) = (self.registry.prometheus_names(), Arc::new(exemplars));
+            let snapshot = Snapshot::new(self.resource.clone(), time, scopes);
+            Arc::new(Snapshot { names, exemplars, ..snapshot })
         })
     }
 
@@ -155,7 +162,8 @@ impl Collector {
         let mut memory = self.memory.lock().unpoisoned();
         let Memory { collections, totals, history } = &mut *memory;
         let mut intervals = self.registry.take_intervals();
-        let scopes = self.views.apply_in(&self.registry, scopes, totals, time);
+        let mut exemplars = self.registry.exemplars(time);
+        let scopes = self.views.apply_in(&self.registry, scopes, totals, time, &mut exemplars);
         totals.add_intervals(&mut intervals);
         history.add(number, intervals, &self.progress.needed());
         let before = last.as_ref().map_or(&[][..], |last| &last.scopes);
@@ -171,6 +179,7 @@ impl Collector {
             absent: collections.absent().to_vec(),
             names: self.registry.prometheus_names(),
             history: history.clone(),
+            exemplars: Arc::new(exemplars),
         }
     }
 

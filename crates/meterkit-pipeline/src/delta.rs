@@ -4,12 +4,13 @@
 //! the next one carries the whole difference: nothing is lost, nothing counts twice.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use foldhash::fast::RandomState;
 use meterkit_core::{
-    Data, ExponentialHistogramPoint, HistogramPoint, Kind, Metric, NumberPoint, ScopeMetrics,
-    SeriesId, Temporality,
+    Data, Exemplars, ExponentialHistogramPoint, HistogramPoint, Kind, Metric, NumberPoint,
+    ScopeMetrics, SeriesId, Temporality,
 };
 
 use crate::history::History;
@@ -26,6 +27,7 @@ impl Snapshot {
     ///
     /// - A series that is new, or whose value fell, comes in full.
     /// - The difference includes what series that are [absent](Self::absent) now counted before they went.
+    /// - Exemplars that were acknowledged are left out.
     /// - Gauges and sums that also fall stay as they are: their last value counts.
     /// - The difference of two floats is rounded to the nearest float and not to fewer digits: 0.3 − 0.1 stays
     ///   0.19999999999999998. A total has at most one rounding error per addition, so a delta differs from the sum of
@@ -40,6 +42,7 @@ impl Snapshot {
 pub(crate) struct Acknowledged<'a> {
     number: u64,
     time: SystemTime,
+    exemplars: Option<&'a Exemplars>,
     /// When the snapshot that follows was taken.
     end: SystemTime,
     /// What histograms recorded up to then.
@@ -67,6 +70,7 @@ impl<'a> Acknowledged<'a> {
         Self {
             number: snapshot.map_or(0, |it| it.number),
             time,
+            exemplars: snapshot.map(|it| &*it.exemplars),
             end: time,
             history: History::default(),
             metrics,
@@ -95,7 +99,14 @@ impl<'a> Acknowledged<'a> {
         for (scope, metric) in absent.into_iter().filter(|(_, metric)| !is_total(metric)) {
             add_counted(&mut scopes, scope, metric);
         }
-        Snapshot::new(snapshot.resource.clone(), snapshot.time, scopes)
+        let exemplars = match self.exemplars {
+            Some(earlier) if !snapshot.exemplars.is_empty() => {
+                Arc::new(snapshot.exemplars.since(earlier))
+            }
+            _ => snapshot.exemplars.clone(),
+        };
+        let delta = Snapshot::new(snapshot.resource.clone(), snapshot.time, scopes);
+        Snapshot { exemplars, ..delta }
     }
 
     /// Returns up to when the target has the absent series of `snapshot`, once it has its delta.

@@ -18,6 +18,7 @@ mod delivery;
 mod delta;
 mod endpoint;
 mod error;
+mod exemplars;
 mod health;
 mod history;
 mod into_target;

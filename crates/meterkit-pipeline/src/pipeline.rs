@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use meterkit_core::{Attributes, Claim, Registry};
+use meterkit_core::{Attributes, Claim, ExemplarFilter, Registry};
 use tokio::sync::mpsc;
 
 use crate::collector::Collector;
@@ -58,6 +58,7 @@ pub struct PipelineBuilder {
     companions: Vec<StartCompanion>,
     views: Views,
     stream_defaults: StreamDefaults,
+    exemplar_filter: ExemplarFilter,
 }
 
 impl Pipeline {
@@ -73,6 +74,7 @@ impl Pipeline {
             companions: Vec::new(),
             views: Views::default(),
             stream_defaults: StreamDefaults::default(),
+            exemplar_filter: ExemplarFilter::default(),
         })
     }
 
@@ -237,6 +239,13 @@ impl PipelineBuilder {
         self
     }
 
+    /// Sets which measurements may become exemplars, in builds with the feature `exemplars` and while there is a target
+    /// that [takes](Target::takes_exemplars) them. [`ExemplarFilter::TraceBased`] by default.
+    pub fn exemplar_filter(mut self, filter: ExemplarFilter) -> Self {
+        self.exemplar_filter = filter;
+        self
+    }
+
     /// Adds what runs beside the targets: `start` is called while the pipeline starts. A companion may listen to
     /// histograms, which keep their first values for it until then.
     pub fn companion(
@@ -268,12 +277,16 @@ impl PipelineBuilder {
             let progress = progress.of_target(target.temporality());
             (target, schedule, component, progress)
         });
-        let targets = targets.collect();
+        let targets: Vec<(Box<dyn Target>, _, _, _)> = targets.collect();
         let (resource, max_age) = (self.resource.clone(), self.max_age);
         let (registry_of_it, views_of_it) = (registry.clone(), views.clone());
         let collector =
             Collector::new(registry_of_it, resource, max_age, metrics, views_of_it, progress);
-        let source = Source::new(Arc::new(collector), components, runtime.handle().clone());
+        let handle = runtime.handle().clone();
+        let source = Source::new(Arc::new(collector), components, handle, self.exemplar_filter);
+        if targets.iter().any(|(target, ..)| target.takes_exemplars()) {
+            source.take_exemplars();
+        }
         let news = Arc::new(News::default());
         registry.tap(news.clone());
         registry.expect_listener(!self.companions.is_empty());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::history::History;
-use meterkit_core::{AbsentSeries, Attributes, PrometheusNames, ScopeMetrics};
+use meterkit_core::{AbsentSeries, Attributes, Exemplars, PrometheusNames, ScopeMetrics};
 
 /// All metrics at one moment. Never changes: targets share one behind an `Arc`.
 ///
@@ -28,13 +28,15 @@ pub struct Snapshot {
     pub names: PrometheusNames,
     /// What histograms recorded in the last collections, if a target takes deltas; nothing outside of pipelines.
     pub history: History,
+    /// Single measurements of these series, for targets whose format has a place for them.
+    pub exemplars: Arc<Exemplars>,
 }
 
 impl Snapshot {
     /// A snapshot that knows of no others, such as one that a test builds.
     pub fn new(resource: Attributes, time: SystemTime, scopes: Vec<ScopeMetrics>) -> Self {
-        let (absent, names, history) = Default::default();
-        Self { resource, time, scopes, number: 0, absent, names, history }
+        let (absent, names, history, exemplars) = Default::default();
+        Self { resource, time, scopes, number: 0, absent, names, history, exemplars }
     }
 
     /// Returns the series that are gone since the snapshot with this number.

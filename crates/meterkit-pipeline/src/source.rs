@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
-use meterkit_core::Registry;
+use meterkit_core::{ExemplarFilter, Registry};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
@@ -25,6 +25,8 @@ pub struct Source {
     collector: Arc<Collector>,
     components: Arc<Components>,
     runtime: Handle,
+    /// Which measurements may become exemplars once a target takes some.
+    exemplar_filter: ExemplarFilter,
     /// The service of the pipeline that it was handed to.
     service: Option<usize>,
     /// Who waits for a collection waits here, not on a thread.
@@ -46,9 +48,10 @@ impl Source {
         collector: Arc<Collector>,
         components: Arc<Components>,
         runtime: Handle,
+        exemplar_filter: ExemplarFilter,
     ) -> Self {
         let (turn, is_closed) = (Arc::default(), Arc::default());
-        Self { collector, components, runtime, service: None, turn, is_closed }
+        Self { collector, components, runtime, exemplar_filter, service: None, turn, is_closed }
     }
 
     /// Returns a source for a service of the pipeline, which serves the endpoints that it asks for.
@@ -56,8 +59,14 @@ impl Source {
         Self { service: Some(service), ..self.clone() }
     }
 
-    /// Ends collections that run on the pipeline's threads.
+    /// Starts to record [exemplars](Snapshot::exemplars). To be called by those who export them.
+    pub fn take_exemplars(&self) {
+        self.collector.sample_exemplars(self.exemplar_filter);
+    }
+
+    /// Ends collections that run on the pipeline's threads, and the recording of exemplars.
     pub(crate) fn close(&self) {
+        self.collector.sample_exemplars(ExemplarFilter::AlwaysOff);
         self.is_closed.store(true, Release);
     }
 

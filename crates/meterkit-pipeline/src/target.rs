@@ -62,6 +62,12 @@ pub trait Target: Debug + Send + 'static {
         true
     }
 
+    /// Returns whether the target sends [exemplars](Snapshot::exemplars), as few formats can. By default it does not. None
+    /// are recorded if no target does.
+    fn takes_exemplars(&self) -> bool {
+        false
+    }
+
     /// Called once, when the pipeline starts: whether the destination takes these credentials, for example. What is
     /// wrong is logged as an error, and shows in [`Health`](crate::Health) until an export succeeds. Exports do not
     /// wait for it: one that is due ends it. Says nothing by default.

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use meterkit_core::{AbsentSeries, Data, Descriptor, Metric, Registry, ScopeMetrics};
+use meterkit_core::{AbsentSeries, Data, Descriptor, Exemplars, Metric, Registry, ScopeMetrics};
 use opentelemetry::InstrumentationScope;
 
 use crate::stream::{Stream, are_alike};
@@ -105,8 +105,9 @@ impl Views {
         scopes: Vec<ScopeMetrics>,
         totals: &mut Totals,
         time: SystemTime,
+        exemplars: &mut Exemplars,
     ) -> Vec<ScopeMetrics> {
-        let (scopes, forgotten) = self.apply_with(scopes, totals, time);
+        let (scopes, forgotten) = self.apply_with(scopes, totals, time, exemplars);
         registry.forget(&forgotten);
         scopes
     }
@@ -118,6 +119,7 @@ impl Views {
         mut scopes: Vec<ScopeMetrics>,
         totals: &mut Totals,
         time: SystemTime,
+        exemplars: &mut Exemplars,
     ) -> (Vec<ScopeMetrics>, Vec<Arc<AbsentSeries>>) {
         if self.is_empty() {
             return (scopes, Vec::new());
@@ -138,7 +140,7 @@ impl Views {
                     // What gets another name joins the first metric that has it already.
                     let is_renamed = selected.descriptor.name != metric.descriptor.name;
                     let place = (selected.stream(scope), if is_renamed { 0 } else { ordinal });
-                    totals.add(place.0.clone(), place.1, &selected);
+                    totals.add(place.0.clone(), place.1, &selected, exemplars);
                     if is_joined.insert(place.clone()) {
                         joined.push((at, place, selected.empty()));
                     }
@@ -156,7 +158,7 @@ impl Views {
             }
         }
         for (at, (stream, ordinal), mut metric) in joined {
-            totals.fill(&stream, ordinal, &mut metric.data);
+            totals.fill(&stream, ordinal, &mut metric.data, exemplars);
             scopes[at].metrics.push(metric);
         }
         totals.end(members);

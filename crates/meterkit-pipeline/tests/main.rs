@@ -6,6 +6,7 @@ mod clock_set_back;
 mod delta_intervals;
 mod delta_targets;
 mod deltas;
+mod exemplars;
 mod exponential_deltas;
 mod health;
 mod idle_series;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use meterkit_core::{
-    AttributeValue, Attributes, Collections, Data, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, Kind, NumberPoint, SeriesId, Temporality, Value,
+    AttributeValue, Attributes, Collections, Data, Exemplars, ExponentialBuckets,
+    ExponentialHistogramPoint, HistogramPoint, Kind, NumberPoint, SeriesId, Temporality, Value,
 };
 
 use super::*;
@@ -112,7 +112,7 @@ fn numbers(metric: &Metric) -> Vec<(String, Value)> {
 impl Views {
     /// Returns the metrics as these views have them, where nothing was collected before.
     pub(super) fn applied(&self, scopes: Vec<ScopeMetrics>) -> Vec<ScopeMetrics> {
-        self.apply_with(scopes, &mut Totals::default(), START).0
+        self.apply_with(scopes, &mut Totals::default(), START, &mut Exemplars::default()).0
     }
 }
 
@@ -404,7 +404,8 @@ impl Collector {
         read: Vec<ScopeMetrics>,
         now: SystemTime,
     ) -> &[ScopeMetrics] {
-        let applied = views.apply_in(registry, read, &mut self.totals, now);
+        let applied =
+            views.apply_in(registry, read, &mut self.totals, now, &mut Exemplars::default());
         let forgotten = self.collections.add(&self.last, &applied, now);
         self.totals.forget(&forgotten);
         self.last = applied;

@@ -11,12 +11,13 @@ use std::time::SystemTime;
 
 use foldhash::fast::RandomState;
 use meterkit_core::{
-    AbsentSeries, Attributes, Collections, Data, ExponentialHistogramPoint, HistogramPoint,
-    Intervals, NumberPoint, ScopeMetrics, SeriesId, SummaryPoint,
+    AbsentSeries, Attributes, Collections, Data, Exemplar, Exemplars, ExponentialHistogramPoint,
+    HistogramPoint, Intervals, NumberPoint, ScopeMetrics, SeriesId, SummaryPoint,
 };
 
 use super::Selected;
 use crate::delta::has_deltas;
+use crate::exemplars::{of_joined, with_filtered};
 use crate::point::{self, Point};
 use crate::stream::Stream;
 
@@ -57,7 +58,13 @@ impl Totals {
     }
 
     /// Adds what members count that are there, to this one of the metrics that look alike.
-    pub(super) fn add(&mut self, stream: Stream, ordinal: usize, selected: &Selected<'_>) {
+    pub(super) fn add(
+        &mut self,
+        stream: Stream,
+        ordinal: usize,
+        selected: &Selected<'_>,
+        exemplars: &Exemplars,
+    ) {
         let metrics = self.metrics.entry(stream).or_default();
         while metrics.len() <= ordinal {
             metrics.push(match &*selected.data {
@@ -69,7 +76,7 @@ impl Totals {
                 _ => Box::new(JoinedMetric::<NumberPoint>::default()),
             });
         }
-        metrics[ordinal].add(selected, Presence::Live);
+        metrics[ordinal].add(selected, Presence::Live, exemplars);
     }
 
     /// Adds what members counted that are not there.
@@ -80,13 +87,19 @@ impl Totals {
         presence: Presence,
     ) {
         let metrics = self.metrics.get_mut(stream).into_iter().flatten();
-        metrics.for_each(|metric| metric.add(selected, presence));
+        metrics.for_each(|metric| metric.add(selected, presence, &Exemplars::default()));
     }
 
-    /// Fills a metric with those totals that have a member.
-    pub(super) fn fill(&mut self, stream: &Stream, ordinal: usize, data: &mut Data) {
+    /// Fills a metric with those totals that have a member, and adds the exemplars of their members to `exemplars`.
+    pub(super) fn fill(
+        &mut self,
+        stream: &Stream,
+        ordinal: usize,
+        data: &mut Data,
+        exemplars: &mut Exemplars,
+    ) {
         if let Some(metric) = self.metrics.get_mut(stream).and_then(|all| all.get_mut(ordinal)) {
-            metric.fill(data);
+            metric.fill(data, exemplars);
         }
     }
 
@@ -115,8 +128,8 @@ impl Totals {
 /// A metric whose series are made of others.
 trait Join: fmt::Debug + Send {
     fn begin(&mut self);
-    fn add(&mut self, selected: &Selected<'_>, presence: Presence);
-    fn fill(&mut self, data: &mut Data);
+    fn add(&mut self, selected: &Selected<'_>, presence: Presence, exemplars: &Exemplars);
+    fn fill(&mut self, data: &mut Data, exemplars: &mut Exemplars);
     fn add_intervals(&self, intervals: &mut Intervals);
     fn forget(&mut self, series: &HashSet<SeriesId>);
     fn is_empty(&self) -> bool;
@@ -145,6 +158,8 @@ struct Total<P> {
     sum: Option<P>,
     /// Whether one of them is there.
     is_live: bool,
+    /// Those of members that are there.
+    exemplars: Vec<Exemplar>,
 }
 
 impl<P: Point> Join for JoinedMetric<P> {
@@ -154,7 +169,7 @@ impl<P: Point> Join for JoinedMetric<P> {
         }
     }
 
-    fn add(&mut self, selected: &Selected<'_>, presence: Presence) {
+    fn add(&mut self, selected: &Selected<'_>, presence: Presence, exemplars: &Exemplars) {
         let is_live = presence == Presence::Live;
         if !is_live && !has_deltas(&selected.data) {
             return;
@@ -172,6 +187,10 @@ impl<P: Point> Join for JoinedMetric<P> {
             };
             let total = &mut self.totals[at];
             total.is_live |= is_live;
+            let exemplars = exemplars.of(point.series()).iter();
+            total
+                .exemplars
+                .extend(exemplars.map(|it| with_filtered(it, point.attributes(), selected.filter)));
             if total.last.is_none() {
                 // Its first members are those of one collection.
                 total.start = total.start.min(point.start());
@@ -187,8 +206,12 @@ impl<P: Point> Join for JoinedMetric<P> {
         }
     }
 
-    fn fill(&mut self, data: &mut Data) {
+    fn fill(&mut self, data: &mut Data, exemplars: &mut Exemplars) {
         let rises = has_deltas(data);
+        for total in self.totals.iter_mut().filter(|total| !total.exemplars.is_empty()) {
+            let members = std::mem::take(&mut total.exemplars);
+            exemplars.insert(total.series, of_joined(members, data));
+        }
         let Some(points) = P::all_mut(data) else { return };
         for total in self.totals.iter_mut().filter(|total| total.is_live) {
             let Some(mut point) = total.sum.take() else { continue };
@@ -247,6 +270,7 @@ impl<P: Point> JoinedMetric<P> {
                 last: None,
                 sum: None,
                 is_live: false,
+                exemplars: Vec::new(),
             });
             totals.len() - 1
         });

@@ -1,0 +1,54 @@
+//! Exemplars of series that are made of others.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use meterkit_core::{Attributes, Data, Exemplar};
+
+use crate::views::KeyFilter;
+
+/// How many exemplars a series without fixed buckets has at most, other than a sum, which has one.
+const MOST_OF_SAMPLE: usize = 20;
+
+/// Returns the exemplars that a series of `data` keeps of those of its members, by time: the last one of each bucket, or
+/// the last ones.
+pub(crate) fn of_joined(mut members: Vec<Exemplar>, data: &Data) -> Arc<[Exemplar]> {
+    members.sort_by_key(|exemplar| exemplar.time);
+    let mut kept: Vec<Exemplar> = Vec::new();
+    let mut buckets = Vec::new();
+    for exemplar in members.into_iter().rev() {
+        let is_kept = match data {
+            Data::Histogram { bounds, .. } => {
+                let value = exemplar.value.as_f64();
+                let bucket = bounds.partition_point(|bound| *bound < value);
+                let is_first = !buckets.contains(&bucket);
+                buckets.push(bucket);
+                is_first
+            }
+            Data::ExponentialHistogram { .. } => kept.len() < MOST_OF_SAMPLE,
+            _ => kept.is_empty(),
+        };
+        if is_kept {
+            kept.push(exemplar);
+        }
+    }
+    kept.reverse();
+    kept.into()
+}
+
+/// Returns an exemplar with the attributes of its series that `filter` removes.
+pub(crate) fn with_filtered(
+    exemplar: &Exemplar,
+    attributes: &Attributes,
+    filter: Option<&KeyFilter>,
+) -> Exemplar {
+    let mut exemplar = exemplar.clone();
+    let Some(filter) = filter else { return exemplar };
+    let removed = attributes.iter().filter(|(key, _)| !filter.keeps(key));
+    let removed = removed.map(|(key, value)| (Cow::Owned(key.to_owned()), value.clone()));
+    let removed = Attributes::from_pairs(removed);
+    if !removed.is_empty() {
+        exemplar.filtered = Some(removed);
+    }
+    exemplar
+}
