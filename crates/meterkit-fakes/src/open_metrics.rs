@@ -1,7 +1,7 @@
 //! A strict reader of OpenMetrics 1.0. A body that it accepts is accepted by every parser.
 //!
-//! By the specification, "OpenMetrics 1.0", for bodies that our exporters write: no exemplars, no times, and canonical
-//! numbers everywhere.
+//! By the specification, "OpenMetrics 1.0", for bodies that our exporters write: samples have no times, exemplars have
+//! some, and numbers are canonical everywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,8 @@ pub struct Body {
     pub families: BTreeMap<String, String>,
     /// The value of each sample by name and labels.
     pub samples: BTreeMap<(String, Labels), f64>,
+    /// The labels, values and times of exemplars, by name and labels of the samples.
+    pub exemplars: BTreeMap<(String, Labels), (Labels, f64, f64)>,
 }
 
 /// Reads a body that must be valid.
@@ -113,6 +115,10 @@ impl Reader {
 
     fn sample(&mut self, line: &str) -> Result<(), String> {
         let (name, labels, value) = parsed(line)?;
+        let (value, exemplar) = match value.split_once(" # ") {
+            Some((value, exemplar)) => (value, Some(read_exemplar(exemplar)?)),
+            None => (value, None),
+        };
         let number = number(value)?;
         let family = self.family.as_mut().ok_or("no family")?;
         let suffix = name.strip_prefix(&family.name).ok_or("not in its family")?.to_owned();
@@ -155,6 +161,26 @@ impl Reader {
             }
             (_, None) => None,
         };
+        if let Some((_, value, _)) = &exemplar {
+            let is_allowed = match (&*family.kind, &*suffix) {
+                ("counter", "_total") => true,
+                ("histogram", "_bucket") => {
+                    let buckets = family.samples.iter().rev();
+                    let mut lower = buckets.filter_map(|(_, bound, _)| *bound);
+                    let lower = if family.labels.as_ref() == Some(&of_series) {
+                        lower.next()
+                    } else {
+                        None
+                    };
+                    lower.is_none_or(|lower| lower < *value)
+                        && bound.is_some_and(|upper| *value <= upper)
+                }
+                _ => false,
+            };
+            if !is_allowed {
+                return Err("an exemplar where none belongs".to_owned());
+            }
+        }
         if family.labels.as_ref() != Some(&of_series) {
             family.end_series()?;
             if !family.done.insert(of_series.clone()) {
@@ -163,6 +189,9 @@ impl Reader {
             family.labels = Some(of_series);
         }
         family.samples.push((suffix, bound, number));
+        if let Some(exemplar) = exemplar {
+            self.body.exemplars.insert((name.clone(), labels.clone()), exemplar);
+        }
         match self.body.samples.insert((name, labels), number) {
             Some(_) => Err("a sample twice".to_owned()),
             None => Ok(()),
@@ -273,6 +302,20 @@ fn parsed(line: &str) -> Result<(String, Labels, &str), String> {
     Ok((name, labels, value))
 }
 
+/// Returns labels, value and time of an exemplar.
+fn read_exemplar(text: &str) -> Result<(Labels, f64, f64), String> {
+    let (_, labels, rest) = match text.strip_prefix("{} ") {
+        Some(rest) => (String::new(), Labels::new(), rest),
+        None => parsed(text)?,
+    };
+    let characters = labels.iter().flat_map(|(name, value)| name.chars().chain(value.chars()));
+    if characters.count() > 128 {
+        return Err("an exemplar with too many labels".to_owned());
+    }
+    let (value, time) = rest.split_once(' ').ok_or("an exemplar without a time")?;
+    Ok((labels, number(value)?, number(time)?))
+}
+
 fn number(text: &str) -> Result<f64, String> {
     match text {
         "+Inf" => Ok(f64::INFINITY),
@@ -289,11 +332,25 @@ fn number(text: &str) -> Result<f64, String> {
 fn what_is_wrong_is_rejected() {
     let right = "# TYPE a counter\n# HELP a x\na_total 1.0\na_created 1.0\n# EOF\n";
     check(right).unwrap();
+    let exemplar = "a_total 1.0 # {b=\"1\"} 2.0 3.0";
+    let long = exemplar.replace("\"1\"", &format!("\"{}\"", "x".repeat(128)));
+    assert_eq!(check(&right.replace("a_total 1.0", exemplar)).unwrap().exemplars.len(), 1);
     for (from, to) in [
         ("# EOF\n", ""),
         ("# EOF\n", "\n# EOF\n"),
         ("# EOF\n", "# EOF\n# EOF\n"),
         ("a_total 1.0", "a 1.0"),
+        ("a_total 1.0", &long),
+        ("a_total 1.0", "a_total 1.0 # {b=\"1\"} 2.0"),
+        ("a_created 1.0", "a_created 1.0 # {b=\"1\"} 2.0 3.0"),
+        (
+            "# EOF",
+            "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1 # {} 2.0 3.0\nh_bucket{le=\"+Inf\"} 1\n# EOF",
+        ),
+        (
+            "# EOF",
+            "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1\nh_bucket{le=\"+Inf\"} 1 # {} 0.5 3.0\n# EOF",
+        ),
         ("a_total 1.0", "a_total NaN"),
         ("a_total 1.0", "a_total -1.0"),
         ("a_total 1.0", "a_total 1.0\na_total 1.0"),

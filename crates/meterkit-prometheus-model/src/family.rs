@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use meterkit_core::{AbsentSeries, LogOnce, Metric, PrometheusNames, ScopeMetrics};
+use meterkit_core::{AbsentSeries, Exemplars, LogOnce, Metric, PrometheusNames, ScopeMetrics};
 use meterkit_rules::prometheus_name::{self, FamilyType, Names};
 
 use crate::labels::ScopeLabels;
@@ -24,6 +24,8 @@ pub struct Collection<'a> {
     pub scopes: &'a [ScopeMetrics],
     /// The last points of series that are not: they go on to count in the totals that they were part of.
     pub absent: &'a [Arc<AbsentSeries>],
+    /// The exemplars of series that are there; `None` where none are exported.
+    pub exemplars: Option<&'a Exemplars>,
 }
 
 /// All metrics with one name: they come from different scopes, or the translation made their names equal.
@@ -310,7 +312,7 @@ pub(crate) mod tests {
             scope("a", vec![metric("sent_bytes", "", false), metric("load", "", true)]),
         ];
         for _ in 0..2 {
-            let of = Collection { scopes: &scopes, absent: &[] };
+            let of = Collection { scopes: &scopes, ..Collection::default() };
             let families = families(of, Names::default(), &PrometheusNames::default(), |it| it);
             let families: Vec<_> = families.collect();
             let found: Vec<_> = families
@@ -349,7 +351,7 @@ pub(crate) mod tests {
             scope("a", vec![metric("x", "", true), metric("target_info", "", true)]),
             scope("b", vec![metric("x", "", false)]),
         ];
-        let of = Collection { scopes: &scopes, absent: &[] };
+        let of = Collection { scopes: &scopes, ..Collection::default() };
         let mut families = families(of, translation.utf8(), &PrometheusNames::default(), |_| ());
         let all: Vec<_> = families.clone().collect();
         assert_eq!(all.len(), 2);
@@ -427,7 +429,7 @@ pub(crate) mod tests {
             let names = names.open_metrics();
             let metrics = metrics.iter().map(|(name, kind)| of_kind(name, *kind)).collect();
             let scopes = [scope("a", metrics)];
-            let of = Collection { scopes: &scopes, absent: &[] };
+            let of = Collection { scopes: &scopes, ..Collection::default() };
             let mut families = families(of, names, &PrometheusNames::default(), |_| ());
             families.reserve_target_info(of);
             let found = families.map(|it| format!("{} {}", it.name(), it.family_type.as_str()));

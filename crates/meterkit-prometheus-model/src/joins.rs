@@ -8,7 +8,9 @@ use std::mem::{Discriminant, discriminant};
 use std::ptr;
 use std::time::SystemTime;
 
-use meterkit_core::{AttributeValue, Attributes, Data, Metric, ScopeMetrics};
+use meterkit_core::{
+    AttributeValue, Attributes, Data, Exemplar, Exemplars, Metric, ScopeMetrics, SeriesId,
+};
 
 use crate::family::{Collection, Family, Member};
 use crate::labels::is_of_scope;
@@ -28,6 +30,8 @@ pub struct Joins {
     /// By the places of the points: the member of the family, and the point of its metric. `None` for those that
     /// another point includes.
     points: HashMap<(usize, usize), Option<Data>>,
+    /// The exemplars of all series that such a point includes, by the series that it is a point of.
+    exemplars: Exemplars,
 }
 
 impl Joins {
@@ -43,16 +47,38 @@ impl Joins {
             return Self::default();
         }
         let equal = equal_series(family, collection, &mut write);
-        let mut points = HashMap::new();
+        let (mut points, mut exemplars) = (HashMap::new(), Exemplars::default());
         for series in equal {
             let live: Vec<_> = series.iter().filter_map(|series| series.live).collect();
             let Some((first, rest)) = live.split_first() else { continue };
+            let members: Vec<_> = series.iter().filter_map(Series::id).collect();
             if let Some(joined) = join(family, series) {
+                if let (Some(all), Some(joined)) = (collection.exemplars, joined.series_at(0)) {
+                    let members = members.iter().flat_map(|series| all.of(*series));
+                    let mut members: Vec<_> = members.cloned().collect();
+                    members.sort_by_key(|exemplar| exemplar.time);
+                    exemplars.insert(joined, members.into());
+                }
                 points.insert(*first, Some(joined));
                 points.extend(rest.iter().map(|place| (*place, None)));
             }
         }
-        Self { points }
+        Self { points, exemplars }
+    }
+
+    /// Returns the exemplars of a point that is exported, ordered by time.
+    #[inline]
+    pub fn exemplars<'e>(
+        &'e self,
+        data: &Data,
+        at: usize,
+        collection: Collection<'e>,
+    ) -> &'e [Exemplar] {
+        let (Some(all), Some(series)) = (collection.exemplars, data.series_at(at)) else {
+            return &[];
+        };
+        let joined = self.exemplars.of(series);
+        if joined.is_empty() { all.of(series) } else { joined }
     }
 
     /// Returns the point to export for the one at this place: itself, or the first point of `data` that is returned
@@ -88,6 +114,10 @@ struct Series<'a, S> {
 }
 
 impl<S> Series<'_, S> {
+    fn id(&self) -> Option<SeriesId> {
+        self.metric.data.series_at(self.at)
+    }
+
     fn attributes(&self) -> Option<&Attributes> {
         self.metric.data.attributes_at(self.at)
     }

@@ -9,6 +9,7 @@
 //! The rules are those of OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; the names come from
 //! [`prometheus_name`](meterkit_rules::prometheus_name). Encoding and delivery are up to the exporters.
 
+mod exemplars;
 mod family;
 mod histogram;
 mod joins;
@@ -18,6 +19,7 @@ mod native;
 mod number;
 mod plan;
 
+pub use self::exemplars::{exemplar_in_bucket, exemplar_labels};
 pub use self::family::{
     Collection, Families, Family, Member, TARGET_INFO, TARGET_INFO_HELP, families,
 };

@@ -91,7 +91,7 @@ impl Collector for MetricsCollector {
                 scope.metrics.retain(|it| !meetings.is_import(name, &it.descriptor));
             }
         }
-        let collection = Collection { scopes: &scopes, absent: &snapshot.absent };
+        let collection = Collection { scopes: &scopes, absent: &snapshot.absent, exemplars: None };
         let mut all = families(collection, names, &snapshot.names, |labels| labels);
         let mut collected = Vec::new();
         if !snapshot.resource.is_empty() {

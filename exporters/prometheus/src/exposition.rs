@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::{fmt, mem};
 
 use bytes::{Bytes, BytesMut};
-use meterkit_core::{Data, ExponentialHistogramPoint};
+use meterkit_core::{Data, Exemplar, ExponentialHistogramPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{self as model, Collection, Families, Joins, Ladder, families};
 use meterkit_rules::prometheus_name::{FamilyType, Names};
@@ -57,6 +57,8 @@ pub(crate) struct Walk<D> {
     families: Option<Families<Arc<Scope>>>,
     current: Option<Current>,
     is_done: bool,
+    /// Whether the format has a place for exemplars, and there are any.
+    has_exemplars: bool,
 }
 
 type Family = model::Family<Arc<Scope>>;
@@ -89,6 +91,8 @@ pub(crate) struct Series<'a> {
     /// The place of the point in `data`.
     pub(crate) at: usize,
     pub(crate) ladder: Option<&'a Ladder>,
+    /// Ordered by time.
+    pub(crate) exemplars: &'a [Exemplar],
 }
 
 impl<D: Deref<Target = Snapshot>> Walk<D> {
@@ -97,9 +101,16 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
             Format::OldOpenMetrics | Format::OpenMetrics => options.names.open_metrics(),
             Format::Text | Format::QuotedText | Format::Protobuf => options.names,
         };
+        let has_exemplars = match format {
+            Format::OldOpenMetrics | Format::OpenMetrics | Format::Protobuf => {
+                !snapshot.exemplars.is_empty()
+            }
+            Format::Text | Format::QuotedText => false,
+        };
         let writer = Writer::new(format, &options, snapshot.time);
         let (out, families, current) = Default::default();
-        Self { snapshot, options, writer, out, families, current, is_done: false }
+        let is_done = false;
+        Self { snapshot, options, writer, out, families, current, is_done, has_exemplars }
     }
 
     /// Returns the next piece, or `None` at the end.
@@ -111,9 +122,11 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
 
     /// Writes until the piece is full, or the family ends. Returns whether there was anything left to write.
     fn advance(&mut self) -> bool {
-        let Self { snapshot, options, writer, out, .. } = self;
+        let Self { snapshot, options, writer, out, has_exemplars, .. } = self;
         let snapshot = &**snapshot;
-        let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
+        let exemplars = has_exemplars.then_some(&*snapshot.exemplars);
+        let collection =
+            Collection { scopes: &snapshot.scopes, absent: &snapshot.absent, exemplars };
         if let Some(current) = &mut self.current {
             let mut place = current.next;
             while out.len() < PIECE {
@@ -207,7 +220,8 @@ impl Current {
             if let Some((data, at)) = point {
                 let (scope, ladder) = (&*member.scope, self.ladder.as_ref());
                 let (names, family_type) = (self.family.names, self.family.family_type);
-                return Some(Series { family_type, names, scope, data, at, ladder });
+                let exemplars = self.joins.exemplars(data, at, collection);
+                return Some(Series { family_type, names, scope, data, at, ladder, exemplars });
             }
         }
     }

@@ -4,13 +4,13 @@
 //! language a field without a value is not there.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
-use meterkit_core::{Attributes, Data, HistogramPoint, SummaryPoint};
+use meterkit_core::{Attributes, Data, Exemplar, HistogramPoint, SummaryPoint};
 use meterkit_prometheus_model::{
     Collection, NativeBuckets, NativeHistogram, ScopeLabels, TARGET_INFO, TARGET_INFO_HELP,
-    cumulative_counts, sample_value,
+    cumulative_counts, exemplar_in_bucket, exemplar_labels, sample_value,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 
@@ -133,7 +133,7 @@ impl Protobuf {
 
     /// Writes the message `Metric` of a series to `self.metric`.
     fn metric(&mut self, series: Series<'_>) -> bool {
-        let Series { family_type, names, scope, data, at, ladder } = series;
+        let Series { family_type, names, scope, data, at, ladder, exemplars } = series;
         let Some(attributes) = data.attributes_at(at) else { return false };
         self.metric.clear();
         self.labels(attributes, scope, |key| names.series_label(key, family_type));
@@ -141,6 +141,9 @@ impl Protobuf {
         let field = match data {
             Data::Sum { points, monotonic: true, .. } => {
                 double(&mut self.value, 1, sample_value(points[at].value.as_f64()));
+                if let Some(last) = exemplars.last() {
+                    write_exemplar(&mut self.value, 2, last);
+                }
                 self.created(3, points[at].start);
                 OF_COUNTER
             }
@@ -150,18 +153,18 @@ impl Protobuf {
             }
             Data::Histogram { points, bounds, .. } => {
                 let HistogramPoint { buckets, count, sum, start, .. } = &points[at];
-                self.classic_histogram(bounds, buckets, *count, *sum, *start);
+                self.classic_histogram(bounds, buckets, (*count, *sum), *start, exemplars);
                 OF_HISTOGRAM
             }
             Data::ExponentialHistogram { points, .. } => {
                 let point = &points[at];
                 match (NativeHistogram::of(point), ladder) {
-                    (Some(native), _) => self.native_histogram(&native, point.start),
+                    (Some(native), _) => self.native_histogram(&native, point.start, exemplars),
                     (None, Some(ladder)) => {
                         let mut classic = std::mem::take(&mut self.classic);
                         ladder.fill(point, &mut classic);
-                        let (count, sum, bounds) = (point.count, point.sum, ladder.boundaries());
-                        self.classic_histogram(bounds, &classic, count, sum, point.start);
+                        let (sums, bounds) = ((point.count, point.sum), ladder.boundaries());
+                        self.classic_histogram(bounds, &classic, sums, point.start, exemplars);
                         self.classic = classic;
                     }
                     (None, None) => return false,
@@ -195,17 +198,22 @@ impl Protobuf {
         &mut self,
         boundaries: &[f64],
         buckets: &[u64],
-        count: u64,
-        sum: f64,
+        (count, sum): (u64, f64),
         start: SystemTime,
+        exemplars: &[Exemplar],
     ) {
         self.count_and_sum(count, sum);
         let below = cumulative_counts(boundaries.len(), buckets);
         let below = boundaries.iter().copied().zip(below).chain([(f64::INFINITY, count)]);
+        let mut lower = f64::NEG_INFINITY;
         for (bound, below) in below {
             self.part.clear();
             number(&mut self.part, 1, below);
             double(&mut self.part, 2, bound);
+            if let Some(exemplar) = exemplar_in_bucket(exemplars, lower, bound) {
+                write_exemplar(&mut self.part, 3, exemplar);
+            }
+            lower = bound;
             message(&mut self.value, 3, &self.part);
         }
         self.created(15, start);
@@ -222,7 +230,12 @@ impl Protobuf {
         self.created(4, point.start);
     }
 
-    fn native_histogram(&mut self, native: &NativeHistogram, start: SystemTime) {
+    fn native_histogram(
+        &mut self,
+        native: &NativeHistogram,
+        start: SystemTime,
+        exemplars: &[Exemplar],
+    ) {
         self.count_and_sum(native.count, native.sum);
         number(&mut self.value, 5, zigzag(native.schema.into()));
         double(&mut self.value, 6, native.zero_threshold);
@@ -230,6 +243,9 @@ impl Protobuf {
         self.native_buckets(9, &native.negative);
         self.native_buckets(12, &native.positive);
         self.created(15, start);
+        for exemplar in exemplars {
+            write_exemplar(&mut self.value, 16, exemplar);
+        }
     }
 
     fn count_and_sum(&mut self, count: u64, sum: f64) {
@@ -256,10 +272,28 @@ impl Protobuf {
     fn created(&mut self, field: u32, start: SystemTime) {
         let Some(start) = self.starts.since_1970(start) else { return };
         self.inner.clear();
-        number(&mut self.inner, 1, start.as_secs());
-        number(&mut self.inner, 2, start.subsec_nanos().into());
+        timestamp(&mut self.inner, start);
         message(&mut self.value, field, &self.inner);
     }
+}
+
+/// Writes the fields of the message `Timestamp`.
+fn timestamp(out: &mut Vec<u8>, since_1970: Duration) {
+    number(out, 1, since_1970.as_secs());
+    number(out, 2, since_1970.subsec_nanos().into());
+}
+
+/// Writes a message `Exemplar`.
+#[cold]
+fn write_exemplar(out: &mut Vec<u8>, field: u32, exemplar: &Exemplar) {
+    let [mut written, mut part, mut time] = [(); 3].map(|()| Vec::new());
+    for (name, value) in exemplar_labels(exemplar) {
+        label(&mut written, &mut part, &name, &value);
+    }
+    double(&mut written, 2, exemplar.value.as_f64());
+    timestamp(&mut time, exemplar.time.duration_since(UNIX_EPOCH).unwrap_or_default());
+    message(&mut written, 3, &time);
+    message(out, field, &written);
 }
 
 /// Returns the fields of `MetricFamily` that stand before its metrics.

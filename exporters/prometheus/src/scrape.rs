@@ -56,6 +56,7 @@ impl Scrape {
     /// Scrapes of the pipeline behind `source`. Self-metrics and health have them as `scrape`.
     pub fn new(source: Source) -> Self {
         let endpoint = source.endpoint("scrape", COMPONENT_TYPE, "served by the application");
+        source.take_exemplars();
         Self { source, endpoint, options: ExpositionOptions::new() }
     }
 
@@ -77,6 +78,7 @@ impl Scrape {
     /// Scrapes that are served at `url`, as `prometheus`.
     pub(crate) fn at(source: Source, url: &str) -> Self {
         let endpoint = endpoint(&source, url);
+        source.take_exemplars();
         Self { source, endpoint, options: ExpositionOptions::new() }
     }
 

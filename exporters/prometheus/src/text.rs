@@ -2,13 +2,13 @@
 //!
 //! By Prometheus' "Exposition formats", and by "OpenMetrics 1.0", whose earlier version number is 0.0.1.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
-use meterkit_core::{Attributes, Data, HistogramPoint, NumberPoint, SummaryPoint, Value};
+use meterkit_core::{Attributes, Data, Exemplar, HistogramPoint, NumberPoint, SummaryPoint, Value};
 use meterkit_prometheus_model::{
     Bounds, Families, ScopeLabels, TARGET_INFO, TARGET_INFO_HELP, cumulative_counts,
-    write_canonical, write_float,
+    exemplar_in_bucket, exemplar_labels, write_canonical, write_float,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names, is_legal_family, is_legal_label};
 
@@ -153,7 +153,7 @@ impl Text {
 
     #[inline]
     pub(crate) fn series(&mut self, out: &mut BytesMut, series: Series<'_>) {
-        let Series { family_type, names, scope, data, at, ladder } = series;
+        let Series { family_type, names, scope, data, at, ladder, exemplars } = series;
         let attributes = match data {
             Data::Gauge(points) | Data::Sum { points, .. } => &points[at].attributes,
             Data::Histogram { points, .. } => &points[at].attributes,
@@ -165,12 +165,16 @@ impl Text {
         let Self { labels, series_labels, .. } = self;
         write_series(labels, series_labels, names, family_type, scope, attributes);
         match data {
-            Data::Gauge(points) => self.number(out, &points[at], false),
-            Data::Sum { points, monotonic, .. } => self.number(out, &points[at], *monotonic),
+            Data::Gauge(points) => self.number(out, &points[at], false, &[]),
+            Data::Sum { points, monotonic, .. } => {
+                // Of the types of OpenMetrics, only counters and histograms have exemplars.
+                let exemplars = if family_type == FamilyType::Counter { exemplars } else { &[] };
+                self.number(out, &points[at], *monotonic, exemplars);
+            }
             Data::Histogram { points, bounds, .. } => {
                 let HistogramPoint { buckets, count, sum, min, start, .. } = &points[at];
                 let is_negative = bounds.first().is_some_and(|bound| *bound < 0.0);
-                self.buckets(out, bounds, buckets, *count);
+                self.buckets(out, bounds, buckets, *count, exemplars);
                 self.rest_of_histogram(out, *count, *sum, *min, is_negative, *start);
             }
             Data::ExponentialHistogram { points, .. } => {
@@ -179,7 +183,7 @@ impl Text {
                 ladder.fill(point, &mut classic);
                 let bounds = ladder.boundaries();
                 let is_negative = bounds.first().is_some_and(|bound| *bound < 0.0);
-                self.buckets(out, bounds, &classic, point.count);
+                self.buckets(out, bounds, &classic, point.count, exemplars);
                 self.classic = classic;
                 let (count, sum, min, start) = (point.count, point.sum, point.min, point.start);
                 self.rest_of_histogram(out, count, sum, min, is_negative, start);
@@ -195,7 +199,13 @@ impl Text {
         }
     }
 
-    fn number(&mut self, out: &mut BytesMut, point: &NumberPoint, is_counter: bool) {
+    fn number(
+        &mut self,
+        out: &mut BytesMut,
+        point: &NumberPoint,
+        is_counter: bool,
+        exemplars: &[Exemplar],
+    ) {
         let value = point.value.as_f64();
         if is_counter && self.is_open_metrics && may_fall(value) {
             // No counter there has such a value.
@@ -212,6 +222,9 @@ impl Text {
             }
             _ => self.float(out, value),
         }
+        if let Some(last) = exemplars.last() {
+            write_exemplar(out, last);
+        }
         put(out, "\n");
         self.created(out, point.start);
     }
@@ -222,6 +235,7 @@ impl Text {
         boundaries: &std::sync::Arc<[f64]>,
         buckets: &[u64],
         count: u64,
+        exemplars: &[Exemplar],
     ) {
         let Self { family, labels, bucket, bounds, .. } = self;
         bucket.clear();
@@ -229,15 +243,22 @@ impl Text {
         bucket.push_str(labels);
         bucket.push_str(if labels.is_empty() { "le=\"" } else { ",le=\"" });
         let below = cumulative_counts(boundaries.len(), buckets);
-        for (bound, below) in bounds.of(boundaries).iter().zip(below) {
+        let bounds = bounds.of(boundaries).iter();
+        for (at, (bound, below)) in bounds.zip(below).enumerate() {
             put(out, bucket);
             put(out, bound);
             integer(out, below);
+            if !exemplars.is_empty() {
+                write_exemplar_of_bucket(out, exemplars, boundaries, at);
+            }
             put(out, "\n");
         }
         put(out, bucket);
         put(out, "+Inf\"} ");
         integer(out, count);
+        if !exemplars.is_empty() {
+            write_exemplar_of_bucket(out, exemplars, boundaries, boundaries.len());
+        }
         put(out, "\n");
     }
 
@@ -356,6 +377,39 @@ impl SampleName {
             put(out, labels);
             put(out, "} ");
         }
+    }
+}
+
+/// Writes the last exemplar of a bucket, behind its count.
+#[cold]
+fn write_exemplar_of_bucket(
+    out: &mut BytesMut,
+    exemplars: &[Exemplar],
+    boundaries: &[f64],
+    bucket: usize,
+) {
+    let lower = bucket.checked_sub(1).and_then(|below| boundaries.get(below));
+    let lower = lower.copied().unwrap_or(f64::NEG_INFINITY);
+    let upper = boundaries.get(bucket).copied().unwrap_or(f64::INFINITY);
+    if let Some(exemplar) = exemplar_in_bucket(exemplars, lower, upper) {
+        write_exemplar(out, exemplar);
+    }
+}
+
+/// Writes an exemplar of OpenMetrics, behind the value that it belongs to.
+#[cold]
+fn write_exemplar(out: &mut BytesMut, exemplar: &Exemplar) {
+    let mut labels = String::new();
+    for (name, value) in exemplar_labels(exemplar) {
+        label(&mut labels, Names::default(), &name, &value);
+    }
+    let mut number = String::new();
+    write_canonical(&mut number, exemplar.value.as_f64());
+    number.push(' ');
+    let time = exemplar.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    write_canonical(&mut number, time.as_secs_f64());
+    for part in [" # {", &*labels, "} ", &*number] {
+        put(out, part);
     }
 }
 

@@ -12,6 +12,7 @@ mod endpoint;
 mod endpoint_patience;
 mod endpoint_shutdown;
 mod exact_totals;
+mod exemplars;
 mod exposed;
 mod exposition;
 mod exposition_options;

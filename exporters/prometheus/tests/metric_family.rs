@@ -63,6 +63,8 @@ pub(crate) struct Gauge {
 pub(crate) struct Counter {
     #[prost(double, optional, tag = "1")]
     pub(crate) value: Option<f64>,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) exemplar: Option<Exemplar>,
     #[prost(message, optional, tag = "3")]
     pub(crate) created_timestamp: Option<Timestamp>,
 }
@@ -92,6 +94,19 @@ pub(crate) struct Histogram {
     pub(crate) positive_delta: Vec<i64>,
     #[prost(message, optional, tag = "15")]
     pub(crate) created_timestamp: Option<Timestamp>,
+    #[prost(message, repeated, tag = "16")]
+    pub(crate) exemplars: Vec<Exemplar>,
+}
+
+/// `io.prometheus.client.Exemplar`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Exemplar {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) label: Vec<LabelPair>,
+    #[prost(double, optional, tag = "2")]
+    pub(crate) value: Option<f64>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) timestamp: Option<Timestamp>,
 }
 
 /// `io.prometheus.client.Bucket`
@@ -101,6 +116,8 @@ pub(crate) struct Bucket {
     pub(crate) cumulative_count: Option<u64>,
     #[prost(double, optional, tag = "2")]
     pub(crate) upper_bound: Option<f64>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) exemplar: Option<Exemplar>,
 }
 
 /// `io.prometheus.client.BucketSpan`

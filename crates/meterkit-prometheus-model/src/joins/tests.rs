@@ -60,7 +60,7 @@ fn absent(last_seen: u64, metrics: Vec<Metric>) -> Arc<AbsentSeries> {
 /// The points that are exported of the one family that there is.
 fn exported(metrics: Vec<Metric>, absent: &[Arc<AbsentSeries>]) -> Vec<Data> {
     let scopes = scope(metrics);
-    let (of, names) = (Collection { scopes: &scopes, absent }, Names::default());
+    let (of, names) = (Collection { scopes: &scopes, absent, exemplars: None }, Names::default());
     let families = families(of, names, &PrometheusNames::default(), |it| it);
     let families: Vec<_> = families.collect();
     let [family] = &families[..] else { panic!("{families:?}") };
