@@ -48,7 +48,8 @@ impl ByOtlp {
     pub(crate) async fn export(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
         let own = self.instance.as_ref().and_then(|it| it.tag(snapshot, &self.tags));
         let tags: Vec<_> = self.tags.iter().chain(&own).map(|tag| pair(tag)).collect();
-        if self.resource.is_empty() && tags.is_empty() {
+        // Datadog has no exemplars, and the snapshot made below has none either.
+        if self.resource.is_empty() && tags.is_empty() && snapshot.exemplars.is_empty() {
             return self.target.export(snapshot).await;
         }
         let snapshot = Snapshot::new(

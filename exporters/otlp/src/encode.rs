@@ -5,8 +5,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{
-    AttributeValue, Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, Metric, NumberPoint, ScopeMetrics, SummaryPoint, Temporality, Value,
+    AttributeValue, Attributes, Data, Exemplar, Exemplars, ExponentialBuckets,
+    ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId,
+    SummaryPoint, Temporality, Value,
 };
 use meterkit_pipeline::Snapshot;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -14,10 +15,10 @@ use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::metrics::v1 as proto;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-/// Returns the request that says what `snapshot` says.
-pub(crate) fn encode(snapshot: &Snapshot) -> ExportMetricsServiceRequest {
-    let time = nanoseconds(snapshot.time);
-    let scopes = snapshot.scopes.iter().map(|scope| scope_metrics(scope, time));
+/// Returns the request that says what `snapshot` says, with these exemplars in place of its own.
+pub(crate) fn encode(snapshot: &Snapshot, exemplars: &Exemplars) -> ExportMetricsServiceRequest {
+    let with = With { time: nanoseconds(snapshot.time), exemplars };
+    let scopes = snapshot.scopes.iter().map(|scope| scope_metrics(scope, with));
     ExportMetricsServiceRequest {
         resource_metrics: vec![proto::ResourceMetrics {
             resource: Some(Resource {
@@ -31,7 +32,21 @@ pub(crate) fn encode(snapshot: &Snapshot) -> ExportMetricsServiceRequest {
     }
 }
 
-fn scope_metrics(scope: &ScopeMetrics, time: u64) -> proto::ScopeMetrics {
+/// What points are written with.
+#[derive(Clone, Copy)]
+struct With<'a> {
+    /// When the values were taken.
+    time: u64,
+    exemplars: &'a Exemplars,
+}
+
+impl With<'_> {
+    fn exemplars(self, series: SeriesId) -> Vec<proto::Exemplar> {
+        self.exemplars.of(series).iter().map(exemplar).collect()
+    }
+}
+
+fn scope_metrics(scope: &ScopeMetrics, with: With<'_>) -> proto::ScopeMetrics {
     let of = &scope.scope;
     let attributes = of
         .attributes()
@@ -43,38 +58,38 @@ fn scope_metrics(scope: &ScopeMetrics, time: u64) -> proto::ScopeMetrics {
             attributes: attributes.collect(),
             dropped_attributes_count: 0,
         }),
-        metrics: scope.metrics.iter().filter_map(|metric| encode_metric(metric, time)).collect(),
+        metrics: scope.metrics.iter().filter_map(|metric| encode_metric(metric, with)).collect(),
         schema_url: of.schema_url().unwrap_or_default().to_owned(),
     }
 }
 
 /// Nothing if it has no points, or is of a kind that this crate does not know.
-fn encode_metric(metric: &Metric, time: u64) -> Option<proto::Metric> {
+fn encode_metric(metric: &Metric, with: With<'_>) -> Option<proto::Metric> {
     let data = match &metric.data {
         data if data.is_empty() => return None,
         Data::Gauge(points) => {
-            let data_points = points.iter().map(|point| number_point(point, time)).collect();
+            let data_points = points.iter().map(|point| number_point(point, with.time)).collect();
             proto::metric::Data::Gauge(proto::Gauge { data_points })
         }
         Data::Sum { monotonic, temporality, points } => proto::metric::Data::Sum(proto::Sum {
-            data_points: points.iter().map(|point| number_point(point, time)).collect(),
+            data_points: points.iter().map(|point| sum_point(point, with)).collect(),
             aggregation_temporality: aggregation_temporality(*temporality),
             is_monotonic: *monotonic,
         }),
         Data::Histogram { temporality, bounds, points } => {
             proto::metric::Data::Histogram(proto::Histogram {
-                data_points: points.iter().map(|it| histogram_point(it, bounds, time)).collect(),
+                data_points: points.iter().map(|it| histogram_point(it, bounds, with)).collect(),
                 aggregation_temporality: aggregation_temporality(*temporality),
             })
         }
         Data::ExponentialHistogram { temporality, points } => {
             proto::metric::Data::ExponentialHistogram(proto::ExponentialHistogram {
-                data_points: points.iter().map(|point| exponential_point(point, time)).collect(),
+                data_points: points.iter().map(|point| exponential_point(point, with)).collect(),
                 aggregation_temporality: aggregation_temporality(*temporality),
             })
         }
         Data::Summary(points) => proto::metric::Data::Summary(proto::Summary {
-            data_points: points.iter().map(|point| summary_point(point, time)).collect(),
+            data_points: points.iter().map(|point| summary_point(point, with.time)).collect(),
         }),
         _ => return None,
     };
@@ -114,24 +129,34 @@ fn number_point(point: &NumberPoint, time: u64) -> proto::NumberDataPoint {
     }
 }
 
-fn histogram_point(point: &HistogramPoint, bounds: &[f64], time: u64) -> proto::HistogramDataPoint {
+fn sum_point(point: &NumberPoint, with: With<'_>) -> proto::NumberDataPoint {
+    let exemplars = with.exemplars(point.series);
+    proto::NumberDataPoint { exemplars, ..number_point(point, with.time) }
+}
+
+fn histogram_point(
+    point: &HistogramPoint,
+    bounds: &[f64],
+    with: With<'_>,
+) -> proto::HistogramDataPoint {
     proto::HistogramDataPoint {
         attributes: key_values(&point.attributes),
-        start_time_unix_nano: nanoseconds(point.start).min(time),
-        time_unix_nano: time,
+        start_time_unix_nano: nanoseconds(point.start).min(with.time),
+        time_unix_nano: with.time,
         count: point.count,
         sum: Some(point.sum),
         bucket_counts: point.buckets.to_vec(),
         explicit_bounds: bounds.to_vec(),
         min: point.min,
         max: point.max,
+        exemplars: with.exemplars(point.series),
         ..proto::HistogramDataPoint::default()
     }
 }
 
 fn exponential_point(
     point: &ExponentialHistogramPoint,
-    time: u64,
+    with: With<'_>,
 ) -> proto::ExponentialHistogramDataPoint {
     let buckets = |buckets: &ExponentialBuckets| {
         use proto::exponential_histogram_data_point::Buckets;
@@ -139,8 +164,8 @@ fn exponential_point(
     };
     proto::ExponentialHistogramDataPoint {
         attributes: key_values(&point.attributes),
-        start_time_unix_nano: nanoseconds(point.start).min(time),
-        time_unix_nano: time,
+        start_time_unix_nano: nanoseconds(point.start).min(with.time),
+        time_unix_nano: with.time,
         count: point.count,
         sum: Some(point.sum),
         scale: point.scale,
@@ -150,6 +175,7 @@ fn exponential_point(
         negative: buckets(&point.negative),
         min: point.min,
         max: point.max,
+        exemplars: with.exemplars(point.series),
         ..proto::ExponentialHistogramDataPoint::default()
     }
 }
@@ -166,6 +192,22 @@ fn summary_point(point: &SummaryPoint, time: u64) -> proto::SummaryDataPoint {
         sum: point.sum,
         quantile_values: quantiles.collect(),
         ..proto::SummaryDataPoint::default()
+    }
+}
+
+fn exemplar(exemplar: &Exemplar) -> proto::Exemplar {
+    use proto::exemplar::Value::{AsDouble, AsInt};
+    let filtered = exemplar.filtered.as_ref();
+    proto::Exemplar {
+        filtered_attributes: filtered.map(key_values).unwrap_or_default(),
+        time_unix_nano: nanoseconds(exemplar.time),
+        span_id: exemplar.span.map(|span| span.span_id.to_vec()).unwrap_or_default(),
+        trace_id: exemplar.span.map(|span| span.trace_id.to_vec()).unwrap_or_default(),
+        value: Some(match exemplar.value {
+            Value::I64(value) => AsInt(value),
+            Value::U64(value) => i64::try_from(value).map_or(AsDouble(value as f64), AsInt),
+            Value::F64(value) => AsDouble(value),
+        }),
     }
 }
 

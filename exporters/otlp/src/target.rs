@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use meterkit_core::Temporality;
+use meterkit_core::{Exemplars, Temporality};
 use meterkit_http::reply::shown;
 use meterkit_http::{
     Client, Compression, CompressionError, Connector, Divide, Dropped, Headers, Outbox, Refusals,
@@ -44,6 +44,8 @@ pub struct OtlpTarget {
     outbox: Option<(SystemTime, Outbox<Request>)>,
     /// How many points were lost before the export under way, or before the last one.
     lost_before: u64,
+    /// The exemplars of the last snapshot that the receiver has: each is sent once.
+    exemplars: Arc<Exemplars>,
 }
 
 impl OtlpTarget {
@@ -61,7 +63,8 @@ impl OtlpTarget {
         })?;
         let refusals = Refusals::new(config.max_request_bytes);
         let losses = Losses::default();
-        Ok(Self { config, sender, losses, refusals, outbox: None, lost_before: 0 })
+        let exemplars = Arc::default();
+        Ok(Self { config, sender, losses, refusals, outbox: None, lost_before: 0, exemplars })
     }
 
     /// Its settings.
@@ -153,7 +156,7 @@ impl OtlpTarget {
     }
 
     fn request(&self, snapshot: &Snapshot) -> ExportMetricsServiceRequest {
-        let mut request = encode(snapshot);
+        let mut request = encode(snapshot, &snapshot.exemplars.since(&self.exemplars));
         if let Some(metric) = too_large_integer(snapshot).filter(|_| self.losses.is_news("large")) {
             tracing::warn!(
                 target = self.config.name,
@@ -241,6 +244,10 @@ impl Target for OtlpTarget {
         self.config.temporality.observed()
     }
 
+    fn takes_exemplars(&self) -> bool {
+        true
+    }
+
     fn rejected(&self) -> u64 {
         self.losses.rejected_points() - self.lost_before
     }
@@ -252,6 +259,9 @@ impl Target for OtlpTarget {
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
         Box::pin(async move {
             let outcome = self.deliver(snapshot).await;
+            if outcome.is_ok() {
+                self.exemplars = snapshot.exemplars.clone();
+            }
             if !self.is_partway() {
                 // Holding on to what is encoded would cost as much memory as the snapshot.
                 self.outbox = None;

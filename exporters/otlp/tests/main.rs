@@ -1,6 +1,7 @@
 //! All integration tests of this crate in one binary, which links once.
 
 mod deltas;
+mod exemplars;
 mod failures;
 mod proxies;
 mod refusals;

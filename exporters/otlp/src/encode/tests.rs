@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meterkit_core::{Descriptor, SeriesId};
+use meterkit_core::{Descriptor, Exemplars, SeriesId};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use proto::number_data_point::Value as Number;
 
@@ -41,7 +41,7 @@ fn number(value: Value) -> NumberPoint {
 /// What becomes of one metric.
 fn encoded(data: Data) -> proto::metric::Data {
     let scope = InstrumentationScope::builder("catalog").build();
-    let mut request = encode(&snapshot(scope, vec![metric(data)]));
+    let mut request = encode(&snapshot(scope, vec![metric(data)]), &Exemplars::default());
     let mut resource = request.resource_metrics.remove(0);
     resource.scope_metrics.remove(0).metrics.remove(0).data.expect("a metric has data")
 }
@@ -67,7 +67,10 @@ fn resource_scope_and_metric_are_said_in_full() {
             KeyValue::new("shards", opentelemetry::Value::Array(list)),
         ])
         .build();
-    let request = encode(&snapshot(scope, vec![metric(Data::Gauge(vec![number(Value::I64(1))]))]));
+    let request = encode(
+        &snapshot(scope, vec![metric(Data::Gauge(vec![number(Value::I64(1))]))]),
+        &Exemplars::default(),
+    );
     let [resource] = request.resource_metrics.as_slice() else {
         panic!("{request:?}");
     };
@@ -113,6 +116,44 @@ fn sums_tell_whether_they_rise_and_since_when_they_count() {
             assert_eq!(point.time_unix_nano, 2_500_000_000);
             assert_eq!((point.value, point.flags), (Some(Number::AsDouble(0.5)), 0));
         }
+    }
+}
+
+#[test]
+fn exemplars_stand_at_points_of_sums_and_histograms() {
+    use proto::exemplar::Value::{AsDouble, AsInt};
+    let exemplar = |value| Exemplar {
+        time: at(2000),
+        value,
+        span: Some(SpanIds { trace_id: [7; 16], span_id: [9; 8] }),
+        filtered: Some(Attributes::from_pairs([("user.id".into(), 5.into())])),
+    };
+    let outside = Exemplar { span: None, filtered: None, ..exemplar(Value::F64(0.5)) };
+    let point = number(Value::U64(3));
+    let mut all = Exemplars::default();
+    all.insert(point.series, [exemplar(Value::U64(3)), outside].into());
+    let temporality = Temporality::Cumulative;
+    let scope = InstrumentationScope::builder("catalog").build();
+    for (data, expected) in [
+        (Data::Sum { monotonic: true, temporality, points: vec![point.clone()] }, 2),
+        (Data::Gauge(vec![point.clone()]), 0),
+    ] {
+        let request = encode(&snapshot(scope.clone(), vec![metric(data)]), &all);
+        let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
+        let (Some(proto::metric::Data::Sum(proto::Sum { data_points, .. }))
+        | Some(proto::metric::Data::Gauge(proto::Gauge { data_points }))) = &metric.data
+        else {
+            panic!("{metric:?}");
+        };
+        let exemplars = &data_points[0].exemplars;
+        assert_eq!(exemplars.len(), expected);
+        let [first, second] = &**exemplars else { continue };
+        assert_eq!((&*first.trace_id, &*first.span_id), (&[7; 16][..], &[9; 8][..]));
+        assert_eq!((first.value, first.time_unix_nano), (Some(AsInt(3)), 2_000_000_000));
+        let value = common::any_value::Value::IntValue(5);
+        assert_eq!(first.filtered_attributes, [pair("user.id", value)]);
+        assert_eq!((second.trace_id.len(), second.filtered_attributes.len()), (0, 0));
+        assert_eq!(second.value, Some(AsDouble(0.5)));
     }
 }
 
@@ -220,7 +261,8 @@ fn exponential_histograms_keep_their_scale_and_buckets() {
 #[test]
 fn what_has_no_points_is_left_out() {
     let scope = InstrumentationScope::builder("catalog").build();
-    let request = encode(&snapshot(scope, vec![metric(Data::Gauge(Vec::new()))]));
+    let request =
+        encode(&snapshot(scope, vec![metric(Data::Gauge(Vec::new()))]), &Exemplars::default());
     assert!(request.resource_metrics[0].scope_metrics.is_empty());
 }
 
