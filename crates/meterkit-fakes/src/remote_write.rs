@@ -190,12 +190,13 @@ impl Protocol for RemoteWrite {
         let was_taken = matches!(answer, Answer::Accept | Answer::Wrote(200..300, ..));
         let histograms = content.iter().filter(|row| row.native.is_some()).count() as u64;
         let samples = content.len() as u64 - histograms;
+        let exemplars = content.iter().map(|row| row.exemplars.len() as u64).sum();
         let (path, headers) = (path(&head), head.headers);
         script.arrived(Arrival { path, headers, body, plain, content, was_taken, connection });
         match answer {
-            Answer::Accept if is_two => Ok(wrote(204, samples, histograms)),
+            Answer::Accept if is_two => Ok(wrote(204, samples, histograms, exemplars)),
             Answer::Accept | Answer::Swallow => Ok(response(204, &[], "")),
-            Answer::Wrote(status, samples, histograms) => Ok(wrote(status, samples, histograms)),
+            Answer::Wrote(status, samples, histograms) => Ok(wrote(status, samples, histograms, 0)),
             Answer::Http(status, headers, body) => Ok(response(status, &headers, body)),
             Answer::Silence => std::future::pending().await,
             Answer::Cut => Err(io::ErrorKind::ConnectionAborted.into()),
@@ -203,9 +204,10 @@ impl Protocol for RemoteWrite {
     }
 }
 
-fn wrote(status: u16, samples: u64, histograms: u64) -> Response<Body> {
+fn wrote(status: u16, samples: u64, histograms: u64, exemplars: u64) -> Response<Body> {
     let mut response = response(status, &[], "");
-    for (name, count) in [("samples", samples), ("histograms", histograms), ("exemplars", 0)] {
+    let counts = [("samples", samples), ("histograms", histograms), ("exemplars", exemplars)];
+    for (name, count) in counts {
         let name = format!("x-prometheus-remote-write-{name}-written");
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
         response.headers_mut().insert(name, HeaderValue::from(count));

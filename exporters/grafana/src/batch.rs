@@ -117,7 +117,12 @@ pub(crate) fn write(
     let gone = previous.map_or_else(Vec::new, |previous| gone(snapshot, previous, histograms));
     // By their labels: another series may have taken the place of one that is gone. A hash is less than those take.
     let mut there = HashSet::new();
-    series::for_each(snapshot, histograms, &mut |series| {
+    let exemplars = match previous {
+        Some(previous) => &snapshot.exemplars.since(&previous.exemplars),
+        None => &*snapshot.exemplars,
+    };
+    let exemplars = (version == Version::V2 && !exemplars.is_empty()).then_some(exemplars);
+    series::for_each(snapshot, exemplars, histograms, &mut |series| {
         if !gone.is_empty() {
             there.insert(hash(series));
         }
@@ -127,7 +132,7 @@ pub(crate) fn write(
         let (resource, names) = (snapshot.resource.clone(), snapshot.names.clone());
         let last = Snapshot::new(resource, snapshot.time, scopes);
         let last = Snapshot { names, ..last };
-        series::for_each(&last, histograms, &mut |series| {
+        series::for_each(&last, None, histograms, &mut |series| {
             if there.insert(hash(series)) {
                 batches.end(series, time);
             }
@@ -171,7 +176,7 @@ pub(crate) fn farewell(
     // Two values of one moment would be one too many.
     let time = now.max(series::milliseconds(last.time).saturating_add(1));
     let mut batches = Batches::new(time, version, limits);
-    series::for_each(last, histograms, &mut |series| batches.end(series, time));
+    series::for_each(last, None, histograms, &mut |series| batches.end(series, time));
     batches.finish()
 }
 
@@ -208,7 +213,8 @@ impl Batches {
     /// Adds the end of a series.
     fn end(&mut self, series: &Series<'_>, time: i64) {
         let value = series.value.stale();
-        self.add(&Series { value, time, start: 0, ..series.clone() });
+        let exemplars = Vec::new();
+        self.add(&Series { value, time, start: 0, exemplars, ..series.clone() });
     }
 
     pub(crate) fn finish(mut self) -> Result<Vec<Batch>, BatchError> {

@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use meterkit_core::{Attributes, Data, ExponentialHistogramPoint};
+use meterkit_core::{Attributes, Data, Exemplar, Exemplars, ExponentialHistogramPoint};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus_model::{
     self as model, Collection, Joins, Labels, Ladder, NativeHistogram, ScopeLabels, TARGET_INFO,
-    TARGET_INFO_HELP, families, sample_value,
+    TARGET_INFO_HELP, exemplar_labels, families, sample_value,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 
@@ -36,6 +36,17 @@ pub(crate) struct Series<'a> {
     /// Since when the value counts, in milliseconds since 1970; 0 where that says nothing.
     pub(crate) start: i64,
     pub(crate) metadata: Metadata<'a>,
+    /// New ones, by time; 1.0 is sent none.
+    pub(crate) exemplars: Vec<SeriesExemplar<'a>>,
+}
+
+/// An exemplar of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SeriesExemplar<'a> {
+    pub(crate) labels: Labels<'a>,
+    pub(crate) value: f64,
+    /// In milliseconds since 1970.
+    pub(crate) time: i64,
 }
 
 /// The value of a series.
@@ -72,14 +83,15 @@ fn stale() -> f64 {
 }
 
 /// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes. Histograms have the
-/// form that `histograms` says.
+/// form that `histograms` says. Series have these exemplars.
 pub(crate) fn for_each(
     snapshot: &Snapshot,
+    exemplars: Option<&Exemplars>,
     histograms: RemoteWriteHistograms,
     visit: &mut dyn FnMut(&Series<'_>),
 ) {
     let target = labels::target_labels(&snapshot.resource);
-    let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent };
+    let collection = Collection { scopes: &snapshot.scopes, absent: &snapshot.absent, exemplars };
     let mut families = families(collection, Names::default(), &snapshot.names, |mut labels| {
         target.iter().cloned().for_each(|(name, value)| labels.push(name, value));
         labels
@@ -99,6 +111,7 @@ pub(crate) fn for_each(
                 help: TARGET_INFO_HELP,
                 unit: "",
             },
+            exemplars: Vec::new(),
         });
     }
     for family in families {
@@ -140,7 +153,7 @@ impl FamilySeries<'_, '_> {
         for (place, member) in family.members.iter().enumerate() {
             let data = &member.metric(collection).data;
             for (data, at) in (0..data.len()).filter_map(|at| joins.point(data, place, at)) {
-                self.point(member, data, at, &ladder);
+                self.point(member, data, at, joins.exemplars(data, at, collection), &ladder);
             }
         }
     }
@@ -159,7 +172,14 @@ impl FamilySeries<'_, '_> {
         Ladder::of(classic.into_iter())
     }
 
-    fn point(&mut self, member: &Member<'_>, data: &Data, at: usize, ladder: &Ladder) {
+    fn point(
+        &mut self,
+        member: &Member<'_>,
+        data: &Data,
+        at: usize,
+        exemplars: &[Exemplar],
+        ladder: &Ladder,
+    ) {
         let family = self.family;
         let Some(attributes) = data.attributes_at(at) else { return };
         let label = |key| family.stored_label(key);
@@ -167,16 +187,26 @@ impl FamilySeries<'_, '_> {
         let time = self.time;
         // A value does not begin to count after its sample, whatever clocks said.
         let start = |start| milliseconds(start).min(time);
+        let exemplars = exemplars.iter().map(|exemplar| SeriesExemplar {
+            labels: exemplar_labels(exemplar),
+            value: exemplar.value.as_f64(),
+            time: milliseconds(exemplar.time),
+        });
+        let exemplars: Vec<_> = exemplars.collect();
         let series = |labels, start, value| {
             let metadata = self.metadata;
-            Series { labels, value, time, start, metadata }
+            Series { labels, value, time, start, metadata, exemplars }
         };
         match data {
             Data::Gauge(points) | Data::Sum { points, .. } => {
                 let has_start = family.family_type == FamilyType::Counter;
                 let start = if has_start { start(points[at].start) } else { 0 };
                 let value = SeriesValue::Number(sample_value(points[at].value.as_f64()));
-                self.whole(series(labels, start, value));
+                let mut series = series(labels, start, value);
+                // Gauges have none, and a counter has one.
+                let surplus = series.exemplars.len().saturating_sub(usize::from(has_start));
+                series.exemplars.drain(..surplus);
+                self.whole(series);
             }
             Data::Histogram { points, bounds, .. } => {
                 let point = &points[at];
@@ -218,9 +248,9 @@ impl FamilySeries<'_, '_> {
 
     /// Visits a series that has the name of the family.
     fn whole(&mut self, series: Series<'_>) {
-        let Series { mut labels, value, time, start, metadata } = series;
+        let Series { mut labels, value, time, start, metadata, exemplars } = series;
         labels::insert(&mut labels, "__name__", self.family.name());
-        (self.visit)(&Series { labels, value, time, start, metadata });
+        (self.visit)(&Series { labels, value, time, start, metadata, exemplars });
     }
 }
 

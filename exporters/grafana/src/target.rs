@@ -360,6 +360,11 @@ impl Target for RemoteWriteTarget {
         &self.config.name
     }
 
+    fn takes_exemplars(&self) -> bool {
+        // A receiver that takes 1.0 only is known after the first export.
+        self.config.version != Version::V1
+    }
+
     fn endpoint(&self) -> String {
         url::shown(&self.config.destination.url().to_string())
     }

@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
+/// Names and values in the order in which they came.
+pub type Labels = Vec<(String, String)>;
+
 /// One value of a series.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs, reason = "the protocol's names")]
 pub struct Row {
-    /// Names and values in the order in which they came.
-    pub labels: Vec<(String, String)>,
+    pub labels: Labels,
     pub value: f64,
     pub time: i64,
     pub start: i64,
     pub native: Option<Native>,
     /// Type, help and unit: of the series in 2.0, of the family in 1.0.
     pub metadata: (i32, String, String),
+    /// Labels, values and times of its exemplars; 1.0 has none.
+    pub exemplars: Vec<(Labels, f64, i64)>,
 }
 
 impl Row {
@@ -94,10 +98,22 @@ pub struct ReferringSeries {
     pub samples: Vec<Sample>,
     #[prost(message, repeated, tag = "3")]
     pub histograms: Vec<Native>,
-    #[prost(bytes = "vec", repeated, tag = "4")]
-    pub exemplars: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "4")]
+    pub exemplars: Vec<ReferringExemplar>,
     #[prost(message, required, tag = "5")]
     pub metadata: ReferringMetadata,
+}
+
+/// An exemplar of a series in 2.0.
+#[derive(Clone, PartialEq, Message)]
+#[allow(missing_docs, reason = "the protocol's names")]
+pub struct ReferringExemplar {
+    #[prost(uint32, repeated, tag = "1")]
+    pub labels: Vec<u32>,
+    #[prost(double, tag = "2")]
+    pub value: f64,
+    #[prost(int64, tag = "3")]
+    pub time: i64,
 }
 
 /// What a series is, in 2.0.
@@ -201,10 +217,15 @@ pub(super) fn rows_of_2(plain: &[u8]) -> Vec<Row> {
     let symbol = |at: u32| request.symbols[at as usize].clone();
     let mut rows = Vec::new();
     for series in request.timeseries {
-        let labels = series.labels.chunks(2).map(|pair| (symbol(pair[0]), symbol(pair[1])));
+        let labels = |references: &[u32]| -> Labels {
+            references.chunks(2).map(|pair| (symbol(pair[0]), symbol(pair[1]))).collect()
+        };
+        let exemplars = series.exemplars.iter();
+        let exemplars = exemplars.map(|it| (labels(&it.labels), it.value, it.time)).collect();
         let ReferringMetadata { metric_type, help, unit } = series.metadata;
         let metadata = (metric_type, symbol(help), symbol(unit));
-        let bare = Row { labels: labels.collect(), metadata, ..Row::default() };
+        let labels = labels(&series.labels);
+        let bare = Row { labels, metadata, exemplars, ..Row::default() };
         push(&mut rows, bare, series.samples, series.histograms);
     }
     rows

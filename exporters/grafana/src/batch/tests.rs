@@ -23,7 +23,9 @@ fn form(version: Version) -> RemoteWriteHistograms {
 
 fn written(version: Version, limits: Limits) -> Vec<Batch> {
     let mut batches = Batches::new(9, version, limits);
-    series::for_each(&samples::all_kinds(100), form(version), &mut |series| batches.add(series));
+    let snapshot = samples::all_kinds(100);
+    let exemplars = (version == Version::V2).then_some(&*snapshot.exemplars);
+    series::for_each(&snapshot, exemplars, form(version), &mut |series| batches.add(series));
     batches.finish().expect("in memory")
 }
 
@@ -39,7 +41,9 @@ fn shown(series: &Series<'_>) -> String {
 /// The series as a request of this version has them.
 fn given_series(version: Version) -> Vec<String> {
     let mut all = Vec::new();
-    series::for_each(&samples::all_kinds(100), form(version), &mut |series| {
+    let snapshot = samples::all_kinds(100);
+    let exemplars = (version == Version::V2).then_some(&*snapshot.exemplars);
+    series::for_each(&snapshot, exemplars, form(version), &mut |series| {
         let start = if version == Version::V2 { series.start } else { 0 };
         all.push(shown(&Series { start, ..series.clone() }));
     });

@@ -7,7 +7,7 @@ use meterkit_prometheus_model::{
     Bounds, Ladder, NativeHistogram, cumulative_buckets, sample_value, write_float,
 };
 
-use super::{Series, SeriesValue, labels, name, stale};
+use super::{Series, SeriesExemplar, SeriesValue, labels, name, stale};
 
 /// Writes the histograms or summaries of one family.
 #[derive(Debug)]
@@ -32,7 +32,8 @@ impl ClassicSeries {
         Self { parts, bounds: Bounds::default() }
     }
 
-    /// Visits the series of a histogram, which are like `series` but for their names and values.
+    /// Visits the series of a histogram, which are like `series` but for their names and values. Each bucket has the last
+    /// exemplar whose value is in it.
     pub(super) fn for_each(
         &mut self,
         series: &Series<'_>,
@@ -41,19 +42,26 @@ impl ClassicSeries {
         visit: &mut dyn FnMut(&Series<'_>),
     ) {
         let [bucket, sum_name, count_name] = &self.parts;
-        let mut add = |name, bound, value| {
+        let mut add = |name, bound, value, exemplar: Option<&SeriesExemplar<'_>>| {
             let mut labels = series.labels.clone();
             labels::insert(&mut labels, "__name__", name);
             if let Some(bound) = bound {
                 labels::insert(&mut labels, "le", bound);
             }
-            visit(&Series { labels, value: SeriesValue::Number(value), ..*series });
+            let (value, exemplars) = (SeriesValue::Number(value), exemplar.cloned());
+            let exemplars = exemplars.into_iter().collect();
+            visit(&Series { labels, value, exemplars, ..*series });
         };
-        for (bound, below) in cumulative_buckets(self.bounds.of(boundaries), buckets, count) {
-            add(bucket, Some(bound), below as f64);
+        let mut lower = f64::NEG_INFINITY;
+        let uppers = boundaries.iter().copied().chain([f64::INFINITY]);
+        let written = cumulative_buckets(self.bounds.of(boundaries), buckets, count);
+        for ((bound, below), upper) in written.zip(uppers) {
+            let is_in = |it: &&SeriesExemplar<'_>| lower < it.value && it.value <= upper;
+            add(bucket, Some(bound), below as f64, series.exemplars.iter().rfind(is_in));
+            lower = upper;
         }
-        add(sum_name, None, sample_value(sum));
-        add(count_name, None, count as f64);
+        add(sum_name, None, sample_value(sum), None);
+        add(count_name, None, count as f64, None);
     }
 
     /// Visits the series of a summary, which are like `series` but for their names and values. Quantiles have no start.
@@ -76,7 +84,8 @@ impl ClassicSeries {
             if let Some(quantile) = quantile {
                 labels::insert(&mut labels, "quantile", quantile);
             }
-            visit(&Series { labels, value: SeriesValue::Number(value), start, ..*series });
+            let (value, exemplars) = (SeriesValue::Number(value), Vec::new());
+            visit(&Series { labels, value, start, exemplars, ..*series });
         };
         for ((_, value), text) in quantiles.iter().zip(&texts) {
             add(family, Some(text), sample_value(*value), 0);
@@ -92,7 +101,8 @@ pub(crate) fn as_classic(series: &Series<'_>, visit: &mut dyn FnMut(&Series<'_>)
     let SeriesValue::Histogram(native) = &series.value else { return visit(series) };
     let mut classic = ClassicSeries::new(name(&series.labels));
     let labels = series.labels.iter().filter(|(label, _)| label != "__name__").cloned().collect();
-    let series = Series { labels, value: SeriesValue::Number(0.0), ..*series };
+    let (value, exemplars) = (SeriesValue::Number(0.0), Vec::new());
+    let series = Series { labels, value, exemplars, ..*series };
     let (count, sum) = (native.count, native.sum);
     if sum.to_bits() == stale().to_bits() {
         // A staleness marker has no buckets: those below infinity end when queries no longer look back to them.

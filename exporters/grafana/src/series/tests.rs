@@ -12,7 +12,9 @@ type Text = BTreeMap<(String, Vec<(String, String)>), String>;
 
 fn all(snapshot: &Snapshot) -> Vec<Series<'static>> {
     let mut all = Vec::new();
-    for_each(snapshot, RemoteWriteHistograms::AsRecorded, &mut |series| all.push(owned(series)));
+    for_each(snapshot, None, RemoteWriteHistograms::AsRecorded, &mut |series| {
+        all.push(owned(series))
+    });
     all
 }
 
@@ -24,8 +26,15 @@ fn owned(series: &Series<'_>) -> Series<'static> {
         unit: String::leak(series.metadata.unit.to_owned()),
         ..series.metadata
     };
-    let labels = series.labels.iter().map(|(name, value)| (own(name), own(value))).collect();
-    Series { labels, value: series.value.clone(), metadata, ..*series }
+    let owned_labels =
+        |labels: &Labels<'_>| labels.iter().map(|(name, value)| (own(name), own(value))).collect();
+    let labels = owned_labels(&series.labels);
+    let exemplars = series
+        .exemplars
+        .iter()
+        .map(|exemplar| SeriesExemplar { labels: owned_labels(&exemplar.labels), ..*exemplar });
+    let exemplars = exemplars.collect();
+    Series { labels, value: series.value.clone(), metadata, exemplars, ..*series }
 }
 
 fn label<'a>(series: &'a Series<'_>, name: &str) -> Option<&'a str> {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use meterkit_core::{
-    AttributeValue, Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId, Temporality, Value,
+    AttributeValue, Attributes, Data, Descriptor, Exemplar, Exemplars, ExponentialBuckets,
+    ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId,
+    SpanIds, Temporality, Value,
 };
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
@@ -96,5 +97,23 @@ pub(crate) fn all_kinds(second: u64) -> Snapshot {
         metric("took", "s", "How long.", histogram(&[at("a")], [1, 2, 4])),
         metric("sizes", "By", "How large.", exponential(&[at("a")])),
     ];
-    snapshot(second, vec![scope("catalog", metrics)])
+    let mut snapshot = snapshot(second, vec![scope("catalog", metrics)]);
+    snapshot.exemplars = Arc::new(exemplars(&snapshot));
+    snapshot
+}
+
+/// Two exemplars for each series.
+fn exemplars(snapshot: &Snapshot) -> Exemplars {
+    let exemplar = |number: u8| Exemplar {
+        time: snapshot.time - Duration::from_secs(number.into()),
+        value: Value::F64(number.into()),
+        span: Some(SpanIds { trace_id: [number; 16], span_id: [number; 8] }),
+        filtered: Some(attributes(&[("user", "ü".into())])),
+    };
+    let mut all = Exemplars::default();
+    let metrics = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
+    for series in metrics.flat_map(|metric| metric.data.series()) {
+        all.insert(series, [exemplar(2), exemplar(0)].into());
+    }
+    all
 }

@@ -6,12 +6,12 @@
 
 use std::borrow::Cow;
 
-use meterkit_prometheus_model::{NativeBuckets, NativeHistogram};
+use meterkit_prometheus_model::{Labels, NativeBuckets, NativeHistogram};
 use meterkit_rules::prometheus_name::FamilyType;
 use prost::{DecodeError, Message};
 
 use super::Version;
-use crate::series::{self, Metadata, Series, SeriesValue};
+use crate::series::{self, Metadata, Series, SeriesExemplar, SeriesValue};
 
 /// `prometheus.WriteRequest`
 #[derive(Clone, PartialEq, Message)]
@@ -73,6 +73,8 @@ pub(crate) struct TimeSeries2 {
     pub(crate) samples: Vec<Sample>,
     #[prost(message, repeated, tag = "3")]
     pub(crate) histograms: Vec<Histogram>,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) exemplars: Vec<Exemplar>,
     #[prost(message, optional, tag = "5")]
     pub(crate) metadata: Option<SeriesMetadata>,
 }
@@ -128,6 +130,17 @@ pub(crate) struct Histogram {
     pub(crate) start_timestamp: i64,
 }
 
+/// `io.prometheus.write.v2.Exemplar`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Exemplar {
+    #[prost(uint32, repeated, tag = "1")]
+    pub(crate) labels_refs: Vec<u32>,
+    #[prost(double, tag = "2")]
+    pub(crate) value: f64,
+    #[prost(int64, tag = "3")]
+    pub(crate) timestamp: i64,
+}
+
 /// `BucketSpan` of both versions.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(crate) struct Span {
@@ -151,19 +164,23 @@ pub(crate) fn for_each(
                 let labels = labels.map(|it| (it.name.as_str().into(), it.value.as_str().into()));
                 let labels: Vec<_> = labels.collect();
                 let metadata = request.metadata_of(series::name(&labels));
-                each_value(&series.samples, &series.histograms, &labels, metadata, visit);
+                let values = (&*series.samples, &*series.histograms);
+                each_value(values, &labels, &[], metadata, visit);
             }
         }
         Version::V2 => {
             let request = Request::decode(request)?;
             for series in &request.timeseries {
-                let labels: Vec<_> = series
-                    .labels_refs
-                    .chunks_exact(2)
-                    .map(|pair| (request.symbol(pair[0]).into(), request.symbol(pair[1]).into()))
-                    .collect();
+                let labels = request.labels(&series.labels_refs);
+                let exemplars = series.exemplars.iter().map(|exemplar| SeriesExemplar {
+                    labels: request.labels(&exemplar.labels_refs),
+                    value: exemplar.value,
+                    time: exemplar.timestamp,
+                });
+                let exemplars: Vec<_> = exemplars.collect();
                 let metadata = request.metadata_of(series, series::name(&labels));
-                each_value(&series.samples, &series.histograms, &labels, metadata, visit);
+                let values = (&*series.samples, &*series.histograms);
+                each_value(values, &labels, &exemplars, metadata, visit);
             }
         }
     }
@@ -171,9 +188,9 @@ pub(crate) fn for_each(
 }
 
 fn each_value<'a>(
-    samples: &[Sample],
-    histograms: &[Histogram],
+    (samples, histograms): (&[Sample], &[Histogram]),
     labels: &[(Cow<'a, str>, Cow<'a, str>)],
+    exemplars: &[SeriesExemplar<'a>],
     metadata: Metadata<'a>,
     visit: &mut dyn FnMut(&Series<'_>),
 ) {
@@ -185,7 +202,8 @@ fn each_value<'a>(
         (value, histogram.timestamp, histogram.start_timestamp)
     });
     for (value, time, start) in samples.chain(histograms) {
-        visit(&Series { labels: labels.to_vec(), value, time, start, metadata });
+        let (labels, exemplars) = (labels.to_vec(), exemplars.to_vec());
+        visit(&Series { labels, value, time, start, metadata, exemplars });
     }
 }
 
@@ -208,6 +226,13 @@ impl WriteRequest {
 impl Request {
     fn symbol(&self, reference: u32) -> &str {
         self.symbols.get(reference as usize).map_or("", String::as_str)
+    }
+
+    /// Returns the labels with these references, in pairs.
+    fn labels(&self, references: &[u32]) -> Labels<'_> {
+        let pairs = references.chunks_exact(2);
+        let pairs = pairs.map(|it| (self.symbol(it[0]).into(), self.symbol(it[1]).into()));
+        pairs.collect()
     }
 
     fn metadata_of<'a>(&'a self, series: &TimeSeries2, name: &'a str) -> Metadata<'a> {

@@ -48,6 +48,18 @@ impl Encoder {
                 written.element(3, part);
             }
         }
+        for exemplar in &series.exemplars {
+            let references: Vec<u64> = exemplar
+                .labels
+                .iter()
+                .flat_map(|(name, value)| [symbols.reference(name), symbols.reference(value)])
+                .collect();
+            let mut message = Writer::default();
+            message.packed(1, references.into_iter(), part);
+            message.double(2, exemplar.value);
+            message.signed(3, exemplar.time);
+            written.element(4, &message);
+        }
         part.clear();
         part.number(1, family_type(series.metadata.family_type));
         part.number(3, *help);

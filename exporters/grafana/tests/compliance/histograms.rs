@@ -1,7 +1,7 @@
 //! Cases about histograms, exemplars, and requests that hold some of everything.
 
 use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint};
-use meterkit_fakes::remote_write::message::{Count, Native};
+use meterkit_fakes::remote_write::message::{self, Count, Native};
 
 use super::*;
 
@@ -47,11 +47,18 @@ fn mixed() -> Vec<Metric> {
     metrics
 }
 
-const EXEMPLARS: Check = DoesNotApply("No exemplars are recorded yet.");
+/// Returns the labels, values and times of all exemplars of the series with this name.
+fn exemplars<'a>(it: &'a Sent, name: &str) -> Vec<&'a (message::Labels, f64, i64)> {
+    let all: Vec<_> = it.rows(name).flat_map(|row| &row.exemplars).collect();
+    assert!(!all.is_empty(), "{name}");
+    all
+}
 
-/// The reason for rules about exemplars: no exemplars are sent.
-fn has_no_exemplars(it: &Sent) {
-    it.each_series(|series, _| assert!(series.exemplars.is_empty()));
+/// Asserts that exemplars have this label.
+fn have_label(it: &Sent, name: &str, value: &str) {
+    for (labels, ..) in exemplars(it, "http_requests_total") {
+        assert!(labels.iter().any(|label| (&*label.0, &*label.1) == (name, value)), "{labels:?}");
+    }
 }
 
 pub(super) const CASES: &[Case] = &[
@@ -64,7 +71,7 @@ pub(super) const CASES: &[Case] = &[
             |it| {
                 let native = native(it);
                 let length = |spans: &[_]| -> usize {
-                    let spans: &[meterkit_fakes::remote_write::message::Span] = spans;
+                    let spans: &[message::Span] = spans;
                     spans.iter().map(|span| span.length as usize).sum()
                 };
                 assert_eq!(length(&native.positive_spans), native.positive_deltas.len());
@@ -185,55 +192,82 @@ pub(super) const CASES: &[Case] = &[
         name: "exemplar_with_trace_id",
         level: May,
         rule: "An exemplar may name its trace.",
-        check: EXEMPLARS,
+        check: Two(mixed, |it| have_label(it, "trace_id", "02020202020202020202020202020202")),
     },
     Case {
         name: "exemplar_with_span_id",
         level: May,
         rule: "An exemplar may name its span.",
-        check: EXEMPLARS,
+        check: Two(mixed, |it| have_label(it, "span_id", "0202020202020202")),
     },
     Case {
         name: "exemplar_value_valid",
         level: Must,
         rule: "An exemplar has a value.",
-        check: Two(mixed, has_no_exemplars),
+        check: Two(mixed, |it| {
+            let values =
+                exemplars(it, "http_requests_total").into_iter().map(|(_, value, _)| *value);
+            assert!(values.eq([0.75; 3]));
+        }),
     },
     Case {
         name: "exemplar_timestamp_valid",
         level: Must,
         rule: "An exemplar has a time in milliseconds.",
-        check: Two(mixed, has_no_exemplars),
+        check: Two(mixed, |it| {
+            for (.., time) in exemplars(it, "took_bucket") {
+                let age = NOW.as_millis() as i64 - time;
+                assert!(age == 8_000 || age == 9_000, "{age}");
+            }
+        }),
     },
     Case {
         name: "exemplar_labels_valid_refs",
         level: Must,
         rule: "References of an exemplar's labels are indices of the table.",
-        check: Two(mixed, has_no_exemplars),
+        check: Two(mixed, |it| {
+            it.each_series(|series, _| {
+                let references = series.exemplars.iter().flat_map(|exemplar| &exemplar.labels);
+                references.for_each(|at| assert!((*at as usize) < it.request.symbols.len()));
+            });
+        }),
     },
     Case {
         name: "exemplar_custom_labels",
         level: May,
         rule: "An exemplar may have further labels.",
-        check: EXEMPLARS,
+        check: Two(mixed, |it| have_label(it, "user_id", "7")),
     },
     Case {
         name: "exemplar_on_histogram",
         level: May,
         rule: "Buckets may have exemplars.",
-        check: EXEMPLARS,
+        check: Two(fixed, |it| {
+            let buckets = it.rows("took_bucket").map(|row| {
+                let values: Vec<_> = row.exemplars.iter().map(|(_, value, _)| *value).collect();
+                values
+            });
+            assert!(buckets.eq([vec![0.25], vec![0.75], vec![], vec![]]));
+            let others = [it.row("took_sum"), it.row("took_count")];
+            assert!(others.iter().all(|row| row.exemplars.is_empty()));
+        }),
     },
     Case {
         name: "exemplar_labels_even_length",
         level: Must,
         rule: "References of an exemplar's labels are pairs.",
-        check: Two(mixed, has_no_exemplars),
+        check: Two(mixed, |it| {
+            it.each_series(|series, _| {
+                let mut exemplars = series.exemplars.iter();
+                assert!(exemplars.all(|exemplar| exemplar.labels.len() == 6));
+            });
+        }),
     },
     Case {
         name: "multiple_exemplars_per_series",
         level: May,
         rule: "A series may have several exemplars.",
-        check: EXEMPLARS,
+        check: Two(mixed, |it| assert_eq!(exemplars(it, "waited").len(), 2)),
     },
     Case {
         name: "samples_with_metadata",
@@ -249,13 +283,19 @@ pub(super) const CASES: &[Case] = &[
         name: "samples_with_exemplars",
         level: May,
         rule: "Samples may come with exemplars.",
-        check: EXEMPLARS,
+        check: Two(mixed, |it| {
+            assert!(it.rows("http_requests_total").all(|row| row.exemplars.len() == 1));
+            assert!(it.row("temperature").exemplars.is_empty());
+        }),
     },
     Case {
         name: "histogram_with_metadata_and_exemplars",
         level: May,
         rule: "Histograms may come with exemplars.",
-        check: EXEMPLARS,
+        check: Two(mixed, |it| {
+            let row = it.row("waited");
+            assert_eq!((row.metadata.0, row.exemplars.len()), (3, 2));
+        }),
     },
     Case {
         name: "multiple_metric_types",
