@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use meterkit_core::AttributeValue;
+use meterkit_core::{AttributeValue, ExemplarFilter};
 use meterkit_settings::SectionValue;
 use meterkit_settings::file::{ConfigError, ConfigFile, FileFormat, PushExporter};
 
@@ -112,7 +112,6 @@ tracer_provider:
   processors:
     - batch: {exporter: {otlp_http: }}
 meter_provider:
-  exemplar_filter: always_off
   meter_configurator/development:
     default_config: {enabled: true}
   readers:
@@ -134,16 +133,34 @@ something_of_a_vendor: [1, 2]
         (3, "attribute_limits".to_owned()),
         (4, "propagator".to_owned()),
         (5, "tracer_provider".to_owned()),
-        (9, "meter_provider.exemplar_filter".to_owned()),
-        (10, "meter_provider.meter_configurator/development".to_owned()),
-        (14, format!("{periodic}.max_export_batch_size/development")),
-        (15, format!("{periodic}.producers")),
-        (21, "logger_provider".to_owned()),
-        (22, "something_of_a_vendor".to_owned()),
+        (9, "meter_provider.meter_configurator/development".to_owned()),
+        (13, format!("{periodic}.max_export_batch_size/development")),
+        (14, format!("{periodic}.producers")),
+        (20, "logger_provider".to_owned()),
+        (21, "something_of_a_vendor".to_owned()),
     ];
     let found: Vec<_> = file.unused.iter().map(|it| (it.line, it.path.clone())).collect();
     assert_eq!(found, expected);
     assert_eq!(file.unused[3].to_string(), "line 5, tracer_provider");
+}
+
+#[test]
+fn the_filter_of_exemplars_is_one_of_three_words() {
+    let with = |filter: &str| {
+        format!(
+            "file_format: \"1.1\"\nmeter_provider:\n  {filter}\n  readers:\n    - periodic: {{exporter: {{console: }}}}\n"
+        )
+    };
+    for (filter, expected) in [
+        ("exemplar_filter: always_off", Some(ExemplarFilter::AlwaysOff)),
+        ("exemplar_filter: always_on", Some(ExemplarFilter::AlwaysOn)),
+        ("exemplar_filter: trace_based", Some(ExemplarFilter::TraceBased)),
+        ("exemplar_filter:", None),
+    ] {
+        let file = good(&with(filter));
+        let provider = file.meter_provider.expect("a provider");
+        assert_eq!(provider.exemplar_filter, expected, "{filter}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use meterkit_core::{AttributeValue, Naming, Registry, ScopePatterns};
+use meterkit_core::{AttributeValue, ExemplarFilter, Naming, Registry, ScopePatterns};
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::PublishConfig;
 #[cfg(feature = "sdk")]
@@ -42,6 +42,7 @@ pub struct TelemetryBuilder {
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     snapshot_max_age: Option<Duration>,
     callback_budget: Option<Duration>,
+    pub(crate) exemplar_filter: ExemplarFilter,
     pub(crate) resource: Vec<(String, AttributeValue)>,
     pub(crate) detectors: Vec<ResourceDetector>,
     schedule: Schedule,
@@ -89,6 +90,7 @@ impl TelemetryBuilder {
             attributes: Vec::new(),
             snapshot_max_age: None,
             callback_budget: None,
+            exemplar_filter: ExemplarFilter::default(),
             resource: Vec::new(),
             detectors: vec![ResourceDetector::ServiceInstance],
             schedule: Schedule::default(),
@@ -127,6 +129,7 @@ impl TelemetryBuilder {
         builder.disabled_scopes = settings.disabled_scopes;
         builder.snapshot_max_age = settings.snapshot_max_age;
         builder.callback_budget = settings.callback_budget;
+        builder.exemplar_filter = settings.exemplar_filter;
         builder.resource = settings.resource;
         builder.detectors = settings.resource_detectors;
         builder.schedule = settings.schedule;
@@ -238,6 +241,16 @@ impl TelemetryBuilder {
     /// sets it too.
     pub fn callback_budget(mut self, budget: Duration) -> Self {
         self.callback_budget = Some(budget);
+        self
+    }
+
+    /// Sets which measurements of counters and histograms may become exemplars, in builds with the feature `exemplars`:
+    /// those in a sampled span by default. `OTEL_METRICS_EXEMPLAR_FILTER` sets it too.
+    ///
+    /// None are recorded while no target can send them. Scrapes in OpenMetrics and in protobuf, OTLP, and remote write 2.0
+    /// can.
+    pub fn exemplar_filter(mut self, filter: ExemplarFilter) -> Self {
+        self.exemplar_filter = filter;
         self
     }
 

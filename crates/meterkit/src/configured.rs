@@ -21,6 +21,7 @@ impl TelemetryBuilder {
         self.detected = configured.detected;
         self.views = configured.views;
         self.stream_defaults = configured.stream_defaults;
+        self.exemplar_filter = configured.exemplar_filter.unwrap_or_default();
         #[cfg(feature = "prometheus")]
         if let Some(exporter) = configured.prometheus {
             // What the schema has no place for comes from variables.

@@ -84,6 +84,9 @@
 //! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the
 //!   catalog.
 //! - `datadog`: the module `datadog` and its target: the intake, an agent, or Datadog's OTLP intake.
+//! - `exemplars`: counters and histograms keep some measurements with the span in which they were recorded, as
+//!   `OTEL_METRICS_EXEMPLAR_FILTER` says, and send them as exemplars: see
+//!   [`exemplar_filter`](TelemetryBuilder::exemplar_filter).
 //! - `grafana`: the module `grafana` and its target: Prometheus remote write, or the OTLP gateway of Grafana Cloud.
 //! - `otlp`: the module `otlp` and its target, over gRPC and HTTP.
 //! - `process` (default): metrics of the process, switched on with

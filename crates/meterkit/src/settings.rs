@@ -24,7 +24,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use meterkit_core::AttributeValue;
+use meterkit_core::{AttributeValue, ExemplarFilter};
 pub use meterkit_core::{
     Naming, NamingError, NamingPolicy, ScopeOptions, ScopePatternError, ScopePatterns,
 };
@@ -85,6 +85,7 @@ pub(crate) struct Settings {
     pub(crate) disabled_scopes: Option<ScopePatterns>,
     pub(crate) snapshot_max_age: Option<Duration>,
     pub(crate) callback_budget: Option<Duration>,
+    pub(crate) exemplar_filter: ExemplarFilter,
     pub(crate) schedule: Schedule,
     /// Of push targets that have one of their own, by the target's name.
     pub(crate) intervals: BTreeMap<&'static str, Duration>,
@@ -142,6 +143,7 @@ impl Settings {
             disabled_scopes: reader.get(&table::DISABLED_SCOPES),
             snapshot_max_age: reader.get(&table::SNAPSHOT_MAX_AGE),
             callback_budget: reader.get(&table::CALLBACK_BUDGET),
+            exemplar_filter: reader.get(&table::EXEMPLAR_FILTER).unwrap_or_default(),
             schedule: Schedule {
                 interval: reader.get(&table::EXPORT_INTERVAL).unwrap_or(default.interval),
                 timeout: reader.get(&table::EXPORT_TIMEOUT).unwrap_or(default.timeout),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meterkit_core::Kind;
+use meterkit_core::{ExemplarFilter, Kind};
 use meterkit_pipeline::Views;
 
 use crate::file::exporter::{self, PullExporter, PushExporter};
@@ -18,6 +18,8 @@ pub struct MeterProvider {
     pub readers: Vec<ReaderConfig>,
     /// What is changed on their way.
     pub views: Views,
+    /// Which measurements may become exemplars; `None` for the default.
+    pub exemplar_filter: Option<ExemplarFilter>,
 }
 
 /// Who takes metrics.
@@ -100,9 +102,12 @@ pub(crate) fn read(at: At<'_>, report: &mut Report) -> Option<MeterProvider> {
     let readers = readers.into_iter().filter_map(|item| reader(item, report)).collect();
     let views = fields.take("views").map(|at| at.items(1, report)).unwrap_or_default();
     let views = views.into_iter().filter_map(|item| view::read(item, report)).collect();
-    fields.ignore(&["exemplar_filter", "meter_configurator/development"], report);
+    let filters = ExemplarFilter::NAMES.map(|name| (name, ExemplarFilter::from_name(name)));
+    let exemplar_filter = fields.take("exemplar_filter");
+    let exemplar_filter = exemplar_filter.and_then(|at| at.choice(&filters, report)).flatten();
+    fields.ignore(&["meter_configurator/development"], report);
     fields.end(report);
-    Some(MeterProvider { readers, views })
+    Some(MeterProvider { readers, views, exemplar_filter })
 }
 
 fn reader(at: At<'_>, report: &mut Report) -> Option<ReaderConfig> {

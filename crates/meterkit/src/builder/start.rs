@@ -146,6 +146,7 @@ impl TelemetryBuilder {
             pipeline = pipeline.service(publishing::publish(drawing, publisher));
         }
         pipeline = pipeline.views(self.views).stream_defaults(stream_defaults);
+        pipeline = pipeline.exemplar_filter(self.exemplar_filter);
         let mut lines = Vec::new();
         for (target, schedule) in targets {
             lines.push(StartLine::pushed(&*target, schedule));

@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 
-use meterkit_core::{AttributeValue, Kind, Temporality};
+use meterkit_core::{AttributeValue, ExemplarFilter, Kind, Temporality};
 use meterkit_pipeline::{ConsoleTarget, IntoTarget, KeyFilter, Schedule, StreamDefaults, Views};
 use meterkit_settings::file::{
     CardinalityLimits, ConfigError, ConfigFile, Detection, FileFormat, MeterProvider,
@@ -32,6 +32,7 @@ pub(crate) struct Configured {
     pub(crate) detected: Option<KeyFilter>,
     pub(crate) views: Views,
     pub(crate) stream_defaults: StreamDefaults,
+    pub(crate) exemplar_filter: Option<ExemplarFilter>,
     /// The push targets, with their schedules.
     pub(crate) targets: Vec<(Box<dyn IntoTarget>, Option<Schedule>)>,
     /// Which buckets all histograms have.
@@ -97,8 +98,9 @@ impl Start<'_> {
         if let Some(detection) = file.resource.detection {
             detect(detection, configured);
         }
-        if let Some(MeterProvider { readers, views, .. }) = file.meter_provider {
+        if let Some(MeterProvider { readers, views, exemplar_filter, .. }) = file.meter_provider {
             configured.views = views;
+            configured.exemplar_filter = exemplar_filter;
             configured.stream_defaults = limits(&readers);
             for reader in readers {
                 match reader {
@@ -112,6 +114,9 @@ impl Start<'_> {
         let shown = unused.iter().map(|at| format!("{} (line {})", at.path, at.line));
         self.configured.unused.extend(shown);
         self.configured.unused.extend(schema_url.map(|_| "resource.schema_url".to_owned()));
+        let filter = self.configured.exemplar_filter.filter(|_| cfg!(not(feature = "exemplars")));
+        let no_exemplars = "meter_provider.exemplar_filter (needs feature `exemplars`)";
+        self.configured.unused.extend(filter.map(|_| no_exemplars.to_owned()));
         self.configured
     }
 

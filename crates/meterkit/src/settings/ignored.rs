@@ -32,9 +32,7 @@ pub(super) fn ignored(environment: &Environment, selection: &Selection) -> Vec<I
             "OTEL_EXPERIMENTAL_CONFIG_FILE" => {
                 Some("it has become `OTEL_CONFIG_FILE`; use that name".to_owned())
             }
-            "OTEL_METRICS_EXEMPLAR_FILTER" => {
-                Some("meterkit records no exemplars; unset it".to_owned())
-            }
+            "OTEL_METRICS_EXEMPLAR_FILTER" => no_exemplars(),
             _ if selection.is_by_default && is_only_of_otlp(name) => no_endpoint(selection),
             _ => misspelled(name),
         };
@@ -47,6 +45,11 @@ fn no_dashboard() -> Option<String> {
     let can_publish = cfg!(all(feature = "dashboard", feature = "grafana"));
     let reason = "dashboards are published with the features `dashboard` and `grafana` of meterkit";
     (!can_publish).then(|| reason.to_owned())
+}
+
+fn no_exemplars() -> Option<String> {
+    let reason = "exemplars are recorded with the feature `exemplars` of meterkit";
+    cfg!(not(feature = "exemplars")).then(|| reason.to_owned())
 }
 
 /// Returns whether a variable configures how metrics are sent by OTLP. Variables for traces, logs and profiles do not.

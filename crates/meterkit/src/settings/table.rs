@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use meterkit_core::{Naming, NamingPolicy, ScopeOptions, ScopePatterns};
+use meterkit_core::{ExemplarFilter, Naming, NamingPolicy, ScopeOptions, ScopePatterns};
 use meterkit_settings::{
     Declaration, Setting, ValueType, boolean, count, file, interval, milliseconds, pairs,
     pairs_of_text, settings, text, timeout, word, words,
@@ -70,6 +70,18 @@ settings! {
         .by_default("`30000`")
         .meaning("the time that one attempt may take");
 
+    EXEMPLAR_FILTER: ExemplarFilter = Setting::new(
+        "OTEL_METRICS_EXEMPLAR_FILTER",
+        ValueType::Word(&ExemplarFilter::NAMES),
+        exemplar_filter,
+    )
+    .lenient()
+    .by_default("`trace_based`")
+    .meaning(
+        "with feature `exemplars`: which measurements of counters and histograms may become exemplars; `trace_based` are \
+         those in a sampled span",
+    );
+
     NAMESPACE: Naming = Setting::new("METERKIT_NAMESPACE", ValueType::Name, namespace)
         .beside_file()
         .by_default("`backstage`")
@@ -135,7 +147,7 @@ settings! {
         .beside_file()
         .by_default("`false`")
         .meaning(
-            "a wrong interval, timeout, temporality, aggregation or compression is an error; otherwise a warning, and \
+            "a wrong interval, timeout, temporality, aggregation, compression or filter of exemplars is an error; otherwise a warning, and \
              the default holds",
         );
 }
@@ -185,6 +197,11 @@ fn detectors(name: &str) -> Result<&'static [ResourceDetector], String> {
     let at = ResourceDetector::ALL.iter().position(|detector| detector.name() == name);
     at.and_then(|at| ResourceDetector::ALL.get(at..=at))
         .ok_or_else(|| unknown(name, &RESOURCE_DETECTORS))
+}
+
+fn exemplar_filter(name: &str) -> Result<ExemplarFilter, String> {
+    let filter = ExemplarFilter::from_name(&name.to_ascii_lowercase());
+    filter.ok_or_else(|| unknown(name, &EXEMPLAR_FILTER))
 }
 
 fn namespace(text: &str) -> Result<Naming, String> {

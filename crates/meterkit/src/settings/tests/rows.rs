@@ -101,6 +101,14 @@ const ROWS: &[Row] = &[
     Row::new("OTEL_METRIC_EXPORT_TIMEOUT")
         .valid(&[("2500", "timeout: 2.5s"), ("0", "timeout: 18446744073709551615")])
         .beside(STRICT),
+    Row::new("OTEL_METRICS_EXEMPLAR_FILTER")
+        .valid(&[
+            ("always_off", "exemplar_filter: AlwaysOff"),
+            ("always_on", "exemplar_filter: AlwaysOn"),
+            ("trace_based", "exemplar_filter: TraceBased"),
+        ])
+        .invalid(&[("traces", "`traces` is unknown; accepted: ")])
+        .beside(STRICT),
     Row::new("OTEL_METRIC_EXPORT_INTERVAL").valid(&[("1500", "interval: 1.5s")]).beside(STRICT),
     Row::new("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")
         .valid(&[("base2_exponential_bucket_histogram", "histograms: Some(Exponential)")])

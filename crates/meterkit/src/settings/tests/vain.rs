@@ -112,12 +112,15 @@ fn what_says_how_to_send_without_saying_that_it_is_sent_is_told() {
 
 #[test]
 fn names_and_features_that_there_are_none_of_are_told() {
-    for (variable, reason) in [
-        ("OTEL_EXPERIMENTAL_CONFIG_FILE", "it has become `OTEL_CONFIG_FILE`; use that name"),
-        ("OTEL_METRICS_EXEMPLAR_FILTER", "meterkit records no exemplars; unset it"),
-    ] {
-        assert_eq!(told(&settings(&[(variable, "x")]).ignored), [(variable, reason)]);
-    }
+    let (variable, reason) =
+        ("OTEL_EXPERIMENTAL_CONFIG_FILE", "it has become `OTEL_CONFIG_FILE`; use that name");
+    assert_eq!(told(&settings(&[(variable, "x")]).ignored), [(variable, reason)]);
+    let (variable, reason) = (
+        "OTEL_METRICS_EXEMPLAR_FILTER",
+        "exemplars are recorded with the feature `exemplars` of meterkit",
+    );
+    let expected = if cfg!(feature = "exemplars") { vec![] } else { vec![(variable, reason)] };
+    assert_eq!(told(&settings(&[(variable, "always_on")]).ignored), expected);
 }
 
 #[test]
