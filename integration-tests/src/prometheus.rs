@@ -59,6 +59,19 @@ pub struct Rule {
     pub error: String,
 }
 
+/// An exemplar that the server has stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredExemplar {
+    /// The labels of its series, with the name.
+    pub series: BTreeMap<String, String>,
+    /// Its own labels.
+    pub labels: BTreeMap<String, String>,
+    /// The value that was recorded.
+    pub value: f64,
+    /// When it was recorded, in milliseconds since 1970.
+    pub time: i64,
+}
+
 /// One series of a query's result: its labels without the name, and its value.
 pub type Sample = (BTreeMap<String, String>, f64);
 
@@ -179,6 +192,34 @@ impl Prometheus {
         by_name_and_labels(&body["data"]["result"])
     }
 
+    /// Where it is asked, without a path.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The exemplars of the last hour of the series that `selector` matches.
+    pub async fn exemplars(&self, selector: &str) -> Vec<StoredExemplar> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        let (start, end) = (now.as_secs() - 3600, now.as_secs() + 60);
+        let selector = encoded(selector);
+        let path = format!("query_exemplars?query={selector}&start={start}&end={end}");
+        let body = self.get(&path).await;
+        let mut all = Vec::new();
+        for series in body["data"].as_array().expect("a list of series") {
+            for exemplar in series["exemplars"].as_array().expect("a list of exemplars") {
+                let value = exemplar["value"].as_str().expect("values are text");
+                let time = exemplar["timestamp"].as_f64().expect("times are numbers");
+                all.push(StoredExemplar {
+                    series: texts(&series["seriesLabels"]),
+                    labels: texts(&exemplar["labels"]),
+                    value: value.parse().expect("values are numbers"),
+                    time: (time * 1000.0).round() as i64,
+                });
+            }
+        }
+        all
+    }
+
     /// What it knows of the families that the targets of a job expose, by name.
     pub async fn metadata(&self, job: &str) -> BTreeMap<String, Metadata> {
         let selector = encoded(&format!("{{job=\"{job}\"}}"));
@@ -225,6 +266,12 @@ impl Prometheus {
 
 fn encoded(expression: &str) -> String {
     utf8_percent_encode(expression, NON_ALPHANUMERIC).to_string()
+}
+
+fn texts(labels: &Value) -> BTreeMap<String, String> {
+    let labels = labels.as_object().expect("labels are an object").iter();
+    let text = |value: &Value| value.as_str().expect("labels are text").to_owned();
+    labels.map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
 fn sample(series: &Value) -> Sample {

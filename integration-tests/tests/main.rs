@@ -14,6 +14,7 @@ mod prometheus_reads_each_format;
 mod prometheus_reads_each_translation;
 mod prometheus_scrapes_a_protected_endpoint;
 mod prometheus_scrapes_catalog_service;
+mod prometheus_stores_exemplars;
 mod promises_are_held_by_tests;
 mod pushgateway_has_what_jobs_pushed;
 mod registries_of_others_reach_every_target;

@@ -6,6 +6,7 @@ mod instrumentation;
 mod looped_registry;
 mod names_match_opentelemetry_prometheus;
 mod reader_prometheus;
+mod spans_of_tracing;
 
 #[path = "../../../crates/meterkit-otel/tests/user_reader.rs"]
 #[allow(dead_code, reason = "this crate needs a part of it")]
