@@ -1,6 +1,7 @@
 //! Typed labels: what a group of series is indexed by.
 
 mod key;
+pub(crate) mod text;
 mod value;
 
 pub use self::key::LabelKey;

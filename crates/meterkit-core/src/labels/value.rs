@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::hash::Hasher;
 
+use super::text::{hash_text, same_text};
 use crate::attributes::AttributeValue;
 
 /// A type whose values can be the value of a label.
@@ -106,8 +107,8 @@ impl LabelRef<'_> {
     #[inline(always)]
     pub(crate) fn is(self, stored: &Option<AttributeValue>) -> bool {
         match (self, stored) {
-            (Self::Static(text), Some(AttributeValue::Str(stored))) => text == stored,
-            (Self::Str(text), Some(AttributeValue::Str(stored))) => text == stored,
+            (Self::Static(text), Some(AttributeValue::Str(stored))) => same_text(text, stored),
+            (Self::Str(text), Some(AttributeValue::Str(stored))) => same_text(text, stored),
             (Self::Bool(value), Some(AttributeValue::Bool(stored))) => value == *stored,
             (Self::I64(value), Some(AttributeValue::I64(stored))) => value == *stored,
             (Self::U64(value), Some(known)) => attribute(value) == *known,
@@ -116,17 +117,16 @@ impl LabelRef<'_> {
         }
     }
 
-    /// Texts go in as bytes, without the end mark that `str::hash` adds: the hasher mixes in their lengths itself.
     #[inline(always)]
     pub(crate) fn hash_into(self, hasher: &mut impl Hasher) {
         match self {
             Self::Absent => hasher.write_u8(0),
-            Self::Static(text) => hasher.write(text.as_bytes()),
-            Self::Str(text) => hasher.write(text.as_bytes()),
+            Self::Static(text) => hash_text(text, hasher),
+            Self::Str(text) => hash_text(text, hasher),
             Self::Bool(value) => hasher.write_u8(1 + u8::from(value)),
             Self::I64(value) => hasher.write_i64(value),
             Self::U64(value) => match attribute(value) {
-                AttributeValue::Str(text) => hasher.write(text.as_bytes()),
+                AttributeValue::Str(text) => hash_text(&text, hasher),
                 _ => hasher.write_i64(value as i64),
             },
         }

@@ -6,6 +6,7 @@ pub(crate) mod keyed;
 mod open;
 mod overflow;
 mod reading;
+mod recent;
 mod room;
 mod table;
 mod value_cap;
@@ -24,6 +25,7 @@ use self::keyed::{AsDeclared, ByKey};
 use self::open::{Member, OpenSeries};
 pub(crate) use self::overflow::{Overflow, warn as warn_of_overflow};
 use self::reading::Reading;
+use self::recent::Addresses;
 pub(crate) use self::room::{GroupOptions, Room, collecting, is_collecting};
 pub(crate) use self::value_cap::{Capped, ValueCap};
 use super::cell::Cell as _;
@@ -132,6 +134,16 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
+    /// Returns the series with these labels, which are those that the code declares, if this thread found it lately.
+    #[inline(always)]
+    pub(crate) fn recall(&self, labels: &impl Labels) -> Option<&H> {
+        // Labels that are capped are those of a series only if their values were let through. The number of keys does not
+        // matter: nothing is hashed.
+        let query = Declared { labels, key_count: 0 };
+        let handle = self.open.get()?.recall(self.addresses(labels), &query)?;
+        (!handle.series().is_hidden()).then_some(handle)
+    }
+
     /// Returns the series with these labels, which are those that the code declares. Takes no lock and allocates nothing
     /// when it exists.
     #[inline]
@@ -148,11 +160,13 @@ impl<H: Handle> SeriesGroup<H> {
                 self.make_closed(labels, shared)
             }
             DeclaredSeries::Open(caps) if caps.is_empty() => {
-                self.find(&Declared { labels, key_count }, shared, || true)
+                let query = Declared { labels, key_count };
+                self.find(self.addresses(labels), &query, shared, || true)
             }
             DeclaredSeries::Open(caps) => {
-                let labels = &Capped { labels, caps, learns: true };
-                self.find(&Declared { labels, key_count }, shared, || true)
+                let capped = &Capped { labels, caps, learns: true };
+                let query = Declared { labels: capped, key_count };
+                self.find(self.addresses(labels), &query, shared, || true)
             }
         };
         found.unwrap_or_else(|| self.overflow(shared))
@@ -167,7 +181,13 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'_, H>> {
-        self.find(query, shared, &may_make).or_else(|| may_make().then(|| self.overflow(shared)))
+        let (open, addresses) = (self.open(), query.addresses(Addresses::new(self)));
+        let recent = open.recall(addresses, query).filter(|it| !it.series().is_hidden());
+        if let Some(handle) = recent {
+            return Some(Entry::kept(handle));
+        }
+        self.find(addresses, query, shared, &may_make)
+            .or_else(|| may_make().then(|| self.overflow(shared)))
     }
 
     /// Takes the series with these labels out of every later export. Returns whether there was one.
@@ -185,7 +205,7 @@ impl<H: Handle> SeriesGroup<H> {
                 let query = Declared { labels, key_count: keys.len() };
                 let hash = open.hash(&query);
                 match open.get(hash, &query) {
-                    Some(handle) => self.hide(handle),
+                    Some((_, handle)) => self.hide(handle),
                     None => open.get_later(hash, &query).is_some_and(|handle| {
                         let is_change = self.hide(&handle);
                         open.let_go(hash, handle);
@@ -345,15 +365,24 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
+    #[inline(always)]
+    fn addresses(&self, labels: &impl Labels) -> Addresses {
+        let mut addresses = Addresses::new(self);
+        labels.visit(&mut addresses);
+        addresses
+    }
+
     #[inline]
     fn open(&self) -> &OpenSeries<H> {
         self.open.get_or_init(|| Box::new(OpenSeries::new()))
     }
 
-    /// Returns the series that is found by its values, made if there is room for it.
+    /// Returns the series that is found by its values, made if there is room for it. Remembers it for labels at the same
+    /// addresses.
     #[inline]
     fn find(
         &self,
+        addresses: Addresses,
         query: &impl Query,
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
@@ -361,7 +390,10 @@ impl<H: Handle> SeriesGroup<H> {
         let open = self.open();
         let hash = open.hash(query);
         match open.get(hash, query) {
-            Some(handle) if !handle.series().is_hidden() => Some(Entry::kept(handle)),
+            Some((slot, handle)) if !handle.series().is_hidden() => {
+                addresses.remember(slot);
+                Some(Entry::kept(handle))
+            }
             _ => self.make_open(open, hash, query, shared, may_make),
         }
     }
@@ -376,7 +408,7 @@ impl<H: Handle> SeriesGroup<H> {
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'a, H>> {
         let found = match open.get(hash, query) {
-            Some(handle) => Some(Entry::kept(handle)),
+            Some((_, handle)) => Some(Entry::kept(handle)),
             None => open.get_later(hash, query).map(Entry::shared),
         };
         let found = found.or_else(|| {

@@ -57,6 +57,13 @@ impl<H: Handle> Core<H> {
     // Apart, so that finding a place is small enough to stand where the caller is.
     #[inline(never)]
     pub(crate) fn with(&self, labels: &impl Labels) -> Entry<'_, H> {
+        let recent = if self.shared.is_off() { None } else { self.group.recall(labels) };
+        recent.map_or_else(|| self.find(labels), Entry::kept)
+    }
+
+    // Apart, so that what is found by addresses has few registers to save.
+    #[inline(never)]
+    fn find(&self, labels: &impl Labels) -> Entry<'_, H> {
         match self.group.declared() {
             Some(DeclaredSeries::Plain(handle)) => Entry::kept(handle),
             Some(declared) if !self.shared.is_off() => {

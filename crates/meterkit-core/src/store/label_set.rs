@@ -162,7 +162,7 @@ impl LabelVisitor for Matching<'_> {
     #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
         if let Some(stored) = self.stored.next() {
-            self.are_equal &= value.is(stored);
+            self.are_equal = self.are_equal && value.is(stored);
         }
     }
 }

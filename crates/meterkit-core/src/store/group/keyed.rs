@@ -9,8 +9,10 @@ use std::sync::OnceLock;
 use foldhash::fast::RandomState;
 use opentelemetry::{Array, Key, KeyValue, Value};
 
+use super::recent::Addresses;
 use super::table::SeriesTable;
 use crate::attributes::AttributeValue;
+use crate::labels::text::{hash_text, same_text};
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 use crate::store::label_set::{KeySetId, LabelSet, Query};
 use crate::store::shared::Shared;
@@ -134,6 +136,21 @@ pub(crate) struct ByKey<'a> {
 }
 
 impl ByKey<'_> {
+    /// Returns the addresses of the values, after those of the table.
+    #[inline]
+    pub(crate) fn addresses(&self, mut addresses: Addresses) -> Addresses {
+        for attribute in self.attributes {
+            match &attribute.value {
+                Value::String(text) => addresses.add_text(text.as_str()),
+                Value::Bool(value) => addresses.add(u64::from(*value)),
+                Value::I64(value) => addresses.add(*value as u64),
+                Value::F64(value) => addresses.add(value.to_bits()),
+                other => addresses.add(std::ptr::from_ref(other).addr() as u64),
+            }
+        }
+        addresses
+    }
+
     /// Returns the attributes that count, each with the place among the stored values, where these are not in order.
     fn in_places(&self) -> impl Iterator<Item = (usize, &Value, u64)> {
         let KeyLayout { seeds, places, .. } = self.layout;
@@ -254,7 +271,7 @@ impl Labels for AsDeclared<'_> {
 #[inline(always)]
 fn hash_value(value: &Value, hasher: &mut impl Hasher) {
     match value {
-        Value::String(text) => hasher.write(text.as_str().as_bytes()),
+        Value::String(text) => hash_text(text.as_str(), hasher),
         Value::Bool(value) => hasher.write_u8(1 + u8::from(*value)),
         Value::I64(value) => hasher.write_i64(*value),
         Value::F64(value) => hasher.write_u64(value.to_bits()),
@@ -307,47 +324,5 @@ fn is_array(array: &Array, stored: &[AttributeValue]) -> bool {
             all(values, stored, |a, b| matches!(b, AttributeValue::Str(text) if text == a.as_str()))
         }
         _ => false,
-    }
-}
-
-/// Returns whether two texts are equal. Most are short: these are compared without a call.
-#[inline(always)]
-fn same_text(a: &str, b: &str) -> bool {
-    fn ends<const N: usize>(text: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
-        text.first_chunk().zip(text.last_chunk())
-    }
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() != b.len() {
-        false
-    } else if a.len() > 16 {
-        a == b
-    } else if let (Some(a), Some(b)) = (ends::<8>(a), ends::<8>(b)) {
-        a == b
-    } else if let (Some(a), Some(b)) = (ends::<4>(a), ends::<4>(b)) {
-        a == b
-    } else {
-        a.iter().zip(b).all(|(a, b)| a == b)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_the_same_where_every_byte_is() {
-        let text = "abcdefghijklmnopqrstuvwxyz";
-        for len in 0..text.len() {
-            let same = &text[..len];
-            let copy = same.to_owned();
-            assert!(same_text(same, &copy), "{len}");
-            assert!(!same_text(same, &text[..len + 1]), "{len}");
-            for at in 0..len {
-                let mut other = same.as_bytes().to_vec();
-                other[at] = b'!';
-                let other = String::from_utf8(other).expect("ASCII");
-                assert!(!same_text(same, &other), "{len}, {at}");
-            }
-        }
     }
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, fence};
 use foldhash::fast::RandomState;
 
 use super::idle::Activity;
+use super::recent::Addresses;
 use super::table::SeriesTable;
 use crate::store::cell::Cell;
 use crate::store::entry::Entry;
@@ -109,11 +110,27 @@ impl<H: Handle> OpenSeries<H> {
         query.hash(&self.hasher)
     }
 
-    /// Returns the series with these labels, if it has a place in the table. Takes no lock.
+    /// Returns the series with these labels, if this thread found it at these addresses before. Takes no lock.
+    #[inline(always)]
+    pub(crate) fn recall(
+        &self,
+        addresses: Addresses,
+        query: &impl Query,
+    ) -> Option<&H> {
+        let member = self.table.entry(addresses.recall()?)?;
+        query.is(member.labels()).then(|| member.handle())
+    }
+
+    /// Returns the series with these labels and its slot, if it has one in the table. Takes no lock.
     #[inline]
-    pub(crate) fn get(&self, hash: u64, query: &impl Query) -> Option<&H> {
-        let member = self.table.get(hash, |member| query.is(member.labels()))?;
-        Some(member.handle())
+    pub(crate) fn get(&self, hash: u64, query: &impl Query) -> Option<(usize, &H)> {
+        // Apart, so that the loop over the index does not prepare comparisons that it mostly makes once.
+        #[inline(never)]
+        fn is(query: &impl Query, stored: &LabelSet) -> bool {
+            query.is(stored)
+        }
+        let (slot, member) = self.table.find(hash, |member| is(query, member.labels()))?;
+        Some((slot, member.handle()))
     }
 
     /// Returns the series with these labels, if it is one of those that can go again.

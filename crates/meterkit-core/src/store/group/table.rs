@@ -57,9 +57,15 @@ impl<V> SeriesTable<V> {
         self.len.load(Acquire)
     }
 
-    /// The entry with this hash that `is_it` accepts.
+    /// Returns the entry with this hash that `is_it` accepts.
     #[inline]
     pub(crate) fn get(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<&V> {
+        self.find(hash, is_it).map(|(_, value)| value)
+    }
+
+    /// Returns the same with its slot.
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<(usize, &V)> {
         let index = self.indexes[self.current.load(Acquire)].get()?;
         let (hash, mask) = (upper(hash), mask(index));
         let mut at = hash & mask;
@@ -69,9 +75,10 @@ impl<V> SeriesTable<V> {
                 return None;
             }
             if (entry ^ hash) <= mask {
-                let value = self.entry((entry & mask) as usize - 1)?;
+                let slot = (entry & mask) as usize - 1;
+                let value = self.entry(slot)?;
                 if is_it(value) {
-                    return Some(value);
+                    return Some((slot, value));
                 }
             }
             at = (at + 1) & mask;
