@@ -3,8 +3,10 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use foldhash::fast::RandomState;
 use meterkit_rules::prometheus_name::{FamilyType, Names, TARGET_INFO};
 
 use super::instrument::Stored;
@@ -127,7 +129,7 @@ impl PrometheusNames {
         let claims = self.lock();
         let hidden = claims.indices.iter().flat_map(|index| {
             let hidden = index.hidden(&claims.by_age);
-            hidden.flat_map(|family| index.ages(&family).collect::<Vec<_>>())
+            hidden.flat_map(|family| index.ages(&family, &claims.by_age).collect::<Vec<_>>())
         });
         let all = hidden.chain(claims.sharing.keys().copied());
         let all = all.filter_map(|age| claims.by_age.get(&age));
@@ -158,14 +160,14 @@ impl PrometheusNames {
         &self,
         scope: &Arc<Scope>,
         instrument: &Arc<dyn Stored>,
-        seen: Vec<Arc<Descriptor>>,
+        seen: Option<Vec<Arc<Descriptor>>>,
     ) -> Option<Warning> {
         let mut claims = self.lock();
         let made = claims.made + 1;
         let age = *instrument.shared().age.get_or_init(|| made);
         claims.made = made;
         let (scope, instrument) = (scope.clone(), instrument.clone());
-        claims.add(age, Claim { scope, instrument, seen })
+        claims.add(age, Claim { scope, instrument, seen: seen.map(Vec::into_boxed_slice) })
     }
 
     /// Releases the names of an instrument that goes.
@@ -179,7 +181,7 @@ impl PrometheusNames {
     /// Takes the names of all instruments anew. `seen` returns what targets get of one.
     pub(super) fn renew(
         &self,
-        seen: impl Fn(&Scope, &dyn Stored) -> Vec<Arc<Descriptor>>,
+        seen: impl Fn(&Scope, &dyn Stored) -> Option<Vec<Arc<Descriptor>>>,
     ) -> Vec<Warning> {
         self.forget_kept();
         let mut claims = self.lock();
@@ -188,7 +190,7 @@ impl PrometheusNames {
         claims.within.clear();
         claims.sharing.clear();
         let renewed = before.into_iter().filter_map(|(age, mut claim)| {
-            claim.seen = seen(&claim.scope, &*claim.instrument);
+            claim.seen = seen(&claim.scope, &*claim.instrument).map(Vec::into_boxed_slice);
             claims.add(age, claim)
         });
         renewed.collect()
@@ -205,8 +207,8 @@ impl fmt::Debug for PrometheusNames {
 struct Claim {
     scope: Arc<Scope>,
     instrument: Arc<dyn Stored>,
-    /// What targets get of it.
-    seen: Vec<Arc<Descriptor>>,
+    /// The metrics that views make of it, for targets; `None` if targets get the instrument itself.
+    seen: Option<Box<[Arc<Descriptor>]>>,
 }
 
 impl Claim {
@@ -231,11 +233,13 @@ impl Claim {
         family(&self.descriptor(), Names::default(), self.is_import())
     }
 
-    /// Returns the family of a metric that targets get.
-    fn family(&self, seen: &Descriptor, names: Names) -> Family {
+    /// Returns the families of the metrics that targets get.
+    fn families(&self, names: Names) -> Vec<Family> {
+        let own = self.descriptor();
+        let seen = self.seen.as_deref().unwrap_or(std::slice::from_ref(&own));
         // A name that a view sets follows our rules.
-        let is_import = self.is_import() && seen.name == self.descriptor().name;
-        family(seen, names, is_import)
+        let is_import = |seen: &Descriptor| self.is_import() && seen.name == own.name;
+        seen.iter().map(|seen| family(seen, names, is_import(seen))).collect()
     }
 }
 
@@ -243,8 +247,9 @@ impl Claim {
 struct Claims {
     made: u64,
     by_age: BTreeMap<u64, Claim>,
-    /// By scope, family name and age, whatever targets get.
-    within: BTreeSet<((usize, String), FamilyType, u64)>,
+    /// The hashes of scopes with their families, whatever targets get, with the ages of their instruments.
+    within: BTreeSet<(u64, u64)>,
+    hasher: RandomState,
     /// Instruments that share a family with an older one of their scope, and so may have the same series.
     sharing: BTreeMap<u64, u64>,
     /// One per way of naming that targets use. The default is always there, and first.
@@ -264,8 +269,8 @@ struct Imports {
 impl Default for Claims {
     fn default() -> Self {
         let indices = vec![Index::new(Names::default())];
-        let (by_age, within, sharing, imports) = Default::default();
-        Self { made: 0, by_age, within, sharing, indices, imports }
+        let (by_age, within, hasher, sharing, imports) = Default::default();
+        Self { made: 0, by_age, within, hasher, sharing, indices, imports }
     }
 }
 
@@ -276,7 +281,7 @@ impl Claims {
         known.unwrap_or_else(|| {
             let mut index = Index::new(names);
             for (age, claim) in &self.by_age {
-                index.add(*age, claim);
+                index.add(*age, claim, &self.by_age);
             }
             self.indices.push(index);
             self.indices.len() - 1
@@ -289,11 +294,18 @@ impl Claims {
         scope: &Arc<Scope>,
         (name, of): &Family,
     ) -> impl Iterator<Item = (u64, &Claim, Family)> {
-        let scope = Arc::as_ptr(scope) as usize;
-        Names::default().neighbors((name, *of)).filter_map(move |(name, of)| {
-            let age = ages(&self.within, (scope, name.clone()), of).next()?;
-            Some((age, self.by_age.get(&age)?, (name, of)))
+        Names::default().neighbors((name, *of)).filter_map(move |near| {
+            let mut ages = ages(&self.within, self.hash_in(scope, &near));
+            let is_it =
+                |claim: &&Claim| Arc::ptr_eq(&claim.scope, scope) && claim.own_family() == near;
+            let (age, claim) =
+                ages.find_map(|age| Some((age, self.by_age.get(&age).filter(is_it)?)))?;
+            Some((age, claim, near))
         })
+    }
+
+    fn hash_in(&self, scope: &Arc<Scope>, family: &Family) -> u64 {
+        self.hasher.hash_one((Arc::as_ptr(scope) as usize, family))
     }
 
     fn add(&mut self, age: u64, claim: Claim) -> Option<Warning> {
@@ -308,10 +320,10 @@ impl Claims {
         let sharing = sharing.map(|(older, ..)| older);
         let mut older = sharing;
         for index in &mut self.indices {
-            older = index.add(age, &claim).or(older);
+            older = index.add(age, &claim, &self.by_age).or(older);
         }
         self.sharing.extend(sharing.map(|older| (age, older)));
-        self.within.insert(((Arc::as_ptr(&claim.scope) as usize, own.0), own.1, age));
+        self.within.insert((self.hash_in(&claim.scope, &own), age));
         let scope = claim.scope.instrumentation_scope();
         let is_on = |claim: &Claim| claim.is_on();
         let is_seen = |age: &u64| *age == RESOURCE || self.by_age.get(age).is_some_and(is_on);
@@ -327,9 +339,9 @@ impl Claims {
 
     fn remove(&mut self, age: u64) {
         let Some(claim) = self.by_age.remove(&age) else { return };
-        self.indices.iter_mut().for_each(|index| index.remove(age, &claim));
-        let (name, of) = claim.own_family();
-        self.within.remove(&((Arc::as_ptr(&claim.scope) as usize, name), of, age));
+        self.indices.iter_mut().for_each(|index| index.remove(age, &claim, &self.by_age));
+        let hash = self.hash_in(&claim.scope, &claim.own_family());
+        self.within.remove(&(hash, age));
         // The whole scope goes, and those that share with this one go with it.
         self.sharing.remove(&age);
     }
@@ -338,68 +350,72 @@ impl Claims {
 /// The families of all instruments under one way of naming.
 struct Index {
     names: Names,
-    /// With the ages of their instruments.
-    families: BTreeSet<(String, FamilyType, u64)>,
+    /// The hashes of families, with the ages of their instruments: a program has thousands, whose names would take more
+    /// memory than all else that is kept of them.
+    families: BTreeSet<(u64, u64)>,
+    hasher: RandomState,
     /// Those that met another one when they were added.
     contested: BTreeSet<Family>,
 }
 
 impl Index {
     fn new(names: Names) -> Self {
-        Self { names, families: BTreeSet::new(), contested: BTreeSet::new() }
+        let (families, hasher, contested) = Default::default();
+        Self { names, families, hasher, contested }
     }
 
     /// Adds the families of an instrument. Returns an older one that has the name of one of them.
-    fn add(&mut self, age: u64, claim: &Claim) -> Option<u64> {
+    fn add(&mut self, age: u64, claim: &Claim, claims: &BTreeMap<u64, Claim>) -> Option<u64> {
         let mut older = None;
-        for seen in &claim.seen {
-            let own = claim.family(seen, self.names);
-            let first = self.ages(&own).next().unwrap_or(age);
+        for own in claim.families(self.names) {
+            let first = self.ages(&own, claims).next().unwrap_or(age);
             if self.names.meets_resource((&own.0, own.1)) {
                 older = Some(RESOURCE).filter(|_| self.is_left_out_for_resource(&own));
                 self.contested.insert(own.clone());
             }
-            let met: Vec<_> = self.met_by(&own).collect();
+            let met: Vec<_> = self.met_by(&own, claims).collect();
             for other in met {
                 let is_older = |age: &u64| *age < first && self.excludes(&own, &other);
-                older = older.or_else(|| self.ages(&other).next().filter(is_older));
+                older = older.or_else(|| self.ages(&other, claims).next().filter(is_older));
                 self.contested.extend([other, own.clone()]);
             }
-            self.families.insert((own.0, own.1, age));
+            self.families.insert((self.hasher.hash_one(&own), age));
         }
         older
     }
 
-    fn remove(&mut self, age: u64, claim: &Claim) {
-        for seen in &claim.seen {
-            let own = claim.family(seen, self.names);
-            self.families.remove(&(own.0.clone(), own.1, age));
-            if self.ages(&own).next().is_none() {
+    fn remove(&mut self, age: u64, claim: &Claim, claims: &BTreeMap<u64, Claim>) {
+        for own in claim.families(self.names) {
+            self.families.remove(&(self.hasher.hash_one(&own), age));
+            if self.ages(&own, claims).next().is_none() {
                 self.contested.remove(&own);
             }
         }
     }
 
     /// Returns the ages of the instruments of a family, rising.
-    fn ages(&self, (name, of): &Family) -> impl Iterator<Item = u64> {
-        ages(&self.families, name.clone(), *of)
+    fn ages(&self, family: &Family, claims: &BTreeMap<u64, Claim>) -> impl Iterator<Item = u64> {
+        let has_it = |claim: &Claim| claim.families(self.names).contains(family);
+        let ages = ages(&self.families, self.hasher.hash_one(family));
+        ages.filter(move |age| claims.get(age).is_some_and(has_it))
     }
 
     /// Returns the other families that a family meets.
-    fn met_by(&self, own: &Family) -> impl Iterator<Item = Family> {
+    fn met_by(&self, own: &Family, claims: &BTreeMap<u64, Claim>) -> impl Iterator<Item = Family> {
         let near = self.names.neighbors((&own.0, own.1)).filter(move |near| near != own);
-        near.filter(|near| self.ages(near).next().is_some())
+        near.filter(|near| self.ages(near, claims).next().is_some())
     }
 
     /// Returns the families that meet an older one. Disabled instruments take no name from others.
     fn hidden(&self, claims: &BTreeMap<u64, Claim>) -> impl Iterator<Item = Family> {
         let is_on = |age: &u64| claims.get(age).is_some_and(Claim::is_on);
-        let age = move |family: &Family| self.ages(family).find(is_on);
+        let age = move |family: &Family| self.ages(family, claims).find(is_on);
         let hidden = self.contested.iter().filter(move |own| {
             let own_age = age(own);
             let is_older = |other: &_| age(other).is_some_and(|other| Some(other) < own_age);
             let hides = |other: Family| is_older(&other) && self.excludes(own, &other);
-            self.is_left_out_for_resource(own) || own_age.is_some() && self.met_by(own).any(hides)
+            self.is_left_out_for_resource(own)
+                || own_age.is_some() && self.met_by(own, claims).any(hides)
         });
         hidden.cloned()
     }
@@ -408,9 +424,10 @@ impl Index {
     fn untyped(&self, claims: &BTreeMap<u64, Claim>) -> impl Iterator<Item = Family> {
         let is_on = |age: u64| claims.get(&age).is_some_and(Claim::is_on);
         let untyped = self.contested.iter().filter(move |own| {
-            let meets = |other| !self.excludes(own, &other) && self.ages(&other).any(is_on);
+            let meets = |other| !self.excludes(own, &other) && self.ages(&other, claims).any(is_on);
             own.1 == FamilyType::Counter
-                && (self.names.meets_resource((&own.0, own.1)) || self.met_by(own).any(meets))
+                && (self.names.meets_resource((&own.0, own.1))
+                    || self.met_by(own, claims).any(meets))
         });
         untyped.cloned()
     }
@@ -441,11 +458,7 @@ fn name_in(names: Names, metric: &Descriptor, kind: Kind, is_import: bool) -> St
     names.family(&metric.name, &metric.unit, kind)
 }
 
-/// Returns the ages of the instruments that a set has under a name, rising.
-fn ages<N: Clone + Ord>(
-    set: &BTreeSet<(N, FamilyType, u64)>,
-    name: N,
-    of: FamilyType,
-) -> impl Iterator<Item = u64> {
-    set.range((name.clone(), of, 0)..=(name, of, u64::MAX)).map(|(.., age)| *age)
+/// Returns the ages of the instruments that a set has under a hash, rising.
+fn ages(set: &BTreeSet<(u64, u64)>, hash: u64) -> impl Iterator<Item = u64> {
+    set.range((hash, 0)..=(hash, u64::MAX)).map(|(_, age)| *age)
 }

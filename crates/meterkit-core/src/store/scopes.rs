@@ -15,7 +15,7 @@ use super::settings::{FixedAttributes, Settings};
 use super::shared::{Door, ScopeAttributes, Shared, Switch};
 use super::switches::Switches;
 use crate::buckets::HistogramBuckets;
-use crate::data::{Descriptor, Metric, ScopeMetrics};
+use crate::data::{Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError, ScopeError};
 use crate::instrument::SelfMetrics;
 use crate::log_once::LogOnce;
@@ -130,7 +130,7 @@ impl Scopes {
         let streams = self.streams.read().unpoisoned();
         self.prometheus_names.renew(|scope, instrument| {
             let settings = streams.as_ref().and_then(|it| scope.stream_of(instrument, it));
-            metrics_of(instrument, settings)
+            settings?.metrics
         })
     }
 
@@ -239,7 +239,7 @@ impl Scopes {
         let settings = stream_of(&*made);
         let problem = settings.as_ref().and_then(|settings| set_stream(&*made, settings));
         let stored: Arc<dyn Stored> = made.clone();
-        let seen = metrics_of(&*stored, settings);
+        let seen = settings.and_then(|settings| settings.metrics);
         let meeting = self.prometheus_names.claim(&scope, &stored, seen);
         let warnings = problem.into_iter().chain(apart.or(meeting)).collect();
         instruments.insert(place.end, stored);
@@ -431,10 +431,4 @@ fn set_stream(instrument: &dyn Stored, settings: &StreamSettings) -> Option<Warn
     instrument.set_stream(buckets.clone().filter(|_| problem.is_none()), *cardinality_limit);
     let instrument = instrument.shared().descriptor().name.clone();
     problem.map(|problem| Warning::Buckets { instrument, problem })
-}
-
-/// Returns the metrics that targets get of `instrument`.
-fn metrics_of(instrument: &dyn Stored, settings: Option<StreamSettings>) -> Vec<Arc<Descriptor>> {
-    let of_views = settings.and_then(|settings| settings.metrics);
-    of_views.unwrap_or_else(|| vec![instrument.shared().descriptor()])
 }
