@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::mem::{Discriminant, discriminant};
 use std::ptr;
@@ -29,7 +29,7 @@ use crate::labels::is_of_scope;
 pub struct Joins {
     /// By the places of the points: the member of the family, and the point of its metric. `None` for those that
     /// another point includes.
-    points: HashMap<(usize, usize), Option<Data>>,
+    points: BTreeMap<(usize, usize), Option<Data>>,
     /// The exemplars of all series that such a point includes, by the series that it is a point of.
     exemplars: Exemplars,
 }
@@ -47,7 +47,7 @@ impl Joins {
             return Self::default();
         }
         let equal = equal_series(family, collection, &mut write);
-        let (mut points, mut exemplars) = (HashMap::new(), Exemplars::default());
+        let (mut points, mut exemplars) = (BTreeMap::new(), Exemplars::default());
         for series in equal {
             let live: Vec<_> = series.iter().filter_map(|series| series.live).collect();
             let Some((first, rest)) = live.split_first() else { continue };
@@ -285,11 +285,13 @@ fn may_become_equal<'a>(
         for (at, (key, value)) in attributes.iter().enumerate() {
             // The series of an instrument share the texts of their keys, and mostly have all of them: the address of
             // the key at the same place is enough for most.
-            let found = match known.get(at) {
-                Some(found) if ptr::eq(found.0, key) => Some(found),
-                _ => known.iter().find(|(known, ..)| *known == key),
+            let is_like = |known: &(&str, Cow<'_, str>, Discriminant<AttributeValue>)| {
+                ptr::eq(known.0, key) && known.2 == discriminant(value)
             };
-            match found {
+            if known.get(at).is_some_and(is_like) && !is_ambiguous(value) {
+                continue;
+            }
+            match known.iter().find(|(known, ..)| *known == key) {
                 _ if is_ambiguous(value) => return true,
                 Some((.., known)) if *known != discriminant(value) => return true,
                 Some(_) => {}

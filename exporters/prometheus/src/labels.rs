@@ -33,10 +33,20 @@ impl Scope {
 /// mean that there is nothing to translate or to join.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesLabels {
+    /// How the heads of keys are written.
+    names: Names,
     /// The address of the scope.
     scope: usize,
-    /// The addresses and lengths of keys that are labels as they stand beside those of the scope.
-    plain: Vec<(usize, usize)>,
+    /// The keys that are labels as they stand beside those of the scope, in the order in which series have them.
+    plain: Vec<PlainKey>,
+}
+
+#[derive(Debug)]
+struct PlainKey {
+    /// The address and the length of the text.
+    place: (usize, usize),
+    /// What stands before the value in text.
+    head: String,
 }
 
 impl SeriesLabels {
@@ -60,13 +70,10 @@ impl SeriesLabels {
         if self.scope != address {
             (self.scope, self.plain) = (address, Vec::new());
         }
-        let is_plain = |key: &str| self.plain.contains(&place(key));
-        if attributes.iter().all(|(key, _)| is_plain(key)) {
-            for (key, value) in attributes.iter() {
-                match value {
-                    AttributeValue::Str(text) if text.is_empty() => {}
-                    value => visit_text(key, LabelText::Attribute(value), &mut visit),
-                }
+        let mut next = 0;
+        if attributes.iter().all(|(key, _)| self.plain(&mut next, key).is_some()) {
+            for (key, value) in attributes.iter().filter(|(_, value)| !is_empty(value)) {
+                visit_text(key, LabelText::Attribute(value), &mut visit);
             }
             return true;
         }
@@ -77,14 +84,54 @@ impl SeriesLabels {
                 visit_text(&label, value, &mut visit);
             });
         if comes_on_top && are_plain {
-            let is_empty = |value: &AttributeValue| matches!(value, AttributeValue::Str(text) if text.is_empty());
-            let keys = attributes.iter().filter(|(_, value)| !is_empty(value));
-            self.plain.extend(keys.map(|(key, _)| place(key)));
-            self.plain.sort_unstable();
-            self.plain.dedup();
+            for (key, _) in attributes.iter().filter(|(_, value)| !is_empty(value)) {
+                if self.plain(&mut 0, key).is_none() {
+                    let mut head = String::new();
+                    text::label_head(&mut head, self.names, key);
+                    self.plain.push(PlainKey { place: place(key), head });
+                }
+            }
         }
         comes_on_top
     }
+
+    /// Writes the labels of a series as text, without those of the scope, if all its keys are known as plain ones.
+    /// Returns whether they are.
+    #[inline]
+    fn write_plain(&self, out: &mut String, attributes: &Attributes, scope: &Scope) -> bool {
+        if self.scope != std::ptr::from_ref(scope) as usize {
+            return false;
+        }
+        let (start, mut next) = (out.len(), 0);
+        let are_plain = attributes.iter().all(|(key, value)| {
+            let Some(PlainKey { head, .. }) = self.plain(&mut next, key) else { return false };
+            if !is_empty(value) {
+                visit_text(head, LabelText::Attribute(value), &mut |head, value| {
+                    text::label_with(out, head, value);
+                });
+            }
+            true
+        });
+        if !are_plain {
+            out.truncate(start);
+        }
+        are_plain
+    }
+
+    /// Returns what is known of a plain key. `next` is where it is likely to be.
+    #[inline]
+    fn plain(&self, next: &mut usize, key: &str) -> Option<&PlainKey> {
+        let is_it = |known: &PlainKey| known.place == place(key);
+        if !self.plain.get(*next).is_some_and(is_it) {
+            *next = self.plain.iter().position(is_it)?;
+        }
+        *next += 1;
+        self.plain.get(*next - 1)
+    }
+}
+
+fn is_empty(value: &AttributeValue) -> bool {
+    matches!(value, AttributeValue::Str(text) if text.is_empty())
 }
 
 /// Returns where a text is in memory.
@@ -113,6 +160,10 @@ pub(crate) fn write_series<'a>(
     scope: &'a Scope,
     attributes: &'a Attributes,
 ) {
+    if labels.write_plain(out, attributes, scope) {
+        return text::labels(out, &scope.text);
+    }
+    labels.names = names;
     let label = |key| names.series_label(key, of);
     let write = |name: &str, value: &str| text::label(out, names, name, value);
     if labels.visit(attributes, scope, label, write) {

@@ -56,8 +56,8 @@ struct SampleNames {
 struct SampleName {
     /// With labels to follow: `name{`, or `{"name",`.
     before_labels: String,
-    /// Without labels, up to the value.
-    alone: String,
+    /// What stands in place of the last character if there are no labels.
+    without_labels: &'static str,
 }
 
 impl Text {
@@ -349,21 +349,19 @@ const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
 
 impl SampleName {
     fn set(&mut self, name: &str, suffix: &str, names: Names) {
-        let Self { before_labels, alone } = self;
-        for text in [&mut *alone, &mut *before_labels] {
-            text.clear();
-            text.reserve(name.len() + suffix.len() + 8);
-        }
-        alone.extend([name, suffix]);
-        if names.may_be_quoted() && !is_legal_family(alone) {
-            before_labels.push('{');
-            quoted(before_labels, alone);
-            alone.clear();
-            alone.extend([before_labels, "} "]);
-            before_labels.push(',');
+        let text = &mut self.before_labels;
+        text.clear();
+        text.reserve(name.len() + suffix.len() + 8);
+        text.push_str(name);
+        text.push_str(suffix);
+        if names.may_be_quoted() && !is_legal_family(text) {
+            let name = std::mem::replace(text, String::from("{"));
+            quoted(text, &name);
+            text.push(',');
+            self.without_labels = "} ";
         } else {
-            before_labels.extend([&**alone, "{"]);
-            alone.push(' ');
+            text.push('{');
+            self.without_labels = " ";
         }
     }
 
@@ -371,7 +369,8 @@ impl SampleName {
     #[inline]
     fn write(&self, out: &mut BytesMut, labels: &str) {
         if labels.is_empty() {
-            put(out, &self.alone);
+            put(out, &self.before_labels[..self.before_labels.len() - 1]);
+            put(out, self.without_labels);
         } else {
             put(out, &self.before_labels);
             put(out, labels);
@@ -433,12 +432,26 @@ fn write_help(out: &mut String, name: &str, help: &str, is_strict: bool) {
 /// `name="value"`, behind a comma unless it is the first.
 pub(crate) fn label(out: &mut String, names: Names, name: &str, value: &str) {
     separate(out);
+    label_head(out, names, name);
+    escape_quoted(out, value);
+    out.push('"');
+}
+
+/// What stands before the value of a label: `name="`.
+pub(crate) fn label_head(out: &mut String, names: Names, name: &str) {
     if names.may_be_quoted() && !is_legal_label(name) {
         quoted(out, name);
     } else {
         out.push_str(name);
     }
     out.push_str("=\"");
+}
+
+/// The same as [`label`], with a [head](label_head) that is written already.
+#[inline]
+pub(crate) fn label_with(out: &mut String, head: &str, value: &str) {
+    separate(out);
+    out.push_str(head);
     escape_quoted(out, value);
     out.push('"');
 }

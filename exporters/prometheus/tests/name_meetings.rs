@@ -126,7 +126,7 @@ fn families_that_are_kept_for_the_next_scrape_follow_every_change() {
     registry.set_naming(Naming::new("jobs", NamingPolicy::Prefixed).unwrap()).unwrap();
     check(
         "jobs_plugin_a_jobs_active_total{otel_scope_name=\"jobs.plugin.a\"} 4\n\
-         jobs_plugin_z_jobs_total{otel_scope_name=\"jobs.plugin.z\"} 2\n",
+         jobs_plugin_z_jobs_total{otel_scope_name=\"jobs.plugin.z\"} 1\n",
     );
 }
 
