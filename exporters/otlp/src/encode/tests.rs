@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meterkit_core::{Descriptor, Exemplars, SeriesId};
+use meterkit_core::{Descriptor, Exemplars, SeriesId, SpanIds};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use proto::number_data_point::Value as Number;
 

@@ -112,11 +112,7 @@ impl<H: Handle> OpenSeries<H> {
 
     /// Returns the series with these labels, if this thread found it at these addresses before. Takes no lock.
     #[inline(always)]
-    pub(crate) fn recall(
-        &self,
-        addresses: Addresses,
-        query: &impl Query,
-    ) -> Option<&H> {
+    pub(crate) fn recall(&self, addresses: Addresses, query: &impl Query) -> Option<&H> {
         let member = self.table.entry(addresses.recall()?)?;
         query.is(member.labels()).then(|| member.handle())
     }
