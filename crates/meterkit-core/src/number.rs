@@ -122,7 +122,7 @@ impl Value {
 }
 
 macro_rules! integer {
-    ($type:ty, $variant:ident, $negative:expr, $settle:ident) => {
+    ($type:ty, $variant:ident, $negative:expr) => {
         impl Number for $type {
             const TYPE: NumberType = NumberType::$variant;
 
@@ -144,8 +144,11 @@ macro_rules! integer {
             }
 
             #[inline]
-            fn add_to(self, cell: &AtomicU64) -> bool {
-                $settle(cell, cell.fetch_add(self as u64, Relaxed) as Self, self)
+            fn add_to(self, cell: &AtomicU64) {
+                let before = cell.fetch_add(self as u64, Relaxed) as Self;
+                if before.checked_add(self).is_none() {
+                    saturate(cell, before.saturating_add(self) as u64);
+                }
             }
 
             fn saturating_add(self, other: Self) -> Self {
@@ -182,8 +185,8 @@ macro_rules! integer {
     };
 }
 
-integer!(u64, U64, |_| false, settle_unsigned);
-integer!(i64, I64, |value| value < 0, settle_signed);
+integer!(u64, U64, |_| false);
+integer!(i64, I64, |value| value < 0);
 
 impl Number for f64 {
     const TYPE: NumberType = NumberType::F64;
@@ -206,12 +209,14 @@ impl CellNumber for f64 {
     }
 
     #[inline]
-    fn add_to(self, cell: &AtomicU64) -> bool {
-        let bits = cell.load(Relaxed);
-        let sum = Self::from_bits(bits).saturating_add(self).to_bits();
-        match cell.compare_exchange_weak(bits, sum, Relaxed, Relaxed) {
-            Ok(_) => false,
-            Err(now) => add_again(cell, now, self),
+    fn add_to(self, cell: &AtomicU64) {
+        let mut bits = cell.load(Relaxed);
+        loop {
+            let sum = Self::from_bits(bits).saturating_add(self).to_bits();
+            match cell.compare_exchange_weak(bits, sum, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(now) => bits = now,
+            }
         }
     }
 
@@ -247,59 +252,17 @@ impl CellNumber for f64 {
     }
 }
 
-/// What is left to do after `value` was added to a cell that held `before`. Where the processor adds, it wraps: checking
-/// first would have each recording fetch the cell twice when threads compete for it.
-#[inline]
-fn settle_unsigned(cell: &AtomicU64, before: u64, value: u64) -> bool {
-    // One comparison serves two ends: when a small value takes the sum over its end, the low bits carry, too.
-    let carries = |value| (before as u16).checked_add(value).is_none();
-    u16::try_from(value).map_or(true, carries) && settle_carry(cell, before, value)
-}
-
-#[inline(never)]
-fn settle_carry(cell: &AtomicU64, before: u64, value: u64) -> bool {
-    /// How many additions there are between two looks for contention, or up to twice as many.
-    const BETWEEN_LOOKS: u64 = 1 << 16;
-    let Some(after) = before.checked_add(value) else {
-        saturate(cell, u64::MAX);
-        return false;
-    };
-    // Whenever the sum passes a multiple of this, whatever the values are.
-    let distance = value.checked_next_power_of_two().and_then(|it| it.checked_mul(BETWEEN_LOOKS));
-    distance.is_some_and(|distance| after % distance < value)
-}
-
-/// As [`settle_unsigned`], but never looks for contention: sums that rise and fall mostly stay small, so that their bits do
-/// not show how many additions there were.
-#[inline]
-fn settle_signed(cell: &AtomicU64, before: i64, value: i64) -> bool {
-    if before.checked_add(value).is_none() {
-        saturate(cell, before.saturating_add(value) as u64);
-    }
-    false
-}
-
-/// Puts a sum that ran over its end back to that end.
+/// Puts a sum that ran over its end back to that end. Where the processor adds, it wraps: checking first would have
+/// each recording fetch the cell twice when threads compete for it.
 #[cold]
 fn saturate(cell: &AtomicU64, end: u64) {
     cell.store(end, Relaxed);
 }
 
-/// Adds to a cell that another thread has changed in between, which is a sign of contention.
-#[cold]
-fn add_again(cell: &AtomicU64, mut bits: u64, value: f64) -> bool {
-    loop {
-        let sum = f64::from_bits(bits).saturating_add(value).to_bits();
-        match cell.compare_exchange_weak(bits, sum, Relaxed, Relaxed) {
-            Ok(_) => return true,
-            Err(now) => bits = now,
-        }
-    }
-}
-
 pub(crate) mod sealed {
-    use crate::store::atomic::AtomicU64;
     use std::fmt::Debug;
+
+    use crate::store::atomic::AtomicU64;
 
     /// What the store needs of a number. Kept apart from [`Number`](super::Number) so that cells can change shape.
     pub trait CellNumber: Copy + PartialOrd + Debug + Send + Sync + 'static {
@@ -308,9 +271,8 @@ pub(crate) mod sealed {
 
         fn to_bits(self) -> u64;
         fn from_bits(bits: u64) -> Self;
-        /// Adds to a cell that holds this type's bits; stops at the largest and the smallest value. Returns whether to
-        /// look for other threads that do the same: once in a while, or when there are signs of them.
-        fn add_to(self, cell: &AtomicU64) -> bool;
+        /// Adds to a cell that holds this type's bits; stops at the largest and the smallest value.
+        fn add_to(self, cell: &AtomicU64);
         fn saturating_add(self, other: Self) -> Self;
         fn saturating_sub(self, other: Self) -> Self;
         fn is_recordable(self) -> bool;

@@ -37,7 +37,7 @@ impl<T: CounterNumber> Counter<T> {
     /// Adds one.
     #[inline]
     pub fn increment(&self) {
-        self.series.add(self.series.cell(), T::ONE, None);
+        self.series.add(T::ONE, None);
         self.series.offer(T::ONE);
     }
 
@@ -49,7 +49,7 @@ impl<T: CounterNumber> Counter<T> {
             value if !value.is_recordable() => Some(DropReason::NotFinite),
             _ => None,
         };
-        self.series.add(self.series.cell(), value, problem);
+        self.series.add(value, problem);
         if problem.is_none() {
             self.series.offer(value);
         }

@@ -80,6 +80,7 @@ pub(super) fn points<'a, T: Number, C: Cell>(
     shared: &Shared,
     series: impl Iterator<Item = &'a SeriesRef<C>>,
 ) -> Data {
+    shared.ask_for_look();
     let keys = shared.keys();
     // As many as there may be: one for an instrument without labels, and no copies while the points of others come.
     let mut points = Vec::with_capacity(series.size_hint().1.unwrap_or_default());

@@ -52,7 +52,7 @@ impl<T: UpDownNumber> UpDownCounter<T> {
     #[inline]
     pub fn add(&self, value: T) {
         let problem = (!value.is_recordable()).then_some(DropReason::NotFinite);
-        self.series.add(&self.series.cell().sum, value, problem);
+        self.series.add(value, problem);
     }
 
     /// Adds one now and takes it away when the guard is dropped.

@@ -79,34 +79,34 @@ impl<C: Cell> SeriesRef<C> {
         is_off
     }
 
-    /// Adds to the sum in this series' cell, or drops the value for that reason.
+    /// Adds to the sum of this series, or drops the value for the reason that is given.
     #[inline]
-    pub(crate) fn add<T: Number>(&self, sum: &SumCell, value: T, problem: Option<DropReason>) {
-        // One branch, as long as threads do not compete: recording has time for no more.
-        if problem.is_none() && self.shared.is_on_without_stripes() {
-            if sum.add(value) {
-                self.look_for_contention::<T>(sum);
-            }
+    pub(crate) fn add<T: Number>(&self, value: T, problem: Option<DropReason>)
+    where
+        C: AsRef<SumCell>,
+    {
+        // Mostly one branch: recording has time for no more.
+        if problem.is_none() && self.shared.is_simply_on() {
+            self.cell().as_ref().add(value);
         } else {
-            self.add_aside(sum, value, problem);
+            self.add_aside(value, problem);
         }
     }
 
     #[inline(never)]
-    fn add_aside<T: Number>(&self, sum: &SumCell, value: T, problem: Option<DropReason>) {
+    fn add_aside<T: Number>(&self, value: T, problem: Option<DropReason>)
+    where
+        C: AsRef<SumCell>,
+    {
         if self.is_off() {
             return;
         }
-        match problem {
-            Some(reason) => self.shared.dropped(reason),
-            None if sum.add_aside(value) => self.look_for_contention::<T>(sum),
-            None => {}
+        if let Some(reason) = problem {
+            return self.shared.dropped(reason);
         }
-    }
-
-    #[cold]
-    fn look_for_contention<T: Number>(&self, sum: &SumCell) {
-        if sum.stripe_if_contended::<T>() {
+        let sum = self.cell().as_ref();
+        sum.add_aside(value);
+        if self.shared.takes_look() && sum.stripe_if_contended::<T>() {
             self.shared.has_stripes();
         }
     }

@@ -24,7 +24,7 @@ pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
 /// What all series of an instrument share. A program may have thousands of instruments: what few of them need is boxed.
 pub struct Shared {
-    /// A [`Switch`], and whether there are [stripes](HAS_STRIPES): those who add ask for both at once.
+    /// A [`Switch`], and [what](HAS_STRIPES) [else](LOOK) adding has to mind: it asks for all at once.
     switch: AtomicU8,
     /// [`Topic`]s that were logged, or that another instrument of this name has.
     logged: AtomicU8,
@@ -95,9 +95,9 @@ impl Shared {
         self.position() != Switch::On as u8
     }
 
-    /// Returns whether values are recorded, and no series has stripes.
+    /// Returns whether values are recorded, no series has stripes, and nobody is to look for contention.
     #[inline]
-    pub(crate) fn is_on_without_stripes(&self) -> bool {
+    pub(crate) fn is_simply_on(&self) -> bool {
         self.switch.load(Relaxed) == Switch::On as u8
     }
 
@@ -106,15 +106,29 @@ impl Shared {
         self.switch.fetch_or(HAS_STRIPES, Relaxed);
     }
 
+    /// Has the next thread that adds to a series look whether others do so, too. Called when sums are read: no recording
+    /// has time to find out when a look is due.
+    pub(crate) fn ask_for_look(&self) {
+        // A store only when needed keeps the line clean for the threads that record.
+        if self.switch.load(Relaxed) & LOOK == 0 {
+            self.switch.fetch_or(LOOK, Relaxed);
+        }
+    }
+
+    /// Returns whether this thread is to look.
+    pub(crate) fn takes_look(&self) -> bool {
+        self.switch.load(Relaxed) & LOOK != 0 && self.switch.fetch_and(!LOOK, Relaxed) & LOOK != 0
+    }
+
     pub(crate) fn switch(&self, to: Switch) {
-        let switched = |now: u8| Some((now & HAS_STRIPES) | to as u8);
+        let switched = |now: u8| Some((now & !POSITION) | to as u8);
         let _ = self.switch.fetch_update(Release, Relaxed, switched);
     }
 
     /// Returns the [`Switch`] as a number.
     #[inline]
     fn position(&self) -> u8 {
-        self.switch.load(Relaxed) & !HAS_STRIPES
+        self.switch.load(Relaxed) & POSITION
     }
 
     /// Returns what `with` returns while this instrument is off: one that stays off, for the same reason.
@@ -424,8 +438,12 @@ pub(crate) enum Topic {
     Overflow,
 }
 
-/// Stands in the same byte as a [`Switch`] once threads competed for a series of the instrument.
-const HAS_STRIPES: u8 = 0x80;
+/// The bits of a [`Switch`].
+const POSITION: u8 = 0x3;
+/// Some series of the instrument has stripes.
+const HAS_STRIPES: u8 = 0x4;
+/// The next thread that adds is to look whether others do so, too.
+const LOOK: u8 = 0x8;
 
 /// Whether an instrument records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

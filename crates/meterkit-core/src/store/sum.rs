@@ -21,26 +21,21 @@ impl SumCell {
         Self { bits: AtomicU64::new(0), stripes: OnceBox::new() }
     }
 
-    /// Adds where all threads add. Returns whether to [look for contention](Self::stripe_if_contended).
+    /// Adds where all threads add.
     #[inline]
-    pub(crate) fn add<T: Number>(&self, value: T) -> bool {
-        value.add_to(&self.bits)
+    pub(crate) fn add<T: Number>(&self, value: T) {
+        value.add_to(&self.bits);
     }
 
-    /// Adds to the stripe of this thread, if there are stripes. Returns what [`add`](Self::add) returns.
-    #[inline]
-    pub(crate) fn add_aside<T: Number>(&self, value: T) -> bool {
+    /// Adds to the stripe of this thread, if there are stripes.
+    pub(crate) fn add_aside<T: Number>(&self, value: T) {
         match self.stripes.get() {
-            Some(stripes) => {
-                stripes.add(value);
-                false
-            }
+            Some(stripes) => stripes.add(value),
             None => self.add(value),
         }
     }
 
     /// Makes stripes if other threads are adding right now. Returns whether there are stripes.
-    #[cold]
     pub(crate) fn stripe_if_contended<T: Number>(&self) -> bool {
         if self.stripes.get().is_none() && self.is_contended() {
             self.stripe::<T>();
@@ -80,6 +75,13 @@ impl SumCell {
     }
 }
 
+impl AsRef<Self> for SumCell {
+    #[inline]
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Cell for SumCell {
     fn number<T: Number>(&self) -> Option<T> {
         Some(self.get())
@@ -113,7 +115,7 @@ impl Cell for SumCell {
 /// A sum that rises and falls: what was added, and how many guards are held. A guard outlives a reset of the sum: what
 /// is in flight stays so, and is taken away exactly when it ends.
 pub struct UpDownCell {
-    pub(crate) sum: SumCell,
+    sum: SumCell,
     in_flight: AtomicI64,
 }
 
@@ -129,6 +131,13 @@ impl UpDownCell {
 
     pub(crate) fn get<T: Number>(&self) -> T {
         self.sum.get::<T>().saturating_add(T::from_count(self.in_flight.load(Relaxed)))
+    }
+}
+
+impl AsRef<SumCell> for UpDownCell {
+    #[inline]
+    fn as_ref(&self) -> &SumCell {
+        &self.sum
     }
 }
 

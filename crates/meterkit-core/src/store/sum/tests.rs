@@ -105,27 +105,6 @@ fn a_reset_forgets_what_is_in_the_stripes_and_beside_them() {
 }
 
 #[test]
-fn a_look_for_contention_is_due_once_in_many_additions_whatever_is_added() {
-    for value in [1_u64, 2, 3, 100, 1_500, 4_096, 65_535, 65_536, 100_003, 1 << 20, 1 << 40] {
-        let cell = SumCell::new();
-        let looks = (0..200_000).filter(|_| cell.add(value)).count();
-        assert!((1..=3).contains(&looks), "{looks} looks when {value} is added");
-        assert_eq!(cell.get::<u64>(), 200_000 * value);
-    }
-}
-
-#[test]
-fn large_additions_stop_at_the_end_too() {
-    for value in [1, 65_535, 65_536, 1 << 40, u64::MAX - 5, u64::MAX] {
-        let cell = SumCell::new();
-        cell.add(5_u64);
-        cell.add(u64::MAX - 5);
-        cell.add(value);
-        assert_eq!(cell.get::<u64>(), u64::MAX, "after {value}");
-    }
-}
-
-#[test]
 fn a_thread_that_is_alone_gets_no_stripes() {
     let cell = SumCell::new();
     for _ in 0..1_000 {
@@ -135,20 +114,17 @@ fn a_thread_that_is_alone_gets_no_stripes() {
 }
 
 #[test]
-fn stripes_are_made_once_other_threads_are_seen_to_add() {
+fn threads_that_compete_get_stripes() {
     let cell = SumCell::new();
-    let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_done.load(SeqCst) {
-                cell.add(1_u64);
-            }
-        });
-        // As often as it takes: the other thread may be waiting for a processor.
-        while !cell.stripe_if_contended::<u64>() {
-            thread::yield_now();
+        for _ in 0..2 {
+            // Until it happens: a machine that is busy may take long to run both at once.
+            scope.spawn(|| {
+                while !cell.stripe_if_contended::<u64>() {
+                    (0..100).for_each(|_| cell.add(1_u64))
+                }
+            });
         }
-        is_done.store(true, SeqCst);
     });
 }
 
