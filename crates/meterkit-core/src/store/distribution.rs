@@ -9,7 +9,9 @@ mod sorted;
 use std::hint::spin_loop;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, MutexGuard};
+
+use once_cell::race::OnceBox;
 
 use self::outlet::Outlet;
 pub(crate) use self::sorted::{Counts, Distribution};
@@ -30,7 +32,7 @@ use crate::unpoisoned::Unpoisoned;
 pub struct DistributionCell {
     sorted: Sorted,
     /// By the buckets that an operator asked for after the cell was made.
-    sorted_anew: OnceLock<Box<Sorted>>,
+    sorted_anew: OnceBox<Sorted>,
     /// Whether the cell was made with buckets that an operator asked for.
     is_other: bool,
     /// Whether values go elsewhere too, or wait until it is known whether they do.
@@ -51,7 +53,7 @@ impl DistributionCell {
         let other = shared.other_buckets();
         Self {
             sorted: Sorted::new(other.unwrap_or(&shared.identity.buckets)),
-            sorted_anew: OnceLock::new(),
+            sorted_anew: OnceBox::new(),
             is_other: other.is_some(),
             is_fed: AtomicBool::new(true),
             upkeep: Mutex::default(),
@@ -163,7 +165,7 @@ impl DistributionCell {
     }
 
     fn sorted_now(&self) -> &Sorted {
-        self.sorted_anew.get().map_or(&self.sorted, |anew| anew)
+        self.sorted_anew.get().unwrap_or(&self.sorted)
     }
 
     fn is_other(&self) -> bool {

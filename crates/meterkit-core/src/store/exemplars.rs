@@ -113,9 +113,7 @@ fn keep(
 ) {
     let place = match shared.buckets() {
         _ if shared.identity.kind != Kind::Histogram => Place::AnyOf(1),
-        HistogramBuckets::Explicit(bounds) => {
-            Place::Bucket(bounds.partition_point(|bound| *bound < value.as_f64()))
-        }
+        HistogramBuckets::Explicit(bounds) => Place::Bucket(bounds.bucket(value.as_f64())),
         HistogramBuckets::Exponential(limits) => {
             Place::AnyOf(MOST_OF_EXPONENTIAL.min(limits.max_size as usize))
         }

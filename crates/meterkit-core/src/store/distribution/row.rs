@@ -3,10 +3,8 @@
 //! A row is claimed for as long as it takes to count one value. Nobody waits for a row that is claimed: recorders take
 //! another one. So everything in a row changes together without a lock.
 
-use std::hint::spin_loop;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU64, fence};
-use std::thread::yield_now;
+use crate::store::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::store::atomic::{AtomicU64, fence, spin_loop, yield_now};
 
 /// Counts of one row.
 #[derive(Debug)]

@@ -1,13 +1,11 @@
 //! The rows of one series: one, and more once several threads record in it at the same time.
 
-use std::hint::spin_loop;
 use std::num::NonZero;
-use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{AcqRel, Relaxed};
-use std::sync::atomic::{AtomicU8, AtomicUsize};
-use std::thread::{available_parallelism, yield_now};
+use std::sync::atomic::AtomicUsize;
+use std::thread::available_parallelism;
 
+use crate::store::atomic::Ordering::{AcqRel, Relaxed};
+use crate::store::atomic::{AtomicBool, AtomicU8, OnceBox, spin_loop, yield_now};
 use crate::store::thread_number::thread_number;
 
 /// A place where values are counted, by one thread at a time.
@@ -27,7 +25,7 @@ pub(super) trait Countable {
 pub(super) struct Rows<R> {
     first: R,
     /// Made once threads have met in the first one several times.
-    more: OnceLock<Box<More<R>>>,
+    more: OnceBox<More<R>>,
     /// How often recorders found the only row in use.
     meetings: AtomicU8,
 }
@@ -41,7 +39,7 @@ struct More<R>(Box<[Further<R>]>);
 struct Further<R> {
     /// Whether some thread makes it, or has.
     is_taken: AtomicBool,
-    row: OnceLock<Box<Apart<R>>>,
+    row: OnceBox<Apart<R>>,
 }
 
 /// Not in one line of memory with others.
@@ -62,7 +60,7 @@ impl<R: Countable> Rows<R> {
     pub(super) fn new(first: R) -> Self {
         // Known before anyone records: finding out takes a look at files.
         most_rows();
-        Self { first, more: OnceLock::new(), meetings: AtomicU8::new(0) }
+        Self { first, more: OnceBox::new(), meetings: AtomicU8::new(0) }
     }
 
     pub(super) fn first(&self) -> &R {
@@ -96,7 +94,7 @@ impl<R: Countable> Rows<R> {
                 self.more.get_or_init(|| Box::new(More(further())))
             }
         };
-        let More(more) = &**more;
+        let More(more) = more;
         let rows = more.len() + 1;
         let own = thread_number() % rows;
         (own..rows).chain(0..own).any(|at| match at.checked_sub(1) {
@@ -127,7 +125,7 @@ impl<R: Countable> Rows<R> {
 
 impl<R: Countable> Further<R> {
     fn new() -> Self {
-        Self { is_taken: AtomicBool::new(false), row: OnceLock::new() }
+        Self { is_taken: AtomicBool::new(false), row: OnceBox::new() }
     }
 
     fn try_record(&self, like: &R, place: R::Place, value: f64) -> bool {
