@@ -361,7 +361,7 @@ impl Symbols {
 }
 
 fn pairs(attributes: &Attributes, envelope: &Pairs) -> Pairs {
-    let own = |(key, value): (&str, &meterkit_core::AttributeValue)| {
+    let own = |(key, value): (&str, meterkit_core::AttributeRef<'_>)| {
         (prometheus_name::series_label(key, FamilyType::Histogram).into_owned(), value.to_string())
     };
     attributes.iter().map(own).chain(envelope.iter().cloned()).collect()

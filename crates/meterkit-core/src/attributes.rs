@@ -1,5 +1,7 @@
 //! The attributes of one series: its labels, ordered by key.
 
+mod borrowed;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::{self, Debug, Display};
@@ -8,6 +10,9 @@ use std::sync::{Arc, LazyLock};
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
+pub use self::borrowed::{AttributeList, AttributeRef};
+use crate::store::label_set::{HasLabels, LabelSet};
+
 /// The attributes of one series, ordered by key, each key once. Cloning copies two pointers.
 ///
 /// All series of an instrument share the keys that its code declares, and the attributes that are the same for all of
@@ -15,7 +20,8 @@ use opentelemetry::{Array, KeyValue, StringValue, Value};
 #[derive(Clone)]
 pub struct Attributes {
     keys: Arc<Keys>,
-    values: Arc<[Option<AttributeValue>]>,
+    /// A series of the store itself, if it stays: its labels are there only once.
+    labels: Arc<dyn HasLabels>,
 }
 
 impl Attributes {
@@ -36,7 +42,7 @@ impl Attributes {
         pairs.dedup_by(|(later, _), (earlier, _)| later == earlier);
         let (names, values): (Vec<_>, Vec<_>) =
             pairs.into_iter().map(|(name, value)| (name, Some(value))).unzip();
-        Self { keys: Arc::new(Keys::new(names, &[])), values: values.into() }
+        Self::new(Arc::new(Keys::new(names, &[])), Arc::new(LabelSet::declared(values)))
     }
 
     /// Converts OpenTelemetry's attributes. Of a key that comes twice, the last value counts.
@@ -47,17 +53,17 @@ impl Attributes {
         }))
     }
 
-    pub(crate) fn new(keys: Arc<Keys>, values: Arc<[Option<AttributeValue>]>) -> Self {
-        Self { keys, values }
+    pub(crate) fn new(keys: Arc<Keys>, labels: Arc<dyn HasLabels>) -> Self {
+        Self { keys, labels }
     }
 
     /// Key and value of each attribute, ordered by key.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &AttributeValue)> + Clone {
-        self.keys.values(&self.values).map(|(name, value)| (&**name, value))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, AttributeRef<'_>)> + Clone {
+        self.keys.values(self.labels.labels()).map(|(name, value)| (&**name, value))
     }
 
     /// Returns the value under `key`.
-    pub fn get(&self, key: &str) -> Option<&AttributeValue> {
+    pub fn get(&self, key: &str) -> Option<AttributeRef<'_>> {
         self.iter().find(|(name, _)| *name == key).map(|(_, v)| v)
     }
 
@@ -68,7 +74,7 @@ impl Attributes {
 
     /// Returns the same as OpenTelemetry's key-value pairs.
     pub fn to_key_values(&self) -> Vec<KeyValue> {
-        let pairs = self.keys.values(&self.values);
+        let pairs = self.keys.values(self.labels.labels());
         pairs
             .map(|(name, value)| {
                 let key = match name {
@@ -103,7 +109,7 @@ impl PartialOrd for Attributes {
 
 impl Ord for Attributes {
     fn cmp(&self, other: &Self) -> Ordering {
-        if Arc::ptr_eq(&self.values, &other.values) && Arc::ptr_eq(&self.keys, &other.keys) {
+        if Arc::ptr_eq(&self.labels, &other.labels) && Arc::ptr_eq(&self.keys, &other.keys) {
             return Ordering::Equal;
         }
         self.iter().cmp(other.iter())
@@ -135,73 +141,16 @@ pub enum AttributeValue {
 }
 
 impl AttributeValue {
-    /// Returns the rank of the type, and the bits of a scalar that is not text: floats by their total order.
-    fn rank(&self) -> (u8, i64) {
-        match self {
-            Self::Str(_) => (0, 0),
-            Self::Bool(value) => (1, i64::from(*value)),
-            Self::I64(value) => (2, *value),
-            Self::F64(value) => {
-                let bits = value.to_bits() as i64;
-                (3, bits ^ (((bits >> 63) as u64) >> 1) as i64)
-            }
-            Self::List(_) => (4, 0),
-        }
-    }
-
     fn list<T: Into<Self>>(values: impl IntoIterator<Item = T>) -> Self {
         Self::List(values.into_iter().map(Into::into).collect())
     }
 }
 
-/// Writes texts as they are, and everything else as JSON: `["a","b"]`.
-///
-/// By OpenTelemetry's "AnyValue representation for non-OTLP protocols": floats that JSON cannot have are `NaN`,
-/// `Infinity` and `-Infinity`, between quotes in lists.
+/// Writes texts as they are, and everything else as JSON, like [`AttributeRef`].
 impl Display for AttributeValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Str(value) => f.write_str(value),
-            Self::Bool(value) => Display::fmt(value, f),
-            Self::I64(value) => Display::fmt(value, f),
-            Self::F64(value) if value.is_nan() => f.write_str("NaN"),
-            Self::F64(f64::INFINITY) => f.write_str("Infinity"),
-            Self::F64(f64::NEG_INFINITY) => f.write_str("-Infinity"),
-            // Without an exponent, the largest number would have 309 digits.
-            Self::F64(value) if *value != 0.0 && !(1e-5..1e16).contains(&value.abs()) => {
-                fmt::LowerExp::fmt(value, f)
-            }
-            Self::F64(value) => Display::fmt(value, f),
-            Self::List(values) => {
-                let json = |value: &Self| match value {
-                    Self::Str(text) => json_text(text),
-                    Self::F64(float) if !float.is_finite() => format!("\"{value}\""),
-                    other => other.to_string(),
-                };
-                write!(f, "[{}]", values.iter().map(json).collect::<Vec<_>>().join(","))
-            }
-        }
+        Display::fmt(&AttributeRef::from(self), f)
     }
-}
-
-/// Returns a text as JSON has it, between quotes.
-fn json_text(text: &str) -> String {
-    let mut json = String::with_capacity(text.len() + 2);
-    json.push('"');
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => json.extend(['\\', char]),
-            '\n' => json.push_str("\\n"),
-            '\r' => json.push_str("\\r"),
-            '\t' => json.push_str("\\t"),
-            '\u{8}' => json.push_str("\\b"),
-            '\u{c}' => json.push_str("\\f"),
-            '\0'..' ' => json.push_str(&format!("\\u{:04x}", u32::from(char))),
-            _ => json.push(char),
-        }
-    }
-    json.push('"');
-    json
 }
 
 impl PartialEq for AttributeValue {
@@ -220,21 +169,13 @@ impl PartialOrd for AttributeValue {
 
 impl Ord for AttributeValue {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Str(a), Self::Str(b)) => a.cmp(b),
-            (Self::List(a), Self::List(b)) => a.cmp(b),
-            _ => self.rank().cmp(&other.rank()),
-        }
+        AttributeRef::from(self).cmp(&AttributeRef::from(other))
     }
 }
 
 impl Hash for AttributeValue {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match self {
-            Self::Str(value) => value.hash(state),
-            Self::List(values) => values.hash(state),
-            other => other.rank().hash(state),
-        }
+        AttributeRef::from(self).hash(state);
     }
 }
 
@@ -287,6 +228,24 @@ impl From<&Value> for AttributeValue {
 impl From<&StringValue> for AttributeValue {
     fn from(text: &StringValue) -> Self {
         Self::Str(Cow::Owned(text.as_str().to_owned()))
+    }
+}
+
+impl From<AttributeRef<'_>> for AttributeValue {
+    fn from(value: AttributeRef<'_>) -> Self {
+        match value {
+            AttributeRef::Str(text) => Self::Str(Cow::Owned(text.to_owned())),
+            AttributeRef::Bool(value) => Self::Bool(value),
+            AttributeRef::I64(value) => Self::I64(value),
+            AttributeRef::F64(value) => Self::F64(value),
+            AttributeRef::List(values) => Self::list(values.iter()),
+        }
+    }
+}
+
+impl From<AttributeRef<'_>> for Value {
+    fn from(value: AttributeRef<'_>) -> Self {
+        Self::from(&AttributeValue::from(value))
     }
 }
 
@@ -367,11 +326,20 @@ impl Keys {
     /// Returns key and value of each attribute that a series with these labels has.
     fn values<'a>(
         &'a self,
-        labels: &'a [Option<AttributeValue>],
-    ) -> impl Iterator<Item = (&'a Cow<'static, str>, &'a AttributeValue)> + Clone {
-        self.entries.iter().filter_map(|KeyEntry { name, source }| match source {
-            Source::Label(at) => Some((name, labels.get(*at as usize)?.as_ref()?)),
-            Source::Fixed(value) => Some((name, value)),
+        labels: &'a LabelSet,
+    ) -> impl Iterator<Item = (&'a Cow<'static, str>, AttributeRef<'a>)> + Clone {
+        // Values are read in the order of the labels, mostly that of the keys.
+        let (mut left, mut next) = (labels.values(), 0);
+        self.entries.iter().filter_map(move |KeyEntry { name, source }| match source {
+            Source::Label(at) => {
+                if *at < next {
+                    (left, next) = (labels.values(), 0);
+                }
+                let skipped = at - next;
+                next = at + 1;
+                Some((name, left.nth(usize::from(skipped))??))
+            }
+            Source::Fixed(value) => Some((name, value.into())),
         })
     }
 }
@@ -424,30 +392,6 @@ mod tests {
             let here = AttributeValue::from(&there);
             assert_eq!((here.to_string().as_str(), Value::from(&here)), (text, there));
         }
-    }
-
-    #[test]
-    fn floats_are_numbers_of_json_or_the_three_words_for_what_json_lacks() {
-        for (float, text, in_list) in [
-            (3.0, "3", "3"),
-            (-0.5, "-0.5", "-0.5"),
-            (1e300, "1e300", "1e300"),
-            (-2.5e-7, "-2.5e-7", "-2.5e-7"),
-            (1e15, "1000000000000000", "1000000000000000"),
-            (f64::NAN, "NaN", r#""NaN""#),
-            (f64::INFINITY, "Infinity", r#""Infinity""#),
-            (f64::NEG_INFINITY, "-Infinity", r#""-Infinity""#),
-        ] {
-            assert_eq!(AttributeValue::F64(float).to_string(), text);
-            let list = AttributeValue::list([float, 0.0]).to_string();
-            assert_eq!(list, format!("[{in_list},0]"));
-            assert!(serde_json::from_str::<Vec<serde_json::Value>>(&list).is_ok(), "{list}");
-        }
-        let texts = ["quote \"", "back \\ slash", "line\nend", "tab\t\u{1}", "größe"];
-        let list = AttributeValue::list(texts).to_string();
-        assert_eq!(serde_json::from_str::<Vec<String>>(&list).unwrap(), texts);
-        let all: String = ('\0'..='\u{a1}').collect();
-        assert_eq!(json_text(&all), serde_json::Value::from(all).to_string());
     }
 
     #[test]

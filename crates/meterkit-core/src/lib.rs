@@ -34,7 +34,7 @@ mod stream;
 mod tap;
 mod unpoisoned;
 
-pub use self::attributes::{AttributeValue, Attributes};
+pub use self::attributes::{AttributeList, AttributeRef, AttributeValue, Attributes};
 pub use self::buckets::{Boundaries, ExponentialLimits, HistogramBuckets};
 #[cfg(feature = "catalog-json")]
 pub use self::catalog::CatalogError;

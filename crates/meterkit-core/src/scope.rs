@@ -184,7 +184,7 @@ impl ScopeKey {
             version: scope.version().map(|version| Cow::Owned(version.to_owned())),
             schema_url: scope.schema_url().map(|url| Cow::Owned(url.to_owned())),
             attributes: attributes
-                .map(|(key, value)| (Cow::Owned(key.to_owned()), value.clone()))
+                .map(|(key, value)| (Cow::Owned(key.to_owned()), value.into()))
                 .collect(),
             ..scoped.filter(is_it).unwrap_or_else(given)
         }

@@ -108,7 +108,7 @@ fn attributes_keep_their_types() -> Result<(), InstrumentError> {
     let requests = requests.attribute("ratio", 0.5).attribute("count", 3).attribute("on", true);
     requests.attribute("text", String::from("x")).build()?.increment();
     let points = points(&registry, REQUESTS);
-    let of = |key| points[0].attributes.get(key).cloned();
+    let of = |key| points[0].attributes.get(key).map(AttributeValue::from);
     assert_eq!(of("ratio"), Some(AttributeValue::F64(0.5)));
     assert_eq!(of("count"), Some(AttributeValue::I64(3)));
     assert_eq!(of("on"), Some(AttributeValue::Bool(true)));

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use meterkit_core::{
-    AttributeValue, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels,
-    Registry, Value,
+    AttributeRef, InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Registry,
+    Value,
 };
 use meterkit_fakes::catalog;
 use meterkit_fakes::readings::{histogram, labels, points};
@@ -69,8 +69,8 @@ fn a_series_is_found_again_by_value_by_reference_owned_and_borrowed() -> Result<
     assert_eq!(points.len(), 1);
     let attributes = "http.route=/entities,is_cached=false,method=GET,status=200";
     assert_eq!(labels(&points[0]), attributes, "attributes come in the order of their keys");
-    assert_eq!(points[0].attributes.get("status"), Some(&AttributeValue::I64(200)));
-    assert_eq!(points[0].attributes.get("is_cached"), Some(&AttributeValue::Bool(false)));
+    assert_eq!(points[0].attributes.get("status"), Some(AttributeRef::I64(200)));
+    assert_eq!(points[0].attributes.get("is_cached"), Some(AttributeRef::Bool(false)));
     Ok(())
 }
 
@@ -117,7 +117,7 @@ fn points_are_sorted_whatever_the_order_of_creation() -> Result<(), InstrumentEr
     let read = || -> Vec<i64> {
         let points = points(&registry, REQUESTS);
         let ids = points.iter().map(|point| match point.attributes.get("id") {
-            Some(AttributeValue::I64(id)) => *id,
+            Some(AttributeRef::I64(id)) => id,
             other => panic!("{other:?}"),
         });
         ids.collect()

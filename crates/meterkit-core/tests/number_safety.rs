@@ -208,7 +208,7 @@ fn labels_beyond_the_largest_integer_of_opentelemetry_are_texts_of_all_digits()
     }
     let read: Vec<_> = points(&registry, REQUESTS)
         .iter()
-        .map(|point| (point.attributes.get("size").cloned().unwrap(), point.value))
+        .map(|point| (point.attributes.get("size").map(AttributeValue::from).unwrap(), point.value))
         .collect();
     let texts = ["18446744073709551615", "9223372036854775808", "9223372036854775809"];
     let mut expected: Vec<_> = texts.map(AttributeValue::from).into();

@@ -111,7 +111,7 @@ fn a_group_timer_is_given_its_labels_at_the_end() -> Result<(), InstrumentError>
     let (_, points) = histogram(&registry, DURATION);
     let all: Vec<_> = points
         .iter()
-        .map(|it| (it.attributes.get("outcome").map(ToString::to_string), it.count, it.sum))
+        .map(|it| (it.attributes.get("outcome").map(|value| value.to_string()), it.count, it.sum))
         .collect();
     let expected = [(Some("error".to_owned()), 1, 0.5), (Some("ok".to_owned()), 2, 1.0)];
     assert_eq!(all, expected, "what was dropped without labels is in neither");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread;
 
-use meterkit_core::{AttributeValue, Data, Registry};
+use meterkit_core::{AttributeRef, AttributeValue, Data, Registry};
 use meterkit_fakes::label_sets::Tenant;
 use meterkit_fakes::readings::{OVERFLOW, metric, points, series, total};
 use meterkit_otel::MeterProvider;
@@ -49,7 +49,7 @@ fn attributes_of_every_type_are_kept_as_they_are() {
         assert_eq!(point.value.as_f64(), value);
         assert_eq!(point.attributes.iter().count(), 8);
         for (key, _, kept) in every_type() {
-            assert_eq!(point.attributes.get(key), Some(&kept), "{name}");
+            assert_eq!(point.attributes.get(key), Some(AttributeRef::from(&kept)), "{name}");
         }
     }
 }
@@ -78,7 +78,7 @@ fn values_of_several_types_that_read_the_same_are_series_of_their_own() {
     assert_eq!(points.len(), values.len());
     for (at, value) in values.iter().enumerate() {
         let is_it = |it: &&meterkit_core::NumberPoint| {
-            it.attributes.get("key") == Some(&AttributeValue::from(value))
+            it.attributes.get("key") == Some(AttributeRef::from(&AttributeValue::from(value)))
         };
         let found = points.iter().find(is_it).expect("a series of this value");
         assert_eq!(found.value.as_f64(), 2.0 * 10_f64.powi(at as i32), "{value:?}");

@@ -243,7 +243,8 @@ fn how_long_callbacks_take_is_told_by_instrument() {
     (0..3).for_each(|_| registry.refresh());
     let (_, points) = histogram(&registry, "meterkit.callback.duration");
     let told = points.iter().map(|it| (it.attributes.get("instrument"), it.count));
-    let told: Vec<_> = told.map(|(name, count)| (name.map(ToString::to_string), count)).collect();
+    let told: Vec<_> =
+        told.map(|(name, count)| (name.map(|name| name.to_string()), count)).collect();
     assert_eq!(told, [(Some("jobs".to_owned()), 3), (Some("rows".to_owned()), 3)]);
 }
 

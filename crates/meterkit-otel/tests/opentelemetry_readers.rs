@@ -229,7 +229,7 @@ fn values_that_did_not_fit_into_the_replay_are_counted() {
     let dropped = points(&snapshot, "meterkit.dropped");
     assert_eq!(dropped.len(), 1);
     assert_eq!(
-        dropped[0].attributes.get("reason").map(ToString::to_string).unwrap(),
+        dropped[0].attributes.get("reason").map(|value| value.to_string()).unwrap(),
         "replay_full"
     );
     assert_eq!(dropped[0].value.as_f64(), 10.0);

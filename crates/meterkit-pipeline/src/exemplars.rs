@@ -45,7 +45,7 @@ pub(crate) fn with_filtered(
     let mut exemplar = exemplar.clone();
     let Some(filter) = filter else { return exemplar };
     let removed = attributes.iter().filter(|(key, _)| !filter.keeps(key));
-    let removed = removed.map(|(key, value)| (Cow::Owned(key.to_owned()), value.clone()));
+    let removed = removed.map(|(key, value)| (Cow::Owned(key.to_owned()), value.into()));
     let removed = Attributes::from_pairs(removed);
     if !removed.is_empty() {
         exemplar.filtered = Some(removed);

@@ -94,7 +94,7 @@ fn series(of: SeriesId, part: &str) -> SeriesId {
 }
 
 fn with(attributes: &Attributes, quantile: &str) -> Attributes {
-    let own = attributes.iter().map(|(key, value)| (key.to_owned().into(), value.clone()));
+    let own = attributes.iter().map(|(key, value)| (key.to_owned().into(), value.into()));
     let quantile = AttributeValue::from(quantile.to_owned());
     Attributes::from_pairs(own.chain([(QUANTILE.into(), quantile)]))
 }
@@ -137,7 +137,7 @@ mod tests {
                 panic!("{metric:?}")
             };
             points.iter().map(|point| {
-                let quantile = point.attributes.get(QUANTILE).map(ToString::to_string);
+                let quantile = point.attributes.get(QUANTILE).map(|value| value.to_string());
                 let name = format!("{}{}", metric.descriptor.name, quantile.unwrap_or_default());
                 (name, point.value.as_f64())
             })

@@ -90,7 +90,7 @@ fn rises(snapshot: &Snapshot) -> Vec<(String, Value, SystemTime)> {
     else {
         panic!("no delta of a rising sum: {snapshot:?}")
     };
-    let route = |point: &NumberPoint| point.attributes.get("route").map(ToString::to_string);
+    let route = |point: &NumberPoint| point.attributes.get("route").map(|value| value.to_string());
     points
         .iter()
         .map(|point| (route(point).unwrap_or_default(), point.value, point.start))

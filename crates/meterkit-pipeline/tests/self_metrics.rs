@@ -42,7 +42,7 @@ fn exported(snapshot: &Snapshot) -> Vec<(String, Option<String>, f64)> {
 }
 
 fn text(attributes: &Attributes, key: &str) -> Option<String> {
-    attributes.get(key).map(ToString::to_string)
+    attributes.get(key).map(|value| value.to_string())
 }
 
 fn row(component: &str, error: Option<&str>, points: f64) -> (String, Option<String>, f64) {

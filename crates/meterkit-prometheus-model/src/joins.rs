@@ -9,7 +9,7 @@ use std::ptr;
 use std::time::SystemTime;
 
 use meterkit_core::{
-    AttributeValue, Attributes, Data, Exemplar, Exemplars, Metric, ScopeMetrics, SeriesId,
+    AttributeRef, Attributes, Data, Exemplar, Exemplars, Metric, ScopeMetrics, SeriesId,
 };
 
 use crate::family::{Collection, Family, Member};
@@ -280,20 +280,20 @@ fn may_become_equal<'a>(
     series: impl Iterator<Item = &'a Attributes>,
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
 ) -> bool {
-    let mut known: Vec<(&str, Cow<'_, str>, Discriminant<AttributeValue>)> = Vec::new();
+    let mut known: Vec<(&str, Cow<'_, str>, Discriminant<AttributeRef<'a>>)> = Vec::new();
     for attributes in series {
         for (at, (key, value)) in attributes.iter().enumerate() {
             // The series of an instrument share the texts of their keys, and mostly have all of them: the address of
             // the key at the same place is enough for most.
-            let is_like = |known: &(&str, Cow<'_, str>, Discriminant<AttributeValue>)| {
-                ptr::eq(known.0, key) && known.2 == discriminant(value)
+            let is_like = |known: &(&str, Cow<'_, str>, Discriminant<AttributeRef<'a>>)| {
+                ptr::eq(known.0, key) && known.2 == discriminant(&value)
             };
             if known.get(at).is_some_and(is_like) && !is_ambiguous(value) {
                 continue;
             }
             match known.iter().find(|(known, ..)| *known == key) {
                 _ if is_ambiguous(value) => return true,
-                Some((.., known)) if *known != discriminant(value) => return true,
+                Some((.., known)) if *known != discriminant(&value) => return true,
                 Some(_) => {}
                 None => {
                     let label = label(key);
@@ -301,7 +301,7 @@ fn may_become_equal<'a>(
                     if is_of_scope(&label) || known.iter().any(|(_, known, _)| *known == label) {
                         return true;
                     }
-                    known.push((key, label, discriminant(value)));
+                    known.push((key, label, discriminant(&value)));
                 }
             }
         }
@@ -309,11 +309,11 @@ fn may_become_equal<'a>(
     false
 }
 
-fn is_ambiguous(value: &AttributeValue) -> bool {
+fn is_ambiguous(value: AttributeRef<'_>) -> bool {
     match value {
-        AttributeValue::Str(text) => text.is_empty(),
-        AttributeValue::F64(number) => number.is_nan(),
-        AttributeValue::List(_) => true,
+        AttributeRef::Str(text) => text.is_empty(),
+        AttributeRef::F64(number) => number.is_nan(),
+        AttributeRef::List(_) => true,
         _ => false,
     }
 }

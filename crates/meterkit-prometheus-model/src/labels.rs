@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use meterkit_core::{AttributeValue, Attributes};
+use meterkit_core::{AttributeRef, Attributes};
 use meterkit_rules::prometheus_name::Names;
 use opentelemetry::InstrumentationScope;
 
@@ -14,7 +14,7 @@ pub type Labels<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 #[expect(clippy::exhaustive_enums, reason = "a value is converted already, or not")]
 pub enum LabelText<'a> {
     /// The value of one attribute.
-    Attribute(&'a AttributeValue),
+    Attribute(AttributeRef<'a>),
     /// The text of the attributes that became this label.
     Text(Cow<'a, str>),
 }
@@ -23,9 +23,9 @@ impl<'a> From<LabelText<'a>> for Cow<'a, str> {
     #[inline]
     fn from(text: LabelText<'a>) -> Self {
         match text {
-            LabelText::Attribute(AttributeValue::Str(value)) => Self::Borrowed(value),
-            LabelText::Attribute(AttributeValue::Bool(true)) => Self::Borrowed("true"),
-            LabelText::Attribute(AttributeValue::Bool(false)) => Self::Borrowed("false"),
+            LabelText::Attribute(AttributeRef::Str(value)) => Self::Borrowed(value),
+            LabelText::Attribute(AttributeRef::Bool(true)) => Self::Borrowed("true"),
+            LabelText::Attribute(AttributeRef::Bool(false)) => Self::Borrowed("false"),
             LabelText::Attribute(other) => Self::Owned(other.to_string()),
             LabelText::Text(text) => text,
         }
@@ -137,13 +137,13 @@ impl<'a> ScopeLabels<'a> {
 #[inline]
 #[must_use]
 pub fn for_each_label<'a>(
-    attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)> + Clone,
+    attributes: impl Iterator<Item = (&'a str, AttributeRef<'a>)> + Clone,
     scope: &'a ScopeLabels<'_>,
     label: impl Fn(&'a str) -> Cow<'a, str>,
     mut visit: impl FnMut(Cow<'a, str>, LabelText<'a>),
 ) -> bool {
     let attributes = attributes
-        .filter(|(_, value)| !matches!(value, AttributeValue::Str(text) if text.is_empty()));
+        .filter(|(_, value)| !matches!(value, AttributeRef::Str(text) if text.is_empty()));
     // No other key can become a label that is a key as it stands: there is nothing to join.
     let stands = |key: &'a str| {
         matches!(label(key), Cow::Borrowed(_)) && !is_of_scope(key) && !scope.has(key)
@@ -215,7 +215,7 @@ fn joined(mut attributes: Vec<Translated<'_>>) -> impl Iterator<Item = Translate
 
 #[cfg(test)]
 mod tests {
-    use meterkit_core::Attributes;
+    use meterkit_core::{AttributeValue, Attributes};
     use meterkit_rules::prometheus_name::{FamilyType, Translation};
     use opentelemetry::{KeyValue, StringValue, Value};
 

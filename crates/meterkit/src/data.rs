@@ -19,9 +19,9 @@
 //! ```
 
 pub use meterkit_core::{
-    AbsentSeries, AttributeError, AttributeValue, Attributes, Data, Descriptor, Exemplar,
-    ExemplarFilter, Exemplars, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Kind,
-    Metric, NumberPoint, NumberType, ScopeMetrics, SeriesId, SpanIds, SummaryPoint, Temporality,
-    Value,
+    AbsentSeries, AttributeError, AttributeList, AttributeRef, AttributeValue, Attributes, Data,
+    Descriptor, Exemplar, ExemplarFilter, Exemplars, ExponentialBuckets, ExponentialHistogramPoint,
+    HistogramPoint, Kind, Metric, NumberPoint, NumberType, ScopeMetrics, SeriesId, SpanIds,
+    SummaryPoint, Temporality, Value,
 };
 pub use meterkit_pipeline::Snapshot;

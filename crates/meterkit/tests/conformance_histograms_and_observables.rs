@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use meterkit::data::{AttributeValue, Data, Value};
+use meterkit::data::{AttributeRef, Data, Value};
 use meterkit::observable::AnyObservable;
 use meterkit::testing::{Seen, TestKit, assert_metric, assert_no_metric};
 use meterkit::{InstrumentError, Labels, Telemetry};
@@ -64,7 +64,7 @@ fn case_33_attributes_of_an_instrument_are_on_each_of_its_series() -> Result<(),
     let series = seen.series("counter");
     assert_eq!(series.len(), 2);
     for series in series {
-        assert_eq!(series.label("const_label_1"), Some(&AttributeValue::I64(1)), "no text of it");
+        assert_eq!(series.label("const_label_1"), Some(AttributeRef::I64(1)), "no text of it");
     }
     Ok(())
 }
@@ -203,7 +203,7 @@ fn case_37_what_an_instrument_was_made_with_is_exported() -> Result<(), Instrume
     let descriptor = series.descriptor();
     assert_eq!(descriptor.name, "backstage.plugin.catalog.processing.duration");
     assert_eq!((&*descriptor.unit, &*descriptor.description), ("s", "How long it took."));
-    assert_eq!(series.label("tier"), Some(&AttributeValue::from("gold")));
+    assert_eq!(series.label("tier"), Some(AttributeRef::Str("gold")));
     assert_eq!(series.scope().name(), "backstage.plugin.catalog");
     assert_eq!(series.scope().version(), Some("v1.0"));
     assert_eq!(series.bounds(), Some([0.1, 1.0].as_slice()));

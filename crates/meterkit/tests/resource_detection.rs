@@ -14,7 +14,7 @@ fn resource_by_environment() -> Attributes {
 }
 
 fn text(resource: &Attributes, key: &str) -> Option<String> {
-    resource.get(key).map(ToString::to_string)
+    resource.get(key).map(|value| value.to_string())
 }
 
 const NO_TARGET: (&str, &str) = ("OTEL_METRICS_EXPORTER", "none");

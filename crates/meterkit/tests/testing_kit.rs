@@ -105,7 +105,7 @@ fn series_are_looked_up_by_full_name_and_labels() -> Result<(), InstrumentError>
     let series = seen.get("backstage.plugin.catalog.duration", []).expect("recorded");
     assert_eq!(series.bounds(), Some([0.1, 1.0].as_slice()));
     assert_eq!(series.descriptor().unit, "s");
-    assert_eq!(seen.series(OPERATIONS)[0].label("success"), Some(&true.into()), "types are kept");
+    assert_eq!(seen.series(OPERATIONS)[0].label("success"), Some(true.into()), "types are kept");
     Ok(())
 }
 

@@ -210,7 +210,7 @@ impl DatadogConfig {
 
     /// The tags of everything that is sent of `snapshot`.
     pub(crate) fn common_tags(&self, snapshot: &Snapshot) -> Vec<String> {
-        let resource = |name: &str| snapshot.resource.get(name).map(ToString::to_string);
+        let resource = |name: &str| snapshot.resource.get(name).map(|value| value.to_string());
         let mut tags = self.service_tags.of(resource);
         tags.extend(self.tags.iter().cloned());
         let own = self.instance.as_ref().and_then(|it| it.tag(snapshot, &tags));
@@ -220,7 +220,7 @@ impl DatadogConfig {
 
     /// The host that `snapshot` is of.
     pub(crate) fn host_of(&self, snapshot: &Snapshot) -> Option<String> {
-        let of_resource = || snapshot.resource.get("host.name").map(ToString::to_string);
+        let of_resource = || snapshot.resource.get("host.name").map(|value| value.to_string());
         self.host.clone().or_else(of_resource)
     }
 }

@@ -28,7 +28,7 @@ impl Instance {
         if tags.iter().any(|tag| key(tag) == INSTANCE) {
             return None;
         }
-        let given = snapshot.resource.get(INSTANCE).map(ToString::to_string);
+        let given = snapshot.resource.get(INSTANCE).map(|value| value.to_string());
         let given = given.filter(|id| !id.trim().is_empty());
         tag(INSTANCE, given.as_deref().unwrap_or(&self.id))
     }

@@ -64,7 +64,7 @@ impl ByOtlp {
     fn resource(&self, resource: &Attributes) -> Attributes {
         let is_replaced = |key: &str| self.resource.iter().any(|(keys, _)| keys.contains(&key));
         let kept = resource.iter().filter(|(key, _)| !is_replaced(key));
-        let kept = kept.map(|(key, value)| (key.to_owned().into(), value.clone()));
+        let kept = kept.map(|(key, value)| (key.to_owned().into(), value.into()));
         let others = self.resource.iter().filter_map(|(keys, value)| {
             Some(((*keys.first()?).into(), AttributeValue::from(value.clone())))
         });
@@ -103,7 +103,7 @@ fn tagged(scope: &ScopeMetrics, tags: &[(&str, &str)]) -> ScopeMetrics {
 fn tag(attributes: &mut Attributes, tags: &[(&str, &str)]) {
     let tags = tags.iter();
     let tags = tags.map(|(key, value)| ((*key).to_owned().into(), (*value).to_owned().into()));
-    let own = attributes.iter().map(|(key, value)| (key.to_owned().into(), value.clone()));
+    let own = attributes.iter().map(|(key, value)| (key.to_owned().into(), value.into()));
     *attributes = Attributes::from_pairs(tags.chain(own));
 }
 

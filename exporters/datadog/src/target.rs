@@ -82,7 +82,7 @@ impl DatadogTarget {
 
 /// The settings of the agent target, with what the resource of `snapshot` says.
 fn agent(config: &DatadogConfig, snapshot: &Snapshot, cgroup_inode: Option<u64>) -> AgentConfig {
-    let container = snapshot.resource.get("container.id").map(ToString::to_string);
+    let container = snapshot.resource.get("container.id").map(|value| value.to_string());
     let mut tags = config.common_tags(snapshot);
     // The agent knows its host, which is another one's where someone says so.
     tags.extend(config.host.iter().map(|host| format!("host:{host}")));

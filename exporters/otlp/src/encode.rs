@@ -5,7 +5,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{
-    AttributeValue, Attributes, Data, Exemplar, Exemplars, ExponentialBuckets,
+    AttributeRef, AttributeValue, Attributes, Data, Exemplar, Exemplars, ExponentialBuckets,
     ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint, ScopeMetrics, SeriesId,
     SummaryPoint, Temporality, Value,
 };
@@ -50,7 +50,7 @@ fn scope_metrics(scope: &ScopeMetrics, with: With<'_>) -> proto::ScopeMetrics {
     let of = &scope.scope;
     let attributes = of
         .attributes()
-        .map(|pair| key_value(pair.key.as_str(), own(&AttributeValue::from(&pair.value))));
+        .map(|pair| key_value(pair.key.as_str(), own((&AttributeValue::from(&pair.value)).into())));
     proto::ScopeMetrics {
         scope: Some(common::InstrumentationScope {
             name: of.name().to_owned(),
@@ -234,14 +234,14 @@ fn key_value(key: &str, value: common::any_value::Value) -> common::KeyValue {
     common::KeyValue { key: key.to_owned(), value, ..common::KeyValue::default() }
 }
 
-fn own(value: &AttributeValue) -> common::any_value::Value {
+fn own(value: AttributeRef<'_>) -> common::any_value::Value {
     use common::any_value::Value as Any;
     match value {
-        AttributeValue::Str(value) => Any::StringValue(value.clone().into_owned()),
-        AttributeValue::Bool(value) => Any::BoolValue(*value),
-        AttributeValue::I64(value) => Any::IntValue(*value),
-        AttributeValue::F64(value) => Any::DoubleValue(*value),
-        AttributeValue::List(values) => {
+        AttributeRef::Str(value) => Any::StringValue(value.to_owned()),
+        AttributeRef::Bool(value) => Any::BoolValue(value),
+        AttributeRef::I64(value) => Any::IntValue(value),
+        AttributeRef::F64(value) => Any::DoubleValue(value),
+        AttributeRef::List(values) => {
             let values = values.iter().map(|value| common::AnyValue { value: Some(own(value)) });
             Any::ArrayValue(common::ArrayValue { values: values.collect() })
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use meterkit_core::{AttributeValue, Attributes};
+use meterkit_core::{AttributeRef, Attributes};
 use meterkit_prometheus_model::{LabelText, ScopeLabels, for_each_label};
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 
@@ -72,7 +72,7 @@ impl SeriesLabels {
         }
         let mut next = 0;
         if attributes.iter().all(|(key, _)| self.plain(&mut next, key).is_some()) {
-            for (key, value) in attributes.iter().filter(|(_, value)| !is_empty(value)) {
+            for (key, value) in attributes.iter().filter(|(_, value)| !is_empty(*value)) {
                 visit_text(key, LabelText::Attribute(value), &mut visit);
             }
             return true;
@@ -84,7 +84,7 @@ impl SeriesLabels {
                 visit_text(&label, value, &mut visit);
             });
         if comes_on_top && are_plain {
-            for (key, _) in attributes.iter().filter(|(_, value)| !is_empty(value)) {
+            for (key, _) in attributes.iter().filter(|(_, value)| !is_empty(*value)) {
                 if self.plain(&mut 0, key).is_none() {
                     let mut head = String::new();
                     text::label_head(&mut head, self.names, key);
@@ -130,8 +130,8 @@ impl SeriesLabels {
     }
 }
 
-fn is_empty(value: &AttributeValue) -> bool {
-    matches!(value, AttributeValue::Str(text) if text.is_empty())
+fn is_empty(value: AttributeRef<'_>) -> bool {
+    matches!(value, AttributeRef::Str(text) if text.is_empty())
 }
 
 /// Returns where a text is in memory.
@@ -143,9 +143,9 @@ fn place(text: &str) -> (usize, usize) {
 fn visit_text(label: &str, value: LabelText<'_>, visit: &mut impl FnMut(&str, &str)) {
     match value {
         // Most labels are text, and integers would be allocated.
-        LabelText::Attribute(AttributeValue::Str(value)) => visit(label, value),
-        LabelText::Attribute(AttributeValue::I64(value)) => {
-            visit(label, itoa::Buffer::new().format(*value));
+        LabelText::Attribute(AttributeRef::Str(value)) => visit(label, value),
+        LabelText::Attribute(AttributeRef::I64(value)) => {
+            visit(label, itoa::Buffer::new().format(value));
         }
         value => visit(label, &Cow::from(value)),
     }

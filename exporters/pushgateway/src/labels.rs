@@ -62,7 +62,7 @@ fn renamed(attributes: &Attributes, group: &[String]) -> Attributes {
         // With a dot, so that it is no key that is there already. Values of labels that become equal are joined.
         let label = label(key, group);
         let key = label.map_or_else(|| key.to_owned(), |label| format!("exported.{label}"));
-        (key.into(), value.clone())
+        (key.into(), value.into())
     }))
 }
 

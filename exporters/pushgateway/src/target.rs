@@ -111,7 +111,7 @@ impl PushgatewayTarget {
 
     /// Returns the URL of the group, whose job the resource may name.
     fn url(&self, snapshot: &Snapshot) -> Result<Uri, ExportError> {
-        let service = || snapshot.resource.get("service.name").map(ToString::to_string);
+        let service = || snapshot.resource.get("service.name").map(|value| value.to_string());
         let job = self.config.job.clone().or_else(service).filter(|job| !job.is_empty());
         let job = job.unwrap_or_else(|| UNKNOWN.to_owned());
         group_url(&self.config.url, &job, &self.config.grouping)

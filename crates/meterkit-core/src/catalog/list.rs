@@ -6,7 +6,7 @@ use meterkit_rules::prometheus_name;
 use opentelemetry::InstrumentationScope;
 
 use super::{Catalog, CatalogEntry, CatalogLabel, CatalogScope};
-use crate::attributes::{AttributeValue, Attributes};
+use crate::attributes::{AttributeRef, Attributes};
 use crate::instrument::SelfMetrics;
 use crate::labels::LabelKey;
 use crate::registry::Registry;
@@ -61,7 +61,7 @@ fn entry(instrument: &Shared, scope: CatalogScope) -> CatalogEntry {
         scope,
         foreign: instrument.door() != Door::Facade,
         labels: labels(instrument),
-        attributes: texts(identity.attributes.iter().map(|(key, value)| (&**key, value))),
+        attributes: texts(identity.attributes.iter().map(|(key, value)| (&**key, value.into()))),
         buckets: instrument.buckets().bounds().to_vec(),
         exponential: instrument.buckets().exponential(),
     }
@@ -105,7 +105,7 @@ impl CatalogLabel {
 }
 
 fn texts<'a>(
-    attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)>,
+    attributes: impl Iterator<Item = (&'a str, AttributeRef<'a>)>,
 ) -> BTreeMap<String, String> {
     attributes.map(|(key, value)| (key.to_owned(), value.to_string())).collect()
 }

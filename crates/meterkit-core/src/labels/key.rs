@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::Labels;
 use super::value::{LabelRef, LabelValue};
-use crate::attributes::AttributeValue;
+use crate::attributes::{AttributeRef, AttributeValue};
+use crate::store::label_set::LabelSet;
 
 /// A label's key: its name, its values when they are closed, and how many different ones are let through.
 #[derive(Clone, Copy)]
@@ -104,11 +105,8 @@ impl LabelKey {
     }
 
     /// Returns the place of stored values among all label sets that there can be.
-    pub(crate) fn place_of_values(
-        keys: &[Self],
-        values: &[Option<AttributeValue>],
-    ) -> Option<usize> {
-        let mut pairs = keys.iter().zip(values);
+    pub(crate) fn place_of_values(keys: &[Self], labels: &LabelSet) -> Option<usize> {
+        let mut pairs = keys.iter().zip(labels.values());
         pairs.try_fold(0, |place, (key, value)| key.place_below(Some(place), LabelRef::of(value)))
     }
 
@@ -126,7 +124,10 @@ impl LabelKey {
     /// Returns the place of a label set with this value, given the place that the keys before this one lead to.
     fn place_below(&self, place: Option<usize>, value: LabelRef<'_>) -> Option<usize> {
         let values = self.cardinality.unwrap_or(0);
-        let at = (0..values).find(|index| value.is(&(self.nth)(*index).to_value()))?;
+        let at = (0..values).find(|index| {
+            let nth = (self.nth)(*index).to_value();
+            value.is(nth.as_ref().map(AttributeRef::from))
+        })?;
         Some(place? * values + at)
     }
 }

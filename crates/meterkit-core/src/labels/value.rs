@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::hash::Hasher;
 
 use super::text::{hash_text, same_text};
-use crate::attributes::AttributeValue;
+use crate::attributes::{AttributeRef, AttributeValue};
 
 /// A type whose values can be the value of a label.
 ///
@@ -94,24 +94,24 @@ impl LabelRef<'_> {
     }
 
     /// Returns the label that was stored as `value`.
-    pub(crate) fn of(value: &Option<AttributeValue>) -> LabelRef<'_> {
+    pub(crate) fn of(value: Option<AttributeRef<'_>>) -> LabelRef<'_> {
         match value {
-            Some(AttributeValue::Str(text)) => LabelRef::Str(text),
-            Some(AttributeValue::Bool(value)) => LabelRef::Bool(*value),
-            Some(AttributeValue::I64(value)) => LabelRef::I64(*value),
+            Some(AttributeRef::Str(text)) => LabelRef::Str(text),
+            Some(AttributeRef::Bool(value)) => LabelRef::Bool(value),
+            Some(AttributeRef::I64(value)) => LabelRef::I64(value),
             // No label is a float or a list.
-            Some(AttributeValue::F64(_) | AttributeValue::List(_)) | None => LabelRef::Absent,
+            Some(AttributeRef::F64(_) | AttributeRef::List(_)) | None => LabelRef::Absent,
         }
     }
 
     #[inline(always)]
-    pub(crate) fn is(self, stored: &Option<AttributeValue>) -> bool {
+    pub(crate) fn is(self, stored: Option<AttributeRef<'_>>) -> bool {
         match (self, stored) {
-            (Self::Static(text), Some(AttributeValue::Str(stored))) => same_text(text, stored),
-            (Self::Str(text), Some(AttributeValue::Str(stored))) => same_text(text, stored),
-            (Self::Bool(value), Some(AttributeValue::Bool(stored))) => value == *stored,
-            (Self::I64(value), Some(AttributeValue::I64(stored))) => value == *stored,
-            (Self::U64(value), Some(known)) => attribute(value) == *known,
+            (Self::Static(text), Some(AttributeRef::Str(stored))) => same_text(text, stored),
+            (Self::Str(text), Some(AttributeRef::Str(stored))) => same_text(text, stored),
+            (Self::Bool(value), Some(AttributeRef::Bool(stored))) => value == stored,
+            (Self::I64(value), Some(AttributeRef::I64(stored))) => value == stored,
+            (Self::U64(value), Some(known)) => AttributeRef::from(&attribute(value)) == known,
             (Self::Absent, None) => true,
             _ => false,
         }

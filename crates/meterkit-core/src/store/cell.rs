@@ -1,12 +1,14 @@
 //! Cells, in which the values of series live, and the cell of a gauge.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
 use super::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use super::atomic::{AtomicU8, AtomicU64, Mutex, MutexGuard};
 use crate::number::Number;
 use crate::unpoisoned::Unpoisoned;
 
 /// What removal needs to know of a cell, whatever it holds.
-pub trait Cell: Send + Sync + 'static {
+pub trait Cell: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// Returns the number, if this is the cell of one and it has a value.
     fn number<T: Number>(&self) -> Option<T> {
         None

@@ -240,7 +240,7 @@ impl<H: Handle> SeriesGroup<H> {
             self.closed().into_iter().flat_map(ClosedSeries::iter).for_each(H::zero);
             self.open.get().into_iter().for_each(|open| {
                 open.for_each(|labels, handle| {
-                    if labels.keys == KeySetId::DECLARED {
+                    if labels.keys() == KeySetId::DECLARED {
                         handle.zero();
                     }
                 });
@@ -273,7 +273,7 @@ impl<H: Handle> SeriesGroup<H> {
             // The limit was lower when the labels were declared.
             let (open, labels) = (self.open(), LabelSet::declared(LabelKey::nth_set(keys, place)));
             let hash = hash_declared(open.hasher(), &labels);
-            if let Some(member) = self.make_open_member(open, hash, &labels, shared, || true) {
+            if let Some(member) = self.make_open_member(open, hash, labels, shared, || true) {
                 zero(&member);
             }
         }
@@ -416,7 +416,7 @@ impl<H: Handle> SeriesGroup<H> {
             let labels = self.room.is_free().then(|| query.to_stored())?;
             // Of these values: a second visit of the caller's labels may hand out others than the first.
             let hash = query.hash_stored(open.hasher(), &labels);
-            self.make_open_member(open, hash, &labels, shared, may_make)
+            self.make_open_member(open, hash, labels, shared, may_make)
         });
         found.filter(|handle| self.readmit(handle))
     }
@@ -426,14 +426,14 @@ impl<H: Handle> SeriesGroup<H> {
         &'a self,
         open: &'a OpenSeries<H>,
         hash: u64,
-        labels: &LabelSet,
+        labels: LabelSet,
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'a, H>> {
         let _creation = self.lock_creation();
-        open.get_or_make(hash, labels, self.room.limit(), || {
+        open.get_or_make(hash, labels, self.room.limit(), |labels| {
             let may_make = may_make() && self.room.try_take();
-            may_make.then(|| Member::Own(handle::make(labels.clone(), shared)))
+            may_make.then(|| Member::Own(handle::make(labels, shared)))
         })
     }
 
@@ -520,8 +520,8 @@ impl<H: Handle> SeriesGroup<H> {
                 }
                 _ => {
                     let hash = hash_declared(open.hasher(), &labels);
-                    let heir = || Some(Member::Heir(Box::new((labels.clone(), handle))));
-                    open.get_or_make(hash, &labels, self.room.limit(), heir);
+                    let heir = |labels| Some(Member::Heir(Box::new((labels, handle))));
+                    open.get_or_make(hash, labels, self.room.limit(), heir);
                 }
             }
         }

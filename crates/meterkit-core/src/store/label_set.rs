@@ -1,67 +1,255 @@
 //! Label sets as callers hand them out, and as they are stored.
 
-use std::hash::{BuildHasher, Hasher};
-use std::ops::Deref;
-use std::sync::{Arc, LazyLock};
+mod statics;
+
+use std::borrow::Cow;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
 
-use crate::attributes::AttributeValue;
+use crate::attributes::{AttributeList, AttributeRef, AttributeValue};
 use crate::labels::{LabelRef, LabelVisitor, Labels};
 
 /// The labels of one series: the values, in the order of the keys that they belong to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct LabelSet {
-    /// Which of the instrument's key sets they belong to.
-    pub(crate) keys: KeySetId,
-    values: Arc<[Option<AttributeValue>]>,
+///
+/// All of them are one text, which takes a fraction of the memory that values with pointers would. Each begins with a
+/// character that is its type, or the length of a short text. Numbers are characters of seven bits each, the lowest
+/// bits first, so that the whole is valid UTF-8. If the key set is not the declared one, it stands before the values.
+#[derive(Clone, Debug)]
+pub(crate) struct LabelSet(Box<str>);
+
+/// Whatever has the labels of a series.
+pub(crate) trait HasLabels:
+    Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe
+{
+    fn labels(&self) -> &LabelSet;
+}
+
+impl HasLabels for LabelSet {
+    fn labels(&self) -> &LabelSet {
+        self
+    }
 }
 
 /// One of the key sets of an instrument: those that the code declares, those of the overflow series, or those that some
 /// recording by attributes brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct KeySetId(pub(crate) u32);
+pub(crate) struct KeySetId(pub(crate) u16);
 
 impl KeySetId {
     /// The keys that the code declares.
     pub(crate) const DECLARED: Self = Self(0);
     /// The key of the overflow series.
-    pub(crate) const OVERFLOW: Self = Self(u32::MAX);
+    pub(crate) const OVERFLOW: Self = Self(0x3fff);
 }
 
+/// Begins the text of a set that does not belong to the declared keys: the key set follows in two characters.
+const KEY_SET: u8 = 127;
+
+/// Texts of up to this length have it as their first character.
+const LONGEST_SHORT: u8 = 99;
+const ABSENT: u8 = 100;
+const FALSE: u8 = 101;
+const TRUE: u8 = 102;
+/// Ten characters follow.
+const I64: u8 = 103;
+/// Ten characters follow: the bits.
+const F64: u8 = 104;
+/// The length in five characters, and a text follow.
+const LONG: u8 = 105;
+/// The length in five characters, and that many characters with elements follow.
+const LIST: u8 = 106;
+/// With the next character, the number of a text in [`statics`]: this and the types after it are the upper digit.
+const STATIC: u8 = 107;
+
+/// How many characters a number of 64 bits takes.
+const WIDE: usize = 10;
+/// How many characters a length takes.
+const LENGTH: usize = 5;
+
 impl LabelSet {
-    pub(crate) fn new(keys: KeySetId, values: impl Into<Arc<[Option<AttributeValue>]>>) -> Self {
-        Self { keys, values: values.into() }
+    pub(crate) fn new(
+        keys: KeySetId,
+        values: impl IntoIterator<Item = Option<AttributeValue>>,
+    ) -> Self {
+        let mut text = String::new();
+        if keys != KeySetId::DECLARED {
+            text.push(char::from(KEY_SET));
+            push_number(&mut text, u64::from(keys.0), 2);
+        }
+        values.into_iter().for_each(|value| push(&mut text, value.as_ref()));
+        Self(text.into())
     }
 
-    pub(crate) fn declared(values: impl Into<Arc<[Option<AttributeValue>]>>) -> Self {
+    pub(crate) fn declared(values: impl IntoIterator<Item = Option<AttributeValue>>) -> Self {
         Self::new(KeySetId::DECLARED, values)
     }
 
     /// Returns the labels of an instrument that declares none.
     pub(crate) fn none() -> Self {
-        static NONE: LazyLock<LabelSet> = LazyLock::new(|| LabelSet::declared([]));
-        NONE.clone()
+        Self(Box::default())
     }
 
     /// Returns the labels of the overflow series, which has its mark as its only label.
     pub(crate) fn overflow() -> Self {
-        static MARK: LazyLock<LabelSet> =
-            LazyLock::new(|| LabelSet::new(KeySetId::OVERFLOW, [Some(AttributeValue::Bool(true))]));
-        MARK.clone()
+        Self::new(KeySetId::OVERFLOW, [Some(AttributeValue::Bool(true))])
     }
 
-    pub(crate) fn values(&self) -> &Arc<[Option<AttributeValue>]> {
-        &self.values
+    /// Returns which of the instrument's key sets the values belong to.
+    #[inline]
+    pub(crate) fn keys(&self) -> KeySetId {
+        match *self.0.as_bytes() {
+            [KEY_SET, low, high, ..] => KeySetId(u16::from(low) | u16::from(high) << 7),
+            _ => KeySetId::DECLARED,
+        }
+    }
+
+    /// Returns whether the key set is the declared one.
+    #[inline]
+    fn is_declared(&self) -> bool {
+        self.0.as_bytes().first() != Some(&KEY_SET)
+    }
+
+    /// Returns whether there are no labels.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values().next().is_none()
+    }
+
+    /// Returns the values; `None` for an absent one.
+    #[inline]
+    pub(crate) fn values(&self) -> LabelValues<'_> {
+        match self.is_declared() {
+            true => LabelValues(&self.0),
+            false => LabelValues(self.0.get(3..).unwrap_or_default()),
+        }
     }
 }
 
-impl Deref for LabelSet {
-    type Target = [Option<AttributeValue>];
-
-    fn deref(&self) -> &Self::Target {
-        &self.values
+impl PartialEq for LabelSet {
+    fn eq(&self, other: &Self) -> bool {
+        // A text can be among the static ones in one of the two only.
+        self.0 == other.0 || (self.keys() == other.keys() && self.values().eq(other.values()))
     }
+}
+
+impl Eq for LabelSet {}
+
+impl Hash for LabelSet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.keys().hash(state);
+        self.values().for_each(|value| value.hash(state));
+    }
+}
+
+/// The values of a label set, in its order.
+#[derive(Clone, Copy)]
+pub(crate) struct LabelValues<'a>(&'a str);
+
+impl<'a> LabelValues<'a> {
+    /// Returns the elements of a packed list.
+    pub(crate) fn of_list(list: &'a str) -> Self {
+        Self(list)
+    }
+
+    fn number(&mut self, characters: usize) -> Option<u64> {
+        let (number, rest) = self.0.split_at_checked(characters)?;
+        self.0 = rest;
+        Some(number.bytes().rev().fold(0, |number, bits| number << 7 | u64::from(bits)))
+    }
+
+    #[inline(always)]
+    fn text(&mut self, len: usize) -> Option<&'a str> {
+        let (text, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(text)
+    }
+
+    #[inline(never)]
+    fn other(&mut self, code: u8) -> Option<Option<AttributeRef<'a>>> {
+        Some(Some(match code {
+            FALSE => AttributeRef::Bool(false),
+            TRUE => AttributeRef::Bool(true),
+            I64 => AttributeRef::I64(self.number(WIDE)? as i64),
+            F64 => AttributeRef::F64(f64::from_bits(self.number(WIDE)?)),
+            LONG => {
+                let len = self.number(LENGTH)?;
+                AttributeRef::Str(self.text(len as usize)?)
+            }
+            LIST => {
+                let len = self.number(LENGTH)?;
+                AttributeRef::List(AttributeList::packed(self.text(len as usize)?))
+            }
+            _ => return Some(None),
+        }))
+    }
+}
+
+impl<'a> Iterator for LabelValues<'a> {
+    type Item = Option<AttributeRef<'a>>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let code = *self.0.as_bytes().first()?;
+        self.0 = self.0.get(1..)?;
+        match code {
+            0..=LONGEST_SHORT => Some(Some(AttributeRef::Str(self.text(usize::from(code))?))),
+            STATIC.. => {
+                let low = *self.text(1)?.as_bytes().first()?;
+                let place = usize::from(code - STATIC) << 7 | usize::from(low);
+                Some(Some(AttributeRef::Str(statics::get(place)?)))
+            }
+            code => self.other(code),
+        }
+    }
+}
+
+fn push(packed: &mut String, value: Option<&AttributeValue>) {
+    match value {
+        None => packed.push(char::from(ABSENT)),
+        Some(AttributeValue::Str(text)) => push_text(packed, text),
+        Some(AttributeValue::Bool(value)) => {
+            packed.push(char::from(if *value { TRUE } else { FALSE }));
+        }
+        Some(AttributeValue::I64(value)) => {
+            packed.push(char::from(I64));
+            push_number(packed, *value as u64, WIDE);
+        }
+        Some(AttributeValue::F64(value)) => {
+            packed.push(char::from(F64));
+            push_number(packed, value.to_bits(), WIDE);
+        }
+        Some(AttributeValue::List(values)) => {
+            let mut list = String::new();
+            values.iter().for_each(|value| push(&mut list, Some(value)));
+            packed.push(char::from(LIST));
+            push_number(packed, list.len() as u64, LENGTH);
+            packed.push_str(&list);
+        }
+    }
+}
+
+fn push_text(packed: &mut String, text: &Cow<'static, str>) {
+    let place = match text {
+        Cow::Borrowed(text) => statics::place_of(text),
+        Cow::Owned(_) => None,
+    };
+    match (place, u8::try_from(text.len())) {
+        (Some(place), _) => {
+            packed.push(char::from(STATIC + (place >> 7) as u8));
+            packed.push(char::from(place as u8 & 0x7f));
+            return;
+        }
+        (None, Ok(len @ ..=LONGEST_SHORT)) => packed.push(char::from(len)),
+        _ => {
+            packed.push(char::from(LONG));
+            push_number(packed, text.len() as u64, LENGTH);
+        }
+    }
+    packed.push_str(text);
+}
+
+fn push_number(packed: &mut String, number: u64, characters: usize) {
+    packed.extend((0..characters).map(|at| char::from((number >> (7 * at)) as u8 & 0x7f)));
 }
 
 /// Labels that a caller hands out, to find a series by.
@@ -105,12 +293,12 @@ impl<L: Labels> Query for Declared<'_, L> {
 
     #[inline]
     fn is(&self, stored: &LabelSet) -> bool {
-        if stored.keys != KeySetId::DECLARED {
+        if !stored.is_declared() {
             return false;
         }
-        let mut visitor = Matching { stored: stored.iter(), are_equal: true };
+        let mut visitor = Matching { stored: stored.values(), are_equal: true };
         self.labels.visit(&mut visitor);
-        visitor.are_equal && visitor.stored.all(Option::is_none)
+        visitor.are_equal && visitor.stored.all(|value| value.is_none())
     }
 
     fn to_stored(&self) -> LabelSet {
@@ -127,9 +315,9 @@ impl<L: Labels> Query for Declared<'_, L> {
 }
 
 /// Returns the hash of stored labels whose keys are declared.
-pub(crate) fn hash_declared(hasher: &RandomState, stored: &[Option<AttributeValue>]) -> u64 {
+pub(crate) fn hash_declared(hasher: &RandomState, stored: &LabelSet) -> u64 {
     let mut hasher = hasher.build_hasher();
-    for value in stored {
+    for value in stored.values() {
         LabelRef::of(value).hash_into(&mut hasher);
     }
     hasher.finish()
@@ -154,7 +342,7 @@ impl<S: Hasher> LabelVisitor for Hashing<S> {
 }
 
 struct Matching<'a> {
-    stored: std::slice::Iter<'a, Option<AttributeValue>>,
+    stored: LabelValues<'a>,
     are_equal: bool,
 }
 
@@ -166,3 +354,6 @@ impl LabelVisitor for Matching<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

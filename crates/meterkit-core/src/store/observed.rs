@@ -51,7 +51,7 @@ pub struct Observed {
     /// One for each registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
     /// All series, also those that nobody reports now.
-    series: Mutex<HashMap<LabelSet, Arc<Series>, RandomState>>,
+    series: Mutex<HashMap<Arc<LabelSet>, Arc<Series>, RandomState>>,
     overflow: Series,
     /// How often something was reported of the overflow series.
     overflowed: AtomicU64,
@@ -117,7 +117,7 @@ impl Observed {
 
     /// Returns the series with these labels. A new series counts since `last_run`, when the callback did not report it
     /// yet, or since the instrument was made.
-    fn series_of(&self, labels: &LabelSet, last_run: u64) -> Arc<Series> {
+    fn series_of(&self, labels: &Arc<LabelSet>, last_run: u64) -> Arc<Series> {
         let mut series = self.lock_series();
         // Those that nobody reports are not more than there may be of those that somebody does.
         if series.len() >= 2 * self.room.limit() && !series.contains_key(labels) {
@@ -168,7 +168,7 @@ impl Observed {
             _ => self.points_of_several(&sheets, &keys, &to_point),
         };
         if let Some(value) = overflow {
-            let attributes = self.shared.attributes(&keys, &LabelSet::overflow());
+            let attributes = self.shared.attributes(&keys, Arc::new(LabelSet::overflow()));
             let read = self.read(attributes, &self.overflow, &value, false, self.now());
             points.extend(to_point(read));
         }
@@ -282,7 +282,7 @@ impl Observed {
         })
     }
 
-    fn lock_series(&self) -> MutexGuard<'_, HashMap<LabelSet, Arc<Series>, RandomState>> {
+    fn lock_series(&self) -> MutexGuard<'_, HashMap<Arc<LabelSet>, Arc<Series>, RandomState>> {
         self.series.lock().unpoisoned()
     }
 

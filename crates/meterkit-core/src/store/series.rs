@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cell::Cell;
-use super::label_set::{KeySetId, LabelSet};
+use super::label_set::{HasLabels, KeySetId, LabelSet};
 use super::settings::DropReason;
 use super::shared::{PointKeys, Shared};
 use super::sum::SumCell;
@@ -33,8 +33,12 @@ const HIDDEN: u64 = 1;
 /// Set once the series is found by labels that were declared after it was made.
 const MOVED: u64 = 2;
 
+/// Set while the series can go again.
+const LATER: u64 = 4;
+
 /// How many bits the flags take.
-const FLAG_BITS: u32 = 2;
+const FLAG_BITS: u32 = 3;
+const FLAGS: u64 = (1 << FLAG_BITS) - 1;
 
 /// The way to one series: what each handle holds. What it shares with others stands apart from the cell, whose
 /// line of memory recording threads take from each other.
@@ -126,11 +130,20 @@ impl<C: Cell> SeriesRef<C> {
     }
 
     pub(crate) fn is_overflow(&self) -> bool {
-        self.series.labels.keys == KeySetId::OVERFLOW
+        self.series.labels.keys() == KeySetId::OVERFLOW
     }
 
     pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {
-        self.shared.attributes(keys, &self.series.labels)
+        let labels: Arc<dyn HasLabels> = match self.series.state.load(Relaxed) & LATER {
+            0 => self.series.clone(),
+            _ => Arc::new(self.series.labels.clone()),
+        };
+        self.shared.attributes(keys, labels)
+    }
+
+    /// Remembers that the series goes when nobody holds it: attributes do not.
+    pub(crate) fn set_later(&self) {
+        self.series.state.fetch_or(LATER, Relaxed);
     }
 
     /// Returns whether the series was removed and is in no export.
@@ -212,8 +225,14 @@ impl<C: Cell> SeriesRef<C> {
         start.store(self.shared.settings.start_after(start.load(Relaxed)), Relaxed);
         // The flags may change meanwhile.
         let id = SeriesId::new().to_bits() << FLAG_BITS;
-        let with_flags = |state| Some(id | state & (HIDDEN | MOVED));
+        let with_flags = |state| Some(id | state & FLAGS);
         let _ = state.fetch_update(Relaxed, Relaxed, with_flags);
+    }
+}
+
+impl<C: Cell> HasLabels for Series<C> {
+    fn labels(&self) -> &LabelSet {
+        &self.labels
     }
 }
 

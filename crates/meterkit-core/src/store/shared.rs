@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, RwLock, RwLockWriteGuard};
 
 use super::feed::Feed;
 use super::identity::{Difference, Identity};
-use super::label_set::{KeySetId, LabelSet};
+use super::label_set::{HasLabels, KeySetId, LabelSet};
 use super::scopes::Warning;
 use super::settings::{DropReason, FixedAttributes, Settings};
 use crate::Kind;
@@ -332,7 +332,7 @@ impl Shared {
         let find = |sets: &[KeySet]| {
             let of_attributes = sets.iter().enumerate().skip(1);
             let mut found = of_attributes.filter(|(_, set)| set.iter().eq(names.iter()));
-            found.next().map(|(at, _)| KeySetId(at as u32))
+            found.next().map(|(at, _)| KeySetId(at as u16))
         };
         find(&self.keys().sets).or_else(|| {
             let names: KeySet = names.iter().map(|name| Cow::Owned((*name).to_owned())).collect();
@@ -340,7 +340,7 @@ impl Shared {
             self.change_keys(|sets| {
                 found = find(sets);
                 if found.is_none() && sets.len() < MOST_KEY_SETS {
-                    found = Some(KeySetId(sets.len() as u32));
+                    found = Some(KeySetId(sets.len() as u16));
                     sets.push(names);
                 }
             });
@@ -358,13 +358,19 @@ impl Shared {
 
     /// Returns the attributes of a series with these labels. `keys` may be older than the series.
     #[inline]
-    pub(crate) fn attributes(&self, keys: &PointKeys, labels: &LabelSet) -> Attributes {
-        keys.attributes(labels).unwrap_or_else(|| self.newer_attributes(labels))
+    pub(crate) fn attributes(&self, keys: &PointKeys, labels: Arc<dyn HasLabels>) -> Attributes {
+        match keys.get(labels.labels().keys()) {
+            Some(keys) => Attributes::new(keys.clone(), labels),
+            None => self.newer_attributes(labels),
+        }
     }
 
     #[cold]
-    fn newer_attributes(&self, labels: &LabelSet) -> Attributes {
-        self.keys().attributes(labels).unwrap_or_else(Attributes::empty)
+    fn newer_attributes(&self, labels: Arc<dyn HasLabels>) -> Attributes {
+        match self.keys().get(labels.labels().keys()) {
+            Some(keys) => Attributes::new(keys.clone(), labels),
+            None => Attributes::empty(),
+        }
     }
 
     fn change_keys(&self, change: impl FnOnce(&mut Vec<KeySet>)) {
@@ -486,14 +492,13 @@ impl PointKeys {
         vec![KeySet::from([])]
     }
 
-    /// Returns the attributes of a series with these labels, unless it is newer than these keys.
+    /// Returns the keys of a set, unless it is newer than these keys.
     #[inline]
-    pub(crate) fn attributes(&self, labels: &LabelSet) -> Option<Attributes> {
-        let keys = match labels.keys {
-            KeySetId::OVERFLOW => &self.overflow,
-            KeySetId(at) => self.series.get(at as usize)?,
-        };
-        Some(Attributes::new(keys.clone(), labels.values().clone()))
+    fn get(&self, set: KeySetId) -> Option<&Arc<Keys>> {
+        match set {
+            KeySetId::OVERFLOW => Some(&self.overflow),
+            KeySetId(at) => self.series.get(usize::from(at)),
+        }
     }
 
     /// Returns the keys that series have besides those that the code declares.
@@ -506,8 +511,8 @@ impl PointKeys {
         &self,
         labels: &LabelSet,
     ) -> impl Iterator<Item = (Cow<'static, str>, AttributeValue)> {
-        let names = self.sets.get(labels.keys.0 as usize).map_or(&[][..], |names| names);
-        let pairs = names.iter().cloned().zip(labels.to_vec());
-        pairs.filter_map(|(name, value)| Some((name, value?)))
+        let names = self.sets.get(usize::from(labels.keys().0)).map_or(&[][..], |names| names);
+        let pairs = names.iter().cloned().zip(labels.values());
+        pairs.filter_map(|(name, value)| Some((name, value?.into())))
     }
 }

@@ -78,7 +78,7 @@ impl KeyFilter {
             return attributes.clone();
         }
         let kept = attributes.iter().filter(|(key, _)| keeps(key));
-        let kept = kept.map(|(key, value)| (Cow::Owned(key.to_owned()), value.clone()));
+        let kept = kept.map(|(key, value)| (Cow::Owned(key.to_owned()), value.into()));
         Attributes::from_pairs(kept)
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use meterkit_core::{
-    AbsentSeries, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint,
-    NumberPoint, PrometheusNames, SeriesId, Temporality, Value,
+    AbsentSeries, AttributeValue, Descriptor, ExponentialBuckets, ExponentialHistogramPoint,
+    HistogramPoint, NumberPoint, PrometheusNames, SeriesId, Temporality, Value,
 };
 use meterkit_rules::prometheus_name::{FamilyType, Names};
 use opentelemetry::InstrumentationScope;

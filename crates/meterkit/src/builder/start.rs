@@ -65,7 +65,7 @@ impl TelemetryBuilder {
         let resource = settings::resource(attributes);
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         let service_name =
-            resource.get("service.name").map(ToString::to_string).unwrap_or_default();
+            resource.get("service.name").map(|value| value.to_string()).unwrap_or_default();
         let has_instance = resource.get(resource::SERVICE_INSTANCE_ID).is_some();
         let mut pipeline = pipeline.resource(resource);
         let naming = match self.namespace {

@@ -68,7 +68,7 @@ impl Seen {
     /// let seen = kit.collect();
     /// let series = &seen.series("http.requests")[0];
     /// assert_eq!(series.scope().version(), Some("1.1"));
-    /// assert_eq!(series.label("tier"), Some(&"gold".into()));
+    /// assert_eq!(series.label("tier"), Some("gold".into()));
     /// assert_eq!(series.start(), kit.clock().now());
     /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::time::SystemTime;
 
 use meterkit_core::{
-    AttributeValue, Attributes, Data, Descriptor, ExponentialHistogramPoint, HistogramPoint,
+    AttributeRef, Attributes, Data, Descriptor, ExponentialHistogramPoint, HistogramPoint,
     LabelRef, LabelValue, Metric, NumberPoint, SummaryPoint, Value,
 };
 use opentelemetry::InstrumentationScope;
@@ -81,7 +81,7 @@ impl<'a> Series<'a> {
     }
 
     /// The value under `key`, with its type.
-    pub fn label(&self, key: &str) -> Option<&'a AttributeValue> {
+    pub fn label(&self, key: &str) -> Option<AttributeRef<'a>> {
         self.labels().get(key)
     }
 

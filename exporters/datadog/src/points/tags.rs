@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use foldhash::HashMap;
-use meterkit_core::{AttributeValue, Attributes, ScopeMetrics};
+use meterkit_core::{AttributeRef, Attributes, ScopeMetrics};
 
 use crate::tag::tag;
 
@@ -26,7 +26,7 @@ pub(crate) type Tags = Arc<[Arc<str>]>;
 pub(super) struct Tagger<'a> {
     /// What all points of the present scope have, each once.
     shared: Vec<Arc<str>>,
-    known: HashMap<(&'a str, &'a AttributeValue), Option<Arc<str>>>,
+    known: HashMap<(&'a str, AttributeRef<'a>), Option<Arc<str>>>,
     /// Kept for its memory.
     own: Vec<Arc<str>>,
 }
@@ -67,9 +67,9 @@ impl<'a> Tagger<'a> {
     }
 }
 
-fn text(value: &AttributeValue) -> Cow<'_, str> {
+fn text(value: AttributeRef<'_>) -> Cow<'_, str> {
     match value {
-        AttributeValue::Str(text) => Cow::Borrowed(text),
+        AttributeRef::Str(text) => Cow::Borrowed(text),
         other => Cow::Owned(other.to_string()),
     }
 }

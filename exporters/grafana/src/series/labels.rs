@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use meterkit_core::{AttributeValue, Attributes};
+use meterkit_core::{AttributeRef, Attributes};
 use meterkit_prometheus_model::{LabelText, Labels, ScopeLabels, TARGET_INFO, for_each_label};
 use meterkit_rules::prometheus_name::{FamilyType, stored_label};
 
@@ -68,7 +68,7 @@ pub(crate) fn insert<'a>(labels: &mut Labels<'a>, name: &'a str, value: &'a str)
 
 /// Returns the labels for these attributes and those of the scope, with room for more.
 fn named<'a>(
-    attributes: impl Iterator<Item = (&'a str, &'a AttributeValue)> + Clone,
+    attributes: impl Iterator<Item = (&'a str, AttributeRef<'a>)> + Clone,
     label: impl Fn(&'a str) -> Cow<'a, str>,
     scope: &'a ScopeLabels<'_>,
     room: usize,

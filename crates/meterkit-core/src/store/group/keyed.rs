@@ -11,7 +11,7 @@ use opentelemetry::{Array, Key, KeyValue, Value};
 
 use super::recent::Addresses;
 use super::table::SeriesTable;
-use crate::attributes::AttributeValue;
+use crate::attributes::{AttributeList, AttributeRef, AttributeValue};
 use crate::labels::text::{hash_text, same_text};
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 use crate::store::label_set::{KeySetId, LabelSet, Query};
@@ -189,15 +189,15 @@ impl Query for ByKey<'_> {
 
     #[inline]
     fn is(&self, stored: &LabelSet) -> bool {
-        if stored.keys != self.layout.key_set {
+        if stored.keys() != self.layout.key_set {
             return false;
         }
         if self.layout.places.is_empty() {
-            let mut values = self.attributes.iter().zip(&**stored);
+            let mut values = self.attributes.iter().zip(stored.values());
             return values.all(|(attribute, stored)| is_value(&attribute.value, stored));
         }
         self.in_places().all(|(place, value, _)| {
-            stored.get(place).is_some_and(|stored| is_value(value, stored))
+            stored.values().nth(place).is_some_and(|stored| is_value(value, stored))
         })
     }
 
@@ -291,38 +291,32 @@ fn hash_array(array: &Array, hasher: &mut impl Hasher) {
 }
 
 #[inline(always)]
-fn is_value(value: &Value, stored: &Option<AttributeValue>) -> bool {
+fn is_value(value: &Value, stored: Option<AttributeRef<'_>>) -> bool {
     match (value, stored) {
-        (Value::String(text), Some(AttributeValue::Str(stored))) => {
-            same_text(text.as_str(), stored)
-        }
-        (Value::Bool(value), Some(AttributeValue::Bool(stored))) => value == stored,
-        (Value::I64(value), Some(AttributeValue::I64(stored))) => value == stored,
-        (Value::F64(value), Some(AttributeValue::F64(stored))) => {
-            value.to_bits() == stored.to_bits()
-        }
-        (Value::Array(array), Some(AttributeValue::List(stored))) => is_array(array, stored),
+        (Value::String(text), Some(AttributeRef::Str(stored))) => same_text(text.as_str(), stored),
+        (Value::Bool(value), Some(AttributeRef::Bool(stored))) => *value == stored,
+        (Value::I64(value), Some(AttributeRef::I64(stored))) => *value == stored,
+        (Value::F64(value), Some(AttributeRef::F64(stored))) => value.to_bits() == stored.to_bits(),
+        (Value::Array(array), Some(AttributeRef::List(stored))) => is_array(array, stored),
         (Value::String(_) | Value::Bool(_) | Value::I64(_) | Value::F64(_), _) => false,
-        (other, Some(stored)) => AttributeValue::from(other) == *stored,
+        (other, Some(stored)) => AttributeRef::from(&AttributeValue::from(other)) == stored,
         (_, None) => false,
     }
 }
 
-fn is_array(array: &Array, stored: &[AttributeValue]) -> bool {
-    fn all<T>(
+fn is_array(array: &Array, stored: AttributeList<'_>) -> bool {
+    fn all<'a, T>(
         values: &[T],
-        stored: &[AttributeValue],
-        is: impl Fn(&T, &AttributeValue) -> bool,
+        stored: AttributeList<'a>,
+        to_ref: impl Fn(&T) -> AttributeRef<'_>,
     ) -> bool {
-        values.len() == stored.len() && values.iter().zip(stored).all(|(a, b)| is(a, b))
+        values.iter().map(to_ref).eq(stored.iter())
     }
     match array {
-        Array::Bool(values) => all(values, stored, |a, b| *b == AttributeValue::Bool(*a)),
-        Array::I64(values) => all(values, stored, |a, b| *b == AttributeValue::I64(*a)),
-        Array::F64(values) => all(values, stored, |a, b| *b == AttributeValue::F64(*a)),
-        Array::String(values) => {
-            all(values, stored, |a, b| matches!(b, AttributeValue::Str(text) if text == a.as_str()))
-        }
+        Array::Bool(values) => all(values, stored, |it| AttributeRef::Bool(*it)),
+        Array::I64(values) => all(values, stored, |it| AttributeRef::I64(*it)),
+        Array::F64(values) => all(values, stored, |it| AttributeRef::F64(*it)),
+        Array::String(values) => all(values, stored, |it| AttributeRef::Str(it.as_str())),
         _ => false,
     }
 }

@@ -149,24 +149,25 @@ impl<H: Handle> OpenSeries<H> {
     pub(crate) fn get_or_make(
         &self,
         hash: u64,
-        labels: &LabelSet,
+        labels: LabelSet,
         places: usize,
-        make: impl FnOnce() -> Option<Member<H>>,
+        make: impl FnOnce(LabelSet) -> Option<Member<H>>,
     ) -> Option<Entry<'_, H>> {
-        let is_it = |member: &Member<H>| member.labels() == labels;
+        let is_it = |member: &Member<H>, labels: &LabelSet| member.labels() == labels;
         self.table.with_writers_excluded(|writer| {
-            if let Some(member) = self.table.get(hash, is_it) {
+            if let Some(member) = self.table.get(hash, |member| is_it(member, &labels)) {
                 return Some(Entry::kept(member.handle()));
             }
             let mut later = self.later.write().unpoisoned();
             let bucket = later.get(&hash).into_iter().flatten();
-            if let Some(known) = bucket.map(|it| &it.member).find(|member| is_it(member)) {
+            if let Some(known) = bucket.map(|it| &it.member).find(|member| is_it(member, &labels)) {
                 return Some(Entry::shared(known.handle().clone()));
             }
-            match self.table.insert(writer, hash, places, make()?) {
+            match self.table.insert(writer, hash, places, make(labels)?) {
                 Ok(member) => Some(Entry::kept(member.handle())),
                 Err(member) => {
                     let handle = member.handle().clone();
+                    handle.series().set_later();
                     let kept = Later { member, activity: Activity::default() };
                     later.entry(hash).or_default().push(kept);
                     self.later_len.fetch_add(1, Release);

@@ -72,7 +72,7 @@ impl Reading {
                 let place = *place as usize;
                 match group.closed().filter(|_| place < places.closed.len()) {
                     // Closed series have their places before they are made.
-                    Some(closed) => Some(shared.attributes(keys, &closed.labels(place))),
+                    Some(closed) => Some(shared.attributes(keys, Arc::new(closed.labels(place)))),
                     None => Some(places.get(place)?.series().attributes(keys)),
                 }
             });

@@ -4,7 +4,7 @@ use foldhash::fast::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
 use super::table::SeriesTable;
-use crate::attributes::AttributeValue;
+use crate::attributes::{AttributeRef, AttributeValue};
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 
 /// What values beyond the cap become.
@@ -51,7 +51,7 @@ impl ValueCap {
     }
 
     fn knows(&self, value: LabelRef<'_>) -> bool {
-        self.values.get(self.hash(value), |known| value.is(known)).is_some()
+        self.values.get(self.hash(value), |known| is(value, known)).is_some()
     }
 
     fn learn(&self, value: LabelRef<'_>) -> bool {
@@ -60,7 +60,7 @@ impl ValueCap {
         }
         let hash = self.hash(value);
         self.values.with_writers_excluded(|writer| {
-            let known = self.values.get(hash, |known| value.is(known)).is_some();
+            let known = self.values.get(hash, |known| is(value, known)).is_some();
             known || self.values.insert(writer, hash, self.limit, value.to_value()).is_ok()
         })
     }
@@ -70,6 +70,10 @@ impl ValueCap {
         value.hash_into(&mut hasher);
         hasher.finish()
     }
+}
+
+fn is(value: LabelRef<'_>, known: &Option<AttributeValue>) -> bool {
+    value.is(known.as_ref().map(AttributeRef::from))
 }
 
 /// Labels with the values that their caps let through.

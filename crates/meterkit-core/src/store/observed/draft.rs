@@ -199,14 +199,14 @@ impl Draft {
         let labels = query.to_stored();
         // Once more: a second visit of the caller's labels may hand out others than the first.
         let hash = query.hash_stored(hasher, &labels);
-        if let Some(at) = index.find(hash, |at| rows[at].labels == labels) {
+        if let Some(at) = index.find(hash, |at| *rows[at].labels == labels) {
             return self.set_row(at, value);
         }
         // Last: the caller's labels may panic, which must not cost room.
         if needs_room && !instrument.room.try_take() {
             return self.set_overflow(value);
         }
-        let at = rows.len();
+        let (at, labels) = (rows.len(), Arc::new(labels));
         index.insert(hash, at);
         let series = instrument.series_of(&labels, self.sheet.lock().last_run);
         let row = Row { hash, labels, series, value: value.clone(), fell: false, run: 0 };
@@ -218,7 +218,7 @@ impl Draft {
         let instrument = &self.sheet.instrument;
         self.overflow = Some(instrument.overflow(self.overflow.take(), value));
         if instrument.is_first_overflow() {
-            instrument.warn_of_overflow(self.rows.iter().map(|row| &row.labels));
+            instrument.warn_of_overflow(self.rows.iter().map(|row| &*row.labels));
         }
     }
 }

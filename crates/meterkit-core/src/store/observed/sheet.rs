@@ -38,7 +38,7 @@ pub(super) struct Shown {
 /// One series as a callback reported it.
 #[derive(Clone)]
 pub(super) struct Row {
-    pub(super) labels: LabelSet,
+    pub(super) labels: Arc<LabelSet>,
     /// Of the labels.
     pub(super) hash: u64,
     pub(super) series: Arc<Series>,
@@ -105,7 +105,7 @@ impl Sheet {
         self.lock()
             .rows
             .iter()
-            .map(|row| self.instrument.shared.attributes(keys, &row.labels))
+            .map(|row| self.instrument.shared.attributes(keys, row.labels.clone()))
             .collect()
     }
 
@@ -128,7 +128,7 @@ impl Sheet {
         seen.extend(order.iter().filter_map(|row| {
             let row = rows.get_mut(*row as usize)?;
             let fell = std::mem::take(&mut row.fell);
-            see(shared.attributes(keys, &row.labels), row, fell, *time)
+            see(shared.attributes(keys, row.labels.clone()), row, fell, *time)
         }));
         (seen, overflow.clone())
     }
@@ -166,7 +166,7 @@ impl Shown {
             return;
         }
         let attributes = |row: &u32| -> Option<Attributes> {
-            Some(shared.attributes(keys, &self.rows.get(*row as usize)?.labels))
+            Some(shared.attributes(keys, self.rows.get(*row as usize)?.labels.clone()))
         };
         let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
         order.sort_by_cached_key(attributes);

@@ -26,7 +26,7 @@ fn the_service_name_wins_over_the_attributes() {
         ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other, team=a%2Cb%20c ,,zone=é"),
     ]);
     let resource = resource(settings.resource);
-    let value = |key| resource.get(key).map(ToString::to_string);
+    let value = |key| resource.get(key).map(|value| value.to_string());
     assert_eq!(value("service.name").as_deref(), Some("shop"));
     assert_eq!(value("team").as_deref(), Some("a,b c"));
     assert_eq!(value("zone").as_deref(), Some("é"));
@@ -37,13 +37,14 @@ fn the_service_name_wins_over_the_attributes() {
 #[test]
 fn a_service_name_that_is_empty_leaves_that_of_the_attributes() {
     let named = [("OTEL_SERVICE_NAME", " "), ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other")];
-    let name = resource(settings(&named).resource).get("service.name").map(ToString::to_string);
+    let name =
+        resource(settings(&named).resource).get("service.name").map(|value| value.to_string());
     assert_eq!(name.as_deref(), Some("other"));
 }
 
 #[test]
 fn an_unnamed_service_is_called_after_its_program() {
-    let name = resource(Vec::new()).get("service.name").map(ToString::to_string);
+    let name = resource(Vec::new()).get("service.name").map(|value| value.to_string());
     assert!(name.is_some_and(|name| name.starts_with("unknown_service:")));
 }
 
