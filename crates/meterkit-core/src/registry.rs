@@ -20,7 +20,7 @@ use crate::store::callbacks::{BackgroundTask, Callback, CallbackOptions, Callbac
 use crate::store::clock::{Clock, ManualClock};
 use crate::store::group::{GroupOptions, Usage, collecting};
 use crate::store::identity::Identity;
-use crate::store::instrument::Stored;
+use crate::store::instrument::{MakeStored, Stored};
 use crate::store::observed::Draft;
 use crate::store::prometheus_names::PrometheusNames;
 use crate::store::scopes::{Scope, Scopes, Warning};
@@ -379,14 +379,14 @@ impl Registry {
     }
 
     /// Returns the instrument with this name in the scope. Makes it if it does not exist yet.
-    pub(crate) fn find_or_make<S: Stored + 'static>(
+    pub(crate) fn find_or_make(
         &self,
         key: &ScopeKey,
         identity: Identity,
         door: Door,
         options: GroupOptions,
-        make: impl FnOnce(Shared) -> S,
-    ) -> Result<Arc<S>, InstrumentError> {
+        make: MakeStored<'_>,
+    ) -> Result<Arc<dyn Stored>, InstrumentError> {
         let settings = &self.inner.settings;
         let scopes = &self.inner.scopes;
         let (found, is_new, warnings) =

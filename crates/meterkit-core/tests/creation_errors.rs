@@ -202,3 +202,24 @@ fn names_that_differ_only_in_case_or_underscores_are_refused() -> Result<(), Ins
     assert!(registry.scoped("plugin", "mcpActions").counter::<u64>("requests").build().is_ok());
     Ok(())
 }
+
+#[test]
+fn each_type_of_instrument_is_there_whether_it_can_be_made_or_not() {
+    let meter = Registry::new().scoped("plugin", "catalog");
+    for name in ["things", "not a name"] {
+        let name =
+            |kind: &str| if name == "things" { format!("{name}.{kind}") } else { name.into() };
+        meter.counter::<u64>(name("counter.u64")).register().add(1);
+        meter.counter::<f64>(name("counter.f64")).register().add(1.0);
+        meter.up_down_counter::<i64>(name("sum.i64")).register().add(1);
+        meter.up_down_counter::<f64>(name("sum.f64")).register().add(1.0);
+        meter.gauge::<u64>(name("gauge.u64")).register().set(1);
+        meter.gauge::<i64>(name("gauge.i64")).register().set(1);
+        meter.gauge::<f64>(name("gauge.f64")).register().set(1.0);
+        meter.histogram::<u64>(name("histogram.u64")).register().record(1);
+        meter.histogram::<f64>(name("histogram.f64")).register().record(1.0);
+        let _ = meter.observable_counter::<u64>(name("observed.u64")).register();
+        let _ = meter.observable_up_down_counter::<i64>(name("observed.i64")).register();
+        let _ = meter.observable_gauge::<f64>(name("observed.f64")).register();
+    }
+}

@@ -8,9 +8,13 @@ use std::time::Duration;
 use meterkit_rules::name::Problem;
 use meterkit_rules::{label_key, name, unit};
 
+use super::counter::Counter;
+use super::gauge::Gauge;
 use super::group::Group;
+use super::histogram::Histogram;
 use super::observable::{Observable, ObservableKind, Unlabeled};
 use super::self_metrics;
+use super::up_down_counter::UpDownCounter;
 use crate::Kind;
 use crate::attributes::AttributeValue;
 use crate::buckets::{HistogramBuckets, default_for};
@@ -25,6 +29,7 @@ use crate::store::group::{GroupOptions, MOST_PLACES};
 use crate::store::handle::Handle;
 use crate::store::identity::Identity;
 use crate::store::instrument::{Core, Stored};
+use crate::store::observed::Observed;
 use crate::store::shared::{Door, Shared, Switch};
 
 /// An instrument about to be made. From the methods of [`Meter`](crate::Meter).
@@ -34,6 +39,13 @@ use crate::store::shared::{Door, Shared, Switch};
 #[derive(Debug)]
 #[must_use = "the instrument is made by `build`"]
 pub struct InstrumentBuilder<I> {
+    pub(super) request: Request,
+    instrument: PhantomData<fn() -> I>,
+}
+
+/// What is asked for, whatever the type of the instrument: what handles it is compiled once.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
     pub(super) registry: Registry,
     scope: Result<ScopeKey, ScopeError>,
     name: Cow<'static, str>,
@@ -49,27 +61,12 @@ pub struct InstrumentBuilder<I> {
     door: Door,
     /// Of the callback that an observable instrument is made with.
     pub(super) callback: CallbackOptions,
-    instrument: PhantomData<fn() -> I>,
 }
 
 // Written by hand: an instrument need not be `Clone` for its builder to be.
 impl<I> Clone for InstrumentBuilder<I> {
     fn clone(&self) -> Self {
-        Self {
-            registry: self.registry.clone(),
-            scope: self.scope.clone(),
-            name: self.name.clone(),
-            unit: self.unit.clone(),
-            description: self.description.clone(),
-            chosen_buckets: self.chosen_buckets.clone(),
-            is_duration: self.is_duration,
-            attributes: self.attributes.clone(),
-            options: self.options,
-            is_zero_initialized: self.is_zero_initialized,
-            door: self.door,
-            callback: self.callback.clone(),
-            instrument: PhantomData,
-        }
+        Self { request: self.request.clone(), instrument: PhantomData }
     }
 }
 
@@ -79,7 +76,7 @@ impl<I> InstrumentBuilder<I> {
         scope: Result<ScopeKey, ScopeError>,
         name: Cow<'static, str>,
     ) -> Self {
-        Self {
+        let request = Request {
             registry,
             scope,
             name,
@@ -92,19 +89,19 @@ impl<I> InstrumentBuilder<I> {
             is_zero_initialized: false,
             door: Door::Facade,
             callback: CallbackOptions::default(),
-            instrument: PhantomData,
-        }
+        };
+        Self { request, instrument: PhantomData }
     }
 
     /// The unit, by UCUM: `s`, `By`, `1`, or what is counted in braces, `{request}`. None by default.
     pub fn unit(mut self, unit: impl Into<Cow<'static, str>>) -> Self {
-        self.unit = unit.into();
+        self.request.unit = unit.into();
         self
     }
 
     /// Sets what the instrument counts or measures, for people. None by default.
     pub fn description(mut self, description: impl Into<Cow<'static, str>>) -> Self {
-        self.description = description.into();
+        self.request.description = description.into();
         self
     }
 
@@ -116,34 +113,68 @@ impl<I> InstrumentBuilder<I> {
         value: impl Into<AttributeValue>,
     ) -> Self {
         let key = key.into();
-        self.attributes.retain(|(known, _)| *known != key);
-        self.attributes.push((key, value.into()));
+        self.request.attributes.retain(|(known, _)| *known != key);
+        self.request.attributes.push((key, value.into()));
         self
     }
 
     /// Sets where the request comes from; by default, from the facade.
-    pub(crate) fn through(self, door: Door) -> Self {
-        Self { door, ..self }
+    pub(crate) fn through(mut self, door: Door) -> Self {
+        self.request.door = door;
+        self
     }
 
     /// For an instrument that tells of the store itself: no limit stops it.
     pub(super) fn self_metric(mut self) -> Self {
-        self.options =
-            GroupOptions { limit: Some(usize::MAX), is_self_metric: true, ..self.options };
+        let options = &mut self.request.options;
+        (options.limit, options.is_self_metric) = (Some(usize::MAX), true);
         self
     }
+}
 
-    /// Finds or makes the instrument.
+impl Request {
+    /// Finds or makes the instrument. `S` is the type that instruments of this kind and number have.
     pub(super) fn find_or_make<S: Stored + 'static>(
         self,
         kind: Kind,
         number: NumberType,
         label_keys: &'static [LabelKey],
-        make: impl FnOnce(Shared) -> S,
     ) -> Result<Arc<S>, InstrumentError> {
+        self.find_or_make_stored(kind, number, label_keys)?.typed()
+    }
+
+    /// Finds or makes the instrument, without labels. When it cannot be made, that is logged, and what is returned records
+    /// nowhere.
+    pub(super) fn find_or_log<S: Stored + 'static>(self, kind: Kind, number: NumberType) -> Arc<S> {
+        let not_made = self.clone();
+        self.find_or_make(kind, number, &[]).unwrap_or_else(|error| {
+            not_made.log(&error);
+            not_made.not_made(kind, number, &[])
+        })
+    }
+
+    /// Returns an instrument that records nowhere, for one that cannot be made.
+    pub(super) fn not_made<S: Stored + 'static>(
+        &self,
+        kind: Kind,
+        number: NumberType,
+        label_keys: &'static [LabelKey],
+    ) -> Arc<S> {
+        let made = self.not_made_stored(kind, number, label_keys).typed();
+        made.unwrap_or_else(|error| {
+            unreachable!("of one kind and number there is one type: {error}")
+        })
+    }
+
+    fn find_or_make_stored(
+        self,
+        kind: Kind,
+        number: NumberType,
+        label_keys: &'static [LabelKey],
+    ) -> Result<Arc<dyn Stored>, InstrumentError> {
         let (registry, door) = (self.registry.clone(), self.door);
         let (scope, identity, options) = self.checked(kind, number, label_keys)?;
-        let found = registry.find_or_make(&scope, identity, door, options, make)?;
+        let found = registry.find_or_make(&scope, identity, door, options, Box::new(make))?;
         // OpenTelemetry's API does not declare labels.
         if door == Door::Facade {
             let declared = found.declare(label_keys);
@@ -152,34 +183,17 @@ impl<I> InstrumentBuilder<I> {
         Ok(found)
     }
 
-    /// Finds or makes the instrument, without labels. When it cannot be made, that is logged, and what is returned records
-    /// nowhere.
-    pub(super) fn find_or_log<S: Stored + 'static>(
-        self,
-        kind: Kind,
-        number: NumberType,
-        make: impl Fn(Shared) -> S,
-    ) -> Arc<S> {
-        let not_made = self.clone();
-        self.find_or_make(kind, number, &[], &make).unwrap_or_else(|error| {
-            not_made.log(&error);
-            not_made.not_made(kind, number, &[], make)
-        })
-    }
-
-    /// Returns an instrument that records nowhere, for one that cannot be made.
-    pub(super) fn not_made<S: Stored>(
+    fn not_made_stored(
         &self,
         kind: Kind,
         number: NumberType,
         label_keys: &'static [LabelKey],
-        make: impl FnOnce(Shared) -> S,
-    ) -> Arc<S> {
+    ) -> Arc<dyn Stored> {
         self_metrics::count_drops(&self.registry);
         let identity = Identity::bare(self.name.clone().into_owned(), kind, number);
         let made = make(self.registry.not_made(identity));
         let _ = made.declare(label_keys);
-        Arc::new(made)
+        made
     }
 
     /// Checks everything.
@@ -294,7 +308,7 @@ impl<I: Instrument> InstrumentBuilder<I> {
     pub fn register(self) -> I {
         let not_made = self.clone();
         self.build().unwrap_or_else(|error| {
-            not_made.log(&error);
+            not_made.request.log(&error);
             I::not_made(&not_made)
         })
     }
@@ -304,7 +318,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// Sets how many series the group may have; further label sets share the overflow series. 2000 by default;
     /// `METERKIT_CARDINALITY_LIMIT` changes the default, not what is set here.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
-        self.options.limit = Some(series);
+        self.request.options.limit = Some(series);
         self
     }
 
@@ -317,7 +331,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// `meterkit.dropped` with the reason `undelivered`. A scrape endpoint is waited for until five minutes after its last
     /// scrape.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.options.idle_timeout = Some(timeout);
+        self.request.options.idle_timeout = Some(timeout);
         self
     }
 
@@ -335,7 +349,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
                 "`zero_initialized` needs labels whose values are all known: enums, `bool`s, and `Option`s of those"
             );
         }
-        self.is_zero_initialized = true;
+        self.request.is_zero_initialized = true;
         self
     }
 
@@ -345,7 +359,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     pub fn register_silently(self) -> Group<L, H> {
         let not_made = self.clone();
         self.build().unwrap_or_else(|_| {
-            let core = not_made.not_made(H::KIND, H::NUMBER, L::KEYS, Core::<H>::new);
+            let core = not_made.request.not_made::<Core<H>>(H::KIND, H::NUMBER, L::KEYS);
             core.shared.switch(Switch::Disabled);
             Group::new(core)
         })
@@ -381,26 +395,26 @@ pub(super) mod sealed {
 
 impl<H: Handle> sealed::Sealed for H {
     fn make(builder: InstrumentBuilder<H>) -> Result<H, InstrumentError> {
-        let core = builder.find_or_make(H::KIND, H::NUMBER, &[], Core::<H>::new)?;
+        let core = builder.request.find_or_make::<Core<H>>(H::KIND, H::NUMBER, &[])?;
         Ok(core.plain().clone())
     }
 
     fn not_made(builder: &InstrumentBuilder<H>) -> H {
-        builder.not_made(H::KIND, H::NUMBER, &[], Core::<H>::new).plain().clone()
+        builder.request.not_made::<Core<H>>(H::KIND, H::NUMBER, &[]).plain().clone()
     }
 }
 
 impl<L: Labels, H: Handle> sealed::Sealed for Group<L, H> {
     fn make(builder: InstrumentBuilder<Self>) -> Result<Self, InstrumentError> {
         let find = |builder: InstrumentBuilder<Self>| {
-            builder.find_or_make(H::KIND, H::NUMBER, L::KEYS, Core::<H>::new)
+            builder.request.find_or_make(H::KIND, H::NUMBER, L::KEYS)
         };
-        if !builder.is_zero_initialized {
+        if !builder.request.is_zero_initialized {
             return Ok(Self::new(find(builder)?));
         }
-        let name = builder.name.clone().into_owned();
+        let name = builder.request.name.clone().into_owned();
         let sets = LabelKey::closed_sets(L::KEYS).unwrap_or(usize::MAX);
-        let limit = builder.options.limit.unwrap_or(MOST_PLACES).min(MOST_PLACES);
+        let limit = builder.request.options.limit.unwrap_or(MOST_PLACES).min(MOST_PLACES);
         if sets > limit {
             return Err(InstrumentError::TooManySets { name, sets, limit });
         }
@@ -412,7 +426,7 @@ impl<L: Labels, H: Handle> sealed::Sealed for Group<L, H> {
     }
 
     fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
-        Self::new(builder.not_made(H::KIND, H::NUMBER, L::KEYS, Core::<H>::new))
+        Self::new(builder.request.not_made(H::KIND, H::NUMBER, L::KEYS))
     }
 }
 
@@ -424,6 +438,29 @@ impl Labels for NoLabels {
     const KEYS: &'static [LabelKey] = &[];
 
     fn visit(&self, _: &mut impl crate::labels::LabelVisitor) {}
+}
+
+/// Makes an instrument of its kind and number.
+///
+/// All types are listed here, so that the code of the store for each is compiled with this crate and not again with every
+/// crate that has such an instrument.
+fn make(shared: Shared) -> Arc<dyn Stored> {
+    use NumberType::{F64, I64};
+    fn recorded<H: Handle>(shared: Shared) -> Arc<dyn Stored> {
+        Arc::new(Core::<H>::new(shared))
+    }
+    match (shared.identity.kind, shared.identity.number) {
+        (Kind::Counter, F64) => recorded::<Counter<f64>>(shared),
+        (Kind::Counter, _) => recorded::<Counter<u64>>(shared),
+        (Kind::UpDownCounter, F64) => recorded::<UpDownCounter<f64>>(shared),
+        (Kind::UpDownCounter, _) => recorded::<UpDownCounter<i64>>(shared),
+        (Kind::Gauge, F64) => recorded::<Gauge<f64>>(shared),
+        (Kind::Gauge, I64) => recorded::<Gauge<i64>>(shared),
+        (Kind::Gauge, _) => recorded::<Gauge<u64>>(shared),
+        (Kind::Histogram, F64) => recorded::<Histogram<f64>>(shared),
+        (Kind::Histogram, _) => recorded::<Histogram<u64>>(shared),
+        _ => Arc::new(Observed::new(shared)),
+    }
 }
 
 /// Returns the error of an instrument that is declared with other labels.

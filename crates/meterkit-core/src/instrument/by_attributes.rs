@@ -12,6 +12,7 @@ use crate::Kind;
 use crate::buckets::HistogramBuckets;
 use crate::meter::Meter;
 use crate::number::{Number, Value};
+use crate::registry::Registry;
 use crate::store::callbacks::{CallbackOptions, Routine};
 use crate::store::entry::Entry;
 use crate::store::handle::Handle;
@@ -54,14 +55,14 @@ impl<H: Handle> InstrumentBuilder<ByAttributes<H>> {
     /// Sets the bucket boundaries that the code advises for a histogram. By default they follow from the unit.
     pub fn boundaries(mut self, boundaries: Option<Vec<f64>>) -> Self {
         let boundaries = boundaries.filter(|_| H::KIND == Kind::Histogram);
-        self.chosen_buckets = boundaries.map(|it| HistogramBuckets::Explicit(it.into()));
+        self.request.chosen_buckets = boundaries.map(|it| HistogramBuckets::Explicit(it.into()));
         self
     }
 
     /// Makes the instrument, or returns the one that exists. When it cannot be made, that is logged as an error, and
     /// what is recorded with it is dropped and counted in `meterkit.dropped`.
     pub fn register(self) -> ByAttributes<H> {
-        ByAttributes(self.find_or_log(H::KIND, H::NUMBER, Core::new))
+        ByAttributes(self.request.find_or_log(H::KIND, H::NUMBER))
     }
 }
 
@@ -70,19 +71,24 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, AnyAttr
     /// Makes the instrument, or takes the one that exists, and registers `callbacks` for it, for good. When it cannot be
     /// made, that is logged as an error.
     pub fn observe(self, callbacks: impl IntoIterator<Item = AttributeCallback>) {
-        let registry = self.registry.clone();
-        let observed: Arc<Observed> = self.find_or_log(K::KIND, T::TYPE, Observed::new);
-        let callbacks = callbacks.into_iter().filter(|_| !observed.shared.is_not_made());
-        for callback in callbacks {
-            let collect = move |drafts: &mut Vec<Draft>| {
-                drafts.iter_mut().for_each(|draft| callback(&mut AttributeObserver { draft }));
-                Ok(())
-            };
-            let (drafts, options) = (vec![observed.attach()], CallbackOptions::default());
-            let callback = registry.callback(drafts, Routine::Collect(Box::new(collect)), options);
-            registry.register_callback(Arc::new(callback));
-        }
+        let registry = self.request.registry.clone();
+        let observed = self.request.find_or_log(K::KIND, T::TYPE);
+        callbacks.into_iter().for_each(|callback| register(&registry, &observed, callback));
     }
+}
+
+/// Registers a callback that reports series by their attributes, for good.
+fn register(registry: &Registry, observed: &Arc<Observed>, callback: AttributeCallback) {
+    if observed.shared.is_not_made() {
+        return;
+    }
+    let collect = move |drafts: &mut Vec<Draft>| {
+        drafts.iter_mut().for_each(|draft| callback(&mut AttributeObserver { draft }));
+        Ok(())
+    };
+    let (drafts, options) = (vec![observed.attach()], CallbackOptions::default());
+    let callback = registry.callback(drafts, Routine::Collect(Box::new(collect)), options);
+    registry.register_callback(Arc::new(callback));
 }
 
 /// An instrument whose series are found by attributes. `H` is the handle of a series: a `Counter` for example.

@@ -18,7 +18,7 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
     /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```
     pub fn duration(mut self) -> Self {
-        self.is_duration = true;
+        self.request.is_duration = true;
         self
     }
 
@@ -26,7 +26,7 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
     ///
     /// Of this and [`exponential`](Self::exponential), the later call wins.
     pub fn buckets(mut self, bounds: impl Into<Vec<f64>>) -> Self {
-        self.chosen_buckets = Some(HistogramBuckets::Explicit(bounds.into().into()));
+        self.request.chosen_buckets = Some(HistogramBuckets::Explicit(bounds.into().into()));
         self
     }
 
@@ -57,7 +57,7 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
     /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, 2 to 16,384, and `max_scale`
     /// as the scale to begin with, -10 to 20.
     pub fn exponential_with(mut self, max_size: u32, max_scale: i32) -> Self {
-        self.chosen_buckets =
+        self.request.chosen_buckets =
             Some(HistogramBuckets::Exponential(ExponentialLimits { max_size, max_scale }));
         self
     }
@@ -66,7 +66,7 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
 impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
     /// Measures durations: see [`duration`](InstrumentBuilder::<Histogram>::duration) of a single histogram.
     pub fn duration(mut self) -> Self {
-        self.is_duration = true;
+        self.request.is_duration = true;
         self
     }
 
@@ -74,7 +74,7 @@ impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
     ///
     /// Of this and [`exponential`](Self::exponential), the later call wins.
     pub fn buckets(mut self, bounds: impl Into<Vec<f64>>) -> Self {
-        self.chosen_buckets = Some(HistogramBuckets::Explicit(bounds.into().into()));
+        self.request.chosen_buckets = Some(HistogramBuckets::Explicit(bounds.into().into()));
         self
     }
 
@@ -88,7 +88,7 @@ impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
     /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, 2 to 16,384, and `max_scale`
     /// as the scale to begin with, -10 to 20.
     pub fn exponential_with(mut self, max_size: u32, max_scale: i32) -> Self {
-        self.chosen_buckets =
+        self.request.chosen_buckets =
             Some(HistogramBuckets::Exponential(ExponentialLimits { max_size, max_scale }));
         self
     }

@@ -25,6 +25,7 @@ use crate::scope::{ScopeId, ScopeKey};
 use crate::store::callbacks::{CallbackOptions, Routine};
 use crate::store::group::GroupOptions;
 use crate::store::identity::Identity;
+use crate::store::instrument::MakeStored;
 use crate::store::observed::{Draft, Observed};
 use crate::store::settings::DropReason;
 use crate::store::shared::{Door, Shared};
@@ -205,8 +206,10 @@ impl Import<'_> {
         identity.buckets = HistogramBuckets::Explicit(bounds.clone().into());
         identity.chooses_buckets = *kind == Kind::Histogram;
         let (key, options) = (scope.clone().unwrap_or_else(bridge), GroupOptions::default());
-        let make = |shared| Observed::since(shared, self.since);
-        match self.registry.find_or_make(&key, identity, Door::Import, options, make) {
+        let since = self.since;
+        let make: MakeStored<'_> = Box::new(move |shared| Arc::new(Observed::since(shared, since)));
+        let found = self.registry.find_or_make(&key, identity, Door::Import, options, make);
+        match found.and_then(|found| found.typed::<Observed>()) {
             Ok(instrument) => {
                 let mut draft = instrument.attach();
                 draft.begin();

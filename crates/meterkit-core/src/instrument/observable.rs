@@ -97,8 +97,8 @@ pub type ObservableGaugeGroup<L, T = i64> = Observable<GaugeKind, T, L>;
 
 impl<K, T, L> Observable<K, T, L> {
     fn new(observed: Arc<Observed>, builder: &InstrumentBuilder<Self>) -> Self {
-        let registry = Arc::downgrade(&builder.registry.inner);
-        Self { observed, registry, options: builder.callback.clone(), types: PhantomData }
+        let registry = Arc::downgrade(&builder.request.registry.inner);
+        Self { observed, registry, options: builder.request.callback.clone(), types: PhantomData }
     }
 
     /// Returns a callback for this instrument, about to be registered: for one that is

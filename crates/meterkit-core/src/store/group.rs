@@ -52,7 +52,8 @@ pub(crate) struct SeriesGroup<H: Handle> {
     is_zero_initialized: AtomicBool,
     /// Held while series are made, labels are declared, or something changes for all series.
     creation: Mutex<()>,
-    reading: Mutex<Reading>,
+    /// What the last reading left; `None` before there are series with labels.
+    reading: Mutex<Option<Box<Reading>>>,
 }
 
 /// How series with declared labels are found.
@@ -121,7 +122,7 @@ impl<H: Handle> SeriesGroup<H> {
         }
         // Readings count the places of closed series before those of open ones.
         let mut reading = self.lock_reading();
-        *reading = Reading::default();
+        *reading = None;
         let _ = self.declared.set(declared);
         Ok(())
     }
@@ -337,7 +338,8 @@ impl<H: Handle> SeriesGroup<H> {
         let rule = self.room.idle_rule();
         let undelivered = Cell::new(0);
         let mut reading = self.lock_reading();
-        let read = reading.read(self, shared, read, |handle, activity| {
+        let last = reading.get_or_insert_default();
+        let read = last.read(self, shared, read, |handle, activity| {
             if is_gone(handle) {
                 return true;
             }
@@ -573,7 +575,7 @@ impl<H: Handle> SeriesGroup<H> {
         self.creation.lock().unpoisoned()
     }
 
-    fn lock_reading(&self) -> MutexGuard<'_, Reading> {
+    fn lock_reading(&self) -> MutexGuard<'_, Option<Box<Reading>>> {
         self.reading.lock().unpoisoned()
     }
 

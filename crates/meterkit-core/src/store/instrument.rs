@@ -18,6 +18,7 @@ use super::shared::{Shared, Switch};
 use crate::Kind;
 use crate::buckets::HistogramBuckets;
 use crate::data::{Data, SeriesId};
+use crate::error::InstrumentError;
 use crate::labels::{LabelKey, Labels};
 
 /// An instrument with all its series. `H` is the handle that users hold.
@@ -168,6 +169,9 @@ impl<H: Handle> Core<H> {
     }
 }
 
+/// Makes an instrument of what its series share.
+pub(crate) type MakeStored<'a> = Box<dyn FnOnce(Shared) -> Arc<dyn Stored> + 'a>;
+
 /// What the registry needs of an instrument, whatever its type.
 pub(crate) trait Stored: Send + Sync {
     fn shared(&self) -> &Shared;
@@ -195,6 +199,18 @@ pub(crate) trait Stored: Send + Sync {
     /// Sends the values of a histogram to sinks too, or to none any more.
     fn feed(&self, _to: Option<MakeSink>) {}
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+impl dyn Stored {
+    /// Returns the instrument as what it is.
+    pub(crate) fn typed<S: Stored + 'static>(self: Arc<Self>) -> Result<Arc<S>, InstrumentError> {
+        self.clone().into_any().downcast::<S>().map_err(|_| InstrumentError::Clash {
+            name: self.shared().descriptor().name.clone(),
+            aspect: "type",
+            existing: "another type".to_owned(),
+            requested: std::any::type_name::<S>().to_owned(),
+        })
+    }
 }
 
 impl<H: Handle> Stored for Core<H> {

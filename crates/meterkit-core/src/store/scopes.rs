@@ -9,7 +9,7 @@ use opentelemetry::InstrumentationScope;
 
 use super::group::GroupOptions;
 use super::identity::Identity;
-use super::instrument::Stored;
+use super::instrument::{MakeStored, Stored};
 use super::prometheus_names::PrometheusNames;
 use super::settings::{FixedAttributes, Settings};
 use super::shared::{Door, ScopeAttributes, Shared, Switch};
@@ -166,15 +166,15 @@ impl Scopes {
     ///
     /// One that the code declares must be what is declared under its name already. One that is asked for through
     /// OpenTelemetry's API is never refused: it is a stream of its own where the one that exists is something else.
-    pub(crate) fn instrument<S: Stored + 'static>(
+    pub(crate) fn instrument(
         &self,
         key: &ScopeKey,
         mut identity: Identity,
         door: Door,
         options: GroupOptions,
         settings: &Arc<Settings>,
-        make: impl FnOnce(Shared) -> S,
-    ) -> Result<(Arc<S>, bool, Vec<Warning>), InstrumentError> {
+        make: MakeStored<'_>,
+    ) -> Result<(Arc<dyn Stored>, bool, Vec<Warning>), InstrumentError> {
         let naming = self.naming.read().unpoisoned();
         let key = &key.canonical(&naming);
         let full_name = key.metric_name(&naming, identity.name());
@@ -208,13 +208,7 @@ impl Scopes {
                 // What an operator says depends on the options. Problems were reported when the instrument was made.
                 let _ = stream_of(&*known).map(|settings| set_stream(&*known, &settings));
             }
-            let typed = known.into_any().downcast::<S>().map_err(|_| InstrumentError::Clash {
-                name: full_name,
-                aspect: "type",
-                existing: "another type".to_owned(),
-                requested: std::any::type_name::<S>().to_owned(),
-            });
-            return Ok((typed?, false, warning.into_iter().collect()));
+            return Ok((known, false, warning.into_iter().collect()));
         }
         let difference = streams.first().and_then(|known| {
             // Each has the description that its own request brought.
@@ -232,17 +226,16 @@ impl Scopes {
         let shared = Shared::new(identity, scope.attributes.clone(), settings.clone(), door);
         let switches = self.switches.read().unpoisoned();
         shared.switch(switches.of(key, &naming));
-        let made = Arc::new(make(shared));
+        let made = make(shared);
         if door == Door::Facade {
             made.room().declare(options);
         }
         let settings = stream_of(&*made);
         let problem = settings.as_ref().and_then(|settings| set_stream(&*made, settings));
-        let stored: Arc<dyn Stored> = made.clone();
         let seen = settings.and_then(|settings| settings.metrics);
-        let meeting = self.prometheus_names.claim(&scope, &stored, seen);
+        let meeting = self.prometheus_names.claim(&scope, &made, seen);
         let warnings = problem.into_iter().chain(apart.or(meeting)).collect();
-        instruments.insert(place.end, stored);
+        instruments.insert(place.end, made.clone());
         Ok((made, true, warnings))
     }
 
@@ -399,11 +392,16 @@ impl Scope {
 
     /// Returns the metrics that have points, or `None` when none has.
     fn read(&self) -> Option<ScopeMetrics> {
-        let metrics = self.instruments().into_iter().map(|instrument| Metric {
-            descriptor: instrument.shared().descriptor(),
-            data: instrument.data(),
-        });
-        let metrics: Vec<Metric> = metrics.filter(|metric| !metric.data.is_empty()).collect();
+        let instruments = self.instruments();
+        // The snapshot is kept: it should have no more room than it needs.
+        let mut metrics = Vec::with_capacity(instruments.len());
+        metrics.extend(instruments.into_iter().filter_map(|instrument| {
+            let (descriptor, data) = (instrument.shared().descriptor(), instrument.data());
+            (!data.is_empty()).then_some(Metric { descriptor, data })
+        }));
+        if metrics.len() < metrics.capacity() / 2 {
+            metrics.shrink_to_fit();
+        }
         let scope = self.instrumentation_scope();
         (!metrics.is_empty()).then_some(ScopeMetrics { scope, metrics })
     }

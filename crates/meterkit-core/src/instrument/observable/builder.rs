@@ -17,24 +17,23 @@ use crate::instrument::builder::sealed::Sealed;
 use crate::labels::{LabelKey, Labels};
 use crate::number::Number;
 use crate::store::callbacks::BackgroundTask;
-use crate::store::observed::Observed;
 
 impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> {
     /// Runs the callback at most once in this time; see [`CallbackBuilder::cached`].
     pub fn cached(mut self, ttl: Duration) -> Self {
-        self.callback.ttl = Some(ttl);
+        self.request.callback.ttl = Some(ttl);
         self
     }
 
     /// Sets how long a collection waits for the callback, 1 s by default; see [`CallbackBuilder::budget`].
     pub fn budget(mut self, budget: Duration) -> Self {
-        self.callback.budget = Some(budget);
+        self.request.callback.budget = Some(budget);
         self
     }
 
     /// Sets where a callback that is refreshed runs; see [`CallbackBuilder::spawn_with`].
     pub fn spawn_with(mut self, spawn: impl Fn(BackgroundTask) + Send + Sync + 'static) -> Self {
-        self.callback.spawn = Some(Arc::new(spawn));
+        self.request.callback.spawn = Some(Arc::new(spawn));
         self
     }
 }
@@ -45,7 +44,7 @@ impl<K: ObservableKind<T>, T: Number> Sealed for Observable<K, T, Unlabeled> {
     }
 
     fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
-        Self::new(builder.not_made(K::KIND, T::TYPE, &[], Observed::new), builder)
+        Self::new(builder.request.not_made(K::KIND, T::TYPE, &[]), builder)
     }
 }
 
@@ -55,7 +54,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> Sealed for Observable<K, T, L> 
     }
 
     fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
-        Self::new(builder.not_made(K::KIND, T::TYPE, L::KEYS, Observed::new), builder)
+        Self::new(builder.request.not_made(K::KIND, T::TYPE, L::KEYS), builder)
     }
 }
 
@@ -64,7 +63,7 @@ impl<K: ObservableKind<T>, T: Number, L> Observable<K, T, L> {
         builder: InstrumentBuilder<Self>,
         keys: &'static [LabelKey],
     ) -> Result<Self, InstrumentError> {
-        let observed = builder.clone().find_or_make(K::KIND, T::TYPE, keys, Observed::new)?;
+        let observed = builder.request.clone().find_or_make(K::KIND, T::TYPE, keys)?;
         Ok(Self::new(observed, &builder))
     }
 }
@@ -135,7 +134,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
     /// of totals, and the last of other values. 2000 by default; `METERKIT_CARDINALITY_LIMIT` changes the default, not
     /// what is set here.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
-        self.options.limit = Some(series);
+        self.request.options.limit = Some(series);
         self
     }
 

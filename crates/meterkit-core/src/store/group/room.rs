@@ -35,7 +35,7 @@ pub(crate) fn is_collecting() -> bool {
 }
 
 /// What a group may have that is not part of its identity.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct GroupOptions {
     /// The instrument's own limit; the registry's counts when it has none.
     pub(crate) limit: Option<usize>,
@@ -51,7 +51,7 @@ pub(crate) struct Room {
     /// What an operator allows this very instrument; 0 for nothing said.
     asked: AtomicUsize,
     /// What the code declares, once it does.
-    options: OnceLock<GroupOptions>,
+    options: OnceLock<Option<Box<GroupOptions>>>,
     settings: Arc<Settings>,
 }
 
@@ -63,13 +63,19 @@ impl Room {
 
     /// Sets the options that the code declares. Returns whether it is the first time; later ones have no effect.
     pub(crate) fn declare(&self, options: GroupOptions) -> bool {
-        self.options.set(options).is_ok()
+        let is_default = options == GroupOptions::default();
+        self.options.set((!is_default).then(|| Box::new(options))).is_ok()
+    }
+
+    /// Returns the options that the code declares, once it declares any.
+    fn options(&self) -> Option<&GroupOptions> {
+        self.options.get()?.as_deref()
     }
 
     /// Returns when idle series go by now, if the code declares an idle timeout.
     pub(crate) fn idle_rule(&self) -> Option<IdleRule<'_>> {
         Some(IdleRule {
-            timeout: self.options.get()?.idle_timeout?,
+            timeout: self.options()?.idle_timeout?,
             now: self.settings.clock.elapsed(),
             // Others read too: what they see may have come too late for the collection that is under way.
             collection: self.settings.collection.load(Relaxed) + u64::from(!IS_COLLECTING.get()),
@@ -85,7 +91,7 @@ impl Room {
 
     /// Returns how many the instrument itself allows, if it says so.
     pub(crate) fn own_limit(&self) -> Option<usize> {
-        self.options.get()?.limit
+        self.options()?.limit
     }
 
     /// Sets how many there may be, whatever the instrument says; `None` for what that says.
@@ -139,7 +145,7 @@ impl Room {
 
     /// Returns whether this is a metric of the library itself: one that reports a limit must not be stopped by it.
     fn is_self_metric(&self) -> bool {
-        self.options.get().is_some_and(|options| options.is_self_metric)
+        self.options().is_some_and(|options| options.is_self_metric)
     }
 }
 
