@@ -224,7 +224,7 @@ impl<H: Handle> SeriesGroup<H> {
             self.hide(handle);
         });
         if let Some(open) = self.open.get() {
-            open.sweep(|handle, _| is_gone(handle));
+            open.sweep(&mut |handle, _| is_gone(handle));
         }
         if let Some(handle) = self.overflow.get() {
             let _reading = self.lock_reading();
@@ -274,7 +274,7 @@ impl<H: Handle> SeriesGroup<H> {
             // The limit was lower when the labels were declared.
             let (open, labels) = (self.open(), LabelSet::declared(LabelKey::nth_set(keys, place)));
             let hash = hash_declared(open.hasher(), &labels);
-            if let Some(member) = self.make_open_member(open, hash, labels, shared, || true) {
+            if let Some(member) = self.make_open_member(open, hash, labels, shared, &|| true) {
                 zero(&member);
             }
         }
@@ -396,18 +396,19 @@ impl<H: Handle> SeriesGroup<H> {
                 addresses.remember(slot);
                 Some(Entry::kept(handle))
             }
-            _ => self.make_open(open, hash, query, shared, may_make),
+            _ => self.make_open(open, hash, query, shared, &may_make),
         }
     }
 
+    // With `dyn`, here and where else it is not about speed: one copy does for all labels.
     #[cold]
     fn make_open<'a>(
         &'a self,
         open: &'a OpenSeries<H>,
         hash: u64,
-        query: &impl Query,
+        query: &dyn Query,
         shared: &Arc<Shared>,
-        may_make: impl Fn() -> bool,
+        may_make: &dyn Fn() -> bool,
     ) -> Option<Entry<'a, H>> {
         let found = match open.get(hash, query) {
             Some((_, handle)) => Some(Entry::kept(handle)),
@@ -430,7 +431,7 @@ impl<H: Handle> SeriesGroup<H> {
         hash: u64,
         labels: LabelSet,
         shared: &Arc<Shared>,
-        may_make: impl Fn() -> bool,
+        may_make: &dyn Fn() -> bool,
     ) -> Option<Entry<'a, H>> {
         let _creation = self.lock_creation();
         open.get_or_make(hash, labels, self.room.limit(), |labels| {

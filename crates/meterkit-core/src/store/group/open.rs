@@ -119,10 +119,10 @@ impl<H: Handle> OpenSeries<H> {
 
     /// Returns the series with these labels and its slot, if it has one in the table. Takes no lock.
     #[inline]
-    pub(crate) fn get(&self, hash: u64, query: &impl Query) -> Option<(usize, &H)> {
+    pub(crate) fn get(&self, hash: u64, query: &(impl Query + ?Sized)) -> Option<(usize, &H)> {
         // Apart, so that the loop over the index does not prepare comparisons that it mostly makes once.
         #[inline(never)]
-        fn is(query: &impl Query, stored: &LabelSet) -> bool {
+        fn is(query: &(impl Query + ?Sized), stored: &LabelSet) -> bool {
             query.is(stored)
         }
         let (slot, member) = self.table.find(hash, |member| is(query, member.labels()))?;
@@ -130,7 +130,7 @@ impl<H: Handle> OpenSeries<H> {
     }
 
     /// Returns the series with these labels, if it is one of those that can go again.
-    pub(crate) fn get_later(&self, hash: u64, query: &impl Query) -> Option<H> {
+    pub(crate) fn get_later(&self, hash: u64, query: &dyn Query) -> Option<H> {
         if self.later_len() == 0 {
             return None;
         }
@@ -189,7 +189,7 @@ impl<H: Handle> OpenSeries<H> {
     }
 
     /// Those that can go again, after `is_over` said of each whether it is: one that nobody else holds goes.
-    pub(crate) fn sweep(&self, mut is_over: impl FnMut(&H, &mut Activity) -> bool) -> Vec<H> {
+    pub(crate) fn sweep(&self, is_over: &mut dyn FnMut(&H, &mut Activity) -> bool) -> Vec<H> {
         if self.later_len() == 0 {
             return Vec::new();
         }

@@ -42,7 +42,9 @@ impl Reading {
             let activity = activities.get_mut(place).unwrap_or(&mut unused);
             (!is_over(handle, activity)).then_some(handle)
         });
-        let later = places.open.map_or_else(Vec::new, |open| open.sweep(&is_over));
+        let later = places.open.map_or_else(Vec::new, |open| {
+            open.sweep(&mut |handle, activity| is_over(handle, activity))
+        });
         if later.is_empty() {
             return read(&mut in_place);
         }
