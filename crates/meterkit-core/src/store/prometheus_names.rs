@@ -236,7 +236,7 @@ impl Claim {
     /// Returns the families of the metrics that targets get.
     fn families(&self, names: Names) -> Vec<Family> {
         let own = self.descriptor();
-        let seen = self.seen.as_deref().unwrap_or(std::slice::from_ref(&own));
+        let seen = self.seen.as_deref().unwrap_or_else(|| std::slice::from_ref(&own));
         // A name that a view sets follows our rules.
         let is_import = |seen: &Descriptor| self.is_import() && seen.name == own.name;
         seen.iter().map(|seen| family(seen, names, is_import(seen))).collect()

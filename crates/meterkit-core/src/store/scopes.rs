@@ -174,7 +174,7 @@ impl Scopes {
         options: GroupOptions,
         settings: &Arc<Settings>,
         make: MakeStored<'_>,
-    ) -> Result<(Arc<dyn Stored>, bool, Vec<Warning>), InstrumentError> {
+    ) -> Result<Found, InstrumentError> {
         let naming = self.naming.read().unpoisoned();
         let key = &key.canonical(&naming);
         let full_name = key.metric_name(&naming, identity.name());
@@ -281,6 +281,9 @@ impl Scopes {
         Ok(scope)
     }
 }
+
+/// An instrument, whether it was made just now, and what to log when no lock is held.
+pub(crate) type Found = (Arc<dyn Stored>, bool, Vec<Warning>);
 
 /// Returns where the instruments are, or would be, that have this name but for what [folding](name::folded) removes.
 fn places_of(instruments: &[Arc<dyn Stored>], name: &str) -> Range<usize> {
