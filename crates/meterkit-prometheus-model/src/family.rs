@@ -55,7 +55,7 @@ pub struct Family<S> {
 pub struct Member<S> {
     /// The labels that identify its scope.
     pub scope: S,
-    /// Among which of the absent series the metric is; `None` if it is not absent.
+    /// The place of its entry among the absent series; `None` if the metric is there.
     absent: Option<u32>,
     place: Place,
 }
@@ -85,8 +85,8 @@ impl Place {
 /// - When a counter [meets](Names::open_metrics) another family in OpenMetrics only, it is of unknown type there.
 /// - When their descriptions differ, the first one counts.
 ///
-/// Names, order and conflicts are worked out only when the metrics are others than in the collection before: `known`
-/// keeps them in between.
+/// Names, order and conflicts are computed only when the metrics differ from those of the previous collection. `known`
+/// keeps the result.
 pub fn families<'a, S: Clone + Ord>(
     collection: Collection<'a>,
     names: Names,
@@ -105,7 +105,7 @@ pub fn families<'a, S: Clone + Ord>(
     Families { plan, scopes, absent, left_out: Vec::new(), next: 0 }
 }
 
-/// The families of a collection, each made when it is asked for.
+/// An iterator over the families of a collection.
 #[derive(Clone, Debug)]
 pub struct Families<S> {
     plan: Arc<Plan>,

@@ -12,7 +12,7 @@ use opentelemetry::InstrumentationScope;
 
 use crate::family::{Collection, Place, warn};
 
-/// The families of a collection, and of all that have the same metrics: a collection has points, a plan has not.
+/// The families of a collection. Holds no points, so that it also serves later collections with the same metrics.
 #[derive(Debug)]
 pub(crate) struct Plan {
     names: Names,
@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     families: Vec<Planned>,
     /// The metrics of the families, one family after the other; those of one ordered by age, then by their own names.
     members: Vec<Place>,
-    /// Whether the ages of series decided something: other collections have other series.
+    /// Whether the ages of series decided a conflict. A collection with other series may decide it differently.
     depends_on_series: bool,
 }
 
@@ -42,7 +42,7 @@ struct Planned {
 const OLDER_HAS_NAME: &str = "has a name that an older metric has in Prometheus: left out";
 
 impl Plan {
-    /// Returns the plan of this collection: that of an earlier one, if it has the same metrics.
+    /// Returns the plan of this collection, which is that of an earlier one with the same metrics, if there was one.
     pub(crate) fn of(
         collection: Collection<'_>,
         names: Names,

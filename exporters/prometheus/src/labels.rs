@@ -33,7 +33,7 @@ impl Scope {
 /// mean that there is nothing to translate or to join.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesLabels {
-    /// How the heads of keys are written.
+    /// The way of naming that heads are written for.
     names: Names,
     /// The address of the scope.
     scope: usize,

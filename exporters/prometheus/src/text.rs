@@ -437,7 +437,7 @@ pub(crate) fn label(out: &mut String, names: Names, name: &str, value: &str) {
     out.push('"');
 }
 
-/// What stands before the value of a label: `name="`.
+/// Writes what stands before the value of a label: `name="`.
 pub(crate) fn label_head(out: &mut String, names: Names, name: &str) {
     if names.may_be_quoted() && !is_legal_label(name) {
         quoted(out, name);
@@ -447,7 +447,7 @@ pub(crate) fn label_head(out: &mut String, names: Names, name: &str) {
     out.push_str("=\"");
 }
 
-/// The same as [`label`], with a [head](label_head) that is written already.
+/// Writes a label like [`label`], with a [head](label_head) that has already been written.
 #[inline]
 pub(crate) fn label_with(out: &mut String, head: &str, value: &str) {
     separate(out);

@@ -78,7 +78,7 @@ impl Writer {
         }
     }
 
-    /// Returns whether families say which unit they have.
+    /// Returns whether the format shows the units of families.
     pub(crate) fn shows_units(&self) -> bool {
         match self {
             Self::Text(text) => text.is_open_metrics,

@@ -147,9 +147,8 @@ fn compare(before: &[ScopeMetrics], now: &[ScopeMetrics]) -> (Vec<ScopeMetrics>,
     (gone, new)
 }
 
-/// Returns the metrics of both collections without those that have the same series in the same order in both, as nearly
-/// all have. Goes through both in the order of scopes and names that collections have; a metric that is out of order is
-/// returned of both.
+/// Returns the metrics of both collections, except for those with the same series in the same order in both, which are
+/// nearly all. Walks both in the order of scopes and names; a metric that is out of order is returned from both.
 fn unequal<'a>(
     before: &'a [ScopeMetrics],
     now: &'a [ScopeMetrics],

@@ -82,7 +82,7 @@ pub(super) fn points<'a, T: Number, C: Cell>(
 ) -> Data {
     shared.ask_for_look();
     let keys = shared.keys();
-    // As many as there may be: one for an instrument without labels, and no copies while the points of others come.
+    // Room for every series: an instrument without labels needs one point, and others are not copied while they grow.
     let mut points = Vec::with_capacity(series.size_hint().1.unwrap_or_default());
     points.extend(series.filter_map(|series| {
         Some(NumberPoint {

@@ -27,7 +27,7 @@ pub struct PrometheusNames(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     claims: Mutex<Claims>,
-    /// What targets have made of names.
+    /// What exporters derived from the names of a collection, for the next one.
     kept: Mutex<Vec<(Names, Arc<Kept>)>>,
 }
 
@@ -100,8 +100,8 @@ impl PrometheusNames {
         kept.iter().find(|(of, _)| *of == names).map(|(_, kept)| kept.clone())
     }
 
-    /// Keeps what a target has made of these names for the next one, in place of what was kept before, until an
-    /// instrument goes or is renamed.
+    /// Keeps what an exporter derived from these names for the next collection, in place of what was kept before, until
+    /// an instrument is unloaded or renamed.
     pub fn keep(&self, names: Names, made: Arc<Kept>) {
         let mut kept = self.0.kept.lock().unpoisoned();
         kept.retain(|(of, _)| *of != names);
@@ -110,7 +110,7 @@ impl PrometheusNames {
 
     fn forget_kept(&self) {
         let kept = std::mem::take(&mut *self.0.kept.lock().unpoisoned());
-        // Outside of the lock.
+        // Separate statement: release the lock before the values are dropped.
         drop(kept);
     }
 

@@ -40,7 +40,7 @@ impl Series {
         let state = &mut *self.lock();
         let has_fallen = has_fallen(state.last.as_ref().map(|(_, value)| value));
         let series = match &mut state.last {
-            // Most are numbers, which take no more than a copy.
+            // Nearly all values are numbers, which are replaced in place.
             Some((series, Reading::Number(last))) if !has_fallen => {
                 if let Reading::Number(value) = value {
                     *last = *value;
