@@ -33,6 +33,7 @@ mod refreshed_callbacks;
 mod removal;
 mod renaming;
 mod several_instruments;
+mod short_lived_threads;
 mod store_health;
 mod streams;
 mod stress;

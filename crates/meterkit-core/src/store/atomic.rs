@@ -6,3 +6,6 @@ pub(crate) use std::sync::{Mutex, MutexGuard};
 pub(crate) use std::thread::yield_now;
 
 pub(crate) use once_cell::race::OnceBox;
+
+/// Among how many numbers the threads divide that compete for one sum. More threads share them.
+pub(crate) const STRIPES: usize = 16;

@@ -89,10 +89,9 @@ impl<C: Cell> SeriesRef<C> {
     where
         C: AsRef<SumCell>,
     {
-        // Mostly one branch: recording has time for no more.
         if problem.is_none() && self.shared.is_simply_on() {
             self.cell().as_ref().add(value);
-        } else {
+        } else if !self.shared.is_disabled() {
             self.add_aside(value, problem);
         }
     }

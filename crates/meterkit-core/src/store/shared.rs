@@ -24,7 +24,7 @@ pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
 /// What all series of an instrument share. A program may have thousands of instruments: what few of them need is boxed.
 pub struct Shared {
-    /// A [`Switch`], and [what](HAS_STRIPES) [else](LOOK) adding has to mind: it asks for all at once.
+    /// A [`Switch`], and [what](HAS_STRIPES) [else](LOOK) adding has to mind.
     switch: AtomicU8,
     /// [`Topic`]s that were logged, or that another instrument of this name has.
     logged: AtomicU8,
@@ -95,10 +95,17 @@ impl Shared {
         self.position() != Switch::On as u8
     }
 
-    /// Returns whether values are recorded, no series has stripes, and nobody is to look for contention.
+    /// Returns whether values are recorded, no series has stripes, and nobody is to look for contention: one byte has all
+    /// that adding has to mind.
     #[inline]
     pub(crate) fn is_simply_on(&self) -> bool {
         self.switch.load(Relaxed) == Switch::On as u8
+    }
+
+    /// Returns whether an operator has disabled the scope.
+    #[inline]
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.switch.load(Relaxed) == Switch::Disabled as u8
     }
 
     /// From now on, whoever adds to a series asks whether it has stripes.
@@ -109,8 +116,8 @@ impl Shared {
     /// Has the next thread that adds to a series look whether others do so, too. Called when sums are read: no recording
     /// has time to find out when a look is due.
     pub(crate) fn ask_for_look(&self) {
-        // A store only when needed keeps the line clean for the threads that record.
-        if self.switch.load(Relaxed) & LOOK == 0 {
+        // A change only where needed keeps the line clean for the threads that record.
+        if self.switch.load(Relaxed) & (POSITION | LOOK) == Switch::On as u8 {
             self.switch.fetch_or(LOOK, Relaxed);
         }
     }
@@ -121,8 +128,8 @@ impl Shared {
     }
 
     pub(crate) fn switch(&self, to: Switch) {
-        let switched = |now: u8| Some((now & !POSITION) | to as u8);
-        let _ = self.switch.fetch_update(Release, Relaxed, switched);
+        // This forgets that there are stripes. The next look finds them.
+        self.switch.store(to as u8, Release);
     }
 
     /// Returns the [`Switch`] as a number.

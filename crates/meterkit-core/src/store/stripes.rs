@@ -1,7 +1,7 @@
 //! Where threads add that compete for one sum.
 
 use super::atomic::Ordering::{AcqRel, Relaxed};
-use super::atomic::{AtomicU64, Mutex};
+use super::atomic::{AtomicU64, Mutex, STRIPES};
 use super::thread_number::thread_number;
 use crate::number::Number;
 use crate::unpoisoned::Unpoisoned;
@@ -13,9 +13,6 @@ pub(crate) struct Stripes {
     sum: Mutex<u64>,
     plus: fn(u64, u64) -> u64,
 }
-
-/// More threads than these share stripes.
-const STRIPES: usize = 16;
 
 /// Two lines, since processors fetch them in pairs.
 #[repr(align(128))]

@@ -164,5 +164,7 @@ impl Cell for UpDownCell {
     }
 }
 
+// With its path, as another crate has this file, too.
 #[cfg(test)]
+#[path = "sum/tests.rs"]
 mod tests;
