@@ -1,0 +1,52 @@
+//! Runs the cells of `meterkit-core`, from their own sources, on Loom's atomics: in every order in which a few steps of
+//! a few threads can happen, as far as orderings allow.
+//!
+//! `meterkit-models` lists the models; `meterkit-models <model>…` runs some.
+#![allow(dead_code, reason = "models use a part of the sources")]
+#![allow(missing_docs, reason = "the sources have docs for where they belong")]
+#![allow(missing_debug_implementations, unreachable_pub, reason = "as above")]
+
+mod data;
+#[path = "../../meterkit-core/src/number.rs"]
+mod number;
+mod store;
+mod sums;
+#[path = "../../meterkit-core/src/unpoisoned.rs"]
+mod unpoisoned;
+
+use std::env;
+use std::process::ExitCode;
+
+use self::store::distribution;
+
+/// Its name, and what it checks in one order of events.
+type Model = (&'static str, fn());
+
+const MODELS: &[Model] = &[
+    ("sum-read", sums::a_sum_that_rises_never_falls),
+    ("sum-readers", sums::readers_take_turns),
+    ("sum-idle", sums::an_idle_check_takes_what_it_saw),
+    ("sum-reset", sums::a_reset_misses_nothing_that_came_before),
+    ("row-read", distribution::what_is_read_fits_together),
+    ("row-reset", distribution::a_reset_takes_what_it_forgets),
+    ("rows-made", distribution::rows_that_are_made_meanwhile_lose_nothing),
+];
+
+fn main() -> ExitCode {
+    let names: Vec<String> = env::args().skip(1).collect();
+    if names.is_empty() {
+        MODELS.iter().for_each(|(name, _)| println!("{name}"));
+    }
+    for name in names {
+        let Some((_, model)) = MODELS.iter().find(|(known, _)| *known == name) else {
+            eprintln!("no model `{name}`");
+            return ExitCode::FAILURE;
+        };
+        let mut builder = loom::model::Builder::new();
+        // As many interruptions of a thread as the known mistakes need: each further one takes ten times as long.
+        builder.preemption_bound = Some(2);
+        builder.max_branches = 100_000;
+        builder.check(model);
+    }
+    ExitCode::SUCCESS
+}

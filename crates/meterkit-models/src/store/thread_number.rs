@@ -1,0 +1,7 @@
+//! The numbers of Loom's threads, all of which run in one thread of the system.
+
+pub(crate) fn thread_number() -> usize {
+    let id = format!("{:?}", loom::thread::current().id());
+    let digits = id.chars().filter_map(|it| it.to_digit(10));
+    digits.fold(0, |number, digit| number * 10 + digit as usize)
+}

@@ -1,0 +1,75 @@
+//! Models of sums: of the making of stripes, and of readers that take away what they find.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use crate::store::cell::Cell;
+use crate::store::sum::SumCell;
+
+/// Adds beside the stripes, makes them, and adds to one. In another thread: adds to the sum as it finds it.
+fn add_six(cell: &Arc<SumCell>) -> [thread::JoinHandle<()>; 2] {
+    let (maker, other) = (cell.clone(), cell.clone());
+    let maker = thread::spawn(move || {
+        maker.add_aside(1_u64);
+        maker.stripe::<u64>();
+        maker.add_aside(2_u64);
+    });
+    [maker, thread::spawn(move || other.add_aside(3_u64))]
+}
+
+fn join(threads: [thread::JoinHandle<()>; 2]) {
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+}
+
+pub(crate) fn a_sum_that_rises_never_falls() {
+    let cell = Arc::new(SumCell::new());
+    let threads = add_six(&cell);
+    let first = cell.get::<u64>();
+    let second = cell.get::<u64>();
+    assert!(first <= second, "{second} after {first}");
+    join(threads);
+    assert_eq!(cell.get::<u64>(), 6);
+}
+
+pub(crate) fn readers_take_turns() {
+    let cell = Arc::new(SumCell::new());
+    cell.add(4_u64);
+    cell.stripe::<u64>();
+    cell.add_aside(2_u64);
+    let reader = cell.clone();
+    let reader = thread::spawn(move || reader.get::<u64>());
+    assert_eq!(cell.get::<u64>(), 6);
+    assert_eq!(reader.join().expect("no panic"), 6);
+    assert_eq!(cell.get::<u64>(), 6);
+}
+
+pub(crate) fn an_idle_check_takes_what_it_saw() {
+    let cell = Arc::new(SumCell::new());
+    let threads = add_six(&cell);
+    let mut mark = 0;
+    cell.was_touched(&mut mark);
+    let taken = if cell.reset_unless_touched(mark) { mark } else { 0 };
+    join(threads);
+    assert_eq!(taken + cell.get::<u64>(), 6);
+    let mut mark = 0;
+    assert_eq!(cell.was_touched(&mut mark), taken < 6);
+    assert!(!cell.was_touched(&mut mark) && cell.reset_unless_touched(mark) && cell.is_empty());
+}
+
+pub(crate) fn a_reset_misses_nothing_that_came_before() {
+    let cell = Arc::new(SumCell::new());
+    cell.add(5_u64);
+    // Meanwhile, a reader takes the sum to where its stripes keep it.
+    let other = cell.clone();
+    let other = thread::spawn(move || {
+        other.stripe::<u64>();
+        let seen = other.get::<u64>();
+        assert!([0, 1, 5].contains(&seen), "{seen}");
+    });
+    cell.reset();
+    cell.add_aside(1_u64);
+    other.join().expect("no panic");
+    assert_eq!(cell.get::<u64>(), 1);
+}
