@@ -230,7 +230,8 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
 
     fn feed(&self) {
         let shared = &self.series.shared;
-        let attributes = || self.series.attributes(&shared.keys());
+        // A sink that keeps them must not keep the series, which has the sink.
+        let attributes = || self.series.own_attributes(&shared.keys());
         self.series.cell().feed(&shared.feed.get(), &shared.settings, attributes);
     }
 }

@@ -132,15 +132,20 @@ impl<C: Cell> SeriesRef<C> {
         self.series.labels.keys() == KeySetId::OVERFLOW
     }
 
+    /// Returns the attributes, which keep the series, unless it can go again.
     pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {
-        let labels: Arc<dyn HasLabels> = match self.series.state.load(Relaxed) & LATER {
-            0 => self.series.clone(),
-            _ => Arc::new(self.series.labels.clone()),
-        };
-        self.shared.attributes(keys, labels)
+        match self.series.state.load(Relaxed) & LATER {
+            0 => self.shared.attributes(keys, self.series.clone()),
+            _ => self.own_attributes(keys),
+        }
     }
 
-    /// Remembers that the series goes when nobody holds it: attributes do not.
+    /// Returns the attributes with labels of their own.
+    pub(crate) fn own_attributes(&self, keys: &PointKeys) -> Attributes {
+        self.shared.attributes(keys, Arc::new(self.series.labels.clone()))
+    }
+
+    /// Notes that the series goes once nobody holds it. Attributes get labels of their own from now on.
     pub(crate) fn set_later(&self) {
         self.series.state.fetch_or(LATER, Relaxed);
     }

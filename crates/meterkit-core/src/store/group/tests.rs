@@ -21,16 +21,22 @@ impl Labels for Id {
     }
 }
 
-#[test]
-fn series_that_are_removed_take_no_memory() {
+/// Returns a group that may have so many series.
+fn group_of(limit: usize) -> (SeriesGroup<Counter>, Arc<Shared>) {
     let settings = Arc::new(Settings::new(Clock::system()));
     let identity = Identity::bare("requests".to_owned(), Kind::Counter, NumberType::U64);
     let scope = Arc::new(ScopeAttributes::new(Arc::default(), &settings));
     let shared = Arc::new(Shared::new(identity, scope, settings.clone(), Door::Facade));
-    let options = GroupOptions { limit: Some(10), ..GroupOptions::default() };
+    let options = GroupOptions { limit: Some(limit), ..GroupOptions::default() };
     let group = SeriesGroup::<Counter>::new(settings);
     group.room.declare(options);
     group.declare(Id::KEYS, &shared).expect("the first keys");
+    (group, shared)
+}
+
+#[test]
+fn series_that_are_removed_take_no_memory() {
+    let (group, shared) = group_of(10);
     let kept = || group.open().places() + group.open().later_len();
     let with = |id| group.with(group.declared().expect("an open label set"), &Id(id), &shared);
     let remove = |id| group.remove(&Id(id), &shared);
@@ -51,4 +57,19 @@ fn series_that_are_removed_take_no_memory() {
     assert_eq!(kept(), 11, "what someone may record in stays");
     held.increment();
     assert_eq!(with(5000).value(), 1);
+}
+
+#[test]
+fn attributes_that_someone_keeps_do_not_keep_a_removed_series() {
+    let (group, shared) = group_of(1);
+    let with = |id| group.with(group.declared().expect("an open label set"), &Id(id), &shared);
+    with(0).increment();
+    assert!(group.remove(&Id(0), &shared));
+    with(1).increment();
+    let snapshot = group.in_order(&shared, |series| Counter::data(&shared, series));
+    let attributes = snapshot.attributes_at(0).expect("the series that has no place");
+    assert_eq!(group.open().later_len(), 1);
+    assert!(group.remove(&Id(1), &shared));
+    assert_eq!(group.open().later_len(), 0);
+    assert_eq!(attributes.get("id"), Some(1.into()));
 }
