@@ -149,10 +149,7 @@ fn compare(before: &[ScopeMetrics], now: &[ScopeMetrics]) -> (Vec<ScopeMetrics>,
 
 /// Returns the metrics of both collections, except for those with the same series in the same order in both, which are
 /// nearly all. Walks both in the order of scopes and names; a metric that is out of order is returned from both.
-fn unequal<'a>(
-    before: &'a [ScopeMetrics],
-    now: &'a [ScopeMetrics],
-) -> (Vec<(Key<'a>, &'a Data)>, Vec<(Key<'a>, &'a Data)>) {
+fn unequal<'a>(before: &'a [ScopeMetrics], now: &'a [ScopeMetrics]) -> (Keyed<'a>, Keyed<'a>) {
     let (mut before, mut now) = (keyed(before).peekable(), keyed(now).peekable());
     let (mut of_before, mut of_now) = (Vec::new(), Vec::new());
     loop {
@@ -176,6 +173,8 @@ fn unequal<'a>(
 
 /// The names of a scope and of a metric: what most likely finds it in another collection.
 type Key<'a> = (&'a str, &'a str);
+
+type Keyed<'a> = Vec<(Key<'a>, &'a Data)>;
 
 /// Returns all metrics with their keys.
 fn keyed(scopes: &[ScopeMetrics]) -> impl Iterator<Item = (Key<'_>, &Data)> {
