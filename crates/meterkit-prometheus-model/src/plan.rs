@@ -279,7 +279,7 @@ mod tests {
     use crate::family::tests::{metric, scope};
 
     fn plan(scopes: &[ScopeMetrics], names: Names, known: &PrometheusNames) -> Arc<Plan> {
-        Plan::of(Collection { scopes, absent: &[] }, names, known)
+        Plan::of(Collection { scopes, ..Collection::default() }, names, known)
     }
 
     #[test]
