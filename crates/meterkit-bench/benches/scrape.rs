@@ -3,7 +3,9 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use meterkit_bench::arguments::Arguments;
 use meterkit_bench::comparison::Comparison;
+use meterkit_bench::pages;
 use meterkit_bench::scrape::{Holding, Ours, Theirs};
 use meterkit_bench::suite::Suite;
 use meterkit_prometheus::Format;
@@ -15,9 +17,47 @@ fn main() -> ExitCode {
     scrape(&mut suite, "10,000 counters", Some(0.5), Holding::Counters, 10_000);
     scrape(&mut suite, "10,000 histograms of 12 buckets", None, Holding::Histograms, 10_000);
     scrape(&mut suite, "10,000 instruments", None, Holding::Instruments, 10_000);
+    suite.section("collect and write text, ours against other libraries");
+    page(&mut suite, "10,000 counters", Holding::Counters, 10_000, Bound::PerByte(1.0));
+    page(&mut suite, "10,000 histograms", Holding::Histograms, 10_000, Bound::PerByte(1.0));
+    page(&mut suite, "10,000 instruments", Holding::Instruments, 10_000, Bound::Time(1.5));
+    // Takes gigabytes and minutes: only when it is asked for.
+    if Arguments::from_env().filter.as_deref() == Some("1,000,000") {
+        let bound = Bound::Time(0.5);
+        page(&mut suite, "1,000,000 counters", Holding::Counters, 1_000_000, bound);
+    }
     suite.section("collect, one callback that reports all series (ours) against others (theirs)");
     observed(&mut suite, 10_000);
     suite.finish()
+}
+
+/// What a scrape of ours may take at most, against the same of another library.
+enum Bound {
+    /// Ours has the names of scopes as labels, so its pages are longer.
+    PerByte(f64),
+    Time(f64),
+}
+
+fn page(suite: &mut Suite, what: &str, holding: Holding, series: usize, bound: Bound) {
+    let ours = Ours::new(holding, series);
+    let length = ours.scrape();
+    for (library, theirs) in pages::all(holding, series) {
+        let times = length as f64 / theirs() as f64;
+        let bound = match bound {
+            Bound::PerByte(most) => most * times,
+            Bound::Time(most) => most,
+        };
+        suite.run(
+            Comparison::new(format!("{what}, {times:.2} times the bytes / {library}"), Some(bound))
+                .ours(|| {
+                    black_box(ours.scrape());
+                })
+                .theirs(|| {
+                    black_box(theirs());
+                }),
+        );
+    }
+    println!("ours: {length} bytes");
 }
 
 fn observed(suite: &mut Suite, series: usize) {

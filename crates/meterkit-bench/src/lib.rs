@@ -1,8 +1,9 @@
 //! Benchmarks of `meterkit` against other libraries.
 //!
 //! Each figure compares two sides in one run, round by round: [`comparison`]. What is measured lives in [`floor`]
-//! (plain Rust), [`ours`], [`theirs`], [`targets`], [`scrape`], [`export`], [`datadog`] and [`remote_write`], so that
-//! the benchmarks, which measure time, and the program `instructions`, which counts instructions, run the same code.
+//! (plain Rust), [`ours`], [`theirs`], [`pages`], [`targets`], [`scrape`], [`export`], [`datadog`] and [`remote_write`],
+//! so that the benchmarks, which measure time, and the program `instructions`, which counts instructions, run the same
+//! code.
 //!
 //! How to run them, and what their figures were: `README.md`.
 
@@ -17,6 +18,8 @@ pub mod floor;
 pub mod labels;
 pub mod operation;
 pub mod ours;
+#[cfg(feature = "others")]
+pub mod pages;
 #[cfg(feature = "others")]
 pub mod remote_write;
 pub mod scrape;
