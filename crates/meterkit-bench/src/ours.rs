@@ -35,6 +35,35 @@ pub fn counter() -> impl Fn() + Send + Sync + 'static {
     move || black_box(&counter).increment()
 }
 
+/// Returns a counter and a histogram without labels, in a registry of their own with this filter of exemplars, outside of
+/// spans.
+#[cfg(feature = "exemplars")]
+pub fn sampled(
+    filter: meterkit_core::ExemplarFilter,
+) -> (meterkit_core::Counter<u64>, meterkit_core::Histogram<f64>) {
+    let registry = meterkit_core::Registry::new();
+    registry.expect_listener(false);
+    registry.sample_exemplars(filter);
+    let meter = registry.scoped("core", "bench");
+    let counter = meter.counter("plain").build().expect("a counter");
+    (counter, meter.histogram("durations").duration().build().expect("a histogram"))
+}
+
+/// Returns a counter with this filter of exemplars, outside of spans.
+#[cfg(feature = "exemplars")]
+pub fn sampled_counter(filter: meterkit_core::ExemplarFilter) -> impl Fn() + 'static {
+    let (counter, _) = sampled(filter);
+    move || black_box(&counter).increment()
+}
+
+/// Returns a histogram with this filter of exemplars, outside of spans.
+#[cfg(feature = "exemplars")]
+pub fn sampled_histogram(filter: meterkit_core::ExemplarFilter) -> impl FnMut() + 'static {
+    let (_, histogram) = sampled(filter);
+    let mut next = durations();
+    move || black_box(&histogram).record(next())
+}
+
 /// Returns a counter with three text labels, found at each call.
 pub fn counter_of_three() -> impl Fn() + Send + Sync + 'static {
     let group = counter_group(&meter());

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use meterkit_bench::export::{self, POINTS};
 use meterkit_bench::scrape::{Holding, Ours};
 use meterkit_bench::{floor, ours};
+#[cfg(feature = "exemplars")]
+use meterkit_core::ExemplarFilter;
 
 /// Series that each scrape collects.
 const SERIES: usize = 10_000;
@@ -40,6 +42,18 @@ const OURS: &[Case] = &[
     ("up-down", 1, |n| repeat(n, ours::up_down_counter())),
     ("gauge", 1, |n| repeat(n, ours::gauge())),
     ("histogram", 1, |n| repeat(n, ours::histogram())),
+    #[cfg(feature = "exemplars")]
+    ("counter-exemplars-off", 1, |n| repeat(n, ours::sampled_counter(ExemplarFilter::AlwaysOff))),
+    #[cfg(feature = "exemplars")]
+    ("counter-exemplars-idle", 1, |n| repeat(n, ours::sampled_counter(ExemplarFilter::TraceBased))),
+    #[cfg(feature = "exemplars")]
+    ("histogram-exemplars-off", 1, |n| {
+        repeat(n, ours::sampled_histogram(ExemplarFilter::AlwaysOff))
+    }),
+    #[cfg(feature = "exemplars")]
+    ("histogram-exemplars-idle", 1, |n| {
+        repeat(n, ours::sampled_histogram(ExemplarFilter::TraceBased))
+    }),
     ("scrape-series", SERIES, |n| repeat_slow(n, our_scrape(Holding::Counters))),
     ("scrape-histogram", SERIES, |n| repeat_slow(n, our_scrape(Holding::Histograms))),
     ("scrape-instrument", SERIES, |n| repeat_slow(n, our_scrape(Holding::Instruments))),
