@@ -24,10 +24,12 @@ type Model = (&'static str, fn());
 
 const MODELS: &[Model] = &[
     ("sum-read", sums::a_sum_that_rises_never_falls),
+    ("sum-taken", sums::what_another_reader_took_is_not_missed),
     ("sum-readers", sums::readers_take_turns),
     ("sum-idle", sums::an_idle_check_takes_what_it_saw),
     ("sum-reset", sums::a_reset_misses_nothing_that_came_before),
     ("row-read", distribution::what_is_read_fits_together),
+    ("row-record", distribution::recorders_keep_out_of_each_others_way),
     ("row-reset", distribution::a_reset_takes_what_it_forgets),
     ("rows-made", distribution::rows_that_are_made_meanwhile_lose_nothing),
 ];

@@ -33,6 +33,16 @@ pub(crate) fn a_sum_that_rises_never_falls() {
     assert_eq!(cell.get::<u64>(), 6);
 }
 
+pub(crate) fn what_another_reader_took_is_not_missed() {
+    let cell = Arc::new(SumCell::new());
+    cell.add(5_u64);
+    let reader = cell.clone();
+    let reader = thread::spawn(move || assert_eq!(reader.get::<u64>(), 5));
+    cell.stripe::<u64>();
+    assert_eq!(cell.get::<u64>(), 5);
+    reader.join().expect("no panic");
+}
+
 pub(crate) fn readers_take_turns() {
     let cell = Arc::new(SumCell::new());
     cell.add(4_u64);

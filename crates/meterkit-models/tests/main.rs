@@ -15,6 +15,11 @@ fn a_sum_that_rises_never_falls() {
 }
 
 #[test]
+fn what_another_reader_took_is_not_missed() {
+    run("sum-taken");
+}
+
+#[test]
 fn readers_of_a_sum_take_turns() {
     run("sum-readers");
 }
@@ -32,6 +37,11 @@ fn a_reset_of_a_sum_misses_nothing_that_came_before() {
 #[test]
 fn what_is_read_of_a_row_fits_together() {
     run("row-read");
+}
+
+#[test]
+fn recorders_keep_out_of_each_others_way() {
+    run("row-record");
 }
 
 #[test]
