@@ -62,3 +62,62 @@ impl<T: CounterNumber> Counter<T> {
 }
 
 number_handle!(Counter, CounterNumber, SumCell);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::thread;
+
+    use super::*;
+    use crate::Registry;
+
+    fn counter(registry: &Registry) -> Counter {
+        registry.scoped("plugin", "catalog").counter("requests").build().expect("a good name")
+    }
+
+    #[test]
+    fn one_thread_looks_for_others_after_each_reading() {
+        let registry = Registry::new();
+        let counter = counter(&registry);
+        let shared = &counter.series.shared;
+        for _ in 0..3 {
+            counter.increment();
+            assert!(shared.is_simply_on(), "nobody else is there");
+            let _ = registry.read();
+            assert!(!shared.is_simply_on());
+        }
+        assert_eq!(counter.value(), 3);
+    }
+
+    #[test]
+    fn threads_that_compete_get_stripes_which_outlast_a_disabled_scope() {
+        let registry = Registry::new();
+        let counter = counter(&registry);
+        let (shared, added) = (&counter.series.shared, AtomicU64::new(0));
+        let compete = || {
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        // Until it happens: a busy machine may take long to run both at once.
+                        while !shared.has_striped_series() {
+                            (0..1000).for_each(|_| counter.increment());
+                            added.fetch_add(1000, SeqCst);
+                            let _ = registry.read();
+                        }
+                    });
+                }
+            });
+        };
+        compete();
+        assert_eq!(counter.value(), added.load(SeqCst));
+        registry.set_disabled_scopes("*".parse().expect("a pattern"));
+        counter.increment();
+        registry.set_disabled_scopes("".parse().expect("no pattern"));
+        // A series begins anew when its scope is enabled.
+        added.store(0, SeqCst);
+        assert_eq!(counter.value(), 0);
+        compete();
+        assert_eq!(counter.value(), added.load(SeqCst));
+    }
+}

@@ -110,7 +110,7 @@ impl<C: Cell> SeriesRef<C> {
         let sum = self.cell().as_ref();
         sum.add_aside(value);
         if self.shared.takes_look() && sum.stripe_if_contended::<T>() {
-            self.shared.has_stripes();
+            self.shared.minds_stripes();
         }
     }
 

@@ -95,8 +95,8 @@ impl Shared {
         self.position() != Switch::On as u8
     }
 
-    /// Returns whether values are recorded, no series has stripes, and nobody is to look for contention: one byte has all
-    /// that adding has to mind.
+    /// Returns whether adding is simple: values are recorded, no series has stripes, and nobody is to look for contention.
+    /// All this is in one byte, since recording has no time for more.
     #[inline]
     pub(crate) fn is_simply_on(&self) -> bool {
         self.switch.load(Relaxed) == Switch::On as u8
@@ -109,8 +109,14 @@ impl Shared {
     }
 
     /// From now on, whoever adds to a series asks whether it has stripes.
-    pub(crate) fn has_stripes(&self) {
+    pub(crate) fn minds_stripes(&self) {
         self.switch.fetch_or(HAS_STRIPES, Relaxed);
+    }
+
+    /// Returns whether adding minds stripes.
+    #[cfg(test)]
+    pub(crate) fn has_striped_series(&self) -> bool {
+        self.switch.load(Relaxed) & HAS_STRIPES != 0
     }
 
     /// Has the next thread that adds to a series look whether others do so, too. Called when sums are read: no recording
