@@ -231,7 +231,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
     fn feed(&self) {
         let shared = &self.series.shared;
         // A sink that keeps them must not keep the series, which has the sink.
-        let attributes = || self.series.own_attributes(&shared.keys());
+        let attributes = || self.series.detached_attributes(&shared.keys());
         self.series.cell().feed(&shared.feed.get(), &shared.settings, attributes);
     }
 }

@@ -136,12 +136,12 @@ impl<C: Cell> SeriesRef<C> {
     pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {
         match self.series.state.load(Relaxed) & LATER {
             0 => self.shared.attributes(keys, self.series.clone()),
-            _ => self.own_attributes(keys),
+            _ => self.detached_attributes(keys),
         }
     }
 
     /// Returns the attributes with labels of their own.
-    pub(crate) fn own_attributes(&self, keys: &PointKeys) -> Attributes {
+    pub(crate) fn detached_attributes(&self, keys: &PointKeys) -> Attributes {
         self.shared.attributes(keys, Arc::new(self.series.labels.clone()))
     }
 

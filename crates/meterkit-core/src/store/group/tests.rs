@@ -1,11 +1,10 @@
 //! What removed series take of memory: not seen from outside.
 
 use super::*;
-use crate::Kind;
-use crate::instrument::Counter;
+use crate::instrument::{Counter, Histogram};
 use crate::labels::{LabelValue, LabelVisitor};
-use crate::number::NumberType;
 use crate::store::clock::Clock;
+use crate::store::feed::Sink;
 use crate::store::identity::Identity;
 use crate::store::settings::Settings;
 use crate::store::shared::{Door, ScopeAttributes};
@@ -22,13 +21,13 @@ impl Labels for Id {
 }
 
 /// Returns a group that may have so many series.
-fn group_of(limit: usize) -> (SeriesGroup<Counter>, Arc<Shared>) {
+fn group_of<H: Handle>(limit: usize) -> (SeriesGroup<H>, Arc<Shared>) {
     let settings = Arc::new(Settings::new(Clock::system()));
-    let identity = Identity::bare("requests".to_owned(), Kind::Counter, NumberType::U64);
+    let identity = Identity::bare("requests".to_owned(), H::KIND, H::NUMBER);
     let scope = Arc::new(ScopeAttributes::new(Arc::default(), &settings));
     let shared = Arc::new(Shared::new(identity, scope, settings.clone(), Door::Facade));
     let options = GroupOptions { limit: Some(limit), ..GroupOptions::default() };
-    let group = SeriesGroup::<Counter>::new(settings);
+    let group = SeriesGroup::new(settings);
     group.room.declare(options);
     group.declare(Id::KEYS, &shared).expect("the first keys");
     (group, shared)
@@ -36,7 +35,7 @@ fn group_of(limit: usize) -> (SeriesGroup<Counter>, Arc<Shared>) {
 
 #[test]
 fn series_that_are_removed_take_no_memory() {
-    let (group, shared) = group_of(10);
+    let (group, shared) = group_of::<Counter>(10);
     let kept = || group.open().places() + group.open().later_len();
     let with = |id| group.with(group.declared().expect("an open label set"), &Id(id), &shared);
     let remove = |id| group.remove(&Id(id), &shared);
@@ -61,7 +60,7 @@ fn series_that_are_removed_take_no_memory() {
 
 #[test]
 fn attributes_that_someone_keeps_do_not_keep_a_removed_series() {
-    let (group, shared) = group_of(1);
+    let (group, shared) = group_of::<Counter>(1);
     let with = |id| group.with(group.declared().expect("an open label set"), &Id(id), &shared);
     with(0).increment();
     assert!(group.remove(&Id(0), &shared));
@@ -72,4 +71,16 @@ fn attributes_that_someone_keeps_do_not_keep_a_removed_series() {
     assert!(group.remove(&Id(1), &shared));
     assert_eq!(group.open().later_len(), 0);
     assert_eq!(attributes.get("id"), Some(1.into()));
+}
+
+#[test]
+fn a_sink_that_keeps_attributes_does_not_keep_its_series() {
+    let (group, shared) = group_of::<Histogram>(10);
+    shared.feed.start(Arc::new(|attributes| -> Sink {
+        let attributes = attributes.clone();
+        Arc::new(move |_| assert!(!attributes.is_empty()))
+    }));
+    group.with(group.declared().expect("an open label set"), &Id(0), &shared).record(1.0);
+    drop(group);
+    assert_eq!(Arc::strong_count(&shared), 1);
 }
