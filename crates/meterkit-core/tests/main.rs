@@ -32,6 +32,7 @@ mod recording;
 mod refreshed_callbacks;
 mod removal;
 mod renaming;
+mod repeated_look_ups;
 mod several_instruments;
 mod short_lived_threads;
 mod store_health;

@@ -1,12 +1,12 @@
 //! Series of one instrument: found by label set, made when first asked for, limited in number, and taken out again.
 
+mod addresses;
 mod closed;
 mod idle;
 pub(crate) mod keyed;
 mod open;
 mod overflow;
 mod reading;
-mod recent;
 mod room;
 mod table;
 mod value_cap;
@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use opentelemetry::{KeyValue, Value};
 
+use self::addresses::Addresses;
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
 use self::idle::Gone;
@@ -25,7 +26,6 @@ use self::keyed::{AsDeclared, ByKey};
 use self::open::{Member, OpenSeries};
 pub(crate) use self::overflow::{Overflow, warn as warn_of_overflow};
 use self::reading::Reading;
-use self::recent::Addresses;
 pub(crate) use self::room::{GroupOptions, Room, collecting, is_collecting};
 pub(crate) use self::value_cap::{Capped, ValueCap};
 use super::cell::Cell as _;

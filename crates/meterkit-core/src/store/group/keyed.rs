@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use foldhash::fast::RandomState;
 use opentelemetry::{Array, Key, KeyValue, Value};
 
-use super::recent::Addresses;
+use super::addresses::Addresses;
 use super::table::SeriesTable;
 use crate::attributes::{AttributeList, AttributeRef, AttributeValue};
 use crate::labels::text::{hash_text, same_text};

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, fence};
 
 use foldhash::fast::RandomState;
 
+use super::addresses::Addresses;
 use super::idle::Activity;
-use super::recent::Addresses;
 use super::table::SeriesTable;
 use crate::store::cell::Cell;
 use crate::store::entry::Entry;
