@@ -21,7 +21,12 @@ pub(crate) fn hash_text(text: &str, hasher: &mut impl Hasher) {
 /// Returns whether two texts are equal. Without a call for any length: a look-up that makes none saves no registers.
 #[inline(always)]
 pub(crate) fn same_text(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
+    same_bytes(a.as_bytes(), b.as_bytes())
+}
+
+/// Returns whether two texts are equal. Without a call for any length: a look-up that makes none saves no registers.
+#[inline(always)]
+pub(crate) fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     match a.len() {
         len if len != b.len() => false,
         8..=16 => same_ends::<8>(a, b),
