@@ -40,8 +40,8 @@ pub fn counter() -> impl Fn() + Send + Sync + 'static {
 #[cfg(feature = "exemplars")]
 pub fn sampled(
     filter: meterkit_core::ExemplarFilter,
-) -> (meterkit_core::Counter<u64>, meterkit_core::Histogram<f64>) {
-    let registry = meterkit_core::Registry::new();
+) -> (meterkit_core::Counter<u64>, Histogram<f64>) {
+    let registry = Registry::new();
     registry.expect_listener(false);
     registry.sample_exemplars(filter);
     let meter = registry.scoped("core", "bench");
