@@ -11,9 +11,9 @@ fn main() -> ExitCode {
     let mut suite = Suite::from_args();
     suite.section("collect and post over OTLP, ours against opentelemetry-otlp");
     let what = "10,000 counters and 1,000 histograms of 15 buckets";
-    suite.run(Comparison::new(what, Some(1.1)).ours(|| ours.export()).theirs(|| theirs.export()));
+    suite.run(Comparison::new(what, Some(0.76)).ours(|| ours.export()).theirs(|| theirs.export()));
     suite.run(
-        Comparison::new("the same, time of all processors", Some(1.1))
+        Comparison::new("the same, time of all processors", Some(0.77))
             .clock(Clock::Processors)
             .ours(|| ours.export())
             .theirs(|| theirs.export()),

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     suite.section("one thread, ours against the floor and OpenTelemetry's API");
     bounded(&mut suite);
     for_information(&mut suite);
-    suite.section("two threads on one series, per call and thread");
+    suite.section("two threads, ours against the floor and OpenTelemetry's API");
     two_threads(&mut suite);
     suite.section(
         "processor time per call, several threads on one series (ours) against one (theirs)",
@@ -65,11 +65,6 @@ fn for_information(suite: &mut Suite) {
             .theirs(opentelemetry::counter_of_sixteen_attribute_sets()),
     );
     suite.run(
-        Comparison::new("counter / Counter::add", None)
-            .ours(ours::counter())
-            .theirs(opentelemetry::counter()),
-    );
-    suite.run(
         Comparison::new("up-down counter / UpDownCounter::add", None)
             .ours(ours::up_down_counter())
             .theirs(opentelemetry::up_down_counter()),
@@ -78,11 +73,6 @@ fn for_information(suite: &mut Suite) {
         Comparison::new("gauge / Gauge::record", None)
             .ours(ours::gauge())
             .theirs(opentelemetry::gauge()),
-    );
-    suite.run(
-        Comparison::new("histogram / Histogram::record", None)
-            .ours(ours::histogram())
-            .theirs(opentelemetry::histogram()),
     );
     suite.run(
         Comparison::new("histogram, 3 texts / Histogram::record", None)
@@ -96,11 +86,6 @@ fn two_threads(suite: &mut Suite) {
         Comparison::new("counter / AtomicU64::fetch_add", None)
             .ours_on(2, ours::counter())
             .theirs_on(2, floor::atomic_add()),
-    );
-    suite.run(
-        Comparison::new("counter / Counter::add", None)
-            .ours_on(2, ours::counter())
-            .theirs_on(2, opentelemetry::counter()),
     );
     suite.run(
         Comparison::new("counter, 3 texts / Counter::add", None)

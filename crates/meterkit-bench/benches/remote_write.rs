@@ -18,20 +18,20 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() -> ExitCode {
     let all = [
-        ("10,000 counters", counters(COUNTERS)),
-        ("1,000 histograms of 12 buckets", histograms(HISTOGRAMS)),
-        ("1,000 native histograms", native_histograms(HISTOGRAMS)),
+        ("10,000 counters", counters(COUNTERS), 0.44),
+        ("1,000 histograms of 12 buckets", histograms(HISTOGRAMS), 0.31),
+        ("1,000 native histograms", native_histograms(HISTOGRAMS), 0.7),
     ];
     let mut suite = Suite::from_args();
     suite.section("requests of remote write 2.0, ours against prost");
-    for (what, snapshot) in &all {
-        let comparison = Comparison::new(*what, Some(1.0));
+    for (what, snapshot, bound) in &all {
+        let comparison = Comparison::new(*what, *bound);
         let comparison = comparison.ours(|| drop(black_box(ours(snapshot))));
         suite.run(comparison.theirs(|| drop(black_box(theirs(snapshot)))));
     }
     println!("\n| | series | bytes | with snappy | allocations | ns per series | MB/s |");
     println!("|---|---|---|---|---|---|---|");
-    for (what, snapshot) in &all {
+    for (what, snapshot, _) in &all {
         let plain = plain(&ours(snapshot));
         figure(&format!("ours, {what}"), &plain, || ours(snapshot));
         figure(&format!("prost, {what}"), &plain, || theirs(snapshot));
