@@ -1,7 +1,7 @@
 //! Makes a number of calls of one case, for the script `instructions` to count what they take.
 //!
-//! `instructions <case> <calls>` makes that many calls in [`counted_calls`], after some that are not counted. Without
-//! arguments it lists the cases, each with the units of work that one call does.
+//! `instructions <case> <calls>` makes that many calls between [`counted_calls`] and [`end_of_calls`], after some that are
+//! not counted. Without arguments it lists the cases, each with the units of work that one call does.
 
 use std::env;
 use std::hint::black_box;
@@ -95,20 +95,28 @@ fn main() -> ExitCode {
 
 fn repeat(calls: u64, mut call: impl FnMut()) {
     (0..WARM_UP).for_each(|_| call());
-    counted_calls(calls, call);
+    counted_calls(calls, &mut call);
+    end_of_calls();
 }
 
 fn repeat_slow(calls: u64, mut call: impl FnMut()) {
     (0..SLOW_WARM_UP).for_each(|_| call());
-    counted_calls(calls, call);
+    counted_calls(calls, &mut call);
+    end_of_calls();
 }
 
-/// What callgrind counts: the script passes this name to it.
+/// Callgrind counts from here on: the script passes this name to it.
 #[inline(never)]
-fn counted_calls(calls: u64, mut call: impl FnMut()) {
+fn counted_calls(calls: u64, call: &mut impl FnMut()) {
     for _ in 0..calls {
         call();
     }
+}
+
+/// Callgrind writes here what it counted, in all threads.
+#[inline(never)]
+fn end_of_calls() {
+    black_box(());
 }
 
 fn our_scrape(holding: Holding) -> impl FnMut() {
