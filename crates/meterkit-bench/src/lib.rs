@@ -22,6 +22,8 @@ pub mod ours;
 pub mod pages;
 #[cfg(feature = "others")]
 pub mod remote_write;
+#[cfg(test)]
+mod report;
 pub mod scrape;
 pub mod sink;
 pub mod suite;
