@@ -214,7 +214,7 @@ impl Report {
         let measured = self.best(PAGES, "1,000,000 counters").map(|it| (it, 1.0, "measured"));
         let guess = |it| (it, 100.0, "100 times that of 10,000");
         let smaller =
-            || self.best(PAGES, "10,000 counters").or(self.best(SCRAPE, "10,000 counters"));
+            || self.best(PAGES, "10,000 counters").or_else(|| self.best(SCRAPE, "10,000 counters"));
         if let Some((scrape, times, how)) = measured.or_else(|| smaller().map(guess)) {
             let whose = match scrape.sides().1 {
                 "" => theirs_of(&scrape.table),

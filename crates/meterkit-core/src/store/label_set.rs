@@ -242,7 +242,10 @@ fn static_place(code: u8, low: u8) -> usize {
 fn push(packed: &mut String, value: Option<&AttributeValue>) {
     match value {
         None => packed.push(char::from(ABSENT)),
-        Some(AttributeValue::Str(text)) => push_text(packed, text),
+        Some(AttributeValue::Str(Cow::Borrowed(text))) => {
+            push_text(packed, text, statics::place_of(text));
+        }
+        Some(AttributeValue::Str(Cow::Owned(text))) => push_text(packed, text, None),
         Some(AttributeValue::Bool(value)) => {
             packed.push(char::from(if *value { TRUE } else { FALSE }));
         }
@@ -264,11 +267,8 @@ fn push(packed: &mut String, value: Option<&AttributeValue>) {
     }
 }
 
-fn push_text(packed: &mut String, text: &Cow<'static, str>) {
-    let place = match text {
-        Cow::Borrowed(text) => statics::place_of(text),
-        Cow::Owned(_) => None,
-    };
+/// Adds a text, or its place among the static ones.
+fn push_text(packed: &mut String, text: &str, place: Option<usize>) {
     match (place, u8::try_from(text.len())) {
         (Some(place), _) => {
             packed.push(char::from(STATIC + (place >> 7) as u8));

@@ -136,7 +136,7 @@ fn exemplars_stand_at_points_of_sums_and_histograms() {
     let scope = InstrumentationScope::builder("catalog").build();
     for (data, expected) in [
         (Data::Sum { monotonic: true, temporality, points: vec![point.clone()] }, 2),
-        (Data::Gauge(vec![point.clone()]), 0),
+        (Data::Gauge(vec![point]), 0),
     ] {
         let request = encode(&snapshot(scope.clone(), vec![metric(data)]), &all);
         let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];

@@ -29,10 +29,13 @@ pub(crate) struct SeriesTable<V> {
     /// hash in the bits above. Zero is empty.
     indexes: [OnceLock<Box<[AtomicU32]>>; INDEXES],
     current: AtomicUsize,
-    levels: [OnceLock<Box<[OnceLock<Chunk<V>>]>>; LEVELS],
+    levels: [OnceLock<Level<V>>; LEVELS],
     len: AtomicUsize,
     writer: Mutex<()>,
 }
+
+/// The chunks of a level, each made with its first value.
+type Level<V> = Box<[OnceLock<Chunk<V>>]>;
 
 struct Chunk<V> {
     values: Box<[OnceLock<V>]>,
