@@ -5,18 +5,18 @@
 //! the writers' lock.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use crate::unpoisoned::Unpoisoned;
 
 /// Entries of the first index; each further one has twice as many. A power of two.
 const FIRST_INDEX: usize = 16;
-const INDEXES: usize = 22;
+const INDEXES: usize = 20;
 
 /// Slots of the first level; each further one has twice as many.
 const FIRST_LEVEL: usize = 4;
-const LEVELS: usize = 23;
+const LEVELS: usize = 21;
 
 /// The most slots that are allocated at once: a large level is filled in chunks, so that few slots are empty.
 const CHUNK: usize = 64;
@@ -39,8 +39,8 @@ type Level<V> = Box<[OnceLock<Chunk<V>>]>;
 
 struct Chunk<V> {
     values: Box<[OnceLock<V>]>,
-    /// Of the values: a larger index needs more of a hash than a smaller one keeps.
-    hashes: Box<[AtomicU32]>,
+    /// The hashes of the values: a larger index needs more bits of a hash than a smaller one keeps.
+    hashes: Box<[[AtomicU8; 3]]>,
 }
 
 impl<V> SeriesTable<V> {
@@ -106,7 +106,7 @@ impl<V> SeriesTable<V> {
         let level =
             self.levels[place.level].get_or_init(|| (0..chunks).map(|_| OnceLock::new()).collect());
         let chunk = level[place.chunk].get_or_init(|| Chunk::new(len));
-        chunk.hashes[place.at].store(upper(hash), Relaxed);
+        chunk.set_hash(place.at, upper(hash));
         // Slots beyond the length are empty: nobody else writes to them meanwhile.
         let value = chunk.values[place.at].get_or_init(|| value);
         self.publish(upper(hash), slot);
@@ -147,7 +147,7 @@ impl<V> SeriesTable<V> {
             let Place { level, chunk, at } = Place::of(slot);
             let chunk = self.levels[level].get().and_then(|level| level[chunk].get());
             if let Some(chunk) = chunk {
-                insert(&larger, chunk.hashes[at].load(Relaxed), slot);
+                insert(&larger, chunk.hash(at), slot);
             }
         }
         insert(&larger, hash, slot);
@@ -160,17 +160,29 @@ impl<V> SeriesTable<V> {
 impl<V> Chunk<V> {
     fn new(len: usize) -> Self {
         let values = (0..len).map(|_| OnceLock::new()).collect();
-        Self { values, hashes: empty_index(len) }
+        Self { values, hashes: (0..len).map(|_| Default::default()).collect() }
+    }
+
+    /// Returns the part that is used of the hash of the value at this place.
+    fn hash(&self, at: usize) -> u32 {
+        let [low, middle, high] = self.hashes[at].each_ref().map(|byte| byte.load(Relaxed));
+        u32::from_le_bytes([low, middle, high, 0])
+    }
+
+    fn set_hash(&self, at: usize, hash: u32) {
+        for (byte, value) in self.hashes[at].iter().zip(hash.to_le_bytes()) {
+            byte.store(value, Relaxed);
+        }
     }
 }
 
 /// The right to add entries.
 pub(crate) struct Writer<'a>(#[expect(dead_code, reason = "held")] MutexGuard<'a, ()>);
 
-/// Returns the part of a hash that is used.
+/// Returns the part of a hash that is used: three bytes, enough for the largest index.
 #[inline]
 fn upper(hash: u64) -> u32 {
-    (hash >> 32) as u32
+    (hash >> 40) as u32
 }
 
 /// Returns how many slots an index with so many entries may point at.
@@ -260,12 +272,12 @@ mod tests {
     fn entries_whose_hashes_collide_are_told_apart() {
         let table = SeriesTable::new();
         for value in 0..50 {
-            find_or_add(&table, 7 << 32, value);
+            find_or_add(&table, 7 << 40, value);
         }
         for value in 0..50 {
-            assert_eq!(table.get(7 << 32, |v| *v == value), Some(&value));
+            assert_eq!(table.get(7 << 40, |v| *v == value), Some(&value));
         }
-        assert_eq!(table.get(7 << 32, |v| *v == 50), None);
+        assert_eq!(table.get(7 << 40, |v| *v == 50), None);
     }
 
     #[test]
