@@ -37,20 +37,19 @@ impl<T: CounterNumber> Counter<T> {
     /// Adds one.
     #[inline]
     pub fn increment(&self) {
-        self.series.add(T::ONE, None);
+        self.series.add(T::ONE);
         self.series.offer(T::ONE);
     }
 
     /// Adds `value`. A negative value, NaN or an infinity is dropped and counted in `meterkit.dropped`.
     #[inline]
     pub fn add(&self, value: T) {
-        let problem = match value {
-            value if value.is_negative() => Some(DropReason::Negative),
-            value if !value.is_recordable() => Some(DropReason::NotFinite),
-            _ => None,
-        };
-        self.series.add(value, problem);
-        if problem.is_none() {
+        if value.is_negative() {
+            self.series.drop_value(DropReason::Negative);
+        } else if !value.is_recordable() {
+            self.series.drop_value(DropReason::NotFinite);
+        } else {
+            self.series.add(value);
             self.series.offer(value);
         }
     }

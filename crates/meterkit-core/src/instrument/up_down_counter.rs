@@ -51,8 +51,11 @@ impl<T: UpDownNumber> UpDownCounter<T> {
     /// Adds `value`, which may be negative. NaN and infinities are dropped and counted in `meterkit.dropped`.
     #[inline]
     pub fn add(&self, value: T) {
-        let problem = (!value.is_recordable()).then_some(DropReason::NotFinite);
-        self.series.add(value, problem);
+        if value.is_recordable() {
+            self.series.add(value);
+        } else {
+            self.series.drop_value(DropReason::NotFinite);
+        }
     }
 
     /// Adds one now and takes it away when the guard is dropped.

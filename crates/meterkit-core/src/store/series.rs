@@ -83,34 +83,50 @@ impl<C: Cell> SeriesRef<C> {
         is_off
     }
 
-    /// Adds to the sum of this series, or drops the value for the reason that is given.
+    /// Adds to the sum of this series, unless nothing may be recorded.
     #[inline]
-    pub(crate) fn add<T: Number>(&self, value: T, problem: Option<DropReason>)
+    pub(crate) fn add<T: Number>(&self, value: T)
     where
         C: AsRef<SumCell>,
     {
-        if problem.is_none() && self.shared.is_simply_on() {
+        // Mostly one branch: recording has time for no more.
+        if self.shared.is_simply_on() {
             self.cell().as_ref().add(value);
         } else if !self.shared.is_disabled() {
-            self.add_aside(value, problem);
+            self.add_aside(value);
         }
     }
 
     #[inline(never)]
-    fn add_aside<T: Number>(&self, value: T, problem: Option<DropReason>)
+    fn add_aside<T: Number>(&self, value: T)
     where
         C: AsRef<SumCell>,
     {
-        if self.is_off() {
-            return;
+        if self.shared.is_on_with_stripes() {
+            self.cell().as_ref().add_aside(value);
+        } else if !self.is_off() {
+            self.add_and_look(value);
         }
-        if let Some(reason) = problem {
-            return self.shared.dropped(reason);
-        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_and_look<T: Number>(&self, value: T)
+    where
+        C: AsRef<SumCell>,
+    {
         let sum = self.cell().as_ref();
         sum.add_aside(value);
         if self.shared.takes_look() && sum.stripe_if_contended::<T>() {
             self.shared.minds_stripes();
+        }
+    }
+
+    /// Drops a value that cannot be recorded.
+    #[cold]
+    pub(crate) fn drop_value(&self, reason: DropReason) {
+        if !self.is_off() {
+            self.shared.dropped(reason);
         }
     }
 

@@ -102,6 +102,12 @@ impl Shared {
         self.switch.load(Relaxed) == Switch::On as u8
     }
 
+    /// Returns whether values are recorded and some series have stripes, and that is all.
+    #[inline]
+    pub(crate) fn is_on_with_stripes(&self) -> bool {
+        self.switch.load(Relaxed) == Switch::On as u8 | HAS_STRIPES
+    }
+
     /// Returns whether an operator has disabled the scope.
     #[inline]
     pub(crate) fn is_disabled(&self) -> bool {

@@ -28,6 +28,7 @@ impl SumCell {
     }
 
     /// Adds to the stripe of this thread, if there are stripes.
+    #[inline]
     pub(crate) fn add_aside<T: Number>(&self, value: T) {
         match self.stripes.get() {
             Some(stripes) => stripes.add(value),
