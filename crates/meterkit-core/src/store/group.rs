@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use opentelemetry::{KeyValue, Value};
 
-use self::addresses::Addresses;
+pub(crate) use self::addresses::Addresses;
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
 use self::idle::Gone;
@@ -137,11 +137,11 @@ impl<H: Handle> SeriesGroup<H> {
 
     /// Returns the series with these labels, which are those that the code declares, if this thread found it lately.
     #[inline(always)]
-    pub(crate) fn recall(&self, labels: &impl Labels) -> Option<&H> {
+    pub(crate) fn recall(&self, labels: &impl Labels, addresses: Addresses) -> Option<&H> {
         // Labels that are capped are those of a series only if their values were let through. The number of keys does not
         // matter: nothing is hashed.
         let query = Declared { labels, key_count: 0 };
-        let handle = self.open.get()?.recall(self.addresses(labels), &query)?;
+        let handle = self.open.get()?.recall(addresses, &query)?;
         (!handle.series().is_hidden()).then_some(handle)
     }
 
@@ -152,6 +152,7 @@ impl<H: Handle> SeriesGroup<H> {
         &self,
         declared: &DeclaredSeries<H>,
         labels: &impl Labels,
+        addresses: Addresses,
         shared: &Arc<Shared>,
     ) -> Entry<'_, H> {
         let key_count = shared.label_keys().len();
@@ -161,13 +162,11 @@ impl<H: Handle> SeriesGroup<H> {
                 self.make_closed(labels, shared)
             }
             DeclaredSeries::Open(caps) if caps.is_empty() => {
-                let query = Declared { labels, key_count };
-                self.find(self.addresses(labels), &query, shared, || true)
+                self.find(addresses, &Declared { labels, key_count }, shared, || true)
             }
             DeclaredSeries::Open(caps) => {
                 let capped = &Capped { labels, caps, learns: true };
-                let query = Declared { labels: capped, key_count };
-                self.find(self.addresses(labels), &query, shared, || true)
+                self.find(addresses, &Declared { labels: capped, key_count }, shared, || true)
             }
         };
         found.unwrap_or_else(|| self.overflow(shared))
@@ -367,8 +366,9 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
+    /// Returns the addresses of labels that are looked up here.
     #[inline(always)]
-    fn addresses(&self, labels: &impl Labels) -> Addresses {
+    pub(crate) fn addresses(&self, labels: &impl Labels) -> Addresses {
         let mut addresses = Addresses::new(self);
         labels.visit(&mut addresses);
         addresses
@@ -389,6 +389,8 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'_, H>> {
+        // First of all: one that takes the last room afterwards may be this one.
+        let has_room = self.room.is_free();
         let open = self.open();
         let hash = open.hash(query);
         match open.get(hash, query) {
@@ -396,6 +398,8 @@ impl<H: Handle> SeriesGroup<H> {
                 addresses.remember(slot);
                 Some(Entry::kept(handle))
             }
+            // Many look-ups come here once there are too many label sets.
+            None if !has_room && open.later_len() == 0 => None,
             _ => self.make_open(open, hash, query, shared, &may_make),
         }
     }

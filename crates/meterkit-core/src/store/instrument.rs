@@ -11,7 +11,7 @@ use super::cell::Cell;
 use super::entry::Entry;
 use super::feed::MakeSink;
 use super::group::keyed::{AsDeclared, ByKey, KeyLayouts};
-use super::group::{DeclaredSeries, Places, Room, SeriesGroup, Usage};
+use super::group::{Addresses, DeclaredSeries, Places, Room, SeriesGroup, Usage};
 use super::handle::{self, Handle};
 use super::label_set::LabelSet;
 use super::shared::{Shared, Switch};
@@ -58,19 +58,20 @@ impl<H: Handle> Core<H> {
     // Apart, so that finding a place is small enough to stand where the caller is.
     #[inline(never)]
     pub(crate) fn with(&self, labels: &impl Labels) -> Entry<'_, H> {
-        let recent = if self.shared.is_off() { None } else { self.group.recall(labels) };
-        recent.map_or_else(|| self.find(labels), Entry::kept)
+        if self.shared.is_off() {
+            return Entry::kept(self.plain());
+        }
+        let addresses = self.group.addresses(labels);
+        let recent = self.group.recall(labels, addresses);
+        recent.map_or_else(|| self.find(labels, addresses), Entry::kept)
     }
 
     // Apart, so that what is found by addresses has few registers to save.
     #[inline(never)]
-    fn find(&self, labels: &impl Labels) -> Entry<'_, H> {
+    fn find(&self, labels: &impl Labels, addresses: Addresses) -> Entry<'_, H> {
         match self.group.declared() {
-            Some(DeclaredSeries::Plain(handle)) => Entry::kept(handle),
-            Some(declared) if !self.shared.is_off() => {
-                self.group.with(declared, labels, &self.shared)
-            }
-            _ => Entry::kept(self.nowhere()),
+            None | Some(DeclaredSeries::Plain(_)) => Entry::kept(self.plain()),
+            Some(declared) => self.group.with(declared, labels, addresses, &self.shared),
         }
     }
 
@@ -127,7 +128,10 @@ impl<H: Handle> Core<H> {
         match declared {
             DeclaredSeries::Plain(handle) => Some(Entry::kept(handle)),
             _ if is_closed && LabelKey::place_of(keys, &labels).is_none() => None,
-            declared => Some(self.group.with(declared, &labels, &self.shared)),
+            declared => {
+                let addresses = self.group.addresses(&labels);
+                Some(self.group.with(declared, &labels, addresses, &self.shared))
+            }
         }
     }
 

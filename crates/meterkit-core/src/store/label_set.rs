@@ -158,36 +158,6 @@ impl<'a> LabelValues<'a> {
         Some(number.bytes().rev().fold(0, |number, bits| number << 7 | u64::from(bits)))
     }
 
-    /// Goes on to the value after the next one, which is `text`, and returns `true`; or returns `false`. Compares short
-    /// texts where they are: nothing else that a look-up does takes as long.
-    #[inline(always)]
-    fn skip_text(&mut self, text: &str) -> bool {
-        let [code, rest @ ..] = self.0.as_bytes() else { return false };
-        let end = match *code {
-            short @ 0..=LONGEST_SHORT => {
-                let stored = rest.get(..usize::from(short));
-                if !stored.is_some_and(|stored| same_bytes(text.as_bytes(), stored)) {
-                    return false;
-                }
-                1 + text.len()
-            }
-            STATIC.. => {
-                let stored = rest.first().and_then(|low| statics::get(static_place(*code, *low)));
-                let is_same = |stored: &str| std::ptr::eq(text, stored) || same_text(text, stored);
-                if !stored.is_some_and(is_same) {
-                    return false;
-                }
-                2
-            }
-            _ => {
-                let stored = self.next();
-                return matches!(stored, Some(Some(AttributeRef::Str(stored))) if stored == text);
-            }
-        };
-        self.0 = self.0.get(end..).unwrap_or_default();
-        true
-    }
-
     #[inline(always)]
     fn text(&mut self, len: usize) -> Option<&'a str> {
         let (text, rest) = self.0.split_at_checked(len)?;
@@ -327,14 +297,15 @@ impl<L: Labels> Query for Declared<'_, L> {
         hash_declared(hasher, stored)
     }
 
-    #[inline]
+    #[inline(always)]
     fn is(&self, stored: &LabelSet) -> bool {
         if !stored.is_declared() {
             return false;
         }
-        let mut visitor = Matching { stored: stored.values(), are_equal: true };
+        let mut visitor = Matching { stored: &stored.0, at: 0, are_equal: true };
         self.labels.visit(&mut visitor);
-        visitor.are_equal && visitor.stored.all(|value| value.is_none())
+        let left = stored.0.as_bytes().get(visitor.at..).unwrap_or_default();
+        visitor.are_equal && left.iter().all(|code| *code == ABSENT)
     }
 
     fn to_stored(&self) -> LabelSet {
@@ -377,22 +348,66 @@ impl<S: Hasher> LabelVisitor for Hashing<S> {
     }
 }
 
+/// Compares labels with stored ones. Texts, which most are, are compared where they stand: this is what a look-up takes
+/// longest for.
 struct Matching<'a> {
-    stored: LabelValues<'a>,
+    stored: &'a str,
+    /// Where in the stored text the next value begins.
+    at: usize,
     are_equal: bool,
+}
+
+impl<'a> Matching<'a> {
+    #[inline(always)]
+    fn is_text(&mut self, text: &str) -> bool {
+        let stored = self.stored.as_bytes();
+        match stored[self.at] {
+            len @ 0..=LONGEST_SHORT => {
+                let start = self.at + 1;
+                self.at = start + text.len();
+                let is_len = usize::from(len) == text.len();
+                is_len
+                    && stored.get(start..self.at).is_some_and(|it| same_bytes(text.as_bytes(), it))
+            }
+            code @ STATIC.. => {
+                let low = stored.get(self.at + 1).copied().unwrap_or_default();
+                self.at += 2;
+                match statics::get(static_place(code, low)) {
+                    Some(stored) => std::ptr::eq(text, stored) || same_text(text, stored),
+                    None => false,
+                }
+            }
+            _ => matches!(self.next(), Some(AttributeRef::Str(stored)) if stored == text),
+        }
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<AttributeRef<'a>> {
+        let (next, at) = value_at(self.stored, self.at);
+        self.at = at;
+        next
+    }
+}
+
+/// Returns the value that begins there, and where the next one does. A function of its own, and no method: what
+/// [`Matching`] holds stays in registers.
+#[inline(never)]
+fn value_at(stored: &str, at: usize) -> (Option<AttributeRef<'_>>, usize) {
+    let mut values = LabelValues(stored.get(at..).unwrap_or_default());
+    let value = values.next().flatten();
+    (value, stored.len() - values.0.len())
 }
 
 impl LabelVisitor for Matching<'_> {
     #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
-        let stored = &mut self.stored;
-        self.are_equal = self.are_equal
-            && match value {
-                // Values beyond the last key are ignored.
-                _ if stored.0.is_empty() => true,
-                LabelRef::Static(text) | LabelRef::Str(text) => stored.skip_text(text),
-                value => stored.next().is_some_and(|stored| value.is(stored)),
+        // Values beyond the last key are ignored.
+        if self.are_equal && self.at < self.stored.len() {
+            self.are_equal = match value {
+                LabelRef::Static(text) | LabelRef::Str(text) => self.is_text(text),
+                value => value.is(self.next()),
             };
+        }
     }
 }
 

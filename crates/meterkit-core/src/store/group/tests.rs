@@ -37,7 +37,10 @@ fn group_of<H: Handle>(limit: usize) -> (SeriesGroup<H>, Arc<Shared>) {
 fn series_that_are_removed_take_no_memory() {
     let (group, shared) = group_of::<Counter>(10);
     let kept = || group.open().places() + group.open().later_len();
-    let with = |id| group.with(group.declared().expect("an open label set"), &Id(id), &shared);
+    let with = |id| {
+        let declared = group.declared().expect("an open label set");
+        group.with(declared, &Id(id), group.addresses(&Id(id)), &shared)
+    };
     let remove = |id| group.remove(&Id(id), &shared);
     for id in 0..1000 {
         with(id).increment();
@@ -61,7 +64,10 @@ fn series_that_are_removed_take_no_memory() {
 #[test]
 fn attributes_that_someone_keeps_do_not_keep_a_removed_series() {
     let (group, shared) = group_of::<Counter>(1);
-    let with = |id| group.with(group.declared().expect("an open label set"), &Id(id), &shared);
+    let with = |id| {
+        let declared = group.declared().expect("an open label set");
+        group.with(declared, &Id(id), group.addresses(&Id(id)), &shared)
+    };
     with(0).increment();
     assert!(group.remove(&Id(0), &shared));
     with(1).increment();
