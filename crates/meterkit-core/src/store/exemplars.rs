@@ -48,6 +48,14 @@ impl Sampling {
         self.filter.load(Relaxed) != ExemplarFilter::AlwaysOff as u8
     }
 
+    /// Returns whether a measurement may become an exemplar on this thread now.
+    // Apart, so that recording stays small where exemplars are off. It takes nothing of the measurement, so that those who
+    // record outside of spans have nothing to keep for later.
+    #[inline(never)]
+    pub(crate) fn is_wanted_here(&self) -> bool {
+        self.filter.load(Relaxed) == ExemplarFilter::AlwaysOn as u8 || span::is_current()
+    }
+
     /// Returns the exemplars of all series, for a collection whose values have been read by `now`.
     pub(crate) fn read(&self, now: SystemTime) -> Exemplars {
         let mut all = Exemplars::default();
@@ -82,8 +90,7 @@ impl Sampling {
 }
 
 /// Offers a measurement that was recorded in a series.
-// Apart, so that recording stays small where exemplars are off.
-#[inline(never)]
+#[cold]
 pub(super) fn offer(shared: &Shared, slot: &ReservoirSlot, series: SeriesId, value: Value) {
     // Counters ask for nothing before they add: off, they have not added.
     if shared.is_off() {
@@ -103,7 +110,6 @@ pub(super) fn offer(shared: &Shared, slot: &ReservoirSlot, series: SeriesId, val
     keep(shared, slot, series, value, &exemplar);
 }
 
-#[cold]
 fn keep(
     shared: &Shared,
     slot: &ReservoirSlot,

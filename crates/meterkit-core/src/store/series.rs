@@ -134,7 +134,9 @@ impl<C: Cell> SeriesRef<C> {
     #[inline]
     pub(crate) fn offer<T: Number>(&self, _value: T) {
         #[cfg(feature = "exemplars")]
-        if self.shared.settings.exemplars.is_on() {
+        let sampling = &self.shared.settings.exemplars;
+        #[cfg(feature = "exemplars")]
+        if sampling.is_on() && sampling.is_wanted_here() {
             super::exemplars::offer(
                 &self.shared,
                 &self.series.reservoir,

@@ -30,24 +30,19 @@ impl Drop for ContextLife {
     }
 }
 
-/// Returns the current span and whether it is sampled, if there is one.
+/// Returns whether the thread is in a span.
 #[inline]
-pub(super) fn current() -> Option<(SpanIds, bool)> {
-    if !CONTEXT.try_with(|context| context.is_there).unwrap_or(false) {
-        return None;
-    }
+pub(super) fn is_current() -> bool {
+    let is_there = CONTEXT.try_with(|context| context.is_there).unwrap_or(false);
     let has_span = || Context::map_current(TraceContextExt::has_active_span);
     // A subscriber may record while OpenTelemetry logs that contexts were dropped out of order. The context is then
     // locked, and asking for it panics.
-    match catch_unwind(has_span) {
-        Ok(true) => details(),
-        Ok(false) | Err(_) => None,
-    }
+    is_there && catch_unwind(has_span).unwrap_or(false)
 }
 
-#[cold]
-fn details() -> Option<(SpanIds, bool)> {
-    let details = || {
+/// Returns the current span and whether it is sampled, if there is one.
+pub(super) fn current() -> Option<(SpanIds, bool)> {
+    let span = || {
         Context::map_current(|context| {
             let span = context.span();
             let context = span.span_context();
@@ -58,5 +53,5 @@ fn details() -> Option<(SpanIds, bool)> {
             context.is_valid().then_some((ids, context.is_sampled()))
         })
     };
-    catch_unwind(AssertUnwindSafe(details)).unwrap_or(None)
+    if is_current() { catch_unwind(AssertUnwindSafe(span)).unwrap_or(None) } else { None }
 }
