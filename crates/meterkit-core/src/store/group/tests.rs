@@ -86,7 +86,8 @@ fn a_sink_that_keeps_attributes_does_not_keep_its_series() {
         let attributes = attributes.clone();
         Arc::new(move |_| assert!(!attributes.is_empty()))
     }));
-    group.with(group.declared().expect("an open label set"), &Id(0), &shared).record(1.0);
+    let declared = group.declared().expect("an open label set");
+    group.with(declared, &Id(0), group.addresses(&Id(0)), &shared).record(1.0);
     drop(group);
     assert_eq!(Arc::strong_count(&shared), 1);
 }
