@@ -6,15 +6,22 @@ use loom::thread;
 use crate::store::cell::Cell;
 use crate::store::sum::SumCell;
 
+/// Adds as a series does.
+fn add(cell: &SumCell, value: u64) {
+    if !cell.add_to_stripe(value) {
+        cell.add(value);
+    }
+}
+
 /// Adds beside the stripes, makes them, and adds to one. In another thread: adds to the sum as it finds it.
 fn add_six(cell: &Arc<SumCell>) -> [thread::JoinHandle<()>; 2] {
     let (maker, other) = (cell.clone(), cell.clone());
     let maker = thread::spawn(move || {
-        maker.add_aside(1_u64);
+        add(&maker, 1_u64);
         maker.stripe::<u64>();
-        maker.add_aside(2_u64);
+        add(&maker, 2_u64);
     });
-    [maker, thread::spawn(move || other.add_aside(3_u64))]
+    [maker, thread::spawn(move || add(&other, 3_u64))]
 }
 
 fn join(threads: [thread::JoinHandle<()>; 2]) {
@@ -47,7 +54,7 @@ pub(crate) fn readers_take_turns() {
     let cell = Arc::new(SumCell::new());
     cell.add(4_u64);
     cell.stripe::<u64>();
-    cell.add_aside(2_u64);
+    add(&cell, 2_u64);
     let reader = cell.clone();
     let reader = thread::spawn(move || reader.get::<u64>());
     assert_eq!(cell.get::<u64>(), 6);
@@ -79,7 +86,7 @@ pub(crate) fn a_reset_misses_nothing_that_came_before() {
         assert!([0, 1, 5].contains(&seen), "{seen}");
     });
     cell.reset();
-    cell.add_aside(1_u64);
+    add(&cell, 1_u64);
     other.join().expect("no panic");
     assert_eq!(cell.get::<u64>(), 1);
 }

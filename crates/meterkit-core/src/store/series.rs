@@ -89,22 +89,14 @@ impl<C: Cell> SeriesRef<C> {
     where
         C: AsRef<SumCell>,
     {
-        // Mostly one branch: recording has time for no more.
+        // Mostly one branch: recording has time for no more. No calls either, not even with stripes: what a call stores
+        // must have left the processor before it adds.
+        let sum = self.cell().as_ref();
         if self.shared.is_simply_on() {
-            self.cell().as_ref().add(value);
-        } else if !self.shared.is_disabled() {
-            self.add_aside(value);
-        }
-    }
-
-    #[inline(never)]
-    fn add_aside<T: Number>(&self, value: T)
-    where
-        C: AsRef<SumCell>,
-    {
-        if self.shared.is_on_with_stripes() {
-            self.cell().as_ref().add_aside(value);
-        } else if !self.is_off() {
+            sum.add(value);
+        } else if !self.shared.is_disabled()
+            && !(self.shared.is_on_with_stripes() && sum.add_to_stripe(value))
+        {
             self.add_and_look(value);
         }
     }
@@ -115,8 +107,13 @@ impl<C: Cell> SeriesRef<C> {
     where
         C: AsRef<SumCell>,
     {
+        if self.is_off() {
+            return;
+        }
         let sum = self.cell().as_ref();
-        sum.add_aside(value);
+        if !sum.add_to_stripe(value) {
+            sum.add(value);
+        }
         if self.shared.takes_look() && sum.stripe_if_contended::<T>() {
             self.shared.minds_stripes();
         }

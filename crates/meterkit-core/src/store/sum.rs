@@ -27,13 +27,14 @@ impl SumCell {
         value.add_to(&self.bits);
     }
 
-    /// Adds to the stripe of this thread, if there are stripes.
+    /// Adds to the stripe of this thread. Returns whether there are stripes.
     #[inline]
-    pub(crate) fn add_aside<T: Number>(&self, value: T) {
-        match self.stripes.get() {
-            Some(stripes) => stripes.add(value),
-            None => self.add(value),
+    pub(crate) fn add_to_stripe<T: Number>(&self, value: T) -> bool {
+        let stripes = self.stripes.get();
+        if let Some(stripes) = stripes {
+            stripes.add(value);
         }
+        stripes.is_some()
     }
 
     /// Makes stripes if other threads are adding right now. Returns whether there are stripes.

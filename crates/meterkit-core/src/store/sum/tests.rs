@@ -8,6 +8,13 @@ use super::*;
 const THREADS: u64 = 4;
 const ROUNDS: u64 = 20_000;
 
+/// Adds as a series does.
+fn add_aside<T: Number>(cell: &SumCell, value: T) {
+    if !cell.add_to_stripe(value) {
+        cell.add(value);
+    }
+}
+
 /// A sum with stripes, in which each of a few threads has added 3.
 fn striped<T: Number>(value: T) -> SumCell {
     let cell = SumCell::new();
@@ -15,7 +22,7 @@ fn striped<T: Number>(value: T) -> SumCell {
     cell.stripe::<T>();
     thread::scope(|scope| {
         for _ in 1..THREADS {
-            scope.spawn(|| cell.add_aside(value));
+            scope.spawn(|| add_aside(&cell, value));
         }
     });
     cell
@@ -44,7 +51,7 @@ fn stripes_stop_at_the_ends_of_their_type() {
     assert_eq!(striped(i64::MIN / 2).get::<i64>(), i64::MIN);
     assert_eq!(striped(f64::MAX).get::<f64>(), f64::MAX);
     let cell = striped(u64::MAX);
-    cell.add_aside(7_u64);
+    add_aside(&cell, 7_u64);
     assert_eq!(cell.get::<u64>(), u64::MAX);
 }
 
@@ -52,10 +59,10 @@ fn stripes_stop_at_the_ends_of_their_type() {
 fn stripes_that_cancel_each_other_are_empty() {
     let cell = UpDownCell::new();
     cell.sum.stripe::<i64>();
-    cell.sum.add_aside(7_i64);
+    add_aside(&cell.sum, 7_i64);
     assert!(!cell.is_empty());
     thread::scope(|scope| {
-        scope.spawn(|| cell.sum.add_aside(-7_i64));
+        scope.spawn(|| add_aside(&cell.sum, -7_i64));
     });
     assert!(cell.is_empty());
     let mut mark = 0;
@@ -71,9 +78,9 @@ fn a_striped_sum_is_touched_when_it_changes_and_only_then() {
     assert!(!cell.was_touched(&mut mark));
     assert_eq!(cell.get::<u64>(), 12);
     assert!(!cell.was_touched(&mut mark), "reading is no recording");
-    cell.add_aside(0_u64);
+    add_aside(&cell, 0_u64);
     assert!(!cell.was_touched(&mut mark), "what adds nothing changes nothing");
-    cell.add_aside(1_u64);
+    add_aside(&cell, 1_u64);
     assert!(!cell.reset_unless_touched(mark));
     assert_eq!(cell.get::<u64>(), 13);
     assert!(cell.was_touched(&mut mark));
@@ -89,7 +96,7 @@ fn stripes_that_were_made_since_the_mark_was_taken_hide_nothing() {
     cell.was_touched(&mut mark);
     cell.stripe::<u64>();
     assert!(!cell.was_touched(&mut mark));
-    cell.add_aside(2_u64);
+    add_aside(&cell, 2_u64);
     assert!(!cell.reset_unless_touched(mark));
     assert_eq!(cell.get::<u64>(), 5);
 }
@@ -100,7 +107,7 @@ fn a_reset_forgets_what_is_in_the_stripes_and_beside_them() {
     cell.add(5_u64);
     cell.reset();
     assert!(cell.is_empty());
-    cell.add_aside(4_u64);
+    add_aside(&cell, 4_u64);
     assert_eq!(cell.get::<u64>(), 4);
 }
 
@@ -136,7 +143,7 @@ fn add_while<T: Number>(value: T, cell: &SumCell, mut meanwhile: impl FnMut() + 
         let add = |thread| {
             start.wait();
             for round in 0..ROUNDS {
-                cell.add_aside(value);
+                add_aside(cell, value);
                 if thread == 0 && round == ROUNDS / 2 {
                     cell.stripe::<T>();
                 }
