@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use foldhash::fast::RandomState;
 
 use crate::attributes::{AttributeList, AttributeRef, AttributeValue};
-use crate::labels::text::{same_bytes, same_text};
+use crate::labels::text::same_bytes;
 use crate::labels::{LabelRef, LabelVisitor, Labels};
 
 /// The labels of one series: the values, in the order of the keys that they belong to.
@@ -297,15 +297,15 @@ impl<L: Labels> Query for Declared<'_, L> {
         hash_declared(hasher, stored)
     }
 
-    #[inline(always)]
+    #[inline]
     fn is(&self, stored: &LabelSet) -> bool {
         if !stored.is_declared() {
             return false;
         }
-        let mut visitor = Matching { stored: &stored.0, at: 0, are_equal: true };
+        let mut visitor =
+            Matching { stored: &stored.0, left: stored.0.as_bytes(), are_equal: true };
         self.labels.visit(&mut visitor);
-        let left = stored.0.as_bytes().get(visitor.at..).unwrap_or_default();
-        visitor.are_equal && left.iter().all(|code| *code == ABSENT)
+        visitor.are_equal && visitor.left.iter().all(|code| *code == ABSENT)
     }
 
     fn to_stored(&self) -> LabelSet {
@@ -352,62 +352,60 @@ impl<S: Hasher> LabelVisitor for Hashing<S> {
 /// longest for.
 struct Matching<'a> {
     stored: &'a str,
-    /// Where in the stored text the next value begins.
-    at: usize,
+    /// What was not compared yet: the end of `stored`.
+    left: &'a [u8],
     are_equal: bool,
 }
 
 impl<'a> Matching<'a> {
     #[inline(always)]
     fn is_text(&mut self, text: &str) -> bool {
-        let stored = self.stored.as_bytes();
-        match stored[self.at] {
-            len @ 0..=LONGEST_SHORT => {
-                let start = self.at + 1;
-                self.at = start + text.len();
-                let is_len = usize::from(len) == text.len();
-                is_len
-                    && stored.get(start..self.at).is_some_and(|it| same_bytes(text.as_bytes(), it))
-            }
-            code @ STATIC.. => {
-                let low = stored.get(self.at + 1).copied().unwrap_or_default();
-                self.at += 2;
-                match statics::get(static_place(code, low)) {
-                    Some(stored) => std::ptr::eq(text, stored) || same_text(text, stored),
-                    None => false,
-                }
-            }
-            _ => matches!(self.next(), Some(AttributeRef::Str(stored)) if stored == text),
+        let Some((&code, rest)) = self.left.split_first() else { return true };
+        if code <= LONGEST_SHORT {
+            let (stored, left) = match rest.split_at_checked(text.len()) {
+                Some(split) if usize::from(code) == text.len() => split,
+                _ => return false,
+            };
+            self.left = left;
+            same_bytes(text.as_bytes(), stored)
+        } else if code >= STATIC {
+            let Some((&low, left)) = rest.split_first() else { return false };
+            self.left = left;
+            let Some(stored) = statics::get(static_place(code, low)) else { return false };
+            // Mostly the same text of the program, which need not be read.
+            text.len() == stored.len() && (text.as_ptr() == stored.as_ptr() || text == stored)
+        } else {
+            code == LONG && self.next() == Some(AttributeRef::Str(text))
         }
     }
 
     #[inline(always)]
     fn next(&mut self) -> Option<AttributeRef<'a>> {
-        let (next, at) = value_at(self.stored, self.at);
-        self.at = at;
+        let (next, left) = split_value(self.stored, self.left.len());
+        self.left = left;
         next
     }
 }
 
-/// Returns the value that begins there, and where the next one does. A function of its own, and no method: what
-/// [`Matching`] holds stays in registers.
+/// Returns the first value in the last `len` bytes of `stored`, and what is left after it. A function of its own, and no
+/// method: what [`Matching`] holds stays in registers.
 #[inline(never)]
-fn value_at(stored: &str, at: usize) -> (Option<AttributeRef<'_>>, usize) {
+fn split_value(stored: &str, len: usize) -> (Option<AttributeRef<'_>>, &[u8]) {
+    let at = stored.len().saturating_sub(len);
     let mut values = LabelValues(stored.get(at..).unwrap_or_default());
     let value = values.next().flatten();
-    (value, stored.len() - values.0.len())
+    (value, values.0.as_bytes())
 }
 
 impl LabelVisitor for Matching<'_> {
     #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
         // Values beyond the last key are ignored.
-        if self.are_equal && self.at < self.stored.len() {
-            self.are_equal = match value {
+        self.are_equal = self.are_equal
+            && match value {
                 LabelRef::Static(text) | LabelRef::Str(text) => self.is_text(text),
-                value => value.is(self.next()),
+                value => self.left.is_empty() || value.is(self.next()),
             };
-        }
     }
 }
 
