@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use meterkit_bench::comparison::Comparison;
+use meterkit_bench::comparison::{Clock, Comparison};
 use meterkit_bench::suite::Suite;
 use meterkit_bench::theirs::{
     fastmetrics, measured, metrics, opentelemetry, prometheus, prometheus_client,
@@ -68,7 +68,8 @@ fn alone(
     ours: impl FnMut(),
     theirs: impl FnMut(),
 ) {
-    suite.run(Comparison::new(name, bound).ours(ours).theirs(theirs));
+    let comparison = Comparison::new(name, bound).clock(Clock::Thread);
+    suite.run(comparison.ours(ours).theirs(theirs));
 }
 
 fn together(
@@ -78,5 +79,6 @@ fn together(
     ours: impl Fn() + Sync,
     theirs: impl Fn() + Sync,
 ) {
-    suite.run(Comparison::new(name, bound).ours_on(2, ours).theirs_on(2, theirs));
+    let comparison = Comparison::new(name, bound).clock(Clock::Thread);
+    suite.run(comparison.ours_on(2, ours).theirs_on(2, theirs));
 }

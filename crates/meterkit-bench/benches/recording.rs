@@ -25,29 +25,34 @@ fn main() -> ExitCode {
     suite.finish()
 }
 
+/// Takes the time of the threads that record: what else runs on the machine then matters less.
+fn comparing<'a>(name: impl Into<String>, bound: impl Into<Option<f64>>) -> Comparison<'a> {
+    Comparison::new(name, bound).clock(Clock::Thread)
+}
+
 fn bounded(suite: &mut Suite) {
     suite.run(
-        Comparison::new("counter / AtomicU64::fetch_add", 1.15)
+        comparing("counter / AtomicU64::fetch_add", 1.15)
             .ours(ours::counter())
             .theirs(floor::atomic_add()),
     );
     suite.run(
-        Comparison::new("counter, 3 texts / Counter::add", 0.5)
+        comparing("counter, 3 texts / Counter::add", 0.5)
             .ours(ours::counter_of_three())
             .theirs(opentelemetry::counter_of_three()),
     );
     suite.run(
-        Comparison::new("counter, 3 texts, 1 run-time string / Counter::add", 0.5)
+        comparing("counter, 3 texts, 1 run-time string / Counter::add", 0.5)
             .ours(ours::counter_of_run_time_string())
             .theirs(opentelemetry::counter_of_run_time_string()),
     );
     suite.run(
-        Comparison::new("counter, 3 texts, 16 sets in turns / Counter::add", 0.5)
+        comparing("counter, 3 texts, 16 sets in turns / Counter::add", 0.5)
             .ours(ours::counter_of_sixteen_sets())
             .theirs(opentelemetry::counter_of_sixteen_sets()),
     );
     suite.run(
-        Comparison::new("Counter::add, 3 kept attributes / the SDK's", 0.33)
+        comparing("Counter::add, 3 kept attributes / the SDK's", 0.33)
             .ours(ours::counter_of_kept_attributes())
             .theirs(opentelemetry::counter_of_kept_attributes()),
     );
@@ -55,27 +60,25 @@ fn bounded(suite: &mut Suite) {
 
 fn for_information(suite: &mut Suite) {
     suite.run(
-        Comparison::new("Counter::add, 3 attributes made at each call / the SDK's", None)
+        comparing("Counter::add, 3 attributes made at each call / the SDK's", None)
             .ours(ours::counter_of_attributes())
             .theirs(opentelemetry::counter_of_three()),
     );
     suite.run(
-        Comparison::new("Counter::add, 3 kept attributes, 16 sets in turns / the SDK's", None)
+        comparing("Counter::add, 3 kept attributes, 16 sets in turns / the SDK's", None)
             .ours(ours::counter_of_sixteen_attribute_sets())
             .theirs(opentelemetry::counter_of_sixteen_attribute_sets()),
     );
     suite.run(
-        Comparison::new("up-down counter / UpDownCounter::add", None)
+        comparing("up-down counter / UpDownCounter::add", None)
             .ours(ours::up_down_counter())
             .theirs(opentelemetry::up_down_counter()),
     );
     suite.run(
-        Comparison::new("gauge / Gauge::record", None)
-            .ours(ours::gauge())
-            .theirs(opentelemetry::gauge()),
+        comparing("gauge / Gauge::record", None).ours(ours::gauge()).theirs(opentelemetry::gauge()),
     );
     suite.run(
-        Comparison::new("histogram, 3 texts / Histogram::record", None)
+        comparing("histogram, 3 texts / Histogram::record", None)
             .ours(ours::histogram_of_three())
             .theirs(opentelemetry::histogram_of_three()),
     );
@@ -83,17 +86,17 @@ fn for_information(suite: &mut Suite) {
 
 fn two_threads(suite: &mut Suite) {
     suite.run(
-        Comparison::new("counter / AtomicU64::fetch_add", None)
+        comparing("counter / AtomicU64::fetch_add", None)
             .ours_on(2, ours::counter())
             .theirs_on(2, floor::atomic_add()),
     );
     suite.run(
-        Comparison::new("counter, 3 texts / Counter::add", None)
+        comparing("counter, 3 texts / Counter::add", None)
             .ours_on(2, ours::counter_of_three())
             .theirs_on(2, opentelemetry::counter_of_three()),
     );
     suite.run(
-        Comparison::new("histogram / Histogram::record", None)
+        comparing("histogram / Histogram::record", None)
             .ours_on(2, ours::histogram_of_one_value())
             .theirs_on(2, opentelemetry::histogram_of_one_value()),
     );
@@ -102,9 +105,8 @@ fn two_threads(suite: &mut Suite) {
 /// Both sides are ours: what a call costs must not depend on how many threads make it.
 fn several_threads(suite: &mut Suite) {
     for (threads, many) in [(2, "two"), (4, "four")] {
-        let comparison = |work: &str, bound: f64| {
-            Comparison::new(format!("{work}, {many} threads / one"), bound).clock(Clock::Thread)
-        };
+        let comparison =
+            |work: &str, bound: f64| comparing(format!("{work}, {many} threads / one"), bound);
         let counter = ours::counter();
         suite.run(comparison("counter", 1.5).ours_on(threads, &counter).theirs_on(1, &counter));
         let histogram = ours::histogram_of_one_value();
@@ -122,13 +124,13 @@ fn targets(suite: &mut Suite) {
         let counter = collected.meter().counter::<u64>("plain").build().expect("a counter");
         move || std::hint::black_box(&counter).increment()
     };
-    suite.run(Comparison::new("counter", 1.05).ours(counter(&three)).theirs(counter(&one)));
+    suite.run(comparing("counter", 1.05).ours(counter(&three)).theirs(counter(&one)));
 
     let group = |collected: &Collected| {
         let group = ours::counter_group(&collected.meter());
         move || group.with(*std::hint::black_box(&REQUEST)).increment()
     };
-    suite.run(Comparison::new("counter, 3 texts", 1.05).ours(group(&three)).theirs(group(&one)));
+    suite.run(comparing("counter, 3 texts", 1.05).ours(group(&three)).theirs(group(&one)));
 
     // Several series: now and then a single one is slow for the whole life of a process.
     let histogram = |collected: &Collected| {
@@ -141,7 +143,7 @@ fn targets(suite: &mut Suite) {
         }
     };
     suite.run(
-        Comparison::new("histogram, 16 series in turns", 1.05)
+        comparing("histogram, 16 series in turns", 1.05)
             .ours(histogram(&three))
             .theirs(histogram(&one)),
     );
