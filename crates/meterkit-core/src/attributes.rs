@@ -58,11 +58,13 @@ impl Attributes {
     }
 
     /// Key and value of each attribute, ordered by key.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (&str, AttributeRef<'_>)> + Clone {
         self.keys.values(self.labels.labels()).map(|(name, value)| (&**name, value))
     }
 
     /// Returns the value under `key`.
+    #[inline]
     pub fn get(&self, key: &str) -> Option<AttributeRef<'_>> {
         self.iter().find(|(name, _)| *name == key).map(|(_, v)| v)
     }
@@ -324,6 +326,7 @@ impl Keys {
     }
 
     /// Returns key and value of each attribute that a series with these labels has.
+    #[inline]
     fn values<'a>(
         &'a self,
         labels: &'a LabelSet,
@@ -332,12 +335,11 @@ impl Keys {
         let (mut left, mut next) = (labels.values(), 0);
         self.entries.iter().filter_map(move |KeyEntry { name, source }| match source {
             Source::Label(at) => {
-                if *at < next {
-                    (left, next) = (labels.values(), 0);
+                if *at != next {
+                    left = labels.values().at(*at);
                 }
-                let skipped = at - next;
                 next = at + 1;
-                Some((name, left.nth(usize::from(skipped))??))
+                Some((name, left.next()??))
             }
             Source::Fixed(value) => Some((name, value.into())),
         })

@@ -344,7 +344,7 @@ impl<H: Handle> SeriesGroup<H> {
             }
             // Someone may have kept a handle and recorded with it.
             self.show(handle);
-            let Some(rule) = &rule else { return false };
+            let (Some(rule), Some(activity)) = (&rule, activity) else { return false };
             let gone = activity.resets(handle.series(), rule);
             if gone.is_some() && handle.series().set_hidden(true) {
                 self.room.give_back();

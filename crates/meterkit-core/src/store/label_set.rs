@@ -27,6 +27,7 @@ pub(crate) trait HasLabels:
 }
 
 impl HasLabels for LabelSet {
+    #[inline]
     fn labels(&self) -> &LabelSet {
         self
     }
@@ -147,6 +148,13 @@ impl Hash for LabelSet {
 pub(crate) struct LabelValues<'a>(&'a str);
 
 impl<'a> LabelValues<'a> {
+    /// Returns the values from the one at this place on.
+    #[cold]
+    pub(crate) fn at(mut self, place: u16) -> Self {
+        self.by_ref().take(usize::from(place)).for_each(|_| {});
+        self
+    }
+
     /// Returns the elements of a packed list.
     pub(crate) fn of_list(list: &'a str) -> Self {
         Self(list)

@@ -148,6 +148,7 @@ impl<C: Cell> SeriesRef<C> {
     }
 
     /// Returns the attributes, which keep the series, unless it can go again.
+    #[inline]
     pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {
         match self.series.state.load(Relaxed) & LATER {
             0 => self.shared.attributes(keys, self.series.clone()),
@@ -156,6 +157,7 @@ impl<C: Cell> SeriesRef<C> {
     }
 
     /// Returns the attributes with labels of their own.
+    #[cold]
     pub(crate) fn detached_attributes(&self, keys: &PointKeys) -> Attributes {
         self.shared.attributes(keys, Arc::new(self.series.labels.clone()))
     }
@@ -250,6 +252,7 @@ impl<C: Cell> SeriesRef<C> {
 }
 
 impl<C: Cell> HasLabels for Series<C> {
+    #[inline]
     fn labels(&self) -> &LabelSet {
         &self.labels
     }

@@ -377,7 +377,11 @@ impl Shared {
 
     /// Returns the attributes of a series with these labels. `keys` may be older than the series.
     #[inline]
-    pub(crate) fn attributes(&self, keys: &PointKeys, labels: Arc<dyn HasLabels>) -> Attributes {
+    pub(crate) fn attributes<L: HasLabels + 'static>(
+        &self,
+        keys: &PointKeys,
+        labels: Arc<L>,
+    ) -> Attributes {
         match keys.get(labels.labels().keys()) {
             Some(keys) => Attributes::new(keys.clone(), labels),
             None => self.newer_attributes(labels),
@@ -514,10 +518,8 @@ impl PointKeys {
     /// Returns the keys of a set, unless it is newer than these keys.
     #[inline]
     fn get(&self, set: KeySetId) -> Option<&Arc<Keys>> {
-        match set {
-            KeySetId::OVERFLOW => Some(&self.overflow),
-            KeySetId(at) => self.series.get(usize::from(at)),
-        }
+        let overflow = || (set == KeySetId::OVERFLOW).then_some(&self.overflow);
+        self.series.get(usize::from(set.0)).or_else(overflow)
     }
 
     /// Returns the keys that series have besides those that the code declares.

@@ -26,7 +26,7 @@ impl Reading {
         group: &SeriesGroup<H>,
         shared: &Shared,
         read: impl FnOnce(&mut dyn Iterator<Item = &H>) -> R,
-        is_over: impl Fn(&H, &mut Activity) -> bool,
+        is_over: impl Fn(&H, Option<&mut Activity>) -> bool,
     ) -> R {
         let keys = &shared.keys();
         let places = PlacedSeries::of(group);
@@ -38,12 +38,10 @@ impl Reading {
         let mut in_place = order.iter().filter_map(|place| {
             let place = *place as usize;
             let handle = places.get(place)?;
-            let mut unused = Activity::default();
-            let activity = activities.get_mut(place).unwrap_or(&mut unused);
-            (!is_over(handle, activity)).then_some(handle)
+            (!is_over(handle, activities.get_mut(place))).then_some(handle)
         });
         let later = places.open.map_or_else(Vec::new, |open| {
-            open.sweep(&mut |handle, activity| is_over(handle, activity))
+            open.sweep(&mut |handle, activity| is_over(handle, Some(activity)))
         });
         if later.is_empty() {
             return read(&mut in_place);
