@@ -94,10 +94,12 @@ impl<C: Cell> SeriesRef<C> {
         let sum = self.cell().as_ref();
         if self.shared.is_simply_on() {
             sum.add(value);
-        } else if !self.shared.is_disabled()
-            && !(self.shared.is_on_with_stripes() && sum.add_to_stripe(value))
-        {
-            self.add_and_look(value);
+        } else {
+            let is_done = self.shared.is_disabled()
+                || (self.shared.is_on_with_stripes() && sum.add_to_stripe(value));
+            if !is_done {
+                self.add_and_look(value);
+            }
         }
     }
 
