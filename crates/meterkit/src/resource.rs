@@ -117,10 +117,10 @@ impl fmt::Display for ResourceDetector {
 }
 
 impl TelemetryBuilder {
-    /// Has these find out a part of the resource when [`install`](Self::install) is called, in place of those that were
-    /// set before. What [`Telemetry::from_env`](crate::Telemetry::from_env) gives has those of
-    /// `METERKIT_RESOURCE_DETECTORS`, or [`ResourceDetector::DEFAULT`];
-    /// [`Telemetry::builder`](crate::Telemetry::builder) has [`ServiceInstance`](ResourceDetector::ServiceInstance) alone.
+    /// Makes these detectors find a part of the resource when [`install`](Self::install) is called, in place of those that
+    /// were set before. [`Telemetry::from_env`](crate::Telemetry::from_env) uses those of `METERKIT_RESOURCE_DETECTORS`, or
+    /// [`ResourceDetector::DEFAULT`]; [`Telemetry::builder`](crate::Telemetry::builder) uses
+    /// [`ServiceInstance`](ResourceDetector::ServiceInstance) alone.
     ///
     /// Of attributes with one key, the later in this order wins: detected ones, `OTEL_RESOURCE_ATTRIBUTES`,
     /// `OTEL_SERVICE_NAME`, [`resource_attribute`](Self::resource_attribute).
@@ -133,7 +133,8 @@ impl TelemetryBuilder {
     /// let builder = Telemetry::builder().registry(Registry::new());
     /// let telemetry = builder.detect([ResourceDetector::Os, ResourceDetector::Process]).install()?;
     /// let resource = &telemetry.source().snapshot_blocking().resource;
-    /// assert_eq!(resource.get("process.pid"), Some(&i64::from(std::process::id()).into()));
+    /// let pid = resource.get("process.pid").map(|pid| pid.to_string());
+    /// assert_eq!(pid, Some(std::process::id().to_string()));
     /// # telemetry.shutdown_blocking()?;
     /// # Ok(())
     /// # }
