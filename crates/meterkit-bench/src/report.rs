@@ -79,9 +79,13 @@ impl Report {
         self.figures.iter().filter(is_row).collect::<Vec<_>>().into_iter()
     }
 
-    /// Returns the row in which the other side does best.
+    /// Returns the row in which the other side does best; libraries come before plain Rust.
     fn best(&self, table: &str, work: &str) -> Option<&Figure> {
-        self.rows(table, work).min_by(|one, other| one.theirs.total_cmp(&other.theirs))
+        let is_other = |row: &Figure| !LIBRARIES.contains(&row.sides().1);
+        self.rows(table, work).min_by(|one, other| {
+            let by_time = || one.theirs.total_cmp(&other.theirs);
+            is_other(one).cmp(&is_other(other)).then_with(by_time)
+        })
     }
 
     /// Returns the works of a table, in its order.
@@ -98,7 +102,7 @@ impl Report {
     /// Returns the contents of the block with this name.
     fn block(&self, name: &str) -> String {
         match name {
-            "machine" => self.notes.iter().map(|note| note.clone() + "\n").collect(),
+            "machine" => self.notes.join("\n\n") + "\n",
             "summary" => self.summary(),
             "one thread" => self.matrix(ALONE),
             "two threads" => self.matrix(PAIR),
