@@ -13,8 +13,8 @@ pub struct Entry<'a, H: Handle>(Found<'a, H>);
 enum Found<'a, H> {
     /// In a place that stays as long as the group.
     Kept(&'a H),
-    /// One of those that can go again, but not while this is held. Boxed, so that an entry fits into registers.
-    Shared(Box<H>),
+    /// One of those that can go again, but not while this is held.
+    Shared(H),
 }
 
 impl<'a, H: Handle> Entry<'a, H> {
@@ -32,7 +32,7 @@ impl<'a, H: Handle> Entry<'a, H> {
     }
 
     pub(crate) fn shared(handle: H) -> Self {
-        Self(Found::Shared(Box::new(handle)))
+        Self(Found::Shared(handle))
     }
 }
 
