@@ -71,7 +71,7 @@ pub fn strings() -> [String; 3] {
     [REQUEST.method, REQUEST.route, REQUEST.tenant].map(str::to_owned)
 }
 
-/// Has `record` called with strings that are allocated for the call. Those of earlier calls stay for a while, so the
+/// Calls `record` with strings that are allocated for the call. Those of earlier calls stay for a while, so the
 /// addresses change from call to call.
 pub fn with_fresh_strings(mut record: impl FnMut(&[String; 3])) -> impl FnMut() {
     let mut recent: [[String; 3]; 256] = std::array::from_fn(|_| strings());

@@ -1,4 +1,4 @@
-//! Pages of other libraries: what a scrape of each takes, next to one of ours with the same series and names.
+//! Scrapes of other libraries, next to one of ours with the same series and names.
 
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts};
 use prometheus_client::encoding::EncodeLabelSet;

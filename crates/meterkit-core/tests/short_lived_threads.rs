@@ -65,7 +65,7 @@ impl Instruments {
         }
     }
 
-    /// Has wave after wave of threads record in the series of `id`, while `meanwhile` runs again and again. Returns how
+    /// Makes wave after wave of threads record in the series of `id`, while `meanwhile` runs again and again. Returns how
     /// many threads there were.
     fn record_while(&self, id: u64, mut meanwhile: impl FnMut() + Send) -> u64 {
         let waves = rounds(60, 3_000);

@@ -66,7 +66,7 @@ impl ExemplarFilter {
     }
 }
 
-/// The exemplars of one collection, by series. Without the feature `exemplars` there are none.
+/// The exemplars of one collection, by series. It is empty without the feature `exemplars`.
 #[derive(Clone, Debug, Default)]
 pub struct Exemplars {
     by_series: HashMap<SeriesId, Arc<[Exemplar]>, RandomState>,

@@ -125,7 +125,7 @@ impl Shared {
         self.switch.load(Relaxed) & HAS_STRIPES != 0
     }
 
-    /// Has the next thread that adds to a series look whether others do so, too. Called when sums are read: no recording
+    /// Makes the next thread that adds to a series check whether others do so, too. Called when sums are read: no recording
     /// has time to find out when a look is due.
     pub(crate) fn ask_for_look(&self) {
         // A change only where needed keeps the line clean for the threads that record.
@@ -500,7 +500,7 @@ pub(crate) struct PointKeys {
 }
 
 impl PointKeys {
-    /// Returns keys with these attributes for all series, of which the later of equal keys wins.
+    /// Returns keys with these attributes for all series. If a key comes twice, the later one wins.
     fn new(sets: Vec<KeySet>, fixed: &Vec<(Cow<'static, str>, AttributeValue)>) -> Self {
         let keys = |set: &KeySet| Arc::new(Keys::new(set.iter().cloned(), fixed));
         Self {
