@@ -95,12 +95,11 @@ impl<R: Countable> Rows<R> {
             }
         };
         let More(more) = more;
-        let rows = more.len() + 1;
-        let own = thread_number() % rows;
-        (own..rows).chain(0..own).any(|at| match at.checked_sub(1) {
-            None => self.first.try_record(place, value),
-            Some(at) => more[at].try_record(&self.first, place, value),
-        })
+        let own = thread_number() % more.len().max(1);
+        let (before, from_own) = more.split_at(own.min(more.len()));
+        // The first row comes last: it shares memory with what all recorders read.
+        from_own.iter().chain(before).any(|it| it.try_record(&self.first, place, value))
+            || self.first.try_record(place, value)
     }
 
     /// Returns all rows that there are.
