@@ -102,16 +102,31 @@ fn two_threads(suite: &mut Suite) {
     );
 }
 
-/// Both sides are ours: what a call costs must not depend on how many threads make it.
+/// Both sides are ours: what a call costs must not depend on how many threads make it. Both are scraped meanwhile, as in a
+/// service, because collections are what makes counters look for contention.
 fn several_threads(suite: &mut Suite) {
+    let collected = Collected::by_one();
+    let _scraper = Scraper::of(&[&collected]);
+    let counter = |name: String| {
+        let counter = collected.meter().counter::<u64>(name).build().expect("a counter");
+        move || std::hint::black_box(&counter).increment()
+    };
+    let histogram = |name: String| {
+        let histogram = collected.meter().histogram::<f64>(name).build().expect("a histogram");
+        move || std::hint::black_box(&histogram).record(std::hint::black_box(0.25))
+    };
     for (threads, many) in [(2, "two"), (4, "four")] {
         let comparison =
             |work: &str, bound: f64| comparing(format!("{work}, {many} threads / one"), bound);
-        let counter = ours::counter();
-        suite.run(comparison("counter", 1.5).ours_on(threads, &counter).theirs_on(1, &counter));
-        let histogram = ours::histogram_of_one_value();
         suite.run(
-            comparison("histogram", 1.3).ours_on(threads, &histogram).theirs_on(1, &histogram),
+            comparison("counter", 1.5)
+                .ours_on(threads, counter(format!("shared.by.{many}")))
+                .theirs_on(1, counter(format!("beside.{many}"))),
+        );
+        suite.run(
+            comparison("histogram", 1.3)
+                .ours_on(threads, histogram(format!("sizes.shared.by.{many}")))
+                .theirs_on(1, histogram(format!("sizes.beside.{many}"))),
         );
     }
 }

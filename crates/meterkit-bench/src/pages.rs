@@ -1,4 +1,4 @@
-//! Scrapes of other libraries, next to one of ours with the same series and names.
+//! Measures scrapes of other libraries and of ours, with the same series and names.
 
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts};
 use prometheus_client::encoding::EncodeLabelSet;
