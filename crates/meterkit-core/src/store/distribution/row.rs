@@ -15,7 +15,7 @@ pub(super) struct Row {
     sum: AtomicU64,
     min: AtomicU64,
     max: AtomicU64,
-    /// One more than there are boundaries.
+    /// One more than there are boundaries. A few that are not used may follow.
     counts: Box<[AtomicU64]>,
 }
 
@@ -34,13 +34,24 @@ const ATTEMPTS: usize = 64;
 
 impl Row {
     pub(super) fn new(buckets: usize) -> Self {
+        Self::with_counts(buckets)
+    }
+
+    /// Returns a row without values of as many buckets, whose counts share no line of memory with those of another row.
+    pub(super) fn alike(&self) -> Self {
+        /// Of counts in one line.
+        const LINE: usize = 64 / size_of::<u64>();
+        Self::with_counts(self.len() + LINE)
+    }
+
+    fn with_counts(counts: usize) -> Self {
         let Moments { sum, min, max } = Moments::NONE;
         let of = |value: f64| AtomicU64::new(value.to_bits());
-        let counts = (0..buckets).map(|_| AtomicU64::new(0)).collect();
+        let counts = (0..counts).map(|_| AtomicU64::new(0)).collect();
         Self { sequence: AtomicU64::new(0), sum: of(sum), min: of(min), max: of(max), counts }
     }
 
-    /// Returns how many buckets there are.
+    /// Returns how many buckets there are in a row that is not [made like another](Self::alike).
     pub(super) fn len(&self) -> usize {
         self.counts.len()
     }

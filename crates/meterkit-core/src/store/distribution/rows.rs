@@ -13,7 +13,7 @@ pub(super) trait Countable {
     /// Where a value belongs.
     type Place: Copy;
 
-    /// Returns a row without values that is otherwise like this one.
+    /// Returns a row without values that is otherwise like this one, and shares no line of memory with another row.
     fn alike(&self) -> Self;
 
     /// Counts a value, unless someone else uses the row. Returns whether it did.
@@ -42,15 +42,15 @@ struct Further<R> {
     row: OnceBox<Apart<R>>,
 }
 
-/// Not in one line of memory with others.
+/// Not in one line of memory with others, nor in the one beside, since processors fetch them in pairs.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(align(128))]
 struct Apart<R>(R);
 
 /// After how many meetings there are more rows.
 const MEETINGS: u8 = 8;
 
-/// How many rows a series may have.
+/// How many further rows a series may have.
 const MOST_ROWS: usize = 64;
 
 /// How often a recorder tries again where there is one row only.
@@ -70,10 +70,11 @@ impl<R: Countable> Rows<R> {
     /// Counts a value in one of the rows, unless others use all of them. Returns whether it did.
     #[inline]
     pub(super) fn try_record(&self, place: R::Place, value: f64) -> bool {
-        if self.more.get().is_none() && self.first.try_record(place, value) {
-            return true;
-        }
-        self.try_record_beyond(place, value)
+        let is_recorded = match self.more.get() {
+            None => self.first.try_record(place, value),
+            Some(more) => more.own().is_some_and(|row| row.try_record(place, value)),
+        };
+        is_recorded || self.try_record_beyond(place, value)
     }
 
     #[inline(never)]
@@ -90,13 +91,11 @@ impl<R: Countable> Rows<R> {
                         }
                     }
                 }
-                let further = || (1..most_rows()).map(|_| Further::new()).collect();
+                let further = || (0..most_rows()).map(|_| Further::new()).collect();
                 self.more.get_or_init(|| Box::new(More(further())))
             }
         };
-        let More(more) = more;
-        let own = thread_number() % more.len().max(1);
-        let (before, from_own) = more.split_at(own.min(more.len()));
+        let (before, from_own) = more.0.split_at(more.own_index());
         // The first row comes last: it shares memory with what all recorders read.
         from_own.iter().chain(before).any(|it| it.try_record(&self.first, place, value))
             || self.first.try_record(place, value)
@@ -122,6 +121,21 @@ impl<R: Countable> Rows<R> {
     }
 }
 
+impl<R> More<R> {
+    /// Returns where the row is that the current thread tries first.
+    #[inline]
+    fn own_index(&self) -> usize {
+        // Their number is a power of two, or zero: a division would take longer than counting.
+        thread_number() & self.0.len().saturating_sub(1)
+    }
+
+    /// Returns the row that the current thread tries first, if it is made.
+    #[inline]
+    fn own(&self) -> Option<&R> {
+        Some(&self.0.get(self.own_index())?.row.get()?.0)
+    }
+}
+
 impl<R: Countable> Further<R> {
     fn new() -> Self {
         Self { is_taken: AtomicBool::new(false), row: OnceBox::new() }
@@ -142,12 +156,14 @@ impl<R: Countable> Further<R> {
     }
 }
 
-/// Returns one row for each thread that can run, four at least.
+/// Returns how many further rows a series may have: two for each thread that can run, so that these seldom choose the same
+/// one, and eight at least. A power of two.
 fn most_rows() -> usize {
     static ROWS: AtomicUsize = AtomicUsize::new(0);
     match ROWS.load(Relaxed) {
         0 => {
-            let rows = available_parallelism().map_or(1, NonZero::get).clamp(4, MOST_ROWS);
+            let threads = available_parallelism().map_or(1, NonZero::get);
+            let rows = (2 * threads).next_power_of_two().clamp(8, MOST_ROWS);
             ROWS.store(rows, Relaxed);
             rows
         }

@@ -284,7 +284,7 @@ impl Countable for Row {
     type Place = usize;
 
     fn alike(&self) -> Self {
-        Self::new(self.len())
+        self.alike()
     }
 
     #[inline]
