@@ -26,6 +26,7 @@ pub(crate) mod handle;
 pub(crate) mod identity;
 pub(crate) mod instrument;
 pub(crate) mod label_set;
+pub(crate) mod look;
 pub(crate) mod observed;
 pub(crate) mod prometheus_names;
 pub(crate) mod recent;

@@ -70,23 +70,27 @@ mod tests {
 
     use super::*;
     use crate::Registry;
+    use crate::store::look::ADDITIONS;
 
     fn counter(registry: &Registry) -> Counter {
         registry.scoped("plugin", "catalog").counter("requests").build().expect("a good name")
     }
 
     #[test]
-    fn one_thread_looks_for_others_after_each_reading() {
+    fn one_thread_looks_for_others_for_a_while_after_each_reading() {
         let registry = Registry::new();
         let counter = counter(&registry);
         let shared = &counter.series.shared;
         for _ in 0..3 {
-            counter.increment();
             assert!(shared.is_simply_on(), "nobody else is there");
             let _ = registry.read();
-            assert!(!shared.is_simply_on());
+            for _ in 0..ADDITIONS {
+                assert!(!shared.is_simply_on());
+                counter.increment();
+            }
         }
-        assert_eq!(counter.value(), 3);
+        assert!(!shared.has_striped_series());
+        assert_eq!(counter.value(), 3 * u64::from(ADDITIONS));
     }
 
     #[test]

@@ -113,12 +113,13 @@ impl<C: Cell> SeriesRef<C> {
             return;
         }
         let sum = self.cell().as_ref();
-        if !sum.add_to_stripe(value) {
-            sum.add(value);
-        }
-        if self.shared.takes_look() && sum.stripe_if_contended::<T>() {
+        if sum.add_to_stripe(value) {
+            self.shared.minds_stripes();
+        } else if sum.add_and_meet(value) && self.shared.is_met_often() {
+            sum.stripe::<T>();
             self.shared.minds_stripes();
         }
+        self.shared.has_looked();
     }
 
     /// Drops a value that cannot be recorded.

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock, RwLock, RwLockWriteGuard};
 use super::feed::Feed;
 use super::identity::{Difference, Identity};
 use super::label_set::{HasLabels, KeySetId, LabelSet};
+use super::look;
 use super::scopes::Warning;
 use super::settings::{DropReason, FixedAttributes, Settings};
 use crate::Kind;
@@ -26,6 +27,8 @@ pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 pub struct Shared {
     /// A [`Switch`], and [what](HAS_STRIPES) [else](LOOK) adding has to mind.
     switch: AtomicU8,
+    /// How often threads met while they looked.
+    meetings: AtomicU8,
     /// [`Topic`]s that were logged, or that another instrument of this name has.
     logged: AtomicU8,
     exports_empty: AtomicBool,
@@ -69,6 +72,7 @@ impl Shared {
         };
         let shared = Self {
             switch: AtomicU8::new(Switch::On as u8),
+            meetings: AtomicU8::new(0),
             logged: AtomicU8::new(0),
             exports_empty: AtomicBool::new(false),
             is_declared: AtomicBool::new(door == Door::Facade),
@@ -116,7 +120,9 @@ impl Shared {
 
     /// From now on, whoever adds to a series asks whether it has stripes.
     pub(crate) fn minds_stripes(&self) {
-        self.switch.fetch_or(HAS_STRIPES, Relaxed);
+        if self.switch.load(Relaxed) & HAS_STRIPES == 0 {
+            self.switch.fetch_or(HAS_STRIPES, Relaxed);
+        }
     }
 
     /// Returns whether adding minds stripes.
@@ -125,18 +131,37 @@ impl Shared {
         self.switch.load(Relaxed) & HAS_STRIPES != 0
     }
 
-    /// Makes the next thread that adds to a series check whether others do so, too. Called when sums are read: no recording
-    /// has time to find out when a look is due.
+    /// Makes the threads that add to a series check, for a while, whether they meet others. Called when sums are read: no
+    /// recording has time to find out when a look is due.
     pub(crate) fn ask_for_look(&self) {
         // A change only where needed keeps the line clean for the threads that record.
         if self.switch.load(Relaxed) & (POSITION | LOOK) == Switch::On as u8 {
+            self.meetings.store(0, Relaxed);
             self.switch.fetch_or(LOOK, Relaxed);
         }
     }
 
-    /// Returns whether this thread is to look.
-    pub(crate) fn takes_look(&self) -> bool {
-        self.switch.load(Relaxed) & LOOK != 0 && self.switch.fetch_and(!LOOK, Relaxed) & LOOK != 0
+    /// Counts that two threads met in one series during a look. Returns whether that has happened often, and begins anew.
+    #[cold]
+    pub(crate) fn is_met_often(&self) -> bool {
+        /// More than chance brings about among threads that seldom add at the same moment.
+        const OFTEN: u8 = 64;
+        if self.switch.load(Relaxed) & LOOK == 0 {
+            return false;
+        }
+        let is_often = self.meetings.fetch_add(1, Relaxed).saturating_add(1) >= OFTEN;
+        if is_often {
+            self.meetings.store(0, Relaxed);
+        }
+        is_often
+    }
+
+    /// Ends a look after many additions. One alone would say nothing: when values were just read, the threads that compete
+    /// may still be waiting for the processor on which the reader runs.
+    pub(crate) fn has_looked(&self) {
+        if self.switch.load(Relaxed) & LOOK != 0 && look::is_last() {
+            self.switch.fetch_and(!LOOK, Relaxed);
+        }
     }
 
     pub(crate) fn switch(&self, to: Switch) {
@@ -471,7 +496,7 @@ pub(crate) enum Topic {
 const POSITION: u8 = 0x3;
 /// Some series of the instrument has stripes.
 const HAS_STRIPES: u8 = 0x4;
-/// The next thread that adds is to look whether others do so, too.
+/// Threads that add are to check whether they meet others.
 const LOOK: u8 = 0x8;
 
 /// Whether an instrument records.

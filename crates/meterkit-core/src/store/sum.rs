@@ -1,7 +1,7 @@
 //! The cells of counters and up-down counters. See `orderings.md` for why each ordering is what it is.
 
 use super::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-use super::atomic::{AtomicI64, AtomicU64, OnceBox, spin_loop};
+use super::atomic::{AtomicI64, AtomicU64, OnceBox};
 use super::cell::Cell;
 use super::stripes::Stripes;
 use crate::number::Number;
@@ -37,14 +37,18 @@ impl SumCell {
         stripes.is_some()
     }
 
-    /// Makes stripes if other threads are adding right now. Returns whether there are stripes.
-    pub(crate) fn stripe_if_contended<T: Number>(&self) -> bool {
-        if self.stripes.get().is_none() && self.is_contended() {
-            self.stripe::<T>();
+    /// Adds where all threads add. Returns whether another thread added at the same moment.
+    pub(crate) fn add_and_meet<T: Number>(&self, value: T) -> bool {
+        let before = self.bits.load(Relaxed);
+        let after = T::from_bits(before).saturating_add(value).to_bits();
+        let meets = self.bits.compare_exchange(before, after, Relaxed, Relaxed).is_err();
+        if meets {
+            self.add(value);
         }
-        self.stripes.get().is_some()
+        meets
     }
 
+    /// Makes stripes. From now on, threads add to them.
     pub(crate) fn stripe<T: Number>(&self) {
         // The stripes of another thread, which was faster, are as good.
         let _ = self.stripes.set(Box::new(Stripes::new::<T>()));
@@ -59,21 +63,6 @@ impl SumCell {
         // In this order: stripes that take away what is read here are seen below.
         let bits = self.bits.load(Acquire);
         self.stripes.get().map_or(bits, |stripes| stripes.sum(&self.bits))
-    }
-
-    /// Returns whether the sum changes by itself, several times in a row: threads that meet by chance need no stripes.
-    fn is_contended(&self) -> bool {
-        /// Far longer than an addition takes when two processors pass the number to and fro.
-        const SPINS: usize = 8;
-        const TIMES: usize = 4;
-        let changes = || {
-            let before = self.bits.load(Relaxed);
-            (0..SPINS).any(|_| {
-                spin_loop();
-                self.bits.load(Relaxed) != before
-            })
-        };
-        (0..TIMES).all(|_| changes())
     }
 }
 

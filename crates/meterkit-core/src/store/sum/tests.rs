@@ -112,27 +112,32 @@ fn a_reset_forgets_what_is_in_the_stripes_and_beside_them() {
 }
 
 #[test]
-fn a_thread_that_is_alone_gets_no_stripes() {
+fn a_thread_that_is_alone_meets_nobody() {
     let cell = SumCell::new();
     for _ in 0..1_000 {
-        cell.add(1_u64);
-        assert!(!cell.stripe_if_contended::<u64>());
+        assert!(!cell.add_and_meet(1_u64));
     }
+    assert_eq!(cell.get::<u64>(), 1_000);
 }
 
 #[test]
-fn threads_that_compete_get_stripes() {
+fn threads_that_compete_meet_and_lose_nothing() {
     let cell = SumCell::new();
+    let (has_met, added) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..2 {
             // Until it happens: a machine that is busy may take long to run both at once.
             scope.spawn(|| {
-                while !cell.stripe_if_contended::<u64>() {
-                    (0..100).for_each(|_| cell.add(1_u64))
+                while !has_met.load(SeqCst) {
+                    for _ in 0..100 {
+                        has_met.fetch_or(cell.add_and_meet(1_u64), SeqCst);
+                    }
+                    added.fetch_add(100, SeqCst);
                 }
             });
         }
     });
+    assert_eq!(cell.get::<u64>(), added.load(SeqCst));
 }
 
 /// Adds with several threads while `meanwhile` runs, and returns what is left at the end.
