@@ -40,5 +40,12 @@ pub struct StreamSettings {
     pub metrics: Option<Vec<Arc<Descriptor>>>,
 }
 
+impl StreamSettings {
+    /// Returns the buckets, unless something is wrong with them.
+    pub(crate) fn usable_buckets(&self) -> Option<&HistogramBuckets> {
+        self.buckets.as_ref().filter(|buckets| buckets.problem().is_none())
+    }
+}
+
 /// Decides how the values of each instrument are kept.
 pub(crate) type Streams = Arc<dyn Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync>;

@@ -174,7 +174,10 @@ impl Request {
     ) -> Result<Arc<dyn Stored>, InstrumentError> {
         let (registry, door) = (self.registry.clone(), self.door);
         let (scope, identity, options) = self.checked(kind, number, label_keys)?;
-        let found = registry.find_or_make(&scope, identity, door, options, Box::new(make))?;
+        let is_plain =
+            door == Door::Facade && label_keys.is_empty() && options == GroupOptions::default();
+        let make = Box::new(move |shared| make(shared, is_plain));
+        let found = registry.find_or_make(&scope, identity, door, options, make)?;
         // OpenTelemetry's API does not declare labels.
         if door == Door::Facade {
             let declared = found.declare(label_keys);
@@ -191,7 +194,7 @@ impl Request {
     ) -> Arc<dyn Stored> {
         self_metrics::count_drops(&self.registry);
         let identity = Identity::bare(self.name.clone().into_owned(), kind, number);
-        let made = make(self.registry.not_made(identity));
+        let made = make(self.registry.not_made(identity), label_keys.is_empty());
         let _ = made.declare(label_keys);
         made
     }
@@ -440,25 +443,28 @@ impl Labels for NoLabels {
     fn visit(&self, _: &mut impl crate::labels::LabelVisitor) {}
 }
 
-/// Makes an instrument of its kind and number.
+/// Makes an instrument of its kind and number. `is_plain` says that the code declares it, without labels.
 ///
 /// All types are listed here, so that the code of the store for each is compiled with this crate and not again with every
 /// crate that has such an instrument.
-fn make(shared: Shared) -> Arc<dyn Stored> {
+fn make(shared: Shared, is_plain: bool) -> Arc<dyn Stored> {
     use NumberType::{F64, I64};
-    fn recorded<H: Handle>(shared: Shared) -> Arc<dyn Stored> {
-        Arc::new(Core::<H>::new(shared))
+    fn recorded<H: Handle>(shared: Shared, is_plain: bool) -> Arc<dyn Stored> {
+        Arc::new(match is_plain {
+            true => Core::<H>::without_labels(shared),
+            false => Core::new(shared),
+        })
     }
     match (shared.identity.kind, shared.identity.number) {
-        (Kind::Counter, F64) => recorded::<Counter<f64>>(shared),
-        (Kind::Counter, _) => recorded::<Counter<u64>>(shared),
-        (Kind::UpDownCounter, F64) => recorded::<UpDownCounter<f64>>(shared),
-        (Kind::UpDownCounter, _) => recorded::<UpDownCounter<i64>>(shared),
-        (Kind::Gauge, F64) => recorded::<Gauge<f64>>(shared),
-        (Kind::Gauge, I64) => recorded::<Gauge<i64>>(shared),
-        (Kind::Gauge, _) => recorded::<Gauge<u64>>(shared),
-        (Kind::Histogram, F64) => recorded::<Histogram<f64>>(shared),
-        (Kind::Histogram, _) => recorded::<Histogram<u64>>(shared),
+        (Kind::Counter, F64) => recorded::<Counter<f64>>(shared, is_plain),
+        (Kind::Counter, _) => recorded::<Counter<u64>>(shared, is_plain),
+        (Kind::UpDownCounter, F64) => recorded::<UpDownCounter<f64>>(shared, is_plain),
+        (Kind::UpDownCounter, _) => recorded::<UpDownCounter<i64>>(shared, is_plain),
+        (Kind::Gauge, F64) => recorded::<Gauge<f64>>(shared, is_plain),
+        (Kind::Gauge, I64) => recorded::<Gauge<i64>>(shared, is_plain),
+        (Kind::Gauge, _) => recorded::<Gauge<u64>>(shared, is_plain),
+        (Kind::Histogram, F64) => recorded::<Histogram<f64>>(shared, is_plain),
+        (Kind::Histogram, _) => recorded::<Histogram<u64>>(shared, is_plain),
         _ => Arc::new(Observed::new(shared)),
     }
 }

@@ -75,11 +75,11 @@ pub(crate) struct Usage {
 }
 
 impl<H: Handle> SeriesGroup<H> {
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, declared: OnceLock<DeclaredSeries<H>>) -> Self {
         Self {
             room: Room::new(settings),
             overflow: Overflow::new(),
-            declared: OnceLock::new(),
+            declared,
             open: OnceLock::new(),
             is_zero_initialized: AtomicBool::new(false),
             creation: Mutex::default(),

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
+use once_cell::race::OnceBox;
 use opentelemetry::KeyValue;
 
 use super::callbacks::Callback;
@@ -11,7 +12,7 @@ use super::cell::Cell;
 use super::entry::Entry;
 use super::feed::MakeSink;
 use super::group::keyed::{AsDeclared, ByKey, KeyLayouts};
-use super::group::{Addresses, DeclaredSeries, Places, Room, SeriesGroup, Usage};
+use super::group::{Addresses, DeclaredSeries, GroupOptions, Places, Room, SeriesGroup, Usage};
 use super::handle::{self, Handle};
 use super::label_set::LabelSet;
 use super::shared::{Shared, Switch};
@@ -24,6 +25,14 @@ use crate::labels::{LabelKey, Labels};
 /// An instrument with all its series. `H` is the handle that users hold.
 pub struct Core<H: Handle> {
     pub(crate) shared: Arc<Shared>,
+    /// The series of an instrument that the code declared without labels when it was made.
+    plain: Option<H>,
+    /// All else. Most instruments never need it, and a program may have thousands.
+    labeled: OnceBox<Labeled<H>>,
+}
+
+/// What an instrument needs for more than one series.
+struct Labeled<H: Handle> {
     group: SeriesGroup<H>,
     /// The layouts of the attributes that were recorded by, if any were but the declared ones.
     layouts: OnceLock<Box<KeyLayouts>>,
@@ -34,44 +43,72 @@ pub struct Core<H: Handle> {
 impl<H: Handle> Core<H> {
     /// Returns an instrument whose labels are not declared yet.
     pub(crate) fn new(shared: Shared) -> Self {
-        Self {
-            group: SeriesGroup::new(shared.settings.clone()),
-            shared: Arc::new(shared),
-            layouts: OnceLock::new(),
-            nowhere: OnceLock::new(),
-        }
+        let core = Self { shared: Arc::new(shared), plain: None, labeled: OnceBox::new() };
+        core.labeled();
+        core
+    }
+
+    /// Returns an instrument that the code declares without labels.
+    pub(crate) fn without_labels(shared: Shared) -> Self {
+        let shared = Arc::new(shared);
+        let _ = shared.declare(&[]);
+        let plain = Some(handle::make(LabelSet::none(), &shared));
+        Self { shared, plain, labeled: OnceBox::new() }
+    }
+
+    fn labeled(&self) -> &Labeled<H> {
+        self.labeled.get_or_init(|| {
+            let declared = self.plain.clone().map(|handle| DeclaredSeries::Plain(handle).into());
+            let settings = self.shared.settings.clone();
+            let group = SeriesGroup::new(settings, declared.unwrap_or_default());
+            if self.plain.is_some() {
+                group.room.declare(GroupOptions::default());
+            }
+            Box::new(Labeled { group, layouts: OnceLock::new(), nowhere: OnceLock::new() })
+        })
+    }
+
+    /// Returns the series, if there may be more than a plain one.
+    #[inline]
+    fn group(&self) -> Option<&SeriesGroup<H>> {
+        self.labeled.get().map(|labeled| &labeled.group)
     }
 
     /// Returns the handle of an instrument that declares no labels.
     pub(crate) fn plain(&self) -> &H {
-        match self.group.declared() {
-            Some(DeclaredSeries::Plain(handle)) => handle,
+        match (&self.plain, self.group().and_then(SeriesGroup::declared)) {
+            (Some(handle), _) | (None, Some(DeclaredSeries::Plain(handle))) => handle,
             _ => self.nowhere(),
         }
     }
 
     /// Returns the series of each closed label set; none for an open one.
     pub(crate) fn places(&self) -> Places<H> {
-        self.group.places()
+        self.group().map_or_else(|| Arc::new([]), SeriesGroup::places)
     }
 
     // Apart, so that finding a place is small enough to stand where the caller is.
     #[inline(never)]
     pub(crate) fn with(&self, labels: &impl Labels) -> Entry<'_, H> {
-        if self.shared.is_off() {
+        let Some(group) = self.group().filter(|_| !self.shared.is_off()) else {
             return Entry::kept(self.plain());
-        }
-        let addresses = self.group.addresses(labels);
-        let recent = self.group.recall(labels, addresses);
-        recent.map_or_else(|| self.find(labels, addresses), Entry::kept)
+        };
+        let addresses = group.addresses(labels);
+        let recent = group.recall(labels, addresses);
+        recent.map_or_else(|| self.find(group, labels, addresses), Entry::kept)
     }
 
     // Apart, so that what is found by addresses has few registers to save.
     #[inline(never)]
-    fn find(&self, labels: &impl Labels, addresses: Addresses) -> Entry<'_, H> {
-        match self.group.declared() {
+    fn find<'a>(
+        &'a self,
+        group: &'a SeriesGroup<H>,
+        labels: &impl Labels,
+        addresses: Addresses,
+    ) -> Entry<'a, H> {
+        match group.declared() {
             None | Some(DeclaredSeries::Plain(_)) => Entry::kept(self.plain()),
-            Some(declared) => self.group.with(declared, labels, addresses, &self.shared),
+            Some(declared) => group.with(declared, labels, addresses, &self.shared),
         }
     }
 
@@ -81,12 +118,18 @@ impl<H: Handle> Core<H> {
         if self.shared.is_off() {
             return Entry::kept(self.nowhere());
         }
+        if let Some(plain) = self.plain.as_ref().filter(|_| attributes.is_empty()) {
+            return Entry::kept(plain);
+        }
+        let labeled = self.labeled();
+        let group = &labeled.group;
         loop {
-            let declared = self.group.declared();
-            let found = declared.and_then(|it| self.with_declared(it, attributes));
+            let declared = group.declared();
+            let found = declared.and_then(|it| self.with_declared(group, it, attributes));
             let found = found.or_else(|| {
                 // Labels that are declared meanwhile may be these: then once more.
-                self.with_keys(attributes, || self.group.declared().is_some() == declared.is_some())
+                let may_make = || group.declared().is_some() == declared.is_some();
+                self.with_keys(labeled, attributes, may_make)
             });
             if let Some(found) = found {
                 return found;
@@ -97,28 +140,31 @@ impl<H: Handle> Core<H> {
     /// Returns the series with these attributes, of all that do not have declared labels. `may_make` is asked before one
     /// is made, while no other can be; `None` if it says no.
     #[inline]
-    fn with_keys(
+    fn with_keys<'a>(
         &self,
+        labeled: &'a Labeled<H>,
         attributes: &[KeyValue],
         may_make: impl Fn() -> bool,
-    ) -> Option<Entry<'_, H>> {
-        let layouts = self.layouts.get_or_init(Box::default);
+    ) -> Option<Entry<'a, H>> {
+        let Labeled { group, layouts, .. } = labeled;
+        let layouts = layouts.get_or_init(Box::default);
         match layouts.find(attributes) {
             Some(layout) => {
-                self.group.with_attributes(&ByKey { attributes, layout }, &self.shared, may_make)
+                group.with_attributes(&ByKey { attributes, layout }, &self.shared, may_make)
             }
             None => layouts.with_new(attributes, &self.shared, |layout| match layout {
                 Some(layout) => {
                     let query = ByKey { attributes, layout };
-                    self.group.with_attributes(&query, &self.shared, may_make)
+                    group.with_attributes(&query, &self.shared, may_make)
                 }
-                None => Some(self.group.overflow(&self.shared)),
+                None => Some(group.overflow(&self.shared)),
             }),
         }
     }
 
     fn with_declared<'a>(
-        &'a self,
+        &self,
+        group: &'a SeriesGroup<H>,
         declared: &'a DeclaredSeries<H>,
         attributes: &[KeyValue],
     ) -> Option<Entry<'a, H>> {
@@ -129,43 +175,60 @@ impl<H: Handle> Core<H> {
             DeclaredSeries::Plain(handle) => Some(Entry::kept(handle)),
             _ if is_closed && LabelKey::place_of(keys, &labels).is_none() => None,
             declared => {
-                let addresses = self.group.addresses(&labels);
-                Some(self.group.with(declared, &labels, addresses, &self.shared))
+                let addresses = group.addresses(&labels);
+                Some(group.with(declared, &labels, addresses, &self.shared))
             }
         }
     }
 
     /// Takes the series with these labels out of every later export. Returns whether there was one.
     pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
-        self.group.remove(labels, &self.shared)
+        self.group().is_some_and(|group| group.remove(labels, &self.shared))
     }
 
     /// Takes all series but a plain one out of every later export.
     pub(crate) fn clear(&self) {
-        self.group.clear();
+        self.group().into_iter().for_each(SeriesGroup::clear);
     }
 
     /// Makes all series of a closed set, exported as zero from now on. Returns the limit as an error when it allows
     /// fewer.
     pub(crate) fn zero_initialize(&self) -> Result<(), usize> {
-        match self.group.declared() {
+        let Some(group) = self.group() else {
+            self.plain.iter().for_each(H::zero);
+            return Ok(());
+        };
+        match group.declared() {
             Some(DeclaredSeries::Plain(handle)) if handle.series().cell().is_empty() => {
                 handle.zero();
                 Ok(())
             }
             Some(DeclaredSeries::Plain(_)) | None => Ok(()),
-            Some(_) => self.group.zero_initialize(&self.shared),
+            Some(_) => group.zero_initialize(&self.shared),
         }
     }
 
     /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
-    pub(crate) fn for_all(&self, change: impl FnOnce(), each: impl FnMut(&H)) {
-        self.group.for_all(change, each);
+    pub(crate) fn for_all(&self, change: impl FnOnce(), mut each: impl FnMut(&H)) {
+        let Some(plain) = self.plain.as_ref().filter(|_| self.labeled.get().is_none()) else {
+            return self.labeled().group.for_all(change, each);
+        };
+        change();
+        each(plain);
+        // Others may have been made meanwhile.
+        let others = |handle: &H| {
+            if !handle.series().is_same(plain.series()) {
+                each(handle);
+            }
+        };
+        if let Some(group) = self.group() {
+            group.for_all(|| (), others);
+        }
     }
 
     #[cold]
     fn nowhere(&self) -> &H {
-        self.nowhere.get_or_init(|| {
+        self.labeled().nowhere.get_or_init(|| {
             // Nothing waits in it, and it feeds nothing: the instrument may be on again while someone still holds it.
             let off = Arc::new(self.shared.off_for_good());
             handle::make(LabelSet::none(), &off)
@@ -194,8 +257,8 @@ pub(crate) trait Stored: Send + Sync {
     fn callbacks(&self) -> Vec<Arc<Callback>> {
         Vec::new()
     }
-    /// Returns the room that there is for series.
-    fn room(&self) -> &Room;
+    /// Returns the room that there is for series with labels, if there may be any.
+    fn room(&self) -> Option<&Room>;
     /// Returns how many series there may be.
     fn limit(&self) -> usize;
     /// Keeps values as an operator asks for.
@@ -223,21 +286,26 @@ impl<H: Handle> Stored for Core<H> {
     }
 
     fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
-        self.group.declare(keys, &self.shared)
+        match self.group().filter(|_| self.plain.is_none()) {
+            Some(group) => group.declare(keys, &self.shared),
+            None => self.shared.declare(keys),
+        }
     }
 
     fn data(&self) -> Data {
         let shared = &self.shared;
-        if shared.is_off() {
-            return H::data(shared, &mut std::iter::empty());
+        match self.group() {
+            _ if shared.is_off() => H::data(shared, &mut std::iter::empty()),
+            None => H::data(shared, &mut self.plain.iter()),
+            Some(group) => group.in_order(shared, |series| H::data(shared, series)),
         }
-        self.group.in_order(shared, |series| H::data(shared, series))
     }
 
     fn usage(&self) -> Option<Usage> {
-        let SeriesGroup { room, overflow, .. } = &self.group;
+        let group = self.group()?;
+        let SeriesGroup { room, overflow, .. } = group;
         let usage = Usage { series: room.taken(), overflowed: overflow.uses() };
-        let is_plain = matches!(self.group.declared(), None | Some(DeclaredSeries::Plain(_)));
+        let is_plain = matches!(group.declared(), None | Some(DeclaredSeries::Plain(_)));
         // An instrument that is recorded without attributes has no labels either.
         (!is_plain || usage.series > 1).then_some(usage)
     }
@@ -250,28 +318,40 @@ impl<H: Handle> Stored for Core<H> {
             let settings = &self.shared.settings;
             settings.start_after(settings.start());
             self.clear();
-            if let Some(nowhere) = self.nowhere.get() {
+            if let Some(nowhere) = self.labeled.get().and_then(|it| it.nowhere.get()) {
                 nowhere.series().shared.switch(to);
             }
         } else if is_back {
             // Targets that take deltas have seen these series go: they begin anew.
-            self.group.restart();
+            match self.group() {
+                Some(group) => group.restart(),
+                None => self.plain.iter().for_each(|handle| handle.series().reset()),
+            }
         }
     }
 
-    fn room(&self) -> &Room {
-        &self.group.room
+    fn room(&self) -> Option<&Room> {
+        self.group().map(|group| &group.room)
     }
 
     fn limit(&self) -> usize {
-        match self.group.declared() {
-            Some(DeclaredSeries::Plain(_)) if !self.group.has_open() => 1,
-            _ => self.group.room.limit(),
+        match self.group() {
+            None => 1,
+            Some(group) => match group.declared() {
+                Some(DeclaredSeries::Plain(_)) if !group.has_open() => 1,
+                _ => group.room.limit(),
+            },
         }
     }
 
     fn set_stream(&self, buckets: Option<HistogramBuckets>, cardinality_limit: Option<usize>) {
-        self.group.room.set_limit(cardinality_limit);
+        let group = match cardinality_limit {
+            Some(_) => Some(&self.labeled().group),
+            None => self.group(),
+        };
+        if let Some(group) = group {
+            group.room.set_limit(cardinality_limit);
+        }
         if let Some(buckets) = buckets.filter(|_| H::KIND == Kind::Histogram) {
             H::set_buckets(self, buckets);
         }

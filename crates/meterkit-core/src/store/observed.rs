@@ -350,8 +350,8 @@ impl Stored for Observed {
         self.lock().iter().filter_map(|sheet| sheet.callback()).collect()
     }
 
-    fn room(&self) -> &Room {
-        &self.room
+    fn room(&self) -> Option<&Room> {
+        Some(&self.room)
     }
 
     fn limit(&self) -> usize {

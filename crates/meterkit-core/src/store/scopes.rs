@@ -14,8 +14,9 @@ use super::prometheus_names::PrometheusNames;
 use super::settings::{FixedAttributes, Settings};
 use super::shared::{Door, ScopeAttributes, Shared, Switch};
 use super::switches::Switches;
+use crate::Kind;
 use crate::buckets::HistogramBuckets;
-use crate::data::{Metric, ScopeMetrics};
+use crate::data::{Descriptor, Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError, ScopeError};
 use crate::instrument::SelfMetrics;
 use crate::log_once::LogOnce;
@@ -117,7 +118,7 @@ impl Scopes {
         let mut problems = Vec::new();
         for scope in self.all() {
             for instrument in scope.instruments() {
-                let settings = scope.stream_of(&*instrument, &streams);
+                let settings = scope.stream_of_stored(&*instrument, &streams);
                 problems.extend(settings.and_then(|it| set_stream(&*instrument, &it)));
             }
         }
@@ -129,7 +130,7 @@ impl Scopes {
     fn renew_prometheus_names(&self) -> Vec<Warning> {
         let streams = self.streams.read().unpoisoned();
         self.prometheus_names.renew(|scope, instrument| {
-            let settings = streams.as_ref().and_then(|it| scope.stream_of(instrument, it));
+            let settings = streams.as_ref().and_then(|it| scope.stream_of_stored(instrument, it));
             settings?.metrics
         })
     }
@@ -198,15 +199,16 @@ impl Scopes {
         let is_import = |it: &&Arc<dyn Stored>| it.shared().door() == Door::Import;
         let streams = streams.filter(|it| is_import(it) == (door == Door::Import));
         let streams: Vec<_> = streams.cloned().collect();
-        let stream_of = |instrument: &dyn Stored| {
+        let stream_of = |descriptor: &Descriptor, names_limit| {
             let settings = self.streams.read().unpoisoned();
-            settings.as_ref().and_then(|it| scope.stream_of(instrument, it))
+            settings.as_ref().and_then(|it| scope.stream_of(descriptor, names_limit, it))
         };
         if let Some(known) = find(&streams, &full_name, &identity, door)? {
             let warning = known.shared().join(&identity, door);
-            if door == Door::Facade && known.room().declare(options) {
+            if door == Door::Facade && known.room().is_some_and(|room| room.declare(options)) {
                 // What an operator says depends on the options. Problems were reported when the instrument was made.
-                let _ = stream_of(&*known).map(|settings| set_stream(&*known, &settings));
+                let settings = stream_of(&known.shared().descriptor(), options.limit.is_some());
+                let _ = settings.map(|settings| set_stream(&*known, &settings));
             }
             return Ok((known, false, warning.into_iter().collect()));
         }
@@ -226,11 +228,19 @@ impl Scopes {
         let shared = Shared::new(identity, scope.attributes.clone(), settings.clone(), door);
         let switches = self.switches.read().unpoisoned();
         shared.switch(switches.of(key, &naming));
+        let settings = stream_of(&shared.descriptor(), options.limit.is_some());
+        let buckets = settings.as_ref().and_then(StreamSettings::usable_buckets);
+        let is_sorted = shared.identity.kind == Kind::Histogram && door != Door::Import;
+        if let Some(buckets) = buckets.filter(|_| is_sorted) {
+            // Before there are series: otherwise, they would be sorted anew.
+            shared.set_buckets(buckets.clone());
+        }
         let made = make(shared);
         if door == Door::Facade {
-            made.room().declare(options);
+            made.room().into_iter().for_each(|room| {
+                room.declare(options);
+            });
         }
-        let settings = stream_of(&*made);
         let problem = settings.as_ref().and_then(|settings| set_stream(&*made, settings));
         let seen = settings.and_then(|settings| settings.metrics);
         let meeting = self.prometheus_names.claim(&scope, &made, seen);
@@ -410,13 +420,24 @@ impl Scope {
     }
 
     /// Returns what `streams` says of `instrument`. What the library tells of itself stays as it is.
-    fn stream_of(&self, instrument: &dyn Stored, streams: &Streams) -> Option<StreamSettings> {
-        let descriptor = instrument.shared().descriptor();
-        let request = StreamRequest {
-            scope: &self.instrumentation_scope(),
-            descriptor: &descriptor,
-            names_limit: instrument.room().own_limit().is_some(),
-        };
+    fn stream_of_stored(
+        &self,
+        instrument: &dyn Stored,
+        streams: &Streams,
+    ) -> Option<StreamSettings> {
+        let names_limit = instrument.room().is_some_and(|room| room.own_limit().is_some());
+        self.stream_of(&instrument.shared().descriptor(), names_limit, streams)
+    }
+
+    /// Returns the same of an instrument that may be yet to come.
+    fn stream_of(
+        &self,
+        descriptor: &Descriptor,
+        names_limit: bool,
+        streams: &Streams,
+    ) -> Option<StreamSettings> {
+        let scope = &self.instrumentation_scope();
+        let request = StreamRequest { scope, descriptor, names_limit };
         (!SelfMetrics::has_scope(&self.key)).then(|| streams(&request))
     }
 
@@ -427,9 +448,8 @@ impl Scope {
 
 /// Keeps the values of `instrument` as `settings` say.
 fn set_stream(instrument: &dyn Stored, settings: &StreamSettings) -> Option<Warning> {
-    let StreamSettings { buckets, cardinality_limit, .. } = settings;
-    let problem = buckets.as_ref().and_then(HistogramBuckets::problem);
-    instrument.set_stream(buckets.clone().filter(|_| problem.is_none()), *cardinality_limit);
+    let problem = settings.buckets.as_ref().and_then(HistogramBuckets::problem);
+    instrument.set_stream(settings.usable_buckets().cloned(), settings.cardinality_limit);
     let instrument = instrument.shared().descriptor().name.clone();
     problem.map(|problem| Warning::Buckets { instrument, problem })
 }

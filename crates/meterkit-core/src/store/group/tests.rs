@@ -27,7 +27,7 @@ fn group_of<H: Handle>(limit: usize) -> (SeriesGroup<H>, Arc<Shared>) {
     let scope = Arc::new(ScopeAttributes::new(Arc::default(), &settings));
     let shared = Arc::new(Shared::new(identity, scope, settings.clone(), Door::Facade));
     let options = GroupOptions { limit: Some(limit), ..GroupOptions::default() };
-    let group = SeriesGroup::new(settings);
+    let group = SeriesGroup::new(settings, OnceLock::new());
     group.room.declare(options);
     group.declare(Id::KEYS, &shared).expect("the first keys");
     (group, shared)
