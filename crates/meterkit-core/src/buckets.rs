@@ -67,9 +67,10 @@ pub enum HistogramBuckets {
 
 impl HistogramBuckets {
     /// Returns the buckets of an instrument that has none.
-    pub(crate) fn none() -> Self {
-        static NONE: LazyLock<Boundaries> = LazyLock::new(|| Vec::new().into());
-        Self::Explicit(NONE.clone())
+    pub(crate) fn none() -> &'static Self {
+        static NONE: LazyLock<HistogramBuckets> =
+            LazyLock::new(|| HistogramBuckets::Explicit(Vec::new().into()));
+        &NONE
     }
 
     pub(crate) fn bounds(&self) -> &[f64] {

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock, OnceLock, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meterkit_rules::label_key;
+use opentelemetry::InstrumentationScope;
 
 use crate::attributes::AttributeValue;
 use crate::data::{AbsentSeries, ExemplarFilter, Exemplars, Intervals, ScopeMetrics, SeriesId};
@@ -25,7 +26,7 @@ use crate::store::observed::Draft;
 use crate::store::prometheus_names::PrometheusNames;
 use crate::store::scopes::{Scope, Scopes, Warning};
 use crate::store::settings::{DropReason, FixedAttributes, Settings};
-use crate::store::shared::{Door, ScopeAttributes, Shared, Switch};
+use crate::store::shared::{Door, ScopeShared, Shared, Switch};
 use crate::stream::{StreamRequest, StreamSettings};
 use crate::tap::{MirroredInstrument, Tap};
 use crate::unpoisoned::Unpoisoned;
@@ -406,7 +407,11 @@ impl Registry {
     /// Returns what an instrument has that is in no registry and records nothing.
     pub(crate) fn not_made(&self, identity: Identity) -> Shared {
         let settings = self.inner.settings.clone();
-        let scope = Arc::new(ScopeAttributes::new(FixedAttributes::default(), &settings));
+        let scope = Arc::new(ScopeShared::new(
+            InstrumentationScope::default(),
+            FixedAttributes::default(),
+            &settings,
+        ));
         let shared = Shared::new(identity, scope, settings, Door::Facade);
         shared.switch(Switch::NotMade);
         shared

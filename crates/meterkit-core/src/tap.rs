@@ -37,7 +37,7 @@ impl MirroredInstrument {
     pub(crate) fn new(scope: Arc<InstrumentationScope>, stored: Arc<dyn Stored>) -> Self {
         let shared = stored.shared();
         let number = shared.identity.number;
-        let address = std::ptr::from_ref(shared) as usize;
+        let address = Arc::as_ptr(shared) as usize;
         let descriptor = shared.descriptor();
         Self { scope, descriptor, stored: Arc::downgrade(&stored), number, address }
     }

@@ -61,7 +61,7 @@ fn entry(instrument: &Shared, scope: CatalogScope) -> CatalogEntry {
         scope,
         foreign: instrument.door() != Door::Facade,
         labels: labels(instrument),
-        attributes: texts(identity.attributes.iter().map(|(key, value)| (&**key, value.into()))),
+        attributes: texts(identity.attributes().iter().map(|(key, value)| (&**key, value.into()))),
         buckets: instrument.buckets().bounds().to_vec(),
         exponential: instrument.buckets().exponential(),
     }

@@ -248,18 +248,14 @@ impl Request {
             return Err(InstrumentError::AttributeKey { name, key: key.into_owned(), problem });
         }
         self.attributes.sort();
-        let chooses_buckets = self.chosen_buckets.is_some();
-        let buckets = match kind {
-            Kind::Histogram => {
-                let default = || HistogramBuckets::Explicit(default_for(&self.unit));
-                self.chosen_buckets.unwrap_or_else(default)
-            }
-            _ => HistogramBuckets::none(),
-        };
         let (unit, description) = (self.unit.into_owned(), self.description.into_owned());
         let mut identity = Identity::new(Descriptor { name, unit, description, kind }, number);
-        identity.attributes = self.attributes.into();
-        (identity.buckets, identity.chooses_buckets) = (buckets, chooses_buckets);
+        identity.set_attributes(self.attributes);
+        if kind == Kind::Histogram {
+            let are_chosen = self.chosen_buckets.is_some();
+            let default = || HistogramBuckets::Explicit(default_for(identity.unit()));
+            identity.set_buckets(self.chosen_buckets.unwrap_or_else(default), are_chosen);
+        }
         self_metrics::count_drops(&self.registry);
         Ok((scope, identity, self.options))
     }
@@ -449,22 +445,20 @@ impl Labels for NoLabels {
 /// crate that has such an instrument.
 fn make(shared: Shared, is_plain: bool) -> Arc<dyn Stored> {
     use NumberType::{F64, I64};
-    fn recorded<H: Handle>(shared: Shared, is_plain: bool) -> Arc<dyn Stored> {
-        Arc::new(match is_plain {
-            true => Core::<H>::without_labels(shared),
-            false => Core::new(shared),
-        })
+    fn recorded<H: Handle>(shared: Shared) -> Arc<dyn Stored> {
+        Arc::new(Core::<H>::new(shared))
     }
+    let shared = if is_plain { shared.without_labels() } else { shared };
     match (shared.identity.kind, shared.identity.number) {
-        (Kind::Counter, F64) => recorded::<Counter<f64>>(shared, is_plain),
-        (Kind::Counter, _) => recorded::<Counter<u64>>(shared, is_plain),
-        (Kind::UpDownCounter, F64) => recorded::<UpDownCounter<f64>>(shared, is_plain),
-        (Kind::UpDownCounter, _) => recorded::<UpDownCounter<i64>>(shared, is_plain),
-        (Kind::Gauge, F64) => recorded::<Gauge<f64>>(shared, is_plain),
-        (Kind::Gauge, I64) => recorded::<Gauge<i64>>(shared, is_plain),
-        (Kind::Gauge, _) => recorded::<Gauge<u64>>(shared, is_plain),
-        (Kind::Histogram, F64) => recorded::<Histogram<f64>>(shared, is_plain),
-        (Kind::Histogram, _) => recorded::<Histogram<u64>>(shared, is_plain),
+        (Kind::Counter, F64) => recorded::<Counter<f64>>(shared),
+        (Kind::Counter, _) => recorded::<Counter<u64>>(shared),
+        (Kind::UpDownCounter, F64) => recorded::<UpDownCounter<f64>>(shared),
+        (Kind::UpDownCounter, _) => recorded::<UpDownCounter<i64>>(shared),
+        (Kind::Gauge, F64) => recorded::<Gauge<f64>>(shared),
+        (Kind::Gauge, I64) => recorded::<Gauge<i64>>(shared),
+        (Kind::Gauge, _) => recorded::<Gauge<u64>>(shared),
+        (Kind::Histogram, F64) => recorded::<Histogram<f64>>(shared),
+        (Kind::Histogram, _) => recorded::<Histogram<u64>>(shared),
         _ => Arc::new(Observed::new(shared)),
     }
 }

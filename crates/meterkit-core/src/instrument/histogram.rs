@@ -159,7 +159,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         let keys = shared.keys();
         let exports_empty = shared.exports_empty();
         let other = shared.other_buckets();
-        let buckets = other.unwrap_or(&shared.identity.buckets);
+        let buckets = other.unwrap_or_else(|| shared.identity.buckets());
         let takes_interval = shared.settings.intervals.are_wanted() && is_collecting();
         let read = series.filter_map(|Self { series, .. }| {
             let is_other = other.is_some();

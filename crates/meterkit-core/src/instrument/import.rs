@@ -203,8 +203,9 @@ impl Import<'_> {
             kind: *kind,
         };
         let mut identity = Identity::new(described, *number);
-        identity.buckets = HistogramBuckets::Explicit(bounds.clone().into());
-        identity.chooses_buckets = *kind == Kind::Histogram;
+        if *kind == Kind::Histogram {
+            identity.set_buckets(HistogramBuckets::Explicit(bounds.clone().into()), true);
+        }
         let (key, options) = (scope.clone().unwrap_or_else(bridge), GroupOptions::default());
         let since = self.since;
         let make: MakeStored<'_> = Box::new(move |shared| Arc::new(Observed::since(shared, since)));

@@ -52,7 +52,7 @@ impl DistributionCell {
     pub(crate) fn new(shared: &Shared) -> Self {
         let other = shared.other_buckets();
         Self {
-            sorted: Sorted::new(other.unwrap_or(&shared.identity.buckets)),
+            sorted: Sorted::new(other.unwrap_or_else(|| shared.identity.buckets())),
             sorted_anew: OnceBox::new(),
             is_other: other.is_some(),
             is_fed: AtomicBool::new(true),

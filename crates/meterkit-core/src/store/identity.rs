@@ -17,15 +17,21 @@ pub(crate) struct Identity {
     /// renamed or described at greater length.
     descriptor: Arc<Descriptor>,
     /// Where in the full name the instrument's own begins.
-    own_name: usize,
+    own_name: u32,
     pub(crate) kind: Kind,
     pub(crate) number: NumberType,
+    /// What most instruments do not have.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Clone, Debug)]
+struct Rare {
     /// Attributes of every series, ordered by key, each key once.
-    pub(crate) attributes: Box<[(Cow<'static, str>, AttributeValue)]>,
+    attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     /// None but for histograms.
-    pub(crate) buckets: HistogramBuckets,
+    buckets: HistogramBuckets,
     /// Whether the code chose the buckets; otherwise they follow from the unit.
-    pub(crate) chooses_buckets: bool,
+    chooses_buckets: bool,
 }
 
 impl Identity {
@@ -36,9 +42,7 @@ impl Identity {
             descriptor: Arc::new(descriptor),
             own_name: 0,
             number,
-            attributes: Box::default(),
-            buckets: HistogramBuckets::none(),
-            chooses_buckets: false,
+            rare: None,
         }
     }
 
@@ -48,15 +52,50 @@ impl Identity {
         Self::new(Descriptor { name, unit, description, kind }, number)
     }
 
+    /// Adds attributes of every series, which are ordered by key, each key once.
+    pub(crate) fn set_attributes(&mut self, attributes: Vec<(Cow<'static, str>, AttributeValue)>) {
+        if !attributes.is_empty() {
+            self.rare().attributes = attributes;
+        }
+    }
+
+    /// Sets the buckets of a histogram. `are_chosen` says whether the code chose them; otherwise they follow from the unit.
+    pub(crate) fn set_buckets(&mut self, buckets: HistogramBuckets, are_chosen: bool) {
+        let rare = self.rare();
+        (rare.buckets, rare.chooses_buckets) = (buckets, are_chosen);
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| {
+            let buckets = HistogramBuckets::none().clone();
+            Box::new(Rare { attributes: Vec::new(), buckets, chooses_buckets: false })
+        })
+    }
+
+    /// Returns the attributes of every series, ordered by key, each key once.
+    pub(crate) fn attributes(&self) -> &[(Cow<'static, str>, AttributeValue)] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.attributes)
+    }
+
+    /// Returns the buckets; none but for histograms.
+    pub(crate) fn buckets(&self) -> &HistogramBuckets {
+        self.rare.as_ref().map_or_else(|| HistogramBuckets::none(), |rare| &rare.buckets)
+    }
+
+    /// Returns whether the code chose the buckets; otherwise they follow from the unit.
+    pub(crate) fn chooses_buckets(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.chooses_buckets)
+    }
+
     /// Sets the name that the instrument has in its scope, and the full one, which ends with it.
     pub(crate) fn set_names(&mut self, own: &str, full: String) {
-        self.own_name = full.len().saturating_sub(own.len());
+        self.own_name = u32::try_from(full.len().saturating_sub(own.len())).unwrap_or(u32::MAX);
         Arc::make_mut(&mut self.descriptor).name = full;
     }
 
     /// Returns the name that the instrument has in its scope.
     pub(crate) fn name(&self) -> &str {
-        self.descriptor.name.get(self.own_name..).unwrap_or_default()
+        self.descriptor.name.get(self.own_name as usize..).unwrap_or_default()
     }
 
     pub(crate) fn unit(&self) -> &str {
@@ -86,7 +125,7 @@ impl Identity {
     /// Returns whether both are one instrument to a facade, whatever their descriptions.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.is_duplicate_of(other)
-            && (&self.buckets, &self.attributes) == (&other.buckets, &other.attributes)
+            && (self.buckets(), self.attributes()) == (other.buckets(), other.attributes())
     }
 
     /// Returns in what `requested` differs first. `description` is the description that counts for `self`.
@@ -105,11 +144,11 @@ impl Identity {
             differs("unit", quoted(self.unit()), quoted(requested.unit()))
         } else if description != requested.description() {
             differs("description", quoted(description), quoted(requested.description()))
-        } else if self.attributes != requested.attributes {
-            let attributes = |it: &Self| format!("{:?}", Pairs(&it.attributes));
+        } else if self.attributes() != requested.attributes() {
+            let attributes = |it: &Self| format!("{:?}", Pairs(it.attributes()));
             differs("attributes", attributes(self), attributes(requested))
-        } else if self.buckets != requested.buckets {
-            let buckets = |it: &Self| format!("{:?}", it.buckets);
+        } else if self.buckets() != requested.buckets() {
+            let buckets = |it: &Self| format!("{:?}", it.buckets());
             differs("buckets", buckets(self), buckets(requested))
         } else {
             None

@@ -41,19 +41,16 @@ struct Labeled<H: Handle> {
 }
 
 impl<H: Handle> Core<H> {
-    /// Returns an instrument whose labels are not declared yet.
     pub(crate) fn new(shared: Shared) -> Self {
-        let core = Self { shared: Arc::new(shared), plain: None, labeled: OnceBox::new() };
-        core.labeled();
-        core
-    }
-
-    /// Returns an instrument that the code declares without labels.
-    pub(crate) fn without_labels(shared: Shared) -> Self {
         let shared = Arc::new(shared);
-        let _ = shared.declare(&[]);
-        let plain = Some(handle::make(LabelSet::none(), &shared));
-        Self { shared, plain, labeled: OnceBox::new() }
+        // Of others, the labels are declared later.
+        let is_plain = shared.declared_keys().is_some();
+        let plain = is_plain.then(|| handle::make(LabelSet::none(), &shared));
+        let core = Self { shared, plain, labeled: OnceBox::new() };
+        if !is_plain {
+            core.labeled();
+        }
+        core
     }
 
     fn labeled(&self) -> &Labeled<H> {
@@ -241,7 +238,7 @@ pub(crate) type MakeStored<'a> = Box<dyn FnOnce(Shared) -> Arc<dyn Stored> + 'a>
 
 /// What the registry needs of an instrument, whatever its type.
 pub(crate) trait Stored: Send + Sync {
-    fn shared(&self) -> &Shared;
+    fn shared(&self) -> &Arc<Shared>;
     /// Declares the labels. Returns those that were declared before, if others were.
     fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
         self.shared().declare(keys)
@@ -281,7 +278,7 @@ impl dyn Stored {
 }
 
 impl<H: Handle> Stored for Core<H> {
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 

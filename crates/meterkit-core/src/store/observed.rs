@@ -300,7 +300,7 @@ struct Read<'a> {
 }
 
 impl Stored for Observed {
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
@@ -308,7 +308,7 @@ impl Stored for Observed {
         let temporality = Temporality::Cumulative;
         match self.shared.identity.kind {
             Kind::Histogram => {
-                let bounds = self.shared.identity.buckets.bounds().into();
+                let bounds = self.shared.identity.buckets().bounds().into();
                 Data::Histogram { temporality, bounds, points: self.histogram_points() }
             }
             Kind::Summary => Data::Summary(self.summary_points()),

@@ -4,14 +4,15 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::BuildHasher;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use foldhash::fast::RandomState;
 use meterkit_rules::prometheus_name::{FamilyType, Names, TARGET_INFO};
 
 use super::instrument::Stored;
-use super::scopes::{Scope, Warning};
-use super::shared::Door;
+use super::scopes::{Warning, insert_with_little_room};
+use super::shared::{Door, ScopeShared, Shared};
 use crate::Kind;
 use crate::data::Descriptor;
 use crate::unpoisoned::Unpoisoned;
@@ -85,11 +86,13 @@ impl PrometheusNames {
     pub fn meetings(&self, names: Names) -> NameMeetings {
         let mut claims = self.lock();
         let at = claims.index(names);
-        let hidden = claims.indices[at].hidden(&claims.by_age).collect();
-        let untyped = claims.indices[at].untyped(&claims.by_age).collect();
+        let hidden = claims.indices[at].hidden(&claims.instruments).collect();
+        let untyped = claims.indices[at].untyped(&claims.instruments).collect();
         let sharing = claims.sharing.iter().flat_map(|(younger, older)| [*older, *younger]);
-        let address =
-            |age| Some((Arc::as_ptr(&claims.by_age.get(&age)?.descriptor()) as usize, age));
+        let address = |age| {
+            let descriptor = claims.instruments.get(age)?.descriptor();
+            Some((Arc::as_ptr(&descriptor) as usize, u64::from(age)))
+        };
         let imports = claims.imports.clone();
         NameMeetings { hidden, untyped, sharing: sharing.filter_map(address).collect(), imports }
     }
@@ -128,19 +131,19 @@ impl PrometheusNames {
     pub(crate) fn instruments(&self) -> BTreeSet<String> {
         let claims = self.lock();
         let hidden = claims.indices.iter().flat_map(|index| {
-            let hidden = index.hidden(&claims.by_age);
-            hidden.flat_map(|family| index.ages(&family, &claims.by_age).collect::<Vec<_>>())
+            let hidden = index.hidden(&claims.instruments);
+            hidden.flat_map(|family| index.ages(&family, &claims.instruments).collect::<Vec<_>>())
         });
         let all = hidden.chain(claims.sharing.keys().copied());
-        let all = all.filter_map(|age| claims.by_age.get(&age));
-        all.filter(|claim| claim.is_on()).map(|claim| claim.descriptor().name.clone()).collect()
+        let all = all.filter_map(|age| claims.instruments.get(age));
+        all.filter(|it| !it.is_off()).map(|it| it.descriptor().name.clone()).collect()
     }
 
     /// Returns the declared instrument of this scope that a further one would meet, and the name under which Prometheus
     /// would have both.
     pub(super) fn declared(
         &self,
-        scope: &Arc<Scope>,
+        scope: &Arc<ScopeShared>,
         wanted: &Descriptor,
     ) -> Option<(String, String)> {
         let claims = self.lock();
@@ -149,49 +152,38 @@ impl PrometheusNames {
             return Some(("the resource's metric".to_owned(), own.0));
         }
         let mut met = claims.met_in(scope, &own);
-        let (_, claim, other) = met.find(|(_, claim, _)| claim.is_declared())?;
+        let (instrument, other) = met.find(|(it, _)| it.door() == Door::Facade)?;
         let both = Names::default().meeting((&own.0, own.1), (&other.0, other.1))?;
-        Some((format!("`{}`", claim.descriptor().name), both))
+        Some((format!("`{}`", instrument.descriptor().name), both))
     }
 
-    /// Takes the names of a new instrument. `seen` is what targets get of it. Returns what to log if an older instrument
-    /// has one of its names.
-    pub(super) fn claim(
-        &self,
-        scope: &Arc<Scope>,
-        instrument: &Arc<dyn Stored>,
-        seen: Option<Vec<Arc<Descriptor>>>,
-    ) -> Option<Warning> {
+    /// Takes the names of a new instrument. `seen` is what targets get of it, if that is not the instrument itself.
+    /// Returns what to log if an older instrument has one of its names.
+    pub(super) fn claim(&self, instrument: &Arc<Shared>, seen: Option<Seen>) -> Option<Warning> {
         let mut claims = self.lock();
-        let made = claims.made + 1;
-        let age = *instrument.shared().age.get_or_init(|| made);
-        claims.made = made;
-        let (scope, instrument) = (scope.clone(), instrument.clone());
-        claims.add(age, Claim { scope, instrument, seen: seen.map(Vec::into_boxed_slice) })
+        claims.made = claims.made.saturating_add(1);
+        instrument.age.store(claims.made, Relaxed);
+        claims.add(instrument.clone(), seen)
     }
 
-    /// Releases the names of an instrument that goes.
-    pub(super) fn release(&self, instrument: &dyn Stored) {
+    /// Releases the names of instruments that go.
+    pub(super) fn release(&self, instruments: &[Arc<dyn Stored>]) {
         self.forget_kept();
-        if let Some(age) = instrument.shared().age.get() {
-            self.lock().remove(*age);
-        }
+        self.lock().remove(instruments.iter().map(|it| it.shared().age.load(Relaxed)).collect());
     }
 
-    /// Takes the names of all instruments anew. `seen` returns what targets get of one.
-    pub(super) fn renew(
-        &self,
-        seen: impl Fn(&Scope, &dyn Stored) -> Option<Vec<Arc<Descriptor>>>,
-    ) -> Vec<Warning> {
+    /// Takes the names of all instruments anew. `seen` has what targets get of those of which they do not get the
+    /// instrument itself, by its age.
+    pub(super) fn renew(&self, mut seen: HashMap<u32, Seen>) -> Vec<Warning> {
         self.forget_kept();
         let mut claims = self.lock();
-        let before = std::mem::take(&mut claims.by_age);
+        let before = std::mem::take(&mut claims.instruments);
         claims.indices.iter_mut().for_each(|index| *index = Index::new(index.names));
         claims.within.clear();
         claims.sharing.clear();
-        let renewed = before.into_iter().filter_map(|(age, mut claim)| {
-            claim.seen = seen(&claim.scope, &*claim.instrument).map(Vec::into_boxed_slice);
-            claims.add(age, claim)
+        let renewed = before.by_age.into_iter().filter_map(|instrument| {
+            let seen = seen.remove(&age_of(&instrument));
+            claims.add(instrument, seen)
         });
         renewed.collect()
     }
@@ -203,55 +195,58 @@ impl fmt::Debug for PrometheusNames {
     }
 }
 
-/// An instrument that has names.
-struct Claim {
-    scope: Arc<Scope>,
-    instrument: Arc<dyn Stored>,
-    /// The metrics that views make of it, for targets; `None` if targets get the instrument itself.
-    seen: Option<Box<[Arc<Descriptor>]>>,
+/// The metrics that views make of an instrument, for targets.
+pub(super) type Seen = Vec<Arc<Descriptor>>;
+
+/// All instruments that have names.
+#[derive(Default)]
+struct Instruments {
+    by_age: Vec<Arc<Shared>>,
+    /// What targets get of those of which they do not get the instrument itself, by age.
+    seen: HashMap<u32, Seen>,
 }
 
-impl Claim {
-    fn descriptor(&self) -> Arc<Descriptor> {
-        self.instrument.shared().descriptor()
+impl Instruments {
+    fn get(&self, age: u32) -> Option<&Arc<Shared>> {
+        self.by_age.binary_search_by_key(&age, age_of).ok().map(|at| &self.by_age[at])
     }
 
-    fn is_on(&self) -> bool {
-        !self.instrument.shared().is_off()
+    fn is_on(&self, age: u32) -> bool {
+        self.get(age).is_some_and(|instrument| !instrument.is_off())
     }
 
-    fn is_declared(&self) -> bool {
-        self.instrument.shared().door() == Door::Facade
-    }
-
-    fn is_import(&self) -> bool {
-        self.instrument.shared().door() == Door::Import
-    }
-
-    /// Returns the family of the instrument itself, whatever targets get.
-    fn own_family(&self) -> Family {
-        family(&self.descriptor(), Names::default(), self.is_import())
-    }
-
-    /// Returns the families of the metrics that targets get.
-    fn families(&self, names: Names) -> Vec<Family> {
-        let own = self.descriptor();
-        let seen = self.seen.as_deref().unwrap_or_else(|| std::slice::from_ref(&own));
+    /// Returns the families of the metrics that targets get of an instrument.
+    fn families(&self, instrument: &Shared, names: Names) -> Vec<Family> {
+        let own = instrument.descriptor();
+        let seen = self.seen.get(&instrument.age.load(Relaxed));
+        let seen = seen.map_or_else(|| std::slice::from_ref(&own), |seen| &**seen);
+        let is_import = instrument.door() == Door::Import;
         // A name that a view sets follows our rules.
-        let is_import = |seen: &Descriptor| self.is_import() && seen.name == own.name;
-        seen.iter().map(|seen| family(seen, names, is_import(seen))).collect()
+        let family =
+            |seen: &Arc<Descriptor>| family(seen, names, is_import && seen.name == own.name);
+        seen.iter().map(family).collect()
     }
 }
 
-/// All instruments by age, and their names.
+fn age_of(instrument: &Arc<Shared>) -> u32 {
+    instrument.age.load(Relaxed)
+}
+
+/// Returns the family of the instrument itself, whatever targets get.
+fn own_family(instrument: &Shared) -> Family {
+    family(&instrument.descriptor(), Names::default(), instrument.door() == Door::Import)
+}
+
+/// All instruments, and their names.
 struct Claims {
-    made: u64,
-    by_age: BTreeMap<u64, Claim>,
+    /// How many instruments have been made.
+    made: u32,
+    instruments: Instruments,
     /// The hashes of scopes with their families, whatever targets get, with the ages of their instruments.
-    within: BTreeSet<(u64, u64)>,
+    within: Ages,
     hasher: RandomState,
     /// Instruments that share a family with an older one of their scope, and so may have the same series.
-    sharing: BTreeMap<u64, u64>,
+    sharing: BTreeMap<u32, u32>,
     /// One per way of naming that targets use. The default is always there, and first.
     indices: Vec<Index>,
     imports: Arc<Imports>,
@@ -269,8 +264,8 @@ struct Imports {
 impl Default for Claims {
     fn default() -> Self {
         let indices = vec![Index::new(Names::default())];
-        let (by_age, within, hasher, sharing, imports) = Default::default();
-        Self { made: 0, by_age, within, hasher, sharing, indices, imports }
+        let (instruments, within, hasher, sharing, imports) = Default::default();
+        Self { made: 0, instruments, within, hasher, sharing, indices, imports }
     }
 }
 
@@ -280,8 +275,8 @@ impl Claims {
         let known = self.indices.iter().position(|index| index.names == names);
         known.unwrap_or_else(|| {
             let mut index = Index::new(names);
-            for (age, claim) in &self.by_age {
-                index.add(*age, claim, &self.by_age);
+            for instrument in &self.instruments.by_age {
+                index.add(instrument, &self.instruments);
             }
             self.indices.push(index);
             self.indices.len() - 1
@@ -291,68 +286,70 @@ impl Claims {
     /// Returns the instruments of a scope that a family of it meets, each with its own family.
     fn met_in(
         &self,
-        scope: &Arc<Scope>,
+        scope: &Arc<ScopeShared>,
         (name, of): &Family,
-    ) -> impl Iterator<Item = (u64, &Claim, Family)> {
+    ) -> impl Iterator<Item = (&Arc<Shared>, Family)> {
         Names::default().neighbors((name, *of)).filter_map(move |near| {
-            let mut ages = ages(&self.within, self.hash_in(scope, &near));
-            let is_it =
-                |claim: &&Claim| Arc::ptr_eq(&claim.scope, scope) && claim.own_family() == near;
-            let (age, claim) =
-                ages.find_map(|age| Some((age, self.by_age.get(&age).filter(is_it)?)))?;
-            Some((age, claim, near))
+            let is_it = |it: &&Arc<Shared>| Arc::ptr_eq(&it.scope, scope) && own_family(it) == near;
+            let mut ages = self.within.of(self.hash_in(scope, &near));
+            let instrument = ages.find_map(|age| self.instruments.get(age).filter(is_it))?;
+            Some((instrument, near))
         })
     }
 
-    fn hash_in(&self, scope: &Arc<Scope>, family: &Family) -> u64 {
+    fn hash_in(&self, scope: &Arc<ScopeShared>, family: &Family) -> u64 {
         self.hasher.hash_one((Arc::as_ptr(scope) as usize, family))
     }
 
-    fn add(&mut self, age: u64, claim: Claim) -> Option<Warning> {
-        let descriptor = claim.descriptor();
-        let own = claim.own_family();
-        if claim.is_import() {
-            let scope = claim.scope.instrumentation_scope().name().to_owned();
+    fn add(&mut self, instrument: Arc<Shared>, seen: Option<Seen>) -> Option<Warning> {
+        let (age, scope, own) = (age_of(&instrument), &instrument.scope, own_family(&instrument));
+        if instrument.door() == Door::Import {
+            let scope = scope.instrumentation_scope().name().to_owned();
             let names = &mut Arc::make_mut(&mut self.imports).names;
-            names.entry(scope).or_default().insert(descriptor.name.clone());
+            names.entry(scope).or_default().insert(instrument.descriptor().name.clone());
         }
-        let sharing = self.met_in(&claim.scope, &own).find(|(.., other)| *other == own);
-        let sharing = sharing.map(|(older, ..)| older);
+        self.instruments.seen.extend(seen.map(|seen| (age, seen)));
+        let sharing = self.met_in(scope, &own).find(|(_, other)| *other == own);
+        let sharing = sharing.map(|(older, _)| age_of(older));
         let mut older = sharing;
         for index in &mut self.indices {
-            older = index.add(age, &claim, &self.by_age).or(older);
+            older = index.add(&instrument, &self.instruments).or(older);
         }
         self.sharing.extend(sharing.map(|older| (age, older)));
-        self.within.insert((self.hash_in(&claim.scope, &own), age));
-        let scope = claim.scope.instrumentation_scope();
-        let is_on = |claim: &Claim| claim.is_on();
-        let is_seen = |age: &u64| *age == RESOURCE || self.by_age.get(age).is_some_and(is_on);
-        let older = older.filter(is_seen).filter(|_| claim.is_on());
-        self.by_age.insert(age, claim);
-        let older = older?;
-        let (instrument, shares) = (descriptor.name.clone(), sharing == Some(older));
-        let scope = scope.name().to_owned();
-        let other = self.by_age.get(&older).map(|claim| claim.descriptor().name.clone());
-        let other = other.unwrap_or_else(|| TARGET_INFO.to_owned());
-        Some(Warning::Meeting { instrument, scope, other, shares })
+        self.within.add(self.hash_in(scope, &own), age);
+        let by_age = &mut self.instruments.by_age;
+        insert_with_little_room(by_age, by_age.len(), instrument.clone());
+        let is_seen = |age: &u32| *age == RESOURCE || self.instruments.is_on(*age);
+        let older = older.filter(is_seen).filter(|_| !instrument.is_off())?;
+        let name = |it: &Arc<Shared>| it.descriptor().name.clone();
+        let (instrument, scope) =
+            (name(&instrument), scope.instrumentation_scope().name().to_owned());
+        let other = self.instruments.get(older).map_or_else(|| TARGET_INFO.to_owned(), name);
+        Some(Warning::Meeting { instrument, scope, other, shares: sharing == Some(older) })
     }
 
-    fn remove(&mut self, age: u64) {
-        let Some(claim) = self.by_age.remove(&age) else { return };
-        self.indices.iter_mut().for_each(|index| index.remove(age, &claim, &self.by_age));
-        let hash = self.hash_in(&claim.scope, &claim.own_family());
-        self.within.remove(&(hash, age));
-        // The whole scope goes, and those that share with this one go with it.
-        self.sharing.remove(&age);
+    /// Removes the instruments of these ages.
+    fn remove(&mut self, ages: HashSet<u32>) {
+        let all = std::mem::take(&mut self.instruments.by_age).into_iter();
+        let (gone, kept): (Vec<_>, _) = all.partition(|it| ages.contains(&age_of(it)));
+        self.instruments.by_age = kept;
+        for instrument in gone {
+            self.indices.iter_mut().for_each(|index| index.remove(&instrument, &self.instruments));
+            let (age, hash) =
+                (age_of(&instrument), self.hash_in(&instrument.scope, &own_family(&instrument)));
+            self.within.remove(hash, age);
+            self.instruments.seen.remove(&age);
+            // The whole scope goes, and those that share with this one go with it.
+            self.sharing.remove(&age);
+        }
     }
 }
 
 /// The families of all instruments under one way of naming.
 struct Index {
     names: Names,
-    /// The hashes of families, with the ages of their instruments: a program has thousands, whose names would take more
-    /// memory than all else that is kept of them.
-    families: BTreeSet<(u64, u64)>,
+    /// The hashes of families, with the ages of their instruments.
+    families: Ages,
     hasher: RandomState,
     /// Those that met another one when they were added.
     contested: BTreeSet<Family>,
@@ -365,69 +362,69 @@ impl Index {
     }
 
     /// Adds the families of an instrument. Returns an older one that has the name of one of them.
-    fn add(&mut self, age: u64, claim: &Claim, claims: &BTreeMap<u64, Claim>) -> Option<u64> {
-        let mut older = None;
-        for own in claim.families(self.names) {
-            let first = self.ages(&own, claims).next().unwrap_or(age);
+    fn add(&mut self, instrument: &Arc<Shared>, known: &Instruments) -> Option<u32> {
+        let (age, mut older) = (age_of(instrument), None);
+        for own in known.families(instrument, self.names) {
+            let first = self.ages(&own, known).next().unwrap_or(age);
             if self.names.meets_resource((&own.0, own.1)) {
                 older = Some(RESOURCE).filter(|_| self.is_left_out_for_resource(&own));
                 self.contested.insert(own.clone());
             }
-            let met: Vec<_> = self.met_by(&own, claims).collect();
+            let met: Vec<_> = self.met_by(&own, known).collect();
             for other in met {
-                let is_older = |age: &u64| *age < first && self.excludes(&own, &other);
-                older = older.or_else(|| self.ages(&other, claims).next().filter(is_older));
+                let is_older = |age: &u32| *age < first && self.excludes(&own, &other);
+                older = older.or_else(|| self.ages(&other, known).next().filter(is_older));
                 self.contested.extend([other, own.clone()]);
             }
-            self.families.insert((self.hasher.hash_one(&own), age));
+            self.families.add(self.hasher.hash_one(&own), age);
         }
         older
     }
 
-    fn remove(&mut self, age: u64, claim: &Claim, claims: &BTreeMap<u64, Claim>) {
-        for own in claim.families(self.names) {
-            self.families.remove(&(self.hasher.hash_one(&own), age));
-            if self.ages(&own, claims).next().is_none() {
+    fn remove(&mut self, instrument: &Arc<Shared>, known: &Instruments) {
+        for own in known.families(instrument, self.names) {
+            self.families.remove(self.hasher.hash_one(&own), age_of(instrument));
+            if self.ages(&own, known).next().is_none() {
                 self.contested.remove(&own);
             }
         }
     }
 
     /// Returns the ages of the instruments of a family, rising.
-    fn ages(&self, family: &Family, claims: &BTreeMap<u64, Claim>) -> impl Iterator<Item = u64> {
-        let has_it = |claim: &Claim| claim.families(self.names).contains(family);
-        let ages = ages(&self.families, self.hasher.hash_one(family));
-        ages.filter(move |age| claims.get(age).is_some_and(has_it))
+    fn ages(&self, family: &Family, known: &Instruments) -> impl Iterator<Item = u32> {
+        let has_it = |it: &Arc<Shared>| known.families(it, self.names).contains(family);
+        let ages = self.families.of(self.hasher.hash_one(family));
+        ages.filter(move |age| known.get(*age).is_some_and(has_it))
     }
 
     /// Returns the other families that a family meets.
-    fn met_by(&self, own: &Family, claims: &BTreeMap<u64, Claim>) -> impl Iterator<Item = Family> {
+    fn met_by(&self, own: &Family, known: &Instruments) -> impl Iterator<Item = Family> {
         let near = self.names.neighbors((&own.0, own.1)).filter(move |near| near != own);
-        near.filter(|near| self.ages(near, claims).next().is_some())
+        near.filter(|near| self.ages(near, known).next().is_some())
     }
 
     /// Returns the families that meet an older one. Disabled instruments take no name from others.
-    fn hidden(&self, claims: &BTreeMap<u64, Claim>) -> impl Iterator<Item = Family> {
-        let is_on = |age: &u64| claims.get(age).is_some_and(Claim::is_on);
-        let age = move |family: &Family| self.ages(family, claims).find(is_on);
+    fn hidden(&self, known: &Instruments) -> impl Iterator<Item = Family> {
+        let is_on = |age: &u32| known.is_on(*age);
+        let age = move |family: &Family| self.ages(family, known).find(is_on);
         let hidden = self.contested.iter().filter(move |own| {
             let own_age = age(own);
             let is_older = |other: &_| age(other).is_some_and(|other| Some(other) < own_age);
             let hides = |other: Family| is_older(&other) && self.excludes(own, &other);
             self.is_left_out_for_resource(own)
-                || own_age.is_some() && self.met_by(own, claims).any(hides)
+                || own_age.is_some() && self.met_by(own, known).any(hides)
         });
         hidden.cloned()
     }
 
     /// Returns the counters that meet another family, of any age, and stay as families of unknown type.
-    fn untyped(&self, claims: &BTreeMap<u64, Claim>) -> impl Iterator<Item = Family> {
-        let is_on = |age: u64| claims.get(&age).is_some_and(Claim::is_on);
+    fn untyped(&self, known: &Instruments) -> impl Iterator<Item = Family> {
+        let is_on = |age| known.is_on(age);
         let untyped = self.contested.iter().filter(move |own| {
-            let meets = |other| !self.excludes(own, &other) && self.ages(&other, claims).any(is_on);
+            let meets = |other| !self.excludes(own, &other) && self.ages(&other, known).any(is_on);
             own.1 == FamilyType::Counter
                 && (self.names.meets_resource((&own.0, own.1))
-                    || self.met_by(own, claims).any(meets))
+                    || self.met_by(own, known).any(meets))
         });
         untyped.cloned()
     }
@@ -443,7 +440,7 @@ impl Index {
 }
 
 /// The age of the resource, which has a metric in Prometheus too.
-const RESOURCE: u64 = 0;
+const RESOURCE: u32 = 0;
 
 type Family = (String, FamilyType);
 
@@ -458,7 +455,27 @@ fn name_in(names: Names, metric: &Descriptor, kind: Kind, is_import: bool) -> St
     names.family(&metric.name, &metric.unit, kind)
 }
 
-/// Returns the ages of the instruments that a set has under a hash, rising.
-fn ages(set: &BTreeSet<(u64, u64)>, hash: u64) -> impl Iterator<Item = u64> {
-    set.range((hash, 0)..=(hash, u64::MAX)).map(|(_, age)| *age)
+/// The ages of instruments by the hash of a name. A program has thousands, whose names would take more memory than all
+/// else that is kept of them: who finds one asks whether it has the name.
+#[derive(Default)]
+struct Ages(BTreeSet<(u32, u32)>);
+
+impl Ages {
+    fn add(&mut self, hash: u64, age: u32) {
+        self.0.insert((hash as u32, age));
+    }
+
+    fn remove(&mut self, hash: u64, age: u32) {
+        self.0.remove(&(hash as u32, age));
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Returns the ages under a hash, rising.
+    fn of(&self, hash: u64) -> impl Iterator<Item = u32> {
+        let hash = hash as u32;
+        self.0.range((hash, 0)..=(hash, u32::MAX)).map(|(_, age)| *age)
+    }
 }

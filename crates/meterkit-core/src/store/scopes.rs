@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, RwLock};
 
 use meterkit_rules::name;
@@ -12,7 +13,7 @@ use super::identity::Identity;
 use super::instrument::{MakeStored, Stored};
 use super::prometheus_names::PrometheusNames;
 use super::settings::{FixedAttributes, Settings};
-use super::shared::{Door, ScopeAttributes, Shared, Switch};
+use super::shared::{Door, ScopeShared, Shared, Switch};
 use super::switches::Switches;
 use crate::Kind;
 use crate::buckets::HistogramBuckets;
@@ -105,7 +106,7 @@ impl Scopes {
         let _naming = self.naming.write().unpoisoned();
         settings.set_attributes(attributes);
         for scope in self.all() {
-            scope.attributes.renew_keys(settings);
+            scope.shared.renew_keys(settings);
             scope.instruments().iter().for_each(|instrument| instrument.shared().renew_keys());
         }
     }
@@ -128,11 +129,18 @@ impl Scopes {
     }
 
     fn renew_prometheus_names(&self) -> Vec<Warning> {
-        let streams = self.streams.read().unpoisoned();
-        self.prometheus_names.renew(|scope, instrument| {
-            let settings = streams.as_ref().and_then(|it| scope.stream_of_stored(instrument, it));
-            settings?.metrics
-        })
+        let mut seen = HashMap::new();
+        if let Some(streams) = &*self.streams.read().unpoisoned() {
+            for scope in self.all() {
+                for instrument in scope.instruments() {
+                    let settings = scope.stream_of_stored(&*instrument, streams);
+                    let metrics = settings.and_then(|settings| settings.metrics);
+                    let age = instrument.shared().age.load(Relaxed);
+                    seen.extend(metrics.map(|metrics| (age, metrics)));
+                }
+            }
+        }
+        self.prometheus_names.renew(seen)
     }
 
     /// Takes the scopes away that are what `key` says, and gives them to the caller, who holds no lock when they go.
@@ -147,10 +155,9 @@ impl Scopes {
         let removed: Vec<_> = found.iter().filter_map(|known| scopes.remove(known)).collect();
         drop(scopes);
         for scope in &removed {
-            for instrument in scope.instruments() {
-                instrument.switch(Switch::Unloaded);
-                self.prometheus_names.release(&*instrument);
-            }
+            let instruments = scope.instruments();
+            instruments.iter().for_each(|instrument| instrument.switch(Switch::Unloaded));
+            self.prometheus_names.release(&instruments);
         }
         removed
     }
@@ -220,12 +227,12 @@ impl Scopes {
             .map(|it| Warning::Apart { instrument: full_name.clone(), aspect: it.aspect });
         if door == Door::Facade {
             let wanted = identity.descriptor();
-            if let Some((other, both)) = self.prometheus_names.declared(&scope, wanted) {
+            if let Some((other, both)) = self.prometheus_names.declared(&scope.shared, wanted) {
                 let name = full_name;
                 return Err(InstrumentError::Meeting { name, other, prometheus_name: both });
             }
         }
-        let shared = Shared::new(identity, scope.attributes.clone(), settings.clone(), door);
+        let shared = Shared::new(identity, scope.shared.clone(), settings.clone(), door);
         let switches = self.switches.read().unpoisoned();
         shared.switch(switches.of(key, &naming));
         let settings = stream_of(&shared.descriptor(), options.limit.is_some());
@@ -243,9 +250,9 @@ impl Scopes {
         }
         let problem = settings.as_ref().and_then(|settings| set_stream(&*made, settings));
         let seen = settings.and_then(|settings| settings.metrics);
-        let meeting = self.prometheus_names.claim(&scope, &made, seen);
+        let meeting = self.prometheus_names.claim(made.shared(), seen);
         let warnings = problem.into_iter().chain(apart.or(meeting)).collect();
-        instruments.insert(place.end, made.clone());
+        insert_with_little_room(&mut instruments, place.end, made.clone());
         Ok((made, true, warnings))
     }
 
@@ -254,7 +261,7 @@ impl Scopes {
         let key = key.canonical(&self.naming());
         let scopes = self.scopes.read().unpoisoned();
         let instruments = scopes.get(&key).map(|scope| scope.instruments()).unwrap_or_default();
-        instruments.iter().any(|instrument| std::ptr::eq(instrument.shared(), shared))
+        instruments.iter().any(|instrument| std::ptr::eq(&**instrument.shared(), shared))
     }
 
     /// Returns every scope, as they are now.
@@ -281,15 +288,20 @@ impl Scopes {
             let clash = alike.find_map(|known| key.clash_with(known));
             clash.map_or(Ok(()), Err)?;
         }
-        let scope = Arc::new(Scope {
-            key: key.clone(),
-            attributes: Arc::new(ScopeAttributes::new(key.attributes.clone().into(), settings)),
-            named: RwLock::new(Arc::new(key.to_instrumentation_scope(naming))),
-            instruments: RwLock::default(),
-        });
+        let named = key.to_instrumentation_scope(naming);
+        let shared = Arc::new(ScopeShared::new(named, key.attributes.clone().into(), settings));
+        let scope = Arc::new(Scope { key: key.clone(), shared, instruments: RwLock::default() });
         scopes.insert(key.clone(), scope.clone());
         Ok(scope)
     }
+}
+
+/// Inserts an item into a list of thousands that mostly is read, and that should not have room for twice as many.
+pub(super) fn insert_with_little_room<T>(list: &mut Vec<T>, at: usize, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len() / 8 + 4);
+    }
+    list.insert(at, item);
 }
 
 /// An instrument, whether it was made just now, and what to log when no lock is held.
@@ -388,8 +400,7 @@ impl Warning {
 /// One scope and its instruments.
 pub(crate) struct Scope {
     pub(crate) key: ScopeKey,
-    attributes: Arc<ScopeAttributes>,
-    named: RwLock<Arc<InstrumentationScope>>,
+    shared: Arc<ScopeShared>,
     /// In the order of their [folded](name::folded) names. Several of one name are something else each.
     instruments: RwLock<Vec<Arc<dyn Stored>>>,
 }
@@ -400,7 +411,7 @@ impl Scope {
     }
 
     pub(crate) fn instrumentation_scope(&self) -> Arc<InstrumentationScope> {
-        self.named.read().unpoisoned().clone()
+        self.shared.instrumentation_scope()
     }
 
     /// Returns the metrics that have points, or `None` when none has.
@@ -442,7 +453,7 @@ impl Scope {
     }
 
     fn rename(&self, naming: &Naming) {
-        *self.named.write().unpoisoned() = Arc::new(self.key.to_instrumentation_scope(naming));
+        self.shared.rename(self.key.to_instrumentation_scope(naming));
     }
 }
 

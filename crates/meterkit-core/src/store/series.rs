@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cell::Cell;
 use super::label_set::{HasLabels, KeySetId, LabelSet};
+use super::look;
 use super::settings::DropReason;
 use super::shared::{PointKeys, Shared};
 use super::sum::SumCell;
@@ -115,7 +116,7 @@ impl<C: Cell> SeriesRef<C> {
         let sum = self.cell().as_ref();
         if sum.add_to_stripe(value) {
             self.shared.minds_stripes();
-        } else if sum.add_and_meet(value) && self.shared.is_met_often() {
+        } else if sum.add_and_meet(value) && self.shared.is_looked_at() && look::meets_often() {
             sum.stripe::<T>();
             self.shared.minds_stripes();
         }

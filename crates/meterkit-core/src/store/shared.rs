@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::hash::Hash;
 use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU8};
+use std::sync::atomic::{AtomicU8, AtomicU32};
 use std::sync::{Arc, OnceLock, RwLock, RwLockWriteGuard};
+
+use once_cell::race::OnceBox;
+use opentelemetry::InstrumentationScope;
 
 use super::feed::Feed;
 use super::identity::{Difference, Identity};
@@ -27,70 +30,75 @@ pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 pub struct Shared {
     /// A [`Switch`], and [what](HAS_STRIPES) [else](LOOK) adding has to mind.
     switch: AtomicU8,
-    /// How often threads met while they looked.
-    meetings: AtomicU8,
-    /// [`Topic`]s that were logged, or that another instrument of this name has.
-    logged: AtomicU8,
-    exports_empty: AtomicBool,
-    /// Whether the code has declared it; otherwise it came through OpenTelemetry's API.
-    is_declared: AtomicBool,
-    /// Whether another library counts it.
-    is_imported: bool,
-    /// Rises from one instrument of a registry to the next. Not set before the instrument is in it.
-    pub(super) age: OnceLock<u64>,
-    /// What the code declares, of an instrument that came through OpenTelemetry's API first.
-    declared_later: OnceLock<Box<Identity>>,
-    /// Where the values of a histogram go, besides its cells.
-    pub(crate) feed: Feed,
-    label_keys: OnceLock<&'static [LabelKey]>,
+    /// [`Topic`]s that were logged, or that another instrument of this name has; and whether it [`EXPORTS_EMPTY`].
+    noted: AtomicU8,
+    /// A [`Door`].
+    door: AtomicU8,
+    /// Whether the code has declared, when it made the instrument, that there are no labels.
+    is_plain: bool,
+    /// Rises from one instrument of a registry to the next. 0 before the instrument is in it.
+    pub(super) age: AtomicU32,
     pub(crate) identity: Identity,
     pub(crate) settings: Arc<Settings>,
+    pub(super) scope: Arc<ScopeShared>,
+    /// Where the values of a histogram go, besides its cells.
+    pub(crate) feed: Feed,
+    rare: OnceBox<Rare>,
+}
+
+/// What an instrument does not share with most others of its scope.
+#[derive(Default)]
+struct Rare {
+    /// What the code declares, of an instrument that came through OpenTelemetry's API first.
+    declared_later: OnceLock<Identity>,
+    label_keys: OnceLock<&'static [LabelKey]>,
     /// In place of those that the instrument was made with.
-    buckets: OnceLock<Box<HistogramBuckets>>,
-    scope: Arc<ScopeAttributes>,
+    buckets: OnceLock<HistogramBuckets>,
     seen: RwLock<Seen>,
 }
 
 /// What targets see of an instrument besides values.
+#[derive(Default)]
 struct Seen {
-    descriptor: Arc<Descriptor>,
-    /// `None` if the series have the [keys](ScopeAttributes::plain) of all plain instruments of the scope.
+    /// `None` if it is that of the [`Identity`].
+    descriptor: Option<Arc<Descriptor>>,
+    /// `None` if the series have the [keys](ScopeShared::plain_keys) of all plain instruments of the scope.
     keys: Option<Arc<PointKeys>>,
 }
 
 impl Shared {
     pub(crate) fn new(
         identity: Identity,
-        scope: Arc<ScopeAttributes>,
+        scope: Arc<ScopeShared>,
         settings: Arc<Settings>,
         door: Door,
     ) -> Self {
-        let is_imported = door == Door::Import;
         let feed = match identity.kind {
-            Kind::Histogram if !is_imported => Feed::new(settings.feeds_by_default()),
+            Kind::Histogram if door != Door::Import => Feed::new(settings.feeds_by_default()),
             _ => Feed::none(),
         };
+        let has_own_keys = door == Door::Import || !identity.attributes().is_empty();
         let shared = Self {
             switch: AtomicU8::new(Switch::On as u8),
-            meetings: AtomicU8::new(0),
-            logged: AtomicU8::new(0),
-            exports_empty: AtomicBool::new(false),
-            is_declared: AtomicBool::new(door == Door::Facade),
-            is_imported,
-            age: OnceLock::new(),
-            declared_later: OnceLock::new(),
-            feed,
-            label_keys: OnceLock::new(),
-            seen: RwLock::new(Seen { descriptor: identity.descriptor().clone(), keys: None }),
+            noted: AtomicU8::new(0),
+            door: AtomicU8::new(door as u8),
+            is_plain: false,
+            age: AtomicU32::new(0),
             identity,
             settings,
-            buckets: OnceLock::new(),
             scope,
+            feed,
+            rare: OnceBox::new(),
         };
-        if is_imported || !shared.identity.attributes.is_empty() {
+        if has_own_keys {
             shared.change_keys(|_| ());
         }
         shared
+    }
+
+    /// Declares that there are no labels.
+    pub(crate) fn without_labels(self) -> Self {
+        Self { is_plain: true, ..self }
     }
 
     /// Returns whether nothing is recorded.
@@ -136,30 +144,19 @@ impl Shared {
     pub(crate) fn ask_for_look(&self) {
         // A change only where needed keeps the line clean for the threads that record.
         if self.switch.load(Relaxed) & (POSITION | LOOK) == Switch::On as u8 {
-            self.meetings.store(0, Relaxed);
             self.switch.fetch_or(LOOK, Relaxed);
         }
     }
 
-    /// Counts that two threads met in one series during a look. Returns whether that has happened often, and begins anew.
-    #[cold]
-    pub(crate) fn is_met_often(&self) -> bool {
-        /// More than chance brings about among threads that seldom add at the same moment.
-        const OFTEN: u8 = 64;
-        if self.switch.load(Relaxed) & LOOK == 0 {
-            return false;
-        }
-        let is_often = self.meetings.fetch_add(1, Relaxed).saturating_add(1) >= OFTEN;
-        if is_often {
-            self.meetings.store(0, Relaxed);
-        }
-        is_often
+    /// Returns whether threads that add are to check whether they meet others.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.switch.load(Relaxed) & LOOK != 0
     }
 
     /// Ends a look after many additions. One alone would say nothing: when values were just read, the threads that compete
     /// may still be waiting for the processor on which the reader runs.
     pub(crate) fn has_looked(&self) {
-        if self.switch.load(Relaxed) & LOOK != 0 && look::is_last() {
+        if self.is_looked_at() && look::is_last() {
             self.switch.fetch_and(!LOOK, Relaxed);
         }
     }
@@ -179,7 +176,10 @@ impl Shared {
     pub(crate) fn off_for_good(&self) -> Self {
         let (identity, settings) = (self.identity.clone(), self.settings.clone());
         let off = Self::new(identity, self.scope.clone(), settings, self.door());
-        off.lock_seen().descriptor = self.descriptor();
+        let descriptor = self.descriptor();
+        if !Arc::ptr_eq(&descriptor, off.identity.descriptor()) {
+            off.lock_seen().descriptor = Some(descriptor);
+        }
         let _ = off.declare(self.label_keys());
         off.feed.stop();
         let reason = self.position().max(Switch::Disabled as u8);
@@ -229,18 +229,18 @@ impl Shared {
     /// without a lock. Handles come and go, so that the registry knows by name what was logged.
     pub(crate) fn is_new<S: Hash + ?Sized>(&self, topic: Topic, subject: &S) -> bool {
         let bit = 1 << topic as u8;
-        self.logged.load(Relaxed) & bit == 0
-            && self.logged.fetch_or(bit, Relaxed) & bit == 0
+        self.noted.load(Relaxed) & bit == 0
+            && self.noted.fetch_or(bit, Relaxed) & bit == 0
             && self.settings.logged.is_new(&(topic, &self.descriptor().name, subject))
     }
 
     /// Returns whether series are exported that have no value yet.
     pub(crate) fn exports_empty(&self) -> bool {
-        self.exports_empty.load(Relaxed)
+        self.noted.load(Relaxed) & EXPORTS_EMPTY != 0
     }
 
     pub(crate) fn export_empty(&self) {
-        self.exports_empty.store(true, Relaxed);
+        self.noted.fetch_or(EXPORTS_EMPTY, Relaxed);
     }
 
     /// Logs once why durations do not fit the histogram.
@@ -255,40 +255,48 @@ impl Shared {
     }
 
     pub(crate) fn descriptor(&self) -> Arc<Descriptor> {
-        self.seen.read().unpoisoned().descriptor.clone()
+        let seen = self.rare.get().and_then(|it| it.seen.read().unpoisoned().descriptor.clone());
+        seen.unwrap_or_else(|| self.identity.descriptor().clone())
     }
 
     pub(crate) fn rename(&self, full_name: String) {
-        let descriptor = &mut self.lock_seen().descriptor;
-        if descriptor.name != full_name {
-            Arc::make_mut(descriptor).name = full_name;
+        if self.descriptor().name != full_name {
+            self.change_descriptor(|descriptor| descriptor.name = full_name);
         }
+    }
+
+    fn change_descriptor(&self, change: impl FnOnce(&mut Descriptor)) {
+        let seen = &mut self.lock_seen().descriptor;
+        change(Arc::make_mut(seen.get_or_insert_with(|| self.identity.descriptor().clone())));
     }
 
     /// Returns the buckets that an operator asked for in place of the instrument's own.
     #[inline]
     pub(crate) fn other_buckets(&self) -> Option<&HistogramBuckets> {
-        self.buckets.get().map(|buckets| &**buckets)
+        self.rare.get()?.buckets.get()
     }
 
     /// Returns how values are sorted.
     pub(crate) fn buckets(&self) -> &HistogramBuckets {
-        self.other_buckets().unwrap_or(&self.identity.buckets)
+        self.other_buckets().unwrap_or_else(|| self.identity.buckets())
     }
 
     /// Returns whether the code or an operator chose the buckets. Otherwise, they follow the unit.
     pub(crate) fn has_chosen_buckets(&self) -> bool {
-        self.identity.chooses_buckets || self.other_buckets().is_some()
+        self.identity.chooses_buckets() || self.other_buckets().is_some()
     }
 
     /// Changes the buckets of values. Works only once: values that were counted cannot be separated again.
     pub(crate) fn set_buckets(&self, buckets: HistogramBuckets) {
-        let _ = self.buckets.set(Box::new(buckets));
+        let _ = self.rare().buckets.set(buckets);
     }
 
     /// Returns the labels that the code declares, once it does.
     pub(crate) fn declared_keys(&self) -> Option<&'static [LabelKey]> {
-        self.label_keys.get().copied()
+        match self.is_plain {
+            true => Some(&[]),
+            false => self.rare.get()?.label_keys.get().copied(),
+        }
     }
 
     /// Returns the labels that the code declares; none until it does.
@@ -301,28 +309,31 @@ impl Shared {
         &self,
         label_keys: &'static [LabelKey],
     ) -> Result<(), &'static [LabelKey]> {
-        let declared = *self.label_keys.get_or_init(|| {
-            if !label_keys.is_empty() {
-                let names = label_keys.iter().map(|key| Cow::Borrowed(key.name())).collect();
-                self.change_keys(|sets| sets[0] = names);
-            }
-            label_keys
-        });
+        let declare = || {
+            *self.rare().label_keys.get_or_init(|| {
+                if !label_keys.is_empty() {
+                    let names = label_keys.iter().map(|key| Cow::Borrowed(key.name())).collect();
+                    self.change_keys(|sets| sets[0] = names);
+                }
+                label_keys
+            })
+        };
+        let declared = self.declared_keys().unwrap_or_else(declare);
         if declared == label_keys { Ok(()) } else { Err(declared) }
     }
 
     /// Returns where the instrument comes from. One that came both ways is one of the facade.
     pub(crate) fn door(&self) -> Door {
-        match self.is_declared.load(Relaxed) {
-            true => Door::Facade,
-            false if self.is_imported => Door::Import,
-            false => Door::OpenTelemetry,
+        match self.door.load(Relaxed) {
+            door if door == Door::Facade as u8 => Door::Facade,
+            door if door == Door::Import as u8 => Door::Import,
+            _ => Door::OpenTelemetry,
         }
     }
 
     /// Returns the identity as the code declares it, if the instrument is one of the facade.
     fn declaration(&self) -> &Identity {
-        self.declared_later.get().map_or(&self.identity, |later| later)
+        self.rare.get().and_then(|it| it.declared_later.get()).unwrap_or(&self.identity)
     }
 
     /// Returns the name that the code declares, if that is another one than in `requested`.
@@ -350,15 +361,15 @@ impl Shared {
 
     /// Takes a further request for this instrument. The longer description stays. Returns in what the request differs.
     pub(crate) fn join(&self, requested: &Identity, door: Door) -> Option<Warning> {
-        if door == Door::Facade && !self.is_declared.swap(true, Relaxed) {
-            let _ = self.declared_later.set(Box::new(requested.clone()));
+        if door == Door::Facade && self.door.swap(door as u8, Relaxed) != door as u8 {
+            let _ = self.rare().declared_later.set(requested.clone());
         }
-        let descriptor = &mut self.lock_seen().descriptor;
+        let descriptor = self.descriptor();
         let differs = descriptor.description != requested.description();
         if differs && requested.description().len() > descriptor.description.len() {
-            requested.description().clone_into(&mut Arc::make_mut(descriptor).description);
+            self.change_descriptor(|it| requested.description().clone_into(&mut it.description));
         }
-        let chooses = requested.chooses_buckets && requested.buckets != self.identity.buckets;
+        let chooses = requested.chooses_buckets() && requested.buckets() != self.identity.buckets();
         (differs || chooses).then(|| Warning::Joined {
             instrument: descriptor.name.clone(),
             aspect: if differs { "description" } else { "buckets" },
@@ -367,8 +378,8 @@ impl Shared {
 
     /// Returns the keys of all series as they are now.
     pub(crate) fn keys(&self) -> Arc<PointKeys> {
-        let own = self.seen.read().unpoisoned().keys.clone();
-        own.unwrap_or_else(|| self.scope.plain())
+        let own = self.rare.get().and_then(|it| it.seen.read().unpoisoned().keys.clone());
+        own.unwrap_or_else(|| self.scope.plain_keys())
     }
 
     /// Returns the key set with these names, which are in order; `None` if there would be too many.
@@ -394,8 +405,8 @@ impl Shared {
 
     /// Brings the keys up to date after the attributes of all series have changed, and the scope's with them.
     pub(crate) fn renew_keys(&self) {
-        let has_own = self.seen.read().unpoisoned().keys.is_some();
-        if has_own {
+        let has_own = |rare: &Rare| rare.seen.read().unpoisoned().keys.is_some();
+        if self.rare.get().is_some_and(has_own) {
             self.change_keys(|_| ());
         }
     }
@@ -426,38 +437,57 @@ impl Shared {
         // Under the lock: attributes that change meanwhile are seen here, or renew the keys afterwards.
         let global = self.settings.attributes();
         // Labels of another library are what they are.
-        let scope: &[_] = if self.is_imported { &[] } else { &self.scope.attributes };
-        let fixed = global.iter().chain(scope).chain(&self.identity.attributes).cloned().collect();
+        let is_import = self.door() == Door::Import;
+        let scope: &[_] = if is_import { &[] } else { &self.scope.attributes };
+        let fixed = global.iter().chain(scope).chain(self.identity.attributes()).cloned().collect();
         let mut sets = keys.as_ref().map_or_else(PointKeys::no_labels, |keys| keys.sets.clone());
         change(&mut sets);
         *keys = Some(Arc::new(PointKeys::new(sets, &fixed)));
     }
 
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+
     fn lock_seen(&self) -> RwLockWriteGuard<'_, Seen> {
-        self.seen.write().unpoisoned()
+        self.rare().seen.write().unpoisoned()
     }
 }
 
-/// The attributes of a scope, and what follows from them for most of its instruments.
-pub(crate) struct ScopeAttributes {
+/// What all instruments of a scope share.
+pub(crate) struct ScopeShared {
+    named: RwLock<Arc<InstrumentationScope>>,
     attributes: FixedAttributes,
     /// The keys of instruments that have neither labels nor attributes of their own.
-    plain: RwLock<Arc<PointKeys>>,
+    plain_keys: RwLock<Arc<PointKeys>>,
 }
 
-impl ScopeAttributes {
-    pub(crate) fn new(attributes: FixedAttributes, settings: &Settings) -> Self {
-        let plain = RwLock::new(Arc::new(Self::keys(&attributes, settings)));
-        Self { attributes, plain }
+impl ScopeShared {
+    pub(crate) fn new(
+        named: InstrumentationScope,
+        attributes: FixedAttributes,
+        settings: &Settings,
+    ) -> Self {
+        let plain_keys = RwLock::new(Arc::new(Self::keys(&attributes, settings)));
+        Self { named: RwLock::new(Arc::new(named)), attributes, plain_keys }
+    }
+
+    /// Returns the scope as targets see it.
+    pub(crate) fn instrumentation_scope(&self) -> Arc<InstrumentationScope> {
+        self.named.read().unpoisoned().clone()
+    }
+
+    pub(super) fn rename(&self, named: InstrumentationScope) {
+        *self.named.write().unpoisoned() = Arc::new(named);
     }
 
     /// Brings the keys up to date after the attributes of all series have changed.
     pub(crate) fn renew_keys(&self, settings: &Settings) {
-        *self.plain.write().unpoisoned() = Arc::new(Self::keys(&self.attributes, settings));
+        *self.plain_keys.write().unpoisoned() = Arc::new(Self::keys(&self.attributes, settings));
     }
 
-    fn plain(&self) -> Arc<PointKeys> {
-        self.plain.read().unpoisoned().clone()
+    fn plain_keys(&self) -> Arc<PointKeys> {
+        self.plain_keys.read().unpoisoned().clone()
     }
 
     fn keys(attributes: &FixedAttributes, settings: &Settings) -> PointKeys {
@@ -472,6 +502,7 @@ const MOST_KEY_SETS: usize = 1000;
 
 /// Where an instrument comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Door {
     /// The code declares it, with this library's types.
     Facade,
@@ -491,6 +522,9 @@ pub(crate) enum Topic {
     /// Label sets that found no room, or had too few places from the start.
     Overflow,
 }
+
+/// Series are exported that have no value yet. The lower bits are [`Topic`]s.
+const EXPORTS_EMPTY: u8 = 0x80;
 
 /// The bits of a [`Switch`].
 const POSITION: u8 = 0x3;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
 
+use opentelemetry::InstrumentationScope;
+
 use super::*;
 use crate::Kind;
 use crate::buckets::{ExponentialLimits, HistogramBuckets};
@@ -11,7 +13,7 @@ use crate::data::SignedBuckets;
 use crate::number::NumberType;
 use crate::store::clock::Clock;
 use crate::store::identity::Identity;
-use crate::store::shared::{Door, ScopeAttributes};
+use crate::store::shared::{Door, ScopeShared};
 
 const THREADS: usize = 4;
 const VALUES: usize = 20_000;
@@ -30,8 +32,9 @@ fn instrument(buckets: HistogramBuckets) -> Shared {
     let settings = Arc::new(Settings::new(Clock::system()));
     settings.expect_listener(false);
     let mut identity = Identity::bare("sizes".to_owned(), Kind::Histogram, NumberType::F64);
-    identity.buckets = buckets;
-    let scope = Arc::new(ScopeAttributes::new(Arc::default(), &settings));
+    identity.set_buckets(buckets, true);
+    let scope =
+        Arc::new(ScopeShared::new(InstrumentationScope::default(), Arc::default(), &settings));
     Shared::new(identity, scope, settings, Door::Facade)
 }
 

@@ -1,5 +1,7 @@
 //! What removed series take of memory: not seen from outside.
 
+use opentelemetry::InstrumentationScope;
+
 use super::*;
 use crate::instrument::{Counter, Histogram};
 use crate::labels::{LabelValue, LabelVisitor};
@@ -7,7 +9,7 @@ use crate::store::clock::Clock;
 use crate::store::feed::Sink;
 use crate::store::identity::Identity;
 use crate::store::settings::Settings;
-use crate::store::shared::{Door, ScopeAttributes};
+use crate::store::shared::{Door, ScopeShared};
 
 struct Id(u64);
 
@@ -24,7 +26,8 @@ impl Labels for Id {
 fn group_of<H: Handle>(limit: usize) -> (SeriesGroup<H>, Arc<Shared>) {
     let settings = Arc::new(Settings::new(Clock::system()));
     let identity = Identity::bare("requests".to_owned(), H::KIND, H::NUMBER);
-    let scope = Arc::new(ScopeAttributes::new(Arc::default(), &settings));
+    let scope =
+        Arc::new(ScopeShared::new(InstrumentationScope::default(), Arc::default(), &settings));
     let shared = Arc::new(Shared::new(identity, scope, settings.clone(), Door::Facade));
     let options = GroupOptions { limit: Some(limit), ..GroupOptions::default() };
     let group = SeriesGroup::new(settings, OnceLock::new());
