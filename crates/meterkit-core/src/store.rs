@@ -28,6 +28,7 @@ pub(crate) mod instrument;
 pub(crate) mod label_set;
 pub(crate) mod look;
 pub(crate) mod observed;
+pub(crate) mod points;
 pub(crate) mod prometheus_names;
 pub(crate) mod recent;
 pub(crate) mod scopes;

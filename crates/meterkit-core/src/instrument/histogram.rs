@@ -9,14 +9,10 @@ use meterkit_rules::unit;
 use super::group::Group;
 use super::timer::{Timeable, Timer};
 use crate::Kind;
-use crate::buckets::HistogramBuckets;
-use crate::data::{Data, ExponentialHistogramPoint, HistogramPoint, Temporality};
 use crate::number::{HistogramNumber, NumberType};
 use crate::store::clock::Clock;
-use crate::store::distribution::{Counts, Distribution, DistributionCell};
-use crate::store::group::is_collecting;
-use crate::store::handle::Handle;
-use crate::store::instrument::Core;
+use crate::store::distribution::DistributionCell;
+use crate::store::handle::{AnyHandle, Handle};
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
 use crate::store::shared::Shared;
@@ -132,7 +128,7 @@ impl<T: HistogramNumber> Clone for Histogram<T> {
 impl<T: HistogramNumber> fmt::Debug for Histogram<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let read = self.series.cell().read();
-        self.series.debug(f, "Histogram", &(read.count, read.moments.sum))
+        <dyn AnyHandle>::debug(self, f, "Histogram", &(read.count, read.moments.sum))
     }
 }
 
@@ -155,88 +151,19 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
         DistributionCell::new(shared)
     }
 
-    fn data(shared: &Shared, series: &mut dyn Iterator<Item = &Self>) -> Data {
-        let keys = shared.keys();
-        let exports_empty = shared.exports_empty();
-        let other = shared.other_buckets();
-        let buckets = other.unwrap_or_else(|| shared.identity.buckets());
-        let takes_interval = shared.settings.intervals.are_wanted() && is_collecting();
-        let read = series.filter_map(|Self { series, .. }| {
-            let is_other = other.is_some();
-            let (read, interval) = series.cell().read_by(is_other, shared, takes_interval)?;
-            interval.into_iter().for_each(|it| shared.settings.intervals.push(series.id(), it));
-            (read.count > 0 || exports_empty).then(|| (series.attributes(&keys), series, read))
-        });
-        let temporality = Temporality::Cumulative;
-        match buckets {
-            HistogramBuckets::Explicit(bounds) => {
-                let points = read.filter_map(|(attributes, series, read)| {
-                    let (min, max) = ends(&read);
-                    let Distribution { counts: Counts::Explicit(buckets), count, moments } = read
-                    else {
-                        return None;
-                    };
-                    let start = series.start();
-                    Some(HistogramPoint {
-                        series: series.id(),
-                        attributes,
-                        start,
-                        count,
-                        sum: moments.sum,
-                        min,
-                        max,
-                        buckets,
-                    })
-                });
-                Data::Histogram { temporality, points: points.collect(), bounds: bounds.to_arc() }
-            }
-            HistogramBuckets::Exponential(_) => {
-                let points = read.filter_map(|(attributes, series, read)| {
-                    let (min, max) = ends(&read);
-                    let Distribution { counts: Counts::Exponential(counts), count, moments } = read
-                    else {
-                        return None;
-                    };
-                    Some(ExponentialHistogramPoint {
-                        series: series.id(),
-                        attributes,
-                        start: series.start(),
-                        count,
-                        sum: moments.sum,
-                        min,
-                        max,
-                        scale: counts.scale,
-                        zero_count: counts.zero,
-                        zero_threshold: 0.0,
-                        positive: counts.positive,
-                        negative: counts.negative,
-                    })
-                });
-                Data::ExponentialHistogram { temporality, points: points.collect() }
-            }
-        }
+    fn distribution(&self) -> Option<&DistributionCell> {
+        Some(self.series.cell())
     }
 
     fn zero(&self) {
         self.series.shared.export_empty();
     }
 
-    fn set_buckets(core: &Core<Self>, buckets: HistogramBuckets) {
-        core.for_all(
-            || core.shared.set_buckets(buckets),
-            |Self { series, .. }| series.cell().sort_anew(&core.shared),
-        );
-    }
-
     fn feed(&self) {
         let shared = &self.series.shared;
         // A sink that keeps them must not keep the series, which has the sink.
-        let attributes = || self.series.detached_attributes(&shared.keys());
+        let handle: &dyn AnyHandle = self;
+        let attributes = || handle.detached_attributes(&shared.keys());
         self.series.cell().feed(&shared.feed.get(), &shared.settings, attributes);
     }
-}
-
-/// Returns the smallest and the largest value, if there is any.
-fn ends(read: &Distribution) -> (Option<f64>, Option<f64>) {
-    read.moments.extremes().unzip()
 }

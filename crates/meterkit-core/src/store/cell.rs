@@ -10,7 +10,10 @@ use crate::unpoisoned::Unpoisoned;
 /// What removal needs to know of a cell, whatever it holds.
 pub trait Cell: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// Returns the number, if this is the cell of one and it has a value.
-    fn number<T: Number>(&self) -> Option<T> {
+    fn number<T: Number>(&self) -> Option<T>
+    where
+        Self: Sized,
+    {
         None
     }
 

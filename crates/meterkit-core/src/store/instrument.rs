@@ -12,9 +12,13 @@ use super::cell::Cell;
 use super::entry::Entry;
 use super::feed::MakeSink;
 use super::group::keyed::{AsDeclared, ByKey, KeyLayouts};
-use super::group::{Addresses, DeclaredSeries, GroupOptions, Places, Room, SeriesGroup, Usage};
-use super::handle::{self, Handle};
+use super::group::{
+    Addresses, DeclaredSeries, GroupOptions, Members, Places, Room, SeriesGroup, Usage,
+};
+use super::handle::{self, AnyHandle, Handle};
 use super::label_set::LabelSet;
+use super::points::points;
+use super::series::Head;
 use super::shared::{Shared, Switch};
 use crate::Kind;
 use crate::buckets::HistogramBuckets;
@@ -23,7 +27,7 @@ use crate::error::InstrumentError;
 use crate::labels::{LabelKey, Labels};
 
 /// An instrument with all its series. `H` is the handle that users hold.
-pub struct Core<H: Handle> {
+pub(crate) struct Core<H: Handle> {
     pub(crate) shared: Arc<Shared>,
     /// The series of an instrument that the code declared without labels when it was made.
     plain: Option<H>,
@@ -59,7 +63,7 @@ impl<H: Handle> Core<H> {
             let settings = self.shared.settings.clone();
             let group = SeriesGroup::new(settings, declared.unwrap_or_default());
             if self.plain.is_some() {
-                group.room.declare(GroupOptions::default());
+                group.room().declare(GroupOptions::default());
             }
             Box::new(Labeled { group, layouts: OnceLock::new(), nowhere: OnceLock::new() })
         })
@@ -185,7 +189,7 @@ impl<H: Handle> Core<H> {
 
     /// Takes all series but a plain one out of every later export.
     pub(crate) fn clear(&self) {
-        self.group().into_iter().for_each(SeriesGroup::clear);
+        self.group().into_iter().for_each(|group| group.members().clear());
     }
 
     /// Makes all series of a closed set, exported as zero from now on. Returns the limit as an error when it allows
@@ -201,25 +205,25 @@ impl<H: Handle> Core<H> {
                 Ok(())
             }
             Some(DeclaredSeries::Plain(_)) | None => Ok(()),
-            Some(_) => group.zero_initialize(&self.shared),
+            Some(_) => group.members().zero_initialize(&self.shared),
         }
     }
 
     /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
-    pub(crate) fn for_all(&self, change: impl FnOnce(), mut each: impl FnMut(&H)) {
+    fn for_all(&self, change: &mut dyn FnMut(), each: &mut dyn FnMut(&dyn AnyHandle)) {
         let Some(plain) = self.plain.as_ref().filter(|_| self.labeled.get().is_none()) else {
-            return self.labeled().group.for_all(change, each);
+            return self.labeled().group.members().for_all(change, each);
         };
         change();
         each(plain);
         // Others may have been made meanwhile.
-        let others = |handle: &H| {
-            if !handle.series().is_same(plain.series()) {
-                each(handle);
-            }
-        };
         if let Some(group) = self.group() {
-            group.for_all(|| (), others);
+            let plain: &Head = plain.series();
+            group.members().for_all(&mut || (), &mut |handle| {
+                if !std::ptr::eq(handle.head(), plain) {
+                    each(handle);
+                }
+            });
         }
     }
 
@@ -290,18 +294,13 @@ impl<H: Handle> Stored for Core<H> {
     }
 
     fn data(&self) -> Data {
-        let shared = &self.shared;
-        match self.group() {
-            _ if shared.is_off() => H::data(shared, &mut std::iter::empty()),
-            None => H::data(shared, &mut self.plain.iter()),
-            Some(group) => group.in_order(shared, |series| H::data(shared, series)),
-        }
+        let plain = self.plain.as_ref().map(|handle| -> &dyn AnyHandle { handle });
+        read(&self.shared, plain, self.group().map(SeriesGroup::members))
     }
 
     fn usage(&self) -> Option<Usage> {
         let group = self.group()?;
-        let SeriesGroup { room, overflow, .. } = group;
-        let usage = Usage { series: room.taken(), overflowed: overflow.uses() };
+        let usage = Usage { series: group.room().taken(), overflowed: group.overflow.uses() };
         let is_plain = matches!(group.declared(), None | Some(DeclaredSeries::Plain(_)));
         // An instrument that is recorded without attributes has no labels either.
         (!is_plain || usage.series > 1).then_some(usage)
@@ -321,14 +320,14 @@ impl<H: Handle> Stored for Core<H> {
         } else if is_back {
             // Targets that take deltas have seen these series go: they begin anew.
             match self.group() {
-                Some(group) => group.restart(),
-                None => self.plain.iter().for_each(|handle| handle.series().reset()),
+                Some(group) => group.members().restart(),
+                None => self.plain.iter().for_each(|handle| <dyn AnyHandle>::reset(handle)),
             }
         }
     }
 
     fn room(&self) -> Option<&Room> {
-        self.group().map(|group| &group.room)
+        self.group().map(SeriesGroup::room)
     }
 
     fn limit(&self) -> usize {
@@ -336,7 +335,7 @@ impl<H: Handle> Stored for Core<H> {
             None => 1,
             Some(group) => match group.declared() {
                 Some(DeclaredSeries::Plain(_)) if !group.has_open() => 1,
-                _ => group.room.limit(),
+                _ => group.room().limit(),
             },
         }
     }
@@ -347,24 +346,44 @@ impl<H: Handle> Stored for Core<H> {
             None => self.group(),
         };
         if let Some(group) = group {
-            group.room.set_limit(cardinality_limit);
+            group.room().set_limit(cardinality_limit);
         }
         if let Some(buckets) = buckets.filter(|_| H::KIND == Kind::Histogram) {
-            H::set_buckets(self, buckets);
+            let mut buckets = Some(buckets);
+            let mut change =
+                || buckets.take().into_iter().for_each(|it| self.shared.set_buckets(it));
+            self.for_all(&mut change, &mut |handle| {
+                handle.distribution().into_iter().for_each(|cell| cell.sort_anew(&self.shared));
+            });
         }
     }
 
     fn feed(&self, to: Option<MakeSink>) {
         if H::KIND == Kind::Histogram {
-            let change = || match to {
-                Some(make) => self.shared.feed.start(make),
-                None => self.shared.feed.stop(),
+            let mut to = Some(to);
+            let mut change = || match to.take() {
+                Some(Some(make)) => self.shared.feed.start(make),
+                Some(None) => self.shared.feed.stop(),
+                None => {}
             };
-            self.for_all(change, H::feed);
+            self.for_all(&mut change, &mut |handle| handle.feed());
         }
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
+    }
+}
+
+/// Returns what an instrument holds: the series of its group, or as long as it has none, the plain one.
+fn read(shared: &Shared, plain: Option<&dyn AnyHandle>, group: Option<&dyn Members>) -> Data {
+    match group {
+        _ if shared.is_off() => points(shared, &mut std::iter::empty()),
+        None => points(shared, &mut plain.into_iter()),
+        Some(group) => {
+            let mut data = None;
+            group.in_order(shared, &mut |series| data = Some(points(shared, series)));
+            data.unwrap_or_else(|| points(shared, &mut std::iter::empty()))
+        }
     }
 }

@@ -150,7 +150,7 @@ impl Observed {
         self.overflowed.fetch_add(1, Relaxed) == 0
     }
 
-    fn warn_of_overflow<'a>(&self, series: impl Iterator<Item = &'a LabelSet>) {
+    fn warn_of_overflow(&self, series: &mut dyn Iterator<Item = &LabelSet>) {
         group::warn_of_overflow(&self.shared, &self.room, series);
     }
 

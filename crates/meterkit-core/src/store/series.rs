@@ -1,6 +1,6 @@
 //! One series: its labels, when it began, and its cell.
 
-use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -9,16 +9,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::cell::Cell;
 use super::label_set::{HasLabels, KeySetId, LabelSet};
 use super::look;
-use super::settings::DropReason;
-use super::shared::{PointKeys, Shared};
+use super::settings::{DropReason, Settings};
+use super::shared::Shared;
 use super::sum::SumCell;
-use crate::attributes::Attributes;
 use crate::data::SeriesId;
 use crate::number::Number;
 
 /// One series. The store keeps a handle of its own, so that what was counted stays when users drop theirs.
 struct Series<C> {
     cell: C,
+    head: Head,
+}
+
+/// All of a series but its cell.
+pub struct Head {
     /// A [`SeriesId`], another one after each reset, above the flags.
     state: AtomicU64,
     /// Nanoseconds since 1970.
@@ -48,30 +52,91 @@ pub struct SeriesRef<C> {
     pub(crate) shared: Arc<Shared>,
 }
 
-impl<C: Cell> SeriesRef<C> {
-    /// A series that begins now.
-    pub(crate) fn new(cell: C, labels: LabelSet, shared: &Arc<Shared>) -> Self {
-        let start = AtomicU64::new(shared.settings.start());
-        let state = AtomicU64::new(SeriesId::new().to_bits() << FLAG_BITS);
-        let series = Series {
-            cell,
-            state,
-            start,
+impl Head {
+    /// Returns the head of a series that begins now.
+    fn new(labels: LabelSet, settings: &Settings) -> Self {
+        Self {
+            state: AtomicU64::new(SeriesId::new().to_bits() << FLAG_BITS),
+            start: AtomicU64::new(settings.start()),
             labels,
             #[cfg(feature = "exemplars")]
             reservoir: Default::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn labels(&self) -> &LabelSet {
+        &self.labels
+    }
+
+    pub(crate) fn is_overflow(&self) -> bool {
+        self.labels.keys() == KeySetId::OVERFLOW
+    }
+
+    /// Notes that the series goes once nobody holds it. Attributes get labels of their own from now on.
+    pub(crate) fn set_later(&self) {
+        self.state.fetch_or(LATER, Relaxed);
+    }
+
+    pub(crate) fn is_later(&self) -> bool {
+        self.state.load(Relaxed) & LATER != 0
+    }
+
+    /// Returns whether the series was removed and is in no export.
+    #[inline]
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.state.load(Relaxed) & HIDDEN != 0
+    }
+
+    /// Changes whether the series is in exports. Returns whether that was a change.
+    pub(crate) fn set_hidden(&self, hidden: bool) -> bool {
+        let before = match hidden {
+            true => self.state.fetch_or(HIDDEN, AcqRel),
+            false => self.state.fetch_and(!HIDDEN, AcqRel),
         };
+        (before & HIDDEN != 0) != hidden
+    }
+
+    /// Returns whether the series is found by labels that were declared after a recording by attributes made it.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.state.load(Acquire) & MOVED != 0
+    }
+
+    pub(crate) fn set_moved(&self) {
+        self.state.fetch_or(MOVED, Release);
+    }
+
+    /// Returns which of the series that have been here this is: changes with each reset.
+    pub(crate) fn id(&self) -> SeriesId {
+        SeriesId::from_bits(self.state.load(Relaxed) >> FLAG_BITS)
+    }
+
+    /// Since when the values count.
+    pub(crate) fn start(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.start.load(Relaxed))
+    }
+
+    /// Begins anew: another series has these labels from now on.
+    pub(crate) fn begin(&self, settings: &Settings) {
+        let Self { state, start, .. } = self;
+        start.store(settings.start_after(start.load(Relaxed)), Relaxed);
+        // The flags may change meanwhile.
+        let id = SeriesId::new().to_bits() << FLAG_BITS;
+        let with_flags = |state| Some(id | state & FLAGS);
+        let _ = state.fetch_update(Relaxed, Relaxed, with_flags);
+    }
+}
+
+impl<C: Cell> SeriesRef<C> {
+    /// A series that begins now.
+    pub(crate) fn new(cell: C, labels: LabelSet, shared: &Arc<Shared>) -> Self {
+        let series = Series { cell, head: Head::new(labels, &shared.settings) };
         Self { series: Arc::new(series), shared: shared.clone() }
     }
 
     #[inline]
     pub(crate) fn cell(&self) -> &C {
         &self.series.cell
-    }
-
-    #[inline]
-    pub(crate) fn labels(&self) -> &LabelSet {
-        &self.series.labels
     }
 
     /// Returns whether nothing may be recorded. Says so where that could surprise someone.
@@ -140,125 +205,37 @@ impl<C: Cell> SeriesRef<C> {
         if sampling.is_on() && sampling.is_wanted_here() {
             super::exemplars::offer(
                 &self.shared,
-                &self.series.reservoir,
+                &self.series.head.reservoir,
                 self.id(),
                 _value.value(),
             );
         }
     }
 
-    pub(crate) fn is_overflow(&self) -> bool {
-        self.series.labels.keys() == KeySetId::OVERFLOW
-    }
-
-    /// Returns the attributes, which keep the series, unless it can go again.
-    #[inline]
-    pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {
-        match self.series.state.load(Relaxed) & LATER {
-            0 => self.shared.attributes(keys, self.series.clone()),
-            _ => self.detached_attributes(keys),
-        }
-    }
-
-    /// Returns the attributes with labels of their own.
-    #[cold]
-    pub(crate) fn detached_attributes(&self, keys: &PointKeys) -> Attributes {
-        self.shared.attributes(keys, Arc::new(self.series.labels.clone()))
-    }
-
-    /// Notes that the series goes once nobody holds it. Attributes get labels of their own from now on.
-    pub(crate) fn set_later(&self) {
-        self.series.state.fetch_or(LATER, Relaxed);
-    }
-
-    /// Returns whether the series was removed and is in no export.
-    #[inline]
-    pub(crate) fn is_hidden(&self) -> bool {
-        self.series.state.load(Relaxed) & HIDDEN != 0
-    }
-
-    /// Changes whether the series is in exports. Returns whether that was a change.
-    pub(crate) fn set_hidden(&self, hidden: bool) -> bool {
-        let state = &self.series.state;
-        let before = match hidden {
-            true => state.fetch_or(HIDDEN, AcqRel),
-            false => state.fetch_and(!HIDDEN, AcqRel),
-        };
-        (before & HIDDEN != 0) != hidden
-    }
-
-    /// Returns whether the series is found by labels that were declared after a recording by attributes made it.
-    pub(crate) fn has_moved(&self) -> bool {
-        self.series.state.load(Acquire) & MOVED != 0
-    }
-
-    pub(crate) fn set_moved(&self) {
-        self.series.state.fetch_or(MOVED, Release);
-    }
-
-    /// Returns which of the series that have been here this is: changes with each reset.
-    pub(crate) fn id(&self) -> SeriesId {
-        SeriesId::from_bits(self.series.state.load(Relaxed) >> FLAG_BITS)
-    }
-
-    /// Since when the values count.
-    pub(crate) fn start(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_nanos(self.series.start.load(Relaxed))
-    }
-
-    /// Forgets what was recorded; the series begins anew.
-    pub(crate) fn reset(&self) {
-        self.series.cell.reset();
-        self.begin();
-    }
-
-    /// Forgets what was recorded, unless something was since `mark` was taken.
-    pub(crate) fn reset_unless_touched(&self, mark: u64) -> bool {
-        let is_reset = self.series.cell.reset_unless_touched(mark);
-        if is_reset {
-            self.begin();
-        }
-        is_reset
+    /// Returns what has the labels of the series, and keeps it.
+    pub(crate) fn to_labels(&self) -> Arc<dyn HasLabels> {
+        self.series.clone()
     }
 
     /// Returns whether this is the only handle: nobody else can record in the series.
     pub(crate) fn is_alone(&self) -> bool {
         Arc::strong_count(&self.series) == 1
     }
+}
 
-    /// Returns whether both are handles of one series.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.series, &other.series)
-    }
+impl<C> Deref for SeriesRef<C> {
+    type Target = Head;
 
-    /// What a handle shows of itself.
-    pub(crate) fn debug(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        handle: &str,
-        value: &dyn fmt::Debug,
-    ) -> fmt::Result {
-        f.debug_struct(handle)
-            .field("name", &self.shared.descriptor().name)
-            .field("attributes", &self.attributes(&self.shared.keys()))
-            .field("value", value)
-            .finish()
-    }
-
-    fn begin(&self) {
-        let Series { state, start, .. } = &*self.series;
-        start.store(self.shared.settings.start_after(start.load(Relaxed)), Relaxed);
-        // The flags may change meanwhile.
-        let id = SeriesId::new().to_bits() << FLAG_BITS;
-        let with_flags = |state| Some(id | state & FLAGS);
-        let _ = state.fetch_update(Relaxed, Relaxed, with_flags);
+    #[inline]
+    fn deref(&self) -> &Head {
+        &self.series.head
     }
 }
 
 impl<C: Cell> HasLabels for Series<C> {
     #[inline]
     fn labels(&self) -> &LabelSet {
-        &self.labels
+        &self.head.labels
     }
 }
 

@@ -39,8 +39,4 @@ impl<H> ClosedSeries<H> {
         }
         slot.get()
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &H> {
-        self.places.iter().filter_map(OnceLock::get)
-    }
 }

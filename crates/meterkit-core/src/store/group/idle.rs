@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::room::Room;
 use crate::data::SeriesId;
-use crate::store::cell::Cell;
-use crate::store::series::SeriesRef;
+use crate::store::handle::AnyHandle;
 
 /// When something was last recorded in a series, as far as readings have seen it.
 #[derive(Clone, Copy, Default)]
@@ -50,13 +49,9 @@ impl Activity {
     /// waited for no longer. Returns how it went, if it did.
     ///
     /// What is recorded meanwhile is kept, in this series or in the one that begins after it.
-    pub(crate) fn resets<C: Cell>(
-        &mut self,
-        series: &SeriesRef<C>,
-        rule: &IdleRule<'_>,
-    ) -> Option<Gone> {
+    pub(crate) fn resets(&mut self, series: &dyn AnyHandle, rule: &IdleRule<'_>) -> Option<Gone> {
         let IdleRule { now, collection, .. } = *rule;
-        let id = series.id();
+        let id = series.head().id();
         let known = self.0.filter(|seen| seen.series == id);
         let mut seen = known.unwrap_or(Seen { series: id, mark: 0, since: now, collection });
         let is_touched = series.cell().was_touched(&mut seen.mark);

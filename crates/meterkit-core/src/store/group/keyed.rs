@@ -56,22 +56,25 @@ impl KeyLayouts {
         shared: &Shared,
         work: impl FnOnce(Option<&KeyLayout>) -> R,
     ) -> R {
-        let Some(layout) = KeyLayout::of(attributes, shared, &self.hasher) else {
-            return work(None);
-        };
-        let kept = self.others.with_writers_excluded(|writer| {
-            if self.find(attributes).is_some() {
-                return Ok(());
-            }
-            self.first.set(layout).or_else(|layout| {
-                let hash = self.hash(attributes);
-                self.others.insert(writer, hash, REMEMBERED, layout).map(|_| ())
-            })
-        });
-        match kept {
+        match self.add(attributes, shared) {
             Ok(()) => work(self.find(attributes)),
-            Err(layout) => work(Some(&layout)),
+            Err(layout) => work(layout.as_ref()),
         }
+    }
+
+    /// Remembers the layout of these attributes. Returns it if as many are remembered as may be, and `None` if the
+    /// instrument has too many key sets.
+    fn add(&self, attributes: &[KeyValue], shared: &Shared) -> Result<(), Option<KeyLayout>> {
+        let layout = KeyLayout::of(attributes, shared, &self.hasher).ok_or(None)?;
+        let writer = self.others.lock();
+        if self.find(attributes).is_some() {
+            return Ok(());
+        }
+        let kept = self.first.set(layout).or_else(|layout| {
+            let hash = self.hash(attributes);
+            self.others.insert(&writer, hash, REMEMBERED, layout).map(|_| ())
+        });
+        kept.map_err(Some)
     }
 
     fn hash(&self, attributes: &[KeyValue]) -> u64 {

@@ -7,13 +7,12 @@ use std::sync::{Arc, OnceLock};
 
 use super::room::Room;
 use crate::attributes::AttributeValue;
-use crate::store::cell::Cell;
 use crate::store::handle::{self, Handle};
 use crate::store::label_set::LabelSet;
 use crate::store::shared::{OVERFLOW, Shared, Topic};
 
 /// Logs why recordings go to the overflow series. `series` are those that have room.
-pub(crate) fn warn<'a>(shared: &Shared, room: &Room, series: impl Iterator<Item = &'a LabelSet>) {
+pub(crate) fn warn(shared: &Shared, room: &Room, series: &mut dyn Iterator<Item = &LabelSet>) {
     let instrument = &shared.descriptor().name;
     if !shared.is_new(Topic::Overflow, "") {
         return;
@@ -49,7 +48,7 @@ pub(crate) fn warn<'a>(shared: &Shared, room: &Room, series: impl Iterator<Item 
 }
 
 /// Returns the label with the most values, and how many these are.
-fn most_values<'a>(shared: &Shared, series: impl Iterator<Item = &'a LabelSet>) -> (String, usize) {
+fn most_values(shared: &Shared, series: &mut dyn Iterator<Item = &LabelSet>) -> (String, usize) {
     let keys = shared.keys();
     let mut values: HashMap<String, HashSet<AttributeValue>> = HashMap::new();
     for labels in series {
@@ -107,14 +106,6 @@ impl<H: Handle> Overflow<H> {
     /// Makes the series. Returns whether it was not there before.
     pub(crate) fn make(&self, shared: &Arc<Shared>) -> bool {
         self.series.set(handle::make(LabelSet::overflow(), shared)).is_ok()
-    }
-
-    /// Returns the series, if it is exported.
-    pub(crate) fn shown(&self) -> Option<&H> {
-        self.get().filter(|handle| {
-            let series = handle.series();
-            !series.is_hidden() || !series.cell().is_empty()
-        })
     }
 
     /// Returns how often recordings went here, or somewhat less: threads that come at once may be counted as one.

@@ -25,13 +25,18 @@ const CHUNK: usize = 64;
 const MOST_SLOTS: usize = room(FIRST_INDEX << (INDEXES - 1));
 
 pub(crate) struct SeriesTable<V> {
-    /// An entry of an index: a slot plus one in as many of the lower bits as the index needs for its places, and the
-    /// hash in the bits above. Zero is empty.
-    indexes: [OnceLock<Box<[AtomicU32]>>; INDEXES],
-    current: AtomicUsize,
+    index: Index,
     levels: [OnceLock<Level<V>>; LEVELS],
     len: AtomicUsize,
     writer: Mutex<()>,
+}
+
+/// Finds slots by hash. Apart from the values, so that it is compiled once.
+struct Index {
+    /// An entry: a slot plus one in as many of the lower bits as the index needs for its places, and the hash in the
+    /// bits above. Zero is empty.
+    sizes: [OnceLock<Box<[AtomicU32]>>; INDEXES],
+    current: AtomicUsize,
 }
 
 /// The chunks of a level, each made with its first value.
@@ -45,15 +50,12 @@ struct Chunk<V> {
 
 impl<V> SeriesTable<V> {
     pub(crate) fn new() -> Self {
-        let table = Self {
-            indexes: [const { OnceLock::new() }; INDEXES],
-            current: AtomicUsize::new(0),
+        Self {
+            index: Index::new(),
             levels: [const { OnceLock::new() }; LEVELS],
             len: AtomicUsize::new(0),
             writer: Mutex::new(()),
-        };
-        let _ = table.indexes[0].set(empty_index(FIRST_INDEX));
-        table
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -69,7 +71,7 @@ impl<V> SeriesTable<V> {
     /// Returns the same with its slot.
     #[inline]
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<(usize, &V)> {
-        let index = self.indexes[self.current.load(Acquire)].get()?;
+        let index = self.index.current()?;
         let (hash, mask) = (upper(hash), mask(index));
         let mut at = hash & mask;
         loop {
@@ -109,21 +111,15 @@ impl<V> SeriesTable<V> {
         chunk.set_hash(place.at, upper(hash));
         // Slots beyond the length are empty: nobody else writes to them meanwhile.
         let value = chunk.values[place.at].get_or_init(|| value);
-        self.publish(upper(hash), slot);
+        self.index.publish(upper(hash), slot, &|slot| self.hash_at(slot));
         self.len.store(slot + 1, Release);
         Ok(value)
     }
 
-    /// Keeps new entries out while `work` runs, which may add some itself.
-    pub(crate) fn with_writers_excluded<R>(&self, work: impl FnOnce(&Writer<'_>) -> R) -> R {
+    /// Keeps others from adding entries.
+    pub(crate) fn lock(&self) -> Writer<'_> {
         // Entries are complete before they are published: a panic while making one leaves nothing half done.
-        let writer = Writer(self.writer.lock().unpoisoned());
-        work(&writer)
-    }
-
-    /// Entries in the order in which they came.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &V> {
-        (0..self.len()).filter_map(|slot| self.entry(slot))
+        Writer(self.writer.lock().unpoisoned())
     }
 
     #[inline]
@@ -132,11 +128,31 @@ impl<V> SeriesTable<V> {
         self.levels.get(level)?.get()?.get(chunk)?.get()?.values.get(at)?.get()
     }
 
+    /// Returns the part that is used of the hash of the value in a slot.
+    fn hash_at(&self, slot: usize) -> Option<u32> {
+        let Place { level, chunk, at } = Place::of(slot);
+        Some(self.levels[level].get()?[chunk].get()?.hash(at))
+    }
+}
+
+impl Index {
+    fn new() -> Self {
+        let index =
+            Self { sizes: [const { OnceLock::new() }; INDEXES], current: AtomicUsize::new(0) };
+        let _ = index.sizes[0].set(empty_index(FIRST_INDEX));
+        index
+    }
+
+    #[inline]
+    fn current(&self) -> Option<&[AtomicU32]> {
+        self.sizes[self.current.load(Acquire)].get().map(|index| &**index)
+    }
+
     /// Writes a slot into the index, into a larger one when this one is full.
-    fn publish(&self, hash: u32, slot: usize) {
+    fn publish(&self, hash: u32, slot: usize, hash_at: &dyn Fn(usize) -> Option<u32>) {
         let current = self.current.load(Relaxed);
         // The first index is made with the table, and each further one before it becomes the current one.
-        let Some(index) = self.indexes[current].get() else {
+        let Some(index) = self.sizes[current].get() else {
             return;
         };
         if slot < room(index.len()) {
@@ -144,14 +160,12 @@ impl<V> SeriesTable<V> {
         }
         let larger = empty_index(index.len() * 2);
         for slot in 0..slot {
-            let Place { level, chunk, at } = Place::of(slot);
-            let chunk = self.levels[level].get().and_then(|level| level[chunk].get());
-            if let Some(chunk) = chunk {
-                insert(&larger, chunk.hash(at), slot);
+            if let Some(hash) = hash_at(slot) {
+                insert(&larger, hash, slot);
             }
         }
         insert(&larger, hash, slot);
-        if self.indexes[current + 1].set(larger).is_ok() {
+        if self.sizes[current + 1].set(larger).is_ok() {
             self.current.store(current + 1, Release);
         }
     }
@@ -235,10 +249,9 @@ mod tests {
 
     /// The entry with this value, made unless it is there.
     fn find_or_add(table: &SeriesTable<u64>, hash: u64, value: u64) -> Option<&u64> {
-        table.with_writers_excluded(|writer| {
-            let known = table.get(hash, |known| *known == value);
-            known.or_else(|| table.insert(writer, hash, 5_000, value).ok())
-        })
+        let writer = table.lock();
+        let known = table.get(hash, |known| *known == value);
+        known.or_else(|| table.insert(&writer, hash, 5_000, value).ok())
     }
 
     #[test]
@@ -303,7 +316,8 @@ mod tests {
         });
         assert!(seen.windows(2).all(|pair| pair[0] == pair[1]));
         assert_eq!(table.len(), 5_000);
-        let mut all: Vec<u64> = table.iter().copied().collect();
+        let entries = (0..table.len()).filter_map(|slot| table.entry(slot));
+        let mut all: Vec<u64> = entries.copied().collect();
         all.sort_unstable();
         assert!(all.into_iter().eq(0..5_000));
     }

@@ -8,6 +8,7 @@ use crate::labels::{LabelValue, LabelVisitor};
 use crate::store::clock::Clock;
 use crate::store::feed::Sink;
 use crate::store::identity::Identity;
+use crate::store::points::points;
 use crate::store::settings::Settings;
 use crate::store::shared::{Door, ScopeShared};
 
@@ -31,7 +32,7 @@ fn group_of<H: Handle>(limit: usize) -> (SeriesGroup<H>, Arc<Shared>) {
     let shared = Arc::new(Shared::new(identity, scope, settings.clone(), Door::Facade));
     let options = GroupOptions { limit: Some(limit), ..GroupOptions::default() };
     let group = SeriesGroup::new(settings, OnceLock::new());
-    group.room.declare(options);
+    group.room().declare(options);
     group.declare(Id::KEYS, &shared).expect("the first keys");
     (group, shared)
 }
@@ -39,7 +40,7 @@ fn group_of<H: Handle>(limit: usize) -> (SeriesGroup<H>, Arc<Shared>) {
 #[test]
 fn series_that_are_removed_take_no_memory() {
     let (group, shared) = group_of::<Counter>(10);
-    let kept = || group.open().places() + group.open().later_len();
+    let kept = || group.open().table.len() + group.open().later.len();
     let with = |id| {
         let declared = group.declared().expect("an open label set");
         group.with(declared, &Id(id), group.addresses(&Id(id)), &shared)
@@ -53,7 +54,7 @@ fn series_that_are_removed_take_no_memory() {
     for id in 1000..2000 {
         with(id).increment();
         if id % 5 == 4 {
-            group.clear();
+            group.members().clear();
             assert!(kept() <= 10, "nobody reads, and {} series are kept", kept());
         }
     }
@@ -74,11 +75,13 @@ fn attributes_that_someone_keeps_do_not_keep_a_removed_series() {
     with(0).increment();
     assert!(group.remove(&Id(0), &shared));
     with(1).increment();
-    let snapshot = group.in_order(&shared, |series| Counter::data(&shared, series));
+    let mut snapshot = None;
+    group.members().in_order(&shared, &mut |series| snapshot = Some(points(&shared, series)));
+    let snapshot = snapshot.expect("data");
     let attributes = snapshot.attributes_at(0).expect("the series that has no place");
-    assert_eq!(group.open().later_len(), 1);
+    assert_eq!(group.open().later.len(), 1);
     assert!(group.remove(&Id(1), &shared));
-    assert_eq!(group.open().later_len(), 0);
+    assert_eq!(group.open().later.len(), 0);
     assert_eq!(attributes.get("id"), Some(1.into()));
 }
 

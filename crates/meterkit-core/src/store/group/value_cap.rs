@@ -59,10 +59,9 @@ impl ValueCap {
             return false;
         }
         let hash = self.hash(value);
-        self.values.with_writers_excluded(|writer| {
-            let known = self.values.get(hash, |known| is(value, known)).is_some();
-            known || self.values.insert(writer, hash, self.limit, value.to_value()).is_ok()
-        })
+        let writer = self.values.lock();
+        let known = self.values.get(hash, |known| is(value, known)).is_some();
+        known || self.values.insert(&writer, hash, self.limit, value.to_value()).is_ok()
     }
 
     fn hash(&self, value: LabelRef<'_>) -> u64 {

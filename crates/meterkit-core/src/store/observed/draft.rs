@@ -183,7 +183,7 @@ impl Draft {
     }
 
     #[cold]
-    fn find_and_set(&mut self, query: &impl Query, value: Reading) {
+    fn find_and_set(&mut self, query: &dyn Query, value: Reading) {
         let instrument = self.sheet.instrument.clone();
         let hasher = &instrument.hasher;
         let rows = &self.rows;
@@ -218,7 +218,7 @@ impl Draft {
         let instrument = &self.sheet.instrument;
         self.overflow = Some(instrument.overflow(self.overflow.take(), value));
         if instrument.is_first_overflow() {
-            instrument.warn_of_overflow(self.rows.iter().map(|row| &*row.labels));
+            instrument.warn_of_overflow(&mut self.rows.iter().map(|row| &*row.labels));
         }
     }
 }

@@ -1,0 +1,479 @@
+//! What happens to the series of a group besides recording: they are made, read, removed and shown again.
+
+use std::cell::Cell;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use foldhash::fast::RandomState;
+use opentelemetry::{KeyValue, Value};
+
+use super::idle::Gone;
+use super::keyed::AsDeclared;
+use super::later::{Later, LaterSeries};
+use super::overflow;
+use super::reading::{Reading, sorted};
+use super::room::Room;
+use super::table::Writer;
+use crate::labels::LabelKey;
+use crate::store::handle::AnyHandle;
+use crate::store::label_set::{KeySetId, LabelSet, Query, hash_declared};
+use crate::store::settings::{DropReason, Settings};
+use crate::store::shared::Shared;
+use crate::unpoisoned::Unpoisoned;
+
+/// The series of one instrument, whatever the type of their handles. What is done with them is compiled once.
+pub(crate) trait Members: Send + Sync {
+    fn upkeep(&self) -> &Upkeep;
+
+    /// Returns the series of an instrument that declares no labels.
+    fn plain(&self) -> Option<&dyn AnyHandle>;
+    fn overflow(&self) -> Option<&dyn AnyHandle>;
+
+    /// Returns how many places there are for series of closed label sets.
+    fn closed_places(&self) -> usize;
+    /// Returns the labels of the closed series at a place. Calls the user's code.
+    fn closed_labels(&self, place: usize) -> Option<LabelSet>;
+    fn closed_at(&self, place: usize) -> Option<&dyn AnyHandle>;
+    /// Makes the series at a place, unless it is there. Only while no other is made.
+    fn make_closed(&self, place: usize, labels: LabelSet, shared: &Arc<Shared>);
+
+    /// Returns how many series have slots in the table of those that are found by their values.
+    fn open_slots(&self) -> usize;
+    /// Returns the series in a slot, with the labels by which it is found.
+    fn open_at(&self, slot: usize) -> Option<OpenMember<'_>>;
+    fn find_open(&self, hash: u64, is_it: &dyn Fn(&LabelSet) -> bool) -> Option<usize>;
+    /// Returns what hashes labels.
+    fn hasher(&self) -> &RandomState;
+    /// Returns the series that found no slot, once series were looked for by their values.
+    fn later(&self) -> Option<&LaterSeries>;
+    fn lock_open(&self) -> Writer<'_>;
+    /// Adds a series to the table, or returns it if there are `limit` in it. `None` if it is of another type.
+    fn add_open(
+        &self,
+        writer: &Writer<'_>,
+        hash: u64,
+        limit: usize,
+        new: NewMember<'_>,
+    ) -> Option<Result<usize, Later>>;
+}
+
+/// What a group has, whatever the type of its handles.
+pub(crate) struct Upkeep {
+    pub(crate) room: Room,
+    is_zero_initialized: AtomicBool,
+    /// Held while series are made, labels are declared, or something changes for all series.
+    creation: Mutex<()>,
+    /// What the last reading left; `None` before there are series with labels.
+    reading: Mutex<Option<Box<Reading>>>,
+}
+
+/// A series that is found by its values.
+pub(crate) struct OpenMember<'a> {
+    /// The labels by which it is found.
+    pub(crate) labels: &'a LabelSet,
+    pub(crate) handle: &'a dyn AnyHandle,
+    /// Whether another member has the series now.
+    pub(crate) has_left: bool,
+}
+
+/// A series that is to be found by its values.
+pub(crate) enum NewMember<'a> {
+    /// A new one.
+    Own(LabelSet, &'a Arc<Shared>),
+    /// One that was found by other labels before.
+    Heir(LabelSet, Box<dyn AnyHandle>),
+}
+
+/// A series that was found by its values.
+pub(crate) enum Found {
+    /// In a slot of the table.
+    Slot(usize),
+    /// One of those that can go again.
+    Later(Box<dyn AnyHandle>),
+}
+
+impl Upkeep {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self {
+            room: Room::new(settings),
+            is_zero_initialized: AtomicBool::new(false),
+            creation: Mutex::default(),
+            reading: Mutex::default(),
+        }
+    }
+
+    pub(super) fn lock_creation(&self) -> MutexGuard<'_, ()> {
+        // A series is complete before it can be found: a panic while making one leaves nothing half done.
+        self.creation.lock().unpoisoned()
+    }
+
+    pub(super) fn lock_reading(&self) -> MutexGuard<'_, Option<Box<Reading>>> {
+        self.reading.lock().unpoisoned()
+    }
+
+    /// Takes a series out of every later export, until it is asked for or recorded in again. Returns whether it was in,
+    /// or would have been in the next.
+    fn hide(&self, handle: &dyn AnyHandle) -> bool {
+        // No reading sees a new value with an old start.
+        let _reading = self.lock_reading();
+        let is_change = handle.head().set_hidden(true);
+        if is_change {
+            self.room.give_back();
+        }
+        let is_recorded = !handle.cell().is_empty();
+        handle.reset();
+        is_change || is_recorded
+    }
+
+    /// Puts the series into exports, if it was removed. What was recorded in it must get there, whatever the limit.
+    fn show(&self, handle: &dyn AnyHandle) {
+        if handle.head().is_hidden() {
+            // First of all: whoever hides it again gives back what was taken here.
+            self.room.take();
+            if !handle.head().set_hidden(false) {
+                self.room.give_back();
+            }
+        }
+    }
+
+    /// Puts the series into exports, if it was removed and there is room for it. Returns whether it is in.
+    fn readmit(&self, handle: &dyn AnyHandle) -> bool {
+        let head = handle.head();
+        if !head.is_hidden() {
+            return true;
+        }
+        let has_room = self.room.try_take();
+        if has_room && !head.set_hidden(false) {
+            // Someone else was faster.
+            self.room.give_back();
+        }
+        // One that is removed again by now was in: what is recorded in it brings it back.
+        has_room || !head.is_hidden()
+    }
+}
+
+impl dyn Members + '_ {
+    /// Returns how many places there are: those of closed series come before those of open ones.
+    pub(super) fn places(&self) -> usize {
+        self.closed_places() + self.open_slots()
+    }
+
+    /// Returns the series at a place, unless another place has it now.
+    pub(super) fn at(&self, place: usize) -> Option<&dyn AnyHandle> {
+        match place.checked_sub(self.closed_places()) {
+            None => self.closed_at(place),
+            Some(slot) => self.open_at(slot).filter(|it| !it.has_left).map(|it| it.handle),
+        }
+    }
+
+    /// Calls `each` with every member but plain and overflow series, including removed ones, and with the labels by which
+    /// it is found.
+    fn for_each_labeled(&self, each: &mut dyn FnMut(&LabelSet, &dyn AnyHandle)) {
+        for place in 0..self.closed_places() {
+            if let Some(handle) = self.closed_at(place) {
+                each(handle.head().labels(), handle);
+            }
+        }
+        self.for_each_open(each);
+    }
+
+    fn for_each_open(&self, each: &mut dyn FnMut(&LabelSet, &dyn AnyHandle)) {
+        for slot in 0..self.open_slots() {
+            if let Some(member) = self.open_at(slot).filter(|it| !it.has_left) {
+                each(member.labels, member.handle);
+            }
+        }
+        if let Some(later) = self.later() {
+            later.for_each(each);
+        }
+    }
+
+    /// Calls `each` with every series, including removed ones.
+    fn for_each(&self, each: &mut dyn FnMut(&dyn AnyHandle)) {
+        self.plain().into_iter().for_each(&mut *each);
+        self.for_each_labeled(&mut |_, handle| each(handle));
+        self.overflow().into_iter().for_each(each);
+    }
+
+    /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
+    pub(crate) fn for_all(&self, change: &mut dyn FnMut(), each: &mut dyn FnMut(&dyn AnyHandle)) {
+        let _creation = self.upkeep().lock_creation();
+        change();
+        self.for_each(each);
+    }
+
+    /// Takes the closed series at that place out of every later export. Returns whether there was one.
+    pub(super) fn remove_closed(&self, place: usize) -> bool {
+        self.closed_at(place).is_some_and(|handle| self.upkeep().hide(handle))
+    }
+
+    /// Takes the series with these labels out of every later export. Returns whether there was one.
+    pub(super) fn remove_open(&self, query: &dyn Query) -> bool {
+        let Some(later) = self.later() else { return false };
+        let hash = query.hash(self.hasher());
+        if let Some(slot) = self.find_open(hash, &|stored| query.is(stored)) {
+            return self.open_at(slot).is_some_and(|it| self.upkeep().hide(it.handle));
+        }
+        later.get(hash, query).is_some_and(|handle| {
+            let is_change = self.upkeep().hide(&*handle);
+            later.let_go(hash, handle);
+            is_change
+        })
+    }
+
+    /// Takes all series but a plain one out of every later export.
+    pub(crate) fn clear(&self) {
+        self.for_each_labeled(&mut |_, handle| {
+            self.upkeep().hide(handle);
+        });
+        if let Some(later) = self.later() {
+            later.sweep(&mut |handle, _| handle.is_gone());
+        }
+        if let Some(handle) = self.overflow() {
+            let _reading = self.upkeep().lock_reading();
+            handle.head().set_hidden(true);
+            handle.reset();
+        }
+    }
+
+    /// Restarts all series without taking them out.
+    pub(crate) fn restart(&self) {
+        let _reading = self.upkeep().lock_reading();
+        self.for_each(&mut |handle| handle.reset());
+        if self.upkeep().is_zero_initialized.load(Relaxed) {
+            let closed = (0..self.closed_places()).filter_map(|place| self.closed_at(place));
+            closed.for_each(AnyHandle::zero);
+            self.for_each_open(&mut |labels, handle| {
+                if labels.keys() == KeySetId::DECLARED {
+                    handle.zero();
+                }
+            });
+        }
+    }
+
+    /// Exports all series of a closed set from now on, as zero where nothing was recorded. Returns the instrument's own
+    /// limit as an error when it allows fewer; below another limit, there are as many as may be.
+    pub(crate) fn zero_initialize(&self, shared: &Arc<Shared>) -> Result<(), usize> {
+        let Upkeep { room, is_zero_initialized, .. } = self.upkeep();
+        let keys = shared.label_keys();
+        let sets = LabelKey::closed_sets(keys).unwrap_or(0);
+        if let Some(limit) = room.own_limit().filter(|limit| sets > *limit) {
+            return Err(limit);
+        }
+        if sets > room.limit() {
+            overflow::warn_of_fewer(shared, room, sets);
+        }
+        is_zero_initialized.store(true, Relaxed);
+        let zero = |handle: &dyn AnyHandle| {
+            if self.upkeep().readmit(handle) && handle.cell().is_empty() {
+                handle.zero();
+            }
+        };
+        for place in 0..sets {
+            if self.closed_places() > 0 {
+                self.closed_member(place, shared).into_iter().for_each(zero);
+                continue;
+            }
+            // The limit was lower when the labels were declared.
+            let labels = LabelSet::declared(LabelKey::nth_set(keys, place));
+            let hash = hash_declared(self.hasher(), &labels);
+            let found = self.make_open_member(hash, labels, shared, &|| true);
+            found.as_ref().and_then(|it| self.handle_of(it)).into_iter().for_each(zero);
+        }
+        Ok(())
+    }
+
+    /// Calls `read` with all series, ordered by their attributes, the overflow series last.
+    pub(crate) fn in_order(
+        &self,
+        shared: &Shared,
+        read: &mut dyn FnMut(&mut dyn Iterator<Item = &dyn AnyHandle>),
+    ) {
+        let overflow = self.overflow().filter(|handle| !handle.is_gone());
+        let Some(plain) = self.plain() else {
+            return self.others_in_order(shared, &mut |others| {
+                read(&mut others.map(|handle| -> &dyn AnyHandle { handle }).chain(overflow));
+            });
+        };
+        if self.later().is_none() {
+            return read(&mut std::iter::once(plain).chain(overflow));
+        }
+        self.others_in_order(shared, &mut |others| {
+            let others = others.map(|handle| -> &dyn AnyHandle { handle });
+            let all = sorted(others.chain([plain]).collect(), &shared.keys());
+            read(&mut all.into_iter().chain(overflow));
+        });
+    }
+
+    /// Calls `read` with all series but plain and overflow ones, ordered by their attributes.
+    fn others_in_order(
+        &self,
+        shared: &Shared,
+        read: &mut dyn FnMut(&mut dyn Iterator<Item = &dyn AnyHandle>),
+    ) {
+        let upkeep = self.upkeep();
+        let rule = upkeep.room.idle_rule();
+        let undelivered = Cell::new(0);
+        let mut reading = upkeep.lock_reading();
+        let last = reading.get_or_insert_default();
+        last.read(self, shared, read, &|handle, activity| {
+            if handle.is_gone() {
+                return true;
+            }
+            // Someone may have kept a handle and recorded with it.
+            upkeep.show(handle);
+            let (Some(rule), Some(activity)) = (&rule, activity) else { return false };
+            let gone = activity.resets(handle, rule);
+            if gone.is_some() && handle.head().set_hidden(true) {
+                upkeep.room.give_back();
+            }
+            undelivered.set(undelivered.get() + u64::from(gone == Some(Gone::Undelivered)));
+            gone.is_some()
+        });
+        drop(reading);
+        if undelivered.get() > 0 {
+            shared.dropped_values(DropReason::Undelivered, undelivered.get());
+        }
+    }
+
+    /// Returns the series with these labels, made if there is room for it and `may_make` says yes.
+    pub(super) fn make_open(
+        &self,
+        hash: u64,
+        query: &dyn Query,
+        shared: &Arc<Shared>,
+        may_make: &dyn Fn() -> bool,
+    ) -> Option<Found> {
+        let found = match self.find_open(hash, &|stored| query.is(stored)) {
+            Some(slot) => Some(Found::Slot(slot)),
+            None => self.later()?.get(hash, query).map(Found::Later),
+        };
+        let found = found.or_else(|| {
+            // Past the limit, nothing is collected that would not be stored.
+            let labels = self.upkeep().room.is_free().then(|| query.to_stored())?;
+            // Of these values: a second visit of the caller's labels may hand out others than the first.
+            let hash = query.hash_stored(self.hasher(), &labels);
+            self.make_open_member(hash, labels, shared, may_make)
+        });
+        found.filter(|it| self.handle_of(it).is_some_and(|handle| self.upkeep().readmit(handle)))
+    }
+
+    fn handle_of<'a>(&'a self, found: &'a Found) -> Option<&'a dyn AnyHandle> {
+        match found {
+            Found::Slot(slot) => self.open_at(*slot).map(|it| it.handle),
+            Found::Later(handle) => Some(&**handle),
+        }
+    }
+
+    /// Returns the series of an open set with these labels, made if there is room for it and `may_make` says yes.
+    fn make_open_member(
+        &self,
+        hash: u64,
+        labels: LabelSet,
+        shared: &Arc<Shared>,
+        may_make: &dyn Fn() -> bool,
+    ) -> Option<Found> {
+        let _creation = self.upkeep().lock_creation();
+        self.get_or_add(hash, labels, &mut |labels| {
+            let may_make = may_make() && self.upkeep().room.try_take();
+            may_make.then(|| NewMember::Own(labels, shared))
+        })
+    }
+
+    /// Lets a series be found by these labels, too, unless another one is.
+    pub(super) fn inherit(&self, hash: u64, labels: LabelSet, handle: Box<dyn AnyHandle>) {
+        let mut handle = Some(handle);
+        self.get_or_add(hash, labels, &mut |labels| {
+            handle.take().map(|handle| NewMember::Heir(labels, handle))
+        });
+    }
+
+    /// Returns the series with these labels, made by `make` unless it is there or `make` returns none. As many series as
+    /// the group may have get a slot in the table.
+    fn get_or_add<'a>(
+        &self,
+        hash: u64,
+        labels: LabelSet,
+        make: &mut dyn FnMut(LabelSet) -> Option<NewMember<'a>>,
+    ) -> Option<Found> {
+        let writer = self.lock_open();
+        if let Some(slot) = self.find_open(hash, &|stored| *stored == labels) {
+            return Some(Found::Slot(slot));
+        }
+        let mut later = self.later()?.lock();
+        if let Some(known) = later.get(hash, &labels) {
+            return Some(Found::Later(known));
+        }
+        Some(match self.add_open(&writer, hash, self.upkeep().room.limit(), make(labels)?)? {
+            Ok(slot) => Found::Slot(slot),
+            Err(kept) => Found::Later(later.add(hash, kept)),
+        })
+    }
+
+    /// Returns the closed series at that place, shown again or made, unless there is no room for it.
+    pub(super) fn closed_member(
+        &self,
+        place: usize,
+        shared: &Arc<Shared>,
+    ) -> Option<&dyn AnyHandle> {
+        let upkeep = self.upkeep();
+        if self.closed_at(place).is_none() {
+            if !upkeep.room.is_free() {
+                return None;
+            }
+            // The user's types list their values: not under the lock.
+            let labels = self.closed_labels(place)?;
+            let _creation = upkeep.lock_creation();
+            if self.closed_at(place).is_none() && upkeep.room.try_take() {
+                self.make_closed(place, labels, shared);
+            }
+        }
+        self.closed_at(place).filter(|handle| upkeep.readmit(*handle))
+    }
+
+    /// Returns the series that attributes made before the code declared that there are none, if there is one. It has left
+    /// its place.
+    pub(super) fn take_plain(&self) -> Option<Box<dyn AnyHandle>> {
+        let mut recorded = None;
+        self.for_each_labeled(&mut |_, handle| {
+            let head = handle.head();
+            if head.labels().is_empty() {
+                head.set_moved();
+                // One that was removed takes no room.
+                if !head.set_hidden(false) {
+                    self.upkeep().room.give_back();
+                }
+                recorded = Some(handle.to_box());
+            }
+        });
+        recorded
+    }
+
+    /// Returns the series that attributes made and that have the declared labels, with these. They have left their
+    /// places.
+    pub(super) fn take_declared(
+        &self,
+        keys: &'static [LabelKey],
+        shared: &Shared,
+    ) -> Vec<(LabelSet, Box<dyn AnyHandle>)> {
+        let (point_keys, mut taken) = (shared.keys(), Vec::new());
+        self.for_each_open(&mut |labels, handle| {
+            let own = point_keys.own_attributes(labels);
+            let own: Vec<KeyValue> =
+                own.map(|(key, value)| KeyValue::new(key, Value::from(&value))).collect();
+            let labels = AsDeclared::new(keys, &own).and_then(|labels| labels.to_values(keys));
+            if let Some(labels) = labels {
+                handle.head().set_moved();
+                taken.push((LabelSet::declared(labels), handle.to_box()));
+            }
+        });
+        taken
+    }
+
+    pub(super) fn warn_of_overflow(&self, shared: &Shared) {
+        let mut series = Vec::new();
+        self.for_each_labeled(&mut |_, handle| series.push(handle.head().labels().clone()));
+        overflow::warn(shared, &self.upkeep().room, &mut series.iter());
+    }
+}
