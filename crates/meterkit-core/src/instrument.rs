@@ -15,6 +15,7 @@ mod self_metrics;
 mod timer;
 mod up_down_counter;
 
+pub(crate) use self::builder::members_of;
 pub use self::builder::{Instrument, InstrumentBuilder};
 pub use self::by_attributes::{AnyAttributes, AttributeCallback, AttributeObserver, ByAttributes};
 pub use self::counter::{Counter, CounterGroup};

@@ -1,5 +1,6 @@
 //! What an instrument is made from.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::number::{Number, NumberType};
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
 use crate::store::callbacks::CallbackOptions;
-use crate::store::group::{GroupOptions, MOST_PLACES};
+use crate::store::group::{GroupOptions, MOST_PLACES, Members, SeriesGroup};
 use crate::store::handle::Handle;
 use crate::store::identity::Identity;
 use crate::store::instrument::{Core, Stored};
@@ -461,6 +462,25 @@ fn make(shared: Shared, is_plain: bool) -> Arc<dyn Stored> {
         (Kind::Histogram, _) => recorded::<Histogram<u64>>(shared),
         _ => Arc::new(Observed::new(shared)),
     }
+}
+
+/// Returns a group of any type of handle without that type; `None` if it is no group.
+pub(crate) fn members_of(group: &dyn Any) -> Option<&dyn Members> {
+    fn typed<H: Handle>(group: &dyn Any) -> Option<&dyn Members> {
+        group.downcast_ref::<SeriesGroup<H>>().map(|group| -> &dyn Members { group })
+    }
+    let all = [
+        typed::<Counter<u64>>,
+        typed::<Counter<f64>>,
+        typed::<UpDownCounter<i64>>,
+        typed::<UpDownCounter<f64>>,
+        typed::<Gauge<i64>>,
+        typed::<Gauge<u64>>,
+        typed::<Gauge<f64>>,
+        typed::<Histogram<f64>>,
+        typed::<Histogram<u64>>,
+    ];
+    all.into_iter().find_map(|typed| typed(group))
 }
 
 /// Returns the error of an instrument that is declared with other labels.

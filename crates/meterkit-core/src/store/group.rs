@@ -34,6 +34,7 @@ use super::handle::{self, AnyHandle, Handle};
 use super::label_set::{Declared, LabelSet, Query, hash_declared};
 use super::settings::Settings;
 use super::shared::Shared;
+use crate::instrument::members_of;
 use crate::labels::{LabelKey, Labels};
 
 /// Closed label sets of up to this many have a place each from the start: some hundred kilobytes. Larger ones are found
@@ -83,8 +84,11 @@ impl<H: Handle> SeriesGroup<H> {
     }
 
     /// Returns the group without the type of its handles.
-    pub(crate) fn members(&self) -> &dyn Members {
-        self
+    ///
+    /// For code that is compiled again with each crate that looks series up: what it calls on the result is not.
+    #[cold]
+    pub(crate) fn members(&self) -> Option<&dyn Members> {
+        members_of(self)
     }
 
     /// Returns how series with declared labels are found, once labels are declared.
@@ -114,7 +118,7 @@ impl<H: Handle> SeriesGroup<H> {
         let most = self.room().limit().min(MOST_PLACES);
         let declared = match LabelKey::closed_sets(keys).filter(|sets| *sets <= most) {
             _ if keys.is_empty() => {
-                let recorded = self.members().take_plain();
+                let recorded = self.untyped().take_plain();
                 let recorded = recorded.and_then(|handle| handle.typed().cloned());
                 DeclaredSeries::Plain(
                     recorded.unwrap_or_else(|| handle::make(LabelSet::none(), shared)),
@@ -124,13 +128,13 @@ impl<H: Handle> SeriesGroup<H> {
             None => DeclaredSeries::Open(ValueCap::of(keys)),
         };
         if let Some(open) = self.open.get().filter(|_| !keys.is_empty()) {
-            for (labels, handle) in self.members().take_declared(keys, shared) {
+            for (labels, handle) in self.untyped().take_declared(keys, shared) {
                 if let DeclaredSeries::Closed(closed) = &declared {
                     let place = LabelKey::place_of_values(keys, &labels);
                     place.and_then(|place| closed.get_or_make(place, || handle.typed().cloned()));
                 } else {
                     let hash = hash_declared(&open.hasher, &labels);
-                    self.members().inherit(hash, labels, handle);
+                    self.untyped().inherit(hash, labels, handle);
                 }
             }
         }
@@ -210,14 +214,20 @@ impl<H: Handle> SeriesGroup<H> {
         match self.declared.get() {
             Some(DeclaredSeries::Closed(_)) => {
                 let place = LabelKey::place_of(keys, labels);
-                place.is_some_and(|place| self.members().remove_closed(place))
+                place.is_some_and(|place| self.members().is_some_and(|it| it.remove_closed(place)))
             }
             Some(DeclaredSeries::Open(caps)) if ValueCap::let_through(caps, labels) => {
                 let labels = &Capped { labels, caps, learns: false };
-                self.members().remove_open(&Declared { labels, key_count: keys.len() })
+                let query = Declared { labels, key_count: keys.len() };
+                self.members().is_some_and(|it| it.remove_open(&query))
             }
             _ => false,
         }
+    }
+
+    /// Returns the group without the type of its handles.
+    pub(crate) fn untyped(&self) -> &dyn Members {
+        self
     }
 
     fn closed(&self) -> Option<&ClosedSeries<H>> {
@@ -273,7 +283,7 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         may_make: &dyn Fn() -> bool,
     ) -> Option<Entry<'_, H>> {
-        match self.members().make_open(hash, query, shared, may_make)? {
+        match self.members()?.make_open(hash, query, shared, may_make)? {
             Found::Slot(slot) => Some(Entry::kept(self.open().table.entry(slot)?.handle())),
             Found::Later(handle) => handle.typed().cloned().map(Entry::shared),
         }
@@ -282,7 +292,7 @@ impl<H: Handle> SeriesGroup<H> {
     #[cold]
     fn make_closed(&self, labels: &impl Labels, shared: &Arc<Shared>) -> Option<Entry<'_, H>> {
         let (closed, place) = (self.closed()?, LabelKey::place_of(shared.label_keys(), labels)?);
-        self.members().closed_member(place, shared)?;
+        self.members()?.closed_member(place, shared)?;
         closed.get(place).map(Entry::kept)
     }
 
@@ -292,18 +302,7 @@ impl<H: Handle> SeriesGroup<H> {
             if let Some(handle) = self.overflow.use_it() {
                 return Entry::kept(handle);
             }
-            self.make_overflow(shared);
-        }
-    }
-
-    #[cold]
-    fn make_overflow(&self, shared: &Arc<Shared>) {
-        // Under the same lock as other new series, for whoever looks at all of them at once.
-        let creation = self.upkeep.lock_creation();
-        let is_new = self.overflow.make(shared);
-        drop(creation);
-        if is_new {
-            self.members().warn_of_overflow(shared);
+            self.members().into_iter().for_each(|it| it.begin_overflow(shared));
         }
     }
 }
@@ -322,6 +321,10 @@ impl<H: Handle> Members for SeriesGroup<H> {
 
     fn overflow(&self) -> Option<&dyn AnyHandle> {
         self.overflow.get().map(|handle| -> &dyn AnyHandle { handle })
+    }
+
+    fn make_overflow(&self, shared: &Arc<Shared>) -> bool {
+        self.overflow.make(shared)
     }
 
     fn closed_places(&self) -> usize {

@@ -189,7 +189,7 @@ impl<H: Handle> Core<H> {
 
     /// Takes all series but a plain one out of every later export.
     pub(crate) fn clear(&self) {
-        self.group().into_iter().for_each(|group| group.members().clear());
+        self.group().and_then(SeriesGroup::members).into_iter().for_each(|it| it.clear());
     }
 
     /// Makes all series of a closed set, exported as zero from now on. Returns the limit as an error when it allows
@@ -205,21 +205,21 @@ impl<H: Handle> Core<H> {
                 Ok(())
             }
             Some(DeclaredSeries::Plain(_)) | None => Ok(()),
-            Some(_) => group.members().zero_initialize(&self.shared),
+            Some(_) => group.members().map_or(Ok(()), |it| it.zero_initialize(&self.shared)),
         }
     }
 
     /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
     fn for_all(&self, change: &mut dyn FnMut(), each: &mut dyn FnMut(&dyn AnyHandle)) {
         let Some(plain) = self.plain.as_ref().filter(|_| self.labeled.get().is_none()) else {
-            return self.labeled().group.members().for_all(change, each);
+            return self.labeled().group.untyped().for_all(change, each);
         };
         change();
         each(plain);
         // Others may have been made meanwhile.
         if let Some(group) = self.group() {
             let plain: &Head = plain.series();
-            group.members().for_all(&mut || (), &mut |handle| {
+            group.untyped().for_all(&mut || (), &mut |handle| {
                 if !std::ptr::eq(handle.head(), plain) {
                     each(handle);
                 }
@@ -295,7 +295,7 @@ impl<H: Handle> Stored for Core<H> {
 
     fn data(&self) -> Data {
         let plain = self.plain.as_ref().map(|handle| -> &dyn AnyHandle { handle });
-        read(&self.shared, plain, self.group().map(SeriesGroup::members))
+        read(&self.shared, plain, self.group().map(SeriesGroup::untyped))
     }
 
     fn usage(&self) -> Option<Usage> {
@@ -320,7 +320,7 @@ impl<H: Handle> Stored for Core<H> {
         } else if is_back {
             // Targets that take deltas have seen these series go: they begin anew.
             match self.group() {
-                Some(group) => group.members().restart(),
+                Some(group) => group.untyped().restart(),
                 None => self.plain.iter().for_each(|handle| <dyn AnyHandle>::reset(handle)),
             }
         }

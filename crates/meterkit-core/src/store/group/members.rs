@@ -29,6 +29,8 @@ pub(crate) trait Members: Send + Sync {
     /// Returns the series of an instrument that declares no labels.
     fn plain(&self) -> Option<&dyn AnyHandle>;
     fn overflow(&self) -> Option<&dyn AnyHandle>;
+    /// Makes the overflow series. Returns whether it was not there before. Only while no other is made.
+    fn make_overflow(&self, shared: &Arc<Shared>) -> bool;
 
     /// Returns how many places there are for series of closed label sets.
     fn closed_places(&self) -> usize;
@@ -471,9 +473,16 @@ impl dyn Members + '_ {
         taken
     }
 
-    pub(super) fn warn_of_overflow(&self, shared: &Shared) {
-        let mut series = Vec::new();
-        self.for_each_labeled(&mut |_, handle| series.push(handle.head().labels().clone()));
-        overflow::warn(shared, &self.upkeep().room, &mut series.iter());
+    /// Makes the overflow series, and logs why recordings go there.
+    pub(super) fn begin_overflow(&self, shared: &Arc<Shared>) {
+        // Under the same lock as other new series, for whoever looks at all of them at once.
+        let creation = self.upkeep().lock_creation();
+        let is_new = self.make_overflow(shared);
+        drop(creation);
+        if is_new {
+            let mut series = Vec::new();
+            self.for_each_labeled(&mut |_, handle| series.push(handle.head().labels().clone()));
+            overflow::warn(shared, &self.upkeep().room, &mut series.iter());
+        }
     }
 }

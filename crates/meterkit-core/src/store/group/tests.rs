@@ -3,7 +3,7 @@
 use opentelemetry::InstrumentationScope;
 
 use super::*;
-use crate::instrument::{Counter, Histogram};
+use crate::instrument::{Counter, Gauge, Histogram, UpDownCounter};
 use crate::labels::{LabelValue, LabelVisitor};
 use crate::store::clock::Clock;
 use crate::store::feed::Sink;
@@ -54,7 +54,7 @@ fn series_that_are_removed_take_no_memory() {
     for id in 1000..2000 {
         with(id).increment();
         if id % 5 == 4 {
-            group.members().clear();
+            group.untyped().clear();
             assert!(kept() <= 10, "nobody reads, and {} series are kept", kept());
         }
     }
@@ -76,7 +76,7 @@ fn attributes_that_someone_keeps_do_not_keep_a_removed_series() {
     assert!(group.remove(&Id(0), &shared));
     with(1).increment();
     let mut snapshot = None;
-    group.members().in_order(&shared, &mut |series| snapshot = Some(points(&shared, series)));
+    group.untyped().in_order(&shared, &mut |series| snapshot = Some(points(&shared, series)));
     let snapshot = snapshot.expect("data");
     let attributes = snapshot.attributes_at(0).expect("the series that has no place");
     assert_eq!(group.open().later.len(), 1);
@@ -96,4 +96,15 @@ fn a_sink_that_keeps_attributes_does_not_keep_its_series() {
     group.with(declared, &Id(0), group.addresses(&Id(0)), &shared).record(1.0);
     drop(group);
     assert_eq!(Arc::strong_count(&shared), 1);
+}
+
+#[test]
+fn groups_of_all_types_are_known_without_their_type() {
+    fn is_known<H: Handle>() -> bool {
+        group_of::<H>(1).0.members().is_some()
+    }
+    assert!(is_known::<Counter<u64>>() && is_known::<Counter<f64>>());
+    assert!(is_known::<UpDownCounter<i64>>() && is_known::<UpDownCounter<f64>>());
+    assert!(is_known::<Gauge<i64>>() && is_known::<Gauge<u64>>() && is_known::<Gauge<f64>>());
+    assert!(is_known::<Histogram<f64>>() && is_known::<Histogram<u64>>());
 }
