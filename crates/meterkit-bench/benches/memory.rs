@@ -9,10 +9,11 @@ use std::process::ExitCode;
 
 use meterkit_bench::arguments::Arguments;
 use meterkit_bench::figures::Figure;
-use meterkit_bench::ours;
+use meterkit_bench::scrape::{self, Holding};
 use meterkit_bench::theirs::{
     fastmetrics, measured, metrics, opentelemetry, prometheus, prometheus_client,
 };
+use meterkit_bench::{ours, pages};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 
 #[global_allocator]
@@ -26,6 +27,10 @@ const COUNTS: usize = 5;
 
 /// What a counter series of ours may take, in bytes; `--check` fails beyond.
 const COUNTER_BYTES: f64 = 120.0;
+
+/// What an instrument of ours may take without labels, in bytes, with its part of the first snapshot; `--check` fails
+/// beyond.
+const INSTRUMENT_BYTES: f64 = 350.0;
 
 /// What is measured of a library.
 struct Library {
@@ -84,6 +89,9 @@ fn main() -> ExitCode {
         },
     );
 
+    let instruments = if arguments.is_quick { 1_000 } else { 10_000 };
+    let per_instrument = instruments_table(&arguments, instruments);
+
     if allocating.is_some_and(|calls| calls.iter().any(|&each| each > 0.0)) {
         println!("\n{OURS} allocates when it looks up a series that exists");
         return ExitCode::FAILURE;
@@ -92,7 +100,45 @@ fn main() -> ExitCode {
         println!("\na counter series of {OURS} takes more than {COUNTER_BYTES} bytes");
         return ExitCode::FAILURE;
     }
+    if arguments.must_check && per_instrument.is_some_and(|bytes| bytes > INSTRUMENT_BYTES) {
+        println!("\nan instrument of {OURS} takes more than {INSTRUMENT_BYTES} bytes");
+        return ExitCode::FAILURE;
+    }
     ExitCode::SUCCESS
+}
+
+/// Prints what so many counters without labels take after the first scrape, and returns it for ours.
+fn instruments_table(arguments: &Arguments, instruments: usize) -> Option<f64> {
+    let title = format!("live bytes per instrument, with {instruments} of them");
+    println!("\n| {title:<46} | {:>22} |", "scraped once");
+    println!("|{}|---|", "-".repeat(48));
+    let print = |name: &str, bytes: f64| println!("| {name:<46} | {bytes:>22.1} |");
+    let each = |fill: &dyn Fn() -> Box<dyn Any>| live_bytes(fill) as f64 / instruments as f64;
+    let ours = arguments.select(OURS).then(|| {
+        each(&|| {
+            let ours = scrape::Ours::new(Holding::Instruments, instruments);
+            let snapshot = ours.read();
+            Box::new((ours, snapshot))
+        })
+    });
+    ours.iter().for_each(|bytes| print(OURS, *bytes));
+    for (name, fill) in pages::ALL {
+        if !arguments.select(name) {
+            continue;
+        }
+        let theirs = each(&|| {
+            let page = fill(Holding::Instruments, instruments);
+            page();
+            Box::new(page)
+        });
+        print(name, theirs);
+        if let Some(ours) = ours {
+            let name = format!("instrument / {name}");
+            let table = "live bytes per instrument".to_owned();
+            Figure { table, name, ours, theirs, ratio: ours / theirs, bound: None }.append();
+        }
+    }
+    ours
 }
 
 /// Prints a row for each library, and returns what ours takes unless the arguments left it out.

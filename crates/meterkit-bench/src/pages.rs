@@ -9,13 +9,16 @@ use crate::scrape::Holding;
 /// Writes a page, and returns its length in bytes.
 pub type Page = Box<dyn Fn() -> usize>;
 
+/// The other libraries, each with what makes its page of so many counters, histograms or instruments.
+pub const ALL: [(&str, fn(Holding, usize) -> Page); 3] = [
+    ("prometheus-client", prometheus_client),
+    ("fastmetrics", fastmetrics),
+    ("prometheus", prometheus),
+];
+
 /// Returns the pages of the other libraries, each with so many counters, histograms or instruments.
 pub fn all(holding: Holding, series: usize) -> [(&'static str, Page); 3] {
-    [
-        ("prometheus-client", prometheus_client(holding, series)),
-        ("fastmetrics", fastmetrics(holding, series)),
-        ("prometheus", prometheus(holding, series)),
-    ]
+    ALL.map(|(name, page)| (name, page(holding, series)))
 }
 
 const COUNTER: &str = "backstage_core_bench_requests";
