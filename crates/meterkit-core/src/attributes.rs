@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
 pub use self::borrowed::{AttributeList, AttributeRef};
+use crate::order;
 use crate::store::label_set::{HasLabels, LabelSet};
 
 /// The attributes of one series, ordered by key, each key once. Cloning copies two pointers.
@@ -35,10 +36,14 @@ impl Attributes {
     pub fn from_pairs(
         pairs: impl IntoIterator<Item = (Cow<'static, str>, AttributeValue)>,
     ) -> Self {
-        let mut pairs: Vec<_> = pairs.into_iter().collect();
+        Self::from_list(pairs.into_iter().collect())
+    }
+
+    // Apart, so that it is compiled once.
+    fn from_list(mut pairs: Vec<(Cow<'static, str>, AttributeValue)>) -> Self {
         // Those that came last come first, and are kept.
         pairs.reverse();
-        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        order::sort_by(&mut pairs, |(a, _), (b, _)| a.cmp(b));
         pairs.dedup_by(|(later, _), (earlier, _)| later == earlier);
         let (names, values): (Vec<_>, Vec<_>) =
             pairs.into_iter().map(|(name, value)| (name, Some(value))).unzip();
@@ -313,7 +318,12 @@ impl Keys {
             name: name.clone(),
             source: Source::Fixed(value.clone()),
         }));
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Self::of(entries)
+    }
+
+    // Apart, so that it is compiled once.
+    fn of(mut entries: Vec<KeyEntry>) -> Self {
+        order::sort_by(&mut entries, |a, b| a.name.cmp(&b.name));
         entries.dedup_by(|later, kept| {
             let is_again = later.name == kept.name && matches!(later.source, Source::Fixed(_));
             // A label stays even where its value is absent: two series could have the same attributes otherwise.

@@ -24,6 +24,7 @@ pub use self::series_id::SeriesId;
 use crate::Kind;
 use crate::attributes::Attributes;
 use crate::number::Value;
+use crate::order;
 
 /// The metrics of one scope, ordered by name.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub struct ScopeMetrics {
 impl ScopeMetrics {
     /// Puts scopes into the order in which snapshots have them: by name, version, schema URL and attributes.
     pub fn sort(scopes: &mut [Self]) {
-        scopes.sort_by(Self::cmp_scopes);
+        order::sort_by(scopes, Self::cmp_scopes);
     }
 
     /// Compares two scopes by name, version, schema URL and attributes.

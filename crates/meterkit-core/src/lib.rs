@@ -23,6 +23,8 @@ mod log_once;
 mod meter;
 mod metrics;
 mod number;
+#[doc(hidden)] // for the crates that collect and export
+pub mod order;
 mod registry;
 mod scope;
 mod scope_kind;

@@ -15,6 +15,7 @@ use crate::instrument::{
     ObservableUpDownCounterGroup, Observer, Several, UpDownCounter, UpDownCounterGroup,
 };
 use crate::number::{CounterNumber, GaugeNumber, HistogramNumber, UpDownNumber};
+use crate::order;
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
 use crate::scope_kind::ScopeKind;
@@ -102,7 +103,7 @@ impl Meter {
         self.change(|key| {
             key.attributes.retain(|(known, _)| *known != name);
             key.attributes.push((name, value));
-            key.attributes.sort();
+            order::sort(&mut key.attributes);
         })
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use foldhash::fast::RandomState;
+use meterkit_core::order;
 use meterkit_core::{
     Data, Exemplars, ExponentialHistogramPoint, HistogramPoint, Kind, Metric, NumberPoint,
     ScopeMetrics, SeriesId, Temporality,
@@ -279,7 +280,7 @@ fn add_counted(scopes: &mut Vec<ScopeMetrics>, of: &ScopeMetrics, metric: Metric
         }
         None => {
             scope.metrics.push(Metric { descriptor: metric.descriptor, data: added });
-            scope.metrics.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
+            order::sort_by(&mut scope.metrics, |a, b| a.descriptor.name.cmp(&b.descriptor.name));
         }
     }
 }

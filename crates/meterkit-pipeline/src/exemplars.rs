@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use meterkit_core::order;
 use meterkit_core::{Attributes, Data, Exemplar};
 
 use crate::views::KeyFilter;
@@ -13,7 +14,7 @@ const MOST_OF_SAMPLE: usize = 20;
 /// Returns the exemplars that a series of `data` keeps of those of its members, by time: the last one of each bucket, or
 /// the last ones.
 pub(crate) fn of_joined(mut members: Vec<Exemplar>, data: &Data) -> Arc<[Exemplar]> {
-    members.sort_by_key(|exemplar| exemplar.time);
+    order::sort_by_key(&mut members, |exemplar| exemplar.time);
     let mut kept: Vec<Exemplar> = Vec::new();
     let mut buckets = Vec::new();
     for exemplar in members.into_iter().rev() {

@@ -35,6 +35,7 @@ mod source;
 mod stream;
 mod summaries;
 mod target;
+mod task;
 mod views;
 mod work;
 
@@ -49,6 +50,8 @@ pub use self::refreshes::{RefreshError, run_due_refreshes, run_due_refreshes_asy
 pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
 pub use self::target::{ExportError, ExportFuture, Schedule, Target, TargetQueue};
+#[doc(hidden)] // for exporters
+pub use self::task::spawn;
 pub use self::views::{
     Aggregation, KeyFilter, NamePattern, StreamDefaults, View, ViewSelector, ViewStream, Views,
 };

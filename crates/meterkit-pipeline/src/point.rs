@@ -6,6 +6,7 @@ mod summary;
 use std::fmt;
 use std::time::SystemTime;
 
+use meterkit_core::order;
 use meterkit_core::{Attributes, Data, HistogramPoint, Interval, NumberPoint, SeriesId, Value};
 
 /// On the series to which recordings go once a limit is reached: it stands for attributes that nobody knows any more,
@@ -164,7 +165,7 @@ pub(crate) fn merge<P: Point>(points: &mut Vec<P>) {
 /// Puts points into the order that points have.
 pub(crate) fn sort<P: Point>(points: &mut [P]) {
     // Stable: of equal ones the first stays the first.
-    points.sort_by(|a, b| {
+    order::sort_by(points, |a, b| {
         let (a, b) = (a.attributes(), b.attributes());
         let is_overflow = |attributes: &Attributes| attributes.get(OVERFLOW).is_some();
         is_overflow(a).cmp(&is_overflow(b)).then_with(|| a.cmp(b))

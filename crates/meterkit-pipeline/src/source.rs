@@ -15,6 +15,7 @@ use crate::component::Components;
 use crate::endpoint::Endpoint;
 use crate::health::Health;
 use crate::snapshot::Snapshot;
+use crate::task::{self, Boxed};
 
 /// The source of snapshots for a scrape endpoint, or for a handler in the application's own server.
 ///
@@ -122,8 +123,12 @@ impl Source {
     pub async fn snapshot_within(&self, limit: Duration) -> Result<Option<Arc<Snapshot>>, Closed> {
         let source = self.clone();
         // The caller's runtime, if it has any, may have no clock.
-        let waiting = self.runtime.spawn(async move { timeout(limit, source.snapshot()).await });
-        match waiting.await {
+        let (reply, answer) = oneshot::channel();
+        let waiting = async move {
+            let _ = reply.send(timeout(limit, source.snapshot()).await);
+        };
+        task::spawn_on(&self.runtime, Box::pin(waiting));
+        match answer.await {
             Ok(Ok(snapshot)) => snapshot.map(Some),
             Ok(Err(_)) => Ok(None),
             Err(_) => Err(Closed),
@@ -140,7 +145,10 @@ impl Source {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Closed> {
-        self.runtime.spawn_blocking(work).await.map_err(|_| Closed)
+        let (reply, answer) = oneshot::channel();
+        let work = move || drop(reply.send(work()));
+        task::run_blocking(&self.runtime, Box::new(work));
+        answer.await.map_err(|_| Closed)
     }
 
     /// Returns a recent snapshot, for programs without a runtime. Callbacks may run on this thread.
@@ -150,7 +158,12 @@ impl Source {
         self.collector.served(self.collector.collect(Freshness::default()))
     }
 
-    pub(crate) async fn take(&self, freshness: Freshness) -> Result<Arc<Snapshot>, Closed> {
+    // Boxed, so that it is compiled in this crate only.
+    pub(crate) fn take(&self, freshness: Freshness) -> Boxed<'_, Result<Arc<Snapshot>, Closed>> {
+        Box::pin(self.take_now(freshness))
+    }
+
+    async fn take_now(&self, freshness: Freshness) -> Result<Arc<Snapshot>, Closed> {
         let asked = Instant::now();
         if let Some(snapshot) = self.collector.cached(freshness, asked) {
             return Ok(snapshot);
@@ -164,11 +177,12 @@ impl Source {
         }
         let (reply, answer) = oneshot::channel();
         let collector = self.collector.clone();
-        self.runtime.spawn_blocking(move || {
+        let collect = move || {
             // Whoever asked may have gone: the snapshot then serves the next one, who waits as long as this runs.
             let _turn = turn;
             let _ = reply.send(collector.collect(freshness));
-        });
+        };
+        task::run_blocking(&self.runtime, Box::new(collect));
         answer.await.map_err(|_| Closed)
     }
 }

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use meterkit_core::order;
 use meterkit_core::{
     AbsentSeries, AttributeValue, Attributes, Data, Descriptor, Kind, Metric, NumberPoint,
     ScopeMetrics, SeriesId, SummaryPoint, Temporality, Value,
@@ -42,7 +43,7 @@ fn numbers(scopes: &[ScopeMetrics]) -> Vec<ScopeMetrics> {
     };
     let scopes = scopes.iter().map(|scope| {
         let mut metrics: Vec<_> = scope.metrics.iter().flat_map(of).collect();
-        metrics.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
+        order::sort_by(&mut metrics, |a, b| a.descriptor.name.cmp(&b.descriptor.name));
         metrics.retain(|metric| !metric.data.is_empty());
         ScopeMetrics { scope: scope.scope.clone(), metrics }
     });

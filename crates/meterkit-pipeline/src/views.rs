@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use meterkit_core::order;
 use meterkit_core::{AbsentSeries, Data, Descriptor, Exemplars, Metric, Registry, ScopeMetrics};
 use opentelemetry::InstrumentationScope;
 
@@ -163,7 +164,7 @@ impl Views {
         }
         totals.end(members);
         for scope in &mut scopes {
-            scope.metrics.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
+            order::sort_by(&mut scope.metrics, |a, b| a.descriptor.name.cmp(&b.descriptor.name));
         }
         scopes.retain(|scope| !scope.metrics.is_empty());
         (scopes, forgotten)

@@ -22,6 +22,7 @@ use crate::progress::TargetProgress;
 use crate::refreshes;
 use crate::source::Source;
 use crate::target::{ExportError, Schedule, Target};
+use crate::task;
 
 /// The time that companions get when push targets have used up the deadline.
 const COMPANIONS_MOMENT: Duration = Duration::from_millis(100);
@@ -114,7 +115,7 @@ impl Work {
                 let stopped = stopped.clone();
                 let delivery =
                     Delivery::new(target, schedule, component, progress, source, stopped);
-                Served { name, flushes, task: tokio::spawn(delivery.run(asked)) }
+                Served { name, flushes, task: task::spawn_for(delivery.run(asked)) }
             })
             .collect();
         let services: Vec<JoinHandle<()>> = self
@@ -123,12 +124,12 @@ impl Work {
             .enumerate()
             .map(|(service, serve)| {
                 let (source, stop) = (self.source.for_service(service), Stop(stopped.clone()));
-                tokio::spawn(watch_service(service, serve, source, stop))
+                task::spawn(watch_service(service, serve, source, stop))
             })
             .collect();
         let (refreshing, ended) = watch::channel(());
         let refreshes = refreshes::run(self.registry.clone(), self.news.refresh.clone(), ended);
-        let refreshes = tokio::spawn(refreshes);
+        let refreshes = task::spawn(refreshes);
 
         // Flushes that a shutdown overtakes. Its last export holds what they asked for, so they get its outcome.
         let (overtaken, mut late) = mpsc::unbounded_channel();
@@ -137,7 +138,7 @@ impl Work {
                 let senders = served.iter().map(|it| (it.name.clone(), it.flushes.clone()));
                 let flush = flush(senders.collect(), self.companions.clone(), deadline);
                 let (mut stopped, overtaken) = (Stop(stopped.clone()), overtaken.clone());
-                tokio::spawn(async move {
+                task::spawn(async move {
                     match stopped.before(flush).await {
                         Some(outcome) => drop(reply.send(outcome)),
                         None => drop(overtaken.send(reply)),
@@ -176,7 +177,7 @@ impl Work {
 async fn watch_service(service: usize, serve: Service, source: Source, stop: Stop) {
     let (components, mut stopped) = (source.clone(), stop.clone());
     // As a task of its own, and called there: it may panic.
-    let ended = tokio::spawn(async move { serve(source, stop).await }).await;
+    let ended = task::spawn(async move { serve(source, stop).await }).await;
     if stopped.requested_within(Duration::ZERO).await {
         return;
     }
@@ -195,7 +196,7 @@ async fn flush(
         .into_iter()
         .map(|(name, flushes)| {
             let flushed = async move { delivery::flush(&flushes, asked, deadline).await };
-            (name, tokio::spawn(flushed))
+            (name, task::spawn_for(flushed))
         })
         .collect();
     let mut failures = Vec::new();

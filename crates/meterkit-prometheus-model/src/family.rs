@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
+use meterkit_core::order;
 use meterkit_core::{AbsentSeries, Exemplars, LogOnce, Metric, PrometheusNames, ScopeMetrics};
 use meterkit_rules::prometheus_name::{self, FamilyType, Names};
 
@@ -149,7 +150,7 @@ impl<S: Clone + Ord> Iterator for Families<S> {
         };
         let mut members: Vec<_> = places.iter().map(member).collect();
         if members.len() > 1 {
-            members.sort_by(|a, b| a.scope.cmp(&b.scope));
+            order::sort_by(&mut members, |a, b| a.scope.cmp(&b.scope));
         }
         let absent = match self.absent.is_empty() {
             true => Vec::new(),
@@ -268,7 +269,7 @@ fn absent_members<'a, S: Clone + Ord>(
             }
         }
     }
-    members.values_mut().for_each(|absent| absent.sort_by(|a, b| a.scope.cmp(&b.scope)));
+    members.values_mut().for_each(|absent| order::sort_by(absent, |a, b| a.scope.cmp(&b.scope)));
     members
 }
 

@@ -8,6 +8,7 @@ use std::mem::{Discriminant, discriminant};
 use std::ptr;
 use std::time::SystemTime;
 
+use meterkit_core::order;
 use meterkit_core::{
     AttributeRef, Attributes, Data, Exemplar, Exemplars, Metric, ScopeMetrics, SeriesId,
 };
@@ -56,7 +57,7 @@ impl Joins {
                 if let (Some(all), Some(joined)) = (collection.exemplars, joined.series_at(0)) {
                     let members = members.iter().flat_map(|series| all.of(*series));
                     let mut members: Vec<_> = members.cloned().collect();
-                    members.sort_by_key(|exemplar| exemplar.time);
+                    order::sort_by_key(&mut members, |exemplar| exemplar.time);
                     exemplars.insert(joined, members.into());
                 }
                 points.insert(*first, Some(joined));
@@ -214,7 +215,7 @@ fn join<S>(family: &Family<S>, series: Vec<Series<'_, S>>) -> Option<Data> {
         return None;
     }
     if series.iter().any(|it| matches!(it.metric.data, Data::Gauge(_))) {
-        series.sort_by(Series::cmp_origin);
+        order::sort_by(&mut series, |a, b| a.cmp_origin(b));
         let last = series.pop()?;
         let clash = "has a gauge that is the same series as another one: the last one is exported";
         family.warn_of(last.metric, clash);
@@ -222,7 +223,7 @@ fn join<S>(family: &Family<S>, series: Vec<Series<'_, S>>) -> Option<Data> {
     }
     // The order of ids does not change while series come and go. So floats add up in the same order each time, and
     // a sum of rising ones rises.
-    series.sort_by_key(|it| it.metric.data.series_at(it.at));
+    order::sort_by_key(&mut series, |it| it.metric.data.series_at(it.at));
     let oldest = series.iter().find(|it| it.live.is_some())?;
     let is_like = |other: &Data| match (&oldest.metric.data, other) {
         (Data::Histogram { bounds, .. }, Data::Histogram { bounds: others, .. }) => {

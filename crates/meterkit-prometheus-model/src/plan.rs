@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use meterkit_core::order;
 use meterkit_core::{
     Data, Descriptor, Kind, Metric, NameMeetings, PrometheusNames, ScopeMetrics, SeriesId,
 };
@@ -166,7 +167,7 @@ impl Plan {
                 named.push((name, of, Place { scope: scope_at, metric: metric_at }));
             }
         }
-        named.sort_by(|(a, a_type, one), (b, b_type, other)| {
+        order::sort_by(&mut named, |(a, a_type, one), (b, b_type, other)| {
             (a, a_type).cmp(&(b, b_type)).then_with(|| {
                 let [one, other] =
                     [one, other].map(|place| &place.of(collection.scopes).descriptor);

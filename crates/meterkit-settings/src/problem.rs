@@ -164,10 +164,14 @@ impl Problems {
     /// All errors, in the order in which they were found. What stands in the configuration file comes in the order of
     /// its lines.
     pub fn finish<T>(self, value: T) -> Result<(T, Vec<Problem>), SettingsError> {
-        let mut problems = self.errors.into_inner();
-        if problems.is_empty() {
-            return Ok((value, self.warnings.into_inner()));
+        if self.errors() > 0 {
+            return Err(self.into_error());
         }
+        Ok((value, self.warnings.into_inner()))
+    }
+
+    fn into_error(self) -> SettingsError {
+        let mut problems = self.errors.into_inner();
         let first_in_file = problems.iter().position(|problem| problem.position.is_some());
         if let Some(first) = first_in_file {
             let (in_file, others): (Vec<_>, Vec<_>) =
@@ -176,7 +180,7 @@ impl Problems {
             problems[first..].sort_by_key(|it| it.position.as_ref().map(|position| position.line));
             problems.extend(others);
         }
-        Err(SettingsError { problems })
+        SettingsError { problems }
     }
 }
 

@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use meterkit_pipeline::Endpoint;
+use meterkit_pipeline::{Endpoint, spawn};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::yield_now;
@@ -113,7 +113,7 @@ pub(crate) fn serve_connection(
         .serve_connection(io, service);
     let connection = graceful.watch(connection);
     let until = progress.clone();
-    let task = tokio::spawn(async move {
+    let task = spawn(async move {
         tokio::select! {
             // The connection first: then the other branch sees what it did.
             biased;

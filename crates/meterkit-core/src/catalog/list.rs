@@ -1,6 +1,6 @@
 //! The catalog of a registry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use meterkit_rules::prometheus_name;
 use opentelemetry::InstrumentationScope;
@@ -9,6 +9,7 @@ use super::{Catalog, CatalogEntry, CatalogLabel, CatalogScope};
 use crate::attributes::{AttributeRef, Attributes};
 use crate::instrument::SelfMetrics;
 use crate::labels::LabelKey;
+use crate::order;
 use crate::registry::Registry;
 use crate::store::shared::{Door, Shared};
 
@@ -41,7 +42,7 @@ impl Registry {
             let instruments = scope.instruments();
             entries.extend(instruments.iter().map(|it| entry(it.shared(), described.clone())));
         }
-        entries.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
+        order::sort_by(&mut entries, |a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
         Catalog { entries }
     }
 }
@@ -70,8 +71,10 @@ fn entry(instrument: &Shared, scope: CatalogScope) -> CatalogEntry {
 fn labels(instrument: &Shared) -> Vec<CatalogLabel> {
     let declared = instrument.label_keys();
     let keys = instrument.keys();
-    let seen: BTreeSet<&str> =
-        keys.seen().filter(|&key| declared.iter().all(|it| it.name() != key)).collect();
+    let is_undeclared = |key: &&str| declared.iter().all(|it| it.name() != *key);
+    let mut seen: Vec<&str> = keys.seen().filter(is_undeclared).collect();
+    order::sort(&mut seen);
+    seen.dedup();
     let seen = seen.into_iter().map(|key| CatalogLabel {
         key: key.to_owned(),
         optional: true,
@@ -107,5 +110,9 @@ impl CatalogLabel {
 fn texts<'a>(
     attributes: impl Iterator<Item = (&'a str, AttributeRef<'a>)>,
 ) -> BTreeMap<String, String> {
-    attributes.map(|(key, value)| (key.to_owned(), value.to_string())).collect()
+    let mut texts = BTreeMap::new();
+    for (key, value) in attributes {
+        texts.insert(key.to_owned(), value.to_string());
+    }
+    texts
 }

@@ -23,6 +23,7 @@ use crate::data::Descriptor;
 use crate::error::{InstrumentError, ScopeError};
 use crate::labels::{LabelKey, Labels};
 use crate::number::{Number, NumberType};
+use crate::order;
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
 use crate::store::callbacks::CallbackOptions;
@@ -248,7 +249,7 @@ impl Request {
         if let Some((key, problem)) = self.attributes.iter().find_map(problem) {
             return Err(InstrumentError::AttributeKey { name, key: key.into_owned(), problem });
         }
-        self.attributes.sort();
+        order::sort(&mut self.attributes);
         let (unit, description) = (self.unit.into_owned(), self.description.into_owned());
         let mut identity = Identity::new(Descriptor { name, unit, description, kind }, number);
         identity.set_attributes(self.attributes);

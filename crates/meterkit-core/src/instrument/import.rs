@@ -20,6 +20,7 @@ use crate::attributes::AttributeValue;
 use crate::buckets::HistogramBuckets;
 use crate::data::{Descriptor, Reading};
 use crate::number::NumberType;
+use crate::order;
 use crate::registry::Registry;
 use crate::scope::{ScopeId, ScopeKey};
 use crate::store::callbacks::{CallbackOptions, Routine};
@@ -285,7 +286,7 @@ fn take_scope(labels: &mut Vec<KeyValue>) -> ScopeKey {
             other => attributes.push((other.to_owned().into(), AttributeValue::from(value))),
         }
     }
-    attributes.sort();
+    order::sort(&mut attributes);
     key.attributes = attributes;
     key
 }

@@ -35,6 +35,7 @@ use crate::data::{
     Data, HistogramPoint, NumberPoint, Reading, SeriesId, SummaryPoint, Temporality,
 };
 use crate::labels::LabelKey;
+use crate::order;
 use crate::unpoisoned::Unpoisoned;
 
 /// An observable instrument.
@@ -200,7 +201,7 @@ impl Observed {
             rows.extend(seen);
         }
         // Stable: of equal ones, those of the callback that was registered last come last.
-        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        order::sort_by(&mut rows, |a, b| a.0.cmp(&b.0));
         let all = rows.len();
         rows.dedup_by(|later, kept| {
             let is_same = later.0 == kept.0;

@@ -1,5 +1,6 @@
 //! What views make of a catalog: its instruments as the targets have them.
 
+use meterkit_core::order;
 use meterkit_core::{Catalog, CatalogEntry, CatalogLabel, Descriptor, Kind};
 use meterkit_rules::prometheus_name::{self, FamilyType};
 use opentelemetry::InstrumentationScope;
@@ -32,7 +33,7 @@ impl Views {
                 Some(entries) => entries.into_iter().for_each(|entry| put(&mut all, entry)),
             }
         }
-        all.entries.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
+        order::sort_by(&mut all.entries, |a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
         all
     }
 
@@ -124,7 +125,7 @@ fn join(known: &mut CatalogLabel, label: CatalogLabel) {
     let both = known.values.take().zip(label.values);
     known.values = both.map(|(mut values, others)| {
         values.extend(others);
-        values.sort();
+        order::sort(&mut values);
         values.dedup();
         values
     });

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use meterkit_core::order;
+
 use super::check::Check;
 use super::seen::Seen;
 use super::series::{Series, Wanted};
@@ -98,7 +100,7 @@ impl Failure<'_> {
         }
         let mut near: Vec<_> =
             names.iter().filter_map(|name| Some((distance(self.name, name)?, *name))).collect();
-        near.sort_unstable();
+        order::sort(&mut near);
         near.truncate(NEAREST);
         let (head, shown) = match near.is_empty() {
             true => ("there are:", names),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use meterkit_core::order;
 use meterkit_core::{
     Attributes, ExponentialHistogramPoint, HistogramPoint, Metric, Registry, ScopeMetrics, Value,
 };
@@ -53,7 +54,7 @@ impl Seen {
     /// Returns the full names of all metrics, ordered, each once.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.metrics().map(|(_, it)| &*it.descriptor.name).collect();
-        names.sort_unstable();
+        order::sort(&mut names);
         names.dedup();
         names
     }

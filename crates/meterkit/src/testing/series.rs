@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::SystemTime;
 
+use meterkit_core::order;
 use meterkit_core::{
     AttributeRef, Attributes, Data, Descriptor, ExponentialHistogramPoint, HistogramPoint,
     LabelRef, LabelValue, Metric, NumberPoint, SummaryPoint, Value,
@@ -255,7 +256,7 @@ impl Wanted {
         let labels = labels.into_iter();
         let mut labels: Vec<_> =
             labels.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
-        labels.sort();
+        order::sort(&mut labels);
         Self { labels, is_open }
     }
 

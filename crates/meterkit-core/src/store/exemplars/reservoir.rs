@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, TryLockError};
 use std::time::SystemTime;
 
 use crate::data::{Exemplar, SeriesId};
+use crate::order;
 use crate::unpoisoned::Unpoisoned;
 
 /// Keeps some of the measurements that are offered, each until another one replaces it.
@@ -91,7 +92,7 @@ impl Reservoir {
         }
         let read = read.get_or_insert_with(|| {
             let mut exemplars: Vec<_> = kept.iter().map(|(_, exemplar)| exemplar.clone()).collect();
-            exemplars.sort_by_key(|exemplar| exemplar.time);
+            order::sort_by_key(&mut exemplars, |exemplar| exemplar.time);
             exemplars.into()
         });
         (*series, read.clone())

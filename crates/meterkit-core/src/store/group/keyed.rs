@@ -14,6 +14,7 @@ use super::table::SeriesTable;
 use crate::attributes::{AttributeList, AttributeRef, AttributeValue};
 use crate::labels::text::{hash_text, same_text};
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
+use crate::order;
 use crate::store::label_set::{KeySetId, LabelSet, Query};
 use crate::store::shared::Shared;
 
@@ -105,7 +106,7 @@ impl KeyLayout {
     fn of(attributes: &[KeyValue], shared: &Shared, hasher: &RandomState) -> Option<Self> {
         let keys: Box<[Key]> = attributes.iter().map(|it| it.key.clone()).collect();
         let mut names: Vec<&str> = keys.iter().map(Key::as_str).collect();
-        names.sort_unstable();
+        order::sort(&mut names);
         names.dedup();
         let places: Box<[Option<usize>]> = keys
             .iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::idle::Activity;
 use super::members::Members;
-use crate::attributes::Attributes;
+use crate::order;
 use crate::store::handle::AnyHandle;
 use crate::store::shared::{PointKeys, Shared};
 
@@ -60,7 +60,7 @@ impl Reading {
         let (known, places) = (self.order.len(), group.places());
         if known < places {
             self.order.extend(known as u32..places as u32);
-            self.order.sort_by_cached_key(|place| {
+            order::sort_by_key(&mut self.order, |place| {
                 let place = *place as usize;
                 match group.closed_labels(place) {
                     // Closed series have their places before they are made.
@@ -77,6 +77,6 @@ pub(super) fn sorted<'a>(
     mut series: Vec<&'a dyn AnyHandle>,
     keys: &PointKeys,
 ) -> Vec<&'a dyn AnyHandle> {
-    series.sort_by_cached_key(|handle| -> Attributes { handle.attributes(keys) });
+    order::sort_by_key(&mut series, |handle| handle.attributes(keys));
     series
 }

@@ -7,6 +7,7 @@ use super::Observed;
 use super::series::Series;
 use crate::attributes::Attributes;
 use crate::data::Reading;
+use crate::order;
 use crate::store::callbacks::Callback;
 use crate::store::label_set::LabelSet;
 use crate::store::shared::{PointKeys, Shared};
@@ -169,7 +170,7 @@ impl Shown {
             Some(shared.attributes(keys, self.rows.get(*row as usize)?.labels.clone()))
         };
         let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
-        order.sort_by_cached_key(attributes);
+        order::sort_by_key(&mut order, attributes);
         self.order = order;
         self.ordered_by = Some(keys.clone());
     }

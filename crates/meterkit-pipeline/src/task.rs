@@ -1,0 +1,33 @@
+//! Tasks behind a pointer: of each type of future that is spawned, the runtime would have some hundred functions of its
+//! own compiled.
+
+use std::pin::Pin;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// A future without its type.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Spawns a task on the runtime that the caller is on.
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    spawn_on(&Handle::current(), Box::pin(task))
+}
+
+/// Spawns a task on a runtime.
+pub(crate) fn spawn_on(runtime: &Handle, task: Boxed<'static, ()>) -> JoinHandle<()> {
+    runtime.spawn(task)
+}
+
+/// Spawns a task that returns something on the runtime that the caller is on.
+pub(crate) fn spawn_for<T: Send + 'static>(
+    task: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
+    let task: Boxed<'static, T> = Box::pin(task);
+    tokio::spawn(task)
+}
+
+/// Runs work that blocks on a thread for it.
+pub(crate) fn run_blocking(runtime: &Handle, work: Box<dyn FnOnce() + Send>) {
+    drop(runtime.spawn_blocking(work));
+}
