@@ -103,7 +103,7 @@ pub fn families<'a, S: Clone + Ord>(
     };
     let absent = absent_members(&plan, collection, labels);
     let scopes = collection.scopes.iter().map(labels).collect();
-    Families { plan, scopes, absent, left_out: Vec::new(), next: 0 }
+    Families { plan, scopes, absent, left_out: Vec::new(), next: 0, spare: Vec::new() }
 }
 
 /// An iterator over the families of a collection.
@@ -116,6 +116,8 @@ pub struct Families<S> {
     absent: HashMap<usize, Vec<Member<S>>>,
     left_out: Vec<usize>,
     next: usize,
+    /// Room for the members of the next family.
+    spare: Vec<Member<S>>,
 }
 
 impl<S> Families<S> {
@@ -125,6 +127,12 @@ impl<S> Families<S> {
             self.plan.warn(at, collection, "has the name of the resource's metric: left out");
             self.left_out.push(at);
         }
+    }
+
+    /// Takes back a family that is done with, so that the next one needs no memory of its own.
+    pub fn reuse(&mut self, family: Family<S>) {
+        self.spare = family.members;
+        self.spare.clear();
     }
 
     /// Returns whether a family has this name.
@@ -148,7 +156,8 @@ impl<S: Clone + Ord> Iterator for Families<S> {
             let scope = self.scopes[place.scope as usize].clone();
             Member { scope, absent: None, place: *place }
         };
-        let mut members: Vec<_> = places.iter().map(member).collect();
+        let mut members = std::mem::take(&mut self.spare);
+        members.extend(places.iter().map(member));
         if members.len() > 1 {
             order::sort_by(&mut members, |a, b| a.scope.cmp(&b.scope));
         }

@@ -27,7 +27,11 @@ use crate::labels::is_of_scope;
 /// Values that do not count are logged, once per metric. Finding equal series costs nothing per series for families
 /// where none can be equal, and eight bytes per series for others.
 #[derive(Debug, Default)]
-pub struct Joins {
+pub struct Joins(Option<Box<Joined>>);
+
+/// What is exported in place of series that are equal.
+#[derive(Debug)]
+struct Joined {
     /// By the places of the points: the member of the family, and the point of its metric. `None` for those that
     /// another point includes.
     points: BTreeMap<(usize, usize), Option<Data>>,
@@ -64,7 +68,7 @@ impl Joins {
                 points.extend(rest.iter().map(|place| (*place, None)));
             }
         }
-        Self { points, exemplars }
+        Self((!points.is_empty()).then(|| Box::new(Joined { points, exemplars })))
     }
 
     /// Returns the exemplars of a point that is exported, ordered by time.
@@ -78,7 +82,7 @@ impl Joins {
         let (Some(all), Some(series)) = (collection.exemplars, data.series_at(at)) else {
             return &[];
         };
-        let joined = self.exemplars.of(series);
+        let joined = self.0.as_ref().map_or(&[][..], |joined| joined.exemplars.of(series));
         if joined.is_empty() { all.of(series) } else { joined }
     }
 
@@ -91,10 +95,8 @@ impl Joins {
         member: usize,
         at: usize,
     ) -> Option<(&'d Data, usize)> {
-        if self.points.is_empty() {
-            return Some((data, at));
-        }
-        match self.points.get(&(member, at)) {
+        let Some(joined) = &self.0 else { return Some((data, at)) };
+        match joined.points.get(&(member, at)) {
             None => Some((data, at)),
             Some(joined) => joined.as_ref().map(|joined| (joined, 0)),
         }

@@ -131,7 +131,9 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
             let mut place = current.next;
             while out.len() < PIECE {
                 let Some(series) = current.series(&mut place, collection) else {
-                    self.current = None;
+                    let done = self.current.take().map(|current| current.family);
+                    let families = done.zip(self.families.as_mut());
+                    families.into_iter().for_each(|(family, families)| families.reuse(family));
                     return true;
                 };
                 writer.series(out, series);

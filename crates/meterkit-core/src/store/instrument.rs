@@ -116,69 +116,18 @@ impl<H: Handle> Core<H> {
     /// Returns the series with these attributes: one with declared labels, if these are the declared ones.
     #[inline]
     pub(crate) fn with_attributes(&self, attributes: &[KeyValue]) -> Entry<'_, H> {
-        if self.shared.is_off() {
-            return Entry::kept(self.nowhere());
-        }
-        if let Some(plain) = self.plain.as_ref().filter(|_| attributes.is_empty()) {
-            return Entry::kept(plain);
-        }
-        let labeled = self.labeled();
-        let group = &labeled.group;
-        loop {
-            let declared = group.declared();
-            let found = declared.and_then(|it| self.with_declared(group, it, attributes));
-            let found = found.or_else(|| {
-                // Labels that are declared meanwhile may be these: then once more.
-                let may_make = || group.declared().is_some() == declared.is_some();
-                self.with_keys(labeled, attributes, may_make)
-            });
-            if let Some(found) = found {
-                return found;
-            }
+        match self.labeled.get() {
+            _ if self.shared.is_off() => Entry::kept(self.nowhere()),
+            Some(labeled) => labeled.with_attributes(attributes, &self.shared),
+            None => self.with_first_attributes(attributes),
         }
     }
 
-    /// Returns the series with these attributes, of all that do not have declared labels. `may_make` is asked before one
-    /// is made, while no other can be; `None` if it says no.
-    #[inline]
-    fn with_keys<'a>(
-        &self,
-        labeled: &'a Labeled<H>,
-        attributes: &[KeyValue],
-        may_make: impl Fn() -> bool,
-    ) -> Option<Entry<'a, H>> {
-        let Labeled { group, layouts, .. } = labeled;
-        let layouts = layouts.get_or_init(Box::default);
-        match layouts.find(attributes) {
-            Some(layout) => {
-                group.with_attributes(&ByKey { attributes, layout }, &self.shared, may_make)
-            }
-            None => layouts.with_new(attributes, &self.shared, |layout| match layout {
-                Some(layout) => {
-                    let query = ByKey { attributes, layout };
-                    group.with_attributes(&query, &self.shared, may_make)
-                }
-                None => Some(group.overflow(&self.shared)),
-            }),
-        }
-    }
-
-    fn with_declared<'a>(
-        &self,
-        group: &'a SeriesGroup<H>,
-        declared: &'a DeclaredSeries<H>,
-        attributes: &[KeyValue],
-    ) -> Option<Entry<'a, H>> {
-        let keys = self.shared.label_keys();
-        let labels = AsDeclared::new(keys, attributes)?;
-        let is_closed = LabelKey::closed_sets(keys).is_some();
-        match declared {
-            DeclaredSeries::Plain(handle) => Some(Entry::kept(handle)),
-            _ if is_closed && LabelKey::place_of(keys, &labels).is_none() => None,
-            declared => {
-                let addresses = group.addresses(&labels);
-                Some(group.with(declared, &labels, addresses, &self.shared))
-            }
+    #[cold]
+    fn with_first_attributes(&self, attributes: &[KeyValue]) -> Entry<'_, H> {
+        match &self.plain {
+            Some(plain) if attributes.is_empty() => Entry::kept(plain),
+            _ => self.labeled().with_attributes(attributes, &self.shared),
         }
     }
 
@@ -195,18 +144,21 @@ impl<H: Handle> Core<H> {
     /// Makes all series of a closed set, exported as zero from now on. Returns the limit as an error when it allows
     /// fewer.
     pub(crate) fn zero_initialize(&self) -> Result<(), usize> {
-        let Some(group) = self.group() else {
-            self.plain.iter().for_each(H::zero);
-            return Ok(());
+        let plain = match (&self.plain, self.group()) {
+            (Some(plain), _) => plain,
+            (None, Some(group)) => match group.declared() {
+                Some(DeclaredSeries::Plain(plain)) => plain,
+                None => return Ok(()),
+                Some(_) => {
+                    return group.members().map_or(Ok(()), |it| it.zero_initialize(&self.shared));
+                }
+            },
+            (None, None) => return Ok(()),
         };
-        match group.declared() {
-            Some(DeclaredSeries::Plain(handle)) if handle.series().cell().is_empty() => {
-                handle.zero();
-                Ok(())
-            }
-            Some(DeclaredSeries::Plain(_)) | None => Ok(()),
-            Some(_) => group.members().map_or(Ok(()), |it| it.zero_initialize(&self.shared)),
+        if plain.series().cell().is_empty() {
+            plain.zero();
         }
+        Ok(())
     }
 
     /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
@@ -234,6 +186,67 @@ impl<H: Handle> Core<H> {
             let off = Arc::new(self.shared.off_for_good());
             handle::make(LabelSet::none(), &off)
         })
+    }
+}
+
+impl<H: Handle> Labeled<H> {
+    #[inline]
+    fn with_attributes(&self, attributes: &[KeyValue], shared: &Arc<Shared>) -> Entry<'_, H> {
+        loop {
+            let declared = self.group.declared();
+            let found = declared.and_then(|it| self.with_declared(it, attributes, shared));
+            let found = found.or_else(|| {
+                // Labels that are declared meanwhile may be these: then once more.
+                let may_make = || self.group.declared().is_some() == declared.is_some();
+                self.with_keys(attributes, shared, may_make)
+            });
+            if let Some(found) = found {
+                return found;
+            }
+        }
+    }
+
+    /// Returns the series with these attributes, of all that do not have declared labels. `may_make` is asked before one
+    /// is made, while no other can be; `None` if it says no.
+    #[inline]
+    fn with_keys(
+        &self,
+        attributes: &[KeyValue],
+        shared: &Arc<Shared>,
+        may_make: impl Fn() -> bool,
+    ) -> Option<Entry<'_, H>> {
+        let layouts = self.layouts.get_or_init(Box::default);
+        match layouts.find(attributes) {
+            Some(layout) => {
+                self.group.with_attributes(&ByKey { attributes, layout }, shared, may_make)
+            }
+            None => layouts.with_new(attributes, shared, |layout| match layout {
+                Some(layout) => {
+                    let query = ByKey { attributes, layout };
+                    self.group.with_attributes(&query, shared, may_make)
+                }
+                None => Some(self.group.overflow(shared)),
+            }),
+        }
+    }
+
+    fn with_declared<'a>(
+        &'a self,
+        declared: &'a DeclaredSeries<H>,
+        attributes: &[KeyValue],
+        shared: &Arc<Shared>,
+    ) -> Option<Entry<'a, H>> {
+        let keys = shared.label_keys();
+        let labels = AsDeclared::new(keys, attributes)?;
+        let is_closed = LabelKey::closed_sets(keys).is_some();
+        match declared {
+            DeclaredSeries::Plain(handle) => Some(Entry::kept(handle)),
+            _ if is_closed && LabelKey::place_of(keys, &labels).is_none() => None,
+            declared => {
+                let addresses = self.group.addresses(&labels);
+                Some(self.group.with(declared, &labels, addresses, shared))
+            }
+        }
     }
 }
 
