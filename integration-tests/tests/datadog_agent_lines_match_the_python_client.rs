@@ -65,7 +65,7 @@ fn snapshot(time: SystemTime) -> Snapshot {
     let count = |attributes: &Attributes, value| Data::Sum {
         monotonic: true,
         temporality,
-        points: number(attributes, value),
+        points: number(attributes, value).into(),
     };
     let values = |attributes: &Attributes, count, sum| Data::Histogram {
         temporality,
@@ -85,9 +85,9 @@ fn snapshot(time: SystemTime) -> Snapshot {
         ("catalog.operations", count(&tags, Value::U64(5))),
         ("catalog.bytes", count(&none, Value::F64(0.1))),
         ("catalog.large", count(&none, Value::U64(u64::MAX))),
-        ("catalog.queue", Data::Gauge(number(&tags, Value::I64(-3)))),
-        ("catalog.load", Data::Gauge(number(&none, Value::F64(0.1 + 0.2)))),
-        ("catalog.whole", Data::Gauge(number(&none, Value::F64(2.0)))),
+        ("catalog.queue", Data::Gauge(number(&tags, Value::I64(-3)).into())),
+        ("catalog.load", Data::Gauge(number(&none, Value::F64(0.1 + 0.2)).into())),
+        ("catalog.whole", Data::Gauge(number(&none, Value::F64(2.0)).into())),
         ("catalog.seconds", values(&tags, 1, 1.5)),
         ("catalog.size", values(&none, 4, 16.0)),
     ];

@@ -337,7 +337,7 @@ impl Keys {
 
     /// Returns key and value of each attribute that a series with these labels has.
     #[inline]
-    fn values<'a>(
+    pub(crate) fn values<'a>(
         &'a self,
         labels: &'a LabelSet,
     ) -> impl Iterator<Item = (&'a Cow<'static, str>, AttributeRef<'a>)> + Clone {

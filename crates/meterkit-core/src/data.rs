@@ -5,9 +5,12 @@ mod collections;
 mod exemplar;
 mod exponential;
 mod interval;
+mod numbers;
 mod reading;
 mod series_id;
+mod stored_series;
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -19,8 +22,10 @@ pub use self::collections::{AbsentSeries, Collections};
 pub use self::exemplar::{Exemplar, ExemplarFilter, Exemplars, SpanIds};
 pub use self::exponential::{ExponentialBuckets, ExponentialHistogramPoint};
 pub use self::interval::{Interval, Intervals, SignedBuckets};
+pub use self::numbers::NumberPoints;
 pub use self::reading::{HistogramReading, Reading, SummaryReading};
 pub use self::series_id::SeriesId;
+pub(crate) use self::stored_series::{AHEAD, AttributesByPlace, Life, Lives, PLACES, StoredSeries};
 use crate::Kind;
 use crate::attributes::Attributes;
 use crate::number::Value;
@@ -93,7 +98,7 @@ impl Descriptor {
 #[non_exhaustive]
 pub enum Data {
     /// Values that stand for themselves: the last one counts.
-    Gauge(Vec<NumberPoint>),
+    Gauge(NumberPoints),
     /// Values that add up.
     Sum {
         /// Whether the value can only rise.
@@ -101,7 +106,7 @@ pub enum Data {
         /// Since when the values count.
         temporality: Temporality,
         /// One point per series.
-        points: Vec<NumberPoint>,
+        points: NumberPoints,
     },
     /// Distributions over fixed buckets.
     Histogram {
@@ -123,11 +128,11 @@ pub enum Data {
     Summary(Vec<SummaryPoint>),
 }
 
-/// Does the same with points of any kind.
+/// Does the same with points of any kind: `$numbers` with numbers, `$work` with others.
 macro_rules! with_points {
-    ($data:expr, $points:ident => $work:expr) => {
+    ($data:expr, $points:ident => $numbers:expr, $work:expr) => {
         match $data {
-            Self::Gauge($points) | Self::Sum { points: $points, .. } => $work,
+            Self::Gauge($points) | Self::Sum { points: $points, .. } => $numbers,
             Self::Histogram { points: $points, .. } => $work,
             Self::ExponentialHistogram { points: $points, .. } => $work,
             Self::Summary($points) => $work,
@@ -148,7 +153,7 @@ impl Data {
     }
 
     /// Returns the cumulative points of instruments of this kind.
-    pub(crate) fn of_numbers(kind: Kind, points: Vec<NumberPoint>) -> Self {
+    pub(crate) fn of_numbers(kind: Kind, points: NumberPoints) -> Self {
         let temporality = Temporality::Cumulative;
         match kind {
             Kind::Counter | Kind::ObservableCounter => {
@@ -163,7 +168,7 @@ impl Data {
 
     /// Returns how many points there are.
     pub fn len(&self) -> usize {
-        with_points!(self, points => points.len())
+        with_points!(self, points => points.len(), points.len())
     }
 
     /// Returns whether there is no point.
@@ -183,24 +188,61 @@ impl Data {
             (
                 Self::Gauge(points) | Self::Sum { points, .. },
                 Self::Gauge(others) | Self::Sum { points: others, .. },
-            ) => points.iter().map(|it| it.series).eq(others.iter().map(|it| it.series)),
+            ) => points.has_series_of(others),
             _ => self.series().eq(other.series()),
+        }
+    }
+
+    /// Returns its series, without those that `other` is seen to have without a search. Both are of one metric, in two
+    /// collections.
+    pub(crate) fn series_beside(
+        &self,
+        other: Option<&Self>,
+    ) -> Box<dyn Iterator<Item = SeriesId> + '_> {
+        match (self, other) {
+            (
+                Self::Gauge(points) | Self::Sum { points, .. },
+                Some(Self::Gauge(other) | Self::Sum { points: other, .. }),
+            ) => points.series_beside(other),
+            _ => Box::new(self.series()),
         }
     }
 
     /// Returns which series the point at this place is of.
     pub fn series_at(&self, at: usize) -> Option<SeriesId> {
-        with_points!(self, points => points.get(at).map(|point| point.series))
+        with_points!(
+            self,
+            points => points.series_at(at),
+            points.get(at).map(|point| point.series)
+        )
     }
 
     /// Returns the attributes of the point at this place.
-    pub fn attributes_at(&self, at: usize) -> Option<&Attributes> {
-        with_points!(self, points => points.get(at).map(|point| &point.attributes))
+    pub fn attributes_at(&self, at: usize) -> Option<Cow<'_, Attributes>> {
+        with_points!(
+            self,
+            points => points.attributes_at(at),
+            points.get(at).map(|point| Cow::Borrowed(&point.attributes))
+        )
     }
 
     /// Returns since when the point at this place counts.
     pub fn start_at(&self, at: usize) -> Option<SystemTime> {
-        with_points!(self, points => points.get(at).map(|point| point.start))
+        with_points!(
+            self,
+            points => points.at(at).map(|point| point.start),
+            points.get(at).map(|point| point.start)
+        )
+    }
+
+    /// Returns attributes with every combination of keys and types of values that those of the points have: those of all
+    /// points, or of one for each combination. Empty texts and what is no number count as types.
+    pub fn shapes(&self) -> Box<dyn Iterator<Item = &Attributes> + '_> {
+        with_points!(
+            self,
+            points => Box::new(points.shapes()),
+            Box::new(points.iter().map(|point| &point.attributes))
+        )
     }
 
     /// Returns the same metric with only the points of the series for which `is_kept` says so.
@@ -225,9 +267,9 @@ impl Data {
     #[must_use]
     pub fn empty(&self) -> Self {
         match *self {
-            Self::Gauge(_) => Self::Gauge(Vec::new()),
+            Self::Gauge(_) => Self::Gauge(NumberPoints::default()),
             Self::Sum { monotonic, temporality, .. } => {
-                Self::Sum { monotonic, temporality, points: Vec::new() }
+                Self::Sum { monotonic, temporality, points: NumberPoints::default() }
             }
             Self::Histogram { temporality, ref bounds, .. } => {
                 Self::Histogram { temporality, bounds: bounds.clone(), points: Vec::new() }
@@ -249,7 +291,11 @@ impl Data {
             };
         }
         match (self, other) {
-            (Self::Sum { points: sums, .. }, Self::Sum { points, .. }) => add!(sums, points),
+            (Self::Sum { points: sums, .. }, Self::Sum { points, .. }) => {
+                if let (Some(sum), Some(point)) = (sums.to_mut().first_mut(), points.at(at)) {
+                    sum.add(&point);
+                }
+            }
             (Self::Histogram { points: sums, .. }, Self::Histogram { points, .. }) => {
                 add!(sums, points);
             }
@@ -270,7 +316,9 @@ impl Data {
         }
         match (self, other) {
             (Self::Gauge(all), Self::Gauge(points))
-            | (Self::Sum { points: all, .. }, Self::Sum { points, .. }) => push!(all, points),
+            | (Self::Sum { points: all, .. }, Self::Sum { points, .. }) => {
+                all.to_mut().extend(points.at(at).map(Cow::into_owned));
+            }
             (Self::Histogram { points: all, .. }, Self::Histogram { points, .. }) => {
                 push!(all, points);
             }

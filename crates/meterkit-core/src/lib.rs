@@ -44,8 +44,8 @@ pub use self::catalog::{Catalog, CatalogEntry, CatalogLabel, CatalogScope};
 pub use self::data::{
     AbsentSeries, Collections, Data, Descriptor, Exemplar, ExemplarFilter, Exemplars,
     ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, HistogramReading, Interval,
-    Intervals, Metric, NumberPoint, Reading, ScopeMetrics, SeriesId, SignedBuckets, SpanIds,
-    SummaryPoint, SummaryReading, Temporality,
+    Intervals, Metric, NumberPoint, NumberPoints, Reading, ScopeMetrics, SeriesId, SignedBuckets,
+    SpanIds, SummaryPoint, SummaryReading, Temporality,
 };
 pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,

@@ -81,6 +81,24 @@ impl Value {
         }
     }
 
+    /// Returns the value that a cell of this type holds as these bits.
+    pub(crate) const fn from_bits(number: NumberType, bits: u64) -> Self {
+        match number {
+            NumberType::U64 => Self::U64(bits),
+            NumberType::I64 => Self::I64(bits as i64),
+            NumberType::F64 => Self::F64(f64::from_bits(bits)),
+        }
+    }
+
+    /// Returns the bits of the value, as a cell of its type holds them.
+    pub(crate) const fn to_bits(self) -> u64 {
+        match self {
+            Self::U64(value) => value,
+            Self::I64(value) => value as u64,
+            Self::F64(value) => value.to_bits(),
+        }
+    }
+
     /// Returns the value as a float; integers beyond 2^53 lose their lowest digits.
     pub const fn as_f64(self) -> f64 {
         match self {

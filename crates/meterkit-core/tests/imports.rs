@@ -94,7 +94,7 @@ fn points(registry: &Registry) -> Vec<NumberPoint> {
     let metrics = metrics(registry);
     match metrics.as_slice() {
         [] => Vec::new(),
-        [Metric { data: Data::Sum { points, .. } | Data::Gauge(points), .. }] => points.clone(),
+        [Metric { data: Data::Sum { points, .. } | Data::Gauge(points), .. }] => points.to_vec(),
         other => panic!("{other:?}"),
     }
 }

@@ -23,6 +23,7 @@ mod imports;
 mod limits;
 mod log_once;
 mod look_ups;
+mod many_series;
 mod many_threads;
 mod number_safety;
 mod observed_limits;

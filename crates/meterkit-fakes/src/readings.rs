@@ -23,7 +23,7 @@ pub fn points_of<const N: usize>(registry: &Registry, names: [&str; N]) -> [Vec<
     names.map(|name| {
         match metrics.iter().find(|metric| metric.descriptor.name == name).map(|it| &it.data) {
             None => Vec::new(),
-            Some(Data::Gauge(points) | Data::Sum { points, .. }) => points.clone(),
+            Some(Data::Gauge(points) | Data::Sum { points, .. }) => points.to_vec(),
             Some(other) => panic!("{name} has no numbers: {other:?}"),
         }
     })
@@ -96,7 +96,7 @@ impl Rise {
     }
 
     /// Adds the points of one reading.
-    pub fn add(&mut self, points: Vec<NumberPoint>) {
+    pub fn add(&mut self, points: impl IntoIterator<Item = NumberPoint>) {
         for point in points {
             let (labels, value) = (labels(&point), point.value.as_f64());
             let before = match self.last.insert(labels.clone(), (point.start, value)) {

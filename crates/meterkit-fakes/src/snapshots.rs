@@ -13,7 +13,7 @@ pub fn metrics<'a>(snapshot: &'a Snapshot, name: &str) -> Vec<&'a Metric> {
 pub fn points(snapshot: &Snapshot, name: &str) -> Vec<NumberPoint> {
     match metrics(snapshot, name)[..] {
         [] => Vec::new(),
-        [Metric { data: Data::Gauge(points) | Data::Sum { points, .. }, .. }] => points.clone(),
+        [Metric { data: Data::Gauge(points) | Data::Sum { points, .. }, .. }] => points.to_vec(),
         ref other => panic!("{name} is no single metric of numbers: {other:?}"),
     }
 }

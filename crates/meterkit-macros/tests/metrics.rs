@@ -352,7 +352,7 @@ struct ObservedMetrics {
 /// The points of a gauge or a sum.
 fn points(metric: Metric) -> Vec<NumberPoint> {
     match metric.data {
-        Data::Gauge(points) | Data::Sum { points, .. } => points,
+        Data::Gauge(points) | Data::Sum { points, .. } => points.to_vec(),
         other => panic!("no numbers: {other:?}"),
     }
 }

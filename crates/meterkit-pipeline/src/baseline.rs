@@ -83,14 +83,14 @@ mod tests {
         for ((scope, is_histogram, route), (start, count)) in series.iter().copied() {
             let temporality = Temporality::Cumulative;
             let empty = match is_histogram {
-                false => Data::Sum { monotonic: true, temporality, points: Vec::new() },
+                false => Data::Sum { monotonic: true, temporality, points: Vec::new().into() },
                 true => Data::Histogram { temporality, bounds: [1.0].into(), points: Vec::new() },
             };
             let (series, attributes) = (id((scope, is_histogram, route, start)), label(route));
             match scopes.entry(scope).or_default().entry(is_histogram).or_insert(empty) {
                 Data::Sum { points, .. } => {
                     let value = Value::U64(count);
-                    points.push(NumberPoint { series, attributes, start, value });
+                    points.to_mut().push(NumberPoint { series, attributes, start, value });
                 }
                 Data::Histogram { points, .. } => points.push(HistogramPoint {
                     series,

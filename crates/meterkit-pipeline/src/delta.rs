@@ -147,7 +147,7 @@ impl<'a> Acknowledged<'a> {
         let mut delta = data.empty();
         match &mut delta {
             Data::Sum { temporality, points, .. } => {
-                (*temporality, *points) = (Temporality::Delta, self.each(data));
+                (*temporality, *points) = (Temporality::Delta, self.each(data).into());
             }
             Data::Histogram { temporality, points, .. } => {
                 (*temporality, *points) = (Temporality::Delta, self.each(data));

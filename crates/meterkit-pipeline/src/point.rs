@@ -36,9 +36,12 @@ pub(crate) trait Point: Clone + fmt::Debug + Send + 'static {
     fn raise_to(&mut self, last: &Self);
 }
 
-/// What all kinds of points have: `points`, where `Data` has them.
+/// What all kinds of points have: `points`, where `Data` has them, which are `list` to be changed.
 macro_rules! point {
     ($points:ident in $data:pat) => {
+        point!($points in $data, $points);
+    };
+    ($points:ident in $data:pat, $list:expr) => {
         fn all(data: &Data) -> &[Self] {
             match data {
                 $data => $points,
@@ -48,7 +51,7 @@ macro_rules! point {
 
         fn all_mut(data: &mut Data) -> Option<&mut Vec<Self>> {
             match data {
-                $data => Some($points),
+                $data => Some($list),
                 _ => None,
             }
         }
@@ -77,7 +80,7 @@ macro_rules! point {
 use point;
 
 impl Point for NumberPoint {
-    point!(points in Data::Gauge(points) | Data::Sum { points, .. });
+    point!(points in Data::Gauge(points) | Data::Sum { points, .. }, points.to_mut());
 
     fn since(&self, earlier: &Self, time: SystemTime) -> Self {
         let value = self.value.increase_since(earlier.value).unwrap_or(self.value);

@@ -95,7 +95,7 @@ mod tests {
     }
 
     fn sum(monotonic: bool, temporality: Temporality) -> Data {
-        Data::Sum { monotonic, temporality, points: Vec::new() }
+        Data::Sum { monotonic, temporality, points: Vec::new().into() }
     }
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
             stream("", sum(true, CUMULATIVE)),
             stream("", sum(false, CUMULATIVE)),
             stream("", sum(true, Temporality::Delta)),
-            stream("", Data::Gauge(Vec::new())),
+            stream("", Data::Gauge(Vec::new().into())),
             stream("Sizes.", sum(true, CUMULATIVE)),
             stream("", histogram(&[])),
             stream("", histogram(&[1.0])),

@@ -82,7 +82,7 @@ fn parts(descriptor: &Descriptor, points: &[SummaryPoint]) -> [Metric; 3] {
         total(part("sum", &descriptor.unit, Kind::ObservableCounter), sums.collect()),
         Metric {
             descriptor: part(QUANTILE, &descriptor.unit, Kind::ObservableGauge),
-            data: Data::Gauge(quantiles),
+            data: Data::Gauge(quantiles.into()),
         },
     ]
 }

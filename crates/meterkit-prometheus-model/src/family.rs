@@ -301,8 +301,8 @@ pub(crate) mod tests {
         let points = vec![NumberPoint { series: SeriesId::new(), attributes, start, value }];
         let temporality = Temporality::Cumulative;
         let data = match is_gauge {
-            true => Data::Gauge(points),
-            false => Data::Sum { monotonic: true, temporality, points },
+            true => Data::Gauge(points.into()),
+            false => Data::Sum { monotonic: true, temporality, points: points.into() },
         };
         let (name, unit, description) = (name.to_owned(), "By".to_owned(), description.to_owned());
         Metric {

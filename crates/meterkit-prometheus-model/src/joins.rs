@@ -121,7 +121,7 @@ impl<S> Series<'_, S> {
         self.metric.data.series_at(self.at)
     }
 
-    fn attributes(&self) -> Option<&Attributes> {
+    fn attributes(&self) -> Option<Cow<'_, Attributes>> {
         self.metric.data.attributes_at(self.at)
     }
 
@@ -181,7 +181,7 @@ fn written<S>(
 ) {
     text.clear();
     if let Some(attributes) = series.attributes() {
-        write(text, &series.member.scope, attributes);
+        write(text, &series.member.scope, &attributes);
     }
 }
 
@@ -257,10 +257,7 @@ fn may_repeat_series<S: Ord>(
             return false;
         }
     }
-    let attributes = |member: &Member<S>| {
-        let data = &member.metric(collection).data;
-        (0..data.len()).filter_map(|at| data.attributes_at(at))
-    };
+    let shapes = |member: &Member<S>| member.metric(collection).data.shapes();
     // Both kinds of members are ordered by scope.
     family.members.windows(2).any(|pair| pair[0].scope == pair[1].scope)
         || family.members.iter().any(|member| {
@@ -270,21 +267,21 @@ fn may_repeat_series<S: Ord>(
             let name = |it: &Member<S>| &it.metric(collection).descriptor.name;
             absent.iter().any(|absent| name(absent) != name(member))
                 || may_become_equal(
-                    attributes(member).chain(absent.iter().flat_map(|it| attributes(it))),
+                    shapes(member).chain(absent.iter().flat_map(|it| shapes(it))),
                     &label,
                 )
         })
 }
 
-/// Returns whether two of these different sets could become the same labels: by keys that become equal, values that
+/// Returns whether two different sets of these [shapes](Data::shapes) could become the same labels: by keys that become equal, values that
 /// differ in type alone, an empty value where another set has none, or a key like those of scopes. Lists and NaN may
 /// differ in what no text shows.
 fn may_become_equal<'a>(
-    series: impl Iterator<Item = &'a Attributes>,
+    shapes: impl Iterator<Item = &'a Attributes>,
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
 ) -> bool {
     let mut known: Vec<(&str, Cow<'_, str>, Discriminant<AttributeRef<'a>>)> = Vec::new();
-    for attributes in series {
+    for attributes in shapes {
         for (at, (key, value)) in attributes.iter().enumerate() {
             // The series of an instrument share the texts of their keys, and mostly have all of them: the address of
             // the key at the same place is enough for most.

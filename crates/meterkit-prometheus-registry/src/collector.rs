@@ -172,7 +172,7 @@ fn metrics(family: &Family<ScopeLabels<'_>>, collection: Collection<'_>) -> Vec<
         let data = &member.metric(collection).data;
         for (data, at) in (0..data.len()).filter_map(|at| joins.point(data, place, at)) {
             let Some(attributes) = data.attributes_at(at) else { continue };
-            let labels = pairs(attributes, &member.scope, |key| family.label(key));
+            let labels = pairs(&attributes, &member.scope, |key| family.label(key));
             metrics.extend(metric(data, at, is_counter, labels));
         }
     }
@@ -183,7 +183,7 @@ fn metrics(family: &Family<ScopeLabels<'_>>, collection: Collection<'_>) -> Vec<
 fn metric(data: &Data, at: usize, is_counter: bool, labels: Vec<LabelPair>) -> Option<Metric> {
     Some(match data {
         Data::Gauge(points) | Data::Sum { points, .. } => {
-            number(points[at].value.as_f64(), is_counter, labels)
+            number(points.at(at)?.value.as_f64(), is_counter, labels)
         }
         Data::Histogram { bounds, points, .. } => {
             let (point, mut upto) = (&points[at], 0_u64);

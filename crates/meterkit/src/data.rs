@@ -21,7 +21,7 @@
 pub use meterkit_core::{
     AbsentSeries, AttributeError, AttributeList, AttributeRef, AttributeValue, Attributes, Data,
     Descriptor, Exemplar, ExemplarFilter, Exemplars, ExponentialBuckets, ExponentialHistogramPoint,
-    HistogramPoint, Kind, Metric, NumberPoint, NumberType, ScopeMetrics, SeriesId, SpanIds,
-    SummaryPoint, Temporality, Value,
+    HistogramPoint, Kind, Metric, NumberPoint, NumberPoints, NumberType, ScopeMetrics, SeriesId,
+    SpanIds, SummaryPoint, Temporality, Value,
 };
 pub use meterkit_pipeline::Snapshot;

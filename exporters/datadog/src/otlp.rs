@@ -81,6 +81,7 @@ fn tagged(scope: &ScopeMetrics, tags: &[(&str, &str)]) -> ScopeMetrics {
         let mut data = metric.data.clone();
         match &mut data {
             Data::Gauge(points) | Data::Sum { points, .. } => {
+                let points = points.to_mut();
                 points.iter_mut().for_each(|point| tag(&mut point.attributes, tags));
             }
             Data::Histogram { points, .. } => {

@@ -59,7 +59,7 @@ fn points(values: impl IntoIterator<Item = u64>) -> Vec<NumberPoint> {
 /// A counter with a series for each value.
 fn counts(time: SystemTime, values: impl IntoIterator<Item = u64>) -> Snapshot {
     let temporality = Temporality::Delta;
-    let data = Data::Sum { monotonic: true, temporality, points: points(values) };
+    let data = Data::Sum { monotonic: true, temporality, points: points(values).into() };
     snapshot_of(time, vec![("catalog.requests", data)])
 }
 
@@ -142,8 +142,11 @@ async fn each_transport_gets_these_bytes() {
     let snapshot = snapshot_of(
         now,
         vec![
-            ("catalog.requests", Data::Sum { monotonic: true, temporality, points: points([5]) }),
-            ("catalog.queue", Data::Gauge(points([7, 0]))),
+            (
+                "catalog.requests",
+                Data::Sum { monotonic: true, temporality, points: points([5]).into() },
+            ),
+            ("catalog.queue", Data::Gauge(points([7, 0]).into())),
             (
                 "catalog.seconds",
                 Data::Histogram { temporality, bounds: [1.0, 3.0].into(), points: points_of },
@@ -453,8 +456,8 @@ async fn points_that_cannot_be_sent_are_rejected_and_the_others_sent() {
     let snapshot = snapshot_of(
         SystemTime::now(),
         vec![
-            ("catalog.requests", Data::Sum { monotonic: true, temporality, points: mixed }),
-            ("123", Data::Gauge(points([1, 1]))),
+            ("catalog.requests", Data::Sum { monotonic: true, temporality, points: mixed.into() }),
+            ("123", Data::Gauge(points([1, 1]).into())),
         ],
     );
     assert_eq!(target.export(&snapshot).await, Ok(()));

@@ -214,7 +214,8 @@ async fn a_single_point_that_is_too_large_is_left_out_and_counted() {
     let attributes = Attributes::from_pairs(labels);
     let points =
         vec![NumberPoint { series: SeriesId::new(), attributes, start, value: Value::U64(1) }];
-    let data = Data::Sum { monotonic: true, temporality: Temporality::Delta, points };
+    let data =
+        Data::Sum { monotonic: true, temporality: Temporality::Delta, points: points.into() };
     snapshot.scopes[0].metrics.push(metric("catalog.long", "", data));
     let mut target = target(&intake.url());
     assert_eq!(target.export(&snapshot).await, Ok(()));

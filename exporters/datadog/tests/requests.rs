@@ -83,8 +83,12 @@ fn one_of_each() -> Snapshot {
     let temporality = Temporality::Cumulative;
     let tasks = vec![point(Number::I64(-3))];
     snapshot.scopes[0].metrics.extend([
-        metric("catalog.load", "%", Data::Gauge(vec![point(Number::F64(0.25))])),
-        metric("catalog.tasks", "", Data::Sum { monotonic: false, temporality, points: tasks }),
+        metric("catalog.load", "%", Data::Gauge(vec![point(Number::F64(0.25))].into())),
+        metric(
+            "catalog.tasks",
+            "",
+            Data::Sum { monotonic: false, temporality, points: tasks.into() },
+        ),
     ]);
     snapshot
 }
@@ -185,7 +189,7 @@ async fn what_no_payload_can_hold_is_left_out_and_counted() {
         start,
         value: Number::F64(f64::INFINITY),
     };
-    snapshot.scopes[0].metrics.push(metric("load", "", Data::Gauge(vec![load])));
+    snapshot.scopes[0].metrics.push(metric("load", "", Data::Gauge(vec![load].into())));
     let mut target = DatadogTarget::new(config(&intake.url())).expect("a target");
     assert_eq!((target.export(&snapshot).await, target.rejected()), (Ok(()), 1));
     assert_eq!(intake.arrivals()[0].content.points.len(), 1);

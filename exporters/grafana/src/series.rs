@@ -183,7 +183,7 @@ impl FamilySeries<'_, '_> {
         let family = self.family;
         let Some(attributes) = data.attributes_at(at) else { return };
         let label = |key| family.stored_label(key);
-        let labels = labels::series_labels(attributes, label, &member.scope);
+        let labels = labels::series_labels(&attributes, label, &member.scope);
         let time = self.time;
         // A value does not begin to count after its sample, whatever clocks said.
         let start = |start| milliseconds(start).min(time);
@@ -199,9 +199,10 @@ impl FamilySeries<'_, '_> {
         };
         match data {
             Data::Gauge(points) | Data::Sum { points, .. } => {
+                let Some(point) = points.at(at) else { return };
                 let has_start = family.family_type == FamilyType::Counter;
-                let start = if has_start { start(points[at].start) } else { 0 };
-                let value = SeriesValue::Number(sample_value(points[at].value.as_f64()));
+                let start = if has_start { start(point.start) } else { 0 };
+                let value = SeriesValue::Number(sample_value(point.value.as_f64()));
                 let mut series = series(labels, start, value);
                 // Gauges have none, and a counter has one.
                 let surplus = series.exemplars.len().saturating_sub(usize::from(has_start));

@@ -151,12 +151,12 @@ fn metric(name: &str, help: &str, unit: &str, data: Data) -> Metric {
 }
 
 fn gauge(name: &str, values: &[(Labels, f64)]) -> Metric {
-    metric(name, "", "", Data::Gauge(points(values)))
+    metric(name, "", "", Data::Gauge(points(values).into()))
 }
 
 fn counter(name: &str, help: &str, values: &[(Labels, f64)]) -> Metric {
     let (temporality, points) = (Temporality::Cumulative, points(values));
-    metric(name, help, "", Data::Sum { monotonic: true, temporality, points })
+    metric(name, help, "", Data::Sum { monotonic: true, temporality, points: points.into() })
 }
 
 fn histogram(name: &str, bounds: &[f64], buckets: &[u64], sum: f64) -> Metric {

@@ -33,7 +33,7 @@ fn number(id: u64, pairs: Pairs<'_>, start: u64, value: u64) -> NumberPoint {
 }
 
 fn counter(points: Vec<NumberPoint>) -> Data {
-    Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points }
+    Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points: points.into() }
 }
 
 async fn sent(data: Data, histograms: RemoteWriteHistograms) -> Vec<Row> {

@@ -71,7 +71,7 @@ async fn headers_say_what_it_is_and_who_writes() {
 #[tokio::test]
 async fn labels_are_ordered_unique_and_not_empty() {
     let pairs = [("zone", "z"), ("Azimuth", "n"), ("empty", ""), ("a.b", "1"), ("a_b", "2")];
-    let data = Data::Gauge(vec![point(&pairs, Value::I64(-3))]);
+    let data = Data::Gauge(vec![point(&pairs, Value::I64(-3))].into());
     for arrival in both(&of(1, "load", data)).await {
         let [row] = &*arrival.content else { panic!("{:?}", arrival.content) };
         let labels: Vec<_> = row.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
@@ -93,12 +93,15 @@ async fn labels_are_ordered_unique_and_not_empty() {
 #[tokio::test]
 async fn values_have_the_time_of_the_snapshot_and_counters_their_start() {
     let points = || vec![point(&[], Value::F64(0.5))];
-    let sum =
-        |monotonic| Data::Sum { monotonic, temporality: Temporality::Cumulative, points: points() };
+    let sum = |monotonic| Data::Sum {
+        monotonic,
+        temporality: Temporality::Cumulative,
+        points: points().into(),
+    };
     for (data, name, metric_type, start) in [
         (sum(true), "x_seconds_total", 1, 1500),
         (sum(false), "x_seconds", 2, 0),
-        (Data::Gauge(points()), "x_seconds", 2, 0),
+        (Data::Gauge(points().into()), "x_seconds", 2, 0),
     ] {
         let [two, one] = both(&of(7, "x", data)).await;
         for (arrival, start) in [(two, start), (one, 0)] {
@@ -114,7 +117,7 @@ async fn values_have_the_time_of_the_snapshot_and_counters_their_start() {
 #[tokio::test]
 async fn values_that_are_no_numbers_or_infinite_are_sent_as_they_are() {
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, f64::MAX] {
-        let data = Data::Gauge(vec![point(&[], Value::F64(value))]);
+        let data = Data::Gauge(vec![point(&[], Value::F64(value))].into());
         for arrival in both(&of(1, "x", data)).await {
             let sent = arrival.content[0].value;
             let is_same = sent.to_bits() == value.to_bits() || (sent.is_nan() && value.is_nan());
@@ -245,7 +248,7 @@ async fn samples_are_in_order_and_do_not_start_after_their_time_whatever_the_clo
             let Data::Sum { points, .. } = &mut snapshot.scopes[0].metrics[0].data else {
                 panic!("{snapshot:?}");
             };
-            points[0].start = SystemTime::UNIX_EPOCH + Duration::from_secs(8000);
+            points.to_mut()[0].start = SystemTime::UNIX_EPOCH + Duration::from_secs(8000);
             assert_eq!(target.export(&snapshot).await, Ok(()));
         }
         target.shutdown().await;

@@ -96,7 +96,7 @@ async fn json_is_that_of_otlp() {
     let Data::Sum { points, .. } = &mut given.scopes[0].metrics[0].data else {
         panic!("a sum");
     };
-    points[0].value = Value::I64(-7);
+    points.to_mut()[0].value = Value::I64(-7);
     target.export(&given).await.expect("it is accepted");
     let json: serde_json::Value =
         serde_json::from_slice(&receiver.arrivals()[0].plain).expect("JSON");
@@ -122,7 +122,7 @@ async fn json_goes_without_what_it_cannot_say() {
         let Data::Sum { points, .. } = &mut given.scopes[0].metrics[0].data else {
             panic!("a sum");
         };
-        points[1].value = Value::F64(f64::INFINITY);
+        points.to_mut()[1].value = Value::F64(f64::INFINITY);
         target.export(&given).await.expect("it is accepted");
         let request = &receiver.arrivals()[0].content;
         let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];

@@ -136,19 +136,21 @@ impl Protobuf {
         let Series { family_type, names, scope, data, at, ladder, exemplars } = series;
         let Some(attributes) = data.attributes_at(at) else { return false };
         self.metric.clear();
-        self.labels(attributes, scope, |key| names.series_label(key, family_type));
+        self.labels(&attributes, scope, |key| names.series_label(key, family_type));
         self.value.clear();
         let field = match data {
             Data::Sum { points, monotonic: true, .. } => {
-                double(&mut self.value, 1, sample_value(points[at].value.as_f64()));
+                let Some(point) = points.at(at) else { return false };
+                double(&mut self.value, 1, sample_value(point.value.as_f64()));
                 if let Some(last) = exemplars.last() {
                     write_exemplar(&mut self.value, 2, last);
                 }
-                self.created(3, points[at].start);
+                self.created(3, point.start);
                 OF_COUNTER
             }
             Data::Gauge(points) | Data::Sum { points, .. } => {
-                double(&mut self.value, 1, sample_value(points[at].value.as_f64()));
+                let Some(point) = points.at(at) else { return false };
+                double(&mut self.value, 1, sample_value(point.value.as_f64()));
                 OF_GAUGE
             }
             Data::Histogram { points, bounds, .. } => {

@@ -154,31 +154,30 @@ impl Text {
     #[inline]
     pub(crate) fn series(&mut self, out: &mut BytesMut, series: Series<'_>) {
         let Series { family_type, names, scope, data, at, ladder, exemplars } = series;
-        let attributes = match data {
-            Data::Gauge(points) | Data::Sum { points, .. } => &points[at].attributes,
-            Data::Histogram { points, .. } => &points[at].attributes,
-            Data::ExponentialHistogram { points, .. } => &points[at].attributes,
-            Data::Summary(points) => &points[at].attributes,
-            _ => return,
+        let head = |text: &mut Self, attributes: &Attributes| {
+            text.labels.clear();
+            let Self { labels, series_labels, .. } = text;
+            write_series(labels, series_labels, names, family_type, scope, attributes);
         };
-        self.labels.clear();
-        let Self { labels, series_labels, .. } = self;
-        write_series(labels, series_labels, names, family_type, scope, attributes);
         match data {
-            Data::Gauge(points) => self.number(out, &points[at], false, &[]),
-            Data::Sum { points, monotonic, .. } => {
+            Data::Gauge(points) | Data::Sum { points, .. } => {
+                let Some(point) = points.at(at) else { return };
+                head(self, &point.attributes);
                 // Of the types of OpenMetrics, only counters and histograms have exemplars.
                 let exemplars = if family_type == FamilyType::Counter { exemplars } else { &[] };
-                self.number(out, &points[at], *monotonic, exemplars);
+                let is_counter = matches!(data, Data::Sum { monotonic: true, .. });
+                self.number(out, &point, is_counter, exemplars);
             }
             Data::Histogram { points, bounds, .. } => {
                 let HistogramPoint { buckets, count, sum, min, start, .. } = &points[at];
+                head(self, &points[at].attributes);
                 let is_negative = bounds.first().is_some_and(|bound| *bound < 0.0);
                 self.buckets(out, bounds, buckets, *count, exemplars);
                 self.rest_of_histogram(out, *count, *sum, *min, is_negative, *start);
             }
             Data::ExponentialHistogram { points, .. } => {
                 let (Some(ladder), point) = (ladder, &points[at]) else { return };
+                head(self, &point.attributes);
                 let mut classic = std::mem::take(&mut self.classic);
                 ladder.fill(point, &mut classic);
                 let bounds = ladder.boundaries();
@@ -188,7 +187,10 @@ impl Text {
                 let (count, sum, min, start) = (point.count, point.sum, point.min, point.start);
                 self.rest_of_histogram(out, count, sum, min, is_negative, start);
             }
-            Data::Summary(points) => self.summary(out, &points[at]),
+            Data::Summary(points) => {
+                head(self, &points[at].attributes);
+                self.summary(out, &points[at]);
+            }
             _ => {}
         }
     }

@@ -71,11 +71,11 @@ fn counter(value: u64) -> Data {
 }
 
 fn counters(of: &[(u64, &[(&'static str, &'static str)])]) -> Data {
-    Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points: points(of) }
+    Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points: points(of).into() }
 }
 
 fn gauge(value: u64) -> Data {
-    Data::Gauge(points(&[(value, &[])]))
+    Data::Gauge(points(&[(value, &[])]).into())
 }
 
 fn histogram(value: f64) -> Data {

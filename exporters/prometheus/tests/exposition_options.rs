@@ -19,7 +19,7 @@ fn snapshot(pairs: Pairs<'_>) -> Snapshot {
     ];
     let counted = counter(vec![number(pairs, Value::U64(3))]);
     let took = histogram(&[1.0], pairs, &[1, 0], 0.5, 0.5);
-    let gauge = Data::Gauge(vec![number(pairs, Value::F64(0.5))]);
+    let gauge = Data::Gauge(vec![number(pairs, Value::F64(0.5))].into());
     let metrics = vec![
         metric("cpu.time", "s", "", counted),
         metric("load", "1", "", gauge),

@@ -32,7 +32,7 @@ fn types(resource: Pairs<'_>, metrics: Vec<meterkit_core::Metric>) -> Vec<String
 
 #[test]
 fn families_of_open_metrics_that_would_share_a_name_have_another_type() {
-    let gauge = |name| metric(name, "", "", Data::Gauge(one(1)));
+    let gauge = |name| metric(name, "", "", Data::Gauge(one(1).into()));
     let counts = |name| metric(name, "", "", counter(one(1)));
     let distribution = |name| metric(name, "", "", histogram(&[1.0], &[], &[1, 0], 0.5, 0.5));
     for (metrics, expected) in [

@@ -211,7 +211,7 @@ fn no_two_metrics_make_an_invalid_body_whatever_their_names() {
         let number = || vec![nasty::number(&[], Value::U64(1))];
         [
             metric(name, "s", "Help.", counter(number())),
-            metric(name, "", "", Data::Gauge(number())),
+            metric(name, "", "", Data::Gauge(number().into())),
             metric(name, "", "", histogram(&[1.0], &[], &[1, 0], 0.5, 0.5)),
         ]
     };

@@ -29,11 +29,11 @@ pub(crate) fn number(pairs: Pairs<'_>, value: Value) -> NumberPoint {
 }
 
 pub(crate) fn counter(points: Vec<NumberPoint>) -> Data {
-    Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points }
+    Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points: points.into() }
 }
 
 pub(crate) fn up_down(points: Vec<NumberPoint>) -> Data {
-    Data::Sum { monotonic: false, temporality: Temporality::Cumulative, points }
+    Data::Sum { monotonic: false, temporality: Temporality::Cumulative, points: points.into() }
 }
 
 pub(crate) fn histogram(
@@ -148,21 +148,24 @@ fn numbers() -> Vec<Metric> {
             "load",
             "1",
             "",
-            Data::Gauge(vec![
-                f64(&[("at", "1".into())], f64::NAN),
-                f64(&[("at", "2".into())], f64::NEG_INFINITY),
-                f64(&[("at", "3".into())], -0.0),
-                f64(&[("at", "4".into())], 5e-324),
-                f64(&[("at", "5".into())], f64::MAX),
-                f64(&[("at", "6".into())], 0.000_012_5),
-            ]),
+            Data::Gauge(
+                vec![
+                    f64(&[("at", "1".into())], f64::NAN),
+                    f64(&[("at", "2".into())], f64::NEG_INFINITY),
+                    f64(&[("at", "3".into())], -0.0),
+                    f64(&[("at", "4".into())], 5e-324),
+                    f64(&[("at", "5".into())], f64::MAX),
+                    f64(&[("at", "6".into())], 0.000_012_5),
+                ]
+                .into(),
+            ),
         ),
         // In OpenMetrics, each would have the name of another one.
         metric("o.requests", "", "", counter(vec![u64(&[], 1)])),
-        metric("o.requests.now", "", "", Data::Gauge(vec![u64(&[], 2)])),
+        metric("o.requests.now", "", "", Data::Gauge(vec![u64(&[], 2)].into())),
         metric("hh.count", "", "", counter(vec![u64(&[], 3)])),
         metric("target.info", "", "", counter(vec![u64(&[], 4)])),
-        metric("größe", "m", "", Data::Gauge(vec![u64(&[("schlüssel", "wert".into())], 5)])),
+        metric("größe", "m", "", Data::Gauge(vec![u64(&[("schlüssel", "wert".into())], 5)].into())),
     ]
 }
 

@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt;
 /// The variable that asks for a million series.
 const MILLION: &str = "A_MILLION_SERIES";
 
-/// How many series there are, and what a scrape may take beside the store and its snapshot. The text is many times as
+/// How many series there are, and what scrapes may take beside the store, collections included. The text is many times as
 /// long.
 fn sizes() -> (usize, u64) {
     match std::env::var_os(MILLION) {
@@ -46,11 +46,11 @@ async fn scrapes_of_many_series_are_never_in_memory_as_a_whole() {
         group.with(Number(number)).add(number);
     }
     let served = Served::start_sharing(&registry, LONG, |server| server.write_timeout(LONG));
-    // The snapshot that all scrapes share.
-    let mut connection = Connection::open(served.address).await;
-    connection.request("HEAD", "/metrics").await.unwrap();
     peak();
     let before = peak();
+    // A collection, and another one while the last scrapes have it. Those to come share this one.
+    let mut connection = Connection::open(served.address).await;
+    connection.request("HEAD", "/metrics").await.unwrap();
     let mut stuck = Connection::open_narrow(served.address).await;
     stuck.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut length = 0;

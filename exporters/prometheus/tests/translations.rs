@@ -28,11 +28,11 @@ fn points(value: u64, pairs: &[(&'static str, &'static str)]) -> Vec<NumberPoint
 
 fn counter(value: u64, pairs: &[(&'static str, &'static str)]) -> Data {
     let points = points(value, pairs);
-    Data::Sum { points, temporality: Temporality::Cumulative, monotonic: true }
+    Data::Sum { points: points.into(), temporality: Temporality::Cumulative, monotonic: true }
 }
 
 fn gauge(value: u64, pairs: &[(&'static str, &'static str)]) -> Data {
-    Data::Gauge(points(value, pairs))
+    Data::Gauge(points(value, pairs).into())
 }
 
 fn histogram() -> Data {

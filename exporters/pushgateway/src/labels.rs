@@ -14,7 +14,7 @@ pub(crate) fn without_group_labels(mut snapshot: Snapshot, group: &[String]) -> 
         |attributes: &Attributes| attributes.iter().any(|(key, _)| label(key, group).is_some());
     let is_any_taken = |scopes: &[ScopeMetrics]| {
         let mut data = scopes.iter().flat_map(|scope| &scope.metrics).map(|metric| &metric.data);
-        data.any(|data| (0..data.len()).filter_map(|at| data.attributes_at(at)).any(is_taken))
+        data.any(|data| data.shapes().any(is_taken))
     };
     let absent = || snapshot.absent.iter().any(|absent| is_any_taken(&absent.scopes));
     if !is_taken(&snapshot.resource) && !is_any_taken(&snapshot.scopes) && !absent() {
@@ -38,6 +38,7 @@ fn rename_all(scopes: &mut [ScopeMetrics], group: &[String]) {
     for metric in scopes.iter_mut().flat_map(|scope| &mut scope.metrics) {
         match &mut metric.data {
             Data::Gauge(points) | Data::Sum { points, .. } => {
+                let points = points.to_mut();
                 points.iter_mut().for_each(|it| it.attributes = renamed(&it.attributes, group));
             }
             Data::Histogram { points, .. } => {
@@ -112,8 +113,8 @@ mod tests {
         let quantiles = [].into();
         let summary = SummaryPoint { series, attributes, start, count, sum, quantiles };
         let all = [
-            Data::Gauge(vec![number.clone()]),
-            Data::Sum { monotonic: true, temporality, points: vec![number] },
+            Data::Gauge(vec![number.clone()].into()),
+            Data::Sum { monotonic: true, temporality, points: vec![number].into() },
             Data::Histogram { temporality, bounds: [].into(), points: vec![histogram] },
             Data::ExponentialHistogram { temporality, points: vec![exponential] },
             Data::Summary(vec![summary]),

@@ -24,6 +24,16 @@ pub enum AttributeRef<'a> {
 }
 
 impl AttributeRef<'_> {
+    /// Returns a number for the type, and whether the value is an empty text or no number.
+    pub(crate) fn shape(&self) -> (u8, bool) {
+        let is_nothing = match self {
+            Self::Str(text) => text.is_empty(),
+            Self::F64(value) => value.is_nan(),
+            _ => false,
+        };
+        (self.rank().0, is_nothing)
+    }
+
     /// Returns the rank of the type, and the bits of a scalar that is not text: floats by their total order.
     fn rank(&self) -> (u8, i64) {
         match self {

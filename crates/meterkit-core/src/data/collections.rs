@@ -68,7 +68,7 @@ impl Collections {
     ) -> Vec<Arc<AbsentSeries>> {
         self.number += 1;
         let last_seen = self.time.replace(time).unwrap_or(time);
-        let (gone, new) = compare(before, now);
+        let (gone, new) = compare(before, now, !self.absent.is_empty());
         if !new.is_empty() {
             self.release(&new);
         }
@@ -121,24 +121,35 @@ impl Collections {
 
 type Ids = HashSet<SeriesId, RandomState>;
 
-/// Returns what `before` has and `now` lacks, and the ids that `now` has and `before` lacks.
-fn compare(before: &[ScopeMetrics], now: &[ScopeMetrics]) -> (Vec<ScopeMetrics>, Ids) {
+/// Returns what `before` has and `now` lacks, and the ids that `now` has and `before` lacks; none of these if nothing is
+/// gone and nobody `asks_for_new`.
+fn compare(
+    before: &[ScopeMetrics],
+    now: &[ScopeMetrics],
+    asks_for_new: bool,
+) -> (Vec<ScopeMetrics>, Ids) {
     let (changed, other_now) = unequal(before, now);
     let mut others: HashMap<Key<'_>, &Data> = HashMap::new();
-    let mut new = Ids::default();
+    let mut also_new: Vec<(&Data, Option<&Data>)> = Vec::new();
     for (key, data) in other_now {
-        if let Some(same_name) = others.insert(key, data) {
-            new.extend(same_name.series());
-        }
+        also_new.extend(others.insert(key, data).map(|same_name| (same_name, None)));
     }
     let mut missing = Ids::default();
     for (key, data) in changed {
-        match others.get(&key) {
-            Some(now) if now.has_series_of(data) => drop(others.remove(&key)),
-            _ => missing.extend(data.series()),
+        match others.remove(&key) {
+            Some(now) if now.has_series_of(data) => {}
+            now => {
+                missing.extend(data.series_beside(now));
+                also_new.extend(now.map(|now| (now, Some(data))));
+            }
         }
     }
-    new.extend(others.values().flat_map(|data| data.series()));
+    if missing.is_empty() && !asks_for_new {
+        return Default::default();
+    }
+    also_new.extend(others.into_values().map(|data| (data, None)));
+    let new = also_new.into_iter().flat_map(|(data, before)| data.series_beside(before));
+    let mut new: Ids = new.collect();
     let gone = match missing.is_subset(&new) {
         true => Vec::new(),
         false => only(before, |series| missing.contains(&series) && !new.contains(&series)),

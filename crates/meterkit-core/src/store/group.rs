@@ -3,6 +3,7 @@
 mod addresses;
 mod closed;
 mod idle;
+mod kept;
 pub(crate) mod keyed;
 mod later;
 mod members;
@@ -20,6 +21,7 @@ use foldhash::fast::RandomState;
 pub(crate) use self::addresses::Addresses;
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
+use self::kept::KeptSeries;
 use self::keyed::ByKey;
 use self::later::{Later, LaterSeries};
 pub(crate) use self::members::Members;
@@ -33,7 +35,8 @@ use super::entry::Entry;
 use super::handle::{self, AnyHandle, Handle};
 use super::label_set::{Declared, LabelSet, Query, hash_declared};
 use super::settings::Settings;
-use super::shared::Shared;
+use super::shared::{PointKeys, Shared};
+use crate::data::AttributesByPlace;
 use crate::instrument::members_of;
 use crate::labels::{LabelKey, Labels};
 
@@ -48,7 +51,7 @@ pub(crate) struct SeriesGroup<H: Handle> {
     /// How series with the labels that the code declares are found, once it declares any.
     declared: OnceLock<DeclaredSeries<H>>,
     /// Series that are found by their values, once there is one.
-    open: OnceLock<Box<OpenSeries<H>>>,
+    open: OnceLock<Arc<OpenSeries<H>>>,
 }
 
 /// How series with declared labels are found.
@@ -247,7 +250,7 @@ impl<H: Handle> SeriesGroup<H> {
 
     #[inline]
     fn open(&self) -> &OpenSeries<H> {
-        self.open.get_or_init(|| Box::new(OpenSeries::new()))
+        self.open.get_or_init(|| Arc::new(OpenSeries::new()))
     }
 
     /// Returns the series that is found by its values, made if there is room for it. Remembers it for labels at the same
@@ -321,6 +324,11 @@ impl<H: Handle> Members for SeriesGroup<H> {
 
     fn overflow(&self) -> Option<&dyn AnyHandle> {
         self.overflow.get().map(|handle| -> &dyn AnyHandle { handle })
+    }
+
+    fn kept(&self, keys: Arc<PointKeys>) -> Box<dyn AttributesByPlace> {
+        let closed = self.closed().map(|closed| closed.places().clone());
+        Box::new(KeptSeries { closed, open: self.open.get().cloned(), keys })
     }
 
     fn make_overflow(&self, shared: &Arc<Shared>) -> bool {

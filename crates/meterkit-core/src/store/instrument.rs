@@ -394,6 +394,12 @@ fn read(shared: &Shared, plain: Option<&dyn AnyHandle>, group: Option<&dyn Membe
         _ if shared.is_off() => points(shared, &mut std::iter::empty()),
         None => points(shared, &mut plain.into_iter()),
         Some(group) => {
+            if shared.identity.kind != Kind::Histogram {
+                if let Some(numbers) = group.numbers(shared) {
+                    shared.ask_for_look();
+                    return Data::of_numbers(shared.identity.kind, numbers);
+                }
+            }
             let mut data = None;
             group.in_order(shared, &mut |series| data = Some(points(shared, series)));
             data.unwrap_or_else(|| points(shared, &mut std::iter::empty()))

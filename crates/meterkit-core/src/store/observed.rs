@@ -313,7 +313,7 @@ impl Stored for Observed {
                 Data::Histogram { temporality, bounds, points: self.histogram_points() }
             }
             Kind::Summary => Data::Summary(self.summary_points()),
-            kind => Data::of_numbers(kind, self.number_points()),
+            kind => Data::of_numbers(kind, self.number_points().into()),
         }
     }
 

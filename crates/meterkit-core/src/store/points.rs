@@ -3,7 +3,7 @@
 use super::distribution::{Counts, Distribution};
 use super::group::is_collecting;
 use super::handle::AnyHandle;
-use super::shared::Shared;
+use super::shared::{PointKeys, Shared};
 use crate::Kind;
 use crate::buckets::HistogramBuckets;
 use crate::data::{Data, ExponentialHistogramPoint, HistogramPoint, NumberPoint, Temporality};
@@ -22,19 +22,18 @@ fn numbers(shared: &Shared, series: &mut dyn Iterator<Item = &dyn AnyHandle>) ->
     let keys = shared.keys();
     // Room for every series: an instrument without labels needs one point, and others are not copied while they grow.
     let mut points = Vec::with_capacity(series.size_hint().1.unwrap_or_default());
-    points.extend(series.filter_map(|handle| {
-        let (value, head) = (handle.number()?, handle.head());
-        Some(NumberPoint {
-            series: head.id(),
-            attributes: handle.attributes(&keys),
-            start: head.start(),
-            value,
-        })
-    }));
+    points.extend(series.filter_map(|handle| number(handle, &keys)));
     if points.len() < points.capacity() / 2 {
         points.shrink_to_fit();
     }
-    Data::of_numbers(shared.identity.kind, points)
+    Data::of_numbers(shared.identity.kind, points.into())
+}
+
+/// Returns the point of a series, if it has a value.
+pub(crate) fn number(handle: &dyn AnyHandle, keys: &PointKeys) -> Option<NumberPoint> {
+    let (value, head) = (handle.number()?, handle.head());
+    let (attributes, start) = (handle.attributes(keys), head.start());
+    Some(NumberPoint { series: head.id(), attributes, start, value })
 }
 
 /// Returns the points of the histograms.

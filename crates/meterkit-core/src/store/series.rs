@@ -12,7 +12,7 @@ use super::look;
 use super::settings::{DropReason, Settings};
 use super::shared::Shared;
 use super::sum::SumCell;
-use crate::data::SeriesId;
+use crate::data::{Life, SeriesId};
 use crate::number::Number;
 
 /// One series. The store keeps a handle of its own, so that what was counted stays when users drop theirs.
@@ -109,6 +109,11 @@ impl Head {
     /// Returns which of the series that have been here this is: changes with each reset.
     pub(crate) fn id(&self) -> SeriesId {
         SeriesId::from_bits(self.state.load(Relaxed) >> FLAG_BITS)
+    }
+
+    /// Returns the bits of the identity, and the start in nanoseconds since 1970.
+    pub(crate) fn life(&self) -> Life {
+        (self.id().to_bits(), self.start.load(Relaxed))
     }
 
     /// Since when the values count.

@@ -1,6 +1,7 @@
 //! What all series of an instrument share.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::hash::Hash;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32};
@@ -574,6 +575,18 @@ impl PointKeys {
     fn get(&self, set: KeySetId) -> Option<&Arc<Keys>> {
         let overflow = || (set == KeySetId::OVERFLOW).then_some(&self.overflow);
         self.series.get(usize::from(set.0)).or_else(overflow)
+    }
+
+    /// Compares the attributes that series with these labels have.
+    pub(crate) fn compare(&self, a: Option<&LabelSet>, b: Option<&LabelSet>) -> Ordering {
+        let with_keys = |labels: &'_ LabelSet| self.get(labels.keys());
+        match (a, b) {
+            (Some(a), Some(b)) => match (with_keys(a), with_keys(b)) {
+                (Some(keys), Some(others)) => keys.values(a).cmp(others.values(b)),
+                (keys, others) => keys.is_some().cmp(&others.is_some()),
+            },
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        }
     }
 
     /// Returns the keys that series have besides those that the code declares.

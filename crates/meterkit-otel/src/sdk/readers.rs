@@ -63,7 +63,9 @@ impl Readers {
             }
             match instrument.read() {
                 _ if is_import && is_looped.load(Relaxed) => Vec::new(),
-                Some(Data::Gauge(points) | Data::Sum { points, .. }) => points,
+                Some(Data::Gauge(mut points) | Data::Sum { mut points, .. }) => {
+                    std::mem::take(points.to_mut())
+                }
                 _ => Vec::new(),
             }
         })

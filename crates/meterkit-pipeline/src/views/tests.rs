@@ -35,11 +35,11 @@ fn metric(name: &str, data: Data) -> Metric {
 
 fn sum(name: &str, points: Vec<NumberPoint>) -> Metric {
     let temporality = Temporality::Cumulative;
-    metric(name, Data::Sum { monotonic: true, temporality, points })
+    metric(name, Data::Sum { monotonic: true, temporality, points: points.into() })
 }
 
 fn gauge(name: &str, points: Vec<NumberPoint>) -> Metric {
-    metric(name, Data::Gauge(points))
+    metric(name, Data::Gauge(points.into()))
 }
 
 fn histogram(name: &str, points: Vec<HistogramPoint>) -> Metric {
@@ -211,7 +211,7 @@ fn metrics_of_other_kinds_stay_apart_under_one_name() {
     let points = || vec![number(&[], Value::I64(1))];
     let others = [(false, Temporality::Cumulative), (true, Temporality::Delta)];
     for (monotonic, temporality) in others {
-        let other = metric("other", Data::Sum { monotonic, temporality, points: points() });
+        let other = metric("other", Data::Sum { monotonic, temporality, points: points().into() });
         let applied =
             view("other", named("jobs")).applied(scopes(vec![sum("jobs", points()), other]));
         assert_eq!(names(&applied), ["jobs", "jobs"], "{monotonic} {temporality:?}");

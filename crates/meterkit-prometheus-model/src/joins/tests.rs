@@ -34,7 +34,7 @@ fn histogram(id: u64, key: &'static str, buckets: &[u64]) -> HistogramPoint {
 }
 
 fn sum(points: Vec<NumberPoint>) -> Data {
-    Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points }
+    Data::Sum { monotonic: true, temporality: Temporality::Cumulative, points: points.into() }
 }
 
 fn histograms(bounds: &[f64], points: Vec<HistogramPoint>) -> Data {
@@ -175,11 +175,11 @@ fn what_ended_series_counted_stays_in_the_total_they_were_part_of() {
 
 #[test]
 fn the_last_gauge_counts_by_metric_and_attributes() {
-    let gauge = |id, key, value| Data::Gauge(vec![number(id, id, key, Value::U64(value))]);
+    let gauge = |id, key, value| Data::Gauge(vec![number(id, id, key, Value::U64(value))].into());
     let metrics = vec![metric("x_y", gauge(1, "a.b", 1)), metric("x.y", gauge(2, "a_b", 2))];
     assert_eq!(number_of(metrics, &[]).0, Value::U64(1));
     let points = vec![number(2, 2, "a.b", Value::U64(1)), number(1, 1, "a_b", Value::U64(2))];
-    assert_eq!(number_of(vec![metric("x", Data::Gauge(points))], &[]).0, Value::U64(2));
+    assert_eq!(number_of(vec![metric("x", Data::Gauge(points.into()))], &[]).0, Value::U64(2));
 }
 
 #[test]

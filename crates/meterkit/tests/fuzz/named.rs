@@ -54,7 +54,7 @@ fn scope((at, line): (usize, &str)) -> ScopeMetrics {
     let number = |value| vec![NumberPoint { series, attributes: attributes.clone(), start, value }];
     let temporality = Temporality::Cumulative;
     let (kind, data) = match kind.as_str() {
-        "gauge" => (Kind::Gauge, Data::Gauge(number(Value::F64(-0.5)))),
+        "gauge" => (Kind::Gauge, Data::Gauge(number(Value::F64(-0.5)).into())),
         "histogram" => {
             let point = HistogramPoint {
                 series,
@@ -71,7 +71,7 @@ fn scope((at, line): (usize, &str)) -> ScopeMetrics {
         }
         _ => {
             let points = number(Value::U64(at as u64));
-            (Kind::Counter, Data::Sum { monotonic: true, temporality, points })
+            (Kind::Counter, Data::Sum { monotonic: true, temporality, points: points.into() })
         }
     };
     let descriptor = Descriptor { name, unit, description, kind };

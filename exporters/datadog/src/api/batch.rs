@@ -74,7 +74,7 @@ mod tests {
             start: time,
             value: Value::U64(1),
         };
-        let data = Data::Gauge(vec![point(1), point(2)]);
+        let data = Data::Gauge(vec![point(1), point(2)].into());
         let descriptor = Descriptor {
             name: "load".to_owned(),
             unit: String::new(),

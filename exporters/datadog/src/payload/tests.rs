@@ -35,7 +35,7 @@ fn snapshot(counters: usize, histograms: usize, length: usize) -> Snapshot {
     of(vec![
         metric("requests", "{request}", counter(counts)),
         metric("sizes", "By", histogram(&[1.0, 1.0], points.collect())),
-        metric("queue \"é\"", "s", Data::Gauge(vec![gauge])),
+        metric("queue \"é\"", "s", Data::Gauge(vec![gauge].into())),
     ])
 }
 

@@ -36,7 +36,7 @@ fn counters_are_counts_and_what_also_falls_is_a_gauge() {
     let snapshot = of(vec![
         metric("requests-total", "{request}", counter(value(Number::U64(7)))),
         metric("in.flight", "By", up_down(value(Number::I64(-3)))),
-        metric("load", "%", Data::Gauge(value(Number::F64(0.0)))),
+        metric("load", "%", Data::Gauge(value(Number::F64(0.0)).into())),
         metric("duration", "s", histogram(&[1.0], vec![recorded(labels(NONE), &[1, 2], 1.5)])),
     ]);
     let points = Points::of(&snapshot, &Tagging::default());
@@ -76,7 +76,7 @@ fn labels_that_become_the_same_tags_are_added_up() {
     let snapshot = of(vec![
         metric("a", "", counter(pair(earlier, later))),
         metric("b", "", up_down(pair(earlier, later))),
-        metric("c", "", Data::Gauge(pair(earlier, later))),
+        metric("c", "", Data::Gauge(pair(earlier, later).into())),
         metric(
             "d",
             "",
@@ -143,7 +143,7 @@ fn what_did_not_change_and_what_cannot_be_sent_are_left_out_but_only_the_latter_
     let odd = [0.0, -0.0, 1.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
     for (data, sent, not_finite) in [
         (counter(all(&odd)), 1, 3),
-        (Data::Gauge(all(&odd)), 3, 3),
+        (Data::Gauge(all(&odd).into()), 3, 3),
         (up_down(all(&odd)), 3, 3),
         (histogram(&[1.0], vec![recorded(labels(NONE), &[0, 0], 1.5)]), 0, 0),
         (histogram(&[1.0], vec![recorded(labels(NONE), &[0, 2], f64::NAN)]), 1, 0),

@@ -40,11 +40,11 @@ pub(crate) fn metric(name: &str, unit: &str, data: Data) -> Metric {
 }
 
 pub(crate) fn counter(points: Vec<NumberPoint>) -> Data {
-    Data::Sum { monotonic: true, temporality: Temporality::Delta, points }
+    Data::Sum { monotonic: true, temporality: Temporality::Delta, points: points.into() }
 }
 
 pub(crate) fn up_down(points: Vec<NumberPoint>) -> Data {
-    Data::Sum { monotonic: false, temporality: Temporality::Cumulative, points }
+    Data::Sum { monotonic: false, temporality: Temporality::Cumulative, points: points.into() }
 }
 
 pub(crate) fn histogram(bounds: &[f64], points: Vec<HistogramPoint>) -> Data {

@@ -202,11 +202,11 @@ impl Taken {
             let mut data = match *kind {
                 "histogram" => histogram(&[], [1, 2, 3]),
                 "exponential" => exponential(&[]),
-                _ => Data::Gauge(vec![point(&[], 4.0)]),
+                _ => Data::Gauge(vec![point(&[], 4.0)].into()),
             };
             let series = SeriesId::from_hash(kind.bytes().map(u64::from).sum());
             match &mut data {
-                Data::Gauge(points) => points[0].series = series,
+                Data::Gauge(points) => points.to_mut()[0].series = series,
                 Data::Histogram { points, .. } => points[0].series = series,
                 Data::ExponentialHistogram { points, .. } => points[0].series = series,
                 other => panic!("{other:?}"),

@@ -99,7 +99,7 @@ fn a_scrape_has_the_same_series() {
     ]);
     let same_twice =
         sum(true, vec![point(&[("a", 1_i64.into())], 1.0), point(&[pair("a", "1")], 2.0)]);
-    let plain = || Data::Gauge(vec![point(&[], 1.0)]);
+    let plain = || Data::Gauge(vec![point(&[], 1.0)].into());
     let mut scoped = scope("b", vec![metric("x", "", "", plain())]);
     scoped.scope = std::sync::Arc::new(
         InstrumentationScope::builder("b")
@@ -129,11 +129,14 @@ fn a_scrape_has_the_same_series() {
                 "g",
                 "1",
                 "",
-                Data::Gauge(vec![
-                    point(&[pair("a", "1")], f64::NAN),
-                    point(&[pair("a", "2")], f64::INFINITY),
-                    point(&[pair("a", "3")], -0.0),
-                ]),
+                Data::Gauge(
+                    vec![
+                        point(&[pair("a", "1")], f64::NAN),
+                        point(&[pair("a", "2")], f64::INFINITY),
+                        point(&[pair("a", "3")], -0.0),
+                    ]
+                    .into(),
+                ),
             )],
         )],
     ] {
@@ -152,7 +155,7 @@ fn series_that_become_equal_are_added_and_of_gauges_the_last_one_counts() {
     for (data, expected) in [
         (sum(true, points(1.0, 2.5)), 3.5),
         (sum(false, points(-1.0, 2.5)), 1.5),
-        (Data::Gauge(points(7.0, 2.5)), 2.5),
+        (Data::Gauge(points(7.0, 2.5).into()), 2.5),
     ] {
         let series = all(&snapshot(1, vec![scope("a", vec![metric("x", "", "", data)])]));
         assert_eq!(series.len(), 1);
@@ -256,7 +259,7 @@ fn metadata_and_starts_are_those_of_the_metric() {
 #[test]
 fn no_value_of_the_user_ends_its_series() {
     let stale = f64::from_bits(0x7ff0_0000_0000_0002);
-    let data = Data::Gauge(vec![point(&[], stale)]);
+    let data = Data::Gauge(vec![point(&[], stale)].into());
     let series = all(&snapshot(1, vec![scope("a", vec![metric("x", "", "", data)])]));
     let SeriesValue::Number(value) = series[0].value else { panic!("{series:?}") };
     assert!(value.is_nan());

@@ -28,7 +28,7 @@ pub(crate) fn point(pairs: &[(&'static str, AttributeValue)], value: f64) -> Num
 }
 
 pub(crate) fn sum(monotonic: bool, points: Vec<NumberPoint>) -> Data {
-    Data::Sum { monotonic, temporality: Temporality::Cumulative, points }
+    Data::Sum { monotonic, temporality: Temporality::Cumulative, points: points.into() }
 }
 
 /// Over the bounds 0.5 and 10.
@@ -93,7 +93,7 @@ pub(crate) fn all_kinds(second: u64) -> Snapshot {
         ),
         metric("sent", "By", "", sum(true, vec![point(&[], 0.0)])),
         metric("tasks", "{task}", "Tasks.", sum(false, vec![point(&[at("ü")], -2.0)])),
-        metric("load", "1", "", Data::Gauge(vec![point(&[], -0.0)])),
+        metric("load", "1", "", Data::Gauge(vec![point(&[], -0.0)].into())),
         metric("took", "s", "How long.", histogram(&[at("a")], [1, 2, 4])),
         metric("sizes", "By", "How large.", exponential(&[at("a")])),
     ];

@@ -19,7 +19,7 @@ macro_rules! value {
 }
 
 fn described(name: &str, help: &str, unit: &str) -> Vec<Metric> {
-    vec![metric(name, help, unit, Data::Gauge(points(&[(&[], 1.0)])))]
+    vec![metric(name, help, unit, Data::Gauge(points(&[(&[], 1.0)]).into()))]
 }
 
 fn requests() -> Vec<Metric> {
@@ -42,7 +42,7 @@ pub(super) const CASES: &[Case] = &[
             || {
                 let mut points = points(&[(&[], 0.0)]);
                 points[0].value = Value::U64(42);
-                vec![metric("x", "", "", Data::Gauge(points))]
+                vec![metric("x", "", "", Data::Gauge(points.into()))]
             },
             |it| assert_eq!(it.row("x").value, 42.0),
         ),
@@ -170,7 +170,12 @@ pub(super) const CASES: &[Case] = &[
                 let mut points = points(&[(&[], 1.0)]);
                 points[0].start = SystemTime::UNIX_EPOCH + NOW + Duration::from_secs(9);
                 let temporality = Temporality::Cumulative;
-                vec![metric("x", "", "", Data::Sum { monotonic: true, temporality, points })]
+                vec![metric(
+                    "x",
+                    "",
+                    "",
+                    Data::Sum { monotonic: true, temporality, points: points.into() },
+                )]
             },
             |it| assert_eq!(it.row("x_total").start, it.arrival.time()),
         ),

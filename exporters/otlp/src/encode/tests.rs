@@ -68,7 +68,7 @@ fn resource_scope_and_metric_are_said_in_full() {
         ])
         .build();
     let request = encode(
-        &snapshot(scope, vec![metric(Data::Gauge(vec![number(Value::I64(1))]))]),
+        &snapshot(scope, vec![metric(Data::Gauge(vec![number(Value::I64(1))].into()))]),
         &Exemplars::default(),
     );
     let [resource] = request.resource_metrics.as_slice() else {
@@ -104,7 +104,7 @@ fn sums_tell_whether_they_rise_and_since_when_they_count() {
         for monotonic in [true, false] {
             let points = vec![number(Value::F64(0.5))];
             let proto::metric::Data::Sum(sum) =
-                encoded(Data::Sum { monotonic, temporality, points })
+                encoded(Data::Sum { monotonic, temporality, points: points.into() })
             else {
                 panic!("no sum");
             };
@@ -135,8 +135,8 @@ fn exemplars_stand_at_points_of_sums_and_histograms() {
     let temporality = Temporality::Cumulative;
     let scope = InstrumentationScope::builder("catalog").build();
     for (data, expected) in [
-        (Data::Sum { monotonic: true, temporality, points: vec![point.clone()] }, 2),
-        (Data::Gauge(vec![point]), 0),
+        (Data::Sum { monotonic: true, temporality, points: vec![point.clone()].into() }, 2),
+        (Data::Gauge(vec![point].into()), 0),
     ] {
         let request = encode(&snapshot(scope.clone(), vec![metric(data)]), &all);
         let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
@@ -167,7 +167,8 @@ fn integers_stay_integers_up_to_the_largest_there_is_and_then_become_doubles() {
         (Value::U64(10_000_000_000_000_000_000), Number::AsDouble(1e19)),
         (Value::U64(u64::MAX), Number::AsDouble(u64::MAX as f64)),
     ] {
-        let proto::metric::Data::Gauge(gauge) = encoded(Data::Gauge(vec![number(value)])) else {
+        let proto::metric::Data::Gauge(gauge) = encoded(Data::Gauge(vec![number(value)].into()))
+        else {
             panic!("no gauge");
         };
         assert_eq!(gauge.data_points[0].value, Some(expected), "{value:?}");
@@ -261,8 +262,10 @@ fn exponential_histograms_keep_their_scale_and_buckets() {
 #[test]
 fn what_has_no_points_is_left_out() {
     let scope = InstrumentationScope::builder("catalog").build();
-    let request =
-        encode(&snapshot(scope, vec![metric(Data::Gauge(Vec::new()))]), &Exemplars::default());
+    let request = encode(
+        &snapshot(scope, vec![metric(Data::Gauge(Vec::new().into()))]),
+        &Exemplars::default(),
+    );
     assert!(request.resource_metrics[0].scope_metrics.is_empty());
 }
 
@@ -272,7 +275,7 @@ fn no_point_starts_after_it_ends() {
     let late = at(9000);
     let points = vec![NumberPoint { start: late, ..number(Value::U64(3)) }];
     let temporality = Temporality::Cumulative;
-    let sum = encoded(Data::Sum { monotonic: true, temporality, points });
+    let sum = encoded(Data::Sum { monotonic: true, temporality, points: points.into() });
     let histogram = HistogramPoint {
         series: SeriesId::new(),
         attributes: Attributes::empty(),

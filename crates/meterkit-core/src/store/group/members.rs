@@ -8,18 +8,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use foldhash::fast::RandomState;
 use opentelemetry::{KeyValue, Value};
 
-use super::idle::Gone;
+use super::idle::{Activity, Gone};
 use super::keyed::AsDeclared;
 use super::later::{Later, LaterSeries};
 use super::overflow;
-use super::reading::{Reading, sorted};
+use super::reading::{MANY, Reading, sorted};
 use super::room::Room;
 use super::table::Writer;
+use crate::data::{AttributesByPlace, NumberPoints};
 use crate::labels::LabelKey;
 use crate::store::handle::AnyHandle;
 use crate::store::label_set::{KeySetId, LabelSet, Query, hash_declared};
+use crate::store::points;
 use crate::store::settings::{DropReason, Settings};
-use crate::store::shared::Shared;
+use crate::store::shared::{PointKeys, Shared};
 use crate::unpoisoned::Unpoisoned;
 
 /// The series of one instrument, whatever the type of their handles. What is done with them is compiled once.
@@ -29,6 +31,8 @@ pub(crate) trait Members: Send + Sync {
     /// Returns the series of an instrument that declares no labels.
     fn plain(&self) -> Option<&dyn AnyHandle>;
     fn overflow(&self) -> Option<&dyn AnyHandle>;
+    /// Returns the series by their places, for longer than the group lives.
+    fn kept(&self, keys: Arc<PointKeys>) -> Box<dyn AttributesByPlace>;
     /// Makes the overflow series. Returns whether it was not there before. Only while no other is made.
     fn make_overflow(&self, shared: &Arc<Shared>) -> bool;
 
@@ -308,18 +312,45 @@ impl dyn Members + '_ {
         });
     }
 
+    /// Returns the same numbers as [`in_order`](Self::in_order) does, by place. `None` if there are few, or if there are
+    /// series without a place.
+    pub(crate) fn numbers(&self, shared: &Shared) -> Option<NumberPoints> {
+        let places = self.places();
+        let has_later = self.later().is_some_and(|later| later.len() > 0);
+        if places < MANY || has_later || self.plain().is_some() {
+            return None;
+        }
+        let mut numbers = None;
+        self.read(shared, &mut |last, is_over| {
+            numbers = Some(last.read_numbers(self, places, shared, is_over));
+        });
+        let (series, values) = numbers?;
+        let overflow = self.overflow().filter(|handle| !handle.is_gone());
+        let last = overflow.and_then(|it| points::number(it, &shared.keys()));
+        Some(NumberPoints::of_stored(series, shared.identity.number, values, last))
+    }
+
     /// Calls `read` with all series but plain and overflow ones, ordered by their attributes.
     fn others_in_order(
         &self,
         shared: &Shared,
         read: &mut dyn FnMut(&mut dyn Iterator<Item = &dyn AnyHandle>),
     ) {
+        self.read(shared, &mut |last, is_over| last.read(self, shared, &mut *read, is_over));
+    }
+
+    /// Calls `read` with what the last reading left, and with whether a series is over now.
+    fn read(
+        &self,
+        shared: &Shared,
+        read: &mut dyn FnMut(&mut Reading, &dyn Fn(&dyn AnyHandle, Option<&mut Activity>) -> bool),
+    ) {
         let upkeep = self.upkeep();
         let rule = upkeep.room.idle_rule();
         let undelivered = Cell::new(0);
         let mut reading = upkeep.lock_reading();
         let last = reading.get_or_insert_default();
-        last.read(self, shared, read, &|handle, activity| {
+        read(last, &|handle, activity| {
             if handle.is_gone() {
                 return true;
             }

@@ -51,7 +51,10 @@ fn counts_and_gauges_carry_their_time() {
     let metrics = vec![
         ("a.operations", count(&[(kind, Number::U64(5)), (&[], Number::F64(0.5))])),
         ("b.in_flight", up_down(numbers(&[(&[], Number::I64(-3))]))),
-        ("c.queue", Data::Gauge(numbers(&[(kind, Number::F64(12.0)), (&[], Number::U64(0))]))),
+        (
+            "c.queue",
+            Data::Gauge(numbers(&[(kind, Number::F64(12.0)), (&[], Number::U64(0))]).into()),
+        ),
     ];
     let expected = [
         "a.operations:5|c|#kind:create|T1700000000",
@@ -148,7 +151,7 @@ fn what_is_not_finite_has_no_name_or_is_too_long_is_counted() {
     let long = Attributes::from_pairs(labels.into_iter().map(|(key, it)| (key.into(), it)));
     let metrics = vec![
         ("123", count(&[(&[], Number::U64(1)), (&[("a", "b")], Number::U64(1))])),
-        ("a", Data::Gauge(numbers(&[(&[], Number::F64(f64::NAN))]))),
+        ("a", Data::Gauge(numbers(&[(&[], Number::F64(f64::NAN))]).into())),
         ("b", count(&[(&[], Number::F64(f64::INFINITY))])),
         ("c", one_histogram(&[], &[], &[1], f64::NAN)),
         ("d.long", counter(vec![number(long.clone(), Number::U64(1))])),

@@ -1,0 +1,199 @@
+//! The points of gauges and sums.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use super::{AHEAD, NumberPoint, SeriesId, StoredSeries};
+use crate::attributes::Attributes;
+use crate::number::{NumberType, Value};
+
+/// The points of a gauge or a sum, in their order.
+///
+/// A collection of an instrument with many series keeps a value for each, and shares everything else with the
+/// collection before. [`each`](Self::each) and [`at`](Self::at) make points of these one at a time. The first time that
+/// the points are read as a slice, all of them are made; they stay as long as the collection.
+#[derive(Clone, Default)]
+pub struct NumberPoints {
+    /// Come first.
+    stored: Option<Arc<StoredNumbers>>,
+    listed: Vec<NumberPoint>,
+}
+
+/// The numbers that one collection read of the series of an instrument.
+pub(crate) struct StoredNumbers {
+    series: Arc<StoredSeries>,
+    number: NumberType,
+    /// The bits of the values, by the places of the series.
+    values: Vec<u64>,
+    /// All points, once they were read as a slice.
+    slice: OnceLock<Vec<NumberPoint>>,
+}
+
+impl NumberPoints {
+    /// Returns points of series of the store: these values of this type, by the places of the series. `last` comes after
+    /// them.
+    pub(crate) fn of_stored(
+        series: Arc<StoredSeries>,
+        number: NumberType,
+        values: Vec<u64>,
+        last: Option<NumberPoint>,
+    ) -> Self {
+        let stored = StoredNumbers { series, number, values, slice: OnceLock::new() };
+        Self { stored: Some(Arc::new(stored)), listed: last.into_iter().collect() }
+    }
+
+    /// Returns how many points there are.
+    pub fn len(&self) -> usize {
+        self.stored_len() + self.listed.len()
+    }
+
+    /// Returns whether there is no point.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the point at this place.
+    #[inline]
+    pub fn at(&self, at: usize) -> Option<Cow<'_, NumberPoint>> {
+        match self.stored_at(at) {
+            Ok((stored, place)) => {
+                if at % AHEAD == 0 {
+                    stored.series.load(at);
+                }
+                stored.point(place).map(Cow::Owned)
+            }
+            Err(at) => self.listed.get(at).map(Cow::Borrowed),
+        }
+    }
+
+    /// Returns all points, one at a time.
+    pub fn each(&self) -> impl Iterator<Item = Cow<'_, NumberPoint>> {
+        (0..self.len()).filter_map(|at| self.at(at))
+    }
+
+    /// Returns the points as a list that can be changed.
+    pub fn to_mut(&mut self) -> &mut Vec<NumberPoint> {
+        if self.stored.is_some() {
+            self.listed = self.each().map(Cow::into_owned).collect();
+            self.stored = None;
+        }
+        &mut self.listed
+    }
+
+    pub(super) fn series_at(&self, at: usize) -> Option<SeriesId> {
+        match self.stored_at(at) {
+            Ok((stored, place)) => stored.series.life(place).map(|(series, _)| series),
+            Err(at) => self.listed.get(at).map(|point| point.series),
+        }
+    }
+
+    pub(super) fn attributes_at(&self, at: usize) -> Option<Cow<'_, Attributes>> {
+        match self.stored_at(at) {
+            Ok((stored, place)) => Some(Cow::Owned(stored.series.attributes(place))),
+            Err(at) => self.listed.get(at).map(|point| Cow::Borrowed(&point.attributes)),
+        }
+    }
+
+    /// See [`Data::shapes`](super::Data::shapes).
+    pub(super) fn shapes(&self) -> impl Iterator<Item = &Attributes> {
+        let stored = self.stored.iter().flat_map(|stored| stored.series.shapes());
+        stored.chain(self.listed.iter().map(|point| &point.attributes))
+    }
+
+    /// Returns whether both have points of the same series in the same order.
+    pub(super) fn has_series_of(&self, other: &Self) -> bool {
+        let is_shared = match (&self.stored, &other.stored) {
+            (Some(stored), Some(other)) => Arc::ptr_eq(&stored.series, &other.series),
+            _ => false,
+        };
+        let mut rest = if is_shared { self.stored_len() } else { 0 }..self.len();
+        self.len() == other.len() && rest.all(|at| self.series_at(at) == other.series_at(at))
+    }
+
+    /// Returns the series, without those that have the same place in `other`.
+    pub(super) fn series_beside(&self, other: &Self) -> Box<dyn Iterator<Item = SeriesId> + '_> {
+        match (&self.stored, &other.stored) {
+            (Some(stored), Some(other)) => {
+                let listed = self.listed.iter().map(|point| point.series);
+                Box::new(stored.series.beside(&other.series).into_iter().chain(listed))
+            }
+            _ => Box::new((0..self.len()).filter_map(|at| self.series_at(at))),
+        }
+    }
+
+    fn stored_len(&self) -> usize {
+        self.stored.as_ref().map_or(0, |stored| stored.series.len())
+    }
+
+    /// Returns the place of the point in what is stored, or in the list.
+    #[inline]
+    fn stored_at(&self, at: usize) -> Result<(&StoredNumbers, usize), usize> {
+        let Some(stored) = &self.stored else { return Err(at) };
+        let place = stored.series.place(at).ok_or_else(|| at - stored.series.len())?;
+        Ok((stored, place))
+    }
+}
+
+impl StoredNumbers {
+    #[inline]
+    fn point(&self, place: usize) -> Option<NumberPoint> {
+        let value = Value::from_bits(self.number, *self.values.get(place)?);
+        let (series, start) = self.series.life(place)?;
+        Some(NumberPoint { series, attributes: self.series.attributes(place), start, value })
+    }
+}
+
+impl Deref for NumberPoints {
+    type Target = [NumberPoint];
+
+    fn deref(&self) -> &[NumberPoint] {
+        match &self.stored {
+            Some(stored) => stored.slice.get_or_init(|| self.each().map(Cow::into_owned).collect()),
+            None => &self.listed,
+        }
+    }
+}
+
+impl fmt::Debug for NumberPoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.each()).finish()
+    }
+}
+
+impl PartialEq for NumberPoints {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.each().eq(other.each())
+    }
+}
+
+impl From<Vec<NumberPoint>> for NumberPoints {
+    fn from(listed: Vec<NumberPoint>) -> Self {
+        Self { stored: None, listed }
+    }
+}
+
+impl FromIterator<NumberPoint> for NumberPoints {
+    fn from_iter<I: IntoIterator<Item = NumberPoint>>(points: I) -> Self {
+        Self::from(points.into_iter().collect::<Vec<_>>())
+    }
+}
+
+impl<'a> IntoIterator for &'a NumberPoints {
+    type Item = &'a NumberPoint;
+    type IntoIter = std::slice::Iter<'a, NumberPoint>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for NumberPoints {
+    type Item = NumberPoint;
+    type IntoIter = std::vec::IntoIter<NumberPoint>;
+
+    fn into_iter(mut self) -> Self::IntoIter {
+        std::mem::take(self.to_mut()).into_iter()
+    }
+}
