@@ -133,8 +133,8 @@ fn instruments_table(arguments: &Arguments, instruments: usize) -> Option<f64> {
         });
         print(name, theirs);
         if let Some(ours) = ours {
-            let name = format!("instrument / {name}");
-            let table = "live bytes per instrument".to_owned();
+            let name = format!("instrument without labels / {name}");
+            let table = "live bytes per series".to_owned();
             Figure { table, name, ours, theirs, ratio: ours / theirs, bound: None }.append();
         }
     }

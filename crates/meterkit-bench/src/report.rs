@@ -57,6 +57,7 @@ const SUMMARY: &[Line] = &[
     ("scrape of 10,000 instruments", SCRAPE, "10,000 instruments", "scrape"),
     ("memory of a counter series", BYTES, "counter series", "memory"),
     ("memory of a histogram series", BYTES, "histogram series", "memory"),
+    ("memory of an instrument without labels", BYTES, "instrument without labels", "memory"),
     (
         "OTLP export of 11,000 series",
         OTLP,

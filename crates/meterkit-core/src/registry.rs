@@ -191,9 +191,11 @@ impl Registry {
         }
         let scopes = self.inner.scopes.unload(key);
         let own = self.inner.self_metrics.get();
-        for instrument in scopes.iter().flat_map(|scope| scope.instruments()) {
-            self.inner.callbacks.unregister_unloaded(instrument.callbacks());
-            own.iter().for_each(|own| own.forget(&instrument.shared().descriptor().name));
+        for scope in &scopes {
+            for instrument in &*scope.instruments() {
+                self.inner.callbacks.unregister_unloaded(instrument.callbacks());
+                own.iter().for_each(|own| own.forget(&instrument.shared().descriptor().name));
+            }
         }
         !scopes.is_empty()
     }
@@ -233,7 +235,7 @@ impl Registry {
         let mut usages: BTreeMap<String, Usage> = BTreeMap::new();
         let scopes = self.inner.scopes.all().into_iter();
         for scope in scopes.filter(|scope| !SelfMetrics::has_scope(&scope.key)) {
-            for instrument in scope.instruments() {
+            for instrument in &*scope.instruments() {
                 let is_on = !instrument.shared().is_off();
                 if let Some(usage) = instrument.usage().filter(|_| is_on) {
                     let name = instrument.shared().descriptor().name.clone();
@@ -361,9 +363,10 @@ impl Registry {
     pub fn expect_listener(&self, expects: bool) {
         let settings = &self.inner.settings;
         settings.expect_listener(expects);
-        let instruments = self.inner.scopes.all().into_iter().flat_map(|it| it.instruments());
         if !expects {
-            instruments.for_each(|instrument| instrument.feed(None));
+            for scope in self.inner.scopes.all() {
+                scope.instruments().iter().for_each(|instrument| instrument.feed(None));
+            }
         }
     }
 
@@ -373,8 +376,9 @@ impl Registry {
         let scopes = self.inner.scopes.all().into_iter();
         let of = |scope: Arc<Scope>| {
             let name = scope.instrumentation_scope();
-            let instruments = scope.instruments().into_iter();
-            instruments.map(move |it| MirroredInstrument::new(name.clone(), it))
+            let instruments = scope.instruments();
+            let mirrored = instruments.iter().map(|it| MirroredInstrument::new(name.clone(), it));
+            mirrored.collect::<Vec<_>>()
         };
         scopes.flat_map(of).collect()
     }

@@ -34,12 +34,12 @@ pub struct MirroredInstrument {
 }
 
 impl MirroredInstrument {
-    pub(crate) fn new(scope: Arc<InstrumentationScope>, stored: Arc<dyn Stored>) -> Self {
+    pub(crate) fn new(scope: Arc<InstrumentationScope>, stored: &Arc<dyn Stored>) -> Self {
         let shared = stored.shared();
         let number = shared.identity.number;
         let address = Arc::as_ptr(shared) as usize;
         let descriptor = shared.descriptor();
-        Self { scope, descriptor, stored: Arc::downgrade(&stored), number, address }
+        Self { scope, descriptor, stored: Arc::downgrade(stored), number, address }
     }
 
     /// Returns the scope, as it was named when this was asked for.

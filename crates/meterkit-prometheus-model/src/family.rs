@@ -103,7 +103,7 @@ pub fn families<'a, S: Clone + Ord>(
     };
     let absent = absent_members(&plan, collection, labels);
     let scopes = collection.scopes.iter().map(labels).collect();
-    Families { plan, scopes, absent, left_out: Vec::new(), next: 0, spare: Vec::new() }
+    Families { plan, scopes, absent, left_out: Vec::new(), next: 0, spare: None }
 }
 
 /// An iterator over the families of a collection.
@@ -116,8 +116,8 @@ pub struct Families<S> {
     absent: HashMap<usize, Vec<Member<S>>>,
     left_out: Vec<usize>,
     next: usize,
-    /// Room for the members of the next family.
-    spare: Vec<Member<S>>,
+    /// A family that is done with.
+    spare: Option<Family<S>>,
 }
 
 impl<S> Families<S> {
@@ -129,10 +129,9 @@ impl<S> Families<S> {
         }
     }
 
-    /// Takes back a family that is done with, so that the next one needs no memory of its own.
+    /// Takes back a family of these that is done with: what it holds serves the next one.
     pub fn reuse(&mut self, family: Family<S>) {
-        self.spare = family.members;
-        self.spare.clear();
+        self.spare = Some(family);
     }
 
     /// Returns whether a family has this name.
@@ -152,12 +151,19 @@ impl<S: Clone + Ord> Iterator for Families<S> {
         let (plan, at) = (&self.plan, self.next);
         let (family_type, names, places) = plan.family(at)?;
         self.next += 1;
-        let member = |place: &Place| {
-            let scope = self.scopes[place.scope as usize].clone();
-            Member { scope, absent: None, place: *place }
-        };
-        let mut members = std::mem::take(&mut self.spare);
-        members.extend(places.iter().map(member));
+        let spare = self.spare.take().map(|spare| (spare.plan, spare.members));
+        let (plan, mut members) = spare.unwrap_or_else(|| (plan.clone(), Vec::new()));
+        match (&mut *members, places) {
+            // Most families are a metric of the same scope as the one before.
+            ([member], [place]) if member.place.scope == place.scope => member.place = *place,
+            _ => {
+                members.clear();
+                members.extend(places.iter().map(|place| {
+                    let scope = self.scopes[place.scope as usize].clone();
+                    Member { scope, absent: None, place: *place }
+                }));
+            }
+        }
         if members.len() > 1 {
             order::sort_by(&mut members, |a, b| a.scope.cmp(&b.scope));
         }
@@ -165,7 +171,7 @@ impl<S: Clone + Ord> Iterator for Families<S> {
             true => Vec::new(),
             false => self.absent.remove(&at).unwrap_or_default(),
         };
-        Some(Family { plan: plan.clone(), at, family_type, names, members, absent })
+        Some(Family { plan, at, family_type, names, members, absent })
     }
 }
 

@@ -42,7 +42,20 @@ struct Joined {
 impl Joins {
     /// Finds the equal series of a family. `label` names the label of a key; `write` writes all labels of a series,
     /// with those of its scope, as a text that is the same for equal series only.
+    #[inline]
     pub fn of<S: Ord>(
+        family: &Family<S>,
+        collection: Collection<'_>,
+        label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
+        write: impl FnMut(&mut String, &S, &Attributes),
+    ) -> Self {
+        match (&*family.members, &*family.absent) {
+            ([member], []) if member.metric(collection).data.len() == 1 => Self::default(),
+            _ => Self::of_several(family, collection, label, write),
+        }
+    }
+
+    fn of_several<S: Ord>(
         family: &Family<S>,
         collection: Collection<'_>,
         label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
@@ -252,11 +265,6 @@ fn may_repeat_series<S: Ord>(
     collection: Collection<'_>,
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
 ) -> bool {
-    if let ([member], []) = (&*family.members, &*family.absent) {
-        if member.metric(collection).data.len() == 1 {
-            return false;
-        }
-    }
     let shapes = |member: &Member<S>| member.metric(collection).data.shapes();
     // Both kinds of members are ordered by scope.
     family.members.windows(2).any(|pair| pair[0].scope == pair[1].scope)

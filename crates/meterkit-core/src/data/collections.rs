@@ -159,8 +159,41 @@ fn compare(
 }
 
 /// Returns the metrics of both collections, except for those with the same series in the same order in both, which are
-/// nearly all. Walks both in the order of scopes and names; a metric that is out of order is returned from both.
+/// nearly all.
 fn unequal<'a>(before: &'a [ScopeMetrics], now: &'a [ScopeMetrics]) -> (Keyed<'a>, Keyed<'a>) {
+    let pairs = || before.iter().zip(now);
+    if before.len() != now.len() || !pairs().all(|(one, other)| have_same_descriptors(one, other)) {
+        return unequal_by_name(before, now);
+    }
+    let (mut of_before, mut of_now) = (Vec::new(), Vec::new());
+    for (one, other) in pairs() {
+        let name = one.scope.name();
+        for (one, other) in one.metrics.iter().zip(&other.metrics) {
+            if !other.data.has_series_of(&one.data) {
+                of_before.push(((name, one.descriptor.name.as_str()), &one.data));
+                of_now.push(((name, other.descriptor.name.as_str()), &other.data));
+            }
+        }
+    }
+    (of_before, of_now)
+}
+
+/// Returns whether both have the same metrics, one by one: most collections have those of the collection before.
+fn have_same_descriptors(one: &ScopeMetrics, other: &ScopeMetrics) -> bool {
+    Arc::ptr_eq(&one.scope, &other.scope)
+        && one.metrics.len() == other.metrics.len()
+        && one
+            .metrics
+            .iter()
+            .zip(&other.metrics)
+            .all(|(one, other)| Arc::ptr_eq(&one.descriptor, &other.descriptor))
+}
+
+/// Walks both collections in the order of scopes and names; a metric that is out of order is returned from both.
+fn unequal_by_name<'a>(
+    before: &'a [ScopeMetrics],
+    now: &'a [ScopeMetrics],
+) -> (Keyed<'a>, Keyed<'a>) {
     let (mut before, mut now) = (keyed(before).peekable(), keyed(now).peekable());
     let (mut of_before, mut of_now) = (Vec::new(), Vec::new());
     loop {

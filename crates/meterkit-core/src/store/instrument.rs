@@ -406,3 +406,6 @@ fn read(shared: &Shared, plain: Option<&dyn AnyHandle>, group: Option<&dyn Membe
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ impl Scopes {
         let mut duplicates = Vec::new();
         for scope in &scopes {
             let named = scope.key.to_instrumentation_scope(&naming);
-            for instrument in scope.instruments() {
+            for instrument in &*scope.instruments() {
                 let name = instrument.shared().identity.name();
                 let full_name = scope.key.metric_name(&naming, name);
                 if full_name.len() > name::MAX_LENGTH {
@@ -67,7 +67,7 @@ impl Scopes {
                     let (instrument, aspect) = (full_name.clone(), "scope");
                     duplicates.push(Warning::Apart { instrument, aspect });
                 }
-                renamed.push((instrument, full_name));
+                renamed.push((instrument.clone(), full_name));
             }
         }
         for (instrument, full_name) in renamed {
@@ -118,9 +118,9 @@ impl Scopes {
         let _naming = self.naming.write().unpoisoned();
         let mut problems = Vec::new();
         for scope in self.all() {
-            for instrument in scope.instruments() {
-                let settings = scope.stream_of_stored(&*instrument, &streams);
-                problems.extend(settings.and_then(|it| set_stream(&*instrument, &it)));
+            for instrument in &*scope.instruments() {
+                let settings = scope.stream_of_stored(&**instrument, &streams);
+                problems.extend(settings.and_then(|it| set_stream(&**instrument, &it)));
             }
         }
         *self.streams.write().unpoisoned() = Some(streams);
@@ -132,8 +132,8 @@ impl Scopes {
         let mut seen = HashMap::new();
         if let Some(streams) = &*self.streams.read().unpoisoned() {
             for scope in self.all() {
-                for instrument in scope.instruments() {
-                    let settings = scope.stream_of_stored(&*instrument, streams);
+                for instrument in &*scope.instruments() {
+                    let settings = scope.stream_of_stored(&**instrument, streams);
                     let metrics = settings.and_then(|settings| settings.metrics);
                     let age = instrument.shared().age.load(Relaxed);
                     seen.extend(metrics.map(|metrics| (age, metrics)));
@@ -252,7 +252,7 @@ impl Scopes {
         let seen = settings.and_then(|settings| settings.metrics);
         let meeting = self.prometheus_names.claim(made.shared(), seen);
         let warnings = problem.into_iter().chain(apart.or(meeting)).collect();
-        insert_with_little_room(&mut instruments, place.end, made.clone());
+        insert_with_little_room(Arc::make_mut(&mut instruments), place.end, made.clone());
         Ok((made, true, warnings))
     }
 
@@ -401,12 +401,13 @@ impl Warning {
 pub(crate) struct Scope {
     pub(crate) key: ScopeKey,
     shared: Arc<ScopeShared>,
-    /// In the order of their [folded](name::folded) names. Several of one name are something else each.
-    instruments: RwLock<Vec<Arc<dyn Stored>>>,
+    /// In the order of their [folded](name::folded) names. Several of one name are something else each. Whoever reads all
+    /// of them shares the list; a new instrument changes a copy while someone does.
+    instruments: RwLock<Arc<Vec<Arc<dyn Stored>>>>,
 }
 
 impl Scope {
-    pub(crate) fn instruments(&self) -> Vec<Arc<dyn Stored>> {
+    pub(crate) fn instruments(&self) -> Arc<Vec<Arc<dyn Stored>>> {
         self.instruments.read().unpoisoned().clone()
     }
 
@@ -419,7 +420,7 @@ impl Scope {
         let instruments = self.instruments();
         // The snapshot is kept: it should have no more room than it needs.
         let mut metrics = Vec::with_capacity(instruments.len());
-        metrics.extend(instruments.into_iter().filter_map(|instrument| {
+        metrics.extend(instruments.iter().filter_map(|instrument| {
             let (descriptor, data) = (instrument.shared().descriptor(), instrument.data());
             (!data.is_empty()).then_some(Metric { descriptor, data })
         }));
