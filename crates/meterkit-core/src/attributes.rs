@@ -6,13 +6,14 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::{self, Debug, Display};
 use std::hash::{Hash, Hasher};
+use std::slice;
 use std::sync::{Arc, LazyLock};
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
 pub use self::borrowed::{AttributeList, AttributeRef};
 use crate::order;
-use crate::store::label_set::{HasLabels, LabelSet};
+use crate::store::label_set::{HasLabels, LabelSet, LabelValues};
 
 /// The attributes of one series, ordered by key, each key once. Cloning copies two pointers.
 ///
@@ -77,6 +78,14 @@ impl Attributes {
     /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
+    }
+
+    /// Returns what sets with the same keys and nothing but texts as labels, none empty, have in common, and no others;
+    /// `None` for other sets. Reads no text.
+    #[doc(hidden)] // for the crate that models what Prometheus has
+    #[inline]
+    pub fn texts_alike(&self) -> Option<(usize, usize)> {
+        Some((Arc::as_ptr(&self.keys).addr(), self.labels.labels().text_count()?))
     }
 
     /// Returns the same as OpenTelemetry's key-value pairs.
@@ -337,22 +346,43 @@ impl Keys {
 
     /// Returns key and value of each attribute that a series with these labels has.
     #[inline]
-    pub(crate) fn values<'a>(
-        &'a self,
-        labels: &'a LabelSet,
-    ) -> impl Iterator<Item = (&'a Cow<'static, str>, AttributeRef<'a>)> + Clone {
-        // Values are read in the order of the labels, mostly that of the keys.
-        let (mut left, mut next) = (labels.values(), 0);
-        self.entries.iter().filter_map(move |KeyEntry { name, source }| match source {
-            Source::Label(at) => {
-                if *at != next {
-                    left = labels.values().at(*at);
+    pub(crate) fn values<'a>(&'a self, labels: &'a LabelSet) -> Values<'a> {
+        Values { entries: self.entries.iter(), labels, left: labels.values(), next: 0 }
+    }
+}
+
+/// Keys and values of a series. A type, and no closure: only methods can be forced inline, and scrapes read all labels.
+#[derive(Clone)]
+pub(crate) struct Values<'a> {
+    entries: slice::Iter<'a, KeyEntry>,
+    labels: &'a LabelSet,
+    /// Values are read in the order of the labels, mostly that of the keys.
+    left: LabelValues<'a>,
+    /// The place of the first one left.
+    next: u16,
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = (&'a Cow<'static, str>, AttributeRef<'a>);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let KeyEntry { name, source } = self.entries.next()?;
+            let value = match source {
+                Source::Label(at) => {
+                    if *at != self.next {
+                        self.left = self.labels.values().at(*at);
+                    }
+                    self.next = at + 1;
+                    self.left.next().flatten()
                 }
-                next = at + 1;
-                Some((name, left.next()??))
+                Source::Fixed(value) => Some(value.into()),
+            };
+            if let Some(value) = value {
+                return Some((name, value));
             }
-            Source::Fixed(value) => Some((name, value.into())),
-        })
+        }
     }
 }
 
@@ -377,6 +407,31 @@ mod tests {
     fn of_a_key_that_comes_twice_the_last_value_counts() {
         let twice = attributes(&[("a", "1"), ("a", "2")]);
         assert_eq!(twice, attributes(&[("a", "2")]));
+    }
+
+    #[test]
+    fn texts_are_alike_with_the_same_keys_and_no_empty_or_absent_value() {
+        let names = || ["a", "b"].map(Cow::Borrowed);
+        let keys = Arc::new(Keys::new(names(), &[("fixed".into(), AttributeValue::I64(1))]));
+        let alike = |values: &[Option<AttributeValue>]| {
+            let labels = LabelSet::declared(values.iter().cloned());
+            Attributes::new(keys.clone(), Arc::new(labels)).texts_alike()
+        };
+        let long = Some(AttributeValue::from("x".repeat(300)));
+        let [text, other] = ["text", "other"].map(|text| Some(AttributeValue::from(text)));
+        let owned = Some(AttributeValue::from("text".to_owned()));
+        let expected = alike(&[text.clone(), other.clone()]);
+        assert!(expected.is_some());
+        assert_eq!(alike(&[owned, long]), expected);
+        let empty = [Some("".into()), Some(String::new().into())];
+        for value in empty.into_iter().chain([None, Some(true.into()), Some(1_i64.into())]) {
+            assert_eq!(alike(&[text.clone(), value.clone()]), None, "{value:?}");
+            assert_eq!(alike(&[value, text.clone()]), None);
+        }
+        assert_ne!(alike(&[text.clone()]), expected);
+        let other_keys = Arc::new(Keys::new(names(), &[]));
+        let labels = Arc::new(LabelSet::declared([text, other]));
+        assert_ne!(Attributes::new(other_keys, labels).texts_alike(), expected);
     }
 
     #[test]

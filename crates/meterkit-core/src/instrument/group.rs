@@ -61,9 +61,10 @@ impl<L: Labels, H: Handle> Group<L, H> {
     #[inline]
     pub fn with(&self, labels: impl Labels<Set = L::Set>) -> Entry<'_, H> {
         let placed = labels.index().and_then(|place| self.places.get(place)?.get());
-        match placed.filter(|handle| !handle.series().is_hidden()) {
-            Some(handle) => Entry::kept(handle),
-            None => self.core.with(&labels),
+        let placed = placed.filter(|handle| !handle.series().is_hidden());
+        match placed.map_or_else(|| self.core.recall(&labels), Ok) {
+            Ok(handle) => Entry::kept(handle),
+            Err(addresses) => self.core.with(&labels, addresses),
         }
     }
 

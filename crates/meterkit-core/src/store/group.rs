@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 
-pub(crate) use self::addresses::Addresses;
+pub(crate) use self::addresses::{AddressHasher, Addresses};
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
 use self::kept::KeptSeries;
@@ -29,11 +29,11 @@ use self::members::{Found, NewMember, OpenMember, Upkeep};
 use self::open::{Member, OpenSeries};
 pub(crate) use self::overflow::{Overflow, warn as warn_of_overflow};
 pub(crate) use self::room::{GroupOptions, Room, collecting, is_collecting};
-use self::table::Writer;
+use self::table::{Place, Writer};
 pub(crate) use self::value_cap::{Capped, ValueCap};
 use super::entry::Entry;
 use super::handle::{self, AnyHandle, Handle};
-use super::label_set::{Declared, LabelSet, Query, hash_declared};
+use super::label_set::{Declared, LabelSet, Query, hash_declared, is_plainly};
 use super::settings::Settings;
 use super::shared::{PointKeys, Shared};
 use crate::data::AttributesByPlace;
@@ -156,14 +156,14 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    /// Returns the series with these labels, which are those that the code declares, if this thread found it lately.
+    /// Returns the series with these labels, which are those that the code declares, if this thread found it lately and it
+    /// [plainly](is_plainly) has them. If not, returns the addresses, to remember what is found then.
     #[inline(always)]
-    pub(crate) fn recall(&self, labels: &impl Labels, addresses: Addresses) -> Option<&H> {
-        // Labels that are capped are those of a series only if their values were let through. The number of keys does not
-        // matter: nothing is hashed.
-        let query = Declared { labels, key_count: 0 };
-        let handle = self.open.get()?.recall(addresses, &query)?;
-        (!handle.series().is_hidden()).then_some(handle)
+    pub(crate) fn recall(&self, labels: &impl Labels) -> Result<&H, Addresses> {
+        // Labels that are capped are those of a series only if their values were let through.
+        let addresses = self.addresses(labels);
+        let Some(open) = self.open.get() else { return Err(addresses) };
+        open.recall(addresses, |stored| is_plainly(labels, stored)).ok_or(addresses)
     }
 
     /// Returns the series with these labels, which are those that the code declares. Takes no lock and allocates nothing
@@ -202,9 +202,8 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'_, H>> {
-        let (open, addresses) = (self.open(), query.addresses(Addresses::new(self)));
-        let recent = open.recall(addresses, query).filter(|it| !it.series().is_hidden());
-        if let Some(handle) = recent {
+        let addresses = query.addresses(AddressHasher::new(self));
+        if let Some(handle) = self.open().recall(addresses, |it| query.is(it)) {
             return Some(Entry::kept(handle));
         }
         self.find(addresses, query, shared, &may_make)
@@ -243,9 +242,9 @@ impl<H: Handle> SeriesGroup<H> {
     /// Returns the addresses of labels that are looked up here.
     #[inline(always)]
     pub(crate) fn addresses(&self, labels: &impl Labels) -> Addresses {
-        let mut addresses = Addresses::new(self);
-        labels.visit(&mut addresses);
-        addresses
+        let mut hasher = AddressHasher::new(self);
+        labels.visit(&mut hasher);
+        hasher.finish()
     }
 
     #[inline]
@@ -269,7 +268,7 @@ impl<H: Handle> SeriesGroup<H> {
         let hash = open.hash(query);
         match open.get(hash, query) {
             Some((slot, handle)) if !handle.series().is_hidden() => {
-                addresses.remember(slot);
+                addresses.remember(Place::of(slot));
                 Some(Entry::kept(handle))
             }
             // Many look-ups come here once there are too many label sets.

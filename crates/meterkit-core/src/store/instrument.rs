@@ -88,28 +88,24 @@ impl<H: Handle> Core<H> {
         self.group().map_or_else(|| Arc::new([]), SeriesGroup::places)
     }
 
-    // Apart, so that finding a place is small enough to stand where the caller is.
+    /// Returns the series with these labels, if this thread found it lately; or else what [`with`](Self::with) needs.
+    // Apart, so that finding a place is small enough to stand where the caller is. Without any call: there are few registers
+    // to save.
     #[inline(never)]
-    pub(crate) fn with(&self, labels: &impl Labels) -> Entry<'_, H> {
-        let Some(group) = self.group().filter(|_| !self.shared.is_off()) else {
-            return Entry::kept(self.plain());
-        };
-        let addresses = group.addresses(labels);
-        let recent = group.recall(labels, addresses);
-        recent.map_or_else(|| self.find(group, labels, addresses), Entry::kept)
+    pub(crate) fn recall(&self, labels: &impl Labels) -> Result<&H, Addresses> {
+        match self.labeled.get() {
+            Some(labeled) if !self.shared.is_off() => labeled.group.recall(labels),
+            Some(labeled) => labeled.nowhere.get().ok_or_else(Addresses::default),
+            None => Err(Addresses::default()),
+        }
     }
 
-    // Apart, so that what is found by addresses has few registers to save.
     #[inline(never)]
-    fn find<'a>(
-        &'a self,
-        group: &'a SeriesGroup<H>,
-        labels: &impl Labels,
-        addresses: Addresses,
-    ) -> Entry<'a, H> {
-        match group.declared() {
-            None | Some(DeclaredSeries::Plain(_)) => Entry::kept(self.plain()),
-            Some(declared) => group.with(declared, labels, addresses, &self.shared),
+    pub(crate) fn with(&self, labels: &impl Labels, addresses: Addresses) -> Entry<'_, H> {
+        let group = self.group().filter(|_| !self.shared.is_off());
+        match group.and_then(|group| Some((group, group.declared()?))) {
+            None | Some((_, DeclaredSeries::Plain(_))) => Entry::kept(self.plain()),
+            Some((group, declared)) => group.with(declared, labels, addresses, &self.shared),
         }
     }
 

@@ -45,9 +45,6 @@ impl KeySetId {
     pub(crate) const OVERFLOW: Self = Self(0x3fff);
 }
 
-/// Begins the text of a set that does not belong to the declared keys: the key set follows in two characters.
-const KEY_SET: u8 = 127;
-
 /// Texts of up to this length have it as their first character.
 const LONGEST_SHORT: u8 = 99;
 const ABSENT: u8 = 100;
@@ -61,8 +58,10 @@ const F64: u8 = 104;
 const LONG: u8 = 105;
 /// The length in five characters, and that many characters with elements follow.
 const LIST: u8 = 106;
-/// With the next character, the number of a text in [`statics`]: this and the types after it are the upper digit.
-const STATIC: u8 = 107;
+/// Begins the text of a set that does not belong to the declared keys: the key set follows in two characters.
+const KEY_SET: u8 = 107;
+/// With the next character, the number of a text in [`statics`]: this and the 15 types after it are the upper digit.
+const STATIC: u8 = 112;
 
 /// How many characters a number of 64 bits takes.
 const WIDE: usize = 10;
@@ -117,6 +116,22 @@ impl LabelSet {
         self.values().next().is_none()
     }
 
+    /// Returns how many values there are, if each is a text and none is empty. Reads none of them.
+    pub(crate) fn text_count(&self) -> Option<usize> {
+        let (mut left, mut count) = (self.values().0.as_bytes(), 0);
+        while let Some((code, rest)) = left.split_first() {
+            let len = match *code {
+                len @ 1..=LONGEST_SHORT => usize::from(len),
+                STATIC.. => 1,
+                LONG => LENGTH + number(rest.get(..LENGTH)?) as usize,
+                _ => return None,
+            };
+            left = rest.get(len..)?;
+            count += 1;
+        }
+        Some(count)
+    }
+
     /// Returns the values; `None` for an absent one.
     #[inline]
     pub(crate) fn values(&self) -> LabelValues<'_> {
@@ -161,9 +176,7 @@ impl<'a> LabelValues<'a> {
     }
 
     fn number(&mut self, characters: usize) -> Option<u64> {
-        let (number, rest) = self.0.split_at_checked(characters)?;
-        self.0 = rest;
-        Some(number.bytes().rev().fold(0, |number, bits| number << 7 | u64::from(bits)))
+        Some(number(self.text(characters)?.as_bytes()))
     }
 
     #[inline(always)]
@@ -214,7 +227,13 @@ impl<'a> Iterator for LabelValues<'a> {
 /// Returns the number of a static text from its two characters.
 #[inline(always)]
 fn static_place(code: u8, low: u8) -> usize {
-    usize::from(code - STATIC) << 7 | usize::from(low)
+    usize::from(code % 16) << 7 | usize::from(low)
+}
+
+/// Returns a number from characters of seven bits each.
+#[inline(always)]
+fn number(characters: &[u8]) -> u64 {
+    characters.iter().rev().fold(0, |number, bits| number << 7 | u64::from(*bits))
 }
 
 fn push(packed: &mut String, value: Option<&AttributeValue>) {
@@ -307,13 +326,9 @@ impl<L: Labels> Query for Declared<'_, L> {
 
     #[inline]
     fn is(&self, stored: &LabelSet) -> bool {
-        if !stored.is_declared() {
-            return false;
-        }
-        let mut visitor =
-            Matching { stored: &stored.0, left: stored.0.as_bytes(), are_equal: true };
+        let mut visitor = Comparing { left: stored.values(), are_equal: stored.is_declared() };
         self.labels.visit(&mut visitor);
-        visitor.are_equal && visitor.left.iter().all(|code| *code == ABSENT)
+        visitor.are_equal && (visitor.left.0.is_empty() || visitor.left.all(|it| it.is_none()))
     }
 
     fn to_stored(&self) -> LabelSet {
@@ -356,64 +371,115 @@ impl<S: Hasher> LabelVisitor for Hashing<S> {
     }
 }
 
-/// Compares labels with stored ones. Texts, which most are, are compared where they stand: this is what a look-up takes
-/// longest for.
+/// Returns whether labels are the stored ones, and are like most: short texts, texts of the program, and scalars. Others may
+/// be the stored ones as well.
+#[inline(always)]
+pub(crate) fn is_plainly(labels: &impl Labels, stored: &LabelSet) -> bool {
+    // No value begins like the key set of labels that are not declared.
+    let mut visitor = Matching { left: Some(stored.0.as_bytes()) };
+    labels.visit(&mut visitor);
+    matches!(visitor.left, Some([]))
+}
+
+/// Compares labels with stored ones, without any call: a look-up that makes none saves few registers. This is what it
+/// takes longest for.
 struct Matching<'a> {
-    stored: &'a str,
-    /// What was not compared yet: the end of `stored`.
-    left: &'a [u8],
-    are_equal: bool,
-}
-
-impl<'a> Matching<'a> {
-    #[inline(always)]
-    fn is_text(&mut self, text: &str) -> bool {
-        let Some((&code, rest)) = self.left.split_first() else { return true };
-        if code <= LONGEST_SHORT {
-            let (stored, left) = match rest.split_at_checked(text.len()) {
-                Some(split) if usize::from(code) == text.len() => split,
-                _ => return false,
-            };
-            self.left = left;
-            same_bytes(text.as_bytes(), stored)
-        } else if code >= STATIC {
-            let Some((&low, left)) = rest.split_first() else { return false };
-            self.left = left;
-            let Some(stored) = statics::get(static_place(code, low)) else { return false };
-            // Mostly the same text of the program, which need not be read.
-            text.len() == stored.len() && (text.as_ptr() == stored.as_ptr() || text == stored)
-        } else {
-            code == LONG && self.next() == Some(AttributeRef::Str(text))
-        }
-    }
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<AttributeRef<'a>> {
-        let (next, left) = split_value(self.stored, self.left.len());
-        self.left = left;
-        next
-    }
-}
-
-/// Returns the first value in the last `len` bytes of `stored`, and what is left after it. A function of its own, and no
-/// method: what [`Matching`] holds stays in registers.
-#[inline(never)]
-fn split_value(stored: &str, len: usize) -> (Option<AttributeRef<'_>>, &[u8]) {
-    let at = stored.len().saturating_sub(len);
-    let mut values = LabelValues(stored.get(at..).unwrap_or_default());
-    let value = values.next().flatten();
-    (value, values.0.as_bytes())
+    /// What was not compared yet; `None` after labels that differ, or may be equal in another way.
+    left: Option<&'a [u8]>,
 }
 
 impl LabelVisitor for Matching<'_> {
     #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
+        if let Some(left) = self.left {
+            self.left = after_label(left, value);
+        }
+    }
+}
+
+/// Compares labels with stored ones, whatever they are.
+struct Comparing<'a> {
+    left: LabelValues<'a>,
+    are_equal: bool,
+}
+
+impl Comparing<'_> {
+    #[inline(never)]
+    fn is_next(&mut self, value: LabelRef<'_>) -> bool {
         // Values beyond the last key are ignored.
-        self.are_equal = self.are_equal
-            && match value {
-                LabelRef::Static(text) | LabelRef::Str(text) => self.is_text(text),
-                value => self.left.is_empty() || value.is(self.next()),
-            };
+        self.left.next().is_none_or(|stored| value.is(stored))
+    }
+}
+
+impl LabelVisitor for Comparing<'_> {
+    #[inline(always)]
+    fn visit(&mut self, value: LabelRef<'_>) {
+        if !self.are_equal {
+            return;
+        }
+        let left = self.left.0;
+        match after_label(left.as_bytes(), value) {
+            Some(rest) => {
+                self.left.0 = left.get(left.len() - rest.len()..).unwrap_or_default();
+            }
+            None => self.are_equal = self.is_next(value),
+        }
+    }
+}
+
+/// Returns what follows this label, if it plainly is the first value.
+#[inline(always)]
+fn after_label<'a>(stored: &'a [u8], value: LabelRef<'_>) -> Option<&'a [u8]> {
+    match value {
+        LabelRef::Static(text) => after_static(stored, text),
+        LabelRef::Str(text) => after_text(stored, text),
+        LabelRef::Absent => after(stored, ABSENT),
+        LabelRef::Bool(false) => after(stored, FALSE),
+        LabelRef::Bool(true) => after(stored, TRUE),
+        LabelRef::I64(value) => after_integer(stored, value),
+        LabelRef::U64(_) => None,
+    }
+}
+
+/// Returns what follows a value that is a type and no more, if it is this one.
+#[inline(always)]
+fn after(stored: &[u8], code: u8) -> Option<&[u8]> {
+    let (first, left) = stored.split_first()?;
+    (*first == code).then_some(left)
+}
+
+/// Returns what follows this integer, if it is the first value.
+#[inline(always)]
+fn after_integer(stored: &[u8], value: i64) -> Option<&[u8]> {
+    let (stored, left) = after(stored, I64)?.split_first_chunk::<WIDE>()?;
+    (number(stored) == value as u64).then_some(left)
+}
+
+/// Returns what follows this text, if it is the first value, and short or a text of the program.
+#[inline(always)]
+fn after_text<'a>(stored: &'a [u8], text: &str) -> Option<&'a [u8]> {
+    let (code, left) = stored.split_first()?;
+    let (stored, left) = if *code <= LONGEST_SHORT {
+        left.split_at_checked(usize::from(*code))?
+    } else if *code >= STATIC {
+        let (low, left) = left.split_first()?;
+        (statics::get(static_place(*code, *low))?.as_bytes(), left)
+    } else {
+        return None;
+    };
+    same_bytes(text.as_bytes(), stored).then_some(left)
+}
+
+/// Returns the same for a text of the program: it mostly is the same one, and need not be read.
+#[inline(always)]
+fn after_static<'a>(stored: &'a [u8], text: &'static str) -> Option<&'a [u8]> {
+    match stored.split_first_chunk() {
+        Some(([code, low], left))
+            if *code >= STATIC && statics::is(static_place(*code, *low), text) =>
+        {
+            Some(left)
+        }
+        _ => after_text(stored, text),
     }
 }
 

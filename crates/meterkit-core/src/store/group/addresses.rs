@@ -1,42 +1,45 @@
 //! Where the series are that a thread looked up recently, by the addresses of the labels.
 //!
 //! A call site looks up the same labels again and again, and their texts mostly stay where they are. What is remembered
-//! of a look-up is a guess at a slot, nothing more: whoever follows it compares the labels with those of the series that
+//! of a look-up is a guess at a place, nothing more: whoever follows it compares the labels with those of the series that
 //! is there. Texts whose memory was used again, groups and tables whose memory was used again, and entries that others
 //! have overwritten cost a look-up by hash, and no more.
 
 use std::cell::Cell;
 
+use super::table::Place;
 use crate::labels::{LabelRef, LabelVisitor};
 
-/// How many look-ups each thread remembers, in four kilobytes.
-const REMEMBERED: usize = 512;
+/// How many pairs of look-ups each thread remembers, in four kilobytes. Of those that share a pair, it forgets the oldest:
+/// two that take turns are both remembered.
+const PAIRS: usize = 256;
 
 /// Spreads what differs in the low bits over the high ones.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// Each entry has a place above a part of the hash of the addresses.
+type Recent = [[Cell<u64>; 2]; PAIRS];
+
 thread_local! {
-    /// Each entry has a part of the hash of the addresses above the slot.
-    static RECENT: [Cell<u64>; REMEMBERED] = const { [const { Cell::new(0) }; REMEMBERED] };
+    static RECENT: Recent = const { [const { [const { Cell::new(0) }; 2] }; PAIRS] };
 }
 
-/// The addresses of a label set, hashed. Numbers stand for themselves.
+/// Hashes the addresses of a label set. Numbers stand for themselves.
 ///
 /// A visitor, and no closure: only methods can be forced inline.
-#[derive(Clone, Copy)]
-pub(crate) struct Addresses {
+pub(crate) struct AddressHasher {
     hash: u64,
     /// By what the next word is multiplied. Products are added up, so that none waits for the one before it.
     factor: u64,
 }
 
-impl Addresses {
+impl AddressHasher {
     /// Begins with the address of what has the series.
     #[inline(always)]
     pub(crate) fn new<T>(group: &T) -> Self {
-        let mut addresses = Self { hash: 0, factor: SPREAD };
-        addresses.add(std::ptr::from_ref(group).addr() as u64);
-        addresses
+        let mut hasher = Self { hash: 0, factor: SPREAD };
+        hasher.add(std::ptr::from_ref(group).addr() as u64);
+        hasher
     }
 
     #[inline(always)]
@@ -51,32 +54,50 @@ impl Addresses {
         self.factor = self.factor.wrapping_mul(SPREAD);
     }
 
-    /// Returns the slot that was remembered for labels at these addresses, if others did not take its entry.
     #[inline(always)]
-    pub(crate) fn recall(self) -> Option<usize> {
-        let entry = RECENT.try_with(|recent| recent[self.at()].get()).ok()?;
-        (entry >> 32 == self.tag()).then_some(entry as u32 as usize)
-    }
-
-    /// Remembers the slot of the series with the labels at these addresses.
-    #[inline(always)]
-    pub(crate) fn remember(self, slot: usize) {
-        let entry = self.tag() << 32 | u64::from(slot as u32);
-        let _ = RECENT.try_with(|recent| recent[self.at()].set(entry));
-    }
-
-    #[inline(always)]
-    fn at(self) -> usize {
-        (self.hash >> (64 - REMEMBERED.ilog2())) as usize
-    }
-
-    #[inline(always)]
-    fn tag(self) -> u64 {
-        self.hash << REMEMBERED.ilog2() >> 32
+    pub(crate) fn finish(self) -> Addresses {
+        Addresses(self.hash)
     }
 }
 
-impl LabelVisitor for Addresses {
+/// The addresses of a label set, hashed.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Addresses(u64);
+
+impl Addresses {
+    /// Returns the place that was remembered for labels at these addresses, if it was not forgotten since.
+    #[inline(always)]
+    pub(crate) fn recall(self) -> Option<Place> {
+        let (pair, tag) = self.split();
+        let find = |recent: &Recent| {
+            let pair = &recent[pair];
+            // No branch: which of the two it is cannot be predicted.
+            pair[usize::from(pair[1].get() as u32 == tag)].get()
+        };
+        let entry = RECENT.try_with(find).ok()?;
+        (entry as u32 == tag).then_some(Place::from_bits((entry >> 32) as u32))
+    }
+
+    /// Remembers the place of the series with the labels at these addresses.
+    #[inline]
+    pub(crate) fn remember(self, place: Place) {
+        let (pair, tag) = self.split();
+        let entry = u64::from(place.to_bits()) << 32 | u64::from(tag);
+        let _ = RECENT.try_with(|recent| {
+            let [newer, older] = &recent[pair];
+            older.set(newer.replace(entry));
+        });
+    }
+
+    /// Returns where the pair of entries is, and what these have of the hash.
+    #[inline(always)]
+    fn split(self) -> (usize, u32) {
+        const BITS: u32 = PAIRS.ilog2();
+        ((self.0 >> (64 - BITS)) as usize, (self.0 >> (32 - BITS)) as u32)
+    }
+}
+
+impl LabelVisitor for AddressHasher {
     #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
         match value {
@@ -97,17 +118,17 @@ mod tests {
     use super::*;
 
     fn addresses(group: &u64, labels: &[LabelRef<'_>]) -> Addresses {
-        let mut addresses = Addresses::new(group);
-        labels.iter().for_each(|label| addresses.visit(*label));
-        addresses
+        let mut hasher = AddressHasher::new(group);
+        labels.iter().for_each(|label| hasher.visit(*label));
+        hasher.finish()
     }
 
     #[test]
-    fn a_slot_is_remembered_by_the_group_the_addresses_and_the_lengths() {
+    fn a_place_is_remembered_by_the_group_the_addresses_and_the_lengths() {
         let (group, other_group, text) = (1, 1, "north-europe");
         let copy = text.to_owned();
-        let is_known = |addresses: Addresses| addresses.recall() == Some(7);
-        addresses(&group, &[LabelRef::Static(text), LabelRef::I64(5)]).remember(7);
+        let is_known = |addresses: Addresses| addresses.recall() == Some(Place::of(7));
+        addresses(&group, &[LabelRef::Static(text), LabelRef::I64(5)]).remember(Place::of(7));
         assert!(is_known(addresses(&group, &[LabelRef::Str(text), LabelRef::I64(5)])));
         assert!(!is_known(addresses(&other_group, &[LabelRef::Str(text), LabelRef::I64(5)])));
         assert!(!is_known(addresses(&group, &[LabelRef::Str(&copy), LabelRef::I64(5)])));
@@ -119,17 +140,43 @@ mod tests {
 
     #[test]
     fn label_sets_of_neighboring_texts_share_few_entries() {
-        let (group, texts) = (1, vec![[0_u8; 16]; REMEMBERED / 2]);
+        let (group, texts) = (1, vec![[0_u8; 16]; PAIRS]);
         let texts = texts.iter().map(|text| std::str::from_utf8(text).expect("zeros"));
         let all: Vec<Addresses> =
             texts.map(|text| addresses(&group, &[LabelRef::Str(text)])).collect();
-        all.iter().enumerate().for_each(|(slot, addresses)| addresses.remember(slot));
-        let kept = all.iter().enumerate().filter(|(slot, it)| it.recall() == Some(*slot)).count();
-        assert!(kept >= REMEMBERED / 3, "{kept} of {}", all.len());
+        all.iter().enumerate().for_each(|(slot, addresses)| addresses.remember(Place::of(slot)));
+        let kept = all.iter().enumerate();
+        let kept = kept.filter(|(slot, it)| it.recall() == Some(Place::of(*slot))).count();
+        assert!(kept >= PAIRS * 2 / 3, "{kept} of {}", all.len());
+    }
+
+    #[test]
+    fn label_sets_of_the_same_few_texts_share_few_entries() {
+        let (group, texts) = (1, [["GET", "POST", "PUT", "PATCH"], ["/", "/a", "/a/b", "/c"]]);
+        let labels = |n: usize| [texts[0][n % 4], texts[1][n / 4 % 4], texts[0][n / 16 % 4]];
+        let all: Vec<Addresses> =
+            (0..64).map(|n| addresses(&group, &labels(n).map(LabelRef::Static))).collect();
+        all.iter().enumerate().for_each(|(slot, addresses)| addresses.remember(Place::of(slot)));
+        let kept = all.iter().enumerate();
+        let kept = kept.filter(|(slot, it)| it.recall() == Some(Place::of(*slot))).count();
+        assert!(kept >= 56, "{kept} of 64");
+    }
+
+    #[test]
+    fn two_label_sets_that_share_a_pair_of_entries_are_both_remembered() {
+        let addresses = |tag: u64| Addresses(1 << 60 | tag << 32);
+        let [one, other, third] = [1, 2, 3].map(addresses);
+        one.remember(Place::of(1));
+        other.remember(Place::of(2));
+        let recalled = [one, other, one].map(Addresses::recall);
+        assert_eq!(recalled, [1, 2, 1].map(|slot| Some(Place::of(slot))));
+        third.remember(Place::of(3));
+        let recalled = [one, other, third].map(Addresses::recall);
+        assert_eq!(recalled, [None, Some(Place::of(2)), Some(Place::of(3))]);
     }
 
     #[test]
     fn a_thread_remembers_in_four_kilobytes() {
-        assert_eq!(size_of::<[Cell<u64>; REMEMBERED]>(), 4096);
+        assert_eq!(size_of::<Recent>(), 4096);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use foldhash::fast::RandomState;
 use opentelemetry::{Array, Key, KeyValue, Value};
 
-use super::addresses::Addresses;
+use super::addresses::{AddressHasher, Addresses};
 use super::table::SeriesTable;
 use crate::attributes::{AttributeList, AttributeRef, AttributeValue};
 use crate::labels::text::{hash_text, same_text};
@@ -142,17 +142,17 @@ pub(crate) struct ByKey<'a> {
 impl ByKey<'_> {
     /// Returns the addresses of the values, after those of the table.
     #[inline]
-    pub(crate) fn addresses(&self, mut addresses: Addresses) -> Addresses {
+    pub(crate) fn addresses(&self, mut hasher: AddressHasher) -> Addresses {
         for attribute in self.attributes {
             match &attribute.value {
-                Value::String(text) => addresses.add_text(text.as_str()),
-                Value::Bool(value) => addresses.add(u64::from(*value)),
-                Value::I64(value) => addresses.add(*value as u64),
-                Value::F64(value) => addresses.add(value.to_bits()),
-                other => addresses.add(std::ptr::from_ref(other).addr() as u64),
+                Value::String(text) => hasher.add_text(text.as_str()),
+                Value::Bool(value) => hasher.add(u64::from(*value)),
+                Value::I64(value) => hasher.add(*value as u64),
+                Value::F64(value) => hasher.add(value.to_bits()),
+                other => hasher.add(std::ptr::from_ref(other).addr() as u64),
             }
         }
-        addresses
+        hasher.finish()
     }
 
     /// Returns the attributes that count, each with the place among the stored values, where these are not in order.

@@ -64,11 +64,19 @@ impl<H: Handle> OpenSeries<H> {
         query.hash(&self.hasher)
     }
 
-    /// Returns the series with these labels, if this thread found it at these addresses before. Takes no lock.
+    /// Returns the series that this thread found lately for labels at these addresses, if `is_it` says that it has the
+    /// labels that are looked for, and it was not removed. Takes no lock.
     #[inline(always)]
-    pub(crate) fn recall(&self, addresses: Addresses, query: &impl Query) -> Option<&H> {
-        let member = self.table.entry(addresses.recall()?)?;
-        query.is(member.labels()).then(|| member.handle())
+    pub(crate) fn recall(
+        &self,
+        addresses: Addresses,
+        is_it: impl FnOnce(&LabelSet) -> bool,
+    ) -> Option<&H> {
+        let (labels, handle) = match self.table.at(addresses.recall()?)? {
+            Member::Own(handle) => (handle.series().labels(), handle),
+            Member::Heir(heir) => (&heir.0, &heir.1),
+        };
+        (is_it(labels) && !handle.series().is_hidden()).then_some(handle)
     }
 
     /// Returns the series with these labels and its slot, if it has one in the table. Takes no lock.

@@ -21,6 +21,9 @@ const LEVELS: usize = 21;
 /// The most slots that are allocated at once: a large level is filled in chunks, so that few slots are empty.
 const CHUNK: usize = 64;
 
+/// Above which bits of a place the level stands: the largest level has fewer slots.
+const LEVEL_SHIFT: u32 = 27;
+
 /// How many slots there can be: as many as the largest index has room for.
 const MOST_SLOTS: usize = room(FIRST_INDEX << (INDEXES - 1));
 
@@ -124,7 +127,13 @@ impl<V> SeriesTable<V> {
 
     #[inline]
     pub(crate) fn entry(&self, slot: usize) -> Option<&V> {
-        let Place { level, chunk, at } = Place::of(slot);
+        self.at(Place::of(slot))
+    }
+
+    /// Returns the entry at a place that may be one of another table.
+    #[inline(always)]
+    pub(crate) fn at(&self, place: Place) -> Option<&V> {
+        let Place { level, chunk, at } = place;
         self.levels.get(level)?.get()?.get(chunk)?.get()?.values.get(at)?.get()
     }
 
@@ -226,7 +235,7 @@ fn insert(index: &[AtomicU32], hash: u32, slot: usize) {
 
 /// Where a slot is: level `k` has `FIRST_LEVEL * 2^k` slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+pub(crate) struct Place {
     level: usize,
     chunk: usize,
     at: usize,
@@ -234,9 +243,22 @@ struct Place {
 
 impl Place {
     #[inline]
-    fn of(slot: usize) -> Self {
+    pub(super) fn of(slot: usize) -> Self {
         let level = (slot / FIRST_LEVEL + 1).ilog2() as usize;
         let offset = slot + FIRST_LEVEL - (FIRST_LEVEL << level);
+        Self { level, chunk: offset / CHUNK, at: offset % CHUNK }
+    }
+
+    /// Returns the same in 32 bits.
+    pub(crate) fn to_bits(self) -> u32 {
+        ((self.level << LEVEL_SHIFT) | (self.chunk * CHUNK) | self.at) as u32
+    }
+
+    /// Returns the place with these bits.
+    #[inline(always)]
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        let offset = bits as usize & ((1 << LEVEL_SHIFT) - 1);
+        let level = (bits >> LEVEL_SHIFT) as usize;
         Self { level, chunk: offset / CHUNK, at: offset % CHUNK }
     }
 }
@@ -261,12 +283,15 @@ mod tests {
             let place = Place::of(slot);
             assert!(place.at < CHUNK);
             assert_eq!((place.level, place.chunk * CHUNK + place.at), expected, "slot {slot}");
+            assert_eq!(Place::from_bits(place.to_bits()), place, "slot {slot}");
             expected.1 += 1;
             if expected.1 == FIRST_LEVEL << expected.0 {
                 expected = (expected.0 + 1, 0);
             }
         }
-        assert!(Place::of(MOST_SLOTS - 1).level < LEVELS);
+        let last = Place::of(MOST_SLOTS - 1);
+        assert!(last.level < LEVELS);
+        assert_eq!(Place::from_bits(last.to_bits()), last);
     }
 
     #[test]
