@@ -289,7 +289,14 @@ fn may_become_equal<'a>(
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
 ) -> bool {
     let mut known: Vec<(&str, Cow<'_, str>, Discriminant<AttributeRef<'a>>)> = Vec::new();
+    let mut alike = None;
     for attributes in shapes {
+        // Most are like the one before: what is true of that is true of them.
+        let texts_alike = attributes.texts_alike();
+        if texts_alike.is_some() && texts_alike == alike {
+            continue;
+        }
+        alike = texts_alike;
         for (at, (key, value)) in attributes.iter().enumerate() {
             // The series of an instrument share the texts of their keys, and mostly have all of them: the address of
             // the key at the same place is enough for most.

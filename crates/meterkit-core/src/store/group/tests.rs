@@ -43,7 +43,7 @@ fn series_that_are_removed_take_no_memory() {
     let kept = || group.open().table.len() + group.open().later.len();
     let with = |id| {
         let declared = group.declared().expect("an open label set");
-        group.with(declared, &Id(id), &shared)
+        group.with(declared, &Id(id), group.addresses(&Id(id)), &shared)
     };
     let remove = |id| group.remove(&Id(id), &shared);
     for id in 0..1000 {
@@ -70,7 +70,7 @@ fn attributes_that_someone_keeps_do_not_keep_a_removed_series() {
     let (group, shared) = group_of::<Counter>(1);
     let with = |id| {
         let declared = group.declared().expect("an open label set");
-        group.with(declared, &Id(id), &shared)
+        group.with(declared, &Id(id), group.addresses(&Id(id)), &shared)
     };
     with(0).increment();
     assert!(group.remove(&Id(0), &shared));
@@ -93,7 +93,7 @@ fn a_sink_that_keeps_attributes_does_not_keep_its_series() {
         Arc::new(move |_| assert!(!attributes.is_empty()))
     }));
     let declared = group.declared().expect("an open label set");
-    group.with(declared, &Id(0), &shared).record(1.0);
+    group.with(declared, &Id(0), group.addresses(&Id(0)), &shared).record(1.0);
     drop(group);
     assert_eq!(Arc::strong_count(&shared), 1);
 }
