@@ -21,6 +21,23 @@ pub fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl FnMut(&T) -> K) {
     arrange(&mut order, &mut |a, b| items.swap(a, b));
 }
 
+/// Sorts `named` by name, and joins what has one name by `add`, which adds the later one to the first.
+pub(crate) fn join<T: Copy>(named: &mut Vec<(String, T)>, add: impl Fn(&mut T, T)) {
+    sort_by(named, |(a, _), (b, _)| a.cmp(b));
+    named.dedup_by(|(later, value), (first, total)| {
+        let is_same = later == first;
+        if is_same {
+            add(total, *value);
+        }
+        is_same
+    });
+}
+
+/// Returns whether something has that name, in what [`join`] has put into order.
+pub(crate) fn has<T>(named: &[(String, T)], name: &str) -> bool {
+    named.binary_search_by(|(known, _)| known.as_str().cmp(name)).is_ok()
+}
+
 /// Returns the places of so many items in their order. Equal ones stay in theirs.
 fn order(len: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut order: Vec<usize> = (0..len).collect();
@@ -46,6 +63,15 @@ fn arrange(order: &mut [usize], swap: &mut dyn FnMut(usize, usize)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_one_name_is_joined() {
+        let mut named: Vec<_> =
+            [("b", 1), ("a", 2), ("b", 4)].map(|(name, it)| (name.to_owned(), it)).into();
+        join(&mut named, |total, more| *total += more);
+        assert_eq!(named, [("a".to_owned(), 2), ("b".to_owned(), 5)]);
+        assert!(has(&named, "b") && !has(&named, "c"));
+    }
 
     #[test]
     fn items_are_sorted_and_equal_ones_stay_in_their_order() {

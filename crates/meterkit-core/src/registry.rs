@@ -1,7 +1,7 @@
 //! All scopes and instruments of a program, or of a test.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
@@ -15,6 +15,7 @@ use crate::attributes::AttributeValue;
 use crate::data::{AbsentSeries, ExemplarFilter, Exemplars, Intervals, ScopeMetrics, SeriesId};
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
+use crate::order;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
 use crate::store::callbacks::{BackgroundTask, Callback, CallbackOptions, Callbacks, Routine};
@@ -230,21 +231,23 @@ impl Registry {
     }
 
     /// Returns how many series groups have, and how often recordings went to overflow series, by full name: groups of
-    /// several scopes may have one name.
-    pub(crate) fn usage(&self) -> BTreeMap<String, Usage> {
-        let mut usages: BTreeMap<String, Usage> = BTreeMap::new();
+    /// several scopes may have one name. Names are in order.
+    pub(crate) fn usage(&self) -> Vec<(String, Usage)> {
+        let mut usages = Vec::new();
         let scopes = self.inner.scopes.all().into_iter();
         for scope in scopes.filter(|scope| !SelfMetrics::has_scope(&scope.key)) {
             for instrument in &*scope.instruments() {
                 let is_on = !instrument.shared().is_off();
                 if let Some(usage) = instrument.usage().filter(|_| is_on) {
                     let name = instrument.shared().descriptor().name.clone();
-                    let total = usages.entry(name).or_default();
-                    total.series += usage.series;
-                    total.overflowed += usage.overflowed;
+                    usages.push((name, usage));
                 }
             }
         }
+        order::join(&mut usages, |total, usage| {
+            total.series += usage.series;
+            total.overflowed += usage.overflowed;
+        });
         usages
     }
 

@@ -40,7 +40,7 @@ impl Registry {
                 .map(|(name, _)| name)
                 .collect(),
             callbacks_in_background: self.inner.callbacks.in_background(),
-            name_meetings: self.prometheus_names().instruments().into_iter().collect(),
+            name_meetings: self.prometheus_names().instruments(),
             dropped_values: self.inner.settings.dropped(),
         }
     }

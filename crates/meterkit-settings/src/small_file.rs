@@ -41,7 +41,7 @@ fn open(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<File, Smal
     {
         use std::os::unix::fs::OpenOptionsExt;
         // Without it, opening a pipe waits for its other end.
-        options.mode(0o600).custom_flags(flags | rustix::fs::OFlags::NONBLOCK.bits() as i32);
+        options.mode(0o600).custom_flags(flags | libc::O_NONBLOCK);
     }
     #[cfg(not(unix))]
     if flags == NO_LINKS && std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
@@ -53,7 +53,7 @@ fn open(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<File, Smal
 }
 
 #[cfg(unix)]
-const NO_LINKS: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+const NO_LINKS: i32 = libc::O_NOFOLLOW;
 #[cfg(not(unix))]
 const NO_LINKS: i32 = 1;
 

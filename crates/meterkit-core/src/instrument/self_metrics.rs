@@ -1,6 +1,5 @@
 //! Metrics that the store keeps about itself, in the scope `meterkit`.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use super::counter::CounterGroup;
 use super::gauge::GaugeGroup;
 use super::histogram::HistogramGroup;
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
+use crate::order;
 use crate::registry::Registry;
 use crate::scope::{ScopeId, ScopeKey};
 use crate::store::settings::DropReason;
@@ -32,7 +32,7 @@ pub(crate) struct SelfMetrics {
     /// Made with the first line that is left out: without labels, it would be exported as zero.
     suppressed: OnceLock<CounterGroup<NoLabels>>,
     /// The names of the instruments that have a number of series, one of callbacks, and one of names that meet.
-    counted: Mutex<[BTreeSet<String>; 3]>,
+    counted: Mutex<[Vec<String>; 3]>,
 }
 
 impl SelfMetrics {
@@ -110,11 +110,11 @@ impl SelfMetrics {
         let mut counted = own.counted.lock().unpoisoned();
         let [series, background, met] = &mut *counted;
         // Unloaded, disabled, unregistered or renamed since the last update.
-        for name in series.iter().filter(|name| !usages.contains_key(*name)) {
+        for name in series.iter().filter(|name| !order::has(&usages, name)) {
             own.series.remove(ByInstrument(name));
             own.overflow.remove(ByInstrument(name));
         }
-        for name in background.iter().filter(|name| !callbacks.contains_key(*name)) {
+        for name in background.iter().filter(|name| !order::has(&callbacks, name)) {
             own.background.remove(ByInstrument(name));
         }
         for (name, usage) in &usages {
@@ -124,14 +124,14 @@ impl SelfMetrics {
                 overflow.add(usage.overflowed.saturating_sub(overflow.value()));
             }
         }
-        *series = usages.into_keys().collect();
+        *series = usages.into_iter().map(|(name, _)| name).collect();
         let ever = |(name, slow): &(String, u64)| *slow > 0 || background.contains(name);
         let slow: Vec<_> = callbacks.into_iter().filter(ever).collect();
         for (name, slow) in &slow {
             own.background.with(ByInstrument(name)).set(*slow);
         }
         *background = slow.into_iter().map(|(name, _)| name).collect();
-        met.difference(&meetings).for_each(|name| {
+        met.iter().filter(|name| meetings.binary_search(name).is_err()).for_each(|name| {
             own.name_meetings.remove(ByInstrument(name));
         });
         meetings.iter().for_each(|name| own.name_meetings.with(ByInstrument(name)).set(1));

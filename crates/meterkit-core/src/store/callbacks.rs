@@ -10,9 +10,9 @@ mod refreshing;
 mod state;
 mod workers;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::order;
 use crate::unpoisoned::Unpoisoned;
 
 pub(crate) use self::callback::{Callback, CallbackOptions, Routine};
@@ -21,17 +21,22 @@ pub(crate) use self::refreshing::{Found, Refreshing, Report};
 use self::workers::Workers;
 pub use self::workers::in_callback;
 
-/// All registered callbacks, in the order of registration.
+/// All registered callbacks.
 #[derive(Default)]
 pub(crate) struct Callbacks {
-    registered: Mutex<BTreeMap<u64, Arc<Callback>>>,
+    /// By number, which is the order in which they were made.
+    registered: Mutex<Vec<Arc<Callback>>>,
     workers: Workers,
 }
 
 impl Callbacks {
     pub(crate) fn register(&self, callback: Arc<Callback>) {
         callback.connect();
-        self.lock().insert(callback.number(), callback.clone());
+        let mut registered = self.lock();
+        // Mostly at the end.
+        let at = registered.partition_point(|it| it.number() < callback.number());
+        registered.insert(at, callback.clone());
+        drop(registered);
         if callback.is_unloaded() {
             // The scope was unloaded while this callback was being made, perhaps after the list was searched.
             self.unregister(&callback);
@@ -39,7 +44,11 @@ impl Callbacks {
     }
 
     pub(crate) fn unregister(&self, callback: &Arc<Callback>) {
-        self.lock().remove(&callback.number());
+        let mut registered = self.lock();
+        if let Ok(at) = registered.binary_search_by_key(&callback.number(), |it| it.number()) {
+            registered.remove(at);
+        }
+        drop(registered);
         callback.retire();
     }
 
@@ -51,11 +60,12 @@ impl Callbacks {
     }
 
     /// Returns how many callbacks run in the background because they are too slow, by the name that all have in metrics.
-    pub(crate) fn by_name(&self) -> BTreeMap<String, u64> {
-        let mut slow: BTreeMap<String, u64> = BTreeMap::new();
-        for callback in self.registered() {
-            *slow.entry(callback.name()).or_default() += u64::from(callback.state().is_background);
-        }
+    /// Names are in order.
+    pub(crate) fn by_name(&self) -> Vec<(String, u64)> {
+        let is_slow = |it: &Arc<Callback>| u64::from(it.state().is_background);
+        let mut slow: Vec<_> =
+            self.registered().iter().map(|it| (it.name(), is_slow(it))).collect();
+        order::join(&mut slow, |total, more| *total += more);
         slow
     }
 
@@ -67,10 +77,10 @@ impl Callbacks {
     }
 
     fn registered(&self) -> Vec<Arc<Callback>> {
-        self.lock().values().cloned().collect()
+        self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Callback>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Callback>>> {
         self.registered.lock().unpoisoned()
     }
 }

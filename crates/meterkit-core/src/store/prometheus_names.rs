@@ -15,6 +15,7 @@ use super::scopes::{Warning, insert_with_little_room};
 use super::shared::{Door, ScopeShared, Shared};
 use crate::Kind;
 use crate::data::Descriptor;
+use crate::order;
 use crate::unpoisoned::Unpoisoned;
 
 /// The names that the instruments of a registry have in Prometheus.
@@ -127,8 +128,8 @@ impl PrometheusNames {
         Arc::make_mut(&mut claims.imports).bridges.insert(scope);
     }
 
-    /// Returns the full names of the instruments that Prometheus does not see in full.
-    pub(crate) fn instruments(&self) -> BTreeSet<String> {
+    /// Returns the full names of the instruments that Prometheus does not see in full, in order.
+    pub(crate) fn instruments(&self) -> Vec<String> {
         let claims = self.lock();
         let hidden = claims.indices.iter().flat_map(|index| {
             let hidden = index.hidden(&claims.instruments);
@@ -136,7 +137,11 @@ impl PrometheusNames {
         });
         let all = hidden.chain(claims.sharing.keys().copied());
         let all = all.filter_map(|age| claims.instruments.get(age));
-        all.filter(|it| !it.is_off()).map(|it| it.descriptor().name.clone()).collect()
+        let all = all.filter(|it| !it.is_off());
+        let mut names: Vec<_> = all.map(|it| it.descriptor().name.clone()).collect();
+        order::sort(&mut names);
+        names.dedup();
+        names
     }
 
     /// Returns the declared instrument of this scope that a further one would meet, and the name under which Prometheus

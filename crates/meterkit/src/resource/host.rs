@@ -8,7 +8,13 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<Attribute> {
     name.into_iter().chain([attribute("host.arch", architecture(std::env::consts::ARCH))]).collect()
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
+fn name(_: &Surroundings<'_>) -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
 fn name(_: &Surroundings<'_>) -> Option<String> {
     let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
     (!name.is_empty()).then_some(name)
@@ -51,11 +57,11 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     fn the_name_is_the_one_that_the_kernel_has() {
-        let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux has it");
+        let kernel = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let detected = detect(&Surroundings::real());
-        assert_eq!(detected[0], attribute("host.name", kernel.trim().to_owned()));
+        assert_eq!(detected[0], attribute("host.name", kernel));
         assert_eq!(detected[1].0, "host.arch");
     }
 }
