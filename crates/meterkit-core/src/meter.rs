@@ -349,11 +349,14 @@ impl Meter {
     }
 
     fn builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {
-        let name = match self.prefix.as_str() {
+        InstrumentBuilder::new(self.registry.clone(), self.key.clone(), self.prefixed_name(name))
+    }
+
+    fn prefixed_name(&self, name: Cow<'static, str>) -> Cow<'static, str> {
+        match self.prefix.as_str() {
             "" => name,
             prefix => Cow::Owned(format!("{prefix}.{name}")),
-        };
-        InstrumentBuilder::new(self.registry.clone(), self.key.clone(), name)
+        }
     }
 
     fn change(mut self, change: impl FnOnce(&mut ScopeKey)) -> Self {

@@ -78,21 +78,7 @@ impl<I> InstrumentBuilder<I> {
         scope: Result<ScopeKey, ScopeError>,
         name: Cow<'static, str>,
     ) -> Self {
-        let request = Request {
-            registry,
-            scope,
-            name,
-            unit: Cow::Borrowed(""),
-            description: Cow::Borrowed(""),
-            chosen_buckets: None,
-            is_duration: false,
-            attributes: Vec::new(),
-            options: GroupOptions::default(),
-            is_zero_initialized: false,
-            door: Door::Facade,
-            callback: CallbackOptions::default(),
-        };
-        Self { request, instrument: PhantomData }
+        Self { request: Request::new(registry, scope, name), instrument: PhantomData }
     }
 
     /// The unit, by UCUM: `s`, `By`, `1`, or what is counted in braces, `{request}`. None by default.
@@ -135,6 +121,27 @@ impl<I> InstrumentBuilder<I> {
 }
 
 impl Request {
+    fn new(
+        registry: Registry,
+        scope: Result<ScopeKey, ScopeError>,
+        name: Cow<'static, str>,
+    ) -> Self {
+        Self {
+            registry,
+            scope,
+            name,
+            unit: Cow::Borrowed(""),
+            description: Cow::Borrowed(""),
+            chosen_buckets: None,
+            is_duration: false,
+            attributes: Vec::new(),
+            options: GroupOptions::default(),
+            is_zero_initialized: false,
+            door: Door::Facade,
+            callback: CallbackOptions::default(),
+        }
+    }
+
     /// Finds or makes the instrument. `S` is the type that instruments of this kind and number have.
     pub(super) fn find_or_make<S: Stored + 'static>(
         self,

@@ -281,12 +281,17 @@ pub(crate) trait Stored: Send + Sync {
 impl dyn Stored {
     /// Returns the instrument as what it is.
     pub(crate) fn typed<S: Stored + 'static>(self: Arc<Self>) -> Result<Arc<S>, InstrumentError> {
-        self.clone().into_any().downcast::<S>().map_err(|_| InstrumentError::Clash {
+        let typed = self.clone().into_any().downcast::<S>();
+        typed.map_err(|_| self.clash_of_types(std::any::type_name::<S>()))
+    }
+
+    fn clash_of_types(&self, requested: &str) -> InstrumentError {
+        InstrumentError::Clash {
             name: self.shared().descriptor().name.clone(),
             aspect: "type",
             existing: "another type".to_owned(),
-            requested: std::any::type_name::<S>().to_owned(),
-        })
+            requested: requested.to_owned(),
+        }
     }
 }
 
