@@ -118,7 +118,7 @@ fn page(snapshot: &Snapshot) -> String {
         };
         match &metric.data {
             Data::Gauge(points) | Data::Sum { points, .. } => {
-                points.iter().for_each(|it| line(&it.attributes, number(it.value), String::new()));
+                points.each().for_each(|it| line(&it.attributes, number(it.value), String::new()));
             }
             Data::Histogram { points, bounds, .. } => {
                 for point in points {

@@ -3,6 +3,7 @@
 //! Each target has its own [`Baseline`](crate::baseline::Baseline). An export that failed leaves it where it was, so
 //! the next one carries the whole difference: nothing is lost, nothing counts twice.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -161,22 +162,22 @@ impl<'a> Acknowledged<'a> {
     }
 
     fn each<P: Point>(&mut self, data: &Data) -> Vec<P> {
-        let (points, end) = (P::all(data).iter(), self.end);
+        let (points, end) = (P::each(data), self.end);
         let deltas = points.map(|point| match self.find::<P>(point.series(), data) {
             Some((earlier, time)) => {
-                let mut delta = point.since(earlier, time.min(end));
+                let mut delta = point.since(&earlier, time.min(end));
                 if let Some(interval) = self.history.of(point.series(), self.number) {
-                    delta.refine(point, &interval);
+                    delta.refine(&point, &interval);
                 }
                 delta
             }
-            None => point.clone(),
+            None => point.into_owned(),
         });
         deltas.collect()
     }
 
     /// Returns what the target has of a series of `now`, and up to when. A metric with other buckets has begun anew.
-    fn find<P: Point>(&mut self, series: SeriesId, now: &Data) -> Option<(&'a P, SystemTime)> {
+    fn find<P: Point>(&mut self, series: SeriesId, now: &Data) -> Option<(Cow<'a, P>, SystemTime)> {
         let (metric, at) = self.place(series)?;
         let data = self.metrics[metric];
         self.next = if at + 1 < data.len() { (metric, at + 1) } else { (metric + 1, 0) };
@@ -184,7 +185,7 @@ impl<'a> Acknowledged<'a> {
             true => self.time,
             false => self.covered.get(&series).copied().unwrap_or(self.time),
         };
-        let earlier = P::all(data).get(at)?;
+        let earlier = P::at(data, at)?;
         are_alike(data, now).then_some((earlier, until))
     }
 
@@ -250,7 +251,7 @@ pub(crate) fn counted_something(data: &Data) -> usize {
 /// Returns since when each series counted what `data` has, and whether that is nothing.
 fn delivered(data: &Data) -> impl Iterator<Item = (SeriesId, SystemTime, bool)> {
     fn of<P: Point>(data: &Data) -> impl Iterator<Item = (SeriesId, SystemTime, bool)> {
-        P::all(data).iter().map(|point| (point.series(), point.start(), point.is_nothing()))
+        P::each(data).map(|point| (point.series(), point.start(), point.is_nothing()))
     }
     let exponential = of::<ExponentialHistogramPoint>(data);
     of::<NumberPoint>(data).chain(of::<HistogramPoint>(data)).chain(exponential)
@@ -288,7 +289,7 @@ fn add_counted(scopes: &mut Vec<ScopeMetrics>, of: &ScopeMetrics, metric: Metric
 /// A series that ended and one that took its place are one delta.
 fn join<P: Point>(data: &mut Data, more: &Data) {
     if let Some(points) = P::all_mut(data) {
-        points.extend_from_slice(P::all(more));
+        points.extend(P::each(more).map(Cow::into_owned));
         point::merge(points);
     }
 }

@@ -3,6 +3,7 @@
 mod exponential;
 mod summary;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -15,8 +16,12 @@ pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
 /// A point of a series.
 pub(crate) trait Point: Clone + fmt::Debug + Send + 'static {
+    /// Returns the point of this kind that `data` has at a place.
+    fn at(data: &Data, at: usize) -> Option<Cow<'_, Self>>;
     /// Returns the points of this kind that `data` has.
-    fn all(data: &Data) -> &[Self];
+    fn each(data: &Data) -> impl Iterator<Item = Cow<'_, Self>> {
+        (0..data.len()).map_while(|at| Self::at(data, at))
+    }
     fn all_mut(data: &mut Data) -> Option<&mut Vec<Self>>;
     fn series(&self) -> SeriesId;
     fn attributes(&self) -> &Attributes;
@@ -36,16 +41,21 @@ pub(crate) trait Point: Clone + fmt::Debug + Send + 'static {
     fn raise_to(&mut self, last: &Self);
 }
 
-/// What all kinds of points have: `points`, where `Data` has them, which are `list` to be changed.
+/// What all kinds of points have: `points`, where `Data` has them, with how one of them is read and how they become a list
+/// that can be changed.
 macro_rules! point {
     ($points:ident in $data:pat) => {
-        point!($points in $data, $points);
+        point!(
+            $points in $data,
+            |at| $points.get(at).map(std::borrow::Cow::Borrowed),
+            $points
+        );
     };
-    ($points:ident in $data:pat, $list:expr) => {
-        fn all(data: &Data) -> &[Self] {
+    ($points:ident in $data:pat, |$at:ident| $point:expr, $list:expr) => {
+        fn at(data: &Data, $at: usize) -> Option<std::borrow::Cow<'_, Self>> {
             match data {
-                $data => $points,
-                _ => &[],
+                $data => $point,
+                _ => None,
             }
         }
 
@@ -80,7 +90,11 @@ macro_rules! point {
 use point;
 
 impl Point for NumberPoint {
-    point!(points in Data::Gauge(points) | Data::Sum { points, .. }, points.to_mut());
+    point!(
+        points in Data::Gauge(points) | Data::Sum { points, .. },
+        |at| points.at(at),
+        points.to_mut()
+    );
 
     fn since(&self, earlier: &Self, time: SystemTime) -> Self {
         let value = self.value.increase_since(earlier.value).unwrap_or(self.value);

@@ -129,6 +129,7 @@ impl Views {
         let members = selected.split(&mut scopes);
         let forgotten = totals.begin(&members, time);
         let mut joined: Vec<(usize, (Stream, usize), Metric)> = Vec::new();
+        #[expect(clippy::mutable_key_type, reason = "streams have no points")]
         let mut is_joined = HashSet::new();
         for (at, scope) in members.iter().enumerate() {
             for (metric, ordinal) in with_ordinals(&scope.metrics) {

@@ -68,11 +68,11 @@ fn encode_metric(metric: &Metric, with: With<'_>) -> Option<proto::Metric> {
     let data = match &metric.data {
         data if data.is_empty() => return None,
         Data::Gauge(points) => {
-            let data_points = points.iter().map(|point| number_point(point, with.time)).collect();
+            let data_points = points.each().map(|point| number_point(&point, with.time)).collect();
             proto::metric::Data::Gauge(proto::Gauge { data_points })
         }
         Data::Sum { monotonic, temporality, points } => proto::metric::Data::Sum(proto::Sum {
-            data_points: points.iter().map(|point| sum_point(point, with)).collect(),
+            data_points: points.each().map(|point| sum_point(&point, with)).collect(),
             aggregation_temporality: aggregation_temporality(*temporality),
             is_monotonic: *monotonic,
         }),
@@ -107,7 +107,7 @@ pub(crate) fn too_large_integer(snapshot: &Snapshot) -> Option<&str> {
     let is_too_large = |point: &NumberPoint| matches!(point.value, Value::U64(value) if i64::try_from(value).is_err());
     let mut metrics = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
     let found = metrics.find(|metric| match &metric.data {
-        Data::Gauge(points) | Data::Sum { points, .. } => points.iter().any(is_too_large),
+        Data::Gauge(points) | Data::Sum { points, .. } => points.each().any(|it| is_too_large(&it)),
         _ => false,
     });
     found.map(|metric| &*metric.descriptor.name)

@@ -136,6 +136,7 @@ pub(crate) const PLACES: usize = 64;
 
 /// The identities and starts of the series at some places. Most were made one after the other: these take half of the
 /// room that others do.
+#[expect(clippy::large_enum_variant, reason = "nearly all are near each other")]
 pub(crate) enum Lives {
     /// What is added to the smallest identity and start.
     Near {

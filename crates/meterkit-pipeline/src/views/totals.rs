@@ -175,13 +175,14 @@ impl<P: Point> Join for JoinedMetric<P> {
             return;
         }
         let is_gauge = matches!(&*selected.data, Data::Gauge(_));
-        for point in P::all(&selected.data) {
+        for point in P::each(&selected.data) {
             let key = (point.series(), selected.view);
             let known = match presence {
                 Presence::Forgotten => self.by_member.remove(&key),
                 _ => self.by_member.get(&key).copied(),
             };
-            let Some(at) = known.or_else(|| is_live.then(|| self.add_member(key, point, selected)))
+            let Some(at) =
+                known.or_else(|| is_live.then(|| self.add_member(key, &point, selected)))
             else {
                 continue;
             };
@@ -200,8 +201,8 @@ impl<P: Point> Join for JoinedMetric<P> {
                 _ => &mut total.sum,
             };
             match to {
-                Some(sum) if !is_gauge => sum.add(point),
-                _ => *to = Some(point.clone()),
+                Some(sum) if !is_gauge => sum.add(&point),
+                _ => *to = Some(point.into_owned()),
             }
         }
     }

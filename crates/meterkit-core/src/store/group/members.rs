@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use foldhash::fast::RandomState;
 use opentelemetry::{KeyValue, Value};
 
-use super::idle::{Activity, Gone};
+use super::idle::Gone;
 use super::keyed::AsDeclared;
 use super::later::{Later, LaterSeries};
 use super::overflow;
-use super::reading::{MANY, Reading, sorted};
+use super::reading::{IsOver, MANY, Reading, sorted};
 use super::room::Room;
 use super::table::Writer;
 use crate::data::{AttributesByPlace, NumberPoints};
@@ -340,11 +340,7 @@ impl dyn Members + '_ {
     }
 
     /// Calls `read` with what the last reading left, and with whether a series is over now.
-    fn read(
-        &self,
-        shared: &Shared,
-        read: &mut dyn FnMut(&mut Reading, &dyn Fn(&dyn AnyHandle, Option<&mut Activity>) -> bool),
-    ) {
+    fn read(&self, shared: &Shared, read: &mut dyn FnMut(&mut Reading, &IsOver<'_>)) {
         let upkeep = self.upkeep();
         let rule = upkeep.room.idle_rule();
         let undelivered = Cell::new(0);

@@ -24,6 +24,9 @@ pub(crate) struct Reading {
     activities: Vec<Activity>,
 }
 
+/// Returns whether a series has gone, or goes now.
+pub(super) type IsOver<'a> = dyn Fn(&dyn AnyHandle, Option<&mut Activity>) -> bool + 'a;
+
 /// From how many places on the numbers of a group are read by place. Fewer take less room as points.
 pub(super) const MANY: usize = PLACES;
 
@@ -34,7 +37,7 @@ impl Reading {
         group: &dyn Members,
         shared: &Shared,
         read: &mut dyn FnMut(&mut dyn Iterator<Item = &dyn AnyHandle>),
-        is_over: &dyn Fn(&dyn AnyHandle, Option<&mut Activity>) -> bool,
+        is_over: &IsOver<'_>,
     ) {
         let keys = &self.prepare(group, group.places(), shared);
         let Self { order, activities, .. } = self;
@@ -61,7 +64,7 @@ impl Reading {
         group: &dyn Members,
         places: usize,
         shared: &Shared,
-        is_over: &dyn Fn(&dyn AnyHandle, Option<&mut Activity>) -> bool,
+        is_over: &IsOver<'_>,
     ) -> (Arc<StoredSeries>, Vec<u64>) {
         let keys = self.prepare(group, places, shared);
         let known = self.stored.as_ref().map_or(&[][..], |stored| stored.lives());
