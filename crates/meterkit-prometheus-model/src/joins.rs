@@ -281,9 +281,9 @@ fn may_repeat_series<S: Ord>(
         })
 }
 
-/// Returns whether two different sets of these [shapes](Data::shapes) could become the same labels: by keys that become equal, values that
-/// differ in type alone, an empty value where another set has none, or a key like those of scopes. Lists and NaN may
-/// differ in what no text shows.
+/// Returns whether two different sets of these [shapes](Data::shapes) could become the same labels: by keys that become
+/// equal, values that differ in type alone, an empty value where another set has none, or a key like those of scopes.
+/// Lists and NaN may differ in what no text shows.
 fn may_become_equal<'a>(
     shapes: impl Iterator<Item = &'a Attributes>,
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::checker::checked;
 use meterkit_core::{
-    AttributeValue, Attributes, Data, Descriptor, HistogramPoint, LabelKey, LabelRef, LabelVisitor,
+    AttributeValue, Attributes, Counter, Data, Descriptor, HistogramPoint, LabelKey, LabelRef, LabelVisitor,
     Labels, Metric, NumberPoint, Registry, ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_otel::MeterProvider;
@@ -249,6 +249,20 @@ fn values_of_different_types_with_the_same_text_are_written_once() {
     });
     let text = text_of(vec![scope("a", vec![metric("x", "", Data::Gauge(values.collect()))])]);
     assert_eq!(text, "# TYPE x gauge\nx{k=\"1\",otel_scope_name=\"a\"} 7\n");
+}
+
+#[test]
+fn series_that_become_equal_are_found_among_many() {
+    let registry = Registry::new();
+    let counter = registry.semconv("a").by_attributes::<Counter<u64>>("x").register();
+    for at in 0..200 {
+        counter.with(&[KeyValue::new("k", format!("v{at}"))]).add(1);
+    }
+    counter.with(&[KeyValue::new("k", 7)]).add(2);
+    counter.with(&[KeyValue::new("k", "7")]).add(3);
+    let text = text_of(registry.read());
+    let equal: Vec<_> = text.lines().filter(|line| line.contains("k=\"7\"")).collect();
+    assert_eq!(equal, ["x_total{k=\"7\",otel_scope_name=\"a\"} 5"]);
 }
 
 #[test]
