@@ -60,11 +60,18 @@ impl GaugeCell {
         self.bits.store(value.to_bits(), Relaxed);
         // A store only the first time keeps the line clean for the other threads.
         if self.state.load(Relaxed) != SET {
-            let _turn = self.lock();
-            // Once more: the cell may have lost its value meanwhile.
-            self.bits.store(value.to_bits(), Relaxed);
-            self.state.store(SET, Release);
+            self.set_in_turn(value.to_bits());
         }
+    }
+
+    /// Sets the value of a cell that has none, or whose value has been seen.
+    #[cold]
+    #[inline(never)]
+    fn set_in_turn(&self, bits: u64) {
+        let _turn = self.lock();
+        // Once more: the cell may have lost its value meanwhile.
+        self.bits.store(bits, Relaxed);
+        self.state.store(SET, Release);
     }
 
     /// Replaces the value by what `change` makes of it; of zero when none was set.

@@ -76,10 +76,15 @@ impl<H: Handle> Core<H> {
     }
 
     /// Returns the handle of an instrument that declares no labels.
+    #[inline]
     pub(crate) fn plain(&self) -> &H {
-        match (&self.plain, self.group().and_then(SeriesGroup::declared)) {
-            (Some(handle), _) | (None, Some(DeclaredSeries::Plain(handle))) => handle,
-            _ => self.nowhere(),
+        match (&self.plain, self.labeled.get()) {
+            (Some(handle), _) => handle,
+            (None, Some(Labeled { group, nowhere, .. })) => match group.declared() {
+                Some(DeclaredSeries::Plain(handle)) => handle,
+                _ => nowhere.get().unwrap_or_else(|| self.nowhere()),
+            },
+            (None, None) => self.nowhere(),
         }
     }
 
