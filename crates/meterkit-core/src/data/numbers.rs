@@ -1,9 +1,9 @@
 //! The points of gauges and sums.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
+use std::{fmt, mem, slice};
 
 use super::{AHEAD, NumberPoint, SeriesId, StoredSeries};
 use crate::attributes::Attributes;
@@ -18,7 +18,15 @@ use crate::number::{NumberType, Value};
 pub struct NumberPoints {
     /// Come first.
     stored: Option<Arc<StoredNumbers>>,
-    listed: Vec<NumberPoint>,
+    listed: Listed,
+}
+
+/// Points that are kept as they are.
+#[derive(Clone)]
+enum Listed {
+    /// Of an instrument without labels: a program may have thousands, whose lists would take as much as their points.
+    One(NumberPoint),
+    Many(Vec<NumberPoint>),
 }
 
 /// The numbers that one collection read of the series of an instrument.
@@ -76,10 +84,10 @@ impl NumberPoints {
     /// Returns the points as a list that can be changed.
     pub fn to_mut(&mut self) -> &mut Vec<NumberPoint> {
         if self.stored.is_some() {
-            self.listed = self.each().map(Cow::into_owned).collect();
+            self.listed = Listed::Many(self.each().map(Cow::into_owned).collect());
             self.stored = None;
         }
-        &mut self.listed
+        self.listed.to_mut()
     }
 
     pub(super) fn series_at(&self, at: usize) -> Option<SeriesId> {
@@ -136,6 +144,64 @@ impl NumberPoints {
     }
 }
 
+impl Listed {
+    fn to_mut(&mut self) -> &mut Vec<NumberPoint> {
+        match self {
+            Self::Many(points) => points,
+            Self::One(_) => {
+                *self = Self::Many(mem::take(self).into_vec());
+                self.to_mut()
+            }
+        }
+    }
+
+    fn into_vec(self) -> Vec<NumberPoint> {
+        match self {
+            Self::One(point) => vec![point],
+            Self::Many(points) => points,
+        }
+    }
+}
+
+impl Default for Listed {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Deref for Listed {
+    type Target = [NumberPoint];
+
+    #[inline]
+    fn deref(&self) -> &[NumberPoint] {
+        match self {
+            Self::One(point) => slice::from_ref(point),
+            Self::Many(points) => points,
+        }
+    }
+}
+
+impl FromIterator<NumberPoint> for Listed {
+    fn from_iter<I: IntoIterator<Item = NumberPoint>>(points: I) -> Self {
+        let mut points = points.into_iter();
+        match (points.next(), points.next()) {
+            (None, _) => Self::default(),
+            (Some(point), None) => Self::One(point),
+            (Some(one), Some(other)) => {
+                // The collection is kept: it should have no more room than it needs.
+                let most = points.size_hint().1.unwrap_or_default();
+                let mut all = Vec::with_capacity(2 + most);
+                all.extend([one, other]);
+                all.extend(points);
+                if all.len() < all.capacity() / 2 {
+                    all.shrink_to_fit();
+                }
+                Self::Many(all)
+            }
+        }
+    }
+}
+
 impl StoredNumbers {
     #[inline]
     fn point(&self, place: usize) -> Option<NumberPoint> {
@@ -169,20 +235,20 @@ impl PartialEq for NumberPoints {
 }
 
 impl From<Vec<NumberPoint>> for NumberPoints {
-    fn from(listed: Vec<NumberPoint>) -> Self {
-        Self { stored: None, listed }
+    fn from(points: Vec<NumberPoint>) -> Self {
+        Self { stored: None, listed: Listed::Many(points) }
     }
 }
 
 impl FromIterator<NumberPoint> for NumberPoints {
     fn from_iter<I: IntoIterator<Item = NumberPoint>>(points: I) -> Self {
-        Self::from(points.into_iter().collect::<Vec<_>>())
+        Self { stored: None, listed: points.into_iter().collect() }
     }
 }
 
 impl<'a> IntoIterator for &'a NumberPoints {
     type Item = &'a NumberPoint;
-    type IntoIter = std::slice::Iter<'a, NumberPoint>;
+    type IntoIter = slice::Iter<'a, NumberPoint>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -194,6 +260,32 @@ impl IntoIterator for NumberPoints {
     type IntoIter = std::vec::IntoIter<NumberPoint>;
 
     fn into_iter(mut self) -> Self::IntoIter {
-        std::mem::take(self.to_mut()).into_iter()
+        mem::take(self.to_mut()).into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn point(value: u64) -> NumberPoint {
+        let (series, attributes) = (SeriesId::from_hash(value), Attributes::empty());
+        NumberPoint { series, attributes, start: UNIX_EPOCH, value: Value::U64(value) }
+    }
+
+    #[test]
+    fn one_point_needs_no_memory_of_its_own_and_is_a_list_like_others() {
+        for len in 0..4 {
+            let all: Vec<_> = (0..len).map(point).collect();
+            let mut points: NumberPoints = all.iter().cloned().collect();
+            assert_eq!(matches!(points.listed, Listed::One(_)), len == 1);
+            assert_eq!(*points, *all);
+            assert_eq!(points, NumberPoints::from(all.clone()));
+            points.to_mut().push(point(9));
+            assert_eq!(*points, [&*all, &[point(9)]].concat());
+            assert_eq!(points.into_iter().count(), all.len() + 1);
+        }
     }
 }

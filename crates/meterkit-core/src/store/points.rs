@@ -20,13 +20,8 @@ pub(crate) fn points(shared: &Shared, series: &mut dyn Iterator<Item = &dyn AnyH
 fn numbers(shared: &Shared, series: &mut dyn Iterator<Item = &dyn AnyHandle>) -> Data {
     shared.ask_for_look();
     let keys = shared.keys();
-    // Room for every series: an instrument without labels needs one point, and others are not copied while they grow.
-    let mut points = Vec::with_capacity(series.size_hint().1.unwrap_or_default());
-    points.extend(series.filter_map(|handle| number(handle, &keys)));
-    if points.len() < points.capacity() / 2 {
-        points.shrink_to_fit();
-    }
-    Data::of_numbers(shared.identity.kind, points.into())
+    let points = series.filter_map(|handle| number(handle, &keys));
+    Data::of_numbers(shared.identity.kind, points.collect())
 }
 
 /// Returns the point of a series, if it has a value.
