@@ -61,8 +61,10 @@ impl<L: Labels, H: Handle> Group<L, H> {
     #[inline]
     pub fn with(&self, labels: impl Labels<Set = L::Set>) -> Entry<'_, H> {
         let placed = labels.index().and_then(|place| self.places.get(place)?.get());
-        let placed = placed.filter(|handle| !handle.series().is_hidden());
-        match placed.map_or_else(|| self.core.recall(&labels), Ok) {
+        if let Some(handle) = placed.filter(|handle| !handle.series().is_hidden()) {
+            return Entry::kept(handle);
+        }
+        match self.core.recall(&labels) {
             Ok(handle) => Entry::kept(handle),
             Err(addresses) => self.core.with(&labels, addresses),
         }

@@ -156,14 +156,31 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    /// Returns the series with these labels, which are those that the code declares, if this thread found it lately and it
-    /// [plainly](is_plainly) has them. If not, returns the addresses, to remember what is found then.
-    #[inline(always)]
+    /// Returns the series with these labels, which are those that the code declares, if this thread found it lately. If not,
+    /// returns the addresses, to remember what is found then.
+    // Apart, and without any call but the last: there are few registers to save, and none where the instrument is off.
+    #[inline(never)]
     pub(crate) fn recall(&self, labels: &impl Labels) -> Result<&H, Addresses> {
-        // Labels that are capped are those of a series only if their values were let through.
         let addresses = self.addresses(labels);
-        let Some(open) = self.open.get() else { return Err(addresses) };
-        open.recall(addresses, |stored| is_plainly(labels, stored)).ok_or(addresses)
+        let Some((open, place)) = self.open.get().zip(addresses.recall()) else {
+            return Err(addresses);
+        };
+        // Labels that are capped are those of a series only if their values were let through.
+        match open.recall(place, |stored| is_plainly(labels, stored)) {
+            Some(handle) => Ok(handle),
+            None => self.recall_other(labels, addresses),
+        }
+    }
+
+    /// Returns the same for labels that are not [plainly](is_plainly) those of the series.
+    #[cold]
+    #[inline(never)]
+    fn recall_other(&self, labels: &impl Labels, addresses: Addresses) -> Result<&H, Addresses> {
+        // The number of keys does not matter: nothing is hashed.
+        let (open, query) = (self.open.get(), Declared { labels, key_count: 0 });
+        let found = open.zip(addresses.recall());
+        let found = found.and_then(|(open, place)| open.recall(place, |it| query.is(it)));
+        found.ok_or(addresses)
     }
 
     /// Returns the series with these labels, which are those that the code declares. Takes no lock and allocates nothing
@@ -203,7 +220,9 @@ impl<H: Handle> SeriesGroup<H> {
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'_, H>> {
         let addresses = query.addresses(AddressHasher::new(self));
-        if let Some(handle) = self.open().recall(addresses, |it| query.is(it)) {
+        let recent =
+            addresses.recall().and_then(|place| self.open().recall(place, |it| query.is(it)));
+        if let Some(handle) = recent {
             return Some(Entry::kept(handle));
         }
         self.find(addresses, query, shared, &may_make)

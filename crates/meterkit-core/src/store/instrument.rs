@@ -94,8 +94,7 @@ impl<H: Handle> Core<H> {
     }
 
     /// Returns the series with these labels, if this thread found it lately; or else what [`with`](Self::with) needs.
-    // Apart, so that finding a place is small enough to stand where the caller is. Without any call: there are few registers
-    // to save.
+    // Apart, so that finding a place is small enough to stand where the caller is.
     #[inline(never)]
     pub(crate) fn recall(&self, labels: &impl Labels) -> Result<&H, Addresses> {
         match self.labeled.get() {

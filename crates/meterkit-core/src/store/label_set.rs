@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use foldhash::fast::RandomState;
 
 use crate::attributes::{AttributeList, AttributeRef, AttributeValue};
-use crate::labels::text::same_bytes;
+use crate::labels::text::{same_bytes, same_text};
 use crate::labels::{LabelRef, LabelVisitor, Labels};
 
 /// The labels of one series: the values, in the order of the keys that they belong to.
@@ -371,8 +371,8 @@ impl<S: Hasher> LabelVisitor for Hashing<S> {
     }
 }
 
-/// Returns whether labels are the stored ones, and are like most: short texts, texts of the program, and scalars. Others may
-/// be the stored ones as well.
+/// Returns whether labels are the stored ones, and are like most: short texts, and scalars. Others may be the stored ones as
+/// well.
 #[inline(always)]
 pub(crate) fn is_plainly(labels: &impl Labels, stored: &LabelSet) -> bool {
     // No value begins like the key set of labels that are not declared.
@@ -432,7 +432,7 @@ impl LabelVisitor for Comparing<'_> {
 fn after_label<'a>(stored: &'a [u8], value: LabelRef<'_>) -> Option<&'a [u8]> {
     match value {
         LabelRef::Static(text) => after_static(stored, text),
-        LabelRef::Str(text) => after_text(stored, text),
+        LabelRef::Str(text) => after_short(stored, text),
         LabelRef::Absent => after(stored, ABSENT),
         LabelRef::Bool(false) => after(stored, FALSE),
         LabelRef::Bool(true) => after(stored, TRUE),
@@ -455,32 +455,31 @@ fn after_integer(stored: &[u8], value: i64) -> Option<&[u8]> {
     (number(stored) == value as u64).then_some(left)
 }
 
-/// Returns what follows this text, if it is the first value, and short or a text of the program.
+/// Returns what follows this text, if it is the first value and a short text.
 #[inline(always)]
-fn after_text<'a>(stored: &'a [u8], text: &str) -> Option<&'a [u8]> {
+fn after_short<'a>(stored: &'a [u8], text: &str) -> Option<&'a [u8]> {
     let (code, left) = stored.split_first()?;
-    let (stored, left) = if *code <= LONGEST_SHORT {
-        left.split_at_checked(usize::from(*code))?
-    } else if *code >= STATIC {
-        let (low, left) = left.split_first()?;
-        (statics::get(static_place(*code, *low))?.as_bytes(), left)
-    } else {
+    if usize::from(*code) != text.len() || *code > LONGEST_SHORT {
         return None;
-    };
+    }
+    let (stored, left) = left.split_at_checked(text.len())?;
     same_bytes(text.as_bytes(), stored).then_some(left)
 }
 
-/// Returns the same for a text of the program: it mostly is the same one, and need not be read.
+/// Returns what follows this text of the program, if it is the first value. Mostly it is in the same memory as the stored
+/// one, and need not be read; several parts of a program that write the same text may have one each.
 #[inline(always)]
 fn after_static<'a>(stored: &'a [u8], text: &'static str) -> Option<&'a [u8]> {
-    match stored.split_first_chunk() {
-        Some(([code, low], left))
-            if *code >= STATIC && statics::is(static_place(*code, *low), text) =>
-        {
-            Some(left)
-        }
-        _ => after_text(stored, text),
+    let ([code, low], left) = stored.split_first_chunk()?;
+    if *code < STATIC {
+        return None;
     }
+    let place = static_place(*code, *low);
+    if statics::is(place, text) {
+        return Some(left);
+    }
+    // Longer ones take a loop, for which there are too few registers.
+    (text.len() <= 32 && same_text(text, statics::get(place)?)).then_some(left)
 }
 
 #[cfg(test)]

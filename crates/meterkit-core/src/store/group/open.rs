@@ -6,9 +6,8 @@
 
 use foldhash::fast::RandomState;
 
-use super::addresses::Addresses;
 use super::later::LaterSeries;
-use super::table::SeriesTable;
+use super::table::{Place, SeriesTable};
 use crate::store::handle::Handle;
 use crate::store::label_set::{LabelSet, Query};
 
@@ -64,15 +63,11 @@ impl<H: Handle> OpenSeries<H> {
         query.hash(&self.hasher)
     }
 
-    /// Returns the series that this thread found lately for labels at these addresses, if `is_it` says that it has the
-    /// labels that are looked for, and it was not removed. Takes no lock.
+    /// Returns the series at a place that may be one of another table, if `is_it` says that it has the labels that are
+    /// looked for, and it was not removed. Takes no lock.
     #[inline(always)]
-    pub(crate) fn recall(
-        &self,
-        addresses: Addresses,
-        is_it: impl FnOnce(&LabelSet) -> bool,
-    ) -> Option<&H> {
-        let (labels, handle) = match self.table.at(addresses.recall()?)? {
+    pub(crate) fn recall(&self, place: Place, is_it: impl FnOnce(&LabelSet) -> bool) -> Option<&H> {
+        let (labels, handle) = match self.table.at(place)? {
             Member::Own(handle) => (handle.series().labels(), handle),
             Member::Heir(heir) => (&heir.0, &heir.1),
         };
