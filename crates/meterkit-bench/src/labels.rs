@@ -35,6 +35,30 @@ impl Labels for Request<'_> {
     }
 }
 
+/// Three text labels that are known at compile time.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
+pub struct StaticRequest {
+    /// As [`Request::method`].
+    pub method: &'static str,
+    /// As [`Request::route`].
+    pub route: &'static str,
+    /// One of [`STATIC_TENANTS`].
+    pub tenant: &'static str,
+}
+
+impl Labels for StaticRequest {
+    type Set = Self;
+    const KEYS: &'static [LabelKey] = Request::KEYS;
+
+    #[inline]
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        visitor.visit(LabelRef::Static(self.method));
+        visitor.visit(LabelRef::Static(self.route));
+        visitor.visit(LabelRef::Static(self.tenant));
+    }
+}
+
 /// Three text labels that are known at run time only.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]

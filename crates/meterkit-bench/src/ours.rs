@@ -11,8 +11,8 @@ use opentelemetry::metrics::MeterProvider as _;
 
 use crate::api::{record_in_turns, record_kept, record_made};
 use crate::labels::{
-    BOUNDS, REQUEST, Request, Strings, durations, for_each_series, requests, static_requests,
-    strings, with_fresh_strings,
+    BOUNDS, REQUEST, Request, StaticRequest, Strings, durations, for_each_series, requests,
+    static_requests, strings, with_fresh_strings,
 };
 use crate::operation::{OPERATION, Operation};
 
@@ -115,9 +115,13 @@ pub fn counter_of_sixteen_sets() -> impl FnMut() + 'static {
 
 /// Returns a counter with three `&'static str` labels, with 64 label sets at random.
 pub fn counter_of_static_sets() -> impl FnMut() + 'static {
-    let group = counter_group(&meter());
+    let group: CounterGroup<StaticRequest> =
+        meter().counter_group("static").build().expect("a counter group");
     let mut next = static_requests();
-    move || group.with(next()).increment()
+    move || {
+        let Request { method, route, tenant } = next();
+        group.with(StaticRequest { method, route, tenant }).increment();
+    }
 }
 
 /// Returns a counter whose three labels are strings of the caller's, the same at each call.
