@@ -74,3 +74,77 @@ fn texts_of_the_program_take_two_characters_until_there_are_too_many() {
     let sizes: Vec<usize> = (1..3_000).map(packed).collect();
     assert_eq!(sizes.last(), Some(&(1 + "leaked text 2999".len())));
 }
+
+/// Labels that a test makes up.
+struct Made<'a>(&'a [LabelRef<'a>]);
+
+impl Labels for Made<'_> {
+    type Set = Made<'static>;
+    const KEYS: &'static [crate::LabelKey] = &[];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        self.0.iter().for_each(|label| visitor.visit(*label));
+    }
+}
+
+/// Returns whether labels are plainly the stored ones, and whether they are.
+fn compare(labels: &[LabelRef<'_>], stored: &LabelSet) -> (bool, bool) {
+    let labels = &Made(labels);
+    (is_plainly(labels, stored), Declared { labels, key_count: 1 }.is(stored))
+}
+
+#[test]
+fn labels_are_told_apart_whatever_they_are() {
+    let leaked = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+    let short = leaked("a text that several parts write");
+    let longer = leaked("a text that several parts of a program may write");
+    let long = "x".repeat(300);
+    // Another test may have used up the numbers.
+    let are_numbered = [short, longer].map(|it| LabelSet::declared([Some(it.into())]).0.len());
+    let are_numbered = are_numbered == [2, 2];
+    let plain = [
+        LabelRef::Static(short),
+        LabelRef::Static(longer),
+        LabelRef::Str("a text of a request, thirty-three characters and more"),
+        LabelRef::Str(""),
+        LabelRef::Absent,
+        LabelRef::Bool(false),
+        LabelRef::Bool(true),
+        LabelRef::I64(0),
+        LabelRef::I64(i64::MIN),
+    ];
+    let others = [LabelRef::Str(&long), LabelRef::U64(u64::MAX), LabelRef::Static("")];
+    let all: Vec<_> = plain.into_iter().chain(others).collect();
+    for (at, label) in all.iter().enumerate() {
+        let stored = LabelSet::declared([label.to_value()]);
+        for other in &all {
+            let is_it = label.to_value() == other.to_value();
+            let (is_plainly, is) = compare(&[*other], &stored);
+            assert_eq!(is, is_it, "{label:?}, {other:?}");
+            assert!(is_it || !is_plainly, "{label:?}, {other:?}");
+        }
+        let may_be_other =
+            at >= plain.len() || (matches!(label, LabelRef::Static(_)) && !are_numbered);
+        assert!(may_be_other || compare(&[*label], &stored).0, "{label:?}");
+        let of_others = LabelSet::new(KeySetId(1), [label.to_value()]);
+        assert_eq!(compare(&[*label], &of_others), (false, false), "{label:?}");
+    }
+    // Copies of texts of the program, and the same text from elsewhere.
+    let stored = LabelSet::declared([text("a"), Some(short.into()), Some(longer.into())]);
+    let copies = [LabelRef::Str("a"), LabelRef::Static(leaked(short)), LabelRef::Static(longer)];
+    assert_eq!(compare(&copies, &stored), (are_numbered, true));
+    let copies = [LabelRef::Str("a"), LabelRef::Str(short), LabelRef::Static(leaked(longer))];
+    assert_eq!(compare(&copies, &stored), (false, true));
+    // Values beyond the last key are ignored, and missing ones are absent.
+    assert!(
+        compare(
+            &[LabelRef::Bool(true), LabelRef::I64(1)],
+            &LabelSet::declared([Some(true.into())])
+        )
+        .1
+    );
+    assert!(compare(&[LabelRef::Bool(true)], &LabelSet::declared([Some(true.into()), None])).1);
+    assert!(
+        !compare(&[LabelRef::Bool(true)], &LabelSet::declared([Some(true.into()), text("a")])).1
+    );
+}
