@@ -48,8 +48,11 @@ type Level<V> = Box<[OnceLock<Chunk<V>>]>;
 struct Chunk<V> {
     values: Box<[OnceLock<V>]>,
     /// The hashes of the values: a larger index needs more bits of a hash than a smaller one keeps.
-    hashes: Box<[[AtomicU8; 3]]>,
+    hashes: Hashes,
 }
+
+/// What is used of the hashes of a chunk. Apart from the values, so that it is compiled once.
+struct Hashes(Box<[[AtomicU8; 3]]>);
 
 impl<V> SeriesTable<V> {
     pub(crate) fn new() -> Self {
@@ -111,7 +114,7 @@ impl<V> SeriesTable<V> {
         let level =
             self.levels[place.level].get_or_init(|| (0..chunks).map(|_| OnceLock::new()).collect());
         let chunk = level[place.chunk].get_or_init(|| Chunk::new(len));
-        chunk.set_hash(place.at, upper(hash));
+        chunk.hashes.set(place.at, upper(hash));
         // Slots beyond the length are empty: nobody else writes to them meanwhile.
         let value = chunk.values[place.at].get_or_init(|| value);
         self.index.publish(upper(hash), slot, &|slot| self.hash_at(slot));
@@ -140,7 +143,7 @@ impl<V> SeriesTable<V> {
     /// Returns the part that is used of the hash of the value in a slot.
     fn hash_at(&self, slot: usize) -> Option<u32> {
         let Place { level, chunk, at } = Place::of(slot);
-        Some(self.levels[level].get()?[chunk].get()?.hash(at))
+        Some(self.levels[level].get()?[chunk].get()?.hashes.get(at))
     }
 }
 
@@ -183,17 +186,23 @@ impl Index {
 impl<V> Chunk<V> {
     fn new(len: usize) -> Self {
         let values = (0..len).map(|_| OnceLock::new()).collect();
-        Self { values, hashes: (0..len).map(|_| Default::default()).collect() }
+        Self { values, hashes: Hashes::new(len) }
+    }
+}
+
+impl Hashes {
+    fn new(len: usize) -> Self {
+        Self((0..len).map(|_| Default::default()).collect())
     }
 
     /// Returns the part that is used of the hash of the value at this place.
-    fn hash(&self, at: usize) -> u32 {
-        let [low, middle, high] = self.hashes[at].each_ref().map(|byte| byte.load(Relaxed));
+    fn get(&self, at: usize) -> u32 {
+        let [low, middle, high] = self.0[at].each_ref().map(|byte| byte.load(Relaxed));
         u32::from_le_bytes([low, middle, high, 0])
     }
 
-    fn set_hash(&self, at: usize, hash: u32) {
-        for (byte, value) in self.hashes[at].iter().zip(hash.to_le_bytes()) {
+    fn set(&self, at: usize, hash: u32) {
+        for (byte, value) in self.0[at].iter().zip(hash.to_le_bytes()) {
             byte.store(value, Relaxed);
         }
     }
