@@ -9,8 +9,11 @@ use crate::scrape::Holding;
 /// Writes a page, and returns its length in bytes.
 pub type Page = Box<dyn Fn() -> usize>;
 
-/// The other libraries, each with what makes its page of so many counters, histograms or instruments.
-pub const ALL: [(&str, fn(Holding, usize) -> Page); 3] = [
+/// Makes the page of so many counters, histograms or instruments.
+pub type MakePage = fn(Holding, usize) -> Page;
+
+/// The other libraries, each with what makes its page.
+pub const ALL: [(&str, MakePage); 3] = [
     ("prometheus-client", prometheus_client),
     ("fastmetrics", fastmetrics),
     ("prometheus", prometheus),

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::checker::checked;
 use meterkit_core::{
-    AttributeValue, Attributes, Counter, Data, Descriptor, HistogramPoint, LabelKey, LabelRef, LabelVisitor,
-    Labels, Metric, NumberPoint, Registry, ScopeMetrics, SeriesId, Temporality, Value,
+    AttributeValue, Attributes, Counter, Data, Descriptor, HistogramPoint, LabelKey, LabelRef,
+    LabelVisitor, Labels, Metric, NumberPoint, Registry, ScopeMetrics, SeriesId, Temporality,
+    Value,
 };
 use meterkit_otel::MeterProvider;
 use meterkit_pipeline::{Pipeline, Snapshot};
