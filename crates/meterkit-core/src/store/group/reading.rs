@@ -123,7 +123,8 @@ impl Reading {
             };
             let new = known as u32..places as u32;
             let mut new: Vec<_> = new.map(|place| (labels(place), place)).collect();
-            order::sort_by(&mut new, |(a, _), (b, _)| keys.compare(*a, *b));
+            // In place: there may be millions.
+            new.sort_unstable_by(|(a, _), (b, _)| keys.compare(*a, *b));
             self.order = inserted(&self.order, &new, &|place, other| {
                 keys.compare(labels(place), other).is_lt()
             });
