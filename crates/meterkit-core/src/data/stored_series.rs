@@ -63,6 +63,10 @@ impl StoredSeries {
     /// other are anywhere in memory. The processor waits for many of them at once here, and would wait for each where it
     /// is used.
     pub(crate) fn load(&self, from: usize) {
+        // Fewer are in an outer cache since they were read.
+        if self.order.len() < 1 << 15 {
+            return;
+        }
         let places = self.order.get(from..).unwrap_or_default();
         let places = places.get(..AHEAD).unwrap_or(places);
         let lives = places.iter().filter_map(|place| self.life(*place as usize));
