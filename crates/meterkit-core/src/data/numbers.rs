@@ -114,6 +114,10 @@ impl NumberPoints {
     pub(super) fn has_series_of(&self, other: &Self) -> bool {
         let is_shared = match (&self.stored, &other.stored) {
             (Some(stored), Some(other)) => Arc::ptr_eq(&stored.series, &other.series),
+            (None, None) => {
+                let (points, others) = (self.listed.iter(), other.listed.iter());
+                return points.map(|it| it.series).eq(others.map(|it| it.series));
+            }
             _ => false,
         };
         let mut rest = if is_shared { self.stored_len() } else { 0 }..self.len();
