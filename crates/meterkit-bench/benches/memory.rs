@@ -30,7 +30,7 @@ const COUNTER_BYTES: f64 = 120.0;
 
 /// What an instrument of ours may take without labels, in bytes, with its part of the first snapshot; `--check` fails
 /// beyond.
-const INSTRUMENT_BYTES: f64 = 350.0;
+const INSTRUMENT_BYTES: f64 = 480.0;
 
 /// What is measured of a library.
 struct Library {
