@@ -11,8 +11,9 @@ use foldhash::fast::RandomState;
 use meterkit_rules::prometheus_name::{FamilyType, Names, TARGET_INFO};
 
 use super::instrument::Stored;
+use super::scope_shared::ScopeShared;
 use super::scopes::{Warning, insert_with_little_room};
-use super::shared::{Door, ScopeShared, Shared};
+use super::shared::{Door, Shared};
 use crate::Kind;
 use crate::data::Descriptor;
 use crate::order;

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU8, AtomicU32};
 use std::sync::{Arc, OnceLock, RwLock, RwLockWriteGuard};
 
 use once_cell::race::OnceBox;
-use opentelemetry::InstrumentationScope;
 
 use super::feed::Feed;
 use super::identity::{Difference, Identity};
 use super::label_set::{HasLabels, KeySetId, LabelSet};
 use super::look;
+use super::scope_shared::ScopeShared;
 use super::scopes::Warning;
-use super::settings::{DropReason, FixedAttributes, Settings};
+use super::settings::{DropReason, Settings};
 use crate::Kind;
 use crate::attributes::{AttributeValue, Attributes, Keys};
 use crate::buckets::HistogramBuckets;
@@ -434,7 +434,7 @@ impl Shared {
         let global = self.settings.attributes();
         // Labels of another library are what they are.
         let is_import = self.door() == Door::Import;
-        let scope: &[_] = if is_import { &[] } else { &self.scope.attributes };
+        let scope: &[_] = if is_import { &[] } else { self.scope.attributes() };
         let fixed = global.iter().chain(scope).chain(self.identity.attributes()).cloned().collect();
         let mut sets = keys.as_ref().map_or_else(PointKeys::no_labels, |keys| keys.sets.clone());
         change(&mut sets);
@@ -447,48 +447,6 @@ impl Shared {
 
     fn lock_seen(&self) -> RwLockWriteGuard<'_, Seen> {
         self.rare().seen.write().unpoisoned()
-    }
-}
-
-/// What all instruments of a scope share.
-pub(crate) struct ScopeShared {
-    named: RwLock<Arc<InstrumentationScope>>,
-    attributes: FixedAttributes,
-    /// The keys of instruments that have neither labels nor attributes of their own.
-    plain_keys: RwLock<Arc<PointKeys>>,
-}
-
-impl ScopeShared {
-    pub(crate) fn new(
-        named: InstrumentationScope,
-        attributes: FixedAttributes,
-        settings: &Settings,
-    ) -> Self {
-        let plain_keys = RwLock::new(Arc::new(Self::keys(&attributes, settings)));
-        Self { named: RwLock::new(Arc::new(named)), attributes, plain_keys }
-    }
-
-    /// Returns the scope as targets see it.
-    pub(crate) fn instrumentation_scope(&self) -> Arc<InstrumentationScope> {
-        self.named.read().unpoisoned().clone()
-    }
-
-    pub(super) fn rename(&self, named: InstrumentationScope) {
-        *self.named.write().unpoisoned() = Arc::new(named);
-    }
-
-    /// Brings the keys up to date after the attributes of all series have changed.
-    pub(crate) fn renew_keys(&self, settings: &Settings) {
-        *self.plain_keys.write().unpoisoned() = Arc::new(Self::keys(&self.attributes, settings));
-    }
-
-    fn plain_keys(&self) -> Arc<PointKeys> {
-        self.plain_keys.read().unpoisoned().clone()
-    }
-
-    fn keys(attributes: &FixedAttributes, settings: &Settings) -> PointKeys {
-        let fixed = settings.attributes().iter().chain(&**attributes).cloned().collect();
-        PointKeys::new(PointKeys::no_labels(), &fixed)
     }
 }
 
@@ -543,7 +501,7 @@ pub(crate) enum Switch {
 }
 
 /// The names of the keys that some series of an instrument share.
-type KeySet = Arc<[Cow<'static, str>]>;
+pub(super) type KeySet = Arc<[Cow<'static, str>]>;
 
 /// The keys of an instrument's series, with the attributes that all of them have.
 #[derive(Debug)]
@@ -556,7 +514,7 @@ pub(crate) struct PointKeys {
 
 impl PointKeys {
     /// Returns keys with these attributes for all series. If a key comes twice, the later one wins.
-    fn new(sets: Vec<KeySet>, fixed: &Vec<(Cow<'static, str>, AttributeValue)>) -> Self {
+    pub(super) fn new(sets: Vec<KeySet>, fixed: &Vec<(Cow<'static, str>, AttributeValue)>) -> Self {
         let keys = |set: &KeySet| Arc::new(Keys::new(set.iter().cloned(), fixed));
         Self {
             series: sets.iter().map(keys).collect(),
@@ -566,7 +524,7 @@ impl PointKeys {
     }
 
     /// Returns the key sets of an instrument that declares no labels, yet.
-    fn no_labels() -> Vec<KeySet> {
+    pub(super) fn no_labels() -> Vec<KeySet> {
         vec![KeySet::from([])]
     }
 

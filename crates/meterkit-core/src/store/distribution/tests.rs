@@ -13,7 +13,8 @@ use crate::data::SignedBuckets;
 use crate::number::NumberType;
 use crate::store::clock::Clock;
 use crate::store::identity::Identity;
-use crate::store::shared::{Door, ScopeShared};
+use crate::store::scope_shared::ScopeShared;
+use crate::store::shared::Door;
 
 const THREADS: usize = 4;
 const VALUES: usize = 20_000;

@@ -9,8 +9,9 @@ use crate::store::clock::Clock;
 use crate::store::feed::Sink;
 use crate::store::identity::Identity;
 use crate::store::points::points;
+use crate::store::scope_shared::ScopeShared;
 use crate::store::settings::Settings;
-use crate::store::shared::{Door, ScopeShared};
+use crate::store::shared::Door;
 
 struct Id(u64);
 
