@@ -5,6 +5,10 @@ use std::cmp::Ordering;
 
 /// Sorts `items` by `compare`. Equal ones stay in their order.
 pub fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
+    // Mostly they are in order, as at the last collection.
+    if items.is_sorted_by(|a, b| compare(a, b).is_le()) {
+        return;
+    }
     let mut order = order(items.len(), &|a, b| compare(&items[a], &items[b]));
     arrange(&mut order, &mut |a, b| items.swap(a, b));
 }
