@@ -68,11 +68,11 @@ fn encode_metric(metric: &Metric, with: With<'_>) -> Option<proto::Metric> {
     let data = match &metric.data {
         data if data.is_empty() => return None,
         Data::Gauge(points) => {
-            let data_points = points.each().map(|point| number_point(&point, with.time)).collect();
+            let data_points = points.iter().map(|point| number_point(point, with.time)).collect();
             proto::metric::Data::Gauge(proto::Gauge { data_points })
         }
         Data::Sum { monotonic, temporality, points } => proto::metric::Data::Sum(proto::Sum {
-            data_points: points.each().map(|point| sum_point(&point, with)).collect(),
+            data_points: points.iter().map(|point| sum_point(point, with)).collect(),
             aggregation_temporality: aggregation_temporality(*temporality),
             is_monotonic: *monotonic,
         }),

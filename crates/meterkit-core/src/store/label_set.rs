@@ -326,9 +326,7 @@ impl<L: Labels> Query for Declared<'_, L> {
 
     #[inline]
     fn is(&self, stored: &LabelSet) -> bool {
-        let mut visitor = Comparing { left: stored.values(), are_equal: stored.is_declared() };
-        self.labels.visit(&mut visitor);
-        visitor.are_equal && (visitor.left.0.is_empty() || visitor.left.all(|it| it.is_none()))
+        is_plainly(self.labels, stored) || is_otherwise(self.labels, stored)
     }
 
     fn to_stored(&self) -> LabelSet {
@@ -381,6 +379,14 @@ pub(crate) fn is_plainly(labels: &impl Labels, stored: &LabelSet) -> bool {
     matches!(visitor.left, Some([]))
 }
 
+/// Returns whether labels are the stored ones, whatever they are.
+#[inline(never)]
+fn is_otherwise(labels: &impl Labels, stored: &LabelSet) -> bool {
+    let mut visitor = Comparing { left: stored.values(), are_equal: stored.is_declared() };
+    labels.visit(&mut visitor);
+    visitor.are_equal && (visitor.left.0.is_empty() || visitor.left.all(|it| it.is_none()))
+}
+
 /// Compares labels with stored ones, without any call: a look-up that makes none saves few registers. This is what it
 /// takes longest for.
 struct Matching<'a> {
@@ -403,27 +409,10 @@ struct Comparing<'a> {
     are_equal: bool,
 }
 
-impl Comparing<'_> {
-    #[inline(never)]
-    fn is_next(&mut self, value: LabelRef<'_>) -> bool {
-        // Values beyond the last key are ignored.
-        self.left.next().is_none_or(|stored| value.is(stored))
-    }
-}
-
 impl LabelVisitor for Comparing<'_> {
-    #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
-        if !self.are_equal {
-            return;
-        }
-        let left = self.left.0;
-        match after_label(left.as_bytes(), value) {
-            Some(rest) => {
-                self.left.0 = left.get(left.len() - rest.len()..).unwrap_or_default();
-            }
-            None => self.are_equal = self.is_next(value),
-        }
+        // Values beyond the last key are ignored.
+        self.are_equal = self.are_equal && self.left.next().is_none_or(|stored| value.is(stored));
     }
 }
 

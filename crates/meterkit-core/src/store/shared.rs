@@ -413,6 +413,7 @@ impl Shared {
     }
 
     /// Returns the attributes of a series with these labels. `keys` may be older than the series.
+    #[inline]
     pub(crate) fn attributes(&self, keys: &PointKeys, labels: Arc<dyn HasLabels>) -> Attributes {
         match keys.get(labels.labels().keys()) {
             Some(keys) => Attributes::new(keys.clone(), labels),
