@@ -326,7 +326,9 @@ impl<L: Labels> Query for Declared<'_, L> {
 
     #[inline]
     fn is(&self, stored: &LabelSet) -> bool {
-        is_plainly(self.labels, stored) || is_otherwise(self.labels, stored)
+        let mut visitor = Matching::<false>::new(stored);
+        self.labels.visit(&mut visitor);
+        visitor.is_over() || is_otherwise(self.labels, stored)
     }
 
     fn to_stored(&self) -> LabelSet {
@@ -373,10 +375,9 @@ impl<S: Hasher> LabelVisitor for Hashing<S> {
 /// well.
 #[inline(always)]
 pub(crate) fn is_plainly(labels: &impl Labels, stored: &LabelSet) -> bool {
-    // No value begins like the key set of labels that are not declared.
-    let mut visitor = Matching { left: Some(stored.0.as_bytes()) };
+    let mut visitor = Matching::<true>::new(stored);
     labels.visit(&mut visitor);
-    matches!(visitor.left, Some([]))
+    visitor.is_over()
 }
 
 /// Returns whether labels are the stored ones, whatever they are.
@@ -389,12 +390,27 @@ fn is_otherwise(labels: &impl Labels, stored: &LabelSet) -> bool {
 
 /// Compares labels with stored ones, without any call: a look-up that makes none saves few registers. This is what it
 /// takes longest for.
-struct Matching<'a> {
+///
+/// The look-up has a type of its own: `visit` then has a single caller, and is compiled into it.
+struct Matching<'a, const LOOKS_UP: bool> {
     /// What was not compared yet; `None` after labels that differ, or may be equal in another way.
     left: Option<&'a [u8]>,
 }
 
-impl LabelVisitor for Matching<'_> {
+impl<'a, const LOOKS_UP: bool> Matching<'a, LOOKS_UP> {
+    #[inline(always)]
+    fn new(stored: &'a LabelSet) -> Self {
+        // No value begins like the key set of labels that are not declared.
+        Self { left: Some(stored.0.as_bytes()) }
+    }
+
+    #[inline(always)]
+    fn is_over(&self) -> bool {
+        matches!(self.left, Some([]))
+    }
+}
+
+impl<const LOOKS_UP: bool> LabelVisitor for Matching<'_, LOOKS_UP> {
     #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
         if let Some(left) = self.left {
