@@ -428,7 +428,7 @@ mod tests {
             assert_eq!(alike(&[text.clone(), value.clone()]), None, "{value:?}");
             assert_eq!(alike(&[value, text.clone()]), None);
         }
-        assert_ne!(alike(&[text.clone()]), expected);
+        assert_ne!(alike(slice::from_ref(&text)), expected);
         let other_keys = Arc::new(Keys::new(names(), &[]));
         let labels = Arc::new(LabelSet::declared([text, other]));
         assert_ne!(Attributes::new(other_keys, labels).texts_alike(), expected);
