@@ -326,9 +326,10 @@ impl<L: Labels> Query for Declared<'_, L> {
 
     #[inline]
     fn is(&self, stored: &LabelSet) -> bool {
-        let mut visitor = Matching::<false>::new(stored);
+        let left = Some(stored.0.as_bytes()).filter(|_| stored.is_declared());
+        let mut visitor = Comparing { stored: &stored.0, left };
         self.labels.visit(&mut visitor);
-        visitor.is_over() || is_otherwise(self.labels, stored)
+        visitor.left.is_some_and(|left| left.iter().all(|code| *code == ABSENT))
     }
 
     fn to_stored(&self) -> LabelSet {
@@ -375,42 +376,20 @@ impl<S: Hasher> LabelVisitor for Hashing<S> {
 /// well.
 #[inline(always)]
 pub(crate) fn is_plainly(labels: &impl Labels, stored: &LabelSet) -> bool {
-    let mut visitor = Matching::<true>::new(stored);
+    // No value begins like the key set of labels that are not declared.
+    let mut visitor = Matching { left: Some(stored.0.as_bytes()) };
     labels.visit(&mut visitor);
-    visitor.is_over()
-}
-
-/// Returns whether labels are the stored ones, whatever they are.
-#[inline(never)]
-fn is_otherwise(labels: &impl Labels, stored: &LabelSet) -> bool {
-    let mut visitor = Comparing { left: stored.values(), are_equal: stored.is_declared() };
-    labels.visit(&mut visitor);
-    visitor.are_equal && (visitor.left.0.is_empty() || visitor.left.all(|it| it.is_none()))
+    matches!(visitor.left, Some([]))
 }
 
 /// Compares labels with stored ones, without any call: a look-up that makes none saves few registers. This is what it
 /// takes longest for.
-///
-/// The look-up has a type of its own: `visit` then has a single caller, and is compiled into it.
-struct Matching<'a, const LOOKS_UP: bool> {
+struct Matching<'a> {
     /// What was not compared yet; `None` after labels that differ, or may be equal in another way.
     left: Option<&'a [u8]>,
 }
 
-impl<'a, const LOOKS_UP: bool> Matching<'a, LOOKS_UP> {
-    #[inline(always)]
-    fn new(stored: &'a LabelSet) -> Self {
-        // No value begins like the key set of labels that are not declared.
-        Self { left: Some(stored.0.as_bytes()) }
-    }
-
-    #[inline(always)]
-    fn is_over(&self) -> bool {
-        matches!(self.left, Some([]))
-    }
-}
-
-impl<const LOOKS_UP: bool> LabelVisitor for Matching<'_, LOOKS_UP> {
+impl LabelVisitor for Matching<'_> {
     #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
         if let Some(left) = self.left {
@@ -421,15 +400,26 @@ impl<const LOOKS_UP: bool> LabelVisitor for Matching<'_, LOOKS_UP> {
 
 /// Compares labels with stored ones, whatever they are.
 struct Comparing<'a> {
-    left: LabelValues<'a>,
-    are_equal: bool,
+    stored: &'a str,
+    /// What was not compared yet: the end of `stored`. `None` after labels that differ.
+    left: Option<&'a [u8]>,
 }
 
 impl LabelVisitor for Comparing<'_> {
+    #[inline(always)]
     fn visit(&mut self, value: LabelRef<'_>) {
-        // Values beyond the last key are ignored.
-        self.are_equal = self.are_equal && self.left.next().is_none_or(|stored| value.is(stored));
+        let Some(left) = self.left else { return };
+        self.left = after_label(left, value).or_else(|| after_other(self.stored, left, value));
     }
+}
+
+/// Returns what follows this label, if it is the first value that is left of the stored ones, in whatever way. Values beyond
+/// the last key are ignored.
+#[inline(never)]
+fn after_other<'a>(stored: &'a str, left: &[u8], value: LabelRef<'_>) -> Option<&'a [u8]> {
+    let mut values = LabelValues(stored.get(stored.len() - left.len()..)?);
+    let is_it = values.next().is_none_or(|stored| value.is(stored));
+    is_it.then_some(values.0.as_bytes())
 }
 
 /// Returns what follows this label, if it plainly is the first value.
