@@ -245,7 +245,7 @@ pub enum NamingError {
     },
 
     /// The policy is unknown.
-    #[error("naming policy `{0}` is unknown; write `prefixed` or `scope`")]
+    #[error("naming policy `{0}` is unknown; write `prefixed`, `scope` or `plain`")]
     Policy(String),
 
     /// With the namespace before it, the name of an instrument that exists is too long.

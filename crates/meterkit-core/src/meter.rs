@@ -74,6 +74,25 @@ impl Meter {
         Registry::global().semconv(scope)
     }
 
+    /// Returns the meter of the global registry whose metric names are used as they are written, for metrics that
+    /// dashboards know already: names have no prefix, units and `_total` are not added, and Prometheus gets no
+    /// `otel_scope_*` labels. Names may contain `:` and begin with `_`.
+    ///
+    /// Such metrics can stand beside others in one endpoint. Characters that a scrape format cannot have become `_`. In
+    /// OpenMetrics, a counter that does not end with `_total` is of unknown type. OpenTelemetry's scope is named `plain`.
+    ///
+    /// ```
+    /// use meterkit::Meter;
+    ///
+    /// let meter = Meter::plain();
+    /// let blocks = meter.counter::<u64>("sync_blocks_total").build()?;
+    /// blocks.increment(); // sync_blocks_total
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    pub fn plain() -> Self {
+        Registry::global().plain()
+    }
+
     /// The version of what is measured. Meters of different versions are different scopes.
     #[must_use]
     pub fn version(self, version: impl Into<Cow<'static, str>>) -> Self {
@@ -377,6 +396,11 @@ impl Registry {
     /// Returns the meter of the core itself; see [`Meter::core`].
     pub fn core(&self) -> Meter {
         Meter { registry: self.clone(), key: Ok(ScopeKey::core()), prefix: String::new() }
+    }
+
+    /// Returns the meter whose metric names are used as they are written; see [`Meter::plain`].
+    pub fn plain(&self) -> Meter {
+        Meter { registry: self.clone(), key: Ok(ScopeKey::plain()), prefix: String::new() }
     }
 
     /// Returns a meter whose metric names are left alone; see [`Meter::semconv`].

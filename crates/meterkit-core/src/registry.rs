@@ -16,7 +16,7 @@ use crate::data::{AbsentSeries, ExemplarFilter, Exemplars, Intervals, ScopeMetri
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::order;
-use crate::scope::{Naming, ScopeKey};
+use crate::scope::{Naming, ScopeKey, Spelling};
 use crate::scope_patterns::ScopePatterns;
 use crate::store::callbacks::{BackgroundTask, Callback, CallbackOptions, Callbacks, Routine};
 use crate::store::clock::{Clock, ManualClock};
@@ -417,6 +417,7 @@ impl Registry {
         let settings = self.inner.settings.clone();
         let scope = Arc::new(ScopeShared::new(
             InstrumentationScope::default(),
+            Spelling::Translated,
             FixedAttributes::default(),
             &settings,
         ));

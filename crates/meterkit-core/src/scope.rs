@@ -115,6 +115,12 @@ pub enum NamingPolicy {
     Prefixed,
     /// `queue.length`; only the instrumentation scope says where it comes from. `METERKIT_NAMING=scope`.
     ScopeOnly,
+    /// `queue_length`, and nothing else: as with `scope`, and names that Prometheus accepts are the same there. They get
+    /// neither units nor `_total`, and labels keep their names. `METERKIT_NAMING=plain`.
+    ///
+    /// Applies to [`Meter::scoped`](crate::Meter::scoped) and [`Meter::core`](crate::Meter::core). Names of semantic
+    /// conventions follow OpenTelemetry's rules under every policy.
+    Plain,
 }
 
 impl FromStr for NamingPolicy {
@@ -124,6 +130,7 @@ impl FromStr for NamingPolicy {
         match text.to_ascii_lowercase().as_str() {
             "prefixed" => Ok(Self::Prefixed),
             "scope" => Ok(Self::ScopeOnly),
+            "plain" => Ok(Self::Plain),
             _ => Err(NamingError::Policy(text.to_owned())),
         }
     }
@@ -146,7 +153,23 @@ pub(crate) enum ScopeId {
     Scoped { kind: String, folded: String, name: String },
     /// A scope whose metric names are fixed by a convention: nothing is put before them.
     Semconv(String),
+    /// The scope of metrics whose names are used as they are written, in every back end that can have them.
+    Plain,
 }
+
+/// What Prometheus gets of the names in a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    /// What OpenTelemetry's rules make of them.
+    Translated,
+    /// The names themselves.
+    Literal,
+    /// The names themselves, and no labels that tell the scope.
+    WithoutScope,
+}
+
+/// The name of the scope of metrics whose names are used as they are written.
+const PLAIN: &str = "plain";
 
 impl ScopeKey {
     pub(crate) fn scoped(kind: &str, name: &str) -> Result<Self, ScopeError> {
@@ -159,6 +182,10 @@ impl ScopeKey {
     pub(crate) fn core() -> Self {
         let (kind, name) = (ScopeKind::Core.as_str().to_owned(), String::new());
         Self::from(ScopeId::scoped(kind, name))
+    }
+
+    pub(crate) fn plain() -> Self {
+        Self::from(ScopeId::Plain)
     }
 
     pub(crate) fn semconv(scope: &str) -> Result<Self, ScopeError> {
@@ -202,6 +229,7 @@ impl ScopeKey {
     pub(crate) fn full_name(&self, naming: &Naming) -> String {
         match &self.id {
             ScopeId::Semconv(name) => name.clone(),
+            ScopeId::Plain => PLAIN.to_owned(),
             ScopeId::Scoped { kind, name, .. } if name.is_empty() => {
                 format!("{}.{kind}", naming.namespace)
             }
@@ -250,6 +278,7 @@ impl ScopeKey {
                 ScopeId::Scoped { kind: kind.clone(), folded: folded.clone(), name: String::new() }
             }
             ScopeId::Semconv(name) => ScopeId::Semconv(name.clone()),
+            ScopeId::Plain => ScopeId::Plain,
         })
     }
 
@@ -276,9 +305,27 @@ impl ScopeKey {
         }
     }
 
-    /// Returns whether names in this scope follow the house style, or a convention's own.
+    /// Returns whether names in this scope follow the house style.
     pub(crate) fn has_house_style(&self) -> bool {
         matches!(self.id, ScopeId::Scoped { .. })
+    }
+
+    /// Checks the name of an instrument that the code declares in this scope.
+    pub(crate) fn check_name(&self, metric: &str) -> Result<(), name::Problem> {
+        match self.id {
+            ScopeId::Scoped { .. } => name::check(metric),
+            ScopeId::Semconv(_) => name::check_grammar(metric),
+            ScopeId::Plain => name::check_plain(metric),
+        }
+    }
+
+    /// Returns what Prometheus gets of the names in this scope.
+    pub(crate) fn spelling(&self, naming: &Naming) -> Spelling {
+        match self.id {
+            ScopeId::Plain => Spelling::WithoutScope,
+            ScopeId::Scoped { .. } if naming.policy == NamingPolicy::Plain => Spelling::Literal,
+            ScopeId::Scoped { .. } | ScopeId::Semconv(_) => Spelling::Translated,
+        }
     }
 
     /// `plugin.catalog`, as operators write scopes.
@@ -287,6 +334,7 @@ impl ScopeKey {
             ScopeId::Scoped { kind, name, .. } if name.is_empty() => Cow::Borrowed(kind),
             ScopeId::Scoped { kind, name, .. } => Cow::Owned(format!("{kind}.{name}")),
             ScopeId::Semconv(name) => Cow::Borrowed(name),
+            ScopeId::Plain => Cow::Borrowed(PLAIN),
         }
     }
 

@@ -177,7 +177,7 @@ fn a_bad_namespace_or_policy_is_named_with_what_is_accepted() {
     let namespace = Naming::new("AcmeCorp", NamingPolicy::Prefixed).unwrap_err();
     says(&namespace, &["namespace `AcmeCorp`", "upper-case", "write `acme_corp`"]);
     let policy: Result<NamingPolicy, NamingError> = "flat".parse();
-    says(&policy.unwrap_err(), &["`flat`", "unknown", "`prefixed` or `scope`"]);
+    says(&policy.unwrap_err(), &["`flat`", "unknown", "`prefixed`, `scope` or `plain`"]);
 }
 
 #[test]

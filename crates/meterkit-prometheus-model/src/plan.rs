@@ -36,7 +36,7 @@ struct Planned {
     /// Whether the format cannot show the type.
     is_untyped: bool,
     /// Whether another library counts all members.
-    is_import: bool,
+    is_literal: bool,
     members: Range<u32>,
 }
 
@@ -106,7 +106,7 @@ impl Plan {
     pub(crate) fn family(&self, at: usize) -> Option<(FamilyType, Names, &[Place])> {
         let family = self.families.get(at)?;
         let of = if family.is_untyped { FamilyType::Unknown } else { family.of };
-        let names = if family.is_import { self.names.untranslated() } else { self.names };
+        let names = if family.is_literal { self.names.untranslated() } else { self.names };
         Some((of, names, self.members_of(family)))
     }
 
@@ -179,15 +179,15 @@ impl Plan {
         for (at, (name, of, place)) in (0..).zip(named) {
             let scope = &collection.scopes[place.scope as usize].scope;
             let descriptor = &place.of(collection.scopes).descriptor;
-            let is_import = self.meetings.is_import(scope.name(), descriptor);
+            let is_literal = self.meetings.is_literal(scope.name(), descriptor);
             match self.families.last_mut() {
                 Some(family) if *family.name == *name && family.of == of => {
                     family.members.end = at + 1;
-                    family.is_import &= is_import;
+                    family.is_literal &= is_literal;
                 }
                 _ => {
                     let (name, members) = (name.into_boxed_str(), at..at + 1);
-                    let family = Planned { name, of, is_untyped: false, is_import, members };
+                    let family = Planned { name, of, is_untyped: false, is_literal, members };
                     self.families.push(family);
                 }
             }

@@ -76,6 +76,24 @@ pub fn check_grammar(name: &str) -> Result<(), Problem> {
     Err(Problem::new(name, rule))
 }
 
+/// Checks a name that stays as it is written: one of OpenTelemetry's, or one of Prometheus', with `:` and a leading `_`.
+pub fn check_plain(name: &str) -> Result<(), Problem> {
+    let Err(problem) = check_grammar(name) else { return Ok(()) };
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ':');
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':'));
+    if name.len() <= MAX_LENGTH && begins && name.chars().all(legal) {
+        return Ok(());
+    }
+    let rule = match problem.rule {
+        "must begin with a letter" => "must begin with a letter, `_` or `:`",
+        "may only hold letters, digits, `_` and `.`" => {
+            "may only hold letters, digits, `_`, `:` and `.`"
+        }
+        rule => rule,
+    };
+    Err(Problem { rule, ..problem })
+}
+
 /// The name that the house style makes of `name`, if anything of it can be kept.
 fn suggest(name: &str) -> Option<String> {
     let mut words = String::new();

@@ -23,6 +23,7 @@ mod metric_family;
 mod name_meetings;
 mod nasty;
 mod negotiated;
+mod plain_names;
 mod scrape_memory;
 mod served;
 mod service;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use meterkit_rules::prometheus_name;
+use meterkit_rules::prometheus_name::Names;
 use opentelemetry::InstrumentationScope;
 
 use super::{Catalog, CatalogEntry, CatalogLabel, CatalogScope};
@@ -11,6 +11,7 @@ use crate::instrument::SelfMetrics;
 use crate::labels::LabelKey;
 use crate::order;
 use crate::registry::Registry;
+use crate::scope::Spelling;
 use crate::store::shared::{Door, Shared};
 
 impl Registry {
@@ -40,21 +41,25 @@ impl Registry {
             }
             let described = CatalogScope::of(&scope.instrumentation_scope());
             let instruments = scope.instruments();
-            entries.extend(instruments.iter().map(|it| entry(it.shared(), described.clone())));
+            let is_literal = scope.spelling() != Spelling::Translated;
+            let described =
+                instruments.iter().map(|it| entry(it.shared(), described.clone(), is_literal));
+            entries.extend(described);
         }
         order::sort_by(&mut entries, |a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
         Catalog { entries }
     }
 }
 
-fn entry(instrument: &Shared, scope: CatalogScope) -> CatalogEntry {
+fn entry(instrument: &Shared, scope: CatalogScope, is_literal: bool) -> CatalogEntry {
     let (identity, descriptor) = (&instrument.identity, instrument.descriptor());
+    let names = match is_literal || instrument.door() == Door::Import {
+        true => Names::default().untranslated(),
+        false => Names::default(),
+    };
     CatalogEntry {
         name: descriptor.name.clone(),
-        prometheus_name: match instrument.door() {
-            Door::Import => descriptor.name.clone(),
-            _ => prometheus_name::family(&descriptor.name, &descriptor.unit, identity.kind),
-        },
+        prometheus_name: names.family(&descriptor.name, &descriptor.unit, identity.kind),
         kind: identity.kind.as_str().to_owned(),
         number_type: identity.number.as_str().to_owned(),
         unit: descriptor.unit.clone(),

@@ -218,8 +218,8 @@ impl Request {
         let scope = self.scope?;
         let name = self.name.into_owned();
         let is_declared = self.door == Door::Facade;
-        let checked = match is_declared && scope.has_house_style() {
-            true => name::check(&name),
+        let checked = match is_declared {
+            true => scope.check_name(&name),
             false => name::check_grammar(&name),
         };
         if let Err(Problem { rule, suggestion }) = checked {

@@ -17,6 +17,7 @@ use super::shared::{Door, Shared};
 use crate::Kind;
 use crate::data::Descriptor;
 use crate::order;
+use crate::scope::Spelling;
 use crate::unpoisoned::Unpoisoned;
 
 /// The names that the instruments of a registry have in Prometheus.
@@ -47,7 +48,7 @@ pub struct NameMeetings {
     /// The ages of instruments that share a family with another one of their scope, by the address of what describes
     /// them.
     sharing: HashMap<usize, u64>,
-    imports: Arc<Imports>,
+    literal: Arc<LiteralNames>,
 }
 
 impl NameMeetings {
@@ -68,18 +69,24 @@ impl NameMeetings {
 
     /// Returns the name of the family that a metric of this scope and kind is in.
     pub fn family(&self, scope: &str, metric: &Descriptor, kind: Kind, names: Names) -> String {
-        name_in(names, metric, kind, self.is_import(scope, metric))
+        name_in(names, metric, kind, self.is_literal(scope, metric))
+    }
+
+    /// Returns whether this metric of this scope has a name of Prometheus already: another library counts it, or the
+    /// code asks for it.
+    pub fn is_literal(&self, scope: &str, metric: &Descriptor) -> bool {
+        self.literal.names.get(scope).is_some_and(|names| names.contains_key(&metric.name))
     }
 
     /// Returns whether another library counts this metric of this scope.
     pub fn is_import(&self, scope: &str, metric: &Descriptor) -> bool {
-        self.imports.names.get(scope).is_some_and(|names| names.contains(&metric.name))
+        self.literal.names.get(scope).and_then(|names| names.get(&metric.name)) == Some(&true)
     }
 
-    /// Returns whether the labels of series say that they are of this scope. What another library counts has no labels
-    /// but its own.
+    /// Returns whether the labels of series say that they are of this scope. What another library counts, and what is
+    /// plain, has no labels but its own.
     pub fn shows_scope(&self, scope: &str) -> bool {
-        !self.imports.bridges.contains(scope)
+        !self.literal.unseen_scopes.contains(scope)
     }
 }
 
@@ -95,8 +102,8 @@ impl PrometheusNames {
             let descriptor = claims.instruments.get(age)?.descriptor();
             Some((Arc::as_ptr(&descriptor) as usize, u64::from(age)))
         };
-        let imports = claims.imports.clone();
-        NameMeetings { hidden, untyped, sharing: sharing.filter_map(address).collect(), imports }
+        let literal = claims.literal.clone();
+        NameMeetings { hidden, untyped, sharing: sharing.filter_map(address).collect(), literal }
     }
 
     /// Returns what was [kept](Self::keep) for these names.
@@ -126,7 +133,7 @@ impl PrometheusNames {
     /// Adds a scope of what another library counts.
     pub(crate) fn add_bridge(&self, scope: &'static str) {
         let mut claims = self.lock();
-        Arc::make_mut(&mut claims.imports).bridges.insert(scope);
+        Arc::make_mut(&mut claims.literal).unseen_scopes.insert(scope.to_owned());
     }
 
     /// Returns the full names of the instruments that Prometheus does not see in full, in order.
@@ -153,7 +160,7 @@ impl PrometheusNames {
         wanted: &Descriptor,
     ) -> Option<(String, String)> {
         let claims = self.lock();
-        let own = family(wanted, Names::default(), false);
+        let own = family(wanted, Names::default(), scope.spelling() != Spelling::Translated);
         if own.0 == TARGET_INFO {
             return Some(("the resource's metric".to_owned(), own.0));
         }
@@ -187,6 +194,7 @@ impl PrometheusNames {
         claims.indices.iter_mut().for_each(|index| *index = Index::new(index.names));
         claims.within.clear();
         claims.sharing.clear();
+        Arc::make_mut(&mut claims.literal).names.clear();
         let renewed = before.by_age.into_iter().filter_map(|instrument| {
             let seen = seen.remove(&age_of(&instrument));
             claims.add(instrument, seen)
@@ -226,10 +234,10 @@ impl Instruments {
         let own = instrument.descriptor();
         let seen = self.seen.get(&instrument.age.load(Relaxed));
         let seen = seen.map_or_else(|| std::slice::from_ref(&own), |seen| &**seen);
-        let is_import = instrument.door() == Door::Import;
+        let is_literal = is_literal(instrument);
         // A name that a view sets follows our rules.
         let family =
-            |seen: &Arc<Descriptor>| family(seen, names, is_import && seen.name == own.name);
+            |seen: &Arc<Descriptor>| family(seen, names, is_literal && seen.name == own.name);
         seen.iter().map(family).collect()
     }
 }
@@ -238,9 +246,14 @@ fn age_of(instrument: &Arc<Shared>) -> u32 {
     instrument.age.load(Relaxed)
 }
 
+/// Returns whether the name of the instrument is one of Prometheus already.
+fn is_literal(instrument: &Shared) -> bool {
+    instrument.door() == Door::Import || instrument.scope.spelling() != Spelling::Translated
+}
+
 /// Returns the family of the instrument itself, whatever targets get.
 fn own_family(instrument: &Shared) -> Family {
-    family(&instrument.descriptor(), Names::default(), instrument.door() == Door::Import)
+    family(&instrument.descriptor(), Names::default(), is_literal(instrument))
 }
 
 /// All instruments, and their names.
@@ -255,23 +268,23 @@ struct Claims {
     sharing: BTreeMap<u32, u32>,
     /// One per way of naming that targets use. The default is always there, and first.
     indices: Vec<Index>,
-    imports: Arc<Imports>,
+    literal: Arc<LiteralNames>,
 }
 
-/// What other libraries count: their names are those of Prometheus already.
+/// Names that are those of Prometheus already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Imports {
-    /// Names of metrics by the names of their scopes.
-    names: HashMap<String, HashSet<String>>,
+struct LiteralNames {
+    /// Names of metrics by the names of their scopes, and whether another library counts them.
+    names: HashMap<String, HashMap<String, bool>>,
     /// Scopes that do not show in labels.
-    bridges: HashSet<&'static str>,
+    unseen_scopes: HashSet<String>,
 }
 
 impl Default for Claims {
     fn default() -> Self {
         let indices = vec![Index::new(Names::default())];
-        let (instruments, within, hasher, sharing, imports) = Default::default();
-        Self { made: 0, instruments, within, hasher, sharing, indices, imports }
+        let (instruments, within, hasher, sharing, literal) = Default::default();
+        Self { made: 0, instruments, within, hasher, sharing, indices, literal }
     }
 }
 
@@ -309,10 +322,14 @@ impl Claims {
 
     fn add(&mut self, instrument: Arc<Shared>, seen: Option<Seen>) -> Option<Warning> {
         let (age, scope, own) = (age_of(&instrument), &instrument.scope, own_family(&instrument));
-        if instrument.door() == Door::Import {
-            let scope = scope.instrumentation_scope().name().to_owned();
-            let names = &mut Arc::make_mut(&mut self.imports).names;
-            names.entry(scope).or_default().insert(instrument.descriptor().name.clone());
+        if is_literal(&instrument) {
+            let literal = Arc::make_mut(&mut self.literal);
+            let name = scope.instrumentation_scope().name().to_owned();
+            if scope.spelling() == Spelling::WithoutScope {
+                literal.unseen_scopes.insert(name.clone());
+            }
+            let names = literal.names.entry(name).or_default();
+            names.insert(instrument.descriptor().name.clone(), instrument.door() == Door::Import);
         }
         self.instruments.seen.extend(seen.map(|seen| (age, seen)));
         let sharing = self.met_in(scope, &own).find(|(_, other)| *other == own);
@@ -451,13 +468,13 @@ const RESOURCE: u32 = 0;
 type Family = (String, FamilyType);
 
 /// Returns the family that a metric is in.
-fn family(metric: &Descriptor, names: Names, is_import: bool) -> Family {
-    (name_in(names, metric, metric.kind, is_import), metric.kind.into())
+fn family(metric: &Descriptor, names: Names, is_literal: bool) -> Family {
+    (name_in(names, metric, metric.kind, is_literal), metric.kind.into())
 }
 
 /// Returns the name of a metric in Prometheus.
-fn name_in(names: Names, metric: &Descriptor, kind: Kind, is_import: bool) -> String {
-    let names = if is_import { names.untranslated() } else { names };
+fn name_in(names: Names, metric: &Descriptor, kind: Kind, is_literal: bool) -> String {
+    let names = if is_literal { names.untranslated() } else { names };
     names.family(&metric.name, &metric.unit, kind)
 }
 

@@ -6,11 +6,12 @@ use opentelemetry::InstrumentationScope;
 
 use super::settings::{FixedAttributes, Settings};
 use super::shared::PointKeys;
+use crate::scope::Spelling;
 use crate::unpoisoned::Unpoisoned;
 
 /// What all instruments of a scope share.
 pub(crate) struct ScopeShared {
-    named: RwLock<Arc<InstrumentationScope>>,
+    named: RwLock<(Arc<InstrumentationScope>, Spelling)>,
     attributes: FixedAttributes,
     /// The keys of instruments that have neither labels nor attributes of their own.
     plain_keys: RwLock<Arc<PointKeys>>,
@@ -19,11 +20,12 @@ pub(crate) struct ScopeShared {
 impl ScopeShared {
     pub(crate) fn new(
         named: InstrumentationScope,
+        spelling: Spelling,
         attributes: FixedAttributes,
         settings: &Settings,
     ) -> Self {
         let plain_keys = RwLock::new(Arc::new(Self::keys(&attributes, settings)));
-        Self { named: RwLock::new(Arc::new(named)), attributes, plain_keys }
+        Self { named: RwLock::new((Arc::new(named), spelling)), attributes, plain_keys }
     }
 
     pub(super) fn attributes(&self) -> &FixedAttributes {
@@ -32,11 +34,16 @@ impl ScopeShared {
 
     /// Returns the scope as targets see it.
     pub(crate) fn instrumentation_scope(&self) -> Arc<InstrumentationScope> {
-        self.named.read().unpoisoned().clone()
+        self.named.read().unpoisoned().0.clone()
     }
 
-    pub(super) fn rename(&self, named: InstrumentationScope) {
-        *self.named.write().unpoisoned() = Arc::new(named);
+    /// Returns what Prometheus gets of the names in this scope.
+    pub(crate) fn spelling(&self) -> Spelling {
+        self.named.read().unpoisoned().1
+    }
+
+    pub(super) fn rename(&self, named: InstrumentationScope, spelling: Spelling) {
+        *self.named.write().unpoisoned() = (Arc::new(named), spelling);
     }
 
     /// Brings the keys up to date after the attributes of all series have changed.

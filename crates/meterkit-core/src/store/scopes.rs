@@ -22,7 +22,7 @@ use crate::data::{Descriptor, Metric, ScopeMetrics};
 use crate::error::{InstrumentError, NamingError, ScopeError};
 use crate::instrument::SelfMetrics;
 use crate::log_once::LogOnce;
-use crate::scope::{Naming, ScopeKey};
+use crate::scope::{Naming, ScopeKey, Spelling};
 use crate::scope_patterns::ScopePatterns;
 use crate::stream::{StreamRequest, StreamSettings, Streams};
 use crate::unpoisoned::Unpoisoned;
@@ -290,7 +290,8 @@ impl Scopes {
             clash.map_or(Ok(()), Err)?;
         }
         let named = key.to_instrumentation_scope(naming);
-        let shared = Arc::new(ScopeShared::new(named, key.attributes.clone().into(), settings));
+        let (spelling, attributes) = (key.spelling(naming), key.attributes.clone().into());
+        let shared = Arc::new(ScopeShared::new(named, spelling, attributes, settings));
         let scope = Arc::new(Scope { key: key.clone(), shared, instruments: RwLock::default() });
         scopes.insert(key.clone(), scope.clone());
         Ok(scope)
@@ -416,6 +417,11 @@ impl Scope {
         self.shared.instrumentation_scope()
     }
 
+    /// Returns what Prometheus gets of the names in this scope.
+    pub(crate) fn spelling(&self) -> Spelling {
+        self.shared.spelling()
+    }
+
     /// Returns the metrics that have points, or `None` when none has.
     fn read(&self) -> Option<ScopeMetrics> {
         let instruments = self.instruments();
@@ -455,7 +461,7 @@ impl Scope {
     }
 
     fn rename(&self, naming: &Naming) {
-        self.shared.rename(self.key.to_instrumentation_scope(naming));
+        self.shared.rename(self.key.to_instrumentation_scope(naming), self.key.spelling(naming));
     }
 }
 

@@ -88,10 +88,10 @@ settings! {
         .meaning("what all scopes begin with");
 
     NAMING: NamingPolicy =
-        Setting::new("METERKIT_NAMING", ValueType::Word(&["prefixed", "scope"]), policy)
+        Setting::new("METERKIT_NAMING", ValueType::Word(&["prefixed", "scope", "plain"]), policy)
             .beside_file()
             .by_default("`prefixed`")
-            .meaning("`scope` leaves metric names without their scope");
+            .meaning("`scope` leaves metric names without their scope; `plain` leaves them without unit and `_total` in Prometheus, too");
 
     SCOPE_OPTIONS: BTreeMap<String, ScopeOptions> =
         Setting::new("METERKIT_SCOPE_OPTIONS", ValueType::Pairs, scope_options)

@@ -11,6 +11,7 @@ use crate::Kind;
 use crate::buckets::{ExponentialLimits, HistogramBuckets};
 use crate::data::SignedBuckets;
 use crate::number::NumberType;
+use crate::scope::Spelling;
 use crate::store::clock::Clock;
 use crate::store::identity::Identity;
 use crate::store::scope_shared::ScopeShared;
@@ -34,8 +35,12 @@ fn instrument(buckets: HistogramBuckets) -> Shared {
     settings.expect_listener(false);
     let mut identity = Identity::bare("sizes".to_owned(), Kind::Histogram, NumberType::F64);
     identity.set_buckets(buckets, true);
-    let scope =
-        Arc::new(ScopeShared::new(InstrumentationScope::default(), Arc::default(), &settings));
+    let scope = Arc::new(ScopeShared::new(
+        InstrumentationScope::default(),
+        Spelling::Translated,
+        Arc::default(),
+        &settings,
+    ));
     Shared::new(identity, scope, settings, Door::Facade)
 }
 

@@ -5,6 +5,7 @@ use opentelemetry::InstrumentationScope;
 use super::*;
 use crate::instrument::{Counter, Gauge, Histogram, UpDownCounter};
 use crate::labels::{LabelValue, LabelVisitor};
+use crate::scope::Spelling;
 use crate::store::clock::Clock;
 use crate::store::feed::Sink;
 use crate::store::identity::Identity;
@@ -28,8 +29,12 @@ impl Labels for Id {
 fn group_of<H: Handle>(limit: usize) -> (SeriesGroup<H>, Arc<Shared>) {
     let settings = Arc::new(Settings::new(Clock::system()));
     let identity = Identity::bare("requests".to_owned(), H::KIND, H::NUMBER);
-    let scope =
-        Arc::new(ScopeShared::new(InstrumentationScope::default(), Arc::default(), &settings));
+    let scope = Arc::new(ScopeShared::new(
+        InstrumentationScope::default(),
+        Spelling::Translated,
+        Arc::default(),
+        &settings,
+    ));
     let shared = Arc::new(Shared::new(identity, scope, settings.clone(), Door::Facade));
     let options = GroupOptions { limit: Some(limit), ..GroupOptions::default() };
     let group = SeriesGroup::new(settings, OnceLock::new());

@@ -79,7 +79,7 @@ const ROWS: &[Row] = &[
             ("core.name=1a", "entry 1 gives a scope a name that OpenTelemetry does not allow"),
             ("core.name", "entry 1 is no `key=value`"),
         ]),
-    Row::new("METERKIT_NAMING").valid(&[("prefixed", "Prefixed"), ("scope", "ScopeOnly")]),
+    Row::new("METERKIT_NAMING").valid(&[("prefixed", "Prefixed"), ("scope", "ScopeOnly"), ("plain", "Plain")]),
     Row::new("METERKIT_DISABLED_SCOPES")
         .valid(&[
             ("plugin.techdocs", "techdocs"),
