@@ -1,11 +1,13 @@
 //! Buckets of histograms.
 
 mod boundaries;
+mod computed;
 
 use std::fmt;
 use std::sync::LazyLock;
 
 pub use self::boundaries::Boundaries;
+pub use self::computed::Buckets;
 use crate::error::InstrumentError;
 use crate::store::exponential::MAX_SCALE;
 

@@ -37,7 +37,7 @@ mod tap;
 mod unpoisoned;
 
 pub use self::attributes::{AttributeList, AttributeRef, AttributeValue, Attributes};
-pub use self::buckets::{Boundaries, ExponentialLimits, HistogramBuckets};
+pub use self::buckets::{Boundaries, Buckets, ExponentialLimits, HistogramBuckets};
 #[cfg(feature = "catalog-json")]
 pub use self::catalog::CatalogError;
 pub use self::catalog::{Catalog, CatalogEntry, CatalogLabel, CatalogScope};

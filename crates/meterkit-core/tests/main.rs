@@ -10,6 +10,7 @@ mod callbacks;
 mod catalog;
 mod clashes;
 mod closed_sets;
+mod computed_buckets;
 mod creation_errors;
 mod default_buckets;
 mod disabled_scopes;

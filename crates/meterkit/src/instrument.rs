@@ -24,7 +24,7 @@
 //! ```
 
 pub use meterkit_core::{
-    Called, CounterNumber, Entry, ExponentialLimits, GaugeNumber, Group, GroupTimer,
+    Buckets, Called, CounterNumber, Entry, ExponentialLimits, GaugeNumber, Group, GroupTimer,
     HistogramNumber, InFlight, Instrument, InstrumentBuilder, Number, Outcome, Polled, ScopeError,
     Timeable, TimedFuture, Timer, Unlabeled, UpDownNumber,
 };

@@ -53,8 +53,8 @@ pub(super) struct Request {
     name: Cow<'static, str>,
     unit: Cow<'static, str>,
     description: Cow<'static, str>,
-    /// `None` for those that follow from the unit.
-    pub(super) chosen_buckets: Option<HistogramBuckets>,
+    /// `None` for those that follow from the unit. An error says what is wrong with the bounds.
+    pub(super) chosen_buckets: Option<Result<HistogramBuckets, String>>,
     /// Whether values are durations, which have a unit of time.
     pub(super) is_duration: bool,
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
@@ -242,7 +242,11 @@ impl Request {
         }
         // No boundaries at all ask for count and sum only, as conventions on metrics of this library do.
         let may_be_empty = !is_declared || self.options.is_self_metric;
-        match &self.chosen_buckets {
+        let chosen_buckets = match self.chosen_buckets.transpose() {
+            Ok(chosen) => chosen,
+            Err(problem) => return Err(InstrumentError::Buckets { name, problem }),
+        };
+        match &chosen_buckets {
             Some(HistogramBuckets::Explicit(bounds)) if bounds.is_empty() && may_be_empty => {}
             Some(buckets) => buckets.check(&name)?,
             None => {}
@@ -261,9 +265,9 @@ impl Request {
         let mut identity = Identity::new(Descriptor { name, unit, description, kind }, number);
         identity.set_attributes(self.attributes);
         if kind == Kind::Histogram {
-            let are_chosen = self.chosen_buckets.is_some();
+            let are_chosen = chosen_buckets.is_some();
             let default = || HistogramBuckets::Explicit(default_for(identity.unit()));
-            identity.set_buckets(self.chosen_buckets.unwrap_or_else(default), are_chosen);
+            identity.set_buckets(chosen_buckets.unwrap_or_else(default), are_chosen);
         }
         self_metrics::count_drops(&self.registry);
         Ok((scope, identity, self.options))

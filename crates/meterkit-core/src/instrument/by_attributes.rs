@@ -55,7 +55,8 @@ impl<H: Handle> InstrumentBuilder<ByAttributes<H>> {
     /// Sets the bucket boundaries that the code advises for a histogram. By default they follow from the unit.
     pub fn boundaries(mut self, boundaries: Option<Vec<f64>>) -> Self {
         let boundaries = boundaries.filter(|_| H::KIND == Kind::Histogram);
-        self.request.chosen_buckets = boundaries.map(|it| HistogramBuckets::Explicit(it.into()));
+        self.request.chosen_buckets =
+            boundaries.map(|it| Ok(HistogramBuckets::Explicit(it.into())));
         self
     }
 

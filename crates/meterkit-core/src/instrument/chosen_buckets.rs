@@ -3,7 +3,7 @@
 use super::builder::InstrumentBuilder;
 use super::group::Group;
 use super::histogram::Histogram;
-use crate::buckets::{ExponentialLimits, HistogramBuckets};
+use crate::buckets::{Buckets, ExponentialLimits, HistogramBuckets};
 use crate::labels::Labels;
 use crate::number::HistogramNumber;
 
@@ -22,11 +22,12 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
         self
     }
 
-    /// Upper bounds of the buckets, rising; the last bucket is open by itself. By default they follow the unit.
+    /// Sets the upper bounds of the buckets: a rising list, or a rule that [computes](Buckets) one. The last bucket is
+    /// open by itself. By default they follow the unit.
     ///
     /// Of this and [`exponential`](Self::exponential), the later call wins.
-    pub fn buckets(mut self, bounds: impl Into<Vec<f64>>) -> Self {
-        self.request.chosen_buckets = Some(HistogramBuckets::Explicit(bounds.into().into()));
+    pub fn buckets(mut self, bounds: impl Into<Buckets>) -> Self {
+        self.request.chosen_buckets = Some(bounds.into().resolve());
         self
     }
 
@@ -57,8 +58,8 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
     /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, 2 to 16,384, and `max_scale`
     /// as the scale to begin with, -10 to 20.
     pub fn exponential_with(mut self, max_size: u32, max_scale: i32) -> Self {
-        self.request.chosen_buckets =
-            Some(HistogramBuckets::Exponential(ExponentialLimits { max_size, max_scale }));
+        let limits = ExponentialLimits { max_size, max_scale };
+        self.request.chosen_buckets = Some(Ok(HistogramBuckets::Exponential(limits)));
         self
     }
 }
@@ -70,11 +71,12 @@ impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
         self
     }
 
-    /// Upper bounds of the buckets, rising; the last bucket is open by itself. By default they follow the unit.
+    /// Sets the upper bounds of the buckets: a rising list, or a rule that [computes](Buckets) one. The last bucket is
+    /// open by itself. By default they follow the unit.
     ///
     /// Of this and [`exponential`](Self::exponential), the later call wins.
-    pub fn buckets(mut self, bounds: impl Into<Vec<f64>>) -> Self {
-        self.request.chosen_buckets = Some(HistogramBuckets::Explicit(bounds.into().into()));
+    pub fn buckets(mut self, bounds: impl Into<Buckets>) -> Self {
+        self.request.chosen_buckets = Some(bounds.into().resolve());
         self
     }
 
@@ -88,8 +90,8 @@ impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
     /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, 2 to 16,384, and `max_scale`
     /// as the scale to begin with, -10 to 20.
     pub fn exponential_with(mut self, max_size: u32, max_scale: i32) -> Self {
-        self.request.chosen_buckets =
-            Some(HistogramBuckets::Exponential(ExponentialLimits { max_size, max_scale }));
+        let limits = ExponentialLimits { max_size, max_scale };
+        self.request.chosen_buckets = Some(Ok(HistogramBuckets::Exponential(limits)));
         self
     }
 }

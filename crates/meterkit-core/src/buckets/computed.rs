@@ -1,0 +1,130 @@
+//! Bucket boundaries as code asks for them: listed, or computed from a few numbers.
+
+use super::{Boundaries, HistogramBuckets, MOST_BUCKETS};
+
+/// The upper bounds of a histogram's buckets: a list, or a rule that computes them. Can be a constant.
+///
+/// In Prometheus, a bound is the value of the label `le`, so one that differs in its last digit is another series. Use
+/// the rule that computed the bounds so far:
+///
+/// | So far | Here |
+/// |---|---|
+/// | `prometheus::exponential_buckets`, Go's `ExponentialBuckets` | [`exponential`](Self::exponential) |
+/// | `prometheus_client`'s `exponential_buckets` | [`exponential_by_powers`](Self::exponential_by_powers) |
+/// | `linear_buckets` of both crates | [`linear`](Self::linear) |
+///
+/// ```
+/// use meterkit::instrument::Buckets;
+///
+/// const SIZES: Buckets = Buckets::exponential(64.0, 4.0, 8);
+///
+/// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
+/// let sizes = meter.histogram::<f64>("response.size").unit("By").buckets(SIZES).build()?;
+/// sizes.record(300.0);
+/// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
+///
+/// Arrays, slices and vectors convert into this. Arguments that cannot be used are an error of the histogram.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buckets(Rule);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Rule {
+    Listed(Vec<f64>),
+    Exponential { start: f64, factor: f64, count: usize, by_powers: bool },
+    Linear { start: f64, width: f64, count: usize },
+}
+
+impl Buckets {
+    /// Returns `count` bounds that begin with `start`, each computed as the one before it times `factor`.
+    ///
+    /// `start` is above 0, `factor` above 1.
+    pub const fn exponential(start: f64, factor: f64, count: usize) -> Self {
+        Self(Rule::Exponential { start, factor, count, by_powers: false })
+    }
+
+    /// Returns `count` bounds that begin with `start`, each computed as `start` times a power of `factor`: with
+    /// [`f64::powf`], whose last digit may depend on the platform.
+    ///
+    /// `start` is above 0, `factor` above 1.
+    ///
+    /// ```
+    /// use meterkit::instrument::Buckets;
+    ///
+    /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
+    /// let by_steps = meter.histogram::<f64>("a").buckets(Buckets::exponential(0.1, 3.0, 3));
+    /// let _ = by_steps.build()?; // 0.1, 0.30000000000000004, 0.9000000000000001
+    /// let by_powers = meter.histogram::<f64>("b").buckets(Buckets::exponential_by_powers(0.1, 3.0, 3));
+    /// let _ = by_powers.build()?; // 0.1, 0.30000000000000004, 0.9
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    pub const fn exponential_by_powers(start: f64, factor: f64, count: usize) -> Self {
+        Self(Rule::Exponential { start, factor, count, by_powers: true })
+    }
+
+    /// Returns `count` bounds that begin with `start`, each computed as `start` plus a multiple of `width`.
+    ///
+    /// `width` is above 0.
+    pub const fn linear(start: f64, width: f64, count: usize) -> Self {
+        Self(Rule::Linear { start, width, count })
+    }
+
+    /// Returns the buckets that a histogram gets, or which argument is wrong and what would be right.
+    pub(crate) fn resolve(self) -> Result<HistogramBuckets, String> {
+        let bounds = match self.0 {
+            Rule::Listed(bounds) => bounds,
+            rule => rule.compute()?,
+        };
+        Ok(HistogramBuckets::Explicit(Boundaries::from(bounds)))
+    }
+}
+
+impl Rule {
+    fn compute(&self) -> Result<Vec<f64>, String> {
+        let (start, step, step_name, least_step, count) = match *self {
+            Self::Listed(ref bounds) => return Ok(bounds.clone()),
+            Self::Exponential { start, factor, count, .. } => (start, factor, "factor", 1, count),
+            Self::Linear { start, width, count } => (start, width, "width", 0, count),
+        };
+        let is_exponential = matches!(self, Self::Exponential { .. });
+        if !start.is_finite() || (is_exponential && start <= 0.0) {
+            let right = if is_exponential { "a number above 0" } else { "a number" };
+            return Err(format!("is computed from `start` {start}; write {right}"));
+        }
+        if !step.is_finite() || step <= f64::from(least_step) {
+            return Err(format!(
+                "is computed from `{step_name}` {step}; write a number above {least_step}"
+            ));
+        }
+        if !(1..=MOST_BUCKETS as usize).contains(&count) {
+            return Err(format!("is computed from `count` {count}; write 1 to {MOST_BUCKETS}"));
+        }
+        let bounds: Vec<f64> = match *self {
+            Self::Exponential { by_powers: false, .. } => {
+                let next = |bound: &f64| Some(bound * step);
+                std::iter::successors(Some(start), next).take(count).collect()
+            }
+            Self::Exponential { .. } => (0..count).map(|at| start * step.powf(at as f64)).collect(),
+            _ => (0..count).map(|at| start + step * at as f64).collect(),
+        };
+        if bounds.iter().any(|bound| bound.is_infinite()) {
+            return Err(format!(
+                "is computed from `count` {count}, which leads past the largest number; \
+                 lower `count` or `{step_name}`"
+            ));
+        }
+        match bounds.windows(2).find(|pair| pair[0] >= pair[1]) {
+            None => Ok(bounds),
+            Some(pair) => Err(format!(
+                "is computed from `{step_name}` {step}, which is lost in rounding after {}; raise it",
+                pair[0]
+            )),
+        }
+    }
+}
+
+impl<T: Into<Vec<f64>>> From<T> for Buckets {
+    fn from(bounds: T) -> Self {
+        Self(Rule::Listed(bounds.into()))
+    }
+}
