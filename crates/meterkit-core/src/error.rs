@@ -88,6 +88,19 @@ pub enum InstrumentError {
         problem: &'static str,
     },
 
+    /// The labels of a whole struct of metrics cannot be those of this instrument.
+    #[error(
+        "labels `{keys}` cannot be bound to instrument `{name}`, which is a group, is observable, or has bound labels \
+         already; bind them to single counters, up-down counters, gauges and histograms, and declare the labels of a \
+         group as one set"
+    )]
+    BoundLabels {
+        /// The instrument.
+        name: String,
+        /// The keys of the labels.
+        keys: String,
+    },
+
     /// All series of a group are to exist from the start, but there may not be so many.
     #[error(
         "group `{name}` has {sets} label sets to begin with, its cardinality limit is {limit}; \

@@ -1,5 +1,6 @@
 //! Instruments: the handles that users record through.
 
+mod bound_labels;
 mod builder;
 mod by_attributes;
 mod chosen_buckets;
@@ -15,6 +16,7 @@ mod self_metrics;
 mod timer;
 mod up_down_counter;
 
+pub(crate) use self::bound_labels::BoundLabels;
 pub(crate) use self::builder::members_of;
 pub use self::builder::{Instrument, InstrumentBuilder};
 pub use self::by_attributes::{AnyAttributes, AttributeCallback, AttributeObserver, ByAttributes};

@@ -9,11 +9,13 @@ use opentelemetry::InstrumentationScope;
 use crate::attributes::AttributeValue;
 use crate::error::{InstrumentError, ScopeError};
 use crate::instrument::{
-    AnyObservable, CallbackBuilder, CallbackGuard, CallbackOutput, Counter, CounterGroup, Gauge,
-    GaugeGroup, Histogram, HistogramGroup, Instrument, InstrumentBuilder, ObservableCounter,
-    ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup, ObservableUpDownCounter,
-    ObservableUpDownCounterGroup, Observer, Several, UpDownCounter, UpDownCounterGroup,
+    AnyObservable, BoundLabels, CallbackBuilder, CallbackGuard, CallbackOutput, Counter,
+    CounterGroup, Gauge, GaugeGroup, Histogram, HistogramGroup, Instrument, InstrumentBuilder,
+    ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
+    ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Several, UpDownCounter,
+    UpDownCounterGroup,
 };
+use crate::labels::Labels;
 use crate::number::{CounterNumber, GaugeNumber, HistogramNumber, UpDownNumber};
 use crate::order;
 use crate::registry::Registry;
@@ -38,8 +40,10 @@ use crate::store::shared::Door;
 pub struct Meter {
     registry: Registry,
     key: Result<ScopeKey, ScopeError>,
-    /// Before the name of each instrument; empty for nothing.
+    /// Before the name of each instrument, with what joins both; empty for nothing.
     prefix: String,
+    /// Bound to each instrument: at most one set, or none can be made.
+    labels: Vec<BoundLabels>,
 }
 
 impl Meter {
@@ -126,14 +130,19 @@ impl Meter {
         })
     }
 
-    /// The same meter, with `prefix` and a dot before the name of each instrument: a level of names within the scope.
+    /// Returns the same meter with `prefix` and a dot before the name of each instrument: a level of names within the
+    /// scope. A [plain](Self::plain) meter adds no dot, since it uses names as they are written: `sync_`, for example.
     #[must_use]
     pub fn prefixed(&self, prefix: &str) -> Self {
-        let prefix = match self.prefix.as_str() {
-            "" => prefix.to_owned(),
-            outer => format!("{outer}.{prefix}"),
-        };
-        Self { prefix, ..self.clone() }
+        let joint = if self.key.as_ref().is_ok_and(ScopeKey::is_plain) { "" } else { "." };
+        Self { prefix: format!("{}{prefix}{joint}", self.prefix), ..self.clone() }
+    }
+
+    /// Returns the same meter, whose instruments are each the series with these labels.
+    pub(crate) fn labeled(&self, labels: &impl Labels) -> Self {
+        let mut meter = self.clone();
+        meter.labels.push(BoundLabels::new(labels));
+        meter
     }
 
     /// Takes everything of this scope away: its instruments, their series and callbacks, and its part of the catalog
@@ -159,6 +168,12 @@ impl Meter {
         name: impl Into<Cow<'static, str>>,
     ) -> InstrumentBuilder<I> {
         self.builder(name.into())
+    }
+
+    /// Returns the same as [`instrument`](Self::instrument).
+    #[doc(hidden)] // for `derive(Metrics)`
+    pub fn declared<I: Instrument>(&self, name: &'static str) -> I::Builder {
+        self.instrument::<I>(name).into()
     }
 
     /// Returns a counter: `u64` or `f64`.
@@ -368,14 +383,12 @@ impl Meter {
     }
 
     fn builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {
-        InstrumentBuilder::new(self.registry.clone(), self.key.clone(), self.prefixed_name(name))
-    }
-
-    fn prefixed_name(&self, name: Cow<'static, str>) -> Cow<'static, str> {
-        match self.prefix.as_str() {
+        let name = match self.prefix.as_str() {
             "" => name,
-            prefix => Cow::Owned(format!("{prefix}.{name}")),
-        }
+            prefix => Cow::Owned(format!("{prefix}{name}")),
+        };
+        InstrumentBuilder::new(self.registry.clone(), self.key.clone(), name)
+            .labeled(self.labels.clone())
     }
 
     fn change(mut self, change: impl FnOnce(&mut ScopeKey)) -> Self {
@@ -389,30 +402,32 @@ impl Meter {
 impl Registry {
     /// Returns the meter of a part of the program; see [`Meter::scoped`].
     pub fn scoped(&self, kind: impl Into<ScopeKind>, name: &str) -> Meter {
-        let key = ScopeKey::scoped(kind.into().as_str(), name);
-        Meter { registry: self.clone(), key, prefix: String::new() }
+        self.meter(ScopeKey::scoped(kind.into().as_str(), name))
     }
 
     /// Returns the meter of the core itself; see [`Meter::core`].
     pub fn core(&self) -> Meter {
-        Meter { registry: self.clone(), key: Ok(ScopeKey::core()), prefix: String::new() }
+        self.meter(Ok(ScopeKey::core()))
     }
 
     /// Returns the meter whose metric names are used as they are written; see [`Meter::plain`].
     pub fn plain(&self) -> Meter {
-        Meter { registry: self.clone(), key: Ok(ScopeKey::plain()), prefix: String::new() }
+        self.meter(Ok(ScopeKey::plain()))
     }
 
     /// Returns a meter whose metric names are left alone; see [`Meter::semconv`].
     pub fn semconv(&self, scope: &str) -> Meter {
-        Meter { registry: self.clone(), key: ScopeKey::semconv(scope), prefix: String::new() }
+        self.meter(ScopeKey::semconv(scope))
     }
 
     /// Returns the meter of a scope of OpenTelemetry. A scope whose name is one of [`scoped`](Self::scoped), such as
     /// `backstage.plugin.catalog`, is that scope.
     #[doc(hidden)] // for OpenTelemetry's side
     pub fn meter_of(&self, scope: &InstrumentationScope) -> Meter {
-        let key = Ok(ScopeKey::of(scope, &self.naming()));
-        Meter { registry: self.clone(), key, prefix: String::new() }
+        self.meter(Ok(ScopeKey::of(scope, &self.naming())))
+    }
+
+    fn meter(&self, key: Result<ScopeKey, ScopeError>) -> Meter {
+        Meter { registry: self.clone(), key, prefix: String::new(), labels: Vec::new() }
     }
 }

@@ -305,6 +305,11 @@ impl ScopeKey {
         }
     }
 
+    /// Returns whether names in this scope are used as they are written.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.id == ScopeId::Plain
+    }
+
     /// Returns whether names in this scope follow the house style.
     pub(crate) fn has_house_style(&self) -> bool {
         matches!(self.id, ScopeId::Scoped { .. })

@@ -10,12 +10,13 @@ use quote::quote;
 use syn::{Data, DataEnum, DeriveInput, Error, Fields, Variant};
 
 use crate::problems::Problems;
-use crate::setting::{AttributeSpec, default_crate, plain_name};
+use crate::setting::{AttributeSpec, crate_path, plain_name};
+use crate::spelling::{self, Spelling};
 
 const ON_ENUM: AttributeSpec = AttributeSpec {
     attribute: "label",
     on: "an enum",
-    known: &["crate = \"path::to::meterkit\""],
+    known: &[spelling::EXAMPLE, "crate = \"path::to::meterkit\""],
     elsewhere: &[("name", "`name` belongs on a variant, an enum has no label of its own")],
 };
 
@@ -23,14 +24,20 @@ const ON_VARIANT: AttributeSpec = AttributeSpec {
     attribute: "label",
     on: "a variant",
     known: &["name = \"...\""],
-    elsewhere: &[("crate", "`crate` belongs on the enum, it holds for all variants")],
+    elsewhere: &[
+        ("crate", "`crate` belongs on the enum, it holds for all variants"),
+        ("rename_all", "`rename_all` belongs on the enum, it holds for all variants"),
+    ],
 };
 
 /// The implementation, or all that is wrong with the enum at once.
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
+    let mut own = Problems::default();
+    let settings = ON_ENUM.read(&input.attrs, &mut own);
+    let spelling = Spelling::read(&settings, &mut own);
     let labels = match &input.data {
-        Data::Enum(data) => labels(input, data, &mut problems),
+        Data::Enum(data) => labels(input, data, spelling, &mut problems),
         Data::Struct(_) => {
             problems.add(not_an_enum(input, "struct"));
             Vec::new()
@@ -40,7 +47,8 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             Vec::new()
         }
     };
-    let meterkit = crate_path(input, &mut problems);
+    let meterkit = crate_path(&settings, &mut own);
+    problems.take(own.finish());
     problems.finish()?;
 
     let name = &input.ident;
@@ -76,16 +84,33 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     })
 }
 
-fn crate_path(input: &DeriveInput, problems: &mut Problems) -> TokenStream {
-    let settings = ON_ENUM.read(&input.attrs, problems);
-    let path = settings.first().and_then(|setting| problems.take(setting.path()));
-    path.unwrap_or_else(default_crate)
+/// An implementation for an enum that is refused, so that code that uses it compiles.
+pub(crate) fn stub(input: &DeriveInput) -> Option<TokenStream> {
+    let mut problems = Problems::default();
+    let settings = ON_ENUM.read(&input.attrs, &mut Problems::default());
+    let meterkit = crate_path(&settings, &mut problems);
+    problems.finish().ok()?;
+    let name = &input.ident;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    Some(quote! {
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl #generics #meterkit::LabelValue for #name #arguments #bounds {
+            const CARDINALITY: ::core::option::Option<::core::primitive::usize> =
+                ::core::option::Option::Some(1);
+
+            fn label(&self) -> #meterkit::LabelRef<'_> {
+                #meterkit::LabelRef::Absent
+            }
+        }
+    })
 }
 
 /// Each variant with its label.
 fn labels<'a>(
     input: &DeriveInput,
     data: &'a DataEnum,
+    spelling: Option<Spelling>,
     problems: &mut Problems,
 ) -> Vec<(&'a Variant, String)> {
     if data.variants.is_empty() {
@@ -96,7 +121,7 @@ fn labels<'a>(
     let mut labels: Vec<(&Variant, String)> = Vec::with_capacity(data.variants.len());
     let mut owners: HashMap<String, &Variant> = HashMap::new();
     for variant in &data.variants {
-        let Some(label) = label(variant, problems) else { continue };
+        let Some(label) = label(variant, spelling, problems) else { continue };
         if let Some(owner) = owners.get(&label) {
             problems.add(same_label(owner, variant, &label));
         } else {
@@ -107,7 +132,7 @@ fn labels<'a>(
     labels
 }
 
-fn label(variant: &Variant, problems: &mut Problems) -> Option<String> {
+fn label(variant: &Variant, spelling: Option<Spelling>, problems: &mut Problems) -> Option<String> {
     let name = plain_name(&variant.ident);
     if !matches!(variant.fields, Fields::Unit) {
         let text = format!(
@@ -126,7 +151,7 @@ fn label(variant: &Variant, problems: &mut Problems) -> Option<String> {
     if let Some(text) = named {
         return Some(text.value());
     }
-    let label = name.to_snake_case();
+    let label = spelling.map_or_else(|| name.to_snake_case(), |it| it.of_variant(&name));
     if label.is_empty() {
         let text =
             format!("nothing of `{name}` is left as a label; add `#[label(name = \"...\")]`");

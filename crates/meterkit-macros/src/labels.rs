@@ -13,7 +13,8 @@ use syn::{Data, DataStruct, DeriveInput, Error, Fields};
 use self::field::LabelField;
 use self::generics::StaticLifetimes;
 use crate::problems::{Problems, shown_at};
-use crate::setting::{AttributeSpec, default_crate};
+use crate::setting::{AttributeSpec, crate_path};
+use crate::spelling::{self, Spelling};
 
 /// More keys than any back end takes well; what is meant by them is something else than labels.
 const MOST_LABELS: usize = 64;
@@ -21,18 +22,22 @@ const MOST_LABELS: usize = 64;
 const ON_STRUCT: AttributeSpec = AttributeSpec {
     attribute: "label",
     on: "a struct",
-    known: &["crate = \"path::to::meterkit\""],
+    known: &[spelling::EXAMPLE, "crate = \"path::to::meterkit\""],
     elsewhere: &[
         ("name", "`name` belongs on a field, a set of labels has no key of its own"),
         ("max_values", "`max_values` belongs on a field, each label has its own values"),
+        ("flatten", "`flatten` belongs on the field that holds another set of labels"),
     ],
 };
 
 /// The implementation, or all that is wrong with the struct at once.
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
+    let mut own = Problems::default();
+    let settings = ON_STRUCT.read(&input.attrs, &mut own);
+    let spelling = Spelling::read(&settings, &mut own);
     let fields = match &input.data {
-        Data::Struct(data) => fields(input, data, &mut problems),
+        Data::Struct(data) => fields(input, data, spelling, &mut problems),
         Data::Enum(_) => {
             problems.add(not_a_struct(input, "an enum"));
             Vec::new()
@@ -42,10 +47,19 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             Vec::new()
         }
     };
-    let settings = ON_STRUCT.read(&input.attrs, &mut problems);
-    let meterkit = settings.first().and_then(|setting| problems.take(setting.path()));
+    let meterkit = crate_path(&settings, &mut own);
+    problems.take(own.finish());
     problems.finish()?;
-    Ok(implementation(input, &fields, &meterkit.unwrap_or_else(default_crate)))
+    Ok(implementation(input, &fields, &meterkit))
+}
+
+/// An implementation for a struct that is refused, so that code that uses it compiles.
+pub(crate) fn stub(input: &DeriveInput) -> Option<TokenStream> {
+    let mut problems = Problems::default();
+    let settings = ON_STRUCT.read(&input.attrs, &mut Problems::default());
+    let meterkit = crate_path(&settings, &mut problems);
+    problems.finish().ok()?;
+    Some(implementation(input, &[], &meterkit))
 }
 
 fn implementation(
@@ -56,26 +70,11 @@ fn implementation(
     let lifetimes = StaticLifetimes::of(&input.generics);
     let name = &input.ident;
     let set = lifetimes.arguments();
-    let bounds = lifetimes.bounds(fields.iter().map(|field| field.ty), meterkit);
+    let bounds = lifetimes.bounds(fields, meterkit);
     let (generics, arguments, _) = input.generics.split_for_impl();
 
-    let keys = fields.iter().map(|field| {
-        let ty = lifetimes.in_tokens(field.ty);
-        let key = &field.key;
-        let limit = field.max_values.map(|values| quote!(.max_values(#values)));
-        quote_spanned!(shown_at(field.ty.span())=> #meterkit::LabelKey::of::<#ty>(#key) #limit)
-    });
-    let visits = fields.iter().map(|field| {
-        let ident = field.ident;
-        let value = match field.is_static_str() {
-            true => quote!(#meterkit::LabelRef::Static(self.#ident)),
-            false => {
-                let ty = field.ty;
-                quote_spanned!(shown_at(ty.span())=> <#ty as #meterkit::LabelValue>::label(&self.#ident))
-            }
-        };
-        quote!(#meterkit::LabelVisitor::visit(visitor, #value);)
-    });
+    let keys = keys(fields, &lifetimes, meterkit);
+    let visits = fields.iter().map(|field| visit(field, meterkit));
     let index = index(fields, meterkit);
     quote! {
         #[automatically_derived]
@@ -83,7 +82,7 @@ fn implementation(
         impl #generics #meterkit::Labels for #name #arguments #bounds {
             type Set = #name #set;
 
-            const KEYS: &'static [#meterkit::LabelKey] = &[#(#keys),*];
+            const KEYS: &'static [#meterkit::LabelKey] = #keys;
 
             #[inline]
             fn visit(&self, visitor: &mut impl #meterkit::LabelVisitor) {
@@ -95,6 +94,64 @@ fn implementation(
     }
 }
 
+/// The keys. Those of flattened sets stand where the field does.
+fn keys(
+    fields: &[LabelField<'_>],
+    lifetimes: &StaticLifetimes<'_>,
+    meterkit: &TokenStream,
+) -> TokenStream {
+    let key = |field: &LabelField<'_>| {
+        let ty = lifetimes.in_tokens(field.ty);
+        let key = &field.key;
+        let limit = field.max_values.map(|values| quote!(.max_values(#values)));
+        quote_spanned!(shown_at(field.ty.span())=> #meterkit::LabelKey::of::<#ty>(#key) #limit)
+    };
+    if fields.iter().all(|field| !field.is_flattened) {
+        let keys = fields.iter().map(key);
+        return quote!(&[#(#keys),*]);
+    }
+    let parts = fields.iter().map(|field| match field.is_flattened {
+        true => {
+            let ty = lifetimes.in_tokens(field.ty);
+            quote_spanned!(shown_at(field.ty.span())=> <#ty as #meterkit::Labels>::KEYS)
+        }
+        false => {
+            let key = key(field);
+            quote!(&[#key])
+        }
+    });
+    quote!({
+        let (keys, count) = &const { #meterkit::LabelKey::join(&[#(#parts),*]) };
+        keys.split_at(*count).0
+    })
+}
+
+/// Hands the values of a field to the visitor: as many as it has keys.
+fn visit(field: &LabelField<'_>, meterkit: &TokenStream) -> TokenStream {
+    let (ident, ty) = (field.ident, field.ty);
+    let place = shown_at(ty.span());
+    if field.is_flattened {
+        let labels = quote_spanned!(place=> <#ty as #meterkit::Labels>);
+        return quote! {
+            let mut left = #labels::KEYS.len();
+            #labels::visit(&self.#ident, &mut |value: #meterkit::LabelRef<'_>| {
+                if left > 0 {
+                    left -= 1;
+                    #meterkit::LabelVisitor::visit(visitor, value);
+                }
+            });
+            for _ in 0..left {
+                #meterkit::LabelVisitor::visit(visitor, #meterkit::LabelRef::Absent);
+            }
+        };
+    }
+    let value = match field.is_static_str() {
+        true => quote!(#meterkit::LabelRef::Static(self.#ident)),
+        false => quote_spanned!(place=> <#ty as #meterkit::LabelValue>::label(&self.#ident)),
+    };
+    quote!(#meterkit::LabelVisitor::visit(visitor, #value);)
+}
+
 /// The place of the set. All types are asked first whether they are closed, so that a set with an open one ends at a
 /// constant `None` and asks no value. With a capped key there is none: its values change at run time.
 fn index(fields: &[LabelField<'_>], meterkit: &TokenStream) -> TokenStream {
@@ -104,13 +161,22 @@ fn index(fields: &[LabelField<'_>], meterkit: &TokenStream) -> TokenStream {
     let counts: Vec<_> = fields
         .iter()
         .map(|field| {
-            let ty = field.ty;
-            quote_spanned!(shown_at(ty.span())=> <#ty as #meterkit::LabelValue>::CARDINALITY?)
+            let (ty, place) = (field.ty, shown_at(field.ty.span()));
+            match field.is_flattened {
+                true => {
+                    let keys = quote_spanned!(place=> <#ty as #meterkit::Labels>::KEYS);
+                    quote!(const { #meterkit::LabelKey::closed_sets(#keys) }?)
+                }
+                false => quote_spanned!(place=> <#ty as #meterkit::LabelValue>::CARDINALITY?),
+            }
         })
         .collect();
     let places = fields.iter().map(|field| {
-        let (ty, ident) = (field.ty, field.ident);
-        quote_spanned!(shown_at(ty.span())=> <#ty as #meterkit::LabelValue>::index(&self.#ident))
+        let (ty, ident, place) = (field.ty, field.ident, shown_at(field.ty.span()));
+        match field.is_flattened {
+            true => quote_spanned!(place=> <#ty as #meterkit::Labels>::index(&self.#ident)?),
+            false => quote_spanned!(place=> <#ty as #meterkit::LabelValue>::index(&self.#ident)),
+        }
     });
     quote! {
         #[inline]
@@ -129,6 +195,7 @@ fn index(fields: &[LabelField<'_>], meterkit: &TokenStream) -> TokenStream {
 fn fields<'a>(
     input: &DeriveInput,
     data: &'a DataStruct,
+    spelling: Option<Spelling>,
     problems: &mut Problems,
 ) -> Vec<LabelField<'a>> {
     let Fields::Named(named) = &data.fields else {
@@ -152,10 +219,11 @@ fn fields<'a>(
         problems.add(Error::new_spanned(&field.ident, text));
         return Vec::new();
     }
-    let fields = named.named.iter().filter_map(|field| LabelField::read(field, problems));
+    let fields = named.named.iter();
+    let fields = fields.filter_map(|field| LabelField::read(field, spelling, problems));
     let fields: Vec<_> = fields.collect();
     let mut owners = HashMap::new();
-    for field in &fields {
+    for field in fields.iter().filter(|field| !field.is_flattened) {
         if let Some(owner) = owners.insert(&field.key, field) {
             problems.add(owner.same_key_as(field));
         }

@@ -15,8 +15,10 @@ mod metrics;
 mod mistakes;
 mod problems;
 mod setting;
+mod spelling;
 
 use proc_macro::TokenStream;
+use syn::DeriveInput;
 
 /// Makes an enum of unit variants the value of a label.
 ///
@@ -74,8 +76,7 @@ use proc_macro::TokenStream;
 /// ```
 #[proc_macro_derive(LabelValue, attributes(label))]
 pub fn label_value(input: TokenStream) -> TokenStream {
-    let input = syn::parse_macro_input!(input as syn::DeriveInput);
-    label_value::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    derive(input, label_value::expand, label_value::stub)
 }
 
 /// Makes a struct a set of labels: each field is one.
@@ -128,8 +129,7 @@ pub fn label_value(input: TokenStream) -> TokenStream {
 /// `'static`, too.
 #[proc_macro_derive(Labels, attributes(label))]
 pub fn labels(input: TokenStream) -> TokenStream {
-    let input = syn::parse_macro_input!(input as syn::DeriveInput);
-    labels::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    derive(input, labels::expand, labels::stub)
 }
 
 /// Makes a struct of instruments a place where metrics are declared, and made together.
@@ -285,6 +285,21 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// boundaries that do not rise, names that are given twice or get too long, and limits of 0.
 #[proc_macro_derive(Metrics, attributes(metric, metrics))]
 pub fn metrics(input: TokenStream) -> TokenStream {
-    let input = syn::parse_macro_input!(input as syn::DeriveInput);
-    metrics::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    derive(input, metrics::expand, metrics::stub)
+}
+
+/// Returns the implementation, or all that is wrong with `input` and a stub, so that the code that uses the type has no
+/// errors of its own.
+fn derive(
+    input: TokenStream,
+    expand: fn(&DeriveInput) -> syn::Result<proc_macro2::TokenStream>,
+    stub: fn(&DeriveInput) -> Option<proc_macro2::TokenStream>,
+) -> TokenStream {
+    let input = syn::parse_macro_input!(input as DeriveInput);
+    let expanded = expand(&input).unwrap_or_else(|error| {
+        let mut tokens = error.into_compile_error();
+        tokens.extend(stub(&input));
+        tokens
+    });
+    expanded.into()
 }

@@ -30,43 +30,66 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
         }
     };
     problems.finish()?;
-    let implementation = implementation(input, &container, &fields);
-    let constructors = constructors(input, &container);
+    let prefixed = container.prefixed_meter();
+    let idents: Vec<_> = fields.iter().map(|field| field.ident).collect();
+    let registered = fields.iter().map(|field| field.made(Made::Always, &container.meterkit));
+    let tried = fields.iter().map(|field| field.made(Made::OrError, &container.meterkit));
+    let implementation = implementation(
+        input,
+        &container,
+        &quote!(#prefixed Self { #(#idents: #registered),* }),
+        &quote!(#prefixed ::core::result::Result::Ok(Self { #(#idents: #tried),* })),
+    );
+    let meter = container.meter(&quote!(registry));
+    let constructors = meter.map(|meter| constructors(input, &container, &meter));
     Ok(quote!(#implementation #constructors))
+}
+
+/// An implementation for a struct that is refused, so that code that uses it compiles.
+pub(crate) fn stub(input: &DeriveInput) -> Option<TokenStream> {
+    let container = Container::read(input, &mut Problems::default());
+    let never = quote! {
+        let _ = meter;
+        ::core::unreachable!()
+    };
+    let implementation = implementation(input, &container, &never, &never);
+    let never = quote! {{
+        let _ = registry;
+        ::core::unreachable!()
+    }};
+    let constructors = container.means_meter.then(|| constructors(input, &container, &never));
+    Container::has_path(input).then(|| quote!(#implementation #constructors))
 }
 
 fn implementation(
     input: &DeriveInput,
     container: &Container,
-    fields: &[MetricsField<'_>],
+    registered: &TokenStream,
+    tried: &TokenStream,
 ) -> TokenStream {
     let meterkit = &container.meterkit;
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
-    let idents: Vec<_> = fields.iter().map(|field| field.ident).collect();
-    let registered = fields.iter().map(|field| field.made(Made::Always, meterkit));
-    let tried = fields.iter().map(|field| field.made(Made::OrError, meterkit));
     quote! {
         #[automatically_derived]
         #[allow(deprecated)]
         impl #generics #meterkit::Metrics for #name #arguments #bounds {
             fn register_on(meter: &#meterkit::Meter) -> Self {
-                Self { #(#idents: #registered),* }
+                #registered
             }
 
             fn try_register_on(
                 meter: &#meterkit::Meter,
             ) -> ::core::result::Result<Self, #meterkit::InstrumentError> {
-                ::core::result::Result::Ok(Self { #(#idents: #tried),* })
+                #tried
             }
         }
     }
 }
 
 /// The functions that need no meter: only where the struct says which one it is.
-fn constructors(input: &DeriveInput, container: &Container) -> TokenStream {
+fn constructors(input: &DeriveInput, container: &Container, meter: &TokenStream) -> TokenStream {
     let meterkit = &container.meterkit;
-    let Some(meter) = container.meter(&quote!(registry)) else { return TokenStream::new() };
     let name = &input.ident;
     let visibility = &input.vis;
     let (generics, arguments, bounds) = input.generics.split_for_impl();

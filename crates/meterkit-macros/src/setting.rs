@@ -151,7 +151,9 @@ pub(crate) fn plain_name(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 
-/// The path of meterkit, unless the settings give another one.
-pub(crate) fn default_crate() -> TokenStream {
-    quote!(::meterkit)
+/// The path of meterkit: that of the setting `crate`, if there is one.
+pub(crate) fn crate_path(settings: &[Setting], problems: &mut Problems) -> TokenStream {
+    let given = settings.iter().find(|setting| setting.name == "crate");
+    let path = given.and_then(|setting| problems.take(setting.path()));
+    path.unwrap_or_else(|| quote!(::meterkit))
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use meterkit_rules::name::Problem;
 use meterkit_rules::{label_key, name, unit};
 
+use super::bound_labels::BoundLabels;
 use super::counter::Counter;
 use super::gauge::Gauge;
 use super::group::Group;
@@ -22,11 +23,14 @@ use crate::buckets::{HistogramBuckets, default_for};
 use crate::data::Descriptor;
 use crate::error::{InstrumentError, ScopeError};
 use crate::labels::{LabelKey, Labels};
-use crate::number::{Number, NumberType};
+use crate::number::{
+    CounterNumber, GaugeNumber, HistogramNumber, Number, NumberType, UpDownNumber,
+};
 use crate::order;
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
 use crate::store::callbacks::CallbackOptions;
+use crate::store::cell::Cell;
 use crate::store::group::{GroupOptions, MOST_PLACES, Members, SeriesGroup};
 use crate::store::handle::Handle;
 use crate::store::identity::Identity;
@@ -59,7 +63,9 @@ pub(super) struct Request {
     pub(super) is_duration: bool,
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     pub(super) options: GroupOptions,
-    is_zero_initialized: bool,
+    /// Bound to the instrument by its meter.
+    labels: Vec<BoundLabels>,
+    pub(super) is_zero_initialized: bool,
     door: Door,
     /// Of the callback that an observable instrument is made with.
     pub(super) callback: CallbackOptions,
@@ -106,6 +112,12 @@ impl<I> InstrumentBuilder<I> {
         self
     }
 
+    /// Binds labels to the instrument: the first set. An instrument that has others cannot be made.
+    pub(crate) fn labeled(mut self, labels: Vec<BoundLabels>) -> Self {
+        self.request.labels = labels;
+        self
+    }
+
     /// Sets where the request comes from; by default, from the facade.
     pub(crate) fn through(mut self, door: Door) -> Self {
         self.request.door = door;
@@ -136,6 +148,7 @@ impl Request {
             is_duration: false,
             attributes: Vec::new(),
             options: GroupOptions::default(),
+            labels: Vec::new(),
             is_zero_initialized: false,
             door: Door::Facade,
             callback: CallbackOptions::default(),
@@ -160,6 +173,21 @@ impl Request {
             not_made.log(&error);
             not_made.not_made(kind, number, &[])
         })
+    }
+
+    /// Finds or makes an instrument that the code records in, with the labels that its meter binds.
+    fn recorded<H: Handle>(mut self) -> Result<H, InstrumentError> {
+        let (labels, is_zero_initialized) = (self.labels.pop(), self.is_zero_initialized);
+        let keys = labels.as_ref().map_or(&[][..], |labels| labels.keys);
+        let core = self.find_or_make::<Core<H>>(H::KIND, H::NUMBER, keys)?;
+        let handle = labels.map_or_else(|| core.plain().clone(), |labels| core.bound(&labels));
+        if is_zero_initialized {
+            core.shared.export_empty();
+            if handle.series().cell().is_empty() {
+                handle.zero();
+            }
+        }
+        Ok(handle)
     }
 
     /// Returns an instrument that records nowhere, for one that cannot be made.
@@ -217,6 +245,10 @@ impl Request {
     ) -> Result<(ScopeKey, Identity, GroupOptions), InstrumentError> {
         let scope = self.scope?;
         let name = self.name.into_owned();
+        if let Some(labels) = self.labels.first() {
+            let keys: Vec<&str> = labels.keys.iter().map(LabelKey::name).collect();
+            return Err(InstrumentError::BoundLabels { name, keys: keys.join("`, `") });
+        }
         let is_declared = self.door == Door::Facade;
         let checked = match is_declared {
             true => scope.check_name(&name),
@@ -385,13 +417,24 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
             `ObservableUpDownCounter`, `ObservableGauge`, and groups of those; a struct of declared metrics goes in with \
             `#[metric(flatten)]`"
 )]
-pub trait Instrument: sealed::Sealed {}
+pub trait Instrument: sealed::Sealed {
+    /// The builder, for `derive(Metrics)`: a type that is no instrument has none, so that the compiler does not report calls
+    /// on it, too.
+    #[doc(hidden)]
+    type Builder: From<InstrumentBuilder<Self>>;
+}
 
-#[diagnostic::do_not_recommend]
-impl<H: Handle> Instrument for H {}
-impl<L: Labels, H: Handle> Instrument for Group<L, H> {}
-impl<K: ObservableKind<T>, T: Number> Instrument for Observable<K, T, Unlabeled> {}
-impl<K: ObservableKind<T>, T: Number, L: Labels> Instrument for Observable<K, T, L> {}
+impl<L: Labels, H: Handle> Instrument for Group<L, H> {
+    type Builder = InstrumentBuilder<Self>;
+}
+
+impl<K: ObservableKind<T>, T: Number> Instrument for Observable<K, T, Unlabeled> {
+    type Builder = InstrumentBuilder<Self>;
+}
+
+impl<K: ObservableKind<T>, T: Number, L: Labels> Instrument for Observable<K, T, L> {
+    type Builder = InstrumentBuilder<Self>;
+}
 
 pub(super) mod sealed {
     use super::{InstrumentBuilder, InstrumentError};
@@ -405,16 +448,33 @@ pub(super) mod sealed {
     }
 }
 
-impl<H: Handle> sealed::Sealed for H {
-    fn make(builder: InstrumentBuilder<H>) -> Result<H, InstrumentError> {
-        let core = builder.request.find_or_make::<Core<H>>(H::KIND, H::NUMBER, &[])?;
-        Ok(core.plain().clone())
-    }
+/// Makes handles instruments. Not a blanket implementation: the compiler would list what a handle is for a type that is
+/// none.
+macro_rules! recorded {
+    ($($handle:ident of $number:ident),*) => {$(
+        impl<T: $number> Instrument for $handle<T> {
+            type Builder = InstrumentBuilder<Self>;
+        }
 
-    fn not_made(builder: &InstrumentBuilder<H>) -> H {
-        builder.request.not_made::<Core<H>>(H::KIND, H::NUMBER, &[]).plain().clone()
-    }
+        impl<T: $number> sealed::Sealed for $handle<T> {
+            fn make(builder: InstrumentBuilder<Self>) -> Result<Self, InstrumentError> {
+                builder.request.recorded()
+            }
+
+            fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
+                let (kind, number) = (Self::KIND, Self::NUMBER);
+                builder.request.not_made::<Core<Self>>(kind, number, &[]).plain().clone()
+            }
+        }
+    )*};
 }
+
+recorded!(
+    Counter of CounterNumber,
+    UpDownCounter of UpDownNumber,
+    Gauge of GaugeNumber,
+    Histogram of HistogramNumber
+);
 
 impl<L: Labels, H: Handle> sealed::Sealed for Group<L, H> {
     fn make(builder: InstrumentBuilder<Self>) -> Result<Self, InstrumentError> {

@@ -62,6 +62,12 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
         self.request.chosen_buckets = Some(Ok(HistogramBuckets::Exponential(limits)));
         self
     }
+
+    /// Exports the histogram from the start, without values. By default, it is exported once it has a value.
+    pub fn zero_initialized(mut self) -> Self {
+        self.request.is_zero_initialized = true;
+        self
+    }
 }
 
 impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use super::builder::InstrumentBuilder;
 use super::group::Group;
 use super::number_handle::number_handle;
 use crate::number::GaugeNumber;
@@ -79,6 +80,14 @@ impl<T: GaugeNumber> Gauge<T> {
             self.series.shared.dropped(DropReason::NotFinite);
         }
         recordable
+    }
+}
+
+impl<T: GaugeNumber> InstrumentBuilder<Gauge<T>> {
+    /// Exports the gauge as zero until it is set. By default, it is exported once it has a value.
+    pub fn zero_initialized(mut self) -> Self {
+        self.request.is_zero_initialized = true;
+        self
     }
 }
 

@@ -7,6 +7,9 @@ use super::value::{LabelRef, LabelValue};
 use crate::attributes::{AttributeRef, AttributeValue};
 use crate::store::label_set::LabelSet;
 
+/// How many keys a set of labels may have that `derive(Labels)` puts together.
+const MOST_KEYS: usize = 64;
+
 /// A label's key: its name, its values when they are closed, and how many different ones are let through.
 #[derive(Clone, Copy)]
 pub struct LabelKey {
@@ -31,13 +34,18 @@ impl LabelKey {
 
     /// A key with values of type `V`: closed when there are few of them.
     pub const fn of<V: LabelValue + ?Sized>(name: &'static str) -> Self {
-        Self {
-            name,
-            cardinality: V::CARDINALITY,
-            nth: V::nth,
-            max_values: None,
-            is_optional: V::IS_OPTIONAL,
-        }
+        Self::of_values(name, V::CARDINALITY, V::nth, V::IS_OPTIONAL)
+    }
+
+    /// A key with what a type of values says of them.
+    #[doc(hidden)] // for `derive(Labels)`: has no bound that the compiler would point out
+    pub const fn of_values(
+        name: &'static str,
+        cardinality: Option<usize>,
+        nth: fn(usize) -> LabelRef<'static>,
+        is_optional: bool,
+    ) -> Self {
+        Self { name, cardinality, nth, max_values: None, is_optional }
     }
 
     /// Lets this many different values through; every further one becomes `other`. No limit by default.
@@ -69,8 +77,28 @@ impl LabelKey {
         self.is_optional
     }
 
+    /// Returns the keys of several sets in one list, and how many there are.
+    #[doc(hidden)] // for `derive(Labels)`
+    pub const fn join(sets: &[&[Self]]) -> ([Self; MOST_KEYS], usize) {
+        let (mut keys, mut count, mut at) = ([Self::new(""); MOST_KEYS], 0, 0);
+        while at < sets.len() {
+            let mut from = 0;
+            while from < sets[at].len() {
+                assert!(
+                    count < MOST_KEYS,
+                    "a set of labels has 64 keys at most, those of flattened sets included"
+                );
+                keys[count] = sets[at][from];
+                (count, from) = (count + 1, from + 1);
+            }
+            at += 1;
+        }
+        (keys, count)
+    }
+
     /// Returns how many label sets there can be, when that is known.
-    pub(crate) const fn closed_sets(keys: &[Self]) -> Option<usize> {
+    #[doc(hidden)] // for `derive(Labels)`
+    pub const fn closed_sets(keys: &[Self]) -> Option<usize> {
         let mut sets: usize = 1;
         let mut at = 0;
         while at < keys.len() {

@@ -125,6 +125,13 @@ impl dyn AnyHandle + '_ {
         self.head().begin(&self.shared().settings);
     }
 
+    /// Exports the series without a value, if the instrument's series are.
+    pub(crate) fn zero_again(&self) {
+        if self.shared().exports_empty() {
+            self.zero();
+        }
+    }
+
     /// Forgets what was recorded, unless something was since `mark` was taken. Returns whether it did.
     pub(crate) fn reset_unless_touched(&self, mark: u64) -> bool {
         let is_reset = self.cell().reset_unless_touched(mark);

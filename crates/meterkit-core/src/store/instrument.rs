@@ -131,6 +131,20 @@ impl<H: Handle> Core<H> {
         }
     }
 
+    /// Returns a handle to keep of the series with these labels, which are declared. Unlike one that [`with`](Self::with)
+    /// returns, it is that of the series also while the instrument is off.
+    pub(crate) fn bound(&self, labels: &impl Labels) -> H {
+        let group = &self.labeled().group;
+        match group.declared() {
+            None => self.nowhere().clone(),
+            Some(DeclaredSeries::Plain(handle)) => handle.clone(),
+            Some(declared) => {
+                let addresses = Addresses::default();
+                group.with(declared, labels, addresses, &self.shared).clone()
+            }
+        }
+    }
+
     /// Takes the series with these labels out of every later export. Returns whether there was one.
     pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
         self.group().is_some_and(|group| group.remove(labels, &self.shared))
@@ -155,6 +169,7 @@ impl<H: Handle> Core<H> {
             },
             (None, None) => return Ok(()),
         };
+        self.shared.export_empty();
         if plain.series().cell().is_empty() {
             plain.zero();
         }
@@ -339,7 +354,10 @@ impl<H: Handle> Stored for Core<H> {
             // Targets that take deltas have seen these series go: they begin anew.
             match self.group() {
                 Some(group) => group.untyped().restart(),
-                None => self.plain.iter().for_each(|handle| <dyn AnyHandle>::reset(handle)),
+                None => self.plain.iter().for_each(|handle| {
+                    <dyn AnyHandle>::reset(handle);
+                    <dyn AnyHandle>::zero_again(handle);
+                }),
             }
         }
     }

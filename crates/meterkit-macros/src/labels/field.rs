@@ -8,12 +8,16 @@ use syn::{Error, Field, GenericArgument, Ident, PathArguments, Type};
 
 use crate::problems::Problems;
 use crate::setting::{AttributeSpec, plain_name};
+use crate::spelling::Spelling;
 
 const ON_FIELD: AttributeSpec = AttributeSpec {
     attribute: "label",
     on: "a field",
-    known: &["name = \"...\"", "max_values = 50"],
-    elsewhere: &[("crate", "`crate` belongs on the struct, it holds for all fields")],
+    known: &["name = \"...\"", "max_values = 50", "flatten"],
+    elsewhere: &[
+        ("crate", "`crate` belongs on the struct, it holds for all fields"),
+        ("rename_all", "`rename_all` belongs on the struct, it holds for all fields"),
+    ],
 };
 
 /// One label.
@@ -22,15 +26,21 @@ pub(super) struct LabelField<'a> {
     pub(super) ty: &'a Type,
     pub(super) key: String,
     pub(super) max_values: Option<usize>,
+    /// Whether it is another set of labels, whose keys become keys of this one.
+    pub(super) is_flattened: bool,
     /// What gave the key, to point at.
     key_place: TokenStream,
 }
 
 impl<'a> LabelField<'a> {
     /// The field as a label, or `None` once it is noted what is wrong with it.
-    pub(super) fn read(field: &'a Field, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn read(
+        field: &'a Field,
+        spelling: Option<Spelling>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let mut own = Problems::default();
-        let label = Self::read_into(field, &mut own);
+        let label = Self::read_into(field, spelling, &mut own);
         match own.finish() {
             Ok(()) => label,
             Err(error) => {
@@ -40,19 +50,38 @@ impl<'a> LabelField<'a> {
         }
     }
 
-    fn read_into(field: &'a Field, problems: &mut Problems) -> Option<Self> {
+    fn read_into(
+        field: &'a Field,
+        spelling: Option<Spelling>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let ident = field.ident.as_ref()?;
+        let name = plain_name(ident);
         let mut label = Self {
             ident,
             ty: &field.ty,
-            key: plain_name(ident).to_snake_case(),
+            key: spelling.map_or_else(|| name.to_snake_case(), |it| it.of_field(&name)),
             max_values: None,
+            is_flattened: false,
             key_place: ident.to_token_stream(),
         };
+        let settings = ON_FIELD.read(&field.attrs, problems);
+        if let Some(flatten) = settings.iter().find(|setting| setting.name == "flatten") {
+            problems.take(flatten.flag());
+            for other in settings.iter().filter(|setting| setting.name != "flatten") {
+                let text = format!(
+                    "`{}` is for one label, and this field is flattened into several; \
+                     leave it out, or leave out `flatten`",
+                    other.name
+                );
+                problems.add(Error::new_spanned(&other.name, text));
+            }
+            return Some(Self { is_flattened: true, ..label });
+        }
         if let Some(float) = value_type(&field.ty).filter(|name| *name == "f32" || *name == "f64") {
             problems.add(a_float(&field.ty, float));
         }
-        for setting in ON_FIELD.read(&field.attrs, problems) {
+        for setting in settings {
             if setting.name == "name" {
                 let text = problems.take(setting.filled_text("the key"))?;
                 label.key = text.value();

@@ -2,7 +2,9 @@
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Generics, Type, WhereClause, parse_quote};
+use syn::{Generics, WhereClause, parse_quote};
+
+use super::field::LabelField;
 
 /// Puts `'static` in place of the lifetime parameters of one type.
 pub(super) struct StaticLifetimes<'a> {
@@ -48,18 +50,23 @@ impl<'a> StaticLifetimes<'a> {
         self.generics.lifetimes().any(|known| known.lifetime.ident == *name)
     }
 
-    /// The type's own bounds, and that each type parameter that a field is made of is a label's value.
-    pub(super) fn bounds<'t>(
-        &self,
-        fields: impl Iterator<Item = &'t Type>,
-        meterkit: &TokenStream,
-    ) -> WhereClause {
+    /// The type's own bounds, and that each type parameter that a field is made of is a label's value. Of flattened fields,
+    /// the whole type is a set of labels.
+    pub(super) fn bounds(&self, fields: &[LabelField<'_>], meterkit: &TokenStream) -> WhereClause {
         let own = self.generics.where_clause.clone();
         let mut bounds = own.unwrap_or_else(|| parse_quote!(where));
         let parameters: Vec<&Ident> = self.generics.type_params().map(|it| &it.ident).collect();
         let mut bounded: Vec<&Ident> = Vec::new();
-        for ty in fields {
+        for LabelField { ty, is_flattened, .. } in fields {
             let uses = uses(ty.to_token_stream(), &parameters);
+            if *is_flattened {
+                let fixed = self.in_tokens(ty);
+                if !uses.is_empty() {
+                    bounds.predicates.push(parse_quote!(#ty: #meterkit::Labels));
+                    bounds.predicates.push(parse_quote!(#fixed: #meterkit::Labels));
+                }
+                continue;
+            }
             // `T::Kind` says nothing of `T` itself.
             if uses.iter().any(|(_, is_projected)| *is_projected) {
                 bounds.predicates.push(parse_quote!(#ty: #meterkit::LabelValue));

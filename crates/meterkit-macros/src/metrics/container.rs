@@ -5,9 +5,9 @@ use quote::{ToTokens, quote};
 use syn::{DeriveInput, Error, LitStr};
 
 use super::attributes;
-use super::names::{Naming, check_scope, check_semconv};
+use super::names::{Naming, Style, check_scope, check_semconv};
 use crate::problems::{Problems, shown_at};
-use crate::setting::{AttributeSpec, Setting, default_crate};
+use crate::setting::{AttributeSpec, Setting, crate_path};
 
 const ON_STRUCT: AttributeSpec = AttributeSpec {
     attribute: "metrics",
@@ -16,6 +16,8 @@ const ON_STRUCT: AttributeSpec = AttributeSpec {
         "scope = \"plugin\"",
         "name = \"catalog\"",
         "semconv = \"http_server\"",
+        "plain",
+        "prefix = \"cache\"",
         "version = \"1.2\"",
         "schema_url = \"https://...\"",
         "attributes(key = \"value\")",
@@ -29,7 +31,6 @@ const ON_STRUCT: AttributeSpec = AttributeSpec {
         ("cardinality_limit", "`cardinality_limit` belongs on a field, it holds for one group"),
         ("idle_timeout", "`idle_timeout` belongs on a field, it holds for one group"),
         ("zero_initialized", "`zero_initialized` belongs on a field, it holds for one group"),
-        ("prefix", "`prefix` belongs on the field that the struct is flattened into"),
         ("flatten", "`flatten` belongs on the field that holds the struct"),
     ],
 };
@@ -38,8 +39,12 @@ const ON_STRUCT: AttributeSpec = AttributeSpec {
 pub(super) struct Container {
     pub(super) meterkit: TokenStream,
     pub(super) naming: Naming,
-    /// The call that gives the registry's meter: `.scoped(..)`, `.core()` or `.semconv(..)`.
+    /// What stands before the name of each instrument.
+    prefix: Option<LitStr>,
+    /// The call that returns the registry's meter: `.scoped(..)`, `.core()`, `.semconv(..)` or `.plain()`.
     meter: Option<TokenStream>,
+    /// Whether a meter is meant, even if it is not clear which.
+    pub(super) means_meter: bool,
     /// What is said of the meter: `.version(..)` and so on.
     details: TokenStream,
 }
@@ -50,6 +55,7 @@ struct Scope {
     kind: Option<(Ident, LitStr)>,
     name: Option<(Ident, LitStr)>,
     semconv: Option<(Ident, LitStr)>,
+    plain: Option<Ident>,
     is_broken: bool,
 }
 
@@ -57,15 +63,22 @@ impl Container {
     pub(super) fn read(input: &DeriveInput, problems: &mut Problems) -> Self {
         refuse_metric_on_struct(input, problems);
         let mut scope = Scope::default();
-        let mut meterkit = None;
+        let mut prefix = None;
         let mut details = TokenStream::new();
         let mut detail_names = Vec::new();
-        for setting in ON_STRUCT.read(&input.attrs, problems) {
+        let settings = ON_STRUCT.read(&input.attrs, problems);
+        let meterkit = crate_path(&settings, problems);
+        for setting in settings {
             match setting.name.to_string().as_str() {
                 "scope" => scope.kind = scope.text(&setting, problems),
                 "name" => scope.name = scope.text(&setting, problems),
                 "semconv" => scope.semconv = scope.text(&setting, problems),
-                "crate" => meterkit = problems.take(setting.path()),
+                "plain" => {
+                    scope.is_broken |= problems.take(setting.flag()).is_none();
+                    scope.plain = Some(setting.name);
+                }
+                "prefix" => prefix = problems.take(setting.text()),
+                "crate" => {}
                 other => {
                     let detail = match other {
                         "attributes" => Some(attributes::calls(&setting, problems)),
@@ -76,7 +89,11 @@ impl Container {
                 }
             }
         }
-        let (meter, naming) = scope.check(problems);
+        let (meter, mut naming) = scope.check(problems);
+        prefix.iter().for_each(|prefix| {
+            problems.take(naming.set_prefix(prefix));
+        });
+        let means_meter = scope.is_given() || !detail_names.is_empty();
         if meter.is_none() && !scope.is_given() {
             for name in detail_names {
                 let text = format!(
@@ -86,7 +103,20 @@ impl Container {
                 problems.add(Error::new_spanned(name, text));
             }
         }
-        Self { meterkit: meterkit.unwrap_or_else(default_crate), naming, meter, details }
+        Self { meterkit, naming, prefix, meter, means_meter, details }
+    }
+
+    /// Returns whether the path of meterkit is known.
+    pub(super) fn has_path(input: &DeriveInput) -> bool {
+        let mut problems = Problems::default();
+        crate_path(&ON_STRUCT.read(&input.attrs, &mut Problems::default()), &mut problems);
+        problems.finish().is_ok()
+    }
+
+    /// Puts the struct's prefix before the names of a `meter` in scope.
+    pub(super) fn prefixed_meter(&self) -> Option<TokenStream> {
+        let prefix = self.prefix.as_ref()?;
+        Some(quote!(let meter = &meter.prefixed(#prefix);))
     }
 
     /// The meter of `registry`, when the struct says which one.
@@ -104,11 +134,26 @@ impl Scope {
     }
 
     fn is_given(&self) -> bool {
-        self.is_broken || self.kind.is_some() || self.name.is_some() || self.semconv.is_some()
+        let settings = [&self.kind, &self.name, &self.semconv];
+        self.is_broken || self.plain.is_some() || settings.into_iter().any(Option::is_some)
     }
 
     fn check(&self, problems: &mut Problems) -> (Option<TokenStream>, Naming) {
-        let mut naming = Naming { is_semconv: self.semconv.is_some(), scope_length: 0 };
+        let mut naming = Naming::default();
+        if self.plain.is_some() {
+            naming.style = Style::Plain;
+            for (setting, _) in [&self.kind, &self.name, &self.semconv].into_iter().flatten() {
+                let text = format!(
+                    "`{setting}` and `plain` exclude each other; keep `plain` for names that are used \
+                     as they are written, or `{setting}` for names in a scope"
+                );
+                problems.add(Error::new_spanned(setting, text));
+            }
+            return (Some(quote!(.plain())), naming);
+        }
+        if self.semconv.is_some() {
+            naming.style = Style::Semconv;
+        }
         let meter = match (&self.semconv, &self.kind, &self.name) {
             (Some((_, text)), None, None) => {
                 problems.take(check_semconv(text));

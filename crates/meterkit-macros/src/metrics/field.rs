@@ -35,6 +35,7 @@ const ON_FIELD: AttributeSpec = AttributeSpec {
             "`scope` belongs on the struct: `#[metrics(scope = \"plugin\", name = \"...\")]`",
         ),
         ("semconv", "`semconv` belongs on the struct: `#[metrics(semconv = \"http_server\")]`"),
+        ("plain", "`plain` belongs on the struct, it holds for all fields"),
         ("version", "`version` belongs on the struct, it holds for all fields"),
         ("schema_url", "`schema_url` belongs on the struct, it holds for all fields"),
         ("crate", "`crate` belongs on the struct, it holds for all fields"),

@@ -1,7 +1,7 @@
 //! An instrument as it is declared: its name, its description, and the calls that its settings become.
 
 use heck::ToSnakeCase;
-use meterkit_rules::prometheus_name::{self, FamilyType};
+use meterkit_rules::prometheus_name::FamilyType;
 use meterkit_rules::{Kind, buckets, unit};
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -57,8 +57,7 @@ impl Instrument {
                 (false, _) => "",
             };
             let unit = unit::symbol(unit.as_deref().unwrap_or(default));
-            let name = format!("_.{}", instrument.name);
-            (prometheus_name::family(&name, unit, kind), kind.into())
+            (container.naming.family(&instrument.name, unit, kind), kind.into())
         });
 
         let description = description(&field.attrs);
@@ -93,6 +92,11 @@ impl Instrument {
                 Some(quote_spanned!(place=> .unit(#text)))
             }
             "buckets" => {
+                if let Some(path) = setting.constant() {
+                    return Some(
+                        quote_spanned!(place=> .buckets(::core::clone::Clone::clone(&#path))),
+                    );
+                }
                 let (bounds, list) = problems.take(setting.numbers())?;
                 if let Some(problem) = buckets::problem(&bounds) {
                     let text = format!("bucket list of histogram `{}` {problem}", self.name);

@@ -1,57 +1,101 @@
 //! Names of instruments, prefixes and scopes: the rules of `meterkit-rules`, and where they apply.
 
+use meterkit_rules::Kind;
 use meterkit_rules::name::{self, Problem};
+use meterkit_rules::prometheus_name::Names;
 use quote::ToTokens;
 use syn::{Error, LitStr};
 
 /// What names in a struct have to look like, and how long they may be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Naming {
-    /// Names follow a convention of others: only OpenTelemetry's grammar holds.
-    pub(super) is_semconv: bool,
+    pub(super) style: Style,
     /// Characters that the scope puts before each name.
     pub(super) scope_length: usize,
+    /// What the struct puts before each name, with what joins both.
+    pub(super) prefix: String,
+}
+
+/// Whose rules hold for names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Style {
+    #[default]
+    House,
+    /// Those of a convention: only OpenTelemetry's grammar holds.
+    Semconv,
+    /// Names are used as they are written.
+    Plain,
+}
+
+impl Style {
+    /// What stands between a prefix and a name.
+    fn joint(self) -> &'static str {
+        if self == Self::Plain { "" } else { "." }
+    }
 }
 
 impl Naming {
     /// Checks the name of an instrument, `place` is what gave it.
-    pub(super) fn check_name(self, text: &str, place: &impl ToTokens) -> syn::Result<()> {
+    pub(super) fn check_name(&self, text: &str, place: &impl ToTokens) -> syn::Result<()> {
         let what = "instrument name";
         self.check(what, text, "queue.length", place)?;
         self.check_length(what, text, text.len(), "the scope", place)
     }
 
     /// Checks what is put before the names of a nested struct.
-    pub(super) fn check_prefix(self, prefix: &LitStr) -> syn::Result<()> {
+    pub(super) fn check_prefix(&self, prefix: &LitStr) -> syn::Result<()> {
         let text = prefix.value();
         self.check("prefix", &text, "cache", prefix)?;
-        // A dot and at least one character follow.
+        // At least one character follows.
         let with = "the scope and the shortest name";
-        self.check_length("prefix", &text, text.len() + 2, with, prefix)
+        let needed = text.len() + self.style.joint().len() + 1;
+        self.check_length("prefix", &text, needed, with, prefix)
+    }
+
+    /// Puts a prefix before all names of the struct, once it is checked.
+    pub(super) fn set_prefix(&mut self, prefix: &LitStr) -> syn::Result<()> {
+        self.check_prefix(prefix)?;
+        self.prefix = format!("{}{}", prefix.value(), self.style.joint());
+        Ok(())
+    }
+
+    /// Returns the name of an instrument's family in Prometheus, behind the scope.
+    pub(super) fn family(&self, name: &str, unit: &str, kind: Kind) -> String {
+        match self.style {
+            Style::Plain => {
+                let name = format!("{}{name}", self.prefix);
+                Names::default().untranslated().family(&name, unit, kind)
+            }
+            _ => Names::default().family(&format!("_.{name}"), unit, kind),
+        }
     }
 
     fn check(
-        self,
+        &self,
         what: &str,
         text: &str,
         example: &str,
         place: &impl ToTokens,
     ) -> syn::Result<()> {
-        let checked = if self.is_semconv { name::check_grammar(text) } else { name::check(text) };
+        let checked = match self.style {
+            Style::House => name::check(text),
+            Style::Semconv => name::check_grammar(text),
+            Style::Plain => name::check_plain(&format!("{}{text}", self.prefix)),
+        };
         checked.map_err(|problem| refused(what, text, problem, example, place))
     }
 
     /// The namespace, which comes before all that, is known at run time only: names that fit here may be too long
     /// there.
     fn check_length(
-        self,
+        &self,
         what: &str,
         text: &str,
         needed: usize,
         with: &str,
         place: &impl ToTokens,
     ) -> syn::Result<()> {
-        let length = self.scope_length + needed;
+        let length = self.scope_length + self.prefix.len() + needed;
         if length <= name::MAX_LENGTH {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, Lit, LitStr, Token, bracketed};
+use syn::{Error, Expr, Ident, Lit, LitStr, Token, bracketed};
 
 use super::{Setting, Value, split_at_commas};
 use crate::problems::Problems;
@@ -28,6 +28,12 @@ impl Setting {
                 Err(Error::new_spanned(&self.entry, text))
             }
         }
+    }
+
+    /// `name = path::TO_IT`, or what a function returns: `name = function(1.0)`.
+    pub(crate) fn constant(&self) -> Option<Expr> {
+        let value = syn::parse2(self.assigned().ok()?.clone()).ok()?;
+        matches!(value, Expr::Path(_) | Expr::Call(_)).then_some(value)
     }
 
     /// `name = [0.1, 1.0]`, and the list to point at.

@@ -1,8 +1,6 @@
 //! What happens to the series of a group besides recording: they are made, read, removed and shown again.
 
 use std::cell::Cell;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use foldhash::fast::RandomState;
@@ -67,7 +65,6 @@ pub(crate) trait Members: Send + Sync {
 /// What a group has, whatever the type of its handles.
 pub(crate) struct Upkeep {
     pub(crate) room: Room,
-    is_zero_initialized: AtomicBool,
     /// Held while series are made, labels are declared, or something changes for all series.
     creation: Mutex<()>,
     /// What the last reading left; `None` before there are series with labels.
@@ -101,12 +98,7 @@ pub(crate) enum Found {
 
 impl Upkeep {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self {
-            room: Room::new(settings),
-            is_zero_initialized: AtomicBool::new(false),
-            creation: Mutex::default(),
-            reading: Mutex::default(),
-        }
+        Self { room: Room::new(settings), creation: Mutex::default(), reading: Mutex::default() }
     }
 
     pub(super) fn lock_creation(&self) -> MutexGuard<'_, ()> {
@@ -247,21 +239,19 @@ impl dyn Members + '_ {
     pub(crate) fn restart(&self) {
         let _reading = self.upkeep().lock_reading();
         self.for_each(&mut |handle| handle.reset());
-        if self.upkeep().is_zero_initialized.load(Relaxed) {
-            let closed = (0..self.closed_places()).filter_map(|place| self.closed_at(place));
-            closed.for_each(AnyHandle::zero);
-            self.for_each_open(&mut |labels, handle| {
-                if labels.keys() == KeySetId::DECLARED {
-                    handle.zero();
-                }
-            });
-        }
+        let closed = (0..self.closed_places()).filter_map(|place| self.closed_at(place));
+        self.plain().into_iter().chain(closed).for_each(<dyn AnyHandle>::zero_again);
+        self.for_each_open(&mut |labels, handle| {
+            if labels.keys() == KeySetId::DECLARED {
+                handle.zero_again();
+            }
+        });
     }
 
     /// Exports all series of a closed set from now on, as zero where nothing was recorded. Returns the instrument's own
     /// limit as an error when it allows fewer; below another limit, there are as many as may be.
     pub(crate) fn zero_initialize(&self, shared: &Arc<Shared>) -> Result<(), usize> {
-        let Upkeep { room, is_zero_initialized, .. } = self.upkeep();
+        let room = &self.upkeep().room;
         let keys = shared.label_keys();
         let sets = LabelKey::closed_sets(keys).unwrap_or(0);
         if let Some(limit) = room.own_limit().filter(|limit| sets > *limit) {
@@ -270,7 +260,7 @@ impl dyn Members + '_ {
         if sets > room.limit() {
             overflow::warn_of_fewer(shared, room, sets);
         }
-        is_zero_initialized.store(true, Relaxed);
+        shared.export_empty();
         let zero = |handle: &dyn AnyHandle| {
             if self.upkeep().readmit(handle) && handle.cell().is_empty() {
                 handle.zero();

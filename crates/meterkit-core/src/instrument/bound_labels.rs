@@ -1,0 +1,33 @@
+//! Labels that a meter binds to the instruments it makes.
+
+use std::sync::Arc;
+
+use crate::attributes::{AttributeRef, AttributeValue};
+use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
+
+/// A label set whose type is no longer known, for instruments that each record one series of it.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundLabels {
+    pub(crate) keys: &'static [LabelKey],
+    values: Arc<[Option<AttributeValue>]>,
+}
+
+impl BoundLabels {
+    pub(crate) fn new<L: Labels>(labels: &L) -> Self {
+        let mut values = Vec::with_capacity(L::KEYS.len());
+        labels.visit(&mut |value: LabelRef<'_>| values.push(value.to_value()));
+        values.resize(L::KEYS.len(), None);
+        Self { keys: L::KEYS, values: values.into() }
+    }
+}
+
+impl Labels for BoundLabels {
+    type Set = Self;
+    /// Those of each value are its own.
+    const KEYS: &'static [LabelKey] = &[];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        let values = self.values.iter().map(|it| it.as_ref().map(AttributeRef::from));
+        values.for_each(|value| visitor.visit(LabelRef::of(value)));
+    }
+}
