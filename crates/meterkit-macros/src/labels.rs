@@ -104,7 +104,15 @@ fn keys(
         let ty = lifetimes.in_tokens(field.ty);
         let key = &field.key;
         let limit = field.max_values.map(|values| quote!(.max_values(#values)));
-        quote_spanned!(shown_at(field.ty.span())=> #meterkit::LabelKey::of::<#ty>(#key) #limit)
+        let value = quote_spanned!(shown_at(field.ty.span())=> <#ty as #meterkit::LabelValue>);
+        quote! {
+            #meterkit::LabelKey::of_values(
+                #key,
+                #value::CARDINALITY,
+                #value::nth,
+                #value::IS_OPTIONAL,
+            ) #limit
+        }
     };
     if fields.iter().all(|field| !field.is_flattened) {
         let keys = fields.iter().map(key);

@@ -51,7 +51,28 @@ use syn::DeriveInput;
 /// | Setting | On | Default | What it does |
 /// |---|---|---|---|
 /// | `name = "..."` | a variant | the name in snake_case | the label's text |
+/// | `rename_all = "..."` | the enum | snake_case by words | how names of variants become labels: see below |
 /// | `crate = "path"` | the enum | `::meterkit` | where the generated code finds `meterkit` |
+///
+/// `rename_all` takes serde's words and does what serde does with them: `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`,
+/// `snake_case`, `SCREAMING_SNAKE_CASE`, `kebab-case` and `SCREAMING-KEBAB-CASE`. `PascalCase` keeps names of variants as they
+/// are. `snake_case` has a `_` before each capital, where the default knows words: `GetURL` is `get_u_r_l`, and by default
+/// `get_url`.
+///
+/// ```
+/// use meterkit::{LabelRef, LabelValue};
+///
+/// #[derive(LabelValue)]
+/// #[label(rename_all = "UPPERCASE")]
+/// enum Method {
+///     Get,
+///     #[label(name = "other")]
+///     Unknown,
+/// }
+///
+/// assert_eq!(Method::Get.label(), LabelRef::Static("GET"));
+/// assert_eq!(Method::Unknown.label(), LabelRef::Static("other"));
+/// ```
 ///
 /// # Where `meterkit` has another path
 ///
@@ -114,13 +135,42 @@ pub fn label_value(input: TokenStream) -> TokenStream {
 /// | Setting | On | Default | What it does |
 /// |---|---|---|---|
 /// | `name = "..."` | a field | the name in snake_case | the label's key |
+/// | `flatten` | a field | no | the field is another set of labels, whose keys become keys of this one |
+/// | `rename_all = "..."` | the struct | snake_case by words | how names of fields become keys, in [serde's words](derive@LabelValue#settings) |
 /// | `max_values = 50` | a field | no limit | lets the first so many values through, all further ones become `other` |
 /// | `crate = "path"` | the struct | `::meterkit` | where the generated code finds `meterkit` |
+///
+/// Sets that share labels declare these once:
+///
+/// ```
+/// use meterkit::{Labels, Registry};
+///
+/// #[derive(Labels)]
+/// struct Peer<'a> {
+///     network: &'a str,
+///     inbound: bool,
+/// }
+///
+/// #[derive(Labels)]
+/// #[label(rename_all = "camelCase")]
+/// struct Message<'a> {
+///     #[label(flatten)]
+///     peer: Peer<'a>,
+///     message_type: &'a str,
+/// }
+///
+/// # let meter = Registry::new().scoped("plugin", "catalog");
+/// let messages = meter.counter_group::<Message, u64>("messages").build()?;
+/// let peer = Peer { network: "mainnet", inbound: true };
+/// messages.with(Message { peer, message_type: "ping" }).increment(); // network, inbound, messageType
+/// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
 ///
 /// # What does not compile
 ///
 /// Keys that are reserved (`le`, `quantile`, those that begin with `__` or `otel_scope_`), ill-formed or given twice;
-/// floats, which make a series per value; `max_values` that is 0 or stands on a `bool`; more than 64 labels.
+/// floats, which make a series per value; `max_values` that is 0 or stands on a `bool`; more than 64 labels. A key that a
+/// flattened set has too is an error of the instrument.
 ///
 /// # Lifetimes and type parameters
 ///
@@ -191,12 +241,15 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `scope = "plugin", name = "catalog"` | no meter of its own | the scope: `backstage.plugin.catalog`; `scope = "core"` alone is `backstage.core` |
 /// | `semconv = "http_server"` | no meter of its own | a scope whose names a convention fixes: nothing is put before them |
+/// | `plain` | no meter of its own | names are used as they are written: `Meter::plain` |
+/// | `prefix = "cache"` | none | what stands before all names: `cache.hits`. With `plain` it is used as it is written, so end it with `_` |
 /// | `version = "1.2"` | none | the version of what is measured |
 /// | `schema_url = "https://..."` | none | where the schema of the metrics is written down |
 /// | `attributes(key = "value", "other.key" = "value")` | none | attributes of the scope |
 /// | `crate = "path"` | `::meterkit` | where the generated code finds `meterkit` |
 ///
-/// Without a scope, the struct is flattened into others, or made with the functions of `Metrics`.
+/// Without a scope, the struct is flattened into others, or made with the functions of `Metrics`. These put the prefix before
+/// the names, too; `meter_in` returns the meter without it.
 ///
 /// # Settings of a field
 ///
@@ -204,13 +257,13 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `name = "queue.length"` | the field's name in snake_case | the metric's name below its scope |
 /// | `unit = "s"` | none | the unit, by UCUM: `s`, `By`, `1`, or what is counted: `{task}`; `seconds`, `bytes` and `count` are accepted as words |
-/// | `buckets = [0.1, 1.0]` | by the unit | the boundaries of a histogram's buckets, rising |
+/// | `buckets = [0.1, 1.0]` | by the unit | the boundaries of a histogram's buckets, rising; or the path of a constant or static, or a call that returns them: `buckets = SIZES`, `buckets = Buckets::linear(0.0, 5.0, 10)` |
 /// | `duration` | no | durations: the unit of a histogram is `s`, or `ms` for integers, with buckets that fit |
 /// | `exponential` | no | buckets of a histogram that follow its values, instead of boundaries |
 /// | `attributes(tier = "gold", "db.system" = "sqlite")` | none | attributes of every series: texts, whole numbers, truth values |
 /// | `cardinality_limit = 100` | 2000, `METERKIT_CARDINALITY_LIMIT` | how many series a group may have |
 /// | `idle_timeout = "10m"` | never | how long a series of a group stays that nobody records to: `ms`, `s`, `m`, `h` |
-/// | `zero_initialized` | no | a group with closed labels shows all its series from the start |
+/// | `zero_initialized` | no | a gauge, a histogram, or all series of a group with closed labels are exported from the start |
 /// | `flatten` | no | the field is a struct that derives `Metrics`, made with this meter, whatever scope it names itself |
 /// | `prefix = "cache"` | none | with `flatten`: what is put before its names |
 ///
@@ -277,6 +330,37 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// metrics.queue.set(3);
 /// # metrics.entities.misses.increment();
 /// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
+///
+/// Metrics that dashboards know already keep their names with `plain`, and their buckets with the rule that computed them.
+/// `register_on_with` of `Metrics` binds labels to the whole struct:
+///
+/// ```
+/// use meterkit::instrument::Buckets;
+/// use meterkit::{Counter, Gauge, Histogram, Labels, Metrics, Registry};
+///
+/// const BATCHES: Buckets = Buckets::exponential(1.0, 2.0, 12);
+///
+/// #[derive(Metrics)]
+/// #[metrics(plain, prefix = "reth_sync_")]
+/// struct StageMetrics {
+///     /// Blocks that were processed.
+///     blocks: Counter,
+///     #[metric(buckets = BATCHES)]
+///     batch: Histogram,
+///     #[metric(zero_initialized)]
+///     height: Gauge<u64>,
+/// }
+///
+/// #[derive(Labels)]
+/// struct Stage {
+///     stage: &'static str,
+/// }
+///
+/// let registry = Registry::new();
+/// let headers = StageMetrics::register_on_with(&registry.plain(), Stage { stage: "headers" });
+/// headers.blocks.increment(); // reth_sync_blocks{stage="headers"} 1
+/// # let _ = (headers.batch, headers.height);
 /// ```
 ///
 /// # What does not compile

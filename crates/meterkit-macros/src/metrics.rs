@@ -146,9 +146,9 @@ fn fields<'a>(
     }
     let read =
         named.named.iter().filter_map(|field| MetricsField::read(field, container, problems));
-    let fields: Vec<_> = read.collect();
+    let (fields, style): (Vec<_>, _) = (read.collect(), container.naming.style);
     for (at, field) in fields.iter().enumerate() {
-        if let Some(error) = fields[..at].iter().find_map(|first| field.clash_with(first)) {
+        if let Some(error) = fields[..at].iter().find_map(|first| field.clash_with(first, style)) {
             problems.add(error);
         }
     }

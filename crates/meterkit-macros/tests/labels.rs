@@ -234,3 +234,137 @@ fn closed_values_are_told_by_the_keys() {
     assert_eq!(Operation::KEYS[0].closed_values(), Some(vec![text("create"), text("dry_run")]));
     assert_eq!(Route::KEYS[0].closed_values(), None);
 }
+
+/// Labels that several sets have.
+#[derive(Clone, Copy, Labels)]
+struct Peer<'a> {
+    network: &'a str,
+    inbound: bool,
+}
+
+#[derive(Labels)]
+struct Message<'a> {
+    kind: Kind,
+    #[label(flatten)]
+    peer: Peer<'a>,
+    size: u32,
+}
+
+#[derive(Labels)]
+struct Nested<'a, T> {
+    #[label(flatten)]
+    message: &'a Message<'a>,
+    #[label(flatten)]
+    other: Other<T>,
+}
+
+#[derive(Labels)]
+struct Other<T> {
+    other: T,
+}
+
+#[test]
+fn a_flattened_set_has_its_keys_where_its_field_stands() {
+    assert_eq!(names(Message::KEYS), ["kind", "network", "inbound", "size"]);
+    let peer = Peer { network: "main", inbound: true };
+    let message = Message { kind: Kind::Create, peer, size: 3 };
+    let expected = ["Static(\"create\")", "Str(\"main\")", "Bool(true)", "U64(3)"];
+    assert_eq!(values(&message), expected);
+
+    let keys = names(Nested::<'_, bool>::KEYS);
+    assert_eq!(keys, ["kind", "network", "inbound", "size", "other"]);
+    let nested = Nested { message: &message, other: Other { other: true } };
+    assert_eq!(values(&nested).len(), 5);
+    assert_eq!(nested.index(), None);
+
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let group = meter.counter_group::<Nested<bool>, u64>("messages").build().expect("good keys");
+    group.with(&nested).increment();
+    group.with(nested).increment();
+    let scopes = registry.read();
+    let data = &scopes[0].metrics[0].data;
+    assert_eq!(data.len(), 1);
+    let shown = format!("{:?}", data.attributes_at(0));
+    for part in ["kind", "create", "network", "main", "inbound", "size", "other"] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+}
+
+#[test]
+fn a_closed_set_of_flattened_ones_has_a_place_for_each_of_its_values() {
+    #[derive(Labels)]
+    struct Retried {
+        #[label(flatten)]
+        operation: Operation,
+        retried: bool,
+        #[label(flatten)]
+        hit: Other<bool>,
+    }
+    let all = all_operations().flat_map(|operation| {
+        let Operation { kind, success, cached } = operation;
+        [(false, false), (false, true), (true, false), (true, true)].map(|(retried, other)| {
+            let operation = Operation { kind, success, cached };
+            Retried { operation, retried, hit: Other { other } }
+        })
+    });
+    let all: Vec<Retried> = all.collect();
+    let places: Vec<_> = all.iter().map(Labels::index).collect();
+    assert_eq!(places, (0..48).map(Some).collect::<Vec<_>>());
+
+    // The store puts each at the place that the set says.
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let group = meter.counter_group::<Retried, u64>("runs").zero_initialized();
+    let group = group.build().expect("closed labels");
+    let counts: Vec<u64> = all
+        .iter()
+        .enumerate()
+        .map(|(at, labels)| {
+            group.with(labels).add(at as u64);
+            group.with(labels).value()
+        })
+        .collect();
+    assert_eq!(counts, (0..48).collect::<Vec<_>>());
+}
+
+#[test]
+fn values_of_a_flattened_set_never_get_other_keys() {
+    /// Hands out one value too few, or too many.
+    struct Handwritten(usize);
+    impl Labels for Handwritten {
+        type Set = Self;
+        const KEYS: &'static [LabelKey] = &[LabelKey::new("a"), LabelKey::new("b")];
+
+        fn visit(&self, visitor: &mut impl LabelVisitor) {
+            (0..self.0).for_each(|at| visitor.visit(LabelRef::U64(at as u64)));
+        }
+    }
+    #[derive(Labels)]
+    struct Set {
+        #[label(flatten)]
+        before: Handwritten,
+        after: bool,
+    }
+    for (count, expected) in [
+        (1, ["U64(0)", "Absent", "Bool(true)"]),
+        (2, ["U64(0)", "U64(1)", "Bool(true)"]),
+        (3, ["U64(0)", "U64(1)", "Bool(true)"]),
+    ] {
+        assert_eq!(values(&Set { before: Handwritten(count), after: true }), expected);
+    }
+}
+
+#[test]
+fn a_key_that_a_flattened_set_has_too_is_an_error_that_names_it() {
+    #[derive(Labels)]
+    struct Twice<'a> {
+        #[label(flatten)]
+        peer: Peer<'a>,
+        network: &'a str,
+    }
+    let meter = Registry::new().scoped("plugin", "catalog");
+    let error = meter.counter_group::<Twice, u64>("a").build().expect_err("a key twice");
+    assert!(error.to_string().contains("`network`"), "{error}");
+    let _ = Twice { peer: Peer { network: "a", inbound: false }, network: "b" };
+}

@@ -3,3 +3,5 @@
 mod label_value;
 mod labels;
 mod metrics;
+mod plain_metrics;
+mod spelling;

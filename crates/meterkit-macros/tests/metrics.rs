@@ -2,6 +2,7 @@
 #![deny(warnings, missing_docs)]
 
 use meterkit::data::{Data, Metric, NumberPoint, Value};
+use meterkit::instrument::Instrument;
 use meterkit::{
     Counter, CounterGroup, Gauge, Histogram, HistogramGroup, InstrumentError, LabelValue, Labels,
     Meter, Metrics, ObservableCounter, ObservableGauge, ObservableGaugeGroup,
@@ -270,6 +271,24 @@ fn a_convention_keeps_its_names() {
     metrics.cache.size.set(1);
     metric(&registry, "http.server.request.duration");
     metric(&registry, "http.server.size");
+}
+
+#[test]
+fn an_instrument_can_be_a_type_parameter() -> Result<(), InstrumentError> {
+    #[derive(Metrics)]
+    struct AnyMetrics<I: Instrument> {
+        /// Anything.
+        any: I,
+    }
+
+    let registry = Registry::new();
+    let metrics = AnyMetrics::<Counter>::try_register_on(&registry.scoped("plugin", "generic"))?;
+    metrics.any.increment();
+    assert_eq!(
+        metric(&registry, "backstage.plugin.generic.any").descriptor.description,
+        "Anything."
+    );
+    Ok(())
 }
 
 #[test]

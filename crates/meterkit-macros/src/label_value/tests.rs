@@ -104,6 +104,15 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
             "keep one",
         ),
         ("#[label(name = \"b\")] enum E { A }", "name", "on a variant", "no label of its own"),
+        ("#[label(rename_all = 5)] enum E { A }", "5", "string in quotes", "\"camelCase\""),
+        ("#[label(rename_all = \"Upper\")] enum E { A }", "\"Upper\"", "`Upper`", "`UPPERCASE`"),
+        ("enum E { #[label(rename_all = \"x\")] A }", "rename_all", "on the enum", "all variants"),
+        (
+            "#[label(rename_all = \"lowercase\")] enum E { AB, Ab }",
+            "Ab",
+            "`AB` and `Ab` both have the label `ab`",
+            "name = \"...\"",
+        ),
         ("#[label(krate = \"b\")] enum E { A }", "krate", "unknown setting", "crate = \"path"),
         ("#[label(crate = \"a b\")] enum E { A }", "\"a b\"", "`a b` is not a path", "crate = \"p"),
         ("#[label(crate = a)] enum E { A }", "a", "string in quotes", "crate = \"path"),
@@ -129,4 +138,13 @@ fn all_mistakes_are_reported_at_once() {
     let code = "#[label(x, y)] enum E { A(u8), #[label(name = \"\")] B, C, c }";
     let places: Vec<String> = errors(code).into_iter().map(|(_, place)| place).collect();
     assert_eq!(places, ["A(u8)", "\"\"", "c", "x", "y"]);
+}
+
+#[test]
+fn an_enum_with_mistakes_can_still_be_used() {
+    let input = syn::parse_str("enum E<T> { A(T) }").expect("an enum");
+    let made = stub(&input).expect("a stub").to_string().replace(' ', "");
+    assert!(made.contains("impl<T>::meterkit::LabelValueforE<T>{"), "{made}");
+    let input = syn::parse_str("#[label(crate = 5)] enum E { A(u8) }").expect("an enum");
+    assert!(stub(&input).is_none());
 }

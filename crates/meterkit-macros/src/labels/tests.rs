@@ -22,6 +22,38 @@ fn assert_holds(code: &str, parts: &[&str]) {
     }
 }
 
+/// What a key is told of its values: the arguments after its name.
+fn values(ty: &str) -> String {
+    let value = format!("<{ty} as ::meterkit::LabelValue>");
+    format!("{value}::CARDINALITY, {value}::nth, {value}::IS_OPTIONAL,)")
+}
+
+#[test]
+fn a_flattened_set_gives_its_keys_and_values() {
+    assert_holds(
+        "struct S<'a, T> { a: bool, #[label(flatten)] b: B<'a, T>, #[label(flatten)] c: C }",
+        &[
+            "join(&[&[::meterkit::LabelKey::of_values(\"a\",",
+            "<B<'static, T> as ::meterkit::Labels>::KEYS, <C as ::meterkit::Labels>::KEYS])",
+            "<B<'a, T> as ::meterkit::Labels>::visit(&self.b,",
+            "closed_sets(<B<'a, T> as ::meterkit::Labels>::KEYS) }?",
+            "wrapping_add(<C as ::meterkit::Labels>::index(&self.c)?)",
+            "where B<'a, T>: ::meterkit::Labels, B<'static, T>: ::meterkit::Labels, T: 'static",
+        ],
+    );
+}
+
+#[test]
+fn a_set_with_mistakes_can_still_be_used() {
+    let input = syn::parse_str("struct S<'a> { a: &'a f64 }").expect("a struct");
+    assert!(expand(&input).is_err());
+    let made = stub(&input).expect("a stub").to_string().replace(' ', "");
+    assert!(made.contains("Set=S<'static>"), "{made}");
+    assert!(made.contains("LabelKey]=&[];"), "{made}");
+    let input = syn::parse_str("#[label(crate = 5)] struct S { a: u8 }").expect("a struct");
+    assert!(stub(&input).is_none());
+}
+
 #[test]
 fn keys_are_names_in_snake_case_unless_they_are_named() {
     for (field, key) in [
@@ -32,7 +64,7 @@ fn keys_are_names_in_snake_case_unless_they_are_named() {
         ("#[label(name = \"http.route\")] route", "http.route"),
         ("#[serde(rename = \"x\")] route", "route"),
     ] {
-        let key = format!("::meterkit::LabelKey::of::<bool>(\"{key}\")");
+        let key = format!("::meterkit::LabelKey::of_values(\"{key}\", {}", values("bool"));
         assert_holds(&format!("struct S {{ {field}: bool }}"), &[&key]);
     }
 }
@@ -45,8 +77,8 @@ fn lifetimes_are_static_in_the_set_and_in_the_keys() {
             "impl<'a, T, const N: usize> ::meterkit::Labels for S<'a, T, N>",
             "where T: ::meterkit::LabelValue, T: 'static",
             "type Set = S<'static, T, N>;",
-            "of::<Cow<'static, str> >(\"a\")",
-            "of::<Option<&'static T> >(\"b\")",
+            &format!("of_values(\"a\", {}", values("Cow<'static, str>")),
+            &format!("of_values(\"b\", {}", values("Option<&'static T>")),
             "<Option<&'a T> as ::meterkit::LabelValue>::CARDINALITY",
         ],
     );
@@ -80,7 +112,8 @@ fn static_text_is_handed_out_as_such() {
 #[test]
 fn a_capped_key_leaves_the_set_without_a_place() {
     let code = "struct S { #[label(max_values = 5)] a: Kind }";
-    assert_holds(code, &["of::<Kind>(\"a\").max_values(5usize)"]);
+    let key = format!("of_values(\"a\", {}.max_values(5usize)", values("Kind"));
+    assert_holds(code, &[&key]);
     assert!(!expansion(code).contains("fnindex"));
     assert!(expansion("struct S { a: Kind }").contains("fnindex"));
 }
@@ -119,6 +152,27 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
         ),
         ("struct S { #[label(key = \"b\")] a: u8 }", "key", "unknown setting", "`max_values = 50`"),
         ("struct S { #[label(crate = \"b\")] a: u8 }", "crate", "on the struct", "all fields"),
+        (
+            "struct S { #[label(flatten, name = \"b\")] a: A }",
+            "name",
+            "flattened into several",
+            "leave out `flatten`",
+        ),
+        ("struct S { #[label(flatten = true)] a: A }", "flatten = true", "no value", "(flatten)]"),
+        ("#[label(flatten)] struct S { a: A }", "flatten", "on the field", "another set"),
+        (
+            "#[label(rename_all = \"camel\")] struct S { a: u8 }",
+            "\"camel\"",
+            "does not know `camel`",
+            "`camelCase`",
+        ),
+        (
+            "#[label(rename_all = \"kebab-case\")] struct S { a_b: u8 }",
+            "a_b",
+            "`a-b` may only hold",
+            "name = \"...\"",
+        ),
+        ("struct S { #[label(rename_all = \"x\")] a: A }", "rename_all", "on the struct", "all"),
         ("struct S { #[label] a: u8 }", "#[label]", "in parentheses", "`name = \"...\"`"),
         ("#[label(name = \"b\")] struct S { a: u8 }", "name", "on a field", "no key"),
         ("#[label(max_values = 5)] struct S { a: u8 }", "max_values", "on a field", "its own"),

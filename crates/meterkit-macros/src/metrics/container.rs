@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{DeriveInput, Error, LitStr};
+use syn::{DeriveInput, Error, LitStr, Type};
 
 use super::attributes;
 use super::names::{Naming, Style, check_scope, check_semconv};
@@ -39,6 +39,7 @@ const ON_STRUCT: AttributeSpec = AttributeSpec {
 pub(super) struct Container {
     pub(super) meterkit: TokenStream,
     pub(super) naming: Naming,
+    type_parameters: Vec<Ident>,
     /// What stands before the name of each instrument.
     prefix: Option<LitStr>,
     /// The call that returns the registry's meter: `.scoped(..)`, `.core()`, `.semconv(..)` or `.plain()`.
@@ -103,7 +104,14 @@ impl Container {
                 problems.add(Error::new_spanned(name, text));
             }
         }
-        Self { meterkit, naming, prefix, meter, means_meter, details }
+        let type_parameters = input.generics.type_params().map(|it| it.ident.clone()).collect();
+        Self { meterkit, naming, type_parameters, prefix, meter, means_meter, details }
+    }
+
+    /// Returns whether `ty` is a type parameter of the struct.
+    pub(super) fn is_parameter(&self, ty: &Type) -> bool {
+        let Type::Path(path) = ty else { return false };
+        self.type_parameters.iter().any(|parameter| path.path.is_ident(parameter))
     }
 
     /// Returns whether the path of meterkit is known.

@@ -9,6 +9,7 @@ use syn::{Error, Field, Ident, LitStr, Type};
 
 use super::container::Container;
 use super::instrument::Instrument;
+use super::names::Style;
 use crate::problems::{Problems, shown_at};
 use crate::setting::{AttributeSpec, Setting, plain_name};
 
@@ -121,7 +122,7 @@ impl<'a> MetricsField<'a> {
 
     /// What is wrong with having this field after `first`, as far as one can tell here: what a nested struct holds is
     /// known only when it is the same one.
-    pub(super) fn clash_with(&self, first: &Self) -> Option<Error> {
+    pub(super) fn clash_with(&self, first: &Self, style: Style) -> Option<Error> {
         let fields = format!("`{}` and `{}`", plain_name(first.ident), plain_name(self.ident));
         match (&first.source, &self.source) {
             (Source::Instrument(known), Source::Instrument(own)) if known.name == own.name => {
@@ -133,7 +134,8 @@ impl<'a> MetricsField<'a> {
                 Some(Error::new_spanned(&own.name_place, text))
             }
             (Source::Instrument(known), Source::Instrument(own))
-                if name::folded(&known.name) == name::folded(&own.name) =>
+                if style != Style::Plain
+                    && name::folded(&known.name) == name::folded(&own.name) =>
             {
                 let text = format!(
                     "fields {fields} have names that differ only in case, `-` or `_`: `{}` and `{}`; \

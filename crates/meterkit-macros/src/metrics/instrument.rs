@@ -20,6 +20,8 @@ pub(super) struct Instrument {
     pub(super) name_place: TokenStream,
     /// Its family in Prometheus, behind the scope. `None` for a type of unknown name, such as an alias.
     pub(super) family: Option<(String, FamilyType)>,
+    /// The method of a meter that returns the builder.
+    method: &'static str,
     /// The calls on the builder.
     calls: TokenStream,
 }
@@ -36,6 +38,8 @@ impl Instrument {
             name: plain_name(ident).to_snake_case(),
             name_place: ident.to_token_stream(),
             family: None,
+            // The compiler reports a type that is no instrument once with `declared`, which knows types only.
+            method: if container.is_parameter(&field.ty) { "instrument" } else { "declared" },
             calls: TokenStream::new(),
         };
         if let Some(name) = settings.iter().find(|setting| setting.name == "name") {
@@ -73,8 +77,9 @@ impl Instrument {
 
     /// The builder with all its settings, from a `meter` in scope.
     pub(super) fn builder(&self, ty: &Type) -> TokenStream {
-        let (name, calls) = (&self.name, &self.calls);
-        let made = quote_spanned!(shown_at(ty.span())=> meter.instrument::<#ty>(#name));
+        let Self { name, method, calls, .. } = self;
+        let method = Ident::new(method, shown_at(ty.span()));
+        let made = quote_spanned!(shown_at(ty.span())=> meter.#method::<#ty>(#name));
         quote!(#made #calls)
     }
 

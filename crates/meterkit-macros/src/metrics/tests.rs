@@ -32,10 +32,10 @@ fn a_field_becomes_an_instrument_with_what_is_said_of_it_and_no_more() {
         "struct M { a: Counter, r#type: Gauge<f64>, _jobs: Gauge }",
         &[
             "fn register_on(meter: &::meterkit::Meter) -> Self { Self {",
-            "a: meter.instrument::<Counter>(\"a\").register(),",
-            "r#type: meter.instrument::<Gauge<f64> >(\"type\").register(),",
-            "_jobs: meter.instrument::<Gauge>(\"jobs\").register()",
-            "a: meter.instrument::<Counter>(\"a\").build()?",
+            "a: meter.declared::<Counter>(\"a\").register(),",
+            "r#type: meter.declared::<Gauge<f64> >(\"type\").register(),",
+            "_jobs: meter.declared::<Gauge>(\"jobs\").register()",
+            "a: meter.declared::<Counter>(\"a\").build()?",
         ],
     );
 }
@@ -46,6 +46,9 @@ fn each_setting_becomes_a_call() {
         ("name = \"b.c\"", "(\"b.c\").register()"),
         ("unit = \"s\"", "(\"a\").unit(\"s\").register()"),
         ("buckets = [-1, 0, 0.5, 1e3,]", ".buckets([-1f64, 0f64, 0.5f64, 1000f64])"),
+        ("buckets = SIZES", ".buckets(::core::clone::Clone::clone(&SIZES))"),
+        ("buckets = a::SIZES", ".buckets(::core::clone::Clone::clone(&a::SIZES))"),
+        ("buckets = B::linear(1.0, N, 3)", "Clone::clone(&B::linear(1.0, N, 3)))"),
         ("exponential", ".exponential()"),
         ("duration", ".duration()"),
         ("cardinality_limit = 1_000", ".cardinality_limit(1000usize)"),
@@ -90,6 +93,66 @@ fn flattened_structs_are_made_with_the_same_meter_or_below_a_prefix() {
             "b: <A as ::meterkit::Metrics>::try_register_on(&meter.prefixed(\"b\"))?",
         ],
     );
+}
+
+#[test]
+fn a_prefix_of_the_struct_stands_before_the_names_of_any_meter() {
+    assert_holds(
+        "#[metrics(prefix = \"b\")] struct M { a: Counter }",
+        &[
+            "-> Self { let meter = &meter.prefixed(\"b\"); Self {",
+            "{ let meter = &meter.prefixed(\"b\"); ::core::result::Result::Ok(Self {",
+        ],
+    );
+    assert_holds(
+        "#[metrics(plain, version = \"1\", prefix = \"b_\")] struct M { a: Counter }",
+        &["&meter.prefixed(\"b_\");", "{ registry.plain().version(\"1\") }"],
+    );
+}
+
+#[test]
+fn names_that_are_used_as_they_are_written_need_no_style() {
+    let named = |prefix: &str, name: &str| {
+        format!(
+            "#[metrics(plain, prefix = {prefix:?})] struct M {{ #[metric(name = {name:?})] a: Counter, \
+             #[metric(flatten, prefix = {name:?})] b: B }}"
+        )
+    };
+    for (prefix, name) in [("job:", "Sum_"), ("_x_", "2xx"), ("A", "a__b:c")] {
+        assert_holds(&named(prefix, name), &[&format!("({name:?})")]);
+    }
+    // The same name for Prometheus only with what the conventions add.
+    expansion(
+        "#[metrics(plain)] struct M { t: Counter, #[metric(name = \"t_total\")] u: Counter, \
+        #[metric(name = \"T\")] v: Counter }",
+    );
+    let met = errors("#[metrics(plain)] struct M { h: Histogram, h_count: Gauge }");
+    assert!(met[0].0.contains("both are `h_count`"), "{met:?}");
+    assert_eq!(errors(&named("x", "a b")).len(), 2);
+    assert_eq!(errors(&named("x y", "a")).len(), 1);
+}
+
+#[test]
+fn a_struct_with_mistakes_can_still_be_used() {
+    let stub = |code: &str| {
+        let input = syn::parse_str(code).unwrap_or_else(|error| panic!("{code}: {error}"));
+        assert!(expand(&input).is_err(), "{code}");
+        stub(&input).map(|tokens| {
+            syn::parse2::<syn::File>(tokens.clone()).unwrap_or_else(|error| panic!("{error}"));
+            tokens.to_string().replace(' ', "")
+        })
+    };
+    let none = stub("struct M { #[metric(x)] a: Counter }").expect("a stub");
+    assert!(none.contains("impl::meterkit::MetricsforM{"), "{none}");
+    assert!(!none.contains("fnregister()"), "{none}");
+    for settings in ["scope = \"plugin\"", "plain = 5", "semconv = 5", "version = \"1\""] {
+        let stub = stub(&format!("#[metrics({settings})] struct M<T> {{ a: Gauge<T> }}"));
+        let stub = stub.expect("a stub");
+        for part in ["MetricsforM<T>{", "fnregister()", "fnregister_in(", "fnmeter_in("] {
+            assert!(stub.contains(part), "{settings}: {part} in {stub}");
+        }
+    }
+    assert_eq!(stub("#[metrics(crate = \"a b\")] struct M { a: Counter }"), None);
 }
 
 #[test]
@@ -152,6 +215,8 @@ fn generics_are_kept() {
         "struct M<L: Labels, const N: usize> where L: Copy { a: CounterGroup<L> }",
         &["impl<L: Labels, const N: usize> ::meterkit::Metrics for M<L, N> where L: Copy {"],
     );
+    let parameter = "struct M<I: Instrument> { a: I, b: Counter }";
+    assert_holds(parameter, &["meter.instrument::<I>(\"a\")", "meter.declared::<Counter>(\"b\")"]);
 }
 
 #[test]
@@ -205,6 +270,12 @@ fn each_mistake_on_a_struct_is_shown_where_it_is_with_what_to_write() {
         ("kind = \"x\"", "kind", "unknown setting", "`semconv = \"http_server\"`"),
         ("unit = \"s\"", "unit", "on a field", "#[metric(unit = \"s\")]"),
         ("crate = \"a b\"", "\"a b\"", "not a path", "crate = \"path"),
+        ("plain = true", "plain = true", "takes no value", "#[metrics(plain)]"),
+        ("plain, semconv = \"x\"", "semconv", "exclude each other", "keep `plain`"),
+        ("plain, name = \"x\"", "name", "exclude each other", "keep `plain`"),
+        ("prefix = \"X\"", "\"X\"", "prefix `X` holds an upper", "`x`"),
+        ("prefix = 5", "5", "string in quotes", "prefix = \"cache\""),
+        ("plain, prefix = \"1a\"", "\"1a\"", "must begin with a letter, `_` or `:`", "write"),
     ] {
         let code = format!("#[metrics({settings})] struct M {{ a: Counter }}");
         let errors = errors(&code);
@@ -252,6 +323,7 @@ fn each_mistake_on_a_field_is_shown_where_it_is_with_what_to_write() {
         ("flatten, prefix = \"X\"", "\"X\"", "prefix `X` holds an upper", "`x`"),
         ("description = \"x\"", "description", "doc comment", "`/// ...`"),
         ("scope = \"x\"", "scope", "on the struct", "#[metrics(scope"),
+        ("plain", "plain", "on the struct", "all fields"),
         ("labels = \"x\"", "labels", "unknown setting", "`cardinality_limit = 100`"),
         ("unit = \"s\", unit = \"s\"", "unit = \"s\"", "second time", "keep one"),
         ("unit", "unit", "value is missing", "unit = \"s\""),
@@ -314,7 +386,15 @@ fn names_that_get_too_long_with_their_scope_are_an_error() {
     // `plugin.catalog.` takes 15 of 255.
     expansion(&named(240));
     expansion(&prefixed(238));
-    for code in [named(241), prefixed(239)] {
+    let own = |prefix: &str, length: usize| {
+        format!(
+            "#[metrics({prefix})] struct M {{ #[metric(name = \"{}\")] a: C }}",
+            "a".repeat(length)
+        )
+    };
+    expansion(&own("prefix = \"ab\"", 252));
+    expansion(&own("plain, prefix = \"ab\"", 253));
+    for code in [named(241), prefixed(239), own("prefix = \"ab\"", 253)] {
         let errors = errors(&code);
         let [(text, _)] = &*errors else { panic!("{code}: {errors:?}") };
         assert!(text.contains("256 characters") && text.contains("shorten it by 1"), "{text}");

@@ -25,6 +25,18 @@ enum NoSettings {
 }
 
 #[derive(LabelValue)]
+#[label(rename_all = "Uppercase")]
+enum RenameAllUnknown {
+    Done,
+}
+
+#[derive(LabelValue)]
+enum RenameAllOnVariant {
+    #[label(rename_all = "UPPERCASE")]
+    Done,
+}
+
+#[derive(LabelValue)]
 enum Several {
     #[label(name = "a")]
     Done,

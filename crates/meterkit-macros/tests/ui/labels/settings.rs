@@ -13,6 +13,18 @@ struct CrateOnField {
 }
 
 #[derive(Labels)]
+struct FlattenWithName {
+    #[label(flatten, name = "peer")]
+    peer: FlattenOnStruct,
+}
+
+#[derive(Labels)]
+#[label(flatten)]
+struct FlattenOnStruct {
+    network: bool,
+}
+
+#[derive(Labels)]
 struct MaxValuesOnBool {
     #[label(max_values = 5)]
     status: bool,
@@ -40,6 +52,24 @@ struct MaxValuesZero {
 struct NoSettings {
     #[label()]
     status: u16,
+}
+
+#[derive(Labels)]
+struct RenameAllOnField {
+    #[label(rename_all = "camelCase")]
+    status: u16,
+}
+
+#[derive(Labels)]
+#[label(rename_all = "CamelCase")]
+struct RenameAllUnknown {
+    status_code: u16,
+}
+
+#[derive(Labels)]
+#[label(rename_all = "kebab-case")]
+struct RenameAllToNoKey {
+    status_code: u16,
 }
 
 #[derive(Labels)]

@@ -55,6 +55,30 @@ struct SchemaUrlOnField {
 }
 
 #[derive(Metrics)]
+#[metrics(plain, prefix = "sync ")]
+struct PlainNameIllFormed {
+    requests: Counter,
+}
+
+#[derive(Metrics)]
+struct PlainOnField {
+    #[metric(plain)]
+    requests: Counter,
+}
+
+#[derive(Metrics)]
+#[metrics(plain, semconv = "http")]
+struct PlainWithSemconv {
+    requests: Counter,
+}
+
+#[derive(Metrics)]
+#[metrics(plain = "sync")]
+struct PlainWithValue {
+    requests: Counter,
+}
+
+#[derive(Metrics)]
 #[metrics(schema_url = "https://example.org/1")]
 struct SchemaUrlWithoutScope {
     requests: Counter,

@@ -70,7 +70,7 @@ struct PrefixIllFormed {
 }
 
 #[derive(Metrics)]
-#[metrics(scope = "plugin", name = "catalog", prefix = "x")]
+#[metrics(scope = "plugin", name = "catalog", prefix = "Cache")]
 struct PrefixOnStruct {
     requests: Counter,
 }
