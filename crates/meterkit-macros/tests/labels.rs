@@ -268,7 +268,7 @@ fn a_flattened_set_has_its_keys_where_its_field_stands() {
     assert_eq!(names(Message::KEYS), ["kind", "network", "inbound", "size"]);
     let peer = Peer { network: "main", inbound: true };
     let message = Message { kind: Kind::Create, peer, size: 3 };
-    let expected = ["Static(\"create\")", "Str(\"main\")", "Bool(true)", "U64(3)"];
+    let expected = ["Static(\"create\")", "Str(\"main\")", "Bool(true)", "I64(3)"];
     assert_eq!(values(&message), expected);
 
     let keys = names(Nested::<'_, bool>::KEYS);
