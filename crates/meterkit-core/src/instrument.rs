@@ -32,6 +32,7 @@ pub use self::observable::{
     SeriesObserver, Several, Unlabeled, UpDownCounterKind,
 };
 pub use self::outcome::Outcome;
+pub use self::self_metrics::OWN_SCOPE;
 pub(crate) use self::self_metrics::SelfMetrics;
 pub use self::timer::{Called, GroupTimer, Polled, Timeable, TimedFuture, Timer};
 pub use self::up_down_counter::{InFlight, UpDownCounter, UpDownCounterGroup};

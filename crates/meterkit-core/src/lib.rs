@@ -54,10 +54,10 @@ pub use self::instrument::{
     AnyAttributes, AnyObservable, AttributeCallback, AttributeObserver, ByAttributes,
     CallbackBuilder, CallbackGuard, CallbackOutput, Called, Counter, CounterGroup, CounterKind,
     Gauge, GaugeGroup, GaugeKind, Group, GroupTimer, Histogram, HistogramGroup, Import,
-    ImportedFamily, InFlight, Instrument, InstrumentBuilder, Observable, ObservableCounter,
-    ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup, ObservableKind,
-    ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome, Polled,
-    SeriesObserver, Several, Timeable, TimedFuture, Timer, Unlabeled, UpDownCounter,
+    ImportedFamily, InFlight, Instrument, InstrumentBuilder, OWN_SCOPE, Observable,
+    ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
+    ObservableKind, ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome,
+    Polled, SeriesObserver, Several, Timeable, TimedFuture, Timer, Unlabeled, UpDownCounter,
     UpDownCounterGroup, UpDownCounterKind, is_importing,
 };
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};

@@ -1,11 +1,9 @@
 //! What `meterkit` tells of itself: no catalog lists it, as each of these metrics comes with its first value.
 
+use meterkit_core::OWN_SCOPE;
 use meterkit_rules::prometheus_name;
 
 use crate::instrument::{Buckets, Instrument, Label, Shape};
-
-/// The scope of these metrics.
-const SCOPE: &str = "meterkit";
 
 /// A metric of the scope `meterkit`.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +144,7 @@ impl SelfMetric {
 
     fn instrument(&self) -> Instrument {
         Instrument {
-            scope: SCOPE.to_owned(),
+            scope: OWN_SCOPE.to_owned(),
             scope_version: None,
             name: self.name.to_owned(),
             family: self.family(),
@@ -198,7 +196,7 @@ mod tests {
         registry.refresh();
 
         let mut seen = BTreeSet::new();
-        let scopes = registry.read().into_iter().filter(|scope| scope.scope.name() == SCOPE);
+        let scopes = registry.read().into_iter().filter(|scope| scope.scope.name() == OWN_SCOPE);
         for found in scopes.flat_map(|scope| scope.metrics) {
             let found = found.descriptor;
             let known = SHOWN.iter().find(|metric| metric.name == found.name);

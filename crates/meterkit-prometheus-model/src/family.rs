@@ -103,7 +103,7 @@ pub fn families<'a, S: Clone + Ord>(
     };
     let absent = absent_members(&plan, collection, labels);
     let scopes = collection.scopes.iter().map(labels).collect();
-    Families { plan, scopes, absent, left_out: Vec::new(), next: 0, spare: None }
+    Families { plan, scopes, absent, left_out: Vec::new(), hidden: None, next: 0, spare: None }
 }
 
 /// An iterator over the families of a collection.
@@ -115,6 +115,8 @@ pub struct Families<S> {
     /// By the places of their families.
     absent: HashMap<usize, Vec<Member<S>>>,
     left_out: Vec<usize>,
+    /// The place of the scope whose metrics are left out.
+    hidden: Option<u32>,
     next: usize,
     /// A family that is done with.
     spare: Option<Family<S>>,
@@ -127,6 +129,12 @@ impl<S> Families<S> {
             self.plan.warn(at, collection, "has the name of the resource's metric: left out");
             self.left_out.push(at);
         }
+    }
+
+    /// Leaves out the metrics of this scope.
+    pub fn hide_scope(&mut self, scope: &str, collection: Collection<'_>) {
+        let mut scopes = (0..).zip(collection.scopes);
+        self.hidden = scopes.find(|(_, it)| it.scope.name() == scope).map(|(at, _)| at);
     }
 
     /// Takes back a family of these that is done with: what it holds serves the next one.
@@ -145,12 +153,16 @@ impl<S: Clone + Ord> Iterator for Families<S> {
     type Item = Family<S>;
 
     fn next(&mut self) -> Option<Family<S>> {
-        while self.left_out.contains(&self.next) {
+        let (plan, hidden) = (&self.plan, self.hidden);
+        let is_shown = |place: &&Place| Some(place.scope) != hidden;
+        let (at, family_type, names, places) = loop {
+            let at = self.next;
+            let (family_type, names, places) = plan.family(at)?;
             self.next += 1;
-        }
-        let (plan, at) = (&self.plan, self.next);
-        let (family_type, names, places) = plan.family(at)?;
-        self.next += 1;
+            if !self.left_out.contains(&at) && places.iter().any(|place| is_shown(&place)) {
+                break (at, family_type, names, places);
+            }
+        };
         let spare = self.spare.take().map(|spare| (spare.plan, spare.members));
         let (plan, mut members) = spare.unwrap_or_else(|| (plan.clone(), Vec::new()));
         match (&mut *members, places) {
@@ -158,7 +170,7 @@ impl<S: Clone + Ord> Iterator for Families<S> {
             ([member], [place]) if member.place.scope == place.scope => member.place = *place,
             _ => {
                 members.clear();
-                members.extend(places.iter().map(|place| {
+                members.extend(places.iter().filter(is_shown).map(|place| {
                     let scope = self.scopes[place.scope as usize].clone();
                     Member { scope, absent: None, place: *place }
                 }));

@@ -19,6 +19,8 @@
 //! | attribute `otel_scope_name` of a point | joined with the name of the scope | replaced by it, or an error | "This conversion, or other labels (e.g. `otel_scope_name`) added by this specification, may cause different OpenTelemetry keys to map to the same Prometheus key.", and the sentence above |
 //! | metric or label of `_` alone | kept | an error | nothing |
 //!
+//! [`UnitSuffixes::Known`] names metrics like the older exporter for Rust where that left out a unit.
+//!
 //! The specification does not say what becomes of a digit in first place; as in Go, metrics get `_` before it and labels
 //! `key_`. It has no rule for `_ratio` either; as in Go, gauges in `1` alone get it.
 //!
@@ -40,6 +42,7 @@ pub use self::translation::{
     Names, Translation, TranslationError, is_legal_family, is_legal_label,
 };
 use self::translation::{is_label_as_it_stands, is_legal_in_label};
+pub use self::unit::UnitSuffixes;
 
 /// The name of the metric that carries the resource.
 pub const TARGET_INFO: &str = "target_info";
@@ -124,7 +127,11 @@ pub fn family(name: &str, unit: &str, kind: Kind) -> String {
 /// assert_eq!(unit("{request}", Kind::Counter), "");
 /// ```
 pub fn unit(unit: &str, kind: Kind) -> String {
-    unit::suffix(unit, matches!(kind, Kind::Gauge | Kind::ObservableGauge))
+    unit_in(unit, kind, UnitSuffixes::All)
+}
+
+fn unit_in(unit: &str, kind: Kind, units: UnitSuffixes) -> String {
+    unit::suffix(unit, matches!(kind, Kind::Gauge | Kind::ObservableGauge), units)
 }
 
 /// Returns the label name for an attribute key: illegal characters become `_`, and runs of `_` a single one.

@@ -162,6 +162,7 @@ fn variables_choose_path_names_and_labels() {
         ("METERKIT_PROMETHEUS_UNIT_SUFFIXES", "false"),
         ("METERKIT_PROMETHEUS_SCOPE_INFO", "false"),
         ("METERKIT_PROMETHEUS_TARGET_INFO", "false"),
+        ("METERKIT_PROMETHEUS_SELF_METRICS", "false"),
         ("METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS", "service.na*,host.name,!x"),
     ];
     if rerun("variables_choose_path_names_and_labels", &variables).is_some() {
@@ -171,7 +172,7 @@ fn variables_choose_path_names_and_labels() {
         let line =
             "backstage_plugin_catalog_cpu_time_total{host_name=\"h\",service_name=\"shop\"} 42\n";
         assert!(text.contains(line), "{text}");
-        assert!(!text.contains("target_info") && !text.contains("otel_scope"), "{text}");
+        assert!(!text.contains("target_info") && !text.contains("otel_s"), "{text}");
     }
 }
 
@@ -200,6 +201,7 @@ meter_provider:
         ("OTEL_CONFIG_FILE", file.path().to_str().expect("a path of letters")),
         ("METERKIT_PROMETHEUS_PATH", "/internal/metrics"),
         ("METERKIT_PROMETHEUS_TOTAL_SUFFIXES", "false"),
+        ("METERKIT_PROMETHEUS_SELF_METRICS", "false"),
         // The file has a place for it.
         ("METERKIT_PROMETHEUS_SCOPE_INFO", "true"),
     ];
@@ -211,6 +213,6 @@ meter_provider:
         let line =
             "backstage_plugin_catalog_cpu_time_seconds{host_name=\"h\",service_name=\"shop\"} 42\n";
         assert!(text.contains(line), "{text}");
-        assert!(!text.contains("target_info") && !text.contains("otel_scope"), "{text}");
+        assert!(!text.contains("target_info") && !text.contains("otel_s"), "{text}");
     }
 }

@@ -146,6 +146,9 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
             let constant = options.constant_labels(&snapshot.resource);
             let scope = |labels| Arc::new(writer.scope(options.labels(labels, &constant)));
             let mut families = families(collection, names, &snapshot.names, scope);
+            if let Some(scope) = options.hidden_scope() {
+                families.hide_scope(scope, collection);
+            }
             if options.target_info && !snapshot.resource.is_empty() {
                 families.reserve_target_info(collection);
                 writer.target_info(out, &snapshot.resource, &families);

@@ -34,6 +34,7 @@ mod serving;
 mod settings;
 mod text;
 mod tls;
+mod unknown_units;
 mod writer;
 
 pub use self::bind_error::BindError;
@@ -47,4 +48,4 @@ pub use self::scrape::{Scrape, TEXT_FORMAT, UTF8_TEXT_FORMAT, endpoint};
 pub use self::server::{BoundServer, PrometheusServer};
 pub use self::settings::SETTINGS;
 pub use self::tls::ServerTls;
-pub use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names, Translation};
+pub use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names, Translation, UnitSuffixes};

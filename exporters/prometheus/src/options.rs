@@ -1,11 +1,11 @@
 //! Which names and labels metrics have in a scrape.
 
-use meterkit_core::Attributes;
-use meterkit_pipeline::KeyFilter;
+use meterkit_core::{Attributes, OWN_SCOPE};
+use meterkit_pipeline::{KeyFilter, Snapshot};
 use meterkit_prometheus_model::ScopeLabels;
-use meterkit_rules::prometheus_name::{Escaping, Names, Translation};
+use meterkit_rules::prometheus_name::{Escaping, Names, Translation, UnitSuffixes};
 
-/// Which names and labels metrics have in a scrape, and whether the resource is a metric of its own.
+/// Which metrics a scrape has, and their names and labels.
 ///
 /// By OpenTelemetry's "Metrics Exporter - Prometheus", section Configuration.
 ///
@@ -22,6 +22,7 @@ pub struct ExpositionOptions {
     pub(crate) names: Names,
     scope_info: bool,
     pub(crate) target_info: bool,
+    self_metrics: bool,
     pub(crate) start_times: bool,
     resource_constant_labels: Option<KeyFilter>,
 }
@@ -42,11 +43,14 @@ impl ExpositionOptions {
         self
     }
 
-    /// Sets whether a [translation](Self::translation) with suffixes adds units, as in `sent_bytes_total`. It does by
-    /// default.
+    /// Sets which units a [translation](Self::translation) with suffixes appends, as in `sent_bytes_total`.
+    /// [`UnitSuffixes::All`] by default.
+    ///
+    /// With [`All`](UnitSuffixes::All), the first scrape logs a warning that lists the names that end with a unit that
+    /// `opentelemetry-prometheus` would leave out.
     #[must_use]
-    pub fn unit_suffixes(mut self, are_added: bool) -> Self {
-        self.names = self.names.unit_suffixes(are_added);
+    pub fn unit_suffixes(mut self, units: UnitSuffixes) -> Self {
+        self.names = self.names.unit_suffixes(units);
         self
     }
 
@@ -70,6 +74,14 @@ impl ExpositionOptions {
     #[must_use]
     pub fn target_info(mut self, is_shown: bool) -> Self {
         self.target_info = is_shown;
+        self
+    }
+
+    /// Sets whether the scrape has the metrics of the library itself, those of the scope `meterkit`. It has them by
+    /// default. Other targets have them in any case.
+    #[must_use]
+    pub fn self_metrics(mut self, are_shown: bool) -> Self {
+        self.self_metrics = are_shown;
         self
     }
 
@@ -97,6 +109,19 @@ impl ExpositionOptions {
     /// Returns the names for readers limited to Prometheus' legacy characters.
     pub fn names(&self) -> Names {
         self.names.escaped_by(Escaping::Underscores)
+    }
+
+    /// Returns the scope whose metrics the scrape leaves out.
+    pub(crate) fn hidden_scope(&self) -> Option<&'static str> {
+        (!self.self_metrics).then_some(OWN_SCOPE)
+    }
+
+    /// Returns how many points a scrape of `snapshot` has.
+    pub(crate) fn points(&self, snapshot: &Snapshot) -> usize {
+        let hidden =
+            snapshot.scopes.iter().filter(|it| Some(it.scope.name()) == self.hidden_scope());
+        let hidden = hidden.flat_map(|scope| &scope.metrics).map(|metric| metric.data.len());
+        snapshot.len() - hidden.sum::<usize>()
     }
 
     /// Sets the scheme that a scraper asked for.
@@ -137,6 +162,7 @@ impl From<Names> for ExpositionOptions {
             names,
             scope_info: true,
             target_info: true,
+            self_metrics: true,
             start_times: true,
             resource_constant_labels: None,
         }

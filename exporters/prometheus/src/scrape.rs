@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use crate::exposition::Exposition;
 use crate::format::Format;
 use crate::negotiation;
 use crate::options::ExpositionOptions;
+use crate::unknown_units;
 
 /// The content type of the text that scrapes give.
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -50,14 +52,14 @@ pub struct Scrape {
     source: Source,
     endpoint: Endpoint,
     options: ExpositionOptions,
+    are_units_checked: Arc<AtomicBool>,
 }
 
 impl Scrape {
     /// Scrapes of the pipeline behind `source`. Self-metrics and health have them as `scrape`.
     pub fn new(source: Source) -> Self {
         let endpoint = source.endpoint("scrape", COMPONENT_TYPE, "served by the application");
-        source.take_exemplars();
-        Self { source, endpoint, options: ExpositionOptions::new() }
+        Self::of(source, endpoint)
     }
 
     /// Sets how names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default. More
@@ -78,8 +80,13 @@ impl Scrape {
     /// Scrapes that are served at `url`, as `prometheus`.
     pub(crate) fn at(source: Source, url: &str) -> Self {
         let endpoint = endpoint(&source, url);
+        Self::of(source, endpoint)
+    }
+
+    fn of(source: Source, endpoint: Endpoint) -> Self {
         source.take_exemplars();
-        Self { source, endpoint, options: ExpositionOptions::new() }
+        let (options, are_units_checked) = Default::default();
+        Self { source, endpoint, options, are_units_checked }
     }
 
     /// Returns the metrics as text, at most `METERKIT_SNAPSHOT_MAX_AGE` old. Its content type is that of the text
@@ -193,11 +200,14 @@ impl Scrape {
         format: Format,
         escaping: Escaping,
     ) -> Exposition {
+        if !self.are_units_checked.swap(true, Ordering::Relaxed) {
+            unknown_units::warn(&snapshot, self.options.names);
+        }
         Exposition::new(snapshot, format, self.options.clone().escaped_by(escaping))
     }
 
     fn receipt(&self, snapshot: &Snapshot, asked: Instant) -> Receipt {
-        Receipt { endpoint: self.endpoint.clone(), points: snapshot.len(), asked }
+        Receipt { endpoint: self.endpoint.clone(), points: self.options.points(snapshot), asked }
     }
 
     async fn whole(&self, format: Format, escaping: Escaping) -> Result<Bytes, Closed> {

@@ -4,7 +4,7 @@
 //! none for protection.
 
 use meterkit_pipeline::{KeyFilter, NamePattern};
-use meterkit_rules::prometheus_name::Translation;
+use meterkit_rules::prometheus_name::{Translation, UnitSuffixes};
 use meterkit_settings::{
     Reader, Setting, ValueType, bare_host, boolean, file, host, password, port, settings, token,
     username,
@@ -80,10 +80,14 @@ settings! {
         .by_default("`/metrics`")
         .meaning("where metrics are served");
 
-    UNIT_SUFFIXES: bool = boolean("METERKIT_PROMETHEUS_UNIT_SUFFIXES")
-        .beside_file()
-        .by_default("`true`")
-        .meaning("whether names that get suffixes get those of units");
+    UNIT_SUFFIXES: UnitSuffixes =
+        Setting::new("METERKIT_PROMETHEUS_UNIT_SUFFIXES", UNITS, unit_suffixes)
+            .beside_file()
+            .by_default("`true`")
+            .meaning(
+                "whether names that get suffixes get those of units; with `known`, only of units that \
+                 `opentelemetry-prometheus` translates",
+            );
 
     TOTAL_SUFFIXES: bool = boolean("METERKIT_PROMETHEUS_TOTAL_SUFFIXES")
         .beside_file()
@@ -97,6 +101,11 @@ settings! {
     TARGET_INFO: bool = boolean("METERKIT_PROMETHEUS_TARGET_INFO")
         .by_default("`true`")
         .meaning("whether the resource is the metric `target_info`");
+
+    SELF_METRICS: bool = boolean("METERKIT_PROMETHEUS_SELF_METRICS")
+        .beside_file()
+        .by_default("`true`")
+        .meaning("whether scrapes have the metrics of the library itself, of the scope `meterkit`");
 
     START_TIMES: bool = boolean("METERKIT_PROMETHEUS_START_TIMES")
         .beside_file()
@@ -124,6 +133,17 @@ fn translation(text: &str) -> Result<Translation, String> {
     text.parse().map_err(|_| format!("write {TRANSLATIONS}"))
 }
 
+const UNITS: ValueType = ValueType::Word(&["true", "false", "known"]);
+
+fn unit_suffixes(text: &str) -> Result<UnitSuffixes, String> {
+    match &*text.to_ascii_lowercase() {
+        "true" => Ok(UnitSuffixes::All),
+        "false" => Ok(UnitSuffixes::None),
+        "known" => Ok(UnitSuffixes::Known),
+        _ => Err(format!("write {UNITS}")),
+    }
+}
+
 /// Returns the filter that a list of patterns is: those behind `!` are left out.
 fn key_filter(text: &str) -> Result<KeyFilter, String> {
     let patterns = text.split(',').map(str::trim).filter(|it| !it.is_empty());
@@ -139,13 +159,14 @@ fn key_filter(text: &str) -> Result<KeyFilter, String> {
 
 impl ExpositionOptions {
     /// Reads the variables that are named `METERKIT_PROMETHEUS_`: `TRANSLATION`, `UNIT_SUFFIXES`, `TOTAL_SUFFIXES`,
-    /// `SCOPE_INFO`, `TARGET_INFO`, `START_TIMES` and `RESOURCE_CONSTANT_LABELS`.
+    /// `SCOPE_INFO`, `TARGET_INFO`, `SELF_METRICS`, `START_TIMES` and `RESOURCE_CONSTANT_LABELS`.
     pub fn read(reader: &Reader<'_>) -> Self {
         let options = reader.get(&TRANSLATION).into_iter().fold(Self::new(), Self::translation);
         let options = reader.get(&UNIT_SUFFIXES).into_iter().fold(options, Self::unit_suffixes);
         let options = reader.get(&TOTAL_SUFFIXES).into_iter().fold(options, Self::total_suffixes);
         let options = reader.get(&SCOPE_INFO).into_iter().fold(options, Self::scope_info);
         let options = reader.get(&TARGET_INFO).into_iter().fold(options, Self::target_info);
+        let options = reader.get(&SELF_METRICS).into_iter().fold(options, Self::self_metrics);
         let options = reader.get(&START_TIMES).into_iter().fold(options, Self::start_times);
         let constant = reader.get(&RESOURCE_CONSTANT_LABELS).into_iter();
         constant.fold(options, Self::resource_constant_labels)

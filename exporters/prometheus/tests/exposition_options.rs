@@ -2,7 +2,7 @@
 
 use meterkit_core::{Data, Value};
 use meterkit_pipeline::{KeyFilter, Snapshot};
-use meterkit_prometheus::{ExpositionOptions, Format, Translation, render_in};
+use meterkit_prometheus::{ExpositionOptions, Format, Translation, UnitSuffixes, render_in};
 
 use crate::nasty::{Pairs, counter, histogram, metric, number, snapshot_of};
 use meterkit_fakes::open_metrics;
@@ -120,7 +120,7 @@ fn suffixes_for_units_and_totals_are_switched_by_themselves() {
             ["cpu_time_seconds counter", "load_ratio gauge", "took_seconds histogram"],
         ),
         (
-            all.clone().unit_suffixes(false),
+            all.clone().unit_suffixes(UnitSuffixes::None),
             ["cpu_time_total counter", "load gauge", "took histogram"],
             ["cpu_time counter", "load gauge", "took histogram"],
         ),
@@ -130,7 +130,7 @@ fn suffixes_for_units_and_totals_are_switched_by_themselves() {
             ["cpu_time_seconds unknown", "load_ratio gauge", "took_seconds histogram"],
         ),
         (
-            all.unit_suffixes(false).total_suffixes(false),
+            all.unit_suffixes(UnitSuffixes::None).total_suffixes(false),
             ["cpu_time counter", "load gauge", "took histogram"],
             ["cpu_time unknown", "load gauge", "took histogram"],
         ),

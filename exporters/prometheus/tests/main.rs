@@ -1,5 +1,6 @@
 //! All integration tests of this crate in one binary, which links once.
 
+mod additions;
 mod bad_texts;
 mod callbacks;
 mod catalog_names;

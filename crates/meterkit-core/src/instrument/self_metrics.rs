@@ -14,7 +14,8 @@ use crate::scope::{ScopeId, ScopeKey};
 use crate::store::settings::DropReason;
 use crate::unpoisoned::Unpoisoned;
 
-const SCOPE: &str = "meterkit";
+/// The scope of the metrics that the library keeps about itself.
+pub const OWN_SCOPE: &str = "meterkit";
 
 /// Bounds in seconds: few, as every callback has a series. What matters is whether it is quick, slow or very slow.
 const DURATIONS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
@@ -83,7 +84,7 @@ impl SelfMetrics {
 
     /// Returns whether a scope is that of these metrics.
     pub(crate) fn has_scope(key: &ScopeKey) -> bool {
-        matches!(&key.id, ScopeId::Semconv(name) if name == SCOPE)
+        matches!(&key.id, ScopeId::Semconv(name) if name == OWN_SCOPE)
     }
 
     /// Brings the numbers of series and of callbacks in the background up to date.
@@ -188,7 +189,8 @@ impl Registry {
     /// limit stops it, and it counts in none. A histogram may have no boundaries.
     #[doc(hidden)]
     pub fn self_metric<I>(&self, name: &'static str) -> InstrumentBuilder<I> {
-        InstrumentBuilder::new(self.clone(), ScopeKey::semconv(SCOPE), name.into()).self_metric()
+        InstrumentBuilder::new(self.clone(), ScopeKey::semconv(OWN_SCOPE), name.into())
+            .self_metric()
     }
 }
 

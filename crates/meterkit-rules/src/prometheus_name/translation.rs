@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Escaping, FamilyType, ends_with_word, legal, unit};
+use super::{Escaping, FamilyType, UnitSuffixes, ends_with_word, legal, unit_in};
 use crate::Kind;
 
 /// How OpenTelemetry names become Prometheus names: `translation_strategy` of OpenTelemetry's Prometheus exporter.
@@ -140,8 +140,9 @@ pub struct Names {
     translation: Translation,
     escaping: Escaping,
     pub(super) is_open_metrics: bool,
-    /// Whether the names of a strategy with suffixes lack that of the unit, or `_total`.
-    without_unit: bool,
+    /// Which units a strategy with suffixes appends.
+    unit_suffixes: UnitSuffixes,
+    /// Whether the names of a strategy with suffixes lack `_total`.
     without_total: bool,
 }
 
@@ -150,7 +151,7 @@ impl Names {
         translation: Translation::UnderscoreEscapingWithSuffixes,
         escaping: Escaping::Underscores,
         is_open_metrics: false,
-        without_unit: false,
+        unit_suffixes: UnitSuffixes::All,
         without_total: false,
     };
 
@@ -168,18 +169,18 @@ impl Names {
         self
     }
 
-    /// Returns the same names with or without units behind those of metrics. Only strategies with suffixes have any.
+    /// Returns the same names with these units at the end. Only strategies with suffixes append any.
     ///
     /// ```
     /// use meterkit_rules::Kind;
-    /// use meterkit_rules::prometheus_name::Names;
+    /// use meterkit_rules::prometheus_name::{Names, UnitSuffixes};
     ///
-    /// let names = Names::default().unit_suffixes(false);
+    /// let names = Names::default().unit_suffixes(UnitSuffixes::None);
     /// assert_eq!(names.family("sent", "By", Kind::Counter), "sent_total");
     /// ```
     #[must_use]
-    pub const fn unit_suffixes(mut self, are_added: bool) -> Self {
-        self.without_unit = !are_added;
+    pub const fn unit_suffixes(mut self, units: UnitSuffixes) -> Self {
+        self.unit_suffixes = units;
         self
     }
 
@@ -264,8 +265,8 @@ impl Names {
             // The separator, which may take several bytes.
             name.pop();
         }
-        let unit = unit(unit_of_metric, kind);
-        if !self.without_unit && !unit.is_empty() && !ends_with_word(name, &unit) {
+        let unit = unit_in(unit_of_metric, kind, self.unit_suffixes);
+        if !unit.is_empty() && !ends_with_word(name, &unit) {
             name.push('_');
             name.push_str(&unit);
         }
@@ -426,14 +427,37 @@ mod tests {
             let names = Names::default();
             let found = [
                 names,
-                names.unit_suffixes(false),
+                names.unit_suffixes(UnitSuffixes::None),
                 names.total_suffixes(false),
-                names.unit_suffixes(false).total_suffixes(false),
+                names.unit_suffixes(UnitSuffixes::None).total_suffixes(false),
             ];
             let found = found.map(|names| names.family(name, unit, kind));
             assert_eq!(found, [both, no_unit, no_total, neither], "{name} in {unit}");
-            let untouched = names.translated_by(Translation::NoTranslation).unit_suffixes(true);
+            let untouched =
+                names.translated_by(Translation::NoTranslation).unit_suffixes(UnitSuffixes::All);
             assert_eq!(untouched.escaped_by(Escaping::AllowUtf8).family(name, unit, kind), name);
+        }
+    }
+
+    #[test]
+    fn known_units_are_those_that_the_exporter_of_opentelemetry_translates() {
+        for (unit, kind, all, known) in [
+            ("s", Histogram, "x_seconds", "x_seconds"),
+            ("1", Gauge, "x_ratio", "x_ratio"),
+            ("{request}", Counter, "x_total", "x_total"),
+            ("{request}/s", Gauge, "x_per_second", "x_per_second"),
+            ("m/s", Gauge, "x_meters_per_second", "x_meters_per_second"),
+            ("bytes", Gauge, "x_bytes", "x"),
+            ("pages", Counter, "x_pages_total", "x_total"),
+            ("foo/s", Gauge, "x_foo_per_second", "x_per_second"),
+            ("By/foo", Gauge, "x_bytes_per_foo", "x"),
+            ("foo/bar", Gauge, "x_foo_per_bar", "x"),
+            ("KB", Gauge, "x_KB", "x_kilobytes"),
+        ] {
+            let names = Names::default();
+            let found = [names, names.unit_suffixes(UnitSuffixes::Known)]
+                .map(|names| names.family("x", unit, kind));
+            assert_eq!(found, [all, known], "{unit}");
         }
     }
 

@@ -5,8 +5,37 @@
 
 use std::borrow::Cow;
 
+/// Which units a translation with suffixes appends to the names of metrics.
+///
+/// `opentelemetry-prometheus` for Rust leaves out units that are not in its table, such as `bytes` or `page`. The
+/// specification, the Collector and Prometheus' own OTLP receiver append these as they are written.
+///
+/// ```
+/// use meterkit_rules::Kind;
+/// use meterkit_rules::prometheus_name::{Names, UnitSuffixes};
+///
+/// let name = |units| Names::default().unit_suffixes(units).family("active", "bytes", Kind::Gauge);
+/// assert_eq!(name(UnitSuffixes::All), "active_bytes");
+/// assert_eq!(name(UnitSuffixes::Known), "active");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnitSuffixes {
+    /// All units, by the specification. The default.
+    #[default]
+    All,
+    /// Only those that `opentelemetry-prometheus` translates: the units of the specification's table, and `B`, `KB`,
+    /// `MB`, `GB` and `TB`. `foo/s` becomes `per_second`, and `By/foo` is left out.
+    Known,
+    /// No units.
+    None,
+}
+
 /// Returns the words for `unit` that end a metric's name, empty for no unit. Only gauges are ratios.
-pub(super) fn suffix(unit: &str, is_gauge: bool) -> String {
+pub(super) fn suffix(unit: &str, is_gauge: bool, units: UnitSuffixes) -> String {
+    if units == UnitSuffixes::None {
+        return String::new();
+    }
     if unit == "1" {
         return if is_gauge { "ratio".to_owned() } else { String::new() };
     }
@@ -15,8 +44,17 @@ pub(super) fn suffix(unit: &str, is_gauge: bool) -> String {
         Some((whole, per)) => (whole, per),
         None => (&*plain, ""),
     };
-    let whole = word(whole);
-    match per_word(per) {
+    let [whole, per] = match (units, word(whole), per_word(per)) {
+        (UnitSuffixes::Known, _, None) => return String::new(),
+        (UnitSuffixes::Known, known, Some(per)) => {
+            [known.or_else(|| short_word(whole)).unwrap_or_default(), per].map(Cow::Borrowed)
+        }
+        (_, known, known_per) => [
+            known.map_or_else(|| clean(whole), Cow::Borrowed),
+            known_per.map_or_else(|| clean(per), Cow::Borrowed),
+        ],
+    };
+    match per {
         per if per.is_empty() => whole.into_owned(),
         per if whole.is_empty() => format!("per_{per}"),
         per => format!("{whole}_per_{per}"),
@@ -41,8 +79,8 @@ fn without_annotations(unit: &str) -> Cow<'_, str> {
     Cow::Owned(plain.trim().to_owned())
 }
 
-fn word(symbol: &str) -> Cow<'_, str> {
-    Cow::Borrowed(match symbol {
+fn word(symbol: &str) -> Option<&'static str> {
+    Some(match symbol {
         // Time
         "d" => "days",
         "h" => "hours",
@@ -72,13 +110,26 @@ fn word(symbol: &str) -> Cow<'_, str> {
         "Cel" => "celsius",
         "Hz" => "hertz",
         "%" => "percent",
-        "1" => "",
-        other => return clean(other),
+        "" | "1" => "",
+        _ => return None,
     })
 }
 
-fn per_word(symbol: &str) -> Cow<'_, str> {
-    Cow::Borrowed(match symbol {
+/// Returns the word for a unit that `opentelemetry-prometheus` translates, and the specification does not.
+fn short_word(symbol: &str) -> Option<&'static str> {
+    Some(match symbol {
+        "B" => "bytes",
+        "KB" => "kilobytes",
+        "MB" => "megabytes",
+        "GB" => "gigabytes",
+        "TB" => "terabytes",
+        _ => return None,
+    })
+}
+
+fn per_word(symbol: &str) -> Option<&'static str> {
+    Some(match symbol {
+        "" => "",
         "s" => "second",
         "m" | "min" => "minute",
         "h" => "hour",
@@ -86,7 +137,7 @@ fn per_word(symbol: &str) -> Cow<'_, str> {
         "w" => "week",
         "mo" => "month",
         "y" => "year",
-        other => return clean(other),
+        _ => return None,
     })
 }
 

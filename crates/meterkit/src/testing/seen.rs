@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use meterkit_core::order;
 use meterkit_core::{
-    Attributes, ExponentialHistogramPoint, HistogramPoint, Metric, Registry, ScopeMetrics, Value,
+    Attributes, ExponentialHistogramPoint, HistogramPoint, Metric, OWN_SCOPE, Registry,
+    ScopeMetrics, Value,
 };
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
@@ -14,9 +15,6 @@ use opentelemetry::InstrumentationScope;
 use super::collect::collect;
 use super::kit::TestKit;
 use super::series::{Series, Wanted};
-
-/// The scope of what meterkit tells of itself.
-const OWN_SCOPE: &str = "meterkit";
 
 /// Everything that a target would see of one collection: scopes, metrics, series.
 ///

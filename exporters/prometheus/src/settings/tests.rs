@@ -179,10 +179,13 @@ fn every_setting_behaves_like_all_others() {
                 ("metrics", "is not the path of a URL; write one that begins with `/`"),
                 ("/metrics?x=1", "is not the path of a URL"),
             ]),
-        Row::new("METERKIT_PROMETHEUS_UNIT_SUFFIXES").valid(&[("false", "without_unit: true")]),
+        Row::new("METERKIT_PROMETHEUS_UNIT_SUFFIXES")
+            .valid(&[("false", "unit_suffixes: None"), ("Known", "unit_suffixes: Known")])
+            .invalid(&[("none", "write `true`, `false` or `known`")]),
         Row::new("METERKIT_PROMETHEUS_TOTAL_SUFFIXES").valid(&[("false", "without_total: true")]),
         Row::new("METERKIT_PROMETHEUS_SCOPE_INFO").valid(&[("false", "scope_info: false")]),
         Row::new("METERKIT_PROMETHEUS_TARGET_INFO").valid(&[("false", "target_info: false")]),
+        Row::new("METERKIT_PROMETHEUS_SELF_METRICS").valid(&[("false", "self_metrics: false")]),
         Row::new("METERKIT_PROMETHEUS_START_TIMES").valid(&[("false", "start_times: false")]),
         Row::new("METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS")
             .valid(&[
@@ -325,11 +328,13 @@ fn names_and_labels_are_switched_one_by_one() {
         default.clone().resource_constant_labels(KeyFilter { included, excluded })
     };
     for (name, value, expected) in [
-        ("UNIT_SUFFIXES", "false", default.clone().unit_suffixes(false)),
+        ("UNIT_SUFFIXES", "false", default.clone().unit_suffixes(UnitSuffixes::None)),
+        ("UNIT_SUFFIXES", "known", default.clone().unit_suffixes(UnitSuffixes::Known)),
         ("UNIT_SUFFIXES", "true", default.clone()),
         ("TOTAL_SUFFIXES", "FALSE", default.clone().total_suffixes(false)),
         ("SCOPE_INFO", "false", default.clone().scope_info(false)),
         ("TARGET_INFO", "false", default.clone().target_info(false)),
+        ("SELF_METRICS", "false", default.clone().self_metrics(false)),
         ("START_TIMES", "false", default.clone().start_times(false)),
         ("TRANSLATION", "NoTranslation", default.clone().translation(Translation::NoTranslation)),
         ("RESOURCE_CONSTANT_LABELS", "", default.clone()),
