@@ -33,6 +33,7 @@ fn a_view_has_everything_that_the_schema_has() {
       stream:
         name: request.duration
         description: How long requests take.
+        unit: ms
         aggregation_cardinality_limit: 50
         attribute_keys:
           included: [http.*, url.path]
@@ -52,6 +53,7 @@ fn a_view_has_everything_that_the_schema_has() {
     let stream = view.stream;
     assert_eq!(stream.name.as_deref(), Some("request.duration"));
     assert_eq!(stream.description.as_deref(), Some("How long requests take."));
+    assert_eq!(stream.unit.as_deref(), Some("ms"));
     assert_eq!(stream.cardinality_limit, Some(50));
     let keys = stream.attribute_keys.expect("a filter");
     let kept =

@@ -38,7 +38,7 @@ impl HistogramTwin {
         instrument: &MirroredInstrument,
         stream: Option<ViewStream>,
     ) -> Option<Self> {
-        let ViewStream { name, description, aggregation, attribute_keys, .. } =
+        let ViewStream { name, description, unit, aggregation, attribute_keys, .. } =
             stream.unwrap_or_default();
         let record_min_max = match &aggregation {
             Some(Aggregation::Drop | Aggregation::Sum) => return None,
@@ -62,7 +62,7 @@ impl HistogramTwin {
         let descriptor = instrument.descriptor();
         let name = name.unwrap_or_else(|| descriptor.name.clone());
         let description = description.unwrap_or_else(|| descriptor.description.clone());
-        let unit = descriptor.unit.clone();
+        let unit = unit.unwrap_or_else(|| descriptor.unit.clone());
         let twin = TwinStream::new(instrument.limit(), Some(aggregation));
         let histogram = output.make(instrument.scope(), twin, |meter| match instrument.number() {
             NumberType::U64 => {

@@ -54,12 +54,17 @@ impl Views {
 impl ViewStream {
     /// Returns the instrument as this stream has it; `None` when it is dropped.
     fn entry(&self, entry: &CatalogEntry, kind: Kind) -> Option<CatalogEntry> {
+        let translated = prometheus_name::family(&entry.name, &entry.unit, kind);
+        let is_literal = entry.prometheus_name != translated;
         let mut entry = entry.clone();
         if let Some(name) = &self.name {
             entry.name.clone_from(name);
         }
         if let Some(description) = &self.description {
             entry.description.clone_from(description);
+        }
+        if let Some(unit) = &self.unit {
+            entry.unit.clone_from(unit);
         }
         match &self.aggregation {
             Some(Aggregation::Drop) => return None,
@@ -82,8 +87,8 @@ impl ViewStream {
             entry.attributes.retain(|key, _| filter.keeps(key));
         }
         entry.kind = kind.as_str().to_owned();
-        // What another library counts keeps its own name.
-        if self.name.is_some() || kind != before {
+        // A name that is Prometheus' already stays, unless the view sets another one.
+        if self.name.is_some() || !is_literal && (kind != before || self.unit.is_some()) {
             entry.prometheus_name = prometheus_name::family(&entry.name, &entry.unit, kind);
         }
         Some(entry)
@@ -204,6 +209,10 @@ mod tests {
         ViewStream { aggregation: Some(aggregation), ..ViewStream::default() }
     }
 
+    fn in_unit(unit: &str) -> ViewStream {
+        ViewStream { unit: Some(unit.to_owned()), ..ViewStream::default() }
+    }
+
     fn named(name: &str) -> ViewStream {
         ViewStream { name: Some(name.to_owned()), ..ViewStream::default() }
     }
@@ -235,6 +244,8 @@ mod tests {
             vec![view("duration", aggregation(bounds(&[])))],
             vec![view("duration", aggregation(bounds(&[7.0])))],
             vec![view("total", aggregation(Aggregation::LastValue))],
+            vec![view("queue", in_unit("page"))],
+            vec![view("duration", ViewStream { unit: Some(String::new()), ..named("took") })],
             vec![view("jobs", aggregation(Aggregation::LastValue))],
             vec![view("*", named("all"))],
         ] {

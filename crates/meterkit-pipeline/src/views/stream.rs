@@ -17,6 +17,8 @@ pub struct ViewStream {
     pub name: Option<String>,
     /// Its new description.
     pub description: Option<String>,
+    /// Its new unit. Values stay as they are recorded: this corrects a unit, and determines the suffix in Prometheus.
+    pub unit: Option<String>,
     /// How its values are put together.
     pub aggregation: Option<Aggregation>,
     /// How many series it may have. For the registry, when the instrument is made: nothing that a snapshot can tell.
@@ -74,7 +76,8 @@ impl ViewStream {
     pub(super) fn describe(&self, instrument: &Arc<Descriptor>) -> Arc<Descriptor> {
         let mut descriptor = instrument.clone();
         let kind = self.kind(instrument.kind);
-        if self.name.is_some() || self.description.is_some() || kind != instrument.kind {
+        let texts = [&self.name, &self.description, &self.unit];
+        if texts.iter().any(|text| text.is_some()) || kind != instrument.kind {
             let descriptor = Arc::make_mut(&mut descriptor);
             descriptor.kind = kind;
             if let Some(name) = &self.name {
@@ -82,6 +85,9 @@ impl ViewStream {
             }
             if let Some(description) = &self.description {
                 descriptor.description.clone_from(description);
+            }
+            if let Some(unit) = &self.unit {
+                descriptor.unit.clone_from(unit);
             }
         }
         descriptor

@@ -191,6 +191,19 @@ fn a_renamed_metric_takes_its_place_in_the_order() {
 }
 
 #[test]
+fn a_view_changes_the_unit_and_no_value() {
+    let stream = ViewStream { unit: Some("By".to_owned()), ..ViewStream::default() };
+    let (before, applied) = (two(), view("jobs", stream).applied(two()));
+    let [before, after] = [&before, &applied].map(|scopes| {
+        let mut metrics = scopes[0].metrics.iter();
+        metrics.find(|it| it.descriptor.name == "jobs").expect("it has no other name")
+    });
+    assert_eq!((&*before.descriptor.unit, &*after.descriptor.unit), ("{item}", "By"));
+    assert_eq!(format!("{:?}", after.data.kind()), format!("{:?}", before.data.kind()));
+    assert_eq!(after.data.len(), before.data.len());
+}
+
+#[test]
 fn metrics_that_get_one_name_become_one_if_they_are_alike() {
     let points = |value| vec![number(&[], Value::U64(value))];
     let metrics = vec![sum("jobs.a", points(1)), sum("jobs.b", points(2)), sum("jobs", points(4))];

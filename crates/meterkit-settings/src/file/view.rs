@@ -49,12 +49,15 @@ fn stream_of(at: At<'_>, report: &mut Report) -> Option<ViewStream> {
     let mut fields = at.fields(report)?;
     let name = fields.take("name");
     let description = fields.take("description");
+    // Not in OpenTelemetry's schema, where a view cannot change the unit.
+    let unit = fields.take("unit");
     let aggregation = fields.take("aggregation");
     let limit = fields.take("aggregation_cardinality_limit");
     let keys = fields.take("attribute_keys");
     let stream = ViewStream {
         name: name.and_then(|at| at.filled_text(report)).map(str::to_owned),
         description: description.and_then(|at| at.text(report)).map(str::to_owned),
+        unit: unit.and_then(|at| at.text(report)).map(str::to_owned),
         aggregation: aggregation.and_then(|at| aggregation_of(at, report)),
         cardinality_limit: limit.and_then(|at| at.count(report)),
         attribute_keys: keys.and_then(|at| key_filter::read(at, report)),
