@@ -10,6 +10,7 @@ mod manifests_are_valid;
 mod operators_send_catalog_service_by_remote_write;
 mod operators_send_catalog_service_to_a_collector;
 mod operators_send_catalog_service_to_datadog;
+mod ports;
 mod prometheus_reads_each_format;
 mod prometheus_reads_each_translation;
 mod prometheus_scrapes_a_protected_endpoint;

@@ -1,0 +1,161 @@
+//! A peer that uses the crate `prometheus-client`, with metrics like those of rust-libp2p.
+
+use meterkit::instrument::Buckets;
+use meterkit::prometheus::Format;
+use meterkit::{Counter, CounterGroup, GaugeGroup, HistogramGroup, LabelValue, Labels, Registry};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::{counter, gauge, info};
+use prometheus_client::registry::Unit;
+
+use super::{assert_same, bare};
+
+const DURATIONS: [f64; 3] = [0.004, 1.75, 90_000.0];
+
+/// Labels and their values are encoded by either library: the same types serve both.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet, Labels)]
+struct Connection {
+    role: Role,
+    protocols: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue, LabelValue)]
+#[label(rename_all = "PascalCase")]
+enum Role {
+    Dialer,
+    Listener,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet, Labels)]
+struct Failure {
+    reason: String,
+}
+
+fn connection(role: Role) -> Connection {
+    Connection { role, protocols: "/ip4/tcp,/ip4/quic-v1".to_owned() }
+}
+
+fn theirs(build: Option<&str>) -> String {
+    let mut registry = prometheus_client::registry::Registry::default();
+    if let Some(version) = build {
+        let build = info::Info::new(vec![("version", version.to_owned())]);
+        registry.register("build", "Build", build);
+        let mut text = String::new();
+        text::encode(&mut text, &registry).expect("text");
+        return text;
+    }
+    let root = registry.sub_registry_with_prefix("libp2p");
+
+    let swarm = root.sub_registry_with_prefix("swarm");
+    let established = Family::<Connection, counter::Counter>::default();
+    swarm.register("connections_established", "Connections established", established.clone());
+    let incoming_error = Family::<Failure, counter::Counter>::default();
+    swarm.register("connections_incoming_error", "Errors", incoming_error.clone());
+    let dials: counter::Counter = counter::Counter::default();
+    swarm.register("dial_attempt", "Dial attempts", dials.clone());
+    let listens: counter::Counter = counter::Counter::default();
+    swarm.register("new_listen_addr", "Listen addresses", listens);
+    let establishment = Family::<Connection, Histogram>::new_with_constructor(|| {
+        Histogram::new(exponential_buckets(0.01, 1.5, 20))
+    });
+    let name = "connections_establishment_duration";
+    swarm.register(name, "Time to establish", establishment.clone());
+    let duration = Family::<Connection, Histogram>::new_with_constructor(|| {
+        Histogram::new(exponential_buckets(0.01, 3.0, 20))
+    });
+    swarm.register_with_unit("connections_duration", "Duration", Unit::Seconds, duration.clone());
+
+    let ping = root.sub_registry_with_prefix("ping");
+    let rtt = Histogram::new(exponential_buckets(0.001, 2.0, 12));
+    ping.register_with_unit("rtt", "Round-trip time", Unit::Seconds, rtt.clone());
+    let failures = Family::<Failure, counter::Counter>::default();
+    ping.register("failure", "Failures", failures.clone());
+
+    let kad = root.sub_registry_with_prefix("kad");
+    let peers = Family::<Failure, gauge::Gauge>::default();
+    kad.register("kbucket_peers", "Peers", peers.clone());
+    let requests = Histogram::new(exponential_buckets(1.0, 2.0, 10));
+    kad.register("query_result_num_requests", "Requests", requests.clone());
+    let bandwidth: counter::Counter = counter::Counter::default();
+    root.register_with_unit("bandwidth", "Bandwidth", Unit::Bytes, bandwidth.clone());
+
+    established.get_or_create(&connection(Role::Dialer)).inc_by(3);
+    established.get_or_create(&connection(Role::Listener)).inc();
+    dials.inc_by(7);
+    for seconds in DURATIONS {
+        establishment.get_or_create(&connection(Role::Dialer)).observe(seconds);
+        duration.get_or_create(&connection(Role::Listener)).observe(seconds);
+        rtt.observe(seconds);
+    }
+    failures.get_or_create(&Failure { reason: "timeout".to_owned() }).inc();
+    peers.get_or_create(&Failure { reason: "none".to_owned() }).set(-3);
+    requests.observe(17.0);
+    bandwidth.inc_by(1 << 40);
+    let mut text = String::new();
+    text::encode(&mut text, &registry).expect("text");
+    text
+}
+
+fn ours() -> Result<String, meterkit::InstrumentError> {
+    let registry = Registry::new();
+    let meter = registry.plain();
+    let counter = |name: &'static str| -> Result<Counter, _> { meter.counter(name).build() };
+    let established: CounterGroup<Connection> =
+        meter.counter_group("libp2p_swarm_connections_established_total").build()?;
+    let _: CounterGroup<Failure> =
+        meter.counter_group("libp2p_swarm_connections_incoming_error_total").build()?;
+    let dials = counter("libp2p_swarm_dial_attempt_total")?;
+    let _ = counter("libp2p_swarm_new_listen_addr_total")?;
+    let establishment = meter.histogram_group("libp2p_swarm_connections_establishment_duration");
+    let establishment: HistogramGroup<Connection> =
+        establishment.buckets(Buckets::exponential_by_powers(0.01, 1.5, 20)).build()?;
+    let duration = meter.histogram_group("libp2p_swarm_connections_duration_seconds").unit("s");
+    let duration: HistogramGroup<Connection> =
+        duration.buckets(Buckets::exponential_by_powers(0.01, 3.0, 20)).build()?;
+    let rtt = meter.histogram::<f64>("libp2p_ping_rtt_seconds").unit("s");
+    let rtt = rtt.buckets(Buckets::exponential_by_powers(0.001, 2.0, 12)).build()?;
+    let failures: CounterGroup<Failure> =
+        meter.counter_group("libp2p_ping_failure_total").build()?;
+    let peers: GaugeGroup<Failure, i64> = meter.gauge_group("libp2p_kad_kbucket_peers").build()?;
+    let requests = meter.histogram::<f64>("libp2p_kad_query_result_num_requests");
+    let requests = requests.buckets(Buckets::exponential_by_powers(1.0, 2.0, 10)).build()?;
+    let bandwidth = meter.counter::<u64>("libp2p_bandwidth_bytes_total").unit("By").build()?;
+
+    established.with(connection(Role::Dialer)).add(3);
+    established.with(connection(Role::Listener)).increment();
+    dials.add(7);
+    for seconds in DURATIONS {
+        establishment.with(connection(Role::Dialer)).record(seconds);
+        duration.with(connection(Role::Listener)).record(seconds);
+        rtt.record(seconds);
+    }
+    failures.with(Failure { reason: "timeout".to_owned() }).increment();
+    peers.with(Failure { reason: "none".to_owned() }).set(-3);
+    requests.record(17.0);
+    bandwidth.add(1 << 40);
+    Ok(bare(&registry, Format::OpenMetrics))
+}
+
+#[test]
+fn a_peer_with_the_crate_prometheus_client_keeps_its_exposition() {
+    assert_same(&theirs(None), &ours().expect("good names"));
+}
+
+/// The series is the same, and so are all queries; Prometheus shows the type in its metadata only.
+#[test]
+fn an_info_becomes_a_gauge_that_stays_at_one() {
+    #[derive(Labels)]
+    struct Build<'a> {
+        version: &'a str,
+    }
+
+    let registry = Registry::new();
+    let build: GaugeGroup<Build<'_>, u64> =
+        registry.plain().gauge_group("build_info").build().expect("a good name");
+    build.with(Build { version: "1.2" }).set(1);
+    let theirs = theirs(Some("1.2"));
+    assert!(theirs.contains("# TYPE build info\n"), "{theirs}");
+    let theirs = theirs.replace("# TYPE build info", "# TYPE build_info gauge");
+    assert_same(&theirs, &bare(&registry, Format::OpenMetrics));
+}
