@@ -55,6 +55,7 @@
 //! - [`view`] changes metrics on their way to the targets.
 //! - [`otel`] is OpenTelemetry's side: the meter provider for instruments of other libraries, and
 //!   [`Meter::otel`](otel::OtelMeter::otel).
+//! - `migration` shows how programs move in from `prometheus`, `metrics`, OpenTelemetry and `prometheus-client`.
 //! - [`catalog`] lists all instruments, [`data`] is what a collection reads, and [`testing`] is for tests of code that
 //!   records.
 //!
@@ -120,6 +121,8 @@ pub mod data;
 mod disabled_scopes;
 mod error;
 pub mod instrument;
+#[cfg(all(any(doc, doctest), feature = "prometheus"))]
+pub mod migration;
 mod mixed_versions;
 pub mod observable;
 pub mod otel;
