@@ -31,8 +31,14 @@ pub struct Buckets(Rule);
 #[derive(Clone, Debug, PartialEq)]
 enum Rule {
     Listed(Vec<f64>),
-    Exponential { start: f64, factor: f64, count: usize, by_powers: bool },
-    Linear { start: f64, width: f64, count: usize },
+    Computed { start: f64, step: f64, count: usize, how: Computation },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Computation {
+    Products,
+    Powers,
+    Sums,
 }
 
 impl Buckets {
@@ -40,7 +46,7 @@ impl Buckets {
     ///
     /// `start` is above 0, `factor` above 1.
     pub const fn exponential(start: f64, factor: f64, count: usize) -> Self {
-        Self(Rule::Exponential { start, factor, count, by_powers: false })
+        Self(Rule::Computed { start, step: factor, count, how: Computation::Products })
     }
 
     /// Returns `count` bounds that begin with `start`, each computed as `start` times a power of `factor`: with
@@ -59,39 +65,37 @@ impl Buckets {
     /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```
     pub const fn exponential_by_powers(start: f64, factor: f64, count: usize) -> Self {
-        Self(Rule::Exponential { start, factor, count, by_powers: true })
+        Self(Rule::Computed { start, step: factor, count, how: Computation::Powers })
     }
 
     /// Returns `count` bounds that begin with `start`, each computed as `start` plus a multiple of `width`.
     ///
     /// `width` is above 0.
     pub const fn linear(start: f64, width: f64, count: usize) -> Self {
-        Self(Rule::Linear { start, width, count })
+        Self(Rule::Computed { start, step: width, count, how: Computation::Sums })
     }
 
     /// Returns the buckets that a histogram gets, or which argument is wrong and what would be right.
     pub(crate) fn resolve(self) -> Result<HistogramBuckets, String> {
         let bounds = match self.0 {
             Rule::Listed(bounds) => bounds,
-            rule => rule.compute()?,
+            Rule::Computed { start, step, count, how } => how.compute(start, step, count)?,
         };
         Ok(HistogramBuckets::Explicit(Boundaries::from(bounds)))
     }
 }
 
-impl Rule {
-    fn compute(&self) -> Result<Vec<f64>, String> {
-        let (start, step, step_name, least_step, count) = match *self {
-            Self::Listed(ref bounds) => return Ok(bounds.clone()),
-            Self::Exponential { start, factor, count, .. } => (start, factor, "factor", 1, count),
-            Self::Linear { start, width, count } => (start, width, "width", 0, count),
+impl Computation {
+    fn compute(self, start: f64, step: f64, count: usize) -> Result<Vec<f64>, String> {
+        let (step_name, least_step) = match self {
+            Self::Products | Self::Powers => ("factor", 1.0),
+            Self::Sums => ("width", 0.0),
         };
-        let is_exponential = matches!(self, Self::Exponential { .. });
-        if !start.is_finite() || (is_exponential && start <= 0.0) {
-            let right = if is_exponential { "a number above 0" } else { "a number" };
+        if !start.is_finite() || (self != Self::Sums && start <= 0.0) {
+            let right = if self == Self::Sums { "a number" } else { "a number above 0" };
             return Err(format!("is computed from `start` {start}; write {right}"));
         }
-        if !step.is_finite() || step <= f64::from(least_step) {
+        if !step.is_finite() || step <= least_step {
             return Err(format!(
                 "is computed from `{step_name}` {step}; write a number above {least_step}"
             ));
@@ -99,13 +103,13 @@ impl Rule {
         if !(1..=MOST_BUCKETS as usize).contains(&count) {
             return Err(format!("is computed from `count` {count}; write 1 to {MOST_BUCKETS}"));
         }
-        let bounds: Vec<f64> = match *self {
-            Self::Exponential { by_powers: false, .. } => {
+        let bounds: Vec<f64> = match self {
+            Self::Products => {
                 let next = |bound: &f64| Some(bound * step);
                 std::iter::successors(Some(start), next).take(count).collect()
             }
-            Self::Exponential { .. } => (0..count).map(|at| start * step.powf(at as f64)).collect(),
-            _ => (0..count).map(|at| start + step * at as f64).collect(),
+            Self::Powers => (0..count).map(|at| start * step.powf(at as f64)).collect(),
+            Self::Sums => (0..count).map(|at| start + step * at as f64).collect(),
         };
         if bounds.iter().any(|bound| bound.is_infinite()) {
             return Err(format!(
@@ -116,7 +120,7 @@ impl Rule {
         match bounds.windows(2).find(|pair| pair[0] >= pair[1]) {
             None => Ok(bounds),
             Some(pair) => Err(format!(
-                "is computed from `{step_name}` {step}, which is lost in rounding after {}; raise it",
+                "is computed from `{step_name}` {step}, which is lost in rounding after {:e}; raise it",
                 pair[0]
             )),
         }
