@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use meterkit_core::{Naming, NamingPolicy, Registry};
+use meterkit_core::{
+    Buckets, Counter, Gauge, Histogram, InstrumentError, LabelKey, LabelVisitor, Labels, Meter,
+    Metrics, Naming, NamingPolicy, Registry,
+};
 use meterkit_pipeline::Pipeline;
 use meterkit_prometheus::{Format, Names, Translation, render_in};
 
@@ -99,4 +102,56 @@ fn a_plain_name_must_be_one_that_prometheus_or_opentelemetry_allows() {
     for name in ["Blocks", "a__b", ":job:rate5m", "_private", "http.server/x-y"] {
         let _ = meter.counter::<u64>(name).build().expect("a good name");
     }
+}
+
+#[test]
+fn a_struct_with_bound_labels_is_exported_with_these_and_no_others() {
+    struct Stage(&'static str);
+    impl Labels for Stage {
+        type Set = Self;
+        const KEYS: &'static [LabelKey] = &[LabelKey::of::<str>("stage")];
+
+        fn visit(&self, visitor: &mut impl LabelVisitor) {
+            visitor.visit(self.0.into());
+        }
+    }
+    struct StageMetrics {
+        retries: Counter,
+        checkpoint: Gauge<u64>,
+        sizes: Histogram,
+    }
+    impl Metrics for StageMetrics {
+        fn register_on(meter: &Meter) -> Self {
+            Self::try_register_on(meter).expect("good names")
+        }
+
+        fn try_register_on(meter: &Meter) -> Result<Self, InstrumentError> {
+            let meter = meter.prefixed("sync_");
+            let sizes = meter.histogram("sizes").buckets(Buckets::exponential(0.1, 3.0, 3));
+            Ok(Self {
+                retries: meter.counter("retries").build()?,
+                checkpoint: meter.gauge("checkpoint").zero_initialized().build()?,
+                sizes: sizes.build()?,
+            })
+        }
+    }
+    let registry = Registry::new();
+    let headers = StageMetrics::register_on_with(&registry.plain(), Stage("headers"));
+    let bodies = StageMetrics::register_on_with(&registry.plain(), Stage("bodies"));
+    headers.retries.increment();
+    headers.checkpoint.set(7);
+    bodies.sizes.record(0.5);
+    let expected = r#"
+        sync_checkpoint{stage="bodies"} 0
+        sync_checkpoint{stage="headers"} 7
+        sync_retries{stage="bodies"} 0
+        sync_retries{stage="headers"} 1
+        sync_sizes_bucket{stage="bodies",le="0.1"} 0
+        sync_sizes_bucket{stage="bodies",le="0.30000000000000004"} 0
+        sync_sizes_bucket{stage="bodies",le="0.9000000000000001"} 1
+        sync_sizes_bucket{stage="bodies",le="+Inf"} 1
+        sync_sizes_sum{stage="bodies"} 0.5
+        sync_sizes_count{stage="bodies"} 1"#;
+    let expected: Vec<&str> = expected.trim().lines().map(str::trim).collect();
+    assert_eq!(samples(&registry, Format::Text, Names::default()), expected);
 }
