@@ -27,6 +27,6 @@ mod import;
 
 pub use self::collector::MetricsCollector;
 pub use self::import::import;
-pub use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names, Translation};
+pub use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names, Translation, UnitSuffixes};
 /// The crate in the version that this one uses.
 pub use prometheus;

@@ -11,7 +11,7 @@
 //! # Ok::<(), meterkit::config::ConfigError>(())
 //! ```
 
-pub use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names, Translation};
+pub use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names, Translation, UnitSuffixes};
 pub use meterkit_settings::file::{
     CardinalityLimits, ConfigError, ConfigFile, ConsoleExporter, Detection, Detector, FileFormat,
     MeterProvider, PeriodicReader, Plugin, PrometheusExporter, PullExporter, PullReader,

@@ -19,10 +19,10 @@
 //! ```
 
 #[doc = include_str!("../migration/metrics.md")]
-pub mod metrics {}
+pub mod from_metrics {}
 #[doc = include_str!("../migration/opentelemetry.md")]
-pub mod opentelemetry {}
+pub mod from_opentelemetry {}
 #[doc = include_str!("../migration/prometheus.md")]
-pub mod prometheus {}
+pub mod from_prometheus {}
 #[doc = include_str!("../migration/prometheus-client.md")]
-pub mod prometheus_client {}
+pub mod from_prometheus_client {}
