@@ -51,7 +51,7 @@ fn theirs(build: Option<&str>) -> String {
     let established = Family::<Connection, counter::Counter>::default();
     swarm.register("connections_established", "Connections established", established.clone());
     let incoming_error = Family::<Failure, counter::Counter>::default();
-    swarm.register("connections_incoming_error", "Errors", incoming_error.clone());
+    swarm.register("connections_incoming_error", "Errors", incoming_error);
     let dials: counter::Counter = counter::Counter::default();
     swarm.register("dial_attempt", "Dial attempts", dials.clone());
     let listens: counter::Counter = counter::Counter::default();
