@@ -76,7 +76,7 @@ fn the_policy_makes_names_of_scoped_meters_plain_and_no_others() {
 fn a_plain_counter_without_total_has_no_type_in_open_metrics() {
     let registry = Registry::new();
     registry.plain().counter::<u64>("blocks").build().expect("a counter").add(7);
-    let pipeline = Pipeline::builder(registry.clone()).expect("a pipeline");
+    let pipeline = Pipeline::builder(registry).expect("a pipeline");
     let pipeline = pipeline.snapshot_max_age(Duration::ZERO).start().expect("a thread");
     let names = Names::from(Translation::default());
     let text = render_in(&pipeline.source().snapshot_blocking(), Format::OpenMetrics, names);
