@@ -175,6 +175,24 @@ fn explicit(boundaries: &[f64]) -> Aggregation {
 }
 
 #[test]
+fn a_view_changes_the_unit_that_an_exporter_gets() {
+    let (registry, meter) = catalog();
+    let in_bytes =
+        |name| view(name, ViewStream { unit: Some("By".to_owned()), ..ViewStream::default() });
+    let views = Views::new(vec![in_bytes("sent"), in_bytes("sizes")]);
+    meter.counter::<u64>("sent").unit("{item}").build().unwrap().add(1);
+    meter.histogram::<f64>("sizes").unit("s").build().unwrap().record(1.0);
+    let (exporter, offers) = ScriptedExporter::new(Cumulative, &[]);
+    let pipeline = builder(&registry).views(views).exporters([exporter], &[]).start();
+    flush(&pipeline.expect("a thread"));
+    let text = offers.all().pop().expect("a batch").text;
+    for name in ["sent", "sizes"] {
+        let metric = format!(r#"name: "{name}", description: "", unit: "By""#);
+        assert!(text.contains(&metric), "{metric} in {text}");
+    }
+}
+
+#[test]
 fn views_apply_to_an_exporter_and_not_to_a_reader_beside_it() {
     let (registry, meter) = catalog();
     let nothing = KeyFilter { included: Some(Vec::new()), excluded: Vec::new() };
