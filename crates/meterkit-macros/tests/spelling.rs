@@ -82,7 +82,7 @@ fn fields_are_spelled_as_serde_spells_them() {
     );
 }
 
-/// Keys with `-` are none, so that only words without one can be kebab-case.
+/// A key must not contain `-`, so only keys of one word can be in kebab-case.
 #[test]
 fn fields_of_one_word_can_be_kebab_case() {
     #[derive(Labels)]

@@ -22,7 +22,7 @@ fn assert_holds(code: &str, parts: &[&str]) {
     }
 }
 
-/// What a key is told of its values: the arguments after its name.
+/// Returns the arguments that follow the name of a key and describe its values.
 fn values(ty: &str) -> String {
     let value = format!("<{ty} as ::meterkit::LabelValue>");
     format!("{value}::CARDINALITY, {value}::nth, {value}::IS_OPTIONAL,)")

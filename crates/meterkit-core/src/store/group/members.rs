@@ -451,8 +451,8 @@ impl dyn Members + '_ {
         self.closed_at(place).filter(|handle| upkeep.readmit(*handle))
     }
 
-    /// Returns the series that attributes made before the code declared that there are none, if there is one. It has left
-    /// its place.
+    /// Removes and returns the series without labels that was recorded by attributes before the code declared the
+    /// instrument, if there is one.
     pub(super) fn take_plain(&self) -> Option<Box<dyn AnyHandle>> {
         let mut recorded = None;
         self.for_each_labeled(&mut |_, handle| {
