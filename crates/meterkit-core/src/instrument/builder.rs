@@ -30,7 +30,6 @@ use crate::order;
 use crate::registry::Registry;
 use crate::scope::ScopeKey;
 use crate::store::callbacks::CallbackOptions;
-use crate::store::cell::Cell;
 use crate::store::group::{GroupOptions, MOST_PLACES, Members, SeriesGroup};
 use crate::store::handle::Handle;
 use crate::store::identity::Identity;
@@ -183,9 +182,7 @@ impl Request {
         let handle = labels.map_or_else(|| core.plain().clone(), |labels| core.bound(&labels));
         if is_zero_initialized {
             core.shared.export_empty();
-            if handle.series().cell().is_empty() {
-                handle.zero();
-            }
+            handle.zero();
         }
         Ok(handle)
     }

@@ -17,7 +17,7 @@ pub trait Cell: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
         None
     }
 
-    /// Sets the value that is exported before anything is recorded, if the cell needs one.
+    /// Sets the value that is exported before anything is recorded, if the cell needs one and has none.
     fn zero(&self) {}
 
     /// Whether nothing was recorded since the cell was made or reset.
@@ -138,7 +138,13 @@ impl Cell for GaugeCell {
     }
 
     fn zero(&self) {
-        self.set(0_u64);
+        let _turn = self.lock();
+        if self.state.load(Acquire) == UNSET {
+            // The bits of zero are zero in all three number types.
+            self.bits.store(0, Relaxed);
+            // Not `SET`: a thread that is just setting a value then sets it once more, in turn.
+            self.state.store(SEEN, Release);
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -172,6 +178,24 @@ mod tests {
         assert_eq!(cell.get::<i64>(), Some(-5));
         cell.set_max(3_i64);
         assert_eq!(cell.get::<i64>(), Some(3));
+    }
+
+    #[test]
+    fn a_gauge_that_begins_with_zero_loses_no_value() {
+        let cell = GaugeCell::new();
+        cell.zero();
+        assert_eq!(cell.get::<i64>(), Some(0));
+        cell.set(5_i64);
+        cell.zero();
+        assert_eq!(cell.get::<i64>(), Some(5));
+        for _ in 0..2_000 {
+            let cell = GaugeCell::new();
+            std::thread::scope(|scope| {
+                scope.spawn(|| cell.zero());
+                cell.set(7_i64);
+            });
+            assert_eq!(cell.get::<i64>(), Some(7));
+        }
     }
 
     #[test]
