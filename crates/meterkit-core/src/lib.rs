@@ -20,6 +20,7 @@ mod family_type;
 mod instrument;
 mod labels;
 mod log_once;
+mod measurement;
 mod meter;
 mod metrics;
 mod number;
@@ -62,6 +63,7 @@ pub use self::instrument::{
 };
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 pub use self::log_once::LogOnce;
+pub use self::measurement::Measurement;
 pub use self::meter::Meter;
 pub use self::metrics::Metrics;
 pub use self::number::{

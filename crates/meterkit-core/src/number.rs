@@ -2,12 +2,13 @@
 
 use self::sealed::CellNumber;
 use crate::data::plus;
+use crate::measurement::Measurement;
 use crate::store::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A number that an instrument records: `u64`, `i64` or `f64`.
 ///
 /// Sealed: OpenTelemetry knows these three and no others.
-pub trait Number: CellNumber {
+pub trait Number: CellNumber + Measurement<Self> {
     /// Which of the three this is.
     const TYPE: NumberType;
 

@@ -26,6 +26,7 @@ mod log_once;
 mod look_ups;
 mod many_series;
 mod many_threads;
+mod measurements;
 mod number_safety;
 mod observed_limits;
 mod observed_values;

@@ -61,7 +61,7 @@ fn a_delta_target_is_given_each_exemplar_until_it_has_it_and_then_no_more() {
     let record = |number: u32| {
         let _span = sampled_span(number.into());
         requests.add(number.into());
-        sizes.record(number.into());
+        sizes.record(number);
     };
     record(1);
     let _ = pipeline.flush_blocking(PATIENCE);

@@ -25,6 +25,6 @@
 
 pub use meterkit_core::{
     Buckets, Called, CounterNumber, Entry, ExponentialLimits, GaugeNumber, Group, GroupTimer,
-    HistogramNumber, InFlight, Instrument, InstrumentBuilder, Number, Outcome, Polled, ScopeError,
-    Timeable, TimedFuture, Timer, Unlabeled, UpDownNumber,
+    HistogramNumber, InFlight, Instrument, InstrumentBuilder, Measurement, Number, Outcome, Polled,
+    ScopeError, Timeable, TimedFuture, Timer, Unlabeled, UpDownNumber,
 };

@@ -35,7 +35,7 @@ impl Recorded {
     fn record(&self, value: u32) {
         self.requests.add(value.into());
         self.open.add(-i64::from(value));
-        self.sizes.record(value.into());
+        self.sizes.record(value);
         self.keyed.add(value.into(), &[KeyValue::new("codes", value.to_string())]);
     }
 }

@@ -35,6 +35,7 @@ pub type CounterGroup<L, T = u64> = Group<L, Counter<T>>;
 
 impl<T: CounterNumber> Counter<T> {
     /// Adds one.
+    #[doc(alias = "inc")]
     #[inline]
     pub fn increment(&self) {
         self.series.add(T::ONE);
@@ -42,6 +43,7 @@ impl<T: CounterNumber> Counter<T> {
     }
 
     /// Adds `value`. A negative value, NaN or an infinity is dropped and counted in `meterkit.dropped`.
+    #[doc(alias = "inc_by")]
     #[inline]
     pub fn add(&self, value: T) {
         if value.is_negative() {

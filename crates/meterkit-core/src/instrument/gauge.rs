@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use super::builder::InstrumentBuilder;
 use super::group::Group;
 use super::number_handle::number_handle;
+use crate::measurement::Measurement;
 use crate::number::GaugeNumber;
 use crate::store::cell::GaugeCell;
 use crate::store::series::SeriesRef;
@@ -36,31 +37,53 @@ pub struct Gauge<T: GaugeNumber = i64> {
 pub type GaugeGroup<L, T = i64> = Group<L, Gauge<T>>;
 
 impl<T: GaugeNumber> Gauge<T> {
-    /// Sets the value.
+    /// Sets the value: a number, or a [`Duration`](std::time::Duration), which is kept in the gauge's unit of time.
+    ///
+    /// ```
+    /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
+    /// # let waiting = vec!["one"];
+    /// let queue = meter.gauge::<i64>("queue.length").build()?;
+    /// queue.set(waiting.len());
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
     #[inline]
-    pub fn set(&self, value: T) {
-        if self.may_record(value) {
+    pub fn set(&self, value: impl Measurement<T>) {
+        if let Some(value) = self.recordable(value) {
             self.series.cell().set(value);
         }
     }
 
+    /// Adds one.
+    #[doc(alias = "inc")]
+    pub fn increment(&self) {
+        self.add(T::ONE);
+    }
+
+    /// Takes one away; a gauge of `u64` stops at zero.
+    #[doc(alias = "dec")]
+    pub fn decrement(&self) {
+        self.sub(T::ONE);
+    }
+
     /// Raises the value by `value`; integers stop at their largest.
+    #[doc(alias = "inc_by")]
     pub fn add(&self, value: T) {
-        if self.may_record(value) {
+        if let Some(value) = self.recordable(value) {
             self.series.cell().change(|now: T| now.saturating_add(value));
         }
     }
 
     /// Lowers the value by `value`; integers stop at their smallest, which is zero for `u64`.
+    #[doc(alias = "dec_by")]
     pub fn sub(&self, value: T) {
-        if self.may_record(value) {
+        if let Some(value) = self.recordable(value) {
             self.series.cell().change(|now: T| now.saturating_sub(value));
         }
     }
 
     /// Sets the value unless it is larger already: a high-water mark.
-    pub fn set_max(&self, value: T) {
-        if self.may_record(value) {
+    pub fn set_max(&self, value: impl Measurement<T>) {
+        if let Some(value) = self.recordable(value) {
             self.series.cell().set_max(value);
         }
     }
@@ -70,14 +93,18 @@ impl<T: GaugeNumber> Gauge<T> {
         self.series.cell().get().unwrap_or(T::ZERO)
     }
 
+    /// Returns the value as it is to be recorded; `None` if it cannot be, or nothing is recorded now.
     #[inline]
-    fn may_record(&self, value: T) -> bool {
+    fn recordable(&self, value: impl Measurement<T>) -> Option<T> {
         if self.series.is_off() {
-            return false;
+            return None;
         }
-        let recordable = value.is_recordable();
-        if !recordable {
-            self.series.shared.dropped(DropReason::NotFinite);
+        let shared = &self.series.shared;
+        let converted = value.convert(shared);
+        let recordable = converted.filter(|value| value.is_recordable());
+        if recordable.is_none() {
+            let is_negative = converted.is_none();
+            shared.dropped(if is_negative { DropReason::Negative } else { DropReason::NotFinite });
         }
         recordable
     }

@@ -4,11 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use meterkit_rules::unit;
-
 use super::group::Group;
 use super::timer::{Timeable, Timer};
 use crate::Kind;
+use crate::measurement::Measurement;
 use crate::number::{HistogramNumber, NumberType};
 use crate::store::clock::Clock;
 use crate::store::distribution::DistributionCell;
@@ -49,18 +48,33 @@ pub struct Histogram<T: HistogramNumber = f64> {
 pub type HistogramGroup<L, T = f64> = Group<L, Histogram<T>>;
 
 impl<T: HistogramNumber> Histogram<T> {
-    /// Records one value.
+    /// Records one value: a number, or a [`Duration`], which is recorded in the histogram's unit of time as a timer
+    /// does it.
+    ///
+    /// ```
+    /// # use std::time::Instant;
+    /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
+    /// let duration = meter.histogram::<f64>("processing.duration").duration().build()?;
+    /// let start = Instant::now();
+    /// duration.record(start.elapsed()); // seconds
+    /// let sizes = meter.histogram::<u64>("sizes").unit("By").build()?;
+    /// sizes.record("some bytes".len());
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    #[doc(alias = "observe")]
     #[inline]
-    pub fn record(&self, value: T) {
+    pub fn record(&self, value: impl Measurement<T>) {
         let shared = &self.series.shared;
         if self.series.is_off() {
             return;
         }
-        if value.is_recordable() {
-            self.series.cell().record(value, &shared.settings);
-            self.series.offer(value);
-        } else {
-            shared.dropped(DropReason::NotFinite);
+        match value.convert(shared) {
+            Some(value) if value.is_recordable() => {
+                self.series.cell().record(value, &shared.settings);
+                self.series.offer(value);
+            }
+            Some(_) => shared.dropped(DropReason::NotFinite),
+            None => shared.dropped(DropReason::Negative),
         }
     }
 
@@ -92,25 +106,10 @@ impl<T: HistogramNumber> Histogram<T> {
         work.time(self.clone())
     }
 
-    /// Records the time since `start`, and tells how long it was.
+    /// Records the time since `start`, and returns how long it was.
     pub(super) fn record_since(&self, start: Duration) -> Duration {
-        let shared = &self.series.shared;
-        let elapsed = shared.settings.clock.elapsed().saturating_sub(start);
-        let unit = shared.identity.unit();
-        let per_second = unit::per_second(unit);
-        let exact = elapsed.as_secs_f64() * per_second.unwrap_or(1.0);
-        let value = T::from_duration(exact);
-        let loss = (value.to_f64() - exact).abs();
-        if per_second.is_none() && !unit.is_empty() {
-            shared.warn_of_timer("the histogram's unit is no unit of time; give it the unit `s`");
-        } else if per_second.is_none() && !shared.has_chosen_buckets() {
-            shared.warn_of_timer("the histogram has no unit; create it with `duration()`");
-        } else if loss > 0.0 && loss > shared.buckets().width_at(exact) {
-            shared.warn_of_timer(
-                "whole units are coarser than the histogram's buckets; record `f64`, or use a smaller unit",
-            );
-        }
-        self.record(value);
+        let elapsed = self.clock().elapsed().saturating_sub(start);
+        self.record(elapsed);
         elapsed
     }
 

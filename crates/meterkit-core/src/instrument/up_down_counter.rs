@@ -37,18 +37,21 @@ pub type UpDownCounterGroup<L, T = i64> = Group<L, UpDownCounter<T>>;
 
 impl<T: UpDownNumber> UpDownCounter<T> {
     /// Adds one.
+    #[doc(alias = "inc")]
     #[inline]
     pub fn increment(&self) {
         self.add(T::ONE);
     }
 
     /// Takes one away.
+    #[doc(alias = "dec")]
     #[inline]
     pub fn decrement(&self) {
         self.add(T::ZERO.saturating_sub(T::ONE));
     }
 
     /// Adds `value`, which may be negative. NaN and infinities are dropped and counted in `meterkit.dropped`.
+    #[doc(alias = "inc_by")]
     #[inline]
     pub fn add(&self, value: T) {
         if value.is_recordable() {

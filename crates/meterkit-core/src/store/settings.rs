@@ -174,7 +174,7 @@ impl Settings {
 /// Why a value was not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum DropReason {
-    /// A counter only rises.
+    /// A counter only rises, and `u64` has no negative numbers.
     Negative,
     /// NaN or an infinity.
     NotFinite,
@@ -205,7 +205,9 @@ impl DropReason {
 
     pub(super) const fn explanation(self) -> &'static str {
         match self {
-            Self::Negative => "a counter cannot fall; use an up-down counter for what can",
+            Self::Negative => {
+                "a counter cannot fall, and `u64` cannot be negative; use an up-down counter, or `i64`"
+            }
             Self::NotFinite => "NaN and infinities would spoil every later sum",
             Self::ReplayFull => "too many values were recorded before install()",
             Self::Unloaded => "the instrument's scope was unloaded; make the instrument again",

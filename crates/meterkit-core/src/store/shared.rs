@@ -244,13 +244,13 @@ impl Shared {
         self.noted.fetch_or(EXPORTS_EMPTY, Relaxed);
     }
 
-    /// Logs once why durations do not fit the histogram.
-    pub(crate) fn warn_of_timer(&self, problem: &str) {
-        if self.is_new(Topic::Timer, problem) {
+    /// Logs once why durations do not fit the instrument.
+    pub(crate) fn warn_of_duration(&self, problem: &str) {
+        if self.is_new(Topic::Duration, problem) {
             tracing::warn!(
                 instrument = %self.descriptor().name,
                 unit = self.identity.unit(),
-                "a timer records durations that do not fit: {problem}"
+                "durations that are recorded do not fit: {problem}"
             );
         }
     }
@@ -472,8 +472,8 @@ pub(crate) enum Door {
 pub(crate) enum Topic {
     /// A value that could not be recorded.
     Drop,
-    /// A timer whose durations do not fit.
-    Timer,
+    /// Durations that do not fit.
+    Duration,
     /// Label sets that found no room, or had too few places from the start.
     Overflow,
 }
