@@ -52,13 +52,13 @@ pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,
 };
 pub use self::instrument::{
-    AnyAttributes, AnyObservable, AttributeCallback, AttributeObserver, ByAttributes,
-    CallbackBuilder, CallbackGuard, CallbackOutput, Called, Counter, CounterGroup, CounterKind,
-    Gauge, GaugeGroup, GaugeKind, Group, GroupTimer, Histogram, HistogramGroup, Import,
-    ImportedFamily, InFlight, Instrument, InstrumentBuilder, OWN_SCOPE, Observable,
-    ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
-    ObservableKind, ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome,
-    Polled, SeriesObserver, Several, Timeable, TimedFuture, Timer, Unlabeled, UpDownCounter,
+    AnyObservable, AttributeCallback, AttributeObserver, CallbackBuilder, CallbackGuard,
+    CallbackOutput, Called, Counter, CounterGroup, CounterKind, DynamicLabels, Gauge, GaugeGroup,
+    GaugeKind, Group, GroupTimer, Histogram, HistogramGroup, Import, ImportedFamily, InFlight,
+    Instrument, InstrumentBuilder, OWN_SCOPE, Observable, ObservableCounter,
+    ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup, ObservableKind,
+    ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome, Polled,
+    SeriesObserver, Several, Timeable, TimedFuture, Timer, Unlabeled, UpDownCounter,
     UpDownCounterGroup, UpDownCounterKind, is_importing,
 };
 pub use self::labels::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};

@@ -174,7 +174,9 @@ fn instruments_of_opentelemetrys_api_and_overflow_series_have_exemplars() {
     registry.set_cardinality_limit(2);
     let requests = meter.by_attributes::<Counter<u64>>("requests").register();
     for user in 0..4 {
-        requests.with(&[KeyValue::new("user", user)]).add(u64::try_from(user).expect("small"));
+        requests
+            .with_attributes(&[KeyValue::new("user", user)])
+            .add(u64::try_from(user).expect("small"));
     }
     let all = collected(&registry);
     let values: Vec<_> = all.iter().map(|(_, it)| it[0].value.as_f64()).collect();

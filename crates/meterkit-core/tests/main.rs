@@ -14,6 +14,7 @@ mod computed_buckets;
 mod creation_errors;
 mod default_buckets;
 mod disabled_scopes;
+mod dynamic_labels;
 #[cfg(feature = "exemplars")]
 mod exemplars;
 mod exponential_histograms;

@@ -103,13 +103,13 @@ fn each_shape_of_attributes_is_shown() {
     let (_, registry, meter) = catalog_with_clock();
     let requests = meter.by_attributes::<Counter<u64>>("requests").register();
     for id in 0..MANY as i64 {
-        requests.with(&[KeyValue::new("id", id)]).increment();
-        requests.with(&[KeyValue::new("id", id.to_string())]).increment();
+        requests.with_attributes(&[KeyValue::new("id", id)]).increment();
+        requests.with_attributes(&[KeyValue::new("id", id.to_string())]).increment();
     }
     let odd = [KeyValue::new("id", ""), KeyValue::new("id", f64::NAN), KeyValue::new("id", 0.5)];
-    odd.into_iter().for_each(|odd| requests.with(&[odd]).increment());
-    requests.with(&[KeyValue::new("id", 1), KeyValue::new("other", true)]).increment();
-    requests.with(&[]).increment();
+    odd.into_iter().for_each(|odd| requests.with_attributes(&[odd]).increment());
+    requests.with_attributes(&[KeyValue::new("id", 1), KeyValue::new("other", true)]).increment();
+    requests.with_attributes(&[]).increment();
     let data = metric(&registry, REQUESTS).unwrap().data;
     let mut shapes: Vec<String> = data.shapes().map(|it| format!("{it:?}")).collect();
     shapes.sort();

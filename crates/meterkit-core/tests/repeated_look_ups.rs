@@ -92,12 +92,12 @@ fn values_of_attributes_that_are_overwritten_in_place_are_others() {
         for (method, status) in [("GET", 200), ("PUT", 200), ("GET", 404)] {
             attributes[0].value = method.into();
             attributes[1].value = status.into();
-            requests.with(&attributes).increment();
-            requests.with(&attributes).increment();
+            requests.with_attributes(&attributes).increment();
+            requests.with_attributes(&attributes).increment();
         }
         // The same values at the same addresses, under other keys.
         attributes[0] = KeyValue::new("verb", "GET");
-        requests.with(&attributes).increment();
+        requests.with_attributes(&attributes).increment();
         attributes[0] = KeyValue::new("method", "GET");
     }
     let counts = [

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use meterkit_core::{
-    AttributeCallback, AttributeObserver, ByAttributes, Counter as StoreCounter, CounterKind,
-    Gauge as StoreGauge, GaugeKind, Histogram as StoreHistogram, Meter, Number, Unpoisoned,
+    AttributeCallback, AttributeObserver, Counter as StoreCounter, CounterKind, DynamicLabels,
+    Gauge as StoreGauge, GaugeKind, Group, Histogram as StoreHistogram, Meter, Number, Unpoisoned,
     UpDownCounter as StoreUpDownCounter, UpDownCounterKind,
 };
 use opentelemetry::KeyValue;
@@ -52,7 +52,7 @@ struct Bound<I, S> {
 /// Implements OpenTelemetry's synchronous instruments for an instrument of the store.
 macro_rules! recorded {
     ($store:ty, $number:ty, $record:ident) => {
-        impl SyncInstrument<$number> for Recorded<ByAttributes<$store>> {
+        impl SyncInstrument<$number> for Recorded<Group<DynamicLabels, $store>> {
             #[inline]
             fn measure(&self, measurement: $number, attributes: &[KeyValue]) {
                 thread_local! {
@@ -65,7 +65,7 @@ macro_rules! recorded {
                 if is_recorded == Ok(true) {
                     return;
                 }
-                let found = self.0.with(attributes);
+                let found = self.0.with_attributes(attributes);
                 found.$record(measurement);
                 if let Some(series) = self.0.to_keep(&found) {
                     let _ = RECENT.try_with(|recent| recent.remember(address, attributes, series));
@@ -81,14 +81,14 @@ macro_rules! recorded {
             }
         }
 
-        impl BoundSyncInstrument<$number> for Bound<ByAttributes<$store>, $store> {
+        impl BoundSyncInstrument<$number> for Bound<Group<DynamicLabels, $store>, $store> {
             #[inline]
             fn measure(&self, measurement: $number) {
                 if self.series.get().is_none() && self.instrument.is_off() {
                     // Do not keep the series: one found while the scope is disabled never records.
-                    return self.instrument.with(&self.attributes).$record(measurement);
+                    return self.instrument.with_attributes(&self.attributes).$record(measurement);
                 }
-                let find = || self.instrument.with(&self.attributes).clone();
+                let find = || self.instrument.with_attributes(&self.attributes).clone();
                 self.series.get_or_init(find).$record(measurement);
             }
         }

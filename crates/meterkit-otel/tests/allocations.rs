@@ -3,7 +3,7 @@
 
 use std::alloc::System;
 
-use meterkit_core::Registry;
+use meterkit_core::{CounterGroup, DynamicLabels, Registry};
 use meterkit_fakes::label_sets::{Light, Tenant};
 use meterkit_otel::MeterProvider;
 use opentelemetry::metrics::MeterProvider as _;
@@ -77,6 +77,12 @@ fn recording_in_series_that_exist_allocates_nothing() {
     let theirs = provider.meter("backstage.plugin.own");
     let open = ours.counter_group::<Tenant<'static>, u64>("open").build().expect("a good name");
     let closed = ours.counter_group::<Light, u64>("closed").build().expect("a good name");
+    let dynamic: CounterGroup<DynamicLabels> =
+        ours.counter_group("dynamic").build().expect("a name");
+    let (stage, tenant) = ("parse".to_owned(), "a".to_owned());
+    let one = || dynamic.with(&[("stage", &stage), ("tenant", &tenant)]).increment();
+    let other = || dynamic.with(&[("tenant", 7), ("stage", 8), ("shard", 9)]).increment();
+    assert_eq!(allocations(&|| (one(), other()).0), 0, "label sets with other keys in turn");
     let _plain = ours.counter::<u64>("plain").build();
     let lights = Light::all();
     let tenants: Vec<_> = (0..500).map(|id| format!("tenant {id}")).collect();

@@ -22,7 +22,7 @@ fn recorded() -> Registry {
     let durations = durations.expect("fine");
     [0.25, 0.75, 9.0].iter().for_each(|value| durations.record(*value));
     let sizes = meter.by_attributes::<meterkit_core::Counter<u64>>("sizes").unit("By").register();
-    sizes.with(&[KeyValue::new("http.route", "/a\"b"), KeyValue::new("n", 7)]).add(5);
+    sizes.with_attributes(&[KeyValue::new("http.route", "/a\"b"), KeyValue::new("n", 7)]).add(5);
     registry
 }
 

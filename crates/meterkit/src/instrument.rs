@@ -24,7 +24,7 @@
 //! ```
 
 pub use meterkit_core::{
-    Buckets, Called, CounterNumber, Entry, ExponentialLimits, GaugeNumber, Group, GroupTimer,
-    HistogramNumber, InFlight, Instrument, InstrumentBuilder, Measurement, Number, Outcome, Polled,
-    ScopeError, Timeable, TimedFuture, Timer, Unlabeled, UpDownNumber,
+    Buckets, Called, CounterNumber, DynamicLabels, Entry, ExponentialLimits, GaugeNumber, Group,
+    GroupTimer, HistogramNumber, InFlight, Instrument, InstrumentBuilder, Measurement, Number,
+    Outcome, Polled, ScopeError, Timeable, TimedFuture, Timer, Unlabeled, UpDownNumber,
 };

@@ -257,10 +257,10 @@ fn series_that_become_equal_are_found_among_many() {
     let registry = Registry::new();
     let counter = registry.semconv("a").by_attributes::<Counter<u64>>("x").register();
     for at in 0..200 {
-        counter.with(&[KeyValue::new("k", format!("v{at}"))]).add(1);
+        counter.with_attributes(&[KeyValue::new("k", format!("v{at}"))]).add(1);
     }
-    counter.with(&[KeyValue::new("k", 7)]).add(2);
-    counter.with(&[KeyValue::new("k", "7")]).add(3);
+    counter.with_attributes(&[KeyValue::new("k", 7)]).add(2);
+    counter.with_attributes(&[KeyValue::new("k", "7")]).add(3);
     let text = text_of(registry.read());
     let equal: Vec<_> = text.lines().filter(|line| line.contains("k=\"7\"")).collect();
     assert_eq!(equal, ["x_total{k=\"7\",otel_scope_name=\"a\"} 5"]);

@@ -11,6 +11,7 @@ use meterkit_rules::{label_key, name, unit};
 
 use super::bound_labels::BoundLabels;
 use super::counter::Counter;
+use super::dynamic_labels::DynamicLabels;
 use super::gauge::Gauge;
 use super::group::Group;
 use super::histogram::Histogram;
@@ -154,23 +155,24 @@ impl Request {
         }
     }
 
-    /// Finds or makes the instrument. `S` is the type that instruments of this kind and number have.
+    /// Finds or makes the instrument. `S` is the type that instruments of this kind and number have. Without `label_keys`,
+    /// no labels are declared: its series are those that attributes bring.
     pub(super) fn find_or_make<S: Stored + 'static>(
         self,
         kind: Kind,
         number: NumberType,
-        label_keys: &'static [LabelKey],
+        label_keys: Option<&'static [LabelKey]>,
     ) -> Result<Arc<S>, InstrumentError> {
         self.find_or_make_stored(kind, number, label_keys)?.typed()
     }
 
-    /// Finds or makes the instrument, without labels. When it cannot be made, that is logged, and what is returned records
-    /// nowhere.
+    /// Finds or makes the instrument, and declares no labels. When it cannot be made, that is logged, and what is returned
+    /// records nowhere.
     pub(super) fn find_or_log<S: Stored + 'static>(self, kind: Kind, number: NumberType) -> Arc<S> {
         let not_made = self.clone();
-        self.find_or_make(kind, number, &[]).unwrap_or_else(|error| {
+        self.find_or_make(kind, number, None).unwrap_or_else(|error| {
             not_made.log(&error);
-            not_made.not_made(kind, number, &[])
+            not_made.not_made(kind, number, None)
         })
     }
 
@@ -178,7 +180,7 @@ impl Request {
     fn recorded<H: Handle>(mut self) -> Result<H, InstrumentError> {
         let (labels, is_zero_initialized) = (self.labels.pop(), self.is_zero_initialized);
         let keys = labels.as_ref().map_or(&[][..], |labels| labels.keys);
-        let core = self.find_or_make::<Core<H>>(H::KIND, H::NUMBER, keys)?;
+        let core = self.find_or_make::<Core<H>>(H::KIND, H::NUMBER, Some(keys))?;
         let handle = labels.map_or_else(|| core.plain().clone(), |labels| core.bound(&labels));
         if is_zero_initialized {
             core.shared.export_empty();
@@ -192,7 +194,7 @@ impl Request {
         &self,
         kind: Kind,
         number: NumberType,
-        label_keys: &'static [LabelKey],
+        label_keys: Option<&'static [LabelKey]>,
     ) -> Arc<S> {
         let made = self.not_made_stored(kind, number, label_keys).typed();
         made.unwrap_or_else(|error| {
@@ -204,16 +206,15 @@ impl Request {
         self,
         kind: Kind,
         number: NumberType,
-        label_keys: &'static [LabelKey],
+        label_keys: Option<&'static [LabelKey]>,
     ) -> Result<Arc<dyn Stored>, InstrumentError> {
         let (registry, door) = (self.registry.clone(), self.door);
-        let (scope, identity, options) = self.checked(kind, number, label_keys)?;
-        let is_plain =
-            door == Door::Facade && label_keys.is_empty() && options == GroupOptions::default();
+        let (scope, identity, options) =
+            self.checked(kind, number, label_keys.unwrap_or_default())?;
+        let is_plain = label_keys == Some(&[]) && options == GroupOptions::default();
         let make = Box::new(move |shared| make(shared, is_plain));
         let found = registry.find_or_make(&scope, identity, door, options, make)?;
-        // OpenTelemetry's API does not declare labels.
-        if door == Door::Facade {
+        if let Some(label_keys) = label_keys {
             let declared = found.declare(label_keys);
             declared.map_err(|known| clash_of_labels(found.shared(), known, label_keys))?;
         }
@@ -224,12 +225,12 @@ impl Request {
         &self,
         kind: Kind,
         number: NumberType,
-        label_keys: &'static [LabelKey],
+        label_keys: Option<&'static [LabelKey]>,
     ) -> Arc<dyn Stored> {
         self_metrics::count_drops(&self.registry);
         let identity = Identity::bare(self.name.clone().into_owned(), kind, number);
-        let made = make(self.registry.not_made(identity), label_keys.is_empty());
-        let _ = made.declare(label_keys);
+        let made = make(self.registry.not_made(identity), label_keys == Some(&[]));
+        let _ = label_keys.map(|keys| made.declare(keys));
         made
     }
 
@@ -355,7 +356,7 @@ impl<I: Instrument> InstrumentBuilder<I> {
     }
 }
 
-impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
+impl<L, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// Sets how many series the group may have; further label sets share the overflow series. 2000 by default;
     /// `METERKIT_CARDINALITY_LIMIT` changes the default, not what is set here.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
@@ -375,7 +376,9 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
         self.request.options.idle_timeout = Some(timeout);
         self
     }
+}
 
+impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// Exports every series of a closed label set from the start: counters and gauges as zero, histograms without
     /// values. By default a series is exported once it is used. Targets that receive deltas get a counter or histogram
     /// with its first measurement in any case. Does not compile unless all labels are closed: enums, `bool`s and
@@ -400,7 +403,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     pub fn register_silently(self) -> Group<L, H> {
         let not_made = self.clone();
         self.build().unwrap_or_else(|_| {
-            let core = not_made.request.not_made::<Core<H>>(H::KIND, H::NUMBER, L::KEYS);
+            let core = not_made.request.not_made::<Core<H>>(H::KIND, H::NUMBER, Some(L::KEYS));
             core.shared.switch(Switch::Disabled);
             Group::new(core)
         })
@@ -433,6 +436,10 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> Instrument for Observable<K, T,
     type Builder = InstrumentBuilder<Self>;
 }
 
+impl<H: Handle> Instrument for Group<DynamicLabels, H> {
+    type Builder = InstrumentBuilder<Self>;
+}
+
 pub(super) mod sealed {
     use super::{InstrumentBuilder, InstrumentError};
 
@@ -460,7 +467,7 @@ macro_rules! recorded {
 
             fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
                 let (kind, number) = (Self::KIND, Self::NUMBER);
-                builder.request.not_made::<Core<Self>>(kind, number, &[]).plain().clone()
+                builder.request.not_made::<Core<Self>>(kind, number, Some(&[])).plain().clone()
             }
         }
     )*};
@@ -476,7 +483,7 @@ recorded!(
 impl<L: Labels, H: Handle> sealed::Sealed for Group<L, H> {
     fn make(builder: InstrumentBuilder<Self>) -> Result<Self, InstrumentError> {
         let find = |builder: InstrumentBuilder<Self>| {
-            builder.request.find_or_make(H::KIND, H::NUMBER, L::KEYS)
+            builder.request.find_or_make(H::KIND, H::NUMBER, Some(L::KEYS))
         };
         if !builder.request.is_zero_initialized {
             return Ok(Self::new(find(builder)?));
@@ -495,7 +502,17 @@ impl<L: Labels, H: Handle> sealed::Sealed for Group<L, H> {
     }
 
     fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
-        Self::new(builder.request.not_made(H::KIND, H::NUMBER, L::KEYS))
+        Self::new(builder.request.not_made(H::KIND, H::NUMBER, Some(L::KEYS)))
+    }
+}
+
+impl<H: Handle> sealed::Sealed for Group<DynamicLabels, H> {
+    fn make(builder: InstrumentBuilder<Self>) -> Result<Self, InstrumentError> {
+        Ok(Self::new(builder.request.find_or_make(H::KIND, H::NUMBER, None)?))
+    }
+
+    fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
+        Self::new(builder.request.not_made(H::KIND, H::NUMBER, None))
     }
 }
 

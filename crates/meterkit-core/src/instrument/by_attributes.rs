@@ -7,6 +7,8 @@ use std::sync::Arc;
 use opentelemetry::KeyValue;
 
 use super::builder::InstrumentBuilder;
+use super::dynamic_labels::DynamicLabels;
+use super::group::Group;
 use super::observable::{Observable, ObservableKind};
 use crate::Kind;
 use crate::buckets::HistogramBuckets;
@@ -14,16 +16,9 @@ use crate::meter::Meter;
 use crate::number::{Number, Value};
 use crate::registry::Registry;
 use crate::store::callbacks::{CallbackOptions, Routine};
-use crate::store::entry::Entry;
 use crate::store::handle::Handle;
-use crate::store::instrument::Core;
 use crate::store::observed::{Draft, Observed};
 use crate::store::settings::DropReason;
-
-/// The labels of an instrument that is asked for by attributes: any keys, in any order, with values of any type.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_enums, reason = "has no values")]
-pub enum AnyAttributes {}
 
 #[doc(hidden)] // for OpenTelemetry's side
 impl Meter {
@@ -36,7 +31,7 @@ impl Meter {
     pub fn by_attributes<H: Handle>(
         &self,
         name: impl Into<Cow<'static, str>>,
-    ) -> InstrumentBuilder<ByAttributes<H>> {
+    ) -> InstrumentBuilder<Group<DynamicLabels, H>> {
         self.opentelemetry_builder(name.into())
     }
 
@@ -45,13 +40,13 @@ impl Meter {
     pub fn observed_by_attributes<K: ObservableKind<T>, T: Number>(
         &self,
         name: impl Into<Cow<'static, str>>,
-    ) -> InstrumentBuilder<Observable<K, T, AnyAttributes>> {
+    ) -> InstrumentBuilder<Observable<K, T, DynamicLabels>> {
         self.opentelemetry_builder(name.into())
     }
 }
 
 #[doc(hidden)] // for OpenTelemetry's side
-impl<H: Handle> InstrumentBuilder<ByAttributes<H>> {
+impl<H: Handle> InstrumentBuilder<Group<DynamicLabels, H>> {
     /// Sets the bucket boundaries that the code advises for a histogram. By default they follow from the unit.
     pub fn boundaries(mut self, boundaries: Option<Vec<f64>>) -> Self {
         let boundaries = boundaries.filter(|_| H::KIND == Kind::Histogram);
@@ -59,16 +54,10 @@ impl<H: Handle> InstrumentBuilder<ByAttributes<H>> {
             boundaries.map(|it| Ok(HistogramBuckets::Explicit(it.into())));
         self
     }
-
-    /// Makes the instrument, or returns the one that exists. When it cannot be made, that is logged as an error, and
-    /// what is recorded with it is dropped and counted in `meterkit.dropped`.
-    pub fn register(self) -> ByAttributes<H> {
-        ByAttributes(self.request.find_or_log(H::KIND, H::NUMBER))
-    }
 }
 
 #[doc(hidden)] // for OpenTelemetry's side
-impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, AnyAttributes>> {
+impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, DynamicLabels>> {
     /// Makes the instrument, or takes the one that exists, and registers `callbacks` for it, for good. When it cannot be
     /// made, that is logged as an error.
     pub fn observe(self, callbacks: impl IntoIterator<Item = AttributeCallback>) {
@@ -90,52 +79,6 @@ fn register(registry: &Registry, observed: &Arc<Observed>, callback: AttributeCa
     let (drafts, options) = (vec![observed.attach()], CallbackOptions::default());
     let callback = registry.callback(drafts, Routine::Collect(Box::new(collect)), options);
     registry.register_callback(Arc::new(callback));
-}
-
-/// An instrument whose series are found by attributes. `H` is the handle of a series: a `Counter` for example.
-pub struct ByAttributes<H: Handle>(Arc<Core<H>>);
-
-impl<H: Handle> ByAttributes<H> {
-    /// Returns the series with these attributes. Their order does not matter, and of a key that comes twice the last
-    /// value counts.
-    ///
-    /// Takes no lock and allocates nothing when the series exists. `instrument.with(attributes).clone()` is a handle to
-    /// keep.
-    #[inline]
-    pub fn with(&self, attributes: &[KeyValue]) -> Entry<'_, H> {
-        self.0.with_attributes(attributes)
-    }
-
-    /// Returns the handle of a series that was looked up, if it can be kept and used for the same attributes later. The
-    /// overflow series cannot, nor what is returned while the scope is disabled.
-    pub fn to_keep<'a>(&self, entry: &'a Entry<'_, H>) -> Option<&'a H> {
-        let series = entry.as_kept()?.series();
-        let is_own = Arc::ptr_eq(&series.shared, &self.0.shared) && !series.is_overflow();
-        is_own.then(|| &**entry)
-    }
-
-    /// Returns a number that no other instrument has as long as a handle of one of its series is kept.
-    pub fn address(&self) -> usize {
-        Arc::as_ptr(&self.0.shared) as usize
-    }
-
-    /// Returns whether nothing is recorded now, because the scope is disabled for example. A series that is looked up
-    /// meanwhile stays without effect.
-    pub fn is_off(&self) -> bool {
-        self.0.shared.is_off()
-    }
-}
-
-impl<H: Handle> Clone for ByAttributes<H> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<H: Handle> fmt::Debug for ByAttributes<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ByAttributes").field(&self.0.shared.descriptor().name).finish()
-    }
 }
 
 /// A callback that reports series by their attributes.

@@ -4,7 +4,6 @@ use super::builder::InstrumentBuilder;
 use super::group::Group;
 use super::histogram::Histogram;
 use crate::buckets::{Buckets, ExponentialLimits, HistogramBuckets};
-use crate::labels::Labels;
 use crate::number::HistogramNumber;
 
 impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
@@ -70,7 +69,7 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
     }
 }
 
-impl<L: Labels, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
+impl<L, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
     /// Measures durations: see [`duration`](InstrumentBuilder::<Histogram>::duration) of a single histogram.
     pub fn duration(mut self) -> Self {
         self.request.is_duration = true;

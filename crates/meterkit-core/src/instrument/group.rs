@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::histogram::Histogram;
 use super::timer::GroupTimer;
+use crate::attributes::Attributes;
 use crate::labels::Labels;
 use crate::number::HistogramNumber;
 use crate::store::clock::Clock;
@@ -41,23 +42,57 @@ use crate::store::instrument::Core;
 /// ```
 #[must_use = "a group does nothing until one of its series is used"]
 pub struct Group<L, H: Handle> {
-    core: Arc<Core<H>>,
+    pub(super) core: Arc<Core<H>>,
     /// The series of a closed label set: nothing stands between a caller and its series but its place.
     places: Places<H>,
     labels: PhantomData<fn(&L)>,
 }
 
-impl<L: Labels, H: Handle> Group<L, H> {
-    /// Returns a group of the series with declared labels.
+impl<L, H: Handle> Group<L, H> {
     pub(super) fn new(core: Arc<Core<H>>) -> Self {
         Self { places: core.places(), core, labels: PhantomData }
     }
 
+    /// Takes all series out of every later export; see `remove`.
+    pub fn clear(&self) {
+        self.core.clear();
+    }
+
+    /// Returns the series that exist now, each with its labels and a handle, in no particular order.
+    ///
+    /// The list is made when this is called, which costs some allocations per series; no lock is held while you go
+    /// through it, and others may record, add and remove series meanwhile. A series that is removed meanwhile returns if
+    /// something is recorded with the handle. The overflow series is not in the list, as it has no labels.
+    ///
+    /// ```
+    /// use meterkit::{Labels, Registry};
+    ///
+    /// #[derive(Labels)]
+    /// struct Queue<'a> {
+    ///     queue: &'a str,
+    /// }
+    ///
+    /// let meter = Registry::new().scoped("plugin", "mail");
+    /// let lengths = meter.gauge_group::<Queue, u64>("queue.length").build()?;
+    /// lengths.with(Queue { queue: "out" }).set(3);
+    /// for (labels, length) in lengths.series() {
+    ///     println!("{labels:?}: {}", length.value()); // {"queue": "out"}: 3
+    /// }
+    /// # Ok::<(), meterkit::InstrumentError>(())
+    /// ```
+    pub fn series(&self) -> impl ExactSizeIterator<Item = (Attributes, H)> + use<L, H> {
+        self.core.series().into_iter()
+    }
+}
+
+impl<L: Labels, H: Handle> Group<L, H> {
     /// Returns the series with these labels, given by value or by reference, with strings owned or borrowed.
     ///
     /// Takes no lock and allocates nothing when the series exists; only where so many series were removed that their
     /// places have used up the limit, further ones are found under a lock that nobody holds for long.
     /// `group.with(labels).clone()` is a handle to keep, which skips the look-up.
+    #[doc(alias = "get_or_create")]
+    #[doc(alias = "with_label_values")]
     #[inline]
     pub fn with(&self, labels: impl Labels<Set = L::Set>) -> Entry<'_, H> {
         let placed = labels.index().and_then(|place| self.places.get(place)?.get());
@@ -78,14 +113,9 @@ impl<L: Labels, H: Handle> Group<L, H> {
     pub fn remove(&self, labels: impl Labels<Set = L::Set>) -> bool {
         self.core.remove(&labels)
     }
-
-    /// Takes all series out of every later export; see [`remove`](Self::remove).
-    pub fn clear(&self) {
-        self.core.clear();
-    }
 }
 
-impl<L: Labels, T: HistogramNumber> Group<L, Histogram<T>> {
+impl<L, T: HistogramNumber> Group<L, Histogram<T>> {
     /// Starts a timer that is given its labels when it ends, so that they can tell how it ended.
     pub fn start_timer(&self) -> GroupTimer<L, T> {
         GroupTimer::start(self.clone())

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use super::dynamic_labels::DynamicLabels;
 use super::group::Group;
 use super::histogram::Histogram;
-use crate::labels::Labels;
+use crate::labels::{LabelValue, Labels};
 use crate::number::HistogramNumber;
 
 /// A running timer. Records when dropped. From [`Histogram::start_timer`].
@@ -74,14 +75,23 @@ pub struct GroupTimer<L, T: HistogramNumber = f64> {
     start: Duration,
 }
 
-impl<L: Labels, T: HistogramNumber> GroupTimer<L, T> {
+impl<L, T: HistogramNumber> GroupTimer<L, T> {
     pub(super) fn start(group: Group<L, Histogram<T>>) -> Self {
         let start = group.clock().elapsed();
         Self { group, start }
     }
+}
 
-    /// Records in the series with these labels, and tells how long it was.
+impl<L: Labels, T: HistogramNumber> GroupTimer<L, T> {
+    /// Records in the series with these labels, and returns how long it was.
     pub fn observe(self, labels: impl Labels<Set = L::Set>) -> Duration {
+        self.group.with(labels).record_since(self.start)
+    }
+}
+
+impl<T: HistogramNumber> GroupTimer<DynamicLabels, T> {
+    /// Records in the series with these labels, and returns how long it was.
+    pub fn observe<K: AsRef<str>, V: LabelValue>(self, labels: &[(K, V)]) -> Duration {
         self.group.with(labels).record_since(self.start)
     }
 }

@@ -140,6 +140,13 @@ fn attribute(value: u64) -> AttributeValue {
     i64::try_from(value).map_or_else(|_| text(), AttributeValue::I64)
 }
 
+impl LabelValue for LabelRef<'_> {
+    #[inline]
+    fn label(&self) -> LabelRef<'_> {
+        *self
+    }
+}
+
 impl LabelValue for str {
     #[inline]
     fn label(&self) -> LabelRef<'_> {

@@ -22,7 +22,7 @@ pub(crate) use self::addresses::{AddressHasher, Addresses};
 use self::closed::ClosedSeries;
 pub(crate) use self::closed::Places;
 use self::kept::KeptSeries;
-use self::keyed::ByKey;
+use self::keyed::{Attribute, ByKey};
 use self::later::{Later, LaterSeries};
 pub(crate) use self::members::Members;
 use self::members::{Found, NewMember, OpenMember, Upkeep};
@@ -152,7 +152,7 @@ impl<H: Handle> SeriesGroup<H> {
     pub(crate) fn places(&self) -> Places<H> {
         match self.closed() {
             Some(closed) => closed.places().clone(),
-            None => Arc::new([]),
+            None => Places::default(),
         }
     }
 
@@ -215,7 +215,7 @@ impl<H: Handle> SeriesGroup<H> {
     #[inline]
     pub(crate) fn with_attributes(
         &self,
-        query: &ByKey<'_>,
+        query: &ByKey<'_, impl Attribute>,
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'_, H>> {
@@ -240,10 +240,15 @@ impl<H: Handle> SeriesGroup<H> {
             Some(DeclaredSeries::Open(caps)) if ValueCap::let_through(caps, labels) => {
                 let labels = &Capped { labels, caps, learns: false };
                 let query = Declared { labels, key_count: keys.len() };
-                self.members().is_some_and(|it| it.remove_open(&query))
+                self.remove_by(&query)
             }
             _ => false,
         }
+    }
+
+    /// Takes the series that `query` finds out of every later export. Returns whether there was one.
+    pub(crate) fn remove_by(&self, query: &dyn Query) -> bool {
+        self.members().is_some_and(|it| it.remove_open(query))
     }
 
     /// Returns the group without the type of its handles.

@@ -5,13 +5,12 @@ use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use once_cell::race::OnceBox;
-use opentelemetry::KeyValue;
 
 use super::callbacks::Callback;
 use super::cell::Cell;
 use super::entry::Entry;
 use super::feed::MakeSink;
-use super::group::keyed::{AsDeclared, ByKey, KeyLayouts};
+use super::group::keyed::{AsDeclared, Attribute, ByKey, KeyLayouts};
 use super::group::{
     Addresses, DeclaredSeries, GroupOptions, Members, Places, Room, SeriesGroup, Usage,
 };
@@ -21,6 +20,7 @@ use super::points::points;
 use super::series::Head;
 use super::shared::{Shared, Switch};
 use crate::Kind;
+use crate::attributes::Attributes;
 use crate::buckets::HistogramBuckets;
 use crate::data::{Data, SeriesId};
 use crate::error::InstrumentError;
@@ -90,7 +90,7 @@ impl<H: Handle> Core<H> {
 
     /// Returns the series of each closed label set; none for an open one.
     pub(crate) fn places(&self) -> Places<H> {
-        self.group().map_or_else(|| Arc::new([]), SeriesGroup::places)
+        self.group().map_or_else(Places::default, SeriesGroup::places)
     }
 
     /// Returns the series with these labels, if this thread found it lately; or else what [`with`](Self::with) needs.
@@ -115,7 +115,7 @@ impl<H: Handle> Core<H> {
 
     /// Returns the series with these attributes: one with declared labels, if these are the declared ones.
     #[inline]
-    pub(crate) fn with_attributes(&self, attributes: &[KeyValue]) -> Entry<'_, H> {
+    pub(crate) fn with_attributes(&self, attributes: &[impl Attribute]) -> Entry<'_, H> {
         match self.labeled.get() {
             _ if self.shared.is_off() => Entry::kept(self.nowhere()),
             Some(labeled) => labeled.with_attributes(attributes, &self.shared),
@@ -124,7 +124,7 @@ impl<H: Handle> Core<H> {
     }
 
     #[cold]
-    fn with_first_attributes(&self, attributes: &[KeyValue]) -> Entry<'_, H> {
+    fn with_first_attributes(&self, attributes: &[impl Attribute]) -> Entry<'_, H> {
         match &self.plain {
             Some(plain) if attributes.is_empty() => Entry::kept(plain),
             _ => self.labeled().with_attributes(attributes, &self.shared),
@@ -148,6 +148,25 @@ impl<H: Handle> Core<H> {
     /// Takes the series with these labels out of every later export. Returns whether there was one.
     pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
         self.group().is_some_and(|group| group.remove(labels, &self.shared))
+    }
+
+    /// Takes the series with these attributes out of every later export. Returns whether there was one.
+    pub(crate) fn remove_attributes(&self, attributes: &[impl Attribute]) -> bool {
+        let labeled = self.labeled.get();
+        labeled.is_some_and(|labeled| labeled.remove_attributes(attributes, &self.shared))
+    }
+
+    /// Returns the series that have labels of their own, with these.
+    pub(crate) fn series(&self) -> Vec<(Attributes, H)> {
+        let members = self.group().and_then(SeriesGroup::members);
+        let found = members.map_or_else(Vec::new, |members| members.labeled());
+        // After the series: none of them has newer keys than these.
+        let keys = self.shared.keys();
+        let with_labels = |(labels, handle): (LabelSet, Box<dyn AnyHandle>)| {
+            let labels = Attributes::from_pairs(keys.own_attributes(&labels));
+            Some((labels, handle.typed::<H>()?.clone()))
+        };
+        found.into_iter().filter_map(with_labels).collect()
     }
 
     /// Takes all series but a plain one out of every later export.
@@ -206,7 +225,7 @@ impl<H: Handle> Core<H> {
 
 impl<H: Handle> Labeled<H> {
     #[inline]
-    fn with_attributes(&self, attributes: &[KeyValue], shared: &Arc<Shared>) -> Entry<'_, H> {
+    fn with_attributes(&self, attributes: &[impl Attribute], shared: &Arc<Shared>) -> Entry<'_, H> {
         loop {
             let declared = self.group.declared();
             let found = declared.and_then(|it| self.with_declared(it, attributes, shared));
@@ -226,7 +245,7 @@ impl<H: Handle> Labeled<H> {
     #[inline]
     fn with_keys(
         &self,
-        attributes: &[KeyValue],
+        attributes: &[impl Attribute],
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'_, H>> {
@@ -245,10 +264,22 @@ impl<H: Handle> Labeled<H> {
         }
     }
 
+    fn remove_attributes(&self, attributes: &[impl Attribute], shared: &Arc<Shared>) -> bool {
+        let keys = shared.label_keys();
+        let is_declared = self.group.declared().is_some();
+        let declared = AsDeclared::new(keys, attributes).filter(|_| is_declared);
+        if declared.is_some_and(|labels| self.group.remove(&labels, shared)) {
+            return true;
+        }
+        let Some(layouts) = self.layouts.get() else { return false };
+        let layout = layouts.known(attributes, shared);
+        layout.is_some_and(|layout| self.group.remove_by(&ByKey { attributes, layout: &layout }))
+    }
+
     fn with_declared<'a>(
         &'a self,
         declared: &'a DeclaredSeries<H>,
-        attributes: &[KeyValue],
+        attributes: &[impl Attribute],
         shared: &Arc<Shared>,
     ) -> Option<Entry<'a, H>> {
         let keys = shared.label_keys();

@@ -383,21 +383,21 @@ impl Shared {
         own.unwrap_or_else(|| self.scope.plain_keys())
     }
 
+    /// Returns the key set with these names, which are in order, if there is one.
+    pub(crate) fn known_key_set(&self, names: &[&str]) -> Option<KeySetId> {
+        find_key_set(&self.keys().sets, names)
+    }
+
     /// Returns the key set with these names, which are in order; `None` if there would be too many.
     pub(crate) fn key_set(&self, names: &[&str]) -> Option<KeySetId> {
-        let find = |sets: &[KeySet]| {
-            let of_attributes = sets.iter().enumerate().skip(1);
-            let mut found = of_attributes.filter(|(_, set)| set.iter().eq(names.iter()));
-            found.next().map(|(at, _)| KeySetId(at as u16))
-        };
-        find(&self.keys().sets).or_else(|| {
-            let names: KeySet = names.iter().map(|name| Cow::Owned((*name).to_owned())).collect();
+        self.known_key_set(names).or_else(|| {
+            let new: KeySet = names.iter().map(|name| Cow::Owned((*name).to_owned())).collect();
             let mut found = None;
             self.change_keys(|sets| {
-                found = find(sets);
+                found = find_key_set(sets, names);
                 if found.is_none() && sets.len() < MOST_KEY_SETS {
                     found = Some(KeySetId(sets.len() as u16));
-                    sets.push(names);
+                    sets.push(new);
                 }
             });
             found
@@ -449,6 +449,13 @@ impl Shared {
     fn lock_seen(&self) -> RwLockWriteGuard<'_, Seen> {
         self.rare().seen.write().unpoisoned()
     }
+}
+
+/// Returns the key set with these names among those that recordings by attributes brought.
+fn find_key_set(sets: &[KeySet], names: &[&str]) -> Option<KeySetId> {
+    let of_attributes = sets.iter().enumerate().skip(1);
+    let mut found = of_attributes.filter(|(_, set)| set.iter().eq(names.iter()));
+    found.next().map(|(at, _)| KeySetId(at as u16))
 }
 
 /// How many key sets one instrument may have. Code has a few; one that makes up keys at run time reaches this, and its

@@ -44,7 +44,7 @@ impl<K: ObservableKind<T>, T: Number> Sealed for Observable<K, T, Unlabeled> {
     }
 
     fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
-        Self::new(builder.request.not_made(K::KIND, T::TYPE, &[]), builder)
+        Self::new(builder.request.not_made(K::KIND, T::TYPE, Some(&[])), builder)
     }
 }
 
@@ -54,7 +54,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> Sealed for Observable<K, T, L> 
     }
 
     fn not_made(builder: &InstrumentBuilder<Self>) -> Self {
-        Self::new(builder.request.not_made(K::KIND, T::TYPE, L::KEYS), builder)
+        Self::new(builder.request.not_made(K::KIND, T::TYPE, Some(L::KEYS)), builder)
     }
 }
 
@@ -63,7 +63,7 @@ impl<K: ObservableKind<T>, T: Number, L> Observable<K, T, L> {
         builder: InstrumentBuilder<Self>,
         keys: &'static [LabelKey],
     ) -> Result<Self, InstrumentError> {
-        let observed = builder.request.clone().find_or_make(K::KIND, T::TYPE, keys)?;
+        let observed = builder.request.clone().find_or_make(K::KIND, T::TYPE, Some(keys))?;
         Ok(Self::new(observed, &builder))
     }
 }

@@ -1,4 +1,4 @@
-//! Series found by OpenTelemetry's attributes: any keys, in any order, with values of any type.
+//! Series found by attributes: any keys, in any order, and OpenTelemetry's with values of any type.
 //!
 //! Code hands out the same keys in the same order again and again. Each such [layout](KeyLayout) is looked at once; from
 //! then on only values are hashed, and a look-up takes no lock and allocates nothing.
@@ -39,13 +39,13 @@ impl Default for KeyLayouts {
 impl KeyLayouts {
     /// Returns the layout of these attributes, if it has been seen before.
     #[inline]
-    pub(crate) fn find(&self, attributes: &[KeyValue]) -> Option<&KeyLayout> {
+    pub(crate) fn find(&self, attributes: &[impl Attribute]) -> Option<&KeyLayout> {
         let first = self.first.get()?;
         if first.is(attributes) { Some(first) } else { self.find_other(attributes) }
     }
 
     #[inline(never)]
-    fn find_other(&self, attributes: &[KeyValue]) -> Option<&KeyLayout> {
+    fn find_other(&self, attributes: &[impl Attribute]) -> Option<&KeyLayout> {
         self.others.get(self.hash(attributes), |layout| layout.is(attributes))
     }
 
@@ -53,7 +53,7 @@ impl KeyLayouts {
     #[cold]
     pub(crate) fn with_new<R>(
         &self,
-        attributes: &[KeyValue],
+        attributes: &[impl Attribute],
         shared: &Shared,
         work: impl FnOnce(Option<&KeyLayout>) -> R,
     ) -> R {
@@ -63,10 +63,29 @@ impl KeyLayouts {
         }
     }
 
+    /// Returns the layout of these attributes if there are series with their keys.
+    #[cold]
+    pub(crate) fn known(
+        &self,
+        attributes: &[impl Attribute],
+        shared: &Shared,
+    ) -> Option<KeyLayout> {
+        self.layout(attributes, |names| shared.known_key_set(names))
+    }
+
+    fn layout(
+        &self,
+        attributes: &[impl Attribute],
+        key_set: impl FnOnce(&[&str]) -> Option<KeySetId>,
+    ) -> Option<KeyLayout> {
+        let keys = attributes.iter().map(Attribute::to_key).collect();
+        KeyLayout::of(keys, &self.hasher, key_set)
+    }
+
     /// Remembers the layout of these attributes. Returns it if as many are remembered as may be, and `None` if the
     /// instrument has too many key sets.
-    fn add(&self, attributes: &[KeyValue], shared: &Shared) -> Result<(), Option<KeyLayout>> {
-        let layout = KeyLayout::of(attributes, shared, &self.hasher).ok_or(None)?;
+    fn add(&self, attributes: &[impl Attribute], shared: &Shared) -> Result<(), Option<KeyLayout>> {
+        let layout = self.layout(attributes, |names| shared.key_set(names)).ok_or(None)?;
         let writer = self.others.lock();
         if self.find(attributes).is_some() {
             return Ok(());
@@ -78,10 +97,10 @@ impl KeyLayouts {
         kept.map_err(Some)
     }
 
-    fn hash(&self, attributes: &[KeyValue]) -> u64 {
+    fn hash(&self, attributes: &[impl Attribute]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         for attribute in attributes {
-            hasher.write(attribute.key.as_str().as_bytes());
+            hasher.write(attribute.key().as_bytes());
         }
         hasher.write_usize(attributes.len());
         hasher.finish()
@@ -102,9 +121,12 @@ pub(crate) struct KeyLayout {
 }
 
 impl KeyLayout {
-    /// Returns the layout of these attributes; `None` if the instrument would have too many key sets.
-    fn of(attributes: &[KeyValue], shared: &Shared, hasher: &RandomState) -> Option<Self> {
-        let keys: Box<[Key]> = attributes.iter().map(|it| it.key.clone()).collect();
+    /// Returns the layout of attributes with these keys; `None` if `key_set` has none for them, which are in order.
+    fn of(
+        keys: Box<[Key]>,
+        hasher: &RandomState,
+        key_set: impl FnOnce(&[&str]) -> Option<KeySetId>,
+    ) -> Option<Self> {
         let mut names: Vec<&str> = keys.iter().map(Key::as_str).collect();
         order::sort(&mut names);
         names.dedup();
@@ -119,69 +141,61 @@ impl KeyLayout {
         let is_stored_order = places.iter().copied().eq((0..names.len()).map(Some));
         let places = if is_stored_order { Box::default() } else { places };
         let seeds = keys.iter().map(|key| hasher.hash_one(key.as_str())).collect();
-        let (key_set, len) = (shared.key_set(&names)?, names.len());
+        let (key_set, len) = (key_set(&names)?, names.len());
         Some(Self { key_set, len, keys, seeds, places })
     }
 
     #[inline]
-    fn is(&self, attributes: &[KeyValue]) -> bool {
+    fn is(&self, attributes: &[impl Attribute]) -> bool {
         self.keys.len() == attributes.len()
             && self.keys.iter().zip(attributes).all(|(known, attribute)| {
-                let (known, key) = (known.as_str(), attribute.key.as_str());
+                let (known, key) = (known.as_str(), attribute.key());
                 std::ptr::eq(known, key) || same_text(known, key)
             })
     }
 }
 
 /// Attributes with their layout.
-pub(crate) struct ByKey<'a> {
-    pub(crate) attributes: &'a [KeyValue],
+pub(crate) struct ByKey<'a, A> {
+    pub(crate) attributes: &'a [A],
     pub(crate) layout: &'a KeyLayout,
 }
 
-impl ByKey<'_> {
+impl<A: Attribute> ByKey<'_, A> {
     /// Returns the addresses of the values, after those of the table.
     #[inline]
     pub(crate) fn addresses(&self, mut hasher: AddressHasher) -> Addresses {
-        for attribute in self.attributes {
-            match &attribute.value {
-                Value::String(text) => hasher.add_text(text.as_str()),
-                Value::Bool(value) => hasher.add(u64::from(*value)),
-                Value::I64(value) => hasher.add(*value as u64),
-                Value::F64(value) => hasher.add(value.to_bits()),
-                other => hasher.add(std::ptr::from_ref(other).addr() as u64),
-            }
-        }
+        self.attributes.iter().for_each(|attribute| attribute.add_address(&mut hasher));
         hasher.finish()
     }
 
     /// Returns the attributes that count, each with the place among the stored values, where these are not in order.
-    fn in_places(&self) -> impl Iterator<Item = (usize, &Value, u64)> {
+    fn in_places(&self) -> impl Iterator<Item = (usize, &A, u64)> {
         let KeyLayout { seeds, places, .. } = self.layout;
         self.attributes.iter().zip(seeds).enumerate().filter_map(|(at, (attribute, seed))| {
             let place = if places.is_empty() { at } else { places[at]? };
-            Some((place, &attribute.value, *seed))
+            Some((place, attribute, *seed))
         })
     }
 }
 
-impl Query for ByKey<'_> {
+impl<A: Attribute> Query for ByKey<'_, A> {
     #[inline]
     fn hash(&self, hasher: &RandomState) -> u64 {
-        let hash = |value: &Value, seed: u64| {
+        let hash = |attribute: &A, seed: u64| {
             let mut hasher = hasher.build_hasher();
-            hash_value(value, &mut hasher);
+            attribute.hash_value(&mut hasher);
             hasher.finish() ^ seed
         };
         // A sum: attributes in another order have the same hash.
         let mut sum = 0_u64;
         if self.layout.places.is_empty() {
             for (attribute, seed) in self.attributes.iter().zip(&*self.layout.seeds) {
-                sum = sum.wrapping_add(hash(&attribute.value, *seed));
+                sum = sum.wrapping_add(hash(attribute, *seed));
             }
         } else {
-            for (_, value, seed) in self.in_places() {
-                sum = sum.wrapping_add(hash(value, seed));
+            for (_, attribute, seed) in self.in_places() {
+                sum = sum.wrapping_add(hash(attribute, seed));
             }
         }
         sum
@@ -198,18 +212,18 @@ impl Query for ByKey<'_> {
         }
         if self.layout.places.is_empty() {
             let mut values = self.attributes.iter().zip(stored.values());
-            return values.all(|(attribute, stored)| is_value(&attribute.value, stored));
+            return values.all(|(attribute, stored)| attribute.is_value(stored));
         }
-        self.in_places().all(|(place, value, _)| {
-            stored.values().nth(place).is_some_and(|stored| is_value(value, stored))
+        self.in_places().all(|(place, attribute, _)| {
+            stored.values().nth(place).is_some_and(|stored| attribute.is_value(stored))
         })
     }
 
     fn to_stored(&self) -> LabelSet {
         let mut values = vec![None; self.layout.len];
-        for (place, value, _) in self.in_places() {
+        for (place, attribute, _) in self.in_places() {
             if let Some(stored) = values.get_mut(place) {
-                *stored = Some(AttributeValue::from(value));
+                *stored = attribute.to_value();
             }
         }
         LabelSet::new(self.layout.key_set, values)
@@ -221,20 +235,18 @@ impl Query for ByKey<'_> {
 }
 
 /// Attributes as the labels that the code declares.
-pub(crate) struct AsDeclared<'a> {
+pub(crate) struct AsDeclared<'a, A> {
     keys: &'static [LabelKey],
-    attributes: &'a [KeyValue],
+    attributes: &'a [A],
 }
 
-impl<'a> AsDeclared<'a> {
+impl<'a, A: Attribute> AsDeclared<'a, A> {
     /// Returns the attributes as labels with these keys; `None` if they have others, or values that no label has.
-    pub(crate) fn new(keys: &'static [LabelKey], attributes: &'a [KeyValue]) -> Option<Self> {
-        let is_declared = |it: &KeyValue| {
-            let is_label = !matches!(it.value, Value::F64(_) | Value::Array(_));
-            is_label && keys.iter().any(|key| key.name() == it.key.as_str())
-        };
+    pub(crate) fn new(keys: &'static [LabelKey], attributes: &'a [A]) -> Option<Self> {
+        let is_declared =
+            |it: &A| it.label().is_some() && keys.iter().any(|key| key.name() == it.key());
         let declared = Self { keys, attributes };
-        let is_there = |key: &LabelKey| key.is_optional() || declared.value(key).is_some();
+        let is_there = |key: &LabelKey| key.is_optional() || declared.find(key).is_some();
         (attributes.iter().all(is_declared) && keys.iter().all(is_there)).then_some(declared)
     }
 
@@ -245,30 +257,119 @@ impl<'a> AsDeclared<'a> {
     ) -> Option<Vec<Option<AttributeValue>>> {
         let is_known =
             LabelKey::closed_sets(keys).is_none() || LabelKey::place_of(keys, self).is_some();
-        let values = keys.iter().map(|key| self.value(key).map(AttributeValue::from));
+        let values = keys.iter().map(|key| self.find(key)?.to_value());
         is_known.then(|| values.collect())
     }
 
-    fn value(&self, key: &LabelKey) -> Option<&'a Value> {
-        let mut last_first = self.attributes.iter().rev();
-        last_first.find(|it| it.key.as_str() == key.name()).map(|it| &it.value)
+    fn find(&self, key: &LabelKey) -> Option<&'a A> {
+        self.attributes.iter().rev().find(|it| it.key() == key.name())
     }
 }
 
-impl Labels for AsDeclared<'_> {
-    type Set = AsDeclared<'static>;
+impl<A: Attribute> Labels for AsDeclared<'_, A> {
+    type Set = AsDeclared<'static, KeyValue>;
     /// Each instrument has its own.
     const KEYS: &'static [LabelKey] = &[];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         for key in self.keys {
-            visitor.visit(match self.value(key) {
-                Some(Value::String(text)) => LabelRef::Str(text.as_str()),
-                Some(Value::Bool(value)) => LabelRef::Bool(*value),
-                Some(Value::I64(value)) => LabelRef::I64(*value),
-                _ => LabelRef::Absent,
-            });
+            let label = self.find(key).and_then(Attribute::label);
+            visitor.visit(label.unwrap_or(LabelRef::Absent));
         }
+    }
+}
+
+/// A key with its value, as a caller hands it out.
+pub(crate) trait Attribute {
+    fn key(&self) -> &str;
+    fn to_key(&self) -> Key;
+    fn to_value(&self) -> Option<AttributeValue>;
+    /// Returns the value, if it is one that a label can have.
+    fn label(&self) -> Option<LabelRef<'_>>;
+    fn hash_value(&self, hasher: &mut impl Hasher);
+    /// Returns whether the value is the stored one.
+    fn is_value(&self, stored: Option<AttributeRef<'_>>) -> bool;
+    fn add_address(&self, hasher: &mut AddressHasher);
+}
+
+impl Attribute for KeyValue {
+    #[inline]
+    fn key(&self) -> &str {
+        self.key.as_str()
+    }
+
+    fn to_key(&self) -> Key {
+        self.key.clone()
+    }
+
+    fn to_value(&self) -> Option<AttributeValue> {
+        Some(AttributeValue::from(&self.value))
+    }
+
+    fn label(&self) -> Option<LabelRef<'_>> {
+        match &self.value {
+            Value::String(text) => Some(LabelRef::Str(text.as_str())),
+            Value::Bool(value) => Some(LabelRef::Bool(*value)),
+            Value::I64(value) => Some(LabelRef::I64(*value)),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn hash_value(&self, hasher: &mut impl Hasher) {
+        hash_value(&self.value, hasher);
+    }
+
+    #[inline(always)]
+    fn is_value(&self, stored: Option<AttributeRef<'_>>) -> bool {
+        is_value(&self.value, stored)
+    }
+
+    #[inline(always)]
+    fn add_address(&self, hasher: &mut AddressHasher) {
+        match &self.value {
+            Value::String(text) => hasher.add_text(text.as_str()),
+            Value::Bool(value) => hasher.add(u64::from(*value)),
+            Value::I64(value) => hasher.add(*value as u64),
+            Value::F64(value) => hasher.add(value.to_bits()),
+            other => hasher.add(std::ptr::from_ref(other).addr() as u64),
+        }
+    }
+}
+
+/// Hashes and compares as OpenTelemetry's attributes with the same values do: both find the same series.
+impl Attribute for (&str, LabelRef<'_>) {
+    #[inline]
+    fn key(&self) -> &str {
+        self.0
+    }
+
+    fn to_key(&self) -> Key {
+        Key::from(self.0.to_owned())
+    }
+
+    fn to_value(&self) -> Option<AttributeValue> {
+        self.1.to_value()
+    }
+
+    #[inline]
+    fn label(&self) -> Option<LabelRef<'_>> {
+        Some(self.1)
+    }
+
+    #[inline]
+    fn hash_value(&self, hasher: &mut impl Hasher) {
+        self.1.hash_into(hasher);
+    }
+
+    #[inline]
+    fn is_value(&self, stored: Option<AttributeRef<'_>>) -> bool {
+        self.1.is(stored)
+    }
+
+    #[inline]
+    fn add_address(&self, hasher: &mut AddressHasher) {
+        hasher.visit(self.1);
     }
 }
 

@@ -187,6 +187,17 @@ impl dyn Members + '_ {
         }
     }
 
+    /// Returns all members but plain and overflow series, with the labels by which they are found, without removed ones.
+    pub(crate) fn labeled(&self) -> Vec<(LabelSet, Box<dyn AnyHandle>)> {
+        let mut found = Vec::new();
+        self.for_each_labeled(&mut |labels, handle| {
+            if !handle.is_gone() {
+                found.push((labels.clone(), handle.to_box()));
+            }
+        });
+        found
+    }
+
     /// Calls `each` with every series, including removed ones.
     fn for_each(&self, each: &mut dyn FnMut(&dyn AnyHandle)) {
         self.plain().into_iter().for_each(&mut *each);

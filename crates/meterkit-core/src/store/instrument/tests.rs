@@ -48,12 +48,12 @@ fn attributes_make_further_series_beside_a_plain_one() {
     let plain = meter.counter::<u64>("requests").build().expect("a counter");
     plain.increment();
     let any = meter.by_attributes::<Counter<u64>>("requests").register();
-    any.with(&[]).add(2);
+    any.with_attributes(&[]).add(2);
     assert_eq!(plain.value(), 3, "no attributes are those of the plain series");
     assert!(!is_labeled(&registry));
-    any.with(&[KeyValue::new("method", "GET")]).add(5);
+    any.with_attributes(&[KeyValue::new("method", "GET")]).add(5);
     assert!(is_labeled(&registry));
-    any.with(&[]).increment();
+    any.with_attributes(&[]).increment();
     assert_eq!(plain.value(), 4);
     assert_eq!(registry.read()[0].metrics[0].data.len(), 2);
 }

@@ -1,0 +1,108 @@
+//! Labels whose keys are known at run time only.
+
+use std::sync::Arc;
+
+use opentelemetry::KeyValue;
+
+use super::group::Group;
+use crate::labels::{LabelRef, LabelValue};
+use crate::store::entry::Entry;
+use crate::store::handle::Handle;
+
+/// The labels of a group whose keys are known at run time only: `CounterGroup<DynamicLabels>`.
+///
+/// Prefer a type that derives [`Labels`](crate::Labels) where the keys are known: the compiler then checks each call,
+/// and a series is found several times faster. With dynamic labels,
+///
+/// - label sets of one group may differ in their keys, of which there may be 1000 sets;
+/// - the order of the pairs does not matter, and of a key that comes twice the last value counts;
+/// - a key may be any text, as in OpenTelemetry: targets translate it (`client-name` is `client_name` in Prometheus);
+/// - a label without a value, such as `None`, is left out.
+///
+/// Limits, removal and idle timeouts are those of all groups. An instrument that has a type of labels elsewhere in the
+/// program is the same one: a series with its keys is one series, whichever way it was recorded.
+///
+/// ```
+/// use meterkit::instrument::DynamicLabels;
+/// use meterkit::{CounterGroup, LabelRef, Registry};
+///
+/// let meter = Registry::new().scoped("plugin", "pipeline");
+/// let items: CounterGroup<DynamicLabels> = meter.counter_group("items").build()?;
+/// let key = String::from("stage"); // from a configuration file, for example
+/// items.with(&[(key, "parse")]).increment();
+/// items.with(&[("stage", LabelRef::from("parse")), ("cached", LabelRef::from(true))]).add(2);
+/// assert_eq!(items.series().len(), 2);
+/// # Ok::<(), meterkit::InstrumentError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "has no values")]
+pub enum DynamicLabels {}
+
+impl<H: Handle> Group<DynamicLabels, H> {
+    /// Returns the series with these labels, given as pairs of key and value.
+    ///
+    /// Takes no lock and allocates nothing when the series exists and there are at most eight labels.
+    /// `group.with(labels).clone()` is a handle to keep, which skips the look-up.
+    #[doc(alias = "get_or_create")]
+    #[doc(alias = "with_label_values")]
+    pub fn with<K: AsRef<str>, V: LabelValue>(&self, labels: &[(K, V)]) -> Entry<'_, H> {
+        with_pairs(labels, |pairs| self.core.with_attributes(pairs))
+    }
+
+    /// Takes the series with these labels out of every later export, with what it counted. Returns whether there was one.
+    ///
+    /// It returns, from nothing, when it is looked up again, or when something is recorded with a handle that was kept:
+    /// no recording is lost.
+    pub fn remove<K: AsRef<str>, V: LabelValue>(&self, labels: &[(K, V)]) -> bool {
+        with_pairs(labels, |pairs| self.core.remove_attributes(pairs))
+    }
+}
+
+/// How many pairs need no allocation.
+const FEW: usize = 8;
+
+/// Calls `work` with the pairs that have a value.
+fn with_pairs<K: AsRef<str>, V: LabelValue, R>(
+    labels: &[(K, V)],
+    work: impl FnOnce(&[(&str, LabelRef<'_>)]) -> R,
+) -> R {
+    let pairs = labels.iter().map(|(key, value)| (key.as_ref(), value.label()));
+    let pairs = pairs.filter(|(_, value)| *value != LabelRef::Absent);
+    if labels.len() > FEW {
+        return work(&pairs.collect::<Vec<_>>());
+    }
+    let (mut few, mut len) = ([("", LabelRef::Absent); FEW], 0);
+    for (place, pair) in few.iter_mut().zip(pairs) {
+        *place = pair;
+        len += 1;
+    }
+    work(&few[..len])
+}
+
+#[doc(hidden)] // for OpenTelemetry's side
+impl<H: Handle> Group<DynamicLabels, H> {
+    /// Returns the series with these attributes, whose values may be of any type.
+    #[inline]
+    pub fn with_attributes(&self, attributes: &[KeyValue]) -> Entry<'_, H> {
+        self.core.with_attributes(attributes)
+    }
+
+    /// Returns the handle of a series that was looked up, if it can be kept and used for the same attributes later. The
+    /// overflow series cannot, nor what is returned while the scope is disabled.
+    pub fn to_keep<'a>(&self, entry: &'a Entry<'_, H>) -> Option<&'a H> {
+        let series = entry.as_kept()?.series();
+        let is_own = Arc::ptr_eq(&series.shared, &self.core.shared) && !series.is_overflow();
+        is_own.then(|| &**entry)
+    }
+
+    /// Returns a number that no other instrument has as long as a handle of one of its series is kept.
+    pub fn address(&self) -> usize {
+        Arc::as_ptr(&self.core.shared) as usize
+    }
+
+    /// Returns whether nothing is recorded now, because the scope is disabled for example. A series that is looked up
+    /// meanwhile stays without effect.
+    pub fn is_off(&self) -> bool {
+        self.core.shared.is_off()
+    }
+}
