@@ -13,6 +13,7 @@ mod import;
 mod number_handle;
 mod observable;
 mod outcome;
+mod renamed;
 mod self_metrics;
 mod timer;
 mod up_down_counter;
