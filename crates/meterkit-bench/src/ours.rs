@@ -4,7 +4,7 @@ use std::any::Any;
 use std::hint::black_box;
 use std::sync::LazyLock;
 
-use meterkit_core::{CounterGroup, Histogram, HistogramGroup, Meter, Registry};
+use meterkit_core::{CounterGroup, DynamicLabels, Histogram, HistogramGroup, Meter, Registry};
 use meterkit_otel::MeterProvider;
 use meterkit_pipeline::Pipeline;
 use opentelemetry::metrics::MeterProvider as _;
@@ -147,6 +147,30 @@ pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
     move || {
         let Operation { kind, outcome, cached } = *black_box(&OPERATION);
         group.with(Operation { kind, outcome, cached }).increment();
+    }
+}
+
+/// Returns a counter that is declared where it is used.
+pub fn counter_at_call_site() -> impl Fn() + Send + Sync + 'static {
+    || meterkit_core::counter!("bench_calls").increment()
+}
+
+/// Returns a counter with a closed label set that is declared where it is used.
+pub fn counter_at_call_site_of_closed_set() -> impl Fn() + Send + Sync + 'static {
+    || {
+        let Operation { kind, outcome, cached } = *black_box(&OPERATION);
+        meterkit_core::counter!("bench_closed_calls", Operation { kind, outcome, cached })
+            .increment();
+    }
+}
+
+/// Returns a counter with label keys of the call, found by three texts.
+pub fn counter_of_dynamic_labels() -> impl Fn() + Send + Sync + 'static {
+    let group: CounterGroup<DynamicLabels> =
+        meter().counter_group("dynamic").build().expect("a counter group");
+    move || {
+        let Request { method, route, tenant } = *black_box(&REQUEST);
+        group.with(&[("method", method), ("route", route), ("tenant", tenant)]).increment();
     }
 }
 

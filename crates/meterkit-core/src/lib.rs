@@ -13,6 +13,7 @@
 
 mod attributes;
 mod buckets;
+mod call_site;
 mod catalog;
 mod data;
 mod error;

@@ -143,7 +143,7 @@ pub use meterkit_core::{
     InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Metrics,
     ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,
     ObservableUpDownCounter, ObservableUpDownCounterGroup, Registry, ScopeKind, UpDownCounter,
-    UpDownCounterGroup,
+    UpDownCounterGroup, counter, gauge, histogram,
 };
 #[cfg(feature = "dashboard")]
 #[doc(inline)]

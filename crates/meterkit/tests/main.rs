@@ -1,6 +1,7 @@
 //! All integration tests of this crate in one binary, which links once.
 
 mod batches;
+mod call_sites;
 mod callbacks;
 #[cfg(feature = "catalog-json")]
 mod catalog_file;
