@@ -19,13 +19,13 @@ mod timer;
 mod up_down_counter;
 
 pub(crate) use self::bound_labels::BoundLabels;
-pub(crate) use self::builder::members_of;
 pub use self::builder::{Instrument, InstrumentBuilder};
+pub(crate) use self::builder::{find_or_make_like, members_of};
 pub use self::by_attributes::{AttributeCallback, AttributeObserver};
 pub use self::counter::{Counter, CounterGroup};
 pub use self::dynamic_labels::DynamicLabels;
 pub use self::gauge::{Gauge, GaugeGroup};
-pub use self::group::Group;
+pub use self::group::{Group, LabelsOf};
 pub use self::histogram::{Histogram, HistogramGroup};
 pub use self::import::{Import, ImportedFamily, is_importing};
 pub use self::observable::{

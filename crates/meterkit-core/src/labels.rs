@@ -38,9 +38,7 @@ pub use self::value::{LabelRef, LabelValue};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of labels",
-    note = "labels have names: write `#[derive(Labels)]` on a struct with one field per label, and give a value of it",
-    note = "a group whose label names are known at run time only is one of `DynamicLabels`, which takes \
-            `&[(\"stage\", id)]`",
+    note = "write `#[derive(Labels)]` on a struct with one field per label",
     note = "an instrument without labels is observed with `observe`, one with labels with `observe_with`"
 )]
 pub trait Labels {

@@ -56,7 +56,7 @@ pub use self::instrument::{
     AnyObservable, AttributeCallback, AttributeObserver, CallbackBuilder, CallbackGuard,
     CallbackOutput, Called, Counter, CounterGroup, CounterKind, DynamicLabels, Gauge, GaugeGroup,
     GaugeKind, Group, GroupTimer, Histogram, HistogramGroup, Import, ImportedFamily, InFlight,
-    Instrument, InstrumentBuilder, OWN_SCOPE, Observable, ObservableCounter,
+    Instrument, InstrumentBuilder, LabelsOf, OWN_SCOPE, Observable, ObservableCounter,
     ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup, ObservableKind,
     ObservableUpDownCounter, ObservableUpDownCounterGroup, Observer, Outcome, Polled,
     SeriesObserver, Several, Timeable, TimedFuture, Timer, Unlabeled, UpDownCounter,
@@ -82,6 +82,8 @@ pub use self::store::clock::now;
 pub use self::store::entry::Entry;
 #[doc(hidden)]
 pub use self::store::prometheus_names::{NameMeetings, PrometheusNames};
+#[doc(hidden)] // for the test kit
+pub use self::store::redirect::Redirect;
 pub use self::store_health::StoreHealth;
 pub use self::stream::{StreamRequest, StreamSettings};
 pub use self::tap::{MakeSink, MirroredInstrument, Sink, Tap};

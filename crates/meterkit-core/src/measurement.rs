@@ -18,9 +18,8 @@ use crate::store::shared::Shared;
 ///
 /// Sealed. A literal is an `i32` unless its type is stated: write `5_000_000_000_u64`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no value for an instrument of `{T}`",
-    label = "an instrument of `{T}` cannot record this",
-    note = "values are integers, `Duration`, and, for an instrument of `f64`, floats"
+    message = "`{Self}` cannot be recorded in an instrument of `{T}`",
+    note = "values are integers, `Duration`, and, for instruments of `f64`, floats"
 )]
 pub trait Measurement<T: Number>: Copy {
     /// Returns the value as the instrument's type of number; `None` if it is negative and that type is unsigned.
@@ -63,8 +62,7 @@ impl<T: Number> Measurement<T> for Duration {
         let loss = (value.to_f64() - exact).abs();
         let is_histogram = shared.identity.kind == Kind::Histogram;
         if per_second.is_none() && !unit.is_empty() {
-            shared
-                .warn_of_duration("the unit is no unit of time; give the instrument the unit `s`");
+            shared.warn_of_duration("the unit is no unit of time; give it the unit `s`");
         } else if per_second.is_none() && !is_histogram {
             shared.warn_of_duration("the gauge has no unit; give it the unit `s`");
         } else if per_second.is_none() && !shared.has_chosen_buckets() {

@@ -31,6 +31,7 @@ pub(crate) mod observed;
 pub(crate) mod points;
 pub(crate) mod prometheus_names;
 pub(crate) mod recent;
+pub(crate) mod redirect;
 pub(crate) mod scope_shared;
 pub(crate) mod scopes;
 pub(crate) mod series;

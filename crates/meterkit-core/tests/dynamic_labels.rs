@@ -47,7 +47,7 @@ fn label_sets_of_one_group_may_differ_in_their_keys() -> Result<(), InstrumentEr
     items.with(&[("stage", "parse"), ("tenant", "a")]).increment();
     items.with(&[("tenant", 7_u32)]).increment();
     items.with(&[("client-name", true)]).increment();
-    items.with::<&str, &str>(&[]).add(5);
+    items.with(&[("", ""); 0]).add(5);
     assert_eq!(
         series(&registry, ITEMS),
         [

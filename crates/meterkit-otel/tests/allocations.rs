@@ -80,9 +80,9 @@ fn recording_in_series_that_exist_allocates_nothing() {
     let dynamic: CounterGroup<DynamicLabels> =
         ours.counter_group("dynamic").build().expect("a name");
     let (stage, tenant) = ("parse".to_owned(), "a".to_owned());
-    let one = || dynamic.with(&[("stage", &stage), ("tenant", &tenant)]).increment();
-    let other = || dynamic.with(&[("tenant", 7), ("stage", 8), ("shard", 9)]).increment();
-    assert_eq!(allocations(&|| (one(), other()).0), 0, "label sets with other keys in turn");
+    let first = || dynamic.with(&[("stage", &stage), ("tenant", &tenant)]).increment();
+    let second = || dynamic.with(&[("tenant", 7), ("stage", 8), ("shard", 9)]).increment();
+    assert_eq!(allocations(&|| (first(), second()).0), 0, "label sets with other keys in turn");
     let _plain = ours.counter::<u64>("plain").build();
     let lights = Light::all();
     let tenants: Vec<_> = (0..500).map(|id| format!("tenant {id}")).collect();

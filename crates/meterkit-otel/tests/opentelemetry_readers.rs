@@ -57,8 +57,8 @@ fn series(
 #[test]
 fn an_integer_that_the_sdk_sends_as_zero_is_read_exactly_and_logged_once() {
     let (meter, builder, reader) = catalog(Temporality::Cumulative);
-    meter.gauge::<u64>("large").build().unwrap().set(1 << 63);
-    meter.gauge::<u64>("small").build().unwrap().set((1 << 63) - 1);
+    meter.gauge::<u64>("large").build().unwrap().set(1_u64 << 63);
+    meter.gauge::<u64>("small").build().unwrap().set((1_u64 << 63) - 1);
     let pipeline = builder.start().unwrap();
     let ((), lines) = log_lines::of(|| {
         for _ in 0..3 {

@@ -25,6 +25,6 @@
 
 pub use meterkit_core::{
     Buckets, Called, CounterNumber, DynamicLabels, Entry, ExponentialLimits, GaugeNumber, Group,
-    GroupTimer, HistogramNumber, InFlight, Instrument, InstrumentBuilder, Measurement, Number,
-    Outcome, Polled, ScopeError, Timeable, TimedFuture, Timer, Unlabeled, UpDownNumber,
+    GroupTimer, HistogramNumber, InFlight, Instrument, InstrumentBuilder, LabelsOf, Measurement,
+    Number, Outcome, Polled, ScopeError, Timeable, TimedFuture, Timer, Unlabeled, UpDownNumber,
 };

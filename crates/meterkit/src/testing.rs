@@ -2,7 +2,8 @@
 //! failures say what there is instead.
 //!
 //! No server, no global, no waiting. Code under test takes a [`Registry`](crate::Registry) or a [`Meter`](crate::Meter)
-//! and is given the kit's; tests that run in parallel then see nothing of each other.
+//! and is given the kit's, or is [redirected](TestKit::redirect) to it; tests that run in parallel then see nothing of each
+//! other.
 //!
 //! ```
 //! use std::time::Duration;
@@ -45,6 +46,9 @@
 //! - [`assert_catalog`] compares the metrics that a program declares with those in a file that is checked in.
 //! - [`assert_metric!`] and [`assert_no_metric!`] compare, on a kit or on what was seen.
 //!
+//! - For code that records through statics, [`TestKit::redirect`] has one thread or task record in a kit, and [`Seen::of`]
+//!   looks at any registry.
+//!
 //! Nothing here changes what the library does: it is the same store, read as targets read it.
 
 mod assert;
@@ -64,7 +68,7 @@ pub use self::seen::{Seen, Visible};
 pub use self::series::Series;
 #[doc(inline)]
 pub use crate::{assert_metric, assert_no_metric};
-pub use meterkit_core::ManualClock;
+pub use meterkit_core::{ManualClock, Redirect};
 
 /// What the macros expand to.
 #[doc(hidden)]

@@ -51,5 +51,6 @@ mod scrape_endpoint;
 mod start_up_lines;
 mod testing_failures;
 mod testing_kit;
+mod testing_redirects;
 mod testing_refreshes;
 mod variables_without_effect;

@@ -550,6 +550,21 @@ fn make(shared: Shared, is_plain: bool) -> Arc<dyn Stored> {
     }
 }
 
+/// Returns the instrument of this scope in `registry` that is like one of another registry, made if it does not exist.
+pub(crate) fn find_or_make_like(
+    registry: &Registry,
+    scope: &ScopeKey,
+    other: &Shared,
+) -> Result<Arc<dyn Stored>, InstrumentError> {
+    let label_keys = other.declared_keys();
+    let make = Box::new(move |shared| make(shared, label_keys == Some(&[])));
+    let (identity, options) = (other.identity.clone(), GroupOptions::default());
+    let found = registry.find_or_make(scope, identity, other.door(), options, make)?;
+    let _ = label_keys.map(|keys| found.declare(keys));
+    self_metrics::count_drops(registry);
+    Ok(found)
+}
+
 /// Returns a group of any type of handle without that type; `None` if it is no group.
 pub(crate) fn members_of(group: &dyn Any) -> Option<&dyn Members> {
     fn typed<H: Handle>(group: &dyn Any) -> Option<&dyn Members> {

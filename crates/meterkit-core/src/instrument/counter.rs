@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use super::group::Group;
 use super::number_handle::number_handle;
 use crate::number::CounterNumber;
+use crate::store::redirect;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
 use crate::store::sum::SumCell;
@@ -38,7 +39,7 @@ impl<T: CounterNumber> Counter<T> {
     #[doc(alias = "inc")]
     #[inline]
     pub fn increment(&self) {
-        self.series.add(T::ONE);
+        self.series.add(self, T::ONE, Self::add);
         self.series.offer(T::ONE);
     }
 
@@ -47,18 +48,21 @@ impl<T: CounterNumber> Counter<T> {
     #[inline]
     pub fn add(&self, value: T) {
         if value.is_negative() {
-            self.series.drop_value(DropReason::Negative);
+            SeriesRef::drop_value(self, value, DropReason::Negative, Self::add);
         } else if !value.is_recordable() {
-            self.series.drop_value(DropReason::NotFinite);
+            SeriesRef::drop_value(self, value, DropReason::NotFinite, Self::add);
         } else {
-            self.series.add(value);
+            self.series.add(self, value, Self::add);
             self.series.offer(value);
         }
     }
 
     /// Returns the sum so far.
     pub fn value(&self) -> T {
-        self.series.cell().get()
+        match redirect::series(self) {
+            Some(instead) => instead.value(),
+            None => self.series.cell().get(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use opentelemetry::KeyValue;
 
-use super::group::Group;
+use super::group::{Group, LabelsOf};
 use crate::labels::{LabelRef, LabelValue};
 use crate::store::entry::Entry;
 use crate::store::handle::Handle;
@@ -18,6 +18,8 @@ use crate::store::handle::Handle;
 /// - the order of the pairs does not matter, and of a key that comes twice the last value counts;
 /// - a key may be any text, as in OpenTelemetry: targets translate it (`client-name` is `client_name` in Prometheus);
 /// - a label without a value, such as `None`, is left out.
+///
+/// A look-up allocates nothing when the series exists and there are at most eight labels.
 ///
 /// Limits, removal and idle timeouts are those of all groups. An instrument that has a type of labels elsewhere in the
 /// program is the same one: a series with its keys is one series, whichever way it was recorded.
@@ -38,24 +40,33 @@ use crate::store::handle::Handle;
 #[expect(clippy::exhaustive_enums, reason = "has no values")]
 pub enum DynamicLabels {}
 
-impl<H: Handle> Group<DynamicLabels, H> {
-    /// Returns the series with these labels, given as pairs of key and value.
-    ///
-    /// Takes no lock and allocates nothing when the series exists and there are at most eight labels.
-    /// `group.with(labels).clone()` is a handle to keep, which skips the look-up.
-    #[doc(alias = "get_or_create")]
-    #[doc(alias = "with_label_values")]
-    pub fn with<K: AsRef<str>, V: LabelValue>(&self, labels: &[(K, V)]) -> Entry<'_, H> {
-        with_pairs(labels, |pairs| self.core.with_attributes(pairs))
+impl<K: AsRef<str>, V: LabelValue> LabelsOf<DynamicLabels> for &[(K, V)] {
+    fn find<'a, H: Handle>(&self, group: &'a Group<DynamicLabels, H>) -> Entry<'a, H> {
+        with_pairs(self, |pairs| group.core.with_attributes(pairs))
     }
 
-    /// Takes the series with these labels out of every later export, with what it counted. Returns whether there was one.
-    ///
-    /// It returns, from nothing, when it is looked up again, or when something is recorded with a handle that was kept:
-    /// no recording is lost.
-    pub fn remove<K: AsRef<str>, V: LabelValue>(&self, labels: &[(K, V)]) -> bool {
-        with_pairs(labels, |pairs| self.core.remove_attributes(pairs))
+    fn remove<H: Handle>(&self, group: &Group<DynamicLabels, H>) -> bool {
+        with_pairs(self, |pairs| group.core.remove_attributes(pairs))
     }
+}
+
+macro_rules! as_slice {
+    ($([$($generics:tt)*] $type:ty;)*) => {$(
+        impl<K: AsRef<str>, V: LabelValue, $($generics)*> LabelsOf<DynamicLabels> for &$type {
+            fn find<'a, H: Handle>(&self, group: &'a Group<DynamicLabels, H>) -> Entry<'a, H> {
+                (&self[..]).find(group)
+            }
+
+            fn remove<H: Handle>(&self, group: &Group<DynamicLabels, H>) -> bool {
+                (&self[..]).remove(group)
+            }
+        }
+    )*};
+}
+
+as_slice! {
+    [const N: usize] [(K, V); N];
+    [] Vec<(K, V)>;
 }
 
 /// How many pairs need no allocation.

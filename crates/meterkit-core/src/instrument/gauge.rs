@@ -8,6 +8,7 @@ use super::number_handle::number_handle;
 use crate::measurement::Measurement;
 use crate::number::GaugeNumber;
 use crate::store::cell::GaugeCell;
+use crate::store::redirect;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
 
@@ -48,6 +49,9 @@ impl<T: GaugeNumber> Gauge<T> {
     /// ```
     #[inline]
     pub fn set(&self, value: impl Measurement<T>) {
+        if self.series.is_done(self, value, |it, value| it.set(value)) {
+            return;
+        }
         if let Some(value) = self.recordable(value) {
             self.series.cell().set(value);
         }
@@ -68,6 +72,9 @@ impl<T: GaugeNumber> Gauge<T> {
     /// Raises the value by `value`; integers stop at their largest.
     #[doc(alias = "inc_by")]
     pub fn add(&self, value: T) {
+        if self.series.is_done(self, value, |it, value| it.add(value)) {
+            return;
+        }
         if let Some(value) = self.recordable(value) {
             self.series.cell().change(|now: T| now.saturating_add(value));
         }
@@ -76,6 +83,9 @@ impl<T: GaugeNumber> Gauge<T> {
     /// Lowers the value by `value`; integers stop at their smallest, which is zero for `u64`.
     #[doc(alias = "dec_by")]
     pub fn sub(&self, value: T) {
+        if self.series.is_done(self, value, |it, value| it.sub(value)) {
+            return;
+        }
         if let Some(value) = self.recordable(value) {
             self.series.cell().change(|now: T| now.saturating_sub(value));
         }
@@ -83,6 +93,9 @@ impl<T: GaugeNumber> Gauge<T> {
 
     /// Sets the value unless it is larger already: a high-water mark.
     pub fn set_max(&self, value: impl Measurement<T>) {
+        if self.series.is_done(self, value, |it, value| it.set_max(value)) {
+            return;
+        }
         if let Some(value) = self.recordable(value) {
             self.series.cell().set_max(value);
         }
@@ -90,15 +103,15 @@ impl<T: GaugeNumber> Gauge<T> {
 
     /// Returns the value; zero when none was set.
     pub fn value(&self) -> T {
-        self.series.cell().get().unwrap_or(T::ZERO)
+        match redirect::series(self) {
+            Some(instead) => instead.value(),
+            None => self.series.cell().get().unwrap_or(T::ZERO),
+        }
     }
 
-    /// Returns the value as it is to be recorded; `None` if it cannot be, or nothing is recorded now.
+    /// Returns the value as it is to be recorded; `None` if it cannot be.
     #[inline]
     fn recordable(&self, value: impl Measurement<T>) -> Option<T> {
-        if self.series.is_off() {
-            return None;
-        }
         let shared = &self.series.shared;
         let converted = value.convert(shared);
         let recordable = converted.filter(|value| value.is_recordable());

@@ -14,6 +14,7 @@ use crate::store::entry::Entry;
 use crate::store::group::Places;
 use crate::store::handle::Handle;
 use crate::store::instrument::Core;
+use crate::store::redirect;
 
 /// An instrument with labels: one series per label set, made when first asked for.
 ///
@@ -53,9 +54,37 @@ impl<L, H: Handle> Group<L, H> {
         Self { places: core.places(), core, labels: PhantomData }
     }
 
-    /// Takes all series out of every later export; see `remove`.
+    /// Returns the series with these labels, given by value or by reference, with strings owned or borrowed. For
+    /// [`DynamicLabels`](crate::DynamicLabels), they are pairs of key and value: `&[("stage", id)]`.
+    ///
+    /// Takes no lock and allocates nothing when the series exists; only where so many series were removed that their
+    /// places have used up the limit, further ones are found under a lock that nobody holds for long.
+    /// `group.with(labels).clone()` is a handle to keep, which skips the look-up.
+    #[doc(alias = "get_or_create")]
+    #[doc(alias = "with_label_values")]
+    #[inline]
+    pub fn with(&self, labels: impl LabelsOf<L>) -> Entry<'_, H> {
+        labels.find(self)
+    }
+
+    /// Takes the series with these labels out of every later export, with what it counted. Returns whether there was one.
+    ///
+    /// It returns, from nothing, when it is looked up again, or when something is recorded with a handle that was kept:
+    /// no recording is lost. Readers of OpenTelemetry's SDK go on to see it for a while, or for good if it is a
+    /// histogram.
+    pub fn remove(&self, labels: impl LabelsOf<L>) -> bool {
+        match self.redirected() {
+            Some(instead) => labels.remove(&instead),
+            None => labels.remove(self),
+        }
+    }
+
+    /// Takes all series out of every later export; see [`remove`](Self::remove).
     pub fn clear(&self) {
-        self.core.clear();
+        match self.redirected() {
+            Some(instead) => instead.core.clear(),
+            None => self.core.clear(),
+        }
     }
 
     /// Returns the series that exist now, each with its labels and a handle, in no particular order.
@@ -81,37 +110,53 @@ impl<L, H: Handle> Group<L, H> {
     /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```
     pub fn series(&self) -> impl ExactSizeIterator<Item = (Attributes, H)> + use<L, H> {
-        self.core.series().into_iter()
+        match self.redirected() {
+            Some(instead) => instead.core.series().into_iter(),
+            None => self.core.series().into_iter(),
+        }
+    }
+
+    /// Returns the group of another registry in which this thread records instead, if it does.
+    pub(super) fn redirected(&self) -> Option<Self> {
+        let is_redirected = self.core.shared.is_redirected();
+        is_redirected.then(|| redirect::instrument(&self.core.shared)).flatten().map(Self::new)
     }
 }
 
-impl<L: Labels, H: Handle> Group<L, H> {
-    /// Returns the series with these labels, given by value or by reference, with strings owned or borrowed.
-    ///
-    /// Takes no lock and allocates nothing when the series exists; only where so many series were removed that their
-    /// places have used up the limit, further ones are found under a lock that nobody holds for long.
-    /// `group.with(labels).clone()` is a handle to keep, which skips the look-up.
-    #[doc(alias = "get_or_create")]
-    #[doc(alias = "with_label_values")]
-    #[inline]
-    pub fn with(&self, labels: impl Labels<Set = L::Set>) -> Entry<'_, H> {
-        let placed = labels.index().and_then(|place| self.places.get(place)?.get());
+/// What a group of `L` is indexed by: [`Labels`] of that type, or pairs of key and value for
+/// [`DynamicLabels`](crate::DynamicLabels).
+///
+/// Sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a set of the group's labels, which are `{L}`",
+    note = "labels have names: give a value of the type that the group is declared with, which is a struct that derives \
+            `Labels`",
+    note = "a group whose label names are known at run time only is one of `DynamicLabels`, and takes \
+            `&[(\"stage\", id)]`"
+)]
+pub trait LabelsOf<L> {
+    #[doc(hidden)]
+    fn find<'a, H: Handle>(&self, group: &'a Group<L, H>) -> Entry<'a, H>;
+
+    #[doc(hidden)]
+    fn remove<H: Handle>(&self, group: &Group<L, H>) -> bool;
+}
+
+impl<L: Labels, S: Labels<Set = L::Set>> LabelsOf<L> for S {
+    #[inline(always)]
+    fn find<'a, H: Handle>(&self, group: &'a Group<L, H>) -> Entry<'a, H> {
+        let placed = self.index().and_then(|place| group.places.get(place)?.get());
         if let Some(handle) = placed.filter(|handle| !handle.series().is_hidden()) {
             return Entry::kept(handle);
         }
-        match self.core.recall(&labels) {
+        match group.core.recall(self) {
             Ok(handle) => Entry::kept(handle),
-            Err(addresses) => self.core.with(&labels, addresses),
+            Err(addresses) => group.core.with(self, addresses),
         }
     }
 
-    /// Takes the series with these labels out of every later export, with what it counted. Returns whether there was one.
-    ///
-    /// It returns, from nothing, when it is looked up again, or when something is recorded with a handle that was kept:
-    /// no recording is lost. Readers of OpenTelemetry's SDK go on to see it for a while, or for good if it is a
-    /// histogram.
-    pub fn remove(&self, labels: impl Labels<Set = L::Set>) -> bool {
-        self.core.remove(&labels)
+    fn remove<H: Handle>(&self, group: &Group<L, H>) -> bool {
+        group.core.remove(self)
     }
 }
 

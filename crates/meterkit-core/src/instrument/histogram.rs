@@ -64,10 +64,15 @@ impl<T: HistogramNumber> Histogram<T> {
     #[doc(alias = "observe")]
     #[inline]
     pub fn record(&self, value: impl Measurement<T>) {
-        let shared = &self.series.shared;
-        if self.series.is_off() {
-            return;
+        match self.series.shared.is_off_or_redirected() {
+            false => self.record_here(value),
+            true => self.record_if_on(value),
         }
+    }
+
+    #[inline(always)]
+    fn record_here(&self, value: impl Measurement<T>) {
+        let shared = &self.series.shared;
         match value.convert(shared) {
             Some(value) if value.is_recordable() => {
                 self.series.cell().record(value, &shared.settings);
@@ -75,6 +80,15 @@ impl<T: HistogramNumber> Histogram<T> {
             }
             Some(_) => shared.dropped(DropReason::NotFinite),
             None => shared.dropped(DropReason::Negative),
+        }
+    }
+
+    /// Apart, and the last call of [`record`](Self::record): nothing has to be kept for what comes after it.
+    #[cold]
+    #[inline(never)]
+    fn record_if_on(&self, value: impl Measurement<T>) {
+        if !self.series.is_done(self, value, |it, value| it.record(value)) {
+            self.record_here(value);
         }
     }
 

@@ -17,13 +17,14 @@ macro_rules! renamed {
         pub trait $trait {}
         renamed!($trait $($rest)*);
     };
-    ($trait:ident $([$($generics:tt)*] $type:ty: fn $old:ident $parameters:tt;)*) => {$(
+    ($trait:ident $([$($generics:tt)*] $type:ty: fn $old:ident $parameters:tt $(-> $series:ident $body:block)?;)*) => {$(
         impl<$($generics)*> $type {
             #[doc(hidden)]
-            pub fn $old $parameters
+            pub fn $old $parameters $(-> $series)?
             where
                 Self: $trait,
             {
+                $($body)?
             }
         }
     )*};
@@ -57,6 +58,6 @@ renamed! {
 renamed! {
     CalledWith: "this method is called `with` in meterkit, and takes labels by name",
         "write `with(..)` and a value of the labels' type";
-    [L, H: Handle] Group<L, H>: fn with_label_values(&self, _: impl Sized);
-    [L, H: Handle] Group<L, H>: fn get_or_create(&self, _: impl Sized);
+    [L, H: Handle] Group<L, H>: fn with_label_values(&self, _: impl Sized) -> H { self.core.plain().clone() };
+    [L, H: Handle] Group<L, H>: fn get_or_create(&self, _: impl Sized) -> H { self.core.plain().clone() };
 }

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use super::dynamic_labels::DynamicLabels;
-use super::group::Group;
+use super::group::{Group, LabelsOf};
 use super::histogram::Histogram;
-use crate::labels::{LabelValue, Labels};
 use crate::number::HistogramNumber;
+use crate::store::redirect;
 
 /// A running timer. Records when dropped. From [`Histogram::start_timer`].
 #[derive(Debug)]
@@ -24,6 +23,8 @@ pub struct Timer<T: HistogramNumber = f64> {
 
 impl<T: HistogramNumber> Timer<T> {
     pub(super) fn start(histogram: Histogram<T>) -> Self {
+        // Its clock may be another one.
+        let histogram = redirect::series(&histogram).unwrap_or(histogram);
         let start = histogram.clock().elapsed();
         Self { histogram: Some(histogram), start }
     }
@@ -77,21 +78,13 @@ pub struct GroupTimer<L, T: HistogramNumber = f64> {
 
 impl<L, T: HistogramNumber> GroupTimer<L, T> {
     pub(super) fn start(group: Group<L, Histogram<T>>) -> Self {
+        let group = group.redirected().unwrap_or(group);
         let start = group.clock().elapsed();
         Self { group, start }
     }
-}
 
-impl<L: Labels, T: HistogramNumber> GroupTimer<L, T> {
     /// Records in the series with these labels, and returns how long it was.
-    pub fn observe(self, labels: impl Labels<Set = L::Set>) -> Duration {
-        self.group.with(labels).record_since(self.start)
-    }
-}
-
-impl<T: HistogramNumber> GroupTimer<DynamicLabels, T> {
-    /// Records in the series with these labels, and returns how long it was.
-    pub fn observe<K: AsRef<str>, V: LabelValue>(self, labels: &[(K, V)]) -> Duration {
+    pub fn observe(self, labels: impl LabelsOf<L>) -> Duration {
         self.group.with(labels).record_since(self.start)
     }
 }

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use super::group::Group;
 use super::number_handle::number_handle;
 use crate::number::UpDownNumber;
+use crate::store::redirect;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
 use crate::store::sum::UpDownCell;
@@ -55,9 +56,9 @@ impl<T: UpDownNumber> UpDownCounter<T> {
     #[inline]
     pub fn add(&self, value: T) {
         if value.is_recordable() {
-            self.series.add(value);
+            self.series.add(self, value, Self::add);
         } else {
-            self.series.drop_value(DropReason::NotFinite);
+            SeriesRef::drop_value(self, value, DropReason::NotFinite, Self::add);
         }
     }
 
@@ -65,6 +66,9 @@ impl<T: UpDownNumber> UpDownCounter<T> {
     ///
     /// What is in flight stays so when the series is removed: the series returns, with as many as there are guards.
     pub fn guard(&self) -> InFlight<T> {
+        if let Some(instead) = redirect::series(self) {
+            return instead.guard();
+        }
         let is_counted = !self.series.is_off();
         if is_counted {
             self.series.cell().count_guard(1);
@@ -74,7 +78,10 @@ impl<T: UpDownNumber> UpDownCounter<T> {
 
     /// Returns the sum so far.
     pub fn value(&self) -> T {
-        self.series.cell().get()
+        match redirect::series(self) {
+            Some(instead) => instead.value(),
+            None => self.series.cell().get(),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use once_cell::race::OnceBox;
 
 use self::reservoir::{Place, Reservoir};
+use super::redirect;
 use super::shared::Shared;
 use crate::Kind;
 use crate::buckets::HistogramBuckets;
@@ -93,7 +94,7 @@ impl Sampling {
 #[cold]
 pub(super) fn offer(shared: &Shared, slot: &ReservoirSlot, series: SeriesId, value: Value) {
     // Counters ask for nothing before they add: off, they have not added.
-    if shared.is_off() {
+    if shared.is_off() || (shared.is_redirected() && redirect::is_active()) {
         return;
     }
     let sampling = &shared.settings.exemplars;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, RwLock};
 
 use meterkit_rules::name;
@@ -36,6 +37,7 @@ pub(crate) struct Scopes {
     scopes: RwLock<BTreeMap<ScopeKey, Arc<Scope>>>,
     /// How values are kept; as the code says by default.
     streams: RwLock<Option<Streams>>,
+    is_redirected: AtomicBool,
     pub(crate) prometheus_names: PrometheusNames,
 }
 
@@ -95,6 +97,18 @@ impl Scopes {
             scope.instruments().iter().for_each(|instrument| instrument.switch(switch));
         }
         *self.switches.write().unpoisoned() = switches;
+    }
+
+    /// Makes every recording check whether its thread records elsewhere.
+    pub(crate) fn set_redirected(&self) {
+        if self.is_redirected.load(Acquire) {
+            return;
+        }
+        let _naming = self.naming.write().unpoisoned();
+        for scope in self.all() {
+            scope.instruments().iter().for_each(|it| it.shared().set_redirected());
+        }
+        self.is_redirected.store(true, Release);
     }
 
     /// Returns the patterns of disabled scopes that no scope has been like, as written.
@@ -236,6 +250,9 @@ impl Scopes {
         let shared = Shared::new(identity, scope.shared.clone(), settings.clone(), door);
         let switches = self.switches.read().unpoisoned();
         shared.switch(switches.of(key, &naming));
+        if self.is_redirected.load(Acquire) {
+            shared.set_redirected();
+        }
         let settings = stream_of(&shared.descriptor(), options.limit.is_some());
         let buckets = settings.as_ref().and_then(StreamSettings::usable_buckets);
         let is_sorted = shared.identity.kind == Kind::Histogram && door != Door::Import;
@@ -263,6 +280,13 @@ impl Scopes {
         let scopes = self.scopes.read().unpoisoned();
         let instruments = scopes.get(&key).map(|scope| scope.instruments()).unwrap_or_default();
         instruments.iter().any(|instrument| std::ptr::eq(&**instrument.shared(), shared))
+    }
+
+    /// Returns the key of the scope that has an instrument.
+    pub(crate) fn key_of(&self, instrument: &Shared) -> Option<ScopeKey> {
+        let mut scopes = self.all().into_iter();
+        let scope = scopes.find(|scope| Arc::ptr_eq(&scope.shared, &instrument.scope))?;
+        Some(scope.key.clone())
     }
 
     /// Returns every scope, as they are now.

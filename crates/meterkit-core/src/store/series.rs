@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cell::Cell;
+use super::handle::Handle;
 use super::label_set::{HasLabels, KeySetId, LabelSet};
 use super::look;
+use super::redirect;
 use super::settings::{DropReason, Settings};
 use super::shared::Shared;
 use super::sum::SumCell;
@@ -154,10 +156,37 @@ impl<C: Cell> SeriesRef<C> {
         is_off
     }
 
-    /// Adds to the sum of this series, unless nothing may be recorded.
+    /// Returns whether nothing is to be recorded in this series, that of `handle`: nothing may be, or the thread records
+    /// elsewhere, where `record` has done it. `record` takes all it needs as arguments: what a closure captures would be in
+    /// memory.
     #[inline]
-    pub(crate) fn add<T: Number>(&self, value: T)
-    where
+    pub(crate) fn is_done<H: Handle<Cell = C>, V>(
+        &self,
+        handle: &H,
+        value: V,
+        record: impl FnOnce(&H, V),
+    ) -> bool {
+        self.shared.is_off_or_redirected() && Self::is_off_or_elsewhere(handle, value, record)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_off_or_elsewhere<H: Handle<Cell = C>, V>(
+        handle: &H,
+        value: V,
+        record: impl FnOnce(&H, V),
+    ) -> bool {
+        redirect::record(handle, value, record) || handle.series().is_off()
+    }
+
+    /// Adds to the sum of this series, that of `handle`, unless it [is done](Self::is_done) already.
+    #[inline]
+    pub(crate) fn add<H: Handle<Cell = C>, T: Number>(
+        &self,
+        handle: &H,
+        value: T,
+        add: impl FnOnce(&H, T),
+    ) where
         C: AsRef<SumCell>,
     {
         // Mostly one branch: recording has time for no more. No calls either, not even with stripes: what a call stores
@@ -169,35 +198,43 @@ impl<C: Cell> SeriesRef<C> {
             let is_done = self.shared.is_disabled()
                 || (self.shared.is_on_with_stripes() && sum.add_to_stripe(value));
             if !is_done {
-                self.add_and_look(value);
+                Self::add_and_look(handle, value, add);
             }
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn add_and_look<T: Number>(&self, value: T)
+    fn add_and_look<H: Handle<Cell = C>, T: Number>(handle: &H, value: T, add: impl FnOnce(&H, T))
     where
         C: AsRef<SumCell>,
     {
-        if self.is_off() {
+        let series = handle.series();
+        if series.is_done(handle, value, add) {
             return;
         }
-        let sum = self.cell().as_ref();
+        let (sum, shared) = (series.cell().as_ref(), &series.shared);
         if sum.add_to_stripe(value) {
-            self.shared.minds_stripes();
-        } else if sum.add_and_meet(value) && self.shared.is_looked_at() && look::meets_often() {
+            shared.minds_stripes();
+        } else if sum.add_and_meet(value) && shared.is_looked_at() && look::meets_often() {
             sum.stripe::<T>();
-            self.shared.minds_stripes();
+            shared.minds_stripes();
         }
-        self.shared.has_looked();
+        shared.has_looked();
     }
 
-    /// Drops a value that cannot be recorded.
+    /// Drops a value that cannot be recorded in this series, that of `handle`.
     #[cold]
-    pub(crate) fn drop_value(&self, reason: DropReason) {
-        if !self.is_off() {
-            self.shared.dropped(reason);
+    #[inline(never)]
+    pub(crate) fn drop_value<H: Handle<Cell = C>, V>(
+        handle: &H,
+        value: V,
+        reason: DropReason,
+        record: impl FnOnce(&H, V),
+    ) {
+        let series = handle.series();
+        if !series.is_done(handle, value, record) {
+            series.shared.dropped(reason);
         }
     }
 

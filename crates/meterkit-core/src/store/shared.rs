@@ -29,7 +29,7 @@ pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
 /// What all series of an instrument share. A program may have thousands of instruments: what few of them need is boxed.
 pub struct Shared {
-    /// A [`Switch`], and [what](HAS_STRIPES) [else](LOOK) adding has to mind.
+    /// A [`Switch`], and [what](HAS_STRIPES) [else](LOOK) recording [has](REDIRECTED) to mind.
     switch: AtomicU8,
     /// [`Topic`]s that were logged, or that another instrument of this name has; and whether it [`EXPORTS_EMPTY`].
     noted: AtomicU8,
@@ -108,6 +108,22 @@ impl Shared {
         self.position() != Switch::On as u8
     }
 
+    /// Returns whether recording has to check more: the instrument is off, or a thread may record elsewhere.
+    #[inline]
+    pub(crate) fn is_off_or_redirected(&self) -> bool {
+        self.switch.load(Relaxed) & (POSITION | REDIRECTED) != Switch::On as u8
+    }
+
+    /// Returns whether threads may record elsewhere.
+    pub(crate) fn is_redirected(&self) -> bool {
+        self.switch.load(Relaxed) & REDIRECTED != 0
+    }
+
+    /// Makes every recording check whether its thread records elsewhere.
+    pub(crate) fn set_redirected(&self) {
+        self.switch.fetch_or(REDIRECTED, Relaxed);
+    }
+
     /// Returns whether adding is simple: values are recorded, no series has stripes, and nobody is to look for contention.
     /// All this is in one byte, since recording has no time for more.
     #[inline]
@@ -164,7 +180,8 @@ impl Shared {
 
     pub(crate) fn switch(&self, to: Switch) {
         // This forgets that there are stripes. The next look finds them.
-        self.switch.store(to as u8, Release);
+        let change = |before| Some(to as u8 | before & REDIRECTED);
+        let _ = self.switch.fetch_update(Release, Relaxed, change);
     }
 
     /// Returns the [`Switch`] as a number.
@@ -494,6 +511,8 @@ const POSITION: u8 = 0x3;
 const HAS_STRIPES: u8 = 0x4;
 /// Threads that add are to check whether they meet others.
 const LOOK: u8 = 0x8;
+/// Threads that record are to check whether they record in another registry.
+const REDIRECTED: u8 = 0x10;
 
 /// Whether an instrument records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

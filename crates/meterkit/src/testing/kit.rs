@@ -1,8 +1,10 @@
 //! A registry and a clock for one test.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::time::Duration;
 
-use meterkit_core::{ManualClock, Meter, Registry, ScopeKind};
+use meterkit_core::{ManualClock, Meter, Redirect, Registry, ScopeKind};
 
 use super::collect::{collect, collect_async};
 use super::seen::Seen;
@@ -65,6 +67,11 @@ impl TestKit {
     /// Returns a meter of this kit whose metric names are left alone; see [`Meter::semconv`].
     pub fn semconv(&self, scope: &str) -> Meter {
         self.registry.semconv(scope)
+    }
+
+    /// Returns the meter of this kit whose metric names are used as they are written; see [`Meter::plain`].
+    pub fn plain(&self) -> Meter {
+        self.registry.plain()
     }
 
     /// Runs a collection, callbacks included, and returns what every target would see.
@@ -139,6 +146,50 @@ impl TestKit {
     /// As [`collect`](Self::collect).
     pub async fn collect_async(&self) -> Seen {
         collect_async(&self.registry).await
+    }
+}
+
+impl TestKit {
+    /// Redirects what this thread records in instruments of the [global registry](Registry::global) to this kit, until the
+    /// guard is dropped: for code that records through statics, in tests that run in parallel.
+    ///
+    /// Recordings, timers, removals and `value()` use the instrument of the same scope and name in this kit, with the kit's
+    /// clock and default limits. The instruments themselves stay in the global registry, and so do instruments and series
+    /// that are created meanwhile, without values. Not redirected are values that callbacks report, and recordings of other
+    /// threads and of spawned tasks; see [`redirecting`](Self::redirecting) for tasks.
+    ///
+    /// After the first redirect, recording in the global registry is slower for the rest of the process.
+    ///
+    /// ```
+    /// use std::sync::LazyLock;
+    ///
+    /// use meterkit::testing::{TestKit, assert_metric};
+    /// use meterkit::{Counter, Meter};
+    ///
+    /// static REQUESTS: LazyLock<Counter> =
+    ///     LazyLock::new(|| Meter::scoped("core", "http").counter("requests").register());
+    ///
+    /// let kit = TestKit::new();
+    /// let redirect = kit.redirect();
+    /// REQUESTS.increment();
+    /// assert_metric!(kit, "backstage.core.http.requests" == 1);
+    /// drop(redirect);
+    /// assert_eq!(REQUESTS.value(), 0);
+    /// ```
+    pub fn redirect(&self) -> Redirect {
+        self.registry.redirect()
+    }
+
+    /// Runs a future and [redirects](Self::redirect) what it records to this kit, whichever thread polls it.
+    ///
+    /// Tasks that the future spawns are not redirected. Wrap them in `redirecting` too.
+    pub async fn redirecting<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let _redirect = self.redirect();
+            future.as_mut().poll(cx)
+        })
+        .await
     }
 }
 

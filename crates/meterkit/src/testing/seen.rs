@@ -49,6 +49,28 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Runs a collection of any registry, callbacks included, as [`TestKit::collect`] does for its own: of
+    /// [`Registry::global()`] for code that records through statics.
+    ///
+    /// A global registry has what all tests of the process recorded. Compare with what was there before, and run no other
+    /// test that records the same meanwhile; or give the test a registry of its own with [`TestKit::redirect`].
+    ///
+    /// ```
+    /// use meterkit::testing::{Seen, assert_metric};
+    /// use meterkit::{Registry, counter};
+    ///
+    /// let before = Seen::of(Registry::global());
+    /// counter!("requests_total").add(3);
+    /// assert_metric!(Seen::of(Registry::global()).since(&before), "requests_total" == 3);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`TestKit::collect`].
+    pub fn of(registry: &Registry) -> Self {
+        collect(registry)
+    }
+
     /// Returns the full names of all metrics, ordered, each once.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.metrics().map(|(_, it)| &*it.descriptor.name).collect();

@@ -10,6 +10,6 @@ fn main() {
     counter!(name).increment();
     counter!("items_total", { stage: "parse" }).increment();
     counter!("items_total", Stage { name: "parse" }).increment();
-    counter!("items_total", colour = "red").increment();
+    counter!("items_total", color = "red").increment();
     gauge!("queue_length").set(0.5);
 }
