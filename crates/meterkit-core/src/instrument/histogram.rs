@@ -13,7 +13,7 @@ use crate::store::clock::Clock;
 use crate::store::distribution::DistributionCell;
 use crate::store::handle::{AnyHandle, Handle};
 use crate::store::series::SeriesRef;
-use crate::store::settings::DropReason;
+use crate::store::settings::{DropReason, Settings};
 use crate::store::shared::Shared;
 
 /// Records how values are distributed: durations, sizes.
@@ -65,17 +65,21 @@ impl<T: HistogramNumber> Histogram<T> {
     #[inline]
     pub fn record(&self, value: impl Measurement<T>) {
         match self.series.shared.is_off_or_redirected() {
-            false => self.record_here(value),
+            false => self.record_here(value, DistributionCell::record),
             true => self.record_if_on(value),
         }
     }
 
     #[inline(always)]
-    fn record_here(&self, value: impl Measurement<T>) {
+    fn record_here(
+        &self,
+        value: impl Measurement<T>,
+        record: impl FnOnce(&DistributionCell, T, &Settings),
+    ) {
         let shared = &self.series.shared;
         match value.convert(shared) {
             Some(value) if value.is_recordable() => {
-                self.series.cell().record(value, &shared.settings);
+                record(self.series.cell(), value, &shared.settings);
                 self.series.offer(value);
             }
             Some(_) => shared.dropped(DropReason::NotFinite),
@@ -88,7 +92,8 @@ impl<T: HistogramNumber> Histogram<T> {
     #[inline(never)]
     fn record_if_on(&self, value: impl Measurement<T>) {
         if !self.series.is_done(self, value, |it, value| it.record(value)) {
-            self.record_here(value);
+            // Another copy of the quick way would make the compiler inline neither.
+            self.record_here(value, DistributionCell::record_and_feed);
         }
     }
 

@@ -70,7 +70,7 @@ impl DistributionCell {
     }
 
     #[inline(never)]
-    fn record_and_feed<T: Number>(&self, value: T, settings: &Settings) {
+    pub(crate) fn record_and_feed<T: Number>(&self, value: T, settings: &Settings) {
         let mut upkeep = self.lock();
         self.count(value.to_f64());
         // Nothing feeds any more, if that has changed meanwhile.
