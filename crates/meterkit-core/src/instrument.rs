@@ -10,6 +10,7 @@ mod gauge;
 mod group;
 mod histogram;
 mod import;
+mod made;
 mod number_handle;
 mod observable;
 mod outcome;
@@ -19,8 +20,7 @@ mod timer;
 mod up_down_counter;
 
 pub(crate) use self::bound_labels::BoundLabels;
-pub use self::builder::{Instrument, InstrumentBuilder};
-pub(crate) use self::builder::{find_or_make_like, members_of};
+pub use self::builder::InstrumentBuilder;
 pub use self::by_attributes::{AttributeCallback, AttributeObserver};
 pub use self::counter::{Counter, CounterGroup};
 pub use self::dynamic_labels::DynamicLabels;
@@ -28,6 +28,8 @@ pub use self::gauge::{Gauge, GaugeGroup};
 pub use self::group::{Group, LabelsOf};
 pub use self::histogram::{Histogram, HistogramGroup};
 pub use self::import::{Import, ImportedFamily, is_importing};
+pub use self::made::Instrument;
+pub(crate) use self::made::{find_or_make_like, members_of};
 pub use self::observable::{
     AnyObservable, CallbackBuilder, CallbackGuard, CallbackOutput, CounterKind, GaugeKind,
     Observable, ObservableCounter, ObservableCounterGroup, ObservableGauge, ObservableGaugeGroup,

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::builder::{InstrumentBuilder, NoLabels};
+use super::builder::InstrumentBuilder;
 use super::counter::CounterGroup;
 use super::gauge::GaugeGroup;
 use super::histogram::HistogramGroup;
+use super::made::NoLabels;
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 use crate::order;
 use crate::registry::Registry;

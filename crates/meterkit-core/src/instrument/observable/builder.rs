@@ -13,7 +13,7 @@ use super::{Observable, ObservableKind, Unlabeled};
 use crate::CallbackBuilder;
 use crate::error::InstrumentError;
 use crate::instrument::InstrumentBuilder;
-use crate::instrument::builder::sealed::Sealed;
+use crate::instrument::made::sealed::Sealed;
 use crate::labels::{LabelKey, Labels};
 use crate::number::Number;
 use crate::store::callbacks::BackgroundTask;

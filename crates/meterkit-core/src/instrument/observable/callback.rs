@@ -10,7 +10,7 @@ use super::guard::CallbackGuard;
 use super::observer::{Observer, SeriesObserver, report};
 use super::{AnyObservable, Observable, ObservableKind};
 use crate::error::{InstrumentError, ScopeError};
-use crate::instrument::builder::NoLabels;
+use crate::instrument::made::NoLabels;
 use crate::labels::Labels;
 use crate::number::Number;
 use crate::registry::{Inner, Registry};

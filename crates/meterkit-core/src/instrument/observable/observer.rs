@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Observable, ObservableKind, Types};
 use crate::Kind;
-use crate::instrument::builder::NoLabels;
+use crate::instrument::made::NoLabels;
 use crate::labels::Labels;
 use crate::number::Number;
 use crate::store::observed::{Draft, Observed};
