@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use meterkit_core::{
-    Buckets, Counter, Gauge, Histogram, InstrumentError, LabelKey, LabelVisitor, Labels, Meter,
-    Metrics, Naming, NamingPolicy, Registry,
+    Buckets, Counter, CounterGroup, DynamicLabels, Gauge, Histogram, InstrumentError, LabelKey,
+    LabelVisitor, Labels, Meter, Metrics, Naming, NamingPolicy, Registry,
 };
 use meterkit_pipeline::Pipeline;
 use meterkit_prometheus::{Format, Names, Translation, render_in};
@@ -154,4 +154,25 @@ fn a_struct_with_bound_labels_is_exported_with_these_and_no_others() {
         sync_sizes_count{stage="bodies"} 1"#;
     let expected: Vec<&str> = expected.trim().lines().map(str::trim).collect();
     assert_eq!(samples(&registry, Format::Text, Names::default()), expected);
+}
+
+#[test]
+fn keys_that_are_known_at_run_time_only_are_translated() -> Result<(), InstrumentError> {
+    let registry = Registry::new();
+    let scoped: CounterGroup<DynamicLabels> =
+        registry.semconv("app").counter_group("app.items").build()?;
+    scoped.with(&[("1st-client", "a")]).add(4);
+    let items: CounterGroup<DynamicLabels> = registry.plain().counter_group("items").build()?;
+    items.with(&[("client-name", "a")]).increment();
+    items.with(&[("stage", "parse"), ("1st", "b")]).add(2);
+    // Two keys that are one in Prometheus: their values are joined.
+    items.with(&[("client-name", "a"), ("client.name", "b")]).add(3);
+    let expected = [
+        r#"app_items_total{key_1st_client="a",otel_scope_name="app"} 4"#,
+        r#"items{_st="b",stage="parse"} 2"#,
+        r#"items{client_name="a"} 1"#,
+        r#"items{client_name="a;b"} 3"#,
+    ];
+    assert_eq!(samples(&registry, Format::Text, Names::default()), expected);
+    Ok(())
 }
