@@ -19,7 +19,7 @@ use crate::store::handle::Handle;
 /// - a key may be any text, as in OpenTelemetry: targets translate it (`client-name` is `client_name` in Prometheus);
 /// - a label without a value, such as `None`, is left out.
 ///
-/// A look-up allocates nothing when the series exists and there are at most eight labels.
+/// A look-up allocates nothing when the series exists, unless the labels are a slice of more than eight.
 ///
 /// Limits, removal and idle timeouts are those of all groups. An instrument that has a type of labels elsewhere in the
 /// program is the same one: a series with its keys is one series, whichever way it was recorded.
@@ -40,6 +40,18 @@ use crate::store::handle::Handle;
 #[expect(clippy::exhaustive_enums, reason = "has no values")]
 pub enum DynamicLabels {}
 
+impl<K: AsRef<str>, V: LabelValue, const N: usize> LabelsOf<DynamicLabels> for &[(K, V); N] {
+    #[inline]
+    fn find<'a, H: Handle>(&self, group: &'a Group<DynamicLabels, H>) -> Entry<'a, H> {
+        let mut pairs = self.each_ref().map(pair);
+        group.core.with_attributes(present(&mut pairs))
+    }
+
+    fn remove<H: Handle>(&self, group: &Group<DynamicLabels, H>) -> bool {
+        group.core.remove_attributes(present(&mut self.each_ref().map(pair)))
+    }
+}
+
 impl<K: AsRef<str>, V: LabelValue> LabelsOf<DynamicLabels> for &[(K, V)] {
     fn find<'a, H: Handle>(&self, group: &'a Group<DynamicLabels, H>) -> Entry<'a, H> {
         with_pairs(self, |pairs| group.core.with_attributes(pairs))
@@ -50,44 +62,53 @@ impl<K: AsRef<str>, V: LabelValue> LabelsOf<DynamicLabels> for &[(K, V)] {
     }
 }
 
-macro_rules! as_slice {
-    ($([$($generics:tt)*] $type:ty;)*) => {$(
-        impl<K: AsRef<str>, V: LabelValue, $($generics)*> LabelsOf<DynamicLabels> for &$type {
-            fn find<'a, H: Handle>(&self, group: &'a Group<DynamicLabels, H>) -> Entry<'a, H> {
-                (&self[..]).find(group)
-            }
+impl<K: AsRef<str>, V: LabelValue> LabelsOf<DynamicLabels> for &Vec<(K, V)> {
+    fn find<'a, H: Handle>(&self, group: &'a Group<DynamicLabels, H>) -> Entry<'a, H> {
+        self.as_slice().find(group)
+    }
 
-            fn remove<H: Handle>(&self, group: &Group<DynamicLabels, H>) -> bool {
-                (&self[..]).remove(group)
-            }
-        }
-    )*};
+    fn remove<H: Handle>(&self, group: &Group<DynamicLabels, H>) -> bool {
+        self.as_slice().remove(group)
+    }
 }
 
-as_slice! {
-    [const N: usize] [(K, V); N];
-    [] Vec<(K, V)>;
-}
-
-/// How many pairs need no allocation.
+/// How many pairs of a slice need no allocation.
 const FEW: usize = 8;
+
+type Pair<'a> = (&'a str, LabelRef<'a>);
 
 /// Calls `work` with the pairs that have a value.
 fn with_pairs<K: AsRef<str>, V: LabelValue, R>(
     labels: &[(K, V)],
-    work: impl FnOnce(&[(&str, LabelRef<'_>)]) -> R,
+    work: impl FnOnce(&[Pair<'_>]) -> R,
 ) -> R {
-    let pairs = labels.iter().map(|(key, value)| (key.as_ref(), value.label()));
-    let pairs = pairs.filter(|(_, value)| *value != LabelRef::Absent);
+    let pairs = labels.iter().map(pair);
     if labels.len() > FEW {
-        return work(&pairs.collect::<Vec<_>>());
+        return work(present(&mut pairs.collect::<Vec<_>>()));
     }
-    let (mut few, mut len) = ([("", LabelRef::Absent); FEW], 0);
-    for (place, pair) in few.iter_mut().zip(pairs) {
-        *place = pair;
-        len += 1;
+    let mut few = [("", LabelRef::Absent); FEW];
+    few.iter_mut().zip(pairs).for_each(|(place, pair)| *place = pair);
+    work(present(&mut few[..labels.len()]))
+}
+
+#[inline(always)]
+fn pair<'a, K: AsRef<str>, V: LabelValue>((key, value): &'a (K, V)) -> Pair<'a> {
+    (key.as_ref(), value.label())
+}
+
+/// Moves the pairs that have a value to the front, and returns them.
+#[inline]
+fn present<'p, 'a>(pairs: &'p mut [Pair<'a>]) -> &'p [Pair<'a>] {
+    let mut len = 0;
+    for at in 0..pairs.len() {
+        if !matches!(pairs[at].1, LabelRef::Absent) {
+            if len != at {
+                pairs[len] = pairs[at];
+            }
+            len += 1;
+        }
     }
-    work(&few[..len])
+    &pairs[..len]
 }
 
 #[doc(hidden)] // for OpenTelemetry's side

@@ -382,6 +382,20 @@ pub(crate) fn is_plainly(labels: &impl Labels, stored: &LabelSet) -> bool {
     matches!(visitor.left, Some([]))
 }
 
+/// Returns whether labels are the stored values, whatever keys these have, as [`is_plainly`] does; `None` is a value that no
+/// label has.
+#[inline(always)]
+pub(crate) fn are_plainly<'a>(
+    labels: impl IntoIterator<Item = Option<LabelRef<'a>>>,
+    stored: &LabelSet,
+) -> bool {
+    let mut left = Some(stored.values().0.as_bytes());
+    for label in labels {
+        left = left.zip(label).and_then(|(left, label)| after_label(left, label));
+    }
+    matches!(left, Some([]))
+}
+
 /// Compares labels with stored ones, without any call: a look-up that makes none saves few registers. This is what it
 /// takes longest for.
 struct Matching<'a> {

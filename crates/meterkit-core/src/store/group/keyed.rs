@@ -15,7 +15,7 @@ use crate::attributes::{AttributeList, AttributeRef, AttributeValue};
 use crate::labels::text::{hash_text, same_text};
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 use crate::order;
-use crate::store::label_set::{KeySetId, LabelSet, Query};
+use crate::store::label_set::{KeySetId, LabelSet, Query, are_plainly};
 use crate::store::shared::Shared;
 
 /// The layouts of attributes that one instrument has seen.
@@ -169,6 +169,18 @@ impl<A: Attribute> ByKey<'_, A> {
         hasher.finish()
     }
 
+    /// Returns whether the attributes have the stored values, in whatever order.
+    #[inline(never)]
+    fn is_otherwise(&self, stored: &LabelSet) -> bool {
+        if self.layout.places.is_empty() {
+            let mut values = self.attributes.iter().zip(stored.values());
+            return values.all(|(attribute, stored)| attribute.is_value(stored));
+        }
+        self.in_places().all(|(place, attribute, _)| {
+            stored.values().nth(place).is_some_and(|stored| attribute.is_value(stored))
+        })
+    }
+
     /// Returns the attributes that count, each with the place among the stored values, where these are not in order.
     fn in_places(&self) -> impl Iterator<Item = (usize, &A, u64)> {
         let KeyLayout { seeds, places, .. } = self.layout;
@@ -210,13 +222,8 @@ impl<A: Attribute> Query for ByKey<'_, A> {
         if stored.keys() != self.layout.key_set {
             return false;
         }
-        if self.layout.places.is_empty() {
-            let mut values = self.attributes.iter().zip(stored.values());
-            return values.all(|(attribute, stored)| attribute.is_value(stored));
-        }
-        self.in_places().all(|(place, attribute, _)| {
-            stored.values().nth(place).is_some_and(|stored| attribute.is_value(stored))
-        })
+        let labels = self.attributes.iter().map(Attribute::label);
+        (self.layout.places.is_empty() && are_plainly(labels, stored)) || self.is_otherwise(stored)
     }
 
     fn to_stored(&self) -> LabelSet {
