@@ -1,22 +1,22 @@
 //! Series of OpenMetrics' text, put together from their samples.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use meterkit_core::{HistogramReading, Import, ImportedFamily, Kind, Reading, Value};
+use meterkit_prometheus_model::exposition::{Line, Sample};
 use opentelemetry::KeyValue;
-
-use crate::text::{Line, Sample};
 
 /// Takes in what the lines of a text say.
 #[derive(Default)]
 pub(crate) struct Families<'t> {
-    help: (&'t str, &'t str),
+    help: (Cow<'t, str>, &'t str),
     current: Option<Family<'t>>,
 }
 
 /// The family whose samples come.
 struct Family<'t> {
-    name: &'t str,
+    name: Cow<'t, str>,
     of: Type,
     unit: &'static str,
     help: &'t str,
@@ -47,7 +47,7 @@ impl<'t> Families<'t> {
         for line in text.lines() {
             let is_taken = Line::parse(line).and_then(|line| families.line(import, line));
             if is_taken.is_none() {
-                let family = families.current.as_ref().map_or("", |family| family.name);
+                let family = families.current.as_ref().map_or("", |family| &family.name);
                 import.refuse(
                     family,
                     "a line of the text cannot be understood; is there a newline in a help text?",
@@ -95,39 +95,25 @@ impl<'t> Families<'t> {
 
 impl Family<'_> {
     fn sample(&mut self, import: &mut Import<'_>, sample: Sample<'_>) -> Option<()> {
-        let suffix = sample.name.strip_prefix(self.name)?;
+        let Sample { name, labels, value } = sample;
+        let suffix = name.strip_prefix(&*self.name)?;
+        let labels = labels.into_iter();
+        let labels = labels.map(|(key, value)| KeyValue::new(key.into_owned(), value.into_owned()));
+        let labels = labels.collect();
         match (self.of, suffix) {
-            (Type::Histogram, part) => self.part_of_histogram(import, part, sample)?,
+            (Type::Histogram, part) => self.part_of_histogram(import, part, labels, value)?,
             (Type::Counter, "_total") => {
-                let value = number(sample.value, true)?;
-                self.observe(
-                    import,
-                    sample.name,
-                    Kind::ObservableCounter,
-                    sample.labels,
-                    value.into(),
-                );
+                let value = number(value, true)?;
+                self.observe(import, &name, Kind::ObservableCounter, labels, value.into());
             }
             (Type::Gauge, "") => {
-                let value = number(sample.value, false)?;
-                self.observe(
-                    import,
-                    sample.name,
-                    Kind::ObservableGauge,
-                    sample.labels,
-                    value.into(),
-                );
+                let value = number(value, false)?;
+                self.observe(import, &name, Kind::ObservableGauge, labels, value.into());
             }
             // OpenTelemetry has it as a sum that also falls.
             (Type::Info, "_info") => {
-                let value = number(sample.value, false)?;
-                self.observe(
-                    import,
-                    sample.name,
-                    Kind::ObservableUpDownCounter,
-                    sample.labels,
-                    value.into(),
-                );
+                let value = number(value, false)?;
+                self.observe(import, &name, Kind::ObservableUpDownCounter, labels, value.into());
             }
             // When a series was made is known from the first collection on.
             (Type::Counter, "_created") => {}
@@ -141,26 +127,27 @@ impl Family<'_> {
         &mut self,
         import: &mut Import<'_>,
         part: &str,
-        mut sample: Sample<'_>,
+        mut labels: Vec<KeyValue>,
+        value: &str,
     ) -> Option<()> {
         let bound = match part {
             "_bucket" => {
-                let at = sample.labels.iter().position(|it| it.key.as_str() == "le")?;
-                Some(sample.labels.remove(at).value.as_str().parse().ok()?)
+                let at = labels.iter().position(|it| it.key.as_str() == "le")?;
+                Some(labels.remove(at).value.as_str().parse().ok()?)
             }
             "_sum" | "_count" => None,
             _ => return None,
         };
-        let is_next = |it: &Histogram| it.labels != sample.labels || part == "_sum";
+        let is_next = |it: &Histogram| it.labels != labels || part == "_sum";
         if self.histogram.as_ref().is_none_or(is_next) {
             self.end_histogram(import);
-            self.histogram = Some(Histogram { labels: sample.labels, ..Histogram::default() });
+            self.histogram = Some(Histogram { labels, ..Histogram::default() });
         }
         let histogram = self.histogram.as_mut()?;
         match (part, bound) {
-            (_, Some(bound)) => histogram.buckets.push((bound, sample.value.parse().ok()?)),
-            ("_sum", _) => histogram.sum = Some(sample.value.parse().ok()?),
-            _ => histogram.count = Some(sample.value.parse().ok()?),
+            (_, Some(bound)) => histogram.buckets.push((bound, value.parse().ok()?)),
+            ("_sum", _) => histogram.sum = Some(value.parse().ok()?),
+            _ => histogram.count = Some(value.parse().ok()?),
         }
         Some(())
     }
@@ -173,10 +160,10 @@ impl Family<'_> {
         match reading {
             Some(reading) => {
                 let reading = Reading::Histogram(Arc::new(reading));
-                self.observe(import, self.name, Kind::Histogram, labels, reading);
+                self.observe(import, &self.name, Kind::Histogram, labels, reading);
             }
             None => import
-                .refuse(self.name, "the bounds of its buckets do not rise, or their counts fall"),
+                .refuse(&self.name, "the bounds of its buckets do not rise, or their counts fall"),
         }
     }
 

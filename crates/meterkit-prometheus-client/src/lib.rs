@@ -28,7 +28,6 @@
 mod families;
 mod import;
 mod shared;
-mod text;
 
 pub use self::import::import;
 pub use self::shared::SharedRegistry;

@@ -7,9 +7,11 @@
 //! ones in formats that have no others.
 //!
 //! The rules are those of OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; the names come from
-//! [`prometheus_name`](meterkit_rules::prometheus_name). Encoding and delivery are up to the exporters.
+//! [`prometheus_name`](meterkit_rules::prometheus_name). Encoding and delivery are up to the exporters. [`exposition`] reads
+//! texts that others have written.
 
 mod exemplars;
+pub mod exposition;
 mod family;
 mod histogram;
 mod joins;
