@@ -42,7 +42,7 @@ pub use self::translation::{
     Names, Translation, TranslationError, is_legal_family, is_legal_label,
 };
 use self::translation::{is_label_as_it_stands, is_legal_in_label};
-pub use self::unit::UnitSuffixes;
+pub use self::unit::{UnitSuffixes, is_unit_suffix};
 
 /// The name of the metric that carries the resource.
 pub const TARGET_INFO: &str = "target_info";

@@ -61,6 +61,26 @@ pub(super) fn suffix(unit: &str, is_gauge: bool, units: UnitSuffixes) -> String 
     }
 }
 
+/// Returns whether these words may be what a unit appended to a name: `seconds`, `bytes_per_second`, `ratio`.
+///
+/// A unit that is not in the specification's table is appended as it is written, so the answer says nothing of other words.
+///
+/// ```
+/// use meterkit_rules::prometheus_name::is_unit_suffix;
+///
+/// assert!(is_unit_suffix("bytes_per_second"));
+/// assert!(!is_unit_suffix("requests"));
+/// ```
+pub fn is_unit_suffix(words: &str) -> bool {
+    let is_whole = |words: &str| SYMBOLS.iter().any(|symbol| word(symbol) == Some(words));
+    let is_per = |words: &str| PER_SYMBOLS.iter().any(|symbol| per_word(symbol) == Some(words));
+    match (words.strip_prefix("per_"), words.split_once("_per_")) {
+        (Some(per), _) => is_per(per),
+        (_, Some((whole, per))) => is_whole(whole) && is_per(per),
+        _ => words == "ratio" || is_whole(words),
+    }
+}
+
 /// Removes annotations in braces: `{request}/s` is a count per second.
 fn without_annotations(unit: &str) -> Cow<'_, str> {
     if !unit.contains('{') {
@@ -78,6 +98,15 @@ fn without_annotations(unit: &str) -> Cow<'_, str> {
     }
     Cow::Owned(plain.trim().to_owned())
 }
+
+/// A symbol for each word of the table.
+const SYMBOLS: [&str; 25] = [
+    "d", "h", "min", "s", "ms", "us", "ns", "By", "KiBy", "MiBy", "GiBy", "TiBy", "KBy", "MBy",
+    "GBy", "TBy", "m", "V", "A", "J", "W", "g", "Cel", "Hz", "%",
+];
+
+/// A symbol for each word behind `per`.
+const PER_SYMBOLS: [&str; 7] = ["s", "m", "h", "d", "w", "mo", "y"];
 
 fn word(symbol: &str) -> Option<&'static str> {
     Some(match symbol {
@@ -154,4 +183,29 @@ fn clean(unit: &str) -> Cow<'_, str> {
         words.push_str(part);
     }
     Cow::Owned(words)
+}
+
+#[test]
+fn words_that_units_append_are_known_as_such() {
+    for symbol in SYMBOLS {
+        let word = word(symbol).expect(symbol);
+        assert!(is_unit_suffix(word), "{word}");
+    }
+    for symbol in PER_SYMBOLS {
+        let word = per_word(symbol).expect(symbol);
+        assert!(is_unit_suffix(&format!("per_{word}")), "{word}");
+    }
+    for (words, expected) in [
+        ("ratio", true),
+        ("bytes_per_second", true),
+        ("", false),
+        ("per_", false),
+        ("_per_second", false),
+        ("requests", false),
+        ("requests_per_second", false),
+        ("bytes_per_bytes", false),
+        ("used_bytes", false),
+    ] {
+        assert_eq!(is_unit_suffix(words), expected, "{words}");
+    }
 }

@@ -1,0 +1,236 @@
+//! Why metrics differ, and what removes the difference.
+
+/// Why metrics differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// NEW puts a prefix before the name.
+    PrefixAdded,
+    /// NEW lacks a prefix.
+    PrefixMissing,
+    /// NEW appends the unit to the name.
+    UnitAppended,
+    /// NEW lacks the unit in the name.
+    UnitMissing,
+    /// NEW appends `_total`.
+    TotalAppended,
+    /// NEW lacks `_total`.
+    TotalMissing,
+    /// The names differ in case, in `_` or in characters that Prometheus replaces.
+    NameSpelling,
+    /// NEW has labels `otel_scope_*`.
+    ScopeLabelsAdded,
+    /// NEW lacks labels `otel_scope_*`.
+    ScopeLabelsMissing,
+    /// NEW has `target_info`.
+    TargetInfoAdded,
+    /// NEW lacks `target_info`.
+    TargetInfoMissing,
+    /// NEW has metrics that meterkit keeps about itself.
+    OwnMetricsAdded,
+    /// NEW lacks metrics that meterkit keeps about itself.
+    OwnMetricsMissing,
+    /// NEW has samples `_created`.
+    StartTimesAdded,
+    /// NEW lacks samples `_created`.
+    StartTimesMissing,
+    /// A label has another name.
+    LabelRenamed,
+    /// NEW lacks a label.
+    LabelMissing,
+    /// NEW has another label.
+    LabelAdded,
+    /// All metrics of NEW have another label, with the same value.
+    ConstantLabelAdded,
+    /// Values of a label are spelled in another way, or an enum has other ones.
+    LabelValues,
+    /// NEW has the series in which meterkit counts what is beyond a limit of series.
+    OverflowSeries,
+    /// The metric has another type.
+    TypeChanged,
+    /// A summary became a histogram, or a histogram a summary.
+    SummaryAgainstHistogram,
+    /// Bounds of buckets differ in their last digits.
+    BoundsInLastDigits,
+    /// Bounds of buckets, or quantiles, differ.
+    BoundsChanged,
+    /// The metric has another unit.
+    UnitChanged,
+    /// NEW lacks the metric.
+    Missing,
+    /// OLD lacks the metric.
+    New,
+}
+
+impl Cause {
+    /// Returns the word for scripts, such as `prefix-added`.
+    pub const fn as_str(self) -> &'static str {
+        self.texts().0
+    }
+
+    /// Returns what differs, as a sentence without its end.
+    pub const fn title(self) -> &'static str {
+        self.texts().1
+    }
+
+    /// Returns the setting or the code that removes the difference.
+    pub const fn remedy(self) -> &'static str {
+        self.texts().2
+    }
+
+    const fn texts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::PrefixAdded => (
+                "prefix-added",
+                "NEW puts a prefix before the name",
+                "Create the metrics with `Meter::plain()` or `#[metrics(plain)]`, or set `METERKIT_NAMING=plain`.",
+            ),
+            Self::PrefixMissing => (
+                "prefix-missing",
+                "NEW lacks a prefix of the name",
+                "Write the full name in `Meter::plain()`, or `#[metrics(plain, prefix = \"..\")]` on a struct of metrics.",
+            ),
+            Self::UnitAppended => (
+                "unit-appended",
+                "NEW appends a unit to the name",
+                "Create the metrics with `Meter::plain()`, or set `METERKIT_PROMETHEUS_UNIT_SUFFIXES=false`. With `known`, \
+                 only units that `opentelemetry-prometheus` also appends remain.",
+            ),
+            Self::UnitMissing => (
+                "unit-missing",
+                "NEW lacks a unit at the end of the name",
+                "Write the unit at the end of the name; or set it with `.unit(\"..\")`, on a meter other than \
+                 `Meter::plain()`, with `METERKIT_PROMETHEUS_UNIT_SUFFIXES=true`.",
+            ),
+            Self::TotalAppended => (
+                "total-appended",
+                "NEW appends `_total` to the name",
+                "Create the counters with `Meter::plain()`, or set `METERKIT_PROMETHEUS_TOTAL_SUFFIXES=false`.",
+            ),
+            Self::TotalMissing => (
+                "total-missing",
+                "NEW lacks `_total` at the end of the name",
+                "Write `_total` at the end of the name; or create the counters with a meter other than `Meter::plain()`, with \
+                 `METERKIT_PROMETHEUS_TOTAL_SUFFIXES=true`.",
+            ),
+            Self::NameSpelling => (
+                "name-spelling",
+                "The names differ in case or punctuation",
+                "`Meter::plain()` keeps upper case, `:`, and several `_` in a row. `METERKIT_PROMETHEUS_TRANSLATION` decides \
+                 what becomes of characters such as `.`.",
+            ),
+            Self::ScopeLabelsAdded => (
+                "scope-labels-added",
+                "NEW has labels for the scope",
+                "Set `METERKIT_PROMETHEUS_SCOPE_INFO=false`, or create the metrics with `Meter::plain()`, which has no scope.",
+            ),
+            Self::ScopeLabelsMissing => (
+                "scope-labels-missing",
+                "NEW lacks labels for the scope",
+                "Set `METERKIT_PROMETHEUS_SCOPE_INFO=true`, and create the metrics with `Meter::scoped` or `Meter::semconv`.",
+            ),
+            Self::TargetInfoAdded => (
+                "target-info-added",
+                "NEW has the resource as a metric",
+                "Set `METERKIT_PROMETHEUS_TARGET_INFO=false`.",
+            ),
+            Self::TargetInfoMissing => (
+                "target-info-missing",
+                "NEW lacks the resource as a metric",
+                "Set `METERKIT_PROMETHEUS_TARGET_INFO=true`.",
+            ),
+            Self::OwnMetricsAdded => (
+                "own-metrics-added",
+                "NEW has metrics that meterkit keeps about itself",
+                "Set `METERKIT_PROMETHEUS_SELF_METRICS=false`.",
+            ),
+            Self::OwnMetricsMissing => (
+                "own-metrics-missing",
+                "NEW lacks metrics that meterkit keeps about itself",
+                "Set `METERKIT_PROMETHEUS_SELF_METRICS=true`. Some of them come with their first value.",
+            ),
+            Self::StartTimesAdded => (
+                "start-times-added",
+                "NEW has samples `_created`",
+                "Set `METERKIT_PROMETHEUS_START_TIMES=false`.",
+            ),
+            Self::StartTimesMissing => (
+                "start-times-missing",
+                "NEW lacks samples `_created`",
+                "Set `METERKIT_PROMETHEUS_START_TIMES=true`, and scrape OpenMetrics: the text format has none.",
+            ),
+            Self::LabelRenamed => (
+                "label-renamed",
+                "A label has another name",
+                "Name the field as before with `#[label(name = \"..\")]`, or all fields with \
+                 `#[label(rename_all = \"..\")]` on the struct.",
+            ),
+            Self::LabelMissing => (
+                "label-missing",
+                "NEW lacks a label",
+                "Add a field to the labels, or `.attribute(key, value)` to the instrument or its meter if the value is always \
+                 the same.",
+            ),
+            Self::LabelAdded => (
+                "label-added",
+                "NEW has another label",
+                "Remove the field from the labels, or the attribute from the instrument or its meter.",
+            ),
+            Self::ConstantLabelAdded => (
+                "constant-label-added",
+                "All metrics of NEW have another label with one value",
+                "Leave its key out of `METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS`, or remove `.attribute(..)` from \
+                 `Telemetry::builder()`.",
+            ),
+            Self::LabelValues => (
+                "label-values",
+                "A label has other values",
+                "Name the variants as before with `#[label(rename_all = \"..\")]` on the enum, or one of them with \
+                 `#[label(name = \"..\")]`.",
+            ),
+            Self::OverflowSeries => (
+                "overflow-series",
+                "NEW has more label sets than its limit of series, and counts the rest in one series",
+                "Raise the limit with `.cardinality_limit(..)` of the group, or `METERKIT_CARDINALITY_LIMIT` for all.",
+            ),
+            Self::TypeChanged => (
+                "type-changed",
+                "The type differs",
+                "Create the metric with the instrument for its old type: `counter`, `gauge` or `up_down_counter` (both are gauges \
+                 in Prometheus), `histogram`. An `info` is a gauge that stays at 1, and queries do not notice.",
+            ),
+            Self::SummaryAgainstHistogram => (
+                "summary-against-histogram",
+                "A summary became a histogram, or a histogram a summary",
+                "meterkit has no summaries. Query `histogram_quantile(0.99, rate(NAME_bucket[5m]))`, or have Prometheus record \
+                 it under the old name. Sums and counts keep their names. See the migration page for `metrics`.",
+            ),
+            Self::BoundsInLastDigits => (
+                "bounds-in-last-digits",
+                "Bounds of buckets differ in their last digits",
+                "Compute the bounds as before: `Buckets::exponential` multiplies again and again, as the crate `prometheus` \
+                 does; `Buckets::exponential_by_powers` takes powers, as `prometheus-client` does. Or list the bounds.",
+            ),
+            Self::BoundsChanged => (
+                "bounds-changed",
+                "Bounds of buckets, or quantiles, differ",
+                "Set the old bounds with `.buckets(..)`. By default, bounds follow the unit.",
+            ),
+            Self::UnitChanged => (
+                "unit-changed",
+                "The unit differs",
+                "Set the old unit with `.unit(\"..\")`, or in a view.",
+            ),
+            Self::Missing => (
+                "missing",
+                "NEW lacks the metric",
+                "Create the metric, or record something in it: only `.zero_initialized()` exports a metric before its first value.",
+            ),
+            Self::New => (
+                "new",
+                "OLD lacks the metric",
+                "No query breaks. To leave the metric out, drop it with a view.",
+            ),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Which metrics of NEW are those of OLD under another name.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use meterkit_rules::prometheus_name::is_unit_suffix;
+
+use super::cause::Cause;
+use super::comparison::{Findings, Pair};
+use super::labels::is_of_scope;
+use crate::inventory::Family;
+
+/// A name without `_total`, and one way to read its end.
+struct Reading {
+    core: String,
+    unit: Option<String>,
+    /// Whether the unit is any word, for lack of a known one.
+    is_guess: bool,
+}
+
+/// A metric of each that may be the same one.
+struct Candidate<'r> {
+    old: usize,
+    new: usize,
+    prefix: Prefix<'r>,
+    old_reading: &'r Reading,
+    new_reading: &'r Reading,
+    has_same_type: bool,
+    has_same_labels: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Prefix<'r> {
+    None,
+    Added(&'r str),
+    Missing(&'r str),
+}
+
+/// Pairs metrics whose names differ by what meterkit or another library adds, and notes what that is.
+pub(super) fn pairs<'a>(
+    old: &[(&'a str, &'a Family)],
+    new: &[(&'a str, &'a Family)],
+    findings: &mut Findings,
+) -> Vec<Pair<'a>> {
+    let [old_readings, new_readings] =
+        [old, new].map(|it| it.iter().map(|(name, _)| readings(name)).collect::<Vec<_>>());
+    let mut candidates = candidates(old, new, &old_readings, &new_readings);
+    // A prefix that many metrics have is one of the program's; one that a single metric has may be a coincidence.
+    let mut metrics_by_prefix: BTreeMap<Prefix<'_>, BTreeSet<usize>> = BTreeMap::new();
+    for it in candidates.iter().filter(|it| !it.is_guess()) {
+        metrics_by_prefix.entry(it.prefix).or_default().insert(it.old);
+    }
+    let votes = |it: &Candidate<'_>| metrics_by_prefix.get(&it.prefix).map_or(0, BTreeSet::len);
+    candidates.retain(|it| match it.prefix {
+        Prefix::None => !it.is_guess() || (it.has_same_type && it.has_same_labels),
+        _ if it.is_guess() || votes(it) < 2 => it.has_same_type && it.has_same_labels,
+        _ => it.has_same_type,
+    });
+    candidates.sort_by_key(|it| {
+        let has_prefix = it.prefix != Prefix::None;
+        let has_unit = it.old_reading.unit != it.new_reading.unit;
+        let likely = (has_prefix, !it.has_same_type, it.is_guess(), Reverse(votes(it)));
+        (likely, has_unit, !it.has_same_labels, it.prefix, it.old, it.new)
+    });
+    let (mut old_paired, mut new_paired) = (BTreeSet::new(), BTreeSet::new());
+    let mut pairs = Vec::new();
+    for it in &candidates {
+        if old_paired.contains(&it.old) || new_paired.contains(&it.new) {
+            continue;
+        }
+        old_paired.insert(it.old);
+        new_paired.insert(it.new);
+        let pair = Pair { old: old[it.old], new: new[it.new] };
+        it.explain(&pair, findings);
+        pairs.push(pair);
+    }
+    pairs
+}
+
+/// Returns all pairs whose cores are equal, or equal but for a prefix.
+fn candidates<'r>(
+    old: &[(&str, &Family)],
+    new: &[(&str, &Family)],
+    old_readings: &'r [Vec<Reading>],
+    new_readings: &'r [Vec<Reading>],
+) -> Vec<Candidate<'r>> {
+    let (old_ends, new_ends) = (ends(old_readings), ends(new_readings));
+    let mut candidates = Vec::new();
+    let mut add =
+        |old_at: usize, new_at, old_reading: &'r Reading, new_reading: &'r Reading, prefix| {
+            // One of them may have a unit that the other lacks. If both have one, these differ.
+            if old_reading.unit.is_some() && old_reading.unit == new_reading.unit
+                || (old_reading.is_guess && new_reading.unit.is_some())
+                || (new_reading.is_guess && old_reading.unit.is_some())
+            {
+                return;
+            }
+            let [(_, old), (_, new)] = [old[old_at], new[new_at]];
+            candidates.push(Candidate {
+                old: old_at,
+                new: new_at,
+                prefix,
+                old_reading,
+                new_reading,
+                has_same_type: have_same_type(old, new),
+                has_same_labels: have_same_labels(old, new),
+            });
+        };
+    for (old_at, old_reading) in flat(old_readings) {
+        for (new_at, new_reading, prefix) in new_ends.get(&*old_reading.core).into_iter().flatten()
+        {
+            let prefix = if prefix.is_empty() { Prefix::None } else { Prefix::Added(prefix) };
+            add(old_at, *new_at, old_reading, new_reading, prefix);
+        }
+    }
+    for (new_at, new_reading) in flat(new_readings) {
+        for (old_at, old_reading, prefix) in old_ends.get(&*new_reading.core).into_iter().flatten()
+        {
+            if !prefix.is_empty() {
+                add(*old_at, new_at, old_reading, new_reading, Prefix::Missing(prefix));
+            }
+        }
+    }
+    candidates
+}
+
+fn flat(readings: &[Vec<Reading>]) -> impl Iterator<Item = (usize, &Reading)> {
+    readings.iter().enumerate().flat_map(|(at, readings)| readings.iter().map(move |it| (at, it)))
+}
+
+/// Returns, for each end of a core that begins at a word, where it is and what stands before it.
+fn ends(readings: &[Vec<Reading>]) -> HashMap<&str, Vec<(usize, &Reading, &str)>> {
+    let mut ends: HashMap<_, Vec<_>> = HashMap::new();
+    for (at, reading) in flat(readings) {
+        let core = &*reading.core;
+        ends.entry(core).or_default().push((at, reading, ""));
+        for (place, _) in core.match_indices('_') {
+            let (prefix, end) = core.split_at(place + 1);
+            ends.entry(end).or_default().push((at, reading, prefix));
+        }
+    }
+    ends
+}
+
+fn have_same_type(old: &Family, new: &Family) -> bool {
+    let is_distribution = |it: &Family| ["summary", "histogram"].contains(&&*it.family_type);
+    old.family_type == new.family_type
+        || [old, new].iter().any(|it| it.family_type == "unknown")
+        || (is_distribution(old) && is_distribution(new))
+}
+
+fn have_same_labels(old: &Family, new: &Family) -> bool {
+    fn keys(family: &Family) -> BTreeSet<&String> {
+        family.labels.keys().filter(|key| !is_of_scope(key)).collect()
+    }
+    keys(old) == keys(new)
+}
+
+/// Returns the name in lower case, with one `_` for all that is neither a letter nor a digit, and none at its ends.
+pub(super) fn normalized(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("_")
+}
+
+/// Returns the ways to read a name: without a unit, and with each that it may end with.
+fn readings(name: &str) -> Vec<Reading> {
+    let name = normalized(name);
+    let core = name.strip_suffix("_total").unwrap_or(&name);
+    let mut readings = vec![Reading { core: core.to_owned(), unit: None, is_guess: false }];
+    for (at, _) in core.rmatch_indices('_').take(3) {
+        let (rest, unit) = (&core[..at], &core[at + 1..]);
+        let is_known = is_unit_suffix(unit);
+        // Units that the table lacks are one word in most cases.
+        if is_known || readings.len() == 1 && !unit.contains('_') && rest.contains('_') {
+            let (core, unit) = (rest.to_owned(), Some(unit.to_owned()));
+            readings.push(Reading { core, unit, is_guess: !is_known });
+        }
+    }
+    readings
+}
+
+impl Candidate<'_> {
+    fn is_guess(&self) -> bool {
+        self.old_reading.is_guess || self.new_reading.is_guess
+    }
+
+    /// Notes each cause of the difference.
+    fn explain(&self, pair: &Pair<'_>, findings: &mut Findings) {
+        let mut add = |cause, old: &[&str], new: &[&str]| {
+            let owned = |it: &[&str]| it.iter().map(ToString::to_string).collect();
+            findings.add(cause, pair.difference(owned(old), owned(new)));
+        };
+        match self.prefix {
+            Prefix::None => {}
+            Prefix::Added(prefix) => add(Cause::PrefixAdded, &[], &[prefix]),
+            Prefix::Missing(prefix) => add(Cause::PrefixMissing, &[prefix], &[]),
+        }
+        match (&self.old_reading.unit, &self.new_reading.unit) {
+            (None, None) => {}
+            (None, Some(unit)) => add(Cause::UnitAppended, &[], &[unit]),
+            (Some(unit), None) => add(Cause::UnitMissing, &[unit], &[]),
+            (Some(old), Some(new)) => add(Cause::UnitChanged, &[old], &[new]),
+        }
+        let [old, new] = [pair.old.0, pair.new.0];
+        match (old.ends_with("_total"), new.ends_with("_total")) {
+            (false, true) => add(Cause::TotalAppended, &[], &[]),
+            (true, false) => add(Cause::TotalMissing, &[], &[]),
+            _ => {}
+        }
+        let [old_core, new_core] = [(old, self.old_reading), (new, self.new_reading)]
+            .map(|(name, reading)| as_written(name, reading));
+        let is_spelled_alike = match self.prefix {
+            Prefix::Missing(_) => old_core.ends_with(new_core),
+            _ => new_core.ends_with(old_core),
+        };
+        if !is_spelled_alike {
+            add(Cause::NameSpelling, &[], &[]);
+        }
+    }
+}
+
+/// Returns the core of a name as it is written.
+fn as_written<'n>(name: &'n str, reading: &Reading) -> &'n str {
+    let core = name.strip_suffix("_total").unwrap_or(name);
+    let unit = reading.unit.as_ref().and_then(|unit| core.strip_suffix(&format!("_{unit}")));
+    unit.unwrap_or(core)
+}

@@ -1,0 +1,99 @@
+//! A comparison as text and as JSON.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::comparison::{Comparison, Difference, Group};
+
+/// More than this many labels, bounds or values are not listed in text.
+const MOST_LISTED: usize = 8;
+
+#[derive(Serialize)]
+struct Json<'a> {
+    equal: bool,
+    same: usize,
+    groups: Vec<JsonGroup<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonGroup<'a> {
+    cause: &'static str,
+    title: &'static str,
+    remedy: &'static str,
+    differences: &'a [Difference],
+}
+
+impl Comparison {
+    /// Returns the comparison as JSON, indented, with a line feed at its end.
+    pub fn to_json(&self) -> String {
+        let groups = self.groups().iter().map(|Group { cause, differences }| JsonGroup {
+            cause: cause.as_str(),
+            title: cause.title(),
+            remedy: cause.remedy(),
+            differences,
+        });
+        let json = Json { equal: self.is_equal(), same: self.same, groups: groups.collect() };
+        // Cannot fail: all keys are text.
+        let mut text = serde_json::to_string_pretty(&json).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+/// As `meterkit compare` prints it: a paragraph for each cause.
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metrics = |count| if count == 1 { "metric" } else { "metrics" };
+        if self.is_equal() {
+            let same = self.same;
+            return writeln!(f, "Nothing differs: {same} {} in both.", metrics(same));
+        }
+        for Group { cause, differences } in self.groups() {
+            let count = differences.len();
+            writeln!(f, "{}: {}, in {count} {}.", cause.as_str(), cause.title(), metrics(count))?;
+            for difference in differences {
+                writeln!(f, "    {difference}")?;
+            }
+            writeln!(f, "  {}\n", cause.remedy())?;
+        }
+        let same = self.same;
+        writeln!(
+            f,
+            "{same} {} of OLD {} the same in NEW.",
+            metrics(same),
+            if same == 1 { "is" } else { "are" }
+        )
+    }
+}
+
+/// On one line.
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.old, &self.new) {
+            (Some(old), Some(new)) if old != new => write!(f, "{old} -> {new}")?,
+            (Some(name), _) | (None, Some(name)) => f.write_str(name)?,
+            (None, None) => {}
+        }
+        match (&*self.only_old, &*self.only_new) {
+            ([], []) => {}
+            (old, []) => write!(f, ": without {}", Listed(old))?,
+            ([], new) => write!(f, ": with {}", Listed(new))?,
+            (old, new) => write!(f, ": {} -> {}", Listed(old), Listed(new))?,
+        }
+        self.code.as_ref().map_or(Ok(()), |code| write!(f, "; before: {code}"))
+    }
+}
+
+struct Listed<'a>(&'a [String]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.len().min(MOST_LISTED)];
+        f.write_str(&shown.join(", "))?;
+        match self.0.len() - shown.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The command `meterkit`, for those who operate programs or move them to meterkit.
+//!
+//! ```sh
+//! cargo install meterkit-cli
+//! meterkit compare before.txt http://localhost:9464/metrics
+//! ```
+//!
+//! [`run`] is the whole command. [`Comparison`] is what `meterkit compare` prints, for tests of a program:
+//!
+//! ```
+//! use meterkit_cli::{Comparison, Inventory};
+//!
+//! let old = Inventory::read("# TYPE jobs_total counter\njobs_total 4\n")?;
+//! let new = Inventory::read("# TYPE app_jobs_total counter\napp_jobs_total 4\n")?;
+//! let comparison = Comparison::new(&old, &new)?;
+//! assert_eq!(comparison.groups()[0].cause.as_str(), "prefix-added");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod command;
+mod compare;
+mod http_get;
+mod inventory;
+mod source;
+
+pub use self::command::{Exit, run};
+pub use self::compare::{Cause, Comparison, Difference, Group, MixedError};
+pub use self::inventory::{Inventory, ReadError};

@@ -1,0 +1,6 @@
+//! All integration tests of this crate in one binary, which links once.
+
+mod catalogs;
+mod causes;
+mod command_line;
+mod expositions;
