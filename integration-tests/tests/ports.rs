@@ -22,6 +22,7 @@ use meterkit::Registry;
 use meterkit::data::Attributes;
 use meterkit::prometheus::{ExpositionOptions, Format, render_in};
 use meterkit::view::Views;
+use meterkit_cli::{Cause, Comparison, Inventory};
 use meterkit_pipeline::Pipeline;
 
 /// Returns options for a scrape without anything that the library adds.
@@ -71,6 +72,7 @@ fn assert_same(theirs: &str, ours: &str) {
     };
     let became: BTreeSet<_> = ours.lines().filter_map(|line| type_of(line, "histogram")).collect();
     let missing: Vec<_> = summaries.difference(&became).collect();
+    let (theirs_text, ours_text) = (theirs, ours);
     let [theirs, ours] = [lines(theirs), lines(ours)];
     let [theirs_only, ours_only] = [(&theirs, &ours), (&ours, &theirs)].map(|(one, other)| {
         let mut rest = other.clone();
@@ -92,6 +94,17 @@ fn assert_same(theirs: &str, ours: &str) {
         difference.push_str(&format!("- a histogram in place of the summary {name}\n"));
     }
     assert!(difference.is_empty(), "the expositions differ, - theirs, + ours:\n{difference}");
+    // The command finds no difference either.
+    let comparison = compared(theirs_text, ours_text);
+    let expected = if summaries.is_empty() { &[][..] } else { &[Cause::SummaryAgainstHistogram] };
+    let causes: Vec<_> = comparison.groups().iter().map(|group| group.cause).collect();
+    assert_eq!(causes, expected, "{comparison}");
+}
+
+/// Returns what `meterkit compare` finds.
+fn compared(theirs: &str, ours: &str) -> Comparison {
+    let [theirs, ours] = [theirs, ours].map(|text| Inventory::read(text).expect("an exposition"));
+    Comparison::new(&theirs, &ours).expect("two expositions")
 }
 
 /// Returns the name of the family, if the line declares that it has this type.

@@ -148,7 +148,10 @@ fn what_cannot_be_read_is_named() {
     fs::write(files.path().join("catalog"), "{\"entries\": [{}]}").expect("a file");
     for (arguments, expected) in [
         (["missing", "new"], "Cannot read missing: "),
-        (["html", "new"], "html cannot be compared: line 1 is not valid in an exposition: `<html>`."),
+        (
+            ["html", "new"],
+            "html cannot be compared: line 1 is not valid in an exposition: `<html>`.",
+        ),
         (["gzip", "new"], "gzip is not text in UTF-8: byte 1 is invalid. Is it compressed?"),
         (["catalog", "new"], "catalog cannot be compared: not a catalog of metrics as JSON: "),
         (["-", "new"], "standard input cannot be compared: there are no metrics in it."),

@@ -1,15 +1,20 @@
 //! A peer that uses the crate `prometheus-client`, with metrics like those of rust-libp2p.
 
+use meterkit::data::Attributes;
 use meterkit::instrument::Buckets;
-use meterkit::prometheus::Format;
-use meterkit::{Counter, CounterGroup, GaugeGroup, HistogramGroup, LabelValue, Labels, Registry};
+use meterkit::prometheus::{ExpositionOptions, Format};
+use meterkit::view::Views;
+use meterkit::{
+    Counter, CounterGroup, GaugeGroup, HistogramGroup, LabelValue, Labels, Meter, Registry,
+};
+use meterkit_cli::Cause;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::{counter, gauge, info};
 use prometheus_client::registry::Unit;
 
-use super::{assert_same, bare};
+use super::{assert_same, bare, compared, scraped, start};
 
 const DURATIONS: [f64; 3] = [0.004, 1.75, 90_000.0];
 
@@ -97,9 +102,23 @@ fn theirs(build: Option<&str>) -> String {
     text
 }
 
-fn ours() -> Result<String, meterkit::InstrumentError> {
+/// How this library records and exports what the program has.
+struct Choices {
+    meter: fn(&Registry) -> Meter,
+    buckets: fn(f64, f64, usize) -> Buckets,
+    scrape: fn(&Registry) -> String,
+}
+
+/// What keeps the exposition.
+const KEPT: Choices = Choices {
+    meter: |registry| registry.plain(),
+    buckets: |start, factor, count| Buckets::exponential_by_powers(start, factor, count),
+    scrape: |registry| bare(registry, Format::OpenMetrics),
+};
+
+fn ours(choices: &Choices) -> Result<String, meterkit::InstrumentError> {
     let registry = Registry::new();
-    let meter = registry.plain();
+    let (meter, buckets) = ((choices.meter)(&registry), choices.buckets);
     let counter = |name: &'static str| -> Result<Counter, _> { meter.counter(name).build() };
     let established: CounterGroup<Connection> =
         meter.counter_group("libp2p_swarm_connections_established_total").build()?;
@@ -109,17 +128,16 @@ fn ours() -> Result<String, meterkit::InstrumentError> {
     let _ = counter("libp2p_swarm_new_listen_addr_total")?;
     let establishment = meter.histogram_group("libp2p_swarm_connections_establishment_duration");
     let establishment: HistogramGroup<Connection> =
-        establishment.buckets(Buckets::exponential_by_powers(0.01, 1.5, 20)).build()?;
+        establishment.buckets(buckets(0.01, 1.5, 20)).build()?;
     let duration = meter.histogram_group("libp2p_swarm_connections_duration_seconds").unit("s");
-    let duration: HistogramGroup<Connection> =
-        duration.buckets(Buckets::exponential_by_powers(0.01, 3.0, 20)).build()?;
+    let duration: HistogramGroup<Connection> = duration.buckets(buckets(0.01, 3.0, 20)).build()?;
     let rtt = meter.histogram::<f64>("libp2p_ping_rtt_seconds").unit("s");
-    let rtt = rtt.buckets(Buckets::exponential_by_powers(0.001, 2.0, 12)).build()?;
+    let rtt = rtt.buckets(buckets(0.001, 2.0, 12)).build()?;
     let failures: CounterGroup<Failure> =
         meter.counter_group("libp2p_ping_failure_total").build()?;
     let peers: GaugeGroup<Failure, i64> = meter.gauge_group("libp2p_kad_kbucket_peers").build()?;
     let requests = meter.histogram::<f64>("libp2p_kad_query_result_num_requests");
-    let requests = requests.buckets(Buckets::exponential_by_powers(1.0, 2.0, 10)).build()?;
+    let requests = requests.buckets(buckets(1.0, 2.0, 10)).build()?;
     let bandwidth = meter.counter::<u64>("libp2p_bandwidth_bytes_total").unit("By").build()?;
 
     established.with(connection(Role::Dialer)).add(3);
@@ -134,12 +152,62 @@ fn ours() -> Result<String, meterkit::InstrumentError> {
     peers.with(Failure { reason: "none".to_owned() }).set(-3);
     requests.record(17.0);
     bandwidth.add(1 << 40);
-    Ok(bare(&registry, Format::OpenMetrics))
+    Ok((choices.scrape)(&registry))
 }
 
 #[test]
 fn a_peer_with_the_crate_prometheus_client_keeps_its_exposition() {
-    assert_same(&theirs(None), &ours().expect("good names"));
+    assert_same(&theirs(None), &ours(&KEPT).expect("good names"));
+}
+
+#[test]
+fn each_choice_that_breaks_the_exposition_is_named_by_the_comparison() {
+    let all_added = |registry: &Registry| {
+        let resource = Attributes::from_pairs([("service.name".into(), "peer".into())]);
+        let pipeline = start(registry, resource, Views::default());
+        scraped(&pipeline, Format::OpenMetrics, ExpositionOptions::new())
+    };
+    let scoped = |registry: &Registry| registry.scoped("plugin", "p2p");
+    let by_steps = |start, factor, count| Buckets::exponential(start, factor, count);
+    for (choices, expected) in [
+        (
+            Choices { scrape: all_added, ..KEPT },
+            &[
+                (Cause::TargetInfoAdded, "`METERKIT_PROMETHEUS_TARGET_INFO=false`"),
+                (Cause::OwnMetricsAdded, "`METERKIT_PROMETHEUS_SELF_METRICS=false`"),
+                (Cause::StartTimesAdded, "`METERKIT_PROMETHEUS_START_TIMES=false`"),
+            ][..],
+        ),
+        (Choices { meter: scoped, ..KEPT }, &[(Cause::PrefixAdded, "`Meter::plain()`")]),
+        (
+            Choices { buckets: by_steps, ..KEPT },
+            &[(Cause::BoundsInLastDigits, "`Buckets::exponential_by_powers`")],
+        ),
+        (
+            Choices { meter: scoped, buckets: by_steps, scrape: all_added },
+            &[
+                (Cause::PrefixAdded, "`METERKIT_NAMING=plain`"),
+                (Cause::ScopeLabelsAdded, "`METERKIT_PROMETHEUS_SCOPE_INFO=false`"),
+                (Cause::TargetInfoAdded, "`METERKIT_PROMETHEUS_TARGET_INFO=false`"),
+                (Cause::OwnMetricsAdded, "`METERKIT_PROMETHEUS_SELF_METRICS=false`"),
+                (Cause::StartTimesAdded, "`METERKIT_PROMETHEUS_START_TIMES=false`"),
+                (Cause::BoundsInLastDigits, "`Buckets::exponential_by_powers`"),
+            ],
+        ),
+    ] {
+        let comparison = compared(&theirs(None), &ours(&choices).expect("good names"));
+        let causes: Vec<_> = comparison.groups().iter().map(|group| group.cause).collect();
+        let expected_causes: Vec<_> = expected.iter().map(|(cause, _)| *cause).collect();
+        assert_eq!(causes, expected_causes, "{comparison}");
+        for (cause, remedy) in expected {
+            assert!(cause.remedy().contains(remedy), "{cause:?}");
+        }
+        let bounds = comparison.groups().iter().find(|it| it.cause == Cause::BoundsInLastDigits);
+        for difference in bounds.into_iter().flat_map(|it| &it.differences) {
+            let code = difference.code.as_ref().expect("code for the bounds");
+            assert!(code.starts_with(".buckets(Buckets::exponential_by_powers("), "{code}");
+        }
+    }
 }
 
 /// The series is the same, and so are all queries; Prometheus shows the type in its metadata only.
