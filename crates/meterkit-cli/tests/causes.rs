@@ -92,6 +92,11 @@ fn what_is_appended_is_a_unit_or_total() {
         "# TYPE router_active_connections gauge\nrouter_active_connections{pool=\"b\"} 4\n",
         &[(Cause::UnitAppended, &["router_active -> router_active_connections: with connections"])],
     );
+    assert_found(
+        "# TYPE a_total_total counter\na_total_total 1\n",
+        "# TYPE a_total counter\na_total 1\n",
+        &[(Cause::TotalMissing, &["a_total_total -> a_total"])],
+    );
     assert!(Cause::UnitAppended.remedy().contains("`METERKIT_PROMETHEUS_UNIT_SUFFIXES=false`"));
     assert!(Cause::TotalAppended.remedy().contains("`METERKIT_PROMETHEUS_TOTAL_SUFFIXES=false`"));
 }

@@ -8,6 +8,7 @@ use meterkit::data::Attributes;
 use meterkit::otel::MeterProvider as Ours;
 use meterkit::prometheus::{ExpositionOptions, Format, UnitSuffixes};
 use meterkit::view::{Aggregation, View, ViewSelector, ViewStream, Views};
+use meterkit_cli::Cause;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_prometheus::ExporterBuilder;
@@ -15,7 +16,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::TextEncoder;
 
-use super::{assert_same, bare, nothing_added, scraped, start};
+use super::{assert_same, bare, compared, nothing_added, scraped, start};
 
 /// The scope that the program asks its meter for.
 fn scope() -> InstrumentationScope {
@@ -129,6 +130,32 @@ fn a_gateway_with_opentelemetry_keeps_its_exposition() {
     assert_same(&theirs(bare), &ours(views(), options.clone()));
     let options = options.scope_info(true).target_info(true);
     assert_same(&theirs(|exporter| exporter), &ours(views(), options));
+}
+
+#[test]
+fn what_settings_and_views_keep_is_named_by_the_comparison() {
+    let comparison =
+        compared(&theirs(|exporter| exporter), &ours(Views::default(), ExpositionOptions::new()));
+    let found: Vec<_> = comparison
+        .groups()
+        .iter()
+        .filter(|group| group.cause != Cause::OwnMetricsAdded)
+        .flat_map(|group| {
+            let old = group.differences.iter().filter_map(|it| it.old.as_deref());
+            old.map(|name| (group.cause, name))
+        })
+        .collect();
+    let expected = [
+        (Cause::UnitAppended, "apollo_router_compute_jobs_executed_total"),
+        (Cause::UnitAppended, "apollo_router_jemalloc_active"),
+        (Cause::UnitAppended, "apollo_router_jemalloc_allocated"),
+        (Cause::UnitAppended, "apollo_router_jemalloc_resident"),
+        (Cause::UnitMissing, "apollo_router_licenses_ratio_total"),
+        (Cause::UnitMissing, "apollo_router_uplink_fetch_duration_seconds_seconds"),
+        (Cause::TotalMissing, "apollo_router_http_requests_total_total"),
+        (Cause::BoundsChanged, "http_server_response_body_size_bytes"),
+    ];
+    assert_eq!(found, expected, "{comparison}");
 }
 
 #[test]

@@ -78,6 +78,21 @@ impl Cause {
         self.texts().2
     }
 
+    /// Returns whether the difference is one of the metric's name.
+    pub(super) const fn is_of_name(self) -> bool {
+        matches!(
+            self,
+            Self::PrefixAdded
+                | Self::PrefixMissing
+                | Self::UnitAppended
+                | Self::UnitMissing
+                | Self::TotalAppended
+                | Self::TotalMissing
+                | Self::NameSpelling
+                | Self::UnitChanged
+        )
+    }
+
     const fn texts(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::PrefixAdded => (
@@ -94,13 +109,14 @@ impl Cause {
                 "unit-appended",
                 "NEW appends a unit to the name",
                 "Create the metrics with `Meter::plain()`, or set `METERKIT_PROMETHEUS_UNIT_SUFFIXES=false`. With `known`, \
-                 only units that `opentelemetry-prometheus` also appends remain.",
+                 only units that `opentelemetry-prometheus` also appends remain. A view \
+                 sets the unit of one metric.",
             ),
             Self::UnitMissing => (
                 "unit-missing",
                 "NEW lacks a unit at the end of the name",
                 "Write the unit at the end of the name; or set it with `.unit(\"..\")`, on a meter other than \
-                 `Meter::plain()`, with `METERKIT_PROMETHEUS_UNIT_SUFFIXES=true`.",
+                 `Meter::plain()`, with `METERKIT_PROMETHEUS_UNIT_SUFFIXES=true`; or rename the metric with a view.",
             ),
             Self::TotalAppended => (
                 "total-appended",
@@ -111,7 +127,7 @@ impl Cause {
                 "total-missing",
                 "NEW lacks `_total` at the end of the name",
                 "Write `_total` at the end of the name; or create the counters with a meter other than `Meter::plain()`, with \
-                 `METERKIT_PROMETHEUS_TOTAL_SUFFIXES=true`.",
+                 `METERKIT_PROMETHEUS_TOTAL_SUFFIXES=true`; or rename the metric with a view.",
             ),
             Self::NameSpelling => (
                 "name-spelling",

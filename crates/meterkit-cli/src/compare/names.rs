@@ -1,6 +1,6 @@
 //! Which metrics of NEW are those of OLD under another name.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use meterkit_rules::prometheus_name::is_unit_suffix;
@@ -10,7 +10,7 @@ use super::comparison::{Findings, Pair};
 use super::labels::is_of_scope;
 use crate::inventory::Family;
 
-/// A name without `_total`, and one way to read its end.
+/// One way to read a name: what is left without `_total` and the unit, and the unit.
 struct Reading {
     core: String,
     unit: Option<String>,
@@ -162,10 +162,15 @@ pub(super) fn normalized(name: &str) -> String {
     words.map(str::to_lowercase).collect::<Vec<_>>().join("_")
 }
 
+/// Some exporters append `_total` to names that have it.
+fn without_total(name: &str) -> &str {
+    name.trim_end_matches("_total")
+}
+
 /// Returns the ways to read a name: without a unit, and with each that it may end with.
 fn readings(name: &str) -> Vec<Reading> {
     let name = normalized(name);
-    let core = name.strip_suffix("_total").unwrap_or(&name);
+    let core = without_total(&name);
     let mut readings = vec![Reading { core: core.to_owned(), unit: None, is_guess: false }];
     for (at, _) in core.rmatch_indices('_').take(3) {
         let (rest, unit) = (&core[..at], &core[at + 1..]);
@@ -202,10 +207,11 @@ impl Candidate<'_> {
             (Some(old), Some(new)) => add(Cause::UnitChanged, &[old], &[new]),
         }
         let [old, new] = [pair.old.0, pair.new.0];
-        match (old.ends_with("_total"), new.ends_with("_total")) {
-            (false, true) => add(Cause::TotalAppended, &[], &[]),
-            (true, false) => add(Cause::TotalMissing, &[], &[]),
-            _ => {}
+        let [old_total, new_total] = [old, new].map(|name| name.len() - without_total(name).len());
+        match old_total.cmp(&new_total) {
+            Ordering::Less => add(Cause::TotalAppended, &[], &[]),
+            Ordering::Greater => add(Cause::TotalMissing, &[], &[]),
+            Ordering::Equal => {}
         }
         let [old_core, new_core] = [(old, self.old_reading), (new, self.new_reading)]
             .map(|(name, reading)| as_written(name, reading));
@@ -221,7 +227,7 @@ impl Candidate<'_> {
 
 /// Returns the core of a name as it is written.
 fn as_written<'n>(name: &'n str, reading: &Reading) -> &'n str {
-    let core = name.strip_suffix("_total").unwrap_or(name);
+    let core = without_total(name);
     let unit = reading.unit.as_ref().and_then(|unit| core.strip_suffix(&format!("_{unit}")));
     unit.unwrap_or(core)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::comparison::{Comparison, Difference, Group};
 
 /// More than this many labels, bounds or values are not listed in text.
-const MOST_LISTED: usize = 8;
+const MOST_LISTED: usize = 4;
 
 #[derive(Serialize)]
 struct Json<'a> {
@@ -53,7 +53,13 @@ impl fmt::Display for Comparison {
             let count = differences.len();
             writeln!(f, "{}: {}, in {count} {}.", cause.as_str(), cause.title(), metrics(count))?;
             for difference in differences {
-                writeln!(f, "    {difference}")?;
+                match &difference.old {
+                    // Dashboards know the old name, and another group has the new one.
+                    Some(old) if !cause.is_of_name() => {
+                        writeln!(f, "    {old}{}", difference.details())?;
+                    }
+                    _ => writeln!(f, "    {difference}")?,
+                }
             }
             writeln!(f, "  {}\n", cause.remedy())?;
         }
@@ -75,25 +81,31 @@ impl fmt::Display for Difference {
             (Some(name), _) | (None, Some(name)) => f.write_str(name)?,
             (None, None) => {}
         }
-        match (&*self.only_old, &*self.only_new) {
-            ([], []) => {}
-            (old, []) => write!(f, ": without {}", Listed(old))?,
-            ([], new) => write!(f, ": with {}", Listed(new))?,
-            (old, new) => write!(f, ": {} -> {}", Listed(old), Listed(new))?,
-        }
-        self.code.as_ref().map_or(Ok(()), |code| write!(f, "; before: {code}"))
+        f.write_str(&self.details())
     }
 }
 
-struct Listed<'a>(&'a [String]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.0[..self.0.len().min(MOST_LISTED)];
-        f.write_str(&shown.join(", "))?;
-        match self.0.len() - shown.len() {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
+impl Difference {
+    /// Returns what follows the name of the metric.
+    fn details(&self) -> String {
+        let mut details = match (&*self.only_old, &*self.only_new) {
+            ([], []) => String::new(),
+            (old, []) => format!(": without {}", listed(old)),
+            ([], new) => format!(": with {}", listed(new)),
+            (old, new) => format!(": {} -> {}", listed(old), listed(new)),
+        };
+        if let Some(code) = &self.code {
+            details.push_str("; before: ");
+            details.push_str(code);
         }
+        details
+    }
+}
+
+fn listed(words: &[String]) -> String {
+    let shown = &words[..words.len().min(MOST_LISTED)];
+    match words.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
