@@ -1,5 +1,7 @@
 //! Each cause is found, and named with what removes it.
 
+use std::fs;
+
 use meterkit_cli::{Cause, Comparison, Inventory};
 
 #[track_caller]
@@ -312,4 +314,45 @@ fn a_thousand_metrics_are_paired_one_by_one() {
     let comparison = compared(&text(""), &text("app_"));
     let [group] = comparison.groups() else { panic!("{comparison}") };
     assert_eq!((group.cause, group.differences.len()), (Cause::PrefixAdded, 1000));
+}
+
+#[test]
+fn remedies_name_settings_and_functions_that_exist() {
+    let read = |path: &str| {
+        let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        fs::read_to_string(format!("{workspace}/{path}")).expect(path)
+    };
+    let (readme, api) = (read("README.md"), read("crates/meterkit/api.txt"));
+    let (mut settings, mut functions) = (0, 0);
+    for cause in Cause::ALL {
+        for code in cause.remedy().split('`').skip(1).step_by(2) {
+            if let Some((setting, _)) = code.split_once('=').filter(|_| code.starts_with("METER")) {
+                assert!(readme.contains(&format!("| `{setting}` |")), "{setting}");
+                settings += 1;
+            }
+            // `Meter::plain()` and `.unit("..")`, but not `.` itself.
+            let types = ["Meter::", "Buckets::", "Telemetry::", "."];
+            let found = types.into_iter().find_map(|of| Some((of, code.strip_prefix(of)?)));
+            if let Some((of, path)) = found.filter(|(_, path)| !path.is_empty()) {
+                let name = path.split('(').next().expect("a name");
+                let mut items =
+                    api.split("\nmeterkit::").filter(|item| match of.strip_suffix("::") {
+                        Some(of) => item.lines().next().is_some_and(|path| path.ends_with(of)),
+                        None => true,
+                    });
+                assert!(items.any(|item| item.contains(&format!("fn {name}("))), "{code}");
+                functions += 1;
+            }
+        }
+    }
+    assert!(settings > 10 && functions > 10, "{settings} {functions}");
+}
+
+#[test]
+fn every_cause_is_listed_once() {
+    assert_eq!(Cause::ALL.len(), Cause::New as usize + 1);
+    assert!(Cause::ALL.is_sorted_by(|a, b| a < b && a.as_str() != b.as_str()));
+    for cause in Cause::ALL {
+        assert!(cause.remedy().ends_with('.') && !cause.title().ends_with('.'), "{cause:?}");
+    }
 }

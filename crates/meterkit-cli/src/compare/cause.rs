@@ -63,6 +63,38 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All causes, in the order in which they are shown.
+    pub const ALL: [Self; 28] = [
+        Self::PrefixAdded,
+        Self::PrefixMissing,
+        Self::UnitAppended,
+        Self::UnitMissing,
+        Self::TotalAppended,
+        Self::TotalMissing,
+        Self::NameSpelling,
+        Self::ScopeLabelsAdded,
+        Self::ScopeLabelsMissing,
+        Self::TargetInfoAdded,
+        Self::TargetInfoMissing,
+        Self::OwnMetricsAdded,
+        Self::OwnMetricsMissing,
+        Self::StartTimesAdded,
+        Self::StartTimesMissing,
+        Self::LabelRenamed,
+        Self::LabelMissing,
+        Self::LabelAdded,
+        Self::ConstantLabelAdded,
+        Self::LabelValues,
+        Self::OverflowSeries,
+        Self::TypeChanged,
+        Self::SummaryAgainstHistogram,
+        Self::BoundsInLastDigits,
+        Self::BoundsChanged,
+        Self::UnitChanged,
+        Self::Missing,
+        Self::New,
+    ];
+
     /// Returns the word for scripts, such as `prefix-added`.
     pub const fn as_str(self) -> &'static str {
         self.texts().0
