@@ -13,9 +13,28 @@ use crate::inventory::Family;
 /// One way to read a name: what is left without `_total` and the unit, and the unit.
 struct Reading {
     core: String,
-    unit: Option<String>,
-    /// Whether the unit is any word, for lack of a known one.
-    is_guess: bool,
+    unit: Unit,
+    /// The words of the unit, empty for none.
+    words: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Unit {
+    None,
+    Known,
+    /// Any word, for lack of a known unit.
+    Guessed,
+}
+
+impl Unit {
+    /// Returns the units that the same metric may have in the other inventory.
+    const fn partners(self) -> &'static [Self] {
+        match self {
+            Self::None => &[Self::None, Self::Known, Self::Guessed],
+            Self::Known => &[Self::None, Self::Known],
+            Self::Guessed => &[Self::None],
+        }
+    }
 }
 
 /// A metric of each that may be the same one.
@@ -58,7 +77,7 @@ pub(super) fn pairs<'a>(
     });
     candidates.sort_by_key(|it| {
         let has_prefix = it.prefix != Prefix::None;
-        let has_unit = it.old_reading.unit != it.new_reading.unit;
+        let has_unit = it.old_reading.words != it.new_reading.words;
         let likely = (has_prefix, !it.has_same_type, it.is_guess(), Reverse(votes(it)));
         (likely, has_unit, !it.has_same_labels, it.prefix, it.old, it.new)
     });
@@ -88,11 +107,8 @@ fn candidates<'r>(
     let mut candidates = Vec::new();
     let mut add =
         |old_at: usize, new_at, old_reading: &'r Reading, new_reading: &'r Reading, prefix| {
-            // One of them may have a unit that the other lacks. If both have one, these differ.
-            if old_reading.unit.is_some() && old_reading.unit == new_reading.unit
-                || (old_reading.is_guess && new_reading.unit.is_some())
-                || (new_reading.is_guess && old_reading.unit.is_some())
-            {
+            // Names that end with the same unit are paired by their readings without one.
+            if old_reading.unit == Unit::Known && old_reading.words == new_reading.words {
                 return;
             }
             let [(_, old), (_, new)] = [old[old_at], new[new_at]];
@@ -107,17 +123,15 @@ fn candidates<'r>(
             });
         };
     for (old_at, old_reading) in flat(old_readings) {
-        for (new_at, new_reading, prefix) in new_ends.get(&*old_reading.core).into_iter().flatten()
-        {
+        for (new_at, new_reading, prefix) in partners(&new_ends, old_reading) {
             let prefix = if prefix.is_empty() { Prefix::None } else { Prefix::Added(prefix) };
-            add(old_at, *new_at, old_reading, new_reading, prefix);
+            add(old_at, new_at, old_reading, new_reading, prefix);
         }
     }
     for (new_at, new_reading) in flat(new_readings) {
-        for (old_at, old_reading, prefix) in old_ends.get(&*new_reading.core).into_iter().flatten()
-        {
+        for (old_at, old_reading, prefix) in partners(&old_ends, new_reading) {
             if !prefix.is_empty() {
-                add(*old_at, new_at, old_reading, new_reading, Prefix::Missing(prefix));
+                add(old_at, new_at, old_reading, new_reading, Prefix::Missing(prefix));
             }
         }
     }
@@ -128,18 +142,30 @@ fn flat(readings: &[Vec<Reading>]) -> impl Iterator<Item = (usize, &Reading)> {
     readings.iter().enumerate().flat_map(|(at, readings)| readings.iter().map(move |it| (at, it)))
 }
 
-/// Returns, for each end of a core that begins at a word, where it is and what stands before it.
-fn ends(readings: &[Vec<Reading>]) -> HashMap<&str, Vec<(usize, &Reading, &str)>> {
-    let mut ends: HashMap<_, Vec<_>> = HashMap::new();
+/// Where cores end alike: a metric, its reading, and what stands before that end. By the end and the unit behind it.
+type Ends<'r> = HashMap<(&'r str, Unit), Vec<(usize, &'r Reading, &'r str)>>;
+
+/// Returns all ends of cores that begin at a word.
+fn ends(readings: &[Vec<Reading>]) -> Ends<'_> {
+    let mut ends = Ends::new();
     for (at, reading) in flat(readings) {
-        let core = &*reading.core;
-        ends.entry(core).or_default().push((at, reading, ""));
+        let (core, unit) = (&*reading.core, reading.unit);
+        ends.entry((core, unit)).or_default().push((at, reading, ""));
         for (place, _) in core.match_indices('_') {
             let (prefix, end) = core.split_at(place + 1);
-            ends.entry(end).or_default().push((at, reading, prefix));
+            ends.entry((end, unit)).or_default().push((at, reading, prefix));
         }
     }
     ends
+}
+
+/// Returns what ends like the whole core of a reading.
+fn partners<'r>(
+    ends: &Ends<'r>,
+    reading: &'r Reading,
+) -> impl Iterator<Item = (usize, &'r Reading, &'r str)> {
+    let units = reading.unit.partners().iter();
+    units.filter_map(|unit| ends.get(&(&*reading.core, *unit))).flatten().copied()
 }
 
 fn have_same_type(old: &Family, new: &Family) -> bool {
@@ -171,22 +197,26 @@ fn without_total(name: &str) -> &str {
 fn readings(name: &str) -> Vec<Reading> {
     let name = normalized(name);
     let core = without_total(&name);
-    let mut readings = vec![Reading { core: core.to_owned(), unit: None, is_guess: false }];
+    let (unit, words) = (Unit::None, String::new());
+    let mut readings = vec![Reading { core: core.to_owned(), unit, words }];
     for (at, _) in core.rmatch_indices('_').take(3) {
-        let (rest, unit) = (&core[..at], &core[at + 1..]);
-        let is_known = is_unit_suffix(unit);
-        // Units that the table lacks are one word in most cases.
-        if is_known || readings.len() == 1 && !unit.contains('_') && rest.contains('_') {
-            let (core, unit) = (rest.to_owned(), Some(unit.to_owned()));
-            readings.push(Reading { core, unit, is_guess: !is_known });
-        }
+        let (rest, words) = (&core[..at], &core[at + 1..]);
+        let unit = if is_unit_suffix(words) {
+            Unit::Known
+        } else if readings.len() == 1 && !words.contains('_') && rest.contains('_') {
+            // Units that the table lacks are one word in most cases.
+            Unit::Guessed
+        } else {
+            continue;
+        };
+        readings.push(Reading { core: rest.to_owned(), unit, words: words.to_owned() });
     }
     readings
 }
 
 impl Candidate<'_> {
     fn is_guess(&self) -> bool {
-        self.old_reading.is_guess || self.new_reading.is_guess
+        [self.old_reading, self.new_reading].iter().any(|it| it.unit == Unit::Guessed)
     }
 
     /// Notes each cause of the difference.
@@ -200,11 +230,11 @@ impl Candidate<'_> {
             Prefix::Added(prefix) => add(Cause::PrefixAdded, &[], &[prefix]),
             Prefix::Missing(prefix) => add(Cause::PrefixMissing, &[prefix], &[]),
         }
-        match (&self.old_reading.unit, &self.new_reading.unit) {
-            (None, None) => {}
-            (None, Some(unit)) => add(Cause::UnitAppended, &[], &[unit]),
-            (Some(unit), None) => add(Cause::UnitMissing, &[unit], &[]),
-            (Some(old), Some(new)) => add(Cause::UnitChanged, &[old], &[new]),
+        match (&*self.old_reading.words, &*self.new_reading.words) {
+            ("", "") => {}
+            ("", unit) => add(Cause::UnitAppended, &[], &[unit]),
+            (unit, "") => add(Cause::UnitMissing, &[unit], &[]),
+            (old, new) => add(Cause::UnitChanged, &[old], &[new]),
         }
         let [old, new] = [pair.old.0, pair.new.0];
         let [old_total, new_total] = [old, new].map(|name| name.len() - without_total(name).len());
@@ -228,6 +258,8 @@ impl Candidate<'_> {
 /// Returns the core of a name as it is written.
 fn as_written<'n>(name: &'n str, reading: &Reading) -> &'n str {
     let core = without_total(name);
-    let unit = reading.unit.as_ref().and_then(|unit| core.strip_suffix(&format!("_{unit}")));
-    unit.unwrap_or(core)
+    match &*reading.words {
+        "" => core,
+        words => core.strip_suffix(&format!("_{words}")).unwrap_or(core),
+    }
 }
