@@ -48,6 +48,7 @@ corpora! {
     names: crate::fuzz::named::in_every_format;
     configurations: crate::fuzz::inputs::configuration;
     environments: crate::fuzz::inputs::environment;
+    expositions: crate::fuzz::inputs::exposition;
     spool_files: crate::fuzz::inputs::spool_files();
     replies_to_otlp_http: crate::fuzz::replies::to(crate::fuzz::replies::otlp_http);
     replies_to_otlp_grpc: crate::fuzz::replies::to(crate::fuzz::replies::otlp_grpc);

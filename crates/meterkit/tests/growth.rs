@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use meterkit_cli::{Comparison, Inventory};
 use meterkit_core::{Attributes, Meter, Registry};
 use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format};
 use meterkit_fakes::label_sets::Tenant;
@@ -63,6 +64,16 @@ const CASES: &[Case] = &[
     ("payloads for Datadog", 150, |n| {
         let snapshot = snapshot(&registry_of(n, 2), 1);
         drop(meterkit_datadog::written(&snapshot, &[], Format::Json, Compression::None));
+    }),
+    ("comparisons of metrics that got a prefix", 300, |n| {
+        let [old, new] = ["", "service_"]
+            .map(|prefix| exposition((0..n).map(|at| format!("{prefix}app_http_{at}_seconds"))));
+        compare(&old, &new, 1);
+    }),
+    ("comparisons of metrics that have nothing in common", 300, |n| {
+        let [old, new] =
+            ["x", "y"].map(|end| exposition((0..n).map(|at| format!("app_http_{at}{end}"))));
+        compare(&old, &new, 2);
     }),
     ("a queue that fills and is dropped", 50, |n| {
         let destination = RemoteWrite::new("http://127.0.0.1:1/push").expect("a URL");
@@ -191,6 +202,17 @@ fn export(target: &mut RemoteWriteTarget, registry: &Registry, second: u64) {
     let snapshot = snapshot(registry, second);
     let export = target.export(&snapshot);
     runtime.expect("a runtime").block_on(export).expect_err("nobody is there");
+}
+
+/// An exposition with gauges of these names.
+fn exposition(names: impl Iterator<Item = String>) -> String {
+    names.map(|name| format!("# TYPE {name} gauge\n{name} 1\n")).collect()
+}
+
+fn compare(old: &str, new: &str, causes: usize) {
+    let [old, new] = [old, new].map(|text| Inventory::read(text).expect("an exposition"));
+    let comparison = Comparison::new(&old, &new).expect("two expositions");
+    assert_eq!(comparison.groups().len(), causes);
 }
 
 fn views(views: usize) -> String {

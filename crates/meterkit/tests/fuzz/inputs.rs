@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use meterkit_cli::{Comparison, Inventory};
 use meterkit_datadog::DatadogConfig;
 use meterkit_grafana::RemoteWriteTarget;
 use meterkit_grafana::{GrafanaConfig, PublishConfig, RemoteWrite, RemoteWriteConfig};
@@ -40,6 +41,31 @@ pub(crate) fn environment(input: &[u8]) {
     ];
     for problems in problems.iter().flatten() {
         problems.problems().iter().for_each(|problem| drop(problem.to_string()));
+    }
+}
+
+/// What `meterkit compare` reads, beside what it may be compared with.
+pub(crate) fn exposition(input: &[u8]) {
+    let corpus = [
+        include_str!("../corpora/expositions/text"),
+        include_str!("../corpora/expositions/open_metrics"),
+        include_str!("../corpora/expositions/catalog"),
+    ];
+    let read = match Inventory::read(&String::from_utf8_lossy(input)) {
+        Ok(read) => read,
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.len() < 1000 && !text.contains(char::is_control), "{text:?}");
+            return;
+        }
+    };
+    for text in corpus {
+        let other = Inventory::read(text).expect("the corpus is good");
+        for (old, new) in [(&read, &other), (&other, &read), (&read, &read)] {
+            let Ok(comparison) = Comparison::new(old, new) else { continue };
+            assert!(comparison.is_equal() || old != new, "{comparison}");
+            comparison.to_json();
+        }
     }
 }
 
