@@ -213,9 +213,11 @@ fn labels_are_renamed_missing_or_new() {
 
 #[test]
 fn a_label_that_all_metrics_have_is_one_of_the_resource() {
+    let resource = "# TYPE target_info gauge\ntarget_info{service=\"a\"} 1\n";
+    let old = format!("{JOBS}{resource}");
     let new =
-        JOBS.replace("{queue", "{region=\"eu\",queue").replace("load 0", "load{region=\"eu\"} 0");
-    let comparison = compared(JOBS, &new);
+        old.replace("{queue", "{region=\"eu\",queue").replace("load 0", "load{region=\"eu\"} 0");
+    let comparison = compared(&old, &new);
     let [group] = comparison.groups() else { panic!("{comparison}") };
     assert_eq!(group.cause, Cause::ConstantLabelAdded);
     assert_eq!(group.differences.len(), 2);
@@ -291,11 +293,11 @@ fn bounds_are_numbers_and_every_digit_counts() {
 #[test]
 fn the_text_has_a_paragraph_per_cause() {
     let new = JOBS.replace("jobs", "app_jobs") + "# TYPE target_info gauge\ntarget_info 1\n";
-    let expected = "prefix-added: NEW puts a prefix before the name, in 1 metric.
+    let expected = "prefix-added (1 metric): NEW puts a prefix before the name.
     jobs_total -> app_jobs_total: with app_
   Create the metrics with `Meter::plain()` or `#[metrics(plain)]`, or set `METERKIT_NAMING=plain`.
 
-target-info-added: NEW has the resource as a metric, in 1 metric.
+target-info-added (1 metric): NEW has the resource as a metric.
     target_info
   Set `METERKIT_PROMETHEUS_TARGET_INFO=false`.
 

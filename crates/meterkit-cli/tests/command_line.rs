@@ -61,7 +61,7 @@ fn files_are_compared_and_the_exit_code_says_whether_they_differ() {
     let (code, out, err) = meterkit(&["compare", "old", "new"], "", files.path());
     assert_eq!((code, &*err), (1, ""));
     assert!(
-        out.starts_with("prefix-added: NEW puts a prefix before the name, in 1 metric.\n"),
+        out.starts_with("prefix-added (1 metric): NEW puts a prefix before the name.\n"),
         "{out}"
     );
     let (code, out, _) = meterkit(&["compare", "-", "new"], NEW, files.path());

@@ -38,9 +38,9 @@ pub enum Cause {
     LabelRenamed,
     /// NEW lacks a label.
     LabelMissing,
-    /// NEW has another label.
+    /// NEW has an extra label.
     LabelAdded,
-    /// All metrics of NEW have another label, with the same value.
+    /// Every metric of NEW has an extra label, with the same value.
     ConstantLabelAdded,
     /// Values of a label are spelled in another way, or an enum has other ones.
     LabelValues,
@@ -141,8 +141,8 @@ impl Cause {
                 "unit-appended",
                 "NEW appends a unit to the name",
                 "Create the metrics with `Meter::plain()`, or set `METERKIT_PROMETHEUS_UNIT_SUFFIXES=false`. With `known`, \
-                 only units that `opentelemetry-prometheus` also appends remain. A view \
-                 sets the unit of one metric.",
+                 only units that `opentelemetry-prometheus` also appends remain. A view sets the \
+                 unit of one metric.",
             ),
             Self::UnitMissing => (
                 "unit-missing",
@@ -221,12 +221,12 @@ impl Cause {
             ),
             Self::LabelAdded => (
                 "label-added",
-                "NEW has another label",
+                "NEW has an extra label",
                 "Remove the field from the labels, or the attribute from the instrument or its meter.",
             ),
             Self::ConstantLabelAdded => (
                 "constant-label-added",
-                "All metrics of NEW have another label with one value",
+                "Every metric of NEW has an extra label, with the same value",
                 "Leave its key out of `METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS`, or remove `.attribute(..)` from \
                  `Telemetry::builder()`.",
             ),
@@ -250,7 +250,7 @@ impl Cause {
             Self::SummaryAgainstHistogram => (
                 "summary-against-histogram",
                 "A summary became a histogram, or a histogram a summary",
-                "meterkit has no summaries. Query `histogram_quantile(0.99, rate(NAME_bucket[5m]))`, or have Prometheus record \
+                "meterkit records no summaries. Query `histogram_quantile(0.99, rate(NAME_bucket[5m]))`, or have Prometheus record \
                  it under the old name. Sums and counts keep their names. See the migration page for `metrics`.",
             ),
             Self::BoundsInLastDigits => (
@@ -272,7 +272,8 @@ impl Cause {
             Self::Missing => (
                 "missing",
                 "NEW lacks the metric",
-                "Create the metric, or record something in it: only `.zero_initialized()` exports a metric before its first value.",
+                "Create the metric, or record a value: gauges, histograms and groups are exported from their first value on, or from \
+                 the start with `.zero_initialized()`.",
             ),
             Self::New => (
                 "new",

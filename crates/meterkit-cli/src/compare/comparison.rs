@@ -100,19 +100,13 @@ impl Comparison {
         let pairs: Vec<_> = same_names.chain(renamed).collect();
         labels::compare(&pairs, &mut findings);
         for pair in &pairs {
-            compare_types(pair, [old.format, new.format], &mut findings);
+            compare_families(pair, [old.format, new.format], &mut findings);
         }
         for (name, _) in old_rest.iter().filter(|(name, _)| !paired[0].contains(name)) {
-            findings.add(
-                Cause::Missing,
-                Difference { old: Some((*name).to_owned()), ..Difference::default() },
-            );
+            findings.add(Cause::Missing, Side::Old.difference(name));
         }
         for (name, _) in new_rest.iter().filter(|(name, _)| !paired[1].contains(name)) {
-            findings.add(
-                Cause::New,
-                Difference { new: Some((*name).to_owned()), ..Difference::default() },
-            );
+            findings.add(Cause::New, Side::New.difference(name));
         }
         let changed: BTreeSet<_> =
             findings.0.values().flatten().filter_map(|it| it.old.as_deref()).collect();
@@ -158,10 +152,21 @@ impl Pair<'_> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Side {
     Old,
     New,
+}
+
+impl Side {
+    /// Returns a difference of a metric that this side alone has.
+    fn difference(self, name: &str) -> Difference {
+        let name = Some(name.to_owned());
+        match self {
+            Self::Old => Difference { old: name, ..Difference::default() },
+            Self::New => Difference { new: name, ..Difference::default() },
+        }
+    }
 }
 
 /// Takes out metrics that one inventory alone has and that the library adds.
@@ -180,11 +185,11 @@ fn without_additions<'a>(
             kept.push((name, family));
             continue;
         };
-        let name = Some(name.to_owned());
-        match side {
-            Side::Old => findings.add(missing, Difference { old: name, ..Difference::default() }),
-            Side::New => findings.add(added, Difference { new: name, ..Difference::default() }),
-        }
+        let cause = match side {
+            Side::Old => missing,
+            Side::New => added,
+        };
+        findings.add(cause, side.difference(name));
     }
     kept
 }
@@ -197,7 +202,8 @@ fn is_own(name: &str, family: &Family) -> bool {
     }
 }
 
-fn compare_types(pair: &Pair<'_>, formats: [Format; 2], findings: &mut Findings) {
+/// Compares types, units, bounds and start times.
+fn compare_families(pair: &Pair<'_>, formats: [Format; 2], findings: &mut Findings) {
     let (old, new) = (pair.old.1, pair.new.1);
     let [old_type, new_type] = [old, new].map(|family| match &*family.family_type {
         // What the text format makes of types that only OpenMetrics has.
@@ -211,9 +217,7 @@ fn compare_types(pair: &Pair<'_>, formats: [Format; 2], findings: &mut Findings)
             true => Cause::SummaryAgainstHistogram,
             false => Cause::TypeChanged,
         };
-        let types = [old_type, new_type].map(|it| vec![it.to_owned()]);
-        let [old_type, new_type] = types;
-        findings.add(cause, pair.difference(old_type, new_type));
+        findings.add(cause, pair.difference(vec![old_type.to_owned()], vec![new_type.to_owned()]));
     } else {
         bounds::compare(pair, findings);
     }

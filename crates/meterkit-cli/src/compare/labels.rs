@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use meterkit_rules::prometheus_name::TARGET_INFO;
+
 use super::cause::Cause;
 use super::comparison::{Findings, Pair};
 use super::names::normalized;
@@ -71,6 +73,8 @@ fn taken(keys: &mut Vec<String>, is_chosen: impl Fn(&str) -> bool) -> Vec<String
 
 /// Returns the labels that all metrics of NEW have, with one value, and no metric of OLD.
 fn constant_labels<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
+    // The resource itself has its attributes anyway.
+    let pairs: Vec<_> = pairs.iter().filter(|pair| pair.new.0 != TARGET_INFO).collect();
     let (Some(first), 2..) = (pairs.first(), pairs.len()) else { return BTreeSet::new() };
     let is_constant = |key: &str, values: &LabelValues| {
         values.values.len() == 1
@@ -79,8 +83,7 @@ fn constant_labels<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
             })
     };
     let labels = first.new.1.labels.iter();
-    let constant = labels.filter(|(key, values)| !is_of_scope(key) && is_constant(key, values));
-    constant.map(|(key, _)| &**key).collect()
+    labels.filter(|(key, values)| is_constant(key, values)).map(|(key, _)| &**key).collect()
 }
 
 /// Takes keys that belong together out of both lists: spelled alike, or with the same values, or the last ones.

@@ -51,7 +51,7 @@ impl fmt::Display for Comparison {
         }
         for Group { cause, differences } in self.groups() {
             let count = differences.len();
-            writeln!(f, "{}: {}, in {count} {}.", cause.as_str(), cause.title(), metrics(count))?;
+            writeln!(f, "{} ({count} {}): {}.", cause.as_str(), metrics(count), cause.title())?;
             for difference in differences {
                 match &difference.old {
                     // Dashboards know the old name, and another group has the new one.
