@@ -121,6 +121,10 @@ impl Collector {
         snapshot
     }
 
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     pub(crate) fn sample_exemplars(&self, filter: ExemplarFilter) {
         self.registry.sample_exemplars(filter);
     }

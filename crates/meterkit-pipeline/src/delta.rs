@@ -264,26 +264,35 @@ fn add_counted(scopes: &mut Vec<ScopeMetrics>, of: &ScopeMetrics, metric: Metric
     if counted.is_empty() {
         return;
     }
-    let added = metric.data.only(|series| counted.contains(&series));
+    let data = metric.data.only(|series| counted.contains(&series));
+    let added = Metric { data, ..metric };
+    if let Some((known, added)) = add_metric(scopes, of, added) {
+        join::<NumberPoint>(&mut known.data, &added.data);
+        join::<HistogramPoint>(&mut known.data, &added.data);
+        join::<ExponentialHistogramPoint>(&mut known.data, &added.data);
+    }
+}
+
+/// Adds a metric to `scopes`. Returns it, and the one that `scopes` has already of its kind, if there is one.
+pub(crate) fn add_metric<'a>(
+    scopes: &'a mut Vec<ScopeMetrics>,
+    of: &ScopeMetrics,
+    metric: Metric,
+) -> Option<(&'a mut Metric, Metric)> {
     if !scopes.iter().any(|known| known.scope == of.scope) {
         scopes.push(ScopeMetrics { scope: of.scope.clone(), metrics: Vec::new() });
         ScopeMetrics::sort(scopes);
     }
-    let Some(scope) = scopes.iter_mut().find(|known| known.scope == of.scope) else { return };
-    let is_same = |known: &&mut Metric| {
-        known.descriptor == metric.descriptor && are_alike(&known.data, &added)
+    let metrics = &mut scopes.iter_mut().find(|known| known.scope == of.scope)?.metrics;
+    let is_same = |known: &Metric| {
+        known.descriptor == metric.descriptor && are_alike(&known.data, &metric.data)
     };
-    match scope.metrics.iter_mut().find(is_same) {
-        Some(known) => {
-            join::<NumberPoint>(&mut known.data, &added);
-            join::<HistogramPoint>(&mut known.data, &added);
-            join::<ExponentialHistogramPoint>(&mut known.data, &added);
-        }
-        None => {
-            scope.metrics.push(Metric { descriptor: metric.descriptor, data: added });
-            order::sort_by(&mut scope.metrics, |a, b| a.descriptor.name.cmp(&b.descriptor.name));
-        }
+    if let Some(at) = metrics.iter().position(is_same) {
+        return Some((&mut metrics[at], metric));
     }
+    metrics.push(metric);
+    order::sort_by(metrics, |a, b| a.descriptor.name.cmp(&b.descriptor.name));
+    None
 }
 
 /// A series that ended and one that took its place are one delta.

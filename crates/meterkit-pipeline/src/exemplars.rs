@@ -41,10 +41,9 @@ pub(crate) fn of_joined(mut members: Vec<Exemplar>, data: &Data) -> Arc<[Exempla
 pub(crate) fn with_filtered(
     exemplar: &Exemplar,
     attributes: &Attributes,
-    filter: Option<&KeyFilter>,
+    filter: &KeyFilter,
 ) -> Exemplar {
     let mut exemplar = exemplar.clone();
-    let Some(filter) = filter else { return exemplar };
     let removed = attributes.iter().filter(|(key, _)| !filter.keeps(key));
     let removed = removed.map(|(key, value)| (Cow::Owned(key.to_owned()), value.into()));
     let removed = Attributes::from_pairs(removed);
@@ -52,4 +51,10 @@ pub(crate) fn with_filtered(
         exemplar.filtered = Some(removed);
     }
     exemplar
+}
+
+/// Returns an exemplar without the attributes that `filter` removes.
+pub(crate) fn stripped(exemplar: &Exemplar, filter: &KeyFilter) -> Exemplar {
+    let filtered = exemplar.filtered.as_ref().map(|filtered| filter.kept(filtered));
+    Exemplar { filtered: filtered.filter(|it| !it.is_empty()), ..exemplar.clone() }
 }

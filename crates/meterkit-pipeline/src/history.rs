@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use meterkit_core::{Interval, Intervals, SeriesId};
 
+use crate::views::Totals;
+
 /// What histograms recorded since the last collection that all targets acknowledged. Cheap to clone.
 ///
 /// It is made of parts, one for each collection at first. Parts that no target's deltas need apart become one.
@@ -42,6 +44,16 @@ impl History {
         let mut all = Cow::Borrowed(intervals.next()?);
         intervals.for_each(|interval| all.to_mut().add(interval));
         Some(all)
+    }
+
+    /// Returns the same history, and in it what `totals` recorded.
+    pub(crate) fn with_totals(&self, totals: &Totals) -> Self {
+        let parts = self.0.iter().map(|part| {
+            let mut intervals = part.intervals.clone();
+            totals.add_intervals(&mut intervals);
+            Arc::new(Part { number: part.number, intervals })
+        });
+        Self(parts.collect())
     }
 
     fn merge_oldest(&mut self, needed: &[u64]) {

@@ -15,6 +15,7 @@ use crate::collector::Collector;
 use crate::companion::{Companion, Start};
 use crate::component::Components;
 use crate::error::{FlushError, StartError};
+use crate::filter::TargetFilter;
 use crate::health::Health;
 use crate::moment::after;
 use crate::news::News;
@@ -53,7 +54,7 @@ pub struct PipelineBuilder {
     claim: Claim,
     resource: Attributes,
     max_age: Duration,
-    targets: Vec<(Box<dyn Target>, Schedule)>,
+    targets: Vec<(Box<dyn Target>, Schedule, TargetFilter)>,
     services: Vec<Service>,
     companions: Vec<StartCompanion>,
     views: Views,
@@ -213,8 +214,19 @@ impl PipelineBuilder {
     }
 
     /// Adds a push target.
-    pub fn target(mut self, target: impl Into<Box<dyn Target>>, schedule: Schedule) -> Self {
-        self.targets.push((target.into(), schedule));
+    pub fn target(self, target: impl Into<Box<dyn Target>>, schedule: Schedule) -> Self {
+        self.filtered_target(target, schedule, TargetFilter::default())
+    }
+
+    /// Adds a push target that receives what `filter` leaves. A pull target gets such snapshots from
+    /// [`Source::filtered`].
+    pub fn filtered_target(
+        mut self,
+        target: impl Into<Box<dyn Target>>,
+        schedule: Schedule,
+        filter: TargetFilter,
+    ) -> Self {
+        self.targets.push((target.into(), schedule, filter));
         self
     }
 
@@ -272,12 +284,12 @@ impl PipelineBuilder {
         let metrics = Arc::new(SelfMetrics::new(registry.clone()));
         let components = Arc::new(Components::new(metrics.clone()));
         let progress = Arc::new(Progress::new(registry.clone()));
-        let targets = self.targets.into_iter().map(|(target, schedule)| {
+        let targets = self.targets.into_iter().map(|(target, schedule, filter)| {
             let component = components.push(&*target, schedule.interval);
             let progress = progress.of_target(target.temporality());
-            (target, schedule, component, progress)
+            (target, schedule, filter, component, progress)
         });
-        let targets: Vec<(Box<dyn Target>, _, _, _)> = targets.collect();
+        let targets: Vec<(Box<dyn Target>, _, _, _, _)> = targets.collect();
         let (resource, max_age) = (self.resource.clone(), self.max_age);
         let (registry_of_it, views_of_it) = (registry.clone(), views.clone());
         let collector =
@@ -322,7 +334,7 @@ impl PipelineBuilder {
 
 impl fmt::Debug for PipelineBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let targets: Vec<_> = self.targets.iter().map(|(target, _)| target.name()).collect();
+        let targets: Vec<_> = self.targets.iter().map(|(target, ..)| target.name()).collect();
         f.debug_struct("PipelineBuilder")
             .field("targets", &targets)
             .field("services", &self.services.len())

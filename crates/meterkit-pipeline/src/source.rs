@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
-use meterkit_core::{ExemplarFilter, Registry};
+use meterkit_core::{ExemplarFilter, Registry, Unpoisoned};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::collector::{Collector, Freshness};
 use crate::component::Components;
 use crate::endpoint::Endpoint;
+use crate::filter::{Filtered, TargetFilter};
 use crate::health::Health;
 use crate::snapshot::Snapshot;
 use crate::task::{self, Boxed};
@@ -30,6 +31,10 @@ pub struct Source {
     exemplar_filter: ExemplarFilter,
     /// The service of the pipeline that it was handed to.
     service: Option<usize>,
+    /// What its snapshots leave out.
+    filtered: Option<Arc<Filtered>>,
+    /// All filters of the pipeline: targets with the same filter share its snapshots.
+    filters: Arc<std::sync::Mutex<Vec<Arc<Filtered>>>>,
     /// Who waits for a collection waits here, not on a thread.
     turn: Arc<Mutex<()>>,
     /// The runtime ends a moment after the pipeline has answered that it has shut down.
@@ -51,8 +56,34 @@ impl Source {
         runtime: Handle,
         exemplar_filter: ExemplarFilter,
     ) -> Self {
-        let (turn, is_closed) = (Arc::default(), Arc::default());
-        Self { collector, components, runtime, exemplar_filter, service: None, turn, is_closed }
+        let (filters, turn, is_closed) = Default::default();
+        Self {
+            collector,
+            components,
+            runtime,
+            exemplar_filter,
+            service: None,
+            filtered: None,
+            filters,
+            turn,
+            is_closed,
+        }
+    }
+
+    /// Returns a source whose snapshots are those that `filter` leaves, for a pull target that does not get everything.
+    /// Sources with the same filter share its work.
+    #[must_use]
+    pub fn filtered(&self, filter: TargetFilter) -> Self {
+        let filtered = (!filter.is_all()).then(|| {
+            let mut filters = self.filters.lock().unpoisoned();
+            let known = filters.iter().find(|known| *known.filter() == filter).cloned();
+            known.unwrap_or_else(|| {
+                let filtered = Arc::new(Filtered::new(filter, self.collector.registry().clone()));
+                filters.push(filtered.clone());
+                filtered
+            })
+        });
+        Self { filtered, ..self.clone() }
     }
 
     /// Returns a source for a service of the pipeline, which serves the endpoints that it asks for.
@@ -155,15 +186,26 @@ impl Source {
     ///
     /// Works after `shutdown()` too.
     pub fn snapshot_blocking(&self) -> Arc<Snapshot> {
-        self.collector.served(self.collector.collect(Freshness::default()))
+        let snapshot = self.collector.collect(Freshness::default());
+        self.collector.served(match &self.filtered {
+            Some(filtered) => filtered.apply(&snapshot),
+            None => snapshot,
+        })
     }
 
     // Boxed, so that it is compiled in this crate only.
     pub(crate) fn take(&self, freshness: Freshness) -> Boxed<'_, Result<Arc<Snapshot>, Closed>> {
-        Box::pin(self.take_now(freshness))
+        Box::pin(async move {
+            let snapshot = self.take_all(freshness).await?;
+            match self.filtered.clone() {
+                Some(filtered) => self.run(move || filtered.apply(&snapshot)).await,
+                None => Ok(snapshot),
+            }
+        })
     }
 
-    async fn take_now(&self, freshness: Freshness) -> Result<Arc<Snapshot>, Closed> {
+    /// Returns a snapshot with all metrics.
+    async fn take_all(&self, freshness: Freshness) -> Result<Arc<Snapshot>, Closed> {
         let asked = Instant::now();
         if let Some(snapshot) = self.collector.cached(freshness, asked) {
             return Ok(snapshot);

@@ -59,6 +59,8 @@ pub(crate) use self::totals::Totals;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Views {
     views: Vec<View>,
+    /// Whether exemplars lack the attributes that views remove from their series.
+    strips_exemplars: bool,
 }
 
 /// One change: to what, and what becomes of it.
@@ -75,7 +77,12 @@ impl Views {
     /// These views. Their order decides between two that give metrics of one name for the same instrument: the first
     /// stays.
     pub fn new(views: Vec<View>) -> Self {
-        Self { views }
+        Self { views, strips_exemplars: false }
+    }
+
+    /// Removes from exemplars, too, what views remove from their series.
+    pub(crate) fn stripping_exemplars(self) -> Self {
+        Self { strips_exemplars: true, ..self }
     }
 
     /// Returns whether there are no views.
@@ -125,7 +132,7 @@ impl Views {
         if self.is_empty() {
             return (scopes, Vec::new());
         }
-        let selected = Selection { views: &self.views, unchanged: ViewStream::default() };
+        let selected = Selection { views: self, unchanged: ViewStream::default() };
         let members = selected.split(&mut scopes);
         let forgotten = totals.begin(&members, time);
         let mut joined: Vec<(usize, (Stream, usize), Metric)> = Vec::new();
@@ -174,7 +181,7 @@ impl Views {
 
 /// What views make of each metric.
 struct Selection<'a> {
-    views: &'a [View],
+    views: &'a Views,
     /// Of what no view selects.
     unchanged: ViewStream,
 }
@@ -189,6 +196,8 @@ struct Selected<'a> {
     filter: Option<&'a KeyFilter>,
     /// Whether its series may become one with others.
     is_joined: bool,
+    /// See [`Views::stripping_exemplars`].
+    strips_exemplars: bool,
 }
 
 impl Selected<'_> {
@@ -221,7 +230,7 @@ impl Selection<'_> {
     fn of<'m>(&'m self, scope: &InstrumentationScope, metric: &'m Metric) -> Vec<Selected<'m>> {
         let mut streams: Vec<_> = self.matching(scope, metric).collect();
         if streams.is_empty() {
-            streams.push((self.views.len(), &self.unchanged));
+            streams.push((self.views.views.len(), &self.unchanged));
         }
         let mut all: Vec<Selected<'m>> = Vec::new();
         for (view, stream) in streams {
@@ -234,7 +243,8 @@ impl Selection<'_> {
             }
             let filter = stream.attribute_keys.as_ref();
             let is_joined = filter.is_some() || self.is_named(&descriptor);
-            all.push(Selected { view, descriptor, data, filter, is_joined });
+            let strips_exemplars = self.views.strips_exemplars;
+            all.push(Selected { view, descriptor, data, filter, is_joined, strips_exemplars });
         }
         all
     }
@@ -246,14 +256,14 @@ impl Selection<'_> {
         metric: &Metric,
     ) -> impl Iterator<Item = (usize, &ViewStream)> {
         let is_matching = |view: &View| view.selector.matches(scope, &metric.descriptor);
-        let views = self.views.iter().enumerate().filter(move |(_, view)| is_matching(view));
+        let views = self.views.views.iter().enumerate().filter(move |(_, view)| is_matching(view));
         views.map(|(at, view)| (at, &view.stream))
     }
 
     /// Returns whether views give its name to metrics: it is made of several from the start, as what joins it later may
     /// be older.
     fn is_named(&self, descriptor: &Descriptor) -> bool {
-        self.views.iter().any(|view| view.stream.name.as_ref() == Some(&descriptor.name))
+        self.views.views.iter().any(|view| view.stream.name.as_ref() == Some(&descriptor.name))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::companion::Companion;
 use crate::component::Component;
 use crate::delivery::{self, Delivery, Ending, Flush};
 use crate::error::{FlushError, TargetFailure};
+use crate::filter::TargetFilter;
 use crate::news::News;
 use crate::progress::TargetProgress;
 use crate::refreshes;
@@ -41,7 +42,8 @@ pub(crate) struct Work {
 }
 
 /// A push target, about to be started.
-pub(crate) type PushTarget = (Box<dyn Target>, Schedule, Arc<Component>, TargetProgress);
+pub(crate) type PushTarget =
+    (Box<dyn Target>, Schedule, TargetFilter, Arc<Component>, TargetProgress);
 
 /// A pull target, about to be started.
 pub(crate) type Service =
@@ -108,10 +110,10 @@ impl Work {
         let served: Vec<Served> = self
             .targets
             .into_iter()
-            .map(|(target, schedule, component, progress)| {
+            .map(|(target, schedule, filter, component, progress)| {
                 let (flushes, asked) = mpsc::channel(1);
                 let name = target.name().to_owned();
-                let source = self.source.clone();
+                let source = self.source.filtered(filter);
                 let stopped = stopped.clone();
                 let delivery =
                     Delivery::new(target, schedule, component, progress, source, stopped);

@@ -8,6 +8,7 @@ mod delta_targets;
 mod deltas;
 mod exemplars;
 mod exponential_deltas;
+mod filters;
 mod health;
 mod idle_series;
 mod life_cycle;

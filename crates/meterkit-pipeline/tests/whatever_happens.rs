@@ -15,7 +15,9 @@ use meterkit_core::{
 use meterkit_fakes::Dice;
 use meterkit_fakes::label_sets::Id;
 use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
-use meterkit_pipeline::{KeyFilter, Pipeline, Snapshot, View, ViewSelector, ViewStream, Views};
+use meterkit_pipeline::{
+    KeyFilter, Pipeline, Snapshot, TargetFilter, View, ViewSelector, ViewStream, Views,
+};
 
 const SEEDS: u64 = 80;
 const ROUNDS: usize = 60;
@@ -280,6 +282,14 @@ fn views() -> Views {
     RISING.iter().flat_map(total).collect()
 }
 
+/// A filter that merges the series of each metric, and one that merges nothing.
+fn filters() -> (TargetFilter, TargetFilter) {
+    let instruments = KeyFilter::default().without(["total.*"]);
+    let labels = KeyFilter::default().without(["*"]);
+    let without_totals = TargetFilter { instruments, ..TargetFilter::default() };
+    (TargetFilter { labels, ..without_totals.clone() }, without_totals)
+}
+
 /// The id, attributes, start and value of each series; of histograms, how many values.
 type Series = (SeriesId, Attributes, SystemTime, f64);
 
@@ -321,6 +331,8 @@ struct Cumulative {
     by_id: BTreeMap<SeriesId, (String, Attributes, SystemTime, f64)>,
     latest: BTreeMap<(String, Attributes), (SeriesId, SystemTime)>,
     number: u64,
+    /// Whether each metric has one series, for all of its labels.
+    is_without_labels: bool,
 }
 
 impl Cumulative {
@@ -334,7 +346,8 @@ impl Cumulative {
                 assert!(live.insert(id), "{name} has one twice");
                 let Some(rising) = rising(metric) else { continue };
                 // The overflow series stays apart, also in a total.
-                if name.starts_with("total.") && rising != "many" {
+                let is_total = self.is_without_labels || name.starts_with("total.");
+                if is_total && rising != "many" {
                     assert_eq!(value as u64, counted[rising], "{name}");
                 }
                 let now = (name.clone(), attributes.clone(), start, value);
@@ -449,11 +462,20 @@ fn whatever_happens_everything_counts_once() {
         let mut builder =
             builder.views(views()).snapshot_max_age(Duration::ZERO).target(all, ONLY_WHEN_ASKED);
         let mut deltas = Vec::new();
-        for (name, plan) in ["first", "second"].into_iter().zip(&plans) {
+        let (without_labels, without_totals) = filters();
+        for (name, plan, filter) in [
+            ("first", &plans[0], TargetFilter::default()),
+            ("second", &plans[1], TargetFilter::default()),
+            ("without totals", &plans[1], without_totals),
+            ("without labels", &plans[0], without_labels.clone()),
+            ("also without labels", &plans[1], without_labels.clone()),
+        ] {
             let (target, seen) = ScriptedTarget::new(name, plan.clone());
-            builder = builder.target(target.delta(), ONLY_WHEN_ASKED);
-            deltas.push(seen);
+            builder = builder.filtered_target(target.delta(), ONLY_WHEN_ASKED, filter);
+            deltas.push((seen, plan));
         }
+        let (target, filtered_seen) = ScriptedTarget::new("filtered", []);
+        let builder = builder.filtered_target(target, ONLY_WHEN_ASKED, without_labels);
         let pipeline = builder.start().unwrap();
 
         let mut flushed = Vec::new();
@@ -483,21 +505,29 @@ fn whatever_happens_everything_counts_once() {
         for (snapshot, counted) in collections {
             check("a collection", &mut || cumulative.see(snapshot, counted));
         }
-        for (seen, plan) in deltas.iter().zip(&plans) {
+        // What comes and goes between two exports counts here too: scrapes see it unfiltered.
+        let filtered = filtered_seen.exports();
+        let mut cumulative = Cumulative { is_without_labels: true, ..Cumulative::default() };
+        for (snapshot, counted) in filtered.iter().zip(&flushed) {
+            check("a filtered export", &mut || cumulative.see(snapshot, counted));
+        }
+        for (seen, plan) in &deltas {
             let mut taken = Deltas::default();
-            for ((delta, counted), step) in seen.exports().iter().zip(&flushed).zip(plan) {
+            for ((delta, counted), step) in seen.exports().iter().zip(&flushed).zip(*plan) {
                 if matches!(step, Step::Succeed) {
                     check("a delta", &mut || taken.take(delta, counted));
                 }
             }
         }
-        let mut markers = Markers::default();
-        for (snapshot, step) in exported.iter().zip(&plans[2]) {
-            if matches!(step, Step::Succeed) {
-                check("a marker", &mut || markers.take(snapshot));
+        for exported in [&exported, &filtered] {
+            let mut markers = Markers::default();
+            for (snapshot, step) in exported.iter().zip(&plans[2]) {
+                if matches!(step, Step::Succeed) {
+                    check("a marker", &mut || markers.take(snapshot));
+                }
             }
+            ended += markers.ended;
         }
-        ended += markers.ended;
         drop(pipeline);
     }
     assert!(ended > 100, "hardly anything has ended: {ended}");

@@ -66,7 +66,19 @@ impl Collections {
         now: &[ScopeMetrics],
         time: SystemTime,
     ) -> Vec<Arc<AbsentSeries>> {
-        self.number += 1;
+        self.add_as(self.number + 1, before, now, time)
+    }
+
+    /// Counts a collection like [`add`](Self::add), as the one with this number: that of the collection that it is made
+    /// of.
+    pub fn add_as(
+        &mut self,
+        number: u64,
+        before: &[ScopeMetrics],
+        now: &[ScopeMetrics],
+        time: SystemTime,
+    ) -> Vec<Arc<AbsentSeries>> {
+        self.number = number;
         let last_seen = self.time.replace(time).unwrap_or(time);
         let (gone, new) = compare(before, now, !self.absent.is_empty());
         if !new.is_empty() {

@@ -51,7 +51,14 @@ impl fmt::Display for NamePattern {
     }
 }
 
-/// Keys to keep: those that `included` has, without those that `excluded` has.
+/// Keys or names to keep: those that `included` has, without those that `excluded` has.
+///
+/// ```
+/// use meterkit_pipeline::KeyFilter;
+///
+/// let filter = KeyFilter::parse("http.*,!http.user*");
+/// assert_eq!(filter, Some(KeyFilter::only(["http.*"]).without(["http.user*"])));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these two")]
 pub struct KeyFilter {
@@ -62,6 +69,46 @@ pub struct KeyFilter {
 }
 
 impl KeyFilter {
+    /// Creates a filter that keeps what matches one of these patterns.
+    pub fn only(patterns: impl IntoIterator<Item = impl Into<NamePattern>>) -> Self {
+        let included = patterns.into_iter().map(Into::into).collect();
+        Self { included: Some(included), excluded: Vec::new() }
+    }
+
+    /// Leaves out what matches one of these patterns, too. `KeyFilter::default().without(..)` keeps all the rest.
+    #[must_use]
+    pub fn without(mut self, patterns: impl IntoIterator<Item = impl Into<NamePattern>>) -> Self {
+        self.excluded.extend(patterns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Parses a comma list of patterns, in which `!` marks what is left out. A list that only leaves something out keeps
+    /// all the rest. Returns `None` if a pattern contains white space, or nothing follows a `!`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut filter = Self::default();
+        for pattern in text.split(',').map(str::trim).filter(|pattern| !pattern.is_empty()) {
+            let (list, pattern) = match pattern.strip_prefix('!') {
+                Some(pattern) => (&mut filter.excluded, pattern.trim_start()),
+                None => (filter.included.get_or_insert_default(), pattern),
+            };
+            if pattern.is_empty() || pattern.contains(char::is_whitespace) {
+                return None;
+            }
+            list.push(pattern.into());
+        }
+        Some(filter)
+    }
+
+    /// Returns all patterns.
+    pub fn patterns(&self) -> impl Iterator<Item = &NamePattern> {
+        self.included.iter().flatten().chain(&self.excluded)
+    }
+
+    /// Returns whether it keeps everything.
+    pub(crate) fn is_all(&self) -> bool {
+        self.included.is_none() && self.excluded.is_empty()
+    }
+
     /// Returns whether `key` is kept.
     pub fn keeps(&self, key: &str) -> bool {
         let is_included = match &self.included {
@@ -72,7 +119,7 @@ impl KeyFilter {
     }
 
     /// Returns the attributes that are left of those of a series.
-    pub(super) fn kept(&self, attributes: &Attributes) -> Attributes {
+    pub(crate) fn kept(&self, attributes: &Attributes) -> Attributes {
         let keeps = |key: &str| key == OVERFLOW || self.keeps(key);
         if attributes.iter().all(|(key, _)| keeps(key)) {
             return attributes.clone();

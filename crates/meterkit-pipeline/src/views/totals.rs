@@ -17,7 +17,7 @@ use meterkit_core::{
 
 use super::Selected;
 use crate::delta::has_deltas;
-use crate::exemplars::{of_joined, with_filtered};
+use crate::exemplars::{of_joined, stripped, with_filtered};
 use crate::point::{self, Point};
 use crate::stream::Stream;
 
@@ -189,9 +189,11 @@ impl<P: Point> Join for JoinedMetric<P> {
             let total = &mut self.totals[at];
             total.is_live |= is_live;
             let exemplars = exemplars.of(point.series()).iter();
-            total
-                .exemplars
-                .extend(exemplars.map(|it| with_filtered(it, point.attributes(), selected.filter)));
+            total.exemplars.extend(exemplars.map(|it| match selected.filter {
+                Some(filter) if selected.strips_exemplars => stripped(it, filter),
+                Some(filter) => with_filtered(it, point.attributes(), filter),
+                None => it.clone(),
+            }));
             if total.last.is_none() {
                 // Its first members are those of one collection.
                 total.start = total.start.min(point.start());
