@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
+use opentelemetry_proto::tonic::metrics::v1::{metric, number_data_point};
 use prost::Message;
 use tokio_rustls::TlsAcceptor;
 
@@ -68,6 +69,23 @@ impl Receiver {
     /// Returns the messages that it took.
     pub fn accepted(&self) -> Vec<ExportMetricsServiceRequest> {
         self.taken().into_iter().map(|arrival| arrival.content).collect()
+    }
+
+    /// Returns what all points of a sum that were accepted add up to: of deltas, what was counted.
+    pub fn counted(&self, name: &str) -> f64 {
+        let resources = self.accepted().into_iter().flat_map(|request| request.resource_metrics);
+        let scopes = resources.flat_map(|resource| resource.scope_metrics);
+        let metrics = scopes.flat_map(|scope| scope.metrics).filter(|metric| metric.name == name);
+        let points = metrics.flat_map(|metric| match metric.data {
+            Some(metric::Data::Sum(sum)) => sum.data_points,
+            _ => Vec::new(),
+        });
+        let values = points.map(|point| match point.value {
+            Some(number_data_point::Value::AsInt(value)) => value as f64,
+            Some(number_data_point::Value::AsDouble(value)) => value,
+            None => 0.0,
+        });
+        values.sum()
     }
 }
 

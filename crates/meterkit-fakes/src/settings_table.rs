@@ -194,6 +194,7 @@ impl Check<'_> {
             ValueType::Username => &["Me"],
             ValueType::Password => &["open hunter2"],
             ValueType::Token => &["hunter2S"],
+            ValueType::NamePatterns => &["http.*", "!http.debug", "http.*,,!http.debug"],
             _ => &[],
         };
         let given = self.row.valid.iter().copied();
@@ -222,6 +223,7 @@ impl Check<'_> {
             ValueType::Number => &["hunter2"],
             ValueType::Pairs => &["hunter2", "Authorization: Basic hunter2"],
             ValueType::Name | ValueType::Scopes => &["Basic hunter2", "me:hunter2@c"],
+            ValueType::NamePatterns => &["Basic hunter2", "a,!"],
             _ => &[],
         };
         let accepted = match self.setting.value_type {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meterkit_core::{Data, ExemplarFilter, Meter, Observable};
+use meterkit_core::{Data, ExemplarFilter, Meter};
 use meterkit_fakes::label_sets::{Color, Id, Light, Tenant};
 use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Seen};
 use meterkit_fakes::snapshots::{histogram, metrics, points, value};

@@ -42,8 +42,8 @@ pub enum ValueType {
     Networks,
     /// The path of a URL that this library serves.
     UrlPath,
-    /// Patterns of keys that are kept, and of keys that are left out.
-    KeyPatterns,
+    /// Patterns of names or keys that are kept, and of those that are left out.
+    NamePatterns,
     /// A URL to send to.
     Url,
     /// The path of a file that this library reads.
@@ -79,8 +79,8 @@ impl fmt::Display for ValueType {
             Self::Hosts => "a comma list of host names and addresses, without ports",
             Self::Networks => "a comma list of addresses, and of networks such as `10.0.0.0/8`",
             Self::UrlPath => "a path that begins with `/`",
-            Self::KeyPatterns => {
-                "a comma list of keys, `*` for any text; keys behind `!` are left out, as in `service.*,!service.version`"
+            Self::NamePatterns => {
+                "a comma list of names, `*` for any text; names after `!` are left out, as in `service.*,!service.version`"
             }
             Self::Url => "a URL",
             Self::File => "the path of a file",

@@ -10,7 +10,7 @@ use meterkit_core::{AttributeValue, ExemplarFilter, Naming, Registry, ScopePatte
 use meterkit_grafana::PublishConfig;
 #[cfg(feature = "sdk")]
 use meterkit_otel::sdk::Mirror;
-use meterkit_pipeline::{IntoTarget, KeyFilter, Schedule, StreamDefaults, Views};
+use meterkit_pipeline::{IntoTarget, KeyFilter, Schedule, StreamDefaults, TargetFilter, Views};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::{PrometheusServer, Protection};
 use meterkit_settings::warn_at_start;
@@ -58,8 +58,9 @@ pub struct TelemetryBuilder {
     pub(crate) scrape: PrometheusServer,
     #[cfg(all(feature = "dashboard", feature = "grafana"))]
     publish: Option<PublishConfig>,
-    /// With schedules of their own, if they have some.
-    pub(crate) targets: Vec<(Box<dyn IntoTarget>, Option<Schedule>)>,
+    pub(crate) targets: Vec<ConfiguredTarget>,
+    /// Of targets that do not receive everything, by name.
+    pub(crate) filters: BTreeMap<String, TargetFilter>,
     #[cfg(feature = "sdk")]
     mirror: Mirror,
     ignored: Vec<Ignored>,
@@ -77,6 +78,9 @@ pub struct TelemetryBuilder {
     /// Who says so.
     pub(crate) disabled_by: Option<&'static str>,
 }
+
+/// A push target, with a schedule and a filter of its own if it has them.
+pub(crate) type ConfiguredTarget = (Box<dyn IntoTarget>, Option<Schedule>, Option<TargetFilter>);
 
 impl TelemetryBuilder {
     pub(crate) fn new() -> Self {
@@ -104,6 +108,7 @@ impl TelemetryBuilder {
             #[cfg(all(feature = "dashboard", feature = "grafana"))]
             publish: None,
             targets: Vec::new(),
+            filters: BTreeMap::new(),
             #[cfg(feature = "sdk")]
             mirror: Mirror::new(),
             ignored: Vec::new(),
@@ -134,10 +139,11 @@ impl TelemetryBuilder {
         builder.detectors = settings.resource_detectors;
         builder.schedule = settings.schedule;
         builder.intervals = settings.intervals;
+        builder.filters = settings.filters;
         builder.ignored = settings.selection.unserved;
         builder.ignored.extend(settings.ignored);
         builder.warnings = settings.warnings;
-        builder.targets = settings.targets.into_iter().map(|target| (target, None)).collect();
+        builder.targets = settings.targets.into_iter().map(|it| (it, None, None)).collect();
         builder.histograms = settings.histograms;
         #[cfg(feature = "prometheus")]
         {
@@ -334,13 +340,40 @@ impl TelemetryBuilder {
     /// The target uses the interval that the environment sets for its name, such as `METERKIT_OTLP_INTERVAL`, or the
     /// common [schedule](Self::schedule). [`install`](Self::install) fails if the target could never send.
     pub fn target(mut self, target: impl IntoTarget) -> Self {
-        self.targets.push((Box::new(target), None));
+        self.targets.push((Box::new(target), None, None));
         self
     }
 
     /// Adds a push target with its own schedule; otherwise like [`target`](Self::target).
     pub fn target_with(mut self, target: impl IntoTarget, schedule: Schedule) -> Self {
-        self.targets.push((Box::new(target), Some(schedule)));
+        self.targets.push((Box::new(target), Some(schedule), None));
+        self
+    }
+
+    /// Sets which instruments the targets of this name receive, and which labels their series have there. A target
+    /// receives everything by default. `METERKIT_<TARGET>_INSTRUMENTS` and `METERKIT_<TARGET>_LABELS` set these too, and
+    /// so does `filter` of a reader in the file of `OTEL_CONFIG_FILE`.
+    ///
+    /// The name is that of the target in `OTEL_METRICS_EXPORTER`, or the one that its configuration sets. The filter of
+    /// `prometheus` also applies to `Telemetry::scrape` and `Telemetry::prometheus_collector`.
+    ///
+    /// Exporters of OpenTelemetry's SDK cannot be filtered; [`install`](Self::install) fails for those. Use
+    /// [views](Self::views), which apply to all targets.
+    ///
+    /// ```
+    /// use meterkit::target::TargetFilter;
+    /// use meterkit::view::KeyFilter;
+    /// use meterkit::{Registry, Telemetry};
+    ///
+    /// let filter = TargetFilter {
+    ///     instruments: KeyFilter::default().without(["tokio.*"]),
+    ///     labels: KeyFilter::default().without(["user.id"]),
+    /// };
+    /// let builder = Telemetry::builder().registry(Registry::new()).filter("datadog", filter);
+    /// # let _ = builder;
+    /// ```
+    pub fn filter(mut self, target: impl Into<String>, filter: TargetFilter) -> Self {
+        self.filters.insert(target.into(), filter);
         self
     }
 
@@ -436,7 +469,7 @@ impl TelemetryBuilder {
 impl fmt::Debug for TelemetryBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Their names only: a target may hold secrets that its own `Debug` shows.
-        let targets: Vec<_> = self.targets.iter().map(|(it, _)| it.target_name()).collect();
+        let targets: Vec<_> = self.targets.iter().map(|(it, ..)| it.target_name()).collect();
         f.debug_struct("TelemetryBuilder")
             .field("targets", &targets)
             .field("schedule", &self.schedule)

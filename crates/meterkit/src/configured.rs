@@ -38,6 +38,8 @@ impl TelemetryBuilder {
             let options = constant.fold(options, ExpositionOptions::resource_constant_labels);
             self.prometheus = Some(server.options(options));
         }
+        let of_endpoint = configured.prometheus_filter.map(|it| ("prometheus".to_owned(), it));
+        self.filters = of_endpoint.into_iter().collect();
         self.targets = configured.targets;
         self.unused_in_file = configured.unused;
         self.histograms = configured.histograms;

@@ -118,7 +118,6 @@ pub mod config;
 #[cfg(feature = "config")]
 mod configured;
 pub mod data;
-mod disabled_scopes;
 mod error;
 pub mod instrument;
 #[cfg(all(any(doc, doctest), feature = "prometheus"))]
@@ -136,6 +135,7 @@ mod start_line;
 pub mod target;
 mod telemetry;
 pub mod testing;
+mod unmatched;
 pub mod view;
 
 pub use meterkit_core::{

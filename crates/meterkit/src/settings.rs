@@ -14,6 +14,7 @@
 
 #[cfg(feature = "config")]
 mod config_file;
+mod filters;
 mod ignored;
 mod resource;
 mod select;
@@ -30,7 +31,7 @@ pub use meterkit_core::{
 };
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::PublishConfig;
-use meterkit_pipeline::{IntoTarget, Schedule};
+use meterkit_pipeline::{IntoTarget, Schedule, TargetFilter};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::{PrometheusServer, Protection};
 pub use meterkit_settings::{
@@ -89,6 +90,8 @@ pub(crate) struct Settings {
     pub(crate) schedule: Schedule,
     /// Of push targets that have one of their own, by the target's name.
     pub(crate) intervals: BTreeMap<&'static str, Duration>,
+    /// Of targets that do not receive everything, by the target's name.
+    pub(crate) filters: BTreeMap<String, TargetFilter>,
     /// Which buckets all histograms have.
     pub(crate) histograms: Option<HistogramAggregation>,
     /// The push targets that are selected.
@@ -149,6 +152,7 @@ impl Settings {
                 timeout: reader.get(&table::EXPORT_TIMEOUT).unwrap_or(default.timeout),
             },
             intervals: intervals(&reader),
+            filters: filters::filters(&reader),
             histograms: reader.get(&table::DEFAULT_HISTOGRAM_AGGREGATION),
             targets: Known::all()
                 .filter_map(|target| Some((target, target.declaration?)))
@@ -231,6 +235,11 @@ fn with_file(mut environment: Environment, problems: &Problems) -> (Environment,
     file.replaced =
         replaced.map(|name| Ignored { variable: name.into(), reason: reason.to_owned() }).collect();
     (environment, file)
+}
+
+/// Returns whether a target of this name can be selected, in this build or another.
+pub(crate) fn is_known_target(name: &str) -> bool {
+    Known::find(name).is_some()
 }
 
 /// Returns what the settings about names say together; `None` if all are unset.

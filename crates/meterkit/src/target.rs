@@ -38,6 +38,6 @@
 pub use meterkit_core::StoreHealth;
 pub use meterkit_pipeline::{
     Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health, IntoTarget,
-    Schedule, Source, StartError, Stop, Target, TargetError, TargetFailure, TargetHealth,
-    TargetKind, TargetQueue,
+    Schedule, Source, StartError, Stop, Target, TargetError, TargetFailure, TargetFilter,
+    TargetHealth, TargetKind, TargetQueue,
 };

@@ -43,6 +43,9 @@ pub struct Telemetry {
     /// That of the scrape endpoint, if there is one.
     #[cfg(feature = "prometheus")]
     pub(crate) options: meterkit_prometheus::ExpositionOptions,
+    /// What scrapes receive.
+    #[cfg(feature = "prometheus")]
+    pub(crate) scrape_filter: meterkit_pipeline::TargetFilter,
 }
 
 impl Telemetry {
@@ -236,16 +239,17 @@ impl Telemetry {
         self.prometheus_url.as_deref()
     }
 
-    /// Returns the scrape for an application's own server, as a function and as a `tower::Service`. Names and labels are
-    /// those of the scrape endpoint or, without an endpoint, those that variables such as
-    /// `METERKIT_PROMETHEUS_TRANSLATION` set.
+    /// Returns the scrape for an application's own server, as a function and as a `tower::Service`. Names, labels and the
+    /// [filter](TelemetryBuilder::filter) are those of the scrape endpoint or, without an endpoint, those that variables
+    /// such as `METERKIT_PROMETHEUS_TRANSLATION` set.
     #[cfg(feature = "prometheus")]
     pub fn scrape(&self) -> meterkit_prometheus::Scrape {
-        meterkit_prometheus::Scrape::new(self.source()).options(self.options.clone())
+        let source = self.source().filtered(self.scrape_filter.clone());
+        meterkit_prometheus::Scrape::new(source).options(self.options.clone())
     }
 
-    /// Returns a collector for a `prometheus::Registry` that the application already serves. Names are translated as at
-    /// the scrape endpoint, or by `METERKIT_PROMETHEUS_TRANSLATION` if there is no endpoint.
+    /// Returns a collector for a `prometheus::Registry` that the application already serves. Metrics are filtered and
+    /// names translated as at the scrape endpoint, or by `METERKIT_PROMETHEUS_TRANSLATION` if there is no endpoint.
     ///
     /// ```
     /// use meterkit::{Registry, Telemetry};
@@ -260,13 +264,16 @@ impl Telemetry {
     /// ```
     #[cfg(feature = "prometheus-registry")]
     pub fn prometheus_collector(&self) -> meterkit_prometheus_registry::MetricsCollector {
-        let collector = meterkit_prometheus_registry::MetricsCollector::new(self.source());
+        let source = self.source();
+        #[cfg(feature = "prometheus")]
+        let source = source.filtered(self.scrape_filter.clone());
+        let collector = meterkit_prometheus_registry::MetricsCollector::new(source);
         #[cfg(feature = "prometheus")]
         let collector = collector.names(self.options.names());
         collector
     }
 
-    /// Returns a source of snapshots, for your own pull target.
+    /// Returns a source of snapshots with all metrics, for your own pull target.
     pub fn source(&self) -> Source {
         self.pipeline.source()
     }

@@ -15,6 +15,14 @@ mod conformance_names_and_keys;
 mod credentials;
 mod environment;
 #[cfg(all(
+    feature = "datadog",
+    feature = "grafana",
+    feature = "otlp",
+    feature = "prometheus",
+    feature = "pushgateway"
+))]
+mod filters;
+#[cfg(all(
     feature = "config",
     feature = "datadog",
     feature = "grafana",

@@ -3,7 +3,7 @@
 //! By OpenTelemetry's Environment Variable Specification, section Prometheus Exporter; it has none for the names, and
 //! none for protection.
 
-use meterkit_pipeline::{KeyFilter, NamePattern};
+use meterkit_pipeline::KeyFilter;
 use meterkit_rules::prometheus_name::{Translation, UnitSuffixes};
 use meterkit_settings::{
     Reader, Setting, ValueType, bare_host, boolean, file, host, password, port, settings, token,
@@ -114,8 +114,8 @@ settings! {
 
     RESOURCE_CONSTANT_LABELS: KeyFilter = Setting::new(
         "METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS",
-        ValueType::KeyPatterns,
-        key_filter,
+        ValueType::NamePatterns,
+        |text| KeyFilter::parse(text).ok_or_else(|| format!("write {}", ValueType::NamePatterns)),
     )
     .by_default("none")
     .meaning("the attributes of the resource that all series have as labels");
@@ -142,19 +142,6 @@ fn unit_suffixes(text: &str) -> Result<UnitSuffixes, String> {
         "known" => Ok(UnitSuffixes::Known),
         _ => Err(format!("write {UNITS}")),
     }
-}
-
-/// Returns the filter that a list of patterns is: those behind `!` are left out.
-fn key_filter(text: &str) -> Result<KeyFilter, String> {
-    let patterns = text.split(',').map(str::trim).filter(|it| !it.is_empty());
-    let (excluded, included): (Vec<_>, Vec<_>) = patterns.partition(|it| it.starts_with('!'));
-    let excluded: Vec<_> = excluded.iter().map(|it| it[1..].trim_start()).collect();
-    if excluded.contains(&"") {
-        return Err(format!("write {}", ValueType::KeyPatterns));
-    }
-    let patterns = |list: Vec<&str>| list.into_iter().map(NamePattern::from).collect();
-    let included = Some(patterns(included)).filter(|patterns: &Vec<_>| !patterns.is_empty());
-    Ok(KeyFilter { included, excluded: patterns(excluded) })
 }
 
 impl ExpositionOptions {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use meterkit_core::{ExemplarFilter, Kind};
-use meterkit_pipeline::Views;
+use meterkit_pipeline::{TargetFilter, Views};
 
 use crate::file::exporter::{self, PullExporter, PushExporter};
+use crate::file::key_filter;
 use crate::file::report::Report;
 use crate::file::schema::At;
 use crate::file::view;
@@ -46,6 +47,8 @@ pub struct PeriodicReader {
     pub timeout: Option<Duration>,
     /// Where they go.
     pub exporter: PushExporter,
+    /// What the exporter receives; `None` for everything.
+    pub filter: Option<TargetFilter>,
     /// How many series instruments may have.
     pub cardinality_limits: CardinalityLimits,
 }
@@ -60,6 +63,8 @@ pub struct PullReader {
     pub path: String,
     /// How they are fetched.
     pub exporter: PullExporter,
+    /// What the exporter receives; `None` for everything.
+    pub filter: Option<TargetFilter>,
     /// How many series instruments may have.
     pub cardinality_limits: CardinalityLimits,
 }
@@ -134,10 +139,12 @@ fn periodic(at: At<'_>, report: &mut Report) -> Option<PeriodicReader> {
     let exporter = fields.need("exporter", report);
     let exporter = exporter.and_then(|at| exporter::push(at, report));
     let limits = fields.take("cardinality_limits").and_then(|at| limits(at, report));
+    let filter = fields.take("filter").and_then(|at| filter(at, report));
     fields.ignore(&["max_export_batch_size/development", "producers"], report);
     fields.end(report);
     let cardinality_limits = limits.unwrap_or_default();
-    Some(PeriodicReader { line, path, interval, timeout, exporter: exporter?, cardinality_limits })
+    let exporter = exporter?;
+    Some(PeriodicReader { line, path, interval, timeout, exporter, filter, cardinality_limits })
 }
 
 fn pull(at: At<'_>, report: &mut Report) -> Option<PullReader> {
@@ -146,10 +153,23 @@ fn pull(at: At<'_>, report: &mut Report) -> Option<PullReader> {
     let exporter = fields.need("exporter", report);
     let exporter = exporter.and_then(|at| exporter::pull(at, report));
     let limits = fields.take("cardinality_limits").and_then(|at| limits(at, report));
+    let filter = fields.take("filter").and_then(|at| filter(at, report));
     fields.ignore(&["producers"], report);
     fields.end(report);
     let cardinality_limits = limits.unwrap_or_default();
-    Some(PullReader { line, path, exporter: exporter?, cardinality_limits })
+    Some(PullReader { line, path, exporter: exporter?, filter, cardinality_limits })
+}
+
+/// Not in OpenTelemetry's schema, which knows only views.
+fn filter(at: At<'_>, report: &mut Report) -> Option<TargetFilter> {
+    let mut fields = at.fields(report)?;
+    let mut keys = |key, report: &mut Report| {
+        let keys = fields.take(key).and_then(|at| key_filter::read(at, report));
+        keys.unwrap_or_default()
+    };
+    let (instruments, labels) = (keys("instruments", report), keys("labels", report));
+    fields.end(report);
+    Some(TargetFilter { instruments, labels })
 }
 
 fn limits(at: At<'_>, report: &mut Report) -> Option<CardinalityLimits> {

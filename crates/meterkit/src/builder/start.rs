@@ -1,16 +1,19 @@
 //! Starts a pipeline with the settings of a builder.
 
+use std::collections::BTreeMap;
+
 use meterkit_core::{ExponentialLimits, HistogramBuckets, Registry};
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use meterkit_grafana::DashboardPublisher;
 use meterkit_otel::MeterProvider;
-use meterkit_pipeline::{Pipeline, Schedule, Target};
+#[cfg(feature = "prometheus")]
+use meterkit_pipeline::Source;
+use meterkit_pipeline::{Pipeline, Schedule, Target, TargetFilter};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::ExpositionOptions;
 use meterkit_settings::warn_at_start;
 
 use super::TelemetryBuilder;
-use crate::disabled_scopes;
 use crate::error::InstallError;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 use crate::publishing::{self, Drawing};
@@ -19,6 +22,7 @@ use crate::runtime_metrics::Observations;
 use crate::settings::{self, HistogramAggregation};
 use crate::start_line::StartLine;
 use crate::telemetry::Telemetry;
+use crate::unmatched::Patterns;
 
 #[cfg(feature = "prometheus")]
 const NO_BUCKETS: &str = "histograms are exponential, which are recorded once for all targets: the scrape endpoint has \
@@ -37,6 +41,9 @@ const EXPLICIT_FOR_DATADOG: &str = "histograms have explicit buckets, so Datadog
      buckets; exponential histograms are within 2 %: set \
      OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=base2_exponential_bucket_histogram";
 
+const NO_FILTER_FOR_EXPORTERS: &str = "exporters of OpenTelemetry's SDK cannot be filtered; remove the filter for \
+                                       `exporter`, or use views, which apply to all targets";
+
 impl TelemetryBuilder {
     /// Returns whether nothing but Datadog receives metrics, as far as is known at the start.
     fn is_datadog_alone(&self) -> bool {
@@ -48,7 +55,7 @@ impl TelemetryBuilder {
         if self.prometheus.is_some() {
             return false;
         }
-        let mut names = self.targets.iter().map(|(target, _)| target.target_name());
+        let mut names = self.targets.iter().map(|(target, ..)| target.target_name());
         !self.targets.is_empty() && names.all(|name| name == "datadog")
     }
 
@@ -81,10 +88,10 @@ impl TelemetryBuilder {
         if let Some(limit) = self.series_limit {
             self.registry.set_series_limit(limit);
         }
+        let has_disabled_scopes = self.disabled_scopes.is_some();
         if let Some(scopes) = self.disabled_scopes {
             tracing::info!(scopes = %scopes, "scopes disabled");
             self.registry.set_disabled_scopes(scopes);
-            pipeline = pipeline.service(disabled_scopes::watch(self.registry.clone()));
         }
         if !self.attributes.is_empty() {
             self.registry.set_attributes(self.attributes)?;
@@ -125,18 +132,20 @@ impl TelemetryBuilder {
             }
             _ => {}
         }
-        let targets = self.targets.into_iter().map(|(target, schedule)| {
+        let filters = Filters::new(self.filters)?;
+        let targets = self.targets.into_iter().map(|(target, schedule, filter)| {
             let target = target.into_target().map_err(InstallError::Target)?;
             let schedule = schedule.unwrap_or_else(|| schedule_of(target.name()));
-            Ok((target, schedule))
+            let filter = filters.of(target.name(), filter);
+            Ok((target, schedule, filter))
         });
         let targets = targets.collect::<Result<Vec<_>, InstallError>>()?;
-        let is_shared = |target: &&(Box<dyn Target>, Schedule)| SHARED.contains(&target.0.name());
-        if let Some((target, _)) = targets.iter().find(is_shared).filter(|_| !has_instance) {
+        let is_shared = |target: &&(Box<dyn Target>, _, _)| SHARED.contains(&target.0.name());
+        if let Some((target, ..)) = targets.iter().find(is_shared).filter(|_| !has_instance) {
             warn_at_start!("target `{}`: {NO_INSTANCE}", target.name());
         }
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
-        let histograms = publishing::histograms(targets.iter().map(|(target, _)| target.name()));
+        let histograms = publishing::histograms(targets.iter().map(|(target, ..)| target.name()));
         #[cfg(all(feature = "dashboard", feature = "grafana"))]
         if let Some(config) = self.publish {
             let publisher = DashboardPublisher::new(config)
@@ -145,12 +154,29 @@ impl TelemetryBuilder {
             let drawing = Drawing { registry, views, histograms, title: service_name };
             pipeline = pipeline.service(publishing::publish(drawing, publisher));
         }
+        let names = targets.iter().map(|(target, ..)| target.name());
+        filters.warn_of_unknown(names);
+        #[cfg(feature = "prometheus")]
+        let scrape_filter = filters.of("prometheus", None);
+        let used = targets.iter().map(|(target, _, filter)| (target.name(), filter));
+        #[cfg(feature = "prometheus")]
+        let used = used.chain([("prometheus", &scrape_filter)]);
+        let used = used.filter(|(_, filter)| **filter != TargetFilter::default());
+        let used = used.map(|(name, filter)| (name.to_owned(), filter.clone()));
+        let patterns = Patterns {
+            registry: self.registry.clone(),
+            views: self.views.clone(),
+            filters: used.collect(),
+        };
+        if has_disabled_scopes || !patterns.filters.is_empty() {
+            pipeline = pipeline.service(patterns.watch());
+        }
         pipeline = pipeline.views(self.views).stream_defaults(stream_defaults);
         pipeline = pipeline.exemplar_filter(self.exemplar_filter);
         let mut lines = Vec::new();
-        for (target, schedule) in targets {
+        for (target, schedule, filter) in targets {
             lines.push(StartLine::pushed(&*target, schedule));
-            pipeline = pipeline.target(target, schedule);
+            pipeline = pipeline.filtered_target(target, schedule, filter);
         }
         #[cfg(feature = "prometheus")]
         let (prometheus, options) = match self.prometheus {
@@ -160,7 +186,9 @@ impl TelemetryBuilder {
                 let (address, url) = (bound.address(), bound.url());
                 let options = bound.exposition_options().clone();
                 lines.push(StartLine::scraped(url.clone()));
-                pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
+                let filter = scrape_filter.clone();
+                let serve = |source: Source, stop| bound.serve(source.filtered(filter), stop);
+                pipeline = pipeline.service(serve);
                 (Some((address, url)), options)
             }
         };
@@ -182,6 +210,8 @@ impl TelemetryBuilder {
             prometheus_url: prometheus.map(|(_, url)| url),
             #[cfg(feature = "prometheus")]
             options,
+            #[cfg(feature = "prometheus")]
+            scrape_filter,
         })
     }
 
@@ -201,6 +231,36 @@ impl TelemetryBuilder {
             prometheus_url: None,
             #[cfg(feature = "prometheus")]
             options: ExpositionOptions::new(),
+            #[cfg(feature = "prometheus")]
+            scrape_filter: TargetFilter::default(),
         })
+    }
+}
+
+/// The filters of targets, by name.
+struct Filters(BTreeMap<String, TargetFilter>);
+
+impl Filters {
+    fn new(filters: BTreeMap<String, TargetFilter>) -> Result<Self, InstallError> {
+        // The SDK aggregates their histograms itself.
+        match cfg!(feature = "sdk") && filters.contains_key("exporter") {
+            true => Err(InstallError::Target(NO_FILTER_FOR_EXPORTERS.into())),
+            false => Ok(Self(filters)),
+        }
+    }
+
+    /// Returns the filter of the target with this name, which may have `own`. What the code says wins.
+    fn of(&self, name: &str, own: Option<TargetFilter>) -> TargetFilter {
+        self.0.get(name).cloned().or(own).unwrap_or_default()
+    }
+
+    /// Warns of filters whose targets can only be misspelled, since a target without its filter receives everything.
+    fn warn_of_unknown<'a>(&self, running: impl Iterator<Item = &'a str> + Clone) {
+        let is_unknown = |name: &&String| {
+            !settings::is_known_target(name) && !running.clone().any(|it| it == **name)
+        };
+        for name in self.0.keys().filter(is_unknown) {
+            warn_at_start!("no target is called `{name}`: the filter for it has no effect");
+        }
     }
 }

@@ -5,7 +5,9 @@
 use std::ffi::OsString;
 
 use meterkit_core::{AttributeValue, ExemplarFilter, Kind, Temporality};
-use meterkit_pipeline::{ConsoleTarget, IntoTarget, KeyFilter, Schedule, StreamDefaults, Views};
+use meterkit_pipeline::{
+    ConsoleTarget, IntoTarget, KeyFilter, Schedule, StreamDefaults, TargetFilter, Views,
+};
 use meterkit_settings::file::{
     CardinalityLimits, ConfigError, ConfigFile, Detection, FileFormat, MeterProvider,
     PeriodicReader, Plugin, PrometheusExporter, PullExporter, PullReader, PushExporter,
@@ -17,6 +19,7 @@ use super::table::{
     CONFIG_FILE, DEFAULT_HISTOGRAM_AGGREGATION, HistogramAggregation, not_compiled_in,
 };
 use super::targets::Known;
+use crate::builder::ConfiguredTarget;
 use crate::resource::ResourceDetector;
 
 #[cfg(test)]
@@ -33,12 +36,14 @@ pub(crate) struct Configured {
     pub(crate) views: Views,
     pub(crate) stream_defaults: StreamDefaults,
     pub(crate) exemplar_filter: Option<ExemplarFilter>,
-    /// The push targets, with their schedules.
-    pub(crate) targets: Vec<(Box<dyn IntoTarget>, Option<Schedule>)>,
+    /// The push targets.
+    pub(crate) targets: Vec<ConfiguredTarget>,
     /// Which buckets all histograms have.
     pub(crate) histograms: Option<HistogramAggregation>,
     /// The scrape endpoint.
     pub(crate) prometheus: Option<PrometheusExporter>,
+    /// What it receives.
+    pub(crate) prometheus_filter: Option<TargetFilter>,
     /// What stands in the file and has no effect.
     pub(crate) unused: Vec<String>,
 }
@@ -143,7 +148,7 @@ impl Start<'_> {
                 None
             }
         };
-        self.configured.targets.extend(target.map(|target| (target, Some(schedule))));
+        self.configured.targets.extend(target.map(|it| (it, Some(schedule), reader.filter)));
     }
 
     /// Reads the section of a target. What could never be sent is a mistake in the file, so the target is made now.
@@ -185,7 +190,10 @@ impl Start<'_> {
                     "defines a second scrape endpoint; a process has one, so remove one of them";
                 problem(reason.to_owned());
             }
-            PullExporter::Prometheus(exporter) => self.configured.prometheus = Some(exporter),
+            PullExporter::Prometheus(exporter) => {
+                self.configured.prometheus = Some(exporter);
+                self.configured.prometheus_filter = reader.filter;
+            }
             PullExporter::Plugin(plugin) => self.problems.add(unknown(&plugin)),
             _ => problem("is no exporter of meterkit".to_owned()),
         }

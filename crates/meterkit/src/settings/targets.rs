@@ -5,6 +5,8 @@ use std::fmt;
 use meterkit_pipeline::{ConsoleTarget, IntoTarget};
 use meterkit_settings::{Declaration, Environment, TargetDeclaration, export_interval};
 
+use super::filters::{FilterSettings, filter_settings};
+
 use super::table::not_compiled_in;
 
 /// A push target that an operator can select.
@@ -12,30 +14,38 @@ pub(super) type Pushed = TargetDeclaration<Box<dyn IntoTarget>>;
 
 /// Returns a target from a crate that may not be compiled in: one that is pushed to, or the scrape endpoint.
 macro_rules! known {
-    ($feature:tt, $target:path, $asked_for_by:expr) => {{
+    ($feature:tt, $prefix:tt, $target:path, $asked_for_by:expr) => {{
         #[cfg(feature = $feature)]
-        let known = Known::pushed(&$target, $asked_for_by);
+        let known = Known::pushed(&$target, $asked_for_by, &filter_settings!($feature, $prefix));
         #[cfg(not(feature = $feature))]
         let known = Known::missing($feature, $asked_for_by);
         known
     }};
-    ($feature:tt, scraped $settings:path) => {{
-        #[cfg(feature = $feature)]
-        let known = Known { settings: Some($settings), ..Known::missing($feature, &[]) };
-        #[cfg(not(feature = $feature))]
+    ($feature:tt, $prefix:tt, scraped $settings:path) => {{
         let known = Known::missing($feature, &[]);
+        #[cfg(feature = $feature)]
+        let known = Known {
+            settings: Some($settings),
+            filter: Some(&filter_settings!($feature, $prefix)),
+            ..known
+        };
         known
     }};
 }
 
 /// All targets, in the order of the documentation. A new target is a crate and a line here.
 const TARGETS: &[Known] = &[
-    known!("prometheus", scraped meterkit_prometheus::SETTINGS),
-    Known::pushed(&CONSOLE, &[]),
-    known!("otlp", meterkit_otlp::TARGET, OTLP),
-    known!("datadog", meterkit_datadog::TARGET, DATADOG),
-    known!("grafana", meterkit_grafana::TARGET, GRAFANA),
-    known!("pushgateway", meterkit_pushgateway::TARGET, &["METERKIT_PUSHGATEWAY_URL"]),
+    known!("prometheus", "METERKIT_PROMETHEUS", scraped meterkit_prometheus::SETTINGS),
+    Known::pushed(&CONSOLE, &[], &filter_settings!("console", "METERKIT_CONSOLE")),
+    known!("otlp", "METERKIT_OTLP", meterkit_otlp::TARGET, OTLP),
+    known!("datadog", "METERKIT_DATADOG", meterkit_datadog::TARGET, DATADOG),
+    known!("grafana", "METERKIT_GRAFANA", meterkit_grafana::TARGET, GRAFANA),
+    known!(
+        "pushgateway",
+        "METERKIT_PUSHGATEWAY",
+        meterkit_pushgateway::TARGET,
+        &["METERKIT_PUSHGATEWAY_URL"]
+    ),
 ];
 
 /// Writes metrics to standard output.
@@ -86,6 +96,8 @@ pub(crate) struct Known {
     settings: Option<&'static [Declaration]>,
     /// How it is made; `None` also for the scrape endpoint, which a program has once.
     pub(super) declaration: Option<&'static Pushed>,
+    /// The settings of what it receives; `None` if it is not compiled in.
+    pub(super) filter: Option<&'static FilterSettings>,
     /// The variables that each ask for it.
     pub(super) asked_for_by: &'static [&'static str],
 }
@@ -94,14 +106,16 @@ impl Known {
     pub(super) const fn pushed(
         declaration: &'static Pushed,
         asked_for_by: &'static [&'static str],
+        filter: &'static FilterSettings,
     ) -> Self {
-        let settings = Some(declaration.settings);
-        Self { name: declaration.name, settings, declaration: Some(declaration), asked_for_by }
+        let (name, settings) = (declaration.name, Some(declaration.settings));
+        let (declaration, filter) = (Some(declaration), Some(filter));
+        Self { name, settings, declaration, filter, asked_for_by }
     }
 
     #[allow(dead_code, reason = "all features may be on")]
     const fn missing(name: &'static str, asked_for_by: &'static [&'static str]) -> Self {
-        Self { name, settings: None, declaration: None, asked_for_by }
+        Self { name, settings: None, declaration: None, filter: None, asked_for_by }
     }
 
     /// Returns all targets.
@@ -131,7 +145,8 @@ impl Known {
     /// Returns all settings about the target, in the order of the documentation.
     pub(super) fn settings(&self) -> impl Iterator<Item = &'static Declaration> + use<> {
         let interval = self.declaration.map(|it| &**it.interval);
-        self.settings.into_iter().flatten().chain(interval)
+        let filter = self.filter.into_iter().flat_map(FilterSettings::declarations);
+        self.settings.into_iter().flatten().chain(interval).chain(filter)
     }
 
     /// Returns why the target cannot run, if it is not compiled in.

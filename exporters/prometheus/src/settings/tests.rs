@@ -1,3 +1,4 @@
+use meterkit_pipeline::NamePattern;
 use meterkit_settings::{Declaration, Environment, SettingsError};
 
 use super::*;
@@ -193,7 +194,10 @@ fn every_setting_behaves_like_all_others() {
                 ("a,!b", "included: Some([NamePattern(\"a\")]), excluded: [NamePattern(\"b\")]"),
                 ("! b", "included: None, excluded: [NamePattern(\"b\")]"),
             ])
-            .invalid(&[("a,!", "keys behind `!` are left out")]),
+            .invalid(&[
+                ("a,!", "names after `!` are left out"),
+                ("a b", "names after `!` are left out"),
+            ]),
     ];
     let issue = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a key");
     let (one, other) = (issue(), issue());

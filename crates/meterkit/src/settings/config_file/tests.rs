@@ -144,7 +144,7 @@ fn each_reader_has_its_own_schedule() {
           console:
 ";
     let targets = configured(text).targets.into_iter();
-    let consoles = targets.map(|(target, schedule)| {
+    let consoles = targets.map(|(target, schedule, _)| {
         (target.into_target().expect("a target").temporality(), schedule.expect("its own"))
     });
     let consoles: Vec<_> = consoles.collect();
@@ -157,6 +157,47 @@ fn each_reader_has_its_own_schedule() {
         (Temporality::Cumulative, schedule(60_000, 30_000)),
     ];
     assert_eq!(consoles, expected);
+}
+
+#[test]
+fn each_reader_has_its_own_filter() {
+    let text = "meter_provider:
+  readers:
+    - periodic:
+        filter:
+          instruments: { included: [http.*] }
+          labels: { excluded: [user.id] }
+        exporter:
+          console:
+    - periodic:
+        exporter:
+          console:
+";
+    let targets = configured(text).targets.into_iter();
+    let filters: Vec<_> = targets.map(|(_, _, filter)| filter).collect();
+    let filter = TargetFilter {
+        instruments: KeyFilter::only(["http.*"]),
+        labels: KeyFilter::default().without(["user.id"]),
+    };
+    assert_eq!(filters, [Some(filter), None]);
+    let misspelled = problems(&text.replace("labels", "label"));
+    assert_eq!(misspelled.len(), 1, "{misspelled:?}");
+    assert!(misspelled[0].contains("filter.label"), "{misspelled:?}");
+}
+
+#[test]
+#[cfg(feature = "prometheus")]
+fn a_scrape_endpoint_has_a_filter() {
+    let text = "meter_provider:
+  readers:
+    - pull:
+        filter: { labels: { included: [route] } }
+        exporter:
+          prometheus/development:
+";
+    let labels = KeyFilter::only(["route"]);
+    let filter = TargetFilter { labels, ..TargetFilter::default() };
+    assert_eq!(configured(text).prometheus_filter, Some(filter));
 }
 
 #[test]
@@ -374,7 +415,7 @@ fn the_file_in_the_readme_can_be_installed() {
     let (text, _) = rest.split_once("```").expect("it ends");
     let settings = settings(text, &[("DD_API_KEY", "0123456789abcdef")]);
     let configured = settings.configured.expect("there is a file");
-    let pushed = configured.targets.into_iter().map(|(target, _)| target.into_target());
+    let pushed = configured.targets.into_iter().map(|(target, ..)| target.into_target());
     let pushed = pushed.map(|target| target.expect("a target").name().to_owned());
     let mut pushed: Vec<String> = pushed.collect();
     pushed.sort_unstable();

@@ -44,7 +44,7 @@ fn the_readme_has_the_table() {
     let text = fs::read_to_string(at(path)).expect(path);
     let (before, rest) = text.split_once(BEGIN).expect("the README has a place for variables");
     let (_, after) = rest.split_once(END).expect("variables in the README have an end");
-    compare(path, &text, &format!("{before}{BEGIN}\n{}\n{END}{after}", documentation()));
+    compare(path, &text, &format!("{before}{BEGIN}\n{}\n{END}{after}", documented()));
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! A target of another crate: what it declares, and one line in the list, are all that selecting it takes.
 
-use meterkit_pipeline::{ExportFuture, Snapshot, Target};
+use meterkit_pipeline::{ExportFuture, KeyFilter, Snapshot, Target};
 use meterkit_settings::{export_interval, settings, token, url};
 
 use super::*;
+use crate::settings::filters::filter_settings;
 use crate::settings::targets::Pushed;
 
 /// The line.
-pub(in crate::settings) const KNOWN: Known = Known::pushed(&TARGET, &["ACME_URL"]);
+pub(in crate::settings) const KNOWN: Known =
+    Known::pushed(&TARGET, &["ACME_URL"], &filter_settings!("acme", "ACME"));
 
 settings! {
     SETTINGS for Some("acme");
@@ -70,7 +72,7 @@ fn it_is_selected_by_name_or_by_a_variable_of_its_own() {
 }
 
 #[test]
-fn its_problems_and_its_interval_are_those_of_a_start() {
+fn its_problems_interval_and_filter_are_those_of_a_start() {
     assert!(problem(&[URL_IS]).starts_with("ACME_TOKEN: is not set, but ACME_URL is"));
     let text = problem(&[URL_IS, ("ACME_TOKEN", "hunter 2")]);
     assert!(
@@ -80,6 +82,16 @@ fn its_problems_and_its_interval_are_those_of_a_start() {
     assert!(problem(&[("ACME_INTERVAL", "soon")]).starts_with("ACME_INTERVAL=`soon`: write"));
     let settings = settings(&[("ACME_INTERVAL", "20")]);
     assert_eq!(settings.intervals.get("acme"), Some(&Duration::from_millis(20)));
+    assert!(
+        problem(&[("ACME_INSTRUMENTS", "http.*,!")])
+            .starts_with("ACME_INSTRUMENTS=`http.*,!`: write")
+    );
+    let settings = self::settings(&[("ACME_LABELS", "!user.*")]);
+    let filter = TargetFilter {
+        labels: KeyFilter::default().without(["user.*"]),
+        ..TargetFilter::default()
+    };
+    assert_eq!(settings.filters.get("acme"), Some(&filter));
 }
 
 #[test]
@@ -96,7 +108,7 @@ fn a_configuration_file_has_a_section_for_it() {
     };
     let settings = read_file("{url: \"http://acme:1\", token: hunter2}").expect("a good file");
     let configured = settings.configured.expect("there is a file");
-    let (target, _) = configured.targets.into_iter().next().expect("a target");
+    let (target, ..) = configured.targets.into_iter().next().expect("a target");
     assert_eq!(target.into_target().expect("a target").endpoint(), "http://acme:1");
     let error = read_file("{url: \"http://acme:1\", tokn: hunter2}").expect_err("a typo");
     let text = error.to_string();

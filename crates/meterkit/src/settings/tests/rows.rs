@@ -3,6 +3,7 @@
 use meterkit_fakes::settings_table::{Row, Table};
 
 use super::*;
+use crate::settings::filters::FilterSettings;
 
 /// Says nothing but its version.
 #[cfg(feature = "config")]
@@ -114,6 +115,15 @@ const ROWS: &[Row] = &[
         .valid(&[("base2_exponential_bucket_histogram", "histograms: Some(Exponential)")])
         .beside(STRICT),
     Row::new("METERKIT_CONSOLE_INTERVAL").valid(&[("20", "{\"console\": 20ms}")]),
+    Row::new("METERKIT_CONSOLE_INSTRUMENTS")
+        .valid(&[
+            ("http.*,!http.debug.*", "{\"console\": TargetFilter { instruments: KeyFilter { included: Some([NamePattern(\"http.*\")"),
+            ("! a ,", "included: None, excluded: [NamePattern(\"a\")] }, labels: KeyFilter { included: None"),
+        ])
+        .invalid(&[("a,!", "names after `!` are left out"), ("a b", "names after `!` are left out")]),
+    Row::new("METERKIT_CONSOLE_LABELS").valid(&[
+        ("!user.*", "labels: KeyFilter { included: None, excluded: [NamePattern(\"user.*\")] } }"),
+    ]),
 ];
 
 /// What would be a warning is an error, which shows.
@@ -127,7 +137,8 @@ fn every_setting_behaves_like_all_others() {
     };
     let own = table::SETTINGS.iter().filter(is_here);
     let intervals = Known::all().filter_map(|target| Some(&**target.declaration?.interval));
-    let settings: Vec<_> = own.chain(intervals).copied().collect();
+    let filters = Known::all().filter_map(|it| it.filter).flat_map(FilterSettings::declarations);
+    let settings: Vec<_> = own.chain(intervals).chain(filters).copied().collect();
     let directory = tempfile::tempdir().expect("a temporary directory");
     Table {
         settings: &settings,

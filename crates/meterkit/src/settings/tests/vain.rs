@@ -128,11 +128,14 @@ fn names_and_features_that_there_are_none_of_are_told() {
 fn a_variable_that_nobody_reads_is_no_problem_whatever_it_holds() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
-    // Those of the scrape endpoint, and intervals, are checked in any case.
+    // Those of the scrape endpoint, intervals and filters are checked in any case.
     let is_read =
         |it: &Declaration| it.target.is_none() || it.name.starts_with("OTEL_EXPORTER_PROM");
     let is_read = |it: &Declaration| {
-        is_read(it) || it.name.ends_with("_INTERVAL") || it.name.starts_with("METERKIT_PROMETHEUS_")
+        is_read(it)
+            || it.name.ends_with("_INTERVAL")
+            || it.value_type == ValueType::NamePatterns
+            || it.name.starts_with("METERKIT_PROMETHEUS_")
     };
     let is_published = |it: &Declaration| cfg!(feature = "dashboard") && it.counts_beside_file;
     for setting in declarations().filter(|it| !is_read(it) && !is_published(it)) {

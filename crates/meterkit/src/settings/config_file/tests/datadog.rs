@@ -27,7 +27,7 @@ fn properties_are_those_of_the_variables() {
     );
     let variables = [("DD_API_KEY", "0123456789abcdef"), ("DD_SITE", "us5.datadoghq.com")];
     let configured = settings(&text, &variables).configured.expect("there is a file");
-    let (config, schedule) = &configured.targets[0];
+    let (config, schedule, _) = &configured.targets[0];
     assert_eq!(schedule.expect("its own").interval, std::time::Duration::from_secs(10));
     let shown = format!("{config:?}");
     for part in [

@@ -1,0 +1,108 @@
+//! Patterns of disabled scopes and of filters that match nothing: spelling mistakes, perhaps.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use meterkit_core::{Catalog, Registry};
+use meterkit_pipeline::{NamePattern, Snapshot, Source, Stop, TargetFilter, Views};
+
+/// Scopes and instruments come when the program's parts do: after this time, or at the end of a shorter life, they are
+/// here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Watching = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where patterns are looked for that may be misspelled.
+pub(crate) struct Patterns {
+    pub(crate) registry: Registry,
+    pub(crate) views: Views,
+    /// The filters of targets, with the targets' names.
+    pub(crate) filters: Vec<(String, TargetFilter)>,
+}
+
+impl Patterns {
+    /// Logs once which patterns have matched nothing. Runs beside the targets.
+    pub(crate) fn watch(self) -> impl FnOnce(Source, Stop) -> Watching + Send {
+        move |source, mut stop| {
+            Box::pin(async move {
+                stop.requested_within(PATIENCE).await;
+                for scopes in self.registry.unmatched_disabled_scopes() {
+                    tracing::warn!(
+                        scopes,
+                        "disabled, but there is no such scope: it may be misspelled, in `METERKIT_DISABLED_SCOPES` \
+                         or in the program"
+                    );
+                }
+                self.log_unmatched_filters(&source).await;
+            })
+        }
+    }
+
+    async fn log_unmatched_filters(&self, source: &Source) {
+        let catalog = self.views.catalog(self.registry.catalog());
+        let in_catalog = |pattern: &Pattern<'_>| pattern.is_in_catalog(&catalog);
+        let mut unmatched: Vec<_> = self.patterns().filter(|it| !in_catalog(it)).collect();
+        if unmatched.is_empty() {
+            return;
+        }
+        // What other libraries count, and labels that only recordings know, are in no catalog.
+        let Ok(snapshot) = source.snapshot().await else { return };
+        unmatched.retain(|pattern| !pattern.is_in_snapshot(&snapshot));
+        for Pattern { target, pattern, is_label } in unmatched {
+            match is_label {
+                false => tracing::warn!(
+                    target,
+                    %pattern,
+                    "in the filter of this target, but no instrument has such a name: it may be misspelled"
+                ),
+                true => tracing::warn!(
+                    target,
+                    %pattern,
+                    "in the filter of this target, but no series has such a label: it may be misspelled"
+                ),
+            }
+        }
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = Pattern<'_>> {
+        self.filters.iter().flat_map(|(target, filter)| {
+            let all = [(&filter.instruments, false), (&filter.labels, true)].into_iter();
+            all.flat_map(move |(keys, is_label)| {
+                keys.patterns().map(move |pattern| Pattern { target, pattern, is_label })
+            })
+        })
+    }
+}
+
+/// One pattern of a filter.
+struct Pattern<'a> {
+    target: &'a str,
+    pattern: &'a NamePattern,
+    /// Whether it is one of labels, not of instruments.
+    is_label: bool,
+}
+
+impl Pattern<'_> {
+    fn is_in_catalog(&self, catalog: &Catalog) -> bool {
+        catalog.entries.iter().any(|entry| match self.is_label {
+            false => self.pattern.matches(&entry.name),
+            true => {
+                let labels = entry.labels.iter().map(|label| &*label.key);
+                let mut keys = labels.chain(entry.attributes.keys().map(String::as_str));
+                keys.any(|key| self.pattern.matches(key))
+            }
+        })
+    }
+
+    fn is_in_snapshot(&self, snapshot: &Snapshot) -> bool {
+        let mut metrics = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
+        metrics.any(|metric| match self.is_label {
+            false => self.pattern.matches(&metric.descriptor.name),
+            true => {
+                let mut keys = metric.data.shapes().flat_map(|attributes| attributes.iter());
+                keys.any(|(key, _)| self.pattern.matches(key))
+            }
+        })
+    }
+}
