@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use meterkit_core::{
     Collections, Data, Exemplars, ExponentialHistogramPoint, HistogramPoint, Metric, NumberPoint,
-    Registry, ScopeMetrics, SummaryPoint, Unpoisoned,
+    PrometheusNames, Registry, ScopeMetrics, SummaryPoint, Unpoisoned,
 };
 
 use crate::delta::add_metric;
@@ -64,6 +64,7 @@ pub(crate) struct Filtered {
     /// Merge series that differ only in labels that the filter removes.
     views: Views,
     registry: Registry,
+    names: PrometheusNames,
     memory: Mutex<Memory>,
 }
 
@@ -82,7 +83,8 @@ impl Filtered {
         let view = View { selector: ViewSelector::default(), stream };
         let views = Some(view).filter(|view| view.stream.attribute_keys.is_some());
         let views = Views::from_iter(views).stripping_exemplars();
-        Self { filter, views, registry, memory: Mutex::default() }
+        let names = registry.prometheus_names().apart();
+        Self { filter, views, registry, names, memory: Mutex::default() }
     }
 
     pub(crate) fn filter(&self) -> &TargetFilter {
@@ -136,7 +138,7 @@ impl Filtered {
             scopes,
             number: snapshot.number,
             absent: memory.collections.absent().to_vec(),
-            names: snapshot.names.clone(),
+            names: self.names.clone(),
             history,
             exemplars,
         }

@@ -13,6 +13,7 @@ use meterkit_pipeline::{
     KeyFilter, Pipeline, PipelineBuilder, Snapshot, Source, TargetFilter, View, ViewSelector,
     ViewStream, Views,
 };
+use meterkit_rules::prometheus_name::Names;
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 const SIZES: &str = "backstage.plugin.catalog.sizes";
@@ -96,6 +97,20 @@ fn a_target_without_a_filter_shares_the_snapshot_of_the_others() {
     let same = [(); 2].map(|()| source.filtered(without_labels()).snapshot_blocking());
     assert!(Arc::ptr_eq(&same[0], &same[1]), "targets with one filter share its work");
     assert_eq!(same[0].number, one.number);
+}
+
+#[test]
+fn what_exporters_keep_for_the_next_snapshot_is_apart_from_that_of_other_targets() {
+    let (meter, builder) = catalog_pipeline();
+    record_three(&meter);
+    let pipeline = builder.start().unwrap();
+    let all = pipeline.source();
+    let filtered = all.filtered(instruments(KeyFilter::only(["*.jobs"])));
+    let kept = |source: &Source| source.snapshot_blocking().names.kept(Names::default()).is_some();
+    all.snapshot_blocking().names.keep(Names::default(), Arc::new(()));
+    assert_eq!([&all, &filtered].map(kept), [true, false]);
+    filtered.snapshot_blocking().names.keep(Names::default(), Arc::new(()));
+    assert_eq!([&all, &filtered].map(kept), [true, true]);
 }
 
 #[test]

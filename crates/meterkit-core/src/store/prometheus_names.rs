@@ -26,14 +26,13 @@ use crate::unpoisoned::Unpoisoned;
 /// buckets, sum or count, Prometheus can have only one: it gets the oldest instrument, whichever has values. In
 /// OpenMetrics, where more families meet, counters lose their type instead; see [`Names::open_metrics`].
 #[derive(Clone, Default)]
-pub struct PrometheusNames(Arc<Inner>);
-
-#[derive(Default)]
-struct Inner {
-    claims: Mutex<Claims>,
+pub struct PrometheusNames {
+    claims: Arc<Mutex<Claims>>,
     /// What exporters derived from the names of a collection, for the next one.
-    kept: Mutex<Vec<(Names, Arc<Kept>)>>,
+    kept: Arc<Mutex<KeptByNames>>,
 }
+
+type KeptByNames = Vec<(Names, Arc<Kept>)>;
 
 type Kept = dyn Any + Send + Sync;
 
@@ -106,28 +105,35 @@ impl PrometheusNames {
         NameMeetings { hidden, untyped, sharing: sharing.filter_map(address).collect(), literal }
     }
 
+    /// Returns the same names, with a place of their own for what exporters [keep](Self::keep): for collections that
+    /// have other metrics than those of everyone else.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { claims: self.claims.clone(), kept: Arc::default() }
+    }
+
     /// Returns what was [kept](Self::keep) for these names.
     pub fn kept(&self, names: Names) -> Option<Arc<Kept>> {
-        let kept = self.0.kept.lock().unpoisoned();
+        let kept = self.kept.lock().unpoisoned();
         kept.iter().find(|(of, _)| *of == names).map(|(_, kept)| kept.clone())
     }
 
     /// Keeps what an exporter derived from these names for the next collection, in place of what was kept before, until
     /// an instrument is unloaded or renamed.
     pub fn keep(&self, names: Names, made: Arc<Kept>) {
-        let mut kept = self.0.kept.lock().unpoisoned();
+        let mut kept = self.kept.lock().unpoisoned();
         kept.retain(|(of, _)| *of != names);
         kept.push((names, made));
     }
 
     fn forget_kept(&self) {
-        let kept = std::mem::take(&mut *self.0.kept.lock().unpoisoned());
+        let kept = std::mem::take(&mut *self.kept.lock().unpoisoned());
         // Separate statement: release the lock before the values are dropped.
         drop(kept);
     }
 
     fn lock(&self) -> MutexGuard<'_, Claims> {
-        self.0.claims.lock().unpoisoned()
+        self.claims.lock().unpoisoned()
     }
 
     /// Adds a scope of what another library counts.
