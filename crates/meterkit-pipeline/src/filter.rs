@@ -20,7 +20,8 @@ use crate::views::{KeyFilter, Totals, View, ViewSelector, ViewStream, Views};
 ///
 /// Series that differ only in labels that the filter removes become one. Counters, up-down counters and histograms are
 /// added, and such a total does not fall when one of its series goes; of gauges, the last one in the order of labels
-/// remains. Exemplars lose the removed labels too.
+/// remains. Exemplars lose the removed labels too. Labels that targets add, such as those of the scope or of the resource,
+/// are not filtered.
 ///
 /// ```
 /// use meterkit_pipeline::{KeyFilter, TargetFilter};

@@ -70,8 +70,8 @@ impl Source {
         }
     }
 
-    /// Returns a source whose snapshots are those that `filter` leaves, for a pull target that does not get everything.
-    /// Sources with the same filter share its work.
+    /// Returns a source of what `filter` leaves, for a pull target that is not to receive everything. It replaces a filter
+    /// that this source has. Sources with equal filters share their snapshots.
     #[must_use]
     pub fn filtered(&self, filter: TargetFilter) -> Self {
         let filtered = (!filter.is_all()).then(|| {
