@@ -118,7 +118,7 @@ impl Filtered {
             self.add(memory, snapshot.number, before, scopes, time, exemplars)
         };
         let number = last.as_ref().map_or(0, |last| last.number);
-        // First with the series that went meanwhile, so that their last values count.
+        // First, with the series that ended since the last snapshot, so that their last values count.
         let with_gone;
         if let Some((all, time)) = self.with_gone(&scopes, snapshot, number) {
             with_gone = add(memory, before, all, time, &mut Exemplars::default());

@@ -239,7 +239,7 @@ fn with_file(mut environment: Environment, problems: &Problems) -> (Environment,
 
 /// Returns whether a target of this name can be selected, in this build or another.
 pub(crate) fn is_known_target(name: &str) -> bool {
-    Known::find(name).is_some()
+    Known::all().any(|known| known.name == name)
 }
 
 /// Returns what the settings about names say together; `None` if all are unset.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use meterkit_core::{Catalog, Registry};
 use meterkit_pipeline::{NamePattern, Snapshot, Source, Stop, TargetFilter, Views};
 
-/// Scopes and instruments come when the program's parts do: after this time, or at the end of a shorter life, they are
-/// here.
+/// Scopes and instruments appear as the parts of the program start. After this time, or at the end of a shorter run, they
+/// exist.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 type Watching = Pin<Box<dyn Future<Output = ()> + Send>>;

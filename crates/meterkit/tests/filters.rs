@@ -86,6 +86,15 @@ async fn variables_filter_each_target() {
             let orders = text.lines().find(|line| line.contains("orders_total{"));
             assert!(orders.is_some_and(|it| it.trim_end_matches(".0").ends_with("} 12")), "{text}");
         }
+        #[cfg(feature = "prometheus-registry")]
+        {
+            let served = prometheus::Registry::new();
+            served.register(Box::new(telemetry.prometheus_collector())).unwrap();
+            let gathered = tokio::task::block_in_place(|| served.gather());
+            let text = prometheus::TextEncoder::new().encode_to_string(&gathered).unwrap();
+            assert_filtered(&text);
+            assert!(text.lines().any(|it| it.contains("orders_total{") && it.ends_with("} 12")));
+        }
         telemetry.shutdown().await.unwrap();
         return;
     };
@@ -160,13 +169,13 @@ fn a_filter_for_no_target_is_warned_of() {
     let (telemetry, lines) = log_lines::of(|| {
         let builder = Telemetry::builder().registry(Registry::new());
         let builder = builder.target(ConsoleTarget::new(std::io::sink()));
-        let filtered = ["console", "otlp", "otpl"]
+        let filtered = ["console", "otlp", "OTLP"]
             .into_iter()
             .fold(builder, |builder, name| builder.filter(name, TargetFilter::default()));
         filtered.install().unwrap()
     });
     let warnings: Vec<_> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
-    assert_eq!(warnings, ["WARN no target is called `otpl`: the filter for it has no effect"]);
+    assert_eq!(warnings, ["WARN no target is called `OTLP`: the filter for it has no effect"]);
     telemetry.shutdown_blocking().unwrap();
 }
 

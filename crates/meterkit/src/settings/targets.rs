@@ -6,7 +6,6 @@ use meterkit_pipeline::{ConsoleTarget, IntoTarget};
 use meterkit_settings::{Declaration, Environment, TargetDeclaration, export_interval};
 
 use super::filters::{FilterSettings, filter_settings};
-
 use super::table::not_compiled_in;
 
 /// A push target that an operator can select.
