@@ -278,7 +278,8 @@ impl Cause {
             Self::New => (
                 "new",
                 "OLD lacks the metric",
-                "No query breaks. To leave the metric out, drop it with a view.",
+                "No query breaks. To leave the metric out, set \
+                 `METERKIT_PROMETHEUS_INSTRUMENTS=!NAME`, or drop it for all targets with a view.",
             ),
         }
     }
