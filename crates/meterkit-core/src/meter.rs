@@ -415,6 +415,12 @@ impl Registry {
         self.meter(Ok(ScopeKey::plain()))
     }
 
+    /// Returns the same for a scope that has a name of its own, which may be any text.
+    #[doc(hidden)] // for the facade of the crate `metrics`
+    pub fn plain_scope(&self, name: &str) -> Meter {
+        self.meter(Ok(ScopeKey::plain_of(name)))
+    }
+
     /// Returns a meter whose metric names are left alone; see [`Meter::semconv`].
     pub fn semconv(&self, scope: &str) -> Meter {
         self.meter(ScopeKey::semconv(scope))

@@ -153,8 +153,8 @@ pub(crate) enum ScopeId {
     Scoped { kind: String, folded: String, name: String },
     /// A scope whose metric names are fixed by a convention: nothing is put before them.
     Semconv(String),
-    /// The scope of metrics whose names are used as they are written, in every back end that can have them.
-    Plain,
+    /// A scope of metrics whose names are used as they are written, in every back end that can have them.
+    Plain(String),
 }
 
 /// What Prometheus gets of the names in a scope.
@@ -168,7 +168,7 @@ pub(crate) enum Spelling {
     WithoutScope,
 }
 
-/// The name of the scope of metrics whose names are used as they are written.
+/// The name of the scope of `Meter::plain`.
 const PLAIN: &str = "plain";
 
 impl ScopeKey {
@@ -185,7 +185,12 @@ impl ScopeKey {
     }
 
     pub(crate) fn plain() -> Self {
-        Self::from(ScopeId::Plain)
+        Self::plain_of(PLAIN)
+    }
+
+    /// Returns the key of the scope with this name whose metric names are used as they are written.
+    pub(crate) fn plain_of(name: &str) -> Self {
+        Self::from(ScopeId::Plain(name.to_owned()))
     }
 
     pub(crate) fn semconv(scope: &str) -> Result<Self, ScopeError> {
@@ -228,8 +233,7 @@ impl ScopeKey {
     /// `backstage.plugin.catalog`. A name that carries the prefix already is not prefixed twice.
     pub(crate) fn full_name(&self, naming: &Naming) -> String {
         match &self.id {
-            ScopeId::Semconv(name) => name.clone(),
-            ScopeId::Plain => PLAIN.to_owned(),
+            ScopeId::Semconv(name) | ScopeId::Plain(name) => name.clone(),
             ScopeId::Scoped { kind, name, .. } if name.is_empty() => {
                 format!("{}.{kind}", naming.namespace)
             }
@@ -277,8 +281,7 @@ impl ScopeKey {
             ScopeId::Scoped { kind, folded, .. } => {
                 ScopeId::Scoped { kind: kind.clone(), folded: folded.clone(), name: String::new() }
             }
-            ScopeId::Semconv(name) => ScopeId::Semconv(name.clone()),
-            ScopeId::Plain => ScopeId::Plain,
+            id @ (ScopeId::Semconv(_) | ScopeId::Plain(_)) => id.clone(),
         })
     }
 
@@ -307,7 +310,7 @@ impl ScopeKey {
 
     /// Returns whether names in this scope are used as they are written.
     pub(crate) fn is_plain(&self) -> bool {
-        self.id == ScopeId::Plain
+        matches!(self.id, ScopeId::Plain(_))
     }
 
     /// Returns whether names in this scope follow the house style.
@@ -320,14 +323,14 @@ impl ScopeKey {
         match self.id {
             ScopeId::Scoped { .. } => name::check(metric),
             ScopeId::Semconv(_) => name::check_grammar(metric),
-            ScopeId::Plain => name::check_plain(metric),
+            ScopeId::Plain(_) => name::check_plain(metric),
         }
     }
 
     /// Returns what Prometheus gets of the names in this scope.
     pub(crate) fn spelling(&self, naming: &Naming) -> Spelling {
         match self.id {
-            ScopeId::Plain => Spelling::WithoutScope,
+            ScopeId::Plain(_) => Spelling::WithoutScope,
             ScopeId::Scoped { .. } if naming.policy == NamingPolicy::Plain => Spelling::Literal,
             ScopeId::Scoped { .. } | ScopeId::Semconv(_) => Spelling::Translated,
         }
@@ -338,8 +341,7 @@ impl ScopeKey {
         match &self.id {
             ScopeId::Scoped { kind, name, .. } if name.is_empty() => Cow::Borrowed(kind),
             ScopeId::Scoped { kind, name, .. } => Cow::Owned(format!("{kind}.{name}")),
-            ScopeId::Semconv(name) => Cow::Borrowed(name),
-            ScopeId::Plain => Cow::Borrowed(PLAIN),
+            ScopeId::Semconv(name) | ScopeId::Plain(name) => Cow::Borrowed(name),
         }
     }
 

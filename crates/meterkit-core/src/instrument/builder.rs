@@ -239,7 +239,7 @@ impl Request {
             return Err(InstrumentError::BoundLabels { name, keys: keys.join("`, `") });
         }
         let is_declared = self.door == Door::Facade;
-        let checked = match is_declared {
+        let checked = match is_declared || scope.is_plain() {
             true => scope.check_name(&name),
             false => name::check_grammar(&name),
         };

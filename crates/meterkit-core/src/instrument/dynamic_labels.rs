@@ -6,6 +6,7 @@ use opentelemetry::KeyValue;
 
 use super::group::{Group, LabelsOf};
 use crate::labels::{LabelRef, LabelValue};
+use crate::store::cell::Cell;
 use crate::store::entry::Entry;
 use crate::store::handle::Handle;
 
@@ -111,7 +112,7 @@ fn present<'p, 'a>(pairs: &'p mut [Pair<'a>]) -> &'p [Pair<'a>] {
     &pairs[..len]
 }
 
-#[doc(hidden)] // for OpenTelemetry's side
+#[doc(hidden)] // for OpenTelemetry's side, and the facade of the crate `metrics`
 impl<H: Handle> Group<DynamicLabels, H> {
     /// Returns the series with these attributes, whose values may be of any type.
     #[inline]
@@ -125,6 +126,22 @@ impl<H: Handle> Group<DynamicLabels, H> {
         let series = entry.as_kept()?.series();
         let is_own = Arc::ptr_eq(&series.shared, &self.core.shared) && !series.is_overflow();
         is_own.then(|| &**entry)
+    }
+
+    /// Returns a handle of the series with these labels, and whether it can be [kept](Self::to_keep) for the same labels.
+    /// Also while the instrument is off, it is the handle of the series. From now on, the series is exported: as zero, or
+    /// without values.
+    pub fn bind<K: AsRef<str>, V: LabelValue>(&self, labels: &[(K, V)]) -> (H, bool) {
+        let entry = with_pairs(labels, |pairs| self.core.bound_attributes(pairs));
+        if entry.series().cell().is_empty() {
+            entry.zero();
+        }
+        (entry.clone(), self.to_keep(&entry).is_some())
+    }
+
+    /// Changes the unit and the description that targets see, except for a unit that is part of a name in Prometheus.
+    pub fn describe(&self, unit: &str, description: &str) {
+        self.core.shared.describe(unit, description);
     }
 
     /// Returns a number that no other instrument has as long as a handle of one of its series is kept.

@@ -145,6 +145,11 @@ impl<H: Handle> Core<H> {
         }
     }
 
+    /// Returns the series with these attributes, also while the instrument is off.
+    pub(crate) fn bound_attributes(&self, attributes: &[impl Attribute]) -> Entry<'_, H> {
+        self.labeled().with_attributes(attributes, &self.shared)
+    }
+
     /// Takes the series with these labels out of every later export. Returns whether there was one.
     pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
         self.group().is_some_and(|group| group.remove(labels, &self.shared))

@@ -261,7 +261,8 @@ impl Scopes {
             shared.set_buckets(buckets.clone());
         }
         let made = make(shared);
-        if door == Door::Facade {
+        // Without options, another request may still declare some.
+        if door == Door::Facade || options != GroupOptions::default() {
             made.room().into_iter().for_each(|room| {
                 room.declare(options);
             });

@@ -22,6 +22,7 @@ use crate::buckets::HistogramBuckets;
 use crate::data::Descriptor;
 use crate::error::InstrumentError;
 use crate::labels::LabelKey;
+use crate::scope::Spelling;
 use crate::unpoisoned::Unpoisoned;
 
 /// The attribute that marks the series to which recordings go once the limit is reached.
@@ -280,6 +281,19 @@ impl Shared {
     pub(crate) fn rename(&self, full_name: String) {
         if self.descriptor().name != full_name {
             self.change_descriptor(|descriptor| descriptor.name = full_name);
+        }
+    }
+
+    /// Changes the unit and the description that targets see. The unit stays where it is part of a name in Prometheus: no
+    /// series may change its name there while it counts.
+    pub(crate) fn describe(&self, unit: &str, description: &str) {
+        let known = self.descriptor();
+        let unit = if self.scope.spelling() == Spelling::Translated { &*known.unit } else { unit };
+        if (&*known.unit, &*known.description) != (unit, description) {
+            self.change_descriptor(|it| {
+                unit.clone_into(&mut it.unit);
+                description.clone_into(&mut it.description);
+            });
         }
     }
 
