@@ -1,0 +1,27 @@
+//! The facade of the crate `metrics`, for `meterkit`.
+//!
+//! [`MetricsRecorder`] brings what libraries record with that crate into the store, and so to every target.
+//!
+//! ```
+//! use meterkit_core::Registry;
+//! use meterkit_metrics::MetricsRecorder;
+//!
+//! let registry = Registry::new();
+//! let recorder = MetricsRecorder::new(&registry);
+//! metrics::with_local_recorder(&recorder, || {
+//!     let open = metrics::gauge!("pool.connections", "state" => "open");
+//!     open.set(10);
+//!     open.increment(5);
+//! });
+//! let metric = &registry.read()[0].metrics[0];
+//! assert_eq!(metric.descriptor.name, "pool.connections");
+//! ```
+
+mod groups;
+mod handles;
+mod recent;
+mod recorder;
+mod totals;
+mod unit;
+
+pub use self::recorder::{MetricsRecorder, RecorderError};
