@@ -25,6 +25,10 @@ pub enum Error {
     /// A list of scopes cannot be read.
     #[error(transparent)]
     Scopes(#[from] ScopePatternError),
+    /// The recorder of the crate `metrics` could not be installed.
+    #[cfg(feature = "metrics")]
+    #[error(transparent)]
+    Recorder(#[from] meterkit_metrics::RecorderError),
     /// The last snapshot did not reach every target.
     #[error(transparent)]
     Flush(#[from] FlushError),

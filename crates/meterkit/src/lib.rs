@@ -89,6 +89,7 @@
 //!   `OTEL_METRICS_EXEMPLAR_FILTER` says, and send them as exemplars: see
 //!   [`exemplar_filter`](TelemetryBuilder::exemplar_filter).
 //! - `grafana`: the module `grafana` and its target: Prometheus remote write, or the OTLP gateway of Grafana Cloud.
+//! - `metrics`: the module `metrics`, whose recorder brings what libraries record with the crate `metrics` into all targets.
 //! - `otlp`: the module `otlp` and its target, over gRPC and HTTP.
 //! - `process` (default): metrics of the process, switched on with
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
@@ -225,6 +226,21 @@ pub use meterkit_prometheus as prometheus;
 #[doc(inline)]
 pub use meterkit_pushgateway as pushgateway;
 
+/// The facade of the crate `metrics`: what libraries record with it reaches every target.
+///
+/// ```no_run
+/// use meterkit::Telemetry;
+/// use meterkit::metrics::MetricsRecorder;
+///
+/// # fn main() -> Result<(), meterkit::Error> {
+/// MetricsRecorder::global().install()?; // first of all: what is recorded before is lost
+/// let telemetry = Telemetry::from_env()?.install()?;
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "metrics")]
+#[doc(inline)]
+pub use meterkit_metrics as metrics;
 /// Registries of the crate `prometheus-client`, added with [`TelemetryBuilder::prometheus_client_registry`].
 #[cfg(feature = "prometheus-client")]
 #[doc(inline)]

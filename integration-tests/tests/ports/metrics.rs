@@ -1,9 +1,11 @@
-//! A node that uses the crate `metrics` with `metrics-exporter-prometheus`, with metrics like those of reth.
+//! A node that uses the crate `metrics` with `metrics-exporter-prometheus`, with metrics like those of reth. It moves in with
+//! instruments of ours, or with our recorder and the calls that it has.
 
 use meterkit::prometheus::Format;
 use meterkit::{
     Counter, CounterGroup, Gauge, GaugeGroup, HistogramGroup, LabelValue, Labels, Registry,
 };
+use meterkit_metrics::MetricsRecorder;
 use metrics::{counter, describe_counter, describe_gauge, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
@@ -16,41 +18,51 @@ fn theirs() -> String {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(calls, &CALL_BUCKETS);
     let recorder = builder.expect("good buckets").build_recorder();
     let handle = recorder.handle();
-    metrics::with_local_recorder(&recorder, || {
-        describe_counter!("reth.network.pending_session_failures", "Sessions that failed.");
-        describe_gauge!("reth.network.connected_peers", "Peers.");
-        counter!("reth.network.pending_session_failures").increment(1);
-        counter!("reth.transaction_pool.inserted_transactions").increment(12);
-        counter!("reth.transaction_pool.removed_transactions").absolute(5);
-        counter!("reth.consensus.engine.beacon.pipeline_runs").increment(0);
-        for (table, operation, calls) in [("Headers", "get", 7), ("PlainAccountState", "put", 1)] {
-            counter!("reth.database.operation.calls_total", "table" => table, "operation" => operation)
-                .increment(calls);
-        }
-        gauge!("reth.network.connected_peers").set(31.0);
-        gauge!("reth.process.memory_ratio").set(0.375);
-        // Made and not set.
-        let _ = gauge!("reth.transaction_pool.blob_pool_size_bytes");
-        for (stage, block) in [("Headers", 21_034_567.0), ("Bodies", 21_034_560.0)] {
-            gauge!("reth.sync.checkpoint", "stage" => stage).set(block);
-        }
-        gauge!("reth.db.table_size", "table" => "Headers").set(137_438_953_472.0);
-        gauge!(
-            "reth.info", "version" => "1.0.0", "cargo_features" => "asm-keccak,jemalloc",
-            "git_sha" => "0123abc", "build_profile" => "maxperf",
-        )
-        .set(1.0);
-        for seconds in [0.25, 0.5, 40.0] {
-            histogram!(
-                "reth.database.transaction.open_duration_seconds",
-                "mode" => "read-only", "outcome" => "commit",
-            )
-            .record(seconds);
-            histogram!("reth.rpc_server.calls.time_seconds", "method" => "eth_call")
-                .record(seconds);
-        }
-    });
+    metrics::with_local_recorder(&recorder, record);
     handle.render()
+}
+
+fn with_our_recorder() -> String {
+    let registry = Registry::new();
+    let recorder = MetricsRecorder::new(&registry);
+    let recorder = recorder.buckets("reth.rpc_server.calls.time_seconds", CALL_BUCKETS);
+    metrics::with_local_recorder(&recorder, record);
+    bare(&registry, Format::Text)
+}
+
+/// What the node does, whichever recorder there is.
+fn record() {
+    describe_counter!("reth.network.pending_session_failures", "Sessions that failed.");
+    describe_gauge!("reth.network.connected_peers", "Peers.");
+    counter!("reth.network.pending_session_failures").increment(1);
+    counter!("reth.transaction_pool.inserted_transactions").increment(12);
+    counter!("reth.transaction_pool.removed_transactions").absolute(5);
+    counter!("reth.consensus.engine.beacon.pipeline_runs").increment(0);
+    for (table, operation, calls) in [("Headers", "get", 7), ("PlainAccountState", "put", 1)] {
+        counter!("reth.database.operation.calls_total", "table" => table, "operation" => operation)
+            .increment(calls);
+    }
+    gauge!("reth.network.connected_peers").set(31.0);
+    gauge!("reth.process.memory_ratio").set(0.375);
+    // Made and not set.
+    let _ = gauge!("reth.transaction_pool.blob_pool_size_bytes");
+    for (stage, block) in [("Headers", 21_034_567.0), ("Bodies", 21_034_560.0)] {
+        gauge!("reth.sync.checkpoint", "stage" => stage).set(block);
+    }
+    gauge!("reth.db.table_size", "table" => "Headers").set(137_438_953_472.0);
+    gauge!(
+        "reth.info", "version" => "1.0.0", "cargo_features" => "asm-keccak,jemalloc",
+        "git_sha" => "0123abc", "build_profile" => "maxperf",
+    )
+    .set(1.0);
+    for seconds in [0.25, 0.5, 40.0] {
+        histogram!(
+            "reth.database.transaction.open_duration_seconds",
+            "mode" => "read-only", "outcome" => "commit",
+        )
+        .record(seconds);
+        histogram!("reth.rpc_server.calls.time_seconds", "method" => "eth_call").record(seconds);
+    }
 }
 
 #[derive(Labels)]
@@ -145,4 +157,9 @@ fn ours() -> Result<String, meterkit::InstrumentError> {
 #[test]
 fn a_node_with_the_crate_metrics_keeps_its_exposition() {
     assert_same(&theirs(), &ours().expect("good names"));
+}
+
+#[test]
+fn a_node_with_the_crate_metrics_keeps_its_exposition_and_its_calls() {
+    assert_same(&theirs(), &with_our_recorder());
 }
