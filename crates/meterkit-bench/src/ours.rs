@@ -29,6 +29,12 @@ fn meter() -> Meter {
     RUNNING.0.scoped("core", "bench")
 }
 
+/// Calls `work` while the macros of the crate `metrics` record here, on this thread.
+#[cfg(feature = "others")]
+pub fn behind_metrics<R>(work: impl FnOnce() -> R) -> R {
+    metrics::with_local_recorder(&meterkit_metrics::MetricsRecorder::new(&RUNNING.0), work)
+}
+
 /// Returns a counter without labels.
 pub fn counter() -> impl Fn() + Send + Sync + 'static {
     let counter = meter().counter::<u64>("plain").build().expect("a counter");

@@ -154,6 +154,15 @@ mod others {
         ("counter-prometheus", 1, |n| repeat(n, prometheus::counter())),
         ("counter-prometheus-client", 1, |n| repeat(n, prometheus_client::counter())),
         ("counter-metrics", 1, |n| repeat(n, metrics::counter())),
+        ("counter-behind-metrics", 1, |n| behind_metrics(n, metrics::counter)),
+        ("looked-up-metrics", 1, |n| repeat(n, metrics::counter_looked_up())),
+        ("looked-up-behind-metrics", 1, |n| behind_metrics(n, metrics::counter_looked_up)),
+        ("gauge-metrics", 1, |n| repeat(n, metrics::gauge())),
+        ("gauge-behind-metrics", 1, |n| behind_metrics(n, metrics::gauge)),
+        ("histogram-behind-metrics", 1, |n| behind_metrics(n, metrics::histogram_elsewhere)),
+        ("closed-behind-metrics", 1, |n| behind_metrics(n, metrics::counter_of_closed_set)),
+        ("static-sets-behind-metrics", 1, |n| behind_metrics(n, metrics::counter_of_static_sets)),
+        ("strings-behind-metrics", 1, |n| behind_metrics(n, metrics::counter_of_strings)),
         ("counter-measured", 1, |n| repeat(n, measured::counter())),
         ("counter-fastmetrics", 1, |n| repeat(n, fastmetrics::counter())),
         ("texts-otel", 1, |n| repeat(n, opentelemetry::counter_of_three())),
@@ -209,6 +218,11 @@ mod others {
         ("scrape-instrument-otel", SERIES, |n| repeat_slow(n, their_scrape(Holding::Instruments))),
         ("export-point-otel", POINTS, |n| repeat_slow(n, their_export())),
     ];
+
+    /// Makes calls of the crate `metrics` that record in our store.
+    fn behind_metrics<C: FnMut()>(calls: u64, make: fn() -> C) {
+        ours::behind_metrics(|| repeat(calls, make()));
+    }
 
     fn their_export() -> impl FnMut() {
         let theirs = export::Theirs::new();

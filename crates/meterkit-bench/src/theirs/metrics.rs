@@ -25,6 +25,25 @@ pub fn counter() -> impl Fn() + Send + Sync + 'static {
     move || black_box(&counter).increment(1)
 }
 
+/// A counter without labels, looked up at each call.
+pub fn counter_looked_up() -> impl Fn() + Send + Sync + 'static {
+    LazyLock::force(&INSTALLED);
+    || metrics::counter!("looked_up").increment(1)
+}
+
+/// A gauge without labels, bound to a handle.
+pub fn gauge() -> impl Fn() + Send + Sync + 'static {
+    LazyLock::force(&INSTALLED);
+    let gauge = metrics::gauge!("level");
+    move || black_box(&gauge).set(0.5)
+}
+
+/// A histogram of another recorder than that of the exporter, bound to a handle.
+pub fn histogram_elsewhere() -> impl FnMut() + 'static {
+    let (histogram, mut next) = (metrics::histogram!("took_seconds"), durations());
+    move || black_box(&histogram).record(next())
+}
+
 /// A counter with a closed label set.
 pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
     LazyLock::force(&INSTALLED);
