@@ -27,7 +27,7 @@ impl CounterFn for CounterHandle {
 
     fn absolute(&self, value: u64) {
         let total = self.total.get_or_init(|| self.totals.of(&self.key));
-        // Before the sum is read: what others are about to add is known here.
+        // First: this maximum has what other threads are about to add, and the sum may lack it.
         let raised_to = total.fetch_max(value, Relaxed);
         let added = if self.is_own { self.series.value() } else { 0 };
         if let Some(more) = value.checked_sub(raised_to.max(added)).filter(|more| *more > 0) {

@@ -21,25 +21,27 @@ use crate::unit;
 
 /// Records what libraries count with the crate `metrics`, version 0.24, in the instruments of a registry.
 ///
-/// Works before the pipeline is installed and after it has shut down, as the store does. [`install`](Self::install) makes
-/// it the recorder of the program; `metrics::with_local_recorder` takes it in tests.
+/// [`install`](Self::install) makes it the recorder of the program; in tests, use `metrics::with_local_recorder`. It records
+/// before the pipeline is installed and after it has shut down, as every instrument does. Another version of `metrics` in
+/// the same program has its own recorder, and metrics recorded through that version are lost.
 ///
-/// - A name is one metric, whichever part of the program records it. It is in the scope of the crate that registers it
-///   first: the target of the metric up to the first `::`. `METERKIT_DISABLED_SCOPES=hyper_util` disables what a crate
-///   records. [`meters`](Self::meters) sets other scopes.
-/// - Names stay as they are written: those of the exposition of `metrics-exporter-prometheus` are kept. In a name,
-///   characters that OpenTelemetry and Prometheus do not allow become `_`.
-/// - A metric is exported from the moment it is registered: as zero, or a histogram without values.
-/// - Units and descriptions arrive, before and after a metric is registered. The first description of a name counts. The
-///   buckets of a histogram stay as they are once it is registered.
-/// - `absolute` raises a counter to the value, and never lowers it. A series that is removed and returns has what was
-///   added since then.
+/// - A name is one metric, whichever part of the program records it. Its scope is the crate that registers it first: the
+///   target of the metric up to the first `::`. `METERKIT_DISABLED_SCOPES=hyper_util` disables the metrics of a crate.
+///   [`meters`](Self::meters) sets other scopes.
+/// - Names stay as they are written, and are those of `metrics-exporter-prometheus` in a scrape. Characters that neither
+///   OpenTelemetry nor Prometheus allows in a name become `_`.
+/// - A metric is exported from the moment it is registered: counters and gauges as zero, histograms without values.
+/// - A metric may be described before or after it is registered. The first description of a name counts. A unit that
+///   arrives later does not change the buckets of a histogram.
+/// - `absolute` raises a counter to a value, and never lowers it. If the series was removed in between, it returns with
+///   what the total has risen by since then.
 /// - NaN and infinities are dropped and counted in `meterkit.dropped`. The level of a metric is ignored.
-/// - A name that is a counter and a gauge, for example, is two metrics, and one warning. Prometheus gets the older one.
-/// - Label sets beyond the cardinality limit share one series; a handle that was registered then stays there.
+/// - If a name is used for two kinds of metric, both are exported, and one warning is logged. Prometheus gets the older one.
+/// - Label sets beyond the cardinality limit share one series. A handle that was registered for such a label set keeps
+///   recording in that series.
 ///
-/// A handle that is kept records at the cost of an instrument. A macro such as `counter!("requests").increment(1)` looks
-/// up the handle in a cache of its thread; a further look-up takes a lock for reading.
+/// Recording with a handle that is kept costs as much as with an instrument, and a virtual call. A macro such as
+/// `counter!("requests").increment(1)` finds its handle in a cache of the thread.
 #[must_use = "metrics arrive once the recorder is installed"]
 pub struct MetricsRecorder {
     /// Tells recorders apart in the caches of threads.
@@ -83,11 +85,12 @@ impl MetricsRecorder {
         Self::new(Registry::global())
     }
 
-    /// Sets the upper bounds of the buckets of histograms with this name. `*` in it stands for any text: `rpc.*`,
-    /// `*_seconds`. The first name that fits counts, as it is written or with `_` for each `.`; views win over all.
+    /// Sets the upper bounds of the buckets of histograms with this name. `*` stands for any text: `rpc.*`, `*_seconds`. A
+    /// name fits as it is written, or with `_` for each `.`. If several fit a histogram, the first one counts; views win over
+    /// all of them.
     ///
-    /// By default buckets follow the unit: the one that the histogram is described with or, without a description, the
-    /// one at the end of its name: `_seconds`, `_milliseconds`, `_microseconds`, `_nanoseconds` or `_bytes`.
+    /// By default buckets follow the unit that the histogram is described with. Without one, the unit is the last word of
+    /// the name, if that is `seconds`, `milliseconds`, `microseconds`, `nanoseconds` or `bytes`.
     ///
     /// ```
     /// # use meterkit_metrics::MetricsRecorder;
@@ -107,13 +110,13 @@ impl MetricsRecorder {
         self
     }
 
-    /// Sets the meters of metrics, and with them scopes and how names become those of back ends. Called when a name is
-    /// registered first.
+    /// Sets which meter creates a metric, and so its scope and the style of its name. The function is called for each name
+    /// when it is registered first.
     ///
     /// ```
     /// # use meterkit_core::Meter;
     /// # use meterkit_metrics::MetricsRecorder;
-    /// // All in one scope, with the names of `Meter::scoped`: backstage.core.libraries.requests
+    /// // One scope for all, with prefixed names: backstage.core.libraries.requests
     /// let recorder = MetricsRecorder::global().meters(|_| Meter::scoped("core", "libraries"));
     /// ```
     pub fn meters(
@@ -124,17 +127,17 @@ impl MetricsRecorder {
         self
     }
 
-    /// Makes this the recorder of the program, for good. Handles that libraries registered before record nowhere: call
-    /// this at the beginning of `main`. What is recorded before the pipeline is installed is kept.
+    /// Makes this the recorder of the program, for good. Call it at the beginning of `main`: handles that were registered
+    /// earlier record nowhere. What is recorded before the pipeline is installed is kept.
     ///
     /// # Errors
     ///
-    /// The program has a recorder already.
+    /// The program already has a recorder.
     pub fn install(self) -> Result<(), RecorderError> {
         metrics::set_global_recorder(self).map_err(|_| RecorderError)
     }
 
-    /// Adds the description of a metric, to the groups that exist too.
+    /// Adds the description of a metric, and applies it to the instruments that exist.
     fn describe(&self, name: &str, unit: Option<Unit>, text: &str) {
         let unit = unit.map_or("", unit::symbol);
         if !self.descriptions.add(name, unit, text) {
@@ -159,8 +162,8 @@ impl MetricsRecorder {
     }
 }
 
-/// Implements registration for one kind of metric. `$unit` returns the unit of an instrument with this name and described
-/// unit; `$options` sets what only this kind has.
+/// Implements registration for one kind of metric. `$unit` returns the unit for a name and the unit that it is described
+/// with; `$options` sets what only this kind has.
 macro_rules! register {
     ($method:ident: $api:ident of $groups:ident, $unit:expr, $options:expr, $handle:expr) => {
         fn $method(&self, key: &Key, metadata: &Metadata<'_>) -> metrics::$api {
@@ -262,10 +265,10 @@ fn allowed(name: &str) -> String {
     name.chars().enumerate().map(|it| if is_allowed(it) { it.1 } else { '_' }).collect()
 }
 
-/// The program has a recorder of the crate `metrics` already.
+/// The program already has a recorder of the crate `metrics`.
 #[derive(Clone, thiserror::Error)]
 #[error(
-    "the program has a recorder of the crate `metrics` already: install one, at the beginning of `main`, or combine \
+    "the program already has a recorder of the crate `metrics`: install one, at the beginning of `main`, or combine \
      several with `metrics_util::layers::FanoutBuilder`"
 )]
 #[non_exhaustive]

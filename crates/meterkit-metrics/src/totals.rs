@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex};
 use meterkit_core::Unpoisoned;
 use metrics::Key;
 
-/// How many counters are remembered. Handles of further ones each know only their own totals.
+/// How many counters are remembered. Beyond that, each handle knows only the totals that it was given itself.
 const REMEMBERED: usize = 100_000;
 
-/// The highest totals that counters were raised to, by key. They outlast series: what a removed series had counted must not
-/// be added again when the total goes on.
+/// The highest totals that counters were raised to, by key. They outlast series: what a series had counted before it was
+/// removed must not be added again.
 #[derive(Clone, Default)]
 pub(crate) struct Totals(Arc<Mutex<HashMap<Key, Arc<AtomicU64>>>>);
 
 impl Totals {
-    /// Returns the highest total of a counter, shared by all its handles.
+    /// Returns the highest total of a counter, which all its handles share.
     #[expect(clippy::mutable_key_type, reason = "the hash of a key does not change")]
     pub(crate) fn of(&self, key: &Key) -> Arc<AtomicU64> {
         let mut totals = self.0.lock().unpoisoned();

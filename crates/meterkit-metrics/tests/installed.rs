@@ -14,7 +14,7 @@ fn a_program_has_one_recorder() {
     counter!("calls").increment(1);
     MetricsRecorder::global().install().expect("the first");
     let error = MetricsRecorder::global().install().expect_err("the second").to_string();
-    assert!(error.contains("has a recorder") && error.contains("FanoutBuilder"), "{error}");
+    assert!(error.contains("already has a recorder") && error.contains("FanoutBuilder"), "{error}");
     counter!("calls").increment(2);
     std::thread::spawn(|| counter!("calls").increment(3)).join().expect("it records");
     let local = Registry::new();

@@ -33,7 +33,7 @@ mod pool {
 }
 
 fn main() -> Result<(), meterkit::Error> {
-    // First of all: libraries that make their handles before are not heard.
+    // At the beginning: handles that libraries register earlier record nowhere.
     MetricsRecorder::global()
         .buckets("pool.*_seconds", [0.000_001, 0.000_01, 0.000_1, 0.001])
         .install()?;

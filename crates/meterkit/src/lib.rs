@@ -233,7 +233,7 @@ pub use meterkit_pushgateway as pushgateway;
 /// use meterkit::metrics::MetricsRecorder;
 ///
 /// # fn main() -> Result<(), meterkit::Error> {
-/// MetricsRecorder::global().install()?; // first of all: what is recorded before is lost
+/// MetricsRecorder::global().install()?; // at the beginning: what is recorded earlier is lost
 /// let telemetry = Telemetry::from_env()?.install()?;
 /// # Ok(())
 /// # }

@@ -46,6 +46,8 @@ mod imported_registries;
 mod install;
 mod instances;
 mod life_cycle;
+#[cfg(feature = "metrics")]
+mod metrics_facade;
 mod mixed_versions;
 mod page;
 mod protected_endpoint;
