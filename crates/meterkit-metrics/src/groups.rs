@@ -14,7 +14,8 @@ pub(crate) struct Slot<G> {
     /// Of whoever registered the name first. Others who make the group at the same time make the same one.
     pub(crate) meter: Meter,
     pub(crate) description: Description,
-    made: OnceLock<G>,
+    /// Set once the group is made: nobody waits for someone else who makes it.
+    pub(crate) made: OnceLock<G>,
 }
 
 impl<G> Default for Groups<G> {
@@ -23,38 +24,25 @@ impl<G> Default for Groups<G> {
     }
 }
 
-impl<G: Clone> Groups<G> {
-    /// Returns the group with this name, if it has been made.
-    pub(crate) fn get(&self, name: &str) -> Option<G> {
-        self.find(name)?.made.get().cloned()
+impl<G> Groups<G> {
+    /// Returns the slot with this name, if the name was registered before.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Slot<G>>> {
+        self.0.read().unpoisoned().get(name).cloned()
     }
 
-    /// Makes the group with this name. Calls `meter` if the name is new, and `describe` if it is described: that may have
-    /// happened meanwhile.
-    pub(crate) fn make(
+    /// Returns the slot with this name. Calls `meter` if the name is new.
+    pub(crate) fn get_or_add(
         &self,
         name: &str,
         descriptions: &Descriptions,
         meter: impl FnOnce() -> Meter,
-        make: impl FnOnce(&Slot<G>) -> G,
-        describe: impl FnOnce(&G, &Description),
-    ) -> G {
-        let slot = self.find(name).unwrap_or_else(|| {
+    ) -> Arc<Slot<G>> {
+        self.get(name).unwrap_or_else(|| {
             // Code of the user: before the lock is taken.
             let (meter, description) = (meter(), descriptions.get(name).unwrap_or_default());
             let new = Arc::new(Slot { meter, description, made: OnceLock::new() });
             self.0.write().unpoisoned().entry(name.to_owned()).or_insert(new).clone()
-        });
-        let made = make(&slot);
-        let made = slot.made.get_or_init(|| made);
-        if let Some(description) = descriptions.get(name) {
-            describe(made, &description);
-        }
-        made.clone()
-    }
-
-    fn find(&self, name: &str) -> Option<Arc<Slot<G>>> {
-        self.0.read().unpoisoned().get(name).cloned()
+        })
     }
 }
 
@@ -86,7 +74,8 @@ impl Descriptions {
         }
     }
 
-    fn get(&self, name: &str) -> Option<Description> {
+    /// Returns the description of a metric, if it has one.
+    pub(crate) fn get(&self, name: &str) -> Option<Description> {
         self.0.read().unpoisoned().get(name).cloned()
     }
 }

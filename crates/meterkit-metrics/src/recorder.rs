@@ -7,13 +7,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use meterkit_core::{
-    Buckets, CounterGroup, DynamicLabels, GaugeGroup, Group, Histogram, HistogramGroup,
-    InstrumentBuilder, Meter, Registry,
+    Buckets, CounterGroup, DynamicLabels, GaugeGroup, HistogramGroup, InstrumentBuilder, Meter,
+    Registry,
 };
 use meterkit_rules::{debug_as_text, glob, name};
 use metrics::{Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-use crate::groups::{Description, Descriptions, Groups, Slot};
+use crate::groups::{Description, Descriptions, Groups};
 use crate::handles::{CounterHandle, GaugeHandle, HistogramHandle};
 use crate::recent::Recent;
 use crate::totals::Totals;
@@ -143,13 +143,13 @@ impl MetricsRecorder {
         if !self.descriptions.add(name, unit, text) {
             return;
         }
-        if let Some(known) = self.counters.get(name) {
+        if let Some(known) = self.counters.get(name).as_ref().and_then(|slot| slot.made.get()) {
             known.describe(unit, text);
         }
-        if let Some(known) = self.gauges.get(name) {
+        if let Some(known) = self.gauges.get(name).as_ref().and_then(|slot| slot.made.get()) {
             known.describe(unit, text);
         }
-        if let Some(known) = self.histograms.get(name) {
+        if let Some(known) = self.histograms.get(name).as_ref().and_then(|slot| slot.made.get()) {
             known.describe(unit::of_histogram(name, unit), text);
         }
     }
@@ -174,22 +174,23 @@ macro_rules! register {
                 return known;
             }
             let name = key.name();
-            let group = self.$groups.get(name).unwrap_or_else(|| {
-                let meter = || (self.meter_of)(metadata);
-                let make = |slot: &Slot<_>| {
-                    let Description { unit, text } = slot.description.clone();
-                    let asked = slot.meter.by_attributes(allowed(name));
-                    let asked = asked.unit($unit(name, unit)).description(text);
-                    let asked = match self.idle_timeout {
-                        Some(timeout) => asked.idle_timeout(timeout),
-                        None => asked,
-                    };
-                    $options(self, name, asked).register()
+            let slot =
+                self.$groups.get_or_add(name, &self.descriptions, || (self.meter_of)(metadata));
+            let group = slot.made.get().unwrap_or_else(|| {
+                let Description { unit, text } = slot.description.clone();
+                let asked = slot.meter.by_attributes(allowed(name));
+                let asked = asked.unit($unit(name, unit)).description(text);
+                let asked = match self.idle_timeout {
+                    Some(timeout) => asked.idle_timeout(timeout),
+                    None => asked,
                 };
-                let describe = |group: &Group<DynamicLabels, _>, it: &Description| {
-                    group.describe($unit(name, it.unit), &it.text);
-                };
-                self.$groups.make(name, &self.descriptions, meter, make, describe)
+                let made = $options(self, name, asked).register();
+                let made = slot.made.get_or_init(|| made);
+                // It may have been described meanwhile.
+                if let Some(Description { unit, text }) = self.descriptions.get(name) {
+                    made.describe($unit(name, unit), &text);
+                }
+                made
             });
             let labels: Vec<_> = key.labels().map(|label| (label.key(), label.value())).collect();
             let (series, is_own) = group.bind(&labels);
@@ -201,8 +202,6 @@ macro_rules! register {
         }
     };
 }
-
-type Asked<I> = InstrumentBuilder<Group<DynamicLabels, I>>;
 
 impl Recorder for MetricsRecorder {
     fn describe_counter(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
@@ -237,7 +236,7 @@ impl Recorder for MetricsRecorder {
     register!(
         register_histogram: Histogram of histograms,
         unit::of_histogram,
-        |recorder: &Self, name, asked: Asked<Histogram>| match recorder.buckets_of(name) {
+        |recorder: &Self, name, asked: InstrumentBuilder<HistogramGroup<DynamicLabels>>| match recorder.buckets_of(name) {
             Some(bounds) => asked.buckets(bounds),
             None => asked,
         },
