@@ -77,7 +77,7 @@ impl<T> Pairs<T> {
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let upper = key.get_hash().wrapping_mul(SPREAD) >> u32::BITS;
         // The upper half of the hash, scaled to the number of pairs. Twice as many divide each pair among two.
-        let place = upper * self.pairs.len() as u64 >> u32::BITS;
+        let place = (upper * self.pairs.len() as u64) >> u32::BITS;
         self.pairs.get_mut(place as usize)
     }
 

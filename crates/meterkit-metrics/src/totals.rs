@@ -17,7 +17,6 @@ pub(crate) struct Totals(Arc<Mutex<HashMap<Key, Arc<AtomicU64>>>>);
 
 impl Totals {
     /// Returns the highest total of a counter, which all its handles share.
-    #[expect(clippy::mutable_key_type, reason = "the hash of a key does not change")]
     pub(crate) fn of(&self, key: &Key) -> Arc<AtomicU64> {
         let mut totals = self.0.lock().unpoisoned();
         if let Some(known) = totals.get(key) {
