@@ -1,7 +1,7 @@
 //! Handles of the crate `metrics` that record in series of the store.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, fence};
 use std::sync::{Arc, OnceLock};
 
 use meterkit_core::{Counter, Gauge, Histogram};
@@ -27,13 +27,22 @@ impl CounterFn for CounterHandle {
 
     fn absolute(&self, value: u64) {
         let total = self.total.get_or_init(|| self.totals.of(&self.key));
-        // First: this maximum has what other threads are about to add, and the sum may lack it.
-        let raised_to = total.fetch_max(value, Relaxed);
-        let added = if self.is_own { self.series.value() } else { 0 };
-        if let Some(more) = value.checked_sub(raised_to.max(added)).filter(|more| *more > 0) {
-            self.series.add(more);
+        let sum = || if self.is_own { self.series.value() } else { 0 };
+        match raise(total, value, sum) {
+            0 => {}
+            more => self.series.add(more),
         }
     }
+}
+
+/// Raises the highest total of a counter to `value`. Returns what to add to the counter, whose sum is `sum` now.
+fn raise(total: &AtomicU64, value: u64, sum: impl FnOnce() -> u64) -> u64 {
+    // In this order: `total` covers all that others added to the sum, and what they are about to add.
+    let sum = sum();
+    fence(Acquire);
+    let before = total.fetch_max(value, Relaxed);
+    fence(Release);
+    value.saturating_sub(before.max(sum))
 }
 
 pub(crate) struct GaugeHandle(pub(crate) Gauge<f64>);
@@ -61,5 +70,40 @@ impl HistogramFn for HistogramHandle {
     #[inline]
     fn record(&self, value: f64) {
         self.0.record(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_counter_is_raised_to_the_highest_total_whoever_comes_in_between() {
+        for reads_late in [false, true] {
+            let (total, sum) = (AtomicU64::new(0), Cell::new(5));
+            let add = |more| sum.set(sum.get() + more);
+            let more = raise(&total, 12, || {
+                let early = sum.get();
+                // Another thread, from its beginning to its end.
+                add(raise(&total, 15, || sum.get()));
+                if reads_late { sum.get() } else { early }
+            });
+            add(more);
+            assert_eq!(sum.get(), 15);
+            // Increments count, too.
+            add(4);
+            add(raise(&total, 18, || sum.get()));
+            assert_eq!(sum.get(), 19);
+        }
+    }
+
+    #[test]
+    fn a_sum_that_begins_anew_has_what_the_total_rises_by() {
+        let total = AtomicU64::new(0);
+        assert_eq!(raise(&total, 1000, || 0), 1000);
+        assert_eq!(raise(&total, 1000, || 0), 0);
+        assert_eq!(raise(&total, 1005, || 0), 5);
     }
 }

@@ -154,13 +154,18 @@ impl MetricsRecorder {
         }
     }
 
-    /// Returns the buckets that are set for histograms with this name.
-    fn buckets_of(&self, name: &str) -> Option<Buckets> {
+    /// Gives a histogram the buckets that are set for its name.
+    fn with_buckets(&self, name: &str, asked: AskedHistogram) -> AskedHistogram {
         let written = name.replace(['.', '-', '/'], "_");
         let fits = |pattern: &str| [name, &written].iter().any(|it| glob::matches(pattern, it));
-        self.buckets.iter().find(|(pattern, _)| fits(pattern)).map(|(_, bounds)| bounds.clone())
+        match self.buckets.iter().find(|(pattern, _)| fits(pattern)) {
+            Some((_, bounds)) => asked.buckets(bounds.clone()),
+            None => asked,
+        }
     }
 }
+
+type AskedHistogram = InstrumentBuilder<HistogramGroup<DynamicLabels>>;
 
 /// Implements registration for one kind of metric. `$unit` returns the unit for a name and the unit that it is described
 /// with; `$options` sets what only this kind has.
@@ -236,10 +241,7 @@ impl Recorder for MetricsRecorder {
     register!(
         register_histogram: Histogram of histograms,
         unit::of_histogram,
-        |recorder: &Self, name, asked: InstrumentBuilder<HistogramGroup<DynamicLabels>>| match recorder.buckets_of(name) {
-            Some(bounds) => asked.buckets(bounds),
-            None => asked,
-        },
+        Self::with_buckets,
         |_, series, _, _| HistogramHandle(series)
     );
 }

@@ -1,9 +1,10 @@
 //! Many threads that record at once.
 
+use std::sync::Barrier;
 use std::thread;
 
 use meterkit_core::Registry;
-use meterkit_fakes::readings::{histogram, series, total};
+use meterkit_fakes::readings::{histogram, live, series, total};
 use meterkit_metrics::MetricsRecorder;
 use metrics::{counter, gauge, with_local_recorder};
 
@@ -56,6 +57,23 @@ fn threads_that_raise_a_counter_to_one_total_count_it_once() {
     });
     let expected = [("", (3 * ROUNDS) as f64), ("side=other", ROUNDS as f64)];
     assert_eq!(series(&registry, "raised"), expected.map(|(labels, it)| (labels.to_owned(), it)));
+}
+
+#[test]
+fn threads_that_raise_a_counter_to_different_totals_raise_it_to_the_highest() {
+    let registry = Registry::new();
+    let barrier = Barrier::new(THREADS as usize);
+    on_threads(&registry, |number| {
+        for round in 0..ROUNDS {
+            let raised = counter!("raised", "round" => (round / 2).to_string());
+            barrier.wait();
+            raised.absolute(10 + number + round % 2 * THREADS);
+        }
+    });
+    let values = series(&registry, "raised").into_iter().map(|(_, value)| value);
+    let expected = (10 + 2 * THREADS - 1) as f64;
+    assert!(values.clone().all(|value| value == expected), "{:?}", values.collect::<Vec<_>>());
+    assert_eq!(live(&registry, "raised"), ROUNDS as usize / 2);
 }
 
 #[test]
