@@ -6,6 +6,7 @@ use opentelemetry::KeyValue;
 
 use super::group::{Group, LabelsOf};
 use crate::labels::{LabelRef, LabelValue};
+use crate::scope::Spelling;
 use crate::store::cell::Cell;
 use crate::store::entry::Entry;
 use crate::store::handle::Handle;
@@ -139,9 +140,19 @@ impl<H: Handle> Group<DynamicLabels, H> {
         (entry.clone(), self.to_keep(&entry).is_some())
     }
 
-    /// Changes the unit and the description that targets see, except for a unit that is part of a name in Prometheus.
+    /// Changes the unit and the description that targets see. The unit stays where it is part of a name in Prometheus: no
+    /// series may change its name there while it counts.
     pub fn describe(&self, unit: &str, description: &str) {
-        self.core.shared.describe(unit, description);
+        let shared = &self.core.shared;
+        let known = shared.descriptor();
+        let may_change = shared.scope.spelling() != Spelling::Translated;
+        let unit = if may_change { unit } else { &known.unit };
+        if (&*known.unit, &*known.description) != (unit, description) {
+            shared.change_descriptor(|it| {
+                unit.clone_into(&mut it.unit);
+                description.clone_into(&mut it.description);
+            });
+        }
     }
 
     /// Returns a number that no other instrument has as long as a handle of one of its series is kept.

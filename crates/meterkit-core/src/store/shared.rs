@@ -22,7 +22,6 @@ use crate::buckets::HistogramBuckets;
 use crate::data::Descriptor;
 use crate::error::InstrumentError;
 use crate::labels::LabelKey;
-use crate::scope::Spelling;
 use crate::unpoisoned::Unpoisoned;
 
 /// The attribute that marks the series to which recordings go once the limit is reached.
@@ -42,7 +41,7 @@ pub struct Shared {
     pub(super) age: AtomicU32,
     pub(crate) identity: Identity,
     pub(crate) settings: Arc<Settings>,
-    pub(super) scope: Arc<ScopeShared>,
+    pub(crate) scope: Arc<ScopeShared>,
     /// Where the values of a histogram go, besides its cells.
     pub(crate) feed: Feed,
     rare: OnceBox<Rare>,
@@ -284,20 +283,8 @@ impl Shared {
         }
     }
 
-    /// Changes the unit and the description that targets see. The unit stays where it is part of a name in Prometheus: no
-    /// series may change its name there while it counts.
-    pub(crate) fn describe(&self, unit: &str, description: &str) {
-        let known = self.descriptor();
-        let unit = if self.scope.spelling() == Spelling::Translated { &*known.unit } else { unit };
-        if (&*known.unit, &*known.description) != (unit, description) {
-            self.change_descriptor(|it| {
-                unit.clone_into(&mut it.unit);
-                description.clone_into(&mut it.description);
-            });
-        }
-    }
-
-    fn change_descriptor(&self, change: impl FnOnce(&mut Descriptor)) {
+    /// Changes what targets see of the instrument besides values.
+    pub(crate) fn change_descriptor(&self, change: impl FnOnce(&mut Descriptor)) {
         let seen = &mut self.lock_seen().descriptor;
         change(Arc::make_mut(seen.get_or_insert_with(|| self.identity.descriptor().clone())));
     }
