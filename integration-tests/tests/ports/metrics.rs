@@ -13,7 +13,7 @@ use super::{assert_same, bare};
 
 const CALL_BUCKETS: [f64; 4] = [0.001, 0.01, 0.1, 1.0];
 
-fn theirs() -> String {
+fn theirs(record: fn()) -> String {
     let calls = Matcher::Full("reth.rpc_server.calls.time_seconds".to_owned());
     let builder = PrometheusBuilder::new().set_buckets_for_metric(calls, &CALL_BUCKETS);
     let recorder = builder.expect("good buckets").build_recorder();
@@ -22,7 +22,7 @@ fn theirs() -> String {
     handle.render()
 }
 
-fn with_our_recorder() -> String {
+fn with_our_recorder(record: fn()) -> String {
     let registry = Registry::new();
     let recorder = MetricsRecorder::new(&registry);
     let recorder = recorder.buckets("reth.rpc_server.calls.time_seconds", CALL_BUCKETS);
@@ -156,10 +156,24 @@ fn ours() -> Result<String, meterkit::InstrumentError> {
 
 #[test]
 fn a_node_with_the_crate_metrics_keeps_its_exposition() {
-    assert_same(&theirs(), &ours().expect("good names"));
+    assert_same(&theirs(record), &ours().expect("good names"));
 }
 
 #[test]
 fn a_node_with_the_crate_metrics_keeps_its_exposition_and_its_calls() {
-    assert_same(&theirs(), &with_our_recorder());
+    assert_same(&theirs(record), &with_our_recorder(record));
+}
+
+#[test]
+fn names_keys_and_values_that_are_no_ones_of_prometheus_become_the_same() {
+    let record = || {
+        for name in ["two words", "9lives", "größe", "a-b/c", "ns:calls", "_own", "{}"] {
+            counter!(name).increment(1);
+        }
+        counter!("calls", "client-name" => "a", "0" => "b", "größe" => "c").increment(1);
+        gauge!("paths", "path" => "C:\\dir\n\"quoted\"").set(-0.25);
+        counter!("largest_count").absolute(u64::MAX);
+        counter!("largest_count").increment(0);
+    };
+    assert_same(&theirs(record), &with_our_recorder(record));
 }
