@@ -16,6 +16,7 @@ mod buckets;
 mod call_site;
 mod catalog;
 mod data;
+mod distinct_name;
 mod error;
 mod family_type;
 mod instrument;
@@ -49,6 +50,8 @@ pub use self::data::{
     Intervals, Metric, NumberPoint, NumberPoints, Reading, ScopeMetrics, SeriesId, SignedBuckets,
     SpanIds, SummaryPoint, SummaryReading, Temporality,
 };
+#[doc(hidden)] // for the crates that observe pools and tasks
+pub use self::distinct_name::DistinctName;
 pub use self::error::{
     AttributeError, InstrumentError, NamingError, ScopeError, ScopePatternError,
 };

@@ -13,6 +13,7 @@ use opentelemetry::InstrumentationScope;
 
 use crate::attributes::AttributeValue;
 use crate::data::{AbsentSeries, ExemplarFilter, Exemplars, Intervals, ScopeMetrics, SeriesId};
+use crate::distinct_name::{DistinctName, TakenNames};
 use crate::error::{AttributeError, InstrumentError, NamingError};
 use crate::instrument::SelfMetrics;
 use crate::order;
@@ -59,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) self_metrics: OnceLock<Arc<SelfMetrics>>,
     pub(crate) scopes: Scopes,
     taps: RwLock<Vec<Arc<dyn Tap>>>,
+    distinct_names: TakenNames,
     is_claimed: AtomicBool,
 }
 
@@ -81,6 +83,7 @@ impl Registry {
                 self_metrics: OnceLock::new(),
                 scopes: Scopes::default(),
                 taps: RwLock::default(),
+                distinct_names: TakenNames::default(),
                 is_claimed: AtomicBool::new(false),
             }),
         }
@@ -250,6 +253,14 @@ impl Registry {
             total.overflowed += usage.overflowed;
         });
         usages
+    }
+
+    /// Returns `name` if no other thing is observed under that name by this `label`, else `name-2`, `name-3` and so on,
+    /// and logs that. The name is in use until the returned value is dropped: the callback that reports the series is to
+    /// own it.
+    #[doc(hidden)] // for the crates that observe pools and tasks
+    pub fn distinct_name(&self, label: &'static str, name: &str) -> DistinctName {
+        DistinctName::take(&self.inner.distinct_names, label, name)
     }
 
     /// Returns the names that the instruments have in Prometheus, now and whenever they are asked about.

@@ -15,6 +15,7 @@ mod computed_buckets;
 mod creation_errors;
 mod default_buckets;
 mod disabled_scopes;
+mod distinct_names;
 mod dynamic_labels;
 #[cfg(feature = "exemplars")]
 mod exemplars;
