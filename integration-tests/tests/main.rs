@@ -6,6 +6,7 @@ mod dashboards_show_catalog_service;
 mod datadog_agent_lines_match_the_python_client;
 mod deploy_files_are_valid;
 mod every_target_adds_up_through_outages;
+mod lint_objects_to_names_of_conventions;
 mod manifests_are_valid;
 mod operators_compare_an_endpoint;
 mod operators_send_catalog_service_by_remote_write;

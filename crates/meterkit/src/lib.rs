@@ -79,6 +79,7 @@
 //!
 //! # Feature flags
 //!
+//! - `bb8`, `deadpool`, `r2d2`, `sqlx`: pools of the crate of that name can be observed with the module `pools`.
 //! - `catalog-json`: the [catalog] as JSON, `Catalog::to_json` and `Catalog::from_json`, and files that end in `.json` in
 //!   [`testing::assert_catalog`].
 //! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration, and `OTEL_CONFIG_FILE`.
@@ -90,7 +91,10 @@
 //!   [`exemplar_filter`](TelemetryBuilder::exemplar_filter).
 //! - `grafana`: the module `grafana` and its target: Prometheus remote write, or the OTLP gateway of Grafana Cloud.
 //! - `metrics`: the module `metrics`, whose recorder brings what libraries record with the crate `metrics` into all targets.
+//! - `jemalloc`, `mimalloc`: memory of the allocator of that name, switched on with `with_jemalloc_metrics` or
+//!   `with_mimalloc_metrics` of [`TelemetryBuilder`].
 //! - `otlp`: the module `otlp` and its target, over gRPC and HTTP.
+//! - `pools`: the module `pools`, with which connection pools are observed; pools of further crates by its trait.
 //! - `process` (default): metrics of the process, switched on with
 //!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
 //! - `prometheus` (default): the module `prometheus`: the scrape endpoint, and the scrape as a function and as a
@@ -105,6 +109,7 @@
 //! - `sdk`: readers and exporters of OpenTelemetry's SDK, added with `reader` and `exporter` of [`TelemetryBuilder`].
 //! - `tokio` (default): metrics of a tokio runtime, switched on with
 //!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
+//! - `tokio-metrics`: the module `tasks`, with which monitors of the crate `tokio-metrics` are observed.
 //!
 //! A feature adds something and changes nothing else. The console target and [`testing`] are always there.
 //!
@@ -241,6 +246,18 @@ pub use meterkit_pushgateway as pushgateway;
 #[cfg(feature = "metrics")]
 #[doc(inline)]
 pub use meterkit_metrics as metrics;
+/// Metrics of connection pools, by OpenTelemetry's semantic conventions.
+///
+/// ```
+/// # use meterkit::pools::ConnectionPool;
+/// # fn observe(pool: &impl ConnectionPool) -> Result<(), meterkit::InstrumentError> {
+/// let _observed = meterkit::pools::observe(pool, "orders")?; // a pool of sqlx, deadpool, bb8 or r2d2
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "pools")]
+#[doc(inline)]
+pub use meterkit_pools as pools;
 /// Registries of the crate `prometheus-client`, added with [`TelemetryBuilder::prometheus_client_registry`].
 #[cfg(feature = "prometheus-client")]
 #[doc(inline)]
@@ -250,6 +267,10 @@ pub use meterkit_prometheus_client as prometheus_client;
 #[cfg(feature = "prometheus-registry")]
 #[doc(inline)]
 pub use meterkit_prometheus_registry as prometheus_registry;
+
+#[cfg(feature = "tokio-metrics")]
+#[doc(inline)]
+pub use meterkit_runtime::tasks;
 
 /// OpenTelemetry's API in the version that this crate uses. A second version in the same program has its own globals,
 /// and metrics recorded through those are lost, so use this one.

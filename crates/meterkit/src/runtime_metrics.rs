@@ -54,6 +54,26 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Observes the memory of jemalloc, for programs whose allocator that is. Off by default.
+    ///
+    /// [`meterkit_runtime::jemalloc`] lists the metrics.
+    #[cfg(feature = "jemalloc")]
+    pub fn with_jemalloc_metrics(mut self) -> Self {
+        let observe = |registry: &Registry| Ok(meterkit_runtime::jemalloc::observe(registry)?);
+        self.runtime_metrics.others.push(Box::new(observe));
+        self
+    }
+
+    /// Observes the memory of mimalloc, for programs whose allocator that is. Off by default.
+    ///
+    /// [`meterkit_runtime::mimalloc`] lists the metrics.
+    #[cfg(feature = "mimalloc")]
+    pub fn with_mimalloc_metrics(mut self) -> Self {
+        let observe = |registry: &Registry| Ok(meterkit_runtime::mimalloc::observe(registry)?);
+        self.runtime_metrics.others.push(Box::new(observe));
+        self
+    }
+
     /// Brings what the application records with the crate `prometheus` into the scrape and to every push target, until
     /// the shutdown. May be called for several registries. See
     /// [`prometheus_registry::import`](crate::prometheus_registry::import).
@@ -75,7 +95,7 @@ impl TelemetryBuilder {
     #[cfg(feature = "prometheus-registry")]
     pub fn prometheus_registry(mut self, registry: PrometheusRegistry) -> Self {
         self.runtime_metrics
-            .imports
+            .others
             .push(Box::new(move |ours| Ok(meterkit_prometheus_registry::import(ours, registry))));
         self
     }
@@ -108,7 +128,7 @@ impl TelemetryBuilder {
     ) -> Self {
         let registry = registry.into();
         self.runtime_metrics
-            .imports
+            .others
             .push(Box::new(move |ours| Ok(meterkit_prometheus_client::import(ours, registry))));
         self
     }
@@ -144,8 +164,8 @@ impl TelemetryBuilder {
 pub(crate) struct RuntimeMetrics {
     process: Option<Observe>,
     tokio: Option<Observe>,
-    /// Registries of other libraries.
-    imports: Vec<Observe>,
+    /// Allocators, and registries of other libraries.
+    others: Vec<Observe>,
 }
 
 /// Makes a registry report it from now on.
@@ -153,7 +173,7 @@ type Observe = Box<dyn FnOnce(&Registry) -> Result<CallbackGuard, InstallError> 
 
 impl RuntimeMetrics {
     pub(crate) fn observe(self, registry: &Registry) -> Result<Observations, InstallError> {
-        let observers = [self.process, self.tokio].into_iter().flatten().chain(self.imports);
+        let observers = [self.process, self.tokio].into_iter().flatten().chain(self.others);
         let guards: Result<_, _> = observers.map(|observe| observe(registry)).collect();
         Ok(Observations(Mutex::new(guards?)))
     }
