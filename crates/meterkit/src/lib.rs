@@ -139,6 +139,8 @@ mod runtime_metrics;
 pub mod settings;
 mod start_line;
 pub mod target;
+#[cfg(feature = "tokio-metrics")]
+pub mod tasks;
 mod telemetry;
 pub mod testing;
 mod unmatched;
@@ -267,10 +269,6 @@ pub use meterkit_prometheus_client as prometheus_client;
 #[cfg(feature = "prometheus-registry")]
 #[doc(inline)]
 pub use meterkit_prometheus_registry as prometheus_registry;
-
-#[cfg(feature = "tokio-metrics")]
-#[doc(inline)]
-pub use meterkit_runtime::tasks;
 
 /// OpenTelemetry's API in the version that this crate uses. A second version in the same program has its own globals,
 /// and metrics recorded through those are lost, so use this one.

@@ -122,6 +122,17 @@ fn the_last_export_has_them_and_the_registry_is_free_of_them_afterwards() {
 }
 
 #[test]
+#[cfg(all(feature = "jemalloc", feature = "mimalloc"))]
+fn allocators_are_observed_by_a_line_of_the_builder_until_the_shutdown() {
+    let registry = Registry::new();
+    let builder = Telemetry::builder().registry(registry.clone());
+    let telemetry = builder.with_jemalloc_metrics().with_mimalloc_metrics().install().unwrap();
+    assert_eq!(observed(&telemetry), ["meterkit.jemalloc", "meterkit.mimalloc"]);
+    telemetry.shutdown_blocking().unwrap();
+    assert_eq!(scopes(&registry), [""; 0]);
+}
+
+#[test]
 fn an_instrument_of_the_program_that_is_in_the_way_is_an_error_that_names_it() {
     let registry = Registry::new();
     let meter = registry.semconv("meterkit.process");
@@ -144,5 +155,6 @@ fn scopes(registry: &Registry) -> Vec<String> {
 
 fn names(scopes: &[ScopeMetrics]) -> Vec<String> {
     let names = scopes.iter().map(|scope| scope.scope.name().to_owned());
-    names.filter(|name| ["meterkit.process", "meterkit.tokio"].contains(&&**name)).collect()
+    let known = ["meterkit.jemalloc", "meterkit.mimalloc", "meterkit.process", "meterkit.tokio"];
+    names.filter(|name| known.contains(&&**name)).collect()
 }

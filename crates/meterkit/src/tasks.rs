@@ -1,0 +1,11 @@
+//! Metrics of tokio tasks by name, as monitors of the crate `tokio-metrics` measure them.
+//!
+//! ```ignore
+//! let monitor = tokio_metrics::TaskMonitor::new();
+//! let _observed = meterkit::tasks::observe(&monitor, "import")?;
+//! tokio::spawn(monitor.instrument(import()));
+//! ```
+//!
+//! [`meterkit_runtime::tasks`] lists the metrics.
+
+pub use meterkit_runtime::tasks::{observe, observe_in};
