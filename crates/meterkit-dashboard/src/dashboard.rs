@@ -4,12 +4,18 @@ use meterkit_core::Catalog;
 
 use crate::instrument::{Buckets, Instrument};
 use crate::panels::{Drawing, Row};
+use crate::uid::{self, PanelIds};
 use crate::variables::Variables;
-use crate::{classic, self_metrics, stable_json, uid, v2};
+use crate::{classic, self_metrics, stable_json, v2};
 
 /// A Grafana dashboard of the instruments in a catalog.
 ///
-/// There is a row per scope. A counter is shown as its rate, an up-down counter as its sum over instances, a gauge with
+/// At the top, there is an overview of each scope that counts operations: their rate, the share that failed, and their
+/// duration, by service. Operations are those of OpenTelemetry's semantic conventions for HTTP, RPC and databases, and the
+/// program's own: a counter with a label for failures (`success`, `error.type`, or an outcome such as `error` or `failed`), and a
+/// histogram `x.duration`, which belongs to the counter `x` if there is one. Connection pools and the process have an overview too.
+///
+/// Then there is a row per scope. A counter is shown as its rate, an up-down counter as its sum over instances, a gauge with
 /// a line per instance, and a histogram as its rate, its quantiles (p50, p95, p99) and a heat map. Units are Grafana's,
 /// descriptions are the panels' help. Variables choose the data source, the services (`job`), their instances, and
 /// among the values of each label whose values are known.
@@ -170,7 +176,10 @@ impl Dashboard {
             recorded_quantiles: self.recorded_quantiles,
         };
         let own = if self.has_self_metrics { self_metrics::instruments() } else { Vec::new() };
-        let rows = drawing.rows(&[&*self.instruments, &own].concat());
+        let mut ids = PanelIds::default();
+        let of_scopes = drawing.rows(&[&*self.instruments, &own].concat(), &mut ids);
+        let mut rows = drawing.overview(&self.instruments, &mut ids);
+        rows.extend(of_scopes);
         let uid = self.uid();
         let (title, description) = (&*self.title, &*self.description);
         Sheet { uid, title, description, rows, variables, links: &self.links }

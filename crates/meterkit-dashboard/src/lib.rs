@@ -1,6 +1,6 @@
 //! Grafana dashboards and Prometheus rules from the catalog of `meterkit`.
 //!
-//! - [`Dashboard`] shows every instrument of a catalog: a row per scope, the panels and queries that fit the kind and
+//! - [`Dashboard`] shows every instrument of a catalog: rate, errors and duration of what the service does, a row per scope, the panels and queries that fit the kind and
 //!   the unit, variables for service, instance and the labels whose values are known.
 //! - [`Rules`] are recording rules for the quantiles of histograms, and alerts on what `meterkit` tells of itself.
 //! - [`Provisioning`] is the folder that has Grafana load both a data source and the dashboards.
@@ -37,6 +37,7 @@ mod classic;
 mod dashboard;
 mod grid;
 mod instrument;
+mod overview;
 mod panels;
 mod plugin;
 mod promql;

@@ -15,7 +15,7 @@ const MOST_LINES: u32 = 20;
 /// Quantiles that are shown and recorded, with their names.
 pub(crate) const QUANTILES: [(f64, &str); 3] = [(0.5, "p50"), (0.95, "p95"), (0.99, "p99")];
 
-/// A row of a dashboard: a scope.
+/// A row of a dashboard: a scope, or the overview of one.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) id: u32,
@@ -61,16 +61,15 @@ pub(crate) struct Drawing<'a> {
 
 impl Drawing<'_> {
     /// A row per scope, for instruments that are ordered by scope.
-    pub(crate) fn rows(&self, instruments: &[Instrument]) -> Vec<Row> {
+    pub(crate) fn rows(&self, instruments: &[Instrument], ids: &mut PanelIds) -> Vec<Row> {
         let shared = shared_families(instruments);
-        let mut ids = PanelIds::default();
         let of_scope = instruments.chunk_by(|a, b| scope(a) == scope(b));
         let row = |of_scope: &[Instrument]| {
             let title = of_scope.first().map(row_title).unwrap_or_default();
             let mut panels = Vec::new();
             for instrument in of_scope {
                 let is_shared = shared.get(&*instrument.family).is_some_and(|count| *count > 1);
-                panels.extend(self.panels(instrument, is_shared, &mut ids));
+                panels.extend(self.panels(instrument, is_shared, ids));
             }
             Row { id: ids.next(&["row", &title]), title, panels }
         };
@@ -125,50 +124,72 @@ impl Drawing<'_> {
     }
 
     fn histogram(&self, instrument: &Instrument, buckets: Buckets, is_shared: bool) -> Vec<Drawn> {
-        let is_native = self.histograms.is_native(buckets);
         let of = self.select(instrument, is_shared);
         let unit = unit::of_value(&instrument.unit, &instrument.name);
-
-        let rates = |part: &str| match is_native {
-            true => format!("histogram{part}({})", of.rate(RATE_INTERVAL)),
-            false => of.part(part).rate(RATE_INTERVAL),
-        };
-        let counts = by_labels(instrument, "sum", &[], &rates("_count"));
+        let counts = by_labels(instrument, "sum", &[], &self.rates(&of, "_count", buckets));
         let per_second = Drawn::lines("per second", "cps".to_owned(), vec![counts]);
+        let distribution = self.distribution(instrument, buckets, is_shared);
+        let is_native = self.histograms.is_native(buckets);
         if !buckets.have_quantiles(is_native) {
-            let sum = promql::sum_by(&[], &rates("_sum"));
-            let count = promql::sum_by(&[], &rates("_count"));
-            let mean = Query { expression: format!("{sum} / {count}"), legend: "mean".to_owned() };
-            return vec![per_second, Drawn::lines("mean", unit, vec![mean])];
+            return vec![per_second, Drawn::lines("mean", unit, distribution)];
         }
 
         let by: &[&str] = if is_native { &[] } else { &["le"] };
-        let family = of.part(if is_native { "" } else { "_bucket" });
-        let (rates, increases) = if self.recorded_quantiles {
-            let recorded = self.recorded(instrument, is_native, is_shared);
-            (recorded.to_string(), recorded.to_string())
-        } else {
-            (family.rate(RATE_INTERVAL), family.increase(RATE_INTERVAL))
+        let increases = match self.recorded_quantiles {
+            true => self.recorded(instrument, is_native, is_shared).to_string(),
+            false => of.part(if is_native { "" } else { "_bucket" }).increase(RATE_INTERVAL),
         };
-        let rates = promql::sum_by(by, &rates);
-        let quantile = |(quantile, name): (f64, &str)| Query {
-            expression: promql::quantile(quantile, &rates),
-            legend: name.to_owned(),
-        };
-        let quantiles = QUANTILES.into_iter().map(quantile).collect();
         let cells = Query {
             expression: promql::sum_by(by, &increases),
             legend: if is_native { String::new() } else { "{{le}}".to_owned() },
         };
         vec![
             per_second,
-            Drawn::lines("quantiles", unit.clone(), quantiles),
+            Drawn::lines("quantiles", unit.clone(), distribution),
             Drawn { what: "heat map", view: View::HeatMap, unit, queries: vec![cells] },
         ]
     }
 
+    /// Returns the quantiles of a histogram, or its mean if it has no quantiles.
+    pub(crate) fn distribution(
+        &self,
+        instrument: &Instrument,
+        buckets: Buckets,
+        is_shared: bool,
+    ) -> Vec<Query> {
+        let of = self.select(instrument, is_shared);
+        let is_native = self.histograms.is_native(buckets);
+        if !buckets.have_quantiles(is_native) {
+            let sum = promql::sum_by(&[], &self.rates(&of, "_sum", buckets));
+            let count = promql::sum_by(&[], &self.rates(&of, "_count", buckets));
+            return vec![Query {
+                expression: format!("{sum} / {count}"),
+                legend: "mean".to_owned(),
+            }];
+        }
+        let by: &[&str] = if is_native { &[] } else { &["le"] };
+        let rates = match self.recorded_quantiles {
+            true => self.recorded(instrument, is_native, is_shared).to_string(),
+            false => of.part(if is_native { "" } else { "_bucket" }).rate(RATE_INTERVAL),
+        };
+        let rates = promql::sum_by(by, &rates);
+        let quantile = |(quantile, name): (f64, &str)| Query {
+            expression: promql::quantile(quantile, &rates),
+            legend: name.to_owned(),
+        };
+        QUANTILES.into_iter().map(quantile).collect()
+    }
+
+    /// Returns the rate of the count or the sum of histograms.
+    pub(crate) fn rates(&self, of: &Selector, part: &str, buckets: Buckets) -> String {
+        match self.histograms.is_native(buckets) {
+            true => format!("histogram{part}({})", of.rate(RATE_INTERVAL)),
+            false => of.part(part).rate(RATE_INTERVAL),
+        }
+    }
+
     /// The series of an instrument that the variables let through.
-    fn select(&self, instrument: &Instrument, is_shared: bool) -> Selector {
+    pub(crate) fn select(&self, instrument: &Instrument, is_shared: bool) -> Selector {
         let all = Selector::new(&instrument.family);
         let all = all.variable("job", SERVICE).variable("instance", INSTANCE);
         self.narrow(all, instrument, is_shared)
@@ -195,16 +216,16 @@ impl Drawing<'_> {
 }
 
 /// A panel that has no place yet.
-struct Drawn {
+pub(crate) struct Drawn {
     /// What is shown of the instrument, if it is not simply its value.
-    what: &'static str,
-    view: View,
-    unit: String,
-    queries: Vec<Query>,
+    pub(crate) what: &'static str,
+    pub(crate) view: View,
+    pub(crate) unit: String,
+    pub(crate) queries: Vec<Query>,
 }
 
 impl Drawn {
-    fn lines(what: &'static str, unit: String, queries: Vec<Query>) -> Self {
+    pub(crate) fn lines(what: &'static str, unit: String, queries: Vec<Query>) -> Self {
         Self { what, view: View::Lines, unit, queries }
     }
 }
@@ -232,11 +253,16 @@ pub(crate) fn shared_families(instruments: &[Instrument]) -> BTreeMap<&str, usiz
     shared
 }
 
-fn scope(instrument: &Instrument) -> (&str, Option<&str>) {
+/// Returns whether an instrument of another scope has the same name in Prometheus.
+pub(crate) fn is_shared(instrument: &Instrument, all: &[Instrument]) -> bool {
+    all.iter().filter(|other| other.family == instrument.family).count() > 1
+}
+
+pub(crate) fn scope(instrument: &Instrument) -> (&str, Option<&str>) {
     (&instrument.scope, instrument.scope_version.as_deref())
 }
 
-fn row_title(instrument: &Instrument) -> String {
+pub(crate) fn row_title(instrument: &Instrument) -> String {
     match &instrument.scope_version {
         Some(version) => text::title(&format!("{} {version}", instrument.scope)),
         None => text::title(&instrument.scope),

@@ -22,6 +22,13 @@ impl Selector {
         self.raw(format!("{label}=~\"${variable}\""))
     }
 
+    /// Those with any value of the label, whatever the variable for it is.
+    pub(crate) fn any(mut self, label: &str) -> Self {
+        let of_variable = format!("{label}=~\"$");
+        self.matchers.retain(|matcher| !matcher.starts_with(&of_variable));
+        self
+    }
+
     /// Those with exactly this value.
     pub(crate) fn equal(self, label: &str, value: &str) -> Self {
         let matcher = match is_plain(value) {

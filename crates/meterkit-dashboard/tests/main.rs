@@ -1,6 +1,7 @@
 //! All integration tests of this crate in one binary, which links once.
 
 mod golden_files;
+mod overview;
 mod queries;
 
 use meterkit_core::Catalog;

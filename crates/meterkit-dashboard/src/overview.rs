@@ -1,0 +1,280 @@
+//! The rows at the top: rate, errors and duration of what a service does, and how much it uses of what it has.
+
+use crate::instrument::{Instrument, Label, Shape};
+use crate::panels::{Drawing, Drawn, Panel, Query, Row, is_shared, row_title, scope};
+use crate::promql::{self, RATE_INTERVAL, Selector};
+use crate::uid::PanelIds;
+use crate::{text, unit};
+
+/// Histograms of OpenTelemetry's semantic conventions 1.44 that time operations, and those of earlier versions: name, what
+/// is timed, and the series of operations that failed. The first of these that exist count.
+const KNOWN: [(&str, &str, &[&str]); 7] = [
+    ("db.client.operation.duration", "Database operations", &[ERROR_TYPE]),
+    (
+        "http.client.request.duration",
+        "HTTP client requests",
+        &[ERROR_TYPE, r#"http_response_status_code=~"[45]..""#],
+    ),
+    ("http.server.request.duration", "HTTP server requests", &[ERROR_TYPE, SERVER_ERROR]),
+    ("rpc.client.call.duration", "RPC client calls", &[ERROR_TYPE]),
+    (
+        "rpc.client.duration",
+        "RPC client calls",
+        &[ERROR_TYPE, r#"rpc_grpc_status_code=~"[1-9].*""#],
+    ),
+    ("rpc.server.call.duration", "RPC server calls", &[ERROR_TYPE]),
+    (
+        "rpc.server.duration",
+        "RPC server calls",
+        &[ERROR_TYPE, r#"rpc_grpc_status_code=~"2|4|12|13|14|15""#],
+    ),
+];
+
+/// The conventions have this attribute on what failed, and on nothing else.
+const ERROR_TYPE: &str = r#"error_type!="""#;
+const SERVER_ERROR: &str = r#"http_response_status_code=~"5..""#;
+
+/// Values of labels that say that something failed, such as `Outcome::Error`.
+const FAILED: [&str; 6] = ["error", "errored", "failed", "failure", "panic", "timeout"];
+
+/// One line per service.
+const BY_SERVICE: [&str; 1] = ["job"];
+
+impl Drawing<'_> {
+    /// Returns a row for each scope that counts operations, connections or the process, for instruments that are ordered
+    /// by scope.
+    pub(crate) fn overview(&self, instruments: &[Instrument], ids: &mut PanelIds) -> Vec<Row> {
+        let of_scopes = instruments.chunk_by(|a, b| scope(a) == scope(b));
+        let row = |of_scope: &[Instrument]| {
+            let operations = of_scope.iter().filter_map(|it| Operation::of(it, of_scope));
+            let operations = operations.map(|it| self.operation(&it, instruments));
+            let used = [pools(self, of_scope, instruments), process(self, of_scope, instruments)];
+            let title = format!("Overview of {}", row_title(of_scope.first()?));
+            let mut panels = Vec::new();
+            for group in operations.chain(used) {
+                for (at, (of, drawn)) in group.into_iter().enumerate() {
+                    panels.push(Panel {
+                        id: ids.next(&["overview", &title, &of.name, drawn.what]),
+                        title: text::title(&of.title(drawn.what)),
+                        description: text::shown(&of.description),
+                        view: drawn.view,
+                        unit: drawn.unit,
+                        queries: drawn.queries,
+                        belongs_to_previous: at > 0,
+                    });
+                }
+            }
+            (!panels.is_empty()).then(|| Row { id: ids.next(&["overview", &title]), title, panels })
+        };
+        of_scopes.filter_map(row).collect()
+    }
+
+    /// Draws the rate, the share of errors if it is known, and the duration if it is timed.
+    fn operation(&self, operation: &Operation<'_>, all: &[Instrument]) -> Vec<(Subject, Drawn)> {
+        let counted = operation.counted;
+        let of = self.select(counted, is_shared(counted, all));
+        // A viewer who looks at successes only would see no errors.
+        let of = operation.failures.iter().fold(of, |of, failure| of.any(label_of(failure)));
+        let rate = |of: Selector| match counted.shape {
+            Shape::Histogram(buckets) => self.rates(&of, "_count", buckets),
+            _ => of.rate(RATE_INTERVAL),
+        };
+        let total = promql::sum_by(&BY_SERVICE, &rate(of.clone()));
+        let unit = unit::of_rate(&counted.unit).unit;
+        let unit = if counted.shape == Shape::Counter { unit } else { "cps".to_owned() };
+        let mut drawn = vec![Drawn::lines("rate", unit, vec![by_service(total.clone())])];
+
+        let failed = operation.failures.iter();
+        let failed =
+            failed.map(|failure| promql::sum_by(&BY_SERVICE, &rate(of.clone().raw(failure))));
+        let failed: Vec<_> = failed.collect();
+        if !failed.is_empty() {
+            // Series of errors come with the first error: until then, the share is zero.
+            let share = format!("({} or {total} * 0) / {total}", failed.join(" or "));
+            drawn.push(Drawn::lines("errors", "percentunit".to_owned(), vec![by_service(share)]));
+        }
+        if let Some((instrument, Shape::Histogram(buckets))) =
+            operation.duration.map(|it| (it, it.shape))
+        {
+            let unit = unit::of_value(&instrument.unit, &instrument.name);
+            let queries = self.distribution(instrument, buckets, is_shared(instrument, all));
+            drawn.push(Drawn::lines("duration", unit, queries));
+        }
+        let subject =
+            Subject::new(&operation.name, &operation.duration.unwrap_or(counted).description);
+        drawn.into_iter().map(|drawn| (subject.clone(), drawn)).collect()
+    }
+}
+
+/// Something that a service does, and that may fail.
+struct Operation<'a> {
+    name: String,
+    /// A counter, or the histogram of durations.
+    counted: &'a Instrument,
+    duration: Option<&'a Instrument>,
+    /// Matchers of those that failed.
+    failures: Vec<String>,
+}
+
+impl<'a> Operation<'a> {
+    /// Returns the operation that an instrument counts. A histogram `x.duration` is that of the counter `x` if the scope has
+    /// one.
+    fn of(instrument: &'a Instrument, of_scope: &'a [Instrument]) -> Option<Self> {
+        match instrument.shape {
+            Shape::Histogram(_) => {
+                let known = KNOWN.iter().find(|(name, ..)| *name == instrument.name);
+                let stem = stem(&instrument.name)?;
+                let is_timer_of_another = of_scope.iter().any(|it| it.is_operation(stem));
+                let (name, failures) = match known {
+                    Some((_, what, failures)) => {
+                        ((*what).to_owned(), failures.iter().map(|it| (*it).to_owned()).collect())
+                    }
+                    None if is_timer_of_another => return None,
+                    None => (stem_of_short_name(instrument), failures_of(instrument)),
+                };
+                Some(Self { name, counted: instrument, duration: Some(instrument), failures })
+            }
+            Shape::Counter => {
+                let timer = |it: &&Instrument| {
+                    matches!(it.shape, Shape::Histogram(_))
+                        && stem(&it.name) == Some(&instrument.name)
+                };
+                let duration = of_scope.iter().find(timer);
+                let failures = failures_of(instrument);
+                let name = instrument.short_name().to_owned();
+                (duration.is_some() || !failures.is_empty()).then_some(Self {
+                    name,
+                    counted: instrument,
+                    duration,
+                    failures,
+                })
+            }
+            Shape::Total | Shape::Level => None,
+        }
+    }
+}
+
+impl Instrument {
+    fn is_operation(&self, name: &str) -> bool {
+        self.shape == Shape::Counter && self.name == name
+    }
+}
+
+/// Returns the name of what a histogram of this name times.
+fn stem(name: &str) -> Option<&str> {
+    name.strip_suffix(".duration").or_else(|| name.strip_suffix("_duration"))
+}
+
+fn stem_of_short_name(instrument: &Instrument) -> String {
+    let name = instrument.short_name();
+    stem(name).unwrap_or(name).to_owned()
+}
+
+/// Returns matchers of the series that count what failed.
+fn failures_of(instrument: &Instrument) -> Vec<String> {
+    let failure = |label: &Label| {
+        let name = &*label.name;
+        let values = label.values.iter().flatten().map(String::as_str);
+        let failed: Vec<_> = values
+            .filter(|value| FAILED.contains(value) || (name == "success" && *value == "false"))
+            .collect();
+        match (name, &*failed) {
+            ("error_type", _) => Some(ERROR_TYPE.to_owned()),
+            ("http_response_status_code", _) => Some(SERVER_ERROR.to_owned()),
+            (_, []) => None,
+            (_, [value]) => Some(format!("{name}=\"{value}\"")),
+            (_, values) => Some(format!("{name}=~\"{}\"", values.join("|"))),
+        }
+    };
+    instrument.labels.iter().filter_map(failure).collect()
+}
+
+fn label_of(matcher: &str) -> &str {
+    matcher.split(['=', '!']).next().unwrap_or_default()
+}
+
+/// What a group of panels is about.
+#[derive(Clone)]
+struct Subject {
+    name: String,
+    description: String,
+}
+
+impl Subject {
+    fn new(name: &str, description: &str) -> Self {
+        Self { name: name.to_owned(), description: description.to_owned() }
+    }
+
+    fn title(&self, what: &str) -> String {
+        if what.is_empty() { self.name.clone() } else { format!("{}: {what}", self.name) }
+    }
+}
+
+/// Draws how much of each pool is in use, who waits for a connection, and who gave up.
+fn pools(
+    drawing: &Drawing<'_>,
+    of_scope: &[Instrument],
+    all: &[Instrument],
+) -> Vec<(Subject, Drawn)> {
+    let label = |key| Label::new(key, Shape::Total, None).name;
+    let (pool, state) =
+        (label("db.client.connection.pool.name"), label("db.client.connection.state"));
+    let by = ["job", "instance", &*pool];
+    let legend = format!("{{{{job}}}} {{{{instance}}}} {{{{{pool}}}}}");
+    let find = |name: &str| {
+        let found = of_scope.iter().find(|it| it.name == format!("db.client.connection.{name}"))?;
+        Some((found, drawing.select(found, is_shared(found, all))))
+    };
+    let lines = |name: &str, instrument: &Instrument, unit: &str, expression: String| {
+        let query = Query { expression, legend: legend.clone() };
+        let subject = Subject::new(name, &instrument.description);
+        (subject, Drawn::lines("", unit.to_owned(), vec![query]))
+    };
+    let used = find("count").zip(find("max")).map(|((count, of), (_, max))| {
+        let used = promql::sum_by(&by, &of.any(&state).equal(&state, "used").to_string());
+        let share = format!("{used} / {}", promql::sum_by(&by, &max.to_string()));
+        lines("Connections in use", count, "percentunit", share)
+    });
+    let waiting = find("pending_requests").map(|(instrument, of)| {
+        let waiting = promql::sum_by(&by, &of.to_string());
+        lines("Requests for connections", instrument, "short", waiting)
+    });
+    let timeouts = find("timeouts").map(|(instrument, of)| {
+        let rate = promql::sum_by(&by, &of.rate(RATE_INTERVAL));
+        lines("Timeouts of connections", instrument, "cps", rate)
+    });
+    [used, waiting, timeouts].into_iter().flatten().collect()
+}
+
+/// Draws processor time, memory and threads, each by instance.
+fn process(
+    drawing: &Drawing<'_>,
+    of_scope: &[Instrument],
+    all: &[Instrument],
+) -> Vec<(Subject, Drawn)> {
+    let by = ["job", "instance"];
+    let panel = |name: &str, title: &str, is_rate: bool| {
+        let instrument = of_scope.iter().find(|it| it.name == name)?;
+        let of = drawing.select(instrument, is_shared(instrument, all));
+        let (values, unit) = match is_rate {
+            true => (of.rate(RATE_INTERVAL), unit::of_rate(&instrument.unit).unit),
+            false => (of.to_string(), unit::of_value(&instrument.unit, name)),
+        };
+        let expression = promql::sum_by(&by, &values);
+        let query = Query { expression, legend: "{{job}} {{instance}}".to_owned() };
+        let subject = Subject::new(title, &instrument.description);
+        Some((subject, Drawn::lines("", unit, vec![query])))
+    };
+    [
+        panel("process.cpu.time", "Processor time", true),
+        panel("process.memory.usage", "Memory", false),
+        panel("process.thread.count", "Threads", false),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn by_service(expression: String) -> Query {
+    Query { expression, legend: "{{job}}".to_owned() }
+}
