@@ -110,6 +110,7 @@
 //! - `tokio` (default): metrics of a tokio runtime, switched on with
 //!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
 //! - `tokio-metrics`: the module `tasks`, with which monitors of the crate `tokio-metrics` are observed.
+//! - `tower`: the module `tower`, a layer that measures the requests of an HTTP server.
 //!
 //! A feature adds something and changes nothing else. The console target and [`testing`] are always there.
 //!
@@ -269,6 +270,11 @@ pub use meterkit_prometheus_client as prometheus_client;
 #[cfg(feature = "prometheus-registry")]
 #[doc(inline)]
 pub use meterkit_prometheus_registry as prometheus_registry;
+
+/// HTTP server metrics for tower and axum, by OpenTelemetry's semantic conventions.
+#[cfg(feature = "tower")]
+#[doc(inline)]
+pub use meterkit_tower as tower;
 
 /// OpenTelemetry's API in the version that this crate uses. A second version in the same program has its own globals,
 /// and metrics recorded through those are lost, so use this one.

@@ -1,0 +1,83 @@
+//! How many bytes the body of a request has.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+
+use axum::body::Body as AxumBody;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+/// The size of a request's body.
+pub(crate) enum RequestSize {
+    /// The client has said it.
+    Stated(u64),
+    /// The client sends as much as it likes: counted as the application reads it.
+    Counted(Arc<AtomicU64>),
+    Unknown,
+}
+
+impl RequestSize {
+    pub(crate) fn of<B: Body + 'static>(body: &mut B) -> Self {
+        match body.size_hint().exact() {
+            Some(bytes) => Self::Stated(bytes),
+            None => Self::count(body),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        match self {
+            Self::Stated(bytes) => Some(*bytes),
+            Self::Counted(bytes) => Some(bytes.load(Relaxed)),
+            Self::Unknown => None,
+        }
+    }
+
+    /// Has the bytes of axum's body counted, which can hold any other body: the application sees the same type.
+    fn count<B: 'static>(body: &mut B) -> Self {
+        let body: &mut dyn Any = body;
+        let Some(body) = body.downcast_mut::<AxumBody>() else { return Self::Unknown };
+        let bytes = Arc::new(AtomicU64::new(0));
+        let inner = std::mem::take(body);
+        *body = AxumBody::new(CountedBody { inner, bytes: bytes.clone() });
+        Self::Counted(bytes)
+    }
+}
+
+pin_project! {
+    /// A body of axum whose bytes are counted.
+    struct CountedBody {
+        #[pin]
+        inner: AxumBody,
+        bytes: Arc<AtomicU64>,
+    }
+}
+
+impl Body for CountedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.inner.poll_frame(cx));
+        if let Some(data) = frame.as_ref().and_then(|it| it.as_ref().ok()?.data_ref()) {
+            this.bytes.fetch_add(data.len() as u64, Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

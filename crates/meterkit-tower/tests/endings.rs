@@ -1,0 +1,175 @@
+//! How requests end: with a response, or otherwise.
+
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use http::Response;
+use meterkit::testing::TestKit;
+use meterkit::tower::HttpMetrics;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use crate::service::{Server, call, lines, measured, until};
+
+#[tokio::test]
+async fn a_server_error_is_an_error_and_a_client_error_is_none() {
+    let kit = TestKit::new();
+    let service = measured(&kit);
+    call(&service, "GET", "/broken", "").await;
+    call(&service, "DELETE", "/broken", "").await;
+    let lines = lines(&kit);
+    let durations: Vec<_> = lines.iter().filter(|it| it.starts_with("request.duration")).collect();
+    assert_eq!(
+        durations,
+        [
+            "request.duration{error.type=500,GET,500,/broken,1.1,http} count=1 sum=0",
+            "request.duration{DELETE,405,/broken,1.1,http} count=1 sum=0",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_request_is_active_until_it_ends_and_canceled_when_it_is_dropped() {
+    let kit = TestKit::new();
+    let service = measured(&kit);
+    let request = Request::get("/stuck").body(Body::empty()).unwrap();
+    {
+        let mut future = pin!(service.oneshot(request));
+        let context = &mut Context::from_waker(Waker::noop());
+        assert!(future.as_mut().poll(context).is_pending());
+        assert_eq!(lines(&kit), ["active_requests{GET,http} 1"]);
+        kit.advance(std::time::Duration::from_secs(2));
+    }
+    assert_eq!(
+        lines(&kit),
+        [
+            "active_requests{GET,http} 0",
+            "request{error.type=canceled,GET,/stuck,1.1,http} count=1 sum=0",
+            "request.duration{error.type=canceled,GET,/stuck,1.1,http} count=1 sum=2",
+        ],
+        "there is no response that could have a size"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_cancels_its_request() {
+    let kit = TestKit::new();
+    let server = Server::start(measured(&kit)).await;
+    let connection = server.send("GET /stuck HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    until(&kit, "active_requests{GET,http} 1").await;
+    drop(connection);
+    until(&kit, "active_requests{GET,http} 0").await;
+    until(&kit, "request.duration{error.type=canceled,GET,/stuck,1.1,http} count=1 sum=0").await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_a_body_is_sent_is_an_error_of_its_own() {
+    let kit = TestKit::new();
+    let server = Server::start(measured(&kit)).await;
+    let mut connection = server.send("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    connection.read_exact(&mut [0; 2000]).await.unwrap();
+    assert!(lines(&kit).contains(&"active_requests{GET,http} 1".to_owned()), "it goes on");
+    drop(connection);
+    until(&kit, "active_requests{GET,http} 0").await;
+    until(&kit, "request.duration{error.type=canceled,GET,200,/endless,1.1,http} count=1 sum=0")
+        .await;
+}
+
+#[tokio::test]
+async fn a_panic_is_an_error() {
+    let kit = TestKit::new();
+    let server = Server::start(measured(&kit)).await;
+    let _ = server.exchange("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    until(&kit, "request.duration{error.type=panic,GET,/panic,1.1,http} count=1 sum=0").await;
+    until(&kit, "active_requests{GET,http} 0").await;
+}
+
+#[tokio::test]
+async fn a_panic_before_there_is_a_future_is_an_error_too() {
+    let kit = TestKit::new();
+    let layer = HttpMetrics::new_in(kit.registry()).unwrap();
+    let panicking =
+        service_fn(|_: Request| -> std::future::Ready<Result<Response<Body>, Infallible>> {
+            panic!("as the test wants it")
+        });
+    let mut service = layer.layer(panicking);
+    let task = tokio::spawn(async move { drop(service.call(Request::new(Body::empty()))) });
+    assert!(task.await.unwrap_err().is_panic());
+    assert_eq!(
+        lines(&kit),
+        [
+            "active_requests{GET,http} 0",
+            "request{error.type=panic,GET,1.1,http} count=1 sum=0",
+            "request.duration{error.type=panic,GET,1.1,http} count=1 sum=0",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_error_of_the_service_is_an_error() {
+    let kit = TestKit::new();
+    let layer = HttpMetrics::new_in(kit.registry()).unwrap();
+    let service = layer.layer(service_fn(|_: Request| async {
+        Err::<Response<Body>, _>(io::Error::other("no upstream"))
+    }));
+    let error = service.oneshot(Request::new(Body::empty())).await.unwrap_err();
+    assert_eq!(error.to_string(), "no upstream");
+    let line = "request.duration{error.type=service_error,GET,1.1,http} count=1 sum=0";
+    assert!(lines(&kit).contains(&line.to_owned()), "{:#?}", lines(&kit));
+}
+
+#[tokio::test]
+async fn an_error_of_the_body_is_an_error() {
+    let kit = TestKit::new();
+    call(&measured(&kit), "GET", "/torn", "").await;
+    assert_eq!(
+        lines(&kit),
+        [
+            "active_requests{GET,http} 0",
+            "request{error.type=body_error,GET,200,/torn,1.1,http} count=1 sum=0",
+            "request.duration{error.type=body_error,GET,200,/torn,1.1,http} count=1 sum=0",
+            "response{error.type=body_error,GET,200,/torn,1.1,http} count=1 sum=4",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_is_no_request_any_more() {
+    let kit = TestKit::new();
+    let server = Server::start(measured(&kit)).await;
+    let request =
+        "GET /upgrade HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    let mut connection = server.send(request).await;
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        head.push(char::from(connection.read_u8().await.unwrap()));
+    }
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    connection.write_all(b"hello").await.unwrap();
+    connection.read_exact(&mut [0; 5]).await.unwrap();
+    // The connection goes on, and the request has ended without an error.
+    assert_eq!(
+        lines(&kit),
+        [
+            "active_requests{GET,http} 0",
+            "request{GET,101,/upgrade,1.1,http} count=1 sum=0",
+            "request.duration{GET,101,/upgrade,1.1,http} count=1 sum=0",
+            "response{GET,101,/upgrade,1.1,http} count=1 sum=0",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_service_that_nobody_polls_measures_nothing() {
+    let kit = TestKit::new();
+    let layer = HttpMetrics::new_in(kit.registry()).unwrap();
+    let service: Router = Router::new().fallback(pending::<()>).layer(layer);
+    drop(service);
+    assert_eq!(lines(&kit), [""; 0]);
+}
