@@ -105,7 +105,7 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
 /// Each rule is evaluated without an error. Recorded series have data; alerts fire for the service in trouble.
 async fn check_rules(prometheus: &Prometheus, troubled: Troubled) {
     let rules = prometheus.rules().await;
-    assert_eq!(rules.len(), 20, "4 for each of 3 histograms, and the alerts: {rules:#?}");
+    assert_eq!(rules.len(), 28, "4 for each of 5 histograms, and the alerts: {rules:#?}");
     let mut quiet = Vec::new();
     for rule in &rules {
         assert_eq!((&*rule.health, &*rule.error), ("ok", ""), "{rule:?}");
@@ -154,10 +154,10 @@ fn promtool_finds_nothing_wrong_with_the_rules() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let all = Rules::of(&catalog);
     for (rules, count) in [
-        (all.clone(), 12),
-        (all.clone().job("catalog"), 12),
-        (all.clone().job("it's \"one\"").job("or $the other"), 12),
-        (all.histograms(Histograms::Native), 12),
+        (all.clone(), 20),
+        (all.clone().job("catalog"), 20),
+        (all.clone().job("it's \"one\"").job("or $the other"), 20),
+        (all.histograms(Histograms::Native), 20),
         (Rules::of(&Default::default()), 0),
     ] {
         for (file, text) in rules.files() {

@@ -1,83 +1,56 @@
-//! What the plugins share in HTTP: the layer that sees every request, and the form of an error.
+//! What the plugins share in HTTP: the log line of each request, and the form of an error. The layer of `meterkit::tower`
+//! measures requests.
 
-mod metrics;
-
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Instant};
 
 use axum::{
     Json,
     extract::{
-        MatchedPath, Request, State,
+        MatchedPath, Request,
         rejection::{JsonRejection, QueryRejection},
     },
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use meterkit::LabelValue;
 use serde_json::json;
 
-use self::metrics::Answered;
-pub use self::metrics::HttpMetrics;
 use crate::database;
 
 /// The route of a request that no route matched.
 pub const UNMATCHED: &str = "unmatched";
 
-/// Layer around every route: hears of each request, and tells `finished` about it.
-pub async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+/// Layer around every route that logs each request, in terms that a client cannot make up: there are as many paths as
+/// clients care to send, but only as many routes as the service has.
+pub async fn log(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let _active = metrics.active_requests.guard();
     let method = Method::of(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
     let status = response.status().as_u16();
-    // From the first header to the answer; the sending of the answer is not part of it.
-    finished(&metrics, &Answered { method, status, route }, started.elapsed());
+    tracing::debug!(%method, status, route, elapsed = ?started.elapsed(), "request");
     response
 }
 
-/// The one place that hears of every request, before the client has the answer: who holds an answer finds it counted.
-///
-/// What it is told is in terms that a client cannot make up: there are as many paths as clients care to send, but only
-/// as many routes as the service has.
-fn finished(metrics: &HttpMetrics, answered: &Answered<'_>, elapsed: Duration) {
-    metrics.request_duration.with(answered).record(elapsed.as_secs_f64());
-    let Answered { method, status, route } = answered;
-    tracing::debug!(%method, status, route, ?elapsed, "request");
-}
-
-/// The methods that HTTP itself defines; whatever else a client sends is [`Method::Other`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
+/// The methods that HTTP itself defines, as metrics name them; whatever else a client sends is [`Method::Other`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the methods of HTTP")]
 pub enum Method {
-    #[label(name = "GET")]
     Get,
-    #[label(name = "HEAD")]
     Head,
-    #[label(name = "POST")]
     Post,
-    #[label(name = "PUT")]
     Put,
-    #[label(name = "PATCH")]
     Patch,
-    #[label(name = "DELETE")]
     Delete,
-    #[label(name = "OPTIONS")]
     Options,
-    #[label(name = "CONNECT")]
     Connect,
-    #[label(name = "TRACE")]
     Trace,
     Other,
 }
 
 impl Method {
-    /// The method as it is written in a request, or `other`.
+    /// Returns the method as it is written in a request, or `_OTHER`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -89,11 +62,11 @@ impl Method {
             Self::Options => "OPTIONS",
             Self::Connect => "CONNECT",
             Self::Trace => "TRACE",
-            Self::Other => "other",
+            Self::Other => "_OTHER",
         }
     }
 
-    /// The known method, or [`Method::Other`].
+    /// Returns the known method, or [`Method::Other`].
     pub fn of(method: &http::Method) -> Self {
         match *method {
             http::Method::GET => Self::Get,

@@ -22,14 +22,13 @@ use std::{
 };
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, serve::ListenerExt};
-use meterkit::{CallbackGuard, InstrumentError, Registry};
+use meterkit::{CallbackGuard, InstrumentError, Registry, tower::HttpMetrics};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use self::{
     catalog::Catalog,
     database::{Database, DatabaseMetrics},
-    http::HttpMetrics,
     scaffolder::Scaffolder,
 };
 
@@ -86,7 +85,7 @@ impl Service {
             }
         };
         let registry = &config.registry;
-        let http = HttpMetrics::register_in(registry)?;
+        let measured = HttpMetrics::new_in(registry)?;
         let database = match Database::open(&file, DatabaseMetrics::register_in(registry)?).await {
             Ok(database) => database,
             Err(source) => return Err(Error::Database { file, source }),
@@ -99,7 +98,8 @@ impl Service {
             .merge(catalog.routes())
             .merge(scaffolder.routes())
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
-            .layer(middleware::from_fn_with_state(http, http::observe));
+            .layer(middleware::from_fn(http::log))
+            .layer(measured);
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, app, stopped));
 
@@ -123,7 +123,7 @@ impl Service {
 /// A metric could not be made.
 pub fn catalog() -> Result<meterkit::catalog::Catalog, InstrumentError> {
     let registry = Registry::new();
-    HttpMetrics::register_in(&registry)?;
+    HttpMetrics::new_in(&registry)?;
     Database::declare(&registry)?;
     Catalog::declare(&registry)?;
     Scaffolder::declare(&registry)?;
