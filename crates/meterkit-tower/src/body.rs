@@ -27,10 +27,9 @@ pin_project! {
     impl<B, L: RequestLabels> PinnedDrop for ResponseBody<B, L> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(exchange) = this.exchange.take() {
-                if *this.stated == Some(exchange.sent_so_far()) {
-                    exchange.complete();
-                }
+            let sent = this.exchange.as_ref().map(Exchange::sent_so_far);
+            if sent.is_some() && sent == *this.stated {
+                Exchange::end(this.exchange, None);
             }
         }
     }
@@ -39,15 +38,14 @@ pin_project! {
 impl<B: Body, L: RequestLabels> ResponseBody<B, L> {
     pub(crate) fn wrap(response: Response<B>, mut exchange: Option<Exchange<L>>) -> Response<Self> {
         let mut stated = None;
-        if let Some(mut current) = exchange.take() {
+        if let Some(current) = &mut exchange {
             current.answer(&response);
             if response.body().is_end_stream() || current.ends_with_head() {
-                current.complete();
+                Exchange::end(&mut exchange, None);
             } else {
                 let size = response.body().size_hint().exact();
                 let header = || response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
                 stated = size.or_else(header);
-                exchange = Some(current);
             }
         }
         response.map(|body| Self { body, exchange, stated })
@@ -64,17 +62,15 @@ impl<B: Body, L: RequestLabels> Body for ResponseBody<B, L> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         let frame = ready!(this.body.as_mut().poll_frame(cx));
-        let Some(mut exchange) = this.exchange.take() else { return Poll::Ready(frame) };
         match &frame {
-            None => exchange.complete(),
-            Some(Err(_)) => exchange.fail(ErrorType::Body),
+            None => Exchange::end(this.exchange, None),
+            Some(Err(_)) => Exchange::end(this.exchange, Some(ErrorType::Body)),
             Some(Ok(part)) => {
-                exchange.sent(part.data_ref().map_or(0, |data| data.remaining() as u64));
+                let bytes = part.data_ref().map_or(0, |data| data.remaining() as u64);
+                this.exchange.iter_mut().for_each(|exchange| exchange.sent(bytes));
                 // Servers do not ask for a frame after the last one.
                 if this.body.is_end_stream() {
-                    exchange.complete();
-                } else {
-                    *this.exchange = Some(exchange);
+                    Exchange::end(this.exchange, None);
                 }
             }
         }

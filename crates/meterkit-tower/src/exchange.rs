@@ -88,14 +88,10 @@ impl<L: RequestLabels> Exchange<L> {
         self.response_size
     }
 
-    /// Records a request whose response is complete.
-    pub(crate) fn complete(mut self) {
-        self.error = None;
-    }
-
-    /// Records a request that ended with an error.
-    pub(crate) fn fail(mut self, error: ErrorType) {
-        self.error = Some(error);
+    /// Records the request, if there is one, and whether it failed. In its place, since moving it costs time.
+    pub(crate) fn end(exchange: &mut Option<Self>, error: Option<ErrorType>) {
+        exchange.iter_mut().for_each(|exchange| exchange.error = error);
+        *exchange = None;
     }
 }
 

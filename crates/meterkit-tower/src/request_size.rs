@@ -14,16 +14,18 @@ use pin_project_lite::pin_project;
 
 /// The size of a request's body.
 pub(crate) enum RequestSize {
+    /// There is no body, or nobody knows its size.
+    None,
     /// The client has said it.
     Stated(u64),
     /// The client sends as much as it likes: counted as the application reads it.
     Counted(Arc<AtomicU64>),
-    Unknown,
 }
 
 impl RequestSize {
     pub(crate) fn of<B: Body + 'static>(body: &mut B) -> Self {
         match body.size_hint().exact() {
+            Some(0) => Self::None,
             Some(bytes) => Self::Stated(bytes),
             None => Self::count(body),
         }
@@ -31,16 +33,16 @@ impl RequestSize {
 
     pub(crate) fn bytes(&self) -> Option<u64> {
         match self {
+            Self::None => None,
             Self::Stated(bytes) => Some(*bytes),
             Self::Counted(bytes) => Some(bytes.load(Relaxed)),
-            Self::Unknown => None,
         }
     }
 
     /// Has the bytes of axum's body counted, which can hold any other body: the application sees the same type.
     fn count<B: 'static>(body: &mut B) -> Self {
         let body: &mut dyn Any = body;
-        let Some(body) = body.downcast_mut::<AxumBody>() else { return Self::Unknown };
+        let Some(body) = body.downcast_mut::<AxumBody>() else { return Self::None };
         let bytes = Arc::new(AtomicU64::new(0));
         let inner = std::mem::take(body);
         *body = AxumBody::new(CountedBody { inner, bytes: bytes.clone() });

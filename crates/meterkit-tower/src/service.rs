@@ -73,12 +73,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.future.poll(cx));
-        let exchange = this.exchange.take();
-        Poll::Ready(match result {
-            Ok(response) => Ok(ResponseBody::wrap(response, exchange)),
+        Poll::Ready(match ready!(this.future.poll(cx)) {
+            Ok(response) => Ok(ResponseBody::wrap(response, this.exchange.take())),
             Err(error) => {
-                exchange.into_iter().for_each(|exchange| exchange.fail(ErrorType::Service));
+                Exchange::end(this.exchange, Some(ErrorType::Service));
                 Err(error)
             }
         })

@@ -39,8 +39,8 @@ async fn an_application_adds_labels_from_request_and_response() {
     let layer = HttpMetrics::<Api>::with_labels_in(kit.registry()).unwrap();
     let cached = Router::new().route("/cached", get(async || ([("age", "3")], "body")));
     let service = routes(kit.clock()).merge(cached).layer(layer);
-    call(&service, "GET", "/cached", "").await;
-    call(&service, "GET", "/things/1", "").await;
+    call(&service, "GET", "/cached", "body").await;
+    call(&service, "GET", "/things/1", "body").await;
     for name in [
         "http.server.request.duration",
         "http.server.request.body.size",
