@@ -68,8 +68,8 @@ impl<B: Body, L: RequestLabels> Body for ResponseBody<B, L> {
             Some(Ok(part)) => {
                 let bytes = part.data_ref().map_or(0, |data| data.remaining() as u64);
                 this.exchange.iter_mut().for_each(|exchange| exchange.sent(bytes));
-                // Servers do not ask for a frame after the last one.
-                if this.body.is_end_stream() {
+                // Servers do not ask for a frame after the last one, which trailers are.
+                if part.is_trailers() || this.body.is_end_stream() {
                     Exchange::end(this.exchange, None);
                 }
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use meterkit::testing::TestKit;
 use meterkit::tower::HttpMetrics;
@@ -68,6 +69,32 @@ async fn a_body_is_complete_when_as_much_is_sent_as_was_stated() {
     assert!(response.ends_with("\r\n\r\n12341234"), "{response}");
     let line = "response{GET,200,1.1,http} count=1 sum=8";
     assert!(lines(&kit).contains(&line.to_owned()), "{:#?}", lines(&kit));
+}
+
+/// Servers do not ask a body for its end after trailers either.
+#[tokio::test]
+async fn a_body_is_complete_with_its_trailers() {
+    let kit = TestKit::new();
+    let layer = HttpMetrics::new_in(kit.registry()).unwrap();
+    let trailing: axum::Router = axum::Router::new().fallback(async || {
+        let trailers = [(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))];
+        let trailers = async { Some(Ok(HeaderMap::from_iter(trailers))) };
+        Body::new(Body::from("hello").with_trailers(trailers))
+    });
+    let request = Request::get("/").body(Body::empty()).unwrap();
+    let Ok(response) = trailing.layer(layer).oneshot(request).await;
+    let mut body = response.into_body();
+    assert!(body.frame().await.unwrap().unwrap().is_data());
+    assert!(lines(&kit).contains(&"active_requests{GET,http} 1".to_owned()));
+    assert!(body.frame().await.unwrap().unwrap().is_trailers());
+    assert_eq!(
+        lines(&kit),
+        [
+            "active_requests{GET,http} 0",
+            "request.duration{GET,200,1.1,http} count=1 sum=0",
+            "response{GET,200,1.1,http} count=1 sum=5",
+        ]
+    );
 }
 
 #[tokio::test]

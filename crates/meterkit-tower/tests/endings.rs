@@ -5,12 +5,13 @@ use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use http::Response;
-use meterkit::testing::TestKit;
+use meterkit::testing::{TestKit, assert_metric};
 use meterkit::tower::HttpMetrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -44,7 +45,7 @@ async fn a_request_is_active_until_it_ends_and_canceled_when_it_is_dropped() {
         let context = &mut Context::from_waker(Waker::noop());
         assert!(future.as_mut().poll(context).is_pending());
         assert_eq!(lines(&kit), ["active_requests{GET,http} 1"]);
-        kit.advance(std::time::Duration::from_secs(2));
+        kit.advance(Duration::from_secs(2));
     }
     assert_eq!(
         lines(&kit),
@@ -168,4 +169,31 @@ async fn a_service_that_nobody_polls_measures_nothing() {
     let service: Router = Router::new().fallback(pending::<()>).layer(layer);
     drop(service);
     assert_eq!(lines(&kit), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_request_is_counted_once_however_it_ends_and_whoever_else_asks() {
+    let kit = TestKit::new();
+    let service = measured(&kit);
+    let tasks = (0..8).map(|_| {
+        let service = service.clone();
+        tokio::spawn(async move {
+            for number in 0..100 {
+                let path = ["/things/1", "/stuck", "/stream", "/torn"][number % 4];
+                let request = Request::get(path).body(Body::empty()).unwrap();
+                let future = service.clone().oneshot(request);
+                // Some are dropped before they are done, and some with a body that nobody reads.
+                let _ = tokio::time::timeout(Duration::ZERO, future).await;
+                call(&service, "GET", "/stream", "").await;
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    let seen = kit.collect();
+    let durations = seen.series("http.server.request.duration");
+    let counts = durations.iter().map(|series| series.histogram().unwrap().count);
+    assert_eq!(counts.sum::<u64>(), 1600, "{seen}");
+    assert_metric!(seen, "http.server.active_requests" { http.request.method = "GET", .. } == 0);
 }
