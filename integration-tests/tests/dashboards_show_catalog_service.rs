@@ -90,7 +90,8 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
         prometheus.query(&filled_in(&expression, &[])).await;
     }
 
-    let (_, created) = asked.iter().find(|(it, _)| it.starts_with("entities.operations")).unwrap();
+    let (_, created) =
+        asked.iter().find(|(it, _)| it == "entities.operations, per second").unwrap();
     let chosen = [("service", "test"), ("instance", target), ("action", "(create|update)")];
     let created = prometheus.query(&filled_in(created, &chosen)).await;
     let actions: Vec<_> = created.iter().filter_map(|(labels, _)| labels.get("action")).collect();
