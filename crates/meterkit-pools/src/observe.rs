@@ -13,10 +13,7 @@ use crate::pool::ConnectionPool;
 /// # Errors
 ///
 /// The scope has a different instrument of one of these names.
-pub fn observe(
-    pool: &(impl ConnectionPool + ?Sized),
-    name: &str,
-) -> Result<CallbackGuard, InstrumentError> {
+pub fn observe(pool: &impl ConnectionPool, name: &str) -> Result<CallbackGuard, InstrumentError> {
     observe_in(Registry::global(), pool, name)
 }
 
@@ -27,7 +24,7 @@ pub fn observe(
 /// Those of [`observe`].
 pub fn observe_in(
     registry: &Registry,
-    pool: &(impl ConnectionPool + ?Sized),
+    pool: &impl ConnectionPool,
     name: &str,
 ) -> Result<CallbackGuard, InstrumentError> {
     let metrics = PoolMetrics::register_in(registry)?;
