@@ -83,6 +83,11 @@ impl<L, T: HistogramNumber> GroupTimer<L, T> {
         Self { group, start }
     }
 
+    /// Returns the time since the timer was started, by the clock that it records with.
+    pub fn elapsed(&self) -> Duration {
+        self.group.clock().elapsed().saturating_sub(self.start)
+    }
+
     /// Records in the series with these labels, and returns how long it was.
     pub fn observe(self, labels: impl LabelsOf<L>) -> Duration {
         self.group.with(labels).record_since(self.start)
