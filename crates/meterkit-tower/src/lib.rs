@@ -1,4 +1,5 @@
-//! HTTP server metrics for [tower](https://docs.rs/tower) and [axum](https://docs.rs/axum), for `meterkit`.
+//! HTTP server metrics for [tower](https://docs.rs/tower) and [axum](https://docs.rs/axum), for `meterkit`; for servers and
+//! clients that speak gRPC, see the module [`grpc`].
 //!
 //! One line measures all requests, by version 1.44 of OpenTelemetry's [semantic conventions for HTTP][conventions]:
 //!
@@ -60,6 +61,7 @@
 
 mod body;
 mod exchange;
+pub mod grpc;
 mod labels;
 mod layer;
 mod metrics;

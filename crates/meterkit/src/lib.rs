@@ -110,7 +110,7 @@
 //! - `tokio` (default): metrics of a tokio runtime, switched on with
 //!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
 //! - `tokio-metrics`: the module `tasks`, with which monitors of the crate `tokio-metrics` are observed.
-//! - `tower`: the module `tower`, a layer that measures the requests of an HTTP server.
+//! - `tower`: the module `tower`, layers that measure the requests of an HTTP server, and the calls of gRPC servers and clients.
 //!
 //! A feature adds something and changes nothing else. The console target and [`testing`] are always there.
 //!
@@ -271,7 +271,7 @@ pub use meterkit_prometheus_client as prometheus_client;
 #[doc(inline)]
 pub use meterkit_prometheus_registry as prometheus_registry;
 
-/// HTTP server metrics for tower and axum, by OpenTelemetry's semantic conventions.
+/// HTTP server and gRPC metrics for tower, axum and tonic, by OpenTelemetry's semantic conventions.
 #[cfg(feature = "tower")]
 #[doc(inline)]
 pub use meterkit_tower as tower;

@@ -1,0 +1,33 @@
+//! The server that a client calls.
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+/// The address of a server, as the client has it: not that of the connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    authority: Authority,
+    port: Option<u16>,
+}
+
+impl Address {
+    /// Returns the address in a URI; `None` for one that is only a path.
+    pub(crate) fn of(uri: &Uri) -> Option<Self> {
+        let authority = uri.authority()?.clone();
+        let usual = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => Some(443),
+            Some(scheme) if *scheme == Scheme::HTTP => Some(80),
+            _ => None,
+        };
+        Some(Self { port: authority.port_u16().or(usual), authority })
+    }
+
+    /// Returns the name or the IP address, without the brackets that URIs have around IPv6 addresses.
+    pub(crate) fn host(&self) -> &str {
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
