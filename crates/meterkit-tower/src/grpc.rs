@@ -85,7 +85,7 @@
 //!
 //! # Why not another layer
 //!
-//! In November 2026, no crate records these metrics: `tower-otel` has spans of gRPC only,
+//! In November 2026, no crate records these metrics: `tower-otel` 0.12 has spans of gRPC only,
 //! `opentelemetry-instrumentation-tower` 0.19 knows HTTP only, and `tonic-otel-layer` 0.2 and `tonic_prometheus_layer` 0.3
 //! have names of their own.
 //!

@@ -106,6 +106,7 @@
 //! - `prometheus-tls`: the scrape endpoint as HTTPS, and client certificates.
 //! - `prometheus-zstd`: scrapes compressed with zstd for clients that accept it; builds a library in C.
 //! - `pushgateway`: the module `pushgateway` and its target, for jobs that end before they are scraped.
+//! - `reqwest`: the module `reqwest`, a middleware that measures the requests of an HTTP client.
 //! - `sdk`: readers and exporters of OpenTelemetry's SDK, added with `reader` and `exporter` of [`TelemetryBuilder`].
 //! - `tokio` (default): metrics of a tokio runtime, switched on with
 //!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
@@ -270,6 +271,11 @@ pub use meterkit_prometheus_client as prometheus_client;
 #[cfg(feature = "prometheus-registry")]
 #[doc(inline)]
 pub use meterkit_prometheus_registry as prometheus_registry;
+
+/// HTTP client metrics for reqwest, by OpenTelemetry's semantic conventions.
+#[cfg(feature = "reqwest")]
+#[doc(inline)]
+pub use meterkit_reqwest as reqwest;
 
 /// HTTP server and gRPC metrics for tower, axum and tonic, by OpenTelemetry's semantic conventions.
 #[cfg(feature = "tower")]
