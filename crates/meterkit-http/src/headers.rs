@@ -109,6 +109,15 @@ impl Headers {
         self
     }
 
+    /// Returns these headers together with `others`, which win where names are equal.
+    #[must_use]
+    pub fn with(&self, others: &Self) -> Self {
+        let mut both = self.clone();
+        both.map.extend(others.map.clone());
+        both.hidden.extend_from_slice(&others.hidden);
+        both
+    }
+
     /// Returns `text` of a receiver without what it quotes of the headers, as they are or escaped, passwords of Basic
     /// authentication among them. Values of less than 4 bytes stay.
     pub fn redact(&self, text: &str) -> String {

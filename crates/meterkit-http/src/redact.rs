@@ -53,7 +53,12 @@ fn secrets_in(value: &str) -> Vec<String> {
             secrets.push(pair);
         }
     }
-    for part in credential.split([' ', ',', ';', '&']) {
+    // The names of signed headers are no secrets, and a text without them would say little.
+    let is_signature = scheme.starts_with("AWS4-");
+    let is_secret = |part: &&str| {
+        !is_signature || part.starts_with("Credential=") || part.starts_with("Signature=")
+    };
+    for part in credential.split([' ', ',', ';', '&']).filter(is_secret) {
         let value = part.split_once('=').map_or("", |(_, value)| value);
         let parts = [part, part.trim_end_matches('='), value];
         secrets.extend(parts.map(|part| part.trim_matches('"').to_owned()));
@@ -158,6 +163,20 @@ mod tests {
             let said = redact(said, [value].into_iter());
             assert!(!said.contains("hunter") && !said.contains("aHVu"), "{value}: {said}");
             assert!(!said.contains("invalid") || said.contains("Bearer"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_signature_hides_itself_and_not_the_names_of_what_is_signed() {
+        let value = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261130/us-east-1/monitoring/aws4_request, \
+                     SignedHeaders=host;x-amz-date, Signature=5d672d79c15b13162d9279b0855cfba6";
+        for (said, shown) in [
+            ("host and x-amz-date are signed", "host and x-amz-date are signed"),
+            ("5d672d79c15b13162d9279b0855cfba6 does not match", "... does not match"),
+            ("Credential=AKIDEXAMPLE/20261130/us-east-1/monitoring/aws4_request", "..."),
+            (value, "..."),
+        ] {
+            assert_eq!(redact(said, [value].into_iter()), shown);
         }
     }
 

@@ -1,9 +1,11 @@
 //! The settings of an OTLP target.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use meterkit_http::{Compression, HeaderError, Headers, Transport};
 
+use crate::credentials::{Credentials, Hook};
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::protocol::Protocol;
 use crate::settings::TRANSPORT;
@@ -33,6 +35,7 @@ pub struct OtlpConfig {
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: Headers,
+    pub(crate) credentials: Option<Hook>,
     pub(crate) transport: Transport,
     pub(crate) temporality: TemporalityPreference,
     pub(crate) max_request_bytes: usize,
@@ -65,6 +68,7 @@ impl OtlpConfig {
             protocol,
             endpoint,
             headers: Headers::default(),
+            credentials: None,
             transport: Transport::default()
                 .with_compression(Compression::None)
                 .with_timeout(TIMEOUT)
@@ -95,6 +99,13 @@ impl OtlpConfig {
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
         self.headers.insert(name, value.as_bytes())?;
         Ok(self)
+    }
+
+    /// Authenticates each request with headers of its own: see [`Credentials`].
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: impl Credentials) -> Self {
+        self.credentials = Some(Hook(Arc::new(credentials)));
+        self
     }
 
     /// Sets proxies, certificates, compression and timeout. What `transport` leaves unset stays as it is.

@@ -120,12 +120,14 @@ fn refusal(code: usize, message: &str, details: &[u8], secrets: &Headers) -> Sen
     }
 }
 
-/// Returns the status in HTTP that says the same as a failure of the receiver.
+/// Returns the HTTP status for a failure of the receiver, or for credentials that it rejects.
 fn equivalent(code: usize) -> Option<StatusCode> {
     match code {
         UNKNOWN | INTERNAL | DATA_LOSS => Some(StatusCode::INTERNAL_SERVER_ERROR),
         UNAVAILABLE => Some(StatusCode::SERVICE_UNAVAILABLE),
         DEADLINE_EXCEEDED => Some(StatusCode::GATEWAY_TIMEOUT),
+        UNAUTHENTICATED => Some(StatusCode::UNAUTHORIZED),
+        PERMISSION_DENIED => Some(StatusCode::FORBIDDEN),
         _ => None,
     }
 }
@@ -161,12 +163,14 @@ const CANCELLED: usize = 1;
 const UNKNOWN: usize = 2;
 const INVALID_ARGUMENT: usize = 3;
 const DEADLINE_EXCEEDED: usize = 4;
+const PERMISSION_DENIED: usize = 7;
 const RESOURCE_EXHAUSTED: usize = 8;
 const ABORTED: usize = 10;
 const OUT_OF_RANGE: usize = 11;
 const INTERNAL: usize = 13;
 const UNAVAILABLE: usize = 14;
 const DATA_LOSS: usize = 15;
+const UNAUTHENTICATED: usize = 16;
 
 #[cfg(test)]
 mod tests {

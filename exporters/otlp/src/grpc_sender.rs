@@ -14,6 +14,7 @@ use meterkit_http::reply::{shown, with_causes};
 use meterkit_http::{Compression, Connection, Connector, Headers, SendError, Transport, in_time};
 
 use crate::body::Body;
+use crate::credentials::Authenticator;
 use crate::grpc_reply::{self, ENCODING, GrpcReply};
 use crate::reply::Accepted;
 use crate::target::PRODUCT;
@@ -27,7 +28,7 @@ pub(crate) struct GrpcSender {
     compression: Compression,
     /// Set while a request has no answer, and kept if that never comes.
     is_asking: bool,
-    headers: Headers,
+    authenticator: Authenticator,
     timeout: Option<Duration>,
     /// The setting that changes the timeout.
     setting: &'static str,
@@ -37,7 +38,7 @@ impl GrpcSender {
     pub(crate) fn new(
         connector: Connector,
         endpoint: &Uri,
-        headers: Headers,
+        authenticator: Authenticator,
         compression: Compression,
         transport: &Transport,
     ) -> Self {
@@ -50,7 +51,7 @@ impl GrpcSender {
             uri,
             compression,
             is_asking: false,
-            headers,
+            authenticator,
             timeout,
             setting,
         }
@@ -61,33 +62,55 @@ impl GrpcSender {
     }
 
     pub(crate) fn secrets(&self) -> &Headers {
-        &self.headers
+        self.authenticator.secrets()
     }
 
     pub(crate) async fn send(&mut self, body: Body) -> Result<Accepted, SendError> {
+        let (outcome, is_worth_another) = self.send_once(&body.bytes).await?;
+        if is_worth_another { self.send_once(&body.bytes).await?.0 } else { outcome }
+    }
+
+    /// Returns the outcome, and whether it would be another one with the credentials that there are now.
+    async fn send_once(
+        &mut self,
+        message: &Bytes,
+    ) -> Result<(Result<Accepted, SendError>, bool), SendError> {
+        let mut request = self.request(message);
+        self.authenticator.authenticate(&mut request).await?;
         if self.is_asking {
             // Over HTTP/2 a request that was given up leaves its connection open, which may be dead.
             self.connection = self.connector.clone().connection();
         }
         self.is_asking = true;
-        let reply = in_time(self.timeout, self.setting, self.ask(body.bytes)).await?;
+        let reply = in_time(self.timeout, self.setting, self.ask(request)).await?;
         self.is_asking = false;
-        reply?.outcome(&self.headers)
+        let reply = reply?;
+        let headers = reply.head.headers.clone();
+        let outcome = reply.outcome(self.secrets());
+        let rejection = outcome.as_ref().err();
+        let is_refreshed =
+            rejection.is_some_and(|it| self.authenticator.is_refreshed(it, &headers));
+        Ok((outcome, is_refreshed))
     }
 
-    async fn ask(&self, message: Bytes) -> Result<GrpcReply, SendError> {
-        let mut request = Request::new(Full::new(framed(&message, self.compression)));
+    fn request(&self, message: &Bytes) -> Request<Bytes> {
+        let mut request = Request::new(framed(message, self.compression));
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers();
+        request
+    }
+
+    async fn ask(&self, request: Request<Bytes>) -> Result<GrpcReply, SendError> {
+        let request = request.map(Full::new);
         let response = self.connection.request(request).await;
         let response =
-            response.map_err(|error| no_answer(&error, !error.is_connect(), &self.headers))?;
+            response.map_err(|error| no_answer(&error, !error.is_connect(), self.secrets()))?;
         let (head, mut body) = response.into_parts();
         let (mut message, mut trailers) = (BytesMut::new(), HeaderMap::new());
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| no_answer(&error, true, &self.headers))?;
+            let frame = frame.map_err(|error| no_answer(&error, true, self.secrets()))?;
             match frame.into_data() {
                 // A message that exceeds the limit is of no use, but the trailers behind it are.
                 Ok(data) if message.len() <= grpc_reply::LARGEST => message.put(data),
@@ -99,7 +122,7 @@ impl GrpcSender {
     }
 
     fn headers(&self) -> HeaderMap {
-        let mut headers = self.headers.with_user_agent(PRODUCT);
+        let mut headers = self.authenticator.common().with_user_agent(PRODUCT);
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         if let Some(encoding) = self.compression.content_encoding() {

@@ -2,34 +2,62 @@
 //!
 //! By OpenTelemetry's protocol specification, section OTLP/HTTP.
 
-use http::header::ACCEPT;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, StatusCode};
 use meterkit_http::reply::{self, has_type};
-use meterkit_http::{Client, Compression, Headers, Post, Reply, SendError, SendErrorKind};
+use meterkit_http::{Client, Compression, Headers, Reply, SendError, SendErrorKind};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 
 use crate::body::{Body, Format};
+use crate::credentials::Authenticator;
 use crate::reply::{Accepted, RpcStatus};
 
 /// Sends requests over HTTP.
 #[derive(Debug)]
 pub(crate) struct HttpSender {
     pub(crate) client: Client,
+    pub(crate) authenticator: Authenticator,
     pub(crate) format: Format,
     pub(crate) compression: Compression,
 }
 
 impl HttpSender {
-    pub(crate) async fn send(&self, body: Body) -> Result<Accepted, SendError> {
-        let post = Post {
-            uri: self.client.receiver().clone(),
-            headers: HeaderMap::from_iter([(ACCEPT, self.format.content_type())]),
-            content_type: self.format.content_type(),
-            content_encoding: self.compression.content_encoding(),
-            body: body.bytes,
-        };
-        outcome(&self.client.send(post).await?, self.client.secrets())
+    pub(crate) async fn send(&mut self, body: Body) -> Result<Accepted, SendError> {
+        let (outcome, is_worth_another) = self.send_once(body.bytes.clone()).await?;
+        if is_worth_another { self.send_once(body.bytes).await?.0 } else { outcome }
+    }
+
+    /// Returns the outcome, and whether it would be another one with the credentials that there are now.
+    async fn send_once(
+        &mut self,
+        body: Bytes,
+    ) -> Result<(Result<Accepted, SendError>, bool), SendError> {
+        let mut request = self.request(body);
+        self.authenticator.authenticate(&mut request).await?;
+        let secrets = self.authenticator.secrets();
+        let reply = self.client.request(request).await;
+        let reply =
+            reply.map_err(|error| SendError { reason: secrets.redact(&error.reason), ..error })?;
+        let outcome = outcome(&reply, secrets);
+        let rejection = outcome.as_ref().err();
+        let is_refreshed =
+            rejection.is_some_and(|it| self.authenticator.is_refreshed(it, reply.headers()));
+        Ok((outcome, is_refreshed))
+    }
+
+    fn request(&self, body: Bytes) -> Request<Bytes> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.client.receiver().clone();
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, self.format.content_type());
+        headers.insert(CONTENT_TYPE, self.format.content_type());
+        if let Some(encoding) = self.compression.content_encoding() {
+            headers.insert(CONTENT_ENCODING, encoding);
+        }
+        request
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`OtlpTarget`] is the target. Its deltas survive outages.
 //! - [`OtlpConfig`] holds its settings, from code or from `OTEL_EXPORTER_OTLP_*`. Two targets share none of them.
+//! - [`Credentials`] authenticate each request, with tokens that expire or signatures.
 //! - [`Losses`] counts what receivers rejected.
 //!
 //! ```
@@ -25,6 +26,7 @@
 mod batch;
 mod body;
 mod config;
+mod credentials;
 mod encode;
 mod endpoint;
 mod finite;
@@ -39,6 +41,7 @@ mod target;
 mod temporality;
 
 pub use self::config::OtlpConfig;
+pub use self::credentials::{Cached, Credentials, CredentialsError, Expiring, HeadersFuture};
 pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::losses::Losses;
 pub use self::protocol::Protocol;
@@ -46,6 +49,6 @@ pub use self::settings::{SETTINGS, TARGET};
 pub use self::target::{BuildError, OtlpTarget};
 pub use self::temporality::TemporalityPreference;
 pub use meterkit_http::{
-    Compression, CompressionError, HeaderError, Proxies, Proxy, ProxyError, ProxySettings,
+    Compression, CompressionError, HeaderError, Headers, Proxies, Proxy, ProxyError, ProxySettings,
     TlsError, Transport, TransportHints,
 };

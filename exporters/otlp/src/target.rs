@@ -16,6 +16,7 @@ use prost::Message;
 use crate::batch::Request;
 use crate::body::{Body, Format};
 use crate::config::OtlpConfig;
+use crate::credentials::Authenticator;
 use crate::encode::{encode, too_large_integer};
 use crate::finite::remove_what_is_not_finite;
 use crate::grpc_sender::GrpcSender;
@@ -299,23 +300,27 @@ enum Sender {
 
 impl Sender {
     fn new(config: &OtlpConfig, compression: Compression) -> Result<Self, TlsError> {
-        let OtlpConfig { endpoint, protocol, headers, transport, .. } = config;
+        let OtlpConfig { endpoint, protocol, headers, credentials, transport, .. } = config;
+        let authenticator = |headers| {
+            let (timeout, setting) = (transport.timeout(), transport.hints().timeout);
+            Authenticator::new(credentials.clone(), headers, timeout, setting)
+        };
         let uri = endpoint.uri().clone();
         let format = match protocol {
             Protocol::Grpc => {
                 let connector = Connector::http2(&uri, transport)?;
                 let headers = headers.clone().sent_to(&uri, connector.proxy());
-                let sender = GrpcSender::new(connector, &uri, headers, compression, transport);
+                let authenticator = authenticator(headers);
+                let sender =
+                    GrpcSender::new(connector, &uri, authenticator, compression, transport);
                 return Ok(Self::Grpc(Box::new(sender)));
             }
             Protocol::HttpProtobuf => Format::Protobuf,
             Protocol::HttpJson => Format::Json,
         };
-        Ok(Self::Http(Box::new(HttpSender {
-            client: Client::new(&uri, transport)?.with_headers(headers.clone(), PRODUCT),
-            format,
-            compression,
-        })))
+        let client = Client::new(&uri, transport)?.with_headers(headers.clone(), PRODUCT);
+        let authenticator = authenticator(client.secrets().clone());
+        Ok(Self::Http(Box::new(HttpSender { client, authenticator, format, compression })))
     }
 
     fn format(&self) -> Format {
@@ -328,7 +333,7 @@ impl Sender {
     /// Returns what requests carry that must not be shown.
     fn secrets(&self) -> &Headers {
         match self {
-            Self::Http(sender) => sender.client.secrets(),
+            Self::Http(sender) => sender.authenticator.secrets(),
             Self::Grpc(sender) => sender.secrets(),
         }
     }

@@ -1,5 +1,6 @@
 //! All integration tests of this crate in one binary, which links once.
 
+mod credentials;
 mod deltas;
 mod exemplars;
 mod failures;
