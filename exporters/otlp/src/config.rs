@@ -154,6 +154,11 @@ impl OtlpConfig {
         self.protocol
     }
 
+    /// How requests get there.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
     /// Which metrics go out as totals and which as differences.
     pub fn temporality(&self) -> TemporalityPreference {
         self.temporality

@@ -76,6 +76,16 @@ pub trait Credentials: Send + Sync + 'static {
     }
 }
 
+impl<T: Credentials + ?Sized> Credentials for Arc<T> {
+    fn headers<'a>(&'a self, request: &'a Request<Bytes>) -> HeadersFuture<'a> {
+        (**self).headers(request)
+    }
+
+    fn rejected(&self, status: StatusCode, answer: &HeaderMap) -> bool {
+        (**self).rejected(status, answer)
+    }
+}
+
 /// Headers, or the reason why there are none.
 pub type HeadersFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Headers, CredentialsError>> + Send + 'a>>;

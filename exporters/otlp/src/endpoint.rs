@@ -118,6 +118,13 @@ pub struct EndpointError {
 
 meterkit_rules::debug_as_text!(EndpointError);
 
+impl EndpointError {
+    /// Returns what is wrong with the URL, and what to write.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
 fn hints(credentials: &str) -> UrlHints<'_> {
     UrlHints { example: "http://localhost:4318", credentials, path: None }
 }

@@ -1,0 +1,118 @@
+//! The settings of a CloudWatch target.
+
+use meterkit_otlp::{
+    Compression, EndpointError, OtlpConfig, Protocol, TemporalityPreference, Transport,
+};
+
+use crate::credentials::AwsCredentials;
+use crate::settings::TRANSPORT;
+
+/// The settings of a CloudWatch target.
+#[derive(Clone, Debug)]
+pub struct CloudWatchConfig {
+    region: String,
+    otlp: OtlpConfig,
+}
+
+/// Smaller than the limits that AWS states for its other OTLP endpoints, since it states none for metrics.
+const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+
+impl CloudWatchConfig {
+    /// Metrics go to the endpoint of `region`, such as `eu-west-1`.
+    ///
+    /// # Errors
+    ///
+    /// When no region has such a name.
+    pub fn new(region: &str) -> Result<Self, RegionError> {
+        let error = || RegionError { region: region.to_owned() };
+        if !is_region(region) {
+            return Err(error());
+        }
+        Self::at(region, &url(region)).map_err(|_| error())
+    }
+
+    /// Metrics go to `url` with signatures for `region`: to an endpoint in a private network, for example.
+    ///
+    /// # Errors
+    ///
+    /// When requests cannot be sent to `url`.
+    pub fn at(region: &str, url: &str) -> Result<Self, EndpointError> {
+        let otlp = OtlpConfig::new(Protocol::HttpProtobuf, url)?
+            .with_name("cloudwatch")
+            .with_max_request_bytes(MAX_REQUEST_BYTES)
+            .with_transport(
+                Transport::default()
+                    .with_compression(Compression::Gzip)
+                    .with_hints(TRANSPORT.hints()),
+            );
+        Ok(Self { region: region.to_owned(), otlp })
+    }
+
+    /// Sets the target's name in logs and self-metrics, to tell it from another one. `cloudwatch` by default.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.otlp = self.otlp.with_name(name);
+        self
+    }
+
+    /// Sets proxies, certificates, compression and timeout; whatever `transport` leaves unset stays as it is. The
+    /// defaults are gzip and 10 s. The proxies are used for single sign-on and roles, too, but not for metadata services.
+    #[must_use]
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.otlp = self.otlp.with_transport(transport);
+        self
+    }
+
+    /// Sets which metrics are sent as deltas. By default all of them are cumulative.
+    #[must_use]
+    pub fn with_temporality(mut self, preference: TemporalityPreference) -> Self {
+        self.otlp = self.otlp.with_temporality(preference);
+        self
+    }
+
+    /// Returns the URL that metrics are sent to.
+    pub fn endpoint(&self) -> String {
+        self.otlp.endpoint().to_string()
+    }
+
+    /// Returns the region that requests are signed for.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Returns the settings of the OTLP target that sends to CloudWatch.
+    pub fn into_otlp(self) -> OtlpConfig {
+        let credentials =
+            AwsCredentials::of_process(&self.region, self.otlp.transport().proxies().cloned());
+        self.otlp.with_credentials(credentials)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_otlp_with(self, credentials: AwsCredentials) -> OtlpConfig {
+        self.otlp.with_credentials(credentials)
+    }
+}
+
+/// Returns the URL of the endpoint. Regions in China have a domain of their own.
+pub(crate) fn url(region: &str) -> String {
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://monitoring.{region}.{domain}/v1/metrics")
+}
+
+/// Returns whether `text` may be a region. It becomes part of a host, so that nothing else may be in it.
+pub(crate) fn is_region(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    text.contains('-')
+        && text.chars().all(is_allowed)
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.ends_with(|c: char| c.is_ascii_digit())
+}
+
+/// A text that is no region of AWS.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{region}` is no region of AWS; write one such as `eu-west-1`")]
+pub struct RegionError {
+    region: String,
+}
+
+meterkit_rules::debug_as_text!(RegionError);

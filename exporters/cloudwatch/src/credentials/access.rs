@@ -1,0 +1,59 @@
+//! How the sources of credentials reach files and services.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use meterkit_http::{Client, Headers, Proxies, Transport};
+use meterkit_settings::read_small_file;
+use reqsign_core::{Context, Env, Error, FileRead, HttpSend, Result};
+
+/// Returns the access to `environment`, to files and to services. No process is started.
+pub(crate) fn context(environment: impl Env, proxies: Option<Proxies>) -> Context {
+    Context::new().with_env(environment).with_file_read(Files).with_http_send(Services { proxies })
+}
+
+/// No file with credentials is longer.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Metadata services are on the same machine, or nowhere.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+struct Files;
+
+impl FileRead for Files {
+    async fn file_read(&self, path: &str) -> Result<Vec<u8>> {
+        let path = PathBuf::from(path);
+        let read = tokio::task::spawn_blocking(move || read_small_file(&path, MOST_BYTES)).await;
+        let read = read.map_err(|error| Error::unexpected(error.to_string()))?;
+        read.map_err(|error| Error::config_invalid(error.to_string()))
+    }
+}
+
+/// Services that hand out credentials. Those without TLS are metadata services, which no proxy can reach.
+#[derive(Debug)]
+struct Services {
+    proxies: Option<Proxies>,
+}
+
+impl HttpSend for Services {
+    async fn http_send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
+        let is_public = request.uri().scheme_str() == Some("https");
+        let transport = match (is_public, &self.proxies) {
+            (false, _) => Transport::default().with_timeout(METADATA_TIMEOUT),
+            (true, None) => Transport::default().with_timeout(TIMEOUT),
+            (true, Some(proxies)) => {
+                Transport::default().with_timeout(TIMEOUT).with_proxies(proxies.clone())
+            }
+        };
+        let client = Client::new(request.uri(), &transport);
+        let client = client.map_err(|error| Error::unexpected(error.to_string()))?;
+        // The query may hold a token: errors do not quote it then.
+        let client = client.with_headers(Headers::default(), "meterkit");
+        client.request(request).await.map_err(|error| Error::unexpected(error.to_string()))
+    }
+}
