@@ -81,7 +81,7 @@ impl CloudWatchConfig {
     }
 
     /// Returns the settings of the OTLP target that sends to CloudWatch.
-    pub fn into_otlp(self) -> OtlpConfig {
+    pub(crate) fn into_otlp(self) -> OtlpConfig {
         let credentials =
             AwsCredentials::of_process(&self.region, self.otlp.transport().proxies().cloned());
         self.otlp.with_credentials(credentials)

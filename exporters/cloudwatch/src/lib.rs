@@ -2,7 +2,7 @@
 //! `https://monitoring.<region>.amazonaws.com/v1/metrics`, and signs each request with Signature Version 4.
 //!
 //! [`CloudWatchConfig`] holds the settings of `OTEL_METRICS_EXPORTER=cloudwatch`. What is sent is what the OTLP target
-//! sends over HTTP; [`CloudWatchConfig::into_otlp`] returns that target's settings.
+//! sends over HTTP.
 //!
 //! The credentials need the permission `cloudwatch:PutMetricData`. They come from the first of these that has some:
 //!
@@ -38,4 +38,7 @@ mod tests;
 
 pub use self::config::{CloudWatchConfig, RegionError};
 pub use self::settings::{SETTINGS, TARGET};
-pub use meterkit_otlp::{Compression, EndpointError, Proxies, TemporalityPreference, Transport};
+pub use meterkit_otlp::{
+    Compression, CompressionError, EndpointError, Proxies, Proxy, ProxyError, ProxySettings,
+    TemporalityPreference, Transport, TransportHints,
+};

@@ -43,8 +43,8 @@ impl GcpConfig {
         self
     }
 
-    /// Sets the project that metrics go to. By default it is the resource's `gcp.project_id`, `GOOGLE_CLOUD_PROJECT`, or
-    /// the project that the credentials belong to.
+    /// Sets the project that metrics go to, unless the resource names one as `gcp.project_id`. By default it is the project
+    /// that the credentials belong to. `METERKIT_GCP_PROJECT` and `GOOGLE_CLOUD_PROJECT` override.
     #[must_use]
     pub fn with_project(mut self, project: impl Into<String>) -> Self {
         self.project = Some(project.into());
@@ -52,7 +52,7 @@ impl GcpConfig {
     }
 
     /// Sets the project that is billed for requests, sent as `x-goog-user-project`. By default it is
-    /// `GOOGLE_CLOUD_QUOTA_PROJECT`, or the one that a user's login names.
+    /// the one that a user's login names. `METERKIT_GCP_QUOTA_PROJECT` and `GOOGLE_CLOUD_QUOTA_PROJECT` override.
     #[must_use]
     pub fn with_quota_project(mut self, project: impl Into<String>) -> Self {
         self.quota_project = Some(project.into());

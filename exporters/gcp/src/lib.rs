@@ -37,5 +37,6 @@ pub use self::config::GcpConfig;
 pub use self::settings::{SETTINGS, TARGET};
 pub use self::target::GcpTarget;
 pub use meterkit_otlp::{
-    BuildError, Compression, EndpointError, Proxies, TemporalityPreference, Transport,
+    BuildError, Compression, CompressionError, EndpointError, Proxies, Proxy, ProxyError,
+    ProxySettings, TemporalityPreference, TlsError, Transport, TransportHints,
 };
