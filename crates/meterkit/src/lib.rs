@@ -82,6 +82,7 @@
 //! - `bb8`, `deadpool`, `r2d2`, `sqlx`: pools of the crate of that name can be observed with the module `pools`.
 //! - `catalog-json`: the [catalog] as JSON, `Catalog::to_json` and `Catalog::from_json`, and files that end in `.json` in
 //!   [`testing::assert_catalog`].
+//! - `cloudwatch`: the module `cloudwatch` and its target: OTLP to CloudWatch in AWS, with signed requests.
 //! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration, and `OTEL_CONFIG_FILE`.
 //! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the
 //!   catalog.
@@ -89,6 +90,7 @@
 //! - `exemplars`: counters and histograms keep some measurements with the span in which they were recorded, as
 //!   `OTEL_METRICS_EXEMPLAR_FILTER` says, and send them as exemplars: see
 //!   [`exemplar_filter`](TelemetryBuilder::exemplar_filter).
+//! - `gcp`: the module `gcp` and its target: OTLP to Google Cloud, with application default credentials.
 //! - `grafana`: the module `grafana` and its target: Prometheus remote write, or the OTLP gateway of Grafana Cloud.
 //! - `metrics`: the module `metrics`, whose recorder brings what libraries record with the crate `metrics` into all targets.
 //! - `jemalloc`, `mimalloc`: memory of the allocator of that name, switched on with `with_jemalloc_metrics` or
@@ -161,6 +163,20 @@ pub use meterkit_dashboard as dashboard;
 #[doc(inline)]
 pub use meterkit_macros::{LabelValue, Labels, Metrics};
 
+/// CloudWatch in AWS as a target, added with [`TelemetryBuilder::target`] or `OTEL_METRICS_EXPORTER=cloudwatch`.
+///
+/// ```
+/// use meterkit::Telemetry;
+/// use meterkit::cloudwatch::CloudWatchConfig;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder = Telemetry::builder().target(CloudWatchConfig::new("eu-west-1")?);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "cloudwatch")]
+#[doc(inline)]
+pub use meterkit_cloudwatch as cloudwatch;
 /// Datadog as a target, added with [`TelemetryBuilder::target`] or `OTEL_METRICS_EXPORTER=datadog`.
 ///
 /// ```
@@ -175,6 +191,17 @@ pub use meterkit_macros::{LabelValue, Labels, Metrics};
 #[cfg(feature = "datadog")]
 #[doc(inline)]
 pub use meterkit_datadog as datadog;
+/// Google Cloud as a target, added with [`TelemetryBuilder::target`] or `OTEL_METRICS_EXPORTER=gcp`.
+///
+/// ```
+/// use meterkit::Telemetry;
+/// use meterkit::gcp::GcpConfig;
+///
+/// let builder = Telemetry::builder().target(GcpConfig::new().with_project("my-project"));
+/// ```
+#[cfg(feature = "gcp")]
+#[doc(inline)]
+pub use meterkit_gcp as gcp;
 /// Grafana as a target, added with [`TelemetryBuilder::target`] or `OTEL_METRICS_EXPORTER=grafana`.
 ///
 /// ```

@@ -1,5 +1,6 @@
 //! What is found out about the program's surroundings, for the resource.
 
+mod clouds;
 mod container;
 mod host;
 mod kubernetes;
@@ -15,10 +16,12 @@ use meterkit_core::AttributeValue;
 use self::surroundings::Surroundings;
 use crate::builder::TelemetryBuilder;
 
-/// Finds out a part of the resource by itself: from files and variables of this machine, without the network.
+/// Finds out a part of the resource by itself: from files and variables of this machine. Only
+/// [`Cloud`](Self::Cloud) asks a server, where it finds that there is one.
 ///
 /// | name | attributes | by default |
 /// |---|---|---|
+/// | `cloud` | `cloud.provider`, `cloud.platform`, `cloud.region` and others of AWS and Google Cloud: see [`Cloud`](Self::Cloud) | no |
 /// | `container` | `container.id`, from the control groups of Linux | yes |
 /// | `host` | `host.name`, `host.arch` | yes |
 /// | `kubernetes` | `k8s.pod.name`, `k8s.pod.uid`, `k8s.namespace.name`, `k8s.node.name` and others, from variables of the [downward API](Self::Kubernetes) | yes |
@@ -36,6 +39,21 @@ use crate::builder::TelemetryBuilder;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ResourceDetector {
+    /// The cloud, by version 1.42 of the conventions:
+    ///
+    /// | where | known by | attributes |
+    /// |---|---|---|
+    /// | AWS Lambda | `AWS_LAMBDA_FUNCTION_NAME` | `cloud.region`, `faas.*` |
+    /// | ECS | `ECS_CONTAINER_METADATA_URI_V4`, and what that answers | `cloud.*`, `aws.ecs.*` |
+    /// | EKS | a pod with an identity in AWS; the instance's metadata service, if pods may ask it | `cloud.*`, `host.*` |
+    /// | EC2 | the machine's vendor; its metadata service, version 2 | `cloud.*`, `host.*` |
+    /// | Cloud Run | `K_SERVICE` or `CLOUD_RUN_JOB`; the metadata server | `cloud.*`, `faas.*`, `gcp.cloud_run.*` |
+    /// | GKE | the machine's product; the metadata server | `cloud.*`, `k8s.cluster.name`, `host.id` |
+    /// | Compute Engine | the machine's product; the metadata server | `cloud.*`, `host.*`, `gcp.gce.*` |
+    ///
+    /// Where variables and firmware name no cloud, nothing is asked. An answer may take half a second; what is not
+    /// answered is left out. It was tested with made-up answers, not in the clouds themselves.
+    Cloud,
     /// `container.id`. Docker, Podman, containerd and CRI-O, with control groups of version 1, and of version 2 where
     /// the container has files of its runtime mounted.
     Container,
@@ -74,6 +92,7 @@ pub enum ResourceDetector {
 impl ResourceDetector {
     /// All there are.
     pub const ALL: &'static [Self] = &[
+        Self::Cloud,
         Self::Container,
         Self::Host,
         Self::Kubernetes,
@@ -89,6 +108,7 @@ impl ResourceDetector {
     /// The name, as in `METERKIT_RESOURCE_DETECTORS`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Cloud => "cloud",
             Self::Container => "container",
             Self::Host => "host",
             Self::Kubernetes => "kubernetes",
@@ -100,6 +120,7 @@ impl ResourceDetector {
 
     fn detect(self, around: &Surroundings<'_>) -> Vec<Attribute> {
         match self {
+            Self::Cloud => clouds::detect(around),
             Self::Container => container::detect(around),
             Self::Host => host::detect(around),
             Self::Kubernetes => kubernetes::detect(around),

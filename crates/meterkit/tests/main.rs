@@ -7,6 +7,8 @@ mod callbacks;
 mod catalog_file;
 #[cfg(not(feature = "catalog-json"))]
 mod catalog_file_without_json;
+#[cfg(all(feature = "cloudwatch", feature = "gcp"))]
+mod clouds;
 mod conformance_counters_and_gauges;
 mod conformance_global_attributes;
 mod conformance_histograms_and_observables;

@@ -75,12 +75,12 @@ fn all_of_them_can_be_had_and_none() {
 #[test]
 fn an_unknown_detector_is_an_error_that_lists_the_known_ones() {
     let name = "an_unknown_detector_is_an_error_that_lists_the_known_ones";
-    if rerun(name, &[NO_TARGET, ("METERKIT_RESOURCE_DETECTORS", "host,cloud")]).is_some() {
+    if rerun(name, &[NO_TARGET, ("METERKIT_RESOURCE_DETECTORS", "host,weather")]).is_some() {
         return;
     }
     let text = Telemetry::from_env().unwrap_err().to_string();
     assert!(
-        text.contains("METERKIT_RESOURCE_DETECTORS=`host,cloud`: `cloud` is unknown"),
+        text.contains("METERKIT_RESOURCE_DETECTORS=`host,weather`: `weather` is unknown"),
         "{text}"
     );
     for detector in ResourceDetector::ALL {

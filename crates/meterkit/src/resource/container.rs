@@ -69,7 +69,7 @@ mod tests {
         let file = |path: &std::path::Path| {
             if path.ends_with("cgroup") { groups.clone() } else { mounts.clone() }
         };
-        let detected = detect(&Surroundings::new(&|_| None, &file));
+        let detected = detect(&Surroundings::new(&|_| None, &file, &|_| None));
         detected.first().map(|(key, value)| {
             assert_eq!(key, "container.id");
             value.to_string()

@@ -77,7 +77,7 @@ mod tests {
         let file = |path: &std::path::Path| {
             namespace_file.filter(|_| path.ends_with("namespace")).map(str::to_owned)
         };
-        let found = detect(&Surroundings::new(&variable, &file));
+        let found = detect(&Surroundings::new(&variable, &file, &|_| None));
         found.into_iter().map(|(key, value)| (key, value.to_string())).collect()
     }
 

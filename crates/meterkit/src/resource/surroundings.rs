@@ -4,13 +4,16 @@ use std::path::Path;
 
 use meterkit_settings::read_small_file;
 
+use super::clouds::{Question, ask};
+
 /// No file that a detector reads is longer: the mounts of a large host take the most.
 const MOST_BYTES: usize = 4 << 20;
 
-/// Variables and files, which tests make up.
+/// Variables, files and metadata servers, which tests make up.
 pub(super) struct Surroundings<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     file: &'a dyn Fn(&Path) -> Option<String>,
+    answer: &'a dyn Fn(&Question) -> Option<String>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -18,8 +21,9 @@ impl<'a> Surroundings<'a> {
     pub(super) fn new(
         variable: &'a dyn Fn(&str) -> Option<String>,
         file: &'a dyn Fn(&Path) -> Option<String>,
+        answer: &'a dyn Fn(&Question) -> Option<String>,
     ) -> Self {
-        Self { variable, file }
+        Self { variable, file, answer }
     }
 
     /// Those of this process.
@@ -27,6 +31,7 @@ impl<'a> Surroundings<'a> {
         Self {
             variable: &|name| std::env::var(name).ok(),
             file: &|path| String::from_utf8(read_small_file(path, MOST_BYTES).ok()?).ok(),
+            answer: &ask,
         }
     }
 
@@ -40,5 +45,10 @@ impl<'a> Surroundings<'a> {
     /// What the file holds, unless it cannot be read or holds nothing.
     pub(super) fn file(&self, path: &str) -> Option<String> {
         (self.file)(Path::new(path)).filter(|text| !text.trim().is_empty())
+    }
+
+    /// What a metadata server answers, unless it does not within half a second.
+    pub(super) fn answer(&self, question: &Question) -> Option<String> {
+        (self.answer)(question)
     }
 }

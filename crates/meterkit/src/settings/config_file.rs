@@ -217,8 +217,8 @@ fn unknown(plugin: &Plugin) -> Problem {
     if let Some(reason) = Known::of_section(&plugin.name).and_then(Known::missing_because) {
         return plugin.properties.problem(reason);
     }
-    let accepted = "write `otlp_http`, `otlp_grpc`, `datadog`, `grafana`, `pushgateway` or `console` below `periodic`, or \
-                    `prometheus/development` below `pull`";
+    let accepted = "write `otlp_http`, `otlp_grpc`, `datadog`, `grafana`, `pushgateway`, `cloudwatch`, `gcp` or `console` \
+                    below `periodic`, or `prometheus/development` below `pull`";
     let name = &plugin.name;
     plugin.properties.problem(format!("exporter `{name}` is none of meterkit's; {accepted}"))
 }

@@ -22,8 +22,8 @@ settings! {
         select::target,
     )
     .by_default(
-        "`prometheus`, and each of `otlp`, `datadog`, `grafana` and `pushgateway` that is given an endpoint, a key, an \
-         agent, a mode, a zone or an instance",
+        "`prometheus`, and each of `otlp`, `datadog`, `grafana`, `pushgateway`, `cloudwatch` and `gcp` that is given an \
+         endpoint, a key, an agent, a mode, a zone, an instance, a region or a project of its own",
     )
     .meaning("the targets");
 
@@ -50,7 +50,7 @@ settings! {
     RESOURCE_DETECTORS: &'static [ResourceDetector] = Setting::new(
         "METERKIT_RESOURCE_DETECTORS",
         ValueType::Words(&[
-            "container", "host", "kubernetes", "os", "process", "service_instance", "all",
+            "cloud", "container", "host", "kubernetes", "os", "process", "service_instance", "all",
         ]),
         detectors,
     )

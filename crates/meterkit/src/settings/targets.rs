@@ -45,6 +45,8 @@ const TARGETS: &[Known] = &[
         meterkit_pushgateway::TARGET,
         &["METERKIT_PUSHGATEWAY_URL"]
     ),
+    known!("cloudwatch", "METERKIT_CLOUDWATCH", meterkit_cloudwatch::TARGET, CLOUDWATCH),
+    known!("gcp", "METERKIT_GCP", meterkit_gcp::TARGET, GCP),
 ];
 
 /// Writes metrics to standard output.
@@ -75,6 +77,10 @@ const GRAFANA: &[&str] = &[
     "GRAFANA_CLOUD_ZONE",
     "GRAFANA_CLOUD_INSTANCE_ID",
 ];
+
+// Not `AWS_REGION` and `GOOGLE_CLOUD_PROJECT`, which say where the program runs.
+const CLOUDWATCH: &[&str] = &["METERKIT_CLOUDWATCH_REGION", "METERKIT_CLOUDWATCH_ENDPOINT"];
+const GCP: &[&str] = &["METERKIT_GCP_PROJECT", "METERKIT_GCP_ENDPOINT"];
 
 /// The names of all targets, for `OTEL_METRICS_EXPORTER`.
 pub(super) const NAMES: &[&str] = &{

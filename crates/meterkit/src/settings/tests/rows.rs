@@ -23,7 +23,7 @@ const ROWS: &[Row] = &[
         .invalid(&[
             (
                 "carbon",
-                "`carbon` is unknown; accepted: a comma list of `prometheus`, `console`, `otlp`, `datadog`, `grafana` and `pushgateway`",
+                "`carbon` is unknown; accepted: a comma list of `prometheus`, `console`, `otlp`, `datadog`, `grafana`, `pushgateway`, `cloudwatch` and `gcp`",
             ),
             ("console,none", "`none` stands alone: remove it"),
             ("prometheus console", "`prometheus console` is unknown"),
@@ -58,11 +58,12 @@ const ROWS: &[Row] = &[
             ("container,Container", "resource_detectors: [Container]"),
             ("OS , ,process,os,", "resource_detectors: [Os, Process]"),
             ("service_instance,kubernetes", "resource_detectors: [ServiceInstance, Kubernetes]"),
-            ("all", "[Container, Host, Kubernetes, Os, Process, ServiceInstance]"),
+            ("cloud", "resource_detectors: [Cloud]"),
+            ("all", "[Cloud, Container, Host, Kubernetes, Os, Process, ServiceInstance]"),
             ("none", "resource_detectors: []"),
         ])
         .invalid(&[
-            ("cloud", "`cloud` is unknown; accepted: a comma list of `container`, `host`, "),
+            ("weather", "`weather` is unknown; accepted: a comma list of `cloud`, `container`, `host`, "),
             ("host,none", "`none` stands alone"),
         ]),
     Row::new("METERKIT_NAMESPACE")
