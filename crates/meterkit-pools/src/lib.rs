@@ -37,9 +37,9 @@
 //! | `db.client.connection.pending_requests` | up-down counter, `{request}` | | yes | yes | |
 //! | `db.client.connection.timeouts` | counter, `{timeout}` | | | yes | |
 //!
-//! What a pool does not know is left out: no pool of these crates has a limit of its own for idle connections, `sqlx` keeps
+//! Metrics that a pool cannot provide are left out: none of these pools limits idle connections separately, `sqlx` keeps
 //! a minimum of all connections rather than of idle ones, and only `bb8` counts timeouts. The times of the conventions
-//! (`create_time`, `wait_time`, `use_time`) are histograms of single events, which no pool keeps.
+//! (`create_time`, `wait_time`, `use_time`) are histograms of single events, and the state of a pool has no events.
 //!
 //! In Prometheus, the first metric is `db_client_connection_count`. `promtool check metrics` says that only histograms and
 //! summaries should have `_count` in their names. The name is kept nevertheless, because dashboards look for the one that the
@@ -50,8 +50,8 @@
 //! [`observe`] returns a guard. The pool is observed until the guard is dropped, or [for good](CallbackGuard::forget):
 //!
 //! - A pool of `deadpool` is not kept alive by being observed. It is left out once it is dropped or closed.
-//! - Other pools have no weak references, so an observed pool lives at least as long as its guard. One of `sqlx` is left
-//!   out once it is closed and all its connections are.
+//! - Other pools have no weak references, so an observed pool lives at least as long as its guard. A closed pool of `sqlx`
+//!   is left out once all of its connections are closed.
 //!
 //! # Feature flags
 //!

@@ -9,7 +9,7 @@ pub trait ConnectionPool {
     fn reader(&self) -> impl Fn() -> Option<PoolState> + Send + Sync + 'static;
 }
 
-/// The state of a pool at one moment. What is `None` is not exported.
+/// The state of a pool at one moment. Fields that are `None` are not exported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "implementations of the trait write it with `..`")]
 pub struct PoolState {

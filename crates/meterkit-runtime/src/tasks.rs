@@ -3,15 +3,15 @@
 //! | metric | kind, unit | what it is |
 //! |---|---|---|
 //! | `tokio.task.instrumented` | counter, `{task}` | tasks that the monitor has instrumented |
-//! | `tokio.task.dropped` | counter, `{task}` | those that have ended, or were dropped before |
-//! | `tokio.task.started` | counter, `{task}` | those that were polled at least once |
-//! | `tokio.task.start.delay` | counter, `s` | time until their first polls |
-//! | `tokio.task.polls` by `slow` | counter, `{poll}` | how often they were polled |
-//! | `tokio.task.poll.time` by `slow` | counter, `s` | time that they spent being polled |
+//! | `tokio.task.dropped` | counter, `{task}` | instrumented tasks that have ended or were dropped |
+//! | `tokio.task.started` | counter, `{task}` | instrumented tasks that were polled at least once |
+//! | `tokio.task.start.delay` | counter, `s` | time from instrumentation to the first poll |
+//! | `tokio.task.polls` by `slow` | counter, `{poll}` | polls of tasks |
+//! | `tokio.task.poll.time` by `slow` | counter, `s` | time spent in polls |
 //! | `tokio.task.delays` by `long` | counter, `{delay}` | how often a task that was woken waited for its poll |
-//! | `tokio.task.delay.time` by `long` | counter, `s` | time that they waited so |
+//! | `tokio.task.delay.time` by `long` | counter, `s` | time that woken tasks waited for their polls |
 //! | `tokio.task.idles` | counter, `{idle}` | how often a task waited to be woken |
-//! | `tokio.task.idle.time` | counter, `s` | time that they waited so |
+//! | `tokio.task.idle.time` | counter, `s` | time that tasks waited to be woken |
 //!
 //! All have the attribute `tokio.task.monitor.name`. `slow` and `long` are `true` above the thresholds of the monitor. A mean is
 //! the quotient of two rates: `rate(tokio_task_poll_time_seconds_total[5m]) / rate(tokio_task_polls_total[5m])`.
@@ -79,7 +79,7 @@ struct Tasks {
     /// Tasks that the monitor has instrumented.
     #[metric(name = "tokio.task.instrumented", unit = "{task}")]
     instrumented: ObservableCounterGroup<Monitor<'static>>,
-    /// Instrumented tasks that have ended, or were dropped before.
+    /// Instrumented tasks that have ended or were dropped.
     #[metric(name = "tokio.task.dropped", unit = "{task}")]
     dropped: ObservableCounterGroup<Monitor<'static>>,
     /// Instrumented tasks that were polled at least once.
