@@ -56,6 +56,42 @@ fn the_collector_finds_nothing_wrong_with_what_it_reads() {
     }
 }
 
+/// What the file for Azure has of the extension `azureauth`, which no package of Debian has.
+const AZURE_AUTH: [&str; 3] = [
+    "extensions:\n  azureauth:\n    managed_identity:\n      client_id: ${env:AZURE_CLIENT_ID}\n    scopes: \
+     [https://monitor.azure.com/.default]\n",
+    "    auth:\n      authenticator: azureauth\n",
+    "  extensions: [azureauth]\n",
+];
+
+#[test]
+fn the_collector_finds_nothing_wrong_with_what_it_reads_for_azure_but_for_its_extension() {
+    let Some(collector) = peer::find("meterkit-otelcol") else {
+        return;
+    };
+    let validate = |text: &str| {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("azure.yaml");
+        std::fs::write(&path, text).expect("room for it");
+        let mut command = Command::new(&collector);
+        command.arg("validate").arg(format!("--config=file:{}", path.display()));
+        let url = "https://dce.example.com/dataCollectionRules/dcr-1/streams/Microsoft-OtelMetrics/otlp/v1/metrics";
+        run(command.env("AZURE_OTLP_METRICS_ENDPOINT", url).env("AZURE_CLIENT_ID", "1"))
+    };
+    let path = deploy::path("collector").join("azure.yaml");
+    let text = std::fs::read_to_string(path).expect("the file is there");
+    let (is_valid, said) = validate(&text);
+    assert!(!is_valid && said.contains("azureauth"), "the collector has it by now: {said}");
+    let without = AZURE_AUTH.iter().fold(text, |text, part| {
+        assert_eq!(text.matches(part).count(), 1, "{part}");
+        text.replace(part, "")
+    });
+    let (is_valid, said) = validate(&without);
+    assert!(is_valid, "{said}");
+    let (is_valid, said) = validate(&without.replace("sizer", "size"));
+    assert!(!is_valid && said.contains("size"), "{said}");
+}
+
 /// How many files of YAML are in a folder; each is one, or this panics.
 fn yaml_files(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).expect("the folder is there");
