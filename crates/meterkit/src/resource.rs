@@ -51,8 +51,8 @@ pub enum ResourceDetector {
     /// | GKE | the machine's product; the metadata server | `cloud.*`, `k8s.cluster.name`, `host.id` |
     /// | Compute Engine | the machine's product; the metadata server | `cloud.*`, `host.*`, `gcp.gce.*` |
     ///
-    /// Where variables and firmware name no cloud, nothing is asked. An answer may take half a second; what is not
-    /// answered is left out. It was tested with made-up answers, not in the clouds themselves.
+    /// Where variables and firmware name no cloud, nothing is asked. All answers together may take one and a half
+    /// seconds; what is not answered by then is left out. It was tested with made-up answers, not in the clouds themselves.
     Cloud,
     /// `container.id`. Docker, Podman, containerd and CRI-O, with control groups of version 1, and of version 2 where
     /// the container has files of its runtime mounted.

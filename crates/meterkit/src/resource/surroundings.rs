@@ -1,6 +1,8 @@
 //! Where detectors look.
 
+use std::cell::OnceCell;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use meterkit_settings::read_small_file;
 
@@ -9,11 +11,15 @@ use super::clouds::{Question, ask};
 /// No file that a detector reads is longer: the mounts of a large host take the most.
 const MOST_BYTES: usize = 4 << 20;
 
+/// How long metadata servers are asked, all questions together: a program waits for them at its start.
+pub(super) const ASKING: Duration = Duration::from_secs(1);
+
 /// Variables, files and metadata servers, which tests make up.
 pub(super) struct Surroundings<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     file: &'a dyn Fn(&Path) -> Option<String>,
     answer: &'a dyn Fn(&Question) -> Option<String>,
+    asking_since: OnceCell<Instant>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -23,7 +29,7 @@ impl<'a> Surroundings<'a> {
         file: &'a dyn Fn(&Path) -> Option<String>,
         answer: &'a dyn Fn(&Question) -> Option<String>,
     ) -> Self {
-        Self { variable, file, answer }
+        Self { variable, file, answer, asking_since: OnceCell::new() }
     }
 
     /// Those of this process.
@@ -32,6 +38,7 @@ impl<'a> Surroundings<'a> {
             variable: &|name| std::env::var(name).ok(),
             file: &|path| String::from_utf8(read_small_file(path, MOST_BYTES).ok()?).ok(),
             answer: &ask,
+            asking_since: OnceCell::new(),
         }
     }
 
@@ -47,8 +54,9 @@ impl<'a> Surroundings<'a> {
         (self.file)(Path::new(path)).filter(|text| !text.trim().is_empty())
     }
 
-    /// What a metadata server answers, unless it does not within half a second.
+    /// What a metadata server answers, unless it does not within half a second, or the time for all answers is over.
     pub(super) fn answer(&self, question: &Question) -> Option<String> {
-        (self.answer)(question)
+        let since = self.asking_since.get_or_init(Instant::now);
+        if since.elapsed() >= ASKING { None } else { (self.answer)(question) }
     }
 }

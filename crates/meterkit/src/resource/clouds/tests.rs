@@ -1,11 +1,12 @@
 //! Clouds that are made up of variables, files and answers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 
+use super::super::surroundings::ASKING;
 use super::*;
 
 type Pairs = &'static [(&'static str, &'static str)];
@@ -260,6 +261,19 @@ fn a_machine_of_google_is_known_by_its_firmware_and_its_cluster_by_the_metadata(
     ];
     let in_a_pod = &[("GCE_METADATA_HOST", "md:1"), ("KUBERNETES_SERVICE_HOST", "10.0.0.1")];
     assert_detected(in_a_pod, ON_GCE, MACHINE, cluster);
+}
+
+#[test]
+fn a_server_that_is_slow_is_not_asked_for_everything() {
+    let asked = Cell::new(0);
+    let answer = |_: &Question| {
+        asked.set(asked.get() + 1);
+        thread::sleep(ASKING);
+        None
+    };
+    let file = |path: &Path| (path == Path::new(PRODUCT_FILE)).then(|| ON_GCE[0].1.to_owned());
+    let found = detect(&Surroundings::new(&|_| None, &file, &answer));
+    assert_eq!((found.len(), asked.get()), (2, 1), "{found:?}");
 }
 
 /// Answers one request with these bytes, keeps the connection open if it is to, and returns the request.
