@@ -29,7 +29,7 @@ impl From<OsString> for Source {
 }
 
 impl Source {
-    /// Returns the text, or a sentence that says why there is none.
+    /// Returns the text, or the reason why it cannot be read.
     pub(crate) fn read(&self) -> Result<String, String> {
         let bytes = match self {
             Self::File(path) => {

@@ -1,4 +1,4 @@
-//! Expositions are read in each format, and what is none is refused.
+//! Expositions are read in each format, and other texts are refused.
 
 use meterkit_cli::{Comparison, Inventory, ReadError};
 

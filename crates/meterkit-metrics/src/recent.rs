@@ -58,7 +58,7 @@ impl<T: Clone> Recent<T> {
         first.as_ref().map(|it| it.handle.clone())
     }
 
-    /// Remembers a handle if there is a free place for it, and sometimes if there is none.
+    /// Remembers a handle if there is a free place for it. Sometimes replaces another handle if there is not.
     pub(crate) fn remember(&self, recorder: u64, key: &Key, handle: &T) {
         let forgotten = self.0.try_borrow_mut().ok().and_then(|mut pairs| {
             pairs.admits(key).then(|| {

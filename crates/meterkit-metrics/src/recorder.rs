@@ -44,7 +44,7 @@ use crate::unit;
 /// `counter!("requests").increment(1)` finds its handle in a cache of the thread.
 #[must_use = "metrics arrive once the recorder is installed"]
 pub struct MetricsRecorder {
-    /// Tells recorders apart in the caches of threads.
+    /// Distinguishes recorders in the caches of threads.
     id: u64,
     meter_of: Box<MeterOf>,
     buckets: Vec<(String, Buckets)>,
@@ -154,7 +154,7 @@ impl MetricsRecorder {
         }
     }
 
-    /// Gives a histogram the buckets that are set for its name.
+    /// Sets the buckets that are configured for a histogram's name.
     fn with_buckets(&self, name: &str, asked: AskedHistogram) -> AskedHistogram {
         let written = name.replace(['.', '-', '/'], "_");
         let fits = |pattern: &str| [name, &written].iter().any(|it| glob::matches(pattern, it));

@@ -25,7 +25,7 @@ pub(crate) fn count_request(body: &mut Body) -> RequestSize {
     RequestSize::Counted(bytes)
 }
 
-/// Has the end of the exchange be that of the response's body.
+/// Makes the exchange end with the body of the response.
 pub(crate) fn measure_response(response: Response, mut exchange: Exchange) -> Response {
     let is_empty = exchange.answer(&response) || response.content_length() == Some(0);
     if is_empty {

@@ -44,7 +44,7 @@ pub enum Cause {
     ConstantLabelAdded,
     /// Values of a label are spelled in another way, or an enum has other ones.
     LabelValues,
-    /// NEW has the series in which meterkit counts what is beyond a limit of series.
+    /// NEW has the overflow series, which holds label sets beyond the cardinality limit.
     OverflowSeries,
     /// The metric has another type.
     TypeChanged,

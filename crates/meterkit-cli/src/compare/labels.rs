@@ -13,7 +13,7 @@ use crate::inventory::LabelValues;
 pub(super) const SCOPE_LABELS: [&str; 3] =
     ["otel_scope_name", "otel_scope_version", "otel_scope_schema_url"];
 
-/// Marks the series in which what is beyond a limit is counted.
+/// The label of the overflow series, which holds label sets beyond the cardinality limit.
 const OVERFLOW: &str = "otel_metric_overflow";
 
 pub(super) fn is_of_scope(key: &str) -> bool {

@@ -63,7 +63,7 @@ pub(super) fn suffix(unit: &str, is_gauge: bool, units: UnitSuffixes) -> String 
 
 /// Returns whether these words may be what a unit appended to a name: `seconds`, `bytes_per_second`, `ratio`.
 ///
-/// A unit that is not in the specification's table is appended as it is written, so the answer says nothing of other words.
+/// A unit that is not in the specification's table is appended as it is written, so words that are not in the table can be units as well.
 ///
 /// ```
 /// use meterkit_rules::prometheus_name::is_unit_suffix;

@@ -28,8 +28,8 @@ pub(crate) enum StatusCode {
 }
 
 impl StatusCode {
-    /// Returns the status in trailers, or in a head that is also the trailers. A number that is none of gRPC's is
-    /// [`Unknown`](Self::Unknown), as gRPC says.
+    /// Returns the status in trailers, or in a head that is also the trailers. A number that gRPC does not define is
+    /// [`Unknown`](Self::Unknown), as its specification says.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get("grpc-status")?;
         let number = value.to_str().ok().and_then(|text| text.parse::<usize>().ok());

@@ -96,7 +96,7 @@ fn service(layer: &str) -> Router {
             routes.layer(builder.with_provider(provider).build())
         }
         "axum-prometheus" => routes.layer(axum_prometheus::PrometheusMetricLayer::pair().0),
-        other => panic!("{other} is none of {LAYERS:?}"),
+        other => panic!("`{other}` is not a layer; expected one of {LAYERS:?}"),
     }
 }
 
