@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use meterkit_core::{GroupTimer, InFlight};
 use reqwest::{Request, Response};
 
@@ -68,15 +68,11 @@ impl Exchange {
         }
     }
 
-    /// Takes note of the head of the response. Returns whether it has no body by its kind.
-    pub(crate) fn answer(&mut self, response: &Response) -> bool {
-        let status = response.status();
+    /// Takes note of the head of the response.
+    pub(crate) fn answer(&mut self, response: &Response) {
         self.version = version_name(response.version());
-        self.status = Some(status);
+        self.status = Some(response.status());
         self.error = None;
-        self.method == Method::HEAD.as_str()
-            || status.is_informational()
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     }
 
     pub(crate) fn received(&mut self, bytes: u64) {

@@ -10,7 +10,7 @@ use futures_util::stream;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, StreamBody};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use meterkit::testing::{TestKit, assert_metric};
 use meterkit::tower::grpc::{GrpcClientMetrics, GrpcServerMetrics};
 use tower::{Layer, ServiceExt, service_fn};
@@ -89,6 +89,15 @@ async fn messages_without_a_status_are_unknown() {
     call(&kit, || async { Ok(grpc(body(Vec::new()))) }).await;
     call(&kit, || async { Ok(grpc(Empty::new().map_err(|it| match it {}).boxed_unsync())) }).await;
     assert_eq!(lines(&kit), [format!("{line} count=4 sum=0")]);
+
+    // Nor does anybody have to ask for more after the last message.
+    let metrics = GrpcClientMetrics::new_in(kit.registry()).unwrap();
+    let whole = || Full::from("12345").map_err(|it| match it {}).boxed_unsync();
+    let client = metrics.layer(service_fn(|_| async { Ok::<_, Infallible>(grpc(whole())) }));
+    let mut body = client.oneshot(request("/a.B/C")).await.unwrap().into_body();
+    assert!(body.frame().await.unwrap().unwrap().is_data());
+    drop(body);
+    assert_eq!(lines(&kit), [format!("{line} count=5 sum=0")]);
 }
 
 #[tokio::test]
