@@ -12,7 +12,7 @@ use super::methods::KnownMethods;
 use super::metrics::{IncomingCalls, OutgoingCalls};
 use super::service::{GrpcClientService, GrpcServerService};
 
-/// A layer that measures the calls of a gRPC server. Cheap to clone. See the [module](super::grpc).
+/// A layer that measures the calls of a gRPC server. Cheap to clone. See the [module](crate::grpc).
 ///
 /// Add it to the whole server, outside of layers that refuse calls: those are then counted too.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct GrpcServerMetrics {
     settings: Arc<Settings>,
 }
 
-/// A layer that measures the calls of a gRPC client. Cheap to clone. See the [module](super::grpc).
+/// A layer that measures the calls of a gRPC client. Cheap to clone. See the [module](crate::grpc).
 ///
 /// Put it around the channel. Inside of a layer that retries, each attempt is a call.
 #[derive(Clone, Debug)]
