@@ -30,7 +30,7 @@ impl Patterns {
                 for scopes in self.registry.unmatched_disabled_scopes() {
                     tracing::warn!(
                         scopes,
-                        "disabled, but there is no such scope: it may be misspelled, in `METERKIT_DISABLED_SCOPES` \
+                        "a pattern of disabled scopes matches no scope; it may be misspelled in `METERKIT_DISABLED_SCOPES` \
                          or in the program"
                     );
                 }
@@ -54,12 +54,12 @@ impl Patterns {
                 false => tracing::warn!(
                     target,
                     %pattern,
-                    "in the filter of this target, but no instrument has such a name: it may be misspelled"
+                    "a pattern in the filter of this target matches the name of no instrument; it may be misspelled"
                 ),
                 true => tracing::warn!(
                     target,
                     %pattern,
-                    "in the filter of this target, but no series has such a label: it may be misspelled"
+                    "a pattern in the filter of this target matches the label of no series; it may be misspelled"
                 ),
             }
         }

@@ -40,7 +40,7 @@ fn a_disabled_scope_that_there_is_not_is_warned_of_at_the_latest_when_the_progra
         telemetry.shutdown_blocking().unwrap();
     });
     let warnings: Vec<_> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
-    let warning = "WARN disabled, but there is no such scope: it may be misspelled, \
+    let warning = "WARN a pattern of disabled scopes matches no scope; it may be misspelled \
                    in `METERKIT_DISABLED_SCOPES` or in the program scopes=";
     assert_eq!(warnings, [&format!("{warning}plugin.techdoc"), &format!("{warning}core.*")]);
 }
