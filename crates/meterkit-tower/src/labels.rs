@@ -1,5 +1,5 @@
-//! The labels of the four metrics. Texts that a client sends are none of them: methods, schemes and versions are closed
-//! lists, and a route is a template of the application.
+//! The labels of the four metrics. A client cannot choose their values: methods, schemes and versions are closed lists,
+//! and a route is a template of the application.
 
 use http::{Request, Response, StatusCode, Uri, Version};
 use meterkit_core::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};

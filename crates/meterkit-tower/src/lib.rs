@@ -17,7 +17,7 @@
 //! | `http.server.request.duration` | histogram, `s` | from the head of the request to the end of the response |
 //! | `http.server.active_requests` | up-down counter, `{request}` | requests that have not ended |
 //! | `http.server.request.body.size` | histogram, `By` | what the client sent: its `Content-Length`, or what the application read; nothing for a request without a body |
-//! | `http.server.response.body.size` | histogram, `By` | what was sent: without a response, there is none |
+//! | `http.server.response.body.size` | histogram, `By` | what was sent; nothing for a request without a response |
 //!
 //! # Labels
 //!

@@ -39,7 +39,7 @@ impl RequestSize {
         }
     }
 
-    /// Has the bytes of axum's body counted, which can hold any other body: the application sees the same type.
+    /// Counts the bytes of axum's body. That type can hold any other body, so the application sees the same type.
     fn count<B: 'static>(body: &mut B) -> Self {
         let body: &mut dyn Any = body;
         let Some(body) = body.downcast_mut::<AxumBody>() else { return Self::None };

@@ -86,7 +86,7 @@ impl<T: Credentials + ?Sized> Credentials for Arc<T> {
     }
 }
 
-/// Headers, or the reason why there are none.
+/// Resolves to the headers, or to the reason why they could not be made.
 pub type HeadersFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Headers, CredentialsError>> + Send + 'a>>;
 

@@ -47,7 +47,7 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// When there are none. The request can be sent later.
+    /// The credentials could not be fetched. The request can be sent later.
     pub(crate) async fn authenticate(
         &mut self,
         request: &mut Request<Bytes>,

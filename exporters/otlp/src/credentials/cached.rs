@@ -32,8 +32,8 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T: Clone> Cached<T> {
-    /// Returns the kept value, or runs `fetch` if there is none or it expires soon. If that fails, a value that has not
-    /// expired yet is good enough, and the failure is logged.
+    /// Returns the kept value, or runs `fetch` if no value is kept or it expires soon. If that fails, a value that has not
+    /// expired yet is returned, and the failure is logged.
     ///
     /// # Errors
     ///
