@@ -359,9 +359,13 @@ impl Claims {
 
     /// Removes the instruments of these ages.
     fn remove(&mut self, ages: HashSet<u32>) {
-        let all = std::mem::take(&mut self.instruments.by_age).into_iter();
-        let (gone, kept): (Vec<_>, _) = all.partition(|it| ages.contains(&age_of(it)));
-        self.instruments.by_age = kept;
+        let by_age = &mut self.instruments.by_age;
+        // Without a look at all instruments, as programs can unload many scopes.
+        let take = |age: u32| {
+            let at = by_age.binary_search_by_key(&age, age_of).ok()?;
+            Some(by_age.remove(at))
+        };
+        let gone: Vec<_> = ages.into_iter().filter_map(take).collect();
         for instrument in gone {
             self.indices.iter_mut().for_each(|index| index.remove(&instrument, &self.instruments));
             let (age, hash) =
