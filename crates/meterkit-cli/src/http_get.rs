@@ -18,7 +18,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// More than any scrape has: what follows is not read.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Returns the body, or the reason why there is none, as the end of a sentence.
+/// Returns the body of the answer. An error is the end of a sentence that says why it could not be read.
 pub(crate) fn get(url: &str) -> Result<Vec<u8>, String> {
     let Some(rest) = url.strip_prefix("http://") else {
         return Err(format!(
