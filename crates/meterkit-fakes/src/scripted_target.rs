@@ -188,10 +188,10 @@ impl Target for ScriptedTarget {
             match step {
                 Step::Succeed => Ok(()),
                 Step::Fail => Err(ExportError::retryable("the receiver is busy")),
-                Step::FailFor(asked) => Err(ExportError::Retryable {
-                    reason: "the receiver asks for patience".to_owned(),
-                    retry_after: Some(asked),
-                }),
+                Step::FailFor(asked) => {
+                    let error = ExportError::retryable("the receiver asks for patience");
+                    Err(error.with_retry_after(Some(asked)))
+                }
                 Step::Refuse | Step::TakePart => {
                     Err(ExportError::permanent("the receiver refuses"))
                 }

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use meterkit_rules::Cause;
 
 use crate::connector::{Connection, Connector};
 use crate::headers::Headers;
 use crate::proxy::Proxy;
-use crate::reply::with_causes;
 use crate::send_error::SendError;
 use crate::tls::TlsError;
 use crate::transport::Transport;
@@ -149,20 +149,18 @@ impl Client {
         let response = self.connection.request(request).await;
         let response = response.map_err(|error| {
             let may_have_arrived = !error.is_connect();
-            let reason = self.secrets.redact(&with_causes(&error));
-            match forwarder {
-                // An error of the connection names the proxy itself.
-                Some(proxy) if may_have_arrived => {
-                    SendError::no_answer(format!("{reason} (through the proxy `{proxy}`)"), true)
-                }
-                _ => SendError::no_answer(reason, may_have_arrived),
+            let mut unanswered = SendError::unanswered(&error, may_have_arrived, &self.secrets);
+            // An error of the connection names the proxy itself.
+            if let Some(proxy) = forwarder.filter(|_| may_have_arrived) {
+                unanswered.reason += &format!(" (through the proxy `{proxy}`)");
             }
+            unanswered
         });
         let (head, body) = response?.into_parts();
         if let Some(proxy) = forwarder.filter(|_| head.status == ASKED_BY_PROXY) {
             let status = head.status;
             let reason = format!("proxy `{proxy}` refuses the request: HTTP status {status}");
-            return Err(SendError::no_answer(reason, false));
+            return Err(SendError::no_answer(Cause::Proxy, reason, false));
         }
         let body = match Limited::new(body, LARGEST_REPLY).collect().await {
             Ok(body) => body.to_bytes(),
@@ -192,7 +190,7 @@ pub async fn in_time<T>(
     tokio::time::timeout(timeout, answer).await.map_err(|_| {
         let setting = if setting.is_empty() { String::new() } else { format!(" ({setting})") };
         let reason = format!("no answer within {} ms{setting}", timeout.as_millis());
-        SendError::no_answer(reason, true)
+        SendError::no_answer(Cause::Timeout, reason, true)
     })
 }
 

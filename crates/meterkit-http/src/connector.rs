@@ -12,6 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_service::Service;
 
+pub(crate) use self::route::ProxyFailed;
 use self::route::Route;
 use crate::proxy::Proxy;
 use crate::tls::TlsError;

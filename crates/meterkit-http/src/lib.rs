@@ -23,6 +23,8 @@
 //!         package: "my-target",
 //!         certificate: "MY_CERTIFICATE",
 //!         timeout: "MY_TIMEOUT",
+//!         credentials: &["MY_TOKEN"],
+//!         endpoint: "MY_URL",
 //!     };
 //!     let transport = Transport::default().with_timeout(Duration::from_secs(10)).with_hints(hints);
 //!     let mut credentials = Headers::default();
@@ -50,6 +52,7 @@
 //!
 //! `tls` (on by default) is needed for `https`, `zstd` (on by default) for the compression of that name.
 
+mod advice;
 mod authentication;
 mod clear_text;
 mod client;

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use meterkit_rules::Cause;
+
 use crate::refusals::{Next, Refusals, Verdict};
 use crate::send_error::{SendError, SendErrorKind};
 
@@ -47,6 +49,8 @@ pub struct Dropped {
     pub items: u64,
     /// What the receiver said.
     pub reason: String,
+    /// Why, as the attribute `error.type` names it.
+    pub cause: Cause,
 }
 
 impl<R: Divide> Outbox<R> {
@@ -159,10 +163,10 @@ impl<R: Divide> Outbox<R> {
                 // Nothing of it is accepted, and the export fails as a whole.
                 Verdict::Drop if !self.is_accepted => {
                     while !self.parts.is_empty() {
-                        self.drop_current(refusals, &error.reason);
+                        self.drop_current(refusals, &error.reason, error.cause);
                     }
                 }
-                Verdict::Drop => self.drop_current(refusals, &error.reason),
+                Verdict::Drop => self.drop_current(refusals, &error.reason, error.cause),
                 Verdict::Divide | Verdict::Keep => {}
             }
             return;
@@ -183,13 +187,13 @@ impl<R: Divide> Outbox<R> {
                 let halves = part.request.clone().split(items / 2);
                 self.replace(refusals, halves.into(), comes_next);
             }
-            Verdict::Drop => self.drop_current(refusals, &error.reason),
+            Verdict::Drop => self.drop_current(refusals, &error.reason, error.cause),
             Verdict::Keep => {}
         }
     }
 
     /// Drops the current request.
-    pub fn drop_current(&mut self, refusals: &mut Refusals, reason: &str) {
+    pub fn drop_current(&mut self, refusals: &mut Refusals, reason: &str, cause: Cause) {
         let items = match (self.without_canary.take(), self.current()) {
             (Some(others), _) => {
                 self.replace(refusals, others, true);
@@ -204,19 +208,19 @@ impl<R: Divide> Outbox<R> {
         };
         match self.dropped.iter_mut().find(|known| known.reason == reason) {
             Some(known) => known.items += items,
-            None => self.dropped.push(Dropped { items, reason: reason.to_owned() }),
+            None => self.dropped.push(Dropped { items, reason: reason.to_owned(), cause }),
         }
     }
 
-    /// Returns what was dropped of an export that is through, or the reason if that is all of it.
+    /// Returns what was dropped of an export that is through, or the last of it if that is all of it.
     ///
     /// # Errors
     ///
     /// When the receiver has nothing of it.
-    pub fn end(self, refusals: &mut Refusals) -> Result<Vec<Dropped>, String> {
+    pub fn end(self, refusals: &mut Refusals) -> Result<Vec<Dropped>, Dropped> {
         refusals.end_attempt();
         match self.dropped.last() {
-            Some(last) if !self.is_accepted => Err(last.reason.clone()),
+            Some(last) if !self.is_accepted => Err(last.clone()),
             _ => Ok(self.dropped),
         }
     }

@@ -1,13 +1,17 @@
 //! Why a request was not delivered.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use http::StatusCode;
 use http::header::LOCATION;
+use meterkit_rules::Cause;
 
 use crate::client::Reply;
+use crate::connector::ProxyFailed;
 use crate::headers::Headers;
-use crate::reply::{quoted, retry_after};
+use crate::reply::{quoted, retry_after, shown, with_causes};
 
 /// Why a receiver does not have a request, or may not have it. Holds no credentials.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +22,8 @@ pub struct SendError {
     pub kind: SendErrorKind,
     /// What happened.
     pub reason: String,
+    /// Why, as the attribute `error.type` names it.
+    pub cause: Cause,
     /// The HTTP status of the reply, if there was one; over another protocol, the one that says the same.
     pub status: Option<StatusCode>,
     /// How long the receiver asks to be left alone.
@@ -44,19 +50,36 @@ pub enum SendErrorKind {
 
 impl SendError {
     /// Returns the error for a request without an answer.
-    pub fn no_answer(reason: impl Into<String>, may_have_arrived: bool) -> Self {
+    pub fn no_answer(cause: Cause, reason: impl Into<String>, may_have_arrived: bool) -> Self {
         Self {
             kind: SendErrorKind::Unavailable,
             reason: reason.into(),
+            cause,
             status: None,
             retry_after: None,
             may_have_arrived,
         }
     }
 
+    /// Returns the error of a connection that was not made, or that broke before there was an answer. The text holds no
+    /// value of `secrets`.
+    pub fn unanswered(
+        error: &(dyn Error + 'static),
+        may_have_arrived: bool,
+        secrets: &Headers,
+    ) -> Self {
+        let reason = shown(&secrets.redact(&with_causes(error)));
+        Self::no_answer(cause_of(error), reason, may_have_arrived)
+    }
+
     /// Returns the error for a request that cannot be sent as it is.
     pub fn invalid(reason: impl Into<String>) -> Self {
-        Self { kind: SendErrorKind::Invalid, ..Self::no_answer(reason, false) }
+        Self { kind: SendErrorKind::Invalid, ..Self::no_answer(Cause::Other, reason, false) }
+    }
+
+    /// Returns whether the receiver may accept the same request later.
+    pub fn is_retryable(&self) -> bool {
+        self.kind == SendErrorKind::Unavailable
     }
 
     /// Returns the error for a reply that is not a success. It quotes `message`, the receiver's own words, without the
@@ -92,12 +115,47 @@ impl SendError {
         Self {
             kind,
             reason,
+            cause: Cause::Http(status.as_u16()),
             status: Some(status),
             retry_after: retry_after(headers).filter(|_| is_for_later),
             // A gateway may say so of a request that went through.
             may_have_arrived: is_for_later && status != StatusCode::TOO_MANY_REQUESTS,
         }
     }
+}
+
+/// Returns why there is no answer, which some error below `error` knows.
+fn cause_of(error: &(dyn Error + 'static)) -> Cause {
+    let mut cause = Cause::Connect;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<ProxyFailed>() {
+            // What is below failed on the way to the proxy.
+            return Cause::Proxy;
+        }
+        if is_of_tls(error) {
+            return Cause::Tls;
+        }
+        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::TimedOut) => cause = Cause::Timeout,
+            // The connector's own error says so in its text only.
+            _ if error.to_string().starts_with("dns error") => cause = Cause::Dns,
+            _ => {}
+        }
+        next = error.source();
+    }
+    cause
+}
+
+#[cfg(feature = "tls")]
+fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_of_tls(_: &(dyn Error + 'static)) -> bool {
+    false
 }
 
 #[cfg(test)]

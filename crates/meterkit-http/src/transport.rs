@@ -134,6 +134,10 @@ pub struct TransportHints {
     pub certificate: &'static str,
     /// The setting that changes the timeout, such as `OTEL_EXPORTER_OTLP_METRICS_TIMEOUT`. Empty for none.
     pub timeout: &'static str,
+    /// The settings that may hold the credentials, such as `OTEL_EXPORTER_OTLP_METRICS_HEADERS`.
+    pub credentials: &'static [&'static str],
+    /// The setting that holds the URL, such as `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`. Empty for none.
+    pub endpoint: &'static str,
 }
 
 impl fmt::Debug for Transport {

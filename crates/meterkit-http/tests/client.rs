@@ -11,8 +11,13 @@ use meterkit_http::{
     Client, Compression, Headers, Post, Reply, SendError, TlsError, Transport, TransportHints,
 };
 
-const HINTS: TransportHints =
-    TransportHints { package: "meterkit-test", certificate: "", timeout: "TEST_TIMEOUT" };
+const HINTS: TransportHints = TransportHints {
+    package: "meterkit-test",
+    certificate: "",
+    timeout: "TEST_TIMEOUT",
+    credentials: &[],
+    endpoint: "",
+};
 
 fn client(receiver: &Uri, transport: &Transport) -> Result<Client, TlsError> {
     Client::new(receiver, &transport.clone().with_hints(HINTS))

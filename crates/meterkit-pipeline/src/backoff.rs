@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
+use crate::export_error::ExportError;
 use crate::moment::after;
-use crate::target::ExportError;
 
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
@@ -36,9 +36,10 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Begins a waiting time after `error`, unless that is nothing that time would help against.
+    /// Begins a waiting time after `error`, unless the receiver refuses what it was sent, which time does not change.
+    /// A receiver that refuses the sender is asked less and less often, until somebody has changed a setting.
     pub(crate) fn failed(&mut self, error: &ExportError) {
-        if matches!(error, ExportError::Permanent { .. }) {
+        if !error.is_retryable() && !error.cause().is_of_sender() {
             return self.waiting = None;
         }
         let asked = error.retry_after().map(|asked| asked.min(LONGEST_ASKED));
@@ -67,7 +68,12 @@ impl Backoff {
         let retry_after = asked_until.map(|_| rest);
         let who = if retry_after.is_some() { "the receiver asked for" } else { "back-off of" };
         let reason = format!("{error} ({who} {:.1} s more)", rest.as_secs_f64());
-        Some((rest, ExportError::Retryable { reason, retry_after }))
+        let again = if error.is_retryable() {
+            ExportError::retryable(reason).with_retry_after(retry_after)
+        } else {
+            ExportError::permanent(reason)
+        };
+        Some((rest, again.with_cause(error.cause())))
     }
 
     fn next_wait(&mut self) -> Duration {
@@ -85,6 +91,8 @@ fn random() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use meterkit_rules::Cause;
+
     use super::*;
 
     fn rest(backoff: &Backoff, is_asked: bool) -> Duration {
@@ -92,7 +100,7 @@ mod tests {
     }
 
     fn asking_for(asked: Duration) -> ExportError {
-        ExportError::Retryable { reason: "busy".to_owned(), retry_after: Some(asked) }
+        ExportError::retryable("busy").with_retry_after(Some(asked))
     }
 
     #[test]
@@ -137,6 +145,10 @@ mod tests {
         assert_eq!(rest(&backoff, true), Duration::ZERO);
         backoff.failed(&ExportError::permanent("bad"));
         assert_eq!(rest(&backoff, false), Duration::ZERO, "time is of no help");
+        let refused = ExportError::permanent("bad key").with_cause(Cause::Http(401));
+        backoff.failed(&refused);
+        assert!(rest(&backoff, false) > Duration::from_secs(10), "each attempt would be refused");
+        assert_eq!(rest(&backoff, true), Duration::ZERO, "the key may be another one by now");
         backoff.failed(&ExportError::retryable("busy"));
         backoff.succeeded();
         assert_eq!(rest(&backoff, false), Duration::ZERO);

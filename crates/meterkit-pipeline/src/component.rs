@@ -2,15 +2,17 @@
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{Unpoisoned, now};
+use meterkit_rules::Cause;
 
+use crate::export_error::ExportError;
 use crate::health::{TargetError, TargetHealth, TargetKind};
-use crate::self_metrics::{CUT_OFF, Exporter, Labeled, PANIC, REJECTED, SelfMetrics};
-use crate::target::{ExportError, Target, TargetQueue};
+use crate::self_metrics::{Exporter, Failure, Labeled, SelfMetrics};
+use crate::target::{Target, TargetQueue};
 
 /// What happened to a target whose task has ended.
 const PANICKED: &str = "the target panicked: it is not served any more";
@@ -40,6 +42,8 @@ pub(crate) struct Component {
     pace: Option<Mutex<Pace>>,
     /// For a pull target: which service of the pipeline serves it, unless the application does.
     service: OnceLock<usize>,
+    /// An export has begun: there are metrics of it.
+    has_begun: AtomicBool,
     /// The pipeline has ended: there is no metric of it any more.
     is_retired: AtomicBool,
 }
@@ -146,6 +150,7 @@ impl Components {
             health: Mutex::new(health),
             pace,
             service: OnceLock::new(),
+            has_begun: AtomicBool::new(false),
             is_retired: AtomicBool::new(false),
         });
         known.push(component.clone());
@@ -170,6 +175,9 @@ impl Component {
         self.moved();
         if let Some(metrics) = self.metrics() {
             metrics.began(self.labels(), points);
+            if self.pace.is_some() && !self.has_begun.swap(true, AcqRel) {
+                metrics.succeeded(self.labels(), UNIX_EPOCH);
+            }
         }
         let (component, started) = (self.clone(), Instant::now());
         Operation { component, points, started, failure: None, is_over: false }
@@ -273,7 +281,7 @@ pub(crate) struct Operation {
     points: u64,
     started: Instant,
     /// Why the target did not take the points so far.
-    failure: Option<&'static str>,
+    failure: Option<Failure>,
     is_over: bool,
 }
 
@@ -300,7 +308,7 @@ impl Operation {
 
     /// The target did not take the points, but may still have them: they are settled when it is shut down.
     pub(crate) fn waits(&mut self, error: &ExportError) {
-        self.failure = Some(error.error_type());
+        self.failure = Some(error.into());
     }
 
     /// The receiver `rejected` points that waited, some or all.
@@ -323,10 +331,11 @@ impl Operation {
         }
         let (labels, took) = (self.component.labels(), self.started.elapsed());
         if let Some(metrics) = self.component.metrics() {
-            metrics.ended(labels, self.points, took, (rejected > 0).then_some(REJECTED));
+            let failure = (rejected > 0).then_some(Cause::Rejected);
+            metrics.ended(labels, self.points, took, failure.map(Failure::from));
             metrics.count(labels, taken, None);
             if rejected > 0 {
-                metrics.count(labels, rejected, Some(REJECTED));
+                metrics.count(labels, rejected, Some(Cause::Rejected));
             }
             if let Some(now) = success {
                 metrics.succeeded(labels, now);
@@ -336,16 +345,16 @@ impl Operation {
 
     /// The target did not take the points, and is not asked again.
     pub(crate) fn failed(mut self, error: &ExportError) {
-        self.fail(error.error_type());
+        self.fail(error.into());
     }
 
-    fn fail(&mut self, error_type: &'static str) {
+    fn fail(&mut self, failure: Failure) {
         self.is_over = true;
         self.component.health().failed_points += self.points;
         if let Some(metrics) = self.component.metrics() {
             let (labels, took) = (self.component.labels(), self.started.elapsed());
-            metrics.ended(labels, self.points, took, Some(error_type));
-            metrics.count(labels, self.points, Some(error_type));
+            metrics.ended(labels, self.points, took, Some(failure));
+            metrics.count(labels, self.points, Some(failure.cause));
         }
     }
 }
@@ -358,13 +367,13 @@ impl Drop for Operation {
         match self.failure {
             _ if std::thread::panicking() => {
                 self.component.panicked();
-                self.fail(PANIC);
+                self.fail(Cause::Panic.into());
             }
             // Why was noted when it failed.
-            Some(error_type) => self.fail(error_type),
+            Some(failure) => self.fail(failure),
             None => {
                 self.component.note_failure("cut off by the end of the pipeline".to_owned());
-                self.fail(CUT_OFF);
+                self.fail(Cause::CutOff.into());
             }
         }
     }

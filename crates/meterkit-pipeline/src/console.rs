@@ -9,8 +9,9 @@ use meterkit_core::{
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::export_error::ExportError;
 use crate::snapshot::Snapshot;
-use crate::target::{ExportError, ExportFuture, Target};
+use crate::target::{ExportFuture, Target};
 
 /// Writes each snapshot as text, one line per point: `OTEL_METRICS_EXPORTER=console`.
 ///

@@ -10,13 +10,14 @@ use tokio::time::{sleep, timeout_at};
 use crate::backoff::Backoff;
 use crate::baseline::Baseline;
 use crate::component::{Component, Operation};
+use crate::export_error::ExportError;
 use crate::moment::after;
 use crate::newest::Newest;
 use crate::progress::TargetProgress;
 use crate::snapshot::Snapshot;
 use crate::source::{Closed, Source};
 use crate::summaries;
-use crate::target::{ExportError, Schedule, Target};
+use crate::target::{Schedule, Target};
 
 /// Serves one target until it is told to stop. Runs as a task of its own.
 pub(crate) struct Delivery {
@@ -249,8 +250,8 @@ impl Delivery {
         match &outcome {
             None => self.waiting = Some(operation),
             Some(Ok(())) => operation.succeeded(self.target.rejected()),
-            Some(Err(error @ (ExportError::Retryable { .. } | ExportError::Timeout(_))))
-                if self.is_last && self.target.queue().is_some() =>
+            Some(Err(error))
+                if error.is_retryable() && self.is_last && self.target.queue().is_some() =>
             {
                 operation.waits(error);
                 self.waiting = Some(operation);
@@ -314,11 +315,10 @@ impl Delivery {
             };
             self.component.attempt_failed(&error);
             self.backoff.failed(&error);
-            match self.backoff.rest(false) {
-                Some((rest, _)) => wait = Some((rest, error)),
-                None if matches!(error, ExportError::Permanent { .. }) => return Some(Err(error)),
-                None => wait = None,
+            if !error.is_retryable() {
+                return Some(Err(error));
             }
+            wait = self.backoff.rest(false).map(|(rest, _)| (rest, error));
         }
     }
 

@@ -19,6 +19,7 @@ mod delta;
 mod endpoint;
 mod error;
 mod exemplars;
+mod export_error;
 mod filter;
 mod health;
 mod history;
@@ -44,6 +45,7 @@ pub use self::companion::{Companion, Start};
 pub use self::console::ConsoleTarget;
 pub use self::endpoint::Endpoint;
 pub use self::error::{FlushError, StartError, TargetFailure};
+pub use self::export_error::ExportError;
 pub use self::filter::TargetFilter;
 pub use self::health::{Health, TargetError, TargetHealth, TargetKind};
 pub use self::into_target::IntoTarget;
@@ -51,10 +53,11 @@ pub use self::pipeline::{Pipeline, PipelineBuilder};
 pub use self::refreshes::{RefreshError, run_due_refreshes, run_due_refreshes_async};
 pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
-pub use self::target::{ExportError, ExportFuture, Schedule, Target, TargetQueue};
+pub use self::target::{ExportFuture, Schedule, Target, TargetQueue};
 #[doc(hidden)] // for exporters
 pub use self::task::spawn;
 pub use self::views::{
     Aggregation, KeyFilter, NamePattern, StreamDefaults, View, ViewSelector, ViewStream, Views,
 };
 pub use self::work::Stop;
+pub use meterkit_rules::Cause;

@@ -4,14 +4,18 @@
 //! What is recorded here shows in the next snapshot, also when it tells of this one: a collection never waits for
 //! itself.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meterkit_core::{
     CounterGroup, GaugeGroup, HistogramGroup, LabelKey, LabelRef, LabelVisitor, Labels, Registry,
-    UpDownCounterGroup,
+    Unpoisoned, UpDownCounterGroup,
 };
+use meterkit_rules::Cause;
+
+use crate::export_error::ExportError;
 
 /// The one reader that a pipeline has.
 const READER: Labeled<'static> =
@@ -24,13 +28,15 @@ const READER: Labeled<'static> =
 pub(crate) struct SelfMetrics {
     registry: Registry,
     groups: OnceLock<Groups>,
+    /// The failures that have series.
+    failures: Mutex<BTreeSet<Failure>>,
 }
 
 /// Each stays away if the program has made a different metric of its name.
 struct Groups {
-    exported: CounterGroup<Ended<'static>>,
+    exported: CounterGroup<Exported<'static>>,
     inflight: UpDownCounterGroup<Exporter<'static>>,
-    operations: HistogramGroup<Ended<'static>>,
+    operations: HistogramGroup<Operation<'static>>,
     collections: HistogramGroup<Labeled<'static>>,
     last_success: GaugeGroup<Labeled<'static>, f64>,
     queue_size: GaugeGroup<Labeled<'static>, u64>,
@@ -52,15 +58,24 @@ pub(crate) struct Exporter<'a> {
     pub(crate) server: Option<(&'a str, u16)>,
 }
 
-/// The receiver took an export, but not all of its points. Of the last one, it may have refused all in the end.
-pub(crate) const REJECTED: &str = "rejected";
-/// The target panicked.
-pub(crate) const PANIC: &str = "panic";
-/// The pipeline ended before the export did.
-pub(crate) const CUT_OFF: &str = "cut_off";
+/// Why the points of an export, or some of them, were not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Failure {
+    pub(crate) cause: Cause,
+    pub(crate) is_retryable: bool,
+}
 
-/// All that may stand in `error.type`.
-const ERROR_TYPES: [&str; 6] = ["retryable", "permanent", "timeout", REJECTED, PANIC, CUT_OFF];
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self { cause, is_retryable: false }
+    }
+}
+
+impl From<&ExportError> for Failure {
+    fn from(error: &ExportError) -> Self {
+        Self { cause: error.cause(), is_retryable: error.is_retryable() }
+    }
+}
 
 impl Groups {
     fn new(registry: &Registry) -> Self {
@@ -92,7 +107,7 @@ impl Groups {
             last_success: registry
                 .self_metric("meterkit.target.last_success")
                 .unit("s")
-                .description("When an export last succeeded, since 1970.")
+                .description("When an export last succeeded, since 1970. 0 until one has.")
                 .register_silently(),
             queue_size: registry
                 .self_metric("meterkit.target.queue.size")
@@ -110,7 +125,7 @@ impl Groups {
 
 impl SelfMetrics {
     pub(crate) fn new(registry: Registry) -> Self {
-        Self { registry, groups: OnceLock::new() }
+        Self { registry, groups: OnceLock::new(), failures: Mutex::default() }
     }
 
     /// Points were given to a target.
@@ -118,24 +133,25 @@ impl SelfMetrics {
         self.groups().inflight.with(of).add(signed(points));
     }
 
-    /// An export is over, after all its attempts: `error` says what went wrong with some of its points or with all.
+    /// An export is over, after all its attempts. `failure` is why some of its points, or all, were not delivered.
     pub(crate) fn ended(
         &self,
         of: Exporter<'_>,
         points: u64,
         took: Duration,
-        error: Option<&'static str>,
+        failure: Option<Failure>,
     ) {
+        self.failures.lock().unpoisoned().extend(failure);
         self.groups().inflight.with(of).add(-signed(points));
-        self.groups().operations.with(Ended { of, error }).record(took.as_secs_f64());
+        self.groups().operations.with(Operation { of, failure }).record(took.as_secs_f64());
     }
 
     /// Points for which the export has finished.
-    pub(crate) fn count(&self, of: Exporter<'_>, points: u64, error: Option<&'static str>) {
-        self.groups().exported.with(Ended { of, error }).add(points);
+    pub(crate) fn count(&self, of: Exporter<'_>, points: u64, cause: Option<Cause>) {
+        self.groups().exported.with(Exported { of, cause }).add(points);
     }
 
-    /// An export ended well at this time.
+    /// An export ended well at this time. None has until 1970.
     pub(crate) fn succeeded(&self, of: Exporter<'_>, at: SystemTime) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.groups().last_success.with(of.component).set(since.as_secs_f64());
@@ -159,10 +175,10 @@ impl SelfMetrics {
         groups.last_success.remove(of.component);
         groups.queue_size.remove(of.component);
         groups.queue_dropped.remove(of.component);
-        let errors = ERROR_TYPES.map(Some);
-        for error in [None].into_iter().chain(errors) {
-            groups.exported.remove(Ended { of, error });
-            groups.operations.remove(Ended { of, error });
+        let failures = self.failures.lock().unpoisoned().clone();
+        for failure in [None].into_iter().chain(failures.into_iter().map(Some)) {
+            groups.exported.remove(Exported { of, cause: failure.map(|it| it.cause) });
+            groups.operations.remove(Operation { of, failure });
         }
     }
 
@@ -209,14 +225,20 @@ impl Labels for Exporter<'_> {
     }
 }
 
-/// Operations of a target, by how they ended.
-struct Ended<'a> {
+/// Points of a target, by how their export ended.
+struct Exported<'a> {
     of: Exporter<'a>,
-    error: Option<&'static str>,
+    cause: Option<Cause>,
 }
 
-impl Labels for Ended<'_> {
-    type Set = Ended<'static>;
+/// Exports of a target, by how they ended.
+struct Operation<'a> {
+    of: Exporter<'a>,
+    failure: Option<Failure>,
+}
+
+impl Labels for Exported<'_> {
+    type Set = Exported<'static>;
     const KEYS: &'static [LabelKey] = &[
         Exporter::KEYS[0],
         Exporter::KEYS[1],
@@ -227,6 +249,32 @@ impl Labels for Ended<'_> {
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
         self.of.visit(visitor);
-        visitor.visit(self.error.map_or(LabelRef::Absent, LabelRef::Static));
+        let error_type = self.cause.map(Cause::error_type);
+        visitor.visit(error_type.as_deref().map_or(LabelRef::Absent, LabelRef::Str));
+    }
+}
+
+impl Labels for Operation<'_> {
+    type Set = Operation<'static>;
+    const KEYS: &'static [LabelKey] = &[
+        Exported::KEYS[0],
+        Exported::KEYS[1],
+        Exported::KEYS[2],
+        Exported::KEYS[3],
+        Exported::KEYS[4],
+        LabelKey::of::<Option<u16>>("http.response.status_code"),
+        LabelKey::of::<Option<&'static str>>("rpc.response.status_code"),
+        LabelKey::of::<Option<bool>>("meterkit.retryable"),
+    ];
+
+    fn visit(&self, visitor: &mut impl LabelVisitor) {
+        let cause = self.failure.map(|it| it.cause);
+        Exported { of: self.of, cause }.visit(visitor);
+        let http = cause.and_then(Cause::http_status);
+        visitor.visit(http.map_or(LabelRef::Absent, |status| LabelRef::I64(status.into())));
+        let grpc = cause.and_then(Cause::grpc_status);
+        visitor.visit(grpc.as_deref().map_or(LabelRef::Absent, LabelRef::Str));
+        let is_retryable = self.failure.map(|it| it.is_retryable);
+        visitor.visit(is_retryable.map_or(LabelRef::Absent, LabelRef::Bool));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use meterkit_core::Temporality;
 
+use crate::export_error::ExportError;
 use crate::snapshot::Snapshot;
 
 /// A destination that snapshots are sent to.
@@ -167,63 +168,6 @@ pub struct TargetQueue {
 
 /// What [`Target::export`] returns.
 pub type ExportFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + 'a>>;
-
-/// Why an export failed.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExportError {
-    /// It may succeed later: the receiver is down, or busy.
-    #[error("{reason}")]
-    Retryable {
-        /// What happened. Must not hold secrets.
-        reason: String,
-        /// How long the receiver asked to be left alone. Neither the interval nor a flush makes another attempt before;
-        /// only the last export at shutdown does. More than an hour is taken for an hour.
-        retry_after: Option<Duration>,
-    },
-
-    /// It will not succeed, however often it is tried: bad credentials, a malformed request.
-    #[error("{reason}")]
-    Permanent {
-        /// What happened. Must not hold secrets.
-        reason: String,
-    },
-
-    /// It took longer than the export timeout.
-    #[error("no answer within {} ms (OTEL_METRIC_EXPORT_TIMEOUT)", .0.as_millis())]
-    Timeout(Duration),
-}
-
-meterkit_rules::debug_as_text!(ExportError);
-
-impl ExportError {
-    /// Returns the attribute `error.type` of self-metrics: `retryable`, `permanent` or `timeout`.
-    pub fn error_type(&self) -> &'static str {
-        match self {
-            Self::Retryable { .. } => "retryable",
-            Self::Permanent { .. } => "permanent",
-            Self::Timeout(_) => "timeout",
-        }
-    }
-
-    /// Returns how long the receiver asked to be left alone.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Retryable { retry_after, .. } => *retry_after,
-            Self::Permanent { .. } | Self::Timeout(_) => None,
-        }
-    }
-
-    /// A failure that may pass.
-    pub fn retryable(reason: impl Into<String>) -> Self {
-        Self::Retryable { reason: reason.into(), retry_after: None }
-    }
-
-    /// A failure that stays.
-    pub fn permanent(reason: impl Into<String>) -> Self {
-        Self::Permanent { reason: reason.into() }
-    }
-}
 
 /// When a push target is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,12 +17,13 @@ use crate::companion::Companion;
 use crate::component::Component;
 use crate::delivery::{self, Delivery, Ending, Flush};
 use crate::error::{FlushError, TargetFailure};
+use crate::export_error::ExportError;
 use crate::filter::TargetFilter;
 use crate::news::News;
 use crate::progress::TargetProgress;
 use crate::refreshes;
 use crate::source::Source;
-use crate::target::{ExportError, Schedule, Target};
+use crate::target::{Schedule, Target};
 use crate::task;
 
 /// The time that companions get when push targets have used up the deadline.

@@ -5,6 +5,7 @@
 //! are created, and catalog, dashboards and exporters name them, so one place keeps all of them in agreement. Not
 //! meant for use on its own; the texts are fragments of other crates' messages.
 
+mod cause;
 mod debug_as_text;
 mod kind;
 
@@ -15,4 +16,5 @@ pub mod name;
 pub mod prometheus_name;
 pub mod unit;
 
+pub use self::cause::Cause;
 pub use self::kind::Kind;

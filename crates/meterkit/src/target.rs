@@ -37,7 +37,7 @@
 
 pub use meterkit_core::StoreHealth;
 pub use meterkit_pipeline::{
-    Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health, IntoTarget,
-    Schedule, Source, StartError, Stop, Target, TargetError, TargetFailure, TargetFilter,
-    TargetHealth, TargetKind, TargetQueue,
+    Cause, Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health,
+    IntoTarget, Schedule, Source, StartError, Stop, Target, TargetError, TargetFailure,
+    TargetFilter, TargetHealth, TargetKind, TargetQueue,
 };

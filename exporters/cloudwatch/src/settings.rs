@@ -87,6 +87,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     certificate: CERTIFICATE,
     client_key: CLIENT_KEY,
     client_certificate: CLIENT_CERTIFICATE,
+    credentials: &["AWS_ACCESS_KEY_ID"],
+    endpoint: "METERKIT_CLOUDWATCH_ENDPOINT",
 };
 
 fn region(text: &str) -> Result<String, String> {

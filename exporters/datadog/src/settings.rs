@@ -263,6 +263,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     certificate: CERTIFICATE,
     client_key: CLIENT_KEY,
     client_certificate: CLIENT_CERTIFICATE,
+    credentials: &["DD_API_KEY"],
+    endpoint: "DD_SITE",
 };
 
 /// Reads where the agent listens, and its host: the URL, else host and port.

@@ -89,6 +89,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     certificate: CERTIFICATE,
     client_key: CLIENT_KEY,
     client_certificate: CLIENT_CERTIFICATE,
+    credentials: &["GOOGLE_APPLICATION_CREDENTIALS"],
+    endpoint: "METERKIT_GCP_ENDPOINT",
 };
 
 /// Old ids have the domain of their organization before them.

@@ -1,6 +1,6 @@
 //! The Grafana target: OTLP or remote write, by what is set.
 
-use meterkit_http::{Compression, Transport};
+use meterkit_http::{Compression, Transport, TransportHints};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
 use meterkit_pipeline::Target;
 
@@ -39,7 +39,11 @@ impl GrafanaConfig {
         let transport = Transport::default()
             .with_compression(Compression::Gzip)
             .with_timeout(TIMEOUT)
-            .with_hints(TRANSPORT.hints());
+            .with_hints(TransportHints {
+                credentials: &["GRAFANA_CLOUD_API_KEY"],
+                endpoint: "GRAFANA_CLOUD_ZONE",
+                ..TRANSPORT.hints()
+            });
         Self(Mode::Cloud(cloud, transport))
     }
 

@@ -155,6 +155,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     certificate: CERTIFICATE,
     client_key: CLIENT_KEY,
     client_certificate: CLIENT_CERTIFICATE,
+    credentials: &["GRAFANA_REMOTE_WRITE_PASSWORD", "GRAFANA_REMOTE_WRITE_BEARER_TOKEN"],
+    endpoint: "GRAFANA_REMOTE_WRITE_URL",
 };
 
 const AUTHENTICATION: AuthenticationSettings = AuthenticationSettings {

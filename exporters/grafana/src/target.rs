@@ -239,7 +239,7 @@ impl RemoteWriteTarget {
                 match outcome {
                     Outcome::Taken => has_some = true,
                     Outcome::Again => {}
-                    Outcome::Refused(reason) => refusal = Some(reason),
+                    Outcome::Refused(refused) => refusal = Some(refused),
                     Outcome::Failed(error) => failure = worse(failure, error),
                 }
             }
@@ -248,10 +248,10 @@ impl RemoteWriteTarget {
         }
         match (self.queue.len(), failure, refusal) {
             (1.., Some(failure), _) => Err(failure),
-            (1.., None, Some(refusal)) => Err(ExportError::permanent(refusal)),
+            (1.., None, Some(refusal)) => Err(refusal),
             (0, _, Some(refusal)) if !has_some => {
                 self.refusals.end_attempt();
-                Err(ExportError::permanent(refusal))
+                Err(refusal)
             }
             // What was refused of it was logged and counted.
             _ => {
@@ -351,7 +351,7 @@ impl RemoteWriteTarget {
             return None;
         }
         let reason = "the receiver asked to be left alone for a while".to_owned();
-        Some(ExportError::Retryable { reason, retry_after: Some(rest) })
+        Some(ExportError::retryable(reason).with_retry_after(Some(rest)))
     }
 }
 

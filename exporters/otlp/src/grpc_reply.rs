@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
 use meterkit_http::reply::{message, quoted};
 use meterkit_http::{Compression, Headers, Reply, SendError, SendErrorKind};
+use meterkit_rules::Cause;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use percent_encoding::percent_decode;
 use prost::Message;
@@ -105,15 +106,14 @@ fn refusal(code: usize, message: &str, details: &[u8], secrets: &Headers) -> Sen
         INVALID_ARGUMENT => SendErrorKind::Invalid,
         _ => SendErrorKind::Denied,
     };
-    let reason = match NAMES.get(code) {
-        Some(name) => quoted(format_args!("gRPC status {name}"), message, secrets),
-        None => quoted(format_args!("gRPC status {code}"), message, secrets),
-    };
+    let cause = Cause::Grpc(u8::try_from(code).unwrap_or(u8::MAX));
+    let reason = quoted(format_args!("gRPC status {cause}"), message, secrets);
     let is_for_later = kind == SendErrorKind::Unavailable;
     let retry_after = delay.filter(|_| is_for_later);
     SendError {
         kind,
         reason,
+        cause,
         status: equivalent(code),
         retry_after,
         may_have_arrived: is_for_later,
@@ -137,27 +137,6 @@ fn is_too_large(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     ["larger than max", "exceeds maximum", "too large"].iter().any(|said| message.contains(said))
 }
-
-/// The names of gRPC's codes.
-const NAMES: [&str; 17] = [
-    "Ok",
-    "Cancelled",
-    "Unknown",
-    "InvalidArgument",
-    "DeadlineExceeded",
-    "NotFound",
-    "AlreadyExists",
-    "PermissionDenied",
-    "ResourceExhausted",
-    "FailedPrecondition",
-    "Aborted",
-    "OutOfRange",
-    "Unimplemented",
-    "Internal",
-    "Unavailable",
-    "DataLoss",
-    "Unauthenticated",
-];
 
 const CANCELLED: usize = 1;
 const UNKNOWN: usize = 2;
@@ -183,8 +162,9 @@ mod tests {
 
     #[test]
     fn each_code_is_taken_as_the_specification_has_it() {
-        for (code, name) in NAMES.iter().enumerate().skip(1) {
+        for code in 1..17 {
             let error = error(code, "busy");
+            let name = error.cause.error_type();
             assert_eq!(error.reason, format!("gRPC status {name}: busy"));
             let expected = match code {
                 1 | 4 | 10 | 11 | 14 | 15 => SendErrorKind::Unavailable,
@@ -193,8 +173,9 @@ mod tests {
             };
             assert_eq!((error.kind, error.retry_after), (expected, None), "{name}");
         }
+        assert_eq!(error(14, "").reason, "gRPC status UNAVAILABLE");
         assert_eq!(error(99, "").reason, "gRPC status 99");
-        let reason = "gRPC status Unauthenticated: ... has expired";
+        let reason = "gRPC status UNAUTHENTICATED: ... has expired";
         assert_eq!(error(16, "hunter2 has expired").reason, reason);
     }
 
@@ -272,7 +253,7 @@ mod tests {
             ];
             let error = reply(&[], b"", &trailers).outcome(&Headers::default());
             let error = error.expect_err("it is refused");
-            assert_eq!(error.reason, "gRPC status ResourceExhausted: so busy\u{1f605}");
+            assert_eq!(error.reason, "gRPC status RESOURCE_EXHAUSTED: so busy\u{1f605}");
             assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(7)));
         }
     }

@@ -3,14 +3,12 @@
 //! By OpenTelemetry's protocol specification, section OTLP/gRPC, and "gRPC over HTTP2". A client for its one unary call
 //! is less than what a general one needs to be told, and reads the status also where the message cannot be read.
 
-use std::error::Error;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::{BodyExt, Full};
-use meterkit_http::reply::{shown, with_causes};
 use meterkit_http::{Compression, Connection, Connector, Headers, SendError, Transport, in_time};
 
 use crate::body::Body;
@@ -105,12 +103,13 @@ impl GrpcSender {
     async fn ask(&self, request: Request<Bytes>) -> Result<GrpcReply, SendError> {
         let request = request.map(Full::new);
         let response = self.connection.request(request).await;
-        let response =
-            response.map_err(|error| no_answer(&error, !error.is_connect(), self.secrets()))?;
+        let response = response
+            .map_err(|error| SendError::unanswered(&error, !error.is_connect(), self.secrets()))?;
         let (head, mut body) = response.into_parts();
         let (mut message, mut trailers) = (BytesMut::new(), HeaderMap::new());
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| no_answer(&error, true, self.secrets()))?;
+            let frame =
+                frame.map_err(|error| SendError::unanswered(&error, true, self.secrets()))?;
             match frame.into_data() {
                 // A message that exceeds the limit is of no use, but the trailers behind it are.
                 Ok(data) if message.len() <= grpc_reply::LARGEST => message.put(data),
@@ -170,11 +169,6 @@ fn grpc_timeout(timeout: Duration) -> Option<HeaderValue> {
         _ => return None,
     };
     HeaderValue::try_from(value).ok()
-}
-
-/// Returns the error of a connection. It may quote the receiver too.
-fn no_answer(error: &dyn Error, may_have_arrived: bool, secrets: &Headers) -> SendError {
-    SendError::no_answer(shown(&secrets.redact(&with_causes(error))), may_have_arrived)
 }
 
 #[cfg(test)]

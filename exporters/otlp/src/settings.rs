@@ -113,6 +113,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     certificate: CERTIFICATE,
     client_key: CLIENT_KEY,
     client_certificate: CLIENT_CERTIFICATE,
+    credentials: &["OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"],
+    endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 };
 
 /// How a configuration file names the protocols over HTTP.

@@ -9,7 +9,7 @@ use meterkit_http::{
     Client, Compression, CompressionError, Connector, Divide, Dropped, Headers, Outbox, Refusals,
     SendError, SendErrorKind, TlsError, url,
 };
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
+use meterkit_pipeline::{Cause, ExportError, ExportFuture, Snapshot, Target};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
 
@@ -110,7 +110,7 @@ impl OtlpTarget {
                 continue;
             }
             if size > self.config.max_request_bytes {
-                outbox.drop_current(&mut self.refusals, &too_long(size, limit));
+                outbox.drop_current(&mut self.refusals, &too_long(size, limit), Cause::Other);
                 continue;
             }
             match self.sender.send(body).await {
@@ -119,6 +119,7 @@ impl OtlpTarget {
                     self.note(&accepted);
                 }
                 Err(error) => {
+                    let error = error.with_advice(self.config.transport.hints());
                     outbox.refused(&mut self.refusals, &error, size);
                     if error.kind == SendErrorKind::TooLarge {
                         self.note_too_large(&error.reason, size, points);
@@ -129,20 +130,20 @@ impl OtlpTarget {
         }
         match (self.outbox.take_if(|(_, outbox)| outbox.is_empty()), failure) {
             (Some((_, outbox)), _) => self.end(outbox),
-            (
-                None,
-                Some(SendError { kind: SendErrorKind::Unavailable, reason, retry_after, .. }),
-            ) => Err(ExportError::Retryable { reason, retry_after }),
-            (None, Some(error)) => Err(ExportError::permanent(error.reason)),
+            (None, Some(error)) => Err(ExportError::new(error.is_retryable(), error.reason)
+                .with_retry_after(error.retry_after)
+                .with_cause(error.cause)),
             (None, None) => Ok(()),
         }
     }
 
     /// Ends an export that has nothing left to send. It is a failure if the receiver has none of it.
     fn end(&mut self, outbox: Outbox<Request>) -> Result<(), ExportError> {
-        for Dropped { items, reason, .. } in
-            outbox.end(&mut self.refusals).map_err(ExportError::permanent)?
-        {
+        let dropped =
+            outbox.end(&mut self.refusals).map_err(|Dropped { reason, cause, .. }| {
+                ExportError::permanent(reason).with_cause(cause)
+            })?;
+        for Dropped { items, reason, .. } in dropped {
             self.losses.reject(items);
             if self.losses.is_news(&reason) {
                 tracing::error!(

@@ -10,8 +10,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Method, Request, Uri};
 use meterkit_core::Unpoisoned;
-use meterkit_http::{Client, SendError, SendErrorKind, reply, url};
+use meterkit_http::{Client, SendError, reply, url};
 use meterkit_pipeline::ExportError;
+
+use crate::settings::TRANSPORT;
 
 /// The group that a target pushes to, to keep when the target is handed to the pipeline. Clones share it.
 ///
@@ -68,11 +70,10 @@ impl fmt::Debug for PushgatewayGroup {
 }
 
 fn failure(error: SendError) -> ExportError {
-    let SendError { kind, reason, retry_after, .. } = error;
-    match kind {
-        SendErrorKind::Unavailable => ExportError::Retryable { reason, retry_after },
-        _ => ExportError::permanent(reason),
-    }
+    let error = error.with_advice(TRANSPORT.hints());
+    ExportError::new(error.is_retryable(), error.reason)
+        .with_retry_after(error.retry_after)
+        .with_cause(error.cause)
 }
 
 /// Returns the URL of the group of `job` with these labels, at the gateway with this address.

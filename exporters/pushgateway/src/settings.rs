@@ -121,6 +121,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     certificate: CERTIFICATE,
     client_key: CLIENT_KEY,
     client_certificate: CLIENT_CERTIFICATE,
+    credentials: &["METERKIT_PUSHGATEWAY_PASSWORD", "METERKIT_PUSHGATEWAY_BEARER_TOKEN"],
+    endpoint: "METERKIT_PUSHGATEWAY_URL",
 };
 
 const AUTHENTICATION: AuthenticationSettings =

@@ -17,7 +17,7 @@ async fn what_failed_is_part_of_the_next_push() {
         let receiver = Receiver::start([busy]).await;
         let mut target = target(&receiver);
         let outcome = target.export(&snapshot(1, &[(&[], 1)])).await;
-        let Err(ExportError::Retryable { reason, retry_after }) = outcome else {
+        let Err(ExportError::Retryable { reason, retry_after, .. }) = outcome else {
             panic!("{status}: {outcome:?}");
         };
         assert!(reason.ends_with(": busy"), "{reason}");

@@ -97,7 +97,7 @@ fn with_port(target: Uri) -> Uri {
 /// A connection that the proxy did not give.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection through the proxy `{proxy}`")]
-struct ProxyFailed {
+pub(crate) struct ProxyFailed {
     proxy: Proxy,
     #[source]
     cause: BoxError,

@@ -109,6 +109,10 @@ fn it_is_begun_when_some_of_it_arrived_or_may_have() {
     assert!(outbox.is_begun() && !outbox.is_in_doubt());
 }
 
+fn dropped(reason: &str) -> Dropped {
+    Dropped { items: 1, reason: reason.to_owned(), cause: Cause::Other }
+}
+
 #[test]
 fn halves_of_what_may_have_arrived_may_have_too() {
     let mut refusals = Refusals::new(usize::MAX);
@@ -116,11 +120,11 @@ fn halves_of_what_may_have_arrived_may_have_too() {
     outbox.doubt(true);
     outbox.halve(&mut refusals);
     assert!(outbox.is_doubted());
-    outbox.drop_current(&mut refusals, "bad");
+    outbox.drop_current(&mut refusals, "bad", Cause::Other);
     assert!(outbox.is_doubted());
-    outbox.drop_current(&mut refusals, "worse");
+    outbox.drop_current(&mut refusals, "worse", Cause::Other);
     assert!(!outbox.is_begun());
-    assert_eq!(outbox.end(&mut refusals), Err("worse".to_owned()));
+    assert_eq!(outbox.end(&mut refusals), Err(dropped("worse")));
 }
 
 #[test]
@@ -142,10 +146,9 @@ fn what_is_dropped_is_lost_only_when_something_was_accepted() {
     let mut refusals = Refusals::new(usize::MAX);
     let mut outbox = two(&mut refusals);
     outbox.halve(&mut refusals);
-    outbox.drop_current(&mut refusals, "bad");
+    outbox.drop_current(&mut refusals, "bad", Cause::Other);
     outbox.accepted(&mut refusals, 10);
-    let dropped = Dropped { items: 1, reason: "bad".to_owned() };
-    assert_eq!(outbox.end(&mut refusals), Ok(vec![dropped]));
+    assert_eq!(outbox.end(&mut refusals), Ok(vec![dropped("bad")]));
 }
 
 #[test]

@@ -28,6 +28,10 @@ pub struct TransportSettings {
     pub client_key: Setting<String>,
     /// Made by [`client_certificate`].
     pub client_certificate: Setting<String>,
+    /// The settings that may hold the credentials.
+    pub credentials: &'static [&'static str],
+    /// The setting that holds the URL.
+    pub endpoint: &'static str,
 }
 
 /// Declares how requests are compressed.
@@ -75,6 +79,8 @@ impl TransportSettings {
             package: self.package,
             certificate: self.certificate.declaration().name,
             timeout: self.timeout.declaration().name,
+            credentials: self.credentials,
+            endpoint: self.endpoint,
         }
     }
 

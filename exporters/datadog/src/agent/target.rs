@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use meterkit_core::LogOnce;
 use meterkit_core::Temporality;
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
+use meterkit_pipeline::{Cause, ExportError, ExportFuture, Snapshot, Target};
 use tokio::time::sleep;
 
 use super::config::AgentConfig;
@@ -126,15 +126,17 @@ impl AgentTarget {
                     let waited = self.config.timeout.as_millis();
                     let reason =
                         format!("the agent does not read: no room for a packet within {waited} ms");
-                    return Err(ExportError::retryable(reason));
+                    return Err(ExportError::retryable(reason).with_cause(Cause::Timeout));
                 }
                 Err(SocketError::Unreachable(error)) => {
-                    return Err(ExportError::retryable(format!("cannot connect: {error}")));
+                    let reason = format!("cannot connect: {error}");
+                    return Err(ExportError::retryable(reason).with_cause(Cause::Connect));
                 }
                 Err(SocketError::Broken(error) | SocketError::BrokenBefore(error)) => {
                     attempts += 1;
                     if attempts == ATTEMPTS {
-                        return Err(ExportError::retryable(format!("cannot send: {error}")));
+                        let reason = format!("cannot send: {error}");
+                        return Err(ExportError::retryable(reason).with_cause(Cause::Connect));
                     }
                 }
             }

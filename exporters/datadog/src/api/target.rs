@@ -7,7 +7,7 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 use meterkit_core::LogOnce;
 use meterkit_http::{Client, Dropped, Headers, Outbox, Post, Refusals, SendError, SendErrorKind};
-use meterkit_pipeline::{ExportError, Snapshot};
+use meterkit_pipeline::{Cause, ExportError, Snapshot};
 
 use super::answer::{KEY_REFUSED, is_key_refused, outcome};
 use super::batch::Batch;
@@ -79,7 +79,10 @@ impl ApiTarget {
     pub(crate) async fn check(&self) -> Result<(), ExportError> {
         let uri = self.endpoints.validate.clone();
         match self.client.get(uri, accept()).await {
-            Ok(reply) if is_key_refused(&reply) => Err(ExportError::permanent(KEY_REFUSED)),
+            Ok(reply) if is_key_refused(&reply) => {
+                let cause = Cause::Http(reply.status().as_u16());
+                Err(ExportError::permanent(KEY_REFUSED).with_cause(cause))
+            }
             Ok(reply) => {
                 tracing::debug!(status = %reply.status(), "the API key was checked");
                 Ok(())
@@ -136,11 +139,9 @@ impl ApiTarget {
         }
         match (self.batch.take_if(|batch| batch.payloads.is_empty()), failure) {
             (Some(batch), _) => self.end(batch),
-            (
-                None,
-                Some(SendError { kind: SendErrorKind::Unavailable, reason, retry_after, .. }),
-            ) => Err(ExportError::Retryable { reason, retry_after }),
-            (None, Some(error)) => Err(ExportError::permanent(error.reason)),
+            (None, Some(error)) => Err(ExportError::new(error.is_retryable(), error.reason)
+                .with_retry_after(error.retry_after)
+                .with_cause(error.cause)),
             (None, None) => Ok(()),
         }
     }
@@ -205,7 +206,10 @@ impl ApiTarget {
 
     /// Ends a batch that has nothing left to send. It is a failure if the intake has none of it: the next one has it.
     fn end(&mut self, batch: Batch) -> Result<(), ExportError> {
-        let dropped = batch.payloads.end(&mut self.refusals).map_err(ExportError::permanent)?;
+        let dropped = batch.payloads.end(&mut self.refusals);
+        let dropped = dropped.map_err(|Dropped { reason, cause, .. }| {
+            ExportError::permanent(reason).with_cause(cause)
+        })?;
         for Dropped { items, reason, .. } in dropped {
             self.rejected += items;
             if self.told.is_new(&reason) {

@@ -20,7 +20,7 @@ pub(super) enum Outcome {
     /// It goes out once more, otherwise.
     Again,
     /// It is lost.
-    Refused(String),
+    Refused(ExportError),
     /// No more can be sent now.
     Failed(ExportError),
 }
@@ -85,6 +85,7 @@ impl RemoteWriteTarget {
         error: SendError,
         written: Option<u64>,
     ) -> Outcome {
+        let error = error.with_advice(self.config.transport.hints());
         let is_of_content = matches!(error.kind, SendErrorKind::Invalid | SendErrorKind::TooLarge);
         if is_of_content && self.dialect == Dialect::Doubted {
             // It is the request that is at fault, not the version.
@@ -93,7 +94,8 @@ impl RemoteWriteTarget {
         // After any other failure, the receiver expects the whole request once more.
         if is_of_content && written.is_some_and(|written| written > 0) {
             self.canary = None;
-            return self.give_up(batch.id, batch.len(), error.reason, written);
+            let refusal = ExportError::permanent(error.reason).with_cause(error.cause);
+            return self.give_up(batch.id, batch.len(), refusal, written);
         }
         let verdict = match self.canary.take() {
             Some(_) => self.refusals.canary_refused(&error),
@@ -105,24 +107,25 @@ impl RemoteWriteTarget {
         if error.kind == SendErrorKind::TooLarge && batch.len() > 1 {
             self.note_too_large(batch, &error.reason);
         }
-        let SendError { kind, reason, retry_after, .. } = error;
+        let cause = error.cause;
         match verdict {
             Verdict::Divide => match self.divide(batch).await {
                 Ok(()) => Outcome::Again,
-                Err(error) => self.give_up(batch.id, batch.len(), error.to_string(), None),
+                Err(error) => self.give_up(batch.id, batch.len(), error, None),
             },
             Verdict::Drop => {
                 let len = self.queue.get(batch.id).map_or(0, Batch::len);
-                self.give_up(batch.id, len, reason, None)
+                let refusal = ExportError::permanent(error.reason).with_cause(cause);
+                self.give_up(batch.id, len, refusal, None)
             }
-            Verdict::Keep if kind == SendErrorKind::Unavailable => {
-                if let Some(pause) = retry_after {
+            // What is not retryable may be accepted when someone has changed what is wrong.
+            Verdict::Keep => {
+                if let Some(pause) = error.retry_after {
                     self.pause = Instant::now().checked_add(pause.min(LONGEST_PAUSE));
                 }
-                Outcome::Failed(ExportError::Retryable { reason, retry_after })
+                let failure = ExportError::new(error.is_retryable(), error.reason);
+                Outcome::Failed(failure.with_retry_after(error.retry_after).with_cause(cause))
             }
-            // It may be accepted when someone has changed what is wrong.
-            Verdict::Keep => Outcome::Failed(ExportError::permanent(reason)),
         }
     }
 
@@ -177,13 +180,19 @@ impl RemoteWriteTarget {
     }
 
     /// Takes a request with `len` values out of the queue that the receiver will never take, or only a part of it.
-    fn give_up(&mut self, id: u64, len: u64, reason: String, written: Option<u64>) -> Outcome {
+    fn give_up(
+        &mut self,
+        id: u64,
+        len: u64,
+        refusal: ExportError,
+        written: Option<u64>,
+    ) -> Outcome {
         self.queue.remove(id);
         self.refusals.forget(id);
         let taken = written.unwrap_or(0).min(len);
         self.counts.add_written(taken);
-        self.refuse(len - taken, &reason);
-        if taken > 0 { Outcome::Taken } else { Outcome::Refused(reason) }
+        self.refuse(len - taken, &refusal.to_string());
+        if taken > 0 { Outcome::Taken } else { Outcome::Refused(refusal) }
     }
 
     fn refuse(&self, values: u64, reason: &str) {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use meterkit_http::reply::{shown, with_causes};
 use meterkit_http::{Headers, SendError, in_time};
+use meterkit_rules::Cause;
 
 use super::{CredentialsError, Hook};
 
@@ -59,7 +60,8 @@ impl Authenticator {
         let headers = headers.unwrap_or_else(|error| Err(CredentialsError::from(error)));
         let headers = headers.map_err(|error| {
             let reason = self.common.redact(&with_causes(&*error));
-            SendError::no_answer(format!("no credentials to send with: {}", shown(&reason)), false)
+            let reason = format!("no credentials to send with: {}", shown(&reason));
+            SendError::no_answer(Cause::Other, reason, false)
         })?;
         // The first ones show whether credentials can be read on their way.
         let headers = match std::mem::replace(&mut self.is_checked, true) {
