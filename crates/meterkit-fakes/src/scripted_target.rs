@@ -6,7 +6,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use meterkit_core::Temporality;
-use meterkit_pipeline::{ExportError, ExportFuture, Schedule, Snapshot, Target, TargetQueue};
+use meterkit_pipeline::{
+    Cause, ExportError, ExportFuture, Schedule, Snapshot, Target, TargetQueue,
+};
 
 /// Longer than any test needs: a wait this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -187,13 +189,17 @@ impl Target for ScriptedTarget {
             seen.change(|state| state.exports.push((Instant::now(), snapshot.clone())));
             match step {
                 Step::Succeed => Ok(()),
-                Step::Fail => Err(ExportError::retryable("the receiver is busy")),
+                Step::Fail => {
+                    let error = ExportError::retryable("the receiver is busy");
+                    Err(error.with_cause(Cause::Http(503)))
+                }
                 Step::FailFor(asked) => {
                     let error = ExportError::retryable("the receiver asks for patience");
                     Err(error.with_retry_after(Some(asked)))
                 }
                 Step::Refuse | Step::TakePart => {
-                    Err(ExportError::permanent("the receiver refuses"))
+                    let error = ExportError::permanent("the receiver refuses");
+                    Err(error.with_cause(Cause::Http(400)))
                 }
                 Step::Hang => std::future::pending().await,
                 Step::Block => {

@@ -109,10 +109,20 @@ fn attempts_of_one_export_count_once_and_a_failure_says_what_kind() {
     pipeline.flush_blocking(PATIENCE).unwrap_err();
     let failed = pipeline.source().snapshot_blocking();
     assert_eq!(seen.attempts(), 3);
-    assert_eq!(exported(&failed), [row("scripted/0", Some("permanent"), 2.0)]);
+    assert_eq!(exported(&failed), [row("scripted/0", Some("400"), 2.0)]);
     assert_eq!(histogram(&failed, OPERATION).count, 1);
     assert_eq!(value(&failed, INFLIGHT), Some(0.0));
-    assert_eq!(value(&failed, LAST_SUCCESS), None, "there was no success yet");
+    assert_eq!(value(&failed, LAST_SUCCESS), Some(0.0), "there was no success yet");
+    let operations = attributes(&failed, OPERATION);
+    let [operation] = &operations[..] else { panic!("{operations:?}") };
+    for (key, expected) in [
+        ("error.type", Some("400")),
+        ("http.response.status_code", Some("400")),
+        ("rpc.response.status_code", None),
+        ("meterkit.retryable", Some("false")),
+    ] {
+        assert_eq!(text(operation, key).as_deref(), expected, "{key}");
+    }
 }
 
 #[test]
@@ -220,21 +230,27 @@ fn each_target_has_series_of_its_own_those_of_one_name_too() {
     let expected = [
         row("other/0", None, 2.0),
         row("scripted/0", None, 2.0),
-        row("scripted/1", Some("permanent"), 2.0),
+        row("scripted/1", Some("400"), 2.0),
     ];
     assert_eq!(exported(&pipeline.source().snapshot_blocking()), expected);
 }
 
-/// What each series of a metric says of the server, by the component's name.
-fn servers(snapshot: &Snapshot, metric: &str) -> Vec<(String, Option<String>, Option<String>)> {
+/// Returns the attributes of each series of a metric.
+fn attributes(snapshot: &Snapshot, metric: &str) -> Vec<Attributes> {
     let points = metrics(snapshot, metric).into_iter().flat_map(|it| match &it.data {
-        Data::Histogram { points, .. } => points.iter().map(|it| &it.attributes).collect(),
+        Data::Histogram { points, .. } => points.iter().map(|it| it.attributes.clone()).collect(),
         Data::Gauge(points) | Data::Sum { points, .. } => {
-            points.iter().map(|it| &it.attributes).collect::<Vec<_>>()
+            points.iter().map(|it| it.attributes.clone()).collect::<Vec<_>>()
         }
         _ => panic!("{it:?}"),
     });
-    let mut servers: Vec<_> = points
+    points.collect()
+}
+
+/// What each series of a metric says of the server, by the component's name.
+fn servers(snapshot: &Snapshot, metric: &str) -> Vec<(String, Option<String>, Option<String>)> {
+    let mut servers: Vec<_> = attributes(snapshot, metric)
+        .iter()
         .map(|attributes| {
             let component = text(attributes, "otel.component.name").expect("it has a name");
             (component, text(attributes, "server.address"), text(attributes, "server.port"))

@@ -2,7 +2,7 @@
 
 use meterkit_fakes::remote_write::{Answer, Receiver, Speaks};
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
-use meterkit_pipeline::{ExportError, Target};
+use meterkit_pipeline::{Cause, ExportError, Target};
 
 use crate::snapshots::{snapshot, target};
 
@@ -60,7 +60,10 @@ async fn a_request_that_is_bad_in_both_versions_says_nothing_of_the_receiver() {
     let receiver = Receiver::speaking(Speaks::Two, [bad(), bad()]).await;
     let mut target = target(&receiver);
     let error = target.export(&snapshot(1, &[1])).await.expect_err("it is lost");
-    assert_eq!(error, ExportError::permanent("HTTP status 400 Bad Request: out of bounds"));
+    assert_eq!(error.cause(), Cause::Http(400));
+    let text = error.to_string();
+    assert!(text.starts_with("HTTP status 400 Bad Request: out of bounds; "), "{text}");
+    assert!(text.contains("the clock of this machine is behind"), "{text}");
     assert_eq!(target.export(&snapshot(2, &[2])).await, Ok(()));
     assert_eq!(versions(&receiver), ["2.0.0", "0.1.0", "2.0.0"]);
     assert_eq!(target.counts().refused(), 1);

@@ -8,7 +8,7 @@ use meterkit_fakes::remote_write::{Answer, Arrival, Receiver, Speaks};
 use meterkit_grafana::{
     Authentication, RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, Secret, Transport,
 };
-use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
+use meterkit_pipeline::{Cause, ExportError, Pipeline, Schedule, Target};
 use meterkit_settings::Environment;
 
 use crate::snapshots::{Taken, config, pause, snapshot, target, times};
@@ -81,11 +81,9 @@ async fn a_receiver_that_does_not_answer_in_time_may_later() {
     let transport = Transport::default().with_timeout(Duration::from_millis(2000));
     let config = config(&receiver).with_transport(transport);
     let mut target = RemoteWriteTarget::new(config).expect("a target");
+    let expected = ExportError::retryable("no answer within 2000 ms (METERKIT_GRAFANA_TIMEOUT)");
     let outcome = target.export(&snapshot(1, &[1])).await;
-    assert_eq!(
-        outcome,
-        Err(ExportError::retryable("no answer within 2000 ms (METERKIT_GRAFANA_TIMEOUT)"))
-    );
+    assert_eq!(outcome, Err(expected.with_cause(Cause::Timeout)));
     assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
     assert_eq!(times(&receiver.taken()), [1000]);
 }
@@ -357,8 +355,9 @@ async fn with_bad_credentials_what_waits_is_kept() {
         assert!(target.export(&snapshot(second, &[1])).await.is_err());
     }
     let error = target.export(&snapshot(3, &[1])).await.expect_err("refused");
-    let text = "HTTP status 401 Unauthorized: token ... has expired";
-    assert_eq!(error, ExportError::permanent(text));
+    let text = "HTTP status 401 Unauthorized: token ... has expired; check the credentials in \
+                `GRAFANA_REMOTE_WRITE_PASSWORD` or `GRAFANA_REMOTE_WRITE_BEARER_TOKEN`";
+    assert_eq!(error, ExportError::permanent(text).with_cause(Cause::Http(401)));
     assert_eq!((target.counts().waiting_requests(), target.counts().refused()), (3, 0));
     assert_eq!(target.export(&snapshot(4, &[1])).await, Ok(()));
     assert_eq!(times(&receiver.taken()), [1000, 2000, 3000, 4000]);

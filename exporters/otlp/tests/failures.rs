@@ -7,7 +7,7 @@ use meterkit_fakes::log_lines;
 use meterkit_fakes::otlp::{Answer, Receiver};
 use meterkit_fakes::raw::RawServer;
 use meterkit_otlp::{Compression, OtlpTarget, Protocol, Transport};
-use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
+use meterkit_pipeline::{Cause, ExportError, Pipeline, Schedule, Target};
 use tokio::task::JoinSet;
 
 use crate::snapshots::{ALL, config, config_for, snapshot, target, values};
@@ -282,8 +282,11 @@ async fn errors_tell_what_the_receiver_says_and_no_credentials() {
         .with_header("Authorization", "Bearer hunter2")
         .expect("a header");
     let mut target = OtlpTarget::new(config).expect("a target");
-    let error = target.export(&snapshot(1, &[1])).await.expect_err("refused").to_string();
-    assert_eq!(error, "HTTP status 401 Unauthorized: token ... has expired");
+    let error = target.export(&snapshot(1, &[1])).await.expect_err("refused");
+    assert_eq!(error.cause(), Cause::Http(401));
+    let expected = "HTTP status 401 Unauthorized: token ... has expired; check the credentials in \
+                    `OTEL_EXPORTER_OTLP_METRICS_HEADERS` or `OTEL_EXPORTER_OTLP_HEADERS`";
+    assert_eq!(error.to_string(), expected);
     assert!(!format!("{target:?}").contains("hunter2"), "{target:?}");
 }
 

@@ -3,7 +3,7 @@
 use http::Method;
 use meterkit_core::{Attributes, Registry};
 use meterkit_fakes::pushgateway::{Answer, Receiver};
-use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
+use meterkit_pipeline::{Cause, ExportError, Pipeline, Schedule, Target};
 use meterkit_pushgateway::PushgatewayTarget;
 use std::time::Duration;
 
@@ -50,7 +50,8 @@ async fn a_group_is_deleted_on_request() {
 
     receiver.answer_next([Answer::Http(500, Vec::new(), "disk"), Answer::status(404)]);
     let error = group.delete().await.expect_err("it failed");
-    assert_eq!(error, ExportError::retryable("HTTP status 500 Internal Server Error: disk"));
+    let expected = ExportError::retryable("HTTP status 500 Internal Server Error: disk");
+    assert_eq!(error, expected.with_cause(Cause::Http(500)));
     assert!(matches!(group.delete().await, Err(ExportError::Permanent { .. })));
 }
 
