@@ -234,6 +234,13 @@ impl Registry {
         self.inner.settings.set_callback_budget(budget);
     }
 
+    /// Sets whether `meterkit.callback.duration` has the runs of each callback. By default it has those of callbacks that
+    /// are slow: from the first run on that takes a tenth of the callback's budget. `METERKIT_CALLBACK_DURATIONS`
+    /// overrides.
+    pub fn set_callback_durations(&self, of_all: bool) {
+        self.inner.settings.times_callbacks.store(of_all, Relaxed);
+    }
+
     /// Returns how many series groups have, and how often recordings went to overflow series, by full name: groups of
     /// several scopes may have one name. Names are in order.
     pub(crate) fn usage(&self) -> Vec<(String, Usage)> {

@@ -53,6 +53,7 @@ fn held(meter: &Meter, gate: &Arc<Gate>) -> Result<CallbackGuard, InstrumentErro
 fn an_expired_value_is_exported_while_a_slow_callback_refreshes_it() -> Result<(), InstrumentError>
 {
     let (clock, registry, meter) = catalog_with_clock();
+    registry.set_callback_durations(true);
     let gate = Gate::open();
     let _rows = held(&meter, &gate)?;
     registry.refresh();
@@ -134,6 +135,7 @@ fn a_cached_callback_that_takes_longer_than_its_time_is_an_overrun() -> Result<(
 fn a_cached_callback_runs_once_in_its_time_and_serves_what_it_reported()
 -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
+    registry.set_callback_durations(true);
     let (runs, fails) = (Arc::default(), Arc::default());
     counting(&meter, &runs, &fails)?;
     for (seconds, run) in [(0, 1), (0, 1), (29, 1), (1, 2), (29, 2), (1, 3), (300, 4)] {
@@ -150,6 +152,7 @@ fn a_cached_callback_runs_once_in_its_time_and_serves_what_it_reported()
 #[test]
 fn one_that_fails_is_not_asked_more_often() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
+    registry.set_callback_durations(true);
     let (runs, fails) = (Arc::<AtomicU64>::default(), Arc::default());
     counting(&meter, &runs, &fails)?;
     registry.refresh();
@@ -198,6 +201,7 @@ fn one_whose_scope_was_off_is_asked_at_once_and_not_more_often() -> Result<(), I
 #[test]
 fn what_was_measured_before_its_scope_was_off_is_not_served_after() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
+    registry.set_callback_durations(true);
     let gate = Gate::closed();
     let (inside, runs) = (gate.clone(), AtomicU64::new(0));
     let _rows = meter.observable_gauge::<u64>("rows").cached(TTL).observe(move || {
@@ -229,6 +233,7 @@ fn what_was_measured_before_its_scope_was_off_is_not_served_after() -> Result<()
 #[test]
 fn callbacks_of_one_instrument_have_their_times_each() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
+    registry.set_callback_durations(true);
     let rows = meter.observable_gauge::<u64>("rows").build()?;
     let runs: [Arc<AtomicU64>; 3] = Default::default();
     let ttls = [None, Some(10), Some(25)];

@@ -1,13 +1,13 @@
 //! Callbacks that are slow: what a collection waits for, what it serves meanwhile, and what is told of it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
-use meterkit_core::{CallbackGuard, InstrumentError, Meter, Registry, Value};
+use meterkit_core::{CallbackGuard, Data, HistogramPoint, InstrumentError, Meter, Registry, Value};
 use meterkit_fakes::gate::{Gate, in_time, told, until};
-use meterkit_fakes::readings::value;
+use meterkit_fakes::readings::{metric, value};
 
 const SLOW: &str = "backstage.plugin.catalog.slow";
 const GOOD: &str = "backstage.plugin.catalog.good";
@@ -310,5 +310,46 @@ fn extreme_budgets_are_budgets() -> Result<(), InstrumentError> {
         told(&registry, "background", GOOD) == Some(1.0)
     });
     assert_eq!(value(&registry, GOOD), Some(Value::U64(7)));
+    Ok(())
+}
+
+#[test]
+fn only_slow_callbacks_are_timed_unless_all_are_to_be() -> Result<(), InstrumentError> {
+    let timed = |registry: &Registry| {
+        let name = "meterkit.callback.duration";
+        let Data::Histogram { points, .. } = metric(registry, name)?.data else {
+            panic!("{name} is no histogram");
+        };
+        let named = |point: &HistogramPoint| {
+            let name = point.attributes.get("instrument").expect("an instrument").to_string();
+            (name.rsplit('.').next().map(str::to_owned), point.count)
+        };
+        Some(points.iter().map(named).collect::<Vec<_>>())
+    };
+    let (registry, meter) = catalog_with_budget(Duration::from_secs(3600));
+    let is_slow = Arc::new(AtomicBool::new(true));
+    let sleeps = is_slow.clone();
+    let _quick = meter.observable_gauge::<u64>("quick").observe(|| 1)?;
+    registry.refresh();
+    assert_eq!(timed(&registry), None);
+
+    let slow = meter.observable_gauge::<u64>("slow").budget(Duration::from_secs(5));
+    let _slow = slow.observe(move || {
+        if sleeps.load(SeqCst) {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        1
+    })?;
+    let of_slow = |runs| Some(vec![(Some("slow".to_owned()), runs)]);
+    registry.refresh();
+    assert_eq!(timed(&registry), of_slow(1));
+    is_slow.store(false, SeqCst);
+    registry.refresh();
+    assert_eq!(timed(&registry), of_slow(2), "how quick it is now is worth knowing");
+
+    registry.set_callback_durations(true);
+    registry.refresh();
+    let all = vec![(Some("quick".to_owned()), 1), (Some("slow".to_owned()), 3)];
+    assert_eq!(timed(&registry), Some(all));
     Ok(())
 }

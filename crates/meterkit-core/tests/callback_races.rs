@@ -131,6 +131,7 @@ fn a_callback_that_is_registered_while_its_scope_is_unloaded_does_not_stay() {
 fn a_scope_that_is_switched_off_while_a_callback_runs_shows_nothing_old()
 -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
+    registry.set_callback_durations(true);
     let gate = Gate::open();
     let _guard = growing(&meter, &gate)?;
     registry.refresh();

@@ -240,6 +240,7 @@ fn a_failure_costs_all_instruments_of_the_callback_and_no_others() -> Result<(),
 fn several_instruments_may_be_cached_together() -> Result<(), InstrumentError> {
     let clock = ManualClock::new();
     let registry = Registry::with_clock(&clock);
+    registry.set_callback_durations(true);
     let meter = registry.scoped("plugin", "catalog");
     let (a, b) = (gauge(&meter, "a")?, gauge(&meter, "b")?);
     let runs = AtomicU64::new(0);

@@ -236,6 +236,7 @@ fn a_callback_that_panics_loses_its_own_values_only_and_comes_back() {
 #[test]
 fn how_long_callbacks_take_is_told_by_instrument() {
     let (_, registry, meter) = library(ENDLESS);
+    registry.set_callback_durations(true);
     for name in ["jobs", "rows"] {
         let rows = meter.i64_observable_up_down_counter(name);
         let _rows = rows.with_callback(|rows| rows.observe(-1, &[])).build();

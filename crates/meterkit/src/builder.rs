@@ -42,6 +42,7 @@ pub struct TelemetryBuilder {
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     snapshot_max_age: Option<Duration>,
     callback_budget: Option<Duration>,
+    callback_durations: Option<bool>,
     pub(crate) exemplar_filter: ExemplarFilter,
     pub(crate) resource: Vec<(String, AttributeValue)>,
     pub(crate) detectors: Vec<ResourceDetector>,
@@ -94,6 +95,7 @@ impl TelemetryBuilder {
             attributes: Vec::new(),
             snapshot_max_age: None,
             callback_budget: None,
+            callback_durations: None,
             exemplar_filter: ExemplarFilter::default(),
             resource: Vec::new(),
             detectors: vec![ResourceDetector::ServiceInstance],
@@ -134,6 +136,7 @@ impl TelemetryBuilder {
         builder.disabled_scopes = settings.disabled_scopes;
         builder.snapshot_max_age = settings.snapshot_max_age;
         builder.callback_budget = settings.callback_budget;
+        builder.callback_durations = settings.callback_durations;
         builder.exemplar_filter = settings.exemplar_filter;
         builder.resource = settings.resource;
         builder.detectors = settings.resource_detectors;
@@ -247,6 +250,14 @@ impl TelemetryBuilder {
     /// sets it too.
     pub fn callback_budget(mut self, budget: Duration) -> Self {
         self.callback_budget = Some(budget);
+        self
+    }
+
+    /// Sets whether `meterkit.callback.duration` has the runs of each callback. By default it has those of callbacks that
+    /// are slow: from the first run on that takes a tenth of the callback's budget. `METERKIT_CALLBACK_DURATIONS` sets it
+    /// too.
+    pub fn callback_durations(mut self, of_all: bool) -> Self {
+        self.callback_durations = Some(of_all);
         self
     }
 

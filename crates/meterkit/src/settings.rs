@@ -86,6 +86,7 @@ pub(crate) struct Settings {
     pub(crate) disabled_scopes: Option<ScopePatterns>,
     pub(crate) snapshot_max_age: Option<Duration>,
     pub(crate) callback_budget: Option<Duration>,
+    pub(crate) callback_durations: Option<bool>,
     pub(crate) exemplar_filter: ExemplarFilter,
     pub(crate) schedule: Schedule,
     /// Of push targets that have one of their own, by the target's name.
@@ -146,6 +147,7 @@ impl Settings {
             disabled_scopes: reader.get(&table::DISABLED_SCOPES),
             snapshot_max_age: reader.get(&table::SNAPSHOT_MAX_AGE),
             callback_budget: reader.get(&table::CALLBACK_BUDGET),
+            callback_durations: reader.get(&table::CALLBACK_DURATIONS),
             exemplar_filter: reader.get(&table::EXEMPLAR_FILTER).unwrap_or_default(),
             schedule: Schedule {
                 interval: reader.get(&table::EXPORT_INTERVAL).unwrap_or(default.interval),

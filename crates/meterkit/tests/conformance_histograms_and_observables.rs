@@ -252,6 +252,7 @@ fn case_38_what_may_fall_is_not_exported_as_rising() -> Result<(), InstrumentErr
 #[test]
 fn case_39_a_callback_for_instruments_of_two_scopes_is_an_error() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
+    kit.registry().set_callback_durations(true);
     let (database, catalog) = (kit.scoped("core", "database"), kit.scoped("plugin", "catalog"));
     let scans = database.observable_counter::<u64>("scans").build()?;
     let rows = catalog.observable_gauge::<u64>("rows").build()?;

@@ -60,7 +60,7 @@ impl SelfMetrics {
             duration: registry.self_metric::<HistogramGroup<_>>("meterkit.callback.duration")
                 .unit("s")
                 .buckets(DURATIONS)
-                .description("How long callbacks of observable instruments took.")
+                .description("How long callbacks of observable instruments took, of those that have been slow.")
                 .register_silently(),
             overruns: registry.self_metric("meterkit.callback.overruns")
                 .unit("{collection}")
@@ -140,9 +140,17 @@ impl SelfMetrics {
         *met = meetings;
     }
 
-    /// Records a run of a callback that has ended; it failed if `has_panicked` says how.
-    pub(crate) fn ran(&self, instrument: &str, took: Duration, has_panicked: Option<bool>) {
-        self.duration.with(ByInstrument(instrument)).record(took.as_secs_f64());
+    /// Records a run of a callback that has ended, and how long it took if it is `timed`. The run failed if
+    /// `has_panicked` says how.
+    pub(crate) fn ran(
+        &self,
+        instrument: &str,
+        timed: Option<Duration>,
+        has_panicked: Option<bool>,
+    ) {
+        if let Some(took) = timed {
+            self.duration.with(ByInstrument(instrument)).record(took.as_secs_f64());
+        }
         if let Some(has_panicked) = has_panicked {
             self.failures.with(Failed { instrument, has_panicked }).increment();
         }

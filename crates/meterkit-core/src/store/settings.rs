@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     unreplayed: AtomicU64,
     /// In nanoseconds.
     callback_budget: AtomicU64,
+    /// Whether runs of each callback are timed, not only those of slow ones.
+    pub(crate) times_callbacks: AtomicBool,
     /// Nothing begins before this: series with the same labels may have been there.
     first_start: AtomicU64,
     /// The number of the collection that was begun last.
@@ -76,6 +78,7 @@ impl Settings {
             waiting: Budget::default(),
             unreplayed: AtomicU64::new(0),
             callback_budget: AtomicU64::new(0),
+            times_callbacks: AtomicBool::new(false),
             first_start: AtomicU64::new(0),
             collection: AtomicU64::new(0),
             delivered: AtomicU64::new(u64::MAX),

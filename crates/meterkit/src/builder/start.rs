@@ -100,6 +100,9 @@ impl TelemetryBuilder {
         if let Some(budget) = self.callback_budget {
             self.registry.set_callback_budget(budget);
         }
+        if let Some(of_all) = self.callback_durations {
+            self.registry.set_callback_durations(of_all);
+        }
         if let Some(age) = self.snapshot_max_age {
             pipeline = pipeline.snapshot_max_age(age);
         }

@@ -126,6 +126,11 @@ settings! {
         .by_default("`1000`")
         .meaning("how long a scrape or export waits for a callback that has no budget of its own");
 
+    CALLBACK_DURATIONS: bool = boolean("METERKIT_CALLBACK_DURATIONS")
+        .beside_file()
+        .by_default("`false`")
+        .meaning("whether `meterkit.callback.duration` has each callback, not only slow ones");
+
     RUNTIME_METRICS: RuntimeMetrics = Setting::new(
         "METERKIT_RUNTIME_METRICS",
         ValueType::Words(<RuntimeMetrics as meterkit_settings::Words>::WORDS),

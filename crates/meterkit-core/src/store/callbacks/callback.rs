@@ -23,6 +23,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// are done by then.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// A callback is slow if a run takes this part of its budget.
+const SLOW: u32 = 10;
+
 /// One registered callback.
 pub(crate) struct Callback {
     /// Identifies the callback. Callbacks that are registered later have higher numbers.
@@ -289,12 +292,14 @@ impl Callback {
         let budget = self.budget(&state);
         let is_overrun = state.end(took, budget, failure);
         let has_values = state.has_values;
+        state.is_timed |= took >= budget / SLOW || self.settings.times_callbacks.load(Relaxed);
+        let timed = state.is_timed.then_some(took);
         drop(state);
         if !has_values {
             self.each_sheet(|sheet| sheet.hide());
         }
         self.tell(|metrics, name| {
-            metrics.ran(name, took, has_panicked);
+            metrics.ran(name, timed, has_panicked);
             if is_overrun {
                 metrics.overran(name);
             }

@@ -43,6 +43,8 @@ pub(super) struct State {
     /// Whether collections export its last values because it is too slow.
     pub(super) is_background: bool,
     was_left_out: bool,
+    /// Whether a run took so long that its duration, and that of each later run, is worth a metric.
+    pub(super) is_timed: bool,
 }
 
 /// Where a callback is between two runs.
