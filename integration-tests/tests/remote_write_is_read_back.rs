@@ -11,7 +11,7 @@ use meterkit_core::{
     NumberPoint, Registry, ScopeMetrics, SeriesId, Value,
 };
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
-use meterkit_pipeline::{ExportError, Snapshot, Target};
+use meterkit_pipeline::{Cause, ExportError, Snapshot, Target};
 use opentelemetry::InstrumentationScope;
 
 fn target(url: &str) -> RemoteWriteTarget {
@@ -279,6 +279,36 @@ async fn what_prometheus_has_already_or_refuses_is_not_sent_on_and_on() {
     assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "out of order: {outcome:?}");
     assert_eq!((late.counts().refused(), late.counts().waiting_requests()), (10, 0));
     assert_eq!(late.export(&taken(&registry, 10)).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_prometheus_refuses_for_its_time_is_explained() {
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    let server = PrometheusReceiver::start(&executable).await;
+    let registry = Registry::new();
+    let gauge = registry.scoped("plugin", "catalog").gauge::<u64>("queue.length");
+    let gauge = gauge.build().expect("a good name");
+    gauge.set(1);
+    let newer = taken(&registry, 20);
+    assert_eq!(target(&server.remote_write_url()).export(&newer).await, Ok(()));
+
+    gauge.set(2);
+    let duplicate = Snapshot { time: newer.time, ..taken(&registry, 20) };
+    let ahead = Snapshot { time: SystemTime::now() + Duration::from_secs(3600), ..taken(&registry, 0) };
+    for (snapshot, said, explanation) in [
+        (taken(&registry, 30), "out of order sample", "the clock of this machine was set back"),
+        (duplicate, "duplicate sample", "give each process its own `service.instance.id`"),
+        (ahead, "too far in the future", "the clock of this machine is ahead of the receiver's"),
+        (taken(&registry, 100_000), "out of bounds", "the clock of this machine is behind"),
+    ] {
+        // Another process: one target never sends times that go back.
+        let error = target(&server.remote_write_url()).export(&snapshot).await.unwrap_err();
+        assert_eq!(error.cause(), Cause::Http(400));
+        let text = error.to_string();
+        assert!(text.contains(said) && text.contains(explanation), "{said}: {text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
