@@ -10,7 +10,7 @@ use meterkit_core::{
     Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, Kind, Metric,
     NumberPoint, Registry, ScopeMetrics, SeriesId, Value,
 };
-use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
+use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, RemoteWriteVersion};
 use meterkit_pipeline::{Cause, ExportError, Snapshot, Target};
 use opentelemetry::InstrumentationScope;
 
@@ -296,15 +296,18 @@ async fn what_prometheus_refuses_for_its_time_is_explained() {
 
     gauge.set(2);
     let duplicate = Snapshot { time: newer.time, ..taken(&registry, 20) };
-    let ahead = Snapshot { time: SystemTime::now() + Duration::from_secs(3600), ..taken(&registry, 0) };
+    let outcome = target(&server.remote_write_url()).export(&duplicate).await;
+    assert_eq!(outcome, Ok(()), "Prometheus keeps the first value, and does not say so");
+    let ahead =
+        Snapshot { time: SystemTime::now() + Duration::from_secs(3600), ..taken(&registry, 0) };
     for (snapshot, said, explanation) in [
         (taken(&registry, 30), "out of order sample", "the clock of this machine was set back"),
-        (duplicate, "duplicate sample", "give each process its own `service.instance.id`"),
         (ahead, "too far in the future", "the clock of this machine is ahead of the receiver's"),
         (taken(&registry, 100_000), "out of bounds", "the clock of this machine is behind"),
     ] {
         // Another process: one target never sends times that go back.
-        let error = target(&server.remote_write_url()).export(&snapshot).await.unwrap_err();
+        let outcome = target(&server.remote_write_url()).export(&snapshot).await;
+        let error = outcome.expect_err(said);
         assert_eq!(error.cause(), Cause::Http(400));
         let text = error.to_string();
         assert!(text.contains(said) && text.contains(explanation), "{said}: {text}");
