@@ -172,6 +172,11 @@ impl<T> Setting<T> {
     pub(crate) fn parse(&self, text: &str) -> Result<T, String> {
         (self.parse)(text)
     }
+
+    /// Returns what parses a value.
+    pub(crate) fn parser(&self) -> fn(&str) -> Result<T, String> {
+        self.parse
+    }
 }
 
 /// So that a setting can be passed where its type does not matter.

@@ -35,6 +35,7 @@ mod documentation;
 mod environment;
 #[cfg(feature = "file")]
 pub mod file;
+mod from_file;
 mod parse;
 mod problem;
 mod quote;
@@ -57,6 +58,7 @@ pub use self::declaration::{
 };
 pub use self::documentation::documentation;
 pub use self::environment::Environment;
+pub use self::from_file::{FileVersion, FromFile};
 pub use self::parse::{bare_host, pairs, password_problem, token_problem, username_problem};
 pub use self::problem::{Position, Problem, Problems, SettingsError};
 pub use self::quote::url_without_secrets;

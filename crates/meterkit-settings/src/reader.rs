@@ -6,12 +6,11 @@ use std::path::Path;
 
 use crate::declaration::{Declaration, Setting};
 use crate::environment::{Environment, SetBy};
+use crate::from_file::FromFile;
 use crate::problem::{Problem, Problems};
 use crate::quote::quoted;
 use crate::section::{Section, SectionValue};
-use crate::small_file::{
-    BYTE_ORDER_MARK, HAS_BYTE_ORDER_MARK, MAX_PEM, SmallFileError, read_small_file,
-};
+use crate::small_file;
 use crate::spelling::nearest;
 use crate::value_type::ValueType;
 
@@ -114,17 +113,30 @@ impl<'a> Reader<'a> {
         setting: &Declaration,
         check: impl FnOnce(&[u8]) -> Result<(), E>,
     ) -> Option<Vec<u8>> {
-        self.get_with(setting, |path| {
-            let pem = read_small_file(path.as_ref(), MAX_PEM).map_err(|error| match error {
-                SmallFileError::TooLong { .. } => format!("{error}; name a file in PEM form"),
-                _ => format!("{error}; name a PEM file that this process may read"),
-            })?;
-            if pem.starts_with(BYTE_ORDER_MARK) {
-                return Err(HAS_BYTE_ORDER_MARK.to_owned());
-            }
-            check(&pem).map_err(|error| error.to_string())?;
-            Ok(pem)
-        })
+        self.get_with(setting, |path| small_file::pem(path.as_ref(), check))
+    }
+
+    /// Returns how to read the value of a secret again, if a file holds it.
+    pub fn secret_file<T: 'static>(&self, setting: &Setting<T>) -> Option<FromFile<T>> {
+        let SetBy::File { file_name, path, .. } =
+            self.environment.set_by(setting).filter(|_| self.section.is_none())?
+        else {
+            return None;
+        };
+        let (parse, value_type) = (setting.parser(), setting.value_type);
+        let read = move |path: &Path| parse(trimmed(&small_file::secret(path)?, value_type));
+        Some(FromFile::new(file_name, path, read))
+    }
+
+    /// Returns how to read the PEM file that the setting names again.
+    pub fn pem_file<E: fmt::Display + 'static>(
+        &self,
+        setting: &Declaration,
+        check: fn(&[u8]) -> Result<(), E>,
+    ) -> Option<FromFile<Vec<u8>>> {
+        let path = self.is_set(setting).then(|| self.text(setting))??;
+        let read = move |path: &Path| small_file::pem(path, check);
+        Some(FromFile::new(self.name(setting), path, read))
     }
 
     /// Returns whether the setting is set, to whatever.
@@ -367,11 +379,7 @@ impl<'a> Reader<'a> {
                 }
             }
         };
-        let trimmed = match setting.value_type {
-            // A file has a line end; blanks may be part of a password.
-            ValueType::Password => text.trim_end_matches(['\r', '\n']),
-            _ => text.trim(),
-        };
+        let trimmed = trimmed(&text, setting.value_type);
         (!trimmed.trim().is_empty()).then(|| trimmed.to_owned())
     }
 
@@ -391,6 +399,14 @@ impl<'a> Reader<'a> {
         let mut position = section.position.clone();
         position.path = format!("{}.{key}", position.path);
         Problem::in_file(position, reason)
+    }
+}
+
+fn trimmed(text: &str, value_type: ValueType) -> &str {
+    match value_type {
+        // A file has a line end; blanks may be part of a password.
+        ValueType::Password => text.trim_end_matches(['\r', '\n']),
+        _ => text.trim(),
     }
 }
 

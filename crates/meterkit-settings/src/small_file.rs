@@ -141,6 +141,22 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(crate) const HAS_BYTE_ORDER_MARK: &str =
     "begins with a byte-order mark; save it as UTF-8 without one";
 
+/// Reads a PEM file, unless `check` refuses it.
+pub(crate) fn pem<E: fmt::Display>(
+    path: &Path,
+    check: impl FnOnce(&[u8]) -> Result<(), E>,
+) -> Result<Vec<u8>, String> {
+    let pem = read_small_file(path, MAX_PEM).map_err(|error| match error {
+        SmallFileError::TooLong { .. } => format!("{error}; name a file in PEM form"),
+        _ => format!("{error}; name a PEM file that this process may read"),
+    })?;
+    if pem.starts_with(BYTE_ORDER_MARK) {
+        return Err(HAS_BYTE_ORDER_MARK.to_owned());
+    }
+    check(&pem).map_err(|error| error.to_string())?;
+    Ok(pem)
+}
+
 /// Reads a secret from a file, without the line end at its end. The error does not quote it.
 pub(crate) fn secret(path: &Path) -> Result<String, String> {
     let bytes = read_small_file(path, MAX_SECRET).map_err(|error| match error {
