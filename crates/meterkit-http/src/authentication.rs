@@ -41,7 +41,7 @@ impl Authentication {
         match self {
             Self::None => None,
             Self::Basic { username, password } => Some(Secret::basic(username, password)),
-            Self::Bearer { token } => Some(Secret::new(format!("Bearer {}", token.expose()))),
+            Self::Bearer { token } => Some(token.map(|token| format!("Bearer {token}"))),
         }
     }
 
@@ -58,8 +58,10 @@ impl Secret {
     /// Returns the value of the header `Authorization` for Basic authentication.
     #[must_use]
     pub fn basic(username: &str, password: &Self) -> Self {
-        let pair = format!("{username}:{}", password.expose());
-        Self::new(format!("Basic {}", STANDARD.encode(pair)))
+        let username = username.to_owned();
+        password.map(move |password| {
+            format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
+        })
     }
 }
 
@@ -88,8 +90,8 @@ impl AuthenticationSettings {
         let remedy = "write the password, or for a token alone, the bearer token";
         reader.needs(password, username, remedy);
         let username = reader.get(username);
-        let password = reader.get(password).map(Secret::new);
-        let token = reader.get(bearer_token).map(Secret::new);
+        let password = Secret::read(reader, password);
+        let token = Secret::read(reader, bearer_token);
         match (username, password, token) {
             (Some(username), Some(password), _) => Authentication::Basic { username, password },
             (_, _, Some(token)) => Authentication::Bearer { token },

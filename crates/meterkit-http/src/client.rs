@@ -10,10 +10,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::{BodyExt, Full, Limited};
 use meterkit_rules::Cause;
 
-use crate::connector::{Connection, Connector};
 use crate::headers::Headers;
+use crate::link::{Access, Link};
 use crate::proxy::Proxy;
-use crate::send_error::SendError;
+use crate::send_error::{SendError, is_of_identity};
 use crate::tls::TlsError;
 use crate::transport::Transport;
 use crate::url;
@@ -21,20 +21,14 @@ use crate::url;
 /// Sends requests to the receiver of one target.
 ///
 /// It connects with the first request, on the tokio runtime of the caller, and keeps the connection. It sends the
-/// headers it is given and no others, and follows no redirect, which would carry credentials elsewhere. `Debug` shows
-/// no credentials.
+/// headers it is given and no others, and follows no redirect, which would carry credentials elsewhere. Secrets and
+/// certificates that come from files are read again when these change: see [`Link`]. `Debug` shows no credentials.
 #[derive(Clone)]
 pub struct Client {
-    connection: Connection<Full<Bytes>>,
-    receiver: Uri,
-    proxy: Option<Proxy>,
-    /// Whether the proxy is handed each request: there is no tunnel through it.
-    is_forwarded: bool,
+    link: Link,
     timeout: Option<Duration>,
     /// The setting that changes the timeout.
     setting: &'static str,
-    /// Sent with every request, and not shown.
-    secrets: Headers,
     product: &'static str,
 }
 
@@ -64,15 +58,10 @@ impl Client {
     ///
     /// When encryption is needed but not built in, or certificates cannot be used.
     pub fn new(receiver: &Uri, transport: &Transport) -> Result<Self, TlsError> {
-        let connector = Connector::http1(receiver, transport)?;
         Ok(Self {
-            receiver: receiver.clone(),
-            proxy: connector.proxy().cloned(),
-            is_forwarded: connector.is_forwarded(),
-            connection: connector.connection(),
+            link: Link::http1(receiver, transport)?,
             timeout: transport.timeout(),
             setting: transport.hints().timeout,
-            secrets: Headers::default(),
             product: "",
         })
     }
@@ -81,19 +70,19 @@ impl Client {
     /// way to the receiver.
     #[must_use]
     pub fn with_headers(mut self, credentials: Headers, product: &'static str) -> Self {
-        self.secrets = credentials.sent_to(&self.receiver, self.proxy.as_ref());
+        self.link = self.link.with_headers(credentials);
         self.product = product;
         self
     }
 
     /// Returns the URL that the client was made for.
     pub fn receiver(&self) -> &Uri {
-        &self.receiver
+        self.link.receiver()
     }
 
     /// Returns what every request carries that must not be shown.
-    pub fn secrets(&self) -> &Headers {
-        &self.secrets
+    pub fn secrets(&self) -> Headers {
+        self.link.in_use().headers.clone()
     }
 
     /// Sends a request and waits for the answer.
@@ -127,29 +116,43 @@ impl Client {
     }
 
     /// Sends a request with any method to the scheme and the host that the client was made for, and waits for the
-    /// answer.
+    /// answer. A request that is refused with status 401 or 403, or for a failure of TLS, is sent once more if the secrets
+    /// or certificates have changed since.
     ///
     /// # Errors
     ///
     /// When there is no answer within the timeout of the transport.
     pub async fn request(&self, request: Request<Bytes>) -> Result<Reply, SendError> {
-        let request = request.map(Full::new);
-        in_time(self.timeout, self.setting, self.ask(request)).await?
+        in_time(self.timeout, self.setting, async {
+            let access = self.link.current().await;
+            let outcome = self.ask(request.clone(), &access).await;
+            let is_refused = match &outcome {
+                Ok(reply) => is_of_identity(reply.status()),
+                Err(error) => error.is_of_identity(),
+            };
+            if !is_refused || !self.link.is_renewed_since(&access).await {
+                return outcome;
+            }
+            self.ask(request, &self.link.in_use()).await
+        })
+        .await?
     }
 
-    async fn ask(&self, mut request: Request<Full<Bytes>>) -> Result<Reply, SendError> {
-        let common = self.secrets.with_user_agent(self.product);
+    async fn ask(&self, request: Request<Bytes>, access: &Access) -> Result<Reply, SendError> {
+        let Access { connection, headers: secrets, connector } = access;
+        let mut request = request.map(Full::new);
+        let common = secrets.with_user_agent(self.product);
         let own = std::mem::replace(request.headers_mut(), common);
         let headers = request.headers_mut();
         headers.extend(own);
-        let forwarder = self.proxy.as_ref().filter(|_| self.is_forwarded);
+        let forwarder = connector.proxy().filter(|_| connector.is_forwarded());
         if let Some(authorization) = forwarder.and_then(Proxy::authorization) {
             headers.insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        let response = self.connection.request(request).await;
+        let response = connection.request(request).await;
         let response = response.map_err(|error| {
             let may_have_arrived = !error.is_connect();
-            let mut unanswered = SendError::unanswered(&error, may_have_arrived, &self.secrets);
+            let mut unanswered = SendError::unanswered(&error, may_have_arrived, secrets);
             // An error of the connection names the proxy itself.
             if let Some(proxy) = forwarder.filter(|_| may_have_arrived) {
                 unanswered.reason += &format!(" (through the proxy `{proxy}`)");
@@ -197,10 +200,8 @@ pub async fn in_time<T>(
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("receiver", &format_args!("{}", url::shown(&self.receiver.to_string())))
-            .field("proxy", &self.proxy)
+            .field("link", &self.link)
             .field("timeout", &self.timeout)
-            .field("headers", &self.secrets)
             .finish_non_exhaustive()
     }
 }

@@ -21,6 +21,9 @@ use crate::transport::Transport;
 mod route;
 
 /// Makes connections to one receiver.
+///
+/// Through a proxy, `https` uses a tunnel; `http` requests over HTTP/1.1 are handed to the proxy, and must be sent by
+/// [`Client`](crate::Client), which adds the proxy's credentials.
 #[derive(Clone)]
 pub struct Connector(Box<Parts>);
 
@@ -46,30 +49,13 @@ pub type Connection<B> = legacy::Client<Connector, B>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Connector {
-    /// Returns a connector to the scheme, host and port of `receiver`, for HTTP/1.1. Certificates are read now, so that
-    /// a bad one is an error at the start.
-    ///
-    /// Through a proxy, `https` uses a tunnel; `http` requests are handed to the proxy, and must be sent by
-    /// [`Client`](crate::Client), which adds the proxy's credentials.
-    ///
-    /// # Errors
-    ///
-    /// When encryption is needed but not built in, or certificates cannot be used.
-    pub fn http1(receiver: &Uri, transport: &Transport) -> Result<Self, TlsError> {
-        Self::new(receiver, transport, false)
-    }
-
-    /// Returns a connector for HTTP/2 and nothing else, over `http` too, as gRPC has it. Through a proxy there is always
-    /// a tunnel: proxies take requests in HTTP/1.1 only.
-    ///
-    /// # Errors
-    ///
-    /// As for [`http1`](Self::http1).
-    pub fn http2(receiver: &Uri, transport: &Transport) -> Result<Self, TlsError> {
-        Self::new(receiver, transport, true)
-    }
-
-    fn new(receiver: &Uri, transport: &Transport, is_http2: bool) -> Result<Self, TlsError> {
+    /// Returns a connector to the scheme, host and port of `receiver`, for HTTP/1.1 or for HTTP/2 and nothing else, over
+    /// `http` too.
+    pub(crate) fn new(
+        receiver: &Uri,
+        transport: &Transport,
+        is_http2: bool,
+    ) -> Result<Self, TlsError> {
         let proxy = transport.proxies.as_ref().and_then(|proxies| proxies.of(receiver));
         let is_secure = receiver.scheme_str() == Some("https");
         // Few proxies allow tunnels to other ports than that of `https`; requests in HTTP/2 they cannot read.
@@ -89,8 +75,8 @@ impl Connector {
         Ok(Self(Box::new(Parts { inner, proxy, is_forwarded, is_http2 })))
     }
 
-    /// A client that connects with this.
-    pub fn connection<B>(self) -> Connection<B>
+    /// Returns a client that connects with this.
+    pub(crate) fn connection<B>(self) -> Connection<B>
     where
         B: http_body::Body + Send,
         B::Data: Send,
@@ -103,7 +89,7 @@ impl Connector {
     }
 
     /// Returns the proxy on the way to the receiver.
-    pub fn proxy(&self) -> Option<&Proxy> {
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
         self.0.proxy.as_ref()
     }
 

@@ -4,11 +4,13 @@ use std::fmt;
 
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use meterkit_settings::{FileVersion, FromFile, Problem, Reader, Setting};
 use percent_encoding::percent_decode_str;
 
 use crate::clear_text;
 use crate::proxy::Proxy;
 use crate::redact::redact;
+use crate::secret::Secret;
 
 /// Headers of one target. Another target never sees them; `Debug` shows their names only.
 ///
@@ -26,6 +28,8 @@ pub struct Headers {
     map: HeaderMap,
     /// What else is sent with them that no text may show.
     hidden: Vec<String>,
+    /// The files that some of them come from, and the names of those.
+    files: Vec<(FromFile<Self>, Vec<HeaderName>)>,
 }
 
 impl Headers {
@@ -59,6 +63,38 @@ impl Headers {
         Ok(headers)
     }
 
+    /// Reads the headers of a setting. If a file holds them, a [`Client`](crate::Client) reads them again when the file
+    /// changes, except for those that are replaced by [`insert`](Self::insert).
+    pub fn read(reader: &Reader<'_>, setting: &Setting<Self>) -> Option<Self> {
+        let mut headers = reader.get(setting)?;
+        let names = headers.map.keys().cloned().collect();
+        headers.files.extend(reader.secret_file(setting).map(|file| (file, names)));
+        Some(headers)
+    }
+
+    /// Adds a header with a secret as its value, in place of one with this name. If a file holds the secret, a
+    /// [`Client`](crate::Client) reads it again when the file changes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`insert`](Self::insert).
+    pub fn insert_secret(
+        &mut self,
+        name: &'static str,
+        secret: &Secret,
+    ) -> Result<(), HeaderError> {
+        let alone = |text: &str| {
+            let mut alone = Self::default();
+            alone.insert(name, text.as_bytes()).map(|()| alone)
+        };
+        let header = alone(secret.expose())?;
+        self.insert(name, secret.expose().as_bytes())?;
+        let again = move |text: String| alone(&text).map_err(|error| error.to_string());
+        let names = header.map.into_iter().filter_map(|(name, _)| name).collect();
+        self.files.extend(secret.file().map(|file| (file.map(again), names)));
+        Ok(())
+    }
+
     /// Adds a header, in place of one with this name.
     ///
     /// # Errors
@@ -73,6 +109,7 @@ impl Headers {
         }
         let mut value = HeaderValue::from_bytes(value).map_err(|_| error(Fault::Value))?;
         value.set_sensitive(true);
+        self.files.iter_mut().for_each(|(_, names)| names.retain(|name| *name != key));
         self.map.insert(key, value);
         Ok(())
     }
@@ -97,6 +134,11 @@ impl Headers {
     #[must_use]
     pub fn sent_to(mut self, receiver: &Uri, proxy: Option<&Proxy>) -> Self {
         clear_text::warn(&self, receiver, proxy);
+        self.hide(receiver, proxy);
+        self
+    }
+
+    fn hide(&mut self, receiver: &Uri, proxy: Option<&Proxy>) {
         for pair in receiver.query().unwrap_or_default().split('&') {
             let value = pair.split_once('=').map_or(pair, |(_, value)| value);
             let value = percent_decode_str(value).decode_utf8_lossy();
@@ -106,7 +148,42 @@ impl Headers {
         let authorization = proxy.and_then(Proxy::authorization);
         let authorization = authorization.and_then(|value| value.to_str().ok());
         self.hidden.extend(authorization.map(str::to_owned));
+    }
+
+    /// Returns the headers with what their files hold now, and adds to `changed` the settings of those files whose
+    /// headers differ.
+    pub(crate) fn renewed(&self, changed: &mut Vec<String>) -> Result<Self, Problem> {
+        let mut renewed = self.clone();
+        for (file, names) in &mut renewed.files {
+            let read = file.read()?;
+            let before = renewed.map.clone();
+            for name in names.drain(..) {
+                renewed.map.remove(name);
+            }
+            for (name, value) in &read.map {
+                // Those that the program has set win.
+                if !renewed.map.contains_key(name) {
+                    renewed.map.insert(name, value.clone());
+                    names.push(name.clone());
+                }
+            }
+            if before != renewed.map {
+                changed.push(file.setting().to_owned());
+            }
+        }
+        Ok(renewed)
+    }
+
+    /// Returns these headers in place of `previous`, whose values stay hidden: a late answer may quote them.
+    pub(crate) fn replacing(mut self, previous: &Self) -> Self {
+        let values = previous.map.values().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+        self.hidden.extend(values.map(str::to_owned));
         self
+    }
+
+    /// Returns the versions of the files that some headers come from.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = Option<FileVersion>> {
+        self.files.iter().map(|(file, _)| file.version())
     }
 
     /// Returns these headers together with `others`, which win where names are equal.

@@ -1,6 +1,7 @@
 //! How push targets of `meterkit` send over HTTP. For authors of targets.
 //!
-//! - [`Client`] posts to the receiver of one target; [`Connector`] is below it, for protocols on HTTP/2 such as gRPC.
+//! - [`Client`] posts to the receiver of one target; [`Link`] is below it, for protocols on HTTP/2 such as gRPC. Both read
+//!   secrets and certificates again when their files change.
 //! - [`Transport`] is the setting that every push target has for it: [`Proxies`], certificates, [`Compression`] and the
 //!   timeout of a request; [`TransportSettings`] are the variables and keys for it.
 //! - [`Authentication`], [`Headers`], [`Secret`] and [`url`] are for other settings of a target. `Debug` and errors show no secrets.
@@ -41,7 +42,7 @@
 //!     };
 //!     let reply = client.send(post).await?;
 //!     if !reply.status().is_success() {
-//!         let error = SendError::of(&reply, &reply::message(&reply), client.secrets());
+//!         let error = SendError::of(&reply, &reply::message(&reply), &client.secrets());
 //!         println!("{error}; retry after {:?}", error.retry_after);
 //!     }
 //!     Ok(())
@@ -59,6 +60,7 @@ mod client;
 mod compression;
 mod connector;
 mod headers;
+mod link;
 mod outbox;
 mod proxy;
 mod redact;
@@ -76,6 +78,7 @@ pub use self::client::{Client, Post, Reply, in_time};
 pub use self::compression::{Compression, CompressionError};
 pub use self::connector::{Connection, Connector};
 pub use self::headers::{HeaderError, Headers};
+pub use self::link::{Access, Link};
 pub use self::outbox::{Divide, Dropped, Outbox};
 pub use self::proxy::{Proxies, Proxy, ProxyError, ProxySettings, proxy};
 pub use self::refusals::{Next, Refusals, Verdict};

@@ -2,22 +2,46 @@
 
 use std::fmt;
 
+use meterkit_settings::{FromFile, Reader, Setting};
+
 /// A credential. `Debug` and `Display` hide it; [`expose`](Self::expose) is the one way to its text, and easy to
 /// search for.
 ///
 /// The memory is not wiped when the secret is dropped: the environment, or a request on its way, holds the same text.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct Secret {
+    text: String,
+    /// Where its text comes from, if that may change.
+    file: Option<FromFile<String>>,
+}
 
 impl Secret {
     /// Hides `text`.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self { text: text.into(), file: None }
     }
 
-    /// The text, for the request that needs it.
+    /// Reads the value of a setting. If a file holds it, a [`Client`](crate::Client) reads it again when the file changes.
+    pub fn read(reader: &Reader<'_>, setting: &Setting<String>) -> Option<Self> {
+        let text = reader.get(setting)?;
+        Some(Self { text, file: reader.secret_file(setting) })
+    }
+
+    /// Returns what `make` makes of this secret, now and whenever its file changes.
+    #[must_use]
+    pub fn map(&self, make: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        let text = make(&self.text);
+        let file = self.file.as_ref().map(|file| file.map(move |text| Ok(make(&text))));
+        Self { text, file }
+    }
+
+    /// Returns the text, for the request that needs it.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    pub(crate) fn file(&self) -> Option<&FromFile<String>> {
+        self.file.as_ref()
     }
 }
 

@@ -82,6 +82,11 @@ impl SendError {
         self.kind == SendErrorKind::Unavailable
     }
 
+    /// Returns whether another secret or certificate may help: the receiver refuses the one in use, or TLS failed.
+    pub fn is_of_identity(&self) -> bool {
+        matches!(self.cause, Cause::Tls | Cause::Proxy) || self.status.is_some_and(is_of_identity)
+    }
+
     /// Returns the error for a reply that is not a success. It quotes `message`, the receiver's own words, without the
     /// values of `secrets`.
     ///
@@ -124,6 +129,11 @@ impl SendError {
     }
 }
 
+/// Returns whether a receiver refuses credentials with this status.
+pub(crate) fn is_of_identity(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
 /// Returns why there is no answer, which some error below `error` knows.
 fn cause_of(error: &(dyn Error + 'static)) -> Cause {
     let mut cause = Cause::Connect;
@@ -150,7 +160,7 @@ fn cause_of(error: &(dyn Error + 'static)) -> Cause {
 #[cfg(feature = "tls")]
 fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    error.is::<rustls::Error>() || inner.is_some_and(|inner| is_of_tls(inner))
 }
 
 #[cfg(not(feature = "tls"))]

@@ -75,7 +75,7 @@ mod built_in {
     pub(crate) fn client_config(transport: Option<&Transport>) -> Result<ClientConfig, TlsError> {
         let roots = match transport {
             None => RootCertStore::empty(),
-            Some(Transport { authorities: Some(pem), .. }) => authorities(pem)?,
+            Some(Transport { authorities: Some(pem), .. }) => authorities(&pem.text)?,
             Some(transport) => of_this_system(transport.hints().certificate)?,
         };
         // Named here, because a process may have chosen another provider, or have several and no default.
@@ -86,7 +86,7 @@ mod built_in {
         match transport.and_then(|transport| transport.identity.as_ref()) {
             None => Ok(builder.with_no_client_auth()),
             Some((certificate, key)) => builder
-                .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+                .with_client_auth_cert(certificates(&certificate.text)?, private_key(&key.text)?)
                 .map_err(|error| TlsError::Identity(error.to_string())),
         }
     }

@@ -3,9 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use meterkit_settings::{FileVersion, Problem};
+
+use self::pem::Pem;
 use crate::compression::Compression;
 use crate::proxy::Proxies;
 
+mod pem;
 mod settings;
 
 pub use self::settings::{
@@ -32,9 +36,9 @@ pub use self::settings::{
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Transport {
     pub(crate) proxies: Option<Proxies>,
-    pub(crate) authorities: Option<Vec<u8>>,
+    pub(crate) authorities: Option<Pem>,
     /// The certificate chain and its private key.
-    pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
+    pub(crate) identity: Option<(Pem, Pem)>,
     pub(crate) compression: Option<Compression>,
     /// [`Duration::MAX`] is no limit.
     pub(crate) timeout: Option<Duration>,
@@ -53,7 +57,7 @@ impl Transport {
     /// Trusts the certificate authorities in `pem`, the text of a PEM file, instead of the system's.
     #[must_use]
     pub fn with_certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.authorities = Some(pem.into());
+        self.authorities = Some(Pem::new(pem));
         self
     }
 
@@ -65,7 +69,7 @@ impl Transport {
         certificate: impl Into<Vec<u8>>,
         key: impl Into<Vec<u8>>,
     ) -> Self {
-        self.identity = Some((certificate.into(), key.into()));
+        self.identity = Some((Pem::new(certificate), Pem::new(key)));
         self
     }
 
@@ -122,6 +126,22 @@ impl Transport {
     /// Returns what errors tell users.
     pub fn hints(&self) -> TransportHints {
         self.hints.unwrap_or_default()
+    }
+
+    /// Returns the transport with what its PEM files hold now, and adds to `changed` the settings of those that differ.
+    pub(crate) fn renewed(&self, changed: &mut Vec<String>) -> Result<Self, Problem> {
+        let mut renewed = self.clone();
+        let identity = renewed.identity.iter_mut().flat_map(|(certificate, key)| [certificate, key]);
+        for pem in renewed.authorities.iter_mut().chain(identity) {
+            pem.renew(changed)?;
+        }
+        Ok(renewed)
+    }
+
+    /// Returns the versions of the PEM files.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = Option<FileVersion>> {
+        let identity = self.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
+        self.authorities.iter().chain(identity).filter_map(Pem::version)
     }
 }
 

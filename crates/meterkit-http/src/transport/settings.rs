@@ -6,7 +6,7 @@ use meterkit_settings::{
     Reader, Setting, UnknownWord, ValueType, Words, file, timeout as time_limit, word,
 };
 
-use super::{Transport, TransportHints};
+use super::{Pem, Transport, TransportHints};
 use crate::compression::Compression;
 use crate::proxy::{Proxies, Proxy};
 use crate::tls;
@@ -84,7 +84,8 @@ impl TransportSettings {
         }
     }
 
-    /// Reads the transport. PEM files are read now. Settings that are not set stay unset.
+    /// Reads the transport. PEM files are read now, and again by a [`Client`](crate::Client) when they change. Settings
+    /// that are not set stay unset.
     ///
     /// A proxy of the target's own is used for its receiver whatever its scheme is, and whatever `NO_PROXY` says.
     pub fn read(&self, reader: &Reader<'_>) -> Transport {
@@ -94,11 +95,11 @@ impl TransportSettings {
             built_in(text, self.compression.declaration().value_type, self.package)
         });
         let timeout = reader.get(&self.timeout);
-        let authorities = reader.pem(&self.certificate, tls::check_authorities);
+        let authorities = Pem::read(reader, &self.certificate, tls::check_authorities);
         reader.needs(key, certificate, "name the PEM file with its private key");
         reader.needs(certificate, key, "name the PEM file with the certificate");
-        let certificate = reader.pem(certificate, tls::check_certificate);
-        let key = reader.pem(key, tls::check_key);
+        let certificate = Pem::read(reader, certificate, tls::check_certificate);
+        let key = Pem::read(reader, key, tls::check_key);
         Transport {
             proxies: proxy.map(Proxies::all),
             authorities,

@@ -1,0 +1,44 @@
+//! The text of PEM files.
+
+use meterkit_settings::{Declaration, FileVersion, FromFile, Problem, Reader};
+
+use crate::tls::TlsError;
+
+/// The text of a PEM file, and the file that it comes from if that may change.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Pem {
+    pub(crate) text: Vec<u8>,
+    file: Option<FromFile<Vec<u8>>>,
+}
+
+impl Pem {
+    pub(crate) fn new(text: impl Into<Vec<u8>>) -> Self {
+        Self { text: text.into(), file: None }
+    }
+
+    /// Reads the file that a setting names, unless `check` refuses it.
+    pub(super) fn read(
+        reader: &Reader<'_>,
+        setting: &Declaration,
+        check: fn(&[u8]) -> Result<(), TlsError>,
+    ) -> Option<Self> {
+        let text = reader.pem(setting, check)?;
+        Some(Self { text, file: reader.pem_file(setting, check) })
+    }
+
+    /// Reads the file again. Adds its setting to `changed` if it holds another text.
+    pub(super) fn renew(&mut self, changed: &mut Vec<String>) -> Result<(), Problem> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let text = file.read()?;
+        if text != self.text {
+            changed.push(file.setting().to_owned());
+            self.text = text;
+        }
+        Ok(())
+    }
+
+    /// Returns the version of the file, if there is one that may change.
+    pub(super) fn version(&self) -> Option<Option<FileVersion>> {
+        self.file.as_ref().map(FromFile::version)
+    }
+}
