@@ -176,7 +176,8 @@ impl Headers {
 
     /// Returns these headers in place of `previous`, whose values stay hidden: a late answer may quote them.
     pub(crate) fn replacing(mut self, previous: &Self) -> Self {
-        let values = previous.map.values().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+        let values =
+            previous.map.values().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
         self.hidden.extend(values.map(str::to_owned));
         self
     }

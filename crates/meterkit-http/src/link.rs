@@ -177,10 +177,8 @@ impl Link {
     /// Puts what was read into use.
     fn renew(&self, files: &Files, connector: Option<Connector>) {
         let previous = self.in_use();
-        let connection = connector.clone().map_or_else(
-            || previous.connection.clone(),
-            Connector::connection,
-        );
+        let connection =
+            connector.clone().map_or_else(|| previous.connection.clone(), Connector::connection);
         let connector = connector.unwrap_or_else(|| previous.connector.clone());
         let headers = files.headers.clone().replacing(&previous.headers);
         self.in_use.send_replace(Arc::new(Access { connection, headers, connector }));
@@ -262,7 +260,8 @@ const SYSTEM_AUTHORITIES: &str = "SSL_CERT_FILE";
 /// Returns the file with the authorities of this system, if someone names one and they are trusted.
 fn system_authorities(transport: &Transport, receiver: &Uri) -> Option<PathBuf> {
     let proxy = transport.proxies().and_then(|proxies| proxies.of(receiver));
-    let is_secure = receiver.scheme_str() == Some("https") || proxy.is_some_and(|it| it.is_secure());
+    let is_secure =
+        receiver.scheme_str() == Some("https") || proxy.is_some_and(|it| it.is_secure());
     let is_trusted = cfg!(feature = "tls") && is_secure && transport.authorities.is_none();
     let path = is_trusted.then(|| std::env::var_os(SYSTEM_AUTHORITIES))?;
     path.map(PathBuf::from)

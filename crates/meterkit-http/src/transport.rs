@@ -131,7 +131,8 @@ impl Transport {
     /// Returns the transport with what its PEM files hold now, and adds to `changed` the settings of those that differ.
     pub(crate) fn renewed(&self, changed: &mut Vec<String>) -> Result<Self, Problem> {
         let mut renewed = self.clone();
-        let identity = renewed.identity.iter_mut().flat_map(|(certificate, key)| [certificate, key]);
+        let identity =
+            renewed.identity.iter_mut().flat_map(|(certificate, key)| [certificate, key]);
         for pem in renewed.authorities.iter_mut().chain(identity) {
             pem.renew(changed)?;
         }

@@ -147,7 +147,12 @@ mod tests {
             assert_eq!(mapped.read().unwrap(), format!("Bearer {expected}"));
             remove_file(&path).unwrap();
         }
-        assert!(Environment::of([("ACME_TOKEN", "3f2a")]).read(|it| it.secret_file(&TOKEN)).unwrap().is_none());
+        assert!(
+            Environment::of([("ACME_TOKEN", "3f2a")])
+                .read(|it| it.secret_file(&TOKEN))
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]

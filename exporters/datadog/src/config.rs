@@ -69,7 +69,7 @@ impl DatadogConfig {
     ///
     /// When `api_key` can be none.
     pub fn api(api_key: &str) -> Result<Self, KeyError> {
-        Ok(Self { api_key: Some(key(api_key)?), ..Self::to(Mode::Api) })
+        Ok(Self { api_key: Some(Secret::new(key(api_key)?)), ..Self::to(Mode::Api) })
     }
 
     /// By way of the agent at `address`. Nothing is taken from the environment.
@@ -83,7 +83,7 @@ impl DatadogConfig {
     ///
     /// When `api_key` can be none.
     pub fn otlp(api_key: &str) -> Result<Self, KeyError> {
-        Ok(Self { api_key: Some(key(api_key)?), ..Self::to(Mode::Otlp) })
+        Ok(Self { api_key: Some(Secret::new(key(api_key)?)), ..Self::to(Mode::Otlp) })
     }
 
     /// To the OTLP port 4318 of the agent on `host`. Nothing is taken from the environment.
@@ -225,10 +225,10 @@ impl DatadogConfig {
     }
 }
 
-pub(crate) fn key(text: &str) -> Result<Secret, KeyError> {
+pub(crate) fn key(text: &str) -> Result<String, KeyError> {
     let text = text.trim_end_matches(['\r', '\n']);
     match text.chars().all(|c| c.is_ascii_graphic()) && !text.is_empty() {
-        true => Ok(Secret::new(text)),
+        true => Ok(text.to_owned()),
         false => Err(KeyError),
     }
 }

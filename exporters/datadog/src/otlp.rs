@@ -124,7 +124,7 @@ fn settings(config: &DatadogConfig) -> Result<OtlpConfig, BuildError> {
     let Some(key) = &config.api_key else {
         return Ok(otlp);
     };
-    let mut otlp = otlp.with_header("dd-api-key", key.expose()).map_err(|_| BuildError::Key)?;
+    let mut otlp = otlp.with_secret_header("dd-api-key", key).map_err(|_| BuildError::Key)?;
     if config.scope_tags {
         let told = otlp.with_header("dd-otel-metric-config", SCOPE_TAGS);
         otlp = told.map_err(|_| BuildError::Key)?;

@@ -22,7 +22,7 @@ use crate::target::DatadogTarget;
 settings! {
     SETTINGS for Some("datadog");
 
-    API_KEY: Secret = Setting::new("DD_API_KEY", ValueType::Token, api_key)
+    API_KEY: String = Setting::new("DD_API_KEY", ValueType::Token, api_key)
         .key("api_key")
         .meaning("the key of the account");
 
@@ -150,7 +150,7 @@ impl IntoTarget for DatadogConfig {
     }
 }
 
-fn api_key(text: &str) -> Result<Secret, String> {
+fn api_key(text: &str) -> Result<String, String> {
     let reason = "is empty or holds white space or a character that no key has; copy it again";
     config::key(text).map_err(|_| reason.to_owned())
 }
@@ -186,7 +186,7 @@ impl DatadogConfig {
     /// # Ok::<(), meterkit_settings::SettingsError>(())
     /// ```
     pub fn read(reader: &Reader<'_>) -> Self {
-        let api_key = reader.get(&API_KEY);
+        let api_key = Secret::read(reader, &API_KEY);
         let has_key = reader.is_set(&API_KEY);
         let mode = reader.get(&MODE);
         let endpoint = reader.get_with(&ENDPOINT, config::endpoint);

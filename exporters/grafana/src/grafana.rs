@@ -89,8 +89,7 @@ impl GrafanaConfig {
 fn otlp_config(cloud: &CloudOtlp) -> Result<OtlpConfig, BuildError> {
     let config = OtlpConfig::new(Protocol::HttpProtobuf, &cloud.metrics_url());
     let config = config.map_err(BuildError::Endpoint)?.with_name("grafana");
-    let authorization = cloud.authorization();
-    let config = config.with_header("Authorization", authorization.expose());
+    let config = config.with_secret_header("Authorization", &cloud.authorization());
     config.map_err(BuildError::Header)
 }
 

@@ -59,7 +59,7 @@ impl RemoteWrite {
     pub(crate) fn headers(&self) -> Result<Headers, HeaderError> {
         let mut headers = Headers::default();
         if let Some(authorization) = self.authentication.authorization() {
-            headers.insert("Authorization", authorization.expose().as_bytes())?;
+            headers.insert_secret("Authorization", &authorization)?;
         }
         if let Some(tenant) = &self.tenant {
             headers.insert("X-Scope-OrgID", tenant.as_bytes())?;

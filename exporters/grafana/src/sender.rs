@@ -39,7 +39,7 @@ impl Sender {
         if reply.status().is_success() {
             return Answer { outcome: Ok(()), written };
         }
-        let mut error = SendError::of(&reply, &message(&reply), self.client.secrets());
+        let mut error = SendError::of(&reply, &message(&reply), &self.client.secrets());
         if reply.status() == StatusCode::CONFLICT {
             // What Thanos and others say of values that come too late, or twice.
             error.kind = SendErrorKind::Invalid;

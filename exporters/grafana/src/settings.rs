@@ -236,7 +236,7 @@ impl CloudOtlp {
         reader.needs(&CLOUD_API_KEY, present, "write a token that has the scope `metrics:write`");
         let zone = reader.get(&CLOUD_ZONE);
         let instance_id = reader.get(&CLOUD_INSTANCE_ID);
-        let api_key = reader.get(&CLOUD_API_KEY).map(Secret::new);
+        let api_key = Secret::read(reader, &CLOUD_API_KEY);
         Some(Self::new(zone?, instance_id?, api_key?))
     }
 }
@@ -292,7 +292,7 @@ impl PublishConfig {
         let credentials = format!("write a token into {}", reader.name(&SERVICE_ACCOUNT_TOKEN));
         let url: Option<Uri> =
             reader.get_with(&GRAFANA_URL, |text| Self::read_url(text, &credentials));
-        let token = reader.get(&SERVICE_ACCOUNT_TOKEN).map(Secret::new);
+        let token = Secret::read(reader, &SERVICE_ACCOUNT_TOKEN);
         let folder = reader.get(&FOLDER);
         let config = Self::of(url?, token?);
         Some(folder.into_iter().fold(config, Self::with_folder))

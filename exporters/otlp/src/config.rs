@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meterkit_http::{Compression, HeaderError, Headers, Transport};
+use meterkit_http::{Compression, HeaderError, Headers, Secret, Transport};
 
 use crate::credentials::{Credentials, Hook};
 use crate::endpoint::{Endpoint, EndpointError};
@@ -98,6 +98,21 @@ impl OtlpConfig {
     /// When HTTP has no such header, or the exporter sets it itself.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
         self.headers.insert(name, value.as_bytes())?;
+        Ok(self)
+    }
+
+    /// Sends `name` with a secret as its value with every request, in place of an earlier header of this name. If a file
+    /// holds the secret, it is read again when the file changes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`with_header`](Self::with_header).
+    pub fn with_secret_header(
+        mut self,
+        name: &'static str,
+        value: &Secret,
+    ) -> Result<Self, HeaderError> {
+        self.headers.insert_secret(name, value)?;
         Ok(self)
     }
 

@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::{BodyExt, Full};
-use meterkit_http::{Compression, Connection, Connector, Headers, SendError, Transport, in_time};
+use meterkit_http::{Access, Compression, Headers, Link, SendError, Transport, in_time};
 
 use crate::body::Body;
 use crate::credentials::Authenticator;
@@ -20,8 +20,7 @@ use crate::target::PRODUCT;
 /// Sends requests over gRPC.
 #[derive(Debug)]
 pub(crate) struct GrpcSender {
-    connection: Connection<Full<Bytes>>,
-    connector: Connector,
+    link: Link,
     uri: Uri,
     compression: Compression,
     /// Set while a request has no answer, and kept if that never comes.
@@ -34,33 +33,23 @@ pub(crate) struct GrpcSender {
 
 impl GrpcSender {
     pub(crate) fn new(
-        connector: Connector,
-        endpoint: &Uri,
+        link: Link,
         authenticator: Authenticator,
         compression: Compression,
         transport: &Transport,
     ) -> Self {
-        let connection = connector.clone().connection();
-        let uri = call(endpoint);
+        let uri = call(link.receiver());
         let (timeout, setting) = (transport.timeout(), transport.hints().timeout);
-        Self {
-            connection,
-            connector,
-            uri,
-            compression,
-            is_asking: false,
-            authenticator,
-            timeout,
-            setting,
-        }
+        Self { link, uri, compression, is_asking: false, authenticator, timeout, setting }
     }
 
     pub(crate) fn compression(&self) -> Compression {
         self.compression
     }
 
-    pub(crate) fn secrets(&self) -> &Headers {
-        self.authenticator.secrets()
+    /// Returns what the last request carried that must not be shown.
+    pub(crate) fn secrets(&self) -> Headers {
+        self.authenticator.secrets(&self.link.in_use().headers)
     }
 
     pub(crate) async fn send(&mut self, body: Body) -> Result<Accepted, SendError> {
@@ -68,48 +57,55 @@ impl GrpcSender {
         if is_worth_another { self.send_once(&body.bytes).await?.0 } else { outcome }
     }
 
-    /// Returns the outcome, and whether it would be another one with the credentials that there are now.
+    /// Returns the outcome, and whether it would be another one with the credentials or certificates that there are now.
     async fn send_once(
         &mut self,
         message: &Bytes,
     ) -> Result<(Result<Accepted, SendError>, bool), SendError> {
-        let mut request = self.request(message);
-        self.authenticator.authenticate(&mut request).await?;
         if self.is_asking {
-            // Over HTTP/2 a request that was given up leaves its connection open, which may be dead.
-            self.connection = self.connector.clone().connection();
+            self.link.reconnect();
         }
+        let access = self.link.current().await;
+        let mut request = self.request(message, &access.headers);
+        self.authenticator.authenticate(&mut request, &access.headers).await?;
         self.is_asking = true;
-        let reply = in_time(self.timeout, self.setting, self.ask(request)).await?;
+        let reply = in_time(self.timeout, self.setting, self.ask(request, &access)).await?;
         self.is_asking = false;
-        let reply = reply?;
-        let headers = reply.head.headers.clone();
-        let outcome = reply.outcome(self.secrets());
-        let rejection = outcome.as_ref().err();
-        let is_refreshed =
-            rejection.is_some_and(|it| self.authenticator.is_refreshed(it, &headers));
-        Ok((outcome, is_refreshed))
+        let (outcome, headers) = match reply {
+            Ok(reply) => {
+                let headers = reply.head.headers.clone();
+                (reply.outcome(&self.secrets()), headers)
+            }
+            Err(error) => (Err(error), HeaderMap::new()),
+        };
+        let is_worth_another = match &outcome {
+            Err(error) if error.is_of_identity() => {
+                self.authenticator.is_refreshed(error, &headers)
+                    || self.link.is_renewed_since(&access).await
+            }
+            _ => false,
+        };
+        Ok((outcome, is_worth_another))
     }
 
-    fn request(&self, message: &Bytes) -> Request<Bytes> {
+    fn request(&self, message: &Bytes, common: &Headers) -> Request<Bytes> {
         let mut request = Request::new(framed(message, self.compression));
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers();
+        *request.headers_mut() = self.headers(common);
         request
     }
 
-    async fn ask(&self, request: Request<Bytes>) -> Result<GrpcReply, SendError> {
-        let request = request.map(Full::new);
-        let response = self.connection.request(request).await;
+    async fn ask(&self, request: Request<Bytes>, access: &Access) -> Result<GrpcReply, SendError> {
+        let response = access.connection.request(request.map(Full::new)).await;
         let response = response
-            .map_err(|error| SendError::unanswered(&error, !error.is_connect(), self.secrets()))?;
+            .map_err(|error| SendError::unanswered(&error, !error.is_connect(), &self.secrets()))?;
         let (head, mut body) = response.into_parts();
         let (mut message, mut trailers) = (BytesMut::new(), HeaderMap::new());
         while let Some(frame) = body.frame().await {
             let frame =
-                frame.map_err(|error| SendError::unanswered(&error, true, self.secrets()))?;
+                frame.map_err(|error| SendError::unanswered(&error, true, &self.secrets()))?;
             match frame.into_data() {
                 // A message that exceeds the limit is of no use, but the trailers behind it are.
                 Ok(data) if message.len() <= grpc_reply::LARGEST => message.put(data),
@@ -120,8 +116,8 @@ impl GrpcSender {
         Ok(GrpcReply { head, message: message.freeze(), trailers })
     }
 
-    fn headers(&self) -> HeaderMap {
-        let mut headers = self.authenticator.common().with_user_agent(PRODUCT);
+    fn headers(&self, common: &Headers) -> HeaderMap {
+        let mut headers = common.with_user_agent(PRODUCT);
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         if let Some(encoding) = self.compression.content_encoding() {

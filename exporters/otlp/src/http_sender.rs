@@ -24,6 +24,11 @@ pub(crate) struct HttpSender {
 }
 
 impl HttpSender {
+    /// Returns what the last request carried that must not be shown.
+    pub(crate) fn secrets(&self) -> Headers {
+        self.authenticator.secrets(&self.client.secrets())
+    }
+
     pub(crate) async fn send(&mut self, body: Body) -> Result<Accepted, SendError> {
         let (outcome, is_worth_another) = self.send_once(body.bytes.clone()).await?;
         if is_worth_another { self.send_once(body.bytes).await?.0 } else { outcome }
@@ -35,12 +40,12 @@ impl HttpSender {
         body: Bytes,
     ) -> Result<(Result<Accepted, SendError>, bool), SendError> {
         let mut request = self.request(body);
-        self.authenticator.authenticate(&mut request).await?;
-        let secrets = self.authenticator.secrets();
+        self.authenticator.authenticate(&mut request, &self.client.secrets()).await?;
         let reply = self.client.request(request).await;
+        let secrets = self.secrets();
         let reply =
             reply.map_err(|error| SendError { reason: secrets.redact(&error.reason), ..error })?;
-        let outcome = outcome(&reply, secrets);
+        let outcome = outcome(&reply, &secrets);
         let rejection = outcome.as_ref().err();
         let is_refreshed =
             rejection.is_some_and(|it| self.authenticator.is_refreshed(it, reply.headers()));

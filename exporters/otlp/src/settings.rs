@@ -130,8 +130,8 @@ impl Words for Encoding {
 }
 
 impl OtlpConfig {
-    /// Reads the variables `OTEL_EXPORTER_OTLP_*` and `OTEL_EXPORTER_OTLP_METRICS_*`; the latter win, one by one. PEM
-    /// files are read now.
+    /// Reads the variables `OTEL_EXPORTER_OTLP_*` and `OTEL_EXPORTER_OTLP_METRICS_*`; the latter win, one by one. Files
+    /// are read now, and again when they change.
     ///
     /// ```
     /// use meterkit_otlp::{OtlpConfig, Protocol};
@@ -190,7 +190,7 @@ impl OtlpConfig {
             None => Self::local(protocol),
         };
         let config = Self {
-            headers: reader.get(&HEADERS).unwrap_or_default(),
+            headers: Headers::read(reader, &HEADERS).unwrap_or_default(),
             temporality: reader.get(&TEMPORALITY).unwrap_or_default(),
             ..default
         };

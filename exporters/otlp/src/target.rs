@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use meterkit_core::{Exemplars, Temporality};
 use meterkit_http::reply::shown;
 use meterkit_http::{
-    Client, Compression, CompressionError, Connector, Divide, Dropped, Headers, Outbox, Refusals,
+    Client, Compression, CompressionError, Divide, Dropped, Headers, Link, Outbox, Refusals,
     SendError, SendErrorKind, TlsError, url,
 };
 use meterkit_pipeline::{Cause, ExportError, ExportFuture, Snapshot, Target};
@@ -302,25 +302,19 @@ enum Sender {
 impl Sender {
     fn new(config: &OtlpConfig, compression: Compression) -> Result<Self, TlsError> {
         let OtlpConfig { endpoint, protocol, headers, credentials, transport, .. } = config;
-        let authenticator = |headers| {
-            let (timeout, setting) = (transport.timeout(), transport.hints().timeout);
-            Authenticator::new(credentials.clone(), headers, timeout, setting)
-        };
+        let (timeout, setting) = (transport.timeout(), transport.hints().timeout);
+        let authenticator = Authenticator::new(credentials.clone(), timeout, setting);
         let uri = endpoint.uri().clone();
         let format = match protocol {
             Protocol::Grpc => {
-                let connector = Connector::http2(&uri, transport)?;
-                let headers = headers.clone().sent_to(&uri, connector.proxy());
-                let authenticator = authenticator(headers);
-                let sender =
-                    GrpcSender::new(connector, &uri, authenticator, compression, transport);
+                let link = Link::http2(&uri, transport, headers.clone())?;
+                let sender = GrpcSender::new(link, authenticator, compression, transport);
                 return Ok(Self::Grpc(Box::new(sender)));
             }
             Protocol::HttpProtobuf => Format::Protobuf,
             Protocol::HttpJson => Format::Json,
         };
         let client = Client::new(&uri, transport)?.with_headers(headers.clone(), PRODUCT);
-        let authenticator = authenticator(client.secrets().clone());
         Ok(Self::Http(Box::new(HttpSender { client, authenticator, format, compression })))
     }
 
@@ -332,9 +326,9 @@ impl Sender {
     }
 
     /// Returns what requests carry that must not be shown.
-    fn secrets(&self) -> &Headers {
+    fn secrets(&self) -> Headers {
         match self {
-            Self::Http(sender) => sender.authenticator.secrets(),
+            Self::Http(sender) => sender.secrets(),
             Self::Grpc(sender) => sender.secrets(),
         }
     }

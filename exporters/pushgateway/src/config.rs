@@ -175,7 +175,7 @@ impl PushgatewayConfig {
     pub(crate) fn headers(&self) -> Result<Headers, HeaderError> {
         let mut headers = Headers::default();
         if let Some(authorization) = self.authentication.authorization() {
-            headers.insert("Authorization", authorization.expose().as_bytes())?;
+            headers.insert_secret("Authorization", &authorization)?;
         }
         Ok(headers)
     }

@@ -57,7 +57,7 @@ impl PushgatewayGroup {
         if reply.status().is_success() {
             return Ok(());
         }
-        Err(failure(SendError::of(&reply, &reply::message(&reply), self.client.secrets())))
+        Err(failure(SendError::of(&reply, &reply::message(&reply), &self.client.secrets())))
     }
 }
 

@@ -44,7 +44,7 @@ impl ApiTarget {
             client.map_err(|problem| BuildError::Tls { endpoint: endpoints.shown(), problem })?;
         let mut credentials = Headers::default();
         if let Some(key) = &config.api_key {
-            let inserted = credentials.insert("dd-api-key", key.expose().as_bytes());
+            let inserted = credentials.insert_secret("dd-api-key", key);
             inserted.map_err(|_| BuildError::Key)?;
         }
         Ok(Self {
@@ -189,7 +189,7 @@ impl ApiTarget {
             content_encoding: self.config.compression().content_encoding(),
             body: written.bytes.clone(),
         };
-        outcome(self.client.send(post).await, self.client.secrets())
+        outcome(self.client.send(post).await, &self.client.secrets())
     }
 
     fn note_too_large(&self, written: &Written, reason: &str) {

@@ -44,9 +44,9 @@ impl Answer {
 impl Api {
     pub(crate) fn new(config: &PublishConfig) -> Result<Self, BuildError> {
         let mut headers = Headers::default();
-        let authorization = format!("Bearer {}", config.token.expose());
+        let authorization = config.token.map(|token| format!("Bearer {token}"));
         headers
-            .insert("Authorization", authorization.as_bytes())
+            .insert_secret("Authorization", &authorization)
             .map_err(BuildError::PublishHeader)?;
         if let Some(other) = config.transport.compression().filter(|it| *it != Compression::None) {
             let reason = "Grafana takes no compressed requests, so leave it unset";
@@ -113,7 +113,7 @@ impl Api {
         loop {
             let SendError { reason, retry_after, .. } = match self.send(&uri, body.clone()).await {
                 Ok(reply) => {
-                    let error = SendError::of(&reply, &message(&reply), self.client.secrets());
+                    let error = SendError::of(&reply, &message(&reply), &self.client.secrets());
                     if error.kind != SendErrorKind::Unavailable {
                         return self.read(attempt, &reply);
                     }
@@ -148,7 +148,7 @@ impl Api {
         let body: Option<Value> = serde_json::from_slice(reply.body()).ok();
         let body = body.filter(|body| body.is_object() || body.is_array());
         let status_line = format_args!("HTTP status {status}");
-        let said = quoted(status_line, &message(reply), self.client.secrets());
+        let said = quoted(status_line, &message(reply), &self.client.secrets());
         let remedy = match (status, body) {
             (StatusCode::UNAUTHORIZED, _) => {
                 "set GRAFANA_SERVICE_ACCOUNT_TOKEN to the token of a service account of this Grafana"

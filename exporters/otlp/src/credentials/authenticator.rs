@@ -10,41 +10,33 @@ use meterkit_rules::Cause;
 
 use super::{CredentialsError, Hook};
 
-/// Adds the headers of the credentials to each request, and remembers them for as long as an answer may quote them.
+/// Adds the headers of the credentials to each request, and keeps them for as long as an answer may quote them.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
     hook: Option<Hook>,
     timeout: Option<Duration>,
     /// The setting that changes the timeout.
     setting: &'static str,
-    /// The headers that every request has.
-    common: Headers,
-    /// These, and those of the last request.
-    secrets: Headers,
+    /// The headers that it added to the last request.
+    added: Headers,
     is_checked: bool,
 }
 
 impl Authenticator {
     pub(crate) fn new(
         hook: Option<Hook>,
-        common: Headers,
         timeout: Option<Duration>,
         setting: &'static str,
     ) -> Self {
-        Self { hook, timeout, setting, secrets: common.clone(), common, is_checked: false }
+        Self { hook, timeout, setting, added: Headers::default(), is_checked: false }
     }
 
-    /// Returns the headers that every request has.
-    pub(crate) fn common(&self) -> &Headers {
-        &self.common
+    /// Returns what the last request carried that must not be shown, if it had the headers `common` too.
+    pub(crate) fn secrets(&self, common: &Headers) -> Headers {
+        common.with(&self.added)
     }
 
-    /// Returns what the last request carried that must not be shown.
-    pub(crate) fn secrets(&self) -> &Headers {
-        &self.secrets
-    }
-
-    /// Adds the headers of the credentials to `request`.
+    /// Adds the headers of the credentials to `request`. Errors do not quote `common`, the headers of every request.
     ///
     /// # Errors
     ///
@@ -52,6 +44,7 @@ impl Authenticator {
     pub(crate) async fn authenticate(
         &mut self,
         request: &mut Request<Bytes>,
+        common: &Headers,
     ) -> Result<(), SendError> {
         let Some(hook) = &self.hook else {
             return Ok(());
@@ -59,7 +52,7 @@ impl Authenticator {
         let headers = in_time(self.timeout, self.setting, hook.0.headers(request)).await;
         let headers = headers.unwrap_or_else(|error| Err(CredentialsError::from(error)));
         let headers = headers.map_err(|error| {
-            let reason = self.common.redact(&with_causes(&*error));
+            let reason = common.redact(&with_causes(&*error));
             let reason = format!("no credentials to send with: {}", shown(&reason));
             SendError::no_answer(Cause::Other, reason, false)
         })?;
@@ -71,7 +64,7 @@ impl Authenticator {
         for (name, value) in headers.as_map() {
             request.headers_mut().insert(name, value.clone());
         }
-        self.secrets = self.common.with(&headers);
+        self.added = headers;
         Ok(())
     }
 
