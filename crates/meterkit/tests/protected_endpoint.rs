@@ -65,6 +65,55 @@ fn variables_have_the_endpoint_ask_for_name_and_password() {
 }
 
 #[test]
+fn a_rotated_password_counts_at_once_and_a_bad_one_changes_nothing() {
+    /// `prometheus:second`
+    const SECOND: &str = "Authorization: Basic cHJvbWV0aGV1czpzZWNvbmQ=\r\n";
+    let name = "a_rotated_password_counts_at_once_and_a_bad_one_changes_nothing";
+    let password = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(password.path(), "open sesame\n").expect("room for it");
+    let path = password.path().to_str().expect("a path of letters");
+    let variables = [
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ("METERKIT_PROMETHEUS_USERNAME", "prometheus"),
+        ("METERKIT_PROMETHEUS_PASSWORD_FILE", path),
+    ];
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    let path = std::env::var_os("METERKIT_PROMETHEUS_PASSWORD_FILE").expect("it is set");
+    let ((), lines) = log_lines::of_all_threads(|| {
+        let telemetry = Telemetry::from_env().unwrap().install().expect("it has all it needs");
+        let address = telemetry.prometheus_address().expect("it has an endpoint");
+        let is_served = |headers| ask(open(address), headers).unwrap().starts_with("HTTP/1.1 200 ");
+        assert!(is_served(RIGHT));
+        // Whoever shows something wrong makes it look at the file, once a second.
+        let shows_until_a_look = |headers| {
+            std::thread::sleep(Duration::from_millis(1100));
+            is_served(headers)
+        };
+        for content in ["", "\u{7}hunter2"] {
+            fs::write(&path, content).expect("room for it");
+            assert!(!shows_until_a_look(SECOND));
+            assert!(is_served(RIGHT), "the previous one is in use");
+        }
+        fs::write(&path, "second\n").expect("room for it");
+        assert!(shows_until_a_look(SECOND));
+        assert!(!is_served(RIGHT));
+        telemetry.shutdown_blocking().unwrap();
+    });
+    let variable = "METERKIT_PROMETHEUS_PASSWORD_FILE";
+    let mut lines = lines.iter().filter(|line| line.contains(variable));
+    for reason in ["the file is empty", "holds a control character"] {
+        let line = lines.next().expect("a warning");
+        assert!(line.starts_with("WARN a changed setting cannot be used"), "{line}");
+        assert!(line.contains(reason) && !line.contains("hunter2"), "{line}");
+    }
+    let line = lines.next().expect("the reload");
+    assert!(line.starts_with("INFO read a setting again"), "{line}");
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
 fn variables_name_further_hosts_and_the_networks_that_may_connect() {
     let name = "variables_name_further_hosts_and_the_networks_that_may_connect";
     let networks = "METERKIT_PROMETHEUS_ALLOWED_NETWORKS";

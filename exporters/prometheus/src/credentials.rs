@@ -1,22 +1,28 @@
 //! The credentials that a scraper must send in the header `Authorization`.
 
 use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use meterkit_settings::{password_problem, token_problem, username_problem};
+use meterkit_core::Unpoisoned;
+use meterkit_settings::{FileVersion, FromFile, password_problem, token_problem, username_problem};
 use subtle::{Choice, ConstantTimeEq};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
 
 use crate::body::ScrapeBody;
 use crate::scrape::plain;
 
-/// What a scraper has to show. `Debug` hides what is secret.
+/// What a scraper has to show, and the file that its secret comes from, if that may change. `Debug` hides what is secret.
 #[derive(Clone)]
 pub(crate) enum Credentials {
-    Basic { username: String, password: String },
-    Bearer { token: String },
+    Basic { username: String, password: String, file: Option<FromFile<String>> },
+    Bearer { token: String, file: Option<FromFile<String>> },
 }
 
 /// Why nobody could ever show these. The text does not quote what is secret.
@@ -32,23 +38,22 @@ impl Credentials {
     pub(crate) fn guard(&self) -> Result<Guard, CredentialsError> {
         let refuse = |what, reason| Err(CredentialsError { what, reason });
         match self {
-            Self::Basic { username, password } => {
+            Self::Basic { username, password, file } => {
                 if let Some(reason) = username_problem(username) {
                     return refuse("user name", reason);
                 }
                 if let Some(reason) = password_problem(password) {
                     return refuse("password", reason);
                 }
-                let expected = STANDARD.encode(format!("{username}:{password}"));
-                let challenge = "Basic realm=\"metrics\"";
-                Ok(Guard { scheme: "Basic", challenge, expected })
+                let name = username.clone();
+                let encode = move |password| STANDARD.encode(format!("{name}:{password}"));
+                let expected = encode(password.clone());
+                let file = file.as_ref().map(|file| file.map(move |password| Ok(encode(password))));
+                Ok(Guard::new("Basic", "Basic realm=\"metrics\"", expected, file))
             }
-            Self::Bearer { token } => match token_problem(token) {
+            Self::Bearer { token, file } => match token_problem(token) {
                 Some(reason) => refuse("bearer token", reason),
-                None => {
-                    let expected = token.clone();
-                    Ok(Guard { scheme: "Bearer", challenge: "Bearer", expected })
-                }
+                None => Ok(Guard::new("Bearer", "Bearer", token.clone(), file.clone())),
             },
         }
     }
@@ -71,12 +76,66 @@ pub(crate) struct Guard {
     scheme: &'static str,
     challenge: &'static str,
     /// What follows the scheme.
-    expected: String,
+    expected: Arc<Mutex<String>>,
+    /// Where that comes from, if it may change.
+    source: Option<Arc<AsyncMutex<Source>>>,
 }
 
+/// The file with a secret, and what is known of it.
+struct Source {
+    file: FromFile<String>,
+    /// The version that was read last, unless there was a problem.
+    seen: Option<FileVersion>,
+    looked: Instant,
+    /// What is wrong with the file, as logged.
+    problem: Option<String>,
+}
+
+/// How often the file is looked at while scrapers show what is expected.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// How often it is looked at while someone shows something else, which may be anybody.
+const LOOK_EVERY_REFUSAL: Duration = Duration::from_secs(1);
+
+/// How long a look may hold up a scrape: a file system may hang.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 impl Guard {
-    /// Whether these are the headers of someone who may scrape.
-    pub(crate) fn lets_pass(&self, headers: &HeaderMap) -> bool {
+    fn new(
+        scheme: &'static str,
+        challenge: &'static str,
+        expected: String,
+        file: Option<FromFile<String>>,
+    ) -> Self {
+        let source = file.map(|file| {
+            let (seen, looked) = (file.version(), Instant::now());
+            Arc::new(AsyncMutex::new(Source { file, seen, looked, problem: None }))
+        });
+        Self { scheme, challenge, expected: Arc::new(Mutex::new(expected)), source }
+    }
+
+    /// Returns whether these are the headers of someone who may scrape. Reads a secret that comes from a file again if
+    /// the file has changed.
+    pub(crate) async fn lets_pass(&self, headers: &HeaderMap) -> bool {
+        let is_right = self.is_shown(headers);
+        let Some(source) = &self.source else { return is_right };
+        let pause = if is_right { LOOK_EVERY } else { LOOK_EVERY_REFUSAL };
+        let look = async {
+            let mut source = source.clone().lock_owned().await;
+            if source.looked.elapsed() >= pause {
+                source.looked = Instant::now();
+                let expected = self.expected.clone();
+                let looked = spawn_blocking(move || source.look(&expected)).await;
+                looked.unwrap_or_else(|error| tracing::debug!(%error, "a file could not be read"));
+            }
+        };
+        if timeout(PATIENCE, look).await.is_err() {
+            tracing::debug!("a file takes long to be read; the secret in use stays so");
+        }
+        self.is_shown(headers)
+    }
+
+    fn is_shown(&self, headers: &HeaderMap) -> bool {
         let mut shown = headers.get_all(AUTHORIZATION).iter();
         // With two of them, others on the way may have looked at the other one.
         let (Some(shown), None) = (shown.next(), shown.next()) else {
@@ -90,7 +149,7 @@ impl Guard {
             return false;
         };
         scheme.eq_ignore_ascii_case(self.scheme.as_bytes())
-            && is_same(rest.trim_ascii(), self.expected.as_bytes())
+            && is_same(rest.trim_ascii(), self.expected.lock().unpoisoned().as_bytes())
     }
 
     /// What everybody else gets.
@@ -100,6 +159,35 @@ impl Guard {
         let challenge = HeaderValue::from_static(self.challenge);
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         response
+    }
+}
+
+impl Source {
+    /// Reads the file if it has changed, and replaces what is `expected`. Blocks.
+    fn look(&mut self, expected: &Mutex<String>) {
+        let version = self.file.version();
+        if version.is_some() && version == self.seen {
+            return;
+        }
+        match self.file.read() {
+            Ok(text) => {
+                let before = std::mem::replace(&mut *expected.lock().unpoisoned(), text.clone());
+                if before != text {
+                    let setting = self.file.setting();
+                    tracing::info!(setting, "read a setting again, as its file has changed");
+                }
+                (self.seen, self.problem) = (version, None);
+            }
+            Err(problem) => {
+                let problem = problem.to_string();
+                if self.problem.as_ref() != Some(&problem) {
+                    tracing::warn!(
+                        "a changed setting cannot be used, and the previous one stays in use: {problem}"
+                    );
+                }
+                (self.seen, self.problem) = (None, Some(problem));
+            }
+        }
     }
 }
 
@@ -121,11 +209,12 @@ mod tests {
     use super::*;
 
     fn basic(username: &str, password: &str) -> Credentials {
-        Credentials::Basic { username: username.to_owned(), password: password.to_owned() }
+        let (username, password) = (username.to_owned(), password.to_owned());
+        Credentials::Basic { username, password, file: None }
     }
 
     fn bearer(token: &str) -> Credentials {
-        Credentials::Bearer { token: token.to_owned() }
+        Credentials::Bearer { token: token.to_owned(), file: None }
     }
 
     #[test]
@@ -164,8 +253,9 @@ mod tests {
     fn no_debug_shows_what_is_secret() {
         for credentials in [basic("me", "hunter2"), bearer("hunter2")] {
             let guard = credentials.guard().unwrap();
+            let expected = guard.expected.lock().unwrap();
             let text = format!("{credentials:?} {guard:?} {credentials:#?}");
-            assert!(!text.contains("hunter2") && !text.contains(&guard.expected), "{text}");
+            assert!(!text.contains("hunter2") && !text.contains(&*expected), "{text}");
         }
     }
 }

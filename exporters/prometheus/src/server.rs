@@ -166,7 +166,7 @@ impl PrometheusServer {
     #[must_use]
     pub fn basic_auth(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
         let (username, password) = (username.into(), password.into());
-        self.credentials = Some(Credentials::Basic { username, password });
+        self.credentials = Some(Credentials::Basic { username, password, file: None });
         self
     }
 
@@ -175,7 +175,7 @@ impl PrometheusServer {
     /// [name and password](Self::basic_auth) apply to it too.
     #[must_use]
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
-        self.credentials = Some(Credentials::Bearer { token: token.into() });
+        self.credentials = Some(Credentials::Bearer { token: token.into(), file: None });
         self
     }
 

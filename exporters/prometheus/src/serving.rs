@@ -147,7 +147,7 @@ impl Page {
             return plain(StatusCode::NOT_FOUND, words);
         }
         match &self.guard {
-            Some(guard) if !guard.lets_pass(request.headers()) => guard.refusal(),
+            Some(guard) if !guard.lets_pass(request.headers()).await => guard.refusal(),
             _ => self.scrape.answer(request.method(), request.headers()).await,
         }
     }

@@ -175,8 +175,8 @@ impl PrometheusServer {
 
 impl Protection {
     /// Reads the variables that are named `METERKIT_PROMETHEUS_`: `USERNAME` and `PASSWORD`, or `BEARER_TOKEN`;
-    /// `TLS_CERTIFICATE`, `TLS_KEY` and `TLS_CLIENT_CA`, paths of PEM files, which are read now and when they change;
-    /// `ALLOWED_HOSTS` and `ALLOWED_NETWORKS`, comma lists.
+    /// `TLS_CERTIFICATE`, `TLS_KEY` and `TLS_CLIENT_CA`, paths of PEM files; `ALLOWED_HOSTS` and `ALLOWED_NETWORKS`, comma
+    /// lists. Files are read now and when they change.
     ///
     /// Half of a name and password or of a certificate and key is a problem, and so are both kinds of credentials,
     /// values that nobody could show, files that cannot be used, and TLS that is not compiled in.
@@ -197,12 +197,14 @@ fn credentials(reader: &Reader<'_>) -> Option<Credentials> {
         return None;
     }
     if by_name.is_none() {
-        return reader.get(&BEARER_TOKEN).map(|token| Credentials::Bearer { token });
+        let file = reader.secret_file(&BEARER_TOKEN);
+        return reader.get(&BEARER_TOKEN).map(|token| Credentials::Bearer { token, file });
     }
     reader.needs(&USERNAME, &PASSWORD, "write the name that the password is for");
     reader.needs(&PASSWORD, &USERNAME, "write the password that goes with it");
     let (username, password) = (reader.get(&USERNAME), reader.get(&PASSWORD));
-    Some(Credentials::Basic { username: username?, password: password? })
+    let file = reader.secret_file(&PASSWORD);
+    Some(Credentials::Basic { username: username?, password: password?, file })
 }
 
 fn encryption(reader: &Reader<'_>) -> Option<ServerTls> {

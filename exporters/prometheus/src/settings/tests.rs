@@ -38,12 +38,12 @@ fn without_variables_only_this_machine_reaches_the_endpoint() {
 #[test]
 fn name_and_password_or_a_token_are_taken_without_what_is_around_them() {
     let basic = read(&[(USERNAME, " me\n"), (PASSWORD, " open sesame \r\n")]).unwrap();
-    let Some(Credentials::Basic { username, password }) = basic.credentials else {
+    let Some(Credentials::Basic { username, password, .. }) = basic.credentials else {
         panic!("{basic:?}");
     };
     assert_eq!((&*username, &*password), ("me", " open sesame "));
     let bearer = read(&[(BEARER_TOKEN, " s3cret\n")]).unwrap();
-    let Some(Credentials::Bearer { token }) = bearer.credentials else {
+    let Some(Credentials::Bearer { token, .. }) = bearer.credentials else {
         panic!("{bearer:?}");
     };
     assert_eq!(token, "s3cret");
