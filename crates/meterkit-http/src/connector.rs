@@ -10,11 +10,13 @@ use http::Uri;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use meterkit_rules::Cause;
 use tower_service::Service;
 
 pub(crate) use self::route::ProxyFailed;
 use self::route::Route;
 use crate::proxy::Proxy;
+use crate::send_error::cause_of;
 use crate::tls::TlsError;
 use crate::transport::Transport;
 
@@ -109,7 +111,17 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
-        self.0.inner.call(target)
+        let (receiver, proxy) = (target.clone(), self.0.proxy.clone());
+        let connection = self.0.inner.call(target);
+        Box::pin(async move {
+            connection.await.map_err(|cause| {
+                // A failure on the way to the proxy is named already.
+                match cause_of(&*cause) {
+                    Cause::Tls => HandshakeFailed { receiver, proxy, cause }.into(),
+                    _ => cause,
+                }
+            })
+        })
     }
 }
 
@@ -120,6 +132,25 @@ impl fmt::Debug for Connector {
             .field("is_http2", &self.0.is_http2)
             .finish_non_exhaustive()
     }
+}
+
+/// A handshake that failed with the receiver, perhaps in a tunnel through a proxy.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS handshake with the receiver `{}`{} failed", origin(receiver), through(proxy.as_ref()))]
+struct HandshakeFailed {
+    receiver: Uri,
+    proxy: Option<Proxy>,
+    #[source]
+    cause: BoxError,
+}
+
+fn origin(uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    format!("{}://{authority}", uri.scheme_str().unwrap_or("https"))
+}
+
+fn through(proxy: Option<&Proxy>) -> String {
+    proxy.map_or_else(String::new, |proxy| format!(" through the proxy `{proxy}`"))
 }
 
 /// What connects to a proxy.

@@ -135,7 +135,7 @@ pub(crate) fn is_of_identity(status: StatusCode) -> bool {
 }
 
 /// Returns why there is no answer, which some error below `error` knows.
-fn cause_of(error: &(dyn Error + 'static)) -> Cause {
+pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> Cause {
     let mut cause = Cause::Connect;
     let mut next = Some(error);
     while let Some(error) = next {

@@ -172,3 +172,33 @@ async fn what_the_receiver_refuses_by_way_of_a_proxy_is_an_answer() {
     let reply = post(&client, &target).await.expect("an answer");
     assert_eq!(reply.status().as_u16(), 503);
 }
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_failure_of_tls_names_the_hop() {
+    let (known, unknown) = (Authority::new(), Authority::new());
+    let receiver = RawServer::accepting_with_tls(unknown.server("receiver.test", None)).await;
+    let tunnel = RawServer::proxy_to(receiver.address()).await;
+    let secure = RawServer::accepting_with_tls(unknown.server("localhost", None)).await;
+    let direct = format!("localhost:{}", secure.address().port());
+    let (tunnel, secure) = (format!("http://{}", tunnel.address()), format!("https://{direct}"));
+    let target = "https://receiver.test:4318";
+    let from_receiver = |rest: &str| format!("TLS handshake with the receiver {rest} failed: ");
+    for (target, proxy, expected) in [
+        (&*secure, None, from_receiver(&format!("`{secure}`"))),
+        (target, Some(&tunnel), from_receiver(&format!("`{target}` through the proxy `{tunnel}`"))),
+        (target, Some(&secure), format!("TLS handshake with the proxy `{secure}` failed: ")),
+        ("http://receiver.test", Some(&secure), format!("with the proxy `{secure}` failed: ")),
+    ] {
+        let proxies = proxy.map_or_else(Proxies::default, |proxy| {
+            let proxies = Proxies::default().with_http(proxy).and_then(|it| it.with_https(proxy));
+            proxies.expect("a proxy")
+        });
+        let transport =
+            Transport::default().with_proxies(proxies).with_certificate_authorities(known.pem());
+        let target = uri(format!("{target}/v1?token=hunter2"));
+        let problem = post(&client(&target, &transport), &target).await.expect_err("unknown");
+        assert!(problem.contains(&expected) && problem.contains("certificate"), "{problem}");
+        assert!(!problem.contains("hunter2"), "{problem}");
+    }
+}

@@ -56,6 +56,8 @@ mod protected_endpoint;
 mod public_api;
 #[cfg(feature = "pushgateway")]
 mod pushgateway;
+#[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp", feature = "pushgateway"))]
+mod receivers;
 mod refusals;
 mod resource_detection;
 mod runtime_metrics;

@@ -45,7 +45,7 @@ settings! {
 
     PROXY: Proxy = proxy("METERKIT_CLOUDWATCH_PROXY")
         .key("proxy")
-        .by_default("none")
+        .by_default("`HTTPS_PROXY` or `HTTP_PROXY`")
         .meaning("the URL of the proxy on the way to AWS");
 }
 

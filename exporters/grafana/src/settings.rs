@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use http::Uri;
 use meterkit_http::{
-    AuthenticationSettings, Compression, Proxy, TransportSettings, proxy, transport, url,
+    AuthenticationSettings, Compression, Proxies, Proxy, Transport, TransportSettings, proxy,
+    transport, url,
 };
 use meterkit_pipeline::{IntoTarget, Target};
 use meterkit_settings::{
@@ -100,7 +101,7 @@ settings! {
 
     PROXY: Proxy = proxy("METERKIT_GRAFANA_PROXY")
         .key("proxy")
-        .by_default("none")
+        .by_default("`HTTPS_PROXY` or `HTTP_PROXY`")
         .meaning("the URL of the proxy on the way to the receiver");
 
     GRAFANA_URL: String = url("GRAFANA_URL")
@@ -283,7 +284,7 @@ impl RemoteWrite {
 impl PublishConfig {
     /// Reads `GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN` and `GRAFANA_FOLDER` (the title of a folder, optional);
     /// `None` if neither of the first two is set, or there are problems: a URL that cannot be sent to, a token that
-    /// cannot stand in a header, one of them without the other.
+    /// cannot stand in a header, one of them without the other. Proxies are those that everyone reads.
     pub fn read(reader: &Reader<'_>) -> Option<Self> {
         let remedy = "write the address of Grafana, such as `https://grafana.example.com`";
         reader.needs(&GRAFANA_URL, &SERVICE_ACCOUNT_TOKEN, remedy);
@@ -294,7 +295,8 @@ impl PublishConfig {
             reader.get_with(&GRAFANA_URL, |text| Self::read_url(text, &credentials));
         let token = Secret::read(reader, &SERVICE_ACCOUNT_TOKEN);
         let folder = reader.get(&FOLDER);
-        let config = Self::of(url?, token?);
+        let proxies = Transport::default().with_proxies(Proxies::read(reader, None));
+        let config = Self::of(url?, token?).with_transport(proxies);
         Some(folder.into_iter().fold(config, Self::with_folder))
     }
 }

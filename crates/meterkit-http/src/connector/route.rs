@@ -11,11 +11,13 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
+use meterkit_rules::Cause;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::{BoxError, ToProxy};
 use crate::proxy::Proxy;
+use crate::send_error::cause_of;
 
 /// Connects to the receiver.
 #[derive(Clone, Debug)]
@@ -96,8 +98,10 @@ fn with_port(target: Uri) -> Uri {
 
 /// A connection that the proxy did not give.
 #[derive(Debug, thiserror::Error)]
-#[error("no connection through the proxy `{proxy}`")]
+#[error("{} the proxy `{proxy}`{}", attempt.0, attempt.1)]
 pub(crate) struct ProxyFailed {
+    /// What has failed: the text before and behind the name of the proxy.
+    attempt: (&'static str, &'static str),
     proxy: Proxy,
     #[source]
     cause: BoxError,
@@ -105,7 +109,12 @@ pub(crate) struct ProxyFailed {
 
 impl ProxyFailed {
     fn new(proxy: &Proxy, cause: impl Into<BoxError>) -> Self {
-        Self { proxy: proxy.clone(), cause: cause.into() }
+        let cause = cause.into();
+        let attempt = match cause_of(&*cause) {
+            Cause::Tls => ("TLS handshake with", " failed"),
+            _ => ("no connection through", ""),
+        };
+        Self { attempt, proxy: proxy.clone(), cause }
     }
 }
 

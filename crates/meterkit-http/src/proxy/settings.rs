@@ -27,10 +27,17 @@ const HTTP_IN_CGI: Setting<Proxy> = proxy("http_proxy").or(&["ALL_PROXY", "all_p
 const NO_PROXY: Setting<String> = text("NO_PROXY").or(&["no_proxy"]);
 const REQUEST_METHOD: Setting<String> = text("REQUEST_METHOD");
 
+/// Where a proxy would look for the receiver on its own machine.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+
 impl Proxies {
     /// Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, or the same in lower case; for the first two, else `ALL_PROXY`.
     /// The settings `own` of a target win, one by one. `HTTP_PROXY` does not count where `REQUEST_METHOD` is set: in a
     /// CGI program.
+    ///
+    /// Loopback addresses and `localhost` are reached without a proxy, as if `NO_PROXY` named them. For a target without
+    /// settings of its own, a proxy that cannot be used, such as one of SOCKS, is a warning: the variable may be meant for
+    /// other programs.
     ///
     /// ```
     /// use meterkit_http::Proxies;
@@ -47,14 +54,18 @@ impl Proxies {
     /// ```
     pub fn read(reader: &Reader<'_>, own: Option<&ProxySettings>) -> Self {
         let everyones = reader.environment();
-        let http = if everyones.is_set(&REQUEST_METHOD) { &HTTP_IN_CGI } else { &HTTP };
+        let http = if everyones.is_set(&REQUEST_METHOD) { HTTP_IN_CGI } else { HTTP };
+        let (https, http) = match own {
+            None => (HTTPS.lenient(), http.lenient()),
+            Some(_) => (HTTPS, http),
+        };
         let direct = read(reader, own.map(|own| &own.no_proxy), &NO_PROXY).unwrap_or_default();
         let proxies = Self {
-            https: read(reader, own.map(|own| &own.https), &HTTPS),
-            http: read(reader, own.map(|own| &own.http), http),
+            https: read(reader, own.map(|own| &own.https), &https),
+            http: read(reader, own.map(|own| &own.http), &http),
             direct: Vec::new(),
         };
-        proxies.with_direct(&direct)
+        proxies.with_direct(&format!("{direct},{LOOPBACK}"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tables of URLs, hosts and variables.
 
-use meterkit_settings::{Environment, SettingsError};
+use meterkit_settings::{Environment, Problems, SettingsError};
 
 use super::*;
 
@@ -125,6 +125,32 @@ fn variables_name_the_proxies() {
         assert_eq!(of(&proxies, "https://receiver"), https, "{variables:?}");
         assert_eq!(of(&proxies, "http://receiver"), http, "{variables:?}");
     }
+}
+
+#[test]
+fn this_machine_is_reached_without_the_proxies_of_variables() {
+    let proxies = read(&[("ALL_PROXY", "a"), ("NO_PROXY", "receiver")], None).expect("all fine");
+    for (target, expected) in [
+        ("http://localhost:4318", "none"),
+        ("https://127.8.9.1", "none"),
+        ("http://[::1]:4318", "none"),
+        ("https://receiver", "none"),
+        ("http://10.0.0.1", "http://a"),
+    ] {
+        assert_eq!(of(&proxies, target), expected, "{target}");
+    }
+}
+
+#[test]
+fn a_proxy_of_everyone_that_cannot_be_used_is_no_error_where_the_target_has_none_of_its_own() {
+    let environment = Environment::of([("ALL_PROXY", "socks5://me:hunter2@proxy")]);
+    let problems = Problems::new(false);
+    let proxies = Proxies::read(&environment.reader(&problems), None);
+    assert_eq!(of(&proxies, "https://receiver"), "none");
+    assert!(problems.finish(()).is_ok(), "it is a warning");
+    let problems = Problems::new(false);
+    Proxies::read(&environment.reader(&problems), Some(&OWN));
+    assert!(problems.finish(()).is_err());
 }
 
 #[test]

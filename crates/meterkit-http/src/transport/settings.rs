@@ -87,10 +87,15 @@ impl TransportSettings {
     /// Reads the transport. PEM files are read now, and again by a [`Client`](crate::Client) when they change. Settings
     /// that are not set stay unset.
     ///
-    /// A proxy of the target's own is used for its receiver whatever its scheme is, and whatever `NO_PROXY` says.
+    /// A proxy of the target's own is used for its receiver whatever its scheme is, and whatever `NO_PROXY` says. Without
+    /// one, those that everyone reads count: see [`Proxies::read`].
     pub fn read(&self, reader: &Reader<'_>) -> Transport {
         let (certificate, key) = (&self.client_certificate, &self.client_key);
-        let proxy = self.proxy.as_ref().and_then(|setting| reader.get(setting));
+        let proxies = match &self.proxy {
+            Some(setting) if reader.is_set(setting) => reader.get(setting).map(Proxies::all),
+            Some(_) => Some(Proxies::read(reader, None)),
+            None => None,
+        };
         let compression = reader.get_with(&self.compression, |text| {
             built_in(text, self.compression.declaration().value_type, self.package)
         });
@@ -101,7 +106,7 @@ impl TransportSettings {
         let certificate = Pem::read(reader, certificate, tls::check_certificate);
         let key = Pem::read(reader, key, tls::check_key);
         Transport {
-            proxies: proxy.map(Proxies::all),
+            proxies,
             authorities,
             identity: certificate.zip(key),
             compression,
