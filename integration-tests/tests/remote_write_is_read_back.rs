@@ -10,7 +10,7 @@ use meterkit_core::{
     Attributes, Data, Descriptor, ExponentialBuckets, ExponentialHistogramPoint, Kind, Metric,
     NumberPoint, Registry, ScopeMetrics, SeriesId, Value,
 };
-use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget, RemoteWriteVersion};
+use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_pipeline::{Cause, ExportError, Snapshot, Target};
 use opentelemetry::InstrumentationScope;
 
