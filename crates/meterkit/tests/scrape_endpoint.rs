@@ -2,6 +2,7 @@
 #![cfg(feature = "prometheus")]
 
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use meterkit::prometheus::{PrometheusServer, Translation};
 use meterkit::{InstallError, Registry, Telemetry};
@@ -27,6 +28,28 @@ fn port_0_gives_an_address_that_can_be_read_and_scraped() {
     assert!(scrape(address).unwrap().contains("target_info{"));
     telemetry.shutdown_blocking().unwrap();
     assert!(scrape(address).is_err(), "nobody listens after the shutdown");
+}
+
+/// The program's own lines must not drown in those of the library.
+#[test]
+fn a_scrape_of_a_small_program_has_few_lines_of_the_library() {
+    let registry = Registry::new();
+    let builder = Telemetry::builder().registry(registry.clone()).prometheus(server());
+    let telemetry = builder.snapshot_max_age(Duration::ZERO).install().expect("a free port");
+    let address = telemetry.prometheus_address().expect("it has an endpoint");
+    let meter = registry.scoped("plugin", "catalog");
+    meter.counter::<u64>("requests").build().unwrap().increment();
+    let _rows = meter.observable_gauge::<u64>("rows").observe(|| 7).unwrap();
+    for _ in 0..3 {
+        scrape(address).unwrap();
+    }
+    let text = scrape(address).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let (own, program): (Vec<_>, Vec<_>) =
+        lines.partition(|line| line.contains(r#"otel_scope_name="meterkit""#));
+    assert_eq!(program.len(), 3, "{program:#?}");
+    assert_eq!(own.len(), 9, "{own:#?}");
+    telemetry.shutdown_blocking().unwrap();
 }
 
 #[test]
