@@ -12,6 +12,8 @@ use meterkit_fakes::gate::{Gate, failures, in_time, until};
 use meterkit_fakes::log_lines;
 use meterkit_fakes::readings::value;
 
+const NOTHING: [&str; 0] = [];
+
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
 /// So long that no callback overruns it that is not held.
@@ -112,6 +114,7 @@ fn more_than_twenty_failures_share_a_line_that_names_three() -> Result<(), Instr
     assert_eq!(lines(&registry), [format!("{failed} {names} detail=no disk 0")]);
     assert_eq!(lines(&registry), <[&str; 0]>::default());
     fails.store(false, SeqCst);
+    (0..2).for_each(|_| assert_eq!(lines(&registry), NOTHING, "one good run is no recovery"));
     assert_eq!(lines(&registry), [format!("INFO callback works again {names}")]);
     Ok(())
 }
@@ -122,6 +125,7 @@ fn a_callback_that_panics_in_each_run_runs_seldom_and_is_logged_once() -> Result
     let (clock, registry, meter) = catalog_with_budget(LONG);
     let (runs, panics) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
     let (counted, panicking) = (runs.clone(), panics.clone());
+    let observed_in_line = line!() + 1;
     let _rows = meter.observable_gauge::<u64>("rows").observe(move || {
         let run = counted.fetch_add(1, SeqCst) + 1;
         assert!(!panicking.load(SeqCst), "no database");
@@ -130,6 +134,8 @@ fn a_callback_that_panics_in_each_run_runs_seldom_and_is_logged_once() -> Result
     let [line] = &lines(&registry)[..] else { panic!("one line") };
     assert!(line.starts_with("ERROR callback panicked; exporting none of its values"), "{line}");
     assert!(line.ends_with(&format!("instruments={ROWS} detail=no database")), "{line}");
+    let place = format!(" registered_at={}:{observed_in_line}:", file!());
+    assert!(line.contains(&place), "{line}");
 
     // A collection every 15 s, for an hour and a half.
     let mut logged = Vec::new();
@@ -145,13 +151,15 @@ fn a_callback_that_panics_in_each_run_runs_seldom_and_is_logged_once() -> Result
 
     panics.store(false, SeqCst);
     clock.advance(Duration::from_secs(15 * 60));
-    assert_eq!(lines(&registry), [format!("INFO callback works again instruments={ROWS}")]);
+    assert_eq!(lines(&registry), NOTHING);
     assert_eq!(value(&registry, ROWS), Some(Value::U64(11)));
+    assert_eq!(lines(&registry), NOTHING);
+    assert_eq!(lines(&registry), [format!("INFO callback works again instruments={ROWS}")]);
     panics.store(true, SeqCst);
     assert_eq!(lines(&registry).len(), 1, "it is new");
     clock.advance(Duration::from_secs(30));
     assert_eq!(lines(&registry), <[&str; 0]>::default());
-    assert_eq!(runs.load(SeqCst), 13, "the first pause is short again");
+    assert_eq!(runs.load(SeqCst), 15, "the first pause is short again");
     Ok(())
 }
 
@@ -179,10 +187,10 @@ fn a_callback_that_was_switched_off_after_a_panic_runs_at_once() -> Result<(), I
 #[test]
 fn what_happened_to_a_refresh_is_logged_at_the_next_look() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_budget(LONG);
-    let results = Mutex::new(vec![Ok(3), Err("no disk"), Ok(1)]);
+    let results = Mutex::new(vec![Ok(5), Ok(4), Ok(3), Err("no disk"), Ok(1)]);
     let period = Duration::from_secs(30);
     let rows = meter.observable_gauge::<u64>("rows").refresh_every_result(period, move || {
-        std::future::ready(results.lock().unwrap().pop().expect("three runs"))
+        std::future::ready(results.lock().unwrap().pop().expect("five runs"))
     });
     let _rows = rows?;
     let run = || {
@@ -191,7 +199,7 @@ fn what_happened_to_a_refresh_is_logged_at_the_next_look() -> Result<(), Instrum
         tasks.into_iter().for_each(|mut task| assert!(task.as_mut().poll(&mut context).is_ready()));
         clock.advance(period);
     };
-    let ((), logged) = log_lines::of(|| (0..3).for_each(|_| run()));
+    let ((), logged) = log_lines::of(|| (0..5).for_each(|_| run()));
     let [failed] = &logged[..] else { panic!("{logged:?}") };
     assert!(failed.ends_with(&format!("instruments={ROWS} detail=no disk")), "{failed}");
     assert_eq!(lines(&registry), [format!("INFO callback works again instruments={ROWS}")]);

@@ -75,6 +75,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
     /// # Errors
     ///
     /// Those of [`build`](Self::build).
+    #[track_caller]
     pub fn observe(
         self,
         callback: impl Fn() -> T + Send + Sync + 'static,
@@ -87,6 +88,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
     /// # Errors
     ///
     /// Those of [`build`](Self::build).
+    #[track_caller]
     pub fn observe_result<E: fmt::Display>(
         self,
         callback: impl Fn() -> Result<T, E> + Send + Sync + 'static,
@@ -100,6 +102,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
     /// # Errors
     ///
     /// Those of [`build`](Self::build).
+    #[track_caller]
     pub fn refresh_every<F>(
         self,
         period: Duration,
@@ -117,6 +120,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
     /// # Errors
     ///
     /// Those of [`build`](Self::build).
+    #[track_caller]
     pub fn refresh_every_result<F, E: fmt::Display>(
         self,
         period: Duration,
@@ -144,6 +148,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
     /// # Errors
     ///
     /// Those of [`build`](Self::build).
+    #[track_caller]
     pub fn observe_with<R: CallbackOutput>(
         self,
         callback: impl Fn(&mut SeriesObserver<'_, K, T, L>) -> R + Send + Sync + 'static,
@@ -157,6 +162,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
     /// # Errors
     ///
     /// Those of [`build`](Self::build).
+    #[track_caller]
     pub fn refresh_every<F, S>(
         self,
         period: Duration,
@@ -175,6 +181,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
     /// # Errors
     ///
     /// Those of [`build`](Self::build).
+    #[track_caller]
     pub fn refresh_every_result<F, S, E: fmt::Display>(
         self,
         period: Duration,

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -111,7 +112,9 @@ impl<I> CallbackBuilder<I> {
     }
 
     /// Registers a callback for `instruments`.
-    fn register(self, instruments: &[Arc<Observed>], work: Routine) -> CallbackGuard {
+    #[track_caller]
+    fn register(mut self, instruments: &[Arc<Observed>], work: Routine) -> CallbackGuard {
+        self.options.registered_at = Some(Location::caller());
         // Instruments that could not be made, or that are gone, are left out; the callback reports the others.
         let may_report = |it: &&Arc<Observed>| {
             let is_gone = it.shared.is_unloaded() || it.shared.is_not_made();
@@ -135,6 +138,7 @@ impl<I> CallbackBuilder<I> {
 
 impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
     /// Registers `callback`: what it returns is reported by each collection until the guard is dropped.
+    #[track_caller]
     pub fn observe(self, callback: impl Fn() -> T + Send + Sync + 'static) -> CallbackGuard {
         self.collect(move |draft| {
             report::<K, T>(draft, &NoLabels, callback());
@@ -145,6 +149,7 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
     /// Like [`observe`](Self::observe), with a callback that can fail. The first failure in a row leaves the last value
     /// for one more period, a further one takes it away. All are counted in `meterkit.callback.failures`, the first in
     /// a row is logged.
+    #[track_caller]
     pub fn observe_result<E: fmt::Display>(
         self,
         callback: impl Fn() -> Result<T, E> + Send + Sync + 'static,
@@ -178,6 +183,7 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
     /// # drop(rows);
     /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```
+    #[track_caller]
     pub fn refresh_every<F>(
         self,
         period: Duration,
@@ -194,6 +200,7 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
 
     /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail, as in
     /// [`observe_result`](Self::observe_result).
+    #[track_caller]
     pub fn refresh_every_result<F, E: fmt::Display>(
         self,
         period: Duration,
@@ -213,6 +220,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T
     /// Registers `callback`, which reports any number of series to each collection until the guard is dropped. It
     /// returns nothing, or a `Result`: the first failure in a row leaves the last values for one more period, a further
     /// one takes them away. All are counted in `meterkit.callback.failures`, the first in a row is logged.
+    #[track_caller]
     pub fn observe_with<R: CallbackOutput>(
         self,
         callback: impl Fn(&mut SeriesObserver<'_, K, T, L>) -> R + Send + Sync + 'static,
@@ -226,6 +234,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T
     ///
     /// It begins to run when the pipeline does, on a thread of its own that has the pipeline's runtime, or where
     /// [`spawn_with`](Self::spawn_with) says. A callback that takes longer than its period runs less often.
+    #[track_caller]
     pub fn refresh_every<F, S>(
         self,
         period: Duration,
@@ -243,6 +252,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T
 
     /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail, as in
     /// [`observe_with`](Self::observe_with).
+    #[track_caller]
     pub fn refresh_every_result<F, S, E: fmt::Display>(
         self,
         period: Duration,
@@ -292,6 +302,7 @@ impl CallbackBuilder<Several> {
     /// Registers `callback`, which reports to all the instruments at once until the guard is dropped. It returns
     /// nothing, or a `Result`: the first failure in a row leaves the last values for one more period, a further one
     /// takes them away. All are counted in `meterkit.callback.failures`, the first in a row is logged.
+    #[track_caller]
     pub fn observe_with<R: CallbackOutput>(
         self,
         callback: impl Fn(&mut Observer<'_>) -> R + Send + Sync + 'static,
@@ -331,6 +342,7 @@ impl CallbackBuilder<Several> {
     /// });
     /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```
+    #[track_caller]
     pub fn refresh_every<F, R>(
         self,
         period: Duration,
@@ -348,6 +360,7 @@ impl CallbackBuilder<Several> {
 
     /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail, as in
     /// [`observe_with`](Self::observe_with).
+    #[track_caller]
     pub fn refresh_every_result<F, R, E: fmt::Display>(
         self,
         period: Duration,
@@ -367,6 +380,7 @@ impl CallbackBuilder<Several> {
 }
 
 impl<K, T, L> CallbackBuilder<Observable<K, T, L>> {
+    #[track_caller]
     fn collect(
         self,
         collect: impl Fn(&mut Draft) -> Result<(), String> + Send + Sync + 'static,
@@ -376,6 +390,7 @@ impl<K, T, L> CallbackBuilder<Observable<K, T, L>> {
         self.register(&[instrument], Routine::Collect(Box::new(collect)))
     }
 
+    #[track_caller]
     fn refresh<F>(
         self,
         period: Duration,

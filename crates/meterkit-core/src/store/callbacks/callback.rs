@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, RwLock, Weak};
@@ -65,6 +65,8 @@ pub(crate) struct CallbackOptions {
     pub(crate) spawn: Option<Spawn>,
     /// What it is called in place of the instruments that it reports.
     pub(crate) name: Option<&'static str>,
+    /// Where the program registered it, for the log.
+    pub(crate) registered_at: Option<&'static Location<'static>>,
 }
 
 impl fmt::Debug for CallbackOptions {
@@ -128,6 +130,11 @@ impl Callback {
 
     pub(crate) fn is_refresh(&self) -> bool {
         self.is_refresh
+    }
+
+    /// Returns where the program registered it, if it did so through the facade.
+    pub(super) fn registered_at(&self) -> Option<String> {
+        self.options.registered_at.map(ToString::to_string)
     }
 
     /// Returns the full names of the instruments that it reports.

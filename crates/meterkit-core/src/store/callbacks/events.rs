@@ -32,24 +32,28 @@ impl Callbacks {
                 events.into_iter().partition(|(event, _)| event.message == message);
             events = others;
             if alike.len() <= NAMED {
-                alike.iter().for_each(|(event, callback)| event.log(&callback.names()));
+                for (event, callback) in alike {
+                    event.log(&callback.names(), callback.registered_at());
+                }
             } else {
                 let named: Vec<_> = alike[..EXAMPLES].iter().map(|it| it.1.names()).collect();
                 let more = alike.len() - EXAMPLES;
-                alike[0].0.log(&format!("{} and those of {more} more callbacks", named.join(", ")));
+                let names = format!("{} and those of {more} more callbacks", named.join(", "));
+                alike[0].0.log(&names, alike[0].1.registered_at());
             }
         }
     }
 }
 
 impl Event {
-    fn log(&self, instruments: &str) {
+    /// Logs the event. Whoever looks for a panic needs the place in the program; an error says by itself what is wrong.
+    fn log(&self, instruments: &str, registered_at: Option<String>) {
         let Self { level, message, detail } = self;
         let detail = detail.as_deref();
         match *level {
-            Level::ERROR => tracing::error!(instruments, detail, "{message}"),
+            Level::ERROR => tracing::error!(registered_at, instruments, detail, "{message}"),
             Level::WARN => tracing::warn!(instruments, detail, "{message}"),
-            _ => tracing::info!(instruments, detail, "{message}"),
+            _ => tracing::info!(instruments, "{message}"),
         }
     }
 }

@@ -13,6 +13,10 @@ use crate::store::observed::Draft;
 /// After so many overruns in a row, collections no longer wait for a callback.
 const OVERRUNS: u32 = 3;
 
+/// After so many good runs in a row, a callback that was in trouble has recovered. One that fails every other time is logged
+/// once, not each time.
+const GOOD_RUNS: u32 = 3;
+
 /// How long a callback that panicked is left alone. Doubles with each further panic in a row.
 const FIRST_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -34,12 +38,20 @@ pub(super) struct State {
     /// When the last run was asked for, by the registry's clock.
     asked: Option<Duration>,
     last: Outcome,
+    /// The outcome that the log has named last, until the callback has recovered from it.
+    logged: Outcome,
+    /// How many runs in a row returned values.
+    good_runs: u32,
     /// How long to leave the callback alone because it panicked.
     backoff: Duration,
     /// Whether a collection has values of an earlier run to export.
     pub(super) has_values: bool,
     /// How many runs or collections in a row took longer than the budget.
     overruns: u32,
+    /// Whether an overrun was logged, until the callback has recovered from it.
+    is_overrun_logged: bool,
+    /// How many runs in a row ended within the budget.
+    fast_runs: u32,
     /// Whether collections export its last values because it is too slow.
     pub(super) is_background: bool,
     was_left_out: bool,
@@ -116,6 +128,7 @@ impl State {
             return;
         }
         self.overruns = self.overruns.saturating_add(1);
+        self.fast_runs = 0;
         let is_refresh = self.is_refresh();
         let is_slow = self.overruns >= OVERRUNS && !is_refresh;
         let message = if is_slow {
@@ -124,7 +137,8 @@ impl State {
         } else {
             "callback did not finish in time; exporting its last values until it does"
         };
-        if self.overruns == 1 || is_slow && !self.is_background {
+        let is_first = !std::mem::replace(&mut self.is_overrun_logged, true);
+        if is_first || is_slow && !self.is_background {
             let detail = format!("running for {running:.1?}, budget {budget:?}");
             self.log(Level::WARN, message, Some(detail));
         }
@@ -160,10 +174,13 @@ impl State {
             self.overran(took, budget);
         } else if !was_judged {
             self.overruns = 0;
+            self.fast_runs = self.fast_runs.saturating_add(1);
         }
+        let is_fast = self.fast_runs >= GOOD_RUNS;
+        self.is_overrun_logged &= !is_fast;
         if self.is_refresh() {
             self.is_background = false;
-        } else if self.overruns == 0 && std::mem::take(&mut self.is_background) {
+        } else if is_fast && std::mem::take(&mut self.is_background) {
             self.log(Level::INFO, "callback is fast again; collections wait for it", None);
         }
         is_overrun
@@ -193,7 +210,12 @@ impl State {
             Outcome::Panicked => (2 * self.backoff).clamp(FIRST_BACKOFF, LONGEST_BACKOFF),
             Outcome::Worked | Outcome::Failed => Duration::ZERO,
         };
-        if std::mem::replace(&mut self.last, outcome) != outcome {
+        self.last = outcome;
+        self.good_runs =
+            if outcome == Outcome::Worked { self.good_runs.saturating_add(1) } else { 0 };
+        let has_recovered = self.good_runs >= GOOD_RUNS;
+        if self.logged != outcome && (outcome != Outcome::Worked || has_recovered) {
+            self.logged = outcome;
             self.log(level, message, detail);
         }
     }
@@ -245,6 +267,7 @@ mod tests {
         messages.map(|it| it.split(';').next().unwrap_or_default()).collect()
     }
 
+    const NOTHING: [&str; 0] = [];
     const LATE: &str = "callback did not finish in time";
     const SLOW: &str = "callback exceeded its budget three times in a row";
 
@@ -253,17 +276,49 @@ mod tests {
         let mut state = idle();
         for _ in 0..3 {
             assert_eq!(run(&mut state, 2 * BUDGET), [LATE]);
-            assert_eq!(run(&mut state, 2 * BUDGET), <[&str; 0]>::default());
-            assert_eq!(run(&mut state, BUDGET), <[&str; 0]>::default());
+            assert_eq!(run(&mut state, 2 * BUDGET), NOTHING);
+            assert_eq!(run(&mut state, BUDGET), NOTHING);
+            // A second row is not news before the callback has recovered.
+            assert_eq!(run(&mut state, 2 * BUDGET), NOTHING);
+            (0..3).for_each(|_| assert_eq!(run(&mut state, BUDGET), NOTHING));
         }
         assert_eq!(run(&mut state, 2 * BUDGET), [LATE]);
         run(&mut state, 2 * BUDGET);
         assert!(!state.is_background);
         assert_eq!(run(&mut state, 2 * BUDGET), [SLOW]);
         assert!(state.is_background);
-        assert_eq!(run(&mut state, 2 * BUDGET), <[&str; 0]>::default());
+        assert_eq!(run(&mut state, 2 * BUDGET), NOTHING);
+        // A single fast run is no recovery.
+        assert_eq!(run(&mut state, BUDGET), NOTHING);
+        assert_eq!(run(&mut state, 2 * BUDGET), NOTHING);
+        assert_eq!(run(&mut state, BUDGET), NOTHING);
+        assert_eq!(run(&mut state, BUDGET), NOTHING);
+        assert!(state.is_background);
         assert_eq!(run(&mut state, BUDGET), ["callback is fast again"]);
         assert!(!state.is_background);
+    }
+
+    #[test]
+    fn a_callback_that_fails_every_other_time_is_logged_once_and_recovers_with_three_good_runs() {
+        let mut state = idle();
+        let mut run = |failure: Option<&str>| {
+            begin(&mut state);
+            let failure = failure.map(|error| Failure::Error(error.to_owned()));
+            state.end(Duration::ZERO, BUDGET, failure);
+            state.run = Run::Idle;
+            messages(&mut state)
+        };
+        assert_eq!(run(Some("no disk")), ["callback failed"]);
+        for _ in 0..5 {
+            assert_eq!(run(None), NOTHING);
+            assert_eq!(run(None), NOTHING);
+            assert_eq!(run(Some("no disk")), NOTHING);
+        }
+        assert_eq!(run(None), NOTHING);
+        assert_eq!(run(None), NOTHING);
+        assert_eq!(run(None), ["callback works again"]);
+        assert_eq!(run(None), NOTHING);
+        assert_eq!(run(Some("no disk")), ["callback failed"]);
     }
 
     #[test]
@@ -316,7 +371,15 @@ mod tests {
         state.begin();
         state.end(Duration::ZERO, BUDGET, None);
         state.run = Run::Idle;
-        assert_eq!(messages(&mut state), ["callback works again"]);
         assert_eq!(state.queue(now, BUDGET, false), Err(BUDGET));
+        for _ in 0..2 {
+            assert_eq!(messages(&mut state), NOTHING);
+            now += BUDGET;
+            assert_eq!(state.queue(now, BUDGET, false), Ok(()));
+            state.begin();
+            state.end(Duration::ZERO, BUDGET, None);
+            state.run = Run::Idle;
+        }
+        assert_eq!(messages(&mut state), ["callback works again"]);
     }
 }
