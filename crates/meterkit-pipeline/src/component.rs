@@ -1,5 +1,7 @@
 //! Push and pull targets as the pipeline tells of them: what they did, in metrics and in [`Health`](crate::Health).
 
+mod outage;
+
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use meterkit_core::{Unpoisoned, now};
 use meterkit_rules::Cause;
 
+use self::outage::Outage;
 use crate::export_error::ExportError;
 use crate::health::{TargetError, TargetHealth, TargetKind};
 use crate::self_metrics::{Exporter, Failure, Labeled, SelfMetrics};
@@ -38,6 +41,8 @@ pub(crate) struct Component {
     server: Option<(String, u16)>,
     metrics: Arc<SelfMetrics>,
     health: Mutex<TargetHealth>,
+    /// Trouble since the last success.
+    outage: Mutex<Option<Outage>>,
     /// How a push target keeps its schedule.
     pace: Option<Mutex<Pace>>,
     /// For a pull target: which service of the pipeline serves it, unless the application does.
@@ -114,8 +119,8 @@ impl Components {
         let reason = panic.map(|panic| format!(": {panic}")).unwrap_or_default();
         let problem = format!("it is not served any more{reason}");
         for component in its {
-            let TargetHealth { name: target, endpoint, .. } = component.health().clone();
-            tracing::error!(target, endpoint, "{problem}");
+            let TargetHealth { component: exporter, endpoint, .. } = component.health().clone();
+            tracing::error!(exporter, endpoint, "{problem}");
             component.note_problem(Some(problem.clone()));
         }
     }
@@ -148,6 +153,7 @@ impl Components {
             server,
             metrics: self.metrics.clone(),
             health: Mutex::new(health),
+            outage: Mutex::default(),
             pace,
             service: OnceLock::new(),
             has_begun: AtomicBool::new(false),
@@ -237,8 +243,9 @@ impl Component {
         let Some(silence) = pace.silence() else { return };
         if !std::mem::replace(&mut pace.is_silence_logged, true) {
             drop(pace);
-            let TargetHealth { name: target, endpoint, .. } = self.health().clone();
-            tracing::warn!(target, endpoint, "{silence}");
+            self.outage(|it| it.logged(None));
+            let TargetHealth { component: exporter, endpoint, .. } = self.health().clone();
+            tracing::warn!(exporter, endpoint, "{silence}");
         }
     }
 
@@ -254,6 +261,7 @@ impl Component {
     }
 
     pub(crate) fn note_failure(&self, text: String) {
+        self.outage(|_| {});
         let mut health = self.health();
         health.consecutive_failures = health.consecutive_failures.saturating_add(1);
         health.last_error = Some(TargetError { text, time: now() });
@@ -320,15 +328,17 @@ impl Operation {
         let rejected = rejected.min(self.points);
         let taken = self.points - rejected;
         self.is_over = true;
-        {
+        let before = {
             let mut health = self.component.health();
+            let before = health.clone();
             if success.is_some() {
                 health.last_success = success;
                 health.consecutive_failures = 0;
             }
             health.exported_points += taken;
             health.rejected_points += rejected;
-        }
+            before
+        };
         let (labels, took) = (self.component.labels(), self.started.elapsed());
         if let Some(metrics) = self.component.metrics() {
             let failure = (rejected > 0).then_some(Cause::Rejected);
@@ -340,6 +350,9 @@ impl Operation {
             if let Some(now) = success {
                 metrics.succeeded(labels, now);
             }
+        }
+        if success.is_some() {
+            self.component.log_success(&before);
         }
     }
 

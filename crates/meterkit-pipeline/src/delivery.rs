@@ -42,9 +42,6 @@ pub(crate) struct Delivery {
     backoff: Backoff,
     /// When an export that goes on in the background has to have an outcome.
     answer_due: Option<Instant>,
-    is_failing: bool,
-    /// What was wrong at the start.
-    check_error: Option<String>,
 }
 
 /// Asks for an export of what was recorded by `asked`, and for its outcome.
@@ -87,8 +84,6 @@ impl Delivery {
             waiting: None,
             backoff: Backoff::default(),
             answer_due: None,
-            is_failing: false,
-            check_error: None,
         }
     }
 
@@ -112,7 +107,8 @@ impl Delivery {
             () = newest.due() => None,
             outcome = self.target.check() => {
                 if let Err(error) = outcome {
-                    self.check_failed(&error);
+                    self.component.attempt_failed(&error);
+                    self.component.log_check(&error);
                 }
                 None
             }
@@ -315,6 +311,7 @@ impl Delivery {
             };
             self.component.attempt_failed(&error);
             self.backoff.failed(&error);
+            self.log_failure(&error, false);
             if !error.is_retryable() {
                 return Some(Err(error));
             }
@@ -322,31 +319,20 @@ impl Delivery {
         }
     }
 
-    fn check_failed(&mut self, error: &ExportError) {
-        self.component.attempt_failed(error);
-        let (target, endpoint) = (self.target.name(), self.target.endpoint());
-        tracing::error!(target, endpoint, "{error}");
-        self.check_error = Some(error.to_string());
+    /// Logs a failed attempt, or an export that `is_over`, unless that repeats what the log says already. What is not delivered
+    /// by the end is logged there.
+    fn log_failure(&self, error: &ExportError, is_over: bool) {
+        if self.stop.borrow().is_none() {
+            let next = self.backoff.rest(false).map_or(self.schedule.interval, |(rest, _)| rest);
+            self.component.log_failure(error, is_over, self.target.temporality(), next);
+        }
     }
 
-    /// Logs when trouble begins and when it ends. Failures in between are logged at debug level.
-    fn log(&mut self, outcome: &Result<(), ExportError>) {
-        let target = self.target.name();
-        // An export that fails for the same reason says nothing new.
-        let checked = self.check_error.take();
-        let is_told = outcome.as_ref().is_err_and(|error| {
-            checked.as_ref().is_some_and(|told| error.to_string().starts_with(told))
-        });
-        let was_failing = self.is_failing || is_told || (outcome.is_ok() && checked.is_some());
-        match (outcome, was_failing) {
-            (Ok(()), true) => tracing::info!(target, "export works again"),
-            (Ok(()), false) => {}
-            (Err(error), false) => {
-                tracing::warn!(target, endpoint = self.target.endpoint(), %error, "export failed");
-            }
-            (Err(error), true) => tracing::debug!(target, %error, "export still fails"),
+    /// Logs an export that has failed.
+    fn log(&self, outcome: &Result<(), ExportError>) {
+        if let Err(error) = outcome {
+            self.log_failure(error, true);
         }
-        self.is_failing = outcome.is_err();
     }
 }
 

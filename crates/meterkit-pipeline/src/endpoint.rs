@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::component::Component;
+use crate::export_error::ExportError;
 
 /// A pull target, as self-metrics and [`Health`](crate::Health) tell of it. From
 /// [`Source::endpoint`](crate::Source::endpoint).
@@ -22,7 +23,9 @@ impl Endpoint {
 
     /// Requests could not be answered, or not even be received, until one is.
     pub fn failed(&self, reason: impl Into<String>) {
-        self.component.note_failure(reason.into());
+        let error = ExportError::retryable(reason);
+        self.component.attempt_failed(&error);
+        self.component.log_unanswered(&error);
     }
 
     /// A request was answered with this many points, and that took this long.

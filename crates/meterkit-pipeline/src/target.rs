@@ -164,6 +164,8 @@ pub struct TargetQueue {
     pub bytes: u64,
     /// How many values were given up, since the start: there was no room for them, or they grew too old.
     pub dropped_values: u64,
+    /// Whether the requests that wait outlive this process, in a spool on disk.
+    pub is_durable: bool,
 }
 
 /// What [`Target::export`] returns.

@@ -95,6 +95,7 @@ impl Stop {
 /// A push target that is being served.
 struct Served {
     name: String,
+    component: Arc<Component>,
     flushes: mpsc::Sender<Flush>,
     task: JoinHandle<Result<(), ExportError>>,
 }
@@ -117,8 +118,9 @@ impl Work {
                 let source = self.source.filtered(filter);
                 let stopped = stopped.clone();
                 let delivery =
-                    Delivery::new(target, schedule, component, progress, source, stopped);
-                Served { name, flushes, task: task::spawn_for(delivery.run(asked)) }
+                    Delivery::new(target, schedule, component.clone(), progress, source, stopped);
+                let task = task::spawn_for(watch_delivery(component.clone(), delivery.run(asked)));
+                Served { name, component, flushes, task }
             })
             .collect();
         let services: Vec<JoinHandle<()>> = self
@@ -176,6 +178,17 @@ impl Work {
     }
 }
 
+/// Serves a target to its end, which comes too early if the target panics.
+async fn watch_delivery(
+    component: Arc<Component>,
+    delivery: impl Future<Output = Result<(), ExportError>> + Send + 'static,
+) -> Result<(), ExportError> {
+    task::spawn_for(delivery).await.unwrap_or_else(|panic| {
+        component.log_panic(&panic);
+        Err(ExportError::permanent(panic.to_string()))
+    })
+}
+
 /// Runs a service to its end, which is to be reported if it comes too early.
 async fn watch_service(service: usize, serve: Service, source: Source, stop: Stop) {
     let (components, mut stopped) = (source.clone(), stop.clone());
@@ -219,13 +232,14 @@ async fn finish(
     deadline: Instant,
 ) -> Outcome {
     let mut failures = Vec::new();
-    for Served { name, task, .. } in served {
+    for Served { name, component, task, .. } in served {
         let reason = match timeout_at(deadline.into(), task).await {
             Ok(Ok(Ok(()))) => continue,
             Ok(Ok(Err(error))) => error.to_string(),
-            Ok(Err(panicked)) => panicked.to_string(),
+            Ok(Err(aborted)) => aborted.to_string(),
             Err(_) => "not finished by the deadline".to_owned(),
         };
+        component.log_undelivered(&reason);
         failures.push(TargetFailure { target: name, reason });
     }
     for service in services {

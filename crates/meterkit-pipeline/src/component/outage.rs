@@ -1,0 +1,302 @@
+//! The story of one target's trouble, as the log tells it: how it begins, how its cause changes, that it lasts, how it ends.
+
+use std::time::Duration;
+
+use humantime::{FormattedDuration, format_duration, format_rfc3339_seconds};
+use meterkit_core::{Temporality, Unpoisoned};
+use meterkit_rules::Cause;
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+use super::{Component, PANICKED};
+use crate::export_error::ExportError;
+use crate::health::TargetHealth;
+use crate::target::TargetQueue;
+
+/// How often the log repeats that a target still fails.
+const REMINDER: Duration = Duration::from_secs(600);
+
+/// Trouble that one target has had since its last success.
+#[derive(Debug)]
+pub(super) struct Outage {
+    began: Instant,
+    /// When the log last said that there is trouble, or that it lasts. `None` while it has said nothing.
+    logged: Option<Instant>,
+    /// The causes that the log has named since then: two that alternate are not named each time.
+    causes: Vec<Cause>,
+    /// How many values had been lost before.
+    lost_before: u64,
+}
+
+/// What a failure adds to the story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    Begins,
+    HasAnotherCause,
+    Lasts(Duration),
+}
+
+impl Outage {
+    fn new(lost_before: u64) -> Self {
+        Self { began: Instant::now(), logged: None, causes: Vec::new(), lost_before }
+    }
+
+    /// Returns what to log about a failure, if it is news.
+    ///
+    /// A single failed attempt is none as long as a retry may succeed: the outage begins in the log with the second one, or
+    /// when the export `is_over`.
+    fn news(&mut self, cause: Cause, attempts: u64, is_over: bool) -> Option<News> {
+        let news = match self.logged {
+            None if is_over || attempts > 1 => News::Begins,
+            None => return None,
+            Some(logged) if logged.elapsed() >= REMINDER => News::Lasts(self.began.elapsed()),
+            Some(_) if !self.causes.contains(&cause) => News::HasAnotherCause,
+            Some(_) => return None,
+        };
+        if news != News::HasAnotherCause {
+            (self.logged, self.causes) = (Some(Instant::now()), Vec::new());
+        }
+        self.causes.push(cause);
+        Some(news)
+    }
+
+    /// Notes that the log has said by other means that there is trouble.
+    pub(super) fn logged(&mut self, cause: Option<Cause>) {
+        self.logged = Some(Instant::now());
+        self.causes.extend(cause);
+    }
+}
+
+impl Component {
+    /// Logs a failed attempt, or an export that `is_over` without success, if this is news. `next_attempt` is due within
+    /// that time.
+    pub(crate) fn log_failure(
+        &self,
+        error: &ExportError,
+        is_over: bool,
+        temporality: Temporality,
+        next_attempt: Duration,
+    ) {
+        let kept = kept(self.health().queue, temporality);
+        let outlook = format!("; {kept}; next attempt within {}", rounded(next_attempt));
+        self.log_news("export", error, is_over, &outlook);
+    }
+
+    /// Logs that scrapes cannot be answered, if this is news.
+    pub(crate) fn log_unanswered(&self, error: &ExportError) {
+        self.log_news("scrape", error, true, "");
+    }
+
+    fn log_news(&self, what: &str, error: &ExportError, is_over: bool, outlook: &str) {
+        let TargetHealth { component: exporter, endpoint, consecutive_failures: attempts, .. } =
+            self.health().clone();
+        let cause = error.cause();
+        match self.outage(|it| it.news(cause, attempts, is_over)) {
+            Some(News::Begins) => tracing::warn!(
+                exporter,
+                endpoint,
+                error.type = %cause,
+                "{what} failed: {error}{outlook}"
+            ),
+            Some(News::HasAnotherCause) => tracing::warn!(
+                exporter,
+                endpoint,
+                error.type = %cause,
+                "{what} now fails for another reason: {error}{outlook}"
+            ),
+            Some(News::Lasts(lasts)) => tracing::warn!(
+                exporter,
+                endpoint,
+                error.type = %cause,
+                failed_attempts = attempts,
+                "{what} has failed for {} in {attempts} attempts: {error}{outlook}",
+                rounded(lasts)
+            ),
+            // What ends an export was an attempt before.
+            None if is_over => {}
+            None => {
+                tracing::debug!(exporter, endpoint, error.type = %cause, "{what} failed: {error}");
+            }
+        }
+    }
+
+    /// Logs what was wrong at the start, before the first export.
+    pub(crate) fn log_check(&self, error: &ExportError) {
+        let TargetHealth { component: exporter, endpoint, .. } = self.health().clone();
+        let cause = error.cause();
+        self.outage(|it| it.logged(Some(cause)));
+        tracing::error!(exporter, endpoint, error.type = %cause, "{error}");
+    }
+
+    /// Logs that the target works: for the first time, or again after trouble that was logged.
+    pub(super) fn log_success(&self, before: &TargetHealth) {
+        let outage = self.outage.lock().unpoisoned().take();
+        let TargetHealth { component: exporter, endpoint, .. } = before;
+        match outage.filter(|it| it.logged.is_some()) {
+            Some(Outage { began, lost_before, .. }) => {
+                let attempts = before.consecutive_failures;
+                let lost = lost(&self.health()).saturating_sub(lost_before);
+                let fate = match lost {
+                    0 => "nothing that was counted is lost".to_owned(),
+                    1 => "one value is lost".to_owned(),
+                    lost => format!("{lost} values are lost"),
+                };
+                tracing::info!(
+                    exporter,
+                    endpoint,
+                    failed_attempts = attempts,
+                    lost_values = lost,
+                    "export works again after {} and {attempts} failed attempts: {fate}",
+                    rounded(began.elapsed())
+                );
+            }
+            None if before.last_success.is_none() => {
+                tracing::info!(exporter, endpoint, "metrics target is live");
+            }
+            None => {}
+        }
+    }
+
+    /// Logs that the target panicked, which ended its task with this error.
+    pub(crate) fn log_panic(&self, panic: &JoinError) {
+        let TargetHealth { component: exporter, endpoint, .. } = self.health().clone();
+        tracing::error!(exporter, endpoint, error.type = %Cause::Panic, "{PANICKED}: {panic}");
+    }
+
+    /// Logs that the pipeline has ended before the target had everything.
+    pub(crate) fn log_undelivered(&self, reason: &str) {
+        let TargetHealth { component: exporter, endpoint, queue, last_success, .. } =
+            self.health().clone();
+        let fate = match (queue, last_success) {
+            (Some(queue), _) if queue.requests > 0 && queue.is_durable => format!(
+                "{} are in the spool, and go out first when a process starts with it",
+                waiting(queue)
+            ),
+            (Some(queue), _) if queue.requests > 0 => format!("{} are lost", waiting(queue)),
+            (_, Some(time)) => {
+                format!("it lacks what was recorded since {}", format_rfc3339_seconds(time))
+            }
+            (_, None) => "it has received nothing".to_owned(),
+        };
+        tracing::warn!(
+            exporter,
+            endpoint,
+            "metrics are not delivered at shutdown: {reason}; {fate}"
+        );
+    }
+
+    /// Begins an outage unless there is one, and does this with it.
+    pub(super) fn outage<T>(&self, with: impl FnOnce(&mut Outage) -> T) -> T {
+        let lost_before = lost(&self.health());
+        let mut outage = self.outage.lock().unpoisoned();
+        with(outage.get_or_insert_with(|| Outage::new(lost_before)))
+    }
+}
+
+/// Returns how many values the target has lost, or its receiver refused, since the start.
+fn lost(health: &TargetHealth) -> u64 {
+    health.rejected_points + health.queue.map_or(0, |queue| queue.dropped_values)
+}
+
+/// Returns what becomes of the values that could not be delivered.
+fn kept(queue: Option<TargetQueue>, temporality: Temporality) -> String {
+    match (queue, temporality) {
+        (Some(queue), _) if queue.requests > 0 => format!("{} wait in the queue", waiting(queue)),
+        (_, Temporality::Cumulative) => {
+            "totals are kept, and the next export carries them".to_owned()
+        }
+        (_, Temporality::Delta) => "deltas are kept, and the next export carries them".to_owned(),
+    }
+}
+
+fn waiting(TargetQueue { requests, bytes, .. }: TargetQueue) -> String {
+    let requests = match requests {
+        1 => "1 request".to_owned(),
+        requests => format!("{requests} requests"),
+    };
+    if bytes == 0 { requests } else { format!("{requests} of {bytes} bytes") }
+}
+
+/// Returns a time for people: whole seconds, rounded up.
+fn rounded(time: Duration) -> FormattedDuration {
+    format_duration(Duration::from_secs(time.as_secs_f64().ceil() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn after(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_failed_attempt_is_no_news_until_its_export_is_over() {
+        let mut outage = Outage::new(0);
+        assert_eq!(outage.news(Cause::Connect, 1, false), None);
+        assert_eq!(outage.news(Cause::Connect, 1, true), Some(News::Begins));
+        assert_eq!(outage.news(Cause::Connect, 1, true), None);
+        let mut outage = Outage::new(0);
+        assert_eq!(outage.news(Cause::Connect, 2, false), Some(News::Begins));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_logged_when_its_cause_changes_and_every_ten_minutes() {
+        let mut outage = Outage::new(0);
+        let mut logged = Vec::new();
+        // An attempt every 30 s, for 25 minutes. The receiver comes back after 5 min, with another token.
+        for attempt in 1..=50 {
+            let cause = if attempt <= 10 { Cause::Connect } else { Cause::Http(401) };
+            logged.extend(outage.news(cause, attempt, false).map(|news| (attempt, news)));
+            after(30).await;
+        }
+        let lasts = |minutes: u64| News::Lasts(Duration::from_secs(60 * minutes));
+        let expected =
+            [(2, News::Begins), (11, News::HasAnotherCause), (22, lasts(10)), (42, lasts(20))];
+        let half = Duration::from_secs(30);
+        let expected = expected.map(|(attempt, news)| match news {
+            // Counted from the first failure, which was not logged yet.
+            News::Lasts(lasts) => (attempt, News::Lasts(lasts + half)),
+            other => (attempt, other),
+        });
+        assert_eq!(logged, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn causes_that_alternate_are_named_once_per_ten_minutes() {
+        let mut outage = Outage::new(0);
+        let mut logged = Vec::new();
+        for attempt in 1..=40 {
+            let cause = if attempt % 2 == 0 { Cause::Http(503) } else { Cause::Timeout };
+            logged.extend(outage.news(cause, attempt, true));
+            after(30).await;
+        }
+        let lasts = News::Lasts(Duration::from_secs(600));
+        let expected = [News::Begins, News::HasAnotherCause, lasts, News::HasAnotherCause];
+        assert_eq!(logged, expected);
+    }
+
+    #[test]
+    fn what_is_kept_depends_on_the_target() {
+        let queue =
+            |requests, bytes| Some(TargetQueue { requests, bytes, ..TargetQueue::default() });
+        let totals = "totals are kept, and the next export carries them";
+        let deltas = "deltas are kept, and the next export carries them";
+        for (queue, temporality, text) in [
+            (None, Temporality::Cumulative, totals),
+            (None, Temporality::Delta, deltas),
+            (queue(0, 0), Temporality::Cumulative, totals),
+            (queue(1, 0), Temporality::Delta, "1 request wait in the queue"),
+            (queue(12, 340), Temporality::Cumulative, "12 requests of 340 bytes wait in the queue"),
+        ] {
+            assert_eq!(kept(queue, temporality), text);
+        }
+    }
+
+    #[test]
+    fn times_are_whole_seconds_that_have_not_passed_yet() {
+        for (milliseconds, text) in [(0, "0s"), (20, "1s"), (12_000, "12s"), (61_001, "1m 2s")] {
+            assert_eq!(rounded(Duration::from_millis(milliseconds)).to_string(), text);
+        }
+    }
+}
