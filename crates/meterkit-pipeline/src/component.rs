@@ -203,6 +203,11 @@ impl Component {
         }
     }
 
+    /// Returns which one of its name it is, such as `otlp/0`.
+    pub(crate) fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// This service of the pipeline serves it.
     pub(crate) fn served_by(&self, service: usize) {
         self.service.get_or_init(|| service);

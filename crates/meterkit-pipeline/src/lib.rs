@@ -55,7 +55,7 @@ pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
 pub use self::target::{ExportFuture, Schedule, Target, TargetQueue};
 #[doc(hidden)] // for exporters
-pub use self::task::spawn;
+pub use self::task::{exporter, spawn};
 pub use self::views::{
     Aggregation, KeyFilter, NamePattern, StreamDefaults, View, ViewSelector, ViewStream, Views,
 };

@@ -6,6 +6,17 @@ use std::pin::Pin;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+tokio::task_local! {
+    /// The target that a task serves.
+    pub(crate) static EXPORTER: String;
+}
+
+/// Returns which target called `name` this task serves, such as `otlp/0`: the field `exporter` of what a target logs.
+/// Outside of a pipeline, `name` itself.
+pub fn exporter(name: &str) -> String {
+    EXPORTER.try_with(Clone::clone).unwrap_or_else(|_| name.to_owned())
+}
+
 /// A future without its type.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

@@ -24,7 +24,7 @@ use crate::progress::TargetProgress;
 use crate::refreshes;
 use crate::source::Source;
 use crate::target::{Schedule, Target};
-use crate::task;
+use crate::task::{self, EXPORTER};
 
 /// The time that companions get when push targets have used up the deadline.
 const COMPANIONS_MOMENT: Duration = Duration::from_millis(100);
@@ -183,6 +183,7 @@ async fn watch_delivery(
     component: Arc<Component>,
     delivery: impl Future<Output = Result<(), ExportError>> + Send + 'static,
 ) -> Result<(), ExportError> {
+    let delivery = EXPORTER.scope(component.instance().to_owned(), delivery);
     task::spawn_for(delivery).await.unwrap_or_else(|panic| {
         component.log_panic(&panic);
         Err(ExportError::permanent(panic.to_string()))

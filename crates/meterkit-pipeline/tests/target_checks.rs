@@ -77,8 +77,9 @@ fn what_is_wrong_is_one_error_and_shows_in_health_until_an_export_succeeds() {
     });
     let told: Vec<_> = lines.iter().filter(|line| !line.starts_with("DEBUG")).collect();
     let expected = [
-        "ERROR the key is refused target=keyed endpoint=https://intake.example.com",
-        "INFO export works again target=keyed",
+        "ERROR the key is refused exporter=keyed/0 endpoint=https://intake.example.com error.type=_OTHER",
+        "INFO export works again after 1s: 1 attempt failed; nothing that was counted is lost exporter=keyed/0 \
+         endpoint=https://intake.example.com failed_attempts=1 lost_values=0",
     ];
     assert_eq!(told, expected);
 }

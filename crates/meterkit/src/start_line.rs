@@ -1,22 +1,18 @@
 //! The lines that say where metrics go.
 
 use meterkit_core::Temporality;
-use meterkit_pipeline::{Schedule, Target};
+use meterkit_pipeline::{Schedule, Target, TargetHealth, TargetKind};
 
-/// What is logged of a live target.
+/// How a push target is served, as far as it does not show in its health.
 pub(crate) struct StartLine {
-    name: String,
-    endpoint: String,
-    interval: String,
+    interval_ms: u64,
     temporality: &'static str,
 }
 
 impl StartLine {
-    pub(crate) fn pushed(target: &dyn Target, schedule: Schedule) -> Self {
+    pub(crate) fn new(target: &dyn Target, schedule: Schedule) -> Self {
         Self {
-            name: target.name().to_owned(),
-            endpoint: target.endpoint(),
-            interval: format!("{} ms", schedule.interval.as_millis()),
+            interval_ms: schedule.interval.as_millis().try_into().unwrap_or(u64::MAX),
             temporality: match (target.temporality(), target.observed_temporality()) {
                 (Temporality::Cumulative, _) => "cumulative",
                 (Temporality::Delta, Temporality::Delta) => "delta",
@@ -24,29 +20,24 @@ impl StartLine {
             },
         }
     }
+}
 
-    #[cfg(feature = "prometheus")]
-    pub(crate) fn scraped(endpoint: String) -> Self {
-        Self {
-            name: "prometheus".to_owned(),
-            endpoint,
-            interval: "on scrape".to_owned(),
-            temporality: "cumulative",
+/// Logs one line per target. `pushed` describes those among them that push, in the same order.
+pub(crate) fn log(targets: &[TargetHealth], pushed: Vec<StartLine>) {
+    let mut pushed = pushed.into_iter();
+    for TargetHealth { component: exporter, endpoint, kind, .. } in targets {
+        match pushed.next().filter(|_| *kind == TargetKind::Push) {
+            Some(StartLine { interval_ms, temporality }) => tracing::info!(
+                exporter,
+                endpoint,
+                interval_ms,
+                temporality,
+                "metrics target is configured"
+            ),
+            None => tracing::info!(exporter, endpoint, "scrape endpoint is configured"),
         }
     }
-
-    pub(crate) fn log(lines: &[Self]) {
-        for Self { name, endpoint, interval, temporality } in lines {
-            tracing::info!(
-                target = name,
-                endpoint,
-                interval,
-                temporality,
-                "metrics target is live"
-            );
-        }
-        if lines.is_empty() {
-            tracing::info!("metrics are collected, but no target is selected");
-        }
+    if targets.is_empty() {
+        tracing::info!("metrics are collected, but no target is selected");
     }
 }

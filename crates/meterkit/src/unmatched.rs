@@ -52,12 +52,12 @@ impl Patterns {
         for Pattern { target, pattern, is_label } in unmatched {
             match is_label {
                 false => tracing::warn!(
-                    target,
+                    exporter = target,
                     %pattern,
                     "a pattern in the filter of this target matches the name of no instrument; it may be misspelled"
                 ),
                 true => tracing::warn!(
-                    target,
+                    exporter = target,
                     %pattern,
                     "a pattern in the filter of this target matches the label of no series; it may be misspelled"
                 ),

@@ -215,7 +215,7 @@ fn patterns_that_match_nothing_are_warned_of_at_the_latest_when_the_program_ends
     let warning = |what: &str, pattern: &str| {
         format!(
             "WARN a pattern in the filter of this target matches the {what}; it may be misspelled \
-             target=console pattern={pattern}"
+             exporter=console pattern={pattern}"
         )
     };
     let expected =

@@ -1,4 +1,4 @@
-//! One line per live target says at the start where metrics go; secrets are in none of them.
+//! One line per target says at the start where metrics go; secrets are in none of them.
 
 use std::time::Duration;
 
@@ -45,13 +45,16 @@ fn each_target_is_named_with_endpoint_interval_and_temporality() {
         .target(Warehouse { api_key: SECRET })
         .target_with(Warehouse { api_key: SECRET }, hourly);
     let (telemetry, lines) = log_lines::of(|| builder.install().unwrap());
-    let warehouse = "INFO metrics target is live target=warehouse endpoint=https://warehouse.example.com/ingest";
+    let warehouse = |number| {
+        let endpoint = "https://warehouse.example.com/ingest";
+        format!("INFO metrics target is configured exporter=warehouse/{number} endpoint={endpoint}")
+    };
     let expected = [
-        "INFO metrics target is live target=console endpoint=standard output \
-         interval=2500 ms temporality=cumulative"
+        "INFO metrics target is configured exporter=console/0 endpoint=standard output \
+         interval_ms=2500 temporality=cumulative"
             .to_owned(),
-        format!("{warehouse} interval=2500 ms temporality=delta"),
-        format!("{warehouse} interval=3600000 ms temporality=delta"),
+        format!("{} interval_ms=2500 temporality=delta", warehouse(0)),
+        format!("{} interval_ms=3600000 temporality=delta", warehouse(1)),
     ];
     assert_eq!(lines, expected);
     telemetry.shutdown_blocking().unwrap();
@@ -65,8 +68,7 @@ fn the_scrape_endpoint_is_named_with_the_port_that_the_system_chose() {
     let (telemetry, lines) = log_lines::of(|| builder.install().unwrap());
     let address = telemetry.prometheus_address().unwrap();
     let expected = format!(
-        "INFO metrics target is live target=prometheus endpoint=http://{address}/metrics \
-         interval=on scrape temporality=cumulative"
+        "INFO scrape endpoint is configured exporter=prometheus/0 endpoint=http://{address}/metrics"
     );
     assert_eq!(lines, [expected]);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use meterkit_core::now;
 use meterkit_http::{Client, CompressionError, Next, Refusals, SendError, url};
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue};
+use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue, exporter};
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
@@ -181,7 +181,7 @@ impl RemoteWriteTarget {
             self.counts.add_dropped(values);
             if self.counts.says_dropped() {
                 tracing::error!(
-                    target = self.config.name,
+                    exporter = exporter(&self.config.name),
                     endpoint = self.endpoint(),
                     values,
                     "the queue is full, or values in it are too old: the oldest are lost, now and as long as the \
@@ -213,7 +213,7 @@ impl RemoteWriteTarget {
                 self.note_dropped(values_of(&dropped));
                 self.save().await;
             }
-            Err(error) => tracing::error!(target = self.config.name, "{error}"),
+            Err(error) => tracing::error!(exporter = exporter(&self.config.name), "{error}"),
         }
     }
 
@@ -386,6 +386,7 @@ impl Target for RemoteWriteTarget {
             requests: self.counts.waiting_requests(),
             bytes: self.counts.waiting_bytes(),
             dropped_values: self.counts.dropped(),
+            is_durable: self.spool.as_ref().is_some_and(|spool| !spool.is_behind()),
         })
     }
 
@@ -417,36 +418,18 @@ impl Target for RemoteWriteTarget {
 
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
-            let written = self.finish_writing().await;
-            let mut outcome = written.and(self.drain().await);
+            let _ = self.finish_writing().await;
+            // What it does not take now stays in the queue.
+            let _ = self.drain().await;
             let is_open = self.queue.len() == 0;
             self.push_farewell().await;
             if is_open {
                 let before = self.counts.refused();
-                outcome = self.drain().await;
+                let _ = self.drain().await;
                 // Stale markers are nobody's values.
                 self.refused_before += self.counts.refused() - before;
             }
             self.make_room().await;
-            match outcome {
-                Err(error) if self.queue.len() > 0 => {
-                    let fate = match &self.spool {
-                        Some(spool) if !spool.is_behind() => {
-                            "they are in the spool, and go out first when a process starts with it"
-                        }
-                        Some(_) => "they are lost, as the spool cannot be written",
-                        None => "they are lost, as there is no spool",
-                    };
-                    tracing::warn!(
-                        target = self.config.name,
-                        endpoint = self.endpoint(),
-                        requests = self.queue.len(),
-                        %error,
-                        "requests still wait for the receiver: {fate}"
-                    );
-                }
-                _ => {}
-            }
         })
     }
 }

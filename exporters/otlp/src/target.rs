@@ -9,7 +9,7 @@ use meterkit_http::{
     Client, Compression, CompressionError, Divide, Dropped, Headers, Link, Outbox, Refusals,
     SendError, SendErrorKind, TlsError, url,
 };
-use meterkit_pipeline::{Cause, ExportError, ExportFuture, Snapshot, Target};
+use meterkit_pipeline::{Cause, ExportError, ExportFuture, Snapshot, Target, exporter};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
 
@@ -147,7 +147,7 @@ impl OtlpTarget {
             self.losses.reject(items);
             if self.losses.is_news(&reason) {
                 tracing::error!(
-                    target = self.config.name,
+                    exporter = exporter(&self.config.name),
                     endpoint = %self.config.endpoint,
                     points = items,
                     "the receiver refused a part of the metrics: {reason}"
@@ -161,7 +161,7 @@ impl OtlpTarget {
         let mut request = encode(snapshot, &snapshot.exemplars.since(&self.exemplars));
         if let Some(metric) = too_large_integer(snapshot).filter(|_| self.losses.is_news("large")) {
             tracing::warn!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 metric,
                 "integers above 2^63 - 1 are sent as floating-point numbers, of 15 to 17 digits"
             );
@@ -172,7 +172,7 @@ impl OtlpTarget {
             if removed > 0 && self.losses.is_news("not finite") {
                 let remedy = "use `grpc` or `http/protobuf` to send them";
                 tracing::warn!(
-                    target = self.config.name,
+                    exporter = exporter(&self.config.name),
                     points = removed,
                     "points whose value is infinite or no number are left out of JSON; {remedy}"
                 );
@@ -185,7 +185,7 @@ impl OtlpTarget {
         self.losses.count_oversized();
         if self.losses.is_news("too large") {
             tracing::error!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 endpoint = %self.config.endpoint,
                 bytes = size,
                 points,
@@ -199,7 +199,7 @@ impl OtlpTarget {
         self.losses.reject(accepted.rejected);
         if let Some(problem) = accepted.problem.as_ref().filter(|it| self.losses.is_news(it)) {
             tracing::warn!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 endpoint = %self.config.endpoint,
                 "the receiver accepts the metrics, but its reply cannot be read: {problem}"
             );
@@ -208,7 +208,7 @@ impl OtlpTarget {
         let says_something = accepted.rejected > 0 || !message.is_empty();
         if says_something && self.losses.is_news(&message) {
             tracing::warn!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 endpoint = %self.config.endpoint,
                 rejected_points = accepted.rejected,
                 "the receiver did not take all points: {message}"

@@ -326,8 +326,7 @@ impl BoundServer {
         let listener = match tokio::net::TcpListener::from_std(self.listener) {
             Ok(listener) => listener,
             Err(error) => {
-                tracing::error!(%error, "prometheus endpoint could not be served");
-                return endpoint.failed(error.to_string());
+                return endpoint.failed(format!("it could not be served: {error}"));
             }
         };
         let scrape = Scrape::at(source, &url).options(self.options);

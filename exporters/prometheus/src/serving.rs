@@ -68,7 +68,6 @@ impl Acceptor {
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely.
-                    tracing::debug!(%error, "prometheus endpoint could not accept a connection");
                     endpoint.failed(format!("it could not accept a connection: {error}"));
                     if self.places.free_one() {
                         // Its task ends when it has its turn.

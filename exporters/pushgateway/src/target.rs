@@ -8,7 +8,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderValue, Request, Uri};
 use meterkit_core::Unpoisoned;
 use meterkit_http::{Client, Compression, CompressionError, url};
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
+use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, exporter};
 use meterkit_prometheus::{Exposition, Names};
 use tokio::task::spawn_blocking;
 
@@ -143,7 +143,7 @@ impl Target for PushgatewayTarget {
             }
             if let Err(error) = self.group.delete().await {
                 tracing::warn!(
-                    target = self.config.name,
+                    exporter = exporter(&self.config.name),
                     endpoint = self.endpoint(),
                     %error,
                     "the group stays on the push gateway"

@@ -138,16 +138,17 @@ impl Component {
                 let lost = lost(&self.health()).saturating_sub(lost_before);
                 let fate = match lost {
                     0 => "nothing that was counted is lost".to_owned(),
-                    1 => "one value is lost".to_owned(),
-                    lost => format!("{lost} values are lost"),
+                    lost => counted(lost, "value is lost", "values are lost"),
                 };
                 tracing::info!(
                     exporter,
                     endpoint,
                     failed_attempts = attempts,
                     lost_values = lost,
-                    "export works again after {} and {attempts} failed attempts: {fate}",
-                    rounded(began.elapsed())
+                    "{} works again after {}: {}; {fate}",
+                    if self.pace.is_some() { "export" } else { "scrape" },
+                    rounded(began.elapsed()),
+                    counted(attempts, "attempt failed", "attempts failed")
                 );
             }
             None if before.last_success.is_none() => {
@@ -169,20 +170,16 @@ impl Component {
             self.health().clone();
         let fate = match (queue, last_success) {
             (Some(queue), _) if queue.requests > 0 && queue.is_durable => format!(
-                "{} are in the spool, and go out first when a process starts with it",
-                waiting(queue)
+                "{} in the spool, sent first when a process starts with it",
+                waiting(queue, "is", "are")
             ),
-            (Some(queue), _) if queue.requests > 0 => format!("{} are lost", waiting(queue)),
+            (Some(queue), _) if queue.requests > 0 => waiting(queue, "is lost", "are lost"),
             (_, Some(time)) => {
-                format!("it lacks what was recorded since {}", format_rfc3339_seconds(time))
+                format!("the receiver lacks values since {}", format_rfc3339_seconds(time))
             }
-            (_, None) => "it has received nothing".to_owned(),
+            (_, None) => "the receiver has no values of this process".to_owned(),
         };
-        tracing::warn!(
-            exporter,
-            endpoint,
-            "metrics are not delivered at shutdown: {reason}; {fate}"
-        );
+        tracing::warn!(exporter, endpoint, "export failed at shutdown: {reason}; {fate}");
     }
 
     /// Begins an outage unless there is one, and does this with it.
@@ -201,7 +198,9 @@ fn lost(health: &TargetHealth) -> u64 {
 /// Returns what becomes of the values that could not be delivered.
 fn kept(queue: Option<TargetQueue>, temporality: Temporality) -> String {
     match (queue, temporality) {
-        (Some(queue), _) if queue.requests > 0 => format!("{} wait in the queue", waiting(queue)),
+        (Some(queue), _) if queue.requests > 0 => {
+            waiting(queue, "waits in the queue", "wait in the queue")
+        }
         (_, Temporality::Cumulative) => {
             "totals are kept, and the next export carries them".to_owned()
         }
@@ -209,12 +208,15 @@ fn kept(queue: Option<TargetQueue>, temporality: Temporality) -> String {
     }
 }
 
-fn waiting(TargetQueue { requests, bytes, .. }: TargetQueue) -> String {
-    let requests = match requests {
-        1 => "1 request".to_owned(),
-        requests => format!("{requests} requests"),
-    };
-    if bytes == 0 { requests } else { format!("{requests} of {bytes} bytes") }
+/// Returns what waits, and what is said of one request or of several.
+fn waiting(TargetQueue { requests, bytes, .. }: TargetQueue, of_one: &str, of_all: &str) -> String {
+    let bytes = if bytes == 0 { String::new() } else { format!(" of {bytes} bytes") };
+    let (one, all) = (format!("request{bytes} {of_one}"), format!("requests{bytes} {of_all}"));
+    counted(requests, &one, &all)
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Returns a time for people: whole seconds, rounded up.
@@ -286,7 +288,7 @@ mod tests {
             (None, Temporality::Cumulative, totals),
             (None, Temporality::Delta, deltas),
             (queue(0, 0), Temporality::Cumulative, totals),
-            (queue(1, 0), Temporality::Delta, "1 request wait in the queue"),
+            (queue(1, 0), Temporality::Delta, "1 request waits in the queue"),
             (queue(12, 340), Temporality::Cumulative, "12 requests of 340 bytes wait in the queue"),
         ] {
             assert_eq!(kept(queue, temporality), text);

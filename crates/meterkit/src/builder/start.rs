@@ -20,7 +20,7 @@ use crate::publishing::{self, Drawing};
 use crate::resource;
 use crate::runtime_metrics::Observations;
 use crate::settings::{self, HistogramAggregation};
-use crate::start_line::StartLine;
+use crate::start_line::{self, StartLine};
 use crate::telemetry::Telemetry;
 use crate::unmatched::Patterns;
 
@@ -178,7 +178,7 @@ impl TelemetryBuilder {
         pipeline = pipeline.exemplar_filter(self.exemplar_filter);
         let mut lines = Vec::new();
         for (target, schedule, filter) in targets {
-            lines.push(StartLine::pushed(&*target, schedule));
+            lines.push(StartLine::new(&*target, schedule));
             pipeline = pipeline.filtered_target(target, schedule, filter);
         }
         #[cfg(feature = "prometheus")]
@@ -188,7 +188,6 @@ impl TelemetryBuilder {
                 let bound = server.protection(self.protection?).bind()?;
                 let (address, url) = (bound.address(), bound.url());
                 let options = bound.exposition_options().clone();
-                lines.push(StartLine::scraped(url.clone()));
                 let filter = scrape_filter.clone();
                 let serve = |source: Source, stop| bound.serve(source.filtered(filter), stop);
                 pipeline = pipeline.service(serve);
@@ -201,7 +200,7 @@ impl TelemetryBuilder {
             // The endpoint appears in `health()` from now on, not only once it is first scraped.
             meterkit_prometheus::endpoint(&pipeline.source(), url);
         }
-        StartLine::log(&lines);
+        start_line::log(&pipeline.health().targets, lines);
         Ok(Telemetry {
             pipeline,
             warnings: self.warnings,

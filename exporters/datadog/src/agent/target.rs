@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use meterkit_core::LogOnce;
 use meterkit_core::Temporality;
-use meterkit_pipeline::{Cause, ExportError, ExportFuture, Snapshot, Target};
+use meterkit_pipeline::{Cause, ExportError, ExportFuture, Snapshot, Target, exporter};
 use tokio::time::sleep;
 
 use super::config::AgentConfig;
@@ -113,7 +113,11 @@ impl AgentTarget {
                 // On some systems datagrams are shorter than what the agent takes.
                 Err(SocketError::TooLong) if packet.lines > 1 => {
                     self.limit = packet.bytes.len() / 2;
-                    tracing::debug!(target = self.config.name, limit = self.limit, "new limit");
+                    tracing::debug!(
+                        exporter = exporter(&self.config.name),
+                        limit = self.limit,
+                        "new limit"
+                    );
                 }
                 Err(SocketError::TooLong) => {
                     if let Some(batch) = self.batch(part) {
@@ -186,24 +190,25 @@ impl AgentTarget {
     }
 
     fn tell(&self, rejected: &Rejected) {
-        let (target, told, left_out) = (&self.config.name, &self.told, &rejected.left_out);
+        let exporter = exporter(&self.config.name);
+        let (told, left_out) = (&self.told, &rejected.left_out);
         if left_out.not_finite > 0 && told.is_new("not finite") {
             tracing::warn!(
-                target,
+                exporter,
                 points = left_out.not_finite,
                 "points whose value is infinite or no number are left out: DogStatsD has none"
             );
         }
         if left_out.nameless > 0 && told.is_new("nameless") {
             tracing::warn!(
-                target,
+                exporter,
                 points = left_out.nameless,
                 "metrics without an ASCII letter in their names are left out: Datadog has none"
             );
         }
         if rejected.too_long > 0 && told.is_new("too long") {
             tracing::warn!(
-                target,
+                exporter,
                 points = rejected.too_long,
                 metric = rejected.too_long_metric,
                 limit = self.config.address.max_packet_bytes(),
@@ -216,7 +221,7 @@ impl AgentTarget {
     fn tell_refused(&self, bytes: usize) {
         if self.told.is_new("refused") {
             tracing::error!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 endpoint = %self.config.address,
                 bytes,
                 "a point is left out that is too long for the socket; use fewer or shorter labels, \

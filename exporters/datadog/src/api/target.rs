@@ -7,7 +7,7 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 use meterkit_core::LogOnce;
 use meterkit_http::{Client, Dropped, Headers, Outbox, Post, Refusals, SendError, SendErrorKind};
-use meterkit_pipeline::{Cause, ExportError, Snapshot};
+use meterkit_pipeline::{Cause, ExportError, Snapshot, exporter};
 
 use super::answer::{KEY_REFUSED, is_key_refused, outcome};
 use super::batch::Batch;
@@ -157,7 +157,10 @@ impl ApiTarget {
         tokio::time::sleep(self.stamps.wait(now)).await;
         let stamp = self.stamps.next(snapshot.time, SystemTime::now());
         if let Some(batch) = self.batch.as_mut().filter(|_| is_known) {
-            tracing::debug!(target = self.config.name, "an old rest is sent with a later time");
+            tracing::debug!(
+                exporter = exporter(&self.config.name),
+                "an old rest is sent with a later time"
+            );
             batch.stamp = stamp;
             return;
         }
@@ -172,7 +175,7 @@ impl ApiTarget {
         self.rejected = left_out;
         if left_out > 0 && self.told.is_new("left out") {
             tracing::warn!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 points = left_out,
                 "points are left out that Datadog has no form for: an infinite value, or a name without a letter"
             );
@@ -195,7 +198,7 @@ impl ApiTarget {
     fn note_too_large(&self, written: &Written, reason: &str) {
         if self.told.is_new("too large") {
             tracing::warn!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 bytes = written.size,
                 compressed_bytes = written.bytes.len(),
                 points = written.payload.len(),
@@ -214,7 +217,7 @@ impl ApiTarget {
             self.rejected += items;
             if self.told.is_new(&reason) {
                 tracing::error!(
-                    target = self.config.name,
+                    exporter = exporter(&self.config.name),
                     endpoint = self.endpoint(),
                     points = items,
                     "Datadog refused a part of the metrics: {reason}"

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use meterkit_http::{SendError, SendErrorKind, Verdict};
-use meterkit_pipeline::{ExportError, Target};
+use meterkit_pipeline::{ExportError, Target, exporter};
 use tokio::time::Instant;
 
 use super::{RemoteWriteTarget, elsewhere};
@@ -132,7 +132,7 @@ impl RemoteWriteTarget {
     fn note_too_large(&self, batch: &Batch, reason: &str) {
         if self.counts.says_too_large() {
             tracing::error!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 endpoint = self.endpoint(),
                 bytes = batch.size,
                 values = batch.len(),
@@ -163,7 +163,11 @@ impl RemoteWriteTarget {
 
     fn learn(&mut self, dialect: Dialect) {
         if self.dialect.is_open() {
-            tracing::debug!(target = self.config.name, ?dialect, "the receiver was found to speak");
+            tracing::debug!(
+                exporter = exporter(&self.config.name),
+                ?dialect,
+                "the receiver was found to speak"
+            );
             self.dialect = dialect;
         }
     }
@@ -171,7 +175,7 @@ impl RemoteWriteTarget {
     fn speak_one(&mut self, reason: &str) {
         if self.dialect != Dialect::One {
             tracing::info!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 endpoint = self.endpoint(),
                 "the receiver does not know remote write 2.0, and gets 1.0 from now on ({reason})"
             );
@@ -199,7 +203,7 @@ impl RemoteWriteTarget {
         self.counts.add_refused(values);
         if self.counts.is_new_refusal(reason) {
             tracing::error!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 endpoint = self.endpoint(),
                 values,
                 "the receiver refused values, which are lost: {reason}"

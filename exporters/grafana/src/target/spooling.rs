@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use meterkit_pipeline::Target;
+use meterkit_pipeline::{Target, exporter};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -40,7 +40,7 @@ impl RemoteWriteTarget {
         let (requests, torn) = (found.requests, found.torn);
         if requests + torn > 0 {
             tracing::info!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 endpoint = self.endpoint(),
                 requests,
                 torn,
@@ -49,7 +49,7 @@ impl RemoteWriteTarget {
         }
         if let Some(problem) = &found.problem {
             tracing::error!(
-                target = self.config.name,
+                exporter = exporter(&self.config.name),
                 unreadable = found.unreadable,
                 "requests of an earlier process stay where they are: {problem}"
             );
@@ -98,7 +98,7 @@ impl RemoteWriteTarget {
             "the queue cannot be kept on disk: what waits is lost if this process ends: {problem}"
         );
         if self.counts.disk_fails(&problem) {
-            tracing::error!(target = self.config.name, "{problem}");
+            tracing::error!(exporter = exporter(&self.config.name), "{problem}");
         }
     }
 }
