@@ -145,7 +145,7 @@ impl Running {
         };
         let thread = thread::Builder::new().name("meterkit-mirror".to_owned());
         if let Err(error) = thread.spawn(follow) {
-            tracing::error!(%error, "no thread: OpenTelemetry's readers see no new instruments until they are flushed");
+            tracing::error!(%error, "cannot start a thread; OpenTelemetry's readers see new instruments only after a flush");
         }
     }
 

@@ -120,7 +120,11 @@ impl Components {
         let problem = format!("it is not served any more{reason}");
         for component in its {
             let TargetHealth { component: exporter, endpoint, .. } = component.health().clone();
-            tracing::error!(exporter, endpoint, "{problem}");
+            tracing::error!(
+                exporter,
+                endpoint,
+                "the task behind this endpoint has ended: {problem}"
+            );
             component.note_problem(Some(problem.clone()));
         }
     }
@@ -250,7 +254,7 @@ impl Component {
             drop(pace);
             self.outage(|it| it.logged(None));
             let TargetHealth { component: exporter, endpoint, .. } = self.health().clone();
-            tracing::warn!(exporter, endpoint, "{silence}");
+            tracing::warn!(exporter, endpoint, "{silence}; the receiver or the target hangs");
         }
     }
 

@@ -465,7 +465,7 @@ impl TelemetryBuilder {
         }
         if !self.unused_in_file.is_empty() {
             let unused = self.unused_in_file.join(", ");
-            tracing::info!("metrics have no use for what OTEL_CONFIG_FILE says at {unused}");
+            tracing::info!("settings of OTEL_CONFIG_FILE that metrics do not use: {unused}");
         }
         let is_global = self.is_global;
         let telemetry = self.start()?;

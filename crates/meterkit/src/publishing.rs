@@ -72,7 +72,10 @@ fn publish_at(
                 };
                 match stop.before(publish).await {
                     Some(Ok(Published::Kept)) => {
-                        tracing::debug!(title, "the dashboard in Grafana shows more, and stays");
+                        tracing::debug!(
+                            title,
+                            "keeping the dashboard in Grafana, which shows more metrics than this process has"
+                        );
                     }
                     Some(Ok(published)) => {
                         tell(title, published);

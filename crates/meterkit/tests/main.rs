@@ -48,6 +48,7 @@ mod imported_registries;
 mod install;
 mod instances;
 mod life_cycle;
+mod log_lines;
 #[cfg(feature = "metrics")]
 mod metrics_facade;
 mod mixed_versions;

@@ -213,7 +213,10 @@ impl RemoteWriteTarget {
                 self.note_dropped(values_of(&dropped));
                 self.save().await;
             }
-            Err(error) => tracing::error!(exporter = exporter(&self.config.name), "{error}"),
+            Err(error) => tracing::error!(
+                exporter = exporter(&self.config.name),
+                "stale markers could not be written: {error}"
+            ),
         }
     }
 

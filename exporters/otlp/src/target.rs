@@ -150,7 +150,7 @@ impl OtlpTarget {
                     exporter = exporter(&self.config.name),
                     endpoint = %self.config.endpoint,
                     points = items,
-                    "the receiver refused a part of the metrics: {reason}"
+                    "the receiver refused some of the points, which are lost: {reason}"
                 );
             }
         }

@@ -146,7 +146,7 @@ impl Target for PushgatewayTarget {
                     exporter = exporter(&self.config.name),
                     endpoint = self.endpoint(),
                     %error,
-                    "the group stays on the push gateway"
+                    "the group could not be deleted and stays on the push gateway"
                 );
             }
         })

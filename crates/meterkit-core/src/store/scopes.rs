@@ -414,8 +414,8 @@ impl Warning {
                 instrument,
                 older = other,
                 scope,
-                "instrument has the name of an older one in Prometheus: series with equal labels are one there: sums and \
-                 histograms are added, of gauges one is exported; rename one of them"
+                "instrument has the name of an older one in Prometheus, where series with equal labels are joined: sums and \
+                 histograms are added, of gauges one is exported; rename one of the instruments"
             ),
             Self::Buckets { instrument, problem } => {
                 tracing::warn!(instrument, "the buckets that were asked for {problem}");

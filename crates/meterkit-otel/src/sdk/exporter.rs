@@ -21,6 +21,9 @@ use super::numbers::TwinKind;
 use super::output::{Output, TwinStream};
 use super::reported::Reported;
 
+/// What an exporter is called among the targets.
+const NAME: &str = "exporter";
+
 /// How many times a batch is offered to an exporter that refuses it, the first time included.
 const MAX_OFFERS: u32 = 10;
 
@@ -118,7 +121,7 @@ impl<E: PushMetricExporter> ExporterTarget<E> {
             self.dropped += points;
             if self.logged.is_new(&error) {
                 tracing::error!(
-                    exporter = type_name::<E>(),
+                    exporter = meterkit_pipeline::exporter(NAME),
                     points,
                     offers = batch.offers,
                     error,
@@ -166,7 +169,7 @@ impl<E: PushMetricExporter> ExporterTarget<E> {
 
 impl<E: PushMetricExporter> Target for ExporterTarget<E> {
     fn name(&self) -> &str {
-        "exporter"
+        NAME
     }
 
     fn endpoint(&self) -> String {
@@ -197,7 +200,8 @@ impl<E: PushMetricExporter> Target for ExporterTarget<E> {
             let exporter = self.exporter.clone();
             let shutdown = spawn_blocking(move || exporter.shutdown_with_timeout(SHUTDOWN));
             if let Ok(Err(error)) = shutdown.await {
-                tracing::warn!(%error, exporter = type_name::<E>(), "exporter did not shut down");
+                let exporter = meterkit_pipeline::exporter(NAME);
+                tracing::warn!(%error, exporter, "OpenTelemetry's exporter failed to shut down");
             }
         })
     }

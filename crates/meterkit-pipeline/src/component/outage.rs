@@ -125,7 +125,7 @@ impl Component {
         let TargetHealth { component: exporter, endpoint, .. } = self.health().clone();
         let cause = error.cause();
         self.outage(|it| it.logged(Some(cause)));
-        tracing::error!(exporter, endpoint, error.type = %cause, "{error}");
+        tracing::error!(exporter, endpoint, error.type = %cause, "{error}; exports are tried all the same");
     }
 
     /// Logs that the target works: for the first time, or again after trouble that was logged.

@@ -116,7 +116,7 @@ impl AgentTarget {
                     tracing::debug!(
                         exporter = exporter(&self.config.name),
                         limit = self.limit,
-                        "new limit"
+                        "packets have at most this many bytes from now on"
                     );
                 }
                 Err(SocketError::TooLong) => {

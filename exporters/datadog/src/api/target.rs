@@ -159,7 +159,7 @@ impl ApiTarget {
         if let Some(batch) = self.batch.as_mut().filter(|_| is_known) {
             tracing::debug!(
                 exporter = exporter(&self.config.name),
-                "an old rest is sent with a later time"
+                "sending the rest of an earlier export with a later timestamp"
             );
             batch.stamp = stamp;
             return;
@@ -177,7 +177,7 @@ impl ApiTarget {
             tracing::warn!(
                 exporter = exporter(&self.config.name),
                 points = left_out,
-                "points are left out that Datadog has no form for: an infinite value, or a name without a letter"
+                "points that Datadog cannot represent are left out: their value is infinite, or their name has no ASCII letter"
             );
         }
         let payloads = Outbox::new(payloads, &mut self.refusals);
@@ -220,7 +220,7 @@ impl ApiTarget {
                     exporter = exporter(&self.config.name),
                     endpoint = self.endpoint(),
                     points = items,
-                    "Datadog refused a part of the metrics: {reason}"
+                    "Datadog refused some of the points, which are lost: {reason}"
                 );
             }
         }

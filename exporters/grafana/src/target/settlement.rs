@@ -166,7 +166,7 @@ impl RemoteWriteTarget {
             tracing::debug!(
                 exporter = exporter(&self.config.name),
                 ?dialect,
-                "the receiver was found to speak"
+                "the receiver speaks this version of remote write"
             );
             self.dialect = dialect;
         }

@@ -44,7 +44,7 @@ impl RemoteWriteTarget {
                 endpoint = self.endpoint(),
                 requests,
                 torn,
-                "an earlier process has left requests, which go out first; torn ones are cleared away"
+                "sending the requests that an earlier process left in the spool; torn ones were removed"
             );
         }
         if let Some(problem) = &found.problem {

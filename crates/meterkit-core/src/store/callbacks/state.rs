@@ -131,16 +131,21 @@ impl State {
         self.fast_runs = 0;
         let is_refresh = self.is_refresh();
         let is_slow = self.overruns >= OVERRUNS && !is_refresh;
-        let message = if is_slow {
-            "callback exceeded its budget three times in a row; running it in the background and exporting its last \
-             values until it is fast again; make it faster, or use `cached` or `refresh_every`"
-        } else {
-            "callback did not finish in time; exporting its last values until it does"
-        };
         let is_first = !std::mem::replace(&mut self.is_overrun_logged, true);
-        if is_first || is_slow && !self.is_background {
-            let detail = format!("running for {running:.1?}, budget {budget:?}");
-            self.log(Level::WARN, message, Some(detail));
+        let detail = || Some(format!("running for {running:.1?}, budget {budget:?}"));
+        if is_slow && (is_first || !self.is_background) {
+            let message = (
+                Level::WARN,
+                "callback exceeded its budget three times in a row; running it in the background and exporting its last \
+                 values until it is fast again; make it faster, or use `cached` or `refresh_every`",
+            );
+            self.log(message, detail());
+        } else if is_first {
+            let message = (
+                Level::WARN,
+                "callback did not finish in time; exporting its last values until it does",
+            );
+            self.log(message, detail());
         }
         self.is_background |= is_slow || is_refresh;
     }
@@ -148,9 +153,12 @@ impl State {
     /// A collection ended before the callback had its turn.
     pub(super) fn left_out(&mut self) {
         if !std::mem::replace(&mut self.was_left_out, true) {
-            let message = "callback was not run in time because others take too long; exporting its last values; \
-                           use `cached` or `refresh_every` for the slow ones";
-            self.log(Level::WARN, message, None);
+            let message = (
+                Level::WARN,
+                "callback was not run in time because others take too long; exporting its last values; use `cached` or \
+                 `refresh_every` for the slow ones",
+            );
+            self.log(message, None);
         }
     }
 
@@ -181,7 +189,7 @@ impl State {
         if self.is_refresh() {
             self.is_background = false;
         } else if is_fast && std::mem::take(&mut self.is_background) {
-            self.log(Level::INFO, "callback is fast again; collections wait for it", None);
+            self.log((Level::INFO, "callback is fast again; collections wait for it"), None);
         }
         is_overrun
     }
@@ -189,16 +197,22 @@ impl State {
     /// Remembers how a run ended.
     fn note(&mut self, failure: Option<Failure>) {
         let was_fine = self.last == Outcome::Worked;
-        let (outcome, level, message, detail) = match failure {
-            None => (Outcome::Worked, Level::INFO, "callback works again", None),
+        let (outcome, message, detail) = match failure {
+            None => (Outcome::Worked, (Level::INFO, "callback works again"), None),
             Some(Failure::Error(error)) => {
-                let message = "callback failed; exporting its last values once more, then none until it works again";
-                (Outcome::Failed, Level::WARN, message, Some(error))
+                let message = (
+                    Level::WARN,
+                    "callback failed; exporting its last values once more, then none until it works again",
+                );
+                (Outcome::Failed, message, Some(error))
             }
             Some(Failure::Panic(panic)) => {
-                let message = "callback panicked; exporting none of its values until it works again; retrying after \
-                               30 s, then at growing intervals of up to 15 min";
-                (Outcome::Panicked, Level::ERROR, message, Some(panic))
+                let message = (
+                    Level::ERROR,
+                    "callback panicked; exporting none of its values until it works again; retrying after 30 s, then at \
+                     growing intervals of up to 15 min",
+                );
+                (Outcome::Panicked, message, Some(panic))
             }
         };
         self.has_values = match outcome {
@@ -216,11 +230,11 @@ impl State {
         let has_recovered = self.good_runs >= GOOD_RUNS;
         if self.logged != outcome && (outcome != Outcome::Worked || has_recovered) {
             self.logged = outcome;
-            self.log(level, message, detail);
+            self.log(message, detail);
         }
     }
 
-    fn log(&mut self, level: Level, message: &'static str, detail: Option<String>) {
+    fn log(&mut self, (level, message): (Level, &'static str), detail: Option<String>) {
         // Nobody needs to know about a callback that was unregistered.
         if self.work.is_some() {
             self.events.push(Event { level, message, detail });

@@ -41,8 +41,8 @@ pub(crate) fn warn(shared: &Shared, room: &Room, series: &mut dyn Iterator<Item 
     } else {
         tracing::warn!(
             instrument,
-            "labels have a value that is none of those that their type lists: they are recorded as {OVERFLOW}=true; \
-             mend the `LabelValue` of the type"
+            "a label has a value that its type does not list; the series is recorded as {OVERFLOW}=true; correct the \
+             type's `LabelValue`"
         );
     }
 }
