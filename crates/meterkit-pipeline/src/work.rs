@@ -8,9 +8,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use meterkit_core::{Claim, Registry, Tap};
+use meterkit_rules::Cause;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{timeout, timeout_at};
 
 use crate::companion::Companion;
@@ -185,8 +186,9 @@ async fn watch_delivery(
 ) -> Result<(), ExportError> {
     let delivery = EXPORTER.scope(component.instance().to_owned(), delivery);
     task::spawn_for(delivery).await.unwrap_or_else(|panic| {
+        let panic = without_task(&panic);
         component.log_panic(&panic);
-        Err(ExportError::permanent(panic.to_string()))
+        Err(ExportError::permanent(panic).with_cause(Cause::Panic))
     })
 }
 
@@ -198,8 +200,14 @@ async fn watch_service(service: usize, serve: Service, source: Source, stop: Sto
     if stopped.requested_within(Duration::ZERO).await {
         return;
     }
-    let panic = ended.err().map(|error| error.to_string());
+    let panic = ended.err().map(|panic| without_task(&panic));
     components.components().service_ended(service, panic);
+}
+
+/// Returns what is said of a panic, `panicked with message "a bug"`: the number of its task tells nobody anything.
+fn without_task(panic: &JoinError) -> String {
+    let text = panic.to_string();
+    text.find("panicked").map_or(&*text, |at| &text[at..]).to_owned()
 }
 
 async fn flush(

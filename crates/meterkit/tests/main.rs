@@ -52,6 +52,7 @@ mod log_lines;
 #[cfg(feature = "metrics")]
 mod metrics_facade;
 mod mixed_versions;
+mod outage_lines;
 mod page;
 mod protected_endpoint;
 mod public_api;

@@ -5,10 +5,9 @@ use std::time::Duration;
 use humantime::{FormattedDuration, format_duration, format_rfc3339_seconds};
 use meterkit_core::{Temporality, Unpoisoned};
 use meterkit_rules::Cause;
-use tokio::task::JoinError;
 use tokio::time::Instant;
 
-use super::{Component, PANICKED};
+use super::Component;
 use crate::export_error::ExportError;
 use crate::health::TargetHealth;
 use crate::target::TargetQueue;
@@ -158,10 +157,10 @@ impl Component {
         }
     }
 
-    /// Logs that the target panicked, which ended its task with this error.
-    pub(crate) fn log_panic(&self, panic: &JoinError) {
+    /// Logs that the target panicked, which has ended its task.
+    pub(crate) fn log_panic(&self, panic: &str) {
         let TargetHealth { component: exporter, endpoint, .. } = self.health().clone();
-        tracing::error!(exporter, endpoint, error.type = %Cause::Panic, "{PANICKED}: {panic}");
+        tracing::error!(exporter, endpoint, error.type = %Cause::Panic, "the target {panic} and is not served any more");
     }
 
     /// Logs that the pipeline has ended before the target had everything.
